@@ -1,0 +1,50 @@
+//! What a worker needs from outside. The adapters live in `runtime`; memory ones for tests in `testing`.
+//!
+//! A set of ports is bound to one *activation* of one worker: one stay in memory. When the activation was
+//! discarded (a commit failed, another owner took over, the worker was deleted) every call fails with
+//! [`PortError::Discarded`], and nothing that it did afterwards has an effect.
+
+mod clock;
+mod log;
+mod oplog;
+mod promises;
+
+pub use clock::Clock;
+pub use log::{LogEvent, LogLevel, LogSink};
+pub use oplog::Oplog;
+pub use promises::Promises;
+
+use std::sync::Arc;
+
+/// The ports of one activation.
+#[derive(Clone)]
+pub struct Ports {
+    /// Where entries go.
+    pub oplog: Arc<dyn Oplog>,
+    /// The promises of all workers.
+    pub promises: Arc<dyn Promises>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Where stdout, stderr and log lines go.
+    pub log: Arc<dyn LogSink>,
+}
+
+impl std::fmt::Debug for Ports {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Ports").finish_non_exhaustive()
+    }
+}
+
+/// Our own trouble, never the guest's: the activation ends, the worker is loaded again later.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PortError {
+    /// This activation is no longer the worker's: whatever it does has no effect any more.
+    #[error("this activation of the worker was discarded")]
+    Discarded,
+    /// The store cannot be written or read now. Nothing is lost; the same may succeed later.
+    #[error("the store is unavailable: {reason}")]
+    Unavailable {
+        /// What the store said.
+        reason: Arc<str>,
+    },
+}

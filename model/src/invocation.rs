@@ -1,0 +1,97 @@
+//! Invocations and the keys that name them.
+
+use crate::Value;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::sync::Arc;
+
+/// Names an invocation of a worker: the same key is the same invocation, which runs once.
+///
+/// 1 to 255 visible ASCII characters. REST spells it as an invocation key (made by the server) or as the
+/// header `Idempotency-Key` (made by the client).
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct IdempotencyKey(Arc<str>);
+
+/// Characters of an idempotency key, at most.
+pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
+
+/// A text that cannot be an idempotency key.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("Invalid idempotency key: it has {length} bytes{}; use 1 to {IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters",
+    if *visible { "" } else { " and holds a character that is not visible ASCII" })]
+pub struct IdempotencyKeyError {
+    /// Its length in bytes.
+    pub length: usize,
+    /// Whether all of it is visible ASCII.
+    pub visible: bool,
+}
+
+impl IdempotencyKey {
+    /// Checks `key` and takes it.
+    pub fn new(key: impl Into<Arc<str>>) -> Result<Self, IdempotencyKeyError> {
+        let key = key.into();
+        let visible = key.bytes().all(|b| b.is_ascii_graphic());
+        if key.is_empty() || key.len() > IDEMPOTENCY_KEY_CHARS_MAX || !visible {
+            return Err(IdempotencyKeyError { length: key.len(), visible });
+        }
+        Ok(Self(key))
+    }
+
+    /// The key as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl TryFrom<String> for IdempotencyKey {
+    type Error = IdempotencyKeyError;
+
+    fn try_from(key: String) -> Result<Self, Self::Error> {
+        Self::new(key)
+    }
+}
+
+impl From<IdempotencyKey> for String {
+    fn from(key: IdempotencyKey) -> Self {
+        key.0.as_ref().to_owned()
+    }
+}
+
+impl fmt::Display for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl fmt::Debug for IdempotencyKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "key-{}", self.0)
+    }
+}
+
+/// One call of an exported function.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Invocation {
+    /// Names the invocation.
+    pub key: IdempotencyKey,
+    /// The full name of the function: `package:name/interface/function`, or `function` if the world exports it.
+    pub function: Arc<str>,
+    /// One value per parameter, checked against the function's type.
+    pub params: Vec<Value>,
+}
+
+impl Invocation {
+    /// BLAKE3 over function and encoded parameters: tells a repeated request from a key used twice.
+    pub fn digest(&self) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(self.function.len() as u64).to_le_bytes());
+        hasher.update(self.function.as_bytes());
+        let mut bytes = Vec::with_capacity(64);
+        for param in &self.params {
+            crate::value::codec::encode(param, &mut bytes);
+        }
+        hasher.update(&bytes);
+        *hasher.finalize().as_bytes()
+    }
+}

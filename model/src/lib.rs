@@ -1,0 +1,27 @@
+//! The shared words of Golem: ids, nouns and their states, values, limits, oplog entries and their bytes.
+//!
+//! Architecture invariant: nothing here does I/O, waits, or names wasmtime, HTTP or SQL; the crate builds
+//! for the host and for WebAssembly alike. Everything else in the workspace may use it.
+
+pub mod account;
+pub mod id;
+pub mod invocation;
+pub mod limits;
+pub mod oplog;
+pub mod promise;
+pub mod shard;
+pub mod template;
+pub mod time;
+pub mod value;
+pub mod worker;
+
+pub use account::{Account, Project, Token};
+pub use id::{AccountId, ProjectId, TemplateId, TokenId, WorkerId, WorkerName};
+pub use invocation::{IdempotencyKey, Invocation};
+pub use oplog::{Arrival, Entry, OplogIndex};
+pub use promise::PromiseId;
+pub use shard::{Epoch, ShardId};
+pub use template::{Export, Function, TemplateVersion};
+pub use time::Timestamp;
+pub use value::{Type, Value};
+pub use worker::WorkerStatus;

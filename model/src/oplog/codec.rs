@@ -1,0 +1,392 @@
+//! The bytes of oplog records (docs/oplog-format.md).
+//!
+//! A stored row is: format version, kind, body, CRC-32C of all before it. Invariant: a version, kind or tag
+//! once given a meaning is never given another; new fields come under a new version.
+
+use super::OplogIndex;
+use super::entry::{Arrival, Call, Entry, FailureCause, HostFunction, InvocationSource, Parked, Request};
+use super::wire::{DecodeError, Reader, put_bytes, put_varint};
+use crate::value::codec as values;
+use crate::{
+    AccountId, IdempotencyKey, ProjectId, PromiseId, TemplateId, Timestamp, Value, WorkerId, WorkerName,
+};
+use std::sync::Arc;
+use uuid::Uuid;
+
+/// The version that this code writes.
+pub const FORMAT_VERSION: u8 = 1;
+
+const ROW_ENTRIES: u8 = 1;
+const ROW_ARRIVAL: u8 = 2;
+
+/// The body of one stored row.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Row {
+    /// Consecutive entries of one worker, written together.
+    Entries {
+        /// The index of the first.
+        first: OplogIndex,
+        /// The entries; at least one.
+        entries: Vec<Entry>,
+    },
+    /// Something that arrived.
+    Arrival(Arrival),
+}
+
+/// The bytes of a row of entries.
+pub fn encode_entries(first: OplogIndex, entries: &[Entry]) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64 + 64 * entries.len());
+    out.extend_from_slice(&[FORMAT_VERSION, ROW_ENTRIES]);
+    put_varint(&mut out, first.0);
+    put_varint(&mut out, entries.len() as u64);
+    for entry in entries {
+        put_entry(&mut out, entry);
+    }
+    seal(out)
+}
+
+/// The bytes of a row with an arrival.
+pub fn encode_arrival(arrival: &Arrival) -> Vec<u8> {
+    let mut out = Vec::with_capacity(128);
+    out.extend_from_slice(&[FORMAT_VERSION, ROW_ARRIVAL]);
+    put_arrival(&mut out, arrival);
+    seal(out)
+}
+
+/// The bytes of a row.
+pub fn encode_row(row: &Row) -> Vec<u8> {
+    match row {
+        Row::Entries { first, entries } => encode_entries(*first, entries),
+        Row::Arrival(arrival) => encode_arrival(arrival),
+    }
+}
+
+fn seal(mut out: Vec<u8>) -> Vec<u8> {
+    let checksum = crc32c::crc32c(&out);
+    out.extend_from_slice(&checksum.to_le_bytes());
+    out
+}
+
+/// Reads a row and checks that nothing in it was damaged.
+pub fn decode_row(bytes: &[u8]) -> Result<Row, DecodeError> {
+    let (body, checksum) = bytes.split_last_chunk::<4>().ok_or(DecodeError::Truncated)?;
+    if crc32c::crc32c(body) != u32::from_le_bytes(*checksum) {
+        return Err(DecodeError::Checksum);
+    }
+    let mut input = Reader::new(body);
+    match input.byte()? {
+        FORMAT_VERSION => {}
+        tag => return Err(DecodeError::UnknownTag { what: "format version", tag }),
+    }
+    let row = match input.byte()? {
+        ROW_ENTRIES => {
+            let first = OplogIndex(input.varint()?);
+            let count = input.count()?;
+            let mut entries = Vec::with_capacity(count);
+            for _ in 0..count {
+                entries.push(entry(&mut input)?);
+            }
+            Row::Entries { first, entries }
+        }
+        ROW_ARRIVAL => Row::Arrival(arrival(&mut input)?),
+        tag => return Err(DecodeError::UnknownTag { what: "row", tag }),
+    };
+    input.finish()?;
+    Ok(row)
+}
+
+/// Appends the bytes of a worker id.
+pub fn put_worker_id(out: &mut Vec<u8>, id: &WorkerId) {
+    out.extend_from_slice(id.template.0.as_bytes());
+    put_bytes(out, id.name.as_str().as_bytes());
+}
+
+/// Reads a worker id.
+pub fn worker_id(input: &mut Reader<'_>) -> Result<WorkerId, DecodeError> {
+    let template = TemplateId(uuid(input)?);
+    let name = WorkerName::new(input.string()?).map_err(|_| DecodeError::Invalid("a worker name"))?;
+    Ok(WorkerId { template, name })
+}
+
+/// Appends the bytes of a promise id.
+pub fn put_promise_id(out: &mut Vec<u8>, id: &PromiseId) {
+    put_worker_id(out, &id.worker);
+    put_varint(out, id.index.0);
+}
+
+/// Reads a promise id.
+pub fn promise_id(input: &mut Reader<'_>) -> Result<PromiseId, DecodeError> {
+    Ok(PromiseId { worker: worker_id(input)?, index: OplogIndex(input.varint()?) })
+}
+
+fn put_time(out: &mut Vec<u8>, at: Timestamp) {
+    out.extend_from_slice(&at.as_nanos().to_le_bytes());
+}
+
+fn time(input: &mut Reader<'_>) -> Result<Timestamp, DecodeError> {
+    Ok(Timestamp::from_nanos(u64::from_le_bytes(input.array()?)))
+}
+
+fn uuid(input: &mut Reader<'_>) -> Result<Uuid, DecodeError> {
+    Ok(Uuid::from_bytes(input.array()?))
+}
+
+fn put_str(out: &mut Vec<u8>, text: &str) {
+    put_bytes(out, text.as_bytes());
+}
+
+fn key(input: &mut Reader<'_>) -> Result<IdempotencyKey, DecodeError> {
+    IdempotencyKey::new(input.string()?).map_err(|_| DecodeError::Invalid("an idempotency key"))
+}
+
+fn put_values(out: &mut Vec<u8>, values: &[Value]) {
+    put_varint(out, values.len() as u64);
+    for value in values {
+        values::encode(value, out);
+    }
+}
+
+fn value_list(input: &mut Reader<'_>) -> Result<Vec<Value>, DecodeError> {
+    let count = input.count()?;
+    (0..count).map(|_| values::decode(input)).collect()
+}
+
+fn put_option<T>(out: &mut Vec<u8>, value: Option<&T>, put: impl FnOnce(&mut Vec<u8>, &T)) {
+    match value {
+        None => out.push(0),
+        Some(value) => {
+            out.push(1);
+            put(out, value);
+        }
+    }
+}
+
+fn option<'a, T>(
+    input: &mut Reader<'a>,
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, DecodeError>,
+) -> Result<Option<T>, DecodeError> {
+    match input.byte()? {
+        0 => Ok(None),
+        1 => read(input).map(Some),
+        tag => Err(DecodeError::UnknownTag { what: "option", tag }),
+    }
+}
+
+fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
+    match entry {
+        Entry::Created { at, project, account, template_version, args, env, seed } => {
+            out.push(1);
+            put_time(out, *at);
+            out.extend_from_slice(project.0.as_bytes());
+            out.extend_from_slice(account.0.as_bytes());
+            put_varint(out, u64::from(*template_version));
+            put_varint(out, args.len() as u64);
+            for arg in args {
+                put_str(out, arg);
+            }
+            put_varint(out, env.len() as u64);
+            for (name, value) in env {
+                put_str(out, name);
+                put_str(out, value);
+            }
+            out.extend_from_slice(seed);
+        }
+        Entry::Activated { at, engine } => {
+            out.push(2);
+            put_time(out, *at);
+            put_str(out, engine);
+        }
+        Entry::InvocationStarted { at, key, source } => {
+            match source {
+                InvocationSource::Inline { .. } => out.push(3),
+                InvocationSource::Queued { .. } => out.push(4),
+            }
+            put_time(out, *at);
+            put_str(out, key.as_str());
+            match source {
+                InvocationSource::Inline { function, params } => {
+                    put_str(out, function);
+                    put_values(out, params);
+                }
+                InvocationSource::Queued { arrival } => put_varint(out, *arrival),
+            }
+        }
+        Entry::HostCall { call, response } => {
+            out.push(5);
+            put_varint(out, u64::from(call.function.code()));
+            match &call.request {
+                Request::Inline(bytes) => {
+                    out.push(0);
+                    put_bytes(out, bytes);
+                }
+                Request::Digest { length, hash } => {
+                    out.push(1);
+                    put_varint(out, *length);
+                    out.extend_from_slice(hash);
+                }
+            }
+            put_bytes(out, response);
+        }
+        Entry::InvocationCompleted { at, result } => {
+            out.push(6);
+            put_time(out, *at);
+            put_option(out, result.as_ref(), |out, value| values::encode(value, out));
+        }
+        Entry::AttemptFailed { at, details, retry_at } => {
+            out.push(7);
+            put_time(out, *at);
+            put_str(out, details);
+            put_time(out, *retry_at);
+        }
+        Entry::InvocationFailed { at, cause } => {
+            out.push(8);
+            put_time(out, *at);
+            match cause {
+                FailureCause::Trap { details } => {
+                    out.push(0);
+                    put_str(out, details);
+                }
+                FailureCause::Exited { code } => out.extend_from_slice(&[1, *code]),
+                FailureCause::Diverged { index, recorded, requested } => {
+                    out.push(2);
+                    put_varint(out, index.0);
+                    put_str(out, recorded);
+                    put_str(out, requested);
+                }
+            }
+        }
+        Entry::Parked(parked) => {
+            out.push(9);
+            put_time(out, parked.at);
+            put_varint(out, parked.monotonic_nanos);
+            put_option(out, parked.wake_at.as_ref(), |out, at| put_time(out, *at));
+            put_varint(out, parked.promises.len() as u64);
+            for promise in &parked.promises {
+                put_promise_id(out, promise);
+            }
+        }
+    }
+}
+
+fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
+    Ok(match input.byte()? {
+        1 => {
+            let at = time(input)?;
+            let project = ProjectId(uuid(input)?);
+            let account = AccountId(uuid(input)?);
+            let template_version = input.varint_as()?;
+            let count = input.count()?;
+            let args = (0..count).map(|_| input.string()).collect::<Result<_, _>>()?;
+            let count = input.count()?;
+            let env = (0..count)
+                .map(|_| Ok((input.string()?, input.string()?)))
+                .collect::<Result<_, DecodeError>>()?;
+            let seed = input.array()?;
+            Entry::Created { at, project, account, template_version, args, env, seed }
+        }
+        2 => Entry::Activated { at: time(input)?, engine: input.string()? },
+        3 => Entry::InvocationStarted {
+            at: time(input)?,
+            key: key(input)?,
+            source: InvocationSource::Inline {
+                function: Arc::from(input.string()?),
+                params: value_list(input)?,
+            },
+        },
+        4 => Entry::InvocationStarted {
+            at: time(input)?,
+            key: key(input)?,
+            source: InvocationSource::Queued { arrival: input.varint()? },
+        },
+        5 => {
+            let function = HostFunction::from_code(input.varint_as()?)?;
+            let request = match input.byte()? {
+                0 => Request::Inline(input.bytes()?.to_vec()),
+                1 => Request::Digest { length: input.varint()?, hash: input.array()? },
+                tag => return Err(DecodeError::UnknownTag { what: "request", tag }),
+            };
+            Entry::HostCall { call: Call { function, request }, response: input.bytes()?.to_vec() }
+        }
+        6 => Entry::InvocationCompleted { at: time(input)?, result: option(input, values::decode)? },
+        7 => Entry::AttemptFailed { at: time(input)?, details: input.string()?, retry_at: time(input)? },
+        8 => {
+            let at = time(input)?;
+            let cause = match input.byte()? {
+                0 => FailureCause::Trap { details: input.string()? },
+                1 => FailureCause::Exited { code: input.byte()? },
+                2 => FailureCause::Diverged {
+                    index: OplogIndex(input.varint()?),
+                    recorded: input.string()?,
+                    requested: input.string()?,
+                },
+                tag => return Err(DecodeError::UnknownTag { what: "failure", tag }),
+            };
+            Entry::InvocationFailed { at, cause }
+        }
+        9 => {
+            let at = time(input)?;
+            let monotonic_nanos = input.varint()?;
+            let wake_at = option(input, time)?;
+            let count = input.count()?;
+            let promises = (0..count).map(|_| promise_id(input)).collect::<Result<_, _>>()?;
+            Entry::Parked(Parked { at, monotonic_nanos, wake_at, promises })
+        }
+        tag => return Err(DecodeError::UnknownTag { what: "entry", tag }),
+    })
+}
+
+fn put_arrival(out: &mut Vec<u8>, arrival: &Arrival) {
+    match arrival {
+        Arrival::Invocation { at, key, function, params } => {
+            out.push(1);
+            put_time(out, *at);
+            put_str(out, key.as_str());
+            put_str(out, function);
+            put_values(out, params);
+        }
+        Arrival::PromiseCompleted { at, promise, data } => {
+            out.push(2);
+            put_time(out, *at);
+            put_varint(out, promise.0);
+            put_bytes(out, data);
+        }
+        Arrival::PromiseDeleted { at, promise } => {
+            out.push(3);
+            put_time(out, *at);
+            put_varint(out, promise.0);
+        }
+        Arrival::Interrupted { at } => {
+            out.push(4);
+            put_time(out, *at);
+        }
+        Arrival::Resumed { at } => {
+            out.push(5);
+            put_time(out, *at);
+        }
+        Arrival::Deleted { at } => {
+            out.push(6);
+            put_time(out, *at);
+        }
+    }
+}
+
+fn arrival(input: &mut Reader<'_>) -> Result<Arrival, DecodeError> {
+    Ok(match input.byte()? {
+        1 => Arrival::Invocation {
+            at: time(input)?,
+            key: key(input)?,
+            function: Arc::from(input.string()?),
+            params: value_list(input)?,
+        },
+        2 => Arrival::PromiseCompleted {
+            at: time(input)?,
+            promise: OplogIndex(input.varint()?),
+            data: input.bytes()?.to_vec(),
+        },
+        3 => Arrival::PromiseDeleted { at: time(input)?, promise: OplogIndex(input.varint()?) },
+        4 => Arrival::Interrupted { at: time(input)? },
+        5 => Arrival::Resumed { at: time(input)? },
+        6 => Arrival::Deleted { at: time(input)? },
+        tag => return Err(DecodeError::UnknownTag { what: "arrival", tag }),
+    })
+}

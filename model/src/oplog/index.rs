@@ -1,0 +1,32 @@
+//! Positions in an oplog.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// The position of an entry in a worker's oplog: from 1, no gaps, never reused. 0 is before the first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OplogIndex(pub u64);
+
+impl OplogIndex {
+    /// The position before the first entry.
+    pub const START: Self = Self(0);
+
+    /// The position after this one.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0 + 1)
+    }
+
+    /// The position `count` entries further on.
+    #[must_use]
+    pub const fn plus(self, count: u64) -> Self {
+        Self(self.0 + count)
+    }
+}
+
+impl fmt::Display for OplogIndex {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

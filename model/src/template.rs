@@ -1,0 +1,120 @@
+//! Templates: uploaded components, their versions and what they export.
+
+use crate::{ProjectId, TemplateId, Timestamp, Type};
+use serde::{Deserialize, Serialize};
+use std::sync::Arc;
+
+/// One uploaded version of a template.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TemplateVersion {
+    /// The template.
+    pub id: TemplateId,
+    /// From 0, counted up by one for each upload.
+    pub version: u32,
+    /// The project that the template belongs to.
+    pub project: ProjectId,
+    /// The template's name, unique in its project.
+    pub name: String,
+    /// Size of the uploaded bytes.
+    pub size_bytes: u64,
+    /// BLAKE3 of the uploaded bytes: their name in the blob store and in the cache of compiled code.
+    pub content_hash: [u8; 32],
+    /// What it exports.
+    pub exports: Vec<Export>,
+    /// The producers section of the component: which tools made it.
+    pub producers: Vec<Producers>,
+    /// When it was uploaded.
+    pub created_at: Timestamp,
+}
+
+/// Something that a component exports.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Export {
+    /// An interface with its functions; `name` is `package:name/interface`, with `@version` if it has one.
+    Interface {
+        /// The interface's full name.
+        name: String,
+        /// Its functions in the order of the component.
+        functions: Vec<Function>,
+    },
+    /// A function that the world exports directly.
+    Function(Function),
+}
+
+/// An exported function.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Function {
+    /// Its name without the interface.
+    pub name: String,
+    /// Parameters in order.
+    pub params: Vec<Param>,
+    /// The result, if there is one.
+    pub result: Option<Type>,
+}
+
+/// A parameter of a function.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Param {
+    /// Its name in WIT.
+    pub name: String,
+    /// Its type.
+    pub ty: Type,
+}
+
+/// One producers section of a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Producers {
+    /// The section's fields, such as `language` and `processed-by`.
+    pub fields: Vec<ProducerField>,
+}
+
+/// A field of a producers section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProducerField {
+    /// Its name.
+    pub name: String,
+    /// Name and version of each tool.
+    pub values: Vec<(String, String)>,
+}
+
+/// The functions of a template version, found by the full name that callers use.
+///
+/// An interface's function is `package:name/interface/function`. One exported by the world is `function`;
+/// callers may also write `package:name/function` (reference §5.1), which REST resolves before it asks here.
+#[derive(Debug, Clone, Default)]
+pub struct Functions {
+    by_name: std::collections::BTreeMap<Arc<str>, Arc<Function>>,
+}
+
+impl Functions {
+    /// Indexes `exports`.
+    pub fn new(exports: &[Export]) -> Self {
+        let mut by_name = std::collections::BTreeMap::new();
+        for export in exports {
+            match export {
+                Export::Interface { name, functions } => {
+                    for function in functions {
+                        by_name.insert(
+                            Arc::from(format!("{name}/{}", function.name)),
+                            Arc::new(function.clone()),
+                        );
+                    }
+                }
+                Export::Function(function) => {
+                    by_name.insert(Arc::from(function.name.as_str()), Arc::new(function.clone()));
+                }
+            }
+        }
+        Self { by_name }
+    }
+
+    /// The function of exactly this full name, and that name.
+    pub fn get(&self, name: &str) -> Option<(&Arc<str>, &Arc<Function>)> {
+        self.by_name.get_key_value(name)
+    }
+
+    /// All full names, sorted.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.by_name.keys().map(AsRef::as_ref)
+    }
+}
