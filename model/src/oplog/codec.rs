@@ -174,9 +174,10 @@ fn option<'a, T>(
 
 fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
     match entry {
-        Entry::Created { at, project, account, template_version, args, env, seed } => {
+        Entry::Created { at, id, project, account, template_version, args, env, seed } => {
             out.push(1);
             put_time(out, *at);
+            put_worker_id(out, id);
             out.extend_from_slice(project.0.as_bytes());
             out.extend_from_slice(account.0.as_bytes());
             put_varint(out, u64::from(*template_version));
@@ -272,6 +273,7 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
     Ok(match input.byte()? {
         1 => {
             let at = time(input)?;
+            let id = worker_id(input)?;
             let project = ProjectId(uuid(input)?);
             let account = AccountId(uuid(input)?);
             let template_version = input.varint_as()?;
@@ -282,7 +284,7 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
                 .map(|_| Ok((input.string()?, input.string()?)))
                 .collect::<Result<_, DecodeError>>()?;
             let seed = input.array()?;
-            Entry::Created { at, project, account, template_version, args, env, seed }
+            Entry::Created { at, id, project, account, template_version, args, env, seed }
         }
         2 => Entry::Activated { at: time(input)?, engine: input.string()? },
         3 => Entry::InvocationStarted {

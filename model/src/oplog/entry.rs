@@ -1,7 +1,7 @@
 //! The kinds of records in an oplog. The compiler lists every place that must decide when one is added.
 
 use super::{OplogIndex, wire::DecodeError};
-use crate::{AccountId, IdempotencyKey, ProjectId, PromiseId, Timestamp, Value};
+use crate::{AccountId, IdempotencyKey, ProjectId, PromiseId, Timestamp, Value, WorkerId};
 use std::fmt;
 use std::sync::Arc;
 
@@ -12,6 +12,8 @@ pub enum Entry {
     Created {
         /// When.
         at: Timestamp,
+        /// The worker: rows name it by number only, so this is where recovery learns who that is.
+        id: WorkerId,
         /// The project whose template it runs and whose buckets it sees.
         project: ProjectId,
         /// The account that asked for it.
