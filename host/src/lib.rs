@@ -1,6 +1,25 @@
 //! Runs one durable worker on wasmtime.
 //!
+//! [`Engine`] compiles components; a [`Component`] knows what it exports; an [`Instance`] is one activation of a
+//! worker: it is made from the worker's whole oplog, replays it, and then takes invocations one at a time.
+//! Inside, `imports` has a thin file for each WIT interface, `durable` is the one door through which
+//! imports reach anything whose answer could differ in a replay, and `objects` holds what guests have handles
+//! to.
+//!
 //! Architecture invariant: this is the only crate that names wasmtime, and it has no clock, disk or network
-//! of its own; all it needs from outside comes through [`ports`].
+//! of its own (but for the folder of compiled code); all it needs from outside comes through [`ports`].
 
+mod component;
+mod control;
+mod engine;
+mod error;
+mod objects;
 pub mod ports;
+mod state;
+mod worker;
+
+pub use component::{Component, ComponentError};
+pub use control::Control;
+pub use engine::{Engine, EngineConfig, EngineError};
+pub use error::{Outcome, Replayed, Stop};
+pub use worker::{Instance, WorkerInit};

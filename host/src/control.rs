@@ -1,0 +1,47 @@
+//! The hand on a running guest.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use tokio::sync::Notify;
+
+/// Stops a running guest from outside. All clones are one.
+#[derive(Debug, Clone, Default)]
+pub struct Control {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    interrupted: AtomicBool,
+    wake: Notify,
+}
+
+impl Control {
+    /// A control that lets its guest run.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes the guest stop with [`Stop::Interrupted`](crate::Stop::Interrupted) at its next host call or
+    /// tick, and at once where it waits. There is no way back: the next activation has a control of its own.
+    pub fn interrupt(&self) {
+        self.shared.interrupted.store(true, Ordering::Release);
+        self.shared.wake.notify_waiters();
+    }
+
+    /// Whether [`Control::interrupt`] was called.
+    pub fn is_interrupted(&self) -> bool {
+        self.shared.interrupted.load(Ordering::Acquire)
+    }
+
+    /// Returns once [`Control::interrupt`] was called.
+    pub(crate) async fn interrupted(&self) {
+        let notified = self.shared.wake.notified();
+        tokio::pin!(notified);
+        // Registered before the flag is read: an interrupt in between wakes us.
+        notified.as_mut().enable();
+        if !self.is_interrupted() {
+            notified.await;
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! The host objects that a guest holds handles to.
+//!
+//! Resource types of wasmtime's bindings are only tags here: a handle's `rep` is an index into [`Objects`], and
+//! nothing is ever put into a wasmtime `ResourceTable`.
+//!
+//! Invariant: an object is plain data that replay rebuilds exactly, with its index; no kind holds a socket, a
+//! task or a lock. Whatever is live (a wait in progress) lives in the host call, not here. An image of a
+//! worker's memory needs that: it stores these objects beside the bytes.
+//!
+//! Invariant: indices are a function of the calls made, as replay must hand out the same ones.
+
+use golem_model::PromiseId;
+use wasmtime::component::Resource;
+use wasmtime::{Result, bail, format_err};
+
+/// Host objects that one worker may hold at a time; the call that would make one more traps. A guest with that
+/// many leaks them, and each costs memory that its own limit does not count.
+pub(crate) const OBJECTS_MAX: usize = 100_000;
+
+/// A host object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Object {
+    /// `wasi:io/poll.pollable`.
+    Pollable(Pollable),
+    /// `wasi:io/streams.input-stream`.
+    Input(Input),
+    /// `wasi:io/streams.output-stream`.
+    Output(Output),
+    /// `wasi:io/error.error`, with its text.
+    Error(String),
+}
+
+/// What a pollable waits for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Pollable {
+    /// Nothing: always ready.
+    Ready,
+    /// The worker's monotonic clock reaching this many nanoseconds.
+    Timer {
+        /// On the worker's clock, which goes on over restarts.
+        deadline_nanos: u64,
+    },
+    /// A promise being completed or deleted.
+    Promise(PromiseId),
+}
+
+/// Where an input stream reads.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Input {
+    /// Standard input, which is disabled: every read is an error.
+    Stdin,
+}
+
+/// Where an output stream writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Output {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+#[derive(Debug)]
+struct Slot {
+    object: Object,
+    parent: Option<u32>,
+    children: u32,
+}
+
+/// The host objects of one worker.
+#[derive(Debug, Default)]
+pub(crate) struct Objects {
+    slots: Vec<Option<Slot>>,
+    /// Freed indices; the last one freed is used first.
+    free: Vec<u32>,
+}
+
+impl Objects {
+    /// Takes `object` and gives its handle.
+    pub(crate) fn insert<T: 'static>(&mut self, object: Object) -> Result<Resource<T>> {
+        self.place(object, None)
+    }
+
+    /// Takes `object`, which must be dropped before `parent` is.
+    pub(crate) fn insert_child<T: 'static>(&mut self, object: Object, parent: u32) -> Result<Resource<T>> {
+        let resource = self.place(object, Some(parent))?;
+        self.slot_mut(parent)?.children += 1;
+        Ok(resource)
+    }
+
+    fn place<T: 'static>(&mut self, object: Object, parent: Option<u32>) -> Result<Resource<T>> {
+        if let Some(parent) = parent {
+            self.slot(parent)?;
+        }
+        let slot = Some(Slot { object, parent, children: 0 });
+        let rep = if let Some(rep) = self.free.pop() {
+            self.slots[rep as usize] = slot;
+            rep
+        } else {
+            if self.slots.len() >= OBJECTS_MAX {
+                bail!("the worker holds {OBJECTS_MAX} host objects (streams, pollables, …), which is the limit");
+            }
+            self.slots.push(slot);
+            u32::try_from(self.slots.len() - 1)?
+        };
+        Ok(Resource::new_own(rep))
+    }
+
+    /// The object at `rep`.
+    pub(crate) fn get(&self, rep: u32) -> Result<&Object> {
+        self.slot(rep).map(|slot| &slot.object)
+    }
+
+    /// The object at `rep`, to change.
+    pub(crate) fn get_mut(&mut self, rep: u32) -> Result<&mut Object> {
+        self.slot_mut(rep).map(|slot| &mut slot.object)
+    }
+
+    /// Removes and gives the object at `rep`; an error while it has children.
+    pub(crate) fn remove(&mut self, rep: u32) -> Result<Object> {
+        if self.slot(rep)?.children > 0 {
+            bail!("a host object was dropped before the objects made from it");
+        }
+        let slot = self.slots[rep as usize].take().ok_or_else(|| missing(rep))?;
+        self.free.push(rep);
+        if let Some(parent) = slot.parent {
+            self.slot_mut(parent)?.children -= 1;
+        }
+        Ok(slot.object)
+    }
+
+    /// The pollable at `rep`.
+    pub(crate) fn pollable(&self, rep: u32) -> Result<&Pollable> {
+        match self.get(rep)? {
+            Object::Pollable(pollable) => Ok(pollable),
+            other => Err(mistaken(other, "a pollable")),
+        }
+    }
+
+    /// The input stream at `rep`.
+    pub(crate) fn input(&self, rep: u32) -> Result<&Input> {
+        match self.get(rep)? {
+            Object::Input(input) => Ok(input),
+            other => Err(mistaken(other, "an input stream")),
+        }
+    }
+
+    /// The output stream at `rep`.
+    pub(crate) fn output(&self, rep: u32) -> Result<Output> {
+        match self.get(rep)? {
+            Object::Output(output) => Ok(*output),
+            other => Err(mistaken(other, "an output stream")),
+        }
+    }
+
+    fn slot(&self, rep: u32) -> Result<&Slot> {
+        self.slots.get(rep as usize).and_then(Option::as_ref).ok_or_else(|| missing(rep))
+    }
+
+    fn slot_mut(&mut self, rep: u32) -> Result<&mut Slot> {
+        self.slots.get_mut(rep as usize).and_then(Option::as_mut).ok_or_else(|| missing(rep))
+    }
+}
+
+fn missing(rep: u32) -> wasmtime::Error {
+    format_err!("there is no host object {rep}")
+}
+
+/// wasmtime checks handle types, so a guest cannot cause this.
+pub(crate) fn mistaken(object: &Object, wanted: &str) -> wasmtime::Error {
+    format_err!("a handle to {object:?} was used as {wanted}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn indices_are_reused_last_freed_first() {
+        let mut objects = Objects::default();
+        let reps: Vec<u32> =
+            (0..3).map(|_| objects.insert::<()>(Object::Pollable(Pollable::Ready)).unwrap().rep()).collect();
+        assert_eq!(reps, [0, 1, 2]);
+        objects.remove(0).unwrap();
+        objects.remove(2).unwrap();
+        assert!(objects.get(2).is_err());
+        assert_eq!(objects.insert::<()>(Object::Output(Output::Stdout)).unwrap().rep(), 2);
+        assert_eq!(objects.insert::<()>(Object::Output(Output::Stderr)).unwrap().rep(), 0);
+        assert_eq!(objects.output(0).unwrap(), Output::Stderr);
+        assert!(objects.pollable(0).is_err());
+    }
+
+    #[test]
+    fn a_parent_outlives_its_children() {
+        let mut objects = Objects::default();
+        let parent = objects.insert::<()>(Object::Output(Output::Stdout)).unwrap().rep();
+        let child = objects.insert_child::<()>(Object::Pollable(Pollable::Ready), parent).unwrap().rep();
+        assert!(objects.remove(parent).unwrap_err().to_string().contains("before the objects made from it"));
+        objects.remove(child).unwrap();
+        objects.remove(parent).unwrap();
+        assert!(objects.insert_child::<()>(Object::Pollable(Pollable::Ready), parent).is_err());
+    }
+}
