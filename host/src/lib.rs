@@ -13,6 +13,7 @@ mod component;
 mod control;
 mod engine;
 mod error;
+mod imports;
 mod objects;
 pub mod ports;
 mod state;

@@ -9,6 +9,7 @@
 //!
 //! Invariant: indices are a function of the calls made, as replay must hand out the same ones.
 
+use crate::imports::Http;
 use golem_model::PromiseId;
 use wasmtime::component::Resource;
 use wasmtime::{Result, bail, format_err};
@@ -16,6 +17,10 @@ use wasmtime::{Result, bail, format_err};
 /// Host objects that one worker may hold at a time; the call that would make one more traps. A guest with that
 /// many leaks them, and each costs memory that its own limit does not count.
 pub(crate) const OBJECTS_MAX: usize = 100_000;
+
+/// Bytes of texts and header fields in one worker's host objects; the call that would add more traps. Far
+/// beyond what the requests in flight of one worker hold, and little beside the worker's memory.
+const OBJECTS_BYTES_MAX: usize = 16 << 20;
 
 /// A host object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +33,21 @@ pub(crate) enum Object {
     Output(Output),
     /// `wasi:io/error.error`, with its text.
     Error(String),
+    /// `wasi:sockets/network.network`.
+    Network,
+    /// A resource of `wasi:http`.
+    Http(Http),
+}
+
+impl Object {
+    /// Bytes on the heap, about.
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Pollable(_) | Self::Input(_) | Self::Output(_) | Self::Network => 0,
+            Self::Error(text) => text.len(),
+            Self::Http(object) => object.bytes(),
+        }
+    }
 }
 
 /// What a pollable waits for.
@@ -58,6 +78,11 @@ pub(crate) enum Output {
     Stdout,
     /// Standard error.
     Stderr,
+    /// The outgoing HTTP body that is this object, and the stream's parent.
+    HttpBody {
+        /// The body.
+        body: u32,
+    },
 }
 
 #[derive(Debug)]
@@ -73,6 +98,8 @@ pub(crate) struct Objects {
     slots: Vec<Option<Slot>>,
     /// Freed indices; the last one freed is used first.
     free: Vec<u32>,
+    /// The sum of [`Object::bytes`].
+    bytes: usize,
 }
 
 impl Objects {
@@ -92,6 +119,7 @@ impl Objects {
         if let Some(parent) = parent {
             self.slot(parent)?;
         }
+        let bytes = within_limit(self.bytes + object.bytes())?;
         let slot = Some(Slot { object, parent, children: 0 });
         let rep = if let Some(rep) = self.free.pop() {
             self.slots[rep as usize] = slot;
@@ -103,6 +131,7 @@ impl Objects {
             self.slots.push(slot);
             u32::try_from(self.slots.len() - 1)?
         };
+        self.bytes = bytes;
         Ok(Resource::new_own(rep))
     }
 
@@ -116,6 +145,17 @@ impl Objects {
         self.slot_mut(rep).map(|slot| &mut slot.object)
     }
 
+    /// Lets `change` work on the object at `rep`, where it may grow or shrink.
+    pub(crate) fn update<R>(&mut self, rep: u32, change: impl FnOnce(&mut Object) -> R) -> Result<R> {
+        let object = self.get_mut(rep)?;
+        let before = object.bytes();
+        let answer = change(object);
+        let after = object.bytes();
+        self.bytes = self.bytes - before + after;
+        within_limit(self.bytes)?;
+        Ok(answer)
+    }
+
     /// Removes and gives the object at `rep`; an error while it has children.
     pub(crate) fn remove(&mut self, rep: u32) -> Result<Object> {
         if self.slot(rep)?.children > 0 {
@@ -123,6 +163,7 @@ impl Objects {
         }
         let slot = self.slots[rep as usize].take().ok_or_else(|| missing(rep))?;
         self.free.push(rep);
+        self.bytes -= slot.object.bytes();
         if let Some(parent) = slot.parent {
             self.slot_mut(parent)?.children -= 1;
         }
@@ -160,6 +201,13 @@ impl Objects {
     fn slot_mut(&mut self, rep: u32) -> Result<&mut Slot> {
         self.slots.get_mut(rep as usize).and_then(Option::as_mut).ok_or_else(|| missing(rep))
     }
+}
+
+fn within_limit(bytes: usize) -> Result<usize> {
+    if bytes > OBJECTS_BYTES_MAX {
+        bail!("the worker's host objects (HTTP fields, requests, errors) hold more than {OBJECTS_BYTES_MAX} bytes");
+    }
+    Ok(bytes)
 }
 
 fn missing(rep: u32) -> wasmtime::Error {

@@ -7,13 +7,13 @@ use wasmtime::format_err;
 
 /// Defines methods that answer the same whatever they are asked. `async` as the trait has it.
 macro_rules! answers {
-    ($answer:expr; $($method:ident($($argument:ty),*) -> $result:ty;)*) => {
-        $(fn $method(&mut self, $(_: $argument),*) -> $result {
+    (async $answer:expr; $($method:ident($($argument:ty),*) -> $result:ty;)*) => {
+        $(async fn $method(&mut self, $(_: $argument),*) -> $result {
             $answer
         })*
     };
-    (async $answer:expr; $($method:ident($($argument:ty),*) -> $result:ty;)*) => {
-        $(async fn $method(&mut self, $(_: $argument),*) -> $result {
+    ($answer:expr; $($method:ident($($argument:ty),*) -> $result:ty;)*) => {
+        $(fn $method(&mut self, $(_: $argument),*) -> $result {
             $answer
         })*
     };

@@ -5,29 +5,29 @@
 //! before they call us. Deterministic, no entries.
 
 use super::absent::{absent, answers};
-use crate::worker::{Golem, State, View};
+use crate::state::WorkerState;
 use wasmtime::Result;
-use wasmtime::component::{Linker, Resource};
+use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::p2::bindings::filesystem::types::{
-    Advice, Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry, DirectoryEntryStream,
-    ErrorCode, Filesize, MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
+    Advice, Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry,
+    DirectoryEntryStream, ErrorCode, Filesize, MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
 };
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult, IoError};
 
 /// Defines the interfaces of `wasi:filesystem`.
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
-    preopens::add_to_linker::<State, Golem>(linker, State::view)?;
-    types::add_to_linker::<State, Golem>(linker, State::view)
+pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
+    preopens::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    types::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
 }
 
-impl preopens::Host for View<'_> {
+impl preopens::Host for WorkerState {
     fn get_directories(&mut self) -> Result<Vec<(Resource<Descriptor>, String)>> {
         Ok(Vec::new())
     }
 }
 
-impl types::Host for View<'_> {
+impl types::Host for WorkerState {
     fn convert_error_code(&mut self, error: FsError) -> Result<ErrorCode> {
         error.downcast()
     }
@@ -38,7 +38,7 @@ impl types::Host for View<'_> {
     }
 }
 
-impl types::HostDescriptor for View<'_> {
+impl types::HostDescriptor for WorkerState {
     answers! { async Err(ErrorCode::BadDescriptor.into());
         advise(Resource<Descriptor>, Filesize, Filesize, Advice) -> FsResult<()>;
         sync_data(Resource<Descriptor>) -> FsResult<()>;
@@ -80,7 +80,7 @@ impl types::HostDescriptor for View<'_> {
     }
 }
 
-impl types::HostDirectoryEntryStream for View<'_> {
+impl types::HostDirectoryEntryStream for WorkerState {
     answers! { async Err(ErrorCode::BadDescriptor.into());
         read_directory_entry(Resource<DirectoryEntryStream>) -> FsResult<Option<DirectoryEntry>>;
     }

@@ -5,9 +5,9 @@
 
 use super::absent::{absent, answers};
 use crate::objects::Object;
-use crate::worker::{Golem, State, View};
+use crate::state::WorkerState;
 use wasmtime::Result;
-use wasmtime::component::{Linker, Resource};
+use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::p2::bindings::sockets::ip_name_lookup::ResolveAddressStream;
 use wasmtime_wasi::p2::bindings::sockets::network::{
     ErrorCode, IpAddress, IpAddressFamily, IpSocketAddress, Network,
@@ -22,19 +22,19 @@ use wasmtime_wasi::p2::bindings::sockets::{
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, DynPollable, IoError, SocketError, SocketResult};
 
 /// Defines the interfaces of `wasi:sockets`.
-pub(super) fn add_to_linker(linker: &mut Linker<State>) -> Result<()> {
+pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
     let mut options = network::LinkOptions::default();
     options.network_error_code(true);
-    network::add_to_linker::<State, Golem>(linker, &options, State::view)?;
-    instance_network::add_to_linker::<State, Golem>(linker, State::view)?;
-    ip_name_lookup::add_to_linker::<State, Golem>(linker, State::view)?;
-    tcp_create_socket::add_to_linker::<State, Golem>(linker, State::view)?;
-    tcp::add_to_linker::<State, Golem>(linker, State::view)?;
-    udp_create_socket::add_to_linker::<State, Golem>(linker, State::view)?;
-    udp::add_to_linker::<State, Golem>(linker, State::view)
+    network::add_to_linker::<_, HasSelf<WorkerState>>(linker, &options, |state| state)?;
+    instance_network::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    ip_name_lookup::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    tcp_create_socket::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    tcp::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    udp_create_socket::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    udp::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
 }
 
-impl network::Host for View<'_> {
+impl network::Host for WorkerState {
     fn convert_error_code(&mut self, error: SocketError) -> Result<ErrorCode> {
         error.downcast()
     }
@@ -45,38 +45,42 @@ impl network::Host for View<'_> {
     }
 }
 
-impl instance_network::Host for View<'_> {
+impl instance_network::Host for WorkerState {
     fn instance_network(&mut self) -> Result<Resource<Network>> {
-        Ok(Resource::new_own(self.objects.insert(Object::Network)?))
+        self.objects.insert(Object::Network)
     }
 }
 
-impl network::HostNetwork for View<'_> {
+impl network::HostNetwork for WorkerState {
     fn drop(&mut self, network: Resource<Network>) -> Result<()> {
         self.objects.remove(network.rep())?;
         Ok(())
     }
 }
 
-impl ip_name_lookup::Host for View<'_> {
-    fn resolve_addresses(&mut self, _: Resource<Network>, _: String) -> SocketResult<Resource<ResolveAddressStream>> {
+impl ip_name_lookup::Host for WorkerState {
+    fn resolve_addresses(
+        &mut self,
+        _: Resource<Network>,
+        _: String,
+    ) -> SocketResult<Resource<ResolveAddressStream>> {
         Err(ErrorCode::AccessDenied.into())
     }
 }
 
-impl tcp_create_socket::Host for View<'_> {
+impl tcp_create_socket::Host for WorkerState {
     fn create_tcp_socket(&mut self, _: IpAddressFamily) -> SocketResult<Resource<TcpSocket>> {
         Err(ErrorCode::AccessDenied.into())
     }
 }
 
-impl udp_create_socket::Host for View<'_> {
+impl udp_create_socket::Host for WorkerState {
     async fn create_udp_socket(&mut self, _: IpAddressFamily) -> SocketResult<Resource<UdpSocket>> {
         Err(ErrorCode::AccessDenied.into())
     }
 }
 
-impl ip_name_lookup::HostResolveAddressStream for View<'_> {
+impl ip_name_lookup::HostResolveAddressStream for WorkerState {
     answers! { Err(ErrorCode::AccessDenied.into());
         resolve_next_address(Resource<ResolveAddressStream>) -> SocketResult<Option<IpAddress>>;
     }
@@ -87,9 +91,9 @@ impl ip_name_lookup::HostResolveAddressStream for View<'_> {
     }
 }
 
-impl tcp::Host for View<'_> {}
+impl tcp::Host for WorkerState {}
 
-impl tcp::HostTcpSocket for View<'_> {
+impl tcp::HostTcpSocket for WorkerState {
     answers! { async Err(ErrorCode::InvalidState.into());
         start_bind(Resource<TcpSocket>, Resource<Network>, IpSocketAddress) -> SocketResult<()>;
         start_listen(Resource<TcpSocket>) -> SocketResult<()>;
@@ -129,9 +133,9 @@ impl tcp::HostTcpSocket for View<'_> {
     }
 }
 
-impl udp::Host for View<'_> {}
+impl udp::Host for WorkerState {}
 
-impl udp::HostUdpSocket for View<'_> {
+impl udp::HostUdpSocket for WorkerState {
     answers! { async Err(ErrorCode::InvalidState.into());
         start_bind(Resource<UdpSocket>, Resource<Network>, IpSocketAddress) -> SocketResult<()>;
         stream(Resource<UdpSocket>, Option<IpSocketAddress>)
@@ -157,7 +161,7 @@ impl udp::HostUdpSocket for View<'_> {
     }
 }
 
-impl udp::HostIncomingDatagramStream for View<'_> {
+impl udp::HostIncomingDatagramStream for WorkerState {
     answers! { Err(ErrorCode::InvalidState.into());
         receive(Resource<IncomingDatagramStream>, u64) -> SocketResult<Vec<IncomingDatagram>>;
     }
@@ -168,7 +172,7 @@ impl udp::HostIncomingDatagramStream for View<'_> {
     }
 }
 
-impl udp::HostOutgoingDatagramStream for View<'_> {
+impl udp::HostOutgoingDatagramStream for WorkerState {
     answers! { Err(ErrorCode::InvalidState.into());
         check_send(Resource<OutgoingDatagramStream>) -> SocketResult<u64>;
         send(Resource<OutgoingDatagramStream>, Vec<OutgoingDatagram>) -> SocketResult<u64>;

@@ -119,6 +119,11 @@ impl Fields {
         parse_length(value)
     }
 
+    /// What the fields count against the limit.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     fn contains(&self, name: &HeaderName) -> bool {
         self.entries.iter().any(|(other, _)| other == name)
     }
@@ -133,7 +138,12 @@ impl Fields {
     }
 
     /// Counts `values` on top of `bytes`, if they fit.
-    fn grow(&mut self, bytes: usize, name: &HeaderName, values: &[impl AsRef<[u8]>]) -> Result<(), FieldsError> {
+    fn grow(
+        &mut self,
+        bytes: usize,
+        name: &HeaderName,
+        values: &[impl AsRef<[u8]>],
+    ) -> Result<(), FieldsError> {
         let more: usize = values.iter().map(|value| entry_bytes(name, value.as_ref())).sum();
         let bytes = bytes.saturating_add(more);
         if bytes > FIELDS_BYTES_MAX {
@@ -184,8 +194,10 @@ mod tests {
 
     fn check(fields: &Fields, expected: &[(&str, &str)]) {
         let entries = fields.entries();
-        let entries: Vec<_> =
-            entries.iter().map(|(name, value)| (name.as_str(), std::str::from_utf8(value).unwrap())).collect();
+        let entries: Vec<_> = entries
+            .iter()
+            .map(|(name, value)| (name.as_str(), std::str::from_utf8(value).unwrap()))
+            .collect();
         assert_eq!(entries, expected);
         let counted: usize = entries.iter().map(|(name, value)| name.len() + value.len() + 32).sum();
         assert_eq!(fields.bytes, counted);

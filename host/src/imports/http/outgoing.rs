@@ -1,0 +1,375 @@
+//! What guests make: fields, requests, responses, bodies, options.
+
+use super::fields::Fields;
+use super::objects::{Body, Http, Message, Options, Request, Response};
+use crate::objects::{Object, Output};
+use crate::state::WorkerState;
+use ::http::uri::{Authority, PathAndQuery};
+use wasmtime::Result;
+use wasmtime::component::Resource;
+use wasmtime_wasi::p2::DynOutputStream;
+use wasmtime_wasi_http::p2::bindings::http::types::{
+    self, ErrorCode, Method, OutgoingBody, OutgoingRequest, OutgoingResponse, RequestOptions, Scheme,
+};
+use wasmtime_wasi_http::p2::{HeaderError, HeaderResult, HttpError, HttpResult};
+
+type FieldsHandle = Resource<types::Fields>;
+
+/// Bytes of a method or a scheme. Known ones have fewer than ten; a longer text is no method.
+const WORD_BYTES_MAX: usize = 64;
+
+impl WorkerState {
+    fn new_http<T: 'static>(&mut self, object: Http) -> Result<Resource<T>> {
+        self.objects.insert(Object::Http(object))
+    }
+
+    fn new_fields(&mut self, fields: Fields) -> Result<FieldsHandle> {
+        self.new_http(Http::Fields(fields))
+    }
+
+    /// Takes bytes written to the stream of the body at `body`: counts them and lets them go.
+    pub(crate) fn http_body_write(&mut self, body: u32, bytes: usize) -> Result<()> {
+        self.objects.update_body(body, |body| {
+            body.written = body.written.saturating_add(bytes.try_into().unwrap_or(u64::MAX));
+        })
+    }
+}
+
+impl types::HostFields for WorkerState {
+    fn new(&mut self) -> Result<FieldsHandle> {
+        self.new_fields(Fields::default())
+    }
+
+    fn from_list(&mut self, entries: Vec<(String, Vec<u8>)>) -> HeaderResult<FieldsHandle> {
+        let mut fields = Fields::default();
+        for (name, value) in entries {
+            fields.append(&name, value)?;
+        }
+        self.new_fields(fields).map_err(HeaderError::trap)
+    }
+
+    fn get(&mut self, fields: FieldsHandle, name: String) -> Result<Vec<Vec<u8>>> {
+        Ok(self.objects.fields(fields.rep())?.get(&name))
+    }
+
+    fn has(&mut self, fields: FieldsHandle, name: String) -> Result<bool> {
+        Ok(self.objects.fields(fields.rep())?.has(&name))
+    }
+
+    fn set(&mut self, fields: FieldsHandle, name: String, values: Vec<Vec<u8>>) -> HeaderResult<()> {
+        let set = self.objects.update_fields(fields.rep(), |fields| fields.set(&name, values));
+        Ok(set.map_err(HeaderError::trap)??)
+    }
+
+    fn delete(&mut self, fields: FieldsHandle, name: String) -> HeaderResult<()> {
+        let deleted = self.objects.update_fields(fields.rep(), |fields| fields.delete(&name));
+        Ok(deleted.map_err(HeaderError::trap)??)
+    }
+
+    fn append(&mut self, fields: FieldsHandle, name: String, value: Vec<u8>) -> HeaderResult<()> {
+        let appended = self.objects.update_fields(fields.rep(), |fields| fields.append(&name, value));
+        Ok(appended.map_err(HeaderError::trap)??)
+    }
+
+    fn entries(&mut self, fields: FieldsHandle) -> Result<Vec<(String, Vec<u8>)>> {
+        Ok(self.objects.fields(fields.rep())?.entries())
+    }
+
+    fn clone(&mut self, fields: FieldsHandle) -> Result<FieldsHandle> {
+        let copy = self.objects.fields(fields.rep())?.mutable_copy();
+        self.new_fields(copy)
+    }
+
+    fn drop(&mut self, fields: FieldsHandle) -> Result<()> {
+        self.objects.remove_fields(fields.rep()).map(drop)
+    }
+}
+
+impl types::HostOutgoingRequest for WorkerState {
+    fn new(&mut self, headers: FieldsHandle) -> Result<Resource<OutgoingRequest>> {
+        let headers = self.objects.remove_fields(headers.rep())?.immutable();
+        self.new_http(Http::Request(Request {
+            method: ::http::Method::GET,
+            scheme: None,
+            authority: None,
+            path_with_query: None,
+            headers,
+            body_taken: false,
+        }))
+    }
+
+    fn body(&mut self, request: Resource<OutgoingRequest>) -> Result<Result<Resource<OutgoingBody>, ()>> {
+        let body = self.objects.update_request(request.rep(), |request| {
+            let first = !std::mem::replace(&mut request.body_taken, true);
+            first.then(|| Body::new(Message::Request, &request.headers))
+        })?;
+        body.map(|body| self.new_http(Http::Body(body))).transpose().map(|body| body.ok_or(()))
+    }
+
+    fn method(&mut self, request: Resource<OutgoingRequest>) -> Result<Method> {
+        Ok(method_out(&self.objects.request(request.rep())?.method))
+    }
+
+    fn set_method(&mut self, request: Resource<OutgoingRequest>, method: Method) -> Result<Result<(), ()>> {
+        let Some(method) = method_in(method) else { return Ok(Err(())) };
+        self.objects.update_request(request.rep(), |request| request.method = method).map(Ok)
+    }
+
+    fn path_with_query(&mut self, request: Resource<OutgoingRequest>) -> Result<Option<String>> {
+        Ok(self.objects.request(request.rep())?.path_with_query.clone())
+    }
+
+    fn set_path_with_query(
+        &mut self,
+        request: Resource<OutgoingRequest>,
+        path_with_query: Option<String>,
+    ) -> Result<Result<(), ()>> {
+        if !path_with_query.as_deref().is_none_or(is_path_with_query) {
+            return Ok(Err(()));
+        }
+        self.objects
+            .update_request(request.rep(), |request| request.path_with_query = path_with_query)
+            .map(Ok)
+    }
+
+    fn scheme(&mut self, request: Resource<OutgoingRequest>) -> Result<Option<Scheme>> {
+        Ok(self.objects.request(request.rep())?.scheme.as_ref().map(scheme_out))
+    }
+
+    fn set_scheme(
+        &mut self,
+        request: Resource<OutgoingRequest>,
+        scheme: Option<Scheme>,
+    ) -> Result<Result<(), ()>> {
+        let Ok(scheme) = scheme.map(|scheme| scheme_in(scheme).ok_or(())).transpose() else {
+            return Ok(Err(()));
+        };
+        self.objects.update_request(request.rep(), |request| request.scheme = scheme).map(Ok)
+    }
+
+    fn authority(&mut self, request: Resource<OutgoingRequest>) -> Result<Option<String>> {
+        Ok(self.objects.request(request.rep())?.authority.clone())
+    }
+
+    fn set_authority(
+        &mut self,
+        request: Resource<OutgoingRequest>,
+        authority: Option<String>,
+    ) -> Result<Result<(), ()>> {
+        if !authority.as_deref().is_none_or(|authority| authority.parse::<Authority>().is_ok()) {
+            return Ok(Err(()));
+        }
+        self.objects.update_request(request.rep(), |request| request.authority = authority).map(Ok)
+    }
+
+    fn headers(&mut self, request: Resource<OutgoingRequest>) -> Result<FieldsHandle> {
+        let headers = self.objects.request(request.rep())?.headers.clone();
+        self.new_fields(headers)
+    }
+
+    fn drop(&mut self, request: Resource<OutgoingRequest>) -> Result<()> {
+        self.objects.remove_request(request.rep()).map(drop)
+    }
+}
+
+impl types::HostOutgoingResponse for WorkerState {
+    fn new(&mut self, headers: FieldsHandle) -> Result<Resource<OutgoingResponse>> {
+        let headers = self.objects.remove_fields(headers.rep())?.immutable();
+        self.new_http(Http::Response(Response { status: 200, headers, body_taken: false }))
+    }
+
+    fn status_code(&mut self, response: Resource<OutgoingResponse>) -> Result<u16> {
+        Ok(self.objects.response(response.rep())?.status)
+    }
+
+    fn set_status_code(
+        &mut self,
+        response: Resource<OutgoingResponse>,
+        status: u16,
+    ) -> Result<Result<(), ()>> {
+        if ::http::StatusCode::from_u16(status).is_err() {
+            return Ok(Err(()));
+        }
+        self.objects.update_response(response.rep(), |response| response.status = status).map(Ok)
+    }
+
+    fn headers(&mut self, response: Resource<OutgoingResponse>) -> Result<FieldsHandle> {
+        let headers = self.objects.response(response.rep())?.headers.clone();
+        self.new_fields(headers)
+    }
+
+    fn body(&mut self, response: Resource<OutgoingResponse>) -> Result<Result<Resource<OutgoingBody>, ()>> {
+        let body = self.objects.update_response(response.rep(), |response| {
+            let first = !std::mem::replace(&mut response.body_taken, true);
+            first.then(|| Body::new(Message::Response, &response.headers))
+        })?;
+        body.map(|body| self.new_http(Http::Body(body))).transpose().map(|body| body.ok_or(()))
+    }
+
+    fn drop(&mut self, response: Resource<OutgoingResponse>) -> Result<()> {
+        self.objects.remove_response(response.rep()).map(drop)
+    }
+}
+
+impl types::HostOutgoingBody for WorkerState {
+    fn write(&mut self, body: Resource<OutgoingBody>) -> Result<Result<Resource<DynOutputStream>, ()>> {
+        let rep = body.rep();
+        if self.objects.update_body(rep, |body| std::mem::replace(&mut body.stream_taken, true))? {
+            return Ok(Err(()));
+        }
+        self.objects.insert_child(Object::Output(Output::HttpBody { body: rep }), rep).map(Ok)
+    }
+
+    fn finish(&mut self, body: Resource<OutgoingBody>, trailers: Option<FieldsHandle>) -> HttpResult<()> {
+        let body = self.objects.remove_body(body.rep()).map_err(HttpError::trap)?;
+        if let Some(trailers) = trailers {
+            self.objects.remove_fields(trailers.rep()).map_err(HttpError::trap)?;
+        }
+        if body.length.is_none_or(|length| length == body.written) {
+            return Ok(());
+        }
+        Err(match body.of {
+            Message::Request => ErrorCode::HttpRequestBodySize(Some(body.written)).into(),
+            Message::Response => ErrorCode::HttpResponseBodySize(Some(body.written)).into(),
+        })
+    }
+
+    fn drop(&mut self, body: Resource<OutgoingBody>) -> Result<()> {
+        self.objects.remove_body(body.rep()).map(drop)
+    }
+}
+
+impl types::HostRequestOptions for WorkerState {
+    fn new(&mut self) -> Result<Resource<RequestOptions>> {
+        self.new_http(Http::Options(Options::default()))
+    }
+
+    fn connect_timeout(&mut self, options: Resource<RequestOptions>) -> Result<Option<u64>> {
+        Ok(self.objects.request_options(options.rep())?.connect)
+    }
+
+    fn set_connect_timeout(
+        &mut self,
+        options: Resource<RequestOptions>,
+        nanos: Option<u64>,
+    ) -> Result<Result<(), ()>> {
+        self.objects.update_request_options(options.rep(), |options| options.connect = nanos).map(Ok)
+    }
+
+    fn first_byte_timeout(&mut self, options: Resource<RequestOptions>) -> Result<Option<u64>> {
+        Ok(self.objects.request_options(options.rep())?.first_byte)
+    }
+
+    fn set_first_byte_timeout(
+        &mut self,
+        options: Resource<RequestOptions>,
+        nanos: Option<u64>,
+    ) -> Result<Result<(), ()>> {
+        self.objects.update_request_options(options.rep(), |options| options.first_byte = nanos).map(Ok)
+    }
+
+    fn between_bytes_timeout(&mut self, options: Resource<RequestOptions>) -> Result<Option<u64>> {
+        Ok(self.objects.request_options(options.rep())?.between_bytes)
+    }
+
+    fn set_between_bytes_timeout(
+        &mut self,
+        options: Resource<RequestOptions>,
+        nanos: Option<u64>,
+    ) -> Result<Result<(), ()>> {
+        self.objects.update_request_options(options.rep(), |options| options.between_bytes = nanos).map(Ok)
+    }
+
+    fn drop(&mut self, options: Resource<RequestOptions>) -> Result<()> {
+        self.objects.remove_request_options(options.rep()).map(drop)
+    }
+}
+
+fn method_in(method: Method) -> Option<::http::Method> {
+    Some(match method {
+        Method::Get => ::http::Method::GET,
+        Method::Head => ::http::Method::HEAD,
+        Method::Post => ::http::Method::POST,
+        Method::Put => ::http::Method::PUT,
+        Method::Delete => ::http::Method::DELETE,
+        Method::Connect => ::http::Method::CONNECT,
+        Method::Options => ::http::Method::OPTIONS,
+        Method::Trace => ::http::Method::TRACE,
+        Method::Patch => ::http::Method::PATCH,
+        Method::Other(name) if name.len() <= WORD_BYTES_MAX => {
+            ::http::Method::from_bytes(name.as_bytes()).ok()?
+        }
+        Method::Other(_) => return None,
+    })
+}
+
+fn method_out(method: &::http::Method) -> Method {
+    match method.as_str() {
+        "GET" => Method::Get,
+        "HEAD" => Method::Head,
+        "POST" => Method::Post,
+        "PUT" => Method::Put,
+        "DELETE" => Method::Delete,
+        "CONNECT" => Method::Connect,
+        "OPTIONS" => Method::Options,
+        "TRACE" => Method::Trace,
+        "PATCH" => Method::Patch,
+        other => Method::Other(other.to_owned()),
+    }
+}
+
+fn scheme_in(scheme: Scheme) -> Option<::http::uri::Scheme> {
+    match scheme {
+        Scheme::Http => Some(::http::uri::Scheme::HTTP),
+        Scheme::Https => Some(::http::uri::Scheme::HTTPS),
+        Scheme::Other(name) if name.len() <= WORD_BYTES_MAX => name.parse().ok(),
+        Scheme::Other(_) => None,
+    }
+}
+
+fn scheme_out(scheme: &::http::uri::Scheme) -> Scheme {
+    match scheme.as_str() {
+        "http" => Scheme::Http,
+        "https" => Scheme::Https,
+        other => Scheme::Other(other.to_owned()),
+    }
+}
+
+/// Empty means that the URI ends with the authority. A fragment never goes to a server, so it is refused here
+/// rather than lost in silence.
+fn is_path_with_query(text: &str) -> bool {
+    let start = text.is_empty() || text.starts_with(['/', '?']);
+    start && !text.contains('#') && (text.is_empty() || text.parse::<PathAndQuery>().is_ok())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn methods_and_schemes_come_back_as_they_went_in() {
+        let other = |name: &str| Method::Other(name.to_owned());
+        assert!(matches!(method_in(Method::Patch).as_ref().map(method_out), Some(Method::Patch)));
+        assert!(matches!(method_in(other("GET")).as_ref().map(method_out), Some(Method::Get)));
+        assert!(
+            matches!(method_in(other("brew")).as_ref().map(method_out), Some(Method::Other(name)) if name == "brew")
+        );
+        for bad in ["", "two words", "a\r\nb", &"x".repeat(WORD_BYTES_MAX + 1)] {
+            assert!(method_in(other(bad)).is_none(), "{bad:?}");
+            assert!(scheme_in(Scheme::Other(bad.to_owned())).is_none(), "{bad:?}");
+        }
+        assert!(matches!(scheme_in(Scheme::Https).as_ref().map(scheme_out), Some(Scheme::Https)));
+        let ftp = scheme_in(Scheme::Other("ftp".to_owned()));
+        assert!(matches!(ftp.as_ref().map(scheme_out), Some(Scheme::Other(name)) if name == "ftp"));
+    }
+
+    #[test]
+    fn paths_start_with_a_slash_or_a_query() {
+        for good in ["", "/", "/a/b?c=d&e=%20", "?q"] {
+            assert!(is_path_with_query(good), "{good:?}");
+        }
+        for bad in ["a", "http://a/", "/a b", "/a#b", "/\r\n", "*"] {
+            assert!(!is_path_with_query(bad), "{bad:?}");
+        }
+    }
+}
