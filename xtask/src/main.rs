@@ -1,1 +1,64 @@
-fn main() {}
+//! The developer's only commands: `cargo xtask guests | demo | test | bench | bless`.
+//!
+//! | module | is |
+//! |---|---|
+//! | `args` | the command line, as text in and a [`args::Command`] out |
+//! | `tree` | where things are: root, target folder, examples and test guests |
+//! | `shell` | child processes: shown as typed, run, failures said plainly |
+//! | `guests` | builds the components that the demo and the suites run |
+//! | `demo` | the whole story in one minute: deploy, call, kill, call again |
+//! | `checks` | the stages of `test`; `tally` adds up what the test runners counted |
+//! | `tools` | `bench` and `bless` |
+//!
+//! Invariant: every stage builds the host crates with `--workspace` and the `dev` profile. Another selection of
+//! packages or another profile is another set of features, and wasmtime would be compiled a second time.
+
+#![expect(clippy::print_stdout, reason = "this program's output is what it prints")]
+
+mod args;
+mod checks;
+mod demo;
+mod guests;
+mod shell;
+mod tally;
+mod tools;
+mod tree;
+
+use args::Command;
+use std::process::ExitCode;
+use tree::Tree;
+
+fn main() -> ExitCode {
+    let command = match args::parse(std::env::args().skip(1)) {
+        Ok(command) => command,
+        Err(error) => {
+            eprintln!("error: {error}\n\n{}", args::USAGE);
+            return ExitCode::from(2);
+        }
+    };
+    match run(command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(command: Command) -> anyhow::Result<()> {
+    match command {
+        Command::Help => {
+            println!("{}", args::USAGE);
+            Ok(())
+        }
+        Command::Guests => guests::build(&Tree::find()?),
+        Command::Demo { keep } => demo::run(&Tree::find()?, keep),
+        Command::Test { stages } => checks::run(&Tree::find()?, &stages),
+        Command::Stages => {
+            checks::list();
+            Ok(())
+        }
+        Command::Bench { rest } => tools::bench(&Tree::find()?, &rest),
+        Command::Bless => tools::bless(&Tree::find()?),
+    }
+}

@@ -1,0 +1,94 @@
+//! The command line. By hand: five words do not need a library that takes half a minute to compile.
+
+/// Shown for `help` and after a mistake.
+pub(crate) const USAGE: &str = "\
+usage: cargo xtask <command>
+
+  demo [--keep]       build, deploy the example, call it, kill the server, start it again, call it again;
+                      with --keep the server goes on running at the end
+  test [STAGE...]     run all checks, or only the stages named; --list prints their names
+  guests              build the examples and the test guests into target/guests
+  bench [-- ARGS...]  build and run the benchmark, with ARGS passed on (--quick for a short run)
+  bless               rewrite the golden files of the tests; look at the difference before you commit it
+  help                this text";
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    Help,
+    Guests,
+    Demo { keep: bool },
+    Test { stages: Vec<String> },
+    Stages,
+    Bench { rest: Vec<String> },
+    Bless,
+}
+
+/// Reads the words after `cargo xtask`.
+pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, String> {
+    let mut words = words.into_iter();
+    let Some(command) = words.next() else {
+        return Err("a command is missing".to_owned());
+    };
+    let rest: Vec<String> = words.collect();
+    let plain = |command| match rest.first() {
+        None => Ok(command),
+        Some(extra) => Err(format!("`{extra}` is not understood here")),
+    };
+    match command.as_str() {
+        "help" | "--help" | "-h" => Ok(Command::Help),
+        "guests" => plain(Command::Guests),
+        "bless" => plain(Command::Bless),
+        "demo" => match rest.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+            [] => Ok(Command::Demo { keep: false }),
+            ["--keep"] => Ok(Command::Demo { keep: true }),
+            other => {
+                Err(format!("`demo {}` is not understood; it takes --keep and nothing else", other.join(" ")))
+            }
+        },
+        "test" if rest.iter().any(|word| word == "--list") => Ok(Command::Stages),
+        "test" => match rest.iter().find(|word| word.starts_with('-')) {
+            None => Ok(Command::Test { stages: rest }),
+            Some(option) => Err(format!("`test` has no option `{option}`")),
+        },
+        "bench" => {
+            let skip = usize::from(rest.first().is_some_and(|word| word == "--"));
+            Ok(Command::Bench { rest: rest.into_iter().skip(skip).collect() })
+        }
+        other => Err(format!("there is no command `{other}`")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(line: &str, expected: Result<Command, &str>) {
+        let words = line.split_whitespace().map(str::to_owned);
+        assert_eq!(parse(words), expected.map_err(str::to_owned), "{line}");
+    }
+
+    #[test]
+    fn words_become_commands() {
+        check("help", Ok(Command::Help));
+        check("guests", Ok(Command::Guests));
+        check("demo", Ok(Command::Demo { keep: false }));
+        check("demo --keep", Ok(Command::Demo { keep: true }));
+        check("test", Ok(Command::Test { stages: vec![] }));
+        check("test lint docs", Ok(Command::Test { stages: vec!["lint".to_owned(), "docs".to_owned()] }));
+        check("test --list", Ok(Command::Stages));
+        check("bench", Ok(Command::Bench { rest: vec![] }));
+        check("bench --quick", Ok(Command::Bench { rest: vec!["--quick".to_owned()] }));
+        check("bench -- --quick", Ok(Command::Bench { rest: vec!["--quick".to_owned()] }));
+        check("bless", Ok(Command::Bless));
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        check("", Err("a command is missing"));
+        check("tset", Err("there is no command `tset`"));
+        check("guests all", Err("`all` is not understood here"));
+        check("demo --kepe", Err("`demo --kepe` is not understood; it takes --keep and nothing else"));
+        check("test --fast", Err("`test` has no option `--fast`"));
+    }
+}

@@ -1,0 +1,185 @@
+//! `test`: all checks, in stages.
+//!
+//! A stage that fails does not stop those that do not need it: who waits half an hour wants to hear everything at
+//! once. The last line adds up all tests that ran.
+
+use crate::tally::Tally;
+use crate::tree::Tree;
+use crate::{demo, guests, shell};
+use anyhow::bail;
+use std::time::{Duration, Instant};
+
+struct Stage {
+    name: &'static str,
+    about: &'static str,
+    needs: &'static [&'static str],
+    run: fn(&Tree, &mut Tally) -> anyhow::Result<()>,
+}
+
+/// In this order. The longest-lived results come first, the test runner's own lines last.
+const STAGES: &[Stage] = &[
+    Stage { name: "format", about: "rustfmt finds nothing to change", needs: &[], run: format },
+    Stage {
+        name: "guests",
+        about: "examples and test guests become components",
+        needs: &[],
+        run: |tree, _| guests::build(tree),
+    },
+    Stage { name: "lint", about: "clippy, where a warning is an error", needs: &[], run: lint },
+    Stage {
+        name: "examples",
+        about: "clippy and unit tests of the examples",
+        needs: &[],
+        run: |tree, tally| {
+            guests::lint_examples(tree)?;
+            guests::test_examples(tree, tally)
+        },
+    },
+    Stage {
+        name: "build",
+        about: "every program, library and test",
+        needs: &[],
+        run: |tree, _| build_everything(tree),
+    },
+    Stage {
+        name: "docs",
+        about: "rustdoc, where a warning is an error",
+        needs: &["build"],
+        run: |tree, _| docs(tree),
+    },
+    Stage {
+        name: "demo",
+        about: "the demo ends with a worker that survived",
+        needs: &["guests", "build"],
+        run: |tree, _| demo::run(tree, false),
+    },
+    Stage {
+        name: "tests",
+        about: "unit tests, suites, documentation tests",
+        needs: &["guests", "build"],
+        run: tests,
+    },
+];
+
+/// Prints the stages.
+pub(crate) fn list() {
+    for stage in STAGES {
+        println!("{:<10}{}", stage.name, stage.about);
+    }
+}
+
+enum Verdict {
+    Passed,
+    Failed(String),
+    NotRun(&'static str),
+}
+
+/// Runs the stages named, or all.
+pub(crate) fn run(tree: &Tree, names: &[String]) -> anyhow::Result<()> {
+    if let Some(unknown) = names.iter().find(|name| !STAGES.iter().any(|stage| stage.name == **name)) {
+        let known: Vec<&str> = STAGES.iter().map(|stage| stage.name).collect();
+        bail!("there is no stage `{unknown}`; there are {}", known.join(", "));
+    }
+    let mut tally = Tally::default();
+    let mut results: Vec<(&Stage, Verdict, Duration)> = Vec::new();
+    for stage in STAGES.iter().filter(|stage| names.is_empty() || names.iter().any(|name| name == stage.name))
+    {
+        let bad = |need: &&&str| {
+            results
+                .iter()
+                .any(|(done, verdict, _)| done.name == **need && !matches!(verdict, Verdict::Passed))
+        };
+        if let Some(need) = stage.needs.iter().find(bad) {
+            results.push((stage, Verdict::NotRun(need), Duration::ZERO));
+            continue;
+        }
+        println!("\n== {}: {}", stage.name, stage.about);
+        let begin = now();
+        let result = (stage.run)(tree, &mut tally);
+        let took = begin.elapsed();
+        let verdict = match result {
+            Ok(()) => Verdict::Passed,
+            Err(error) => Verdict::Failed(format!("{error:#}")),
+        };
+        if let Verdict::Failed(error) = &verdict {
+            println!("error: {error}");
+        }
+        println!("== {}: {:.1} minutes", stage.name, minutes(took));
+        results.push((stage, verdict, took));
+    }
+    close(&results, tally)
+}
+
+fn close(results: &[(&Stage, Verdict, Duration)], tally: Tally) -> anyhow::Result<()> {
+    println!("\nstage      minutes");
+    for (stage, verdict, took) in results {
+        let verdict = match verdict {
+            Verdict::Passed => "ok".to_owned(),
+            Verdict::Failed(error) => format!("FAILED: {}", error.lines().next().unwrap_or_default()),
+            Verdict::NotRun(need) => format!("not run, it needs `{need}`"),
+        };
+        println!("{:<10} {:>7.1}  {verdict}", stage.name, minutes(*took));
+    }
+    let total: Duration = results.iter().map(|(_, _, took)| *took).sum();
+    println!("{:<10} {:>7.1}", "all", minutes(total));
+    let bad: Vec<&str> = results
+        .iter()
+        .filter(|(_, verdict, _)| !matches!(verdict, Verdict::Passed))
+        .map(|(stage, _, _)| stage.name)
+        .collect();
+    if bad.is_empty() {
+        println!("{tally}");
+        return Ok(());
+    }
+    println!("failed: {}; run one again with `cargo xtask test {}`", bad.join(", "), bad[0]);
+    println!("{tally}");
+    bail!("{} of {} stages failed", bad.len(), results.len())
+}
+
+#[expect(clippy::disallowed_methods, reason = "a stage's minutes are for a person; nothing replays them")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+fn minutes(took: Duration) -> f64 {
+    took.as_secs_f64() / 60.0
+}
+
+fn format(tree: &Tree, _: &mut Tally) -> anyhow::Result<()> {
+    shell::run(shell::cargo(&tree.root).args(["fmt", "--all", "--check"]))?;
+    guests::check_format(tree)
+}
+
+fn lint(tree: &Tree, _: &mut Tally) -> anyhow::Result<()> {
+    shell::run(shell::cargo(&tree.root).args([
+        "clippy",
+        "--workspace",
+        "--all-targets",
+        "--locked",
+        "--",
+        "-D",
+        "warnings",
+    ]))
+}
+
+fn build_everything(tree: &Tree) -> anyhow::Result<()> {
+    shell::run(shell::cargo(&tree.root).args(["build", "--workspace", "--all-targets", "--locked"]))
+}
+
+/// The programs alone: what the demo and the benchmark need.
+pub(crate) fn build_programs(tree: &Tree) -> anyhow::Result<()> {
+    shell::run(shell::cargo(&tree.root).args(["build", "--workspace", "--bins", "--locked"]))
+}
+
+fn docs(tree: &Tree) -> anyhow::Result<()> {
+    let mut command = shell::cargo(&tree.root);
+    command.env("RUSTDOCFLAGS", "-D warnings");
+    shell::run(command.args(["doc", "--workspace", "--no-deps", "--locked"]))
+}
+
+fn tests(tree: &Tree, tally: &mut Tally) -> anyhow::Result<()> {
+    let mut command = shell::cargo(&tree.root);
+    command.env("GOLEM_GUESTS_DIR", tree.components());
+    command.args(["test", "--workspace", "--locked", "--no-fail-fast"]);
+    shell::run_counting(&mut command, tally)
+}

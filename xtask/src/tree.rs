@@ -1,0 +1,86 @@
+//! Where things are.
+
+use crate::shell;
+use anyhow::{Context, bail};
+use std::path::{Path, PathBuf};
+
+/// The target that guests are built for.
+pub(crate) const GUEST_TARGET: &str = "wasm32-wasip2";
+
+/// The checkout and its target folder.
+#[derive(Debug)]
+pub(crate) struct Tree {
+    /// The checkout.
+    pub(crate) root: PathBuf,
+    /// Where cargo puts what it builds: `target`, unless the user says otherwise.
+    pub(crate) target: PathBuf,
+}
+
+/// A package that is a workspace of its own and becomes a component.
+#[derive(Debug)]
+pub(crate) struct Guest {
+    /// For messages: `examples/counter`.
+    pub(crate) label: String,
+    /// Its `Cargo.toml`.
+    pub(crate) manifest: PathBuf,
+    /// Examples have unit tests of their own, and are read by people.
+    pub(crate) example: bool,
+}
+
+impl Tree {
+    /// Asks cargo, so that `CARGO_TARGET_DIR` and configuration files are respected.
+    pub(crate) fn find() -> anyhow::Result<Self> {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the root folder")?;
+        let json = shell::output(shell::cargo(root).args([
+            "metadata",
+            "--no-deps",
+            "--offline",
+            "--format-version",
+            "1",
+        ]))?;
+        let metadata: serde_json::Value =
+            serde_json::from_str(&json).context("`cargo metadata` did not print JSON")?;
+        let target =
+            metadata["target_directory"].as_str().context("`cargo metadata` names no target folder")?;
+        Ok(Self { root: root.to_owned(), target: PathBuf::from(target) })
+    }
+
+    /// The cargo target folder of all guests together, so that what they share is compiled once.
+    pub(crate) fn guests_target(&self) -> PathBuf {
+        self.target.join("guests")
+    }
+
+    /// Where the built components lie. The suites look here, see `GOLEM_GUESTS_DIR`.
+    pub(crate) fn components(&self) -> PathBuf {
+        self.guests_target().join(GUEST_TARGET).join("release")
+    }
+
+    /// A program that the workspace builds.
+    pub(crate) fn binary(&self, name: &str) -> PathBuf {
+        self.target.join("debug").join(name)
+    }
+
+    /// Every folder with a `Cargo.toml` under `examples/` and `tests/guests/`, by name.
+    pub(crate) fn guests(&self) -> anyhow::Result<Vec<Guest>> {
+        let mut found = Vec::new();
+        for (folder, example) in [("examples", true), ("tests/guests", false)] {
+            let path = self.root.join(folder);
+            let entries =
+                std::fs::read_dir(&path).with_context(|| format!("cannot read {}", path.display()))?;
+            for entry in entries {
+                let entry = entry.with_context(|| format!("cannot read {}", path.display()))?;
+                let manifest = entry.path().join("Cargo.toml");
+                if !manifest.is_file() {
+                    continue;
+                }
+                let label = format!("{folder}/{}", entry.file_name().display());
+                if !entry.path().join("Cargo.lock").is_file() {
+                    bail!("{label} has no Cargo.lock: run `cargo generate-lockfile` there and commit it");
+                }
+                found.push(Guest { label, manifest, example });
+            }
+        }
+        found.sort_by(|a, b| a.label.cmp(&b.label));
+        Ok(found)
+    }
+}
