@@ -1,0 +1,131 @@
+//! Which crate may use which crate. A dependency is the only way to name another crate, so the manifests decide.
+
+use crate::{check, files};
+use std::collections::BTreeMap;
+
+/// Our own crates: folder, package, and which of ours it may use in what it ships.
+const HOUSE: &[(&str, &str, &[&str])] = &[
+    ("model", "golem-model", &[]),
+    ("macros", "golem-macros", &[]),
+    ("sdk", "golem", &["golem-macros"]),
+    ("bindgen", "golem-bindgen", &[]),
+    ("api", "golem-api", &["golem-model"]),
+    ("cli", "golem-cli", &["golem-api", "golem-bindgen", "golem-model"]),
+    ("host", "golem-host", &["golem-model"]),
+    ("testing", "golem-testing", &["golem-host", "golem-model"]),
+    ("runtime", "golem-runtime", &["golem-api", "golem-cli", "golem-host", "golem-model"]),
+    (
+        "tests",
+        "golem-tests",
+        &[
+            "golem-api",
+            "golem-bindgen",
+            "golem-cli",
+            "golem-host",
+            "golem-model",
+            "golem-runtime",
+            "golem-testing",
+        ],
+    ),
+    ("xtask", "xtask", &[]),
+];
+
+/// Crates of others that only these folders may use in what they ship, and why.
+const ONLY: &[(&str, &[&str], &str)] = &[
+    ("wasmtime", &["host"], "the engine can be replaced or raised in one crate"),
+    ("rusqlite", &["runtime", "tests"], "SQL is an adapter's matter"),
+    ("libsqlite3-sys", &["runtime", "tests"], "SQL is an adapter's matter"),
+    ("axum", &["runtime"], "the contract is apart from its server"),
+    ("hyper", &["runtime"], "the contract is apart from its server"),
+    ("tower", &["runtime"], "the contract is apart from its server"),
+    ("reqwest", &["api", "tests"], "there is one client"),
+    ("wit-bindgen", &["sdk"], "guests alone are compiled against bindings"),
+];
+
+/// The shared words use no I/O, no runtime, no engine: they must build for guests and load in a second.
+const MODEL_USES: &[&str] =
+    &["blake3", "crc32c", "indexmap", "jiff", "serde", "serde_json", "thiserror", "uuid"];
+
+fn manifest(folder: &str) -> toml::Table {
+    let path = format!("{folder}/Cargo.toml");
+    files::read(&path).parse().unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+fn shipped(manifest: &toml::Table) -> Vec<String> {
+    let table = manifest.get("dependencies").and_then(toml::Value::as_table);
+    table.map(|table| table.keys().cloned().collect()).unwrap_or_default()
+}
+
+#[test]
+fn the_workspace_is_the_house_and_every_crate_takes_its_lints() {
+    let workspace: toml::Table = files::read("Cargo.toml").parse().expect("Cargo.toml is TOML");
+    let mut members: Vec<&str> = workspace["workspace"]["members"]
+        .as_array()
+        .expect("members is a list")
+        .iter()
+        .filter_map(toml::Value::as_str)
+        .collect();
+    members.sort_unstable();
+    let mut house: Vec<&str> = HOUSE.iter().map(|(folder, ..)| *folder).collect();
+    house.sort_unstable();
+    assert_eq!(members, house, "a new crate gets a line in HOUSE that says what it may use");
+    for (folder, package, _) in HOUSE {
+        let manifest = manifest(folder);
+        assert_eq!(manifest["package"]["name"].as_str(), Some(*package), "{folder}");
+        let inherits = manifest.get("lints").and_then(|lints| lints.get("workspace"));
+        assert_eq!(
+            inherits.and_then(toml::Value::as_bool),
+            Some(true),
+            "{folder} needs `[lints] workspace = true`"
+        );
+    }
+}
+
+#[test]
+fn our_crates_use_each_other_in_one_direction() {
+    let ours: BTreeMap<&str, &str> = HOUSE.iter().map(|(folder, package, _)| (*package, *folder)).collect();
+    let mut findings = Vec::new();
+    for (folder, _, may) in HOUSE {
+        for used in shipped(&manifest(folder)) {
+            if ours.contains_key(used.as_str()) && !may.contains(&used.as_str()) {
+                findings.push(format!("{folder} uses {used}"));
+            }
+        }
+    }
+    check("a crate of ours uses another that it may not know", &findings);
+}
+
+#[test]
+fn the_engine_the_database_and_the_web_have_one_place_each() {
+    let mut findings = Vec::new();
+    for (folder, ..) in HOUSE {
+        for used in shipped(&manifest(folder)) {
+            for (only, places, why) in ONLY {
+                let same = used == *only || used.strip_prefix(only).is_some_and(|rest| rest.starts_with('-'));
+                if same && !places.contains(folder) {
+                    findings.push(format!("{folder} uses {used}: {why}"));
+                }
+            }
+        }
+    }
+    check("a dependency that has its place elsewhere", &findings);
+}
+
+#[test]
+fn the_model_stays_pure() {
+    let findings: Vec<String> =
+        shipped(&manifest("model")).into_iter().filter(|used| !MODEL_USES.contains(&used.as_str())).collect();
+    check("model may use only what is listed in MODEL_USES", &findings);
+}
+
+#[test]
+fn inside_the_runtime_only_storage_names_the_database() {
+    let mut findings = Vec::new();
+    for file in files::with_extension("rs") {
+        let storage = file.path.starts_with("runtime/src/storage/") || file.path.starts_with("tests/");
+        if !storage && (file.text.contains("rusqlite::") || file.text.contains("libsqlite3_sys::")) {
+            findings.push(file.path);
+        }
+    }
+    check("only runtime/src/storage and the fault-injecting tests may name SQLite", &findings);
+}

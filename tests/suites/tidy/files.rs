@@ -1,0 +1,60 @@
+//! Reads the tree as it lies on the disk, less what is generated.
+
+use std::path::{Path, PathBuf};
+
+/// Folders that nobody writes by hand. `deps` is the WASI text that tools put below `wit/`.
+const GENERATED: [&str; 5] = ["target", ".git", "deps", "node_modules", "dist"];
+
+/// The root of the checkout.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in a folder of the root")
+}
+
+/// A file that somebody wrote.
+pub(crate) struct File {
+    /// From the root, with `/`.
+    pub(crate) path: String,
+    /// What is in it.
+    pub(crate) text: String,
+}
+
+/// Every file below the root whose name ends with `extension`, in order of paths.
+pub(crate) fn with_extension(extension: &str) -> Vec<File> {
+    let mut paths = Vec::new();
+    walk(root(), &mut |path| {
+        if path.extension().is_some_and(|found| found == extension) {
+            paths.push(path);
+        }
+    });
+    paths.sort();
+    paths
+        .into_iter()
+        .map(|path| {
+            let text = std::fs::read_to_string(&path)
+                .unwrap_or_else(|error| panic!("cannot read {}: {error}", path.display()));
+            let path = path.strip_prefix(root()).expect("it was found below the root");
+            File { path: path.to_string_lossy().replace('\\', "/"), text }
+        })
+        .collect()
+}
+
+/// A file by its path from the root.
+pub(crate) fn read(path: &str) -> String {
+    std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("cannot read {path}: {error}"))
+}
+
+fn walk(folder: &Path, found: &mut impl FnMut(PathBuf)) {
+    let entries =
+        std::fs::read_dir(folder).unwrap_or_else(|error| panic!("cannot read {}: {error}", folder.display()));
+    for entry in entries {
+        let entry = entry.expect("a folder that could be opened can be read");
+        let name = entry.file_name();
+        if entry.path().is_dir() {
+            if !GENERATED.iter().any(|generated| name == *generated) {
+                walk(&entry.path(), found);
+            }
+        } else {
+            found(entry.path());
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! Rules about the WIT that we publish.
+
+use crate::{check, files};
+
+#[test]
+fn we_publish_our_own_interfaces_and_copy_none() {
+    let mut findings = Vec::new();
+    for file in files::with_extension("wit") {
+        for line in file.text.lines() {
+            if let Some(package) = line.trim().strip_prefix("package ")
+                && package.starts_with("wasi:")
+            {
+                findings.push(format!("{}: {package}", file.path));
+            }
+        }
+    }
+    check("the text of WASI comes from the pinned crates, it is not copied into the tree", &findings);
+}
+
+#[test]
+fn every_function_of_the_runtime_api_says_what_it_does() {
+    let mut findings = Vec::new();
+    for file in files::with_extension("wit").into_iter().filter(|file| file.path.starts_with("wit/")) {
+        let mut before = "";
+        for (number, line) in file.text.lines().enumerate() {
+            let line = line.trim();
+            if line.contains(": func(") && !before.starts_with("///") && !before.starts_with('@') {
+                findings.push(format!("{}:{}: {line}", file.path, number + 1));
+            }
+            before = line;
+        }
+    }
+    check("a function in wit/ has a doc comment: it is all that a guest's author sees", &findings);
+}

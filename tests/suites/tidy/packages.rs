@@ -1,0 +1,167 @@
+//! Rules about the packages we depend on. `deny.toml` is the list; this reads it, so that the rules hold without a
+//! tool that takes longer to compile than all our checks.
+
+use crate::{check, files};
+use std::collections::BTreeSet;
+use std::process::Command;
+
+fn cargo(args: &[&str]) -> String {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let output = Command::new(cargo)
+        .current_dir(files::root())
+        .args(args)
+        .output()
+        .unwrap_or_else(|error| panic!("cannot start cargo {}: {error}", args.join(" ")));
+    assert!(output.status.success(), "cargo {}: {}", args.join(" "), String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("cargo prints UTF-8")
+}
+
+fn strings(table: &toml::Table, section: &str, key: &str) -> Vec<String> {
+    let list =
+        table[section][key].as_array().unwrap_or_else(|| panic!("deny.toml: {section}.{key} is a list"));
+    list.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect()
+}
+
+/// Whether `expression` can be satisfied with `allowed` licences alone. `/` is how older packages write OR.
+fn permitted(expression: &str, allowed: &[String]) -> bool {
+    let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
+    let words: Vec<&str> = spaced.split_whitespace().collect();
+    let mut at = 0;
+    let result = any(&words, &mut at, allowed);
+    result && at == words.len()
+}
+
+fn any(words: &[&str], at: &mut usize, allowed: &[String]) -> bool {
+    let mut result = all(words, at, allowed);
+    while words.get(*at) == Some(&"OR") {
+        *at += 1;
+        result |= all(words, at, allowed);
+    }
+    result
+}
+
+fn all(words: &[&str], at: &mut usize, allowed: &[String]) -> bool {
+    let mut result = one(words, at, allowed);
+    while words.get(*at) == Some(&"AND") {
+        *at += 1;
+        result &= one(words, at, allowed);
+    }
+    result
+}
+
+fn one(words: &[&str], at: &mut usize, allowed: &[String]) -> bool {
+    let Some(word) = words.get(*at) else { return false };
+    *at += 1;
+    if *word == "(" {
+        let result = any(words, at, allowed);
+        let closed = words.get(*at) == Some(&")");
+        *at += 1;
+        return result && closed;
+    }
+    let mut licence = (*word).to_owned();
+    if words.get(*at) == Some(&"WITH") {
+        licence = format!("{licence} WITH {}", words.get(*at + 1).unwrap_or(&""));
+        *at += 2;
+    }
+    allowed.contains(&licence)
+}
+
+#[test]
+fn licence_expressions_are_understood() {
+    let allowed = ["MIT".to_owned(), "Apache-2.0 WITH LLVM-exception".to_owned(), "ISC".to_owned()];
+    for (expression, expected) in [
+        ("MIT", true),
+        ("GPL-3.0", false),
+        ("MIT OR GPL-3.0", true),
+        ("MIT/GPL-3.0", true),
+        ("MIT AND GPL-3.0", false),
+        ("(MIT OR GPL-3.0) AND ISC", true),
+        ("(MIT OR ISC) AND GPL-3.0", false),
+        ("Apache-2.0 WITH LLVM-exception", true),
+        ("Apache-2.0", false),
+        ("(MIT", false),
+        ("", false),
+    ] {
+        assert_eq!(permitted(expression, &allowed), expected, "{expression}");
+    }
+}
+
+#[test]
+fn licences_origins_and_banned_packages_are_as_deny_toml_says() {
+    let rules: toml::Table = files::read("deny.toml").parse().expect("deny.toml is TOML");
+    let allowed = strings(&rules, "licenses", "allow");
+    let banned: BTreeSet<String> = rules["bans"]["deny"]
+        .as_array()
+        .expect("deny.toml: bans.deny is a list")
+        .iter()
+        .filter_map(|ban| Some(ban.get("name")?.as_str()?.to_owned()))
+        .collect();
+
+    let metadata: serde_json::Value =
+        serde_json::from_str(&cargo(&["metadata", "--format-version", "1", "--locked"]))
+            .expect("cargo metadata prints JSON");
+    let mut findings = Vec::new();
+    for package in metadata["packages"].as_array().expect("packages is a list") {
+        let name = package["name"].as_str().expect("a package has a name");
+        let label = format!("{name} {}", package["version"].as_str().unwrap_or_default());
+        if banned.contains(name) {
+            findings.push(format!("{label} is banned"));
+        }
+        match package["license"].as_str() {
+            Some(licence) if permitted(licence, &allowed) => {}
+            Some(licence) => findings.push(format!("{label} has the licence `{licence}`")),
+            None => findings.push(format!("{label} names no licence")),
+        }
+        // Ours have no source: they are in the tree.
+        if let Some(source) = package["source"].as_str()
+            && !source.starts_with("registry+")
+        {
+            findings.push(format!("{label} comes from {source}"));
+        }
+    }
+    check("what we depend on has a licence listed in deny.toml and comes from the registry", &findings);
+}
+
+#[test]
+fn guests_take_packages_from_the_registry_only() {
+    let mut findings = Vec::new();
+    for file in files::with_extension("lock") {
+        for line in file.text.lines() {
+            if let Some(source) = line.strip_prefix("source = \"")
+                && !source.starts_with("registry+")
+            {
+                findings.push(format!("{}: {source}", file.path));
+            }
+        }
+    }
+    check("a package comes from the registry", &findings);
+}
+
+/// Programs are built without the packages that only tests use. If those asked for more features of a package that
+/// both have, then every crate above it would be compiled twice, and the demo would run another program than the
+/// tests do.
+#[test]
+fn tests_and_programs_are_built_with_the_same_features() {
+    let features = |edges: &str| -> BTreeSet<String> {
+        let args = [
+            "tree",
+            "--workspace",
+            "--locked",
+            "-e",
+            edges,
+            "-f",
+            "{p} {f}",
+            "--prefix",
+            "none",
+            "--no-dedupe",
+        ];
+        cargo(&args).lines().map(str::to_owned).collect()
+    };
+    let programs = features("normal,build");
+    let tests = features("normal,build,dev");
+    let findings: Vec<String> = programs.difference(&tests).cloned().collect();
+    check(
+        "make the features equal, for example by a normal dependency of golem-tests on what asks for more",
+        &findings,
+    );
+}
