@@ -9,6 +9,7 @@
 //! Architecture invariant: this is the only crate that names wasmtime, and it has no clock, disk or network
 //! of its own (but for the folder of compiled code); all it needs from outside comes through [`ports`].
 
+mod bindings;
 mod component;
 mod control;
 mod engine;
