@@ -38,6 +38,29 @@ impl IdempotencyKey {
         Ok(Self(key))
     }
 
+    /// A key that nobody outside knows, for an invocation whose caller named none. Starts with a space, so it can
+    /// never clash with a caller's, and needs no place in any index: nobody can repeat it.
+    pub fn anonymous(unique: u128) -> Self {
+        Self(Arc::from(format!(" {unique:032x}")))
+    }
+
+    /// Whether no caller knows this key.
+    pub fn is_anonymous(&self) -> bool {
+        self.0.starts_with(' ')
+    }
+
+    /// Takes a key from the oplog, which may be anonymous.
+    pub(crate) fn from_stored(key: String) -> Result<Self, IdempotencyKeyError> {
+        if key.starts_with(' ') && key.len() == 33 { Ok(Self(key.into())) } else { Self::new(key) }
+    }
+
+    /// The first 16 bytes of BLAKE3 of the key: its name in the index of outcomes.
+    pub fn index_hash(&self) -> [u8; 16] {
+        let mut short = [0; 16];
+        short.copy_from_slice(&blake3::hash(self.0.as_bytes()).as_bytes()[..16]);
+        short
+    }
+
     /// The key as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -84,11 +107,17 @@ pub struct Invocation {
 impl Invocation {
     /// BLAKE3 over function and encoded parameters: tells a repeated request from a key used twice.
     pub fn digest(&self) -> [u8; 32] {
+        Self::digest_of(&self.function, &self.params)
+    }
+
+    /// The digest of an invocation of `function` with `params`.
+    pub fn digest_of(function: &str, params: &[Value]) -> [u8; 32] {
         let mut hasher = blake3::Hasher::new();
-        hasher.update(&(self.function.len() as u64).to_le_bytes());
-        hasher.update(self.function.as_bytes());
+        hasher.update(&(function.len() as u64).to_le_bytes());
+        hasher.update(function.as_bytes());
+        hasher.update(&(params.len() as u64).to_le_bytes());
         let mut bytes = Vec::with_capacity(64);
-        for param in &self.params {
+        for param in params {
             crate::value::codec::encode(param, &mut bytes);
         }
         hasher.update(&bytes);

@@ -136,7 +136,7 @@ fn put_str(out: &mut Vec<u8>, text: &str) {
 }
 
 fn key(input: &mut Reader<'_>) -> Result<IdempotencyKey, DecodeError> {
-    IdempotencyKey::new(input.string()?).map_err(|_| DecodeError::Invalid("an idempotency key"))
+    IdempotencyKey::from_stored(input.string()?).map_err(|_| DecodeError::Invalid("an idempotency key"))
 }
 
 fn put_values(out: &mut Vec<u8>, values: &[Value]) {

@@ -1,0 +1,27 @@
+//! Randomness for ids, seeds and keys.
+
+use std::fmt;
+use uuid::Uuid;
+
+/// A source of random bytes, so that tests and the simulator can repeat a run.
+pub trait Entropy: Send + Sync + fmt::Debug {
+    /// Fills `bytes` with bytes that nobody can predict.
+    fn fill(&self, bytes: &mut [u8]);
+
+    /// A random UUID (version 4).
+    fn uuid(&self) -> Uuid {
+        let mut bytes = [0; 16];
+        self.fill(&mut bytes);
+        uuid::Builder::from_random_bytes(bytes).into_uuid()
+    }
+}
+
+/// The system's source.
+#[derive(Debug, Default)]
+pub struct SystemEntropy;
+
+impl Entropy for SystemEntropy {
+    fn fill(&self, bytes: &mut [u8]) {
+        getrandom::fill(bytes).expect("a system without randomness cannot make keys; nothing can go on");
+    }
+}

@@ -1,0 +1,83 @@
+//! The executor: runs the workers of this node, durably.
+//!
+//! The way of an invocation: [`Executor::invoke`] admits it under the one lock of the node (`core`), a task drives
+//! the worker's instance (`worker_task`), what that did gets its place in the `ledger`, the `committer` makes it
+//! durable together with everything else that waits, and only then the reply leaves.
+//!
+//! Architecture invariant: a reply is delivered by the committer after the commit that holds its outcome, or from a
+//! row read back from the store; there is no third way.
+
+mod committer;
+mod core;
+mod error;
+mod head;
+mod history;
+mod invoke;
+mod ledger;
+mod logs;
+mod metrics;
+mod operate;
+mod ports;
+mod recovery;
+mod retry;
+mod scheduler;
+mod settings;
+mod worker_task;
+
+pub use error::{ExecutorError, StartError};
+pub use invoke::KeyState;
+pub use logs::{LogNotice, LogSubscription};
+pub use metrics::ExecutorMetrics;
+pub use operate::{WorkerSpec, WorkerView};
+pub use retry::RetryPolicy;
+pub use settings::{ExecutorSettings, IdempotencyLookup};
+
+use crate::entropy::Entropy;
+use crate::storage::ports::Store;
+use async_trait::async_trait;
+use golem_host::ports::Clock;
+use golem_model::TemplateId;
+use std::sync::Arc;
+
+/// How the executor gets compiled components.
+#[async_trait]
+pub trait Components: Send + Sync {
+    /// The component of a template version. The error says what is wrong with it.
+    async fn component(&self, template: TemplateId, version: u32) -> Result<golem_host::Component, String>;
+}
+
+/// What an executor is made of.
+pub struct ExecutorParts {
+    /// Where the log is kept.
+    pub store: Arc<dyn Store>,
+    /// Where components come from.
+    pub components: Arc<dyn Components>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Seeds of workers.
+    pub entropy: Arc<dyn Entropy>,
+    /// Bounds and policies.
+    pub settings: ExecutorSettings,
+    /// Where it counts.
+    pub metrics: Arc<ExecutorMetrics>,
+    /// Whether repeated keys are recognised; always [`IdempotencyLookup::Enforced`] outside one negative control.
+    pub idempotency: IdempotencyLookup,
+}
+
+impl std::fmt::Debug for ExecutorParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ExecutorParts").finish_non_exhaustive()
+    }
+}
+
+/// Runs the workers of this node. Cheap to clone.
+#[derive(Clone)]
+pub struct Executor {
+    core: Arc<core::Core>,
+}
+
+impl std::fmt::Debug for Executor {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Executor").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,186 @@
+//! The committer: one thread that makes everything durable, in order.
+//!
+//! It takes all that waits, writes it in one transaction, and fulfils what waited for it; while it syncs, the next
+//! batch gathers. No timer: a lone row is written at once, a crowd shares one sync.
+//!
+//! Invariant (W8): after a failed commit nothing of what was in memory is used: every instance, head and waiting
+//! reply that may have seen it is discarded, the store is opened again, and the workers are loaded from what it has.
+
+use super::core::{Core, Health, State, Then, unavailable};
+use super::error::ExecutorError;
+use super::recovery;
+use crate::storage::ports::{Batch, StoreError};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// After this long without a row, derived state is written.
+const IDLE_AFTER: Duration = Duration::from_millis(200);
+/// Between attempts to open a store that failed.
+const RECOVER_EVERY: Duration = Duration::from_millis(500);
+/// Rows of deleted workers removed at a time.
+const TIDY_ROWS: usize = 500;
+
+/// Does what waited for a commit.
+pub(crate) fn fulfil(then: Then, outcome: Result<(), ExecutorError>) {
+    // Whoever has gone away in the meantime asks again with the same key.
+    match (then, outcome) {
+        (Then::Notify(tell), outcome) => drop(tell.send(outcome)),
+        (Then::Deliver(waiters, reply), Ok(())) => deliver(waiters, reply),
+        (Then::Deliver(waiters, _), Err(error)) => deliver(waiters, Err(error)),
+    }
+}
+
+/// Gives all waiters the same reply.
+pub(crate) fn deliver(waiters: Vec<super::core::Waiter>, reply: super::core::Reply) {
+    let mut waiters = waiters.into_iter();
+    let Some(first) = waiters.next() else { return };
+    for waiter in waiters {
+        drop(waiter.send(reply.clone()));
+    }
+    drop(first.send(reply));
+}
+
+/// The thread's whole life; ends when the core stops and all is written.
+pub(crate) fn run(core: &Arc<Core>) {
+    let mut more_to_tidy = true;
+    loop {
+        let batch = {
+            let mut state = core.lock();
+            let mut idle = false;
+            while !state.ledger.has_rows() {
+                let derived = state.ledger.has_derived();
+                if state.closing && !derived {
+                    return;
+                }
+                if state.closing || (derived && !core.wait_for_work(&mut state, IDLE_AFTER)) {
+                    idle = true;
+                    break;
+                }
+                if !derived && !core.wait_for_work(&mut state, IDLE_AFTER) && more_to_tidy {
+                    drop(state);
+                    more_to_tidy = tidy(core);
+                    state = core.lock();
+                }
+            }
+            state.ledger.take_batch(idle)
+        };
+        more_to_tidy = true;
+        let before = core.clock.elapsed();
+        let result = core.store.commit(&batch);
+        let took = core.clock.elapsed().saturating_sub(before);
+        match result {
+            Ok(()) => committed(core, &batch, took),
+            Err(error) => {
+                core.metrics.commits_failed.fetch_add(1, Ordering::Relaxed);
+                if !recover(core, &error) {
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn tidy(core: &Arc<Core>) -> bool {
+    match core.store.tidy(TIDY_ROWS) {
+        Ok(more) => more,
+        Err(error) => {
+            tracing::warn!(error = %unavailable(&error), "housekeeping of the store failed; it is tried again");
+            false
+        }
+    }
+}
+
+fn committed(core: &Arc<Core>, batch: &Batch, took: Duration) {
+    let metrics = &core.metrics;
+    metrics.commits.fetch_add(1, Ordering::Relaxed);
+    metrics.rows.fetch_add(batch.rows.len() as u64, Ordering::Relaxed);
+    metrics.commit_nanos.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    let ready = {
+        let mut guard = core.lock();
+        let state: &mut State = &mut guard;
+        state.ledger.committed(batch);
+        let slots = &state.slots;
+        state.ledger.forget(core.settings.heads_cached_max, |no| slots.contains_key(&no));
+        let heads = i64::try_from(state.ledger.heads_cached()).unwrap_or(i64::MAX);
+        metrics.heads_cached.store(heads, Ordering::Relaxed);
+        let durable = state.ledger.durable();
+        let ready = state.tickets.partition_point(|(seq, _)| *seq <= durable);
+        state.tickets.drain(..ready).collect::<Vec<_>>()
+    };
+    for (_, then) in ready {
+        fulfil(then, Ok(()));
+    }
+}
+
+/// Discards everything, then tries until the store can be used again. False if it never can be by this process.
+fn recover(core: &Arc<Core>, error: &StoreError) -> bool {
+    let reason: Arc<str> = unavailable(error).to_string().into();
+    tracing::error!(%reason, "a commit failed: all that is in memory is discarded");
+    discard_all(core, &reason);
+    if matches!(error, StoreError::Fenced { .. }) {
+        tracing::error!("another process owns the data now; this one takes no more work");
+        return false;
+    }
+    loop {
+        if core.lock().stopping {
+            return false;
+        }
+        std::thread::sleep(RECOVER_EVERY);
+        let reopened = core
+            .store
+            .recover()
+            .map_err(super::error::StartError::from)
+            .and_then(|position| recovery::rebuild(core.store.as_ref(), position));
+        match reopened {
+            Ok(ledger) => {
+                let mut state = core.lock();
+                state.ledger = ledger;
+                state.health = Health::Up;
+                core.carry_out(&mut state);
+                drop(state);
+                tracing::info!("the store can be used again");
+                let again = core.clone();
+                core.tasks.spawn_on(
+                    async move {
+                        if let Err(error) = recovery::wake_all(&again).await {
+                            tracing::error!(%error, "cannot look for workers that have something to do");
+                        }
+                    },
+                    &core.runtime,
+                );
+                return true;
+            }
+            Err(error) => {
+                let reason: Arc<str> = unavailable(&error).to_string().into();
+                tracing::warn!(%reason, "the store cannot be used yet");
+                core.lock().health = Health::Down(reason);
+            }
+        }
+    }
+}
+
+fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
+    let error = ExecutorError::Unavailable { reason: reason.clone() };
+    let (tickets, slots) = {
+        let mut state = core.lock();
+        state.health = Health::Down(reason.clone());
+        state.generation += 1;
+        state.idle.clear();
+        state.scheduler = super::scheduler::Scheduler::default();
+        // Nothing reads this ledger any more; an empty one makes sure of it.
+        state.ledger = super::ledger::Ledger::new(crate::storage::ports::Position::default(), &[]);
+        (std::mem::take(&mut state.tickets), std::mem::take(&mut state.slots))
+    };
+    for (_, then) in tickets {
+        fulfil(then, Err(error.clone()));
+    }
+    for (_, slot) in slots.into_iter().collect::<std::collections::BTreeMap<_, _>>() {
+        if let Some(control) = slot.control {
+            control.interrupt();
+        }
+        for pending in slot.pending.into_iter().chain(slot.current) {
+            deliver(pending.waiters, Err(error.clone()));
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! Why the executor did not do it.
+
+use crate::storage::ports::StoreError;
+use golem_model::oplog::FailureCause;
+use golem_model::{IdempotencyKey, PromiseId, WorkerId};
+use std::sync::Arc;
+
+/// Why a request to the executor failed. The caller's mistake, the worker's end, or our trouble.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum ExecutorError {
+    /// No such worker.
+    #[error("Worker not found: {worker}")]
+    WorkerNotFound {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// A worker of that name exists.
+    #[error("Worker already exists: {worker}")]
+    WorkerExists {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// A key was used for another invocation before.
+    #[error("the invocation key {key} was used before for {first} with other parameters or for another function; \
+             this request asks for {requested}. A key names one invocation: take a new one")]
+    KeyReused {
+        /// The key.
+        key: IdempotencyKey,
+        /// The function of the first use.
+        first: Arc<str>,
+        /// The function of this one.
+        requested: Arc<str>,
+    },
+    /// Too many invocations wait for the worker.
+    #[error("{limit} invocations wait for worker {worker} already; try again when some are done")]
+    QueueFull {
+        /// The worker.
+        worker: WorkerId,
+        /// How many may wait.
+        limit: usize,
+    },
+    /// The worker failed before.
+    #[error("The previously invoked function failed")]
+    PreviousInvocationFailed,
+    /// The worker called `exit` before.
+    #[error("The previously invoked function exited")]
+    PreviousInvocationExited,
+    /// Somebody stopped the worker while the invocation ran.
+    #[error("{}", if *recover_immediately { "Simulated crash via the Golem API" } else { "Interrupted via the Golem API" })]
+    Interrupted {
+        /// Whether it goes on at once.
+        recover_immediately: bool,
+    },
+    /// The invocation failed for good.
+    #[error("{}", describe(cause))]
+    InvocationFailed {
+        /// Why.
+        cause: FailureCause,
+    },
+    /// No such promise.
+    #[error("Promise not found: {promise}")]
+    PromiseNotFound {
+        /// The promise.
+        promise: PromiseId,
+    },
+    /// The bytes are more than a promise holds.
+    #[error("the promise's data has {length} bytes; at most {limit} are allowed")]
+    PromiseTooLarge {
+        /// Bytes given.
+        length: usize,
+        /// Bytes allowed.
+        limit: usize,
+    },
+    /// The worker cannot be loaded.
+    #[error("worker {worker} cannot be loaded: {details}")]
+    Component {
+        /// The worker.
+        worker: WorkerId,
+        /// What is wrong.
+        details: String,
+    },
+    /// The store cannot be used now. Nothing that was acknowledged is lost; try again.
+    #[error("the server cannot write its data now: {reason}. Nothing that was acknowledged is lost; try again later")]
+    Unavailable {
+        /// What the store said.
+        reason: Arc<str>,
+    },
+    /// The server is shutting down.
+    #[error("the server is shutting down; try again when it is back")]
+    ShuttingDown,
+}
+
+fn describe(cause: &FailureCause) -> String {
+    match cause {
+        FailureCause::Trap { details } => format!("Runtime error: {details}"),
+        FailureCause::Exited { code } => format!("Runtime error: the program called exit with code {code}"),
+        FailureCause::Diverged { index, recorded, requested } => format!(
+            "Runtime error: replay diverged at oplog index {index}: the oplog holds {recorded}, the program asked for \
+             {requested}. The component behaves differently from the one that wrote the oplog"
+        ),
+    }
+}
+
+/// Why an executor cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The log is damaged.
+    #[error("the oplog is damaged at row {row}: {details}. Restore the data folder from a backup")]
+    Damaged {
+        /// The row.
+        row: u64,
+        /// What is wrong.
+        details: String,
+    },
+    /// A thread cannot be started.
+    #[error("cannot start the thread {name}")]
+    Thread {
+        /// Its name.
+        name: &'static str,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,327 @@
+//! A worker's head: what is known of it without running it, folded from its log.
+//!
+//! Invariant: a head is a pure function of the worker's rows up to `last_row`. It is written to the store
+//! lazily and rebuilt from the rows that follow; nothing in it is a truth of its own.
+
+use crate::storage::ports::{Seq, StoredHead, WorkerNo};
+use golem_model::oplog::codec::Row;
+use golem_model::oplog::{Arrival, Entry, FailureCause, HostFunction, InvocationSource, Parked};
+use golem_model::{
+    AccountId, IdempotencyKey, OplogIndex, ProjectId, PromiseId, ShardId, Timestamp, WorkerId, WorkerStatus,
+};
+use serde::{Deserialize, Serialize};
+use std::collections::{BTreeMap, VecDeque};
+
+/// The version of the bytes of a stored head. A head of another version is rebuilt from the log.
+const HEAD_VERSION: u8 = 1;
+
+/// What is known of a worker.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Head {
+    pub(crate) no: u64,
+    pub(crate) id: WorkerId,
+    pub(crate) project: ProjectId,
+    pub(crate) account: AccountId,
+    pub(crate) template_version: u32,
+    pub(crate) args: Vec<String>,
+    pub(crate) env: Vec<(String, String)>,
+    pub(crate) seed: [u8; 32],
+    pub(crate) created_at: Timestamp,
+    /// The worker's last row.
+    pub(crate) last_row: u64,
+    /// The index of its last entry.
+    pub(crate) oplog_end: OplogIndex,
+    /// The invocation that has begun and not ended.
+    pub(crate) current: Option<Current>,
+    /// Accepted invocations in order of acceptance: where they are, and their keys.
+    pub(crate) queue: VecDeque<(u64, StoredKey)>,
+    /// Set while the worker waits outside memory.
+    pub(crate) waiting: Option<Waiting>,
+    /// Attempts of the current invocation that failed.
+    pub(crate) attempts_failed: u32,
+    /// When the next attempt begins.
+    pub(crate) retry_at: Option<Timestamp>,
+    /// A person stopped it.
+    pub(crate) interrupted: bool,
+    /// Why it will not go on.
+    pub(crate) end: Option<End>,
+    /// Its promises.
+    pub(crate) promises: BTreeMap<u64, Slot>,
+}
+
+/// The invocation that has begun and not ended.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Current {
+    pub(crate) key: StoredKey,
+    /// The row that holds its function and parameters.
+    pub(crate) started: u64,
+}
+
+/// What the worker waits for outside memory.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Waiting {
+    pub(crate) wake_at: Option<Timestamp>,
+    pub(crate) promises: Vec<PromiseId>,
+}
+
+/// Why a worker will not go on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum End {
+    Failed,
+    Exited,
+}
+
+/// A promise of the worker.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) enum Slot {
+    Pending,
+    /// Completed by the arrival in this row.
+    Completed(u64),
+}
+
+/// An idempotency key as text: the stored form also holds anonymous keys.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub(crate) struct StoredKey(pub(crate) String);
+
+impl StoredKey {
+    pub(crate) fn is(&self, key: &IdempotencyKey) -> bool {
+        self.0 == key.as_str()
+    }
+}
+
+impl From<&IdempotencyKey> for StoredKey {
+    fn from(key: &IdempotencyKey) -> Self {
+        Self(key.as_str().to_owned())
+    }
+}
+
+/// What folding a row says about a key: the ledger keeps the index of keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum KeyFact {
+    /// The invocation's function and parameters are in the row.
+    Begun { key: String, started: Seq },
+    /// Its outcome is in the row.
+    Ended { key: String, started: Seq, outcome: Seq },
+}
+
+/// Bytes of a stored head that cannot be read.
+#[derive(Debug, thiserror::Error)]
+#[error("the stored head of worker {no} cannot be read: {details}")]
+pub(crate) struct HeadError {
+    pub(crate) no: WorkerNo,
+    pub(crate) details: String,
+}
+
+impl Head {
+    /// Makes the head of a worker whose first row begins with `entry`; `None` if that is no `Created`.
+    pub(crate) fn create(no: WorkerNo, entry: &Entry) -> Option<Self> {
+        let Entry::Created { at, id, project, account, template_version, args, env, seed } = entry else {
+            return None;
+        };
+        Some(Self {
+            no: no.0,
+            id: id.clone(),
+            project: *project,
+            account: *account,
+            template_version: *template_version,
+            args: args.clone(),
+            env: env.clone(),
+            seed: *seed,
+            created_at: *at,
+            last_row: 0,
+            oplog_end: OplogIndex::START,
+            current: None,
+            queue: VecDeque::new(),
+            waiting: None,
+            attempts_failed: 0,
+            retry_at: None,
+            interrupted: false,
+            end: None,
+            promises: BTreeMap::new(),
+        })
+    }
+
+    pub(crate) fn shard(&self) -> ShardId {
+        ShardId::of(self.id.template, &self.id.name)
+    }
+
+    /// Folds one of the worker's rows. Rows that are folded already change nothing.
+    pub(crate) fn apply(&mut self, seq: Seq, row: &Row, facts: &mut Vec<KeyFact>) {
+        if seq.0 <= self.last_row {
+            return;
+        }
+        self.last_row = seq.0;
+        match row {
+            Row::Entries { first, entries } => {
+                for (offset, entry) in (0..).zip(entries) {
+                    self.apply_entry(seq, first.plus(offset), entry, facts);
+                }
+            }
+            Row::Arrival(arrival) => self.apply_arrival(seq, arrival, facts),
+        }
+    }
+
+    fn apply_entry(&mut self, seq: Seq, index: OplogIndex, entry: &Entry, facts: &mut Vec<KeyFact>) {
+        self.oplog_end = index;
+        match entry {
+            Entry::Created { .. } | Entry::Activated { .. } => {}
+            Entry::InvocationStarted { at: _, key, source } => {
+                let started = match source {
+                    InvocationSource::Inline { .. } => {
+                        facts.push(KeyFact::Begun { key: key.as_str().to_owned(), started: seq });
+                        seq.0
+                    }
+                    InvocationSource::Queued { arrival } => {
+                        self.queue.retain(|(queued, _)| queued != arrival);
+                        *arrival
+                    }
+                };
+                self.current = Some(Current { key: StoredKey::from(key), started });
+                self.waiting = None;
+                self.attempts_failed = 0;
+                self.retry_at = None;
+            }
+            Entry::HostCall { call, response: _ } => {
+                self.waiting = None;
+                self.retry_at = None;
+                if call.function == HostFunction::PromiseCreate {
+                    self.promises.insert(index.0, Slot::Pending);
+                }
+            }
+            Entry::InvocationCompleted { .. } => self.ended(seq, facts),
+            Entry::AttemptFailed { at: _, details: _, retry_at } => {
+                self.waiting = None;
+                self.attempts_failed += 1;
+                self.retry_at = Some(*retry_at);
+            }
+            Entry::InvocationFailed { at: _, cause } => {
+                self.ended(seq, facts);
+                self.end = Some(match cause {
+                    FailureCause::Exited { .. } => End::Exited,
+                    FailureCause::Trap { .. } | FailureCause::Diverged { .. } => End::Failed,
+                });
+            }
+            Entry::Parked(Parked { at: _, monotonic_nanos: _, wake_at, promises }) => {
+                // A promise of its own may have been completed between the look at it and this entry: then there is
+                // nothing to wait for, and nobody would wake the worker again.
+                let filled = |promise: &PromiseId| {
+                    promise.worker == self.id && self.promises.get(&promise.index.0) != Some(&Slot::Pending)
+                };
+                if !promises.iter().any(filled) {
+                    self.waiting = Some(Waiting { wake_at: *wake_at, promises: promises.clone() });
+                }
+            }
+        }
+    }
+
+    fn ended(&mut self, seq: Seq, facts: &mut Vec<KeyFact>) {
+        if let Some(Current { key, started }) = self.current.take() {
+            facts.push(KeyFact::Ended { key: key.0, started: Seq(started), outcome: seq });
+        }
+        self.waiting = None;
+        self.attempts_failed = 0;
+        self.retry_at = None;
+    }
+
+    fn apply_arrival(&mut self, seq: Seq, arrival: &Arrival, facts: &mut Vec<KeyFact>) {
+        match arrival {
+            Arrival::Invocation { at: _, key, function: _, params: _ } => {
+                facts.push(KeyFact::Begun { key: key.as_str().to_owned(), started: seq });
+                self.queue.push_back((seq.0, StoredKey::from(key)));
+            }
+            Arrival::PromiseCompleted { at: _, promise, data: _ } => {
+                self.promises.insert(promise.0, Slot::Completed(seq.0));
+                self.stop_waiting_for(*promise);
+            }
+            Arrival::PromiseDeleted { at: _, promise } => {
+                self.promises.remove(&promise.0);
+                self.stop_waiting_for(*promise);
+            }
+            Arrival::Interrupted { at: _ } => self.interrupted = true,
+            Arrival::Resumed { at: _ } => self.interrupted = false,
+            // The ledger removes the head itself.
+            Arrival::Deleted { at: _ } => {}
+        }
+    }
+
+    /// Whether it waits for `promise`.
+    pub(crate) fn waits_for(&self, promise: &PromiseId) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| waiting.promises.contains(promise))
+    }
+
+    /// Its id, and the promises that it waits for.
+    pub(crate) fn clone_waits(&self) -> (WorkerId, Vec<PromiseId>) {
+        let promises = self.waiting.as_ref().map(|waiting| waiting.promises.clone()).unwrap_or_default();
+        (self.id.clone(), promises)
+    }
+
+    /// If it waits for this promise of its own, it has something to do again.
+    fn stop_waiting_for(&mut self, promise: OplogIndex) {
+        let own = |waited: &PromiseId| waited.worker == self.id && waited.index == promise;
+        if self.waiting.as_ref().is_some_and(|waiting| waiting.promises.iter().any(own)) {
+            self.waiting = None;
+        }
+    }
+
+    /// Whether an instance could go on with something right now.
+    pub(crate) fn runnable(&self) -> bool {
+        self.end.is_none()
+            && !self.interrupted
+            && self.waiting.is_none()
+            && self.retry_at.is_none()
+            && (self.current.is_some() || !self.queue.is_empty())
+    }
+
+    /// The time at which it wants to be woken.
+    pub(crate) fn wake_at(&self) -> Option<Timestamp> {
+        if self.interrupted || self.end.is_some() {
+            return None;
+        }
+        self.retry_at.or_else(|| self.waiting.as_ref().and_then(|waiting| waiting.wake_at))
+    }
+
+    /// What REST calls it when nothing of it is in memory.
+    pub(crate) fn status(&self) -> WorkerStatus {
+        match (self.end, &self.current) {
+            (Some(End::Failed), _) => WorkerStatus::Failed,
+            (Some(End::Exited), _) => WorkerStatus::Exited,
+            (None, None) if self.queue.is_empty() => WorkerStatus::Idle,
+            (None, _) if self.interrupted => WorkerStatus::Interrupted,
+            (None, _) if self.retry_at.is_some() => WorkerStatus::Retrying,
+            (None, _) if self.waiting.is_some() => WorkerStatus::Suspended,
+            (None, _) => WorkerStatus::Running,
+        }
+    }
+
+    /// The form in which a store keeps it.
+    pub(crate) fn to_stored(&self) -> StoredHead {
+        let mut head = vec![HEAD_VERSION];
+        head = postcard::to_extend(self, head).expect("a head is plain data, which always serialises into memory");
+        StoredHead {
+            no: WorkerNo(self.no),
+            id: self.id.clone(),
+            project: self.project,
+            shard: self.shard(),
+            applied: Seq(self.last_row),
+            active: self.runnable() || self.waits_for_others(),
+            wake_at: self.wake_at(),
+            head,
+        }
+    }
+
+    /// Whether it waits for a promise of another worker: who completes that one must find it after a restart.
+    fn waits_for_others(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| waiting.promises.iter().any(|promise| promise.worker != self.id))
+    }
+
+    /// Reads what [`Head::to_stored`] made.
+    pub(crate) fn from_stored(stored: &StoredHead) -> Result<Self, HeadError> {
+        let error = |details: String| HeadError { no: stored.no, details };
+        match stored.head.split_first() {
+            Some((&HEAD_VERSION, bytes)) => postcard::from_bytes(bytes).map_err(|e| error(e.to_string())),
+            Some((version, _)) => Err(error(format!("version {version}, this program knows {HEAD_VERSION}"))),
+            None => Err(error("it is empty".to_owned())),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! What workers print: the last events of each, and who listens.
+//!
+//! Not durable and not part of the log: lines are given at least once, and the oldest are lost first.
+
+use crate::storage::ports::WorkerNo;
+use golem_host::ports::{LogEvent, LogSink};
+use golem_model::limits::LOG_EVENTS_KEPT;
+use parking_lot::Mutex;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use tokio::sync::broadcast;
+
+/// Rings of workers that nobody listens to, at most; beyond, half of them are dropped.
+const RINGS_MAX: usize = 4_096;
+/// Events that a slow reader may fall behind before it loses the oldest.
+const BEHIND_MAX: usize = 1_024;
+
+#[derive(Debug, Clone)]
+enum Signal {
+    Event(LogEvent),
+    Ended,
+}
+
+#[derive(Debug)]
+struct Ring {
+    past: Mutex<VecDeque<LogEvent>>,
+    live: broadcast::Sender<Signal>,
+}
+
+impl Ring {
+    fn new() -> Self {
+        Self { past: Mutex::new(VecDeque::new()), live: broadcast::channel(BEHIND_MAX).0 }
+    }
+
+    fn push(&self, event: LogEvent) {
+        let mut past = self.past.lock();
+        if past.len() == LOG_EVENTS_KEPT {
+            past.pop_front();
+        }
+        past.push_back(event.clone());
+        // Under the lock, so that who subscribes sees each event exactly once. Nobody listening is no error.
+        drop(self.live.send(Signal::Event(event)));
+    }
+}
+
+/// The logs of all workers in memory.
+#[derive(Debug, Default)]
+pub(crate) struct Logs {
+    rings: Mutex<HashMap<WorkerNo, Arc<Ring>>>,
+}
+
+impl Logs {
+    fn ring(&self, no: WorkerNo) -> Arc<Ring> {
+        let mut rings = self.rings.lock();
+        if rings.len() >= RINGS_MAX && !rings.contains_key(&no) {
+            let mut unheard: Vec<WorkerNo> =
+                rings.iter().filter(|(_, ring)| ring.live.receiver_count() == 0).map(|(no, _)| *no).collect();
+            unheard.sort_unstable();
+            for old in unheard.iter().take(RINGS_MAX / 2) {
+                rings.remove(old);
+            }
+        }
+        rings.entry(no).or_insert_with(|| Arc::new(Ring::new())).clone()
+    }
+
+    /// Where an activation of the worker prints.
+    pub(crate) fn sink(self: &Arc<Self>, no: WorkerNo) -> Arc<dyn LogSink> {
+        Arc::new(Sink { logs: self.clone(), no })
+    }
+
+    /// Past events, then live ones.
+    pub(crate) fn subscribe(&self, no: WorkerNo) -> LogSubscription {
+        let ring = self.ring(no);
+        let past = ring.past.lock();
+        LogSubscription { past: past.clone(), live: ring.live.subscribe() }
+    }
+
+    /// The worker left memory: who listens is told so.
+    pub(crate) fn ended(&self, no: WorkerNo) {
+        if let Some(ring) = self.rings.lock().get(&no) {
+            drop(ring.live.send(Signal::Ended));
+        }
+    }
+
+    /// The worker is gone.
+    pub(crate) fn remove(&self, no: WorkerNo) {
+        self.ended(no);
+        self.rings.lock().remove(&no);
+    }
+}
+
+/// One activation's sink.
+#[derive(Debug)]
+struct Sink {
+    logs: Arc<Logs>,
+    no: WorkerNo,
+}
+
+impl LogSink for Sink {
+    fn emit(&self, event: LogEvent) {
+        self.logs.ring(self.no).push(event);
+    }
+}
+
+/// Something to tell a listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LogNotice {
+    /// The worker printed something.
+    Event(LogEvent),
+    /// The listener was too slow, and so many events are lost to it.
+    Missed(u64),
+}
+
+/// A listener of a worker's log.
+#[derive(Debug)]
+pub struct LogSubscription {
+    past: VecDeque<LogEvent>,
+    live: broadcast::Receiver<Signal>,
+}
+
+impl LogSubscription {
+    /// The next notice; `None` when the worker left memory.
+    pub async fn next(&mut self) -> Option<LogNotice> {
+        if let Some(event) = self.past.pop_front() {
+            return Some(LogNotice::Event(event));
+        }
+        match self.live.recv().await {
+            Ok(Signal::Event(event)) => Some(LogNotice::Event(event)),
+            Err(broadcast::error::RecvError::Lagged(count)) => Some(LogNotice::Missed(count)),
+            Ok(Signal::Ended) | Err(broadcast::error::RecvError::Closed) => None,
+        }
+    }
+}

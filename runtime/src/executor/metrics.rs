@@ -1,0 +1,38 @@
+//! What the executor counts.
+
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+
+/// Counters and gauges of the executor. Names and meaning as served at `/metrics`: docs/rest.md.
+#[derive(Debug, Default)]
+pub struct ExecutorMetrics {
+    /// Invocations that ended, with a result or a failure.
+    pub invocations: AtomicU64,
+    /// Those of them that failed.
+    pub invocations_failed: AtomicU64,
+    /// Requests that were answered from a recorded outcome or joined a running invocation.
+    pub invocations_repeated: AtomicU64,
+    /// Commits of the log.
+    pub commits: AtomicU64,
+    /// Rows in those commits.
+    pub rows: AtomicU64,
+    /// Nanoseconds spent in commits.
+    pub commit_nanos: AtomicU64,
+    /// Commits that failed.
+    pub commits_failed: AtomicU64,
+    /// Times that a worker was loaded into memory.
+    pub activations: AtomicU64,
+    /// Entries replayed at that.
+    pub entries_replayed: AtomicU64,
+    /// Times that a worker left memory in the middle of an invocation to wait.
+    pub parks: AtomicU64,
+    /// Instances in memory now.
+    pub residents: AtomicI64,
+    /// Workers whose heads are in memory now.
+    pub heads_cached: AtomicI64,
+}
+
+impl ExecutorMetrics {
+    pub(crate) fn add(counter: &AtomicU64, amount: u64) {
+        counter.fetch_add(amount, Ordering::Relaxed);
+    }
+}

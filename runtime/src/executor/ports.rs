@@ -1,0 +1,194 @@
+//! The host's ports, bound to one activation of one worker.
+//!
+//! Invariant: every write carries the activation; the ledger refuses it once the worker was activated again,
+//! stopped, deleted, or everything was discarded after a failed commit.
+
+use super::core::{Core, State};
+use super::head::Slot;
+use super::history;
+use super::ledger::{Activation, Answer, ByWorker, Event, PromiseAct, Refused};
+use super::{ExecutorError, ledger};
+use crate::storage::ports::{Seq, WorkerNo};
+use async_trait::async_trait;
+use golem_host::ports::{Oplog, PortError, Ports, Promises};
+use golem_model::oplog::codec::Row;
+use golem_model::oplog::{Arrival, Call};
+use golem_model::promise::{Completion, PromiseState};
+use golem_model::{Entry, OplogIndex, PromiseId};
+use parking_lot::MutexGuard;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// One activation's way to the ledger.
+pub(crate) struct ActivationPort {
+    core: Arc<Core>,
+    worker: WorkerNo,
+    activation: Activation,
+    generation: u64,
+    last: AtomicU64,
+}
+
+impl ActivationPort {
+    pub(crate) fn new(core: Arc<Core>, worker: WorkerNo, activation: Activation, generation: u64) -> Arc<Self> {
+        Arc::new(Self { core, worker, activation, generation, last: AtomicU64::new(0) })
+    }
+
+    /// The ports that an instance gets.
+    pub(crate) fn ports(self: &Arc<Self>) -> Ports {
+        Ports {
+            oplog: self.clone(),
+            promises: self.clone(),
+            clock: self.core.clock.clone(),
+            log: self.core.logs.sink(self.worker),
+        }
+    }
+
+    fn lock(&self) -> Result<MutexGuard<'_, State>, PortError> {
+        let state = self.core.lock();
+        if state.generation == self.generation { Ok(state) } else { Err(PortError::Discarded) }
+    }
+
+    fn note(&self, answer: Answer) {
+        if let Answer::At(seq) | Answer::Promise(_, seq) = answer {
+            self.last.fetch_max(seq.0, Ordering::Relaxed);
+        }
+    }
+
+    async fn promise(
+        &self,
+        first: OplogIndex,
+        entries: Vec<Entry>,
+        call: Call,
+        promise: &PromiseId,
+        act: PromiseAct,
+    ) -> Result<Completion, PortError> {
+        let mut work = Some((entries, call, act));
+        loop {
+            let located = self.core.locate(&promise.worker).await.map_err(port_error)?;
+            let mut state = self.lock()?;
+            // The head may have been forgotten, or made, since: look again.
+            if state.ledger.no_of(&promise.worker) != located {
+                continue;
+            }
+            let Some((entries, call, act)) = work.take() else { return Err(PortError::Discarded) };
+            let by = ByWorker { worker: self.worker, activation: self.activation, first, entries, call };
+            let event = Event::Promise { owner: located, promise: promise.clone(), act, by: Some(by) };
+            let answer = self.core.step(&mut state, event).map_err(refused)?;
+            drop(state);
+            self.note(answer);
+            self.core.promises_changed.send_modify(|version| *version += 1);
+            return match answer {
+                Answer::Promise(completion, _) => Ok(completion),
+                Answer::Created(_) | Answer::Activated(_) | Answer::At(_) => Err(PortError::Discarded),
+            };
+        }
+    }
+}
+
+#[async_trait]
+impl Oplog for ActivationPort {
+    fn append(&self, first: OplogIndex, entries: Vec<Entry>) -> Result<(), PortError> {
+        let event = Event::Append { worker: self.worker, activation: self.activation, first, entries };
+        let mut state = self.lock()?;
+        let answer = self.core.step(&mut state, event).map_err(refused)?;
+        drop(state);
+        self.note(answer);
+        Ok(())
+    }
+
+    async fn commit(&self) -> Result<(), PortError> {
+        self.core.durable(Seq(self.last.load(Ordering::Relaxed))).await.map_err(port_error)
+    }
+}
+
+#[async_trait]
+impl Promises for ActivationPort {
+    async fn get(&self, promise: &PromiseId) -> Result<PromiseState, PortError> {
+        self.core.promise_state(promise).await.map_err(port_error)
+    }
+
+    async fn complete(
+        &self,
+        first: OplogIndex,
+        entries: Vec<Entry>,
+        call: Call,
+        promise: &PromiseId,
+        data: Vec<u8>,
+    ) -> Result<Completion, PortError> {
+        self.promise(first, entries, call, promise, PromiseAct::Complete(data)).await
+    }
+
+    async fn delete(
+        &self,
+        first: OplogIndex,
+        entries: Vec<Entry>,
+        call: Call,
+        promise: &PromiseId,
+    ) -> Result<bool, PortError> {
+        Ok(self.promise(first, entries, call, promise, PromiseAct::Delete).await? != Completion::Unknown)
+    }
+
+    async fn wait_any(&self, promises: &[PromiseId]) -> Result<(), PortError> {
+        let mut changes = self.core.promises_changed.subscribe();
+        loop {
+            changes.mark_unchanged();
+            for promise in promises {
+                if self.core.promise_state(promise).await.map_err(port_error)? != PromiseState::Pending {
+                    return Ok(());
+                }
+            }
+            if changes.changed().await.is_err() {
+                return Err(PortError::Discarded);
+            }
+        }
+    }
+}
+
+impl Core {
+    /// The state of a promise now, over what is queued but not yet durable.
+    pub(crate) async fn promise_state(self: &Arc<Self>, promise: &PromiseId) -> Result<PromiseState, ExecutorError> {
+        loop {
+            let located = self.locate(&promise.worker).await?;
+            let slot = {
+                let mut state = self.lock();
+                if state.ledger.no_of(&promise.worker) != located {
+                    continue;
+                }
+                located
+                    .and_then(|no| state.ledger.head(no))
+                    .and_then(|head| head.promises.get(&promise.index.0))
+                    .copied()
+            };
+            return match slot {
+                None => Ok(PromiseState::Unknown),
+                Some(Slot::Pending) => Ok(PromiseState::Pending),
+                Some(Slot::Completed(row)) => self.promise_data(Seq(row)).await.map(PromiseState::Completed),
+            };
+        }
+    }
+
+    async fn promise_data(self: &Arc<Self>, row: Seq) -> Result<Arc<[u8]>, ExecutorError> {
+        // The store can only be asked for what it has.
+        self.durable(row).await?;
+        let body = self.read(move |store| history::row(store, row)).await?;
+        match body {
+            Row::Arrival(Arrival::PromiseCompleted { data, .. }) => Ok(data.into()),
+            Row::Arrival(_) | Row::Entries { .. } => Err(ExecutorError::Unavailable {
+                reason: format!("log row {row} should complete a promise, and does not").into(),
+            }),
+        }
+    }
+}
+
+fn refused(refused: Refused) -> PortError {
+    match refused {
+        ledger::Refused::Discarded | ledger::Refused::Unknown | ledger::Refused::Exists(_) => PortError::Discarded,
+    }
+}
+
+fn port_error(error: ExecutorError) -> PortError {
+    match error {
+        ExecutorError::Unavailable { reason } => PortError::Unavailable { reason },
+        _ => PortError::Discarded,
+    }
+}

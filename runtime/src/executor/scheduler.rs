@@ -1,0 +1,118 @@
+//! When to wake whom: a state machine, and the task that gives it time.
+//!
+//! Invariant: a timer is only a reminder. The time at which a worker wants to be woken is in its log; a timer that
+//! fires too early or twice does no harm.
+
+use super::core::Core;
+use crate::storage::ports::WorkerNo;
+use golem_model::Timestamp;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The clock may jump: look again after this long at the latest.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+
+/// What happened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Event {
+    /// A worker wants to be woken at a time, or no longer.
+    Set(WorkerNo, Option<Timestamp>),
+    /// Time has passed.
+    Tick,
+}
+
+/// Timers of workers.
+#[derive(Debug, Default)]
+pub(crate) struct Scheduler {
+    due: BTreeSet<(Timestamp, WorkerNo)>,
+    at: HashMap<WorkerNo, Timestamp>,
+}
+
+impl Scheduler {
+    /// Takes an event; says which workers are due. A due worker's timer is gone.
+    pub(crate) fn step(&mut self, now: Timestamp, event: Event) -> Vec<WorkerNo> {
+        match event {
+            Event::Set(no, at) => {
+                if let Some(before) = self.at.remove(&no) {
+                    self.due.remove(&(before, no));
+                }
+                if let Some(at) = at {
+                    self.at.insert(no, at);
+                    self.due.insert((at, no));
+                }
+                Vec::new()
+            }
+            Event::Tick => {
+                let mut woken = Vec::new();
+                while let Some((at, no)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
+                    self.due.remove(&(at, no));
+                    self.at.remove(&no);
+                    woken.push(no);
+                }
+                woken
+            }
+        }
+    }
+
+    /// The next time at which somebody is due.
+    pub(crate) fn next(&self) -> Option<Timestamp> {
+        self.due.first().map(|(at, _)| *at)
+    }
+}
+
+/// Wakes workers at their times until the core stops.
+pub(crate) async fn run(core: Arc<Core>) {
+    loop {
+        let changed = core.timers_changed.notified();
+        let (next, now) = {
+            let mut state = core.lock();
+            if state.stopping {
+                return;
+            }
+            let now = core.clock.now();
+            for no in state.scheduler.step(now, Event::Tick) {
+                core.wake(&mut state, no);
+            }
+            (state.scheduler.next(), now)
+        };
+        match next {
+            None => tokio::select! {
+                () = changed => {}
+                () = core.stop.cancelled() => return,
+            },
+            Some(at) => {
+                let wait = at.since(now).min(LOOK_AGAIN_AFTER);
+                tokio::select! {
+                    () = changed => {}
+                    () = core.stop.cancelled() => return,
+                    () = core.clock.sleep_until(core.clock.elapsed() + wait) => {}
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_nanos(seconds * 1_000_000_000)
+    }
+
+    #[test]
+    fn workers_are_due_in_order_once_and_at_their_last_time() {
+        let mut scheduler = Scheduler::default();
+        let (a, b, c) = (WorkerNo(1), WorkerNo(2), WorkerNo(3));
+        for (no, time) in [(a, Some(at(5))), (b, Some(at(3))), (c, Some(at(4))), (a, Some(at(9))), (c, None)] {
+            assert!(scheduler.step(at(0), Event::Set(no, time)).is_empty());
+        }
+        assert_eq!(scheduler.next(), Some(at(3)));
+        assert_eq!(scheduler.step(at(2), Event::Tick), []);
+        assert_eq!(scheduler.step(at(6), Event::Tick), [b]);
+        assert_eq!(scheduler.step(at(20), Event::Tick), [a]);
+        assert_eq!(scheduler.step(at(30), Event::Tick), []);
+        assert_eq!(scheduler.next(), None);
+    }
+}

@@ -1,0 +1,41 @@
+//! Bounds and policies of the executor.
+
+use super::retry::RetryPolicy;
+use std::time::Duration;
+
+/// Bounds and policies of the executor.
+#[derive(Debug, Clone)]
+pub struct ExecutorSettings {
+    /// A wait longer than this takes the worker out of memory.
+    pub suspend_after: Duration,
+    /// Instances in memory, idle or running; the longest unused idle one makes room for the next.
+    pub residents_max: usize,
+    /// An instance that was idle for this long leaves memory.
+    pub idle_after: Duration,
+    /// Heads (a few hundred bytes each) of workers kept in memory beside those that have something to do.
+    pub heads_cached_max: usize,
+    /// What happens after a failed attempt.
+    pub retry: RetryPolicy,
+}
+
+impl Default for ExecutorSettings {
+    fn default() -> Self {
+        Self {
+            suspend_after: Duration::from_secs(10),
+            residents_max: 2_000,
+            idle_after: Duration::from_secs(600),
+            heads_cached_max: 50_000,
+            retry: RetryPolicy::default(),
+        }
+    }
+}
+
+/// Whether repeated keys are recognised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum IdempotencyLookup {
+    /// The same key is the same invocation.
+    #[default]
+    Enforced,
+    /// Every request is a new invocation. Breaks G2 on purpose: the crash checker must notice.
+    Disabled,
+}

@@ -1,0 +1,449 @@
+//! Drives one worker while it has something to do.
+//!
+//! A task takes the worker's next piece of work under the lock, runs it on the worker's instance without the lock,
+//! and settles what came of it under the lock again. It ends when there is nothing to do, and never waits for a
+//! commit between two invocations: replies wait for it, the worker does not (W4).
+//!
+//! Invariant: at most one task drives a worker ([`WorkerSlot::task`]).
+//! Invariant: what a task leaves behind at any point is what a crash at that point would leave: all that counts is
+//! in the log.
+
+use super::core::{Core, Health, Pending, Resident, State, Then, WorkerSlot};
+use super::head::End;
+use super::ledger::{Answer, Event};
+use super::ports::ActivationPort;
+use super::{ExecutorError, ExecutorMetrics, committer, history, scheduler};
+use crate::storage::ports::{Seq, WorkerNo};
+use golem_host::ports::PortError;
+use golem_host::{Control, Instance, Outcome, Replayed, Stop, WorkerInit};
+use golem_model::oplog::codec::Row;
+use golem_model::oplog::{Arrival, FailureCause, InvocationSource};
+use golem_model::promise::PromiseState;
+use golem_model::{Entry, Invocation, PromiseId};
+use std::sync::Arc;
+use std::time::Duration;
+
+/// After trouble of our own (a component that does not load, a store that does not answer) a worker that has
+/// something to do is tried again so much later.
+const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
+
+/// The next piece of work.
+enum Work {
+    /// Nothing: the task ends.
+    Rest,
+    /// Go on with the invocation that the log holds unfinished.
+    Resume,
+    /// Begin this one.
+    Begin { invocation: Option<Invocation>, key: String, arrival: Option<Seq> },
+}
+
+/// What a piece of work came to.
+enum Done {
+    /// Nothing was done yet.
+    Nothing,
+    Outcome(Outcome),
+    /// Our own trouble, with its text for those who wait.
+    Trouble(ExecutorError),
+}
+
+/// Whether the task goes on after settling.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flow {
+    On,
+    /// Going on now would meet the same trouble.
+    Rest,
+}
+
+/// The task.
+pub(crate) async fn run(core: Arc<Core>, no: WorkerNo, generation: u64) {
+    let mut resident: Option<Resident> = None;
+    let mut done = Done::Nothing;
+    loop {
+        let parked = match &done {
+            Done::Outcome(Outcome::Stopped(Stop::Parked(parked))) => parked.promises.clone(),
+            _ => Vec::new(),
+        };
+        let spent = !matches!(done, Done::Nothing | Done::Outcome(Outcome::Completed { .. }));
+        if spent {
+            // Outside the lock: an instance has memory to give back.
+            drop(resident.take());
+        }
+        if !parked.is_empty() {
+            look_again(&core, no, &parked).await;
+        }
+        let work = {
+            let mut state = core.lock();
+            if state.generation != generation {
+                Work::Rest
+            } else if settle(&core, &mut state, no, std::mem::replace(&mut done, Done::Nothing)) == Flow::Rest {
+                rest(&mut state, no);
+                Work::Rest
+            } else {
+                next(&mut state, no, &mut resident)
+            }
+        };
+        done = match work {
+            Work::Rest => return,
+            Work::Resume => resume(&core, no, generation, &mut resident).await,
+            Work::Begin { invocation, key, arrival } => {
+                begin(&core, no, generation, &mut resident, invocation, key, arrival).await
+            }
+        };
+    }
+}
+
+/// The promises of other workers that it waits for may have been completed before it was known to wait.
+async fn look_again(core: &Arc<Core>, no: WorkerNo, promises: &[PromiseId]) {
+    for promise in promises {
+        match core.promise_state(promise).await {
+            Ok(PromiseState::Pending) => {}
+            Ok(PromiseState::Completed(_) | PromiseState::Unknown) | Err(_) => {
+                if let Some(slot) = core.lock().slots.get_mut(&no) {
+                    slot.woken = true;
+                }
+                return;
+            }
+        }
+    }
+}
+
+/// Chooses what to do; ends the task under the same lock if there is nothing, so that no work is missed.
+fn next(state: &mut State, no: WorkerNo, resident: &mut Option<Resident>) -> Work {
+    let stopping = state.stopping || matches!(state.health, Health::Down(_));
+    let Some(head) = state.ledger.head(no).filter(|_| !stopping) else {
+        // Deleted, or the executor stops: nobody needs the slot.
+        if let Some(slot) = state.slots.get_mut(&no) {
+            slot.task = false;
+        }
+        return Work::Rest;
+    };
+    let end = head.end;
+    let (interrupted, begun) = (head.interrupted, head.current.clone());
+    let waits = head.waiting.is_some() || head.retry_at.is_some();
+    let Some(slot) = state.slots.get_mut(&no) else { return Work::Rest };
+    let woken = std::mem::take(&mut slot.woken);
+    if let Some(end) = end {
+        refuse_all(slot, end);
+        rest(state, no);
+        return Work::Rest;
+    }
+    if interrupted || (begun.is_some() && waits && !woken) {
+        rest(state, no);
+        return Work::Rest;
+    }
+    if let Some(begun) = begun {
+        slot.current.get_or_insert_with(|| Pending {
+            invocation: None,
+            key: begun.key.0,
+            arrival: None,
+            waiters: Vec::new(),
+        });
+        take_instance(state, no, resident);
+        return Work::Resume;
+    }
+    if slot.current.is_none() {
+        slot.current = slot.pending.pop_front();
+    }
+    if let Some(current) = &slot.current {
+        let (invocation, key, arrival) = (current.invocation.clone(), current.key.clone(), current.arrival);
+        take_instance(state, no, resident);
+        return Work::Begin { invocation, key, arrival };
+    }
+    if let Some(resident) = resident.take() {
+        Core::rest(state, no, resident);
+    }
+    rest(state, no);
+    Work::Rest
+}
+
+/// The task ends here.
+fn rest(state: &mut State, no: WorkerNo) {
+    if let Some(slot) = state.slots.get_mut(&no) {
+        slot.task = false;
+        slot.control = None;
+    }
+    Core::tidy_slot(state, no);
+}
+
+fn take_instance(state: &mut State, no: WorkerNo, resident: &mut Option<Resident>) {
+    if resident.is_none() {
+        *resident = Core::take_idle(state, no);
+    }
+    if let (Some(resident), Some(slot)) = (&resident, state.slots.get_mut(&no)) {
+        slot.control = Some(resident.control.clone());
+    }
+}
+
+fn refuse_all(slot: &mut WorkerSlot, end: End) {
+    let error = match end {
+        End::Failed => ExecutorError::PreviousInvocationFailed,
+        End::Exited => ExecutorError::PreviousInvocationExited,
+    };
+    for pending in slot.current.take().into_iter().chain(std::mem::take(&mut slot.pending)) {
+        committer::deliver(pending.waiters, Err(error.clone()));
+    }
+}
+
+// ---- running ----
+
+async fn resume(core: &Arc<Core>, no: WorkerNo, generation: u64, resident: &mut Option<Resident>) -> Done {
+    // An instance that is in memory stands where the log ends; only a new one can be in the middle of an invocation.
+    drop(resident.take());
+    match load(core, no, generation).await {
+        Err(done) => done,
+        Ok((mut loaded, Replayed::Unfinished { .. })) => {
+            let outcome = loaded.instance.resume().await;
+            *resident = Some(loaded);
+            Done::Outcome(outcome)
+        }
+        Ok((loaded, Replayed::Ready)) => {
+            *resident = Some(loaded);
+            Done::Nothing
+        }
+    }
+}
+
+async fn begin(
+    core: &Arc<Core>,
+    no: WorkerNo,
+    generation: u64,
+    resident: &mut Option<Resident>,
+    invocation: Option<Invocation>,
+    key: String,
+    arrival: Option<Seq>,
+) -> Done {
+    let invocation = match (invocation, arrival) {
+        (Some(invocation), _) => invocation,
+        (None, Some(arrival)) => match arrived(core, arrival).await {
+            Ok(invocation) => invocation,
+            Err(error) => return Done::Trouble(error),
+        },
+        (None, None) => {
+            return Done::Trouble(ExecutorError::Unavailable {
+                reason: format!("nothing is known of the invocation {key}").into(),
+            });
+        }
+    };
+    if resident.is_none() {
+        match load(core, no, generation).await {
+            Err(done) => return done,
+            Ok((loaded, Replayed::Ready)) => *resident = Some(loaded),
+            Ok((_, Replayed::Unfinished { .. })) => {
+                // The log has moved on since the work was chosen.
+                return Done::Outcome(Outcome::Stopped(Stop::Port(PortError::Discarded)));
+            }
+        }
+    }
+    match resident {
+        Some(resident) => {
+            Done::Outcome(resident.instance.invoke(invocation, arrival.map(|seq| seq.0)).await)
+        }
+        None => Done::Nothing,
+    }
+}
+
+async fn arrived(core: &Arc<Core>, arrival: Seq) -> Result<Invocation, ExecutorError> {
+    core.durable(arrival).await?;
+    match core.read(move |store| history::row(store, arrival)).await? {
+        Row::Arrival(Arrival::Invocation { at: _, key, function, params }) => Ok(Invocation { key, function, params }),
+        Row::Arrival(_) | Row::Entries { .. } => Err(ExecutorError::Unavailable {
+            reason: format!("log row {arrival} should hold an invocation, and does not").into(),
+        }),
+    }
+}
+
+/// Loads the worker into memory and replays its log.
+async fn load(core: &Arc<Core>, no: WorkerNo, generation: u64) -> Result<(Resident, Replayed), Done> {
+    let discarded = || Done::Outcome(Outcome::Stopped(Stop::Port(PortError::Discarded)));
+    let permit = core.permit().await;
+    let control = Control::new();
+    let (head, activation) = {
+        let mut state = core.lock();
+        if state.generation != generation {
+            return Err(discarded());
+        }
+        let Ok(Answer::Activated(activation)) = core.step(&mut state, Event::Activate { worker: no }) else {
+            return Err(discarded());
+        };
+        let Some(head) = state.ledger.head(no).cloned() else { return Err(discarded()) };
+        if let Some(slot) = state.slots.get_mut(&no) {
+            slot.control = Some(control.clone());
+        }
+        (head, activation)
+    };
+    let history = if head.oplog_end.0 == 1 {
+        // Just made: what its log holds is in the head.
+        vec![Entry::Created {
+            at: head.created_at,
+            id: head.id.clone(),
+            project: head.project,
+            account: head.account,
+            template_version: head.template_version,
+            args: head.args.clone(),
+            env: head.env.clone(),
+            seed: head.seed,
+        }]
+    } else {
+        let last = Seq(head.last_row);
+        core.durable(last).await.map_err(Done::Trouble)?;
+        core.read(move |store| history::entries(store, last)).await.map_err(Done::Trouble)?
+    };
+    if history.len() as u64 != head.oplog_end.0 {
+        return Err(Done::Trouble(ExecutorError::Component {
+            worker: head.id.clone(),
+            details: format!("its log holds {} entries, {} are due", history.len(), head.oplog_end),
+        }));
+    }
+    let component = core
+        .components
+        .component(head.id.template, head.template_version)
+        .await
+        .map_err(|details| Done::Trouble(ExecutorError::Component { worker: head.id.clone(), details }))?;
+    ExecutorMetrics::add(&core.metrics.activations, 1);
+    ExecutorMetrics::add(&core.metrics.entries_replayed, history.len() as u64);
+    let init = WorkerInit {
+        id: head.id,
+        account: head.account,
+        template_version: head.template_version,
+        args: head.args,
+        env: head.env,
+        seed: head.seed,
+        suspend_after: core.settings.suspend_after,
+    };
+    let ports = ActivationPort::new(core.clone(), no, activation, generation).ports();
+    let stopped = |stop| Done::Outcome(Outcome::Stopped(stop));
+    let mut instance =
+        Box::new(Instance::activate(&component, init, history, ports, control.clone()).await.map_err(stopped)?);
+    let replayed = instance.replay().await.map_err(stopped)?;
+    Ok((Resident { instance, control, permit }, replayed))
+}
+
+// ---- settling ----
+
+fn settle(core: &Arc<Core>, state: &mut State, no: WorkerNo, done: Done) -> Flow {
+    match done {
+        Done::Nothing => Flow::On,
+        Done::Outcome(Outcome::Completed { result }) => {
+            ExecutorMetrics::add(&core.metrics.invocations, 1);
+            let Some(seq) = state.ledger.head(no).map(|head| Seq(head.last_row)) else { return Flow::On };
+            let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) else { return Flow::On };
+            if !current.waiters.is_empty() {
+                core.when_durable(state, seq, Then::Deliver(current.waiters, Ok(result)));
+            }
+            Flow::On
+        }
+        Done::Outcome(Outcome::Stopped(stop)) => settle_stop(core, state, no, stop),
+        Done::Trouble(error) => give_up(core, state, no, &error),
+    }
+}
+
+fn settle_stop(core: &Arc<Core>, state: &mut State, no: WorkerNo, stop: Stop) -> Flow {
+    match stop {
+        Stop::Parked(_) => ExecutorMetrics::add(&core.metrics.parks, 1),
+        Stop::Trapped { details, retry } => failed(core, state, no, details, retry),
+        Stop::Exited { code } => fail(core, state, no, FailureCause::Exited { code }),
+        Stop::Diverged { index, recorded, requested } => {
+            let cause = FailureCause::Diverged { index, recorded, requested };
+            tracing::error!(worker = %no, ?cause, "replay diverged; the worker is paused, its log is untouched");
+            if state.ledger.head(no).is_some_and(|head| head.current.is_some()) {
+                let arrival = Arrival::Interrupted { at: core.clock.now() };
+                if let Err(error) = core.step(state, Event::Arrive { worker: no, arrival }) {
+                    tracing::error!(worker = %no, %error, "cannot pause the worker");
+                }
+            }
+            return give_up(core, state, no, &ExecutorError::InvocationFailed { cause });
+        }
+        // Stopped by a person, by shutdown, or replaced: the log says how it goes on.
+        Stop::Interrupted | Stop::Port(PortError::Discarded) => {}
+        Stop::Port(PortError::Unavailable { reason }) => {
+            return give_up(core, state, no, &ExecutorError::Unavailable { reason });
+        }
+    }
+    Flow::On
+}
+
+/// An attempt failed: try again later, or never.
+fn failed(core: &Arc<Core>, state: &mut State, no: WorkerNo, details: String, retry: bool) {
+    let Some(head) = state.ledger.head(no) else { return };
+    let failures = head.attempts_failed + 1;
+    match core.settings.retry.delay(failures).filter(|_| retry) {
+        None => fail(core, state, no, FailureCause::Trap { details }),
+        Some(delay) => {
+            let at = core.clock.now();
+            append(core, state, no, Entry::AttemptFailed { at, details, retry_at: at.plus(delay) });
+        }
+    }
+}
+
+/// The invocation failed for good, and the worker with it.
+fn fail(core: &Arc<Core>, state: &mut State, no: WorkerNo, cause: FailureCause) {
+    ExecutorMetrics::add(&core.metrics.invocations, 1);
+    ExecutorMetrics::add(&core.metrics.invocations_failed, 1);
+    let entry = Entry::InvocationFailed { at: core.clock.now(), cause: cause.clone() };
+    let Some(seq) = append(core, state, no, entry) else { return };
+    let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) else { return };
+    let reply = Err(ExecutorError::InvocationFailed { cause });
+    core.when_durable(state, seq, Then::Deliver(current.waiters, reply));
+}
+
+/// Appends an entry about the current invocation, which must be in the log before it.
+fn append(core: &Arc<Core>, state: &mut State, no: WorkerNo, entry: Entry) -> Option<Seq> {
+    let Ok(Answer::Activated(activation)) = core.step(state, Event::Activate { worker: no }) else { return None };
+    let head = state.ledger.head(no)?;
+    let first = head.oplog_end.next();
+    let mut entries = Vec::with_capacity(2);
+    if head.current.is_none() {
+        // It failed before it could be recorded, while the instance was made.
+        let current = state.slots.get(&no)?.current.as_ref()?;
+        let invocation = current.invocation.as_ref()?;
+        let source = match current.arrival {
+            Some(seq) => InvocationSource::Queued { arrival: seq.0 },
+            None => InvocationSource::Inline {
+                function: invocation.function.clone(),
+                params: invocation.params.clone(),
+            },
+        };
+        entries.push(Entry::InvocationStarted { at: core.clock.now(), key: invocation.key.clone(), source });
+    }
+    entries.push(entry);
+    match core.step(state, Event::Append { worker: no, activation, first, entries }) {
+        Ok(Answer::At(seq)) => Some(seq),
+        Ok(_) => None,
+        Err(error) => {
+            tracing::error!(worker = %no, %error, "cannot record how an invocation went on");
+            None
+        }
+    }
+}
+
+/// Trouble of our own: those who wait are told, nothing is recorded, and what is in the log is tried again later.
+fn give_up(core: &Arc<Core>, state: &mut State, no: WorkerNo, error: &ExecutorError) -> Flow {
+    let Some(slot) = state.slots.get_mut(&no) else { return Flow::Rest };
+    slot.woken = false;
+    let mut later = false;
+    if let Some(mut current) = slot.current.take() {
+        committer::deliver(std::mem::take(&mut current.waiters), Err(error.clone()));
+        if current.arrival.is_some() {
+            // Accepted: it must run one day.
+            slot.pending.push_front(current);
+            later = true;
+        }
+    }
+    let mut kept = std::collections::VecDeque::new();
+    for mut pending in std::mem::take(&mut slot.pending) {
+        committer::deliver(std::mem::take(&mut pending.waiters), Err(error.clone()));
+        if pending.arrival.is_some() {
+            kept.push_back(pending);
+        }
+    }
+    slot.pending = kept;
+    let unfinished = state.ledger.head(no).is_some_and(|head| head.current.is_some() && !head.interrupted);
+    if later || unfinished {
+        let at = core.clock.now().plus(TRY_AGAIN_AFTER);
+        let due = state.scheduler.step(core.clock.now(), scheduler::Event::Set(no, Some(at)));
+        debug_assert!(due.is_empty(), "setting a timer wakes nobody");
+        core.timers_changed.notify_one();
+    }
+    ExecutorMetrics::add(&core.metrics.invocations_failed, 1);
+    Flow::Rest
+}
