@@ -74,15 +74,19 @@ pub(crate) enum Input {
 /// Where an output stream writes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
+    /// To the worker's log.
+    Print(Print),
+    /// Into the outgoing HTTP body at this index, which is the stream's parent.
+    HttpBody(u32),
+}
+
+/// What a worker prints to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Print {
     /// Standard output.
     Stdout,
     /// Standard error.
     Stderr,
-    /// The outgoing HTTP body that is this object, and the stream's parent.
-    HttpBody {
-        /// The body.
-        body: u32,
-    },
 }
 
 #[derive(Debug)]
@@ -232,16 +236,16 @@ mod tests {
         objects.remove(0).unwrap();
         objects.remove(2).unwrap();
         assert!(objects.get(2).is_err());
-        assert_eq!(objects.insert::<()>(Object::Output(Output::Stdout)).unwrap().rep(), 2);
-        assert_eq!(objects.insert::<()>(Object::Output(Output::Stderr)).unwrap().rep(), 0);
-        assert_eq!(objects.output(0).unwrap(), Output::Stderr);
+        assert_eq!(objects.insert::<()>(Object::Output(Output::Print(Print::Stdout))).unwrap().rep(), 2);
+        assert_eq!(objects.insert::<()>(Object::Output(Output::Print(Print::Stderr))).unwrap().rep(), 0);
+        assert_eq!(objects.output(0).unwrap(), Output::Print(Print::Stderr));
         assert!(objects.pollable(0).is_err());
     }
 
     #[test]
     fn a_parent_outlives_its_children() {
         let mut objects = Objects::default();
-        let parent = objects.insert::<()>(Object::Output(Output::Stdout)).unwrap().rep();
+        let parent = objects.insert::<()>(Object::Output(Output::Print(Print::Stdout))).unwrap().rep();
         let child = objects.insert_child::<()>(Object::Pollable(Pollable::Ready), parent).unwrap().rep();
         assert!(objects.remove(parent).unwrap_err().to_string().contains("before the objects made from it"));
         objects.remove(child).unwrap();

@@ -217,7 +217,7 @@ impl types::HostOutgoingBody for WorkerState {
         if self.objects.update_body(rep, |body| std::mem::replace(&mut body.stream_taken, true))? {
             return Ok(Err(()));
         }
-        self.objects.insert_child(Object::Output(Output::HttpBody { body: rep }), rep).map(Ok)
+        self.objects.insert_child(Object::Output(Output::HttpBody(rep)), rep).map(Ok)
     }
 
     fn finish(&mut self, body: Resource<OutgoingBody>, trailers: Option<FieldsHandle>) -> HttpResult<()> {
