@@ -101,7 +101,8 @@ pub struct Batch {
     pub rows: Vec<LogRow>,
     /// Heads to insert or replace.
     pub heads: Vec<StoredHead>,
-    /// Heads to remove, with the last row of each worker: its rows and index entries become garbage.
+    /// Heads to remove, before `heads` are written, with the last row of each worker: its rows and index entries
+    /// become garbage. They stay readable until `derived` has passed that row and [`Store::tidy`] removes them.
     pub removed: Vec<(WorkerNo, Seq)>,
     /// Index entries to insert or replace.
     pub idem: Vec<IdemRow>,
@@ -212,6 +213,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn acquire(&self) -> Result<Vec<(ShardId, Epoch)>, StoreError>;
 
     /// Writes `batch`, all or none; on `Ok` it is durable.
+    ///
+    /// `Fenced`, `OutOfOrder` and `Conflict` (two heads of one id) refuse it and leave the store usable. Any other
+    /// error leaves a store that refuses everything but reads until [`Store::recover`].
     fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
 
     /// After a failed commit: closes and opens what it writes through, and says where the store really stands.
@@ -221,7 +225,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Where the store stands.
     fn position(&self) -> Result<Position, StoreError>;
 
-    /// A worker's rows from `last` backwards along `prev`, newest first, at most `limit`.
+    /// A worker's rows from `last` backwards along `prev`, newest first, at most `limit`. None if there is no row at
+    /// `last`: the worker's rows were removed. A link to a row that is missing is [`StoreError::Corrupt`].
     fn rows_back(&self, last: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError>;
 
     /// The row at `seq`, if it exists.
@@ -245,8 +250,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The index entry of a key.
     fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError>;
 
-    /// Housekeeping when there is nothing to commit: moves the write-ahead log into the database and removes at most
-    /// `limit` rows of deleted workers. Says whether there is more to do.
+    /// Housekeeping when there is nothing to commit: has the write-ahead log moved into the database and removes at
+    /// most `limit` rows of deleted workers. Says whether there is more to do at once. Cheap if there is nothing.
     fn tidy(&self, limit: usize) -> Result<bool, StoreError>;
 
     /// Number of syncs of the log so far, for the metrics.
@@ -296,7 +301,7 @@ pub trait Blobs: Send + Sync + fmt::Debug {
     /// The bytes, checked against their hash.
     fn get(&self, hash: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError>;
 
-    /// Removes every blob that `keep` does not name.
+    /// Removes every blob that `keep` does not name, and says how many. A blob that was put but is not named by any
+    /// row yet would go: for the time before uploads are taken.
     fn sweep(&self, keep: &dyn Fn(&[u8; 32]) -> bool) -> Result<u64, StoreError>;
 }
-

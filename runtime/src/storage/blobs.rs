@@ -1,0 +1,147 @@
+//! Uploaded components: files named by the BLAKE3 of what they hold.
+//!
+//! Invariant: a file of that name is whole and durable before `put` returns; it is written beside and renamed.
+
+use super::embedded::folder::{io_error, sync_folder};
+use super::ports::{Blobs, StoreError};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::fs::{self, DirBuilder, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+
+/// Blobs as files `DIR/blobs/<hash in hex>`.
+#[derive(Debug)]
+pub struct FileBlobs {
+    dir: PathBuf,
+    /// Held while files are made or removed, so that a sweep cannot take a file that is being written.
+    writing: Mutex<()>,
+}
+
+impl FileBlobs {
+    /// The blobs of a data folder; the folder for them is made if it is missing.
+    pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
+        let dir = data_dir.join("blobs");
+        match DirBuilder::new().mode(0o700).create(&dir) {
+            Ok(()) => sync_folder(data_dir)?,
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
+            Err(source) => return Err(io_error("create the folder", &dir, source)),
+        }
+        Ok(Self { dir, writing: Mutex::new(()) })
+    }
+
+    fn path(&self, hash: &[u8; 32]) -> PathBuf {
+        self.dir.join(blake3::Hash::from_bytes(*hash).to_hex().as_str())
+    }
+}
+
+impl Blobs for FileBlobs {
+    fn put(&self, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError> {
+        let path = self.path(&hash);
+        verify(&path, hash, bytes)?;
+        let _writing = self.writing.lock();
+        if let Ok(Some(_)) = read(&path, hash) {
+            // A crash may have come between the rename and the sync of the folder.
+            return sync_folder(&self.dir);
+        }
+        let partial = path.with_extension("partial");
+        let written = || {
+            let mut file =
+                OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&partial)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            fs::rename(&partial, &path)
+        };
+        if let Err(source) = written() {
+            // Best effort: a sweep removes it too.
+            drop(fs::remove_file(&partial));
+            return Err(io_error("write", &path, source));
+        }
+        sync_folder(&self.dir)
+    }
+
+    fn get(&self, hash: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+        read(&self.path(&hash), hash)
+    }
+
+    fn sweep(&self, keep: &dyn Fn(&[u8; 32]) -> bool) -> Result<u64, StoreError> {
+        let _writing = self.writing.lock();
+        let mut removed = 0;
+        let failed = |source| io_error("read the folder", &self.dir, source);
+        for entry in fs::read_dir(&self.dir).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            let garbage = match blake3::Hash::from_hex(name) {
+                Ok(hash) => !keep(hash.as_bytes()),
+                // What a crash left of a `put`; anything else is not ours to remove.
+                Err(_) => Path::new(name).extension().is_some_and(|extension| extension == "partial"),
+            };
+            if garbage {
+                fs::remove_file(&path).map_err(|source| io_error("remove", &path, source))?;
+                removed += 1;
+            }
+        }
+        if removed > 0 {
+            sync_folder(&self.dir)?;
+        }
+        Ok(removed)
+    }
+}
+
+fn read(path: &Path, hash: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+    let bytes = match File::open(path).and_then(|mut file| {
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut file, &mut bytes).map(|_| bytes)
+    }) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(source) => return Err(io_error("read", path, source)),
+    };
+    verify(path, hash, &bytes)?;
+    Ok(Some(bytes))
+}
+
+fn verify(path: &Path, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError> {
+    let found = blake3::hash(bytes);
+    if found == hash {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt {
+        path: path.to_owned(),
+        place: format!("{} bytes of a component", bytes.len()),
+        details: format!("their BLAKE3 is {}, not the name", found.to_hex()),
+    })
+}
+
+/// Blobs in memory, for tests.
+#[derive(Debug, Default)]
+pub struct MemoryBlobs {
+    blobs: Mutex<BTreeMap<[u8; 32], Vec<u8>>>,
+}
+
+impl MemoryBlobs {
+    /// None yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Blobs for MemoryBlobs {
+    fn put(&self, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError> {
+        verify(Path::new("memory"), hash, bytes)?;
+        self.blobs.lock().insert(hash, bytes.to_vec());
+        Ok(())
+    }
+
+    fn get(&self, hash: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
+        Ok(self.blobs.lock().get(&hash).cloned())
+    }
+
+    fn sweep(&self, keep: &dyn Fn(&[u8; 32]) -> bool) -> Result<u64, StoreError> {
+        let mut blobs = self.blobs.lock();
+        let before = blobs.len();
+        blobs.retain(|hash, _| keep(hash));
+        Ok((before - blobs.len()) as u64)
+    }
+}

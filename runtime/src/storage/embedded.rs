@@ -1,0 +1,245 @@
+//! The store of one node: a SQLite file `golem.db` in the data folder.
+//!
+//! `folder` is the data folder and its lock; `schema` the tables and migrations; `writer` the one connection that
+//! writes; `readers` those that read, with the queries in `reads`; `wal` keeps the write-ahead log short; `catalog`
+//! holds accounts, projects, tokens, templates; `check` reads everything.
+//!
+//! Invariant: every commit is one transaction with one sync of the write-ahead log, and nothing is acknowledged
+//! before it. Invariant: after any failure all connections are closed before the store is used again, so that
+//! SQLite reads the write-ahead log from the disk, and all of it is written to the database and synced: what a
+//! failed sync left in memory only is either durable after that or not there.
+//! Assumptions on the disk: docs/oplog-format.md.
+
+mod catalog;
+mod check;
+mod connection;
+pub(super) mod folder;
+mod readers;
+mod reads;
+mod schema;
+mod wal;
+mod writer;
+
+pub use check::CheckReport;
+
+use crate::storage::ports::{Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, WorkerNo};
+use connection::{Opener, Use};
+use folder::Folder;
+use golem_model::{Epoch, ShardId, TemplateId, WorkerId};
+use parking_lot::Mutex;
+use readers::Readers;
+use rusqlite::Connection;
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+use wal::Wal;
+use writer::{Failure, Writer};
+
+/// Bytes to which the write-ahead log is grown: at the highest rates it is begun again about once a second.
+pub const WAL_BYTES_DEFAULT: u64 = 32 << 20;
+
+/// How to open a store.
+#[derive(Debug, Clone)]
+pub struct OpenOptions {
+    /// The data folder; made if it is missing.
+    pub dir: PathBuf,
+    /// The name of a SQLite VFS that was registered, for tests of faults.
+    pub vfs: Option<String>,
+    /// Bytes to which the write-ahead log is grown.
+    pub wal_bytes: u64,
+    /// Whether to keep other processes out. Only tests of fencing say no.
+    pub exclusive: bool,
+}
+
+impl OpenOptions {
+    /// The store in `dir`, with the settings that servers use.
+    pub fn new(dir: impl Into<PathBuf>) -> Self {
+        Self { dir: dir.into(), vfs: None, wal_bytes: WAL_BYTES_DEFAULT, exclusive: true }
+    }
+}
+
+/// The store in a data folder.
+#[derive(Debug)]
+pub struct EmbeddedStore {
+    opener: Opener,
+    /// None after something failed, until [`Store::recover`].
+    writer: Mutex<Option<Writer>>,
+    readers: Readers,
+    wal: Arc<Wal>,
+    wal_thread: Option<JoinHandle<()>>,
+    wal_bytes: u64,
+    syncs: AtomicU64,
+    /// Dropped last: nobody else may open the folder before everything is closed.
+    _lock: Option<File>,
+}
+
+impl EmbeddedStore {
+    /// Opens the store, making or migrating it if need be.
+    pub fn open(options: OpenOptions) -> Result<Self, StoreError> {
+        let OpenOptions { dir, vfs, wal_bytes, exclusive } = options;
+        let folder = Folder::create(&dir)?;
+        let lock = if exclusive { Some(folder.lock()?) } else { None };
+        folder.create_database()?;
+        let opener = Opener { folder, vfs };
+        schema::prepare(&opener, &schema::CURRENT)?;
+        let wal = Wal::new(opener.clone(), wal_bytes)?;
+        let mut store = Self {
+            writer: Mutex::new(None),
+            readers: Readers::new(opener.clone()),
+            wal_thread: None,
+            wal_bytes,
+            syncs: AtomicU64::new(0),
+            _lock: lock,
+            wal,
+            opener,
+        };
+        store.wal_thread = Some(store.wal.start()?);
+        store.recover()?;
+        Ok(store)
+    }
+
+    /// Runs `write` on the writer; afterwards there is none if something failed.
+    fn write_with<T>(&self, write: impl FnOnce(&mut Writer) -> Result<T, Failure>) -> Result<T, StoreError> {
+        let mut slot = self.writer.lock();
+        let writer = slot.as_mut().ok_or_else(|| self.needs_recovery())?;
+        if let Some(error) = self.wal.take_failure() {
+            *slot = None;
+            return Err(error);
+        }
+        match write(writer) {
+            Ok(value) => {
+                self.syncs.fetch_add(1, Ordering::Relaxed);
+                // The transaction is durable whatever happens here, so its caller hears that. If the log cannot be
+                // kept short, the next one fails.
+                if let Err(error) = writer.after_commit() {
+                    tracing::error!(%error, "moving the write-ahead log into the database failed");
+                    *slot = None;
+                }
+                Ok(value)
+            }
+            Err(Failure::Refused(error)) => Err(error),
+            Err(Failure::Broken(error)) => {
+                *slot = None;
+                Err(error)
+            }
+        }
+    }
+
+    fn needs_recovery(&self) -> StoreError {
+        StoreError::Io {
+            act: "write",
+            path: self.opener.folder.database.clone(),
+            source: "a write failed before, and the store has not recovered yet".into(),
+        }
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        self.readers.with(|connection| read(connection).map_err(|error| self.opener.failed("read", error)))
+    }
+}
+
+impl Store for EmbeddedStore {
+    fn acquire(&self) -> Result<Vec<(ShardId, Epoch)>, StoreError> {
+        self.write_with(Writer::acquire)
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.write_with(|writer| writer.commit(batch))
+    }
+
+    fn recover(&self) -> Result<Position, StoreError> {
+        let mut slot = self.writer.lock();
+        *slot = None;
+        let _no_readers = self.readers.close_all();
+        self.wal.close();
+        // No connection is left, so what SQLite kept in memory about the write-ahead log is gone.
+        let connection = self.opener.open(Use::Write)?;
+        schema::checkpoint_all(&self.opener, &connection)?;
+        self.wal.grow(self.wal_bytes);
+        let writer = Writer::open(self.opener.clone(), Arc::clone(&self.wal))?;
+        let position =
+            writer::read_position(writer.connection()).map_err(|error| self.opener.failed("read", error))?;
+        self.wal.open()?;
+        *slot = Some(writer);
+        Ok(position)
+    }
+
+    fn position(&self) -> Result<Position, StoreError> {
+        self.read(writer::read_position)
+    }
+
+    fn rows_back(&self, last: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError> {
+        self.readers.with(|connection| reads::rows_back(&self.opener, connection, last, limit))
+    }
+
+    fn row(&self, seq: Seq) -> Result<Option<LogRow>, StoreError> {
+        self.read(|connection| reads::row(connection, seq))
+    }
+
+    fn rows_after(&self, seq: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError> {
+        self.read(|connection| reads::rows_after(connection, seq, limit))
+    }
+
+    fn head(&self, id: &WorkerId) -> Result<Option<StoredHead>, StoreError> {
+        self.read(|connection| reads::head(connection, id))
+    }
+
+    fn head_by_no(&self, no: WorkerNo) -> Result<Option<StoredHead>, StoreError> {
+        self.read(|connection| reads::head_by_no(connection, no))
+    }
+
+    fn heads_to_wake(&self, after: WorkerNo, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
+        self.read(|connection| reads::heads_to_wake(connection, after, limit))
+    }
+
+    fn head_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError> {
+        self.read(|connection| reads::head_count(connection, template))
+    }
+
+    fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
+        self.read(|connection| reads::idem(connection, worker, key_hash))
+    }
+
+    fn tidy(&self, limit: usize) -> Result<bool, StoreError> {
+        let mut slot = self.writer.lock();
+        let writer = slot.as_mut().ok_or_else(|| self.needs_recovery())?;
+        let outcome = writer.empty_trash(limit).and_then(|more| {
+            self.wal.idle(writer.connection()).map_err(Failure::Broken)?;
+            Ok(more)
+        });
+        match outcome {
+            Ok(more) => Ok(more),
+            Err(Failure::Refused(error)) => Err(error),
+            Err(Failure::Broken(error)) => {
+                *slot = None;
+                Err(error)
+            }
+        }
+    }
+
+    fn syncs(&self) -> u64 {
+        self.syncs.load(Ordering::Relaxed)
+    }
+}
+
+impl Drop for EmbeddedStore {
+    fn drop(&mut self) {
+        self.wal.stop();
+        if let Some(thread) = self.wal_thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the checkpoint thread panicked");
+        }
+        let failed = self.wal.take_failure().is_some();
+        let _no_readers = self.readers.close_all();
+        self.wal.close();
+        // A store that failed is left as it is: the next start reads the write-ahead log from the disk.
+        if let Some(writer) = self.writer.get_mut().take().filter(|_| !failed)
+            && let Err(error) = writer.close()
+        {
+            tracing::warn!(%error, "the write-ahead log stays; the next start moves it into the database");
+        }
+    }
+}

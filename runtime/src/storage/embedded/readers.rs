@@ -1,0 +1,92 @@
+//! Connections that only read, shared by all threads.
+
+use super::connection::{Opener, Use};
+use crate::storage::ports::StoreError;
+use parking_lot::{Condvar, Mutex, RwLock, RwLockWriteGuard};
+use rusqlite::Connection;
+
+/// Connections that read at the same time; the next reader waits. More than cores that could run them help nobody.
+const READERS_MAX: usize = 4;
+
+#[derive(Debug)]
+pub(super) struct Readers {
+    opener: Opener,
+    /// Held for reading while a connection is in use, for writing while all are closed.
+    gate: RwLock<()>,
+    pool: Mutex<Pool>,
+    returned: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Pool {
+    idle: Vec<Connection>,
+    /// Idle ones and those in use.
+    open: usize,
+}
+
+impl Readers {
+    pub(super) fn new(opener: Opener) -> Self {
+        Self { opener, gate: RwLock::new(()), pool: Mutex::default(), returned: Condvar::new() }
+    }
+
+    /// Runs `read` on a connection. A connection on which something failed is not used again.
+    pub(super) fn with<T>(
+        &self,
+        read: impl FnOnce(&Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let _gate = self.gate.read();
+        let mut taken = Taken { readers: self, connection: Some(self.take()?) };
+        let connection = taken.connection.as_ref().expect("taken above and given back only by drop");
+        let outcome = read(connection);
+        if outcome.is_err() {
+            taken.connection = None;
+        }
+        outcome
+    }
+
+    /// Closes all connections, waiting for those in use, and keeps new ones away while the guard lives.
+    pub(super) fn close_all(&self) -> RwLockWriteGuard<'_, ()> {
+        let gate = self.gate.write();
+        let mut pool = self.pool.lock();
+        pool.open -= pool.idle.len();
+        pool.idle.clear();
+        debug_assert_eq!(pool.open, 0, "nobody can hold a connection while the gate is closed");
+        gate
+    }
+
+    fn take(&self) -> Result<Connection, StoreError> {
+        let mut pool = self.pool.lock();
+        loop {
+            if let Some(connection) = pool.idle.pop() {
+                return Ok(connection);
+            }
+            if pool.open < READERS_MAX {
+                pool.open += 1;
+                drop(pool);
+                return self.opener.open(Use::Read).inspect_err(|_| {
+                    self.pool.lock().open -= 1;
+                    self.returned.notify_one();
+                });
+            }
+            self.returned.wait(&mut pool);
+        }
+    }
+}
+
+/// Gives its connection back, or its place if there is none, also when the reader panics.
+struct Taken<'a> {
+    readers: &'a Readers,
+    connection: Option<Connection>,
+}
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        let mut pool = self.readers.pool.lock();
+        match self.connection.take() {
+            Some(connection) if !std::thread::panicking() => pool.idle.push(connection),
+            Some(_) | None => pool.open -= 1,
+        }
+        drop(pool);
+        self.readers.returned.notify_one();
+    }
+}

@@ -1,0 +1,150 @@
+//! What is read: rows, heads, index entries.
+
+use super::connection::{Opener, signed, unsigned};
+use crate::storage::ports::{IdemRow, LogRow, Seq, StoreError, StoredHead, WorkerNo};
+use golem_model::{Epoch, ProjectId, ShardId, TemplateId, Timestamp, WorkerId, WorkerName};
+use rusqlite::types::Type;
+use rusqlite::{Connection, OptionalExtension as _, Row};
+use uuid::Uuid;
+
+const ROW: &str = "SELECT seq, worker, prev, shard, epoch, body FROM log";
+const HEAD: &str = "SELECT no, template, name, project, shard, applied, active, wake_at, head FROM worker";
+
+pub(super) fn row(connection: &Connection, seq: Seq) -> rusqlite::Result<Option<LogRow>> {
+    connection.prepare_cached(&format!("{ROW} WHERE seq = ?"))?.query_row([signed(seq.0)], log_row).optional()
+}
+
+pub(super) fn rows_after(connection: &Connection, seq: Seq, limit: usize) -> rusqlite::Result<Vec<LogRow>> {
+    connection
+        .prepare_cached(&format!("{ROW} WHERE seq > ? ORDER BY seq LIMIT ?"))?
+        .query_map([signed(seq.0), bounded(limit)], log_row)?
+        .collect()
+}
+
+/// In one transaction: a worker's rows are removed from the last to the first, so that a snapshot that has one has
+/// all before it, and one that is missing is damage.
+pub(super) fn rows_back(
+    opener: &Opener,
+    connection: &Connection,
+    last: Seq,
+    limit: usize,
+) -> Result<Vec<LogRow>, StoreError> {
+    let failed = |error| opener.failed("read", error);
+    let snapshot = connection.unchecked_transaction().map_err(failed)?;
+    let mut rows: Vec<LogRow> = Vec::new();
+    let mut statement = snapshot.prepare_cached(&format!("{ROW} WHERE seq = ?")).map_err(failed)?;
+    let mut seq = last;
+    while rows.len() < limit && seq != Seq(0) {
+        let found = statement.query_row([signed(seq.0)], log_row).optional().map_err(failed)?;
+        match (found, rows.last()) {
+            (None, None) => break,
+            (None, Some(after)) => {
+                let details =
+                    format!("row {} of worker {} names it, and it is missing", after.seq, after.worker);
+                return Err(opener.corrupt(format!("row {seq} of the log"), details));
+            }
+            (Some(row), Some(after)) if row.worker != after.worker => {
+                let details = format!(
+                    "row {} of worker {} names it, and it is of worker {}",
+                    after.seq, after.worker, row.worker
+                );
+                return Err(opener.corrupt(format!("row {seq} of the log"), details));
+            }
+            (Some(row), _) if row.prev >= row.seq => {
+                let details = format!("it names row {} as the one before it", row.prev);
+                return Err(opener.corrupt(format!("row {seq} of the log"), details));
+            }
+            (Some(row), _) => {
+                seq = row.prev;
+                rows.push(row);
+            }
+        }
+    }
+    Ok(rows)
+}
+
+pub(super) fn head(connection: &Connection, id: &WorkerId) -> rusqlite::Result<Option<StoredHead>> {
+    connection
+        .prepare_cached(&format!("{HEAD} WHERE template = ? AND name = ?"))?
+        .query_row((id.template.0.as_bytes(), id.name.as_str()), stored_head)
+        .optional()
+}
+
+pub(super) fn head_by_no(connection: &Connection, no: WorkerNo) -> rusqlite::Result<Option<StoredHead>> {
+    connection
+        .prepare_cached(&format!("{HEAD} WHERE no = ?"))?
+        .query_row([signed(no.0)], stored_head)
+        .optional()
+}
+
+pub(super) fn heads_to_wake(
+    connection: &Connection,
+    after: WorkerNo,
+    limit: usize,
+) -> rusqlite::Result<Vec<StoredHead>> {
+    connection
+        .prepare_cached(&format!(
+            "{HEAD} INDEXED BY worker_to_wake
+             WHERE (active <> 0 OR wake_at IS NOT NULL) AND no > ? ORDER BY no LIMIT ?"
+        ))?
+        .query_map([signed(after.0), bounded(limit)], stored_head)?
+        .collect()
+}
+
+pub(super) fn head_count(connection: &Connection, template: Option<TemplateId>) -> rusqlite::Result<u64> {
+    match template {
+        None => {
+            connection.prepare_cached("SELECT count(*) FROM worker")?.query_row([], |row| unsigned(row, 0))
+        }
+        Some(template) => connection
+            .prepare_cached("SELECT count(*) FROM worker WHERE template = ?")?
+            .query_row([template.0.as_bytes()], |row| unsigned(row, 0)),
+    }
+}
+
+pub(super) fn idem(
+    connection: &Connection,
+    worker: WorkerNo,
+    key_hash: [u8; 16],
+) -> rusqlite::Result<Option<IdemRow>> {
+    connection
+        .prepare_cached("SELECT started, outcome FROM idem WHERE worker = ? AND key_hash = ?")?
+        .query_row((signed(worker.0), key_hash), |row| {
+            Ok(IdemRow { worker, key_hash, started: Seq(unsigned(row, 0)?), outcome: Seq(unsigned(row, 1)?) })
+        })
+        .optional()
+}
+
+pub(super) fn log_row(row: &Row<'_>) -> rusqlite::Result<LogRow> {
+    Ok(LogRow {
+        seq: Seq(unsigned(row, 0)?),
+        worker: WorkerNo(unsigned(row, 1)?),
+        prev: Seq(unsigned(row, 2)?),
+        shard: ShardId(row.get(3)?),
+        epoch: Epoch(unsigned(row, 4)?),
+        body: row.get(5)?,
+    })
+}
+
+fn stored_head(row: &Row<'_>) -> rusqlite::Result<StoredHead> {
+    let name = WorkerName::new(row.get::<_, String>(2)?)
+        .map_err(|error| rusqlite::Error::FromSqlConversionFailure(2, Type::Text, Box::new(error)))?;
+    Ok(StoredHead {
+        no: WorkerNo(unsigned(row, 0)?),
+        id: WorkerId { template: TemplateId(uuid(row, 1)?), name },
+        project: ProjectId(uuid(row, 3)?),
+        shard: ShardId(row.get(4)?),
+        applied: Seq(unsigned(row, 5)?),
+        active: row.get(6)?,
+        wake_at: row.get::<_, Option<i64>>(7)?.map(|at| Timestamp::from_nanos(at.cast_unsigned())),
+        head: row.get(8)?,
+    })
+}
+
+fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
+    row.get(column).map(Uuid::from_bytes)
+}
+
+fn bounded(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}

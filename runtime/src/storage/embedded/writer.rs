@@ -1,0 +1,382 @@
+//! The one connection that writes, and what it knows of the store between two transactions.
+//!
+//! Invariant: what is known was read from the database or committed by this connection; it is read again when
+//! somebody else has written (`data_version`), and dropped with the connection when something fails.
+
+use super::connection::{Opener, Use, signed, unsigned};
+use super::wal::Wal;
+use crate::storage::ports::{
+    Batch, Derived, IdemRow, LogRow, Position, Seq, StoreError, StoredHead, WorkerNo,
+};
+use golem_model::shard::SHARDS;
+use golem_model::{Epoch, ShardId};
+use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
+use std::sync::Arc;
+
+/// Why a transaction was not made.
+pub(super) enum Failure {
+    /// The store said no; nothing was written, and the connection is good.
+    Refused(StoreError),
+    /// Something failed, and the connection must not be used again.
+    Broken(StoreError),
+}
+
+/// The connection and what is known.
+#[derive(Debug)]
+pub(super) struct Writer {
+    opener: Opener,
+    wal: Arc<Wal>,
+    connection: Connection,
+    /// Changes when another connection has written.
+    data_version: i64,
+    epochs: Vec<Epoch>,
+    position: Position,
+    /// Whether there may be rows of deleted workers.
+    trash: bool,
+    /// Roughly the pages written since somebody looked at the length of the write-ahead log.
+    pages: u64,
+}
+
+impl Writer {
+    /// Opens the connection and reads where the store stands.
+    pub(super) fn open(opener: Opener, wal: Arc<Wal>) -> Result<Self, StoreError> {
+        let connection = opener.open(Use::Write)?;
+        let mut writer = Self {
+            opener,
+            wal,
+            connection,
+            data_version: 0,
+            epochs: Vec::new(),
+            position: Position::default(),
+            trash: true,
+            pages: 0,
+        };
+        let failed = |error| writer.opener.failed("read", error);
+        writer.data_version = writer.read_data_version().map_err(failed)?;
+        writer.read_known()?;
+        Ok(writer)
+    }
+
+    pub(super) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Closes the connection so that SQLite moves the write-ahead log into the database and removes it.
+    pub(super) fn close(self) -> rusqlite::Result<()> {
+        let setting = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        self.connection.set_db_config(setting, false)?;
+        self.connection.close().map_err(|(_, error)| error)
+    }
+
+    /// One transaction of the log.
+    pub(super) fn commit(&mut self, batch: &Batch) -> Result<(), Failure> {
+        let position = self.transact(|writer| writer.write_batch(batch))?;
+        self.position = position;
+        self.trash |= !batch.removed.is_empty();
+        Ok(())
+    }
+
+    /// All epochs grow by one.
+    pub(super) fn acquire(&mut self) -> Result<Vec<(ShardId, Epoch)>, Failure> {
+        self.transact(|writer| {
+            writer
+                .connection
+                .execute("UPDATE lease SET epoch = epoch + 1", [])
+                .map_err(|error| Failure::Broken(writer.opener.failed("write", error)))?;
+            Ok(())
+        })?;
+        for epoch in &mut self.epochs {
+            epoch.0 += 1;
+        }
+        Ok(ShardId::all().zip(self.epochs.iter().copied()).collect())
+    }
+
+    /// Runs `act` in a transaction: committed if it succeeds, rolled back if not.
+    pub(super) fn transact<T>(
+        &mut self,
+        act: impl FnOnce(&mut Self) -> Result<T, Failure>,
+    ) -> Result<T, Failure> {
+        self.execute("BEGIN IMMEDIATE")?;
+        let outcome = self.refresh().and_then(|()| act(self));
+        match outcome {
+            Ok(value) => {
+                self.execute("COMMIT")?;
+                Ok(value)
+            }
+            Err(Failure::Refused(error)) => {
+                self.execute("ROLLBACK")?;
+                Err(Failure::Refused(error))
+            }
+            // Closing the connection rolls back.
+            Err(Failure::Broken(error)) => Err(Failure::Broken(error)),
+        }
+    }
+
+    /// Between two commits: keeps the write-ahead log short.
+    pub(super) fn after_commit(&mut self) -> Result<(), StoreError> {
+        if self.wal.after_commit(&self.connection, self.pages)? {
+            self.pages = 0;
+        }
+        Ok(())
+    }
+
+    /// Removes at most `limit` rows of deleted workers; says whether there are more.
+    ///
+    /// A worker's rows go from the last to the first, so that what is left of it is always a whole chain. A worker
+    /// waits until the derived tables know of its end: before that, whoever derives reads its rows.
+    pub(super) fn empty_trash(&mut self, limit: usize) -> Result<bool, Failure> {
+        if !self.trash || limit == 0 {
+            return Ok(self.trash);
+        }
+        let failed = |error| Failure::Broken(self.opener.failed("read", error));
+        let (ready, any) = self.look_for_trash().map_err(failed)?;
+        self.trash = any;
+        if !ready {
+            return Ok(false);
+        }
+        self.transact(|writer| {
+            writer
+                .empty_trash_in_transaction(limit)
+                .map_err(|error| Failure::Broken(writer.opener.failed("write", error)))
+        })?;
+        self.pages += limit as u64 / 8;
+        let (ready, any) =
+            self.look_for_trash().map_err(|error| Failure::Broken(self.opener.failed("read", error)))?;
+        self.trash = any;
+        Ok(ready)
+    }
+
+    /// Whether there is trash that may go, and whether there is any.
+    fn look_for_trash(&self) -> rusqlite::Result<(bool, bool)> {
+        self.connection
+            .prepare_cached(
+                "SELECT EXISTS (SELECT 1 FROM trash WHERE last <= ?), EXISTS (SELECT 1 FROM trash)",
+            )?
+            .query_row([signed(self.position.derived.applied.0)], |row| Ok((row.get(0)?, row.get(1)?)))
+    }
+
+    fn empty_trash_in_transaction(&mut self, limit: usize) -> rusqlite::Result<()> {
+        let connection = &self.connection;
+        let derived = signed(self.position.derived.applied.0);
+        let mut next = connection
+            .prepare_cached("SELECT worker, last FROM trash WHERE last <= ? ORDER BY worker LIMIT 1")?;
+        let mut prev = connection.prepare_cached("SELECT prev FROM log WHERE seq = ? AND worker = ?")?;
+        let mut remove = connection.prepare_cached("DELETE FROM log WHERE seq = ?")?;
+        let mut remove_keys = connection.prepare_cached(
+            "DELETE FROM idem WHERE worker = ?1 AND key_hash IN
+                 (SELECT key_hash FROM idem WHERE worker = ?1 LIMIT ?2)",
+        )?;
+        // The last row of the log may be among those that go, and its position must never be given again.
+        connection
+            .prepare_cached("UPDATE meta SET value = ? WHERE key = 'last'")?
+            .execute([signed(self.position.last.0)])?;
+        let mut left = limit;
+        while left > 0 {
+            let found = next
+                .query_row([derived], |row| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?)))
+                .optional()?;
+            let Some((worker, mut last)) = found else { return Ok(()) };
+            while left > 0 && last != 0 {
+                let before = prev.query_row([last, worker], |row| row.get::<_, i64>(0)).optional()?;
+                if before.is_some() {
+                    remove.execute([last])?;
+                }
+                last = before.unwrap_or(0);
+                left -= 1;
+            }
+            if left > 0 {
+                left -= remove_keys.execute([worker, i64::try_from(left).unwrap_or(i64::MAX)])?.min(left);
+            }
+            if left > 0 {
+                connection.prepare_cached("DELETE FROM trash WHERE worker = ?")?.execute([worker])?;
+                left -= 1;
+            } else {
+                connection
+                    .prepare_cached("UPDATE trash SET last = ? WHERE worker = ?")?
+                    .execute([last, worker])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Everything that [`Batch`] asks for. Returns where the store stands after it.
+    fn write_batch(&mut self, batch: &Batch) -> Result<Position, Failure> {
+        for &(shard, ours) in &batch.fences {
+            let current = self.epochs[usize::from(shard.0)];
+            if current != ours {
+                return Err(Failure::Refused(StoreError::Fenced { shard, ours, current }));
+            }
+        }
+        let mut position = self.position;
+        for row in &batch.rows {
+            if row.seq != position.last.next() {
+                let error = StoreError::OutOfOrder { first: row.seq, last: position.last };
+                return Err(Failure::Refused(error));
+            }
+            position.last = row.seq;
+        }
+        let failed = |error| Failure::Broken(self.opener.failed("write", error));
+        self.write_rows(&batch.rows).map_err(failed)?;
+        self.write_removed(&batch.removed).map_err(failed)?;
+        if !batch.heads.is_empty() {
+            self.write_heads(&batch.heads).map_err(|error| {
+                if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) {
+                    Failure::Refused(StoreError::Conflict { what: "worker" })
+                } else {
+                    failed(error)
+                }
+            })?;
+        }
+        self.write_idem(&batch.idem).map_err(failed)?;
+        if let Some(derived) = batch.derived {
+            self.write_derived(derived).map_err(failed)?;
+            position.derived = derived;
+        }
+        let bodies: usize = batch.rows.iter().map(|row| row.body.len() + 32).sum();
+        let heads: usize = batch.heads.iter().map(|head| 2 + head.head.len() / 4096).sum();
+        self.pages += 2 + (bodies / 4096 + heads + batch.idem.len() + batch.removed.len()) as u64;
+        Ok(position)
+    }
+
+    fn write_rows(&self, rows: &[LogRow]) -> rusqlite::Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO log (seq, worker, prev, shard, epoch, body) VALUES (?, ?, ?, ?, ?, ?)",
+        )?;
+        for row in rows {
+            insert.execute(params![
+                signed(row.seq.0),
+                signed(row.worker.0),
+                signed(row.prev.0),
+                row.shard.0,
+                signed(row.epoch.0),
+                row.body,
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn write_heads(&self, heads: &[StoredHead]) -> rusqlite::Result<()> {
+        let mut insert = self.connection.prepare_cached(
+            "INSERT INTO worker (no, template, name, project, shard, applied, active, wake_at, head)
+             VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+             ON CONFLICT (no) DO UPDATE SET template = excluded.template, name = excluded.name,
+                 project = excluded.project, shard = excluded.shard, applied = excluded.applied,
+                 active = excluded.active, wake_at = excluded.wake_at, head = excluded.head",
+        )?;
+        for head in heads {
+            insert.execute(params![
+                signed(head.no.0),
+                head.id.template.0.as_bytes(),
+                head.id.name.as_str(),
+                head.project.0.as_bytes(),
+                head.shard.0,
+                signed(head.applied.0),
+                head.active,
+                head.wake_at.map(|at| signed(at.as_nanos())),
+                head.head,
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn write_removed(&self, removed: &[(WorkerNo, Seq)]) -> rusqlite::Result<()> {
+        for &(no, last) in removed {
+            self.connection.prepare_cached("DELETE FROM worker WHERE no = ?")?.execute([signed(no.0)])?;
+            self.connection
+                .prepare_cached("INSERT OR REPLACE INTO trash (worker, last) VALUES (?, ?)")?
+                .execute([signed(no.0), signed(last.0)])?;
+        }
+        Ok(())
+    }
+
+    fn write_idem(&self, rows: &[IdemRow]) -> rusqlite::Result<()> {
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let mut insert = self.connection.prepare_cached(
+            "INSERT OR REPLACE INTO idem (worker, key_hash, started, outcome) VALUES (?, ?, ?, ?)",
+        )?;
+        for row in rows {
+            insert.execute(params![
+                signed(row.worker.0),
+                row.key_hash,
+                signed(row.started.0),
+                signed(row.outcome.0),
+            ])?;
+        }
+        Ok(())
+    }
+
+    fn write_derived(&self, derived: Derived) -> rusqlite::Result<()> {
+        let mut update = self.connection.prepare_cached("UPDATE meta SET value = ? WHERE key = ?")?;
+        update.execute(params![signed(derived.applied.0), "derived"])?;
+        update.execute(params![signed(derived.worker_no_max), "worker_no_max"])?;
+        Ok(())
+    }
+
+    fn execute(&self, sql: &str) -> Result<(), Failure> {
+        self.connection
+            .prepare_cached(sql)
+            .and_then(|mut statement| statement.execute([]))
+            .map(drop)
+            .map_err(|error| Failure::Broken(self.opener.failed("write", error)))
+    }
+
+    /// Reads again what is known if another connection has written since. Nobody can write until we commit.
+    fn refresh(&mut self) -> Result<(), Failure> {
+        let data_version =
+            self.read_data_version().map_err(|error| Failure::Broken(self.opener.failed("read", error)))?;
+        if data_version != self.data_version {
+            self.data_version = data_version;
+            self.read_known().map_err(Failure::Broken)?;
+        }
+        Ok(())
+    }
+
+    fn read_data_version(&self) -> rusqlite::Result<i64> {
+        self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
+    }
+
+    fn read_known(&mut self) -> Result<(), StoreError> {
+        let failed = |error| self.opener.failed("read", error);
+        self.epochs = read_epochs(&self.connection).map_err(failed)?;
+        if self.epochs.len() != usize::from(SHARDS) {
+            let details = format!("it has {} rows instead of {SHARDS}", self.epochs.len());
+            return Err(self.opener.corrupt("table lease", details));
+        }
+        self.position = read_position(&self.connection).map_err(failed)?;
+        if self.position.derived.applied > self.position.last {
+            let Position { last, derived } = self.position;
+            let details =
+                format!("it says that rows up to {} were read, but the log ends at {last}", derived.applied);
+            return Err(self.opener.corrupt("table meta", details));
+        }
+        self.trash = true;
+        Ok(())
+    }
+}
+
+fn read_epochs(connection: &Connection) -> rusqlite::Result<Vec<Epoch>> {
+    let mut statement: CachedStatement<'_> =
+        connection.prepare_cached("SELECT epoch FROM lease ORDER BY shard")?;
+    statement.query_map([], |row| unsigned(row, 0).map(Epoch))?.collect()
+}
+
+/// Where the store stands. Whichever is later: the last row, or the one that was the last when rows were removed.
+pub(super) fn read_position(connection: &Connection) -> rusqlite::Result<Position> {
+    connection
+        .prepare_cached(
+            "SELECT max(coalesce((SELECT max(seq) FROM log), 0), (SELECT value FROM meta WHERE key = 'last')),
+                    (SELECT value FROM meta WHERE key = 'derived'),
+                    (SELECT value FROM meta WHERE key = 'worker_no_max')",
+        )?
+        .query_row([], |row| {
+            Ok(Position {
+                last: Seq(unsigned(row, 0)?),
+                derived: Derived { applied: Seq(unsigned(row, 1)?), worker_no_max: unsigned(row, 2)? },
+            })
+        })
+}

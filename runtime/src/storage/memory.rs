@@ -1,0 +1,393 @@
+//! A store in memory, for tests: the same contract as the embedded one, and switches that make commits fail.
+
+use super::ports::{
+    Batch, Catalog, CatalogWrite, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, WorkerNo,
+};
+use golem_model::{
+    Account, AccountId, Epoch, Project, ProjectId, ShardId, TemplateId, TemplateVersion, Token, TokenId,
+    WorkerId,
+};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// What stands for the path of the file in errors.
+const PATH: &str = "memory";
+
+/// A store in memory. It lives as long as somebody holds it; [`MemoryStore::reopen`] gives another handle to the
+/// same data, as a process has that starts after a crash.
+#[derive(Debug)]
+pub struct MemoryStore {
+    data: Arc<Mutex<Data>>,
+    handle: Mutex<Handle>,
+}
+
+/// How a commit fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Fault {
+    /// Which commit from now on: 1 is the next.
+    pub commit: u64,
+    /// What the error is.
+    pub kind: FaultKind,
+    /// Whether the batch is there after recovery all the same.
+    pub applied: bool,
+}
+
+/// The error of a failed commit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FaultKind {
+    /// [`StoreError::Full`].
+    Full,
+    /// [`StoreError::Io`].
+    Io,
+}
+
+/// What dies with the process.
+#[derive(Debug, Default)]
+struct Handle {
+    faults: Vec<Fault>,
+    /// A commit failed; nothing is taken before recovery.
+    broken: bool,
+    syncs: u64,
+}
+
+#[derive(Debug, Clone)]
+struct Data {
+    epochs: Vec<Epoch>,
+    log: BTreeMap<Seq, LogRow>,
+    position: Position,
+    heads: BTreeMap<WorkerNo, StoredHead>,
+    idem: BTreeMap<(WorkerNo, [u8; 16]), IdemRow>,
+    trash: BTreeMap<WorkerNo, Seq>,
+    accounts: BTreeMap<AccountId, Account>,
+    projects: BTreeMap<ProjectId, Project>,
+    tokens: BTreeMap<TokenId, Token>,
+    templates: BTreeMap<(ProjectId, TemplateId, u32), TemplateVersion>,
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        let data = Data {
+            epochs: ShardId::all().map(|_| Epoch(0)).collect(),
+            log: BTreeMap::new(),
+            position: Position::default(),
+            heads: BTreeMap::new(),
+            idem: BTreeMap::new(),
+            trash: BTreeMap::new(),
+            accounts: BTreeMap::new(),
+            projects: BTreeMap::new(),
+            tokens: BTreeMap::new(),
+            templates: BTreeMap::new(),
+        };
+        Self { data: Arc::new(Mutex::new(data)), handle: Mutex::default() }
+    }
+
+    /// Another handle to the same data, without the faults and failures of this one. It takes the shards by
+    /// [`Store::acquire`]; this one is fenced from then on.
+    #[must_use]
+    pub fn reopen(&self) -> Self {
+        Self { data: Arc::clone(&self.data), handle: Mutex::default() }
+    }
+
+    /// A copy of the data as it is now, as a backup is.
+    #[must_use]
+    pub fn snapshot(&self) -> Self {
+        Self { data: Arc::new(Mutex::new(self.data.lock().clone())), handle: Mutex::default() }
+    }
+
+    /// Makes a commit fail.
+    pub fn fail(&self, fault: Fault) {
+        self.handle.lock().faults.push(fault);
+    }
+
+    /// The fault of this commit, if one is due. Counts all others down.
+    fn due(&self) -> Result<Option<Fault>, StoreError> {
+        let mut handle = self.handle.lock();
+        if handle.broken {
+            return Err(error(FaultKind::Io));
+        }
+        for fault in &mut handle.faults {
+            fault.commit = fault.commit.saturating_sub(1);
+        }
+        let due = handle.faults.iter().position(|fault| fault.commit == 0);
+        let fault = due.map(|index| handle.faults.remove(index));
+        handle.broken = fault.is_some();
+        handle.syncs += 1;
+        Ok(fault)
+    }
+
+    /// Runs `act` on a copy of the data, and keeps the copy if it succeeds.
+    fn transact<T>(&self, act: impl FnOnce(&mut Data) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let fault = self.due()?;
+        let mut data = self.data.lock();
+        if fault.is_some_and(|fault| !fault.applied) {
+            return Err(error(fault.map_or(FaultKind::Io, |fault| fault.kind)));
+        }
+        let value = act(&mut data)?;
+        match fault {
+            None => Ok(value),
+            Some(fault) => Err(error(fault.kind)),
+        }
+    }
+}
+
+fn error(kind: FaultKind) -> StoreError {
+    match kind {
+        FaultKind::Full => StoreError::Full { path: PathBuf::from(PATH) },
+        FaultKind::Io => {
+            StoreError::Io { act: "write", path: PathBuf::from(PATH), source: "a fault for a test".into() }
+        }
+    }
+}
+
+impl Data {
+    /// Everything that can be refused is looked at before anything is changed.
+    fn check(&self, batch: &Batch) -> Result<(), StoreError> {
+        for &(shard, ours) in &batch.fences {
+            let current = self.epochs[usize::from(shard.0)];
+            if current != ours {
+                return Err(StoreError::Fenced { shard, ours, current });
+            }
+        }
+        let mut last = self.position.last;
+        for row in &batch.rows {
+            if row.seq != last.next() {
+                return Err(StoreError::OutOfOrder { first: row.seq, last });
+            }
+            last = row.seq;
+        }
+        let mut ids: BTreeMap<&WorkerId, WorkerNo> = self
+            .heads
+            .values()
+            .filter(|head| !batch.removed.iter().any(|(no, _)| *no == head.no))
+            .map(|head| (&head.id, head.no))
+            .collect();
+        for head in &batch.heads {
+            if ids.insert(&head.id, head.no).is_some_and(|no| no != head.no) {
+                return Err(StoreError::Conflict { what: "worker" });
+            }
+        }
+        Ok(())
+    }
+
+    fn apply(&mut self, batch: &Batch) {
+        for row in &batch.rows {
+            self.position.last = row.seq;
+            self.log.insert(row.seq, row.clone());
+        }
+        for &(no, last) in &batch.removed {
+            self.heads.remove(&no);
+            self.trash.insert(no, last);
+        }
+        for head in &batch.heads {
+            self.heads.insert(head.no, head.clone());
+        }
+        for row in &batch.idem {
+            self.idem.insert((row.worker, row.key_hash), *row);
+        }
+        if let Some(derived) = batch.derived {
+            self.position.derived = derived;
+        }
+    }
+
+    fn apply_catalog(&mut self, write: &CatalogWrite) -> Result<(), StoreError> {
+        let conflict = |what| Err(StoreError::Conflict { what });
+        match write {
+            CatalogWrite::Account(account) => {
+                if self.accounts.contains_key(&account.id) {
+                    return conflict("account");
+                }
+                self.accounts.insert(account.id, account.clone());
+            }
+            CatalogWrite::Project(project) => {
+                let second =
+                    |other: &Project| project.default && other.default && other.owner == project.owner;
+                if self.projects.contains_key(&project.id) || self.projects.values().any(second) {
+                    return conflict("project");
+                }
+                self.projects.insert(project.id, project.clone());
+            }
+            CatalogWrite::Token(token) => {
+                if self.tokens.contains_key(&token.id) {
+                    return conflict("token");
+                }
+                self.tokens.insert(token.id, token.clone());
+            }
+            CatalogWrite::TokenRemoved(id) => {
+                self.tokens.remove(id);
+            }
+            CatalogWrite::TemplateVersion(version) => {
+                let last =
+                    self.templates.values().filter(|other| other.id == version.id).max_by_key(|v| v.version);
+                let follows = match last {
+                    None => version.version == 0,
+                    Some(last) => {
+                        last.version.checked_add(1) == Some(version.version)
+                            && last.project == version.project
+                    }
+                };
+                let taken = self.templates.values().any(|other| {
+                    other.id != version.id && other.project == version.project && other.name == version.name
+                });
+                if taken || !follows {
+                    return conflict("template");
+                }
+                self.templates.insert((version.project, version.id, version.version), version.clone());
+            }
+            CatalogWrite::TemplateRemoved(id) => self.templates.retain(|_, version| version.id != *id),
+        }
+        Ok(())
+    }
+
+    /// Removes at most `limit` rows of deleted workers, each worker's from the last to the first.
+    fn empty_trash(&mut self, limit: usize) -> bool {
+        let mut left = limit;
+        while left > 0 {
+            let derived = self.position.derived.applied;
+            let Some((&no, &last)) = self.trash.iter().find(|(_, last)| **last <= derived) else {
+                return false;
+            };
+            let mut last = last;
+            while left > 0 && last != Seq(0) {
+                last = self.log.remove(&last).map_or(Seq(0), |row| row.prev);
+                left -= 1;
+            }
+            let keys: Vec<_> = self
+                .idem
+                .range((no, [0; 16])..=(no, [u8::MAX; 16]))
+                .map(|(key, _)| *key)
+                .take(left)
+                .collect();
+            left -= keys.len();
+            for key in keys {
+                self.idem.remove(&key);
+            }
+            if left > 0 {
+                self.trash.remove(&no);
+                left -= 1;
+            } else {
+                self.trash.insert(no, last);
+            }
+        }
+        self.trash.values().any(|last| *last <= self.position.derived.applied)
+    }
+}
+
+impl Store for MemoryStore {
+    fn acquire(&self) -> Result<Vec<(ShardId, Epoch)>, StoreError> {
+        self.transact(|data| {
+            for epoch in &mut data.epochs {
+                epoch.0 += 1;
+            }
+            Ok(ShardId::all().zip(data.epochs.iter().copied()).collect())
+        })
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.transact(|data| {
+            data.check(batch)?;
+            data.apply(batch);
+            Ok(())
+        })
+    }
+
+    fn recover(&self) -> Result<Position, StoreError> {
+        self.handle.lock().broken = false;
+        self.position()
+    }
+
+    fn position(&self) -> Result<Position, StoreError> {
+        Ok(self.data.lock().position)
+    }
+
+    fn rows_back(&self, last: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError> {
+        let data = self.data.lock();
+        let mut rows: Vec<LogRow> = Vec::new();
+        let mut seq = last;
+        while rows.len() < limit
+            && let Some(row) = data.log.get(&seq)
+        {
+            seq = row.prev;
+            rows.push(row.clone());
+        }
+        Ok(rows)
+    }
+
+    fn row(&self, seq: Seq) -> Result<Option<LogRow>, StoreError> {
+        Ok(self.data.lock().log.get(&seq).cloned())
+    }
+
+    fn rows_after(&self, seq: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError> {
+        Ok(self.data.lock().log.range(seq.next()..).take(limit).map(|(_, row)| row.clone()).collect())
+    }
+
+    fn head(&self, id: &WorkerId) -> Result<Option<StoredHead>, StoreError> {
+        Ok(self.data.lock().heads.values().find(|head| head.id == *id).cloned())
+    }
+
+    fn head_by_no(&self, no: WorkerNo) -> Result<Option<StoredHead>, StoreError> {
+        Ok(self.data.lock().heads.get(&no).cloned())
+    }
+
+    fn heads_to_wake(&self, after: WorkerNo, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
+        let data = self.data.lock();
+        let to_wake = |head: &&StoredHead| head.no > after && (head.active || head.wake_at.is_some());
+        Ok(data.heads.values().filter(to_wake).take(limit).cloned().collect())
+    }
+
+    fn head_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError> {
+        let data = self.data.lock();
+        let counted = |head: &&StoredHead| template.is_none_or(|template| head.id.template == template);
+        Ok(data.heads.values().filter(counted).count() as u64)
+    }
+
+    fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
+        Ok(self.data.lock().idem.get(&(worker, key_hash)).copied())
+    }
+
+    fn tidy(&self, limit: usize) -> Result<bool, StoreError> {
+        if self.handle.lock().broken {
+            return Err(error(FaultKind::Io));
+        }
+        Ok(self.data.lock().empty_trash(limit))
+    }
+
+    fn syncs(&self) -> u64 {
+        self.handle.lock().syncs
+    }
+}
+
+impl Catalog for MemoryStore {
+    fn write(&self, writes: &[CatalogWrite]) -> Result<(), StoreError> {
+        self.transact(|data| {
+            let mut changed = data.clone();
+            writes.iter().try_for_each(|write| changed.apply_catalog(write))?;
+            *data = changed;
+            Ok(())
+        })
+    }
+
+    fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        Ok(self.data.lock().accounts.values().cloned().collect())
+    }
+
+    fn projects(&self) -> Result<Vec<Project>, StoreError> {
+        Ok(self.data.lock().projects.values().cloned().collect())
+    }
+
+    fn tokens(&self) -> Result<Vec<Token>, StoreError> {
+        Ok(self.data.lock().tokens.values().cloned().collect())
+    }
+
+    fn template_versions(&self) -> Result<Vec<TemplateVersion>, StoreError> {
+        Ok(self.data.lock().templates.values().cloned().collect())
+    }
+}
