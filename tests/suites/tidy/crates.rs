@@ -44,7 +44,7 @@ const ONLY: &[(&str, &[&str], &str)] = &[
 
 /// The shared words use no I/O, no runtime, no engine: they must build for guests and load in a second.
 const MODEL_USES: &[&str] =
-    &["blake3", "crc32c", "indexmap", "jiff", "serde", "serde_json", "thiserror", "uuid"];
+    &["base64", "blake3", "crc32c", "indexmap", "jiff", "serde", "serde_json", "thiserror", "uuid"];
 
 fn manifest(folder: &str) -> toml::Table {
     let path = format!("{folder}/Cargo.toml");
