@@ -1,0 +1,58 @@
+//! Rust bindings for the guest library.
+
+use crate::Error;
+use crate::wit::{self, Package};
+use wit_bindgen_rust::{Opts, WithOption};
+
+/// The world of the guest library: all that a worker may import from Golem.
+const WORLD: &str = "
+package golem:sdk;
+
+world sdk {
+    import golem:api/host@0.2.0;
+    include golem:durability/durability@1.0.0;
+}
+";
+
+/// Tells a reader where the text comes from; a test in this crate fails when it is stale.
+const HEADER: &str = "\
+// The guest library's bindings, generated from `wit/` by the crate golem-bindgen.
+// `BLESS=1 cargo test -p golem-bindgen` writes them anew.
+";
+
+/// The guest library's bindings, for the Runtime API in `runtime_api` and the text of `wasi:io`.
+///
+/// The pollables that these interfaces return are those of the crate `wasip2`, so that they can wait beside sockets and
+/// timers. Its version of `wasi:io` is newer than the one which the Runtime API names; here the name follows the text.
+pub fn sdk_bindings(runtime_api: &[Package], wasi_io: &str) -> Result<String, Error> {
+    let version = wit::wasi_io_version(wasi_io)?;
+    let mut packages: Vec<Package> = runtime_api.to_vec();
+    for (_, text) in packages.iter_mut().flat_map(|package| &mut package.files) {
+        *text = text.replace("wasi:io/poll@0.2.0", &format!("wasi:io/poll@{version}"));
+    }
+    packages.push(Package::file("wasi-io.wit", wasi_io));
+    let (mut resolve, package) = wit::resolve(&Package::file("sdk.wit", WORLD), &packages)?;
+    let failed = |source| Error::Generate { language: "Rust", world: "golem:sdk/sdk".to_owned(), source };
+    let world = resolve.select_world(&[package], Some("sdk")).map_err(failed)?;
+    let mut generator = Opts {
+        format: true,
+        generate_all: true,
+        // Makes the name of the link section unlike that of any worker's own bindings.
+        type_section_suffix: Some("golem-sdk".to_owned()),
+        additional_derive_attributes: ["Eq", "PartialEq", "Hash"].map(str::to_owned).into(),
+        // Its multiplier is a float, which has no total equality.
+        additional_derive_ignore: vec!["retry-policy".to_owned()],
+        with: vec![(format!("wasi:io/poll@{version}"), WithOption::Path("::wasip2::io::poll".to_owned()))],
+        ..Opts::default()
+    }
+    .build();
+    let mut files = wit_bindgen_core::Files::default();
+    wit_bindgen_core::WorldGenerator::generate(&mut generator, &mut resolve, world, &mut files)
+        .map_err(failed)?;
+    let mut sources = files.iter().map(|(_, bytes)| String::from_utf8_lossy(bytes).into_owned());
+    match (sources.next(), sources.next()) {
+        (Some(source), None) => Ok(format!("{HEADER}{source}")),
+        (None, _) => Err(failed(anyhow::anyhow!("the generator wrote no file"))),
+        (Some(_), Some(_)) => Err(failed(anyhow::anyhow!("the generator wrote more than one file"))),
+    }
+}

@@ -1,0 +1,75 @@
+//! The guest library's bindings are checked in; this fails when `wit/` says something else by now.
+//!
+//! `BLESS=1` rewrites them.
+
+use golem_bindgen::wit::Package;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+fn tree() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn runtime_api(folders: &[&str]) -> Vec<Package> {
+    folders.iter().map(|folder| package(&tree().join("wit").join(folder))).collect()
+}
+
+fn package(folder: &Path) -> Package {
+    let files = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap())
+        .map(|entry| (entry.file_name().into_string().unwrap(), fs::read_to_string(entry.path()).unwrap()))
+        .collect();
+    Package { name: folder.file_name().unwrap().to_str().unwrap().to_owned(), files }
+}
+
+/// The text of `wasi:io` in the pinned `wasmtime-wasi-io`, which the host is built against.
+fn wasi_io() -> String {
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .manifest_path(tree().join("Cargo.toml"))
+        .other_options(vec!["--locked".to_owned(), "--offline".to_owned()])
+        .exec()
+        .unwrap();
+    let package = metadata.packages.iter().find(|package| package.name == "wasmtime-wasi-io").unwrap();
+    fs::read_to_string(package.manifest_path.parent().unwrap().join("wit/deps/io.wit")).unwrap()
+}
+
+#[test]
+fn the_checked_in_bindings_are_fresh() {
+    let generated =
+        golem_bindgen::rust::sdk_bindings(&runtime_api(&["golem-api-0.2.0", "golem-durability"]), &wasi_io())
+            .unwrap();
+    let path = tree().join("sdk/src/bindings.rs");
+    if std::env::var_os("BLESS").is_some() {
+        fs::write(&path, generated).unwrap();
+        return;
+    }
+    let checked_in = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        checked_in == generated,
+        "sdk/src/bindings.rs does not match wit/; run `BLESS=1 cargo test -p golem-bindgen` and commit the difference"
+    );
+}
+
+#[test]
+fn each_package_of_the_runtime_api_stands_by_itself() {
+    let all = runtime_api(&["golem-api", "golem-api-0.2.0", "golem-durability"]);
+    let io = Package::file("wasi-io.wit", wasi_io().replace("0.2.12", "0.2.0"));
+    for main in &all {
+        let others: Vec<_> = all.iter().filter(|other| *other != main).cloned().chain([io.clone()]).collect();
+        let (resolve, id) = golem_bindgen::wit::resolve(main, &others).unwrap();
+        assert!(golem_bindgen::wit::print(&resolve, id).unwrap().contains("package golem:"));
+        // What callers meet in generated code has to be explained somewhere.
+        for (_, interface) in resolve
+            .interfaces
+            .iter()
+            .filter(|(_, i)| i.package.is_some_and(|p| resolve.packages[p].name.namespace == "golem"))
+        {
+            let name = interface.name.as_deref().unwrap_or_default();
+            assert!(interface.docs.contents.is_some(), "{name} has no doc comment");
+            for (function, item) in &interface.functions {
+                assert!(item.docs.contents.is_some(), "{name}/{function} has no doc comment");
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! Promises: slots that a worker creates and that anyone who knows the id completes once.
+//!
+//! Waiting for a promise suspends the worker: it leaves memory, and comes back where it was when the promise is completed,
+//! minutes or months later, whatever happened to the machine in between.
+//!
+//! ```no_run
+//! use golem::promise;
+//!
+//! let approval = promise::create();
+//! println!("promise {approval}");
+//! if promise::wait(&approval) == b"yes" {
+//!     println!("approved");
+//! }
+//! ```
+//!
+//! Waiting for, or completing, a promise that was never created or was deleted fails the invocation; the error names the promise.
+
+use crate::PromiseId;
+use crate::bindings::golem::durability::promises;
+use crate::inside;
+
+/// What readiness is reported by; can be waited for beside sockets and timers, with `wasip2::io::poll::poll`.
+pub use wasip2::io::poll::Pollable;
+
+/// Creates a promise that nobody has completed yet.
+///
+/// The id's [`Display`](std::fmt::Display) form says everything that is needed to complete it from outside.
+#[must_use = "a promise whose id nobody knows is never completed"]
+pub fn create() -> PromiseId {
+    raw::golem_create_promise()
+}
+
+/// Waits until the promise is completed and returns the bytes that it was completed with.
+///
+/// Returns at once if it is completed already. `await` is a keyword in Rust, hence this name; [`r#await`] is the same.
+pub fn wait(id: &PromiseId) -> Vec<u8> {
+    raw::golem_await_promise(id)
+}
+
+/// [`wait`], by the name that other languages use.
+pub fn r#await(id: &PromiseId) -> Vec<u8> {
+    wait(id)
+}
+
+/// Completes a promise. `false` means that it had been completed before, and keeps those bytes.
+pub fn complete(id: &PromiseId, data: &[u8]) -> bool {
+    raw::golem_complete_promise(id, data)
+}
+
+/// Forgets a promise. Deleting one that does not exist does nothing.
+pub fn delete(id: &PromiseId) {
+    raw::golem_delete_promise(id);
+}
+
+/// The bytes that the promise was completed with, or `None` while nobody has. Never waits.
+#[must_use]
+pub fn get(id: &PromiseId) -> Option<Vec<u8>> {
+    inside::a_worker("golem::promise::get");
+    promises::get(id)
+}
+
+/// A pollable that is ready once the promise is completed.
+#[must_use]
+pub fn subscribe(id: &PromiseId) -> Pollable {
+    inside::a_worker("golem::promise::subscribe");
+    promises::subscribe(id)
+}
+
+/// The functions of `golem:api/host` under their own names, as bindings in other languages have them.
+pub(crate) mod raw {
+    use crate::bindings::golem::api::host;
+    use crate::inside;
+    use crate::{PromiseId, Uri};
+
+    /// [`promise::create`](crate::promise::create), by its name in the Runtime API.
+    #[must_use = "a promise whose id nobody knows is never completed"]
+    pub fn golem_create_promise() -> PromiseId {
+        inside::a_worker("golem_create_promise");
+        host::golem_create_promise()
+    }
+
+    /// [`promise::wait`](crate::promise::wait), by its name in the Runtime API.
+    // Not `must_use`: waiting for the moment alone is what this name was published for.
+    pub fn golem_await_promise(promise_id: &PromiseId) -> Vec<u8> {
+        inside::a_worker("golem_await_promise");
+        host::golem_await_promise(promise_id)
+    }
+
+    /// [`promise::complete`](crate::promise::complete), by its name in the Runtime API.
+    pub fn golem_complete_promise(promise_id: &PromiseId, data: &[u8]) -> bool {
+        inside::a_worker("golem_complete_promise");
+        host::golem_complete_promise(promise_id, data)
+    }
+
+    /// [`promise::delete`](crate::promise::delete), by its name in the Runtime API.
+    pub fn golem_delete_promise(promise_id: &PromiseId) {
+        inside::a_worker("golem_delete_promise");
+        host::golem_delete_promise(promise_id);
+    }
+
+    /// The address of one of this worker's functions: `worker://{template-id}/{worker-name}/{function-name}`.
+    #[must_use]
+    pub fn get_self_uri(function_name: &str) -> Uri {
+        inside::a_worker("get_self_uri");
+        host::get_self_uri(function_name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    #[should_panic(expected = "golem_create_promise works inside a worker only")]
+    fn outside_a_worker_the_reason_is_said() {
+        let _id = super::create();
+    }
+}
