@@ -65,6 +65,8 @@ pub(crate) struct WorkerSlot {
 pub(crate) struct Resident {
     pub(crate) instance: Box<Instance>,
     pub(crate) control: Control,
+    /// Held for its `Drop`.
+    #[expect(dead_code, reason = "gives its place back when the resident goes")]
     pub(crate) permit: ResidentPermit,
 }
 
@@ -231,7 +233,7 @@ impl Core {
     }
 
     /// Has `then` done once `seq` is durable.
-    pub(crate) fn when_durable(&self, state: &mut State, seq: Seq, then: Then) {
+    pub(crate) fn when_durable(state: &mut State, seq: Seq, then: Then) {
         if state.ledger.durable() >= seq {
             committer::fulfil(then, Ok(()));
         } else {
@@ -249,7 +251,7 @@ impl Core {
             }
             Self::check_store(&state)?;
             let (tell, told) = oneshot::channel();
-            self.when_durable(&mut state, seq, Then::Notify(tell));
+            Self::when_durable(&mut state, seq, Then::Notify(tell));
             told
         };
         told.await.unwrap_or(Err(ExecutorError::ShuttingDown))
@@ -310,29 +312,29 @@ impl Core {
     }
 
     async fn load_and_wake(self: &Arc<Self>, no: WorkerNo) -> Result<(), ExecutorError> {
-        let (forgotten, _) = self.lock_up()?;
-        let stored = self.read(move |store| store.head_by_no(no)).await?;
-        let Some(stored) = stored else { return Ok(()) };
-        let head = self.decode_head(stored).await?;
-        let mut state = self.lock();
-        if state.ledger.forgotten() != forgotten && state.ledger.head(no).is_none() {
-            // What was read may be stale by now: once more.
-            drop(state);
-            return Box::pin(self.load_and_wake(no)).await;
+        loop {
+            let forgotten = {
+                let state = self.lock();
+                Self::check_up(&state)?;
+                state.ledger.forgotten()
+            };
+            let Some(stored) = self.read(move |store| store.head_by_no(no)).await? else { return Ok(()) };
+            let head = self.decode_head(stored).await?;
+            let mut state = self.lock();
+            if state.ledger.head(no).is_none() {
+                if state.ledger.forgotten() != forgotten {
+                    // What was read may be stale by now: once more.
+                    continue;
+                }
+                state.ledger.load(head);
+                self.carry_out(&mut state);
+            }
+            if state.ledger.head(no).is_some() {
+                Self::slot(&mut state, no).woken = true;
+                self.kick(&mut state, no);
+            }
+            return Ok(());
         }
-        state.ledger.load(head);
-        self.carry_out(&mut state);
-        if state.ledger.head(no).is_some() {
-            Self::slot(&mut state, no).woken = true;
-            self.kick(&mut state, no);
-        }
-        Ok(())
-    }
-
-    fn lock_up(&self) -> Result<(u64, u64), ExecutorError> {
-        let state = self.lock();
-        Self::check_up(&state)?;
-        Ok((state.ledger.forgotten(), state.generation))
     }
 
     /// Finds a worker and has its head in memory. The number stays good only as long as the caller's next look under

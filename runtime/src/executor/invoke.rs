@@ -53,7 +53,7 @@ impl Executor {
     pub async fn invoke(&self, id: &WorkerId, invocation: Invocation) -> Result<Option<golem_model::Value>, ExecutorError> {
         match self.admit(id, invocation, Mode::Await).await? {
             Admitted::Waiting(reply) => reply.await.unwrap_or(Err(ExecutorError::ShuttingDown)),
-            Admitted::Outcome(_, outcome) => self.core.recorded(outcome).await,
+            Admitted::Outcome(outcome) => self.core.recorded(outcome).await,
             Admitted::Accepted(_) => Ok(None),
         }
     }
@@ -61,7 +61,7 @@ impl Executor {
     /// Accepts an invocation to run later. Durable on return.
     pub async fn enqueue(&self, id: &WorkerId, invocation: Invocation) -> Result<(), ExecutorError> {
         match self.admit(id, invocation, Mode::Enqueue).await? {
-            Admitted::Accepted(seq) | Admitted::Outcome(_, seq) => self.core.durable(seq).await,
+            Admitted::Accepted(seq) | Admitted::Outcome(seq) => self.core.durable(seq).await,
             // Joined one that runs: the caller is told when that is safe, which is when it has ended.
             Admitted::Waiting(reply) => reply.await.unwrap_or(Err(ExecutorError::ShuttingDown)).map(drop),
         }
@@ -119,7 +119,7 @@ impl Executor {
             core.check_same(&record, &invocation).await?;
             ExecutorMetrics::add(&core.metrics.invocations_repeated, 1);
             match (record.outcome, mode) {
-                (Some(outcome), _) => return Ok(Admitted::Outcome(record.started, outcome)),
+                (Some(outcome), _) => return Ok(Admitted::Outcome(outcome)),
                 (None, Mode::Enqueue) => return Ok(Admitted::Accepted(record.started)),
                 (None, Mode::Await) => {
                     if let Some(reply) = core.join(no, &invocation.key) {
@@ -136,7 +136,7 @@ impl Executor {
 enum Admitted {
     Waiting(oneshot::Receiver<Reply>),
     Accepted(Seq),
-    Outcome(#[expect(dead_code, reason = "kept beside the outcome for the reader of a debugger")] Seq, Seq),
+    Outcome(Seq),
 }
 
 impl Core {
@@ -271,19 +271,15 @@ impl Core {
 
     /// Fails unless the key's invocation is the one that is asked for.
     async fn check_same(&self, record: &KeyRecord, invocation: &Invocation) -> Result<(), ExecutorError> {
-        let (function, digest) = match &record.invocation {
-            Some(known) => known.clone(),
-            None => {
-                self.durable(record.started).await?;
-                let started = record.started;
-                let key = invocation.key.clone();
-                self.read(move |store| history::row(store, started))
-                    .await
-                    .map(|row| begun_in(&row, &key))?
-                    .ok_or_else(|| ExecutorError::Unavailable {
-                        reason: format!("log row {started} should hold an invocation, and does not").into(),
-                    })?
-            }
+        let (function, digest) = if let Some(known) = &record.invocation {
+            known.clone()
+        } else {
+            let started = record.started;
+            self.durable(started).await?;
+            let row = self.read(move |store| history::row(store, started)).await?;
+            begun_in(&row, &invocation.key).ok_or_else(|| ExecutorError::Unavailable {
+                reason: format!("log row {started} should hold an invocation, and does not").into(),
+            })?
         };
         if digest == invocation.digest() { Ok(()) } else { Err(reused(invocation, function)) }
     }

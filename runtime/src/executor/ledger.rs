@@ -10,12 +10,12 @@
 //! Invariant: after a failed commit nothing of this ledger is used any more; a new one is made from the store.
 
 use super::head::{Head, KeyFact, Slot};
-use crate::storage::ports::{Batch, Derived, IdemRow, LogRow, Position, Seq, StoredHead, WorkerNo};
+use crate::storage::ports::{Batch, Derived, IdemRow, LogRow, Position, Seq, WorkerNo};
 use golem_model::oplog::codec::{self, Row};
 use golem_model::oplog::{Arrival, Call, Entry, InvocationSource};
 use golem_model::promise::Completion;
 use golem_model::{Epoch, IdempotencyKey, Invocation, OplogIndex, PromiseId, ShardId, Timestamp, WorkerId};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
 /// Rows that derived state may lag behind the log while the node is busy: bounds the work of the next start.
@@ -74,7 +74,7 @@ pub(crate) enum Answer {
 }
 
 /// Why an event changed nothing.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
     #[error("the worker exists")]
     Exists(WorkerNo),
@@ -119,6 +119,15 @@ struct Cached {
     used: u64,
 }
 
+/// Derived state on its way to the store.
+#[derive(Debug)]
+struct Flush {
+    number: u64,
+    keys: Vec<IdemRow>,
+    /// Workers that the store forgets with it.
+    gone: Vec<WorkerNo>,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Ledger {
@@ -139,7 +148,7 @@ pub(crate) struct Ledger {
     activation_last: u64,
     flushes_taken: u64,
     flushes_committed: u64,
-    flushing: Vec<(u64, Vec<IdemRow>, Vec<(Seq, WorkerNo)>)>,
+    flushing: VecDeque<Flush>,
     uses: u64,
     /// Grows when a head is forgotten: who read the store before must read it again.
     forgotten: u64,
@@ -171,7 +180,7 @@ impl Ledger {
             activation_last: 0,
             flushes_taken: 0,
             flushes_committed: 0,
-            flushing: Vec::new(),
+            flushing: VecDeque::new(),
             uses: 0,
             forgotten: 0,
             actions: Vec::new(),
@@ -561,7 +570,7 @@ impl Ledger {
         if lagging || !batch.heads.is_empty() {
             for (seq, no) in std::mem::take(&mut self.removed) {
                 batch.removed.push((no, seq));
-                gone.push((seq, no));
+                gone.push(no);
             }
         }
         if batch.heads.is_empty() && batch.removed.is_empty() {
@@ -573,7 +582,7 @@ impl Ledger {
                 cached.flush = self.flushes_taken;
             }
         }
-        self.flushing.push((self.flushes_taken, batch.idem.clone(), gone));
+        self.flushing.push_back(Flush { number: self.flushes_taken, keys: batch.idem.clone(), gone });
         let applied = self.dirty.first_key_value().map_or(self.last, |(seq, _)| Seq(seq.0 - 1));
         batch.derived = Some(Derived { applied, worker_no_max: self.worker_no_max });
     }
@@ -595,8 +604,8 @@ impl Ledger {
         }
         let Some(derived) = batch.derived else { return };
         self.derived = derived;
-        let (flush, keys, gone) = self.flushing.remove(0);
-        self.flushes_committed = flush;
+        let Some(Flush { number, keys, gone }) = self.flushing.pop_front() else { return };
+        self.flushes_committed = number;
         for row in keys {
             let entry = (row.worker, row.key_hash);
             // The store answers for it from now on.
@@ -604,7 +613,7 @@ impl Ledger {
                 self.keys.remove(&entry);
             }
         }
-        for (_, no) in gone {
+        for no in gone {
             self.removed_nos.remove(&no);
         }
         self.forgotten += 1;
@@ -635,12 +644,6 @@ impl Ledger {
         }
         self.forgotten += 1;
     }
-
-    /// The head as the store would have it, for a worker that is asked about.
-    #[cfg(test)]
-    pub(crate) fn stored(&self, no: WorkerNo) -> Option<StoredHead> {
-        self.head(no).map(Head::to_stored)
-    }
 }
 
 fn inline_invocation<'a>(
@@ -656,3 +659,6 @@ fn inline_invocation<'a>(
         _ => None,
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,7 +10,7 @@ use golem_model::limits::PROMISE_DATA_BYTES_MAX;
 use golem_model::oplog::{Arrival, InvocationSource};
 use golem_model::promise::Completion;
 use golem_model::{
-    AccountId, Entry, IdempotencyKey, ProjectId, PromiseId, Timestamp, WorkerId, WorkerStatus,
+    AccountId, Entry, ProjectId, PromiseId, Timestamp, WorkerId, WorkerStatus,
 };
 
 /// What a new worker is made of.
@@ -187,7 +187,7 @@ impl Executor {
             if recover_immediately {
                 if running {
                     // What the instance did and has not handed over is lost, as in a crash; the task loads it again.
-                    drop(core.step(&mut state, Event::Activate { worker: no }));
+                    core.step(&mut state, Event::Activate { worker: no }).map_err(|error| lost(&error))?;
                     stop_guest(&state, no);
                 }
                 return Ok(());
@@ -208,7 +208,7 @@ impl Executor {
                 Err(error) => return Err(lost(&error)),
             };
             let reply = Err(ExecutorError::Interrupted { recover_immediately: false });
-            core.when_durable(&mut state, seq, super::core::Then::Deliver(waiters, reply));
+            Core::when_durable(&mut state, seq, super::core::Then::Deliver(waiters, reply));
             break seq;
         };
         core.durable(seq).await
@@ -326,9 +326,4 @@ fn stop_guest(state: &super::core::State, no: WorkerNo) {
     if let Some(control) = state.slots.get(&no).and_then(|slot| slot.control.as_ref()) {
         control.interrupt();
     }
-}
-
-/// A key that nobody outside knows.
-pub(crate) fn anonymous_key(entropy: &dyn crate::entropy::Entropy) -> IdempotencyKey {
-    IdempotencyKey::anonymous(entropy.uuid().as_u128())
 }

@@ -23,7 +23,7 @@ impl Default for ExecutorSettings {
         Self {
             suspend_after: Duration::from_secs(10),
             residents_max: 2_000,
-            idle_after: Duration::from_secs(600),
+            idle_after: Duration::from_mins(10),
             heads_cached_max: 50_000,
             retry: RetryPolicy::default(),
         }

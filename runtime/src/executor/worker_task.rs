@@ -328,7 +328,7 @@ fn settle(core: &Arc<Core>, state: &mut State, no: WorkerNo, done: Done) -> Flow
             let Some(seq) = state.ledger.head(no).map(|head| Seq(head.last_row)) else { return Flow::On };
             let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) else { return Flow::On };
             if !current.waiters.is_empty() {
-                core.when_durable(state, seq, Then::Deliver(current.waiters, Ok(result)));
+                Core::when_durable(state, seq, Then::Deliver(current.waiters, Ok(result)));
             }
             Flow::On
         }
@@ -383,7 +383,7 @@ fn fail(core: &Arc<Core>, state: &mut State, no: WorkerNo, cause: FailureCause) 
     let Some(seq) = append(core, state, no, entry) else { return };
     let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) else { return };
     let reply = Err(ExecutorError::InvocationFailed { cause });
-    core.when_durable(state, seq, Then::Deliver(current.waiters, reply));
+    Core::when_durable(state, seq, Then::Deliver(current.waiters, reply));
 }
 
 /// Appends an entry about the current invocation, which must be in the log before it.
