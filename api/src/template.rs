@@ -1,0 +1,337 @@
+//! Templates: `/v1/templates`.
+
+use crate::compat;
+use golem_model as model;
+use golem_model::{ProjectId, TemplateId};
+use serde::{Deserialize, Serialize};
+
+/// One version of a template.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Template {
+    /// Template and version.
+    pub versioned_template_id: VersionedTemplateId,
+    /// The same again, as clients of 2023 expect it.
+    pub user_template_id: NestedTemplateId,
+    /// The same again, as clients of 2023 expect it.
+    pub protected_template_id: NestedTemplateId,
+    /// The name that people gave it.
+    pub template_name: TemplateName,
+    /// Bytes of the uploaded WebAssembly.
+    pub template_size: u64,
+    /// What it exports and which tools made it.
+    pub metadata: TemplateMetadata,
+    /// The project that it belongs to.
+    pub project_id: ProjectId,
+}
+
+/// Template and version.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionedTemplateId {
+    /// The template.
+    #[serde(alias = "templateId")]
+    pub raw_template_id: TemplateId,
+    /// The version, from 0.
+    pub version: u32,
+}
+
+/// A [`VersionedTemplateId`] one level down.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NestedTemplateId {
+    /// Template and version.
+    #[serde(alias = "versionedTemplateId")]
+    pub versioned_component_id: VersionedTemplateId,
+}
+
+/// A template's name, sent as `{"value": name}`; a plain string is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct TemplateName(#[serde(with = "compat::text_object")] pub String);
+
+/// What a template's component says about itself.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct TemplateMetadata {
+    /// What it exports.
+    pub exports: Vec<Export>,
+    /// Which tools made it.
+    pub producers: Vec<Producers>,
+}
+
+/// One producers section of a component.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Producers {
+    /// Its fields.
+    pub fields: Vec<ProducerField>,
+}
+
+/// A field of a producers section.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ProducerField {
+    /// Its name, such as `language`.
+    pub name: String,
+    /// The tools.
+    pub values: Vec<Producer>,
+}
+
+/// A tool and its version.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Producer {
+    /// The tool.
+    pub name: String,
+    /// Its version; empty if it says none.
+    pub version: String,
+}
+
+/// Something that a component exports.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub enum Export {
+    /// An interface.
+    Instance {
+        /// `package:name/interface`.
+        name: String,
+        /// Its functions.
+        functions: Vec<Function>,
+    },
+    /// A function that the world exports directly.
+    Function(Function),
+}
+
+/// An exported function.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Function {
+    /// Its name without the interface.
+    pub name: String,
+    /// Its parameters in order.
+    pub parameters: Vec<FunctionParameter>,
+    /// One unnamed result, or none.
+    pub results: Vec<FunctionResult>,
+}
+
+/// A parameter.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FunctionParameter {
+    /// Its name.
+    pub name: String,
+    /// Its type.
+    #[serde(alias = "typ")]
+    pub tpe: Type,
+}
+
+/// A result.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct FunctionResult {
+    /// Its name; components of today have none.
+    pub name: Option<String>,
+    /// Its type.
+    #[serde(alias = "typ")]
+    pub tpe: Type,
+}
+
+/// A type, as `{"U64": {}}` or `{"List": …}`.
+///
+/// The primitive cases have braces because that is how they are sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[expect(missing_docs, reason = "the primitive types are WIT's own words")]
+pub enum Type {
+    Bool {},
+    S8 {},
+    U8 {},
+    S16 {},
+    U16 {},
+    S32 {},
+    U32 {},
+    S64 {},
+    U64 {},
+    F32 {},
+    F64 {},
+    Chr {},
+    Str {},
+    /// `list<t>`.
+    List(Box<Type>),
+    /// `option<t>`.
+    Option(Box<Type>),
+    /// Types of ok and of err; null is a unit side.
+    Result(Option<Box<Type>>, Option<Box<Type>>),
+    /// `tuple<…>`.
+    Tuple(Vec<Type>),
+    /// Fields in order.
+    Record(Vec<(String, Type)>),
+    /// Cases in order; null is a case without payload.
+    Variant(Vec<(String, Option<Type>)>),
+    /// Names in order.
+    Enum(Vec<String>),
+    /// Names in order.
+    Flags(Vec<String>),
+    /// A resource. Not known in 2023; a function that names one cannot be invoked from outside.
+    Handle(String),
+}
+
+/// The part of an upload that says what is uploaded.
+///
+/// Its name is `field0` or `query`, that of the component's bytes `template` or `component`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct TemplateQuery {
+    /// The project; the default project if it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<ProjectId>,
+    /// The template's name. `templateName`, and the name as `{"value": …}`, are accepted.
+    #[serde(alias = "templateName", with = "compat::text")]
+    pub component_name: String,
+}
+
+/// Query of `GET /v1/templates`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct TemplateListQuery {
+    /// Templates of this project; of the default project if it is missing.
+    #[serde(default, alias = "projectId", skip_serializing_if = "Option::is_none")]
+    pub project_id: Option<ProjectId>,
+    /// Templates of this name.
+    #[serde(
+        default,
+        alias = "templateName",
+        alias = "component-name",
+        skip_serializing_if = "Option::is_none"
+    )]
+    pub template_name: Option<String>,
+}
+
+/// Query of `GET /v1/templates/{id}/download`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TemplateDownloadQuery {
+    /// The version; the latest if it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub version: Option<u32>,
+}
+
+impl From<&model::TemplateVersion> for Template {
+    fn from(template: &model::TemplateVersion) -> Self {
+        let id = VersionedTemplateId { raw_template_id: template.id, version: template.version };
+        let nested = NestedTemplateId { versioned_component_id: id };
+        Self {
+            versioned_template_id: id,
+            user_template_id: nested,
+            protected_template_id: nested,
+            template_name: TemplateName(template.name.clone()),
+            template_size: template.size_bytes,
+            metadata: TemplateMetadata {
+                exports: template.exports.iter().map(Export::from).collect(),
+                producers: template.producers.iter().map(Producers::from).collect(),
+            },
+            project_id: template.project,
+        }
+    }
+}
+
+impl From<&model::template::Producers> for Producers {
+    fn from(producers: &model::template::Producers) -> Self {
+        let tool =
+            |(name, version): &(String, String)| Producer { name: name.clone(), version: version.clone() };
+        let field = |field: &model::template::ProducerField| ProducerField {
+            name: field.name.clone(),
+            values: field.values.iter().map(tool).collect(),
+        };
+        Self { fields: producers.fields.iter().map(field).collect() }
+    }
+}
+
+impl From<&model::Export> for Export {
+    fn from(export: &model::Export) -> Self {
+        match export {
+            model::Export::Interface { name, functions } => Self::Instance {
+                name: name.clone(),
+                functions: functions.iter().map(Function::from).collect(),
+            },
+            model::Export::Function(function) => Self::Function(function.into()),
+        }
+    }
+}
+
+impl From<&model::Function> for Function {
+    fn from(function: &model::Function) -> Self {
+        let parameter = |param: &model::template::Param| FunctionParameter {
+            name: param.name.clone(),
+            tpe: (&param.ty).into(),
+        };
+        Self {
+            name: function.name.clone(),
+            parameters: function.params.iter().map(parameter).collect(),
+            results: function.result.iter().map(|ty| FunctionResult { name: None, tpe: ty.into() }).collect(),
+        }
+    }
+}
+
+impl From<&model::Type> for Type {
+    fn from(ty: &model::Type) -> Self {
+        let boxed = |ty: &model::Type| Box::new(Self::from(ty));
+        match ty {
+            model::Type::Bool => Self::Bool {},
+            model::Type::S8 => Self::S8 {},
+            model::Type::U8 => Self::U8 {},
+            model::Type::S16 => Self::S16 {},
+            model::Type::U16 => Self::U16 {},
+            model::Type::S32 => Self::S32 {},
+            model::Type::U32 => Self::U32 {},
+            model::Type::S64 => Self::S64 {},
+            model::Type::U64 => Self::U64 {},
+            model::Type::F32 => Self::F32 {},
+            model::Type::F64 => Self::F64 {},
+            model::Type::Char => Self::Chr {},
+            model::Type::String => Self::Str {},
+            model::Type::List(inner) => Self::List(boxed(inner)),
+            model::Type::Option(inner) => Self::Option(boxed(inner)),
+            model::Type::Result { ok, err } => {
+                Self::Result(ok.as_deref().map(boxed), err.as_deref().map(boxed))
+            }
+            model::Type::Tuple(items) => Self::Tuple(items.iter().map(Self::from).collect()),
+            model::Type::Record(fields) => {
+                Self::Record(fields.iter().map(|(name, ty)| (name.clone(), ty.into())).collect())
+            }
+            model::Type::Variant(cases) => Self::Variant(
+                cases.iter().map(|(name, ty)| (name.clone(), ty.as_ref().map(Self::from))).collect(),
+            ),
+            model::Type::Enum(names) => Self::Enum(names.clone()),
+            model::Type::Flags(names) => Self::Flags(names.clone()),
+            model::Type::Handle(name) => Self::Handle(name.clone()),
+        }
+    }
+}
+
+impl From<&Type> for model::Type {
+    fn from(ty: &Type) -> Self {
+        let boxed = |ty: &Type| Box::new(Self::from(ty));
+        match ty {
+            Type::Bool {} => Self::Bool,
+            Type::S8 {} => Self::S8,
+            Type::U8 {} => Self::U8,
+            Type::S16 {} => Self::S16,
+            Type::U16 {} => Self::U16,
+            Type::S32 {} => Self::S32,
+            Type::U32 {} => Self::U32,
+            Type::S64 {} => Self::S64,
+            Type::U64 {} => Self::U64,
+            Type::F32 {} => Self::F32,
+            Type::F64 {} => Self::F64,
+            Type::Chr {} => Self::Char,
+            Type::Str {} => Self::String,
+            Type::List(inner) => Self::List(boxed(inner)),
+            Type::Option(inner) => Self::Option(boxed(inner)),
+            Type::Result(ok, err) => {
+                Self::Result { ok: ok.as_deref().map(boxed), err: err.as_deref().map(boxed) }
+            }
+            Type::Tuple(items) => Self::Tuple(items.iter().map(Self::from).collect()),
+            Type::Record(fields) => {
+                Self::Record(fields.iter().map(|(name, ty)| (name.clone(), ty.into())).collect())
+            }
+            Type::Variant(cases) => Self::Variant(
+                cases.iter().map(|(name, ty)| (name.clone(), ty.as_ref().map(Self::from))).collect(),
+            ),
+            Type::Enum(names) => Self::Enum(names.clone()),
+            Type::Flags(names) => Self::Flags(names.clone()),
+            Type::Handle(name) => Self::Handle(name.clone()),
+        }
+    }
+}

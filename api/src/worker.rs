@@ -1,0 +1,214 @@
+//! Workers: `/v1/templates/{template-id}/workers`.
+
+use crate::compat;
+use golem_model as model;
+use golem_model::{AccountId, TemplateId, WorkerName, WorkerStatus};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+/// Body of `POST …/workers`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkerCreationRequest {
+    /// The worker's name. A text, so that the server can say what is wrong with it.
+    pub name: String,
+    /// Command-line arguments.
+    #[serde(default)]
+    pub args: Vec<String>,
+    /// Environment variables; an object is accepted too.
+    #[serde(default, with = "compat::pairs")]
+    pub env: Vec<(String, String)>,
+}
+
+/// A worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerId {
+    /// Its template.
+    #[serde(alias = "templateId")]
+    pub raw_template_id: TemplateId,
+    /// Its name.
+    pub worker_name: WorkerName,
+}
+
+/// A worker and the template version that it runs.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VersionedWorkerId {
+    /// The worker.
+    pub worker_id: WorkerId,
+    /// The version.
+    pub template_version_used: u32,
+}
+
+/// What callers can know of a worker.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WorkerMetadata {
+    /// The worker.
+    pub worker_id: WorkerId,
+    /// The account that owns it.
+    pub account_id: AccountId,
+    /// Arguments given at its creation.
+    pub args: Vec<String>,
+    /// Environment given at its creation.
+    pub env: BTreeMap<String, String>,
+    /// What it is doing.
+    pub status: WorkerStatus,
+    /// The template version that it runs.
+    pub template_version: u32,
+    /// Failures since the last success.
+    pub retry_count: u32,
+}
+
+/// Names one invocation of one worker, for ever. Sent as `{"value": key}`; a plain string is accepted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InvocationKey(#[serde(with = "compat::text_object")] pub String);
+
+/// Body of `invoke` and `invoke-and-await`. `P` is what the parameters are read into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvokeParameters<P = serde_json::Value> {
+    /// One element per parameter, or any JSON value under the stdio conventions.
+    pub params: P,
+}
+
+/// Answer of `invoke-and-await`. A server can put
+/// [`ResultJson`](golem_model::value::json::ResultJson) in the place of `R` and write it without a detour.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InvokeResult<R = serde_json::Value> {
+    /// One element per result, or any JSON value under the stdio conventions.
+    pub result: R,
+}
+
+/// Query of `invoke` and `invoke-and-await`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct InvokeQuery {
+    /// Full name of the function.
+    pub function: String,
+    /// A key made by `POST …/key`; the server makes one if it is missing. Not looked at by `invoke`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub invocation_key: Option<String>,
+    /// How parameters and result travel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calling_convention: Option<CallingConvention>,
+}
+
+/// The header that carries an idempotency key of the client's own making.
+pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
+
+/// How parameters and result travel between caller and guest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "&'static str")]
+pub enum CallingConvention {
+    /// Typed parameters and results.
+    #[default]
+    Component,
+    /// Parameters are standard input, standard output is the result.
+    Stdio,
+    /// A line of standard input for each request, a line of standard output for each result.
+    StdioEventLoop,
+}
+
+/// A text that names no calling convention.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown calling convention \"{0}\"; use component, stdio or stdio-event-loop")]
+pub struct CallingConventionError(pub String);
+
+impl FromStr for CallingConvention {
+    type Err = CallingConventionError;
+
+    /// Takes every spelling that was ever documented: case and dashes do not count.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain: String = text.chars().filter(|c| !matches!(c, '-' | '_')).collect();
+        match plain.to_ascii_lowercase().as_str() {
+            "component" => Ok(Self::Component),
+            "stdio" => Ok(Self::Stdio),
+            "stdioeventloop" => Ok(Self::StdioEventLoop),
+            _ => Err(CallingConventionError(text.to_owned())),
+        }
+    }
+}
+
+impl TryFrom<String> for CallingConvention {
+    type Error = CallingConventionError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}
+
+impl From<CallingConvention> for &'static str {
+    fn from(convention: CallingConvention) -> Self {
+        match convention {
+            CallingConvention::Component => "component",
+            CallingConvention::Stdio => "stdio",
+            CallingConvention::StdioEventLoop => "stdio-event-loop",
+        }
+    }
+}
+
+impl fmt::Display for CallingConvention {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str((*self).into())
+    }
+}
+
+/// Body of `complete`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CompleteParameters {
+    /// The promise's position in the worker's oplog, as number or decimal string.
+    #[serde(with = "compat::index")]
+    pub oplog_idx: u64,
+    /// What the promise is completed with: an array of numbers, or `{"base64": …}`.
+    #[serde(with = "compat::bytes")]
+    pub data: Vec<u8>,
+}
+
+/// A promise.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PromiseId {
+    /// The worker that made it.
+    #[serde(alias = "workerId")]
+    pub instance_id: WorkerId,
+    /// Its position in the worker's oplog.
+    #[serde(with = "compat::index")]
+    pub oplog_idx: u64,
+}
+
+/// Query of `interrupt`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct InterruptQuery {
+    /// Treat it as a crash: the worker is recovered at once.
+    #[serde(default, alias = "recovery-immediately")]
+    pub recover_immediately: bool,
+}
+
+impl From<&model::WorkerId> for WorkerId {
+    fn from(worker: &model::WorkerId) -> Self {
+        Self { raw_template_id: worker.template, worker_name: worker.name.clone() }
+    }
+}
+
+impl From<WorkerId> for model::WorkerId {
+    fn from(worker: WorkerId) -> Self {
+        Self::new(worker.raw_template_id, worker.worker_name)
+    }
+}
+
+impl From<&model::PromiseId> for PromiseId {
+    fn from(promise: &model::PromiseId) -> Self {
+        Self { instance_id: (&promise.worker).into(), oplog_idx: promise.index.0 }
+    }
+}
+
+impl fmt::Display for WorkerId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.raw_template_id, self.worker_name)
+    }
+}
