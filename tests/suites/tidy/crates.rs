@@ -39,7 +39,7 @@ const ONLY: &[(&str, &[&str], &str)] = &[
     ("hyper", &["runtime"], "the contract is apart from its server"),
     ("tower", &["runtime"], "the contract is apart from its server"),
     ("reqwest", &["api", "tests"], "there is one client"),
-    ("wit-bindgen", &["sdk"], "guests alone are compiled against bindings"),
+    ("wit-bindgen", &["sdk", "bindgen"], "guests alone are compiled against bindings"),
 ];
 
 /// The shared words use no I/O, no runtime, no engine: they must build for guests and load in a second.

@@ -97,24 +97,25 @@ fn licences_origins_and_banned_packages_are_as_deny_toml_says() {
         .filter_map(|ban| Some(ban.get("name")?.as_str()?.to_owned()))
         .collect();
 
-    let metadata: serde_json::Value =
-        serde_json::from_str(&cargo(&["metadata", "--format-version", "1", "--locked"]))
-            .expect("cargo metadata prints JSON");
+    let metadata = cargo_metadata::MetadataCommand::new()
+        .manifest_path(files::root().join("Cargo.toml"))
+        .other_options(["--locked".to_owned()])
+        .exec()
+        .expect("cargo describes this workspace");
     let mut findings = Vec::new();
-    for package in metadata["packages"].as_array().expect("packages is a list") {
-        let name = package["name"].as_str().expect("a package has a name");
-        let label = format!("{name} {}", package["version"].as_str().unwrap_or_default());
-        if banned.contains(name) {
+    for package in metadata.packages {
+        let label = format!("{} {}", package.name, package.version);
+        if banned.contains(package.name.as_str()) {
             findings.push(format!("{label} is banned"));
         }
-        match package["license"].as_str() {
-            Some(licence) if permitted(licence, &allowed) => {}
+        match package.license {
+            Some(licence) if permitted(&licence, &allowed) => {}
             Some(licence) => findings.push(format!("{label} has the licence `{licence}`")),
             None => findings.push(format!("{label} names no licence")),
         }
         // Ours have no source: they are in the tree.
-        if let Some(source) = package["source"].as_str()
-            && !source.starts_with("registry+")
+        if let Some(source) = package.source
+            && !source.repr.starts_with("registry+")
         {
             findings.push(format!("{label} comes from {source}"));
         }
