@@ -1,8 +1,9 @@
 //! The store of one node: a SQLite file `golem.db` in the data folder.
 //!
-//! `folder` is the data folder and its lock; `schema` the tables and migrations; `writer` the one connection that
-//! writes; `readers` those that read, with the queries in `reads`; `wal` keeps the write-ahead log short; `catalog`
-//! holds accounts, projects, tokens, templates; `check` reads everything.
+//! `folder` is the data folder and its lock; `connection` opens it; `schema` the tables and migrations; `writer` the
+//! one connection that writes; `readers` those that read, with the queries in `reads`; `wal` keeps the write-ahead
+//! log short and `scan` looks for damage in it; `catalog` holds accounts, projects, tokens and templates; `check`
+//! reads everything.
 //!
 //! Invariant: every commit is one transaction with one sync of the write-ahead log, and nothing is acknowledged
 //! before it. Invariant: after any failure all connections are closed before the store is used again, so that
@@ -16,6 +17,7 @@ mod connection;
 pub(super) mod folder;
 mod readers;
 mod reads;
+mod scan;
 mod schema;
 mod wal;
 mod writer;
@@ -83,6 +85,9 @@ impl EmbeddedStore {
         let lock = if exclusive { Some(folder.lock()?) } else { None };
         folder.create_database()?;
         let opener = Opener { folder, vfs };
+        if exclusive {
+            scan::scan(&opener)?;
+        }
         schema::prepare(&opener, &schema::CURRENT)?;
         let wal = Wal::new(opener.clone(), wal_bytes)?;
         let mut store = Self {

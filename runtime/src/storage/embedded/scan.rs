@@ -1,0 +1,120 @@
+//! Looks for damage in the middle of the write-ahead log, which SQLite would take for its end.
+//!
+//! After a crash SQLite reads the log up to the first frame whose checksum is wrong and drops the rest. That is
+//! right for the last transaction, which nobody was told of. It is a silent loss if frames of later transactions
+//! follow: a transaction is only begun when the one before was synced. So we look before SQLite does.
+
+use super::connection::Opener;
+use super::folder::io_error;
+use crate::storage::ports::StoreError;
+use std::fs::File;
+use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
+
+const HEADER_BYTES: usize = 32;
+const FRAME_HEADER_BYTES: usize = 24;
+/// The first word of the log if its checksums are over little-endian words; one more if over big-endian ones.
+const MAGIC: u32 = 0x377F_0682;
+
+/// Fails if a frame is damaged and two commits or more come at it or after it: the first of them may be the one that
+/// the crash tore, the second proves that the first was complete.
+///
+/// For the time before any connection is open.
+pub(super) fn scan(opener: &Opener) -> Result<(), StoreError> {
+    let path = &opener.folder.wal;
+    let failed = |source| io_error("read", path, source);
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(source) => return Err(failed(source)),
+    };
+    let Some(damage) = find_damage(file).map_err(failed)? else { return Ok(()) };
+    Err(StoreError::Corrupt {
+        path: path.clone(),
+        place: format!("frame {}", damage.frame),
+        details: format!(
+            "its checksum is wrong, and {} transactions follow that were complete",
+            damage.commits
+        ),
+    })
+}
+
+#[derive(Debug, PartialEq, Eq)]
+struct Damage {
+    /// The first bad frame, from 1.
+    frame: u64,
+    /// Commits that come after it, the torn one not counted.
+    commits: u64,
+}
+
+fn find_damage(file: File) -> io::Result<Option<Damage>> {
+    let mut input = BufReader::with_capacity(1 << 20, file);
+    let mut header = [0; HEADER_BYTES];
+    if !read_whole(&mut input, &mut header)? {
+        return Ok(None);
+    }
+    let magic = word(&header, 0);
+    let big_endian = magic == MAGIC + 1;
+    let mut sum = checksum(big_endian, (0, 0), &header[..24]);
+    // A header is written and synced before the frames of its generation: a bad one means there are none.
+    if (magic != MAGIC && !big_endian) || sum != (word(&header, 24), word(&header, 28)) {
+        return Ok(None);
+    }
+    let Ok(page_bytes) = usize::try_from(word(&header, 8)) else { return Ok(None) };
+    if !page_bytes.is_power_of_two() || !(512..=65_536).contains(&page_bytes) {
+        return Ok(None);
+    }
+    let mut frame = vec![0; FRAME_HEADER_BYTES + page_bytes];
+    let mut number = 0;
+    loop {
+        if !read_whole(&mut input, &mut frame)? {
+            return Ok(None);
+        }
+        number += 1;
+        let next = checksum(big_endian, sum, &frame[..8]);
+        let next = checksum(big_endian, next, &frame[FRAME_HEADER_BYTES..]);
+        if frame[8..16] != header[16..24] || next != (word(&frame, 16), word(&frame, 20)) {
+            break;
+        }
+        sum = next;
+    }
+    // From here on only the salts, which change with each generation, say whether a frame belongs to this log.
+    let mut commits = 0_u64;
+    let mut head = [0; FRAME_HEADER_BYTES];
+    input.seek(SeekFrom::Current(-i64::try_from(frame.len()).unwrap_or(i64::MAX)))?;
+    while read_whole(&mut input, &mut head)? {
+        if head[8..16] == header[16..24] && word(&head, 4) != 0 {
+            commits += 1;
+        }
+        input.seek_relative(i64::try_from(page_bytes).unwrap_or(i64::MAX))?;
+    }
+    Ok((commits > 1).then(|| Damage { frame: number, commits: commits - 1 }))
+}
+
+/// Fills `bytes`; false if the file ends before.
+fn read_whole(input: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
+    match input.read_exact(bytes) {
+        Ok(()) => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// A field of a header; these are big-endian whatever the checksums are over.
+fn word(bytes: &[u8], at: usize) -> u32 {
+    let mut word = [0; 4];
+    word.copy_from_slice(&bytes[at..at + 4]);
+    u32::from_be_bytes(word)
+}
+
+/// SQLite's checksum of the log, over pairs of words.
+fn checksum(big_endian: bool, (mut first, mut second): (u32, u32), bytes: &[u8]) -> (u32, u32) {
+    let read =
+        |word: &[u8; 4]| if big_endian { u32::from_be_bytes(*word) } else { u32::from_le_bytes(*word) };
+    let (words, _) = bytes.as_chunks::<4>();
+    let (pairs, _) = words.as_chunks::<2>();
+    for [left, right] in pairs {
+        first = first.wrapping_add(read(left)).wrapping_add(second);
+        second = second.wrapping_add(read(right)).wrapping_add(first);
+    }
+    (first, second)
+}

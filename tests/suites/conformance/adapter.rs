@@ -1,0 +1,164 @@
+//! The adapters under test, and what the cases write.
+
+use golem_model::oplog::codec::encode_arrival;
+use golem_model::{Arrival, Epoch, ProjectId, ShardId, TemplateId, Timestamp, WorkerId, WorkerName};
+use golem_runtime::storage::embedded::{EmbeddedStore, OpenOptions};
+use golem_runtime::storage::memory::MemoryStore;
+use golem_runtime::storage::ports::{Batch, Catalog, LogRow, Seq, Store, StoredHead, WorkerNo};
+use tempfile::TempDir;
+use uuid::Uuid;
+
+/// A store and the catalog beside it.
+pub(crate) trait Both: Store + Catalog {}
+
+impl<T: Store + Catalog> Both for T {}
+
+/// Something that can be opened, and opened again.
+pub(crate) trait Adapter {
+    /// Opens it, as a process does at its start. The one opened before must have been dropped.
+    fn open(&self) -> Box<dyn Both>;
+
+    /// Opens it while another one has it open, as a second node does with a shared database.
+    fn open_second(&self) -> Box<dyn Both>;
+}
+
+/// In memory.
+#[derive(Default)]
+pub(crate) struct Memory(MemoryStore);
+
+impl Adapter for Memory {
+    fn open(&self) -> Box<dyn Both> {
+        Box::new(self.0.reopen())
+    }
+
+    fn open_second(&self) -> Box<dyn Both> {
+        Box::new(self.0.reopen())
+    }
+}
+
+/// A folder of its own.
+pub(crate) struct Embedded(TempDir);
+
+impl Default for Embedded {
+    fn default() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+}
+
+impl Embedded {
+    /// Small, so that opening is fast.
+    pub(crate) fn options(&self) -> OpenOptions {
+        let mut options = OpenOptions::new(self.0.path().join("data"));
+        options.wal_bytes = 64 << 10;
+        options
+    }
+}
+
+impl Adapter for Embedded {
+    fn open(&self) -> Box<dyn Both> {
+        Box::new(EmbeddedStore::open(self.options()).unwrap())
+    }
+
+    fn open_second(&self) -> Box<dyn Both> {
+        let mut options = self.options();
+        options.exclusive = false;
+        Box::new(EmbeddedStore::open(options).unwrap())
+    }
+}
+
+/// Runs each case over each adapter.
+macro_rules! over_all_adapters {
+    ($($case:ident)*) => {
+        mod memory {
+            $(#[test] fn $case() { super::$case(&crate::adapter::Memory::default()); })*
+        }
+        mod embedded {
+            $(#[test] fn $case() { super::$case(&crate::adapter::Embedded::default()); })*
+        }
+    };
+}
+pub(crate) use over_all_adapters;
+
+/// The only shard that the cases use.
+pub(crate) const SHARD: ShardId = ShardId(7);
+
+/// The epoch of [`SHARD`] after taking all shards.
+pub(crate) fn acquire(store: &dyn Both) -> Epoch {
+    let shards = store.acquire().unwrap();
+    shards.iter().find(|(shard, _)| *shard == SHARD).expect("all shards are taken").1
+}
+
+/// Builds a log: knows the last row of the store and of each worker.
+pub(crate) struct Writer<'a> {
+    pub(crate) store: &'a dyn Both,
+    pub(crate) epoch: Epoch,
+    pub(crate) last: Seq,
+    ends: std::collections::BTreeMap<u64, Seq>,
+}
+
+impl<'a> Writer<'a> {
+    /// Takes the shards of a store that may hold rows already.
+    pub(crate) fn new(store: &'a dyn Both) -> Self {
+        let epoch = acquire(store);
+        let last = store.position().unwrap().last;
+        let mut ends = std::collections::BTreeMap::new();
+        for row in store.rows_after(Seq(0), usize::MAX).unwrap() {
+            ends.insert(row.worker.0, row.seq);
+        }
+        Self { store, epoch, last, ends }
+    }
+
+    /// The last row of a worker.
+    pub(crate) fn end(&self, worker: u64) -> Seq {
+        self.ends.get(&worker).copied().unwrap_or_default()
+    }
+
+    /// A batch with the next rows, one for each of `workers`.
+    pub(crate) fn batch(&mut self, workers: &[u64]) -> Batch {
+        let rows = workers
+            .iter()
+            .map(|&worker| {
+                self.last = self.last.next();
+                let prev = self.ends.insert(worker, self.last).unwrap_or_default();
+                row(self.last, worker, prev, self.epoch)
+            })
+            .collect();
+        Batch { fences: vec![(SHARD, self.epoch)], rows, ..Batch::default() }
+    }
+
+    /// Commits the next rows.
+    pub(crate) fn commit(&mut self, workers: &[u64]) {
+        let batch = self.batch(workers);
+        self.store.commit(&batch).unwrap();
+    }
+}
+
+/// A row whose body says where it is.
+pub(crate) fn row(seq: Seq, worker: u64, prev: Seq, epoch: Epoch) -> LogRow {
+    let body = encode_arrival(&Arrival::PromiseCompleted {
+        at: Timestamp::from_nanos(seq.0),
+        promise: golem_model::OplogIndex(worker),
+        // Rows of all sizes, some longer than a page.
+        data: vec![0x5A; usize::try_from(seq.0 * 37 % 9_000).unwrap()],
+    });
+    LogRow { seq, worker: WorkerNo(worker), prev, shard: SHARD, epoch, body }
+}
+
+/// A template by a small number.
+pub(crate) fn template(number: u128) -> TemplateId {
+    TemplateId(Uuid::from_u128(number))
+}
+
+/// A head without anything to wake for.
+pub(crate) fn head(no: u64, of: TemplateId, name: &str) -> StoredHead {
+    StoredHead {
+        no: WorkerNo(no),
+        id: WorkerId::new(of, WorkerName::new(name).unwrap()),
+        project: ProjectId(Uuid::from_u128(99)),
+        shard: SHARD,
+        applied: Seq(0),
+        active: false,
+        wake_at: None,
+        head: format!("head of {name}").into_bytes(),
+    }
+}

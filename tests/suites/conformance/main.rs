@@ -1,0 +1,16 @@
+//! Conformance: one contract (`golem_runtime::storage::ports`), every adapter.
+//!
+//! `adapter` opens what is to be tested; `store`, `catalog` and `blobs` hold the cases that all adapters pass;
+//! `damage` is about the files of the embedded one: torn tails, flipped bytes, locks, foreign formats.
+
+// Marked as tests, so that helpers may unwrap as the tests do.
+#[cfg(test)]
+mod adapter;
+#[cfg(test)]
+mod blobs;
+#[cfg(test)]
+mod catalog;
+#[cfg(test)]
+mod damage;
+#[cfg(test)]
+mod store;

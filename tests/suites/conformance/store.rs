@@ -1,0 +1,400 @@
+//! The log, heads and index.
+
+use crate::adapter::{Adapter, Both, SHARD, Writer, acquire, head, over_all_adapters, row, template};
+use golem_model::{Epoch, ShardId, Timestamp};
+use golem_runtime::storage::ports::{
+    Batch, Derived, IdemRow, Position, Seq, StoreError, StoredHead, WorkerNo,
+};
+
+over_all_adapters! {
+    an_empty_store_stands_at_the_beginning
+    epochs_grow_by_one_each_time_the_shards_are_taken
+    rows_come_back_as_they_were_written
+    a_worker_is_read_backwards_along_its_links
+    rows_must_follow_the_last_one_without_gaps
+    a_batch_of_an_old_epoch_is_refused
+    a_refused_batch_leaves_nothing_behind
+    heads_are_found_by_id_and_by_number
+    heads_are_replaced
+    two_heads_of_one_id_are_refused
+    a_removed_head_frees_its_id_in_the_same_batch
+    heads_to_wake_come_in_pages
+    index_entries_are_replaced
+    removed_workers_are_swept_once_derived_has_passed_them
+    positions_are_never_given_twice_even_when_the_last_rows_are_swept
+    sweeping_goes_in_slices
+    everything_is_there_after_a_restart
+    reads_beside_commits_see_whole_batches
+}
+
+fn an_empty_store_stands_at_the_beginning(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    assert_eq!(store.position().unwrap(), Position::default());
+    assert_eq!(store.row(Seq(1)).unwrap(), None);
+    assert_eq!(store.rows_after(Seq(0), 10).unwrap(), []);
+    assert_eq!(store.rows_back(Seq(0), 10).unwrap(), []);
+    assert_eq!(store.rows_back(Seq(5), 10).unwrap(), []);
+    assert_eq!(store.head(&head(1, template(1), "a").id).unwrap(), None);
+    assert_eq!(store.head_count(None).unwrap(), 0);
+    assert_eq!(store.heads_to_wake(WorkerNo(0), 10).unwrap(), []);
+    assert_eq!(store.idem(WorkerNo(1), [0; 16]).unwrap(), None);
+    assert!(!store.tidy(100).unwrap());
+    store.commit(&Batch::default()).unwrap();
+    assert_eq!(store.recover().unwrap(), Position::default());
+}
+
+fn epochs_grow_by_one_each_time_the_shards_are_taken(adapter: &dyn Adapter) {
+    for expected in 1..=3 {
+        let store = adapter.open();
+        let shards = store.acquire().unwrap();
+        let all: Vec<_> = ShardId::all().map(|shard| (shard, Epoch(expected))).collect();
+        assert_eq!(shards, all);
+    }
+}
+
+fn rows_come_back_as_they_were_written(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    let mut writer = Writer::new(&*store);
+    let mut written = Vec::new();
+    for workers in [&[1][..], &[2, 1, 3], &[3; 40]] {
+        let batch = writer.batch(workers);
+        store.commit(&batch).unwrap();
+        written.extend(batch.rows);
+    }
+    let mut large = row(writer.last.next(), 1, writer.end(1), writer.epoch);
+    large.body = vec![0xA5; 3 << 20];
+    store.commit(&Batch { rows: vec![large.clone()], ..Batch::default() }).unwrap();
+    written.push(large);
+
+    assert_eq!(store.position().unwrap().last, Seq(written.len() as u64));
+    assert_eq!(store.rows_after(Seq(0), 1_000).unwrap(), written);
+    assert_eq!(store.rows_after(Seq(2), 3).unwrap(), written[2..5]);
+    assert_eq!(store.rows_after(Seq(written.len() as u64), 3).unwrap(), []);
+    for row in &written {
+        assert_eq!(store.row(row.seq).unwrap().as_ref(), Some(row));
+    }
+    assert!(store.syncs() >= 4);
+}
+
+fn a_worker_is_read_backwards_along_its_links(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    let mut writer = Writer::new(&*store);
+    writer.commit(&[1, 2, 1, 3]);
+    writer.commit(&[2]);
+    writer.commit(&[1]);
+    let seqs = |last, limit| -> Vec<u64> {
+        store.rows_back(last, limit).unwrap().iter().map(|row| row.seq.0).collect()
+    };
+    assert_eq!(seqs(Seq(6), 10), [6, 3, 1]);
+    assert_eq!(seqs(Seq(6), 2), [6, 3]);
+    assert_eq!(seqs(Seq(3), 10), [3, 1]);
+    assert_eq!(seqs(Seq(5), 10), [5, 2]);
+    assert_eq!(seqs(Seq(5), 0), [] as [u64; 0]);
+}
+
+fn rows_must_follow_the_last_one_without_gaps(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    let mut writer = Writer::new(&*store);
+    writer.commit(&[1, 1]);
+    let batch = |seqs: &[u64]| Batch {
+        fences: vec![(SHARD, writer.epoch)],
+        rows: seqs.iter().map(|&seq| row(Seq(seq), 1, Seq(seq - 1), writer.epoch)).collect(),
+        ..Batch::default()
+    };
+    for (seqs, first, last) in
+        [(&[4][..], 4, 2), (&[2], 2, 2), (&[1], 1, 2), (&[3, 5], 5, 3), (&[3, 3], 3, 3)]
+    {
+        let error = store.commit(&batch(seqs)).unwrap_err();
+        let StoreError::OutOfOrder { first: found, last: end } = error else { panic!("{seqs:?}: {error}") };
+        assert_eq!((found, end), (Seq(first), Seq(last)), "{seqs:?}");
+        assert_eq!(store.position().unwrap().last, Seq(2), "{seqs:?}");
+    }
+    store.commit(&batch(&[3, 4])).unwrap();
+    assert_eq!(store.rows_after(Seq(0), 10).unwrap().len(), 4);
+}
+
+fn a_batch_of_an_old_epoch_is_refused(adapter: &dyn Adapter) {
+    let first = adapter.open();
+    let mut writer = Writer::new(&*first);
+    writer.commit(&[1]);
+
+    let second = adapter.open_second();
+    let epoch = acquire(&*second);
+    assert_eq!(epoch, Epoch(2));
+    let late = writer.batch(&[1]);
+    let error = first.commit(&late).unwrap_err();
+    assert!(
+        matches!(error, StoreError::Fenced { shard: SHARD, ours: Epoch(1), current: Epoch(2) }),
+        "{error}"
+    );
+    assert_eq!(first.position().unwrap().last, Seq(1));
+
+    // The new owner goes on where the old one stood; the old one stays out, also after a recovery.
+    let mut writer = Writer::new(&*second);
+    writer.commit(&[1]);
+    assert_eq!(first.recover().unwrap().last, Seq(2));
+    let error = first.commit(&late).unwrap_err();
+    assert!(matches!(error, StoreError::Fenced { .. }), "{error}");
+    let error = first.commit(&Batch { fences: late.fences, ..Batch::default() }).unwrap_err();
+    assert!(matches!(error, StoreError::Fenced { .. }), "{error}");
+}
+
+fn a_refused_batch_leaves_nothing_behind(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    let mut writer = Writer::new(&*store);
+    store.commit(&Batch { heads: vec![head(1, template(1), "a")], ..writer.batch(&[1]) }).unwrap();
+
+    let mut batch = writer.batch(&[2]);
+    batch.removed = vec![(WorkerNo(9), Seq(1))];
+    batch.heads = vec![head(2, template(1), "b"), head(3, template(1), "a")];
+    batch.idem = vec![idem(1, 1, 1, 1)];
+    batch.derived = Some(Derived { applied: Seq(2), worker_no_max: 3 });
+    let error = store.commit(&batch).unwrap_err();
+    assert!(matches!(error, StoreError::Conflict { what: "worker" }), "{error}");
+
+    assert_eq!(store.position().unwrap(), Position { last: Seq(1), derived: Derived::default() });
+    assert_eq!(store.row(Seq(2)).unwrap(), None);
+    assert_eq!(store.head_count(None).unwrap(), 1);
+    assert_eq!(store.idem(WorkerNo(1), [1; 16]).unwrap(), None);
+    batch.heads.pop();
+    store.commit(&batch).unwrap();
+    assert_eq!(store.position().unwrap().last, Seq(2));
+}
+
+fn heads_are_found_by_id_and_by_number(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    let heads = [
+        head(1, template(1), "cart"),
+        head(2, template(1), "Cart"),
+        head(3, template(2), "cart"),
+        head(7, template(1), "Ünal"),
+    ];
+    store.commit(&Batch { heads: heads.to_vec(), ..Batch::default() }).unwrap();
+    for head in &heads {
+        assert_eq!(store.head(&head.id).unwrap().as_ref(), Some(head));
+        assert_eq!(store.head_by_no(head.no).unwrap().as_ref(), Some(head));
+    }
+    assert_eq!(store.head_by_no(WorkerNo(4)).unwrap(), None);
+    assert_eq!(store.head(&head(9, template(3), "cart").id).unwrap(), None);
+    assert_eq!(store.head_count(None).unwrap(), 4);
+    assert_eq!(store.head_count(Some(template(1))).unwrap(), 3);
+    assert_eq!(store.head_count(Some(template(3))).unwrap(), 0);
+}
+
+fn heads_are_replaced(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    let mut head = head(1, template(1), "a");
+    for (applied, active, wake_at, bytes) in [
+        (1, true, None, &b"one"[..]),
+        (2, false, Some(Timestamp::from_nanos(5)), b""),
+        (3, true, Some(Timestamp::from_nanos(u64::MAX)), b"three"),
+    ] {
+        head.applied = Seq(applied);
+        head.active = active;
+        head.wake_at = wake_at;
+        head.head = bytes.to_vec();
+        store.commit(&Batch { heads: vec![head.clone()], ..Batch::default() }).unwrap();
+        assert_eq!(store.head(&head.id).unwrap().as_ref(), Some(&head));
+        assert_eq!(store.head_count(None).unwrap(), 1);
+    }
+}
+
+fn two_heads_of_one_id_are_refused(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    let batch = |no| Batch { heads: vec![head(no, template(1), "a")], ..Batch::default() };
+    store.commit(&batch(1)).unwrap();
+    let error = store.commit(&batch(2)).unwrap_err();
+    assert!(matches!(error, StoreError::Conflict { what: "worker" }), "{error}");
+    let both = vec![head(5, template(1), "b"), head(6, template(1), "b")];
+    let error = store.commit(&Batch { heads: both, ..Batch::default() }).unwrap_err();
+    assert!(matches!(error, StoreError::Conflict { what: "worker" }), "{error}");
+    assert_eq!(store.head_count(None).unwrap(), 1);
+}
+
+fn a_removed_head_frees_its_id_in_the_same_batch(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    let mut writer = Writer::new(&*store);
+    store.commit(&Batch { heads: vec![head(1, template(1), "a")], ..writer.batch(&[1]) }).unwrap();
+    let again = head(2, template(1), "a");
+    let batch =
+        Batch { removed: vec![(WorkerNo(1), Seq(1))], heads: vec![again.clone()], ..writer.batch(&[2]) };
+    store.commit(&batch).unwrap();
+    assert_eq!(store.head(&again.id).unwrap(), Some(again));
+    assert_eq!(store.head_by_no(WorkerNo(1)).unwrap(), None);
+    assert_eq!(store.head_count(None).unwrap(), 1);
+}
+
+fn heads_to_wake_come_in_pages(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    let heads = (1..=20)
+        .map(|no| StoredHead {
+            active: no % 3 == 0,
+            wake_at: (no % 5 == 0).then_some(Timestamp::from_nanos(u64::MAX - no)),
+            ..head(no, template(1), &format!("w{no}"))
+        })
+        .collect();
+    store.commit(&Batch { heads, ..Batch::default() }).unwrap();
+    let page = |after, limit| -> Vec<u64> {
+        store.heads_to_wake(WorkerNo(after), limit).unwrap().iter().map(|head| head.no.0).collect()
+    };
+    assert_eq!(page(0, 100), [3, 5, 6, 9, 10, 12, 15, 18, 20]);
+    assert_eq!(page(0, 3), [3, 5, 6]);
+    assert_eq!(page(6, 3), [9, 10, 12]);
+    assert_eq!(page(18, 3), [20]);
+    assert_eq!(page(20, 3), [] as [u64; 0]);
+
+    store.commit(&Batch { heads: vec![head(3, template(1), "w3")], ..Batch::default() }).unwrap();
+    assert_eq!(page(0, 2), [5, 6]);
+}
+
+fn index_entries_are_replaced(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    let commit = |idem| store.commit(&Batch { idem, ..Batch::default() }).unwrap();
+    commit(vec![idem(1, 1, 10, 11), idem(1, 2, 12, 13), idem(2, 1, 14, 15)]);
+    commit(vec![idem(1, 1, 10, 20)]);
+    assert_eq!(store.idem(WorkerNo(1), [1; 16]).unwrap(), Some(idem(1, 1, 10, 20)));
+    assert_eq!(store.idem(WorkerNo(1), [2; 16]).unwrap(), Some(idem(1, 2, 12, 13)));
+    assert_eq!(store.idem(WorkerNo(2), [1; 16]).unwrap(), Some(idem(2, 1, 14, 15)));
+    assert_eq!(store.idem(WorkerNo(2), [2; 16]).unwrap(), None);
+}
+
+fn removed_workers_are_swept_once_derived_has_passed_them(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    let mut writer = Writer::new(&*store);
+    writer.commit(&[1, 2, 1, 2, 1]);
+    let batch = Batch {
+        removed: vec![(WorkerNo(1), Seq(5))],
+        idem: vec![idem(1, 1, 1, 3), idem(2, 1, 2, 4)],
+        ..writer.batch(&[2])
+    };
+    store.commit(&batch).unwrap();
+
+    // Whoever derives the tables again must still be able to read the rows.
+    assert!(!store.tidy(100).unwrap());
+    assert_eq!(store.rows_back(Seq(5), 100).unwrap().len(), 3);
+
+    let derived = Derived { applied: Seq(6), worker_no_max: 2 };
+    store.commit(&Batch { derived: Some(derived), ..Batch::default() }).unwrap();
+    tidy_all(&*store, 100);
+    let left: Vec<_> = store.rows_after(Seq(0), 100).unwrap().iter().map(|row| row.seq.0).collect();
+    assert_eq!(left, [2, 4, 6]);
+    assert_eq!(store.rows_back(Seq(5), 100).unwrap(), []);
+    assert_eq!(store.idem(WorkerNo(1), [1; 16]).unwrap(), None);
+    assert_eq!(store.idem(WorkerNo(2), [1; 16]).unwrap(), Some(idem(2, 1, 2, 4)));
+    assert_eq!(store.rows_back(Seq(6), 100).unwrap().len(), 3);
+}
+
+fn positions_are_never_given_twice_even_when_the_last_rows_are_swept(adapter: &dyn Adapter) {
+    {
+        let store = adapter.open();
+        let mut writer = Writer::new(&*store);
+        writer.commit(&[1, 2, 2, 2]);
+        let derived = Some(Derived { applied: Seq(4), worker_no_max: 2 });
+        store.commit(&Batch { removed: vec![(WorkerNo(2), Seq(4))], derived, ..Batch::default() }).unwrap();
+        tidy_all(&*store, 100);
+        assert_eq!(store.rows_after(Seq(0), 100).unwrap().len(), 1);
+        assert_eq!(store.position().unwrap().last, Seq(4));
+    }
+    let store = adapter.open();
+    assert_eq!(store.position().unwrap().last, Seq(4));
+    let mut writer = Writer::new(&*store);
+    writer.commit(&[1]);
+    assert_eq!(store.position().unwrap().last, Seq(5));
+    let chain: Vec<_> = store.rows_back(Seq(5), 10).unwrap().iter().map(|row| row.seq.0).collect();
+    assert_eq!(chain, [5, 1]);
+}
+
+fn sweeping_goes_in_slices(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    let mut writer = Writer::new(&*store);
+    writer.commit(&[1; 10]);
+    writer.commit(&[2; 10]);
+    let derived = Some(Derived { applied: Seq(20), worker_no_max: 2 });
+    let removed = vec![(WorkerNo(1), Seq(10)), (WorkerNo(2), Seq(20))];
+    let idem = (0..10).map(|key| idem(2, key, 11, 12)).collect();
+    store.commit(&Batch { removed, derived, idem, ..Batch::default() }).unwrap();
+    let mut before = 20;
+    let mut slices = 0;
+    while store.tidy(3).unwrap() {
+        let left = store.rows_after(Seq(0), 100).unwrap().len();
+        assert!(before - left <= 3, "{before} rows, then {left}");
+        // What is left of a worker is a whole chain.
+        if left > 10 {
+            assert_eq!(store.rows_back(Seq(left as u64 - 10), 100).unwrap().len(), left - 10);
+        }
+        before = left;
+        slices += 1;
+        assert!(slices < 100, "it never ends");
+    }
+    assert!(slices >= 9, "{slices} slices");
+    assert_eq!(store.rows_after(Seq(0), 100).unwrap(), []);
+    assert_eq!(store.idem(WorkerNo(2), [9; 16]).unwrap(), None);
+}
+
+fn everything_is_there_after_a_restart(adapter: &dyn Adapter) {
+    let derived = Derived { applied: Seq(3), worker_no_max: 12 };
+    let rows = {
+        let store = adapter.open();
+        let mut writer = Writer::new(&*store);
+        writer.commit(&[1, 2, 1]);
+        let batch = Batch {
+            heads: vec![head(1, template(1), "a")],
+            idem: vec![idem(1, 1, 1, 3)],
+            derived: Some(derived),
+            ..writer.batch(&[1])
+        };
+        store.commit(&batch).unwrap();
+        store.rows_after(Seq(0), 10).unwrap()
+    };
+    let store = adapter.open();
+    assert_eq!(store.position().unwrap(), Position { last: Seq(4), derived });
+    assert_eq!(store.rows_after(Seq(0), 10).unwrap(), rows);
+    assert_eq!(store.head_by_no(WorkerNo(1)).unwrap(), Some(head(1, template(1), "a")));
+    assert_eq!(store.idem(WorkerNo(1), [1; 16]).unwrap(), Some(idem(1, 1, 1, 3)));
+    // Nothing is taken from who does not own the shards since the restart.
+    let old = Batch { fences: vec![(SHARD, Epoch(1))], ..Batch::default() };
+    acquire(&*store);
+    assert!(matches!(store.commit(&old).unwrap_err(), StoreError::Fenced { .. }));
+}
+
+fn reads_beside_commits_see_whole_batches(adapter: &dyn Adapter) {
+    const BATCHES: u64 = 200;
+    let store = adapter.open();
+    std::thread::scope(|scope| {
+        for _ in 0..3 {
+            scope.spawn(|| {
+                loop {
+                    let last = store.position().unwrap().last;
+                    assert_eq!(last.0 % 3, 0, "half a batch can be seen");
+                    let chain = store.rows_back(last, usize::MAX).unwrap();
+                    assert_eq!(chain.len() as u64, last.0 / 3);
+                    if last.0 == 3 * BATCHES {
+                        break;
+                    }
+                    std::thread::yield_now();
+                }
+            });
+        }
+        let mut writer = Writer::new(&*store);
+        for _ in 0..BATCHES {
+            let mut batch = writer.batch(&[1, 2, 3]);
+            for row in &mut batch.rows {
+                row.body.truncate(100);
+            }
+            store.commit(&batch).unwrap();
+        }
+    });
+}
+
+fn idem(worker: u64, key: u8, started: u64, outcome: u64) -> IdemRow {
+    IdemRow { worker: WorkerNo(worker), key_hash: [key; 16], started: Seq(started), outcome: Seq(outcome) }
+}
+
+fn tidy_all(store: &dyn Both, limit: usize) {
+    for _ in 0..100 {
+        if !store.tidy(limit).unwrap() {
+            return;
+        }
+    }
+    panic!("tidying never ends");
+}
