@@ -1,8 +1,14 @@
 //! Compiled components and what they export.
 
-use golem_model::Export;
-use golem_model::template::{Functions, Producers};
+use crate::engine::Engine;
+use crate::state::WorkerState;
+use crate::value::{handle_in, model_type};
+use golem_model::template::{Functions, Param, Producers};
+use golem_model::{Export, Function};
+use std::collections::HashMap;
 use std::sync::Arc;
+use wasmtime::component::types::{ComponentFunc, ComponentItem};
+use wasmtime::component::{ComponentExportIndex, InstancePre};
 
 /// A compiled component, ready to be instantiated. Clones share everything.
 #[derive(Clone)]
@@ -11,18 +17,46 @@ pub struct Component {
 }
 
 struct Shared {
+    engine: Engine,
+    pre: InstancePre<WorkerState>,
     exports: Vec<Export>,
     producers: Vec<Producers>,
     functions: Functions,
+    callables: HashMap<Arc<str>, Callable>,
+}
+
+/// A function that can be called, found once.
+pub(crate) struct Callable {
+    /// Where it is.
+    pub(crate) index: ComponentExportIndex,
+    /// Its types.
+    pub(crate) function: Arc<Function>,
+    /// The handle in its types that makes it impossible to call from outside.
+    pub(crate) handle: Option<String>,
 }
 
 impl Component {
+    pub(crate) fn new(engine: Engine, pre: InstancePre<WorkerState>, producers: Vec<Producers>) -> Self {
+        let (exports, found) = exports(&pre);
+        let functions = Functions::new(&exports);
+        let callables = found
+            .into_iter()
+            .filter_map(|(name, index)| {
+                let (name, function) = functions.get(&name)?;
+                let types = function.params.iter().map(|param| &param.ty).chain(&function.result);
+                let handle = types.into_iter().find_map(handle_in).map(str::to_owned);
+                Some((Arc::clone(name), Callable { index, function: Arc::clone(function), handle }))
+            })
+            .collect();
+        Self { shared: Arc::new(Shared { engine, pre, exports, producers, functions, callables }) }
+    }
+
     /// What it exports, in the component's order.
     pub fn exports(&self) -> &[Export] {
         &self.shared.exports
     }
 
-    /// Which tools made it.
+    /// Which tools made it and the modules in it.
     pub fn producers(&self) -> &[Producers] {
         &self.shared.producers
     }
@@ -31,21 +65,151 @@ impl Component {
     pub fn functions(&self) -> &Functions {
         &self.shared.functions
     }
+
+    /// The engine that compiled it.
+    pub fn engine(&self) -> &Engine {
+        &self.shared.engine
+    }
+
+    pub(crate) fn pre(&self) -> &InstancePre<WorkerState> {
+        &self.shared.pre
+    }
+
+    pub(crate) fn callable(&self, name: &str) -> Option<&Callable> {
+        self.shared.callables.get(name)
+    }
 }
 
 impl std::fmt::Debug for Component {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Component").finish_non_exhaustive()
+        f.debug_struct("Component").field("exports", &self.shared.exports).finish_non_exhaustive()
     }
 }
 
-/// Why bytes are not a component that can run here. Nothing was stored.
+/// What the component exports, and where each function is, by its full name.
+fn exports(pre: &InstancePre<WorkerState>) -> (Vec<Export>, Vec<(String, ComponentExportIndex)>) {
+    let component = pre.component();
+    let engine = component.engine();
+    let mut exports = Vec::new();
+    let mut found = Vec::new();
+    for (name, item) in component.component_type().exports(engine) {
+        match item.ty {
+            ComponentItem::ComponentFunc(ty) => {
+                if let Some(index) = component.get_export_index(None, name) {
+                    found.push((name.to_owned(), index));
+                }
+                exports.push(Export::Function(function(name, &ty)));
+            }
+            ComponentItem::ComponentInstance(instance) => {
+                let parent = component.get_export_index(None, name);
+                let mut functions = Vec::new();
+                for (inner, item) in instance.exports(engine) {
+                    if let ComponentItem::ComponentFunc(ty) = item.ty {
+                        if let Some(index) = component.get_export_index(parent.as_ref(), inner) {
+                            found.push((format!("{name}/{inner}"), index));
+                        }
+                        functions.push(function(inner, &ty));
+                    }
+                }
+                exports.push(Export::Interface { name: name.to_owned(), functions });
+            }
+            // Nothing to call.
+            ComponentItem::CoreFunc(_)
+            | ComponentItem::Module(_)
+            | ComponentItem::Component(_)
+            | ComponentItem::Type(_)
+            | ComponentItem::Resource(_) => {}
+        }
+    }
+    (exports, found)
+}
+
+fn function(name: &str, ty: &ComponentFunc) -> Function {
+    Function {
+        name: name.to_owned(),
+        params: ty
+            .params()
+            .map(|(name, ty)| Param { name: name.to_owned(), ty: model_type(&ty) })
+            .collect(),
+        result: ty.results().next().map(|ty| model_type(&ty)),
+    }
+}
+
+/// Why bytes are not a component that can run here.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ComponentError {
-    /// Not WebAssembly at all.
-    #[error("not a WebAssembly component: {found}")]
+    /// Not a WebAssembly binary.
+    #[error("this is not a WebAssembly component but {found}")]
     NotWasm {
-        /// What it seems to be, and what to do.
+        /// What it seems to be.
         found: String,
+    },
+    /// A core module, which has no typed interface.
+    #[error(
+        "this is a WebAssembly core module, not a component; {}",
+        if *imports_preview1 {
+            "it was built for WASI preview 1: build it for the target wasm32-wasip2, or turn it into a component with \
+             `wasm-tools component new --adapt wasi_snapshot_preview1=ADAPTER.wasm`"
+        } else {
+            "build it for the target wasm32-wasip2, or turn it into a component with `wasm-tools component new`"
+        }
+    )]
+    CoreModule {
+        /// Whether it was built for WASI preview 1.
+        imports_preview1: bool,
+    },
+    /// A component in an encoding from before the standard.
+    #[error(
+        "this component has the binary format {version:#x}, which is older than WASI 0.2; build it again with current tools"
+    )]
+    OldBinaryFormat {
+        /// The version in its header.
+        version: u16,
+    },
+    /// A component in an encoding that came later.
+    #[error("this component has the binary format {version:#x}, which is newer than this server; update the server")]
+    NewBinaryFormat {
+        /// The version in its header.
+        version: u16,
+    },
+    /// A component for WASI 0.3.
+    #[error("this component was built for WASI 0.3 (it imports {import}); build it for WASI 0.2 (target wasm32-wasip2)")]
+    Preview3 {
+        /// An import that says so.
+        import: String,
+    },
+    /// A component with asynchronous functions.
+    #[error(
+        "this component uses the asynchronous functions of the component model, which durable workers cannot; \
+         build it with synchronous bindings for WASI 0.2"
+    )]
+    AsyncOnly,
+    /// A component that needs a proposal which is off.
+    #[error("this component uses a WebAssembly feature that durable workers cannot: {details}")]
+    UnsupportedFeature {
+        /// What wasmtime said.
+        details: String,
+    },
+    /// It imports what nothing here defines.
+    #[error(
+        "nothing here defines {} that this component imports: {}",
+        if imports.len() == 1 { "a function" } else { "functions" },
+        imports.join(", ")
+    )]
+    UndefinedImports {
+        /// `interface#function`, or a bare name for what the world imports directly.
+        imports: Vec<String>,
+    },
+    /// It needs more than a worker can have.
+    #[error("this component is too large for a worker: {details}")]
+    TooLarge {
+        /// What is too large.
+        details: String,
+    },
+    /// It is malformed.
+    #[error("this is not a valid WebAssembly component: {details}")]
+    Invalid {
+        /// Where and why.
+        details: String,
     },
 }

@@ -1,19 +1,60 @@
-//! One thin file for each interface that a guest may import.
+//! What guests may import: one thin file for each group of interfaces.
+//!
+//! The traits are wasmtime's generated bindings, implemented for [`WorkerState`]; no implementation of
+//! wasmtime-wasi holds any state here. Everything that WASI 0.2 has links. What is not durable answers as an
+//! empty or denied world would, because standard libraries import more than their programs use.
+//!
+//! Architecture invariant: an import reaches time, promises and all else outside the worker only through
+//! `durable`; what needs no entry in the oplog is a function of the calls made and of what the worker was
+//! created with.
 
 mod absent;
+mod cli;
+mod clocks;
+mod durability;
 mod filesystem;
+mod golem_api;
 mod http;
+mod io;
+mod promises;
+pub(crate) mod random;
 mod sockets;
+pub(crate) mod stdio;
 
 pub(crate) use http::Http;
 
 use crate::state::WorkerState;
-use wasmtime::Result;
-use wasmtime::component::Linker;
+use wasmtime::component::{HasSelf, Linker};
+use wasmtime_wasi::p2::bindings as wasi;
 
-/// Defines every interface.
-pub(crate) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
+/// Defines every import.
+pub(crate) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Result<()> {
+    type Worker = HasSelf<WorkerState>;
+    fn worker(state: &mut WorkerState) -> &mut WorkerState {
+        state
+    }
+    wasi::cli::environment::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::cli::exit::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::cli::stdin::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::cli::stdout::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::cli::stderr::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::cli::terminal_input::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::cli::terminal_output::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::cli::terminal_stdin::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::cli::terminal_stdout::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::cli::terminal_stderr::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::clocks::wall_clock::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::clocks::monotonic_clock::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::io::error::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::io::poll::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::io::streams::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::random::random::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::random::insecure::add_to_linker::<_, Worker>(linker, worker)?;
+    wasi::random::insecure_seed::add_to_linker::<_, Worker>(linker, worker)?;
+    golem_api::add_to_linker(linker)?;
+    durability::add_to_linker(linker)?;
     filesystem::add_to_linker(linker)?;
     sockets::add_to_linker(linker)?;
-    http::add_to_linker(linker)
+    http::add_to_linker(linker)?;
+    Ok(())
 }

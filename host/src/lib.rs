@@ -10,14 +10,20 @@
 //! of its own (but for the folder of compiled code); all it needs from outside comes through [`ports`].
 
 mod bindings;
+mod cache;
+mod checks;
 mod component;
 mod control;
+mod durable;
 mod engine;
 mod error;
 mod imports;
+mod limits;
 mod objects;
 pub mod ports;
 mod state;
+mod trap;
+mod value;
 mod worker;
 
 pub use component::{Component, ComponentError};

@@ -1,10 +1,87 @@
-//! What wasmtime's store holds for one worker; the imports are methods of it.
+//! What wasmtime's store holds for one worker. The imports are methods of it.
 
+use crate::durable::{Failure, Journal};
+use crate::imports::random::Random;
+use crate::imports::stdio::Stdio;
+use crate::limits::Limits;
 use crate::objects::Objects;
+use crate::{Control, Stop, WorkerInit};
+use golem_model::IdempotencyKey;
 
 /// The host's side of one worker.
 #[derive(Debug)]
 pub(crate) struct WorkerState {
+    /// Who the worker is.
+    pub(crate) init: WorkerInit,
     /// What the guest holds handles to.
     pub(crate) objects: Objects,
+    /// The worker's oplog.
+    pub(crate) journal: Journal,
+    /// Stops the guest.
+    pub(crate) control: Control,
+    /// What the guest draws.
+    pub(crate) random: Random,
+    /// What the guest prints.
+    pub(crate) stdio: Stdio,
+    /// How far its memory may grow.
+    pub(crate) limits: Limits,
+    /// The invocation that runs.
+    pub(crate) current: Current,
+    /// Why the guest was stopped, while wasmtime unwinds it.
+    stop: Option<Stop>,
+}
+
+/// The invocation that runs. Everything here is a function of the oplog.
+#[derive(Debug, Default)]
+pub(crate) struct Current {
+    /// How many were begun: 0 while the instance is made, then from 1.
+    pub(crate) number: u64,
+    /// Its key; `None` while the instance is made.
+    pub(crate) key: Option<IdempotencyKey>,
+    /// Idempotency keys that it has made.
+    pub(crate) keys_made: u64,
+}
+
+impl WorkerState {
+    pub(crate) fn new(init: WorkerInit, journal: Journal, control: Control, stdio: Stdio, limits: Limits) -> Self {
+        let random = Random::new(&init.seed, 0);
+        Self {
+            init,
+            objects: Objects::default(),
+            journal,
+            control,
+            random,
+            stdio,
+            limits,
+            current: Current::default(),
+            stop: None,
+        }
+    }
+
+    /// Turns to the next invocation.
+    pub(crate) fn begin(&mut self, key: IdempotencyKey) {
+        let number = self.current.number + 1;
+        self.current = Current { number, key: Some(key), keys_made: 0 };
+        self.random = Random::new(&self.init.seed, number);
+        self.stdio.begin();
+    }
+
+    /// The error that makes wasmtime unwind the guest for `failure`.
+    pub(crate) fn raise(&mut self, failure: Failure) -> wasmtime::Error {
+        match failure {
+            Failure::Stop(stop) => self.stop(stop),
+            Failure::Trap(text) => wasmtime::Error::msg(text),
+        }
+    }
+
+    /// The error that makes wasmtime unwind the guest, which then has stopped for this reason.
+    pub(crate) fn stop(&mut self, stop: Stop) -> wasmtime::Error {
+        self.stop.get_or_insert(stop);
+        wasmtime::Error::msg("the worker stops")
+    }
+
+    /// Why the guest was stopped, if the host did it.
+    pub(crate) fn take_stop(&mut self) -> Option<Stop> {
+        self.stop.take()
+    }
 }

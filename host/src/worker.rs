@@ -1,9 +1,23 @@
-//! One activation of a worker.
+//! One activation of a worker: it is made, replays its oplog, takes invocations, stops.
+//!
+//! Invariant: after any [`Stop`], and when a call's future was dropped, the instance takes no more calls. Rolling
+//! back always means a new instance, never a repaired one.
 
+use crate::component::Callable;
+use crate::durable::{Activity, Ending, Journal, Replay, Started, Tail};
+use crate::imports::stdio::Stdio;
+use crate::limits::{LIFTED_BYTES_MAX, Limits};
 use crate::ports::{PortError, Ports};
-use crate::{Component, Control, Outcome, Replayed, Stop};
-use golem_model::{AccountId, Entry, Invocation, OplogIndex, WorkerId};
+use crate::state::WorkerState;
+use crate::value::{encoded_bytes, from_val, to_val};
+use crate::{Component, Control, Outcome, Replayed, Stop, trap};
+use golem_model::limits::ENTRY_BYTES_MAX;
+use golem_model::oplog::{FailureCause, InvocationSource};
+use golem_model::{AccountId, Entry, Function, Invocation, OplogIndex, Value, WorkerId};
+use std::sync::Arc;
 use std::time::Duration;
+use wasmtime::component::{ComponentExportIndex, Val};
+use wasmtime::{Store, UpdateDeadline};
 
 /// Who the worker is: all that its entry `Created` fixes, and what the server sets.
 #[derive(Debug, Clone)]
@@ -16,7 +30,8 @@ pub struct WorkerInit {
     pub template_version: u32,
     /// Command-line arguments that the guest sees.
     pub args: Vec<String>,
-    /// Environment that the guest sees.
+    /// Environment that the guest sees. The host adds `GOLEM_WORKER_NAME`, `GOLEM_TEMPLATE_ID` and
+    /// `GOLEM_TEMPLATE_VERSION` where they are not set.
     pub env: Vec<(String, String)>,
     /// Seed of all its randomness.
     pub seed: [u8; 32],
@@ -25,14 +40,27 @@ pub struct WorkerInit {
 }
 
 /// One activation: a worker's instance in memory, at some position of its oplog.
-#[derive(Debug)]
 pub struct Instance {
-    end: OplogIndex,
+    store: Store<WorkerState>,
+    instance: wasmtime::component::Instance,
+    component: Component,
+    /// Set while a call runs, and for ever once one did not return.
+    spent: bool,
+}
+
+/// A call whose function was found and whose parameters were converted.
+struct Prepared {
+    index: ComponentExportIndex,
+    function: Arc<Function>,
+    params: Vec<Val>,
 }
 
 impl Instance {
     /// Makes the worker's instance. `history` is its oplog from index 1, with the sources of queued invocations
     /// resolved to inline ones.
+    ///
+    /// What the guest's initialisation learns is replayed from the oplog, or recorded with the first invocation.
+    /// On an error nothing was appended, but for [`Stop::Parked`].
     pub async fn activate(
         component: &Component,
         init: WorkerInit,
@@ -40,28 +68,213 @@ impl Instance {
         ports: Ports,
         control: Control,
     ) -> Result<Self, Stop> {
-        let _ = (component, init, history, ports, control);
-        Err(Stop::Port(PortError::Discarded))
+        let engine = component.engine();
+        let activity = Activity {
+            ports: ports.clone(),
+            control: control.clone(),
+            suspend_after: init.suspend_after,
+            engine: engine.fingerprint().to_owned(),
+        };
+        let tail = Tail::new(&history, activity);
+        let journal = Journal::new(Replay::new(history), tail);
+        let limits = Limits::new(engine.memory_bytes_max());
+        let state = WorkerState::new(init, journal, control, Stdio::new(ports.log), limits);
+        let mut store = Store::new(engine.wasmtime(), state);
+        store.limiter(|state| &mut state.limits);
+        store.set_hostcall_fuel(LIFTED_BYTES_MAX);
+        store.epoch_deadline_callback(|mut context| {
+            let state = context.data_mut();
+            if state.control.is_interrupted() {
+                Err(state.stop(Stop::Interrupted))
+            } else {
+                Ok(UpdateDeadline::Yield(1))
+            }
+        });
+        store.set_epoch_deadline(1);
+        match component.pre().instantiate_async(&mut store).await {
+            Ok(instance) => Ok(Self { store, instance, component: component.clone(), spent: false }),
+            Err(error) => Err(trap::stop(store.data_mut(), &error)),
+        }
     }
 
     /// Replays every invocation that the oplog holds whole.
     pub async fn replay(&mut self) -> Result<Replayed, Stop> {
-        Ok(Replayed::Ready)
+        self.take()?;
+        loop {
+            let ending = self.store.data_mut().journal.replay().ending()?;
+            match ending {
+                Ending::None => {
+                    self.spent = false;
+                    return Ok(Replayed::Ready);
+                }
+                Ending::Unfinished(key) => {
+                    self.spent = false;
+                    return Ok(Replayed::Unfinished { key });
+                }
+                Ending::Failed(cause) => return Err(failed(cause)),
+                Ending::Completed => {
+                    let result = self.rerun().await?;
+                    self.store.data_mut().journal.replay().completed(result.as_ref())?;
+                }
+            }
+        }
     }
 
     /// Goes on with the invocation that [`Instance::replay`] found unfinished: first as recorded, then live.
     pub async fn resume(&mut self) -> Outcome {
-        Outcome::Stopped(Stop::Port(PortError::Discarded))
+        self.resumed().await.into()
+    }
+
+    async fn resumed(&mut self) -> Result<Option<Value>, Stop> {
+        self.take()?;
+        let result = self.rerun().await?;
+        self.complete(result)
     }
 
     /// Runs one invocation live. `arrival` is its position if it was accepted before.
+    ///
+    /// # Panics
+    ///
+    /// If the oplog was not replayed to its end.
     pub async fn invoke(&mut self, invocation: Invocation, arrival: Option<u64>) -> Outcome {
-        let _ = (invocation, arrival);
-        Outcome::Stopped(Stop::Port(PortError::Discarded))
+        self.invoked(invocation, arrival).await.into()
+    }
+
+    async fn invoked(&mut self, invocation: Invocation, arrival: Option<u64>) -> Result<Option<Value>, Stop> {
+        self.take()?;
+        let Invocation { key, function, params } = invocation;
+        let prepared = self.prepare(&function, &params);
+        let state = self.store.data_mut();
+        if state.control.is_interrupted() {
+            return Err(Stop::Interrupted);
+        }
+        let mut live = state.journal.live().expect("the oplog is replayed before a new invocation");
+        let at = live.wall_now();
+        let source = match arrival {
+            Some(arrival) => InvocationSource::Queued { arrival },
+            None => InvocationSource::Inline { function, params },
+        };
+        live.record(Entry::InvocationStarted { at, key: key.clone(), source })?;
+        state.begin(key);
+        let result = self.run(prepared).await?;
+        self.complete(result)
     }
 
     /// The index of the last entry handed to the store.
     pub fn oplog_end(&self) -> OplogIndex {
-        self.end
+        self.store.data().journal.appended()
+    }
+
+    /// Takes the instance for a call. Only one that returns gives it back.
+    fn take(&mut self) -> Result<(), Stop> {
+        if std::mem::replace(&mut self.spent, true) { Err(Stop::Port(PortError::Discarded)) } else { Ok(()) }
+    }
+
+    /// Runs the next recorded invocation as far as it is recorded, and then live.
+    async fn rerun(&mut self) -> Result<Option<Value>, Stop> {
+        let Started { key, function, params } = self.store.data_mut().journal.replay().started()?;
+        let prepared = self.prepare(&function, &params);
+        self.store.data_mut().begin(key);
+        self.run(prepared).await
+    }
+
+    /// Records that the invocation returned, and hands everything to the store.
+    fn complete(&mut self, result: Option<Value>) -> Result<Option<Value>, Stop> {
+        let journal = &mut self.store.data_mut().journal;
+        match journal.live() {
+            Some(mut live) => {
+                let at = live.wall_now();
+                live.record(Entry::InvocationCompleted { at, result: result.clone() })?;
+                live.flush()?;
+            }
+            // It returned before it had made all the calls that were recorded.
+            None => journal.replay().completed(result.as_ref())?,
+        }
+        self.spent = false;
+        Ok(result)
+    }
+
+    fn prepare(&self, name: &str, params: &[Value]) -> Result<Prepared, String> {
+        let Some(Callable { index, function, handle }) = self.component.callable(name) else {
+            let names: Vec<&str> = self.component.functions().names().collect();
+            return Err(format!("the component exports no function {name}; it exports: {}", names.join(", ")));
+        };
+        if let Some(handle) = handle {
+            return Err(format!(
+                "{name} cannot be invoked: it takes or gives a handle ({handle}), which cannot leave a component"
+            ));
+        }
+        if params.len() != function.params.len() {
+            let (wanted, given) = (function.params.len(), params.len());
+            return Err(format!("{name} takes {wanted} parameters, {given} were given"));
+        }
+        let convert = |(value, param): (&Value, &golem_model::template::Param)| {
+            to_val(value, &param.ty).map_err(|error| format!("parameter {} of {name}: {error}", param.name))
+        };
+        let params = params.iter().zip(&function.params).map(convert).collect::<Result<_, _>>()?;
+        Ok(Prepared { index: *index, function: Arc::clone(function), params })
+    }
+
+    async fn run(&mut self, prepared: Result<Prepared, String>) -> Result<Option<Value>, Stop> {
+        let Prepared { index, function, params } = match prepared {
+            Ok(prepared) => prepared,
+            Err(details) => return Err(self.refuse(details)),
+        };
+        let Some(func) = self.instance.get_func(&mut self.store, index) else {
+            return Err(self.refuse(format!("the instance exports no function {}", function.name)));
+        };
+        self.store.set_epoch_deadline(1);
+        let mut results = [Val::Bool(false)];
+        let count = usize::from(function.result.is_some());
+        if let Err(error) = func.call_async(&mut self.store, &params, &mut results[..count]).await {
+            return Err(trap::stop(self.store.data_mut(), &error));
+        }
+        let Some(ty) = &function.result else { return Ok(None) };
+        let [result] = results;
+        let result = match from_val(result, ty) {
+            Ok(result) => result,
+            Err(error) => return Err(self.refuse(format!("the result of {}: {error}", function.name))),
+        };
+        let bytes = encoded_bytes(&result);
+        if bytes > ENTRY_BYTES_MAX {
+            return Err(self.refuse(format!(
+                "the result of {} needs {bytes} bytes; at most {ENTRY_BYTES_MAX} can be recorded",
+                function.name
+            )));
+        }
+        Ok(Some(result))
+    }
+
+    /// Fails the invocation for a reason that no other attempt changes.
+    fn refuse(&mut self, details: String) -> Stop {
+        match self.store.data_mut().journal.flush() {
+            Ok(()) => Stop::Trapped { details, retry: false },
+            Err(stop) => stop,
+        }
+    }
+}
+
+impl From<Result<Option<Value>, Stop>> for Outcome {
+    fn from(result: Result<Option<Value>, Stop>) -> Self {
+        match result {
+            Ok(result) => Self::Completed { result },
+            Err(stop) => Self::Stopped(stop),
+        }
+    }
+}
+
+impl std::fmt::Debug for Instance {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let worker = &self.store.data().init.id;
+        f.debug_struct("Instance").field("worker", worker).field("end", &self.oplog_end()).finish_non_exhaustive()
+    }
+}
+
+/// The end of a worker whose oplog says that it failed for good.
+fn failed(cause: FailureCause) -> Stop {
+    match cause {
+        FailureCause::Trap { details } => Stop::Trapped { details, retry: false },
+        FailureCause::Exited { code } => Stop::Exited { code },
+        FailureCause::Diverged { index, recorded, requested } => Stop::Diverged { index, recorded, requested },
     }
 }

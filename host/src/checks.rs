@@ -1,0 +1,250 @@
+//! What is checked at upload, so that a template that was accepted can be run.
+
+use crate::component::ComponentError;
+use crate::engine::{MEMORIES_PER_COMPONENT_MAX, TABLES_PER_COMPONENT_MAX};
+use crate::limits::TABLE_ELEMENTS_MAX;
+use crate::state::WorkerState;
+use golem_model::template::{ProducerField, Producers};
+use wasmparser::{KnownCustom, Parser, Payload, Validator, WasmFeatures};
+use wasmtime::component::types::ComponentItem;
+use wasmtime::component::{Component, Linker};
+
+/// What the bytes of a component say of it.
+#[derive(Debug)]
+pub(crate) struct Described {
+    /// All producers sections, the component's own first.
+    pub(crate) producers: Vec<Producers>,
+}
+
+/// Checks that `wasm` is a component of the kind that runs here, and reads who made it.
+pub(crate) fn describe(wasm: &[u8]) -> Result<Described, ComponentError> {
+    check_header(wasm)?;
+    let mut producers = Vec::new();
+    let mut depth = 0_usize;
+    let mut preview3 = None;
+    for payload in Parser::new(0).parse_all(wasm) {
+        let invalid = |error: wasmparser::BinaryReaderError| ComponentError::Invalid {
+            details: format!("{} (at offset {:#x})", error.message(), error.offset()),
+        };
+        match payload.map_err(invalid)? {
+            Payload::ModuleSection { .. } | Payload::ComponentSection { .. } => depth += 1,
+            Payload::End(_) => depth = depth.saturating_sub(1),
+            Payload::ComponentImportSection(imports) if depth == 0 => {
+                for import in imports {
+                    let name = import.map_err(invalid)?.name.name;
+                    if preview3.is_none() && is_preview3(name) {
+                        preview3 = Some(name.to_owned());
+                    }
+                }
+            }
+            Payload::CustomSection(section) => {
+                if let KnownCustom::Producers(reader) = section.as_known()
+                    && let Ok(found) = read_producers(reader)
+                {
+                    producers.push(found);
+                }
+            }
+            _ => {}
+        }
+    }
+    if let Some(import) = preview3 {
+        return Err(ComponentError::Preview3 { import });
+    }
+    Ok(Described { producers })
+}
+
+/// Bytes that every WebAssembly binary begins with.
+const MAGIC: &[u8] = b"\0asm";
+/// The version of the component encoding that is the standard since 2023.
+const COMPONENT_VERSION: u16 = 0x0d;
+
+fn check_header(wasm: &[u8]) -> Result<(), ComponentError> {
+    let Some(rest) = wasm.strip_prefix(MAGIC) else {
+        return Err(ComponentError::NotWasm { found: seems(wasm) });
+    };
+    let Some((&[v0, v1, l0, l1], _)) = rest.split_first_chunk::<4>() else {
+        return Err(ComponentError::NotWasm { found: "a file that ends inside its header".to_owned() });
+    };
+    let (version, layer) = (u16::from_le_bytes([v0, v1]), u16::from_le_bytes([l0, l1]));
+    match (layer, version) {
+        (1, COMPONENT_VERSION) => Ok(()),
+        (1, older) if older < COMPONENT_VERSION => Err(ComponentError::OldBinaryFormat { version: older }),
+        (1, newer) => Err(ComponentError::NewBinaryFormat { version: newer }),
+        (0, 1) => Err(ComponentError::CoreModule { imports_preview1: imports_preview1(wasm) }),
+        _ => Err(ComponentError::NotWasm {
+            found: format!("WebAssembly of version {version} and layer {layer}, which nothing here knows"),
+        }),
+    }
+}
+
+/// What a file that is not a WebAssembly binary seems to be.
+fn seems(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return "an empty file".to_owned();
+    }
+    let start = bytes.trim_ascii_start();
+    if start.starts_with(b"(component") || start.starts_with(b"(module") || start.starts_with(b";;") {
+        return "WebAssembly text; turn it into a binary first (wasm-tools parse FILE.wat -o FILE.wasm)".to_owned();
+    }
+    if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x1f, 0x8b]) {
+        return "an archive; upload the .wasm file that is in it".to_owned();
+    }
+    let shown: String = bytes.iter().take(8).flat_map(|byte| byte.escape_ascii()).map(char::from).collect();
+    format!("a file that begins with \"{shown}\"")
+}
+
+fn imports_preview1(wasm: &[u8]) -> bool {
+    Parser::new(0).parse_all(wasm).filter_map(Result::ok).any(|payload| match payload {
+        Payload::ImportSection(imports) => imports
+            .into_imports()
+            .filter_map(Result::ok)
+            .any(|import| matches!(import.module, "wasi_snapshot_preview1" | "wasi_unstable")),
+        _ => false,
+    })
+}
+
+/// Whether an import is WASI 0.3, which is asynchronous throughout.
+fn is_preview3(import: &str) -> bool {
+    import.starts_with("wasi:")
+        && import.rsplit_once('@').is_some_and(|(_, version)| version.starts_with("0.3."))
+}
+
+fn read_producers(
+    reader: wasmparser::ProducersSectionReader<'_>,
+) -> Result<Producers, wasmparser::BinaryReaderError> {
+    let mut fields = Vec::new();
+    for field in reader {
+        let field = field?;
+        let mut values = Vec::new();
+        for value in field.values {
+            let value = value?;
+            values.push((value.name.to_owned(), value.version.to_owned()));
+        }
+        fields.push(ProducerField { name: field.name.to_owned(), values });
+    }
+    Ok(Producers { fields })
+}
+
+/// Why wasmtime would not compile `wasm`.
+pub(crate) fn refusal(wasm: &[u8], error: &wasmtime::Error) -> ComponentError {
+    let details = format!("{error:#}");
+    if details.contains("pooling allocator") || details.contains("exceeds the configured") {
+        return ComponentError::TooLarge { details };
+    }
+    // Valid with everything on, and still refused: it needs something that is off here.
+    let features = WasmFeatures::all();
+    if Validator::new_with_features(features).validate_all(wasm).is_ok() {
+        let asynchronous = WasmFeatures::CM_ASYNC
+            | WasmFeatures::CM_ASYNC_STACKFUL
+            | WasmFeatures::CM_MORE_ASYNC_BUILTINS
+            | WasmFeatures::CM_THREADING;
+        return if Validator::new_with_features(features - asynchronous).validate_all(wasm).is_err() {
+            ComponentError::AsyncOnly
+        } else {
+            ComponentError::UnsupportedFeature { details }
+        };
+    }
+    ComponentError::Invalid { details }
+}
+
+/// Checks that a worker's limits leave room for `component`.
+pub(crate) fn fits(component: &Component, memory_bytes_max: usize) -> Result<(), ComponentError> {
+    const PAGE_BYTES: u64 = 64 << 10;
+    // `None` if a core module is imported; linking refuses that.
+    let Some(needed) = component.resources_required() else { return Ok(()) };
+    let too_large = |details: String| Err(ComponentError::TooLarge { details });
+    if needed.num_memories > MEMORIES_PER_COMPONENT_MAX {
+        return too_large(format!(
+            "it has {} memories; at most {MEMORIES_PER_COMPONENT_MAX} are possible",
+            needed.num_memories
+        ));
+    }
+    if needed.num_tables > TABLES_PER_COMPONENT_MAX {
+        return too_large(format!(
+            "it has {} tables; at most {TABLES_PER_COMPONENT_MAX} are possible",
+            needed.num_tables
+        ));
+    }
+    let memory_bytes = needed.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE_BYTES);
+    if memory_bytes > memory_bytes_max as u64 {
+        return too_large(format!(
+            "its memory begins with {memory_bytes} bytes; a worker has at most {memory_bytes_max}"
+        ));
+    }
+    let elements = needed.max_initial_table_size.unwrap_or(0);
+    if elements > TABLE_ELEMENTS_MAX as u64 {
+        return too_large(format!(
+            "it has a table of {elements} elements; at most {TABLE_ELEMENTS_MAX} are possible"
+        ));
+    }
+    Ok(())
+}
+
+/// Why `component` cannot be linked: all functions that nothing defines, not only the first.
+pub(crate) fn unlinkable(
+    linker: &Linker<WorkerState>,
+    component: &Component,
+    error: &wasmtime::Error,
+) -> ComponentError {
+    let engine = component.engine();
+    let mut undefined = Vec::new();
+    for (name, item) in component.component_type().imports(engine) {
+        match item.ty {
+            ComponentItem::ComponentInstance(instance) => {
+                for (function, item) in instance.exports(engine) {
+                    if matches!(item.ty, ComponentItem::ComponentFunc(_))
+                        && !defines(linker, Some(name), function)
+                    {
+                        undefined.push(format!("{name}#{function}"));
+                    }
+                }
+            }
+            ComponentItem::ComponentFunc(_) => {
+                if !defines(linker, None, name) {
+                    undefined.push(name.to_owned());
+                }
+            }
+            ComponentItem::Module(_) | ComponentItem::CoreFunc(_) | ComponentItem::Component(_) => {
+                undefined.push(name.to_owned());
+            }
+            ComponentItem::Type(_) | ComponentItem::Resource(_) => {}
+        }
+    }
+    if undefined.is_empty() {
+        // All are there, so one has another type: an interface of ours in a form that was never published.
+        ComponentError::Invalid { details: format!("an import has another type than here: {error:#}") }
+    } else {
+        ComponentError::UndefinedImports { imports: undefined }
+    }
+}
+
+/// Patch versions of WASI 0.2 that a component may have been built against.
+const PATCH_VERSIONS: u32 = 100;
+
+/// Whether `linker` defines a function, in this interface or in one of a compatible version.
+///
+/// wasmtime cannot be asked; but defining a function anew is an error exactly if it is there.
+fn defines(linker: &Linker<WorkerState>, interface: Option<&str>, function: &str) -> bool {
+    let taken = |interface: Option<&str>| {
+        let mut probe = linker.clone();
+        probe.allow_shadowing(false);
+        let unreachable = |_: wasmtime::StoreContextMut<'_, WorkerState>,
+                           _: wasmtime::component::types::ComponentFunc,
+                           _: &[wasmtime::component::Val],
+                           _: &mut [wasmtime::component::Val]| Ok(());
+        match interface {
+            Some(interface) => {
+                probe.instance(interface).and_then(|mut i| i.func_new(function, unreachable)).is_err()
+            }
+            None => probe.root().func_new(function, unreachable).is_err(),
+        }
+    };
+    if taken(interface) {
+        return true;
+    }
+    let Some((name, version)) = interface.and_then(|interface| interface.rsplit_once('@')) else {
+        return false;
+    };
+    let Some((minor, _)) = version.rsplit_once('.') else { return false };
+    minor.starts_with("0.2") && (0..PATCH_VERSIONS).any(|patch| taken(Some(&format!("{name}@{minor}.{patch}"))))
+}

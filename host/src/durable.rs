@@ -1,0 +1,134 @@
+//! The one door to everything whose answer could differ in a replay.
+//!
+//! An import describes its call as a value of [`Observe`] (answered at once) or [`Durable`] (may wait, may change
+//! shared state) and hands it to [`WorkerState::observe`] or [`WorkerState::durable`]. The door answers it from the
+//! oplog as long as the oplog goes on, and performs and records it after that; the guest gets what was
+//! recorded in both cases, decoded by the same function.
+//!
+//! `effect` says when a record must reach the store, `replay` is the cursor over the recorded entries, `live` is
+//! what a call may do after their end, `clock` is the worker's monotonic clock.
+//!
+//! Architecture invariant: imports never ask whether they run in a replay, but for the printing of text.
+//! Invariant: a call is performed only with a [`Live`], and a `Live` is only had from an
+//! [`Ended`](replay::Ended) replay.
+
+mod clock;
+mod effect;
+mod live;
+mod replay;
+
+pub(crate) use clock::{decode as decode_nanos, encode as encode_nanos};
+pub(crate) use effect::{Done, Durable, Effect, Failure, Observe};
+pub(crate) use live::{Activity, Live, Tail};
+pub(crate) use replay::{Ending, Replay, Started};
+
+use crate::Stop;
+use crate::state::WorkerState;
+use golem_model::OplogIndex;
+use golem_model::oplog::{Call, Entry, HostFunction, Request};
+
+/// The worker's oplog as its instance sees it: what is recorded, then what it adds.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    replay: Replay,
+    tail: Tail,
+}
+
+impl Journal {
+    pub(crate) fn new(replay: Replay, tail: Tail) -> Self {
+        Self { replay, tail }
+    }
+
+    /// What may be done once the recorded entries have ended.
+    pub(crate) fn live(&mut self) -> Option<Live<'_>> {
+        let ended = self.replay.ended()?;
+        Some(Live::new(ended, &mut self.tail))
+    }
+
+    /// The recorded entries.
+    pub(crate) fn replay(&mut self) -> &mut Replay {
+        &mut self.replay
+    }
+
+    /// The index of the last entry handed to the store.
+    pub(crate) fn appended(&self) -> OplogIndex {
+        self.tail.appended()
+    }
+
+    /// Hands to the store what was recorded. Does nothing in a replay, when nothing can have been.
+    pub(crate) fn flush(&mut self) -> Result<(), Stop> {
+        self.live().map_or(Ok(()), |mut live| live.flush())
+    }
+}
+
+impl WorkerState {
+    /// Answers a call that is answered at once.
+    pub(crate) fn observe<C: Observe>(&mut self, call: &C) -> wasmtime::Result<C::Answer> {
+        let outcome = self.observed(call);
+        outcome.map_err(|failure| self.raise(failure))
+    }
+
+    fn observed<C: Observe>(&mut self, call: &C) -> Result<C::Answer, Failure> {
+        self.check_interrupt()?;
+        let recorded = Call { function: C::FUNCTION, request: Request::new(call.request()) };
+        if let Some((index, response)) = self.journal.replay.call(&recorded)? {
+            return answer(C::FUNCTION, index, call.answer(index, &response));
+        }
+        let mut live = self.journal.live().ok_or_else(not_ended)?;
+        let response = call.observe(&mut live);
+        let given = call.answer(live.next_index(), &response);
+        let index = live.record(Entry::HostCall { call: recorded, response })?;
+        answer(C::FUNCTION, index, given)
+    }
+
+    /// Answers a call that may wait or change what others see.
+    pub(crate) async fn durable<C: Durable>(&mut self, call: C) -> wasmtime::Result<C::Answer> {
+        let outcome = self.performed(call).await;
+        outcome.map_err(|failure| self.raise(failure))
+    }
+
+    async fn performed<C: Durable>(&mut self, call: C) -> Result<C::Answer, Failure> {
+        self.check_interrupt()?;
+        let recorded = Call { function: C::FUNCTION, request: Request::new(call.request()) };
+        if let Some((index, response)) = self.journal.replay.call(&recorded)? {
+            return answer(C::FUNCTION, index, call.answer(index, &response));
+        }
+        let mut live = self.journal.live().ok_or_else(not_ended)?;
+        let (index, response) = match call.perform(&mut live, &recorded).await? {
+            Done::Recorded(index, response) => (index, response),
+            Done::Answered(response) => {
+                let index = live.record(Entry::HostCall { call: recorded, response: response.clone() })?;
+                (index, response)
+            }
+        };
+        match C::EFFECT {
+            Effect::Learns | Effect::Changes => {}
+            Effect::Publishes => live.flush()?,
+        }
+        answer(C::FUNCTION, index, call.answer(index, &response))
+    }
+
+    fn check_interrupt(&self) -> Result<(), Failure> {
+        if self.control.is_interrupted() { Err(Failure::Stop(Stop::Interrupted)) } else { Ok(()) }
+    }
+}
+
+/// `call` said that the recorded entries have ended, so a [`Live`] must be had.
+fn not_ended() -> Failure {
+    Failure::Trap("the oplog has neither ended nor another entry".to_owned())
+}
+
+/// A recorded answer that cannot be read is reported like a divergence: another program wrote it.
+fn answer<A>(
+    function: HostFunction,
+    index: OplogIndex,
+    decoded: Result<A, golem_model::oplog::wire::DecodeError>,
+) -> Result<A, Failure> {
+    decoded.map_err(|error| {
+        Failure::Stop(Stop::Diverged {
+            index,
+            recorded: format!("an answer of {function} that cannot be read: {error}"),
+            requested: function.to_string(),
+        })
+    })
+}

@@ -1,0 +1,96 @@
+//! The worker's monotonic clock, which goes on over restarts.
+//!
+//! Invariant: it never goes back, whatever the wall clock did while the worker was away.
+
+use crate::ports::Clock;
+use golem_model::Timestamp;
+use golem_model::oplog::{Entry, HostFunction};
+use std::time::Duration;
+
+/// Where the worker's clock stood last, and when.
+#[derive(Debug)]
+pub(crate) struct WorkerClock {
+    /// Its last reading in the oplog.
+    nanos: u64,
+    /// A wall time at or after that reading. The time from there until the worker is live again counts as
+    /// passed; the little between the reading and this time is lost, which no program can tell.
+    at: Option<Timestamp>,
+    /// The process's elapsed time at which `nanos` was reached, once the worker is live.
+    since: Option<Duration>,
+}
+
+impl WorkerClock {
+    /// Reads `history` for where the clock stood.
+    pub(crate) fn new(history: &[Entry]) -> Self {
+        let mut clock = Self { nanos: 0, at: None, since: None };
+        for entry in history {
+            clock.pass(entry);
+        }
+        clock
+    }
+
+    fn pass(&mut self, entry: &Entry) {
+        match entry {
+            Entry::HostCall { call, response } => {
+                if call.function == HostFunction::MonotonicClockNow
+                    && let Ok(nanos) = decode(response)
+                {
+                    self.nanos = self.nanos.max(nanos);
+                    self.at = None;
+                }
+            }
+            Entry::Parked(parked) => {
+                self.nanos = self.nanos.max(parked.monotonic_nanos);
+                self.at = Some(parked.at);
+            }
+            Entry::Created { at, .. }
+            | Entry::Activated { at, .. }
+            | Entry::InvocationStarted { at, .. }
+            | Entry::InvocationCompleted { at, .. }
+            | Entry::AttemptFailed { at, .. }
+            | Entry::InvocationFailed { at, .. } => {
+                self.at.get_or_insert(*at);
+            }
+        }
+    }
+
+    /// Its reading now, in nanoseconds.
+    pub(crate) fn now(&mut self, clock: &dyn Clock) -> u64 {
+        let elapsed = clock.elapsed();
+        let since = if let Some(since) = self.since {
+            since
+        } else {
+            if let Some(at) = self.at {
+                self.nanos = self.nanos.saturating_add(nanos(clock.now().since(at)));
+            }
+            self.since = Some(elapsed);
+            elapsed
+        };
+        self.nanos.saturating_add(nanos(elapsed.saturating_sub(since)))
+    }
+
+    /// The process's elapsed time at which this clock will show `reading`.
+    pub(crate) fn elapsed_at(&mut self, clock: &dyn Clock, reading: u64) -> Duration {
+        let now = self.now(clock);
+        clock.elapsed().saturating_add(Duration::from_nanos(reading.saturating_sub(now)))
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// The bytes of a reading.
+pub(crate) fn encode(nanos: u64) -> Vec<u8> {
+    let mut out = Vec::with_capacity(9);
+    golem_model::oplog::wire::put_varint(&mut out, nanos);
+    out
+}
+
+/// A reading from its bytes.
+pub(crate) fn decode(bytes: &[u8]) -> Result<u64, golem_model::oplog::wire::DecodeError> {
+    let mut input = golem_model::oplog::wire::Reader::new(bytes);
+    let nanos = input.varint()?;
+    input.finish()?;
+    Ok(nanos)
+}

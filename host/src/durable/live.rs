@@ -1,0 +1,215 @@
+//! What a call may do once the recorded entries have ended.
+//!
+//! Invariant: entries reach the store in the order in which they were recorded, each once, under
+//! consecutive indices.
+
+use super::clock::WorkerClock;
+use super::effect::Failure;
+use super::replay::Ended;
+use crate::ports::Ports;
+use crate::{Control, Stop};
+use golem_model::limits::ENTRIES_BUFFERED_MAX;
+use golem_model::oplog::{Call, Parked};
+use golem_model::promise::{Completion, PromiseState};
+use golem_model::{Entry, OplogIndex, PromiseId, Timestamp};
+use std::time::Duration;
+
+/// The end of the oplog, where entries are added.
+#[derive(Debug)]
+pub(crate) struct Tail {
+    ports: Ports,
+    control: Control,
+    clock: WorkerClock,
+    suspend_after: Duration,
+    /// Recorded, not yet handed to the store.
+    buffer: Vec<Entry>,
+    /// The last entry handed to the store.
+    appended: OplogIndex,
+    /// The engine to name before the first entry, if the oplog names another or none.
+    activation: Option<String>,
+}
+
+/// What a [`Tail`] needs to know of its activation.
+#[derive(Debug)]
+pub(crate) struct Activity {
+    /// Where entries, time and promises are.
+    pub(crate) ports: Ports,
+    /// Stops waits.
+    pub(crate) control: Control,
+    /// A wait longer than this parks the worker.
+    pub(crate) suspend_after: Duration,
+    /// This engine's fingerprint.
+    pub(crate) engine: String,
+}
+
+impl Tail {
+    /// The end of `history`.
+    pub(crate) fn new(history: &[Entry], activity: Activity) -> Self {
+        let named = history.iter().rev().find_map(|entry| match entry {
+            Entry::Activated { engine, .. } => Some(engine),
+            Entry::Created { .. }
+            | Entry::InvocationStarted { .. }
+            | Entry::HostCall { .. }
+            | Entry::InvocationCompleted { .. }
+            | Entry::AttemptFailed { .. }
+            | Entry::InvocationFailed { .. }
+            | Entry::Parked(_) => None,
+        });
+        let activation = (named != Some(&activity.engine)).then_some(activity.engine);
+        Self {
+            ports: activity.ports,
+            control: activity.control,
+            clock: WorkerClock::new(history),
+            suspend_after: activity.suspend_after,
+            buffer: Vec::new(),
+            appended: OplogIndex(history.len() as u64),
+            activation,
+        }
+    }
+
+    pub(crate) fn appended(&self) -> OplogIndex {
+        self.appended
+    }
+}
+
+/// Proof that the recorded entries have ended, and all that may be done then.
+#[derive(Debug)]
+pub(crate) struct Live<'a> {
+    tail: &'a mut Tail,
+}
+
+impl<'a> Live<'a> {
+    pub(crate) fn new(_: Ended, tail: &'a mut Tail) -> Self {
+        Self { tail }
+    }
+
+    /// The wall clock.
+    pub(crate) fn wall_now(&self) -> Timestamp {
+        self.tail.ports.clock.now()
+    }
+
+    /// The worker's monotonic clock, in nanoseconds.
+    pub(crate) fn monotonic_now(&mut self) -> u64 {
+        self.tail.clock.now(&*self.tail.ports.clock)
+    }
+
+    /// The index that the next recorded entry will have.
+    pub(crate) fn next_index(&mut self) -> OplogIndex {
+        self.name_engine();
+        self.tail.appended.plus(self.tail.buffer.len() as u64 + 1)
+    }
+
+    /// Adds `entry` to the oplog and gives its index.
+    pub(crate) fn record(&mut self, entry: Entry) -> Result<OplogIndex, Stop> {
+        let index = self.next_index();
+        self.tail.buffer.push(entry);
+        if self.tail.buffer.len() >= ENTRIES_BUFFERED_MAX {
+            self.flush()?;
+        }
+        Ok(index)
+    }
+
+    /// Hands to the store what was recorded.
+    pub(crate) fn flush(&mut self) -> Result<(), Stop> {
+        if self.tail.buffer.is_empty() {
+            return Ok(());
+        }
+        let (first, entries) = self.take_buffer();
+        let count = entries.len() as u64;
+        self.tail.ports.oplog.append(first, entries).map_err(Stop::Port)?;
+        self.tail.appended = self.tail.appended.plus(count);
+        Ok(())
+    }
+
+    /// The state of a promise.
+    pub(crate) async fn promise(&self, promise: &PromiseId) -> Result<PromiseState, Failure> {
+        Ok(self.tail.ports.promises.get(promise).await?)
+    }
+
+    /// Completes a promise; gives the index of the entry that the store added for `call`.
+    pub(crate) async fn complete_promise(
+        &mut self,
+        call: Call,
+        promise: &PromiseId,
+        data: Vec<u8>,
+    ) -> Result<(OplogIndex, Completion), Failure> {
+        let (first, entries) = self.take_buffer();
+        let index = first.plus(entries.len() as u64);
+        let completion = self.tail.ports.promises.complete(first, entries, call, promise, data).await?;
+        self.tail.appended = index;
+        Ok((index, completion))
+    }
+
+    /// Deletes a promise; gives the index of the entry that the store added for `call`.
+    pub(crate) async fn delete_promise(
+        &mut self,
+        call: Call,
+        promise: &PromiseId,
+    ) -> Result<(OplogIndex, bool), Failure> {
+        let (first, entries) = self.take_buffer();
+        let index = first.plus(entries.len() as u64);
+        let existed = self.tail.ports.promises.delete(first, entries, call, promise).await?;
+        self.tail.appended = index;
+        Ok((index, existed))
+    }
+
+    /// Waits until the monotonic clock shows `deadline` or one of `promises` is no longer pending, if that is
+    /// near; else parks the worker.
+    pub(crate) async fn wait(
+        &mut self,
+        deadline_nanos: Option<u64>,
+        promises: Vec<PromiseId>,
+    ) -> Result<(), Failure> {
+        let now = self.monotonic_now();
+        let remaining = deadline_nanos.map(|deadline| Duration::from_nanos(deadline.saturating_sub(now)));
+        match (remaining, deadline_nanos) {
+            (Some(remaining), Some(deadline)) if remaining <= self.tail.suspend_after => {
+                self.wait_here(deadline, &promises).await
+            }
+            _ => Err(self.park(now, remaining, promises)),
+        }
+    }
+
+    async fn wait_here(&mut self, deadline_nanos: u64, promises: &[PromiseId]) -> Result<(), Failure> {
+        let tail = &mut *self.tail;
+        let until = tail.clock.elapsed_at(&*tail.ports.clock, deadline_nanos);
+        let completed = async {
+            if promises.is_empty() {
+                std::future::pending().await
+            } else {
+                tail.ports.promises.wait_any(promises).await
+            }
+        };
+        tokio::select! {
+            biased;
+            () = tail.control.interrupted() => Err(Failure::Stop(Stop::Interrupted)),
+            () = tail.ports.clock.sleep_until(until) => Ok(()),
+            completed = completed => Ok(completed?),
+        }
+    }
+
+    /// Records that the worker leaves memory. The failure ends the instance.
+    fn park(&mut self, now: u64, remaining: Option<Duration>, promises: Vec<PromiseId>) -> Failure {
+        let at = self.wall_now();
+        let parked = Parked {
+            at,
+            monotonic_nanos: now,
+            wake_at: remaining.map(|remaining| at.plus(remaining)),
+            promises,
+        };
+        let recorded = self.record(Entry::Parked(parked.clone())).and_then(|_| self.flush());
+        Failure::Stop(recorded.map_or_else(|stop| stop, |()| Stop::Parked(parked)))
+    }
+
+    fn take_buffer(&mut self) -> (OplogIndex, Vec<Entry>) {
+        self.name_engine();
+        (self.tail.appended.next(), std::mem::take(&mut self.tail.buffer))
+    }
+
+    fn name_engine(&mut self) {
+        if let Some(engine) = self.tail.activation.take() {
+            let at = self.wall_now();
+            self.tail.buffer.push(Entry::Activated { at, engine });
+        }
+    }
+}

@@ -1,0 +1,229 @@
+//! Replay: answers host calls from the oplog until it ends.
+//!
+//! Uses `model::oplog` only. Architecture invariant: nothing here can reach a port.
+//! Invariant: the cursor only moves over entries that the guest asked for, in order; an entry that it did not
+//! ask for, or a call that is not there, is a divergence and ends the instance.
+
+use crate::Stop;
+use golem_model::oplog::{Call, Entry, FailureCause, InvocationSource};
+use golem_model::{IdempotencyKey, OplogIndex, Value};
+use std::sync::Arc;
+
+/// Proof that all recorded entries were replayed.
+#[derive(Debug)]
+pub(crate) struct Ended(());
+
+/// A cursor over the recorded entries.
+#[derive(Debug)]
+pub(crate) struct Replay {
+    entries: Vec<Entry>,
+    /// The next entry.
+    position: usize,
+    /// Entries before the first of `entries`: all, once they have ended.
+    before: u64,
+}
+
+/// An invocation as recorded.
+#[derive(Debug)]
+pub(crate) struct Started {
+    /// Names it.
+    pub(crate) key: IdempotencyKey,
+    /// Its function.
+    pub(crate) function: Arc<str>,
+    /// Its parameters.
+    pub(crate) params: Vec<Value>,
+}
+
+/// How the oplog says that the next invocation ended.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Ending {
+    /// There is no next invocation.
+    None,
+    /// It does not say: the oplog ends before the invocation does.
+    Unfinished(IdempotencyKey),
+    /// It returned.
+    Completed,
+    /// It failed for good.
+    Failed(FailureCause),
+}
+
+impl Replay {
+    /// A cursor before the first entry of `entries`, the whole oplog from index 1.
+    pub(crate) fn new(entries: Vec<Entry>) -> Self {
+        // The first entry makes the worker; nobody asks for it.
+        let position = usize::from(matches!(entries.first(), Some(Entry::Created { .. })));
+        Self { entries, position, before: 0 }
+    }
+
+    /// Whether all entries were replayed, as a proof.
+    pub(crate) fn ended(&mut self) -> Option<Ended> {
+        self.skip_hints();
+        if self.position < self.entries.len() {
+            return None;
+        }
+        // Not needed any more, and it may be long.
+        self.before += self.entries.len() as u64;
+        self.entries = Vec::new();
+        self.position = 0;
+        Some(Ended(()))
+    }
+
+    /// The recorded answer of `call` and its index, if the oplog goes on.
+    pub(crate) fn call(&mut self, call: &Call) -> Result<Option<(OplogIndex, Vec<u8>)>, Stop> {
+        let index = self.index();
+        match self.peek() {
+            None => Ok(None),
+            Some(Entry::HostCall { call: recorded, response }) if recorded == call => {
+                let response = std::mem::take(response);
+                self.position += 1;
+                Ok(Some((index, response)))
+            }
+            Some(other) => Err(diverged(index, other, call.to_string())),
+        }
+    }
+
+    /// How the next invocation ended.
+    pub(crate) fn ending(&mut self) -> Result<Ending, Stop> {
+        let index = self.index();
+        let key = match self.peek() {
+            None => return Ok(Ending::None),
+            Some(Entry::InvocationStarted { key, .. }) => key.clone(),
+            Some(other) => return Err(diverged(index, other, "the next invocation".to_owned())),
+        };
+        for entry in &self.entries[self.position + 1..] {
+            match entry {
+                Entry::InvocationCompleted { .. } => return Ok(Ending::Completed),
+                Entry::InvocationFailed { cause, .. } => return Ok(Ending::Failed(cause.clone())),
+                Entry::HostCall { .. }
+                | Entry::Activated { .. }
+                | Entry::AttemptFailed { .. }
+                | Entry::Parked(_) => {}
+                Entry::Created { .. } | Entry::InvocationStarted { .. } => break,
+            }
+        }
+        Ok(Ending::Unfinished(key))
+    }
+
+    /// The next invocation, of which [`Replay::ending`] said that there is one.
+    pub(crate) fn started(&mut self) -> Result<Started, Stop> {
+        let index = self.index();
+        match self.peek() {
+            Some(Entry::InvocationStarted { key, source: InvocationSource::Inline { function, params }, .. }) => {
+                let started = Started {
+                    key: key.clone(),
+                    function: Arc::clone(function),
+                    params: std::mem::take(params),
+                };
+                self.position += 1;
+                Ok(started)
+            }
+            Some(other) => Err(diverged(index, other, "an invocation with its parameters".to_owned())),
+            None => Err(Stop::Diverged {
+                index,
+                recorded: "nothing: the oplog ends here".to_owned(),
+                requested: "the next invocation".to_owned(),
+            }),
+        }
+    }
+
+    /// Checks that the oplog holds this completion next.
+    pub(crate) fn completed(&mut self, result: Option<&Value>) -> Result<(), Stop> {
+        let index = self.index();
+        match self.peek() {
+            Some(Entry::InvocationCompleted { result: recorded, .. })
+                if bytes(recorded.as_ref()) == bytes(result) =>
+            {
+                self.position += 1;
+                Ok(())
+            }
+            Some(other) => Err(diverged(index, other, completion(result))),
+            None => Err(Stop::Diverged {
+                index,
+                recorded: "nothing: the oplog ends here".to_owned(),
+                requested: completion(result),
+            }),
+        }
+    }
+
+    /// The divergence of a guest that trapped or left where the oplog goes on.
+    pub(crate) fn left(&mut self, how: String) -> Option<Stop> {
+        let index = self.index();
+        self.peek().map(|entry| diverged(index, entry, how))
+    }
+
+    fn index(&mut self) -> OplogIndex {
+        self.skip_hints();
+        OplogIndex(self.before + self.position as u64 + 1)
+    }
+
+    fn peek(&mut self) -> Option<&mut Entry> {
+        self.skip_hints();
+        self.entries.get_mut(self.position)
+    }
+
+    fn skip_hints(&mut self) {
+        while let Some(entry) = self.entries.get(self.position) {
+            match entry {
+                Entry::Activated { .. } | Entry::AttemptFailed { .. } | Entry::Parked(_) => self.position += 1,
+                Entry::Created { .. }
+                | Entry::InvocationStarted { .. }
+                | Entry::HostCall { .. }
+                | Entry::InvocationCompleted { .. }
+                | Entry::InvocationFailed { .. } => return,
+            }
+        }
+    }
+}
+
+fn diverged(index: OplogIndex, recorded: &Entry, requested: String) -> Stop {
+    Stop::Diverged { index, recorded: describe(recorded), requested }
+}
+
+/// Results are compared by their bytes: a NaN equals itself there.
+fn bytes(result: Option<&Value>) -> Option<Vec<u8>> {
+    result.map(|value| {
+        let mut out = Vec::new();
+        golem_model::value::codec::encode(value, &mut out);
+        out
+    })
+}
+
+fn completion(result: Option<&Value>) -> String {
+    match result {
+        Some(value) => format!("the invocation's end with the result {}", Short(value)),
+        None => "the invocation's end without a result".to_owned(),
+    }
+}
+
+/// An entry as a divergence shows it.
+fn describe(entry: &Entry) -> String {
+    match entry {
+        Entry::Created { id, .. } => format!("the creation of worker {id}"),
+        Entry::Activated { engine, .. } => format!("the activation by {engine}"),
+        Entry::InvocationStarted { key, source, .. } => match source {
+            InvocationSource::Inline { function, .. } => format!("the invocation {key} of {function}"),
+            InvocationSource::Queued { arrival } => format!("the invocation {key} that arrived at {arrival}"),
+        },
+        Entry::HostCall { call, .. } => call.to_string(),
+        Entry::InvocationCompleted { result, .. } => completion(result.as_ref()),
+        Entry::AttemptFailed { details, .. } => format!("a failed attempt: {details}"),
+        Entry::InvocationFailed { cause, .. } => format!("the invocation's failure: {cause:?}"),
+        Entry::Parked(_) => "the worker leaving memory".to_owned(),
+    }
+}
+
+/// Prints a value, cut where it gets long.
+struct Short<'a>(&'a Value);
+
+/// Characters of a value that a divergence shows.
+const SHOWN_CHARS_MAX: usize = 200;
+
+impl std::fmt::Display for Short<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let text = format!("{:?}", self.0);
+        match text.char_indices().nth(SHOWN_CHARS_MAX) {
+            Some((end, _)) => write!(f, "{}…", &text[..end]),
+            None => f.write_str(&text),
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! `wasi:cli/environment` and `exit`: what the worker was created with, and its end.
+
+use crate::Stop;
+use crate::state::WorkerState;
+use wasmtime::Result;
+use wasmtime_wasi::p2::bindings::cli::{environment, exit};
+
+impl environment::Host for WorkerState {
+    fn get_environment(&mut self) -> Result<Vec<(String, String)>> {
+        let init = &self.init;
+        let mut env = init.env.clone();
+        for (name, value) in [
+            ("GOLEM_WORKER_NAME", init.id.name.to_string()),
+            ("GOLEM_TEMPLATE_ID", init.id.template.to_string()),
+            ("GOLEM_TEMPLATE_VERSION", init.template_version.to_string()),
+        ] {
+            if env.iter().all(|(known, _)| known != name) {
+                env.push((name.to_owned(), value));
+            }
+        }
+        Ok(env)
+    }
+
+    fn get_arguments(&mut self) -> Result<Vec<String>> {
+        Ok(self.init.args.clone())
+    }
+
+    fn initial_cwd(&mut self) -> Result<Option<String>> {
+        Ok(None)
+    }
+}
+
+impl exit::Host for WorkerState {
+    fn exit(&mut self, status: Result<(), ()>) -> Result<()> {
+        Err(self.stop(Stop::Exited { code: u8::from(status.is_err()) }))
+    }
+
+    fn exit_with_code(&mut self, code: u8) -> Result<()> {
+        Err(self.stop(Stop::Exited { code }))
+    }
+}

@@ -1,0 +1,82 @@
+//! `wasi:clocks`: readings are recorded; a timer is the reading at which it is due.
+
+use crate::durable::{Live, Observe, decode_nanos, encode_nanos};
+use crate::objects::{Object, Pollable};
+use crate::state::WorkerState;
+use golem_model::oplog::HostFunction;
+use golem_model::oplog::wire::DecodeError;
+use golem_model::{OplogIndex, Timestamp};
+use wasmtime::Result;
+use wasmtime::component::Resource;
+use wasmtime_wasi::p2::bindings::clocks::{monotonic_clock, wall_clock};
+use wasmtime_wasi_io::poll::DynPollable;
+
+const NANOS_PER_SECOND: u64 = 1_000_000_000;
+
+/// The wall clock's reading: nanoseconds since the Unix epoch, as a variable-length integer.
+struct WallClockNow;
+
+impl Observe for WallClockNow {
+    const FUNCTION: HostFunction = HostFunction::WallClockNow;
+    type Answer = Timestamp;
+
+    fn observe(&self, live: &mut Live<'_>) -> Vec<u8> {
+        encode_nanos(live.wall_now().as_nanos())
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Timestamp, DecodeError> {
+        decode_nanos(response).map(Timestamp::from_nanos)
+    }
+}
+
+/// The monotonic clock's reading: nanoseconds, as a variable-length integer.
+struct MonotonicClockNow;
+
+impl Observe for MonotonicClockNow {
+    const FUNCTION: HostFunction = HostFunction::MonotonicClockNow;
+    type Answer = u64;
+
+    fn observe(&self, live: &mut Live<'_>) -> Vec<u8> {
+        encode_nanos(live.monotonic_now())
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<u64, DecodeError> {
+        decode_nanos(response)
+    }
+}
+
+impl wall_clock::Host for WorkerState {
+    fn now(&mut self) -> Result<wall_clock::Datetime> {
+        let nanos = self.observe(&WallClockNow)?.as_nanos();
+        let nanoseconds = u32::try_from(nanos % NANOS_PER_SECOND)?;
+        Ok(wall_clock::Datetime { seconds: nanos / NANOS_PER_SECOND, nanoseconds })
+    }
+
+    fn resolution(&mut self) -> Result<wall_clock::Datetime> {
+        Ok(wall_clock::Datetime { seconds: 0, nanoseconds: 1 })
+    }
+}
+
+impl monotonic_clock::Host for WorkerState {
+    fn now(&mut self) -> Result<u64> {
+        self.observe(&MonotonicClockNow)
+    }
+
+    fn resolution(&mut self) -> Result<u64> {
+        Ok(1)
+    }
+
+    fn subscribe_instant(&mut self, when: u64) -> Result<Resource<DynPollable>> {
+        self.objects.insert(Object::Pollable(Pollable::Timer { deadline_nanos: when }))
+    }
+
+    fn subscribe_duration(&mut self, duration: u64) -> Result<Resource<DynPollable>> {
+        let pollable = if duration == 0 {
+            Pollable::Ready
+        } else {
+            let now = self.observe(&MonotonicClockNow)?;
+            Pollable::Timer { deadline_nanos: now.saturating_add(duration) }
+        };
+        self.objects.insert(Object::Pollable(pollable))
+    }
+}

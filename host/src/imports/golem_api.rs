@@ -1,0 +1,112 @@
+//! `golem:api/host`, as published in 2023 without a version, and `golem:api/host@0.2.0`: promises, and the worker's
+//! own address. The versions differ in the width of a promise's index only.
+
+use super::promises::not_found;
+use crate::bindings::api::host as v0_1;
+use crate::bindings::api0_2_0::host as v0_2;
+use crate::state::WorkerState;
+use golem_model::{OplogIndex, PromiseId, TemplateId, WorkerId, WorkerName};
+use uuid::Uuid;
+use wasmtime::Result;
+use wasmtime::component::{HasSelf, Linker};
+
+/// Defines both versions.
+pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
+    v0_1::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    v0_2::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+}
+
+/// The largest index of the interface of 2023.
+const OPLOG_IDX_MAX: u64 = i32::MAX as u64;
+
+/// What the unversioned interface's users can do beyond it.
+const WIDER: &str = "golem:api/host@0.2.0 has no such limit";
+
+/// The records of one version, to and from the model's, and its functions.
+macro_rules! version {
+    ($version:ident, $index:ty, $limit:expr) => {
+        impl $version::WorkerId {
+            /// The worker in the records of this version.
+            fn of(worker: &WorkerId) -> Self {
+                let (high_bits, low_bits) = worker.template.0.as_u64_pair();
+                Self {
+                    template_id: $version::TemplateId { uuid: $version::Uuid { high_bits, low_bits } },
+                    worker_name: worker.name.to_string(),
+                }
+            }
+        }
+
+        impl $version::PromiseId {
+            fn of(promise: &PromiseId) -> Result<Self> {
+                let oplog_idx = <$index>::try_from(promise.index.0)?;
+                Ok(Self { worker_id: $version::WorkerId::of(&promise.worker), oplog_idx })
+            }
+
+            /// The promise that is named, or its text if there can be none of that name.
+            fn named(self) -> Result<PromiseId, String> {
+                let $version::Uuid { high_bits, low_bits } = self.worker_id.template_id.uuid;
+                let template = TemplateId(Uuid::from_u64_pair(high_bits, low_bits));
+                let name = self.worker_id.worker_name;
+                let impossible = format!("{template}/{name}@{}", self.oplog_idx);
+                match (WorkerName::new(name), u64::try_from(self.oplog_idx)) {
+                    (Ok(name), Ok(index)) => {
+                        Ok(PromiseId { worker: WorkerId::new(template, name), index: OplogIndex(index) })
+                    }
+                    _ => Err(impossible),
+                }
+            }
+        }
+
+        impl $version::Host for WorkerState {
+            async fn golem_create_promise(&mut self) -> Result<$version::PromiseId> {
+                let promise = self.promise_create($limit).await?;
+                $version::PromiseId::of(&promise)
+            }
+
+            async fn golem_await_promise(&mut self, promise: $version::PromiseId) -> Result<Vec<u8>> {
+                match promise.named() {
+                    Ok(promise) => self.promise_await(promise).await,
+                    Err(text) => Err(self.raise(not_found(&text))),
+                }
+            }
+
+            async fn golem_complete_promise(
+                &mut self,
+                promise: $version::PromiseId,
+                data: Vec<u8>,
+            ) -> Result<bool> {
+                match promise.named() {
+                    Ok(promise) => self.promise_complete(promise, data).await,
+                    Err(text) => Err(self.raise(not_found(&text))),
+                }
+            }
+
+            async fn golem_delete_promise(&mut self, promise: $version::PromiseId) -> Result<()> {
+                match promise.named() {
+                    Ok(promise) => self.promise_delete(promise).await,
+                    // There is nothing to delete.
+                    Err(_) => Ok(()),
+                }
+            }
+
+            async fn get_self_uri(&mut self, function: String) -> Result<$version::Uri> {
+                Ok($version::Uri { uri: format!("worker://{}/{function}", self.init.id) })
+            }
+        }
+    };
+}
+
+version!(v0_1, i32, Some((OPLOG_IDX_MAX, WIDER)));
+version!(v0_2, u64, None);
+
+impl WorkerState {
+    /// The worker's own id, as `golem:durability` gives it.
+    pub(super) fn own_id(&self) -> v0_2::WorkerId {
+        v0_2::WorkerId::of(&self.init.id)
+    }
+
+    /// The promise that `golem:durability` names.
+    pub(super) fn named_promise(&mut self, promise: v0_2::PromiseId) -> Result<PromiseId> {
+        promise.named().map_err(|text| self.raise(not_found(&text)))
+    }
+}

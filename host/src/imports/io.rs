@@ -1,0 +1,309 @@
+//! `wasi:io`: waiting, and the streams of standard input and output.
+
+use super::promises::put_promise;
+use crate::durable::{Done, Durable, Effect, Failure, Live};
+use crate::objects::{Input, Object, Output, Pollable, mistaken};
+use crate::state::WorkerState;
+use golem_model::oplog::wire::{DecodeError, Reader, put_varint};
+use golem_model::oplog::{Call, HostFunction};
+use golem_model::promise::PromiseState;
+use golem_model::{OplogIndex, PromiseId};
+use wasmtime::component::Resource;
+use wasmtime::{Result, bail, format_err};
+use wasmtime_wasi::p2::bindings::io::{error, poll, streams};
+use wasmtime_wasi_io::poll::DynPollable;
+use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, Error, StreamError, StreamResult};
+
+/// Bytes that a guest may write to standard output or error at once. They are taken at once, so this is only a
+/// bound on the host's copy.
+const WRITE_BYTES_MAX: usize = 64 << 10;
+
+/// Which pollables are ready. If it blocks, at least one.
+///
+/// Request: 1 if it blocks, else 0; then the count and for each its kind (0 always ready, 1 timer, 2 promise) and
+/// what it waits for. Response: the count and the indices of those that are ready, ascending.
+struct Poll {
+    pollables: Vec<Pollable>,
+    blocks: bool,
+}
+
+impl Durable for Poll {
+    const FUNCTION: HostFunction = HostFunction::Poll;
+    const EFFECT: Effect = Effect::Learns;
+    type Answer = Vec<u32>;
+
+    fn request(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(2 + 10 * self.pollables.len());
+        out.push(u8::from(self.blocks));
+        put_varint(&mut out, self.pollables.len() as u64);
+        for pollable in &self.pollables {
+            match pollable {
+                Pollable::Ready => out.push(0),
+                Pollable::Timer { deadline_nanos } => {
+                    out.push(1);
+                    put_varint(&mut out, *deadline_nanos);
+                }
+                Pollable::Promise(promise) => {
+                    out.push(2);
+                    put_promise(&mut out, promise);
+                }
+            }
+        }
+        out
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+        loop {
+            let ready = self.ready(live).await?;
+            if !ready.is_empty() || !self.blocks {
+                let mut response = Vec::with_capacity(1 + ready.len());
+                put_varint(&mut response, ready.len() as u64);
+                for index in ready {
+                    put_varint(&mut response, index as u64);
+                }
+                return Ok(Done::Answered(response));
+            }
+            live.wait(self.first_deadline(), self.promises()).await?;
+        }
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Vec<u32>, DecodeError> {
+        let mut input = Reader::new(response);
+        let count = input.count()?;
+        let ready = (0..count).map(|_| input.varint_as()).collect::<Result<_, _>>()?;
+        input.finish()?;
+        Ok(ready)
+    }
+}
+
+impl Poll {
+    async fn ready(&self, live: &mut Live<'_>) -> Result<Vec<usize>, Failure> {
+        let now = live.monotonic_now();
+        let mut ready = Vec::new();
+        for (index, pollable) in self.pollables.iter().enumerate() {
+            let is_ready = match pollable {
+                Pollable::Ready => true,
+                Pollable::Timer { deadline_nanos } => *deadline_nanos <= now,
+                Pollable::Promise(promise) => live.promise(promise).await? != PromiseState::Pending,
+            };
+            if is_ready {
+                ready.push(index);
+            }
+        }
+        Ok(ready)
+    }
+
+    fn first_deadline(&self) -> Option<u64> {
+        let deadlines = self.pollables.iter().filter_map(|pollable| match pollable {
+            Pollable::Timer { deadline_nanos } => Some(*deadline_nanos),
+            Pollable::Ready | Pollable::Promise(_) => None,
+        });
+        deadlines.min()
+    }
+
+    fn promises(&self) -> Vec<PromiseId> {
+        let mut promises: Vec<PromiseId> = self
+            .pollables
+            .iter()
+            .filter_map(|pollable| match pollable {
+                Pollable::Promise(promise) => Some(promise.clone()),
+                Pollable::Ready | Pollable::Timer { .. } => None,
+            })
+            .collect();
+        promises.sort_unstable();
+        promises.dedup();
+        promises
+    }
+
+    /// Whether the answer is known without looking at anything outside.
+    fn is_known(&self) -> bool {
+        self.pollables.iter().all(|pollable| *pollable == Pollable::Ready)
+    }
+}
+
+impl WorkerState {
+    async fn poll_objects(&mut self, reps: impl Iterator<Item = u32>, blocks: bool) -> Result<Vec<u32>> {
+        let pollables = reps.map(|rep| self.objects.pollable(rep).cloned()).collect::<Result<Vec<_>>>()?;
+        let poll = Poll { pollables, blocks };
+        if poll.is_known() {
+            return (0..poll.pollables.len()).map(|index| Ok(u32::try_from(index)?)).collect();
+        }
+        self.durable(poll).await
+    }
+}
+
+impl poll::Host for WorkerState {
+    async fn poll(&mut self, pollables: Vec<Resource<DynPollable>>) -> Result<Vec<u32>> {
+        if pollables.is_empty() {
+            bail!("poll was called without a pollable: it would wait for ever");
+        }
+        self.poll_objects(pollables.iter().map(Resource::rep), true).await
+    }
+}
+
+impl poll::HostPollable for WorkerState {
+    async fn ready(&mut self, pollable: Resource<DynPollable>) -> Result<bool> {
+        Ok(!self.poll_objects(std::iter::once(pollable.rep()), false).await?.is_empty())
+    }
+
+    async fn block(&mut self, pollable: Resource<DynPollable>) -> Result<()> {
+        self.poll_objects(std::iter::once(pollable.rep()), true).await.map(drop)
+    }
+
+    fn drop(&mut self, pollable: Resource<DynPollable>) -> Result<()> {
+        self.objects.remove(pollable.rep()).map(drop)
+    }
+}
+
+impl error::Host for WorkerState {}
+
+impl error::HostError for WorkerState {
+    fn to_debug_string(&mut self, error: Resource<Error>) -> Result<String> {
+        match self.objects.get(error.rep())? {
+            Object::Error(text) => Ok(text.clone()),
+            other => Err(mistaken(other, "an error")),
+        }
+    }
+
+    fn drop(&mut self, error: Resource<Error>) -> Result<()> {
+        self.objects.remove(error.rep()).map(drop)
+    }
+}
+
+impl streams::Host for WorkerState {
+    fn convert_stream_error(&mut self, error: StreamError) -> Result<streams::StreamError> {
+        match error {
+            StreamError::Closed => Ok(streams::StreamError::Closed),
+            StreamError::LastOperationFailed(error) => {
+                let text = error.to_string();
+                Ok(streams::StreamError::LastOperationFailed(self.objects.insert(Object::Error(text))?))
+            }
+            StreamError::Trap(error) => Err(error),
+        }
+    }
+}
+
+impl WorkerState {
+    fn read_stream(&mut self, stream: &Resource<DynInputStream>) -> StreamResult<Vec<u8>> {
+        match self.objects.input(stream.rep()).map_err(StreamError::Trap)? {
+            Input::Stdin => Err(StreamError::LastOperationFailed(format_err!("standard input is disabled"))),
+        }
+    }
+
+    fn write_stream(&mut self, stream: &Resource<DynOutputStream>, bytes: &[u8]) -> StreamResult<()> {
+        let output = self.objects.output(stream.rep()).map_err(StreamError::Trap)?;
+        if bytes.len() > WRITE_BYTES_MAX {
+            return Err(StreamError::Trap(format_err!(
+                "{} bytes were written at once; check-write allowed {WRITE_BYTES_MAX}",
+                bytes.len()
+            )));
+        }
+        match output {
+            Output::Print(print) => self.print(print, bytes),
+            Output::HttpBody(body) => self.http_body_write(body, bytes.len()).map_err(StreamError::Trap)?,
+        }
+        Ok(())
+    }
+
+    fn write_zeroes_stream(&mut self, stream: &Resource<DynOutputStream>, length: u64) -> StreamResult<()> {
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(WRITE_BYTES_MAX + 1);
+        self.write_stream(stream, &vec![0; length])
+    }
+
+    fn check_stream(&mut self, stream: &Resource<DynOutputStream>) -> StreamResult<()> {
+        self.objects.output(stream.rep()).map(drop).map_err(StreamError::Trap)
+    }
+}
+
+impl streams::HostInputStream for WorkerState {
+    fn read(&mut self, stream: Resource<DynInputStream>, _: u64) -> StreamResult<Vec<u8>> {
+        self.read_stream(&stream)
+    }
+
+    async fn blocking_read(&mut self, stream: Resource<DynInputStream>, _: u64) -> StreamResult<Vec<u8>> {
+        self.read_stream(&stream)
+    }
+
+    fn skip(&mut self, stream: Resource<DynInputStream>, _: u64) -> StreamResult<u64> {
+        self.read_stream(&stream).map(|bytes| bytes.len() as u64)
+    }
+
+    async fn blocking_skip(&mut self, stream: Resource<DynInputStream>, _: u64) -> StreamResult<u64> {
+        self.read_stream(&stream).map(|bytes| bytes.len() as u64)
+    }
+
+    fn subscribe(&mut self, stream: Resource<DynInputStream>) -> Result<Resource<DynPollable>> {
+        self.objects.insert_child(Object::Pollable(Pollable::Ready), stream.rep())
+    }
+
+    async fn drop(&mut self, stream: Resource<DynInputStream>) -> Result<()> {
+        self.objects.remove(stream.rep()).map(drop)
+    }
+}
+
+impl streams::HostOutputStream for WorkerState {
+    fn check_write(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<u64> {
+        self.check_stream(&stream)?;
+        Ok(WRITE_BYTES_MAX as u64)
+    }
+
+    fn write(&mut self, stream: Resource<DynOutputStream>, bytes: Vec<u8>) -> StreamResult<()> {
+        self.write_stream(&stream, &bytes)
+    }
+
+    async fn blocking_write_and_flush(
+        &mut self,
+        stream: Resource<DynOutputStream>,
+        bytes: Vec<u8>,
+    ) -> StreamResult<()> {
+        self.write_stream(&stream, &bytes)
+    }
+
+    fn flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
+        self.check_stream(&stream)
+    }
+
+    async fn blocking_flush(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<()> {
+        self.check_stream(&stream)
+    }
+
+    fn subscribe(&mut self, stream: Resource<DynOutputStream>) -> Result<Resource<DynPollable>> {
+        self.objects.insert_child(Object::Pollable(Pollable::Ready), stream.rep())
+    }
+
+    fn write_zeroes(&mut self, stream: Resource<DynOutputStream>, length: u64) -> StreamResult<()> {
+        self.write_zeroes_stream(&stream, length)
+    }
+
+    async fn blocking_write_zeroes_and_flush(
+        &mut self,
+        stream: Resource<DynOutputStream>,
+        length: u64,
+    ) -> StreamResult<()> {
+        self.write_zeroes_stream(&stream, length)
+    }
+
+    fn splice(
+        &mut self,
+        stream: Resource<DynOutputStream>,
+        source: Resource<DynInputStream>,
+        _: u64,
+    ) -> StreamResult<u64> {
+        let bytes = self.read_stream(&source)?;
+        self.write_stream(&stream, &bytes)?;
+        Ok(bytes.len() as u64)
+    }
+
+    async fn blocking_splice(
+        &mut self,
+        stream: Resource<DynOutputStream>,
+        source: Resource<DynInputStream>,
+        length: u64,
+    ) -> StreamResult<u64> {
+        self.splice(stream, source, length)
+    }
+
+    async fn drop(&mut self, stream: Resource<DynOutputStream>) -> Result<()> {
+        self.objects.remove(stream.rep()).map(drop)
+    }
+}

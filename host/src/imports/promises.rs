@@ -1,0 +1,248 @@
+//! The durable calls on promises, which all interfaces with promises share.
+//!
+//! A promise is found by its id alone: worker and oplog index. Whoever knows it may wait for it and complete it.
+
+use crate::durable::{Done, Durable, Effect, Failure, Live};
+use crate::objects::{Object, Pollable};
+use crate::state::WorkerState;
+use golem_model::limits::PROMISE_DATA_BYTES_MAX;
+use golem_model::oplog::wire::{DecodeError, put_bytes, put_varint};
+use golem_model::oplog::{Call, HostFunction};
+use golem_model::promise::{Completion, PromiseState};
+use golem_model::{OplogIndex, PromiseId};
+use wasmtime::Result;
+use wasmtime::component::Resource;
+use wasmtime_wasi_io::poll::DynPollable;
+
+/// The bytes of a promise's id in a request: template (16 bytes), name with its length, index.
+pub(super) fn put_promise(out: &mut Vec<u8>, promise: &PromiseId) {
+    out.extend_from_slice(promise.worker.template.0.as_bytes());
+    put_bytes(out, promise.worker.name.as_str().as_bytes());
+    put_varint(out, promise.index.0);
+}
+
+fn request(promise: &PromiseId) -> Vec<u8> {
+    let mut out = Vec::with_capacity(40);
+    put_promise(&mut out, promise);
+    out
+}
+
+/// The trap of a call on a promise that is not there.
+pub(super) fn not_found(promise: &impl std::fmt::Display) -> Failure {
+    Failure::Trap(format!("Promise not found: {promise}"))
+}
+
+/// Makes a promise. Its index is that of the entry, so there is nothing to answer.
+struct Create {
+    /// The largest index that the interface can give, and what to do beyond it.
+    limit: Option<(u64, &'static str)>,
+}
+
+impl Durable for Create {
+    const FUNCTION: HostFunction = HostFunction::PromiseCreate;
+    const EFFECT: Effect = Effect::Publishes;
+    type Answer = OplogIndex;
+
+    fn request(&self) -> Vec<u8> {
+        Vec::new()
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
+        let index = live.next_index();
+        if let Some((limit, instead)) = self.limit
+            && index.0 > limit
+        {
+            return Err(Failure::Trap(format!(
+                "cannot create a promise at oplog index {index}: {call} can give none beyond {limit}; {instead}"
+            )));
+        }
+        Ok(Done::Answered(Vec::new()))
+    }
+
+    fn answer(&self, index: OplogIndex, _: &[u8]) -> Result<OplogIndex, DecodeError> {
+        Ok(index)
+    }
+}
+
+/// Waits for a promise. The answer is its bytes.
+struct Await {
+    promise: PromiseId,
+}
+
+impl Durable for Await {
+    const FUNCTION: HostFunction = HostFunction::PromiseAwait;
+    const EFFECT: Effect = Effect::Learns;
+    type Answer = Vec<u8>;
+
+    fn request(&self) -> Vec<u8> {
+        request(&self.promise)
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+        loop {
+            match live.promise(&self.promise).await? {
+                PromiseState::Completed(data) => return Ok(Done::Answered(data.to_vec())),
+                PromiseState::Unknown => return Err(not_found(&self.promise)),
+                PromiseState::Pending => live.wait(None, vec![self.promise.clone()]).await?,
+            }
+        }
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Vec<u8>, DecodeError> {
+        Ok(response.to_vec())
+    }
+}
+
+/// Completes a promise. The answer is one byte, which the store writes: 1 if this call did, 0 if an earlier one
+/// had, 2 if there is no such promise.
+struct Complete {
+    promise: PromiseId,
+    data: Vec<u8>,
+}
+
+impl Durable for Complete {
+    const FUNCTION: HostFunction = HostFunction::PromiseComplete;
+    const EFFECT: Effect = Effect::Changes;
+    type Answer = Completion;
+
+    fn request(&self) -> Vec<u8> {
+        let mut out = request(&self.promise);
+        put_bytes(&mut out, &self.data);
+        out
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
+        let (index, completion) =
+            live.complete_promise(call.clone(), &self.promise, self.data.clone()).await?;
+        let answer = match completion {
+            Completion::AlreadyCompleted => 0,
+            Completion::Completed => 1,
+            Completion::Unknown => 2,
+        };
+        Ok(Done::Recorded(index, vec![answer]))
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Completion, DecodeError> {
+        match response {
+            [0] => Ok(Completion::AlreadyCompleted),
+            [1] => Ok(Completion::Completed),
+            [2] => Ok(Completion::Unknown),
+            _ => Err(DecodeError::Invalid("the outcome of a completion")),
+        }
+    }
+}
+
+/// Deletes a promise. The answer is one byte, which the store writes: 1 if it was there, 2 if not.
+struct Delete {
+    promise: PromiseId,
+}
+
+impl Durable for Delete {
+    const FUNCTION: HostFunction = HostFunction::PromiseDelete;
+    const EFFECT: Effect = Effect::Changes;
+    type Answer = bool;
+
+    fn request(&self) -> Vec<u8> {
+        request(&self.promise)
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
+        let (index, existed) = live.delete_promise(call.clone(), &self.promise).await?;
+        Ok(Done::Recorded(index, vec![if existed { 1 } else { 2 }]))
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<bool, DecodeError> {
+        match response {
+            [1] => Ok(true),
+            [2] => Ok(false),
+            _ => Err(DecodeError::Invalid("the outcome of a deletion")),
+        }
+    }
+}
+
+/// Looks at a promise. The answer is 0 if it is pending, or 1 and its bytes; 2 if there is no such promise.
+struct Get {
+    promise: PromiseId,
+}
+
+impl Durable for Get {
+    const FUNCTION: HostFunction = HostFunction::PromiseGet;
+    const EFFECT: Effect = Effect::Learns;
+    type Answer = PromiseState;
+
+    fn request(&self) -> Vec<u8> {
+        request(&self.promise)
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+        Ok(Done::Answered(match live.promise(&self.promise).await? {
+            PromiseState::Pending => vec![0],
+            PromiseState::Completed(data) => {
+                let mut out = Vec::with_capacity(1 + data.len());
+                out.push(1);
+                out.extend_from_slice(&data);
+                out
+            }
+            PromiseState::Unknown => vec![2],
+        }))
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<PromiseState, DecodeError> {
+        match response {
+            [0] => Ok(PromiseState::Pending),
+            [1, data @ ..] => Ok(PromiseState::Completed(data.into())),
+            [2] => Ok(PromiseState::Unknown),
+            _ => Err(DecodeError::Invalid("the state of a promise")),
+        }
+    }
+}
+
+impl WorkerState {
+    /// Makes a promise whose index is not beyond `limit`.
+    pub(super) async fn promise_create(&mut self, limit: Option<(u64, &'static str)>) -> Result<PromiseId> {
+        let index = self.durable(Create { limit }).await?;
+        Ok(PromiseId { worker: self.init.id.clone(), index })
+    }
+
+    /// The bytes of a promise, once it is completed.
+    pub(super) async fn promise_await(&mut self, promise: PromiseId) -> Result<Vec<u8>> {
+        self.durable(Await { promise }).await
+    }
+
+    /// Completes a promise and says whether this call did.
+    pub(super) async fn promise_complete(&mut self, promise: PromiseId, data: Vec<u8>) -> Result<bool> {
+        if data.len() > PROMISE_DATA_BYTES_MAX {
+            return Err(self.raise(Failure::Trap(format!(
+                "cannot complete promise {promise} with {} bytes; at most {PROMISE_DATA_BYTES_MAX} are possible",
+                data.len()
+            ))));
+        }
+        let missing = not_found(&promise);
+        match self.durable(Complete { promise, data }).await? {
+            Completion::Completed => Ok(true),
+            Completion::AlreadyCompleted => Ok(false),
+            Completion::Unknown => Err(self.raise(missing)),
+        }
+    }
+
+    /// Deletes a promise, if it is there.
+    pub(super) async fn promise_delete(&mut self, promise: PromiseId) -> Result<()> {
+        self.durable(Delete { promise }).await.map(drop)
+    }
+
+    /// The bytes of a promise, if it is completed.
+    pub(super) async fn promise_get(&mut self, promise: PromiseId) -> Result<Option<Vec<u8>>> {
+        let missing = not_found(&promise);
+        match self.durable(Get { promise }).await? {
+            PromiseState::Pending => Ok(None),
+            PromiseState::Completed(data) => Ok(Some(data.to_vec())),
+            PromiseState::Unknown => Err(self.raise(missing)),
+        }
+    }
+
+    /// A pollable that is ready once the promise, which must exist, is no longer pending.
+    pub(super) async fn promise_subscribe(&mut self, promise: PromiseId) -> Result<Resource<DynPollable>> {
+        self.promise_get(promise.clone()).await?;
+        self.objects.insert(Object::Pollable(Pollable::Promise(promise)))
+    }
+}

@@ -1,0 +1,100 @@
+//! `wasi:random`: streams that are a function of the worker's seed and the number of the invocation, so that
+//! replay draws the same without an entry.
+
+use crate::limits::RANDOM_BYTES_MAX;
+use crate::state::WorkerState;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{RngCore, SeedableRng};
+use wasmtime::{Result, bail};
+use wasmtime_wasi::p2::bindings::random::{insecure, insecure_seed, random};
+
+/// The random streams of one invocation.
+///
+/// Each invocation has its own, so that what one draws does not depend on how often an earlier one was rolled
+/// back.
+#[derive(Debug)]
+pub(crate) struct Random {
+    seed: [u8; 32],
+    invocation: u64,
+    /// Made when first drawn from: most invocations draw nothing.
+    secure: Option<ChaCha20Rng>,
+    insecure: Option<ChaCha20Rng>,
+}
+
+/// Which stream. A guest may publish what it draws from the insecure one; that must not give away the other.
+#[derive(Debug, Clone, Copy)]
+enum Domain {
+    Secure = 1,
+    Insecure = 2,
+    InsecureSeed = 3,
+    Keys = 4,
+}
+
+impl Random {
+    /// The streams of the invocation with this number.
+    pub(crate) fn new(seed: &[u8; 32], invocation: u64) -> Self {
+        Self { seed: *seed, invocation, secure: None, insecure: None }
+    }
+
+    fn derive(&self, domain: Domain, number: u64) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.seed);
+        hasher.update(&[domain as u8]);
+        hasher.update(&self.invocation.to_le_bytes());
+        hasher.update(&number.to_le_bytes());
+        *hasher.finalize().as_bytes()
+    }
+
+    fn secure(&mut self) -> &mut ChaCha20Rng {
+        let seed = self.secure.is_none().then(|| self.derive(Domain::Secure, 0)).unwrap_or_default();
+        self.secure.get_or_insert_with(|| ChaCha20Rng::from_seed(seed))
+    }
+
+    fn insecure(&mut self) -> &mut ChaCha20Rng {
+        let seed = self.insecure.is_none().then(|| self.derive(Domain::Insecure, 0)).unwrap_or_default();
+        self.insecure.get_or_insert_with(|| ChaCha20Rng::from_seed(seed))
+    }
+
+    /// 16 bytes for the idempotency key with this number.
+    pub(crate) fn key(&self, number: u64) -> [u8; 16] {
+        let bytes = self.derive(Domain::Keys, number);
+        *bytes.first_chunk().expect("32 bytes have 16 first ones")
+    }
+}
+
+fn fill(rng: &mut ChaCha20Rng, length: u64) -> Result<Vec<u8>> {
+    if length > RANDOM_BYTES_MAX {
+        bail!("{length} random bytes were asked for in one call; at most {RANDOM_BYTES_MAX} are given");
+    }
+    let mut bytes = vec![0; usize::try_from(length)?];
+    rng.fill_bytes(&mut bytes);
+    Ok(bytes)
+}
+
+impl random::Host for WorkerState {
+    fn get_random_bytes(&mut self, length: u64) -> Result<Vec<u8>> {
+        fill(self.random.secure(), length)
+    }
+
+    fn get_random_u64(&mut self) -> Result<u64> {
+        Ok(self.random.secure().next_u64())
+    }
+}
+
+impl insecure::Host for WorkerState {
+    fn get_insecure_random_bytes(&mut self, length: u64) -> Result<Vec<u8>> {
+        fill(self.random.insecure(), length)
+    }
+
+    fn get_insecure_random_u64(&mut self) -> Result<u64> {
+        Ok(self.random.insecure().next_u64())
+    }
+}
+
+impl insecure_seed::Host for WorkerState {
+    fn insecure_seed(&mut self) -> Result<(u64, u64)> {
+        let bytes = self.random.derive(Domain::InsecureSeed, 0);
+        let (low, rest) = bytes.split_first_chunk().expect("32 bytes have 8 first ones");
+        let high = rest.first_chunk().expect("24 bytes have 8 first ones");
+        Ok((u64::from_le_bytes(*low), u64::from_le_bytes(*high)))
+    }
+}

@@ -1,0 +1,177 @@
+//! Standard input, output and error, and the terminals, of which there are none.
+//!
+//! What a guest prints goes to the log while it is live; in a replay it was printed before. A crash may repeat
+//! what was printed after the last entry that survived.
+
+use crate::objects::{Input, Object, Output, Print};
+use crate::ports::{LogEvent, LogSink};
+use crate::state::WorkerState;
+use std::sync::Arc;
+use wasmtime::Result;
+use wasmtime::component::Resource;
+use wasmtime_wasi::p2::bindings::cli::{
+    stderr, stdin, stdout, terminal_input, terminal_output, terminal_stderr, terminal_stdin, terminal_stdout,
+};
+use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
+
+/// Bytes of standard error that are kept to be shown with a trap: a panic message and some context.
+const STDERR_TAIL_BYTES: usize = 2_048;
+
+/// What a worker prints.
+pub(crate) struct Stdio {
+    log: Arc<dyn LogSink>,
+    stdout: Text,
+    stderr: Text,
+    stderr_tail: String,
+}
+
+impl Stdio {
+    pub(crate) fn new(log: Arc<dyn LogSink>) -> Self {
+        Self { log, stdout: Text::default(), stderr: Text::default(), stderr_tail: String::new() }
+    }
+
+    /// Forgets what earlier invocations printed.
+    pub(crate) fn begin(&mut self) {
+        self.stderr_tail.clear();
+    }
+
+    /// The end of what the invocation has printed to standard error.
+    pub(crate) fn stderr_tail(&self) -> &str {
+        &self.stderr_tail
+    }
+
+    fn write(&mut self, output: Print, bytes: &[u8], live: bool) {
+        let text = match output {
+            Print::Stdout => self.stdout.push(bytes),
+            Print::Stderr => self.stderr.push(bytes),
+        };
+        if text.is_empty() {
+            return;
+        }
+        if output == Print::Stderr {
+            self.stderr_tail.push_str(&text);
+            let cut = self.stderr_tail.len().saturating_sub(STDERR_TAIL_BYTES);
+            self.stderr_tail.drain(..self.stderr_tail.ceil_char_boundary(cut));
+        }
+        if live {
+            let text = Arc::from(text);
+            self.log.emit(match output {
+                Print::Stdout => LogEvent::Stdout(text),
+                Print::Stderr => LogEvent::Stderr(text),
+            });
+        }
+    }
+}
+
+impl std::fmt::Debug for Stdio {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Stdio").field("stdout", &self.stdout).field("stderr", &self.stderr).finish_non_exhaustive()
+    }
+}
+
+/// A stream of bytes that is read as text: keeps a character that a write has cut.
+#[derive(Debug, Default)]
+struct Text {
+    cut: Vec<u8>,
+}
+
+impl Text {
+    /// All text that is whole now. Bytes that are no UTF-8 become replacement characters.
+    fn push(&mut self, bytes: &[u8]) -> String {
+        self.cut.extend_from_slice(bytes);
+        let mut text = String::with_capacity(self.cut.len());
+        let mut rest = 0;
+        for chunk in self.cut.utf8_chunks() {
+            text.push_str(chunk.valid());
+            let invalid = chunk.invalid();
+            let end = rest + chunk.valid().len() + invalid.len();
+            // An incomplete character at the very end may be completed by the next write.
+            if end == self.cut.len() && std::str::from_utf8(invalid).is_err_and(|e| e.error_len().is_none()) {
+                rest = end - invalid.len();
+                break;
+            }
+            if !invalid.is_empty() {
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+            rest = end;
+        }
+        self.cut.drain(..rest);
+        text
+    }
+}
+
+impl WorkerState {
+    /// Prints `bytes`.
+    pub(crate) fn print(&mut self, output: Print, bytes: &[u8]) {
+        let live = self.journal.live().is_some();
+        self.stdio.write(output, bytes, live);
+    }
+}
+
+impl stdin::Host for WorkerState {
+    fn get_stdin(&mut self) -> Result<Resource<DynInputStream>> {
+        self.objects.insert(Object::Input(Input::Stdin))
+    }
+}
+
+impl stdout::Host for WorkerState {
+    fn get_stdout(&mut self) -> Result<Resource<DynOutputStream>> {
+        self.objects.insert(Object::Output(Output::Print(Print::Stdout)))
+    }
+}
+
+impl stderr::Host for WorkerState {
+    fn get_stderr(&mut self) -> Result<Resource<DynOutputStream>> {
+        self.objects.insert(Object::Output(Output::Print(Print::Stderr)))
+    }
+}
+
+impl terminal_input::Host for WorkerState {}
+
+impl terminal_input::HostTerminalInput for WorkerState {
+    fn drop(&mut self, terminal: Resource<terminal_input::TerminalInput>) -> Result<()> {
+        self.objects.remove(terminal.rep()).map(drop)
+    }
+}
+
+impl terminal_output::Host for WorkerState {}
+
+impl terminal_output::HostTerminalOutput for WorkerState {
+    fn drop(&mut self, terminal: Resource<terminal_output::TerminalOutput>) -> Result<()> {
+        self.objects.remove(terminal.rep()).map(drop)
+    }
+}
+
+impl terminal_stdin::Host for WorkerState {
+    fn get_terminal_stdin(&mut self) -> Result<Option<Resource<terminal_input::TerminalInput>>> {
+        Ok(None)
+    }
+}
+
+impl terminal_stdout::Host for WorkerState {
+    fn get_terminal_stdout(&mut self) -> Result<Option<Resource<terminal_output::TerminalOutput>>> {
+        Ok(None)
+    }
+}
+
+impl terminal_stderr::Host for WorkerState {
+    fn get_terminal_stderr(&mut self) -> Result<Option<Resource<terminal_output::TerminalOutput>>> {
+        Ok(None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn characters_cut_by_writes_are_joined() {
+        let mut text = Text::default();
+        assert_eq!(text.push(b"gr\xc3"), "gr");
+        assert_eq!(text.push(b"\xbc\xc3\x9f"), "üß");
+        assert_eq!(text.push(b"\xff!"), "\u{fffd}!");
+        assert_eq!(text.push(b"\xf0\x9f"), "");
+        assert_eq!(text.push(b"x"), "\u{fffd}x");
+        assert!(text.cut.is_empty());
+    }
+}

@@ -1,0 +1,74 @@
+//! How much a worker may use. The answers come from constants only, so that a replay gets the same ones.
+//!
+//! Invariant: a shortage of the host never becomes an answer to the guest. It ends the instance, which is made
+//! again later and then gets the memory that it was granted.
+
+use wasmtime::{Result, bail, format_err};
+
+/// Elements of one table. wasmtime reserves address space for them in each slot of the pool; the largest guests
+/// we know (Python) need about 20,000.
+pub(crate) const TABLE_ELEMENTS_MAX: usize = 65_536;
+
+/// Bytes that one call may make the host hold on the guest's behalf while it lifts parameters or results;
+/// more traps. Large enough for a `list<u8>` of a few megabytes, of which each byte is a value of forty.
+pub(crate) const LIFTED_BYTES_MAX: usize = 256 << 20;
+
+/// Random bytes that one call may ask for; more traps.
+pub(crate) const RANDOM_BYTES_MAX: u64 = 16 << 20;
+
+/// Answers wasmtime's questions about memory for one worker.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    memory_bytes_max: usize,
+    /// All its linear memories together.
+    memory_bytes: usize,
+    /// Whether the growth in progress was granted: then a failure is the host's.
+    granted: bool,
+    shortage: Option<String>,
+}
+
+impl Limits {
+    pub(crate) fn new(memory_bytes_max: usize) -> Self {
+        Self { memory_bytes_max, memory_bytes: 0, granted: false, shortage: None }
+    }
+
+    /// Why the host could not give what was granted.
+    pub(crate) fn take_shortage(&mut self) -> Option<String> {
+        self.shortage.take()
+    }
+}
+
+impl wasmtime::ResourceLimiter for Limits {
+    fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+        let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
+        self.granted = total <= self.memory_bytes_max && maximum.is_none_or(|maximum| desired <= maximum);
+        if self.granted {
+            self.memory_bytes = total;
+        }
+        Ok(self.granted)
+    }
+
+    fn memory_grow_failed(&mut self, error: wasmtime::Error) -> Result<()> {
+        // Also called for what no memory of the guest's type could grow to; that is an answer.
+        if !std::mem::take(&mut self.granted) {
+            return Ok(());
+        }
+        let reason = format!("the host has no memory for a worker: {error:#}");
+        self.shortage = Some(reason.clone());
+        Err(format_err!("{reason}"))
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
+        self.granted = desired <= TABLE_ELEMENTS_MAX && maximum.is_none_or(|maximum| desired <= maximum);
+        Ok(self.granted)
+    }
+
+    fn table_grow_failed(&mut self, error: wasmtime::Error) -> Result<()> {
+        if !std::mem::take(&mut self.granted) {
+            return Ok(());
+        }
+        let reason = format!("the host has no room for a worker's table: {error:#}");
+        self.shortage = Some(reason.clone());
+        bail!("{reason}")
+    }
+}

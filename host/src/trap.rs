@@ -1,0 +1,75 @@
+//! From wasmtime's errors to why a worker stopped.
+
+use crate::Stop;
+use crate::ports::PortError;
+use crate::state::WorkerState;
+use std::fmt::Write as _;
+use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
+
+/// Why the guest, whose call gave `error`, stopped. What it had recorded is handed to the store where the
+/// worker will go on from it.
+pub(crate) fn stop(state: &mut WorkerState, error: &wasmtime::Error) -> Stop {
+    let stop = reason(state, error);
+    match &stop {
+        Stop::Exited { .. } | Stop::Trapped { .. } | Stop::Interrupted => match state.journal.flush() {
+            Ok(()) => stop,
+            Err(failed) => failed,
+        },
+        // A parked worker was handed over when it parked; a divergence happens before anything is recorded;
+        // and what came before our own trouble is done again by the next activation.
+        Stop::Parked(_) | Stop::Diverged { .. } | Stop::Port(_) => stop,
+    }
+}
+
+fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> Stop {
+    let stop = match state.take_stop() {
+        Some(stop) => stop,
+        None => match shortage(state, error) {
+            Some(reason) => Stop::Port(PortError::Unavailable { reason: reason.into() }),
+            None => Stop::Trapped {
+                details: details(error, state.stdio.stderr_tail()),
+                // How deep a stack may be depends on compiler and machine, so the end was not the guest's
+                // alone; but here it would be the same again.
+                retry: error.downcast_ref::<Trap>() != Some(&Trap::StackOverflow),
+            },
+        },
+    };
+    // Whoever leaves by themselves leaves where they left before.
+    let left = match &stop {
+        Stop::Exited { code } => format!("the program's exit with code {code}"),
+        Stop::Trapped { details, .. } => format!("a trap: {details}"),
+        Stop::Parked(_) | Stop::Interrupted | Stop::Diverged { .. } | Stop::Port(_) => return stop,
+    };
+    state.journal.replay().left(left).unwrap_or(stop)
+}
+
+/// What the host lacked, if that is why the guest stopped.
+fn shortage(state: &mut WorkerState, error: &wasmtime::Error) -> Option<String> {
+    state.limits.take_shortage().or_else(|| {
+        error.downcast_ref::<PoolConcurrencyLimitError>().map(|full| {
+            format!("all places for workers in memory are taken ({full}); allow more, or wait until some are free")
+        })
+    })
+}
+
+/// The trap, the guest's stack and what it printed last, as users read them.
+fn details(error: &wasmtime::Error, stderr_tail: &str) -> String {
+    let backtrace = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        let cause = cause.strip_suffix(backtrace.trim_end()).unwrap_or(&cause).trim_end();
+        // The backtrace is shown last, not as the first cause.
+        if cause.is_empty() || cause.starts_with("error while executing at") {
+            continue;
+        }
+        let separator = if text.is_empty() { "" } else { ": " };
+        write!(text, "{separator}{cause}").expect("strings take everything");
+    }
+    if !backtrace.is_empty() {
+        write!(text, "\nwasm stack:\n{}", backtrace.trim_end()).expect("strings take everything");
+    }
+    if !stderr_tail.is_empty() {
+        write!(text, "\nstandard error:\n{}", stderr_tail.trim_end()).expect("strings take everything");
+    }
+    text
+}

@@ -1,0 +1,248 @@
+//! wasmtime's types and values to and from the model's.
+
+use golem_model::{Type, Value};
+use wasmtime::component::types::Type as Ty;
+use wasmtime::component::Val;
+
+/// A value that is not of its type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("expected {expected}, found {found}")]
+pub(crate) struct Mismatch {
+    expected: String,
+    found: String,
+}
+
+fn mismatch(expected: &Type, found: &impl std::fmt::Debug) -> Mismatch {
+    Mismatch { expected: expected.to_string(), found: format!("{found:?}").chars().take(100).collect() }
+}
+
+/// The model's type for wasmtime's.
+pub(crate) fn model_type(ty: &Ty) -> Type {
+    let boxed = |ty: Ty| Box::new(model_type(&ty));
+    match ty {
+        Ty::Bool => Type::Bool,
+        Ty::S8 => Type::S8,
+        Ty::U8 => Type::U8,
+        Ty::S16 => Type::S16,
+        Ty::U16 => Type::U16,
+        Ty::S32 => Type::S32,
+        Ty::U32 => Type::U32,
+        Ty::S64 => Type::S64,
+        Ty::U64 => Type::U64,
+        Ty::Float32 => Type::F32,
+        Ty::Float64 => Type::F64,
+        Ty::Char => Type::Char,
+        Ty::String => Type::String,
+        Ty::List(list) => Type::List(boxed(list.ty())),
+        Ty::Record(record) => {
+            Type::Record(record.fields().map(|field| (field.name.to_owned(), model_type(&field.ty))).collect())
+        }
+        Ty::Tuple(tuple) => Type::Tuple(tuple.types().map(|ty| model_type(&ty)).collect()),
+        Ty::Variant(variant) => Type::Variant(
+            variant.cases().map(|case| (case.name.to_owned(), case.ty.map(|ty| model_type(&ty)))).collect(),
+        ),
+        Ty::Enum(cases) => Type::Enum(cases.names().map(str::to_owned).collect()),
+        Ty::Option(option) => Type::Option(boxed(option.ty())),
+        Ty::Result(result) => Type::Result { ok: result.ok().map(boxed), err: result.err().map(boxed) },
+        Ty::Flags(flags) => Type::Flags(flags.names().map(str::to_owned).collect()),
+        Ty::Own(_) => Type::Handle("own resource".to_owned()),
+        Ty::Borrow(_) => Type::Handle("borrowed resource".to_owned()),
+        // Behind component-model features that the engine has off, so no component has them.
+        Ty::Map(_) | Ty::FixedLengthList(_) | Ty::Future(_) | Ty::Stream(_) | Ty::ErrorContext => {
+            Type::Handle("unsupported type".to_owned())
+        }
+    }
+}
+
+/// The first handle in `ty`, which makes a function impossible to invoke from outside.
+pub(crate) fn handle_in(ty: &Type) -> Option<&str> {
+    match ty {
+        Type::Handle(name) => Some(name),
+        Type::List(inner) | Type::Option(inner) => handle_in(inner),
+        Type::Result { ok, err } => {
+            ok.as_deref().and_then(handle_in).or_else(|| err.as_deref().and_then(handle_in))
+        }
+        Type::Tuple(types) => types.iter().find_map(handle_in),
+        Type::Record(fields) => fields.iter().find_map(|(_, ty)| handle_in(ty)),
+        Type::Variant(cases) => cases.iter().find_map(|(_, ty)| ty.as_ref().and_then(handle_in)),
+        Type::Bool
+        | Type::S8
+        | Type::U8
+        | Type::S16
+        | Type::U16
+        | Type::S32
+        | Type::U32
+        | Type::S64
+        | Type::U64
+        | Type::F32
+        | Type::F64
+        | Type::Char
+        | Type::String
+        | Type::Enum(_)
+        | Type::Flags(_) => None,
+    }
+}
+
+/// wasmtime's value for `value`, which is of type `ty`.
+pub(crate) fn to_val(value: &Value, ty: &Type) -> Result<Val, Mismatch> {
+    let error = || mismatch(ty, value);
+    let side = |value: &Option<Box<Value>>, ty: &Option<Box<Type>>| match (value, ty) {
+        (Some(value), Some(ty)) => Ok(Some(Box::new(to_val(value, ty)?))),
+        (None, None) => Ok(None),
+        _ => Err(error()),
+    };
+    Ok(match (value, ty) {
+        (Value::Bool(v), Type::Bool) => Val::Bool(*v),
+        (Value::S8(v), Type::S8) => Val::S8(*v),
+        (Value::U8(v), Type::U8) => Val::U8(*v),
+        (Value::S16(v), Type::S16) => Val::S16(*v),
+        (Value::U16(v), Type::U16) => Val::U16(*v),
+        (Value::S32(v), Type::S32) => Val::S32(*v),
+        (Value::U32(v), Type::U32) => Val::U32(*v),
+        (Value::S64(v), Type::S64) => Val::S64(*v),
+        (Value::U64(v), Type::U64) => Val::U64(*v),
+        (Value::F32(v), Type::F32) => Val::Float32(*v),
+        (Value::F64(v), Type::F64) => Val::Float64(*v),
+        (Value::Char(v), Type::Char) => Val::Char(*v),
+        (Value::String(v), Type::String) => Val::String(v.clone()),
+        (Value::Bytes(bytes), Type::List(inner)) if **inner == Type::U8 => {
+            Val::List(bytes.iter().copied().map(Val::U8).collect())
+        }
+        (Value::List(items), Type::List(inner)) => {
+            Val::List(items.iter().map(|item| to_val(item, inner)).collect::<Result<_, _>>()?)
+        }
+        (Value::Option(None), Type::Option(_)) => Val::Option(None),
+        (Value::Option(Some(v)), Type::Option(inner)) => Val::Option(Some(Box::new(to_val(v, inner)?))),
+        (Value::Result(Ok(v)), Type::Result { ok, .. }) => Val::Result(Ok(side(v, ok)?)),
+        (Value::Result(Err(v)), Type::Result { err, .. }) => Val::Result(Err(side(v, err)?)),
+        (Value::Tuple(items), Type::Tuple(types)) if items.len() == types.len() => Val::Tuple(
+            items.iter().zip(types).map(|(item, ty)| to_val(item, ty)).collect::<Result<_, _>>()?,
+        ),
+        (Value::Record(items), Type::Record(fields)) if items.len() == fields.len() => Val::Record(
+            items
+                .iter()
+                .zip(fields)
+                .map(|(item, (name, ty))| Ok((name.clone(), to_val(item, ty)?)))
+                .collect::<Result<_, _>>()?,
+        ),
+        (Value::Variant(case, payload), Type::Variant(cases)) => {
+            let (name, ty) = cases.get(*case as usize).ok_or_else(error)?;
+            let payload = match (payload, ty) {
+                (Some(payload), Some(ty)) => Some(Box::new(to_val(payload, ty)?)),
+                (None, None) => None,
+                _ => return Err(error()),
+            };
+            Val::Variant(name.clone(), payload)
+        }
+        (Value::Enum(case), Type::Enum(names)) => {
+            Val::Enum(names.get(*case as usize).ok_or_else(error)?.clone())
+        }
+        (Value::Flags(set), Type::Flags(names)) => Val::Flags(
+            set.iter()
+                .map(|flag| names.get(*flag as usize).cloned().ok_or_else(error))
+                .collect::<Result<_, _>>()?,
+        ),
+        _ => return Err(error()),
+    })
+}
+
+/// The model's value for wasmtime's, which is of type `ty`.
+pub(crate) fn from_val(val: Val, ty: &Type) -> Result<Value, Mismatch> {
+    let side = |val: Option<Box<Val>>, ty: &Option<Box<Type>>| match (val, ty) {
+        (Some(val), Some(ty)) => Ok(Some(Box::new(from_val(*val, ty)?))),
+        (None, None) => Ok(None),
+        (val, _) => Err(Mismatch { expected: "the other case's payload".to_owned(), found: format!("{val:?}") }),
+    };
+    Ok(match (val, ty) {
+        (Val::Bool(v), Type::Bool) => Value::Bool(v),
+        (Val::S8(v), Type::S8) => Value::S8(v),
+        (Val::U8(v), Type::U8) => Value::U8(v),
+        (Val::S16(v), Type::S16) => Value::S16(v),
+        (Val::U16(v), Type::U16) => Value::U16(v),
+        (Val::S32(v), Type::S32) => Value::S32(v),
+        (Val::U32(v), Type::U32) => Value::U32(v),
+        (Val::S64(v), Type::S64) => Value::S64(v),
+        (Val::U64(v), Type::U64) => Value::U64(v),
+        (Val::Float32(v), Type::F32) => Value::F32(v),
+        (Val::Float64(v), Type::F64) => Value::F64(v),
+        (Val::Char(v), Type::Char) => Value::Char(v),
+        (Val::String(v), Type::String) => Value::String(v),
+        (Val::List(items), Type::List(inner)) if **inner == Type::U8 => Value::Bytes(
+            items
+                .into_iter()
+                .map(|item| match item {
+                    Val::U8(byte) => Ok(byte),
+                    other => Err(mismatch(inner, &other)),
+                })
+                .collect::<Result<_, _>>()?,
+        ),
+        (Val::List(items), Type::List(inner)) => {
+            Value::List(items.into_iter().map(|item| from_val(item, inner)).collect::<Result<_, _>>()?)
+        }
+        (Val::Option(None), Type::Option(_)) => Value::Option(None),
+        (Val::Option(Some(v)), Type::Option(inner)) => Value::Option(Some(Box::new(from_val(*v, inner)?))),
+        (Val::Result(Ok(v)), Type::Result { ok, .. }) => Value::Result(Ok(side(v, ok)?)),
+        (Val::Result(Err(v)), Type::Result { err, .. }) => Value::Result(Err(side(v, err)?)),
+        (Val::Tuple(items), Type::Tuple(types)) if items.len() == types.len() => Value::Tuple(
+            items.into_iter().zip(types).map(|(item, ty)| from_val(item, ty)).collect::<Result<_, _>>()?,
+        ),
+        (Val::Record(items), Type::Record(fields)) if items.len() == fields.len() => Value::Record(
+            items
+                .into_iter()
+                .zip(fields)
+                .map(|((_, item), (_, ty))| from_val(item, ty))
+                .collect::<Result<_, _>>()?,
+        ),
+        (Val::Variant(name, payload), Type::Variant(cases)) => {
+            let Some(case) = cases.iter().position(|(case, _)| *case == name) else {
+                return Err(mismatch(ty, &name));
+            };
+            let payload = match (payload, &cases[case].1) {
+                (Some(payload), Some(ty)) => Some(Box::new(from_val(*payload, ty)?)),
+                (None, None) => None,
+                (payload, _) => return Err(mismatch(ty, &payload)),
+            };
+            Value::Variant(index(case), payload)
+        }
+        (Val::Enum(name), Type::Enum(names)) => Value::Enum(position(names, &name, ty)?),
+        (Val::Flags(set), Type::Flags(names)) => {
+            Value::Flags(set.iter().map(|flag| position(names, flag, ty)).collect::<Result<_, _>>()?)
+        }
+        (val, ty) => return Err(mismatch(ty, &val)),
+    })
+}
+
+fn position(names: &[String], name: &str, ty: &Type) -> Result<u32, Mismatch> {
+    names.iter().position(|known| known == name).map(index).ok_or_else(|| mismatch(ty, &name))
+}
+
+fn index(position: usize) -> u32 {
+    u32::try_from(position).expect("a component has fewer than 2^32 cases")
+}
+
+/// The bytes that `value` takes in the oplog, within a few.
+pub(crate) fn encoded_bytes(value: &Value) -> usize {
+    let sum = |items: &[Value]| items.iter().map(encoded_bytes).sum::<usize>();
+    match value {
+        Value::Bool(_) | Value::Option(None) | Value::Result(Ok(None) | Err(None)) => 1,
+        Value::S8(_)
+        | Value::U8(_)
+        | Value::S16(_)
+        | Value::U16(_)
+        | Value::S32(_)
+        | Value::U32(_)
+        | Value::F32(_)
+        | Value::Char(_)
+        | Value::Enum(_)
+        | Value::Variant(_, None) => 6,
+        Value::S64(_) | Value::U64(_) | Value::F64(_) => 11,
+        Value::String(text) => 6 + text.len(),
+        Value::Bytes(bytes) => 6 + bytes.len(),
+        Value::List(items) | Value::Tuple(items) | Value::Record(items) => 6 + sum(items),
+        Value::Option(Some(inner)) | Value::Result(Ok(Some(inner)) | Err(Some(inner))) => {
+            1 + encoded_bytes(inner)
+        }
+        Value::Variant(_, Some(inner)) => 6 + encoded_bytes(inner),
+        Value::Flags(set) => 6 + 5 * set.len(),
+    }
+}
