@@ -423,8 +423,17 @@ impl Core {
         Some(resident)
     }
 
-    /// Forgets a slot in which nothing is.
+    /// Forgets a slot in which nothing is that the log does not have.
     pub(crate) fn tidy_slot(state: &mut State, no: WorkerNo) {
+        let logged = state.ledger.head(no).is_some_and(|head| head.current.is_some());
+        if let Some(slot) = state.slots.get_mut(&no).filter(|slot| logged && !slot.task)
+            && let Some(current) = &mut slot.current
+        {
+            current.waiters.retain(|waiter| !waiter.is_closed());
+            if current.waiters.is_empty() {
+                slot.current = None;
+            }
+        }
         let empty = state.slots.get(&no).is_some_and(|slot| {
             !slot.task && slot.pending.is_empty() && slot.current.is_none() && slot.instance.is_none()
         });
@@ -434,7 +443,8 @@ impl Core {
     }
 
     /// A place among the residents: a free one, or that of the longest idle instance, or the next to become free.
-    pub(crate) async fn permit(self: &Arc<Self>) -> ResidentPermit {
+    /// `None` when the executor stops.
+    pub(crate) async fn permit(self: &Arc<Self>) -> Option<ResidentPermit> {
         let most = i64::try_from(self.settings.residents_max).unwrap_or(i64::MAX);
         loop {
             let left = self.resident_left.notified();
@@ -442,7 +452,7 @@ impl Core {
                 let mut state = self.lock();
                 if self.metrics.residents.load(Ordering::Relaxed) < most {
                     self.metrics.residents.fetch_add(1, Ordering::Relaxed);
-                    return ResidentPermit { core: Arc::downgrade(self) };
+                    return Some(ResidentPermit { core: Arc::downgrade(self) });
                 }
                 match state.idle.first().copied() {
                     Some((_, no)) => {
@@ -455,7 +465,10 @@ impl Core {
             };
             // Dropped outside the lock: an instance has memory to give back.
             if evicted.is_none() {
-                left.await;
+                tokio::select! {
+                    () = left => {}
+                    () = self.stop.cancelled() => return None,
+                }
             }
         }
     }

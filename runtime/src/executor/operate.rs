@@ -196,6 +196,7 @@ impl Executor {
             let arrival = Arrival::Interrupted { at: core.clock.now() };
             let answer = core.step(&mut state, Event::Arrive { worker: no, arrival });
             stop_guest(&state, no);
+            core.logs.ended(no);
             let waiters = state
                 .slots
                 .get_mut(&no)

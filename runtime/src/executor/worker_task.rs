@@ -255,7 +255,7 @@ async fn arrived(core: &Arc<Core>, arrival: Seq) -> Result<Invocation, ExecutorE
 /// Loads the worker into memory and replays its log.
 async fn load(core: &Arc<Core>, no: WorkerNo, generation: u64) -> Result<(Resident, Replayed), Done> {
     let discarded = || Done::Outcome(Outcome::Stopped(Stop::Port(PortError::Discarded)));
-    let permit = core.permit().await;
+    let Some(permit) = core.permit().await else { return Err(discarded()) };
     let control = Control::new();
     let (head, activation) = {
         let mut state = core.lock();
