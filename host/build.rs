@@ -18,7 +18,8 @@ const WASI_IO_CRATE: &str = "wasmtime-wasi-io";
 const EXPORTED: [&str; 1] = ["snapshot"];
 
 fn main() -> Result<()> {
-    let host = Path::new(env!("CARGO_MANIFEST_DIR"));
+    // Asked at run time: cargo may run a script that it compiled in another checkout.
+    let host = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
     let root = host.parent().context("host/ is a folder of the workspace")?;
     let wit = root.join("wit");
     println!("cargo::rerun-if-changed=build.rs");
@@ -56,9 +57,14 @@ fn main() -> Result<()> {
     let world = resolve.select_world(&[package], Some("imports"))?;
 
     let code = options().generate(&mut resolve, world).context("cannot generate bindings")?;
-    let out = std::env::var_os("OUT_DIR").context("cargo sets OUT_DIR")?;
-    let out = PathBuf::from(out).join("golem.rs");
+    let out = PathBuf::from(variable("OUT_DIR")?).join("golem.rs");
     std::fs::write(&out, code).with_context(|| format!("cannot write {}", out.display()))
+}
+
+/// A variable that cargo sets for build scripts.
+fn variable(name: &str) -> Result<String> {
+    let value = std::env::var_os(name).with_context(|| format!("cargo sets {name}"))?;
+    value.into_string().ok().with_context(|| format!("{name} is not UTF-8"))
 }
 
 /// The folders of `wit`, one for each package; `deps` is generated for editors and not ours.
@@ -93,8 +99,7 @@ fn parse(path: &str, text: &str) -> Result<UnresolvedPackageGroup> {
 
 /// The text of `wasi:io` that the locked version of its crate carries.
 fn wasi_io(root: &Path) -> Result<String> {
-    let target = std::env::var_os("TARGET").context("cargo sets TARGET")?;
-    let target = target.into_string().ok().context("TARGET is not UTF-8")?;
+    let target = variable("TARGET")?;
     let ask = |offline: bool| {
         let mut options = vec!["--locked".to_owned(), "--filter-platform".to_owned(), target.clone()];
         options.extend(offline.then(|| "--offline".to_owned()));
