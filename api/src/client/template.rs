@@ -1,0 +1,68 @@
+//! Templates.
+
+use super::{Client, ClientError};
+use crate::template::{Template, TemplateDownloadQuery, TemplateListQuery, TemplateQuery};
+use golem_model::{ProjectId, TemplateId};
+use reqwest::Method;
+use reqwest::header::CONTENT_TYPE;
+use reqwest::multipart::{Form, Part};
+
+const OCTETS: &str = "application/octet-stream";
+
+impl Client {
+    /// `POST /v1/templates`: uploads a component as version 0 of a new template.
+    pub async fn template_create(
+        &self,
+        project: Option<ProjectId>,
+        name: &str,
+        wasm: Vec<u8>,
+    ) -> Result<Template, ClientError> {
+        let query = TemplateQuery { project_id: project, component_name: name.to_owned() };
+        let query = serde_json::to_string(&query).map_err(ClientError::Decode)?;
+        let part = |part: Part, mime: &str| part.mime_str(mime).map_err(ClientError::Setup);
+        let form = Form::new()
+            .part("field0", part(Part::text(query), "application/json")?)
+            .part("template", part(Part::bytes(wasm).file_name("template.wasm"), OCTETS)?);
+        self.json(self.request(Method::POST, &["v1", "templates"]).multipart(form)).await
+    }
+
+    /// `PUT /v1/templates/{id}/upload`: uploads a component as the template's next version.
+    pub async fn template_update(
+        &self,
+        template: TemplateId,
+        wasm: Vec<u8>,
+    ) -> Result<Template, ClientError> {
+        let path = ["v1", "templates", &template.to_string(), "upload"];
+        self.json(self.request(Method::PUT, &path).header(CONTENT_TYPE, OCTETS).body(wasm)).await
+    }
+
+    /// `GET /v1/templates`: the templates of a project, all or those of one name, each in every version.
+    pub async fn template_list(
+        &self,
+        project: Option<ProjectId>,
+        name: Option<&str>,
+    ) -> Result<Vec<Template>, ClientError> {
+        let query = TemplateListQuery { project_id: project, template_name: name.map(str::to_owned) };
+        self.json(self.request(Method::GET, &["v1", "templates"]).query(&query)).await
+    }
+
+    /// `GET /v1/templates/{id}`: all versions of a template.
+    pub async fn template_get(&self, template: TemplateId) -> Result<Vec<Template>, ClientError> {
+        self.json(self.request(Method::GET, &["v1", "templates", &template.to_string()])).await
+    }
+
+    /// `GET /v1/templates/{id}/latest`: the number of the latest version.
+    pub async fn template_latest(&self, template: TemplateId) -> Result<u32, ClientError> {
+        self.json(self.request(Method::GET, &["v1", "templates", &template.to_string(), "latest"])).await
+    }
+
+    /// `GET /v1/templates/{id}/download`: the component's bytes, of the latest version if none is named.
+    pub async fn template_download(
+        &self,
+        template: TemplateId,
+        version: Option<u32>,
+    ) -> Result<Vec<u8>, ClientError> {
+        let path = ["v1", "templates", &template.to_string(), "download"];
+        self.bytes(self.request(Method::GET, &path).query(&TemplateDownloadQuery { version })).await
+    }
+}

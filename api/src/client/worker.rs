@@ -1,0 +1,141 @@
+//! Workers, invocations and promises.
+
+use super::{Client, ClientError};
+use crate::worker::{
+    CallingConvention, CompleteParameters, IDEMPOTENCY_KEY_HEADER, InterruptQuery, InvocationKey,
+    InvokeParameters, InvokeQuery, InvokeResult, VersionedWorkerId, WorkerCreationRequest, WorkerMetadata,
+};
+use golem_model::{IdempotencyKey, TemplateId, WorkerId};
+use reqwest::{Method, RequestBuilder};
+use serde_json::Value;
+
+/// What an invocation is known by, so that a repeated request does not run it twice.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InvocationName {
+    /// A key that the server made for this worker.
+    Key(InvocationKey),
+    /// A key that the client made.
+    Idempotency(IdempotencyKey),
+}
+
+/// What an invocation needs besides worker, function and parameters.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct InvokeOptions {
+    /// What it is known by; without it, a repeated request is a new invocation.
+    pub name: Option<InvocationName>,
+    /// How parameters and result travel; `component` if not said.
+    pub calling_convention: Option<CallingConvention>,
+}
+
+impl Client {
+    /// `POST …/workers`: creates a worker of the template's latest version.
+    pub async fn worker_create(
+        &self,
+        template: TemplateId,
+        request: &WorkerCreationRequest,
+    ) -> Result<VersionedWorkerId, ClientError> {
+        let path = ["v1", "templates", &template.to_string(), "workers"];
+        self.json(self.request(Method::POST, &path).json(request)).await
+    }
+
+    /// `GET …/workers/{name}`.
+    pub async fn worker_get(&self, worker: &WorkerId) -> Result<WorkerMetadata, ClientError> {
+        self.json(self.worker(Method::GET, worker, None)).await
+    }
+
+    /// `GET /v1/templates/workers/{template}.{name}`: the worker and the version that it runs.
+    pub async fn worker_version(&self, worker: &WorkerId) -> Result<VersionedWorkerId, ClientError> {
+        let id = format!("{}.{}", worker.template, worker.name);
+        self.json(self.request(Method::GET, &["v1", "templates", "workers", &id])).await
+    }
+
+    /// `DELETE …/workers/{name}`: removes the worker with all that it knows.
+    pub async fn worker_delete(&self, worker: &WorkerId) -> Result<(), ClientError> {
+        self.send(self.worker(Method::DELETE, worker, None)).await.map(drop)
+    }
+
+    /// `POST …/key`: a key that names one invocation of this worker.
+    pub async fn worker_key(&self, worker: &WorkerId) -> Result<InvocationKey, ClientError> {
+        self.json(self.worker(Method::POST, worker, Some("key"))).await
+    }
+
+    /// `POST …/invoke-and-await`: calls a function and waits for what it returns.
+    pub async fn worker_invoke_and_await(
+        &self,
+        worker: &WorkerId,
+        function: &str,
+        params: &Value,
+        options: &InvokeOptions,
+    ) -> Result<Value, ClientError> {
+        let request = self.invocation(worker, "invoke-and-await", function, params, options);
+        self.json::<InvokeResult>(request).await.map(|answer| answer.result)
+    }
+
+    /// `POST …/invoke`: has a function called, without waiting for it.
+    pub async fn worker_invoke(
+        &self,
+        worker: &WorkerId,
+        function: &str,
+        params: &Value,
+        options: &InvokeOptions,
+    ) -> Result<(), ClientError> {
+        self.send(self.invocation(worker, "invoke", function, params, options)).await.map(drop)
+    }
+
+    /// `POST …/complete`: completes the promise that the worker made at `oplog_idx`. False if it was completed before.
+    pub async fn worker_complete(
+        &self,
+        worker: &WorkerId,
+        oplog_idx: u64,
+        data: Vec<u8>,
+    ) -> Result<bool, ClientError> {
+        let body = CompleteParameters { oplog_idx, data };
+        self.json(self.worker(Method::POST, worker, Some("complete")).json(&body)).await
+    }
+
+    /// `POST …/interrupt`: stops the worker, or with `recover_immediately` crashes it, to be recovered at once.
+    pub async fn worker_interrupt(
+        &self,
+        worker: &WorkerId,
+        recover_immediately: bool,
+    ) -> Result<(), ClientError> {
+        let query = InterruptQuery { recover_immediately };
+        self.send(self.worker(Method::POST, worker, Some("interrupt")).query(&query)).await.map(drop)
+    }
+
+    /// `POST …/resume`: lets an interrupted worker go on.
+    pub async fn worker_resume(&self, worker: &WorkerId) -> Result<(), ClientError> {
+        self.send(self.worker(Method::POST, worker, Some("resume"))).await.map(drop)
+    }
+
+    fn worker(&self, method: Method, worker: &WorkerId, act: Option<&str>) -> RequestBuilder {
+        let template = worker.template.to_string();
+        let mut path = vec!["v1", "templates", &template, "workers", worker.name.as_str()];
+        path.extend(act);
+        self.request(method, &path)
+    }
+
+    fn invocation(
+        &self,
+        worker: &WorkerId,
+        act: &str,
+        function: &str,
+        params: &Value,
+        options: &InvokeOptions,
+    ) -> RequestBuilder {
+        let mut query = InvokeQuery {
+            function: function.to_owned(),
+            invocation_key: None,
+            calling_convention: options.calling_convention,
+        };
+        let mut request = self.worker(Method::POST, worker, Some(act));
+        match &options.name {
+            Some(InvocationName::Key(key)) => query.invocation_key = Some(key.0.clone()),
+            Some(InvocationName::Idempotency(key)) => {
+                request = request.header(IDEMPOTENCY_KEY_HEADER, key.as_str())
+            }
+            None => {}
+        }
+        request.query(&query).json(&InvokeParameters { params })
+    }
+}
