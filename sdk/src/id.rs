@@ -39,7 +39,10 @@ impl FromStr for Uuid {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let error = || IdError { text: text.to_owned(), expected: "a UUID such as 7a3d6f2e-0c41-4a6b-9d3f-5b1e8c2a9f10" };
+        let error = || IdError {
+            text: text.to_owned(),
+            expected: "a UUID such as 7a3d6f2e-0c41-4a6b-9d3f-5b1e8c2a9f10",
+        };
         let parts: Vec<&str> = text.split('-').collect();
         let lengths_fit = parts.iter().map(|part| part.len()).eq([8, 4, 4, 4, 12]);
         let digits: String = parts.concat();
@@ -95,7 +98,8 @@ impl FromStr for PromiseId {
     type Err = IdError;
 
     fn from_str(text: &str) -> Result<Self, IdError> {
-        let error = || IdError { text: text.to_owned(), expected: "a promise id, <template>/<worker name>@<index>" };
+        let error =
+            || IdError { text: text.to_owned(), expected: "a promise id, <template>/<worker name>@<index>" };
         let (worker, index) = text.rsplit_once('@').ok_or_else(error)?;
         Ok(Self { worker_id: worker.parse()?, oplog_idx: index.parse().map_err(|_| error())? })
     }

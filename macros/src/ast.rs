@@ -1,0 +1,298 @@
+//! What a module holds: its functions, its types, its state. Nothing is judged here that [`crate::valid`] can judge.
+
+use crate::fallback::is_flags;
+use proc_macro2::{TokenStream, TokenTree};
+use quote::ToTokens;
+use std::collections::BTreeSet;
+use syn::{Attribute, FnArg, Ident, ImplItem, Item, ItemMod, Signature, Type, Visibility};
+
+/// A worker's module.
+#[derive(Debug)]
+pub(crate) struct Module {
+    pub(crate) ident: Ident,
+    pub(crate) docs: Vec<String>,
+    pub(crate) state: Option<State>,
+    /// What is exported: functions of the module and methods of the state, in the order of the source.
+    pub(crate) functions: Vec<Function>,
+    /// All types that the module defines, whether anything exported uses them or not.
+    pub(crate) types: Vec<Defined>,
+}
+
+/// The struct that holds what survives between calls.
+#[derive(Debug)]
+pub(crate) struct State {
+    pub(crate) ident: Ident,
+    /// The function `new` that takes nothing.
+    pub(crate) has_new: bool,
+}
+
+/// Something callable.
+#[derive(Debug)]
+pub(crate) struct Function {
+    pub(crate) attributes: Vec<Attribute>,
+    pub(crate) signature: Signature,
+    /// Whether it stands in the `impl` of the state.
+    pub(crate) of_state: bool,
+}
+
+/// A type that the module defines.
+#[derive(Debug)]
+pub(crate) enum Defined {
+    Struct { item: syn::ItemStruct, flags: bool },
+    Enum { item: syn::ItemEnum, flags: Option<Attribute> },
+    Alias(syn::ItemType),
+}
+
+impl Defined {
+    pub(crate) fn ident(&self) -> &Ident {
+        match self {
+            Self::Struct { item, .. } => &item.ident,
+            Self::Enum { item, .. } => &item.ident,
+            Self::Alias(item) => &item.ident,
+        }
+    }
+
+    fn tokens(&self) -> TokenStream {
+        match self {
+            Self::Struct { item, .. } => item.fields.to_token_stream(),
+            Self::Enum { item, .. } => item.variants.to_token_stream(),
+            Self::Alias(item) => item.ty.to_token_stream(),
+        }
+    }
+}
+
+/// A struct with callable methods: perhaps the state, perhaps a type with helpers.
+struct Candidate<'a> {
+    ident: &'a Ident,
+    methods: Vec<&'a syn::ImplItemFn>,
+}
+
+impl Module {
+    /// Looks through a module, and takes the attributes out of it that only mean something to us.
+    pub(crate) fn find(module: &mut ItemMod) -> syn::Result<Self> {
+        let ident = module.ident.clone();
+        let Some((_, items)) = &mut module.content else {
+            return Err(syn::Error::new_spanned(
+                &module.semi,
+                format!("the worker's code has to be here: `mod {ident} {{ … }}`, not in a file of its own"),
+            ));
+        };
+        let types = items.iter_mut().filter_map(defined).collect::<Vec<_>>();
+        let candidates = candidates(items, &types);
+        let state = choose_state(&candidates, items, &types)?;
+        let functions = functions(items, state.as_ref().map(|state| &state.ident));
+        let state = match state {
+            Some(state) => Some(State { has_new: has_new(items, &state.ident)?, ident: state.ident }),
+            None => None,
+        };
+        Ok(Self { ident, docs: docs(&module.attrs), state, functions, types })
+    }
+}
+
+fn defined(item: &mut Item) -> Option<Defined> {
+    fn take_flags(attributes: &mut Vec<Attribute>) -> Option<Attribute> {
+        let at = attributes.iter().position(is_flags)?;
+        Some(attributes.remove(at))
+    }
+    match item {
+        Item::Struct(item) => {
+            let flags = take_flags(&mut item.attrs).is_some();
+            Some(Defined::Struct { item: item.clone(), flags })
+        }
+        Item::Enum(item) => {
+            let flags = take_flags(&mut item.attrs);
+            Some(Defined::Enum { item: item.clone(), flags })
+        }
+        Item::Type(item) => Some(Defined::Alias(item.clone())),
+        _ => None,
+    }
+}
+
+/// The type whose own methods an item holds.
+fn self_type(item: &Item) -> Option<(&Ident, &syn::ItemImpl)> {
+    let Item::Impl(block) = item else { return None };
+    match (&block.trait_, &*block.self_ty) {
+        (None, Type::Path(path)) if path.qself.is_none() => Some((&path.path.segments.last()?.ident, block)),
+        _ => None,
+    }
+}
+
+fn methods(block: &syn::ItemImpl) -> impl Iterator<Item = &syn::ImplItemFn> {
+    block.items.iter().filter_map(|item| match item {
+        ImplItem::Fn(function) if is_public(&function.vis) && !is_for_tests(&function.attrs) => {
+            Some(function)
+        }
+        _ => None,
+    })
+}
+
+fn candidates<'a>(items: &'a [Item], types: &[Defined]) -> Vec<Candidate<'a>> {
+    let mut candidates: Vec<Candidate<'a>> = Vec::new();
+    for (ident, block) in items.iter().filter_map(self_type) {
+        let is_struct =
+            |defined: &Defined| matches!(defined, Defined::Struct { item, .. } if item.ident == *ident);
+        if !types.iter().any(is_struct) {
+            continue;
+        }
+        let callable = methods(block).filter(|function| function.sig.receiver().is_some());
+        match candidates.iter_mut().find(|candidate| candidate.ident == ident) {
+            Some(candidate) => candidate.methods.extend(callable),
+            None => candidates.push(Candidate { ident, methods: callable.collect() }),
+        }
+    }
+    candidates.retain(|candidate| !candidate.methods.is_empty());
+    candidates
+}
+
+/// The one candidate that no exported function takes or returns.
+fn choose_state(
+    candidates: &[Candidate<'_>],
+    items: &[Item],
+    types: &[Defined],
+) -> syn::Result<Option<State>> {
+    let mut used = BTreeSet::new();
+    for item in items {
+        if let Item::Fn(function) = item
+            && is_public(&function.vis)
+        {
+            collect_idents(signature_types(&function.sig), &mut used);
+        }
+    }
+    for candidate in candidates {
+        for method in &candidate.methods {
+            let mut of_method = BTreeSet::new();
+            collect_idents(signature_types(&method.sig), &mut of_method);
+            // What a method says of its own type makes that type no parameter.
+            of_method.remove(&candidate.ident.to_string());
+            used.extend(of_method);
+        }
+    }
+    // Through the types that these use, until nothing is added.
+    loop {
+        let before = used.len();
+        for defined in
+            types.iter().filter(|defined| used.contains(&defined.ident().to_string())).collect::<Vec<_>>()
+        {
+            collect_idents(defined.tokens(), &mut used);
+        }
+        if used.len() == before {
+            break;
+        }
+    }
+    let mut left = candidates.iter().filter(|candidate| !used.contains(&candidate.ident.to_string()));
+    match (left.next(), left.next()) {
+        (Some(state), None) => Ok(Some(State { ident: state.ident.clone(), has_new: false })),
+        (None, _) => Ok(None),
+        (Some(first), Some(second)) => Err(syn::Error::new(
+            second.ident.span(),
+            format!(
+                "`{}` and `{}` both have public methods, and a worker has one state; keep everything in one struct, or \
+                 make the methods of the other one `pub(crate)`",
+                first.ident, second.ident
+            ),
+        )),
+    }
+}
+
+fn signature_types(signature: &Signature) -> TokenStream {
+    let mut tokens = signature.output.to_token_stream();
+    for argument in &signature.inputs {
+        if let FnArg::Typed(argument) = argument {
+            argument.ty.to_tokens(&mut tokens);
+        }
+    }
+    tokens
+}
+
+fn collect_idents(tokens: TokenStream, into: &mut BTreeSet<String>) {
+    for token in tokens {
+        match token {
+            TokenTree::Ident(ident) => {
+                into.insert(ident.to_string());
+            }
+            TokenTree::Group(group) => collect_idents(group.stream(), into),
+            TokenTree::Punct(_) | TokenTree::Literal(_) => {}
+        }
+    }
+}
+
+fn functions(items: &[Item], state: Option<&Ident>) -> Vec<Function> {
+    let mut functions = Vec::new();
+    for item in items {
+        if let Item::Fn(function) = item
+            && is_public(&function.vis)
+            && !is_for_tests(&function.attrs)
+        {
+            functions.push(Function {
+                attributes: function.attrs.clone(),
+                signature: function.sig.clone(),
+                of_state: false,
+            });
+        }
+        if let Some((ident, block)) = self_type(item)
+            && Some(ident) == state
+        {
+            functions.extend(methods(block).filter(|function| !is_constructor(&function.sig)).map(
+                |function| Function {
+                    attributes: function.attrs.clone(),
+                    signature: function.sig.clone(),
+                    of_state: true,
+                },
+            ));
+        }
+    }
+    functions
+}
+
+fn is_constructor(signature: &Signature) -> bool {
+    signature.ident == "new" && signature.receiver().is_none()
+}
+
+/// Whether the state has a function `new`, public or not.
+fn has_new(items: &[Item], state: &Ident) -> syn::Result<bool> {
+    let blocks = items.iter().filter_map(self_type).filter(|(ident, _)| *ident == state);
+    for item in blocks.flat_map(|(_, block)| &block.items) {
+        if let ImplItem::Fn(function) = item
+            && is_constructor(&function.sig)
+        {
+            return match function.sig.inputs.first() {
+                None => Ok(true),
+                Some(argument) => Err(syn::Error::new_spanned(
+                    argument,
+                    "nobody is there to pass arguments when a worker begins: let `new` take none, and export a function \
+                     that sets up what callers know",
+                )),
+            };
+        }
+    }
+    Ok(false)
+}
+
+fn is_public(visibility: &Visibility) -> bool {
+    matches!(visibility, Visibility::Public(_))
+}
+
+/// `#[cfg(test)]`: not part of any worker.
+fn is_for_tests(attributes: &[Attribute]) -> bool {
+    attributes.iter().any(|attribute| {
+        attribute.path().is_ident("test")
+            || attribute.path().is_ident("cfg")
+                && attribute.parse_args::<syn::Path>().is_ok_and(|condition| condition.is_ident("test"))
+    })
+}
+
+/// The lines of doc comments.
+pub(crate) fn docs(attributes: &[Attribute]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for attribute in attributes {
+        if let syn::Meta::NameValue(pair) = &attribute.meta
+            && pair.path.is_ident("doc")
+            && let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value
+        {
+            lines.extend(
+                text.value().lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned()),
+            );
+        }
+    }
+    lines
+}

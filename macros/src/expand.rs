@@ -1,0 +1,325 @@
+//! The code that joins a module to its WIT.
+//!
+//! Inside the user's module, for WebAssembly only: the bindings that the generator makes of the WIT, the state, and a function
+//! for each export that converts its arguments, calls the user's, and converts the result. The user's types are not the
+//! generated ones, so that they may have any derives and methods; where a type contains none of them, nothing is converted.
+
+use crate::model::{Case, Function, Kind, Package, Receiver, State, Type, TypeDef, Worker};
+use crate::{names, wit};
+use proc_macro2::TokenStream;
+use quote::{format_ident, quote, quote_spanned};
+use syn::{Ident, ItemMod};
+
+/// Which way a value goes.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    /// From the caller into the user's function.
+    In,
+    /// Out of the user's function.
+    Out,
+}
+
+/// The module with what makes it a worker.
+pub(crate) fn expand(worker: &Worker, module: &ItemMod) -> TokenStream {
+    let ItemMod { attrs, vis, unsafety, mod_token, ident, content, .. } = module;
+    let items = content.iter().flat_map(|(_, items)| items);
+    let (inner, outer): (Vec<_>, Vec<_>) =
+        attrs.iter().partition(|attribute| matches!(attribute.style, syn::AttrStyle::Inner(_)));
+    let first_state = worker.state.as_ref().map(first_state_check);
+    let glue = glue(worker);
+    quote! {
+        #(#outer)*
+        // Natively nobody calls what a worker exports, except tests.
+        #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
+        #vis #unsafety #mod_token #ident {
+            #(#inner)*
+            #(#items)*
+            #first_state
+            #glue
+        }
+    }
+}
+
+/// Fails to compile, at the state's name, unless a first value can be made; on every target.
+fn first_state_check(state: &State) -> TokenStream {
+    let (ident, first) = (&state.ident, first_state(state));
+    quote_spanned!(ident.span()=> const _: fn() -> #ident = #first;)
+}
+
+fn first_state(state: &State) -> TokenStream {
+    let ident = &state.ident;
+    if state.has_new {
+        quote!(#ident::new)
+    } else {
+        quote_spanned!(ident.span()=> <#ident as ::core::default::Default>::default)
+    }
+}
+
+/// The path of the interface's module in the generated bindings.
+pub(crate) fn interface_path(package: &Package, interface: &str) -> TokenStream {
+    let (namespace, name) = (names::bound_snake(&package.namespace), names::bound_snake(&package.name));
+    let interface = names::bound_snake(interface);
+    quote!(exports::#namespace::#name::#interface)
+}
+
+fn glue(worker: &Worker) -> TokenStream {
+    let (text, world) = (wit::print(worker), wit::world(worker));
+    let suffix = format!("golem-worker-{}-{}", worker.package, worker.interface);
+    let interface = interface_path(&worker.package, &worker.interface);
+    let state = worker.state.as_ref().map(|state| {
+        let first = first_state(state);
+        let ident = &state.ident;
+        quote! {
+            ::std::thread_local! {
+                static STATE: ::core::cell::RefCell<super::#ident> = ::core::cell::RefCell::new({
+                    use super::#ident;
+                    #first()
+                });
+            }
+        }
+    });
+    let functions = worker.functions.iter().map(|function| export(function, worker));
+    let conversions = worker.types.iter().map(|ty| conversions(ty, &worker.types));
+    quote! {
+        #[cfg(target_family = "wasm")]
+        #[doc(hidden)]
+        #[allow(warnings, missing_docs, unsafe_code, clippy::all, clippy::pedantic, clippy::restriction, clippy::nursery)]
+        mod __golem_worker {
+            ::golem::__private::wit_bindgen::generate!({
+                inline: #text,
+                path: [],
+                world: #world,
+                runtime_path: "::golem::__private::wit_bindgen::rt",
+                bitflags_path: "::golem::__private::wit_bindgen::bitflags",
+                type_section_suffix: #suffix,
+            });
+
+            use #interface as bound;
+
+            #state
+
+            struct Exports;
+
+            impl bound::Guest for Exports {
+                #(#functions)*
+            }
+
+            #(#conversions)*
+
+            export!(Exports);
+        }
+    }
+}
+
+fn export(function: &Function, worker: &Worker) -> TokenStream {
+    let types = &worker.types;
+    let name = names::bound_snake(&function.wit);
+    let arguments: Vec<Ident> = (0..function.params.len()).map(|i| format_ident!("argument{i}")).collect();
+    let bound: Vec<TokenStream> = function.params.iter().map(|param| bound_type(&param.ty, types)).collect();
+    let passed: Vec<TokenStream> = function
+        .params
+        .iter()
+        .zip(&arguments)
+        .map(|(param, argument)| convert(&param.ty, types, Way::In, quote!(#argument)))
+        .collect();
+    let user = &function.ident;
+    let call = match (function.receiver, &worker.state) {
+        (Receiver::Shared, Some(State { ident, .. })) => {
+            quote!(STATE.with_borrow(|state| super::#ident::#user(state, #(#passed),*)))
+        }
+        (Receiver::Exclusive, Some(State { ident, .. })) => {
+            quote!(STATE.with_borrow_mut(|state| super::#ident::#user(state, #(#passed),*)))
+        }
+        _ => quote!(super::#user(#(#passed),*)),
+    };
+    match &function.result {
+        None => quote!(fn #name(#(#arguments: #bound),*) { #call }),
+        Some(ty) => {
+            let result = bound_type(ty, types);
+            let converted = convert(ty, types, Way::Out, quote!(result));
+            quote! {
+                fn #name(#(#arguments: #bound),*) -> #result {
+                    let result = #call;
+                    #converted
+                }
+            }
+        }
+    }
+}
+
+/// The generated type.
+fn bound_type(ty: &Type, types: &[TypeDef]) -> TokenStream {
+    match ty {
+        Type::Primitive("string") => quote!(::std::string::String),
+        Type::Primitive(name) => {
+            // WIT's signed integers are called s8 to s64.
+            let rust = match name.strip_prefix('s') {
+                Some(bits) => format!("i{bits}"),
+                None => (*name).to_owned(),
+            };
+            let ident = Ident::new(&rust, proc_macro2::Span::call_site());
+            quote!(::core::primitive::#ident)
+        }
+        Type::List(item) => {
+            let item = bound_type(item, types);
+            quote!(::std::vec::Vec<#item>)
+        }
+        Type::Option(item) => {
+            let item = bound_type(item, types);
+            quote!(::core::option::Option<#item>)
+        }
+        Type::Result(ok, error) => {
+            let side =
+                |ty: &Option<Box<Type>>| ty.as_ref().map_or_else(|| quote!(()), |ty| bound_type(ty, types));
+            let (ok, error) = (side(ok), side(error));
+            quote!(::core::result::Result<#ok, #error>)
+        }
+        Type::Tuple(items) => {
+            let items = items.iter().map(|item| bound_type(item, types));
+            quote!((#(#items,)*))
+        }
+        Type::Named(at) => {
+            let name = names::bound_type(&types[*at].wit);
+            quote!(bound::#name)
+        }
+    }
+}
+
+/// Whether the user's type and the generated one are the same.
+fn is_same(ty: &Type) -> bool {
+    match ty {
+        Type::Primitive(_) => true,
+        Type::List(item) | Type::Option(item) => is_same(item),
+        Type::Result(ok, error) => [ok, error].into_iter().flatten().all(|side| is_same(side)),
+        Type::Tuple(items) => items.iter().all(is_same),
+        Type::Named(_) => false,
+    }
+}
+
+fn convert(ty: &Type, types: &[TypeDef], way: Way, value: TokenStream) -> TokenStream {
+    if is_same(ty) {
+        return value;
+    }
+    let each = |ty: &Type| {
+        let converted = convert(ty, types, way, quote!(item));
+        quote!(|item| #converted)
+    };
+    match ty {
+        Type::Primitive(_) => value,
+        Type::List(item) => {
+            let each = each(item);
+            quote!(::core::iter::Iterator::collect::<::std::vec::Vec<_>>(::core::iter::Iterator::map(
+                ::core::iter::IntoIterator::into_iter(#value), #each
+            )))
+        }
+        Type::Option(item) => {
+            let each = each(item);
+            quote!(#value.map(#each))
+        }
+        Type::Result(ok, error) => {
+            let mut converted = value;
+            if let Some(ok) = ok.as_ref().filter(|ok| !is_same(ok)) {
+                let each = each(ok);
+                converted = quote!(#converted.map(#each));
+            }
+            if let Some(error) = error.as_ref().filter(|error| !is_same(error)) {
+                let each = each(error);
+                converted = quote!(#converted.map_err(#each));
+            }
+            converted
+        }
+        Type::Tuple(items) => {
+            let parts: Vec<Ident> = (0..items.len()).map(|i| format_ident!("part{i}")).collect();
+            let converted =
+                items.iter().zip(&parts).map(|(item, part)| convert(item, types, way, quote!(#part)));
+            quote!({ let (#(#parts,)*) = #value; (#(#converted,)*) })
+        }
+        Type::Named(at) => {
+            let function = converter(&types[*at], way);
+            quote!(#function(#value))
+        }
+    }
+}
+
+fn converter(ty: &TypeDef, way: Way) -> Ident {
+    let name = ty.wit.replace('-', "_");
+    match way {
+        Way::In => format_ident!("{name}_in"),
+        Way::Out => format_ident!("{name}_out"),
+    }
+}
+
+/// The two functions that convert a type of the user's.
+fn conversions(ty: &TypeDef, types: &[TypeDef]) -> TokenStream {
+    let user = &ty.ident;
+    let bound = names::bound_type(&ty.wit);
+    let (inwards, outwards) = (converter(ty, Way::In), converter(ty, Way::Out));
+    let (body_in, body_out) = match &ty.kind {
+        Kind::Record(fields) => {
+            let of = |way| {
+                fields.iter().map(move |field| {
+                    let (mine, theirs) = (&field.ident, names::bound_snake(&field.wit));
+                    match way {
+                        Way::In => {
+                            let value = convert(&field.ty, types, way, quote!(value.#theirs));
+                            quote!(#mine: #value)
+                        }
+                        Way::Out => {
+                            let value = convert(&field.ty, types, way, quote!(value.#mine));
+                            quote!(#theirs: #value)
+                        }
+                    }
+                })
+            };
+            let (fields_in, fields_out) = (of(Way::In), of(Way::Out));
+            (quote!(super::#user { #(#fields_in),* }), quote!(bound::#bound { #(#fields_out),* }))
+        }
+        Kind::Flags(fields) => {
+            let mine: Vec<&Ident> = fields.iter().map(|field| &field.ident).collect();
+            let theirs: Vec<Ident> = fields.iter().map(|field| names::bound_flag(&field.wit)).collect();
+            (
+                quote!(super::#user { #(#mine: value.contains(bound::#bound::#theirs)),* }),
+                quote!({
+                    let mut flags = bound::#bound::empty();
+                    #(flags.set(bound::#bound::#theirs, value.#mine);)*
+                    flags
+                }),
+            )
+        }
+        Kind::Enum(cases) | Kind::Variant(cases) => {
+            let bound = &bound;
+            let arms = |way| cases.iter().map(move |case| arm(case, user, bound, types, way));
+            let (arms_in, arms_out) = (arms(Way::In), arms(Way::Out));
+            (quote!(match value { #(#arms_in)* }), quote!(match value { #(#arms_out)* }))
+        }
+    };
+    quote! {
+        fn #inwards(value: bound::#bound) -> super::#user { #body_in }
+        fn #outwards(value: super::#user) -> bound::#bound { #body_out }
+    }
+}
+
+fn arm(case: &Case, user: &Ident, bound: &Ident, types: &[TypeDef], way: Way) -> TokenStream {
+    let (mine, theirs) = (&case.ident, names::bound_case(&case.wit));
+    let parts: Vec<Ident> = (0..case.values.len()).map(|i| format_ident!("part{i}")).collect();
+    let converted: Vec<TokenStream> =
+        case.values.iter().zip(&parts).map(|(ty, part)| convert(ty, types, way, quote!(#part))).collect();
+    // Several values of a case are one tuple in WIT.
+    let tuple = |items: &[TokenStream]| match items {
+        [] => quote!(),
+        [item] => quote!((#item)),
+        several => quote!(((#(#several),*))),
+    };
+    let plain = |items: &[TokenStream]| if items.is_empty() { quote!() } else { quote!((#(#items),*)) };
+    let names: Vec<TokenStream> = parts.iter().map(|part| quote!(#part)).collect();
+    match way {
+        Way::In => {
+            let (pattern, value) = (tuple(&names), plain(&converted));
+            quote!(bound::#bound::#theirs #pattern => super::#user::#mine #value,)
+        }
+        Way::Out => {
+            let (pattern, value) = (plain(&names), tuple(&converted));
+            quote!(super::#user::#mine #pattern => bound::#bound::#theirs #value,)
+        }
+    }
+}

@@ -1,0 +1,394 @@
+//! Rust types to WIT types.
+
+use crate::ast::{Defined, Module, docs};
+use crate::model::{Case, Field, Kind, Type, TypeDef};
+use crate::names;
+use std::collections::BTreeMap;
+use syn::{Fields, GenericArgument, Ident, PathArguments, Visibility};
+
+/// Flags that one set can have; the component model allows no more.
+const FLAGS_MAX: usize = 32;
+
+/// Gathers what is wrong, so that all mistakes are reported at once.
+#[derive(Debug, Default)]
+pub(crate) struct Errors(Option<syn::Error>);
+
+impl Errors {
+    pub(crate) fn push(&mut self, error: syn::Error) {
+        match &mut self.0 {
+            Some(errors) => errors.combine(error),
+            none => *none = Some(error),
+        }
+    }
+
+    pub(crate) fn at(&mut self, tokens: impl quote::ToTokens, text: impl std::fmt::Display) {
+        self.push(syn::Error::new_spanned(tokens, text));
+    }
+
+    pub(crate) fn finish(self) -> syn::Result<()> {
+        self.0.map_or(Ok(()), Err)
+    }
+
+    /// The name, or any name after an error.
+    pub(crate) fn kebab(&mut self, ident: &Ident) -> String {
+        names::kebab(ident).unwrap_or_else(|error| {
+            self.push(error);
+            "unnamed".to_owned()
+        })
+    }
+}
+
+/// Names that have been given in one scope.
+#[derive(Debug, Default)]
+pub(crate) struct Scope(BTreeMap<String, String>);
+
+impl Scope {
+    /// Takes a name for `ident`; two things of one name in WIT are an error.
+    pub(crate) fn take(&mut self, wit: &str, ident: &Ident, errors: &mut Errors) {
+        if let Some(before) = self.0.insert(wit.to_owned(), ident.to_string())
+            && wit != "unnamed"
+        {
+            errors.at(
+                ident,
+                format!("in WIT, `{ident}` and `{before}` are both called `{wit}`; rename one of them"),
+            );
+        }
+    }
+}
+
+/// Converts types, and with them the definitions that they need.
+#[derive(Debug)]
+pub(crate) struct Converter<'a> {
+    module: &'a Module,
+    pub(crate) types: Vec<TypeDef>,
+    /// By Rust name; `None` while its fields are being looked at.
+    known: BTreeMap<String, Option<Type>>,
+    pub(crate) errors: Errors,
+}
+
+/// Stands for a type that could not be converted; there is an error about it.
+const WRONG: Type = Type::Primitive("bool");
+
+impl<'a> Converter<'a> {
+    pub(crate) fn new(module: &'a Module) -> Self {
+        Self { module, types: Vec::new(), known: BTreeMap::new(), errors: Errors::default() }
+    }
+
+    fn wrong(&mut self, tokens: impl quote::ToTokens, text: impl std::fmt::Display) -> Type {
+        self.errors.at(tokens, text);
+        WRONG
+    }
+
+    pub(crate) fn convert(&mut self, ty: &syn::Type) -> Type {
+        match ty {
+            syn::Type::Paren(inner) => self.convert(&inner.elem),
+            syn::Type::Group(inner) => self.convert(&inner.elem),
+            syn::Type::Path(path) if path.qself.is_none() => self.convert_path(path),
+            syn::Type::Tuple(tuple) if tuple.elems.is_empty() => {
+                self.wrong(ty, "`()` stands only for a result that is nothing; leave it out here")
+            }
+            syn::Type::Tuple(tuple) => Type::Tuple(tuple.elems.iter().map(|ty| self.convert(ty)).collect()),
+            syn::Type::Reference(reference) => {
+                let text = match &*reference.elem {
+                    syn::Type::Path(path) if path.path.is_ident("str") => {
+                        "callers are in another memory; take a `String`"
+                    }
+                    syn::Type::Slice(_) => "callers are in another memory; take a `Vec`",
+                    _ => "callers are in another memory; take the value itself, without `&`",
+                };
+                self.wrong(ty, text)
+            }
+            syn::Type::Slice(_) | syn::Type::Array(_) => self.wrong(ty, "a list is a `Vec` here"),
+            syn::Type::ImplTrait(_) | syn::Type::TraitObject(_) => {
+                self.wrong(ty, "callers need to know the type; write out which one it is")
+            }
+            syn::Type::BareFn(_) => self.wrong(ty, "functions cannot be passed to or from a worker"),
+            syn::Type::Never(_) => self.wrong(ty, "an exported function returns; leave out `-> !`"),
+            _ => self.wrong(ty, "this type cannot be passed to or from a worker"),
+        }
+    }
+
+    /// A function's result, or one side of a `Result`: may be nothing.
+    pub(crate) fn convert_or_unit(&mut self, ty: &syn::Type) -> Option<Type> {
+        match ty {
+            syn::Type::Tuple(tuple) if tuple.elems.is_empty() => None,
+            syn::Type::Paren(inner) => self.convert_or_unit(&inner.elem),
+            _ => Some(self.convert(ty)),
+        }
+    }
+
+    fn convert_path(&mut self, ty: &syn::TypePath) -> Type {
+        let path = &ty.path;
+        let Some(last) = path.segments.last() else { return WRONG };
+        let name = last.ident.to_string();
+        let here = path.segments.len() == 1 || path.segments.len() == 2 && path.segments[0].ident == "self";
+        if here && self.module.state.as_ref().is_some_and(|state| state.ident == last.ident || name == "Self")
+        {
+            return self
+                .wrong(ty, "the worker's state stays in the worker; return the part that callers need");
+        }
+        if here && let Some(at) = self.module.types.iter().position(|defined| *defined.ident() == last.ident)
+        {
+            if !last.arguments.is_empty() {
+                return self
+                    .wrong(&last.arguments, "WIT has no generic types of one's own; write out the type");
+            }
+            return self.define(at, &last.ident);
+        }
+        let known_root = || {
+            let root = path.segments[0].ident.to_string();
+            matches!(root.as_str(), "std" | "core" | "alloc")
+        };
+        if path.segments.len() > 1 && !known_root() {
+            return self.wrong(
+                ty,
+                format!("types of other modules have no place in this worker's WIT; define `{name}` inside the module `{}`", self.module.ident),
+            );
+        }
+        self.standard(ty, &name, &last.arguments)
+    }
+
+    fn standard(&mut self, ty: &syn::TypePath, name: &str, arguments: &PathArguments) -> Type {
+        if let Some(primitive) = primitive(name) {
+            return match arguments {
+                PathArguments::None => Type::Primitive(primitive),
+                PathArguments::AngleBracketed(_) | PathArguments::Parenthesized(_) => {
+                    self.wrong(arguments, format!("`{name}` takes no parameters"))
+                }
+            };
+        }
+        let parameters: Vec<&syn::Type> = match arguments {
+            PathArguments::AngleBracketed(list) => list
+                .args
+                .iter()
+                .filter_map(|argument| match argument {
+                    GenericArgument::Type(ty) => Some(ty),
+                    _ => None,
+                })
+                .collect(),
+            PathArguments::None | PathArguments::Parenthesized(_) => Vec::new(),
+        };
+        match (name, parameters.as_slice()) {
+            ("Vec", [item]) => Type::List(Box::new(self.convert(item))),
+            ("Option", [item]) => Type::Option(Box::new(self.convert(item))),
+            ("Result", [ok, error]) => {
+                let (ok, error) = (self.convert_or_unit(ok), self.convert_or_unit(error));
+                Type::Result(ok.map(Box::new), error.map(Box::new))
+            }
+            ("Result", _) => self.wrong(ty, "write out both sides: `Result<T, E>`, for example `Result<u64, String>`"),
+            ("Vec" | "Option", _) => self.wrong(ty, format!("`{name}` needs to know of what: `{name}<T>`")),
+            _ => match suggestion(name) {
+                Some(suggestion) => self.wrong(ty, format!("`{name}` has no counterpart in WIT; {suggestion}")),
+                None => self.wrong(
+                    ty,
+                    format!(
+                        "`{name}` is not a type that callers can know; define it as a `pub struct` or `pub enum` inside \
+                         the module `{}`",
+                        self.module.ident
+                    ),
+                ),
+            },
+        }
+    }
+
+    /// The type at this place of the module, mentioned at `mention`.
+    fn define(&mut self, at: usize, mention: &Ident) -> Type {
+        let module = self.module;
+        let defined = &module.types[at];
+        let name = defined.ident().to_string();
+        match self.known.get(&name) {
+            Some(Some(ty)) => return ty.clone(),
+            Some(None) => {
+                return self.wrong(
+                    mention,
+                    format!("`{name}` contains itself here, and WIT's types are finite; keep the items in a `Vec` of the \
+                             parent and refer to them by number"),
+                );
+            }
+            None => {}
+        }
+        self.known.insert(name.clone(), None);
+        let ty = match defined {
+            Defined::Alias(alias) => {
+                self.no_generics(&alias.generics);
+                self.convert(&alias.ty)
+            }
+            Defined::Struct { item, flags } => {
+                self.visible(&item.vis, &item.ident);
+                self.no_generics(&item.generics);
+                self.no_cfg(&item.attrs);
+                let kind = if *flags { self.flags(item) } else { self.record(item) };
+                self.add(&item.ident, docs(&item.attrs), kind)
+            }
+            Defined::Enum { item, flags } => {
+                self.visible(&item.vis, &item.ident);
+                self.no_generics(&item.generics);
+                self.no_cfg(&item.attrs);
+                if let Some(attribute) = flags {
+                    self.errors
+                        .at(attribute, "flags are a struct with one `bool` field for each flag, not an enum");
+                }
+                let kind = self.cases(item);
+                self.add(&item.ident, docs(&item.attrs), kind)
+            }
+        };
+        self.known.insert(name, Some(ty.clone()));
+        ty
+    }
+
+    fn add(&mut self, ident: &Ident, docs: Vec<String>, kind: Kind) -> Type {
+        let wit = self.errors.kebab(ident);
+        self.types.push(TypeDef { ident: ident.clone(), wit, docs, kind });
+        Type::Named(self.types.len() - 1)
+    }
+
+    fn visible(&mut self, visibility: &Visibility, ident: &Ident) {
+        if !matches!(visibility, Visibility::Public(_)) {
+            self.errors
+                .at(ident, format!("an exported function uses `{ident}`, so callers see it; make it `pub`"));
+        }
+    }
+
+    fn no_generics(&mut self, generics: &syn::Generics) {
+        if !generics.params.is_empty() {
+            self.errors.at(generics, "a type that callers see cannot be generic; write out the types");
+        }
+    }
+
+    pub(crate) fn no_cfg(&mut self, attributes: &[syn::Attribute]) {
+        for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")) {
+            self.errors.at(
+                attribute,
+                "what callers see cannot depend on how the worker is compiled; remove `cfg` here",
+            );
+        }
+    }
+
+    fn record(&mut self, item: &syn::ItemStruct) -> Kind {
+        let fields = match &item.fields {
+            Fields::Named(fields) if !fields.named.is_empty() => self.fields(fields),
+            Fields::Named(_) | Fields::Unit => {
+                self.errors.at(
+                    &item.ident,
+                    "a record in WIT has at least one field; add one, or do without the struct",
+                );
+                Vec::new()
+            }
+            Fields::Unnamed(fields) => {
+                self.errors.at(
+                    fields,
+                    format!("the fields of a record have names: `pub struct {} {{ name: … }}`", item.ident),
+                );
+                Vec::new()
+            }
+        };
+        Kind::Record(fields)
+    }
+
+    fn flags(&mut self, item: &syn::ItemStruct) -> Kind {
+        let Fields::Named(named) = &item.fields else {
+            self.errors.at(&item.ident, "flags are a struct with one `bool` field for each flag");
+            return Kind::Flags(Vec::new());
+        };
+        for field in &named.named {
+            if !matches!(&field.ty, syn::Type::Path(path) if path.path.is_ident("bool")) {
+                self.errors.at(
+                    &field.ty,
+                    "a flag is on or off; make this a `bool`, or the struct a record without `flags`",
+                );
+                return Kind::Flags(Vec::new());
+            }
+        }
+        let fields = self.fields(named);
+        if fields.is_empty() || fields.len() > FLAGS_MAX {
+            self.errors.at(
+                &item.ident,
+                format!("there have to be 1 to {FLAGS_MAX} flags, here are {}", fields.len()),
+            );
+        }
+        Kind::Flags(fields)
+    }
+
+    fn fields(&mut self, fields: &syn::FieldsNamed) -> Vec<Field> {
+        let mut scope = Scope::default();
+        let mut converted = Vec::new();
+        for field in &fields.named {
+            let Some(ident) = &field.ident else { continue };
+            self.no_cfg(&field.attrs);
+            let wit = self.errors.kebab(ident);
+            scope.take(&wit, ident, &mut self.errors);
+            let ty = self.convert(&field.ty);
+            converted.push(Field { ident: ident.clone(), wit, docs: docs(&field.attrs), ty });
+        }
+        converted
+    }
+
+    fn cases(&mut self, item: &syn::ItemEnum) -> Kind {
+        let mut scope = Scope::default();
+        let mut cases = Vec::new();
+        for variant in &item.variants {
+            self.no_cfg(&variant.attrs);
+            let wit = self.errors.kebab(&variant.ident);
+            scope.take(&wit, &variant.ident, &mut self.errors);
+            let values = match &variant.fields {
+                Fields::Unit => Vec::new(),
+                Fields::Unnamed(fields) => {
+                    fields.unnamed.iter().map(|field| self.convert(&field.ty)).collect()
+                }
+                Fields::Named(fields) => {
+                    self.errors.at(
+                        fields,
+                        format!(
+                            "a case in WIT carries one value: define `pub struct {0} {{ … }}` and write `{0}({0})`",
+                            variant.ident
+                        ),
+                    );
+                    Vec::new()
+                }
+            };
+            cases.push(Case { ident: variant.ident.clone(), wit, docs: docs(&variant.attrs), values });
+        }
+        if cases.is_empty() {
+            self.errors.at(&item.ident, "an enum needs at least one case before anybody can pass it");
+        }
+        if cases.iter().all(|case| case.values.is_empty()) { Kind::Enum(cases) } else { Kind::Variant(cases) }
+    }
+}
+
+fn primitive(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "bool" => "bool",
+        "u8" => "u8",
+        "u16" => "u16",
+        "u32" => "u32",
+        "u64" => "u64",
+        "i8" => "s8",
+        "i16" => "s16",
+        "i32" => "s32",
+        "i64" => "s64",
+        "f32" => "f32",
+        "f64" => "f64",
+        "char" => "char",
+        "String" => "string",
+        _ => return None,
+    })
+}
+
+/// What to write instead of a well-known type.
+fn suggestion(name: &str) -> Option<&'static str> {
+    Some(match name {
+        "usize" => "its size differs between machines: use `u32` or `u64`",
+        "isize" => "its size differs between machines: use `i32` or `i64`",
+        "u128" | "i128" => "use two `u64`, or a `String` with the digits",
+        "str" | "Cow" | "PathBuf" | "OsString" => "use `String`",
+        "HashMap" | "BTreeMap" => "use a list of pairs, `Vec<(K, V)>`",
+        "HashSet" | "BTreeSet" | "VecDeque" | "LinkedList" | "BinaryHeap" => "use `Vec<T>`",
+        "Box" | "Rc" | "Arc" | "RefCell" | "Cell" | "Mutex" => "use the type inside it",
+        "Duration" => "use a number and say of what, for example `timeout_ms: u64`",
+        "SystemTime" | "Instant" => "use the seconds since 1970 as `u64`",
+        "NonZero" | "NonZeroU32" | "NonZeroU64" => "use the plain number",
+        "PromiseId" | "WorkerId" | "Uuid" => "use a `String` and the id's `to_string()`",
+        "Self" => "write out the type's name",
+        _ => return None,
+    })
+}

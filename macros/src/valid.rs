@@ -1,0 +1,139 @@
+//! Judges a module: what cannot be a worker is reported at the token that is wrong, all of it at once.
+
+use crate::ast;
+use crate::ast::{Module, docs};
+use crate::attr::{self, ModuleOptions};
+use crate::model::{Function, Package, Param, Receiver, State, Worker};
+use crate::types::{Converter, Scope};
+use syn::{FnArg, Pat, ReturnType};
+
+/// The worker that a module describes.
+pub(crate) fn check(module: &Module, options: &ModuleOptions) -> syn::Result<Worker> {
+    let mut converter = Converter::new(module);
+    let package = options.package.clone().unwrap_or_else(|| default_package(module, &mut converter));
+    let functions: Vec<Function> =
+        module.functions.iter().map(|function| check_function(function, &mut converter)).collect();
+    if functions.is_empty() {
+        converter.errors.at(
+            &module.ident,
+            "this worker exports nothing: give it a `pub fn`, or a struct with `pub fn` methods that take `&self` or \
+             `&mut self`",
+        );
+    }
+    let mut scope = Scope::default();
+    for ty in &converter.types {
+        scope.take(&ty.wit, &ty.ident, &mut converter.errors);
+    }
+    for (function, found) in functions.iter().zip(&module.functions) {
+        scope.take(&function.wit, &found.signature.ident, &mut converter.errors);
+    }
+    converter.errors.finish()?;
+    Ok(Worker {
+        package,
+        interface: options.interface.clone().unwrap_or_else(|| "api".to_owned()),
+        docs: module.docs.clone(),
+        state: module
+            .state
+            .as_ref()
+            .map(|state| State { ident: state.ident.clone(), has_new: state.has_new }),
+        functions,
+        types: converter.types,
+    })
+}
+
+fn default_package(module: &Module, converter: &mut Converter<'_>) -> Package {
+    let name = converter.errors.kebab(&module.ident);
+    if let Some(owner) = attr::reserved("golem", &name) {
+        converter.errors.at(
+            &module.ident,
+            format!(
+                "the package `golem:{name}` belongs to {owner}; rename the module or choose a package: \
+                 `#[golem::worker(package = \"acme:{name}\")]`"
+            ),
+        );
+    }
+    Package { namespace: "golem".to_owned(), name, version: None }
+}
+
+fn check_function(function: &ast::Function, converter: &mut Converter<'_>) -> Function {
+    let signature = &function.signature;
+    converter.no_cfg(&function.attributes);
+    if let Some(token) = &signature.asyncness {
+        converter.errors.at(
+            token,
+            "exported functions are not `async`: a worker that waits is suspended as a whole; call what you need and wait \
+             for it",
+        );
+    }
+    if let Some(token) = &signature.unsafety {
+        converter
+            .errors
+            .at(token, "callers cannot promise anything to an `unsafe` function; remove `unsafe`");
+    }
+    if let Some(abi) = &signature.abi {
+        converter.errors.at(abi, "exported functions are ordinary Rust functions; remove `extern`");
+    }
+    if !signature.generics.params.is_empty() {
+        converter.errors.at(
+            &signature.generics,
+            "callers cannot choose type parameters; write out the types, or make the function `pub(crate)`",
+        );
+    }
+    let (mut receiver, mut params, mut scope) = (Receiver::None, Vec::new(), Scope::default());
+    for input in &signature.inputs {
+        match input {
+            FnArg::Receiver(found) => receiver = check_receiver(found, converter),
+            FnArg::Typed(typed) => params.push(check_param(typed, &mut scope, converter)),
+        }
+    }
+    if function.of_state && signature.receiver().is_none() {
+        converter.errors.at(
+            &signature.ident,
+            "a public function of the state takes `&self` or `&mut self`; without them, move it out of the `impl` or make \
+             it `pub(crate)`",
+        );
+    }
+    let result = match &signature.output {
+        ReturnType::Default => None,
+        ReturnType::Type(_, ty) => converter.convert_or_unit(ty),
+    };
+    let wit = converter.errors.kebab(&signature.ident);
+    Function {
+        ident: signature.ident.clone(),
+        wit,
+        docs: docs(&function.attributes),
+        receiver,
+        params,
+        result,
+    }
+}
+
+fn check_receiver(receiver: &syn::Receiver, converter: &mut Converter<'_>) -> Receiver {
+    match (&receiver.reference, &receiver.mutability, &receiver.colon_token) {
+        (Some(_), None, None) => Receiver::Shared,
+        (Some(_), Some(_), None) => Receiver::Exclusive,
+        _ => {
+            converter
+                .errors
+                .at(receiver, "the worker keeps its state after the call; take `&self` or `&mut self`");
+            Receiver::Shared
+        }
+    }
+}
+
+fn check_param(param: &syn::PatType, scope: &mut Scope, converter: &mut Converter<'_>) -> Param {
+    let wit = match &*param.pat {
+        Pat::Ident(pattern) if pattern.subpat.is_none() => {
+            let wit = converter.errors.kebab(&pattern.ident);
+            scope.take(&wit, &pattern.ident, &mut converter.errors);
+            wit
+        }
+        other => {
+            converter
+                .errors
+                .at(other, "callers need a name for this parameter; name it here and take it apart inside");
+            "unnamed".to_owned()
+        }
+    };
+    Param { wit, ty: converter.convert(&param.ty) }
+}

@@ -1,0 +1,124 @@
+//! Prints a worker's interface as WIT.
+
+use crate::model::{Function, Kind, Package, Type, TypeDef, Worker};
+use crate::names::escaped;
+use std::fmt::{self, Write as _};
+
+impl fmt::Display for Package {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", escaped(&self.namespace), escaped(&self.name))?;
+        match &self.version {
+            Some(version) => write!(f, "@{version}"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// The world's name. Nobody sees it, but no two things of a package have one name.
+pub(crate) fn world(worker: &Worker) -> &'static str {
+    if worker.interface == "worker" { "worker-world" } else { "worker" }
+}
+
+/// The whole package.
+pub(crate) fn print(worker: &Worker) -> String {
+    let mut text = format!("package {};\n\n", worker.package);
+    docs(&mut text, "", &worker.docs);
+    line(&mut text, "", format_args!("interface {} {{", escaped(&worker.interface)));
+    for ty in &worker.types {
+        define(&mut text, ty, &worker.types);
+        text.push('\n');
+    }
+    for (i, function) in worker.functions.iter().enumerate() {
+        if i > 0 && !function.docs.is_empty() {
+            text.push('\n');
+        }
+        docs(&mut text, INDENT, &function.docs);
+        line(
+            &mut text,
+            INDENT,
+            format_args!("{}: {};", escaped(&function.wit), signature(function, &worker.types)),
+        );
+    }
+    text.push_str("}\n\n");
+    line(&mut text, "", format_args!("world {} {{", world(worker)));
+    line(&mut text, INDENT, format_args!("export {};", escaped(&worker.interface)));
+    text.push_str("}\n");
+    text
+}
+
+const INDENT: &str = "  ";
+
+fn line(text: &mut String, indent: &str, content: fmt::Arguments<'_>) {
+    writeln!(text, "{indent}{content}").expect("writing to a string does not fail");
+}
+
+fn docs(text: &mut String, indent: &str, lines: &[String]) {
+    for content in lines {
+        line(text, indent, format_args!("{}", format!("/// {content}").trim_end()));
+    }
+}
+
+fn signature(function: &Function, types: &[TypeDef]) -> String {
+    let params: Vec<String> = function
+        .params
+        .iter()
+        .map(|param| format!("{}: {}", escaped(&param.wit), spell(&param.ty, types)))
+        .collect();
+    let result = function.result.as_ref().map(|ty| format!(" -> {}", spell(ty, types))).unwrap_or_default();
+    format!("func({}){result}", params.join(", "))
+}
+
+fn spell(ty: &Type, types: &[TypeDef]) -> String {
+    let side = |ty: &Option<Box<Type>>| ty.as_ref().map(|ty| spell(ty, types));
+    match ty {
+        Type::Primitive(name) => (*name).to_owned(),
+        Type::List(item) => format!("list<{}>", spell(item, types)),
+        Type::Option(item) => format!("option<{}>", spell(item, types)),
+        Type::Result(ok, error) => match (side(ok), side(error)) {
+            (None, None) => "result".to_owned(),
+            (Some(ok), None) => format!("result<{ok}>"),
+            (None, Some(error)) => format!("result<_, {error}>"),
+            (Some(ok), Some(error)) => format!("result<{ok}, {error}>"),
+        },
+        Type::Tuple(items) => {
+            format!("tuple<{}>", items.iter().map(|item| spell(item, types)).collect::<Vec<_>>().join(", "))
+        }
+        Type::Named(at) => escaped(&types[*at].wit),
+    }
+}
+
+fn define(text: &mut String, ty: &TypeDef, types: &[TypeDef]) {
+    let deeper = "    ";
+    let (keyword, items): (_, Vec<(&[String], String)>) = match &ty.kind {
+        Kind::Record(fields) => (
+            "record",
+            fields
+                .iter()
+                .map(|f| (&*f.docs, format!("{}: {}", escaped(&f.wit), spell(&f.ty, types))))
+                .collect(),
+        ),
+        Kind::Flags(fields) => ("flags", fields.iter().map(|f| (&*f.docs, escaped(&f.wit))).collect()),
+        Kind::Enum(cases) => ("enum", cases.iter().map(|c| (&*c.docs, escaped(&c.wit))).collect()),
+        Kind::Variant(cases) => (
+            "variant",
+            cases
+                .iter()
+                .map(|case| {
+                    let value = match case.values.as_slice() {
+                        [] => String::new(),
+                        [value] => format!("({})", spell(value, types)),
+                        several => format!("({})", spell(&Type::Tuple(several.to_vec()), types)),
+                    };
+                    (&*case.docs, format!("{}{value}", escaped(&case.wit)))
+                })
+                .collect(),
+        ),
+    };
+    docs(text, INDENT, &ty.docs);
+    line(text, INDENT, format_args!("{keyword} {} {{", escaped(&ty.wit)));
+    for (lines, item) in items {
+        docs(text, deeper, lines);
+        line(text, deeper, format_args!("{item},"));
+    }
+    line(text, INDENT, format_args!("}}"));
+}
