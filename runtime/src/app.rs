@@ -1,0 +1,368 @@
+//! The only place that builds services and joins them.
+//!
+//! [`start`] gives a whole server inside this process: the binary runs one, tests run many. What differs between
+//! them, beside the settings, are [`Seams`].
+
+use crate::catalog::{Projects, TemplateParts, Templates};
+use crate::clock::SystemClock;
+use crate::config::{Config, EngineSettings, WorkerSettings};
+use crate::entropy::{Entropy, SystemEntropy};
+use crate::executor::{Executor, ExecutorParts, ExecutorSettings, IdempotencyLookup, RetryPolicy};
+use crate::http::{HttpLimits, HttpServer};
+use crate::identity::{self, Accounts, BootstrapError, Tokens};
+use crate::metrics::Metrics;
+use crate::rest::{InvocationKeys, RequestLimits, Services};
+use crate::storage::blobs::FileBlobs;
+use crate::storage::embedded::{EmbeddedStore, OpenOptions};
+use crate::storage::ports::{Blobs, Catalog, Store, StoreError};
+use golem_host::ports::Clock;
+use golem_host::{Engine, EngineConfig, EngineError};
+use std::fmt;
+use std::io;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// Slots for instances beside those that the executor keeps: instances on their way out hold theirs a little longer.
+const SLOTS_SPARE: u64 = 256;
+
+/// Puts something between the server and its store.
+pub type WrapStore = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send>;
+
+/// What tests put in the place of something real. The default is a real server.
+#[derive(Default)]
+pub struct Seams {
+    /// Keeps the log. With it `catalog` and `blobs` must be given too; otherwise all are in the data folder.
+    pub store: Option<Arc<dyn Store>>,
+    /// Keeps accounts, projects, tokens and templates.
+    pub catalog: Option<Arc<dyn Catalog>>,
+    /// Keeps components.
+    pub blobs: Option<Arc<dyn Blobs>>,
+    /// The SQLite VFS under the store in the data folder.
+    pub vfs: Option<String>,
+    /// Wraps the store, whichever it is.
+    pub wrap_store: Option<WrapStore>,
+    /// Time.
+    pub clock: Option<Arc<dyn Clock>>,
+    /// Randomness.
+    pub entropy: Option<Arc<dyn Entropy>>,
+    /// Whether repeated keys are recognised.
+    pub idempotency: IdempotencyLookup,
+}
+
+impl fmt::Debug for Seams {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Seams").finish_non_exhaustive()
+    }
+}
+
+/// Why a server cannot start. One line each, with what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The store cannot be opened.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The secrets of the data folder cannot be set up.
+    #[error(transparent)]
+    Identity(#[from] BootstrapError),
+    /// The WebAssembly engine cannot be set up.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The workers cannot be recovered.
+    #[error(transparent)]
+    Executor(#[from] crate::executor::StartError),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {listen}: {}", listen_advice(source))]
+    Listen {
+        /// The address.
+        listen: String,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A folder cannot be made.
+    #[error("cannot make the folder {}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A thread cannot be started.
+    #[error("cannot start the thread {name}: {source}")]
+    Thread {
+        /// Its name.
+        name: &'static str,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// Seams that do not fit together.
+    #[error("a store was given without its catalog or blobs")]
+    Seams,
+}
+
+fn listen_advice(error: &io::Error) -> String {
+    let advice = match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; another program listens there: stop it, or take another port by --listen (port 0 takes a free one)"
+        }
+        io::ErrorKind::PermissionDenied => "; ports below 1024 need permission: take another one by --listen",
+        io::ErrorKind::AddrNotAvailable => {
+            "; this machine does not have that address: 127.0.0.1 and 0.0.0.0 always work"
+        }
+        _ => "; --listen takes host:port, for example 127.0.0.1:9881",
+    };
+    format!("{error}{advice}")
+}
+
+/// A server that runs in this process, until [`Server::shutdown`]. Dropped without, it stops as if killed.
+pub struct Server {
+    http: HttpServer,
+    executor: Executor,
+    clock: Arc<dyn Clock>,
+    drain_max: Duration,
+    token_file: PathBuf,
+    data_dir: PathBuf,
+    metrics: Arc<Metrics>,
+    _ticker: Ticker,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("local_addr", &self.local_addr()).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.http.local_addr()
+    }
+
+    /// The file that holds the secret of a token of the root account.
+    pub fn token_file(&self) -> &Path {
+        &self.token_file
+    }
+
+    /// The data folder.
+    pub fn data_dir(&self) -> &Path {
+        &self.data_dir
+    }
+
+    /// What it counts.
+    pub fn metrics(&self) -> &Metrics {
+        &self.metrics
+    }
+
+    /// Its workers.
+    pub fn executor(&self) -> &Executor {
+        &self.executor
+    }
+
+    /// Stops accepting, lets requests under way end, brings workers to rest. What was acknowledged is durable at any
+    /// time; this only spares callers a broken connection.
+    pub async fn shutdown(self) {
+        let left = self.http.drain(self.clock.as_ref(), self.drain_max).await;
+        if left > 0 {
+            tracing::warn!(
+                left,
+                "closed connections whose requests did not end in time; their invocations go on after the next start"
+            );
+        }
+        self.executor.shutdown().await;
+    }
+}
+
+/// What is kept where.
+struct Stores {
+    store: Arc<dyn Store>,
+    catalog: Arc<dyn Catalog>,
+    blobs: Arc<dyn Blobs>,
+}
+
+/// Builds and starts a server.
+pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
+    let Seams { store, catalog, blobs, vfs, wrap_store, clock, entropy, idempotency } = seams;
+    let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
+    let entropy = entropy.unwrap_or_else(|| Arc::new(SystemEntropy));
+    let data_dir = config.server.data_dir.clone();
+    let engine_config = engine_config(&config.engine, &config.workers, &data_dir);
+    let components_cached_max = usize_of(config.engine.components_cached_max);
+
+    let given = match (store, catalog, blobs) {
+        (Some(store), Some(catalog), Some(blobs)) => Some(Stores { store, catalog, blobs }),
+        (None, None, None) => None,
+        _ => return Err(StartError::Seams),
+    };
+    let (start_clock, start_entropy, start_dir) = (clock.clone(), entropy.clone(), data_dir.clone());
+    // Opening, reading and compiling block.
+    let prepared = blocking(move || {
+        let stores = match given {
+            Some(stores) => {
+                std::fs::create_dir_all(&start_dir)
+                    .map_err(|source| StartError::Folder { path: start_dir.clone(), source })?;
+                stores
+            }
+            None => open(&start_dir, vfs)?,
+        };
+        let Stores { store, catalog, blobs } = stores;
+        let store = match wrap_store {
+            Some(wrap) => wrap(store),
+            None => store,
+        };
+        let identity =
+            identity::bootstrap(&start_dir, catalog.as_ref(), start_clock.as_ref(), start_entropy.as_ref())?;
+        let engine = Engine::new(engine_config)?;
+        let tokens = Tokens::load(catalog.as_ref())?;
+        let accounts = Accounts::load(catalog.as_ref())?;
+        let projects = Projects::load(catalog.as_ref())?;
+        let templates = Templates::load(TemplateParts {
+            catalog,
+            blobs,
+            engine: engine.clone(),
+            clock: start_clock,
+            entropy: start_entropy,
+            components_cached_max,
+        })?;
+        Ok::<_, StartError>((store, identity, engine, tokens, accounts, projects, Arc::new(templates)))
+    })
+    .await?;
+    let (store, identity, engine, tokens, accounts, projects, templates) = prepared;
+
+    let listen = config.server.listen.clone();
+    let listener = crate::http::bind(&listen)
+        .await
+        .map_err(|source| StartError::Listen { listen: listen.clone(), source })?;
+    let ticker = Ticker::start(engine, Duration::from_millis(config.engine.tick_ms))?;
+    let metrics = Arc::new(Metrics::default());
+    let executor = Executor::start(ExecutorParts {
+        store: store.clone(),
+        components: templates.clone(),
+        clock: clock.clone(),
+        entropy: entropy.clone(),
+        settings: executor_settings(&config.workers),
+        metrics: metrics.executor.clone(),
+        idempotency,
+    })
+    .await?;
+
+    let mut first_count = [0; 8];
+    entropy.fill(&mut first_count);
+    // The router must know when the server stops, and the server what to route.
+    let stopping = CancellationToken::new();
+    let services = Arc::new(Services {
+        tokens,
+        accounts,
+        projects,
+        templates,
+        executor: executor.clone(),
+        keys: InvocationKeys::new(&identity.secret_key, u64::from_le_bytes(first_count)),
+        store,
+        clock: clock.clone(),
+        entropy,
+        metrics: metrics.clone(),
+        limits: RequestLimits::new(&config.http),
+        stopping: stopping.clone(),
+    });
+    let limits = HttpLimits {
+        connections_max: usize_of(config.http.connections_max),
+        header_time_max: Duration::from_millis(config.http.header_ms_max),
+    };
+    let http =
+        crate::http::serve(listener, crate::rest::router(services), limits, metrics.http.clone(), stopping)
+            .map_err(|source| StartError::Listen { listen, source })?;
+    Ok(Server {
+        http,
+        executor,
+        clock,
+        drain_max: Duration::from_millis(config.http.drain_ms_max),
+        token_file: identity.token_file,
+        data_dir,
+        metrics,
+        _ticker: ticker,
+    })
+}
+
+/// The store in the data folder.
+fn open(dir: &Path, vfs: Option<String>) -> Result<Stores, StartError> {
+    let store = Arc::new(EmbeddedStore::open(OpenOptions { vfs, ..OpenOptions::new(dir) })?);
+    let blobs = Arc::new(FileBlobs::open(dir)?);
+    Ok(Stores { store: store.clone(), catalog: store, blobs })
+}
+
+fn engine_config(engine: &EngineSettings, workers: &WorkerSettings, data_dir: &Path) -> EngineConfig {
+    EngineConfig {
+        residents_max: u32::try_from(workers.residents_max + SLOTS_SPARE).unwrap_or(u32::MAX),
+        dense: engine.dense,
+        memory_bytes_max: usize_of(engine.memory_bytes_max),
+        cache_dir: Some(data_dir.join("compiled")),
+        tick: Duration::from_millis(engine.tick_ms),
+    }
+}
+
+fn executor_settings(workers: &WorkerSettings) -> ExecutorSettings {
+    ExecutorSettings {
+        suspend_after: Duration::from_millis(workers.suspend_after_ms),
+        residents_max: usize_of(workers.residents_max),
+        idle_after: Duration::from_millis(workers.idle_after_ms),
+        heads_cached_max: usize_of(workers.heads_cached_max),
+        retry: RetryPolicy {
+            attempts_max: u32::try_from(workers.retry_attempts_max).unwrap_or(u32::MAX),
+            delay_min: Duration::from_millis(workers.retry_delay_ms_min),
+            delay_max: Duration::from_millis(workers.retry_delay_ms_max),
+            multiplier: workers.retry_multiplier,
+        },
+    }
+}
+
+fn usize_of(number: u64) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(done) => done,
+        Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+    }
+}
+
+/// Ends the time slices of running guests, from a thread that no guest can hold.
+struct Ticker {
+    stop: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Ticker {
+    fn start(engine: Engine, tick: Duration) -> Result<Self, StartError> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let stopped = stop.clone();
+        let name = "golem-tick";
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(move || {
+                while !stopped.load(Ordering::Acquire) {
+                    std::thread::park_timeout(tick);
+                    engine.tick();
+                }
+            })
+            .map_err(|source| StartError::Thread { name, source })?;
+        Ok(Self { stop, thread: Some(thread) })
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            // It cannot have panicked, and if it had there is nobody to tell.
+            drop(thread.join());
+        }
+    }
+}

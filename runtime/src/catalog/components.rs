@@ -1,0 +1,58 @@
+//! Compiled components in memory.
+
+use crate::storage::ports::Blobs;
+use golem_host::{Component, Engine};
+use lru::LruCache;
+use parking_lot::Mutex;
+use std::num::NonZeroUsize;
+use std::sync::Arc;
+use tokio::sync::{OnceCell, Semaphore};
+
+/// The compiled code of the components used last, by the hash of their bytes.
+pub(super) struct ComponentCache {
+    engine: Engine,
+    blobs: Arc<dyn Blobs>,
+    // One that is dropped here stays alive as long as a worker runs it.
+    loaded: Mutex<LruCache<[u8; 32], Arc<OnceCell<Component>>>>,
+    // Compiling takes seconds of all cores; several at once would only take longer each.
+    compiling: Semaphore,
+}
+
+impl ComponentCache {
+    pub(super) fn new(engine: Engine, blobs: Arc<dyn Blobs>, cached_max: usize) -> Self {
+        let cached_max = NonZeroUsize::new(cached_max).unwrap_or(NonZeroUsize::MIN);
+        Self { engine, blobs, loaded: Mutex::new(LruCache::new(cached_max)), compiling: Semaphore::new(2) }
+    }
+
+    /// The component, compiled once however many ask at the same time. The error says what is wrong with it.
+    pub(super) async fn get(&self, hash: [u8; 32]) -> Result<Component, String> {
+        let cell = self.loaded.lock().get_or_insert(hash, Arc::default).clone();
+        let component = cell.get_or_try_init(|| self.load(hash)).await?;
+        Ok(component.clone())
+    }
+
+    /// Keeps what an upload has compiled.
+    pub(super) fn keep(&self, hash: [u8; 32], component: Component) {
+        self.loaded.lock().put(hash, Arc::new(OnceCell::new_with(Some(component))));
+    }
+
+    async fn load(&self, hash: [u8; 32]) -> Result<Component, String> {
+        let _turn = self.compiling.acquire().await.map_err(|closed| closed.to_string())?;
+        let (engine, blobs) = (self.engine.clone(), self.blobs.clone());
+        tokio::task::spawn_blocking(move || {
+            let name = blake3::Hash::from_bytes(hash).to_hex();
+            let wasm = blobs.get(hash).map_err(|error| error.to_string())?.ok_or_else(|| {
+                format!("its file {name} is missing from the data folder; restore it from a backup")
+            })?;
+            engine.compile(&wasm, hash).map_err(|error| error.to_string())
+        })
+        .await
+        .map_err(|panicked| format!("compiling it failed: {panicked}"))?
+    }
+}
+
+impl std::fmt::Debug for ComponentCache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ComponentCache").finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,351 @@
+//! Templates and their versions; uploads.
+
+use super::components::ComponentCache;
+use crate::entropy::Entropy;
+use crate::executor::Components;
+use crate::identity::Scope;
+use crate::storage::ports::{Blobs, Catalog, CatalogWrite, StoreError};
+use async_trait::async_trait;
+use bytes::Bytes;
+use golem_host::ports::Clock;
+use golem_host::{Component, ComponentError, Engine};
+use golem_model::template::Functions;
+use golem_model::{ProjectId, TemplateId, TemplateVersion};
+use parking_lot::{Mutex, RwLock};
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+/// Characters of a template's name, at most.
+const NAME_CHARS_MAX: usize = 255;
+
+/// One version of a template, with its functions indexed.
+#[derive(Debug)]
+pub struct Version {
+    /// As stored.
+    pub row: TemplateVersion,
+    /// Its functions by full name.
+    pub functions: Functions,
+}
+
+/// A template: all its versions.
+#[derive(Debug, Clone)]
+pub struct Template {
+    /// Its id.
+    pub id: TemplateId,
+    /// The project that it belongs to.
+    pub project: ProjectId,
+    /// Its name, unique in the project.
+    pub name: String,
+    versions: Vec<Arc<Version>>,
+}
+
+impl Template {
+    /// All versions, ascending; their numbers are their positions.
+    pub fn versions(&self) -> &[Arc<Version>] {
+        &self.versions
+    }
+
+    /// The version of this number.
+    pub fn version(&self, number: u32) -> Option<&Arc<Version>> {
+        self.versions.get(usize::try_from(number).ok()?)
+    }
+
+    /// The newest version. Workers that are made now run it.
+    pub fn latest(&self) -> &Arc<Version> {
+        self.versions
+            .last()
+            .expect("a template comes with its version 0, and versions are never removed one by one")
+    }
+}
+
+/// Why an upload was refused. Nothing was stored.
+#[derive(Debug, thiserror::Error)]
+pub enum UploadError {
+    /// No such template.
+    #[error("Template not found: {0}")]
+    NotFound(TemplateId),
+    /// The name cannot be one.
+    #[error("Invalid template name: {0}")]
+    Name(&'static str),
+    /// The project has a template of this name.
+    #[error(
+        "Template already exists: {name} is the name of template {id}; upload a new version of it, or take another name"
+    )]
+    NameTaken {
+        /// The template that has it.
+        id: TemplateId,
+        /// The name.
+        name: String,
+    },
+    /// The bytes are not a component that can run here.
+    #[error("Template processing error: {0}")]
+    Component(#[from] ComponentError),
+    /// The store failed.
+    #[error("the template cannot be stored: {0}")]
+    Store(#[from] StoreError),
+    /// The server has a defect.
+    #[error("the upload ended without an answer: {0}")]
+    Panicked(String),
+}
+
+/// What [`Templates`] is made of.
+pub struct TemplateParts {
+    /// Where rows are kept.
+    pub catalog: Arc<dyn Catalog>,
+    /// Where components are kept.
+    pub blobs: Arc<dyn Blobs>,
+    /// What compiles them.
+    pub engine: Engine,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// New ids.
+    pub entropy: Arc<dyn Entropy>,
+    /// Compiled components kept in memory.
+    pub components_cached_max: usize,
+}
+
+/// All templates.
+pub struct Templates {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    catalog: Arc<dyn Catalog>,
+    blobs: Arc<dyn Blobs>,
+    engine: Engine,
+    clock: Arc<dyn Clock>,
+    entropy: Arc<dyn Entropy>,
+    components: ComponentCache,
+    known: RwLock<Known>,
+    /// Held from the check of a name or version number to the row that takes it.
+    writing: Mutex<()>,
+}
+
+#[derive(Default)]
+struct Known {
+    by_id: HashMap<TemplateId, Arc<Template>>,
+    by_name: BTreeMap<(ProjectId, String), TemplateId>,
+}
+
+impl Known {
+    fn read(catalog: &dyn Catalog) -> Result<Self, StoreError> {
+        let mut known = Self::default();
+        for row in catalog.template_versions()? {
+            known.add(row);
+        }
+        Ok(known)
+    }
+
+    /// Adds a version; versions of a template come in order.
+    fn add(&mut self, row: TemplateVersion) -> Arc<Version> {
+        let version = Arc::new(Version { functions: Functions::new(&row.exports), row });
+        let row = &version.row;
+        self.by_name.insert((row.project, row.name.clone()), row.id);
+        let template = self.by_id.entry(row.id).or_insert_with(|| {
+            Arc::new(Template {
+                id: row.id,
+                project: row.project,
+                name: row.name.clone(),
+                versions: Vec::new(),
+            })
+        });
+        Arc::make_mut(template).versions.push(version.clone());
+        version
+    }
+}
+
+/// What an upload is to become.
+enum Target {
+    New { name: String },
+    Next(TemplateId),
+}
+
+impl Templates {
+    /// Reads all rows, and removes components that no row names: a crash may have left some.
+    ///
+    /// Blocks. Must be over before the first upload.
+    pub fn load(parts: TemplateParts) -> Result<Self, StoreError> {
+        let TemplateParts { catalog, blobs, engine, clock, entropy, components_cached_max } = parts;
+        let known = Known::read(catalog.as_ref())?;
+        let named: std::collections::HashSet<[u8; 32]> = known
+            .by_name
+            .values()
+            .filter_map(|id| known.by_id.get(id))
+            .flat_map(|template| template.versions.iter().map(|version| version.row.content_hash))
+            .collect();
+        let swept = blobs.sweep(&|hash| named.contains(hash))?;
+        if swept > 0 {
+            tracing::info!(swept, "removed components that no template names");
+        }
+        let components = ComponentCache::new(engine.clone(), blobs.clone(), components_cached_max);
+        let shared = Shared {
+            catalog,
+            blobs,
+            engine,
+            clock,
+            entropy,
+            components,
+            known: RwLock::new(known),
+            writing: Mutex::new(()),
+        };
+        Ok(Self { shared: Arc::new(shared) })
+    }
+
+    /// One template.
+    pub fn get(&self, id: TemplateId) -> Option<Arc<Template>> {
+        self.shared.known.read().by_id.get(&id).cloned()
+    }
+
+    /// The templates of a project by name, or the one of that name.
+    pub fn of(&self, scope: &Scope, name: Option<&str>) -> Vec<Arc<Template>> {
+        let known = self.shared.known.read();
+        known
+            .by_name
+            .range((scope.project(), String::new())..)
+            .take_while(|((project, _), _)| *project == scope.project())
+            .filter(|((_, of), _)| name.is_none_or(|name| name == of))
+            .filter_map(|(_, id)| known.by_id.get(id).cloned())
+            .collect()
+    }
+
+    /// Number of templates and of versions, for the metrics.
+    pub fn count(&self) -> (usize, usize) {
+        let known = self.shared.known.read();
+        (
+            known.by_id.len(),
+            known.by_name.values().filter_map(|id| known.by_id.get(id)).map(|t| t.versions.len()).sum(),
+        )
+    }
+
+    /// Uploads a new template.
+    pub async fn create(
+        &self,
+        scope: &Scope,
+        name: String,
+        wasm: Bytes,
+    ) -> Result<Arc<Version>, UploadError> {
+        if name.trim().is_empty() {
+            return Err(UploadError::Name("it is empty"));
+        }
+        if name.chars().count() > NAME_CHARS_MAX {
+            return Err(UploadError::Name("it has more than 255 characters"));
+        }
+        if name.chars().any(char::is_control) {
+            return Err(UploadError::Name("it holds a control character"));
+        }
+        self.upload(scope.project(), Target::New { name }, wasm).await
+    }
+
+    /// Uploads a new version of a template.
+    pub async fn update(
+        &self,
+        scope: &Scope,
+        id: TemplateId,
+        wasm: Bytes,
+    ) -> Result<Arc<Version>, UploadError> {
+        self.upload(scope.project(), Target::Next(id), wasm).await
+    }
+
+    /// The uploaded bytes of a version.
+    pub async fn download(&self, version: &Version) -> Result<Option<Vec<u8>>, StoreError> {
+        let (blobs, hash) = (self.shared.blobs.clone(), version.row.content_hash);
+        match tokio::task::spawn_blocking(move || blobs.get(hash)).await {
+            Ok(read) => read,
+            Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
+        }
+    }
+
+    async fn upload(
+        &self,
+        project: ProjectId,
+        target: Target,
+        wasm: Bytes,
+    ) -> Result<Arc<Version>, UploadError> {
+        let shared = self.shared.clone();
+        // On a thread of its own for the compiler's sake, and to the end even if the caller goes away: a row that is
+        // stored must become known.
+        tokio::task::spawn_blocking(move || shared.upload(project, &target, &wasm))
+            .await
+            .map_err(|panicked| UploadError::Panicked(panicked.to_string()))?
+    }
+}
+
+impl Shared {
+    fn upload(&self, project: ProjectId, target: &Target, wasm: &[u8]) -> Result<Arc<Version>, UploadError> {
+        self.place(project, target)?;
+        let hash = *blake3::hash(wasm).as_bytes();
+        let component = self.engine.compile(wasm, hash)?;
+        self.blobs.put(hash, wasm)?;
+        let _writing = self.writing.lock();
+        let mut again = true;
+        loop {
+            let (id, name, version) = self.place(project, target)?;
+            let row = TemplateVersion {
+                id,
+                version,
+                project,
+                name,
+                size_bytes: wasm.len() as u64,
+                content_hash: hash,
+                exports: component.exports().to_vec(),
+                producers: component.producers().to_vec(),
+                created_at: self.clock.now(),
+            };
+            match self.catalog.write(&[CatalogWrite::TemplateVersion(row.clone())]) {
+                Ok(()) => {
+                    self.components.keep(hash, component);
+                    return Ok(self.known.write().add(row));
+                }
+                Err(error) => {
+                    // The row, or one before it, may have been written although a commit failed: what is known is
+                    // read again, so that the next attempt sees it.
+                    *self.known.write() = Known::read(self.catalog.as_ref())?;
+                    if !(again && matches!(error, StoreError::Conflict { .. })) {
+                        return Err(error.into());
+                    }
+                    again = false;
+                }
+            }
+        }
+    }
+
+    /// Id, name and version number of what is uploaded, if it can be.
+    fn place(&self, project: ProjectId, target: &Target) -> Result<(TemplateId, String, u32), UploadError> {
+        let known = self.known.read();
+        match target {
+            Target::New { name } => match known.by_name.get(&(project, name.clone())) {
+                Some(id) => Err(UploadError::NameTaken { id: *id, name: name.clone() }),
+                None => Ok((TemplateId(self.entropy.uuid()), name.clone(), 0)),
+            },
+            Target::Next(id) => {
+                let template = known.by_id.get(id).ok_or(UploadError::NotFound(*id))?;
+                Ok((*id, template.name.clone(), template.latest().row.version + 1))
+            }
+        }
+    }
+}
+
+#[async_trait]
+impl Components for Templates {
+    async fn component(&self, template: TemplateId, version: u32) -> Result<Component, String> {
+        let hash = self
+            .get(template)
+            .and_then(|template| template.version(version).map(|version| version.row.content_hash))
+            .ok_or_else(|| format!("template {template} has no version {version}"))?;
+        self.shared.components.get(hash).await.map_err(|details| {
+            format!("version {version} of template {template} cannot be loaded: {details}")
+        })
+    }
+}
+
+impl std::fmt::Debug for Templates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Templates").finish_non_exhaustive()
+    }
+}
+
+impl std::fmt::Debug for TemplateParts {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("TemplateParts").finish_non_exhaustive()
+    }
+}

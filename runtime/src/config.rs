@@ -1,0 +1,422 @@
+//! Settings of the server: where they come from, what they may be.
+//!
+//! Read once, at start: command line over environment (`GOLEM_…`) over TOML file over defaults. `setting` has the
+//! kinds of values and the macro that declares a section; each other file is a section of the TOML file.
+//!
+//! Invariant: every setting exists in all three spellings. `http.body_bytes_max` in the file is
+//! `GOLEM_HTTP_BODY_BYTES_MAX` in the environment and `--set http.body_bytes_max=…` on the command line.
+//! Architecture invariant: no other module reads the environment.
+
+mod args;
+mod engine;
+mod environment;
+mod http;
+mod setting;
+mod workers;
+
+pub use args::ServerArgs;
+pub use engine::EngineSettings;
+pub use http::HttpSettings;
+pub use workers::WorkerSettings;
+
+use setting::{Key, Raw, Section};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+/// All settings of a server.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Config {
+    /// Where, and how to log.
+    pub server: ServerSettings,
+    /// Section `http`.
+    pub http: HttpSettings,
+    /// Section `workers`.
+    pub workers: WorkerSettings,
+    /// Section `engine`.
+    pub engine: EngineSettings,
+}
+
+/// The settings outside any section.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerSettings {
+    /// The folder that holds everything the server keeps.
+    pub data_dir: PathBuf,
+    /// Host and port to listen on; port 0 takes a free one.
+    pub listen: String,
+    /// What to log: a level, or `target=level` directives separated by commas.
+    pub log: String,
+    /// How to write log lines.
+    pub log_format: LogFormat,
+}
+
+impl Default for ServerSettings {
+    fn default() -> Self {
+        Self {
+            data_dir: PathBuf::from("golem-data"),
+            listen: "127.0.0.1:9881".to_owned(),
+            log: "info".to_owned(),
+            log_format: LogFormat::Text,
+        }
+    }
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line, for collectors.
+    Json,
+}
+
+impl Section for ServerSettings {
+    const NAME: &'static str = "";
+
+    fn keys() -> Vec<Key> {
+        let key = |name, about, default: &str, expected: &str| Key {
+            name,
+            about,
+            default: default.to_owned(),
+            expected: expected.to_owned(),
+        };
+        vec![
+            key("data_dir", "The folder that holds everything the server keeps.", "golem-data", "a folder"),
+            key("listen", "Host and port to listen on; port 0 takes a free one.", "127.0.0.1:9881", LISTEN),
+            key(
+                "log",
+                "What to log.",
+                "info",
+                "a level (error, warn, info, debug, trace) or target=level, …",
+            ),
+            key("log_format", "How to write log lines.", "text", LOG_FORMAT),
+        ]
+    }
+
+    fn set(&mut self, field: &str, raw: &Raw) -> Option<Result<(), String>> {
+        let Some(text) = raw.as_text() else {
+            let known = matches!(field, "data_dir" | "listen" | "log" | "log_format");
+            return known.then(|| Err("a text".to_owned()));
+        };
+        Some(match field {
+            "data_dir" if text.is_empty() => Err("a folder".to_owned()),
+            "data_dir" => {
+                self.data_dir = PathBuf::from(text);
+                Ok(())
+            }
+            "listen" => match text.rsplit_once(':') {
+                Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => {
+                    text.clone_into(&mut self.listen);
+                    Ok(())
+                }
+                _ => Err(LISTEN.to_owned()),
+            },
+            "log" => {
+                text.clone_into(&mut self.log);
+                Ok(())
+            }
+            "log_format" => match text {
+                "text" => {
+                    self.log_format = LogFormat::Text;
+                    Ok(())
+                }
+                "json" => {
+                    self.log_format = LogFormat::Json;
+                    Ok(())
+                }
+                _ => Err(LOG_FORMAT.to_owned()),
+            },
+            _ => return None,
+        })
+    }
+}
+
+const LISTEN: &str = "host:port, for example 127.0.0.1:9881";
+const LOG_FORMAT: &str = "text or json";
+
+/// Why settings were refused. One line each, with what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("cannot read the configuration file {}: {source}", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("the configuration file {}, line {line}, column {column} is not TOML: {message}", path.display())]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// From 1.
+        column: usize,
+        /// What the parser said.
+        message: String,
+    },
+    /// A key that no setting has.
+    #[error("unknown setting `{key}` in {origin}; {}", known_text(nearest, known))]
+    Unknown {
+        /// The key as written there.
+        key: String,
+        /// Where it was found.
+        origin: String,
+        /// The known key that it resembles.
+        nearest: Option<String>,
+        /// The keys that could stand there.
+        known: Vec<String>,
+    },
+    /// A value that the setting cannot have.
+    #[error("the setting `{key}` in {origin} is {found}; it must be {expected}")]
+    Invalid {
+        /// The key as written there.
+        key: String,
+        /// Where it was found.
+        origin: String,
+        /// The value.
+        found: String,
+        /// What it can be.
+        expected: String,
+    },
+}
+
+fn known_text(nearest: &Option<String>, known: &[String]) -> String {
+    let list = known.join(", ");
+    nearest.as_ref().map_or_else(
+        || format!("known are {list}"),
+        |nearest| format!("did you mean `{nearest}`? Known are {list}"),
+    )
+}
+
+/// One value from one place, before it is known what it means.
+struct Given {
+    /// Dotted key, as in the TOML file.
+    key: String,
+    /// The key as that place spells it.
+    spelled: String,
+    /// That place.
+    origin: String,
+    raw: Raw,
+}
+
+impl Config {
+    /// Reads all sources. `environment` are the process's variables.
+    pub fn load(
+        args: &ServerArgs,
+        environment: impl IntoIterator<Item = (OsString, OsString)>,
+    ) -> Result<(Self, Vec<String>), ConfigError> {
+        let environment = environment::read(environment, &all_keys())?;
+        let mut given = match args.config.as_ref().or(environment.file.as_ref()) {
+            Some(path) => file(path)?,
+            None => Vec::new(),
+        };
+        given.extend(environment.given);
+        given.extend(args.given()?);
+        let mut config = Self::default();
+        for value in given {
+            config.apply(&value)?;
+        }
+        Ok((config, environment.warnings))
+    }
+
+    fn apply(&mut self, given: &Given) -> Result<(), ConfigError> {
+        let (section, field) = given.key.split_once('.').unwrap_or(("", &given.key));
+        let set = match section {
+            ServerSettings::NAME => self.server.set(field, &given.raw),
+            HttpSettings::NAME => self.http.set(field, &given.raw),
+            WorkerSettings::NAME => self.workers.set(field, &given.raw),
+            EngineSettings::NAME => self.engine.set(field, &given.raw),
+            _ => None,
+        };
+        match set {
+            Some(Ok(())) => Ok(()),
+            Some(Err(expected)) => Err(ConfigError::Invalid {
+                key: given.spelled.clone(),
+                origin: given.origin.clone(),
+                found: given.raw.to_string(),
+                expected,
+            }),
+            None => Err(unknown(&given.key, &given.spelled, &given.origin)),
+        }
+    }
+
+    /// All settings with their defaults, as a TOML file with comments.
+    pub fn documented() -> String {
+        let mut text = String::from("# Settings of the golem server and their defaults.\n");
+        let mut section = "";
+        for (key, about) in all_keys_documented() {
+            let (of, field) = key.split_once('.').unwrap_or(("", &key));
+            if of != section {
+                section = match of {
+                    HttpSettings::NAME => HttpSettings::NAME,
+                    WorkerSettings::NAME => WorkerSettings::NAME,
+                    _ => EngineSettings::NAME,
+                };
+                text.push_str(&format!("\n[{section}]\n"));
+            }
+            let quoted = if of.is_empty() { format!("\"{}\"", about.default) } else { about.default };
+            text.push_str(&format!("\n# {} ({})\n{field} = {quoted}\n", about.about, about.expected));
+        }
+        text
+    }
+}
+
+/// All dotted keys.
+fn all_keys() -> Vec<String> {
+    all_keys_documented().into_iter().map(|(key, _)| key).collect()
+}
+
+fn all_keys_documented() -> Vec<(String, Key)> {
+    fn of<S: Section>() -> impl Iterator<Item = (String, Key)> {
+        S::keys().into_iter().map(|key| {
+            let dotted =
+                if S::NAME.is_empty() { key.name.to_owned() } else { format!("{}.{}", S::NAME, key.name) };
+            (dotted, key)
+        })
+    }
+    of::<ServerSettings>()
+        .chain(of::<HttpSettings>())
+        .chain(of::<WorkerSettings>())
+        .chain(of::<EngineSettings>())
+        .collect()
+}
+
+fn unknown(key: &str, spelled: &str, origin: &str) -> ConfigError {
+    let known = all_keys();
+    ConfigError::Unknown {
+        key: spelled.to_owned(),
+        origin: origin.to_owned(),
+        nearest: crate::text::nearest(key, known.iter().map(String::as_str)).map(str::to_owned),
+        known,
+    }
+}
+
+/// The values of a TOML file.
+fn file(path: &std::path::Path) -> Result<Vec<Given>, ConfigError> {
+    let text = std::fs::read_to_string(path)
+        .map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
+    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
+        let before = &text[..error.span().map_or(0, |span| span.start.min(text.len()))];
+        ConfigError::Syntax {
+            path: path.to_owned(),
+            line: before.matches('\n').count() + 1,
+            column: before.chars().rev().take_while(|c| *c != '\n').count() + 1,
+            message: error.message().replace('\n', " "),
+        }
+    })?;
+    let origin = path.display().to_string();
+    let mut given = Vec::new();
+    let mut push = |key: String, value: toml::Value| {
+        given.push(Given { spelled: key.clone(), key, origin: origin.clone(), raw: Raw::Toml(value) });
+    };
+    for (key, value) in table {
+        match value {
+            toml::Value::Table(fields) => {
+                let known = all_keys().iter().any(|k| k.starts_with(&format!("{key}.")));
+                if !known {
+                    return Err(unknown(&key, &format!("[{key}]"), &origin));
+                }
+                for (field, value) in fields {
+                    push(format!("{key}.{field}"), value);
+                }
+            }
+            value => push(key, value),
+        }
+    }
+    Ok(given)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn load(toml: &str, environment: &[(&str, &str)], args: ServerArgs) -> Result<Config, String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("golem.toml");
+        std::fs::write(&path, toml).unwrap();
+        let mut environment: Vec<_> =
+            environment.iter().map(|(k, v)| (OsString::from(k), OsString::from(v))).collect();
+        environment.push(("GOLEM_CONFIG".into(), path.clone().into()));
+        Config::load(&args, environment)
+            .map(|(config, _)| config)
+            .map_err(|e| e.to_string().replace(&path.display().to_string(), "FILE"))
+    }
+
+    #[test]
+    fn later_sources_win() {
+        let args = ServerArgs { listen: Some("0.0.0.0:3".into()), ..ServerArgs::default() };
+        let config = load(
+            "listen = \"0.0.0.0:1\"\nlog = \"warn\"\n[http]\nbody_bytes_max = 1000\nuploads_max = 2\n",
+            &[("GOLEM_LISTEN", "0.0.0.0:2"), ("GOLEM_HTTP_BODY_BYTES_MAX", "2000"), ("PATH", "/bin")],
+            args,
+        )
+        .unwrap();
+        assert_eq!(config.server.listen, "0.0.0.0:3");
+        assert_eq!(config.server.log, "warn");
+        assert_eq!((config.http.body_bytes_max, config.http.uploads_max), (2000, 2));
+        assert_eq!(config.workers, WorkerSettings::default());
+    }
+
+    #[test]
+    fn mistakes_are_named() {
+        for (toml, environment, set, part) in [
+            (
+                "[http]\nbody_byte_max = 1",
+                None,
+                None,
+                "unknown setting `http.body_byte_max` in FILE; did you mean `http.body_bytes_max`?",
+            ),
+            ("lissten = \"x\"", None, None, "unknown setting `lissten` in FILE; did you mean `listen`?"),
+            (
+                "[nothing]\nx = 1",
+                None,
+                None,
+                "unknown setting `[nothing]` in FILE; known are data_dir, listen",
+            ),
+            (
+                "[http]\nuploads_max = \"many\"",
+                None,
+                None,
+                "the setting `http.uploads_max` in FILE is \"many\"; it must be a number from 1 to",
+            ),
+            ("[http]\nuploads_max = 0", None, None, "is 0; it must be a number from 1 to"),
+            ("http = 1", None, None, "unknown setting `http` in FILE"),
+            ("listen = 1", None, None, "the setting `listen` in FILE is 1; it must be a text"),
+            ("a = = 1", None, None, "FILE, line 1, column 5 is not TOML"),
+            (
+                "",
+                Some(("GOLEM_HTTP_NOTHING", "1")),
+                None,
+                "unknown setting `GOLEM_HTTP_NOTHING` in the environment",
+            ),
+            ("", Some(("GOLEM_LISTN", "1")), None, "did you mean `GOLEM_LISTEN`?"),
+            (
+                "",
+                Some(("GOLEM_LISTEN", "1")),
+                None,
+                "the setting `GOLEM_LISTEN` in the environment is \"1\"; it must be host:port",
+            ),
+            ("", Some(("GOLEM_LOG_FORMAT", "xml")), None, "it must be text or json"),
+            ("", None, Some("http.uploads_max"), "it must be KEY=VALUE"),
+            ("", None, Some("x=1"), "unknown setting `x` in the command line"),
+            ("", None, Some("workers.retry_multiplier=0.5"), "it must be a number from 1 to"),
+        ] {
+            let args =
+                ServerArgs { set: set.map(str::to_owned).into_iter().collect(), ..ServerArgs::default() };
+            let environment: Vec<_> = environment.into_iter().collect();
+            let error = load(toml, &environment, args).unwrap_err();
+            assert!(error.contains(part), "{error}\nshould contain\n{part}");
+            assert!(!error.contains('\n'), "{error} should be one line");
+        }
+    }
+
+    #[test]
+    fn the_documented_settings_are_the_defaults() {
+        let config = load(&Config::documented(), &[], ServerArgs::default()).unwrap();
+        assert_eq!(config, Config::default());
+    }
+}

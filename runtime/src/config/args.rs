@@ -1,0 +1,71 @@
+//! The command line of `golem server`.
+
+use super::setting::Raw;
+use super::{ConfigError, Given};
+use std::path::PathBuf;
+
+/// Runs the server.
+///
+/// Each setting can also be given by an environment variable (GOLEM_DATA_DIR, GOLEM_HTTP_BODY_BYTES_MAX, …) or in a
+/// TOML file; the command line wins over the environment, the environment over the file. `--settings` lists all.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct ServerArgs {
+    /// The TOML file with settings (environment: GOLEM_CONFIG)
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// The folder that holds everything the server keeps; made if missing [default: golem-data]
+    #[arg(long, value_name = "DIR")]
+    pub data_dir: Option<String>,
+    /// Host and port to listen on; port 0 takes a free one [default: 127.0.0.1:9881]
+    #[arg(long, value_name = "HOST:PORT")]
+    pub listen: Option<String>,
+    /// What to log, to standard error: a level, or target=level directives [default: info]
+    #[arg(long, value_name = "FILTER")]
+    pub log: Option<String>,
+    /// How to write log lines: text or json [default: text]
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+    /// Any other setting, for example --set http.body_bytes_max=1000000; can be repeated
+    #[arg(long, value_name = "KEY=VALUE")]
+    pub set: Vec<String>,
+    /// Prints all settings with their defaults, as a TOML file, and ends
+    #[arg(long)]
+    pub settings: bool,
+}
+
+impl ServerArgs {
+    pub(super) fn given(&self) -> Result<Vec<Given>, ConfigError> {
+        let origin = "the command line";
+        let mut given = Vec::new();
+        for pair in &self.set {
+            let (key, value) = pair.split_once('=').ok_or_else(|| ConfigError::Invalid {
+                key: "--set".to_owned(),
+                origin: origin.to_owned(),
+                found: format!("{pair:?}"),
+                expected: "KEY=VALUE, for example http.body_bytes_max=1000000".to_owned(),
+            })?;
+            given.push(Given {
+                key: key.trim().to_owned(),
+                spelled: key.trim().to_owned(),
+                origin: origin.to_owned(),
+                raw: Raw::Text(value.to_owned()),
+            });
+        }
+        for (key, spelled, value) in [
+            ("data_dir", "--data-dir", &self.data_dir),
+            ("listen", "--listen", &self.listen),
+            ("log", "--log", &self.log),
+            ("log_format", "--log-format", &self.log_format),
+        ] {
+            if let Some(value) = value {
+                given.push(Given {
+                    key: key.to_owned(),
+                    spelled: spelled.to_owned(),
+                    origin: origin.to_owned(),
+                    raw: Raw::Text(value.clone()),
+                });
+            }
+        }
+        Ok(given)
+    }
+}

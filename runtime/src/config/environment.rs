@@ -1,0 +1,75 @@
+//! Settings in environment variables.
+
+use super::setting::Raw;
+use super::{ConfigError, Given};
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+const PREFIX: &str = "GOLEM_";
+const ORIGIN: &str = "the environment";
+
+/// What the environment says.
+pub(super) struct Environment {
+    /// The TOML file, from `GOLEM_CONFIG`.
+    pub(super) file: Option<PathBuf>,
+    pub(super) given: Vec<Given>,
+    /// Variables that begin with `GOLEM_` and are none of ours: they may be the command line tool's, or a test's.
+    pub(super) warnings: Vec<String>,
+}
+
+/// Picks our settings out of `variables`.
+///
+/// A variable that is almost one of ours, or begins like a section of ours, is refused: it is a spelling mistake, and
+/// a server that ignores it runs with a setting that its operator believes changed.
+pub(super) fn read(
+    variables: impl IntoIterator<Item = (OsString, OsString)>,
+    keys: &[String],
+) -> Result<Environment, ConfigError> {
+    let known: Vec<(String, &String)> = keys.iter().map(|key| (spelled(key), key)).collect();
+    let mut found = Environment { file: None, given: Vec::new(), warnings: Vec::new() };
+    let mut variables: Vec<(String, OsString)> = variables
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+        .filter(|(name, _)| name.starts_with(PREFIX))
+        .collect();
+    variables.sort();
+    for (name, value) in variables {
+        if name == "GOLEM_CONFIG" {
+            found.file = Some(PathBuf::from(value));
+        } else if let Some((_, key)) = known.iter().find(|(spelled, _)| *spelled == name) {
+            let text = value.into_string().map_err(|value| ConfigError::Invalid {
+                key: name.clone(),
+                origin: ORIGIN.to_owned(),
+                found: format!("{}", value.display()),
+                expected: "UTF-8".to_owned(),
+            })?;
+            found.given.push(Given {
+                key: (*key).clone(),
+                spelled: name,
+                origin: ORIGIN.to_owned(),
+                raw: Raw::Text(text),
+            });
+        } else {
+            let nearest = crate::text::nearest(&name, known.iter().map(|(spelled, _)| spelled.as_str()));
+            let section = keys
+                .iter()
+                .filter_map(|key| key.split_once('.'))
+                .any(|(section, _)| name.starts_with(&format!("{}_", spelled(section))));
+            if nearest.is_some() || section {
+                return Err(ConfigError::Unknown {
+                    key: name,
+                    origin: ORIGIN.to_owned(),
+                    nearest: nearest.map(str::to_owned),
+                    known: known.into_iter().map(|(spelled, _)| spelled).collect(),
+                });
+            }
+            found.warnings.push(format!("the environment variable {name} is no setting of the server"));
+        }
+    }
+    Ok(found)
+}
+
+/// `http.body_bytes_max` as an environment variable.
+fn spelled(key: &str) -> String {
+    format!("{PREFIX}{}", key.replace('.', "_").to_uppercase())
+}

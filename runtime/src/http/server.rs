@@ -1,0 +1,242 @@
+//! The accept loop: bounds connections, serves them, drains them at the end.
+//!
+//! Invariant: every connection holds a permit from its acceptance until its last byte, a WebSocket included.
+
+use super::refuse::Refusal;
+use axum::Router;
+use axum::body::Body;
+use golem_host::ports::Clock;
+use http::{Request, header};
+use hyper::body::Incoming;
+use hyper::server::conn::{http1, http2};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use std::convert::Infallible;
+use std::io;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::{JoinHandle, JoinSet};
+use tokio_util::sync::CancellationToken;
+use tower::Service;
+
+/// Bounds of connections.
+#[derive(Debug, Clone, Copy)]
+pub struct HttpLimits {
+    /// Connections at a time.
+    pub connections_max: usize,
+    /// For a request's head, and between requests.
+    pub header_time_max: Duration,
+}
+
+/// Bytes of a request's head, at most; longer ones are answered 431.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+/// Headers of a request, at most.
+const HEADERS_MAX: usize = 100;
+/// Requests at a time on one HTTP/2 connection.
+const STREAMS_MAX: u32 = 256;
+/// An HTTP/2 connection whose client does not answer a ping within this time is closed.
+const PING_TIME_MAX: Duration = Duration::from_secs(20);
+/// Wait after the system refused a connection for want of descriptors or memory: they come back when others close.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// The first bytes of HTTP/2 when the client knows that the server speaks it.
+const HTTP2_PREFACE: &[u8] = b"PRI";
+
+/// What the accept loop counts.
+#[derive(Debug, Default)]
+pub struct HttpCounters {
+    /// Connections accepted.
+    pub accepted: AtomicU64,
+    /// Connections turned away because there were too many.
+    pub refused: AtomicU64,
+    /// Connections open now.
+    pub open: AtomicU64,
+}
+
+/// The place of a connection among the connections allowed. A handler that keeps the connection after its request (a
+/// WebSocket) finds it in the request's extensions and keeps it.
+#[derive(Debug, Clone)]
+pub struct ConnectionPermit {
+    _shared: Arc<Place>,
+}
+
+#[derive(Debug)]
+struct Place {
+    _permit: OwnedSemaphorePermit,
+    counters: Arc<HttpCounters>,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.counters.open.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A server that accepts connections until it is drained.
+#[derive(Debug)]
+pub struct HttpServer {
+    local_addr: SocketAddr,
+    stopping: CancellationToken,
+    accepting: JoinHandle<JoinSet<()>>,
+}
+
+/// Listens on `listen`, `host:port`.
+pub async fn bind(listen: &str) -> io::Result<TcpListener> {
+    TcpListener::bind(listen).await
+}
+
+/// Serves `router` on `listener`. `stopping` is cancelled when the server begins to drain: for handlers that
+/// would not end by themselves.
+pub fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: HttpLimits,
+    counters: Arc<HttpCounters>,
+    stopping: CancellationToken,
+) -> io::Result<HttpServer> {
+    let local_addr = listener.local_addr()?;
+    let stop = stopping.clone();
+    let accepting = tokio::spawn(accept(listener, router, limits, counters, stop));
+    Ok(HttpServer { local_addr, stopping, accepting })
+}
+
+impl HttpServer {
+    /// Where it listens.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.local_addr
+    }
+
+    /// Stops accepting, lets requests under way end for at most `time_max`, then closes what is left. Returns how many
+    /// connections that were.
+    pub async fn drain(self, clock: &dyn Clock, time_max: Duration) -> usize {
+        let deadline = clock.elapsed() + time_max;
+        self.stopping.cancel();
+        let Ok(mut connections) = self.accepting.await else { return 0 };
+        tokio::select! {
+            () = async { while connections.join_next().await.is_some() {} } => 0,
+            () = clock.sleep_until(deadline) => {
+                let left = connections.len();
+                connections.shutdown().await;
+                left
+            }
+        }
+    }
+}
+
+async fn accept(
+    listener: TcpListener,
+    router: Router,
+    limits: HttpLimits,
+    counters: Arc<HttpCounters>,
+    stop: CancellationToken,
+) -> JoinSet<()> {
+    let places = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
+    let refusal = Refusal::new(limits.connections_max);
+    let mut connections = JoinSet::new();
+    loop {
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
+            Some(_) = connections.join_next() => continue,
+            () = stop.cancelled() => return connections,
+        };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) if is_connection_error(&error) => continue,
+            Err(error) => {
+                tracing::warn!(%error, "cannot accept a connection; trying again");
+                #[expect(
+                    clippy::disallowed_methods,
+                    reason = "waits for the system, not for anything a test drives"
+                )]
+                tokio::time::sleep(ACCEPT_RETRY).await;
+                continue;
+            }
+        };
+        // A reply is one write: it must not wait for the acknowledgement of the one before.
+        if stream.set_nodelay(true).is_err() {
+            continue;
+        }
+        counters.accepted.fetch_add(1, Ordering::Relaxed);
+        let Ok(permit) = places.clone().try_acquire_owned() else {
+            counters.refused.fetch_add(1, Ordering::Relaxed);
+            refusal.refuse(stream);
+            continue;
+        };
+        counters.open.fetch_add(1, Ordering::Relaxed);
+        let place =
+            ConnectionPermit { _shared: Arc::new(Place { _permit: permit, counters: counters.clone() }) };
+        connections.spawn(connection(stream, router.clone(), place, limits, stop.clone()));
+    }
+}
+
+/// The peer is gone already; the next connection is not concerned.
+fn is_connection_error(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionRefused | io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset
+    )
+}
+
+async fn connection(
+    stream: TcpStream,
+    router: Router,
+    place: ConnectionPermit,
+    limits: HttpLimits,
+    stop: CancellationToken,
+) {
+    let mut start = [0; HTTP2_PREFACE.len()];
+    let peeked = tokio::select! {
+        peeked = tokio::time::timeout(limits.header_time_max, stream.peek(&mut start)) => peeked,
+        () = stop.cancelled() => return,
+    };
+    if !matches!(peeked, Ok(Ok(1..))) {
+        return;
+    }
+    let kept = place.clone();
+    let service = hyper::service::service_fn(move |request: Request<Incoming>| {
+        let mut request = request.map(Body::new);
+        if request.headers().contains_key(header::UPGRADE) {
+            request.extensions_mut().insert(kept.clone());
+        }
+        let mut router = router.clone();
+        async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
+    });
+    let io = TokioIo::new(stream);
+    // How a connection ends is the client's affair: it went away, or it does not speak HTTP.
+    if start == HTTP2_PREFACE {
+        let mut builder = http2::Builder::new(TokioExecutor::new());
+        builder
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
+            .keep_alive_interval(Some(limits.header_time_max))
+            .keep_alive_timeout(PING_TIME_MAX);
+        let mut served = pin!(builder.serve_connection(io, service));
+        tokio::select! {
+            ended = served.as_mut() => drop(ended),
+            () = stop.cancelled() => {
+                served.as_mut().graceful_shutdown();
+                drop(served.await);
+            }
+        }
+    } else {
+        let mut builder = http1::Builder::new();
+        builder
+            .timer(TokioTimer::new())
+            .header_read_timeout(limits.header_time_max)
+            .max_buf_size(HEAD_BYTES_MAX)
+            .max_headers(HEADERS_MAX);
+        let mut served = pin!(builder.serve_connection(io, service).with_upgrades());
+        tokio::select! {
+            ended = served.as_mut() => drop(ended),
+            () = stop.cancelled() => {
+                served.as_mut().graceful_shutdown();
+                drop(served.await);
+            }
+        }
+    }
+    drop(place);
+}

@@ -1,0 +1,281 @@
+//! The first start: real rows and secrets, and every later start's look at them.
+//!
+//! Invariant: the token's file is durable before its row, so that no row exists whose secret nobody has. It waits
+//! under another name until the row is there: a crash in between leaves a start that finds and ends the work.
+
+use super::secret_file;
+use super::token::secret_hash;
+use crate::entropy::Entropy;
+use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
+use golem_host::ports::Clock;
+use golem_model::{Account, AccountId, Project, ProjectId, Token, TokenId};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+use uuid::Uuid;
+
+/// Name of the file that holds the secret of a token of the root account, mode 0600.
+pub const ROOT_TOKEN_FILE: &str = "root-token";
+/// Name of the file that holds the key of invocation keys and of stored secrets, mode 0600.
+pub const SECRET_KEY_FILE: &str = "secret-key";
+/// The root token's file before its row is stored.
+const ROOT_TOKEN_STAGED: &str = "root-token.new";
+
+/// How long a root token is good: longer than any server lives, and a date that all clients can read.
+const ROOT_TOKEN_LIFE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+/// What a start needs to go on.
+#[derive(Debug)]
+pub struct Bootstrapped {
+    /// The data folder's secret key.
+    pub secret_key: [u8; 32],
+    /// Where the root token is.
+    pub token_file: PathBuf,
+}
+
+/// Why identity cannot be set up.
+#[derive(Debug, thiserror::Error)]
+pub enum BootstrapError {
+    /// A file cannot be read or written.
+    #[error("cannot {act} {}: {source}", path.display())]
+    File {
+        /// "read" or "write".
+        act: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The token's file holds something else.
+    #[error("{} does not hold a token (a UUID); remove the file, and the next start makes a new token", path.display())]
+    RootToken {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The key's file holds something else.
+    #[error("{} does not hold a key of 32 bytes, it has {length}; restore it from where you copied it, or remove it: \
+             a new one is made, and invocation keys handed out before are refused", path.display())]
+    SecretKey {
+        /// The file.
+        path: PathBuf,
+        /// Its length in bytes.
+        length: usize,
+    },
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Makes what is missing in `dir` and in `catalog`. The folder must be locked by this process.
+pub fn bootstrap(
+    dir: &Path,
+    catalog: &dyn Catalog,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<Bootstrapped, BootstrapError> {
+    let first = catalog.accounts()?.is_empty();
+    let secret_key = secret_key(&dir.join(SECRET_KEY_FILE), entropy, first)?;
+    let token_file = root_token(dir, catalog, clock, entropy)?;
+    Ok(Bootstrapped { secret_key, token_file })
+}
+
+fn read(path: &Path) -> Result<Option<Vec<u8>>, BootstrapError> {
+    secret_file::read(path).map_err(|source| BootstrapError::File {
+        act: "read",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn write(path: &Path, secret: &[u8]) -> Result<(), BootstrapError> {
+    secret_file::write(path, secret).map_err(|source| BootstrapError::File {
+        act: "write",
+        path: path.to_owned(),
+        source,
+    })
+}
+
+fn secret_key(path: &Path, entropy: &dyn Entropy, first: bool) -> Result<[u8; 32], BootstrapError> {
+    if let Some(bytes) = read(path)? {
+        return bytes
+            .as_slice()
+            .try_into()
+            .map_err(|_| BootstrapError::SecretKey { path: path.to_owned(), length: bytes.len() });
+    }
+    if !first {
+        tracing::warn!(path = %path.display(), "the secret key was missing and a new one was made: invocation keys handed out before are refused");
+    }
+    let mut key = [0; 32];
+    entropy.fill(&mut key);
+    write(path, &key)?;
+    Ok(key)
+}
+
+fn root_token(
+    dir: &Path,
+    catalog: &dyn Catalog,
+    clock: &dyn Clock,
+    entropy: &dyn Entropy,
+) -> Result<PathBuf, BootstrapError> {
+    let path = dir.join(ROOT_TOKEN_FILE);
+    let staged_path = dir.join(ROOT_TOKEN_STAGED);
+    let now = clock.now();
+    let mut writes = Vec::new();
+    let accounts = catalog.accounts()?;
+    let root =
+        accounts.iter().min_by_key(|account| (account.created_at, account.id)).map(|account| account.id);
+    let root = root.unwrap_or_else(|| {
+        let account = Account {
+            id: AccountId(entropy.uuid()),
+            name: "root".to_owned(),
+            email: String::new(),
+            created_at: now,
+        };
+        let id = account.id;
+        writes.push(CatalogWrite::Account(account));
+        writes.push(CatalogWrite::Project(Project {
+            id: ProjectId(entropy.uuid()),
+            owner: id,
+            name: "default-project".to_owned(),
+            description: format!("Default project of the account {id}"),
+            default: true,
+            created_at: now,
+        }));
+        id
+    });
+
+    let tokens = catalog.tokens()?;
+    let parse = |bytes: &[u8], path: &Path| {
+        std::str::from_utf8(bytes)
+            .ok()
+            .and_then(|text| Uuid::try_parse(text.trim()).ok())
+            .ok_or_else(|| BootstrapError::RootToken { path: path.to_owned() })
+    };
+    let in_file = read(&path)?.map(|bytes| parse(&bytes, &path)).transpose()?;
+    let secret = match in_file {
+        Some(secret) => secret,
+        None => match read(&staged_path)? {
+            // An earlier start ended between the file and its row, or between the row and the rename.
+            Some(bytes) => parse(&bytes, &staged_path)?,
+            None => {
+                let secret = entropy.uuid();
+                write(&staged_path, secret.to_string().as_bytes())?;
+                secret
+            }
+        },
+    };
+    let hash = secret_hash(secret);
+    if !tokens.iter().any(|token| token.secret_hash == hash) {
+        if in_file.is_some() && !tokens.is_empty() {
+            // Not made valid again: somebody may have revoked it on purpose.
+            tracing::warn!(path = %path.display(), "the token in this file is not known, it may have been revoked; remove the file, and the next start makes a new one");
+        } else {
+            if in_file.is_none() && !tokens.is_empty() {
+                tracing::warn!(path = %path.display(), "the root token's file was missing: a new token was made, older ones stay good until they are revoked");
+            }
+            writes.push(CatalogWrite::Token(Token {
+                id: TokenId(entropy.uuid()),
+                account: root,
+                secret_hash: hash,
+                created_at: now,
+                expires_at: now.plus(ROOT_TOKEN_LIFE),
+            }));
+        }
+    }
+    if !writes.is_empty() {
+        catalog.write(&writes)?;
+    }
+    if in_file.is_none() {
+        secret_file::rename(&staged_path, &path).map_err(|source| BootstrapError::File {
+            act: "write",
+            path: path.clone(),
+            source,
+        })?;
+    }
+    Ok(path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::entropy::SystemEntropy;
+    use crate::storage::memory::MemoryStore;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn start(dir: &Path, store: &MemoryStore) -> Result<Bootstrapped, BootstrapError> {
+        bootstrap(dir, store, &SystemClock::new(), &SystemEntropy)
+    }
+
+    #[test]
+    fn the_first_start_makes_rows_and_secrets_and_the_next_keeps_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = MemoryStore::default();
+        let first = start(dir.path(), &store).unwrap();
+        let token = std::fs::read_to_string(&first.token_file).unwrap();
+        assert_eq!(store.accounts().unwrap().len(), 1);
+        assert_eq!(store.projects().unwrap()[0].name, "default-project");
+        assert_eq!(store.tokens().unwrap()[0].secret_hash, secret_hash(token.parse().unwrap()));
+        for file in [ROOT_TOKEN_FILE, SECRET_KEY_FILE] {
+            let mode = std::fs::metadata(dir.path().join(file)).unwrap().permissions().mode();
+            assert_eq!(mode & 0o777, 0o600, "{file}");
+        }
+        let second = start(dir.path(), &store).unwrap();
+        assert_eq!(second.secret_key, first.secret_key);
+        assert_eq!(std::fs::read_to_string(&second.token_file).unwrap(), token);
+        assert_eq!(store.tokens().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_missing_token_file_means_a_new_token() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = MemoryStore::default();
+        let path = start(dir.path(), &store).unwrap().token_file;
+        let old = std::fs::read_to_string(&path).unwrap();
+        std::fs::remove_file(&path).unwrap();
+        start(dir.path(), &store).unwrap();
+        assert_ne!(std::fs::read_to_string(&path).unwrap(), old);
+        assert_eq!(store.tokens().unwrap().len(), 2);
+        assert_eq!(store.accounts().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn a_crash_between_file_row_and_rename_is_mended() {
+        // After the file, before the row.
+        let dir = tempfile::tempdir().unwrap();
+        let store = MemoryStore::default();
+        let secret = Uuid::from_u128(7);
+        std::fs::write(dir.path().join(ROOT_TOKEN_STAGED), secret.to_string()).unwrap();
+        let path = start(dir.path(), &store).unwrap().token_file;
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), secret.to_string());
+        assert_eq!(store.tokens().unwrap().len(), 1);
+        // After the row, before the rename.
+        std::fs::rename(&path, dir.path().join(ROOT_TOKEN_STAGED)).unwrap();
+        let path = start(dir.path(), &store).unwrap().token_file;
+        assert_eq!(std::fs::read_to_string(&path).unwrap(), secret.to_string());
+        assert_eq!(store.tokens().unwrap().len(), 1);
+    }
+
+    #[test]
+    fn files_that_hold_something_else_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(ROOT_TOKEN_FILE), "hello").unwrap();
+        let error = start(dir.path(), &MemoryStore::default()).unwrap_err().to_string();
+        assert!(error.contains("does not hold a token"), "{error}");
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join(SECRET_KEY_FILE), "short").unwrap();
+        let error = start(dir.path(), &MemoryStore::default()).unwrap_err().to_string();
+        assert!(error.contains("it has 5"), "{error}");
+    }
+
+    #[test]
+    fn a_token_that_was_put_there_before_the_first_start_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = MemoryStore::default();
+        let secret = Uuid::from_u128(9);
+        std::fs::write(dir.path().join(ROOT_TOKEN_FILE), format!("{secret}\n")).unwrap();
+        start(dir.path(), &store).unwrap();
+        assert_eq!(store.tokens().unwrap()[0].secret_hash, secret_hash(secret));
+    }
+}

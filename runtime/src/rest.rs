@@ -1,0 +1,162 @@
+//! REST: the endpoints of 2023, and health.
+//!
+//! Each handler extracts, authorizes, makes one call of a service and converts the answer. A file here has the name
+//! of the resource's file in `golem-api`, where the JSON shapes are; `error` has every error's status and body,
+//! `extract` what handlers take from requests.
+//!
+//! Architecture invariant: nothing here touches the store or a worker but through the services.
+
+mod account;
+mod connect;
+mod error;
+mod extract;
+mod function;
+mod health;
+mod key;
+mod project;
+mod template;
+mod token;
+mod worker;
+
+pub use key::{InvocationKeys, KeyError};
+
+use crate::catalog::{Projects, Template, Templates};
+use crate::config::HttpSettings;
+use crate::entropy::Entropy;
+use crate::executor::Executor;
+use crate::http::BodyLimits;
+use crate::identity::{Accounts, Action, Principal, Scope, Tokens, authorize};
+use crate::metrics::Metrics;
+use crate::storage::ports::Store;
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, Request, State};
+use axum::middleware::{self, Next};
+use axum::response::Response;
+use axum::routing::{get, post, put};
+use error::ApiError;
+use golem_host::ports::Clock;
+use golem_model::TemplateId;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::Semaphore;
+use tokio_util::sync::CancellationToken;
+
+/// What handlers call.
+pub struct Services {
+    /// Who asks.
+    pub tokens: Tokens,
+    /// Accounts.
+    pub accounts: Accounts,
+    /// Projects.
+    pub projects: Projects,
+    /// Templates.
+    pub templates: Arc<Templates>,
+    /// Workers.
+    pub executor: Executor,
+    /// Makes and checks invocation keys.
+    pub keys: InvocationKeys,
+    /// For its number of syncs.
+    pub store: Arc<dyn Store>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// Names of invocations whose callers name none.
+    pub entropy: Arc<dyn Entropy>,
+    /// What is counted.
+    pub metrics: Arc<Metrics>,
+    /// Bounds of requests.
+    pub limits: RequestLimits,
+    /// Cancelled when the server begins to drain.
+    pub stopping: CancellationToken,
+}
+
+impl std::fmt::Debug for Services {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Services").finish_non_exhaustive()
+    }
+}
+
+/// Bounds of requests.
+#[derive(Debug)]
+pub struct RequestLimits {
+    body: BodyLimits,
+    upload: BodyLimits,
+    uploads: Semaphore,
+    await_max: Duration,
+}
+
+impl RequestLimits {
+    /// As the settings say.
+    pub fn new(settings: &HttpSettings) -> Self {
+        let time_max = Duration::from_millis(settings.body_ms_max);
+        let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
+        Self {
+            body: BodyLimits { bytes_max: size(settings.body_bytes_max), time_max },
+            upload: BodyLimits { bytes_max: size(settings.upload_bytes_max), time_max },
+            uploads: Semaphore::new(size(settings.uploads_max).min(Semaphore::MAX_PERMITS)),
+            await_max: Duration::from_millis(settings.await_ms_max),
+        }
+    }
+}
+
+impl Services {
+    /// The template, and proof that `principal` may do `action` with it. To others it does not exist.
+    fn template(
+        &self,
+        principal: Principal,
+        action: Action,
+        id: TemplateId,
+    ) -> Result<(Arc<Template>, Scope), ApiError> {
+        let missing = || ApiError::not_found(format!("Template not found: {id}"));
+        let template = self.templates.get(id).ok_or_else(missing)?;
+        let project = self.projects.get(template.project).ok_or_else(missing)?;
+        let scope = authorize(principal, action, &project).map_err(|_| missing())?;
+        Ok((template, scope))
+    }
+}
+
+/// All routes.
+pub fn router(services: Arc<Services>) -> Router {
+    let worker = "/v1/templates/{template_id}/workers/{worker_name}";
+    let of_worker = |last: &str| format!("{worker}/{last}");
+    Router::new()
+        .route("/v1/templates", get(template::list).post(template::create))
+        .route("/v1/templates/{template_id}", get(template::versions))
+        .route("/v1/templates/{template_id}/upload", put(template::update))
+        .route("/v1/templates/{template_id}/download", get(template::download))
+        .route("/v1/templates/{template_id}/latest", get(template::latest))
+        .route("/v1/templates/workers/{worker_id}", get(worker::identify))
+        .route("/v1/templates/{template_id}/workers", post(worker::create))
+        .route(worker, get(worker::view).delete(worker::delete))
+        .route(&of_worker("key"), post(worker::key))
+        .route(&of_worker("invoke-and-await"), post(worker::invoke_and_await))
+        .route(&of_worker("invoke"), post(worker::invoke))
+        .route(&of_worker("complete"), post(worker::complete))
+        // The documentation of promises printed this path without its version.
+        .route("/templates/{template_id}/workers/{worker_name}/complete", post(worker::complete))
+        .route(&of_worker("interrupt"), post(worker::interrupt))
+        .route(&of_worker("resume"), post(worker::resume))
+        .route(&of_worker("connect"), get(connect::connect))
+        .route("/v1/login/token", get(token::current))
+        .route("/v1/accounts/{account_id}", get(account::view))
+        .route("/v1/accounts/{account_id}/tokens", get(token::list))
+        .route("/v1/projects", get(project::list))
+        .route("/v1/projects/default", get(project::default))
+        .route("/v1/projects/{project_id}", get(project::view))
+        .route("/healthcheck", get(health::healthcheck))
+        .route("/v1/version", get(health::version))
+        .route("/version", get(health::version))
+        .route("/metrics", get(health::metrics))
+        .fallback(error::unknown_path)
+        .method_not_allowed_fallback(error::wrong_method)
+        // Bodies are read by `extract`, which has limits of its own.
+        .layer(DefaultBodyLimit::disable())
+        .layer(middleware::from_fn_with_state(services.clone(), count))
+        .with_state(services)
+}
+
+/// Counts responses.
+async fn count(State(services): State<Arc<Services>>, request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    services.metrics.responded(response.status());
+    response
+}

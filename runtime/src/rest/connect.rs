@@ -1,0 +1,106 @@
+//! What a worker prints, as a WebSocket.
+
+use super::Services;
+use super::error::ApiError;
+use super::extract::{Caller, Params, WorkerPath};
+use crate::executor::{LogNotice, LogSubscription};
+use crate::http::ConnectionPermit;
+use crate::identity::Action;
+use axum::extract::Extension;
+use axum::extract::State;
+use axum::extract::ws::rejection::WebSocketUpgradeRejection;
+use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use axum::response::Response;
+use golem_api::connect::{self as shape, ConnectFormat, ConnectQuery, EventFrame, MessageFrame, WorkerEvent};
+use golem_host::ports::{LogEvent, LogLevel};
+use http::StatusCode;
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// Bytes of a message from the client, at most. Clients send pings and nothing else.
+const MESSAGE_BYTES_MAX: usize = 4096;
+
+/// `GET …/connect`: past events, then live ones, until the worker leaves memory.
+pub(super) async fn connect(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    WorkerPath(worker): WorkerPath,
+    Params(params): Params<ConnectQuery>,
+    place: Option<Extension<ConnectionPermit>>,
+    upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
+) -> Result<Response, ApiError> {
+    services.template(principal, Action::ViewWorker, worker.template)?;
+    let upgrade = upgrade.map_err(|rejection| {
+        ApiError::new(
+            StatusCode::UPGRADE_REQUIRED,
+            format!("connect is a WebSocket: {}", rejection.body_text()),
+        )
+    })?;
+    let subscription = services.executor.connect(&worker).await?;
+    let stopping = services.stopping.clone();
+    Ok(upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| async move {
+        // Kept until the last frame, so that a WebSocket counts as the connection that it is.
+        let _place = place;
+        stream(socket, subscription, params.format, stopping).await;
+    }))
+}
+
+async fn stream(
+    mut socket: WebSocket,
+    mut subscription: LogSubscription,
+    format: ConnectFormat,
+    stopping: CancellationToken,
+) {
+    let reason = loop {
+        tokio::select! {
+            notice = subscription.next() => {
+                let Some(notice) = notice else { break "the worker left memory" };
+                if socket.send(Message::Text(frame(notice, format).into())).await.is_err() {
+                    return;
+                }
+            }
+            // Pings are answered by the socket itself while it is read.
+            message = socket.recv() => match message {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => {}
+            },
+            () = stopping.cancelled() => break "the server is shutting down",
+        }
+    };
+    let close = CloseFrame { code: close_code::NORMAL, reason: reason.into() };
+    // The client may have gone away at the same moment.
+    drop(socket.send(Message::Close(Some(close))).await);
+}
+
+fn frame(notice: LogNotice, format: ConnectFormat) -> String {
+    let event = match notice {
+        LogNotice::Event(LogEvent::Stdout(text)) => WorkerEvent::Stdout { message: text.to_string() },
+        LogNotice::Event(LogEvent::Stderr(text)) => WorkerEvent::Stderr { message: text.to_string() },
+        LogNotice::Event(LogEvent::Log { level, context, message }) => WorkerEvent::Log {
+            level: level_shape(level),
+            context: context.to_string(),
+            message: message.to_string(),
+        },
+        LogNotice::Missed(count) => WorkerEvent::Log {
+            level: shape::LogLevel::Warn,
+            context: "golem".to_owned(),
+            message: format!("{count} events were lost: this connection is slower than the worker"),
+        },
+    };
+    let frame = match format {
+        ConnectFormat::Messages => serde_json::to_string(&MessageFrame::of(&event)),
+        ConnectFormat::Events => serde_json::to_string(&EventFrame { event }),
+    };
+    frame.expect("a frame is texts and numbers")
+}
+
+fn level_shape(level: LogLevel) -> shape::LogLevel {
+    match level {
+        LogLevel::Trace => shape::LogLevel::Trace,
+        LogLevel::Debug => shape::LogLevel::Debug,
+        LogLevel::Info => shape::LogLevel::Info,
+        LogLevel::Warn => shape::LogLevel::Warn,
+        LogLevel::Error => shape::LogLevel::Error,
+        LogLevel::Critical => shape::LogLevel::Critical,
+    }
+}

@@ -1,0 +1,194 @@
+//! Every error of REST: its status and its body.
+//!
+//! The shapes are in `golem_api::error`; which error is which status is decided here and nowhere else.
+
+use crate::catalog::UploadError;
+use crate::executor::ExecutorError;
+use crate::http::BodyError;
+use crate::identity::Unauthenticated;
+use crate::storage::ports::StoreError;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use golem_api::{ErrorBody, GolemError};
+use golem_model::TemplateId;
+use http::{HeaderValue, StatusCode, header};
+use std::fmt;
+
+/// An answer that is not the one asked for.
+#[derive(Debug)]
+pub(super) struct ApiError {
+    status: StatusCode,
+    /// `None` where 2023 sent nothing.
+    body: Option<Box<ErrorBody>>,
+    retry_after_seconds: Option<u32>,
+}
+
+impl ApiError {
+    fn with_body(status: StatusCode, body: ErrorBody) -> Self {
+        Self { status, body: Some(Box::new(body)), retry_after_seconds: None }
+    }
+
+    pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self::with_body(status, ErrorBody::text(text))
+    }
+
+    /// 400: the request cannot be right.
+    pub(super) fn invalid(text: impl Into<String>) -> Self {
+        Self::with_body(StatusCode::BAD_REQUEST, ErrorBody::invalid([text]))
+    }
+
+    /// 404: what it names does not exist, or not for this caller.
+    pub(super) fn not_found(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, text)
+    }
+
+    /// 504, without a body: the invocation goes on, and the same key finds its result later.
+    pub(super) fn timeout() -> Self {
+        Self { status: StatusCode::GATEWAY_TIMEOUT, body: None, retry_after_seconds: None }
+    }
+
+    /// 500: a defect, of the server or of its data.
+    pub(super) fn internal(text: impl Into<String>) -> Self {
+        let text = text.into();
+        tracing::error!("{text}");
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+    }
+
+    /// Something that happened in a worker, with the text of who saw it.
+    fn golem(status: StatusCode, text: String, error: GolemError) -> Self {
+        Self::with_body(status, ErrorBody { golem_error: Some(error), ..ErrorBody::text(text) })
+    }
+
+    fn retry_after(self, seconds: u32) -> Self {
+        Self { retry_after_seconds: Some(seconds), ..self }
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.body {
+            Some(body) => body.fmt(f),
+            None => self.status.fmt(f),
+        }
+    }
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let mut response = match self.body {
+            Some(body) => (self.status, axum::Json(body)).into_response(),
+            None => self.status.into_response(),
+        };
+        if let Some(seconds) = self.retry_after_seconds {
+            response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        response
+    }
+}
+
+impl From<Unauthenticated> for ApiError {
+    fn from(error: Unauthenticated) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, error.to_string())
+    }
+}
+
+impl From<BodyError> for ApiError {
+    fn from(error: BodyError) -> Self {
+        let status = match &error {
+            BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
+            BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
+            BodyError::Broken(_) => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.to_string())
+    }
+}
+
+impl From<UploadError> for ApiError {
+    fn from(error: UploadError) -> Self {
+        let text = error.to_string();
+        match error {
+            UploadError::NotFound(_) => Self::not_found(text),
+            UploadError::Name(_) | UploadError::Component(_) => Self::invalid(text),
+            UploadError::NameTaken { id, .. } => {
+                Self::with_body(StatusCode::CONFLICT, ErrorBody::template_exists(id, text))
+            }
+            UploadError::Store(error) => error.into(),
+            UploadError::Panicked(_) => Self::internal(text),
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        tracing::error!(%error, "the store failed");
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, error.to_string()).retry_after(1)
+    }
+}
+
+impl From<ExecutorError> for ApiError {
+    fn from(error: ExecutorError) -> Self {
+        let text = error.to_string();
+        let failed = StatusCode::INTERNAL_SERVER_ERROR;
+        match error {
+            ExecutorError::WorkerNotFound { worker } => Self::golem(
+                StatusCode::NOT_FOUND,
+                text,
+                GolemError::WorkerNotFound { instance_id: (&worker).into() },
+            ),
+            ExecutorError::WorkerExists { worker } => Self::golem(
+                StatusCode::CONFLICT,
+                text,
+                GolemError::WorkerAlreadyExists { instance_id: (&worker).into() },
+            ),
+            ExecutorError::KeyReused { .. } => Self::new(StatusCode::CONFLICT, text),
+            ExecutorError::QueueFull { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(1),
+            ExecutorError::PreviousInvocationFailed => {
+                Self::golem(failed, text, GolemError::PreviousInvocationFailed {})
+            }
+            ExecutorError::PreviousInvocationExited => {
+                Self::golem(failed, text, GolemError::PreviousInvocationExited {})
+            }
+            ExecutorError::Interrupted { recover_immediately } => {
+                Self::golem(failed, text, GolemError::Interrupted { recover_immediately })
+            }
+            ExecutorError::InvocationFailed { .. } => {
+                let details = text.strip_prefix("Runtime error: ").unwrap_or(&text).to_owned();
+                Self::golem(failed, text, GolemError::RuntimeError { details })
+            }
+            ExecutorError::PromiseNotFound { promise } => Self::golem(
+                StatusCode::NOT_FOUND,
+                text,
+                GolemError::PromiseNotFound { promise_id: (&promise).into() },
+            ),
+            ExecutorError::PromiseTooLarge { .. } => Self::invalid(text),
+            ExecutorError::Component { .. } => {
+                let details = text.clone();
+                Self::golem(failed, text, GolemError::Unknown { details })
+            }
+            ExecutorError::Unavailable { .. } | ExecutorError::ShuttingDown => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, text).retry_after(1)
+            }
+        }
+    }
+}
+
+/// The template exists, but not in this version.
+pub(super) fn version_not_found(id: TemplateId, version: u32) -> ApiError {
+    ApiError::not_found(format!("Template not found: {id} has no version {version}"))
+}
+
+/// A path that nothing is at.
+pub(super) async fn unknown_path(request: Request) -> ApiError {
+    let (method, path) = (request.method(), request.uri().path());
+    ApiError::not_found(format!("there is nothing at {method} {path}; docs/rest.md lists the endpoints"))
+}
+
+/// A path that knows other methods.
+pub(super) async fn wrong_method(request: Request) -> ApiError {
+    let (method, path) = (request.method(), request.uri().path());
+    let text = format!("{path} does not answer {method}; the header Allow lists the methods that it does");
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, text)
+}

@@ -1,0 +1,149 @@
+//! What handlers take from requests, with errors that say which part is wrong.
+
+use super::Services;
+use super::error::ApiError;
+use crate::http::read_body;
+use crate::identity::Principal;
+use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
+use golem_model::{TemplateId, WorkerId, WorkerName};
+use http::header;
+use http::request::Parts;
+use serde::de::DeserializeOwned;
+use std::str::FromStr;
+use std::sync::Arc;
+
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Caller(pub(super) Principal);
+
+impl FromRequestParts<Arc<Services>> for Caller {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, services: &Arc<Services>) -> Result<Self, ApiError> {
+        let authorization = parts.headers.get(header::AUTHORIZATION);
+        Ok(Self(services.tokens.authenticate(authorization, services.clock.now())?))
+    }
+}
+
+/// The one id in the path.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct IdPath<T>(pub(super) T);
+
+impl<T: FromStr<Err = uuid::Error> + PathId, S: Send + Sync> FromRequestParts<S> for IdPath<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let params = path_params(parts, state).await?;
+        let text = params.iter().next().map_or("", |(_, text)| text);
+        uuid_id(T::WHAT, text).map(Self)
+    }
+}
+
+/// Ids that paths name.
+pub(super) trait PathId {
+    /// What it is the id of.
+    const WHAT: &'static str;
+}
+
+impl PathId for TemplateId {
+    const WHAT: &'static str = "template";
+}
+
+impl PathId for golem_model::ProjectId {
+    const WHAT: &'static str = "project";
+}
+
+impl PathId for golem_model::AccountId {
+    const WHAT: &'static str = "account";
+}
+
+/// Template and worker name in the path.
+#[derive(Debug, Clone)]
+pub(super) struct WorkerPath(pub(super) WorkerId);
+
+impl<S: Send + Sync> FromRequestParts<S> for WorkerPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let params = path_params(parts, state).await?;
+        let mut texts = params.iter().map(|(_, text)| text);
+        let template = uuid_id(TemplateId::WHAT, texts.next().unwrap_or_default())?;
+        let name = worker_name(texts.next().unwrap_or_default())?;
+        Ok(Self(WorkerId::new(template, name)))
+    }
+}
+
+/// The one piece of text in the path.
+#[derive(Debug, Clone)]
+pub(super) struct TextPath(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for TextPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let params = path_params(parts, state).await?;
+        Ok(Self(params.iter().next().map_or_else(String::new, |(_, text)| text.to_owned())))
+    }
+}
+
+async fn path_params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<RawPathParams, ApiError> {
+    RawPathParams::from_request_parts(parts, state)
+        .await
+        .map_err(|_| ApiError::invalid("the path holds escaped bytes that are not UTF-8"))
+}
+
+/// Reads an id that is a UUID.
+pub(super) fn uuid_id<T: FromStr<Err = uuid::Error>>(what: &str, text: &str) -> Result<T, ApiError> {
+    text.parse().map_err(|_| {
+        let shown: String = text.chars().take(100).collect();
+        ApiError::invalid(format!("Invalid {what} id {shown:?}: it must be a UUID"))
+    })
+}
+
+/// Reads a worker's name.
+pub(super) fn worker_name(text: &str) -> Result<WorkerName, ApiError> {
+    WorkerName::new(text).map_err(|error| ApiError::invalid(error.to_string()))
+}
+
+/// The query, as a struct.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Params<T>(pub(super) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
+        Query::try_from_uri(&parts.uri).map(|Query(params)| Self(params)).map_err(|rejection| {
+            let text = rejection.body_text();
+            let what = text.strip_prefix("Failed to deserialize query string: ").unwrap_or(&text);
+            ApiError::invalid(format!("Invalid query: {what}"))
+        })
+    }
+}
+
+/// The body, as JSON. Its content type does not matter: old clients sent several.
+#[derive(Debug, Clone)]
+pub(super) struct JsonBody<T>(pub(super) T);
+
+impl<T: DeserializeOwned> FromRequest<Arc<Services>> for JsonBody<T> {
+    type Rejection = ApiError;
+
+    async fn from_request(request: Request, services: &Arc<Services>) -> Result<Self, ApiError> {
+        let body = read_body(request.into_body(), services.limits.body).await?;
+        json(&body).map(Self)
+    }
+}
+
+/// Reads JSON; the error says where it goes wrong.
+pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+    serde_json::from_slice(bytes).map_err(|error| {
+        let what = match error.classify() {
+            serde_json::error::Category::Data => "Invalid request body",
+            _ if bytes.is_empty() => {
+                return ApiError::invalid("Invalid request body: it is empty, JSON was expected");
+            }
+            _ => "Malformed JSON in the request body",
+        };
+        ApiError::invalid(format!("{what}: {error}"))
+    })
+}

@@ -1,0 +1,160 @@
+//! From the function name and parameters of a request to an invocation.
+
+use super::error::ApiError;
+use crate::catalog::Version;
+use crate::text::nearest;
+use golem_api::worker::CallingConvention;
+use golem_model::template::Functions;
+use golem_model::{Function, Type, Value};
+use std::sync::Arc;
+
+/// Function names listed in a message, at most.
+const NAMES_LISTED_MAX: usize = 20;
+
+/// Finds the function that callers call `name`.
+///
+/// One exported by the world is called by its own name, or with the package before it (`pkg:name/function`): both
+/// were in use. A component does not say what its package is called, so any name will do there.
+pub(super) fn find<'a>(
+    functions: &'a Functions,
+    name: &str,
+) -> Result<(&'a Arc<str>, &'a Arc<Function>), ApiError> {
+    let found = functions.get(name).or_else(|| {
+        let (package, function) = name.rsplit_once('/')?;
+        let (namespace, rest) = package.split_once(':')?;
+        let is_package = !namespace.is_empty() && !rest.is_empty() && !rest.contains(['/', ':']);
+        if is_package { functions.get(function) } else { None }
+    });
+    let found = found.ok_or_else(|| unknown(functions, name))?;
+    if uses_handle(found.1) {
+        return Err(ApiError::invalid(format!(
+            "the function {} cannot be invoked: it takes or returns a resource, which cannot leave its component",
+            found.0
+        )));
+    }
+    Ok(found)
+}
+
+fn unknown(functions: &Functions, name: &str) -> ApiError {
+    let names: Vec<&str> = functions.names().collect();
+    let shown: String = name.chars().take(200).collect();
+    let mut text = format!("Unknown function {shown:?}");
+    // The last part is what people misspell, or write without its interface.
+    let meant = nearest(name, names.iter().copied())
+        .or_else(|| names.iter().copied().find(|full| full.rsplit('/').next() == name.rsplit('/').next()));
+    if let Some(meant) = meant {
+        text.push_str(&format!(": did you mean {meant:?}?"));
+    } else {
+        text.push('.');
+    }
+    if names.is_empty() {
+        text.push_str(" The template exports no functions");
+    } else {
+        text.push_str(" The template exports ");
+        text.push_str(&names[..names.len().min(NAMES_LISTED_MAX)].join(", "));
+        if names.len() > NAMES_LISTED_MAX {
+            text.push_str(&format!(" and {} more", names.len() - NAMES_LISTED_MAX));
+        }
+    }
+    ApiError::invalid(text)
+}
+
+fn uses_handle(function: &Function) -> bool {
+    fn handle(ty: &Type) -> bool {
+        match ty {
+            Type::Handle(_) => true,
+            Type::List(inner) | Type::Option(inner) => handle(inner),
+            Type::Result { ok, err } => ok.iter().chain(err).any(|ty| handle(ty)),
+            Type::Tuple(items) => items.iter().any(handle),
+            Type::Record(fields) => fields.iter().any(|(_, ty)| handle(ty)),
+            Type::Variant(cases) => cases.iter().filter_map(|(_, ty)| ty.as_ref()).any(handle),
+            _ => false,
+        }
+    }
+    function.params.iter().any(|param| handle(&param.ty)) || function.result.iter().any(handle)
+}
+
+/// A function of a version, with parameters that fit it.
+pub(super) struct Prepared {
+    pub(super) name: Arc<str>,
+    pub(super) function: Arc<Function>,
+    pub(super) params: Vec<Value>,
+}
+
+/// Finds the function and converts its parameters.
+pub(super) fn prepare(
+    version: &Version,
+    name: &str,
+    params: &serde_json::Value,
+) -> Result<Prepared, ApiError> {
+    let (name, function) = find(&version.functions, name)?;
+    let params = golem_model::value::json::params_from_json(function, params)
+        .map_err(|error| ApiError::invalid(error.to_string()))?;
+    Ok(Prepared { name: name.clone(), function: function.clone(), params })
+}
+
+/// How a function is to be called.
+///
+/// Only typed calls are offered; the conventions for programs that read standard input are known by name.
+pub(super) fn check_convention(convention: CallingConvention) -> Result<(), ApiError> {
+    match convention {
+        CallingConvention::Component => Ok(()),
+        CallingConvention::Stdio | CallingConvention::StdioEventLoop => Err(ApiError::invalid(format!(
+            "the calling convention {convention} is not offered by this version of the server; use `component`"
+        ))),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use golem_model::Export;
+    use golem_model::template::Param;
+
+    fn functions() -> Functions {
+        let function = |name: &str, result| Function { name: name.into(), params: Vec::new(), result };
+        Functions::new(&[
+            Export::Interface {
+                name: "golem:counter/api".into(),
+                functions: vec![function("increment", Some(Type::U64)), function("get", Some(Type::U64))],
+            },
+            Export::Function(function("run", None)),
+            Export::Function(Function {
+                name: "open".into(),
+                params: vec![Param {
+                    name: "f".into(),
+                    ty: Type::List(Box::new(Type::Handle("file".into()))),
+                }],
+                result: None,
+            }),
+        ])
+    }
+
+    #[test]
+    fn functions_are_found_by_every_spelling() {
+        let functions = functions();
+        for (name, found) in [
+            ("golem:counter/api/get", "golem:counter/api/get"),
+            ("run", "run"),
+            ("golem:template/run", "run"),
+        ] {
+            assert_eq!(find(&functions, name).unwrap().0.as_ref(), found);
+        }
+    }
+
+    #[test]
+    fn unknown_functions_are_answered_with_known_ones() {
+        let functions = functions();
+        for (name, part) in [
+            ("golem:counter/api/gett", "did you mean \"golem:counter/api/get\"?"),
+            ("increment", "did you mean \"golem:counter/api/increment\"?"),
+            ("x/run", "did you mean \"run\"?"),
+            (":/run", "Unknown function"),
+            ("nothing", "The template exports golem:counter/api/get, golem:counter/api/increment, open, run"),
+            ("open", "takes or returns a resource"),
+        ] {
+            let text = find(&functions, name).unwrap_err().to_string();
+            assert!(text.contains(part), "{name}: {text}");
+        }
+    }
+}

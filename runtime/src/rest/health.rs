@@ -1,0 +1,34 @@
+//! Whether the server is there, which version it is, and what it counts.
+
+use super::Services;
+use crate::metrics::Readings;
+use axum::Json;
+use axum::extract::State;
+use axum::response::IntoResponse;
+use golem_api::info::VersionInfo;
+use http::header;
+use std::sync::Arc;
+
+/// `GET /healthcheck`: 200 and nothing else.
+pub(super) async fn healthcheck() {}
+
+/// `GET /v1/version`.
+pub(super) async fn version() -> Json<VersionInfo> {
+    Json(VersionInfo { version: env!("CARGO_PKG_VERSION").to_owned() })
+}
+
+/// `GET /metrics`, in the text format of Prometheus.
+pub(super) async fn metrics(State(services): State<Arc<Services>>) -> impl IntoResponse {
+    let store = services.store.clone();
+    // Counts rows; a store that cannot be read now leaves a gap in one curve.
+    let workers = tokio::task::spawn_blocking(move || store.head_count(None).ok()).await.ok().flatten();
+    let (templates, template_versions) = services.templates.count();
+    let page = services.metrics.page(Readings {
+        store_syncs: services.store.syncs(),
+        workers,
+        templates,
+        template_versions,
+        uptime: services.clock.elapsed(),
+    });
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page)
+}

@@ -1,0 +1,186 @@
+//! Invocation keys: made without writing anything, recognised after any restart.
+//!
+//! A key is a UUID that says when it was made, for which worker, and that this server made it:
+//!
+//! | bits | what |
+//! | --- | --- |
+//! | 32 | seconds since the Unix epoch |
+//! | 16 | high bits of a count |
+//! | 4 | version (4: to everybody else, the key is random) |
+//! | 12 | low bits of the count |
+//! | 2 | variant |
+//! | 6 | more low bits of the count |
+//! | 56 | MAC over worker, seconds and count under the data folder's secret |
+//!
+//! Invariant: no two keys are the same while the process lives. The count starts at a random number, so that keys
+//! of the second in which a server was restarted do not repeat either.
+
+use golem_model::{IdempotencyKey, Timestamp, WorkerId};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+use subtle::ConstantTimeEq;
+use uuid::Uuid;
+
+/// How long a key can be used for a first time.
+const KEY_LIFE: Duration = Duration::from_secs(24 * 60 * 60);
+/// How far a clock may have gone back since a key was made.
+const CLOCK_BACK_MAX: Duration = Duration::from_secs(5 * 60);
+/// The MAC's bytes in a key. Guessing one takes 2^55 requests, and gains nothing: who may ask gets keys for free.
+const MAC_BYTES: usize = 7;
+/// Bits of the count.
+const COUNT_BITS: u32 = 34;
+
+/// Makes and checks invocation keys.
+#[derive(Debug)]
+pub struct InvocationKeys {
+    mac_key: [u8; 32],
+    count: AtomicU64,
+}
+
+/// Why a text is not an invocation key for a worker.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum KeyError {
+    /// Not made by this server, or for another worker.
+    #[error(
+        "Invalid invocation key {key}: it was not made for this worker; take one by POST …/key, \
+             or name the invocation yourself by the header Idempotency-Key"
+    )]
+    Unknown {
+        /// As given.
+        key: String,
+    },
+    /// Made too long ago.
+    #[error(
+        "Invalid invocation key {key}: it expired at {expired_at} without having been used; take a new one"
+    )]
+    Expired {
+        /// As given.
+        key: String,
+        /// When.
+        expired_at: Timestamp,
+    },
+}
+
+impl InvocationKeys {
+    /// Keys under the data folder's secret. `start` is any random number.
+    pub fn new(secret: &[u8; 32], start: u64) -> Self {
+        Self {
+            mac_key: blake3::derive_key("golem 2023 invocation key mac", secret),
+            count: AtomicU64::new(start),
+        }
+    }
+
+    /// A new key for `worker`.
+    pub fn issue(&self, worker: &WorkerId, now: Timestamp) -> Uuid {
+        let count = self.count.fetch_add(1, Ordering::Relaxed) & ((1 << COUNT_BITS) - 1);
+        // 32 bits of seconds reach to the year 2106.
+        let seconds = u32::try_from(now.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX);
+        let mut bytes = [0; 16];
+        bytes[..4].copy_from_slice(&seconds.to_be_bytes());
+        let [.., a, b, c, d, e] = count.to_be_bytes();
+        // 34 bits as 16 + 12 + 6, around the bits that make it a UUID.
+        let all = u64::from_be_bytes([0, 0, 0, a, b, c, d, e]);
+        let part = |shift: u32, bits: u32| ((all >> shift) & ((1 << bits) - 1)) as u16;
+        bytes[4..6].copy_from_slice(&part(18, 16).to_be_bytes());
+        bytes[6..8].copy_from_slice(&(0x4000 | part(6, 12)).to_be_bytes());
+        bytes[8] = 0x80 | u8::try_from(part(0, 6)).unwrap_or_default();
+        let mac = self.mac(worker, &bytes[..9]);
+        bytes[9..].copy_from_slice(&mac);
+        Uuid::from_bytes(bytes)
+    }
+
+    /// The key that `text` is for `worker`. An expired one is told apart: its invocation may have been recorded.
+    pub fn check(&self, worker: &WorkerId, text: &str, now: Timestamp) -> Result<IdempotencyKey, KeyError> {
+        let unknown = || KeyError::Unknown { key: text.chars().take(100).collect() };
+        let uuid = Uuid::try_parse(text).map_err(|_| unknown())?;
+        let bytes = uuid.as_bytes();
+        let mac = self.mac(worker, &bytes[..9]);
+        if !bool::from(mac.ct_eq(&bytes[9..])) {
+            return Err(unknown());
+        }
+        let seconds = u32::from_be_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]);
+        let made_at = Timestamp::from_nanos(u64::from(seconds) * 1_000_000_000);
+        if made_at > now.plus(CLOCK_BACK_MAX) {
+            return Err(unknown());
+        }
+        let expired_at = made_at.plus(KEY_LIFE);
+        if expired_at <= now {
+            return Err(KeyError::Expired { key: uuid.to_string(), expired_at });
+        }
+        Ok(Self::key(uuid))
+    }
+
+    /// One spelling for each key.
+    pub(super) fn key(uuid: Uuid) -> IdempotencyKey {
+        IdempotencyKey::new(uuid.to_string()).expect("a UUID is 36 visible characters")
+    }
+
+    fn mac(&self, worker: &WorkerId, made: &[u8]) -> [u8; MAC_BYTES] {
+        let mut hasher = blake3::Hasher::new_keyed(&self.mac_key);
+        hasher.update(made);
+        hasher.update(worker.template.0.as_bytes());
+        hasher.update(worker.name.as_str().as_bytes());
+        let mut mac = [0; MAC_BYTES];
+        mac.copy_from_slice(&hasher.finalize().as_bytes()[..MAC_BYTES]);
+        mac
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use golem_model::{TemplateId, WorkerName};
+    use std::collections::HashSet;
+
+    fn worker(name: &str) -> WorkerId {
+        WorkerId::new(TemplateId(Uuid::from_u128(1)), WorkerName::new(name).unwrap())
+    }
+
+    #[test]
+    fn keys_are_good_for_one_worker_and_a_day_and_any_restart() {
+        let start = Timestamp::from_nanos(1_700_000_000_500_000_000);
+        let keys = InvocationKeys::new(&[7; 32], u64::MAX);
+        let key = keys.issue(&worker("a"), start);
+        assert_eq!((key.get_version_num(), key.get_variant()), (4, uuid::Variant::RFC4122));
+        let text = key.to_string();
+        let restarted = InvocationKeys::new(&[7; 32], 5);
+        for keys in [&keys, &restarted] {
+            assert_eq!(keys.check(&worker("a"), &text, start).unwrap().as_str(), text);
+            assert_eq!(keys.check(&worker("a"), &text.to_uppercase(), start).unwrap().as_str(), text);
+        }
+        let unknown = Err(KeyError::Unknown { key: text.clone() });
+        assert_eq!(keys.check(&worker("b"), &text, start), unknown);
+        assert_eq!(InvocationKeys::new(&[8; 32], 0).check(&worker("a"), &text, start), unknown);
+        assert!(matches!(
+            keys.check(&worker("a"), &text, start.plus(KEY_LIFE)),
+            Err(KeyError::Expired { .. })
+        ));
+        assert!(keys.check(&worker("a"), &text, start.plus(KEY_LIFE - Duration::from_secs(2))).is_ok());
+    }
+
+    #[test]
+    fn any_changed_bit_makes_a_key_unknown() {
+        let now = Timestamp::from_nanos(1_700_000_000_000_000_000);
+        let keys = InvocationKeys::new(&[7; 32], 3);
+        let key = keys.issue(&worker("a"), now);
+        for bit in 0..128 {
+            let changed = Uuid::from_u128(key.as_u128() ^ (1 << bit)).to_string();
+            let error = keys.check(&worker("a"), &changed, now).unwrap_err();
+            assert_eq!(error, KeyError::Unknown { key: changed });
+        }
+        assert!(
+            keys.check(&worker("a"), "no key", now)
+                .unwrap_err()
+                .to_string()
+                .starts_with("Invalid invocation key no key")
+        );
+    }
+
+    #[test]
+    fn keys_of_one_second_differ() {
+        let now = Timestamp::from_nanos(1_700_000_000_000_000_000);
+        let keys = InvocationKeys::new(&[7; 32], (1 << COUNT_BITS) - 500);
+        let made: HashSet<Uuid> = (0..1_000).map(|_| keys.issue(&worker("a"), now)).collect();
+        assert_eq!(made.len(), 1_000);
+    }
+}

@@ -1,0 +1,174 @@
+//! Templates: upload, list, download.
+
+use super::Services;
+use super::error::{ApiError, version_not_found};
+use super::extract::{Caller, IdPath, Params, json};
+use crate::catalog::Version;
+use crate::http::read_body;
+use crate::identity::{Action, Principal, Scope, authorize};
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{FromRequest, Multipart, Request, State};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use golem_api::template::{Template, TemplateDownloadQuery, TemplateListQuery, TemplateQuery};
+use golem_model::{ProjectId, TemplateId};
+use http::header;
+use std::sync::Arc;
+
+/// `GET /v1/templates`: all versions of the templates of a project.
+pub(super) async fn list(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    Params(params): Params<TemplateListQuery>,
+) -> Result<Json<Vec<Template>>, ApiError> {
+    let scope = project_scope(&services, principal, Action::ViewTemplate, params.project_id)?;
+    let templates = services.templates.of(&scope, params.template_name.as_deref());
+    Ok(Json(
+        templates.iter().flat_map(|template| template.versions()).map(|version| shape(version)).collect(),
+    ))
+}
+
+/// `GET /v1/templates/{template_id}`: all its versions.
+pub(super) async fn versions(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    IdPath(id): IdPath<TemplateId>,
+) -> Result<Json<Vec<Template>>, ApiError> {
+    let (template, _) = services.template(principal, Action::ViewTemplate, id)?;
+    Ok(Json(template.versions().iter().map(|version| shape(version)).collect()))
+}
+
+/// `GET /v1/templates/{template_id}/latest`: the number of its newest version.
+pub(super) async fn latest(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    IdPath(id): IdPath<TemplateId>,
+) -> Result<Json<u32>, ApiError> {
+    let (template, _) = services.template(principal, Action::ViewTemplate, id)?;
+    Ok(Json(template.latest().row.version))
+}
+
+/// `GET /v1/templates/{template_id}/download`: the bytes of a version, the newest if none is named.
+pub(super) async fn download(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    IdPath(id): IdPath<TemplateId>,
+    Params(params): Params<TemplateDownloadQuery>,
+) -> Result<Response, ApiError> {
+    let (template, _) = services.template(principal, Action::ViewTemplate, id)?;
+    let version = match params.version {
+        None => template.latest(),
+        Some(number) => template.version(number).ok_or_else(|| version_not_found(id, number))?,
+    };
+    let wasm = services.templates.download(version).await?.ok_or_else(|| {
+        ApiError::internal(format!(
+            "the file of version {} of template {id} is missing from the data folder; restore it from a backup",
+            version.row.version
+        ))
+    })?;
+    Ok(([(header::CONTENT_TYPE, "application/octet-stream")], wasm).into_response())
+}
+
+/// `POST /v1/templates`: a new template, from a multipart form.
+pub(super) async fn create(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    request: Request,
+) -> Result<Json<Template>, ApiError> {
+    let _turn =
+        services.limits.uploads.acquire().await.map_err(|closed| ApiError::internal(closed.to_string()))?;
+    let form = Form::read(&services, request).await?;
+    let scope = project_scope(&services, principal, Action::CreateTemplate, form.query.project_id)?;
+    let version = services.templates.create(&scope, form.query.component_name, form.wasm).await?;
+    Ok(Json(shape(&version)))
+}
+
+/// `PUT /v1/templates/{template_id}/upload`: a new version; the body is the component.
+pub(super) async fn update(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    IdPath(id): IdPath<TemplateId>,
+    request: Request,
+) -> Result<Json<Template>, ApiError> {
+    let (_, scope) = services.template(principal, Action::UpdateTemplate, id)?;
+    let _turn =
+        services.limits.uploads.acquire().await.map_err(|closed| ApiError::internal(closed.to_string()))?;
+    let wasm = read_body(request.into_body(), services.limits.upload).await?;
+    let version = services.templates.update(&scope, id, wasm).await?;
+    Ok(Json(shape(&version)))
+}
+
+fn shape(version: &Version) -> Template {
+    Template::from(&version.row)
+}
+
+/// Proof for the project named, or for the caller's default project.
+fn project_scope(
+    services: &Services,
+    principal: Principal,
+    action: Action,
+    project: Option<ProjectId>,
+) -> Result<Scope, ApiError> {
+    let (found, missing) = match project {
+        Some(id) => (services.projects.get(id), format!("Project not found: {id}")),
+        None => (
+            services.projects.default_of(principal.account()),
+            "Project not found: no default project".to_owned(),
+        ),
+    };
+    found
+        .and_then(|project| authorize(principal, action, &project).ok())
+        .ok_or_else(|| ApiError::not_found(missing))
+}
+
+/// What an upload's form holds.
+struct Form {
+    query: TemplateQuery,
+    wasm: Bytes,
+}
+
+/// Names of the form's part with the query, in the order in which they came into use.
+const QUERY_PARTS: [&str; 2] = ["field0", "query"];
+/// Names of its part with the component. The documentation's sample command wrote the last one.
+const WASM_PARTS: [&str; 3] = ["template", "component", "componentName"];
+const FORM: &str = "send multipart/form-data with two parts: `field0`, the JSON {\"componentName\": \"…\"}, \
+                    and `template`, the WebAssembly component";
+
+impl Form {
+    async fn read(services: &Arc<Services>, request: Request) -> Result<Self, ApiError> {
+        let (parts, body) = request.into_parts();
+        // Read whole first: our own limits apply, and a broken form is told from a broken connection.
+        let body = read_body(body, services.limits.upload).await?;
+        let request = Request::from_parts(parts, Body::from(body));
+        let mut form = Multipart::from_request(request, services)
+            .await
+            .map_err(|rejection| ApiError::invalid(format!("{}: {FORM}", rejection.body_text())))?;
+        let (mut query, mut wasm) = (None, None);
+        let broken = |error: axum::extract::multipart::MultipartError| {
+            ApiError::invalid(format!("the multipart form is broken: {}", error.body_text()))
+        };
+        while let Some(field) = form.next_field().await.map_err(broken)? {
+            let name = field.name().unwrap_or_default().to_owned();
+            let bytes = field.bytes().await.map_err(broken)?;
+            let slot = if QUERY_PARTS.contains(&name.as_str()) {
+                &mut query
+            } else if WASM_PARTS.contains(&name.as_str()) {
+                &mut wasm
+            } else {
+                return Err(ApiError::invalid(format!(
+                    "the multipart form has an unknown part {name:?}; {FORM}"
+                )));
+            };
+            if slot.replace(bytes).is_some() {
+                return Err(ApiError::invalid(format!(
+                    "the multipart form has the part {name:?} twice; {FORM}"
+                )));
+            }
+        }
+        let missing =
+            |part: &str| ApiError::invalid(format!("the multipart form has no part `{part}`; {FORM}"));
+        let query = json(&query.ok_or_else(|| missing("field0"))?)?;
+        Ok(Self { query, wasm: wasm.ok_or_else(|| missing("template"))? })
+    }
+}

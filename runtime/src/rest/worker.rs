@@ -1,0 +1,332 @@
+//! Workers: create, invoke, look at, stop.
+
+use super::Services;
+use super::error::ApiError;
+use super::extract::{Caller, IdPath, JsonBody, Params, TextPath, WorkerPath, uuid_id, worker_name};
+use super::function::{Prepared, check_convention, prepare};
+use super::key::{InvocationKeys, KeyError};
+use crate::catalog::Template;
+use crate::executor::{ExecutorError, KeyState, WorkerSpec};
+use crate::identity::{Action, Scope};
+use axum::Json;
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use golem_api::worker as shape;
+use golem_model::value::json::{BytesAs, ResultJson};
+use golem_model::{IdempotencyKey, Invocation, OplogIndex, PromiseId, TemplateId, WorkerId};
+use http::{HeaderMap, header};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+/// Milliseconds to wait for a result, if less than the server allows.
+const AWAIT_MS: &str = "golem-await-ms";
+/// `base64` asks for `list<u8>` results as `{"base64": "…"}`.
+const BYTES: &str = "golem-bytes";
+
+/// `GET /v1/templates/workers/{templateId.workerName}`.
+pub(super) async fn identify(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    TextPath(text): TextPath,
+) -> Result<Json<shape::VersionedWorkerId>, ApiError> {
+    let (template, name) = text.split_once(['.', ':']).ok_or_else(|| {
+        ApiError::invalid(format!(
+            "Invalid worker id {:?}: it must be templateId.workerName",
+            text.chars().take(200).collect::<String>()
+        ))
+    })?;
+    let worker = WorkerId::new(uuid_id("template", template)?, worker_name(name)?);
+    services.template(principal, Action::ViewWorker, worker.template)?;
+    let view = services.executor.view(&worker).await?;
+    Ok(Json(versioned(&worker, view.template_version)))
+}
+
+/// `POST /v1/templates/{template_id}/workers`.
+pub(super) async fn create(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    IdPath(template): IdPath<TemplateId>,
+    JsonBody(request): JsonBody<shape::WorkerCreationRequest>,
+) -> Result<Json<shape::VersionedWorkerId>, ApiError> {
+    let (template, scope) = services.template(principal, Action::CreateWorker, template)?;
+    let worker = WorkerId::new(template.id, worker_name(&request.name)?);
+    check_environment(&request.args, &request.env)?;
+    let version = template.latest().row.version;
+    let spec = WorkerSpec { args: request.args, env: request.env, ..spec(&worker, &scope, version) };
+    services.executor.create(spec).await?;
+    Ok(Json(versioned(&worker, version)))
+}
+
+/// What no program could be given: WASI takes any text, C programs end a text at NUL and a name at `=`.
+fn check_environment(args: &[String], env: &[(String, String)]) -> Result<(), ApiError> {
+    if args.iter().any(|arg| arg.contains('\0')) {
+        return Err(ApiError::invalid("Invalid args: an argument holds a NUL character"));
+    }
+    for (name, value) in env {
+        if name.is_empty() || name.contains(['=', '\0']) {
+            return Err(ApiError::invalid(format!(
+                "Invalid env: {name:?} is no name of a variable; it must not be empty nor hold `=` or NUL"
+            )));
+        }
+        if value.contains('\0') {
+            return Err(ApiError::invalid(format!("Invalid env: the value of {name} holds a NUL character")));
+        }
+    }
+    Ok(())
+}
+
+/// `GET …/workers/{worker_name}`.
+pub(super) async fn view(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    WorkerPath(worker): WorkerPath,
+) -> Result<Json<shape::WorkerMetadata>, ApiError> {
+    services.template(principal, Action::ViewWorker, worker.template)?;
+    let view = services.executor.view(&worker).await?;
+    Ok(Json(shape::WorkerMetadata {
+        worker_id: (&worker).into(),
+        account_id: view.account,
+        args: view.args,
+        env: view.env.into_iter().collect(),
+        status: view.status,
+        template_version: view.template_version,
+        retry_count: view.retry_count,
+    }))
+}
+
+/// `DELETE …/workers/{worker_name}`.
+pub(super) async fn delete(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    WorkerPath(worker): WorkerPath,
+) -> Result<(), ApiError> {
+    services.template(principal, Action::DeleteWorker, worker.template)?;
+    Ok(services.executor.delete(&worker).await?)
+}
+
+/// `POST …/key`: a new invocation key. Writes nothing; the worker need not exist.
+pub(super) async fn key(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    WorkerPath(worker): WorkerPath,
+) -> Result<Json<shape::InvocationKey>, ApiError> {
+    services.template(principal, Action::UpdateWorker, worker.template)?;
+    let key = services.keys.issue(&worker, services.clock.now());
+    Ok(Json(shape::InvocationKey(key.to_string())))
+}
+
+/// `POST …/invoke-and-await`.
+pub(super) async fn invoke_and_await(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    WorkerPath(worker): WorkerPath,
+    Params(params): Params<shape::InvokeQuery>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<shape::InvokeParameters>,
+) -> Result<Response, ApiError> {
+    let started = services.clock.elapsed();
+    let await_max = await_max(&services, &headers)?;
+    let bytes = bytes_as(&headers)?;
+    let asked = Asked { services: &services, principal, worker: &worker, headers: &headers };
+    let (invocation, prepared) = asked.prepare(params, &body.params).await?;
+    // The executor goes on with the invocation when nobody waits any more: when the limit is reached, and when the
+    // caller has gone away, which drops this handler.
+    let result = tokio::select! {
+        biased;
+        result = services.executor.invoke(&worker, invocation) => result?,
+        () = services.clock.sleep_until(started + await_max) => {
+            services.metrics.awaited_timeouts.fetch_add(1, Ordering::Relaxed);
+            return Err(ApiError::timeout());
+        }
+    };
+    let mut body = Vec::with_capacity(128);
+    let result = shape::InvokeResult { result: ResultJson::new(&prepared.function, result.as_ref(), bytes) };
+    serde_json::to_writer(&mut body, &result)
+        .map_err(|error| ApiError::internal(format!("the result cannot be written as JSON: {error}")))?;
+    services.metrics.awaited.observe(services.clock.elapsed().saturating_sub(started));
+    Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// `POST …/invoke`: returns when the invocation is sure to run.
+pub(super) async fn invoke(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    WorkerPath(worker): WorkerPath,
+    Params(params): Params<shape::InvokeQuery>,
+    headers: HeaderMap,
+    JsonBody(body): JsonBody<shape::InvokeParameters>,
+) -> Result<(), ApiError> {
+    let asked = Asked { services: &services, principal, worker: &worker, headers: &headers };
+    let (invocation, _) = asked.prepare(params, &body.params).await?;
+    Ok(services.executor.enqueue(&worker, invocation).await?)
+}
+
+/// A request to invoke.
+struct Asked<'a> {
+    services: &'a Services,
+    principal: crate::identity::Principal,
+    worker: &'a WorkerId,
+    headers: &'a HeaderMap,
+}
+
+impl Asked<'_> {
+    /// Everything that can be wrong with it is found before the worker hears of it, or is made.
+    async fn prepare(
+        &self,
+        params: shape::InvokeQuery,
+        json: &serde_json::Value,
+    ) -> Result<(Invocation, Prepared), ApiError> {
+        let (template, scope) =
+            self.services.template(self.principal, Action::UpdateWorker, self.worker.template)?;
+        check_convention(params.calling_convention.unwrap_or_default())?;
+        let key = self.key(params.invocation_key.as_deref()).await?;
+        let mut prepared = self.prepare_params(&template, &scope, &params.function, json).await?;
+        let params = std::mem::take(&mut prepared.params);
+        Ok((Invocation { key, function: prepared.name.clone(), params }, prepared))
+    }
+
+    /// Converts the parameters by the types of the version that the worker runs, and makes the worker if it does not
+    /// exist. Nearly all workers run the newest version, so that is tried first.
+    async fn prepare_params(
+        &self,
+        template: &Template,
+        scope: &Scope,
+        function: &str,
+        json: &serde_json::Value,
+    ) -> Result<Prepared, ApiError> {
+        let executor = &self.services.executor;
+        let latest = template.latest();
+        let prepared = prepare(latest, function, json);
+        let runs = if prepared.is_ok() {
+            executor.ensure(spec(self.worker, scope, latest.row.version)).await?
+        } else {
+            // A request that cannot be right must not make a worker.
+            match executor.view(self.worker).await {
+                Ok(view) => view.template_version,
+                Err(ExecutorError::WorkerNotFound { .. }) => latest.row.version,
+                Err(error) => return Err(error.into()),
+            }
+        };
+        if runs == latest.row.version {
+            return prepared;
+        }
+        let version = template.version(runs).ok_or_else(|| {
+            ApiError::internal(format!("the worker runs version {runs}, which its template lacks"))
+        })?;
+        prepare(version, function, json)
+    }
+
+    /// The name of the invocation: the server's key, the client's, or one that nobody knows.
+    async fn key(&self, issued: Option<&str>) -> Result<IdempotencyKey, ApiError> {
+        let own = match self.headers.get(shape::IDEMPOTENCY_KEY_HEADER) {
+            None => None,
+            Some(value) => {
+                let text = value.to_str().unwrap_or("\u{7f}");
+                Some(IdempotencyKey::new(text).map_err(|error| ApiError::invalid(error.to_string()))?)
+            }
+        };
+        match (issued, own) {
+            (None, Some(own)) => Ok(own),
+            (None, None) => {
+                let mut unique = [0; 16];
+                self.services.entropy.fill(&mut unique);
+                Ok(IdempotencyKey::anonymous(u128::from_ne_bytes(unique)))
+            }
+            (Some(issued), own) => {
+                if own.is_some_and(|own| own.as_str() != issued) {
+                    return Err(ApiError::invalid(
+                        "the query names the invocation by `invocation-key` and the header Idempotency-Key names it \
+                         differently; send one of them",
+                    ));
+                }
+                self.issued_key(issued).await
+            }
+        }
+    }
+
+    async fn issued_key(&self, issued: &str) -> Result<IdempotencyKey, ApiError> {
+        match self.services.keys.check(self.worker, issued, self.services.clock.now()) {
+            Ok(key) => Ok(key),
+            Err(error @ KeyError::Unknown { .. }) => Err(ApiError::invalid(error.to_string())),
+            // Too old to begin anything, but what it began can still be asked for.
+            Err(error @ KeyError::Expired { .. }) => {
+                let key = issued.parse().map(InvocationKeys::key);
+                let key = key.map_err(|_| ApiError::invalid(error.to_string()))?;
+                match self.services.executor.outcome(self.worker, &key).await {
+                    Ok(KeyState::Pending | KeyState::Done) => Ok(key),
+                    Ok(KeyState::Unknown) | Err(ExecutorError::WorkerNotFound { .. }) => {
+                        Err(ApiError::invalid(error.to_string()))
+                    }
+                    Err(error) => Err(error.into()),
+                }
+            }
+        }
+    }
+}
+
+fn spec(worker: &WorkerId, scope: &Scope, template_version: u32) -> WorkerSpec {
+    WorkerSpec {
+        id: worker.clone(),
+        project: scope.project(),
+        account: scope.owner(),
+        template_version,
+        args: Vec::new(),
+        env: Vec::new(),
+    }
+}
+
+fn await_max(services: &Services, headers: &HeaderMap) -> Result<Duration, ApiError> {
+    let limit = services.limits.await_max;
+    let Some(value) = headers.get(AWAIT_MS) else { return Ok(limit) };
+    let asked = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    let asked = asked
+        .ok_or_else(|| ApiError::invalid("the header Golem-Await-Ms must be a number of milliseconds"))?;
+    Ok(Duration::from_millis(asked).min(limit))
+}
+
+fn bytes_as(headers: &HeaderMap) -> Result<BytesAs, ApiError> {
+    match headers.get(BYTES).map(http::HeaderValue::as_bytes) {
+        None | Some(b"array") => Ok(BytesAs::Array),
+        Some(b"base64") => Ok(BytesAs::Base64),
+        Some(_) => Err(ApiError::invalid("the header Golem-Bytes must be array or base64")),
+    }
+}
+
+/// `POST …/complete`: whether this call filled the promise.
+pub(super) async fn complete(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    WorkerPath(worker): WorkerPath,
+    JsonBody(body): JsonBody<shape::CompleteParameters>,
+) -> Result<Json<bool>, ApiError> {
+    services.template(principal, Action::UpdateWorker, worker.template)?;
+    let promise = PromiseId { worker, index: OplogIndex(body.oplog_idx) };
+    Ok(Json(services.executor.complete_promise(&promise, body.data).await?))
+}
+
+/// `POST …/interrupt`.
+pub(super) async fn interrupt(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    WorkerPath(worker): WorkerPath,
+    Params(params): Params<shape::InterruptQuery>,
+) -> Result<(), ApiError> {
+    services.template(principal, Action::UpdateWorker, worker.template)?;
+    Ok(services.executor.interrupt(&worker, params.recover_immediately).await?)
+}
+
+/// `POST …/resume`.
+pub(super) async fn resume(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    WorkerPath(worker): WorkerPath,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    services.template(principal, Action::UpdateWorker, worker.template)?;
+    services.executor.resume(&worker).await?;
+    Ok(Json(serde_json::json!({})))
+}
+
+fn versioned(worker: &WorkerId, version: u32) -> shape::VersionedWorkerId {
+    shape::VersionedWorkerId { worker_id: worker.into(), template_version_used: version }
+}

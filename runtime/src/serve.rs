@@ -1,0 +1,94 @@
+//! `golem server`: a server until somebody stops it.
+
+use crate::app::{self, Seams, Server};
+use crate::config::{Config, LogFormat, ServerArgs, ServerSettings};
+use anyhow::Context;
+use std::ffi::OsString;
+use std::io::Write;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+/// Runs a server in a runtime of its own. Returns when it was stopped by SIGTERM or SIGINT and everything is at rest.
+pub fn run(
+    args: &ServerArgs,
+    environment: impl IntoIterator<Item = (OsString, OsString)>,
+    seams: Seams,
+) -> anyhow::Result<()> {
+    if args.settings {
+        return Ok(std::io::stdout().lock().write_all(Config::documented().as_bytes())?);
+    }
+    let (config, warnings) = Config::load(args, environment)?;
+    log_to_stderr(&config.server)?;
+    for warning in warnings {
+        tracing::warn!("{warning}");
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("golem")
+        .build()
+        .context("cannot start the threads of the server")?;
+    runtime.block_on(async {
+        // Before anything else: a signal during the start must not be lost.
+        let mut stop = Stop::new()?;
+        let server = tokio::select! {
+            started = app::start(config, seams) => started?,
+            () = stop.asked() => return Ok(()),
+        };
+        announce(&server)?;
+        stop.asked().await;
+        tracing::info!("stopping; another signal stops at once");
+        tokio::select! {
+            () = server.shutdown() => tracing::info!("stopped"),
+            () = stop.asked() => tracing::warn!("stopped at once"),
+        }
+        Ok(())
+    })
+}
+
+/// The one line on standard output, for people and for programs that start servers.
+fn announce(server: &Server) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(
+        out,
+        "golem is ready on http://{}, token in {}",
+        server.local_addr(),
+        server.token_file().display()
+    )
+    .and_then(|()| out.flush())
+    .context("cannot say on standard output that the server is ready")
+}
+
+/// Sends log lines to standard error. A second call in a process changes nothing.
+fn log_to_stderr(settings: &ServerSettings) -> anyhow::Result<()> {
+    let filter = EnvFilter::builder().parse(&settings.log).with_context(|| {
+        format!("the setting `log` is {:?}; it must be a level (error, warn, info, debug, trace) or target=level, …", settings.log)
+    })?;
+    let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
+    let installed = match settings.log_format {
+        LogFormat::Text => lines.with_ansi(false).try_init(),
+        LogFormat::Json => lines.json().try_init(),
+    };
+    // A process has one subscriber; whoever installed another one wants it.
+    drop(installed);
+    Ok(())
+}
+
+/// The signals that stop a server.
+struct Stop {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Stop {
+    fn new() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen for signals");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
+    }
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}
