@@ -20,6 +20,7 @@ mod promises;
 pub(crate) mod random;
 mod sockets;
 pub(crate) mod stdio;
+mod timezone;
 
 pub(crate) use http::Http;
 
@@ -56,5 +57,6 @@ pub(crate) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Resul
     filesystem::add_to_linker(linker)?;
     sockets::add_to_linker(linker)?;
     http::add_to_linker(linker)?;
+    timezone::add_to_linker(linker)?;
     Ok(())
 }

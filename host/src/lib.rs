@@ -22,6 +22,8 @@ mod limits;
 mod objects;
 pub mod ports;
 mod state;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod trap;
 mod value;
 mod worker;

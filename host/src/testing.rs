@@ -1,0 +1,32 @@
+//! Ports for tests: oplogs and promises in memory that lose what was not committed, a clock that is driven by
+//! hand, a collector of what workers print.
+//!
+//! Invariant: nothing here waits for time to pass or gives another answer in another run.
+
+mod clock;
+mod log;
+mod store;
+
+pub use clock::SimulatedClock;
+pub use log::LogCollector;
+pub use store::{MemoryStore, StoreError};
+
+use crate::ports::Ports;
+use golem_model::WorkerId;
+use std::sync::Arc;
+
+/// The ports of a new activation of `worker`. Those of its earlier activations fail from now on.
+pub fn ports(
+    store: &MemoryStore,
+    worker: &WorkerId,
+    clock: &SimulatedClock,
+    log: &LogCollector,
+) -> Result<Ports, StoreError> {
+    let activation = Arc::new(store.activate(worker)?);
+    Ok(Ports {
+        oplog: activation.clone(),
+        promises: activation,
+        clock: Arc::new(clock.clone()),
+        log: Arc::new(log.clone()),
+    })
+}

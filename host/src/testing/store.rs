@@ -1,0 +1,335 @@
+//! Oplogs and promises in memory.
+//!
+//! One list of events in the order in which they were taken is the truth; oplogs and promises are read from it.
+//! A crash cuts the list after the last committed event.
+//!
+//! Invariant: an activation's writes fail once the worker was activated again or the store crashed.
+
+use crate::ports::{Oplog, PortError, Promises};
+use async_trait::async_trait;
+use golem_model::oplog::{Call, HostFunction};
+use golem_model::promise::{Completion, PromiseState};
+use golem_model::{Entry, OplogIndex, PromiseId, WorkerId};
+use parking_lot::Mutex;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use tokio::sync::watch;
+
+/// Oplogs and promises of many workers. Clones are one store.
+#[derive(Debug, Clone)]
+pub struct MemoryStore {
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    state: Mutex<State>,
+    /// Told after each change.
+    changes: watch::Sender<u64>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    events: Vec<Event>,
+    committed: usize,
+    /// The current activation of each worker; a crash ends all.
+    activations: BTreeMap<WorkerId, u64>,
+    activations_made: u64,
+    /// Writes that still succeed, if they are counted.
+    writes_left: Option<u64>,
+    appends: u64,
+}
+
+#[derive(Debug, Clone)]
+enum Event {
+    Appended { worker: WorkerId, entries: Vec<Entry> },
+    Completed { promise: PromiseId, data: Arc<[u8]>, outside: bool },
+    Deleted { promise: PromiseId },
+}
+
+/// What a test asked of the store that makes no sense.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The worker has no oplog.
+    #[error("worker {0} was not created")]
+    NoWorker(WorkerId),
+    /// The worker has one already.
+    #[error("worker {0} exists")]
+    WorkerExists(WorkerId),
+}
+
+impl Default for MemoryStore {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl MemoryStore {
+    /// An empty store.
+    pub fn new() -> Self {
+        let shared = Shared { state: Mutex::default(), changes: watch::Sender::new(0) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Makes a worker with this oplog, committed. The first entry is its creation.
+    pub fn create(&self, worker: &WorkerId, entries: Vec<Entry>) -> Result<(), StoreError> {
+        let mut state = self.shared.state.lock();
+        if !state.oplog(worker).is_empty() {
+            return Err(StoreError::WorkerExists(worker.clone()));
+        }
+        state.events.push(Event::Appended { worker: worker.clone(), entries });
+        state.committed = state.events.len();
+        Ok(())
+    }
+
+    /// The worker's oplog, with what is not committed yet.
+    pub fn oplog(&self, worker: &WorkerId) -> Vec<Entry> {
+        self.shared.state.lock().oplog(worker)
+    }
+
+    /// The worker's oplog as a crash would leave it.
+    pub fn oplog_committed(&self, worker: &WorkerId) -> Vec<Entry> {
+        let state = self.shared.state.lock();
+        oplog(&state.events[..state.committed], worker)
+    }
+
+    /// Appends one committed entry from outside, as the server records a failed attempt.
+    pub fn append(&self, worker: &WorkerId, entry: Entry) {
+        let mut state = self.shared.state.lock();
+        state.events.push(Event::Appended { worker: worker.clone(), entries: vec![entry] });
+        state.committed = state.events.len();
+    }
+
+    /// Completes a promise from outside, durably.
+    pub fn complete(&self, promise: &PromiseId, data: &[u8]) -> Completion {
+        let completion = {
+            let mut state = self.shared.state.lock();
+            let completion = state.complete(promise, data.into(), true);
+            state.committed = state.events.len();
+            completion
+        };
+        self.changed();
+        completion
+    }
+
+    /// The promises that were completed from outside, with their bytes.
+    pub fn completed_outside(&self) -> Vec<(PromiseId, Arc<[u8]>)> {
+        let state = self.shared.state.lock();
+        let completed = state.events.iter().filter_map(|event| match event {
+            Event::Completed { promise, data, outside: true } => Some((promise.clone(), Arc::clone(data))),
+            Event::Completed { .. } | Event::Appended { .. } | Event::Deleted { .. } => None,
+        });
+        completed.collect()
+    }
+
+    /// The state of a promise.
+    pub fn promise(&self, promise: &PromiseId) -> PromiseState {
+        self.shared.state.lock().promise(promise)
+    }
+
+    /// How often entries were handed over.
+    pub fn appends(&self) -> u64 {
+        self.shared.state.lock().appends
+    }
+
+    /// Makes everything durable.
+    pub fn commit(&self) {
+        let mut state = self.shared.state.lock();
+        state.committed = state.events.len();
+    }
+
+    /// Loses everything that was not committed, and ends all activations.
+    pub fn crash(&self) {
+        {
+            let mut state = self.shared.state.lock();
+            let committed = state.committed;
+            state.events.truncate(committed);
+            state.activations.clear();
+            state.writes_left = None;
+        }
+        self.changed();
+    }
+
+    /// Lets the next `writes` writes succeed and the ones after them fail, until a crash.
+    pub fn fail_after(&self, writes: u64) {
+        self.shared.state.lock().writes_left = Some(writes);
+    }
+
+    pub(super) fn activate(&self, worker: &WorkerId) -> Result<Activation, StoreError> {
+        let mut state = self.shared.state.lock();
+        if state.oplog(worker).is_empty() {
+            return Err(StoreError::NoWorker(worker.clone()));
+        }
+        state.activations_made += 1;
+        let number = state.activations_made;
+        state.activations.insert(worker.clone(), number);
+        Ok(Activation { store: self.clone(), worker: worker.clone(), number })
+    }
+
+    fn changed(&self) {
+        self.shared.changes.send_modify(|count| *count += 1);
+    }
+}
+
+fn oplog(events: &[Event], worker: &WorkerId) -> Vec<Entry> {
+    let entries = events.iter().filter_map(|event| match event {
+        Event::Appended { worker: of, entries } if of == worker => Some(entries),
+        Event::Appended { .. } | Event::Completed { .. } | Event::Deleted { .. } => None,
+    });
+    entries.flatten().cloned().collect()
+}
+
+impl State {
+    fn oplog(&self, worker: &WorkerId) -> Vec<Entry> {
+        oplog(&self.events, worker)
+    }
+
+    fn promise(&self, promise: &PromiseId) -> PromiseState {
+        for event in self.events.iter().rev() {
+            match event {
+                Event::Completed { promise: of, data, .. } if of == promise => {
+                    return PromiseState::Completed(Arc::clone(data));
+                }
+                Event::Deleted { promise: of } if of == promise => return PromiseState::Unknown,
+                Event::Completed { .. } | Event::Deleted { .. } | Event::Appended { .. } => {}
+            }
+        }
+        let position = usize::try_from(promise.index.0).unwrap_or(usize::MAX);
+        match position.checked_sub(1).and_then(|position| self.oplog(&promise.worker).into_iter().nth(position)) {
+            Some(Entry::HostCall { call: Call { function: HostFunction::PromiseCreate, .. }, .. }) => {
+                PromiseState::Pending
+            }
+            _ => PromiseState::Unknown,
+        }
+    }
+
+    fn complete(&mut self, promise: &PromiseId, data: Arc<[u8]>, outside: bool) -> Completion {
+        match self.promise(promise) {
+            PromiseState::Pending => {
+                self.events.push(Event::Completed { promise: promise.clone(), data, outside });
+                Completion::Completed
+            }
+            PromiseState::Completed(_) => Completion::AlreadyCompleted,
+            PromiseState::Unknown => Completion::Unknown,
+        }
+    }
+
+    /// Takes entries of an activation, the first at `first`.
+    fn append(&mut self, by: &Activation, first: OplogIndex, entries: Vec<Entry>) -> Result<(), PortError> {
+        let end = self.oplog(&by.worker).len() as u64;
+        assert_eq!(first.0, end + 1, "worker {} appends where its oplog does not end", by.worker);
+        if !entries.is_empty() {
+            self.appends += 1;
+            self.events.push(Event::Appended { worker: by.worker.clone(), entries });
+        }
+        Ok(())
+    }
+
+    /// Whether this activation may write now.
+    fn admit(&mut self, by: &Activation) -> Result<(), PortError> {
+        if self.activations.get(&by.worker) != Some(&by.number) {
+            return Err(PortError::Discarded);
+        }
+        match &mut self.writes_left {
+            None => Ok(()),
+            Some(0) => Err(PortError::Unavailable { reason: "a test lets this write fail".into() }),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The ports of one activation.
+#[derive(Debug)]
+pub(super) struct Activation {
+    store: MemoryStore,
+    worker: WorkerId,
+    number: u64,
+}
+
+#[async_trait]
+impl Oplog for Activation {
+    fn append(&self, first: OplogIndex, entries: Vec<Entry>) -> Result<(), PortError> {
+        {
+            let mut state = self.store.shared.state.lock();
+            state.admit(self)?;
+            state.append(self, first, entries)?;
+        }
+        self.store.changed();
+        Ok(())
+    }
+
+    async fn commit(&self) -> Result<(), PortError> {
+        let mut state = self.store.shared.state.lock();
+        state.admit(self)?;
+        state.committed = state.events.len();
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Promises for Activation {
+    async fn get(&self, promise: &PromiseId) -> Result<PromiseState, PortError> {
+        Ok(self.store.promise(promise))
+    }
+
+    async fn complete(
+        &self,
+        first: OplogIndex,
+        mut entries: Vec<Entry>,
+        call: Call,
+        promise: &PromiseId,
+        data: Vec<u8>,
+    ) -> Result<Completion, PortError> {
+        let completion = {
+            let mut state = self.store.shared.state.lock();
+            state.admit(self)?;
+            let completion = state.complete(promise, data.into(), false);
+            let response = vec![match completion {
+                Completion::AlreadyCompleted => 0,
+                Completion::Completed => 1,
+                Completion::Unknown => 2,
+            }];
+            entries.push(Entry::HostCall { call, response });
+            state.append(self, first, entries)?;
+            completion
+        };
+        self.store.changed();
+        Ok(completion)
+    }
+
+    async fn delete(
+        &self,
+        first: OplogIndex,
+        mut entries: Vec<Entry>,
+        call: Call,
+        promise: &PromiseId,
+    ) -> Result<bool, PortError> {
+        let existed = {
+            let mut state = self.store.shared.state.lock();
+            state.admit(self)?;
+            let existed = state.promise(promise) != PromiseState::Unknown;
+            if existed {
+                state.events.push(Event::Deleted { promise: promise.clone() });
+            }
+            entries.push(Entry::HostCall { call, response: vec![if existed { 1 } else { 2 }] });
+            state.append(self, first, entries)?;
+            existed
+        };
+        self.store.changed();
+        Ok(existed)
+    }
+
+    async fn wait_any(&self, promises: &[PromiseId]) -> Result<(), PortError> {
+        let mut changes = self.store.shared.changes.subscribe();
+        loop {
+            changes.mark_unchanged();
+            if promises.iter().any(|promise| self.store.promise(promise) != PromiseState::Pending) {
+                return Ok(());
+            }
+            changes.changed().await.map_err(|_| PortError::Discarded)?;
+        }
+    }
+}
