@@ -1,0 +1,187 @@
+//! Load: connections on one thread, each sending its request again as soon as it was answered.
+
+use anyhow::ensure;
+use golem_tests::http::Connection;
+use golem_tests::wait;
+use hdrhistogram::Histogram;
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
+use tokio::task::LocalSet;
+
+/// Nanoseconds of the longest call that is told from longer ones.
+const CALL_NANOS_MAX: u64 = 60_000_000_000;
+
+/// Where delayed acknowledgements of TCP show, if somebody waits for them.
+const PLATEAU: (Duration, Duration) = (Duration::from_millis(36), Duration::from_millis(48));
+
+/// When a phase ends, whichever comes first.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Bound {
+    pub(crate) time: Duration,
+    pub(crate) calls: usize,
+}
+
+impl Bound {
+    /// About one call for each client.
+    pub(crate) const fn once(clients: usize) -> Self {
+        Self { time: Duration::from_mins(1), calls: clients }
+    }
+}
+
+/// What was measured.
+#[derive(Debug)]
+pub(crate) struct Load {
+    clients: usize,
+    pub(crate) calls: u64,
+    pub(crate) elapsed: Duration,
+    nanos: Histogram<u64>,
+}
+
+impl Load {
+    /// Calls a second.
+    pub(crate) fn rate(&self) -> f64 {
+        self.calls as f64 / self.elapsed.as_secs_f64()
+    }
+
+    /// The time under which that share of the calls stayed.
+    pub(crate) fn quantile(&self, share: f64) -> Duration {
+        Duration::from_nanos(self.nanos.value_at_quantile(share))
+    }
+
+    /// Calls that took about as long as a delayed acknowledgement of TCP.
+    pub(crate) fn plateau_calls(&self) -> u64 {
+        let nanos = |duration: Duration| u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
+        self.nanos.count_between(nanos(PLATEAU.0), nanos(PLATEAU.1))
+    }
+
+    /// The slowest calls, in words.
+    pub(crate) fn plateau(&self) -> String {
+        format!(
+            "p99.9 {:.2} ms, {} calls near 40 ms",
+            self.quantile(0.999).as_secs_f64() * 1e3,
+            self.plateau_calls()
+        )
+    }
+}
+
+impl fmt::Display for Load {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ms = |share| self.quantile(share).as_secs_f64() * 1e3;
+        write!(
+            f,
+            "{:>3} clients: {:>6.0}/s, p50 {:.3} ms, p99 {:.3} ms, max {:.1} ms",
+            self.clients,
+            self.rate(),
+            ms(0.5),
+            ms(0.99),
+            ms(1.0)
+        )
+    }
+}
+
+/// Shared by the clients of a phase.
+struct Phase {
+    left: Cell<usize>,
+    until: Instant,
+    calls: Cell<u64>,
+    nanos: RefCell<Histogram<u64>>,
+}
+
+impl Phase {
+    fn new(bound: Bound) -> anyhow::Result<Rc<Self>> {
+        Ok(Rc::new(Self {
+            left: Cell::new(bound.calls),
+            until: wait::now() + bound.time,
+            calls: Cell::new(0),
+            nanos: RefCell::new(Histogram::new_with_max(CALL_NANOS_MAX, 3)?),
+        }))
+    }
+
+    /// Whether one more call shall be made.
+    fn take(&self, now: Instant) -> bool {
+        let left = self.left.get();
+        if left == 0 || now >= self.until {
+            return false;
+        }
+        self.left.set(left - 1);
+        true
+    }
+
+    fn record(&self, took: Duration) {
+        self.calls.set(self.calls.get() + 1);
+        self.nanos.borrow_mut().saturating_record(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
+    }
+}
+
+/// Lets `clients` connections call, the `i`-th always with `request(i)`.
+pub(crate) async fn run(
+    address: SocketAddr,
+    clients: usize,
+    bound: Bound,
+    request: impl Fn(usize) -> Vec<u8>,
+) -> anyhow::Result<Load> {
+    let requests: Vec<Vec<u8>> = (0..clients).map(request).collect();
+    phase(address, clients, bound, |client| {
+        let request = requests[client].clone();
+        move || request.clone()
+    })
+    .await
+}
+
+/// Sends `count` requests, each another one, over `clients` connections.
+pub(crate) async fn each(
+    address: SocketAddr,
+    clients: usize,
+    count: usize,
+    next: impl Fn() -> Vec<u8>,
+) -> anyhow::Result<Load> {
+    // Made in advance, so that making them is not measured.
+    let requests: Rc<RefCell<Vec<Vec<u8>>>> = Rc::new(RefCell::new((0..count).map(|_| next()).collect()));
+    requests.borrow_mut().reverse();
+    let bound = Bound { time: Duration::from_mins(10), calls: count };
+    phase(address, clients, bound, |_| {
+        let requests = requests.clone();
+        move || requests.borrow_mut().pop().unwrap_or_default()
+    })
+    .await
+}
+
+async fn phase<N: FnMut() -> Vec<u8> + 'static>(
+    address: SocketAddr,
+    clients: usize,
+    bound: Bound,
+    next: impl Fn(usize) -> N,
+) -> anyhow::Result<Load> {
+    let mut connections = Vec::with_capacity(clients);
+    for _ in 0..clients {
+        connections.push(Connection::open(address).await?);
+    }
+    let phase = Phase::new(bound)?;
+    let begin = wait::now();
+    let local = LocalSet::new();
+    let mut tasks = Vec::with_capacity(clients);
+    for (client, mut connection) in connections.into_iter().enumerate() {
+        let (phase, mut next) = (phase.clone(), next(client));
+        tasks.push(local.spawn_local(async move {
+            let mut now = wait::now();
+            while phase.take(now) {
+                let request = next();
+                let status = connection.exchange(&request).await?;
+                ensure!(status == 200, "a call was answered with {status}");
+                let done = wait::now();
+                phase.record(done - now);
+                now = done;
+            }
+            Ok(())
+        }));
+    }
+    local.await;
+    let elapsed = begin.elapsed();
+    for task in tasks {
+        task.await??;
+    }
+    Ok(Load { clients, calls: phase.calls.get(), elapsed, nanos: phase.nanos.borrow().clone() })
+}

@@ -1,0 +1,220 @@
+//! The benchmark: the disk alone, HTTP alone, then durable calls, in one run, with the bars beside.
+//!
+//! | module | is |
+//! |---|---|
+//! | `disk` | raw append and fdatasync on the disk that the server will use |
+//! | `load` | many connections, one thread, requests made in advance |
+//! | `bars` | what is expected, and whether it is met |
+//!
+//! `cargo xtask bench` builds and runs it; `--quick` makes every phase short, `--dir DIR` chooses the disk.
+
+#![expect(clippy::print_stdout, reason = "this program's output is what it prints")]
+#![expect(clippy::cast_precision_loss, reason = "counts and bytes are shown rounded")]
+
+mod bars;
+mod disk;
+mod load;
+
+use bars::{Bars, Call};
+use golem_tests::process::{cpu_time, resident_bytes};
+use golem_tests::rest::{Api, Key, invocation};
+use golem_tests::server::{Plan, Server, target_folder};
+use golem_tests::{guests, http::Request};
+use load::{Bound, Load};
+use serde_json::json;
+use std::path::PathBuf;
+use std::time::Duration;
+
+const USAGE: &str = "usage: golem-bench [--quick] [--dir DIR]";
+
+/// Clients of the load phases.
+const CLIENTS: [usize; 3] = [1, 32, 256];
+
+/// Workers whose memory is measured.
+const WORKERS: [u64; 2] = [1_000, 10_000];
+
+struct Args {
+    quick: bool,
+    dir: PathBuf,
+}
+
+fn args() -> Result<Args, String> {
+    // Beside what is built: a folder for temporary files may lie in memory, where a sync costs nothing.
+    let mut args = Args { quick: false, dir: target_folder() };
+    let mut words = std::env::args().skip(1);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--quick" => args.quick = true,
+            "--dir" => args.dir = words.next().ok_or("--dir needs a folder")?.into(),
+            other => return Err(format!("`{other}` is not understood")),
+        }
+    }
+    Ok(args)
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = match args() {
+        Ok(args) => args,
+        Err(error) => anyhow::bail!("{error}\n{USAGE}"),
+    };
+    // One thread: a generator that takes a second core from the server would measure itself.
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(&args))
+}
+
+async fn run(args: &Args) -> anyhow::Result<()> {
+    let folder = tempfile::tempdir_in(&args.dir)?;
+    let bound = if args.quick {
+        Bound { time: Duration::from_secs(2), calls: 50_000 }
+    } else {
+        Bound { time: Duration::from_secs(8), calls: 400_000 }
+    };
+    let mut bars = Bars::default();
+
+    println!("disk, in {}", folder.path().display());
+    let writes = if args.quick { 500 } else { 3_000 };
+    let prepared = disk::measure(&folder.path().join("prepared"), writes, true)?;
+    println!("  4 KiB write + fdatasync, file written before: {prepared}");
+    let growing = disk::measure(&folder.path().join("growing"), writes, false)?;
+    println!("  4 KiB append + fdatasync, file that grows:    {growing}");
+    bars.disk = Some(prepared.p50);
+
+    let plan = Plan::new(folder.path().join("data")).set("log=warn");
+    let server = plan.start().await;
+    let (mut api, caller) = (server.api(), server.api());
+    println!("\nhttp, no worker: GET /healthcheck");
+    for clients in CLIENTS {
+        let request = Request::get("/healthcheck").bytes();
+        let load = measure(&server, clients, bound, |_| request.clone()).await?;
+        println!("  {load}");
+        bars.empty.push((clients, load.rate()));
+    }
+
+    let template = api.upload("counter", &guests::bytes(guests::COUNTER)).await;
+    println!("\ndurable calls: counter.increment, each client its own worker");
+    for clients in CLIENTS {
+        let increment =
+            |client: usize| call(&caller, &template, &format!("load-{clients}-{client}"), guests::INCREMENT);
+        // The first call makes the worker, which is not what is measured.
+        load::run(server.address, clients, Bound::once(clients), increment).await?;
+        let before = Counted::read(&mut api).await?;
+        let load = measure(&server, clients, bound, increment).await?;
+        let after = Counted::read(&mut api).await?;
+        println!("  {load}");
+        println!(
+            "              {:.0} syncs/s, {:.1} calls per commit, longest pauses {}",
+            (after.syncs - before.syncs) / load.load.elapsed.as_secs_f64(),
+            load.load.calls as f64 / (after.commits - before.commits).max(1.0),
+            load.load.plateau(),
+        );
+        bars.calls.push(Call::of(clients, &load.load));
+    }
+    anyhow::ensure!(server.stop().await.success(), "the server did not end well");
+
+    memory(args, &folder.path().join("many"), &mut bars).await?;
+    println!("\nbars\n{bars}");
+    Ok(())
+}
+
+/// Memory with many workers, and how long a start takes among them.
+async fn memory(args: &Args, data: &std::path::Path, bars: &mut Bars) -> anyhow::Result<()> {
+    println!("\nmany workers, each called once");
+    let plan = Plan::new(data).set("log=warn");
+    let server = plan.start().await;
+    let mut api = server.api();
+    let template = api.upload("counter", &guests::bytes(guests::COUNTER)).await;
+    println!("  {:>6} workers: {:>6.1} MiB resident", 0, mib(resident_bytes(server.id())));
+    let mut made = 0;
+    for workers in WORKERS {
+        let workers = if args.quick { workers.min(2_000) } else { workers };
+        let clients = 32;
+        let count = usize::try_from(workers - made)?;
+        let next = std::cell::Cell::new(made);
+        let load = load::each(server.address, clients, count, || {
+            let number = next.replace(next.get() + 1);
+            call(&api, &template, &format!("many-{number}"), guests::INCREMENT)
+        })
+        .await?;
+        made = workers;
+        let resident = resident_bytes(server.id());
+        println!(
+            "  {made:>6} workers: {:>6.1} MiB resident, made and called at {:.0}/s",
+            mib(resident),
+            load.rate()
+        );
+        bars.resident.push((made, resident));
+    }
+    anyhow::ensure!(server.stop().await.success(), "the server did not end well");
+    let server = plan.start().await;
+    println!("  start with {made} workers: {:.0} ms until ready", server.ready_in.as_secs_f64() * 1e3);
+    let mut api = server.api();
+    let last = api.invoke(&template, &format!("many-{}", made - 1), guests::GET, &json!([])).await;
+    anyhow::ensure!(last == json!(1), "the last worker counted to {last} instead of 1");
+    anyhow::ensure!(server.stop().await.success(), "the server did not end well");
+    Ok(())
+}
+
+fn call(api: &Api, template: &str, worker: &str, function: &str) -> Vec<u8> {
+    let request = invocation("invoke-and-await", template, worker, function, &json!([]), &Key::None);
+    api.signed(request).bytes()
+}
+
+fn mib(bytes: u64) -> f64 {
+    bytes as f64 / f64::from(1 << 20)
+}
+
+/// A load, and the processor time that both sides spent on it.
+struct Measured {
+    load: Load,
+    server: Duration,
+    generator: Duration,
+}
+
+impl Measured {
+    fn rate(&self) -> f64 {
+        self.load.rate()
+    }
+}
+
+impl std::fmt::Display for Measured {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { load, server, generator } = self;
+        let calls = load.calls.max(1) as f64;
+        write!(
+            f,
+            "{load}, cpu per call: server {:.1} us, generator {:.1} us ({:.0} % of a core)",
+            server.as_secs_f64() * 1e6 / calls,
+            generator.as_secs_f64() * 1e6 / calls,
+            generator.as_secs_f64() * 100.0 / load.elapsed.as_secs_f64(),
+        )
+    }
+}
+
+async fn measure(
+    server: &Server,
+    clients: usize,
+    bound: Bound,
+    request: impl Fn(usize) -> Vec<u8>,
+) -> anyhow::Result<Measured> {
+    let spent = || (cpu_time(server.id()), cpu_time(std::process::id()));
+    let before = spent();
+    let load = load::run(server.address, clients, bound, request).await?;
+    let after = spent();
+    Ok(Measured { load, server: after.0.saturating_sub(before.0), generator: after.1.saturating_sub(before.1) })
+}
+
+/// What the server counts.
+struct Counted {
+    syncs: f64,
+    commits: f64,
+}
+
+impl Counted {
+    async fn read(api: &mut Api) -> anyhow::Result<Self> {
+        let page = api.ok(Request::get("/metrics")).await.text();
+        let read = |name: &str| {
+            let line = page.lines().find_map(|line| line.strip_prefix(name)?.trim().parse().ok());
+            line.ok_or_else(|| anyhow::anyhow!("/metrics does not have {name}"))
+        };
+        Ok(Self { syncs: read("golem_store_syncs_total ")?, commits: read("golem_store_commits_total ")? })
+    }
+}

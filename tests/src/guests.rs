@@ -1,0 +1,54 @@
+//! The components that suites upload, and the full names of their functions.
+//!
+//! They are built by `cargo xtask guests`, not by the tests: a test run must not depend on the network or on a second
+//! cargo inside the first.
+
+use std::path::PathBuf;
+
+/// `examples/counter`.
+pub const COUNTER: &str = "counter";
+/// Adds one and returns the new value.
+pub const INCREMENT: &str = "golem:counter/api/increment";
+/// Returns the value.
+pub const GET: &str = "golem:counter/api/get";
+
+/// `examples/shopping-cart`.
+pub const CART: &str = "shopping_cart";
+/// The interface of [`CART`].
+pub const CART_API: &str = "golem:shopping-cart/api";
+
+/// `tests/guests/sleeps`.
+pub const SLEEPS: &str = "sleeps";
+/// Sleeps for a number of milliseconds.
+pub const SLEEP: &str = "golem:sleeps/api/sleep-ms";
+
+/// `tests/guests/promises`.
+pub const PROMISES: &str = "promises";
+/// Makes a promise and returns its id.
+pub const CREATE_PROMISE: &str = "golem:promises/api/create";
+/// Waits for the promise with an id and returns its bytes.
+pub const AWAIT_PROMISE: &str = "golem:promises/api/await";
+
+/// Where built components lie: `GOLEM_GUESTS_DIR`, or beside the folder that this test was built into.
+#[expect(clippy::disallowed_methods, reason = "set by xtask; the harness has no other settings")]
+pub fn folder() -> PathBuf {
+    if let Ok(folder) = std::env::var("GOLEM_GUESTS_DIR") {
+        return PathBuf::from(folder);
+    }
+    crate::server::target_folder().join("guests/wasm32-wasip2/release")
+}
+
+/// The path of a built component by the name of its package, with `_` or `-`.
+pub fn path(name: &str) -> PathBuf {
+    folder().join(format!("{}.wasm", name.replace('-', "_")))
+}
+
+/// The bytes of a built component.
+///
+/// # Panics
+/// When it has not been built.
+pub fn bytes(name: &str) -> Vec<u8> {
+    let path = path(name);
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}; run `cargo xtask guests`", path.display()))
+}

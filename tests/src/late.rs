@@ -1,0 +1,132 @@
+//! A store that says "durable" before it is: negative control (i).
+//!
+//! Everything goes to the real store, but a commit is acknowledged when it is queued and performed a moment later, on
+//! another thread. Without a crash nobody can tell: whoever reads waits until the queue is empty. A crash loses what was
+//! in the queue, and the checker must notice.
+
+use crate::wait;
+use golem_model::{Epoch, ShardId, TemplateId, Timestamp, WorkerId};
+use golem_runtime::storage::ports::{
+    Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, WorkerNo,
+};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
+
+/// How long after the acknowledgement a commit is performed.
+const DELAY: Duration = Duration::from_millis(20);
+
+/// Commits that may wait; then the acknowledgement waits as well.
+const QUEUE_MAX: usize = 1_024;
+
+/// The store that acknowledges early.
+#[derive(Debug)]
+pub struct LateStore {
+    inner: Arc<dyn Store>,
+    queue: SyncSender<Batch>,
+    counts: Arc<Counts>,
+}
+
+/// Commits so far.
+#[derive(Debug, Default)]
+struct Counts {
+    acknowledged: AtomicU64,
+    performed: Mutex<u64>,
+    more: Condvar,
+}
+
+impl LateStore {
+    /// Wraps `inner`.
+    pub fn new(inner: Arc<dyn Store>) -> Self {
+        let (queue, commits) = sync_channel::<Batch>(QUEUE_MAX);
+        let counts = Arc::new(Counts::default());
+        let (store, done) = (inner.clone(), counts.clone());
+        std::thread::spawn(move || {
+            while let Ok(first) = commits.recv() {
+                wait::pause_thread(DELAY);
+                for batch in std::iter::once(first).chain(commits.try_iter()) {
+                    store.commit(&batch).expect("the store below has no faults, and was told so already");
+                    *lock(&done.performed) += 1;
+                    done.more.notify_all();
+                }
+            }
+        });
+        Self { inner, queue, counts }
+    }
+
+    /// The store below, once it holds everything that has been acknowledged by now.
+    fn settled(&self) -> &dyn Store {
+        let acknowledged = self.counts.acknowledged.load(Ordering::SeqCst);
+        let performed = lock(&self.counts.performed);
+        let waited = self.counts.more.wait_while(performed, |performed| *performed < acknowledged);
+        drop(waited.expect(UNPOISONED));
+        &*self.inner
+    }
+}
+
+const UNPOISONED: &str = "a failed commit ends the process";
+
+fn lock(count: &Mutex<u64>) -> MutexGuard<'_, u64> {
+    count.lock().expect(UNPOISONED)
+}
+
+impl Store for LateStore {
+    fn acquire(&self) -> Result<Vec<(ShardId, Epoch)>, StoreError> {
+        self.settled().acquire()
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.queue.send(batch.clone()).expect("the thread lives as long as the store");
+        self.counts.acknowledged.fetch_add(1, Ordering::SeqCst);
+        Ok(())
+    }
+
+    fn recover(&self) -> Result<Position, StoreError> {
+        self.settled().recover()
+    }
+
+    fn position(&self) -> Result<Position, StoreError> {
+        self.settled().position()
+    }
+
+    fn rows_back(&self, last: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError> {
+        self.settled().rows_back(last, limit)
+    }
+
+    fn row(&self, seq: Seq) -> Result<Option<LogRow>, StoreError> {
+        self.settled().row(seq)
+    }
+
+    fn rows_after(&self, seq: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError> {
+        self.settled().rows_after(seq, limit)
+    }
+
+    fn head(&self, id: &WorkerId) -> Result<Option<StoredHead>, StoreError> {
+        self.settled().head(id)
+    }
+
+    fn head_by_no(&self, no: WorkerNo) -> Result<Option<StoredHead>, StoreError> {
+        self.settled().head_by_no(no)
+    }
+
+    fn heads_to_wake(&self, after: WorkerNo, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
+        self.settled().heads_to_wake(after, limit)
+    }
+
+    fn head_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError> {
+        self.settled().head_count(template)
+    }
+
+    fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
+        self.settled().idem(worker, key_hash)
+    }
+
+    fn tidy(&self, limit: usize) -> Result<bool, StoreError> {
+        self.settled().tidy(limit)
+    }
+
+    fn syncs(&self) -> u64 {
+        self.inner.syncs()
+    }
+}

@@ -1,0 +1,49 @@
+//! What the system says of a process.
+
+use std::time::Duration;
+
+/// Ticks of processor time a second. The same on every Linux that runs on ordinary machines; the kernel's interface
+/// to programs has it fixed, whatever its own timer does.
+const TICKS: u64 = 100;
+
+/// Resident memory of a process in bytes.
+///
+/// # Panics
+/// When the process is not there.
+pub fn resident_bytes(id: u32) -> u64 {
+    let status = read(id, "status");
+    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let kib = line.and_then(|line| line.split_whitespace().nth(1)).and_then(|kib| kib.parse::<u64>().ok());
+    kib.unwrap_or_else(|| panic!("process {id} has no VmRSS")) * 1024
+}
+
+/// Processor time that a process has used, in user and kernel mode, by all its threads.
+///
+/// # Panics
+/// When the process is not there.
+pub fn cpu_time(id: u32) -> Duration {
+    let stat = read(id, "stat");
+    // The name stands in parentheses and may hold anything; the numbers come after the last one.
+    let numbers = stat.rsplit_once(')').map(|(_, numbers)| numbers).unwrap_or_default();
+    let field = |index: usize| numbers.split_whitespace().nth(index).and_then(|n| n.parse::<u64>().ok());
+    let (Some(user), Some(system)) = (field(11), field(12)) else {
+        panic!("/proc/{id}/stat has another form: {stat}");
+    };
+    Duration::from_millis((user + system) * 1_000 / TICKS)
+}
+
+fn read(id: u32, file: &str) -> String {
+    std::fs::read_to_string(format!("/proc/{id}/{file}"))
+        .unwrap_or_else(|error| panic!("cannot read /proc/{id}/{file}: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_process_has_memory_and_time() {
+        assert!(resident_bytes(std::process::id()) > 100_000);
+        assert!(cpu_time(std::process::id()) < Duration::from_hours(1));
+    }
+}

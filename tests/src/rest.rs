@@ -1,0 +1,224 @@
+//! The REST interface as the suites speak it: shapes of 2023, statuses checked by the caller.
+//!
+//! Apart from `golem-api`'s client on purpose: what a published client of 2023 would send is written here by hand.
+
+use crate::http::{Connection, Request, Response};
+use serde_json::{Value, json};
+use std::io;
+use std::net::SocketAddr;
+
+/// The boundary of our multipart bodies.
+const BOUNDARY: &str = "golem-tests-boundary";
+
+/// A client with one connection, opened when needed.
+#[derive(Debug)]
+pub struct Api {
+    address: SocketAddr,
+    token: String,
+    connection: Option<Connection>,
+}
+
+/// What an invocation request carries besides worker, function and parameters.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Key {
+    /// Nothing.
+    None,
+    /// An invocation key that the server made.
+    Invocation(String),
+    /// A key of our own in the header `Idempotency-Key`.
+    Idempotency(String),
+}
+
+/// `/v1/templates/{template}/workers/{worker}/{act}`.
+pub fn worker_path(template: &str, worker: &str, act: &str) -> String {
+    let mut path = format!("/v1/templates/{template}/workers/{worker}");
+    if !act.is_empty() {
+        path.push('/');
+        path.push_str(act);
+    }
+    path
+}
+
+/// A function's name as a query parameter.
+pub fn encoded(text: &str) -> String {
+    const HEX: &[u8; 16] = b"0123456789ABCDEF";
+    let mut out = String::with_capacity(text.len() + 8);
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            out.push('%');
+            out.push(char::from(HEX[usize::from(byte >> 4)]));
+            out.push(char::from(HEX[usize::from(byte & 15)]));
+        }
+    }
+    out
+}
+
+/// Calls a function; `act` is `invoke` or `invoke-and-await`.
+pub fn invocation(act: &str, template: &str, worker: &str, function: &str, params: &Value, key: &Key) -> Request {
+    let mut path = worker_path(template, worker, act);
+    path.push_str("?function=");
+    path.push_str(&encoded(function));
+    if let Key::Invocation(key) = key {
+        path.push_str("&invocation-key=");
+        path.push_str(key);
+    }
+    let request = Request::post(path).json(&json!({ "params": params }));
+    match key {
+        Key::Idempotency(key) => request.header("Idempotency-Key", key.clone()),
+        Key::None | Key::Invocation(_) => request,
+    }
+}
+
+/// One part of a multipart body.
+#[derive(Debug, Clone)]
+pub struct Part<'a> {
+    /// Its field name.
+    pub name: &'a str,
+    /// Its content type, if it says one.
+    pub content_type: Option<&'a str>,
+    /// Its content.
+    pub content: &'a [u8],
+}
+
+/// A multipart request to `POST /v1/templates`.
+pub fn multipart(parts: &[Part<'_>]) -> Request {
+    let mut body = Vec::new();
+    for part in parts {
+        body.extend_from_slice(format!("--{BOUNDARY}\r\n").as_bytes());
+        body.extend_from_slice(
+            format!("Content-Disposition: form-data; name=\"{}\"; filename=\"{}\"\r\n", part.name, part.name)
+                .as_bytes(),
+        );
+        if let Some(content_type) = part.content_type {
+            body.extend_from_slice(format!("Content-Type: {content_type}\r\n").as_bytes());
+        }
+        body.extend_from_slice(b"\r\n");
+        body.extend_from_slice(part.content);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
+    Request::post("/v1/templates").body(&format!("multipart/form-data; boundary={BOUNDARY}"), body)
+}
+
+/// An upload in the spelling of 2023.
+pub fn upload(name: &str, wasm: &[u8]) -> Request {
+    let query = json!({ "componentName": name }).to_string();
+    multipart(&[
+        Part { name: "field0", content_type: Some("application/json"), content: query.as_bytes() },
+        Part { name: "template", content_type: Some("application/octet-stream"), content: wasm },
+    ])
+}
+
+impl Api {
+    /// A client of the server at `address`.
+    pub fn new(address: SocketAddr, token: impl Into<String>) -> Self {
+        Self { address, token: token.into(), connection: None }
+    }
+
+    /// The server's address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The token that requests carry.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
+    /// A request with our token, unless it carries another.
+    #[must_use]
+    pub fn signed(&self, request: Request) -> Request {
+        if request.has_header("Authorization") { request } else { request.bearer(&self.token) }
+    }
+
+    /// Sends a request with our token. Sent once: when the connection breaks, the caller decides.
+    pub async fn try_call(&mut self, request: Request) -> io::Result<Response> {
+        let request = self.signed(request);
+        let mut connection = match self.connection.take() {
+            Some(connection) => connection,
+            None => Connection::open(self.address).await?,
+        };
+        let response = connection.call(&request).await?;
+        if response.header("connection").is_none_or(|value| !value.eq_ignore_ascii_case("close")) {
+            self.connection = Some(connection);
+        }
+        Ok(response)
+    }
+
+    /// Sends a request with our token.
+    ///
+    /// # Panics
+    /// When the connection breaks.
+    pub async fn call(&mut self, request: Request) -> Response {
+        let line = request.line();
+        self.try_call(request).await.unwrap_or_else(|error| panic!("{line}: {error}"))
+    }
+
+    /// Sends a request that must succeed.
+    ///
+    /// # Panics
+    /// When the answer is not 200.
+    pub async fn ok(&mut self, request: Request) -> Response {
+        let line = request.line();
+        let response = self.call(request).await;
+        assert_eq!(response.status, 200, "{line}: {}", response.text());
+        response
+    }
+
+    /// Uploads a component; returns the template's id.
+    pub async fn upload(&mut self, name: &str, wasm: &[u8]) -> String {
+        let template = self.ok(upload(name, wasm)).await.json();
+        template["versionedTemplateId"]["rawTemplateId"]
+            .as_str()
+            .unwrap_or_else(|| panic!("{template} names no template id"))
+            .to_owned()
+    }
+
+    /// Makes a worker.
+    pub async fn create(&mut self, template: &str, worker: &str) {
+        let body = json!({ "name": worker, "args": [], "env": [] });
+        self.ok(Request::post(format!("/v1/templates/{template}/workers")).json(&body)).await;
+    }
+
+    /// A worker's metadata.
+    pub async fn metadata(&mut self, template: &str, worker: &str) -> Value {
+        self.ok(Request::get(worker_path(template, worker, ""))).await.json()
+    }
+
+    /// A worker's status.
+    pub async fn status(&mut self, template: &str, worker: &str) -> String {
+        self.metadata(template, worker).await["status"].as_str().unwrap_or_default().to_owned()
+    }
+
+    /// A fresh invocation key.
+    pub async fn key(&mut self, template: &str, worker: &str) -> String {
+        let key = self.ok(Request::post(worker_path(template, worker, "key"))).await.json();
+        key["value"].as_str().unwrap_or_else(|| panic!("{key} is no invocation key")).to_owned()
+    }
+
+    /// Calls a function and returns its one result.
+    pub async fn invoke(&mut self, template: &str, worker: &str, function: &str, params: &Value) -> Value {
+        let request = invocation("invoke-and-await", template, worker, function, params, &Key::None);
+        result_of(&self.ok(request).await)
+    }
+}
+
+/// The one result of an invocation; `null` if the function has none.
+pub fn result_of(response: &Response) -> Value {
+    match response.json()["result"].take() {
+        Value::Array(mut results) => results.pop().unwrap_or_default(),
+        other => panic!("the result {other} is no array"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn function_names_are_encoded() {
+        assert_eq!(encoded("golem:counter/api/get"), "golem%3Acounter%2Fapi%2Fget");
+    }
+}

@@ -1,0 +1,261 @@
+//! A server as a child process: started on a folder, killed, stopped, started again on the same folder.
+//!
+//! The process is the real binary `golem`, or `golem-test-server`, which is the same server with faults to choose from.
+//! Invariant: a server never outlives its [`Server`]: dropping it kills it.
+
+use crate::rest::Api;
+use crate::wait;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
+use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::process::{Child, Command};
+
+/// How long a start may take. It takes well under a second; a machine that compiles beside it may be slow.
+const READY_MAX: Duration = Duration::from_mins(1);
+
+/// Which program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Program {
+    /// What users run.
+    Golem,
+    /// The same with faults to choose from.
+    TestServer,
+}
+
+/// How to start a server.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    program: Program,
+    faults: Vec<String>,
+    data: PathBuf,
+    listen: String,
+    settings: Vec<String>,
+}
+
+/// A server that runs.
+#[derive(Debug)]
+pub struct Server {
+    child: Child,
+    /// Where it answers.
+    pub address: SocketAddr,
+    /// The secret of its root token.
+    pub token: String,
+    /// From the start of the process to the line that says it is ready.
+    pub ready_in: Duration,
+    log: PathBuf,
+}
+
+/// A start that failed.
+#[derive(Debug, thiserror::Error)]
+#[error("the server ended with {status} before it was ready: {stderr}")]
+pub struct StartFailed {
+    /// How it ended.
+    pub status: ExitStatus,
+    /// What it wrote on standard error.
+    pub stderr: String,
+}
+
+/// The target folder that this program was built into (`target/debug/deps/x` and `target/debug/x` both lie there).
+pub fn target_folder() -> PathBuf {
+    profile_folder().parent().expect("a profile's folder lies in a target folder").to_owned()
+}
+
+fn profile_folder() -> PathBuf {
+    let this = std::env::current_exe().expect("a running program has a path");
+    let folder = this.parent().expect("a program lies in a folder");
+    if folder.ends_with("deps") { folder.parent().expect("deps lies in a folder").to_owned() } else { folder.to_owned() }
+}
+
+impl Program {
+    /// Its path.
+    ///
+    /// # Panics
+    /// When it has not been built.
+    pub fn path(self) -> PathBuf {
+        let name = match self {
+            Self::Golem => "golem",
+            Self::TestServer => "golem-test-server",
+        };
+        let path = profile_folder().join(name);
+        assert!(path.is_file(), "there is no {}; run `cargo build --workspace --bins`", path.display());
+        path
+    }
+}
+
+impl Plan {
+    /// The real server on the folder `data`.
+    pub fn new(data: impl Into<PathBuf>) -> Self {
+        Self {
+            program: Program::Golem,
+            faults: Vec::new(),
+            data: data.into(),
+            listen: "127.0.0.1:0".to_owned(),
+            settings: Vec::new(),
+        }
+    }
+
+    /// The server with faults, for example `["--control", "drop-syncs"]`.
+    #[must_use]
+    pub fn with_faults(mut self, faults: &[&str]) -> Self {
+        self.program = Program::TestServer;
+        self.faults = faults.iter().map(|&fault| fault.to_owned()).collect();
+        self
+    }
+
+    /// With a setting, for example `workers.suspend_after_ms=50`.
+    #[must_use]
+    pub fn set(mut self, setting: impl Into<String>) -> Self {
+        self.settings.push(setting.into());
+        self
+    }
+
+    /// At a given host and port instead of a free one.
+    #[must_use]
+    pub fn listen(mut self, listen: impl Into<String>) -> Self {
+        self.listen = listen.into();
+        self
+    }
+
+    /// The folder.
+    pub fn data(&self) -> &Path {
+        &self.data
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(self.program.path());
+        command.args(&self.faults).args(["server", "--listen", &self.listen, "--data-dir"]).arg(&self.data);
+        for setting in &self.settings {
+            command.args(["--set", setting]);
+        }
+        // Settings in the developer's own environment are for another server.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("GOLEM_") {
+                command.env_remove(name);
+            }
+        }
+        command.env("RUST_BACKTRACE", "1");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        command
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Panics
+    /// When it does not start.
+    pub async fn start(&self) -> Server {
+        self.try_start().await.unwrap_or_else(|error| panic!("{error}"))
+    }
+
+    /// Starts it and waits until it is ready or has given up.
+    pub async fn try_start(&self) -> Result<Server, StartFailed> {
+        // Beside the folder, not in it: what lies in it is the server's.
+        let log = self.data.with_extension("log");
+        let stderr = std::fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .unwrap_or_else(|error| panic!("cannot write {}: {error}", log.display()));
+        let written_before = stderr.metadata().map_or(0, |metadata| metadata.len());
+        let begin = wait::now();
+        let mut child = self.command().stderr(stderr).spawn().expect("the server's program can be started");
+        let stdout = child.stdout.take().expect("the output was asked for as a pipe");
+        let mut lines = BufReader::new(stdout).lines();
+        let first = wait::within(READY_MAX, lines.next_line()).await;
+        let ready_in = begin.elapsed();
+        let tail = || {
+            let text = std::fs::read(&log).unwrap_or_default();
+            let from = usize::try_from(written_before).unwrap_or_default().min(text.len());
+            String::from_utf8_lossy(&text[from..]).into_owned()
+        };
+        let line = match first {
+            Some(Ok(Some(line))) => line,
+            Some(_) => {
+                let status = child.wait().await.expect("a child that was started can be waited for");
+                return Err(StartFailed { status, stderr: tail() });
+            }
+            None => panic!("the server was not ready after {READY_MAX:?}; it wrote: {}", tail()),
+        };
+        let address = address_in(&line).unwrap_or_else(|| panic!("the line {line:?} names no address"));
+        let token = std::fs::read_to_string(self.data.join("root-token"))
+            .expect("a ready server has written its token")
+            .trim()
+            .to_owned();
+        // The reader goes on, so that the server never writes into a full pipe.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(Server { child, address, token, ready_in, log })
+    }
+}
+
+/// Host and port in `… http://127.0.0.1:4711, …`.
+fn address_in(line: &str) -> Option<SocketAddr> {
+    let rest = &line[line.find("http://")? + "http://".len()..];
+    let end = rest.find(|c: char| c == ',' || c == '/' || c.is_whitespace()).unwrap_or(rest.len());
+    rest[..end].parse().ok()
+}
+
+impl Server {
+    /// A client of it.
+    pub fn api(&self) -> Api {
+        Api::new(self.address, self.token.clone())
+    }
+
+    /// Its process id.
+    ///
+    /// # Panics
+    /// When the process has ended.
+    pub fn id(&self) -> u32 {
+        self.child.id().expect("the server has not been waited for")
+    }
+
+    /// What it wrote on standard error, that of earlier processes on the same folder included.
+    pub fn log(&self) -> String {
+        String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
+    }
+
+    /// SIGKILL: what a power cut, an out-of-memory killer and an impatient operator have in common.
+    pub async fn kill(mut self) {
+        self.child.kill().await.expect("a child that was started can be killed");
+    }
+
+    /// SIGTERM; returns how it ended.
+    pub async fn stop(mut self) -> ExitStatus {
+        self.signal("TERM").await;
+        wait::patiently("the server to end after SIGTERM", self.child.wait())
+            .await
+            .expect("a child that was started can be waited for")
+    }
+
+    /// Sends a signal by its name.
+    pub async fn signal(&self, name: &str) {
+        let status = Command::new("sh")
+            .args(["-c", &format!("kill -{name} {}", self.id())])
+            .status()
+            .await
+            .expect("there is a shell");
+        assert!(status.success(), "cannot send SIG{name}");
+    }
+
+    /// Whether the process has ended by itself.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child that was started can be looked at")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_found_in_the_ready_line() {
+        for line in [
+            "golem is ready on http://127.0.0.1:4711, token in x/root-token",
+            "http://127.0.0.1:4711/",
+            "at http://127.0.0.1:4711",
+        ] {
+            assert_eq!(address_in(line), Some("127.0.0.1:4711".parse().unwrap()), "{line}");
+        }
+        assert_eq!(address_in("golem is ready"), None);
+    }
+}
