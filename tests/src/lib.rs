@@ -1,1 +1,28 @@
-//! Skeleton.
+//! The harness of the suites: a server as a child process, a raw HTTP client, traffic, and a checker that stands
+//! outside.
+//!
+//! | module | is |
+//! |---|---|
+//! | `server`, `rest`, `http` | a server process; REST as a client of 2023 speaks it; HTTP/1.1 as bytes |
+//! | `storm`, `checker` | clients and crashes; what callers were told against what is there |
+//! | `late`, `vfs` | faults: a store that acknowledges early; a disk under SQLite that forgets, fills up or fails |
+//! | `guests` | the components that suites upload |
+//! | `process` | what the system says of a process: memory, processor time |
+//! | `wait`, `chance`, `say` | time, randomness, lines for the reader |
+//!
+//! Two programs belong to it: `golem-test-server`, the real server with faults to choose from, and `golem-bench`.
+//! Architecture invariant: suites see the server from outside, through its process and its REST interface, unless a
+//! suite's first lines say why not.
+
+pub mod chance;
+pub mod checker;
+pub mod guests;
+pub mod http;
+pub mod late;
+pub mod process;
+pub mod rest;
+pub mod say;
+pub mod server;
+pub mod storm;
+pub mod vfs;
+pub mod wait;
