@@ -1,0 +1,38 @@
+//! Writes to standard output and standard error.
+
+#[golem::worker]
+mod prints {
+    use std::io::Write;
+
+    /// Writes a line to each of the two.
+    pub fn lines(out: String, error: String) {
+        println!("{out}");
+        eprintln!("{error}");
+    }
+
+    /// Writes `count` numbered lines to standard output and returns how many it has written.
+    pub fn count(count: u32) -> u32 {
+        for number in 1..=count {
+            println!("line {number}");
+        }
+        count
+    }
+
+    /// Writes without an end of line, and flushes.
+    pub fn part(text: String) -> Result<(), String> {
+        let mut out = std::io::stdout();
+        out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| error.to_string())
+    }
+
+    /// Writes that many bytes in one line.
+    pub fn long(bytes: u32) -> u32 {
+        println!("{}", "x".repeat(bytes as usize));
+        bytes
+    }
+
+    /// Writes bytes that are not text.
+    pub fn raw(bytes: Vec<u8>) -> Result<(), String> {
+        let mut error = std::io::stderr();
+        error.write_all(&bytes).and_then(|()| error.flush()).map_err(|error| error.to_string())
+    }
+}
