@@ -6,9 +6,9 @@
 //! reads everything.
 //!
 //! Invariant: every commit is one transaction with one sync of the write-ahead log, and nothing is acknowledged
-//! before it. Invariant: after any failure all connections are closed before the store is used again, so that
-//! SQLite reads the write-ahead log from the disk, and all of it is written to the database and synced: what a
-//! failed sync left in memory only is either durable after that or not there.
+//! before it. Invariant: after any failure all connections are closed before the store is used again, so that SQLite
+//! reads the write-ahead log anew, and all of it is moved into the database and synced. What a failed sync may have
+//! left in memory only is overwritten before that ([`Store::recover`]) or, after a crash, written again (`scan`).
 //! Assumptions on the disk: docs/oplog-format.md.
 
 mod catalog;
@@ -68,6 +68,9 @@ pub struct EmbeddedStore {
     opener: Opener,
     /// None after something failed, until [`Store::recover`].
     writer: Mutex<Option<Writer>>,
+    /// Keeps SQLite's index of the write-ahead log in memory while the writer is replaced. None if the store could
+    /// not be opened again after something failed.
+    anchor: Mutex<Option<Connection>>,
     readers: Readers,
     wal: Arc<Wal>,
     wal_thread: Option<JoinHandle<()>>,
@@ -92,6 +95,7 @@ impl EmbeddedStore {
         let wal = Wal::new(opener.clone(), wal_bytes)?;
         let mut store = Self {
             writer: Mutex::new(None),
+            anchor: Mutex::new(None),
             readers: Readers::new(opener.clone()),
             wal_thread: None,
             wal_bytes,
@@ -156,17 +160,27 @@ impl Store for EmbeddedStore {
 
     fn recover(&self) -> Result<Position, StoreError> {
         let mut slot = self.writer.lock();
+        // Closing rolls back. The index does not know the frames of a transaction that failed.
         *slot = None;
+        let mut anchor = self.anchor.lock();
+        if anchor.is_some() {
+            // Those frames may look good to whoever reads the file and yet not be on the disk. The index says to
+            // write over the first of them, which makes the others worthless too.
+            writer::overwrite_failed(&self.opener)?;
+        }
         let _no_readers = self.readers.close_all();
         self.wal.close();
-        // No connection is left, so what SQLite kept in memory about the write-ahead log is gone.
+        *anchor = None;
+        // No connection is left, and the index with them. It said how many frames are in the database, which is not
+        // so if a sync of the database failed. Read again, it begins with none.
         let connection = self.opener.open(Use::Write)?;
         schema::checkpoint_all(&self.opener, &connection)?;
         self.wal.grow(self.wal_bytes);
         let writer = Writer::open(self.opener.clone(), Arc::clone(&self.wal))?;
         let position =
-            writer::read_position(writer.connection()).map_err(|error| self.opener.failed("read", error))?;
+            writer::read_position(&connection).map_err(|error| self.opener.failed("read", error))?;
         self.wal.open()?;
+        *anchor = Some(connection);
         *slot = Some(writer);
         Ok(position)
     }
@@ -240,6 +254,7 @@ impl Drop for EmbeddedStore {
         let failed = self.wal.take_failure().is_some();
         let _no_readers = self.readers.close_all();
         self.wal.close();
+        *self.anchor.get_mut() = None;
         // A store that failed is left as it is: the next start reads the write-ahead log from the disk.
         if let Some(writer) = self.writer.get_mut().take().filter(|_| !failed)
             && let Err(error) = writer.close()

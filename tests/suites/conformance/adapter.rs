@@ -99,7 +99,11 @@ pub(crate) struct Writer<'a> {
 impl<'a> Writer<'a> {
     /// Takes the shards of a store that may hold rows already.
     pub(crate) fn new(store: &'a dyn Both) -> Self {
-        let epoch = acquire(store);
+        Self::with_epoch(store, acquire(store))
+    }
+
+    /// Goes on under an epoch that was taken before.
+    pub(crate) fn with_epoch(store: &'a dyn Both, epoch: Epoch) -> Self {
         let last = store.position().unwrap().last;
         let mut ends = std::collections::BTreeMap::new();
         for row in store.rows_after(Seq(0), usize::MAX).unwrap() {

@@ -1,7 +1,8 @@
 //! Conformance: one contract (`golem_runtime::storage::ports`), every adapter.
 //!
 //! `adapter` opens what is to be tested; `store`, `catalog` and `blobs` hold the cases that all adapters pass;
-//! `damage` is about the files of the embedded one: torn tails, flipped bytes, locks, foreign formats.
+//! `damage` is about the files of the embedded one: torn tails, flipped bytes, locks, foreign formats; `faults` about
+//! disks that are full, fail or forget.
 
 // Marked as tests, so that helpers may unwrap as the tests do.
 #[cfg(test)]
@@ -12,5 +13,7 @@ mod blobs;
 mod catalog;
 #[cfg(test)]
 mod damage;
+#[cfg(test)]
+mod faults;
 #[cfg(test)]
 mod store;

@@ -1,41 +1,69 @@
-//! Looks for damage in the middle of the write-ahead log, which SQLite would take for its end.
+//! Looks at the write-ahead log before SQLite does, after a process that did not end well.
 //!
-//! After a crash SQLite reads the log up to the first frame whose checksum is wrong and drops the rest. That is
-//! right for the last transaction, which nobody was told of. It is a silent loss if frames of later transactions
-//! follow: a transaction is only begun when the one before was synced. So we look before SQLite does.
+//! First, damage in the middle. SQLite reads the log up to the first frame whose checksum is wrong and drops the
+//! rest. That is right for the last transaction, which nobody was told of. It is a silent loss if frames of later
+//! transactions follow: a transaction is only begun when the one before was synced.
+//!
+//! Second, frames that are in the system's cache and not on the disk, because a sync failed and the process was
+//! killed then. SQLite would believe them and move them into the database; if the power went before the log is begun
+//! again, the frames that did reach the disk would be moved a second time, over newer pages. So what can be read is
+//! written again and synced.
 
 use super::connection::Opener;
 use super::folder::io_error;
 use crate::storage::ports::StoreError;
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek as _, SeekFrom};
+use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _};
 
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
 /// The first word of the log if its checksums are over little-endian words; one more if over big-endian ones.
 const MAGIC: u32 = 0x377F_0682;
 
-/// Fails if a frame is damaged and two commits or more come at it or after it: the first of them may be the one that
-/// the crash tore, the second proves that the first was complete.
+/// Makes what the log holds durable. Fails if a frame is damaged and two commits or more come at it or after it: the
+/// first of them may be the one that the crash tore, the second proves that the first was complete.
 ///
 /// For the time before any connection is open.
 pub(super) fn scan(opener: &Opener) -> Result<(), StoreError> {
     let path = &opener.folder.wal;
-    let failed = |source| io_error("read", path, source);
-    let file = match File::open(path) {
+    let file = match File::options().read(true).write(true).open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(source) => return Err(failed(source)),
+        Err(source) => return Err(io_error("open", path, source)),
     };
-    let Some(damage) = find_damage(file).map_err(failed)? else { return Ok(()) };
-    Err(StoreError::Corrupt {
-        path: path.clone(),
-        place: format!("frame {}", damage.frame),
-        details: format!(
-            "its checksum is wrong, and {} transactions follow that were complete",
-            damage.commits
-        ),
-    })
+    let contents = read(&file).map_err(|source| io_error("read", path, source))?;
+    if let Some(Damage { frame, commits }) = contents.damage {
+        return Err(StoreError::Corrupt {
+            path: path.clone(),
+            place: format!("frame {frame}"),
+            details: format!("its checksum is wrong, and {commits} transactions follow that were complete"),
+        });
+    }
+    rewrite(&file, contents.good_bytes).map_err(|source| io_error("sync", path, source))
+}
+
+/// Writes the first `bytes` again as they are, and syncs.
+fn rewrite(mut file: &File, bytes: u64) -> io::Result<()> {
+    let mut buffer = vec![0; 1 << 20];
+    let mut at = 0;
+    while at < bytes {
+        let count = buffer.len().min(usize::try_from(bytes - at).unwrap_or(usize::MAX));
+        let chunk = &mut buffer[..count];
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(chunk)?;
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(chunk)?;
+        at += count as u64;
+    }
+    if bytes > 0 { file.sync_all() } else { Ok(()) }
+}
+
+/// What the log holds.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Contents {
+    /// Bytes up to the first frame that is not one of this log.
+    good_bytes: u64,
+    damage: Option<Damage>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -46,36 +74,38 @@ struct Damage {
     commits: u64,
 }
 
-fn find_damage(file: File) -> io::Result<Option<Damage>> {
+fn read(file: &File) -> io::Result<Contents> {
     let mut input = BufReader::with_capacity(1 << 20, file);
     let mut header = [0; HEADER_BYTES];
     if !read_whole(&mut input, &mut header)? {
-        return Ok(None);
+        return Ok(Contents::default());
     }
     let magic = word(&header, 0);
     let big_endian = magic == MAGIC + 1;
     let mut sum = checksum(big_endian, (0, 0), &header[..24]);
     // A header is written and synced before the frames of its generation: a bad one means there are none.
     if (magic != MAGIC && !big_endian) || sum != (word(&header, 24), word(&header, 28)) {
-        return Ok(None);
+        return Ok(Contents::default());
     }
-    let Ok(page_bytes) = usize::try_from(word(&header, 8)) else { return Ok(None) };
+    let Ok(page_bytes) = usize::try_from(word(&header, 8)) else { return Ok(Contents::default()) };
     if !page_bytes.is_power_of_two() || !(512..=65_536).contains(&page_bytes) {
-        return Ok(None);
+        return Ok(Contents::default());
     }
     let mut frame = vec![0; FRAME_HEADER_BYTES + page_bytes];
-    let mut number = 0;
+    let mut number = 1;
+    let mut good_bytes = HEADER_BYTES as u64;
     loop {
         if !read_whole(&mut input, &mut frame)? {
-            return Ok(None);
+            return Ok(Contents { good_bytes, damage: None });
         }
-        number += 1;
         let next = checksum(big_endian, sum, &frame[..8]);
         let next = checksum(big_endian, next, &frame[FRAME_HEADER_BYTES..]);
         if frame[8..16] != header[16..24] || next != (word(&frame, 16), word(&frame, 20)) {
             break;
         }
         sum = next;
+        number += 1;
+        good_bytes += frame.len() as u64;
     }
     // From here on only the salts, which change with each generation, say whether a frame belongs to this log.
     let mut commits = 0_u64;
@@ -87,7 +117,8 @@ fn find_damage(file: File) -> io::Result<Option<Damage>> {
         }
         input.seek_relative(i64::try_from(page_bytes).unwrap_or(i64::MAX))?;
     }
-    Ok((commits > 1).then(|| Damage { frame: number, commits: commits - 1 }))
+    let damage = (commits > 1).then(|| Damage { frame: number, commits: commits - 1 });
+    Ok(Contents { good_bytes, damage })
 }
 
 /// Fills `bytes`; false if the file ends before.

@@ -34,7 +34,7 @@ pub(super) const CURRENT: Format = Format { version: 1, create: CREATE, migratio
 /// index entries are written rarely and by key.
 const CREATE: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-    INSERT INTO meta (key, value) VALUES ('derived', 0), ('last', 0), ('worker_no_max', 0);
+    INSERT INTO meta (key, value) VALUES ('derived', 0), ('last', 0), ('recoveries', 0), ('worker_no_max', 0);
 
     CREATE TABLE lease (shard INTEGER PRIMARY KEY, epoch INTEGER NOT NULL) STRICT;
     WITH RECURSIVE shards (shard) AS (SELECT 0 UNION ALL SELECT shard + 1 FROM shards WHERE shard < 255)

@@ -359,6 +359,16 @@ impl Writer {
     }
 }
 
+/// Commits a change that means nothing, over the frames of a transaction that failed. The index of the write-ahead log must
+/// have been kept since then.
+pub(super) fn overwrite_failed(opener: &Opener) -> Result<(), StoreError> {
+    let connection = opener.open(Use::Write)?;
+    connection
+        // Something has to be another than before: SQLite does not write a page that stays the same.
+        .execute_batch("UPDATE meta SET value = value + 1 WHERE key = 'recoveries'")
+        .map_err(|error| opener.failed("write", error))
+}
+
 fn read_epochs(connection: &Connection) -> rusqlite::Result<Vec<Epoch>> {
     let mut statement: CachedStatement<'_> =
         connection.prepare_cached("SELECT epoch FROM lease ORDER BY shard")?;

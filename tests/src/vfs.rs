@@ -1,0 +1,410 @@
+//! A disk under SQLite that forgets, fills up or fails: a VFS around the system's.
+//!
+//! What SQLite writes to a database or its journals stays in this process, block by block, and reaches the real file
+//! when SQLite syncs it, as with a real disk and the cache before it. So a process that is killed loses what it did
+//! not sync. With [`Mode::syncs_dropped`] a sync says that it was done and does nothing, as some disks do.
+//! All connections of the process see the same blocks. Locks and shared memory are the system's.
+//!
+//! A sync that fails behaves as Linux does: the blocks stay readable but are never written again unless SQLite
+//! writes them again, and every open handle of the file hears of it once.
+//!
+//! Names of files are not modelled: making and deleting one is durable at once.
+
+#![expect(unsafe_code, reason = "a VFS is a table of C functions")]
+
+mod shadow;
+#[cfg(test)]
+mod tests;
+
+use libsqlite3_sys as ffi;
+use shadow::{Real, Shadow, real};
+use std::collections::HashMap;
+use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
+use std::fmt;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
+use std::ptr;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// What is wrong with the disk. By default nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Mode {
+    /// Syncs say that they were done and do nothing.
+    pub syncs_dropped: bool,
+    /// Bytes that can still be written; then there is no space.
+    pub bytes_left: Option<u64>,
+    /// The sync that fails, counted from 1 since the mode was set.
+    pub sync_failing: Option<u64>,
+    /// Nothing is written, synced or deleted any more: as good as if the process had been killed.
+    pub dead: bool,
+}
+
+/// A registered disk. Lives as long as the process.
+pub struct Disk {
+    inner: *mut ffi::sqlite3_vfs,
+    state: Mutex<State>,
+    files: Mutex<HashMap<PathBuf, Arc<Mutex<Shadow>>>>,
+}
+
+// SAFETY: `inner` is the system's VFS, which is never changed nor freed and may be called from any thread.
+unsafe impl Send for Disk {}
+// SAFETY: as above; everything else is behind a mutex.
+unsafe impl Sync for Disk {}
+
+#[derive(Debug, Default)]
+struct State {
+    mode: Mode,
+    /// Syncs since the mode was set.
+    syncs: u64,
+}
+
+/// Makes a VFS that SQLite finds by `name`.
+pub fn register(name: &str, mode: Mode) -> &'static Disk {
+    let name = CString::new(name).expect("names of disks are given by tests and have no zero byte");
+    // SAFETY: null asks for the default VFS; SQLite initialises itself if need be.
+    let inner = unsafe { ffi::sqlite3_vfs_find(ptr::null()) };
+    assert!(!inner.is_null(), "SQLite has no VFS for this system");
+    let disk: &'static Disk = Box::leak(Box::new(Disk {
+        inner,
+        state: Mutex::new(State { mode, syncs: 0 }),
+        files: Mutex::default(),
+    }));
+    // SAFETY: `inner` points to a VFS. Its functions that are not replaced below do not look at the VFS that they
+    // are called with, or only at `mxPathname`, which is copied.
+    let mut vfs = unsafe { ptr::read(inner) };
+    let file_bytes = c_int::try_from(size_of::<File>()).expect("a handle is small");
+    vfs.szOsFile += file_bytes;
+    vfs.zName = name.into_raw();
+    vfs.pNext = ptr::null_mut();
+    vfs.pAppData = ptr::from_ref(disk).cast_mut().cast();
+    vfs.xOpen = Some(open);
+    vfs.xDelete = Some(delete);
+    vfs.xAccess = Some(access);
+    // SAFETY: the table is leaked, so it lives as long as SQLite may use it.
+    let code = unsafe { ffi::sqlite3_vfs_register(Box::leak(Box::new(vfs)), 0) };
+    assert_eq!(code, ffi::SQLITE_OK, "SQLite refuses the VFS");
+    disk
+}
+
+impl fmt::Debug for Disk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Disk").field("state", &self.state).finish_non_exhaustive()
+    }
+}
+
+impl Disk {
+    /// Changes what is wrong, and counts syncs from 0 again.
+    pub fn set_mode(&self, mode: Mode) {
+        *lock(&self.state) = State { mode, syncs: 0 };
+    }
+
+    /// Syncs since the mode was set.
+    pub fn syncs(&self) -> u64 {
+        lock(&self.state).syncs
+    }
+
+    /// Loses everything that was not synced. No connection may be open; [`Mode::dead`] keeps them from tidying up
+    /// when they are closed.
+    pub fn crash(&self) {
+        lock(&self.files).clear();
+    }
+
+    fn shadow(&self, path: PathBuf) -> Arc<Mutex<Shadow>> {
+        Arc::clone(lock(&self.files).entry(path).or_default())
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An open file as SQLite sees it. The system's own follows it in memory.
+#[repr(C)]
+struct File {
+    base: ffi::sqlite3_file,
+    disk: *const Disk,
+    /// From `Arc::into_raw`; null for temporary files, which are the system's.
+    shadow: *const Mutex<Shadow>,
+    /// Failures of syncs that this handle was told of.
+    failures_told: u64,
+}
+
+fn code(outcome: Result<(), c_int>) -> c_int {
+    outcome.err().unwrap_or(ffi::SQLITE_OK)
+}
+
+/// The parts of a handle that SQLite calls us with.
+///
+/// # Safety
+/// `file` was opened by [`open`] and is not closed; nobody else uses it during `'a`.
+unsafe fn handle<'a>(file: *mut ffi::sqlite3_file) -> (&'a mut File, Real, Option<&'a Mutex<Shadow>>) {
+    let file = file.cast::<File>();
+    // SAFETY: SQLite gave us `szOsFile` bytes for it, ours first, the system's after them. The shadow is kept by a
+    // count that `close` gives back.
+    unsafe {
+        let real = Real { file: file.add(1).cast() };
+        (&mut *file, real, (*file).shadow.as_ref())
+    }
+}
+
+/// # Safety
+/// SQLite calls it with a VFS made by [`register`].
+unsafe fn disk<'a>(vfs: *mut ffi::sqlite3_vfs) -> &'a Disk {
+    // SAFETY: `register` put a leaked disk there.
+    unsafe { &*(*vfs).pAppData.cast::<Disk>() }
+}
+
+/// # Safety
+/// `name` is a C string that lives during the call.
+unsafe fn path(name: *const c_char) -> PathBuf {
+    // SAFETY: as above.
+    PathBuf::from(OsStr::from_bytes(unsafe { CStr::from_ptr(name) }.to_bytes()))
+}
+
+unsafe extern "C" fn open(
+    vfs: *mut ffi::sqlite3_vfs,
+    name: ffi::sqlite3_filename,
+    file: *mut ffi::sqlite3_file,
+    flags: c_int,
+    flags_out: *mut c_int,
+) -> c_int {
+    let ours = file.cast::<File>();
+    // SAFETY: SQLite keeps the rules of `xOpen`: `file` has `szOsFile` bytes, ours first.
+    let (disk, real) = unsafe {
+        (*file).pMethods = ptr::null();
+        let real: *mut ffi::sqlite3_file = ours.add(1).cast();
+        (*real).pMethods = ptr::null();
+        (disk(vfs), Real { file: real })
+    };
+    // SAFETY: the arguments are SQLite's, and the memory for the system's handle is there.
+    let (outcome, opened) = unsafe {
+        let inner = (*disk.inner).xOpen.expect("every VFS has xOpen");
+        let outcome = inner(disk.inner, name, real.file, flags, flags_out);
+        (outcome, !(*real.file).pMethods.is_null())
+    };
+    if outcome != ffi::SQLITE_OK {
+        if opened {
+            real!(real, xClose);
+        }
+        return outcome;
+    }
+    let temporary = name.is_null() || flags & ffi::SQLITE_OPEN_DELETEONCLOSE != 0;
+    let (shadow, failures_told) = if temporary {
+        (ptr::null(), 0)
+    } else {
+        // SAFETY: the name is not null, so it is a path.
+        let shadow = disk.shadow(unsafe { path(name) });
+        let failures = lock(&shadow).failures;
+        (Arc::into_raw(shadow), failures)
+    };
+    let base = ffi::sqlite3_file { pMethods: &raw const METHODS };
+    // SAFETY: as above. Nothing that was there needs to be dropped.
+    unsafe { ours.write(File { base, disk: ptr::from_ref(disk), shadow, failures_told }) };
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn delete(vfs: *mut ffi::sqlite3_vfs, name: *const c_char, sync_folder: c_int) -> c_int {
+    // SAFETY: SQLite keeps the rules of `xDelete`.
+    unsafe {
+        let disk = disk(vfs);
+        if lock(&disk.state).mode.dead {
+            return ffi::SQLITE_IOERR_DELETE;
+        }
+        lock(&disk.files).remove(&path(name));
+        (*disk.inner).xDelete.expect("every VFS has xDelete")(disk.inner, name, sync_folder)
+    }
+}
+
+unsafe extern "C" fn access(
+    vfs: *mut ffi::sqlite3_vfs,
+    name: *const c_char,
+    flags: c_int,
+    found: *mut c_int,
+) -> c_int {
+    // SAFETY: SQLite keeps the rules of `xAccess`.
+    unsafe {
+        let disk = disk(vfs);
+        // An empty file does not exist for SQLite; one that is not synced yet is empty on the real disk.
+        let shadow = lock(&disk.files).get(&path(name)).cloned();
+        let bytes = shadow.is_some_and(|shadow| lock(&shadow).has_bytes());
+        if flags == ffi::SQLITE_ACCESS_EXISTS && bytes {
+            *found = 1;
+            return ffi::SQLITE_OK;
+        }
+        (*disk.inner).xAccess.expect("every VFS has xAccess")(disk.inner, name, flags, found)
+    }
+}
+
+static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
+    // Without the functions for memory-mapped pages, which would go past us.
+    iVersion: 2,
+    xClose: Some(close),
+    xRead: Some(read),
+    xWrite: Some(write),
+    xTruncate: Some(truncate),
+    xSync: Some(sync),
+    xFileSize: Some(file_size),
+    xLock: Some(lock_file),
+    xUnlock: Some(unlock_file),
+    xCheckReservedLock: Some(check_reserved_lock),
+    xFileControl: Some(file_control),
+    xSectorSize: Some(sector_size),
+    xDeviceCharacteristics: Some(device_characteristics),
+    xShmMap: Some(shm_map),
+    xShmLock: Some(shm_lock),
+    xShmBarrier: Some(shm_barrier),
+    xShmUnmap: Some(shm_unmap),
+    xFetch: None,
+    xUnfetch: None,
+};
+
+unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
+    // SAFETY: the file is open.
+    let (ours, real, _) = unsafe { handle(file) };
+    if !ours.shadow.is_null() {
+        // SAFETY: `open` took it from an `Arc`, and SQLite closes a file once.
+        drop(unsafe { Arc::from_raw(ours.shadow) });
+        ours.shadow = ptr::null();
+    }
+    real!(real, xClose)
+}
+
+unsafe extern "C" fn read(file: *mut ffi::sqlite3_file, bytes: *mut c_void, count: c_int, at: i64) -> c_int {
+    // SAFETY: the file is open.
+    let (_, real, shadow) = unsafe { handle(file) };
+    let Some(shadow) = shadow else { return real!(real, xRead, bytes, count, at) };
+    // SAFETY: SQLite gives `count` bytes to be filled.
+    let bytes =
+        unsafe { std::slice::from_raw_parts_mut(bytes.cast::<u8>(), usize::try_from(count).unwrap_or(0)) };
+    match lock(shadow).read(real, bytes, at.cast_unsigned()) {
+        Ok(true) => ffi::SQLITE_OK,
+        Ok(false) => ffi::SQLITE_IOERR_SHORT_READ,
+        Err(code) => code,
+    }
+}
+
+unsafe extern "C" fn write(
+    file: *mut ffi::sqlite3_file,
+    bytes: *const c_void,
+    count: c_int,
+    at: i64,
+) -> c_int {
+    // SAFETY: the file is open.
+    let (ours, real, shadow) = unsafe { handle(file) };
+    let Some(shadow) = shadow else { return real!(real, xWrite, bytes, count, at) };
+    // SAFETY: SQLite gives `count` bytes to be read; the disk is leaked.
+    let (bytes, disk) = unsafe {
+        let count = usize::try_from(count).unwrap_or(0);
+        (std::slice::from_raw_parts(bytes.cast::<u8>(), count), &*ours.disk)
+    };
+    {
+        let mut state = lock(&disk.state);
+        if state.mode.dead {
+            return ffi::SQLITE_IOERR_WRITE;
+        }
+        if let Some(left) = &mut state.mode.bytes_left {
+            let Some(after) = left.checked_sub(bytes.len() as u64) else { return ffi::SQLITE_FULL };
+            *left = after;
+        }
+    }
+    code(lock(shadow).write(real, bytes, at.cast_unsigned()))
+}
+
+unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, length: i64) -> c_int {
+    // SAFETY: the file is open.
+    let (ours, real, shadow) = unsafe { handle(file) };
+    let Some(shadow) = shadow else { return real!(real, xTruncate, length) };
+    // SAFETY: the disk is leaked.
+    if lock(unsafe { &(*ours.disk).state }).mode.dead {
+        return ffi::SQLITE_IOERR_TRUNCATE;
+    }
+    let mut shadow = lock(shadow);
+    match shadow.length(real) {
+        Ok(now) if now == length.cast_unsigned() => {}
+        Ok(_) => shadow.truncate(length.cast_unsigned()),
+        Err(code) => return code,
+    }
+    ffi::SQLITE_OK
+}
+
+unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
+    // SAFETY: the file is open; the disk is leaked.
+    let (ours, real, shadow, disk) = unsafe {
+        let (ours, real, shadow) = handle(file);
+        let disk = &*ours.disk;
+        (ours, real, shadow, disk)
+    };
+    let Some(shadow) = shadow else { return real!(real, xSync, flags) };
+    let mut shadow = lock(shadow);
+    let (mode, fails) = {
+        let mut state = lock(&disk.state);
+        state.syncs += 1;
+        (state.mode, state.mode.sync_failing == Some(state.syncs))
+    };
+    if fails {
+        shadow.fail();
+    }
+    if ours.failures_told < shadow.failures {
+        ours.failures_told = shadow.failures;
+        return ffi::SQLITE_IOERR_FSYNC;
+    }
+    if mode.dead {
+        return ffi::SQLITE_IOERR_FSYNC;
+    }
+    if mode.syncs_dropped {
+        return ffi::SQLITE_OK;
+    }
+    match shadow.flush(real) {
+        Ok(()) => real!(real, xSync, flags),
+        Err(code) => code,
+    }
+}
+
+unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, length: *mut i64) -> c_int {
+    // SAFETY: the file is open.
+    let (_, real, shadow) = unsafe { handle(file) };
+    let Some(shadow) = shadow else { return real!(real, xFileSize, length) };
+    match lock(shadow).length(real) {
+        Ok(now) => {
+            // SAFETY: SQLite wants the length there.
+            unsafe { *length = now.cast_signed() };
+            ffi::SQLITE_OK
+        }
+        Err(code) => code,
+    }
+}
+
+unsafe extern "C" fn file_control(
+    file: *mut ffi::sqlite3_file,
+    operation: c_int,
+    argument: *mut c_void,
+) -> c_int {
+    if operation == ffi::SQLITE_FCNTL_SIZE_HINT {
+        // It would make the real file longer.
+        return ffi::SQLITE_OK;
+    }
+    // SAFETY: the file is open.
+    real!(unsafe { handle(file) }.1, xFileControl, operation, argument)
+}
+
+/// Functions that only the system's VFS knows to do.
+macro_rules! pass {
+    ($($name:ident = $function:ident($($argument:ident: $ty:ty),*) $(-> $out:ty)?;)*) => {
+        $(unsafe extern "C" fn $name(file: *mut ffi::sqlite3_file $(, $argument: $ty)*) $(-> $out)? {
+            // SAFETY: the file is open; the arguments are SQLite's.
+            real!(unsafe { handle(file) }.1, $function $(, $argument)*)
+        })*
+    };
+}
+
+pass! {
+    lock_file = xLock(level: c_int) -> c_int;
+    unlock_file = xUnlock(level: c_int) -> c_int;
+    check_reserved_lock = xCheckReservedLock(found: *mut c_int) -> c_int;
+    sector_size = xSectorSize() -> c_int;
+    device_characteristics = xDeviceCharacteristics() -> c_int;
+    shm_map = xShmMap(page: c_int, bytes: c_int, extend: c_int, at: *mut *mut c_void) -> c_int;
+    shm_lock = xShmLock(offset: c_int, count: c_int, flags: c_int) -> c_int;
+    shm_barrier = xShmBarrier();
+    shm_unmap = xShmUnmap(delete: c_int) -> c_int;
+}

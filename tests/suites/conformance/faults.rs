@@ -1,0 +1,199 @@
+//! What a store says and keeps when the disk is full, fails, or forgets; and what the switches of the memory store do.
+
+use crate::adapter::{Both, SHARD, Writer};
+use golem_runtime::storage::embedded::{EmbeddedStore, OpenOptions};
+use golem_runtime::storage::memory::{Fault, FaultKind, MemoryStore};
+use golem_runtime::storage::ports::{Batch, Seq, Store as _, StoreError};
+use golem_tests::vfs::{self, Disk, Mode};
+use tempfile::TempDir;
+
+/// A store on a disk of its own that can be made to fail.
+struct Faulty {
+    dir: TempDir,
+    name: &'static str,
+    disk: &'static Disk,
+}
+
+impl Faulty {
+    fn new(name: &'static str) -> Self {
+        Self { dir: tempfile::tempdir().unwrap(), name, disk: vfs::register(name, Mode::default()) }
+    }
+
+    fn open(&self) -> EmbeddedStore {
+        let mut options = OpenOptions::new(self.dir.path());
+        options.vfs = Some(self.name.to_owned());
+        options.wal_bytes = 64 << 10;
+        EmbeddedStore::open(options).unwrap()
+    }
+
+    /// Kills the process, as far as the disk is concerned, and starts another.
+    fn crash(&self, store: EmbeddedStore) -> EmbeddedStore {
+        // A crash is no clean end: what closing would write and delete must not count.
+        self.disk.set_mode(Mode { dead: true, ..Mode::default() });
+        drop(store);
+        self.disk.crash();
+        self.disk.set_mode(Mode::default());
+        self.open()
+    }
+}
+
+/// Everything up to `last` is there, whole and in order.
+fn check_log(store: &EmbeddedStore, last: Seq) {
+    assert_eq!(store.position().unwrap().last, last);
+    let rows = store.rows_after(Seq(0), usize::MAX).unwrap();
+    assert_eq!(rows.len() as u64, last.0);
+    assert_eq!(store.check().unwrap().findings, [] as [String; 0]);
+}
+
+#[test]
+fn a_crash_keeps_what_was_acknowledged() {
+    let faulty = Faulty::new("store-honest");
+    let mut store = faulty.open();
+    for _ in 0..4 {
+        let mut writer = Writer::new(&store);
+        for _ in 0..60 {
+            writer.commit(&[1, 2, 3]);
+        }
+        let last = writer.last;
+        store = faulty.crash(store);
+        check_log(&store, last);
+    }
+}
+
+#[test]
+fn a_disk_that_drops_syncs_loses_what_was_acknowledged() {
+    let faulty = Faulty::new("store-forgetful");
+    let store = faulty.open();
+    faulty.disk.set_mode(Mode { syncs_dropped: true, ..Mode::default() });
+    let mut writer = Writer::new(&store);
+    writer.commit(&[1, 2, 3]);
+    let store = faulty.crash(store);
+    check_log(&store, Seq(0));
+}
+
+#[test]
+fn a_full_disk_is_named_and_the_store_goes_on_when_there_is_space() {
+    let faulty = Faulty::new("store-full");
+    let mut store = faulty.open();
+    for bytes in [0, 100, 4_096, 10_000, 50_000, 300_000] {
+        faulty.disk.set_mode(Mode::default());
+        let mut writer = Writer::new(&store);
+        writer.commit(&[1]);
+        faulty.disk.set_mode(Mode { bytes_left: Some(bytes), ..Mode::default() });
+        let mut acknowledged = writer.last;
+        let error = loop {
+            let batch = writer.batch(&[1, 2, 3, 4]);
+            match store.commit(&batch) {
+                Ok(()) => acknowledged = writer.last,
+                Err(error) => break error,
+            }
+        };
+        assert!(matches!(error, StoreError::Full { .. }), "{error}");
+        assert!(error.to_string().contains("no space is left for"), "{error}");
+        // Nothing is taken, nothing recovers, what is there can be read.
+        let error = store.commit(&Batch::default()).unwrap_err();
+        assert!(error.to_string().contains("cannot write"), "{error}");
+        let error = store.recover().unwrap_err();
+        assert!(matches!(error, StoreError::Full { .. }), "{error}");
+        assert_eq!(store.row(acknowledged).unwrap().unwrap().seq, acknowledged);
+
+        faulty.disk.set_mode(Mode::default());
+        let last = store.recover().unwrap().last;
+        check_after_failure(acknowledged, writer.last, last);
+        check_log(&store, last);
+        Writer::new(&store).commit(&[1, 2]);
+        store = faulty.crash(store);
+        check_log(&store, Seq(last.0 + 2));
+    }
+}
+
+#[test]
+fn a_sync_that_fails_is_never_trusted_after() {
+    let mut faulty = Faulty::new("store-sync");
+    // The first ones are of commits; later ones are also of checkpoints.
+    for number in (1..=6).chain((30..=52).step_by(2)) {
+        faulty.dir = tempfile::tempdir().unwrap();
+        let store = faulty.open();
+        let mut writer = Writer::new(&store);
+        writer.commit(&[1, 2]);
+        faulty.disk.set_mode(Mode { sync_failing: Some(number), ..Mode::default() });
+        let acknowledged = loop {
+            let acknowledged = writer.last;
+            let batch = writer.batch(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+            let Err(error) = store.commit(&batch) else { continue };
+            assert!(matches!(error, StoreError::Io { .. }), "{error}");
+            break acknowledged;
+        };
+        // The sync that fails may be one of the recovery's own.
+        let last = store.recover().or_else(|_| store.recover()).unwrap().last;
+        check_after_failure(acknowledged, writer.last, last);
+        check_log(&store, last);
+        // The power fails now, or after some commits. What recovery said was there still is.
+        let commits = number % 3;
+        let mut writer = Writer::with_epoch(&store, writer.epoch);
+        for _ in 0..commits {
+            writer.commit(&[1]);
+        }
+        let store = faulty.crash(store);
+        check_log(&store, Seq(last.0 + commits));
+        Writer::new(&store).commit(&[1, 2, 3]);
+    }
+}
+
+#[test]
+fn a_crash_before_recovery_keeps_what_was_acknowledged() {
+    let mut faulty = Faulty::new("store-sync-crash");
+    for number in 1..=20 {
+        faulty.dir = tempfile::tempdir().unwrap();
+        let store = faulty.open();
+        let mut writer = Writer::new(&store);
+        faulty.disk.set_mode(Mode { sync_failing: Some(number), ..Mode::default() });
+        let acknowledged = loop {
+            let before = writer.last;
+            let batch = writer.batch(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+            if store.commit(&batch).is_err() {
+                break before;
+            }
+            if faulty.disk.syncs() > number {
+                // It was a checkpoint that failed.
+                break writer.last;
+            }
+        };
+        let tried = writer.last;
+        let store = faulty.crash(store);
+        let last = store.position().unwrap().last;
+        check_after_failure(acknowledged, tried, last);
+        check_log(&store, last);
+    }
+}
+
+/// A batch that failed is there as a whole or not at all; one before it is there.
+fn check_after_failure(acknowledged: Seq, tried: Seq, found: Seq) {
+    assert!(found == acknowledged || found == tried, "{found} is neither {acknowledged} nor {tried}");
+}
+
+#[test]
+fn the_memory_store_fails_when_it_is_told_to() {
+    for (kind, applied) in
+        [(FaultKind::Full, false), (FaultKind::Full, true), (FaultKind::Io, false), (FaultKind::Io, true)]
+    {
+        let store = MemoryStore::new();
+        let both: &dyn Both = &store;
+        let mut writer = Writer::new(both);
+        store.fail(Fault { commit: 2, kind, applied });
+        writer.commit(&[1]);
+        let error = store.commit(&writer.batch(&[1])).unwrap_err();
+        let right = match kind {
+            FaultKind::Full => matches!(error, StoreError::Full { .. }),
+            FaultKind::Io => matches!(error, StoreError::Io { .. }),
+        };
+        assert!(right, "{kind:?}: {error}");
+        let nothing = Batch { fences: vec![(SHARD, writer.epoch)], ..Batch::default() };
+        store.commit(&nothing).unwrap_err();
+        store.tidy(1).unwrap_err();
+        let last = if applied { Seq(2) } else { Seq(1) };
+        assert_eq!(store.recover().unwrap().last, last);
+        store.commit(&nothing).unwrap();
+        assert_eq!(store.rows_after(Seq(0), 10).unwrap().len() as u64, last.0);
+    }
+}
