@@ -5,7 +5,7 @@
 //! in the queue, and the checker must notice.
 
 use crate::wait;
-use golem_model::{Epoch, ShardId, TemplateId, Timestamp, WorkerId};
+use golem_model::{Epoch, ShardId, TemplateId, WorkerId};
 use golem_runtime::storage::ports::{
     Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, WorkerNo,
 };

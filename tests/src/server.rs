@@ -9,8 +9,9 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
+use tokio::sync::watch;
 
 /// How long a start may take. It takes well under a second; a machine that compiles beside it may be slow.
 const READY_MAX: Duration = Duration::from_mins(1);
@@ -45,6 +46,8 @@ pub struct Server {
     /// From the start of the process to the line that says it is ready.
     pub ready_in: Duration,
     log: PathBuf,
+    /// Its last line on standard output.
+    heard: watch::Receiver<String>,
 }
 
 /// A start that failed.
@@ -136,7 +139,7 @@ impl Plan {
             }
         }
         command.env("RUST_BACKTRACE", "1");
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).kill_on_drop(true);
+        command.stdin(Stdio::piped()).stdout(Stdio::piped()).kill_on_drop(true);
         command
     }
 
@@ -182,9 +185,14 @@ impl Plan {
             .expect("a ready server has written its token")
             .trim()
             .to_owned();
+        let (said, heard) = watch::channel(line);
         // The reader goes on, so that the server never writes into a full pipe.
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Server { child, address, token, ready_in, log })
+        tokio::spawn(async move {
+            while let Ok(Some(line)) = lines.next_line().await {
+                said.send_replace(line);
+            }
+        });
+        Ok(Server { child, address, token, ready_in, log, heard })
     }
 }
 
@@ -235,6 +243,15 @@ impl Server {
             .await
             .expect("there is a shell");
         assert!(status.success(), "cannot send SIG{name}");
+    }
+
+    /// Tells a server that was started with `--disk` what its disk is from now on: `well`, `full` or `failing`.
+    pub async fn disk(&mut self, state: &str) {
+        let stdin = self.child.stdin.as_mut().expect("the input was asked for as a pipe");
+        stdin.write_all(format!("{state}\n").as_bytes()).await.expect("the server reads its input");
+        let done = format!("the disk is {state}");
+        let heard = self.heard.wait_for(|line| *line == done);
+        drop(wait::patiently("the server to confirm the state of its disk", heard).await.expect("the server runs"));
     }
 
     /// Whether the process has ended by itself.
