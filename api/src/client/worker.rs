@@ -132,7 +132,7 @@ impl Client {
         match &options.name {
             Some(InvocationName::Key(key)) => query.invocation_key = Some(key.0.clone()),
             Some(InvocationName::Idempotency(key)) => {
-                request = request.header(IDEMPOTENCY_KEY_HEADER, key.as_str())
+                request = request.header(IDEMPOTENCY_KEY_HEADER, key.as_str());
             }
             None => {}
         }

@@ -1,0 +1,101 @@
+//! Options that more than one command takes.
+
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args, ValueEnum};
+use golem_model::{ProjectId, TemplateId, WorkerName};
+use std::path::PathBuf;
+
+/// Where a local server listens if it is not told otherwise.
+pub const BASE_URL_DEFAULT: &str = "http://localhost:9881";
+
+/// Options of every command; they may stand before it or after it.
+#[derive(Clone, Args)]
+pub struct Global {
+    /// Address of the server
+    #[arg(long, short = 'u', alias = "golem-url", env = "GOLEM_BASE_URL", value_name = "URL",
+        default_value = BASE_URL_DEFAULT, global = true, help_heading = HEADING)]
+    pub base_url: String,
+    /// Secret of the token to use
+    #[arg(long, short = 'T', env = "GOLEM_AUTH_TOKEN", hide_env_values = true, value_name = "SECRET",
+        global = true, help_heading = HEADING)]
+    pub auth_token: Option<String>,
+    /// Data folder of a local server, to use the token in its file `root-token`
+    // A text, as `golem server` has an option of this name too, and clap takes them for one.
+    #[arg(long, env = "GOLEM_DATA_DIR", value_name = "DIR", global = true, help_heading = HEADING)]
+    pub data_dir: Option<String>,
+    /// Folder of `cloud_authentication.json` [default: $HOME/.golem]
+    #[arg(long, short = 'D', value_name = "DIR", global = true, help_heading = HEADING)]
+    pub config_directory: Option<PathBuf>,
+    /// How to print results
+    #[arg(long, short = 'F', value_enum, default_value_t = Format::Yaml, global = true, help_heading = HEADING)]
+    pub format: Format,
+    /// Take any TLS certificate
+    #[arg(long, env = "GOLEM_ALLOW_INSECURE", action = ArgAction::SetTrue, value_parser = FalseyValueParser::new(),
+        global = true, help_heading = HEADING)]
+    pub allow_insecure: bool,
+    /// Say more on standard error; can be repeated
+    #[arg(long, short = 'v', action = ArgAction::Count, global = true, help_heading = HEADING)]
+    pub verbose: u8,
+    /// Say less on standard error; can be repeated
+    #[arg(long, short = 'q', action = ArgAction::Count, global = true, help_heading = HEADING)]
+    pub quiet: u8,
+}
+
+const HEADING: &str = "Client options";
+
+impl std::fmt::Debug for Global {
+    /// Without the token.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Global")
+            .field("base_url", &self.base_url)
+            .field("format", &self.format)
+            .finish_non_exhaustive()
+    }
+}
+
+/// How results are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, ValueEnum)]
+pub enum Format {
+    /// For programs.
+    Json,
+    /// For people.
+    #[default]
+    Yaml,
+}
+
+/// Which project: the default project if none is named.
+#[derive(Debug, Clone, Default, Args)]
+pub struct ProjectArgs {
+    /// The project, by id
+    #[arg(long, short = 'P', value_name = "UUID", conflicts_with = "project_name")]
+    pub project_id: Option<ProjectId>,
+    /// The project, by name
+    #[arg(long, short = 'p', value_name = "NAME")]
+    pub project_name: Option<String>,
+}
+
+/// Which template: by id, or by name in a project.
+#[derive(Debug, Clone, Args)]
+pub struct TemplateArgs {
+    /// The template, by id
+    #[arg(long, short = 'C', value_name = "UUID", required_unless_present = "template_name",
+        conflicts_with_all = ["template_name", "project_id", "project_name"])]
+    pub template_id: Option<TemplateId>,
+    /// The template, by name
+    #[arg(long, short = 't', value_name = "NAME")]
+    pub template_name: Option<String>,
+    /// Where to look for the name.
+    #[command(flatten)]
+    pub project: ProjectArgs,
+}
+
+/// Which worker.
+#[derive(Debug, Clone, Args)]
+pub struct WorkerArgs {
+    /// Its template.
+    #[command(flatten)]
+    pub template: TemplateArgs,
+    /// The worker's name
+    #[arg(long, short = 'w', value_name = "NAME")]
+    pub worker_name: WorkerName,
+}

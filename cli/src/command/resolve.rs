@@ -1,0 +1,78 @@
+//! From the names that people give to the ids that REST takes.
+
+use super::Context;
+use crate::args::{ProjectArgs, TemplateArgs, WorkerArgs};
+use crate::error::CliError;
+use golem_model::{ProjectId, TemplateId, WorkerId};
+use std::collections::BTreeSet;
+use std::fmt::Display;
+use tracing::info;
+
+/// The project that is named; `None` is the default project.
+pub async fn project(context: &Context, args: &ProjectArgs) -> Result<Option<ProjectId>, CliError> {
+    match (args.project_id, &args.project_name) {
+        (Some(id), _) => Ok(Some(id)),
+        (None, None) => Ok(None),
+        (None, Some(name)) => {
+            let projects = context.client.project_list(Some(name)).await?;
+            let ids = projects.into_iter().map(|project| project.project_id);
+            the_one("project", name, "--project-id", ids).map(Some)
+        }
+    }
+}
+
+/// The template that is named.
+pub async fn template(context: &Context, args: &TemplateArgs) -> Result<TemplateId, CliError> {
+    if let Some(id) = args.template_id {
+        return Ok(id);
+    }
+    // The parser wants one of both.
+    let name = args.template_name.as_deref().unwrap_or_default();
+    let project = project(context, &args.project).await?;
+    let templates = context.client.template_list(project, Some(name)).await?;
+    // A template is listed once for each version.
+    let ids = templates.into_iter().map(|template| template.versioned_template_id.raw_template_id);
+    let id = the_one("template", name, "--template-id", ids)?;
+    info!(name, %id, "template found");
+    Ok(id)
+}
+
+/// The worker that is named.
+pub async fn worker(context: &Context, args: WorkerArgs) -> Result<WorkerId, CliError> {
+    Ok(WorkerId::new(template(context, &args.template).await?, args.worker_name))
+}
+
+fn the_one<Id: Ord + Display + Copy>(
+    noun: &'static str,
+    name: &str,
+    option: &'static str,
+    ids: impl Iterator<Item = Id>,
+) -> Result<Id, CliError> {
+    let ids: BTreeSet<Id> = ids.collect();
+    match (ids.first(), ids.len()) {
+        (Some(id), 1) => Ok(*id),
+        (None, _) => Err(CliError::NoSuch { noun, name: name.to_owned() }),
+        (Some(_), _) => Err(CliError::Ambiguous {
+            noun,
+            name: name.to_owned(),
+            option,
+            ids: ids.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "),
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_must_mean_one_thing() {
+        let find = |ids: &[u32]| the_one("template", "x", "--template-id", ids.iter().copied());
+        assert_eq!(find(&[7, 7, 7]).unwrap(), 7);
+        assert_eq!(find(&[]).unwrap_err().report(), "there is no template named \"x\"");
+        assert_eq!(
+            find(&[2, 1, 2]).unwrap_err().report(),
+            "several templates are named \"x\"; choose one with --template-id: 1, 2"
+        );
+    }
+}

@@ -1,0 +1,109 @@
+//! `template …`
+
+use super::{Context, resolve};
+use crate::args::{ProjectArgs, TemplateArgs};
+use crate::error::CliError;
+use crate::output::{self, template::TemplateView};
+use clap::Subcommand;
+use std::io::{Read, Write};
+use std::path::{Path, PathBuf};
+use tracing::info;
+
+/// What can be done with templates.
+#[derive(Debug, Clone, Subcommand)]
+pub enum TemplateCommand {
+    /// Upload a component as a new template
+    Add {
+        /// Where to put it.
+        #[command(flatten)]
+        project: ProjectArgs,
+        /// The new template's name
+        #[arg(long, short = 't', value_name = "NAME")]
+        template_name: String,
+        /// The component; `-` is standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// Upload a component as a template's next version
+    Update {
+        /// Which template.
+        #[command(flatten)]
+        template: TemplateArgs,
+        /// The component; `-` is standard input
+        #[arg(value_name = "FILE")]
+        file: PathBuf,
+    },
+    /// List templates, each in every version
+    List {
+        /// Where to look.
+        #[command(flatten)]
+        project: ProjectArgs,
+        /// Only those of this name
+        #[arg(long, short = 't', value_name = "NAME")]
+        template_name: Option<String>,
+    },
+    /// Show one version of a template
+    Get {
+        /// Which template.
+        #[command(flatten)]
+        template: TemplateArgs,
+        /// The version [default: the latest]
+        #[arg(long, value_name = "NUMBER")]
+        version: Option<u32>,
+    },
+}
+
+impl TemplateCommand {
+    pub(super) async fn execute(
+        self,
+        context: &Context,
+        out: &mut (impl Write + Send),
+    ) -> Result<(), CliError> {
+        let client = &context.client;
+        match self {
+            Self::Add { project, template_name, file } => {
+                let wasm = read(&file)?;
+                let project = resolve::project(context, &project).await?;
+                let template = client.template_create(project, &template_name, wasm).await?;
+                output::print(out, context.format, &TemplateView::from(&template))
+            }
+            Self::Update { template, file } => {
+                let wasm = read(&file)?;
+                let id = resolve::template(context, &template).await?;
+                let template = client.template_update(id, wasm).await?;
+                output::print(out, context.format, &TemplateView::from(&template))
+            }
+            Self::List { project, template_name } => {
+                let project = resolve::project(context, &project).await?;
+                let templates = client.template_list(project, template_name.as_deref()).await?;
+                let views: Vec<TemplateView> = templates.iter().map(TemplateView::from).collect();
+                output::print(out, context.format, &views)
+            }
+            Self::Get { template, version } => {
+                let id = resolve::template(context, &template).await?;
+                let versions = client.template_get(id).await?;
+                let number =
+                    |template: &golem_api::template::Template| template.versioned_template_id.version;
+                let latest = versions.iter().map(number).max().unwrap_or_default();
+                let wanted = version.unwrap_or(latest);
+                match versions.iter().find(|template| number(template) == wanted) {
+                    Some(template) => output::print(out, context.format, &TemplateView::from(template)),
+                    None => Err(CliError::NoSuchVersion { version: wanted, latest }),
+                }
+            }
+        }
+    }
+}
+
+/// The bytes of a file, or of standard input if it is `-`.
+pub(super) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+    let bytes = if path == Path::new("-") {
+        let mut bytes = Vec::new();
+        std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
+    } else {
+        std::fs::read(path)
+    };
+    let bytes = bytes.map_err(|source| CliError::Read { path: path.to_owned(), source })?;
+    info!(path = %path.display(), bytes = bytes.len(), "read");
+    Ok(bytes)
+}

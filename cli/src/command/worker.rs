@@ -1,0 +1,181 @@
+//! `worker …`
+
+mod connect;
+mod invoke;
+
+pub use invoke::{DataArgs, InvokeArgs, StdioArgs};
+
+use super::{Context, resolve};
+use crate::args::WorkerArgs;
+use crate::error::CliError;
+use crate::output;
+use clap::Subcommand;
+use golem_api::client::InvokeOptions;
+use golem_api::worker::WorkerCreationRequest;
+use std::io::Write;
+
+/// What can be done with workers.
+#[derive(Debug, Clone, Subcommand)]
+pub enum WorkerCommand {
+    /// Create a worker
+    Add {
+        /// Which worker.
+        #[command(flatten)]
+        worker: WorkerArgs,
+        /// An environment variable of the worker; can be repeated
+        #[arg(long, short = 'e', value_name = "NAME=VALUE", value_parser = variable)]
+        env: Vec<(String, String)>,
+        /// Arguments of the worker
+        #[arg(value_name = "ARGS", trailing_var_arg = true)]
+        args: Vec<String>,
+    },
+    /// Make a key that names one invocation, so that it can be repeated safely
+    InvocationKey {
+        /// Which worker.
+        #[command(flatten)]
+        worker: WorkerArgs,
+    },
+    /// Call a function and print what it returns
+    InvokeAndAwait {
+        /// Which worker.
+        #[command(flatten)]
+        worker: WorkerArgs,
+        /// Which function, with what.
+        #[command(flatten)]
+        invoke: InvokeArgs,
+        /// The key of an earlier attempt; a new one is made if it is missing
+        #[arg(long, short = 'k', value_name = "KEY")]
+        invocation_key: Option<String>,
+        /// How parameters and result travel.
+        #[command(flatten)]
+        stdio: StdioArgs,
+    },
+    /// Have a function called, without waiting for it
+    Invoke {
+        /// Which worker.
+        #[command(flatten)]
+        worker: WorkerArgs,
+        /// Which function, with what.
+        #[command(flatten)]
+        invoke: InvokeArgs,
+    },
+    /// Print what a worker prints, until it is unloaded or you stop
+    Connect {
+        /// Which worker.
+        #[command(flatten)]
+        worker: WorkerArgs,
+    },
+    /// Stop a worker until it is resumed or invoked
+    Interrupt {
+        /// Which worker.
+        #[command(flatten)]
+        worker: WorkerArgs,
+    },
+    /// Crash a worker; it is recovered at once
+    SimulatedCrash {
+        /// Which worker.
+        #[command(flatten)]
+        worker: WorkerArgs,
+    },
+    /// Let an interrupted worker go on
+    Resume {
+        /// Which worker.
+        #[command(flatten)]
+        worker: WorkerArgs,
+    },
+    /// Remove a worker with all that it knows
+    Delete {
+        /// Which worker.
+        #[command(flatten)]
+        worker: WorkerArgs,
+    },
+    /// Show what a worker is and does
+    Get {
+        /// Which worker.
+        #[command(flatten)]
+        worker: WorkerArgs,
+    },
+    /// Complete a promise of a worker; prints false if it was completed before
+    Complete {
+        /// Which worker.
+        #[command(flatten)]
+        worker: WorkerArgs,
+        /// The promise's position in the worker's oplog, which is part of its id
+        #[arg(long, value_name = "NUMBER")]
+        oplog_idx: u64,
+        /// What to complete it with.
+        #[command(flatten)]
+        data: DataArgs,
+    },
+}
+
+impl WorkerCommand {
+    pub(super) async fn execute(
+        self,
+        context: &Context,
+        out: &mut (impl Write + Send),
+    ) -> Result<(), CliError> {
+        let client = &context.client;
+        match self {
+            Self::Add { worker, env, args } => {
+                let template = resolve::template(context, &worker.template).await?;
+                let request = WorkerCreationRequest { name: worker.worker_name.into(), args, env };
+                output::print(out, context.format, &client.worker_create(template, &request).await?)
+            }
+            Self::InvocationKey { worker } => {
+                let worker = resolve::worker(context, worker).await?;
+                output::print(out, context.format, &client.worker_key(&worker).await?.0)
+            }
+            Self::InvokeAndAwait { worker, invoke, invocation_key, stdio } => {
+                let params = invoke.params()?;
+                let worker = resolve::worker(context, worker).await?;
+                let result =
+                    invoke::and_await(client, &worker, &invoke.function, &params, invocation_key, stdio)
+                        .await?;
+                output::print(out, context.format, &result)
+            }
+            Self::Invoke { worker, invoke } => {
+                let params = invoke.params()?;
+                let worker = resolve::worker(context, worker).await?;
+                client.worker_invoke(&worker, &invoke.function, &params, &InvokeOptions::default()).await?;
+                output::print(out, context.format, &"Invoked")
+            }
+            Self::Connect { worker } => {
+                let worker = resolve::worker(context, worker).await?;
+                connect::connect(context, &worker, out).await
+            }
+            Self::Interrupt { worker } => {
+                client.worker_interrupt(&resolve::worker(context, worker).await?, false).await?;
+                output::print(out, context.format, &"Interrupted")
+            }
+            Self::SimulatedCrash { worker } => {
+                client.worker_interrupt(&resolve::worker(context, worker).await?, true).await?;
+                output::print(out, context.format, &"Done")
+            }
+            Self::Resume { worker } => {
+                client.worker_resume(&resolve::worker(context, worker).await?).await?;
+                output::print(out, context.format, &"Resumed")
+            }
+            Self::Delete { worker } => {
+                client.worker_delete(&resolve::worker(context, worker).await?).await?;
+                output::print(out, context.format, &"Deleted")
+            }
+            Self::Get { worker } => {
+                let worker = resolve::worker(context, worker).await?;
+                output::print(out, context.format, &client.worker_get(&worker).await?)
+            }
+            Self::Complete { worker, oplog_idx, data } => {
+                let data = data.bytes()?;
+                let worker = resolve::worker(context, worker).await?;
+                output::print(out, context.format, &client.worker_complete(&worker, oplog_idx, data).await?)
+            }
+        }
+    }
+}
+
+fn variable(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("write NAME=VALUE".to_owned()),
+    }
+}
