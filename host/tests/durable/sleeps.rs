@@ -1,0 +1,96 @@
+//! Waiting for time.
+
+use crate::guests::toolbox;
+use golem_host::testing::SimulatedClock;
+use golem_testing::{Failure, Options, TestWorker, Timestamp, Value};
+use std::time::Duration;
+
+const SECOND: u64 = 1_000_000_000;
+
+fn by_hand() -> Options {
+    Options { clock: SimulatedClock::new(Timestamp::from_nanos(1_000 * SECOND)), ..Options::default() }
+}
+
+#[tokio::test]
+async fn a_short_sleep_waits_in_memory() {
+    let mut worker = TestWorker::start_with(toolbox(), by_hand()).await.unwrap();
+    let clock = worker.clock().clone();
+    let (slept, ()) = tokio::join!(worker.invoke("sleep", vec![Value::U64(9 * SECOND)]), async {
+        clock.someone_waits().await;
+        clock.advance(Duration::from_secs(9));
+    });
+    assert_eq!(slept.unwrap(), Some(Value::U64(1)));
+    assert_eq!(worker.store().appends(), 1, "nobody outside saw that it slept");
+}
+
+#[tokio::test]
+async fn a_long_sleep_parks_and_wakes_on_time() {
+    let mut worker = TestWorker::start_with(toolbox(), by_hand()).await.unwrap();
+    worker.invoke("counter/increment", vec![]).await.unwrap();
+    let Err(Failure::Waiting(parked)) = worker.invoke("sleep", vec![Value::U64(3_600 * SECOND)]).await else {
+        panic!("an hour is long");
+    };
+    assert_eq!(parked.at, Timestamp::from_nanos(1_000 * SECOND));
+    assert_eq!(parked.wake_at, Some(Timestamp::from_nanos(4_600 * SECOND)));
+    assert!(parked.promises.is_empty());
+
+    // Woken early, it waits on.
+    worker.clock().advance(Duration::from_secs(1_800));
+    let Err(Failure::Waiting(again)) = worker.resume().await else { panic!("half an hour is left") };
+    assert_eq!(again.wake_at, parked.wake_at);
+
+    worker.crash();
+    worker.clock().advance(Duration::from_secs(1_800));
+    assert_eq!(worker.resume().await.unwrap(), Some(Value::U64(2)));
+    worker.crash();
+    assert_eq!(worker.invoke("counter/get", vec![]).await.unwrap(), Some(Value::U64(2)));
+}
+
+#[tokio::test]
+async fn a_sleep_of_no_time_needs_no_entry() {
+    let mut worker = TestWorker::start_with(toolbox(), by_hand()).await.unwrap();
+    worker.invoke("sleep", vec![Value::U64(0)]).await.unwrap();
+    assert_eq!(worker.oplog().len(), 4);
+}
+
+#[tokio::test]
+async fn a_race_of_timer_and_promise_ends_with_whichever_is_first() {
+    for (long, finished) in [(true, true), (true, false), (false, true), (false, false)] {
+        let mut worker = TestWorker::start_with(toolbox(), by_hand()).await.unwrap();
+        let created = worker.invoke("create-promise", vec![]).await.unwrap();
+        let Some(Value::U64(index)) = created else { panic!("{created:?}") };
+        let promise = golem_testing::PromiseId {
+            worker: worker.id().clone(),
+            index: golem_model::OplogIndex(index),
+        };
+        let seconds = if long { 100 } else { 5 };
+        let params = vec![Value::U64(seconds * SECOND)];
+        let (clock, store) = (worker.clock().clone(), worker.store().clone());
+        let happens = || {
+            if finished {
+                store.complete(&promise, b"x");
+            } else {
+                clock.advance(Duration::from_secs(seconds));
+            }
+        };
+        let answer = if long {
+            let Err(Failure::Waiting(parked)) = worker.invoke("race", params).await else {
+                panic!("nothing is ready and the timer is far");
+            };
+            assert_eq!(parked.promises, [promise.clone()]);
+            assert!(parked.wake_at.is_some());
+            happens();
+            worker.resume().await
+        } else {
+            let (answer, ()) = tokio::join!(worker.invoke("race", params), async {
+                clock.someone_waits().await;
+                happens();
+            });
+            answer
+        };
+        let first = Value::U32(u32::from(finished));
+        assert_eq!(answer.unwrap(), Some(Value::List(vec![first])), "long {long}, finished {finished}");
+        worker.crash();
+        worker.invoke("counter/get", vec![]).await.unwrap();
+    }
+}

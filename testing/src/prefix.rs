@@ -1,0 +1,169 @@
+//! Replay from every prefix of an oplog.
+
+use crate::worker::{Failure, TestWorker};
+use golem_host::testing::{MemoryStore, SimulatedClock};
+use golem_model::oplog::InvocationSource;
+use golem_model::{Entry, IdempotencyKey, Timestamp, Value};
+use std::sync::Arc;
+
+/// Why a prefix did not lead where the whole oplog does.
+#[derive(Debug, thiserror::Error)]
+#[error("from the first {entries} entries of the oplog: {problem}")]
+pub struct PrefixError {
+    /// How many entries the prefix has.
+    pub entries: usize,
+    /// What went wrong.
+    pub problem: PrefixProblem,
+}
+
+/// What went wrong from one prefix.
+#[derive(Debug, thiserror::Error)]
+pub enum PrefixProblem {
+    /// An invocation gave no answer.
+    #[error("the invocation {key} gave no answer: {failure}")]
+    Failed {
+        /// The invocation.
+        key: IdempotencyKey,
+        /// Why.
+        failure: Failure,
+    },
+    /// An invocation gave another answer.
+    #[error("the invocation {key} of {function} answered {found:?}; it had answered {recorded:?}")]
+    Differs {
+        /// The invocation.
+        key: IdempotencyKey,
+        /// Its function.
+        function: Arc<str>,
+        /// The recorded answer.
+        recorded: Option<Value>,
+        /// The answer from this prefix.
+        found: Option<Value>,
+    },
+}
+
+/// A completed invocation as recorded.
+struct Recorded {
+    key: IdempotencyKey,
+    function: Arc<str>,
+    params: Vec<Value>,
+    result: Option<Value>,
+    /// Entries up to and with its start.
+    started: usize,
+    /// Entries up to and with its end.
+    completed: usize,
+}
+
+impl TestWorker {
+    /// Checks that the worker comes to the same answers from wherever a crash may have left its oplog.
+    ///
+    /// For each prefix of the oplog, a new worker is made that has only that prefix. It goes on with the
+    /// invocation that is unfinished there, then runs the recorded ones that follow, and each answer is compared
+    /// with the recorded one. What the worker answers must not depend on the time of day, nor show oplog
+    /// indices: after the prefix it runs later than it did. Promises that the test completed are complete from
+    /// the start. Returns how many prefixes there were.
+    pub async fn replay_from_every_prefix(&self) -> Result<usize, PrefixError> {
+        let oplog = self.oplog();
+        let invocations = recorded(&oplog);
+        for entries in 1..=oplog.len() {
+            self.replay_prefix(&oplog[..entries], &invocations)
+                .await
+                .map_err(|problem| PrefixError { entries, problem })?;
+        }
+        Ok(oplog.len())
+    }
+
+    async fn replay_prefix(&self, prefix: &[Entry], invocations: &[Recorded]) -> Result<(), PrefixProblem> {
+        let store = MemoryStore::new();
+        let failed = |invocation: &Recorded, failure: Failure| PrefixProblem::Failed {
+            key: invocation.key.clone(),
+            failure,
+        };
+        let last = invocations.iter().find(|invocation| invocation.completed > prefix.len());
+        if let Err(error) = store.create(&self.init.id, prefix.to_vec()) {
+            return last.map_or(Ok(()), |invocation| Err(failed(invocation, error.into())));
+        }
+        let clock = SimulatedClock::new(latest(prefix)).jumping();
+        let mut worker = TestWorker::on(self.component.clone(), self.init.clone(), store, clock);
+        worker.promises_ahead(self);
+        for invocation in invocations.iter().filter(|invocation| invocation.completed > prefix.len()) {
+            let answer = if invocation.started <= prefix.len() {
+                worker.resume_over_time().await
+            } else {
+                match worker.invoke(&invocation.function, invocation.params.clone()).await {
+                    Err(Failure::Waiting(_)) => {
+                        worker.promises_ahead(self);
+                        worker.resume_over_time().await
+                    }
+                    other => other,
+                }
+            };
+            let answer = match answer {
+                Err(Failure::Waiting(_)) => {
+                    worker.promises_ahead(self);
+                    worker.resume_over_time().await
+                }
+                other => other,
+            };
+            let found = answer.map_err(|failure| failed(invocation, failure))?;
+            // Compared as text: a NaN is what it was.
+            if format!("{found:?}") != format!("{:?}", invocation.result) {
+                return Err(PrefixProblem::Differs {
+                    key: invocation.key.clone(),
+                    function: Arc::clone(&invocation.function),
+                    recorded: invocation.result.clone(),
+                    found,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Completes those promises that the test completed for `original` and that exist by now.
+    fn promises_ahead(&self, original: &TestWorker) {
+        for (promise, data) in original.store.completed_outside() {
+            self.store.complete(&promise, &data);
+        }
+    }
+}
+
+/// The completed invocations of an oplog.
+fn recorded(oplog: &[Entry]) -> Vec<Recorded> {
+    let mut invocations: Vec<Recorded> = Vec::new();
+    let mut open = None;
+    for (index, entry) in oplog.iter().enumerate() {
+        match entry {
+            Entry::InvocationStarted { key, source: InvocationSource::Inline { function, params }, .. } => {
+                open = Some((key.clone(), Arc::clone(function), params.clone(), index + 1));
+            }
+            Entry::InvocationCompleted { result, .. } => {
+                if let Some((key, function, params, started)) = open.take() {
+                    let (result, completed) = (result.clone(), index + 1);
+                    invocations.push(Recorded { key, function, params, result, started, completed });
+                }
+            }
+            Entry::InvocationStarted { source: InvocationSource::Queued { .. }, .. }
+            | Entry::Created { .. }
+            | Entry::Activated { .. }
+            | Entry::HostCall { .. }
+            | Entry::AttemptFailed { .. }
+            | Entry::InvocationFailed { .. }
+            | Entry::Parked(_) => {}
+        }
+    }
+    invocations
+}
+
+/// The latest wall time in an oplog.
+fn latest(oplog: &[Entry]) -> Timestamp {
+    let times = oplog.iter().filter_map(|entry| match entry {
+        Entry::Created { at, .. }
+        | Entry::Activated { at, .. }
+        | Entry::InvocationStarted { at, .. }
+        | Entry::InvocationCompleted { at, .. }
+        | Entry::AttemptFailed { at, .. }
+        | Entry::InvocationFailed { at, .. } => Some(*at),
+        Entry::Parked(parked) => Some(parked.at),
+        Entry::HostCall { .. } => None,
+    });
+    times.max().unwrap_or_default()
+}

@@ -1,0 +1,351 @@
+//! A worker that a test drives.
+
+use crate::engine;
+use golem_host::testing::{LogCollector, MemoryStore, SimulatedClock, StoreError, ports};
+use golem_host::{Component, ComponentError, Control, EngineError, Instance, Outcome, Replayed, Stop, WorkerInit};
+use golem_model::oplog::Parked;
+use golem_model::promise::Completion;
+use golem_model::{
+    AccountId, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, PromiseId, TemplateId, Timestamp, Value,
+    WorkerId, WorkerName,
+};
+use std::sync::Arc;
+use std::time::Duration;
+use uuid::Uuid;
+
+/// What a test may choose of its worker.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// The worker's name.
+    pub name: WorkerName,
+    /// Command-line arguments.
+    pub args: Vec<String>,
+    /// Environment.
+    pub env: Vec<(String, String)>,
+    /// Seed of the worker's randomness.
+    pub seed: [u8; 32],
+    /// A wait longer than this parks the worker.
+    pub suspend_after: Duration,
+    /// The time. By default a clock that begins in 2026 and jumps to the end of every wait.
+    pub clock: SimulatedClock,
+}
+
+/// 2026-01-01T00:00:00Z.
+const BEGINNING: Timestamp = Timestamp::from_nanos(1_767_225_600_000_000_000);
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            name: WorkerName::new("test").expect("a good name"),
+            args: Vec::new(),
+            env: Vec::new(),
+            seed: [7; 32],
+            suspend_after: Duration::from_secs(10),
+            clock: SimulatedClock::new(BEGINNING).jumping(),
+        }
+    }
+}
+
+/// Why a worker could not be started.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The engine could not be set up.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+    /// The component cannot run here.
+    #[error(transparent)]
+    Component(#[from] ComponentError),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+/// Why an invocation gave no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// It waits. Let time pass or complete a promise, then [`TestWorker::resume`].
+    #[error("the worker waits until {:?} or for {:?}", .0.wake_at, .0.promises)]
+    Waiting(Parked),
+    /// An earlier invocation has not ended: [`TestWorker::resume`] it first.
+    #[error("the invocation {0} has not ended; resume it first")]
+    Unfinished(IdempotencyKey),
+    /// Nothing is unfinished.
+    #[error("there is no unfinished invocation to resume")]
+    NothingUnfinished,
+    /// The guest trapped. [`TestWorker::resume`] is another attempt.
+    #[error("{details}")]
+    Trapped {
+        /// The trap and the guest's stack.
+        details: String,
+        /// Whether the server would make another attempt.
+        retry: bool,
+    },
+    /// The guest called `exit`.
+    #[error("the program exited with code {code}")]
+    Exited {
+        /// The exit code.
+        code: u8,
+    },
+    /// [`Control::interrupt`] was called.
+    #[error("the worker was interrupted")]
+    Interrupted,
+    /// Replay asked for another call than the oplog holds.
+    #[error("replay diverged at oplog index {index}: recorded was {recorded}, requested is {requested}")]
+    Diverged {
+        /// Where.
+        index: OplogIndex,
+        /// What the oplog holds.
+        recorded: String,
+        /// What replay asked for.
+        requested: String,
+    },
+    /// The store failed, as the test told it to.
+    #[error(transparent)]
+    Port(golem_host::ports::PortError),
+    /// The store refused.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<Stop> for Failure {
+    fn from(stop: Stop) -> Self {
+        match stop {
+            Stop::Parked(parked) => Self::Waiting(parked),
+            Stop::Trapped { details, retry } => Self::Trapped { details, retry },
+            Stop::Exited { code } => Self::Exited { code },
+            Stop::Interrupted => Self::Interrupted,
+            Stop::Diverged { index, recorded, requested } => Self::Diverged { index, recorded, requested },
+            Stop::Port(error) => Self::Port(error),
+        }
+    }
+}
+
+/// A worker that a test drives.
+#[derive(Debug)]
+pub struct TestWorker {
+    pub(crate) component: Component,
+    pub(crate) init: WorkerInit,
+    pub(crate) store: MemoryStore,
+    pub(crate) clock: SimulatedClock,
+    log: LogCollector,
+    control: Control,
+    instance: Option<Instance>,
+    /// The invocation in whose middle `instance` stands.
+    unfinished: Option<IdempotencyKey>,
+    invocations: u64,
+}
+
+impl TestWorker {
+    /// Compiles `wasm` and makes a worker of it.
+    pub async fn start(wasm: &[u8]) -> Result<Self, StartError> {
+        Self::start_with(wasm, Options::default()).await
+    }
+
+    /// Compiles `wasm` and makes a worker of it, with these choices.
+    pub async fn start_with(wasm: &[u8], options: Options) -> Result<Self, StartError> {
+        let component = engine::shared()?.compile(wasm, *blake3::hash(wasm).as_bytes())?;
+        Ok(Self::of(component, options, MemoryStore::new())?)
+    }
+
+    /// Makes a worker of a compiled component on a store that other workers may share.
+    pub fn of(component: Component, options: Options, store: MemoryStore) -> Result<Self, StoreError> {
+        let account = AccountId(Uuid::from_u128(1));
+        let id = WorkerId::new(TemplateId(Uuid::from_u128(2)), options.name);
+        let created = Entry::Created {
+            at: options.clock.wall(),
+            id: id.clone(),
+            project: ProjectId(Uuid::from_u128(3)),
+            account,
+            template_version: 0,
+            args: options.args.clone(),
+            env: options.env.clone(),
+            seed: options.seed,
+        };
+        store.create(&id, vec![created])?;
+        let init = WorkerInit {
+            id,
+            account,
+            template_version: 0,
+            args: options.args,
+            env: options.env,
+            seed: options.seed,
+            suspend_after: options.suspend_after,
+        };
+        Ok(Self::on(component, init, store, options.clock))
+    }
+
+    /// A worker whose oplog is in `store`.
+    pub(crate) fn on(
+        component: Component,
+        init: WorkerInit,
+        store: MemoryStore,
+        clock: SimulatedClock,
+    ) -> Self {
+        let invocations = store
+            .oplog(&init.id)
+            .iter()
+            .filter(|entry| matches!(entry, Entry::InvocationStarted { .. }))
+            .count() as u64;
+        Self {
+            component,
+            init,
+            store,
+            clock,
+            log: LogCollector::new(),
+            control: Control::new(),
+            instance: None,
+            unfinished: None,
+            invocations,
+        }
+    }
+
+    /// Invokes a function by its full name and waits for its answer, which is durable then.
+    pub async fn invoke(&mut self, function: &str, params: Vec<Value>) -> Result<Option<Value>, Failure> {
+        self.load().await?;
+        if let Some(key) = &self.unfinished {
+            return Err(Failure::Unfinished(key.clone()));
+        }
+        self.invocations += 1;
+        let key = IdempotencyKey::new(format!("test-{}", self.invocations)).expect("a good key");
+        let invocation = Invocation { key, function: Arc::from(function), params };
+        let outcome = match &mut self.instance {
+            Some(instance) => instance.invoke(invocation, None).await,
+            None => return Err(Failure::NothingUnfinished),
+        };
+        self.settle(outcome)
+    }
+
+    /// Goes on with the invocation that waits, failed or was cut off by a crash.
+    pub async fn resume(&mut self) -> Result<Option<Value>, Failure> {
+        self.load().await?;
+        if self.unfinished.take().is_none() {
+            return Err(Failure::NothingUnfinished);
+        }
+        let outcome = match &mut self.instance {
+            Some(instance) => instance.resume().await,
+            None => return Err(Failure::NothingUnfinished),
+        };
+        self.settle(outcome)
+    }
+
+    /// Like [`TestWorker::resume`], and lets time pass whenever the worker waits for it.
+    pub async fn resume_over_time(&mut self) -> Result<Option<Value>, Failure> {
+        loop {
+            match self.resume().await {
+                Err(Failure::Waiting(Parked { wake_at: Some(wake_at), .. })) => {
+                    self.clock.advance_to(wake_at);
+                }
+                other => return other,
+            }
+        }
+    }
+
+    /// Makes what the guest has done so far durable, as happens when anything of it is seen outside.
+    pub fn commit(&self) {
+        self.store.commit();
+    }
+
+    /// Loses the worker's memory and everything that was not durable.
+    pub fn crash(&mut self) {
+        self.instance = None;
+        self.store.crash();
+    }
+
+    /// Takes the worker out of memory; nothing is lost.
+    pub fn evict(&mut self) {
+        self.instance = None;
+        self.store.commit();
+    }
+
+    /// Runs another component as this worker from now on, after what is in the oplog was replayed with it.
+    pub fn replace_component(&mut self, wasm: &[u8]) -> Result<(), StartError> {
+        self.evict();
+        self.component = engine::shared()?.compile(wasm, *blake3::hash(wasm).as_bytes())?;
+        Ok(())
+    }
+
+    /// Completes a promise from outside.
+    pub fn complete_promise(&self, promise: &PromiseId, data: &[u8]) -> Completion {
+        self.store.complete(promise, data)
+    }
+
+    /// The worker's id.
+    pub fn id(&self) -> &WorkerId {
+        &self.init.id
+    }
+
+    /// The time that the worker sees.
+    pub fn clock(&self) -> &SimulatedClock {
+        &self.clock
+    }
+
+    /// What the worker printed.
+    pub fn log(&self) -> &LogCollector {
+        &self.log
+    }
+
+    /// The worker's store.
+    pub fn store(&self) -> &MemoryStore {
+        &self.store
+    }
+
+    /// The hand on the worker; a new one after each stop.
+    pub fn control(&self) -> Control {
+        self.control.clone()
+    }
+
+    /// The worker's oplog.
+    pub fn oplog(&self) -> Vec<Entry> {
+        self.store.oplog(&self.init.id)
+    }
+
+    /// Brings the worker into memory.
+    async fn load(&mut self) -> Result<(), Failure> {
+        if self.instance.is_some() {
+            return Ok(());
+        }
+        let ports = ports(&self.store, &self.init.id, &self.clock, &self.log)?;
+        let loaded = self.activated(ports).await;
+        // What initialisation left behind (that it waits, say) counts whether it came to an end or not.
+        self.store.commit();
+        let (instance, replayed) = loaded.inspect_err(|_| self.control = Control::new())?;
+        self.instance = Some(instance);
+        self.unfinished = match replayed {
+            Replayed::Ready => None,
+            Replayed::Unfinished { key } => Some(key),
+        };
+        Ok(())
+    }
+
+    async fn activated(&self, ports: golem_host::ports::Ports) -> Result<(Instance, Replayed), Stop> {
+        let (init, history, control) = (self.init.clone(), self.oplog(), self.control.clone());
+        let mut instance = Instance::activate(&self.component, init, history, ports, control).await?;
+        let replayed = instance.replay().await?;
+        Ok((instance, replayed))
+    }
+
+    fn settle(&mut self, outcome: Outcome) -> Result<Option<Value>, Failure> {
+        match outcome {
+            Outcome::Completed { result } => {
+                // The answer is about to be seen.
+                self.store.commit();
+                Ok(result)
+            }
+            Outcome::Stopped(stop) => {
+                self.instance = None;
+                self.control = Control::new();
+                match &stop {
+                    // As the server does: parking and failed attempts are on record.
+                    Stop::Parked(_) | Stop::Exited { .. } | Stop::Interrupted => self.store.commit(),
+                    Stop::Trapped { details, .. } => {
+                        let at = self.clock.wall();
+                        let failed = Entry::AttemptFailed { at, details: details.clone(), retry_at: at };
+                        self.store.append(&self.init.id, failed);
+                    }
+                    Stop::Diverged { .. } | Stop::Port(_) => {}
+                }
+                Err(stop.into())
+            }
+        }
+    }
+}
