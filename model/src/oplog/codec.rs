@@ -3,6 +3,9 @@
 //! A stored row is: format version, kind, body, CRC-32C of all before it. Invariant: a version, kind or tag
 //! once given a meaning is never given another; new fields come under a new version.
 
+#[cfg(test)]
+mod tests;
+
 use super::OplogIndex;
 use super::entry::{Arrival, Call, Entry, FailureCause, HostFunction, InvocationSource, Parked, Request};
 use super::wire::{DecodeError, Reader, put_bytes, put_varint};
@@ -82,7 +85,8 @@ pub fn decode_row(bytes: &[u8]) -> Result<Row, DecodeError> {
         ROW_ENTRIES => {
             let first = OplogIndex(input.varint()?);
             let count = input.count()?;
-            let mut entries = Vec::with_capacity(count);
+            // A count may be damaged; what it asks for is taken as it comes.
+            let mut entries = Vec::with_capacity(count.min(1024));
             for _ in 0..count {
                 entries.push(entry(&mut input)?);
             }
