@@ -11,6 +11,8 @@ mod account;
 mod connect;
 mod error;
 mod template;
+#[cfg(test)]
+mod tests;
 mod tls;
 mod worker;
 

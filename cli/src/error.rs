@@ -118,6 +118,14 @@ impl CliError {
 }
 
 fn of_client(error: &ClientError) -> String {
+    if let ClientError::Transport { url, source } = error
+        && source.is_connect()
+    {
+        let cause = chain(source);
+        return format!(
+            "no server answers at {url}; is it running? Start one with `golem server`, or give --base-url. ({cause})"
+        );
+    }
     let (Some(status), Some(body)) = (error.status(), error.body()) else { return chain(error) };
     let text = body.to_string();
     match (status, text.as_str()) {
