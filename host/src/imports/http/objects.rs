@@ -91,17 +91,17 @@ impl Body {
     }
 }
 
-/// Defines access to one kind: shared, changing, and taking it away.
+/// Defines access to one kind: shared (if any import needs that), changing, and taking it away.
 macro_rules! access {
-    ($($kind:ident: $name:ident, $update:ident, $remove:ident, $what:literal;)*) => {
+    ($($kind:ident: $($name:ident)?, $update:ident, $remove:ident, $what:literal;)*) => {
         impl Objects {
             $(
-                pub(super) fn $name(&self, rep: u32) -> Result<&$kind> {
+                $(pub(super) fn $name(&self, rep: u32) -> Result<&$kind> {
                     match self.get(rep)? {
                         Object::Http(Http::$kind(object)) => Ok(object),
                         other => Err(mistaken(other, $what)),
                     }
-                }
+                })?
 
                 pub(super) fn $update<R>(
                     &mut self,
@@ -130,5 +130,5 @@ access! {
     Request: request, update_request, remove_request, "an outgoing HTTP request";
     Options: request_options, update_request_options, remove_request_options, "HTTP request options";
     Response: response, update_response, remove_response, "an outgoing HTTP response";
-    Body: body, update_body, remove_body, "an outgoing HTTP body";
+    Body: , update_body, remove_body, "an outgoing HTTP body";
 }

@@ -124,7 +124,7 @@ impl types::HostOutgoingRequest for WorkerState {
         request: Resource<OutgoingRequest>,
         path_with_query: Option<String>,
     ) -> Result<Result<(), ()>> {
-        if !path_with_query.as_deref().is_none_or(is_path_with_query) {
+        if path_with_query.as_deref().is_some_and(|path| !is_path_with_query(path)) {
             return Ok(Err(()));
         }
         self.objects
@@ -156,7 +156,7 @@ impl types::HostOutgoingRequest for WorkerState {
         request: Resource<OutgoingRequest>,
         authority: Option<String>,
     ) -> Result<Result<(), ()>> {
-        if !authority.as_deref().is_none_or(|authority| authority.parse::<Authority>().is_ok()) {
+        if authority.as_deref().is_some_and(|authority| authority.parse::<Authority>().is_err()) {
             return Ok(Err(()));
         }
         self.objects.update_request(request.rep(), |request| request.authority = authority).map(Ok)

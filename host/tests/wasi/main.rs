@@ -1,0 +1,4 @@
+//! WASI 0.2 as guests meet it: everything links, and what is not offered is denied politely.
+
+mod guest;
+mod links;
