@@ -159,7 +159,7 @@ pub enum ConfigError {
         message: String,
     },
     /// A key that no setting has.
-    #[error("unknown setting `{key}` in {origin}; {}", known_text(nearest, known))]
+    #[error("unknown setting `{key}` in {origin}; {}", known_text(nearest.as_deref(), known))]
     Unknown {
         /// The key as written there.
         key: String,
@@ -184,9 +184,9 @@ pub enum ConfigError {
     },
 }
 
-fn known_text(nearest: &Option<String>, known: &[String]) -> String {
+fn known_text(nearest: Option<&str>, known: &[String]) -> String {
     let list = known.join(", ");
-    nearest.as_ref().map_or_else(
+    nearest.map_or_else(
         || format!("known are {list}"),
         |nearest| format!("did you mean `{nearest}`? Known are {list}"),
     )
@@ -256,10 +256,10 @@ impl Config {
                     WorkerSettings::NAME => WorkerSettings::NAME,
                     _ => EngineSettings::NAME,
                 };
-                text.push_str(&format!("\n[{section}]\n"));
+                text.extend(["\n[", section, "]\n"]);
             }
             let quoted = if of.is_empty() { format!("\"{}\"", about.default) } else { about.default };
-            text.push_str(&format!("\n# {} ({})\n{field} = {quoted}\n", about.about, about.expected));
+            text.extend(["\n# ", about.about, " (", &about.expected, ")\n", field, " = ", &quoted, "\n"]);
         }
         text
     }
@@ -334,14 +334,14 @@ fn file(path: &std::path::Path) -> Result<Vec<Given>, ConfigError> {
 mod tests {
     use super::*;
 
-    fn load(toml: &str, environment: &[(&str, &str)], args: ServerArgs) -> Result<Config, String> {
+    fn load(toml: &str, environment: &[(&str, &str)], args: &ServerArgs) -> Result<Config, String> {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("golem.toml");
         std::fs::write(&path, toml).unwrap();
         let mut environment: Vec<_> =
             environment.iter().map(|(k, v)| (OsString::from(k), OsString::from(v))).collect();
         environment.push(("GOLEM_CONFIG".into(), path.clone().into()));
-        Config::load(&args, environment)
+        Config::load(args, environment)
             .map(|(config, _)| config)
             .map_err(|e| e.to_string().replace(&path.display().to_string(), "FILE"))
     }
@@ -352,7 +352,7 @@ mod tests {
         let config = load(
             "listen = \"0.0.0.0:1\"\nlog = \"warn\"\n[http]\nbody_bytes_max = 1000\nuploads_max = 2\n",
             &[("GOLEM_LISTEN", "0.0.0.0:2"), ("GOLEM_HTTP_BODY_BYTES_MAX", "2000"), ("PATH", "/bin")],
-            args,
+            &args,
         )
         .unwrap();
         assert_eq!(config.server.listen, "0.0.0.0:3");
@@ -408,7 +408,7 @@ mod tests {
             let args =
                 ServerArgs { set: set.map(str::to_owned).into_iter().collect(), ..ServerArgs::default() };
             let environment: Vec<_> = environment.into_iter().collect();
-            let error = load(toml, &environment, args).unwrap_err();
+            let error = load(toml, &environment, &args).unwrap_err();
             assert!(error.contains(part), "{error}\nshould contain\n{part}");
             assert!(!error.contains('\n'), "{error} should be one line");
         }
@@ -416,7 +416,7 @@ mod tests {
 
     #[test]
     fn the_documented_settings_are_the_defaults() {
-        let config = load(&Config::documented(), &[], ServerArgs::default()).unwrap();
+        let config = load(&Config::documented(), &[], &ServerArgs::default()).unwrap();
         assert_eq!(config, Config::default());
     }
 }

@@ -1,6 +1,7 @@
 //! The program `golem`: the server, and every command of the command line.
 
-use clap::Parser;
+use clap::{Parser, Subcommand};
+use golem_cli::Global;
 use golem_runtime::app::Seams;
 use golem_runtime::config::ServerArgs;
 use golem_runtime::serve;
@@ -10,29 +11,39 @@ use std::process::ExitCode;
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Durable WebAssembly workers: the server, and the commands that talk to one.
+/// Durable WebAssembly workers: the server, and the commands that talk to one
 #[derive(Debug, Parser)]
-#[command(name = "golem", version)]
+#[command(name = "golem", version, propagate_version = true)]
 struct Args {
+    #[command(flatten)]
+    global: Global,
     #[command(subcommand)]
     command: Command,
 }
 
-#[derive(Debug, clap::Subcommand)]
+#[derive(Debug, Subcommand)]
 enum Command {
     /// Runs the server until it is stopped by SIGTERM or SIGINT
     Server(ServerArgs),
+    #[command(flatten)]
+    Client(golem_cli::Command),
 }
 
 fn main() -> ExitCode {
-    match Args::parse().command {
-        Command::Server(args) => match serve::run(&args, std::env::vars_os(), Seams::default()) {
+    let args = Args::parse();
+    let failed = |error: anyhow::Error| {
+        // Errors are one line, with what to do.
+        eprintln!("golem: {error:#}");
+        ExitCode::FAILURE
+    };
+    match args.command {
+        Command::Server(server) => match serve::run(&server, std::env::vars_os(), Seams::default()) {
             Ok(()) => ExitCode::SUCCESS,
-            Err(error) => {
-                // Errors are one line, with what to do.
-                eprintln!("golem: {error:#}");
-                ExitCode::FAILURE
-            }
+            Err(error) => failed(error),
+        },
+        Command::Client(command) => match tokio::runtime::Runtime::new() {
+            Ok(runtime) => runtime.block_on(golem_cli::run(&args.global, command, &mut std::io::stdout())),
+            Err(error) => failed(error.into()),
         },
     }
 }

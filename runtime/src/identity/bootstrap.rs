@@ -22,7 +22,7 @@ pub const SECRET_KEY_FILE: &str = "secret-key";
 const ROOT_TOKEN_STAGED: &str = "root-token.new";
 
 /// How long a root token is good: longer than any server lives, and a date that all clients can read.
-const ROOT_TOKEN_LIFE: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+const ROOT_TOKEN_LIFE: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// What a start needs to go on.
 #[derive(Debug)]
@@ -155,14 +155,10 @@ fn root_token(
     let in_file = read(&path)?.map(|bytes| parse(&bytes, &path)).transpose()?;
     let secret = match in_file {
         Some(secret) => secret,
-        None => match read(&staged_path)? {
-            // An earlier start ended between the file and its row, or between the row and the rename.
-            Some(bytes) => parse(&bytes, &staged_path)?,
-            None => {
-                let secret = entropy.uuid();
-                write(&staged_path, secret.to_string().as_bytes())?;
-                secret
-            }
+        // An earlier start may have ended between the file and its row, or between the row and the rename.
+        None => match read(&staged_path)?.map(|bytes| parse(&bytes, &staged_path)).transpose()? {
+            Some(secret) => secret,
+            None => stage(&staged_path, entropy)?,
         },
     };
     let hash = secret_hash(secret);
@@ -194,6 +190,13 @@ fn root_token(
         })?;
     }
     Ok(path)
+}
+
+/// Makes a secret and writes it where it waits for its row.
+fn stage(path: &Path, entropy: &dyn Entropy) -> Result<Uuid, BootstrapError> {
+    let secret = entropy.uuid();
+    write(path, secret.to_string().as_bytes())?;
+    Ok(secret)
 }
 
 #[cfg(test)]

@@ -38,24 +38,17 @@ pub(super) fn find<'a>(
 fn unknown(functions: &Functions, name: &str) -> ApiError {
     let names: Vec<&str> = functions.names().collect();
     let shown: String = name.chars().take(200).collect();
-    let mut text = format!("Unknown function {shown:?}");
     // The last part is what people misspell, or write without its interface.
+    let last = |name: &'_ str| name.rsplit('/').next().map(str::to_owned);
     let meant = nearest(name, names.iter().copied())
-        .or_else(|| names.iter().copied().find(|full| full.rsplit('/').next() == name.rsplit('/').next()));
-    if let Some(meant) = meant {
-        text.push_str(&format!(": did you mean {meant:?}?"));
-    } else {
-        text.push('.');
-    }
-    if names.is_empty() {
-        text.push_str(" The template exports no functions");
-    } else {
-        text.push_str(" The template exports ");
-        text.push_str(&names[..names.len().min(NAMES_LISTED_MAX)].join(", "));
-        if names.len() > NAMES_LISTED_MAX {
-            text.push_str(&format!(" and {} more", names.len() - NAMES_LISTED_MAX));
-        }
-    }
+        .or_else(|| names.iter().copied().find(|full| last(full) == last(name)))
+        .map_or_else(|| ".".to_owned(), |meant| format!(": did you mean {meant:?}?"));
+    let known = match names.len() {
+        0 => "no functions".to_owned(),
+        1..=NAMES_LISTED_MAX => names.join(", "),
+        count => format!("{} and {} more", names[..NAMES_LISTED_MAX].join(", "), count - NAMES_LISTED_MAX),
+    };
+    let text = format!("Unknown function {shown:?}{meant} The template exports {known}");
     ApiError::invalid(text)
 }
 
