@@ -42,7 +42,7 @@ pub struct WorkerInit {
 /// One activation: a worker's instance in memory, at some position of its oplog.
 pub struct Instance {
     store: Store<WorkerState>,
-    instance: wasmtime::component::Instance,
+    exports: wasmtime::component::Instance,
     component: Component,
     /// Set while a call runs, and for ever once one did not return.
     spent: bool,
@@ -92,7 +92,7 @@ impl Instance {
         });
         store.set_epoch_deadline(1);
         match component.pre().instantiate_async(&mut store).await {
-            Ok(instance) => Ok(Self { store, instance, component: component.clone(), spent: false }),
+            Ok(exports) => Ok(Self { store, exports, component: component.clone(), spent: false }),
             Err(error) => Err(trap::stop(store.data_mut(), &error)),
         }
     }
@@ -197,7 +197,10 @@ impl Instance {
     fn prepare(&self, name: &str, params: &[Value]) -> Result<Prepared, String> {
         let Some(Callable { index, function, handle }) = self.component.callable(name) else {
             let names: Vec<&str> = self.component.functions().names().collect();
-            return Err(format!("the component exports no function {name}; it exports: {}", names.join(", ")));
+            return Err(format!(
+                "the component exports no function {name}; it exports: {}",
+                names.join(", ")
+            ));
         };
         if let Some(handle) = handle {
             return Err(format!(
@@ -220,7 +223,7 @@ impl Instance {
             Ok(prepared) => prepared,
             Err(details) => return Err(self.refuse(details)),
         };
-        let Some(func) = self.instance.get_func(&mut self.store, index) else {
+        let Some(func) = self.exports.get_func(&mut self.store, index) else {
             return Err(self.refuse(format!("the instance exports no function {}", function.name)));
         };
         self.store.set_epoch_deadline(1);
@@ -266,7 +269,10 @@ impl From<Result<Option<Value>, Stop>> for Outcome {
 impl std::fmt::Debug for Instance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let worker = &self.store.data().init.id;
-        f.debug_struct("Instance").field("worker", worker).field("end", &self.oplog_end()).finish_non_exhaustive()
+        f.debug_struct("Instance")
+            .field("worker", worker)
+            .field("end", &self.oplog_end())
+            .finish_non_exhaustive()
     }
 }
 
@@ -275,6 +281,8 @@ fn failed(cause: FailureCause) -> Stop {
     match cause {
         FailureCause::Trap { details } => Stop::Trapped { details, retry: false },
         FailureCause::Exited { code } => Stop::Exited { code },
-        FailureCause::Diverged { index, recorded, requested } => Stop::Diverged { index, recorded, requested },
+        FailureCause::Diverged { index, recorded, requested } => {
+            Stop::Diverged { index, recorded, requested }
+        }
     }
 }

@@ -192,7 +192,11 @@ impl Core {
         self.state.lock()
     }
 
-    pub(crate) fn wait_for_work(&self, state: &mut MutexGuard<'_, State>, at_most: std::time::Duration) -> bool {
+    pub(crate) fn wait_for_work(
+        &self,
+        state: &mut MutexGuard<'_, State>,
+        at_most: std::time::Duration,
+    ) -> bool {
         !self.work.wait_for(state, at_most).timed_out()
     }
 
@@ -271,7 +275,12 @@ impl Core {
             let queue = ledger.head(no).map(|head| head.queue.clone()).unwrap_or_default();
             let pending = queue
                 .into_iter()
-                .map(|(seq, key)| Pending { invocation: None, key: key.0, arrival: Some(Seq(seq)), waiters: vec![] })
+                .map(|(seq, key)| Pending {
+                    invocation: None,
+                    key: key.0,
+                    arrival: Some(Seq(seq)),
+                    waiters: vec![],
+                })
                 .collect();
             WorkerSlot { pending, ..WorkerSlot::default() }
         })
@@ -390,11 +399,10 @@ impl Core {
             Ok(head) => Ok(head),
             Err(error) => {
                 tracing::info!(%error, "rebuilding the head from the log");
-                let rebuilt =
-                    self.runtime.spawn_blocking({
-                        let store = self.store.clone();
-                        move || super::history::rebuild_head(store.as_ref(), &stored)
-                    });
+                let rebuilt = self.runtime.spawn_blocking({
+                    let store = self.store.clone();
+                    move || super::history::rebuild_head(store.as_ref(), &stored)
+                });
                 match rebuilt.await {
                     Ok(Ok(head)) => Ok(head),
                     Ok(Err(error)) => Err(unavailable(&error)),

@@ -21,8 +21,10 @@ pub enum ExecutorError {
         worker: WorkerId,
     },
     /// A key was used for another invocation before.
-    #[error("the invocation key {key} was used before for {first} with other parameters or for another function; \
-             this request asks for {requested}. A key names one invocation: take a new one")]
+    #[error(
+        "the invocation key {key} was used before for {first} with other parameters or for another function; \
+             this request asks for {requested}. A key names one invocation: take a new one"
+    )]
     KeyReused {
         /// The key.
         key: IdempotencyKey,
@@ -80,7 +82,9 @@ pub enum ExecutorError {
         details: String,
     },
     /// The store cannot be used now. Nothing that was acknowledged is lost; try again.
-    #[error("the server cannot write its data now: {reason}. Nothing that was acknowledged is lost; try again later")]
+    #[error(
+        "the server cannot write its data now: {reason}. Nothing that was acknowledged is lost; try again later"
+    )]
     Unavailable {
         /// What the store said.
         reason: Arc<str>,

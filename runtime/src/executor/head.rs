@@ -297,7 +297,8 @@ impl Head {
     /// The form in which a store keeps it.
     pub(crate) fn to_stored(&self) -> StoredHead {
         let mut head = vec![HEAD_VERSION];
-        head = postcard::to_extend(self, head).expect("a head is plain data, which always serialises into memory");
+        head = postcard::to_extend(self, head)
+            .expect("a head is plain data, which always serialises into memory");
         StoredHead {
             no: WorkerNo(self.no),
             id: self.id.clone(),
@@ -312,7 +313,9 @@ impl Head {
 
     /// Whether it waits for a promise of another worker: who completes that one must find it after a restart.
     fn waits_for_others(&self) -> bool {
-        self.waiting.as_ref().is_some_and(|waiting| waiting.promises.iter().any(|promise| promise.worker != self.id))
+        self.waiting
+            .as_ref()
+            .is_some_and(|waiting| waiting.promises.iter().any(|promise| promise.worker != self.id))
     }
 
     /// Reads what [`Head::to_stored`] made.

@@ -48,15 +48,18 @@ pub(crate) fn entries(store: &dyn Store, last: Seq) -> Result<Vec<Entry>, StoreE
             Row::Arrival(_) => {}
             Row::Entries { first, entries } => {
                 if first.0 != all.len() as u64 + 1 {
-                    return Err(damaged(seq, &format!("it begins at oplog index {first}, {} was due", all.len() + 1)));
+                    return Err(damaged(
+                        seq,
+                        &format!("it begins at oplog index {first}, {} was due", all.len() + 1),
+                    ));
                 }
                 for mut entry in entries {
                     if let Entry::InvocationStarted { source, .. } = &mut entry
                         && let InvocationSource::Queued { arrival } = *source
                     {
-                        let (function, params) = arrivals
-                            .remove(&arrival)
-                            .ok_or_else(|| damaged(seq, &format!("it begins the invocation of row {arrival}, which is none")))?;
+                        let (function, params) = arrivals.remove(&arrival).ok_or_else(|| {
+                            damaged(seq, &format!("it begins the invocation of row {arrival}, which is none"))
+                        })?;
                         *source = InvocationSource::Inline { function, params };
                     }
                     all.push(entry);
@@ -77,12 +80,18 @@ pub(crate) fn rebuild_head(store: &dyn Store, stored: &StoredHead) -> Result<Hea
         {
             head = entries.first().and_then(|entry| Head::create(stored.no, entry));
         }
-        let Some(head) = &mut head else { return Err(damaged(seq, "it should make the worker, and does not")) };
+        let Some(head) = &mut head else {
+            return Err(damaged(seq, "it should make the worker, and does not"));
+        };
         head.apply(seq, &row, &mut facts);
     }
     head.ok_or_else(|| damaged(stored.applied, "the worker has no rows"))
 }
 
 fn damaged(seq: Seq, details: &str) -> StoreError {
-    StoreError::Corrupt { path: PathBuf::from("golem.db"), place: format!("log row {seq}"), details: details.to_owned() }
+    StoreError::Corrupt {
+        path: PathBuf::from("golem.db"),
+        place: format!("log row {seq}"),
+        details: details.to_owned(),
+    }
 }

@@ -50,7 +50,11 @@ impl Executor {
     ///
     /// The same key joins the invocation that runs, or returns the outcome that is recorded. A caller who goes away
     /// changes nothing: the invocation goes on, and the key fetches its outcome.
-    pub async fn invoke(&self, id: &WorkerId, invocation: Invocation) -> Result<Option<golem_model::Value>, ExecutorError> {
+    pub async fn invoke(
+        &self,
+        id: &WorkerId,
+        invocation: Invocation,
+    ) -> Result<Option<golem_model::Value>, ExecutorError> {
         match self.admit(id, invocation, Mode::Await).await? {
             Admitted::Waiting(reply) => reply.await.unwrap_or(Err(ExecutorError::ShuttingDown)),
             Admitted::Outcome(outcome) => self.core.recorded(outcome).await,
@@ -75,7 +79,11 @@ impl Executor {
             let pending = state.slots.get(&no).is_some_and(|slot| {
                 slot.current.iter().chain(&slot.pending).any(|pending| pending.key == key.as_str())
             });
-            if pending { Some(KeyState::Pending) } else { known_here(&state, no, key).map(|record| state_of(&record)) }
+            if pending {
+                Some(KeyState::Pending)
+            } else {
+                known_here(&state, no, key).map(|record| state_of(&record))
+            }
         };
         if let Some(known) = known {
             return Ok(known);
@@ -85,12 +93,18 @@ impl Executor {
         Ok(if row.is_some() { KeyState::Done } else { KeyState::Unknown })
     }
 
-    async fn admit(&self, id: &WorkerId, invocation: Invocation, mode: Mode) -> Result<Admitted, ExecutorError> {
+    async fn admit(
+        &self,
+        id: &WorkerId,
+        invocation: Invocation,
+        mode: Mode,
+    ) -> Result<Admitted, ExecutorError> {
         let core = &self.core;
         // Set once the store was asked in vain for the key, to what had been forgotten before that.
         let mut asked: Option<u64> = None;
         loop {
-            let no = core.locate(id).await?.ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })?;
+            let no =
+                core.locate(id).await?.ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })?;
             let (admission, forgotten) = {
                 let mut state = core.lock();
                 Core::check_up(&state)?;
@@ -164,7 +178,8 @@ impl Core {
                 return Ok(Admission::AskStore);
             }
         }
-        let head = state.ledger.head(no).ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })?;
+        let head =
+            state.ledger.head(no).ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })?;
         usable(head)?;
         let resume = head.interrupted;
         let slot = Self::slot(state, no);
@@ -221,7 +236,9 @@ impl Core {
     ) -> Result<Option<Admission>, ExecutorError> {
         let Some(slot) = state.slots.get_mut(&no) else { return Ok(None) };
         let same = |pending: &&mut Pending| pending.key == invocation.key.as_str();
-        let Some(pending) = slot.current.iter_mut().chain(&mut slot.pending).find(same) else { return Ok(None) };
+        let Some(pending) = slot.current.iter_mut().chain(&mut slot.pending).find(same) else {
+            return Ok(None);
+        };
         // One of which only the arrival is known is compared by reading that: the ledger says where it is.
         let Some(first) = &pending.invocation else { return Ok(None) };
         if first.function != invocation.function || first.params != invocation.params {
@@ -256,10 +273,15 @@ impl Core {
         let slot = Self::slot(&mut state, no);
         if begun && slot.current.is_none() {
             // Begun before a restart: nobody waits for it here yet.
-            slot.current =
-                Some(Pending { invocation: None, key: key.as_str().to_owned(), arrival: None, waiters: Vec::new() });
+            slot.current = Some(Pending {
+                invocation: None,
+                key: key.as_str().to_owned(),
+                arrival: None,
+                waiters: Vec::new(),
+            });
         }
-        let pending = slot.current.iter_mut().chain(&mut slot.pending).find(|pending| pending.key == key.as_str())?;
+        let pending =
+            slot.current.iter_mut().chain(&mut slot.pending).find(|pending| pending.key == key.as_str())?;
         let (tell, reply) = oneshot::channel();
         if interrupted && begun {
             drop(tell.send(Err(ExecutorError::Interrupted { recover_immediately: false })));
@@ -292,7 +314,9 @@ impl Core {
             for entry in entries {
                 match entry {
                     Entry::InvocationCompleted { result, .. } => return Ok(result),
-                    Entry::InvocationFailed { cause, .. } => return Err(ExecutorError::InvocationFailed { cause }),
+                    Entry::InvocationFailed { cause, .. } => {
+                        return Err(ExecutorError::InvocationFailed { cause });
+                    }
                     Entry::Created { .. }
                     | Entry::Activated { .. }
                     | Entry::InvocationStarted { .. }
@@ -332,11 +356,11 @@ fn begun_in(row: &Row, key: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
         Row::Arrival(Arrival::Invocation { function, params, .. }) => Some(digest(function, params)),
         Row::Arrival(_) => None,
         Row::Entries { entries, .. } => entries.iter().find_map(|entry| match entry {
-            Entry::InvocationStarted { key: found, source: InvocationSource::Inline { function, params }, .. }
-                if found == key =>
-            {
-                Some(digest(function, params))
-            }
+            Entry::InvocationStarted {
+                key: found,
+                source: InvocationSource::Inline { function, params },
+                ..
+            } if found == key => Some(digest(function, params)),
             _ => None,
         }),
     }

@@ -384,7 +384,9 @@ impl Ledger {
             (Some(Slot::Pending), PromiseAct::Complete(data)) => {
                 Some(Arrival::PromiseCompleted { at: now, promise: promise.index, data })
             }
-            (Some(_), PromiseAct::Delete) => Some(Arrival::PromiseDeleted { at: now, promise: promise.index }),
+            (Some(_), PromiseAct::Delete) => {
+                Some(Arrival::PromiseDeleted { at: now, promise: promise.index })
+            }
             (Some(Slot::Completed(_)), PromiseAct::Complete(_)) | (None, _) => None,
         };
         let completion = match (slot, &arrival) {
@@ -395,7 +397,11 @@ impl Ledger {
         let mut seq = self.last;
         if let (Some(owner), Some(arrival)) = (owner, arrival) {
             // A stopped worker goes on when what it waited for is there (reference §1.2).
-            if self.heads.get(&owner).is_some_and(|cached| cached.head.interrupted && cached.head.waits_for(promise)) {
+            if self
+                .heads
+                .get(&owner)
+                .is_some_and(|cached| cached.head.interrupted && cached.head.waits_for(promise))
+            {
                 self.push(owner, &Row::Arrival(Arrival::Resumed { at: now }));
             }
             seq = self.push(owner, &Row::Arrival(arrival));
@@ -457,10 +463,11 @@ impl Ledger {
             }
             let Ok(key) = IdempotencyKey::new(key) else { continue };
             let key_hash = key.index_hash();
-            let record = self
-                .keys
-                .entry((no, key_hash))
-                .or_insert_with(|| KeyRecord { started, outcome: None, invocation: None });
+            let record = self.keys.entry((no, key_hash)).or_insert_with(|| KeyRecord {
+                started,
+                outcome: None,
+                invocation: None,
+            });
             record.outcome = outcome;
             if let Row::Entries { entries, .. } = row
                 && outcome.is_none()
@@ -554,7 +561,8 @@ impl Ledger {
             self.take_head(no, batch, &mut taken);
         }
         budget = budget.saturating_sub(batch.heads.len() + batch.idem.len());
-        let oldest_allowed = if idle { self.last.0 } else { self.last.0.saturating_sub(DERIVED_LAG_ROWS_MAX) };
+        let oldest_allowed =
+            if idle { self.last.0 } else { self.last.0.saturating_sub(DERIVED_LAG_ROWS_MAX) };
         while budget > 0 {
             let next_head = self.dirty.first_key_value().map(|(seq, no)| (*seq, *no));
             let Some((since, no)) = next_head.filter(|(since, _)| since.0 <= oldest_allowed) else { break };

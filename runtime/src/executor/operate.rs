@@ -9,9 +9,7 @@ use crate::storage::ports::{Seq, WorkerNo};
 use golem_model::limits::PROMISE_DATA_BYTES_MAX;
 use golem_model::oplog::{Arrival, InvocationSource};
 use golem_model::promise::Completion;
-use golem_model::{
-    AccountId, Entry, ProjectId, PromiseId, Timestamp, WorkerId, WorkerStatus,
-};
+use golem_model::{AccountId, Entry, ProjectId, PromiseId, Timestamp, WorkerId, WorkerStatus};
 
 /// What a new worker is made of.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +74,8 @@ impl Executor {
             let mut state = core.lock();
             Core::check_up(&state)?;
             if let Some(no) = state.ledger.no_of(&spec.id) {
-                let version = state.ledger.head(no).map_or(spec.template_version, |head| head.template_version);
+                let version =
+                    state.ledger.head(no).map_or(spec.template_version, |head| head.template_version);
                 return Ok((version, None));
             }
             if located.is_some() {
@@ -234,7 +233,9 @@ impl Executor {
             },
         };
         let entry = Entry::InvocationStarted { at: core.clock.now(), key: invocation.key.clone(), source };
-        let Ok(Answer::Activated(activation)) = core.step(state, Event::Activate { worker: no }) else { return };
+        let Ok(Answer::Activated(activation)) = core.step(state, Event::Activate { worker: no }) else {
+            return;
+        };
         let event = Event::Append { worker: no, activation, first, entries: vec![entry] };
         if let Err(error) = core.step(state, event) {
             tracing::error!(%error, worker = %no, "cannot record an invocation that is being stopped");

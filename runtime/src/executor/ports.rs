@@ -29,7 +29,12 @@ pub(crate) struct ActivationPort {
 }
 
 impl ActivationPort {
-    pub(crate) fn new(core: Arc<Core>, worker: WorkerNo, activation: Activation, generation: u64) -> Arc<Self> {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        worker: WorkerNo,
+        activation: Activation,
+        generation: u64,
+    ) -> Arc<Self> {
         Arc::new(Self { core, worker, activation, generation, last: AtomicU64::new(0) })
     }
 
@@ -146,7 +151,10 @@ impl Promises for ActivationPort {
 
 impl Core {
     /// The state of a promise now, over what is queued but not yet durable.
-    pub(crate) async fn promise_state(self: &Arc<Self>, promise: &PromiseId) -> Result<PromiseState, ExecutorError> {
+    pub(crate) async fn promise_state(
+        self: &Arc<Self>,
+        promise: &PromiseId,
+    ) -> Result<PromiseState, ExecutorError> {
         loop {
             let located = self.locate(&promise.worker).await?;
             let slot = {
@@ -182,7 +190,9 @@ impl Core {
 
 fn refused(refused: Refused) -> PortError {
     match refused {
-        ledger::Refused::Discarded | ledger::Refused::Unknown | ledger::Refused::Exists(_) => PortError::Discarded,
+        ledger::Refused::Discarded | ledger::Refused::Unknown | ledger::Refused::Exists(_) => {
+            PortError::Discarded
+        }
     }
 }
 

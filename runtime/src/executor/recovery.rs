@@ -8,8 +8,8 @@ use super::error::{ExecutorError, StartError};
 use super::head::Head;
 use super::history;
 use super::ledger::{Ledger, Refused};
-use super::{committer, scheduler};
 use super::{Executor, ExecutorParts};
+use super::{committer, scheduler};
 use crate::storage::ports::{Position, Seq, Store, StoreError, WorkerNo};
 use golem_model::oplog::codec;
 use std::sync::Arc;
@@ -69,7 +69,9 @@ impl Executor {
         if let Some(committer) = committer
             && !matches!(tokio::task::spawn_blocking(move || committer.join()).await, Ok(Ok(())))
         {
-            tracing::error!("the committer ended badly; what it had not written is rebuilt from the log at the next start");
+            tracing::error!(
+                "the committer ended badly; what it had not written is rebuilt from the log at the next start"
+            );
         }
     }
 }
@@ -174,7 +176,8 @@ async fn evict_idle(core: Arc<Core>) {
         let evicted = {
             let mut state = core.lock();
             // Whoever was idle at the last look and has been since.
-            let old: Vec<_> = state.idle.iter().take_while(|(since, _)| *since <= marker).map(|(_, no)| *no).collect();
+            let old: Vec<_> =
+                state.idle.iter().take_while(|(since, _)| *since <= marker).map(|(_, no)| *no).collect();
             marker = state.idle_marker();
             let mut evicted = Vec::new();
             for no in old {

@@ -105,7 +105,8 @@ mod tests {
     fn workers_are_due_in_order_once_and_at_their_last_time() {
         let mut scheduler = Scheduler::default();
         let (a, b, c) = (WorkerNo(1), WorkerNo(2), WorkerNo(3));
-        for (no, time) in [(a, Some(at(5))), (b, Some(at(3))), (c, Some(at(4))), (a, Some(at(9))), (c, None)] {
+        for (no, time) in [(a, Some(at(5))), (b, Some(at(3))), (c, Some(at(4))), (a, Some(at(9))), (c, None)]
+        {
             assert!(scheduler.step(at(0), Event::Set(no, time)).is_empty());
         }
         assert_eq!(scheduler.next(), Some(at(3)));

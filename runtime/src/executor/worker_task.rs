@@ -75,7 +75,8 @@ pub(crate) async fn run(core: Arc<Core>, no: WorkerNo, generation: u64) {
             let mut state = core.lock();
             if state.generation != generation {
                 Work::Rest
-            } else if settle(&core, &mut state, no, std::mem::replace(&mut done, Done::Nothing)) == Flow::Rest {
+            } else if settle(&core, &mut state, no, std::mem::replace(&mut done, Done::Nothing)) == Flow::Rest
+            {
                 rest(&mut state, no);
                 Work::Rest
             } else {
@@ -235,9 +236,7 @@ async fn begin(
         }
     }
     match resident {
-        Some(resident) => {
-            Done::Outcome(resident.instance.invoke(invocation, arrival.map(|seq| seq.0)).await)
-        }
+        Some(resident) => Done::Outcome(resident.instance.invoke(invocation, arrival.map(|seq| seq.0)).await),
         None => Done::Nothing,
     }
 }
@@ -245,7 +244,9 @@ async fn begin(
 async fn arrived(core: &Arc<Core>, arrival: Seq) -> Result<Invocation, ExecutorError> {
     core.durable(arrival).await?;
     match core.read(move |store| history::row(store, arrival)).await? {
-        Row::Arrival(Arrival::Invocation { at: _, key, function, params }) => Ok(Invocation { key, function, params }),
+        Row::Arrival(Arrival::Invocation { at: _, key, function, params }) => {
+            Ok(Invocation { key, function, params })
+        }
         Row::Arrival(_) | Row::Entries { .. } => Err(ExecutorError::Unavailable {
             reason: format!("log row {arrival} should hold an invocation, and does not").into(),
         }),
@@ -294,11 +295,10 @@ async fn load(core: &Arc<Core>, no: WorkerNo, generation: u64) -> Result<(Reside
             details: format!("its log holds {} entries, {} are due", history.len(), head.oplog_end),
         }));
     }
-    let component = core
-        .components
-        .component(head.id.template, head.template_version)
-        .await
-        .map_err(|details| Done::Trouble(ExecutorError::Component { worker: head.id.clone(), details }))?;
+    let component =
+        core.components.component(head.id.template, head.template_version).await.map_err(|details| {
+            Done::Trouble(ExecutorError::Component { worker: head.id.clone(), details })
+        })?;
     ExecutorMetrics::add(&core.metrics.activations, 1);
     ExecutorMetrics::add(&core.metrics.entries_replayed, history.len() as u64);
     let init = WorkerInit {
@@ -312,8 +312,9 @@ async fn load(core: &Arc<Core>, no: WorkerNo, generation: u64) -> Result<(Reside
     };
     let ports = ActivationPort::new(core.clone(), no, activation, generation).ports();
     let stopped = |stop| Done::Outcome(Outcome::Stopped(stop));
-    let mut instance =
-        Box::new(Instance::activate(&component, init, history, ports, control.clone()).await.map_err(stopped)?);
+    let mut instance = Box::new(
+        Instance::activate(&component, init, history, ports, control.clone()).await.map_err(stopped)?,
+    );
     let replayed = instance.replay().await.map_err(stopped)?;
     Ok((Resident { instance, control, permit }, replayed))
 }
@@ -326,7 +327,9 @@ fn settle(core: &Arc<Core>, state: &mut State, no: WorkerNo, done: Done) -> Flow
         Done::Outcome(Outcome::Completed { result }) => {
             ExecutorMetrics::add(&core.metrics.invocations, 1);
             let Some(seq) = state.ledger.head(no).map(|head| Seq(head.last_row)) else { return Flow::On };
-            let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) else { return Flow::On };
+            let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) else {
+                return Flow::On;
+            };
             if !current.waiters.is_empty() {
                 Core::when_durable(state, seq, Then::Deliver(current.waiters, Ok(result)));
             }
@@ -388,7 +391,9 @@ fn fail(core: &Arc<Core>, state: &mut State, no: WorkerNo, cause: FailureCause) 
 
 /// Appends an entry about the current invocation, which must be in the log before it.
 fn append(core: &Arc<Core>, state: &mut State, no: WorkerNo, entry: Entry) -> Option<Seq> {
-    let Ok(Answer::Activated(activation)) = core.step(state, Event::Activate { worker: no }) else { return None };
+    let Ok(Answer::Activated(activation)) = core.step(state, Event::Activate { worker: no }) else {
+        return None;
+    };
     let head = state.ledger.head(no)?;
     let first = head.oplog_end.next();
     let mut entries = Vec::with_capacity(2);

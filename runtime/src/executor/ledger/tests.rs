@@ -163,12 +163,15 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, keys: &mut u64) {
         (_, 1) => {
             let index = OplogIndex(random.below(head.oplog_end.0 + 1));
             let promise = PromiseId { worker: head.id.clone(), index };
-            let act = if random.below(3) == 0 { PromiseAct::Delete } else { PromiseAct::Complete(vec![1, 2]) };
+            let act =
+                if random.below(3) == 0 { PromiseAct::Delete } else { PromiseAct::Complete(vec![1, 2]) };
             ledger.step(now(), Event::Promise { owner: Some(no), promise, act, by: None }).unwrap();
             return;
         }
         (_, 2) if random.below(8) == 0 => {
-            ledger.step(now(), Event::Arrive { worker: no, arrival: Arrival::Deleted { at: now() } }).unwrap();
+            ledger
+                .step(now(), Event::Arrive { worker: no, arrival: Arrival::Deleted { at: now() } })
+                .unwrap();
             return;
         }
         (None, _) => match head.queue.front() {
@@ -181,7 +184,8 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, keys: &mut u64) {
         },
         (Some(_), 3..=5) => vec![host_call(HostFunction::PromiseCreate)],
         (Some(_), 6) => {
-            let promise = PromiseId { worker: head.id.clone(), index: OplogIndex(1 + random.below(head.oplog_end.0)) };
+            let promise =
+                PromiseId { worker: head.id.clone(), index: OplogIndex(1 + random.below(head.oplog_end.0)) };
             let wake_at = Some(Timestamp::from_nanos(random.below(100)));
             vec![Entry::Parked(Parked { at: now(), monotonic_nanos: 0, wake_at, promises: vec![promise] })]
         }
