@@ -126,14 +126,15 @@ fn methods(block: &syn::ItemImpl) -> impl Iterator<Item = &syn::ImplItemFn> {
     })
 }
 
-fn candidates<'a>(items: &'a [Item], types: &[Defined]) -> Vec<Candidate<'a>> {
+fn candidates<'a>(items: &'a [Item], types: &'a [Defined]) -> Vec<Candidate<'a>> {
     let mut candidates: Vec<Candidate<'a>> = Vec::new();
     for (ident, block) in items.iter().filter_map(self_type) {
         let is_struct =
             |defined: &Defined| matches!(defined, Defined::Struct { item, .. } if item.ident == *ident);
-        if !types.iter().any(is_struct) {
+        // At the struct's own name is where to say that it needs, for example, a first value.
+        let Some(ident) = types.iter().find(|defined| is_struct(defined)).map(Defined::ident) else {
             continue;
-        }
+        };
         let callable = methods(block).filter(|function| function.sig.receiver().is_some());
         match candidates.iter_mut().find(|candidate| candidate.ident == ident) {
             Some(candidate) => candidate.methods.extend(callable),
@@ -289,6 +290,10 @@ pub(crate) fn docs(attributes: &[Attribute]) -> Vec<String> {
             && pair.path.is_ident("doc")
             && let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value
         {
+            // `lines` of an empty text are none, and an empty line separates paragraphs.
+            if text.value().is_empty() {
+                lines.push(String::new());
+            }
             lines.extend(
                 text.value().lines().map(|line| line.strip_prefix(' ').unwrap_or(line).trim_end().to_owned()),
             );

@@ -21,6 +21,8 @@ mod fallback;
 mod from_wit;
 mod model;
 mod names;
+#[cfg(test)]
+mod tests;
 mod types;
 mod valid;
 mod wit;

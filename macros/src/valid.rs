@@ -73,17 +73,28 @@ fn check_function(function: &ast::Function, converter: &mut Converter<'_>) -> Fu
     if let Some(abi) = &signature.abi {
         converter.errors.at(abi, "exported functions are ordinary Rust functions; remove `extern`");
     }
+    let wit = converter.errors.kebab(&signature.ident);
+    let mut checked = Function {
+        ident: signature.ident.clone(),
+        wit,
+        docs: docs(&function.attributes),
+        receiver: Receiver::None,
+        params: Vec::new(),
+        result: None,
+    };
     if !signature.generics.params.is_empty() {
         converter.errors.at(
             &signature.generics,
             "callers cannot choose type parameters; write out the types, or make the function `pub(crate)`",
         );
+        // Its types name the parameters, which would be said once more for each.
+        return checked;
     }
-    let (mut receiver, mut params, mut scope) = (Receiver::None, Vec::new(), Scope::default());
+    let mut scope = Scope::default();
     for input in &signature.inputs {
         match input {
-            FnArg::Receiver(found) => receiver = check_receiver(found, converter),
-            FnArg::Typed(typed) => params.push(check_param(typed, &mut scope, converter)),
+            FnArg::Receiver(found) => checked.receiver = check_receiver(found, converter),
+            FnArg::Typed(typed) => checked.params.push(check_param(typed, &mut scope, converter)),
         }
     }
     if function.of_state && signature.receiver().is_none() {
@@ -93,19 +104,11 @@ fn check_function(function: &ast::Function, converter: &mut Converter<'_>) -> Fu
              it `pub(crate)`",
         );
     }
-    let result = match &signature.output {
+    checked.result = match &signature.output {
         ReturnType::Default => None,
         ReturnType::Type(_, ty) => converter.convert_or_unit(ty),
     };
-    let wit = converter.errors.kebab(&signature.ident);
-    Function {
-        ident: signature.ident.clone(),
-        wit,
-        docs: docs(&function.attributes),
-        receiver,
-        params,
-        result,
-    }
+    checked
 }
 
 fn check_receiver(receiver: &syn::Receiver, converter: &mut Converter<'_>) -> Receiver {

@@ -1,0 +1,8 @@
+#[golem::worker(package = "Acme Shop")]
+mod shop {
+    pub fn open() -> bool {
+        true
+    }
+}
+
+fn main() {}

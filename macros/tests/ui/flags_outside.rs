@@ -1,0 +1,6 @@
+#[golem::flags]
+pub struct Permissions {
+    pub read: bool,
+}
+
+fn main() {}

@@ -1,0 +1,10 @@
+#[golem::worker]
+mod stock {
+    use std::collections::HashMap;
+
+    pub fn count(stock: HashMap<String, u32>) -> u32 {
+        stock.values().sum()
+    }
+}
+
+fn main() {}

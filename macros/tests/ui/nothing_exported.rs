@@ -1,0 +1,6 @@
+#[golem::worker]
+mod quiet {
+    fn helper() {}
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+#[golem::worker]
+pub fn open() -> bool {
+    true
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+#[golem::worker]
+mod api {
+    pub fn open() -> bool {
+        true
+    }
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+#[golem::worker(pakage = "acme:shop")]
+mod shop {
+    pub fn open() -> bool {
+        true
+    }
+}
+
+fn main() {}
