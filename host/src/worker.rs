@@ -59,8 +59,8 @@ impl Instance {
     /// Makes the worker's instance. `history` is its oplog from index 1, with the sources of queued invocations
     /// resolved to inline ones.
     ///
-    /// What the guest's initialisation learns is replayed from the oplog, or recorded with the first invocation.
-    /// On an error nothing was appended, but for [`Stop::Parked`].
+    /// What the guest's initialisation learns is replayed from the oplog, or recorded. On an error nothing was
+    /// appended, but for [`Stop::Parked`].
     pub async fn activate(
         component: &Component,
         init: WorkerInit,
@@ -92,7 +92,12 @@ impl Instance {
         });
         store.set_epoch_deadline(1);
         match component.pre().instantiate_async(&mut store).await {
-            Ok(exports) => Ok(Self { store, exports, component: component.clone(), spent: false }),
+            Ok(exports) => {
+                // What the initialisation learnt comes before the first invocation, whoever records that one: who
+                // stops a worker records it in the instance's place.
+                store.data_mut().journal.flush()?;
+                Ok(Self { store, exports, component: component.clone(), spent: false })
+            }
             Err(error) => Err(trap::stop(store.data_mut(), &error)),
         }
     }

@@ -17,7 +17,7 @@ use crate::storage::ports::{Seq, WorkerNo};
 use golem_host::ports::PortError;
 use golem_host::{Control, Instance, Outcome, Replayed, Stop, WorkerInit};
 use golem_model::oplog::codec::Row;
-use golem_model::oplog::{Arrival, FailureCause, InvocationSource};
+use golem_model::oplog::{Arrival, FailureCause};
 use golem_model::promise::PromiseState;
 use golem_model::{Entry, Invocation, PromiseId};
 use std::sync::Arc;
@@ -341,14 +341,20 @@ fn settle(core: &Arc<Core>, state: &mut State, no: WorkerNo, done: Done) -> Flow
 }
 
 fn settle_stop(core: &Arc<Core>, state: &mut State, no: WorkerNo, stop: Stop) -> Flow {
+    let begun = state.ledger.head(no).is_some_and(|head| head.current.is_some());
     match stop {
+        // The guest ended before an invocation began, while its instance was made: no attempt of an invocation.
+        Stop::Trapped { details, .. } if !begun => return not_made(core, state, no, details),
+        Stop::Exited { code } if !begun => {
+            return not_made(core, state, no, format!("its initialisation called exit with code {code}"));
+        }
         Stop::Parked(_) => ExecutorMetrics::add(&core.metrics.parks, 1),
         Stop::Trapped { details, retry } => failed(core, state, no, details, retry),
         Stop::Exited { code } => fail(core, state, no, FailureCause::Exited { code }),
         Stop::Diverged { index, recorded, requested } => {
             let cause = FailureCause::Diverged { index, recorded, requested };
             tracing::error!(worker = %no, ?cause, "replay diverged; the worker is paused, its log is untouched");
-            if state.ledger.head(no).is_some_and(|head| head.current.is_some()) {
+            if begun {
                 let arrival = Arrival::Interrupted { at: core.clock.now() };
                 if let Err(error) = core.step(state, Event::Arrive { worker: no, arrival }) {
                     tracing::error!(worker = %no, %error, "cannot pause the worker");
@@ -363,6 +369,12 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, no: WorkerNo, stop: Stop) ->
         }
     }
     Flow::On
+}
+
+/// The worker's instance cannot be made: those who wait are told, and the next invocation tries again.
+fn not_made(core: &Arc<Core>, state: &mut State, no: WorkerNo, details: String) -> Flow {
+    let Some(worker) = state.ledger.head(no).map(|head| head.id.clone()) else { return Flow::Rest };
+    give_up(core, state, no, &ExecutorError::Component { worker, details })
 }
 
 /// An attempt failed: try again later, or never.
@@ -389,28 +401,14 @@ fn fail(core: &Arc<Core>, state: &mut State, no: WorkerNo, cause: FailureCause) 
     Core::when_durable(state, seq, Then::Deliver(current.waiters, reply));
 }
 
-/// Appends an entry about the current invocation, which must be in the log before it.
+/// Appends an entry about the current invocation, which is in the log before it.
 fn append(core: &Arc<Core>, state: &mut State, no: WorkerNo, entry: Entry) -> Option<Seq> {
     let Ok(Answer::Activated(activation)) = core.step(state, Event::Activate { worker: no }) else {
         return None;
     };
     let head = state.ledger.head(no)?;
     let first = head.oplog_end.next();
-    let mut entries = Vec::with_capacity(2);
-    if head.current.is_none() {
-        // It failed before it could be recorded, while the instance was made.
-        let current = state.slots.get(&no)?.current.as_ref()?;
-        let invocation = current.invocation.as_ref()?;
-        let source = match current.arrival {
-            Some(seq) => InvocationSource::Queued { arrival: seq.0 },
-            None => InvocationSource::Inline {
-                function: invocation.function.clone(),
-                params: invocation.params.clone(),
-            },
-        };
-        entries.push(Entry::InvocationStarted { at: core.clock.now(), key: invocation.key.clone(), source });
-    }
-    entries.push(entry);
+    let entries = vec![entry];
     match core.step(state, Event::Append { worker: no, activation, first, entries }) {
         Ok(Answer::At(seq)) => Some(seq),
         Ok(_) => None,
