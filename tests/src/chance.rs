@@ -13,7 +13,10 @@ impl Chance {
     }
 
     /// The seed in the environment variable `GOLEM_TEST_SEED`, or a fresh one. Print it.
-    #[expect(clippy::disallowed_methods, reason = "a person repeats a run by this variable; it is no setting")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "a person repeats a run by this variable; it is no setting"
+    )]
     pub fn seed() -> u64 {
         if let Ok(text) = std::env::var("GOLEM_TEST_SEED") {
             return text

@@ -161,7 +161,8 @@ impl CountHistory {
     pub fn conclude(&self, value: u64) -> Verdict {
         let mut verdict = Verdict::default();
         let Self { worker, issued, acknowledged } = self;
-        let note = format!("{worker}: {acknowledged} of {issued} requests were acknowledged, the value is {value}");
+        let note =
+            format!("{worker}: {acknowledged} of {issued} requests were acknowledged, the value is {value}");
         verdict.lose(acknowledged.saturating_sub(value), note.as_str());
         verdict.duplicate(value.saturating_sub(*issued), note);
         verdict
@@ -228,10 +229,13 @@ impl CartHistory {
                 (Some(expected), Some(actual)) if actual > expected => verdict
                     .duplicate(1, format!("{worker}: {product} has quantity {actual} instead of {expected}")),
                 (Some(expected), Some(actual)) if actual < expected => {
-                    verdict.lose(1, format!("{worker}: {product} has quantity {actual} instead of {expected}"));
+                    verdict
+                        .lose(1, format!("{worker}: {product} has quantity {actual} instead of {expected}"));
                 }
                 (Some(_), None) => verdict.lose(1, format!("{worker}: {product} is missing")),
-                (None, Some(_)) => verdict.lose(1, format!("{worker}: the removal of {product} had no effect")),
+                (None, Some(_)) => {
+                    verdict.lose(1, format!("{worker}: the removal of {product} had no effect"));
+                }
                 _ => {}
             }
         }
@@ -286,7 +290,11 @@ mod tests {
             history.answered("a", 2);
             history.conclude(2)
         };
-        assert_eq!((verdict.lost, verdict.duplicated), (0, 2), "the changed answer, and the effect of the first");
+        assert_eq!(
+            (verdict.lost, verdict.duplicated),
+            (0, 2),
+            "the changed answer, and the effect of the first"
+        );
     }
 
     #[test]

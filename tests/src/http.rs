@@ -300,8 +300,11 @@ mod tests {
     async fn responses_are_read_in_every_framing() {
         check(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi", (200, "hi")).await;
         check(b"HTTP/1.1 404 Not Found\r\ncontent-length:0\r\n\r\n", (404, "")).await;
-        check(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n3\r\n, a\r\n0\r\n\r\n", (200, "hi, a"))
-            .await;
+        check(
+            b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n3\r\n, a\r\n0\r\n\r\n",
+            (200, "hi, a"),
+        )
+        .await;
         check(b"HTTP/1.1 500 Oh\r\nConnection: close\r\n\r\nbroken", (500, "broken")).await;
     }
 

@@ -56,7 +56,14 @@ pub fn encoded(text: &str) -> String {
 }
 
 /// Calls a function; `act` is `invoke` or `invoke-and-await`.
-pub fn invocation(act: &str, template: &str, worker: &str, function: &str, params: &Value, key: &Key) -> Request {
+pub fn invocation(
+    act: &str,
+    template: &str,
+    worker: &str,
+    function: &str,
+    params: &Value,
+    key: &Key,
+) -> Request {
     let mut path = worker_path(template, worker, act);
     path.push_str("?function=");
     path.push_str(&encoded(function));

@@ -33,6 +33,7 @@ pub struct Plan {
     data: PathBuf,
     listen: String,
     settings: Vec<String>,
+    log: PathBuf,
 }
 
 /// A server that runs.
@@ -68,7 +69,11 @@ pub fn target_folder() -> PathBuf {
 fn profile_folder() -> PathBuf {
     let this = std::env::current_exe().expect("a running program has a path");
     let folder = this.parent().expect("a program lies in a folder");
-    if folder.ends_with("deps") { folder.parent().expect("deps lies in a folder").to_owned() } else { folder.to_owned() }
+    if folder.ends_with("deps") {
+        folder.parent().expect("deps lies in a folder").to_owned()
+    } else {
+        folder.to_owned()
+    }
 }
 
 impl Program {
@@ -90,10 +95,13 @@ impl Program {
 impl Plan {
     /// The real server on the folder `data`.
     pub fn new(data: impl Into<PathBuf>) -> Self {
+        let data = data.into();
         Self {
             program: Program::Golem,
             faults: Vec::new(),
-            data: data.into(),
+            // Beside the folder, not in it: what lies in it is the server's.
+            log: data.with_extension("log"),
+            data,
             listen: "127.0.0.1:0".to_owned(),
             settings: Vec::new(),
         }
@@ -118,6 +126,13 @@ impl Plan {
     #[must_use]
     pub fn listen(mut self, listen: impl Into<String>) -> Self {
         self.listen = listen.into();
+        self
+    }
+
+    /// With another file for what it writes on standard error.
+    #[must_use]
+    pub fn log(mut self, log: impl Into<PathBuf>) -> Self {
+        self.log = log.into();
         self
     }
 
@@ -153,8 +168,7 @@ impl Plan {
 
     /// Starts it and waits until it is ready or has given up.
     pub async fn try_start(&self) -> Result<Server, StartFailed> {
-        // Beside the folder, not in it: what lies in it is the server's.
-        let log = self.data.with_extension("log");
+        let log = self.log.clone();
         let stderr = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -251,7 +265,11 @@ impl Server {
         stdin.write_all(format!("{state}\n").as_bytes()).await.expect("the server reads its input");
         let done = format!("the disk is {state}");
         let heard = self.heard.wait_for(|line| *line == done);
-        drop(wait::patiently("the server to confirm the state of its disk", heard).await.expect("the server runs"));
+        drop(
+            wait::patiently("the server to confirm the state of its disk", heard)
+                .await
+                .expect("the server runs"),
+        );
     }
 
     /// Whether the process has ended by itself.

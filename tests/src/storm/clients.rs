@@ -76,7 +76,8 @@ pub(super) async fn conclude_counter(
     template: &str,
     history: &CounterHistory,
 ) -> Verdict {
-    let request = invocation("invoke-and-await", template, history.worker(), guests::GET, &json!([]), &Key::None);
+    let request =
+        invocation("invoke-and-await", template, history.worker(), guests::GET, &json!([]), &Key::None);
     let response = caller.ask(&request).await.response;
     if response.status == 200 {
         history.conclude(result_of(&response).as_u64().unwrap_or_default())
@@ -107,7 +108,8 @@ impl Act {
         let mut number = 0;
         while !self.caller.progress.is_stopped() {
             number += 1;
-            let again = if self.chance.once_in(8) { lock(history).any_answered(self.chance.number()) } else { None };
+            let again =
+                if self.chance.once_in(8) { lock(history).any_answered(self.chance.number()) } else { None };
             let key = match again {
                 Some(key) => key,
                 None if self.chance.once_in(3) => {
@@ -237,8 +239,7 @@ impl Act {
             let complete = Request::post(worker_path(template, &worker, "complete")).json(&body);
 
             let mut waiter = self.caller.clone();
-            let wake_at =
-                self.caller.progress.answers() + self.chance.below(ANSWERS_BEFORE_COMPLETION);
+            let wake_at = self.caller.progress.answers() + self.chance.below(ANSWERS_BEFORE_COMPLETION);
             let (woken, completed) = tokio::join!(waiter.ask(&waiting), async {
                 self.caller.progress.reach(wake_at).await;
                 self.caller.ask(&complete).await
@@ -246,7 +247,8 @@ impl Act {
             let filled = self.check(&complete, completed.response)?.json();
             // A repeated request may find that the first one had done it.
             if filled != json!(true) && completed.attempts == 1 {
-                self.verdict.duplicate(1, format!("{worker}: its promise was filled before it was completed"));
+                self.verdict
+                    .duplicate(1, format!("{worker}: its promise was filled before it was completed"));
             }
             let received = result_of(&self.check(&waiting, woken.response)?);
             if received != json!(data) {

@@ -46,8 +46,8 @@ impl World {
         let count = invocation("invoke-and-await", &counter, WORKER, guests::INCREMENT, &json!([]), &used);
         api.ok(count).await;
         let fill = format!("{}/initialize-cart", guests::CART_API);
-        let user = invocation("invoke-and-await", &cart, WORKER, &fill, &json!(["user"]), &used);
-        api.ok(user).await;
+        let filling = invocation("invoke-and-await", &cart, WORKER, &fill, &json!(["user"]), &used);
+        api.ok(filling).await;
         let foreign_key = api.key(&counter, "other").await;
         Self { counter, cart, foreign_key, counted: 1 }
     }
@@ -60,23 +60,38 @@ fn case(name: &'static str, request: Request, status: u16, message: impl Into<St
 
 /// All of them.
 pub(crate) fn all(world: &World) -> Vec<Case> {
-    [strangers(), paths(world), uploads(world), workers(world), invocations(world), values(world), keys(world), promises(world)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        strangers(),
+        paths(world),
+        uploads(world),
+        workers(world),
+        invocations(world),
+        values(world),
+        keys(world),
+        promises(world),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 fn strangers() -> Vec<Case> {
     let list = || Request::get("/v1/templates");
     let with = |value: &str| list().header("Authorization", value);
-    let malformed = "Unauthorized: the header Authorization must be `Bearer <token>`, where the token is a UUID";
+    let malformed =
+        "Unauthorized: the header Authorization must be `Bearer <token>`, where the token is a UUID";
     let missing = "Unauthorized: the header `Authorization: Bearer <token>` is missing";
     vec![
         Case { signed: false, ..case("no token", list(), 401, missing) },
         case("another scheme", with("Basic Z29sZW06Z29sZW0="), 401, malformed),
         case("a token that is no UUID", with("Bearer secret"), 401, malformed),
         case("no token after the scheme", with("Bearer"), 401, malformed),
-        case("an unknown token", list().bearer(NOTHING), 401, "Unauthorized: the token is not known to this server"),
+        case(
+            "an unknown token",
+            list().bearer(NOTHING),
+            401,
+            "Unauthorized: the token is not known to this server",
+        ),
     ]
 }
 
@@ -117,7 +132,12 @@ fn paths(world: &World) -> Vec<Case> {
             404,
             format!("Template not found: {template} has no version 7"),
         ),
-        case("a version that is no number", Request::get(below("/download?version=x")), 400, "Invalid query: *version*"),
+        case(
+            "a version that is no number",
+            Request::get(below("/download?version=x")),
+            400,
+            "Invalid query: *version*",
+        ),
         case(
             "an unknown worker",
             Request::get(below("/workers/nobody")),
@@ -187,7 +207,12 @@ fn uploads(world: &World) -> Vec<Case> {
             400,
             format!("{processing}this is not a WebAssembly component but *"),
         ),
-        case("nothing instead of a component", upload("bad", b""), 400, format!("{processing}this is not a WebAssembly component but *")),
+        case(
+            "nothing instead of a component",
+            upload("bad", b""),
+            400,
+            format!("{processing}this is not a WebAssembly component but *"),
+        ),
         case(
             "WebAssembly text instead of a component",
             upload("bad", b"(component)"),
@@ -343,7 +368,12 @@ fn workers(world: &World) -> Vec<Case> {
             400,
             "Invalid worker name \"a b\": the character ' ' is not allowed; use letters, digits, `_` and `-`",
         ),
-        case("a name like an option", named("-a"), 400, "Invalid worker name \"-a\": it must not start with `-`"),
+        case(
+            "a name like an option",
+            named("-a"),
+            400,
+            "Invalid worker name \"-a\": it must not start with `-`",
+        ),
         case(
             "a name that climbs",
             Request::post(worker_path(&world.counter, "..%2Fa", "key")),
@@ -421,7 +451,10 @@ fn invocations(world: &World) -> Vec<Case> {
             "a function that is nearly one",
             call("golem:counter/api/incremnt", &json!([])),
             400,
-            format!("Unknown function \"golem:counter/api/incremnt\": did you mean \"{}\"? {known}", guests::INCREMENT),
+            format!(
+                "Unknown function \"golem:counter/api/incremnt\": did you mean \"{}\"? {known}",
+                guests::INCREMENT
+            ),
         ),
         case(
             "a function without its interface",
@@ -459,16 +492,31 @@ fn invocations(world: &World) -> Vec<Case> {
             400,
             "Invalid worker name \"a.b\": the character '.' is not allowed; use letters, digits, `_` and `-`",
         ),
-        case("JSON that is none", body("{params: []}"), 400, "Malformed JSON in the request body: key must be a string at line 1 column 2"),
+        case(
+            "JSON that is none",
+            body("{params: []}"),
+            400,
+            "Malformed JSON in the request body: key must be a string at line 1 column 2",
+        ),
         case(
             "JSON that goes on",
             body("{\"params\": []} []"),
             400,
             "Malformed JSON in the request body: trailing characters at line 1 column 16",
         ),
-        case("no parameters", body("{}"), 400, "Invalid request body: missing field `params` at line 1 column 2"),
+        case(
+            "no parameters",
+            body("{}"),
+            400,
+            "Invalid request body: missing field `params` at line 1 column 2",
+        ),
         case("a body that is no object", body("7"), 400, "Invalid request body: *"),
-        case("an empty body", Request::post(increment.clone()), 400, "Invalid request body: it is empty, JSON was expected"),
+        case(
+            "an empty body",
+            Request::post(increment.clone()),
+            400,
+            "Invalid request body: it is empty, JSON was expected",
+        ),
         case(
             "a body that is too large",
             Request::post(increment.clone()).json(&json!({ "params": ["x".repeat(BODY_BYTES_MAX)] })),
@@ -477,8 +525,10 @@ fn invocations(world: &World) -> Vec<Case> {
         ),
         case(
             "JSON that is too deep",
-            Request::post(increment.clone())
-                .body("application/json", format!("{{\"params\": {}{}}}", "[".repeat(1_000), "]".repeat(1_000))),
+            Request::post(increment.clone()).body(
+                "application/json",
+                format!("{{\"params\": {}{}}}", "[".repeat(1_000), "]".repeat(1_000)),
+            ),
             400,
             "Malformed JSON in the request body: recursion limit exceeded at line 1 column *",
         ),
@@ -527,23 +577,48 @@ fn values(world: &World) -> Vec<Case> {
             400,
             "Unexpected number of parameters (got 1, expected: 0)",
         ),
-        case("too few parameters", cart("add-item", &json!([])), 400, "Unexpected number of parameters (got 0, expected: 1)"),
+        case(
+            "too few parameters",
+            cart("add-item", &json!([])),
+            400,
+            "Unexpected number of parameters (got 0, expected: 1)",
+        ),
         case(
             "parameters that are no array",
             cart("add-item", &item("quantity", json!(1))),
             400,
             "params: expected an array of 1 parameters, found object",
         ),
-        case("no parameters but null", cart("remove-item", &json!(null)), 400, "params: expected an array of 1 parameters, found null"),
-        case("a number for a text", cart("remove-item", &json!([7])), 400, "params[0]: expected string, found number"),
-        case("a text for a record", add(&json!("p")), 400, "params[0]: expected record (an object), found string"),
+        case(
+            "no parameters but null",
+            cart("remove-item", &json!(null)),
+            400,
+            "params: expected an array of 1 parameters, found null",
+        ),
+        case(
+            "a number for a text",
+            cart("remove-item", &json!([7])),
+            400,
+            "params[0]: expected string, found number",
+        ),
+        case(
+            "a text for a record",
+            add(&json!("p")),
+            400,
+            "params[0]: expected record (an object), found string",
+        ),
         case(
             "a text for a number in a record",
             add(&item("price", json!("1.5"))),
             400,
             "params[0].price: expected f32, found string",
         ),
-        case("null for a text in a record", add(&item("name", json!(null))), 400, "params[0].name: expected string, found null"),
+        case(
+            "null for a text in a record",
+            add(&item("name", json!(null))),
+            400,
+            "params[0].name: expected string, found null",
+        ),
         case(
             "a negative quantity",
             add(&item("quantity", json!(-1))),
@@ -714,7 +789,12 @@ fn promises(world: &World) -> Vec<Case> {
             400,
             "Invalid request body: *-1*",
         ),
-        case("no data", complete(WORKER, &json!({ "oplogIdx": 1 })), 400, "Invalid request body: missing field `data` *"),
+        case(
+            "no data",
+            complete(WORKER, &json!({ "oplogIdx": 1 })),
+            400,
+            "Invalid request body: missing field `data` *",
+        ),
         case(
             "data that are no bytes",
             complete(WORKER, &json!({ "oplogIdx": 1, "data": [256] })),

@@ -12,7 +12,9 @@ const KILLS: u64 = 50;
 #[expect(clippy::disallowed_methods, reason = "a person makes a long run by this variable; it is no setting")]
 fn kills() -> u64 {
     match std::env::var("GOLEM_TEST_KILLS") {
-        Ok(text) => text.parse().unwrap_or_else(|_| panic!("GOLEM_TEST_KILLS must be a number, and is {text:?}")),
+        Ok(text) => {
+            text.parse().unwrap_or_else(|_| panic!("GOLEM_TEST_KILLS must be a number, and is {text:?}"))
+        }
         Err(_) => KILLS,
     }
 }

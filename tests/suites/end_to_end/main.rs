@@ -1,1 +1,97 @@
-//! Skeleton.
+//! The whole house from outside: a real server process, REST and WebSocket as clients speak them, restarts.
+//!
+//! | module | is about |
+//! |---|---|
+//! | `first_start` | what a fresh folder becomes, and what of it survives |
+//! | `templates` | upload in every spelling, versions, download |
+//! | `workers` | create, delete, interrupt, resume, sleep, fail |
+//! | `values` | every type of WIT through JSON and back |
+//! | `promises` | completed from outside, as printed in 2023 |
+//! | `streams` | what workers print, over WebSocket |
+//! | `faults` | folders and disks that are not as they should be |
+
+#![expect(clippy::unwrap_used, reason = "in a test, the place of a panic is the message")]
+
+mod faults;
+mod first_start;
+mod promises;
+mod streams;
+mod templates;
+mod values;
+mod workers;
+
+use golem_tests::guests;
+use golem_tests::http::Request;
+use golem_tests::rest::{Api, Key, invocation};
+use golem_tests::server::{Plan, Server};
+use serde_json::Value;
+use std::path::PathBuf;
+use tempfile::TempDir;
+
+/// A folder with a server on it.
+struct Home {
+    folder: TempDir,
+    plan: Plan,
+    server: Server,
+}
+
+impl Home {
+    async fn new() -> Self {
+        Self::with(|plan| plan).await
+    }
+
+    /// With other settings than usual.
+    async fn with(change: impl FnOnce(Plan) -> Plan) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let plan = change(Plan::new(folder.path().join("data")).set("log=warn"));
+        let server = plan.start().await;
+        Self { folder, plan, server }
+    }
+
+    fn api(&self) -> Api {
+        self.server.api()
+    }
+
+    /// The server's own folder.
+    fn data(&self) -> PathBuf {
+        self.plan.data().to_owned()
+    }
+
+    /// SIGTERM and a new process.
+    async fn restart(self) -> Self {
+        let Self { folder, plan, server } = self;
+        assert!(server.stop().await.success(), "a stop that was asked for is no failure");
+        let server = plan.start().await;
+        Self { folder, plan, server }
+    }
+
+    /// SIGKILL and a new process.
+    async fn crash(self) -> Self {
+        let Self { folder, plan, server } = self;
+        server.kill().await;
+        let server = plan.start().await;
+        Self { folder, plan, server }
+    }
+
+    async fn end(self) {
+        assert!(self.server.stop().await.success(), "a stop that was asked for is no failure");
+        drop(self.folder);
+    }
+}
+
+/// Uploads the test guest of that name.
+async fn upload(api: &mut Api, guest: &str) -> String {
+    api.upload(guest, &guests::bytes(guest)).await
+}
+
+/// A call that is waited for, with a key of our own.
+fn call(template: &str, worker: &str, function: &str, params: &Value, key: &str) -> Request {
+    let key = Key::Idempotency(key.to_owned());
+    invocation("invoke-and-await", template, worker, function, params, &key)
+}
+
+/// A call that is not waited for.
+fn send(template: &str, worker: &str, function: &str, params: &Value, key: &str) -> Request {
+    let key = Key::Idempotency(key.to_owned());
+    invocation("invoke", template, worker, function, params, &key)
+}

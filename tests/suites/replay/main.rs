@@ -1,1 +1,199 @@
-//! Skeleton.
+//! Replay: from wherever a crash may have cut a worker's oplog, the worker comes to the same answers.
+//!
+//! Not through the server: the oplog of a worker is cut after each of its entries in turn, which takes the host alone,
+//! on memory and with a clock that is driven by hand. Each test records what a real guest does and hands it to
+//! `TestWorker::replay_from_every_prefix`, which runs it again from every prefix and compares each answer.
+//! That another component under the oplog is told from this one is proven beside the host (`host/tests/durable`).
+
+use golem_testing::{Failure, Options, PromiseId, SimulatedClock, TestWorker, Timestamp, Value};
+use golem_tests::guests;
+use golem_tests::say::say;
+use std::time::Duration;
+
+/// A call of a script: function of the guest's interface `api`, parameters.
+type Call = (&'static str, Vec<Value>);
+
+/// Runs the calls on a worker of `guest`, then again from every prefix.
+async fn check(guest: &str, options: Options, calls: Vec<Call>) -> TestWorker {
+    let mut worker = TestWorker::start_with(&guests::bytes(guest), options).await.unwrap();
+    let package = guest.replace('_', "-");
+    for (function, params) in calls {
+        let function = format!("golem:{package}/api/{function}");
+        let mut result = worker.invoke(&function, params).await;
+        // A wait that is longer than workers stay in memory for is over when its time has come.
+        while let Err(Failure::Waiting(parked)) = &result {
+            for promise in parked.promises.clone() {
+                worker.complete_promise(&promise, &answer_to(&promise));
+            }
+            result = worker.resume_over_time().await;
+        }
+        result.unwrap_or_else(|failure| panic!("{function}: {failure}"));
+    }
+    let prefixes = worker.replay_from_every_prefix().await.unwrap_or_else(|error| panic!("{guest}: {error}"));
+    say(format_args!("{guest}: the same answers from each of {prefixes} prefixes"));
+    worker
+}
+
+fn answer_to(promise: &PromiseId) -> Vec<u8> {
+    format!("answer to {promise}").into_bytes()
+}
+
+/// A time that stands still, so that no answer depends on when it was asked for.
+fn frozen() -> Options {
+    let clock = SimulatedClock::new(Timestamp::from_nanos(1_767_225_600_123_456_789));
+    Options { clock, ..Options::default() }
+}
+
+fn text(text: &str) -> Value {
+    Value::String(text.to_owned())
+}
+
+#[tokio::test]
+async fn a_counter() {
+    check("counter", Options::default(), vec![("increment", vec![]), ("increment", vec![]), ("get", vec![])])
+        .await;
+}
+
+#[tokio::test]
+async fn a_shopping_cart_that_is_paid_in_the_end() {
+    let item = |product: &str, quantity| {
+        Value::Record(vec![text(product), text("Tea"), Value::F32(2.5), Value::U32(quantity)])
+    };
+    let calls = vec![
+        ("initialize-cart", vec![text("ada")]),
+        ("add-item", vec![item("a", 1)]),
+        ("add-item", vec![item("b", 2)]),
+        ("update-item-quantity", vec![text("a"), Value::U32(7)]),
+        ("remove-item", vec![text("b")]),
+        ("get-cart-contents", vec![]),
+        ("checkout", vec![]),
+        ("get-cart-contents", vec![]),
+    ];
+    check("shopping_cart", Options::default(), calls).await;
+}
+
+#[tokio::test]
+async fn clocks_say_again_what_they_said() {
+    let calls = vec![
+        ("read", vec![]),
+        ("read", vec![]),
+        ("is-monotonic", vec![Value::U32(5)]),
+        ("now-ms", vec![]),
+        ("resolutions", vec![]),
+        ("readings", vec![]),
+    ];
+    check("clocks", frozen(), calls).await;
+
+    // With a clock that never shows the same time twice, only a replay that asks nobody can be right.
+    let clock = frozen().clock.stepping(Duration::from_micros(1_234));
+    let options = Options { clock, ..Options::default() };
+    let mut worker = TestWorker::start_with(&guests::bytes("clocks"), options).await.unwrap();
+    for _ in 0..3 {
+        worker.invoke("golem:clocks/api/read", vec![]).await.unwrap();
+    }
+    let before = worker.invoke("golem:clocks/api/readings", vec![]).await.unwrap();
+    worker.crash();
+    worker.clock().advance(Duration::from_hours(1));
+    assert_eq!(worker.invoke("golem:clocks/api/readings", vec![]).await.unwrap(), before);
+}
+
+#[tokio::test]
+async fn random_numbers_and_hash_maps() {
+    let calls = vec![
+        ("draw", vec![]),
+        ("bytes", vec![Value::U32(40)]),
+        ("draw", vec![]),
+        ("insecure-bytes", vec![Value::U32(3)]),
+        ("insecure-number", vec![]),
+        ("seed", vec![]),
+        ("hash-order", vec![Value::U32(50)]),
+        ("drawn", vec![]),
+    ];
+    check("randoms", Options::default(), calls).await;
+}
+
+#[tokio::test]
+async fn arguments_and_environment() {
+    let options = Options {
+        args: vec!["one".to_owned(), "two words".to_owned()],
+        env: vec![("COLOR".to_owned(), "dark blue".to_owned())],
+        ..Options::default()
+    };
+    let calls = vec![("arguments", vec![]), ("variables", vec![]), ("variable", vec![text("COLOR")])];
+    check("environment", options, calls).await;
+}
+
+#[tokio::test]
+async fn lines_are_printed_once() {
+    let calls = vec![
+        ("lines", vec![text("out"), text("error")]),
+        ("count", vec![Value::U32(3)]),
+        ("part", vec![text("no end")]),
+        ("raw", vec![Value::Bytes(vec![0, 255, b'x'])]),
+    ];
+    let mut worker = check("prints", Options::default(), calls).await;
+    let before = (worker.log().stdout(), worker.log().stderr());
+    worker.crash();
+    worker.invoke("golem:prints/api/count", vec![Value::U32(0)]).await.unwrap();
+    assert_eq!((worker.log().stdout(), worker.log().stderr()), before, "a replay prints nothing");
+}
+
+#[tokio::test]
+async fn sleeps_in_memory_and_out_of_it() {
+    let list = |times: &[u64]| Value::List(times.iter().map(|ms| Value::U64(*ms)).collect());
+    let calls = vec![
+        ("sleep-ms", vec![Value::U64(5)]),
+        ("sleep-ms", vec![Value::U64(3_600_000)]),
+        ("sleep-often", vec![Value::U32(3), Value::U64(20_000)]),
+        ("race", vec![list(&[50, 20, 700_000])]),
+        ("order", vec![list(&[300, 100_000, 200])]),
+        ("finished", vec![]),
+    ];
+    check("sleeps", Options::default(), calls).await;
+}
+
+#[tokio::test]
+async fn promises_by_both_versions_of_the_interface() {
+    for guest in ["promises", "promises_wide"] {
+        let calls = vec![
+            ("answer-oneself", vec![Value::Bytes(b"mine".to_vec())]),
+            ("self-uri", vec![text("run")]),
+            ("answer-oneself", vec![Value::Bytes(Vec::new())]),
+        ];
+        check(guest, Options::default(), calls).await;
+    }
+    let mut worker = TestWorker::start(&guests::bytes("promises")).await.unwrap();
+    let mut result = worker.invoke("golem:promises/api/series", vec![Value::U32(3)]).await;
+    let mut answers = Vec::new();
+    while let Err(Failure::Waiting(parked)) = &result {
+        answers.push(Value::Bytes(answer_to(&parked.promises[0])));
+        worker.complete_promise(&parked.promises[0], &answer_to(&parked.promises[0]));
+        // Each of them is waited for by a worker that was rebuilt from its oplog.
+        worker.crash();
+        result = worker.resume().await;
+    }
+    assert_eq!(result.unwrap(), Some(Value::List(answers)));
+    worker.replay_from_every_prefix().await.unwrap();
+}
+
+#[tokio::test]
+async fn everything_at_once() {
+    let step = |case, payload: Option<Value>| Value::Variant(case, payload.map(Box::new));
+    let random = step(2, Some(Value::U32(16)));
+    let steps = |steps: Vec<Value>| vec![Value::List(steps)];
+    let calls = vec![
+        ("run", steps(vec![random.clone(), step(3, Some(Value::U64(1))), step(4, Some(Value::U32(3)))])),
+        ("run", steps(vec![step(5, None), step(6, Some(text("a line"))), step(7, Some(Value::U32(30)))])),
+        ("run", steps(vec![step(3, Some(Value::U64(60_000))), random, step(10, Some(Value::U64(50)))])),
+        ("digest", vec![]),
+        ("steps", vec![]),
+    ];
+    check("accumulate", Options::default(), calls).await;
+}
+
+#[tokio::test]
+async fn everything_at_one_time() {
+    let step = |case| Value::Variant(case, None);
+    let steps = || vec![Value::List(vec![step(0), step(1), step(5), step(0), step(1)])];
+    check("accumulate", frozen(), vec![("run", steps()), ("run", steps()), ("digest", vec![])]).await;
+}

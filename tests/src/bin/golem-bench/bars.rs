@@ -77,7 +77,10 @@ impl Bars {
                 ),
             ),
             (many.rate >= RATE_32, format!("32 clients: {:.0}/s, at least {RATE_32:.0}/s", many.rate)),
-            (many.p99 < P99_32, format!("32 clients: p99 {:.2} ms, under {:.0} ms", ms(many.p99), ms(P99_32))),
+            (
+                many.p99 < P99_32,
+                format!("32 clients: p99 {:.2} ms, under {:.0} ms", ms(many.p99), ms(P99_32)),
+            ),
             (
                 many.rate >= TOGETHER * one.rate,
                 format!("32 clients: {:.1} times one client, at least {TOGETHER:.0}", many.rate / one.rate),

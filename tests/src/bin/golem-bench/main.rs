@@ -199,7 +199,11 @@ async fn measure(
     let before = spent();
     let load = load::run(server.address, clients, bound, request).await?;
     let after = spent();
-    Ok(Measured { load, server: after.0.saturating_sub(before.0), generator: after.1.saturating_sub(before.1) })
+    Ok(Measured {
+        load,
+        server: after.0.saturating_sub(before.0),
+        generator: after.1.saturating_sub(before.1),
+    })
 }
 
 /// What the server counts.

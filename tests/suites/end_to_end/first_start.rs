@@ -1,0 +1,154 @@
+//! What a fresh folder becomes, and what of it survives.
+
+use crate::{Home, call, upload};
+use golem_tests::guests;
+use golem_tests::http::Request;
+use golem_tests::rest::{Key, invocation, result_of};
+use serde_json::{Value, json};
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+
+fn mode(path: &Path) -> u32 {
+    let metadata = std::fs::metadata(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    metadata.permissions().mode() & 0o777
+}
+
+/// Everything that REST shows of the account that a first start makes.
+async fn shown(home: &Home) -> Value {
+    let mut api = home.api();
+    let project = api.ok(Request::get("/v1/projects/default")).await.json();
+    let account = project["projectData"]["ownerAccountId"].as_str().unwrap().to_owned();
+    json!({
+        "project": project,
+        "projects": api.ok(Request::get("/v1/projects")).await.json(),
+        "same": api.ok(Request::get(format!("/v1/projects/{}", project["projectId"].as_str().unwrap()))).await.json(),
+        "account": api.ok(Request::get(format!("/v1/accounts/{account}"))).await.json(),
+        "tokens": api.ok(Request::get(format!("/v1/accounts/{account}/tokens"))).await.json(),
+        "token": api.ok(Request::get("/v1/login/token")).await.json(),
+    })
+}
+
+#[tokio::test]
+async fn a_first_start_makes_rows_that_later_starts_find() {
+    let home = Home::new().await;
+    let first = shown(&home).await;
+    assert_eq!(first["project"]["projectData"]["name"], "default-project");
+    assert_eq!(first["project"]["projectData"]["projectType"], "Default");
+    assert_eq!(first["projects"], json!([first["project"]]));
+    assert_eq!(first["same"], first["project"]);
+    assert_eq!(first["account"]["id"], first["project"]["projectData"]["ownerAccountId"]);
+    assert_eq!(first["tokens"], json!([first["token"]]));
+    assert_eq!(first["token"]["accountId"], first["account"]["id"]);
+    let token = home.server.token.clone();
+    assert!(!first.to_string().contains(&token), "a secret is shown once, in its file");
+
+    let home = home.restart().await;
+    assert_eq!(shown(&home).await, first);
+    assert_eq!(home.server.token, token);
+    let home = home.crash().await;
+    assert_eq!(shown(&home).await, first);
+    home.end().await;
+
+    let other = Home::new().await;
+    let second = shown(&other).await;
+    assert_ne!(second["account"]["id"], first["account"]["id"], "ids are random");
+    assert_ne!(second["project"]["projectId"], first["project"]["projectId"], "ids are random");
+    assert_ne!(other.server.token, token);
+    other.end().await;
+}
+
+#[tokio::test]
+async fn secrets_are_for_the_owner_and_not_in_the_store() {
+    let home = Home::new().await;
+    for file in ["root-token", "secret-key"] {
+        assert_eq!(mode(&home.data().join(file)), 0o600, "{file}");
+    }
+    assert_eq!(mode(&home.data()), 0o700);
+    let token = home.server.token.clone();
+    let bytes = uuid::Uuid::parse_str(&token).unwrap().into_bytes();
+    let secret_key = std::fs::read(home.data().join("secret-key")).unwrap();
+    let log = home.server.log();
+    let data = home.data();
+    assert!(home.server.stop().await.success());
+    assert!(!log.contains(&token), "the log holds the token");
+    for entry in std::fs::read_dir(&data).unwrap() {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        if path.is_file() && !["root-token", "secret-key"].contains(&name.as_str()) {
+            let content = std::fs::read(&path).unwrap();
+            for (what, secret) in
+                [("the token", token.as_bytes()), ("its bytes", &bytes), ("the key", &secret_key)]
+            {
+                assert!(!content.windows(secret.len()).any(|part| part == secret), "{name} holds {what}");
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_missing_token_file_is_made_again() {
+    let home = Home::new().await;
+    let template = upload(&mut home.api(), guests::COUNTER).await;
+    let (data, plan, first) = (home.data(), home.plan.clone(), home.server.token.clone());
+    assert!(home.server.stop().await.success());
+    std::fs::remove_file(data.join("root-token")).unwrap();
+    let server = plan.start().await;
+    assert_ne!(
+        server.token, first,
+        "nobody knows the secret of the first any more, so it cannot be the same"
+    );
+    server.api().ok(Request::get(format!("/v1/templates/{template}"))).await;
+    assert!(server.stop().await.success());
+}
+
+#[tokio::test]
+async fn a_restart_keeps_everything() {
+    let home = Home::new().await;
+    let mut api = home.api();
+    let template = upload(&mut api, guests::COUNTER).await;
+    let body = json!({ "name": "made", "args": ["a", "b c"], "env": [["K", "v"], ["L", ""]] });
+    let made = api.ok(Request::post(format!("/v1/templates/{template}/workers")).json(&body)).await.json();
+    assert_eq!(made["templateVersionUsed"], 0);
+    assert_eq!(made["workerId"], json!({ "rawTemplateId": template, "workerName": "made" }));
+    let issued = api.key(&template, "made").await;
+    let unused = api.key(&template, "made").await;
+    let by_issued = |key: &str| {
+        let key = Key::Invocation(key.to_owned());
+        invocation("invoke-and-await", &template, "made", guests::INCREMENT, &json!([]), &key)
+    };
+    let own = call(&template, "implicit", guests::INCREMENT, &json!([]), "own");
+    assert_eq!(result_of(&api.ok(by_issued(&issued)).await), json!(1));
+    assert_eq!(result_of(&api.ok(own.clone()).await), json!(1));
+    let seen = |api: &mut golem_tests::rest::Api| {
+        let mut api = golem_tests::rest::Api::new(api.address(), api.token());
+        let template = template.clone();
+        async move {
+            (
+                api.metadata(&template, "made").await,
+                api.metadata(&template, "implicit").await,
+                api.ok(Request::get("/v1/templates")).await.json(),
+            )
+        }
+    };
+    let before = seen(&mut api).await;
+    assert_eq!(before.0["args"], json!(["a", "b c"]));
+    assert_eq!(before.0["env"], json!({ "K": "v", "L": "" }));
+    assert_eq!(before.0["status"], "Idle");
+    assert_eq!(before.1["args"], json!([]));
+    assert_eq!(before.1["env"], json!({}));
+
+    let mut home = home;
+    for (round, crash) in [(1_u64, false), (2, true), (3, true)] {
+        home = if crash { home.crash().await } else { home.restart().await };
+        let mut api = home.api();
+        assert_eq!(seen(&mut api).await, before);
+        // Used keys get the first answer, also from a process that never saw the invocation.
+        assert_eq!(result_of(&api.ok(by_issued(&issued)).await), json!(1));
+        assert_eq!(result_of(&api.ok(own.clone()).await), json!(1));
+        // A key that was made before the restart is still good.
+        assert_eq!(result_of(&api.ok(by_issued(&unused)).await), json!(2));
+        let count = call(&template, "implicit", guests::INCREMENT, &json!([]), &format!("round-{round}"));
+        assert_eq!(result_of(&api.ok(count).await), json!(round + 1));
+    }
+    home.end().await;
+}

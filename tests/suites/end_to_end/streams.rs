@@ -1,0 +1,168 @@
+//! What workers print, over WebSocket, in the frames of both generations.
+
+use crate::{Home, call, send, upload};
+use futures_util::{SinkExt, StreamExt};
+use golem_tests::http::Request;
+use golem_tests::rest::{Api, Key, invocation, result_of, worker_path};
+use golem_tests::wait;
+use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+/// A log stream.
+struct Stream {
+    socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    text: String,
+}
+
+impl Stream {
+    async fn open(api: &Api, template: &str, worker: &str, query: &str) -> Result<Self, tungstenite::Error> {
+        let url = format!("ws://{}{}{query}", api.address(), worker_path(template, worker, "connect"));
+        let mut request = url.into_client_request().unwrap();
+        let token = format!("Bearer {}", api.token()).parse().unwrap();
+        request.headers_mut().insert("Authorization", token);
+        let (socket, _) = tokio_tungstenite::connect_async(request).await?;
+        Ok(Self { socket, text: String::new() })
+    }
+
+    /// The next frame; `None` when the stream has ended.
+    async fn frame(&mut self) -> Option<Value> {
+        loop {
+            match wait::patiently("a frame", self.socket.next()).await?.ok()? {
+                Message::Text(text) => return Some(serde_json::from_str(&text).unwrap()),
+                Message::Binary(bytes) => return Some(serde_json::from_slice(&bytes).unwrap()),
+                Message::Close(_) => return None,
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            }
+        }
+    }
+
+    /// Reads frames of 2023 until their text ends with `end`, which must come.
+    async fn until(&mut self, end: &str) {
+        while !self.text.ends_with(end) {
+            let frame =
+                self.frame().await.unwrap_or_else(|| panic!("the stream ended after {:?}", self.text));
+            let message = frame["Message"]["message"].as_str();
+            self.text.push_str(message.unwrap_or_else(|| panic!("{frame} is no message")));
+        }
+    }
+}
+
+const LINES: &str = "golem:prints/api/lines";
+
+#[tokio::test]
+async fn both_generations_of_frames_carry_what_is_printed() {
+    let home = Home::new().await;
+    let mut api = home.api();
+    let template = upload(&mut api, "prints").await;
+    api.invoke(&template, "w", LINES, &json!(["early", "wrong"])).await;
+    let mut old = Stream::open(&api, &template, "w", "").await.unwrap();
+    let mut new = Stream::open(&api, &template, "w", "?format=events").await.unwrap();
+    // What was printed before comes first.
+    old.until("wrong\n").await;
+    assert_eq!(old.text, "early\nwrong\n");
+    api.invoke(&template, "w", LINES, &json!(["late", "worse"])).await;
+    old.until("worse\n").await;
+    assert_eq!(old.text, "early\nwrong\nlate\nworse\n");
+
+    let (mut out, mut error) = (String::new(), String::new());
+    while !error.ends_with("worse\n") {
+        let frame = new.frame().await.unwrap();
+        let event = frame["event"].as_object().unwrap_or_else(|| panic!("{frame} is no event"));
+        for (kind, body) in event {
+            let message = body["message"].as_str().unwrap();
+            match kind.as_str() {
+                "Stdout" => out.push_str(message),
+                "Stderr" => error.push_str(message),
+                other => panic!("nobody wrote {other}"),
+            }
+        }
+    }
+    assert_eq!((out.as_str(), error.as_str()), ("early\nlate\n", "wrong\nworse\n"));
+
+    // As old clients do every five seconds.
+    old.socket.send(Message::Ping(vec![0, 1].into())).await.unwrap();
+    let answer = wait::patiently("a pong", old.socket.next()).await.unwrap().unwrap();
+    assert_eq!(answer, Message::Pong(vec![0, 1].into()));
+
+    api.ok(Request::new("DELETE", worker_path(&template, "w", ""))).await;
+    assert_eq!(old.frame().await, None, "the stream ends with its worker");
+    assert_eq!(new.frame().await, None, "the stream ends with its worker");
+    home.end().await;
+}
+
+#[tokio::test]
+async fn a_stream_is_refused_like_any_request() {
+    let home = Home::new().await;
+    let mut api = home.api();
+    let template = upload(&mut api, "prints").await;
+    let stranger = Api::new(api.address(), "00000000-0000-4000-8000-000000000000");
+    for (api, worker, status) in [(&api, "nobody", 404), (&stranger, "nobody", 401), (&api, "a.b", 400)] {
+        match Stream::open(api, &template, worker, "").await {
+            Err(tungstenite::Error::Http(response)) => assert_eq!(response.status(), status, "{worker}"),
+            Err(error) => panic!("{worker}: {error}"),
+            Ok(_) => panic!("{worker}: there is nothing to connect to"),
+        }
+    }
+    home.end().await;
+}
+
+#[tokio::test]
+async fn only_the_last_events_are_kept() {
+    let home = Home::new().await;
+    let mut api = home.api();
+    let template = upload(&mut api, "prints").await;
+    api.invoke(&template, "w", "golem:prints/api/count", &json!([500])).await;
+    let mut stream = Stream::open(&api, &template, "w", "").await.unwrap();
+    stream.until("line 500\n").await;
+    let lines: Vec<&str> = stream.text.lines().collect();
+    assert!(lines.len() <= 128, "{} lines", lines.len());
+    assert_eq!(lines.last(), Some(&"line 500"));
+    home.end().await;
+}
+
+/// A program that says which promise it waits for, and a caller that reads it there.
+#[tokio::test]
+async fn promises_are_found_in_the_stream_and_completed() {
+    let home = Home::with(|plan| plan.set("workers.suspend_after_ms=60000")).await;
+    let mut api = home.api();
+    let template = upload(&mut api, "promises").await;
+    let series = "golem:promises/api/series";
+    api.create(&template, "w").await;
+    api.ok(send(&template, "w", series, &json!([3]), "series")).await;
+    let mut seen = String::new();
+    for number in 0..3_u8 {
+        // The worker leaves memory while it waits, and its stream ends; what it printed is there again.
+        let line = loop {
+            let mut stream = Stream::open(&api, &template, "w", "").await.unwrap();
+            let mut text = String::new();
+            let line = loop {
+                let Some(frame) = wait::within(wait::PATIENCE, stream.frame()).await.flatten() else {
+                    break None;
+                };
+                text.push_str(frame["Message"]["message"].as_str().unwrap());
+                let fresh = text.lines().find(|line| line.starts_with("promise @") && !seen.contains(*line));
+                if let Some(line) = fresh.filter(|_| text.ends_with('\n')) {
+                    break Some(line.to_owned());
+                }
+            };
+            if let Some(line) = line {
+                break line;
+            }
+        };
+        seen.push_str(&line);
+        seen.push('\n');
+        let index: u64 = line["promise @".len()..].parse().unwrap();
+        let body = json!({ "oplogIdx": index, "data": [number] });
+        let complete = Request::post(worker_path(&template, "w", "complete")).json(&body);
+        assert_eq!(api.ok(complete).await.json(), json!(true));
+    }
+    let waited = call(&template, "w", series, &json!([3]), "series");
+    assert_eq!(result_of(&api.ok(waited).await), json!([[0], [1], [2]]));
+    // A call without a key is another call.
+    let other = invocation("invoke", &template, "w", series, &json!([0]), &Key::None);
+    api.ok(other).await;
+    home.end().await;
+}

@@ -1,0 +1,112 @@
+//! Templates: upload in every spelling, versions, download.
+
+use crate::{Home, upload};
+use golem_tests::guests;
+use golem_tests::http::Request;
+use golem_tests::rest::{Part, multipart};
+use serde_json::json;
+
+fn part<'a>(name: &'a str, content_type: Option<&'a str>, content: &'a [u8]) -> Part<'a> {
+    Part { name, content_type, content }
+}
+
+#[tokio::test]
+async fn an_upload_is_taken_in_every_spelling_of_its_form() {
+    let home = Home::new().await;
+    let mut api = home.api();
+    let wasm = guests::bytes(guests::COUNTER);
+    let project = api.ok(Request::get("/v1/projects/default")).await.json()["projectId"].clone();
+    let octets = Some("application/octet-stream");
+    for (name, first, query, second, swapped) in [
+        ("a", "field0", json!({ "componentName": "a" }), "template", false),
+        ("b", "query", json!({ "templateName": "b" }), "template", false),
+        ("c", "field0", json!({ "componentName": { "value": "c" } }), "component", false),
+        ("d", "query", json!({ "projectId": project, "componentName": "d" }), "component", true),
+        ("e", "field0", json!({ "projectId": null, "componentName": "e" }), "template", true),
+    ] {
+        let query = query.to_string();
+        let mut parts =
+            vec![part(first, Some("application/json"), query.as_bytes()), part(second, octets, &wasm)];
+        if swapped {
+            parts.reverse();
+            // Old clients did not say what their parts were.
+            parts.iter_mut().for_each(|part| part.content_type = None);
+        }
+        let template = api.ok(multipart(&parts)).await.json();
+        let id = &template["versionedTemplateId"];
+        assert_eq!(template["templateName"], json!({ "value": name }));
+        assert_eq!(id["version"], 0);
+        assert_eq!(template["userTemplateId"]["versionedComponentId"], *id);
+        assert_eq!(template["protectedTemplateId"]["versionedComponentId"], *id);
+        assert_eq!(template["templateSize"], json!(wasm.len()));
+        assert_eq!(template["projectId"], project);
+        let functions = &template["metadata"]["exports"][0]["Instance"];
+        assert_eq!(functions["name"], "golem:counter/api");
+        let increment = functions["functions"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|function| function["name"] == "increment")
+            .unwrap_or_else(|| panic!("{functions} does not have increment"));
+        assert_eq!(increment["parameters"], json!([]));
+        assert_eq!(increment["results"], json!([{ "name": null, "tpe": { "U64": {} } }]));
+        assert!(template["metadata"]["producers"][0]["fields"].is_array(), "{template}");
+    }
+    let all = api.ok(Request::get("/v1/templates")).await.json();
+    assert_eq!(all.as_array().map(Vec::len), Some(5));
+    let named = api.ok(Request::get("/v1/templates?template-name=c")).await.json();
+    assert_eq!(named[0]["templateName"], json!({ "value": "c" }));
+    assert_eq!(named.as_array().map(Vec::len), Some(1));
+    for spelled in ["project-id", "projectId"] {
+        let path = format!("/v1/templates?{spelled}={}", project.as_str().unwrap());
+        assert_eq!(api.ok(Request::get(path)).await.json(), all);
+    }
+    home.end().await;
+}
+
+#[tokio::test]
+async fn a_new_version_is_for_new_workers() {
+    let home = Home::new().await;
+    let mut api = home.api();
+    let (counter, cart) = (guests::bytes(guests::COUNTER), guests::bytes(guests::CART));
+    let template = upload(&mut api, guests::COUNTER).await;
+    let count = json!([]);
+    assert_eq!(api.invoke(&template, "old", guests::INCREMENT, &count).await, json!(1));
+
+    let path = |rest: &str| format!("/v1/templates/{template}{rest}");
+    let update = Request::new("PUT", path("/upload")).body("application/octet-stream", cart.clone());
+    let second = api.ok(update).await.json();
+    assert_eq!(second["versionedTemplateId"], json!({ "rawTemplateId": template, "version": 1 }));
+    assert_eq!(second["templateName"], json!({ "value": "counter" }), "a template keeps its name");
+
+    let mut home = home;
+    for value in 2..=4_u64 {
+        let mut api = home.api();
+        assert_eq!(api.ok(Request::get(path("/latest"))).await.json(), json!(1));
+        let versions = api.ok(Request::get(path(""))).await.json();
+        let numbers: Vec<_> =
+            versions.as_array().into_iter().flatten().map(|v| &v["versionedTemplateId"]["version"]).collect();
+        assert_eq!(numbers, [&json!(0), &json!(1)]);
+        // The bytes of each version, exactly.
+        for (query, wasm) in [("?version=0", &counter), ("?version=1", &cart), ("", &cart)] {
+            let download = api.ok(Request::get(path(&format!("/download{query}")))).await;
+            assert_eq!(download.header("content-type"), Some("application/octet-stream"));
+            assert!(
+                download.body == *wasm,
+                "version {query:?} came back as {} other bytes",
+                download.body.len()
+            );
+        }
+        // The old worker does not notice.
+        assert_eq!(api.invoke(&template, "old", guests::INCREMENT, &count).await, json!(value));
+        assert_eq!(api.metadata(&template, "old").await["templateVersion"], json!(0));
+        // A new one has the new functions.
+        let user = format!("{}/initialize-cart", guests::CART_API);
+        api.invoke(&template, &format!("new-{value}"), &user, &json!(["ada"])).await;
+        let identified =
+            api.ok(Request::get(format!("/v1/templates/workers/{template}.new-{value}"))).await.json();
+        assert_eq!(identified["templateVersionUsed"], json!(1));
+        home = if value == 2 { home.restart().await } else { home.crash().await };
+    }
+    home.end().await;
+}
