@@ -192,8 +192,8 @@ fn tokens_are_looked_for_in_order() {
 
 fn printed(format: Format, result: &impl serde::Serialize) -> String {
     let mut out = Vec::new();
-    output::print(&mut out, format, result).unwrap();
-    String::from_utf8(out).unwrap()
+    output::print(&mut out, format, result).expect("memory takes it");
+    String::from_utf8(out).expect("text was printed")
 }
 
 #[test]
