@@ -84,7 +84,8 @@ fn seems(bytes: &[u8]) -> String {
     }
     let start = bytes.trim_ascii_start();
     if start.starts_with(b"(component") || start.starts_with(b"(module") || start.starts_with(b";;") {
-        return "WebAssembly text; turn it into a binary first (wasm-tools parse FILE.wat -o FILE.wasm)".to_owned();
+        return "WebAssembly text; turn it into a binary first (wasm-tools parse FILE.wat -o FILE.wasm)"
+            .to_owned();
     }
     if bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(&[0x1f, 0x8b]) {
         return "an archive; upload the .wasm file that is in it".to_owned();
@@ -246,5 +247,6 @@ fn defines(linker: &Linker<WorkerState>, interface: Option<&str>, function: &str
         return false;
     };
     let Some((minor, _)) = version.rsplit_once('.') else { return false };
-    minor.starts_with("0.2") && (0..PATCH_VERSIONS).any(|patch| taken(Some(&format!("{name}@{minor}.{patch}"))))
+    minor.starts_with("0.2")
+        && (0..PATCH_VERSIONS).any(|patch| taken(Some(&format!("{name}@{minor}.{patch}"))))
 }

@@ -127,10 +127,7 @@ fn exports(pre: &InstancePre<WorkerState>) -> (Vec<Export>, Vec<(String, Compone
 fn function(name: &str, ty: &ComponentFunc) -> Function {
     Function {
         name: name.to_owned(),
-        params: ty
-            .params()
-            .map(|(name, ty)| Param { name: name.to_owned(), ty: model_type(&ty) })
-            .collect(),
+        params: ty.params().map(|(name, ty)| Param { name: name.to_owned(), ty: model_type(&ty) }).collect(),
         result: ty.results().next().map(|ty| model_type(&ty)),
     }
 }
@@ -167,13 +164,17 @@ pub enum ComponentError {
         version: u16,
     },
     /// A component in an encoding that came later.
-    #[error("this component has the binary format {version:#x}, which is newer than this server; update the server")]
+    #[error(
+        "this component has the binary format {version:#x}, which is newer than this server; update the server"
+    )]
     NewBinaryFormat {
         /// The version in its header.
         version: u16,
     },
     /// A component for WASI 0.3.
-    #[error("this component was built for WASI 0.3 (it imports {import}); build it for WASI 0.2 (target wasm32-wasip2)")]
+    #[error(
+        "this component was built for WASI 0.3 (it imports {import}); build it for WASI 0.2 (target wasm32-wasip2)"
+    )]
     Preview3 {
         /// An import that says so.
         import: String,

@@ -140,7 +140,8 @@ impl Engine {
         let compatibility = compatibility(&engine);
         let cache = match config.cache_dir {
             Some(path) => Some(
-                Cache::new(path.clone(), compatibility).map_err(|source| EngineError::Cache { path, source })?,
+                Cache::new(path.clone(), compatibility)
+                    .map_err(|source| EngineError::Cache { path, source })?,
             ),
             None => None,
         };
@@ -184,7 +185,8 @@ impl Engine {
     /// Takes up to seconds of processor time: call it on a thread where that does no harm.
     pub fn compile(&self, wasm: &[u8], content_hash: [u8; 32]) -> Result<Component, ComponentError> {
         let described = checks::describe(wasm)?;
-        let cached = self.shared.cache.as_ref().and_then(|cache| cache.load(&self.shared.engine, &content_hash));
+        let cached =
+            self.shared.cache.as_ref().and_then(|cache| cache.load(&self.shared.engine, &content_hash));
         let fresh = cached.is_none();
         let compiled = match cached {
             Some(compiled) => compiled,

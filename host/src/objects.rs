@@ -130,7 +130,9 @@ impl Objects {
             rep
         } else {
             if self.slots.len() >= OBJECTS_MAX {
-                bail!("the worker holds {OBJECTS_MAX} host objects (streams, pollables, …), which is the limit");
+                bail!(
+                    "the worker holds {OBJECTS_MAX} host objects (streams, pollables, …), which is the limit"
+                );
             }
             self.slots.push(slot);
             u32::try_from(self.slots.len() - 1)?
@@ -209,7 +211,9 @@ impl Objects {
 
 fn within_limit(bytes: usize) -> Result<usize> {
     if bytes > OBJECTS_BYTES_MAX {
-        bail!("the worker's host objects (HTTP fields, requests, errors) hold more than {OBJECTS_BYTES_MAX} bytes");
+        bail!(
+            "the worker's host objects (HTTP fields, requests, errors) hold more than {OBJECTS_BYTES_MAX} bytes"
+        );
     }
     Ok(bytes)
 }

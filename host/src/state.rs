@@ -43,7 +43,13 @@ pub(crate) struct Current {
 }
 
 impl WorkerState {
-    pub(crate) fn new(init: WorkerInit, journal: Journal, control: Control, stdio: Stdio, limits: Limits) -> Self {
+    pub(crate) fn new(
+        init: WorkerInit,
+        journal: Journal,
+        control: Control,
+        stdio: Stdio,
+        limits: Limits,
+    ) -> Self {
         let random = Random::new(&init.seed, 0);
         Self {
             init,

@@ -47,7 +47,9 @@ fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> Stop {
 fn shortage(state: &mut WorkerState, error: &wasmtime::Error) -> Option<String> {
     state.limits.take_shortage().or_else(|| {
         error.downcast_ref::<PoolConcurrencyLimitError>().map(|full| {
-            format!("all places for workers in memory are taken ({full}); allow more, or wait until some are free")
+            format!(
+                "all places for workers in memory are taken ({full}); allow more, or wait until some are free"
+            )
         })
     })
 }

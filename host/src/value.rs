@@ -1,8 +1,8 @@
 //! wasmtime's types and values to and from the model's.
 
 use golem_model::{Type, Value};
-use wasmtime::component::types::Type as Ty;
 use wasmtime::component::Val;
+use wasmtime::component::types::Type as Ty;
 
 /// A value that is not of its type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -34,9 +34,9 @@ pub(crate) fn model_type(ty: &Ty) -> Type {
         Ty::Char => Type::Char,
         Ty::String => Type::String,
         Ty::List(list) => Type::List(boxed(list.ty())),
-        Ty::Record(record) => {
-            Type::Record(record.fields().map(|field| (field.name.to_owned(), model_type(&field.ty))).collect())
-        }
+        Ty::Record(record) => Type::Record(
+            record.fields().map(|field| (field.name.to_owned(), model_type(&field.ty))).collect(),
+        ),
         Ty::Tuple(tuple) => Type::Tuple(tuple.types().map(|ty| model_type(&ty)).collect()),
         Ty::Variant(variant) => Type::Variant(
             variant.cases().map(|case| (case.name.to_owned(), case.ty.map(|ty| model_type(&ty)))).collect(),
@@ -115,9 +115,9 @@ pub(crate) fn to_val(value: &Value, ty: &Type) -> Result<Val, Mismatch> {
         (Value::Option(Some(v)), Type::Option(inner)) => Val::Option(Some(Box::new(to_val(v, inner)?))),
         (Value::Result(Ok(v)), Type::Result { ok, .. }) => Val::Result(Ok(side(v, ok)?)),
         (Value::Result(Err(v)), Type::Result { err, .. }) => Val::Result(Err(side(v, err)?)),
-        (Value::Tuple(items), Type::Tuple(types)) if items.len() == types.len() => Val::Tuple(
-            items.iter().zip(types).map(|(item, ty)| to_val(item, ty)).collect::<Result<_, _>>()?,
-        ),
+        (Value::Tuple(items), Type::Tuple(types)) if items.len() == types.len() => {
+            Val::Tuple(items.iter().zip(types).map(|(item, ty)| to_val(item, ty)).collect::<Result<_, _>>()?)
+        }
         (Value::Record(items), Type::Record(fields)) if items.len() == fields.len() => Val::Record(
             items
                 .iter()
@@ -151,7 +151,9 @@ pub(crate) fn from_val(val: Val, ty: &Type) -> Result<Value, Mismatch> {
     let side = |val: Option<Box<Val>>, ty: &Option<Box<Type>>| match (val, ty) {
         (Some(val), Some(ty)) => Ok(Some(Box::new(from_val(*val, ty)?))),
         (None, None) => Ok(None),
-        (val, _) => Err(Mismatch { expected: "the other case's payload".to_owned(), found: format!("{val:?}") }),
+        (val, _) => {
+            Err(Mismatch { expected: "the other case's payload".to_owned(), found: format!("{val:?}") })
+        }
     };
     Ok(match (val, ty) {
         (Val::Bool(v), Type::Bool) => Value::Bool(v),

@@ -1,7 +1,7 @@
 //! Replay from every prefix of an oplog.
 
 use crate::worker::{Failure, TestWorker};
-use golem_host::testing::{MemoryStore, SimulatedClock};
+use golem_host::testing::SimulatedClock;
 use golem_model::oplog::InvocationSource;
 use golem_model::{Entry, IdempotencyKey, Timestamp, Value};
 use std::sync::Arc;
@@ -73,38 +73,19 @@ impl TestWorker {
     }
 
     async fn replay_prefix(&self, prefix: &[Entry], invocations: &[Recorded]) -> Result<(), PrefixProblem> {
-        let store = MemoryStore::new();
-        let failed = |invocation: &Recorded, failure: Failure| PrefixProblem::Failed {
-            key: invocation.key.clone(),
-            failure,
-        };
-        let last = invocations.iter().find(|invocation| invocation.completed > prefix.len());
-        if let Err(error) = store.create(&self.init.id, prefix.to_vec()) {
-            return last.map_or(Ok(()), |invocation| Err(failed(invocation, error.into())));
-        }
+        let store = self.store.prefix(&self.init.id, prefix.len());
         let clock = SimulatedClock::new(latest(prefix)).jumping();
         let mut worker = TestWorker::on(self.component.clone(), self.init.clone(), store, clock);
-        worker.promises_ahead(self);
         for invocation in invocations.iter().filter(|invocation| invocation.completed > prefix.len()) {
-            let answer = if invocation.started <= prefix.len() {
-                worker.resume_over_time().await
+            let begun = invocation.started <= prefix.len();
+            let first = if begun {
+                worker.resume().await
             } else {
-                match worker.invoke(&invocation.function, invocation.params.clone()).await {
-                    Err(Failure::Waiting(_)) => {
-                        worker.promises_ahead(self);
-                        worker.resume_over_time().await
-                    }
-                    other => other,
-                }
+                worker.invoke(&invocation.function, invocation.params.clone()).await
             };
-            let answer = match answer {
-                Err(Failure::Waiting(_)) => {
-                    worker.promises_ahead(self);
-                    worker.resume_over_time().await
-                }
-                other => other,
-            };
-            let found = answer.map_err(|failure| failed(invocation, failure))?;
+            let answer = worker.over_time(first).await;
+            let found =
+                answer.map_err(|failure| PrefixProblem::Failed { key: invocation.key.clone(), failure })?;
             // Compared as text: a NaN is what it was.
             if format!("{found:?}") != format!("{:?}", invocation.result) {
                 return Err(PrefixProblem::Differs {
@@ -117,13 +98,6 @@ impl TestWorker {
         }
         Ok(())
     }
-
-    /// Completes those promises that the test completed for `original` and that exist by now.
-    fn promises_ahead(&self, original: &TestWorker) {
-        for (promise, data) in original.store.completed_outside() {
-            self.store.complete(&promise, &data);
-        }
-    }
 }
 
 /// The completed invocations of an oplog.
@@ -132,7 +106,9 @@ fn recorded(oplog: &[Entry]) -> Vec<Recorded> {
     let mut open = None;
     for (index, entry) in oplog.iter().enumerate() {
         match entry {
-            Entry::InvocationStarted { key, source: InvocationSource::Inline { function, params }, .. } => {
+            Entry::InvocationStarted {
+                key, source: InvocationSource::Inline { function, params }, ..
+            } => {
                 open = Some((key.clone(), Arc::clone(function), params.clone(), index + 1));
             }
             Entry::InvocationCompleted { result, .. } => {

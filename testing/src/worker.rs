@@ -2,12 +2,14 @@
 
 use crate::engine;
 use golem_host::testing::{LogCollector, MemoryStore, SimulatedClock, StoreError, ports};
-use golem_host::{Component, ComponentError, Control, EngineError, Instance, Outcome, Replayed, Stop, WorkerInit};
+use golem_host::{
+    Component, ComponentError, Control, EngineError, Instance, Outcome, Replayed, Stop, WorkerInit,
+};
 use golem_model::oplog::Parked;
 use golem_model::promise::Completion;
 use golem_model::{
-    AccountId, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, PromiseId, TemplateId, Timestamp, Value,
-    WorkerId, WorkerName,
+    AccountId, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, PromiseId, TemplateId, Timestamp,
+    Value, WorkerId, WorkerName,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -137,12 +139,12 @@ pub struct TestWorker {
 
 impl TestWorker {
     /// Compiles `wasm` and makes a worker of it.
-    pub async fn start(wasm: &[u8]) -> Result<Self, StartError> {
-        Self::start_with(wasm, Options::default()).await
+    pub fn start(wasm: &[u8]) -> Result<Self, StartError> {
+        Self::start_with(wasm, Options::default())
     }
 
     /// Compiles `wasm` and makes a worker of it, with these choices.
-    pub async fn start_with(wasm: &[u8], options: Options) -> Result<Self, StartError> {
+    pub fn start_with(wasm: &[u8], options: Options) -> Result<Self, StartError> {
         let component = engine::shared()?.compile(wasm, *blake3::hash(wasm).as_bytes())?;
         Ok(Self::of(component, options, MemoryStore::new())?)
     }
@@ -230,14 +232,20 @@ impl TestWorker {
 
     /// Like [`TestWorker::resume`], and lets time pass whenever the worker waits for it.
     pub async fn resume_over_time(&mut self) -> Result<Option<Value>, Failure> {
-        loop {
-            match self.resume().await {
-                Err(Failure::Waiting(Parked { wake_at: Some(wake_at), .. })) => {
-                    self.clock.advance_to(wake_at);
-                }
-                other => return other,
-            }
+        let answer = self.resume().await;
+        self.over_time(answer).await
+    }
+
+    /// Resumes as often as all that the worker waits for is time.
+    pub(crate) async fn over_time(
+        &mut self,
+        mut answer: Result<Option<Value>, Failure>,
+    ) -> Result<Option<Value>, Failure> {
+        while let Err(Failure::Waiting(Parked { wake_at: Some(wake_at), .. })) = answer {
+            self.clock.advance_to(wake_at);
+            answer = self.resume().await;
         }
+        answer
     }
 
     /// Makes what the guest has done so far durable, as happens when anything of it is seen outside.

@@ -54,11 +54,8 @@ pub(crate) trait Durable: Send + Sync {
     fn request(&self) -> Vec<u8>;
 
     /// Does it. `call` is how it is recorded.
-    fn perform(
-        &self,
-        live: &mut Live<'_>,
-        call: &Call,
-    ) -> impl Future<Output = Result<Done, Failure>> + Send;
+    fn perform(&self, live: &mut Live<'_>, call: &Call)
+    -> impl Future<Output = Result<Done, Failure>> + Send;
 
     /// The answer from its bytes and the index of its entry.
     fn answer(&self, index: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError>;

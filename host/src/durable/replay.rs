@@ -108,7 +108,11 @@ impl Replay {
     pub(crate) fn started(&mut self) -> Result<Started, Stop> {
         let index = self.index();
         match self.peek() {
-            Some(Entry::InvocationStarted { key, source: InvocationSource::Inline { function, params }, .. }) => {
+            Some(Entry::InvocationStarted {
+                key,
+                source: InvocationSource::Inline { function, params },
+                ..
+            }) => {
                 let started = Started {
                     key: key.clone(),
                     function: Arc::clone(function),
@@ -164,7 +168,9 @@ impl Replay {
     fn skip_hints(&mut self) {
         while let Some(entry) = self.entries.get(self.position) {
             match entry {
-                Entry::Activated { .. } | Entry::AttemptFailed { .. } | Entry::Parked(_) => self.position += 1,
+                Entry::Activated { .. } | Entry::AttemptFailed { .. } | Entry::Parked(_) => {
+                    self.position += 1;
+                }
                 Entry::Created { .. }
                 | Entry::InvocationStarted { .. }
                 | Entry::HostCall { .. }

@@ -45,13 +45,17 @@ impl Random {
     }
 
     fn secure(&mut self) -> &mut ChaCha20Rng {
-        let seed = self.secure.is_none().then(|| self.derive(Domain::Secure, 0)).unwrap_or_default();
-        self.secure.get_or_insert_with(|| ChaCha20Rng::from_seed(seed))
+        if self.secure.is_none() {
+            self.secure = Some(ChaCha20Rng::from_seed(self.derive(Domain::Secure, 0)));
+        }
+        self.secure.as_mut().expect("it was just made")
     }
 
     fn insecure(&mut self) -> &mut ChaCha20Rng {
-        let seed = self.insecure.is_none().then(|| self.derive(Domain::Insecure, 0)).unwrap_or_default();
-        self.insecure.get_or_insert_with(|| ChaCha20Rng::from_seed(seed))
+        if self.insecure.is_none() {
+            self.insecure = Some(ChaCha20Rng::from_seed(self.derive(Domain::Insecure, 0)));
+        }
+        self.insecure.as_mut().expect("it was just made")
     }
 
     /// 16 bytes for the idempotency key with this number.

@@ -65,7 +65,10 @@ impl Stdio {
 
 impl std::fmt::Debug for Stdio {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stdio").field("stdout", &self.stdout).field("stderr", &self.stderr).finish_non_exhaustive()
+        f.debug_struct("Stdio")
+            .field("stdout", &self.stdout)
+            .field("stderr", &self.stderr)
+            .finish_non_exhaustive()
     }
 }
 

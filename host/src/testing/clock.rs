@@ -33,8 +33,7 @@ struct Times {
 impl SimulatedClock {
     /// A clock that shows `wall`.
     pub fn new(wall: Timestamp) -> Self {
-        let times =
-            Times { wall, elapsed: Duration::from_secs(1), step: Duration::ZERO, jumps: false };
+        let times = Times { wall, elapsed: Duration::from_secs(1), step: Duration::ZERO, jumps: false };
         let elapsed = watch::Sender::new(times.elapsed);
         Self { shared: Arc::new(Shared { times: Mutex::new(times), elapsed }) }
     }

@@ -43,9 +43,12 @@ struct State {
 #[derive(Debug, Clone)]
 enum Event {
     Appended { worker: WorkerId, entries: Vec<Entry> },
-    Completed { promise: PromiseId, data: Arc<[u8]>, outside: bool },
-    Deleted { promise: PromiseId },
+    Completed { promise: PromiseId, data: Arc<[u8]>, by: Option<By> },
+    Deleted { promise: PromiseId, by: Option<By> },
 }
+
+/// The entry that records a worker's change to a promise; none for a change from outside.
+type By = (WorkerId, OplogIndex);
 
 /// What a test asked of the store that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -104,7 +107,7 @@ impl MemoryStore {
     pub fn complete(&self, promise: &PromiseId, data: &[u8]) -> Completion {
         let completion = {
             let mut state = self.shared.state.lock();
-            let completion = state.complete(promise, data.into(), true);
+            let completion = state.complete(promise, data.into(), None);
             state.committed = state.events.len();
             completion
         };
@@ -112,14 +115,31 @@ impl MemoryStore {
         completion
     }
 
-    /// The promises that were completed from outside, with their bytes.
-    pub fn completed_outside(&self) -> Vec<(PromiseId, Arc<[u8]>)> {
-        let state = self.shared.state.lock();
-        let completed = state.events.iter().filter_map(|event| match event {
-            Event::Completed { promise, data, outside: true } => Some((promise.clone(), Arc::clone(data))),
-            Event::Completed { .. } | Event::Appended { .. } | Event::Deleted { .. } => None,
-        });
-        completed.collect()
+    /// A store as a crash might have left it: `worker`'s oplog has only its first `entries` entries, and what it
+    /// did to promises later has not happened. All other workers, and what came from outside, are as they are.
+    #[must_use]
+    pub fn prefix(&self, worker: &WorkerId, entries: usize) -> Self {
+        let prefix = Self::new();
+        let mut left = entries;
+        let happened =
+            |by: &Option<By>| by.as_ref().is_none_or(|(by, index)| by != worker || index.0 <= entries as u64);
+        let events = self.shared.state.lock().events.clone();
+        {
+            let mut state = prefix.shared.state.lock();
+            for event in events {
+                match event {
+                    Event::Appended { worker: of, mut entries } if of == *worker => {
+                        entries.truncate(left);
+                        left -= entries.len();
+                        state.events.push(Event::Appended { worker: of, entries });
+                    }
+                    Event::Completed { by, .. } | Event::Deleted { by, .. } if !happened(&by) => {}
+                    event => state.events.push(event),
+                }
+            }
+            state.committed = state.events.len();
+        }
+        prefix
     }
 
     /// The state of a promise.
@@ -190,12 +210,15 @@ impl State {
                 Event::Completed { promise: of, data, .. } if of == promise => {
                     return PromiseState::Completed(Arc::clone(data));
                 }
-                Event::Deleted { promise: of } if of == promise => return PromiseState::Unknown,
+                Event::Deleted { promise: of, .. } if of == promise => return PromiseState::Unknown,
                 Event::Completed { .. } | Event::Deleted { .. } | Event::Appended { .. } => {}
             }
         }
         let position = usize::try_from(promise.index.0).unwrap_or(usize::MAX);
-        match position.checked_sub(1).and_then(|position| self.oplog(&promise.worker).into_iter().nth(position)) {
+        match position
+            .checked_sub(1)
+            .and_then(|position| self.oplog(&promise.worker).into_iter().nth(position))
+        {
             Some(Entry::HostCall { call: Call { function: HostFunction::PromiseCreate, .. }, .. }) => {
                 PromiseState::Pending
             }
@@ -203,10 +226,10 @@ impl State {
         }
     }
 
-    fn complete(&mut self, promise: &PromiseId, data: Arc<[u8]>, outside: bool) -> Completion {
+    fn complete(&mut self, promise: &PromiseId, data: Arc<[u8]>, by: Option<By>) -> Completion {
         match self.promise(promise) {
             PromiseState::Pending => {
-                self.events.push(Event::Completed { promise: promise.clone(), data, outside });
+                self.events.push(Event::Completed { promise: promise.clone(), data, by });
                 Completion::Completed
             }
             PromiseState::Completed(_) => Completion::AlreadyCompleted,
@@ -215,14 +238,13 @@ impl State {
     }
 
     /// Takes entries of an activation, the first at `first`.
-    fn append(&mut self, by: &Activation, first: OplogIndex, entries: Vec<Entry>) -> Result<(), PortError> {
+    fn append(&mut self, by: &Activation, first: OplogIndex, entries: Vec<Entry>) {
         let end = self.oplog(&by.worker).len() as u64;
         assert_eq!(first.0, end + 1, "worker {} appends where its oplog does not end", by.worker);
         if !entries.is_empty() {
             self.appends += 1;
             self.events.push(Event::Appended { worker: by.worker.clone(), entries });
         }
-        Ok(())
     }
 
     /// Whether this activation may write now.
@@ -255,7 +277,7 @@ impl Oplog for Activation {
         {
             let mut state = self.store.shared.state.lock();
             state.admit(self)?;
-            state.append(self, first, entries)?;
+            state.append(self, first, entries);
         }
         self.store.changed();
         Ok(())
@@ -286,14 +308,15 @@ impl Promises for Activation {
         let completion = {
             let mut state = self.store.shared.state.lock();
             state.admit(self)?;
-            let completion = state.complete(promise, data.into(), false);
+            let by = (self.worker.clone(), first.plus(entries.len() as u64));
+            let completion = state.complete(promise, data.into(), Some(by));
             let response = vec![match completion {
                 Completion::AlreadyCompleted => 0,
                 Completion::Completed => 1,
                 Completion::Unknown => 2,
             }];
             entries.push(Entry::HostCall { call, response });
-            state.append(self, first, entries)?;
+            state.append(self, first, entries);
             completion
         };
         self.store.changed();
@@ -312,10 +335,11 @@ impl Promises for Activation {
             state.admit(self)?;
             let existed = state.promise(promise) != PromiseState::Unknown;
             if existed {
-                state.events.push(Event::Deleted { promise: promise.clone() });
+                let by = Some((self.worker.clone(), first.plus(entries.len() as u64)));
+                state.events.push(Event::Deleted { promise: promise.clone(), by });
             }
             entries.push(Entry::HostCall { call, response: vec![if existed { 1 } else { 2 }] });
-            state.append(self, first, entries)?;
+            state.append(self, first, entries);
             existed
         };
         self.store.changed();

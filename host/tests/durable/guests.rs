@@ -5,7 +5,8 @@ use std::sync::OnceLock;
 
 /// A component of a world's inside and a core module. `@WASI` is the release of WASI in both.
 pub(crate) fn component(world: &str, core: &str) -> Vec<u8> {
-    World::new(NEWEST, &format!("world guest {{\n{world}\n}}\n")).component(&core.replace("@WASI", &format!("@{NEWEST}")))
+    World::new(NEWEST, &format!("world guest {{\n{world}\n}}\n"))
+        .component(&core.replace("@WASI", &format!("@{NEWEST}")))
 }
 
 /// A guest that counts, tells the time, sleeps, waits for promises, prints and fails.

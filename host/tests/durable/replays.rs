@@ -7,7 +7,7 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn a_counter_counts_and_comes_back_after_a_crash() {
-    let mut worker = TestWorker::start(toolbox()).await.unwrap();
+    let mut worker = TestWorker::start(toolbox()).unwrap();
     for count in 1..=3 {
         let result = worker.invoke("counter/increment", vec![]).await.unwrap();
         assert_eq!(result, Some(Value::U64(count)));
@@ -18,7 +18,7 @@ async fn a_counter_counts_and_comes_back_after_a_crash() {
 
 #[tokio::test]
 async fn an_invocation_is_handed_over_once() {
-    let mut worker = TestWorker::start(toolbox()).await.unwrap();
+    let mut worker = TestWorker::start(toolbox()).unwrap();
     worker.invoke("counter/increment", vec![]).await.unwrap();
     assert_eq!(worker.store().appends(), 1);
     worker.invoke("counter/increment", vec![]).await.unwrap();
@@ -40,14 +40,14 @@ async fn an_invocation_is_handed_over_once() {
 #[tokio::test]
 async fn clocks_and_random_numbers_replay_as_they_were() {
     let clock = Options::default().clock.stepping(Duration::from_nanos(1_234_567));
-    let mut worker = TestWorker::start_with(toolbox(), Options { clock, ..Options::default() }).await.unwrap();
+    let mut worker = TestWorker::start_with(toolbox(), Options { clock, ..Options::default() }).unwrap();
     let mut last = None;
     for _ in 0..5 {
         last = worker.invoke("mix", vec![]).await.unwrap();
     }
     let before = worker.oplog();
     worker.crash();
-    worker.clock().advance(Duration::from_secs(3_600));
+    worker.clock().advance(Duration::from_hours(1));
     // A replay that saw another time would diverge in its results.
     assert_eq!(worker.invoke("counter/get", vec![]).await.unwrap(), Some(Value::U64(0)));
     assert_eq!(worker.oplog()[..before.len()], before);
@@ -56,7 +56,7 @@ async fn clocks_and_random_numbers_replay_as_they_were() {
 
 #[tokio::test]
 async fn every_prefix_of_the_oplog_leads_to_the_same_answers() {
-    let mut worker = TestWorker::start(toolbox()).await.unwrap();
+    let mut worker = TestWorker::start(toolbox()).unwrap();
     worker.invoke("counter/increment", vec![]).await.unwrap();
     worker.invoke("create-promise", vec![]).await.unwrap();
     worker.invoke("sleep", vec![Value::U64(2_000_000_000)]).await.unwrap();
@@ -70,7 +70,7 @@ async fn every_prefix_of_the_oplog_leads_to_the_same_answers() {
 
 #[tokio::test]
 async fn a_crash_in_the_middle_loses_only_what_was_not_committed() {
-    let mut worker = TestWorker::start(toolbox()).await.unwrap();
+    let mut worker = TestWorker::start(toolbox()).unwrap();
     worker.invoke("create-promise", vec![]).await.unwrap();
     let Err(Failure::Waiting(_)) = worker.invoke("await-promise", vec![]).await else {
         panic!("nobody has completed the promise");
@@ -87,7 +87,7 @@ async fn a_crash_in_the_middle_loses_only_what_was_not_committed() {
 
 #[tokio::test]
 async fn the_monotonic_clock_goes_on_over_a_restart_and_never_back() {
-    let mut worker = TestWorker::start(toolbox()).await.unwrap();
+    let mut worker = TestWorker::start(toolbox()).unwrap();
     let read = |value: Option<Value>| match value {
         Some(Value::U64(nanos)) => nanos,
         other => panic!("{other:?}"),
@@ -97,7 +97,7 @@ async fn the_monotonic_clock_goes_on_over_a_restart_and_never_back() {
     let second = read(worker.invoke("monotonic", vec![]).await.unwrap());
     assert_eq!(second - first, 5_000_000_000);
     worker.crash();
-    worker.clock().advance(Duration::from_secs(60));
+    worker.clock().advance(Duration::from_mins(1));
     let third = read(worker.invoke("monotonic", vec![]).await.unwrap());
     assert_eq!(third - second, 60_000_000_000, "time out of memory counts");
     worker.crash();
@@ -108,7 +108,7 @@ async fn the_monotonic_clock_goes_on_over_a_restart_and_never_back() {
 
 #[tokio::test]
 async fn text_is_printed_once_although_it_is_replayed() {
-    let mut worker = TestWorker::start(toolbox()).await.unwrap();
+    let mut worker = TestWorker::start(toolbox()).unwrap();
     worker.invoke("print", vec![Value::String("one ".to_owned())]).await.unwrap();
     worker.crash();
     worker.invoke("print", vec![Value::String("two".to_owned())]).await.unwrap();
@@ -117,14 +117,15 @@ async fn text_is_printed_once_although_it_is_replayed() {
 
 #[tokio::test]
 async fn another_component_under_the_oplog_diverges_and_both_calls_are_shown() {
-    let world = "import wasi:clocks/monotonic-clock@WASI; import wasi:random/random@WASI; export mix: func() -> u64;";
+    let world =
+        "import wasi:clocks/monotonic-clock@WASI; import wasi:random/random@WASI; export mix: func() -> u64;";
     let other = component(
         world,
         r#"(module
             (import "wasi:clocks/monotonic-clock@WASI" "now" (func $now (result i64)))
             (func (export "mix") (result i64) (drop (call $now)) (call $now)))"#,
     );
-    let mut worker = TestWorker::start(toolbox()).await.unwrap();
+    let mut worker = TestWorker::start(toolbox()).unwrap();
     worker.invoke("mix", vec![]).await.unwrap();
     worker.replace_component(&other).unwrap();
     let Err(Failure::Diverged { index, recorded, requested }) = worker.invoke("mix", vec![]).await else {
@@ -142,7 +143,7 @@ async fn a_component_that_returns_early_or_otherwise_diverges() {
         (func (export "counter#increment") (result i64) (i64.const 5)))"#;
     let other = component(world, core);
 
-    let mut worker = TestWorker::start(toolbox()).await.unwrap();
+    let mut worker = TestWorker::start(toolbox()).unwrap();
     worker.invoke("mix", vec![]).await.unwrap();
     worker.replace_component(&other).unwrap();
     let Err(Failure::Diverged { index, recorded, requested }) = worker.invoke("mix", vec![]).await else {
@@ -151,7 +152,7 @@ async fn a_component_that_returns_early_or_otherwise_diverges() {
     assert_eq!((index.0, recorded.as_str()), (4, "wasi:clocks/monotonic-clock#now()"));
     assert_eq!(requested, "the invocation's end with the result U64(5)");
 
-    let mut worker = TestWorker::start(toolbox()).await.unwrap();
+    let mut worker = TestWorker::start(toolbox()).unwrap();
     worker.invoke("counter/increment", vec![]).await.unwrap();
     worker.replace_component(&other).unwrap();
     let Err(Failure::Diverged { recorded, requested, .. }) = worker.invoke("mix", vec![]).await else {
@@ -163,7 +164,7 @@ async fn a_component_that_returns_early_or_otherwise_diverges() {
 
 #[tokio::test]
 async fn keys_and_positions_are_the_same_after_a_crash() {
-    let mut worker = TestWorker::start(toolbox()).await.unwrap();
+    let mut worker = TestWorker::start(toolbox()).unwrap();
     let first = worker.invoke("next-key", vec![]).await.unwrap();
     let second = worker.invoke("next-key", vec![]).await.unwrap();
     assert_ne!(first, second);

@@ -10,11 +10,13 @@ fn config() -> EngineConfig {
 
 fn compile(wasm: &[u8]) -> Result<golem_host::Component, ComponentError> {
     static ENGINE: OnceLock<Engine> = OnceLock::new();
-    ENGINE.get_or_init(|| Engine::new(config()).unwrap()).compile(wasm, *blake3::hash(wasm).as_bytes())
+    ENGINE
+        .get_or_init(|| Engine::new(config()).expect("an engine"))
+        .compile(wasm, *blake3::hash(wasm).as_bytes())
 }
 
 fn check(wasm: &[u8], text: &str) {
-    let error = compile(wasm).unwrap_err().to_string();
+    let error = compile(wasm).expect_err("it cannot run").to_string();
     assert!(error.starts_with(text), "{error}\nshould begin with\n{text}");
 }
 
@@ -22,7 +24,10 @@ fn check(wasm: &[u8], text: &str) {
 fn what_is_no_component_is_told_apart() {
     check(b"", "this is not a WebAssembly component but an empty file");
     check(b"hello, world", "this is not a WebAssembly component but a file that begins with \"hello, w\"");
-    check(b"(component)", "this is not a WebAssembly component but WebAssembly text; turn it into a binary first");
+    check(
+        b"(component)",
+        "this is not a WebAssembly component but WebAssembly text; turn it into a binary first",
+    );
     check(b"PK\x03\x04...", "this is not a WebAssembly component but an archive; upload the .wasm file");
     check(b"\0asm\x0d", "this is not a WebAssembly component but a file that ends inside its header");
     check(b"\0asm\x0a\0\x01\0", "this component has the binary format 0xa, which is older than WASI 0.2");
@@ -33,7 +38,10 @@ fn what_is_no_component_is_told_apart() {
 #[test]
 fn core_modules_get_advice() {
     let plain = wat::parse_str("(module (func (export \"f\")))").unwrap();
-    check(&plain, "this is a WebAssembly core module, not a component; build it for the target wasm32-wasip2");
+    check(
+        &plain,
+        "this is a WebAssembly core module, not a component; build it for the target wasm32-wasip2",
+    );
     let preview1 = wat::parse_str(
         "(module (import \"wasi_snapshot_preview1\" \"proc_exit\" (func (param i32))) (func (export \"f\")))",
     )
@@ -95,7 +103,8 @@ fn what_cannot_be_replayed_is_refused() {
 
 #[test]
 fn what_is_too_large_is_refused() {
-    let memory = component("export f: func();", "(module (memory (export \"memory\") 9000) (func (export \"f\")))");
+    let memory =
+        component("export f: func();", "(module (memory (export \"memory\") 9000) (func (export \"f\")))");
     check(&memory, "this component is too large for a worker: ");
     let table = component("export f: func();", "(module (table 100000 funcref) (func (export \"f\")))");
     check(&table, "this component is too large for a worker: ");
@@ -129,7 +138,7 @@ fn compiled_code_is_kept_and_damage_is_mended() {
     for damage in [&b""[..], &whole[..whole.len() / 2], &[&whole[..100], &b"x"[..], &whole[101..]].concat()] {
         std::fs::write(&file, damage).unwrap();
         engine().compile(toolbox(), hash).unwrap();
-        assert_eq!(files(), [file.clone()]);
+        assert_eq!(files(), std::slice::from_ref(&file));
         assert!(std::fs::read(&file).unwrap() != damage, "it was written again");
     }
 }
@@ -137,7 +146,10 @@ fn compiled_code_is_kept_and_damage_is_mended() {
 #[test]
 fn senseless_settings_are_refused() {
     let none = Engine::new(EngineConfig { residents_max: 0, ..config() }).unwrap_err();
-    assert_eq!(none.to_string(), "the engine's setting residents_max is 0; at least one worker must fit into memory");
+    assert_eq!(
+        none.to_string(),
+        "the engine's setting residents_max is 0; at least one worker must fit into memory"
+    );
     let tiny = Engine::new(EngineConfig { memory_bytes_max: 1_000, ..config() }).unwrap_err();
     assert!(tiny.to_string().contains("memory_bytes_max is 1000"), "{tiny}");
     let dense = Engine::new(EngineConfig { dense: true, ..config() }).unwrap();

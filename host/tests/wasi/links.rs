@@ -14,7 +14,8 @@ fn compile(engine: &Engine, wasm: &[u8]) -> Result<Component, ComponentError> {
 }
 
 fn engine() -> Engine {
-    Engine::new(EngineConfig { residents_max: 2, ..EngineConfig::default() }).unwrap()
+    Engine::new(EngineConfig { residents_max: 2, ..EngineConfig::default() })
+        .expect("an engine of two workers")
 }
 
 /// A core module that imports everything the world has, and does nothing.
@@ -35,7 +36,7 @@ fn a_component_that_imports_everything_links() {
     let engine = engine();
     let ours = golem_interfaces();
     assert!(ours.len() >= 9, "{ours:?}");
-    let ours: String = ours.iter().map(|name| format!("import {name};\n")).collect();
+    let ours = ours.iter().map(|name| format!("import {name};")).collect::<Vec<_>>().join("\n");
     for release in RELEASES {
         let text = format!(
             "world guest {{

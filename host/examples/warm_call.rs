@@ -1,0 +1,150 @@
+//! What a warm invocation of a trivial function costs, without a store: `cargo run --release -p golem-host
+//! --features testing --example warm_call`.
+//!
+//! Counts are powers of ten; the ports do nothing, so that only the host is measured.
+
+use async_trait::async_trait;
+use golem_host::ports::{Clock, LogEvent, LogSink, Oplog, PortError, Ports, Promises};
+use golem_host::{Control, Engine, EngineConfig, Instance, Outcome, WorkerInit};
+use golem_model::oplog::Call;
+use golem_model::promise::{Completion, PromiseState};
+use golem_model::{
+    AccountId, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, PromiseId, TemplateId, Timestamp,
+    WorkerId, WorkerName,
+};
+use std::sync::Arc;
+use std::time::Duration;
+
+const GUEST: &str = r#"(component
+    (core module $m
+        (global $count (mut i64) (i64.const 0))
+        (func (export "increment") (result i64)
+            (global.set $count (i64.add (global.get $count) (i64.const 1)))
+            (global.get $count)))
+    (core instance $i (instantiate $m))
+    (func (export "increment") (result u64) (canon lift (core func $i "increment"))))"#;
+
+struct Nowhere;
+
+#[async_trait]
+impl Oplog for Nowhere {
+    fn append(&self, _: OplogIndex, _: Vec<Entry>) -> Result<(), PortError> {
+        Ok(())
+    }
+
+    async fn commit(&self) -> Result<(), PortError> {
+        Ok(())
+    }
+}
+
+#[async_trait]
+impl Promises for Nowhere {
+    async fn get(&self, _: &PromiseId) -> Result<PromiseState, PortError> {
+        Ok(PromiseState::Unknown)
+    }
+
+    async fn complete(
+        &self,
+        _: OplogIndex,
+        _: Vec<Entry>,
+        _: Call,
+        _: &PromiseId,
+        _: Vec<u8>,
+    ) -> Result<Completion, PortError> {
+        Ok(Completion::Unknown)
+    }
+
+    async fn delete(&self, _: OplogIndex, _: Vec<Entry>, _: Call, _: &PromiseId) -> Result<bool, PortError> {
+        Ok(false)
+    }
+
+    async fn wait_any(&self, _: &[PromiseId]) -> Result<(), PortError> {
+        std::future::pending().await
+    }
+}
+
+#[async_trait]
+impl Clock for Nowhere {
+    fn now(&self) -> Timestamp {
+        Timestamp::default()
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    async fn sleep_until(&self, _: Duration) {}
+}
+
+impl LogSink for Nowhere {
+    fn emit(&self, _: LogEvent) {}
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() {
+    let wasm = wat::parse_str(GUEST).expect("the guest is well-formed");
+    let engine =
+        Engine::new(EngineConfig { residents_max: 10, ..EngineConfig::default() }).expect("an engine");
+    let component = engine.compile(&wasm, [0; 32]).expect("the guest compiles");
+    let id = WorkerId::new(TemplateId(uuid::Uuid::nil()), WorkerName::new("bench").expect("a name"));
+    let account = AccountId(uuid::Uuid::nil());
+    let init = WorkerInit {
+        id: id.clone(),
+        account,
+        template_version: 0,
+        args: vec![],
+        env: vec![],
+        seed: [0; 32],
+        suspend_after: Duration::from_secs(10),
+    };
+    let created = Entry::Created {
+        at: Timestamp::default(),
+        id,
+        project: ProjectId(uuid::Uuid::nil()),
+        account,
+        template_version: 0,
+        args: vec![],
+        env: vec![],
+        seed: [0; 32],
+    };
+    let nowhere = Arc::new(Nowhere);
+    let ports =
+        Ports { oplog: nowhere.clone(), promises: nowhere.clone(), clock: nowhere.clone(), log: nowhere };
+
+    measure("activate, drop", 10_000, async |_| {
+        let instance = Instance::activate(
+            &component,
+            init.clone(),
+            vec![created.clone()],
+            ports.clone(),
+            Control::new(),
+        )
+        .await;
+        drop(instance.expect("an instance"));
+    })
+    .await;
+    let mut instance =
+        Instance::activate(&component, init.clone(), vec![created.clone()], ports.clone(), Control::new())
+            .await
+            .expect("an instance");
+    let function: Arc<str> = Arc::from("increment");
+    measure("invoke, warm", 1_000_000, async |number| {
+        let key = IdempotencyKey::new(number.to_string()).expect("a key");
+        let invocation = Invocation { key, function: Arc::clone(&function), params: vec![] };
+        match instance.invoke(invocation, None).await {
+            Outcome::Completed { .. } => {}
+            Outcome::Stopped(stop) => panic!("{stop:?}"),
+        }
+    })
+    .await;
+}
+
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures the time that passes")]
+#[expect(clippy::print_stdout, reason = "its result")]
+async fn measure(what: &str, count: u32, mut act: impl AsyncFnMut(u32)) {
+    let start = std::time::Instant::now();
+    for number in 0..count {
+        act(number).await;
+    }
+    println!("{what}: {:.2} us", start.elapsed().as_secs_f64() * 1e6 / f64::from(count));
+}
