@@ -60,11 +60,12 @@ impl ErrorBody {
         if !self.errors.is_empty() {
             return self.errors.clone();
         }
-        if let Some(error) = &self.golem_error {
-            return vec![error.to_string()];
-        }
+        // The texts first: they may say more than the variant can.
         let mut texts: Vec<String> = [&self.error, &self.message].into_iter().flatten().cloned().collect();
         texts.dedup();
+        if let (true, Some(error)) = (texts.is_empty(), &self.golem_error) {
+            texts.push(error.to_string());
+        }
         if let (true, Some(id)) = (texts.is_empty(), self.component_id) {
             texts.push(format!("The template exists already: {id}"));
         }

@@ -1,3 +1,5 @@
+//! Every type, every spelling, every refusal; and that nothing is lost on the way there and back.
+
 use super::*;
 use crate::Value;
 use crate::oplog::wire::Reader;
