@@ -31,6 +31,8 @@ pub(crate) fn expand(worker: &Worker, module: &ItemMod) -> TokenStream {
         #(#outer)*
         // Natively nobody calls what a worker exports, except tests.
         #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
+        // Callers' arguments come from another memory, so they are taken by value; and an option of an option is a type of WIT.
+        #[allow(clippy::needless_pass_by_value, clippy::option_option)]
         #vis #unsafety #mod_token #ident {
             #(#inner)*
             #(#items)*
@@ -90,7 +92,6 @@ fn glue(worker: &Worker) -> TokenStream {
                 path: [],
                 world: #world,
                 runtime_path: "::golem::__private::wit_bindgen::rt",
-                bitflags_path: "::golem::__private::wit_bindgen::bitflags",
                 type_section_suffix: #suffix,
             });
 

@@ -37,12 +37,7 @@ pub(crate) fn expand(arguments: TokenStream, block: ItemImpl) -> syn::Result<Tok
                 world: #world,
                 generate_all,
                 runtime_path: "::golem::__private::wit_bindgen::rt",
-                bitflags_path: "::golem::__private::wit_bindgen::bitflags",
             });
-
-            // Only a component has exports; natively their names do not link.
-            #[cfg(target_family = "wasm")]
-            pub(super) use export;
         }
 
         #import
@@ -52,6 +47,7 @@ pub(crate) fn expand(arguments: TokenStream, block: ItemImpl) -> syn::Result<Tok
         // Natively nobody calls what a worker exports, except tests.
         const _: fn() = || { let _: Option<#ty> = None; };
 
+        // Only a component has exports; natively their names do not link.
         #[cfg(target_family = "wasm")]
         bindings::export!(#ty with_types_in bindings);
     })
