@@ -9,7 +9,7 @@
 //! use golem_testing::{TestWorker, Value};
 //!
 //! let wasm = std::fs::read("counter.wasm")?;
-//! let mut counter = TestWorker::start(&wasm)?;
+//! let mut counter = TestWorker::start(&wasm).await?;
 //! counter.invoke("golem:counter/api/increment", vec![]).await?;
 //! counter.crash();
 //! let count = counter.invoke("golem:counter/api/get", vec![]).await?;

@@ -122,6 +122,10 @@ impl From<Stop> for Failure {
     }
 }
 
+fn compile(wasm: &[u8]) -> Result<Component, StartError> {
+    Ok(engine::shared()?.compile(wasm, *blake3::hash(wasm).as_bytes())?)
+}
+
 /// A worker that a test drives.
 #[derive(Debug)]
 pub struct TestWorker {
@@ -139,13 +143,16 @@ pub struct TestWorker {
 
 impl TestWorker {
     /// Compiles `wasm` and makes a worker of it.
-    pub fn start(wasm: &[u8]) -> Result<Self, StartError> {
-        Self::start_with(wasm, Options::default())
+    pub async fn start(wasm: &[u8]) -> Result<Self, StartError> {
+        Self::start_with(wasm, Options::default()).await
     }
 
     /// Compiles `wasm` and makes a worker of it, with these choices.
-    pub fn start_with(wasm: &[u8], options: Options) -> Result<Self, StartError> {
-        let component = engine::shared()?.compile(wasm, *blake3::hash(wasm).as_bytes())?;
+    pub async fn start_with(wasm: &[u8], options: Options) -> Result<Self, StartError> {
+        let wasm = wasm.to_vec();
+        // Off the thread of the tests: it takes a while, and others may have something to do.
+        let compiled = tokio::task::spawn_blocking(move || compile(&wasm)).await;
+        let component = compiled.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         Ok(Self::of(component, options, MemoryStore::new())?)
     }
 
@@ -268,7 +275,7 @@ impl TestWorker {
     /// Runs another component as this worker from now on, after what is in the oplog was replayed with it.
     pub fn replace_component(&mut self, wasm: &[u8]) -> Result<(), StartError> {
         self.evict();
-        self.component = engine::shared()?.compile(wasm, *blake3::hash(wasm).as_bytes())?;
+        self.component = compile(wasm)?;
         Ok(())
     }
 

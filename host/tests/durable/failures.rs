@@ -5,7 +5,7 @@ use golem_testing::{Failure, Options, TestWorker, Value};
 
 #[tokio::test]
 async fn a_trap_shows_the_stack_by_name_and_what_was_printed() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     let failed = worker.invoke("complain", vec![Value::String("it broke\n".to_owned())]).await;
     let Err(Failure::Trapped { details, retry }) = failed else { panic!("{failed:?}") };
     assert!(details.starts_with("wasm trap: wasm `unreachable` instruction executed\n"), "{details}");
@@ -19,7 +19,7 @@ async fn a_trap_shows_the_stack_by_name_and_what_was_printed() {
 
 #[tokio::test]
 async fn a_stack_overflow_is_not_tried_again() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     let failed = worker.invoke("overflow", vec![Value::U64(0)]).await;
     let Err(Failure::Trapped { details, retry: false }) = failed else { panic!("{failed:?}") };
     assert!(details.contains("call stack exhausted"), "{details}");
@@ -28,7 +28,7 @@ async fn a_stack_overflow_is_not_tried_again() {
 #[tokio::test]
 async fn exits_carry_their_code() {
     for (failed, code) in [(false, 0), (true, 1)] {
-        let mut worker = TestWorker::start(toolbox()).unwrap();
+        let mut worker = TestWorker::start(toolbox()).await.unwrap();
         worker.invoke("counter/increment", vec![]).await.unwrap();
         let left = worker.invoke("leave", vec![Value::Bool(failed)]).await;
         assert!(matches!(left, Err(Failure::Exited { code: c }) if c == code), "{left:?}");
@@ -38,7 +38,7 @@ async fn exits_carry_their_code() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loop_without_end_can_be_interrupted() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     let control = worker.control();
     let (stopped, ()) = tokio::join!(worker.invoke("spin", vec![]), async { control.interrupt() });
     assert!(matches!(stopped, Err(Failure::Interrupted)), "{stopped:?}");
@@ -50,7 +50,8 @@ async fn a_loop_without_end_can_be_interrupted() {
 #[tokio::test]
 async fn a_sleep_can_be_interrupted() {
     let clock = golem_testing::SimulatedClock::new(golem_testing::Timestamp::from_nanos(0));
-    let mut worker = TestWorker::start_with(toolbox(), Options { clock, ..Options::default() }).unwrap();
+    let mut worker =
+        TestWorker::start_with(toolbox(), Options { clock, ..Options::default() }).await.unwrap();
     let (control, clock) = (worker.control(), worker.clock().clone());
     let (stopped, ()) = tokio::join!(worker.invoke("sleep", vec![Value::U64(1_000_000)]), async {
         clock.someone_waits().await;
@@ -61,14 +62,14 @@ async fn a_sleep_can_be_interrupted() {
 
 #[tokio::test]
 async fn standard_input_is_disabled() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     let answer = worker.invoke("read-input", vec![]).await.unwrap();
     assert_eq!(answer, Some(Value::U32(0)), "the operation failed");
 }
 
 #[tokio::test]
 async fn memory_ends_at_the_same_size_for_ever() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     // 512 MiB are 8192 pages, of which the guest has one.
     assert_eq!(worker.invoke("grow", vec![Value::U32(8_192)]).await.unwrap(), Some(Value::S32(-1)));
     assert_eq!(worker.invoke("grow", vec![Value::U32(8_191)]).await.unwrap(), Some(Value::S32(1)));
@@ -81,13 +82,13 @@ async fn memory_ends_at_the_same_size_for_ever() {
 #[tokio::test]
 async fn the_worker_finds_itself_in_its_environment() {
     let env = vec![("A".to_owned(), "1".to_owned()), ("GOLEM_WORKER_NAME".to_owned(), "mine".to_owned())];
-    let mut worker = TestWorker::start_with(toolbox(), Options { env, ..Options::default() }).unwrap();
+    let mut worker = TestWorker::start_with(toolbox(), Options { env, ..Options::default() }).await.unwrap();
     assert_eq!(worker.invoke("env", vec![]).await.unwrap(), Some(Value::U32(4)));
 }
 
 #[tokio::test]
 async fn what_is_not_offered_says_so() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     let failed = worker.invoke("region", vec![]).await;
     let Err(Failure::Trapped { details, .. }) = failed else { panic!("{failed:?}") };
     let text = "golem:durability/region#begin is not offered by this version of the runtime";
@@ -107,7 +108,7 @@ async fn wrong_calls_are_refused_with_what_would_be_right() {
         ),
     ];
     for (function, params, text) in cases {
-        let mut worker = TestWorker::start(toolbox()).unwrap();
+        let mut worker = TestWorker::start(toolbox()).await.unwrap();
         let failed = worker.invoke(function, params).await;
         let Err(Failure::Trapped { details, retry: false }) = failed else { panic!("{failed:?}") };
         assert!(details.starts_with(text), "{details}");
@@ -120,7 +121,7 @@ async fn a_start_that_traps_fails_the_activation() {
         "export f: func();",
         r#"(module (func $start unreachable) (start $start) (func (export "f")))"#,
     );
-    let mut worker = TestWorker::start(&broken).unwrap();
+    let mut worker = TestWorker::start(&broken).await.unwrap();
     let failed = worker.invoke("f", vec![]).await;
     assert!(matches!(failed, Err(Failure::Trapped { .. })), "{failed:?}");
     assert_eq!(worker.oplog().len(), 1);
@@ -128,7 +129,7 @@ async fn a_start_that_traps_fails_the_activation() {
 
 #[tokio::test]
 async fn a_store_that_fails_ends_the_instance_and_nothing_is_half_done() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     worker.invoke("counter/increment", vec![]).await.unwrap();
     worker.store().fail_after(0);
     assert!(matches!(worker.invoke("counter/increment", vec![]).await, Err(Failure::Port(_))));

@@ -6,7 +6,7 @@ use golem_model::{OplogIndex, PromiseId};
 use golem_testing::{Failure, TestWorker, Value};
 
 async fn with_promise() -> (TestWorker, PromiseId) {
-    let mut worker = TestWorker::start(toolbox()).expect("a worker");
+    let mut worker = TestWorker::start(toolbox()).await.expect("a worker");
     let created = worker.invoke("create-promise", vec![]).await.expect("a promise");
     assert_eq!(created, Some(Value::U64(4)), "created, activated, started, the call");
     let promise = PromiseId { worker: worker.id().clone(), index: OplogIndex(4) };
@@ -15,7 +15,7 @@ async fn with_promise() -> (TestWorker, PromiseId) {
 
 #[tokio::test]
 async fn a_promise_exists_before_the_invocation_ends() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     worker.store().fail_after(1);
     // The first write is the creation, the second the invocation's end.
     assert!(matches!(worker.invoke("create-promise", vec![]).await, Err(Failure::Port(_))));
@@ -93,7 +93,7 @@ async fn getting_never_waits() {
 
 #[tokio::test]
 async fn a_worker_knows_its_address() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     let uri = worker.invoke("self-uri", vec![Value::String("golem:x/api/f".to_owned())]).await.unwrap();
     assert_eq!(uri, Some(Value::String(format!("worker://{}/golem:x/api/f", worker.id()))));
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 #[tokio::test]
 async fn a_counter_counts_and_comes_back_after_a_crash() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     for count in 1..=3 {
         let result = worker.invoke("counter/increment", vec![]).await.unwrap();
         assert_eq!(result, Some(Value::U64(count)));
@@ -18,7 +18,7 @@ async fn a_counter_counts_and_comes_back_after_a_crash() {
 
 #[tokio::test]
 async fn an_invocation_is_handed_over_once() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     worker.invoke("counter/increment", vec![]).await.unwrap();
     assert_eq!(worker.store().appends(), 1);
     worker.invoke("counter/increment", vec![]).await.unwrap();
@@ -40,7 +40,8 @@ async fn an_invocation_is_handed_over_once() {
 #[tokio::test]
 async fn clocks_and_random_numbers_replay_as_they_were() {
     let clock = Options::default().clock.stepping(Duration::from_nanos(1_234_567));
-    let mut worker = TestWorker::start_with(toolbox(), Options { clock, ..Options::default() }).unwrap();
+    let mut worker =
+        TestWorker::start_with(toolbox(), Options { clock, ..Options::default() }).await.unwrap();
     let mut last = None;
     for _ in 0..5 {
         last = worker.invoke("mix", vec![]).await.unwrap();
@@ -56,7 +57,7 @@ async fn clocks_and_random_numbers_replay_as_they_were() {
 
 #[tokio::test]
 async fn every_prefix_of_the_oplog_leads_to_the_same_answers() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     worker.invoke("counter/increment", vec![]).await.unwrap();
     worker.invoke("create-promise", vec![]).await.unwrap();
     worker.invoke("sleep", vec![Value::U64(2_000_000_000)]).await.unwrap();
@@ -70,7 +71,7 @@ async fn every_prefix_of_the_oplog_leads_to_the_same_answers() {
 
 #[tokio::test]
 async fn a_crash_in_the_middle_loses_only_what_was_not_committed() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     worker.invoke("create-promise", vec![]).await.unwrap();
     let Err(Failure::Waiting(_)) = worker.invoke("await-promise", vec![]).await else {
         panic!("nobody has completed the promise");
@@ -87,7 +88,7 @@ async fn a_crash_in_the_middle_loses_only_what_was_not_committed() {
 
 #[tokio::test]
 async fn the_monotonic_clock_goes_on_over_a_restart_and_never_back() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     let read = |value: Option<Value>| match value {
         Some(Value::U64(nanos)) => nanos,
         other => panic!("{other:?}"),
@@ -108,7 +109,7 @@ async fn the_monotonic_clock_goes_on_over_a_restart_and_never_back() {
 
 #[tokio::test]
 async fn text_is_printed_once_although_it_is_replayed() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     worker.invoke("print", vec![Value::String("one ".to_owned())]).await.unwrap();
     worker.crash();
     worker.invoke("print", vec![Value::String("two".to_owned())]).await.unwrap();
@@ -125,7 +126,7 @@ async fn another_component_under_the_oplog_diverges_and_both_calls_are_shown() {
             (import "wasi:clocks/monotonic-clock@WASI" "now" (func $now (result i64)))
             (func (export "mix") (result i64) (drop (call $now)) (call $now)))"#,
     );
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     worker.invoke("mix", vec![]).await.unwrap();
     worker.replace_component(&other).unwrap();
     let Err(Failure::Diverged { index, recorded, requested }) = worker.invoke("mix", vec![]).await else {
@@ -143,7 +144,7 @@ async fn a_component_that_returns_early_or_otherwise_diverges() {
         (func (export "counter#increment") (result i64) (i64.const 5)))"#;
     let other = component(world, core);
 
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     worker.invoke("mix", vec![]).await.unwrap();
     worker.replace_component(&other).unwrap();
     let Err(Failure::Diverged { index, recorded, requested }) = worker.invoke("mix", vec![]).await else {
@@ -152,7 +153,7 @@ async fn a_component_that_returns_early_or_otherwise_diverges() {
     assert_eq!((index.0, recorded.as_str()), (4, "wasi:clocks/monotonic-clock#now()"));
     assert_eq!(requested, "the invocation's end with the result U64(5)");
 
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     worker.invoke("counter/increment", vec![]).await.unwrap();
     worker.replace_component(&other).unwrap();
     let Err(Failure::Diverged { recorded, requested, .. }) = worker.invoke("mix", vec![]).await else {
@@ -164,7 +165,7 @@ async fn a_component_that_returns_early_or_otherwise_diverges() {
 
 #[tokio::test]
 async fn keys_and_positions_are_the_same_after_a_crash() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     let first = worker.invoke("next-key", vec![]).await.unwrap();
     let second = worker.invoke("next-key", vec![]).await.unwrap();
     assert_ne!(first, second);

@@ -13,7 +13,7 @@ fn by_hand() -> Options {
 
 #[tokio::test]
 async fn a_short_sleep_waits_in_memory() {
-    let mut worker = TestWorker::start_with(toolbox(), by_hand()).unwrap();
+    let mut worker = TestWorker::start_with(toolbox(), by_hand()).await.unwrap();
     let clock = worker.clock().clone();
     let (slept, ()) = tokio::join!(worker.invoke("sleep", vec![Value::U64(9 * SECOND)]), async {
         clock.someone_waits().await;
@@ -25,7 +25,7 @@ async fn a_short_sleep_waits_in_memory() {
 
 #[tokio::test]
 async fn a_long_sleep_parks_and_wakes_on_time() {
-    let mut worker = TestWorker::start_with(toolbox(), by_hand()).unwrap();
+    let mut worker = TestWorker::start_with(toolbox(), by_hand()).await.unwrap();
     worker.invoke("counter/increment", vec![]).await.unwrap();
     let Err(Failure::Waiting(parked)) = worker.invoke("sleep", vec![Value::U64(3_600 * SECOND)]).await else {
         panic!("an hour is long");
@@ -48,7 +48,7 @@ async fn a_long_sleep_parks_and_wakes_on_time() {
 
 #[tokio::test]
 async fn a_sleep_of_no_time_needs_no_entry() {
-    let mut worker = TestWorker::start_with(toolbox(), by_hand()).unwrap();
+    let mut worker = TestWorker::start_with(toolbox(), by_hand()).await.unwrap();
     worker.invoke("sleep", vec![Value::U64(0)]).await.unwrap();
     assert_eq!(worker.oplog().len(), 4);
 }
@@ -56,7 +56,7 @@ async fn a_sleep_of_no_time_needs_no_entry() {
 #[tokio::test]
 async fn a_race_of_timer_and_promise_ends_with_whichever_is_first() {
     for (long, finished) in [(true, true), (true, false), (false, true), (false, false)] {
-        let mut worker = TestWorker::start_with(toolbox(), by_hand()).unwrap();
+        let mut worker = TestWorker::start_with(toolbox(), by_hand()).await.unwrap();
         let created = worker.invoke("create-promise", vec![]).await.unwrap();
         let Some(Value::U64(index)) = created else { panic!("{created:?}") };
         let promise =

@@ -5,7 +5,7 @@ use golem_testing::{TestWorker, Value};
 
 #[tokio::test]
 async fn bytes_pass_as_bytes() {
-    let mut worker = TestWorker::start(toolbox()).unwrap();
+    let mut worker = TestWorker::start(toolbox()).await.unwrap();
     for length in [0, 1, 10_000] {
         let bytes = Value::Bytes((0..=250).cycle().take(length).collect());
         assert_eq!(worker.invoke("echo", vec![bytes.clone()]).await.unwrap(), Some(bytes));
@@ -68,7 +68,7 @@ async fn every_type_survives_the_way_through_a_guest() {
             (i32.store (i32.const 64) (local.get $c))
             (i32.store8 (i32.const 68) (local.get $v))
             (i32.const 64)))"#;
-    let mut worker = TestWorker::start(&component(&world, core)).unwrap();
+    let mut worker = TestWorker::start(&component(&world, core)).await.unwrap();
     let text = |text: &str| Value::String(text.to_owned());
     let some = |value: Value| Value::Option(Some(Box::new(value)));
     let item = |seen: Value| {

@@ -1,4 +1,5 @@
 //! WASI 0.2 as guests meet it: everything links, and what is not offered is denied politely.
 
+mod denied;
 mod guest;
 mod links;
