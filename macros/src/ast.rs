@@ -39,7 +39,7 @@ pub(crate) struct Function {
 #[derive(Debug)]
 pub(crate) enum Defined {
     Struct { item: syn::ItemStruct, flags: bool },
-    Enum { item: syn::ItemEnum, flags: Option<Attribute> },
+    Enum { item: syn::ItemEnum, flags: Option<Box<Attribute>> },
     Alias(syn::ItemType),
 }
 
@@ -73,7 +73,7 @@ impl Module {
         let ident = module.ident.clone();
         let Some((_, items)) = &mut module.content else {
             return Err(syn::Error::new_spanned(
-                &module.semi,
+                module.semi,
                 format!("the worker's code has to be here: `mod {ident} {{ … }}`, not in a file of its own"),
             ));
         };
@@ -100,7 +100,7 @@ fn defined(item: &mut Item) -> Option<Defined> {
             Some(Defined::Struct { item: item.clone(), flags })
         }
         Item::Enum(item) => {
-            let flags = take_flags(&mut item.attrs);
+            let flags = take_flags(&mut item.attrs).map(Box::new);
             Some(Defined::Enum { item: item.clone(), flags })
         }
         Item::Type(item) => Some(Defined::Alias(item.clone())),

@@ -8,7 +8,7 @@ use syn::ItemImpl;
 use wit_parser::{Resolve, WorldId, WorldItem, WorldKey};
 
 /// The `impl` with the bindings of its world.
-pub(crate) fn expand(arguments: TokenStream, block: ItemImpl) -> syn::Result<TokenStream> {
+pub(crate) fn expand(arguments: TokenStream, block: &ItemImpl) -> syn::Result<TokenStream> {
     let Some((_, path, _)) = &block.trait_ else {
         return Err(syn::Error::new_spanned(
             &block.self_ty,

@@ -117,7 +117,7 @@ pub fn flags(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) 
 fn worker_of(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let result = match syn::parse2::<syn::Item>(item.clone()) {
         Ok(syn::Item::Mod(module)) => module_worker(arguments, module),
-        Ok(syn::Item::Impl(block)) => from_wit::expand(arguments, block),
+        Ok(syn::Item::Impl(block)) => from_wit::expand(arguments, &block),
         Ok(other) => Err(syn::Error::new_spanned(
             first_token(&other),
             "`#[golem::worker]` goes on a module, `mod name { … }`, or, with `wit = \"…\"`, on an `impl` of a trait",

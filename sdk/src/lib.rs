@@ -85,7 +85,7 @@
 // Generated and checked for staleness by the crate golem-bindgen; formatted by its generator.
 #[rustfmt::skip]
 #[allow(missing_docs, unreachable_pub, unsafe_code, missing_debug_implementations, reason = "generated")]
-#[allow(elided_lifetimes_in_paths, unused_lifetimes, clippy::pedantic, reason = "generated")]
+#[allow(elided_lifetimes_in_paths, unused_lifetimes, clippy::pedantic, clippy::unwrap_used, reason = "generated")]
 #[allow(clippy::allow_attributes_without_reason, clippy::undocumented_unsafe_blocks, reason = "generated")]
 mod bindings;
 mod id;
