@@ -66,8 +66,7 @@ impl OpenOptions {
 #[derive(Debug)]
 pub struct EmbeddedStore {
     opener: Opener,
-    /// None after something failed, until [`Store::recover`].
-    writer: Mutex<Option<Writer>>,
+    writer: Mutex<Slot>,
     /// Keeps SQLite's index of the write-ahead log in memory while the writer is replaced. None if the store could
     /// not be opened again after something failed.
     anchor: Mutex<Option<Connection>>,
@@ -78,6 +77,23 @@ pub struct EmbeddedStore {
     syncs: AtomicU64,
     /// Dropped last: nobody else may open the folder before everything is closed.
     _lock: Option<File>,
+}
+
+/// The writer, or why there is none.
+#[derive(Debug)]
+enum Slot {
+    Ready(Box<Writer>),
+    /// A commit of the log failed: whoever commits must learn where the log stands, by [`Store::recover`].
+    LogFailed,
+    /// Something else failed. The log stands where it stood, so that the next one to write recovers.
+    OtherFailed,
+}
+
+/// What a write is to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Target {
+    Log,
+    Other,
 }
 
 impl EmbeddedStore {
@@ -94,7 +110,7 @@ impl EmbeddedStore {
         schema::prepare(&opener, &schema::CURRENT)?;
         let wal = Wal::new(opener.clone(), wal_bytes)?;
         let mut store = Self {
-            writer: Mutex::new(None),
+            writer: Mutex::new(Slot::OtherFailed),
             anchor: Mutex::new(None),
             readers: Readers::new(opener.clone()),
             wal_thread: None,
@@ -110,58 +126,47 @@ impl EmbeddedStore {
     }
 
     /// Runs `write` on the writer; afterwards there is none if something failed.
-    fn write_with<T>(&self, write: impl FnOnce(&mut Writer) -> Result<T, Failure>) -> Result<T, StoreError> {
+    fn write_with<T>(
+        &self,
+        target: Target,
+        write: impl FnOnce(&mut Writer) -> Result<T, Failure>,
+    ) -> Result<T, StoreError> {
         let mut slot = self.writer.lock();
-        let writer = slot.as_mut().ok_or_else(|| self.needs_recovery())?;
-        if let Some(error) = self.wal.take_failure() {
-            *slot = None;
-            return Err(error);
+        if let (Slot::Ready(_), Some(error)) = (&*slot, self.wal.take_failure()) {
+            tracing::warn!(%error, "the write-ahead log is read and moved again");
+            *slot = Slot::OtherFailed;
         }
+        if matches!(&*slot, Slot::OtherFailed) {
+            self.reopen(&mut slot)?;
+        }
+        let Slot::Ready(writer) = &mut *slot else { return Err(self.needs_recovery()) };
         match write(writer) {
             Ok(value) => {
                 self.syncs.fetch_add(1, Ordering::Relaxed);
-                // The transaction is durable whatever happens here, so its caller hears that. If the log cannot be
-                // kept short, the next one fails.
+                // The transaction is durable whatever happens here, so its caller hears that.
                 if let Err(error) = writer.after_commit() {
                     tracing::error!(%error, "moving the write-ahead log into the database failed");
-                    *slot = None;
+                    *slot = Slot::OtherFailed;
                 }
                 Ok(value)
             }
             Err(Failure::Refused(error)) => Err(error),
             Err(Failure::Broken(error)) => {
-                *slot = None;
+                *slot = match target {
+                    Target::Log => Slot::LogFailed,
+                    Target::Other => Slot::OtherFailed,
+                };
                 Err(error)
             }
         }
     }
 
-    fn needs_recovery(&self) -> StoreError {
-        StoreError::Io {
-            act: "write",
-            path: self.opener.folder.database.clone(),
-            source: "a write failed before, and the store has not recovered yet".into(),
-        }
-    }
-
-    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        self.readers.with(|connection| read(connection).map_err(|error| self.opener.failed("read", error)))
-    }
-}
-
-impl Store for EmbeddedStore {
-    fn acquire(&self) -> Result<Vec<(ShardId, Epoch)>, StoreError> {
-        self.write_with(Writer::acquire)
-    }
-
-    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.write_with(|writer| writer.commit(batch))
-    }
-
-    fn recover(&self) -> Result<Position, StoreError> {
-        let mut slot = self.writer.lock();
+    /// Closes everything and opens it again, after a failure or for the first time.
+    fn reopen(&self, slot: &mut Slot) -> Result<Position, StoreError> {
         // Closing rolls back. The index does not know the frames of a transaction that failed.
-        *slot = None;
+        if let Slot::Ready(_) = slot {
+            *slot = Slot::LogFailed;
+        }
         let mut anchor = self.anchor.lock();
         if anchor.is_some() {
             // Those frames may look good to whoever reads the file and yet not be on the disk. The index says to
@@ -181,8 +186,34 @@ impl Store for EmbeddedStore {
             writer::read_position(&connection).map_err(|error| self.opener.failed("read", error))?;
         self.wal.open()?;
         *anchor = Some(connection);
-        *slot = Some(writer);
+        *slot = Slot::Ready(Box::new(writer));
         Ok(position)
+    }
+
+    fn needs_recovery(&self) -> StoreError {
+        StoreError::Io {
+            act: "write",
+            path: self.opener.folder.database.clone(),
+            source: "a write failed before, and the store has not recovered yet".into(),
+        }
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        self.readers.with(|connection| read(connection).map_err(|error| self.opener.failed("read", error)))
+    }
+}
+
+impl Store for EmbeddedStore {
+    fn acquire(&self) -> Result<Vec<(ShardId, Epoch)>, StoreError> {
+        self.write_with(Target::Log, Writer::acquire)
+    }
+
+    fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
+        self.write_with(Target::Log, |writer| writer.commit(batch))
+    }
+
+    fn recover(&self) -> Result<Position, StoreError> {
+        self.reopen(&mut self.writer.lock())
     }
 
     fn position(&self) -> Result<Position, StoreError> {
@@ -223,7 +254,10 @@ impl Store for EmbeddedStore {
 
     fn tidy(&self, limit: usize) -> Result<bool, StoreError> {
         let mut slot = self.writer.lock();
-        let writer = slot.as_mut().ok_or_else(|| self.needs_recovery())?;
+        if let Slot::OtherFailed = &*slot {
+            self.reopen(&mut slot)?;
+        }
+        let Slot::Ready(writer) = &mut *slot else { return Err(self.needs_recovery()) };
         let outcome = writer.empty_trash(limit).and_then(|more| {
             self.wal.idle(writer.connection()).map_err(Failure::Broken)?;
             Ok(more)
@@ -232,7 +266,7 @@ impl Store for EmbeddedStore {
             Ok(more) => Ok(more),
             Err(Failure::Refused(error)) => Err(error),
             Err(Failure::Broken(error)) => {
-                *slot = None;
+                *slot = Slot::OtherFailed;
                 Err(error)
             }
         }
@@ -256,7 +290,8 @@ impl Drop for EmbeddedStore {
         self.wal.close();
         *self.anchor.get_mut() = None;
         // A store that failed is left as it is: the next start reads the write-ahead log from the disk.
-        if let Some(writer) = self.writer.get_mut().take().filter(|_| !failed)
+        let slot = std::mem::replace(self.writer.get_mut(), Slot::LogFailed);
+        if let (Slot::Ready(writer), false) = (slot, failed)
             && let Err(error) = writer.close()
         {
             tracing::warn!(%error, "the write-ahead log stays; the next start moves it into the database");

@@ -47,7 +47,7 @@ pub enum FaultKind {
 #[derive(Debug, Default)]
 struct Handle {
     faults: Vec<Fault>,
-    /// A commit failed; nothing is taken before recovery.
+    /// A commit of the log failed; nothing is taken before recovery.
     broken: bool,
     syncs: u64,
 }
@@ -119,12 +119,11 @@ impl MemoryStore {
         }
         let due = handle.faults.iter().position(|fault| fault.commit == 0);
         let fault = due.map(|index| handle.faults.remove(index));
-        handle.broken = fault.is_some();
         handle.syncs += 1;
         Ok(fault)
     }
 
-    /// Runs `act` on a copy of the data, and keeps the copy if it succeeds.
+    /// Runs `act`, which changes nothing if it refuses, or fails if a fault is due.
     fn transact<T>(&self, act: impl FnOnce(&mut Data) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let fault = self.due()?;
         let mut data = self.data.lock();
@@ -136,6 +135,14 @@ impl MemoryStore {
             None => Ok(value),
             Some(fault) => Err(error(fault.kind)),
         }
+    }
+
+    /// After a write to the log: nothing is taken any more if it failed. One that was refused did not fail.
+    fn log_failed<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+        if let Err(StoreError::Full { .. } | StoreError::Io { .. }) = outcome {
+            self.handle.lock().broken = true;
+        }
+        outcome
     }
 }
 
@@ -283,20 +290,20 @@ impl Data {
 
 impl Store for MemoryStore {
     fn acquire(&self) -> Result<Vec<(ShardId, Epoch)>, StoreError> {
-        self.transact(|data| {
+        self.log_failed(self.transact(|data| {
             for epoch in &mut data.epochs {
                 epoch.0 += 1;
             }
             Ok(ShardId::all().zip(data.epochs.iter().copied()).collect())
-        })
+        }))
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.transact(|data| {
+        self.log_failed(self.transact(|data| {
             data.check(batch)?;
             data.apply(batch);
             Ok(())
-        })
+        }))
     }
 
     fn recover(&self) -> Result<Position, StoreError> {

@@ -277,7 +277,8 @@ pub enum CatalogWrite {
 
 /// Keeps accounts, projects, tokens and templates. Small: everything is read at start and cached above.
 pub trait Catalog: Send + Sync + fmt::Debug {
-    /// Writes all or none; on `Ok` they are durable.
+    /// Writes all or none; on `Ok` they are durable. After `Full` or `Io` they may have been written; the next write,
+    /// of the catalog or of the log, finds a store that works again, or fails likewise.
     fn write(&self, writes: &[CatalogWrite]) -> Result<(), StoreError>;
 
     /// All accounts.

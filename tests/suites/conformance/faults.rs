@@ -1,11 +1,13 @@
 //! What a store says and keeps when the disk is full, fails, or forgets; and what the switches of the memory store do.
 
 use crate::adapter::{Both, SHARD, Writer};
+use golem_model::{Account, AccountId, Timestamp};
 use golem_runtime::storage::embedded::{EmbeddedStore, OpenOptions};
 use golem_runtime::storage::memory::{Fault, FaultKind, MemoryStore};
-use golem_runtime::storage::ports::{Batch, Seq, Store as _, StoreError};
+use golem_runtime::storage::ports::{Batch, Catalog as _, CatalogWrite, Seq, Store as _, StoreError};
 use golem_tests::vfs::{self, Disk, Mode};
 use tempfile::TempDir;
+use uuid::Uuid;
 
 /// A store on a disk of its own that can be made to fail.
 struct Faulty {
@@ -108,6 +110,44 @@ fn a_full_disk_is_named_and_the_store_goes_on_when_there_is_space() {
 }
 
 #[test]
+fn a_catalog_write_that_failed_stops_nobody_once_there_is_space() {
+    let faulty = Faulty::new("catalog-full");
+    let store = faulty.open();
+    let mut writer = Writer::new(&store);
+    writer.commit(&[1]);
+    let account = |number| {
+        CatalogWrite::Account(Account {
+            id: AccountId(Uuid::from_u128(number)),
+            name: "x".repeat(10_000),
+            email: String::new(),
+            created_at: Timestamp::from_nanos(1),
+        })
+    };
+    let full = Mode { bytes_left: Some(0), ..Mode::default() };
+    for round in 0..4 {
+        faulty.disk.set_mode(full);
+        for _ in 0..2 {
+            let error = store.write(&[account(round)]).unwrap_err();
+            assert!(matches!(error, StoreError::Full { .. }), "{error}");
+        }
+        faulty.disk.set_mode(Mode::default());
+        // Whoever comes first goes on.
+        if round % 2 == 0 {
+            store.write(&[account(round)]).unwrap();
+            writer.commit(&[1]);
+        } else {
+            writer.commit(&[1]);
+            store.write(&[account(round)]).unwrap();
+        }
+    }
+    assert_eq!(store.accounts().unwrap().len(), 4);
+    let last = writer.last;
+    let store = faulty.crash(store);
+    check_log(&store, last);
+    assert_eq!(store.accounts().unwrap().len(), 4);
+}
+
+#[test]
 fn a_sync_that_fails_is_never_trusted_after() {
     let mut faulty = Faulty::new("store-sync");
     // The first ones are of commits; later ones are also of checkpoints.
@@ -120,9 +160,15 @@ fn a_sync_that_fails_is_never_trusted_after() {
         let acknowledged = loop {
             let acknowledged = writer.last;
             let batch = writer.batch(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
-            let Err(error) = store.commit(&batch) else { continue };
-            assert!(matches!(error, StoreError::Io { .. }), "{error}");
-            break acknowledged;
+            match store.commit(&batch) {
+                // It was a checkpoint's; the store has recovered from that by itself.
+                Ok(()) if faulty.disk.syncs() > number + 2 => break writer.last,
+                Ok(()) => {}
+                Err(error) => {
+                    assert!(matches!(error, StoreError::Io { .. }), "{error}");
+                    break acknowledged;
+                }
+            }
         };
         // The sync that fails may be one of the recovery's own.
         let last = store.recover().or_else(|_| store.recover()).unwrap().last;

@@ -1,8 +1,8 @@
 //! Accounts, projects, tokens and templates: JSON beside the columns by which they must be unique.
 
-use super::EmbeddedStore;
 use super::connection::Opener;
 use super::writer::Failure;
+use super::{EmbeddedStore, Target};
 use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
 use golem_model::{Account, Project, TemplateVersion, Token};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
@@ -11,7 +11,7 @@ use serde::de::DeserializeOwned;
 
 impl Catalog for EmbeddedStore {
     fn write(&self, writes: &[CatalogWrite]) -> Result<(), StoreError> {
-        self.write_with(|writer| {
+        self.write_with(Target::Other, |writer| {
             writer.transact(|writer| {
                 writes.iter().try_for_each(|write| write_one(&self.opener, writer.connection(), write))
             })
