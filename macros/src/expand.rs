@@ -29,10 +29,15 @@ pub(crate) fn expand(worker: &Worker, module: &ItemMod) -> TokenStream {
     let glue = glue(worker);
     quote! {
         #(#outer)*
-        // Natively nobody calls what a worker exports, except tests.
-        #[cfg_attr(not(target_family = "wasm"), allow(dead_code))]
-        // Callers' arguments come from another memory, so they are taken by value; and an option of an option is a type of WIT.
-        #[allow(clippy::needless_pass_by_value, clippy::option_option)]
+        #[cfg_attr(
+            not(target_family = "wasm"),
+            allow(dead_code, reason = "natively nobody calls what a worker exports, except tests")
+        )]
+        #[allow(
+            clippy::needless_pass_by_value,
+            clippy::option_option,
+            reason = "arguments come from another memory, and an option of an option is a type of WIT"
+        )]
         #vis #unsafety #mod_token #ident {
             #(#inner)*
             #(#items)*
@@ -85,7 +90,7 @@ fn glue(worker: &Worker) -> TokenStream {
     quote! {
         #[cfg(target_family = "wasm")]
         #[doc(hidden)]
-        #[allow(warnings, missing_docs, unsafe_code, clippy::all, clippy::pedantic, clippy::restriction, clippy::nursery)]
+        #[allow(warnings, missing_docs, unsafe_code, clippy::all, clippy::pedantic, clippy::restriction, clippy::nursery, reason = "generated")]
         mod __golem_worker {
             ::golem::__private::wit_bindgen::generate!({
                 inline: #text,

@@ -20,7 +20,7 @@ pub(crate) fn expand(arguments: TokenStream, block: &ItemImpl) -> syn::Result<To
     let import = if path.is_ident("Guest") {
         let module = exports.only(&options)?;
         Some(quote!(
-            #[allow(unused_imports)]
+            #[allow(unused_imports, reason = "an implementation need not name every type")]
             use #module::*;
         ))
     } else {
@@ -30,7 +30,7 @@ pub(crate) fn expand(arguments: TokenStream, block: &ItemImpl) -> syn::Result<To
     let ty = &block.self_ty;
     Ok(quote! {
         /// What the world imports and exports, as the binding generator writes it.
-        #[allow(warnings, missing_docs, unsafe_code, clippy::all, clippy::pedantic, clippy::restriction, clippy::nursery)]
+        #[allow(warnings, missing_docs, unsafe_code, clippy::all, clippy::pedantic, clippy::restriction, clippy::nursery, reason = "generated")]
         mod bindings {
             ::golem::__private::wit_bindgen::generate!({
                 path: #wit,

@@ -2,15 +2,15 @@
 //!
 //! A worker's module goes through these, in this order:
 //!
-//! - [`attr`] reads the arguments of the attribute.
-//! - [`ast`] finds what the module exports: functions, the state, the types they use.
-//! - [`valid`] turns that into a [`model::Worker`], or into errors at the tokens that are wrong.
-//! - [`wit`] prints the worker's interface as WIT.
-//! - [`expand`] writes the code that joins the two, for WebAssembly only.
-//! - [`fallback`] is what the compiler sees instead when there are errors: the module as it was, so that one mistake gives
+//! - `attr` reads the arguments of the attribute.
+//! - `ast` finds what the module exports: functions, the state, the types they use.
+//! - `valid` turns that into a `model::Worker`, or into errors at the tokens that are wrong.
+//! - `wit` prints the worker's interface as WIT.
+//! - `expand` writes the code that joins the two, for WebAssembly only.
+//! - `fallback` is what the compiler sees instead when there are errors: the module as it was, so that one mistake gives
 //!   one message.
 //!
-//! [`from_wit`] is the other way round: an `impl` of the trait that a WIT file gives.
+//! `from_wit` is the other way round: an `impl` of the trait that a WIT file gives.
 //!
 //! Invariant: on targets other than WebAssembly, the module stays the plain Rust that the user wrote.
 
@@ -34,7 +34,7 @@ use quote::quote;
 ///
 /// # On a module
 ///
-/// ```ignore
+/// ```
 /// #[golem::worker]
 /// mod counter {
 ///     #[derive(Default)]
@@ -48,6 +48,7 @@ use quote::quote;
 ///         }
 ///     }
 /// }
+/// # fn main() {}
 /// ```
 ///
 /// What becomes an exported function: each `pub fn` of the module, and each `pub fn` with `&self` or `&mut self` of the
@@ -78,7 +79,9 @@ use quote::quote;
 ///
 /// #[golem::worker(wit = "wit", world = "cart")]
 /// impl Guest for Cart {
-///     fn add_item(item: ProductItem) { … }
+///     fn add_item(item: ProductItem) {
+///         println!("{}", item.name);
+///     }
 /// }
 /// ```
 ///
@@ -92,12 +95,20 @@ pub fn worker(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream)
 
 /// Marks a struct of a worker's module as a set of flags: named switches that are on or off.
 ///
-/// ```ignore
-/// #[golem::flags]
-/// pub struct Permissions {
-///     pub read: bool,
-///     pub write: bool,
+/// ```
+/// #[golem::worker]
+/// mod access {
+///     #[golem::flags]
+///     pub struct Permissions {
+///         pub read: bool,
+///         pub write: bool,
+///     }
+///
+///     pub fn can_change(permissions: Permissions) -> bool {
+///         permissions.read && permissions.write
+///     }
 /// }
+/// # fn main() {}
 /// ```
 ///
 /// In WIT this is `flags permissions { read, write }`; callers see the list of those that are on.

@@ -15,7 +15,7 @@ pub(crate) struct Worker {
     pub(crate) state: Option<State>,
     /// The exported functions, in the order of the source.
     pub(crate) functions: Vec<Function>,
-    /// The types that they use, in the order of the source. [`Type::Named`] points here.
+    /// The types that they use, each after those that it uses itself. [`Type::Named`] points here.
     pub(crate) types: Vec<TypeDef>,
 }
 

@@ -80,7 +80,7 @@
 //! On any other target than WebAssembly, the module stays plain Rust: its unit tests run with `cargo test`. The functions
 //! of this crate that speak to Golem can be compiled there, but panic when called, because only a worker has a log.
 
-#![cfg_attr(not(target_family = "wasm"), warn(missing_docs))]
+#![warn(missing_docs)]
 
 // Generated and checked for staleness by the crate golem-bindgen; formatted by its generator.
 #[rustfmt::skip]

@@ -32,7 +32,7 @@ pub fn create() -> PromiseId {
 
 /// Waits until the promise is completed and returns the bytes that it was completed with.
 ///
-/// Returns at once if it is completed already. `await` is a keyword in Rust, hence this name; [`r#await`] is the same.
+/// Returns at once if it is completed already. `await` is a keyword in Rust, hence this name; `r#await` is the same.
 pub fn wait(id: &PromiseId) -> Vec<u8> {
     raw::golem_await_promise(id)
 }
