@@ -37,7 +37,7 @@ mod failures {
             self.count
         }
 
-        /// Adds one, then panics every time but each `n`-th that the whole worker has ever tried, as a random number says.
+        /// Adds one, then panics unless a random number below `n` is 0.
         pub fn fail_mostly(&mut self, n: u64) -> u64 {
             self.count += 1;
             let drawn = wasip2::random::random::get_random_u64() % n.max(1);
