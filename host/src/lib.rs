@@ -18,6 +18,7 @@ mod durable;
 mod engine;
 mod error;
 mod imports;
+mod invoke;
 mod limits;
 mod objects;
 pub mod ports;

@@ -13,6 +13,10 @@ pub(crate) const TABLE_ELEMENTS_MAX: usize = 65_536;
 /// more traps. Large enough for a `list<u8>` of a few megabytes, of which each byte is a value of forty.
 pub(crate) const LIFTED_BYTES_MAX: usize = 256 << 20;
 
+/// Bytes of recorded answers that an activation may buffer before it hands them to the store: a worker that reads
+/// one large promise after the other holds this much of them, not all.
+pub(crate) const ANSWERS_BUFFERED_BYTES_MAX: usize = 1 << 20;
+
 /// Random bytes that one call may ask for; more traps.
 pub(crate) const RANDOM_BYTES_MAX: u64 = 16 << 20;
 

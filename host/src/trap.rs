@@ -21,7 +21,8 @@ pub(crate) fn stop(state: &mut WorkerState, error: &wasmtime::Error) -> Stop {
     }
 }
 
-fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> Stop {
+/// Why the guest stopped. Nothing is handed to the store.
+pub(crate) fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> Stop {
     let stop = match state.take_stop() {
         Some(stop) => stop,
         None => match shortage(state, error) {
@@ -67,8 +68,9 @@ fn details(error: &wasmtime::Error, stderr_tail: &str) -> String {
         let separator = if text.is_empty() { "" } else { ": " };
         write!(text, "{separator}{cause}").expect("strings take everything");
     }
-    if !backtrace.is_empty() {
-        write!(text, "\nwasm stack:\n{}", backtrace.trim_end()).expect("strings take everything");
+    let (_, frames) = backtrace.split_once('\n').unwrap_or_default();
+    if !frames.is_empty() {
+        write!(text, "\nwasm stack:\n{}", frames.trim_end()).expect("strings take everything");
     }
     if !stderr_tail.is_empty() {
         write!(text, "\nstandard error:\n{}", stderr_tail.trim_end()).expect("strings take everything");

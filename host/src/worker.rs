@@ -3,20 +3,16 @@
 //! Invariant: after any [`Stop`], and when a call's future was dropped, the instance takes no more calls. Rolling
 //! back always means a new instance, never a repaired one.
 
-use crate::component::Callable;
 use crate::durable::{Activity, Ending, Journal, Replay, Started, Tail};
 use crate::imports::stdio::Stdio;
+use crate::invoke::{Prepared, Uncalled};
 use crate::limits::{LIFTED_BYTES_MAX, Limits};
 use crate::ports::{PortError, Ports};
 use crate::state::WorkerState;
-use crate::value::{encoded_bytes, from_val, to_val};
 use crate::{Component, Control, Outcome, Replayed, Stop, trap};
-use golem_model::limits::ENTRY_BYTES_MAX;
 use golem_model::oplog::{FailureCause, InvocationSource};
-use golem_model::{AccountId, Entry, Function, Invocation, OplogIndex, Value, WorkerId};
-use std::sync::Arc;
+use golem_model::{AccountId, Entry, Invocation, OplogIndex, Value, WorkerId};
 use std::time::Duration;
-use wasmtime::component::{ComponentExportIndex, Val};
 use wasmtime::{Store, UpdateDeadline};
 
 /// Who the worker is: all that its entry `Created` fixes, and what the server sets.
@@ -46,13 +42,6 @@ pub struct Instance {
     component: Component,
     /// Set while a call runs, and for ever once one did not return.
     spent: bool,
-}
-
-/// A call whose function was found and whose parameters were converted.
-struct Prepared {
-    index: ComponentExportIndex,
-    function: Arc<Function>,
-    params: Vec<Val>,
 }
 
 impl Instance {
@@ -98,7 +87,7 @@ impl Instance {
                 store.data_mut().journal.flush()?;
                 Ok(Self { store, exports, component: component.clone(), spent: false })
             }
-            Err(error) => Err(trap::stop(store.data_mut(), &error)),
+            Err(error) => Err(trap::reason(store.data_mut(), &error)),
         }
     }
 
@@ -148,7 +137,7 @@ impl Instance {
     async fn invoked(&mut self, invocation: Invocation, arrival: Option<u64>) -> Result<Option<Value>, Stop> {
         self.take()?;
         let Invocation { key, function, params } = invocation;
-        let prepared = self.prepare(&function, &params);
+        let prepared = Prepared::new(&self.component, &function, &params);
         let state = self.store.data_mut();
         if state.control.is_interrupted() {
             return Err(Stop::Interrupted);
@@ -178,7 +167,7 @@ impl Instance {
     /// Runs the next recorded invocation as far as it is recorded, and then live.
     async fn rerun(&mut self) -> Result<Option<Value>, Stop> {
         let Started { key, function, params } = self.store.data_mut().journal.replay().started()?;
-        let prepared = self.prepare(&function, &params);
+        let prepared = Prepared::new(&self.component, &function, &params);
         self.store.data_mut().begin(key);
         self.run(prepared).await
     }
@@ -199,58 +188,18 @@ impl Instance {
         Ok(result)
     }
 
-    fn prepare(&self, name: &str, params: &[Value]) -> Result<Prepared, String> {
-        let Some(Callable { index, function, handle }) = self.component.callable(name) else {
-            let names: Vec<&str> = self.component.functions().names().collect();
-            return Err(format!(
-                "the component exports no function {name}; it exports: {}",
-                names.join(", ")
-            ));
-        };
-        if let Some(handle) = handle {
-            return Err(format!(
-                "{name} cannot be invoked: it takes or gives a handle ({handle}), which cannot leave a component"
-            ));
-        }
-        if params.len() != function.params.len() {
-            let (wanted, given) = (function.params.len(), params.len());
-            return Err(format!("{name} takes {wanted} parameters, {given} were given"));
-        }
-        let convert = |(value, param): (&Value, &golem_model::template::Param)| {
-            to_val(value, &param.ty).map_err(|error| format!("parameter {} of {name}: {error}", param.name))
-        };
-        let params = params.iter().zip(&function.params).map(convert).collect::<Result<_, _>>()?;
-        Ok(Prepared { index: *index, function: Arc::clone(function), params })
-    }
-
     async fn run(&mut self, prepared: Result<Prepared, String>) -> Result<Option<Value>, Stop> {
-        let Prepared { index, function, params } = match prepared {
-            Ok(prepared) => prepared,
-            Err(details) => return Err(self.refuse(details)),
+        let called = match prepared {
+            Ok(prepared) => {
+                self.store.set_epoch_deadline(1);
+                prepared.call(&mut self.store, &self.exports).await
+            }
+            Err(details) => Err(Uncalled::Refused(details)),
         };
-        let Some(func) = self.exports.get_func(&mut self.store, index) else {
-            return Err(self.refuse(format!("the instance exports no function {}", function.name)));
-        };
-        self.store.set_epoch_deadline(1);
-        let mut results = [Val::Bool(false)];
-        let count = usize::from(function.result.is_some());
-        if let Err(error) = func.call_async(&mut self.store, &params, &mut results[..count]).await {
-            return Err(trap::stop(self.store.data_mut(), &error));
-        }
-        let Some(ty) = &function.result else { return Ok(None) };
-        let [result] = results;
-        let result = match from_val(result, ty) {
-            Ok(result) => result,
-            Err(error) => return Err(self.refuse(format!("the result of {}: {error}", function.name))),
-        };
-        let bytes = encoded_bytes(&result);
-        if bytes > ENTRY_BYTES_MAX {
-            return Err(self.refuse(format!(
-                "the result of {} needs {bytes} bytes; at most {ENTRY_BYTES_MAX} can be recorded",
-                function.name
-            )));
-        }
-        Ok(Some(result))
+        called.map_err(|uncalled| match uncalled {
+            Uncalled::Refused(details) => self.refuse(details),
+            Uncalled::Stopped(error) => trap::stop(self.store.data_mut(), &error),
+        })
     }
 
     /// Fails the invocation for a reason that no other attempt changes.

@@ -23,6 +23,6 @@ mod prefix;
 mod worker;
 
 pub use golem_host::testing::{LogCollector, MemoryStore, SimulatedClock};
-pub use golem_model::{PromiseId, Timestamp, Value};
+pub use golem_model::{Entry, OplogIndex, PromiseId, Timestamp, Value};
 pub use prefix::PrefixError;
 pub use worker::{Failure, Options, StartError, TestWorker};

@@ -284,6 +284,11 @@ impl TestWorker {
         self.store.complete(promise, data)
     }
 
+    /// The full names of the functions that the component exports.
+    pub fn function_names(&self) -> Vec<String> {
+        self.component.functions().names().map(str::to_owned).collect()
+    }
+
     /// The worker's id.
     pub fn id(&self) -> &WorkerId {
         &self.init.id

@@ -4,6 +4,7 @@
 
 use crate::ports::Clock;
 use golem_model::Timestamp;
+use golem_model::oplog::wire::{DecodeError, Reader, put_varint};
 use golem_model::oplog::{Entry, HostFunction};
 use std::time::Duration;
 
@@ -32,8 +33,10 @@ impl WorkerClock {
     fn pass(&mut self, entry: &Entry) {
         match entry {
             Entry::HostCall { call, response } => {
-                if call.function == HostFunction::MonotonicClockNow
-                    && let Ok(nanos) = decode(response)
+                // The answers of both begin with the clock's reading. One that cannot be read is a divergence,
+                // which replay reports.
+                if matches!(call.function, HostFunction::MonotonicClockNow | HostFunction::Poll)
+                    && let Ok(nanos) = Reader::new(response).varint()
                 {
                     self.nanos = self.nanos.max(nanos);
                     self.at = None;
@@ -83,13 +86,13 @@ fn nanos(duration: Duration) -> u64 {
 /// The bytes of a reading.
 pub(crate) fn encode(nanos: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(9);
-    golem_model::oplog::wire::put_varint(&mut out, nanos);
+    put_varint(&mut out, nanos);
     out
 }
 
 /// A reading from its bytes.
-pub(crate) fn decode(bytes: &[u8]) -> Result<u64, golem_model::oplog::wire::DecodeError> {
-    let mut input = golem_model::oplog::wire::Reader::new(bytes);
+pub(crate) fn decode(bytes: &[u8]) -> Result<u64, DecodeError> {
+    let mut input = Reader::new(bytes);
     let nanos = input.varint()?;
     input.finish()?;
     Ok(nanos)

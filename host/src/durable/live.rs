@@ -6,6 +6,7 @@
 use super::clock::WorkerClock;
 use super::effect::Failure;
 use super::replay::Ended;
+use crate::limits::ANSWERS_BUFFERED_BYTES_MAX;
 use crate::ports::Ports;
 use crate::{Control, Stop};
 use golem_model::limits::ENTRIES_BUFFERED_MAX;
@@ -23,6 +24,8 @@ pub(crate) struct Tail {
     suspend_after: Duration,
     /// Recorded, not yet handed to the store.
     buffer: Vec<Entry>,
+    /// Bytes of the answers in `buffer`.
+    buffered_bytes: usize,
     /// The last entry handed to the store.
     appended: OplogIndex,
     /// The engine to name before the first entry, if the oplog names another or none.
@@ -62,6 +65,7 @@ impl Tail {
             clock: WorkerClock::new(history),
             suspend_after: activity.suspend_after,
             buffer: Vec::new(),
+            buffered_bytes: 0,
             appended: OplogIndex(history.len() as u64),
             activation,
         }
@@ -102,8 +106,13 @@ impl<'a> Live<'a> {
     /// Adds `entry` to the oplog and gives its index.
     pub(crate) fn record(&mut self, entry: Entry) -> Result<OplogIndex, Stop> {
         let index = self.next_index();
+        if let Entry::HostCall { response, .. } = &entry {
+            self.tail.buffered_bytes += response.len();
+        }
         self.tail.buffer.push(entry);
-        if self.tail.buffer.len() >= ENTRIES_BUFFERED_MAX {
+        if self.tail.buffer.len() >= ENTRIES_BUFFERED_MAX
+            || self.tail.buffered_bytes >= ANSWERS_BUFFERED_BYTES_MAX
+        {
             self.flush()?;
         }
         Ok(index)
@@ -203,6 +212,7 @@ impl<'a> Live<'a> {
 
     fn take_buffer(&mut self) -> (OplogIndex, Vec<Entry>) {
         self.name_engine();
+        self.tail.buffered_bytes = 0;
         (self.tail.appended.next(), std::mem::take(&mut self.tail.buffer))
     }
 

@@ -21,7 +21,9 @@ const WRITE_BYTES_MAX: usize = 64 << 10;
 /// Which pollables are ready. If it blocks, at least one.
 ///
 /// Request: 1 if it blocks, else 0; then the count and for each its kind (0 always ready, 1 timer, 2 promise) and
-/// what it waits for. Response: the count and the indices of those that are ready, ascending.
+/// what it waits for. Response: the monotonic clock's reading, then the count and the indices of those that are
+/// ready, ascending. The reading is not for the guest: a timer that was ready must not lie in the future after a
+/// crash, so the clock goes on from there.
 struct Poll {
     pollables: Vec<Pollable>,
     blocks: bool,
@@ -54,9 +56,11 @@ impl Durable for Poll {
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
         loop {
-            let ready = self.ready(live).await?;
+            let now = live.monotonic_now();
+            let ready = self.ready(live, now).await?;
             if !ready.is_empty() || !self.blocks {
-                let mut response = Vec::with_capacity(1 + ready.len());
+                let mut response = Vec::with_capacity(10 + ready.len());
+                put_varint(&mut response, now);
                 put_varint(&mut response, ready.len() as u64);
                 for index in ready {
                     put_varint(&mut response, index as u64);
@@ -69,6 +73,7 @@ impl Durable for Poll {
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Vec<u32>, DecodeError> {
         let mut input = Reader::new(response);
+        input.varint()?;
         let count = input.count()?;
         let ready = (0..count).map(|_| input.varint_as()).collect::<Result<_, _>>()?;
         input.finish()?;
@@ -77,8 +82,7 @@ impl Durable for Poll {
 }
 
 impl Poll {
-    async fn ready(&self, live: &mut Live<'_>) -> Result<Vec<usize>, Failure> {
-        let now = live.monotonic_now();
+    async fn ready(&self, live: &Live<'_>, now: u64) -> Result<Vec<usize>, Failure> {
         let mut ready = Vec::new();
         for (index, pollable) in self.pollables.iter().enumerate() {
             let is_ready = match pollable {

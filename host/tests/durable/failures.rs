@@ -118,13 +118,17 @@ async fn wrong_calls_are_refused_with_what_would_be_right() {
 #[tokio::test]
 async fn a_start_that_traps_fails_the_activation() {
     let broken = component(
-        "export f: func();",
-        r#"(module (func $start unreachable) (start $start) (func (export "f")))"#,
+        "import wasi:clocks/monotonic-clock@WASI; export f: func();",
+        r#"(module
+            (import "wasi:clocks/monotonic-clock@WASI" "now" (func $now (result i64)))
+            (func $start (drop (call $now)) unreachable)
+            (start $start)
+            (func (export "f")))"#,
     );
     let mut worker = TestWorker::start(&broken).await.unwrap();
     let failed = worker.invoke("f", vec![]).await;
     assert!(matches!(failed, Err(Failure::Trapped { .. })), "{failed:?}");
-    assert_eq!(worker.oplog().len(), 1);
+    assert_eq!(worker.oplog().len(), 1, "nothing was appended");
 }
 
 #[tokio::test]

@@ -40,6 +40,7 @@ const WORLD: &str = "
     export monotonic: func() -> u64;
     export mix: func() -> u64;
     export sleep: func(nanos: u64) -> u64;
+    export sleep-and-look: func(nanos: u64) -> u64;
     export create-promise: func() -> u64;
     export await-promise: func() -> list<u8>;
     export complete-promise: func(data: list<u8>) -> bool;
@@ -130,6 +131,10 @@ const CORE: &str = r#"
     (call $drop_pollable (local.get $pollable))
     (global.set $count (i64.add (global.get $count) (i64.const 1)))
     (global.get $count))
+
+  (func (export "sleep-and-look") (param $nanos i64) (result i64)
+    (call $block (call $timer (local.get $nanos)))
+    (call $now))
 
   (func (export "create-promise") (result i64)
     (call $create (i32.const 0))

@@ -92,3 +92,17 @@ async fn a_race_of_timer_and_promise_ends_with_whichever_is_first() {
         worker.invoke("counter/get", vec![]).await.unwrap();
     }
 }
+
+/// A crash between a timer's end and the next look at the clock once showed the guest a time before that end.
+#[tokio::test]
+async fn after_a_timer_the_clock_shows_its_end_even_after_a_crash() {
+    for seconds in [5, 100] {
+        let mut worker = TestWorker::start(toolbox()).await.unwrap();
+        let mut answer = worker.invoke("sleep-and-look", vec![Value::U64(seconds * SECOND)]).await;
+        if matches!(answer, Err(Failure::Waiting(_))) {
+            answer = worker.resume_over_time().await;
+        }
+        assert_eq!(answer.unwrap(), Some(Value::U64(seconds * SECOND)));
+        worker.replay_from_every_prefix().await.unwrap();
+    }
+}

@@ -2,7 +2,8 @@
 //! built and are denied. None of it is in the oplog.
 
 use crate::guest::{NEWEST, World};
-use golem_testing::{Entry, Failure, TestWorker, Value};
+use golem_model::Entry;
+use golem_testing::{Failure, TestWorker, Value};
 
 /// Each export makes some calls and gives the bytes that tell how they went: for a result, 0 or 1 and the error.
 const CORE: &str = r#"(module
@@ -105,7 +106,7 @@ const CORE: &str = r#"(module
         (call $write (i32.load (i32.const 4)) (i32.const 128))
         (call $drop-body (i32.load (i32.const 4)))))"#;
 
-fn worker() -> TestWorker {
+async fn worker() -> TestWorker {
     let world = World::new(
         NEWEST,
         "world guest {
@@ -122,12 +123,12 @@ fn worker() -> TestWorker {
     let core = CORE.replace("@WASI", &format!("@{NEWEST}"));
     let core = core
         .replace("(global $out", &format!("(data (i32.const 1024) \"{}\") (global $out", "x".repeat(60_000)));
-    TestWorker::start(&world.component(&core)).expect("the component is good")
+    TestWorker::start(&world.component(&core)).await.expect("the component is good")
 }
 
 /// Calls `function`, which must not write to the oplog, and checks what it noted.
 async fn check(function: &str, params: Vec<Value>, expected: &[u8]) {
-    let mut worker = worker();
+    let mut worker = worker().await;
     let answer = worker.invoke(function, params).await.expect("nothing traps");
     assert_eq!(answer, Some(Value::Bytes(expected.to_vec())), "{function}");
     let calls = worker.oplog().into_iter().filter(|entry| matches!(entry, Entry::HostCall { .. }));
@@ -136,7 +137,7 @@ async fn check(function: &str, params: Vec<Value>, expected: &[u8]) {
 }
 
 async fn check_trap(function: &str, text: &str) {
-    match worker().invoke(function, Vec::new()).await {
+    match worker().await.invoke(function, Vec::new()).await {
         Err(Failure::Trapped { details, .. }) => assert!(details.contains(text), "{details}"),
         other => panic!("{function} ended with {other:?}"),
     }

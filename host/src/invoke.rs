@@ -1,0 +1,139 @@
+//! One call of an exported function: the function found, parameters to wasmtime's values, the result back.
+//!
+//! Functions are called by their dynamic types, which makes a value of forty bytes of each byte of a
+//! `list<u8>`. Those that take or give nothing but bytes are called by their static type instead.
+
+use crate::Component;
+use crate::component::Callable;
+use crate::state::WorkerState;
+use crate::value::{encoded_bytes, from_val, to_val};
+use golem_model::limits::ENTRY_BYTES_MAX;
+use golem_model::template::Param;
+use golem_model::{Function, Type, Value};
+use std::sync::Arc;
+use wasmtime::Store;
+use wasmtime::component::{ComponentExportIndex, Func, Instance, Val};
+
+/// A call whose function was found and whose parameters were converted.
+pub(crate) struct Prepared {
+    index: ComponentExportIndex,
+    function: Arc<Function>,
+    params: Params,
+}
+
+enum Params {
+    /// One `list<u8>`; the result is a `list<u8>` or nothing.
+    Bytes(Vec<u8>),
+    /// Nothing; the result is a `list<u8>`.
+    NoneForBytes,
+    /// Whatever the function takes.
+    Values(Vec<Val>),
+}
+
+/// Why a call has no result.
+pub(crate) enum Uncalled {
+    /// It could not be made, or its result not be taken; another attempt would be the same.
+    Refused(String),
+    /// The guest was stopped.
+    Stopped(wasmtime::Error),
+}
+
+impl Prepared {
+    /// Finds the function `name` of `component` and converts `params`; on an error, a text for its caller.
+    pub(crate) fn new(component: &Component, name: &str, params: &[Value]) -> Result<Self, String> {
+        let Some(Callable { index, function, handle }) = component.callable(name) else {
+            let names: Vec<&str> = component.functions().names().collect();
+            return Err(format!(
+                "the component exports no function {name}; it exports: {}",
+                names.join(", ")
+            ));
+        };
+        if let Some(handle) = handle {
+            return Err(format!(
+                "{name} cannot be invoked: it takes or gives a handle ({handle}), which cannot leave a component"
+            ));
+        }
+        if params.len() != function.params.len() {
+            let (wanted, given) = (function.params.len(), params.len());
+            return Err(format!("{name} takes {wanted} parameters, {given} were given"));
+        }
+        let params = match (params, function.result.as_ref()) {
+            ([Value::Bytes(bytes)], result)
+                if is_bytes(&function.params[0].ty) && result.is_none_or(is_bytes) =>
+            {
+                Params::Bytes(bytes.clone())
+            }
+            ([], Some(result)) if is_bytes(result) => Params::NoneForBytes,
+            _ => {
+                let convert = |(value, param): (&Value, &Param)| {
+                    to_val(value, &param.ty)
+                        .map_err(|error| format!("parameter {} of {name}: {error}", param.name))
+                };
+                Params::Values(params.iter().zip(&function.params).map(convert).collect::<Result<_, _>>()?)
+            }
+        };
+        Ok(Self { index: *index, function: Arc::clone(function), params })
+    }
+
+    /// Makes the call.
+    pub(crate) async fn call(
+        self,
+        store: &mut Store<WorkerState>,
+        exports: &Instance,
+    ) -> Result<Option<Value>, Uncalled> {
+        let Some(func) = exports.get_func(&mut *store, self.index) else {
+            return Err(Uncalled::Refused(format!(
+                "the instance exports no function {}",
+                self.function.name
+            )));
+        };
+        let called = match (&self.params, &self.function.result) {
+            (Params::Bytes(bytes), None) => {
+                by_type::<_, ()>(store, func, (bytes.as_slice(),)).await.map(|()| None)
+            }
+            (Params::Bytes(bytes), Some(_)) => {
+                by_type(store, func, (bytes.as_slice(),)).await.map(bytes_value).map(Some)
+            }
+            (Params::NoneForBytes, _) => by_type(store, func, ()).await.map(bytes_value).map(Some),
+            (Params::Values(params), None) => func.call_async(store, params, &mut []).await.map(|()| None),
+            (Params::Values(params), Some(ty)) => {
+                let mut results = [Val::Bool(false)];
+                let called = func.call_async(store, params, &mut results).await;
+                let [result] = results;
+                match called.map(|()| from_val(result, ty)) {
+                    Ok(Err(error)) => {
+                        let details = format!("the result of {}: {error}", self.function.name);
+                        return Err(Uncalled::Refused(details));
+                    }
+                    Ok(Ok(result)) => Ok(Some(result)),
+                    Err(error) => Err(error),
+                }
+            }
+        };
+        let result = called.map_err(Uncalled::Stopped)?;
+        let bytes = result.as_ref().map_or(0, encoded_bytes);
+        if bytes > ENTRY_BYTES_MAX {
+            return Err(Uncalled::Refused(format!(
+                "the result of {} needs {bytes} bytes; at most {ENTRY_BYTES_MAX} can be recorded",
+                self.function.name
+            )));
+        }
+        Ok(result)
+    }
+}
+
+fn is_bytes(ty: &Type) -> bool {
+    matches!(ty, Type::List(inner) if **inner == Type::U8)
+}
+
+fn bytes_value((bytes,): (Vec<u8>,)) -> Value {
+    Value::Bytes(bytes)
+}
+
+async fn by_type<P, R>(store: &mut Store<WorkerState>, func: Func, params: P) -> wasmtime::Result<R>
+where
+    P: wasmtime::component::ComponentNamedList + wasmtime::component::Lower + Send + Sync,
+    R: wasmtime::component::ComponentNamedList + wasmtime::component::Lift + Send + Sync + 'static,
+{
+    func.typed::<P, R>(&*store)?.call_async(store, params).await
+}
