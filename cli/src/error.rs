@@ -128,7 +128,9 @@ fn of_client(error: &ClientError) -> String {
     }
     let (Some(status), Some(body)) = (error.status(), error.body()) else { return chain(error) };
     let text = body.to_string();
-    match (status, text.as_str()) {
+    // A server may name the kind itself.
+    let plain = text.strip_prefix("Unauthorized: ").filter(|_| status == 401).unwrap_or(&text);
+    match (status, plain) {
         (504, "") => "Gateway timeout".to_owned(),
         (504, text) => format!("Gateway timeout: {text}"),
         (400, text) => format!("Invalid API call: {text}"),
@@ -184,6 +186,7 @@ mod tests {
         for (status, body, text) in [
             (400, ErrorBody::invalid(["a", "b"]), "Invalid API call: a, b"),
             (401, ErrorBody::text("who?"), "Unauthorized: who?"),
+            (401, ErrorBody::text("Unauthorized: who?"), "Unauthorized: who?"),
             (403, ErrorBody::text("too many"), "Limit Exceeded: too many"),
             (404, ErrorBody::text("no worker"), "Not found: no worker"),
             (409, ErrorBody::text("exists"), "Conflict: exists"),
