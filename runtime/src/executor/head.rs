@@ -196,7 +196,9 @@ impl Head {
                 self.retry_at = Some(*retry_at);
             }
             Entry::InvocationFailed { at: _, cause } => {
+                let failed = self.attempts_failed + 1;
                 self.ended(seq, facts);
+                self.attempts_failed = failed;
                 self.end = Some(match cause {
                     FailureCause::Exited { .. } => End::Exited,
                     FailureCause::Trap { .. } | FailureCause::Diverged { .. } => End::Failed,
