@@ -322,7 +322,7 @@ fn scheme_in(scheme: Scheme) -> Option<::http::uri::Scheme> {
     match scheme {
         Scheme::Http => Some(::http::uri::Scheme::HTTP),
         Scheme::Https => Some(::http::uri::Scheme::HTTPS),
-        Scheme::Other(name) if name.len() <= WORD_BYTES_MAX => name.parse().ok(),
+        Scheme::Other(name) if (1..=WORD_BYTES_MAX).contains(&name.len()) => name.parse().ok(),
         Scheme::Other(_) => None,
     }
 }
