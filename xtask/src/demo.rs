@@ -23,7 +23,7 @@ pub(crate) fn run(tree: &Tree, keep: bool) -> anyhow::Result<()> {
 
     let data = DataDir::new()?;
     println!("\n-- Start the server on an empty folder.");
-    println!("$ export PATH={}:$PATH", tree.binary("").display());
+    println!("$ export PATH={}:$PATH", tree.programs().display());
     let server = Server::start(tree, &data.path, "127.0.0.1:0")?;
     let golem = Cli { tree, url: server.url.clone(), data: data.path.clone() };
     println!("$ export GOLEM_BASE_URL={} GOLEM_DATA_DIR={}", golem.url, golem.data.display());

@@ -55,9 +55,14 @@ impl Tree {
         self.guests_target().join(GUEST_TARGET).join("release")
     }
 
-    /// A program that the workspace builds.
+    /// Where the programs that the workspace builds lie.
+    pub(crate) fn programs(&self) -> PathBuf {
+        self.target.join("debug")
+    }
+
+    /// One of them.
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
-        self.target.join("debug").join(name)
+        self.programs().join(name)
     }
 
     /// Every folder with a `Cargo.toml` under `examples/` and `tests/guests/`, by name.
