@@ -641,7 +641,7 @@ fn values(world: &World) -> Vec<Case> {
             "a price beyond all prices",
             add(&item("price", json!(1e300))),
             400,
-            "params[0].price: value 1e300 is not within the range of *",
+            "params[0].price: value 1e+300 is not within the range of -3.4028235e38 to 3.4028235e38 of f32",
         ),
         case(
             "a record that lacks a field",
@@ -799,7 +799,7 @@ fn promises(world: &World) -> Vec<Case> {
             "data that are no bytes",
             complete(WORKER, &json!({ "oplogIdx": 1, "data": [256] })),
             400,
-            "Invalid request body: *256*",
+            "Invalid request body: expected an array of numbers from 0 to 255, or {\"base64\": string} at line 1 column 13",
         ),
         case(
             "data that are text",

@@ -30,7 +30,9 @@ async fn an_upload_is_taken_in_every_spelling_of_its_form() {
         if swapped {
             parts.reverse();
             // Old clients did not say what their parts were.
-            parts.iter_mut().for_each(|part| part.content_type = None);
+            for part in &mut parts {
+                part.content_type = None;
+            }
         }
         let template = api.ok(multipart(&parts)).await.json();
         let id = &template["versionedTemplateId"];
