@@ -21,6 +21,20 @@ pub(crate) fn stop(state: &mut WorkerState, error: &wasmtime::Error) -> Stop {
     }
 }
 
+/// Names the called function in a trap: a component may have been stripped of the names that its stack would show.
+pub(crate) fn in_function(name: &str, stop: Stop) -> Stop {
+    match stop {
+        Stop::Trapped { details, retry } => {
+            let name = match name.rsplit_once('/') {
+                Some((interface, function)) => format!("{interface}#{function}"),
+                None => name.to_owned(),
+            };
+            Stop::Trapped { details: format!("{details}\nin {name}"), retry }
+        }
+        other => other,
+    }
+}
+
 /// Why the guest stopped. Nothing is handed to the store.
 pub(crate) fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> Stop {
     let stop = match state.take_stop() {
@@ -55,7 +69,8 @@ fn shortage(state: &mut WorkerState, error: &wasmtime::Error) -> Option<String> 
     })
 }
 
-/// The trap, the guest's stack and what it printed last, as users read them.
+/// The guest's stack, the trap and what it printed last, in the order in which tools of 2023 look for them
+/// (reference §2.8.3).
 fn details(error: &wasmtime::Error, stderr_tail: &str) -> String {
     let backtrace = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
     let mut text = String::new();
@@ -70,7 +85,7 @@ fn details(error: &wasmtime::Error, stderr_tail: &str) -> String {
     }
     let (_, frames) = backtrace.split_once('\n').unwrap_or_default();
     if !frames.is_empty() {
-        write!(text, "\nwasm stack:\n{}", frames.trim_end()).expect("strings take everything");
+        text = format!("error while executing at wasm backtrace:\n{}\nCaused by: {text}", frames.trim_end());
     }
     if !stderr_tail.is_empty() {
         write!(text, "\nstandard error:\n{}", stderr_tail.trim_end()).expect("strings take everything");

@@ -12,6 +12,7 @@ use crate::state::WorkerState;
 use crate::{Component, Control, Outcome, Replayed, Stop, trap};
 use golem_model::oplog::{FailureCause, InvocationSource};
 use golem_model::{AccountId, Entry, Invocation, OplogIndex, Value, WorkerId};
+use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::{Store, UpdateDeadline};
 
@@ -146,11 +147,11 @@ impl Instance {
         let at = live.wall_now();
         let source = match arrival {
             Some(arrival) => InvocationSource::Queued { arrival },
-            None => InvocationSource::Inline { function, params },
+            None => InvocationSource::Inline { function: Arc::clone(&function), params },
         };
         live.record(Entry::InvocationStarted { at, key: key.clone(), source })?;
         state.begin(key);
-        let result = self.run(prepared).await?;
+        let result = self.run(&function, prepared).await?;
         self.complete(result)
     }
 
@@ -169,7 +170,7 @@ impl Instance {
         let Started { key, function, params } = self.store.data_mut().journal.replay().started()?;
         let prepared = Prepared::new(&self.component, &function, &params);
         self.store.data_mut().begin(key);
-        self.run(prepared).await
+        self.run(&function, prepared).await
     }
 
     /// Records that the invocation returned, and hands everything to the store.
@@ -188,7 +189,7 @@ impl Instance {
         Ok(result)
     }
 
-    async fn run(&mut self, prepared: Result<Prepared, String>) -> Result<Option<Value>, Stop> {
+    async fn run(&mut self, name: &str, prepared: Result<Prepared, String>) -> Result<Option<Value>, Stop> {
         let called = match prepared {
             Ok(prepared) => {
                 self.store.set_epoch_deadline(1);
@@ -198,7 +199,7 @@ impl Instance {
         };
         called.map_err(|uncalled| match uncalled {
             Uncalled::Refused(details) => self.refuse(details),
-            Uncalled::Stopped(error) => trap::stop(self.store.data_mut(), &error),
+            Uncalled::Stopped(error) => trap::in_function(name, trap::stop(self.store.data_mut(), &error)),
         })
     }
 
