@@ -15,7 +15,8 @@ type Call = (&'static str, Vec<Value>);
 
 /// Runs the calls on a worker of `guest`, then again from every prefix.
 async fn check(guest: &str, options: Options, calls: Vec<Call>) -> TestWorker {
-    let mut worker = TestWorker::start_with(&guests::bytes(guest), options).await.unwrap();
+    let mut worker =
+        TestWorker::start_with(&guests::bytes(guest), options).await.expect("the guest is a component");
     let package = guest.replace('_', "-");
     for (function, params) in calls {
         let function = format!("golem:{package}/api/{function}");
