@@ -60,7 +60,7 @@ impl fmt::Debug for Seams {
     }
 }
 
-/// Why a server cannot start. One line each, with what to do.
+/// Why a server cannot start, with what to do. What the system said is the source.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The store cannot be opened.
@@ -76,7 +76,7 @@ pub enum StartError {
     #[error(transparent)]
     Executor(#[from] crate::executor::StartError),
     /// The address cannot be listened on.
-    #[error("cannot listen on {listen}: {}", listen_advice(source))]
+    #[error("cannot listen on {listen}: {}", listen_advice(source.kind()))]
     Listen {
         /// The address.
         listen: String,
@@ -85,7 +85,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// A folder cannot be made.
-    #[error("cannot make the folder {}: {source}", path.display())]
+    #[error("cannot make the folder {}", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
@@ -94,7 +94,7 @@ pub enum StartError {
         source: io::Error,
     },
     /// A thread cannot be started.
-    #[error("cannot start the thread {name}: {source}")]
+    #[error("cannot start the thread {name}")]
     Thread {
         /// Its name.
         name: &'static str,
@@ -107,18 +107,17 @@ pub enum StartError {
     Seams,
 }
 
-fn listen_advice(error: &io::Error) -> String {
-    let advice = match error.kind() {
+fn listen_advice(kind: io::ErrorKind) -> &'static str {
+    match kind {
         io::ErrorKind::AddrInUse => {
-            "; another program listens there: stop it, or take another port by --listen (port 0 takes a free one)"
+            "another program listens there; stop it, or take another port by --listen (port 0 takes a free one)"
         }
-        io::ErrorKind::PermissionDenied => "; ports below 1024 need permission: take another one by --listen",
+        io::ErrorKind::PermissionDenied => "ports below 1024 need permission; take another one by --listen",
         io::ErrorKind::AddrNotAvailable => {
-            "; this machine does not have that address: 127.0.0.1 and 0.0.0.0 always work"
+            "this machine does not have that address; 127.0.0.1 and 0.0.0.0 always work"
         }
-        _ => "; --listen takes host:port, for example 127.0.0.1:9881",
-    };
-    format!("{error}{advice}")
+        _ => "--listen takes host:port, for example 127.0.0.1:9881",
+    }
 }
 
 /// A server that runs in this process, until [`Server::shutdown`]. Dropped without, it stops as if killed.

@@ -138,7 +138,7 @@ const LOG_FORMAT: &str = "text or json";
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
-    #[error("cannot read the configuration file {}: {source}", path.display())]
+    #[error("cannot read the configuration file {}", path.display())]
     File {
         /// The file.
         path: PathBuf,

@@ -147,7 +147,7 @@ impl Metrics {
             executor.heads_cached.load(Ordering::Relaxed),
         );
         if let Some(workers) = readings.workers {
-            page.gauge("golem_workers", "Workers that exist", workers);
+            page.gauge("golem_workers", "Workers that exist, a little behind the log", workers);
         }
         page.gauge("golem_templates", "Templates", readings.templates);
         page.gauge("golem_template_versions", "Versions of templates", readings.template_versions);

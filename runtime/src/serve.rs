@@ -60,8 +60,12 @@ fn announce(server: &Server) -> anyhow::Result<()> {
 
 /// Sends log lines to standard error. A second call in a process changes nothing.
 fn log_to_stderr(settings: &ServerSettings) -> anyhow::Result<()> {
-    let filter = EnvFilter::builder().parse(&settings.log).with_context(|| {
-        format!("the setting `log` is {:?}; it must be a level (error, warn, info, debug, trace) or target=level, …", settings.log)
+    // Its own error says less than ours, twice.
+    let filter = EnvFilter::builder().parse(&settings.log).map_err(|_| {
+        anyhow::anyhow!(
+            "the setting `log` is {:?}; it must be a level (error, warn, info, debug, trace) or target=level, …",
+            settings.log
+        )
     })?;
     let lines = tracing_subscriber::fmt().with_writer(std::io::stderr).with_env_filter(filter);
     let installed = match settings.log_format {

@@ -7,13 +7,15 @@ use std::path::PathBuf;
 
 const PREFIX: &str = "GOLEM_";
 const ORIGIN: &str = "the environment";
+/// Variables of the command line tool, which is the same program.
+const CLIENT: [&str; 3] = ["GOLEM_BASE_URL", "GOLEM_AUTH_TOKEN", "GOLEM_ALLOW_INSECURE"];
 
 /// What the environment says.
 pub(super) struct Environment {
     /// The TOML file, from `GOLEM_CONFIG`.
     pub(super) file: Option<PathBuf>,
     pub(super) given: Vec<Given>,
-    /// Variables that begin with `GOLEM_` and are none of ours: they may be the command line tool's, or a test's.
+    /// Variables that begin with `GOLEM_` and are none of ours: they may be another program's.
     pub(super) warnings: Vec<String>,
 }
 
@@ -49,7 +51,7 @@ pub(super) fn read(
                 origin: ORIGIN.to_owned(),
                 raw: Raw::Text(text),
             });
-        } else {
+        } else if !CLIENT.contains(&name.as_str()) {
             let nearest = crate::text::nearest(&name, known.iter().map(|(spelled, _)| spelled.as_str()));
             let section = keys
                 .iter()

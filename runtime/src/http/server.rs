@@ -240,3 +240,112 @@ async fn connection(
     }
     drop(place);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use axum::routing::get;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::sync::Notify;
+
+    const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+
+    async fn start(router: Router, connections_max: usize, header_time_max: Duration) -> HttpServer {
+        let limits = HttpLimits { connections_max, header_time_max };
+        let listener = bind("127.0.0.1:0").await.unwrap();
+        serve(listener, router, limits, Arc::default(), CancellationToken::new()).unwrap()
+    }
+
+    fn hello() -> Router {
+        Router::new().route("/", get(|| async { "hello" }))
+    }
+
+    /// Reads until `end` has arrived or the connection is closed.
+    async fn read_to(stream: &mut TcpStream, end: &str) -> String {
+        let mut all = Vec::new();
+        let mut some = [0; 1024];
+        while !all.ends_with(end.as_bytes()) || end.is_empty() {
+            match stream.read(&mut some).await {
+                Ok(0) | Err(_) => break,
+                Ok(length) => all.extend_from_slice(&some[..length]),
+            }
+        }
+        String::from_utf8(all).unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_connection_serves_many_requests_and_one_too_many_is_turned_away() {
+        let server = start(hello(), 1, Duration::from_mins(1)).await;
+        let mut first = TcpStream::connect(server.local_addr()).await.unwrap();
+        for _ in 0..3 {
+            first.write_all(REQUEST).await.unwrap();
+            let answer = read_to(&mut first, "hello").await;
+            assert!(answer.starts_with("HTTP/1.1 200 OK"), "{answer}");
+        }
+        let mut second = TcpStream::connect(server.local_addr()).await.unwrap();
+        second.write_all(REQUEST).await.unwrap();
+        let answer = read_to(&mut second, "").await;
+        assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
+        assert!(answer.contains("the server has 1 connections already"), "{answer}");
+        // The first one's place is free again when it is closed.
+        drop(first);
+        loop {
+            let mut next = TcpStream::connect(server.local_addr()).await.unwrap();
+            next.write_all(REQUEST).await.unwrap();
+            if read_to(&mut next, "hello").await.starts_with("HTTP/1.1 200") {
+                break;
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn a_client_that_does_not_ask_in_time_is_let_go() {
+        let server = start(hello(), 10, Duration::from_millis(20)).await;
+        for sent in ["", "G", "GET / HTTP/1.1\r\nhost:"] {
+            let mut stream = TcpStream::connect(server.local_addr()).await.unwrap();
+            stream.write_all(sent.as_bytes()).await.unwrap();
+            let answer = read_to(&mut stream, "").await;
+            assert!(!answer.contains("200"), "{sent:?}: {answer}");
+        }
+    }
+
+    #[tokio::test]
+    async fn draining_lets_requests_end_and_closes_idle_connections() {
+        let (entered, leave) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        let (inside, outside) = (entered.clone(), leave.clone());
+        let handler = move || async move {
+            inside.notify_one();
+            outside.notified().await;
+            "slow"
+        };
+        let router = hello().route("/slow", get(handler));
+        let server = start(router, 10, Duration::from_mins(1)).await;
+        let address = server.local_addr();
+        let mut idle = TcpStream::connect(address).await.unwrap();
+        idle.write_all(REQUEST).await.unwrap();
+        read_to(&mut idle, "hello").await;
+        let mut slow = TcpStream::connect(address).await.unwrap();
+        slow.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+        entered.notified().await;
+        let drained =
+            tokio::spawn(async move { server.drain(&SystemClock::new(), Duration::from_mins(1)).await });
+        assert_eq!(read_to(&mut idle, "").await, "");
+        leave.notify_one();
+        let answer = read_to(&mut slow, "").await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.ends_with("slow"), "{answer}");
+        assert_eq!(drained.await.unwrap(), 0);
+        assert!(TcpStream::connect(address).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn draining_gives_up_after_its_time() {
+        let router = Router::new().route("/", get(std::future::pending::<&'static str>));
+        let server = start(router, 10, Duration::from_mins(1)).await;
+        let mut stream = TcpStream::connect(server.local_addr()).await.unwrap();
+        stream.write_all(REQUEST).await.unwrap();
+        let counted = server.drain(&SystemClock::new(), Duration::from_millis(20)).await;
+        assert!(counted <= 1);
+        assert_eq!(read_to(&mut stream, "").await, "");
+    }
+}

@@ -37,7 +37,7 @@ pub struct Bootstrapped {
 #[derive(Debug, thiserror::Error)]
 pub enum BootstrapError {
     /// A file cannot be read or written.
-    #[error("cannot {act} {}: {source}", path.display())]
+    #[error("cannot {act} {}", path.display())]
     File {
         /// "read" or "write".
         act: &'static str,

@@ -19,9 +19,8 @@ pub(super) async fn version() -> Json<VersionInfo> {
 
 /// `GET /metrics`, in the text format of Prometheus.
 pub(super) async fn metrics(State(services): State<Arc<Services>>) -> impl IntoResponse {
-    let store = services.store.clone();
-    // Counts rows; a store that cannot be read now leaves a gap in one curve.
-    let workers = tokio::task::spawn_blocking(move || store.head_count(None).ok()).await.ok().flatten();
+    // A store that cannot be read now leaves a gap in one curve.
+    let workers = services.executor.count(None).await.ok();
     let (templates, template_versions) = services.templates.count();
     let page = services.metrics.page(Readings {
         store_syncs: services.store.syncs(),
