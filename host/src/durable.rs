@@ -50,6 +50,11 @@ impl Journal {
         &mut self.replay
     }
 
+    /// Whether what the guest prints now was not printed before: it is live, and has come to where it last left memory.
+    pub(crate) fn prints(&mut self) -> bool {
+        self.live().is_some() && !self.replay.is_before_wait()
+    }
+
     /// The index of the last entry handed to the store.
     pub(crate) fn appended(&self) -> OplogIndex {
         self.tail.appended()

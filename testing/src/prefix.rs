@@ -62,17 +62,32 @@ impl TestWorker {
     /// indices: after the prefix it runs later than it did. Promises that the test completed are complete from
     /// the start. Returns how many prefixes there were.
     pub async fn replay_from_every_prefix(&self) -> Result<usize, PrefixError> {
+        self.replay_prefixes(None).await
+    }
+
+    /// As [`TestWorker::replay_from_every_prefix`], for a worker that waits for promises of its own: each one that it
+    /// waits for after the prefix is completed with `answer`, whatever its index is then.
+    pub async fn replay_from_every_prefix_answering(&self, answer: &[u8]) -> Result<usize, PrefixError> {
+        self.replay_prefixes(Some(answer)).await
+    }
+
+    async fn replay_prefixes(&self, answer: Option<&[u8]>) -> Result<usize, PrefixError> {
         let oplog = self.oplog();
         let invocations = recorded(&oplog);
         for entries in 1..=oplog.len() {
-            self.replay_prefix(&oplog[..entries], &invocations)
+            self.replay_prefix(&oplog[..entries], &invocations, answer)
                 .await
                 .map_err(|problem| PrefixError { entries, problem })?;
         }
         Ok(oplog.len())
     }
 
-    async fn replay_prefix(&self, prefix: &[Entry], invocations: &[Recorded]) -> Result<(), PrefixProblem> {
+    async fn replay_prefix(
+        &self,
+        prefix: &[Entry],
+        invocations: &[Recorded],
+        promised: Option<&[u8]>,
+    ) -> Result<(), PrefixProblem> {
         let store = self.store.prefix(&self.init.id, prefix.len());
         let clock = SimulatedClock::new(latest(prefix)).jumping();
         let mut worker = TestWorker::on(self.component.clone(), self.init.clone(), store, clock);
@@ -83,7 +98,13 @@ impl TestWorker {
             } else {
                 worker.invoke(&invocation.function, invocation.params.clone()).await
             };
-            let answer = worker.over_time(first).await;
+            let mut answer = worker.over_time(first).await;
+            while let (Err(Failure::Waiting(parked)), Some(promised)) = (&answer, promised) {
+                for promise in &parked.promises {
+                    worker.complete_promise(promise, promised);
+                }
+                answer = worker.resume_over_time().await;
+            }
             let found =
                 answer.map_err(|failure| PrefixProblem::Failed { key: invocation.key.clone(), failure })?;
             // Compared as text: a NaN is what it was.

@@ -21,6 +21,9 @@ pub(crate) struct Replay {
     position: usize,
     /// Entries before the first of `entries`: all, once they have ended.
     before: u64,
+    /// The worker left memory after the last entry that the guest asked for, and the guest has not come to that
+    /// wait again: what it prints until then was printed before.
+    before_wait: bool,
 }
 
 /// An invocation as recorded.
@@ -52,7 +55,7 @@ impl Replay {
     pub(crate) fn new(entries: Vec<Entry>) -> Self {
         // The first entry makes the worker; nobody asks for it.
         let position = usize::from(matches!(entries.first(), Some(Entry::Created { .. })));
-        Self { entries, position, before: 0 }
+        Self { entries, position, before: 0, before_wait: false }
     }
 
     /// Whether all entries were replayed, as a proof.
@@ -72,10 +75,13 @@ impl Replay {
     pub(crate) fn call(&mut self, call: &Call) -> Result<Option<(OplogIndex, Vec<u8>)>, Stop> {
         let index = self.index();
         match self.peek() {
-            None => Ok(None),
+            None => {
+                self.before_wait = false;
+                Ok(None)
+            }
             Some(Entry::HostCall { call: recorded, response }) if recorded == call => {
                 let response = std::mem::take(response);
-                self.position += 1;
+                self.take();
                 Ok(Some((index, response)))
             }
             Some(other) => Err(diverged(index, other, call.to_string())),
@@ -118,7 +124,7 @@ impl Replay {
                     function: Arc::clone(function),
                     params: std::mem::take(params),
                 };
-                self.position += 1;
+                self.take();
                 Ok(started)
             }
             Some(other) => Err(diverged(index, other, "an invocation with its parameters".to_owned())),
@@ -137,7 +143,7 @@ impl Replay {
             Some(Entry::InvocationCompleted { result: recorded, .. })
                 if bytes(recorded.as_ref()) == bytes(result) =>
             {
-                self.position += 1;
+                self.take();
                 Ok(())
             }
             Some(other) => Err(diverged(index, other, completion(result))),
@@ -153,6 +159,17 @@ impl Replay {
     pub(crate) fn left(&mut self, how: String) -> Option<Stop> {
         let index = self.index();
         self.peek().map(|entry| diverged(index, entry, how))
+    }
+
+    /// Whether the guest does again what it did before it left memory.
+    pub(crate) fn is_before_wait(&self) -> bool {
+        self.before_wait
+    }
+
+    /// Moves over the entry that the guest asked for.
+    fn take(&mut self) {
+        self.before_wait = false;
+        self.position += 1;
     }
 
     fn index(&mut self) -> OplogIndex {

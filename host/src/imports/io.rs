@@ -18,6 +18,9 @@ use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, Error, StreamEr
 /// bound on the host's copy.
 const WRITE_BYTES_MAX: usize = 64 << 10;
 
+/// Pollables that one call may wait for: each is looked at after each wait. More of them trap.
+const POLLABLES_MAX: usize = 10_000;
+
 /// Which pollables are ready. If it blocks, at least one.
 ///
 /// Request: 1 if it blocks, else 0; then the count and for each its kind (0 always ready, 1 timer, 2 promise) and
@@ -128,6 +131,12 @@ impl Poll {
 impl WorkerState {
     async fn poll_objects(&mut self, reps: impl Iterator<Item = u32>, blocks: bool) -> Result<Vec<u32>> {
         let pollables = reps.map(|rep| self.objects.pollable(rep).cloned()).collect::<Result<Vec<_>>>()?;
+        if pollables.len() > POLLABLES_MAX {
+            bail!(
+                "poll was called with {} pollables; at most {POLLABLES_MAX} are possible at once",
+                pollables.len()
+            );
+        }
         let poll = Poll { pollables, blocks };
         if poll.is_known() {
             return (0..poll.pollables.len()).map(|index| Ok(u32::try_from(index)?)).collect();

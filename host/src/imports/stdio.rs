@@ -106,8 +106,8 @@ impl Text {
 impl WorkerState {
     /// Prints `bytes`.
     pub(crate) fn print(&mut self, output: Print, bytes: &[u8]) {
-        let live = self.journal.live().is_some();
-        self.stdio.write(output, bytes, live);
+        let new = self.journal.prints();
+        self.stdio.write(output, bytes, new);
     }
 }
 

@@ -5,7 +5,7 @@
 //! `TestWorker::replay_from_every_prefix`, which runs it again from every prefix and compares each answer.
 //! That another component under the oplog is told from this one is proven beside the host (`host/tests/durable`).
 
-use golem_testing::{Failure, Options, PromiseId, SimulatedClock, TestWorker, Timestamp, Value};
+use golem_testing::{Failure, Options, SimulatedClock, TestWorker, Timestamp, Value};
 use golem_tests::guests;
 use golem_tests::say::say;
 use std::time::Duration;
@@ -24,7 +24,7 @@ async fn check(guest: &str, options: Options, calls: Vec<Call>) -> TestWorker {
         // A wait that is longer than workers stay in memory for is over when its time has come.
         while let Err(Failure::Waiting(parked)) = &result {
             for promise in parked.promises.clone() {
-                worker.complete_promise(&promise, &answer_to(&promise));
+                worker.complete_promise(&promise, ANSWER);
             }
             result = worker.resume_over_time().await;
         }
@@ -35,9 +35,8 @@ async fn check(guest: &str, options: Options, calls: Vec<Call>) -> TestWorker {
     worker
 }
 
-fn answer_to(promise: &PromiseId) -> Vec<u8> {
-    format!("answer to {promise}").into_bytes()
-}
+/// What each promise of a series is completed with: the same, because its index depends on the waits before it.
+const ANSWER: &[u8] = b"the answer";
 
 /// A time that stands still, so that no answer depends on when it was asked for.
 fn frozen() -> Options {
@@ -70,7 +69,9 @@ async fn a_shopping_cart_that_is_paid_in_the_end() {
         ("checkout", vec![]),
         ("get-cart-contents", vec![]),
     ];
-    check("shopping_cart", Options::default(), calls).await;
+    let worker = check("shopping_cart", Options::default(), calls).await;
+    // It was printed before the worker left memory to wait, and not again when it was rebuilt.
+    assert_eq!(worker.log().stdout().matches("promise ").count(), 1, "{}", worker.log().stdout());
 }
 
 #[tokio::test]
@@ -167,14 +168,15 @@ async fn promises_by_both_versions_of_the_interface() {
     let mut result = worker.invoke("golem:promises/api/series", vec![Value::U32(3)]).await;
     let mut answers = Vec::new();
     while let Err(Failure::Waiting(parked)) = &result {
-        answers.push(Value::Bytes(answer_to(&parked.promises[0])));
-        worker.complete_promise(&parked.promises[0], &answer_to(&parked.promises[0]));
+        answers.push(Value::Bytes(ANSWER.to_vec()));
+        worker.complete_promise(&parked.promises[0], ANSWER);
         // Each of them is waited for by a worker that was rebuilt from its oplog.
         worker.crash();
         result = worker.resume().await;
     }
+    assert_eq!(answers.len(), 3);
     assert_eq!(result.unwrap(), Some(Value::List(answers)));
-    worker.replay_from_every_prefix().await.unwrap();
+    worker.replay_from_every_prefix_answering(ANSWER).await.unwrap();
 }
 
 #[tokio::test]
