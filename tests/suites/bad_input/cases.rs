@@ -1,9 +1,11 @@
 //! The mistakes.
 
-use super::{BODY_BYTES_MAX, UPLOAD_BYTES_MAX};
+mod uploads;
+
+use super::BODY_BYTES_MAX;
 use golem_tests::guests;
 use golem_tests::http::Request;
-use golem_tests::rest::{Api, Key, Part, encoded, invocation, multipart, upload, worker_path};
+use golem_tests::rest::{Api, Key, encoded, invocation, worker_path};
 use serde_json::{Value, json};
 
 /// The worker that most mistakes are made with.
@@ -63,7 +65,7 @@ pub(crate) fn all(world: &World) -> Vec<Case> {
     [
         strangers(),
         paths(world),
-        uploads(world),
+        uploads::cases(world),
         workers(world),
         invocations(world),
         values(world),
@@ -187,162 +189,6 @@ fn paths(world: &World) -> Vec<Case> {
             "the path holds escaped bytes that are not UTF-8",
         ),
     ]
-}
-
-fn uploads(world: &World) -> Vec<Case> {
-    let name = br#"{"componentName": "bad"}"#;
-    let part = |name, content| Part { name, content_type: None, content };
-    let core = b"\0asm\x01\0\0\0";
-    let wasm = guests::bytes(guests::COUNTER);
-    let undefined = component(
-        r#"(component
-            (import "acme:db/query" (instance (export "run" (func)) (export "stop" (func))))
-            (import "log-it" (func)))"#,
-    );
-    let processing = "Template processing error: ";
-    vec![
-        case(
-            "text instead of a component",
-            upload("bad", b"fn main() {}"),
-            400,
-            format!("{processing}this is not a WebAssembly component but *"),
-        ),
-        case(
-            "nothing instead of a component",
-            upload("bad", b""),
-            400,
-            format!("{processing}this is not a WebAssembly component but *"),
-        ),
-        case(
-            "WebAssembly text instead of a component",
-            upload("bad", b"(component)"),
-            400,
-            format!("{processing}this is not a WebAssembly component but *"),
-        ),
-        case(
-            "a core module",
-            upload("bad", core),
-            400,
-            format!(
-                "{processing}this is a WebAssembly core module, not a component; build it for the target \
-                 wasm32-wasip2, or turn it into a component with `wasm-tools component new`"
-            ),
-        ),
-        case(
-            "a component from before WASI 0.2",
-            upload("bad", b"\0asm\x0c\0\x01\0"),
-            400,
-            format!(
-                "{processing}this component has the binary format 0xc, which is older than WASI 0.2; build it again \
-                 with current tools"
-            ),
-        ),
-        case(
-            "half a component",
-            upload("bad", &wasm[..wasm.len() / 2]),
-            400,
-            format!("{processing}this is not a valid WebAssembly component: *"),
-        ),
-        case(
-            "imports that nothing defines",
-            upload("bad", &undefined),
-            400,
-            format!(
-                "{processing}nothing here defines functions that this component imports: acme:db/query#run, \
-                 acme:db/query#stop, log-it"
-            ),
-        ),
-        case(
-            "the same as a new version",
-            Request::new("PUT", format!("/v1/templates/{}/upload", world.counter))
-                .body("application/octet-stream", undefined.clone()),
-            400,
-            format!(
-                "{processing}nothing here defines functions that this component imports: acme:db/query#run, \
-                 acme:db/query#stop, log-it"
-            ),
-        ),
-        case(
-            "a new version of an unknown template",
-            Request::new("PUT", format!("/v1/templates/{NOTHING}/upload"))
-                .body("application/octet-stream", wasm.clone()),
-            404,
-            format!("Template not found: {NOTHING}"),
-        ),
-        case(
-            "a name that is taken",
-            upload("counter", &wasm),
-            409,
-            format!(
-                "Template already exists: counter is the name of template {}; upload a new version of it, or take \
-                 another name",
-                world.counter
-            ),
-        ),
-        case("an empty name", upload("", &wasm), 400, "Invalid template name: *"),
-        case(
-            "a component that is too large",
-            upload("bad", &vec![0; UPLOAD_BYTES_MAX]),
-            413,
-            format!("the request body is larger than the limit of {UPLOAD_BYTES_MAX} bytes"),
-        ),
-        case(
-            "an upload that is no form",
-            Request::post("/v1/templates").body("application/octet-stream", wasm.clone()),
-            400,
-            format!("*: {FORM}"),
-        ),
-        case(
-            "a form without the component",
-            multipart(&[part("field0", name)]),
-            400,
-            format!("the multipart form has no part `template`; {FORM}"),
-        ),
-        case(
-            "a form without the query",
-            multipart(&[part("template", &wasm)]),
-            400,
-            format!("the multipart form has no part `field0`; {FORM}"),
-        ),
-        case(
-            "a form with another part",
-            multipart(&[part("field0", name), part("wasm", &wasm)]),
-            400,
-            format!("the multipart form has an unknown part \"wasm\"; {FORM}"),
-        ),
-        case(
-            "a form with a part twice",
-            multipart(&[part("field0", name), part("query", name), part("template", &wasm)]),
-            400,
-            format!("the multipart form has the part \"query\" twice; {FORM}"),
-        ),
-        case(
-            "a query that is no JSON",
-            multipart(&[part("field0", b"componentName=bad"), part("template", &wasm)]),
-            400,
-            "Malformed JSON in *: expected value at line 1 column 1",
-        ),
-        case(
-            "a query without a name",
-            multipart(&[part("field0", b"{}"), part("template", &wasm)]),
-            400,
-            "Invalid *: missing field `componentName` at line 1 column 2",
-        ),
-        case(
-            "a project that does not exist",
-            multipart(&[
-                part("field0", format!(r#"{{"componentName": "bad", "projectId": "{NOTHING}"}}"#).as_bytes()),
-                part("template", &wasm),
-            ]),
-            404,
-            format!("Project not found: {NOTHING}"),
-        ),
-    ]
-}
-
-/// A component from its text.
-fn component(text: &str) -> Vec<u8> {
-    wat::parse_str(text).expect("the text is written here")
 }
 
 fn workers(world: &World) -> Vec<Case> {
