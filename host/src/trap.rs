@@ -69,8 +69,7 @@ fn shortage(state: &mut WorkerState, error: &wasmtime::Error) -> Option<String> 
     })
 }
 
-/// The guest's stack, the trap and what it printed last, in the order in which tools of 2023 look for them
-/// (reference §2.8.3).
+/// The guest's stack, the trap and what it printed last; of a trap in the order of 2023 (docs/rest.md).
 fn details(error: &wasmtime::Error, stderr_tail: &str) -> String {
     let backtrace = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
     let mut text = String::new();
@@ -85,7 +84,13 @@ fn details(error: &wasmtime::Error, stderr_tail: &str) -> String {
     }
     let (_, frames) = backtrace.split_once('\n').unwrap_or_default();
     if !frames.is_empty() {
-        text = format!("error while executing at wasm backtrace:\n{}\nCaused by: {text}", frames.trim_end());
+        let frames = frames.trim_end();
+        // What the host says of a call is what to read first; a trap says little without its place.
+        text = if error.downcast_ref::<Trap>().is_some() {
+            format!("error while executing at wasm backtrace:\n{frames}\nCaused by: {text}")
+        } else {
+            format!("{text}\nwasm backtrace:\n{frames}")
+        };
     }
     if !stderr_tail.is_empty() {
         write!(text, "\nstandard error:\n{}", stderr_tail.trim_end()).expect("strings take everything");

@@ -8,8 +8,9 @@ async fn a_trap_shows_the_stack_by_name_and_what_was_printed() {
     let mut worker = TestWorker::start(toolbox()).await.unwrap();
     let failed = worker.invoke("complain", vec![Value::String("it broke\n".to_owned())]).await;
     let Err(Failure::Trapped { details, retry }) = failed else { panic!("{failed:?}") };
-    assert!(details.starts_with("wasm trap: wasm `unreachable` instruction executed\n"), "{details}");
-    for part in ["give_up", "complain_aloud", "standard error:\nit broke"] {
+    assert!(details.starts_with("error while executing at wasm backtrace:\n"), "{details}");
+    let cause = "Caused by: wasm trap: wasm `unreachable` instruction executed\n";
+    for part in ["give_up", "complain_aloud", cause, "standard error:\nit broke", "\nin complain"] {
         assert!(details.contains(part), "{details} should contain {part}");
     }
     assert!(retry);
