@@ -19,6 +19,12 @@ impl Random {
     }
 }
 
+/// Where the outcome of each invocation is, by worker and hash of its key.
+type Outcomes = BTreeMap<(WorkerNo, [u8; 16]), Seq>;
+
+/// Where the outcome of each key is.
+type Outcomes = BTreeMap<(WorkerNo, [u8; 16]), Seq>;
+
 /// What a store keeps, without the store.
 #[derive(Default)]
 struct Kept {
@@ -72,9 +78,9 @@ impl Kept {
     }
 
     /// Folds everything from the first row on: the truth.
-    fn truth(&self) -> (BTreeMap<WorkerNo, Head>, BTreeMap<(WorkerNo, [u8; 16]), Seq>) {
+    fn truth(&self) -> (BTreeMap<WorkerNo, Head>, Outcomes) {
         let mut heads: BTreeMap<WorkerNo, Head> = BTreeMap::new();
-        let mut outcomes = BTreeMap::new();
+        let mut outcomes = Outcomes::new();
         for row in &self.rows {
             let body = codec::decode_row(&row.body).unwrap();
             if let Row::Arrival(Arrival::Deleted { .. }) = body {
