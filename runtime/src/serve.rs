@@ -5,8 +5,12 @@ use crate::config::{Config, LogFormat, ServerArgs, ServerSettings};
 use anyhow::Context;
 use std::ffi::OsString;
 use std::io::Write;
+use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
+
+/// How long threads may take to end after everything is at rest.
+const STRAGGLERS_MAX: Duration = Duration::from_millis(500);
 
 /// Runs a server in a runtime of its own. Returns when it was stopped by SIGTERM or SIGINT and everything is at rest.
 pub fn run(
@@ -27,7 +31,7 @@ pub fn run(
         .thread_name("golem")
         .build()
         .context("cannot start the threads of the server")?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         // Before anything else: a signal during the start must not be lost.
         let mut stop = Stop::new()?;
         let server = tokio::select! {
@@ -42,7 +46,10 @@ pub fn run(
             () = stop.asked() => tracing::warn!("stopped at once"),
         }
         Ok(())
-    })
+    });
+    // A component that is being compiled would hold the process for seconds, and nobody waits for it any more.
+    runtime.shutdown_timeout(STRAGGLERS_MAX);
+    ended
 }
 
 /// The one line on standard output, for people and for programs that start servers.
