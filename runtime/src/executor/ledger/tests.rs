@@ -22,9 +22,6 @@ impl Random {
 /// Where the outcome of each invocation is, by worker and hash of its key.
 type Outcomes = BTreeMap<(WorkerNo, [u8; 16]), Seq>;
 
-/// Where the outcome of each key is.
-type Outcomes = BTreeMap<(WorkerNo, [u8; 16]), Seq>;
-
 /// What a store keeps, without the store.
 #[derive(Default)]
 struct Kept {
