@@ -30,6 +30,9 @@ use tokio_util::sync::CancellationToken;
 /// Slots for instances beside those that the executor keeps: instances on their way out hold theirs a little longer.
 const SLOTS_SPARE: u64 = 256;
 
+/// For the answers to callers who were still waiting when the workers came to rest.
+const LAST_ANSWERS_MAX: Duration = Duration::from_secs(1);
+
 /// Puts something between the server and its store.
 pub type WrapStore = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send>;
 
@@ -167,14 +170,17 @@ impl Server {
     /// Stops accepting, lets requests under way end, brings workers to rest. What was acknowledged is durable at any
     /// time; this only spares callers a broken connection.
     pub async fn shutdown(self) {
-        let left = self.http.drain(self.clock.as_ref(), self.drain_max).await;
-        if left > 0 {
-            tracing::warn!(
-                left,
-                "closed connections whose requests did not end in time; their invocations go on after the next start"
-            );
-        }
+        let clock = self.clock.as_ref();
+        let mut draining = self.http.drain().await;
+        draining.wait(clock, self.drain_max).await;
+        // Callers who wait for an invocation that takes longer are told to come back; their invocations go on after
+        // the next start.
         self.executor.shutdown().await;
+        let left = draining.wait(clock, LAST_ANSWERS_MAX).await;
+        if left > 0 {
+            tracing::warn!(left, "closed connections whose requests did not end in time");
+        }
+        draining.close().await;
     }
 }
 

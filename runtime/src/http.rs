@@ -8,4 +8,4 @@ mod refuse;
 mod server;
 
 pub use body::{BodyError, BodyLimits, read_body};
-pub use server::{ConnectionPermit, HttpCounters, HttpLimits, HttpServer, bind, serve};
+pub use server::{ConnectionPermit, Draining, HttpCounters, HttpLimits, HttpServer, bind, serve};

@@ -21,7 +21,7 @@ section! {
         uploads_max: u64 = 4, 1..=256;
         /// Milliseconds that a caller waits for the result of an invocation; then 504, and the invocation goes on.
         await_ms_max: u64 = 300_000, 1..=DAY_MS;
-        /// Milliseconds that a shutdown waits for requests under way.
+        /// Milliseconds that a shutdown waits for requests under way; then those who wait for an invocation are answered 503.
         drain_ms_max: u64 = 5_000, 0..=DAY_MS;
     }
 }

@@ -109,20 +109,33 @@ impl HttpServer {
         self.local_addr
     }
 
-    /// Stops accepting, lets requests under way end for at most `time_max`, then closes what is left. Returns how many
-    /// connections that were.
-    pub async fn drain(self, clock: &dyn Clock, time_max: Duration) -> usize {
-        let deadline = clock.elapsed() + time_max;
+    /// Stops accepting. Idle connections are closed at once, the others after the request that is under way.
+    pub async fn drain(self) -> Draining {
         self.stopping.cancel();
-        let Ok(mut connections) = self.accepting.await else { return 0 };
+        // Cannot fail: the loop neither panics nor is aborted. If it did, its connections are gone with it.
+        Draining { connections: self.accepting.await.unwrap_or_default() }
+    }
+}
+
+/// The last connections of a server that accepts no more.
+#[derive(Debug)]
+pub struct Draining {
+    connections: JoinSet<()>,
+}
+
+impl Draining {
+    /// Waits until all are closed, at most `time_max`. Returns how many are left.
+    pub async fn wait(&mut self, clock: &dyn Clock, time_max: Duration) -> usize {
+        let deadline = clock.elapsed() + time_max;
         tokio::select! {
-            () = async { while connections.join_next().await.is_some() {} } => 0,
-            () = clock.sleep_until(deadline) => {
-                let left = connections.len();
-                connections.shutdown().await;
-                left
-            }
+            () = async { while self.connections.join_next().await.is_some() {} } => 0,
+            () = clock.sleep_until(deadline) => self.connections.len(),
         }
+    }
+
+    /// Closes what is left.
+    pub async fn close(mut self) {
+        self.connections.shutdown().await;
     }
 }
 
@@ -328,8 +341,9 @@ mod tests {
         let mut slow = TcpStream::connect(address).await.unwrap();
         slow.write_all(b"GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
         entered.notified().await;
-        let drained =
-            tokio::spawn(async move { server.drain(&SystemClock::new(), Duration::from_mins(1)).await });
+        let drained = tokio::spawn(async move {
+            server.drain().await.wait(&SystemClock::new(), Duration::from_mins(1)).await
+        });
         assert_eq!(read_to(&mut idle, "").await, "");
         leave.notify_one();
         let answer = read_to(&mut slow, "").await;
@@ -344,8 +358,9 @@ mod tests {
         let server = start(router, 10, Duration::from_mins(1)).await;
         let mut stream = TcpStream::connect(server.local_addr()).await.unwrap();
         stream.write_all(REQUEST).await.unwrap();
-        let counted = server.drain(&SystemClock::new(), Duration::from_millis(20)).await;
-        assert!(counted <= 1);
+        let mut draining = server.drain().await;
+        assert!(draining.wait(&SystemClock::new(), Duration::from_millis(20)).await <= 1);
+        draining.close().await;
         assert_eq!(read_to(&mut stream, "").await, "");
     }
 }
