@@ -185,15 +185,17 @@ impl Replay {
     fn skip_hints(&mut self) {
         while let Some(entry) = self.entries.get(self.position) {
             match entry {
-                Entry::Activated { .. } | Entry::AttemptFailed { .. } | Entry::Parked(_) => {
-                    self.position += 1;
-                }
+                Entry::Activated { .. } => {}
+                // Another attempt prints again, and so it should: its text is of its own.
+                Entry::AttemptFailed { .. } => self.before_wait = false,
+                Entry::Parked(_) => self.before_wait = true,
                 Entry::Created { .. }
                 | Entry::InvocationStarted { .. }
                 | Entry::HostCall { .. }
                 | Entry::InvocationCompleted { .. }
                 | Entry::InvocationFailed { .. } => return,
             }
+            self.position += 1;
         }
     }
 }
