@@ -210,7 +210,7 @@ async fn a_failing_invocation_is_tried_again() {
     let home = Home::with(|plan| {
         plan.set("workers.retry_delay_ms_min=400")
             .set("workers.retry_delay_ms_max=400")
-            .set("workers.retry_attempts_max=50")
+            .set("workers.retry_attempts_max=4")
     })
     .await;
     let mut api = home.api();

@@ -98,7 +98,7 @@ impl Bars {
         let plateau = self.calls.iter().map(|call| call.plateau).fold(0.0, f64::max);
         bars.push((
             plateau <= PLATEAU,
-            format!("calls near 40 ms: {:.3} %, at most {:.1} %", plateau * 100.0, PLATEAU * 100.0),
+            format!("bump of calls near 40 ms: {:.3} %, at most {:.1} %", plateau * 100.0, PLATEAU * 100.0),
         ));
         if let [(few, little), .., (many, much)] = self.resident[..]
             && many > few
