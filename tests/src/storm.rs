@@ -220,13 +220,11 @@ impl Storm {
             if let Some(status) = server.ended() {
                 panic!("the server ended by itself with {status}: {}", server.log());
             }
-            if !reached {
-                report.verdict.wrong(format!(
-                    "kill {}: {} of {} answers came within {ANSWERS_LATE:?}",
-                    report.kills,
-                    progress.answers() - before,
-                    wanted - before
-                ));
+            // A slow machine gives fewer; none at all means that the server hangs.
+            if !reached && progress.answers() == before {
+                report
+                    .verdict
+                    .wrong(format!("no answer came within {ANSWERS_LATE:?} before kill {}", report.kills));
             }
             // Answers come in bursts, one per commit; this spreads the kill over the time between two.
             wait::pause(Duration::from_micros(chance.below(3_000))).await;
