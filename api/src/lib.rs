@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`template`] | uploaded components, their versions and exports |
 //! | [`worker`] | workers, invocations, promises |
+//! | [`oplog`] | what a worker did, and what waits for it |
 //! | [`connect`] | the frames of a worker's log stream |
 //! | [`error`] | error bodies and [`GolemError`] |
 //! | [`account`], [`project`], [`policy`], [`grant`], [`token`], [`login`], [`limits`] | who may do what, and how much of it |
@@ -29,6 +30,7 @@ pub mod grant;
 pub mod info;
 pub mod limits;
 pub mod login;
+pub mod oplog;
 pub mod policy;
 pub mod project;
 pub mod template;

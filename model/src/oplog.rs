@@ -10,7 +10,9 @@
 pub mod codec;
 mod entry;
 mod index;
+mod lifecycle;
 pub mod wire;
 
 pub use entry::{Arrival, Call, Entry, FailureCause, HostFunction, InvocationSource, Parked, Request};
 pub use index::OplogIndex;
+pub use lifecycle::OperatorAct;

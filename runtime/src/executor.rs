@@ -12,12 +12,14 @@ mod core;
 mod error;
 mod head;
 mod history;
+mod inspect;
 mod invoke;
 mod ledger;
 mod logs;
 mod metrics;
 mod operate;
 mod ports;
+mod queue;
 mod recovery;
 mod retry;
 mod scheduler;
@@ -25,10 +27,12 @@ mod settings;
 mod worker_task;
 
 pub use error::{ExecutorError, StartError};
+pub use inspect::{OplogPage, OplogSearch, Wanted};
 pub use invoke::KeyState;
 pub use logs::{LogNotice, LogSubscription};
 pub use metrics::ExecutorMetrics;
 pub use operate::{WorkerSpec, WorkerView};
+pub use queue::QueuedInvocation;
 pub use retry::RetryPolicy;
 pub use settings::{ExecutorSettings, IdempotencyLookup};
 

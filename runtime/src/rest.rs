@@ -13,6 +13,7 @@ mod extract;
 mod function;
 mod health;
 mod key;
+mod oplog;
 mod project;
 mod template;
 mod token;
@@ -32,7 +33,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{get, post, put};
+use axum::routing::{delete, get, post, put};
 use error::ApiError;
 use golem_host::ports::Clock;
 use golem_model::TemplateId;
@@ -135,6 +136,9 @@ pub fn router(services: Arc<Services>) -> Router {
         .route("/templates/{template_id}/workers/{worker_name}/complete", post(worker::complete))
         .route(&of_worker("interrupt"), post(worker::interrupt))
         .route(&of_worker("resume"), post(worker::resume))
+        .route(&of_worker("oplog"), get(oplog::read))
+        .route(&of_worker("queue"), get(oplog::queue))
+        .route(&of_worker("invocations/{key}"), delete(oplog::cancel))
         .route(&of_worker("connect"), get(connect::connect))
         .route("/v1/login/token", get(token::current))
         .route("/v1/accounts/{account_id}", get(account::view))

@@ -1,6 +1,7 @@
 //! Workers, invocations and promises.
 
 use super::{Client, ClientError};
+use crate::oplog::{OplogPage, OplogQuery, QueuedInvocation};
 use crate::worker::{
     CallingConvention, CompleteParameters, IDEMPOTENCY_KEY_HEADER, InterruptQuery, InvocationKey,
     InvokeParameters, InvokeQuery, InvokeResult, VersionedWorkerId, WorkerCreationRequest, WorkerMetadata,
@@ -106,6 +107,28 @@ impl Client {
     /// `POST …/resume`: lets an interrupted worker go on.
     pub async fn worker_resume(&self, worker: &WorkerId) -> Result<(), ClientError> {
         self.send(self.worker(Method::POST, worker, Some("resume"))).await.map(drop)
+    }
+
+    /// `GET …/oplog`: a part of what the worker did.
+    pub async fn worker_oplog(
+        &self,
+        worker: &WorkerId,
+        query: &OplogQuery,
+    ) -> Result<OplogPage, ClientError> {
+        self.json(self.worker(Method::GET, worker, Some("oplog")).query(query)).await
+    }
+
+    /// `GET …/queue`: the invocations that have not ended.
+    pub async fn worker_queue(&self, worker: &WorkerId) -> Result<Vec<QueuedInvocation>, ClientError> {
+        self.json(self.worker(Method::GET, worker, Some("queue"))).await
+    }
+
+    /// `DELETE …/invocations/{key}`: takes an invocation that has not begun out of the queue.
+    pub async fn worker_cancel(&self, worker: &WorkerId, key: &IdempotencyKey) -> Result<(), ClientError> {
+        let template = worker.template.to_string();
+        let path =
+            ["v1", "templates", &template, "workers", worker.name.as_str(), "invocations", key.as_str()];
+        self.send(self.request(Method::DELETE, &path)).await.map(drop)
     }
 
     fn worker(&self, method: Method, worker: &WorkerId, act: Option<&str>) -> RequestBuilder {

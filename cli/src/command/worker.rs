@@ -2,8 +2,10 @@
 
 mod connect;
 mod invoke;
+mod lifecycle;
 
 pub use invoke::{DataArgs, InvokeArgs, StdioArgs};
+pub use lifecycle::LifecycleCommand;
 
 use super::{Context, resolve};
 use crate::args::WorkerArgs;
@@ -107,6 +109,9 @@ pub enum WorkerCommand {
         #[command(flatten)]
         data: DataArgs,
     },
+    /// The life of a worker.
+    #[command(flatten)]
+    Lifecycle(LifecycleCommand),
 }
 
 impl WorkerCommand {
@@ -169,6 +174,7 @@ impl WorkerCommand {
                 let worker = resolve::worker(context, worker).await?;
                 output::print(out, context.format, &client.worker_complete(&worker, oplog_idx, data).await?)
             }
+            Self::Lifecycle(command) => command.execute(context, out).await,
         }
     }
 }

@@ -6,9 +6,9 @@
 #[cfg(test)]
 mod tests;
 
-use super::OplogIndex;
 use super::entry::{Arrival, Call, Entry, FailureCause, HostFunction, InvocationSource, Parked, Request};
 use super::wire::{DecodeError, Reader, put_bytes, put_varint};
+use super::{OplogIndex, lifecycle};
 use crate::value::codec as values;
 use crate::{
     AccountId, IdempotencyKey, ProjectId, PromiseId, TemplateId, Timestamp, Value, WorkerId, WorkerName,
@@ -373,6 +373,7 @@ fn put_arrival(out: &mut Vec<u8>, arrival: &Arrival) {
             out.push(6);
             put_time(out, *at);
         }
+        Arrival::Operator(act) => lifecycle::put_act(out, act),
     }
 }
 
@@ -393,6 +394,7 @@ fn arrival(input: &mut Reader<'_>) -> Result<Arrival, DecodeError> {
         4 => Arrival::Interrupted { at: time(input)? },
         5 => Arrival::Resumed { at: time(input)? },
         6 => Arrival::Deleted { at: time(input)? },
+        tag if lifecycle::ARRIVAL_TAGS.contains(&tag) => Arrival::Operator(lifecycle::act(tag, input)?),
         tag => return Err(DecodeError::UnknownTag { what: "arrival", tag }),
     })
 }

@@ -1,6 +1,6 @@
 //! The kinds of records in an oplog. The compiler lists every place that must decide when one is added.
 
-use super::{OplogIndex, wire::DecodeError};
+use super::{OperatorAct, OplogIndex, wire::DecodeError};
 use crate::{AccountId, IdempotencyKey, ProjectId, PromiseId, Timestamp, Value, WorkerId};
 use std::fmt;
 use std::sync::Arc;
@@ -301,4 +301,6 @@ pub enum Arrival {
         /// When.
         at: Timestamp,
     },
+    /// An operator asked for something.
+    Operator(OperatorAct),
 }

@@ -59,6 +59,32 @@ pub enum ExecutorError {
         /// Why.
         cause: FailureCause,
     },
+    /// The invocation was taken out of the queue before it began.
+    #[error("the invocation {key} was cancelled before it began")]
+    InvocationCancelled {
+        /// Its key.
+        key: IdempotencyKey,
+    },
+    /// The worker knows no invocation of this key.
+    #[error("Invocation not found: worker {worker} has none with the key {key}")]
+    InvocationNotFound {
+        /// The worker.
+        worker: WorkerId,
+        /// The key.
+        key: IdempotencyKey,
+    },
+    /// Only an invocation that waits can be cancelled.
+    #[error("the invocation {key} {}", if *ended {
+        "has ended, so that there is nothing to cancel"
+    } else {
+        "has begun and cannot be cancelled any more; interrupt its worker to stop it"
+    })]
+    InvocationBegun {
+        /// Its key.
+        key: IdempotencyKey,
+        /// Whether it has ended.
+        ended: bool,
+    },
     /// No such promise.
     #[error("Promise not found: {promise}")]
     PromiseNotFound {

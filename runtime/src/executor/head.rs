@@ -5,7 +5,7 @@
 
 use crate::storage::ports::{Seq, StoredHead, WorkerNo};
 use golem_model::oplog::codec::Row;
-use golem_model::oplog::{Arrival, Entry, FailureCause, HostFunction, InvocationSource, Parked};
+use golem_model::oplog::{Arrival, Entry, FailureCause, HostFunction, InvocationSource, OperatorAct, Parked};
 use golem_model::{
     AccountId, IdempotencyKey, OplogIndex, ProjectId, PromiseId, ShardId, Timestamp, WorkerId, WorkerStatus,
 };
@@ -244,6 +244,13 @@ impl Head {
             Arrival::Resumed { at: _ } => self.interrupted = false,
             // The ledger removes the head itself.
             Arrival::Deleted { at: _ } => {}
+            Arrival::Operator(OperatorAct::InvocationCancelled { at: _, key }) => {
+                if let Some(place) = self.queue.iter().position(|(_, queued)| queued.is(key))
+                    && let Some((started, key)) = self.queue.remove(place)
+                {
+                    facts.push(KeyFact::Ended { key: key.0, started: Seq(started), outcome: seq });
+                }
+            }
         }
     }
 

@@ -88,7 +88,7 @@ pub(crate) fn rebuild_head(store: &dyn Store, stored: &StoredHead) -> Result<Hea
     head.ok_or_else(|| damaged(stored.applied, "the worker has no rows"))
 }
 
-fn damaged(seq: Seq, details: &str) -> StoreError {
+pub(crate) fn damaged(seq: Seq, details: &str) -> StoreError {
     StoreError::Corrupt {
         path: PathBuf::from("golem.db"),
         place: format!("log row {seq}"),

@@ -8,7 +8,7 @@ use super::{Executor, ExecutorError, ExecutorMetrics, history};
 use crate::storage::ports::{Seq, WorkerNo};
 use golem_model::limits::INVOCATIONS_PENDING_MAX;
 use golem_model::oplog::codec::Row;
-use golem_model::oplog::{Arrival, InvocationSource};
+use golem_model::oplog::{Arrival, InvocationSource, OperatorAct};
 use golem_model::{Entry, IdempotencyKey, Invocation, WorkerId};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -310,6 +310,9 @@ impl Core {
     async fn recorded(&self, outcome: Seq) -> Reply {
         self.durable(outcome).await?;
         let row = self.read(move |store| history::row(store, outcome)).await?;
+        if let Row::Arrival(Arrival::Operator(OperatorAct::InvocationCancelled { at: _, key })) = row {
+            return Err(ExecutorError::InvocationCancelled { key });
+        }
         if let Row::Entries { entries, .. } = row {
             for entry in entries {
                 match entry {
@@ -333,7 +336,7 @@ impl Core {
 }
 
 /// What the ledger and the head know of a key.
-fn known_here(state: &State, no: WorkerNo, key: &IdempotencyKey) -> Option<KeyRecord> {
+pub(super) fn known_here(state: &State, no: WorkerNo, key: &IdempotencyKey) -> Option<KeyRecord> {
     if let Some(record) = state.ledger.key(no, key) {
         return Some(record.clone());
     }

@@ -318,7 +318,7 @@ impl Executor {
         }
     }
 
-    async fn find(&self, id: &WorkerId) -> Result<WorkerNo, ExecutorError> {
+    pub(super) async fn find(&self, id: &WorkerId) -> Result<WorkerNo, ExecutorError> {
         let found = self.core.locate(id).await?;
         found.ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })
     }

@@ -143,7 +143,10 @@ impl From<ExecutorError> for ApiError {
                 text,
                 GolemError::WorkerAlreadyExists { instance_id: (&worker).into() },
             ),
-            ExecutorError::KeyReused { .. } => Self::new(StatusCode::CONFLICT, text),
+            ExecutorError::KeyReused { .. }
+            | ExecutorError::InvocationCancelled { .. }
+            | ExecutorError::InvocationBegun { .. } => Self::new(StatusCode::CONFLICT, text),
+            ExecutorError::InvocationNotFound { .. } => Self::not_found(text),
             ExecutorError::QueueFull { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(1),
             ExecutorError::PreviousInvocationFailed => {
                 Self::golem(failed, text, GolemError::PreviousInvocationFailed {})

@@ -5,7 +5,7 @@ use super::error::ApiError;
 use crate::http::read_body;
 use crate::identity::Principal;
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
-use golem_model::{TemplateId, WorkerId, WorkerName};
+use golem_model::{IdempotencyKey, TemplateId, WorkerId, WorkerName};
 use http::header;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -70,6 +70,22 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkerPath {
         let template = uuid_id(TemplateId::WHAT, texts.next().unwrap_or_default())?;
         let name = worker_name(texts.next().unwrap_or_default())?;
         Ok(Self(WorkerId::new(template, name)))
+    }
+}
+
+/// Template, worker name and the key of an invocation in the path.
+#[derive(Debug, Clone)]
+pub(super) struct KeyPath(pub(super) WorkerId, pub(super) IdempotencyKey);
+
+impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let WorkerPath(worker) = WorkerPath::from_request_parts(parts, state).await?;
+        let params = path_params(parts, state).await?;
+        let text = params.iter().nth(2).map_or("", |(_, text)| text);
+        let key = IdempotencyKey::new(text).map_err(|error| ApiError::invalid(error.to_string()))?;
+        Ok(Self(worker, key))
     }
 }
 

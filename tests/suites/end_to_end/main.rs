@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `first_start` | what a fresh folder becomes, and what of it survives |
 //! | `templates` | upload in every spelling, versions, download |
+//! | `lifecycle` | oplog and queue, cancelled invocations |
 //! | `workers` | create, delete, interrupt, resume, sleep, fail |
 //! | `values` | every type of WIT through JSON and back |
 //! | `promises` | completed from outside, as printed in 2023 |
@@ -14,6 +15,7 @@
 
 mod faults;
 mod first_start;
+mod lifecycle;
 mod promises;
 mod streams;
 mod templates;

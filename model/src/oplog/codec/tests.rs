@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::limits::VALUE_DEPTH_MAX;
+use crate::oplog::OperatorAct;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -133,6 +134,7 @@ fn arrival_strategy() -> impl Strategy<Value = Arrival> {
         time().prop_map(|at| Arrival::Interrupted { at }),
         time().prop_map(|at| Arrival::Resumed { at }),
         time().prop_map(|at| Arrival::Deleted { at }),
+        (time(), key()).prop_map(|(at, key)| Arrival::Operator(OperatorAct::InvocationCancelled { at, key })),
     ]
 }
 

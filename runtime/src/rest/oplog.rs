@@ -1,0 +1,230 @@
+//! A worker's oplog and queue, for people to look at.
+
+use super::Services;
+use super::error::ApiError;
+use super::extract::{Caller, KeyPath, Params, WorkerPath};
+use crate::catalog::Template;
+use crate::executor::OplogSearch;
+use crate::identity::Action;
+use axum::Json;
+use axum::extract::State;
+use golem_api::oplog as shape;
+use golem_model::oplog::{Call, FailureCause, InvocationSource, Parked, Request};
+use golem_model::value::json::to_json;
+use golem_model::{Entry, Function, OplogIndex, Type, Value};
+use serde_json::{Value as AnyJson, json};
+use std::sync::Arc;
+
+/// Bytes of a call's answer that are shown; of longer ones the length is told.
+const ANSWER_BYTES_SHOWN: usize = 256;
+/// Characters of a value that is shown without its type.
+const UNTYPED_CHARS_SHOWN: usize = 1_000;
+
+/// `GET …/oplog`.
+pub(super) async fn read(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    WorkerPath(worker): WorkerPath,
+    Params(query): Params<shape::OplogQuery>,
+) -> Result<Json<shape::OplogPage>, ApiError> {
+    let (template, _) = services.template(principal, Action::ViewWorker, worker.template)?;
+    let count = query.count.unwrap_or(shape::OPLOG_COUNT_DEFAULT);
+    if !(1..=shape::OPLOG_COUNT_MAX).contains(&count) {
+        let most = shape::OPLOG_COUNT_MAX;
+        return Err(ApiError::invalid(format!("Invalid query: count must be from 1 to {most}")));
+    }
+    let words: Vec<String> =
+        query.query.unwrap_or_default().split_whitespace().map(str::to_lowercase).collect();
+    let searched = template.clone();
+    let wanted = move |index, entry: &Entry| {
+        words.is_empty() || {
+            let shown = show(&searched, index, entry);
+            let text = format!("{} {} {}", shown.kind, shown.text, shown.details).to_lowercase();
+            words.iter().all(|word| text.contains(word.as_str()))
+        }
+    };
+    let from = OplogIndex(query.from.unwrap_or(1).max(1));
+    let page =
+        services.executor.oplog(&worker, OplogSearch { from, count, wanted: Box::new(wanted) }).await?;
+    Ok(Json(shape::OplogPage {
+        entries: page.entries.iter().map(|(index, entry)| show(&template, *index, entry)).collect(),
+        next: page.next.map(|index| index.0),
+        end: page.end.0,
+    }))
+}
+
+/// `GET …/queue`.
+pub(super) async fn queue(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    WorkerPath(worker): WorkerPath,
+) -> Result<Json<Vec<shape::QueuedInvocation>>, ApiError> {
+    services.template(principal, Action::ViewWorker, worker.template)?;
+    let queue = services.executor.queue(&worker).await?;
+    let shown = queue.into_iter().map(|invocation| shape::QueuedInvocation {
+        key: invocation.key,
+        function: invocation.function.as_ref().to_owned(),
+        accepted_at: invocation.accepted_at,
+        begun: invocation.begun,
+    });
+    Ok(Json(shown.collect()))
+}
+
+/// `DELETE …/invocations/{key}`.
+pub(super) async fn cancel(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    KeyPath(worker, key): KeyPath,
+) -> Result<Json<AnyJson>, ApiError> {
+    services.template(principal, Action::UpdateWorker, worker.template)?;
+    services.executor.cancel(&worker, &key).await?;
+    Ok(Json(json!({})))
+}
+
+/// An entry in words and as JSON.
+fn show(template: &Template, index: OplogIndex, entry: &Entry) -> shape::OplogEntry {
+    let (kind, at, text, details) = match entry {
+        Entry::Created { at, id, project, account, template_version, args, env, seed: _ } => (
+            "created",
+            Some(*at),
+            format!("worker {} of template version {template_version}", id.name),
+            json!({
+                "worker": id.name, "template": id.template, "templateVersion": template_version,
+                "project": project, "account": account, "args": args, "env": env,
+            }),
+        ),
+        Entry::Activated { at, engine } => {
+            ("activated", Some(*at), format!("loaded by {engine}"), json!({ "engine": engine }))
+        }
+        Entry::InvocationStarted { at, key, source } => {
+            let key = (!key.is_anonymous()).then(|| key.as_str().to_owned());
+            match source {
+                InvocationSource::Inline { function, params } => {
+                    let params = params_json(template, function, params);
+                    (
+                        "invocation-started",
+                        Some(*at),
+                        format!("{function} with {params}"),
+                        json!({ "key": key, "function": function.as_ref(), "params": params }),
+                    )
+                }
+                InvocationSource::Queued { arrival } => (
+                    "invocation-started",
+                    Some(*at),
+                    format!("the invocation of row {arrival}"),
+                    json!({ "key": key, "row": arrival }),
+                ),
+            }
+        }
+        Entry::HostCall { call, response } => (
+            "host-call",
+            None,
+            format!("{call} = {}", answer_text(response)),
+            json!({
+                "function": call.function.name(),
+                "request": request_text(call),
+                "answer": answer_text(response),
+                "answerBytes": response.len(),
+            }),
+        ),
+        Entry::InvocationCompleted { at, result } => {
+            let result = result.as_ref().map_or(AnyJson::Null, untyped);
+            ("invocation-completed", Some(*at), format!("returned {result}"), json!({ "result": result }))
+        }
+        Entry::AttemptFailed { at, details, retry_at } => (
+            "attempt-failed",
+            Some(*at),
+            format!("failed, to be tried again at {retry_at}: {details}"),
+            json!({ "details": details, "retryAt": retry_at }),
+        ),
+        Entry::InvocationFailed { at, cause } => {
+            let details = cause_text(cause);
+            ("invocation-failed", Some(*at), details.clone(), json!({ "details": details }))
+        }
+        Entry::Parked(Parked { at, monotonic_nanos, wake_at, promises }) => {
+            let promises: Vec<String> = promises.iter().map(ToString::to_string).collect();
+            let until = wake_at.map_or_else(|| "it is woken".to_owned(), |at| at.to_string());
+            (
+                "parked",
+                Some(*at),
+                format!("waits outside memory until {until}, for {} promises", promises.len()),
+                json!({ "wakeAt": wake_at, "promises": promises, "monotonicNanos": monotonic_nanos }),
+            )
+        }
+    };
+    shape::OplogEntry { index: index.0, kind: kind.to_owned(), at, text, details }
+}
+
+fn cause_text(cause: &FailureCause) -> String {
+    match cause {
+        FailureCause::Trap { details } => details.clone(),
+        FailureCause::Exited { code } => format!("the program called exit with code {code}"),
+        FailureCause::Diverged { index, recorded, requested } => format!(
+            "replay diverged at {index}: the oplog holds {recorded}, the program asked for {requested}"
+        ),
+    }
+}
+
+fn request_text(call: &Call) -> String {
+    match &call.request {
+        Request::Inline(bytes) => bytes.escape_ascii().to_string(),
+        Request::Digest { length, hash } => {
+            format!("{length} bytes, blake3 {}", blake3::Hash::from_bytes(*hash).to_hex())
+        }
+    }
+}
+
+fn answer_text(answer: &[u8]) -> String {
+    if answer.len() <= ANSWER_BYTES_SHOWN {
+        answer.escape_ascii().to_string()
+    } else {
+        format!("{} bytes", answer.len())
+    }
+}
+
+/// Parameters by the types of the newest version that has the function and takes them.
+fn params_json(template: &Template, name: &str, params: &[Value]) -> AnyJson {
+    let typed = |function: &Arc<Function>| -> Option<AnyJson> {
+        if function.params.len() != params.len() {
+            return None;
+        }
+        let values = function.params.iter().zip(params).map(|(param, value)| to_json(&param.ty, value).ok());
+        values.collect::<Option<Vec<_>>>().map(AnyJson::Array)
+    };
+    let mut versions = template.versions().iter().rev();
+    let found = versions.find_map(|version| version.functions.get(name).and_then(|(_, found)| typed(found)));
+    found.unwrap_or_else(|| params.iter().map(untyped).collect())
+}
+
+/// A value without its type: names of fields and cases are not in the log.
+fn untyped(value: &Value) -> AnyJson {
+    let primitive = |ty| to_json(&ty, value).ok();
+    let json = match value {
+        Value::Bool(_) => primitive(Type::Bool),
+        Value::S8(_) => primitive(Type::S8),
+        Value::U8(_) => primitive(Type::U8),
+        Value::S16(_) => primitive(Type::S16),
+        Value::U16(_) => primitive(Type::U16),
+        Value::S32(_) => primitive(Type::S32),
+        Value::U32(_) => primitive(Type::U32),
+        Value::S64(_) => primitive(Type::S64),
+        Value::U64(_) => primitive(Type::U64),
+        Value::F32(_) => primitive(Type::F32),
+        Value::F64(_) => primitive(Type::F64),
+        Value::Char(_) => primitive(Type::Char),
+        Value::String(_) => primitive(Type::String),
+        Value::List(items) | Value::Tuple(items) | Value::Record(items) => {
+            Some(items.iter().map(untyped).collect())
+        }
+        Value::Option(None) => Some(AnyJson::Null),
+        Value::Option(Some(inner)) => Some(untyped(inner)),
+        Value::Result(Ok(side)) => Some(json!({ "ok": side.as_deref().map(untyped) })),
+        Value::Result(Err(side)) => Some(json!({ "err": side.as_deref().map(untyped) })),
+        Value::Bytes(_) | Value::Variant(..) | Value::Enum(_) | Value::Flags(_) => None,
+    };
+    json.unwrap_or_else(|| {
+        let text = format!("{value:?}");
+        let cut: String = text.chars().take(UNTYPED_CHARS_SHOWN).collect();
+        AnyJson::String(if cut.len() < text.len() { format!("{cut}…") } else { cut })
+    })
+}
