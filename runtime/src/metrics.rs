@@ -1,8 +1,16 @@
-//! What the server counts, and how `/metrics` says it (Prometheus text format).
+//! What the server counts, and how `/metrics` says it.
+//!
+//! Counters are plain atomics, so that counting costs nothing; the library writes the page when it is asked for.
 
 use crate::executor::ExecutorMetrics;
 use crate::http::HttpCounters;
-use std::fmt::{Display, Write};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{
+    DescriptorEncoder, EncodeCounterValue, EncodeGaugeValue, NoLabelSet, text,
+};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::registry::Registry;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -83,120 +91,131 @@ impl Metrics {
         }
     }
 
-    /// The page at `/metrics`.
-    pub fn page(&self, readings: Readings) -> String {
-        let mut page = Page(String::with_capacity(4096));
-        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        page.head("golem_http_responses_total", "counter", "Responses by class of status");
-        for (class, counter) in (1..).zip(&self.responses) {
-            page.line("golem_http_responses_total", Some(("class", format!("{class}xx"))), read(counter));
-        }
-        let (http, executor) = (&self.http, &self.executor);
-        page.counter("golem_http_connections_total", "Connections accepted", read(&http.accepted));
-        page.counter(
-            "golem_http_connections_refused_total",
-            "Connections turned away at the limit",
-            read(&http.refused),
-        );
-        page.gauge("golem_http_connections", "Connections open now", read(&http.open));
-        page.counter("golem_invocations_total", "Invocations that ended", read(&executor.invocations));
-        page.counter(
-            "golem_invocations_failed_total",
-            "Invocations that failed",
-            read(&executor.invocations_failed),
-        );
-        page.counter(
-            "golem_invocations_repeated_total",
-            "Requests that joined an invocation or were answered from a recorded outcome",
-            read(&executor.invocations_repeated),
-        );
-        page.histogram("golem_invocation_wait_seconds", "How long callers waited for results", &self.awaited);
-        page.counter(
-            "golem_invocation_wait_timeouts_total",
-            "Callers that stopped waiting at the limit",
-            read(&self.awaited_timeouts),
-        );
-        page.counter("golem_store_commits_total", "Commits of the log", read(&executor.commits));
-        page.counter(
-            "golem_store_commits_failed_total",
-            "Commits that failed",
-            read(&executor.commits_failed),
-        );
-        page.counter("golem_store_rows_total", "Rows of the log committed", read(&executor.rows));
-        page.counter(
-            "golem_store_commit_seconds_total",
-            "Time spent in commits",
-            Duration::from_nanos(read(&executor.commit_nanos)).as_secs_f64(),
-        );
-        page.counter("golem_store_syncs_total", "Syncs of the log to the disk", readings.store_syncs);
-        page.counter(
-            "golem_worker_activations_total",
-            "Times a worker was loaded into memory",
-            read(&executor.activations),
-        );
-        page.counter(
-            "golem_entries_replayed_total",
-            "Oplog entries replayed at that",
-            read(&executor.entries_replayed),
-        );
-        page.counter("golem_worker_parks_total", "Times a worker left memory to wait", read(&executor.parks));
-        page.gauge("golem_workers_resident", "Workers in memory", executor.residents.load(Ordering::Relaxed));
-        page.gauge(
-            "golem_worker_heads_cached",
-            "Workers whose heads are in memory",
-            executor.heads_cached.load(Ordering::Relaxed),
-        );
-        if let Some(workers) = readings.workers {
-            page.gauge("golem_workers", "Workers that exist, a little behind the log", workers);
-        }
-        page.gauge("golem_templates", "Templates", readings.templates);
-        page.gauge("golem_template_versions", "Versions of templates", readings.template_versions);
-        page.gauge("golem_uptime_seconds", "Time since the start", readings.uptime.as_secs_f64());
-        page.0
+    /// The page at `/metrics`, in the OpenMetrics text format.
+    pub fn page(self: &Arc<Self>, readings: Readings) -> String {
+        let mut registry = Registry::default();
+        registry.register_collector(Box::new(Reading { metrics: self.clone(), readings }));
+        let mut page = String::with_capacity(4096);
+        text::encode(&mut page, &registry).expect("a String takes everything");
+        page
     }
 }
 
-/// The page being written.
-struct Page(String);
+/// What `/metrics` says at one moment.
+#[derive(Debug)]
+struct Reading {
+    metrics: Arc<Metrics>,
+    readings: Readings,
+}
 
-impl Page {
-    fn head(&mut self, name: &str, kind: &str, help: &str) {
-        writeln!(self.0, "# HELP {name} {help}\n# TYPE {name} {kind}").expect("a String takes everything");
-    }
-
-    fn line(&mut self, name: &str, label: Option<(&str, String)>, value: impl Display) {
-        match label {
-            Some((label, text)) => writeln!(self.0, "{name}{{{label}=\"{text}\"}} {value}"),
-            None => writeln!(self.0, "{name} {value}"),
+impl Collector for Reading {
+    fn encode(&self, mut out: DescriptorEncoder<'_>) -> fmt::Result {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let (http, executor, readings) = (&self.metrics.http, &self.metrics.executor, &self.readings);
+        responses(&mut out, &self.metrics.responses)?;
+        // The format adds `_total` to the names of counters.
+        let counters = [
+            ("golem_http_connections", "Connections accepted", read(&http.accepted)),
+            ("golem_http_connections_refused", "Connections turned away at the limit", read(&http.refused)),
+            ("golem_invocations", "Invocations that ended", read(&executor.invocations)),
+            ("golem_invocations_failed", "Invocations that failed", read(&executor.invocations_failed)),
+            (
+                "golem_invocations_repeated",
+                "Requests that joined an invocation or were answered from a recorded outcome",
+                read(&executor.invocations_repeated),
+            ),
+            (
+                "golem_invocation_wait_timeouts",
+                "Callers that stopped waiting at the limit",
+                read(&self.metrics.awaited_timeouts),
+            ),
+            ("golem_store_commits", "Commits of the log", read(&executor.commits)),
+            ("golem_store_commits_failed", "Commits that failed", read(&executor.commits_failed)),
+            ("golem_store_rows", "Rows of the log committed", read(&executor.rows)),
+            ("golem_store_syncs", "Syncs of the log to the disk", readings.store_syncs),
+            ("golem_worker_activations", "Times a worker was loaded into memory", read(&executor.activations)),
+            ("golem_entries_replayed", "Oplog entries replayed at that", read(&executor.entries_replayed)),
+            ("golem_worker_parks", "Times a worker left memory to wait", read(&executor.parks)),
+        ];
+        for (name, help, value) in counters {
+            counter(&mut out, name, help, &value)?;
         }
-        .expect("a String takes everything");
-    }
-
-    fn counter(&mut self, name: &str, help: &str, value: impl Display) {
-        self.head(name, "counter", help);
-        self.line(name, None, value);
-    }
-
-    fn gauge(&mut self, name: &str, help: &str, value: impl Display) {
-        self.head(name, "gauge", help);
-        self.line(name, None, value);
-    }
-
-    fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) {
-        self.head(name, "histogram", help);
-        // The count is read last: a bucket must not hold more than it, and who observes adds to it last.
-        let mut below = 0;
-        for (bound, bucket) in BUCKETS_MICROS.iter().zip(&histogram.buckets) {
-            below += bucket.load(Ordering::Relaxed);
-            let bound = Duration::from_micros(*bound).as_secs_f64();
-            self.line(&format!("{name}_bucket"), Some(("le", bound.to_string())), below);
+        let commit_seconds = Duration::from_nanos(read(&executor.commit_nanos)).as_secs_f64();
+        counter(&mut out, "golem_store_commit_seconds", "Time spent in commits", &commit_seconds)?;
+        let gauges = [
+            ("golem_http_connections_open", "Connections open now", whole(read(&http.open))),
+            ("golem_workers_resident", "Workers in memory", executor.residents.load(Ordering::Relaxed)),
+            (
+                "golem_worker_heads_cached",
+                "Workers whose heads are in memory",
+                executor.heads_cached.load(Ordering::Relaxed),
+            ),
+            ("golem_templates", "Templates", whole(readings.templates as u64)),
+            ("golem_template_versions", "Versions of templates", whole(readings.template_versions as u64)),
+        ];
+        for (name, help, value) in gauges {
+            gauge(&mut out, name, help, &value)?;
         }
-        let count = histogram.count.load(Ordering::Relaxed).max(below);
-        self.line(&format!("{name}_bucket"), Some(("le", "+Inf".to_owned())), count);
-        let sum = Duration::from_micros(histogram.sum_micros.load(Ordering::Relaxed)).as_secs_f64();
-        self.line(&format!("{name}_sum"), None, sum);
-        self.line(&format!("{name}_count"), None, count);
+        if let Some(workers) = readings.workers {
+            gauge(&mut out, "golem_workers", "Workers that exist, a little behind the log", &whole(workers))?;
+        }
+        gauge(&mut out, "golem_uptime_seconds", "Time since the start", &readings.uptime.as_secs_f64())?;
+        waits(&mut out, &self.metrics.awaited)
     }
+}
+
+/// A gauge's number in the library's type.
+fn whole(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+fn counter(
+    out: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: &impl EncodeCounterValue,
+) -> fmt::Result {
+    let mut metric = out.encode_descriptor(name, help, None, MetricType::Counter)?;
+    metric.encode_counter::<NoLabelSet, _, u64>(value, None)
+}
+
+fn gauge(
+    out: &mut DescriptorEncoder<'_>,
+    name: &str,
+    help: &str,
+    value: &impl EncodeGaugeValue,
+) -> fmt::Result {
+    out.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(value)
+}
+
+fn responses(out: &mut DescriptorEncoder<'_>, responses: &[AtomicU64; 5]) -> fmt::Result {
+    let help = "Responses by class of status";
+    let mut metric = out.encode_descriptor("golem_http_responses", help, None, MetricType::Counter)?;
+    for (class, counter) in (1..).zip(responses) {
+        let labels = [("class", format!("{class}xx"))];
+        let count = counter.load(Ordering::Relaxed);
+        metric.encode_family(&labels)?.encode_counter::<NoLabelSet, _, u64>(&count, None)?;
+    }
+    Ok(())
+}
+
+fn waits(out: &mut DescriptorEncoder<'_>, histogram: &Histogram) -> fmt::Result {
+    // The count is read last: a bucket must not hold more than it, and who observes adds to it last.
+    let mut buckets: Vec<(f64, u64)> = BUCKETS_MICROS
+        .iter()
+        .zip(&histogram.buckets)
+        .map(|(bound, bucket)| {
+            (Duration::from_micros(*bound).as_secs_f64(), bucket.load(Ordering::Relaxed))
+        })
+        .collect();
+    let bounded: u64 = buckets.iter().map(|(_, count)| count).sum();
+    let count = histogram.count.load(Ordering::Relaxed).max(bounded);
+    buckets.push((f64::MAX, count - bounded));
+    let sum = Duration::from_micros(histogram.sum_micros.load(Ordering::Relaxed)).as_secs_f64();
+    let help = "How long callers waited for results";
+    let mut metric =
+        out.encode_descriptor("golem_invocation_wait_seconds", help, None, MetricType::Histogram)?;
+    metric.encode_histogram::<NoLabelSet>(sum, count, &buckets, None)
 }
 
 #[cfg(test)]
@@ -205,7 +224,7 @@ mod tests {
 
     #[test]
     fn the_page_says_what_was_counted() {
-        let metrics = Metrics::default();
+        let metrics = Arc::new(Metrics::default());
         metrics.responded(http::StatusCode::OK);
         metrics.responded(http::StatusCode::NOT_FOUND);
         metrics.awaited.observe(Duration::from_millis(2));
@@ -221,6 +240,7 @@ mod tests {
             "golem_invocation_wait_seconds_sum 1000.002",
             "golem_store_syncs_total 7",
             "golem_workers 3",
+            "# EOF",
             "# TYPE golem_workers gauge",
         ] {
             assert!(page.lines().any(|l| l == line), "{line} should be in\n{page}");

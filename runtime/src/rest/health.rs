@@ -17,7 +17,7 @@ pub(super) async fn version() -> Json<VersionInfo> {
     Json(VersionInfo { version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
-/// `GET /metrics`, in the text format of Prometheus.
+/// `GET /metrics`, in the OpenMetrics text format, which Prometheus reads.
 pub(super) async fn metrics(State(services): State<Arc<Services>>) -> impl IntoResponse {
     // A store that cannot be read now leaves a gap in one curve.
     let workers = services.executor.count(None).await.ok();
@@ -29,5 +29,5 @@ pub(super) async fn metrics(State(services): State<Arc<Services>>) -> impl IntoR
         template_versions,
         uptime: services.clock.elapsed(),
     });
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], page)
+    ([(header::CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")], page)
 }
