@@ -133,7 +133,11 @@ impl Collector for Reading {
             ("golem_store_commits_failed", "Commits that failed", read(&executor.commits_failed)),
             ("golem_store_rows", "Rows of the log committed", read(&executor.rows)),
             ("golem_store_syncs", "Syncs of the log to the disk", readings.store_syncs),
-            ("golem_worker_activations", "Times a worker was loaded into memory", read(&executor.activations)),
+            (
+                "golem_worker_activations",
+                "Times a worker was loaded into memory",
+                read(&executor.activations),
+            ),
             ("golem_entries_replayed", "Oplog entries replayed at that", read(&executor.entries_replayed)),
             ("golem_worker_parks", "Times a worker left memory to wait", read(&executor.parks)),
         ];
@@ -204,9 +208,7 @@ fn waits(out: &mut DescriptorEncoder<'_>, histogram: &Histogram) -> fmt::Result 
     let mut buckets: Vec<(f64, u64)> = BUCKETS_MICROS
         .iter()
         .zip(&histogram.buckets)
-        .map(|(bound, bucket)| {
-            (Duration::from_micros(*bound).as_secs_f64(), bucket.load(Ordering::Relaxed))
-        })
+        .map(|(bound, bucket)| (Duration::from_micros(*bound).as_secs_f64(), bucket.load(Ordering::Relaxed)))
         .collect();
     let bounded: u64 = buckets.iter().map(|(_, count)| count).sum();
     let count = histogram.count.load(Ordering::Relaxed).max(bounded);

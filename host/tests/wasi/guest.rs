@@ -162,7 +162,9 @@ fn wasi_texts() -> &'static [(PathBuf, String)] {
     TEXTS.get_or_init(|| {
         let metadata = cargo_metadata::MetadataCommand::new()
             .manifest_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
-            .other_options(["--locked".to_owned(), "--offline".to_owned()])
+            // Not offline: on a fresh machine cargo has fetched only the packages of this platform, and the metadata names
+            // those of all.
+            .other_options(["--locked".to_owned()])
             .exec()
             .unwrap();
         let package =
