@@ -70,7 +70,6 @@ fn check_header(wasm: &[u8]) -> Result<(), ComponentError> {
         (1, COMPONENT_VERSION) => Ok(()),
         (1, older) if older < COMPONENT_VERSION => Err(ComponentError::OldBinaryFormat { version: older }),
         (1, newer) => Err(ComponentError::NewBinaryFormat { version: newer }),
-        (0, 1) => Err(ComponentError::CoreModule { imports_preview1: imports_preview1(wasm) }),
         _ => Err(ComponentError::NotWasm {
             found: format!("WebAssembly of version {version} and layer {layer}, which nothing here knows"),
         }),
@@ -92,16 +91,6 @@ fn seems(bytes: &[u8]) -> String {
     }
     let shown: String = bytes.iter().take(8).flat_map(|byte| byte.escape_ascii()).map(char::from).collect();
     format!("a file that begins with \"{shown}\"")
-}
-
-fn imports_preview1(wasm: &[u8]) -> bool {
-    Parser::new(0).parse_all(wasm).filter_map(Result::ok).any(|payload| match payload {
-        Payload::ImportSection(imports) => imports
-            .into_imports()
-            .filter_map(Result::ok)
-            .any(|import| matches!(import.module, "wasi_snapshot_preview1" | "wasi_unstable")),
-        _ => false,
-    })
 }
 
 /// Whether an import is WASI 0.3, which is asynchronous throughout.

@@ -141,12 +141,12 @@ pub enum ComponentError {
         /// What it seems to be.
         found: String,
     },
-    /// A core module, which has no typed interface.
+    /// A core module that is no program and has no typed interface.
     #[error(
         "this is a WebAssembly core module, not a component; {}",
         if *imports_preview1 {
-            "it was built for WASI preview 1: build it for the target wasm32-wasip2, or turn it into a component with \
-             `wasm-tools component new --adapt wasi_snapshot_preview1=ADAPTER.wasm`"
+            "it was built for WASI preview 1, but exports neither `_start`, as a program does, nor an interface with \
+             types: build it as a program, or with bindings that were generated from WIT"
         } else {
             "build it for the target wasm32-wasip2, or turn it into a component with `wasm-tools component new`"
         }
@@ -154,6 +154,21 @@ pub enum ComponentError {
     CoreModule {
         /// Whether it was built for WASI preview 1.
         imports_preview1: bool,
+    },
+    /// A core module built for what came before WASI preview 1.
+    #[error(
+        "this core module was built for wasi_unstable, which came before WASI preview 1 (it imports {import}); \
+         build it again with current tools"
+    )]
+    Preview0 {
+        /// An import that says so.
+        import: String,
+    },
+    /// A core module that cannot be made a component.
+    #[error("this core module cannot be turned into a component: {details}")]
+    Unadaptable {
+        /// Where and why.
+        details: String,
     },
     /// A component in an encoding from before the standard.
     #[error(

@@ -4,7 +4,8 @@ use crate::cache::Cache;
 use crate::component::{Component, ComponentError};
 use crate::limits::TABLE_ELEMENTS_MAX;
 use crate::state::WorkerState;
-use crate::{checks, imports};
+use crate::{checks, imports, preview1};
+use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -180,10 +181,18 @@ impl Engine {
         self.shared.engine.increment_epoch();
     }
 
-    /// Checks `wasm` and compiles it, or loads what was compiled before for the same `content_hash`.
+    /// Checks `wasm` and compiles it, or loads what was compiled before for the same `content_hash`. A core module
+    /// for WASI preview 1 becomes a component on the way.
     ///
     /// Takes up to seconds of processor time: call it on a thread where that does no harm.
     pub fn compile(&self, wasm: &[u8], content_hash: [u8; 32]) -> Result<Component, ComponentError> {
+        let component = preview1::component_of(wasm)?;
+        let content_hash = match &component {
+            Cow::Borrowed(_) => content_hash,
+            // Compiled code is of the component: other adapters make another one of the same module.
+            Cow::Owned(adapted) => *blake3::hash(adapted).as_bytes(),
+        };
+        let wasm = component.as_ref();
         let described = checks::describe(wasm)?;
         let cached =
             self.shared.cache.as_ref().and_then(|cache| cache.load(&self.shared.engine, &content_hash));

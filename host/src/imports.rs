@@ -11,11 +11,13 @@
 mod absent;
 mod cli;
 mod clocks;
+mod config;
 mod durability;
 mod filesystem;
 mod golem_api;
 mod http;
 mod io;
+mod logging;
 mod promises;
 pub(crate) mod random;
 mod sockets;
@@ -58,5 +60,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Resul
     sockets::add_to_linker(linker)?;
     http::add_to_linker(linker)?;
     timezone::add_to_linker(linker)?;
+    logging::add_to_linker(linker)?;
+    config::add_to_linker(linker)?;
     Ok(())
 }

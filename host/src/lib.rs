@@ -22,6 +22,7 @@ mod invoke;
 mod limits;
 mod objects;
 pub mod ports;
+mod preview1;
 mod state;
 #[cfg(feature = "testing")]
 pub mod testing;

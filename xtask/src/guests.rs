@@ -9,8 +9,14 @@ use std::process::Command;
 
 /// Builds all of them.
 pub(crate) fn build(tree: &Tree) -> anyhow::Result<()> {
-    add_target(tree)?;
-    for guest in tree.guests()? {
+    let guests = tree.guests()?;
+    let mut targets: Vec<_> = guests.iter().flat_map(|guest| guest.targets().iter().copied()).collect();
+    targets.sort_unstable();
+    targets.dedup();
+    for target in targets {
+        add_target(tree, target)?;
+    }
+    for guest in guests {
         build_one(tree, &guest)?;
     }
     println!("components are in {}", tree.components().display());
@@ -19,17 +25,22 @@ pub(crate) fn build(tree: &Tree) -> anyhow::Result<()> {
 
 /// Builds the one in `folder` of the checkout, for example `examples/counter`.
 pub(crate) fn build_named(tree: &Tree, folder: &str) -> anyhow::Result<()> {
-    add_target(tree)?;
     let guests = tree.guests()?;
     let guest =
         guests.iter().find(|guest| guest.label == folder).with_context(|| format!("there is no {folder}"))?;
+    for target in guest.targets() {
+        add_target(tree, target)?;
+    }
     build_one(tree, guest)
 }
 
 // One after the other: they share a target folder, which cargo locks, and each build uses all cores by itself.
 fn build_one(tree: &Tree, guest: &Guest) -> anyhow::Result<()> {
-    let mut command = cargo(tree, "build", guest);
-    shell::run(command.args(["--release", "--target", GUEST_TARGET]))
+    for target in guest.targets() {
+        let mut command = cargo(tree, "build", guest);
+        shell::run(command.args(["--release", "--target", target]))?;
+    }
+    Ok(())
 }
 
 /// Whether all are formatted.
@@ -67,18 +78,18 @@ fn cargo(tree: &Tree, act: &str, guest: &Guest) -> Command {
     command
 }
 
-/// Adds the guests' target to the toolchain unless it is there.
-pub(crate) fn add_target(tree: &Tree) -> anyhow::Result<()> {
+/// Adds a target to the toolchain unless it is there.
+pub(crate) fn add_target(tree: &Tree, target: &str) -> anyhow::Result<()> {
     let mut rustc = Command::new("rustc");
-    rustc.current_dir(&tree.root).args(["--print", "target-libdir", "--target", GUEST_TARGET]);
+    rustc.current_dir(&tree.root).args(["--print", "target-libdir", "--target", target]);
     if shell::output(&mut rustc).is_ok_and(|folder| Path::new(folder.trim()).is_dir()) {
         return Ok(());
     }
     let mut rustup = Command::new("rustup");
     rustup.current_dir(&tree.root);
-    if let Err(error) = shell::run(rustup.args(["target", "add", GUEST_TARGET])) {
+    if let Err(error) = shell::run(rustup.args(["target", "add", target])) {
         bail!(
-            "the Rust target {GUEST_TARGET} is missing and rustup could not add it ({error:#}); \
+            "the Rust target {target} is missing and rustup could not add it ({error:#}); \
              without rustup, install your distribution's standard library for that target"
         );
     }

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 /// The target that guests are built for.
 pub(crate) const GUEST_TARGET: &str = "wasm32-wasip2";
+/// The target of WASI preview 1, which programs among the guests are built for too.
+pub(crate) const PROGRAM_TARGET: &str = "wasm32-wasip1";
 
 /// The checkout and its target folder.
 #[derive(Debug)]
@@ -25,6 +27,15 @@ pub(crate) struct Guest {
     pub(crate) manifest: PathBuf,
     /// Examples have unit tests of their own, and are read by people.
     pub(crate) example: bool,
+    /// A program (`src/main.rs`) that reads standard input, not a library of functions.
+    pub(crate) program: bool,
+}
+
+impl Guest {
+    /// What it is built for.
+    pub(crate) fn targets(&self) -> &'static [&'static str] {
+        if self.program { &[GUEST_TARGET, PROGRAM_TARGET] } else { &[GUEST_TARGET] }
+    }
 }
 
 impl Tree {
@@ -82,7 +93,8 @@ impl Tree {
                 if !entry.path().join("Cargo.lock").is_file() {
                     bail!("{label} has no Cargo.lock: run `cargo generate-lockfile` there and commit it");
                 }
-                found.push(Guest { label, manifest, example });
+                let program = entry.path().join("src/main.rs").is_file();
+                found.push(Guest { label, manifest, example, program });
             }
         }
         found.sort_by(|a, b| a.label.cmp(&b.label));

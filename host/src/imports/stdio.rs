@@ -4,7 +4,7 @@
 //! what was printed after the last entry that survived.
 
 use crate::objects::{Input, Object, Output, Print};
-use crate::ports::{LogEvent, LogSink};
+use crate::ports::{LogEvent, LogLevel, LogSink};
 use crate::state::WorkerState;
 use std::sync::Arc;
 use wasmtime::Result;
@@ -108,6 +108,14 @@ impl WorkerState {
     pub(crate) fn print(&mut self, output: Print, bytes: &[u8]) {
         let new = self.journal.prints();
         self.stdio.write(output, bytes, new);
+    }
+
+    /// Writes a line to the log.
+    pub(crate) fn log(&mut self, level: LogLevel, context: &str, message: &str) {
+        if self.journal.prints() {
+            let (context, message) = (Arc::from(context), Arc::from(message));
+            self.stdio.log.emit(LogEvent::Log { level, context, message });
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod guest;
 
 mod failures;
 mod guests;
+mod preview1;
 mod promises;
 mod replays;
 mod sleeps;

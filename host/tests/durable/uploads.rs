@@ -42,11 +42,22 @@ fn core_modules_get_advice() {
         &plain,
         "this is a WebAssembly core module, not a component; build it for the target wasm32-wasip2",
     );
-    let preview1 = wat::parse_str(
+    let nothing = wat::parse_str(
         "(module (import \"wasi_snapshot_preview1\" \"proc_exit\" (func (param i32))) (func (export \"f\")))",
     )
     .unwrap();
-    check(&preview1, "this is a WebAssembly core module, not a component; it was built for WASI preview 1");
+    check(
+        &nothing,
+        "this is a WebAssembly core module, not a component; it was built for WASI preview 1, but exports neither",
+    );
+    let older = wat::parse_str(
+        "(module (import \"wasi_unstable\" \"proc_exit\" (func (param i32))) (func (export \"_start\")))",
+    )
+    .unwrap();
+    check(
+        &older,
+        "this core module was built for wasi_unstable, which came before WASI preview 1 (it imports proc_exit)",
+    );
 }
 
 #[test]

@@ -14,7 +14,8 @@ const NAMES_LISTED_MAX: usize = 20;
 /// Finds the function that callers call `name`.
 ///
 /// One exported by the world is called by its own name, or with the package before it (`pkg:name/function`): both
-/// were in use. A component does not say what its package is called, so any name will do there.
+/// were in use. A component does not say what its package is called, so any name will do there. The version of an
+/// interface may be left out (`wasi:cli/run/run`), as there was none in 2023, if only one version is exported.
 pub(super) fn find<'a>(
     functions: &'a Functions,
     name: &str,
@@ -25,6 +26,14 @@ pub(super) fn find<'a>(
         let is_package = !namespace.is_empty() && !rest.is_empty() && !rest.contains(['/', ':']);
         if is_package { functions.get(function) } else { None }
     });
+    let found = found.or_else(|| {
+        let mut same =
+            functions.names().filter(|known| unversioned(known).is_some_and(|known| known == name));
+        match (same.next(), same.next()) {
+            (Some(one), None) => functions.get(one),
+            _ => None,
+        }
+    });
     let found = found.ok_or_else(|| unknown(functions, name))?;
     if uses_handle(found.1) {
         return Err(ApiError::invalid(format!(
@@ -33,6 +42,13 @@ pub(super) fn find<'a>(
         )));
     }
     Ok(found)
+}
+
+/// `package:name/interface/function` of a name with a version behind the interface.
+fn unversioned(name: &str) -> Option<String> {
+    let (interface, rest) = name.split_once('@')?;
+    let (_, function) = rest.rsplit_once('/')?;
+    Some(format!("{interface}/{function}"))
 }
 
 fn unknown(functions: &Functions, name: &str) -> ApiError {
@@ -111,6 +127,9 @@ mod tests {
                 name: "golem:counter/api".into(),
                 functions: vec![function("increment", Some(Type::U64)), function("get", Some(Type::U64))],
             },
+            Export::Interface { name: "wasi:cli/run@0.2.12".into(), functions: vec![function("run", None)] },
+            Export::Interface { name: "a:b/twice@1.0.0".into(), functions: vec![function("f", None)] },
+            Export::Interface { name: "a:b/twice@2.0.0".into(), functions: vec![function("f", None)] },
             Export::Function(function("run", None)),
             Export::Function(Function {
                 name: "open".into(),
@@ -130,6 +149,9 @@ mod tests {
             ("golem:counter/api/get", "golem:counter/api/get"),
             ("run", "run"),
             ("golem:template/run", "run"),
+            ("wasi:cli/run/run", "wasi:cli/run@0.2.12/run"),
+            ("wasi:cli/run@0.2.12/run", "wasi:cli/run@0.2.12/run"),
+            ("a:b/twice@2.0.0/f", "a:b/twice@2.0.0/f"),
         ] {
             assert_eq!(find(&functions, name).unwrap().0.as_ref(), found);
         }
@@ -143,7 +165,8 @@ mod tests {
             ("increment", "did you mean \"golem:counter/api/increment\"?"),
             ("x/run", "did you mean \"run\"?"),
             (":/run", "Unknown function"),
-            ("nothing", "The template exports golem:counter/api/get, golem:counter/api/increment, open, run"),
+            ("nothing", "The template exports a:b/twice@1.0.0/f, a:b/twice@2.0.0/f, golem:counter/api/get, "),
+            ("a:b/twice/f", "did you mean \"a:b/twice@1.0.0/f\"?"),
             ("open", "takes or returns a resource"),
         ] {
             let text = find(&functions, name).unwrap_err().to_string();

@@ -94,6 +94,29 @@ async fn both_generations_of_frames_carry_what_is_printed() {
 }
 
 #[tokio::test]
+async fn log_lines_carry_their_level_and_context() {
+    let home = Home::new().await;
+    let mut api = home.api();
+    let template = upload(&mut api, "logs").await;
+    api.invoke(&template, "w", "golem:logs/api/lines", &json!(["cart", "added"])).await;
+    let mut old = Stream::open(&api, &template, "w", "").await.unwrap();
+    let mut new = Stream::open(&api, &template, "w", "?format=events").await.unwrap();
+    for level in 0..6 {
+        let event = json!({ "event": { "Log": { "level": level, "context": "cart", "message": "added" } } });
+        assert_eq!(new.frame().await, Some(event));
+        let frame = old.frame().await.unwrap();
+        let message = frame["Message"]["message"].as_str().unwrap_or_default().to_owned();
+        assert!(message.contains("cart") && message.contains("added"), "{frame}");
+    }
+
+    let body = json!({ "name": "set", "args": [], "env": [["POOL_SIZE", "8"]] });
+    api.ok(Request::post(format!("/v1/templates/{template}/workers")).json(&body)).await;
+    let found = api.invoke(&template, "set", "golem:logs/api/setting", &json!(["pool.size"])).await;
+    assert_eq!(found, json!({ "ok": "8" }));
+    home.end().await;
+}
+
+#[tokio::test]
 async fn a_stream_is_refused_like_any_request() {
     let home = Home::new().await;
     let mut api = home.api();

@@ -112,3 +112,33 @@ async fn a_new_version_is_for_new_workers() {
     }
     home.end().await;
 }
+
+/// A program for WASI preview 1 as C compilers make them: it prints and returns.
+const PROGRAM: &str = r#"(module
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 16) "hello\n")
+    (func (export "_start")
+        (i32.store (i32.const 0) (i32.const 16))
+        (i32.store (i32.const 4) (i32.const 6))
+        (drop (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 8)))))"#;
+
+#[tokio::test]
+async fn a_module_for_preview_1_is_kept_as_it_was_uploaded() {
+    let home = Home::new().await;
+    let mut api = home.api();
+    let wasm = wat::parse_str(PROGRAM).unwrap();
+    let template = api.upload("program", &wasm).await;
+    let run = "wasi:cli/run/run";
+    assert_eq!(api.invoke(&template, "a", run, &json!([])).await, json!({ "ok": null }));
+    let home = home.crash().await;
+    let mut api = home.api();
+    let stored = api.ok(Request::get(format!("/v1/templates/{template}"))).await.json();
+    assert_eq!(stored[0]["templateSize"], json!(wasm.len()));
+    let export = stored[0]["metadata"]["exports"][0]["Instance"]["name"].as_str().unwrap_or_default();
+    assert!(export.starts_with("wasi:cli/run@0.2."), "{stored}");
+    let download = api.ok(Request::get(format!("/v1/templates/{template}/download"))).await;
+    assert!(download.body == wasm, "other bytes came back");
+    assert_eq!(api.invoke(&template, "b", run, &json!([])).await, json!({ "ok": null }));
+    home.end().await;
+}

@@ -126,6 +126,23 @@ async fn arguments_and_environment() {
 }
 
 #[tokio::test]
+async fn log_lines_and_settings() {
+    let options = Options { env: vec![("POOL_SIZE".to_owned(), "8".to_owned())], ..Options::default() };
+    let calls = vec![
+        ("lines", vec![text("cart"), text("added")]),
+        ("setting", vec![text("pool.size")]),
+        ("settings", vec![]),
+        ("lines", vec![text("cart"), text("removed")]),
+    ];
+    let mut worker = check("logs", options, calls).await;
+    let before = worker.log().events();
+    assert_eq!(before.len(), 2 * 6);
+    worker.crash();
+    worker.invoke("golem:logs/api/setting", vec![text("none")]).await.unwrap();
+    assert_eq!(worker.log().events(), before, "a replay logs nothing");
+}
+
+#[tokio::test]
 async fn lines_are_printed_once() {
     let calls = vec![
         ("lines", vec![text("out"), text("error")]),
