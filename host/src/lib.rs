@@ -28,6 +28,7 @@ mod state;
 pub mod testing;
 mod trap;
 mod value;
+mod vfs;
 mod worker;
 
 pub use component::{Component, ComponentError};

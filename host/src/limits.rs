@@ -26,6 +26,8 @@ pub(crate) struct Limits {
     memory_bytes_max: usize,
     /// All its linear memories together.
     memory_bytes: usize,
+    /// Its files, which share the limit.
+    files_bytes: usize,
     /// Whether the growth in progress was granted: then a failure is the host's.
     granted: bool,
     shortage: Option<String>,
@@ -33,7 +35,17 @@ pub(crate) struct Limits {
 
 impl Limits {
     pub(crate) fn new(memory_bytes_max: usize) -> Self {
-        Self { memory_bytes_max, memory_bytes: 0, granted: false, shortage: None }
+        Self { memory_bytes_max, memory_bytes: 0, files_bytes: 0, granted: false, shortage: None }
+    }
+
+    /// How many bytes its files may have: what its memories leave.
+    pub(crate) fn files_bytes_max(&self) -> u64 {
+        self.memory_bytes_max.saturating_sub(self.memory_bytes) as u64
+    }
+
+    /// Takes note of how many bytes its files have.
+    pub(crate) fn set_files_bytes(&mut self, bytes: u64) {
+        self.files_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
 
     /// Why the host could not give what was granted.
@@ -45,7 +57,8 @@ impl Limits {
 impl wasmtime::ResourceLimiter for Limits {
     fn memory_growing(&mut self, current: usize, desired: usize, maximum: Option<usize>) -> Result<bool> {
         let total = self.memory_bytes.saturating_add(desired.saturating_sub(current));
-        self.granted = total <= self.memory_bytes_max && maximum.is_none_or(|maximum| desired <= maximum);
+        let left = self.memory_bytes_max.saturating_sub(self.files_bytes);
+        self.granted = total <= left && maximum.is_none_or(|maximum| desired <= maximum);
         if self.granted {
             self.memory_bytes = total;
         }

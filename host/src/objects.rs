@@ -10,6 +10,7 @@
 //! Invariant: indices are a function of the calls made, as replay must hand out the same ones.
 
 use crate::imports::Http;
+use crate::vfs::{self, Kind, Listed, NodeId};
 use golem_model::PromiseId;
 use wasmtime::component::Resource;
 use wasmtime::{Result, bail, format_err};
@@ -33,6 +34,12 @@ pub(crate) enum Object {
     Output(Output),
     /// `wasi:io/error.error`, with its text.
     Error(String),
+    /// `wasi:io/error.error` of a file's stream.
+    FileError(vfs::Error),
+    /// `wasi:filesystem/types.descriptor`.
+    Descriptor(Descriptor),
+    /// `wasi:filesystem/types.directory-entry-stream`.
+    Listing(Listing),
     /// `wasi:sockets/network.network`.
     Network,
     /// A resource of `wasi:http`.
@@ -41,10 +48,16 @@ pub(crate) enum Object {
 
 impl Object {
     /// Bytes on the heap, about.
-    fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Pollable(_) | Self::Input(_) | Self::Output(_) | Self::Network => 0,
+            Self::Pollable(_)
+            | Self::Input(_)
+            | Self::Output(_)
+            | Self::FileError(_)
+            | Self::Descriptor(_)
+            | Self::Network => 0,
             Self::Error(text) => text.len(),
+            Self::Listing(listing) => listing.bytes,
             Self::Http(object) => object.bytes(),
         }
     }
@@ -69,6 +82,8 @@ pub(crate) enum Pollable {
 pub(crate) enum Input {
     /// Standard input, which is disabled: every read is an error.
     Stdin,
+    /// From a file.
+    File(FileStream),
 }
 
 /// Where an output stream writes.
@@ -78,6 +93,63 @@ pub(crate) enum Output {
     Print(Print),
     /// Into the outgoing HTTP body at this index, which is the stream's parent.
     HttpBody(u32),
+    /// Into a file.
+    File(FileStream),
+}
+
+/// An open file or directory, which counts as open in the worker's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Descriptor {
+    /// What is open.
+    pub(crate) node: NodeId,
+    /// A file or a directory.
+    pub(crate) kind: Kind,
+    /// May it be read.
+    pub(crate) read: bool,
+    /// May it be written.
+    pub(crate) write: bool,
+    /// What was asked for about syncing.
+    pub(crate) sync: Sync,
+}
+
+/// Whether syncing a file's integrity, its data's, and before reading was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Sync(pub(crate) [bool; 3]);
+
+/// A stream of an open file, which counts as open in the worker's files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FileStream {
+    /// The file.
+    pub(crate) node: NodeId,
+    /// Where it stands; `None` is always at the end.
+    pub(crate) at: Option<u64>,
+    /// Whether its descriptor allowed what it does.
+    pub(crate) allowed: bool,
+    /// Whether an error has closed it.
+    pub(crate) closed: bool,
+}
+
+/// The entries of a directory as they were, and where their reader stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Listing {
+    entries: Vec<Listed>,
+    position: usize,
+    bytes: usize,
+}
+
+impl Listing {
+    /// Before the first of `entries`.
+    pub(crate) fn new(entries: Vec<Listed>) -> Self {
+        let bytes = entries.iter().map(|entry| size_of::<Listed>() + entry.name.len()).sum();
+        Self { entries, position: 0, bytes }
+    }
+
+    /// The next entry.
+    pub(crate) fn next(&mut self) -> Option<Listed> {
+        let entry = self.entries.get(self.position)?.clone();
+        self.position += 1;
+        Some(entry)
+    }
 }
 
 /// What a worker prints to.
@@ -139,6 +211,11 @@ impl Objects {
         };
         self.bytes = bytes;
         Ok(Resource::new_own(rep))
+    }
+
+    /// How many more bytes objects may hold.
+    pub(crate) fn bytes_left(&self) -> usize {
+        OBJECTS_BYTES_MAX - self.bytes
     }
 
     /// The object at `rep`.
@@ -212,7 +289,7 @@ impl Objects {
 fn within_limit(bytes: usize) -> Result<usize> {
     if bytes > OBJECTS_BYTES_MAX {
         bail!(
-            "the worker's host objects (HTTP fields, requests, errors) hold more than {OBJECTS_BYTES_MAX} bytes"
+            "the worker's host objects (HTTP fields, requests, errors, listings) hold more than {OBJECTS_BYTES_MAX} bytes"
         );
     }
     Ok(bytes)

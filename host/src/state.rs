@@ -5,8 +5,9 @@ use crate::imports::random::Random;
 use crate::imports::stdio::Stdio;
 use crate::limits::Limits;
 use crate::objects::Objects;
+use crate::vfs::{FileClock, Vfs};
 use crate::{Control, Stop, WorkerInit};
-use golem_model::IdempotencyKey;
+use golem_model::{IdempotencyKey, Timestamp};
 
 /// The host's side of one worker.
 #[derive(Debug)]
@@ -23,6 +24,10 @@ pub(crate) struct WorkerState {
     pub(crate) random: Random,
     /// What the guest prints.
     pub(crate) stdio: Stdio,
+    /// Its files.
+    pub(crate) files: Vfs,
+    /// What time it is for files.
+    pub(crate) file_clock: FileClock,
     /// How far its memory may grow.
     pub(crate) limits: Limits,
     /// The invocation that runs.
@@ -43,14 +48,17 @@ pub(crate) struct Current {
 }
 
 impl WorkerState {
+    /// The state of a worker that was created at `created`.
     pub(crate) fn new(
         init: WorkerInit,
+        created: Timestamp,
         journal: Journal,
         control: Control,
         stdio: Stdio,
         limits: Limits,
     ) -> Self {
         let random = Random::new(&init.seed, 0);
+        let file_clock = FileClock::new(created);
         Self {
             init,
             objects: Objects::default(),
@@ -58,18 +66,21 @@ impl WorkerState {
             control,
             random,
             stdio,
+            files: Vfs::new(file_clock.now()),
+            file_clock,
             limits,
             current: Current::default(),
             stop: None,
         }
     }
 
-    /// Turns to the next invocation.
-    pub(crate) fn begin(&mut self, key: IdempotencyKey) {
+    /// Turns to the next invocation, which began at `at`.
+    pub(crate) fn begin(&mut self, key: IdempotencyKey, at: Timestamp) {
         let number = self.current.number + 1;
         self.current = Current { number, key: Some(key), keys_made: 0 };
         self.random = Random::new(&self.init.seed, number);
         self.stdio.begin();
+        self.file_clock.wall(at);
     }
 
     /// The error that makes wasmtime unwind the guest for `failure`.

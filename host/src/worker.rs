@@ -11,7 +11,7 @@ use crate::ports::{PortError, Ports};
 use crate::state::WorkerState;
 use crate::{Component, Control, Outcome, Replayed, Stop, trap};
 use golem_model::oplog::{FailureCause, InvocationSource};
-use golem_model::{AccountId, Entry, Invocation, OplogIndex, Value, WorkerId};
+use golem_model::{AccountId, Entry, Invocation, OplogIndex, Timestamp, Value, WorkerId};
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::{Store, UpdateDeadline};
@@ -65,10 +65,14 @@ impl Instance {
             suspend_after: init.suspend_after,
             engine: engine.fingerprint().to_owned(),
         };
+        let created = match history.first() {
+            Some(Entry::Created { at, .. }) => *at,
+            _ => Timestamp::default(),
+        };
         let tail = Tail::new(&history, activity);
         let journal = Journal::new(Replay::new(history), tail);
         let limits = Limits::new(engine.memory_bytes_max());
-        let state = WorkerState::new(init, journal, control, Stdio::new(ports.log), limits);
+        let state = WorkerState::new(init, created, journal, control, Stdio::new(ports.log), limits);
         let mut store = Store::new(engine.wasmtime(), state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(LIFTED_BYTES_MAX);
@@ -150,7 +154,7 @@ impl Instance {
             None => InvocationSource::Inline { function: Arc::clone(&function), params },
         };
         live.record(Entry::InvocationStarted { at, key: key.clone(), source })?;
-        state.begin(key);
+        state.begin(key, at);
         let result = self.run(&function, prepared).await?;
         self.complete(result)
     }
@@ -167,9 +171,9 @@ impl Instance {
 
     /// Runs the next recorded invocation as far as it is recorded, and then live.
     async fn rerun(&mut self) -> Result<Option<Value>, Stop> {
-        let Started { key, function, params } = self.store.data_mut().journal.replay().started()?;
+        let Started { at, key, function, params } = self.store.data_mut().journal.replay().started()?;
         let prepared = Prepared::new(&self.component, &function, &params);
-        self.store.data_mut().begin(key);
+        self.store.data_mut().begin(key, at);
         self.run(&function, prepared).await
     }
 

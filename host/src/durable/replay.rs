@@ -6,7 +6,7 @@
 
 use crate::Stop;
 use golem_model::oplog::{Call, Entry, FailureCause, InvocationSource};
-use golem_model::{IdempotencyKey, OplogIndex, Value};
+use golem_model::{IdempotencyKey, OplogIndex, Timestamp, Value};
 use std::sync::Arc;
 
 /// Proof that all recorded entries were replayed.
@@ -29,6 +29,8 @@ pub(crate) struct Replay {
 /// An invocation as recorded.
 #[derive(Debug)]
 pub(crate) struct Started {
+    /// When it began.
+    pub(crate) at: Timestamp,
     /// Names it.
     pub(crate) key: IdempotencyKey,
     /// Its function.
@@ -115,11 +117,12 @@ impl Replay {
         let index = self.index();
         match self.peek() {
             Some(Entry::InvocationStarted {
+                at,
                 key,
                 source: InvocationSource::Inline { function, params },
-                ..
             }) => {
                 let started = Started {
+                    at: *at,
                     key: key.clone(),
                     function: Arc::clone(function),
                     params: std::mem::take(params),

@@ -26,7 +26,7 @@ impl environment::Host for WorkerState {
     }
 
     fn initial_cwd(&mut self) -> Result<Option<String>> {
-        Ok(None)
+        Ok(Some("/".to_owned()))
     }
 }
 

@@ -47,7 +47,9 @@ impl Observe for MonotonicClockNow {
 
 impl wall_clock::Host for WorkerState {
     fn now(&mut self) -> Result<wall_clock::Datetime> {
-        let nanos = self.observe(&WallClockNow)?.as_nanos();
+        let now = self.observe(&WallClockNow)?;
+        self.file_clock.wall(now);
+        let nanos = now.as_nanos();
         let nanoseconds = u32::try_from(nanos % NANOS_PER_SECOND)?;
         Ok(wall_clock::Datetime { seconds: nanos / NANOS_PER_SECOND, nanoseconds })
     }
@@ -57,9 +59,17 @@ impl wall_clock::Host for WorkerState {
     }
 }
 
+impl WorkerState {
+    fn monotonic_now(&mut self) -> Result<u64> {
+        let now = self.observe(&MonotonicClockNow)?;
+        self.file_clock.monotonic(now);
+        Ok(now)
+    }
+}
+
 impl monotonic_clock::Host for WorkerState {
     fn now(&mut self) -> Result<u64> {
-        self.observe(&MonotonicClockNow)
+        self.monotonic_now()
     }
 
     fn resolution(&mut self) -> Result<u64> {
@@ -74,7 +84,7 @@ impl monotonic_clock::Host for WorkerState {
         let pollable = if duration == 0 {
             Pollable::Ready
         } else {
-            let now = self.observe(&MonotonicClockNow)?;
+            let now = self.monotonic_now()?;
             Pollable::Timer { deadline_nanos: now.saturating_add(duration) }
         };
         self.objects.insert(Object::Pollable(pollable))

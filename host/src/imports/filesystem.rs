@@ -1,19 +1,37 @@
-//! `wasi:filesystem`: a world without files.
+//! `wasi:filesystem`: the worker's own files, which are data of its instance.
 //!
-//! No directory is preopened and only a directory opens others, so no guest ever holds a descriptor. Programs
-//! see what they would see in an empty sandbox: their libraries fail with "bad file descriptor" or "not found"
-//! before they call us. Deterministic, no entries.
+//! One directory is preopened, `/`, empty for a new worker and seen by nobody else. Every call is a function of the
+//! calls before it, of the time of files ([`FileClock`](crate::vfs::FileClock)) and of the worker's memory
+//! limit, so none writes an entry; a replay makes the same files again. They are as durable as the worker: there is
+//! nothing to sync.
+//!
+//! Here: descriptors, and which of them allows what. What the operations do is in [`crate::vfs`]; `streams` reads and
+//! writes files as streams, `convert` turns the interface's types into ours.
+//!
+//! What a descriptor allows is as with wasmtime: a directory that was opened may be changed whether
+//! `mutate-directory` was asked for or not, because the C library never asks.
 
-use super::absent::{absent, answers};
+mod convert;
+mod streams;
+
+use crate::objects::{Descriptor, Listing, Object, mistaken};
 use crate::state::WorkerState;
+use crate::vfs::{self, Kind, NodeId, Open, Time, Vfs};
+use convert::{code, datetime, descriptor_type, new_time, request_of, sync_of};
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::p2::bindings::filesystem::types::{
-    Advice, Descriptor, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry,
-    DirectoryEntryStream, ErrorCode, Filesize, MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
+    Advice, DescriptorFlags, DescriptorStat, DescriptorType, DirectoryEntry, DirectoryEntryStream, ErrorCode,
+    Filesize, MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
 };
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult, IoError};
+
+/// The resource as the bindings name it: only a tag here.
+type Handle = Resource<types::Descriptor>;
+
+/// The name of the one preopened directory.
+const ROOT_NAME: &str = "/";
 
 /// Defines the interfaces of `wasi:filesystem`.
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
@@ -21,9 +39,71 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
     types::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
 }
 
+impl WorkerState {
+    /// Lets `operation` work on the files, at their time, and with the room that the worker's memory leaves.
+    fn on_files<R>(
+        &mut self,
+        operation: impl FnOnce(&mut Vfs, Time) -> Result<R, vfs::Error>,
+    ) -> Result<R, vfs::Error> {
+        self.files.set_bytes_max(self.limits.files_bytes_max());
+        let answer = operation(&mut self.files, self.file_clock.now());
+        self.limits.set_files_bytes(self.files.bytes());
+        answer
+    }
+
+    fn descriptor(&self, handle: &Handle) -> FsResult<Descriptor> {
+        match self.objects.get(handle.rep()).map_err(FsError::trap)? {
+            Object::Descriptor(descriptor) => Ok(*descriptor),
+            other => Err(FsError::trap(mistaken(other, "a descriptor"))),
+        }
+    }
+
+    /// The directory that `handle` stands for.
+    fn directory(&self, handle: &Handle) -> FsResult<NodeId> {
+        let descriptor = self.descriptor(handle)?;
+        if descriptor.kind == Kind::Directory {
+            Ok(descriptor.node)
+        } else {
+            Err(ErrorCode::NotDirectory.into())
+        }
+    }
+
+    /// The file that `handle` stands for. A directory is the wrong descriptor for what can only be done to files.
+    fn file(&self, handle: &Handle) -> FsResult<Descriptor> {
+        let descriptor = self.descriptor(handle)?;
+        if descriptor.kind == Kind::File { Ok(descriptor) } else { Err(ErrorCode::BadDescriptor.into()) }
+    }
+
+    fn stat_of(&self, node: NodeId) -> FsResult<DescriptorStat> {
+        let stat = self.files.stat(node).map_err(code)?;
+        Ok(DescriptorStat {
+            type_: descriptor_type(stat.kind),
+            link_count: stat.links,
+            size: stat.size,
+            data_access_timestamp: Some(datetime(stat.accessed)),
+            data_modification_timestamp: Some(datetime(stat.modified)),
+            status_change_timestamp: Some(datetime(stat.changed)),
+        })
+    }
+
+    fn found(&self, handle: &Handle, flags: PathFlags, path: &str) -> FsResult<NodeId> {
+        let base = self.directory(handle)?;
+        Ok(self.files.find(base, path, flags.contains(PathFlags::SYMLINK_FOLLOW)).map_err(code)?)
+    }
+
+    fn set_times_of(&mut self, node: NodeId, accessed: NewTimestamp, modified: NewTimestamp) -> FsResult<()> {
+        let now = self.file_clock.now();
+        let (accessed, modified) = (new_time(accessed, now)?, new_time(modified, now)?);
+        Ok(self.files.set_times(node, accessed, modified, now).map_err(code)?)
+    }
+}
+
 impl preopens::Host for WorkerState {
-    fn get_directories(&mut self) -> Result<Vec<(Resource<Descriptor>, String)>> {
-        Ok(Vec::new())
+    fn get_directories(&mut self) -> Result<Vec<(Handle, String)>> {
+        let (node, kind) = (Vfs::ROOT, Kind::Directory);
+        let root = Descriptor { node, kind, read: true, write: false, sync: DescriptorFlags::empty().into() };
+        self.files.retain(node)?;
+        Ok(vec![(self.objects.insert(Object::Descriptor(root))?, ROOT_NAME.to_owned())])
     }
 }
 
@@ -32,60 +112,245 @@ impl types::Host for WorkerState {
         error.downcast()
     }
 
-    /// No stream of ours reads or writes a file, so no error of a stream is one of files.
-    fn filesystem_error_code(&mut self, _: Resource<IoError>) -> Result<Option<ErrorCode>> {
-        Ok(None)
+    fn filesystem_error_code(&mut self, error: Resource<IoError>) -> Result<Option<ErrorCode>> {
+        match self.objects.get(error.rep())? {
+            Object::FileError(error) => Ok(Some(code(*error))),
+            Object::Error(_) => Ok(None),
+            other => Err(mistaken(other, "an error")),
+        }
     }
 }
 
 impl types::HostDescriptor for WorkerState {
-    answers! { async Err(ErrorCode::BadDescriptor.into());
-        advise(Resource<Descriptor>, Filesize, Filesize, Advice) -> FsResult<()>;
-        sync_data(Resource<Descriptor>) -> FsResult<()>;
-        get_flags(Resource<Descriptor>) -> FsResult<DescriptorFlags>;
-        get_type(Resource<Descriptor>) -> FsResult<DescriptorType>;
-        set_size(Resource<Descriptor>, Filesize) -> FsResult<()>;
-        set_times(Resource<Descriptor>, NewTimestamp, NewTimestamp) -> FsResult<()>;
-        read(Resource<Descriptor>, Filesize, Filesize) -> FsResult<(Vec<u8>, bool)>;
-        write(Resource<Descriptor>, Vec<u8>, Filesize) -> FsResult<Filesize>;
-        read_directory(Resource<Descriptor>) -> FsResult<Resource<DirectoryEntryStream>>;
-        sync(Resource<Descriptor>) -> FsResult<()>;
-        create_directory_at(Resource<Descriptor>, String) -> FsResult<()>;
-        stat(Resource<Descriptor>) -> FsResult<DescriptorStat>;
-        stat_at(Resource<Descriptor>, PathFlags, String) -> FsResult<DescriptorStat>;
-        set_times_at(Resource<Descriptor>, PathFlags, String, NewTimestamp, NewTimestamp) -> FsResult<()>;
-        link_at(Resource<Descriptor>, PathFlags, String, Resource<Descriptor>, String) -> FsResult<()>;
-        open_at(Resource<Descriptor>, PathFlags, String, OpenFlags, DescriptorFlags) -> FsResult<Resource<Descriptor>>;
-        readlink_at(Resource<Descriptor>, String) -> FsResult<String>;
-        remove_directory_at(Resource<Descriptor>, String) -> FsResult<()>;
-        rename_at(Resource<Descriptor>, String, Resource<Descriptor>, String) -> FsResult<()>;
-        symlink_at(Resource<Descriptor>, String, String) -> FsResult<()>;
-        unlink_file_at(Resource<Descriptor>, String) -> FsResult<()>;
-        metadata_hash(Resource<Descriptor>) -> FsResult<MetadataHashValue>;
-        metadata_hash_at(Resource<Descriptor>, PathFlags, String) -> FsResult<MetadataHashValue>;
+    /// Everything is in memory already.
+    async fn advise(&mut self, handle: Handle, _: Filesize, _: Filesize, _: Advice) -> FsResult<()> {
+        self.file(&handle).map(drop)
     }
 
-    answers! { Err(ErrorCode::BadDescriptor.into());
-        read_via_stream(Resource<Descriptor>, Filesize) -> FsResult<Resource<DynInputStream>>;
-        write_via_stream(Resource<Descriptor>, Filesize) -> FsResult<Resource<DynOutputStream>>;
-        append_via_stream(Resource<Descriptor>) -> FsResult<Resource<DynOutputStream>>;
+    async fn sync_data(&mut self, handle: Handle) -> FsResult<()> {
+        self.descriptor(&handle).map(drop)
     }
 
-    answers! { async Err(absent("wasi:filesystem/types#descriptor"));
-        is_same_object(Resource<Descriptor>, Resource<Descriptor>) -> Result<bool>;
+    async fn sync(&mut self, handle: Handle) -> FsResult<()> {
+        self.descriptor(&handle).map(drop)
     }
 
-    answers! { Err(absent("wasi:filesystem/types#descriptor"));
-        drop(Resource<Descriptor>) -> Result<()>;
+    async fn get_flags(&mut self, handle: Handle) -> FsResult<DescriptorFlags> {
+        let Descriptor { kind, read, write, sync, .. } = self.descriptor(&handle)?;
+        let allowed = [
+            (DescriptorFlags::READ, read),
+            (DescriptorFlags::WRITE, write),
+            (DescriptorFlags::MUTATE_DIRECTORY, kind == Kind::Directory),
+        ];
+        Ok(convert::flags(allowed) | sync_of(sync))
+    }
+
+    async fn get_type(&mut self, handle: Handle) -> FsResult<DescriptorType> {
+        Ok(descriptor_type(self.descriptor(&handle)?.kind))
+    }
+
+    async fn set_size(&mut self, handle: Handle, size: Filesize) -> FsResult<()> {
+        let file = self.file(&handle)?;
+        if !file.write {
+            return Err(ErrorCode::Invalid.into());
+        }
+        Ok(self.on_files(|files, now| files.set_size(file.node, size, now)).map_err(code)?)
+    }
+
+    async fn set_times(
+        &mut self,
+        handle: Handle,
+        accessed: NewTimestamp,
+        modified: NewTimestamp,
+    ) -> FsResult<()> {
+        let node = self.descriptor(&handle)?.node;
+        self.set_times_of(node, accessed, modified)
+    }
+
+    async fn read(
+        &mut self,
+        handle: Handle,
+        length: Filesize,
+        offset: Filesize,
+    ) -> FsResult<(Vec<u8>, bool)> {
+        let file = self.file(&handle)?;
+        if !file.read {
+            return Err(ErrorCode::BadDescriptor.into());
+        }
+        let bytes = self.on_files(|files, now| files.read(file.node, offset, length, now)).map_err(code)?;
+        let at_end = bytes.is_empty();
+        Ok((bytes, at_end))
+    }
+
+    async fn write(&mut self, handle: Handle, bytes: Vec<u8>, offset: Filesize) -> FsResult<Filesize> {
+        let file = self.file(&handle)?;
+        if !file.write {
+            return Err(ErrorCode::BadDescriptor.into());
+        }
+        self.on_files(|files, now| files.write(file.node, offset, &bytes, now)).map_err(code)?;
+        Ok(bytes.len() as u64)
+    }
+
+    async fn read_directory(&mut self, handle: Handle) -> FsResult<Resource<DirectoryEntryStream>> {
+        let node = self.directory(&handle)?;
+        let entries = self.on_files(|files, now| files.list(node, now)).map_err(code)?;
+        let listing = Object::Listing(Listing::new(entries));
+        if listing.bytes() > self.objects.bytes_left() {
+            return Err(ErrorCode::InsufficientMemory.into());
+        }
+        self.objects.insert(listing).map_err(FsError::trap)
+    }
+
+    async fn create_directory_at(&mut self, handle: Handle, path: String) -> FsResult<()> {
+        let base = self.directory(&handle)?;
+        Ok(self.on_files(|files, now| files.create_directory(base, &path, now)).map_err(code)?)
+    }
+
+    async fn stat(&mut self, handle: Handle) -> FsResult<DescriptorStat> {
+        self.stat_of(self.descriptor(&handle)?.node)
+    }
+
+    async fn stat_at(&mut self, handle: Handle, flags: PathFlags, path: String) -> FsResult<DescriptorStat> {
+        self.stat_of(self.found(&handle, flags, &path)?)
+    }
+
+    async fn set_times_at(
+        &mut self,
+        handle: Handle,
+        flags: PathFlags,
+        path: String,
+        accessed: NewTimestamp,
+        modified: NewTimestamp,
+    ) -> FsResult<()> {
+        let node = self.found(&handle, flags, &path)?;
+        self.set_times_of(node, accessed, modified)
+    }
+
+    async fn link_at(
+        &mut self,
+        old: Handle,
+        old_flags: PathFlags,
+        old_path: String,
+        new: Handle,
+        new_path: String,
+    ) -> FsResult<()> {
+        let (old, new) = (self.directory(&old)?, self.directory(&new)?);
+        if old_flags.contains(PathFlags::SYMLINK_FOLLOW) {
+            return Err(ErrorCode::Invalid.into());
+        }
+        Ok(self.on_files(|files, now| files.link(old, &old_path, new, &new_path, now)).map_err(code)?)
+    }
+
+    async fn open_at(
+        &mut self,
+        handle: Handle,
+        path_flags: PathFlags,
+        path: String,
+        open_flags: OpenFlags,
+        flags: DescriptorFlags,
+    ) -> FsResult<Handle> {
+        let base = self.directory(&handle)?;
+        let (how, read) = request_of(path_flags, open_flags, flags);
+        let Open { write, .. } = how;
+        let opened = self.on_files(|files, now| files.open(base, &path, how, now)).map_err(code)?;
+        let descriptor = Descriptor { node: opened.node, kind: opened.kind, read, write, sync: flags.into() };
+        self.objects.insert(Object::Descriptor(descriptor)).map_err(FsError::trap)
+    }
+
+    async fn readlink_at(&mut self, handle: Handle, path: String) -> FsResult<String> {
+        let base = self.directory(&handle)?;
+        Ok(self.files.read_link(base, &path).map_err(code)?)
+    }
+
+    async fn remove_directory_at(&mut self, handle: Handle, path: String) -> FsResult<()> {
+        let base = self.directory(&handle)?;
+        Ok(self.on_files(|files, now| files.remove_directory(base, &path, now)).map_err(code)?)
+    }
+
+    async fn rename_at(
+        &mut self,
+        old: Handle,
+        old_path: String,
+        new: Handle,
+        new_path: String,
+    ) -> FsResult<()> {
+        let (old, new) = (self.directory(&old)?, self.directory(&new)?);
+        Ok(self.on_files(|files, now| files.rename(old, &old_path, new, &new_path, now)).map_err(code)?)
+    }
+
+    async fn symlink_at(&mut self, handle: Handle, target: String, path: String) -> FsResult<()> {
+        let base = self.directory(&handle)?;
+        Ok(self.on_files(|files, now| files.symlink(&target, base, &path, now)).map_err(code)?)
+    }
+
+    async fn unlink_file_at(&mut self, handle: Handle, path: String) -> FsResult<()> {
+        let base = self.directory(&handle)?;
+        Ok(self.on_files(|files, now| files.unlink(base, &path, now)).map_err(code)?)
+    }
+
+    async fn is_same_object(&mut self, a: Handle, b: Handle) -> Result<bool> {
+        let node = |handle| match self.descriptor(handle) {
+            Ok(descriptor) => Ok(descriptor.node),
+            Err(error) => Err(error.downcast().map_or_else(|trap| trap, wasmtime::Error::from)),
+        };
+        Ok(node(&a)? == node(&b)?)
+    }
+
+    async fn metadata_hash(&mut self, handle: Handle) -> FsResult<MetadataHashValue> {
+        Ok(convert::identity(self.descriptor(&handle)?.node))
+    }
+
+    async fn metadata_hash_at(
+        &mut self,
+        handle: Handle,
+        flags: PathFlags,
+        path: String,
+    ) -> FsResult<MetadataHashValue> {
+        Ok(convert::identity(self.found(&handle, flags, &path)?))
+    }
+
+    fn read_via_stream(&mut self, handle: Handle, offset: Filesize) -> FsResult<Resource<DynInputStream>> {
+        let descriptor = self.descriptor(&handle)?;
+        if descriptor.kind == Kind::Directory {
+            return Err(ErrorCode::IsDirectory.into());
+        }
+        self.open_input(descriptor, offset)
+    }
+
+    fn write_via_stream(&mut self, handle: Handle, offset: Filesize) -> FsResult<Resource<DynOutputStream>> {
+        let file = self.file(&handle)?;
+        self.open_output(file, Some(offset))
+    }
+
+    fn append_via_stream(&mut self, handle: Handle) -> FsResult<Resource<DynOutputStream>> {
+        let file = self.file(&handle)?;
+        self.open_output(file, None)
+    }
+
+    fn drop(&mut self, handle: Handle) -> Result<()> {
+        match self.objects.remove(handle.rep())? {
+            Object::Descriptor(descriptor) => {
+                self.on_files(|files, _| files.release(descriptor.node))?;
+                Ok(())
+            }
+            other => Err(mistaken(&other, "a descriptor")),
+        }
     }
 }
 
 impl types::HostDirectoryEntryStream for WorkerState {
-    answers! { async Err(ErrorCode::BadDescriptor.into());
-        read_directory_entry(Resource<DirectoryEntryStream>) -> FsResult<Option<DirectoryEntry>>;
+    async fn read_directory_entry(
+        &mut self,
+        stream: Resource<DirectoryEntryStream>,
+    ) -> FsResult<Option<DirectoryEntry>> {
+        let next = match self.objects.get_mut(stream.rep()).map_err(FsError::trap)? {
+            Object::Listing(listing) => listing.next(),
+            other => return Err(FsError::trap(mistaken(other, "a directory stream"))),
+        };
+        Ok(next.map(|entry| DirectoryEntry { type_: descriptor_type(entry.kind), name: entry.name }))
     }
 
-    answers! { Err(absent("wasi:filesystem/types#directory-entry-stream"));
-        drop(Resource<DirectoryEntryStream>) -> Result<()>;
+    fn drop(&mut self, stream: Resource<DirectoryEntryStream>) -> Result<()> {
+        self.objects.remove(stream.rep()).map(drop)
     }
 }

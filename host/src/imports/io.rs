@@ -1,9 +1,10 @@
-//! `wasi:io`: waiting, and the streams of standard input and output.
+//! `wasi:io`: waiting, and streams, each of which is at home where it leads.
 
 use super::promises::put_promise;
 use crate::durable::{Done, Durable, Effect, Failure, Live};
 use crate::objects::{Input, Object, Output, Pollable, mistaken};
 use crate::state::WorkerState;
+use crate::vfs;
 use golem_model::oplog::wire::{DecodeError, Reader, put_varint};
 use golem_model::oplog::{Call, HostFunction};
 use golem_model::promise::PromiseState;
@@ -14,8 +15,8 @@ use wasmtime_wasi::p2::bindings::io::{error, poll, streams};
 use wasmtime_wasi_io::poll::DynPollable;
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, Error, StreamError, StreamResult};
 
-/// Bytes that a guest may write to standard output or error at once. They are taken at once, so this is only a
-/// bound on the host's copy.
+/// Bytes that a guest may write to a stream at once. They are taken at once, so this is only a bound on the host's
+/// copy.
 const WRITE_BYTES_MAX: usize = 64 << 10;
 
 /// Pollables that one call may wait for: each is looked at after each wait. More of them trap.
@@ -26,16 +27,22 @@ const POLLABLES_MAX: usize = 10_000;
 /// Request: 1 if it blocks, else 0; then the count and for each its kind (0 always ready, 1 timer, 2 promise) and
 /// what it waits for. Response: the monotonic clock's reading, then the count and the indices of those that are
 /// ready, ascending. The reading is not for the guest: a timer that was ready must not lie in the future after a
-/// crash, so the clock goes on from there.
+/// crash, so the clock goes on from there; and the time of files does.
 struct Poll {
     pollables: Vec<Pollable>,
     blocks: bool,
 }
 
+/// The answer of a [`Poll`].
+struct Polled {
+    monotonic_nanos: u64,
+    ready: Vec<u32>,
+}
+
 impl Durable for Poll {
     const FUNCTION: HostFunction = HostFunction::Poll;
     const EFFECT: Effect = Effect::Learns;
-    type Answer = Vec<u32>;
+    type Answer = Polled;
 
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(2 + 10 * self.pollables.len());
@@ -74,13 +81,13 @@ impl Durable for Poll {
         }
     }
 
-    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Vec<u32>, DecodeError> {
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Polled, DecodeError> {
         let mut input = Reader::new(response);
-        input.varint()?;
+        let monotonic_nanos = input.varint()?;
         let count = input.count()?;
         let ready = (0..count).map(|_| input.varint_as()).collect::<Result<_, _>>()?;
         input.finish()?;
-        Ok(ready)
+        Ok(Polled { monotonic_nanos, ready })
     }
 }
 
@@ -141,7 +148,9 @@ impl WorkerState {
         if poll.is_known() {
             return (0..poll.pollables.len()).map(|index| Ok(u32::try_from(index)?)).collect();
         }
-        self.durable(poll).await
+        let Polled { monotonic_nanos, ready } = self.durable(poll).await?;
+        self.file_clock.monotonic(monotonic_nanos);
+        Ok(ready)
     }
 }
 
@@ -174,6 +183,7 @@ impl error::HostError for WorkerState {
     fn to_debug_string(&mut self, error: Resource<Error>) -> Result<String> {
         match self.objects.get(error.rep())? {
             Object::Error(text) => Ok(text.clone()),
+            Object::FileError(error) => Ok(error.to_string()),
             other => Err(mistaken(other, "an error")),
         }
     }
@@ -188,8 +198,11 @@ impl streams::Host for WorkerState {
         match error {
             StreamError::Closed => Ok(streams::StreamError::Closed),
             StreamError::LastOperationFailed(error) => {
-                let text = error.to_string();
-                Ok(streams::StreamError::LastOperationFailed(self.objects.insert(Object::Error(text))?))
+                let object = match error.downcast_ref::<vfs::Error>() {
+                    Some(error) => Object::FileError(*error),
+                    None => Object::Error(error.to_string()),
+                };
+                Ok(streams::StreamError::LastOperationFailed(self.objects.insert(object)?))
             }
             StreamError::Trap(error) => Err(error),
         }
@@ -197,9 +210,10 @@ impl streams::Host for WorkerState {
 }
 
 impl WorkerState {
-    fn read_stream(&mut self, stream: &Resource<DynInputStream>) -> StreamResult<Vec<u8>> {
+    fn read_stream(&mut self, stream: &Resource<DynInputStream>, length: u64) -> StreamResult<Vec<u8>> {
         match self.objects.input(stream.rep()).map_err(StreamError::Trap)? {
             Input::Stdin => Err(StreamError::LastOperationFailed(format_err!("standard input is disabled"))),
+            Input::File(file) => self.file_read(stream.rep(), *file, length),
         }
     }
 
@@ -214,6 +228,7 @@ impl WorkerState {
         match output {
             Output::Print(print) => self.print(print, bytes),
             Output::HttpBody(body) => self.http_body_write(body, bytes.len()).map_err(StreamError::Trap)?,
+            Output::File(file) => self.file_write(stream.rep(), file, bytes)?,
         }
         Ok(())
     }
@@ -224,25 +239,32 @@ impl WorkerState {
     }
 
     fn check_stream(&mut self, stream: &Resource<DynOutputStream>) -> StreamResult<()> {
-        self.objects.output(stream.rep()).map(drop).map_err(StreamError::Trap)
+        match self.objects.output(stream.rep()).map_err(StreamError::Trap)? {
+            Output::File(file) if file.closed => Err(StreamError::Closed),
+            Output::File(_) | Output::Print(_) | Output::HttpBody(_) => Ok(()),
+        }
     }
 }
 
 impl streams::HostInputStream for WorkerState {
-    fn read(&mut self, stream: Resource<DynInputStream>, _: u64) -> StreamResult<Vec<u8>> {
-        self.read_stream(&stream)
+    fn read(&mut self, stream: Resource<DynInputStream>, length: u64) -> StreamResult<Vec<u8>> {
+        self.read_stream(&stream, length)
     }
 
-    async fn blocking_read(&mut self, stream: Resource<DynInputStream>, _: u64) -> StreamResult<Vec<u8>> {
-        self.read_stream(&stream)
+    async fn blocking_read(
+        &mut self,
+        stream: Resource<DynInputStream>,
+        length: u64,
+    ) -> StreamResult<Vec<u8>> {
+        self.read_stream(&stream, length)
     }
 
-    fn skip(&mut self, stream: Resource<DynInputStream>, _: u64) -> StreamResult<u64> {
-        self.read_stream(&stream).map(|bytes| bytes.len() as u64)
+    fn skip(&mut self, stream: Resource<DynInputStream>, length: u64) -> StreamResult<u64> {
+        self.read_stream(&stream, length).map(|bytes| bytes.len() as u64)
     }
 
-    async fn blocking_skip(&mut self, stream: Resource<DynInputStream>, _: u64) -> StreamResult<u64> {
-        self.read_stream(&stream).map(|bytes| bytes.len() as u64)
+    async fn blocking_skip(&mut self, stream: Resource<DynInputStream>, length: u64) -> StreamResult<u64> {
+        self.read_stream(&stream, length).map(|bytes| bytes.len() as u64)
     }
 
     fn subscribe(&mut self, stream: Resource<DynInputStream>) -> Result<Resource<DynPollable>> {
@@ -250,7 +272,7 @@ impl streams::HostInputStream for WorkerState {
     }
 
     async fn drop(&mut self, stream: Resource<DynInputStream>) -> Result<()> {
-        self.objects.remove(stream.rep()).map(drop)
+        self.remove_stream(stream.rep())
     }
 }
 
@@ -300,9 +322,9 @@ impl streams::HostOutputStream for WorkerState {
         &mut self,
         stream: Resource<DynOutputStream>,
         source: Resource<DynInputStream>,
-        _: u64,
+        length: u64,
     ) -> StreamResult<u64> {
-        let bytes = self.read_stream(&source)?;
+        let bytes = self.read_stream(&source, length.min(WRITE_BYTES_MAX as u64))?;
         self.write_stream(&stream, &bytes)?;
         Ok(bytes.len() as u64)
     }
@@ -317,6 +339,6 @@ impl streams::HostOutputStream for WorkerState {
     }
 
     async fn drop(&mut self, stream: Resource<DynOutputStream>) -> Result<()> {
-        self.objects.remove(stream.rep()).map(drop)
+        self.remove_stream(stream.rep())
     }
 }

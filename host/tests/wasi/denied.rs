@@ -1,4 +1,4 @@
-//! What is not offered, as a guest meets it: an empty file system, a closed network, HTTP requests that can be
+//! What is not offered, as a guest meets it: a closed network, HTTP requests that can be
 //! built and are denied. None of it is in the oplog.
 
 use crate::guest::{NEWEST, World};
@@ -12,7 +12,6 @@ const CORE: &str = r#"(module
     (import "wasi:sockets/tcp-create-socket@WASI" "create-tcp-socket" (func $tcp (param i32 i32)))
     (import "wasi:sockets/udp-create-socket@WASI" "create-udp-socket" (func $udp (param i32 i32)))
     (import "wasi:sockets/ip-name-lookup@WASI" "resolve-addresses" (func $resolve (param i32 i32 i32 i32)))
-    (import "wasi:filesystem/preopens@WASI" "get-directories" (func $directories (param i32)))
     (import "wasi:clocks/timezone@WASI" "utc-offset" (func $offset (param i64 i32) (result i32)))
     (import "wasi:http/types@WASI" "[constructor]fields" (func $fields (result i32)))
     (import "wasi:http/types@WASI" "[method]fields.append" (func $append (param i32 i32 i32 i32 i32 i32)))
@@ -57,9 +56,7 @@ const CORE: &str = r#"(module
         (call $drop-network (local.get $net))
         (call $notes))
 
-    (func (export "files") (result i32)
-        (call $directories (i32.const 0))
-        (call $note (i32.load (i32.const 4)))
+    (func (export "zone") (result i32)
         (call $note (call $offset (i64.const 1) (i32.const 0)))
         (call $notes))
 
@@ -113,7 +110,7 @@ async fn worker() -> TestWorker {
             include wasi:cli/imports@WASI;
             include wasi:http/imports@WASI;
             export net: func() -> list<u8>;
-            export files: func() -> list<u8>;
+            export zone: func() -> list<u8>;
             export http: func(length: bool) -> list<u8>;
             export hoard: func();
             export abandon: func();
@@ -158,8 +155,8 @@ async fn there_is_no_network() {
 }
 
 #[tokio::test]
-async fn there_are_no_files_and_the_time_zone_is_utc() {
-    check("files", vec![], &[0, 0]).await;
+async fn the_time_zone_is_utc() {
+    check("zone", vec![], &[0]).await;
 }
 
 #[tokio::test]
@@ -177,7 +174,8 @@ async fn a_body_has_the_length_that_its_headers_promise() {
 
 #[tokio::test]
 async fn a_guest_that_hoards_host_objects_traps() {
-    check_trap("hoard", "the worker's host objects (HTTP fields, requests, errors) hold more than").await;
+    check_trap("hoard", "the worker's host objects (HTTP fields, requests, errors, listings) hold more than")
+        .await;
 }
 
 #[tokio::test]

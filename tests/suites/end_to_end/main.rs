@@ -6,6 +6,7 @@
 //! | `templates` | upload in every spelling, versions, download |
 //! | `lifecycle` | oplog and queue, cancelled invocations |
 //! | `workers` | create, delete, interrupt, resume, sleep, fail |
+//! | `files` | what a worker wrote to its files survives |
 //! | `values` | every type of WIT through JSON and back |
 //! | `promises` | completed from outside, as printed in 2023 |
 //! | `streams` | what workers print, over WebSocket |
@@ -14,6 +15,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, the place of a panic is the message")]
 
 mod faults;
+mod files;
 mod first_start;
 mod lifecycle;
 mod promises;

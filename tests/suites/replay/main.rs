@@ -5,6 +5,8 @@
 //! `TestWorker::replay_from_every_prefix`, which runs it again from every prefix and compares each answer.
 //! That another component under the oplog is told from this one is proven beside the host (`host/tests/durable`).
 
+mod files;
+
 use golem_testing::{Failure, Options, SimulatedClock, TestWorker, Timestamp, Value};
 use golem_tests::guests;
 use golem_tests::say::say;

@@ -2,7 +2,6 @@
 
 #[golem::worker]
 mod denied {
-    use std::fs;
     use std::io;
     use std::net::{TcpListener, TcpStream, ToSocketAddrs, UdpSocket};
     use wasip2::http::outgoing_handler;
@@ -21,20 +20,6 @@ mod denied {
             Err(error) => (format!("{:?}", error.kind()), error.to_string()),
         };
         Answer { what: what.to_owned(), kind, text }
-    }
-
-    /// Tries everything that the standard library does with files.
-    pub fn files() -> Vec<Answer> {
-        vec![
-            answer("read", fs::read("/etc/hostname")),
-            answer("write", fs::write("/tmp/file", "text")),
-            answer("read-relative", fs::read("file")),
-            answer("list", fs::read_dir("/")),
-            answer("create-folder", fs::create_dir("/folder")),
-            answer("remove", fs::remove_file("/tmp/file")),
-            answer("rename", fs::rename("/a", "/b")),
-            answer("metadata", fs::metadata("/")),
-        ]
     }
 
     /// Tries sockets of each kind, and to look up a name.

@@ -1,0 +1,111 @@
+//! Files as streams of `wasi:io`.
+//!
+//! A stream knows its file and where it stands, and does not need the descriptor that it was made from. It is ready
+//! at once and does all that it is asked for; an error closes it.
+
+use crate::objects::{Descriptor, FileStream, Input, Object, Output};
+use crate::state::WorkerState;
+use crate::vfs::Error;
+use wasmtime::component::Resource;
+use wasmtime::{Result, format_err};
+use wasmtime_wasi::p2::{FsError, FsResult};
+use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, StreamError, StreamResult};
+
+impl WorkerState {
+    /// A stream that reads `file` from `offset`. That the file is not open for reading is an error of the stream.
+    pub(super) fn open_input(&mut self, file: Descriptor, offset: u64) -> FsResult<Resource<DynInputStream>> {
+        let stream = FileStream { node: file.node, at: Some(offset), allowed: file.read, closed: false };
+        self.open_stream(stream, Object::Input(Input::File(stream)))
+    }
+
+    /// A stream that writes `file` from `offset` on, or at its end.
+    pub(super) fn open_output(
+        &mut self,
+        file: Descriptor,
+        offset: Option<u64>,
+    ) -> FsResult<Resource<DynOutputStream>> {
+        let stream = FileStream { node: file.node, at: offset, allowed: file.write, closed: false };
+        self.open_stream(stream, Object::Output(Output::File(stream)))
+    }
+
+    fn open_stream<T: 'static>(&mut self, stream: FileStream, object: Object) -> FsResult<Resource<T>> {
+        self.files.retain(stream.node).map_err(FsError::trap)?;
+        self.objects.insert(object).map_err(FsError::trap)
+    }
+
+    /// Reads up to `length` bytes from the file stream at `rep`.
+    pub(in crate::imports) fn file_read(
+        &mut self,
+        rep: u32,
+        stream: FileStream,
+        length: u64,
+    ) -> StreamResult<Vec<u8>> {
+        if stream.closed {
+            return Err(StreamError::Closed);
+        }
+        let offset = stream.at.unwrap_or_default();
+        let read = if stream.allowed {
+            self.on_files(|files, now| files.read(stream.node, offset, length, now))
+        } else {
+            Err(Error::BadDescriptor)
+        };
+        let bytes = self.or_close(rep, read)?;
+        if bytes.is_empty() && length > 0 {
+            return Err(StreamError::Closed);
+        }
+        self.move_stream(rep, |stream| stream.at = Some(offset + bytes.len() as u64))?;
+        Ok(bytes)
+    }
+
+    /// Writes `bytes` to the file stream at `rep`.
+    pub(in crate::imports) fn file_write(
+        &mut self,
+        rep: u32,
+        stream: FileStream,
+        bytes: &[u8],
+    ) -> StreamResult<()> {
+        if stream.closed {
+            return Err(StreamError::Closed);
+        }
+        let written = match stream.at {
+            _ if !stream.allowed => Err(Error::BadDescriptor),
+            Some(offset) => self.on_files(|files, now| files.write(stream.node, offset, bytes, now)),
+            None => self.on_files(|files, now| files.append(stream.node, bytes, now)),
+        };
+        self.or_close(rep, written)?;
+        let written = bytes.len() as u64;
+        self.move_stream(rep, |stream| stream.at = stream.at.map(|offset| offset + written))
+    }
+
+    /// Removes a stream, which may be one of a file.
+    pub(in crate::imports) fn remove_stream(&mut self, rep: u32) -> Result<()> {
+        match self.objects.remove(rep)? {
+            Object::Input(Input::File(stream)) | Object::Output(Output::File(stream)) => {
+                self.on_files(|files, _| files.release(stream.node))?;
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Closes the stream at `rep` on an error.
+    fn or_close<T>(&mut self, rep: u32, answer: Result<T, Error>) -> StreamResult<T> {
+        match answer {
+            Ok(answer) => Ok(answer),
+            Err(error) => {
+                self.move_stream(rep, |stream| stream.closed = true)?;
+                Err(StreamError::LastOperationFailed(error.into()))
+            }
+        }
+    }
+
+    fn move_stream(&mut self, rep: u32, change: impl FnOnce(&mut FileStream)) -> StreamResult<()> {
+        match self.objects.get_mut(rep).map_err(StreamError::Trap)? {
+            Object::Input(Input::File(stream)) | Object::Output(Output::File(stream)) => {
+                change(stream);
+                Ok(())
+            }
+            other => Err(StreamError::Trap(format_err!("{other:?} is no stream of a file"))),
+        }
+    }
+}

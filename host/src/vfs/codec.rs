@@ -1,0 +1,146 @@
+//! A filesystem as bytes.
+//!
+//! | field | bytes |
+//! | --- | --- |
+//! | version | 1: this layout |
+//! | next | the number of the next node |
+//! | count | of nodes |
+//! | nodes | in the order of their numbers |
+//!
+//! A node is its number, its names, what is open on it, three times (accessed, modified, changed: seconds and
+//! nanoseconds), then a tag: 1 a file and its bytes; 2 a directory: the number of the one it is in, the count of its
+//! entries, and name and number of each; 3 a link and its target. Numbers are variable-length integers, texts and
+//! bytes have their length before them.
+//!
+//! Invariant: equal filesystems have equal bytes. What it counts for is not written but added up again.
+
+use super::node::{Content, Directory, Node};
+use super::{ENTRY_BYTES, NODE_BYTES, NodeId, Time, Vfs};
+use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
+use std::collections::BTreeMap;
+
+const VERSION: u8 = 1;
+
+const FILE: u8 = 1;
+const DIRECTORY: u8 = 2;
+const LINK: u8 = 3;
+
+#[cfg_attr(not(test), expect(dead_code, reason = "read and written by snapshots"))]
+impl Vfs {
+    /// Its bytes.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = vec![VERSION];
+        put_varint(&mut out, self.next.0);
+        put_varint(&mut out, self.nodes.len() as u64);
+        for (id, node) in &self.nodes {
+            put_varint(&mut out, id.0);
+            put_varint(&mut out, u64::from(node.links));
+            put_varint(&mut out, u64::from(node.opens));
+            for time in [node.accessed, node.modified, node.changed] {
+                put_varint(&mut out, time.seconds);
+                put_varint(&mut out, u64::from(time.nanos));
+            }
+            match &node.content {
+                Content::File(bytes) => {
+                    out.push(FILE);
+                    put_bytes(&mut out, bytes);
+                }
+                Content::Directory(Directory { entries, parent }) => {
+                    out.push(DIRECTORY);
+                    put_varint(&mut out, parent.0);
+                    put_varint(&mut out, entries.len() as u64);
+                    for (name, node) in entries {
+                        put_bytes(&mut out, name.as_bytes());
+                        put_varint(&mut out, node.0);
+                    }
+                }
+                Content::Link(target) => {
+                    out.push(LINK);
+                    put_bytes(&mut out, target.as_bytes());
+                }
+            }
+        }
+        out
+    }
+
+    /// A filesystem from its bytes.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(bytes);
+        match input.byte()? {
+            VERSION => {}
+            tag => return Err(DecodeError::UnknownTag { what: "filesystem version", tag }),
+        }
+        let next = NodeId(input.varint()?);
+        let mut nodes = BTreeMap::new();
+        let mut counted = 0;
+        for _ in 0..input.count()? {
+            let id = NodeId(input.varint()?);
+            let node = decode_node(&mut input)?;
+            counted += if id == Self::ROOT { 0 } else { NODE_BYTES } + node.content.bytes();
+            if let Content::Directory(directory) = &node.content {
+                let names = directory.entries.keys();
+                counted += names.map(|name| ENTRY_BYTES + name.len() as u64).sum::<u64>();
+            }
+            if id >= next || nodes.insert(id, node).is_some() {
+                return Err(DecodeError::Invalid("the number of a node"));
+            }
+        }
+        input.finish()?;
+        let vfs = Self { nodes, next, bytes: counted, bytes_max: u64::MAX };
+        vfs.check().ok_or(DecodeError::Invalid("a tree of nodes"))?;
+        Ok(vfs)
+    }
+
+    /// That this is a tree: each node with names is found from the root as often as it counts, a directory once, and
+    /// one without is open, and empty if it is a directory.
+    fn check(&self) -> Option<()> {
+        let mut found: BTreeMap<NodeId, u32> = BTreeMap::from([(Self::ROOT, 1)]);
+        let mut directories = vec![Self::ROOT];
+        while let Some(dir) = directories.pop() {
+            for entry in self.node(dir).ok()?.directory().ok()?.entries.values() {
+                let count = found.entry(*entry).or_default();
+                *count += 1;
+                if let Content::Directory(child) = &self.nodes.get(entry)?.content {
+                    if child.parent != dir || *count > 1 {
+                        return None;
+                    }
+                    directories.push(*entry);
+                }
+            }
+        }
+        for (id, node) in &self.nodes {
+            let names = found.get(id).copied().unwrap_or_default();
+            let is_kept = names > 0 || (node.opens > 0 && node.is_empty_or_file());
+            if names != node.links || !is_kept {
+                return None;
+            }
+        }
+        Some(())
+    }
+}
+
+fn decode_node(input: &mut Reader<'_>) -> Result<Node, DecodeError> {
+    let links = input.varint_as()?;
+    let opens = input.varint_as()?;
+    let [accessed, modified, changed] = [decode_time(input)?, decode_time(input)?, decode_time(input)?];
+    let content = match input.byte()? {
+        FILE => Content::File(input.bytes()?.to_vec()),
+        DIRECTORY => {
+            let parent = NodeId(input.varint()?);
+            let mut entries = BTreeMap::new();
+            for _ in 0..input.count()? {
+                let name = input.string()?;
+                entries.insert(name, NodeId(input.varint()?));
+            }
+            Content::Directory(Directory { entries, parent })
+        }
+        LINK => Content::Link(input.string()?),
+        tag => return Err(DecodeError::UnknownTag { what: "node", tag }),
+    };
+    Ok(Node { content, links, opens, accessed, modified, changed })
+}
+
+fn decode_time(input: &mut Reader<'_>) -> Result<Time, DecodeError> {
+    let (seconds, nanos) = (input.varint()?, input.varint_as()?);
+    Time::new(seconds, nanos).ok_or(DecodeError::OutOfRange)
+}

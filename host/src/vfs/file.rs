@@ -1,0 +1,140 @@
+//! What files hold.
+
+use super::node::Content;
+use super::{Error, NodeId, Stat, Time, Vfs};
+
+/// Bytes that one read gives at most. A guest that wants more reads again, as all do.
+const READ_BYTES_MAX: usize = 1 << 20;
+
+/// The largest offset and size, as on Linux.
+const OFFSET_MAX: u64 = i64::MAX as u64;
+
+impl Vfs {
+    /// What there is to know about `node`.
+    pub(crate) fn stat(&self, node: NodeId) -> Result<Stat, Error> {
+        Ok(self.node(node)?.stat())
+    }
+
+    /// Up to `length` bytes of a file from `offset`. None if and only if there are none, or none were wanted.
+    pub(crate) fn read(
+        &mut self,
+        node: NodeId,
+        offset: u64,
+        length: u64,
+        now: Time,
+    ) -> Result<Vec<u8>, Error> {
+        let part = self.part(node, offset, length)?.to_vec();
+        if !part.is_empty() {
+            self.node_mut(node)?.accessed = now;
+        }
+        Ok(part)
+    }
+
+    fn part(&self, node: NodeId, offset: u64, length: u64) -> Result<&[u8], Error> {
+        if offset > OFFSET_MAX {
+            return Err(Error::Invalid);
+        }
+        let bytes = self.data(node)?;
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(bytes.len());
+        let length = usize::try_from(length).unwrap_or(usize::MAX).min(READ_BYTES_MAX);
+        Ok(&bytes[start..start.saturating_add(length).min(bytes.len())])
+    }
+
+    /// Writes all of `bytes` to a file at `offset`, which may lie beyond its end: zeroes are between.
+    pub(crate) fn write(&mut self, node: NodeId, offset: u64, bytes: &[u8], now: Time) -> Result<(), Error> {
+        if offset > OFFSET_MAX {
+            return Err(Error::Invalid);
+        }
+        let length = self.data(node)?.len() as u64;
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        let end = offset + bytes.len() as u64;
+        if end > length {
+            self.charge(end - length)?;
+        }
+        // What is counted fits in memory.
+        let (start, end) = (size(offset)?, size(end)?);
+        let data = self.data_mut(node)?;
+        if end > data.len() {
+            grow(data, end);
+        }
+        data[start..end].copy_from_slice(bytes);
+        self.node_mut(node)?.touch(now);
+        Ok(())
+    }
+
+    /// Writes all of `bytes` to a file at its end.
+    pub(crate) fn append(&mut self, node: NodeId, bytes: &[u8], now: Time) -> Result<(), Error> {
+        let end = self.data(node)?.len() as u64;
+        self.write(node, end, bytes, now)
+    }
+
+    /// Cuts a file, or lengthens it with zeroes.
+    pub(crate) fn set_size(&mut self, node: NodeId, length: u64, now: Time) -> Result<(), Error> {
+        if length > OFFSET_MAX {
+            return Err(Error::Invalid);
+        }
+        let before = self.data(node)?.len() as u64;
+        if length > before {
+            self.charge(length - before)?;
+            let end = size(length)?;
+            grow(self.data_mut(node)?, end);
+        } else if length < before {
+            self.refund(before - length);
+            let end = size(length)?;
+            let data = self.data_mut(node)?;
+            data.truncate(end);
+            data.shrink_to_fit();
+        }
+        self.node_mut(node)?.touch(now);
+        Ok(())
+    }
+
+    /// Sets times of a node; `None` leaves one as it is.
+    pub(crate) fn set_times(
+        &mut self,
+        node: NodeId,
+        accessed: Option<Time>,
+        modified: Option<Time>,
+        now: Time,
+    ) -> Result<(), Error> {
+        let node = self.node_mut(node)?;
+        if accessed.is_none() && modified.is_none() {
+            return Ok(());
+        }
+        node.accessed = accessed.unwrap_or(node.accessed);
+        node.modified = modified.unwrap_or(node.modified);
+        node.changed = now;
+        Ok(())
+    }
+
+    fn data(&self, node: NodeId) -> Result<&[u8], Error> {
+        match &self.node(node)?.content {
+            Content::File(data) => Ok(data),
+            Content::Directory(_) => Err(Error::IsDirectory),
+            Content::Link(_) => Err(Error::Invalid),
+        }
+    }
+
+    fn data_mut(&mut self, node: NodeId) -> Result<&mut Vec<u8>, Error> {
+        match &mut self.node_mut(node)?.content {
+            Content::File(data) => Ok(data),
+            Content::Directory(_) => Err(Error::IsDirectory),
+            Content::Link(_) => Err(Error::Invalid),
+        }
+    }
+}
+
+/// Lengthens `data` with zeroes. A quarter more is taken than is needed, so that many small writes copy little and
+/// a file takes little more than it counts for.
+fn grow(data: &mut Vec<u8>, length: usize) {
+    if length > data.capacity() {
+        data.reserve_exact(length + length / 4 - data.len());
+    }
+    data.resize(length, 0);
+}
+
+fn size(bytes: u64) -> Result<usize, Error> {
+    usize::try_from(bytes).map_err(|_| Error::InsufficientSpace)
+}

@@ -1,0 +1,42 @@
+//! A filesystem as bytes and back.
+
+use super::*;
+
+#[test]
+fn a_filesystem_is_what_its_bytes_say() {
+    let mut vfs = sample();
+    vfs.link(ROOT, "file", ROOT, "dir/same", LATER).unwrap();
+    vfs.open(ROOT, "file", Open::default(), NOW).unwrap();
+    vfs.set_bytes_max(u64::MAX);
+    let bytes = vfs.encode();
+    let read = Vfs::decode(&bytes).unwrap();
+    assert_eq!(read, vfs);
+    assert_eq!(read.encode(), bytes);
+}
+
+#[test]
+fn the_layout_is_kept() {
+    let mut vfs = Vfs::new(NOW);
+    put(&mut vfs, "a", b"b");
+    let root = [1, 1, 0, 1, 0, 1, 0, 1, 0, 2, 1, 1, 1, b'a', 2];
+    let file = [2, 1, 0, 1, 0, 1, 0, 1, 0, 1, 1, b'b'];
+    assert_eq!(vfs.encode(), [&[1, 3, 2][..], &root, &file].concat());
+}
+
+#[test]
+fn damaged_bytes_are_refused() {
+    let bytes = sample().encode();
+    for end in 0..bytes.len() {
+        Vfs::decode(&bytes[..end]).unwrap_err();
+    }
+    // Nothing panics, and what is taken is a tree whose operations end.
+    for position in 0..bytes.len() {
+        for change in [1, 0x80, 0xff] {
+            let mut damaged = bytes.clone();
+            damaged[position] ^= change;
+            if let Ok(mut vfs) = Vfs::decode(&damaged) {
+                assert!(vfs.rename(ROOT, "full", ROOT, "dir/inner", NOW).is_ok() || !vfs.encode().is_empty());
+            }
+        }
+    }
+}
