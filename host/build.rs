@@ -14,8 +14,9 @@ use wit_parser::{Resolve, UnresolvedPackageGroup};
 /// The crate that has the text of `wasi:io` and the types that stand for its resources.
 const WASI_IO_CRATE: &str = "wasmtime-wasi-io";
 
-/// Interfaces that guests export: the host looks for them by name at run time and needs no bindings.
-const EXPORTED: [&str; 1] = ["snapshot"];
+/// Interfaces that need no bindings: one that guests export, for which the host looks by name at run time, and one that
+/// has only types.
+const WITHOUT_BINDINGS: [&str; 2] = ["snapshot", "types"];
 
 fn main() -> Result<()> {
     // Asked at run time: cargo may run a script that it compiled in another checkout.
@@ -85,7 +86,7 @@ fn world(packages: &[UnresolvedPackageGroup]) -> String {
     let mut text = String::from("package golem:bindings;\nworld imports {\n");
     for package in packages.iter().map(|group| &group.main) {
         let names = package.interfaces.iter().filter_map(|(_, interface)| interface.name.as_deref());
-        for name in names.filter(|name| !EXPORTED.contains(name)) {
+        for name in names.filter(|name| !WITHOUT_BINDINGS.contains(name)) {
             writeln!(text, "  import {};", package.name.interface_id(name)).expect("a String takes all");
         }
     }

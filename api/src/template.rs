@@ -4,6 +4,7 @@ use crate::compat;
 use golem_model as model;
 use golem_model::{ProjectId, TemplateId};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// One version of a template.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -23,7 +24,13 @@ pub struct Template {
     pub metadata: TemplateMetadata,
     /// The project that it belongs to.
     pub project_id: ProjectId,
+    /// The templates whose workers its workers call, by the interface; missing if they call none.
+    #[serde(default, skip_serializing_if = "Links::is_empty")]
+    pub links: Links,
 }
+
+/// Templates by the interface that they export, such as `golem:cart/api`.
+pub type Links = BTreeMap<String, TemplateId>;
 
 /// Template and version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -180,6 +187,18 @@ pub struct TemplateQuery {
     /// The template's name. `templateName`, and the name as `{"value": …}`, are accepted.
     #[serde(alias = "templateName", with = "compat::text")]
     pub component_name: String,
+    /// The templates whose workers the component is to call, by the interface that they export; where only one template
+    /// of the project exports it, it need not be named.
+    #[serde(default, skip_serializing_if = "Links::is_empty")]
+    pub links: Links,
+}
+
+/// Query of `PUT /v1/templates/{id}/upload`.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct TemplateUpdateQuery {
+    /// [`Links`] as JSON. One that is not named stays what it was in the version before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub links: Option<String>,
 }
 
 /// Query of `GET /v1/templates`.
@@ -222,6 +241,7 @@ impl From<&model::TemplateVersion> for Template {
                 producers: template.producers.iter().map(Producers::from).collect(),
             },
             project_id: template.project,
+            links: template.links.clone(),
         }
     }
 }

@@ -71,6 +71,7 @@ fn a_template_has_the_shape_of_2023() {
             },
             Export::Function(Function { name: "run".to_owned(), params: vec![], result: None }),
         ],
+        links: [].into(),
         producers: vec![Producers {
             fields: vec![ProducerField {
                 name: "language".to_owned(),

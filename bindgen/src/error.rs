@@ -25,6 +25,28 @@ pub enum Error {
     /// The text of `wasi:io` names no version.
     #[error("the text given as wasi:io does not begin with `package wasi:io@<version>;`")]
     WasiIoVersion,
+    /// Not a component.
+    #[error("the component cannot be read")]
+    Component {
+        /// Why.
+        #[source]
+        source: anyhow::Error,
+    },
+    /// Functions whose client functions would have the same name.
+    #[error(
+        "no client can be written for {interface}: {name} would be a client function of both {first} and {second}; \
+         rename one of them"
+    )]
+    ClientNames {
+        /// The interface.
+        interface: String,
+        /// The name.
+        name: String,
+        /// A function.
+        first: String,
+        /// Another one.
+        second: String,
+    },
     /// The generator refused.
     #[error("no {language} bindings could be generated for the world {world}")]
     Generate {

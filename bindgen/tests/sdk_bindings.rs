@@ -64,7 +64,7 @@ fn the_checked_in_bindings_are_fresh() {
 
 #[test]
 fn each_package_of_the_runtime_api_stands_by_itself() {
-    let all = runtime_api(&["golem-api", "golem-api-0.2.0", "golem-durability"]);
+    let all = runtime_api(&["golem-api", "golem-api-0.2.0", "golem-durability", "golem-rpc"]);
     let io = Package::file("wasi-io.wit", wasi_io().replace("0.2.12", "0.2.0"));
     for main in &all {
         let others: Vec<_> = all.iter().filter(|other| *other != main).cloned().chain([io.clone()]).collect();

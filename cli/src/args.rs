@@ -99,3 +99,21 @@ pub struct WorkerArgs {
     #[arg(long, short = 'w', value_name = "NAME")]
     pub worker_name: WorkerName,
 }
+
+/// Which templates the workers of an uploaded component call.
+#[derive(Debug, Clone, Default, Args)]
+pub struct LinkArgs {
+    /// Call the workers of this template, by id or name, through this interface; can be repeated. Needed where several
+    /// templates of the project export it
+    #[arg(long = "link", value_name = "INTERFACE=TEMPLATE", value_parser = link)]
+    pub links: Vec<(String, String)>,
+}
+
+fn link(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((interface, template)) if interface.contains('/') && !template.is_empty() => {
+            Ok((interface.to_owned(), template.to_owned()))
+        }
+        _ => Err("write it as package:name/interface=template".to_owned()),
+    }
+}

@@ -4,7 +4,9 @@
 //! Counts are powers of ten; the ports do nothing, so that only the host is measured.
 
 use async_trait::async_trait;
-use golem_host::ports::{Clock, LogEvent, LogSink, Oplog, PortError, Ports, Promises};
+use golem_host::ports::{
+    AnswerState, Calls, Clock, LogEvent, LogSink, Oplog, Outgoing, PortError, Ports, Promises,
+};
 use golem_host::{Control, Engine, EngineConfig, Instance, Outcome, WorkerInit};
 use golem_model::oplog::Call;
 use golem_model::promise::{Completion, PromiseState};
@@ -64,6 +66,27 @@ impl Promises for Nowhere {
 }
 
 #[async_trait]
+impl Calls for Nowhere {
+    async fn make(&self, _: OplogIndex, _: Vec<Entry>, _: Call, _: Outgoing) -> Result<Vec<u8>, PortError> {
+        Err(PortError::Discarded)
+    }
+
+    async fn answer(&self, _: OplogIndex) -> Result<AnswerState, PortError> {
+        Ok(AnswerState::Unknown)
+    }
+
+    async fn cancel(
+        &self,
+        _: OplogIndex,
+        _: Vec<Entry>,
+        _: Call,
+        _: OplogIndex,
+    ) -> Result<Vec<u8>, PortError> {
+        Err(PortError::Discarded)
+    }
+}
+
+#[async_trait]
 impl Clock for Nowhere {
     fn now(&self) -> Timestamp {
         Timestamp::default()
@@ -95,6 +118,7 @@ async fn main() {
         args: vec![],
         env: vec![],
         seed: [0; 32],
+        links: [].into(),
         suspend_after: Duration::from_secs(10),
     };
     let created = Entry::Created {
@@ -108,8 +132,13 @@ async fn main() {
         seed: [0; 32],
     };
     let nowhere = Arc::new(Nowhere);
-    let ports =
-        Ports { oplog: nowhere.clone(), promises: nowhere.clone(), clock: nowhere.clone(), log: nowhere };
+    let ports = Ports {
+        oplog: nowhere.clone(),
+        promises: nowhere.clone(),
+        calls: nowhere.clone(),
+        clock: nowhere.clone(),
+        log: nowhere,
+    };
 
     measure("activate, drop", 10_000, async |_| {
         let instance = Instance::activate(

@@ -1,5 +1,6 @@
 //! Compiled components and what they export.
 
+use crate::clients::ClientInterface;
 use crate::engine::Engine;
 use crate::state::WorkerState;
 use crate::value::{handle_in, model_type};
@@ -21,6 +22,7 @@ struct Shared {
     pre: InstancePre<WorkerState>,
     exports: Vec<Export>,
     producers: Vec<Producers>,
+    clients: Vec<ClientInterface>,
     functions: Functions,
     callables: HashMap<Arc<str>, Callable>,
 }
@@ -36,7 +38,12 @@ pub(crate) struct Callable {
 }
 
 impl Component {
-    pub(crate) fn new(engine: Engine, pre: InstancePre<WorkerState>, producers: Vec<Producers>) -> Self {
+    pub(crate) fn new(
+        engine: Engine,
+        pre: InstancePre<WorkerState>,
+        producers: Vec<Producers>,
+        clients: Vec<ClientInterface>,
+    ) -> Self {
         let (exports, found) = exports(&pre);
         let functions = Functions::new(&exports);
         let callables = found
@@ -48,7 +55,7 @@ impl Component {
                 Some((Arc::clone(name), Callable { index, function: Arc::clone(function), handle }))
             })
             .collect();
-        Self { shared: Arc::new(Shared { engine, pre, exports, producers, functions, callables }) }
+        Self { shared: Arc::new(Shared { engine, pre, exports, producers, clients, functions, callables }) }
     }
 
     /// What it exports, in the component's order.
@@ -59,6 +66,11 @@ impl Component {
     /// Which tools made it and the modules in it.
     pub fn producers(&self) -> &[Producers] {
         &self.shared.producers
+    }
+
+    /// The interfaces by which it calls other workers.
+    pub fn clients(&self) -> &[ClientInterface] {
+        &self.shared.clients
     }
 
     /// Its functions by full name.
@@ -215,6 +227,16 @@ pub enum ComponentError {
     UndefinedImports {
         /// `interface#function`, or a bare name for what the world imports directly.
         imports: Vec<String>,
+    },
+    /// It imports a client interface that is not of the generated form.
+    #[error(
+        "{function} is not as the client of an interface is generated: {details}. Generate the client anew"
+    )]
+    ClientForm {
+        /// `interface#function`.
+        function: String,
+        /// What is wrong.
+        details: &'static str,
     },
     /// It needs more than a worker can have.
     #[error("this component is too large for a worker: {details}")]

@@ -4,7 +4,7 @@ use crate::cache::Cache;
 use crate::component::{Component, ComponentError};
 use crate::limits::TABLE_ELEMENTS_MAX;
 use crate::state::WorkerState;
-use crate::{checks, imports, preview1};
+use crate::{checks, clients, imports, preview1};
 use std::borrow::Cow;
 use std::hash::{Hash, Hasher};
 use std::path::PathBuf;
@@ -203,15 +203,19 @@ impl Engine {
                 .map_err(|error| checks::refusal(wasm, &error))?,
         };
         checks::fits(&compiled, self.shared.memory_bytes_max)?;
-        let pre = self
-            .shared
-            .linker
+        let clients = clients::find(&compiled)?;
+        let mut linker = Cow::Borrowed(&self.shared.linker);
+        if !clients.is_empty() {
+            clients::define(linker.to_mut(), &clients)
+                .map_err(|error| ComponentError::Invalid { details: format!("{error:#}") })?;
+        }
+        let pre = linker
             .instantiate_pre(&compiled)
-            .map_err(|error| checks::unlinkable(&self.shared.linker, &compiled, &error))?;
+            .map_err(|error| checks::unlinkable(&linker, &compiled, &error))?;
         if let (true, Some(cache)) = (fresh, &self.shared.cache) {
             cache.store(&compiled, &content_hash);
         }
-        Ok(Component::new(self.clone(), pre, described.producers))
+        Ok(Component::new(self.clone(), pre, described.producers, clients))
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {

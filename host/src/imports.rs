@@ -9,6 +9,7 @@
 //! created with.
 
 mod absent;
+pub(crate) mod calls;
 mod cli;
 mod clocks;
 mod config;

@@ -12,6 +12,7 @@
 mod bindings;
 mod cache;
 mod checks;
+mod clients;
 mod component;
 mod control;
 mod durable;
@@ -31,6 +32,7 @@ mod value;
 mod vfs;
 mod worker;
 
+pub use clients::{Client, ClientInterface, Form};
 pub use component::{Component, ComponentError};
 pub use control::Control;
 pub use engine::{Engine, EngineConfig, EngineError};

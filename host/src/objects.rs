@@ -75,6 +75,8 @@ pub(crate) enum Pollable {
     },
     /// A promise being completed or deleted.
     Promise(PromiseId),
+    /// The answer to a call of the worker's own, named as a promise would be.
+    Call(PromiseId),
 }
 
 /// Where an input stream reads.

@@ -4,11 +4,13 @@
 //! discarded (a commit failed, another owner took over, the worker was deleted) every call fails with
 //! [`PortError::Discarded`], and nothing that it did afterwards has an effect.
 
+mod calls;
 mod clock;
 mod log;
 mod oplog;
 mod promises;
 
+pub use calls::{AnswerState, Calls, Outgoing, Returns};
 pub use clock::Clock;
 pub use log::{LogEvent, LogLevel, LogSink};
 pub use oplog::Oplog;
@@ -23,6 +25,8 @@ pub struct Ports {
     pub oplog: Arc<dyn Oplog>,
     /// The promises of all workers.
     pub promises: Arc<dyn Promises>,
+    /// Calls of other workers.
+    pub calls: Arc<dyn Calls>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where stdout, stderr and log lines go.

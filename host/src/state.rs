@@ -1,6 +1,7 @@
 //! What wasmtime's store holds for one worker. The imports are methods of it.
 
 use crate::durable::{Failure, Journal};
+use crate::imports::calls::OpenCalls;
 use crate::imports::random::Random;
 use crate::imports::stdio::Stdio;
 use crate::limits::Limits;
@@ -30,6 +31,8 @@ pub(crate) struct WorkerState {
     pub(crate) file_clock: FileClock,
     /// How far its memory may grow.
     pub(crate) limits: Limits,
+    /// Calls of other workers that the guest has not finished.
+    pub(crate) calls: OpenCalls,
     /// The invocation that runs.
     pub(crate) current: Current,
     /// Why the guest was stopped, while wasmtime unwinds it.
@@ -69,6 +72,7 @@ impl WorkerState {
             files: Vfs::new(file_clock.now()),
             file_clock,
             limits,
+            calls: OpenCalls::new(),
             current: Current::default(),
             stop: None,
         }

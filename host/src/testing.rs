@@ -3,10 +3,12 @@
 //!
 //! Invariant: nothing here waits for time to pass or gives another answer in another run.
 
+mod calls;
 mod clock;
 mod log;
 mod store;
 
+pub use calls::Answerer;
 pub use clock::SimulatedClock;
 pub use log::LogCollector;
 pub use store::{MemoryStore, StoreError};
@@ -25,7 +27,8 @@ pub fn ports(
     let activation = Arc::new(store.activate(worker)?);
     Ok(Ports {
         oplog: activation.clone(),
-        promises: activation,
+        promises: activation.clone(),
+        calls: activation,
         clock: Arc::new(clock.clone()),
         log: Arc::new(log.clone()),
     })

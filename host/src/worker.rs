@@ -11,7 +11,8 @@ use crate::ports::{PortError, Ports};
 use crate::state::WorkerState;
 use crate::{Component, Control, Outcome, Replayed, Stop, trap};
 use golem_model::oplog::{FailureCause, InvocationSource};
-use golem_model::{AccountId, Entry, Invocation, OplogIndex, Timestamp, Value, WorkerId};
+use golem_model::{AccountId, Entry, Invocation, OplogIndex, TemplateId, Timestamp, Value, WorkerId};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::{Store, UpdateDeadline};
@@ -32,6 +33,8 @@ pub struct WorkerInit {
     pub env: Vec<(String, String)>,
     /// Seed of all its randomness.
     pub seed: [u8; 32],
+    /// The templates that it calls, by the interface that they export.
+    pub links: BTreeMap<String, TemplateId>,
     /// A wait longer than this parks the worker.
     pub suspend_after: Duration,
 }

@@ -4,6 +4,7 @@
 //! for the host and for WebAssembly alike. Everything else in the workspace may use it.
 
 pub mod account;
+pub mod call;
 pub mod id;
 pub mod invocation;
 pub mod limits;

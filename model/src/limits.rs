@@ -10,6 +10,14 @@ pub const ENTRY_BYTES_MAX: usize = 64 << 20;
 /// Entries that an activation may buffer before it hands them to the store: bounds what a crash makes it redo.
 pub const ENTRIES_BUFFERED_MAX: usize = 128;
 
+/// Bytes of the parameters, and of the result, of a call between workers. A call with more is refused with
+/// `rpc-error.invalid`: the bytes travel through two oplogs as one piece.
+pub const CALL_BYTES_MAX: usize = 16 << 20;
+
+/// Calls of other workers that one worker may have started and not finished; one more fails the invocation. Such a worker
+/// keeps a record of each in memory, and so does the server.
+pub const CALLS_OPEN_MAX: usize = 10_000;
+
 /// Invocations that may wait for one worker; the next caller is refused with 429 and may come again.
 pub const INVOCATIONS_PENDING_MAX: usize = 1_000;
 

@@ -7,6 +7,7 @@
 //!
 //! docs/oplog-format.md gives the bytes.
 
+pub mod calls;
 pub mod codec;
 mod entry;
 mod index;

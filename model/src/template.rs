@@ -2,6 +2,7 @@
 
 use crate::{ProjectId, TemplateId, Timestamp, Type};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// One uploaded version of a template.
@@ -23,6 +24,9 @@ pub struct TemplateVersion {
     pub exports: Vec<Export>,
     /// The producers section of the component: which tools made it.
     pub producers: Vec<Producers>,
+    /// Which templates the workers belong to that its workers call, by the interface that those export.
+    #[serde(default)]
+    pub links: BTreeMap<String, TemplateId>,
     /// When it was uploaded.
     pub created_at: Timestamp,
 }

@@ -6,8 +6,10 @@
 //! Invariant: a component's bytes are durable before a row names them, and a row before anybody hears of it.
 
 mod components;
+mod links;
 mod projects;
 mod templates;
 
+pub use links::{LinkError, Links};
 pub use projects::Projects;
 pub use templates::{Template, TemplateParts, Templates, UploadError, Version};

@@ -7,6 +7,7 @@
 //! Architecture invariant: a reply is delivered by the committer after the commit that holds its outcome, or from a
 //! row read back from the store; there is no third way.
 
+mod calls;
 mod committer;
 mod core;
 mod error;
@@ -40,7 +41,9 @@ use crate::entropy::Entropy;
 use crate::storage::ports::Store;
 use async_trait::async_trait;
 use golem_host::ports::Clock;
-use golem_model::TemplateId;
+use golem_model::template::Function;
+use golem_model::{ProjectId, TemplateId};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// How the executor gets compiled components.
@@ -48,6 +51,15 @@ use std::sync::Arc;
 pub trait Components: Send + Sync {
     /// The component of a template version. The error says what is wrong with it.
     async fn component(&self, template: TemplateId, version: u32) -> Result<golem_host::Component, String>;
+
+    /// A template's project and newest version, if it exists. Never waits.
+    fn newest(&self, template: TemplateId) -> Option<(ProjectId, u32)>;
+
+    /// A function that a template version exports, by its full name. Never waits.
+    fn function(&self, template: TemplateId, version: u32, name: &str) -> Option<Arc<Function>>;
+
+    /// Which template the workers belong to that a template version calls, by the interface. Never waits.
+    fn links(&self, template: TemplateId, version: u32) -> BTreeMap<String, TemplateId>;
 }
 
 /// What an executor is made of.

@@ -1633,7 +1633,7 @@ pub mod golem {
         }
         /// Calls of other workers that are still under way.
         ///
-        /// The generated client functions that call another worker without waiting return the number of the call.
+        /// The generated client functions that call another worker without waiting (`start-…`) return the number of the call.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod calls {
             #[used]
@@ -1644,7 +1644,7 @@ pub mod golem {
             #[allow(unused_unsafe, clippy::all)]
             /// A pollable that is ready once the call has an answer or an error.
             ///
-            /// Fails the invocation if this worker made no such call.
+            /// Fails the invocation if this worker made no such call, or its answer was taken.
             #[allow(async_fn_in_trait)]
             pub fn subscribe(call: u64) -> Pollable {
                 unsafe {
@@ -1664,7 +1664,7 @@ pub mod golem {
             }
             #[allow(unused_unsafe, clippy::all)]
             /// Gives up on a call: one that has not begun never will; one that has begun is not stopped, its answer is
-            /// dropped. Does nothing if the call is over.
+            /// dropped. What takes the answer gives the error `cancelled` from then on. Does nothing if the answer is there.
             #[allow(async_fn_in_trait)]
             pub fn cancel(call: u64) -> () {
                 unsafe {

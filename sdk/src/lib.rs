@@ -88,6 +88,7 @@
 #[allow(elided_lifetimes_in_paths, unused_lifetimes, clippy::pedantic, clippy::unwrap_used, reason = "generated")]
 #[allow(clippy::allow_attributes_without_reason, clippy::undocumented_unsafe_blocks, reason = "generated")]
 mod bindings;
+pub mod call;
 mod id;
 mod inside;
 pub mod promise;

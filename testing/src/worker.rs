@@ -11,6 +11,7 @@ use golem_model::{
     AccountId, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, PromiseId, TemplateId, Timestamp,
     Value, WorkerId, WorkerName,
 };
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
@@ -26,6 +27,8 @@ pub struct Options {
     pub env: Vec<(String, String)>,
     /// Seed of the worker's randomness.
     pub seed: [u8; 32],
+    /// The templates whose workers it calls, by the interface that they export.
+    pub links: BTreeMap<String, TemplateId>,
     /// A wait longer than this parks the worker.
     pub suspend_after: Duration,
     /// The time. By default a clock that begins in 2026 and jumps to the end of every wait.
@@ -42,6 +45,7 @@ impl Default for Options {
             args: Vec::new(),
             env: Vec::new(),
             seed: [7; 32],
+            links: BTreeMap::new(),
             suspend_after: Duration::from_secs(10),
             clock: SimulatedClock::new(BEGINNING).jumping(),
         }
@@ -178,6 +182,7 @@ impl TestWorker {
             args: options.args,
             env: options.env,
             seed: options.seed,
+            links: options.links,
             suspend_after: options.suspend_after,
         };
         Ok(Self::on(component, init, store, options.clock))

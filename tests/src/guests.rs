@@ -22,6 +22,9 @@ pub const SLEEPS: &str = "sleeps";
 /// Sleeps for a number of milliseconds.
 pub const SLEEP: &str = "golem:sleeps/api/sleep-ms";
 
+/// `tests/guests/calls`.
+pub const CALLS: &str = "calls";
+
 /// `tests/guests/promises`.
 pub const PROMISES: &str = "promises";
 /// Makes a promise and returns its id.

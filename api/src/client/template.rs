@@ -1,7 +1,9 @@
 //! Templates.
 
 use super::{Client, ClientError};
-use crate::template::{Template, TemplateDownloadQuery, TemplateListQuery, TemplateQuery};
+use crate::template::{
+    Links, Template, TemplateDownloadQuery, TemplateListQuery, TemplateQuery, TemplateUpdateQuery,
+};
 use golem_model::{ProjectId, TemplateId};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
@@ -16,8 +18,10 @@ impl Client {
         project: Option<ProjectId>,
         name: &str,
         wasm: Vec<u8>,
+        links: &Links,
     ) -> Result<Template, ClientError> {
-        let query = TemplateQuery { project_id: project, component_name: name.to_owned() };
+        let query =
+            TemplateQuery { project_id: project, component_name: name.to_owned(), links: links.clone() };
         let query = serde_json::to_string(&query).map_err(ClientError::Decode)?;
         let part = |part: Part, mime: &str| part.mime_str(mime).map_err(ClientError::Setup);
         let form = Form::new()
@@ -31,9 +35,13 @@ impl Client {
         &self,
         template: TemplateId,
         wasm: Vec<u8>,
+        links: &Links,
     ) -> Result<Template, ClientError> {
         let path = ["v1", "templates", &template.to_string(), "upload"];
-        self.json(self.request(Method::PUT, &path).header(CONTENT_TYPE, OCTETS).body(wasm)).await
+        let links = (!links.is_empty()).then(|| serde_json::to_string(links)).transpose();
+        let query = TemplateUpdateQuery { links: links.map_err(ClientError::Decode)? };
+        let request = self.request(Method::PUT, &path).query(&query);
+        self.json(request.header(CONTENT_TYPE, OCTETS).body(wasm)).await
     }
 
     /// `GET /v1/templates`: the templates of a project, all or those of one name, each in every version.

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::connect::{ConnectFormat, ConnectFrame, EventFrame, MessageFrame, WorkerEvent};
+use crate::template::Links;
 use crate::worker::{InvocationKey, WorkerCreationRequest};
 use futures_util::SinkExt;
 use golem_model::{IdempotencyKey, TemplateId, WorkerId, WorkerName};
@@ -100,7 +101,7 @@ async fn every_method_is_the_request_of_2023() {
     drop(client.template_latest(template()).await);
     drop(client.template_download(template(), None).await);
     drop(client.template_download(template(), Some(2)).await);
-    drop(client.template_update(template(), b"wasm".to_vec()).await);
+    drop(client.template_update(template(), b"wasm".to_vec(), &Links::new()).await);
     drop(client.worker_create(template(), &creation).await);
     drop(client.worker_get(&w).await);
     drop(client.worker_version(&w).await);
@@ -151,7 +152,7 @@ async fn every_method_is_the_request_of_2023() {
 #[tokio::test]
 async fn an_upload_has_both_parts() {
     let (client, requests) = server("200 OK", "{}").await;
-    drop(client.template_create(None, "cart", b"\0asm".to_vec()).await);
+    drop(client.template_create(None, "cart", b"\0asm".to_vec(), &Links::new()).await);
     let request = requests.lock().unwrap()[0].clone();
     for part in [
         "POST /base/v1/templates ",

@@ -1,8 +1,9 @@
 //! From the names that people give to the ids that REST takes.
 
 use super::Context;
-use crate::args::{ProjectArgs, TemplateArgs, WorkerArgs};
+use crate::args::{LinkArgs, ProjectArgs, TemplateArgs, WorkerArgs};
 use crate::error::CliError;
+use golem_api::template::Links;
 use golem_model::{ProjectId, TemplateId, WorkerId};
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -35,6 +36,26 @@ pub async fn template(context: &Context, args: &TemplateArgs) -> Result<Template
     let id = the_one("template", name, "--template-id", ids)?;
     info!(name, %id, "template found");
     Ok(id)
+}
+
+/// The links that are named: templates by id, or by name in the project.
+pub async fn links(
+    context: &Context,
+    project: Option<ProjectId>,
+    args: &LinkArgs,
+) -> Result<Links, CliError> {
+    let mut links = Links::new();
+    for (interface, template) in &args.links {
+        let id = if let Ok(id) = template.parse::<TemplateId>() {
+            id
+        } else {
+            let templates = context.client.template_list(project, Some(template)).await?;
+            let ids = templates.into_iter().map(|template| template.versioned_template_id.raw_template_id);
+            the_one("template", template, "its id in --link", ids)?
+        };
+        links.insert(interface.clone(), id);
+    }
+    Ok(links)
 }
 
 /// The worker that is named.

@@ -1,7 +1,7 @@
 //! `template …`
 
 use super::{Context, resolve};
-use crate::args::{ProjectArgs, TemplateArgs};
+use crate::args::{LinkArgs, ProjectArgs, TemplateArgs};
 use crate::error::CliError;
 use crate::output::{self, template::TemplateView};
 use clap::Subcommand;
@@ -20,6 +20,9 @@ pub enum TemplateCommand {
         /// The new template's name
         #[arg(long, short = 't', value_name = "NAME")]
         template_name: String,
+        /// Which templates its workers call.
+        #[command(flatten)]
+        links: LinkArgs,
         /// The component; `-` is standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
@@ -29,6 +32,9 @@ pub enum TemplateCommand {
         /// Which template.
         #[command(flatten)]
         template: TemplateArgs,
+        /// Which templates its workers call.
+        #[command(flatten)]
+        links: LinkArgs,
         /// The component; `-` is standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
@@ -61,16 +67,19 @@ impl TemplateCommand {
     ) -> Result<(), CliError> {
         let client = &context.client;
         match self {
-            Self::Add { project, template_name, file } => {
+            Self::Add { project, template_name, links, file } => {
                 let wasm = read(&file)?;
                 let project = resolve::project(context, &project).await?;
-                let template = client.template_create(project, &template_name, wasm).await?;
+                let links = resolve::links(context, project, &links).await?;
+                let template = client.template_create(project, &template_name, wasm, &links).await?;
                 output::print(out, context.format, &TemplateView::from(&template))
             }
-            Self::Update { template, file } => {
+            Self::Update { template, links, file } => {
                 let wasm = read(&file)?;
                 let id = resolve::template(context, &template).await?;
-                let template = client.template_update(id, wasm).await?;
+                let project = resolve::project(context, &template.project).await?;
+                let links = resolve::links(context, project, &links).await?;
+                let template = client.template_update(id, wasm, &links).await?;
                 output::print(out, context.format, &TemplateView::from(&template))
             }
             Self::List { project, template_name } => {

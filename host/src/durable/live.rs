@@ -7,7 +7,7 @@ use super::clock::WorkerClock;
 use super::effect::Failure;
 use super::replay::Ended;
 use crate::limits::ANSWERS_BUFFERED_BYTES_MAX;
-use crate::ports::Ports;
+use crate::ports::{AnswerState, Outgoing, Ports};
 use crate::{Control, Stop};
 use golem_model::limits::ENTRIES_BUFFERED_MAX;
 use golem_model::oplog::{Call, Parked};
@@ -177,6 +177,53 @@ impl<'a> Live<'a> {
             }
             _ => Err(self.park(now, remaining, promises)),
         }
+    }
+
+    /// As [`Live::wait`], but first waits here for at most `soon`, and returns if that was in vain: the caller looks
+    /// again, and then waits.
+    pub(crate) async fn wait_soon(
+        &mut self,
+        deadline_nanos: Option<u64>,
+        promises: Vec<PromiseId>,
+        soon: Duration,
+    ) -> Result<(), Failure> {
+        let soon = u64::try_from(soon.as_nanos()).unwrap_or(u64::MAX);
+        let until = self.monotonic_now().saturating_add(soon);
+        let until = deadline_nanos.map_or(until, |deadline| deadline.min(until));
+        // Others must find what was done so far, and what they do must find it durable.
+        self.flush()?;
+        self.wait_here(until, &promises).await
+    }
+
+    /// Makes a call; gives the index of the entry that the store added for `call`, and its response.
+    pub(crate) async fn make_call(
+        &mut self,
+        call: Call,
+        outgoing: Outgoing,
+    ) -> Result<(OplogIndex, Vec<u8>), Failure> {
+        let (first, entries) = self.take_buffer();
+        let index = first.plus(entries.len() as u64);
+        let response = self.tail.ports.calls.make(first, entries, call, outgoing).await?;
+        self.tail.appended = index;
+        Ok((index, response))
+    }
+
+    /// Gives up on a call, likewise.
+    pub(crate) async fn cancel_call(
+        &mut self,
+        call: Call,
+        number: OplogIndex,
+    ) -> Result<(OplogIndex, Vec<u8>), Failure> {
+        let (first, entries) = self.take_buffer();
+        let index = first.plus(entries.len() as u64);
+        let response = self.tail.ports.calls.cancel(first, entries, call, number).await?;
+        self.tail.appended = index;
+        Ok((index, response))
+    }
+
+    /// What is known of the answer of a call.
+    pub(crate) async fn answer(&self, call: OplogIndex) -> Result<AnswerState, Failure> {
+        Ok(self.tail.ports.calls.answer(call).await?)
     }
 
     async fn wait_here(&mut self, deadline_nanos: u64, promises: &[PromiseId]) -> Result<(), Failure> {

@@ -129,16 +129,6 @@ impl policy::Host for WorkerState {
     }
 }
 
-impl calls::Host for WorkerState {
-    async fn subscribe(&mut self, _: u64) -> Result<Resource<DynPollable>> {
-        Err(missing("calls#subscribe"))
-    }
-
-    async fn cancel(&mut self, _: u64) -> Result<()> {
-        Err(missing("calls#cancel"))
-    }
-}
-
 /// The trap of a function that is defined but not yet offered.
 fn missing(function: &str) -> wasmtime::Error {
     format_err!("golem:durability/{function} is not offered by this version of the runtime")

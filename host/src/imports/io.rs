@@ -1,8 +1,10 @@
 //! `wasi:io`: waiting, and streams, each of which is at home where it leads.
 
+use super::calls::WAIT_IN_MEMORY;
 use super::promises::put_promise;
 use crate::durable::{Done, Durable, Effect, Failure, Live};
 use crate::objects::{Input, Object, Output, Pollable, mistaken};
+use crate::ports::AnswerState;
 use crate::state::WorkerState;
 use crate::vfs;
 use golem_model::oplog::wire::{DecodeError, Reader, put_varint};
@@ -24,7 +26,7 @@ const POLLABLES_MAX: usize = 10_000;
 
 /// Which pollables are ready. If it blocks, at least one.
 ///
-/// Request: 1 if it blocks, else 0; then the count and for each its kind (0 always ready, 1 timer, 2 promise) and
+/// Request: 1 if it blocks, else 0; then the count and for each its kind (0 always ready, 1 timer, 2 promise, 128 call) and
 /// what it waits for. Response: the monotonic clock's reading, then the count and the indices of those that are
 /// ready, ascending. The reading is not for the guest: a timer that was ready must not lie in the future after a
 /// crash, so the clock goes on from there; and the time of files does.
@@ -59,12 +61,17 @@ impl Durable for Poll {
                     out.push(2);
                     put_promise(&mut out, promise);
                 }
+                Pollable::Call(call) => {
+                    out.push(128);
+                    put_varint(&mut out, call.index.0);
+                }
             }
         }
         out
     }
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+        let mut waited = !self.pollables.iter().any(|pollable| matches!(pollable, Pollable::Call(_)));
         loop {
             let now = live.monotonic_now();
             let ready = self.ready(live, now).await?;
@@ -77,7 +84,11 @@ impl Durable for Poll {
                 }
                 return Ok(Done::Answered(response));
             }
-            live.wait(self.first_deadline(), self.promises()).await?;
+            if std::mem::replace(&mut waited, true) {
+                live.wait(self.first_deadline(), self.promises()).await?;
+            } else {
+                live.wait_soon(self.first_deadline(), self.promises(), WAIT_IN_MEMORY).await?;
+            }
         }
     }
 
@@ -99,6 +110,7 @@ impl Poll {
                 Pollable::Ready => true,
                 Pollable::Timer { deadline_nanos } => *deadline_nanos <= now,
                 Pollable::Promise(promise) => live.promise(promise).await? != PromiseState::Pending,
+                Pollable::Call(call) => live.answer(call.index).await? != AnswerState::Pending,
             };
             if is_ready {
                 ready.push(index);
@@ -110,7 +122,7 @@ impl Poll {
     fn first_deadline(&self) -> Option<u64> {
         let deadlines = self.pollables.iter().filter_map(|pollable| match pollable {
             Pollable::Timer { deadline_nanos } => Some(*deadline_nanos),
-            Pollable::Ready | Pollable::Promise(_) => None,
+            Pollable::Ready | Pollable::Promise(_) | Pollable::Call(_) => None,
         });
         deadlines.min()
     }
@@ -120,7 +132,7 @@ impl Poll {
             .pollables
             .iter()
             .filter_map(|pollable| match pollable {
-                Pollable::Promise(promise) => Some(promise.clone()),
+                Pollable::Promise(promise) | Pollable::Call(promise) => Some(promise.clone()),
                 Pollable::Ready | Pollable::Timer { .. } => None,
             })
             .collect();

@@ -5,7 +5,8 @@
 //!
 //! Invariant: an activation's writes fail once the worker was activated again or the store crashed.
 
-use crate::ports::{Oplog, PortError, Promises};
+use super::calls::Answerer;
+use crate::ports::{AnswerState, Oplog, PortError, Promises};
 use async_trait::async_trait;
 use golem_model::oplog::{Call, HostFunction};
 use golem_model::promise::{Completion, PromiseState};
@@ -18,20 +19,22 @@ use tokio::sync::watch;
 /// Oplogs and promises of many workers. Clones are one store.
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
-    shared: Arc<Shared>,
+    pub(super) shared: Arc<Shared>,
 }
 
 #[derive(Debug)]
-struct Shared {
-    state: Mutex<State>,
+pub(super) struct Shared {
+    pub(super) state: Mutex<State>,
     /// Told after each change.
     changes: watch::Sender<u64>,
 }
 
-#[derive(Debug, Default)]
-struct State {
-    events: Vec<Event>,
-    committed: usize,
+#[derive(Default)]
+pub(super) struct State {
+    pub(super) events: Vec<Event>,
+    pub(super) committed: usize,
+    /// What other workers answer.
+    pub(super) answerer: Option<Answerer>,
     /// The current activation of each worker; a crash ends all.
     activations: BTreeMap<WorkerId, u64>,
     activations_made: u64,
@@ -40,15 +43,22 @@ struct State {
     appends: u64,
 }
 
+impl std::fmt::Debug for State {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("State").field("events", &self.events).finish_non_exhaustive()
+    }
+}
+
 #[derive(Debug, Clone)]
-enum Event {
+pub(super) enum Event {
     Appended { worker: WorkerId, entries: Vec<Entry> },
     Completed { promise: PromiseId, data: Arc<[u8]>, by: Option<By> },
     Deleted { promise: PromiseId, by: Option<By> },
+    Answered { worker: WorkerId, call: OplogIndex, bytes: Arc<[u8]>, by: Option<By> },
 }
 
 /// The entry that records a worker's change to a promise; none for a change from outside.
-type By = (WorkerId, OplogIndex);
+pub(super) type By = (WorkerId, OplogIndex);
 
 /// What a test asked of the store that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -123,9 +133,13 @@ impl MemoryStore {
         let mut left = entries;
         let happened =
             |by: &Option<By>| by.as_ref().is_none_or(|(by, index)| by != worker || index.0 <= entries as u64);
-        let events = self.shared.state.lock().events.clone();
+        let (events, answerer) = {
+            let state = self.shared.state.lock();
+            (state.events.clone(), state.answerer.clone())
+        };
         {
             let mut state = prefix.shared.state.lock();
+            state.answerer = answerer;
             for event in events {
                 match event {
                     Event::Appended { worker: of, mut entries } if of == *worker => {
@@ -133,7 +147,8 @@ impl MemoryStore {
                         left -= entries.len();
                         state.events.push(Event::Appended { worker: of, entries });
                     }
-                    Event::Completed { by, .. } | Event::Deleted { by, .. } if !happened(&by) => {}
+                    Event::Completed { by, .. } | Event::Deleted { by, .. } | Event::Answered { by, .. }
+                        if !happened(&by) => {}
                     event => state.events.push(event),
                 }
             }
@@ -186,7 +201,7 @@ impl MemoryStore {
         Ok(Activation { store: self.clone(), worker: worker.clone(), number })
     }
 
-    fn changed(&self) {
+    pub(super) fn changed(&self) {
         self.shared.changes.send_modify(|count| *count += 1);
     }
 }
@@ -194,13 +209,15 @@ impl MemoryStore {
 fn oplog(events: &[Event], worker: &WorkerId) -> Vec<Entry> {
     let entries = events.iter().filter_map(|event| match event {
         Event::Appended { worker: of, entries } if of == worker => Some(entries),
-        Event::Appended { .. } | Event::Completed { .. } | Event::Deleted { .. } => None,
+        Event::Appended { .. } | Event::Completed { .. } | Event::Deleted { .. } | Event::Answered { .. } => {
+            None
+        }
     });
     entries.flatten().cloned().collect()
 }
 
 impl State {
-    fn oplog(&self, worker: &WorkerId) -> Vec<Entry> {
+    pub(super) fn oplog(&self, worker: &WorkerId) -> Vec<Entry> {
         oplog(&self.events, worker)
     }
 
@@ -211,7 +228,10 @@ impl State {
                     return PromiseState::Completed(Arc::clone(data));
                 }
                 Event::Deleted { promise: of, .. } if of == promise => return PromiseState::Unknown,
-                Event::Completed { .. } | Event::Deleted { .. } | Event::Appended { .. } => {}
+                Event::Completed { .. }
+                | Event::Deleted { .. }
+                | Event::Appended { .. }
+                | Event::Answered { .. } => {}
             }
         }
         let position = usize::try_from(promise.index.0).unwrap_or(usize::MAX);
@@ -238,7 +258,7 @@ impl State {
     }
 
     /// Takes entries of an activation, the first at `first`.
-    fn append(&mut self, by: &Activation, first: OplogIndex, entries: Vec<Entry>) {
+    pub(super) fn append(&mut self, by: &Activation, first: OplogIndex, entries: Vec<Entry>) {
         let end = self.oplog(&by.worker).len() as u64;
         assert_eq!(first.0, end + 1, "worker {} appends where its oplog does not end", by.worker);
         if !entries.is_empty() {
@@ -248,7 +268,7 @@ impl State {
     }
 
     /// Whether this activation may write now.
-    fn admit(&mut self, by: &Activation) -> Result<(), PortError> {
+    pub(super) fn admit(&mut self, by: &Activation) -> Result<(), PortError> {
         if self.activations.get(&by.worker) != Some(&by.number) {
             return Err(PortError::Discarded);
         }
@@ -266,8 +286,8 @@ impl State {
 /// The ports of one activation.
 #[derive(Debug)]
 pub(super) struct Activation {
-    store: MemoryStore,
-    worker: WorkerId,
+    pub(super) store: MemoryStore,
+    pub(super) worker: WorkerId,
     number: u64,
 }
 
@@ -350,7 +370,13 @@ impl Promises for Activation {
         let mut changes = self.store.shared.changes.subscribe();
         loop {
             changes.mark_unchanged();
-            if promises.iter().any(|promise| self.store.promise(promise) != PromiseState::Pending) {
+            let came = |promise: &PromiseId| {
+                let state = self.store.shared.state.lock();
+                let call = promise.worker == self.worker
+                    && state.call_state(&self.worker, promise.index) == AnswerState::Pending;
+                !call && state.promise(promise) != PromiseState::Pending
+            };
+            if promises.iter().any(came) {
                 return Ok(());
             }
             changes.changed().await.map_err(|_| PortError::Discarded)?;

@@ -3,6 +3,7 @@
 //! A stored row is: format version, kind, body, CRC-32C of all before it. Invariant: a version, kind or tag
 //! once given a meaning is never given another; new fields come under a new version.
 
+mod calls;
 #[cfg(test)]
 mod tests;
 
@@ -374,6 +375,7 @@ fn put_arrival(out: &mut Vec<u8>, arrival: &Arrival) {
             put_time(out, *at);
         }
         Arrival::Operator(act) => lifecycle::put_act(out, act),
+        Arrival::Call(call) => calls::put(out, call),
     }
 }
 
@@ -395,6 +397,7 @@ fn arrival(input: &mut Reader<'_>) -> Result<Arrival, DecodeError> {
         5 => Arrival::Resumed { at: time(input)? },
         6 => Arrival::Deleted { at: time(input)? },
         tag if lifecycle::ARRIVAL_TAGS.contains(&tag) => Arrival::Operator(lifecycle::act(tag, input)?),
+        tag @ calls::QUEUED..=calls::ANSWERED => Arrival::Call(calls::read(tag, input)?),
         tag => return Err(DecodeError::UnknownTag { what: "arrival", tag }),
     })
 }

@@ -1,7 +1,8 @@
 //! The kinds of records in an oplog. The compiler lists every place that must decide when one is added.
 
+use super::calls::CallArrival;
 use super::{OperatorAct, OplogIndex, wire::DecodeError};
-use crate::{AccountId, IdempotencyKey, ProjectId, PromiseId, Timestamp, Value, WorkerId};
+use crate::{AccountId, IdempotencyKey, Invocation, ProjectId, PromiseId, Timestamp, Value, WorkerId};
 use std::fmt;
 use std::sync::Arc;
 
@@ -248,6 +249,16 @@ host_functions! {
     WorkerMetadata = 23, "golem:durability/worker#metadata";
     /// A page of workers.
     WorkerList = 24, "golem:durability/worker#list";
+    /// Whether another worker has taken in a call whose answer is wanted. The entry's own index is the call's.
+    CallMake = 128, "a client interface#call";
+    /// A call's answer.
+    CallAwait = 129, "a client interface#await";
+    /// Whether another worker has taken in a call whose answer nobody wants.
+    CallSend = 130, "a client interface#send";
+    /// A call's answer, if it is there.
+    CallFinish = 131, "a client interface#finish";
+    /// Whether a call was over, taken back or given up.
+    CallCancel = 132, "golem:durability/calls#cancel";
 }
 
 impl fmt::Display for HostFunction {
@@ -303,4 +314,27 @@ pub enum Arrival {
     },
     /// An operator asked for something.
     Operator(OperatorAct),
+    /// A step of a call between workers.
+    Call(CallArrival),
+}
+
+impl Arrival {
+    /// The invocation that it brings, if it brings one.
+    pub fn into_invocation(self) -> Option<Invocation> {
+        match self {
+            Self::Invocation { at: _, key, function, params }
+            | Self::Call(CallArrival::Queued { key, function, params, .. }) => {
+                Some(Invocation { key, function, params })
+            }
+            Self::PromiseCompleted { .. }
+            | Self::PromiseDeleted { .. }
+            | Self::Interrupted { .. }
+            | Self::Resumed { .. }
+            | Self::Deleted { .. }
+            | Self::Operator(_)
+            | Self::Call(
+                CallArrival::Due { .. } | CallArrival::Withdrawn { .. } | CallArrival::Answered { .. },
+            ) => None,
+        }
+    }
 }

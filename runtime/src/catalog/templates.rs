@@ -1,6 +1,7 @@
 //! Templates and their versions; uploads.
 
 use super::components::ComponentCache;
+use super::links::{self, Candidate, LinkError, Links};
 use crate::entropy::Entropy;
 use crate::executor::Components;
 use crate::identity::Scope;
@@ -9,7 +10,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use golem_host::ports::Clock;
 use golem_host::{Component, ComponentError, Engine};
-use golem_model::template::Functions;
+use golem_model::template::{Function, Functions};
 use golem_model::{ProjectId, TemplateId, TemplateVersion};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap};
@@ -80,6 +81,9 @@ pub enum UploadError {
     /// The bytes are not a component that can run here.
     #[error("Template processing error: {0}")]
     Component(#[from] ComponentError),
+    /// It is not clear, or not possible, which workers its workers call.
+    #[error("Template processing error: {0}")]
+    Link(#[from] LinkError),
     /// The store failed.
     #[error("the template cannot be stored: {0}")]
     Store(#[from] StoreError),
@@ -222,6 +226,7 @@ impl Templates {
         &self,
         scope: &Scope,
         name: String,
+        links: Links,
         wasm: Bytes,
     ) -> Result<Arc<Version>, UploadError> {
         if name.trim().is_empty() {
@@ -233,7 +238,7 @@ impl Templates {
         if name.chars().any(char::is_control) {
             return Err(UploadError::Name("it holds a control character"));
         }
-        self.upload(scope.project(), Target::New { name }, wasm).await
+        self.upload(scope.project(), Target::New { name }, links, wasm).await
     }
 
     /// Uploads a new version of a template.
@@ -241,9 +246,10 @@ impl Templates {
         &self,
         scope: &Scope,
         id: TemplateId,
+        links: Links,
         wasm: Bytes,
     ) -> Result<Arc<Version>, UploadError> {
-        self.upload(scope.project(), Target::Next(id), wasm).await
+        self.upload(scope.project(), Target::Next(id), links, wasm).await
     }
 
     /// The uploaded bytes of a version.
@@ -259,27 +265,38 @@ impl Templates {
         &self,
         project: ProjectId,
         target: Target,
+        links: Links,
         wasm: Bytes,
     ) -> Result<Arc<Version>, UploadError> {
         let shared = self.shared.clone();
         // On a thread of its own for the compiler's sake, and to the end even if the caller goes away: a row that is
         // stored must become known.
-        tokio::task::spawn_blocking(move || shared.upload(project, &target, &wasm))
+        tokio::task::spawn_blocking(move || shared.upload(project, &target, &links, &wasm))
             .await
             .map_err(|panicked| UploadError::Panicked(panicked.to_string()))?
     }
 }
 
 impl Shared {
-    fn upload(&self, project: ProjectId, target: &Target, wasm: &[u8]) -> Result<Arc<Version>, UploadError> {
+    fn upload(
+        &self,
+        project: ProjectId,
+        target: &Target,
+        links: &Links,
+        wasm: &[u8],
+    ) -> Result<Arc<Version>, UploadError> {
         self.place(project, target)?;
         let hash = *blake3::hash(wasm).as_bytes();
         let component = self.engine.compile(wasm, hash)?;
+        // Before anything is kept: what is refused leaves nothing behind.
+        let (id, name, _) = self.place(project, target)?;
+        self.link(project, (id, &name), links, &component)?;
         self.blobs.put(hash, wasm)?;
         let _writing = self.writing.lock();
         let mut again = true;
         loop {
             let (id, name, version) = self.place(project, target)?;
+            let links = self.link(project, (id, &name), links, &component)?;
             let row = TemplateVersion {
                 id,
                 version,
@@ -289,6 +306,7 @@ impl Shared {
                 content_hash: hash,
                 exports: component.exports().to_vec(),
                 producers: component.producers().to_vec(),
+                links,
                 created_at: self.clock.now(),
             };
             match self.catalog.write(&[CatalogWrite::TemplateVersion(row.clone())]) {
@@ -309,6 +327,27 @@ impl Shared {
         }
     }
 
+    /// The templates that `component` calls as the next version of template `own`.
+    fn link(
+        &self,
+        project: ProjectId,
+        (own, name): (TemplateId, &str),
+        chosen: &Links,
+        component: &Component,
+    ) -> Result<Links, LinkError> {
+        let known = self.known.read();
+        let before = known.by_id.get(&own).map(|template| &template.latest().row.links);
+        let mut templates = vec![Candidate { id: own, name, exports: component.exports() }];
+        // By name, so that a list of them is the same each time.
+        let of_project = known.by_name.iter().filter(|((of, _), id)| *of == project && **id != own);
+        templates.extend(of_project.filter_map(|(_, id)| known.by_id.get(id)).map(|template| Candidate {
+            id: template.id,
+            name: &template.name,
+            exports: &template.latest().row.exports,
+        }));
+        links::resolve(component.clients(), chosen, before.unwrap_or(&Links::new()), &templates)
+    }
+
     /// Id, name and version number of what is uploaded, if it can be.
     fn place(&self, project: ProjectId, target: &Target) -> Result<(TemplateId, String, u32), UploadError> {
         let known = self.known.read();
@@ -327,6 +366,22 @@ impl Shared {
 
 #[async_trait]
 impl Components for Templates {
+    fn newest(&self, template: TemplateId) -> Option<(ProjectId, u32)> {
+        let template = self.get(template)?;
+        Some((template.project, template.latest().row.version))
+    }
+
+    fn function(&self, template: TemplateId, version: u32, name: &str) -> Option<Arc<Function>> {
+        let template = self.get(template)?;
+        template.version(version)?.functions.get(name).map(|(_, function)| function.clone())
+    }
+
+    fn links(&self, template: TemplateId, version: u32) -> Links {
+        let template = self.get(template);
+        let version = template.as_ref().and_then(|template| template.version(version));
+        version.map(|version| version.row.links.clone()).unwrap_or_default()
+    }
+
     async fn component(&self, template: TemplateId, version: u32) -> Result<Component, String> {
         let hash = self
             .get(template)

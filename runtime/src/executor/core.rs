@@ -59,6 +59,8 @@ pub(crate) struct WorkerSlot {
     pub(crate) instance: Option<Resident>,
     /// When it became idle: its place in [`State::idle`].
     pub(crate) idle_since: u64,
+    /// Told when another worker has answered a call.
+    pub(crate) answered: Arc<Notify>,
 }
 
 /// An instance in memory, with its place among the residents.
@@ -212,6 +214,13 @@ impl Core {
         for action in state.ledger.take_actions() {
             match action {
                 Action::Wake(no) => self.wake(state, no),
+                Action::Queued(no, row, invocation) => self.queued(state, no, row, invocation),
+                Action::Withdrawn(no, row) => Self::withdrawn(state, no, row),
+                Action::Answered(no) => {
+                    if let Some(slot) = state.slots.get(&no) {
+                        slot.answered.notify_waiters();
+                    }
+                }
                 Action::Timer(no, at) => {
                     let before = state.scheduler.next();
                     let due = state.scheduler.step(self.clock.now(), scheduler::Event::Set(no, at));

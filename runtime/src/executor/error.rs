@@ -120,7 +120,8 @@ pub enum ExecutorError {
     ShuttingDown,
 }
 
-fn describe(cause: &FailureCause) -> String {
+/// How an invocation failed for good, as its caller is told.
+pub(crate) fn describe(cause: &FailureCause) -> String {
     match cause {
         FailureCause::Trap { details } => format!("Runtime error: {details}"),
         FailureCause::Exited { code } => format!("Runtime error: the program called exit with code {code}"),

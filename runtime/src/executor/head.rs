@@ -3,6 +3,9 @@
 //! Invariant: a head is a pure function of the worker's rows up to `last_row`. It is written to the store
 //! lazily and rebuilt from the rows that follow; nothing in it is a truth of its own.
 
+pub(crate) mod calls;
+
+use self::calls::{Calls, Due};
 use crate::storage::ports::{Seq, StoredHead, WorkerNo};
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{Arrival, Entry, FailureCause, HostFunction, InvocationSource, OperatorAct, Parked};
@@ -13,7 +16,7 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
 
 /// The version of the bytes of a stored head. A head of another version is rebuilt from the log.
-const HEAD_VERSION: u8 = 1;
+const HEAD_VERSION: u8 = 2;
 
 /// What is known of a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -47,6 +50,8 @@ pub(crate) struct Head {
     pub(crate) end: Option<End>,
     /// Its promises.
     pub(crate) promises: BTreeMap<u64, Slot>,
+    /// Calls between it and other workers.
+    pub(crate) calls: Calls,
 }
 
 /// The invocation that has begun and not ended.
@@ -96,13 +101,15 @@ impl From<&IdempotencyKey> for StoredKey {
     }
 }
 
-/// What folding a row says about a key: the ledger keeps the index of keys.
-#[derive(Debug, Clone, PartialEq, Eq)]
+/// What folding a row says beyond the head: the ledger keeps the index of keys, and hands over answers.
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum KeyFact {
     /// The invocation's function and parameters are in the row.
     Begun { key: String, started: Seq },
     /// Its outcome is in the row.
     Ended { key: String, started: Seq, outcome: Seq },
+    /// Another worker waits for this.
+    Answer(Due),
 }
 
 /// Bytes of a stored head that cannot be read.
@@ -139,6 +146,7 @@ impl Head {
             interrupted: false,
             end: None,
             promises: BTreeMap::new(),
+            calls: Calls::default(),
         })
     }
 
@@ -182,14 +190,18 @@ impl Head {
                 self.attempts_failed = 0;
                 self.retry_at = None;
             }
-            Entry::HostCall { call, response: _ } => {
+            Entry::HostCall { call, response } => {
                 self.waiting = None;
                 self.retry_at = None;
                 if call.function == HostFunction::PromiseCreate {
                     self.promises.insert(index.0, Slot::Pending);
                 }
+                self.apply_call(index, call, response);
             }
-            Entry::InvocationCompleted { .. } => self.ended(seq, facts),
+            Entry::InvocationCompleted { at: _, result } => {
+                self.answer_current(result.as_ref(), facts);
+                self.ended(seq, facts);
+            }
             Entry::AttemptFailed { at: _, details: _, retry_at } => {
                 self.waiting = None;
                 self.attempts_failed += 1;
@@ -197,6 +209,7 @@ impl Head {
             }
             Entry::InvocationFailed { at: _, cause } => {
                 let failed = self.attempts_failed + 1;
+                self.answer_failed(&super::error::describe(cause), facts);
                 self.ended(seq, facts);
                 self.attempts_failed = failed;
                 self.end = Some(match cause {
@@ -207,9 +220,8 @@ impl Head {
             Entry::Parked(Parked { at: _, monotonic_nanos: _, wake_at, promises }) => {
                 // A promise of its own may have been completed between the look at it and this entry: then there is
                 // nothing to wait for, and nobody would wake the worker again.
-                let filled = |promise: &PromiseId| {
-                    promise.worker == self.id && self.promises.get(&promise.index.0) != Some(&Slot::Pending)
-                };
+                let filled =
+                    |promise: &PromiseId| promise.worker == self.id && !self.is_pending(promise.index);
                 if !promises.iter().any(filled) {
                     self.waiting = Some(Waiting { wake_at: *wake_at, promises: promises.clone() });
                 }
@@ -248,9 +260,11 @@ impl Head {
                 if let Some(place) = self.queue.iter().position(|(_, queued)| queued.is(key))
                     && let Some((started, key)) = self.queue.remove(place)
                 {
+                    self.answer_cancelled(started, facts);
                     facts.push(KeyFact::Ended { key: key.0, started: Seq(started), outcome: seq });
                 }
             }
+            Arrival::Call(call) => self.apply_call_arrival(seq, call),
         }
     }
 
@@ -284,6 +298,14 @@ impl Head {
 
     /// The time at which it wants to be woken.
     pub(crate) fn wake_at(&self) -> Option<Timestamp> {
+        if self.end.is_some() {
+            return None;
+        }
+        self.goes_on_at().into_iter().chain(self.calls.first_due()).min()
+    }
+
+    /// The time at which it goes on with what it does.
+    pub(crate) fn goes_on_at(&self) -> Option<Timestamp> {
         if self.interrupted || self.end.is_some() {
             return None;
         }
@@ -314,14 +336,14 @@ impl Head {
             project: self.project,
             shard: self.shard(),
             applied: Seq(self.last_row),
-            active: self.runnable() || self.waits_for_others(),
+            active: self.runnable() || self.waits_for_others() || self.calls.expects(),
             wake_at: self.wake_at(),
             head,
         }
     }
 
     /// Whether it waits for a promise of another worker: who completes that one must find it after a restart.
-    fn waits_for_others(&self) -> bool {
+    pub(crate) fn waits_for_others(&self) -> bool {
         self.waiting
             .as_ref()
             .is_some_and(|waiting| waiting.promises.iter().any(|promise| promise.worker != self.id))

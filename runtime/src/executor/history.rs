@@ -2,9 +2,9 @@
 
 use super::head::Head;
 use crate::storage::ports::{Seq, Store, StoreError, StoredHead};
-use golem_model::Entry;
+use golem_model::oplog::InvocationSource;
 use golem_model::oplog::codec::{self, Row};
-use golem_model::oplog::{Arrival, InvocationSource};
+use golem_model::{Entry, Invocation};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -42,10 +42,11 @@ pub(crate) fn entries(store: &dyn Store, last: Seq) -> Result<Vec<Entry>, StoreE
     let mut all = Vec::new();
     for (seq, row) in rows(store, last)? {
         match row {
-            Row::Arrival(Arrival::Invocation { function, params, .. }) => {
-                arrivals.insert(seq.0, (function, params));
+            Row::Arrival(arrival) => {
+                if let Some(Invocation { key: _, function, params }) = arrival.into_invocation() {
+                    arrivals.insert(seq.0, (function, params));
+                }
             }
-            Row::Arrival(_) => {}
             Row::Entries { first, entries } => {
                 if first.0 != all.len() as u64 + 1 {
                     return Err(damaged(

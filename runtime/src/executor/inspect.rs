@@ -2,9 +2,9 @@
 
 use super::{Executor, ExecutorError, history};
 use crate::storage::ports::{Seq, Store, StoreError};
+use golem_model::oplog::InvocationSource;
 use golem_model::oplog::codec::{self, Row};
-use golem_model::oplog::{Arrival, InvocationSource};
-use golem_model::{Entry, OplogIndex, WorkerId};
+use golem_model::{Entry, Invocation, OplogIndex, WorkerId};
 use std::collections::VecDeque;
 
 /// Rows read at a time.
@@ -94,7 +94,8 @@ fn page(
 fn resolved(store: &dyn Store, mut entry: Entry) -> Result<Entry, StoreError> {
     if let Entry::InvocationStarted { source, .. } = &mut entry
         && let InvocationSource::Queued { arrival } = *source
-        && let Row::Arrival(Arrival::Invocation { function, params, .. }) = history::row(store, Seq(arrival))?
+        && let Row::Arrival(arrival) = history::row(store, Seq(arrival))?
+        && let Some(Invocation { key: _, function, params }) = arrival.into_invocation()
     {
         *source = InvocationSource::Inline { function, params };
     }

@@ -356,8 +356,10 @@ fn begun_in(row: &Row, key: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
         (function.clone(), Invocation::digest_of(function, params))
     };
     match row {
-        Row::Arrival(Arrival::Invocation { function, params, .. }) => Some(digest(function, params)),
-        Row::Arrival(_) => None,
+        Row::Arrival(arrival) => arrival
+            .clone()
+            .into_invocation()
+            .map(|invocation| digest(&invocation.function, &invocation.params)),
         Row::Entries { entries, .. } => entries.iter().find_map(|entry| match entry {
             Entry::InvocationStarted {
                 key: found,

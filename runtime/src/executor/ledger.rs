@@ -9,8 +9,13 @@
 //! Invariant: a head that the store does not have yet is never forgotten.
 //! Invariant: after a failed commit nothing of this ledger is used any more; a new one is made from the store.
 
+pub(crate) mod calls;
+mod flush;
+
+use self::calls::{CallCancelled, CallMade};
+use super::head::calls::Due;
 use super::head::{Head, KeyFact, Slot};
-use crate::storage::ports::{Batch, Derived, IdemRow, LogRow, Position, Seq, WorkerNo};
+use crate::storage::ports::{Derived, IdemRow, LogRow, Position, Seq, WorkerNo};
 use golem_model::oplog::codec::{self, Row};
 use golem_model::oplog::{Arrival, Call, Entry, InvocationSource};
 use golem_model::promise::Completion;
@@ -18,14 +23,8 @@ use golem_model::{Epoch, IdempotencyKey, Invocation, OplogIndex, PromiseId, Shar
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-/// Rows that derived state may lag behind the log while the node is busy: bounds the work of the next start.
-const DERIVED_LAG_ROWS_MAX: u64 = 20_000;
 /// Index entries of one worker that may wait to be written; more of them are written with the next commit.
 const KEYS_UNWRITTEN_MAX: usize = 256;
-/// Heads and index entries that ride with a commit of rows; keeps the derived tables out of the latency of callers.
-const DERIVED_PER_COMMIT: usize = 128;
-/// Heads and index entries in one transaction of their own, when nothing else is to be done.
-const DERIVED_PER_IDLE_COMMIT: usize = 2_000;
 
 /// Names one stay of a worker in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -44,6 +43,12 @@ pub(crate) enum Event {
     Arrive { worker: WorkerNo, arrival: Arrival },
     /// A promise of `owner` is to be completed or deleted, from outside or by a worker.
     Promise { owner: Option<WorkerNo>, promise: PromiseId, act: PromiseAct, by: Option<ByWorker> },
+    /// A worker calls another one.
+    Call(Box<CallMade>),
+    /// A worker gives up on a call.
+    CancelCall(Box<CallCancelled>),
+    /// The time of calls that were made for later has come.
+    Due { worker: WorkerNo },
 }
 
 /// What is to be done with a promise.
@@ -64,13 +69,15 @@ pub(crate) struct ByWorker {
 }
 
 /// What came of an event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
     Created(WorkerNo),
     Activated(Activation),
     /// The event's row.
     At(Seq),
     Promise(Completion, Seq),
+    /// The row with the record of an act on a call, and the recorded response.
+    Called(Seq, Vec<u8>),
 }
 
 /// Why an event changed nothing.
@@ -85,12 +92,18 @@ pub(crate) enum Refused {
 }
 
 /// What others must do after an event.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
     /// The worker has something to do, whatever it waited for.
     Wake(WorkerNo),
     /// The time at which the worker wants to be woken has changed.
     Timer(WorkerNo, Option<Timestamp>),
+    /// A call joined the worker's queue; its row, and the invocation if it is at hand.
+    Queued(WorkerNo, Seq, Option<Invocation>),
+    /// The call of this row left the worker's queue.
+    Withdrawn(WorkerNo, Seq),
+    /// An answer has come for a call of the worker.
+    Answered(WorkerNo),
 }
 
 /// Where a key's invocation is.
@@ -146,6 +159,8 @@ pub(crate) struct Ledger {
     waiters: HashMap<PromiseId, Vec<WorkerNo>>,
     worker_no_max: u64,
     activation_last: u64,
+    /// The time of the event that is taken.
+    now: Timestamp,
     flushes_taken: u64,
     flushes_committed: u64,
     flushing: VecDeque<Flush>,
@@ -153,6 +168,8 @@ pub(crate) struct Ledger {
     /// Grows when a head is forgotten: who read the store before must read it again.
     forgotten: u64,
     actions: Vec<Action>,
+    /// Answers of the row that was folded last.
+    answers: Vec<Due>,
 }
 
 impl Ledger {
@@ -178,12 +195,14 @@ impl Ledger {
             waiters: HashMap::new(),
             worker_no_max: position.derived.worker_no_max,
             activation_last: 0,
+            now: Timestamp::default(),
             flushes_taken: 0,
             flushes_committed: 0,
             flushing: VecDeque::new(),
             uses: 0,
             forgotten: 0,
             actions: Vec::new(),
+            answers: Vec::new(),
         }
     }
 
@@ -222,10 +241,11 @@ impl Ledger {
         self.heads.get(&no).map(|cached| &cached.head)
     }
 
-    /// Workers in memory that could go on with something right now, in order.
+    /// Workers in memory that could go on with something right now, or wait for what others may have done, in order.
     pub(crate) fn runnable(&self) -> Vec<WorkerNo> {
+        let goes_on = |head: &Head| head.runnable() || head.waits_for_others();
         let mut runnable: Vec<WorkerNo> =
-            self.heads.iter().filter(|(_, cached)| cached.head.runnable()).map(|(no, _)| *no).collect();
+            self.heads.iter().filter(|(_, cached)| goes_on(&cached.head)).map(|(no, _)| *no).collect();
         runnable.sort_unstable();
         runnable
     }
@@ -302,6 +322,8 @@ impl Ledger {
             self.insert(head, false);
         }
         self.fold(no, row.seq, body);
+        // They were given in the same commit: their rows follow.
+        self.answers.clear();
         Ok(())
     }
 
@@ -309,6 +331,7 @@ impl Ledger {
 
     /// Gives `event` its place. On `Err` nothing changed.
     pub(crate) fn step(&mut self, now: Timestamp, event: Event) -> Result<Answer, Refused> {
+        self.now = now;
         match event {
             Event::Create { entry } => self.create(entry),
             Event::Activate { worker } => {
@@ -324,6 +347,7 @@ impl Ledger {
             Event::Arrive { worker, arrival } => {
                 self.heads.get(&worker).ok_or(Refused::Unknown)?;
                 let deleted = matches!(arrival, Arrival::Deleted { .. });
+                let orphans = if deleted { self.orphans(worker) } else { Vec::new() };
                 // Who stops a worker stops its instance: what that did and has not handed over is as if it had crashed.
                 if matches!(arrival, Arrival::Interrupted { .. })
                     && let Some(cached) = self.heads.get_mut(&worker)
@@ -333,10 +357,14 @@ impl Ledger {
                 let seq = self.push(worker, &Row::Arrival(arrival));
                 if deleted {
                     self.remove(worker, seq);
+                    self.give(now, orphans);
                 }
                 Ok(Answer::At(seq))
             }
             Event::Promise { owner, promise, act, by } => self.promise(now, owner, &promise, act, by),
+            Event::Call(made) => self.call(now, *made),
+            Event::CancelCall(cancelled) => self.cancel_call(now, *cancelled),
+            Event::Due { worker } => self.due(now, worker),
         }
     }
 
@@ -436,6 +464,11 @@ impl Ledger {
             body: codec::encode_row(row),
         });
         self.fold(no, seq, row);
+        let answers = std::mem::take(&mut self.answers);
+        if !answers.is_empty() {
+            self.give(self.now, answers);
+        }
+        self.look_for_cycle(self.now, no, row);
         seq
     }
 
@@ -456,6 +489,10 @@ impl Ledger {
             let (key, started, outcome) = match fact {
                 KeyFact::Begun { key, started } => (key, started, None),
                 KeyFact::Ended { key, started, outcome } => (key, started, Some(outcome)),
+                KeyFact::Answer(due) => {
+                    self.answers.push(due);
+                    continue;
+                }
             };
             // Nobody can ask for a key that nobody was told.
             if key.starts_with(' ') {
@@ -536,121 +573,6 @@ impl Ledger {
         self.actions.push(Action::Timer(no, None));
         self.removed.insert(seq, no);
         self.removed_nos.insert(no);
-    }
-
-    // ---- committing ----
-
-    /// Takes everything that waits to be written, with a share of what is derived; `idle` takes more of that.
-    pub(crate) fn take_batch(&mut self, idle: bool) -> Batch {
-        let rows = std::mem::take(&mut self.rows);
-        let mut batch = Batch { rows, ..Batch::default() };
-        let mut fenced = [false; 256];
-        for row in &batch.rows {
-            if !std::mem::replace(&mut fenced[usize::from(row.shard.0)], true) {
-                batch.fences.push((row.shard, row.epoch));
-            }
-        }
-        self.take_derived(&mut batch, idle);
-        batch
-    }
-
-    fn take_derived(&mut self, batch: &mut Batch, idle: bool) {
-        let mut budget = if idle { DERIVED_PER_IDLE_COMMIT } else { DERIVED_PER_COMMIT };
-        let mut taken = Vec::new();
-        for no in std::mem::take(&mut self.overfull) {
-            self.take_head(no, batch, &mut taken);
-        }
-        budget = budget.saturating_sub(batch.heads.len() + batch.idem.len());
-        let oldest_allowed =
-            if idle { self.last.0 } else { self.last.0.saturating_sub(DERIVED_LAG_ROWS_MAX) };
-        while budget > 0 {
-            let next_head = self.dirty.first_key_value().map(|(seq, no)| (*seq, *no));
-            let Some((since, no)) = next_head.filter(|(since, _)| since.0 <= oldest_allowed) else { break };
-            let before = batch.idem.len();
-            debug_assert!(self.heads.get(&no).is_some_and(|cached| cached.dirty_since == Some(since)));
-            self.take_head(no, batch, &mut taken);
-            budget = budget.saturating_sub(1 + batch.idem.len() - before);
-        }
-        // Removed workers go out with any derived write: a new worker may have the same name, which the heads must
-        // not see twice.
-        let lagging = self.removed.first_key_value().is_some_and(|(seq, _)| seq.0 <= oldest_allowed);
-        let mut gone = Vec::new();
-        if lagging || !batch.heads.is_empty() {
-            for (seq, no) in std::mem::take(&mut self.removed) {
-                batch.removed.push((no, seq));
-                gone.push(no);
-            }
-        }
-        if batch.heads.is_empty() && batch.removed.is_empty() {
-            return;
-        }
-        self.flushes_taken += 1;
-        for no in taken {
-            if let Some(cached) = self.heads.get_mut(&no) {
-                cached.flush = self.flushes_taken;
-            }
-        }
-        self.flushing.push_back(Flush { number: self.flushes_taken, keys: batch.idem.clone(), gone });
-        let applied = self.dirty.first_key_value().map_or(self.last, |(seq, _)| Seq(seq.0 - 1));
-        batch.derived = Some(Derived { applied, worker_no_max: self.worker_no_max });
-    }
-
-    fn take_head(&mut self, no: WorkerNo, batch: &mut Batch, taken: &mut Vec<WorkerNo>) {
-        let Some(cached) = self.heads.get_mut(&no) else { return };
-        let Some(since) = cached.dirty_since.take() else { return };
-        self.dirty.remove(&since);
-        cached.stored_keys |= !cached.unwritten.is_empty();
-        batch.idem.append(&mut cached.unwritten);
-        batch.heads.push(cached.head.to_stored());
-        taken.push(no);
-    }
-
-    /// The batch up to `durable` is committed, and with it `flush` if it carried derived state.
-    pub(crate) fn committed(&mut self, batch: &Batch) {
-        if let Some(row) = batch.rows.last() {
-            self.durable = row.seq;
-        }
-        let Some(derived) = batch.derived else { return };
-        self.derived = derived;
-        let Some(Flush { number, keys, gone }) = self.flushing.pop_front() else { return };
-        self.flushes_committed = number;
-        for row in keys {
-            let entry = (row.worker, row.key_hash);
-            // The store answers for it from now on.
-            if self.keys.get(&entry).is_some_and(|record| record.outcome == Some(row.outcome)) {
-                self.keys.remove(&entry);
-            }
-        }
-        for no in gone {
-            self.removed_nos.remove(&no);
-        }
-        self.forgotten += 1;
-    }
-
-    /// Forgets heads that the store has, the longest unused first, until at most `keep` are left.
-    pub(crate) fn forget(&mut self, keep: usize, in_use: impl Fn(WorkerNo) -> bool) {
-        if self.heads.len() <= keep + keep / 8 {
-            return;
-        }
-        let mut candidates: Vec<(u64, WorkerNo)> = self
-            .heads
-            .iter()
-            .filter(|(no, cached)| {
-                cached.dirty_since.is_none()
-                    && cached.flush <= self.flushes_committed
-                    && cached.head.queue.is_empty()
-                    && !in_use(**no)
-            })
-            .map(|(no, cached)| (cached.used, *no))
-            .collect();
-        candidates.sort_unstable();
-        let excess = self.heads.len().saturating_sub(keep);
-        for (_, no) in candidates.into_iter().take(excess) {
-            if let Some(cached) = self.heads.remove(&no) {
-                self.by_id.remove(&cached.head.id);
-            }
-        }
-        self.forgotten += 1;
     }
 }
 

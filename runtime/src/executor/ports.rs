@@ -21,9 +21,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// One activation's way to the ledger.
 pub(crate) struct ActivationPort {
-    core: Arc<Core>,
-    worker: WorkerNo,
-    activation: Activation,
+    pub(super) core: Arc<Core>,
+    pub(super) worker: WorkerNo,
+    pub(super) activation: Activation,
     generation: u64,
     last: AtomicU64,
 }
@@ -43,18 +43,19 @@ impl ActivationPort {
         Ports {
             oplog: self.clone(),
             promises: self.clone(),
+            calls: self.clone(),
             clock: self.core.clock.clone(),
             log: self.core.logs.sink(self.worker),
         }
     }
 
-    fn lock(&self) -> Result<MutexGuard<'_, State>, PortError> {
+    pub(super) fn lock(&self) -> Result<MutexGuard<'_, State>, PortError> {
         let state = self.core.lock();
         if state.generation == self.generation { Ok(state) } else { Err(PortError::Discarded) }
     }
 
-    fn note(&self, answer: Answer) {
-        if let Answer::At(seq) | Answer::Promise(_, seq) = answer {
+    pub(super) fn note(&self, answer: &Answer) {
+        if let Answer::At(seq) | Answer::Promise(_, seq) | Answer::Called(seq, _) = answer {
             self.last.fetch_max(seq.0, Ordering::Relaxed);
         }
     }
@@ -80,11 +81,13 @@ impl ActivationPort {
             let event = Event::Promise { owner: located, promise: promise.clone(), act, by: Some(by) };
             let answer = self.core.step(&mut state, event).map_err(refused)?;
             drop(state);
-            self.note(answer);
+            self.note(&answer);
             self.core.promises_changed.send_modify(|version| *version += 1);
             return match answer {
                 Answer::Promise(completion, _) => Ok(completion),
-                Answer::Created(_) | Answer::Activated(_) | Answer::At(_) => Err(PortError::Discarded),
+                Answer::Created(_) | Answer::Activated(_) | Answer::At(_) | Answer::Called(..) => {
+                    Err(PortError::Discarded)
+                }
             };
         }
     }
@@ -97,7 +100,7 @@ impl Oplog for ActivationPort {
         let mut state = self.lock()?;
         let answer = self.core.step(&mut state, event).map_err(refused)?;
         drop(state);
-        self.note(answer);
+        self.note(&answer);
         Ok(())
     }
 
@@ -136,14 +139,34 @@ impl Promises for ActivationPort {
     async fn wait_any(&self, promises: &[PromiseId]) -> Result<(), PortError> {
         let mut changes = self.core.promises_changed.subscribe();
         loop {
+            let answered = self.answered_notify()?;
+            let answer = answered.notified();
+            tokio::pin!(answer);
+            // Registered before anything is looked at: what comes in between wakes us.
+            answer.as_mut().enable();
             changes.mark_unchanged();
+            let (mut calls, mut others) = (false, false);
             for promise in promises {
-                if self.core.promise_state(promise).await.map_err(port_error)? != PromiseState::Pending {
+                let call = self.call_pending(promise)?;
+                let pending = match call {
+                    Some(pending) => pending,
+                    None => {
+                        self.core.promise_state(promise).await.map_err(port_error)? == PromiseState::Pending
+                    }
+                };
+                if !pending {
                     return Ok(());
                 }
+                *if call.is_some() { &mut calls } else { &mut others } = true;
             }
-            if changes.changed().await.is_err() {
-                return Err(PortError::Discarded);
+            tokio::select! {
+                () = answer, if calls => {}
+                told = changes.changed(), if others => {
+                    if told.is_err() {
+                        return Err(PortError::Discarded);
+                    }
+                }
+                else => return Ok(()),
             }
         }
     }
@@ -188,7 +211,7 @@ impl Core {
     }
 }
 
-fn refused(refused: Refused) -> PortError {
+pub(super) fn refused(refused: Refused) -> PortError {
     match refused {
         ledger::Refused::Discarded | ledger::Refused::Unknown | ledger::Refused::Exists(_) => {
             PortError::Discarded
@@ -196,7 +219,7 @@ fn refused(refused: Refused) -> PortError {
     }
 }
 
-fn port_error(error: ExecutorError) -> PortError {
+pub(super) fn port_error(error: ExecutorError) -> PortError {
     match error {
         ExecutorError::Unavailable { reason } => PortError::Unavailable { reason },
         _ => PortError::Discarded,

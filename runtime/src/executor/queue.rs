@@ -8,6 +8,7 @@ use super::invoke::{known_here, lost};
 use super::ledger::{Answer, Event};
 use super::{Executor, ExecutorError, history};
 use crate::storage::ports::{Seq, WorkerNo};
+use golem_model::oplog::calls::CallArrival;
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{Arrival, OperatorAct};
 use golem_model::{Entry, IdempotencyKey, Timestamp, WorkerId};
@@ -195,7 +196,10 @@ fn look(state: &State, no: WorkerNo) -> Option<Vec<Known>> {
 /// Function and time of acceptance of the invocation of `key` in a row.
 fn accepted(row: &Row, wanted: &str) -> Option<(Arc<str>, Option<Timestamp>)> {
     match row {
-        Row::Arrival(Arrival::Invocation { at, function, .. }) => Some((function.clone(), Some(*at))),
+        Row::Arrival(
+            Arrival::Invocation { at, function, .. }
+            | Arrival::Call(CallArrival::Queued { at, function, .. }),
+        ) => Some((function.clone(), Some(*at))),
         Row::Arrival(_) => None,
         Row::Entries { entries, .. } => entries.iter().find_map(|entry| match entry {
             Entry::InvocationStarted {

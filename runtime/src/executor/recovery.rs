@@ -99,7 +99,29 @@ pub(crate) fn rebuild(store: &dyn Store, position: Position) -> Result<Ledger, S
             }
         }
     }
+    load_callers(store, &mut ledger)?;
     Ok(ledger)
+}
+
+/// Has every worker in memory that may get an answer from another one: answers are given in a step, which reads nothing.
+fn load_callers(store: &dyn Store, ledger: &mut Ledger) -> Result<(), StartError> {
+    let mut after = WorkerNo(0);
+    loop {
+        let page = store.heads_to_wake(after, PAGE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.no;
+        for stored in page.iter().filter(|stored| stored.active) {
+            if ledger.head(stored.no).is_none() && !ledger.is_removed(stored.no) {
+                let head = match Head::from_stored(stored) {
+                    Ok(head) => head,
+                    Err(_) => history::rebuild_head(store, stored)?,
+                };
+                if head.calls.expects() {
+                    ledger.load(head);
+                }
+            }
+        }
+    }
 }
 
 fn load(store: &dyn Store, ledger: &mut Ledger, no: WorkerNo) -> Result<(), StoreError> {

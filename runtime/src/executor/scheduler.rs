@@ -72,7 +72,7 @@ pub(crate) async fn run(core: Arc<Core>) {
             }
             let now = core.clock.now();
             for no in state.scheduler.step(now, Event::Tick) {
-                core.wake(&mut state, no);
+                core.timer_fired(&mut state, no);
             }
             (state.scheduler.next(), now)
         };

@@ -95,7 +95,9 @@ pub(crate) async fn run(core: Arc<Core>, no: WorkerNo, generation: u64) {
 
 /// The promises of other workers that it waits for may have been completed before it was known to wait.
 async fn look_again(core: &Arc<Core>, no: WorkerNo, promises: &[PromiseId]) {
-    for promise in promises {
+    let Some(own) = core.lock().ledger.head(no).map(|head| head.id.clone()) else { return };
+    // Of its own promises and calls its log knew when it began to wait.
+    for promise in promises.iter().filter(|promise| promise.worker != own) {
         match core.promise_state(promise).await {
             Ok(PromiseState::Pending) => {}
             Ok(PromiseState::Completed(_) | PromiseState::Unknown) | Err(_) => {
@@ -244,13 +246,12 @@ async fn begin(
 async fn arrived(core: &Arc<Core>, arrival: Seq) -> Result<Invocation, ExecutorError> {
     core.durable(arrival).await?;
     match core.read(move |store| history::row(store, arrival)).await? {
-        Row::Arrival(Arrival::Invocation { at: _, key, function, params }) => {
-            Ok(Invocation { key, function, params })
-        }
-        Row::Arrival(_) | Row::Entries { .. } => Err(ExecutorError::Unavailable {
-            reason: format!("log row {arrival} should hold an invocation, and does not").into(),
-        }),
+        Row::Arrival(brought) => brought.into_invocation(),
+        Row::Entries { .. } => None,
     }
+    .ok_or_else(|| ExecutorError::Unavailable {
+        reason: format!("log row {arrival} should hold an invocation, and does not").into(),
+    })
 }
 
 /// Loads the worker into memory and replays its log.
@@ -301,6 +302,7 @@ async fn load(core: &Arc<Core>, no: WorkerNo, generation: u64) -> Result<(Reside
         })?;
     ExecutorMetrics::add(&core.metrics.activations, 1);
     ExecutorMetrics::add(&core.metrics.entries_replayed, history.len() as u64);
+    let template = head.id.template;
     let init = WorkerInit {
         id: head.id,
         account: head.account,
@@ -308,6 +310,7 @@ async fn load(core: &Arc<Core>, no: WorkerNo, generation: u64) -> Result<(Reside
         args: head.args,
         env: head.env,
         seed: head.seed,
+        links: core.components.links(template, head.template_version),
         suspend_after: core.settings.suspend_after,
     };
     let ports = ActivationPort::new(core.clone(), no, activation, generation).ports();

@@ -11,7 +11,9 @@ use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Request, State};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use golem_api::template::{Template, TemplateDownloadQuery, TemplateListQuery, TemplateQuery};
+use golem_api::template::{
+    Links, Template, TemplateDownloadQuery, TemplateListQuery, TemplateQuery, TemplateUpdateQuery,
+};
 use golem_model::{ProjectId, TemplateId};
 use http::header;
 use std::sync::Arc;
@@ -80,7 +82,8 @@ pub(super) async fn create(
         services.limits.uploads.acquire().await.map_err(|closed| ApiError::internal(closed.to_string()))?;
     let form = Form::read(&services, request).await?;
     let scope = project_scope(&services, principal, Action::CreateTemplate, form.query.project_id)?;
-    let version = services.templates.create(&scope, form.query.component_name, form.wasm).await?;
+    let version =
+        services.templates.create(&scope, form.query.component_name, form.query.links, form.wasm).await?;
     Ok(Json(shape(&version)))
 }
 
@@ -89,13 +92,22 @@ pub(super) async fn update(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     IdPath(id): IdPath<TemplateId>,
+    Params(query): Params<TemplateUpdateQuery>,
     request: Request,
 ) -> Result<Json<Template>, ApiError> {
+    let links = match &query.links {
+        None => Links::new(),
+        Some(text) => serde_json::from_str(text).map_err(|error| {
+            ApiError::invalid(format!(
+                "Invalid query: links must be JSON, {{\"p:n/i\": \"<template id>\"}}: {error}"
+            ))
+        })?,
+    };
     let (_, scope) = services.template(principal, Action::UpdateTemplate, id)?;
     let _turn =
         services.limits.uploads.acquire().await.map_err(|closed| ApiError::internal(closed.to_string()))?;
     let wasm = read_body(request.into_body(), services.limits.upload).await?;
-    let version = services.templates.update(&scope, id, wasm).await?;
+    let version = services.templates.update(&scope, id, links, wasm).await?;
     Ok(Json(shape(&version)))
 }
 

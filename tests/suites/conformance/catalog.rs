@@ -165,6 +165,7 @@ fn version(number: u128, version: u32, name: &str) -> TemplateVersion {
             result: Some(Type::Option(Box::new(Type::List(Box::new(Type::U8))))),
         })],
         producers: Vec::new(),
+        links: [("golem:cart/api".to_owned(), template(9))].into(),
         created_at: Timestamp::from_nanos(1_700_000_000_000_000_001),
     }
 }

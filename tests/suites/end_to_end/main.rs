@@ -8,12 +8,14 @@
 //! | `workers` | create, delete, interrupt, resume, sleep, fail |
 //! | `files` | what a worker wrote to its files survives |
 //! | `values` | every type of WIT through JSON and back |
+//! | `calls` | workers that call each other |
 //! | `promises` | completed from outside, as printed in 2023 |
 //! | `streams` | what workers print, over WebSocket |
 //! | `faults` | folders and disks that are not as they should be |
 
 #![expect(clippy::unwrap_used, reason = "in a test, the place of a panic is the message")]
 
+mod calls;
 mod faults;
 mod files;
 mod first_start;

@@ -219,3 +219,70 @@ async fn everything_at_one_time() {
     let steps = || vec![Value::List(vec![step(0), step(1), step(5), step(0), step(1)])];
     check("accumulate", frozen(), vec![("run", steps()), ("run", steps()), ("digest", vec![])]).await;
 }
+
+#[tokio::test]
+async fn calls_of_other_workers() {
+    use golem_model::call::CallError;
+    let template = golem_model::TemplateId("00000000-0000-0000-0000-000000000009".parse().unwrap());
+    let links = ["golem:counter/api", "golem:calls/target"].map(|name| (name.to_owned(), template));
+    let options = Options { links: links.into(), ..Options::default() };
+    let mut worker = TestWorker::start_with(&guests::bytes("calls"), options).await.unwrap();
+    // What others answer depends on what they are asked alone, so that it is the same in every run.
+    worker.store().answer_calls(|call| {
+        let parts: Vec<&str> = call.function.rsplitn(2, '/').collect();
+        Some(match (parts[0], call.params.as_slice()) {
+            ("increment", []) => Ok(Some(Value::U64(1))),
+            ("bump", [Value::U64(by)]) => Ok(Some(Value::U64(by * 2))),
+            ("nap", _) => Ok(Some(Value::U64(3))),
+            ("touch", _) => Ok(None),
+            // Of another type than the caller was built for.
+            ("more", _) => Ok(Some(Value::Bool(true))),
+            _ => Err(CallError::RemoteFailed("on purpose".to_owned())),
+        })
+    });
+    let names = |names: &[&str]| Value::List(names.iter().map(|name| text(name)).collect());
+    let ok = |value| Value::Result(Ok(Some(Box::new(value))));
+    let err = |message: &str| Value::Result(Err(Some(Box::new(text(message)))));
+    let item = Value::Record(vec![text("tea"), Value::Variant(0, None), Value::Flags(vec![1])]);
+    let mismatch = "RpcError::Incompatible(\"the result of golem:calls/target/more has another type than the caller was \
+                    built for: expected result({name: str, state: variant(absent: (), present: u32), marks: \
+                    flags(fresh, dear)}, str), found Bool(true)\")";
+    let calls: Vec<(&str, Vec<Value>, Option<Value>)> = vec![
+        ("ask-counter", vec![text("c")], Some(ok(Value::U64(1)))),
+        ("ask", vec![text("b"), Value::U64(2), Value::U32(3)], Some(ok(Value::U64(4)))),
+        ("ask-touch", vec![text("b")], Some(Value::Result(Ok(None)))),
+        ("ask-touch", vec![text("no name")], None),
+        ("ask-fail", vec![text("b"), text("x")], Some(err("RpcError::RemoteFailed(\"on purpose\")"))),
+        ("ask-more", vec![text("b"), item], Some(err(mismatch))),
+        ("send", vec![text("b"), Value::U64(1), Value::U64(0)], Some(Value::Result(Ok(None)))),
+        (
+            "gather",
+            vec![names(&["x", "y", "z"]), Value::U64(4)],
+            Some(Value::List(vec![ok(Value::U64(8)); 3])),
+        ),
+    ];
+    for (function, params, expected) in calls {
+        let answer = worker.invoke(&format!("golem:calls/api/{function}"), params).await;
+        let answer = answer.unwrap_or_else(|failure| panic!("{function}: {failure}"));
+        assert!(expected.is_none() || answer == expected, "{function} gave {answer:?}");
+        worker.crash();
+    }
+    let prefixes = worker.replay_from_every_prefix().await.unwrap_or_else(|error| panic!("{error}"));
+    say(format_args!("calls: the same answers from each of {prefixes} prefixes"));
+}
+
+#[tokio::test]
+async fn a_caller_leaves_memory_until_it_is_answered() {
+    let template = golem_model::TemplateId("00000000-0000-0000-0000-000000000009".parse().unwrap());
+    let links = ["golem:counter/api", "golem:calls/target"].map(|name| (name.to_owned(), template));
+    let options = Options { links: links.into(), ..Options::default() };
+    let mut worker = TestWorker::start_with(&guests::bytes("calls"), options).await.unwrap();
+    let asked = worker.invoke("golem:calls/api/ask-counter", vec![text("c")]).await;
+    let Err(Failure::Waiting(parked)) = asked else { panic!("nobody has answered: {asked:?}") };
+    assert_eq!((parked.wake_at, parked.promises.len()), (None, 1));
+    worker.crash();
+    let call = parked.promises[0].index;
+    worker.store().answer_call(worker.id(), call, &Ok(Some(Value::U64(9))));
+    let answer = worker.resume().await.unwrap();
+    assert_eq!(answer, Some(Value::Result(Ok(Some(Box::new(Value::U64(9)))))));
+}

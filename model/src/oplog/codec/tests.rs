@@ -3,6 +3,7 @@
 use super::*;
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::oplog::OperatorAct;
+use crate::oplog::calls::{CallArrival, ReplyTo};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -134,7 +135,31 @@ fn arrival_strategy() -> impl Strategy<Value = Arrival> {
         time().prop_map(|at| Arrival::Interrupted { at }),
         time().prop_map(|at| Arrival::Resumed { at }),
         time().prop_map(|at| Arrival::Deleted { at }),
+        call_strategy().prop_map(Arrival::Call),
         (time(), key()).prop_map(|(at, key)| Arrival::Operator(OperatorAct::InvocationCancelled { at, key })),
+    ]
+}
+
+fn call_strategy() -> impl Strategy<Value = CallArrival> {
+    let reply = (any::<u64>(), index()).prop_map(|(worker, call)| ReplyTo { worker, call });
+    let queued = (
+        (time(), key(), function(), vec(value(), 0..4)),
+        (worker(), proptest::option::of(reply), proptest::option::of(time())),
+    );
+    prop_oneof![
+        queued.prop_map(|((at, key, function, params), (caller, reply, not_before))| CallArrival::Queued {
+            at,
+            key,
+            function,
+            params,
+            caller,
+            reply,
+            not_before,
+        }),
+        (time(), any::<u64>()).prop_map(|(at, ticket)| CallArrival::Due { at, ticket }),
+        (time(), any::<u64>()).prop_map(|(at, ticket)| CallArrival::Withdrawn { at, ticket }),
+        (time(), index(), any::<u64>(), vec(any::<u8>(), 0..40))
+            .prop_map(|(at, call, ticket, answer)| { CallArrival::Answered { at, call, ticket, answer } }),
     ]
 }
 

@@ -1,7 +1,10 @@
 //! The ledger against a model: random events, commits of random size, crashes at any of them. Whatever happens, the
 //! ledger made from what was committed knows exactly what folding every committed row from the start gives.
 
+mod calls;
+
 use super::*;
+use crate::storage::ports::Batch;
 use golem_model::oplog::{HostFunction, Parked, Request};
 use golem_model::{AccountId, ProjectId, TemplateId, Value, WorkerName};
 use std::collections::BTreeMap;
@@ -70,6 +73,9 @@ impl Kept {
             };
             let replayed = ledger.replay(row, &body);
             assert!(replayed.is_ok() || deleted_later(), "row {} of an unknown worker", row.seq);
+        }
+        for head in self.heads.values().filter(|head| head.calls.expects()) {
+            ledger.load(head.clone());
         }
         ledger
     }

@@ -1,0 +1,262 @@
+//! Client interfaces: imports by which a component calls other workers.
+//!
+//! For an interface `p:n/i` the generated client interface is `p:n-client/i`. For each function `f` of the former it has
+//! up to four, told apart by name and type, because a component's imports name only those that it uses:
+//!
+//! | function | parameters | result |
+//! |---|---|---|
+//! | `f` | the worker's name, those of `f` | `result<R, rpc-error>` |
+//! | `send-f` | the worker's name, those of `f`, `option<datetime>` | `result<_, rpc-error>` |
+//! | `start-f` | the worker's name, those of `f` | `u64` |
+//! | `finish-f` | `u64` | `option<result<R, rpc-error>>` |
+//!
+//! They are defined by their dynamic types: nothing of them is known before a component comes. Which template they
+//! lead to is not decided here but by the links of the template version ([`crate::WorkerInit::links`]).
+
+use crate::component::ComponentError;
+use crate::ports::Returns;
+use crate::state::WorkerState;
+use crate::value::{from_val, handle_in, model_type, to_val};
+use golem_model::call::CallError;
+use golem_model::template::Param;
+use golem_model::{Type, Value};
+use std::sync::Arc;
+use wasmtime::component::types::{ComponentFunc, ComponentItem};
+use wasmtime::component::{Component, Linker};
+
+/// A client interface that a component imports.
+#[derive(Debug, Clone)]
+pub struct ClientInterface {
+    /// Its name: `p:n-client/i`, with a version if it has one.
+    pub import: String,
+    /// The interface whose workers it calls: `p:n/i`, with the same version.
+    pub interface: Arc<str>,
+    /// Its functions that the component uses.
+    pub functions: Vec<Arc<Client>>,
+}
+
+/// A function of a client interface.
+#[derive(Debug)]
+pub struct Client {
+    /// Its name in the client interface.
+    pub name: String,
+    /// The interface of the function that it calls.
+    pub interface: Arc<str>,
+    /// The full name of that function.
+    pub function: Arc<str>,
+    /// How it calls it.
+    pub form: Form,
+    /// The parameters of that function; meaningless for [`Form::Finish`].
+    pub params: Arc<[Param]>,
+    /// The result of that function, if this form says it.
+    pub result: Returns,
+    /// Types of the client function itself.
+    own_params: Vec<Type>,
+    own_result: Type,
+}
+
+/// How a client function calls.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// And waits for the answer.
+    Await,
+    /// Without an answer, now or later.
+    Send,
+    /// And goes on; the answer is taken later.
+    Start,
+    /// Takes that answer.
+    Finish,
+}
+
+/// The interface that a client interface is made from, by name alone.
+fn made_from(import: &str) -> Option<String> {
+    let (package, rest) = import.split_once('/')?;
+    Some(format!("{}/{rest}", package.strip_suffix("-client")?))
+}
+
+/// The client interfaces that `component` imports.
+pub(crate) fn find(component: &Component) -> Result<Vec<ClientInterface>, ComponentError> {
+    let engine = component.engine();
+    let mut found = Vec::new();
+    for (name, item) in component.component_type().imports(engine) {
+        let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
+        let Some(interface) = made_from(name).map(Arc::<str>::from) else { continue };
+        let mut functions = Vec::new();
+        for (function, item) in instance.exports(engine) {
+            if let ComponentItem::ComponentFunc(ty) = item.ty {
+                let client = client(&interface, function, &ty).map_err(|details| {
+                    ComponentError::ClientForm { function: format!("{name}#{function}"), details }
+                })?;
+                functions.push(Arc::new(client));
+            }
+        }
+        if !functions.is_empty() {
+            found.push(ClientInterface { import: name.to_owned(), interface, functions });
+        }
+    }
+    Ok(found)
+}
+
+fn client(interface: &Arc<str>, name: &str, ty: &ComponentFunc) -> Result<Client, &'static str> {
+    let params: Vec<Param> =
+        ty.params().map(|(name, ty)| Param { name: name.to_owned(), ty: model_type(&ty) }).collect();
+    let result = ty.results().next().map(|ty| model_type(&ty)).ok_or("it has no result")?;
+    if params.iter().map(|param| &param.ty).chain([&result]).any(|ty| handle_in(ty).is_some()) {
+        return Err("it takes or gives a handle, which cannot leave a component");
+    }
+    let (form, function, called, called_result) = form(name, &params, &result)?;
+    Ok(Client {
+        name: name.to_owned(),
+        interface: Arc::clone(interface),
+        function: Arc::from(format!("{interface}/{function}")),
+        form,
+        params: called.into(),
+        result: called_result,
+        own_params: params.iter().map(|param| param.ty.clone()).collect(),
+        own_result: result,
+    })
+}
+
+type Formed<'a> = (Form, &'a str, Vec<Param>, Returns);
+
+fn form<'a>(name: &'a str, params: &[Param], result: &Type) -> Result<Formed<'a>, &'static str> {
+    if let (Some(function), Type::Option(inner)) = (name.strip_prefix("finish-"), result)
+        && let Some(called) = outcome(inner)
+        && params.iter().map(|param| &param.ty).eq([&Type::U64])
+    {
+        return Ok((Form::Finish, function, Vec::new(), called));
+    }
+    let Some((Param { ty: Type::String, .. }, rest)) = params.split_first() else {
+        return Err("its first parameter is not the name of a worker, a string");
+    };
+    if let (Some(function), Type::U64) = (name.strip_prefix("start-"), result) {
+        return Ok((Form::Start, function, rest.to_vec(), Returns::Unsaid));
+    }
+    let Some(called) = outcome(result) else {
+        return Err("its result is not of the type result<…, golem:rpc/types.rpc-error>");
+    };
+    if let (Some(function), Returns::Nothing, Some((at, rest))) =
+        (name.strip_prefix("send-"), &called, rest.split_last())
+        && at.ty == Type::Option(Box::new(datetime()))
+    {
+        return Ok((Form::Send, function, rest.to_vec(), Returns::Unsaid));
+    }
+    Ok((Form::Await, name, rest.to_vec(), called))
+}
+
+/// The good side of a `result<…, rpc-error>`.
+fn outcome(ty: &Type) -> Option<Returns> {
+    match ty {
+        Type::Result { ok, err: Some(error) } if **error == CallError::ty() => {
+            Some(ok.as_deref().map_or(Returns::Nothing, |ty| Returns::Value(ty.clone())))
+        }
+        _ => None,
+    }
+}
+
+/// `wasi:clocks/wall-clock.datetime`.
+fn datetime() -> Type {
+    Type::Record(vec![("seconds".to_owned(), Type::U64), ("nanoseconds".to_owned(), Type::U32)])
+}
+
+/// Defines the functions of these interfaces.
+pub(crate) fn define(
+    linker: &mut Linker<WorkerState>,
+    interfaces: &[ClientInterface],
+) -> wasmtime::Result<()> {
+    for interface in interfaces {
+        let mut instance = linker.instance(&interface.import)?;
+        for client in &interface.functions {
+            let client = Arc::clone(client);
+            let name = client.name.clone();
+            instance.func_new_async(&name, move |mut store, _, params, results| {
+                let client = Arc::clone(&client);
+                Box::new(async move {
+                    let lifted = params.iter().zip(&client.own_params);
+                    let lifted =
+                        lifted
+                            .map(|(value, ty)| from_val(value.clone(), ty))
+                            .collect::<Result<Vec<Value>, _>>()?;
+                    let answer = store.data_mut().client_call(&client, lifted).await?;
+                    let lowered = match to_val(&answer, &client.own_result) {
+                        Ok(lowered) => lowered,
+                        // The other worker was updated since the call was made.
+                        Err(mismatch) => to_val(&client.unfit(&mismatch.to_string()), &client.own_result)?,
+                    };
+                    if let Some(result) = results.first_mut() {
+                        *result = lowered;
+                    }
+                    Ok(())
+                })
+            })?;
+        }
+    }
+    Ok(())
+}
+
+impl Client {
+    /// The answer to a result that is not of the expected type.
+    fn unfit(&self, mismatch: &str) -> Value {
+        let text = format!(
+            "the result of {} has another type than the caller was built for: {mismatch}",
+            self.function
+        );
+        let error = Value::Result(Err(Some(Box::new(CallError::Incompatible(text).to_value()))));
+        match self.form {
+            Form::Finish => Value::Option(Some(Box::new(error))),
+            Form::Await | Form::Send | Form::Start => error,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(name: &str, params: &[&Type], result: &Type, expected: Result<(Form, &str, usize), &str>) {
+        let params: Vec<Param> =
+            params.iter().map(|ty| Param { name: "p".to_owned(), ty: (*ty).clone() }).collect();
+        match (form(name, &params, result), expected) {
+            (Ok((form, function, params, _)), Ok(expected)) => {
+                assert_eq!((form, function, params.len()), expected, "{name}");
+            }
+            (Err(text), Err(part)) => assert!(text.contains(part), "{text} should contain {part}"),
+            (found, expected) => panic!("{name}: found {found:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn forms_are_told_apart() {
+        let outcome =
+            |ok: Option<Type>| Type::Result { ok: ok.map(Box::new), err: Some(Box::new(CallError::ty())) };
+        let at = &Type::Option(Box::new(datetime()));
+        let (name, number) = (&Type::String, &Type::U32);
+        let (nothing, counted) = (&outcome(None), &outcome(Some(Type::U32)));
+        check("add", &[name, number], counted, Ok((Form::Await, "add", 1)));
+        check("send-add", &[name, number, at], nothing, Ok((Form::Send, "add", 1)));
+        check("start-add", &[name, number], &Type::U64, Ok((Form::Start, "add", 1)));
+        let taken = &Type::Option(Box::new(counted.clone()));
+        check("finish-add", &[&Type::U64], taken, Ok((Form::Finish, "add", 0)));
+        // Functions whose own names begin like a form.
+        check("send-mail", &[name, name], nothing, Ok((Form::Await, "send-mail", 1)));
+        check("start-engine", &[name], counted, Ok((Form::Await, "start-engine", 0)));
+        check("send-send-mail", &[name, name, at], nothing, Ok((Form::Send, "send-mail", 1)));
+        // None of them.
+        check("add", &[number], nothing, Err("name of a worker"));
+        check("add", &[name], number, Err("rpc-error"));
+        check(
+            "add",
+            &[name],
+            &Type::Result { ok: None, err: Some(Box::new(Type::String)) },
+            Err("rpc-error"),
+        );
+    }
+
+    #[test]
+    fn the_interface_follows_from_the_import() {
+        assert_eq!(made_from("golem:cart-client/api").as_deref(), Some("golem:cart/api"));
+        assert_eq!(made_from("golem:cart-client/api@1.2.0").as_deref(), Some("golem:cart/api@1.2.0"));
+        assert_eq!(made_from("golem:cart/api-client"), None);
+        assert_eq!(made_from("client"), None);
+    }
+}

@@ -1,0 +1,378 @@
+//! Calls of other workers: what the functions of a client interface do, and `golem:durability/calls`.
+//!
+//! The interfaces themselves are recognised in [`crate::clients`]; here are the durable calls behind them. A call is
+//! named by the index of the entry that makes it. Which calls a guest has made and not finished is a function of the
+//! oplog, so it is plain data here ([`OpenCalls`]) and a mistake of the guest is told without an entry.
+
+use crate::bindings::durability::calls;
+use crate::clients::{Client, Form};
+use crate::durable::{Done, Durable, Effect, Failure, Live};
+use crate::objects::{Object, Pollable};
+use crate::ports::{AnswerState, Outgoing};
+use crate::state::WorkerState;
+use crate::value::encoded_bytes;
+use golem_model::call::{CallAnswer, CallError, decode_answer, decode_made, encode_answer, encode_index};
+use golem_model::limits::{CALL_BYTES_MAX, CALLS_OPEN_MAX};
+use golem_model::oplog::wire::{DecodeError, put_bytes, put_varint};
+use golem_model::oplog::{Call, HostFunction};
+use golem_model::{OplogIndex, PromiseId, Timestamp, Value, WorkerId, WorkerName};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::Result;
+use wasmtime::component::Resource;
+use wasmtime_wasi_io::poll::DynPollable;
+
+/// A caller stays in memory for so long: most answers come sooner than it could be rebuilt. Then it leaves memory, as any
+/// worker that waits for something of which nobody knows when it comes.
+pub(super) const WAIT_IN_MEMORY: Duration = Duration::from_millis(50);
+
+/// Calls that a guest has made without waiting and not finished, by their number.
+pub(crate) type OpenCalls = BTreeMap<u64, Open>;
+
+/// Such a call.
+#[derive(Debug, Clone)]
+pub(crate) struct Open {
+    /// The function's full name.
+    function: Arc<str>,
+    /// Why there will be no answer, if that is known.
+    over: Option<CallError>,
+}
+
+/// Makes a call. The request is the other worker, the function, the parameters, and for a call whose answer nobody wants
+/// the time. The response is written by the store.
+struct Make(Outgoing);
+
+/// As [`Make`], for a call whose answer nobody wants.
+struct Send(Outgoing);
+
+fn request(out: &Outgoing) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(64);
+    bytes.extend_from_slice(out.target.template.0.as_bytes());
+    put_bytes(&mut bytes, out.target.name.as_str().as_bytes());
+    put_bytes(&mut bytes, out.function.as_bytes());
+    put_varint(&mut bytes, out.params.len() as u64);
+    for param in &out.params {
+        golem_model::value::codec::encode(param, &mut bytes);
+    }
+    if !out.reply {
+        put_varint(&mut bytes, out.not_before.map_or(0, Timestamp::as_nanos));
+    }
+    bytes
+}
+
+impl Durable for Make {
+    const FUNCTION: HostFunction = HostFunction::CallMake;
+    const EFFECT: Effect = Effect::Changes;
+    type Answer = (OplogIndex, Result<(), CallError>);
+
+    fn request(&self) -> Vec<u8> {
+        request(&self.0)
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
+        let (index, response) = live.make_call(call.clone(), self.0.clone()).await?;
+        Ok(Done::Recorded(index, response))
+    }
+
+    fn answer(&self, index: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
+        Ok((index, decode_made(response)?.map(drop)))
+    }
+}
+
+impl Durable for Send {
+    const FUNCTION: HostFunction = HostFunction::CallSend;
+    const EFFECT: Effect = Effect::Changes;
+    type Answer = Result<(), CallError>;
+
+    fn request(&self) -> Vec<u8> {
+        request(&self.0)
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
+        let (index, response) = live.make_call(call.clone(), self.0.clone()).await?;
+        Ok(Done::Recorded(index, response))
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
+        Ok(decode_made(response)?.map(drop))
+    }
+}
+
+/// Waits for the answer of a call.
+struct Await {
+    call: OplogIndex,
+    promise: PromiseId,
+}
+
+impl Durable for Await {
+    const FUNCTION: HostFunction = HostFunction::CallAwait;
+    const EFFECT: Effect = Effect::Learns;
+    type Answer = CallAnswer;
+
+    fn request(&self) -> Vec<u8> {
+        encode_index(self.call)
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+        let mut waited = false;
+        loop {
+            match live.answer(self.call).await? {
+                AnswerState::Answered(bytes) => return Ok(Done::Answered(bytes.to_vec())),
+                AnswerState::Unknown => return Ok(Done::Answered(lost())),
+                AnswerState::Pending => {
+                    let promises = vec![self.promise.clone()];
+                    if std::mem::replace(&mut waited, true) {
+                        live.wait(None, promises).await?;
+                    } else {
+                        live.wait_soon(None, promises, WAIT_IN_MEMORY).await?;
+                    }
+                }
+            }
+        }
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<CallAnswer, DecodeError> {
+        decode_answer(response)
+    }
+}
+
+/// What a call comes to of which the store knows nothing: this worker was made from another one's oplog.
+fn lost() -> Vec<u8> {
+    encode_answer(&Err(CallError::NotFound("nothing is known of this call any more".to_owned())))
+}
+
+/// Looks for the answer of a call. The response is 0, or 1 and the answer.
+struct Finish {
+    call: OplogIndex,
+}
+
+impl Durable for Finish {
+    const FUNCTION: HostFunction = HostFunction::CallFinish;
+    const EFFECT: Effect = Effect::Learns;
+    type Answer = Option<CallAnswer>;
+
+    fn request(&self) -> Vec<u8> {
+        encode_index(self.call)
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+        let answer = match live.answer(self.call).await? {
+            AnswerState::Pending => return Ok(Done::Answered(vec![0])),
+            AnswerState::Answered(bytes) => bytes.to_vec(),
+            AnswerState::Unknown => lost(),
+        };
+        let mut response = vec![1];
+        response.extend_from_slice(&answer);
+        Ok(Done::Answered(response))
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Option<CallAnswer>, DecodeError> {
+        match response {
+            [0] => Ok(None),
+            [1, answer @ ..] => decode_answer(answer).map(Some),
+            _ => Err(DecodeError::Invalid("the answer of a call, or none")),
+        }
+    }
+}
+
+/// Gives up on a call. The response is one byte, which the store writes: 0 if it was over, 1 if it was taken back, 2 if
+/// it goes on.
+struct Cancel {
+    call: OplogIndex,
+}
+
+impl Durable for Cancel {
+    const FUNCTION: HostFunction = HostFunction::CallCancel;
+    const EFFECT: Effect = Effect::Changes;
+    type Answer = bool;
+
+    fn request(&self) -> Vec<u8> {
+        encode_index(self.call)
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
+        let (index, response) = live.cancel_call(call.clone(), self.call).await?;
+        Ok(Done::Recorded(index, response))
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<bool, DecodeError> {
+        match response {
+            [0] => Ok(false),
+            [1 | 2] => Ok(true),
+            _ => Err(DecodeError::Invalid("the outcome of giving up on a call")),
+        }
+    }
+}
+
+impl WorkerState {
+    /// What a function of a client interface gives for these parameters, as a value of its result type.
+    pub(crate) async fn client_call(&mut self, client: &Client, params: Vec<Value>) -> Result<Value> {
+        match client.form {
+            Form::Await => {
+                let answer = match self.outgoing(client, params)? {
+                    Err(error) => Err(error),
+                    Ok(out) => self.call_and_wait(out).await?,
+                };
+                Ok(answered(answer))
+            }
+            Form::Send => {
+                let sent = match self.outgoing(client, params)? {
+                    Err(error) => Err(error),
+                    Ok(out) => self.durable(Send(out)).await?,
+                };
+                Ok(answered(sent.map(|()| None)))
+            }
+            Form::Start => {
+                if self.calls.len() >= CALLS_OPEN_MAX {
+                    let text =
+                        format!("{CALLS_OPEN_MAX} calls were started and not finished; finish some first");
+                    return Err(self.raise(Failure::Trap(text)));
+                }
+                let (number, over) = match self.outgoing(client, params)? {
+                    Err(error) => (self.calls_refused(), Some(error)),
+                    Ok(out) => {
+                        let (index, made) = self.durable(Make(out)).await?;
+                        (index.0, made.err())
+                    }
+                };
+                self.calls.insert(number, Open { function: Arc::clone(&client.function), over });
+                Ok(Value::U64(number))
+            }
+            Form::Finish => {
+                let number = match params.as_slice() {
+                    [Value::U64(number)] => *number,
+                    _ => {
+                        return Err(self.raise(Failure::Trap("finish takes the number of a call".to_owned())));
+                    }
+                };
+                let answer = self.finish(client, number).await?;
+                Ok(Value::Option(answer.map(|answer| Box::new(answered(answer)))))
+            }
+        }
+    }
+
+    async fn call_and_wait(&mut self, out: Outgoing) -> Result<CallAnswer> {
+        let (call, made) = self.durable(Make(out)).await?;
+        if let Err(error) = made {
+            return Ok(Err(error));
+        }
+        let promise = self.own_call(call);
+        self.durable(Await { call, promise }).await
+    }
+
+    async fn finish(&mut self, client: &Client, number: u64) -> Result<Option<CallAnswer>> {
+        let open = self.open_call(number)?.clone();
+        if open.function != client.function {
+            let text = format!("call {number} is one of {}, not of {}", open.function, client.function);
+            return Err(self.raise(Failure::Trap(text)));
+        }
+        let answer = match open.over {
+            Some(error) => Some(Err(error)),
+            None => self.durable(Finish { call: OplogIndex(number) }).await?,
+        };
+        if answer.is_some() {
+            self.calls.remove(&number);
+        }
+        Ok(answer)
+    }
+
+    /// The call that the parameters of a client function describe, or why there can be none.
+    fn outgoing(&mut self, client: &Client, mut params: Vec<Value>) -> Result<Result<Outgoing, CallError>> {
+        let Some(template) = self.init.links.get(client.interface.as_ref()).copied() else {
+            let text =
+                format!("this template version is not linked to one that exports {}", client.interface);
+            return Err(self.raise(Failure::Trap(text)));
+        };
+        let not_before = match client.form {
+            Form::Send => params.pop().and_then(time),
+            Form::Await | Form::Start | Form::Finish => None,
+        };
+        if params.is_empty() {
+            return Err(self.raise(Failure::Trap("a call takes the name of a worker first".to_owned())));
+        }
+        let Value::String(name) = params.remove(0) else {
+            return Err(self.raise(Failure::Trap("a call takes the name of a worker first".to_owned())));
+        };
+        let name = match WorkerName::new(name) {
+            Ok(name) => name,
+            Err(error) => return Ok(Err(CallError::Invalid(error.to_string()))),
+        };
+        let bytes: usize = params.iter().map(encoded_bytes).sum();
+        if bytes > CALL_BYTES_MAX {
+            return Ok(Err(CallError::Invalid(format!(
+                "the parameters need {bytes} bytes; a call takes at most {CALL_BYTES_MAX}"
+            ))));
+        }
+        Ok(Ok(Outgoing {
+            target: WorkerId::new(template, name),
+            function: Arc::clone(&client.function),
+            param_types: Arc::clone(&client.params),
+            returns: client.result.clone(),
+            params,
+            reply: client.form != Form::Send,
+            not_before,
+        }))
+    }
+
+    /// A number for a call that was never made: unlike that of any entry, since no oplog gets so long.
+    fn calls_refused(&self) -> u64 {
+        let used = self.calls.range(REFUSED_FROM..).next_back();
+        used.map_or(REFUSED_FROM, |(last, _)| last + 1)
+    }
+
+    fn own_call(&self, call: OplogIndex) -> PromiseId {
+        PromiseId { worker: self.init.id.clone(), index: call }
+    }
+
+    fn open_call(&mut self, number: u64) -> Result<&Open> {
+        if !self.calls.contains_key(&number) {
+            let text = format!("there is no call {number}: it was never made, or its answer was taken");
+            return Err(self.raise(Failure::Trap(text)));
+        }
+        Ok(&self.calls[&number])
+    }
+}
+
+/// Where numbers of calls begin that have no entry.
+const REFUSED_FROM: u64 = 1 << 63;
+
+/// The answer as a value of `result<R, rpc-error>`.
+fn answered(answer: CallAnswer) -> Value {
+    Value::Result(match answer {
+        Ok(value) => Ok(value.map(Box::new)),
+        Err(error) => Err(Some(Box::new(error.to_value()))),
+    })
+}
+
+/// The time in an `option<datetime>`.
+fn time(at: Value) -> Option<Timestamp> {
+    let Value::Option(Some(at)) = at else { return None };
+    let Value::Record(fields) = *at else { return None };
+    match fields.as_slice() {
+        [Value::U64(seconds), Value::U32(nanos)] => Some(Timestamp::from_nanos(
+            seconds.saturating_mul(1_000_000_000).saturating_add(u64::from(*nanos)),
+        )),
+        _ => None,
+    }
+}
+
+impl calls::Host for WorkerState {
+    async fn subscribe(&mut self, call: u64) -> Result<Resource<DynPollable>> {
+        let pollable = match self.open_call(call)?.over {
+            Some(_) => Pollable::Ready,
+            None => Pollable::Call(self.own_call(OplogIndex(call))),
+        };
+        self.objects.insert(Object::Pollable(pollable))
+    }
+
+    async fn cancel(&mut self, call: u64) -> Result<()> {
+        if self.open_call(call)?.over.is_none()
+            && self.durable(Cancel { call: OplogIndex(call) }).await?
+            && let Some(open) = self.calls.get_mut(&call)
+        {
+            open.over = Some(CallError::Cancelled);
+        }
+        Ok(())
+    }
+}

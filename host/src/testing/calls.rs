@@ -1,0 +1,101 @@
+//! Calls of other workers that a test answers.
+
+use super::store::{Activation, Event, MemoryStore, State};
+use crate::ports::{AnswerState, Calls, Outgoing, PortError};
+use async_trait::async_trait;
+use golem_model::call::{Accepted, CallAnswer, encode_answer, encode_made};
+use golem_model::oplog::{Call, HostFunction};
+use golem_model::{Entry, OplogIndex, WorkerId};
+use std::sync::Arc;
+
+/// What other workers answer; `None` leaves a call without an answer.
+pub type Answerer = Arc<dyn Fn(&Outgoing) -> Option<CallAnswer> + Send + Sync>;
+
+impl MemoryStore {
+    /// Has every call answered like this, at once.
+    pub fn answer_calls(&self, answerer: impl Fn(&Outgoing) -> Option<CallAnswer> + Send + Sync + 'static) {
+        self.shared.state.lock().answerer = Some(Arc::new(answerer));
+    }
+
+    /// Answers a call from outside, durably.
+    pub fn answer_call(&self, worker: &WorkerId, call: OplogIndex, answer: &CallAnswer) {
+        {
+            let mut state = self.shared.state.lock();
+            let bytes = encode_answer(answer).into();
+            state.events.push(Event::Answered { worker: worker.clone(), call, bytes, by: None });
+            state.committed = state.events.len();
+        }
+        self.changed();
+    }
+}
+
+impl State {
+    /// Whether an answer is still to come for what may be a call of the worker.
+    pub(super) fn call_state(&self, worker: &WorkerId, call: OplogIndex) -> AnswerState {
+        let answered = self.events.iter().find_map(|event| match event {
+            Event::Answered { worker: of, call: at, bytes, .. } if of == worker && *at == call => Some(bytes),
+            Event::Answered { .. }
+            | Event::Appended { .. }
+            | Event::Completed { .. }
+            | Event::Deleted { .. } => None,
+        });
+        if let Some(bytes) = answered {
+            return AnswerState::Answered(Arc::clone(bytes));
+        }
+        let position = usize::try_from(call.0).unwrap_or(usize::MAX).checked_sub(1);
+        match position.and_then(|position| self.oplog(worker).into_iter().nth(position)) {
+            Some(Entry::HostCall { call: Call { function: HostFunction::CallMake, .. }, response })
+                if response.first() == Some(&0) =>
+            {
+                AnswerState::Pending
+            }
+            _ => AnswerState::Unknown,
+        }
+    }
+}
+
+#[async_trait]
+impl Calls for Activation {
+    async fn make(
+        &self,
+        first: OplogIndex,
+        mut entries: Vec<Entry>,
+        call: Call,
+        outgoing: Outgoing,
+    ) -> Result<Vec<u8>, PortError> {
+        let mut state = self.store.shared.state.lock();
+        state.admit(self)?;
+        let index = first.plus(entries.len() as u64);
+        let ticket = state.events.len() as u64;
+        let response = encode_made(&Ok(Accepted { ticket, target: outgoing.target.clone() }));
+        entries.push(Entry::HostCall { call, response: response.clone() });
+        state.append(self, first, entries);
+        let answer = state.answerer.clone().filter(|_| outgoing.reply).and_then(|answer| answer(&outgoing));
+        if let Some(answer) = answer {
+            let (worker, bytes) = (self.worker.clone(), encode_answer(&answer).into());
+            let by = Some((worker.clone(), index));
+            state.events.push(Event::Answered { worker, call: index, bytes, by });
+        }
+        Ok(response)
+    }
+
+    async fn answer(&self, call: OplogIndex) -> Result<AnswerState, PortError> {
+        Ok(self.store.shared.state.lock().call_state(&self.worker, call))
+    }
+
+    async fn cancel(
+        &self,
+        first: OplogIndex,
+        mut entries: Vec<Entry>,
+        call: Call,
+        number: OplogIndex,
+    ) -> Result<Vec<u8>, PortError> {
+        let mut state = self.store.shared.state.lock();
+        state.admit(self)?;
+        let over = state.call_state(&self.worker, number) != AnswerState::Pending;
+        let response = vec![u8::from(!over)];
+        entries.push(Entry::HostCall { call, response: response.clone() });
+        state.append(self, first, entries);
+        Ok(response)
+    }
+}

@@ -1,0 +1,213 @@
+//! Calls between workers: what they come to, and the bytes of that in an oplog (docs/oplog-format.md).
+//!
+//! A call is named by its caller and the index of the entry in the caller's oplog that made it. The worker that is
+//! called knows it by its *ticket*: the row with which the call arrived there. An answer carries both, so that one that
+//! comes late never fills another call.
+
+use crate::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
+use crate::oplog::{OplogIndex, codec};
+use crate::value::codec as values;
+use crate::{Type, Value, WorkerId};
+
+/// What a call comes to: what its function returned, or why there is nothing.
+pub type CallAnswer = Result<Option<Value>, CallError>;
+
+/// Why a call of another worker has no result: the cases of `golem:rpc/types.rpc-error`, in its order.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CallError {
+    /// The worker belongs to another project.
+    #[error("{0}")]
+    Denied(String),
+    /// Template or worker are gone.
+    #[error("{0}")]
+    NotFound(String),
+    /// The call is impossible.
+    #[error("{0}")]
+    Invalid(String),
+    /// Too much is under way.
+    #[error("{0}")]
+    Busy(String),
+    /// The function failed for good, or the worker had.
+    #[error("{0}")]
+    RemoteFailed(String),
+    /// The worker's version of the function is another.
+    #[error("{0}")]
+    Incompatible(String),
+    /// The caller would wait for itself.
+    #[error("{0}")]
+    Deadlock(String),
+    /// The caller gave up.
+    #[error("the caller gave up on the call")]
+    Cancelled,
+}
+
+/// The cases of `rpc-error` with a text, by index; the one after them has none.
+const CASES: [&str; 7] =
+    ["denied", "not-found", "invalid", "busy", "remote-failed", "incompatible", "deadlock"];
+const CANCELLED: u8 = 7;
+
+impl CallError {
+    fn case(&self) -> (u8, &str) {
+        match self {
+            Self::Denied(text) => (0, text),
+            Self::NotFound(text) => (1, text),
+            Self::Invalid(text) => (2, text),
+            Self::Busy(text) => (3, text),
+            Self::RemoteFailed(text) => (4, text),
+            Self::Incompatible(text) => (5, text),
+            Self::Deadlock(text) => (6, text),
+            Self::Cancelled => (CANCELLED, ""),
+        }
+    }
+
+    /// The type of `golem:rpc/types.rpc-error`.
+    pub fn ty() -> Type {
+        let texts = CASES.iter().map(|name| ((*name).to_owned(), Some(Type::String)));
+        Type::Variant(texts.chain([("cancelled".to_owned(), None)]).collect())
+    }
+
+    /// The error as a value of [`CallError::ty`].
+    pub fn to_value(&self) -> Value {
+        let (case, text) = self.case();
+        let payload = (case != CANCELLED).then(|| Box::new(Value::String(text.to_owned())));
+        Value::Variant(u32::from(case), payload)
+    }
+
+    /// Appends its bytes: the case, and its text.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let (case, text) = self.case();
+        out.push(case);
+        put_bytes(out, text.as_bytes());
+    }
+
+    /// Reads what [`CallError::encode`] wrote.
+    pub fn decode(input: &mut Reader<'_>) -> Result<Self, DecodeError> {
+        let case = input.byte()?;
+        let text = input.string()?;
+        Ok(match case {
+            0 => Self::Denied(text),
+            1 => Self::NotFound(text),
+            2 => Self::Invalid(text),
+            3 => Self::Busy(text),
+            4 => Self::RemoteFailed(text),
+            5 => Self::Incompatible(text),
+            6 => Self::Deadlock(text),
+            CANCELLED => Self::Cancelled,
+            tag => return Err(DecodeError::UnknownTag { what: "call error", tag }),
+        })
+    }
+}
+
+/// The bytes of an answer: 0; 1 and a value; 2 and an error.
+pub fn encode_answer(answer: &CallAnswer) -> Vec<u8> {
+    let mut out = Vec::with_capacity(32);
+    match answer {
+        Ok(None) => out.push(0),
+        Ok(Some(value)) => {
+            out.push(1);
+            values::encode(value, &mut out);
+        }
+        Err(error) => {
+            out.push(2);
+            error.encode(&mut out);
+        }
+    }
+    out
+}
+
+/// Reads what [`encode_answer`] wrote.
+pub fn decode_answer(bytes: &[u8]) -> Result<CallAnswer, DecodeError> {
+    let mut input = Reader::new(bytes);
+    let answer = match input.byte()? {
+        0 => Ok(None),
+        1 => Ok(Some(values::decode(&mut input)?)),
+        2 => Err(CallError::decode(&mut input)?),
+        tag => return Err(DecodeError::UnknownTag { what: "answer", tag }),
+    };
+    input.finish()?;
+    Ok(answer)
+}
+
+/// A call that the other worker's queue has taken in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Accepted {
+    /// The row with which it arrived.
+    pub ticket: u64,
+    /// Where.
+    pub target: WorkerId,
+}
+
+/// The recorded response of making a call: 0, varint ticket and the worker; or 1 and the error.
+pub fn encode_made(made: &Result<Accepted, CallError>) -> Vec<u8> {
+    let mut out = Vec::with_capacity(48);
+    match made {
+        Ok(Accepted { ticket, target }) => {
+            out.push(0);
+            put_varint(&mut out, *ticket);
+            codec::put_worker_id(&mut out, target);
+        }
+        Err(error) => {
+            out.push(1);
+            error.encode(&mut out);
+        }
+    }
+    out
+}
+
+/// Reads what [`encode_made`] wrote.
+pub fn decode_made(bytes: &[u8]) -> Result<Result<Accepted, CallError>, DecodeError> {
+    let mut input = Reader::new(bytes);
+    let made = match input.byte()? {
+        0 => Ok(Accepted { ticket: input.varint()?, target: codec::worker_id(&mut input)? }),
+        1 => Err(CallError::decode(&mut input)?),
+        tag => return Err(DecodeError::UnknownTag { what: "made call", tag }),
+    };
+    input.finish()?;
+    Ok(made)
+}
+
+/// The request of a call on a call: its index.
+pub fn encode_index(call: OplogIndex) -> Vec<u8> {
+    let mut out = Vec::with_capacity(5);
+    put_varint(&mut out, call.0);
+    out
+}
+
+/// Reads what [`encode_index`] wrote.
+pub fn decode_index(bytes: &[u8]) -> Result<OplogIndex, DecodeError> {
+    let mut input = Reader::new(bytes);
+    let index = OplogIndex(input.varint()?);
+    input.finish()?;
+    Ok(index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_come_back_as_they_were() {
+        let text = || "why".to_owned();
+        let errors = [
+            CallError::Denied(text()),
+            CallError::NotFound(text()),
+            CallError::Invalid(text()),
+            CallError::Busy(text()),
+            CallError::RemoteFailed(text()),
+            CallError::Incompatible(text()),
+            CallError::Deadlock(text()),
+            CallError::Cancelled,
+        ];
+        let Type::Variant(cases) = CallError::ty() else { panic!("rpc-error is a variant") };
+        assert_eq!(cases.len(), errors.len());
+        for (index, error) in (0..).zip(errors) {
+            let (_, payload) = &cases[index as usize];
+            let payload = payload.as_ref().map(|_| Box::new(Value::String(text())));
+            assert_eq!(error.to_value(), Value::Variant(index, payload));
+            assert_eq!(decode_answer(&encode_answer(&Err(error.clone()))), Ok(Err(error)));
+        }
+        for answer in [Ok(None), Ok(Some(Value::U64(7)))] {
+            assert_eq!(decode_answer(&encode_answer(&answer)), Ok(answer));
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! The bytes of arrivals between workers: tags 40 to 43.
+
+use super::{
+    key, option, put_option, put_str, put_time, put_values, put_worker_id, time, value_list, worker_id,
+};
+use crate::oplog::OplogIndex;
+use crate::oplog::calls::{CallArrival, ReplyTo};
+use crate::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
+use std::sync::Arc;
+
+pub(super) const QUEUED: u8 = 40;
+const DUE: u8 = 41;
+const WITHDRAWN: u8 = 42;
+pub(super) const ANSWERED: u8 = 43;
+
+pub(super) fn put(out: &mut Vec<u8>, arrival: &CallArrival) {
+    match arrival {
+        CallArrival::Queued { at, key, function, params, caller, reply, not_before } => {
+            out.push(QUEUED);
+            put_time(out, *at);
+            put_str(out, key.as_str());
+            put_str(out, function);
+            put_values(out, params);
+            put_worker_id(out, caller);
+            put_option(out, reply.as_ref(), |out, reply| {
+                put_varint(out, reply.worker);
+                put_varint(out, reply.call.0);
+            });
+            put_option(out, not_before.as_ref(), |out, at| put_time(out, *at));
+        }
+        CallArrival::Due { at, ticket } => {
+            out.push(DUE);
+            put_time(out, *at);
+            put_varint(out, *ticket);
+        }
+        CallArrival::Withdrawn { at, ticket } => {
+            out.push(WITHDRAWN);
+            put_time(out, *at);
+            put_varint(out, *ticket);
+        }
+        CallArrival::Answered { at, call, ticket, answer } => {
+            out.push(ANSWERED);
+            put_time(out, *at);
+            put_varint(out, call.0);
+            put_varint(out, *ticket);
+            put_bytes(out, answer);
+        }
+    }
+}
+
+/// Reads what follows one of the tags.
+pub(super) fn read(tag: u8, input: &mut Reader<'_>) -> Result<CallArrival, DecodeError> {
+    Ok(match tag {
+        QUEUED => CallArrival::Queued {
+            at: time(input)?,
+            key: key(input)?,
+            function: Arc::from(input.string()?),
+            params: value_list(input)?,
+            caller: worker_id(input)?,
+            reply: option(input, |input| {
+                Ok(ReplyTo { worker: input.varint()?, call: OplogIndex(input.varint()?) })
+            })?,
+            not_before: option(input, time)?,
+        },
+        DUE => CallArrival::Due { at: time(input)?, ticket: input.varint()? },
+        WITHDRAWN => CallArrival::Withdrawn { at: time(input)?, ticket: input.varint()? },
+        ANSWERED => CallArrival::Answered {
+            at: time(input)?,
+            call: OplogIndex(input.varint()?),
+            ticket: input.varint()?,
+            answer: input.bytes()?.to_vec(),
+        },
+        tag => return Err(DecodeError::UnknownTag { what: "call", tag }),
+    })
+}

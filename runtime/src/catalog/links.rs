@@ -1,0 +1,213 @@
+//! Links: which template the workers belong to that a template's workers call.
+//!
+//! Decided at upload, for each client interface that the component imports, and stored with the version: what a worker
+//! calls never changes under it. Pure.
+
+use golem_host::ports::Returns;
+use golem_host::{Client, ClientInterface, Form};
+use golem_model::template::{Export, Function};
+use golem_model::{TemplateId, Type};
+use std::collections::BTreeMap;
+
+/// Links by the interface that is called.
+pub type Links = BTreeMap<String, TemplateId>;
+
+/// A template that may be linked to, in the version that new workers run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Candidate<'a> {
+    pub(super) id: TemplateId,
+    pub(super) name: &'a str,
+    pub(super) exports: &'a [Export],
+}
+
+/// Why a component cannot be linked.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum LinkError {
+    /// No template exports the interface.
+    #[error(
+        "the component calls workers through {import}, and no template of the project exports {interface}; upload one \
+         that does first"
+    )]
+    None {
+        /// The client interface.
+        import: String,
+        /// The interface.
+        interface: String,
+    },
+    /// More than one does.
+    #[error(
+        "the component calls workers through {import}, and several templates of the project export {interface}: {}. \
+         Choose one with the upload: \"links\": {{\"{interface}\": \"<template id>\"}}, or --link {interface}=<template>",
+        candidates.join(", ")
+    )]
+    Several {
+        /// The client interface.
+        import: String,
+        /// The interface.
+        interface: String,
+        /// Names and ids.
+        candidates: Vec<String>,
+    },
+    /// The chosen template does not.
+    #[error("the link of {interface} names template {template}, which {problem}{}", listed(candidates))]
+    Chosen {
+        /// The interface.
+        interface: String,
+        /// The template.
+        template: TemplateId,
+        /// What is wrong with it.
+        problem: &'static str,
+        /// Names and ids of those that could be chosen.
+        candidates: Vec<String>,
+    },
+    /// A link was given for something that the component does not call.
+    #[error(
+        "a link was given for {interface}, but the component does not import its client{}",
+        if imported.is_empty() { String::new() } else { format!("; it calls {}", imported.join(", ")) }
+    )]
+    Unused {
+        /// The interface.
+        interface: String,
+        /// Interfaces that it calls.
+        imported: Vec<String>,
+    },
+    /// The component was built for another form of the interface.
+    #[error(
+        "{import}#{function} does not fit template {template} ({name}): {details}. Generate the client anew from what that template exports"
+    )]
+    Function {
+        /// The client interface.
+        import: String,
+        /// The client function.
+        function: String,
+        /// The template.
+        template: TemplateId,
+        /// Its name.
+        name: String,
+        /// How it differs.
+        details: String,
+    },
+}
+
+fn listed(candidates: &[String]) -> String {
+    if candidates.is_empty() {
+        "; no template of the project exports it".to_owned()
+    } else {
+        format!("; it is exported by {}", candidates.join(", "))
+    }
+}
+
+/// Finds the template for each client interface. `chosen` are the links given with the upload, `before` those of the
+/// version before, which are kept where nothing was chosen and they are still possible.
+pub(super) fn resolve(
+    clients: &[ClientInterface],
+    chosen: &Links,
+    before: &Links,
+    templates: &[Candidate<'_>],
+) -> Result<Links, LinkError> {
+    if let Some(interface) =
+        chosen.keys().find(|interface| !clients.iter().any(|client| *client.interface == ***interface))
+    {
+        let imported = clients.iter().map(|client| client.interface.to_string()).collect();
+        return Err(LinkError::Unused { interface: interface.clone(), imported });
+    }
+    let mut links = Links::new();
+    for client in clients {
+        let interface = client.interface.to_string();
+        let template = choose(client, &interface, chosen, before, templates)?;
+        fits(client, template)?;
+        links.insert(interface, template.id);
+    }
+    Ok(links)
+}
+
+fn choose<'a, 'b>(
+    client: &ClientInterface,
+    interface: &str,
+    chosen: &Links,
+    before: &Links,
+    templates: &'a [Candidate<'b>],
+) -> Result<&'a Candidate<'b>, LinkError> {
+    let able: Vec<&Candidate<'_>> =
+        templates.iter().filter(|template| functions(template.exports, interface).is_some()).collect();
+    let named = || able.iter().map(|template| format!("{} ({})", template.id, template.name)).collect();
+    if let Some(id) = chosen.get(interface) {
+        let problem = if templates.iter().any(|template| template.id == *id) {
+            "does not export that interface in its newest version"
+        } else {
+            "is none of this project"
+        };
+        let found = able.iter().find(|template| template.id == *id).copied();
+        return found.ok_or_else(|| LinkError::Chosen {
+            interface: interface.to_owned(),
+            template: *id,
+            problem,
+            candidates: named(),
+        });
+    }
+    if let Some(kept) = before.get(interface)
+        && let Some(template) = able.iter().find(|template| template.id == *kept)
+    {
+        return Ok(template);
+    }
+    let import = client.import.clone();
+    match able.as_slice() {
+        [one] => Ok(one),
+        [] => Err(LinkError::None { import, interface: interface.to_owned() }),
+        _ => Err(LinkError::Several { import, interface: interface.to_owned(), candidates: named() }),
+    }
+}
+
+fn functions<'a>(exports: &'a [Export], interface: &str) -> Option<&'a [Function]> {
+    exports.iter().find_map(|export| match export {
+        Export::Interface { name, functions } if name == interface => Some(functions.as_slice()),
+        Export::Interface { .. } | Export::Function(_) => None,
+    })
+}
+
+/// Checks that the functions that the component was built for are those that the template exports.
+fn fits(interface: &ClientInterface, template: &Candidate<'_>) -> Result<(), LinkError> {
+    let exported = functions(template.exports, &interface.interface).unwrap_or_default();
+    for client in &interface.functions {
+        misfit(client, exported).map_or(Ok(()), |details| {
+            Err(LinkError::Function {
+                import: interface.import.clone(),
+                function: client.name.clone(),
+                template: template.id,
+                name: template.name.to_owned(),
+                details,
+            })
+        })?;
+    }
+    Ok(())
+}
+
+fn misfit(client: &Client, exported: &[Function]) -> Option<String> {
+    let name = client.function.rsplit('/').next().unwrap_or_default();
+    let Some(function) = exported.iter().find(|function| function.name == name) else {
+        let names: Vec<&str> = exported.iter().map(|function| function.name.as_str()).collect();
+        return Some(format!("it exports no function {name}, but {}", names.join(", ")));
+    };
+    if client.form != Form::Finish {
+        let types = |params: &[golem_model::template::Param]| {
+            params.iter().map(|param| param.ty.clone()).collect::<Vec<Type>>()
+        };
+        let (built_for, exports) = (types(&client.params), types(&function.params));
+        if built_for != exports {
+            return Some(format!("{name} takes ({}), not ({})", list(&exports), list(&built_for)));
+        }
+    }
+    let returned = function.result.as_ref();
+    (!client.result.is(returned)).then(|| {
+        let returned = returned.map_or_else(|| "nothing".to_owned(), Type::to_string);
+        let built_for = match &client.result {
+            Returns::Value(ty) => ty.to_string(),
+            Returns::Unsaid | Returns::Nothing => "nothing".to_owned(),
+        };
+        format!("{name} returns {returned}, not {built_for}")
+    })
+}
+
+fn list(types: &[Type]) -> String {
+    types.iter().map(Type::to_string).collect::<Vec<_>>().join(", ")
+}

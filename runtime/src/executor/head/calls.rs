@@ -1,0 +1,211 @@
+//! What a worker's log says of calls between workers: those that it made, those that it took in.
+//!
+//! Invariant: a call that was taken in and whose answer is wanted is in `taken` until the row that answers it, takes it
+//! back, or deletes the worker.
+
+use super::{Head, KeyFact, StoredKey};
+use crate::storage::ports::Seq;
+use golem_model::call::{Accepted, CallAnswer, CallError, decode_index, decode_made};
+use golem_model::oplog::calls::{CallArrival, ReplyTo};
+use golem_model::oplog::{Call, HostFunction, Parked, Request};
+use golem_model::{OplogIndex, PromiseId, Timestamp, Value, WorkerId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The calls of one worker.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Calls {
+    /// Calls that it made and whose answer it has not taken, by their index.
+    made: BTreeMap<u64, Made>,
+    /// Where answers go, by ticket: calls that wait, or run.
+    taken: BTreeMap<u64, Reply>,
+    /// Calls whose time has not come, by time and ticket.
+    delayed: BTreeMap<(Timestamp, u64), StoredKey>,
+}
+
+/// A call that the worker made.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Made {
+    pub(crate) ticket: u64,
+    pub(crate) target: WorkerId,
+    /// The row with the answer.
+    pub(crate) answered: Option<u64>,
+}
+
+/// Where an answer goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+struct Reply {
+    worker: u64,
+    call: u64,
+}
+
+/// An answer to be given to the caller in the same step.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Due {
+    pub(crate) to: ReplyTo,
+    pub(crate) ticket: u64,
+    pub(crate) answer: CallAnswer,
+}
+
+impl Reply {
+    fn due(self, ticket: u64, answer: CallAnswer) -> Due {
+        Due { to: ReplyTo { worker: self.worker, call: OplogIndex(self.call) }, ticket, answer }
+    }
+}
+
+impl Calls {
+    /// A call that it made and whose answer it has not taken.
+    pub(crate) fn made(&self, call: OplogIndex) -> Option<&Made> {
+        self.made.get(&call.0)
+    }
+
+    /// The calls that it made and whose answer it has not taken, in order.
+    #[cfg(test)]
+    pub(crate) fn made_all(&self) -> Vec<u64> {
+        self.made.keys().copied().collect()
+    }
+
+    /// Whether an answer may come for it: then its head must be where the answer is given.
+    pub(crate) fn expects(&self) -> bool {
+        self.made.values().any(|made| made.answered.is_none())
+    }
+
+    /// Calls whose time has not come.
+    pub(crate) fn delayed(&self) -> usize {
+        self.delayed.len()
+    }
+
+    /// When the first of them joins the queue.
+    pub(crate) fn first_due(&self) -> Option<Timestamp> {
+        self.delayed.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    /// The tickets of those that join it by `now`.
+    pub(crate) fn due(&self, now: Timestamp) -> Vec<u64> {
+        self.delayed.range(..=(now, u64::MAX)).map(|((_, ticket), _)| *ticket).collect()
+    }
+
+    /// Who waits for it, as answers that all say the same: the worker is about to be deleted.
+    pub(crate) fn answer_all(&self, error: &CallError) -> Vec<Due> {
+        self.taken.iter().map(|(ticket, reply)| reply.due(*ticket, Err(error.clone()))).collect()
+    }
+}
+
+impl Head {
+    /// Folds a host call, if it is about calls.
+    pub(super) fn apply_call(&mut self, index: OplogIndex, call: &Call, response: &[u8]) {
+        match call.function {
+            HostFunction::CallMake => {
+                if let Ok(Ok(Accepted { ticket, target })) = decode_made(response) {
+                    self.calls.made.insert(index.0, Made { ticket, target, answered: None });
+                }
+            }
+            HostFunction::CallAwait => self.forget_call(call),
+            HostFunction::CallFinish if response.first() == Some(&1) => self.forget_call(call),
+            HostFunction::CallCancel if response != [0] => self.forget_call(call),
+            _ => {}
+        }
+    }
+
+    fn forget_call(&mut self, call: &Call) {
+        if let Request::Inline(bytes) = &call.request
+            && let Ok(index) = decode_index(bytes)
+        {
+            self.calls.made.remove(&index.0);
+        }
+    }
+
+    /// Folds an arrival of a call.
+    pub(super) fn apply_call_arrival(&mut self, seq: Seq, arrival: &CallArrival) {
+        match arrival {
+            CallArrival::Queued { key, reply, not_before, .. } => {
+                if let Some(ReplyTo { worker, call }) = *reply {
+                    self.calls.taken.insert(seq.0, Reply { worker, call: call.0 });
+                }
+                match not_before {
+                    Some(at) => drop(self.calls.delayed.insert((*at, seq.0), StoredKey::from(key))),
+                    None => self.queue.push_back((seq.0, StoredKey::from(key))),
+                }
+            }
+            CallArrival::Due { at: _, ticket } => {
+                if let Some(key) = self.take_delayed(*ticket) {
+                    self.queue.push_back((*ticket, key));
+                }
+            }
+            CallArrival::Withdrawn { at: _, ticket } => {
+                self.calls.taken.remove(ticket);
+                self.take_delayed(*ticket);
+                self.queue.retain(|(queued, _)| queued != ticket);
+            }
+            CallArrival::Answered { at: _, call, ticket, answer: _ } => {
+                if let Some(made) = self.calls.made.get_mut(&call.0).filter(|made| made.ticket == *ticket) {
+                    made.answered = Some(seq.0);
+                    self.stop_waiting_for(*call);
+                }
+            }
+        }
+    }
+
+    fn take_delayed(&mut self, ticket: u64) -> Option<StoredKey> {
+        let at = self.calls.delayed.keys().find(|(_, delayed)| *delayed == ticket).copied()?;
+        self.calls.delayed.remove(&at)
+    }
+
+    /// The invocation that runs is about to end like this: its caller is told.
+    pub(super) fn answer_current(&mut self, result: Option<&Value>, facts: &mut Vec<KeyFact>) {
+        let Some(ticket) = self.current.as_ref().map(|current| current.started) else { return };
+        if let Some(reply) = self.calls.taken.remove(&ticket) {
+            facts.push(KeyFact::Answer(reply.due(ticket, Ok(result.cloned()))));
+        }
+    }
+
+    /// The invocation that runs fails for good, and the worker with it: its caller is told, and all who wait for it.
+    /// Their calls leave the queue, so that none of them runs after all should the worker become usable again.
+    pub(super) fn answer_failed(&mut self, details: &str, facts: &mut Vec<KeyFact>) {
+        let current = self.current.as_ref().map(|current| current.started);
+        for (ticket, reply) in std::mem::take(&mut self.calls.taken) {
+            let text = if Some(ticket) == current {
+                details.to_owned()
+            } else {
+                self.queue.retain(|(queued, _)| *queued != ticket);
+                PREVIOUS_FAILED.to_owned()
+            };
+            facts.push(KeyFact::Answer(reply.due(ticket, Err(CallError::RemoteFailed(text)))));
+        }
+    }
+
+    /// The call was taken out of the queue by somebody else than its caller.
+    pub(super) fn answer_cancelled(&mut self, ticket: u64, facts: &mut Vec<KeyFact>) {
+        if let Some(reply) = self.calls.taken.remove(&ticket) {
+            let text = "the call was taken out of the queue before it began".to_owned();
+            facts.push(KeyFact::Answer(reply.due(ticket, Err(CallError::NotFound(text)))));
+        }
+    }
+
+    /// Whether nothing has come for a promise or call of its own.
+    pub(super) fn is_pending(&self, index: OplogIndex) -> bool {
+        match self.calls.made(index) {
+            Some(made) => made.answered.is_none(),
+            None => self.promises.get(&index.0) == Some(&super::Slot::Pending),
+        }
+    }
+
+    /// Whom it waits for, if all that can bring it back are answers to these calls of its own.
+    pub(crate) fn blocked_on(&self) -> Option<Vec<(OplogIndex, &Made)>> {
+        let waiting = self.waiting.as_ref().filter(|waiting| waiting.wake_at.is_none())?;
+        let blocked = !waiting.promises.is_empty() && self.current.is_some() && self.end.is_none();
+        let made = |promise: &PromiseId| {
+            let made = (promise.worker == self.id).then(|| self.calls.made(promise.index)).flatten()?;
+            made.answered.is_none().then_some((promise.index, made))
+        };
+        if blocked { waiting.promises.iter().map(made).collect() } else { None }
+    }
+}
+
+/// What callers of a worker that failed before are told.
+pub(crate) const PREVIOUS_FAILED: &str = "The previously invoked function failed";
+
+/// Whether the entry is one after which the worker may wait for itself.
+pub(crate) fn may_block(parked: &Parked) -> bool {
+    parked.wake_at.is_none() && !parked.promises.is_empty()
+}

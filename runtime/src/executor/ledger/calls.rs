@@ -1,0 +1,275 @@
+//! Calls between workers, in the order of everything.
+//!
+//! Making a call and its arrival at the other worker are one step, and so are an outcome and its arrival at the caller:
+//! neither can survive a crash without the other, so a call runs exactly once and its answer is never lost.
+//!
+//! Invariant: a worker that may get an answer is in memory ([`super::Ledger::forget`], `recovery`): a step reads nothing.
+//! Invariant: answers are given where rows are added, never where rows are read back: the rows of the answers follow.
+
+use super::{Action, Answer, ByWorker, Ledger, Refused, Row};
+use crate::executor::head::calls::{Due, Made, may_block};
+use crate::storage::ports::{Seq, WorkerNo};
+use golem_model::call::{Accepted, CallError, encode_answer, encode_made};
+use golem_model::limits::CALL_BYTES_MAX;
+use golem_model::oplog::calls::{CallArrival, ReplyTo};
+use golem_model::{Arrival, Entry, IdempotencyKey, Invocation, OplogIndex, Timestamp, Value, WorkerId};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Workers that a deadlock's text names; the others are counted.
+const CHAIN_SHOWN_MAX: usize = 8;
+
+/// A worker calls another one.
+#[derive(Debug)]
+pub(crate) struct CallMade {
+    /// Who calls, what it did before, and the call as it is recorded.
+    pub(crate) by: ByWorker,
+    /// The worker that is called.
+    pub(crate) target: Target,
+    pub(crate) function: Arc<str>,
+    pub(crate) params: Vec<Value>,
+    /// Whether the caller wants the answer.
+    pub(crate) reply: bool,
+    /// When the call joins the queue, if not at once.
+    pub(crate) not_before: Option<Timestamp>,
+}
+
+/// Whom a call goes to.
+#[derive(Debug)]
+pub(crate) enum Target {
+    /// A worker that exists.
+    Worker(WorkerNo),
+    /// One that is made by this `Created`.
+    New(Entry),
+    /// None: the call is refused.
+    Refused(CallError),
+}
+
+/// A worker gives up on a call of its own.
+#[derive(Debug)]
+pub(crate) struct CallCancelled {
+    /// Who, what it did before, and how that is recorded.
+    pub(crate) by: ByWorker,
+    pub(crate) call: OplogIndex,
+    /// Whether the other worker runs it already, as far as memory knows.
+    pub(crate) begun: bool,
+}
+
+/// The recorded responses of giving up.
+const OVER: u8 = 0;
+const WITHDRAWN: u8 = 1;
+const GIVEN_UP: u8 = 2;
+
+impl Ledger {
+    pub(super) fn call(&mut self, now: Timestamp, made: CallMade) -> Result<Answer, Refused> {
+        let CallMade { by, target, function, params, reply, not_before } = made;
+        let ByWorker { worker, activation, first, entries, call } = by;
+        self.check(worker, activation, first)?;
+        let index = first.plus(entries.len() as u64);
+        if !entries.is_empty() {
+            self.push(worker, &Row::Entries { first, entries });
+        }
+        let caller = self.heads.get(&worker).ok_or(Refused::Discarded)?.head.id.clone();
+        let target = match target {
+            Target::Refused(error) => Err(error),
+            Target::Worker(no) => Ok(no),
+            Target::New(entry) => match self.create(entry)? {
+                Answer::Created(no) => Ok(no),
+                _ => return Err(Refused::Unknown),
+            },
+        };
+        let accepted = target.and_then(|no| {
+            let target = self.heads.get(&no).map(|cached| cached.head.id.clone());
+            let target = target.ok_or_else(|| CallError::NotFound("the worker was deleted".to_owned()))?;
+            let key = key(&caller, index);
+            let reply = reply.then_some(ReplyTo { worker: worker.0, call: index });
+            let invocation =
+                Invocation { key: key.clone(), function: function.clone(), params: params.clone() };
+            let queued = CallArrival::Queued { at: now, key, function, params, caller, reply, not_before };
+            let ticket = self.push(no, &Row::Arrival(Arrival::Call(queued)));
+            if not_before.is_none() {
+                self.actions.push(Action::Queued(no, ticket, Some(invocation)));
+            }
+            Ok(Accepted { ticket: ticket.0, target })
+        });
+        let response = encode_made(&accepted);
+        let entry = Entry::HostCall { call, response: response.clone() };
+        let seq = self.push(worker, &Row::Entries { first: index, entries: vec![entry] });
+        Ok(Answer::Called(seq, response))
+    }
+
+    pub(super) fn cancel_call(
+        &mut self,
+        now: Timestamp,
+        cancelled: CallCancelled,
+    ) -> Result<Answer, Refused> {
+        let CallCancelled { by, call: number, begun } = cancelled;
+        let ByWorker { worker, activation, first, entries, call } = by;
+        self.check(worker, activation, first)?;
+        let index = first.plus(entries.len() as u64);
+        if !entries.is_empty() {
+            self.push(worker, &Row::Entries { first, entries });
+        }
+        let made = self.heads.get(&worker).and_then(|cached| cached.head.calls.made(number));
+        let outcome = match made.filter(|made| made.answered.is_none()).cloned() {
+            None => OVER,
+            Some(made) if !begun && self.withdraw(now, &made.target, made.ticket) => WITHDRAWN,
+            Some(_) => GIVEN_UP,
+        };
+        let entry = Entry::HostCall { call, response: vec![outcome] };
+        let seq = self.push(worker, &Row::Entries { first: index, entries: vec![entry] });
+        Ok(Answer::Called(seq, vec![outcome]))
+    }
+
+    /// Takes a call back, if it waits in the other worker's queue. That worker may be out of memory only if nothing
+    /// waits for it.
+    fn withdraw(&mut self, now: Timestamp, target: &WorkerId, ticket: u64) -> bool {
+        let Some(no) = self.by_id.get(target).copied() else { return false };
+        let waits = |(queued, _): &(u64, _)| *queued == ticket;
+        if !self.heads.get(&no).is_some_and(|cached| cached.head.queue.iter().any(waits)) {
+            return false;
+        }
+        let withdrawn = CallArrival::Withdrawn { at: now, ticket };
+        self.push(no, &Row::Arrival(Arrival::Call(withdrawn)));
+        self.actions.push(Action::Withdrawn(no, Seq(ticket)));
+        true
+    }
+
+    /// Has the calls join the queue whose time has come.
+    pub(super) fn due(&mut self, now: Timestamp, no: WorkerNo) -> Result<Answer, Refused> {
+        let due = self.heads.get(&no).ok_or(Refused::Unknown)?.head.calls.due(now);
+        let mut last = self.last;
+        for ticket in due {
+            last = self.push(no, &Row::Arrival(Arrival::Call(CallArrival::Due { at: now, ticket })));
+            self.actions.push(Action::Queued(no, Seq(ticket), None));
+        }
+        Ok(Answer::At(last))
+    }
+
+    /// What those are told who wait for a worker that is about to be deleted.
+    pub(super) fn orphans(&self, no: WorkerNo) -> Vec<Due> {
+        let Some(head) = self.head(no) else { return Vec::new() };
+        head.calls.answer_all(&CallError::NotFound(format!(
+            "the worker {} was deleted before it had answered",
+            head.id
+        )))
+    }
+
+    /// Gives answers to callers that still want them.
+    pub(super) fn give(&mut self, now: Timestamp, answers: Vec<Due>) {
+        for Due { to, ticket, answer } in answers {
+            let no = WorkerNo(to.worker);
+            let wanted = self.heads.get(&no).and_then(|cached| cached.head.calls.made(to.call));
+            if !wanted.is_some_and(|made| made.ticket == ticket && made.answered.is_none()) {
+                continue;
+            }
+            let mut bytes = encode_answer(&answer);
+            if bytes.len() > CALL_BYTES_MAX {
+                let text = format!(
+                    "the function ran, but its result needs {} bytes; at most {CALL_BYTES_MAX} can be given to another worker",
+                    bytes.len()
+                );
+                bytes = encode_answer(&Err(CallError::Invalid(text)));
+            }
+            let answered = CallArrival::Answered { at: now, call: to.call, ticket, answer: bytes };
+            self.push(no, &Row::Arrival(Arrival::Call(answered)));
+            self.actions.push(Action::Answered(no));
+        }
+    }
+
+    /// After a row of `no`: if it waits now, and over any number of others for itself, one of these waits ends with an
+    /// error.
+    ///
+    /// It is that of a call which has not begun. There is one in each cycle, since what runs was called before it could
+    /// call; so the outcome does not depend on who came to wait last, and the call that is given up never runs.
+    pub(super) fn look_for_cycle(&mut self, now: Timestamp, no: WorkerNo, row: &Row) {
+        let Row::Entries { entries, .. } = row else { return };
+        if !matches!(entries.last(), Some(Entry::Parked(parked)) if may_block(parked)) {
+            return;
+        }
+        let Some(mut cycle) = self.cycle(no) else { return };
+        let first = cycle.iter().position(|wait| !self.has_begun(wait)).unwrap_or_default();
+        cycle.rotate_left(first);
+        let Some(Wait { worker, call, made }) = cycle.first().cloned() else { return };
+        let answer = Err(CallError::Deadlock(self.describe(&cycle)));
+        self.withdraw(now, &made.target, made.ticket);
+        let to = ReplyTo { worker: worker.0, call };
+        self.give(now, vec![Due { to, ticket: made.ticket, answer }]);
+    }
+
+    /// The waits that go round in a circle, if `start` leads into one and nobody on the way can go on.
+    fn cycle(&self, start: WorkerNo) -> Option<Vec<Wait>> {
+        let mut waits: HashMap<WorkerNo, Wait> = HashMap::new();
+        let mut todo = VecDeque::from([start]);
+        while let Some(worker) = todo.pop_front() {
+            if waits.contains_key(&worker) {
+                continue;
+            }
+            let blocked = self.heads.get(&worker)?.head.blocked_on()?;
+            for (_, made) in &blocked {
+                todo.push_back(*self.by_id.get(&made.target)?);
+            }
+            let (call, made) = blocked.first().map(|(call, made)| (*call, (*made).clone()))?;
+            waits.insert(worker, Wait { worker, call, made });
+        }
+        // Everybody waits for somebody here, so the way from the start comes back to where it was.
+        let mut way: Vec<Wait> = Vec::new();
+        let mut worker = start;
+        loop {
+            if let Some(entry) = way.iter().position(|wait| wait.worker == worker) {
+                return Some(way.split_off(entry));
+            }
+            let wait = waits.get(&worker)?.clone();
+            worker = *self.by_id.get(&wait.made.target)?;
+            way.push(wait);
+        }
+    }
+
+    /// Whether the worker is part of a cycle that was left as it is.
+    #[cfg(test)]
+    pub(super) fn waits_in_circle(&self, no: WorkerNo) -> bool {
+        self.cycle(no).is_some()
+    }
+
+    fn has_begun(&self, wait: &Wait) -> bool {
+        let target = self.by_id.get(&wait.made.target).and_then(|no| self.head(*no));
+        let current = target.and_then(|head| head.current.as_ref());
+        current.is_some_and(|current| current.started == wait.made.ticket)
+    }
+
+    fn describe(&self, cycle: &[Wait]) -> String {
+        let first = cycle.first().and_then(|wait| self.head(wait.worker)).map(|head| head.id.to_string());
+        let waits = cycle.iter().take(CHAIN_SHOWN_MAX).map(|wait| format!(" waits for {}", wait.made.target));
+        let mut text = format!(
+            "a cycle of waiting calls: {}{}",
+            first.unwrap_or_default(),
+            waits.collect::<Vec<_>>().join(", which")
+        );
+        if cycle.len() > CHAIN_SHOWN_MAX {
+            let more = cycle.len() - CHAIN_SHOWN_MAX;
+            text = format!("{text}, … ({more} more)");
+        }
+        text
+    }
+}
+
+/// A worker waits for the answer of a call.
+#[derive(Debug, Clone)]
+struct Wait {
+    worker: WorkerNo,
+    call: OplogIndex,
+    made: Made,
+}
+
+/// The key of the invocation that a call makes: the same for the same call, unlike that of any other. Nobody outside
+/// knows it, so it needs no place in the index of keys.
+fn key(caller: &WorkerId, call: OplogIndex) -> IdempotencyKey {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"call");
+    hasher.update(caller.template.0.as_bytes());
+    hasher.update(caller.name.as_str().as_bytes());
+    hasher.update(&call.0.to_le_bytes());
+    let mut unique = [0; 16];
+    unique.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    IdempotencyKey::anonymous(u128::from_le_bytes(unique))
+}
