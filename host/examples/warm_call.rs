@@ -4,15 +4,12 @@
 //! Counts are powers of ten; the ports do nothing, so that only the host is measured.
 
 use async_trait::async_trait;
-use golem_host::ports::{
-    AnswerState, Calls, Clock, LogEvent, LogSink, Oplog, Outgoing, PortError, Ports, Promises,
-};
+use golem_host::ports::{Clock, LogEvent, LogSink, Oplog, PortError, Ports};
+use golem_host::testing::{LogCollector, MemoryStore, SimulatedClock};
 use golem_host::{Control, Engine, EngineConfig, Instance, Outcome, WorkerInit};
-use golem_model::oplog::Call;
-use golem_model::promise::{Completion, PromiseState};
 use golem_model::{
-    AccountId, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, PromiseId, TemplateId, Timestamp,
-    WorkerId, WorkerName,
+    AccountId, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, TemplateId, Timestamp, WorkerId,
+    WorkerName,
 };
 use std::sync::Arc;
 use std::time::Duration;
@@ -36,53 +33,6 @@ impl Oplog for Nowhere {
 
     async fn commit(&self) -> Result<(), PortError> {
         Ok(())
-    }
-}
-
-#[async_trait]
-impl Promises for Nowhere {
-    async fn get(&self, _: &PromiseId) -> Result<PromiseState, PortError> {
-        Ok(PromiseState::Unknown)
-    }
-
-    async fn complete(
-        &self,
-        _: OplogIndex,
-        _: Vec<Entry>,
-        _: Call,
-        _: &PromiseId,
-        _: Vec<u8>,
-    ) -> Result<Completion, PortError> {
-        Ok(Completion::Unknown)
-    }
-
-    async fn delete(&self, _: OplogIndex, _: Vec<Entry>, _: Call, _: &PromiseId) -> Result<bool, PortError> {
-        Ok(false)
-    }
-
-    async fn wait_any(&self, _: &[PromiseId]) -> Result<(), PortError> {
-        std::future::pending().await
-    }
-}
-
-#[async_trait]
-impl Calls for Nowhere {
-    async fn make(&self, _: OplogIndex, _: Vec<Entry>, _: Call, _: Outgoing) -> Result<Vec<u8>, PortError> {
-        Err(PortError::Discarded)
-    }
-
-    async fn answer(&self, _: OplogIndex) -> Result<AnswerState, PortError> {
-        Ok(AnswerState::Unknown)
-    }
-
-    async fn cancel(
-        &self,
-        _: OplogIndex,
-        _: Vec<Entry>,
-        _: Call,
-        _: OplogIndex,
-    ) -> Result<Vec<u8>, PortError> {
-        Err(PortError::Discarded)
     }
 }
 
@@ -123,7 +73,7 @@ async fn main() {
     };
     let created = Entry::Created {
         at: Timestamp::default(),
-        id,
+        id: id.clone(),
         project: ProjectId(uuid::Uuid::nil()),
         account,
         template_version: 0,
@@ -132,13 +82,12 @@ async fn main() {
         seed: [0; 32],
     };
     let nowhere = Arc::new(Nowhere);
-    let ports = Ports {
-        oplog: nowhere.clone(),
-        promises: nowhere.clone(),
-        calls: nowhere.clone(),
-        clock: nowhere.clone(),
-        log: nowhere,
-    };
+    // What is measured asks for nothing but these.
+    let store = MemoryStore::new();
+    store.create(&id, vec![created.clone()]).expect("it is empty");
+    let (clock, log) = (SimulatedClock::new(Timestamp::default()), LogCollector::default());
+    let others = golem_host::testing::ports(&store, &id, &clock, &log).expect("the worker was made");
+    let ports = Ports { oplog: nowhere.clone(), clock: nowhere.clone(), log: nowhere, ..others };
 
     measure("activate, drop", 10_000, async |_| {
         let instance = Instance::activate(

@@ -6,7 +6,7 @@
 //! recorded in both cases, decoded by the same function.
 //!
 //! `effect` says when a record must reach the store, `replay` is the cursor over the recorded entries, `live` is
-//! what a call may do after their end, `clock` is the worker's monotonic clock.
+//! what a call may do after their end (with buckets: `keyvalue`), `clock` is the worker's monotonic clock.
 //!
 //! Architecture invariant: imports never ask whether they run in a replay, but for the printing of text.
 //! Invariant: a call is performed only with a [`Live`], and a `Live` is only had from an
@@ -14,6 +14,7 @@
 
 mod clock;
 mod effect;
+mod keyvalue;
 mod live;
 mod replay;
 

@@ -18,6 +18,7 @@ mod filesystem;
 mod golem_api;
 mod http;
 mod io;
+mod keyvalue;
 mod logging;
 mod promises;
 pub(crate) mod random;
@@ -26,6 +27,7 @@ pub(crate) mod stdio;
 mod timezone;
 
 pub(crate) use http::Http;
+pub(crate) use keyvalue::KeyValue;
 
 use crate::state::WorkerState;
 use wasmtime::component::{HasSelf, Linker};
@@ -57,6 +59,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Resul
     wasi::random::insecure_seed::add_to_linker::<_, Worker>(linker, worker)?;
     golem_api::add_to_linker(linker)?;
     durability::add_to_linker(linker)?;
+    keyvalue::add_to_linker(linker)?;
     filesystem::add_to_linker(linker)?;
     sockets::add_to_linker(linker)?;
     http::add_to_linker(linker)?;

@@ -9,7 +9,7 @@
 //!
 //! Invariant: indices are a function of the calls made, as replay must hand out the same ones.
 
-use crate::imports::Http;
+use crate::imports::{Http, KeyValue};
 use crate::vfs::{self, Kind, Listed, NodeId};
 use golem_model::PromiseId;
 use wasmtime::component::Resource;
@@ -19,9 +19,9 @@ use wasmtime::{Result, bail, format_err};
 /// many leaks them, and each costs memory that its own limit does not count.
 pub(crate) const OBJECTS_MAX: usize = 100_000;
 
-/// Bytes of texts and header fields in one worker's host objects; the call that would add more traps. Far
-/// beyond what the requests in flight of one worker hold, and little beside the worker's memory.
-const OBJECTS_BYTES_MAX: usize = 16 << 20;
+/// Bytes of texts, header fields and values in one worker's host objects; the call that would add more traps. Room for
+/// a read and a write of as many values as one call may have, far beyond what requests in flight hold.
+const OBJECTS_BYTES_MAX: usize = 80 << 20;
 
 /// A host object.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,9 +44,27 @@ pub(crate) enum Object {
     Network,
     /// A resource of `wasi:http`.
     Http(Http),
+    /// A resource of `wasi:keyvalue`.
+    KeyValue(KeyValue),
 }
 
 impl Object {
+    /// What it is, for errors: the object itself may be large.
+    fn kind(&self) -> &'static str {
+        match self {
+            Self::Pollable(_) => "a pollable",
+            Self::Input(_) => "an input stream",
+            Self::Output(_) => "an output stream",
+            Self::Error(_) => "an error",
+            Self::FileError(_) => "an error of a file",
+            Self::Descriptor(_) => "a descriptor",
+            Self::Listing(_) => "a listing",
+            Self::Network => "a network",
+            Self::Http(_) => "an object of HTTP",
+            Self::KeyValue(object) => object.kind(),
+        }
+    }
+
     /// Bytes on the heap, about.
     pub(crate) fn bytes(&self) -> usize {
         match self {
@@ -59,6 +77,7 @@ impl Object {
             Self::Error(text) => text.len(),
             Self::Listing(listing) => listing.bytes,
             Self::Http(object) => object.bytes(),
+            Self::KeyValue(object) => object.bytes(),
         }
     }
 }
@@ -291,7 +310,8 @@ impl Objects {
 fn within_limit(bytes: usize) -> Result<usize> {
     if bytes > OBJECTS_BYTES_MAX {
         bail!(
-            "the worker's host objects (HTTP fields, requests, errors, listings) hold more than {OBJECTS_BYTES_MAX} bytes"
+            "the worker's host objects (HTTP fields, requests, values, errors, listings) hold more than \
+             {OBJECTS_BYTES_MAX} bytes"
         );
     }
     Ok(bytes)
@@ -301,9 +321,10 @@ fn missing(rep: u32) -> wasmtime::Error {
     format_err!("there is no host object {rep}")
 }
 
-/// wasmtime checks handle types, so a guest cannot cause this.
+/// wasmtime checks handle types, so a guest can cause this only where handles are plain numbers: in the interfaces of
+/// 2023.
 pub(crate) fn mistaken(object: &Object, wanted: &str) -> wasmtime::Error {
-    format_err!("a handle to {object:?} was used as {wanted}")
+    format_err!("a handle to {} was used as {wanted}", object.kind())
 }
 
 #[cfg(test)]

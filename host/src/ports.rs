@@ -6,12 +6,14 @@
 
 mod calls;
 mod clock;
+mod keyvalue;
 mod log;
 mod oplog;
 mod promises;
 
 pub use calls::{AnswerState, Calls, Outgoing, Returns};
 pub use clock::Clock;
+pub use keyvalue::KeyValue;
 pub use log::{LogEvent, LogLevel, LogSink};
 pub use oplog::Oplog;
 pub use promises::Promises;
@@ -27,6 +29,8 @@ pub struct Ports {
     pub promises: Arc<dyn Promises>,
     /// Calls of other workers.
     pub calls: Arc<dyn Calls>,
+    /// The buckets of the worker's project.
+    pub keyvalue: Arc<dyn KeyValue>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where stdout, stderr and log lines go.

@@ -1,10 +1,11 @@
-//! Ports for tests: oplogs and promises in memory that lose what was not committed, a clock that is driven by
+//! Ports for tests: oplogs, promises and buckets in memory that lose what was not committed, a clock that is driven by
 //! hand, a collector of what workers print.
 //!
 //! Invariant: nothing here waits for time to pass or gives another answer in another run.
 
 mod calls;
 mod clock;
+mod keyvalue;
 mod log;
 mod store;
 
@@ -28,7 +29,8 @@ pub fn ports(
     Ok(Ports {
         oplog: activation.clone(),
         promises: activation.clone(),
-        calls: activation,
+        calls: activation.clone(),
+        keyvalue: activation,
         clock: Arc::new(clock.clone()),
         log: Arc::new(log.clone()),
     })

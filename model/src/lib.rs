@@ -7,6 +7,7 @@ pub mod account;
 pub mod call;
 pub mod id;
 pub mod invocation;
+pub mod keyvalue;
 pub mod limits;
 pub mod oplog;
 pub mod promise;

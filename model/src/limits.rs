@@ -30,3 +30,26 @@ pub const HOST_CALL_REQUEST_BYTES_INLINE_MAX: usize = 256;
 
 /// Log events kept in memory for each worker; who connects sees them first (reference §2.8.4).
 pub const LOG_EVENTS_KEPT: usize = 128;
+
+/// Bytes of the name of a bucket; a longer one is refused by an error of the interface.
+pub const KEY_VALUE_BUCKET_BYTES_MAX: usize = 255;
+
+/// Bytes of a key; a longer one is refused. Keys are read whole pages at a time and lie in an index.
+pub const KEY_VALUE_KEY_BYTES_MAX: usize = 1_024;
+
+/// Bytes of a value; a larger one is refused. It travels through memory, transaction and oplog as one piece.
+pub const KEY_VALUE_VALUE_BYTES_MAX: usize = 10 << 20;
+
+/// Keys that one call may name; more are refused. The ledger takes them under one lock.
+pub const KEY_VALUE_CALL_KEYS_MAX: usize = 10_000;
+
+/// Bytes of keys and values that one call may write or read; more are refused. Half of [`ENTRY_BYTES_MAX`], because
+/// the answer of a read is one entry.
+pub const KEY_VALUE_CALL_BYTES_MAX: usize = 32 << 20;
+
+/// Keys that one call may be given when it asks for all keys of a bucket; a bucket that has more is refused and must be
+/// read in pages.
+pub const KEY_VALUE_ALL_KEYS_MAX: usize = 100_000;
+
+/// Keys in one page.
+pub const KEY_VALUE_PAGE_KEYS: usize = 1_000;

@@ -32,6 +32,11 @@ pub const CREATE_PROMISE: &str = "golem:promises/api/create";
 /// Waits for the promise with an id and returns its bytes.
 pub const AWAIT_PROMISE: &str = "golem:promises/api/await";
 
+/// `tests/guests/keyvalue`: buckets, by the interface of 2023.
+pub const KEY_VALUE: &str = "keyvalue";
+/// Adds to a number in a bucket.
+pub const KEY_VALUE_INCREMENT: &str = "golem:keyvalue/api/increment";
+
 /// Where built components lie: `GOLEM_GUESTS_DIR`, or beside the folder that this test was built into.
 #[expect(clippy::disallowed_methods, reason = "set by xtask; the harness has no other settings")]
 pub fn folder() -> PathBuf {

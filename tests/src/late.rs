@@ -5,9 +5,9 @@
 //! in the queue, and the checker must notice.
 
 use crate::wait;
-use golem_model::{Epoch, ShardId, TemplateId, WorkerId};
+use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
 use golem_runtime::storage::ports::{
-    Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, WorkerNo,
+    Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNo,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -120,6 +120,20 @@ impl Store for LateStore {
 
     fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
         self.settled().idem(worker, key_hash)
+    }
+
+    fn value(&self, project: ProjectId, bucket: &str, key: &str) -> Result<Option<ValueRow>, StoreError> {
+        self.settled().value(project, bucket, key)
+    }
+
+    fn keys(
+        &self,
+        project: ProjectId,
+        bucket: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.settled().keys(project, bucket, after, limit)
     }
 
     fn tidy(&self, limit: usize) -> Result<bool, StoreError> {

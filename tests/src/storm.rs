@@ -3,7 +3,7 @@
 //! | module | is |
 //! |---|---|
 //! | `caller` | one client: asks until it is answered, through restarts |
-//! | `clients` | what the clients do: counters, carts, sleepers, promises, requests without an answer |
+//! | `clients` | what the clients do: counters, carts, sleepers, promises, shared values, requests without an answer |
 //!
 //! The storm owns the server. It lets the clients collect a random number of answers, kills the server with SIGKILL at
 //! a random moment after that, and starts it on the same folder; in the end the clients finish what they began and the
@@ -61,13 +61,16 @@ pub struct Crowd {
     pub waiters: u64,
     /// Clients that do not wait for results.
     pub senders: u64,
+    /// Clients whose workers add to one number in a bucket that all of them share.
+    pub sharers: u64,
 }
 
 impl Crowd {
     /// Some of everything.
-    pub const ALL: Self = Self { counters: 3, carts: 2, sleepers: 2, waiters: 2, senders: 2 };
+    pub const ALL: Self = Self { counters: 3, carts: 2, sleepers: 2, waiters: 2, senders: 2, sharers: 3 };
     /// Those whose every answer is checked against every other.
-    pub const COUNTING: Self = Self { counters: 4, carts: 2, sleepers: 0, waiters: 0, senders: 2 };
+    pub const COUNTING: Self =
+        Self { counters: 4, carts: 2, sleepers: 0, waiters: 0, senders: 2, sharers: 0 };
 }
 
 /// What happened.
@@ -120,6 +123,7 @@ struct Templates {
     cart: String,
     sleeps: String,
     promises: String,
+    keyvalue: String,
 }
 
 impl Templates {
@@ -129,6 +133,7 @@ impl Templates {
             cart: api.upload("cart", &guests::bytes(guests::CART)).await,
             sleeps: api.upload("sleeps", &guests::bytes(guests::SLEEPS)).await,
             promises: api.upload("promises", &guests::bytes(guests::PROMISES)).await,
+            keyvalue: api.upload("keyvalue", &guests::bytes(guests::KEY_VALUE)).await,
         }
     }
 }
@@ -154,8 +159,9 @@ impl Storm {
         let counters: Vec<Arc<Mutex<CounterHistory>>> = (0..self.crowd.counters)
             .map(|index| Arc::new(Mutex::new(CounterHistory::new(format!("counter-{index}")))))
             .collect();
+        let shared = Arc::new(Mutex::new(CounterHistory::new("the number in the bucket")));
         let mut tasks = JoinSet::new();
-        for (index, client) in Client::of(self.crowd, &counters).into_iter().enumerate() {
+        for (index, client) in Client::of(self.crowd, &counters, &shared).into_iter().enumerate() {
             let caller = Caller::new(places.clone(), progress.clone());
             tasks.spawn(client.run(caller, templates.clone(), chance.branch(index as u64 + 1)));
         }
@@ -180,6 +186,10 @@ impl Storm {
         for history in &counters {
             let history = history.lock().expect("no client panicked").clone();
             report.verdict.add(clients::conclude_counter(&mut caller, &templates.counter, &history).await);
+        }
+        if self.crowd.sharers > 0 {
+            let history = shared.lock().expect("no client panicked").clone();
+            report.verdict.add(clients::conclude_shared(&mut caller, &templates.keyvalue, &history).await);
         }
         report.answers = progress.answers();
         report.repeated = progress.repeated();

@@ -257,7 +257,16 @@ impl<'a> Live<'a> {
         Failure::Stop(recorded.map_or_else(|stop| stop, |()| Stop::Parked(parked)))
     }
 
-    fn take_buffer(&mut self) -> (OplogIndex, Vec<Entry>) {
+    pub(super) fn ports(&self) -> &Ports {
+        &self.tail.ports
+    }
+
+    /// A port has appended everything up to `index`.
+    pub(super) fn appended(&mut self, index: OplogIndex) {
+        self.tail.appended = index;
+    }
+
+    pub(super) fn take_buffer(&mut self) -> (OplogIndex, Vec<Entry>) {
         self.name_engine();
         self.tail.buffered_bytes = 0;
         (self.tail.appended.next(), std::mem::take(&mut self.tail.buffer))

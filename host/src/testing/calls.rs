@@ -37,7 +37,8 @@ impl State {
             Event::Answered { .. }
             | Event::Appended { .. }
             | Event::Completed { .. }
-            | Event::Deleted { .. } => None,
+            | Event::Deleted { .. }
+            | Event::Wrote { .. } => None,
         });
         if let Some(bytes) = answered {
             return AnswerState::Answered(Arc::clone(bytes));

@@ -1,6 +1,6 @@
-//! Oplogs and promises in memory.
+//! Oplogs, promises and buckets in memory.
 //!
-//! One list of events in the order in which they were taken is the truth; oplogs and promises are read from it.
+//! One list of events in the order in which they were taken is the truth; oplogs, promises and buckets are read from it.
 //! A crash cuts the list after the last committed event.
 //!
 //! Invariant: an activation's writes fail once the worker was activated again or the store crashed.
@@ -8,6 +8,7 @@
 use super::calls::Answerer;
 use crate::ports::{AnswerState, Oplog, PortError, Promises};
 use async_trait::async_trait;
+use golem_model::keyvalue::{Change, Version};
 use golem_model::oplog::{Call, HostFunction};
 use golem_model::promise::{Completion, PromiseState};
 use golem_model::{Entry, OplogIndex, PromiseId, WorkerId};
@@ -41,6 +42,8 @@ pub(super) struct State {
     /// Writes that still succeed, if they are counted.
     writes_left: Option<u64>,
     appends: u64,
+    /// The last version given to a value.
+    pub(super) version_last: u64,
 }
 
 impl std::fmt::Debug for State {
@@ -55,6 +58,7 @@ pub(super) enum Event {
     Completed { promise: PromiseId, data: Arc<[u8]>, by: Option<By> },
     Deleted { promise: PromiseId, by: Option<By> },
     Answered { worker: WorkerId, call: OplogIndex, bytes: Arc<[u8]>, by: Option<By> },
+    Wrote { bucket: Arc<str>, changes: Vec<Change>, version: Version, by: By },
 }
 
 /// The entry that records a worker's change to a promise; none for a change from outside.
@@ -133,13 +137,14 @@ impl MemoryStore {
         let mut left = entries;
         let happened =
             |by: &Option<By>| by.as_ref().is_none_or(|(by, index)| by != worker || index.0 <= entries as u64);
-        let (events, answerer) = {
+        let (events, answerer, version_last) = {
             let state = self.shared.state.lock();
-            (state.events.clone(), state.answerer.clone())
+            (state.events.clone(), state.answerer.clone(), state.version_last)
         };
         {
             let mut state = prefix.shared.state.lock();
             state.answerer = answerer;
+            state.version_last = version_last;
             for event in events {
                 match event {
                     Event::Appended { worker: of, mut entries } if of == *worker => {
@@ -149,6 +154,7 @@ impl MemoryStore {
                     }
                     Event::Completed { by, .. } | Event::Deleted { by, .. } | Event::Answered { by, .. }
                         if !happened(&by) => {}
+                    Event::Wrote { by, .. } if !happened(&Some(by.clone())) => {}
                     event => state.events.push(event),
                 }
             }
@@ -209,9 +215,11 @@ impl MemoryStore {
 fn oplog(events: &[Event], worker: &WorkerId) -> Vec<Entry> {
     let entries = events.iter().filter_map(|event| match event {
         Event::Appended { worker: of, entries } if of == worker => Some(entries),
-        Event::Appended { .. } | Event::Completed { .. } | Event::Deleted { .. } | Event::Answered { .. } => {
-            None
-        }
+        Event::Appended { .. }
+        | Event::Completed { .. }
+        | Event::Deleted { .. }
+        | Event::Answered { .. }
+        | Event::Wrote { .. } => None,
     });
     entries.flatten().cloned().collect()
 }
@@ -231,7 +239,8 @@ impl State {
                 Event::Completed { .. }
                 | Event::Deleted { .. }
                 | Event::Appended { .. }
-                | Event::Answered { .. } => {}
+                | Event::Answered { .. }
+                | Event::Wrote { .. } => {}
             }
         }
         let position = usize::try_from(promise.index.0).unwrap_or(usize::MAX);

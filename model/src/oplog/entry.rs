@@ -259,6 +259,26 @@ host_functions! {
     CallFinish = 131, "a client interface#finish";
     /// Whether a call was over, taken back or given up.
     CallCancel = 132, "golem:durability/calls#cancel";
+    /// What a key of a bucket holds.
+    KeyValueGet = 32, "wasi:keyvalue#get";
+    /// What several keys of a bucket hold, at one moment.
+    KeyValueGetMany = 33, "wasi:keyvalue#get-many";
+    /// Whether a key of a bucket is there.
+    KeyValueExists = 34, "wasi:keyvalue#exists";
+    /// Keys of a bucket.
+    KeyValueKeys = 35, "wasi:keyvalue#list-keys";
+    /// What setting values came to.
+    KeyValueSet = 36, "wasi:keyvalue#set";
+    /// What deleting keys came to.
+    KeyValueDelete = 37, "wasi:keyvalue#delete";
+    /// The sum.
+    KeyValueIncrement = 38, "wasi:keyvalue#increment";
+    /// Whether a number was exchanged.
+    KeyValueCompareAndSwap = 39, "wasi:keyvalue#compare-and-swap";
+    /// What a key of a bucket holds, and the write it comes from.
+    KeyValueWatch = 40, "wasi:keyvalue#cas";
+    /// Whether a value was exchanged.
+    KeyValueSwap = 41, "wasi:keyvalue#swap";
 }
 
 impl fmt::Display for HostFunction {

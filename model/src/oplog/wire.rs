@@ -141,6 +141,11 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
+    /// Everything that is left.
+    pub fn rest(self) -> &'a [u8] {
+        self.rest
+    }
+
     /// UTF-8 written by [`put_bytes`].
     pub fn string(&mut self) -> Result<String, DecodeError> {
         String::from_utf8(self.bytes()?.to_vec()).map_err(|_| DecodeError::Invalid("UTF-8"))

@@ -11,11 +11,13 @@
 
 pub(crate) mod calls;
 mod flush;
+pub(crate) mod keyvalue;
 
 use self::calls::{CallCancelled, CallMade};
 use super::head::calls::Due;
 use super::head::{Head, KeyFact, Slot};
 use crate::storage::ports::{Derived, IdemRow, LogRow, Position, Seq, WorkerNo};
+use golem_model::keyvalue::{Held, Outcome, Write};
 use golem_model::oplog::codec::{self, Row};
 use golem_model::oplog::{Arrival, Call, Entry, InvocationSource};
 use golem_model::promise::Completion;
@@ -49,6 +51,8 @@ pub(crate) enum Event {
     CancelCall(Box<CallCancelled>),
     /// The time of calls that were made for later has come.
     Due { worker: WorkerNo },
+    /// A worker writes to a bucket of its project; `read` is what the store holds, if that had to be read.
+    Write { by: ByWorker, bucket: Arc<str>, write: Write, read: Option<Held> },
 }
 
 /// What is to be done with a promise.
@@ -58,7 +62,7 @@ pub(crate) enum PromiseAct {
     Delete,
 }
 
-/// A worker that acts on a promise: what it did before, and the call to be recorded with the answer.
+/// A worker that changes what is shared: what it did before, and the call to be recorded with the answer.
 #[derive(Debug)]
 pub(crate) struct ByWorker {
     pub(crate) worker: WorkerNo,
@@ -78,6 +82,7 @@ pub(crate) enum Answer {
     Promise(Completion, Seq),
     /// The row with the record of an act on a call, and the recorded response.
     Called(Seq, Vec<u8>),
+    Wrote(Outcome, Seq),
 }
 
 /// Why an event changed nothing.
@@ -89,6 +94,8 @@ pub(crate) enum Refused {
     Unknown,
     #[error("the activation was discarded")]
     Discarded,
+    #[error("the value must be read first")]
+    Unread,
 }
 
 /// What others must do after an event.
@@ -164,6 +171,7 @@ pub(crate) struct Ledger {
     flushes_taken: u64,
     flushes_committed: u64,
     flushing: VecDeque<Flush>,
+    values: keyvalue::Values,
     uses: u64,
     /// Grows when a head is forgotten: who read the store before must read it again.
     forgotten: u64,
@@ -199,6 +207,7 @@ impl Ledger {
             flushes_taken: 0,
             flushes_committed: 0,
             flushing: VecDeque::new(),
+            values: keyvalue::Values::default(),
             uses: 0,
             forgotten: 0,
             actions: Vec::new(),
@@ -365,6 +374,7 @@ impl Ledger {
             Event::Call(made) => self.call(now, *made),
             Event::CancelCall(cancelled) => self.cancel_call(now, *cancelled),
             Event::Due { worker } => self.due(now, worker),
+            Event::Write { by, bucket, write, read } => self.write_values(by, &bucket, write, read.as_ref()),
         }
     }
 

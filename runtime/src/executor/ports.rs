@@ -3,6 +3,8 @@
 //! Invariant: every write carries the activation; the ledger refuses it once the worker was activated again,
 //! stopped, deleted, or everything was discarded after a failed commit.
 
+mod keyvalue;
+
 use super::core::{Core, State};
 use super::head::Slot;
 use super::history;
@@ -44,6 +46,7 @@ impl ActivationPort {
             oplog: self.clone(),
             promises: self.clone(),
             calls: self.clone(),
+            keyvalue: self.clone(),
             clock: self.core.clock.clone(),
             log: self.core.logs.sink(self.worker),
         }
@@ -55,7 +58,9 @@ impl ActivationPort {
     }
 
     pub(super) fn note(&self, answer: &Answer) {
-        if let Answer::At(seq) | Answer::Promise(_, seq) | Answer::Called(seq, _) = answer {
+        if let Answer::At(seq) | Answer::Promise(_, seq) | Answer::Called(seq, _) | Answer::Wrote(_, seq) =
+            answer
+        {
             self.last.fetch_max(seq.0, Ordering::Relaxed);
         }
     }
@@ -85,9 +90,11 @@ impl ActivationPort {
             self.core.promises_changed.send_modify(|version| *version += 1);
             return match answer {
                 Answer::Promise(completion, _) => Ok(completion),
-                Answer::Created(_) | Answer::Activated(_) | Answer::At(_) | Answer::Called(..) => {
-                    Err(PortError::Discarded)
-                }
+                Answer::Created(_)
+                | Answer::Activated(_)
+                | Answer::At(_)
+                | Answer::Called(..)
+                | Answer::Wrote(..) => Err(PortError::Discarded),
             };
         }
     }
@@ -213,9 +220,10 @@ impl Core {
 
 pub(super) fn refused(refused: Refused) -> PortError {
     match refused {
-        ledger::Refused::Discarded | ledger::Refused::Unknown | ledger::Refused::Exists(_) => {
-            PortError::Discarded
-        }
+        ledger::Refused::Discarded
+        | ledger::Refused::Unknown
+        | ledger::Refused::Exists(_)
+        | ledger::Refused::Unread => PortError::Discarded,
     }
 }
 

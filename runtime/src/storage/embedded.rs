@@ -1,7 +1,7 @@
 //! The store of one node: a SQLite file `golem.db` in the data folder.
 //!
 //! `folder` is the data folder and its lock; `connection` opens it; `schema` the tables and migrations; `writer` the
-//! one connection that writes; `readers` those that read, with the queries in `reads`; `wal` keeps the write-ahead
+//! one connection that writes; `readers` those that read, with the queries in `reads`; `values` the buckets; `wal` keeps the write-ahead
 //! log short and `scan` looks for damage in it; `catalog` holds accounts, projects, tokens and templates; `check`
 //! reads everything.
 //!
@@ -19,15 +19,18 @@ mod readers;
 mod reads;
 mod scan;
 mod schema;
+mod values;
 mod wal;
 mod writer;
 
 pub use check::CheckReport;
 
-use crate::storage::ports::{Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, WorkerNo};
+use crate::storage::ports::{
+    Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNo,
+};
 use connection::{Opener, Use};
 use folder::Folder;
-use golem_model::{Epoch, ShardId, TemplateId, WorkerId};
+use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
 use parking_lot::Mutex;
 use readers::Readers;
 use rusqlite::Connection;
@@ -250,6 +253,20 @@ impl Store for EmbeddedStore {
 
     fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
         self.read(|connection| reads::idem(connection, worker, key_hash))
+    }
+
+    fn value(&self, project: ProjectId, bucket: &str, key: &str) -> Result<Option<ValueRow>, StoreError> {
+        self.read(|connection| values::value(connection, project, bucket, key))
+    }
+
+    fn keys(
+        &self,
+        project: ProjectId,
+        bucket: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        self.read(|connection| values::keys(connection, project, bucket, after, limit))
     }
 
     fn tidy(&self, limit: usize) -> Result<bool, StoreError> {

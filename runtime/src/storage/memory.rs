@@ -1,7 +1,8 @@
 //! A store in memory, for tests: the same contract as the embedded one, and switches that make commits fail.
 
 use super::ports::{
-    Batch, Catalog, CatalogWrite, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, WorkerNo,
+    Batch, Catalog, CatalogWrite, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow,
+    WorkerNo,
 };
 use golem_model::{
     Account, AccountId, Epoch, Project, ProjectId, ShardId, TemplateId, TemplateVersion, Token, TokenId,
@@ -59,6 +60,7 @@ struct Data {
     position: Position,
     heads: BTreeMap<WorkerNo, StoredHead>,
     idem: BTreeMap<(WorkerNo, [u8; 16]), IdemRow>,
+    values: BTreeMap<(ProjectId, Arc<str>, Arc<str>), ValueRow>,
     trash: BTreeMap<WorkerNo, Seq>,
     accounts: BTreeMap<AccountId, Account>,
     projects: BTreeMap<ProjectId, Project>,
@@ -81,6 +83,7 @@ impl MemoryStore {
             position: Position::default(),
             heads: BTreeMap::new(),
             idem: BTreeMap::new(),
+            values: BTreeMap::new(),
             trash: BTreeMap::new(),
             accounts: BTreeMap::new(),
             projects: BTreeMap::new(),
@@ -199,6 +202,13 @@ impl Data {
         }
         for row in &batch.idem {
             self.idem.insert((row.worker, row.key_hash), *row);
+        }
+        for row in &batch.values {
+            let place = (row.project, row.bucket.clone(), row.key.clone());
+            match row.value {
+                Some(_) => self.values.insert(place, row.clone()),
+                None => self.values.remove(&place),
+            };
         }
         if let Some(derived) = batch.derived {
             self.position.derived = derived;
@@ -358,6 +368,28 @@ impl Store for MemoryStore {
 
     fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
         Ok(self.data.lock().idem.get(&(worker, key_hash)).copied())
+    }
+
+    fn value(&self, project: ProjectId, bucket: &str, key: &str) -> Result<Option<ValueRow>, StoreError> {
+        Ok(self.data.lock().values.get(&(project, bucket.into(), key.into())).cloned())
+    }
+
+    fn keys(
+        &self,
+        project: ProjectId,
+        bucket: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError> {
+        let data = self.data.lock();
+        let first: (ProjectId, Arc<str>, Arc<str>) = (project, bucket.into(), after.unwrap_or("").into());
+        let keys = data
+            .values
+            .range(first..)
+            .take_while(|((of, name, _), _)| *of == project && **name == *bucket)
+            .map(|((_, _, key), _)| key.to_string())
+            .filter(|key| after.is_none_or(|after| key.as_str() > after));
+        Ok(keys.take(limit).collect())
     }
 
     fn tidy(&self, limit: usize) -> Result<bool, StoreError> {

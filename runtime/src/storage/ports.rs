@@ -2,8 +2,9 @@
 //!
 //! The truth is the log: rows in commit order, each the entries or the arrival of one worker, linked back to
 //! the worker's row before it. Heads and the idempotency index are derived from it, lazily, and carry the
-//! position up to which they were derived; they can be rebuilt. Catalog rows (accounts, projects, tokens,
-//! templates) are their own truth and rare.
+//! position up to which they were derived; they can be rebuilt. Values of buckets are their own truth, written in
+//! the transaction of the row of the call that wrote them. Catalog rows (accounts, projects, tokens, templates) are
+//! their own truth and rare.
 //!
 //! Rows travel as bytes (`golem_model::oplog::codec`): a store does not read them.
 
@@ -12,6 +13,7 @@ use golem_model::{
 };
 use std::fmt;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 /// A position in the log: from 1, counted up by one for each row of the node, without gaps. 0 is before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -92,6 +94,22 @@ pub struct IdemRow {
     pub outcome: Seq,
 }
 
+/// A value of a bucket, or its removal. Unlike heads and index entries it is a truth of its own: the log has only the
+/// digest of the call that wrote it, in the same transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ValueRow {
+    /// Whose bucket.
+    pub project: ProjectId,
+    /// The bucket.
+    pub bucket: Arc<str>,
+    /// The key.
+    pub key: Arc<str>,
+    /// Its value from now on; `None` removes it.
+    pub value: Option<Arc<[u8]>>,
+    /// The row of the call that wrote it.
+    pub version: Seq,
+}
+
 /// One transaction of the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
@@ -106,6 +124,8 @@ pub struct Batch {
     pub removed: Vec<(WorkerNo, Seq)>,
     /// Index entries to insert or replace.
     pub idem: Vec<IdemRow>,
+    /// Values to insert, replace or remove; no two for one key.
+    pub values: Vec<ValueRow>,
     /// If set, everything derived from rows up to here is stored, this batch's included.
     pub derived: Option<Derived>,
 }
@@ -249,6 +269,18 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// The index entry of a key.
     fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError>;
+
+    /// The value of a key, if it is there.
+    fn value(&self, project: ProjectId, bucket: &str, key: &str) -> Result<Option<ValueRow>, StoreError>;
+
+    /// Keys of a bucket after `after`, ascending by their bytes, at most `limit`.
+    fn keys(
+        &self,
+        project: ProjectId,
+        bucket: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Vec<String>, StoreError>;
 
     /// Housekeeping when there is nothing to commit: has the write-ahead log moved into the database and removes at
     /// most `limit` rows of deleted workers. Says whether there is more to do at once. Cheap if there is nothing.

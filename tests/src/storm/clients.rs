@@ -3,6 +3,10 @@
 //! Every client goes on with one request until it is answered, with the same key, as a careful program would. The one
 //! exception are requests without a key, which are sent once: a program that sends them again asks for two runs.
 
+mod sharers;
+
+pub(super) use sharers::conclude_shared;
+
 use super::caller::Caller;
 use super::{Crowd, Templates};
 use crate::chance::Chance;
@@ -38,11 +42,17 @@ pub(super) enum Client {
     Waiter { index: u64 },
     /// Sends without waiting for results; with keys, or without.
     Sender { index: u64, keyed: bool },
+    /// Adds to a number that it shares with others.
+    Sharer { index: u64, history: Arc<Mutex<CounterHistory>> },
 }
 
 impl Client {
     /// Everyone in `crowd`.
-    pub(super) fn of(crowd: Crowd, counters: &[Arc<Mutex<CounterHistory>>]) -> Vec<Self> {
+    pub(super) fn of(
+        crowd: Crowd,
+        counters: &[Arc<Mutex<CounterHistory>>],
+        shared: &Arc<Mutex<CounterHistory>>,
+    ) -> Vec<Self> {
         let mut clients = Vec::new();
         // Two for each counter, so that one worker has calls of several clients in line.
         for (index, history) in counters.iter().chain(counters).enumerate() {
@@ -52,6 +62,7 @@ impl Client {
         clients.extend((0..crowd.sleepers).map(|index| Self::Sleeper { index }));
         clients.extend((0..crowd.waiters).map(|index| Self::Waiter { index }));
         clients.extend((0..crowd.senders).map(|index| Self::Sender { index, keyed: index % 2 == 1 }));
+        clients.extend((0..crowd.sharers).map(|index| Self::Sharer { index, history: shared.clone() }));
         clients
     }
 
@@ -65,6 +76,7 @@ impl Client {
             Self::Sleeper { index } => act.sleep(&templates.sleeps, index).await,
             Self::Waiter { index } => act.wait(&templates.promises, index).await,
             Self::Sender { index, keyed } => act.send(&templates.counter, index, keyed).await,
+            Self::Sharer { index, history } => act.share(&templates.keyvalue, index, &history).await,
         };
         act.verdict
     }

@@ -1,6 +1,6 @@
 //! Conformance: one contract (`golem_runtime::storage::ports`), every adapter.
 //!
-//! `adapter` opens what is to be tested; `store`, `catalog` and `blobs` hold the cases that all adapters pass;
+//! `adapter` opens what is to be tested; `store`, `values`, `catalog` and `blobs` hold the cases that all adapters pass;
 //! `damage` is about the files of the embedded one: torn tails, flipped bytes, locks, foreign formats; `faults` about
 //! disks that are full, fail or forget.
 
@@ -17,3 +17,5 @@ mod damage;
 mod faults;
 #[cfg(test)]
 mod store;
+#[cfg(test)]
+mod values;

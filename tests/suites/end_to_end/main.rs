@@ -10,6 +10,7 @@
 //! | `values` | every type of WIT through JSON and back |
 //! | `calls` | workers that call each other |
 //! | `promises` | completed from outside, as printed in 2023 |
+//! | `keyvalue` | buckets, shared by workers, templates and interfaces |
 //! | `streams` | what workers print, over WebSocket |
 //! | `faults` | folders and disks that are not as they should be |
 
@@ -19,6 +20,7 @@ mod calls;
 mod faults;
 mod files;
 mod first_start;
+mod keyvalue;
 mod lifecycle;
 mod promises;
 mod streams;

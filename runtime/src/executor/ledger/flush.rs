@@ -14,7 +14,7 @@ impl Ledger {
     /// Takes everything that waits to be written, with a share of what is derived; `idle` takes more of that.
     pub(crate) fn take_batch(&mut self, idle: bool) -> Batch {
         let rows = std::mem::take(&mut self.rows);
-        let mut batch = Batch { rows, ..Batch::default() };
+        let mut batch = Batch { rows, values: self.values.take(), ..Batch::default() };
         let mut fenced = [false; 256];
         for row in &batch.rows {
             if !std::mem::replace(&mut fenced[usize::from(row.shard.0)], true) {
@@ -81,6 +81,7 @@ impl Ledger {
         if let Some(row) = batch.rows.last() {
             self.durable = row.seq;
         }
+        self.values.committed(&batch.values);
         let Some(derived) = batch.derived else { return };
         self.derived = derived;
         let Some(Flush { number, keys, gone }) = self.flushing.pop_front() else { return };

@@ -47,6 +47,7 @@ fn check(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<
     let last = read_position(&snapshot)?.last;
     check_log(&snapshot, report, last)?;
     check_heads(&snapshot, report, last)?;
+    check_values(&snapshot, report, last)?;
     report.findings.truncate(FINDINGS_MAX);
     Ok(())
 }
@@ -111,6 +112,16 @@ fn check_heads(snapshot: &Connection, report: &mut CheckReport, last: Seq) -> ru
                 .findings
                 .push(format!("index of worker #{worker}: rows {started} and {outcome} are not its own"));
         }
+    }
+    Ok(())
+}
+
+fn check_values(snapshot: &Connection, report: &mut CheckReport, last: Seq) -> rusqlite::Result<()> {
+    let mut statement = snapshot.prepare("SELECT rowid, version FROM kv WHERE version > ? OR version < 1")?;
+    let mut rows = statement.query([signed(last.0)])?;
+    while let Some(row) = next(&mut rows, report)? {
+        let (number, version): (i64, i64) = (row.get(0)?, row.get(1)?);
+        report.findings.push(format!("value {number}: row {version}, which wrote it, is not in the log"));
     }
     Ok(())
 }

@@ -31,7 +31,8 @@ pub(super) struct Migration {
 pub(super) const CURRENT: Format = Format { version: 1, create: CREATE, migrations: &[] };
 
 /// `log` is appended in commit order and never clustered by worker: that would dirty a page for each row. Heads and
-/// index entries are written rarely and by key.
+/// index entries are written rarely and by key. `kv` has row ids, because values may be large: its index holds keys only,
+/// which are bytes rather than text so that they compare as they do elsewhere, whatever is in them.
 const CREATE: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     INSERT INTO meta (key, value) VALUES ('derived', 0), ('last', 0), ('recoveries', 0), ('worker_no_max', 0);
@@ -70,6 +71,15 @@ const CREATE: &str = "
         outcome INTEGER NOT NULL,
         PRIMARY KEY (worker, key_hash)
     ) STRICT, WITHOUT ROWID;
+
+    CREATE TABLE kv (
+        project BLOB NOT NULL,
+        bucket BLOB NOT NULL,
+        key BLOB NOT NULL,
+        value BLOB NOT NULL,
+        version INTEGER NOT NULL,
+        PRIMARY KEY (project, bucket, key)
+    ) STRICT;
 
     CREATE TABLE trash (worker INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT;
 

@@ -4,6 +4,7 @@
 //! somebody else has written (`data_version`), and dropped with the connection when something fails.
 
 use super::connection::{Opener, Use, signed, unsigned};
+use super::values;
 use super::wal::Wal;
 use crate::storage::ports::{
     Batch, Derived, IdemRow, LogRow, Position, Seq, StoreError, StoredHead, WorkerNo,
@@ -228,13 +229,15 @@ impl Writer {
             })?;
         }
         self.write_idem(&batch.idem).map_err(failed)?;
+        values::write(&self.connection, &batch.values).map_err(failed)?;
         if let Some(derived) = batch.derived {
             self.write_derived(derived).map_err(failed)?;
             position.derived = derived;
         }
         let bodies: usize = batch.rows.iter().map(|row| row.body.len() + 32).sum();
         let heads: usize = batch.heads.iter().map(|head| 2 + head.head.len() / 4096).sum();
-        self.pages += 2 + (bodies / 4096 + heads + batch.idem.len() + batch.removed.len()) as u64;
+        let values: usize = batch.values.iter().map(values::pages).sum();
+        self.pages += 2 + (bodies / 4096 + heads + batch.idem.len() + batch.removed.len() + values) as u64;
         Ok(position)
     }
 

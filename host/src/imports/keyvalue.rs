@@ -1,0 +1,155 @@
+//! `wasi:keyvalue`, in the four shapes in which it was published, over one store.
+//!
+//! - `calls`: the durable calls, which all of them share
+//! - `objects`: buckets, values and compare-and-swap handles as plain data
+//! - `v2023`: without a version, with numbers for handles; `v0_1`: `@0.1.0`; `draft`, `draft2`: `@0.2.0-draft` and
+//!   `@0.2.0-draft2`
+//!
+//! Opening a bucket and filling a value ask nobody: they are functions of the calls made. A bound is looked at by the
+//! calls that reach the store, and what they refuse is recorded, so that another bound does not change a replay.
+
+mod calls;
+mod draft;
+mod draft2;
+mod objects;
+mod v0_1;
+mod v2023;
+
+pub(crate) use objects::KeyValue;
+
+use crate::state::WorkerState;
+use calls::{All, Exists, From, Get, GetMany, Keys, Watch, Writing, kind};
+use golem_model::keyvalue::{Delta, KeyPage, Outcome, Version, Write};
+use golem_model::limits::KEY_VALUE_ALL_KEYS_MAX;
+use std::sync::Arc;
+use wasmtime::component::Linker;
+use wasmtime::{Result, format_err};
+
+/// What the guest is answered: a value of the interface, or the text of its error.
+type Answer<T> = Result<std::result::Result<T, String>>;
+
+/// Defines the interfaces of all versions.
+pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
+    v2023::add_to_linker(linker)?;
+    v0_1::add_to_linker(linker)?;
+    draft::add_to_linker(linker)?;
+    draft2::add_to_linker(linker)
+}
+
+impl WorkerState {
+    async fn value_get(&mut self, bucket: String, key: String) -> Answer<Option<Arc<[u8]>>> {
+        self.durable(Get { bucket, key }).await
+    }
+
+    async fn value_get_many(&mut self, bucket: String, keys: Vec<String>) -> Answer<Vec<Option<Arc<[u8]>>>> {
+        self.durable(GetMany { bucket, keys }).await
+    }
+
+    async fn value_exists(&mut self, bucket: String, key: String) -> Answer<bool> {
+        self.durable(Exists { bucket, key }).await
+    }
+
+    async fn value_keys(&mut self, bucket: String, from: From) -> Answer<KeyPage> {
+        self.durable(Keys { bucket, from }).await
+    }
+
+    async fn value_keys_all(&mut self, bucket: String) -> Answer<Vec<String>> {
+        let found = self.durable(All { bucket }).await?;
+        Ok(found.and_then(|page| match page.next {
+            None => Ok(page.keys),
+            Some(_) => Err(format!(
+                "the bucket holds more than {KEY_VALUE_ALL_KEYS_MAX} keys; read them in pages, by list-keys of a later \
+                 version of the interface"
+            )),
+        }))
+    }
+
+    async fn value_set(&mut self, bucket: String, pairs: Vec<(String, Vec<u8>)>) -> Answer<()> {
+        let call = Writing::<kind::Set>::new(bucket, Write::Set(pairs));
+        done(self.durable(call).await?)
+    }
+
+    async fn value_delete(&mut self, bucket: String, keys: Vec<String>) -> Answer<()> {
+        let call = Writing::<kind::Delete>::new(bucket, Write::Delete(keys));
+        done(self.durable(call).await?)
+    }
+
+    async fn value_increment(&mut self, bucket: String, key: String, by: u64) -> Answer<u64> {
+        let write = Write::Increment { key, by: Delta::Unsigned(by) };
+        match self.durable(Writing::<kind::Increment>::new(bucket, write)).await? {
+            Outcome::Unsigned(sum) => Ok(Ok(sum)),
+            other => refusal(other),
+        }
+    }
+
+    async fn value_increment_signed(&mut self, bucket: String, key: String, by: i64) -> Answer<i64> {
+        let write = Write::Increment { key, by: Delta::Signed(by) };
+        match self.durable(Writing::<kind::Increment>::new(bucket, write)).await? {
+            Outcome::Signed(sum) => Ok(Ok(sum)),
+            other => refusal(other),
+        }
+    }
+
+    async fn value_compare_and_swap(
+        &mut self,
+        bucket: String,
+        key: String,
+        old: u64,
+        new: u64,
+    ) -> Answer<bool> {
+        let write = Write::CompareAndSwap { key, old, new };
+        match self.durable(Writing::<kind::CompareAndSwap>::new(bucket, write)).await? {
+            Outcome::Compared(equal) => Ok(Ok(equal)),
+            other => refusal(other),
+        }
+    }
+
+    /// The key's version; and its value, if that is wanted.
+    async fn value_watch(
+        &mut self,
+        bucket: String,
+        key: String,
+        valued: bool,
+    ) -> Answer<(Version, Option<Arc<[u8]>>)> {
+        self.durable(Watch { bucket, key, valued }).await
+    }
+
+    /// Whether the value was exchanged; if not, the key's version now.
+    async fn value_swap(
+        &mut self,
+        bucket: String,
+        key: String,
+        version: Version,
+        value: Vec<u8>,
+    ) -> Answer<std::result::Result<(), Version>> {
+        let write = Write::Swap { key, version, value };
+        match self.durable(Writing::<kind::Swap>::new(bucket, write)).await? {
+            Outcome::Done => Ok(Ok(Ok(()))),
+            Outcome::Changed(version) => Ok(Ok(Err(version))),
+            other => refusal(other),
+        }
+    }
+}
+
+fn done(outcome: Outcome) -> Answer<()> {
+    match outcome {
+        Outcome::Done => Ok(Ok(())),
+        other => refusal(other),
+    }
+}
+
+/// The error of a write that was not done.
+fn refusal<T>(outcome: Outcome) -> Answer<T> {
+    match outcome {
+        Outcome::Refused(reason) => Ok(Err(reason)),
+        Outcome::NotANumber => {
+            Ok(Err("the value is not a number of this type in decimal text, such as 42".to_owned()))
+        }
+        Outcome::OutOfRange => Ok(Err("the sum is beyond the numbers of this type".to_owned())),
+        Outcome::Done
+        | Outcome::Unsigned(_)
+        | Outcome::Signed(_)
+        | Outcome::Compared(_)
+        | Outcome::Changed(_) => Err(format_err!("a write was answered with {outcome:?}")),
+    }
+}

@@ -1,0 +1,483 @@
+//! The durable calls on buckets.
+//!
+//! A request begins with the bucket's name and the key; a response with 0 and a text if the call was refused.
+
+use crate::durable::{Done, Durable, Effect, Failure, Live};
+use golem_model::OplogIndex;
+use golem_model::keyvalue::{self, Delta, KeyPage, Outcome, Version, Write};
+use golem_model::limits::{KEY_VALUE_ALL_KEYS_MAX, KEY_VALUE_CALL_BYTES_MAX, KEY_VALUE_PAGE_KEYS};
+use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
+use golem_model::oplog::{Call, HostFunction};
+use std::marker::PhantomData;
+use std::sync::Arc;
+
+/// A value of the interface, or the text of its error.
+type Read<T> = std::result::Result<T, String>;
+
+const REFUSED: u8 = 0;
+
+fn refused(reason: &impl ToString) -> Done {
+    let mut out = vec![REFUSED];
+    out.extend_from_slice(reason.to_string().as_bytes());
+    Done::Answered(out)
+}
+
+/// The first byte of a response that is no refusal, and the rest; or the refusal.
+fn split(response: &[u8]) -> Result<Read<(u8, &[u8])>, DecodeError> {
+    match response.split_first() {
+        None => Err(DecodeError::Truncated),
+        Some((&REFUSED, text)) => {
+            let text = std::str::from_utf8(text).map_err(|_| DecodeError::Invalid("UTF-8"))?;
+            Ok(Err(text.to_owned()))
+        }
+        Some((&tag, rest)) => Ok(Ok((tag, rest))),
+    }
+}
+
+fn request(bucket: &str, key: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(8 + bucket.len() + key.len());
+    put_bytes(&mut out, bucket.as_bytes());
+    put_bytes(&mut out, key.as_bytes());
+    out
+}
+
+fn check(bucket: &str, key: &str) -> Result<(), keyvalue::Excess> {
+    keyvalue::check_bucket(bucket)?;
+    keyvalue::check_keys(std::iter::once(key))
+}
+
+fn unknown<T>(what: &'static str, tag: u8) -> Result<T, DecodeError> {
+    Err(DecodeError::UnknownTag { what, tag })
+}
+
+/// The value of a key. Response: 1 if it is not there; 2 and the value.
+pub(super) struct Get {
+    pub(super) bucket: String,
+    pub(super) key: String,
+}
+
+impl Durable for Get {
+    const FUNCTION: HostFunction = HostFunction::KeyValueGet;
+    const EFFECT: Effect = Effect::Learns;
+    type Answer = Read<Option<Arc<[u8]>>>;
+
+    fn request(&self) -> Vec<u8> {
+        request(&self.bucket, &self.key)
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+        if let Err(excess) = check(&self.bucket, &self.key) {
+            return Ok(refused(&excess));
+        }
+        let held = live.value(&self.bucket, &self.key).await?;
+        Ok(Done::Answered(match held.value {
+            None => vec![1],
+            Some(value) => [&[2], &*value].concat(),
+        }))
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
+        match split(response)? {
+            Err(reason) => Ok(Err(reason)),
+            Ok((1, [])) => Ok(Ok(None)),
+            Ok((2, value)) => Ok(Ok(Some(value.into()))),
+            Ok((tag, _)) => unknown("value", tag),
+        }
+    }
+}
+
+/// The values of keys at one moment. Request: the count of the keys instead of one key, then they. Response: 1, then for
+/// each key 0 if it is not there, or 1 and the value with its length.
+pub(super) struct GetMany {
+    pub(super) bucket: String,
+    pub(super) keys: Vec<String>,
+}
+
+impl Durable for GetMany {
+    const FUNCTION: HostFunction = HostFunction::KeyValueGetMany;
+    const EFFECT: Effect = Effect::Learns;
+    type Answer = Read<Vec<Option<Arc<[u8]>>>>;
+
+    fn request(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_bytes(&mut out, self.bucket.as_bytes());
+        put_keys(&mut out, &self.keys);
+        out
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+        let keys = self.keys.iter().map(String::as_str);
+        if let Err(excess) = keyvalue::check_bucket(&self.bucket).and_then(|()| keyvalue::check_keys(keys)) {
+            return Ok(refused(&excess));
+        }
+        let found = live.values(&self.bucket, &self.keys, KEY_VALUE_CALL_BYTES_MAX).await?;
+        if found.len() < self.keys.len() {
+            return Ok(refused(&format!(
+                "the values of these keys have more than {KEY_VALUE_CALL_BYTES_MAX} bytes together; ask for fewer"
+            )));
+        }
+        let mut out = vec![1];
+        for held in found {
+            match held.value {
+                None => out.push(0),
+                Some(value) => {
+                    out.push(1);
+                    put_bytes(&mut out, &value);
+                }
+            }
+        }
+        Ok(Done::Answered(out))
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
+        let rest = match split(response)? {
+            Err(reason) => return Ok(Err(reason)),
+            Ok((1, rest)) => rest,
+            Ok((tag, _)) => return unknown("values", tag),
+        };
+        let mut input = Reader::new(rest);
+        let mut values = Vec::with_capacity(self.keys.len());
+        for _ in &self.keys {
+            values.push(match input.byte()? {
+                0 => None,
+                1 => Some(input.bytes()?.into()),
+                tag => return unknown("value", tag),
+            });
+        }
+        input.finish()?;
+        Ok(Ok(values))
+    }
+}
+
+/// Whether a key is there. Response: 1 if not, 2 if it is.
+pub(super) struct Exists {
+    pub(super) bucket: String,
+    pub(super) key: String,
+}
+
+impl Durable for Exists {
+    const FUNCTION: HostFunction = HostFunction::KeyValueExists;
+    const EFFECT: Effect = Effect::Learns;
+    type Answer = Read<bool>;
+
+    fn request(&self) -> Vec<u8> {
+        request(&self.bucket, &self.key)
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+        if let Err(excess) = check(&self.bucket, &self.key) {
+            return Ok(refused(&excess));
+        }
+        let held = live.value(&self.bucket, &self.key).await?;
+        Ok(Done::Answered(vec![if held.value.is_some() { 2 } else { 1 }]))
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
+        match split(response)? {
+            Err(reason) => Ok(Err(reason)),
+            Ok((1, [])) => Ok(Ok(false)),
+            Ok((2, [])) => Ok(Ok(true)),
+            Ok((tag, _)) => unknown("answer", tag),
+        }
+    }
+}
+
+/// Where a page of keys begins.
+#[derive(Debug)]
+pub(super) enum From {
+    /// At the first key.
+    Start,
+    /// After a key.
+    After(String),
+    /// After so many keys.
+    Count(u64),
+}
+
+/// A page of the keys of a bucket, in order. Request: 0, or 1 and a key, or 2 and a number, instead of a key. Response:
+/// 1, the count and the keys; then 0, or 1 and the key after which the next page begins.
+pub(super) struct Keys {
+    pub(super) bucket: String,
+    pub(super) from: From,
+}
+
+impl Durable for Keys {
+    const FUNCTION: HostFunction = HostFunction::KeyValueKeys;
+    const EFFECT: Effect = Effect::Learns;
+    type Answer = Read<KeyPage>;
+
+    fn request(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_bytes(&mut out, self.bucket.as_bytes());
+        match &self.from {
+            From::Start => out.push(0),
+            From::After(key) => {
+                out.push(1);
+                put_bytes(&mut out, key.as_bytes());
+            }
+            From::Count(count) => {
+                out.push(2);
+                put_varint(&mut out, *count);
+            }
+        }
+        out
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+        let (mut after, mut skipped) = match &self.from {
+            From::Start => (None, 0),
+            From::After(key) => (Some(key.clone()), 0),
+            From::Count(count) => (None, *count),
+        };
+        if let Err(excess) = check(&self.bucket, after.as_deref().unwrap_or_default()) {
+            return Ok(refused(&excess));
+        }
+        loop {
+            let mut page = live.keys(&self.bucket, after.as_deref(), KEY_VALUE_PAGE_KEYS).await?;
+            let length = page.keys.len() as u64;
+            if skipped >= length && page.next.is_some() {
+                skipped -= length;
+                after = page.next;
+                continue;
+            }
+            page.keys.drain(..usize::try_from(skipped).unwrap_or(usize::MAX).min(page.keys.len()));
+            return Ok(Done::Answered(put_page(&page)));
+        }
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
+        page(response)
+    }
+}
+
+/// All keys of a bucket, in order, or the first of very many. Request: 3 instead of a key. Response: as of [`Keys`].
+pub(super) struct All {
+    pub(super) bucket: String,
+}
+
+impl Durable for All {
+    const FUNCTION: HostFunction = HostFunction::KeyValueKeys;
+    const EFFECT: Effect = Effect::Learns;
+    type Answer = Read<KeyPage>;
+
+    fn request(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_bytes(&mut out, self.bucket.as_bytes());
+        out.push(3);
+        out
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+        if let Err(excess) = keyvalue::check_bucket(&self.bucket) {
+            return Ok(refused(&excess));
+        }
+        let mut page = live.keys(&self.bucket, None, KEY_VALUE_ALL_KEYS_MAX).await?;
+        if page.next.is_some() {
+            // Nobody is given them.
+            page.keys = Vec::new();
+        }
+        let bytes: usize = page.keys.iter().map(String::len).sum();
+        if bytes > KEY_VALUE_CALL_BYTES_MAX {
+            return Ok(refused(&format!(
+                "the keys of the bucket have more than {KEY_VALUE_CALL_BYTES_MAX} bytes together; read them in pages, \
+                 by list-keys of a later version of the interface"
+            )));
+        }
+        Ok(Done::Answered(put_page(&page)))
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
+        page(response)
+    }
+}
+
+fn put_keys(out: &mut Vec<u8>, keys: &[String]) {
+    put_varint(out, keys.len() as u64);
+    for key in keys {
+        put_bytes(out, key.as_bytes());
+    }
+}
+
+fn put_page(page: &KeyPage) -> Vec<u8> {
+    let mut out = vec![1];
+    put_keys(&mut out, &page.keys);
+    match &page.next {
+        None => out.push(0),
+        Some(next) => {
+            out.push(1);
+            put_bytes(&mut out, next.as_bytes());
+        }
+    }
+    out
+}
+
+fn page(response: &[u8]) -> Result<Read<KeyPage>, DecodeError> {
+    let rest = match split(response)? {
+        Err(reason) => return Ok(Err(reason)),
+        Ok((1, rest)) => rest,
+        Ok((tag, _)) => return unknown("keys", tag),
+    };
+    let mut input = Reader::new(rest);
+    let count = input.count()?;
+    let keys = (0..count).map(|_| input.string()).collect::<Result<_, _>>()?;
+    let next = match input.byte()? {
+        0 => None,
+        1 => Some(input.string()?),
+        tag => return unknown("next key", tag),
+    };
+    input.finish()?;
+    Ok(Ok(KeyPage { keys, next }))
+}
+
+/// A key's version, and its value if that is wanted. Request: after the key, 1 if it is, else 0. Response: 1 and the
+/// version; then nothing, if the key is not there or the value not wanted, or 1 and the value.
+pub(super) struct Watch {
+    pub(super) bucket: String,
+    pub(super) key: String,
+    pub(super) valued: bool,
+}
+
+impl Durable for Watch {
+    const FUNCTION: HostFunction = HostFunction::KeyValueWatch;
+    const EFFECT: Effect = Effect::Learns;
+    type Answer = Read<(Version, Option<Arc<[u8]>>)>;
+
+    fn request(&self) -> Vec<u8> {
+        let mut out = request(&self.bucket, &self.key);
+        out.push(u8::from(self.valued));
+        out
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+        if let Err(excess) = check(&self.bucket, &self.key) {
+            return Ok(refused(&excess));
+        }
+        let held = live.value(&self.bucket, &self.key).await?;
+        let mut out = vec![1];
+        put_varint(&mut out, held.version.0);
+        if let Some(value) = held.value.filter(|_| self.valued) {
+            out.push(1);
+            out.extend_from_slice(&value);
+        }
+        Ok(Done::Answered(out))
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
+        let rest = match split(response)? {
+            Err(reason) => return Ok(Err(reason)),
+            Ok((1, rest)) => rest,
+            Ok((tag, _)) => return unknown("version", tag),
+        };
+        let mut input = Reader::new(rest);
+        let version = Version(input.varint()?);
+        if input.is_empty() {
+            return Ok(Ok((version, None)));
+        }
+        match input.byte()? {
+            1 => {
+                let value = input.rest();
+                Ok(Ok((version, Some(value.into()))))
+            }
+            tag => unknown("value", tag),
+        }
+    }
+}
+
+/// The functions that write. They differ in nothing but their names.
+pub(super) trait Kind: Send + Sync {
+    const FUNCTION: HostFunction;
+}
+
+/// See [`Kind`].
+pub(super) mod kind {
+    use super::{HostFunction, Kind};
+
+    macro_rules! kinds {
+        ($($name:ident = $function:ident;)*) => {
+            $(
+                pub(in super::super) struct $name;
+
+                impl Kind for $name {
+                    const FUNCTION: HostFunction = HostFunction::$function;
+                }
+            )*
+        };
+    }
+
+    kinds! {
+        Set = KeyValueSet;
+        Delete = KeyValueDelete;
+        Increment = KeyValueIncrement;
+        CompareAndSwap = KeyValueCompareAndSwap;
+        Swap = KeyValueSwap;
+    }
+}
+
+/// Writes. Response: [`Outcome::encode`], which the store adds.
+pub(super) struct Writing<K> {
+    bucket: String,
+    write: Write,
+    kind: PhantomData<K>,
+}
+
+impl<K> Writing<K> {
+    pub(super) fn new(bucket: String, write: Write) -> Self {
+        Self { bucket, write, kind: PhantomData }
+    }
+}
+
+impl<K: Kind> Durable for Writing<K> {
+    const FUNCTION: HostFunction = K::FUNCTION;
+    const EFFECT: Effect = Effect::Changes;
+    type Answer = Outcome;
+
+    fn request(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_bytes(&mut out, self.bucket.as_bytes());
+        match &self.write {
+            Write::Set(pairs) => {
+                put_varint(&mut out, pairs.len() as u64);
+                for (key, value) in pairs {
+                    put_bytes(&mut out, key.as_bytes());
+                    put_bytes(&mut out, value);
+                }
+            }
+            Write::Delete(keys) => put_keys(&mut out, keys),
+            Write::Increment { key, by } => {
+                put_bytes(&mut out, key.as_bytes());
+                match by {
+                    Delta::Unsigned(by) => {
+                        out.push(0);
+                        out.extend_from_slice(&by.to_le_bytes());
+                    }
+                    Delta::Signed(by) => {
+                        out.push(1);
+                        out.extend_from_slice(&by.to_le_bytes());
+                    }
+                }
+            }
+            Write::CompareAndSwap { key, old, new } => {
+                put_bytes(&mut out, key.as_bytes());
+                put_varint(&mut out, *old);
+                put_varint(&mut out, *new);
+            }
+            Write::Swap { key, version, value } => {
+                put_bytes(&mut out, key.as_bytes());
+                put_varint(&mut out, version.0);
+                put_bytes(&mut out, value);
+            }
+        }
+        out
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
+        if let Err(excess) = keyvalue::check_bucket(&self.bucket).and_then(|()| self.write.check()) {
+            return Ok(Done::Answered(Outcome::Refused(excess.to_string()).encode()));
+        }
+        let (index, outcome) = live.write(call.clone(), &self.bucket, self.write.clone()).await?;
+        Ok(Done::Recorded(index, outcome.encode()))
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Outcome, DecodeError> {
+        Outcome::decode(response)
+    }
+}

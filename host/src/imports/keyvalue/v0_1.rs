@@ -1,0 +1,193 @@
+//! `wasi:keyvalue@0.1.0`: resources; a key that is not there is `none`.
+
+use super::KeyValue;
+use crate::bindings::wasi::keyvalue0_1_0::{atomic, eventual, eventual_batch, types, wasi_keyvalue_error};
+use crate::objects::Object;
+use crate::state::WorkerState;
+use types::{Bucket, IncomingValue, OutgoingValue};
+use wasi_keyvalue_error::Error;
+use wasmtime::Result;
+use wasmtime::component::{HasSelf, Linker, Resource};
+
+type Outcome<T> = Result<std::result::Result<T, Resource<Error>>>;
+
+/// Defines the interfaces.
+pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
+    wasi_keyvalue_error::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    types::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    eventual::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    eventual_batch::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    atomic::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+}
+
+impl WorkerState {
+    /// The answer with its error as a resource.
+    fn traced<T>(&mut self, answer: std::result::Result<T, String>) -> Outcome<T> {
+        match answer {
+            Ok(value) => Ok(Ok(value)),
+            Err(text) => Ok(Err(self.objects.insert(Object::Error(text))?)),
+        }
+    }
+}
+
+impl wasi_keyvalue_error::Host for WorkerState {}
+
+impl wasi_keyvalue_error::HostError for WorkerState {
+    async fn trace(&mut self, error: Resource<Error>) -> Result<String> {
+        self.objects.error_text(error.rep())
+    }
+
+    async fn drop(&mut self, error: Resource<Error>) -> Result<()> {
+        self.objects.remove(error.rep()).map(drop)
+    }
+}
+
+impl types::Host for WorkerState {}
+
+impl types::HostBucket for WorkerState {
+    async fn open_bucket(&mut self, name: String) -> Outcome<Resource<Bucket>> {
+        Ok(Ok(self.objects.insert(Object::KeyValue(KeyValue::Bucket(name)))?))
+    }
+
+    async fn drop(&mut self, bucket: Resource<Bucket>) -> Result<()> {
+        self.objects.remove(bucket.rep()).map(drop)
+    }
+}
+
+impl types::HostOutgoingValue for WorkerState {
+    async fn new_outgoing_value(&mut self) -> Result<Resource<OutgoingValue>> {
+        self.objects.insert(Object::KeyValue(KeyValue::Outgoing(Vec::new())))
+    }
+
+    async fn outgoing_value_write_body_sync(
+        &mut self,
+        value: Resource<OutgoingValue>,
+        bytes: Vec<u8>,
+    ) -> Outcome<()> {
+        self.objects.fill_outgoing_value(value.rep(), bytes).map(Ok)
+    }
+
+    async fn drop(&mut self, value: Resource<OutgoingValue>) -> Result<()> {
+        self.objects.remove(value.rep()).map(drop)
+    }
+}
+
+impl types::HostIncomingValue for WorkerState {
+    async fn incoming_value_consume_sync(&mut self, value: Resource<IncomingValue>) -> Outcome<Vec<u8>> {
+        Ok(Ok(self.objects.incoming_value(value.rep())?.to_vec()))
+    }
+
+    async fn incoming_value_size(&mut self, value: Resource<IncomingValue>) -> Outcome<u64> {
+        Ok(Ok(self.objects.incoming_value(value.rep())?.len() as u64))
+    }
+
+    async fn drop(&mut self, value: Resource<IncomingValue>) -> Result<()> {
+        self.objects.remove(value.rep()).map(drop)
+    }
+}
+
+impl eventual::Host for WorkerState {
+    async fn get(
+        &mut self,
+        bucket: Resource<Bucket>,
+        key: String,
+    ) -> Outcome<Option<Resource<IncomingValue>>> {
+        let bucket = self.objects.bucket(bucket.rep())?;
+        match self.value_get(bucket, key).await? {
+            Ok(None) => Ok(Ok(None)),
+            Ok(Some(value)) => {
+                Ok(Ok(Some(self.objects.insert(Object::KeyValue(KeyValue::Incoming(value)))?)))
+            }
+            Err(text) => self.traced(Err(text)),
+        }
+    }
+
+    async fn set(
+        &mut self,
+        bucket: Resource<Bucket>,
+        key: String,
+        value: Resource<OutgoingValue>,
+    ) -> Outcome<()> {
+        let bucket = self.objects.bucket(bucket.rep())?;
+        let value = self.objects.outgoing_value(value.rep())?;
+        let answer = self.value_set(bucket, vec![(key, value)]).await?;
+        self.traced(answer)
+    }
+
+    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Outcome<()> {
+        let bucket = self.objects.bucket(bucket.rep())?;
+        let answer = self.value_delete(bucket, vec![key]).await?;
+        self.traced(answer)
+    }
+
+    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Outcome<bool> {
+        let bucket = self.objects.bucket(bucket.rep())?;
+        let answer = self.value_exists(bucket, key).await?;
+        self.traced(answer)
+    }
+}
+
+impl eventual_batch::Host for WorkerState {
+    async fn get_many(
+        &mut self,
+        bucket: Resource<Bucket>,
+        keys: Vec<String>,
+    ) -> Outcome<Vec<Option<Resource<IncomingValue>>>> {
+        let bucket = self.objects.bucket(bucket.rep())?;
+        match self.value_get_many(bucket, keys).await? {
+            Ok(values) => {
+                let resources = values.into_iter().map(|value| match value {
+                    None => Ok(None),
+                    Some(value) => self.objects.insert(Object::KeyValue(KeyValue::Incoming(value))).map(Some),
+                });
+                Ok(Ok(resources.collect::<Result<_>>()?))
+            }
+            Err(text) => self.traced(Err(text)),
+        }
+    }
+
+    async fn keys(&mut self, bucket: Resource<Bucket>) -> Outcome<Vec<String>> {
+        let bucket = self.objects.bucket(bucket.rep())?;
+        let answer = self.value_keys_all(bucket).await?;
+        self.traced(answer)
+    }
+
+    async fn set_many(
+        &mut self,
+        bucket: Resource<Bucket>,
+        pairs: Vec<(String, Resource<OutgoingValue>)>,
+    ) -> Outcome<()> {
+        let bucket = self.objects.bucket(bucket.rep())?;
+        let pairs =
+            pairs.into_iter().map(|(key, value)| Ok((key, self.objects.outgoing_value(value.rep())?)));
+        let pairs = pairs.collect::<Result<_>>()?;
+        let answer = self.value_set(bucket, pairs).await?;
+        self.traced(answer)
+    }
+
+    async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Outcome<()> {
+        let bucket = self.objects.bucket(bucket.rep())?;
+        let answer = self.value_delete(bucket, keys).await?;
+        self.traced(answer)
+    }
+}
+
+impl atomic::Host for WorkerState {
+    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> Outcome<u64> {
+        let bucket = self.objects.bucket(bucket.rep())?;
+        let answer = self.value_increment(bucket, key, delta).await?;
+        self.traced(answer)
+    }
+
+    async fn compare_and_swap(
+        &mut self,
+        bucket: Resource<Bucket>,
+        key: String,
+        old: u64,
+        new: u64,
+    ) -> Outcome<bool> {
+        let bucket = self.objects.bucket(bucket.rep())?;
+        let answer = self.value_compare_and_swap(bucket, key, old, new).await?;
+        self.traced(answer)
+    }
+}

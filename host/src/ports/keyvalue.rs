@@ -1,0 +1,30 @@
+//! The buckets of the worker's project.
+
+use super::PortError;
+use async_trait::async_trait;
+use golem_model::keyvalue::{Held, KeyPage, Outcome, Write};
+use golem_model::oplog::Call;
+use golem_model::{Entry, OplogIndex};
+
+/// Shared state: answers are given in commit order, over state that includes what is queued but not yet durable.
+/// Names, keys and sizes are within the bounds of `golem_model::keyvalue`; the caller has looked.
+#[async_trait]
+pub trait KeyValue: Send + Sync {
+    /// What the keys hold, all at one moment. Stops before the key whose value would make it more than `bytes_max`
+    /// bytes of values: then there are fewer answers than keys.
+    async fn get(&self, bucket: &str, keys: &[String], bytes_max: usize) -> Result<Vec<Held>, PortError>;
+
+    /// The keys after `after`, at one moment; at most `limit`, which is not 0.
+    async fn keys(&self, bucket: &str, after: Option<&str>, limit: usize) -> Result<KeyPage, PortError>;
+
+    /// Writes. In one commit: `entries` (the first has index `first`), one more entry that records `call` with
+    /// [`Outcome::encode`] of the outcome, and what that changes.
+    async fn write(
+        &self,
+        first: OplogIndex,
+        entries: Vec<Entry>,
+        call: Call,
+        bucket: &str,
+        write: Write,
+    ) -> Result<Outcome, PortError>;
+}

@@ -1,0 +1,360 @@
+//! Buckets of keys and values: what may be asked of them, decided by pure functions that every store shares.
+//!
+//! A bucket belongs to a project and is shared by its workers. It needs no creation: one that nobody wrote to is empty.
+//! A number is stored as decimal text, so that `get` shows it and every interface reads the same.
+
+use crate::limits::{
+    KEY_VALUE_BUCKET_BYTES_MAX, KEY_VALUE_CALL_BYTES_MAX, KEY_VALUE_CALL_KEYS_MAX, KEY_VALUE_KEY_BYTES_MAX,
+    KEY_VALUE_VALUE_BYTES_MAX,
+};
+use crate::oplog::wire::{DecodeError, Reader, put_varint};
+use std::sync::Arc;
+
+/// Names one write of a key: never given again, so that a value that came back is told from one that stayed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub struct Version(pub u64);
+
+impl Version {
+    /// Of a key that is not there.
+    pub const ABSENT: Self = Self(0);
+}
+
+/// What a key holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Held {
+    /// Its value, if it is there.
+    pub value: Option<Arc<[u8]>>,
+    /// The write that it comes from; [`Version::ABSENT`] if it is not there.
+    pub version: Version,
+}
+
+/// Keys of a bucket, in order of their bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeyPage {
+    /// The keys.
+    pub keys: Vec<String>,
+    /// If there may be more: ask for those after this one.
+    pub next: Option<String>,
+}
+
+/// What is added to a number, and so how the number is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Delta {
+    /// To a number of 0 to 2⁶⁴ - 1.
+    Unsigned(u64),
+    /// To a number of -2⁶³ to 2⁶³ - 1.
+    Signed(i64),
+}
+
+/// A change of a bucket, done as a whole or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Write {
+    /// Gives keys these values. Of a key that is named twice, the last one counts.
+    Set(Vec<(String, Vec<u8>)>),
+    /// Removes keys; those that are not there are passed over.
+    Delete(Vec<String>),
+    /// Adds to a number. A key that is not there counts as zero.
+    Increment {
+        /// The key.
+        key: String,
+        /// What is added.
+        by: Delta,
+    },
+    /// Gives a number another value if it is `old`. A key that is not there is no number.
+    CompareAndSwap {
+        /// The key.
+        key: String,
+        /// The number that it must be.
+        old: u64,
+        /// The number that it becomes.
+        new: u64,
+    },
+    /// Gives a key a value if its last write is still the one named.
+    Swap {
+        /// The key.
+        key: String,
+        /// Its last write.
+        version: Version,
+        /// Its value from now on.
+        value: Vec<u8>,
+    },
+}
+
+/// What a write came to. It is recorded with the call, in the same commit as the change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// Done.
+    Done,
+    /// The number is now this one.
+    Unsigned(u64),
+    /// The number is now this one.
+    Signed(i64),
+    /// Whether the number was the expected one, and so was exchanged.
+    Compared(bool),
+    /// The last write was another, this one; nothing was changed.
+    Changed(Version),
+    /// The value is no number of the wanted kind in decimal text; nothing was changed.
+    NotANumber,
+    /// The sum is no number of the wanted kind; nothing was changed.
+    OutOfRange,
+    /// It was not even tried, for this reason.
+    Refused(String),
+}
+
+/// A key and its value from now on; `None` removes it.
+pub type Change = (Arc<str>, Option<Arc<[u8]>>);
+
+/// A name, key or value that is beyond a bound.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Excess {
+    /// The bucket's name is too long.
+    #[error("the name of a bucket has {0} bytes; at most {KEY_VALUE_BUCKET_BYTES_MAX} are possible")]
+    Bucket(usize),
+    /// A key is too long.
+    #[error("a key has {0} bytes; at most {KEY_VALUE_KEY_BYTES_MAX} are possible")]
+    Key(usize),
+    /// A value is too large.
+    #[error("the value has {0} bytes; at most {KEY_VALUE_VALUE_BYTES_MAX} are possible")]
+    Value(usize),
+    /// Too many keys at once.
+    #[error("{0} keys in one call; at most {KEY_VALUE_CALL_KEYS_MAX} are possible, use several calls")]
+    Keys(usize),
+    /// Too much at once.
+    #[error("{0} bytes in one call; at most {KEY_VALUE_CALL_BYTES_MAX} are possible, use several calls")]
+    Call(usize),
+}
+
+/// Whether a bucket may have this name.
+pub fn check_bucket(name: &str) -> Result<(), Excess> {
+    if name.len() <= KEY_VALUE_BUCKET_BYTES_MAX { Ok(()) } else { Err(Excess::Bucket(name.len())) }
+}
+
+/// Whether these may be keys of one call.
+pub fn check_keys<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Result<(), Excess> {
+    if keys.len() > KEY_VALUE_CALL_KEYS_MAX {
+        return Err(Excess::Keys(keys.len()));
+    }
+    for key in keys {
+        if key.len() > KEY_VALUE_KEY_BYTES_MAX {
+            return Err(Excess::Key(key.len()));
+        }
+    }
+    Ok(())
+}
+
+impl Write {
+    /// Whether it is within all bounds.
+    pub fn check(&self) -> Result<(), Excess> {
+        let one = |key: &str, value: &[u8]| {
+            check_keys(std::iter::once(key))?;
+            check_value(value)
+        };
+        match self {
+            Self::Set(pairs) => {
+                check_keys(pairs.iter().map(|(key, _)| key.as_str()))?;
+                let mut bytes = 0;
+                for (key, value) in pairs {
+                    check_value(value)?;
+                    bytes += key.len() + value.len();
+                }
+                if bytes > KEY_VALUE_CALL_BYTES_MAX { Err(Excess::Call(bytes)) } else { Ok(()) }
+            }
+            Self::Delete(keys) => check_keys(keys.iter().map(String::as_str)),
+            Self::Increment { key, .. } | Self::CompareAndSwap { key, .. } => one(key, &[]),
+            Self::Swap { key, value, .. } => one(key, value),
+        }
+    }
+
+    /// The key on whose present value the outcome depends.
+    pub fn depends_on(&self) -> Option<&str> {
+        match self {
+            Self::Set(_) | Self::Delete(_) => None,
+            Self::Increment { key, .. } | Self::CompareAndSwap { key, .. } | Self::Swap { key, .. } => {
+                Some(key)
+            }
+        }
+    }
+
+    /// What it changes and comes to, when the key that it depends on holds `held`.
+    pub fn decide(self, held: &Held) -> (Vec<Change>, Outcome) {
+        match self {
+            Self::Set(pairs) => {
+                let changes = pairs.into_iter().map(|(key, value)| (key.into(), Some(value.into())));
+                (changes.collect(), Outcome::Done)
+            }
+            Self::Delete(keys) => (keys.into_iter().map(|key| (key.into(), None)).collect(), Outcome::Done),
+            Self::Increment { key, by } => match added(held.value.as_deref(), by) {
+                Ok(sum) => {
+                    let text = match sum {
+                        Delta::Unsigned(sum) => sum.to_string(),
+                        Delta::Signed(sum) => sum.to_string(),
+                    };
+                    let outcome = match sum {
+                        Delta::Unsigned(sum) => Outcome::Unsigned(sum),
+                        Delta::Signed(sum) => Outcome::Signed(sum),
+                    };
+                    (vec![(key.into(), Some(text.into_bytes().into()))], outcome)
+                }
+                Err(outcome) => (Vec::new(), outcome),
+            },
+            Self::CompareAndSwap { key, old, new } => match held.value.as_deref().map(number::<u64>) {
+                Some(None) => (Vec::new(), Outcome::NotANumber),
+                Some(Some(found)) if found == old => {
+                    let text = new.to_string().into_bytes();
+                    (vec![(key.into(), Some(text.into()))], Outcome::Compared(true))
+                }
+                Some(Some(_)) | None => (Vec::new(), Outcome::Compared(false)),
+            },
+            Self::Swap { key, version, value } => {
+                if held.version == version {
+                    (vec![(key.into(), Some(value.into()))], Outcome::Done)
+                } else {
+                    (Vec::new(), Outcome::Changed(held.version))
+                }
+            }
+        }
+    }
+}
+
+fn check_value(value: &[u8]) -> Result<(), Excess> {
+    if value.len() <= KEY_VALUE_VALUE_BYTES_MAX { Ok(()) } else { Err(Excess::Value(value.len())) }
+}
+
+fn added(value: Option<&[u8]>, by: Delta) -> Result<Delta, Outcome> {
+    match by {
+        Delta::Unsigned(by) => {
+            let number = value.map_or(Some(0), number::<u64>).ok_or(Outcome::NotANumber)?;
+            number.checked_add(by).map(Delta::Unsigned).ok_or(Outcome::OutOfRange)
+        }
+        Delta::Signed(by) => {
+            let number = value.map_or(Some(0), number::<i64>).ok_or(Outcome::NotANumber)?;
+            number.checked_add(by).map(Delta::Signed).ok_or(Outcome::OutOfRange)
+        }
+    }
+}
+
+fn number<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
+    std::str::from_utf8(value).ok()?.parse().ok()
+}
+
+impl Outcome {
+    /// Its bytes in the oplog: a tag and what it carries, integers in eight bytes, little-endian.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(9);
+        match self {
+            Self::Done => out.push(0),
+            Self::Unsigned(number) => {
+                out.push(1);
+                out.extend_from_slice(&number.to_le_bytes());
+            }
+            Self::Signed(number) => {
+                out.push(2);
+                out.extend_from_slice(&number.to_le_bytes());
+            }
+            Self::Compared(equal) => out.extend_from_slice(&[3, u8::from(*equal)]),
+            Self::Changed(version) => {
+                out.push(4);
+                put_varint(&mut out, version.0);
+            }
+            Self::NotANumber => out.push(5),
+            Self::OutOfRange => out.push(6),
+            Self::Refused(reason) => {
+                out.push(7);
+                out.extend_from_slice(reason.as_bytes());
+            }
+        }
+        out
+    }
+
+    /// Reads what [`Outcome::encode`] wrote.
+    pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(bytes);
+        let outcome = match input.byte()? {
+            0 => Self::Done,
+            1 => Self::Unsigned(u64::from_le_bytes(input.array()?)),
+            2 => Self::Signed(i64::from_le_bytes(input.array()?)),
+            3 => Self::Compared(match input.byte()? {
+                0 => false,
+                1 => true,
+                tag => return Err(DecodeError::UnknownTag { what: "comparison", tag }),
+            }),
+            4 => Self::Changed(Version(input.varint()?)),
+            5 => Self::NotANumber,
+            6 => Self::OutOfRange,
+            7 => {
+                let reason = std::str::from_utf8(&bytes[1..]).map_err(|_| DecodeError::Invalid("UTF-8"))?;
+                return Ok(Self::Refused(reason.to_owned()));
+            }
+            tag => return Err(DecodeError::UnknownTag { what: "outcome of a write", tag }),
+        };
+        input.finish()?;
+        Ok(outcome)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn held(value: &[u8], version: u64) -> Held {
+        Held { value: Some(value.into()), version: Version(version) }
+    }
+
+    fn check(write: Write, held: &Held, value: Option<&[u8]>, outcome: &Outcome) {
+        let (changes, found) = write.decide(held);
+        assert_eq!(found, *outcome);
+        assert_eq!(changes.last().and_then(|(_, value)| value.as_deref()), value);
+        assert_eq!(Outcome::decode(&found.encode()).unwrap(), found);
+    }
+
+    #[test]
+    fn numbers_are_decimal_text_and_never_wrap() {
+        let plus = |by| Write::Increment { key: "n".to_owned(), by };
+        check(plus(Delta::Unsigned(5)), &Held::default(), Some(b"5"), &Outcome::Unsigned(5));
+        check(plus(Delta::Unsigned(0)), &held(b"7", 1), Some(b"7"), &Outcome::Unsigned(7));
+        check(plus(Delta::Signed(-9)), &held(b"7", 1), Some(b"-2"), &Outcome::Signed(-2));
+        check(plus(Delta::Unsigned(1)), &held(b"-2", 1), None, &Outcome::NotANumber);
+        check(plus(Delta::Signed(1)), &held(b"", 1), None, &Outcome::NotANumber);
+        check(plus(Delta::Signed(1)), &held(&[0xFF], 1), None, &Outcome::NotANumber);
+        check(plus(Delta::Unsigned(u64::MAX)), &held(b"1", 1), None, &Outcome::OutOfRange);
+        check(plus(Delta::Signed(i64::MIN)), &held(b"-1", 1), None, &Outcome::OutOfRange);
+    }
+
+    #[test]
+    fn a_comparison_of_numbers_needs_a_number() {
+        let swap = |old, new| Write::CompareAndSwap { key: "n".to_owned(), old, new };
+        check(swap(0, 1), &Held::default(), None, &Outcome::Compared(false));
+        check(swap(3, 9), &held(b"3", 1), Some(b"9"), &Outcome::Compared(true));
+        check(swap(4, 9), &held(b"3", 1), None, &Outcome::Compared(false));
+        check(swap(4, 9), &held(b"three", 1), None, &Outcome::NotANumber);
+    }
+
+    #[test]
+    fn a_swap_goes_by_the_write_and_not_by_the_value() {
+        let swap =
+            |version| Write::Swap { key: "k".to_owned(), version: Version(version), value: b"new".to_vec() };
+        check(swap(0), &Held::default(), Some(b"new"), &Outcome::Done);
+        check(swap(4), &held(b"old", 4), Some(b"new"), &Outcome::Done);
+        check(swap(4), &held(b"old", 6), None, &Outcome::Changed(Version(6)));
+        check(swap(4), &Held::default(), None, &Outcome::Changed(Version::ABSENT));
+    }
+
+    #[test]
+    fn what_is_beyond_a_bound_is_named() {
+        let long = "k".repeat(KEY_VALUE_KEY_BYTES_MAX + 1);
+        let large = vec![0; KEY_VALUE_VALUE_BYTES_MAX + 1];
+        assert_eq!(check_bucket(&"b".repeat(256)), Err(Excess::Bucket(256)));
+        assert_eq!(Write::Delete(vec![long.clone()]).check(), Err(Excess::Key(long.len())));
+        assert_eq!(
+            Write::Set(vec![("k".to_owned(), large.clone())]).check(),
+            Err(Excess::Value(large.len()))
+        );
+        let many = vec![String::new(); KEY_VALUE_CALL_KEYS_MAX + 1];
+        assert_eq!(Write::Delete(many.clone()).check(), Err(Excess::Keys(many.len())));
+        let half = vec![0; KEY_VALUE_VALUE_BYTES_MAX];
+        let pairs = (0..4).map(|n| (n.to_string(), half.clone())).collect();
+        assert!(matches!(Write::Set(pairs).check(), Err(Excess::Call(_))));
+        let refused = Outcome::Refused(Excess::Keys(9).to_string());
+        assert_eq!(Outcome::decode(&refused.encode()).unwrap(), refused);
+    }
+}

@@ -1,0 +1,228 @@
+//! Values against a plain map, and what is kept for whom.
+
+use super::super::{Activation, Event};
+use super::*;
+use crate::executor::head::Head;
+use crate::storage::ports::{Position, WorkerNo};
+use golem_model::keyvalue::Delta;
+use golem_model::oplog::{Call, HostFunction, Request};
+use golem_model::{AccountId, TemplateId, Timestamp, WorkerId, WorkerName};
+use uuid::Uuid;
+
+fn place(key: &str) -> Place {
+    Place { project: ProjectId(Uuid::nil()), bucket: "b".into(), key: key.into() }
+}
+
+fn value(text: &str) -> Arc<[u8]> {
+    text.as_bytes().into()
+}
+
+/// As many values as the cache cannot hold beside another one.
+fn crowd(values: &mut Values, from: u64) {
+    for number in 0..=(CACHE_BYTES_MAX / CACHED_BYTES_MAX) as u64 {
+        let large = Some(vec![0; CACHED_BYTES_MAX].into());
+        values.write(place(&format!("crowd {number}")), large, Seq(from + number));
+    }
+    let rows = values.take();
+    values.committed(&rows);
+}
+
+#[test]
+fn the_last_write_of_a_batch_counts() {
+    let mut values = Values::default();
+    values.write(place("k"), Some(value("one")), Seq(1));
+    values.write(place("k"), Some(value("two")), Seq(2));
+    values.write(place("gone"), None, Seq(3));
+    let rows = values.take();
+    assert_eq!(rows.len(), 2);
+    assert_eq!((rows[1].value.clone(), rows[1].version), (Some(value("two")), Seq(2)));
+    values.write(place("k"), Some(value("three")), Seq(4));
+    values.committed(&rows);
+    assert_eq!(values.get(&place("k")).unwrap().value, Some(value("three")), "the newer one is kept");
+    let rows = values.take();
+    assert_eq!(rows.len(), 1);
+    values.committed(&rows);
+    assert_eq!(values.unwritten_bytes(), 0);
+    assert_eq!(values.get(&place("gone")).unwrap(), &Held::default(), "known to be absent");
+}
+
+#[test]
+fn what_was_written_during_a_read_stays_until_it_ends() {
+    let mut values = Values::default();
+    let read = values.begin_read(Seq(0));
+    values.write(place("k"), Some(value("new")), Seq(1));
+    let rows = values.take();
+    values.committed(&rows);
+    crowd(&mut values, 2);
+    assert_eq!(values.get(&place("k")).unwrap().value, Some(value("new")));
+    let since = values.written_since(read, &place(""), None, Some("k"));
+    assert!(since.contains(&("k".into(), true)), "{since:?}");
+    values.end_read(read);
+    crowd(&mut values, 1_000);
+    assert_eq!(values.get(&place("k")), None, "forgotten, for the store has it");
+    let read = values.begin_read(Seq(2_000));
+    assert_eq!(values.written_since(read, &place(""), None, None), []);
+}
+
+#[test]
+fn what_the_store_does_not_have_is_never_forgotten() {
+    let mut values = Values::default();
+    values.write(place("k"), Some(value("queued")), Seq(1));
+    let taken = values.take();
+    crowd(&mut values, 2);
+    values.keep(place("k"), &Held::default());
+    assert_eq!(values.get(&place("k")).unwrap().value, Some(value("queued")), "what was read is older");
+    values.committed(&taken);
+    crowd(&mut values, 1_000);
+    assert_eq!(values.get(&place("k")), None);
+}
+
+/// A tiny generator: the same seed, the same run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % bound as u64).unwrap()
+    }
+}
+
+const WORKERS: usize = 3;
+
+fn created(worker: usize) -> Entry {
+    Entry::Created {
+        at: Timestamp::default(),
+        id: WorkerId::new(TemplateId(Uuid::nil()), WorkerName::new(format!("w{worker}")).unwrap()),
+        project: ProjectId(Uuid::nil()),
+        account: AccountId(Uuid::nil()),
+        template_version: 0,
+        args: Vec::new(),
+        env: Vec::new(),
+        seed: [0; 32],
+    }
+}
+
+fn call() -> Call {
+    Call { function: HostFunction::KeyValueSet, request: Request::Inline(Vec::new()) }
+}
+
+/// A ledger of some workers after a start or a crash, and their activations.
+struct Running {
+    ledger: Ledger,
+    activations: Vec<(WorkerNo, Activation)>,
+}
+
+impl Running {
+    fn start(position: Position, heads: &[Head]) -> Self {
+        let mut ledger = Ledger::new(position, &[]);
+        if heads.is_empty() {
+            for worker in 0..WORKERS {
+                ledger.step(Timestamp::default(), Event::Create { entry: created(worker) }).unwrap();
+            }
+        }
+        for head in heads {
+            ledger.load(head.clone());
+        }
+        let activations = (1..=WORKERS as u64).map(|no| {
+            let worker = WorkerNo(no);
+            let Ok(Answer::Activated(activation)) =
+                ledger.step(Timestamp::default(), Event::Activate { worker })
+            else {
+                panic!("it is there")
+            };
+            (worker, activation)
+        });
+        let activations = activations.collect();
+        Self { ledger, activations }
+    }
+
+    fn heads(&self) -> Vec<Head> {
+        self.activations.iter().map(|(no, _)| self.ledger.head(*no).unwrap().clone()).collect()
+    }
+
+    fn write(&mut self, by: usize, write: Write, read: Option<Held>) -> Result<Answer, Refused> {
+        let (worker, activation) = self.activations[by];
+        let first = self.ledger.head(worker).unwrap().oplog_end.next();
+        let by = ByWorker { worker, activation, first, entries: Vec::new(), call: call() };
+        self.ledger.step(Timestamp::default(), Event::Write { by, bucket: "b".into(), write, read })
+    }
+}
+
+fn random_write(random: &mut Random, version: Version) -> Write {
+    let key = format!("k{}", random.below(4));
+    let number = random.below(3);
+    match random.below(6) {
+        0 => Write::Delete(vec![key]),
+        1 => Write::Set(vec![(key, number.to_string().into_bytes()), ("k9".to_owned(), b"9".to_vec())]),
+        2 => Write::CompareAndSwap { key, old: number as u64, new: 1 },
+        3 => Write::Swap { key, version, value: b"2".to_vec() },
+        _ => Write::Increment { key, by: Delta::Unsigned(1) },
+    }
+}
+
+/// Writes of several workers, batches that are committed late or lost in a crash: every outcome is the one that a plain
+/// map gives when the same writes are made to it in the same order, and what was lost was never seen again.
+#[test]
+fn outcomes_are_those_of_a_plain_map() {
+    for seed in 1..200 {
+        let mut random = Random(seed);
+        let mut running = Running::start(Position::default(), &[]);
+        let mut stored: BTreeMap<Arc<str>, Held> = BTreeMap::new();
+        let mut model = stored.clone();
+        let (mut position, mut heads) = (Position::default(), Vec::new());
+        for _ in 0..200 {
+            match random.below(10) {
+                0..7 => {
+                    let some = model.values().nth(random.below(4)).cloned().unwrap_or_default();
+                    let write = random_write(&mut random, some.version);
+                    let key: Arc<str> = write.depends_on().unwrap_or_default().into();
+                    let expected = model.get(&key).cloned().unwrap_or_default();
+                    // As a port does: the store is read only for what the ledger does not know.
+                    let read = stored.get(&key).cloned().unwrap_or_default();
+                    let known = running.ledger.values().get(&place(&key)).is_some();
+                    let by = random.below(WORKERS);
+                    let answer = running.write(by, write.clone(), (!known).then_some(read)).unwrap();
+                    let (changes, outcome) = write.decide(&expected);
+                    let Answer::Wrote(found, seq) = answer else { panic!("{answer:?}") };
+                    assert_eq!(found, outcome, "seed {seed}");
+                    for (key, value) in changes {
+                        match value {
+                            Some(_) => drop(model.insert(key, Held { value, version: Version(seq.0) })),
+                            None => drop(model.remove(&key)),
+                        }
+                    }
+                }
+                7 | 8 => {
+                    let batch = running.ledger.take_batch(false);
+                    if random.below(5) == 0 {
+                        // It fails: everything starts again from what is stored.
+                        running = Running::start(position, &heads);
+                        model = stored.clone();
+                    } else {
+                        for row in &batch.values {
+                            let held = Held { value: row.value.clone(), version: Version(row.version.0) };
+                            match row.value {
+                                Some(_) => drop(stored.insert(row.key.clone(), held)),
+                                None => drop(stored.remove(&row.key)),
+                            }
+                        }
+                        running.ledger.committed(&batch);
+                        assert_eq!(stored, model, "seed {seed}");
+                        position.last = batch.rows.last().map_or(position.last, |row| row.seq);
+                        heads = running.heads();
+                    }
+                }
+                _ => {
+                    let gone = running.write(
+                        0,
+                        Write::Increment { key: "x".to_owned(), by: Delta::Signed(1) },
+                        None,
+                    );
+                    assert_eq!(gone, Err(Refused::Unread), "nobody has read it");
+                }
+            }
+        }
+    }
+}

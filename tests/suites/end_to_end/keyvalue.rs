@@ -1,0 +1,154 @@
+//! Buckets: shared by the workers of a project, whatever template they run and whatever interface it was built against.
+
+use crate::{Home, call, upload};
+use golem_tests::http::Request;
+use golem_tests::rest::{Api, Key, invocation, result_of, worker_path};
+use golem_tests::wait;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex};
+
+/// One guest for each of the published shapes of `wasi:keyvalue`.
+const IDENTITIES: [&str; 4] = ["keyvalue", "keyvalue-v01", "keyvalue-draft", "keyvalue-draft2"];
+
+fn api_of(guest: &str, function: &str) -> String {
+    format!("golem:{guest}/api/{function}")
+}
+
+async fn invoke(
+    api: &mut Api,
+    template: &str,
+    worker: &str,
+    guest: &str,
+    function: &str,
+    params: Value,
+) -> Value {
+    api.invoke(template, worker, &api_of(guest, function), &params).await
+}
+
+#[tokio::test]
+async fn all_interfaces_see_one_store_that_outlives_crashes_and_workers() {
+    let mut home = Home::new().await;
+    let mut api = home.api();
+    let mut templates = Vec::new();
+    for guest in IDENTITIES {
+        templates.push((guest, upload(&mut api, guest).await));
+    }
+    let mut expected = Vec::new();
+    for (number, (guest, template)) in templates.iter().enumerate() {
+        let params = json!(["shared", guest, [number, 255]]);
+        assert_eq!(invoke(&mut api, template, "writer", guest, "set", params).await, json!({ "ok": null }));
+        expected.push(json!([number, 255]));
+        let params = json!(["shared", "number", number + 1]);
+        invoke(&mut api, template, "writer", guest, "increment", params).await;
+    }
+    let mut names = IDENTITIES.to_vec();
+    names.push("number");
+    names.sort_unstable();
+
+    for round in 0..3 {
+        for (guest, template) in &templates {
+            let worker = format!("reader-{round}");
+            let many = json!(["shared", IDENTITIES]);
+            let values = invoke(&mut api, template, &worker, guest, "get-many", many).await;
+            assert_eq!(values, json!({ "ok": expected }), "{guest} in round {round}");
+            let keys = invoke(&mut api, template, &worker, guest, "keys", json!(["shared"])).await;
+            assert_eq!(keys, json!({ "ok": names }), "{guest} in round {round}");
+            let number = invoke(&mut api, template, &worker, guest, "get", json!(["shared", "number"])).await;
+            assert_eq!(number, json!({ "ok": b"10" }), "{guest} in round {round}");
+        }
+        if round == 0 {
+            // What workers wrote is their project's, and stays when they go.
+            for (_, template) in &templates {
+                api.ok(Request::new("DELETE", worker_path(template, "writer", ""))).await;
+            }
+            home = home.crash().await;
+        } else {
+            home = home.restart().await;
+        }
+        api = home.api();
+    }
+
+    let (guest, template) = &templates[0];
+    let missing = invoke(&mut api, template, "w", guest, "get", json!(["shared", "nothing"])).await;
+    assert_eq!(missing, json!({ "err": "Key not found" }));
+    invoke(&mut api, template, "w", guest, "delete-many", json!(["shared", names])).await;
+    let home = home.crash().await;
+    let mut api = home.api();
+    let (guest, template) = &templates[3];
+    let keys = invoke(&mut api, template, "w", guest, "keys", json!(["shared"])).await;
+    assert_eq!(keys, json!({ "ok": [] }), "what was removed stays removed");
+    home.end().await;
+}
+
+/// Asks until there is an answer, whatever happens to the server meanwhile.
+async fn persist(place: &Mutex<(std::net::SocketAddr, String)>, request: &Request) -> Value {
+    wait::until("an answer", || {
+        let (address, token) = place.lock().unwrap().clone();
+        let request = request.clone();
+        async move {
+            let response = Api::new(address, token).try_call(request).await.ok()?;
+            match response.status {
+                200 => Some(result_of(&response)),
+                429 | 503 => None,
+                status => panic!("{status}: {}", response.text()),
+            }
+        }
+    })
+    .await
+}
+
+#[tokio::test]
+async fn additions_of_two_workers_are_never_lost_nor_done_twice() {
+    const ADDITIONS: u64 = 60;
+    const CALLERS: u64 = 3;
+    let mut home = Home::new().await;
+    let mut api = home.api();
+    let guest = IDENTITIES[3];
+    let template = upload(&mut api, guest).await;
+    let place = Arc::new(Mutex::new((api.address(), api.token().to_owned())));
+    let answers = Arc::new(Mutex::new(BTreeSet::new()));
+    let mut callers = tokio::task::JoinSet::new();
+    for worker in ["left", "right"] {
+        for caller in 0..CALLERS {
+            let (place, answers, template) = (place.clone(), answers.clone(), template.clone());
+            callers.spawn(async move {
+                for number in 0..ADDITIONS {
+                    let key = format!("{worker}-{caller}-{number}");
+                    let function = api_of(guest, "increment");
+                    let request = call(&template, worker, &function, &json!(["sums", "all", 1]), &key);
+                    let sum = persist(&place, &request).await["ok"].as_u64().unwrap();
+                    assert!(answers.lock().unwrap().insert(sum), "two additions came to {sum}");
+                }
+            });
+        }
+    }
+    let all = 2 * CALLERS * ADDITIONS;
+    for kill in 1..=4 {
+        let reached = answers.clone();
+        wait::until("some additions", || {
+            let reached = reached.lock().unwrap().len() as u64 >= all * kill / 6;
+            async move { reached.then_some(()) }
+        })
+        .await;
+        home = home.crash().await;
+        let api = home.api();
+        *place.lock().unwrap() = (api.address(), api.token().to_owned());
+    }
+    while let Some(done) = callers.join_next().await {
+        done.unwrap();
+    }
+    let answers = answers.lock().unwrap().clone();
+    assert_eq!(answers, (1..=all).collect(), "each number between was the answer to one addition");
+    let mut api = home.api();
+    let look = invocation(
+        "invoke-and-await",
+        &template,
+        "onlooker",
+        &api_of(guest, "increment"),
+        &json!(["sums", "all", 0]),
+        &Key::None,
+    );
+    assert_eq!(result_of(&api.ok(look).await), json!({ "ok": all }));
+    home.end().await;
+}
