@@ -5,6 +5,9 @@ use golem_model::{AccountId, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+/// A role of an account: `/v1/accounts/{id}/grants`.
+pub use golem_model::Role;
+
 /// An account.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -89,15 +92,31 @@ pub struct AccountSummary {
     pub created_at: Timestamp,
 }
 
-/// A role of an account: `/v1/accounts/{id}/grants`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "a role is named for what it allows")]
-pub enum Role {
-    Admin,
-    WhitelistAdmin,
-    MarketingAdmin,
-    ViewProject,
-    DeleteProject,
-    CreateProject,
-    InstanceServer,
+/// Query of the lists that can be long: `GET /admin/accounts`, `GET /v1/whitelist`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct PageQuery {
+    /// How many to leave out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skip: Option<u32>,
+    /// How many to list, at most.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+}
+
+/// An element of `GET /v1/whitelist`: someone who may log in for a first time.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WhitelistEntry {
+    /// The e-mail address.
+    pub email: String,
+    /// When it was put there.
+    pub created_at: Timestamp,
+    /// Who put it there.
+    pub created_by: AccountId,
+}
+
+impl From<&model::Invited> for WhitelistEntry {
+    fn from(invited: &model::Invited) -> Self {
+        Self { email: invited.email.clone(), created_at: invited.created_at, created_by: invited.created_by }
+    }
 }

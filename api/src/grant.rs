@@ -1,15 +1,15 @@
 //! Project grants: `/v1/projects/{id}/grants`, which give another account a policy's actions.
 
 use crate::policy::ProjectAction;
-use golem_model::{AccountId, ProjectId};
+use golem_model as model;
+use golem_model::{AccountId, GrantId, PolicyId, ProjectId};
 use serde::{Deserialize, Serialize};
-use uuid::Uuid;
 
 /// A grant.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectGrant {
     /// Its id.
-    pub id: Uuid,
+    pub id: GrantId,
     /// Who gets what.
     pub data: ProjectGrantData,
 }
@@ -23,7 +23,20 @@ pub struct ProjectGrantData {
     /// Where.
     pub grantor_project_id: ProjectId,
     /// What.
-    pub project_policy_id: Uuid,
+    pub project_policy_id: PolicyId,
+}
+
+impl From<&model::Grant> for ProjectGrant {
+    fn from(grant: &model::Grant) -> Self {
+        Self {
+            id: grant.id,
+            data: ProjectGrantData {
+                grantee_account_id: grant.grantee,
+                grantor_project_id: grant.project,
+                project_policy_id: grant.policy,
+            },
+        }
+    }
 }
 
 /// Body of `POST /v1/projects/{id}/grants`: with a policy, or with actions to make one of.
@@ -39,7 +52,7 @@ pub enum ProjectGrantRequest {
         /// Who may.
         grantee_account_id: AccountId,
         /// What.
-        project_policy_id: Uuid,
+        project_policy_id: PolicyId,
     },
     /// Make a policy of these actions and give it.
     Actions {

@@ -1,7 +1,10 @@
 //! The commands, a file per noun.
 
+pub mod account;
+pub mod project;
 pub mod resolve;
 pub mod template;
+pub mod token;
 pub mod worker;
 
 use crate::args::Format;
@@ -19,6 +22,18 @@ pub enum Command {
     /// Durable workers and their invocations
     #[command(subcommand)]
     Worker(worker::WorkerCommand),
+    /// Accounts, their plans and roles
+    Account(account::AccountCommand),
+    /// Tokens of an account
+    Token(token::TokenCommand),
+    /// Projects, which hold templates and their workers
+    #[command(subcommand)]
+    Project(project::ProjectCommand),
+    /// Named sets of actions, to share projects with
+    #[command(subcommand)]
+    ProjectPolicy(project::PolicyCommand),
+    /// Let another account do something in a project
+    Share(project::ShareCommand),
 }
 
 /// What every command works with.
@@ -36,6 +51,11 @@ impl Command {
         match self {
             Self::Template(command) => command.execute(context, out).await,
             Self::Worker(command) => command.execute(context, out).await,
+            Self::Account(command) => command.execute(context, out).await,
+            Self::Token(command) => command.execute(context, out).await,
+            Self::Project(command) => command.execute(context, out).await,
+            Self::ProjectPolicy(command) => command.execute(context, out).await,
+            Self::Share(command) => command.execute(context, out).await,
         }
     }
 }

@@ -104,6 +104,53 @@ fn templates_are_named_by_id_or_by_name() {
 }
 
 #[test]
+fn the_commands_of_2023_about_accounts_and_projects_are_taken() {
+    for good in [
+        "account get",
+        "account --account-id {} get",
+        "account -A {} update -n Ada --account-email ada@example.com",
+        "account new -n Ada -e ada@example.com",
+        "account add --account-name Ada -e ada@example.com",
+        "account delete",
+        "account grant get",
+        "account -A {} grant add Admin",
+        "account -A {} grant delete WhitelistAdmin",
+        "token list",
+        "token -A {} add --expires-at 2030-01-01T00:00:00Z",
+        "token add",
+        "token delete {}",
+        "project add -p name -t text",
+        "project add --project-name name",
+        "project list",
+        "project list -p name",
+        "project get-default",
+        "project-policy add --project-policy-name p ViewTemplate UpdateWorker",
+        "project-policy add --project-policy-name p ViewComponent UpdateInstance",
+        "project-policy get {}",
+        "share -P {} --recipient-account-id {} --project-policy-id {}",
+        "share -p name --recipient-account-id {} -A ViewTemplate UpdateWorker",
+        "share --recipient-account-id {} --project-actions ViewTemplate",
+    ] {
+        let line = format!("golem {}", good.replace("{}", T));
+        assert!(parse(&line).is_ok(), "{line}: {:?}", parse(&line));
+    }
+    for (bad, part) in [
+        ("account -A me get", "invalid value 'me'"),
+        ("account new -n Ada", "--account-email"),
+        ("account grant add Root", "\"Root\" is no role; roles are Admin"),
+        ("token add --expires-at tomorrow", "is not a time"),
+        ("project-policy add --project-policy-name p", "ACTION"),
+        ("project-policy add --project-policy-name p Fly", "\"Fly\" is no action; actions are ViewTemplate"),
+        ("share --recipient-account-id {}", "--project-policy-id"),
+        ("share --recipient-account-id {} --project-policy-id {} -A ViewTemplate", "cannot be used with"),
+    ] {
+        let line = format!("golem {}", bad.replace("{}", T));
+        let error = parse(&line).expect_err("it should be refused");
+        assert!(error.contains(part), "{line}: {error}");
+    }
+}
+
+#[test]
 fn workers_take_environment_and_arguments() {
     let WorkerCommand::Add { env, args, .. } = worker("add -t x -w y -e A=1 --env B=x=y -- --flag z") else {
         panic!("it is `worker add`")

@@ -48,6 +48,12 @@ uuid_id!(
 uuid_id!(
     /// An API token. Not its secret, which is never stored.
     TokenId, "token");
+uuid_id!(
+    /// A named set of actions.
+    PolicyId, "policy");
+uuid_id!(
+    /// A policy given to an account in a project.
+    GrantId, "grant");
 
 /// A worker's name, unique within its template.
 ///

@@ -17,8 +17,10 @@ pub mod time;
 pub mod value;
 pub mod worker;
 
-pub use account::{Account, Project, Token};
-pub use id::{AccountId, ProjectId, TemplateId, TokenId, WorkerId, WorkerName};
+pub use account::{
+    Account, ActionSet, Grant, Invited, Policy, Project, ProjectAction, Role, RoleError, Token, Usage,
+};
+pub use id::{AccountId, GrantId, PolicyId, ProjectId, TemplateId, TokenId, WorkerId, WorkerName};
 pub use invocation::{IdempotencyKey, Invocation};
 pub use oplog::{Arrival, Entry, OplogIndex};
 pub use promise::PromiseId;

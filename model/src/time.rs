@@ -25,6 +25,13 @@ impl Timestamp {
         Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
     }
 
+    /// The calendar month that it lies in, UTC: months since January of the year 0.
+    pub fn month(self) -> u32 {
+        let time = jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or(jiff::Timestamp::MAX);
+        let date = time.to_zoned(jiff::tz::TimeZone::UTC).date();
+        u32::from(date.year().unsigned_abs()) * 12 + u32::from(date.month().unsigned_abs()) - 1
+    }
+
     /// How long after `earlier` this instant is; zero if it is not after it.
     pub fn since(self, earlier: Self) -> std::time::Duration {
         std::time::Duration::from_nanos(self.0.saturating_sub(earlier.0))
@@ -93,6 +100,8 @@ mod tests {
         let time = Timestamp::from_nanos(1_700_000_000_123_456_789);
         assert_eq!(time.to_string(), "2023-11-14T22:13:20.123456789Z");
         assert_eq!(time.to_string().parse(), Ok(time));
+        assert_eq!(time.month(), 2023 * 12 + 10);
+        assert_eq!(Timestamp::default().month(), 1970 * 12);
         assert!("yesterday".parse::<Timestamp>().is_err());
         assert!("1960-01-01T00:00:00Z".parse::<Timestamp>().is_err());
     }

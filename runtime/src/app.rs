@@ -3,13 +3,13 @@
 //! [`start`] gives a whole server inside this process: the binary runs one, tests run many. What differs between
 //! them, beside the settings, are [`Seams`].
 
-use crate::catalog::{Projects, TemplateParts, Templates};
+use crate::catalog::{Quotas, TemplateParts, Templates};
 use crate::clock::SystemClock;
 use crate::config::{Config, EngineSettings, WorkerSettings};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::executor::{Executor, ExecutorParts, ExecutorSettings, IdempotencyLookup, RetryPolicy};
 use crate::http::{HttpLimits, HttpServer};
-use crate::identity::{self, Accounts, BootstrapError, Tokens};
+use crate::identity::{self, BootstrapError, Directory, Plan, RequestRates};
 use crate::metrics::Metrics;
 use crate::rest::{InvocationKeys, RequestLimits, Services};
 use crate::storage::blobs::FileBlobs;
@@ -205,6 +205,7 @@ pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
         (None, None, None) => None,
         _ => return Err(StartError::Seams),
     };
+    let plan = Plan::new(config.plan.clone());
     let (start_clock, start_entropy, start_dir) = (clock.clone(), entropy.clone(), data_dir.clone());
     // Opening, reading and compiling block.
     let prepared = blocking(move || {
@@ -224,21 +225,21 @@ pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
         let identity =
             identity::bootstrap(&start_dir, catalog.as_ref(), start_clock.as_ref(), start_entropy.as_ref())?;
         let engine = Engine::new(engine_config)?;
-        let tokens = Tokens::load(catalog.as_ref())?;
-        let accounts = Accounts::load(catalog.as_ref())?;
-        let projects = Projects::load(catalog.as_ref())?;
+        let directory = Directory::load(catalog.clone(), start_clock.clone(), start_entropy.clone(), plan)?;
         let templates = Templates::load(TemplateParts {
             catalog,
+            directory: directory.clone(),
             blobs,
             engine: engine.clone(),
             clock: start_clock,
             entropy: start_entropy,
             components_cached_max,
         })?;
-        Ok::<_, StartError>((store, identity, engine, tokens, accounts, projects, Arc::new(templates)))
+        Ok::<_, StartError>((store, identity, engine, directory, Arc::new(templates)))
     })
     .await?;
-    let (store, identity, engine, tokens, accounts, projects, templates) = prepared;
+    let (store, identity, engine, directory, templates) = prepared;
+    let quotas = Arc::new(Quotas::new(directory.clone(), templates.clone()));
 
     let listen = config.server.listen.clone();
     let listener = crate::http::bind(&listen)
@@ -249,6 +250,7 @@ pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
     let executor = Executor::start(ExecutorParts {
         store: store.clone(),
         components: templates.clone(),
+        admission: quotas.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
         settings: executor_settings(&config.workers),
@@ -262,9 +264,9 @@ pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
     // The router must know when the server stops, and the server what to route.
     let stopping = CancellationToken::new();
     let services = Arc::new(Services {
-        tokens,
-        accounts,
-        projects,
+        directory,
+        quotas,
+        rates: RequestRates::new(config.plan.requests_per_second_max),
         templates,
         executor: executor.clone(),
         keys: InvocationKeys::new(&identity.secret_key, u64::from_le_bytes(first_count)),
@@ -272,7 +274,7 @@ pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
         clock: clock.clone(),
         entropy,
         metrics: metrics.clone(),
-        limits: RequestLimits::new(&config.http),
+        limits: RequestLimits::new(&config.http, config.engine.memory_bytes_max),
         stopping: stopping.clone(),
     });
     let limits = HttpLimits {

@@ -11,12 +11,14 @@ mod args;
 mod engine;
 mod environment;
 mod http;
+mod plan;
 mod setting;
 mod workers;
 
 pub use args::ServerArgs;
 pub use engine::EngineSettings;
 pub use http::HttpSettings;
+pub use plan::PlanSettings;
 pub use workers::WorkerSettings;
 
 use setting::{Key, Raw, Section};
@@ -34,6 +36,8 @@ pub struct Config {
     pub workers: WorkerSettings,
     /// Section `engine`.
     pub engine: EngineSettings,
+    /// Section `plan`.
+    pub plan: PlanSettings,
 }
 
 /// The settings outside any section.
@@ -230,6 +234,7 @@ impl Config {
             HttpSettings::NAME => self.http.set(field, &given.raw),
             WorkerSettings::NAME => self.workers.set(field, &given.raw),
             EngineSettings::NAME => self.engine.set(field, &given.raw),
+            PlanSettings::NAME => self.plan.set(field, &given.raw),
             _ => None,
         };
         match set {
@@ -254,7 +259,8 @@ impl Config {
                 section = match of {
                     HttpSettings::NAME => HttpSettings::NAME,
                     WorkerSettings::NAME => WorkerSettings::NAME,
-                    _ => EngineSettings::NAME,
+                    EngineSettings::NAME => EngineSettings::NAME,
+                    _ => PlanSettings::NAME,
                 };
                 text.extend(["\n[", section, "]\n"]);
             }
@@ -282,6 +288,7 @@ fn all_keys_documented() -> Vec<(String, Key)> {
         .chain(of::<HttpSettings>())
         .chain(of::<WorkerSettings>())
         .chain(of::<EngineSettings>())
+        .chain(of::<PlanSettings>())
         .collect()
 }
 

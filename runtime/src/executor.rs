@@ -7,6 +7,7 @@
 //! Architecture invariant: a reply is delivered by the committer after the commit that holds its outcome, or from a
 //! row read back from the store; there is no third way.
 
+mod admission;
 mod calls;
 mod committer;
 mod core;
@@ -27,6 +28,7 @@ mod scheduler;
 mod settings;
 mod worker_task;
 
+pub use admission::{Admission, NotAdmitted};
 pub use error::{ExecutorError, StartError};
 pub use inspect::{OplogPage, OplogSearch, Wanted};
 pub use invoke::KeyState;
@@ -68,6 +70,8 @@ pub struct ExecutorParts {
     pub store: Arc<dyn Store>,
     /// Where components come from.
     pub components: Arc<dyn Components>,
+    /// Whether workers may be made.
+    pub admission: Arc<dyn Admission>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Seeds of workers.

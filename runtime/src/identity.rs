@@ -1,39 +1,32 @@
 //! Who asks, and what they may.
 //!
-//! `bootstrap` makes the rows and secrets of a first start; `token` turns a request's header into a [`Principal`];
-//! `authorize` decides what a principal may and gives a [`Scope`] as proof.
+//! `bootstrap` makes the rows and secrets of a first start; [`Directory`] keeps all rows of identity, a file here for
+//! each noun: `account` (with roles), `project`, `grant` (with policies), `token`, `invite` (the whitelist), `plan`
+//! (limits and usage). `token` turns a request's header into a [`Principal`]; `authorize` decides what a principal may
+//! and gives a [`Scope`] as proof.
 //!
 //! Invariant: no secret is kept in the store, in memory or in the log: of a token there is only a hash.
 
+mod account;
 mod authorize;
 mod bootstrap;
+mod directory;
+mod grant;
+mod invite;
+mod plan;
+mod project;
 mod secret_file;
+mod state;
 mod token;
 
-pub use authorize::{AccountScope, Action, Denied, Scope, authorize, authorize_account};
+pub use authorize::{
+    AccountAct, AccountScope, Act, Action, Decision, Denied, Scope, Standing, SystemAct, SystemScope, decide,
+};
 pub use bootstrap::{BootstrapError, Bootstrapped, ROOT_TOKEN_FILE, SECRET_KEY_FILE, bootstrap};
-pub use token::{Principal, Tokens, Unauthenticated, secret_hash};
+pub use directory::{Directory, IdentityError};
+pub use grant::Given;
+pub use plan::{LimitReached, Limited, Plan, RequestRates, Stored, UNLIMITED};
+pub use project::NewProject;
+pub use token::{NewToken, Principal, Unauthenticated, secret_hash};
 
-use crate::storage::ports::{Catalog, StoreError};
-use golem_model::{Account, AccountId};
-use parking_lot::RwLock;
-use std::collections::BTreeMap;
-
-/// All accounts, in memory.
-#[derive(Debug)]
-pub struct Accounts {
-    by_id: RwLock<BTreeMap<AccountId, Account>>,
-}
-
-impl Accounts {
-    /// Reads them from the store.
-    pub fn load(catalog: &dyn Catalog) -> Result<Self, StoreError> {
-        let accounts = catalog.accounts()?.into_iter().map(|account| (account.id, account)).collect();
-        Ok(Self { by_id: RwLock::new(accounts) })
-    }
-
-    /// One of them.
-    pub fn get(&self, scope: &AccountScope) -> Option<Account> {
-        self.by_id.read().get(&scope.account()).cloned()
-    }
-}
+pub(crate) use plan::check as check_limit;

@@ -7,26 +7,33 @@
 //! Architecture invariant: nothing here touches the store or a worker but through the services.
 
 mod account;
+mod admin;
 mod connect;
+mod endpoints;
 mod error;
 mod extract;
 mod function;
+mod grant;
 mod health;
 mod key;
+mod limits;
 mod oplog;
 mod project;
 mod template;
 mod token;
 mod worker;
 
+pub use endpoints::{ENDPOINTS, Endpoint, Needs};
 pub use key::{InvocationKeys, KeyError};
 
-use crate::catalog::{Projects, Template, Templates};
+use crate::catalog::{Quotas, Template, Templates};
 use crate::config::HttpSettings;
 use crate::entropy::Entropy;
 use crate::executor::Executor;
 use crate::http::BodyLimits;
-use crate::identity::{Accounts, Action, Principal, Scope, Tokens, authorize};
+use crate::identity::{
+    AccountAct, AccountScope, Action, Directory, Principal, RequestRates, Scope, SystemAct, SystemScope,
+};
 use crate::metrics::Metrics;
 use crate::storage::ports::Store;
 use axum::Router;
@@ -34,9 +41,9 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{delete, get, post, put};
-use error::ApiError;
+use error::{ApiError, denied};
 use golem_host::ports::Clock;
-use golem_model::TemplateId;
+use golem_model::{AccountId, Project, ProjectId, TemplateId};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -44,12 +51,12 @@ use tokio_util::sync::CancellationToken;
 
 /// What handlers call.
 pub struct Services {
-    /// Who asks.
-    pub tokens: Tokens,
-    /// Accounts.
-    pub accounts: Accounts,
-    /// Projects.
-    pub projects: Projects,
+    /// Who asks, and what they may.
+    pub directory: Directory,
+    /// What accounts use of what their plan allows.
+    pub quotas: Arc<Quotas>,
+    /// How often accounts may ask.
+    pub rates: RequestRates,
     /// Templates.
     pub templates: Arc<Templates>,
     /// Workers.
@@ -83,11 +90,13 @@ pub struct RequestLimits {
     upload: BodyLimits,
     uploads: Semaphore,
     await_max: Duration,
+    /// Linear memory of one worker.
+    memory_bytes_max: u64,
 }
 
 impl RequestLimits {
     /// As the settings say.
-    pub fn new(settings: &HttpSettings) -> Self {
+    pub fn new(settings: &HttpSettings, memory_bytes_max: u64) -> Self {
         let time_max = Duration::from_millis(settings.body_ms_max);
         let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
         Self {
@@ -95,6 +104,7 @@ impl RequestLimits {
             upload: BodyLimits { bytes_max: size(settings.upload_bytes_max), time_max },
             uploads: Semaphore::new(size(settings.uploads_max).min(Semaphore::MAX_PERMITS)),
             await_max: Duration::from_millis(settings.await_ms_max),
+            memory_bytes_max,
         }
     }
 }
@@ -109,9 +119,39 @@ impl Services {
     ) -> Result<(Arc<Template>, Scope), ApiError> {
         let missing = || ApiError::not_found(format!("Template not found: {id}"));
         let template = self.templates.get(id).ok_or_else(missing)?;
-        let project = self.projects.get(template.project).ok_or_else(missing)?;
-        let scope = authorize(principal, action, &project).map_err(|_| missing())?;
-        Ok((template, scope))
+        let project = self.directory.project(template.project).ok_or_else(missing)?;
+        let scope = self.directory.authorize(principal, action, &project);
+        Ok((template, scope.map_err(|error| denied(error, missing))?))
+    }
+
+    /// The project, and proof that `principal` may do `action` in it.
+    fn project(
+        &self,
+        principal: Principal,
+        action: Action,
+        id: ProjectId,
+    ) -> Result<(Arc<Project>, Scope), ApiError> {
+        let missing = || ApiError::not_found(format!("Project not found: {id}"));
+        let project = self.directory.project(id).ok_or_else(missing)?;
+        let scope = self.directory.authorize(principal, action, &project);
+        Ok((project, scope.map_err(|error| denied(error, missing))?))
+    }
+
+    /// Proof that `principal` may do `act` with an account. To others it does not exist.
+    fn account(
+        &self,
+        principal: Principal,
+        act: AccountAct,
+        id: AccountId,
+    ) -> Result<AccountScope, ApiError> {
+        let missing = || ApiError::not_found(format!("Account not found: {id}"));
+        self.directory.authorize_account(principal, act, id).map_err(|error| denied(error, missing))
+    }
+
+    /// Proof that `principal` may do `act`.
+    fn system(&self, principal: Principal, act: SystemAct) -> Result<SystemScope, ApiError> {
+        let missing = || ApiError::not_found("there is nothing here");
+        self.directory.authorize_system(principal, act).map_err(|error| denied(error, missing))
     }
 }
 
@@ -121,7 +161,7 @@ pub fn router(services: Arc<Services>) -> Router {
     let of_worker = |last: &str| format!("{worker}/{last}");
     Router::new()
         .route("/v1/templates", get(template::list).post(template::create))
-        .route("/v1/templates/{template_id}", get(template::versions))
+        .route("/v1/templates/{template_id}", get(template::versions).delete(template::delete))
         .route("/v1/templates/{template_id}/upload", put(template::update))
         .route("/v1/templates/{template_id}/download", get(template::download))
         .route("/v1/templates/{template_id}/latest", get(template::latest))
@@ -141,11 +181,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .route(&of_worker("invocations/{key}"), delete(oplog::cancel))
         .route(&of_worker("connect"), get(connect::connect))
         .route("/v1/login/token", get(token::current))
-        .route("/v1/accounts/{account_id}", get(account::view))
-        .route("/v1/accounts/{account_id}/tokens", get(token::list))
-        .route("/v1/projects", get(project::list))
-        .route("/v1/projects/default", get(project::default))
-        .route("/v1/projects/{project_id}", get(project::view))
+        .merge(identity())
         .route("/healthcheck", get(health::healthcheck))
         .route("/v1/version", get(health::version))
         .route("/version", get(health::version))
@@ -156,6 +192,42 @@ pub fn router(services: Arc<Services>) -> Router {
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(services.clone(), count))
         .with_state(services)
+}
+
+/// Routes about who may do what, and how much of it.
+fn identity() -> Router<Arc<Services>> {
+    Router::new()
+        .route("/v1/accounts", post(account::create))
+        .route("/v1/accounts/{account_id}", get(account::view).put(account::update).delete(account::delete))
+        .route("/v1/accounts/{account_id}/plan", get(account::plan))
+        .route("/v1/accounts/{account_id}/grants", get(account::roles))
+        .route(
+            "/v1/accounts/{account_id}/grants/{role}",
+            get(account::role).put(account::role_add).delete(account::role_remove),
+        )
+        .route("/v1/accounts/{account_id}/tokens", get(token::list).post(token::create))
+        .route("/v1/accounts/{account_id}/tokens/{token_id}", get(token::view).delete(token::delete))
+        .route("/v1/projects", get(project::list).post(project::create))
+        .route("/v1/projects/default", get(project::default))
+        .route("/v1/projects/{project_id}", get(project::view).delete(project::delete))
+        .route("/v1/projects/{project_id}/actions", get(project::actions))
+        .route("/v2/projects/{project_id}/actions", get(project::actions))
+        .route("/v1/projects/{project_id}/grants", get(grant::list).post(grant::create))
+        .route(
+            "/v1/projects/{project_id}/grants/{grant_id}",
+            // The published client deletes by POST.
+            get(grant::view).delete(grant::delete).post(grant::delete),
+        )
+        .route("/v1/project-policies", post(grant::policy_create))
+        .route("/v1/project-policies/{project_policy_id}", get(grant::policy_view))
+        .route("/v1/resource-limits", get(limits::view).post(limits::report))
+        .route("/admin/accounts", get(admin::accounts))
+        .route("/admin/accounts/count", get(admin::account_count))
+        .route("/v1/whitelist", get(admin::whitelist).post(admin::whitelist_add))
+        .route("/v1/whitelist/remove", post(admin::whitelist_remove))
+        .route("/v1/whitelist/count", get(admin::whitelist_count))
+        .route("/v1/whitelist/enabled", get(admin::whitelist_enabled).put(admin::whitelist_enable))
+        .route("/v1/{account_id}/golem-cli", get(health::command_line))
 }
 
 /// Counts responses.

@@ -118,6 +118,10 @@ impl Store for LateStore {
         self.settled().head_count(template)
     }
 
+    fn head_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
+        self.settled().head_counts()
+    }
+
     fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
         self.settled().idem(worker, key_hash)
     }

@@ -134,6 +134,35 @@ impl Api {
         &self.token
     }
 
+    /// The id of the account that the token speaks for.
+    pub async fn account(&mut self) -> String {
+        let token = self.ok(Request::get("/v1/login/token")).await.json();
+        text_of(&token["accountId"])
+    }
+
+    /// The id of the default project.
+    pub async fn default_project(&mut self) -> String {
+        let project = self.ok(Request::get("/v1/projects/default")).await.json();
+        text_of(&project["projectId"])
+    }
+
+    /// Makes an account, with our token's rights, and a client with a token of it.
+    pub async fn new_account(&mut self, name: &str) -> Self {
+        let body = json!({ "name": name, "email": format!("{name}@example.com") });
+        let account = self.ok(Request::post("/v1/accounts").json(&body)).await.json();
+        let tokens = format!("/v1/accounts/{}/tokens", text_of(&account["id"]));
+        let body = json!({ "expiresAt": "2100-01-01T00:00:00Z" });
+        let token = self.ok(Request::post(tokens).json(&body)).await.json();
+        Self::new(self.address, text_of(&token["secret"]["value"]))
+    }
+
+    /// Grants actions in a project to an account; returns the grant's id.
+    pub async fn grant(&mut self, project: &str, account: &str, actions: &[&str]) -> String {
+        let body = json!({ "granteeAccountId": account, "projectActions": actions });
+        let grants = format!("/v1/projects/{project}/grants");
+        text_of(&self.ok(Request::post(grants).json(&body)).await.json()["id"])
+    }
+
     /// A request with our token, unless it carries another.
     #[must_use]
     pub fn signed(&self, request: Request) -> Request {
@@ -210,6 +239,11 @@ impl Api {
         let request = invocation("invoke-and-await", template, worker, function, params, &Key::None);
         result_of(&self.ok(request).await)
     }
+}
+
+/// A text in an answer.
+fn text_of(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
 }
 
 /// The one result of an invocation; `null` if the function has none.

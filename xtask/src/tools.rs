@@ -13,8 +13,8 @@ pub(crate) fn bench(tree: &Tree, rest: &[String]) -> anyhow::Result<()> {
     shell::run(&mut command)
 }
 
-/// The tests that own golden files: the bytes of the log, the SDK's bindings, the macros' error messages.
-const OWN_GOLDENS: &[&str] = &["fixtures", "sdk_bindings", "ui"];
+/// The tests that own golden files: the bytes of the log, who may do what, the SDK's bindings, the macros' error messages.
+const OWN_GOLDENS: &[&str] = &["fixtures", "policy", "sdk_bindings", "ui"];
 
 /// Runs the tests that own golden files with the order to rewrite them. A new one gets a place in [`OWN_GOLDENS`].
 pub(crate) fn bless(tree: &Tree) -> anyhow::Result<()> {

@@ -73,4 +73,9 @@ impl Client {
         let path = ["v1", "templates", &template.to_string(), "download"];
         self.bytes(self.request(Method::GET, &path).query(&TemplateDownloadQuery { version })).await
     }
+
+    /// `DELETE /v1/templates/{id}`: with all versions, once it has no workers.
+    pub async fn template_delete(&self, template: TemplateId) -> Result<(), ClientError> {
+        self.send(self.request(Method::DELETE, &["v1", "templates", &template.to_string()])).await.map(drop)
+    }
 }

@@ -1,10 +1,11 @@
 //! From the names that people give to the ids that REST takes.
 
 use super::Context;
+use super::account::AccountArgs;
 use crate::args::{LinkArgs, ProjectArgs, TemplateArgs, WorkerArgs};
 use crate::error::CliError;
 use golem_api::template::Links;
-use golem_model::{ProjectId, TemplateId, WorkerId};
+use golem_model::{AccountId, ProjectId, TemplateId, WorkerId};
 use std::collections::BTreeSet;
 use std::fmt::Display;
 use tracing::info;
@@ -19,6 +20,22 @@ pub async fn project(context: &Context, args: &ProjectArgs) -> Result<Option<Pro
             let ids = projects.into_iter().map(|project| project.project_id);
             the_one("project", name, "--project-id", ids).map(Some)
         }
+    }
+}
+
+/// The project that is named, or the caller's default project.
+pub async fn project_or_default(context: &Context, args: &ProjectArgs) -> Result<ProjectId, CliError> {
+    match project(context, args).await? {
+        Some(id) => Ok(id),
+        None => Ok(context.client.project_default().await?.project_id),
+    }
+}
+
+/// The account that is named, or the one that the token speaks for.
+pub async fn account(context: &Context, args: &AccountArgs) -> Result<AccountId, CliError> {
+    match args.account_id {
+        Some(id) => Ok(id),
+        None => Ok(context.client.token_current().await?.account_id),
     }
 }
 

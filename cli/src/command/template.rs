@@ -57,6 +57,12 @@ pub enum TemplateCommand {
         #[arg(long, value_name = "NUMBER")]
         version: Option<u32>,
     },
+    /// Delete a template with all its versions, once it has no workers
+    Delete {
+        /// Which template.
+        #[command(flatten)]
+        template: TemplateArgs,
+    },
 }
 
 impl TemplateCommand {
@@ -87,6 +93,10 @@ impl TemplateCommand {
                 let templates = client.template_list(project, template_name.as_deref()).await?;
                 let views: Vec<TemplateView> = templates.iter().map(TemplateView::from).collect();
                 output::print(out, context.format, &views)
+            }
+            Self::Delete { template } => {
+                client.template_delete(resolve::template(context, &template).await?).await?;
+                output::print(out, context.format, &"Deleted")
             }
             Self::Get { template, version } => {
                 let id = resolve::template(context, &template).await?;

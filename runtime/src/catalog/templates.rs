@@ -4,8 +4,9 @@ use super::components::ComponentCache;
 use super::links::{self, Candidate, LinkError, Links};
 use crate::entropy::Entropy;
 use crate::executor::Components;
-use crate::identity::Scope;
-use crate::storage::ports::{Blobs, Catalog, CatalogWrite, StoreError};
+use crate::executor::ExecutorError;
+use crate::identity::{Directory, IdentityError, LimitReached, Scope, Stored};
+use crate::storage::ports::{Blobs, Catalog, StoreError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use golem_host::ports::Clock;
@@ -13,7 +14,7 @@ use golem_host::{Component, ComponentError, Engine};
 use golem_model::template::{Function, Functions};
 use golem_model::{ProjectId, TemplateId, TemplateVersion};
 use parking_lot::{Mutex, RwLock};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
 /// Characters of a template's name, at most.
@@ -84,6 +85,23 @@ pub enum UploadError {
     /// It is not clear, or not possible, which workers its workers call.
     #[error("Template processing error: {0}")]
     Link(#[from] LinkError),
+    /// The template cannot be deleted yet.
+    #[error("Template {id} cannot be deleted: it has {workers} workers; delete them first")]
+    HasWorkers {
+        /// The template.
+        id: TemplateId,
+        /// How many workers it has.
+        workers: u64,
+    },
+    /// The plan does not allow more.
+    #[error(transparent)]
+    Limit(#[from] LimitReached),
+    /// Something is wrong with the project.
+    #[error(transparent)]
+    Identity(IdentityError),
+    /// The workers cannot be counted.
+    #[error(transparent)]
+    Executor(#[from] ExecutorError),
     /// The store failed.
     #[error("the template cannot be stored: {0}")]
     Store(#[from] StoreError),
@@ -92,10 +110,22 @@ pub enum UploadError {
     Panicked(String),
 }
 
+impl From<IdentityError> for UploadError {
+    fn from(error: IdentityError) -> Self {
+        match error {
+            IdentityError::Limit(reached) => Self::Limit(reached),
+            IdentityError::Store(error) => Self::Store(error),
+            other => Self::Identity(other),
+        }
+    }
+}
+
 /// What [`Templates`] is made of.
 pub struct TemplateParts {
-    /// Where rows are kept.
+    /// Where rows are read.
     pub catalog: Arc<dyn Catalog>,
+    /// Whose templates they are, and through which rows are written.
+    pub directory: Directory,
     /// Where components are kept.
     pub blobs: Arc<dyn Blobs>,
     /// What compiles them.
@@ -115,6 +145,7 @@ pub struct Templates {
 
 struct Shared {
     catalog: Arc<dyn Catalog>,
+    directory: Directory,
     blobs: Arc<dyn Blobs>,
     engine: Engine,
     clock: Arc<dyn Clock>,
@@ -129,6 +160,8 @@ struct Shared {
 struct Known {
     by_id: HashMap<TemplateId, Arc<Template>>,
     by_name: BTreeMap<(ProjectId, String), TemplateId>,
+    /// Templates that are being deleted: they take no new workers.
+    leaving: HashSet<TemplateId>,
 }
 
 impl Known {
@@ -138,6 +171,23 @@ impl Known {
             known.add(row);
         }
         Ok(known)
+    }
+
+    fn of_project(&self, project: ProjectId) -> impl Iterator<Item = &Arc<Template>> {
+        self.by_name
+            .range((project, String::new())..)
+            .take_while(move |((of, _), _)| *of == project)
+            .filter_map(|(_, id)| self.by_id.get(id))
+    }
+
+    /// What is stored in these projects.
+    fn stored(&self, projects: &[ProjectId]) -> Stored {
+        let mut stored = Stored::default();
+        for template in projects.iter().flat_map(|project| self.of_project(*project)) {
+            stored.templates += 1;
+            stored.bytes += template.versions.iter().map(|version| version.row.size_bytes).sum::<u64>();
+        }
+        stored
     }
 
     /// Adds a version; versions of a template come in order.
@@ -169,9 +219,10 @@ impl Templates {
     ///
     /// Blocks. Must be over before the first upload.
     pub fn load(parts: TemplateParts) -> Result<Self, StoreError> {
-        let TemplateParts { catalog, blobs, engine, clock, entropy, components_cached_max } = parts;
+        let TemplateParts { catalog, directory, blobs, engine, clock, entropy, components_cached_max } =
+            parts;
         let known = Known::read(catalog.as_ref())?;
-        let named: std::collections::HashSet<[u8; 32]> = known
+        let named: HashSet<[u8; 32]> = known
             .by_name
             .values()
             .filter_map(|id| known.by_id.get(id))
@@ -184,6 +235,7 @@ impl Templates {
         let components = ComponentCache::new(engine.clone(), blobs.clone(), components_cached_max);
         let shared = Shared {
             catalog,
+            directory,
             blobs,
             engine,
             clock,
@@ -203,13 +255,34 @@ impl Templates {
     /// The templates of a project by name, or the one of that name.
     pub fn of(&self, scope: &Scope, name: Option<&str>) -> Vec<Arc<Template>> {
         let known = self.shared.known.read();
-        known
-            .by_name
-            .range((scope.project(), String::new())..)
-            .take_while(|((project, _), _)| *project == scope.project())
-            .filter(|((_, of), _)| name.is_none_or(|name| name == of))
-            .filter_map(|(_, id)| known.by_id.get(id).cloned())
-            .collect()
+        let named = |template: &&Arc<Template>| name.is_none_or(|name| name == template.name);
+        known.of_project(scope.project()).filter(named).cloned().collect()
+    }
+
+    /// The templates of these projects.
+    pub fn ids_of(&self, projects: &[ProjectId]) -> Vec<TemplateId> {
+        let known = self.shared.known.read();
+        projects.iter().flat_map(|project| known.of_project(*project)).map(|template| template.id).collect()
+    }
+
+    /// The project of a template that new workers can be made of.
+    pub fn takes_workers(&self, id: TemplateId) -> Option<ProjectId> {
+        let known = self.shared.known.read();
+        known.by_id.get(&id).filter(|_| !known.leaving.contains(&id)).map(|template| template.project)
+    }
+
+    /// Removes a template with all its versions, if it has no workers. `workers` counts them, durably. Its bytes are
+    /// removed at the next start, unless another version has the same.
+    pub async fn delete(
+        &self,
+        _scope: &Scope,
+        id: TemplateId,
+        workers: impl FnOnce() -> Result<u64, ExecutorError> + Send + 'static,
+    ) -> Result<(), UploadError> {
+        let shared = self.shared.clone();
+        tokio::task::spawn_blocking(move || shared.delete(id, workers))
+            .await
+            .map_err(|panicked| UploadError::Panicked(panicked.to_string()))?
     }
 
     /// Number of templates and of versions, for the metrics.
@@ -285,7 +358,10 @@ impl Shared {
         links: &Links,
         wasm: &[u8],
     ) -> Result<Arc<Version>, UploadError> {
-        self.place(project, target)?;
+        let (.., version) = self.place(project, target)?;
+        // Before the work of compiling, and again when it is written.
+        let stored = |projects: &[ProjectId]| self.known.read().stored(projects);
+        self.directory.may_upload(project, version == 0, wasm.len() as u64, stored)?;
         let hash = *blake3::hash(wasm).as_bytes();
         let component = self.engine.compile(wasm, hash)?;
         // Before anything is kept: what is refused leaves nothing behind.
@@ -309,12 +385,12 @@ impl Shared {
                 links,
                 created_at: self.clock.now(),
             };
-            match self.catalog.write(&[CatalogWrite::TemplateVersion(row.clone())]) {
+            match self.directory.template_write(row.clone(), stored).map_err(UploadError::from) {
                 Ok(()) => {
                     self.components.keep(hash, component);
                     return Ok(self.known.write().add(row));
                 }
-                Err(error) => {
+                Err(UploadError::Store(error)) => {
                     // The row, or one before it, may have been written although a commit failed: what is known is
                     // read again, so that the next attempt sees it.
                     *self.known.write() = Known::read(self.catalog.as_ref())?;
@@ -323,6 +399,7 @@ impl Shared {
                     }
                     again = false;
                 }
+                Err(error) => return Err(error),
             }
         }
     }
@@ -346,6 +423,40 @@ impl Shared {
             exports: &template.latest().row.exports,
         }));
         links::resolve(component.clients(), chosen, before.unwrap_or(&Links::new()), &templates)
+    }
+
+    fn delete(
+        &self,
+        id: TemplateId,
+        workers: impl FnOnce() -> Result<u64, ExecutorError>,
+    ) -> Result<(), UploadError> {
+        let _writing = self.writing.lock();
+        {
+            let mut known = self.known.write();
+            if !known.by_id.contains_key(&id) {
+                return Err(UploadError::NotFound(id));
+            }
+            // From here on no worker is made, so that the count holds.
+            known.leaving.insert(id);
+        }
+        let removed = match workers() {
+            Ok(0) => self.directory.template_remove(id).map_err(UploadError::from),
+            Ok(workers) => Err(UploadError::HasWorkers { id, workers }),
+            Err(error) => Err(error.into()),
+        };
+        let mut known = self.known.write();
+        known.leaving.remove(&id);
+        match &removed {
+            Ok(()) => {
+                if let Some(template) = known.by_id.remove(&id) {
+                    known.by_name.remove(&(template.project, template.name.clone()));
+                }
+            }
+            // It may be gone although a commit failed.
+            Err(UploadError::Store(_)) => *known = Known::read(self.catalog.as_ref())?,
+            Err(_) => {}
+        }
+        removed
     }
 
     /// Id, name and version number of what is uploaded, if it can be.

@@ -62,9 +62,10 @@ impl ActivationPort {
             let target = match (refusal, located, version) {
                 (Some(error), _, _) => Target::Refused(error),
                 (None, Some(no), _) => Target::Worker(no),
-                (None, None, Some((project, version))) => {
-                    Target::New(core.newborn(&out.target, project, caller.account, version))
-                }
+                (None, None, Some((project, version))) => match core.admit(&state, out.target.template) {
+                    Ok(()) => Target::New(core.newborn(&out.target, project, caller.account, version)),
+                    Err(error) => Target::Refused(CallError::Denied(error.to_string())),
+                },
                 (None, None, None) => Target::Refused(gone(&out.target)),
             };
             let made = CallMade {

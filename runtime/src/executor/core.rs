@@ -11,7 +11,7 @@ use super::logs::Logs;
 use super::scheduler::{self, Scheduler};
 use super::settings::{ExecutorSettings, IdempotencyLookup};
 use super::worker_task;
-use super::{Components, ExecutorMetrics, ExecutorParts};
+use super::{Admission, Components, ExecutorMetrics, ExecutorParts};
 use crate::entropy::Entropy;
 use crate::storage::ports::{Seq, Store, StoreError, StoredHead, WorkerNo};
 use golem_host::ports::Clock;
@@ -143,6 +143,7 @@ pub(crate) struct Core {
     pub(crate) promises_changed: watch::Sender<u64>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) components: Arc<dyn Components>,
+    pub(crate) admission: Arc<dyn Admission>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) settings: ExecutorSettings,
@@ -177,6 +178,7 @@ impl Core {
             promises_changed: watch::Sender::new(0),
             store: parts.store,
             components: parts.components,
+            admission: parts.admission,
             clock: parts.clock,
             entropy: parts.entropy,
             settings: parts.settings,

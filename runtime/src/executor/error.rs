@@ -20,6 +20,9 @@ pub enum ExecutorError {
         /// The worker.
         worker: WorkerId,
     },
+    /// The worker may not be made.
+    #[error(transparent)]
+    NotAdmitted(#[from] super::NotAdmitted),
     /// A key was used for another invocation before.
     #[error(
         "the invocation key {key} was used before for {first} with other parameters or for another function; \

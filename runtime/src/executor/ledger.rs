@@ -10,8 +10,11 @@
 //! Invariant: after a failed commit nothing of this ledger is used any more; a new one is made from the store.
 
 pub(crate) mod calls;
+mod counts;
 mod flush;
 pub(crate) mod keyvalue;
+
+pub(crate) use counts::Counts;
 
 use self::calls::{CallCancelled, CallMade};
 use super::head::calls::Due;
@@ -165,6 +168,8 @@ pub(crate) struct Ledger {
     rows: Vec<LogRow>,
     waiters: HashMap<PromiseId, Vec<WorkerNo>>,
     worker_no_max: u64,
+    /// Workers of each template.
+    pub(super) counts: Counts,
     activation_last: u64,
     /// The time of the event that is taken.
     now: Timestamp,
@@ -202,6 +207,7 @@ impl Ledger {
             rows: Vec::new(),
             waiters: HashMap::new(),
             worker_no_max: position.derived.worker_no_max,
+            counts: Counts::default(),
             activation_last: 0,
             now: Timestamp::default(),
             flushes_taken: 0,
@@ -219,6 +225,10 @@ impl Ledger {
 
     pub(crate) fn durable(&self) -> Seq {
         self.durable
+    }
+
+    pub(crate) fn last(&self) -> Seq {
+        self.last
     }
 
     pub(crate) fn has_rows(&self) -> bool {
@@ -328,6 +338,7 @@ impl Ledger {
             let Row::Entries { entries, .. } = body else { return Err(Refused::Unknown) };
             let head = entries.first().and_then(|entry| Head::create(no, entry)).ok_or(Refused::Unknown)?;
             self.worker_no_max = self.worker_no_max.max(no.0);
+            self.counts.add(&head.id);
             self.insert(head, false);
         }
         self.fold(no, row.seq, body);
@@ -385,6 +396,7 @@ impl Ledger {
             return Err(Refused::Exists(*existing));
         }
         self.worker_no_max += 1;
+        self.counts.add(&head.id);
         self.insert(head, false);
         self.push(no, &Row::Entries { first: OplogIndex(1), entries: vec![entry] });
         Ok(Answer::Created(no))
@@ -562,6 +574,7 @@ impl Ledger {
     fn remove(&mut self, no: WorkerNo, seq: Seq) {
         if let Some(cached) = self.heads.remove(&no) {
             self.by_id.remove(&cached.head.id);
+            self.counts.remove(&cached.head.id);
             if let Some(since) = cached.dirty_since {
                 self.dirty.remove(&since);
             }

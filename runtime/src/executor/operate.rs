@@ -81,6 +81,7 @@ impl Executor {
             if located.is_some() {
                 continue;
             }
+            core.admit(&state, spec.id.template)?;
             let mut seed = [0; 32];
             core.entropy.fill(&mut seed);
             let entry = Entry::Created {

@@ -7,7 +7,7 @@ use super::core::Core;
 use super::error::{ExecutorError, StartError};
 use super::head::Head;
 use super::history;
-use super::ledger::{Ledger, Refused};
+use super::ledger::{Counts, Ledger, Refused};
 use super::{Executor, ExecutorParts};
 use super::{committer, scheduler};
 use crate::storage::ports::{Position, Seq, Store, StoreError, WorkerNo};
@@ -80,6 +80,7 @@ impl Executor {
 pub(crate) fn rebuild(store: &dyn Store, position: Position) -> Result<Ledger, StartError> {
     let epochs = store.acquire()?;
     let mut ledger = Ledger::new(position, &epochs);
+    ledger.counts = Counts::new(store.head_counts()?);
     let mut next = position.derived.applied;
     loop {
         let page = store.rows_after(next, PAGE)?;

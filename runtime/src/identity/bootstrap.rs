@@ -3,12 +3,13 @@
 //! Invariant: the token's file is durable before its row, so that no row exists whose secret nobody has. It waits
 //! under another name until the row is there: a crash in between leaves a start that finds and ends the work.
 
+use super::account::new_account;
 use super::secret_file;
 use super::token::secret_hash;
 use crate::entropy::Entropy;
 use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
 use golem_host::ports::Clock;
-use golem_model::{Account, AccountId, Project, ProjectId, Token, TokenId};
+use golem_model::{Account, AccountId, ProjectId, Role, Token, TokenId};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -123,25 +124,27 @@ fn root_token(
     let now = clock.now();
     let mut writes = Vec::new();
     let accounts = catalog.accounts()?;
+    // Whoever has the data folder is the administrator.
+    let administrator = |account: &&Account| account.roles.contains(&Role::Admin);
+    let oldest = |account: &&Account| (account.created_at, account.id);
     let root =
-        accounts.iter().min_by_key(|account| (account.created_at, account.id)).map(|account| account.id);
+        accounts.iter().filter(administrator).min_by_key(oldest).map(|account| account.id).or_else(|| {
+            let first = accounts.iter().min_by_key(oldest)?;
+            let roles = first.roles.iter().copied().chain([Role::Admin]).collect();
+            writes.push(CatalogWrite::AccountChanged(Account { roles, ..first.clone() }));
+            Some(first.id)
+        });
     let root = root.unwrap_or_else(|| {
         let account = Account {
             id: AccountId(entropy.uuid()),
             name: "root".to_owned(),
             email: String::new(),
             created_at: now,
+            roles: [Role::Admin].into(),
+            external: None,
         };
         let id = account.id;
-        writes.push(CatalogWrite::Account(account));
-        writes.push(CatalogWrite::Project(Project {
-            id: ProjectId(entropy.uuid()),
-            owner: id,
-            name: "default-project".to_owned(),
-            description: format!("Default project of the account {id}"),
-            default: true,
-            created_at: now,
-        }));
+        writes.extend(new_account(account, ProjectId(entropy.uuid())));
         id
     });
 

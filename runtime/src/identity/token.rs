@@ -1,12 +1,21 @@
-//! Tokens: from a request's header to who asks.
+//! Tokens: from a request's header to who asks; making and revoking them.
 
-use crate::storage::ports::{Catalog, StoreError};
+use super::account::no_account;
+use super::authorize::AccountScope;
+use super::directory::{Directory, IdentityError};
+use super::plan::must_be_future;
+use super::state::half;
+use crate::storage::ports::CatalogWrite;
 use golem_model::{AccountId, Timestamp, Token, TokenId};
 use http::HeaderValue;
-use parking_lot::RwLock;
-use std::collections::HashMap;
+use std::time::Duration;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
+
+/// How long a token is good that a login gives.
+const LOGIN_TOKEN_LIFE: Duration = Duration::from_hours(365 * 24);
+/// Tokens of one account, at most: expired ones count until they are deleted.
+const TOKENS_MAX: usize = 1_000;
 
 /// Who asks: an account, by one of its tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,63 +63,123 @@ pub fn secret_hash(secret: Uuid) -> [u8; 32] {
     *blake3::hash(secret.hyphenated().encode_lower(&mut text).as_bytes()).as_bytes()
 }
 
-/// All tokens, in memory, by their hashes.
-#[derive(Debug)]
-pub struct Tokens {
-    // Keyed by half of the hash. The look-up's timing tells about hashes only, from which nothing leads back to a
-    // secret; the other comparison takes the same time for all.
-    by_hash: RwLock<HashMap<[u8; 16], Token>>,
+/// A token that was made, with its secret: nobody can show that again.
+#[derive(Clone, PartialEq, Eq)]
+pub struct NewToken {
+    /// The token.
+    pub token: Token,
+    /// Its secret.
+    pub secret: Uuid,
 }
 
-fn half(hash: &[u8; 32]) -> [u8; 16] {
-    let mut half = [0; 16];
-    half.copy_from_slice(&hash[..16]);
-    half
-}
-
-impl Tokens {
-    /// Reads them from the store.
-    pub fn load(catalog: &dyn Catalog) -> Result<Self, StoreError> {
-        let tokens = catalog.tokens()?.into_iter().map(|token| (half(&token.secret_hash), token)).collect();
-        Ok(Self { by_hash: RwLock::new(tokens) })
+impl std::fmt::Debug for NewToken {
+    /// Without the secret.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("NewToken").field("token", &self.token.id).finish_non_exhaustive()
     }
+}
 
-    /// Who sends `authorization` at the time `now`.
-    pub fn authenticate(
-        &self,
-        authorization: Option<&HeaderValue>,
-        now: Timestamp,
-    ) -> Result<Principal, Unauthenticated> {
-        let header = authorization.ok_or(Unauthenticated::Missing)?;
-        let text = header.to_str().map_err(|_| Unauthenticated::Malformed)?.trim();
-        let (scheme, secret) = text.split_once(' ').ok_or(Unauthenticated::Malformed)?;
-        if !scheme.eq_ignore_ascii_case("bearer") {
-            return Err(Unauthenticated::Malformed);
-        }
-        let secret = Uuid::try_parse(secret.trim()).map_err(|_| Unauthenticated::Malformed)?;
-        let hash = secret_hash(secret);
-        let tokens = self.by_hash.read();
-        let token = tokens.get(&half(&hash)).ok_or(Unauthenticated::Unknown)?;
-        if !bool::from(token.secret_hash.ct_eq(&hash)) {
-            return Err(Unauthenticated::Unknown);
-        }
-        if token.expires_at <= now {
-            return Err(Unauthenticated::Expired);
-        }
-        Ok(Principal::new(token.account, token.id))
+fn no_token(id: TokenId) -> IdentityError {
+    IdentityError::NotFound { what: "Token", id: id.to_string() }
+}
+
+/// The secret in a header of the form `Bearer <uuid>`.
+fn secret_of(authorization: Option<&HeaderValue>) -> Result<Uuid, Unauthenticated> {
+    let header = authorization.ok_or(Unauthenticated::Missing)?;
+    let text = header.to_str().map_err(|_| Unauthenticated::Malformed)?.trim();
+    let (scheme, secret) = text.split_once(' ').ok_or(Unauthenticated::Malformed)?;
+    if !scheme.eq_ignore_ascii_case("bearer") {
+        return Err(Unauthenticated::Malformed);
+    }
+    Uuid::try_parse(secret.trim()).map_err(|_| Unauthenticated::Malformed)
+}
+
+/// The token of this secret, if it is good at the time `now`.
+fn good(token: Option<&Token>, hash: &[u8; 32], now: Timestamp) -> Result<Principal, Unauthenticated> {
+    let token = token.ok_or(Unauthenticated::Unknown)?;
+    if !bool::from(token.secret_hash.ct_eq(hash)) {
+        return Err(Unauthenticated::Unknown);
+    }
+    if token.expires_at <= now {
+        return Err(Unauthenticated::Expired);
+    }
+    Ok(Principal::new(token.account, token.id))
+}
+
+impl Directory {
+    /// Who sends `authorization` now.
+    pub fn authenticate(&self, authorization: Option<&HeaderValue>) -> Result<Principal, Unauthenticated> {
+        let hash = secret_hash(secret_of(authorization)?);
+        good(self.state().token(&half(&hash)), &hash, self.clock().now())
     }
 
     /// The token that `principal` showed.
-    pub fn current(&self, principal: Principal) -> Option<Token> {
-        self.by_hash.read().values().find(|token| token.id == principal.token()).cloned()
+    pub fn token_current(&self, principal: Principal) -> Result<Token, IdentityError> {
+        let (account, id) = (principal.account(), principal.token());
+        self.state().token_of(account, id).cloned().ok_or_else(|| no_token(id))
     }
 
     /// The tokens of an account, oldest first.
-    pub fn of(&self, scope: &super::AccountScope) -> Vec<Token> {
-        let mut tokens: Vec<Token> =
-            self.by_hash.read().values().filter(|token| token.account == scope.account()).cloned().collect();
+    pub fn tokens(&self, scope: &AccountScope) -> Result<Vec<Token>, IdentityError> {
+        let state = self.state();
+        state.account(scope.account()).ok_or_else(|| no_account(scope.account()))?;
+        let mut tokens: Vec<Token> = state.tokens_of(scope.account()).cloned().collect();
         tokens.sort_by_key(|token| (token.created_at, token.id));
-        tokens
+        Ok(tokens)
+    }
+
+    /// A token of an account.
+    pub fn token(&self, scope: &AccountScope, id: TokenId) -> Result<Token, IdentityError> {
+        self.state().token_of(scope.account(), id).cloned().ok_or_else(|| no_token(id))
+    }
+
+    /// Makes a token. Its secret is in the answer and nowhere else.
+    pub async fn token_create(
+        &self,
+        scope: &AccountScope,
+        expires_at: Timestamp,
+    ) -> Result<NewToken, IdentityError> {
+        self.token_issue(scope.account(), Some(expires_at)).await
+    }
+
+    /// Makes a token for an account that has proved otherwise who it is; good for [`LOGIN_TOKEN_LIFE`] if no time is
+    /// given.
+    pub(crate) async fn token_issue(
+        &self,
+        account: AccountId,
+        expires_at: Option<Timestamp>,
+    ) -> Result<NewToken, IdentityError> {
+        self.change(move |directory, state| {
+            let now = directory.now();
+            let expires_at = expires_at.unwrap_or_else(|| now.plus(LOGIN_TOKEN_LIFE));
+            must_be_future(expires_at, now)?;
+            state.account(account).ok_or_else(|| no_account(account))?;
+            if state.tokens_of(account).count() >= TOKENS_MAX {
+                return Err(IdentityError::Invalid(format!(
+                    "the account has {TOKENS_MAX} tokens, which is as many as there can be; delete some"
+                )));
+            }
+            let secret = directory.entropy().uuid();
+            let token = Token {
+                id: TokenId(directory.entropy().uuid()),
+                account,
+                secret_hash: secret_hash(secret),
+                created_at: now,
+                expires_at,
+            };
+            Ok((NewToken { token: token.clone(), secret }, vec![CatalogWrite::Token(token)]))
+        })
+        .await
+    }
+
+    /// Revokes a token: the next request that shows it is refused.
+    pub async fn token_delete(&self, scope: &AccountScope, id: TokenId) -> Result<(), IdentityError> {
+        let account = scope.account();
+        self.change(move |_, state| {
+            state.token_of(account, id).ok_or_else(|| no_token(id))?;
+            Ok(((), vec![CatalogWrite::TokenRemoved(id)]))
+        })
+        .await
     }
 }
 
@@ -128,10 +197,10 @@ mod tests {
             created_at: Timestamp::from_nanos(1),
             expires_at: Timestamp::from_nanos(100),
         };
-        let tokens =
-            Tokens { by_hash: RwLock::new(HashMap::from([(half(&token.secret_hash), token.clone())])) };
         let at = |header: &str, now| {
-            tokens.authenticate(Some(&HeaderValue::from_str(header).unwrap()), Timestamp::from_nanos(now))
+            let hash = secret_hash(secret_of(Some(&HeaderValue::from_str(header).unwrap()))?);
+            let found = Some(&token).filter(|token| half(&token.secret_hash) == half(&hash));
+            good(found, &hash, Timestamp::from_nanos(now))
         };
         let known = Principal::new(token.account, token.id);
         assert_eq!(at(&format!("Bearer {secret}"), 5), Ok(known));
@@ -141,6 +210,10 @@ mod tests {
         assert_eq!(at("Bearer hello", 5), Err(Unauthenticated::Malformed));
         assert_eq!(at("Bearer", 5), Err(Unauthenticated::Malformed));
         assert_eq!(at(&format!("Basic {secret}"), 5), Err(Unauthenticated::Malformed));
-        assert_eq!(tokens.authenticate(None, Timestamp::from_nanos(5)), Err(Unauthenticated::Missing));
+        assert_eq!(secret_of(None), Err(Unauthenticated::Missing));
+        // The same half of a hash is not the same hash.
+        let mut near = secret_hash(secret);
+        near[31] ^= 1;
+        assert_eq!(good(Some(&token), &near, Timestamp::from_nanos(5)), Err(Unauthenticated::Unknown));
     }
 }

@@ -1,18 +1,14 @@
-//! Accounts.
+//! Accounts, their plans and roles.
 
 use super::Services;
 use super::error::ApiError;
-use super::extract::{Caller, IdPath};
-use crate::identity::{AccountScope, Principal, authorize_account};
+use super::extract::{Caller, IdPath, JsonBody, RolePath};
+use crate::identity::{AccountAct, SystemAct};
 use axum::Json;
 use axum::extract::State;
-use golem_api::account::Account;
+use golem_api::account::{Account, AccountData, Plan, PlanData, Role};
 use golem_model::AccountId;
 use std::sync::Arc;
-use uuid::Uuid;
-
-/// Every account has the one plan that there is, without limits.
-const PLAN: Uuid = Uuid::nil();
 
 /// `GET /v1/accounts/{account_id}`.
 pub(super) async fn view(
@@ -20,16 +16,134 @@ pub(super) async fn view(
     Caller(principal): Caller,
     IdPath(id): IdPath<AccountId>,
 ) -> Result<Json<Account>, ApiError> {
-    let scope = account_scope(principal, id)?;
-    let account = services.accounts.get(&scope).ok_or_else(|| missing(id))?;
-    Ok(Json(Account::of(&account, PLAN)))
+    let scope = services.account(principal, AccountAct::View, id)?;
+    Ok(Json(shape(&services, &*services.directory.account(&scope)?)))
 }
 
-/// Proof that `principal` may see the account. To others it does not exist.
-pub(super) fn account_scope(principal: Principal, id: AccountId) -> Result<AccountScope, ApiError> {
-    authorize_account(principal, id).map_err(|_| missing(id))
+/// `GET /v1/accounts/{account_id}/plan`.
+pub(super) async fn plan(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    IdPath(id): IdPath<AccountId>,
+) -> Result<Json<Plan>, ApiError> {
+    let scope = services.account(principal, AccountAct::View, id)?;
+    services.directory.account(&scope)?;
+    let plan = services.directory.plan();
+    let limits = &plan.limits;
+    let small = |limit: u64| i32::try_from(limit).unwrap_or(i32::MAX);
+    let plan_data = PlanData {
+        project_limit: small(limits.projects_max),
+        component_limit: small(limits.templates_max),
+        instance_limit: small(limits.workers_max),
+        storage_limit: small(limits.storage_bytes_max),
+        monthly_gas_limit: i64::try_from(limits.monthly_gas_max).unwrap_or(i64::MAX),
+        monthly_upload_limit: small(limits.monthly_upload_bytes_max),
+    };
+    Ok(Json(Plan { plan_id: plan.id, plan_data }))
 }
 
-fn missing(id: AccountId) -> ApiError {
-    ApiError::not_found(format!("Account not found: {id}"))
+/// `POST /v1/accounts`.
+pub(super) async fn create(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    JsonBody(data): JsonBody<AccountData>,
+) -> Result<Json<Account>, ApiError> {
+    let scope = services.system(principal, SystemAct::CreateAccount)?;
+    check_plan(&services, &data)?;
+    let account = services.directory.account_create(&scope, data.name, data.email).await?;
+    audit(principal.account(), "account created", &account.id);
+    Ok(Json(shape(&services, &account)))
+}
+
+/// `PUT /v1/accounts/{account_id}`: name and e-mail address.
+pub(super) async fn update(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    IdPath(id): IdPath<AccountId>,
+    JsonBody(data): JsonBody<AccountData>,
+) -> Result<Json<Account>, ApiError> {
+    let scope = services.account(principal, AccountAct::Update, id)?;
+    check_plan(&services, &data)?;
+    let account = services.directory.account_update(&scope, data.name, data.email).await?;
+    Ok(Json(shape(&services, &account)))
+}
+
+/// `DELETE /v1/accounts/{account_id}`.
+pub(super) async fn delete(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    IdPath(id): IdPath<AccountId>,
+) -> Result<(), ApiError> {
+    let scope = services.account(principal, AccountAct::Delete, id)?;
+    services.directory.account_delete(&scope).await?;
+    audit(principal.account(), "account deleted", &id);
+    Ok(())
+}
+
+/// `GET /v1/accounts/{account_id}/grants`: its roles.
+pub(super) async fn roles(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    IdPath(id): IdPath<AccountId>,
+) -> Result<Json<Vec<Role>>, ApiError> {
+    let scope = services.account(principal, AccountAct::View, id)?;
+    Ok(Json(services.directory.account(&scope)?.roles.iter().copied().collect()))
+}
+
+/// `GET /v1/accounts/{account_id}/grants/{role}`: the role, if the account has it.
+pub(super) async fn role(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    RolePath(id, role): RolePath,
+) -> Result<Json<Role>, ApiError> {
+    let scope = services.account(principal, AccountAct::View, id)?;
+    if services.directory.account(&scope)?.roles.contains(&role) {
+        return Ok(Json(role));
+    }
+    Err(ApiError::not_found(format!(
+        "Account grant not found: the account {id} does not have the role {role}"
+    )))
+}
+
+/// `PUT /v1/accounts/{account_id}/grants/{role}`: gives the role.
+pub(super) async fn role_add(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    RolePath(id, role): RolePath,
+) -> Result<Json<Role>, ApiError> {
+    let scope = services.account(principal, AccountAct::ChangeRoles, id)?;
+    services.directory.role_add(&scope, role).await?;
+    audit(principal.account(), "role given", &format_args!("{role} to {id}"));
+    Ok(Json(role))
+}
+
+/// `DELETE /v1/accounts/{account_id}/grants/{role}`: takes the role.
+pub(super) async fn role_remove(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    RolePath(id, role): RolePath,
+) -> Result<(), ApiError> {
+    let scope = services.account(principal, AccountAct::ChangeRoles, id)?;
+    services.directory.role_remove(&scope, role).await?;
+    audit(principal.account(), "role taken", &format_args!("{role} from {id}"));
+    Ok(())
+}
+
+fn shape(services: &Services, account: &golem_model::Account) -> Account {
+    Account::of(account, services.directory.plan().id)
+}
+
+fn check_plan(services: &Services, data: &AccountData) -> Result<(), ApiError> {
+    let plan = services.directory.plan().id;
+    match data.plan_id {
+        Some(other) if other != plan => Err(ApiError::invalid(format!(
+            "Invalid planId: an account's plan cannot be changed; it is {plan}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// One line of the log for each administrative act, under a target of its own so that it can be kept apart.
+pub(super) fn audit(by: AccountId, act: &str, about: &dyn std::fmt::Display) {
+    tracing::info!(target: "golem::audit", %by, "{act}: {about}");
 }

@@ -3,9 +3,9 @@
 //! The shapes are in `golem_api::error`; which error is which status is decided here and nowhere else.
 
 use crate::catalog::UploadError;
-use crate::executor::ExecutorError;
+use crate::executor::{ExecutorError, NotAdmitted};
 use crate::http::BodyError;
-use crate::identity::Unauthenticated;
+use crate::identity::{Denied, IdentityError, Unauthenticated};
 use crate::storage::ports::StoreError;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -40,6 +40,13 @@ impl ApiError {
     /// 404: what it names does not exist, or not for this caller.
     pub(super) fn not_found(text: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, text)
+    }
+
+    /// 429: the account sends more requests than it may.
+    pub(super) fn too_many_requests(seconds: u32) -> Self {
+        let text =
+            "too many requests from this account; come again after the seconds in the header Retry-After";
+        Self::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(seconds)
     }
 
     /// 504, without a body: the invocation goes on, and the same key finds its result later.
@@ -95,6 +102,29 @@ impl From<Unauthenticated> for ApiError {
     }
 }
 
+/// Who may not know of a thing is told what they would be told if it did not exist.
+pub(super) fn denied(error: Denied, missing: impl FnOnce() -> ApiError) -> ApiError {
+    match error {
+        Denied::Hidden => missing(),
+        Denied::Forbidden(_) => ApiError::new(StatusCode::FORBIDDEN, error.to_string()),
+    }
+}
+
+impl From<IdentityError> for ApiError {
+    fn from(error: IdentityError) -> Self {
+        let text = error.to_string();
+        match error {
+            IdentityError::NotFound { .. } | IdentityError::NoPolicy(_) => Self::not_found(text),
+            IdentityError::Forbidden(_) | IdentityError::Escalation(_) | IdentityError::Limit(_) => {
+                Self::new(StatusCode::FORBIDDEN, text)
+            }
+            IdentityError::Invalid(_) => Self::invalid(text),
+            IdentityError::Store(error) => error.into(),
+            IdentityError::Panicked(_) => Self::internal(text),
+        }
+    }
+}
+
 impl From<BodyError> for ApiError {
     fn from(error: BodyError) -> Self {
         let status = match &error {
@@ -112,9 +142,13 @@ impl From<UploadError> for ApiError {
         match error {
             UploadError::NotFound(_) => Self::not_found(text),
             UploadError::Name(_) | UploadError::Component(_) | UploadError::Link(_) => Self::invalid(text),
+            UploadError::HasWorkers { .. } => Self::new(StatusCode::CONFLICT, text),
             UploadError::NameTaken { id, .. } => {
                 Self::with_body(StatusCode::CONFLICT, ErrorBody::template_exists(id, text))
             }
+            UploadError::Limit(_) => Self::new(StatusCode::FORBIDDEN, text),
+            UploadError::Identity(error) => error.into(),
+            UploadError::Executor(error) => error.into(),
             UploadError::Store(error) => error.into(),
             UploadError::Panicked(_) => Self::internal(text),
         }
@@ -146,7 +180,9 @@ impl From<ExecutorError> for ApiError {
             ExecutorError::KeyReused { .. }
             | ExecutorError::InvocationCancelled { .. }
             | ExecutorError::InvocationBegun { .. } => Self::new(StatusCode::CONFLICT, text),
-            ExecutorError::InvocationNotFound { .. } => Self::not_found(text),
+            ExecutorError::InvocationNotFound { .. }
+            | ExecutorError::NotAdmitted(NotAdmitted::NoTemplate(_)) => Self::not_found(text),
+            ExecutorError::NotAdmitted(NotAdmitted::Limit(_)) => Self::new(StatusCode::FORBIDDEN, text),
             ExecutorError::QueueFull { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(1),
             ExecutorError::PreviousInvocationFailed => {
                 Self::golem(failed, text, GolemError::PreviousInvocationFailed {})

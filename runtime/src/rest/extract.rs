@@ -5,7 +5,9 @@ use super::error::ApiError;
 use crate::http::read_body;
 use crate::identity::Principal;
 use axum::extract::{FromRequest, FromRequestParts, Query, RawPathParams, Request};
-use golem_model::{IdempotencyKey, TemplateId, WorkerId, WorkerName};
+use golem_model::{
+    AccountId, GrantId, IdempotencyKey, PolicyId, ProjectId, Role, TemplateId, TokenId, WorkerId, WorkerName,
+};
 use http::header;
 use http::request::Parts;
 use serde::de::DeserializeOwned;
@@ -20,8 +22,9 @@ impl FromRequestParts<Arc<Services>> for Caller {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, services: &Arc<Services>) -> Result<Self, ApiError> {
-        let authorization = parts.headers.get(header::AUTHORIZATION);
-        Ok(Self(services.tokens.authenticate(authorization, services.clock.now())?))
+        let principal = services.directory.authenticate(parts.headers.get(header::AUTHORIZATION))?;
+        services.rates.admit(principal, services.clock.elapsed()).map_err(ApiError::too_many_requests)?;
+        Ok(Self(principal))
     }
 }
 
@@ -39,6 +42,42 @@ impl<T: FromStr<Err = uuid::Error> + PathId, S: Send + Sync> FromRequestParts<S>
     }
 }
 
+/// The two ids in the path.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct IdsPath<A, B>(pub(super) A, pub(super) B);
+
+impl<A, B, S> FromRequestParts<S> for IdsPath<A, B>
+where
+    A: FromStr<Err = uuid::Error> + PathId,
+    B: FromStr<Err = uuid::Error> + PathId,
+    S: Send + Sync,
+{
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let params = path_params(parts, state).await?;
+        let mut texts = params.iter().map(|(_, text)| text);
+        let first = uuid_id(A::WHAT, texts.next().unwrap_or_default())?;
+        Ok(Self(first, uuid_id(B::WHAT, texts.next().unwrap_or_default())?))
+    }
+}
+
+/// An account and a role in the path.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct RolePath(pub(super) AccountId, pub(super) Role);
+
+impl<S: Send + Sync> FromRequestParts<S> for RolePath {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
+        let params = path_params(parts, state).await?;
+        let mut texts = params.iter().map(|(_, text)| text);
+        let account = uuid_id(AccountId::WHAT, texts.next().unwrap_or_default())?;
+        let role = texts.next().unwrap_or_default().parse::<Role>();
+        Ok(Self(account, role.map_err(|error| ApiError::invalid(format!("Invalid role: {error}")))?))
+    }
+}
+
 /// Ids that paths name.
 pub(super) trait PathId {
     /// What it is the id of.
@@ -49,12 +88,24 @@ impl PathId for TemplateId {
     const WHAT: &'static str = "template";
 }
 
-impl PathId for golem_model::ProjectId {
+impl PathId for ProjectId {
     const WHAT: &'static str = "project";
 }
 
-impl PathId for golem_model::AccountId {
+impl PathId for AccountId {
     const WHAT: &'static str = "account";
+}
+
+impl PathId for TokenId {
+    const WHAT: &'static str = "token";
+}
+
+impl PathId for PolicyId {
+    const WHAT: &'static str = "project policy";
+}
+
+impl PathId for GrantId {
+    const WHAT: &'static str = "project grant";
 }
 
 /// Template and worker name in the path.

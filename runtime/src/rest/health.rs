@@ -1,6 +1,7 @@
 //! Whether the server is there, which version it is, and what it counts.
 
 use super::Services;
+use super::error::ApiError;
 use crate::metrics::Readings;
 use axum::Json;
 use axum::extract::State;
@@ -15,6 +16,14 @@ pub(super) async fn healthcheck() {}
 /// `GET /v1/version`.
 pub(super) async fn version() -> Json<VersionInfo> {
     Json(VersionInfo { version: env!("CARGO_PKG_VERSION").to_owned() })
+}
+
+/// `GET /v1/{account_id}/golem-cli`: the hosted service handed its command line out here. This server does not.
+pub(super) async fn command_line() -> ApiError {
+    ApiError::invalid(
+        "this server hands out no programs; the command line is in the program `golem` that runs this server, and in \
+         `golem-cli`, which is built from the same sources",
+    )
 }
 
 /// `GET /metrics`, in the OpenMetrics text format, which Prometheus reads.

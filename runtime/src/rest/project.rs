@@ -1,30 +1,24 @@
 //! Projects.
 
 use super::Services;
+use super::account::audit;
 use super::error::ApiError;
-use super::extract::{Caller, IdPath, Params};
-use crate::identity::{Action, authorize};
+use super::extract::{Caller, IdPath, JsonBody, Params};
+use crate::identity::{Action, NewProject};
 use axum::Json;
 use axum::extract::State;
-use golem_api::project::Project;
+use golem_api::policy::ProjectAction;
+use golem_api::project::{Project, ProjectDataRequest, ProjectListQuery};
 use golem_model::ProjectId;
-use serde::Deserialize;
 use std::sync::Arc;
 
-/// Query of `GET /v1/projects`.
-#[derive(Debug, Deserialize)]
-pub(super) struct ListParams {
-    #[serde(rename = "project-name")]
-    project_name: Option<String>,
-}
-
-/// `GET /v1/projects`: the caller's projects, all or those of a name.
+/// `GET /v1/projects`: the caller's projects and those shared with it, all or those of a name.
 pub(super) async fn list(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
-    Params(params): Params<ListParams>,
+    Params(params): Params<ProjectListQuery>,
 ) -> Json<Vec<Project>> {
-    let projects = services.projects.of(principal.account());
+    let projects = services.directory.projects_seen_by(principal);
     let named = |name: &str| params.project_name.as_deref().is_none_or(|asked| asked == name);
     Json(
         projects
@@ -40,8 +34,21 @@ pub(super) async fn default(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
 ) -> Result<Json<Project>, ApiError> {
-    let project = services.projects.default_of(principal.account());
+    let project = services.directory.default_project(principal.account());
     let project = project.ok_or_else(|| ApiError::not_found("Project not found: no default project"))?;
+    Ok(Json(Project::from(&*project)))
+}
+
+/// `POST /v1/projects`.
+pub(super) async fn create(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    JsonBody(request): JsonBody<ProjectDataRequest>,
+) -> Result<Json<Project>, ApiError> {
+    let new =
+        NewProject { name: request.name, description: request.description, owner: request.owner_account_id };
+    let project = services.directory.project_create(principal, new).await?;
+    audit(principal.account(), "project created", &project.id);
     Ok(Json(Project::from(&*project)))
 }
 
@@ -51,8 +58,28 @@ pub(super) async fn view(
     Caller(principal): Caller,
     IdPath(id): IdPath<ProjectId>,
 ) -> Result<Json<Project>, ApiError> {
-    let missing = || ApiError::not_found(format!("Project not found: {id}"));
-    let project = services.projects.get(id).ok_or_else(missing)?;
-    authorize(principal, Action::ViewProject, &project).map_err(|_| missing())?;
+    let (project, _) = services.project(principal, Action::ViewProject, id)?;
     Ok(Json(Project::from(&*project)))
+}
+
+/// `DELETE /v1/projects/{project_id}`.
+pub(super) async fn delete(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    IdPath(id): IdPath<ProjectId>,
+) -> Result<(), ApiError> {
+    let (_, scope) = services.project(principal, Action::DeleteProject, id)?;
+    services.directory.project_delete(&scope).await?;
+    audit(principal.account(), "project deleted", &id);
+    Ok(())
+}
+
+/// `GET /v1/projects/{project_id}/actions`: what the caller may do there.
+pub(super) async fn actions(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    IdPath(id): IdPath<ProjectId>,
+) -> Result<Json<Vec<ProjectAction>>, ApiError> {
+    let (_, scope) = services.project(principal, Action::ViewProject, id)?;
+    Ok(Json(scope.may().iter().map(ProjectAction::from).collect()))
 }

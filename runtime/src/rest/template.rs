@@ -1,11 +1,12 @@
 //! Templates: upload, list, download.
 
 use super::Services;
+use super::account::audit;
 use super::error::{ApiError, version_not_found};
 use super::extract::{Caller, IdPath, Params, json};
 use crate::catalog::Version;
 use crate::http::read_body;
-use crate::identity::{Action, Principal, Scope, authorize};
+use crate::identity::{Action, Principal, Scope};
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequest, Multipart, Request, State};
@@ -111,6 +112,24 @@ pub(super) async fn update(
     Ok(Json(shape(&version)))
 }
 
+/// `DELETE /v1/templates/{template_id}`: with all its versions, once it has no workers.
+pub(super) async fn delete(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    IdPath(id): IdPath<TemplateId>,
+) -> Result<(), ApiError> {
+    let (_, scope) = services.template(principal, Action::DeleteTemplate, id)?;
+    let (executor, runtime) = (services.executor.clone(), tokio::runtime::Handle::current());
+    let workers = move || {
+        let count = executor.worker_count(&[id]);
+        // That the last one is deleted must not be forgotten after the template is gone.
+        runtime.block_on(executor.settled()).map(|()| count)
+    };
+    services.templates.delete(&scope, id, workers).await?;
+    audit(principal.account(), "template deleted", &id);
+    Ok(())
+}
+
 fn shape(version: &Version) -> Template {
     Template::from(&version.row)
 }
@@ -122,16 +141,10 @@ fn project_scope(
     action: Action,
     project: Option<ProjectId>,
 ) -> Result<Scope, ApiError> {
-    let (found, missing) = match project {
-        Some(id) => (services.projects.get(id), format!("Project not found: {id}")),
-        None => (
-            services.projects.default_of(principal.account()),
-            "Project not found: no default project".to_owned(),
-        ),
-    };
-    found
-        .and_then(|project| authorize(principal, action, &project).ok())
-        .ok_or_else(|| ApiError::not_found(missing))
+    let default = || services.directory.default_project(principal.account()).map(|project| project.id);
+    let missing = || ApiError::not_found("Project not found: no default project");
+    let id = project.or_else(default).ok_or_else(missing)?;
+    Ok(services.project(principal, action, id)?.1)
 }
 
 /// What an upload's form holds.

@@ -1,13 +1,14 @@
 //! Tokens.
 
 use super::Services;
-use super::account::account_scope;
+use super::account::audit;
 use super::error::ApiError;
-use super::extract::{Caller, IdPath};
+use super::extract::{Caller, IdPath, IdsPath, JsonBody};
+use crate::identity::{AccountAct, NewToken};
 use axum::Json;
 use axum::extract::State;
-use golem_api::token::Token;
-use golem_model::AccountId;
+use golem_api::token::{Secret, Token, TokenCreationRequest, UnsafeToken};
+use golem_model::{AccountId, TokenId};
 use std::sync::Arc;
 
 /// `GET /v1/login/token`: the token that the request shows, without its secret.
@@ -15,8 +16,7 @@ pub(super) async fn current(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
 ) -> Result<Json<Token>, ApiError> {
-    let token = services.tokens.current(principal).ok_or_else(|| ApiError::not_found("Token not found"))?;
-    Ok(Json(Token::from(&token)))
+    Ok(Json(Token::from(&services.directory.token_current(principal)?)))
 }
 
 /// `GET /v1/accounts/{account_id}/tokens`.
@@ -25,6 +25,46 @@ pub(super) async fn list(
     Caller(principal): Caller,
     IdPath(id): IdPath<AccountId>,
 ) -> Result<Json<Vec<Token>>, ApiError> {
-    let scope = account_scope(principal, id)?;
-    Ok(Json(services.tokens.of(&scope).iter().map(Token::from).collect()))
+    let scope = services.account(principal, AccountAct::ViewTokens, id)?;
+    Ok(Json(services.directory.tokens(&scope)?.iter().map(Token::from).collect()))
+}
+
+/// `GET /v1/accounts/{account_id}/tokens/{token_id}`.
+pub(super) async fn view(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    IdsPath(account, token): IdsPath<AccountId, TokenId>,
+) -> Result<Json<Token>, ApiError> {
+    let scope = services.account(principal, AccountAct::ViewTokens, account)?;
+    Ok(Json(Token::from(&services.directory.token(&scope, token)?)))
+}
+
+/// `POST /v1/accounts/{account_id}/tokens`: a new token, with its secret.
+pub(super) async fn create(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    IdPath(id): IdPath<AccountId>,
+    JsonBody(request): JsonBody<TokenCreationRequest>,
+) -> Result<Json<UnsafeToken>, ApiError> {
+    let scope = services.account(principal, AccountAct::CreateToken, id)?;
+    let new = services.directory.token_create(&scope, request.expires_at).await?;
+    audit(principal.account(), "token created", &new.token.id);
+    Ok(Json(shown(&new)))
+}
+
+/// `DELETE /v1/accounts/{account_id}/tokens/{token_id}`.
+pub(super) async fn delete(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    IdsPath(account, token): IdsPath<AccountId, TokenId>,
+) -> Result<(), ApiError> {
+    let scope = services.account(principal, AccountAct::DeleteToken, account)?;
+    services.directory.token_delete(&scope, token).await?;
+    audit(principal.account(), "token revoked", &token);
+    Ok(())
+}
+
+/// A new token as it is shown the one time.
+pub(super) fn shown(new: &NewToken) -> UnsafeToken {
+    UnsafeToken { data: Token::from(&new.token), secret: Secret(new.secret.to_string()) }
 }

@@ -13,7 +13,7 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use golem_api::worker as shape;
 use golem_model::value::json::{BytesAs, ResultJson};
-use golem_model::{IdempotencyKey, Invocation, OplogIndex, PromiseId, TemplateId, WorkerId};
+use golem_model::{IdempotencyKey, Invocation, OplogIndex, ProjectAction, PromiseId, TemplateId, WorkerId};
 use http::{HeaderMap, header};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -198,13 +198,14 @@ impl Asked<'_> {
         let executor = &self.services.executor;
         let latest = template.latest();
         let prepared = prepare(latest, function, json);
-        let runs = if prepared.is_ok() {
+        // Who may not make workers can only invoke those that exist.
+        let runs = if prepared.is_ok() && scope.may().contains(ProjectAction::CreateWorker) {
             executor.ensure(spec(self.worker, scope, latest.row.version)).await?
         } else {
             // A request that cannot be right must not make a worker.
             match executor.view(self.worker).await {
                 Ok(view) => view.template_version,
-                Err(ExecutorError::WorkerNotFound { .. }) => latest.row.version,
+                Err(ExecutorError::WorkerNotFound { .. }) if prepared.is_err() => latest.row.version,
                 Err(error) => return Err(error.into()),
             }
         };

@@ -251,6 +251,10 @@ impl Store for EmbeddedStore {
         self.read(|connection| reads::head_count(connection, template))
     }
 
+    fn head_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
+        self.read(reads::head_counts)
+    }
+
     fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
         self.read(|connection| reads::idem(connection, worker, key_hash))
     }

@@ -1,13 +1,12 @@
 //! A store in memory, for tests: the same contract as the embedded one, and switches that make commits fail.
 
+mod catalog;
+
 use super::ports::{
-    Batch, Catalog, CatalogWrite, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow,
-    WorkerNo,
+    Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNo,
 };
-use golem_model::{
-    Account, AccountId, Epoch, Project, ProjectId, ShardId, TemplateId, TemplateVersion, Token, TokenId,
-    WorkerId,
-};
+use catalog::CatalogData;
+use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -62,10 +61,7 @@ struct Data {
     idem: BTreeMap<(WorkerNo, [u8; 16]), IdemRow>,
     values: BTreeMap<(ProjectId, Arc<str>, Arc<str>), ValueRow>,
     trash: BTreeMap<WorkerNo, Seq>,
-    accounts: BTreeMap<AccountId, Account>,
-    projects: BTreeMap<ProjectId, Project>,
-    tokens: BTreeMap<TokenId, Token>,
-    templates: BTreeMap<(ProjectId, TemplateId, u32), TemplateVersion>,
+    catalog: CatalogData,
 }
 
 impl Default for MemoryStore {
@@ -85,10 +81,7 @@ impl MemoryStore {
             idem: BTreeMap::new(),
             values: BTreeMap::new(),
             trash: BTreeMap::new(),
-            accounts: BTreeMap::new(),
-            projects: BTreeMap::new(),
-            tokens: BTreeMap::new(),
-            templates: BTreeMap::new(),
+            catalog: CatalogData::default(),
         };
         Self { data: Arc::new(Mutex::new(data)), handle: Mutex::default() }
     }
@@ -215,55 +208,6 @@ impl Data {
         }
     }
 
-    fn apply_catalog(&mut self, write: &CatalogWrite) -> Result<(), StoreError> {
-        let conflict = |what| Err(StoreError::Conflict { what });
-        match write {
-            CatalogWrite::Account(account) => {
-                if self.accounts.contains_key(&account.id) {
-                    return conflict("account");
-                }
-                self.accounts.insert(account.id, account.clone());
-            }
-            CatalogWrite::Project(project) => {
-                let second =
-                    |other: &Project| project.default && other.default && other.owner == project.owner;
-                if self.projects.contains_key(&project.id) || self.projects.values().any(second) {
-                    return conflict("project");
-                }
-                self.projects.insert(project.id, project.clone());
-            }
-            CatalogWrite::Token(token) => {
-                if self.tokens.contains_key(&token.id) {
-                    return conflict("token");
-                }
-                self.tokens.insert(token.id, token.clone());
-            }
-            CatalogWrite::TokenRemoved(id) => {
-                self.tokens.remove(id);
-            }
-            CatalogWrite::TemplateVersion(version) => {
-                let last =
-                    self.templates.values().filter(|other| other.id == version.id).max_by_key(|v| v.version);
-                let follows = match last {
-                    None => version.version == 0,
-                    Some(last) => {
-                        last.version.checked_add(1) == Some(version.version)
-                            && last.project == version.project
-                    }
-                };
-                let taken = self.templates.values().any(|other| {
-                    other.id != version.id && other.project == version.project && other.name == version.name
-                });
-                if taken || !follows {
-                    return conflict("template");
-                }
-                self.templates.insert((version.project, version.id, version.version), version.clone());
-            }
-            CatalogWrite::TemplateRemoved(id) => self.templates.retain(|_, version| version.id != *id),
-        }
-        Ok(())
-    }
-
     /// Removes at most `limit` rows of deleted workers, each worker's from the last to the first.
     fn empty_trash(&mut self, limit: usize) -> bool {
         let mut left = limit;
@@ -366,6 +310,14 @@ impl Store for MemoryStore {
         Ok(data.heads.values().filter(counted).count() as u64)
     }
 
+    fn head_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for head in self.data.lock().heads.values() {
+            *counts.entry(head.id.template).or_insert(0) += 1;
+        }
+        Ok(counts.into_iter().collect())
+    }
+
     fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
         Ok(self.data.lock().idem.get(&(worker, key_hash)).copied())
     }
@@ -401,32 +353,5 @@ impl Store for MemoryStore {
 
     fn syncs(&self) -> u64 {
         self.handle.lock().syncs
-    }
-}
-
-impl Catalog for MemoryStore {
-    fn write(&self, writes: &[CatalogWrite]) -> Result<(), StoreError> {
-        self.transact(|data| {
-            let mut changed = data.clone();
-            writes.iter().try_for_each(|write| changed.apply_catalog(write))?;
-            *data = changed;
-            Ok(())
-        })
-    }
-
-    fn accounts(&self) -> Result<Vec<Account>, StoreError> {
-        Ok(self.data.lock().accounts.values().cloned().collect())
-    }
-
-    fn projects(&self) -> Result<Vec<Project>, StoreError> {
-        Ok(self.data.lock().projects.values().cloned().collect())
-    }
-
-    fn tokens(&self) -> Result<Vec<Token>, StoreError> {
-        Ok(self.data.lock().tokens.values().cloned().collect())
-    }
-
-    fn template_versions(&self) -> Result<Vec<TemplateVersion>, StoreError> {
-        Ok(self.data.lock().templates.values().cloned().collect())
     }
 }

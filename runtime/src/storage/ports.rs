@@ -9,7 +9,8 @@
 //! Rows travel as bytes (`golem_model::oplog::codec`): a store does not read them.
 
 use golem_model::{
-    Account, Epoch, Project, ProjectId, ShardId, TemplateId, TemplateVersion, Timestamp, Token, WorkerId,
+    Account, AccountId, Epoch, Grant, GrantId, Invited, Policy, Project, ProjectId, ShardId, TemplateId,
+    TemplateVersion, Timestamp, Token, TokenId, Usage, WorkerId,
 };
 use std::fmt;
 use std::path::PathBuf;
@@ -267,6 +268,9 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// How many workers there are according to the heads, by template; `None` counts all.
     fn head_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError>;
 
+    /// How many workers each template has according to the heads.
+    fn head_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError>;
+
     /// The index entry of a key.
     fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError>;
 
@@ -293,15 +297,36 @@ pub trait Store: Send + Sync + fmt::Debug {
 /// A change of the catalog.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CatalogWrite {
-    /// A new account.
+    /// A new account. Its `external` is no other account's.
     Account(Account),
+    /// An account has changed.
+    AccountChanged(Account),
+    /// An account is gone, with its tokens, its usage and what was granted to it. Refused while it owns a project.
+    AccountRemoved(AccountId),
     /// A new project; no two default ones for an account.
     Project(Project),
+    /// A project is gone, with its grants. Refused while it has a template.
+    ProjectRemoved(ProjectId),
+    /// A new policy.
+    Policy(Policy),
+    /// A new grant.
+    Grant(Grant),
+    /// A grant is taken back.
+    GrantRemoved(GrantId),
     /// A new token.
     Token(Token),
     /// A token is revoked.
-    TokenRemoved(golem_model::TokenId),
+    TokenRemoved(TokenId),
+    /// Someone may log in, or may already.
+    Invited(Invited),
+    /// Someone may no longer log in for a first time.
+    InvitedRemoved(String),
+    /// Whether only those who are invited may log in for a first time.
+    InvitationNeeded(bool),
+    /// What an account has used, in place of what was there.
+    Usage(Usage),
     /// A new template version: version 0 of a new id and a name that the project does not have, or the next version.
+    /// The project exists.
     TemplateVersion(TemplateVersion),
     /// A template and all its versions are gone.
     TemplateRemoved(TemplateId),
@@ -319,8 +344,23 @@ pub trait Catalog: Send + Sync + fmt::Debug {
     /// All projects.
     fn projects(&self) -> Result<Vec<Project>, StoreError>;
 
+    /// All policies.
+    fn policies(&self) -> Result<Vec<Policy>, StoreError>;
+
+    /// All grants.
+    fn grants(&self) -> Result<Vec<Grant>, StoreError>;
+
     /// All tokens of all accounts.
     fn tokens(&self) -> Result<Vec<Token>, StoreError>;
+
+    /// Everybody who is invited.
+    fn invited(&self) -> Result<Vec<Invited>, StoreError>;
+
+    /// Whether only those may log in for a first time; `None` if nobody has said so yet.
+    fn invitation_needed(&self) -> Result<Option<bool>, StoreError>;
+
+    /// What every account has used.
+    fn usage(&self) -> Result<Vec<Usage>, StoreError>;
 
     /// All template versions, by project, template and version.
     fn template_versions(&self) -> Result<Vec<TemplateVersion>, StoreError>;

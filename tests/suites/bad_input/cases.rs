@@ -1,5 +1,6 @@
 //! The mistakes.
 
+mod identity;
 mod uploads;
 
 use super::BODY_BYTES_MAX;
@@ -33,6 +34,8 @@ pub(crate) struct World {
     /// A template.
     pub(crate) counter: String,
     cart: String,
+    account: String,
+    project: String,
     /// A key that belongs to another worker.
     foreign_key: String,
     /// The value of [`WORKER`].
@@ -51,7 +54,8 @@ impl World {
         let filling = invocation("invoke-and-await", &cart, WORKER, &fill, &json!(["user"]), &used);
         api.ok(filling).await;
         let foreign_key = api.key(&counter, "other").await;
-        Self { counter, cart, foreign_key, counted: 1 }
+        let (account, project) = (api.account().await, api.default_project().await);
+        Self { counter, cart, account, project, foreign_key, counted: 1 }
     }
 }
 
@@ -65,6 +69,7 @@ pub(crate) fn all(world: &World) -> Vec<Case> {
     [
         strangers(),
         paths(world),
+        identity::cases(world),
         uploads::cases(world),
         workers(world),
         invocations(world),

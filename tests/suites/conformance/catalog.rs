@@ -1,11 +1,12 @@
-//! Accounts, projects, tokens and templates.
+//! Accounts, projects, policies, grants, tokens, invitations, usage and templates.
 
 use crate::adapter::{Adapter, Both, over_all_adapters, template};
 use golem_model::{
-    Account, AccountId, Export, Function, Project, ProjectId, TemplateVersion, Timestamp, Token, TokenId,
-    Type,
+    Account, AccountId, Export, Function, Grant, GrantId, Invited, Policy, PolicyId, Project, ProjectAction,
+    ProjectId, Role, TemplateVersion, Timestamp, Token, TokenId, Type, Usage,
 };
 use golem_runtime::storage::ports::{CatalogWrite, StoreError};
+use std::collections::BTreeSet;
 use uuid::Uuid;
 
 over_all_adapters! {
@@ -15,6 +16,10 @@ over_all_adapters! {
     template_versions_follow_each_other
     removed_templates_free_their_name
     removed_tokens_are_gone
+    accounts_change_and_go
+    projects_go_with_their_grants
+    policies_and_grants_survive_a_restart
+    invitations_and_usage_survive_a_restart
 }
 
 fn catalog_rows_survive_a_restart(adapter: &dyn Adapter) {
@@ -63,12 +68,16 @@ fn rows_that_clash_are_refused(adapter: &dyn Adapter) {
     }
     // The same name in another project is another template.
     let elsewhere = TemplateVersion { project: ProjectId(Uuid::from_u128(2)), ..version(2, 0, "counter") };
-    store.write(&[CatalogWrite::TemplateVersion(elsewhere)]).unwrap();
+    // That project must exist.
+    let written = write_version(&*store, elsewhere.clone());
+    assert!(matches!(written.unwrap_err(), StoreError::Conflict { what: "template" }));
+    store.write(&[CatalogWrite::Project(project(2, 1, false))]).unwrap();
+    write_version(&*store, elsewhere).unwrap();
 }
 
 fn catalog_writes_are_all_or_none(adapter: &dyn Adapter) {
     let store = adapter.open();
-    store.write(&[CatalogWrite::Account(account(1))]).unwrap();
+    store.write(&[CatalogWrite::Account(account(1)), CatalogWrite::Project(project(1, 1, true))]).unwrap();
     let writes = [
         CatalogWrite::Token(token(1)),
         CatalogWrite::TemplateVersion(version(1, 0, "counter")),
@@ -83,6 +92,8 @@ fn catalog_writes_are_all_or_none(adapter: &dyn Adapter) {
 
 fn template_versions_follow_each_other(adapter: &dyn Adapter) {
     let store = adapter.open();
+    let projects = [project(1, 1, true), project(2, 1, false)];
+    store.write(&projects.map(CatalogWrite::Project)).unwrap();
     write_version(&*store, version(1, 1, "counter")).unwrap_err();
     write_version(&*store, version(1, 0, "counter")).unwrap();
     write_version(&*store, version(1, 2, "counter")).unwrap_err();
@@ -97,6 +108,7 @@ fn template_versions_follow_each_other(adapter: &dyn Adapter) {
 
 fn removed_templates_free_their_name(adapter: &dyn Adapter) {
     let store = adapter.open();
+    store.write(&[CatalogWrite::Project(project(1, 1, true))]).unwrap();
     write_version(&*store, version(1, 0, "counter")).unwrap();
     write_version(&*store, version(1, 1, "counter")).unwrap();
     store
@@ -117,6 +129,146 @@ fn removed_tokens_are_gone(adapter: &dyn Adapter) {
     assert_eq!(store.tokens().unwrap(), [token(2)]);
 }
 
+fn accounts_change_and_go(adapter: &dyn Adapter) {
+    let vouched = |number, name: &str| Account { external: Some(name.to_owned()), ..account(number) };
+    {
+        let store = adapter.open();
+        store
+            .write(&[CatalogWrite::Account(vouched(1, "github:7")), CatalogWrite::Account(account(2))])
+            .unwrap();
+        let changed =
+            Account { name: "new".to_owned(), roles: [Role::Admin].into(), ..vouched(2, "github:8") };
+        store.write(&[CatalogWrite::AccountChanged(changed.clone())]).unwrap();
+        assert_eq!(store.accounts().unwrap(), [vouched(1, "github:7"), changed]);
+        for (write, why) in [
+            (CatalogWrite::Account(vouched(3, "github:7")), "somebody else is vouched for so"),
+            (CatalogWrite::AccountChanged(vouched(2, "github:7")), "somebody else is vouched for so"),
+            (CatalogWrite::AccountChanged(account(9)), "there is none"),
+        ] {
+            let error = store.write(&[write]).unwrap_err();
+            assert!(matches!(error, StoreError::Conflict { what: "account" }), "{why}: {error}");
+        }
+        store
+            .write(&[
+                CatalogWrite::Project(project(1, 1, true)),
+                CatalogWrite::Project(project(2, 2, true)),
+                CatalogWrite::Token(token(1)),
+                CatalogWrite::Grant(grant(1, 2, 1)),
+                CatalogWrite::Usage(usage(1, 5)),
+            ])
+            .unwrap();
+        let error = store.write(&[CatalogWrite::AccountRemoved(account(1).id)]).unwrap_err();
+        assert!(matches!(error, StoreError::Conflict { what: "account" }), "it owns a project: {error}");
+        store
+            .write(&[
+                CatalogWrite::ProjectRemoved(project(1, 1, true).id),
+                CatalogWrite::AccountRemoved(account(1).id),
+            ])
+            .unwrap();
+        // Who was vouched for so can come again.
+        store.write(&[CatalogWrite::Account(vouched(3, "github:7"))]).unwrap();
+    }
+    let store = adapter.open();
+    let ids: Vec<_> = store.accounts().unwrap().into_iter().map(|account| account.id).collect();
+    assert_eq!(ids, [account(2).id, account(3).id]);
+    assert_eq!(store.tokens().unwrap(), [], "an account's tokens go with it");
+    assert_eq!(store.grants().unwrap(), [], "and what was granted to it");
+    assert_eq!(store.usage().unwrap(), [], "and its usage");
+}
+
+fn projects_go_with_their_grants(adapter: &dyn Adapter) {
+    {
+        let store = adapter.open();
+        store
+            .write(&[
+                CatalogWrite::Project(project(1, 1, true)),
+                CatalogWrite::Project(project(2, 1, false)),
+                CatalogWrite::Grant(grant(1, 1, 2)),
+                CatalogWrite::Grant(grant(2, 2, 2)),
+                CatalogWrite::TemplateVersion(version(1, 0, "counter")),
+            ])
+            .unwrap();
+        let error = store.write(&[CatalogWrite::ProjectRemoved(project(1, 1, true).id)]).unwrap_err();
+        assert!(matches!(error, StoreError::Conflict { what: "project" }), "it has a template: {error}");
+        store.write(&[CatalogWrite::ProjectRemoved(project(2, 1, false).id)]).unwrap();
+    }
+    let store = adapter.open();
+    assert_eq!(store.projects().unwrap(), [project(1, 1, true)]);
+    assert_eq!(store.grants().unwrap(), [grant(1, 1, 2)]);
+    store
+        .write(&[
+            CatalogWrite::TemplateRemoved(template(1)),
+            CatalogWrite::ProjectRemoved(project(1, 1, true).id),
+        ])
+        .unwrap();
+    assert_eq!((store.projects().unwrap().len(), store.grants().unwrap().len()), (0, 0));
+}
+
+fn policies_and_grants_survive_a_restart(adapter: &dyn Adapter) {
+    let policy = |number| Policy {
+        id: PolicyId(Uuid::from_u128(number)),
+        owner: account(1).id,
+        name: "look".to_owned(),
+        actions: [ProjectAction::ViewTemplate, ProjectAction::ViewWorker].into_iter().collect(),
+        created_at: Timestamp::from_nanos(3),
+    };
+    {
+        let store = adapter.open();
+        store
+            .write(&[
+                CatalogWrite::Policy(policy(1)),
+                CatalogWrite::Policy(policy(2)),
+                CatalogWrite::Grant(grant(1, 1, 2)),
+                CatalogWrite::Grant(grant(2, 1, 3)),
+            ])
+            .unwrap();
+        for (write, expected) in
+            [(CatalogWrite::Policy(policy(1)), "policy"), (CatalogWrite::Grant(grant(1, 1, 2)), "grant")]
+        {
+            let error = store.write(&[write]).unwrap_err();
+            assert!(matches!(error, StoreError::Conflict { what } if what == expected), "{error}");
+        }
+    }
+    let store = adapter.open();
+    assert_eq!(store.policies().unwrap(), [policy(1), policy(2)]);
+    assert_eq!(store.grants().unwrap(), [grant(1, 1, 2), grant(2, 1, 3)]);
+    store.write(&[CatalogWrite::GrantRemoved(grant(1, 1, 2).id)]).unwrap();
+    store.write(&[CatalogWrite::GrantRemoved(grant(1, 1, 2).id)]).unwrap();
+    assert_eq!(store.grants().unwrap(), [grant(2, 1, 3)]);
+}
+
+fn invitations_and_usage_survive_a_restart(adapter: &dyn Adapter) {
+    let invited = |email: &str, by| Invited {
+        email: email.to_owned(),
+        created_by: account(by).id,
+        created_at: Timestamp::from_nanos(4),
+    };
+    {
+        let store = adapter.open();
+        assert_eq!(store.invitation_needed().unwrap(), None);
+        store
+            .write(&[
+                CatalogWrite::Invited(invited("b@x", 1)),
+                CatalogWrite::Invited(invited("a@x", 1)),
+                CatalogWrite::Invited(invited("c@x", 1)),
+                // Who invited first, did.
+                CatalogWrite::Invited(invited("a@x", 2)),
+                CatalogWrite::InvitedRemoved("c@x".to_owned()),
+                CatalogWrite::InvitedRemoved("d@x".to_owned()),
+                CatalogWrite::InvitationNeeded(true),
+                CatalogWrite::InvitationNeeded(false),
+                CatalogWrite::Usage(usage(1, 5)),
+                CatalogWrite::Usage(usage(2, 6)),
+                CatalogWrite::Usage(usage(1, 7)),
+            ])
+            .unwrap();
+    }
+    let store = adapter.open();
+    assert_eq!(store.invited().unwrap(), [invited("a@x", 1), invited("b@x", 1)]);
+    assert_eq!(store.invitation_needed().unwrap(), Some(false));
+    assert_eq!(store.usage().unwrap(), [usage(1, 7), usage(2, 6)]);
+}
+
 fn write_version(store: &dyn Both, version: TemplateVersion) -> Result<(), StoreError> {
     store.write(&[CatalogWrite::TemplateVersion(version)])
 }
@@ -127,7 +279,24 @@ fn account(number: u128) -> Account {
         name: format!("Account \"{number}\""),
         email: format!("{number}@example.com"),
         created_at: Timestamp::from_nanos(1_700_000_000_000_000_001),
+        roles: BTreeSet::new(),
+        external: None,
     }
+}
+
+fn grant(number: u128, project: u128, grantee: u128) -> Grant {
+    Grant {
+        id: GrantId(Uuid::from_u128(number)),
+        project: ProjectId(Uuid::from_u128(project)),
+        grantee: AccountId(Uuid::from_u128(grantee)),
+        policy: PolicyId(Uuid::from_u128(1)),
+        granted_by: AccountId(Uuid::from_u128(1)),
+        created_at: Timestamp::from_nanos(2),
+    }
+}
+
+fn usage(account: u128, uploaded_bytes: u64) -> Usage {
+    Usage { account: AccountId(Uuid::from_u128(account)), month: 24_000, uploaded_bytes, gas: -1 }
 }
 
 fn project(number: u128, owner: u128, default: bool) -> Project {

@@ -121,6 +121,8 @@ fn a_catalog_write_that_failed_stops_nobody_once_there_is_space() {
             name: "x".repeat(10_000),
             email: String::new(),
             created_at: Timestamp::from_nanos(1),
+            roles: std::collections::BTreeSet::new(),
+            external: None,
         })
     };
     let full = Mode { bytes_left: Some(0), ..Mode::default() };

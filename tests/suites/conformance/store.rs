@@ -179,6 +179,7 @@ fn heads_are_found_by_id_and_by_number(adapter: &dyn Adapter) {
     assert_eq!(store.head_count(None).unwrap(), 4);
     assert_eq!(store.head_count(Some(template(1))).unwrap(), 3);
     assert_eq!(store.head_count(Some(template(3))).unwrap(), 0);
+    assert_eq!(store.head_counts().unwrap(), [(template(1), 3), (template(2), 1)]);
 }
 
 fn heads_are_replaced(adapter: &dyn Adapter) {

@@ -12,10 +12,13 @@
 //! | `promises` | completed from outside, as printed in 2023 |
 //! | `keyvalue` | buckets, shared by workers, templates and interfaces |
 //! | `streams` | what workers print, over WebSocket |
+//! | `accounts` | accounts, roles, tokens, the whitelist, what is used |
+//! | `sharing` | projects, policies, grants; where plans end |
 //! | `faults` | folders and disks that are not as they should be |
 
 #![expect(clippy::unwrap_used, reason = "in a test, the place of a panic is the message")]
 
+mod accounts;
 mod calls;
 mod faults;
 mod files;
@@ -23,6 +26,7 @@ mod first_start;
 mod keyvalue;
 mod lifecycle;
 mod promises;
+mod sharing;
 mod streams;
 mod templates;
 mod values;

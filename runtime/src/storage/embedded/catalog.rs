@@ -1,13 +1,16 @@
-//! Accounts, projects, tokens and templates: JSON beside the columns by which they must be unique.
+//! Accounts, projects, tokens and templates: JSON beside the columns by which they must be unique or are removed.
 
 use super::connection::Opener;
 use super::writer::Failure;
 use super::{EmbeddedStore, Target};
 use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
-use golem_model::{Account, Project, TemplateVersion, Token};
+use golem_model::{Account, Grant, Invited, Policy, Project, TemplateVersion, Token, Usage};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+/// The one switch that there is.
+const INVITATION_NEEDED: &str = "invitation_needed";
 
 impl Catalog for EmbeddedStore {
     fn write(&self, writes: &[CatalogWrite]) -> Result<(), StoreError> {
@@ -26,8 +29,35 @@ impl Catalog for EmbeddedStore {
         self.all("project", "SELECT data FROM project ORDER BY id")
     }
 
+    fn policies(&self) -> Result<Vec<Policy>, StoreError> {
+        self.all("policy", "SELECT data FROM policy ORDER BY id")
+    }
+
+    fn grants(&self) -> Result<Vec<Grant>, StoreError> {
+        self.all("project_grant", "SELECT data FROM project_grant ORDER BY id")
+    }
+
     fn tokens(&self) -> Result<Vec<Token>, StoreError> {
         self.all("token", "SELECT data FROM token ORDER BY id")
+    }
+
+    fn invited(&self) -> Result<Vec<Invited>, StoreError> {
+        self.all("invited", "SELECT data FROM invited ORDER BY email")
+    }
+
+    fn invitation_needed(&self) -> Result<Option<bool>, StoreError> {
+        self.readers.with(|connection| {
+            connection
+                .prepare_cached("SELECT is_on FROM switch WHERE name = ?")
+                .and_then(|mut statement| {
+                    statement.query_row([INVITATION_NEEDED], |row| row.get(0)).optional()
+                })
+                .map_err(|error| self.opener.failed("read", error))
+        })
+    }
+
+    fn usage(&self) -> Result<Vec<Usage>, StoreError> {
+        self.all("usage", "SELECT data FROM usage ORDER BY account")
     }
 
     fn template_versions(&self) -> Result<Vec<TemplateVersion>, StoreError> {
@@ -53,72 +83,149 @@ impl EmbeddedStore {
     }
 }
 
-fn write_one(opener: &Opener, connection: &Connection, write: &CatalogWrite) -> Result<(), Failure> {
-    let (what, outcome) = match write {
-        CatalogWrite::Account(account) => (
-            "account",
-            insert(
-                connection,
-                "INSERT INTO account (id, data) VALUES (?, ?)",
-                params![account.id.0.as_bytes(), json(account)],
-            ),
-        ),
-        CatalogWrite::Project(project) => (
-            "project",
-            insert(
-                connection,
-                "INSERT INTO project (id, owner, is_default, data) VALUES (?, ?, ?, ?)",
-                params![project.id.0.as_bytes(), project.owner.0.as_bytes(), project.default, json(project)],
-            ),
-        ),
-        CatalogWrite::Token(token) => (
-            "token",
-            insert(
-                connection,
-                "INSERT INTO token (id, data) VALUES (?, ?)",
-                params![token.id.0.as_bytes(), json(token)],
-            ),
-        ),
-        CatalogWrite::TokenRemoved(id) => {
-            ("token", insert(connection, "DELETE FROM token WHERE id = ?", params![id.0.as_bytes()]))
-        }
-        CatalogWrite::TemplateVersion(version) => {
-            match template_version_fits(connection, version) {
-                Ok(true) => {}
-                Ok(false) => return Err(Failure::Refused(StoreError::Conflict { what: "template" })),
-                Err(error) => return Err(Failure::Broken(opener.failed("read", error))),
-            }
-            let sql =
-                "INSERT INTO template_version (id, version, project, name, data) VALUES (?, ?, ?, ?, ?)";
-            let params = params![
-                version.id.0.as_bytes(),
-                version.version,
-                version.project.0.as_bytes(),
-                version.name,
-                json(version),
-            ];
-            ("template", insert(connection, sql, params))
-        }
-        CatalogWrite::TemplateRemoved(id) => (
-            "template",
-            insert(connection, "DELETE FROM template_version WHERE id = ?", params![id.0.as_bytes()]),
-        ),
-    };
-    outcome.map_err(|error| {
+/// Why a row is not written.
+enum Obstacle {
+    /// It clashes with another, or what it belongs to is missing, or others belong to it.
+    Conflict,
+    Sql(rusqlite::Error),
+}
+
+impl From<rusqlite::Error> for Obstacle {
+    fn from(error: rusqlite::Error) -> Self {
         if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) {
-            Failure::Refused(StoreError::Conflict { what })
+            Self::Conflict
         } else {
-            Failure::Broken(opener.failed("write", error))
+            Self::Sql(error)
         }
+    }
+}
+
+/// What kind of row it is.
+fn kind(write: &CatalogWrite) -> &'static str {
+    match write {
+        CatalogWrite::Account(_) | CatalogWrite::AccountChanged(_) | CatalogWrite::AccountRemoved(_) => {
+            "account"
+        }
+        CatalogWrite::Project(_) | CatalogWrite::ProjectRemoved(_) => "project",
+        CatalogWrite::Policy(_) => "policy",
+        CatalogWrite::Grant(_) | CatalogWrite::GrantRemoved(_) => "grant",
+        CatalogWrite::Token(_) | CatalogWrite::TokenRemoved(_) => "token",
+        CatalogWrite::Invited(_) | CatalogWrite::InvitedRemoved(_) | CatalogWrite::InvitationNeeded(_) => {
+            "invitation"
+        }
+        CatalogWrite::Usage(_) => "usage",
+        CatalogWrite::TemplateVersion(_) | CatalogWrite::TemplateRemoved(_) => "template",
+    }
+}
+
+fn write_one(opener: &Opener, connection: &Connection, write: &CatalogWrite) -> Result<(), Failure> {
+    put(connection, write).map_err(|obstacle| match obstacle {
+        Obstacle::Conflict => Failure::Refused(StoreError::Conflict { what: kind(write) }),
+        Obstacle::Sql(error) => Failure::Broken(opener.failed("write", error)),
     })
 }
 
-fn insert(connection: &Connection, sql: &str, params: &[&dyn ToSql]) -> rusqlite::Result<()> {
-    connection.prepare_cached(sql)?.execute(params).map(drop)
+fn put(connection: &Connection, write: &CatalogWrite) -> Result<(), Obstacle> {
+    let run = |sql: &str, params: &[&dyn ToSql]| -> Result<usize, Obstacle> {
+        Ok(connection.prepare_cached(sql)?.execute(params)?)
+    };
+    match write {
+        CatalogWrite::Account(account) => {
+            let sql = "INSERT INTO account (id, external, data) VALUES (?, ?, ?)";
+            run(sql, params![account.id.0.as_bytes(), account.external, json(account)])?;
+        }
+        CatalogWrite::AccountChanged(account) => {
+            let sql = "UPDATE account SET external = ?2, data = ?3 WHERE id = ?1";
+            if run(sql, params![account.id.0.as_bytes(), account.external, json(account)])? == 0 {
+                return Err(Obstacle::Conflict);
+            }
+        }
+        CatalogWrite::AccountRemoved(id) => {
+            let id = id.0.as_bytes();
+            if exists(connection, "SELECT EXISTS (SELECT 1 FROM project WHERE owner = ?)", id)? {
+                return Err(Obstacle::Conflict);
+            }
+            run("DELETE FROM token WHERE account = ?", params![id])?;
+            run("DELETE FROM project_grant WHERE grantee = ?", params![id])?;
+            run("DELETE FROM usage WHERE account = ?", params![id])?;
+            run("DELETE FROM account WHERE id = ?", params![id])?;
+        }
+        CatalogWrite::Project(project) => {
+            let sql = "INSERT INTO project (id, owner, is_default, data) VALUES (?, ?, ?, ?)";
+            let (id, owner) = (project.id.0.as_bytes(), project.owner.0.as_bytes());
+            run(sql, params![id, owner, project.default, json(project)])?;
+        }
+        CatalogWrite::ProjectRemoved(id) => {
+            let id = id.0.as_bytes();
+            if exists(connection, "SELECT EXISTS (SELECT 1 FROM template_version WHERE project = ?)", id)? {
+                return Err(Obstacle::Conflict);
+            }
+            run("DELETE FROM project_grant WHERE project = ?", params![id])?;
+            run("DELETE FROM project WHERE id = ?", params![id])?;
+        }
+        CatalogWrite::Policy(policy) => {
+            let sql = "INSERT INTO policy (id, data) VALUES (?, ?)";
+            run(sql, params![policy.id.0.as_bytes(), json(policy)])?;
+        }
+        CatalogWrite::Grant(grant) => {
+            let sql = "INSERT INTO project_grant (id, project, grantee, data) VALUES (?, ?, ?, ?)";
+            let (project, grantee) = (grant.project.0.as_bytes(), grant.grantee.0.as_bytes());
+            run(sql, params![grant.id.0.as_bytes(), project, grantee, json(grant)])?;
+        }
+        CatalogWrite::GrantRemoved(id) => {
+            run("DELETE FROM project_grant WHERE id = ?", params![id.0.as_bytes()])?;
+        }
+        CatalogWrite::Token(token) => {
+            let sql = "INSERT INTO token (id, account, data) VALUES (?, ?, ?)";
+            run(sql, params![token.id.0.as_bytes(), token.account.0.as_bytes(), json(token)])?;
+        }
+        CatalogWrite::TokenRemoved(id) => {
+            run("DELETE FROM token WHERE id = ?", params![id.0.as_bytes()])?;
+        }
+        CatalogWrite::Invited(invited) => {
+            let sql = "INSERT INTO invited (email, data) VALUES (?, ?) ON CONFLICT DO NOTHING";
+            run(sql, params![invited.email, json(invited)])?;
+        }
+        CatalogWrite::InvitedRemoved(email) => {
+            run("DELETE FROM invited WHERE email = ?", params![email])?;
+        }
+        CatalogWrite::InvitationNeeded(needed) => {
+            run(
+                "INSERT OR REPLACE INTO switch (name, is_on) VALUES (?, ?)",
+                params![INVITATION_NEEDED, needed],
+            )?;
+        }
+        CatalogWrite::Usage(usage) => {
+            let sql = "INSERT OR REPLACE INTO usage (account, data) VALUES (?, ?)";
+            run(sql, params![usage.account.0.as_bytes(), json(usage)])?;
+        }
+        CatalogWrite::TemplateVersion(version) => {
+            if !template_version_fits(connection, version)? {
+                return Err(Obstacle::Conflict);
+            }
+            let sql =
+                "INSERT INTO template_version (id, version, project, name, data) VALUES (?, ?, ?, ?, ?)";
+            let (id, project) = (version.id.0.as_bytes(), version.project.0.as_bytes());
+            run(sql, params![id, version.version, project, version.name, json(version)])?;
+        }
+        CatalogWrite::TemplateRemoved(id) => {
+            run("DELETE FROM template_version WHERE id = ?", params![id.0.as_bytes()])?;
+        }
+    }
+    Ok(())
 }
 
-/// Version 0 of a new id, or the next version in the same project; and no other template there has the name.
+fn exists(connection: &Connection, sql: &str, id: &[u8; 16]) -> rusqlite::Result<bool> {
+    connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))
+}
+
+/// Version 0 of a new id, or the next version in the same project, which exists; and no other template there has the
+/// name.
 fn template_version_fits(connection: &Connection, version: &TemplateVersion) -> rusqlite::Result<bool> {
+    let project = version.project.0.as_bytes();
+    if !exists(connection, "SELECT EXISTS (SELECT 1 FROM project WHERE id = ?)", project)? {
+        return Ok(false);
+    }
     let last: Option<(u32, [u8; 16])> = connection
         .prepare_cached(
             "SELECT version, project FROM template_version WHERE id = ? ORDER BY version DESC LIMIT 1",
@@ -127,17 +234,13 @@ fn template_version_fits(connection: &Connection, version: &TemplateVersion) -> 
         .optional()?;
     let follows = match last {
         None => version.version == 0,
-        Some((last, project)) => {
-            last.checked_add(1) == Some(version.version) && project == version.project.0.into_bytes()
-        }
+        Some((last, of)) => last.checked_add(1) == Some(version.version) && of == *project,
     };
     let taken: bool = connection
         .prepare_cached(
             "SELECT EXISTS (SELECT 1 FROM template_version WHERE project = ? AND name = ? AND id <> ?)",
         )?
-        .query_row((version.project.0.as_bytes(), &version.name, version.id.0.as_bytes()), |row| {
-            row.get(0)
-        })?;
+        .query_row((project, &version.name, version.id.0.as_bytes()), |row| row.get(0))?;
     Ok(follows && !taken)
 }
 

@@ -102,6 +102,13 @@ pub(super) fn head_count(connection: &Connection, template: Option<TemplateId>) 
     }
 }
 
+pub(super) fn head_counts(connection: &Connection) -> rusqlite::Result<Vec<(TemplateId, u64)>> {
+    connection
+        .prepare_cached("SELECT template, count(*) FROM worker GROUP BY template")?
+        .query_map([], |row| Ok((TemplateId(uuid(row, 0)?), unsigned(row, 1)?)))?
+        .collect()
+}
+
 pub(super) fn idem(
     connection: &Connection,
     worker: WorkerNo,

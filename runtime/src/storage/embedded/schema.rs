@@ -83,7 +83,7 @@ const CREATE: &str = "
 
     CREATE TABLE trash (worker INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT;
 
-    CREATE TABLE account (id BLOB PRIMARY KEY, data TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE account (id BLOB PRIMARY KEY, external TEXT UNIQUE, data TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE project (
         id BLOB PRIMARY KEY,
         owner BLOB NOT NULL,
@@ -91,7 +91,18 @@ const CREATE: &str = "
         data TEXT NOT NULL
     ) STRICT, WITHOUT ROWID;
     CREATE UNIQUE INDEX project_default ON project (owner) WHERE is_default <> 0;
-    CREATE TABLE token (id BLOB PRIMARY KEY, data TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE INDEX project_owner ON project (owner);
+    CREATE TABLE policy (id BLOB PRIMARY KEY, data TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE project_grant (
+        id BLOB PRIMARY KEY,
+        project BLOB NOT NULL,
+        grantee BLOB NOT NULL,
+        data TEXT NOT NULL
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE token (id BLOB PRIMARY KEY, account BLOB NOT NULL, data TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE invited (email TEXT PRIMARY KEY, data TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE usage (account BLOB PRIMARY KEY, data TEXT NOT NULL) STRICT, WITHOUT ROWID;
+    CREATE TABLE switch (name TEXT PRIMARY KEY, is_on INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE template_version (
         id BLOB NOT NULL,
         version INTEGER NOT NULL,

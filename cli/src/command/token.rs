@@ -1,0 +1,60 @@
+//! `token …`
+
+use super::account::AccountArgs;
+use super::{Context, resolve};
+use crate::error::CliError;
+use crate::output;
+use clap::{Args, Subcommand};
+use golem_model::{Timestamp, TokenId};
+use std::io::Write;
+
+/// `token` with whose it is.
+#[derive(Debug, Clone, Args)]
+pub struct TokenCommand {
+    /// Whose tokens.
+    #[command(flatten)]
+    pub account: AccountArgs,
+    /// What to do with them.
+    #[command(subcommand)]
+    pub act: TokenAct,
+}
+
+/// What can be done with tokens.
+#[derive(Debug, Clone, Subcommand)]
+pub enum TokenAct {
+    /// List the account's tokens, without their secrets
+    List,
+    /// Make a token and show its secret, this one time
+    Add {
+        /// From when on it shall be refused
+        #[arg(long, value_name = "TIME", default_value = "2100-01-01T00:00:00Z")]
+        expires_at: Timestamp,
+    },
+    /// Revoke a token
+    Delete {
+        /// The token, by id
+        #[arg(value_name = "UUID")]
+        token: TokenId,
+    },
+}
+
+impl TokenCommand {
+    pub(super) async fn execute(
+        self,
+        context: &Context,
+        out: &mut (impl Write + Send),
+    ) -> Result<(), CliError> {
+        let (client, format) = (&context.client, context.format);
+        let account = resolve::account(context, &self.account).await?;
+        match self.act {
+            TokenAct::List => output::print(out, format, &client.token_list(account).await?),
+            TokenAct::Add { expires_at } => {
+                output::print(out, format, &client.token_create(account, expires_at).await?)
+            }
+            TokenAct::Delete { token } => {
+                client.token_delete(account, token).await?;
+                output::print(out, format, &"Deleted")
+            }
+        }
+    }
+}

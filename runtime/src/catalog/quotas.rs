@@ -1,0 +1,44 @@
+//! What accounts use of what their plan allows, and whether there may be more.
+
+use super::Templates;
+use crate::executor::{Admission, NotAdmitted};
+use crate::identity::{Directory, Limited, check_limit};
+use golem_model::{AccountId, ProjectId, TemplateId};
+use std::sync::Arc;
+
+/// Joins who owns what with what there is of it.
+#[derive(Debug)]
+pub struct Quotas {
+    directory: Directory,
+    templates: Arc<Templates>,
+}
+
+impl Quotas {
+    /// Over these.
+    pub fn new(directory: Directory, templates: Arc<Templates>) -> Self {
+        Self { directory, templates }
+    }
+
+    /// The templates in all projects of an account.
+    pub fn templates_of(&self, account: AccountId) -> Vec<TemplateId> {
+        let projects: Vec<ProjectId> =
+            self.directory.projects_of(account).iter().map(|project| project.id).collect();
+        self.templates.ids_of(&projects)
+    }
+}
+
+impl Admission for Quotas {
+    fn admit(&self, template: TemplateId, workers: &dyn Fn(&[TemplateId]) -> u64) -> Result<(), NotAdmitted> {
+        let missing = || NotAdmitted::NoTemplate(template);
+        let project = self.templates.takes_workers(template).ok_or_else(missing)?;
+        let owner = self.directory.project(project).ok_or_else(missing)?.owner;
+        let limit = self.directory.plan().limits.workers_max;
+        // Without a limit, nothing is counted.
+        if limit >= super::UNLIMITED {
+            return Ok(());
+        }
+        let used = workers(&self.templates_of(owner));
+        check_limit(Limited::Workers, limit, used, 1)
+            .map_err(|reached| NotAdmitted::Limit(reached.to_string()))
+    }
+}

@@ -1,0 +1,285 @@
+//! What an account may have: the one plan that there is, and what happens at its limits.
+
+use super::Directory;
+use super::directory::IdentityError;
+use super::project::no_project;
+use super::state::State;
+use super::token::Principal;
+use crate::config::PlanSettings;
+use crate::storage::ports::CatalogWrite;
+use golem_model::{AccountId, ProjectId, TemplateId, TemplateVersion, Timestamp, Usage};
+use std::fmt;
+use uuid::Uuid;
+
+/// A limit of this size does not limit: the largest number that plans can carry in REST.
+pub const UNLIMITED: u64 = i32::MAX as u64;
+
+/// What an account has stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stored {
+    /// Templates.
+    pub templates: u64,
+    /// Bytes of all their versions.
+    pub bytes: u64,
+}
+
+/// What an account may have.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// Its id.
+    pub id: Uuid,
+    /// Its limits.
+    pub limits: PlanSettings,
+}
+
+impl Plan {
+    /// The plan that the settings describe.
+    pub fn new(limits: PlanSettings) -> Self {
+        Self { id: Uuid::nil(), limits }
+    }
+}
+
+/// Something that a plan limits. The names in REST are those of 2023.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Limited {
+    /// Projects of the account.
+    Projects,
+    /// Templates in all its projects.
+    Templates,
+    /// Workers of all its templates.
+    Workers,
+    /// Bytes of all versions of all its templates.
+    StorageBytes,
+    /// Bytes uploaded in this month.
+    MonthlyUploadBytes,
+}
+
+impl Limited {
+    /// What it is called in a plan, in the settings, and in words.
+    fn names(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::Projects => ("projectLimit", "plan.projects_max", "projects"),
+            Self::Templates => ("componentLimit", "plan.templates_max", "templates"),
+            Self::Workers => ("instanceLimit", "plan.workers_max", "workers"),
+            Self::StorageBytes => ("storageLimit", "plan.storage_bytes_max", "bytes of stored templates"),
+            Self::MonthlyUploadBytes => (
+                "monthlyUploadLimit",
+                "plan.monthly_upload_bytes_max",
+                "bytes of uploaded templates in a month",
+            ),
+        }
+    }
+}
+
+/// The plan does not allow more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LimitReached {
+    /// Of what.
+    pub what: Limited,
+    /// How much the plan allows.
+    pub limit: u64,
+    /// How much there is already.
+    pub used: u64,
+    /// How much more was asked for.
+    pub asked: u64,
+}
+
+impl std::error::Error for LimitReached {}
+
+impl fmt::Display for LimitReached {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { what, limit, used, asked } = self;
+        let (name, setting, words) = what.names();
+        write!(f, "Limit exceeded: the plan allows {limit} {words} ({name}), the account has used {used}")?;
+        if *asked != 1 {
+            write!(f, " and this would add {asked}")?;
+        }
+        match what {
+            Limited::MonthlyUploadBytes => f.write_str("; wait for the next month")?,
+            Limited::Projects | Limited::Templates | Limited::Workers | Limited::StorageBytes => {
+                f.write_str("; delete some")?;
+            }
+        }
+        write!(f, ", or have the operator raise the setting {setting}")
+    }
+}
+
+/// Whether `asked` more can be had.
+pub(crate) fn check(what: Limited, limit: u64, used: u64, asked: u64) -> Result<(), LimitReached> {
+    if limit >= UNLIMITED || used.saturating_add(asked) <= limit {
+        Ok(())
+    } else {
+        Err(LimitReached { what, limit, used, asked })
+    }
+}
+
+impl Directory {
+    /// What an account has used this month.
+    pub fn usage(&self, account: AccountId) -> Usage {
+        self.state().usage(account, self.clock().now())
+    }
+
+    /// Adds to what accounts have used this month. Accounts that do not exist are left out.
+    pub async fn report_gas(&self, updates: Vec<(AccountId, i64)>) -> Result<(), IdentityError> {
+        self.change(move |directory, state| {
+            let now = directory.clock().now();
+            let known = updates.iter().filter(|(account, _)| state.account(*account).is_some());
+            let writes = known.map(|(account, gas)| {
+                let usage = state.usage(*account, now);
+                CatalogWrite::Usage(Usage { gas: usage.gas.saturating_add(*gas), ..usage })
+            });
+            Ok(((), writes.collect()))
+        })
+        .await
+    }
+
+    /// Whether the owner of a project may upload `bytes` to it, as a new template or not. `stored` tells what is
+    /// stored in projects. The answer is the owner's usage with the upload.
+    fn upload(
+        &self,
+        state: &State,
+        project: ProjectId,
+        new: bool,
+        bytes: u64,
+        stored: impl FnOnce(&[ProjectId]) -> Stored,
+    ) -> Result<Usage, IdentityError> {
+        let owner = state.project(project).ok_or_else(|| no_project(project))?.owner;
+        let limits = &self.plan().limits;
+        if limits.templates_max < UNLIMITED || limits.storage_bytes_max < UNLIMITED {
+            let projects: Vec<ProjectId> = state.projects_of(owner).map(|project| project.id).collect();
+            let stored = stored(&projects);
+            if new {
+                check(Limited::Templates, limits.templates_max, stored.templates, 1)?;
+            }
+            check(Limited::StorageBytes, limits.storage_bytes_max, stored.bytes, bytes)?;
+        }
+        let usage = state.usage(owner, self.clock().now());
+        check(Limited::MonthlyUploadBytes, limits.monthly_upload_bytes_max, usage.uploaded_bytes, bytes)?;
+        Ok(Usage { uploaded_bytes: usage.uploaded_bytes.saturating_add(bytes), ..usage })
+    }
+
+    /// Whether an upload would be taken now.
+    pub(crate) fn may_upload(
+        &self,
+        project: ProjectId,
+        new: bool,
+        bytes: u64,
+        stored: impl FnOnce(&[ProjectId]) -> Stored,
+    ) -> Result<(), IdentityError> {
+        self.upload(&self.state(), project, new, bytes, stored).map(drop)
+    }
+
+    /// Writes a template version and counts it as its owner's upload. Blocks.
+    pub(crate) fn template_write(
+        &self,
+        version: TemplateVersion,
+        stored: impl FnOnce(&[ProjectId]) -> Stored,
+    ) -> Result<(), IdentityError> {
+        self.commit(|directory, state| {
+            let (new, bytes) = (version.version == 0, version.size_bytes);
+            let usage = directory.upload(state, version.project, new, bytes, stored)?;
+            Ok(((), vec![CatalogWrite::TemplateVersion(version), CatalogWrite::Usage(usage)]))
+        })
+    }
+
+    /// Removes a template's rows. Blocks.
+    pub(crate) fn template_remove(&self, id: TemplateId) -> Result<(), IdentityError> {
+        self.commit(|_, _| Ok(((), vec![CatalogWrite::TemplateRemoved(id)])))
+    }
+}
+
+/// Lets an account send so many requests in a second, and not many more at once.
+#[derive(Debug)]
+pub struct RequestRates {
+    per_second: u64,
+    buckets: parking_lot::Mutex<std::collections::HashMap<AccountId, Bucket>>,
+}
+
+/// What an account has saved up.
+#[derive(Debug, Clone, Copy)]
+struct Bucket {
+    /// Requests that may come at once, in billionths.
+    saved: u128,
+    at: std::time::Duration,
+}
+
+const ONE: u128 = 1_000_000_000;
+
+impl RequestRates {
+    /// `per_second` requests for each account; 0 does not limit.
+    pub fn new(per_second: u64) -> Self {
+        Self { per_second, buckets: parking_lot::Mutex::default() }
+    }
+
+    /// Counts a request of `principal` at the time `now`, or says after how many seconds to come again.
+    pub fn admit(&self, principal: Principal, now: std::time::Duration) -> Result<(), u32> {
+        if self.per_second == 0 {
+            return Ok(());
+        }
+        let full = u128::from(self.per_second) * ONE;
+        let mut buckets = self.buckets.lock();
+        let bucket = buckets.entry(principal.account()).or_insert(Bucket { saved: full, at: now });
+        let earned = now.saturating_sub(bucket.at).as_nanos() * u128::from(self.per_second);
+        *bucket = Bucket { saved: full.min(bucket.saved + earned), at: now.max(bucket.at) };
+        if bucket.saved >= ONE {
+            bucket.saved -= ONE;
+            return Ok(());
+        }
+        // At least one request in a second is earned.
+        Err(1)
+    }
+}
+
+/// Whether a time lies ahead.
+pub(super) fn must_be_future(expires_at: Timestamp, now: Timestamp) -> Result<(), IdentityError> {
+    if expires_at > now {
+        return Ok(());
+    }
+    let text = format!("Invalid expiresAt: {expires_at} is in the past; a token must be good for some time");
+    Err(IdentityError::Invalid(text))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use golem_model::TokenId;
+    use std::time::Duration;
+
+    #[test]
+    fn a_limit_is_named_with_usage() {
+        assert_eq!(check(Limited::Workers, 3, 2, 1), Ok(()));
+        assert_eq!(
+            check(Limited::Workers, 3, 3, 1).unwrap_err().to_string(),
+            "Limit exceeded: the plan allows 3 workers (instanceLimit), the account has used 3; delete some, or have \
+             the operator raise the setting plan.workers_max"
+        );
+        assert_eq!(
+            check(Limited::MonthlyUploadBytes, 10, 8, 3).unwrap_err().to_string(),
+            "Limit exceeded: the plan allows 10 bytes of uploaded templates in a month (monthlyUploadLimit), the \
+             account has used 8 and this would add 3; wait for the next month, or have the operator raise the \
+             setting plan.monthly_upload_bytes_max"
+        );
+        assert!(check(Limited::Projects, 0, u64::MAX, u64::MAX).is_err());
+        assert_eq!(check(Limited::Projects, UNLIMITED, u64::MAX, u64::MAX), Ok(()));
+    }
+
+    #[test]
+    fn requests_are_counted_for_each_account() {
+        let who = |number| Principal::new(AccountId(Uuid::from_u128(number)), TokenId(Uuid::nil()));
+        let rates = RequestRates::new(2);
+        let at = Duration::from_millis;
+        assert_eq!(rates.admit(who(1), at(0)), Ok(()));
+        assert_eq!(rates.admit(who(1), at(0)), Ok(()));
+        assert_eq!(rates.admit(who(1), at(499)), Err(1));
+        assert_eq!(rates.admit(who(2), at(499)), Ok(()));
+        assert_eq!(rates.admit(who(1), at(500)), Ok(()));
+        assert_eq!(rates.admit(who(1), at(500)), Err(1));
+        // What is saved up has an end.
+        for _ in 0..2 {
+            assert_eq!(rates.admit(who(1), at(60_000)), Ok(()));
+        }
+        assert_eq!(rates.admit(who(1), at(60_000)), Err(1));
+        let unlimited = RequestRates::new(0);
+        assert!((0..1_000).all(|_| unlimited.admit(who(1), at(0)).is_ok()));
+    }
+}

@@ -1,0 +1,110 @@
+//! Projects.
+
+use super::account::{check_text, is_conflict, no_account};
+use super::authorize::{Action, Scope, SystemAct};
+use super::directory::{Directory, IdentityError};
+use super::plan::{Limited, check};
+use super::token::Principal;
+use crate::storage::ports::CatalogWrite;
+use golem_model::{AccountId, Project, ProjectId};
+use std::sync::Arc;
+
+/// What a new project is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewProject {
+    /// Its name; several projects may share one.
+    pub name: String,
+    /// What people should know about it.
+    pub description: String,
+    /// Whose it will be.
+    pub owner: AccountId,
+}
+
+impl Directory {
+    /// A project, without asking who asks.
+    pub fn project(&self, id: ProjectId) -> Option<Arc<Project>> {
+        self.state().project(id).cloned()
+    }
+
+    /// The default project of an account.
+    pub fn default_project(&self, account: AccountId) -> Option<Arc<Project>> {
+        self.state().default_project(account).cloned()
+    }
+
+    /// All projects that an account owns, oldest first.
+    pub fn projects_of(&self, account: AccountId) -> Vec<Arc<Project>> {
+        let mut projects: Vec<_> = self.state().projects_of(account).cloned().collect();
+        projects.sort_by_key(|project| (project.created_at, project.id));
+        projects
+    }
+
+    /// The caller's projects, oldest first, and then those that are shared with it.
+    pub fn projects_seen_by(&self, principal: Principal) -> Vec<Arc<Project>> {
+        let mut projects = self.projects_of(principal.account());
+        projects.extend(self.state().projects_shared_with(principal.account()));
+        projects
+    }
+
+    /// Makes a project.
+    pub async fn project_create(
+        &self,
+        by: Principal,
+        new: NewProject,
+    ) -> Result<Arc<Project>, IdentityError> {
+        let NewProject { name, description, owner } = new;
+        if owner != by.account() {
+            self.authorize_system(by, SystemAct::CreateForeignProject).map_err(|_| {
+                IdentityError::Invalid(format!(
+                    "Invalid ownerAccountId: it must be your own account, {}",
+                    by.account()
+                ))
+            })?;
+        }
+        check_text("name", &name, false)?;
+        check_text("description", &description, true)?;
+        self.change(move |directory, state| {
+            state.account(owner).ok_or_else(|| no_account(owner))?;
+            let used = state.projects_of(owner).count() as u64;
+            check(Limited::Projects, directory.plan().limits.projects_max, used, 1)?;
+            let project = Project {
+                id: ProjectId(directory.entropy().uuid()),
+                owner,
+                name,
+                description,
+                default: false,
+                created_at: directory.clock().now(),
+            };
+            Ok((Arc::new(project.clone()), vec![CatalogWrite::Project(project)]))
+        })
+        .await
+    }
+
+    /// Removes a project with its grants. Refused for the default project, and while it has a template.
+    pub async fn project_delete(&self, scope: &Scope) -> Result<(), IdentityError> {
+        debug_assert_eq!(scope.action(), Action::DeleteProject);
+        let id = scope.project();
+        let outcome = self
+            .change(move |_, state| {
+                let project = state.project(id).ok_or_else(|| no_project(id))?;
+                if project.default {
+                    return Err(IdentityError::Invalid(
+                        "the default project cannot be deleted: everything goes there that names no project"
+                            .to_owned(),
+                    ));
+                }
+                Ok(((), vec![CatalogWrite::ProjectRemoved(id)]))
+            })
+            .await;
+        match outcome {
+            Err(error) if is_conflict(&error, "project") => Err(IdentityError::Invalid(
+                "the project cannot be deleted: it has templates; delete their workers and then the templates first"
+                    .to_owned(),
+            )),
+            outcome => outcome,
+        }
+    }
+}
+
+pub(super) fn no_project(id: ProjectId) -> IdentityError {
+    IdentityError::NotFound { what: "Project", id: id.to_string() }
+}

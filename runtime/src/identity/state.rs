@@ -1,0 +1,252 @@
+//! Everything about identity in memory, found without searching.
+//!
+//! Pure: built from the rows, changed by the same writes that the store has taken.
+//! Invariant: after any writes it equals what the store would be read into.
+
+use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
+use golem_model::{
+    Account, AccountId, ActionSet, Grant, GrantId, Invited, Policy, PolicyId, Project, ProjectId, Timestamp,
+    Token, TokenId, Usage,
+};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Half of a token's hash.
+type HalfHash = [u8; 16];
+
+/// All rows but templates.
+#[derive(Debug, Default)]
+pub(super) struct State {
+    accounts: BTreeMap<AccountId, Arc<Account>>,
+    // Keyed by half of the hash. The look-up's timing tells about hashes only, from which nothing leads back to a
+    // secret; the other comparison takes the same time for all.
+    tokens: HashMap<HalfHash, Token>,
+    token_ids: BTreeMap<(AccountId, TokenId), HalfHash>,
+    projects: BTreeMap<ProjectId, Arc<Project>>,
+    owned: BTreeSet<(AccountId, ProjectId)>,
+    defaults: HashMap<AccountId, ProjectId>,
+    policies: BTreeMap<PolicyId, Arc<Policy>>,
+    grants: BTreeMap<GrantId, Arc<Grant>>,
+    granted: BTreeSet<(AccountId, ProjectId, GrantId)>,
+    invited: BTreeMap<String, Invited>,
+    invitation_needed: Option<bool>,
+    usage: HashMap<AccountId, Usage>,
+}
+
+pub(super) fn half(hash: &[u8; 32]) -> HalfHash {
+    let mut half = [0; 16];
+    half.copy_from_slice(&hash[..16]);
+    half
+}
+
+impl State {
+    /// Reads all rows.
+    pub(super) fn read(catalog: &dyn Catalog) -> Result<Self, StoreError> {
+        let mut state = Self { invitation_needed: catalog.invitation_needed()?, ..Self::default() };
+        catalog.accounts()?.into_iter().for_each(|account| state.put_account(account));
+        catalog.tokens()?.into_iter().for_each(|token| state.put_token(token));
+        catalog.projects()?.into_iter().for_each(|project| state.put_project(project));
+        catalog.policies()?.into_iter().for_each(|policy| state.put_policy(policy));
+        catalog.grants()?.into_iter().for_each(|grant| state.put_grant(grant));
+        for invited in catalog.invited()? {
+            state.invited.insert(invited.email.clone(), invited);
+        }
+        for usage in catalog.usage()? {
+            state.usage.insert(usage.account, usage);
+        }
+        Ok(state)
+    }
+
+    /// Follows a write that the store has taken.
+    pub(super) fn apply(&mut self, write: CatalogWrite) {
+        match write {
+            CatalogWrite::Account(account) | CatalogWrite::AccountChanged(account) => {
+                self.put_account(account);
+            }
+            CatalogWrite::AccountRemoved(id) => self.remove_account(id),
+            CatalogWrite::Project(project) => self.put_project(project),
+            CatalogWrite::ProjectRemoved(id) => self.remove_project(id),
+            CatalogWrite::Policy(policy) => self.put_policy(policy),
+            CatalogWrite::Grant(grant) => self.put_grant(grant),
+            CatalogWrite::GrantRemoved(id) => self.remove_grant(id),
+            CatalogWrite::Token(token) => self.put_token(token),
+            CatalogWrite::TokenRemoved(id) => self.remove_tokens(|token| token.id == id),
+            CatalogWrite::Invited(invited) => {
+                self.invited.entry(invited.email.clone()).or_insert(invited);
+            }
+            CatalogWrite::InvitedRemoved(email) => {
+                self.invited.remove(&email);
+            }
+            CatalogWrite::InvitationNeeded(needed) => self.invitation_needed = Some(needed),
+            CatalogWrite::Usage(usage) => {
+                self.usage.insert(usage.account, usage);
+            }
+            // Kept by `catalog::Templates`.
+            CatalogWrite::TemplateVersion(_) | CatalogWrite::TemplateRemoved(_) => {}
+        }
+    }
+
+    fn put_account(&mut self, account: Account) {
+        self.accounts.insert(account.id, Arc::new(account));
+    }
+
+    fn remove_account(&mut self, id: AccountId) {
+        self.remove_tokens(|token| token.account == id);
+        let grants: Vec<GrantId> =
+            self.grants.values().filter(|grant| grant.grantee == id).map(|grant| grant.id).collect();
+        for grant in grants {
+            self.remove_grant(grant);
+        }
+        self.usage.remove(&id);
+        self.accounts.remove(&id);
+    }
+
+    fn put_project(&mut self, project: Project) {
+        self.owned.insert((project.owner, project.id));
+        if project.default {
+            self.defaults.insert(project.owner, project.id);
+        }
+        self.projects.insert(project.id, Arc::new(project));
+    }
+
+    fn remove_project(&mut self, id: ProjectId) {
+        let grants: Vec<GrantId> = self.grants_of(id).map(|grant| grant.id).collect();
+        for grant in grants {
+            self.remove_grant(grant);
+        }
+        if let Some(project) = self.projects.remove(&id) {
+            self.owned.remove(&(project.owner, id));
+            if project.default {
+                self.defaults.remove(&project.owner);
+            }
+        }
+    }
+
+    fn put_policy(&mut self, policy: Policy) {
+        self.policies.insert(policy.id, Arc::new(policy));
+    }
+
+    fn put_grant(&mut self, grant: Grant) {
+        self.granted.insert((grant.grantee, grant.project, grant.id));
+        self.grants.insert(grant.id, Arc::new(grant));
+    }
+
+    fn remove_grant(&mut self, id: GrantId) {
+        if let Some(grant) = self.grants.remove(&id) {
+            self.granted.remove(&(grant.grantee, grant.project, id));
+        }
+    }
+
+    fn put_token(&mut self, token: Token) {
+        let half = half(&token.secret_hash);
+        self.token_ids.insert((token.account, token.id), half);
+        self.tokens.insert(half, token);
+    }
+
+    fn remove_tokens(&mut self, gone: impl Fn(&Token) -> bool) {
+        self.tokens.retain(|_, token| !gone(token));
+        let tokens = &self.tokens;
+        self.token_ids.retain(|_, half| tokens.contains_key(half));
+    }
+
+    // ---- reading ----
+
+    pub(super) fn account(&self, id: AccountId) -> Option<&Arc<Account>> {
+        self.accounts.get(&id)
+    }
+
+    pub(super) fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
+        self.accounts.values()
+    }
+
+    pub(super) fn token(&self, half: &HalfHash) -> Option<&Token> {
+        self.tokens.get(half)
+    }
+
+    pub(super) fn token_of(&self, account: AccountId, id: TokenId) -> Option<&Token> {
+        self.tokens.get(self.token_ids.get(&(account, id))?)
+    }
+
+    pub(super) fn tokens_of(&self, account: AccountId) -> impl Iterator<Item = &Token> {
+        const MIN: TokenId = TokenId(uuid::Uuid::nil());
+        self.token_ids
+            .range((account, MIN)..)
+            .take_while(move |((of, _), _)| *of == account)
+            .filter_map(|(_, half)| self.tokens.get(half))
+    }
+
+    pub(super) fn project(&self, id: ProjectId) -> Option<&Arc<Project>> {
+        self.projects.get(&id)
+    }
+
+    pub(super) fn default_project(&self, account: AccountId) -> Option<&Arc<Project>> {
+        self.projects.get(self.defaults.get(&account)?)
+    }
+
+    /// The projects that an account owns.
+    pub(super) fn projects_of(&self, account: AccountId) -> impl Iterator<Item = &Arc<Project>> {
+        const MIN: ProjectId = ProjectId(uuid::Uuid::nil());
+        self.owned
+            .range((account, MIN)..)
+            .take_while(move |(owner, _)| *owner == account)
+            .filter_map(|(_, id)| self.projects.get(id))
+    }
+
+    /// The projects in which something was granted to an account.
+    pub(super) fn projects_shared_with(&self, account: AccountId) -> Vec<Arc<Project>> {
+        const MIN: (ProjectId, GrantId) = (ProjectId(uuid::Uuid::nil()), GrantId(uuid::Uuid::nil()));
+        let ids: BTreeSet<ProjectId> = self
+            .granted
+            .range((account, MIN.0, MIN.1)..)
+            .take_while(|(grantee, ..)| *grantee == account)
+            .map(|(_, project, _)| *project)
+            .filter(|project| !self.granted_to(account, *project).is_empty())
+            .collect();
+        ids.iter().filter_map(|id| self.projects.get(id)).cloned().collect()
+    }
+
+    pub(super) fn policy(&self, id: PolicyId) -> Option<&Arc<Policy>> {
+        self.policies.get(&id)
+    }
+
+    pub(super) fn grant(&self, id: GrantId) -> Option<&Arc<Grant>> {
+        self.grants.get(&id)
+    }
+
+    pub(super) fn grants_of(&self, project: ProjectId) -> impl Iterator<Item = &Arc<Grant>> {
+        self.grants.values().filter(move |grant| grant.project == project)
+    }
+
+    /// The actions granted to an account in a project, by all grants together.
+    pub(super) fn granted_to(&self, account: AccountId, project: ProjectId) -> ActionSet {
+        const MIN: GrantId = GrantId(uuid::Uuid::nil());
+        self.granted
+            .range((account, project, MIN)..)
+            .take_while(|(grantee, of, _)| (*grantee, *of) == (account, project))
+            .filter_map(|(.., id)| self.policies.get(&self.grants.get(id)?.policy))
+            .fold(ActionSet::NONE, |all, policy| all.union(policy.actions))
+    }
+
+    /// Whether an account has, in some project, a grant by this policy, or may see the grants of such a project.
+    pub(super) fn meets_policy(&self, account: AccountId, policy: PolicyId) -> bool {
+        self.grants.values().filter(|grant| grant.policy == policy).any(|grant| {
+            grant.grantee == account
+                || self.projects.get(&grant.project).is_some_and(|project| project.owner == account)
+        })
+    }
+
+    pub(super) fn invited(&self) -> impl Iterator<Item = &Invited> {
+        self.invited.values()
+    }
+
+    pub(super) fn invitation_needed(&self) -> Option<bool> {
+        self.invitation_needed
+    }
+
+    /// What an account has used in the month of `now`.
+    pub(super) fn usage(&self, account: AccountId, now: Timestamp) -> Usage {
+        let month = now.month();
+        let nothing = Usage { account, month, uploaded_bytes: 0, gas: 0 };
+        self.usage.get(&account).filter(|usage| usage.month == month).copied().unwrap_or(nothing)
+    }
+}

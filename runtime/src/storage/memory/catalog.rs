@@ -1,0 +1,183 @@
+//! Accounts, projects, tokens and templates in memory.
+
+use super::MemoryStore;
+use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
+use golem_model::{
+    Account, AccountId, Grant, GrantId, Invited, Policy, PolicyId, Project, ProjectId, TemplateId,
+    TemplateVersion, Token, TokenId, Usage,
+};
+use std::collections::BTreeMap;
+
+/// The rows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct CatalogData {
+    accounts: BTreeMap<AccountId, Account>,
+    projects: BTreeMap<ProjectId, Project>,
+    policies: BTreeMap<PolicyId, Policy>,
+    grants: BTreeMap<GrantId, Grant>,
+    tokens: BTreeMap<TokenId, Token>,
+    invited: BTreeMap<String, Invited>,
+    invitation_needed: Option<bool>,
+    usage: BTreeMap<AccountId, Usage>,
+    templates: BTreeMap<(ProjectId, TemplateId, u32), TemplateVersion>,
+}
+
+fn conflict(what: &'static str) -> Result<(), StoreError> {
+    Err(StoreError::Conflict { what })
+}
+
+impl CatalogData {
+    fn apply(&mut self, write: &CatalogWrite) -> Result<(), StoreError> {
+        match write {
+            CatalogWrite::Account(account) => {
+                if self.accounts.contains_key(&account.id) || self.has_external_of(account) {
+                    return conflict("account");
+                }
+                self.accounts.insert(account.id, account.clone());
+            }
+            CatalogWrite::AccountChanged(account) => {
+                if !self.accounts.contains_key(&account.id) || self.has_external_of(account) {
+                    return conflict("account");
+                }
+                self.accounts.insert(account.id, account.clone());
+            }
+            CatalogWrite::AccountRemoved(id) => {
+                if self.projects.values().any(|project| project.owner == *id) {
+                    return conflict("account");
+                }
+                self.tokens.retain(|_, token| token.account != *id);
+                self.grants.retain(|_, grant| grant.grantee != *id);
+                self.usage.remove(id);
+                self.accounts.remove(id);
+            }
+            CatalogWrite::Project(project) => {
+                let second =
+                    |other: &Project| project.default && other.default && other.owner == project.owner;
+                if self.projects.contains_key(&project.id) || self.projects.values().any(second) {
+                    return conflict("project");
+                }
+                self.projects.insert(project.id, project.clone());
+            }
+            CatalogWrite::ProjectRemoved(id) => {
+                if self.templates.keys().any(|(project, ..)| project == id) {
+                    return conflict("project");
+                }
+                self.grants.retain(|_, grant| grant.project != *id);
+                self.projects.remove(id);
+            }
+            CatalogWrite::Policy(policy) => {
+                if self.policies.contains_key(&policy.id) {
+                    return conflict("policy");
+                }
+                self.policies.insert(policy.id, policy.clone());
+            }
+            CatalogWrite::Grant(grant) => {
+                if self.grants.contains_key(&grant.id) {
+                    return conflict("grant");
+                }
+                self.grants.insert(grant.id, grant.clone());
+            }
+            CatalogWrite::GrantRemoved(id) => {
+                self.grants.remove(id);
+            }
+            CatalogWrite::Token(token) => {
+                if self.tokens.contains_key(&token.id) {
+                    return conflict("token");
+                }
+                self.tokens.insert(token.id, token.clone());
+            }
+            CatalogWrite::TokenRemoved(id) => {
+                self.tokens.remove(id);
+            }
+            CatalogWrite::Invited(invited) => {
+                self.invited.entry(invited.email.clone()).or_insert_with(|| invited.clone());
+            }
+            CatalogWrite::InvitedRemoved(email) => {
+                self.invited.remove(email);
+            }
+            CatalogWrite::InvitationNeeded(needed) => self.invitation_needed = Some(*needed),
+            CatalogWrite::Usage(usage) => {
+                self.usage.insert(usage.account, *usage);
+            }
+            CatalogWrite::TemplateVersion(version) => {
+                if !self.template_version_fits(version) {
+                    return conflict("template");
+                }
+                self.templates.insert((version.project, version.id, version.version), version.clone());
+            }
+            CatalogWrite::TemplateRemoved(id) => self.templates.retain(|_, version| version.id != *id),
+        }
+        Ok(())
+    }
+
+    /// Whether somebody else vouches under the same name for another account.
+    fn has_external_of(&self, account: &Account) -> bool {
+        let same = |other: &Account| other.id != account.id && other.external == account.external;
+        account.external.is_some() && self.accounts.values().any(same)
+    }
+
+    fn template_version_fits(&self, version: &TemplateVersion) -> bool {
+        let last = self.templates.values().filter(|other| other.id == version.id).max_by_key(|v| v.version);
+        let follows = match last {
+            None => version.version == 0,
+            Some(last) => {
+                last.version.checked_add(1) == Some(version.version) && last.project == version.project
+            }
+        };
+        let taken = self.templates.values().any(|other| {
+            other.id != version.id && other.project == version.project && other.name == version.name
+        });
+        self.projects.contains_key(&version.project) && follows && !taken
+    }
+}
+
+fn all<K, V: Clone>(rows: &BTreeMap<K, V>) -> Vec<V> {
+    rows.values().cloned().collect()
+}
+
+impl Catalog for MemoryStore {
+    fn write(&self, writes: &[CatalogWrite]) -> Result<(), StoreError> {
+        self.transact(|data| {
+            let mut changed = data.catalog.clone();
+            writes.iter().try_for_each(|write| changed.apply(write))?;
+            data.catalog = changed;
+            Ok(())
+        })
+    }
+
+    fn accounts(&self) -> Result<Vec<Account>, StoreError> {
+        Ok(all(&self.data.lock().catalog.accounts))
+    }
+
+    fn projects(&self) -> Result<Vec<Project>, StoreError> {
+        Ok(all(&self.data.lock().catalog.projects))
+    }
+
+    fn policies(&self) -> Result<Vec<Policy>, StoreError> {
+        Ok(all(&self.data.lock().catalog.policies))
+    }
+
+    fn grants(&self) -> Result<Vec<Grant>, StoreError> {
+        Ok(all(&self.data.lock().catalog.grants))
+    }
+
+    fn tokens(&self) -> Result<Vec<Token>, StoreError> {
+        Ok(all(&self.data.lock().catalog.tokens))
+    }
+
+    fn invited(&self) -> Result<Vec<Invited>, StoreError> {
+        Ok(all(&self.data.lock().catalog.invited))
+    }
+
+    fn invitation_needed(&self) -> Result<Option<bool>, StoreError> {
+        Ok(self.data.lock().catalog.invitation_needed)
+    }
+
+    fn usage(&self) -> Result<Vec<Usage>, StoreError> {
+        Ok(all(&self.data.lock().catalog.usage))
+    }
+
+    fn template_versions(&self) -> Result<Vec<TemplateVersion>, StoreError> {
+        Ok(all(&self.data.lock().catalog.templates))
+    }
+}

@@ -1,0 +1,179 @@
+//! Accounts, roles, tokens and the whitelist.
+
+use crate::Home;
+use golem_tests::http::Request;
+use golem_tests::rest::Api;
+use serde_json::{Value, json};
+
+fn delete(path: impl Into<String>) -> Request {
+    Request::new("DELETE", path)
+}
+
+fn put(path: impl Into<String>) -> Request {
+    Request::new("PUT", path)
+}
+
+async fn status(api: &mut Api, request: Request) -> u16 {
+    api.call(request).await.status
+}
+
+#[tokio::test]
+async fn an_account_is_made_changed_and_deleted() {
+    let mut home = Home::new().await;
+    let mut root = home.api();
+    let body = json!({ "name": "Ada", "email": "ada@example.com" });
+    let account = root.ok(Request::post("/v1/accounts").json(&body)).await.json();
+    let id = account["id"].as_str().unwrap().to_owned();
+    let plan = account["planId"].clone();
+    assert_eq!(account, json!({ "id": id, "name": "Ada", "email": "ada@example.com", "planId": plan }));
+    let path = format!("/v1/accounts/{id}");
+
+    // A PUT takes what the client sends, and what the documentation printed.
+    for body in [
+        json!({ "name": "Ada L.", "email": "ada@example.org" }),
+        json!({ "id": id, "name": "Ada L.", "email": "ada@example.org", "planId": plan, "more": 1 }),
+    ] {
+        let changed = root.ok(put(&path).json(&body)).await.json();
+        assert_eq!((&changed["name"], &changed["email"]), (&json!("Ada L."), &json!("ada@example.org")));
+    }
+    let other = json!({ "name": "x", "email": "", "planId": "00000000-0000-4000-8000-000000000001" });
+    assert_eq!(status(&mut root, put(&path).json(&other)).await, 400);
+
+    let limits = root.ok(Request::get(format!("{path}/plan"))).await.json();
+    assert_eq!(limits["planId"], plan);
+    assert_eq!(limits["planData"]["projectLimit"], json!(2_147_483_647));
+    assert_eq!(limits["planData"]["monthlyGasLimit"], json!(1_000_000_000_000_i64));
+    for name in ["componentLimit", "instanceLimit", "storageLimit", "monthlyUploadLimit"] {
+        assert!(limits["planData"][name].is_i64(), "{name}: {limits}");
+    }
+
+    home = home.crash().await;
+    let mut root = home.api();
+    assert_eq!(root.ok(Request::get(&path)).await.json()["name"], "Ada L.");
+    let accounts = root.ok(Request::get("/admin/accounts")).await.json();
+    assert_eq!(accounts[1]["id"], json!(id), "oldest first");
+    assert_eq!((&accounts[1]["templatesCount"], &accounts[1]["workersCount"]), (&json!(0), &json!(0)));
+    let page = root.ok(Request::get("/admin/accounts?skip=1&limit=5")).await.json();
+    assert_eq!(page.as_array().map(Vec::len), Some(1));
+    assert_eq!(root.ok(Request::get("/admin/accounts/count")).await.json(), json!(2));
+
+    root.ok(delete(&path)).await;
+    assert_eq!(status(&mut root, Request::get(&path)).await, 404);
+    assert_eq!(status(&mut root, delete(&path)).await, 404);
+    home.end().await;
+}
+
+#[tokio::test]
+async fn tokens_show_their_secret_once_and_end() {
+    let home = Home::new().await;
+    let mut root = home.api();
+    let account = root.account().await;
+    let tokens = format!("/v1/accounts/{account}/tokens");
+    let made = root.ok(Request::post(&tokens).json(&json!({ "expiresAt": "2100-01-01T00:00:00Z" }))).await;
+    let made = made.json();
+    let id = made["data"]["id"].as_str().unwrap().to_owned();
+    assert_eq!(made["data"]["accountId"], json!(account));
+    assert_eq!(made["data"]["expiresAt"], "2100-01-01T00:00:00Z");
+    let secret = made["secret"]["value"].as_str().unwrap();
+    let mut second = Api::new(root.address(), secret);
+    assert_eq!(second.ok(Request::get("/v1/login/token")).await.json(), made["data"]);
+
+    let list = root.ok(Request::get(&tokens)).await;
+    assert!(!list.text().contains(secret), "a secret is shown once");
+    assert_eq!(list.json()[1], made["data"]);
+    assert_eq!(root.ok(Request::get(format!("{tokens}/{id}"))).await.json(), made["data"]);
+
+    // A revoked token is refused from then on, over any restart.
+    second.ok(delete(format!("{tokens}/{id}"))).await;
+    assert_eq!(status(&mut second, Request::get("/v1/login/token")).await, 401);
+    assert_eq!(status(&mut root, Request::get(format!("{tokens}/{id}"))).await, 404);
+    assert_eq!(status(&mut root, delete(format!("{tokens}/{id}"))).await, 404);
+    let home = home.crash().await;
+    let mut second = Api::new(home.api().address(), secret);
+    assert_eq!(status(&mut second, Request::get("/v1/login/token")).await, 401);
+    let mut root = home.api();
+    let past = json!({ "expiresAt": "2001-01-01T00:00:00Z" });
+    assert_eq!(status(&mut root, Request::post(&tokens).json(&past)).await, 400);
+    // Nothing in the data folder holds a secret in clear but the one named file.
+    for file in std::fs::read_dir(home.data()).unwrap() {
+        let path = file.unwrap().path();
+        if path.is_file() && path.file_name().is_some_and(|name| name != "root-token") {
+            let bytes = std::fs::read(&path).unwrap();
+            assert!(!bytes.windows(36).any(|text| text == secret.as_bytes()), "{}", path.display());
+        }
+    }
+    home.end().await;
+}
+
+#[tokio::test]
+async fn roles_open_what_they_are_for() {
+    let home = Home::new().await;
+    let mut root = home.api();
+    let mut ada = root.new_account("ada").await;
+    let (root_id, ada_id) = (root.account().await, ada.account().await);
+    let grants = format!("/v1/accounts/{ada_id}/grants");
+    assert_eq!(root.ok(Request::get(&grants)).await.json(), json!([]));
+    assert_eq!(ada.ok(Request::get(&grants)).await.json(), json!([]));
+    assert_eq!(
+        root.ok(Request::get(format!("/v1/accounts/{root_id}/grants"))).await.json(),
+        json!(["Admin"])
+    );
+
+    assert_eq!(status(&mut ada, Request::get("/v1/whitelist")).await, 403);
+    assert_eq!(status(&mut ada, put(format!("{grants}/Admin"))).await, 403, "nobody raises themselves");
+    let role = root.ok(put(format!("{grants}/WhitelistAdmin"))).await.json();
+    assert_eq!(role, "WhitelistAdmin");
+    assert_eq!(root.ok(Request::get(format!("{grants}/WhitelistAdmin"))).await.json(), "WhitelistAdmin");
+    assert_eq!(status(&mut root, Request::get(format!("{grants}/Admin"))).await, 404);
+    assert_eq!(status(&mut root, put(format!("{grants}/Root"))).await, 400);
+
+    ada.ok(Request::post("/v1/whitelist").json(&json!(["B@example.com", "a@example.com"]))).await;
+    let list = ada.ok(Request::get("/v1/whitelist")).await.json();
+    assert_eq!((&list[0]["email"], &list[1]["email"]), (&json!("a@example.com"), &json!("b@example.com")));
+    assert_eq!(list[0]["createdBy"], json!(ada_id));
+    assert_eq!(ada.ok(Request::get("/v1/whitelist/count")).await.json(), json!(2));
+    ada.ok(Request::post("/v1/whitelist/remove").json(&json!(["a@example.com"]))).await;
+    assert_eq!(ada.ok(Request::get("/v1/whitelist/count")).await.json(), json!(1));
+    assert_eq!(ada.ok(Request::get("/v1/whitelist/enabled")).await.json(), json!(true));
+    ada.ok(put("/v1/whitelist/enabled").json(&json!(false))).await;
+    let home = home.restart().await;
+    let (mut root, mut ada) = (home.api(), Api::new(home.api().address(), ada.token()));
+    assert_eq!(ada.ok(Request::get("/v1/whitelist/enabled")).await.json(), json!(false));
+
+    root.ok(delete(format!("{grants}/WhitelistAdmin"))).await;
+    assert_eq!(status(&mut ada, Request::get("/v1/whitelist")).await, 403);
+    // A server without an administrator could not be mended.
+    let mine = format!("/v1/accounts/{root_id}");
+    assert_eq!(status(&mut root, delete(format!("{mine}/grants/Admin"))).await, 400);
+    assert_eq!(status(&mut root, delete(&mine)).await, 400);
+    root.ok(put(format!("{grants}/Admin"))).await;
+    root.ok(delete(format!("{mine}/grants/Admin"))).await;
+    assert_eq!(status(&mut root, Request::get("/admin/accounts")).await, 403);
+    home.end().await;
+}
+
+#[tokio::test]
+async fn what_accounts_use_is_counted() {
+    let home = Home::new().await;
+    let mut root = home.api();
+    let mut ada = root.new_account("ada").await;
+    let ada_id = ada.account().await;
+    let path = format!("/v1/resource-limits?account-id={ada_id}");
+    let before = ada.ok(Request::get(&path)).await.json();
+    assert_eq!(before["availableFuel"], json!(1_000_000_000_000_i64));
+    assert!(before["maxMemoryPerInstance"].as_i64().is_some_and(|bytes| bytes > 0), "{before}");
+    let mut updates = json!({});
+    updates[&ada_id] = json!(400);
+    let report = || Request::post("/v1/resource-limits").json(&json!({ "updates": updates }));
+    assert_eq!(status(&mut ada, report()).await, 403);
+    root.ok(report()).await;
+    root.ok(report()).await;
+    let home = home.crash().await;
+    let mut root = home.api();
+    let after: Value = root.ok(Request::get(&path)).await.json();
+    assert_eq!(after["availableFuel"], json!(1_000_000_000_000_i64 - 800));
+    let mut ada = Api::new(home.api().address(), ada.token());
+    let of_root = format!("/v1/resource-limits?account-id={}", root.account().await);
+    assert_eq!(status(&mut ada, Request::get(of_root)).await, 404, "others do not exist");
+    home.end().await;
+}

@@ -1,0 +1,156 @@
+//! Every endpoint, as everybody.
+//!
+//! Each request is right but for one thing that is found after the decision: it names a worker, a grant or a token
+//! that does not exist, a component that is none, a project that is not empty. So it changes nothing, and whoever is
+//! let through is told about that one thing.
+
+use golem_model::{ActionSet, ProjectAction, Role};
+use golem_runtime::identity::{Act, Decision, Standing, decide};
+use golem_runtime::rest::{ENDPOINTS, Endpoint, Needs};
+use golem_tests::guests;
+use golem_tests::http::{Request, Response};
+use golem_tests::rest::{Api, Part, multipart};
+use golem_tests::server::Plan;
+use serde_json::json;
+use std::collections::BTreeSet;
+
+/// A UUID that names nothing.
+const NOTHING: &str = "00000000-0000-4000-8000-000000000000";
+
+/// What is there.
+struct World {
+    account: String,
+    project: String,
+    template: String,
+}
+
+impl World {
+    /// A request for the endpoint about what the owner has.
+    fn request(&self, endpoint: &Endpoint) -> Request {
+        let Self { account, project, template } = self;
+        let path = endpoint
+            .path
+            .replace("{template_id}", template)
+            .replace("{worker_name}", "nobody")
+            .replace("{worker_id}", &format!("{template}.nobody"))
+            .replace("{account_id}", account)
+            .replace("{project_id}", project)
+            .replace("{grant_id}", NOTHING)
+            .replace("{token_id}", NOTHING)
+            .replace("{key}", "none")
+            .replace("{project_policy_id}", NOTHING)
+            // Who is let through gives or takes this one, which opens nothing that is tried here.
+            .replace("{role}", "CreateProject");
+        let request = |query: &str| Request::new(endpoint.method, format!("{path}{query}"));
+        let plain = request("");
+        let last = endpoint.path.rsplit('/').next().unwrap_or_default();
+        match (endpoint.method, last) {
+            ("GET", "templates") => request(&format!("?project-id={project}")),
+            ("POST", "templates") => {
+                let query = json!({ "projectId": project, "componentName": "none" }).to_string();
+                let part = |name, content| Part { name, content_type: None, content };
+                multipart(&[part("field0", query.as_bytes()), part("template", b"none")])
+            }
+            ("PUT", "upload") => plain.body("application/octet-stream", b"none".to_vec()),
+            // The name is none.
+            ("POST", "workers") => plain.json(&json!({ "name": "-", "args": [], "env": [] })),
+            ("POST", "invoke" | "invoke-and-await") => {
+                request("?function=none").json(&json!({ "params": [] }))
+            }
+            ("POST", "complete") => plain.json(&json!({ "oplogIdx": 1, "data": [] })),
+            ("POST", "accounts") | ("PUT", "{account_id}") => plain.json(&json!({ "name": "", "email": "" })),
+            ("POST", "tokens") => plain.json(&json!({ "expiresAt": "2001-01-01T00:00:00Z" })),
+            ("POST", "projects") => {
+                plain.json(&json!({ "name": "", "ownerAccountId": account, "description": "" }))
+            }
+            ("POST", "project-policies") => plain.json(&json!({ "name": "", "projectActions": [] })),
+            ("POST", "grants") => {
+                plain.json(&json!({ "granteeAccountId": account, "projectActions": ["ViewComponent"] }))
+            }
+            ("GET", "resource-limits") => request(&format!("?account-id={account}")),
+            ("POST", "resource-limits") => plain.json(&json!({ "updates": {} })),
+            ("POST", "whitelist" | "remove") => plain.json(&json!([])),
+            ("PUT", "enabled") => plain.json(&json!(true)),
+            _ => plain,
+        }
+    }
+}
+
+/// What a response says about whether the caller may.
+fn decision(response: &Response) -> Decision {
+    let hidden = ["Template not found", "Project not found", "Account not found"];
+    match response.status {
+        401 => panic!("the token is known"),
+        403 => Decision::Forbidden,
+        404 if hidden.iter().any(|text| response.text().contains(text)) => Decision::Hidden,
+        _ => Decision::Allowed,
+    }
+}
+
+#[tokio::test]
+async fn every_endpoint_answers_as_decided() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Plan::new(folder.path().join("data")).set("log=error").start().await;
+    let mut root = server.api();
+    let mut owner = root.new_account("owner").await;
+    let template = owner.upload("counter", &guests::bytes(guests::COUNTER)).await;
+    owner.create(&template, "w").await;
+    let world = World { account: owner.account().await, project: owner.default_project().await, template };
+
+    let none = BTreeSet::new();
+    let mut callers: Vec<(String, Api, Standing, BTreeSet<Role>)> = Vec::new();
+    for action in ProjectAction::ALL {
+        let mut api = root.new_account(&format!("{action:?}")).await;
+        let name = golem_api::policy::ProjectAction::from(action).to_string();
+        owner.grant(&world.project, &api.account().await, &[&name]).await;
+        let granted: ActionSet = [action].into_iter().collect();
+        callers.push((format!("grantee of {name}"), api, Standing::Grantee(granted), none.clone()));
+    }
+    for role in Role::ALL {
+        let mut api = root.new_account(&format!("{role}")).await;
+        let path = format!("/v1/accounts/{}/grants/{role}", api.account().await);
+        root.ok(Request::new("PUT", path)).await;
+        callers.push((format!("{role}"), api, Standing::Stranger, [role].into()));
+    }
+    callers.push((
+        "stranger".to_owned(),
+        root.new_account("stranger").await,
+        Standing::Stranger,
+        none.clone(),
+    ));
+    callers.push(("owner".to_owned(), owner, Standing::Owner, none));
+
+    let mut wrong = Vec::new();
+    for endpoint in ENDPOINTS {
+        let request = world.request(endpoint);
+        let line = request.line();
+        let unsigned =
+            golem_tests::http::Connection::open(server.address).await.unwrap().call(&request).await;
+        let unsigned = unsigned.unwrap().status;
+        if (unsigned == 401) != (endpoint.needs != Needs::Nothing) {
+            wrong.push(format!("{line}: nobody got {unsigned}"));
+        }
+        let Needs::Act(act) = endpoint.needs else { continue };
+        for (who, api, standing, roles) in &mut callers {
+            // An account is not shared, and a server is nobody's.
+            let standing = match (act, *standing) {
+                (Act::Account(_), Standing::Grantee(_)) | (Act::System(_), _) => Standing::Stranger,
+                (_, standing) => standing,
+            };
+            let expected = decide(act, standing, roles);
+            let response = api.call(request.clone()).await;
+            let found = decision(&response);
+            if found != expected {
+                let text = response.text();
+                wrong.push(format!("{line}: {who} is {expected:?}, got {}: {text}", response.status));
+            }
+            assert!(response.status < 500, "{line}: {who} got {}: {}", response.status, response.text());
+        }
+    }
+    assert!(wrong.is_empty(), "{} answers are wrong:\n{}", wrong.len(), wrong.join("\n"));
+    // Nothing has changed by all this.
+    let owner = &mut callers.last_mut().unwrap().1;
+    assert_eq!(owner.status(&world.template, "w").await, "Idle");
+    assert_eq!(root.ok(Request::get("/v1/whitelist/count")).await.json(), json!(0));
+    assert!(server.stop().await.success());
+}
