@@ -14,12 +14,14 @@
 
 mod clock;
 mod effect;
+mod exchange;
 mod keyvalue;
 mod live;
 mod replay;
 
 pub(crate) use clock::{decode as decode_nanos, encode as encode_nanos};
 pub(crate) use effect::{Done, Durable, Effect, Failure, Observe};
+pub(crate) use exchange::{Answered, BodyEnd, Head, Part, Read};
 pub(crate) use live::{Activity, Live, Tail};
 pub(crate) use replay::{Ending, Replay, Started};
 
@@ -33,11 +35,13 @@ use golem_model::oplog::{Call, Entry, HostFunction, Request};
 pub(crate) struct Journal {
     replay: Replay,
     tail: Tail,
+    /// Whether the guest has made a call after the recorded ones.
+    went_live: bool,
 }
 
 impl Journal {
     pub(crate) fn new(replay: Replay, tail: Tail) -> Self {
-        Self { replay, tail }
+        Self { replay, tail, went_live: false }
     }
 
     /// What may be done once the recorded entries have ended.
@@ -61,6 +65,11 @@ impl Journal {
         self.tail.appended()
     }
 
+    /// Forgets what is alive of an HTTP request, if anything is: the guest has dropped what it could ask by.
+    pub(crate) fn forget_request(&mut self, call: u64) {
+        self.tail.forget_request(call);
+    }
+
     /// Hands to the store what was recorded. Does nothing in a replay, when nothing can have been.
     pub(crate) fn flush(&mut self) -> Result<(), Stop> {
         self.live().map_or(Ok(()), |mut live| live.flush())
@@ -80,11 +89,22 @@ impl WorkerState {
         if let Some((index, response)) = self.journal.replay.call(&recorded)? {
             return answer(C::FUNCTION, index, call.answer(index, &response));
         }
+        self.go_live();
         let mut live = self.journal.live().ok_or_else(not_ended)?;
         let response = call.observe(&mut live);
         let given = call.answer(live.next_index(), &response);
-        let index = live.record(Entry::HostCall { call: recorded, response })?;
-        answer(C::FUNCTION, index, given)
+        match C::EFFECT {
+            Effect::Learns | Effect::Changes => {
+                let index = live.record(Entry::HostCall { call: recorded, response })?;
+                answer(C::FUNCTION, index, given)
+            }
+            Effect::Publishes | Effect::Announces => {
+                let index = live.record(Entry::HostCall { call: recorded, response: response.clone() })?;
+                live.flush()?;
+                call.begin(&response, &mut live);
+                answer(C::FUNCTION, index, given)
+            }
+        }
     }
 
     /// Answers a call that may wait or change what others see.
@@ -99,6 +119,7 @@ impl WorkerState {
         if let Some((index, response)) = self.journal.replay.call(&recorded)? {
             return answer(C::FUNCTION, index, call.answer(index, &response));
         }
+        self.go_live();
         let mut live = self.journal.live().ok_or_else(not_ended)?;
         let (index, response) = match call.perform(&mut live, &recorded).await? {
             Done::Recorded(index, response) => (index, response),
@@ -109,9 +130,20 @@ impl WorkerState {
         };
         match C::EFFECT {
             Effect::Learns | Effect::Changes => {}
-            Effect::Publishes => live.flush()?,
+            Effect::Publishes | Effect::Announces => live.flush()?,
         }
         answer(C::FUNCTION, index, call.answer(index, &response))
+    }
+
+    /// The recorded entries have ended: what they left under way goes on.
+    fn go_live(&mut self) {
+        if !std::mem::replace(&mut self.journal.went_live, true)
+            && let Some(mut live) = self.journal.live()
+        {
+            for unanswered in self.objects.unanswered_requests() {
+                live.begin_again(unanswered);
+            }
+        }
     }
 
     fn check_interrupt(&self) -> Result<(), Failure> {

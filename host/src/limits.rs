@@ -20,6 +20,10 @@ pub(crate) const ANSWERS_BUFFERED_BYTES_MAX: usize = 1 << 20;
 /// Random bytes that one call may ask for; more traps.
 pub(crate) const RANDOM_BYTES_MAX: u64 = 16 << 20;
 
+/// Bytes of a response's body up to which it is recorded together with its head, in one entry that the guest has
+/// whole before it sees the head; a longer one is recorded piece by piece, as it is read.
+pub(crate) const HTTP_WHOLE_BYTES_MAX: usize = 4 << 20;
+
 /// Answers wasmtime's questions about memory for one worker.
 #[derive(Debug)]
 pub(crate) struct Limits {

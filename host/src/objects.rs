@@ -9,6 +9,7 @@
 //!
 //! Invariant: indices are a function of the calls made, as replay must hand out the same ones.
 
+use crate::durable::Part;
 use crate::imports::{Http, KeyValue};
 use crate::vfs::{self, Kind, Listed, NodeId};
 use golem_model::PromiseId;
@@ -19,7 +20,7 @@ use wasmtime::{Result, bail, format_err};
 /// many leaks them, and each costs memory that its own limit does not count.
 pub(crate) const OBJECTS_MAX: usize = 100_000;
 
-/// Bytes of texts, header fields and values in one worker's host objects; the call that would add more traps. Room for
+/// Bytes of texts, header fields, HTTP bodies and values in one worker's host objects; the call that would add more traps. Room for
 /// a read and a write of as many values as one call may have, far beyond what requests in flight hold.
 const OBJECTS_BYTES_MAX: usize = 80 << 20;
 
@@ -96,6 +97,17 @@ pub(crate) enum Pollable {
     Promise(PromiseId),
     /// The answer to a call of the worker's own, named as a promise would be.
     Call(PromiseId),
+    /// The response of the `future-incoming-response` at this index, which is the pollable's parent.
+    HttpResponse(u32),
+    /// Something of the HTTP request that was sent as this call.
+    Http {
+        /// Its number.
+        call: u64,
+        /// What of it.
+        part: Part,
+    },
+    /// What only the guest itself could bring about: the response to a request that it has not sent yet.
+    Never,
 }
 
 /// Where an input stream reads.
@@ -105,6 +117,8 @@ pub(crate) enum Input {
     Stdin,
     /// From a file.
     File(FileStream),
+    /// The incoming HTTP body at this index, which is the stream's parent.
+    HttpBody(u32),
 }
 
 /// Where an output stream writes.
@@ -239,6 +253,11 @@ impl Objects {
         OBJECTS_BYTES_MAX - self.bytes
     }
 
+    /// All objects, by their index.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Object> {
+        self.slots.iter().flatten().map(|slot| &slot.object)
+    }
+
     /// The object at `rep`.
     pub(crate) fn get(&self, rep: u32) -> Result<&Object> {
         self.slot(rep).map(|slot| &slot.object)
@@ -310,7 +329,7 @@ impl Objects {
 fn within_limit(bytes: usize) -> Result<usize> {
     if bytes > OBJECTS_BYTES_MAX {
         bail!(
-            "the worker's host objects (HTTP fields, requests, values, errors, listings) hold more than \
+            "the worker's host objects (HTTP fields, requests, bodies, values, errors, listings) hold more than \
              {OBJECTS_BYTES_MAX} bytes"
         );
     }

@@ -9,6 +9,7 @@ mod clock;
 mod keyvalue;
 mod log;
 mod oplog;
+mod outbound_http;
 mod promises;
 
 pub use calls::{AnswerState, Calls, Outgoing, Returns};
@@ -16,6 +17,7 @@ pub use clock::Clock;
 pub use keyvalue::KeyValue;
 pub use log::{LogEvent, LogLevel, LogSink};
 pub use oplog::Oplog;
+pub use outbound_http::{HttpBody, HttpFailure, HttpPart, HttpRequest, HttpResponse, OutboundHttp, Patience};
 pub use promises::Promises;
 
 use std::sync::Arc;
@@ -35,6 +37,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Where stdout, stderr and log lines go.
     pub log: Arc<dyn LogSink>,
+    /// HTTP requests to the outside.
+    pub http: Arc<dyn OutboundHttp>,
 }
 
 impl std::fmt::Debug for Ports {

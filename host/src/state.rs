@@ -1,6 +1,7 @@
 //! What wasmtime's store holds for one worker. The imports are methods of it.
 
 use crate::durable::{Failure, Journal};
+use crate::imports::HttpCalls;
 use crate::imports::calls::OpenCalls;
 use crate::imports::random::Random;
 use crate::imports::stdio::Stdio;
@@ -33,6 +34,8 @@ pub(crate) struct WorkerState {
     pub(crate) limits: Limits,
     /// Calls of other workers that the guest has not finished.
     pub(crate) calls: OpenCalls,
+    /// The HTTP requests that it makes.
+    pub(crate) http: HttpCalls,
     /// The invocation that runs.
     pub(crate) current: Current,
     /// Why the guest was stopped, while wasmtime unwinds it.
@@ -73,6 +76,7 @@ impl WorkerState {
             file_clock,
             limits,
             calls: OpenCalls::new(),
+            http: HttpCalls::default(),
             current: Current::default(),
             stop: None,
         }

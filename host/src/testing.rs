@@ -1,16 +1,18 @@
 //! Ports for tests: oplogs, promises and buckets in memory that lose what was not committed, a clock that is driven by
-//! hand, a collector of what workers print.
+//! hand, a collector of what workers print, a world that answers HTTP requests as it is told.
 //!
 //! Invariant: nothing here waits for time to pass or gives another answer in another run.
 
 mod calls;
 mod clock;
+mod http;
 mod keyvalue;
 mod log;
 mod store;
 
 pub use calls::Answerer;
 pub use clock::SimulatedClock;
+pub use http::{FakeAnswer, FakeHttp, FakeResponse};
 pub use log::LogCollector;
 pub use store::{MemoryStore, StoreError};
 
@@ -18,7 +20,8 @@ use crate::ports::Ports;
 use golem_model::WorkerId;
 use std::sync::Arc;
 
-/// The ports of a new activation of `worker`. Those of its earlier activations fail from now on.
+/// The ports of a new activation of `worker`, without a world that answers HTTP requests. Those of its earlier
+/// activations fail from now on.
 pub fn ports(
     store: &MemoryStore,
     worker: &WorkerId,
@@ -33,5 +36,6 @@ pub fn ports(
         keyvalue: activation,
         clock: Arc::new(clock.clone()),
         log: Arc::new(log.clone()),
+        http: Arc::new(FakeHttp::default()),
     })
 }

@@ -53,3 +53,7 @@ pub const KEY_VALUE_ALL_KEYS_MAX: usize = 100_000;
 
 /// Keys in one page.
 pub const KEY_VALUE_PAGE_KEYS: usize = 1_000;
+
+/// Bytes of an HTTP body that a worker writes: that of a request it sends, or of a response it gives. It is held in
+/// memory whole and hashed or recorded whole; the write beyond it fails, and the text says so.
+pub const HTTP_BODY_BYTES_MAX: usize = 8 << 20;

@@ -5,12 +5,13 @@
 
 use crate::catalog::{Quotas, TemplateParts, Templates};
 use crate::clock::SystemClock;
-use crate::config::{Config, EngineSettings, WorkerSettings};
+use crate::config::{Config, EngineSettings, OutboundHttpSettings, PrivateAddresses, WorkerSettings};
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::executor::{Executor, ExecutorParts, ExecutorSettings, IdempotencyLookup, RetryPolicy};
+use crate::executor::{Executor, ExecutorParts, ExecutorSettings, IdempotencyLookup, Outbound, RetryPolicy};
 use crate::http::{HttpLimits, HttpServer};
 use crate::identity::{self, BootstrapError, Directory, Plan, RequestRates};
 use crate::metrics::Metrics;
+use crate::outbound::{EveryProject, OutboundClient, OutboundLimits, Reach};
 use crate::rest::{InvocationKeys, RequestLimits, Services};
 use crate::storage::blobs::FileBlobs;
 use crate::storage::embedded::{EmbeddedStore, OpenOptions};
@@ -53,6 +54,8 @@ pub struct Seams {
     pub clock: Option<Arc<dyn Clock>>,
     /// Randomness.
     pub entropy: Option<Arc<dyn Entropy>>,
+    /// Where HTTP requests of workers go.
+    pub outbound: Option<Arc<dyn Outbound>>,
     /// Whether repeated keys are recognised.
     pub idempotency: IdempotencyLookup,
 }
@@ -193,7 +196,7 @@ struct Stores {
 
 /// Builds and starts a server.
 pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
-    let Seams { store, catalog, blobs, vfs, wrap_store, clock, entropy, idempotency } = seams;
+    let Seams { store, catalog, blobs, vfs, wrap_store, clock, entropy, outbound, idempotency } = seams;
     let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
     let entropy = entropy.unwrap_or_else(|| Arc::new(SystemEntropy));
     let data_dir = config.server.data_dir.clone();
@@ -245,6 +248,8 @@ pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
     let listener = crate::http::bind(&listen)
         .await
         .map_err(|source| StartError::Listen { listen: listen.clone(), source })?;
+    let outbound =
+        outbound.unwrap_or_else(|| Arc::new(outbound_client(&config.outbound_http, &listen, &clock)));
     let ticker = Ticker::start(engine, Duration::from_millis(config.engine.tick_ms))?;
     let metrics = Arc::new(Metrics::default());
     let executor = Executor::start(ExecutorParts {
@@ -253,6 +258,7 @@ pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
         admission: quotas.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
+        outbound,
         settings: executor_settings(&config.workers),
         metrics: metrics.executor.clone(),
         idempotency,
@@ -326,6 +332,37 @@ fn executor_settings(workers: &WorkerSettings) -> ExecutorSettings {
             multiplier: workers.retry_multiplier,
         },
     }
+}
+
+/// The client of all workers. On a machine where the server itself can only be reached from that machine, workers may
+/// reach what else is there.
+fn outbound_client(settings: &OutboundHttpSettings, listen: &str, clock: &Arc<dyn Clock>) -> OutboundClient {
+    let private = match settings.private_addresses {
+        PrivateAddresses::Allow => true,
+        PrivateAddresses::Refuse => false,
+        PrivateAddresses::Auto => is_loopback(listen),
+    };
+    let reach = Reach {
+        enabled: settings.enabled,
+        allow: settings.allow.0.clone(),
+        deny: settings.deny.0.clone(),
+        private,
+    };
+    let limits = OutboundLimits {
+        requests_max: usize_of(settings.requests_max),
+        connect_max: Duration::from_millis(settings.connect_ms_max),
+        first_byte_max: Duration::from_millis(settings.first_byte_ms_max),
+        between_bytes_max: Duration::from_millis(settings.between_bytes_ms_max),
+    };
+    OutboundClient::new(reach, Arc::new(EveryProject), limits, clock.clone())
+}
+
+/// Whether host and port are of this machine only.
+fn is_loopback(listen: &str) -> bool {
+    let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    host.eq_ignore_ascii_case("localhost")
+        || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
 }
 
 fn usize_of(number: u64) -> usize {

@@ -11,6 +11,7 @@ mod args;
 mod engine;
 mod environment;
 mod http;
+mod outbound_http;
 mod plan;
 mod setting;
 mod workers;
@@ -18,6 +19,7 @@ mod workers;
 pub use args::ServerArgs;
 pub use engine::EngineSettings;
 pub use http::HttpSettings;
+pub use outbound_http::{Hosts, OutboundHttpSettings, PrivateAddresses};
 pub use plan::PlanSettings;
 pub use workers::WorkerSettings;
 
@@ -38,6 +40,8 @@ pub struct Config {
     pub engine: EngineSettings,
     /// Section `plan`.
     pub plan: PlanSettings,
+    /// Section `outbound_http`.
+    pub outbound_http: OutboundHttpSettings,
 }
 
 /// The settings outside any section.
@@ -235,6 +239,7 @@ impl Config {
             WorkerSettings::NAME => self.workers.set(field, &given.raw),
             EngineSettings::NAME => self.engine.set(field, &given.raw),
             PlanSettings::NAME => self.plan.set(field, &given.raw),
+            OutboundHttpSettings::NAME => self.outbound_http.set(field, &given.raw),
             _ => None,
         };
         match set {
@@ -260,6 +265,7 @@ impl Config {
                     HttpSettings::NAME => HttpSettings::NAME,
                     WorkerSettings::NAME => WorkerSettings::NAME,
                     EngineSettings::NAME => EngineSettings::NAME,
+                    OutboundHttpSettings::NAME => OutboundHttpSettings::NAME,
                     _ => PlanSettings::NAME,
                 };
                 text.extend(["\n[", section, "]\n"]);
@@ -289,6 +295,7 @@ fn all_keys_documented() -> Vec<(String, Key)> {
         .chain(of::<WorkerSettings>())
         .chain(of::<EngineSettings>())
         .chain(of::<PlanSettings>())
+        .chain(of::<OutboundHttpSettings>())
         .collect()
 }
 

@@ -42,7 +42,7 @@ pub use settings::{ExecutorSettings, IdempotencyLookup};
 use crate::entropy::Entropy;
 use crate::storage::ports::Store;
 use async_trait::async_trait;
-use golem_host::ports::Clock;
+use golem_host::ports::{Clock, OutboundHttp};
 use golem_model::template::Function;
 use golem_model::{ProjectId, TemplateId};
 use std::collections::BTreeMap;
@@ -64,6 +64,12 @@ pub trait Components: Send + Sync {
     fn links(&self, template: TemplateId, version: u32) -> BTreeMap<String, TemplateId>;
 }
 
+/// How workers reach the outside.
+pub trait Outbound: Send + Sync {
+    /// The way of a project's workers.
+    fn of_project(&self, project: ProjectId) -> Arc<dyn OutboundHttp>;
+}
+
 /// What an executor is made of.
 pub struct ExecutorParts {
     /// Where the log is kept.
@@ -76,6 +82,8 @@ pub struct ExecutorParts {
     pub clock: Arc<dyn Clock>,
     /// Seeds of workers.
     pub entropy: Arc<dyn Entropy>,
+    /// Where HTTP requests of workers go.
+    pub outbound: Arc<dyn Outbound>,
     /// Bounds and policies.
     pub settings: ExecutorSettings,
     /// Where it counts.

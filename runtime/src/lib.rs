@@ -1,7 +1,8 @@
 //! The Golem server.
 //!
 //! `app` builds everything from `config` and joins it: `storage` keeps, `executor` runs workers, `catalog` has
-//! templates, `identity` says who asks, `rest` serves all of it through `http`, `metrics` counts. `serve` is the
+//! templates, `identity` says who asks, `rest` serves all of it through `http`, `outbound` carries what workers send,
+//! `metrics` counts. `serve` is the
 //! command that runs a server until somebody stops it.
 //!
 //! Architecture invariant: only `app` joins services; the others get what they need handed in. Only `clock` reads
@@ -16,6 +17,7 @@ pub mod executor;
 pub mod http;
 pub mod identity;
 pub mod metrics;
+pub mod outbound;
 pub mod rest;
 pub mod serve;
 pub mod storage;

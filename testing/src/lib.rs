@@ -22,7 +22,10 @@ mod engine;
 mod prefix;
 mod worker;
 
-pub use golem_host::testing::{LogCollector, MemoryStore, SimulatedClock};
+pub use golem_host::ports::{HttpFailure, HttpRequest};
+pub use golem_host::testing::{
+    FakeAnswer, FakeHttp, FakeResponse, LogCollector, MemoryStore, SimulatedClock,
+};
 pub use golem_model::{Entry, OplogIndex, PromiseId, Timestamp, Value};
 pub use prefix::PrefixError;
 pub use worker::{Failure, Options, StartError, TestWorker};

@@ -90,7 +90,8 @@ impl TestWorker {
     ) -> Result<(), PrefixProblem> {
         let store = self.store.prefix(&self.init.id, prefix.len());
         let clock = SimulatedClock::new(latest(prefix)).jumping();
-        let mut worker = TestWorker::on(self.component.clone(), self.init.clone(), store, clock);
+        let mut worker =
+            TestWorker::on(self.component.clone(), self.init.clone(), store, clock, self.http.clone());
         for invocation in invocations.iter().filter(|invocation| invocation.completed > prefix.len()) {
             let begun = invocation.started <= prefix.len();
             let first = if begun {

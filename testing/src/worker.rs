@@ -1,7 +1,8 @@
 //! A worker that a test drives.
 
 use crate::engine;
-use golem_host::testing::{LogCollector, MemoryStore, SimulatedClock, StoreError, ports};
+use golem_host::ports::Ports;
+use golem_host::testing::{FakeHttp, LogCollector, MemoryStore, SimulatedClock, StoreError, ports};
 use golem_host::{
     Component, ComponentError, Control, EngineError, Instance, Outcome, Replayed, Stop, WorkerInit,
 };
@@ -33,6 +34,8 @@ pub struct Options {
     pub suspend_after: Duration,
     /// The time. By default a clock that begins in 2026 and jumps to the end of every wait.
     pub clock: SimulatedClock,
+    /// What answers its HTTP requests. By default they are denied.
+    pub http: FakeHttp,
 }
 
 /// 2026-01-01T00:00:00Z.
@@ -48,6 +51,7 @@ impl Default for Options {
             links: BTreeMap::new(),
             suspend_after: Duration::from_secs(10),
             clock: SimulatedClock::new(BEGINNING).jumping(),
+            http: FakeHttp::default(),
         }
     }
 }
@@ -137,6 +141,7 @@ pub struct TestWorker {
     pub(crate) init: WorkerInit,
     pub(crate) store: MemoryStore,
     pub(crate) clock: SimulatedClock,
+    pub(crate) http: FakeHttp,
     log: LogCollector,
     control: Control,
     instance: Option<Instance>,
@@ -185,7 +190,7 @@ impl TestWorker {
             links: options.links,
             suspend_after: options.suspend_after,
         };
-        Ok(Self::on(component, init, store, options.clock))
+        Ok(Self::on(component, init, store, options.clock, options.http))
     }
 
     /// A worker whose oplog is in `store`.
@@ -194,6 +199,7 @@ impl TestWorker {
         init: WorkerInit,
         store: MemoryStore,
         clock: SimulatedClock,
+        http: FakeHttp,
     ) -> Self {
         let invocations = store
             .oplog(&init.id)
@@ -205,6 +211,7 @@ impl TestWorker {
             init,
             store,
             clock,
+            http,
             log: LogCollector::new(),
             control: Control::new(),
             instance: None,
@@ -330,6 +337,7 @@ impl TestWorker {
             return Ok(());
         }
         let ports = ports(&self.store, &self.init.id, &self.clock, &self.log)?;
+        let ports = Ports { http: Arc::new(self.http.clone()), ..ports };
         let loaded = self.activated(ports).await;
         // What initialisation left behind (that it waits, say) counts whether it came to an end or not.
         self.store.commit();
@@ -342,7 +350,7 @@ impl TestWorker {
         Ok(())
     }
 
-    async fn activated(&self, ports: golem_host::ports::Ports) -> Result<(Instance, Replayed), Stop> {
+    async fn activated(&self, ports: Ports) -> Result<(Instance, Replayed), Stop> {
         let (init, history, control) = (self.init.clone(), self.oplog(), self.control.clone());
         let mut instance = Instance::activate(&self.component, init, history, ports, control).await?;
         let replayed = instance.replay().await?;

@@ -37,6 +37,11 @@ pub const KEY_VALUE: &str = "keyvalue";
 /// Adds to a number in a bucket.
 pub const KEY_VALUE_INCREMENT: &str = "golem:keyvalue/api/increment";
 
+/// `tests/guests/fetches`.
+pub const FETCHES: &str = "fetches";
+/// Sends an HTTP request and tells what came back.
+pub const FETCH: &str = "golem:fetches/api/fetch";
+
 /// Where built components lie: `GOLEM_GUESTS_DIR`, or beside the folder that this test was built into.
 #[expect(clippy::disallowed_methods, reason = "set by xtask; the harness has no other settings")]
 pub fn folder() -> PathBuf {

@@ -7,6 +7,7 @@
 //! | `storm`, `checker` | clients and crashes; what callers were told against what is there |
 //! | `late`, `vfs` | faults: a store that acknowledges early; a disk under SQLite that forgets, fills up or fails |
 //! | `guests` | the components that suites upload |
+//! | `web` | a web server for workers to talk to, which misbehaves as it is asked to |
 //! | `process` | what the system says of a process: memory, processor time |
 //! | `wait`, `chance`, `say` | time, randomness, lines for the reader |
 //!
@@ -26,3 +27,4 @@ pub mod server;
 pub mod storm;
 pub mod vfs;
 pub mod wait;
+pub mod web;

@@ -17,15 +17,20 @@ pub(crate) enum Effect {
     /// It makes something that others must find by its oplog index, so the record is handed over before the
     /// guest learns that index.
     Publishes,
+    /// It says what is about to be done outside, where it cannot be taken back. The record is handed over, and
+    /// what is done waits until that is durable (W2).
+    Announces,
     /// It changes shared state. The port records call and answer in the same commit as the change: neither can
     /// survive a crash without the other.
     Changes,
 }
 
-/// A call that is answered at once, from what the host knows. Its effect is [`Effect::Learns`].
+/// A call that is answered at once, from what the host knows.
 pub(crate) trait Observe {
     /// Names it in the oplog.
     const FUNCTION: HostFunction;
+    /// What it does to the world: it learns something, unless it says otherwise.
+    const EFFECT: Effect = Effect::Learns;
     /// What the guest gets.
     type Answer;
 
@@ -36,6 +41,10 @@ pub(crate) trait Observe {
 
     /// Finds the answer and gives its bytes.
     fn observe(&self, live: &mut Live<'_>) -> Vec<u8>;
+
+    /// Begins what a call that [announces](Effect::Announces) has announced, after its record was handed over; in no
+    /// replay.
+    fn begin(&self, _response: &[u8], _live: &mut Live<'_>) {}
 
     /// The answer from its bytes and the index of its entry.
     fn answer(&self, index: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError>;

@@ -5,14 +5,17 @@
 
 use super::clock::WorkerClock;
 use super::effect::Failure;
+use super::exchange::{Answered, BodyEnd, Exchanges, Part, Read};
 use super::replay::Ended;
+use crate::imports::Unanswered;
 use crate::limits::ANSWERS_BUFFERED_BYTES_MAX;
-use crate::ports::{AnswerState, Outgoing, Ports};
+use crate::ports::{AnswerState, HttpFailure, HttpRequest, Outgoing, Ports};
 use crate::{Control, Stop};
 use golem_model::limits::ENTRIES_BUFFERED_MAX;
 use golem_model::oplog::{Call, Parked};
 use golem_model::promise::{Completion, PromiseState};
 use golem_model::{Entry, OplogIndex, PromiseId, Timestamp};
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The end of the oplog, where entries are added.
@@ -30,6 +33,8 @@ pub(crate) struct Tail {
     appended: OplogIndex,
     /// The engine to name before the first entry, if the oplog names another or none.
     activation: Option<String>,
+    /// HTTP requests under way.
+    exchanges: Exchanges,
 }
 
 /// What a [`Tail`] needs to know of its activation.
@@ -68,11 +73,16 @@ impl Tail {
             buffered_bytes: 0,
             appended: OplogIndex(history.len() as u64),
             activation,
+            exchanges: Exchanges::default(),
         }
     }
 
     pub(crate) fn appended(&self) -> OplogIndex {
         self.appended
+    }
+
+    pub(crate) fn forget_request(&mut self, call: u64) {
+        self.exchanges.forget(call);
     }
 }
 
@@ -162,8 +172,8 @@ impl<'a> Live<'a> {
         Ok((index, existed))
     }
 
-    /// Waits until the monotonic clock shows `deadline` or one of `promises` is no longer pending, if that is
-    /// near; else parks the worker.
+    /// Waits until the monotonic clock shows `deadline`, one of `promises` is no longer pending, or an HTTP request has
+    /// gone on, if that is near or a request is under way; else parks the worker.
     pub(crate) async fn wait(
         &mut self,
         deadline_nanos: Option<u64>,
@@ -171,11 +181,12 @@ impl<'a> Live<'a> {
     ) -> Result<(), Failure> {
         let now = self.monotonic_now();
         let remaining = deadline_nanos.map(|deadline| Duration::from_nanos(deadline.saturating_sub(now)));
-        match (remaining, deadline_nanos) {
-            (Some(remaining), Some(deadline)) if remaining <= self.tail.suspend_after => {
-                self.wait_here(deadline, &promises).await
-            }
-            _ => Err(self.park(now, remaining, promises)),
+        let near = remaining.is_some_and(|remaining| remaining <= self.tail.suspend_after);
+        // A request that is under way would be lost, and sent again, if the worker left memory.
+        if near || self.tail.exchanges.hold_memory() {
+            self.wait_here(deadline_nanos, &promises).await
+        } else {
+            Err(self.park(now, remaining, promises))
         }
     }
 
@@ -192,7 +203,7 @@ impl<'a> Live<'a> {
         let until = deadline_nanos.map_or(until, |deadline| deadline.min(until));
         // Others must find what was done so far, and what they do must find it durable.
         self.flush()?;
-        self.wait_here(until, &promises).await
+        self.wait_here(Some(until), &promises).await
     }
 
     /// Makes a call; gives the index of the entry that the store added for `call`, and its response.
@@ -226,9 +237,19 @@ impl<'a> Live<'a> {
         Ok(self.tail.ports.calls.answer(call).await?)
     }
 
-    async fn wait_here(&mut self, deadline_nanos: u64, promises: &[PromiseId]) -> Result<(), Failure> {
+    async fn wait_here(
+        &mut self,
+        deadline_nanos: Option<u64>,
+        promises: &[PromiseId],
+    ) -> Result<(), Failure> {
         let tail = &mut *self.tail;
-        let until = tail.clock.elapsed_at(&*tail.ports.clock, deadline_nanos);
+        let until = deadline_nanos.map(|deadline| tail.clock.elapsed_at(&*tail.ports.clock, deadline));
+        let due = async {
+            match until {
+                Some(until) => tail.ports.clock.sleep_until(until).await,
+                None => std::future::pending().await,
+            }
+        };
         let completed = async {
             if promises.is_empty() {
                 std::future::pending().await
@@ -239,9 +260,58 @@ impl<'a> Live<'a> {
         tokio::select! {
             biased;
             () = tail.control.interrupted() => Err(Failure::Stop(Stop::Interrupted)),
-            () = tail.ports.clock.sleep_until(until) => Ok(()),
+            () = tail.exchanges.changed() => Ok(()),
+            () = due => Ok(()),
             completed = completed => Ok(completed?),
         }
+    }
+
+    /// Whether `request` may be sent, as far as is known before.
+    pub(crate) fn admits_request(&self, request: &HttpRequest) -> Result<(), HttpFailure> {
+        if !self.tail.exchanges.has_room() {
+            return Err(HttpFailure::TooMany);
+        }
+        self.tail.ports.http.admit(request)
+    }
+
+    /// Sends `request` once everything that was handed over is durable.
+    pub(crate) fn begin_request(&mut self, call: u64, request: Arc<HttpRequest>) {
+        let (http, oplog) = (self.tail.ports.http.clone(), self.tail.ports.oplog.clone());
+        self.tail.exchanges.begin(call, request, http, oplog);
+    }
+
+    /// Goes on with a request whose response an earlier activation did not come to record (G4).
+    pub(crate) fn begin_again(&mut self, unanswered: Unanswered) {
+        if unanswered.repeats {
+            self.begin_request(unanswered.call, unanswered.request);
+        } else {
+            self.tail.exchanges.fail(unanswered.call, HttpFailure::Uncertain);
+        }
+    }
+
+    /// Gives up a request.
+    pub(crate) fn forget_request(&mut self, call: u64) {
+        self.tail.exchanges.forget(call);
+    }
+
+    /// What there is of the response to a request.
+    pub(crate) fn response(&mut self, call: u64) -> Answered {
+        self.tail.exchanges.answer(call)
+    }
+
+    /// Up to `limit` bytes of a response's body.
+    pub(crate) fn read_body(&mut self, call: u64, limit: usize) -> Read {
+        self.tail.exchanges.read(call, limit)
+    }
+
+    /// How a response's body ended, if it has.
+    pub(crate) fn body_end(&mut self, call: u64) -> Option<BodyEnd> {
+        self.tail.exchanges.end(call)
+    }
+
+    /// Whether there is something to be had of a request.
+    pub(crate) fn is_request_ready(&self, call: u64, part: Part) -> Result<bool, Failure> {
+        Ok(self.tail.exchanges.is_ready(call, part)?)
     }
 
     /// Records that the worker leaves memory. The failure ends the instance.

@@ -1,30 +1,38 @@
-//! `wasi:http`: a world in which every request is denied.
+//! `wasi:http`: requests that a worker sends, durably.
 //!
-//! Guests build requests as everywhere (fields, options, bodies are whole), for libraries do so before they ask
-//! for anything; then `outgoing-handler.handle` answers `HTTP-request-denied`. So no response exists, and as the
-//! host calls no `incoming-handler`, no incoming request either. Deterministic, no entries.
+//! A request leaves once its intent is durable; its response is recorded before the guest sees anything of it, and one
+//! that is recorded is never asked for again. What is alive of a request is in `durable::exchange`; here is what a
+//! guest holds, as plain data, and the calls that are recorded.
 //!
 //! - `fields`: header fields and their rules
 //! - `objects`: the data of requests, responses, bodies, options
-//! - `outgoing`: what guests make; `incoming`: what they could only get
+//! - `outgoing`, `body`: what guests make; `send`: what leaves; `incoming`: what comes back; `serve`: what is asked of
+//!   them
+//! - `wire`, `failure`: the bytes of it in the oplog
 
+mod body;
+mod failure;
 mod fields;
 mod incoming;
 mod objects;
 mod outgoing;
+mod send;
+mod serve;
+mod wire;
 
-pub(crate) use objects::Http;
+pub(crate) use objects::{Http, Unanswered};
+pub(crate) use send::{HttpCalls, obtain};
+pub(crate) use wire::{answered_bytes, read_answered};
 
+use crate::objects::Object;
 use crate::state::WorkerState;
 use fields::FieldsError;
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::p2::IoError;
-use wasmtime_wasi_http::p2::bindings::http::types::{
-    ErrorCode, FutureIncomingResponse, OutgoingRequest, RequestOptions,
-};
+use wasmtime_wasi_http::p2::bindings::http::types::ErrorCode;
 use wasmtime_wasi_http::p2::bindings::http::{outgoing_handler, types};
-use wasmtime_wasi_http::p2::{HeaderError, HttpError, HttpResult};
+use wasmtime_wasi_http::p2::{HeaderError, HttpError};
 
 /// Defines the interfaces of `wasi:http`.
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
@@ -43,23 +51,12 @@ impl types::Host for WorkerState {
         error.downcast()
     }
 
-    /// No stream of ours is an HTTP response, so no error of a stream is one of HTTP.
-    fn http_error_code(&mut self, _: Resource<IoError>) -> Result<Option<ErrorCode>> {
-        Ok(None)
-    }
-}
-
-impl outgoing_handler::Host for WorkerState {
-    fn handle(
-        &mut self,
-        request: Resource<OutgoingRequest>,
-        options: Option<Resource<RequestOptions>>,
-    ) -> HttpResult<Resource<FutureIncomingResponse>> {
-        self.objects.remove_request(request.rep()).map_err(HttpError::trap)?;
-        if let Some(options) = options {
-            self.objects.remove_request_options(options.rep()).map_err(HttpError::trap)?;
-        }
-        Err(ErrorCode::HttpRequestDenied.into())
+    /// The error of a stream, if the stream is the body of a response.
+    fn http_error_code(&mut self, error: Resource<IoError>) -> Result<Option<ErrorCode>> {
+        Ok(match self.objects.get(error.rep())? {
+            Object::Http(Http::Failure(failure)) => Some(failure::code(failure)),
+            _ => None,
+        })
     }
 }
 

@@ -2,12 +2,13 @@
 
 use super::calls::WAIT_IN_MEMORY;
 use super::promises::put_promise;
-use crate::durable::{Done, Durable, Effect, Failure, Live};
+use crate::durable::{Answered, Done, Durable, Effect, Failure, Live, Part};
+use crate::imports::{Http, answered_bytes, obtain, read_answered};
 use crate::objects::{Input, Object, Output, Pollable, mistaken};
-use crate::ports::AnswerState;
+use crate::ports::{AnswerState, HttpFailure};
 use crate::state::WorkerState;
 use crate::vfs;
-use golem_model::oplog::wire::{DecodeError, Reader, put_varint};
+use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
 use golem_model::oplog::{Call, HostFunction};
 use golem_model::promise::PromiseState;
 use golem_model::{OplogIndex, PromiseId};
@@ -26,10 +27,13 @@ const POLLABLES_MAX: usize = 10_000;
 
 /// Which pollables are ready. If it blocks, at least one.
 ///
-/// Request: 1 if it blocks, else 0; then the count and for each its kind (0 always ready, 1 timer, 2 promise, 128 call) and
-/// what it waits for. Response: the monotonic clock's reading, then the count and the indices of those that are
-/// ready, ascending. The reading is not for the guest: a timer that was ready must not lie in the future after a
-/// crash, so the clock goes on from there; and the time of files does.
+/// Request: 1 if it blocks, else 0; then the count and for each its kind (0 always ready, 1 timer, 2 promise, 3 HTTP
+/// request, 4 never ready, 128 call) and what it waits for. Response: the monotonic clock's reading, then the count and
+/// the indices of those that are ready, ascending. The reading is not for the guest: a timer that was ready must not lie
+/// in the future after a crash, so the clock goes on from there; and the time of files does. If responses to HTTP
+/// requests are among what is ready: their count, and for each the number of its call and the response. They are
+/// recorded here, and not only when the guest asks for them, because after a crash in between they would not be there,
+/// and a guest that was told they are relies on it.
 struct Poll {
     pollables: Vec<Pollable>,
     blocks: bool,
@@ -38,7 +42,10 @@ struct Poll {
 /// The answer of a [`Poll`].
 struct Polled {
     monotonic_nanos: u64,
+    /// Indices of what is ready.
     ready: Vec<u32>,
+    /// The responses that are among it, by the numbers of their calls.
+    responses: Vec<(u64, Answered)>,
 }
 
 impl Durable for Poll {
@@ -65,24 +72,35 @@ impl Durable for Poll {
                     out.push(128);
                     put_varint(&mut out, call.index.0);
                 }
+                Pollable::Http { call, part } => {
+                    out.push(3);
+                    put_varint(&mut out, *call);
+                    out.push(match part {
+                        Part::Response => 0,
+                        Part::Body => 1,
+                        Part::Trailers => 2,
+                    });
+                }
+                Pollable::HttpResponse(_) | Pollable::Never => out.push(4),
             }
         }
         out
     }
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+        if self.blocks && self.pollables.iter().all(|pollable| *pollable == Pollable::Never) {
+            return Err(Failure::Trap(
+                "the worker waits for the response to an HTTP request whose body it has not finished, and for nothing \
+                 else: it would wait for ever; finish the body first (outgoing-body.finish)"
+                    .to_owned(),
+            ));
+        }
         let mut waited = !self.pollables.iter().any(|pollable| matches!(pollable, Pollable::Call(_)));
         loop {
             let now = live.monotonic_now();
             let ready = self.ready(live, now).await?;
             if !ready.is_empty() || !self.blocks {
-                let mut response = Vec::with_capacity(10 + ready.len());
-                put_varint(&mut response, now);
-                put_varint(&mut response, ready.len() as u64);
-                for index in ready {
-                    put_varint(&mut response, index as u64);
-                }
-                return Ok(Done::Answered(response));
+                return Ok(Done::Answered(self.response(live, now, ready)));
             }
             if std::mem::replace(&mut waited, true) {
                 live.wait(self.first_deadline(), self.promises()).await?;
@@ -97,12 +115,57 @@ impl Durable for Poll {
         let monotonic_nanos = input.varint()?;
         let count = input.count()?;
         let ready = (0..count).map(|_| input.varint_as()).collect::<Result<_, _>>()?;
+        let count = if input.is_empty() { 0 } else { input.count()? };
+        let responses = (0..count)
+            .map(|_| Ok((input.varint()?, read_answered(input.bytes()?)?)))
+            .collect::<Result<_, DecodeError>>()?;
         input.finish()?;
-        Ok(Polled { monotonic_nanos, ready })
+        Ok(Polled { monotonic_nanos, ready, responses })
     }
 }
 
+/// Bytes of responses that one poll records; what is ready beyond them is so for the next poll.
+const POLL_RESPONSES_BYTES_MAX: usize = 16 << 20;
+
 impl Poll {
+    /// The bytes of what is ready, with the responses among it.
+    fn response(&self, live: &mut Live<'_>, now: u64, ready: Vec<usize>) -> Vec<u8> {
+        let mut responses: Vec<(u64, Vec<u8>)> = Vec::new();
+        let mut bytes = 0;
+        let told: Vec<usize> = ready
+            .into_iter()
+            .filter(|index| match &self.pollables[*index] {
+                Pollable::Http { call, part: Part::Response } => {
+                    if responses.iter().any(|(of, _)| of == call) {
+                        return true;
+                    }
+                    let fits = bytes < POLL_RESPONSES_BYTES_MAX;
+                    if fits {
+                        let response = answered_bytes(&obtain(live, *call));
+                        bytes += response.len();
+                        responses.push((*call, response));
+                    }
+                    fits
+                }
+                _ => true,
+            })
+            .collect();
+        let mut out = Vec::with_capacity(20 + told.len() + bytes);
+        put_varint(&mut out, now);
+        put_varint(&mut out, told.len() as u64);
+        for index in told {
+            put_varint(&mut out, index as u64);
+        }
+        if !responses.is_empty() {
+            put_varint(&mut out, responses.len() as u64);
+            for (call, response) in responses {
+                put_varint(&mut out, call);
+                put_bytes(&mut out, &response);
+            }
+        }
+        out
+    }
+
     async fn ready(&self, live: &Live<'_>, now: u64) -> Result<Vec<usize>, Failure> {
         let mut ready = Vec::new();
         for (index, pollable) in self.pollables.iter().enumerate() {
@@ -111,6 +174,8 @@ impl Poll {
                 Pollable::Timer { deadline_nanos } => *deadline_nanos <= now,
                 Pollable::Promise(promise) => live.promise(promise).await? != PromiseState::Pending,
                 Pollable::Call(call) => live.answer(call.index).await? != AnswerState::Pending,
+                Pollable::Http { call, part } => live.is_request_ready(*call, *part)?,
+                Pollable::HttpResponse(_) | Pollable::Never => false,
             };
             if is_ready {
                 ready.push(index);
@@ -122,7 +187,12 @@ impl Poll {
     fn first_deadline(&self) -> Option<u64> {
         let deadlines = self.pollables.iter().filter_map(|pollable| match pollable {
             Pollable::Timer { deadline_nanos } => Some(*deadline_nanos),
-            Pollable::Ready | Pollable::Promise(_) | Pollable::Call(_) => None,
+            Pollable::Ready
+            | Pollable::Promise(_)
+            | Pollable::Call(_)
+            | Pollable::HttpResponse(_)
+            | Pollable::Http { .. }
+            | Pollable::Never => None,
         });
         deadlines.min()
     }
@@ -133,7 +203,11 @@ impl Poll {
             .iter()
             .filter_map(|pollable| match pollable {
                 Pollable::Promise(promise) | Pollable::Call(promise) => Some(promise.clone()),
-                Pollable::Ready | Pollable::Timer { .. } => None,
+                Pollable::Ready
+                | Pollable::Timer { .. }
+                | Pollable::HttpResponse(_)
+                | Pollable::Http { .. }
+                | Pollable::Never => None,
             })
             .collect();
         promises.sort_unstable();
@@ -149,7 +223,8 @@ impl Poll {
 
 impl WorkerState {
     async fn poll_objects(&mut self, reps: impl Iterator<Item = u32>, blocks: bool) -> Result<Vec<u32>> {
-        let pollables = reps.map(|rep| self.objects.pollable(rep).cloned()).collect::<Result<Vec<_>>>()?;
+        let reps: Vec<u32> = reps.collect();
+        let pollables = reps.iter().map(|rep| self.awaited(*rep)).collect::<Result<Vec<_>>>()?;
         if pollables.len() > POLLABLES_MAX {
             bail!(
                 "poll was called with {} pollables; at most {POLLABLES_MAX} are possible at once",
@@ -160,9 +235,31 @@ impl WorkerState {
         if poll.is_known() {
             return (0..poll.pollables.len()).map(|index| Ok(u32::try_from(index)?)).collect();
         }
-        let Polled { monotonic_nanos, ready } = self.durable(poll).await?;
+        let Polled { monotonic_nanos, ready, responses } = self.durable(poll).await?;
         self.file_clock.monotonic(monotonic_nanos);
+        for (call, answered) in responses {
+            let future =
+                reps.iter().find_map(|rep| match (self.objects.pollable(*rep), self.awaited(*rep)) {
+                    (Ok(Pollable::HttpResponse(future)), Ok(Pollable::Http { call: of, .. }))
+                        if of == call =>
+                    {
+                        Some(*future)
+                    }
+                    _ => None,
+                });
+            if let Some(future) = future {
+                self.arrived(future, call, answered)?;
+            }
+        }
         Ok(ready)
+    }
+
+    /// What the pollable at `rep` waits for now.
+    fn awaited(&self, rep: u32) -> Result<Pollable> {
+        match self.objects.pollable(rep)? {
+            Pollable::HttpResponse(future) => self.objects.awaited_response(*future),
+            pollable => Ok(pollable.clone()),
+        }
     }
 }
 
@@ -196,6 +293,7 @@ impl error::HostError for WorkerState {
         match self.objects.get(error.rep())? {
             Object::Error(text) => Ok(text.clone()),
             Object::FileError(error) => Ok(error.to_string()),
+            Object::Http(Http::Failure(failure)) => Ok(failure.to_string()),
             other => Err(mistaken(other, "an error")),
         }
     }
@@ -210,9 +308,12 @@ impl streams::Host for WorkerState {
         match error {
             StreamError::Closed => Ok(streams::StreamError::Closed),
             StreamError::LastOperationFailed(error) => {
-                let object = match error.downcast_ref::<vfs::Error>() {
-                    Some(error) => Object::FileError(*error),
-                    None => Object::Error(error.to_string()),
+                let object = match error.downcast::<HttpFailure>() {
+                    Ok(failure) => Object::Http(Http::Failure(failure)),
+                    Err(error) => match error.downcast_ref::<vfs::Error>() {
+                        Some(error) => Object::FileError(*error),
+                        None => Object::Error(error.to_string()),
+                    },
                 };
                 Ok(streams::StreamError::LastOperationFailed(self.objects.insert(object)?))
             }
@@ -222,10 +323,28 @@ impl streams::Host for WorkerState {
 }
 
 impl WorkerState {
+    fn input_of(&self, stream: &Resource<DynInputStream>) -> StreamResult<Input> {
+        self.objects.input(stream.rep()).cloned().map_err(StreamError::Trap)
+    }
+
+    /// Reads what is there.
     fn read_stream(&mut self, stream: &Resource<DynInputStream>, length: u64) -> StreamResult<Vec<u8>> {
-        match self.objects.input(stream.rep()).map_err(StreamError::Trap)? {
+        match self.input_of(stream)? {
             Input::Stdin => Err(StreamError::LastOperationFailed(format_err!("standard input is disabled"))),
-            Input::File(file) => self.file_read(stream.rep(), *file, length),
+            Input::File(file) => self.file_read(stream.rep(), file, length),
+            Input::HttpBody(body) => self.http_body_read(body, length),
+        }
+    }
+
+    /// Reads, and waits until there is something to read.
+    async fn await_stream(
+        &mut self,
+        stream: &Resource<DynInputStream>,
+        length: u64,
+    ) -> StreamResult<Vec<u8>> {
+        match self.input_of(stream)? {
+            Input::Stdin | Input::File(_) => self.read_stream(stream, length),
+            Input::HttpBody(body) => self.http_body_blocking_read(body, length).await,
         }
     }
 
@@ -239,7 +358,7 @@ impl WorkerState {
         }
         match output {
             Output::Print(print) => self.print(print, bytes),
-            Output::HttpBody(body) => self.http_body_write(body, bytes.len()).map_err(StreamError::Trap)?,
+            Output::HttpBody(body) => self.http_body_write(body, bytes)?,
             Output::File(file) => self.file_write(stream.rep(), file, bytes)?,
         }
         Ok(())
@@ -268,7 +387,7 @@ impl streams::HostInputStream for WorkerState {
         stream: Resource<DynInputStream>,
         length: u64,
     ) -> StreamResult<Vec<u8>> {
-        self.read_stream(&stream, length)
+        self.await_stream(&stream, length).await
     }
 
     fn skip(&mut self, stream: Resource<DynInputStream>, length: u64) -> StreamResult<u64> {
@@ -276,11 +395,15 @@ impl streams::HostInputStream for WorkerState {
     }
 
     async fn blocking_skip(&mut self, stream: Resource<DynInputStream>, length: u64) -> StreamResult<u64> {
-        self.read_stream(&stream, length).map(|bytes| bytes.len() as u64)
+        self.await_stream(&stream, length).await.map(|bytes| bytes.len() as u64)
     }
 
     fn subscribe(&mut self, stream: Resource<DynInputStream>) -> Result<Resource<DynPollable>> {
-        self.objects.insert_child(Object::Pollable(Pollable::Ready), stream.rep())
+        let pollable = match self.objects.input(stream.rep())? {
+            Input::Stdin | Input::File(_) => Pollable::Ready,
+            Input::HttpBody(body) => self.http_body_awaited(*body)?,
+        };
+        self.objects.insert_child(Object::Pollable(pollable), stream.rep())
     }
 
     async fn drop(&mut self, stream: Resource<DynInputStream>) -> Result<()> {
@@ -347,7 +470,9 @@ impl streams::HostOutputStream for WorkerState {
         source: Resource<DynInputStream>,
         length: u64,
     ) -> StreamResult<u64> {
-        self.splice(stream, source, length)
+        let bytes = self.await_stream(&source, length.min(WRITE_BYTES_MAX as u64)).await?;
+        self.write_stream(&stream, &bytes)?;
+        Ok(bytes.len() as u64)
     }
 
     async fn drop(&mut self, stream: Resource<DynOutputStream>) -> Result<()> {

@@ -28,6 +28,7 @@ enum Domain {
     Insecure = 2,
     InsecureSeed = 3,
     Keys = 4,
+    HttpKeys = 5,
 }
 
 impl Random {
@@ -60,9 +61,17 @@ impl Random {
 
     /// 16 bytes for the idempotency key with this number.
     pub(crate) fn key(&self, number: u64) -> [u8; 16] {
-        let bytes = self.derive(Domain::Keys, number);
-        *bytes.first_chunk().expect("32 bytes have 16 first ones")
+        first_16(self.derive(Domain::Keys, number))
     }
+
+    /// 16 bytes for the idempotency key of the HTTP request with this number.
+    pub(crate) fn http_key(&self, number: u64) -> [u8; 16] {
+        first_16(self.derive(Domain::HttpKeys, number))
+    }
+}
+
+fn first_16(bytes: [u8; 32]) -> [u8; 16] {
+    *bytes.first_chunk().expect("32 bytes have 16 first ones")
 }
 
 fn fill(rng: &mut ChaCha20Rng, length: u64) -> Result<Vec<u8>> {

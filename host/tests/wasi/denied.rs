@@ -1,8 +1,9 @@
-//! What is not offered, as a guest meets it: a closed network, HTTP requests that can be
-//! built and are denied. None of it is in the oplog.
+//! What is not offered, as a guest meets it: a closed network, HTTP requests that can be built and are denied by
+//! policy. Of it only the last is in the oplog, for a policy may change.
 
 use crate::guest::{NEWEST, World};
 use golem_model::Entry;
+use golem_model::oplog::HostFunction;
 use golem_testing::{Failure, TestWorker, Value};
 
 /// Each export makes some calls and gives the bytes that tell how they went: for a result, 0 or 1 and the error.
@@ -18,6 +19,8 @@ const CORE: &str = r#"(module
     (import "wasi:http/types@WASI" "[resource-drop]fields" (func $drop-fields (param i32)))
     (import "wasi:http/types@WASI" "[constructor]outgoing-request" (func $request (param i32) (result i32)))
     (import "wasi:http/types@WASI" "[method]outgoing-request.headers" (func $headers (param i32) (result i32)))
+    (import "wasi:http/types@WASI" "[method]outgoing-request.set-authority"
+        (func $authority (param i32 i32 i32 i32) (result i32)))
     (import "wasi:http/types@WASI" "[method]outgoing-request.body" (func $body (param i32 i32)))
     (import "wasi:http/types@WASI" "[method]outgoing-body.write" (func $write (param i32 i32)))
     (import "wasi:http/types@WASI" "[static]outgoing-body.finish" (func $finish (param i32 i32 i32 i32)))
@@ -72,6 +75,8 @@ const CORE: &str = r#"(module
             (call $append (local.get $fields) (i32.const 263) (i32.const 14) (i32.const 277) (i32.const 1) (i32.const 0))
             (call $note-result (i32.const 1))))
         (local.set $request (call $request (local.get $fields)))
+        (call $note
+            (call $authority (local.get $request) (i32.const 1) (i32.const 278) (i32.const 9)))
         (local.set $headers (call $headers (local.get $request)))
         (call $append (local.get $headers) (i32.const 256) (i32.const 3) (i32.const 277) (i32.const 1) (i32.const 0))
         (call $note-result (i32.const 1))
@@ -125,11 +130,19 @@ async fn worker() -> TestWorker {
 
 /// Calls `function`, which must not write to the oplog, and checks what it noted.
 async fn check(function: &str, params: Vec<Value>, expected: &[u8]) {
+    check_recorded(function, params, expected, &[]).await;
+}
+
+/// Calls `function`, which must make these recorded calls, and checks what it noted.
+async fn check_recorded(function: &str, params: Vec<Value>, expected: &[u8], recorded: &[HostFunction]) {
     let mut worker = worker().await;
     let answer = worker.invoke(function, params).await.expect("nothing traps");
     assert_eq!(answer, Some(Value::Bytes(expected.to_vec())), "{function}");
-    let calls = worker.oplog().into_iter().filter(|entry| matches!(entry, Entry::HostCall { .. }));
-    assert_eq!(calls.collect::<Vec<_>>(), []);
+    let calls = worker.oplog().into_iter().filter_map(|entry| match entry {
+        Entry::HostCall { call, .. } => Some(call.function),
+        _ => None,
+    });
+    assert_eq!(calls.collect::<Vec<_>>(), recorded);
     worker.replay_from_every_prefix().await.expect("a replay answers alike");
 }
 
@@ -145,9 +158,10 @@ const ACCESS_DENIED: u8 = 1;
 /// `forbidden` and `immutable` of a header error.
 const FORBIDDEN: u8 = 1;
 const IMMUTABLE: u8 = 2;
-/// `HTTP-request-denied` and `HTTP-request-body-size`.
+/// `HTTP-request-denied`, `HTTP-request-body-size` and `internal-error`.
 const DENIED: u8 = 15;
 const BODY_SIZE: u8 = 17;
+const INTERNAL: u8 = 38;
 
 #[tokio::test]
 async fn there_is_no_network() {
@@ -161,21 +175,25 @@ async fn the_time_zone_is_utc() {
 
 #[tokio::test]
 async fn a_request_is_built_and_denied() {
-    // Header set, host forbidden, headers of the request immutable; body, its stream once, written, finished.
-    let expected = [0, 1, FORBIDDEN, 1, IMMUTABLE, 0, 0, 1, 0, 0, 1, DENIED];
-    check("http", vec![Value::Bool(false)], &expected).await;
+    // Header set, host forbidden, authority set, headers of the request immutable; body, its stream once, written,
+    // finished.
+    let expected = [0, 1, FORBIDDEN, 0, 1, IMMUTABLE, 0, 0, 1, 0, 0, 1, DENIED];
+    check_recorded("http", vec![Value::Bool(false)], &expected, &[HostFunction::HttpSend]).await;
 }
 
 #[tokio::test]
 async fn a_body_has_the_length_that_its_headers_promise() {
-    let expected = [0, 1, FORBIDDEN, 0, 1, IMMUTABLE, 0, 0, 1, 0, 1, BODY_SIZE, 1, DENIED];
+    let expected = [0, 1, FORBIDDEN, 0, 0, 1, IMMUTABLE, 0, 0, 1, 0, 1, BODY_SIZE, 1, INTERNAL];
     check("http", vec![Value::Bool(true)], &expected).await;
 }
 
 #[tokio::test]
 async fn a_guest_that_hoards_host_objects_traps() {
-    check_trap("hoard", "the worker's host objects (HTTP fields, requests, errors, listings) hold more than")
-        .await;
+    check_trap(
+        "hoard",
+        "the worker's host objects (HTTP fields, requests, bodies, values, errors, listings) hold more than",
+    )
+    .await;
 }
 
 #[tokio::test]

@@ -249,6 +249,14 @@ host_functions! {
     WorkerMetadata = 23, "golem:durability/worker#metadata";
     /// A page of workers.
     WorkerList = 24, "golem:durability/worker#list";
+    /// That an HTTP request is about to leave, or is refused.
+    HttpSend = 96, "wasi:http/outgoing-handler#handle";
+    /// The response to an HTTP request, or that there is none yet.
+    HttpResponse = 97, "wasi:http/types#future-incoming-response.get";
+    /// The next bytes of a response's body.
+    HttpBodyRead = 98, "wasi:http/types#incoming-body read";
+    /// The fields after a response's body.
+    HttpTrailers = 99, "wasi:http/types#future-trailers.get";
     /// Whether another worker has taken in a call whose answer is wanted. The entry's own index is the call's.
     CallMake = 128, "a client interface#call";
     /// A call's answer.

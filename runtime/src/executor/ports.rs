@@ -16,7 +16,7 @@ use golem_host::ports::{Oplog, PortError, Ports, Promises};
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{Arrival, Call};
 use golem_model::promise::{Completion, PromiseState};
-use golem_model::{Entry, OplogIndex, PromiseId};
+use golem_model::{Entry, OplogIndex, ProjectId, PromiseId};
 use parking_lot::MutexGuard;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -40,8 +40,8 @@ impl ActivationPort {
         Arc::new(Self { core, worker, activation, generation, last: AtomicU64::new(0) })
     }
 
-    /// The ports that an instance gets.
-    pub(crate) fn ports(self: &Arc<Self>) -> Ports {
+    /// The ports that an instance of a worker of `project` gets.
+    pub(crate) fn ports(self: &Arc<Self>, project: ProjectId) -> Ports {
         Ports {
             oplog: self.clone(),
             promises: self.clone(),
@@ -49,6 +49,7 @@ impl ActivationPort {
             keyvalue: self.clone(),
             clock: self.core.clock.clone(),
             log: self.core.logs.sink(self.worker),
+            http: self.core.outbound.of_project(project),
         }
     }
 

@@ -313,7 +313,7 @@ async fn load(core: &Arc<Core>, no: WorkerNo, generation: u64) -> Result<(Reside
         links: core.components.links(template, head.template_version),
         suspend_after: core.settings.suspend_after,
     };
-    let ports = ActivationPort::new(core.clone(), no, activation, generation).ports();
+    let ports = ActivationPort::new(core.clone(), no, activation, generation).ports(head.project);
     let stopped = |stop| Done::Outcome(Outcome::Stopped(stop));
     let mut instance = Box::new(
         Instance::activate(&component, init, history, ports, control.clone()).await.map_err(stopped)?,

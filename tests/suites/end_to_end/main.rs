@@ -10,6 +10,7 @@
 //! | `values` | every type of WIT through JSON and back |
 //! | `calls` | workers that call each other |
 //! | `promises` | completed from outside, as printed in 2023 |
+//! | `http` | requests that workers send, over crashes |
 //! | `keyvalue` | buckets, shared by workers, templates and interfaces |
 //! | `streams` | what workers print, over WebSocket |
 //! | `accounts` | accounts, roles, tokens, the whitelist, what is used |
@@ -23,6 +24,7 @@ mod calls;
 mod faults;
 mod files;
 mod first_start;
+mod http;
 mod keyvalue;
 mod lifecycle;
 mod promises;

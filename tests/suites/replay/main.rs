@@ -6,6 +6,7 @@
 //! That another component under the oplog is told from this one is proven beside the host (`host/tests/durable`).
 
 mod files;
+mod http;
 mod keyvalue;
 
 use golem_testing::{Failure, Options, SimulatedClock, TestWorker, Timestamp, Value};

@@ -1,13 +1,13 @@
 //! Header fields as plain data: names, values, and who may change them.
 //!
 //! Pure. Invariant: every name is lower case and, like every value, valid in HTTP/1.1 and HTTP/2, so whoever
-//! sends the fields one day need not look again.
+//! sends the fields need not look again.
 
-use http::header::{CONTENT_LENGTH, HeaderName, HeaderValue};
+use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 
 /// Bytes of one `fields` object: names and values, and [`ENTRY_BYTES`] for each entry. More than servers take in
 /// practice; a guest that goes beyond traps, for WASI has no error for it.
-const FIELDS_BYTES_MAX: usize = 128 << 10;
+pub(super) const FIELDS_BYTES_MAX: usize = 128 << 10;
 
 /// What an entry counts beyond its text, so that empty values are not free. HTTP/2 counts the same.
 const ENTRY_BYTES: usize = 32;
@@ -51,6 +51,28 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
+    /// The fields of a message that came: without those that belong to the connection, and never to change.
+    pub(super) fn received(headers: &HeaderMap) -> Result<Self, FieldsError> {
+        let mut fields = Self { immutable: true, ..Self::default() };
+        for (name, value) in headers {
+            if !FORBIDDEN.contains(&name.as_str()) {
+                fields.grow(fields.bytes, name, &[value])?;
+                fields.entries.push((name.clone(), value.as_bytes().to_vec()));
+            }
+        }
+        Ok(fields)
+    }
+
+    /// The fields as they are sent.
+    pub(super) fn to_headers(&self) -> Result<HeaderMap, FieldsError> {
+        let mut headers = HeaderMap::with_capacity(self.entries.len());
+        for (name, value) in &self.entries {
+            let value = HeaderValue::from_bytes(value).map_err(|_| FieldsError::Syntax)?;
+            headers.append(name.clone(), value);
+        }
+        Ok(headers)
+    }
+
     /// The same fields, never to change again: those of a message.
     pub(super) fn immutable(mut self) -> Self {
         self.immutable = true;
@@ -211,6 +233,22 @@ mod tests {
         assert!(fields.has("X-Y"));
         assert!(!fields.has("no name"));
         assert!(fields.get("no name").is_empty());
+    }
+
+    #[test]
+    fn fields_that_came_are_those_of_the_message() {
+        let mut headers = http::HeaderMap::new();
+        for (name, value) in
+            [("connection", "close"), ("x-a", "1"), ("transfer-encoding", "chunked"), ("x-a", "2")]
+        {
+            headers.append(name, http::HeaderValue::from_static(value));
+        }
+        let mut fields = Fields::received(&headers).unwrap();
+        check(&fields, &[("x-a", "1"), ("x-a", "2")]);
+        assert_eq!(fields.append("x-b", b"3".to_vec()), Err(FieldsError::Immutable));
+        assert_eq!(Fields::received(&fields.to_headers().unwrap()).unwrap(), fields);
+        headers.insert("x-long", http::HeaderValue::from_bytes(&vec![b'x'; FIELDS_BYTES_MAX]).unwrap());
+        assert_eq!(Fields::received(&headers), Err(FieldsError::TooLarge));
     }
 
     #[test]

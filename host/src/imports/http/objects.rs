@@ -1,9 +1,16 @@
 //! The host objects of `wasi:http` as plain data.
+//!
+//! Invariant: a body that is being written and what it belongs to (a request, a response, or one of them after it was
+//! handed over) name each other, until one of them is gone.
 
 use super::fields::Fields;
-use crate::objects::{Object, Objects, mistaken};
+use crate::durable::{Answered, Part};
+use crate::objects::{Object, Objects, Pollable, mistaken};
+use crate::ports::{HttpFailure, HttpRequest};
 use ::http::Method;
 use ::http::uri::Scheme;
+use bytes::Bytes;
+use std::sync::Arc;
 use wasmtime::Result;
 
 /// A host object of `wasi:http`.
@@ -19,6 +26,16 @@ pub(crate) enum Http {
     Response(Response),
     /// `outgoing-body`.
     Body(Body),
+    /// `future-incoming-response`.
+    Future(Future),
+    /// `incoming-response`.
+    Received(Received),
+    /// `incoming-body`.
+    Incoming(Incoming),
+    /// `future-trailers`.
+    Trailers(Trailers),
+    /// `wasi:io/error.error` that is one of HTTP.
+    Failure(HttpFailure),
 }
 
 /// The data of an `outgoing-request`.
@@ -29,12 +46,11 @@ pub(crate) struct Request {
     pub(super) authority: Option<String>,
     pub(super) path_with_query: Option<String>,
     pub(super) headers: Fields,
-    /// Whether the guest took the body.
-    pub(super) body_taken: bool,
+    pub(super) body: Written,
 }
 
 /// The data of `request-options`: time limits in nanoseconds.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Options {
     pub(super) connect: Option<u64>,
     pub(super) first_byte: Option<u64>,
@@ -46,28 +62,129 @@ pub(crate) struct Options {
 pub(crate) struct Response {
     pub(super) status: u16,
     pub(super) headers: Fields,
-    /// Whether the guest took the body.
-    pub(super) body_taken: bool,
+    pub(super) body: Written,
 }
 
-/// The data of an `outgoing-body`. Its bytes go nowhere and are not kept, only counted.
+/// How far the body of a request or response is.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) enum Written {
+    /// The guest has not asked for it: it is empty.
+    #[default]
+    Untouched,
+    /// The guest writes it by this `outgoing-body`.
+    Open(u32),
+    /// It is whole.
+    Done(Content),
+    /// It will never be whole.
+    Broken(HttpFailure),
+}
+
+/// A whole body.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Content {
+    pub(super) bytes: Bytes,
+    pub(super) trailers: Option<Fields>,
+}
+
+/// The data of an `outgoing-body`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Body {
     pub(super) of: Message,
     /// The length that the message's headers promise.
     pub(super) length: Option<u64>,
-    pub(super) written: u64,
+    pub(super) bytes: Vec<u8>,
     /// Whether the guest took the stream.
     pub(super) stream_taken: bool,
 }
 
 /// What a body belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Message {
-    /// A request.
-    Request,
-    /// A response.
-    Response,
+pub(super) enum Message {
+    /// The `outgoing-request` at this index.
+    Request(u32),
+    /// The request of the `future-incoming-response` at this index.
+    Sent(u32),
+    /// The `outgoing-response` at this index.
+    Response(u32),
+    /// The request was dropped.
+    Nothing { response: bool },
+}
+
+/// The data of a `future-incoming-response`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Future {
+    /// The request's body is not whole yet, so nothing has left.
+    Unsent(Box<Draft>),
+    /// It was sent.
+    Sent(Unanswered),
+    /// Something came for this call, which the guest has not taken.
+    Arrived(u64, Box<Answered>),
+    /// There will be no response.
+    Failed(HttpFailure),
+    /// The guest took what it came to.
+    Taken,
+}
+
+/// A request without its body.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Draft {
+    pub(super) method: Method,
+    pub(super) uri: ::http::Uri,
+    pub(super) headers: Fields,
+    pub(super) options: Options,
+    /// The `outgoing-body` by which the guest writes, if it does.
+    pub(super) body: Option<u32>,
+}
+
+/// A request that was sent, and whose response the guest has not taken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Unanswered {
+    /// Its number among the worker's requests.
+    pub(crate) call: u64,
+    /// What is sent.
+    pub(crate) request: Arc<HttpRequest>,
+    /// Whether it is sent again when a crash took its response (G4).
+    pub(crate) repeats: bool,
+}
+
+/// The data of an `incoming-response`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Received {
+    pub(super) status: u16,
+    pub(super) headers: Fields,
+    /// `None` once the guest has taken it.
+    pub(super) body: Option<Source>,
+}
+
+/// The data of an `incoming-body`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Incoming {
+    pub(super) source: Source,
+    /// Whether the guest took the stream.
+    pub(super) stream_taken: bool,
+}
+
+/// Where the rest of a body comes from.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Source {
+    /// From here.
+    Here { bytes: Bytes, end: Ended },
+    /// From the response to this call, piece by piece.
+    Call(u64),
+}
+
+/// How a body ended.
+pub(super) type Ended = Result<Option<Fields>, HttpFailure>;
+
+/// The data of a `future-trailers`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Trailers {
+    /// The body has ended.
+    Known(Ended),
+    /// The body of the response to this call has not ended.
+    Of(u64),
+    /// The guest took them.
+    Taken,
 }
 
 impl Http {
@@ -77,17 +194,68 @@ impl Http {
             Self::Fields(fields) => fields.bytes(),
             Self::Request(request) => {
                 let texts = [&request.authority, &request.path_with_query];
-                request.headers.bytes() + texts.into_iter().flatten().map(String::len).sum::<usize>()
+                request.headers.bytes()
+                    + request.body.bytes()
+                    + texts.into_iter().flatten().map(String::len).sum::<usize>()
             }
-            Self::Response(response) => response.headers.bytes(),
-            Self::Options(_) | Self::Body(_) => 0,
+            Self::Response(response) => response.headers.bytes() + response.body.bytes(),
+            Self::Body(body) => body.bytes.len(),
+            Self::Future(Future::Unsent(draft)) => draft.headers.bytes(),
+            Self::Future(Future::Sent(sent)) => sent.request.body.len(),
+            Self::Future(Future::Arrived(_, answered)) => answered.bytes(),
+            Self::Received(received) => {
+                received.headers.bytes() + received.body.as_ref().map_or(0, Source::bytes)
+            }
+            Self::Incoming(incoming) => incoming.source.bytes(),
+            Self::Options(_)
+            | Self::Future(Future::Failed(_) | Future::Taken)
+            | Self::Trailers(_)
+            | Self::Failure(_) => 0,
+        }
+    }
+}
+
+impl Written {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Done(content) => content.bytes.len(),
+            Self::Untouched | Self::Open(_) | Self::Broken(_) => 0,
+        }
+    }
+}
+
+impl Source {
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Here { bytes, .. } => bytes.len(),
+            Self::Call(_) => 0,
         }
     }
 }
 
 impl Body {
     pub(super) fn new(of: Message, headers: &Fields) -> Self {
-        Self { of, length: headers.content_length(), written: 0, stream_taken: false }
+        Self { of, length: headers.content_length(), bytes: Vec::new(), stream_taken: false }
+    }
+}
+
+impl Objects {
+    /// The requests whose responses the guest has not taken.
+    pub(crate) fn unanswered_requests(&self) -> Vec<Unanswered> {
+        let sent = self.iter().filter_map(|object| match object {
+            Object::Http(Http::Future(Future::Sent(unanswered))) => Some(unanswered.clone()),
+            _ => None,
+        });
+        sent.collect()
+    }
+
+    /// What a pollable of the `future-incoming-response` at `rep` waits for now.
+    pub(crate) fn awaited_response(&self, rep: u32) -> Result<Pollable> {
+        Ok(match self.future(rep)? {
+            Future::Unsent(_) => Pollable::Never,
+            Future::Sent(unanswered) => Pollable::Http { call: unanswered.call, part: Part::Response },
+            Future::Arrived(..) | Future::Failed(_) | Future::Taken => Pollable::Ready,
+        })
     }
 }
 
@@ -131,4 +299,8 @@ access! {
     Options: request_options, update_request_options, remove_request_options, "HTTP request options";
     Response: response, update_response, remove_response, "an outgoing HTTP response";
     Body: , update_body, remove_body, "an outgoing HTTP body";
+    Future: future, update_future, remove_future, "a future HTTP response";
+    Received: received, update_received, remove_received, "an incoming HTTP response";
+    Incoming: incoming, update_incoming, remove_incoming, "an incoming HTTP body";
+    Trailers: trailers, update_trailers, remove_trailers, "future HTTP trailers";
 }

@@ -1,37 +1,29 @@
-//! What guests make: fields, requests, responses, bodies, options.
+//! What guests make: fields, requests, responses, options. Bodies are in `body`.
 
 use super::fields::Fields;
-use super::objects::{Body, Http, Message, Options, Request, Response};
-use crate::objects::{Object, Output};
+use super::objects::{Body, Http, Message, Options, Request, Response, Written};
+use crate::objects::Object;
 use crate::state::WorkerState;
 use ::http::uri::{Authority, PathAndQuery};
 use wasmtime::Result;
 use wasmtime::component::Resource;
-use wasmtime_wasi::p2::DynOutputStream;
 use wasmtime_wasi_http::p2::bindings::http::types::{
-    self, ErrorCode, Method, OutgoingBody, OutgoingRequest, OutgoingResponse, RequestOptions, Scheme,
+    self, Method, OutgoingBody, OutgoingRequest, OutgoingResponse, RequestOptions, Scheme,
 };
-use wasmtime_wasi_http::p2::{HeaderError, HeaderResult, HttpError, HttpResult};
+use wasmtime_wasi_http::p2::{HeaderError, HeaderResult};
 
-type FieldsHandle = Resource<types::Fields>;
+pub(super) type FieldsHandle = Resource<types::Fields>;
 
 /// Bytes of a method or a scheme. Known ones have fewer than ten; a longer text is no method.
 const WORD_BYTES_MAX: usize = 64;
 
 impl WorkerState {
-    fn new_http<T: 'static>(&mut self, object: Http) -> Result<Resource<T>> {
+    pub(super) fn new_http<T: 'static>(&mut self, object: Http) -> Result<Resource<T>> {
         self.objects.insert(Object::Http(object))
     }
 
-    fn new_fields(&mut self, fields: Fields) -> Result<FieldsHandle> {
+    pub(super) fn new_fields(&mut self, fields: Fields) -> Result<FieldsHandle> {
         self.new_http(Http::Fields(fields))
-    }
-
-    /// Takes bytes written to the stream of the body at `body`: counts them and lets them go.
-    pub(crate) fn http_body_write(&mut self, body: u32, bytes: usize) -> Result<()> {
-        self.objects.update_body(body, |body| {
-            body.written = body.written.saturating_add(bytes.try_into().unwrap_or(u64::MAX));
-        })
     }
 }
 
@@ -94,16 +86,19 @@ impl types::HostOutgoingRequest for WorkerState {
             authority: None,
             path_with_query: None,
             headers,
-            body_taken: false,
+            body: Written::Untouched,
         }))
     }
 
     fn body(&mut self, request: Resource<OutgoingRequest>) -> Result<Result<Resource<OutgoingBody>, ()>> {
-        let body = self.objects.update_request(request.rep(), |request| {
-            let first = !std::mem::replace(&mut request.body_taken, true);
-            first.then(|| Body::new(Message::Request, &request.headers))
-        })?;
-        body.map(|body| self.new_http(Http::Body(body))).transpose().map(|body| body.ok_or(()))
+        let of = self.objects.request(request.rep())?;
+        if of.body != Written::Untouched {
+            return Ok(Err(()));
+        }
+        let body = Body::new(Message::Request(request.rep()), &of.headers);
+        let body = self.new_http::<OutgoingBody>(Http::Body(body))?;
+        self.objects.update_request(request.rep(), |request| request.body = Written::Open(body.rep()))?;
+        Ok(Ok(body))
     }
 
     fn method(&mut self, request: Resource<OutgoingRequest>) -> Result<Method> {
@@ -168,14 +163,15 @@ impl types::HostOutgoingRequest for WorkerState {
     }
 
     fn drop(&mut self, request: Resource<OutgoingRequest>) -> Result<()> {
-        self.objects.remove_request(request.rep()).map(drop)
+        let request = self.objects.remove_request(request.rep())?;
+        self.orphan(&request.body, false)
     }
 }
 
 impl types::HostOutgoingResponse for WorkerState {
     fn new(&mut self, headers: FieldsHandle) -> Result<Resource<OutgoingResponse>> {
         let headers = self.objects.remove_fields(headers.rep())?.immutable();
-        self.new_http(Http::Response(Response { status: 200, headers, body_taken: false }))
+        self.new_http(Http::Response(Response { status: 200, headers, body: Written::Untouched }))
     }
 
     fn status_code(&mut self, response: Resource<OutgoingResponse>) -> Result<u16> {
@@ -199,43 +195,19 @@ impl types::HostOutgoingResponse for WorkerState {
     }
 
     fn body(&mut self, response: Resource<OutgoingResponse>) -> Result<Result<Resource<OutgoingBody>, ()>> {
-        let body = self.objects.update_response(response.rep(), |response| {
-            let first = !std::mem::replace(&mut response.body_taken, true);
-            first.then(|| Body::new(Message::Response, &response.headers))
-        })?;
-        body.map(|body| self.new_http(Http::Body(body))).transpose().map(|body| body.ok_or(()))
+        let of = self.objects.response(response.rep())?;
+        if of.body != Written::Untouched {
+            return Ok(Err(()));
+        }
+        let body = Body::new(Message::Response(response.rep()), &of.headers);
+        let body = self.new_http::<OutgoingBody>(Http::Body(body))?;
+        self.objects.update_response(response.rep(), |response| response.body = Written::Open(body.rep()))?;
+        Ok(Ok(body))
     }
 
     fn drop(&mut self, response: Resource<OutgoingResponse>) -> Result<()> {
-        self.objects.remove_response(response.rep()).map(drop)
-    }
-}
-
-impl types::HostOutgoingBody for WorkerState {
-    fn write(&mut self, body: Resource<OutgoingBody>) -> Result<Result<Resource<DynOutputStream>, ()>> {
-        let rep = body.rep();
-        if self.objects.update_body(rep, |body| std::mem::replace(&mut body.stream_taken, true))? {
-            return Ok(Err(()));
-        }
-        self.objects.insert_child(Object::Output(Output::HttpBody(rep)), rep).map(Ok)
-    }
-
-    fn finish(&mut self, body: Resource<OutgoingBody>, trailers: Option<FieldsHandle>) -> HttpResult<()> {
-        let body = self.objects.remove_body(body.rep()).map_err(HttpError::trap)?;
-        if let Some(trailers) = trailers {
-            self.objects.remove_fields(trailers.rep()).map_err(HttpError::trap)?;
-        }
-        if body.length.is_none_or(|length| length == body.written) {
-            return Ok(());
-        }
-        Err(match body.of {
-            Message::Request => ErrorCode::HttpRequestBodySize(Some(body.written)).into(),
-            Message::Response => ErrorCode::HttpResponseBodySize(Some(body.written)).into(),
-        })
-    }
-
-    fn drop(&mut self, body: Resource<OutgoingBody>) -> Result<()> {
-        self.objects.remove_body(body.rep()).map(drop)
+        let response = self.objects.remove_response(response.rep())?;
+        self.orphan(&response.body, true)
     }
 }
 

@@ -1,0 +1,119 @@
+//! Bodies that guests write: kept whole until they are finished.
+
+use super::failure;
+use super::objects::{Content, Future, Message, Written};
+use super::outgoing::FieldsHandle;
+use crate::objects::{Object, Output};
+use crate::ports::HttpFailure;
+use crate::state::WorkerState;
+use bytes::Bytes;
+use golem_model::limits::HTTP_BODY_BYTES_MAX;
+use wasmtime::component::Resource;
+use wasmtime::{Result, format_err};
+use wasmtime_wasi::p2::DynOutputStream;
+use wasmtime_wasi_http::p2::bindings::http::types::{self, ErrorCode, OutgoingBody};
+use wasmtime_wasi_http::p2::{HttpError, HttpResult};
+use wasmtime_wasi_io::streams::{StreamError, StreamResult};
+
+impl WorkerState {
+    /// Takes bytes written to the stream of the body at `body`.
+    pub(crate) fn http_body_write(&mut self, body: u32, bytes: &[u8]) -> StreamResult<()> {
+        let room = self.objects.update_body(body, |body| {
+            let fits = body.bytes.len() + bytes.len() <= HTTP_BODY_BYTES_MAX;
+            if fits {
+                body.bytes.extend_from_slice(bytes);
+            }
+            fits
+        });
+        if room.map_err(StreamError::Trap)? {
+            Ok(())
+        } else {
+            Err(StreamError::LastOperationFailed(format_err!(
+                "the body of an HTTP message can have at most {HTTP_BODY_BYTES_MAX} bytes"
+            )))
+        }
+    }
+
+    /// What the body `written` belonged to was dropped.
+    pub(super) fn orphan(&mut self, written: &Written, response: bool) -> Result<()> {
+        match written {
+            Written::Open(body) => {
+                self.objects.update_body(*body, |body| body.of = Message::Nothing { response })
+            }
+            Written::Untouched | Written::Done(_) | Written::Broken(_) => Ok(()),
+        }
+    }
+
+    /// Tells the message that its body is whole, or will never be.
+    fn written(&mut self, of: Message, body: Result<Content, HttpFailure>) -> Result<()> {
+        let as_written = |body| match body {
+            Ok(content) => Written::Done(content),
+            Err(failure) => Written::Broken(failure),
+        };
+        match of {
+            Message::Request(rep) => {
+                self.objects.update_request(rep, |request| request.body = as_written(body))
+            }
+            Message::Response(rep) => {
+                self.objects.update_response(rep, |response| response.body = as_written(body))
+            }
+            Message::Sent(rep) => {
+                let future = self.objects.update_future(rep, |future| {
+                    std::mem::replace(future, Future::Failed(HttpFailure::Unfinished))
+                })?;
+                let future = match (future, body) {
+                    (Future::Unsent(draft), Ok(content)) => match self.send(&draft, content)? {
+                        Ok(sent) => Future::Sent(sent),
+                        Err(failure) => Future::Failed(failure),
+                    },
+                    (Future::Unsent(_), Err(failure)) => Future::Failed(failure),
+                    (other, _) => other,
+                };
+                self.objects.update_future(rep, |slot| *slot = future)
+            }
+            Message::Nothing { .. } => Ok(()),
+        }
+    }
+}
+
+impl types::HostOutgoingBody for WorkerState {
+    fn write(&mut self, body: Resource<OutgoingBody>) -> Result<Result<Resource<DynOutputStream>, ()>> {
+        let rep = body.rep();
+        if self.objects.update_body(rep, |body| std::mem::replace(&mut body.stream_taken, true))? {
+            return Ok(Err(()));
+        }
+        self.objects.insert_child(Object::Output(Output::HttpBody(rep)), rep).map(Ok)
+    }
+
+    fn finish(&mut self, body: Resource<OutgoingBody>, trailers: Option<FieldsHandle>) -> HttpResult<()> {
+        let body = self.objects.remove_body(body.rep()).map_err(HttpError::trap)?;
+        let trailers = match trailers {
+            Some(trailers) => Some(self.objects.remove_fields(trailers.rep()).map_err(HttpError::trap)?),
+            None => None,
+        };
+        let written = body.bytes.len() as u64;
+        if body.length.is_none_or(|length| length == written) {
+            let content = Content { bytes: Bytes::from(body.bytes), trailers };
+            return self.written(body.of, Ok(content)).map_err(HttpError::trap);
+        }
+        self.written(body.of, Err(HttpFailure::Unfinished)).map_err(HttpError::trap)?;
+        Err(match body.of {
+            Message::Request(_) | Message::Sent(_) | Message::Nothing { response: false } => {
+                ErrorCode::HttpRequestBodySize(Some(written)).into()
+            }
+            Message::Response(_) | Message::Nothing { response: true } => {
+                ErrorCode::HttpResponseBodySize(Some(written)).into()
+            }
+        })
+    }
+
+    fn drop(&mut self, body: Resource<OutgoingBody>) -> Result<()> {
+        let body = self.objects.remove_body(body.rep())?;
+        self.written(body.of, Err(HttpFailure::Unfinished))
+    }
+}
+
+/// The error of a request whose body cannot be sent.
+pub(super) fn broken(failure: &HttpFailure) -> HttpError {
+    failure::code(failure).into()
+}

@@ -1,0 +1,347 @@
+//! Requests that leave: `outgoing-handler`, and the response that is to come.
+//!
+//! A request is sent when it is whole: by `handle` if its body is, else when the body is finished. What leaves is
+//! announced in the oplog first (W2) under the number of the call, and carries a key that is a function of worker,
+//! invocation and that number, so that whoever gets it twice can tell.
+
+use super::failure::{code, put_failure, read_failure};
+use super::fields::FIELDS_BYTES_MAX;
+use super::objects::{
+    Content, Draft, Ended, Future, Http, Options, Received, Request, Source, Unanswered, Written,
+};
+use super::{body, fields, wire};
+use crate::durable::{Answered, BodyEnd, Effect, Live, Observe};
+use crate::objects::{Object, Pollable};
+use crate::ports::{HttpFailure, HttpRequest, Patience};
+use crate::state::WorkerState;
+use ::http::uri::{PathAndQuery, Scheme, Uri};
+use ::http::{HeaderMap, HeaderName, HeaderValue, Method};
+use golem_model::OplogIndex;
+use golem_model::oplog::HostFunction;
+use golem_model::oplog::wire::{DecodeError, Reader, put_varint};
+use std::sync::Arc;
+use std::time::Duration;
+use wasmtime::Result;
+use wasmtime::component::Resource;
+use wasmtime_wasi::p2::DynPollable;
+use wasmtime_wasi_http::p2::bindings::http::outgoing_handler;
+use wasmtime_wasi_http::p2::bindings::http::types::{
+    self, ErrorCode, FutureIncomingResponse, IncomingResponse, OutgoingRequest, RequestOptions,
+};
+use wasmtime_wasi_http::p2::{HttpError, HttpResult};
+
+/// Names a request to whoever receives it; a guest that sets it has its own.
+const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+
+/// The requests of a worker. A function of the calls that it made.
+#[derive(Debug)]
+pub(crate) struct HttpCalls {
+    /// How many it has sent, or was refused to send.
+    made: u64,
+    /// Whether a request that is not idempotent is sent again when a crash came before its response was recorded. If
+    /// not, its response is an error that says so. The switch of `golem:durability/policy.set-idempotence`.
+    pub(crate) repeats: bool,
+}
+
+impl Default for HttpCalls {
+    fn default() -> Self {
+        Self { made: 0, repeats: true }
+    }
+}
+
+/// Announces a request.
+///
+/// Request: the number of the call and the request. Response: 0 if it is on its way, or 1 and why it was refused.
+struct Send {
+    call: u64,
+    request: Arc<HttpRequest>,
+}
+
+impl Observe for Send {
+    const FUNCTION: HostFunction = HostFunction::HttpSend;
+    const EFFECT: Effect = Effect::Announces;
+    type Answer = Result<(), HttpFailure>;
+
+    fn request(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(256 + self.request.body.len());
+        put_varint(&mut out, self.call);
+        wire::put_request(&mut out, &self.request);
+        out
+    }
+
+    fn observe(&self, live: &mut Live<'_>) -> Vec<u8> {
+        match live.admits_request(&self.request) {
+            Ok(()) => vec![0],
+            Err(failure) => {
+                let mut out = vec![1];
+                put_failure(&mut out, &failure);
+                out
+            }
+        }
+    }
+
+    fn begin(&self, response: &[u8], live: &mut Live<'_>) {
+        if response == [0] {
+            live.begin_request(self.call, self.request.clone());
+        }
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
+        let mut input = Reader::new(response);
+        let answer = match input.byte()? {
+            0 => Ok(()),
+            1 => Err(read_failure(&mut input)?),
+            tag => return Err(DecodeError::UnknownTag { what: "sent HTTP request", tag }),
+        };
+        input.finish()?;
+        Ok(answer)
+    }
+}
+
+/// Looks for the response to a call. Request: its number. Response: [`wire::answered_bytes`].
+struct GetResponse {
+    call: u64,
+}
+
+impl Observe for GetResponse {
+    const FUNCTION: HostFunction = HostFunction::HttpResponse;
+    type Answer = Answered;
+
+    fn request(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_varint(&mut out, self.call);
+        out
+    }
+
+    fn observe(&self, live: &mut Live<'_>) -> Vec<u8> {
+        wire::answered_bytes(&obtain(live, self.call))
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Answered, DecodeError> {
+        wire::read_answered(response)
+    }
+}
+
+/// What there is of the response to a call, as a guest can have it.
+pub(crate) fn obtain(live: &mut Live<'_>, call: u64) -> Answered {
+    match live.response(call) {
+        Answered::Whole(head, ..) | Answered::Begun(head) if !fits(&head.headers) => {
+            live.forget_request(call);
+            Answered::Failed(too_large())
+        }
+        Answered::Whole(head, body, end) => Answered::Whole(head, body, bounded(end)),
+        other => other,
+    }
+}
+
+/// Whether header fields can be a `fields` object.
+fn fits(headers: &HeaderMap) -> bool {
+    fields::Fields::received(headers).is_ok()
+}
+
+fn too_large() -> HttpFailure {
+    HttpFailure::HeadTooLarge { bytes: u32::try_from(FIELDS_BYTES_MAX).unwrap_or(u32::MAX) }
+}
+
+/// The end of a body whose trailers can be a `fields` object.
+pub(super) fn bounded(end: BodyEnd) -> BodyEnd {
+    match end {
+        Ok(Some(trailers)) if !fits(&trailers) => Err(too_large()),
+        other => other,
+    }
+}
+
+impl WorkerState {
+    /// Keeps what a poll obtained for the future at `rep`.
+    pub(crate) fn arrived(&mut self, rep: u32, call: u64, answered: Answered) -> Result<()> {
+        self.objects.update_future(rep, |future| {
+            if matches!(future, Future::Sent(unanswered) if unanswered.call == call) {
+                *future = Future::Arrived(call, Box::new(answered));
+            }
+        })
+    }
+
+    /// Announces and sends a request that is whole.
+    pub(super) fn send(
+        &mut self,
+        draft: &Draft,
+        content: Content,
+    ) -> Result<Result<Unanswered, HttpFailure>> {
+        let call = self.http.made;
+        self.http.made += 1;
+        let mut headers = draft.headers.to_headers()?;
+        if !headers.contains_key(IDEMPOTENCY_KEY) {
+            let key = uuid::Builder::from_custom_bytes(self.random.http_key(call)).into_uuid().to_string();
+            headers.insert(IDEMPOTENCY_KEY, HeaderValue::try_from(key)?);
+        }
+        let request = Arc::new(HttpRequest {
+            method: draft.method.clone(),
+            uri: draft.uri.clone(),
+            headers,
+            body: content.bytes,
+            trailers: content.trailers.map(|trailers| trailers.to_headers()).transpose()?,
+            patience: draft.options.patience(),
+        });
+        let repeats = self.http.repeats || draft.method.is_idempotent();
+        let sent = self.observe(&Send { call, request: request.clone() })?;
+        Ok(sent.map(|()| Unanswered { call, request, repeats }))
+    }
+
+    /// The future of a request: sent, or waiting for its body.
+    fn handled_request(
+        &mut self,
+        request: Request,
+        options: Options,
+    ) -> HttpResult<Resource<FutureIncomingResponse>> {
+        let body = match &request.body {
+            Written::Open(body) => Some(*body),
+            _ => None,
+        };
+        let draft = match draft(&request, options, body) {
+            Ok(draft) => draft,
+            Err(error) => {
+                self.orphan(&request.body, false).map_err(HttpError::trap)?;
+                return Err(error.into());
+            }
+        };
+        let future = match request.body {
+            Written::Open(_) => Future::Unsent(Box::new(draft)),
+            Written::Broken(failure) => return Err(body::broken(&failure)),
+            Written::Untouched | Written::Done(_) => {
+                let content = match request.body {
+                    Written::Done(content) => content,
+                    _ => Content::default(),
+                };
+                match self.send(&draft, content).map_err(HttpError::trap)? {
+                    Ok(sent) => Future::Sent(sent),
+                    Err(failure) => return Err(code(&failure).into()),
+                }
+            }
+        };
+        let future =
+            self.new_http::<FutureIncomingResponse>(Http::Future(future)).map_err(HttpError::trap)?;
+        if let Some(body) = body {
+            self.adopt(body, future.rep()).map_err(HttpError::trap)?;
+        }
+        Ok(future)
+    }
+
+    fn adopt(&mut self, body: u32, future: u32) -> Result<()> {
+        self.objects.update_body(body, |body| body.of = super::objects::Message::Sent(future))
+    }
+}
+
+impl outgoing_handler::Host for WorkerState {
+    fn handle(
+        &mut self,
+        request: Resource<OutgoingRequest>,
+        options: Option<Resource<RequestOptions>>,
+    ) -> HttpResult<Resource<FutureIncomingResponse>> {
+        let request = self.objects.remove_request(request.rep()).map_err(HttpError::trap)?;
+        let options = match options {
+            Some(options) => self.objects.remove_request_options(options.rep()).map_err(HttpError::trap)?,
+            None => Options::default(),
+        };
+        self.handled_request(request, options)
+    }
+}
+
+impl types::HostFutureIncomingResponse for WorkerState {
+    fn subscribe(&mut self, future: Resource<FutureIncomingResponse>) -> Result<Resource<DynPollable>> {
+        let rep = future.rep();
+        self.objects.insert_child(Object::Pollable(Pollable::HttpResponse(rep)), rep)
+    }
+
+    fn get(
+        &mut self,
+        future: Resource<FutureIncomingResponse>,
+    ) -> Result<Option<Result<Result<Resource<IncomingResponse>, ErrorCode>, ()>>> {
+        let rep = future.rep();
+        let (call, answered) = match self.objects.future(rep)? {
+            Future::Unsent(_) => return Ok(None),
+            Future::Taken => return Ok(Some(Err(()))),
+            Future::Sent(unanswered) => {
+                let call = unanswered.call;
+                (call, self.observe(&GetResponse { call })?)
+            }
+            Future::Arrived(call, answered) => (*call, (**answered).clone()),
+            Future::Failed(failure) => (0, Answered::Failed(failure.clone())),
+        };
+        let (head, source) = match answered {
+            Answered::NotYet => return Ok(None),
+            Answered::Failed(failure) => {
+                self.objects.update_future(rep, |future| *future = Future::Taken)?;
+                return Ok(Some(Ok(Err(code(&failure)))));
+            }
+            Answered::Whole(head, bytes, end) => (head, Source::Here { bytes, end: ended(end)? }),
+            Answered::Begun(head) => (head, Source::Call(call)),
+        };
+        self.objects.update_future(rep, |future| *future = Future::Taken)?;
+        let headers = fields::Fields::received(&head.headers)?;
+        let received = Received { status: head.status, headers, body: Some(source) };
+        Ok(Some(Ok(Ok(self.new_http(Http::Received(received))?))))
+    }
+
+    fn drop(&mut self, future: Resource<FutureIncomingResponse>) -> Result<()> {
+        match self.objects.remove_future(future.rep())? {
+            Future::Sent(Unanswered { call, .. }) | Future::Arrived(call, _) => {
+                self.journal.forget_request(call);
+            }
+            Future::Unsent(draft) => {
+                if let Some(body) = draft.body {
+                    self.orphan(&Written::Open(body), false)?;
+                }
+            }
+            Future::Failed(_) | Future::Taken => {}
+        }
+        Ok(())
+    }
+}
+
+/// How a body ended, as a guest can have it.
+pub(super) fn ended(end: BodyEnd) -> Result<Ended> {
+    Ok(match end {
+        Ok(trailers) => Ok(trailers.as_ref().map(fields::Fields::received).transpose()?),
+        Err(failure) => Err(failure),
+    })
+}
+
+impl Options {
+    fn patience(self) -> Patience {
+        let limit = |nanos: Option<u64>| nanos.map(Duration::from_nanos);
+        Patience {
+            connect: limit(self.connect),
+            first_byte: limit(self.first_byte),
+            between_bytes: limit(self.between_bytes),
+        }
+    }
+}
+
+/// The request without its body, if it can be sent.
+fn draft(request: &Request, options: Options, body: Option<u32>) -> Result<Draft, ErrorCode> {
+    if request.method == Method::CONNECT {
+        return Err(ErrorCode::HttpRequestMethodInvalid);
+    }
+    // As elsewhere, a request that does not say is sent in safety.
+    let scheme = request.scheme.clone().unwrap_or(Scheme::HTTPS);
+    if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
+        return Err(ErrorCode::HttpProtocolError);
+    }
+    let authority = request.authority.clone().ok_or(ErrorCode::HttpRequestUriInvalid)?;
+    let path = match request.path_with_query.as_deref() {
+        None | Some("") => PathAndQuery::from_static("/"),
+        Some(path) => path.parse().map_err(|_| ErrorCode::HttpRequestUriInvalid)?,
+    };
+    let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build();
+    let uri = uri.map_err(|_| ErrorCode::HttpRequestUriInvalid)?;
+    let host_is_named = uri.host().is_some_and(|host| !host.is_empty());
+    // A user's name and password are for a header; here they would be lost in silence.
+    if !host_is_named || uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
+        return Err(ErrorCode::HttpRequestUriInvalid);
+    }
+    let promised = request.headers.content_length().unwrap_or(0);
+    if promised > 0 && request.body == Written::Untouched {
+        return Err(ErrorCode::HttpRequestBodySize(Some(0)));
+    }
+    Ok(Draft { method: request.method.clone(), uri, headers: request.headers.clone(), options, body })
+}

@@ -1,0 +1,235 @@
+//! The bytes of requests and responses in the oplog (docs/oplog-format.md, "HTTP").
+
+use super::failure::{put_failure, read_failure};
+use crate::durable::{Answered, BodyEnd, Head, Read};
+use crate::ports::HttpRequest;
+use ::http::{HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
+use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
+use std::time::Duration;
+
+/// The bytes of a request as it leaves, which is how a replay tells it from another.
+pub(super) fn put_request(out: &mut Vec<u8>, request: &HttpRequest) {
+    put_bytes(out, request.method.as_str().as_bytes());
+    put_bytes(out, request.uri.to_string().as_bytes());
+    put_headers(out, &request.headers);
+    put_bytes(out, &request.body);
+    put_trailers(out, request.trailers.as_ref());
+    let patience = request.patience;
+    for limit in [patience.connect, patience.first_byte, patience.between_bytes] {
+        match limit {
+            None => out.push(0),
+            Some(limit) => {
+                out.push(1);
+                put_varint(out, nanos(limit));
+            }
+        }
+    }
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+fn put_headers(out: &mut Vec<u8>, headers: &HeaderMap) {
+    put_varint(out, headers.len() as u64);
+    for (name, value) in headers {
+        put_bytes(out, name.as_str().as_bytes());
+        put_bytes(out, value.as_bytes());
+    }
+}
+
+fn read_headers(input: &mut Reader<'_>) -> Result<HeaderMap, DecodeError> {
+    let count = input.count()?;
+    let mut headers = HeaderMap::new();
+    for _ in 0..count {
+        let name =
+            HeaderName::from_bytes(input.bytes()?).map_err(|_| DecodeError::Invalid("a field name"))?;
+        let value =
+            HeaderValue::from_bytes(input.bytes()?).map_err(|_| DecodeError::Invalid("a field value"))?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+fn put_trailers(out: &mut Vec<u8>, trailers: Option<&HeaderMap>) {
+    match trailers {
+        None => out.push(0),
+        Some(trailers) => {
+            out.push(1);
+            put_headers(out, trailers);
+        }
+    }
+}
+
+/// How a body ended: 0 without trailers, 1 and trailers, 2 and a failure.
+fn put_end(out: &mut Vec<u8>, end: &BodyEnd) {
+    match end {
+        Ok(trailers) => put_trailers(out, trailers.as_ref()),
+        Err(failure) => {
+            out.push(2);
+            put_failure(out, failure);
+        }
+    }
+}
+
+fn read_end(input: &mut Reader<'_>) -> Result<BodyEnd, DecodeError> {
+    Ok(match input.byte()? {
+        0 => Ok(None),
+        1 => Ok(Some(read_headers(input)?)),
+        2 => Err(read_failure(input)?),
+        tag => return Err(DecodeError::UnknownTag { what: "end of an HTTP body", tag }),
+    })
+}
+
+fn put_head(out: &mut Vec<u8>, head: &Head) {
+    put_varint(out, u64::from(head.status));
+    put_headers(out, &head.headers);
+}
+
+fn read_head(input: &mut Reader<'_>) -> Result<Head, DecodeError> {
+    Ok(Head { status: input.varint_as()?, headers: read_headers(input)? })
+}
+
+/// 0 not yet; 1 and a failure; 2, head, body, end; 3 and head.
+pub(crate) fn answered_bytes(answered: &Answered) -> Vec<u8> {
+    let mut out = Vec::with_capacity(64);
+    match answered {
+        Answered::NotYet => out.push(0),
+        Answered::Failed(failure) => {
+            out.push(1);
+            put_failure(&mut out, failure);
+        }
+        Answered::Whole(head, body, end) => {
+            out.reserve(body.len() + 256);
+            out.push(2);
+            put_head(&mut out, head);
+            put_bytes(&mut out, body);
+            put_end(&mut out, end);
+        }
+        Answered::Begun(head) => {
+            out.push(3);
+            put_head(&mut out, head);
+        }
+    }
+    out
+}
+
+/// Reads [`answered_bytes`].
+pub(crate) fn read_answered(bytes: &[u8]) -> Result<Answered, DecodeError> {
+    let mut input = Reader::new(bytes);
+    let answered = match input.byte()? {
+        0 => Answered::NotYet,
+        1 => Answered::Failed(read_failure(&mut input)?),
+        2 => {
+            let head = read_head(&mut input)?;
+            let body = Bytes::copy_from_slice(input.bytes()?);
+            Answered::Whole(head, body, read_end(&mut input)?)
+        }
+        3 => Answered::Begun(read_head(&mut input)?),
+        tag => return Err(DecodeError::UnknownTag { what: "HTTP response", tag }),
+    };
+    input.finish()?;
+    Ok(answered)
+}
+
+/// 0 not yet; 1 and all the rest: bytes; 2 and the end.
+pub(super) fn read_bytes(read: &Read) -> Vec<u8> {
+    match read {
+        Read::NotYet => vec![0],
+        Read::Data(data) => [&[1], &data[..]].concat(),
+        Read::End(end) => {
+            let mut out = vec![2];
+            put_end(&mut out, end);
+            out
+        }
+    }
+}
+
+/// Reads [`read_bytes`].
+pub(super) fn read_read(bytes: &[u8]) -> Result<Read, DecodeError> {
+    match bytes {
+        [0] => Ok(Read::NotYet),
+        [1, data @ ..] if !data.is_empty() => Ok(Read::Data(Bytes::copy_from_slice(data))),
+        [2, rest @ ..] => {
+            let mut input = Reader::new(rest);
+            let end = read_end(&mut input)?;
+            input.finish()?;
+            Ok(Read::End(end))
+        }
+        _ => Err(DecodeError::Invalid("a read of an HTTP body")),
+    }
+}
+
+/// 0 not yet; 1 and the end.
+pub(super) fn end_bytes(end: Option<&BodyEnd>) -> Vec<u8> {
+    match end {
+        None => vec![0],
+        Some(end) => {
+            let mut out = vec![1];
+            put_end(&mut out, end);
+            out
+        }
+    }
+}
+
+/// Reads [`end_bytes`].
+pub(super) fn read_end_bytes(bytes: &[u8]) -> Result<Option<BodyEnd>, DecodeError> {
+    match bytes {
+        [0] => Ok(None),
+        [1, rest @ ..] => {
+            let mut input = Reader::new(rest);
+            let end = read_end(&mut input)?;
+            input.finish()?;
+            Ok(Some(end))
+        }
+        _ => Err(DecodeError::Invalid("the end of an HTTP body")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ports::HttpFailure;
+
+    fn headers(entries: &[(&'static str, &'static str)]) -> HeaderMap {
+        let mut headers = HeaderMap::new();
+        for (name, value) in entries {
+            headers.append(*name, HeaderValue::from_static(value));
+        }
+        headers
+    }
+
+    #[test]
+    fn responses_come_back_as_they_went_in() {
+        let head = Head { status: 207, headers: headers(&[("a", "1"), ("b", ""), ("a", "2")]) };
+        let body = Bytes::from_static(b"\0body");
+        let ends = [Ok(None), Ok(Some(headers(&[("t", "x")]))), Err(HttpFailure::Incomplete)];
+        for end in ends {
+            let answered = Answered::Whole(head.clone(), body.clone(), end.clone());
+            assert_eq!(read_answered(&answered_bytes(&answered)).as_ref(), Ok(&answered));
+            let read = Read::End(end.clone());
+            assert_eq!(read_read(&read_bytes(&read)).as_ref(), Ok(&read));
+            assert_eq!(read_end_bytes(&end_bytes(Some(&end))), Ok(Some(end)));
+        }
+        for answered in
+            [Answered::NotYet, Answered::Failed(HttpFailure::TlsAlert { code: 1 }), Answered::Begun(head)]
+        {
+            assert_eq!(read_answered(&answered_bytes(&answered)).as_ref(), Ok(&answered));
+        }
+        for read in [Read::NotYet, Read::Data(body)] {
+            assert_eq!(read_read(&read_bytes(&read)).as_ref(), Ok(&read));
+        }
+        assert_eq!(read_end_bytes(&end_bytes(None)), Ok(None));
+    }
+
+    #[test]
+    fn other_bytes_are_refused() {
+        for bytes in [&[][..], &[4], &[0, 0], &[2, 1], &[3, 200, 1, 9]] {
+            assert!(read_answered(bytes).is_err(), "{bytes:?}");
+        }
+        for bytes in [&[][..], &[0, 0], &[1], &[2], &[2, 0, 0], &[3]] {
+            assert!(read_read(bytes).is_err(), "{bytes:?}");
+        }
+    }
+}

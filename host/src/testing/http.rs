@@ -1,0 +1,176 @@
+//! HTTP requests that go nowhere: a test says what comes back, and sees what was sent.
+
+use crate::ports::{HttpBody, HttpFailure, HttpPart, HttpRequest, HttpResponse, OutboundHttp};
+use async_trait::async_trait;
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue};
+use parking_lot::Mutex;
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+
+/// Stands for the world outside. Clones are one. By default every request is denied.
+#[derive(Clone)]
+pub struct FakeHttp {
+    shared: Arc<Shared>,
+}
+
+type Answering = dyn Fn(&HttpRequest, usize) -> FakeAnswer + Send + Sync;
+
+struct Shared {
+    answer: Box<Answering>,
+    sent: Mutex<Vec<HttpRequest>>,
+}
+
+/// What becomes of a request.
+#[derive(Debug, Clone)]
+pub enum FakeAnswer {
+    /// It is refused before it is sent.
+    Refused(HttpFailure),
+    /// It is sent, and fails.
+    Fails(HttpFailure),
+    /// It is sent, and nothing ever comes back.
+    Hangs,
+    /// It is sent and answered.
+    Responds(FakeResponse),
+}
+
+/// A response as a test describes it.
+#[derive(Debug, Clone)]
+pub struct FakeResponse {
+    status: u16,
+    headers: HeaderMap,
+    chunks: Vec<Bytes>,
+    end: Option<Result<Option<HeaderMap>, HttpFailure>>,
+    says_length: bool,
+}
+
+impl FakeResponse {
+    /// A response with a body whose length it tells.
+    pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
+        let body = body.into();
+        let chunks = if body.is_empty() { Vec::new() } else { vec![body] };
+        Self { status, headers: HeaderMap::new(), chunks, end: Some(Ok(None)), says_length: true }
+    }
+
+    /// A response whose body comes in pieces, and which does not tell how many.
+    pub fn chunked(status: u16, chunks: &[&'static [u8]]) -> Self {
+        let chunks = chunks.iter().copied().map(Bytes::from_static).collect();
+        Self { chunks, says_length: false, ..Self::new(status, Bytes::new()) }
+    }
+
+    /// With another header field.
+    ///
+    /// # Panics
+    ///
+    /// If it is no header field.
+    #[must_use]
+    pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
+        self.headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        self
+    }
+
+    /// With a field after the body.
+    ///
+    /// # Panics
+    ///
+    /// If it is no header field.
+    #[must_use]
+    pub fn trailer(mut self, name: &'static str, value: &'static str) -> Self {
+        let mut trailers = HeaderMap::new();
+        trailers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
+        self.end = Some(Ok(Some(trailers)));
+        self
+    }
+
+    /// Whose body ends with this failure.
+    #[must_use]
+    pub fn broken(mut self, failure: HttpFailure) -> Self {
+        self.end = Some(Err(failure));
+        self
+    }
+
+    /// Whose body never ends.
+    #[must_use]
+    pub fn endless(mut self) -> Self {
+        self.end = None;
+        self
+    }
+}
+
+impl FakeHttp {
+    /// A world that gives `answer` to each request; it is also told how many were sent before this one.
+    pub fn new(answer: impl Fn(&HttpRequest, usize) -> FakeAnswer + Send + Sync + 'static) -> Self {
+        let shared = Shared { answer: Box::new(answer), sent: Mutex::new(Vec::new()) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// A world that gives this response to each request.
+    pub fn responding(response: FakeResponse) -> Self {
+        Self::new(move |_, _| FakeAnswer::Responds(response.clone()))
+    }
+
+    /// What was sent.
+    pub fn sent(&self) -> Vec<HttpRequest> {
+        self.shared.sent.lock().clone()
+    }
+}
+
+impl Default for FakeHttp {
+    fn default() -> Self {
+        Self::new(|_, _| FakeAnswer::Refused(HttpFailure::Denied))
+    }
+}
+
+impl fmt::Debug for FakeHttp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FakeHttp").field("sent", &self.shared.sent.lock().len()).finish_non_exhaustive()
+    }
+}
+
+#[async_trait]
+impl OutboundHttp for FakeHttp {
+    fn admit(&self, request: &HttpRequest) -> Result<(), HttpFailure> {
+        let before = self.shared.sent.lock().len();
+        match (self.shared.answer)(request, before) {
+            FakeAnswer::Refused(failure) => Err(failure),
+            FakeAnswer::Fails(_) | FakeAnswer::Hangs | FakeAnswer::Responds(_) => Ok(()),
+        }
+    }
+
+    async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFailure> {
+        let before = {
+            let mut sent = self.shared.sent.lock();
+            sent.push(request.clone());
+            sent.len() - 1
+        };
+        match (self.shared.answer)(request, before) {
+            FakeAnswer::Refused(failure) | FakeAnswer::Fails(failure) => Err(failure),
+            FakeAnswer::Hangs => std::future::pending().await,
+            FakeAnswer::Responds(response) => {
+                let FakeResponse { status, headers, chunks, end, says_length } = response;
+                let length = says_length.then(|| chunks.iter().map(|chunk| chunk.len() as u64).sum());
+                let body = Box::new(FakeBody { chunks: chunks.into(), end });
+                Ok(HttpResponse { status, headers, length, body })
+            }
+        }
+    }
+}
+
+struct FakeBody {
+    chunks: VecDeque<Bytes>,
+    end: Option<Result<Option<HeaderMap>, HttpFailure>>,
+}
+
+#[async_trait]
+impl HttpBody for FakeBody {
+    async fn next(&mut self) -> Result<HttpPart, HttpFailure> {
+        if let Some(chunk) = self.chunks.pop_front() {
+            return Ok(HttpPart::Data(chunk));
+        }
+        match &self.end {
+            None => std::future::pending().await,
+            Some(end) => end.clone().map(HttpPart::End),
+        }
+    }
+}

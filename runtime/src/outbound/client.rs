@@ -1,0 +1,243 @@
+//! One request out, one response in.
+
+use super::connect::{CONNECT_MAX, Tcp, Timed, target};
+use super::failure::{HEAD_BYTES_MAX, of_body, of_request};
+use super::reach::Reach;
+use crate::executor::Outbound;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::stream;
+use golem_host::ports::{Clock, HttpBody, HttpFailure, HttpPart, HttpRequest, HttpResponse, OutboundHttp};
+use golem_model::ProjectId;
+use http::{HeaderMap, HeaderValue, header};
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt, Full, StreamBody};
+use hyper::body::{Body, Frame, Incoming};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// A connection that nobody used for so long is closed. Shorter than servers usually keep theirs, because a request
+/// that meets a connection on its way out fails, and whether it was heard is not known.
+const IDLE_MAX: Duration = Duration::from_secs(15);
+
+/// Idle connections kept for one host.
+const IDLE_PER_HOST_MAX: usize = 32;
+
+/// Header fields of a response; a server that sends more is refused.
+const HEADERS_MAX: usize = 256;
+
+/// Bounds of requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OutboundLimits {
+    /// Requests of all workers under way at a time; others wait for their turn.
+    pub requests_max: usize,
+    /// The longest wait for a connection.
+    pub connect_max: Duration,
+    /// The longest wait for a response's head.
+    pub first_byte_max: Duration,
+    /// The longest wait for more of a body.
+    pub between_bytes_max: Duration,
+}
+
+/// Where the workers of a project may send requests, beside what the settings say for all.
+pub trait ProjectReach: Send + Sync {
+    /// Whether workers of `project` may send requests to this host and port.
+    fn check(&self, project: ProjectId, host: &str, port: u16) -> Result<(), HttpFailure>;
+}
+
+/// Projects differ in nothing.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct EveryProject;
+
+impl ProjectReach for EveryProject {
+    fn check(&self, _: ProjectId, _: &str, _: u16) -> Result<(), HttpFailure> {
+        Ok(())
+    }
+}
+
+type OutBody = UnsyncBoxBody<Bytes, Infallible>;
+type Connector = Timed<HttpsConnector<Tcp>>;
+
+/// The client of all workers: one pool of connections.
+#[derive(Clone)]
+pub struct OutboundClient {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    client: Client<Connector, OutBody>,
+    reach: Arc<Reach>,
+    projects: Arc<dyn ProjectReach>,
+    limits: OutboundLimits,
+    clock: Arc<dyn Clock>,
+    permits: Arc<Semaphore>,
+}
+
+impl std::fmt::Debug for OutboundClient {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("OutboundClient").field("reach", &self.shared.reach).finish_non_exhaustive()
+    }
+}
+
+impl OutboundClient {
+    /// A client that goes where `reach` and `projects` let it.
+    pub fn new(
+        reach: Reach,
+        projects: Arc<dyn ProjectReach>,
+        limits: OutboundLimits,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
+        let reach = Arc::new(reach);
+        let tcp = Tcp { reach: reach.clone(), clock: clock.clone() };
+        let https = HttpsConnectorBuilder::new()
+            .with_tls_config(tls())
+            .https_or_http()
+            .enable_http1()
+            .enable_http2()
+            .wrap_connector(tcp);
+        let client = Client::builder(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_MAX)
+            .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
+            .http1_max_buf_size(HEAD_BYTES_MAX)
+            .http1_max_headers(HEADERS_MAX)
+            .http2_max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
+            .build(Timed { inner: https, clock: clock.clone() });
+        let permits = Arc::new(Semaphore::new(limits.requests_max.min(Semaphore::MAX_PERMITS)));
+        Self { shared: Arc::new(Shared { client, reach, projects, limits, clock, permits }) }
+    }
+}
+
+impl Outbound for OutboundClient {
+    fn of_project(&self, project: ProjectId) -> Arc<dyn OutboundHttp> {
+        Arc::new(OfProject { shared: self.shared.clone(), project })
+    }
+}
+
+/// The roots that browsers trust, and ring for the arithmetic.
+fn tls() -> rustls::ClientConfig {
+    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+    rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("ring supports the default versions")
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+struct OfProject {
+    shared: Arc<Shared>,
+    project: ProjectId,
+}
+
+#[async_trait]
+impl OutboundHttp for OfProject {
+    fn admit(&self, request: &HttpRequest) -> Result<(), HttpFailure> {
+        let (host, port) = target(&request.uri);
+        let checked = self
+            .shared
+            .reach
+            .check_host(&host, port)
+            .and_then(|()| self.shared.projects.check(self.project, &host, port));
+        if checked.is_err() {
+            tracing::info!(
+                project = %self.project, host, port,
+                "refused a worker's HTTP request; the settings outbound_http.allow and .private_addresses say where \
+                 they may go"
+            );
+        }
+        checked
+    }
+
+    async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFailure> {
+        let Shared { client, limits, clock, permits, .. } = &*self.shared;
+        let permit = permits.clone().acquire_owned().await.map_err(|_| HttpFailure::TooMany)?;
+        let connect_max = shorter(request.patience.connect, limits.connect_max);
+        let first_byte_max = shorter(request.patience.first_byte, limits.first_byte_max);
+        let between_bytes_max = shorter(request.patience.between_bytes, limits.between_bytes_max);
+        let deadline = clock.elapsed().saturating_add(connect_max).saturating_add(first_byte_max);
+        let sent = Box::pin(CONNECT_MAX.scope(connect_max, client.request(outgoing(request)?)));
+        let response = tokio::select! {
+            biased;
+            response = sent => response.map_err(|error| {
+                tracing::debug!(host = request.uri.host(), ?error, "a worker's HTTP request failed");
+                of_request(&error)
+            })?,
+            () = clock.sleep_until(deadline) => return Err(HttpFailure::ResponseTimeout),
+        };
+        let (head, body) = response.into_parts();
+        let length = body.size_hint().exact();
+        let body = ResponseBody { body, clock: clock.clone(), between_bytes_max, _permit: permit };
+        Ok(HttpResponse { status: head.status.as_u16(), headers: head.headers, length, body: Box::new(body) })
+    }
+}
+
+fn shorter(asked: Option<Duration>, limit: Duration) -> Duration {
+    asked.map_or(limit, |asked| asked.min(limit))
+}
+
+/// The request as the library takes it. It sets what belongs to the connection: host, length, coding.
+fn outgoing(request: &HttpRequest) -> Result<http::Request<OutBody>, HttpFailure> {
+    let body = match &request.trailers {
+        None => Full::new(request.body.clone()).boxed_unsync(),
+        // Without a known length, so that it is sent in chunks, after which trailers can come.
+        Some(trailers) => {
+            let data = (!request.body.is_empty()).then(|| Ok(Frame::data(request.body.clone())));
+            let frames = data.into_iter().chain([Ok(Frame::trailers(trailers.clone()))]);
+            BodyExt::boxed_unsync(StreamBody::new(stream::iter(frames.collect::<Vec<_>>())))
+        }
+    };
+    let mut outgoing = http::Request::new(body);
+    *outgoing.method_mut() = request.method.clone();
+    *outgoing.uri_mut() = request.uri.clone();
+    let mut headers: HeaderMap = request.headers.clone();
+    headers.remove(header::CONTENT_LENGTH);
+    if let Some(trailers) = &request.trailers {
+        let names: Vec<&str> = trailers.keys().map(http::HeaderName::as_str).collect();
+        let names = HeaderValue::try_from(names.join(", "))
+            .map_err(|error| HttpFailure::Other { details: format!("the trailers' names: {error}") })?;
+        headers.insert(header::TRAILER, names);
+    }
+    *outgoing.headers_mut() = headers;
+    Ok(outgoing)
+}
+
+struct ResponseBody {
+    body: Incoming,
+    clock: Arc<dyn Clock>,
+    between_bytes_max: Duration,
+    /// Given back when the response is over.
+    _permit: OwnedSemaphorePermit,
+}
+
+#[async_trait]
+impl HttpBody for ResponseBody {
+    async fn next(&mut self) -> Result<HttpPart, HttpFailure> {
+        let deadline = self.clock.elapsed().saturating_add(self.between_bytes_max);
+        loop {
+            let frame = tokio::select! {
+                biased;
+                frame = self.body.frame() => frame,
+                () = self.clock.sleep_until(deadline) => return Err(HttpFailure::BodyTimeout),
+            };
+            let frame = match frame {
+                None => return Ok(HttpPart::End(None)),
+                Some(frame) => frame.map_err(|error| of_body(&error))?,
+            };
+            match frame.into_data() {
+                Ok(data) if data.is_empty() => {}
+                Ok(data) => return Ok(HttpPart::Data(data)),
+                Err(frame) => {
+                    if let Ok(trailers) = frame.into_trailers() {
+                        return Ok(HttpPart::End(Some(trailers)));
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,116 @@
+//! What libraries say went wrong, in the host's words.
+
+use golem_host::ports::HttpFailure;
+use std::error::Error;
+use std::fmt;
+use std::io;
+
+/// A failure on its way through libraries that carry any error.
+#[derive(Debug)]
+pub(super) struct Carried(pub(super) HttpFailure);
+
+impl fmt::Display for Carried {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl Error for Carried {}
+
+/// Bytes of a response's head that are read.
+pub(super) const HEAD_BYTES_MAX: usize = 256 << 10;
+
+/// Why a request has no response.
+pub(super) fn of_request(error: &hyper_util::client::legacy::Error) -> HttpFailure {
+    find(error).unwrap_or_else(|| HttpFailure::Other { details: chain(error) })
+}
+
+/// Why a body broke off.
+pub(super) fn of_body(error: &hyper::Error) -> HttpFailure {
+    match find(error) {
+        Some(failure @ (HttpFailure::Protocol { .. } | HttpFailure::HeadTooLarge { .. })) => failure,
+        // Whatever the connection died of, a part of the body is missing.
+        _ => HttpFailure::Incomplete,
+    }
+}
+
+/// Why there is no connection to an address.
+pub(super) fn of_connecting(error: &io::Error) -> HttpFailure {
+    match error.kind() {
+        io::ErrorKind::ConnectionRefused => HttpFailure::Refused,
+        io::ErrorKind::TimedOut => HttpFailure::ConnectTimeout,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::ConnectionAborted => HttpFailure::Terminated,
+        io::ErrorKind::HostUnreachable
+        | io::ErrorKind::NetworkUnreachable
+        | io::ErrorKind::NetworkDown
+        | io::ErrorKind::AddrNotAvailable => HttpFailure::Unreachable,
+        _ => HttpFailure::Other { details: format!("cannot connect: {error}") },
+    }
+}
+
+/// The most telling cause.
+fn find(error: &(dyn Error + 'static)) -> Option<HttpFailure> {
+    let mut found = None;
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(failure) = tell(error) {
+            found = Some(failure);
+        }
+        // What an I/O error carries is not its source, only that one's source is.
+        let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        next = match carried {
+            Some(carried) => Some(carried),
+            None => error.source(),
+        };
+    }
+    found
+}
+
+fn tell(error: &(dyn Error + 'static)) -> Option<HttpFailure> {
+    if let Some(Carried(failure)) = error.downcast_ref() {
+        return Some(failure.clone());
+    }
+    if let Some(error) = error.downcast_ref::<rustls::Error>() {
+        return Some(of_tls(error));
+    }
+    if let Some(error) = error.downcast_ref::<hyper::Error>() {
+        return if error.is_parse_too_large() {
+            Some(HttpFailure::HeadTooLarge { bytes: u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX) })
+        } else if error.is_parse() {
+            Some(HttpFailure::Protocol { details: error.to_string() })
+        } else if error.is_incomplete_message() || error.is_canceled() || error.is_closed() {
+            Some(HttpFailure::Terminated)
+        } else {
+            None
+        };
+    }
+    match error.downcast_ref::<io::Error>()?.kind() {
+        io::ErrorKind::ConnectionReset
+        | io::ErrorKind::ConnectionAborted
+        | io::ErrorKind::BrokenPipe
+        | io::ErrorKind::NotConnected
+        | io::ErrorKind::UnexpectedEof => Some(HttpFailure::Terminated),
+        _ => None,
+    }
+}
+
+fn of_tls(error: &rustls::Error) -> HttpFailure {
+    match error {
+        rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => {
+            HttpFailure::Certificate { details: error.to_string() }
+        }
+        rustls::Error::AlertReceived(alert) => HttpFailure::TlsAlert { code: u8::from(*alert) },
+        _ => HttpFailure::Tls { details: error.to_string() },
+    }
+}
+
+fn chain(error: &(dyn Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(cause) = source {
+        text.push_str(": ");
+        text.push_str(&cause.to_string());
+        source = cause.source();
+    }
+    text
+}

@@ -1,0 +1,261 @@
+//! A web server for workers to talk to: it counts what comes and misbehaves as a path asks it to.
+//!
+//! | path | answers |
+//! |---|---|
+//! | `/echo` | method, path, `Idempotency-Key` and body of the request, one a line |
+//! | `/status/N` | that status, with an empty body |
+//! | `/held` | nothing until [`Web::release`], then `released` |
+//! | `/bytes/N` | a body of N bytes whose length is told |
+//! | `/chunks/N` | N chunks, `chunk 0` and so on, one a line, then the trailer `x-chunks` |
+//! | `/events` | an event stream: `data: one`, then `data: two` and the end when it is released |
+//! | `/redirect` | 302 to `/echo` |
+//! | `/reset` | the connection is reset without an answer |
+//! | `/cut` | a body that ends before the length that was told |
+//! | `/wide` | more header fields than anyone takes |
+//! | `/noise` | what is not HTTP |
+//!
+//! Its own code, a few bytes at a time, because no library would misbehave like that.
+
+use crate::wait;
+use std::io;
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+
+/// A request as it came.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// Its method.
+    pub method: String,
+    /// Its path with the query.
+    pub path: String,
+    /// Names in lower case.
+    pub headers: Vec<(String, String)>,
+    /// The body, without any transfer coding.
+    pub body: Vec<u8>,
+    /// Fields after a body in chunks.
+    pub trailers: Vec<(String, String)>,
+}
+
+impl Seen {
+    /// The value of a header; `name` in lower case.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+}
+
+/// A web server on a free port of this machine, until it is dropped.
+#[derive(Debug)]
+pub struct Web {
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    seen: Mutex<Vec<Seen>>,
+    released: watch::Sender<bool>,
+}
+
+impl Web {
+    /// Starts one.
+    ///
+    /// # Panics
+    /// When there is no free port.
+    pub async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
+        let address = listener.local_addr().expect("it listens");
+        let shared = Arc::new(Shared { seen: Mutex::default(), released: watch::Sender::new(false) });
+        let for_all = shared.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let shared = for_all.clone();
+                tokio::spawn(async move { drop(serve(stream, &shared).await) });
+            }
+        });
+        Self { address, shared, task }
+    }
+
+    /// The URL of a path.
+    pub fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Lets everything that is held go on, from now on.
+    pub fn release(&self) {
+        self.shared.released.send_replace(true);
+    }
+
+    /// The requests so far.
+    pub fn seen(&self) -> Vec<Seen> {
+        self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until so many requests have come.
+    pub async fn until_seen(&self, count: usize) -> Vec<Seen> {
+        wait::until(&format!("{count} requests have come"), || async {
+            Some(self.seen()).filter(|seen| seen.len() >= count)
+        })
+        .await
+    }
+}
+
+impl Drop for Web {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut stream = BufReader::new(stream);
+    while let Some(request) = read(&mut stream).await? {
+        shared.seen.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
+        if !answer(&mut stream, &request, shared).await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+async fn line(stream: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
+    let mut line = String::new();
+    let read = stream.read_line(&mut line).await?;
+    Ok((read > 0).then(|| line.trim_end().to_owned()))
+}
+
+/// Header fields up to an empty line.
+async fn fields(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<(String, String)>> {
+    let mut fields = Vec::new();
+    while let Some(text) = line(stream).await?.filter(|text| !text.is_empty()) {
+        let (name, value) = text.split_once(':').ok_or(io::ErrorKind::InvalidData)?;
+        fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    Ok(fields)
+}
+
+async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Seen>> {
+    let Some(first) = line(stream).await? else { return Ok(None) };
+    let mut words = first.split(' ').map(str::to_owned);
+    let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+    let headers = fields(stream).await?;
+    let mut seen = Seen { method, path, headers, body: Vec::new(), trailers: Vec::new() };
+    if seen.header("transfer-encoding").is_some() {
+        loop {
+            let size = line(stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            let size = usize::from_str_radix(&size, 16).map_err(|_| io::ErrorKind::InvalidData)?;
+            if size == 0 {
+                break;
+            }
+            let mut chunk = vec![0; size + 2];
+            stream.read_exact(&mut chunk).await?;
+            seen.body.extend_from_slice(&chunk[..size]);
+        }
+        seen.trailers = fields(stream).await?;
+    } else if let Some(length) = seen.header("content-length").and_then(|text| text.parse().ok()) {
+        seen.body = vec![0; length];
+        stream.read_exact(&mut seen.body).await?;
+    }
+    Ok(Some(seen))
+}
+
+/// Answers; gives whether the connection can be used on.
+async fn answer(stream: &mut BufReader<TcpStream>, request: &Seen, shared: &Shared) -> io::Result<bool> {
+    let path = request.path.split('?').next().unwrap_or_default();
+    let (kind, number) = match path.rsplit_once('/') {
+        Some((kind, number)) if !kind.is_empty() => (kind, number.parse::<usize>().unwrap_or(0)),
+        _ => (path, 0),
+    };
+    match kind {
+        "/echo" => {
+            let key = request.header("idempotency-key").unwrap_or_default();
+            let mut body = format!("{}\n{}\n{key}\n", request.method, request.path).into_bytes();
+            body.extend_from_slice(&request.body);
+            whole(stream, "200 OK", "X-Answer: yes\r\n", &body).await
+        }
+        "/status" => whole(stream, &format!("{number} Said"), "", b"").await,
+        "/held" => {
+            released(shared).await;
+            whole(stream, "200 OK", "", b"released").await
+        }
+        "/bytes" => {
+            let body: Vec<u8> = (0..=250).cycle().take(number).collect();
+            whole(stream, "200 OK", "", &body).await
+        }
+        "/chunks" => {
+            stream
+                .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-chunks\r\n\r\n")
+                .await?;
+            for index in 0..number {
+                chunk(stream, &format!("chunk {index}\n")).await?;
+            }
+            stream.write_all(format!("0\r\nx-chunks: {number}\r\n\r\n").as_bytes()).await?;
+            stream.flush().await?;
+            Ok(true)
+        }
+        "/events" => {
+            let head =
+                "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
+            stream.write_all(head.as_bytes()).await?;
+            chunk(stream, "data: one\n\n").await?;
+            released(shared).await;
+            chunk(stream, "data: two\n\n").await?;
+            stream.write_all(b"0\r\n\r\n").await?;
+            stream.flush().await?;
+            Ok(true)
+        }
+        "/redirect" => whole(stream, "302 Found", "Location: /echo\r\n", b"elsewhere").await,
+        "/reset" => {
+            // Closed with something unread or no time left, a connection ends with RST instead of FIN.
+            stream.get_ref().set_zero_linger()?;
+            Ok(false)
+        }
+        "/cut" => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nonly this").await?;
+            stream.flush().await?;
+            Ok(false)
+        }
+        "/wide" => {
+            let fields = format!("X-Wide: {}\r\n", "x".repeat(1_000)).repeat(200);
+            whole(stream, "200 OK", &fields, b"").await
+        }
+        "/noise" => {
+            stream.write_all(b"220 mail.example ESMTP\r\n").await?;
+            stream.flush().await?;
+            Ok(false)
+        }
+        _ => whole(stream, "404 Not Found", "", b"there is nothing here").await,
+    }
+}
+
+async fn released(shared: &Shared) {
+    let mut released = shared.released.subscribe();
+    // An error would mean that the server is gone, and then nobody waits for it.
+    drop(released.wait_for(|released| *released).await);
+}
+
+async fn whole(
+    stream: &mut BufReader<TcpStream>,
+    status: &str,
+    fields: &str,
+    body: &[u8],
+) -> io::Result<bool> {
+    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n{fields}\r\n", body.len());
+    stream.write_all(head.as_bytes()).await?;
+    stream.write_all(body).await?;
+    stream.flush().await?;
+    Ok(true)
+}
+
+async fn chunk(stream: &mut BufReader<TcpStream>, text: &str) -> io::Result<()> {
+    stream.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes()).await?;
+    stream.flush().await
+}

@@ -1,0 +1,209 @@
+//! HTTP requests: what was answered once is never asked for again, and what was not is, with the same key.
+
+use super::{check, text};
+use golem_testing::{
+    Failure, FakeAnswer, FakeHttp, FakeResponse, HttpFailure, HttpRequest, Options, TestWorker, Value,
+};
+use golem_tests::guests;
+
+fn over(http: &FakeHttp) -> Options {
+    Options { http: http.clone(), ..Options::default() }
+}
+
+async fn worker(http: &FakeHttp) -> TestWorker {
+    TestWorker::start_with(&guests::bytes(guests::FETCHES), over(http))
+        .await
+        .expect("the guest is a component")
+}
+
+/// Parameters of `fetch`.
+fn fetch(method: &str, path: &str, body: Option<&str>, late: bool) -> Vec<Value> {
+    let header = Value::Tuple(vec![text("x-from"), text("worker")]);
+    let body = Value::Option(body.map(|body| Box::new(text(body))));
+    let url = text(&format!("http://example.com{path}"));
+    vec![text(method), url, Value::List(vec![header]), body, Value::Bool(late)]
+}
+
+async fn invoke(
+    worker: &mut TestWorker,
+    function: &str,
+    params: Vec<Value>,
+) -> Result<Option<Value>, Failure> {
+    worker.invoke(&format!("golem:fetches/api/{function}"), params).await
+}
+
+/// An answer of the guest: status, headers, body, end, trailers.
+fn answer(status: u16, headers: &[(&str, &str)], body: &str, end: &str, trailers: &[(&str, &str)]) -> Value {
+    let pairs = |pairs: &[(&str, &str)]| {
+        let pair = |(name, value): &(&str, &str)| Value::Tuple(vec![text(name), text(value)]);
+        Value::List(pairs.iter().map(pair).collect())
+    };
+    let record =
+        Value::Record(vec![Value::U16(status), pairs(headers), text(body), text(end), pairs(trailers)]);
+    Value::Result(Ok(Some(Box::new(record))))
+}
+
+fn error(said: &str) -> Value {
+    Value::Result(Err(Some(Box::new(text(said)))))
+}
+
+fn key(request: &HttpRequest) -> String {
+    request.headers["idempotency-key"].to_str().expect("a key is text").to_owned()
+}
+
+#[tokio::test]
+async fn requests_and_their_answers() {
+    let http = FakeHttp::new(|request, _| match request.uri.path() {
+        "/denied" => FakeAnswer::Refused(HttpFailure::Denied),
+        "/refused" => FakeAnswer::Fails(HttpFailure::Refused),
+        path => {
+            let body = [path.as_bytes(), &request.body].concat();
+            let response = FakeResponse::new(207, body).header("x-a", "1").header("connection", "close");
+            FakeAnswer::Responds(response.header("x-a", "2").trailer("x-t", "end"))
+        }
+    });
+    let calls = vec![
+        ("fetch", fetch("GET", "/one?q=1", None, false)),
+        ("fetch", fetch("POST", "/two", Some("written before"), false)),
+        ("fetch", fetch("BREW", "/three", Some("written after"), true)),
+        ("fetch", fetch("GET", "/denied", None, false)),
+        ("fetch", fetch("POST", "/denied", Some("late"), true)),
+        ("fetch", fetch("GET", "/refused", None, false)),
+        ("together", vec![Value::List((0..5).map(|n| text(&format!("http://example.com/{n}"))).collect())]),
+        ("upload", vec![text("http://example.com/"), Value::U32(100_000)]),
+    ];
+    let mut worker = check(guests::FETCHES, over(&http), calls).await;
+    let sent = http.sent();
+    let first = &sent[0];
+    assert_eq!(
+        (first.method.as_str(), first.uri.to_string().as_str()),
+        ("GET", "http://example.com/one?q=1")
+    );
+    assert_eq!(first.headers["x-from"], "worker");
+    assert_eq!(sent[1].trailers.as_ref().unwrap()["x-sum"], "14");
+    let expected = answer(207, &[("x-a", "1"), ("x-a", "2")], "/threewritten after", "ok", &[("x-t", "end")]);
+    let again = invoke(&mut worker, "fetch", fetch("BREW", "/three", Some("written after"), true)).await;
+    assert_eq!(again.unwrap(), Some(expected));
+    for (path, late, said) in [
+        ("/denied", false, "ErrorCode::HttpRequestDenied"),
+        ("/denied", true, "ErrorCode::HttpRequestDenied"),
+        ("/refused", false, "ErrorCode::ConnectionRefused"),
+    ] {
+        let refused = invoke(&mut worker, "fetch", fetch("POST", path, Some("x"), late)).await.unwrap();
+        assert_eq!(refused, Some(error(said)), "{path}");
+    }
+    let keys: std::collections::BTreeSet<String> = http.sent().iter().map(key).collect();
+    assert!(keys.len() > 10, "each request has a key of its own");
+}
+
+#[tokio::test]
+async fn what_was_answered_is_not_asked_for_again() {
+    let http = FakeHttp::responding(FakeResponse::new(200, "body"));
+    let mut worker = worker(&http).await;
+    let first = invoke(&mut worker, "fetch", fetch("POST", "/", Some("x"), false)).await.unwrap();
+    assert_eq!(http.sent().len(), 1);
+    for _ in 0..3 {
+        worker.crash();
+        invoke(&mut worker, "idle", vec![]).await.unwrap();
+    }
+    worker.crash();
+    let second = invoke(&mut worker, "fetch", fetch("POST", "/", Some("x"), false)).await.unwrap();
+    assert_eq!(first, second);
+    let sent = http.sent();
+    assert_eq!(sent.len(), 2);
+    assert_ne!(key(&sent[0]), key(&sent[1]), "another call is another request");
+}
+
+/// Everything before the request is durable when it leaves (W2), and after a crash it leaves again under its key.
+#[tokio::test]
+async fn a_request_without_an_answer_is_sent_again_after_a_crash() {
+    let http = FakeHttp::new(|_, before| {
+        if before == 0 { FakeAnswer::Hangs } else { FakeAnswer::Responds(FakeResponse::new(200, "at last")) }
+    });
+    let mut worker = worker(&http).await;
+    let control = worker.control();
+    let (cut, ()) = tokio::join!(invoke(&mut worker, "fetch", fetch("POST", "/", Some("x"), true)), async {
+        while http.sent().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        control.interrupt();
+    });
+    assert!(matches!(cut, Err(Failure::Interrupted)), "{cut:?}");
+    let committed = worker.store().oplog_committed(worker.id());
+    worker.crash();
+    assert_eq!(worker.oplog(), committed);
+    assert_eq!(worker.resume().await.unwrap(), Some(answer(200, &[], "at last", "ok", &[])));
+    let sent = http.sent();
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[0], sent[1], "with the same key and all");
+    worker.crash();
+    invoke(&mut worker, "fetch", fetch("GET", "/", None, false)).await.unwrap();
+    assert_eq!(http.sent().len(), 3, "the first one is over");
+}
+
+#[tokio::test]
+async fn a_body_that_a_crash_cuts_off_ends_in_an_error() {
+    let http = FakeHttp::responding(FakeResponse::chunked(200, &[b"one ", b"two "]).endless());
+    let mut worker = worker(&http).await;
+    let control = worker.control();
+    let store = worker.store().clone();
+    let (cut, ()) = tokio::join!(invoke(&mut worker, "fetch", fetch("GET", "/", None, false)), async {
+        while http.sent().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        // Time for the guest to read what there is: it then waits for more.
+        for _ in 0..1_000 {
+            tokio::task::yield_now().await;
+        }
+        control.interrupt();
+    });
+    assert!(matches!(cut, Err(Failure::Interrupted)), "{cut:?}");
+    store.commit();
+    worker.crash();
+    let resumed = worker.resume().await.unwrap();
+    let lost = answer(200, &[], "one two ", "ErrorCode::ConnectionTerminated", &[]);
+    assert_eq!(resumed, Some(lost));
+    assert_eq!(http.sent().len(), 1, "its head was recorded, so it is not sent again");
+    worker.crash();
+    invoke(&mut worker, "idle", vec![]).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_body_that_breaks_off_is_given_as_far_as_it_came() {
+    for response in [
+        FakeResponse::new(200, "half").broken(HttpFailure::Incomplete),
+        FakeResponse::chunked(200, &[b"ha", b"lf"]).broken(HttpFailure::Incomplete),
+    ] {
+        let http = FakeHttp::responding(response);
+        let mut worker = worker(&http).await;
+        let given = invoke(&mut worker, "fetch", fetch("GET", "/", None, false)).await.unwrap();
+        assert_eq!(given, Some(answer(200, &[], "half", "ErrorCode::HttpResponseIncomplete", &[])));
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_is_too_long_to_send_is_refused_at_the_write() {
+    let http = FakeHttp::responding(FakeResponse::new(200, "taken"));
+    let mut worker = worker(&http).await;
+    let limit = u32::try_from(golem_model::limits::HTTP_BODY_BYTES_MAX).unwrap();
+    let url = || text("http://example.com/");
+    let taken = invoke(&mut worker, "upload", vec![url(), Value::U32(limit)]).await.unwrap();
+    assert_eq!(taken, Some(Value::Result(Ok(Some(Box::new(text("taken")))))));
+    let refused = invoke(&mut worker, "upload", vec![url(), Value::U32(limit + 1)]).await.unwrap();
+    let said = format!("{refused:?}");
+    assert!(said.contains(&format!("can have at most {limit} bytes")), "{said}");
+    assert_eq!(http.sent().len(), 1, "nothing leaves of a request that is not whole");
+}
+
+#[tokio::test]
+async fn a_response_that_can_never_come_is_not_waited_for() {
+    let http = FakeHttp::responding(FakeResponse::new(200, ""));
+    let mut worker = worker(&http).await;
+    match invoke(&mut worker, "forget-body", vec![text("http://example.com/")]).await {
+        Err(Failure::Trapped { details, .. }) => {
+            assert!(details.contains("whose body it has not finished"), "{details}");
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(http.sent().is_empty());
+}
