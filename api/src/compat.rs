@@ -41,6 +41,33 @@ pub(crate) mod text_object {
     }
 }
 
+/// A structure that travels as its JSON text, where only texts can: in a query.
+pub(crate) mod json_text {
+    use serde::de::{DeserializeOwned, Error as _};
+    use serde::ser::Error as _;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    #[expect(clippy::ref_option, reason = "serde asks for this signature")]
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(
+        value: &Option<T>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match value {
+            None => serializer.serialize_none(),
+            Some(value) => {
+                serializer.serialize_some(&serde_json::to_string(value).map_err(S::Error::custom)?)
+            }
+        }
+    }
+
+    pub(crate) fn deserialize<'de, T: DeserializeOwned, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<T>, D::Error> {
+        let text = Option::<String>::deserialize(deserializer)?;
+        text.map(|text| serde_json::from_str(&text).map_err(D::Error::custom)).transpose()
+    }
+}
+
 /// A position that is sent as a number, and accepted as a decimal string too.
 pub(crate) mod index {
     use super::{Deserializer, Serializer};

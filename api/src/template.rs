@@ -2,7 +2,7 @@
 
 use crate::compat;
 use golem_model as model;
-use golem_model::{ProjectId, TemplateId};
+use golem_model::{OnFailure, ProjectId, RetryPolicy, TemplateId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -178,7 +178,7 @@ pub enum Type {
 /// The part of an upload that says what is uploaded.
 ///
 /// Its name is `field0` or `query`, that of the component's bytes `template` or `component`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TemplateQuery {
     /// The project; the default project if it is missing.
@@ -191,11 +191,24 @@ pub struct TemplateQuery {
     /// of the project exports it, it need not be named.
     #[serde(default, skip_serializing_if = "Links::is_empty")]
     pub links: Links,
+    /// How often a failed invocation of its workers is tried again; as the server is set if it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_policy: Option<RetryPolicy>,
+    /// What happens to its workers after the last attempt; `fail` if it is missing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
 }
 
-/// Query of `PUT /v1/templates/{id}/upload`.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+/// Query of `PUT /v1/templates/{id}/upload`. What is missing stays as for the version before.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub struct TemplateUpdateQuery {
+    /// How often a failed invocation of its workers is tried again: the policy as JSON.
+    #[serde(default, with = "compat::json_text", skip_serializing_if = "Option::is_none")]
+    pub retry_policy: Option<RetryPolicy>,
+    /// What happens to its workers after the last attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
     /// [`Links`] as JSON. One that is not named stays what it was in the version before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<String>,

@@ -2,14 +2,14 @@
 
 use crate::compat;
 use golem_model as model;
-use golem_model::{AccountId, TemplateId, WorkerName, WorkerStatus};
+use golem_model::{AccountId, OnFailure, RetryPolicy, TemplateId, WorkerName, WorkerStatus};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
 /// Body of `POST …/workers`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkerCreationRequest {
     /// The worker's name. A text, so that the server can say what is wrong with it.
     pub name: String,
@@ -19,6 +19,12 @@ pub struct WorkerCreationRequest {
     /// Environment variables; an object is accepted too.
     #[serde(default, with = "compat::pairs")]
     pub env: Vec<(String, String)>,
+    /// How often a failed invocation is tried again; as for the template if it is missing.
+    #[serde(default, rename = "retryPolicy", skip_serializing_if = "Option::is_none")]
+    pub retry_policy: Option<RetryPolicy>,
+    /// What happens after the last attempt: `fail` or `rollback`.
+    #[serde(default, rename = "onFailure", skip_serializing_if = "Option::is_none")]
+    pub on_failure: Option<OnFailure>,
 }
 
 /// A worker.

@@ -79,6 +79,7 @@ fn a_template_has_the_shape_of_2023() {
             }],
         }],
         created_at: Timestamp::from_nanos(0),
+        failure_options: golem_model::FailureOptions::default(),
     };
     let id = json!({"rawTemplateId": T, "version": 3});
     let written = json!({
@@ -150,6 +151,12 @@ fn workers_have_the_shapes_of_2023() {
             json!({"name": "w", "args": [], "env": [["K", "v"]], "more": 1}),
         ],
     );
+    let policy = json!({"maxAttempts": 2, "minDelayMs": 1, "maxDelayMs": 5, "multiplier": 2.0});
+    check::<WorkerCreationRequest>(
+        &json!({"name": "w", "args": [], "env": [], "retryPolicy": policy, "onFailure": "rollback"}),
+        &[],
+    );
+    check::<TemplateQuery>(&json!({"componentName": "c", "retryPolicy": policy, "onFailure": "fail"}), &[]);
     assert!(
         refused::<WorkerCreationRequest>(&json!({"name": "w", "env": "K=v"}))
             .contains("a list of [name, value] pairs")

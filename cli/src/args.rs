@@ -2,7 +2,8 @@
 
 use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args, ValueEnum};
-use golem_model::{ProjectId, TemplateId, WorkerName};
+use golem_model::retry::RetryPolicyError;
+use golem_model::{FailureOptions, OnFailure, ProjectId, RetryPolicy, TemplateId, WorkerName};
 use std::path::PathBuf;
 
 /// Where a local server listens if it is not told otherwise.
@@ -115,5 +116,51 @@ fn link(text: &str) -> Result<(String, String), String> {
             Ok((interface.to_owned(), template.to_owned()))
         }
         _ => Err("write it as package:name/interface=template".to_owned()),
+    }
+}
+
+/// What is chosen for the failures of workers.
+#[derive(Debug, Clone, Copy, Default, Args)]
+pub struct FailureArgs {
+    /// What happens when the last attempt of an invocation failed
+    #[arg(long, value_enum, value_name = "WHAT")]
+    pub on_failure: Option<OnFailureArg>,
+    /// Attempts of an invocation in all, the first included
+    #[arg(long, value_name = "NUMBER")]
+    pub max_attempts: Option<u32>,
+    /// Milliseconds after the first failed attempt
+    #[arg(long, value_name = "MS", requires = "max_attempts")]
+    pub min_delay_ms: Option<u64>,
+    /// Milliseconds after a failed attempt, at most
+    #[arg(long, value_name = "MS", requires = "max_attempts")]
+    pub max_delay_ms: Option<u64>,
+    /// Factor from one delay to the next
+    #[arg(long, value_name = "FACTOR", requires = "max_attempts")]
+    pub multiplier: Option<f64>,
+}
+
+/// What happens when the last attempt of an invocation failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OnFailureArg {
+    /// The worker takes no more invocations until it is recovered.
+    Fail,
+    /// The worker goes back to what it was before the invocation.
+    Rollback,
+}
+
+impl FailureArgs {
+    /// The choices.
+    pub fn options(self) -> Result<FailureOptions, RetryPolicyError> {
+        let on_failure = self.on_failure.map(|on_failure| match on_failure {
+            OnFailureArg::Fail => OnFailure::Fail,
+            OnFailureArg::Rollback => OnFailure::Rollback,
+        });
+        let others = RetryPolicy::default();
+        let policy = |attempts| {
+            let min = self.min_delay_ms.unwrap_or(others.delay_ms_min());
+            let max = self.max_delay_ms.unwrap_or(others.delay_ms_max().max(min));
+            RetryPolicy::new(attempts, min, max, self.multiplier.unwrap_or(others.multiplier))
+        };
+        Ok(FailureOptions { retry_policy: self.max_attempts.map(policy).transpose()?, on_failure })
     }
 }

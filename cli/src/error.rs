@@ -45,6 +45,9 @@ pub enum CliError {
         #[source]
         source: serde_json::Error,
     },
+    /// The numbers of a retry policy contradict each other.
+    #[error(transparent)]
+    RetryPolicy(#[from] golem_model::retry::RetryPolicyError),
     /// A file cannot be read.
     #[error("cannot read {}", .path.display())]
     Read {

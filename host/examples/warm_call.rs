@@ -70,6 +70,7 @@ async fn main() {
         seed: [0; 32],
         links: [].into(),
         suspend_after: Duration::from_secs(10),
+        retry: golem_model::RetryPolicy::default(),
     };
     let created = Entry::Created {
         at: Timestamp::default(),

@@ -6,12 +6,14 @@
 //! recorded in both cases, decoded by the same function.
 //!
 //! `effect` says when a record must reach the store, `replay` is the cursor over the recorded entries, `live` is
-//! what a call may do after their end (with buckets: `keyvalue`), `clock` is the worker's monotonic clock.
+//! what a call may do after their end (with buckets: `keyvalue`), `clock` is the worker's monotonic clock, `aside` is
+//! what replay hops over.
 //!
 //! Architecture invariant: imports never ask whether they run in a replay, but for the printing of text.
 //! Invariant: a call is performed only with a [`Live`], and a `Live` is only had from an
 //! [`Ended`](replay::Ended) replay.
 
+mod aside;
 mod clock;
 mod effect;
 mod exchange;
@@ -19,16 +21,17 @@ mod keyvalue;
 mod live;
 mod replay;
 
+pub(crate) use aside::{Aside, region_to_repeat};
 pub(crate) use clock::{decode as decode_nanos, encode as encode_nanos};
 pub(crate) use effect::{Done, Durable, Effect, Failure, Observe};
 pub(crate) use exchange::{Answered, BodyEnd, Head, Part, Read};
 pub(crate) use live::{Activity, Live, Tail};
-pub(crate) use replay::{Ending, Replay, Started};
+pub(crate) use replay::{Begun, Ending, Replay, Started};
 
 use crate::Stop;
 use crate::state::WorkerState;
-use golem_model::OplogIndex;
 use golem_model::oplog::{Call, Entry, HostFunction, Request};
+use golem_model::{OplogIndex, Timestamp, Value};
 
 /// The worker's oplog as its instance sees it: what is recorded, then what it adds.
 #[derive(Debug)]
@@ -37,11 +40,13 @@ pub(crate) struct Journal {
     tail: Tail,
     /// Whether the guest has made a call after the recorded ones.
     went_live: bool,
+    /// The guest asked for something that is not recorded: what it makes of that cannot be compared.
+    unrecorded: bool,
 }
 
 impl Journal {
     pub(crate) fn new(replay: Replay, tail: Tail) -> Self {
-        Self { replay, tail, went_live: false }
+        Self { replay, tail, went_live: false, unrecorded: false }
     }
 
     /// What may be done once the recorded entries have ended.
@@ -58,6 +63,17 @@ impl Journal {
     /// Whether what the guest prints now was not printed before: it is live, and has come to where it last left memory.
     pub(crate) fn prints(&mut self) -> bool {
         self.live().is_some() && !self.replay.is_before_wait()
+    }
+
+    /// The wall clock, for a guest that wants no record of it: in a replay it shows another time than it did.
+    pub(crate) fn wall_unrecorded(&mut self) -> Timestamp {
+        self.unrecorded = true;
+        self.tail.wall_now()
+    }
+
+    /// Checks that the oplog holds this completion next.
+    pub(crate) fn completed(&mut self, result: Option<&Value>) -> Result<(), Stop> {
+        if self.unrecorded { self.replay.completed_with_any() } else { self.replay.completed(result) }
     }
 
     /// The index of the last entry handed to the store.

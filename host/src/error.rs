@@ -2,7 +2,7 @@
 
 use crate::ports::PortError;
 use golem_model::oplog::Parked;
-use golem_model::{IdempotencyKey, OplogIndex, Value};
+use golem_model::{IdempotencyKey, OplogIndex, RetryPolicy, Value};
 
 /// What an invocation came to.
 #[derive(Debug)]
@@ -30,12 +30,17 @@ pub enum Stop {
         details: String,
         /// Whether another attempt may help. A stack overflow depends on the machine and would not.
         retry: bool,
+        /// What the guest chose for its failures, if it did.
+        policy: Option<RetryPolicy>,
     },
     /// The guest called `exit`. What it had recorded was appended.
     Exited {
         /// The exit code; 0 is success.
         code: u8,
     },
+    /// The guest went back to an earlier position. The entry that says so was appended: the next instance goes on
+    /// from there, at once.
+    WentBack,
     /// [`Control::interrupt`](crate::Control::interrupt) was called. What was recorded before was appended.
     Interrupted,
     /// Replay asked for another call than the oplog holds. Nothing was appended.

@@ -1,15 +1,16 @@
 //! What wasmtime's store holds for one worker. The imports are methods of it.
 
-use crate::durable::{Failure, Journal};
+use crate::durable::{Begun, Failure, Journal};
 use crate::imports::HttpCalls;
 use crate::imports::calls::OpenCalls;
+use crate::imports::policy::Policy;
 use crate::imports::random::Random;
 use crate::imports::stdio::Stdio;
 use crate::limits::Limits;
 use crate::objects::Objects;
 use crate::vfs::{FileClock, Vfs};
 use crate::{Control, Stop, WorkerInit};
-use golem_model::{IdempotencyKey, Timestamp};
+use golem_model::{IdempotencyKey, OplogIndex, Timestamp};
 
 /// The host's side of one worker.
 #[derive(Debug)]
@@ -36,6 +37,8 @@ pub(crate) struct WorkerState {
     pub(crate) calls: OpenCalls,
     /// The HTTP requests that it makes.
     pub(crate) http: HttpCalls,
+    /// What the guest has chosen of `golem:durability/policy`.
+    pub(crate) policy: Policy,
     /// The invocation that runs.
     pub(crate) current: Current,
     /// Why the guest was stopped, while wasmtime unwinds it.
@@ -45,12 +48,14 @@ pub(crate) struct WorkerState {
 /// The invocation that runs. Everything here is a function of the oplog.
 #[derive(Debug, Default)]
 pub(crate) struct Current {
-    /// How many were begun: 0 while the instance is made, then from 1.
-    pub(crate) number: u64,
+    /// Its place in the oplog; `None` while the instance is made.
+    pub(crate) begun: Option<Begun>,
     /// Its key; `None` while the instance is made.
     pub(crate) key: Option<IdempotencyKey>,
     /// Idempotency keys that it has made.
     pub(crate) keys_made: u64,
+    /// The atomic regions that are open, the outermost first.
+    pub(crate) regions: Vec<OplogIndex>,
 }
 
 impl WorkerState {
@@ -77,16 +82,17 @@ impl WorkerState {
             limits,
             calls: OpenCalls::new(),
             http: HttpCalls::default(),
+            policy: Policy::default(),
             current: Current::default(),
             stop: None,
         }
     }
 
     /// Turns to the next invocation, which began at `at`.
-    pub(crate) fn begin(&mut self, key: IdempotencyKey, at: Timestamp) {
-        let number = self.current.number + 1;
-        self.current = Current { number, key: Some(key), keys_made: 0 };
-        self.random = Random::new(&self.init.seed, number);
+    pub(crate) fn begin(&mut self, key: IdempotencyKey, begun: Begun, at: Timestamp) {
+        self.current = Current { begun: Some(begun), key: Some(key), ..Current::default() };
+        // By the number that is never given twice: what an invocation that was set aside drew is drawn by no other.
+        self.random = Random::new(&self.init.seed, begun.number);
         self.stdio.begin();
         self.file_clock.wall(at);
     }

@@ -15,21 +15,21 @@ pub(crate) fn stop(state: &mut WorkerState, error: &wasmtime::Error) -> Stop {
             Ok(()) => stop,
             Err(failed) => failed,
         },
-        // A parked worker was handed over when it parked; a divergence happens before anything is recorded;
+        // A worker was handed over when it parked or went back; a divergence happens before anything is recorded;
         // and what came before our own trouble is done again by the next activation.
-        Stop::Parked(_) | Stop::Diverged { .. } | Stop::Port(_) => stop,
+        Stop::Parked(_) | Stop::WentBack | Stop::Diverged { .. } | Stop::Port(_) => stop,
     }
 }
 
 /// Names the called function in a trap: a component may have been stripped of the names that its stack would show.
 pub(crate) fn in_function(name: &str, stop: Stop) -> Stop {
     match stop {
-        Stop::Trapped { details, retry } => {
+        Stop::Trapped { details, retry, policy } => {
             let name = match name.rsplit_once('/') {
                 Some((interface, function)) => format!("{interface}#{function}"),
                 None => name.to_owned(),
             };
-            Stop::Trapped { details: format!("{details}\nin {name}"), retry }
+            Stop::Trapped { details: format!("{details}\nin {name}"), retry, policy }
         }
         other => other,
     }
@@ -46,6 +46,7 @@ pub(crate) fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> Stop {
                 // How deep a stack may be depends on compiler and machine, so the end was not the guest's
                 // alone; but here it would be the same again.
                 retry: error.downcast_ref::<Trap>() != Some(&Trap::StackOverflow),
+                policy: state.policy.retry(),
             },
         },
     };
@@ -53,7 +54,9 @@ pub(crate) fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> Stop {
     let left = match &stop {
         Stop::Exited { code } => format!("the program's exit with code {code}"),
         Stop::Trapped { details, .. } => format!("a trap: {details}"),
-        Stop::Parked(_) | Stop::Interrupted | Stop::Diverged { .. } | Stop::Port(_) => return stop,
+        Stop::Parked(_) | Stop::WentBack | Stop::Interrupted | Stop::Diverged { .. } | Stop::Port(_) => {
+            return stop;
+        }
     };
     state.journal.replay().left(left).unwrap_or(stop)
 }

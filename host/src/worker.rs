@@ -3,7 +3,7 @@
 //! Invariant: after any [`Stop`], and when a call's future was dropped, the instance takes no more calls. Rolling
 //! back always means a new instance, never a repaired one.
 
-use crate::durable::{Activity, Ending, Journal, Replay, Started, Tail};
+use crate::durable::{Activity, Aside, Ending, Journal, Replay, Started, Tail, region_to_repeat};
 use crate::imports::stdio::Stdio;
 use crate::invoke::{Prepared, Uncalled};
 use crate::limits::{LIFTED_BYTES_MAX, Limits};
@@ -11,7 +11,9 @@ use crate::ports::{PortError, Ports};
 use crate::state::WorkerState;
 use crate::{Component, Control, Outcome, Replayed, Stop, trap};
 use golem_model::oplog::{FailureCause, InvocationSource};
-use golem_model::{AccountId, Entry, Invocation, OplogIndex, TemplateId, Timestamp, Value, WorkerId};
+use golem_model::{
+    AccountId, Entry, Invocation, OplogIndex, RetryPolicy, TemplateId, Timestamp, Value, WorkerId,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -37,6 +39,8 @@ pub struct WorkerInit {
     pub links: BTreeMap<String, TemplateId>,
     /// A wait longer than this parks the worker.
     pub suspend_after: Duration,
+    /// What happens after a failure unless the guest chooses otherwise. Only told to the guest: the server decides.
+    pub retry: RetryPolicy,
 }
 
 /// One activation: a worker's instance in memory, at some position of its oplog.
@@ -72,8 +76,13 @@ impl Instance {
             Some(Entry::Created { at, .. }) => *at,
             _ => Timestamp::default(),
         };
-        let tail = Tail::new(&history, activity);
-        let journal = Journal::new(Replay::new(history), tail);
+        let mut aside = Aside::of(&history);
+        let repeat = region_to_repeat(&history, &aside);
+        let tail = Tail::new(&history, repeat, activity);
+        if let Some(from) = repeat {
+            aside.add(from, OplogIndex(history.len() as u64 + 1));
+        }
+        let journal = Journal::new(Replay::new(history, aside), tail);
         let limits = Limits::new(engine.memory_bytes_max());
         let state = WorkerState::new(init, created, journal, control, Stdio::new(ports.log), limits);
         let mut store = Store::new(engine.wasmtime(), state);
@@ -116,7 +125,7 @@ impl Instance {
                 Ending::Failed(cause) => return Err(failed(cause)),
                 Ending::Completed => {
                     let result = self.rerun().await?;
-                    self.store.data_mut().journal.replay().completed(result.as_ref())?;
+                    self.store.data_mut().journal.completed(result.as_ref())?;
                 }
             }
         }
@@ -156,8 +165,9 @@ impl Instance {
             Some(arrival) => InvocationSource::Queued { arrival },
             None => InvocationSource::Inline { function: Arc::clone(&function), params },
         };
-        live.record(Entry::InvocationStarted { at, key: key.clone(), source })?;
-        state.begin(key, at);
+        let index = live.record(Entry::InvocationStarted { at, key: key.clone(), source })?;
+        let begun = state.journal.replay().begin(index);
+        state.begin(key, begun, at);
         let result = self.run(&function, prepared).await?;
         self.complete(result)
     }
@@ -174,9 +184,10 @@ impl Instance {
 
     /// Runs the next recorded invocation as far as it is recorded, and then live.
     async fn rerun(&mut self) -> Result<Option<Value>, Stop> {
-        let Started { at, key, function, params } = self.store.data_mut().journal.replay().started()?;
+        let Started { at, key, function, params, begun } =
+            self.store.data_mut().journal.replay().started()?;
         let prepared = Prepared::new(&self.component, &function, &params);
-        self.store.data_mut().begin(key, at);
+        self.store.data_mut().begin(key, begun, at);
         self.run(&function, prepared).await
     }
 
@@ -190,7 +201,7 @@ impl Instance {
                 live.flush()?;
             }
             // It returned before it had made all the calls that were recorded.
-            None => journal.replay().completed(result.as_ref())?,
+            None => journal.completed(result.as_ref())?,
         }
         self.spent = false;
         Ok(result)
@@ -213,7 +224,7 @@ impl Instance {
     /// Fails the invocation for a reason that no other attempt changes.
     fn refuse(&mut self, details: String) -> Stop {
         match self.store.data_mut().journal.flush() {
-            Ok(()) => Stop::Trapped { details, retry: false },
+            Ok(()) => Stop::Trapped { details, retry: false, policy: None },
             Err(stop) => stop,
         }
     }
@@ -241,7 +252,9 @@ impl std::fmt::Debug for Instance {
 /// The end of a worker whose oplog says that it failed for good.
 fn failed(cause: FailureCause) -> Stop {
     match cause {
-        FailureCause::Trap { details } => Stop::Trapped { details, retry: false },
+        FailureCause::Trap { details } | FailureCause::Discarded { details } => {
+            Stop::Trapped { details, retry: false, policy: None }
+        }
         FailureCause::Exited { code } => Stop::Exited { code },
         FailureCause::Diverged { index, recorded, requested } => {
             Stop::Diverged { index, recorded, requested }

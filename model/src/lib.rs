@@ -11,6 +11,7 @@ pub mod keyvalue;
 pub mod limits;
 pub mod oplog;
 pub mod promise;
+pub mod retry;
 pub mod shard;
 pub mod template;
 pub mod time;
@@ -24,8 +25,9 @@ pub use id::{AccountId, GrantId, PolicyId, ProjectId, TemplateId, TokenId, Worke
 pub use invocation::{IdempotencyKey, Invocation};
 pub use oplog::{Arrival, Entry, OplogIndex};
 pub use promise::PromiseId;
+pub use retry::RetryPolicy;
 pub use shard::{Epoch, ShardId};
 pub use template::{Export, Function, TemplateVersion};
 pub use time::Timestamp;
 pub use value::{Type, Value};
-pub use worker::WorkerStatus;
+pub use worker::{FailureOptions, OnFailure, WorkerStatus};

@@ -14,6 +14,8 @@ mod index;
 mod lifecycle;
 pub mod wire;
 
-pub use entry::{Arrival, Call, Entry, FailureCause, HostFunction, InvocationSource, Parked, Request};
+pub use entry::{
+    Arrival, Call, Entry, FailureCause, HostFunction, InvocationSource, Parked, Request, SetAsideReason,
+};
 pub use index::OplogIndex;
 pub use lifecycle::OperatorAct;

@@ -1,6 +1,6 @@
 //! Templates: uploaded components, their versions and what they export.
 
-use crate::{ProjectId, TemplateId, Timestamp, Type};
+use crate::{FailureOptions, ProjectId, TemplateId, Timestamp, Type};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -29,6 +29,9 @@ pub struct TemplateVersion {
     pub links: BTreeMap<String, TemplateId>,
     /// When it was uploaded.
     pub created_at: Timestamp,
+    /// What was chosen for the failures of workers that are made from it.
+    #[serde(default)]
+    pub failure_options: FailureOptions,
 }
 
 /// Something that a component exports.

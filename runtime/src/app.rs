@@ -7,7 +7,7 @@ use crate::catalog::{Quotas, TemplateParts, Templates};
 use crate::clock::SystemClock;
 use crate::config::{Config, EngineSettings, OutboundHttpSettings, PrivateAddresses, WorkerSettings};
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::executor::{Executor, ExecutorParts, ExecutorSettings, IdempotencyLookup, Outbound, RetryPolicy};
+use crate::executor::{Executor, ExecutorParts, ExecutorSettings, IdempotencyLookup, Outbound};
 use crate::http::{HttpLimits, HttpServer};
 use crate::identity::{self, BootstrapError, Directory, Plan, RequestRates};
 use crate::metrics::Metrics;
@@ -18,6 +18,7 @@ use crate::storage::embedded::{EmbeddedStore, OpenOptions};
 use crate::storage::ports::{Blobs, Catalog, Store, StoreError};
 use golem_host::ports::Clock;
 use golem_host::{Engine, EngineConfig, EngineError};
+use golem_model::RetryPolicy;
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -327,7 +328,8 @@ fn executor_settings(workers: &WorkerSettings) -> ExecutorSettings {
         heads_cached_max: usize_of(workers.heads_cached_max),
         retry: RetryPolicy {
             attempts_max: u32::try_from(workers.retry_attempts_max).unwrap_or(u32::MAX),
-            delay_min: Duration::from_millis(workers.retry_delay_ms_min),
+            // A smallest delay above the greatest means the greatest.
+            delay_min: Duration::from_millis(workers.retry_delay_ms_min.min(workers.retry_delay_ms_max)),
             delay_max: Duration::from_millis(workers.retry_delay_ms_max),
             multiplier: workers.retry_multiplier,
         },

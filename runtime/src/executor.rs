@@ -22,6 +22,7 @@ mod metrics;
 mod operate;
 mod ports;
 mod queue;
+mod recover;
 mod recovery;
 mod retry;
 mod scheduler;
@@ -36,7 +37,6 @@ pub use logs::{LogNotice, LogSubscription};
 pub use metrics::ExecutorMetrics;
 pub use operate::{WorkerSpec, WorkerView};
 pub use queue::QueuedInvocation;
-pub use retry::RetryPolicy;
 pub use settings::{ExecutorSettings, IdempotencyLookup};
 
 use crate::entropy::Entropy;
@@ -44,7 +44,7 @@ use crate::storage::ports::Store;
 use async_trait::async_trait;
 use golem_host::ports::{Clock, OutboundHttp};
 use golem_model::template::Function;
-use golem_model::{ProjectId, TemplateId};
+use golem_model::{FailureOptions, ProjectId, TemplateId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -59,6 +59,9 @@ pub trait Components: Send + Sync {
 
     /// A function that a template version exports, by its full name. Never waits.
     fn function(&self, template: TemplateId, version: u32, name: &str) -> Option<Arc<Function>>;
+
+    /// What was chosen for the failures of a template version's workers. Never waits.
+    fn failure_options(&self, template: TemplateId, version: u32) -> FailureOptions;
 
     /// Which template the workers belong to that a template version calls, by the interface. Never waits.
     fn links(&self, template: TemplateId, version: u32) -> BTreeMap<String, TemplateId>;

@@ -179,6 +179,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .route(&of_worker("oplog"), get(oplog::read))
         .route(&of_worker("queue"), get(oplog::queue))
         .route(&of_worker("invocations/{key}"), delete(oplog::cancel))
+        .route(&of_worker("recover"), post(worker::recover))
         .route(&of_worker("connect"), get(connect::connect))
         .route("/v1/login/token", get(token::current))
         .merge(identity())

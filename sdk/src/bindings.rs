@@ -560,8 +560,10 @@ pub mod golem {
             #[allow(unused_unsafe, clippy::all)]
             /// Opens a region and returns what closes it.
             ///
-            /// If the worker crashes while the region is open, what was recorded since is set aside and the code after this
-            /// call runs again as if for the first time. Regions may be nested; a crash goes back to the outermost open one.
+            /// If the worker crashes or traps while the region is open, what was recorded since is set aside and the code after
+            /// this call runs again as if for the first time; promises made in between are gone. Regions may be nested; a crash
+            /// goes back to the outermost open one. Leaving memory to wait is no crash. The end of the invocation closes a
+            /// region. Fails the invocation where nothing is being invoked, as in the component's start.
             #[allow(async_fn_in_trait)]
             pub fn begin() -> u64 {
                 unsafe {
@@ -608,11 +610,13 @@ pub mod golem {
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
-            /// How much of the worker's outside calls is recorded.
+            /// How much of what the worker learns from outside must be recorded. What others can see (promises, writes, calls of
+            /// workers), waits, and the monotonic clock are recorded at every level; more may be than must.
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
             pub enum PersistenceLevel {
-                /// Nothing. After a crash the calls are made again and may answer differently.
+                /// Nothing else. When the worker is rebuilt after a crash or a wait, the calls are made again and may answer
+                /// differently: what others are told must not depend on their answers.
                 PersistNothing,
                 /// Only calls that write to something outside the worker.
                 PersistRemoteSideEffects,
@@ -853,8 +857,8 @@ pub mod golem {
             #[allow(unused_unsafe, clippy::all)]
             /// Goes back: the worker becomes what it was when `get` returned `position`, and runs on from there.
             ///
-            /// What was recorded in between stays in the log and is no longer replayed; effects outside the worker are not
-            /// undone. Does not return. Fails the invocation if the position is not in the current invocation.
+            /// What was recorded in between stays in the log and is no longer replayed; promises made in between are gone, other
+            /// effects outside the worker are not undone. Does not return. Fails the invocation if the position is not in the current invocation.
             #[allow(async_fn_in_trait)]
             pub fn jump(position: u64) -> () {
                 unsafe {

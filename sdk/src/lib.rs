@@ -89,11 +89,13 @@
 #[allow(clippy::allow_attributes_without_reason, clippy::undocumented_unsafe_blocks, reason = "generated")]
 mod bindings;
 pub mod call;
+pub mod durability;
 mod id;
 mod inside;
 pub mod promise;
 
 pub use bindings::golem::api::host::{PromiseId, TemplateId, Uri, Uuid, WorkerId};
+pub use durability::{atomically, idempotency_key, oplog_index};
 pub use golem_macros::{flags, worker};
 pub use id::IdError;
 pub use promise::raw::{

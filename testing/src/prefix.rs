@@ -139,13 +139,20 @@ fn recorded(oplog: &[Entry]) -> Vec<Recorded> {
                     invocations.push(Recorded { key, function, params, result, started, completed });
                 }
             }
+            // What was set aside has no answers that count.
+            Entry::SetAside { from, .. } => {
+                let kept = |started: usize| (started as u64) < from.0;
+                invocations.retain(|invocation| kept(invocation.started));
+                open = open.take().filter(|(_, _, _, started)| kept(*started));
+            }
             Entry::InvocationStarted { source: InvocationSource::Queued { .. }, .. }
             | Entry::Created { .. }
             | Entry::Activated { .. }
             | Entry::HostCall { .. }
             | Entry::AttemptFailed { .. }
             | Entry::InvocationFailed { .. }
-            | Entry::Parked(_) => {}
+            | Entry::Parked(_)
+            | Entry::Configured { .. } => {}
         }
     }
     invocations
@@ -159,7 +166,9 @@ fn latest(oplog: &[Entry]) -> Timestamp {
         | Entry::InvocationStarted { at, .. }
         | Entry::InvocationCompleted { at, .. }
         | Entry::AttemptFailed { at, .. }
-        | Entry::InvocationFailed { at, .. } => Some(*at),
+        | Entry::InvocationFailed { at, .. }
+        | Entry::Configured { at, .. }
+        | Entry::SetAside { at, .. } => Some(*at),
         Entry::Parked(parked) => Some(parked.at),
         Entry::HostCall { .. } => None,
     });

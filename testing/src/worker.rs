@@ -9,8 +9,8 @@ use golem_host::{
 use golem_model::oplog::Parked;
 use golem_model::promise::Completion;
 use golem_model::{
-    AccountId, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, PromiseId, TemplateId, Timestamp,
-    Value, WorkerId, WorkerName,
+    AccountId, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, PromiseId, RetryPolicy, TemplateId,
+    Timestamp, Value, WorkerId, WorkerName,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -121,9 +121,10 @@ impl From<Stop> for Failure {
     fn from(stop: Stop) -> Self {
         match stop {
             Stop::Parked(parked) => Self::Waiting(parked),
-            Stop::Trapped { details, retry } => Self::Trapped { details, retry },
+            Stop::Trapped { details, retry, policy: _ } => Self::Trapped { details, retry },
             Stop::Exited { code } => Self::Exited { code },
-            Stop::Interrupted => Self::Interrupted,
+            // Only if it went back while its instance was made, which the host refuses.
+            Stop::Interrupted | Stop::WentBack => Self::Interrupted,
             Stop::Diverged { index, recorded, requested } => Self::Diverged { index, recorded, requested },
             Stop::Port(error) => Self::Port(error),
         }
@@ -189,6 +190,7 @@ impl TestWorker {
             seed: options.seed,
             links: options.links,
             suspend_after: options.suspend_after,
+            retry: RetryPolicy::default(),
         };
         Ok(Self::on(component, init, store, options.clock, options.http))
     }
@@ -233,19 +235,33 @@ impl TestWorker {
             Some(instance) => instance.invoke(invocation, None).await,
             None => return Err(Failure::NothingUnfinished),
         };
-        self.settle(outcome)
+        self.settled(outcome).await
     }
 
     /// Goes on with the invocation that waits, failed or was cut off by a crash.
     pub async fn resume(&mut self) -> Result<Option<Value>, Failure> {
+        let outcome = self.resumed().await?;
+        self.settled(outcome).await
+    }
+
+    async fn resumed(&mut self) -> Result<Outcome, Failure> {
         self.load().await?;
         if self.unfinished.take().is_none() {
             return Err(Failure::NothingUnfinished);
         }
-        let outcome = match &mut self.instance {
-            Some(instance) => instance.resume().await,
-            None => return Err(Failure::NothingUnfinished),
-        };
+        match &mut self.instance {
+            Some(instance) => Ok(instance.resume().await),
+            None => Err(Failure::NothingUnfinished),
+        }
+    }
+
+    /// What an outcome comes to: a guest that goes back goes on from there, as on the server.
+    async fn settled(&mut self, mut outcome: Outcome) -> Result<Option<Value>, Failure> {
+        while matches!(outcome, Outcome::Stopped(Stop::WentBack)) {
+            self.instance = None;
+            self.store.commit();
+            outcome = self.resumed().await?;
+        }
         self.settle(outcome)
     }
 
@@ -369,7 +385,9 @@ impl TestWorker {
                 self.control = Control::new();
                 match &stop {
                     // As the server does: parking and failed attempts are on record.
-                    Stop::Parked(_) | Stop::Exited { .. } | Stop::Interrupted => self.store.commit(),
+                    Stop::Parked(_) | Stop::WentBack | Stop::Exited { .. } | Stop::Interrupted => {
+                        self.store.commit();
+                    }
                     Stop::Trapped { details, .. } => {
                         let at = self.clock.wall();
                         let failed = Entry::AttemptFailed { at, details: details.clone(), retry_at: at };

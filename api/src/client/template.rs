@@ -4,7 +4,7 @@ use super::{Client, ClientError};
 use crate::template::{
     Links, Template, TemplateDownloadQuery, TemplateListQuery, TemplateQuery, TemplateUpdateQuery,
 };
-use golem_model::{ProjectId, TemplateId};
+use golem_model::{FailureOptions, ProjectId, TemplateId};
 use reqwest::Method;
 use reqwest::header::CONTENT_TYPE;
 use reqwest::multipart::{Form, Part};
@@ -17,11 +17,17 @@ impl Client {
         &self,
         project: Option<ProjectId>,
         name: &str,
+        options: FailureOptions,
         wasm: Vec<u8>,
         links: &Links,
     ) -> Result<Template, ClientError> {
-        let query =
-            TemplateQuery { project_id: project, component_name: name.to_owned(), links: links.clone() };
+        let query = TemplateQuery {
+            project_id: project,
+            component_name: name.to_owned(),
+            links: links.clone(),
+            retry_policy: options.retry_policy,
+            on_failure: options.on_failure,
+        };
         let query = serde_json::to_string(&query).map_err(ClientError::Decode)?;
         let part = |part: Part, mime: &str| part.mime_str(mime).map_err(ClientError::Setup);
         let form = Form::new()
@@ -34,12 +40,15 @@ impl Client {
     pub async fn template_update(
         &self,
         template: TemplateId,
+        options: FailureOptions,
         wasm: Vec<u8>,
         links: &Links,
     ) -> Result<Template, ClientError> {
-        let path = ["v1", "templates", &template.to_string(), "upload"];
+        let FailureOptions { retry_policy, on_failure } = options;
         let links = (!links.is_empty()).then(|| serde_json::to_string(links)).transpose();
-        let query = TemplateUpdateQuery { links: links.map_err(ClientError::Decode)? };
+        let links = links.map_err(ClientError::Decode)?;
+        let query = TemplateUpdateQuery { retry_policy, on_failure, links };
+        let path = ["v1", "templates", &template.to_string(), "upload"];
         let request = self.request(Method::PUT, &path).query(&query);
         self.json(request.header(CONTENT_TYPE, OCTETS).body(wasm)).await
     }

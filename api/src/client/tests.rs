@@ -5,7 +5,7 @@ use crate::connect::{ConnectFormat, ConnectFrame, EventFrame, MessageFrame, Work
 use crate::template::Links;
 use crate::worker::{InvocationKey, WorkerCreationRequest};
 use futures_util::SinkExt;
-use golem_model::{IdempotencyKey, TemplateId, WorkerId, WorkerName};
+use golem_model::{FailureOptions, IdempotencyKey, TemplateId, WorkerId, WorkerName};
 use serde_json::json;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -89,6 +89,8 @@ async fn every_method_is_the_request_of_2023() {
         name: "w".to_owned(),
         args: vec!["a".to_owned()],
         env: vec![("K".to_owned(), "v".to_owned())],
+        retry_policy: None,
+        on_failure: None,
     };
     // The answer fits none of the types: only the requests count here.
     drop(client.healthcheck().await);
@@ -101,7 +103,9 @@ async fn every_method_is_the_request_of_2023() {
     drop(client.template_latest(template()).await);
     drop(client.template_download(template(), None).await);
     drop(client.template_download(template(), Some(2)).await);
-    drop(client.template_update(template(), b"wasm".to_vec(), &Links::new()).await);
+    drop(
+        client.template_update(template(), FailureOptions::default(), b"wasm".to_vec(), &Links::new()).await,
+    );
     drop(client.worker_create(template(), &creation).await);
     drop(client.worker_get(&w).await);
     drop(client.worker_version(&w).await);
@@ -113,6 +117,7 @@ async fn every_method_is_the_request_of_2023() {
     drop(client.worker_complete(&w, 7, vec![1, 2]).await);
     drop(client.worker_interrupt(&w, true).await);
     drop(client.worker_resume(&w).await);
+    drop(client.worker_recover(&w).await);
     let t = format!("/base/v1/templates/{T}");
     let w = format!("{t}/workers/%C3%9Cnal");
     let expected = [
@@ -141,6 +146,7 @@ async fn every_method_is_the_request_of_2023() {
         format!("POST {w}/complete {{\"oplogIdx\":7,\"data\":[1,2]}}"),
         format!("POST {w}/interrupt?recover-immediately=true"),
         format!("POST {w}/resume"),
+        format!("POST {w}/recover"),
     ];
     let requests = requests.lock().unwrap().clone();
     for (request, expected) in requests.iter().zip(&expected) {
@@ -152,7 +158,11 @@ async fn every_method_is_the_request_of_2023() {
 #[tokio::test]
 async fn an_upload_has_both_parts() {
     let (client, requests) = server("200 OK", "{}").await;
-    drop(client.template_create(None, "cart", b"\0asm".to_vec(), &Links::new()).await);
+    drop(
+        client
+            .template_create(None, "cart", FailureOptions::default(), b"\0asm".to_vec(), &Links::new())
+            .await,
+    );
     let request = requests.lock().unwrap()[0].clone();
     for part in [
         "POST /base/v1/templates ",

@@ -131,6 +131,11 @@ impl Client {
         self.send(self.request(Method::DELETE, &path)).await.map(drop)
     }
 
+    /// `POST …/recover`: discards the invocation that failed or stands still.
+    pub async fn worker_recover(&self, worker: &WorkerId) -> Result<(), ClientError> {
+        self.send(self.worker(Method::POST, worker, Some("recover"))).await.map(drop)
+    }
+
     fn worker(&self, method: Method, worker: &WorkerId, act: Option<&str>) -> RequestBuilder {
         let template = worker.template.to_string();
         let mut path = vec!["v1", "templates", &template, "workers", worker.name.as_str()];

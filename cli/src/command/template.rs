@@ -1,7 +1,7 @@
 //! `template …`
 
 use super::{Context, resolve};
-use crate::args::{LinkArgs, ProjectArgs, TemplateArgs};
+use crate::args::{FailureArgs, LinkArgs, ProjectArgs, TemplateArgs};
 use crate::error::CliError;
 use crate::output::{self, template::TemplateView};
 use clap::Subcommand;
@@ -23,6 +23,9 @@ pub enum TemplateCommand {
         /// Which templates its workers call.
         #[command(flatten)]
         links: LinkArgs,
+        /// What becomes of failures of its workers.
+        #[command(flatten)]
+        failures: Box<FailureArgs>,
         /// The component; `-` is standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
@@ -35,6 +38,9 @@ pub enum TemplateCommand {
         /// Which templates its workers call.
         #[command(flatten)]
         links: LinkArgs,
+        /// What becomes of failures of its workers.
+        #[command(flatten)]
+        failures: Box<FailureArgs>,
         /// The component; `-` is standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
@@ -73,19 +79,21 @@ impl TemplateCommand {
     ) -> Result<(), CliError> {
         let client = &context.client;
         match self {
-            Self::Add { project, template_name, links, file } => {
+            Self::Add { project, template_name, links, failures, file } => {
+                let options = failures.options()?;
                 let wasm = read(&file)?;
                 let project = resolve::project(context, &project).await?;
                 let links = resolve::links(context, project, &links).await?;
-                let template = client.template_create(project, &template_name, wasm, &links).await?;
+                let template = client.template_create(project, &template_name, options, wasm, &links).await?;
                 output::print(out, context.format, &TemplateView::from(&template))
             }
-            Self::Update { template, links, file } => {
+            Self::Update { template, links, failures, file } => {
+                let options = failures.options()?;
                 let wasm = read(&file)?;
                 let id = resolve::template(context, &template).await?;
                 let project = resolve::project(context, &template.project).await?;
                 let links = resolve::links(context, project, &links).await?;
-                let template = client.template_update(id, wasm, &links).await?;
+                let template = client.template_update(id, options, wasm, &links).await?;
                 output::print(out, context.format, &TemplateView::from(&template))
             }
             Self::List { project, template_name } => {

@@ -8,12 +8,13 @@ pub use invoke::{DataArgs, InvokeArgs, StdioArgs};
 pub use lifecycle::LifecycleCommand;
 
 use super::{Context, resolve};
-use crate::args::WorkerArgs;
+use crate::args::{FailureArgs, WorkerArgs};
 use crate::error::CliError;
 use crate::output;
 use clap::Subcommand;
 use golem_api::client::InvokeOptions;
 use golem_api::worker::WorkerCreationRequest;
+use golem_model::FailureOptions;
 use std::io::Write;
 
 /// What can be done with workers.
@@ -27,6 +28,9 @@ pub enum WorkerCommand {
         /// An environment variable of the worker; can be repeated
         #[arg(long, short = 'e', value_name = "NAME=VALUE", value_parser = variable)]
         env: Vec<(String, String)>,
+        /// What becomes of its failures; as for the template if nothing is said.
+        #[command(flatten)]
+        failures: Box<FailureArgs>,
         /// Arguments of the worker
         #[arg(value_name = "ARGS", trailing_var_arg = true)]
         args: Vec<String>,
@@ -85,6 +89,12 @@ pub enum WorkerCommand {
         #[command(flatten)]
         worker: WorkerArgs,
     },
+    /// Discard the invocation that failed or was stopped: the worker is what it was before it
+    Recover {
+        /// Which worker.
+        #[command(flatten)]
+        worker: WorkerArgs,
+    },
     /// Remove a worker with all that it knows
     Delete {
         /// Which worker.
@@ -122,9 +132,11 @@ impl WorkerCommand {
     ) -> Result<(), CliError> {
         let client = &context.client;
         match self {
-            Self::Add { worker, env, args } => {
+            Self::Add { worker, env, failures, args } => {
+                let FailureOptions { retry_policy, on_failure } = failures.options()?;
                 let template = resolve::template(context, &worker.template).await?;
-                let request = WorkerCreationRequest { name: worker.worker_name.into(), args, env };
+                let name = worker.worker_name.into();
+                let request = WorkerCreationRequest { name, args, env, retry_policy, on_failure };
                 output::print(out, context.format, &client.worker_create(template, &request).await?)
             }
             Self::InvocationKey { worker } => {
@@ -160,6 +172,10 @@ impl WorkerCommand {
             Self::Resume { worker } => {
                 client.worker_resume(&resolve::worker(context, worker).await?).await?;
                 output::print(out, context.format, &"Resumed")
+            }
+            Self::Recover { worker } => {
+                client.worker_recover(&resolve::worker(context, worker).await?).await?;
+                output::print(out, context.format, &"Recovered")
             }
             Self::Delete { worker } => {
                 client.worker_delete(&resolve::worker(context, worker).await?).await?;

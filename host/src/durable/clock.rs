@@ -21,7 +21,7 @@ pub(crate) struct WorkerClock {
 }
 
 impl WorkerClock {
-    /// Reads `history` for where the clock stood.
+    /// Reads `history` for where the clock stood. What was set aside counts: the time did pass.
     pub(crate) fn new(history: &[Entry]) -> Self {
         let mut clock = Self { nanos: 0, at: None, since: None };
         for entry in history {
@@ -51,7 +51,9 @@ impl WorkerClock {
             | Entry::InvocationStarted { at, .. }
             | Entry::InvocationCompleted { at, .. }
             | Entry::AttemptFailed { at, .. }
-            | Entry::InvocationFailed { at, .. } => {
+            | Entry::InvocationFailed { at, .. }
+            | Entry::Configured { at, .. }
+            | Entry::SetAside { at, .. } => {
                 self.at.get_or_insert(*at);
             }
         }

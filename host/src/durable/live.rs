@@ -12,7 +12,7 @@ use crate::limits::ANSWERS_BUFFERED_BYTES_MAX;
 use crate::ports::{AnswerState, HttpFailure, HttpRequest, Outgoing, Ports};
 use crate::{Control, Stop};
 use golem_model::limits::ENTRIES_BUFFERED_MAX;
-use golem_model::oplog::{Call, Parked};
+use golem_model::oplog::{Call, Parked, SetAsideReason};
 use golem_model::promise::{Completion, PromiseState};
 use golem_model::{Entry, OplogIndex, PromiseId, Timestamp};
 use std::sync::Arc;
@@ -51,8 +51,8 @@ pub(crate) struct Activity {
 }
 
 impl Tail {
-    /// The end of `history`.
-    pub(crate) fn new(history: &[Entry], activity: Activity) -> Self {
+    /// The end of `history`. What begins at `repeat`, if any, is set aside before anything else is recorded.
+    pub(crate) fn new(history: &[Entry], repeat: Option<OplogIndex>, activity: Activity) -> Self {
         let named = history.iter().rev().find_map(|entry| match entry {
             Entry::Activated { engine, .. } => Some(engine),
             Entry::Created { .. }
@@ -61,15 +61,19 @@ impl Tail {
             | Entry::InvocationCompleted { .. }
             | Entry::AttemptFailed { .. }
             | Entry::InvocationFailed { .. }
-            | Entry::Parked(_) => None,
+            | Entry::Parked(_)
+            | Entry::Configured { .. }
+            | Entry::SetAside { .. } => None,
         });
         let activation = (named != Some(&activity.engine)).then_some(activity.engine);
+        let at = activity.ports.clock.now();
+        let set_aside = |from| Entry::SetAside { at, from, reason: SetAsideReason::Region };
         Self {
             ports: activity.ports,
             control: activity.control,
             clock: WorkerClock::new(history),
             suspend_after: activity.suspend_after,
-            buffer: Vec::new(),
+            buffer: repeat.map(set_aside).into_iter().collect(),
             buffered_bytes: 0,
             appended: OplogIndex(history.len() as u64),
             activation,
@@ -83,6 +87,10 @@ impl Tail {
 
     pub(crate) fn forget_request(&mut self, call: u64) {
         self.exchanges.forget(call);
+    }
+
+    pub(crate) fn wall_now(&self) -> Timestamp {
+        self.ports.clock.now()
     }
 }
 
@@ -99,7 +107,7 @@ impl<'a> Live<'a> {
 
     /// The wall clock.
     pub(crate) fn wall_now(&self) -> Timestamp {
-        self.tail.ports.clock.now()
+        self.tail.wall_now()
     }
 
     /// The worker's monotonic clock, in nanoseconds.
@@ -138,6 +146,25 @@ impl<'a> Live<'a> {
         self.tail.ports.oplog.append(first, entries).map_err(Stop::Port)?;
         self.tail.appended = self.tail.appended.plus(count);
         Ok(())
+    }
+
+    /// Hands over what was recorded, and returns once it is durable.
+    pub(crate) async fn commit(&mut self) -> Result<(), Failure> {
+        self.flush()?;
+        Ok(self.tail.ports.oplog.commit().await?)
+    }
+
+    /// The last entry that was handed to the store.
+    pub(crate) fn handed_over(&self) -> OplogIndex {
+        self.tail.appended
+    }
+
+    /// Sets aside what begins at `from`, which is not replayed any more. The failure ends the instance: another one
+    /// goes on from there.
+    pub(crate) fn go_back(&mut self, from: OplogIndex, reason: SetAsideReason) -> Failure {
+        let at = self.wall_now();
+        let recorded = self.record(Entry::SetAside { at, from, reason }).and_then(|_| self.flush());
+        Failure::Stop(recorded.map_or_else(|stop| stop, |()| Stop::WentBack))
     }
 
     /// The state of a promise.

@@ -1,9 +1,10 @@
 //! Replay: answers host calls from the oplog until it ends.
 //!
 //! Uses `model::oplog` only. Architecture invariant: nothing here can reach a port.
-//! Invariant: the cursor only moves over entries that the guest asked for, in order; an entry that it did not
-//! ask for, or a call that is not there, is a divergence and ends the instance.
+//! Invariant: the cursor only moves over entries that the guest asked for, in order, over hints and over what was set
+//! aside; an entry that it did not ask for, or a call that is not there, is a divergence and ends the instance.
 
+use super::aside::Aside;
 use crate::Stop;
 use golem_model::oplog::{Call, Entry, FailureCause, InvocationSource};
 use golem_model::{IdempotencyKey, OplogIndex, Timestamp, Value};
@@ -21,6 +22,10 @@ pub(crate) struct Replay {
     position: usize,
     /// Entries before the first of `entries`: all, once they have ended.
     before: u64,
+    /// What to hop over.
+    aside: Aside,
+    /// Invocations that have begun, with those that were set aside.
+    begun: u64,
     /// The worker left memory after the last entry that the guest asked for, and the guest has not come to that
     /// wait again: what it prints until then was printed before.
     before_wait: bool,
@@ -37,6 +42,17 @@ pub(crate) struct Started {
     pub(crate) function: Arc<str>,
     /// Its parameters.
     pub(crate) params: Vec<Value>,
+    /// Its place.
+    pub(crate) begun: Begun,
+}
+
+/// The place of an invocation in the oplog.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Begun {
+    /// From 1 for the first that the worker ever began, with those that were set aside later: never given twice.
+    pub(crate) number: u64,
+    /// The entry with which it began.
+    pub(crate) index: OplogIndex,
 }
 
 /// How the oplog says that the next invocation ended.
@@ -53,11 +69,11 @@ pub(crate) enum Ending {
 }
 
 impl Replay {
-    /// A cursor before the first entry of `entries`, the whole oplog from index 1.
-    pub(crate) fn new(entries: Vec<Entry>) -> Self {
+    /// A cursor before the first entry of `entries`, the whole oplog from index 1, of which `aside` is not replayed.
+    pub(crate) fn new(entries: Vec<Entry>, aside: Aside) -> Self {
         // The first entry makes the worker; nobody asks for it.
         let position = usize::from(matches!(entries.first(), Some(Entry::Created { .. })));
-        Self { entries, position, before: 0, before_wait: false }
+        Self { entries, position, before: 0, aside, begun: 0, before_wait: false }
     }
 
     /// Whether all entries were replayed, as a proof.
@@ -98,14 +114,23 @@ impl Replay {
             Some(Entry::InvocationStarted { key, .. }) => key.clone(),
             Some(other) => return Err(diverged(index, other, "the next invocation".to_owned())),
         };
-        for entry in &self.entries[self.position + 1..] {
+        let mut at = self.position + 1;
+        while let Some(entry) = self.entries.get(at) {
+            let hopped = self.hop_from(at);
+            if hopped > at {
+                at = hopped;
+                continue;
+            }
+            at += 1;
             match entry {
                 Entry::InvocationCompleted { .. } => return Ok(Ending::Completed),
                 Entry::InvocationFailed { cause, .. } => return Ok(Ending::Failed(cause.clone())),
                 Entry::HostCall { .. }
                 | Entry::Activated { .. }
                 | Entry::AttemptFailed { .. }
-                | Entry::Parked(_) => {}
+                | Entry::Parked(_)
+                | Entry::Configured { .. }
+                | Entry::SetAside { .. } => {}
                 Entry::Created { .. } | Entry::InvocationStarted { .. } => break,
             }
         }
@@ -121,14 +146,10 @@ impl Replay {
                 key,
                 source: InvocationSource::Inline { function, params },
             }) => {
-                let started = Started {
-                    at: *at,
-                    key: key.clone(),
-                    function: Arc::clone(function),
-                    params: std::mem::take(params),
-                };
+                let at = *at;
+                let (key, function, params) = (key.clone(), Arc::clone(function), std::mem::take(params));
                 self.take();
-                Ok(started)
+                Ok(Started { at, key, function, params, begun: self.begin(index) })
             }
             Some(other) => Err(diverged(index, other, "an invocation with its parameters".to_owned())),
             None => Err(Stop::Diverged {
@@ -137,6 +158,17 @@ impl Replay {
                 requested: "the next invocation".to_owned(),
             }),
         }
+    }
+
+    /// Counts an invocation that begins with the entry `index`.
+    pub(crate) fn begin(&mut self, index: OplogIndex) -> Begun {
+        self.begun += 1;
+        Begun { number: self.begun, index }
+    }
+
+    /// Whether the entry was set aside.
+    pub(crate) fn is_set_aside(&self, index: OplogIndex) -> bool {
+        self.aside.contains(index)
     }
 
     /// Checks that the oplog holds this completion next.
@@ -156,6 +188,15 @@ impl Replay {
                 requested: completion(result),
             }),
         }
+    }
+
+    /// Checks that the oplog holds a completion next, whatever its result.
+    pub(crate) fn completed_with_any(&mut self) -> Result<(), Stop> {
+        let recorded = match self.peek() {
+            Some(Entry::InvocationCompleted { result, .. }) => result.clone(),
+            _ => None,
+        };
+        self.completed(recorded.as_ref())
     }
 
     /// The divergence of a guest that trapped or left where the oplog goes on.
@@ -185,10 +226,25 @@ impl Replay {
         self.entries.get_mut(self.position)
     }
 
+    /// The first position from `at` on that is replayed, or the end.
+    fn hop_from(&self, at: usize) -> usize {
+        self.aside.end_at(at).min(self.entries.len())
+    }
+
     fn skip_hints(&mut self) {
         while let Some(entry) = self.entries.get(self.position) {
+            let hopped = self.hop_from(self.position);
+            if hopped > self.position {
+                let over = &self.entries[self.position..hopped];
+                let begun = over.iter().filter(|entry| matches!(entry, Entry::InvocationStarted { .. }));
+                self.begun += begun.count() as u64;
+                self.position = hopped;
+                // What it does instead is of its own, and so is what it prints.
+                self.before_wait = false;
+                continue;
+            }
             match entry {
-                Entry::Activated { .. } => {}
+                Entry::Activated { .. } | Entry::Configured { .. } | Entry::SetAside { .. } => {}
                 // Another attempt prints again, and so it should: its text is of its own.
                 Entry::AttemptFailed { .. } => self.before_wait = false,
                 Entry::Parked(_) => self.before_wait = true,
@@ -237,6 +293,8 @@ fn describe(entry: &Entry) -> String {
         Entry::AttemptFailed { details, .. } => format!("a failed attempt: {details}"),
         Entry::InvocationFailed { cause, .. } => format!("the invocation's failure: {cause:?}"),
         Entry::Parked(_) => "the worker leaving memory".to_owned(),
+        Entry::Configured { .. } => "what was chosen for failures".to_owned(),
+        Entry::SetAside { from, .. } => format!("the setting aside of what follows {from}"),
     }
 }
 

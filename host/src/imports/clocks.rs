@@ -47,8 +47,15 @@ impl Observe for MonotonicClockNow {
 
 impl wall_clock::Host for WorkerState {
     fn now(&mut self) -> Result<wall_clock::Datetime> {
-        let now = self.observe(&WallClockNow)?;
-        self.file_clock.wall(now);
+        // The monotonic clock is always recorded: waits are made of its readings, and it must not go back. Files know
+        // only recorded times, which a replay finds again.
+        let now = if self.policy.records_reads() {
+            let now = self.observe(&WallClockNow)?;
+            self.file_clock.wall(now);
+            now
+        } else {
+            self.journal.wall_unrecorded()
+        };
         let nanos = now.as_nanos();
         let nanoseconds = u32::try_from(nanos % NANOS_PER_SECOND)?;
         Ok(wall_clock::Datetime { seconds: nanos / NANOS_PER_SECOND, nanoseconds })

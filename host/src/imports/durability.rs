@@ -1,10 +1,12 @@
-//! `golem:durability@1.0.0`: polling promises, the position in the oplog, idempotency keys, the worker's id.
+//! `golem:durability@1.0.0`: polling promises, the position in the oplog, idempotency keys, the worker's id. Its
+//! larger interfaces have files of their own.
 //!
 //! The rest of the package links, so that a component may be built against all of it, and traps with a text that
 //! names the function: silently doing nothing would promise what is not kept.
 
+use super::{policy, region};
 use crate::bindings::api0_2_0::host::PromiseId;
-use crate::bindings::durability::{calls, keys, policy, position, promises, region, worker};
+use crate::bindings::durability::{calls, keys, position, promises, worker};
 use crate::durable::{Live, Observe};
 use crate::state::WorkerState;
 use golem_model::OplogIndex;
@@ -18,10 +20,10 @@ use wasmtime_wasi_io::poll::DynPollable;
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
     calls::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
     keys::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    policy::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    policy::add_to_linker(linker)?;
     position::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
     promises::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
-    region::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    region::add_to_linker(linker)?;
     worker::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
 }
 
@@ -59,8 +61,8 @@ impl position::Host for WorkerState {
         self.observe(&Position).map(|index| index.0)
     }
 
-    async fn jump(&mut self, _: u64) -> Result<()> {
-        Err(missing("position#jump"))
+    async fn jump(&mut self, position: u64) -> Result<()> {
+        Err(WorkerState::jump(self, OplogIndex(position)))
     }
 }
 
@@ -90,42 +92,6 @@ impl worker::Host for WorkerState {
 
     async fn list(&mut self, _: worker::Filter, _: Option<String>) -> Result<worker::Page> {
         Err(missing("worker#list"))
-    }
-}
-
-impl region::Host for WorkerState {
-    async fn begin(&mut self) -> Result<u64> {
-        Err(missing("region#begin"))
-    }
-
-    async fn end(&mut self, _: u64) -> Result<()> {
-        Err(missing("region#end"))
-    }
-}
-
-impl policy::Host for WorkerState {
-    async fn get_persistence_level(&mut self) -> Result<policy::PersistenceLevel> {
-        Err(missing("policy#get-persistence-level"))
-    }
-
-    async fn set_persistence_level(&mut self, _: policy::PersistenceLevel) -> Result<()> {
-        Err(missing("policy#set-persistence-level"))
-    }
-
-    async fn get_retry_policy(&mut self) -> Result<policy::RetryPolicy> {
-        Err(missing("policy#get-retry-policy"))
-    }
-
-    async fn set_retry_policy(&mut self, _: policy::RetryPolicy) -> Result<()> {
-        Err(missing("policy#set-retry-policy"))
-    }
-
-    async fn get_idempotence(&mut self) -> Result<bool> {
-        Err(missing("policy#get-idempotence"))
-    }
-
-    async fn set_idempotence(&mut self, _: bool) -> Result<()> {
-        Err(missing("policy#set-idempotence"))
     }
 }
 

@@ -6,6 +6,7 @@
 //! Invariant: an activation's writes fail once the worker was activated again or the store crashed.
 
 use super::calls::Answerer;
+use crate::durable::Aside;
 use crate::ports::{AnswerState, Oplog, PortError, Promises};
 use async_trait::async_trait;
 use golem_model::keyvalue::{Change, Version};
@@ -230,6 +231,10 @@ impl State {
     }
 
     fn promise(&self, promise: &PromiseId) -> PromiseState {
+        let oplog = self.oplog(&promise.worker);
+        if Aside::of(&oplog).contains(promise.index) {
+            return PromiseState::Unknown;
+        }
         for event in self.events.iter().rev() {
             match event {
                 Event::Completed { promise: of, data, .. } if of == promise => {
@@ -244,10 +249,7 @@ impl State {
             }
         }
         let position = usize::try_from(promise.index.0).unwrap_or(usize::MAX);
-        match position
-            .checked_sub(1)
-            .and_then(|position| self.oplog(&promise.worker).into_iter().nth(position))
-        {
+        match position.checked_sub(1).and_then(|position| oplog.get(position)) {
             Some(Entry::HostCall { call: Call { function: HostFunction::PromiseCreate, .. }, .. }) => {
                 PromiseState::Pending
             }

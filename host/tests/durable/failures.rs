@@ -90,9 +90,9 @@ async fn the_worker_finds_itself_in_its_environment() {
 #[tokio::test]
 async fn what_is_not_offered_says_so() {
     let mut worker = TestWorker::start(toolbox()).await.unwrap();
-    let failed = worker.invoke("region", vec![]).await;
+    let failed = worker.invoke("cancel", vec![]).await;
     let Err(Failure::Trapped { details, .. }) = failed else { panic!("{failed:?}") };
-    let text = "golem:durability/region#begin is not offered by this version of the runtime";
+    let text = "golem:durability/calls#cancel is not offered by this version of the runtime";
     assert!(details.starts_with(text), "{details}");
 }
 

@@ -31,6 +31,7 @@ const WORLD: &str = "
     import golem:durability/position@1.0.0;
     import golem:durability/promises@1.0.0;
     import golem:durability/region@1.0.0;
+    import golem:durability/calls@1.0.0;
 
     export counter: interface {
         increment: func() -> u64;
@@ -50,7 +51,12 @@ const WORLD: &str = "
     export self-uri: func(function: string) -> string;
     export next-key: func() -> string;
     export position: func() -> u64;
-    export region: func() -> u64;
+    export begin: func() -> u64;
+    export end: func(region: u64);
+    export repeat: func(nanos: u64) -> u64;
+    export jump: func(position: u64);
+    export once-more: func() -> u64;
+    export cancel: func();
     export print: func(text: string);
     export complain: func(text: string);
     export read-input: func() -> u32;
@@ -91,6 +97,9 @@ const CORE: &str = r#"
   (import "golem:durability/promises@1.0.0" "subscribe" (func $subscribe (param i64 i64 i32 i32 i64) (result i32)))
   (import "golem:durability/promises@1.0.0" "get" (func $get (param i64 i64 i32 i32 i64 i32)))
   (import "golem:durability/region@1.0.0" "begin" (func $begin (result i64)))
+  (import "golem:durability/region@1.0.0" "end" (func $end (param i64)))
+  (import "golem:durability/position@1.0.0" "jump" (func $jump (param i64)))
+  (import "golem:durability/calls@1.0.0" "cancel" (func $cancel (param i64)))
 
   (memory (export "memory") 1)
   ;; 0: the promise (uuid at 0 and 8, name at 16 and 20, index at 24). 64: results. 1024: the heap.
@@ -168,7 +177,30 @@ const CORE: &str = r#"
     (i32.const 64))
   (func (export "next-key") (result i32) (call $key (i32.const 64)) (i32.const 64))
   (func (export "position") (result i64) (call $position))
-  (func (export "region") (result i64) (call $begin))
+  (func (export "begin") (result i64) (call $begin))
+  (func (export "end") (param $region i64) (call $end (local.get $region)))
+  ;; In a region: makes a promise, sleeps, counts. Then sleeps again, and returns the count.
+  (func (export "repeat") (param $nanos i64) (result i64)
+    (local $region i64)
+    (local.set $region (call $begin))
+    (call $create (i32.const 0))
+    (call $block (call $timer (local.get $nanos)))
+    (global.set $count (i64.add (global.get $count) (i64.const 1)))
+    (call $end (local.get $region))
+    (call $block (call $timer (local.get $nanos)))
+    (global.get $count))
+  (func (export "jump") (param $position i64) (call $jump (local.get $position)))
+  ;; Makes a promise, counts, and completes the promise; goes back to before it counted if it was the first to complete.
+  (func (export "once-more") (result i64)
+    (local $position i64)
+    (call $create (i32.const 0))
+    (local.set $position (call $position))
+    (global.set $count (i64.add (global.get $count) (i64.const 1)))
+    (if (call $complete (i64.load (i32.const 0)) (i64.load (i32.const 8)) (i32.load (i32.const 16))
+          (i32.load (i32.const 20)) (i64.load (i32.const 24)) (i32.const 0) (i32.const 0))
+      (then (call $jump (local.get $position))))
+    (global.get $count))
+  (func (export "cancel") (call $cancel (i64.const 1)))
 
   (func $print_to (param $stream i32) (param $text i32) (param $length i32)
     (call $write (local.get $stream) (local.get $text) (local.get $length) (i32.const 64))

@@ -8,6 +8,7 @@ mod failures;
 mod guests;
 mod preview1;
 mod promises;
+mod regions;
 mod replays;
 mod sleeps;
 mod uploads;

@@ -7,12 +7,15 @@ mod calls;
 #[cfg(test)]
 mod tests;
 
-use super::entry::{Arrival, Call, Entry, FailureCause, HostFunction, InvocationSource, Parked, Request};
+use super::entry::{
+    Arrival, Call, Entry, FailureCause, HostFunction, InvocationSource, Parked, Request, SetAsideReason,
+};
 use super::wire::{DecodeError, Reader, put_bytes, put_varint};
 use super::{OplogIndex, lifecycle};
 use crate::value::codec as values;
 use crate::{
-    AccountId, IdempotencyKey, ProjectId, PromiseId, TemplateId, Timestamp, Value, WorkerId, WorkerName,
+    AccountId, FailureOptions, IdempotencyKey, OnFailure, ProjectId, PromiseId, RetryPolicy, TemplateId,
+    Timestamp, Value, WorkerId, WorkerName,
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -259,6 +262,10 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
                     put_str(out, recorded);
                     put_str(out, requested);
                 }
+                FailureCause::Discarded { details } => {
+                    out.push(32);
+                    put_str(out, details);
+                }
             }
         }
         Entry::Parked(parked) => {
@@ -270,6 +277,29 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
             for promise in &parked.promises {
                 put_promise_id(out, promise);
             }
+        }
+        Entry::SetAside { at, from, reason } => {
+            out.push(32);
+            put_time(out, *at);
+            put_varint(out, from.0);
+            out.push(match reason {
+                SetAsideReason::Region => 0,
+                SetAsideReason::Jump => 1,
+                SetAsideReason::Recovered => 2,
+                SetAsideReason::RolledBack => 3,
+                SetAsideReason::Reverted => 4,
+            });
+        }
+        Entry::Configured { at, options: FailureOptions { retry_policy, on_failure } } => {
+            out.push(33);
+            put_time(out, *at);
+            put_option(out, retry_policy.as_ref(), |out, policy| policy.encode(out));
+            put_option(out, on_failure.as_ref(), |out, on_failure| {
+                out.push(match on_failure {
+                    OnFailure::Fail => 0,
+                    OnFailure::Rollback => 1,
+                });
+            });
         }
     }
 }
@@ -326,6 +356,7 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
                     recorded: input.string()?,
                     requested: input.string()?,
                 },
+                32 => FailureCause::Discarded { details: input.string()? },
                 tag => return Err(DecodeError::UnknownTag { what: "failure", tag }),
             };
             Entry::InvocationFailed { at, cause }
@@ -338,6 +369,29 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
             let promises = (0..count).map(|_| promise_id(input)).collect::<Result<_, _>>()?;
             Entry::Parked(Parked { at, monotonic_nanos, wake_at, promises })
         }
+        32 => Entry::SetAside {
+            at: time(input)?,
+            from: OplogIndex(input.varint()?),
+            reason: match input.byte()? {
+                0 => SetAsideReason::Region,
+                1 => SetAsideReason::Jump,
+                2 => SetAsideReason::Recovered,
+                3 => SetAsideReason::RolledBack,
+                4 => SetAsideReason::Reverted,
+                tag => return Err(DecodeError::UnknownTag { what: "reason to set aside", tag }),
+            },
+        },
+        33 => Entry::Configured {
+            at: time(input)?,
+            options: FailureOptions {
+                retry_policy: option(input, RetryPolicy::decode)?,
+                on_failure: option(input, |input| match input.byte()? {
+                    0 => Ok(OnFailure::Fail),
+                    1 => Ok(OnFailure::Rollback),
+                    tag => Err(DecodeError::UnknownTag { what: "choice for failures", tag }),
+                })?,
+            },
+        },
         tag => return Err(DecodeError::UnknownTag { what: "entry", tag }),
     })
 }

@@ -2,7 +2,9 @@
 
 use super::calls::CallArrival;
 use super::{OperatorAct, OplogIndex, wire::DecodeError};
-use crate::{AccountId, IdempotencyKey, Invocation, ProjectId, PromiseId, Timestamp, Value, WorkerId};
+use crate::{
+    AccountId, FailureOptions, IdempotencyKey, Invocation, ProjectId, PromiseId, Timestamp, Value, WorkerId,
+};
 use std::fmt;
 use std::sync::Arc;
 
@@ -76,6 +78,40 @@ pub enum Entry {
     },
     /// Hint: the worker left memory in the middle of an invocation, to wait.
     Parked(Parked),
+    /// Hint: what was chosen for the worker's failures at its creation. Follows `Created`, if anything was.
+    Configured {
+        /// When.
+        at: Timestamp,
+        /// The choices.
+        options: FailureOptions,
+    },
+    /// The entries from `from` up to this one are not replayed any more: the worker is what it was before them.
+    ///
+    /// `from` is an entry of the invocation that has not ended, or of the one that failed last, or the beginning
+    /// of an invocation. What those entries did outside the worker stays done; promises that they made are gone.
+    SetAside {
+        /// When.
+        at: Timestamp,
+        /// The first entry that is set aside; not the first of the oplog.
+        from: OplogIndex,
+        /// Why.
+        reason: SetAsideReason,
+    },
+}
+
+/// Why entries were set aside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum SetAsideReason {
+    /// An atomic region was open when the worker's instance was lost; its code runs again.
+    Region,
+    /// The guest went back to a position that it had kept.
+    Jump,
+    /// A person discarded an invocation that failed or stood still.
+    Recovered,
+    /// An invocation failed for good, and the worker was made to go on without it.
+    RolledBack,
+    /// A person took the worker back to an earlier position.
+    Reverted,
 }
 
 /// Where an invocation's function and parameters are.
@@ -129,6 +165,11 @@ pub enum FailureCause {
         recorded: String,
         /// The call that replay asked for.
         requested: String,
+    },
+    /// A person discarded it before it had come to an end.
+    Discarded {
+        /// What it stood at: the error of its last attempt, or that it was stopped.
+        details: String,
     },
 }
 
@@ -287,6 +328,18 @@ host_functions! {
     KeyValueWatch = 40, "wasi:keyvalue#cas";
     /// Whether a value was exchanged.
     KeyValueSwap = 41, "wasi:keyvalue#swap";
+    /// The entry's own index is the region's.
+    RegionBegin = 144, "golem:durability/region#begin";
+    /// Nothing.
+    RegionEnd = 145, "golem:durability/region#end";
+    /// Nothing.
+    PersistenceLevelSet = 146, "golem:durability/policy#set-persistence-level";
+    /// The retry policy in force.
+    RetryPolicyGet = 147, "golem:durability/policy#get-retry-policy";
+    /// Nothing.
+    RetryPolicySet = 148, "golem:durability/policy#set-retry-policy";
+    /// Nothing.
+    IdempotenceSet = 149, "golem:durability/policy#set-idempotence";
 }
 
 impl fmt::Display for HostFunction {

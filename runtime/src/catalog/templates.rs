@@ -12,7 +12,7 @@ use bytes::Bytes;
 use golem_host::ports::Clock;
 use golem_host::{Component, ComponentError, Engine};
 use golem_model::template::{Function, Functions};
-use golem_model::{ProjectId, TemplateId, TemplateVersion};
+use golem_model::{FailureOptions, ProjectId, TemplateId, TemplateVersion};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
@@ -214,6 +214,15 @@ enum Target {
     Next(TemplateId),
 }
 
+/// Where an upload belongs.
+struct Place {
+    id: TemplateId,
+    name: String,
+    version: u32,
+    /// What was chosen for the version before.
+    options: FailureOptions,
+}
+
 impl Templates {
     /// Reads all rows, and removes components that no row names: a crash may have left some.
     ///
@@ -300,6 +309,7 @@ impl Templates {
         scope: &Scope,
         name: String,
         links: Links,
+        options: FailureOptions,
         wasm: Bytes,
     ) -> Result<Arc<Version>, UploadError> {
         if name.trim().is_empty() {
@@ -311,18 +321,19 @@ impl Templates {
         if name.chars().any(char::is_control) {
             return Err(UploadError::Name("it holds a control character"));
         }
-        self.upload(scope.project(), Target::New { name }, links, wasm).await
+        self.upload(scope.project(), Target::New { name }, links, options, wasm).await
     }
 
-    /// Uploads a new version of a template.
+    /// Uploads a new version of a template. What `options` does not say stays as for the version before.
     pub async fn update(
         &self,
         scope: &Scope,
         id: TemplateId,
         links: Links,
+        options: FailureOptions,
         wasm: Bytes,
     ) -> Result<Arc<Version>, UploadError> {
-        self.upload(scope.project(), Target::Next(id), links, wasm).await
+        self.upload(scope.project(), Target::Next(id), links, options, wasm).await
     }
 
     /// The uploaded bytes of a version.
@@ -339,12 +350,13 @@ impl Templates {
         project: ProjectId,
         target: Target,
         links: Links,
+        options: FailureOptions,
         wasm: Bytes,
     ) -> Result<Arc<Version>, UploadError> {
         let shared = self.shared.clone();
         // On a thread of its own for the compiler's sake, and to the end even if the caller goes away: a row that is
         // stored must become known.
-        tokio::task::spawn_blocking(move || shared.upload(project, &target, &links, &wasm))
+        tokio::task::spawn_blocking(move || shared.upload(project, &target, &links, options, &wasm))
             .await
             .map_err(|panicked| UploadError::Panicked(panicked.to_string()))?
     }
@@ -356,22 +368,23 @@ impl Shared {
         project: ProjectId,
         target: &Target,
         links: &Links,
+        options: FailureOptions,
         wasm: &[u8],
     ) -> Result<Arc<Version>, UploadError> {
-        let (.., version) = self.place(project, target)?;
+        let Place { version, .. } = self.place(project, target)?;
         // Before the work of compiling, and again when it is written.
         let stored = |projects: &[ProjectId]| self.known.read().stored(projects);
         self.directory.may_upload(project, version == 0, wasm.len() as u64, stored)?;
         let hash = *blake3::hash(wasm).as_bytes();
         let component = self.engine.compile(wasm, hash)?;
         // Before anything is kept: what is refused leaves nothing behind.
-        let (id, name, _) = self.place(project, target)?;
+        let Place { id, name, .. } = self.place(project, target)?;
         self.link(project, (id, &name), links, &component)?;
         self.blobs.put(hash, wasm)?;
         let _writing = self.writing.lock();
         let mut again = true;
         loop {
-            let (id, name, version) = self.place(project, target)?;
+            let Place { id, name, version, options: before } = self.place(project, target)?;
             let links = self.link(project, (id, &name), links, &component)?;
             let row = TemplateVersion {
                 id,
@@ -384,6 +397,7 @@ impl Shared {
                 producers: component.producers().to_vec(),
                 links,
                 created_at: self.clock.now(),
+                failure_options: options.or(before),
             };
             match self.directory.template_write(row.clone(), stored).map_err(UploadError::from) {
                 Ok(()) => {
@@ -459,17 +473,28 @@ impl Shared {
         removed
     }
 
-    /// Id, name and version number of what is uploaded, if it can be.
-    fn place(&self, project: ProjectId, target: &Target) -> Result<(TemplateId, String, u32), UploadError> {
+    /// What is uploaded becomes this, if it can be.
+    fn place(&self, project: ProjectId, target: &Target) -> Result<Place, UploadError> {
         let known = self.known.read();
         match target {
             Target::New { name } => match known.by_name.get(&(project, name.clone())) {
                 Some(id) => Err(UploadError::NameTaken { id: *id, name: name.clone() }),
-                None => Ok((TemplateId(self.entropy.uuid()), name.clone(), 0)),
+                None => Ok(Place {
+                    id: TemplateId(self.entropy.uuid()),
+                    name: name.clone(),
+                    version: 0,
+                    options: FailureOptions::default(),
+                }),
             },
             Target::Next(id) => {
                 let template = known.by_id.get(id).ok_or(UploadError::NotFound(*id))?;
-                Ok((*id, template.name.clone(), template.latest().row.version + 1))
+                let latest = &template.latest().row;
+                Ok(Place {
+                    id: *id,
+                    name: template.name.clone(),
+                    version: latest.version + 1,
+                    options: latest.failure_options,
+                })
             }
         }
     }
@@ -485,6 +510,12 @@ impl Components for Templates {
     fn function(&self, template: TemplateId, version: u32, name: &str) -> Option<Arc<Function>> {
         let template = self.get(template)?;
         template.version(version)?.functions.get(name).map(|(_, function)| function.clone())
+    }
+
+    fn failure_options(&self, template: TemplateId, version: u32) -> FailureOptions {
+        let template = self.get(template);
+        let version = template.as_ref().and_then(|template| template.version(version));
+        version.map(|version| version.row.failure_options).unwrap_or_default()
     }
 
     fn links(&self, template: TemplateId, version: u32) -> Links {

@@ -63,7 +63,10 @@ impl ActivationPort {
                 (Some(error), _, _) => Target::Refused(error),
                 (None, Some(no), _) => Target::Worker(no),
                 (None, None, Some((project, version))) => match core.admit(&state, out.target.template) {
-                    Ok(()) => Target::New(core.newborn(&out.target, project, caller.account, version)),
+                    Ok(()) => {
+                        let options = core.components.failure_options(out.target.template, version);
+                        Target::New(core.newborn(&out.target, project, caller.account, version), options)
+                    }
                     Err(error) => Target::Refused(CallError::Denied(error.to_string())),
                 },
                 (None, None, None) => Target::Refused(gone(&out.target)),

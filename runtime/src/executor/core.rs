@@ -225,6 +225,7 @@ impl Core {
                         slot.answered.notify_waiters();
                     }
                 }
+                Action::PromisesChanged => self.promises_changed.send_modify(|version| *version += 1),
                 Action::Timer(no, at) => {
                     let before = state.scheduler.next();
                     let due = state.scheduler.step(self.clock.now(), scheduler::Event::Set(no, at));

@@ -2,7 +2,7 @@
 
 use crate::storage::ports::StoreError;
 use golem_model::oplog::FailureCause;
-use golem_model::{IdempotencyKey, PromiseId, WorkerId};
+use golem_model::{IdempotencyKey, PromiseId, WorkerId, WorkerStatus};
 use std::sync::Arc;
 
 /// Why a request to the executor failed. The caller's mistake, the worker's end, or our trouble.
@@ -55,6 +55,16 @@ pub enum ExecutorError {
     Interrupted {
         /// Whether it goes on at once.
         recover_immediately: bool,
+    },
+    /// There is nothing to recover from: the worker is in the middle of something.
+    #[error(
+        "worker {worker} is {status}, it has not failed; interrupt it first if its invocation is to be discarded"
+    )]
+    NotStopped {
+        /// The worker.
+        worker: WorkerId,
+        /// What it does.
+        status: WorkerStatus,
     },
     /// The invocation failed for good.
     #[error("{}", describe(cause))]
@@ -127,6 +137,7 @@ pub enum ExecutorError {
 pub(crate) fn describe(cause: &FailureCause) -> String {
     match cause {
         FailureCause::Trap { details } => format!("Runtime error: {details}"),
+        FailureCause::Discarded { details } => format!("The invocation was discarded: {details}"),
         FailureCause::Exited { code } => format!("Runtime error: the program called exit with code {code}"),
         FailureCause::Diverged { index, recorded, requested } => format!(
             "Runtime error: replay diverged at oplog index {index}: the oplog holds {recorded}, the program asked for \

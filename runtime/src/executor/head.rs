@@ -10,7 +10,8 @@ use crate::storage::ports::{Seq, StoredHead, WorkerNo};
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{Arrival, Entry, FailureCause, HostFunction, InvocationSource, OperatorAct, Parked};
 use golem_model::{
-    AccountId, IdempotencyKey, OplogIndex, ProjectId, PromiseId, ShardId, Timestamp, WorkerId, WorkerStatus,
+    AccountId, FailureOptions, IdempotencyKey, OnFailure, OplogIndex, ProjectId, PromiseId, ShardId,
+    Timestamp, WorkerId, WorkerStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
@@ -36,6 +37,8 @@ pub(crate) struct Head {
     pub(crate) oplog_end: OplogIndex,
     /// The invocation that has begun and not ended.
     pub(crate) current: Option<Current>,
+    /// The index of the entry with which the current invocation began, or the last one that ended.
+    pub(crate) begun_at: OplogIndex,
     /// Accepted invocations in order of acceptance: where they are, and their keys.
     pub(crate) queue: VecDeque<(u64, StoredKey)>,
     /// Set while the worker waits outside memory.
@@ -48,6 +51,8 @@ pub(crate) struct Head {
     pub(crate) interrupted: bool,
     /// Why it will not go on.
     pub(crate) end: Option<End>,
+    /// What was chosen for its failures.
+    pub(crate) options: FailureOptions,
     /// Its promises.
     pub(crate) promises: BTreeMap<u64, Slot>,
     /// Calls between it and other workers.
@@ -139,12 +144,14 @@ impl Head {
             last_row: 0,
             oplog_end: OplogIndex::START,
             current: None,
+            begun_at: OplogIndex::START,
             queue: VecDeque::new(),
             waiting: None,
             attempts_failed: 0,
             retry_at: None,
             interrupted: false,
             end: None,
+            options: FailureOptions::default(),
             promises: BTreeMap::new(),
             calls: Calls::default(),
         })
@@ -186,6 +193,7 @@ impl Head {
                     }
                 };
                 self.current = Some(Current { key: StoredKey::from(key), started });
+                self.begun_at = index;
                 self.waiting = None;
                 self.attempts_failed = 0;
                 self.retry_at = None;
@@ -209,12 +217,19 @@ impl Head {
             }
             Entry::InvocationFailed { at: _, cause } => {
                 let failed = self.attempts_failed + 1;
-                self.answer_failed(&super::error::describe(cause), facts);
+                // Who goes on without the invocation will run the calls that wait.
+                if self.survives(cause) {
+                    self.answer_current_failed(&super::error::describe(cause), facts);
+                } else {
+                    self.answer_failed(&super::error::describe(cause), facts);
+                }
                 self.ended(seq, facts);
                 self.attempts_failed = failed;
                 self.end = Some(match cause {
                     FailureCause::Exited { .. } => End::Exited,
-                    FailureCause::Trap { .. } | FailureCause::Diverged { .. } => End::Failed,
+                    FailureCause::Trap { .. }
+                    | FailureCause::Diverged { .. }
+                    | FailureCause::Discarded { .. } => End::Failed,
                 });
             }
             Entry::Parked(Parked { at: _, monotonic_nanos: _, wake_at, promises }) => {
@@ -226,6 +241,22 @@ impl Head {
                     self.waiting = Some(Waiting { wake_at: *wake_at, promises: promises.clone() });
                 }
             }
+            Entry::Configured { at: _, options } => self.options = *options,
+            Entry::SetAside { at: _, from, reason: _ } => self.set_aside(*from),
+        }
+    }
+
+    /// Undoes what the entries from `from` on made of the worker. Which attempts failed is kept as long as their
+    /// invocation is: a region that is repeated must not be tried for ever.
+    fn set_aside(&mut self, from: OplogIndex) {
+        self.promises.retain(|index, _| *index < from.0);
+        self.calls.set_aside(from);
+        self.waiting = None;
+        self.retry_at = None;
+        if self.begun_at >= from {
+            self.current = None;
+            self.attempts_failed = 0;
+            self.end = None;
         }
     }
 
@@ -285,6 +316,41 @@ impl Head {
         if self.waiting.as_ref().is_some_and(|waiting| waiting.promises.iter().any(own)) {
             self.waiting = None;
         }
+    }
+
+    /// The entries that made it, if there are no others yet.
+    pub(crate) fn only_made(&self) -> Option<Vec<Entry>> {
+        let made = self.made();
+        (self.oplog_end.0 == made.len() as u64).then_some(made)
+    }
+
+    fn made(&self) -> Vec<Entry> {
+        let created = Entry::Created {
+            at: self.created_at,
+            id: self.id.clone(),
+            project: self.project,
+            account: self.account,
+            template_version: self.template_version,
+            args: self.args.clone(),
+            env: self.env.clone(),
+            seed: self.seed,
+        };
+        let configured = Entry::Configured { at: self.created_at, options: self.options };
+        std::iter::once(created).chain((!self.options.is_empty()).then_some(configured)).collect()
+    }
+
+    /// Whether it is set aside with an invocation that ends like this, so that it goes on.
+    fn survives(&self, cause: &FailureCause) -> bool {
+        match cause {
+            FailureCause::Discarded { .. } => true,
+            FailureCause::Exited { .. } => false,
+            FailureCause::Trap { .. } | FailureCause::Diverged { .. } => self.rolls_back(),
+        }
+    }
+
+    /// Whether it takes back an invocation that fails.
+    pub(crate) fn rolls_back(&self) -> bool {
+        self.options.on_failure == Some(OnFailure::Rollback)
     }
 
     /// Whether an instance could go on with something right now.

@@ -36,6 +36,29 @@ pub(crate) fn row(store: &dyn Store, seq: Seq) -> Result<Row, StoreError> {
     codec::decode_row(&row.body).map_err(|error| damaged(seq, &error.to_string()))
 }
 
+/// The error of the last attempt of the invocation in which a worker's log, whose last row is `last`, ends; none if no
+/// attempt failed.
+pub(crate) fn last_failure(store: &dyn Store, last: Seq) -> Result<Option<String>, StoreError> {
+    let mut next = last;
+    while next != Seq(0) {
+        let page = store.rows_back(next, PAGE_ROWS)?;
+        let Some(oldest) = page.last() else { return Err(damaged(next, "the row is missing")) };
+        next = oldest.prev;
+        for row in page {
+            let body = codec::decode_row(&row.body).map_err(|error| damaged(row.seq, &error.to_string()))?;
+            let Row::Entries { first: _, entries } = body else { continue };
+            for entry in entries.into_iter().rev() {
+                match entry {
+                    Entry::AttemptFailed { details, .. } => return Ok(Some(details)),
+                    Entry::InvocationStarted { .. } => return Ok(None),
+                    _ => {}
+                }
+            }
+        }
+    }
+    Ok(None)
+}
+
 /// A worker's entries from index 1, with the sources of queued invocations resolved.
 pub(crate) fn entries(store: &dyn Store, last: Seq) -> Result<Vec<Entry>, StoreError> {
     let mut arrivals = BTreeMap::new();

@@ -325,7 +325,9 @@ impl Core {
                     | Entry::InvocationStarted { .. }
                     | Entry::HostCall { .. }
                     | Entry::AttemptFailed { .. }
-                    | Entry::Parked(_) => {}
+                    | Entry::Parked(_)
+                    | Entry::Configured { .. }
+                    | Entry::SetAside { .. } => {}
                 }
             }
         }
@@ -376,7 +378,10 @@ fn usable(head: &Head) -> Result<(), ExecutorError> {
     match head.end {
         Some(End::Failed) => Err(ExecutorError::PreviousInvocationFailed),
         Some(End::Exited) => Err(ExecutorError::PreviousInvocationExited),
-        None if head.retry_at.is_some() && !head.interrupted => Err(ExecutorError::PreviousInvocationFailed),
+        // One that goes back when it fails will be there for the next invocation: that waits.
+        None if head.retry_at.is_some() && !head.interrupted && !head.rolls_back() => {
+            Err(ExecutorError::PreviousInvocationFailed)
+        }
         None => Ok(()),
     }
 }

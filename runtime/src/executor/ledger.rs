@@ -13,6 +13,7 @@ pub(crate) mod calls;
 mod counts;
 mod flush;
 pub(crate) mod keyvalue;
+mod waits;
 
 pub(crate) use counts::Counts;
 
@@ -24,7 +25,9 @@ use golem_model::keyvalue::{Held, Outcome, Write};
 use golem_model::oplog::codec::{self, Row};
 use golem_model::oplog::{Arrival, Call, Entry, InvocationSource};
 use golem_model::promise::Completion;
-use golem_model::{Epoch, IdempotencyKey, Invocation, OplogIndex, PromiseId, ShardId, Timestamp, WorkerId};
+use golem_model::{
+    Epoch, FailureOptions, IdempotencyKey, Invocation, OplogIndex, PromiseId, ShardId, Timestamp, WorkerId,
+};
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
@@ -38,8 +41,8 @@ pub(crate) struct Activation(pub(crate) u64);
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// A worker is to be made. The entry is its `Created`.
-    Create { entry: Entry },
+    /// A worker is to be made. The entry is its `Created`; the options, if anything is chosen, are recorded with it.
+    Create { entry: Entry, options: FailureOptions },
     /// A worker is loaded into memory; whoever wrote for it before no longer may.
     Activate { worker: WorkerNo },
     /// An activation did something.
@@ -114,6 +117,8 @@ pub(crate) enum Action {
     Withdrawn(WorkerNo, Seq),
     /// An answer has come for a call of the worker.
     Answered(WorkerNo),
+    /// Who waits in memory for a promise must look again.
+    PromisesChanged,
 }
 
 /// Where a key's invocation is.
@@ -353,7 +358,7 @@ impl Ledger {
     pub(crate) fn step(&mut self, now: Timestamp, event: Event) -> Result<Answer, Refused> {
         self.now = now;
         match event {
-            Event::Create { entry } => self.create(entry),
+            Event::Create { entry, options } => self.create(entry, options),
             Event::Activate { worker } => {
                 self.activation_last += 1;
                 let activation = Activation(self.activation_last);
@@ -389,7 +394,7 @@ impl Ledger {
         }
     }
 
-    fn create(&mut self, entry: Entry) -> Result<Answer, Refused> {
+    fn create(&mut self, entry: Entry, options: FailureOptions) -> Result<Answer, Refused> {
         let no = WorkerNo(self.worker_no_max + 1);
         let head = Head::create(no, &entry).ok_or(Refused::Unknown)?;
         if let Some(existing) = self.by_id.get(&head.id) {
@@ -397,8 +402,11 @@ impl Ledger {
         }
         self.worker_no_max += 1;
         self.counts.add(&head.id);
+        let at = head.created_at;
         self.insert(head, false);
-        self.push(no, &Row::Entries { first: OplogIndex(1), entries: vec![entry] });
+        let configured = (!options.is_empty()).then_some(Entry::Configured { at, options });
+        let entries = std::iter::once(entry).chain(configured).collect();
+        self.push(no, &Row::Entries { first: OplogIndex(1), entries });
         Ok(Answer::Created(no))
     }
 
@@ -549,25 +557,16 @@ impl Ledger {
             self.actions.push(Action::Timer(no, wake_at));
         }
         let waits = cached.head.waiting.is_some();
+        if let Some(from) = waits::set_aside_from(row) {
+            let id = cached.head.id.clone();
+            self.promises_gone(&id, from);
+        }
+        let Some(cached) = self.heads.get_mut(&no) else { return };
         if waits {
             let head = cached.head.clone_waits();
             self.register(no, &head.0, &head.1);
         } else if waited && cached.head.runnable() && matches!(row, Row::Arrival(_)) {
             self.actions.push(Action::Wake(no));
-        }
-    }
-
-    fn register_waits(&mut self, head: &Head) {
-        let (id, promises) = head.clone_waits();
-        self.register(WorkerNo(head.no), &id, &promises);
-    }
-
-    fn register(&mut self, no: WorkerNo, id: &WorkerId, promises: &[PromiseId]) {
-        for promise in promises.iter().filter(|promise| promise.worker != *id) {
-            let waiting = self.waiters.entry(promise.clone()).or_default();
-            if !waiting.contains(&no) {
-                waiting.push(no);
-            }
         }
     }
 
@@ -584,14 +583,7 @@ impl Ledger {
             // Keys of invocations that had begun or waited.
             self.keys.retain(|(worker, _), _| *worker != no);
             self.forgotten += 1;
-            // Who waits for one of its promises must learn that it will never be completed.
-            let gone: Vec<PromiseId> =
-                self.waiters.keys().filter(|promise| promise.worker == cached.head.id).cloned().collect();
-            for promise in gone {
-                for waiter in self.waiters.remove(&promise).unwrap_or_default() {
-                    self.actions.push(Action::Wake(waiter));
-                }
-            }
+            self.promises_gone(&cached.head.id, OplogIndex::START);
         }
         self.actions.push(Action::Timer(no, None));
         self.removed.insert(seq, no);

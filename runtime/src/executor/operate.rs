@@ -9,10 +9,12 @@ use crate::storage::ports::{Seq, WorkerNo};
 use golem_model::limits::PROMISE_DATA_BYTES_MAX;
 use golem_model::oplog::{Arrival, InvocationSource};
 use golem_model::promise::Completion;
-use golem_model::{AccountId, Entry, ProjectId, PromiseId, Timestamp, WorkerId, WorkerStatus};
+use golem_model::{
+    AccountId, Entry, FailureOptions, ProjectId, PromiseId, Timestamp, WorkerId, WorkerStatus,
+};
 
 /// What a new worker is made of.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct WorkerSpec {
     /// Its id.
     pub id: WorkerId,
@@ -26,6 +28,8 @@ pub struct WorkerSpec {
     pub args: Vec<String>,
     /// Environment that the guest sees.
     pub env: Vec<(String, String)>,
+    /// What was chosen for its failures.
+    pub options: FailureOptions,
 }
 
 /// What callers can know of a worker.
@@ -94,7 +98,8 @@ impl Executor {
                 env: spec.env.clone(),
                 seed,
             };
-            match core.step(&mut state, Event::Create { entry }) {
+            let options = spec.options;
+            match core.step(&mut state, Event::Create { entry, options }) {
                 Ok(Answer::Created(no)) => {
                     let row = state.ledger.head(no).map(|head| Seq(head.last_row));
                     return Ok((spec.template_version, row));
@@ -325,7 +330,7 @@ impl Executor {
     }
 }
 
-fn stop_guest(state: &super::core::State, no: WorkerNo) {
+pub(crate) fn stop_guest(state: &super::core::State, no: WorkerNo) {
     if let Some(control) = state.slots.get(&no).and_then(|slot| slot.control.as_ref()) {
         control.interrupt();
     }

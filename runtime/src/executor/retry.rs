@@ -1,41 +1,12 @@
-//! What happens after a failed attempt. Pure.
+//! When a failed attempt is followed by another. Pure.
 
-use std::time::Duration;
+use golem_model::OplogIndex;
 
-/// How often, and after what delay, a failed invocation is tried again (reference §1.4).
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct RetryPolicy {
-    /// Attempts in all, the first included.
-    pub attempts_max: u32,
-    /// Delay after the first failure.
-    pub delay_min: Duration,
-    /// No delay is longer.
-    pub delay_max: Duration,
-    /// Factor from one delay to the next.
-    pub multiplier: f64,
-}
-
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self {
-            attempts_max: 3,
-            delay_min: Duration::from_millis(100),
-            delay_max: Duration::from_secs(1),
-            multiplier: 3.0,
-        }
-    }
-}
-
-impl RetryPolicy {
-    /// The delay after the `failures`-th consecutive failure (from 1); `None` if no attempt is left.
-    pub fn delay(&self, failures: u32) -> Option<Duration> {
-        if failures >= self.attempts_max {
-            return None;
-        }
-        let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
-        let seconds = self.delay_min.as_secs_f64() * self.multiplier.powi(exponent);
-        Some(Duration::try_from_secs_f64(seconds).unwrap_or(self.delay_max).min(self.delay_max))
-    }
+/// A number from 0 to 1 that is the worker's own for this place in its oplog: the same in every run.
+pub(crate) fn jitter(seed: &[u8; 32], index: OplogIndex) -> f64 {
+    let hash = blake3::keyed_hash(seed, &index.0.to_le_bytes());
+    let (bytes, _) = hash.as_bytes().split_first_chunk::<4>().expect("a hash has 32 bytes");
+    f64::from(u32::from_le_bytes(*bytes)) / f64::from(u32::MAX)
 }
 
 #[cfg(test)]
@@ -43,9 +14,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_grow_to_the_maximum_and_end() {
-        let policy = RetryPolicy { attempts_max: 6, ..RetryPolicy::default() };
-        let delays: Vec<_> = (1..=6).map(|n| policy.delay(n).map(|d| d.as_millis())).collect();
-        assert_eq!(delays, [Some(100), Some(300), Some(900), Some(1000), Some(1000), None]);
+    fn jitter_differs_between_workers_and_attempts_but_not_between_runs() {
+        let of = |seed: u8, index| jitter(&[seed; 32], OplogIndex(index));
+        let all: Vec<f64> = (0..50_u8).map(|n| of(n, 7)).chain((0..50).map(|n| of(7, n))).collect();
+        assert!(all.iter().all(|jitter| (0.0..=1.0).contains(jitter)));
+        let different: std::collections::BTreeSet<u64> = all.iter().map(|jitter| jitter.to_bits()).collect();
+        assert_eq!(different.len(), 99, "worker 7 at index 7 is there twice");
+        assert!(all.iter().any(|jitter| *jitter < 0.2) && all.iter().any(|jitter| *jitter > 0.8));
     }
 }

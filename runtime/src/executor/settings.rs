@@ -1,6 +1,6 @@
 //! Bounds and policies of the executor.
 
-use super::retry::RetryPolicy;
+use golem_model::RetryPolicy;
 use std::time::Duration;
 
 /// Bounds and policies of the executor.

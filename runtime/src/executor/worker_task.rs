@@ -9,17 +9,18 @@
 //! in the log.
 
 use super::core::{Core, Health, Pending, Resident, State, Then, WorkerSlot};
-use super::head::End;
+use super::head::{End, Head};
 use super::ledger::{Answer, Event};
 use super::ports::ActivationPort;
+use super::retry::jitter;
 use super::{ExecutorError, ExecutorMetrics, committer, history, scheduler};
 use crate::storage::ports::{Seq, WorkerNo};
 use golem_host::ports::PortError;
 use golem_host::{Control, Instance, Outcome, Replayed, Stop, WorkerInit};
 use golem_model::oplog::codec::Row;
-use golem_model::oplog::{Arrival, FailureCause};
+use golem_model::oplog::{Arrival, FailureCause, SetAsideReason};
 use golem_model::promise::PromiseState;
-use golem_model::{Entry, Invocation, PromiseId};
+use golem_model::{Entry, Invocation, PromiseId, RetryPolicy};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -273,18 +274,8 @@ async fn load(core: &Arc<Core>, no: WorkerNo, generation: u64) -> Result<(Reside
         }
         (head, activation)
     };
-    let history = if head.oplog_end.0 == 1 {
-        // Just made: what its log holds is in the head.
-        vec![Entry::Created {
-            at: head.created_at,
-            id: head.id.clone(),
-            project: head.project,
-            account: head.account,
-            template_version: head.template_version,
-            args: head.args.clone(),
-            env: head.env.clone(),
-            seed: head.seed,
-        }]
+    let history = if let Some(made) = head.only_made() {
+        made
     } else {
         let last = Seq(head.last_row);
         core.durable(last).await.map_err(Done::Trouble)?;
@@ -312,6 +303,7 @@ async fn load(core: &Arc<Core>, no: WorkerNo, generation: u64) -> Result<(Reside
         seed: head.seed,
         links: core.components.links(template, head.template_version),
         suspend_after: core.settings.suspend_after,
+        retry: head.options.retry_policy.unwrap_or(core.settings.retry),
     };
     let ports = ActivationPort::new(core.clone(), no, activation, generation).ports(head.project);
     let stopped = |stop| Done::Outcome(Outcome::Stopped(stop));
@@ -352,7 +344,7 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, no: WorkerNo, stop: Stop) ->
             return not_made(core, state, no, format!("its initialisation called exit with code {code}"));
         }
         Stop::Parked(_) => ExecutorMetrics::add(&core.metrics.parks, 1),
-        Stop::Trapped { details, retry } => failed(core, state, no, details, retry),
+        Stop::Trapped { details, retry, policy } => failed(core, state, no, details, retry, policy),
         Stop::Exited { code } => fail(core, state, no, FailureCause::Exited { code }),
         Stop::Diverged { index, recorded, requested } => {
             let cause = FailureCause::Diverged { index, recorded, requested };
@@ -365,8 +357,8 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, no: WorkerNo, stop: Stop) ->
             }
             return give_up(core, state, no, &ExecutorError::InvocationFailed { cause });
         }
-        // Stopped by a person, by shutdown, or replaced: the log says how it goes on.
-        Stop::Interrupted | Stop::Port(PortError::Discarded) => {}
+        // Stopped by a person, by shutdown, replaced, or gone back: the log says how it goes on.
+        Stop::WentBack | Stop::Interrupted | Stop::Port(PortError::Discarded) => {}
         Stop::Port(PortError::Unavailable { reason }) => {
             return give_up(core, state, no, &ExecutorError::Unavailable { reason });
         }
@@ -381,37 +373,52 @@ fn not_made(core: &Arc<Core>, state: &mut State, no: WorkerNo, details: String) 
 }
 
 /// An attempt failed: try again later, or never.
-fn failed(core: &Arc<Core>, state: &mut State, no: WorkerNo, details: String, retry: bool) {
+fn failed(
+    core: &Arc<Core>,
+    state: &mut State,
+    no: WorkerNo,
+    details: String,
+    retry: bool,
+    chosen: Option<RetryPolicy>,
+) {
     let Some(head) = state.ledger.head(no) else { return };
-    let failures = head.attempts_failed + 1;
-    match core.settings.retry.delay(failures).filter(|_| retry) {
+    // The guest knows best, then who made the worker or its template.
+    let policy = chosen.or(head.options.retry_policy).unwrap_or(core.settings.retry);
+    let delay = policy.delay(head.attempts_failed + 1, jitter(&head.seed, head.oplog_end));
+    match delay.filter(|_| retry) {
         None => fail(core, state, no, FailureCause::Trap { details }),
         Some(delay) => {
             let at = core.clock.now();
-            append(core, state, no, Entry::AttemptFailed { at, details, retry_at: at.plus(delay) });
+            append(core, state, no, vec![Entry::AttemptFailed { at, details, retry_at: at.plus(delay) }]);
         }
     }
 }
 
-/// The invocation failed for good, and the worker with it.
+/// The invocation failed for good, and the worker with it, unless it goes back to what it was before.
 fn fail(core: &Arc<Core>, state: &mut State, no: WorkerNo, cause: FailureCause) {
     ExecutorMetrics::add(&core.metrics.invocations, 1);
     ExecutorMetrics::add(&core.metrics.invocations_failed, 1);
-    let entry = Entry::InvocationFailed { at: core.clock.now(), cause: cause.clone() };
-    let Some(seq) = append(core, state, no, entry) else { return };
+    let at = core.clock.now();
+    let failed = Entry::InvocationFailed { at, cause: cause.clone() };
+    // Who ends by themselves is over, whatever was chosen for failures.
+    let rolls_back = |head: &&Head| head.rolls_back() && !matches!(cause, FailureCause::Exited { .. });
+    let from = state.ledger.head(no).filter(rolls_back).map(|head| head.begun_at);
+    let set_aside = from.map(|from| Entry::SetAside { at, from, reason: SetAsideReason::RolledBack });
+    let entries = std::iter::once(failed).chain(set_aside).collect();
+    let Some(seq) = append(core, state, no, entries) else { return };
     let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) else { return };
     let reply = Err(ExecutorError::InvocationFailed { cause });
     Core::when_durable(state, seq, Then::Deliver(current.waiters, reply));
 }
 
-/// Appends an entry about the current invocation, which is in the log before it.
-fn append(core: &Arc<Core>, state: &mut State, no: WorkerNo, entry: Entry) -> Option<Seq> {
+/// Appends entries about the last invocation, which is in the log before them. What an instance of the worker still
+/// writes is refused from then on.
+pub(crate) fn append(core: &Arc<Core>, state: &mut State, no: WorkerNo, entries: Vec<Entry>) -> Option<Seq> {
     let Ok(Answer::Activated(activation)) = core.step(state, Event::Activate { worker: no }) else {
         return None;
     };
     let head = state.ledger.head(no)?;
     let first = head.oplog_end.next();
-    let entries = vec![entry];
     match core.step(state, Event::Append { worker: no, activation, first, entries }) {
         Ok(Answer::At(seq)) => Some(seq),
         Ok(_) => None,

@@ -178,6 +178,7 @@ impl From<ExecutorError> for ApiError {
                 GolemError::WorkerAlreadyExists { instance_id: (&worker).into() },
             ),
             ExecutorError::KeyReused { .. }
+            | ExecutorError::NotStopped { .. }
             | ExecutorError::InvocationCancelled { .. }
             | ExecutorError::InvocationBegun { .. } => Self::new(StatusCode::CONFLICT, text),
             ExecutorError::InvocationNotFound { .. }

@@ -9,7 +9,7 @@ use crate::identity::Action;
 use axum::Json;
 use axum::extract::State;
 use golem_api::oplog as shape;
-use golem_model::oplog::{Call, FailureCause, InvocationSource, Parked, Request};
+use golem_model::oplog::{Call, FailureCause, InvocationSource, Parked, Request, SetAsideReason};
 use golem_model::value::json::to_json;
 use golem_model::{Entry, Function, OplogIndex, Type, Value};
 use serde_json::{Value as AnyJson, json};
@@ -151,6 +151,23 @@ fn show(template: &Template, index: OplogIndex, entry: &Entry) -> shape::OplogEn
                 json!({ "wakeAt": wake_at, "promises": promises, "monotonicNanos": monotonic_nanos }),
             )
         }
+        Entry::Configured { at, options } => (
+            "configured",
+            Some(*at),
+            "what was chosen for its failures".to_owned(),
+            serde_json::to_value(options).unwrap_or_default(),
+        ),
+        Entry::SetAside { at, from, reason } => {
+            let reason = match reason {
+                SetAsideReason::Region => "region",
+                SetAsideReason::Jump => "jump",
+                SetAsideReason::Recovered => "recovered",
+                SetAsideReason::RolledBack => "rolled-back",
+                SetAsideReason::Reverted => "reverted",
+            };
+            let text = format!("from {from} up to here is not replayed any more ({reason})");
+            ("set-aside", Some(*at), text, json!({ "from": from.0, "reason": reason }))
+        }
     };
     shape::OplogEntry { index: index.0, kind: kind.to_owned(), at, text, details }
 }
@@ -158,6 +175,7 @@ fn show(template: &Template, index: OplogIndex, entry: &Entry) -> shape::OplogEn
 fn cause_text(cause: &FailureCause) -> String {
     match cause {
         FailureCause::Trap { details } => details.clone(),
+        FailureCause::Discarded { details } => format!("discarded: {details}"),
         FailureCause::Exited { code } => format!("the program called exit with code {code}"),
         FailureCause::Diverged { index, recorded, requested } => format!(
             "replay diverged at {index}: the oplog holds {recorded}, the program asked for {requested}"

@@ -15,7 +15,7 @@ use bytes::Bytes;
 use golem_api::template::{
     Links, Template, TemplateDownloadQuery, TemplateListQuery, TemplateQuery, TemplateUpdateQuery,
 };
-use golem_model::{ProjectId, TemplateId};
+use golem_model::{FailureOptions, ProjectId, TemplateId};
 use http::header;
 use std::sync::Arc;
 
@@ -83,8 +83,9 @@ pub(super) async fn create(
         services.limits.uploads.acquire().await.map_err(|closed| ApiError::internal(closed.to_string()))?;
     let form = Form::read(&services, request).await?;
     let scope = project_scope(&services, principal, Action::CreateTemplate, form.query.project_id)?;
-    let version =
-        services.templates.create(&scope, form.query.component_name, form.query.links, form.wasm).await?;
+    let TemplateQuery { component_name, links, retry_policy, on_failure, .. } = form.query;
+    let options = FailureOptions { retry_policy, on_failure };
+    let version = services.templates.create(&scope, component_name, links, options, form.wasm).await?;
     Ok(Json(shape(&version)))
 }
 
@@ -108,7 +109,9 @@ pub(super) async fn update(
     let _turn =
         services.limits.uploads.acquire().await.map_err(|closed| ApiError::internal(closed.to_string()))?;
     let wasm = read_body(request.into_body(), services.limits.upload).await?;
-    let version = services.templates.update(&scope, id, links, wasm).await?;
+    let TemplateUpdateQuery { retry_policy, on_failure, .. } = query;
+    let options = FailureOptions { retry_policy, on_failure };
+    let version = services.templates.update(&scope, id, links, options, wasm).await?;
     Ok(Json(shape(&version)))
 }
 

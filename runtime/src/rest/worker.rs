@@ -5,7 +5,7 @@ use super::error::ApiError;
 use super::extract::{Caller, IdPath, JsonBody, Params, TextPath, WorkerPath, uuid_id, worker_name};
 use super::function::{Prepared, check_convention, prepare};
 use super::key::{InvocationKeys, KeyError};
-use crate::catalog::Template;
+use crate::catalog::{Template, Version};
 use crate::executor::{ExecutorError, KeyState, WorkerSpec};
 use crate::identity::{Action, Scope};
 use axum::Json;
@@ -13,7 +13,9 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use golem_api::worker as shape;
 use golem_model::value::json::{BytesAs, ResultJson};
-use golem_model::{IdempotencyKey, Invocation, OplogIndex, ProjectAction, PromiseId, TemplateId, WorkerId};
+use golem_model::{
+    FailureOptions, IdempotencyKey, Invocation, OplogIndex, ProjectAction, PromiseId, TemplateId, WorkerId,
+};
 use http::{HeaderMap, header};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -52,8 +54,11 @@ pub(super) async fn create(
     let (template, scope) = services.template(principal, Action::CreateWorker, template)?;
     let worker = WorkerId::new(template.id, worker_name(&request.name)?);
     check_environment(&request.args, &request.env)?;
-    let version = template.latest().row.version;
-    let spec = WorkerSpec { args: request.args, env: request.env, ..spec(&worker, &scope, version) };
+    let shape::WorkerCreationRequest { name: _, args, env, retry_policy, on_failure } = request;
+    let spec = spec(&worker, &scope, template.latest());
+    let options = FailureOptions { retry_policy, on_failure }.or(spec.options);
+    let version = spec.template_version;
+    let spec = WorkerSpec { args, env, options, ..spec };
     services.executor.create(spec).await?;
     Ok(Json(versioned(&worker, version)))
 }
@@ -200,7 +205,7 @@ impl Asked<'_> {
         let prepared = prepare(latest, function, json);
         // Who may not make workers can only invoke those that exist.
         let runs = if prepared.is_ok() && scope.may().contains(ProjectAction::CreateWorker) {
-            executor.ensure(spec(self.worker, scope, latest.row.version)).await?
+            executor.ensure(spec(self.worker, scope, latest)).await?
         } else {
             // A request that cannot be right must not make a worker.
             match executor.view(self.worker).await {
@@ -266,14 +271,16 @@ impl Asked<'_> {
     }
 }
 
-fn spec(worker: &WorkerId, scope: &Scope, template_version: u32) -> WorkerSpec {
+/// A worker of this version of its template, and with its choices.
+fn spec(worker: &WorkerId, scope: &Scope, version: &Version) -> WorkerSpec {
     WorkerSpec {
         id: worker.clone(),
         project: scope.project(),
         account: scope.owner(),
-        template_version,
+        template_version: version.row.version,
         args: Vec::new(),
         env: Vec::new(),
+        options: version.row.failure_options,
     }
 }
 
@@ -325,6 +332,17 @@ pub(super) async fn resume(
 ) -> Result<Json<serde_json::Value>, ApiError> {
     services.template(principal, Action::UpdateWorker, worker.template)?;
     services.executor.resume(&worker).await?;
+    Ok(Json(serde_json::json!({})))
+}
+
+/// `POST …/recover`.
+pub(super) async fn recover(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    WorkerPath(worker): WorkerPath,
+) -> Result<Json<serde_json::Value>, ApiError> {
+    services.template(principal, Action::UpdateWorker, worker.template)?;
+    services.executor.recover(&worker).await?;
     Ok(Json(serde_json::json!({})))
 }
 

@@ -7,6 +7,8 @@
 //! | `lifecycle` | oplog and queue, cancelled invocations |
 //! | `workers` | create, delete, interrupt, resume, sleep, fail |
 //! | `files` | what a worker wrote to its files survives |
+//! | `failing` | retries, recover, rollback; every request in every status |
+//! | `regions` | atomic regions and jumps over crashes |
 //! | `values` | every type of WIT through JSON and back |
 //! | `calls` | workers that call each other |
 //! | `promises` | completed from outside, as printed in 2023 |
@@ -21,6 +23,7 @@
 
 mod accounts;
 mod calls;
+mod failing;
 mod faults;
 mod files;
 mod first_start;
@@ -28,6 +31,7 @@ mod http;
 mod keyvalue;
 mod lifecycle;
 mod promises;
+mod regions;
 mod sharing;
 mod streams;
 mod templates;

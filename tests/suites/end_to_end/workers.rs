@@ -8,7 +8,7 @@ use golem_tests::wait;
 use serde_json::json;
 use tokio::task::JoinHandle;
 
-async fn until_status(api: &Api, template: &str, worker: &str, status: &str) {
+pub(crate) async fn until_status(api: &Api, template: &str, worker: &str, status: &str) {
     wait::until(&format!("{worker} is {status}"), || {
         let mut api = Api::new(api.address(), api.token());
         async move { (api.status(template, worker).await == status).then_some(()) }
@@ -17,7 +17,7 @@ async fn until_status(api: &Api, template: &str, worker: &str, status: &str) {
 }
 
 /// Sends a request on a connection of its own, and goes on.
-fn aside(api: &Api, request: Request) -> JoinHandle<Response> {
+pub(crate) fn aside(api: &Api, request: Request) -> JoinHandle<Response> {
     let (address, request) = (api.address(), api.signed(request));
     tokio::spawn(async move {
         let mut connection = Connection::open(address).await.expect("the server accepts connections");
@@ -25,7 +25,7 @@ fn aside(api: &Api, request: Request) -> JoinHandle<Response> {
     })
 }
 
-fn act(template: &str, worker: &str, act: &str) -> Request {
+pub(crate) fn act(template: &str, worker: &str, act: &str) -> Request {
     Request::post(worker_path(template, worker, act))
 }
 

@@ -201,6 +201,39 @@ async fn promises_by_both_versions_of_the_interface() {
 }
 
 #[tokio::test]
+async fn regions_and_ways_back() {
+    let mut worker = TestWorker::start(&guests::bytes("regions")).await.unwrap();
+    let api = |function: &str| format!("golem:regions/api/{function}");
+    let failed = worker.invoke(&api("flaky"), vec![]).await;
+    assert!(matches!(failed, Err(Failure::Trapped { retry: true, .. })), "{failed:?}");
+    let Some(Value::Tuple(flaky)) = worker.resume().await.unwrap() else { panic!("a tuple") };
+    assert_eq!(flaky[0], Value::U32(1), "memory was what it had been");
+    let printed = worker.log().stdout();
+    let attempts: Vec<&str> = printed.lines().collect();
+    assert_eq!(attempts.len(), 2, "{printed}");
+    assert_eq!(attempts[0], attempts[1], "the keys of the second attempt are those of the first");
+    worker.crash();
+    assert_eq!(worker.invoke(&api("entered"), vec![]).await.unwrap(), Some(Value::U32(1)));
+
+    let mut worker = TestWorker::start(&guests::bytes("regions")).await.unwrap();
+    for sleep_ms in [5, 60_000] {
+        let nested = worker.invoke(&api("nested"), vec![Value::U64(sleep_ms)]).await;
+        if let Err(failure) = nested {
+            assert!(matches!(failure, Failure::Waiting(_)), "{failure}");
+            worker.resume_over_time().await.unwrap();
+        }
+    }
+    assert_eq!(worker.invoke(&api("go-back"), vec![]).await.unwrap(), Some(Value::U32(3)));
+    let Err(Failure::Waiting(parked)) = worker.invoke(&api("wait-inside"), vec![]).await else {
+        panic!("nobody has completed its promise")
+    };
+    worker.complete_promise(&parked.promises[0], ANSWER);
+    assert_eq!(worker.resume().await.unwrap(), Some(Value::Bytes(ANSWER.to_vec())));
+    assert_eq!(worker.invoke(&api("entered"), vec![]).await.unwrap(), Some(Value::U32(4)));
+    worker.replay_from_every_prefix_answering(ANSWER).await.unwrap();
+}
+
+#[tokio::test]
 async fn everything_at_once() {
     let step = |case, payload: Option<Value>| Value::Variant(case, payload.map(Box::new));
     let random = step(2, Some(Value::U32(16)));

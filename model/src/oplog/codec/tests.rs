@@ -87,6 +87,7 @@ fn entry_strategy() -> impl Strategy<Value = Entry> {
         (index(), any::<String>(), any::<String>()).prop_map(|(index, recorded, requested)| {
             FailureCause::Diverged { index, recorded, requested }
         }),
+        any::<String>().prop_map(|details| FailureCause::Discarded { details }),
     ];
     let created = (
         (time(), worker(), any::<u128>(), any::<u128>()),
@@ -122,7 +123,29 @@ fn entry_strategy() -> impl Strategy<Value = Entry> {
         }),
         (time(), cause).prop_map(|(at, cause)| Entry::InvocationFailed { at, cause }),
         parked,
+        (time(), options()).prop_map(|(at, options)| Entry::Configured { at, options }),
+        (time(), index(), reason()).prop_map(|(at, from, reason)| Entry::SetAside { at, from, reason }),
     ]
+}
+
+fn options() -> impl Strategy<Value = FailureOptions> {
+    let policy =
+        (1..=u32::MAX, any::<u64>(), any::<u64>(), 1.0..1e9_f64).prop_map(|(attempts, a, b, multiplier)| {
+            RetryPolicy::new(attempts, a.min(b), a.max(b), multiplier).expect("in range")
+        });
+    let on_failure = proptest::sample::select(vec![OnFailure::Fail, OnFailure::Rollback]);
+    (proptest::option::of(policy), proptest::option::of(on_failure))
+        .prop_map(|(retry_policy, on_failure)| FailureOptions { retry_policy, on_failure })
+}
+
+fn reason() -> impl Strategy<Value = SetAsideReason> {
+    proptest::sample::select(vec![
+        SetAsideReason::Region,
+        SetAsideReason::Jump,
+        SetAsideReason::Recovered,
+        SetAsideReason::RolledBack,
+        SetAsideReason::Reverted,
+    ])
 }
 
 fn arrival_strategy() -> impl Strategy<Value = Arrival> {

@@ -65,6 +65,11 @@ impl Calls {
         self.made.keys().copied().collect()
     }
 
+    /// The entries from `from` on are set aside: nobody wants answers to the calls that they made, which go on.
+    pub(super) fn set_aside(&mut self, from: OplogIndex) {
+        self.made.retain(|index, _| *index < from.0);
+    }
+
     /// Whether an answer may come for it: then its head must be where the answer is given.
     pub(crate) fn expects(&self) -> bool {
         self.made.values().any(|made| made.answered.is_none())
@@ -156,6 +161,14 @@ impl Head {
         let Some(ticket) = self.current.as_ref().map(|current| current.started) else { return };
         if let Some(reply) = self.calls.taken.remove(&ticket) {
             facts.push(KeyFact::Answer(reply.due(ticket, Ok(result.cloned()))));
+        }
+    }
+
+    /// The invocation that runs fails for good, and the worker goes on without it: its caller is told.
+    pub(super) fn answer_current_failed(&mut self, details: &str, facts: &mut Vec<KeyFact>) {
+        let Some(ticket) = self.current.as_ref().map(|current| current.started) else { return };
+        if let Some(reply) = self.calls.taken.remove(&ticket) {
+            facts.push(KeyFact::Answer(reply.due(ticket, Err(CallError::RemoteFailed(details.to_owned())))));
         }
     }
 

@@ -12,7 +12,9 @@ use crate::storage::ports::{Seq, WorkerNo};
 use golem_model::call::{Accepted, CallError, encode_answer, encode_made};
 use golem_model::limits::CALL_BYTES_MAX;
 use golem_model::oplog::calls::{CallArrival, ReplyTo};
-use golem_model::{Arrival, Entry, IdempotencyKey, Invocation, OplogIndex, Timestamp, Value, WorkerId};
+use golem_model::{
+    Arrival, Entry, FailureOptions, IdempotencyKey, Invocation, OplogIndex, Timestamp, Value, WorkerId,
+};
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
@@ -39,8 +41,8 @@ pub(crate) struct CallMade {
 pub(crate) enum Target {
     /// A worker that exists.
     Worker(WorkerNo),
-    /// One that is made by this `Created`.
-    New(Entry),
+    /// One that is made by this `Created`, with these choices.
+    New(Entry, FailureOptions),
     /// None: the call is refused.
     Refused(CallError),
 }
@@ -73,7 +75,7 @@ impl Ledger {
         let target = match target {
             Target::Refused(error) => Err(error),
             Target::Worker(no) => Ok(no),
-            Target::New(entry) => match self.create(entry)? {
+            Target::New(entry, options) => match self.create(entry, options)? {
                 Answer::Created(no) => Ok(no),
                 _ => return Err(Refused::Unknown),
             },

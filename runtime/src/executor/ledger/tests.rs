@@ -118,6 +118,10 @@ fn worker(n: u64) -> WorkerId {
     WorkerId::new(TemplateId(Uuid::from_u128(7)), WorkerName::new(format!("w{n}")).unwrap())
 }
 
+fn created_first() -> Event {
+    Event::Create { entry: created(worker(1)), options: FailureOptions::default() }
+}
+
 fn created(id: WorkerId) -> Entry {
     Entry::Created {
         at: now(),
@@ -153,7 +157,7 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, keys: &mut u64) {
         ledger.load(head);
     }
     let Some(no) = ledger.no_of(&id) else {
-        ledger.step(now(), Event::Create { entry: created(id) }).unwrap();
+        ledger.step(now(), Event::Create { entry: created(id), options: FailureOptions::default() }).unwrap();
         return;
     };
     *keys += 1;
@@ -256,7 +260,7 @@ fn what_was_committed_is_known_after_any_crash() {
 #[test]
 fn a_discarded_activation_changes_nothing() {
     let mut ledger = Kept::default().reopen();
-    let Ok(Answer::Created(no)) = ledger.step(now(), Event::Create { entry: created(worker(1)) }) else {
+    let Ok(Answer::Created(no)) = ledger.step(now(), created_first()) else {
         panic!("a new worker is created");
     };
     let mut activate = || match ledger.step(now(), Event::Activate { worker: no }) {
@@ -278,7 +282,7 @@ fn a_discarded_activation_changes_nothing() {
 #[test]
 fn the_first_completion_of_a_promise_wins_and_wakes_who_waits() {
     let mut ledger = Kept::default().reopen();
-    let Ok(Answer::Created(no)) = ledger.step(now(), Event::Create { entry: created(worker(1)) }) else {
+    let Ok(Answer::Created(no)) = ledger.step(now(), created_first()) else {
         panic!("a new worker is created");
     };
     let Ok(Answer::Activated(activation)) = ledger.step(now(), Event::Activate { worker: no }) else {

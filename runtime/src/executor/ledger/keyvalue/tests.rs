@@ -119,7 +119,9 @@ impl Running {
         let mut ledger = Ledger::new(position, &[]);
         if heads.is_empty() {
             for worker in 0..WORKERS {
-                ledger.step(Timestamp::default(), Event::Create { entry: created(worker) }).unwrap();
+                let options = golem_model::FailureOptions::default();
+                let event = Event::Create { entry: created(worker), options };
+                ledger.step(Timestamp::default(), event).unwrap();
             }
         }
         for head in heads {

@@ -28,7 +28,7 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, time: u64) {
     let now = Timestamp::from_nanos(time);
     let id = worker(random.below(WORKERS));
     let Some(no) = locate(ledger, kept, &id) else {
-        ledger.step(now, Event::Create { entry: created(id) }).unwrap();
+        ledger.step(now, Event::Create { entry: created(id), options: FailureOptions::default() }).unwrap();
         return;
     };
     let head = ledger.head(no).unwrap().clone();
@@ -66,7 +66,7 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, time: u64) {
             let other = worker(random.below(WORKERS));
             let target = match locate(ledger, kept, &other) {
                 Some(found) => Target::Worker(found),
-                None => Target::New(created(other)),
+                None => Target::New(created(other), FailureOptions::default()),
             };
             let reply = random.below(4) > 0;
             let made = CallMade {

@@ -1,0 +1,202 @@
+//! Which recorded entries replay hops over, and what an activation must set aside first.
+//!
+//! An entry `SetAside` takes the entries from its `from` up to itself out of replay. Records are only ever added, so
+//! the set-aside entries stay in the oplog and keep their indices; an index is never given twice.
+//!
+//! Invariant: the ranges are ascending and disjoint, and each ends with the record that made it.
+
+use golem_model::OplogIndex;
+use golem_model::oplog::wire::Reader;
+use golem_model::oplog::{Entry, HostFunction, Request};
+
+/// What replay hops over.
+#[derive(Debug, Default)]
+pub(crate) struct Aside {
+    /// Positions from 0: the first entry, and the one after the last.
+    ranges: Vec<(usize, usize)>,
+}
+
+impl Aside {
+    /// Reads a whole oplog, from index 1.
+    pub(crate) fn of(entries: &[Entry]) -> Self {
+        let mut aside = Self::default();
+        for (position, entry) in entries.iter().enumerate() {
+            if let Entry::SetAside { from, .. } = entry {
+                aside.add(*from, OplogIndex(position as u64 + 1));
+            }
+        }
+        aside
+    }
+
+    /// Takes the record at `record`, the last entry of its oplog, which sets aside what begins at `from`.
+    pub(crate) fn add(&mut self, from: OplogIndex, record: OplogIndex) {
+        // The worker's creation is never set aside, nor anything after the record.
+        let mut start = position(from).clamp(1, position(record));
+        while let Some(&(first, end)) = self.ranges.last()
+            && end >= start
+        {
+            start = start.min(first);
+            self.ranges.pop();
+        }
+        self.ranges.push((start, position(record) + 1));
+    }
+
+    /// Whether the entry with this index was set aside.
+    pub(crate) fn contains(&self, index: OplogIndex) -> bool {
+        let position = position(index);
+        self.end_at(position) != position
+    }
+
+    /// The first position from `position` on that is not set aside.
+    pub(crate) fn end_at(&self, position: usize) -> usize {
+        let after = self.ranges.partition_point(|&(_, end)| end <= position);
+        match self.ranges.get(after) {
+            Some(&(start, end)) if start <= position => end,
+            _ => position,
+        }
+    }
+}
+
+fn position(index: OplogIndex) -> usize {
+    usize::try_from(index.0).unwrap_or(usize::MAX).saturating_sub(1)
+}
+
+/// Where the activation of this oplog must set entries aside before it goes on: after the beginning of the outermost
+/// atomic region that was open when the instance before it was lost.
+///
+/// A worker that left memory to wait lost nothing: its region is replayed and goes on. If it went on after that and
+/// anybody can have seen it, the oplog goes on after the wait.
+pub(crate) fn region_to_repeat(entries: &[Entry], aside: &Aside) -> Option<OplogIndex> {
+    let mut open: Vec<OplogIndex> = Vec::new();
+    let (mut last, mut parked) = (OplogIndex(0), false);
+    let mut at = 0;
+    while let Some(entry) = entries.get(at) {
+        let hopped = aside.end_at(at);
+        if hopped > at {
+            (at, parked) = (hopped, false);
+            continue;
+        }
+        at += 1;
+        let index = OplogIndex(at as u64);
+        match entry {
+            Entry::Created { .. }
+            | Entry::InvocationStarted { .. }
+            | Entry::InvocationCompleted { .. }
+            | Entry::InvocationFailed { .. } => open.clear(),
+            Entry::HostCall { call, response: _ } => {
+                (last, parked) = (index, false);
+                match call.function {
+                    HostFunction::RegionBegin => open.push(index),
+                    HostFunction::RegionEnd => close(&mut open, &call.request),
+                    _ => {}
+                }
+            }
+            Entry::Parked(_) => parked = true,
+            Entry::AttemptFailed { .. } => parked = false,
+            Entry::Activated { .. } | Entry::Configured { .. } | Entry::SetAside { .. } => {}
+        }
+    }
+    let outermost = *open.first()?;
+    (last > outermost && !parked).then(|| outermost.next())
+}
+
+/// Closes the region that a recorded call of `region.end` names, and all inside it.
+fn close(open: &mut Vec<OplogIndex>, request: &Request) {
+    if let Request::Inline(bytes) = request
+        && let Ok(region) = Reader::new(bytes).varint()
+        && let Some(place) = open.iter().position(|begun| begun.0 == region)
+    {
+        open.truncate(place);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use golem_model::oplog::{Call, InvocationSource, Parked, SetAsideReason};
+    use golem_model::{IdempotencyKey, Timestamp};
+    use std::sync::Arc;
+
+    const AT: Timestamp = Timestamp::from_nanos(7);
+
+    fn set_aside(from: u64) -> Entry {
+        Entry::SetAside { at: AT, from: OplogIndex(from), reason: SetAsideReason::Jump }
+    }
+
+    fn call(function: HostFunction, request: &[u8]) -> Entry {
+        let call = Call { function, request: Request::Inline(request.to_vec()) };
+        Entry::HostCall { call, response: Vec::new() }
+    }
+
+    fn parked() -> Entry {
+        Entry::Parked(Parked { at: AT, monotonic_nanos: 0, wake_at: None, promises: Vec::new() })
+    }
+
+    fn started() -> Entry {
+        let source = InvocationSource::Inline { function: Arc::from("run"), params: Vec::new() };
+        Entry::InvocationStarted { at: AT, key: IdempotencyKey::anonymous(1), source }
+    }
+
+    fn activated() -> Entry {
+        Entry::Activated { at: AT, engine: String::new() }
+    }
+
+    /// Indices that are replayed.
+    fn replayed(entries: &[Entry]) -> Vec<u64> {
+        let aside = Aside::of(entries);
+        (1..=entries.len() as u64).filter(|index| !aside.contains(OplogIndex(*index))).collect()
+    }
+
+    #[test]
+    fn ranges_end_with_their_record_and_swallow_those_inside() {
+        let now = || call(HostFunction::WallClockNow, &[]);
+        let mut entries = vec![started(), started(), now(), now(), set_aside(4)];
+        assert_eq!(replayed(&entries), [1, 2, 3]);
+        entries.extend([now(), now(), set_aside(7)]);
+        assert_eq!(replayed(&entries), [1, 2, 3, 6]);
+        entries.push(set_aside(6));
+        assert_eq!(replayed(&entries), [1, 2, 3], "right behind the first");
+        entries.extend([now(), set_aside(3)]);
+        assert_eq!(replayed(&entries), [1, 2], "over all of them");
+        entries.extend([now(), set_aside(5)]);
+        assert_eq!(replayed(&entries), [1, 2], "into what is set aside already");
+        entries.push(set_aside(0));
+        assert_eq!(replayed(&entries), [1], "the creation stays");
+    }
+
+    fn to_repeat(entries: &[Entry]) -> Option<u64> {
+        region_to_repeat(entries, &Aside::of(entries)).map(|index| index.0)
+    }
+
+    #[test]
+    fn what_follows_the_outermost_open_region_is_repeated() {
+        let begin = || call(HostFunction::RegionBegin, &[]);
+        let end = |region| call(HostFunction::RegionEnd, &[region]);
+        let now = || call(HostFunction::WallClockNow, &[]);
+        let mut entries = vec![started(), begin(), now(), end(2), now()];
+        assert_eq!(to_repeat(&entries), None, "closed");
+        entries.push(begin());
+        assert_eq!(to_repeat(&entries), None, "there is nothing to set aside");
+        entries.extend([now(), begin(), now()]);
+        assert_eq!(to_repeat(&entries), Some(7));
+        entries.push(end(8));
+        assert_eq!(to_repeat(&entries), Some(7), "the inner one is closed, the outer is not");
+        entries.extend([parked(), activated()]);
+        assert_eq!(to_repeat(&entries), None, "it left memory in order");
+        entries.push(now());
+        assert_eq!(to_repeat(&entries), Some(7), "and went on after that");
+        entries.push(set_aside(7));
+        assert_eq!(to_repeat(&entries), None, "it was set aside already");
+        entries.extend([now(), end(6)]);
+        assert_eq!(to_repeat(&entries), None);
+    }
+
+    #[test]
+    fn an_attempt_that_failed_repeats_its_region() {
+        let failed = Entry::AttemptFailed { at: AT, details: String::new(), retry_at: AT };
+        let begin = || call(HostFunction::RegionBegin, &[]);
+        let entries = vec![started(), begin(), parked(), failed, begin()];
+        assert_eq!(to_repeat(&entries[..4]), None, "only hints follow the beginning");
+        assert_eq!(to_repeat(&entries), Some(3));
+    }
+}

@@ -1,0 +1,174 @@
+//! `golem:durability/policy`: how much is recorded, how often is tried again, what may be sent twice.
+//!
+//! What is set is a function of the calls made, so replay rebuilds it. It is recorded all the same: who reads an oplog
+//! must see why calls are missing in it, or why an invocation was tried so often.
+
+use crate::bindings::durability::policy;
+use crate::bindings::durability::policy::PersistenceLevel;
+use crate::durable::{Failure, Live, Observe};
+use crate::state::WorkerState;
+use golem_model::oplog::HostFunction;
+use golem_model::oplog::wire::{DecodeError, Reader};
+use golem_model::{OplogIndex, RetryPolicy};
+use wasmtime::Result;
+use wasmtime::component::{HasSelf, Linker};
+
+pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
+    policy::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+}
+
+/// What the guest has chosen.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Policy {
+    level: PersistenceLevel,
+    retry: Option<RetryPolicy>,
+    idempotent: bool,
+}
+
+impl Default for Policy {
+    fn default() -> Self {
+        Self { level: PersistenceLevel::Smart, retry: None, idempotent: true }
+    }
+}
+
+impl Policy {
+    /// What happens after failures, if the guest has chosen.
+    pub(crate) fn retry(&self) -> Option<RetryPolicy> {
+        self.retry
+    }
+
+    /// Whether an answer that can be asked for again, and changes nothing, is recorded.
+    pub(crate) fn records_reads(&self) -> bool {
+        self.level == PersistenceLevel::Smart
+    }
+}
+
+/// Chooses how much is recorded. Nothing to answer.
+struct SetLevel(PersistenceLevel);
+
+impl Observe for SetLevel {
+    const FUNCTION: HostFunction = HostFunction::PersistenceLevelSet;
+    type Answer = ();
+
+    fn request(&self) -> Vec<u8> {
+        vec![match self.0 {
+            PersistenceLevel::PersistNothing => 0,
+            PersistenceLevel::PersistRemoteSideEffects => 1,
+            PersistenceLevel::Smart => 2,
+        }]
+    }
+
+    fn observe(&self, _: &mut Live<'_>) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn answer(&self, _: OplogIndex, _: &[u8]) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+/// The policy in force: the guest's own, or what the server would do. The server may be told another one before a
+/// replay, so the answer is recorded.
+struct GetRetry(RetryPolicy);
+
+impl Observe for GetRetry {
+    const FUNCTION: HostFunction = HostFunction::RetryPolicyGet;
+    type Answer = RetryPolicy;
+
+    fn observe(&self, _: &mut Live<'_>) -> Vec<u8> {
+        let mut out = Vec::with_capacity(16);
+        self.0.encode(&mut out);
+        out
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<RetryPolicy, DecodeError> {
+        let mut input = Reader::new(response);
+        let policy = RetryPolicy::decode(&mut input)?;
+        input.finish()?;
+        Ok(policy)
+    }
+}
+
+/// Chooses what happens after failures. Nothing to answer.
+struct SetRetry(RetryPolicy);
+
+impl Observe for SetRetry {
+    const FUNCTION: HostFunction = HostFunction::RetryPolicySet;
+    type Answer = ();
+
+    fn request(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(16);
+        self.0.encode(&mut out);
+        out
+    }
+
+    fn observe(&self, _: &mut Live<'_>) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn answer(&self, _: OplogIndex, _: &[u8]) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+/// Says whether outside writes may be sent twice. Nothing to answer.
+struct SetIdempotence(bool);
+
+impl Observe for SetIdempotence {
+    const FUNCTION: HostFunction = HostFunction::IdempotenceSet;
+    type Answer = ();
+
+    fn request(&self) -> Vec<u8> {
+        vec![u8::from(self.0)]
+    }
+
+    fn observe(&self, _: &mut Live<'_>) -> Vec<u8> {
+        Vec::new()
+    }
+
+    fn answer(&self, _: OplogIndex, _: &[u8]) -> Result<(), DecodeError> {
+        Ok(())
+    }
+}
+
+impl policy::Host for WorkerState {
+    async fn get_persistence_level(&mut self) -> Result<PersistenceLevel> {
+        Ok(self.policy.level)
+    }
+
+    async fn set_persistence_level(&mut self, level: PersistenceLevel) -> Result<()> {
+        self.observe(&SetLevel(level))?;
+        self.policy.level = level;
+        Ok(())
+    }
+
+    async fn get_retry_policy(&mut self) -> Result<policy::RetryPolicy> {
+        let in_force = self.policy.retry.unwrap_or(self.init.retry);
+        let policy = self.observe(&GetRetry(in_force))?;
+        Ok(policy::RetryPolicy {
+            max_attempts: policy.attempts_max,
+            min_delay_ms: policy.delay_ms_min(),
+            max_delay_ms: policy.delay_ms_max(),
+            multiplier: policy.multiplier,
+        })
+    }
+
+    async fn set_retry_policy(&mut self, policy: policy::RetryPolicy) -> Result<()> {
+        let policy::RetryPolicy { max_attempts, min_delay_ms, max_delay_ms, multiplier } = policy;
+        let policy = RetryPolicy::new(max_attempts, min_delay_ms, max_delay_ms, multiplier)
+            .map_err(|error| self.raise(Failure::Trap(error.to_string())))?;
+        self.observe(&SetRetry(policy))?;
+        self.policy.retry = Some(policy);
+        Ok(())
+    }
+
+    async fn get_idempotence(&mut self) -> Result<bool> {
+        Ok(self.policy.idempotent)
+    }
+
+    async fn set_idempotence(&mut self, idempotent: bool) -> Result<()> {
+        self.observe(&SetIdempotence(idempotent))?;
+        self.policy.idempotent = idempotent;
+        Ok(())
+    }
+}
