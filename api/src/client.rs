@@ -1,7 +1,7 @@
 //! A client for the REST interface.
 //!
 //! One file per resource, each an `impl Client`: `template`, `worker`, `project` (with policies and grants), `account`
-//! (with roles, tokens and the whitelist), and `connect` for a worker's log stream. A method is one request; nothing is repeated behind the caller's back, as only the
+//! (with roles, tokens and the whitelist), `login`, and `connect` for a worker's log stream. A method is one request; nothing is repeated behind the caller's back, as only the
 //! caller knows whether its request may be sent twice (an invocation with a key may).
 //!
 //! Invariant: an answer that is no success becomes [`ClientError::Status`] with the status and the body as the
@@ -10,6 +10,7 @@
 mod account;
 mod connect;
 mod error;
+mod login;
 mod project;
 mod template;
 #[cfg(test)]

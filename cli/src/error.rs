@@ -57,6 +57,15 @@ pub enum CliError {
         #[source]
         source: std::io::Error,
     },
+    /// A file cannot be written.
+    #[error("cannot write {}", .path.display())]
+    Write {
+        /// The file.
+        path: PathBuf,
+        /// What happened.
+        #[source]
+        source: std::io::Error,
+    },
     /// An option's text is no JSON.
     #[error("{option} is not JSON; quote it for the shell, for example --parameters '[1, \"two\"]'")]
     Json {

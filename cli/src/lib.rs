@@ -5,6 +5,7 @@
 //! | [`args`] | global options and the options that several commands share |
 //! | [`command`] | a file per noun: what its commands take and do |
 //! | [`profile`] | which server, and with which token |
+//! | `login` | getting a token where there is none |
 //! | [`output`] | how results look |
 //! | [`error`] | how errors look |
 //!
@@ -18,6 +19,7 @@
 pub mod args;
 pub mod command;
 pub mod error;
+mod login;
 pub mod output;
 pub mod profile;
 
@@ -50,8 +52,12 @@ pub async fn execute(
     command: Command,
     out: &mut (impl Write + Send),
 ) -> Result<(), CliError> {
-    let context =
-        Context { client: profile::client(global, std::env::home_dir().as_deref())?, format: global.format };
+    let home = std::env::home_dir();
+    let token = match profile::token(global, home.as_deref()) {
+        Err(CliError::NoToken) => login::log_in(global, home.as_deref()).await?.ok_or(CliError::NoToken)?,
+        token => token?,
+    };
+    let context = Context { client: profile::client(global, token)?, format: global.format };
     command.execute(&context, out).await
 }
 

@@ -2,7 +2,8 @@
 //!
 //! The token is, in this order: `--auth-token` or `GOLEM_AUTH_TOKEN`; the file `root-token` in the folder given by
 //! `--data-dir` or `GOLEM_DATA_DIR`; `cloud_authentication.json` in the configuration directory; and for a server on
-//! this machine, `golem-data/root-token`, where `golem server` puts it if it is told nothing.
+//! this machine, `golem-data/root-token`, where `golem server` puts it if it is told nothing. Where there is none, a server
+//! that logs people in is asked for one, which is kept in `cloud_authentication.json`.
 //!
 //! Invariant: a token that was not named for it is never sent to another machine than this one.
 
@@ -17,13 +18,12 @@ use tracing::info;
 /// Where a server writes the secret of its first token, in its data folder.
 const ROOT_TOKEN_FILE: &str = "root-token";
 /// Where the hosted service's tool kept its token, in the configuration directory.
-const AUTHENTICATION_FILE: &str = "cloud_authentication.json";
+pub(crate) const AUTHENTICATION_FILE: &str = "cloud_authentication.json";
 /// The data folder of a server that is told nothing.
 const DATA_DIR_DEFAULT: &str = "golem-data";
 
-/// The client that `global` asks for.
-pub fn client(global: &Global, home: Option<&Path>) -> Result<Client, CliError> {
-    let token = token(global, home)?;
+/// The client that `global` asks for, with the secret of a token.
+pub fn client(global: &Global, token: String) -> Result<Client, CliError> {
     let options = ClientOptions { token: Some(token), allow_insecure: global.allow_insecure };
     Ok(Client::with_options(&global.base_url, options)?)
 }
@@ -37,12 +37,7 @@ pub fn token(global: &Global, home: Option<&Path>) -> Result<String, CliError> {
         let path = Path::new(data_dir).join(ROOT_TOKEN_FILE);
         return read_optional(&path)?.map(trimmed).ok_or(CliError::NoRootToken { path });
     }
-    let directory = match (&global.config_directory, home) {
-        (Some(directory), _) => Some(directory.clone()),
-        (None, Some(home)) => Some(home.join(".golem")),
-        (None, None) => None,
-    };
-    if let Some(path) = directory.map(|directory| directory.join(AUTHENTICATION_FILE))
+    if let Some(path) = configuration(global, home).map(|directory| directory.join(AUTHENTICATION_FILE))
         && let Some(text) = read_optional(&path)?
     {
         #[derive(Deserialize)]
@@ -63,6 +58,11 @@ pub fn token(global: &Global, home: Option<&Path>) -> Result<String, CliError> {
         }
     }
     Err(CliError::NoToken)
+}
+
+/// The configuration directory.
+pub(crate) fn configuration(global: &Global, home: Option<&Path>) -> Option<PathBuf> {
+    global.config_directory.clone().or_else(|| Some(home?.join(".golem")))
 }
 
 fn trimmed(text: impl AsRef<str>) -> String {

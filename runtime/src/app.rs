@@ -10,6 +10,7 @@ use crate::entropy::{Entropy, SystemEntropy};
 use crate::executor::{Executor, ExecutorParts, ExecutorSettings, IdempotencyLookup, Outbound};
 use crate::http::{HttpLimits, HttpServer};
 use crate::identity::{self, BootstrapError, Directory, Plan, RequestRates};
+use crate::login::{Login, WebError};
 use crate::metrics::Metrics;
 use crate::outbound::{EveryProject, OutboundClient, OutboundLimits, Reach};
 use crate::rest::{InvocationKeys, RequestLimits, Services};
@@ -82,6 +83,9 @@ pub enum StartError {
     /// The workers cannot be recovered.
     #[error(transparent)]
     Executor(#[from] crate::executor::StartError),
+    /// Login cannot be set up.
+    #[error("login cannot be set up")]
+    Login(#[from] WebError),
     /// The address cannot be listened on.
     #[error("cannot listen on {listen}: {}", listen_advice(source.kind()))]
     Listen {
@@ -245,6 +249,7 @@ pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
     let (store, identity, engine, directory, templates) = prepared;
     let quotas = Arc::new(Quotas::new(directory.clone(), templates.clone()));
 
+    let login = Login::new(&config.login, directory.clone(), clock.clone(), &identity.secret_key)?;
     let listen = config.server.listen.clone();
     let listener = crate::http::bind(&listen)
         .await
@@ -271,6 +276,7 @@ pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
     // The router must know when the server stops, and the server what to route.
     let stopping = CancellationToken::new();
     let services = Arc::new(Services {
+        login,
         directory,
         quotas,
         rates: RequestRates::new(config.plan.requests_per_second_max),

@@ -11,6 +11,7 @@ mod args;
 mod engine;
 mod environment;
 mod http;
+mod login;
 mod outbound_http;
 mod plan;
 mod setting;
@@ -19,6 +20,7 @@ mod workers;
 pub use args::ServerArgs;
 pub use engine::EngineSettings;
 pub use http::HttpSettings;
+pub use login::LoginSettings;
 pub use outbound_http::{Hosts, OutboundHttpSettings, PrivateAddresses};
 pub use plan::PlanSettings;
 pub use workers::WorkerSettings;
@@ -42,6 +44,8 @@ pub struct Config {
     pub plan: PlanSettings,
     /// Section `outbound_http`.
     pub outbound_http: OutboundHttpSettings,
+    /// Section `login`.
+    pub login: LoginSettings,
 }
 
 /// The settings outside any section.
@@ -240,6 +244,7 @@ impl Config {
             EngineSettings::NAME => self.engine.set(field, &given.raw),
             PlanSettings::NAME => self.plan.set(field, &given.raw),
             OutboundHttpSettings::NAME => self.outbound_http.set(field, &given.raw),
+            LoginSettings::NAME => self.login.set(field, &given.raw),
             _ => None,
         };
         match set {
@@ -266,7 +271,8 @@ impl Config {
                     WorkerSettings::NAME => WorkerSettings::NAME,
                     EngineSettings::NAME => EngineSettings::NAME,
                     OutboundHttpSettings::NAME => OutboundHttpSettings::NAME,
-                    _ => PlanSettings::NAME,
+                    PlanSettings::NAME => PlanSettings::NAME,
+                    _ => LoginSettings::NAME,
                 };
                 text.extend(["\n[", section, "]\n"]);
             }
@@ -296,6 +302,7 @@ fn all_keys_documented() -> Vec<(String, Key)> {
         .chain(of::<EngineSettings>())
         .chain(of::<PlanSettings>())
         .chain(of::<OutboundHttpSettings>())
+        .chain(of::<LoginSettings>())
         .collect()
 }
 

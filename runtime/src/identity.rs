@@ -19,6 +19,7 @@ mod secret_file;
 mod state;
 mod token;
 
+pub use account::NotInvited;
 pub use authorize::{
     AccountAct, AccountScope, Act, Action, Decision, Denied, Scope, Standing, SystemAct, SystemScope, decide,
 };

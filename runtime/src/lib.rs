@@ -16,6 +16,7 @@ pub mod entropy;
 pub mod executor;
 pub mod http;
 pub mod identity;
+pub mod login;
 pub mod metrics;
 pub mod outbound;
 pub mod rest;

@@ -17,6 +17,7 @@ mod grant;
 mod health;
 mod key;
 mod limits;
+mod login;
 mod oplog;
 mod project;
 mod template;
@@ -34,6 +35,7 @@ use crate::http::BodyLimits;
 use crate::identity::{
     AccountAct, AccountScope, Action, Directory, Principal, RequestRates, Scope, SystemAct, SystemScope,
 };
+use crate::login::Login;
 use crate::metrics::Metrics;
 use crate::storage::ports::Store;
 use axum::Router;
@@ -55,6 +57,8 @@ pub struct Services {
     pub directory: Directory,
     /// What accounts use of what their plan allows.
     pub quotas: Arc<Quotas>,
+    /// Logs people in.
+    pub login: Login,
     /// How often accounts may ask.
     pub rates: RequestRates,
     /// Templates.
@@ -198,6 +202,12 @@ pub fn router(services: Arc<Services>) -> Router {
 /// Routes about who may do what, and how much of it.
 fn identity() -> Router<Arc<Services>> {
     Router::new()
+        .route("/v1/oauth2", post(login::by_access_token))
+        .route("/login/oauth2/device/start", post(login::device_start))
+        .route("/login/oauth2/device/complete", post(login::device_complete))
+        // The documentation printed these paths so.
+        .route("/oauth2/device/start", post(login::device_start))
+        .route("/oauth2/device/complete", post(login::device_complete))
         .route("/v1/accounts", post(account::create))
         .route("/v1/accounts/{account_id}", get(account::view).put(account::update).delete(account::delete))
         .route("/v1/accounts/{account_id}/plan", get(account::plan))

@@ -6,6 +6,7 @@
 //! | `server`, `rest`, `http` | a server process; REST as a client of 2023 speaks it; HTTP/1.1 as bytes |
 //! | `storm`, `checker` | clients and crashes; what callers were told against what is there |
 //! | `late`, `vfs` | faults: a store that acknowledges early; a disk under SQLite that forgets, fills up or fails |
+//! | `github` | a stand-in for GitHub, as far as a login needs it |
 //! | `guests` | the components that suites upload |
 //! | `web` | a web server for workers to talk to, which misbehaves as it is asked to |
 //! | `process` | what the system says of a process: memory, processor time |
@@ -17,6 +18,7 @@
 
 pub mod chance;
 pub mod checker;
+pub mod github;
 pub mod guests;
 pub mod http;
 pub mod late;

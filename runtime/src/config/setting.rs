@@ -111,6 +111,22 @@ impl Setting for bool {
     }
 }
 
+impl Setting for String {
+    type Allowed = ();
+
+    fn parse(raw: &Raw) -> Option<Self> {
+        raw.as_text().map(str::to_owned)
+    }
+
+    fn is_allowed(&self, (): &()) -> bool {
+        true
+    }
+
+    fn expected((): &()) -> String {
+        "a text".to_owned()
+    }
+}
+
 /// What there is to know of a setting.
 #[derive(Debug, Clone)]
 pub(super) struct Key {

@@ -184,10 +184,53 @@ impl Directory {
         .map(drop)
     }
 
+    /// The account that `external` vouches for, made now if there is none and `admit` lets it.
+    pub(crate) async fn account_of_external(
+        &self,
+        external: String,
+        name: String,
+        email: String,
+        confirmed: Vec<String>,
+    ) -> Result<Result<Arc<Account>, NotInvited>, IdentityError> {
+        self.change(move |directory, state| {
+            if let Some(account) = state.account_of_external(&external) {
+                return Ok((Ok(account.clone()), Vec::new()));
+            }
+            let needed = state.invitation_needed().unwrap_or(super::invite::NEEDED_DEFAULT);
+            let invited = |email: &String| state.is_invited(&email.to_lowercase());
+            if needed && !confirmed.iter().any(invited) {
+                return Ok((Err(NotInvited { emails: confirmed }), Vec::new()));
+            }
+            let account = Account {
+                id: AccountId(directory.entropy().uuid()),
+                name,
+                email,
+                created_at: directory.clock().now(),
+                roles: std::collections::BTreeSet::new(),
+                external: Some(external),
+            };
+            let project = ProjectId(directory.entropy().uuid());
+            Ok((Ok(Arc::new(account.clone())), new_account(account, project).into()))
+        })
+        .await
+    }
+
     /// The present, for those who check times against it.
     pub(super) fn now(&self) -> Timestamp {
         self.clock().now()
     }
+}
+
+/// Nobody has invited them.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "Forbidden: this server makes accounts only for those who are invited, and none of {} is; \
+     ask an administrator to add one to the whitelist",
+    if emails.is_empty() { "your e-mail addresses".to_owned() } else { emails.join(", ") }
+)]
+pub struct NotInvited {
+    /// Their confirmed addresses.
+    pub emails: Vec<String>,
 }
 
 fn another_administrator(state: &State, id: AccountId, what: &str) -> Result<(), IdentityError> {

@@ -18,6 +18,7 @@ type HalfHash = [u8; 16];
 #[derive(Debug, Default)]
 pub(super) struct State {
     accounts: BTreeMap<AccountId, Arc<Account>>,
+    by_external: HashMap<String, AccountId>,
     // Keyed by half of the hash. The look-up's timing tells about hashes only, from which nothing leads back to a
     // secret; the other comparison takes the same time for all.
     tokens: HashMap<HalfHash, Token>,
@@ -87,6 +88,12 @@ impl State {
     }
 
     fn put_account(&mut self, account: Account) {
+        if let Some(old) = self.accounts.get(&account.id).and_then(|old| old.external.as_ref()) {
+            self.by_external.remove(old);
+        }
+        if let Some(external) = &account.external {
+            self.by_external.insert(external.clone(), account.id);
+        }
         self.accounts.insert(account.id, Arc::new(account));
     }
 
@@ -98,7 +105,9 @@ impl State {
             self.remove_grant(grant);
         }
         self.usage.remove(&id);
-        self.accounts.remove(&id);
+        if let Some(external) = self.accounts.remove(&id).and_then(|account| account.external.clone()) {
+            self.by_external.remove(&external);
+        }
     }
 
     fn put_project(&mut self, project: Project) {
@@ -157,6 +166,10 @@ impl State {
 
     pub(super) fn accounts(&self) -> impl Iterator<Item = &Arc<Account>> {
         self.accounts.values()
+    }
+
+    pub(super) fn account_of_external(&self, external: &str) -> Option<&Arc<Account>> {
+        self.accounts.get(self.by_external.get(external)?)
     }
 
     pub(super) fn token(&self, half: &HalfHash) -> Option<&Token> {
@@ -237,6 +250,10 @@ impl State {
 
     pub(super) fn invited(&self) -> impl Iterator<Item = &Invited> {
         self.invited.values()
+    }
+
+    pub(super) fn is_invited(&self, email: &str) -> bool {
+        self.invited.contains_key(email)
     }
 
     pub(super) fn invitation_needed(&self) -> Option<bool> {

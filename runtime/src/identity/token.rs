@@ -14,7 +14,7 @@ use uuid::Uuid;
 
 /// How long a token is good that a login gives.
 const LOGIN_TOKEN_LIFE: Duration = Duration::from_hours(365 * 24);
-/// Tokens of one account, at most: expired ones count until they are deleted.
+/// Tokens of one account, at most.
 const TOKENS_MAX: usize = 1_000;
 
 /// Who asks: an account, by one of its tokens.
@@ -154,7 +154,10 @@ impl Directory {
             let expires_at = expires_at.unwrap_or_else(|| now.plus(LOGIN_TOKEN_LIFE));
             must_be_future(expires_at, now)?;
             state.account(account).ok_or_else(|| no_account(account))?;
-            if state.tokens_of(account).count() >= TOKENS_MAX {
+            // Those that have expired are of no use, and people who log in do not delete them.
+            let expired = state.tokens_of(account).filter(|token| token.expires_at <= now);
+            let mut writes: Vec<_> = expired.map(|token| CatalogWrite::TokenRemoved(token.id)).collect();
+            if state.tokens_of(account).count() - writes.len() >= TOKENS_MAX {
                 return Err(IdentityError::Invalid(format!(
                     "the account has {TOKENS_MAX} tokens, which is as many as there can be; delete some"
                 )));
@@ -167,7 +170,8 @@ impl Directory {
                 created_at: now,
                 expires_at,
             };
-            Ok((NewToken { token: token.clone(), secret }, vec![CatalogWrite::Token(token)]))
+            writes.push(CatalogWrite::Token(token.clone()));
+            Ok((NewToken { token, secret }, writes))
         })
         .await
     }

@@ -66,7 +66,13 @@ impl ApiError {
         Self::with_body(status, ErrorBody { golem_error: Some(error), ..ErrorBody::text(text) })
     }
 
-    fn retry_after(self, seconds: u32) -> Self {
+    /// 503: come again when the server is back.
+    pub(super) fn stopping() -> Self {
+        let text = "the server is shutting down; try again when it is back";
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, text).retry_after(1)
+    }
+
+    pub(super) fn retry_after(self, seconds: u32) -> Self {
         Self { retry_after_seconds: Some(seconds), ..self }
     }
 }

@@ -16,6 +16,7 @@
 //! | `keyvalue` | buckets, shared by workers, templates and interfaces |
 //! | `streams` | what workers print, over WebSocket |
 //! | `accounts` | accounts, roles, tokens, the whitelist, what is used |
+//! | `login` | logging in through GitHub |
 //! | `sharing` | projects, policies, grants; where plans end |
 //! | `faults` | folders and disks that are not as they should be |
 
@@ -30,6 +31,7 @@ mod first_start;
 mod http;
 mod keyvalue;
 mod lifecycle;
+mod login;
 mod promises;
 mod regions;
 mod sharing;

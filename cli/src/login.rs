@@ -1,0 +1,51 @@
+//! Getting a token by a device login, and keeping it.
+//!
+//! Invariant: the file that keeps it can only be read by its owner.
+
+use crate::args::Global;
+use crate::error::CliError;
+use crate::profile::{AUTHENTICATION_FILE, configuration};
+use golem_api::client::{Client, ClientOptions};
+use golem_api::token::UnsafeToken;
+use serde_json::json;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+/// Logs in and keeps the token. `None` if the server does not log people in.
+pub(crate) async fn log_in(global: &Global, home: Option<&Path>) -> Result<Option<String>, CliError> {
+    let options = ClientOptions { token: None, allow_insecure: global.allow_insecure };
+    let client = Client::with_options(&global.base_url, options)?;
+    let started = match client.login_start().await {
+        Ok(started) => started,
+        Err(error) if error.status() == Some(400) => return Ok(None),
+        Err(error) => return Err(error.into()),
+    };
+    // For people, and so not among the results.
+    eprintln!("To log in, open this page:\n\n    {}\n", started.url);
+    eprintln!("and type this code, which is good until {}:\n\n    {}\n", started.expires, started.user_code);
+    eprintln!("Waiting...");
+    let token = client.login_complete(&started.encoded_session).await?;
+    keep(global, home, &token)?;
+    Ok(Some(token.secret.0))
+}
+
+fn keep(global: &Global, home: Option<&Path>, token: &UnsafeToken) -> Result<(), CliError> {
+    let Some(directory) = configuration(global, home) else { return Ok(()) };
+    let path = directory.join(AUTHENTICATION_FILE);
+    // The secret as plain text, as the tool of the hosted service wrote it.
+    let text = json!({ "data": token.data, "secret": token.secret.0 }).to_string();
+    write(&directory, &path, &text).map_err(|source| CliError::Write { path, source })
+}
+
+fn write(directory: &Path, path: &PathBuf, text: &str) -> std::io::Result<()> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    std::fs::create_dir_all(directory)?;
+    let temporary = path.with_extension("tmp");
+    match std::fs::remove_file(&temporary) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = std::fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
+    file.write_all(text.as_bytes())?;
+    std::fs::rename(&temporary, path)
+}

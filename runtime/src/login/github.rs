@@ -1,0 +1,281 @@
+//! GitHub, as its documentation describes the device flow and the user's endpoints.
+
+use super::web::{Answer, Web, WebError};
+use super::{LoginError, Person};
+use crate::config::LoginSettings;
+use base64::Engine as _;
+use bytes::Bytes;
+use http::{Request, StatusCode, header};
+use http_body_util::Full;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+use std::time::Duration;
+
+/// What we ask to see: the addresses, to compare them with the whitelist.
+const SCOPE: &str = "user:email";
+const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// How long to wait when GitHub limits us and does not say how long.
+const RATE_LIMIT_WAIT: Duration = Duration::from_mins(1);
+
+/// The start of a device login.
+pub(super) struct DeviceCode {
+    pub(super) secret: String,
+    pub(super) user_code: String,
+    pub(super) verification_uri: String,
+    pub(super) expires_in: Duration,
+    pub(super) interval: Duration,
+}
+
+/// Where a device login stands.
+pub(super) enum Poll {
+    /// The person has confirmed; this is the access token.
+    Confirmed(String),
+    /// Not yet.
+    Pending,
+    /// We ask too often; from now on at this interval.
+    SlowDown(Option<Duration>),
+    /// We ask too much altogether; again after this time.
+    RateLimited(Duration),
+}
+
+/// A client of GitHub.
+pub(super) struct GitHub {
+    web: Web,
+    client_id: String,
+    client_secret: String,
+    url: String,
+    api_url: String,
+}
+
+impl GitHub {
+    /// As the settings say.
+    pub(super) fn new(settings: &LoginSettings) -> Result<Self, WebError> {
+        Ok(Self {
+            web: Web::new(Duration::from_millis(settings.request_ms_max))?,
+            client_id: settings.github_client_id.clone(),
+            client_secret: settings.github_client_secret.clone(),
+            url: address(&settings.github_url)?,
+            api_url: address(&settings.github_api_url)?,
+        })
+    }
+
+    /// Begins a device login.
+    pub(super) async fn device_code(&self) -> Result<DeviceCode, LoginError> {
+        let form = [("client_id", self.client_id.as_str()), ("scope", SCOPE)];
+        let answer = self.post("/login/device/code", &form).await?;
+        let text = |name: &str| answer.json[name].as_str().map(str::to_owned);
+        let seconds = |name: &str| answer.json[name].as_u64().map(Duration::from_secs);
+        match (text("device_code"), text("user_code"), text("verification_uri"), seconds("expires_in")) {
+            (Some(device_code), Some(user_code), Some(verification_uri), Some(expires_in)) => {
+                Ok(DeviceCode {
+                    secret: device_code,
+                    user_code,
+                    verification_uri,
+                    expires_in,
+                    // What the standard says if nothing is said.
+                    interval: seconds("interval").unwrap_or(Duration::from_secs(5)),
+                })
+            }
+            _ => Err(unexpected("a device code", &answer)),
+        }
+    }
+
+    /// Asks whether the person has confirmed.
+    pub(super) async fn poll(&self, device_code: &str) -> Result<Poll, LoginError> {
+        let form =
+            [("client_id", self.client_id.as_str()), ("device_code", device_code), ("grant_type", GRANT)];
+        let answer = self.post("/login/oauth/access_token", &form).await?;
+        if let Some(token) = answer.json["access_token"].as_str() {
+            return Ok(Poll::Confirmed(token.to_owned()));
+        }
+        match answer.json["error"].as_str() {
+            Some("authorization_pending") => Ok(Poll::Pending),
+            Some("slow_down") => {
+                Ok(Poll::SlowDown(answer.json["interval"].as_u64().map(Duration::from_secs)))
+            }
+            Some("expired_token" | "token_expired") => {
+                Err(LoginError::Refused("the code has expired; begin again".to_owned()))
+            }
+            Some("access_denied") => Err(LoginError::Refused("you have refused it at GitHub".to_owned())),
+            Some("incorrect_device_code") => {
+                Err(LoginError::Refused("GitHub does not know the code any more; begin again".to_owned()))
+            }
+            _ => match rate_limit(&answer) {
+                Some(after) => Ok(Poll::RateLimited(after)),
+                None => Err(unexpected("the state of a login", &answer)),
+            },
+        }
+    }
+
+    /// Whether an access token was made for our app: one of another app is no proof that its owner wants to log in
+    /// here. Without our secret GitHub does not tell.
+    pub(super) async fn check_token(&self, token: &str) -> Result<(), LoginError> {
+        if self.client_secret.is_empty() {
+            return Ok(());
+        }
+        let basic = format!("{}:{}", self.client_id, self.client_secret);
+        let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(basic));
+        let body = json!({ "access_token": token }).to_string();
+        let request =
+            Request::post(format!("{}/applications/{}/token", self.api_url, encoded(&self.client_id)))
+                .header(header::CONTENT_TYPE, "application/json");
+        let answer = self.call(request, &basic, body).await?;
+        match answer.status {
+            StatusCode::OK => Ok(()),
+            StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY => Err(LoginError::Refused(
+                "the access token was not made for the app that this server logs people in with".to_owned(),
+            )),
+            _ => Err(unexpected("whose an access token is", &answer)),
+        }
+    }
+
+    /// Who an access token belongs to.
+    pub(super) async fn person(&self, token: &str) -> Result<Person, LoginError> {
+        let bearer = format!("Bearer {token}");
+        let get = |path: &str| Request::get(format!("{}{path}", self.api_url));
+        let user = self.call(get("/user"), &bearer, String::new()).await?;
+        if user.status == StatusCode::UNAUTHORIZED {
+            return Err(LoginError::Refused("GitHub does not know the access token".to_owned()));
+        }
+        let (Some(id), Some(login)) = (user.json["id"].as_u64(), user.json["login"].as_str()) else {
+            return Err(unexpected("a user", &user));
+        };
+        let name = user.json["name"].as_str().filter(|name| !name.trim().is_empty()).unwrap_or(login);
+        let public = user.json["email"].as_str().map(str::to_owned);
+        // Not every access token may see the addresses, and few people show one.
+        let emails = self.call(get("/user/emails"), &bearer, String::new()).await?;
+        let (email, confirmed) = match (emails.status, public) {
+            (StatusCode::OK, _) => addresses(&emails.json),
+            // Only a confirmed address can be shown.
+            (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, public) if rate_limit(&emails).is_none() => {
+                (public.clone().unwrap_or_default(), public.into_iter().collect())
+            }
+            _ => return Err(unexpected("e-mail addresses", &emails)),
+        };
+        Ok(Person { id, name: printable(name), email, confirmed })
+    }
+
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<Answer, LoginError> {
+        let pairs: Vec<String> =
+            form.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+        let request = Request::post(format!("{}{path}", self.url))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
+        self.call(request, "", pairs.join("&")).await
+    }
+
+    async fn call(
+        &self,
+        request: http::request::Builder,
+        authorization: &str,
+        body: String,
+    ) -> Result<Answer, LoginError> {
+        let mut request = request
+            .header(header::ACCEPT, "application/json")
+            // GitHub refuses who does not say.
+            .header(header::USER_AGENT, concat!("golem/", env!("CARGO_PKG_VERSION")));
+        if !authorization.is_empty() {
+            request = request.header(header::AUTHORIZATION, authorization);
+        }
+        let request = request.body(Full::new(Bytes::from(body)));
+        // What came from a caller cannot stand in a header.
+        let request = request.map_err(|_| LoginError::Refused("the access token is none".to_owned()))?;
+        Ok(self.web.send(request).await?)
+    }
+}
+
+/// Primary and confirmed addresses.
+fn addresses(json: &Value) -> (String, Vec<String>) {
+    let all = json.as_array().map(Vec::as_slice).unwrap_or_default();
+    let verified = all.iter().filter(|entry| entry["verified"].as_bool() == Some(true));
+    let confirmed: Vec<(bool, String)> = verified
+        .filter_map(|entry| {
+            let email = entry["email"].as_str()?;
+            Some((entry["primary"].as_bool() == Some(true), email.to_owned()))
+        })
+        .collect();
+    let primary = confirmed.iter().find(|(primary, _)| *primary).or(confirmed.first());
+    let primary = primary.map(|(_, email)| email.clone()).unwrap_or_default();
+    (primary, confirmed.into_iter().map(|(_, email)| email).collect())
+}
+
+/// A name as our own would be: what cannot be printed is left out.
+fn printable(name: &str) -> String {
+    name.chars().filter(|c| !c.is_control()).take(255).collect()
+}
+
+/// How long to wait, if GitHub limits us.
+fn rate_limit(answer: &Answer) -> Option<Duration> {
+    let number = |name: &str| answer.headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
+    let after = number("retry-after").map(Duration::from_secs);
+    let exhausted = number("x-ratelimit-remaining") == Some(0);
+    let limited = match answer.status {
+        StatusCode::TOO_MANY_REQUESTS => true,
+        StatusCode::FORBIDDEN => exhausted || after.is_some(),
+        _ => false,
+    };
+    limited.then(|| after.unwrap_or(RATE_LIMIT_WAIT))
+}
+
+/// The answer is not what was asked for. Its text may name what to do; it holds no secret.
+fn unexpected(what: &str, answer: &Answer) -> LoginError {
+    let mut text = format!("GitHub did not tell {what}: status {}", answer.status.as_u16());
+    for field in ["error", "error_description", "message"] {
+        if let Some(details) = answer.json[field].as_str() {
+            let details: String = details.chars().take(200).collect();
+            write!(text, ", {details}").expect("writing to a String cannot fail");
+        }
+    }
+    if let Some(after) = rate_limit(answer) {
+        write!(text, "; it limits this server, try again in {} s", after.as_secs())
+            .expect("writing to a String cannot fail");
+    }
+    LoginError::External(text)
+}
+
+fn address(url: &str) -> Result<String, WebError> {
+    let invalid = |why: &str| WebError::Address { url: url.to_owned(), why: why.to_owned() };
+    let uri: http::Uri = url.parse().map_err(|error: http::uri::InvalidUri| invalid(&error.to_string()))?;
+    if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
+        return Err(invalid("write https://host"));
+    }
+    Ok(url.trim_end_matches('/').to_owned())
+}
+
+/// A text as a part of a form.
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            write!(out, "%{byte:02X}").expect("writing to a String cannot fail");
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_count_when_they_are_confirmed() {
+        let all = json!([
+            { "email": "old@x", "primary": true, "verified": false },
+            { "email": "a@x", "primary": false, "verified": true },
+            { "email": "b@x", "primary": true, "verified": true },
+        ]);
+        assert_eq!(addresses(&all), ("b@x".to_owned(), vec!["a@x".to_owned(), "b@x".to_owned()]));
+        assert_eq!(addresses(&json!([])), (String::new(), Vec::new()));
+        assert_eq!(addresses(&Value::Null), (String::new(), Vec::new()));
+    }
+
+    #[test]
+    fn only_http_is_an_address() {
+        assert_eq!(address("https://github.com/").unwrap(), "https://github.com");
+        for bad in ["github.com", "ftp://x", "", "/x"] {
+            assert!(address(bad).is_err(), "{bad}");
+        }
+        assert_eq!(encoded("a b&c=ü"), "a%20b%26c%3D%C3%BC");
+    }
+}

@@ -1,0 +1,113 @@
+//! Requests to the provider: JSON answers, bounded in size and time.
+
+use bytes::Bytes;
+use http::{HeaderMap, Request, StatusCode};
+use http_body_util::{BodyExt, Full, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::Value;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Bytes of an answer, at most.
+const ANSWER_BYTES_MAX: usize = 1 << 20;
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub enum WebError {
+    /// TLS cannot be set up.
+    #[error("TLS cannot be set up: {0}")]
+    Tls(String),
+    /// An address in the settings is none.
+    #[error("{url:?} is no address of a provider: {why}")]
+    Address {
+        /// The address.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// The provider did not answer.
+    #[error("{host} cannot be reached: {why}")]
+    Unreachable {
+        /// Its host.
+        host: String,
+        /// What happened.
+        why: String,
+    },
+    /// The provider took too long.
+    #[error("{host} did not answer within {} ms", time_max.as_millis())]
+    TooSlow {
+        /// Its host.
+        host: String,
+        /// Time allowed.
+        time_max: Duration,
+    },
+}
+
+/// An answer.
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    /// `null` if it is no JSON.
+    pub(super) json: Value,
+}
+
+/// A small HTTP client.
+pub(super) struct Web {
+    client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
+    time_max: Duration,
+}
+
+impl Web {
+    /// Waits at most `time_max` for each answer.
+    pub(super) fn new(time_max: Duration) -> Result<Self, WebError> {
+        // The roots that browsers trust, and ring for the arithmetic.
+        let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let tls = rustls::ClientConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .map_err(|error| WebError::Tls(error.to_string()))?
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let mut tcp = HttpConnector::new();
+        tcp.set_nodelay(true);
+        tcp.enforce_http(false);
+        // Plain HTTP for stand-ins; the settings say which.
+        let connector = HttpsConnectorBuilder::new()
+            .with_tls_config(tls)
+            .https_or_http()
+            .enable_http1()
+            .wrap_connector(tcp);
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), time_max })
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, WebError> {
+        let host = request.uri().authority().map_or_else(String::new, ToString::to_string);
+        let unreachable = |why: String| WebError::Unreachable { host: host.clone(), why };
+        let exchange = async {
+            let response = self.client.request(request).await.map_err(|error| unreachable(chain(&error)))?;
+            let (parts, body) = response.into_parts();
+            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+            let body = body.map_err(|error| unreachable(error.to_string()))?.to_bytes();
+            let json = serde_json::from_slice(&body).unwrap_or_default();
+            Ok(Answer { status: parts.status, headers: parts.headers, json })
+        };
+        tokio::time::timeout(self.time_max, exchange)
+            .await
+            .map_err(|_| WebError::TooSlow { host: host.clone(), time_max: self.time_max })?
+    }
+}
+
+/// An error and its causes on one line.
+fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.extend([": ", &error.to_string()]);
+        cause = error.source();
+    }
+    text
+}

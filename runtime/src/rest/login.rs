@@ -1,0 +1,71 @@
+//! Login through GitHub.
+
+use super::Services;
+use super::account::audit;
+use super::error::ApiError;
+use super::extract::{JsonBody, Params};
+use super::token::shown;
+use crate::identity::NewToken;
+use crate::login::LoginError;
+use axum::Json;
+use axum::extract::State;
+use golem_api::login::{OAuth2Data, OAuth2Query};
+use golem_api::token::UnsafeToken;
+use http::StatusCode;
+use std::sync::Arc;
+
+/// `POST /v1/oauth2`: a token for who has an access token of the provider.
+pub(super) async fn by_access_token(
+    State(services): State<Arc<Services>>,
+    Params(query): Params<OAuth2Query>,
+) -> Result<Json<UnsafeToken>, ApiError> {
+    Ok(welcome(&services.login.by_access_token(&query.provider, &query.access_token).await?))
+}
+
+/// `POST /login/oauth2/device/start`: what a person types where.
+pub(super) async fn device_start(
+    State(services): State<Arc<Services>>,
+) -> Result<Json<OAuth2Data>, ApiError> {
+    let started = services.login.device_start().await?;
+    Ok(Json(OAuth2Data {
+        url: started.url,
+        user_code: started.user_code,
+        expires: started.expires,
+        encoded_session: started.encoded_session,
+    }))
+}
+
+/// `POST /login/oauth2/device/complete`: a token, once the person has confirmed.
+pub(super) async fn device_complete(
+    State(services): State<Arc<Services>>,
+    JsonBody(encoded_session): JsonBody<String>,
+) -> Result<Json<UnsafeToken>, ApiError> {
+    tokio::select! {
+        new = services.login.device_complete(&encoded_session) => Ok(welcome(&new?)),
+        () = services.stopping.cancelled() => Err(ApiError::stopping()),
+    }
+}
+
+fn welcome(new: &NewToken) -> Json<UnsafeToken> {
+    audit(new.token.account, "logged in", &new.token.id);
+    Json(shown(new))
+}
+
+impl From<LoginError> for ApiError {
+    fn from(error: LoginError) -> Self {
+        let text = error.to_string();
+        match error {
+            LoginError::NotConfigured | LoginError::UnknownProvider(_) | LoginError::BadSession => {
+                Self::invalid(text)
+            }
+            LoginError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(5),
+            LoginError::Refused(_) => Self::new(StatusCode::UNAUTHORIZED, text),
+            LoginError::NotInvited(_) => Self::new(StatusCode::FORBIDDEN, text),
+            LoginError::External(_) => {
+                tracing::warn!("{text}");
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+            }
+            LoginError::Identity(error) => error.into(),
+        }
+    }
+}
