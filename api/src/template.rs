@@ -20,6 +20,9 @@ pub struct Template {
     pub template_name: TemplateName,
     /// Bytes of the uploaded WebAssembly.
     pub template_size: u64,
+    /// Bytes of the archive of files that its workers begin with; missing if it ships none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files_size: Option<u64>,
     /// What it exports and which tools made it.
     pub metadata: TemplateMetadata,
     /// The project that it belongs to.
@@ -249,6 +252,7 @@ impl From<&model::TemplateVersion> for Template {
             protected_template_id: nested,
             template_name: TemplateName(template.name.clone()),
             template_size: template.size_bytes,
+            files_size: template.files.map(|files| files.size_bytes),
             metadata: TemplateMetadata {
                 exports: template.exports.iter().map(Export::from).collect(),
                 producers: template.producers.iter().map(Producers::from).collect(),

@@ -78,6 +78,7 @@ fn a_template_has_the_shape_of_2023() {
                 values: vec![("Rust".to_owned(), String::new())],
             }],
         }],
+        files: None,
         created_at: Timestamp::from_nanos(0),
         failure_options: golem_model::FailureOptions::default(),
     };

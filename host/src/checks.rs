@@ -137,9 +137,10 @@ pub(crate) fn refusal(wasm: &[u8], error: &wasmtime::Error) -> ComponentError {
     ComponentError::Invalid { details }
 }
 
+const PAGE_BYTES: u64 = 64 << 10;
+
 /// Checks that a worker's limits leave room for `component`.
 pub(crate) fn fits(component: &Component, memory_bytes_max: usize) -> Result<(), ComponentError> {
-    const PAGE_BYTES: u64 = 64 << 10;
     // `None` if a core module is imported; linking refuses that.
     let Some(needed) = component.resources_required() else { return Ok(()) };
     let too_large = |details: String| Err(ComponentError::TooLarge { details });
@@ -155,7 +156,7 @@ pub(crate) fn fits(component: &Component, memory_bytes_max: usize) -> Result<(),
             needed.num_tables
         ));
     }
-    let memory_bytes = needed.max_initial_memory_size.unwrap_or(0).saturating_mul(PAGE_BYTES);
+    let memory_bytes = first_memory_bytes(component);
     if memory_bytes > memory_bytes_max as u64 {
         return too_large(format!(
             "its memory begins with {memory_bytes} bytes; a worker has at most {memory_bytes_max}"
@@ -168,6 +169,31 @@ pub(crate) fn fits(component: &Component, memory_bytes_max: usize) -> Result<(),
         ));
     }
     Ok(())
+}
+
+/// Checks that a worker's limits leave room for files of `files_bytes` beside the memory of `component`.
+pub(crate) fn files_fit(
+    component: &Component,
+    files_bytes: u64,
+    memory_bytes_max: usize,
+) -> Result<(), ComponentError> {
+    let memory_bytes = first_memory_bytes(component);
+    if memory_bytes.saturating_add(files_bytes) > memory_bytes_max as u64 {
+        return Err(ComponentError::TooLarge {
+            details: format!(
+                "its memory begins with {memory_bytes} bytes and its files take {files_bytes}; a worker has at most \
+                 {memory_bytes_max} for both"
+            ),
+        });
+    }
+    Ok(())
+}
+
+/// What the largest memory of `component` begins with.
+fn first_memory_bytes(component: &Component) -> u64 {
+    let needed = component.resources_required();
+    let pages = needed.and_then(|needed| needed.max_initial_memory_size);
+    pages.unwrap_or(0).saturating_mul(PAGE_BYTES)
 }
 
 /// Why `component` cannot be linked: all functions that nothing defines, not only the first.

@@ -1,7 +1,9 @@
 //! Compiled components and what they export.
 
+use crate::checks;
 use crate::clients::ClientInterface;
 use crate::engine::Engine;
+use crate::files::Files;
 use crate::state::WorkerState;
 use crate::value::{handle_in, model_type};
 use golem_model::template::{Functions, Param, Producers};
@@ -15,6 +17,7 @@ use wasmtime::component::{ComponentExportIndex, InstancePre};
 #[derive(Clone)]
 pub struct Component {
     shared: Arc<Shared>,
+    files: Option<Files>,
 }
 
 struct Shared {
@@ -55,7 +58,20 @@ impl Component {
                 Some((Arc::clone(name), Callable { index, function: Arc::clone(function), handle }))
             })
             .collect();
-        Self { shared: Arc::new(Shared { engine, pre, exports, producers, clients, functions, callables }) }
+        let shared = Shared { engine, pre, exports, producers, clients, functions, callables };
+        Self { shared: Arc::new(shared), files: None }
+    }
+
+    /// This component with files for its workers to begin with, if their memory has room for them.
+    pub fn with_files(self, files: Files) -> Result<Self, ComponentError> {
+        let memory_bytes_max = self.shared.engine.memory_bytes_max();
+        checks::files_fit(self.shared.pre.component(), files.bytes(), memory_bytes_max)?;
+        Ok(Self { files: Some(files), ..self })
+    }
+
+    /// What its workers begin with.
+    pub(crate) fn files(&self) -> Option<&Files> {
+        self.files.as_ref()
     }
 
     /// What it exports, in the component's order.

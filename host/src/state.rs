@@ -1,6 +1,7 @@
 //! What wasmtime's store holds for one worker. The imports are methods of it.
 
 use crate::durable::{Begun, Failure, Journal};
+use crate::files::Files;
 use crate::imports::HttpCalls;
 use crate::imports::calls::OpenCalls;
 use crate::imports::policy::Policy;
@@ -86,6 +87,12 @@ impl WorkerState {
             current: Current::default(),
             stop: None,
         }
+    }
+
+    /// Gives a worker that has no memory yet a copy of `files`.
+    pub(crate) fn begin_with(&mut self, files: &Files) {
+        self.files = files.copy(self.file_clock.now());
+        self.limits.set_files_bytes(self.files.bytes());
     }
 
     /// Turns to the next invocation, which began at `at`.

@@ -66,6 +66,15 @@ impl Vfs {
         Self { nodes: BTreeMap::from([(Self::ROOT, root)]), next: NodeId(2), bytes: 0, bytes_max: u64::MAX }
     }
 
+    /// A copy for a new worker, whose root is made now.
+    pub(crate) fn copy(&self, now: Time) -> Self {
+        let mut copy = self.clone();
+        if let Ok(root) = copy.node_mut(Self::ROOT) {
+            (root.accessed, root.modified, root.changed) = (now, now, now);
+        }
+        copy
+    }
+
     /// What it counts for, in bytes of the worker's memory.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes

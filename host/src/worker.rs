@@ -84,7 +84,10 @@ impl Instance {
         }
         let journal = Journal::new(Replay::new(history, aside), tail);
         let limits = Limits::new(engine.memory_bytes_max());
-        let state = WorkerState::new(init, created, journal, control, Stdio::new(ports.log), limits);
+        let mut state = WorkerState::new(init, created, journal, control, Stdio::new(ports.log), limits);
+        if let Some(files) = component.files() {
+            state.begin_with(files);
+        }
         let mut store = Store::new(engine.wasmtime(), state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(LIFTED_BYTES_MAX);

@@ -27,11 +27,30 @@ pub struct TemplateVersion {
     /// Which templates the workers belong to that its workers call, by the interface that those export.
     #[serde(default)]
     pub links: BTreeMap<String, TemplateId>,
+    /// The files that its workers begin with, if it ships any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<ShippedFiles>,
     /// When it was uploaded.
     pub created_at: Timestamp,
     /// What was chosen for the failures of workers that are made from it.
     #[serde(default)]
     pub failure_options: FailureOptions,
+}
+
+impl TemplateVersion {
+    /// All bytes that were uploaded for it.
+    pub fn stored_bytes(&self) -> u64 {
+        self.size_bytes + self.files.map_or(0, |files| files.size_bytes)
+    }
+}
+
+/// The archive of the files that a template version ships with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShippedFiles {
+    /// Size of the archive.
+    pub size_bytes: u64,
+    /// BLAKE3 of the archive: its name in the blob store.
+    pub content_hash: [u8; 32],
 }
 
 /// Something that a component exports.

@@ -6,12 +6,14 @@
 //! Invariant: a component's bytes are durable before a row names them, and a row before anybody hears of it.
 
 mod components;
+mod files;
 mod links;
 mod quotas;
 mod templates;
 
+pub use files::ArchiveError;
 pub use links::{LinkError, Links};
 pub use quotas::Quotas;
-pub use templates::{Template, TemplateParts, Templates, UploadError, Version};
+pub use templates::{Template, TemplateParts, Templates, Upload, UploadError, Version};
 
 use crate::identity::UNLIMITED;

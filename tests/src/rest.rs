@@ -91,6 +91,12 @@ pub struct Part<'a> {
 
 /// A multipart request to `POST /v1/templates`.
 pub fn multipart(parts: &[Part<'_>]) -> Request {
+    form(Request::post("/v1/templates"), parts)
+}
+
+/// `request` with a multipart form.
+#[must_use]
+pub fn form(request: Request, parts: &[Part<'_>]) -> Request {
     let mut body = Vec::new();
     for part in parts {
         body.extend_from_slice(format!("--{BOUNDARY}\r\n").as_bytes());
@@ -106,7 +112,7 @@ pub fn multipart(parts: &[Part<'_>]) -> Request {
         body.extend_from_slice(b"\r\n");
     }
     body.extend_from_slice(format!("--{BOUNDARY}--\r\n").as_bytes());
-    Request::post("/v1/templates").body(&format!("multipart/form-data; boundary={BOUNDARY}"), body)
+    request.body(&format!("multipart/form-data; boundary={BOUNDARY}"), body)
 }
 
 /// An upload in the spelling of 2023.

@@ -12,13 +12,15 @@ use reqwest::multipart::{Form, Part};
 const OCTETS: &str = "application/octet-stream";
 
 impl Client {
-    /// `POST /v1/templates`: uploads a component as version 0 of a new template.
+    /// `POST /v1/templates`: uploads a component as version 0 of a new template, with a tar archive of the files that
+    /// its workers begin with, if there are any.
     pub async fn template_create(
         &self,
         project: Option<ProjectId>,
         name: &str,
         options: FailureOptions,
         wasm: Vec<u8>,
+        files: Option<Vec<u8>>,
         links: &Links,
     ) -> Result<Template, ClientError> {
         let query = TemplateQuery {
@@ -29,19 +31,19 @@ impl Client {
             on_failure: options.on_failure,
         };
         let query = serde_json::to_string(&query).map_err(ClientError::Decode)?;
-        let part = |part: Part, mime: &str| part.mime_str(mime).map_err(ClientError::Setup);
-        let form = Form::new()
-            .part("field0", part(Part::text(query), "application/json")?)
-            .part("template", part(Part::bytes(wasm).file_name("template.wasm"), OCTETS)?);
+        let query = Part::text(query).mime_str("application/json").map_err(ClientError::Setup)?;
+        let form = upload_form(Form::new().part("field0", query), wasm, files)?;
         self.json(self.request(Method::POST, &["v1", "templates"]).multipart(form)).await
     }
 
-    /// `PUT /v1/templates/{id}/upload`: uploads a component as the template's next version.
+    /// `PUT /v1/templates/{id}/upload`: uploads a component as the template's next version, with a tar archive of the
+    /// files that its workers begin with, if there are any.
     pub async fn template_update(
         &self,
         template: TemplateId,
         options: FailureOptions,
         wasm: Vec<u8>,
+        files: Option<Vec<u8>>,
         links: &Links,
     ) -> Result<Template, ClientError> {
         let FailureOptions { retry_policy, on_failure } = options;
@@ -50,7 +52,12 @@ impl Client {
         let query = TemplateUpdateQuery { retry_policy, on_failure, links };
         let path = ["v1", "templates", &template.to_string(), "upload"];
         let request = self.request(Method::PUT, &path).query(&query);
-        self.json(request.header(CONTENT_TYPE, OCTETS).body(wasm)).await
+        let request = if files.is_some() {
+            request.multipart(upload_form(Form::new(), wasm, files)?)
+        } else {
+            request.header(CONTENT_TYPE, OCTETS).body(wasm)
+        };
+        self.json(request).await
     }
 
     /// `GET /v1/templates`: the templates of a project, all or those of one name, each in every version.
@@ -86,5 +93,17 @@ impl Client {
     /// `DELETE /v1/templates/{id}`: with all versions, once it has no workers.
     pub async fn template_delete(&self, template: TemplateId) -> Result<(), ClientError> {
         self.send(self.request(Method::DELETE, &["v1", "templates", &template.to_string()])).await.map(drop)
+    }
+}
+
+/// `form` with a component and its files.
+fn upload_form(form: Form, wasm: Vec<u8>, files: Option<Vec<u8>>) -> Result<Form, ClientError> {
+    let part = |bytes: Vec<u8>, name: &'static str, mime: &str| {
+        Part::bytes(bytes).file_name(name).mime_str(mime).map_err(ClientError::Setup)
+    };
+    let form = form.part("template", part(wasm, "template.wasm", OCTETS)?);
+    match files {
+        Some(files) => Ok(form.part("files", part(files, "files.tar", "application/x-tar")?)),
+        None => Ok(form),
     }
 }

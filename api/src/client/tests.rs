@@ -103,9 +103,10 @@ async fn every_method_is_the_request_of_2023() {
     drop(client.template_latest(template()).await);
     drop(client.template_download(template(), None).await);
     drop(client.template_download(template(), Some(2)).await);
-    drop(
-        client.template_update(template(), FailureOptions::default(), b"wasm".to_vec(), &Links::new()).await,
-    );
+    let links = Links::new();
+    let update =
+        client.template_update(template(), FailureOptions::default(), b"wasm".to_vec(), None, &links);
+    drop(update.await);
     drop(client.worker_create(template(), &creation).await);
     drop(client.worker_get(&w).await);
     drop(client.worker_version(&w).await);
@@ -158,11 +159,9 @@ async fn every_method_is_the_request_of_2023() {
 #[tokio::test]
 async fn an_upload_has_both_parts() {
     let (client, requests) = server("200 OK", "{}").await;
-    drop(
-        client
-            .template_create(None, "cart", FailureOptions::default(), b"\0asm".to_vec(), &Links::new())
-            .await,
-    );
+    let (options, links) = (FailureOptions::default(), Links::new());
+    let create = client.template_create(None, "cart", options, b"\0asm".to_vec(), None, &links);
+    drop(create.await);
     let request = requests.lock().unwrap()[0].clone();
     for part in [
         "POST /base/v1/templates ",

@@ -1,5 +1,7 @@
 //! `template …`
 
+mod archive;
+
 use super::{Context, resolve};
 use crate::args::{FailureArgs, LinkArgs, ProjectArgs, TemplateArgs};
 use crate::error::CliError;
@@ -26,6 +28,9 @@ pub enum TemplateCommand {
         /// What becomes of failures of its workers.
         #[command(flatten)]
         failures: Box<FailureArgs>,
+        /// Files that its workers begin with: a folder, or a tar archive
+        #[arg(long, value_name = "DIR")]
+        files: Option<PathBuf>,
         /// The component; `-` is standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
@@ -41,6 +46,9 @@ pub enum TemplateCommand {
         /// What becomes of failures of its workers.
         #[command(flatten)]
         failures: Box<FailureArgs>,
+        /// Files that workers of this version begin with: a folder, or a tar archive
+        #[arg(long, value_name = "DIR")]
+        files: Option<PathBuf>,
         /// The component; `-` is standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
@@ -79,21 +87,24 @@ impl TemplateCommand {
     ) -> Result<(), CliError> {
         let client = &context.client;
         match self {
-            Self::Add { project, template_name, links, failures, file } => {
+            Self::Add { project, template_name, links, failures, files, file } => {
                 let options = failures.options()?;
                 let wasm = read(&file)?;
+                let files = files.as_deref().map(archive::of).transpose()?;
                 let project = resolve::project(context, &project).await?;
                 let links = resolve::links(context, project, &links).await?;
-                let template = client.template_create(project, &template_name, options, wasm, &links).await?;
+                let template =
+                    client.template_create(project, &template_name, options, wasm, files, &links).await?;
                 output::print(out, context.format, &TemplateView::from(&template))
             }
-            Self::Update { template, links, failures, file } => {
+            Self::Update { template, links, failures, files, file } => {
                 let options = failures.options()?;
                 let wasm = read(&file)?;
+                let files = files.as_deref().map(archive::of).transpose()?;
                 let id = resolve::template(context, &template).await?;
                 let project = resolve::project(context, &template.project).await?;
                 let links = resolve::links(context, project, &links).await?;
-                let template = client.template_update(id, options, wasm, &links).await?;
+                let template = client.template_update(id, options, wasm, files, &links).await?;
                 output::print(out, context.format, &TemplateView::from(&template))
             }
             Self::List { project, template_name } => {

@@ -15,6 +15,9 @@ pub struct TemplateView {
     pub template_name: String,
     /// Bytes of its WebAssembly.
     pub template_size: u64,
+    /// Bytes of the archive of files that its workers begin with, if it ships any.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub files_size: Option<u64>,
     /// A line for each function, which begins with the name that `--function` takes.
     pub exports: Vec<String>,
 }
@@ -35,6 +38,7 @@ impl From<&Template> for TemplateView {
             template_version: template.versioned_template_id.version,
             template_name: template.template_name.0.clone(),
             template_size: template.template_size,
+            files_size: template.files_size,
             exports,
         }
     }

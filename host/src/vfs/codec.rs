@@ -14,7 +14,7 @@
 //!
 //! Invariant: equal filesystems have equal bytes. What it counts for is not written but added up again.
 
-use super::node::{Content, Directory, Node};
+use super::node::{Content, Data, Directory, Node};
 use super::{ENTRY_BYTES, NODE_BYTES, NodeId, Time, Vfs};
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
 use std::collections::BTreeMap;
@@ -41,9 +41,9 @@ impl Vfs {
                 put_varint(&mut out, u64::from(time.nanos));
             }
             match &node.content {
-                Content::File(bytes) => {
+                Content::File(data) => {
                     out.push(FILE);
-                    put_bytes(&mut out, bytes);
+                    put_bytes(&mut out, data.as_slice());
                 }
                 Content::Directory(Directory { entries, parent }) => {
                     out.push(DIRECTORY);
@@ -124,7 +124,7 @@ fn decode_node(input: &mut Reader<'_>) -> Result<Node, DecodeError> {
     let opens = input.varint_as()?;
     let [accessed, modified, changed] = [decode_time(input)?, decode_time(input)?, decode_time(input)?];
     let content = match input.byte()? {
-        FILE => Content::File(input.bytes()?.to_vec()),
+        FILE => Content::File(Data::Own(input.bytes()?.to_vec())),
         DIRECTORY => {
             let parent = NodeId(input.varint()?);
             let mut entries = BTreeMap::new();

@@ -1,7 +1,8 @@
 //! What files hold.
 
-use super::node::Content;
+use super::node::{Content, Data};
 use super::{Error, NodeId, Stat, Time, Vfs};
+use bytes::Bytes;
 
 /// Bytes that one read gives at most. A guest that wants more reads again, as all do.
 const READ_BYTES_MAX: usize = 1 << 20;
@@ -55,7 +56,7 @@ impl Vfs {
         }
         // What is counted fits in memory.
         let (start, end) = (size(offset)?, size(end)?);
-        let data = self.data_mut(node)?;
+        let data = self.data_mut(node)?.own();
         if end > data.len() {
             grow(data, end);
         }
@@ -79,15 +80,27 @@ impl Vfs {
         if length > before {
             self.charge(length - before)?;
             let end = size(length)?;
-            grow(self.data_mut(node)?, end);
+            grow(self.data_mut(node)?.own(), end);
         } else if length < before {
             self.refund(before - length);
             let end = size(length)?;
-            let data = self.data_mut(node)?;
-            data.truncate(end);
-            data.shrink_to_fit();
+            match self.data_mut(node)? {
+                Data::Shared(bytes) => bytes.truncate(end),
+                Data::Own(bytes) => {
+                    bytes.truncate(end);
+                    bytes.shrink_to_fit();
+                }
+            }
         }
         self.node_mut(node)?.touch(now);
+        Ok(())
+    }
+
+    /// Makes `bytes` what a file holds, without a copy of its own until it is changed.
+    pub(crate) fn share(&mut self, node: NodeId, bytes: Bytes, now: Time) -> Result<(), Error> {
+        self.set_size(node, 0, now)?;
+        self.charge(bytes.len() as u64)?;
+        *self.data_mut(node)? = Data::Shared(bytes);
         Ok(())
     }
 
@@ -111,13 +124,13 @@ impl Vfs {
 
     fn data(&self, node: NodeId) -> Result<&[u8], Error> {
         match &self.node(node)?.content {
-            Content::File(data) => Ok(data),
+            Content::File(data) => Ok(data.as_slice()),
             Content::Directory(_) => Err(Error::IsDirectory),
             Content::Link(_) => Err(Error::Invalid),
         }
     }
 
-    fn data_mut(&mut self, node: NodeId) -> Result<&mut Vec<u8>, Error> {
+    fn data_mut(&mut self, node: NodeId) -> Result<&mut Data, Error> {
         match &mut self.node_mut(node)?.content {
             Content::File(data) => Ok(data),
             Content::Directory(_) => Err(Error::IsDirectory),

@@ -1,6 +1,7 @@
 //! What a filesystem is made of.
 
 use super::{Error, Time};
+use bytes::Bytes;
 use std::collections::BTreeMap;
 
 /// The number of a node, which no other node ever gets.
@@ -58,10 +59,19 @@ pub(super) struct Node {
 /// What a node holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Content {
-    File(Vec<u8>),
+    File(Data),
     Directory(Directory),
     /// Where the link points: a relative path.
     Link(String),
+}
+
+/// The bytes of a file.
+#[derive(Debug, Clone)]
+pub(super) enum Data {
+    /// Shared with other workers until it is changed: what a component ships with.
+    Shared(Bytes),
+    /// Its own.
+    Own(Vec<u8>),
 }
 
 /// The names in a directory, in the order of their bytes.
@@ -82,7 +92,7 @@ impl Node {
             kind: self.content.kind(),
             links: u64::from(self.links),
             size: match &self.content {
-                Content::File(bytes) => bytes.len() as u64,
+                Content::File(data) => data.as_slice().len() as u64,
                 Content::Directory(_) => 0,
                 Content::Link(target) => target.len() as u64,
             },
@@ -134,9 +144,37 @@ impl Content {
     /// What it counts for beside the node. Names of a directory count when they are given.
     pub(super) fn bytes(&self) -> u64 {
         match self {
-            Self::File(bytes) => bytes.len() as u64,
+            Self::File(data) => data.as_slice().len() as u64,
             Self::Directory(_) => 0,
             Self::Link(target) => target.len() as u64,
         }
     }
 }
+
+impl Data {
+    pub(super) fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Shared(bytes) => bytes,
+            Self::Own(bytes) => bytes,
+        }
+    }
+
+    /// The bytes, to change: no longer shared.
+    pub(super) fn own(&mut self) -> &mut Vec<u8> {
+        if let Self::Shared(bytes) = self {
+            *self = Self::Own(bytes.to_vec());
+        }
+        match self {
+            Self::Own(bytes) => bytes,
+            Self::Shared(_) => unreachable!("made its own above"),
+        }
+    }
+}
+
+impl PartialEq for Data {
+    fn eq(&self, other: &Self) -> bool {
+        self.as_slice() == other.as_slice()
+    }
+}
+
+impl Eq for Data {}

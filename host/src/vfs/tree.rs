@@ -2,7 +2,7 @@
 //!
 //! Invariant: an operation that is refused has changed nothing.
 
-use super::node::Content;
+use super::node::{Content, Data};
 use super::path::{NAME_BYTES_MAX, Target};
 use super::{ENTRY_BYTES, Error, Follow, Kind, NodeId, Time, Vfs};
 
@@ -69,7 +69,7 @@ impl Vfs {
                 node
             }
             (Target::Name { dir, name, .. }, None) if how.create => {
-                self.insert_new(*dir, name, Content::File(Vec::new()), now)?
+                self.insert_new(*dir, name, Content::File(Data::Own(Vec::new())), now)?
             }
             (_, None) => return Err(Error::NoEntry),
         };

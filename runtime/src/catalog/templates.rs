@@ -1,6 +1,7 @@
 //! Templates and their versions; uploads.
 
 use super::components::ComponentCache;
+use super::files::{self, ArchiveError, FilesCache};
 use super::links::{self, Candidate, LinkError, Links};
 use crate::entropy::Entropy;
 use crate::executor::Components;
@@ -11,7 +12,7 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use golem_host::ports::Clock;
 use golem_host::{Component, ComponentError, Engine};
-use golem_model::template::{Function, Functions};
+use golem_model::template::{Function, Functions, ShippedFiles};
 use golem_model::{FailureOptions, ProjectId, TemplateId, TemplateVersion};
 use parking_lot::{Mutex, RwLock};
 use std::collections::{BTreeMap, HashMap, HashSet};
@@ -85,6 +86,9 @@ pub enum UploadError {
     /// It is not clear, or not possible, which workers its workers call.
     #[error("Template processing error: {0}")]
     Link(#[from] LinkError),
+    /// The files cannot be those of a worker.
+    #[error("Template processing error: {0}")]
+    Files(#[from] ArchiveError),
     /// The template cannot be deleted yet.
     #[error("Template {id} cannot be deleted: it has {workers} workers; delete them first")]
     HasWorkers {
@@ -120,6 +124,19 @@ impl From<IdentityError> for UploadError {
     }
 }
 
+/// What is uploaded.
+#[derive(Debug, Clone)]
+pub struct Upload {
+    /// The component.
+    pub wasm: Bytes,
+    /// A tar archive of the files that its workers begin with.
+    pub files: Option<Bytes>,
+    /// Which templates its workers call, where that is not clear.
+    pub links: Links,
+    /// What becomes of failures of its workers.
+    pub options: FailureOptions,
+}
+
 /// What [`Templates`] is made of.
 pub struct TemplateParts {
     /// Where rows are read.
@@ -151,6 +168,7 @@ struct Shared {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     components: ComponentCache,
+    files: FilesCache,
     known: RwLock<Known>,
     /// Held from the check of a name or version number to the row that takes it.
     writing: Mutex<()>,
@@ -185,7 +203,7 @@ impl Known {
         let mut stored = Stored::default();
         for template in projects.iter().flat_map(|project| self.of_project(*project)) {
             stored.templates += 1;
-            stored.bytes += template.versions.iter().map(|version| version.row.size_bytes).sum::<u64>();
+            stored.bytes += template.versions.iter().map(|version| version.row.stored_bytes()).sum::<u64>();
         }
         stored
     }
@@ -206,6 +224,11 @@ impl Known {
         Arc::make_mut(template).versions.push(version.clone());
         version
     }
+}
+
+/// The blobs that a version needs.
+fn blobs_of(row: &TemplateVersion) -> impl Iterator<Item = [u8; 32]> + use<> {
+    std::iter::once(row.content_hash).chain(row.files.map(|files| files.content_hash))
 }
 
 /// What an upload is to become.
@@ -235,13 +258,14 @@ impl Templates {
             .by_name
             .values()
             .filter_map(|id| known.by_id.get(id))
-            .flat_map(|template| template.versions.iter().map(|version| version.row.content_hash))
+            .flat_map(|template| template.versions.iter().flat_map(|version| blobs_of(&version.row)))
             .collect();
         let swept = blobs.sweep(&|hash| named.contains(hash))?;
         if swept > 0 {
             tracing::info!(swept, "removed components that no template names");
         }
         let components = ComponentCache::new(engine.clone(), blobs.clone(), components_cached_max);
+        let files = FilesCache::new(blobs.clone(), components_cached_max);
         let shared = Shared {
             catalog,
             directory,
@@ -250,6 +274,7 @@ impl Templates {
             clock,
             entropy,
             components,
+            files,
             known: RwLock::new(known),
             writing: Mutex::new(()),
         };
@@ -308,9 +333,7 @@ impl Templates {
         &self,
         scope: &Scope,
         name: String,
-        links: Links,
-        options: FailureOptions,
-        wasm: Bytes,
+        upload: Upload,
     ) -> Result<Arc<Version>, UploadError> {
         if name.trim().is_empty() {
             return Err(UploadError::Name("it is empty"));
@@ -321,7 +344,7 @@ impl Templates {
         if name.chars().any(char::is_control) {
             return Err(UploadError::Name("it holds a control character"));
         }
-        self.upload(scope.project(), Target::New { name }, links, options, wasm).await
+        self.upload(scope.project(), Target::New { name }, upload).await
     }
 
     /// Uploads a new version of a template. What `options` does not say stays as for the version before.
@@ -329,11 +352,9 @@ impl Templates {
         &self,
         scope: &Scope,
         id: TemplateId,
-        links: Links,
-        options: FailureOptions,
-        wasm: Bytes,
+        upload: Upload,
     ) -> Result<Arc<Version>, UploadError> {
-        self.upload(scope.project(), Target::Next(id), links, options, wasm).await
+        self.upload(scope.project(), Target::Next(id), upload).await
     }
 
     /// The uploaded bytes of a version.
@@ -349,14 +370,12 @@ impl Templates {
         &self,
         project: ProjectId,
         target: Target,
-        links: Links,
-        options: FailureOptions,
-        wasm: Bytes,
+        upload: Upload,
     ) -> Result<Arc<Version>, UploadError> {
         let shared = self.shared.clone();
         // On a thread of its own for the compiler's sake, and to the end even if the caller goes away: a row that is
         // stored must become known.
-        tokio::task::spawn_blocking(move || shared.upload(project, &target, &links, options, &wasm))
+        tokio::task::spawn_blocking(move || shared.upload(project, &target, &upload))
             .await
             .map_err(|panicked| UploadError::Panicked(panicked.to_string()))?
     }
@@ -367,19 +386,27 @@ impl Shared {
         &self,
         project: ProjectId,
         target: &Target,
-        links: &Links,
-        options: FailureOptions,
-        wasm: &[u8],
+        Upload { wasm, files: archive, links, options }: &Upload,
     ) -> Result<Arc<Version>, UploadError> {
         let Place { version, .. } = self.place(project, target)?;
         // Before the work of compiling, and again when it is written.
         let stored = |projects: &[ProjectId]| self.known.read().stored(projects);
-        self.directory.may_upload(project, version == 0, wasm.len() as u64, stored)?;
+        let bytes = wasm.len() + archive.as_ref().map_or(0, Bytes::len);
+        self.directory.may_upload(project, version == 0, bytes as u64, stored)?;
         let hash = *blake3::hash(wasm).as_bytes();
         let component = self.engine.compile(wasm, hash)?;
         // Before anything is kept: what is refused leaves nothing behind.
         let Place { id, name, .. } = self.place(project, target)?;
         self.link(project, (id, &name), links, &component)?;
+        let shipped = match archive {
+            Some(archive) => {
+                component.clone().with_files(files::read(archive)?)?;
+                let content_hash = *blake3::hash(archive).as_bytes();
+                self.blobs.put(content_hash, archive)?;
+                Some(ShippedFiles { size_bytes: archive.len() as u64, content_hash })
+            }
+            None => None,
+        };
         self.blobs.put(hash, wasm)?;
         let _writing = self.writing.lock();
         let mut again = true;
@@ -396,6 +423,7 @@ impl Shared {
                 exports: component.exports().to_vec(),
                 producers: component.producers().to_vec(),
                 links,
+                files: shipped,
                 created_at: self.clock.now(),
                 failure_options: options.or(before),
             };
@@ -525,11 +553,19 @@ impl Components for Templates {
     }
 
     async fn component(&self, template: TemplateId, version: u32) -> Result<Component, String> {
-        let hash = self
-            .get(template)
-            .and_then(|template| template.version(version).map(|version| version.row.content_hash))
-            .ok_or_else(|| format!("template {template} has no version {version}"))?;
-        self.shared.components.get(hash).await.map_err(|details| {
+        let found = self.get(template).and_then(|template| template.version(version).cloned());
+        let row = &found.ok_or_else(|| format!("template {template} has no version {version}"))?.row;
+        let loaded = async {
+            let component = self.shared.components.get(row.content_hash).await?;
+            match row.files {
+                None => Ok(component),
+                Some(ShippedFiles { content_hash, .. }) => {
+                    let files = self.shared.files.get(content_hash).await?;
+                    component.with_files(files).map_err(|error| error.to_string())
+                }
+            }
+        };
+        loaded.await.map_err(|details: String| {
             format!("version {version} of template {template} cannot be loaded: {details}")
         })
     }

@@ -176,7 +176,7 @@ impl Directory {
         stored: impl FnOnce(&[ProjectId]) -> Stored,
     ) -> Result<(), IdentityError> {
         self.commit(|directory, state| {
-            let (new, bytes) = (version.version == 0, version.size_bytes);
+            let (new, bytes) = (version.version == 0, version.stored_bytes());
             let usage = directory.upload(state, version.project, new, bytes, stored)?;
             Ok(((), vec![CatalogWrite::TemplateVersion(version), CatalogWrite::Usage(usage)]))
         })

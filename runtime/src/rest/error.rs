@@ -147,7 +147,10 @@ impl From<UploadError> for ApiError {
         let text = error.to_string();
         match error {
             UploadError::NotFound(_) => Self::not_found(text),
-            UploadError::Name(_) | UploadError::Component(_) | UploadError::Link(_) => Self::invalid(text),
+            UploadError::Name(_)
+            | UploadError::Component(_)
+            | UploadError::Link(_)
+            | UploadError::Files(_) => Self::invalid(text),
             UploadError::HasWorkers { .. } => Self::new(StatusCode::CONFLICT, text),
             UploadError::NameTaken { id, .. } => {
                 Self::with_body(StatusCode::CONFLICT, ErrorBody::template_exists(id, text))

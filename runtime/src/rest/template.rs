@@ -4,7 +4,7 @@ use super::Services;
 use super::account::audit;
 use super::error::{ApiError, version_not_found};
 use super::extract::{Caller, IdPath, Params, json};
-use crate::catalog::Version;
+use crate::catalog::{Upload, Version};
 use crate::http::read_body;
 use crate::identity::{Action, Principal, Scope};
 use axum::Json;
@@ -16,7 +16,7 @@ use golem_api::template::{
     Links, Template, TemplateDownloadQuery, TemplateListQuery, TemplateQuery, TemplateUpdateQuery,
 };
 use golem_model::{FailureOptions, ProjectId, TemplateId};
-use http::header;
+use http::{HeaderValue, header};
 use std::sync::Arc;
 
 /// `GET /v1/templates`: all versions of the templates of a project.
@@ -82,14 +82,17 @@ pub(super) async fn create(
     let _turn =
         services.limits.uploads.acquire().await.map_err(|closed| ApiError::internal(closed.to_string()))?;
     let form = Form::read(&services, request).await?;
-    let scope = project_scope(&services, principal, Action::CreateTemplate, form.query.project_id)?;
-    let TemplateQuery { component_name, links, retry_policy, on_failure, .. } = form.query;
+    let query: TemplateQuery = json(&form.query.ok_or_else(|| Form::missing("field0"))?)?;
+    let scope = project_scope(&services, principal, Action::CreateTemplate, query.project_id)?;
+    let TemplateQuery { component_name, links, retry_policy, on_failure, .. } = query;
     let options = FailureOptions { retry_policy, on_failure };
-    let version = services.templates.create(&scope, component_name, links, options, form.wasm).await?;
+    let upload = Upload { wasm: form.wasm, files: form.files, links, options };
+    let version = services.templates.create(&scope, component_name, upload).await?;
     Ok(Json(shape(&version)))
 }
 
-/// `PUT /v1/templates/{template_id}/upload`: a new version; the body is the component.
+/// `PUT /v1/templates/{template_id}/upload`: a new version; the body is the component, or a multipart form that has
+/// files beside it.
 pub(super) async fn update(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -108,10 +111,17 @@ pub(super) async fn update(
     let (_, scope) = services.template(principal, Action::UpdateTemplate, id)?;
     let _turn =
         services.limits.uploads.acquire().await.map_err(|closed| ApiError::internal(closed.to_string()))?;
-    let wasm = read_body(request.into_body(), services.limits.upload).await?;
+    let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
+    let is_form = content_type.is_some_and(|value| value.starts_with(b"multipart/"));
+    let (wasm, files) = if is_form {
+        let form = Form::read(&services, request).await?;
+        (form.wasm, form.files)
+    } else {
+        (read_body(request.into_body(), services.limits.upload).await?, None)
+    };
     let TemplateUpdateQuery { retry_policy, on_failure, .. } = query;
     let options = FailureOptions { retry_policy, on_failure };
-    let version = services.templates.update(&scope, id, links, options, wasm).await?;
+    let version = services.templates.update(&scope, id, Upload { wasm, files, links, options }).await?;
     Ok(Json(shape(&version)))
 }
 
@@ -152,16 +162,20 @@ fn project_scope(
 
 /// What an upload's form holds.
 struct Form {
-    query: TemplateQuery,
+    /// For a new template only.
+    query: Option<Bytes>,
     wasm: Bytes,
+    files: Option<Bytes>,
 }
 
 /// Names of the form's part with the query, in the order in which they came into use.
 const QUERY_PARTS: [&str; 2] = ["field0", "query"];
 /// Names of its part with the component. The documentation's sample command wrote the last one.
 const WASM_PARTS: [&str; 3] = ["template", "component", "componentName"];
+/// Name of its part with the archive of files.
+const FILES_PART: &str = "files";
 const FORM: &str = "send multipart/form-data with two parts: `field0`, the JSON {\"componentName\": \"…\"}, \
-                    and `template`, the WebAssembly component";
+                    and `template`, the WebAssembly component; a third one, `files`, may be a tar archive of files";
 
 impl Form {
     async fn read(services: &Arc<Services>, request: Request) -> Result<Self, ApiError> {
@@ -172,7 +186,7 @@ impl Form {
         let mut form = Multipart::from_request(request, services)
             .await
             .map_err(|rejection| ApiError::invalid(format!("{}: {FORM}", rejection.body_text())))?;
-        let (mut query, mut wasm) = (None, None);
+        let (mut query, mut wasm, mut files) = (None, None, None);
         let broken = |error: axum::extract::multipart::MultipartError| {
             ApiError::invalid(format!("the multipart form is broken: {}", error.body_text()))
         };
@@ -183,6 +197,8 @@ impl Form {
                 &mut query
             } else if WASM_PARTS.contains(&name.as_str()) {
                 &mut wasm
+            } else if name == FILES_PART {
+                &mut files
             } else {
                 return Err(ApiError::invalid(format!(
                     "the multipart form has an unknown part {name:?}; {FORM}"
@@ -194,9 +210,10 @@ impl Form {
                 )));
             }
         }
-        let missing =
-            |part: &str| ApiError::invalid(format!("the multipart form has no part `{part}`; {FORM}"));
-        let query = json(&query.ok_or_else(|| missing("field0"))?)?;
-        Ok(Self { query, wasm: wasm.ok_or_else(|| missing("template"))? })
+        Ok(Self { query, wasm: wasm.ok_or_else(|| Self::missing("template"))?, files })
+    }
+
+    fn missing(part: &str) -> ApiError {
+        ApiError::invalid(format!("the multipart form has no part `{part}`; {FORM}"))
     }
 }

@@ -14,7 +14,7 @@ pub(crate) const WORKER: &str = "w";
 /// A UUID that names nothing.
 const NOTHING: &str = "00000000-0000-4000-8000-000000000000";
 const FORM: &str = "send multipart/form-data with two parts: `field0`, the JSON {\"componentName\": \"…\"}, \
-                    and `template`, the WebAssembly component";
+                    and `template`, the WebAssembly component; a third one, `files`, may be a tar archive of files";
 
 /// A request that cannot be right, and the answer to it.
 #[derive(Debug)]

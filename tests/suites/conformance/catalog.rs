@@ -335,6 +335,7 @@ fn version(number: u128, version: u32, name: &str) -> TemplateVersion {
         })],
         producers: Vec::new(),
         links: [("golem:cart/api".to_owned(), template(9))].into(),
+        files: None,
         created_at: Timestamp::from_nanos(1_700_000_000_000_000_001),
         failure_options: golem_model::FailureOptions::default(),
     }

@@ -1,7 +1,9 @@
 //! A worker's files: private, and as durable as the worker.
 
 use crate::{Home, call, upload};
-use golem_tests::rest::{Api, result_of};
+use golem_tests::guests;
+use golem_tests::http::Request;
+use golem_tests::rest::{Api, Part, form, multipart, result_of};
 use serde_json::{Value, json};
 
 async fn files(api: &mut Api, template: &str, worker: &str, function: &str, params: &Value) -> Value {
@@ -40,5 +42,60 @@ async fn files_survive_a_crash_and_belong_to_one_worker() {
         json!({ "ok": "still open" })
     );
     assert_eq!(files(&mut api, &template, "other", "names", &json!(["/"])).await, json!({ "ok": [] }));
+    home.end().await;
+}
+
+/// An archive of text files, and of a link to the first.
+fn archive(files: &[(&str, &str)]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for (path, text) in files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(text.len() as u64);
+        header.set_mtime(1_500_000_000);
+        archive.append_data(&mut header, path, text.as_bytes()).unwrap();
+    }
+    let mut header = tar::Header::new_gnu();
+    header.set_entry_type(tar::EntryType::Symlink);
+    header.set_size(0);
+    archive.append_link(&mut header, "link", files[0].0).unwrap();
+    archive.into_inner().unwrap()
+}
+
+#[tokio::test]
+async fn workers_begin_with_the_files_of_their_template() {
+    let home = Home::new().await;
+    let mut api = home.api();
+    let wasm = guests::bytes("files");
+    let first = archive(&[("etc/settings", "color = blue"), ("data", "1")]);
+    let query = json!({ "componentName": "shipped" }).to_string();
+    let part = |name, content| Part { name, content_type: None, content };
+    let parts = [part("field0", query.as_bytes()), part("files", &first), part("template", &wasm)];
+    let shipped = api.ok(multipart(&parts)).await.json();
+    assert_eq!(shipped["filesSize"], json!(first.len()));
+    let template = shipped["versionedTemplateId"]["rawTemplateId"].as_str().unwrap().to_owned();
+
+    let names = json!({ "ok": ["data", "etc", "link"] });
+    assert_eq!(files(&mut api, &template, "one", "names", &json!(["/"])).await, names);
+    let about = files(&mut api, &template, "one", "about", &json!(["etc/settings"])).await;
+    assert_eq!(about["ok"]["modified"], json!(1_500_000_000_000_000_000_u64));
+    let changed = files(&mut api, &template, "one", "append", &json!(["link", ", size = 5"])).await;
+    assert_eq!(changed, json!({ "ok": null }));
+
+    // The next version ships others; who was made of the first one keeps what it began with.
+    let second = archive(&[("other", "new")]);
+    let path = format!("/v1/templates/{template}/upload");
+    let parts = [part("template", wasm.as_slice()), part("files", &second)];
+    let next = api.ok(form(Request::new("PUT", &path), &parts)).await.json();
+    assert_eq!(next["versionedTemplateId"]["version"], 1);
+    assert_eq!(files(&mut api, &template, "two", "read", &json!(["link"])).await, json!({ "ok": "new" }));
+    let plain = Request::new("PUT", &path).body("application/octet-stream", wasm.clone());
+    assert_eq!(api.ok(plain).await.json()["filesSize"], json!(null));
+
+    let home = home.crash().await;
+    let mut api = home.api();
+    let read = files(&mut api, &template, "one", "read", &json!(["etc/settings"])).await;
+    assert_eq!(read, json!({ "ok": "color = blue, size = 5" }));
+    assert_eq!(files(&mut api, &template, "two", "read", &json!(["other"])).await, json!({ "ok": "new" }));
+    assert_eq!(files(&mut api, &template, "three", "names", &json!(["/"])).await, json!({ "ok": [] }));
     home.end().await;
 }

@@ -4,7 +4,7 @@
 
 use super::{check, frozen, text};
 use golem_host::{Engine, EngineConfig};
-use golem_testing::{Entry, MemoryStore, Options, TestWorker, Value};
+use golem_testing::{Entry, MemoryStore, Options, TestWorker, Timestamp, Value};
 use golem_tests::guests;
 
 /// `list<string>`.
@@ -146,6 +146,28 @@ async fn files_fill_what_memory_leaves() {
     files.check("remove", &["big"], ok(None)).await;
     files.check("write", &["small", "fits again"], ok(None)).await;
     files.end().await;
+}
+
+#[tokio::test]
+async fn files_that_a_component_ships_with() {
+    let engine = Engine::new(EngineConfig { residents_max: 20, ..EngineConfig::default() }).unwrap();
+    let wasm = guests::bytes("files");
+    let component = engine.compile(&wasm, *blake3::hash(&wasm).as_bytes()).unwrap();
+    let mut shipped = golem_host::Files::builder();
+    shipped.file("lib/words", "one two".into(), Timestamp::from_nanos(7)).unwrap();
+    shipped.link("words", "lib/words", Timestamp::from_nanos(7)).unwrap();
+    let component = component.with_files(shipped.build()).unwrap();
+    let mut files = Files(TestWorker::of(component.clone(), frozen(), MemoryStore::new()).unwrap());
+    files.check("read", &["words"], ok(Some(text("one two")))).await;
+    files.check("append", &["words", " three"], ok(None)).await;
+    files.0.crash();
+    files.check("read", &["lib/words"], ok(Some(text("one two three")))).await;
+    files.end().await;
+
+    let mut large = golem_host::Files::builder();
+    large.file("large", vec![0; 600 << 20].into(), Timestamp::from_nanos(7)).unwrap();
+    let refused = component.with_files(large.build()).unwrap_err().to_string();
+    assert!(refused.contains("and its files take 629145"), "{refused}");
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
             (import "acme:db/query" (instance (export "run" (func)) (export "stop" (func))))
             (import "log-it" (func)))"#,
     );
+    let files = outside();
     let processing = "Template processing error: ";
     vec![
         case(
@@ -146,6 +147,29 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
             "Invalid *: missing field `componentName` at line 1 column 2",
         ),
         case(
+            "files that are no archive",
+            multipart(&[part("field0", name), part("template", &wasm), part("files", b"PK\x03\x04")]),
+            400,
+            format!(
+                "{processing}this is not a tar archive but a zip archive; send a tar archive that is not compressed"
+            ),
+        ),
+        case(
+            "an archive that is cut",
+            multipart(&[part("field0", name), part("template", &wasm), part("files", &files[..600])]),
+            400,
+            format!("{processing}the tar archive cannot be read: *"),
+        ),
+        case(
+            "files outside of the worker",
+            multipart(&[part("field0", name), part("template", &wasm), part("files", &files)]),
+            400,
+            format!(
+                "{processing}the tar archive holds a file that cannot be one of a worker: passwd: a link to \
+                 /etc/passwd: links must be relative"
+            ),
+        ),
+        case(
             "a project that does not exist",
             multipart(&[
                 part("field0", format!(r#"{{"componentName": "bad", "projectId": "{NOTHING}"}}"#).as_bytes()),
@@ -160,4 +184,17 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
 /// A component from its text.
 fn component(text: &str) -> Vec<u8> {
     wat::parse_str(text).expect("the text is written here")
+}
+
+/// An archive with a file of a thousand bytes, and a link that leads out of any worker.
+fn outside() -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    let mut file = tar::Header::new_gnu();
+    file.set_size(1_000);
+    archive.append_data(&mut file, "file", &[b'x'; 1_000][..]).expect("memory takes all");
+    let mut link = tar::Header::new_gnu();
+    link.set_entry_type(tar::EntryType::Symlink);
+    link.set_size(0);
+    archive.append_link(&mut link, "passwd", "/etc/passwd").expect("memory takes all");
+    archive.into_inner().expect("memory takes all")
 }

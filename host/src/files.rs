@@ -1,0 +1,203 @@
+//! Files that a component ships with.
+//!
+//! Every worker of the component begins with a copy of its own. Contents are shared between all of them until a worker
+//! changes a file; nobody sees what another worker changed.
+
+use crate::vfs::{Error, Open, Time, Vfs};
+use bytes::Bytes;
+use golem_model::Timestamp;
+use std::sync::Arc;
+
+/// What a new worker finds in `/`. Clones share everything.
+#[derive(Debug, Clone)]
+pub struct Files {
+    vfs: Arc<Vfs>,
+}
+
+/// Files that are being put together.
+#[derive(Debug)]
+pub struct FilesBuilder {
+    vfs: Vfs,
+}
+
+/// Why something cannot be among the files.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{path}: {problem}")]
+pub struct FilesError {
+    /// Where it was to be.
+    pub path: String,
+    /// Why it cannot be there.
+    pub problem: String,
+}
+
+impl Files {
+    /// Begins without any.
+    pub fn builder() -> FilesBuilder {
+        FilesBuilder { vfs: Vfs::new(Time::default()) }
+    }
+
+    /// What they count for, in bytes of a worker's memory.
+    pub fn bytes(&self) -> u64 {
+        self.vfs.bytes()
+    }
+
+    /// The files of a worker that is created at `created`.
+    pub(crate) fn copy(&self, created: Time) -> Vfs {
+        self.vfs.copy(created)
+    }
+}
+
+impl FilesBuilder {
+    /// Adds a directory, and those that it is in. One that is there stays.
+    pub fn directory(&mut self, path: &str, modified: Timestamp) -> Result<(), FilesError> {
+        let Some(name) = plain(path)? else { return Ok(()) };
+        self.parents(name, modified)?;
+        match self.vfs.create_directory(Vfs::ROOT, name, modified.into()) {
+            Err(Error::Exist) if self.is_directory(name) => Ok(()),
+            made => made.map_err(|error| refused(path, error)),
+        }
+    }
+
+    /// Adds a file, or takes the place of one.
+    pub fn file(&mut self, path: &str, bytes: Bytes, modified: Timestamp) -> Result<(), FilesError> {
+        let name = plain(path)?.ok_or_else(|| refused(path, Error::IsDirectory))?;
+        self.parents(name, modified)?;
+        let now = modified.into();
+        let put = || {
+            let how = Open { create: true, write: true, ..Open::default() };
+            let node = self.vfs.open(Vfs::ROOT, name, how, now)?.node;
+            self.vfs.release(node)?;
+            self.vfs.share(node, bytes, now)
+        };
+        put().map_err(|error| refused(path, error))
+    }
+
+    /// Adds a symbolic link that points to `target`.
+    pub fn link(&mut self, path: &str, target: &str, modified: Timestamp) -> Result<(), FilesError> {
+        let name = plain(path)?.ok_or_else(|| refused(path, Error::Exist))?;
+        self.parents(name, modified)?;
+        self.vfs.symlink(target, Vfs::ROOT, name, modified.into()).map_err(|error| match error {
+            Error::NotPermitted => FilesError {
+                path: path.to_owned(),
+                problem: format!("a link to {target}: links must be relative"),
+            },
+            error => refused(path, error),
+        })
+    }
+
+    /// Adds another name of a file that was added before.
+    pub fn same(&mut self, path: &str, other: &str, modified: Timestamp) -> Result<(), FilesError> {
+        let name = plain(path)?.ok_or_else(|| refused(path, Error::Exist))?;
+        let other = plain(other)?.ok_or_else(|| refused(other, Error::IsDirectory))?;
+        self.parents(name, modified)?;
+        self.vfs
+            .link(Vfs::ROOT, other, Vfs::ROOT, name, modified.into())
+            .map_err(|error| refused(path, error))
+    }
+
+    /// They are complete.
+    pub fn build(self) -> Files {
+        Files { vfs: Arc::new(self.vfs) }
+    }
+
+    /// Makes the directories that `name` is in. Links on the way are not followed: an archive that asks for that
+    /// wants to write where it does not say.
+    fn parents(&mut self, name: &str, modified: Timestamp) -> Result<(), FilesError> {
+        for (end, _) in name.match_indices('/') {
+            let parent = &name[..end];
+            match self.vfs.create_directory(Vfs::ROOT, parent, modified.into()) {
+                Ok(()) => {}
+                Err(Error::Exist) if self.is_directory(parent) => {}
+                Err(Error::Exist) => return Err(refused(parent, Error::NotDirectory)),
+                Err(error) => return Err(refused(parent, error)),
+            }
+        }
+        Ok(())
+    }
+
+    fn is_directory(&self, name: &str) -> bool {
+        self.vfs.find(Vfs::ROOT, &format!("{name}/."), false).is_ok()
+            && self.vfs.read_link(Vfs::ROOT, name).is_err()
+    }
+}
+
+/// `path` without what does not matter; `None` is the root itself. Steps upwards are refused.
+fn plain(path: &str) -> Result<Option<&str>, FilesError> {
+    let mut name = path.trim_end_matches('/');
+    while let Some(rest) = name.strip_prefix("./") {
+        name = rest.trim_start_matches('/');
+    }
+    if path.starts_with('/') || name.split('/').any(|step| step == "..") {
+        return Err(FilesError {
+            path: path.to_owned(),
+            problem: "paths must be relative, and without `..`".to_owned(),
+        });
+    }
+    Ok((!name.is_empty() && name != ".").then_some(name))
+}
+
+fn refused(path: &str, error: Error) -> FilesError {
+    let problem = match error {
+        Error::InsufficientSpace => "there are too many files and folders".to_owned(),
+        error => error.to_string(),
+    };
+    FilesError { path: path.to_owned(), problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: Timestamp = Timestamp::from_nanos(5);
+
+    fn problem(build: impl FnOnce(&mut FilesBuilder) -> Result<(), FilesError>) -> String {
+        build(&mut Files::builder()).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn files_lie_where_they_were_put() {
+        let mut builder = Files::builder();
+        builder.directory("./", AT).unwrap();
+        builder.file("./a/b/c", Bytes::from_static(b"old"), AT).unwrap();
+        builder.file("a/b/c", Bytes::from_static(b"text"), AT).unwrap();
+        builder.directory("a/b/", AT).unwrap();
+        builder.link("a/link", "b/c", AT).unwrap();
+        builder.same("same", "./a/b/c", AT).unwrap();
+        let files = builder.build();
+        let mut one = files.copy(Time { seconds: 9, nanos: 0 });
+        let mut other = files.copy(Time::default());
+        let found = one.find(Vfs::ROOT, "a/link", true).unwrap();
+        one.append(found, b" and more", Time::default()).unwrap();
+        let read = |vfs: &mut Vfs| vfs.read(found, 0, 100, Time::default()).unwrap();
+        assert_eq!(read(&mut one), b"text and more");
+        assert_eq!(read(&mut other), b"text", "what one worker changes is its own");
+        assert_eq!(one.stat(found).unwrap().links, 2);
+        assert_eq!(one.bytes(), files.bytes() + 9);
+        assert_eq!(other.stat(found).unwrap().modified, Time { seconds: 0, nanos: 5 });
+        assert_eq!(one.stat(Vfs::ROOT).unwrap().modified.seconds, 9);
+    }
+
+    #[test]
+    fn what_leads_elsewhere_is_refused() {
+        let text = || Bytes::from_static(b"x");
+        let relative = "paths must be relative, and without `..`";
+        assert_eq!(problem(|files| files.file("/etc/x", text(), AT)), format!("/etc/x: {relative}"));
+        assert_eq!(problem(|files| files.file("a/../../x", text(), AT)), format!("a/../../x: {relative}"));
+        assert_eq!(problem(|files| files.file("./", text(), AT)), "./: it is a directory");
+        assert_eq!(problem(|files| files.link("x", "/etc", AT)), "x: a link to /etc: links must be relative");
+        assert_eq!(
+            problem(|files| files.link("x", "..", AT).and_then(|()| files.file("x/y", text(), AT))),
+            "x: it is not a directory"
+        );
+        assert_eq!(
+            problem(|files| files
+                .directory("d", AT)
+                .and_then(|()| files.link("here", "d", AT))
+                .and_then(|()| files.file("here/y", text(), AT))),
+            "here: it is not a directory"
+        );
+        assert_eq!(problem(|files| files.same("x", "y", AT)), "x: no such file or directory");
+        let long = "x".repeat(300);
+        assert_eq!(problem(|files| files.file(&long, text(), AT)), format!("{long}: the name is too long"));
+    }
+}
