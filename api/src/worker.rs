@@ -162,6 +162,26 @@ impl fmt::Display for CallingConvention {
     }
 }
 
+impl From<CallingConvention> for model::Convention {
+    fn from(convention: CallingConvention) -> Self {
+        match convention {
+            CallingConvention::Component => Self::Component,
+            CallingConvention::Stdio => Self::Stdio,
+            CallingConvention::StdioEventLoop => Self::StdioEventLoop,
+        }
+    }
+}
+
+impl From<model::Convention> for CallingConvention {
+    fn from(convention: model::Convention) -> Self {
+        match convention {
+            model::Convention::Component => Self::Component,
+            model::Convention::Stdio => Self::Stdio,
+            model::Convention::StdioEventLoop => Self::StdioEventLoop,
+        }
+    }
+}
+
 /// Body of `complete`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -109,7 +109,12 @@ async fn main() {
     let function: Arc<str> = Arc::from("increment");
     measure("invoke, warm", 1_000_000, async |number| {
         let key = IdempotencyKey::new(number.to_string()).expect("a key");
-        let invocation = Invocation { key, function: Arc::clone(&function), params: vec![] };
+        let invocation = Invocation {
+            key,
+            function: Arc::clone(&function),
+            params: vec![],
+            convention: golem_model::Convention::Component,
+        };
         match instance.invoke(invocation, None).await {
             Outcome::Completed { .. } => {}
             Outcome::Stopped(stop) => panic!("{stop:?}"),

@@ -37,6 +37,8 @@ pub enum Stop {
     Exited {
         /// The exit code; 0 is success.
         code: u8,
+        /// What it had written to standard error last.
+        stderr: String,
     },
     /// The guest went back to an earlier position. The entry that says so was appended: the next instance goes on
     /// from there, at once.

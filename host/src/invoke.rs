@@ -9,7 +9,7 @@ use crate::state::WorkerState;
 use crate::value::{encoded_bytes, from_val, to_val};
 use golem_model::limits::ENTRY_BYTES_MAX;
 use golem_model::template::Param;
-use golem_model::{Function, Type, Value};
+use golem_model::{Function, Invocation, Type, Value};
 use std::sync::Arc;
 use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Func, Instance, Val};
@@ -39,8 +39,14 @@ pub(crate) enum Uncalled {
 }
 
 impl Prepared {
+    /// Finds the function of an invocation and converts its parameters. A program has none: it reads them.
+    pub(crate) fn of(component: &Component, invocation: &Invocation) -> Result<Self, String> {
+        let params = if invocation.convention.is_program() { &[][..] } else { &invocation.params };
+        Self::new(component, &invocation.function, params)
+    }
+
     /// Finds the function `name` of `component` and converts `params`; on an error, a text for its caller.
-    pub(crate) fn new(component: &Component, name: &str, params: &[Value]) -> Result<Self, String> {
+    fn new(component: &Component, name: &str, params: &[Value]) -> Result<Self, String> {
         let Some(Callable { index, function, handle }) = component.callable(name) else {
             let names: Vec<&str> = component.functions().names().collect();
             return Err(format!(

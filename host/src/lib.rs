@@ -18,6 +18,7 @@ mod control;
 mod durable;
 mod engine;
 mod error;
+mod event_loop;
 mod files;
 mod imports;
 mod invoke;
@@ -25,6 +26,7 @@ mod limits;
 mod objects;
 pub mod ports;
 mod preview1;
+mod program;
 mod state;
 #[cfg(feature = "testing")]
 pub mod testing;

@@ -108,12 +108,14 @@ pub(crate) enum Pollable {
     },
     /// What only the guest itself could bring about: the response to a request that it has not sent yet.
     Never,
+    /// Standard input having something to read.
+    Stdin,
 }
 
 /// Where an input stream reads.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Input {
-    /// Standard input, which is disabled: every read is an error.
+    /// Standard input, which only a function that is called as a program has: elsewhere every read is an error.
     Stdin,
     /// From a file.
     File(FileStream),

@@ -9,6 +9,7 @@ use crate::imports::random::Random;
 use crate::imports::stdio::Stdio;
 use crate::limits::Limits;
 use crate::objects::Objects;
+use crate::program::{Console, Turns};
 use crate::vfs::{FileClock, Vfs};
 use crate::{Control, Stop, WorkerInit};
 use golem_model::{IdempotencyKey, OplogIndex, Timestamp};
@@ -40,6 +41,10 @@ pub(crate) struct WorkerState {
     pub(crate) http: HttpCalls,
     /// What the guest has chosen of `golem:durability/policy`.
     pub(crate) policy: Policy,
+    /// What standard input and output are to it.
+    pub(crate) console: Console,
+    /// Hands an event loop from one invocation to the next.
+    pub(crate) turns: Turns,
     /// The invocation that runs.
     pub(crate) current: Current,
     /// Why the guest was stopped, while wasmtime unwinds it.
@@ -84,6 +89,8 @@ impl WorkerState {
             calls: OpenCalls::new(),
             http: HttpCalls::default(),
             policy: Policy::default(),
+            console: Console::default(),
+            turns: Turns::default(),
             current: Current::default(),
             stop: None,
         }
@@ -96,12 +103,13 @@ impl WorkerState {
     }
 
     /// Turns to the next invocation, which began at `at`.
-    pub(crate) fn begin(&mut self, key: IdempotencyKey, begun: Begun, at: Timestamp) {
+    pub(crate) fn begin(&mut self, key: IdempotencyKey, begun: Begun, at: Timestamp, console: Console) {
         self.current = Current { begun: Some(begun), key: Some(key), ..Current::default() };
         // By the number that is never given twice: what an invocation that was set aside drew is drawn by no other.
         self.random = Random::new(&self.init.seed, begun.number);
         self.stdio.begin();
         self.file_clock.wall(at);
+        self.console = console;
     }
 
     /// The error that makes wasmtime unwind the guest for `failure`.

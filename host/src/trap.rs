@@ -52,7 +52,9 @@ pub(crate) fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> Stop {
     };
     // Whoever leaves by themselves leaves where they left before.
     let left = match &stop {
-        Stop::Exited { code } => format!("the program's exit with code {code}"),
+        // A program that ends well has come to its result, which the oplog then holds.
+        Stop::Exited { code: 0, .. } if state.console.convention().is_program() => return stop,
+        Stop::Exited { code, .. } => format!("the program's exit with code {code}"),
         Stop::Trapped { details, .. } => format!("a trap: {details}"),
         Stop::Parked(_) | Stop::WentBack | Stop::Interrupted | Stop::Diverged { .. } | Stop::Port(_) => {
             return stop;

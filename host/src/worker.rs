@@ -4,15 +4,17 @@
 //! back always means a new instance, never a repaired one.
 
 use crate::durable::{Activity, Aside, Ending, Journal, Replay, Started, Tail, region_to_repeat};
+use crate::event_loop::{Driven, EventLoop};
 use crate::imports::stdio::Stdio;
 use crate::invoke::{Prepared, Uncalled};
 use crate::limits::{LIFTED_BYTES_MAX, Limits};
 use crate::ports::{PortError, Ports};
+use crate::program::{Console, Next, Pause};
 use crate::state::WorkerState;
-use crate::{Component, Control, Outcome, Replayed, Stop, trap};
-use golem_model::oplog::{FailureCause, InvocationSource};
+use crate::{Component, Control, Outcome, Replayed, Stop, program, trap};
+use golem_model::oplog::FailureCause;
 use golem_model::{
-    AccountId, Entry, Invocation, OplogIndex, RetryPolicy, TemplateId, Timestamp, Value, WorkerId,
+    AccountId, Convention, Entry, Invocation, OplogIndex, RetryPolicy, TemplateId, Timestamp, Value, WorkerId,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -45,7 +47,11 @@ pub struct WorkerInit {
 
 /// One activation: a worker's instance in memory, at some position of its oplog.
 pub struct Instance {
-    store: Store<WorkerState>,
+    /// `None` while `running` has it.
+    store: Option<Store<WorkerState>>,
+    /// The event loop that answers invocations.
+    running: Option<EventLoop>,
+    worker: WorkerId,
     exports: wasmtime::component::Instance,
     component: Component,
     /// Set while a call runs, and for ever once one did not return.
@@ -84,6 +90,7 @@ impl Instance {
         }
         let journal = Journal::new(Replay::new(history, aside), tail);
         let limits = Limits::new(engine.memory_bytes_max());
+        let worker = init.id.clone();
         let mut state = WorkerState::new(init, created, journal, control, Stdio::new(ports.log), limits);
         if let Some(files) = component.files() {
             state.begin_with(files);
@@ -105,7 +112,8 @@ impl Instance {
                 // What the initialisation learnt comes before the first invocation, whoever records that one: who
                 // stops a worker records it in the instance's place.
                 store.data_mut().journal.flush()?;
-                Ok(Self { store, exports, component: component.clone(), spent: false })
+                let (store, component) = (Some(store), component.clone());
+                Ok(Self { store, running: None, worker, exports, component, spent: false })
             }
             Err(error) => Err(trap::reason(store.data_mut(), &error)),
         }
@@ -115,20 +123,28 @@ impl Instance {
     pub async fn replay(&mut self) -> Result<Replayed, Stop> {
         self.take()?;
         loop {
-            let ending = self.store.data_mut().journal.replay().ending()?;
-            match ending {
-                Ending::None => {
+            let ending = self.state()?.journal.replay().ending()?;
+            let turn = match ending {
+                Ending::None => Turn::Paused(Pause::Ready),
+                Ending::Unfinished(key) => Turn::Paused(Pause::Unfinished(key)),
+                Ending::Failed(cause) => return Err(failed(cause)),
+                Ending::Completed => self.rerun().await?,
+            };
+            match turn {
+                Turn::Came { result, over } => {
+                    self.state()?.journal.completed(result.as_ref())?;
+                    if over {
+                        // Nothing follows, and the instance has no program any more.
+                        return Ok(Replayed::Ready);
+                    }
+                }
+                Turn::Paused(Pause::Ready | Pause::Answered(_)) => {
                     self.spent = false;
                     return Ok(Replayed::Ready);
                 }
-                Ending::Unfinished(key) => {
+                Turn::Paused(Pause::Unfinished(key)) => {
                     self.spent = false;
                     return Ok(Replayed::Unfinished { key });
-                }
-                Ending::Failed(cause) => return Err(failed(cause)),
-                Ending::Completed => {
-                    let result = self.rerun().await?;
-                    self.store.data_mut().journal.completed(result.as_ref())?;
                 }
             }
         }
@@ -141,8 +157,14 @@ impl Instance {
 
     async fn resumed(&mut self) -> Result<Option<Value>, Stop> {
         self.take()?;
-        let result = self.rerun().await?;
-        self.complete(result)
+        let turn = match &self.running {
+            Some(running) => {
+                running.go_on(Next::Resume);
+                self.drive().await?
+            }
+            None => self.rerun().await?,
+        };
+        self.complete(turn)
     }
 
     /// Runs one invocation live. `arrival` is its position if it was accepted before.
@@ -156,28 +178,26 @@ impl Instance {
 
     async fn invoked(&mut self, invocation: Invocation, arrival: Option<u64>) -> Result<Option<Value>, Stop> {
         self.take()?;
-        let Invocation { key, function, params } = invocation;
-        let prepared = Prepared::new(&self.component, &function, &params);
-        let state = self.store.data_mut();
-        if state.control.is_interrupted() {
-            return Err(Stop::Interrupted);
-        }
-        let mut live = state.journal.live().expect("the oplog is replayed before a new invocation");
-        let at = live.wall_now();
-        let source = match arrival {
-            Some(arrival) => InvocationSource::Queued { arrival },
-            None => InvocationSource::Inline { function: Arc::clone(&function), params },
+        let turn = if let Some(running) = &self.running {
+            let same = *running.function() == invocation.function;
+            if !same || invocation.convention != Convention::StdioEventLoop {
+                // Whoever admits invocations knows that the loop runs, and does not admit this one.
+                return Err(Stop::Port(PortError::Discarded));
+            }
+            running.go_on(Next::Invoke(invocation, arrival));
+            self.drive().await?
+        } else {
+            let prepared = Prepared::of(&self.component, &invocation);
+            let convention = invocation.convention;
+            let function = self.state()?.start(invocation, arrival)?;
+            self.run(function, prepared, convention).await?
         };
-        let index = live.record(Entry::InvocationStarted { at, key: key.clone(), source })?;
-        let begun = state.journal.replay().begin(index);
-        state.begin(key, begun, at);
-        let result = self.run(&function, prepared).await?;
-        self.complete(result)
+        self.complete(turn)
     }
 
-    /// The index of the last entry handed to the store.
-    pub fn oplog_end(&self) -> OplogIndex {
-        self.store.data().journal.appended()
+    /// The index of the last entry handed to the store; none is known while an event loop has the store.
+    pub fn oplog_end(&self) -> Option<OplogIndex> {
+        self.store.as_ref().map(|store| store.data().journal.appended())
     }
 
     /// Takes the instance for a call. Only one that returns gives it back.
@@ -185,52 +205,105 @@ impl Instance {
         if std::mem::replace(&mut self.spent, true) { Err(Stop::Port(PortError::Discarded)) } else { Ok(()) }
     }
 
+    /// The host's side of the worker, which no event loop has.
+    fn state(&mut self) -> Result<&mut WorkerState, Stop> {
+        self.store.as_mut().map(Store::data_mut).ok_or(Stop::Port(PortError::Discarded))
+    }
+
     /// Runs the next recorded invocation as far as it is recorded, and then live.
-    async fn rerun(&mut self) -> Result<Option<Value>, Stop> {
-        let Started { at, key, function, params, begun } =
-            self.store.data_mut().journal.replay().started()?;
-        let prepared = Prepared::new(&self.component, &function, &params);
-        self.store.data_mut().begin(key, begun, at);
-        self.run(&function, prepared).await
+    async fn rerun(&mut self) -> Result<Turn, Stop> {
+        let Started { at, key, function, params, begun, convention } =
+            self.state()?.journal.replay().started()?;
+        let invocation = Invocation { key, function, params, convention };
+        let prepared = Prepared::of(&self.component, &invocation);
+        let Invocation { key, function, params, convention } = invocation;
+        self.state()?.begin(key, begun, at, Console::new(convention, &params));
+        self.run(function, prepared, convention).await
     }
 
-    /// Records that the invocation returned, and hands everything to the store.
-    fn complete(&mut self, result: Option<Value>) -> Result<Option<Value>, Stop> {
-        let journal = &mut self.store.data_mut().journal;
-        match journal.live() {
-            Some(mut live) => {
-                let at = live.wall_now();
-                live.record(Entry::InvocationCompleted { at, result: result.clone() })?;
-                live.flush()?;
+    /// Records what the invocation came to, unless the loop that answered it has; hands everything to the store.
+    fn complete(&mut self, turn: Turn) -> Result<Option<Value>, Stop> {
+        match turn {
+            Turn::Came { result, over } => {
+                // In a replay it returned before it had made all the calls that were recorded, which is found here.
+                self.state()?.conclude(result.as_ref(), over)?;
+                self.spent = over;
+                Ok(result)
             }
-            // It returned before it had made all the calls that were recorded.
-            None => journal.completed(result.as_ref())?,
+            Turn::Paused(Pause::Answered(result)) => {
+                self.spent = false;
+                Ok(result)
+            }
+            Turn::Paused(Pause::Ready | Pause::Unfinished(_)) => Err(Stop::Port(PortError::Discarded)),
         }
-        self.spent = false;
-        Ok(result)
     }
 
-    async fn run(&mut self, name: &str, prepared: Result<Prepared, String>) -> Result<Option<Value>, Stop> {
-        let called = match prepared {
-            Ok(prepared) => {
-                self.store.set_epoch_deadline(1);
-                prepared.call(&mut self.store, &self.exports).await
-            }
-            Err(details) => Err(Uncalled::Refused(details)),
+    /// Calls a function.
+    async fn run(
+        &mut self,
+        name: Arc<str>,
+        prepared: Result<Prepared, String>,
+        convention: Convention,
+    ) -> Result<Turn, Stop> {
+        let prepared = match prepared {
+            Ok(prepared) => prepared,
+            Err(details) => return Err(self.refuse(details)),
         };
-        called.map_err(|uncalled| match uncalled {
-            Uncalled::Refused(details) => self.refuse(details),
-            Uncalled::Stopped(error) => trap::in_function(name, trap::stop(self.store.data_mut(), &error)),
-        })
+        let Some(mut store) = self.store.take() else { return Err(Stop::Port(PortError::Discarded)) };
+        store.set_epoch_deadline(1);
+        if convention == Convention::StdioEventLoop {
+            self.running = Some(EventLoop::start(name, prepared, store, self.exports));
+            return self.drive().await;
+        }
+        let called = prepared.call(&mut store, &self.exports).await;
+        self.store = Some(store);
+        self.ended(&name, called)
+    }
+
+    /// Runs the event loop until it answers or ends.
+    async fn drive(&mut self) -> Result<Turn, Stop> {
+        let Some(running) = &mut self.running else { return Err(Stop::Port(PortError::Discarded)) };
+        match running.drive().await {
+            Driven::Paused(pause) => Ok(Turn::Paused(pause)),
+            Driven::Returned(store, called) => {
+                let name = Arc::clone(running.function());
+                self.running = None;
+                self.store = Some(*store);
+                self.ended(&name, called)
+            }
+        }
+    }
+
+    /// What a call that ended came to.
+    fn ended(&mut self, name: &str, called: Result<Option<Value>, Uncalled>) -> Result<Turn, Stop> {
+        let stop = match called {
+            Ok(result) => return program::returned(self.state()?, name, result),
+            Err(Uncalled::Refused(details)) => return Err(self.refuse(details)),
+            Err(Uncalled::Stopped(error)) => trap::in_function(name, trap::stop(self.state()?, &error)),
+        };
+        program::stopped(self.state()?, stop)
     }
 
     /// Fails the invocation for a reason that no other attempt changes.
     fn refuse(&mut self, details: String) -> Stop {
-        match self.store.data_mut().journal.flush() {
+        match self.state().and_then(|state| state.journal.flush()) {
             Ok(()) => Stop::Trapped { details, retry: false, policy: None },
             Err(stop) => stop,
         }
     }
+}
+
+/// What running an invocation led to.
+pub(crate) enum Turn {
+    /// The function ended with this. `over` says that it was the worker's program, which can be run once.
+    Came {
+        /// What it came to.
+        result: Option<Value>,
+        /// Whether the worker takes no more.
+        over: bool,
+    },
+    /// An event loop waits for the next invocation.
+    Paused(Pause),
 }
 
 impl From<Result<Option<Value>, Stop>> for Outcome {
@@ -244,21 +317,21 @@ impl From<Result<Option<Value>, Stop>> for Outcome {
 
 impl std::fmt::Debug for Instance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let worker = &self.store.data().init.id;
         f.debug_struct("Instance")
-            .field("worker", worker)
+            .field("worker", &self.worker)
             .field("end", &self.oplog_end())
             .finish_non_exhaustive()
     }
 }
 
 /// The end of a worker whose oplog says that it failed for good.
-fn failed(cause: FailureCause) -> Stop {
+pub(crate) fn failed(cause: FailureCause) -> Stop {
     match cause {
         FailureCause::Trap { details } | FailureCause::Discarded { details } => {
             Stop::Trapped { details, retry: false, policy: None }
         }
-        FailureCause::Exited { code } => Stop::Exited { code },
+        FailureCause::Exited { code } => Stop::Exited { code, stderr: String::new() },
+        FailureCause::ExitedWithStderr { code, stderr } => Stop::Exited { code, stderr },
         FailureCause::Diverged { index, recorded, requested } => {
             Stop::Diverged { index, recorded, requested }
         }

@@ -1,6 +1,7 @@
 //! Invocations and the keys that name them.
 
-use crate::Value;
+use crate::oplog::{Arrival, InvocationSource};
+use crate::{Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
@@ -100,14 +101,109 @@ pub struct Invocation {
     pub key: IdempotencyKey,
     /// The full name of the function: `package:name/interface/function`, or `function` if the world exports it.
     pub function: Arc<str>,
-    /// One value per parameter, checked against the function's type.
+    /// One value per parameter, checked against the function's type; for a program, its input as one text.
     pub params: Vec<Value>,
+    /// How they reach the guest.
+    pub convention: Convention,
+}
+
+/// How parameters reach the guest and how it answers.
+///
+/// A function that is called as a program takes no parameters of its own: it reads standard input and writes to
+/// standard output. Each convention has a code in the oplog, which is never given again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Convention {
+    /// Typed parameters and result.
+    #[default]
+    Component,
+    /// The text is all of standard input; what is written to standard output until the function ends is the result.
+    Stdio,
+    /// The text is the next line of standard input; the next line of standard output is the result. The function
+    /// goes on.
+    StdioEventLoop,
+}
+
+impl Convention {
+    /// Its code in the oplog.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Component => 0,
+            Self::Stdio => 1,
+            Self::StdioEventLoop => 2,
+        }
+    }
+
+    /// The convention with this code.
+    pub const fn from_code(code: u8) -> Option<Self> {
+        match code {
+            0 => Some(Self::Component),
+            1 => Some(Self::Stdio),
+            2 => Some(Self::StdioEventLoop),
+            _ => None,
+        }
+    }
+
+    /// Whether the function is called as a program.
+    pub const fn is_program(self) -> bool {
+        matches!(self, Self::Stdio | Self::StdioEventLoop)
+    }
 }
 
 impl Invocation {
-    /// BLAKE3 over function and encoded parameters: tells a repeated request from a key used twice.
+    /// A call of a function as a program.
+    pub fn program(key: IdempotencyKey, function: Arc<str>, convention: Convention, input: String) -> Self {
+        Self { key, function, params: vec![Value::String(input)], convention }
+    }
+
+    /// How the entry that begins it tells what it is.
+    pub fn source(&self) -> InvocationSource {
+        let function = Arc::clone(&self.function);
+        match (self.convention, self.params.as_slice()) {
+            (Convention::Stdio | Convention::StdioEventLoop, [Value::String(input)]) => {
+                InvocationSource::Program { function, convention: self.convention, input: input.clone() }
+            }
+            (Convention::Component | Convention::Stdio | Convention::StdioEventLoop, params) => {
+                InvocationSource::Inline { function, params: params.to_vec() }
+            }
+        }
+    }
+
+    /// The arrival that accepts it.
+    pub fn arrival(&self, at: Timestamp) -> Arrival {
+        let key = self.key.clone();
+        match self.source() {
+            InvocationSource::Program { function, convention, input } => {
+                Arrival::Program { at, key, function, convention, input }
+            }
+            InvocationSource::Inline { .. } | InvocationSource::Queued { .. } => {
+                let (function, params) = (Arc::clone(&self.function), self.params.clone());
+                Arrival::Invocation { at, key, function, params }
+            }
+        }
+    }
+
+    /// BLAKE3 over function, convention and encoded parameters: tells a repeated request from a key used twice.
     pub fn digest(&self) -> [u8; 32] {
-        Self::digest_of(&self.function, &self.params)
+        match (self.convention, self.params.as_slice()) {
+            (Convention::Stdio | Convention::StdioEventLoop, [Value::String(input)]) => {
+                Self::digest_of_program(&self.function, self.convention, input)
+            }
+            (Convention::Component | Convention::Stdio | Convention::StdioEventLoop, params) => {
+                Self::digest_of(&self.function, params)
+            }
+        }
+    }
+
+    /// The digest of a call of `function` as a program.
+    pub fn digest_of_program(function: &str, convention: Convention, input: &str) -> [u8; 32] {
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&(function.len() as u64).to_le_bytes());
+        hasher.update(function.as_bytes());
+        // No function has so many parameters.
+        hasher.update(&u64::MAX.to_le_bytes());
+        hasher.update(&[convention.code()]);
+        hasher.update(input.as_bytes());
+        *hasher.finalize().as_bytes()
     }
 
     /// The digest of an invocation of `function` with `params`.

@@ -22,7 +22,7 @@ pub use account::{
     Account, ActionSet, Grant, Invited, Policy, Project, ProjectAction, Role, RoleError, Token, Usage,
 };
 pub use id::{AccountId, GrantId, PolicyId, ProjectId, TemplateId, TokenId, WorkerId, WorkerName};
-pub use invocation::{IdempotencyKey, Invocation};
+pub use invocation::{Convention, IdempotencyKey, Invocation};
 pub use oplog::{Arrival, Entry, OplogIndex};
 pub use promise::PromiseId;
 pub use retry::RetryPolicy;

@@ -21,6 +21,9 @@ pub const CALLS_OPEN_MAX: usize = 10_000;
 /// Invocations that may wait for one worker; the next caller is refused with 429 and may come again.
 pub const INVOCATIONS_PENDING_MAX: usize = 1_000;
 
+/// Lines that may wait for one event loop (2023's capacity); the next caller is refused with 429 and may come again.
+pub const LINES_PENDING_MAX: usize = 128;
+
 /// Depth of a typed value. Deeper JSON is refused before it can exhaust a stack.
 pub const VALUE_DEPTH_MAX: usize = 128;
 

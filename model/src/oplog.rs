@@ -11,6 +11,7 @@ pub mod calls;
 pub mod codec;
 mod entry;
 mod index;
+mod invoked;
 mod lifecycle;
 pub mod wire;
 

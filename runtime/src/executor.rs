@@ -21,6 +21,7 @@ mod logs;
 mod metrics;
 mod operate;
 mod ports;
+mod program;
 mod queue;
 mod recover;
 mod recovery;

@@ -26,6 +26,6 @@ pub use golem_host::ports::{HttpFailure, HttpRequest};
 pub use golem_host::testing::{
     FakeAnswer, FakeHttp, FakeResponse, LogCollector, MemoryStore, SimulatedClock,
 };
-pub use golem_model::{Entry, OplogIndex, PromiseId, Timestamp, Value};
+pub use golem_model::{Convention, Entry, OplogIndex, PromiseId, Timestamp, Value};
 pub use prefix::PrefixError;
 pub use worker::{Failure, Options, StartError, TestWorker};

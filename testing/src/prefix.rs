@@ -3,7 +3,7 @@
 use crate::worker::{Failure, TestWorker};
 use golem_host::testing::SimulatedClock;
 use golem_model::oplog::InvocationSource;
-use golem_model::{Entry, IdempotencyKey, Timestamp, Value};
+use golem_model::{Convention, Entry, IdempotencyKey, Timestamp, Value};
 use std::sync::Arc;
 
 /// Why a prefix did not lead where the whole oplog does.
@@ -46,6 +46,7 @@ struct Recorded {
     key: IdempotencyKey,
     function: Arc<str>,
     params: Vec<Value>,
+    convention: Convention,
     result: Option<Value>,
     /// Entries up to and with its start.
     started: usize,
@@ -97,7 +98,8 @@ impl TestWorker {
             let first = if begun {
                 worker.resume().await
             } else {
-                worker.invoke(&invocation.function, invocation.params.clone()).await
+                let (convention, params) = (invocation.convention, invocation.params.clone());
+                worker.invoke_by(convention, &invocation.function, params).await
             };
             let mut answer = worker.over_time(first).await;
             while let (Err(Failure::Waiting(parked)), Some(promised)) = (&answer, promised) {
@@ -131,25 +133,43 @@ fn recorded(oplog: &[Entry]) -> Vec<Recorded> {
             Entry::InvocationStarted {
                 key, source: InvocationSource::Inline { function, params }, ..
             } => {
-                open = Some((key.clone(), Arc::clone(function), params.clone(), index + 1));
+                let (function, params) = (Arc::clone(function), params.clone());
+                open = Some((key.clone(), function, params, Convention::Component, index + 1));
+            }
+            Entry::InvocationStarted {
+                key,
+                source: InvocationSource::Program { function, convention, input },
+                ..
+            } => {
+                let (function, params) = (Arc::clone(function), vec![Value::String(input.clone())]);
+                open = Some((key.clone(), function, params, *convention, index + 1));
             }
             Entry::InvocationCompleted { result, .. } => {
-                if let Some((key, function, params, started)) = open.take() {
+                if let Some((key, function, params, convention, started)) = open.take() {
                     let (result, completed) = (result.clone(), index + 1);
-                    invocations.push(Recorded { key, function, params, result, started, completed });
+                    invocations.push(Recorded {
+                        key,
+                        function,
+                        params,
+                        convention,
+                        result,
+                        started,
+                        completed,
+                    });
                 }
             }
             // What was set aside has no answers that count.
             Entry::SetAside { from, .. } => {
                 let kept = |started: usize| (started as u64) < from.0;
                 invocations.retain(|invocation| kept(invocation.started));
-                open = open.take().filter(|(_, _, _, started)| kept(*started));
+                open = open.take().filter(|(_, _, _, _, started)| kept(*started));
             }
             Entry::InvocationStarted { source: InvocationSource::Queued { .. }, .. }
             | Entry::Created { .. }
             | Entry::Activated { .. }
             | Entry::HostCall { .. }
             | Entry::AttemptFailed { .. }
+            | Entry::ProgramEnded { .. }
             | Entry::InvocationFailed { .. }
             | Entry::Parked(_)
             | Entry::Configured { .. } => {}
@@ -167,6 +187,7 @@ fn latest(oplog: &[Entry]) -> Timestamp {
         | Entry::InvocationCompleted { at, .. }
         | Entry::AttemptFailed { at, .. }
         | Entry::InvocationFailed { at, .. }
+        | Entry::ProgramEnded { at }
         | Entry::Configured { at, .. }
         | Entry::SetAside { at, .. } => Some(*at),
         Entry::Parked(parked) => Some(parked.at),

@@ -9,8 +9,8 @@ use golem_host::{
 use golem_model::oplog::Parked;
 use golem_model::promise::Completion;
 use golem_model::{
-    AccountId, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, PromiseId, RetryPolicy, TemplateId,
-    Timestamp, Value, WorkerId, WorkerName,
+    AccountId, Convention, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, PromiseId, RetryPolicy,
+    TemplateId, Timestamp, Value, WorkerId, WorkerName,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -95,6 +95,8 @@ pub enum Failure {
     Exited {
         /// The exit code.
         code: u8,
+        /// What it had written to standard error last.
+        stderr: String,
     },
     /// [`Control::interrupt`] was called.
     #[error("the worker was interrupted")]
@@ -122,7 +124,7 @@ impl From<Stop> for Failure {
         match stop {
             Stop::Parked(parked) => Self::Waiting(parked),
             Stop::Trapped { details, retry, policy: _ } => Self::Trapped { details, retry },
-            Stop::Exited { code } => Self::Exited { code },
+            Stop::Exited { code, stderr } => Self::Exited { code, stderr },
             // Only if it went back while its instance was made, which the host refuses.
             Stop::Interrupted | Stop::WentBack => Self::Interrupted,
             Stop::Diverged { index, recorded, requested } => Self::Diverged { index, recorded, requested },
@@ -224,13 +226,33 @@ impl TestWorker {
 
     /// Invokes a function by its full name and waits for its answer, which is durable then.
     pub async fn invoke(&mut self, function: &str, params: Vec<Value>) -> Result<Option<Value>, Failure> {
+        self.invoke_by(Convention::Component, function, params).await
+    }
+
+    /// Calls a function as a program: `input` is its standard input, or the next line of it, and what it writes to
+    /// standard output is the answer.
+    pub async fn invoke_program(
+        &mut self,
+        convention: Convention,
+        function: &str,
+        input: &str,
+    ) -> Result<Option<Value>, Failure> {
+        self.invoke_by(convention, function, vec![Value::String(input.to_owned())]).await
+    }
+
+    pub(crate) async fn invoke_by(
+        &mut self,
+        convention: Convention,
+        function: &str,
+        params: Vec<Value>,
+    ) -> Result<Option<Value>, Failure> {
         self.load().await?;
         if let Some(key) = &self.unfinished {
             return Err(Failure::Unfinished(key.clone()));
         }
         self.invocations += 1;
         let key = IdempotencyKey::new(format!("test-{}", self.invocations)).expect("a good key");
-        let invocation = Invocation { key, function: Arc::from(function), params };
+        let invocation = Invocation { key, function: Arc::from(function), params, convention };
         let outcome = match &mut self.instance {
             Some(instance) => instance.invoke(invocation, None).await,
             None => return Err(Failure::NothingUnfinished),

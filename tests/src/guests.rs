@@ -65,3 +65,15 @@ pub fn bytes(name: &str) -> Vec<u8> {
     std::fs::read(&path)
         .unwrap_or_else(|error| panic!("cannot read {}: {error}; run `cargo xtask guests`", path.display()))
 }
+
+/// A program among the guests as a module for WASI preview 1; [`bytes`] has the same program as a component.
+///
+/// # Panics
+/// When it has not been built.
+pub fn preview1(name: &str) -> Vec<u8> {
+    let folder = folder();
+    let targets = folder.parent().and_then(std::path::Path::parent);
+    let path = targets.unwrap_or(&folder).join("wasm32-wasip1/release").join(format!("{name}.wasm"));
+    std::fs::read(&path)
+        .unwrap_or_else(|error| panic!("cannot read {}: {error}; run `cargo xtask guests`", path.display()))
+}

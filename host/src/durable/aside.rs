@@ -93,7 +93,10 @@ pub(crate) fn region_to_repeat(entries: &[Entry], aside: &Aside) -> Option<Oplog
             }
             Entry::Parked(_) => parked = true,
             Entry::AttemptFailed { .. } => parked = false,
-            Entry::Activated { .. } | Entry::Configured { .. } | Entry::SetAside { .. } => {}
+            Entry::Activated { .. }
+            | Entry::Configured { .. }
+            | Entry::SetAside { .. }
+            | Entry::ProgramEnded { .. } => {}
         }
     }
     let outermost = *open.first()?;

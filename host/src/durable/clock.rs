@@ -52,6 +52,7 @@ impl WorkerClock {
             | Entry::InvocationCompleted { at, .. }
             | Entry::AttemptFailed { at, .. }
             | Entry::InvocationFailed { at, .. }
+            | Entry::ProgramEnded { at }
             | Entry::Configured { at, .. }
             | Entry::SetAside { at, .. } => {
                 self.at.get_or_insert(*at);

@@ -61,6 +61,7 @@ impl Tail {
             | Entry::InvocationCompleted { .. }
             | Entry::AttemptFailed { .. }
             | Entry::InvocationFailed { .. }
+            | Entry::ProgramEnded { .. }
             | Entry::Parked(_)
             | Entry::Configured { .. }
             | Entry::SetAside { .. } => None,

@@ -7,7 +7,7 @@
 use super::aside::Aside;
 use crate::Stop;
 use golem_model::oplog::{Call, Entry, FailureCause, InvocationSource};
-use golem_model::{IdempotencyKey, OplogIndex, Timestamp, Value};
+use golem_model::{Convention, IdempotencyKey, OplogIndex, Timestamp, Value};
 use std::sync::Arc;
 
 /// Proof that all recorded entries were replayed.
@@ -40,8 +40,10 @@ pub(crate) struct Started {
     pub(crate) key: IdempotencyKey,
     /// Its function.
     pub(crate) function: Arc<str>,
-    /// Its parameters.
+    /// Its parameters; of a program, its input as one text.
     pub(crate) params: Vec<Value>,
+    /// How they reach the guest.
+    pub(crate) convention: Convention,
     /// Its place.
     pub(crate) begun: Begun,
 }
@@ -62,7 +64,7 @@ pub(crate) enum Ending {
     None,
     /// It does not say: the oplog ends before the invocation does.
     Unfinished(IdempotencyKey),
-    /// It returned.
+    /// It came to a result.
     Completed,
     /// It failed for good.
     Failed(FailureCause),
@@ -128,6 +130,7 @@ impl Replay {
                 Entry::HostCall { .. }
                 | Entry::Activated { .. }
                 | Entry::AttemptFailed { .. }
+                | Entry::ProgramEnded { .. }
                 | Entry::Parked(_)
                 | Entry::Configured { .. }
                 | Entry::SetAside { .. } => {}
@@ -149,7 +152,19 @@ impl Replay {
                 let at = *at;
                 let (key, function, params) = (key.clone(), Arc::clone(function), std::mem::take(params));
                 self.take();
-                Ok(Started { at, key, function, params, begun: self.begin(index) })
+                let (begun, convention) = (self.begin(index), Convention::Component);
+                Ok(Started { at, key, function, params, convention, begun })
+            }
+            Some(Entry::InvocationStarted {
+                at,
+                key,
+                source: InvocationSource::Program { function, convention, input },
+            }) => {
+                let (at, convention) = (*at, *convention);
+                let (key, function) = (key.clone(), Arc::clone(function));
+                let params = vec![Value::String(std::mem::take(input))];
+                self.take();
+                Ok(Started { at, key, function, params, convention, begun: self.begin(index) })
             }
             Some(other) => Err(diverged(index, other, "an invocation with its parameters".to_owned())),
             None => Err(Stop::Diverged {
@@ -244,7 +259,10 @@ impl Replay {
                 continue;
             }
             match entry {
-                Entry::Activated { .. } | Entry::Configured { .. } | Entry::SetAside { .. } => {}
+                Entry::Activated { .. }
+                | Entry::Configured { .. }
+                | Entry::SetAside { .. }
+                | Entry::ProgramEnded { .. } => {}
                 // Another attempt prints again, and so it should: its text is of its own.
                 Entry::AttemptFailed { .. } => self.before_wait = false,
                 Entry::Parked(_) => self.before_wait = true,
@@ -285,7 +303,9 @@ fn describe(entry: &Entry) -> String {
         Entry::Created { id, .. } => format!("the creation of worker {id}"),
         Entry::Activated { engine, .. } => format!("the activation by {engine}"),
         Entry::InvocationStarted { key, source, .. } => match source {
-            InvocationSource::Inline { function, .. } => format!("the invocation {key} of {function}"),
+            InvocationSource::Inline { function, .. } | InvocationSource::Program { function, .. } => {
+                format!("the invocation {key} of {function}")
+            }
             InvocationSource::Queued { arrival } => format!("the invocation {key} that arrived at {arrival}"),
         },
         Entry::HostCall { call, .. } => call.to_string(),
@@ -295,6 +315,7 @@ fn describe(entry: &Entry) -> String {
         Entry::Parked(_) => "the worker leaving memory".to_owned(),
         Entry::Configured { .. } => "what was chosen for failures".to_owned(),
         Entry::SetAside { from, .. } => format!("the setting aside of what follows {from}"),
+        Entry::ProgramEnded { .. } => "the end of the worker's program".to_owned(),
     }
 }
 

@@ -32,10 +32,11 @@ impl environment::Host for WorkerState {
 
 impl exit::Host for WorkerState {
     fn exit(&mut self, status: Result<(), ()>) -> Result<()> {
-        Err(self.stop(Stop::Exited { code: u8::from(status.is_err()) }))
+        self.exit_with_code(u8::from(status.is_err()))
     }
 
     fn exit_with_code(&mut self, code: u8) -> Result<()> {
-        Err(self.stop(Stop::Exited { code }))
+        let stderr = self.stdio.stderr_tail().trim_end().to_owned();
+        Err(self.stop(Stop::Exited { code, stderr }))
     }
 }

@@ -4,8 +4,9 @@ use super::calls::WAIT_IN_MEMORY;
 use super::promises::put_promise;
 use crate::durable::{Answered, Done, Durable, Effect, Failure, Live, Part};
 use crate::imports::{Http, answered_bytes, obtain, read_answered};
-use crate::objects::{Input, Object, Output, Pollable, mistaken};
+use crate::objects::{Input, Object, Output, Pollable, Print, mistaken};
 use crate::ports::{AnswerState, HttpFailure};
+use crate::program::{Read, Unwritten};
 use crate::state::WorkerState;
 use crate::vfs;
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
@@ -81,7 +82,7 @@ impl Durable for Poll {
                         Part::Trailers => 2,
                     });
                 }
-                Pollable::HttpResponse(_) | Pollable::Never => out.push(4),
+                Pollable::HttpResponse(_) | Pollable::Stdin | Pollable::Never => out.push(4),
             }
         }
         out
@@ -175,7 +176,7 @@ impl Poll {
                 Pollable::Promise(promise) => live.promise(promise).await? != PromiseState::Pending,
                 Pollable::Call(call) => live.answer(call.index).await? != AnswerState::Pending,
                 Pollable::Http { call, part } => live.is_request_ready(*call, *part)?,
-                Pollable::HttpResponse(_) | Pollable::Never => false,
+                Pollable::HttpResponse(_) | Pollable::Stdin | Pollable::Never => false,
             };
             if is_ready {
                 ready.push(index);
@@ -192,6 +193,7 @@ impl Poll {
             | Pollable::Call(_)
             | Pollable::HttpResponse(_)
             | Pollable::Http { .. }
+            | Pollable::Stdin
             | Pollable::Never => None,
         });
         deadlines.min()
@@ -207,6 +209,7 @@ impl Poll {
                 | Pollable::Timer { .. }
                 | Pollable::HttpResponse(_)
                 | Pollable::Http { .. }
+                | Pollable::Stdin
                 | Pollable::Never => None,
             })
             .collect();
@@ -224,6 +227,9 @@ impl Poll {
 impl WorkerState {
     async fn poll_objects(&mut self, reps: impl Iterator<Item = u32>, blocks: bool) -> Result<Vec<u32>> {
         let reps: Vec<u32> = reps.collect();
+        if blocks && self.console.waits() {
+            self.poll_input(&reps).await?;
+        }
         let pollables = reps.iter().map(|rep| self.awaited(*rep)).collect::<Result<Vec<_>>>()?;
         if pollables.len() > POLLABLES_MAX {
             bail!(
@@ -254,9 +260,25 @@ impl WorkerState {
         Ok(ready)
     }
 
+    /// Waits for the next line of input if these pollables do: who waits for it waits for the next invocation,
+    /// whatever else they wait for.
+    async fn poll_input(&mut self, reps: &[u32]) -> Result<()> {
+        let mut waits = false;
+        for rep in reps {
+            match self.objects.pollable(*rep)? {
+                Pollable::Ready => return Ok(()),
+                Pollable::Stdin => waits = true,
+                _ => {}
+            }
+        }
+        if waits { self.next_line().await } else { Ok(()) }
+    }
+
     /// What the pollable at `rep` waits for now.
     fn awaited(&self, rep: u32) -> Result<Pollable> {
         match self.objects.pollable(rep)? {
+            Pollable::Stdin if self.console.waits() => Ok(Pollable::Never),
+            Pollable::Stdin => Ok(Pollable::Ready),
             Pollable::HttpResponse(future) => self.objects.awaited_response(*future),
             pollable => Ok(pollable.clone()),
         }
@@ -330,7 +352,12 @@ impl WorkerState {
     /// Reads what is there.
     fn read_stream(&mut self, stream: &Resource<DynInputStream>, length: u64) -> StreamResult<Vec<u8>> {
         match self.input_of(stream)? {
-            Input::Stdin => Err(StreamError::LastOperationFailed(format_err!("standard input is disabled"))),
+            Input::Stdin => match self.console.read(length) {
+                Read::Bytes(bytes) => Ok(bytes),
+                Read::End => Err(StreamError::Closed),
+                Read::NextLine => Ok(Vec::new()),
+                Read::Disabled(text) => Err(StreamError::LastOperationFailed(format_err!("{text}"))),
+            },
             Input::File(file) => self.file_read(stream.rep(), file, length),
             Input::HttpBody(body) => self.http_body_read(body, length),
         }
@@ -343,6 +370,10 @@ impl WorkerState {
         length: u64,
     ) -> StreamResult<Vec<u8>> {
         match self.input_of(stream)? {
+            Input::Stdin if self.console.waits() => {
+                self.next_line().await.map_err(StreamError::Trap)?;
+                self.read_stream(stream, length)
+            }
             Input::Stdin | Input::File(_) => self.read_stream(stream, length),
             Input::HttpBody(body) => self.http_body_blocking_read(body, length).await,
         }
@@ -357,7 +388,7 @@ impl WorkerState {
             )));
         }
         match output {
-            Output::Print(print) => self.print(print, bytes),
+            Output::Print(print) => self.write_output(print, bytes)?,
             Output::HttpBody(body) => self.http_body_write(body, bytes)?,
             Output::File(file) => self.file_write(stream.rep(), file, bytes)?,
         }
@@ -374,6 +405,18 @@ impl WorkerState {
             Output::File(file) if file.closed => Err(StreamError::Closed),
             Output::File(_) | Output::Print(_) | Output::HttpBody(_) => Ok(()),
         }
+    }
+
+    /// Where writing is an error now, asking whether one may write is one too.
+    fn check_write_stream(&mut self, stream: &Resource<DynOutputStream>) -> StreamResult<()> {
+        self.check_stream(stream)?;
+        let output = self.objects.output(stream.rep()).map_err(StreamError::Trap)?;
+        if output == Output::Print(Print::Stdout)
+            && let Err(Unwritten::Disabled(text)) = self.console.check_write()
+        {
+            return Err(StreamError::LastOperationFailed(format_err!("{text}")));
+        }
+        Ok(())
     }
 }
 
@@ -400,7 +443,8 @@ impl streams::HostInputStream for WorkerState {
 
     fn subscribe(&mut self, stream: Resource<DynInputStream>) -> Result<Resource<DynPollable>> {
         let pollable = match self.objects.input(stream.rep())? {
-            Input::Stdin | Input::File(_) => Pollable::Ready,
+            Input::Stdin => Pollable::Stdin,
+            Input::File(_) => Pollable::Ready,
             Input::HttpBody(body) => self.http_body_awaited(*body)?,
         };
         self.objects.insert_child(Object::Pollable(pollable), stream.rep())
@@ -413,7 +457,7 @@ impl streams::HostInputStream for WorkerState {
 
 impl streams::HostOutputStream for WorkerState {
     fn check_write(&mut self, stream: Resource<DynOutputStream>) -> StreamResult<u64> {
-        self.check_stream(&stream)?;
+        self.check_write_stream(&stream)?;
         Ok(WRITE_BYTES_MAX as u64)
     }
 
@@ -459,6 +503,7 @@ impl streams::HostOutputStream for WorkerState {
         source: Resource<DynInputStream>,
         length: u64,
     ) -> StreamResult<u64> {
+        self.check_write_stream(&stream)?;
         let bytes = self.read_stream(&source, length.min(WRITE_BYTES_MAX as u64))?;
         self.write_stream(&stream, &bytes)?;
         Ok(bytes.len() as u64)
@@ -470,6 +515,7 @@ impl streams::HostOutputStream for WorkerState {
         source: Resource<DynInputStream>,
         length: u64,
     ) -> StreamResult<u64> {
+        self.check_write_stream(&stream)?;
         let bytes = self.await_stream(&source, length.min(WRITE_BYTES_MAX as u64)).await?;
         self.write_stream(&stream, &bytes)?;
         Ok(bytes.len() as u64)

@@ -1,18 +1,21 @@
 //! Standard input, output and error, and the terminals, of which there are none.
 //!
 //! What a guest prints goes to the log while it is live; in a replay it was printed before. A crash may repeat
-//! what was printed after the last entry that survived.
+//! what was printed after the last entry that survived. A function that is called as a program has an input, and its
+//! standard output is its result and no print (`crate::program`).
 
+use crate::Stop;
 use crate::objects::{Input, Object, Output, Print};
 use crate::ports::{LogEvent, LogLevel, LogSink};
+use crate::program::Unwritten;
 use crate::state::WorkerState;
 use std::sync::Arc;
-use wasmtime::Result;
 use wasmtime::component::Resource;
+use wasmtime::{Result, format_err};
 use wasmtime_wasi::p2::bindings::cli::{
     stderr, stdin, stdout, terminal_input, terminal_output, terminal_stderr, terminal_stdin, terminal_stdout,
 };
-use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
+use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, StreamError, StreamResult};
 
 /// Bytes of standard error that are kept to be shown with a trap: a panic message and some context.
 const STDERR_TAIL_BYTES: usize = 2_048;
@@ -104,8 +107,22 @@ impl Text {
 }
 
 impl WorkerState {
+    /// Takes what the guest writes to one of its outputs.
+    pub(crate) fn write_output(&mut self, output: Print, bytes: &[u8]) -> StreamResult<()> {
+        if output == Print::Stderr || !self.console.convention().is_program() {
+            self.print(output, bytes);
+            return Ok(());
+        }
+        self.console.write(bytes).map_err(|unwritten| match unwritten {
+            Unwritten::Disabled(text) => StreamError::LastOperationFailed(format_err!("{text}")),
+            Unwritten::TooLong(details) => {
+                StreamError::Trap(self.stop(Stop::Trapped { details, retry: false, policy: None }))
+            }
+        })
+    }
+
     /// Prints `bytes`.
-    pub(crate) fn print(&mut self, output: Print, bytes: &[u8]) {
+    fn print(&mut self, output: Print, bytes: &[u8]) {
         let new = self.journal.prints();
         self.stdio.write(output, bytes, new);
     }

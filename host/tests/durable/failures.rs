@@ -32,7 +32,7 @@ async fn exits_carry_their_code() {
         let mut worker = TestWorker::start(toolbox()).await.unwrap();
         worker.invoke("counter/increment", vec![]).await.unwrap();
         let left = worker.invoke("leave", vec![Value::Bool(failed)]).await;
-        assert!(matches!(left, Err(Failure::Exited { code: c }) if c == code), "{left:?}");
+        assert!(matches!(left, Err(Failure::Exited { code: c, .. }) if c == code), "{left:?}");
         assert_eq!(worker.oplog().len(), 5, "that it began is on record");
     }
 }

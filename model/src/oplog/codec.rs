@@ -14,8 +14,8 @@ use super::wire::{DecodeError, Reader, put_bytes, put_varint};
 use super::{OplogIndex, lifecycle};
 use crate::value::codec as values;
 use crate::{
-    AccountId, FailureOptions, IdempotencyKey, OnFailure, ProjectId, PromiseId, RetryPolicy, TemplateId,
-    Timestamp, Value, WorkerId, WorkerName,
+    AccountId, Convention, FailureOptions, IdempotencyKey, OnFailure, ProjectId, PromiseId, RetryPolicy,
+    TemplateId, Timestamp, Value, WorkerId, WorkerName,
 };
 use std::sync::Arc;
 use uuid::Uuid;
@@ -159,6 +159,21 @@ fn value_list(input: &mut Reader<'_>) -> Result<Vec<Value>, DecodeError> {
     (0..count).map(|_| values::decode(input)).collect()
 }
 
+/// What a function that is called as a program is called with.
+fn put_program(out: &mut Vec<u8>, function: &str, convention: Convention, input: &str) {
+    out.push(convention.code());
+    put_str(out, function);
+    put_str(out, input);
+}
+
+fn program(input: &mut Reader<'_>) -> Result<(Arc<str>, Convention, String), DecodeError> {
+    let convention = match Convention::from_code(input.byte()?) {
+        Some(convention) if convention.is_program() => convention,
+        _ => return Err(DecodeError::Invalid("a known calling convention: written by a newer version")),
+    };
+    Ok((Arc::from(input.string()?), convention, input.string()?))
+}
+
 fn put_option<T>(out: &mut Vec<u8>, value: Option<&T>, put: impl FnOnce(&mut Vec<u8>, &T)) {
     match value {
         None => out.push(0),
@@ -209,6 +224,7 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
             match source {
                 InvocationSource::Inline { .. } => out.push(3),
                 InvocationSource::Queued { .. } => out.push(4),
+                InvocationSource::Program { .. } => out.push(80),
             }
             put_time(out, *at);
             put_str(out, key.as_str());
@@ -218,6 +234,9 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
                     put_values(out, params);
                 }
                 InvocationSource::Queued { arrival } => put_varint(out, *arrival),
+                InvocationSource::Program { function, convention, input } => {
+                    put_program(out, function, *convention, input);
+                }
             }
         }
         Entry::HostCall { call, response } => {
@@ -266,6 +285,10 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
                     out.push(32);
                     put_str(out, details);
                 }
+                FailureCause::ExitedWithStderr { code, stderr } => {
+                    out.extend_from_slice(&[80, *code]);
+                    put_str(out, stderr);
+                }
             }
         }
         Entry::Parked(parked) => {
@@ -300,6 +323,10 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
                     OnFailure::Rollback => 1,
                 });
             });
+        }
+        Entry::ProgramEnded { at } => {
+            out.push(81);
+            put_time(out, *at);
         }
     }
 }
@@ -357,6 +384,7 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
                     requested: input.string()?,
                 },
                 32 => FailureCause::Discarded { details: input.string()? },
+                80 => FailureCause::ExitedWithStderr { code: input.byte()?, stderr: input.string()? },
                 tag => return Err(DecodeError::UnknownTag { what: "failure", tag }),
             };
             Entry::InvocationFailed { at, cause }
@@ -392,6 +420,16 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
                 })?,
             },
         },
+        80 => {
+            let (at, key) = (time(input)?, key(input)?);
+            let (function, convention, input) = program(input)?;
+            Entry::InvocationStarted {
+                at,
+                key,
+                source: InvocationSource::Program { function, convention, input },
+            }
+        }
+        81 => Entry::ProgramEnded { at: time(input)? },
         tag => return Err(DecodeError::UnknownTag { what: "entry", tag }),
     })
 }
@@ -404,6 +442,12 @@ fn put_arrival(out: &mut Vec<u8>, arrival: &Arrival) {
             put_str(out, key.as_str());
             put_str(out, function);
             put_values(out, params);
+        }
+        Arrival::Program { at, key, function, convention, input } => {
+            out.push(80);
+            put_time(out, *at);
+            put_str(out, key.as_str());
+            put_program(out, function, *convention, input);
         }
         Arrival::PromiseCompleted { at, promise, data } => {
             out.push(2);
@@ -452,6 +496,11 @@ fn arrival(input: &mut Reader<'_>) -> Result<Arrival, DecodeError> {
         6 => Arrival::Deleted { at: time(input)? },
         tag if lifecycle::ARRIVAL_TAGS.contains(&tag) => Arrival::Operator(lifecycle::act(tag, input)?),
         tag @ calls::QUEUED..=calls::ANSWERED => Arrival::Call(calls::read(tag, input)?),
+        80 => {
+            let (at, key) = (time(input)?, key(input)?);
+            let (function, convention, input) = program(input)?;
+            Arrival::Program { at, key, function, convention, input }
+        }
         tag => return Err(DecodeError::UnknownTag { what: "arrival", tag }),
     })
 }

@@ -2,9 +2,8 @@
 
 use super::calls::CallArrival;
 use super::{OperatorAct, OplogIndex, wire::DecodeError};
-use crate::{
-    AccountId, FailureOptions, IdempotencyKey, Invocation, ProjectId, PromiseId, Timestamp, Value, WorkerId,
-};
+use crate::invocation::Convention;
+use crate::{AccountId, FailureOptions, IdempotencyKey, ProjectId, PromiseId, Timestamp, Value, WorkerId};
 use std::fmt;
 use std::sync::Arc;
 
@@ -78,6 +77,12 @@ pub enum Entry {
     },
     /// Hint: the worker left memory in the middle of an invocation, to wait.
     Parked(Parked),
+    /// Hint: the worker's program came to its end in the invocation that completed before this. The worker takes no
+    /// more invocations.
+    ProgramEnded {
+        /// When.
+        at: Timestamp,
+    },
     /// Hint: what was chosen for the worker's failures at its creation. Follows `Created`, if anything was.
     Configured {
         /// When.
@@ -124,9 +129,18 @@ pub enum InvocationSource {
         /// Its parameters.
         params: Vec<Value>,
     },
+    /// Here: a function that is called as a program.
+    Program {
+        /// The function's full name.
+        function: Arc<str>,
+        /// How it reads and answers; never [`Convention::Component`].
+        convention: Convention,
+        /// What it reads from standard input.
+        input: String,
+    },
     /// In the arrival at this position of the store, which was acknowledged before.
     Queued {
-        /// Position of the [`Arrival::Invocation`].
+        /// Position of the [`Arrival::Invocation`] or [`Arrival::Program`].
         arrival: u64,
     },
 }
@@ -156,6 +170,13 @@ pub enum FailureCause {
     Exited {
         /// The exit code.
         code: u8,
+    },
+    /// The same, with what the program had written to standard error last.
+    ExitedWithStderr {
+        /// The exit code.
+        code: u8,
+        /// The end of standard error.
+        stderr: String,
     },
     /// Replay asked for another call than the log holds.
     Diverged {
@@ -362,6 +383,19 @@ pub enum Arrival {
         /// Its parameters.
         params: Vec<Value>,
     },
+    /// The same, of a function that is called as a program.
+    Program {
+        /// When.
+        at: Timestamp,
+        /// Names it.
+        key: IdempotencyKey,
+        /// The function's full name.
+        function: Arc<str>,
+        /// How it reads and answers; never [`Convention::Component`].
+        convention: Convention,
+        /// What it reads from standard input.
+        input: String,
+    },
     /// One of the worker's promises was completed.
     PromiseCompleted {
         /// When.
@@ -397,25 +431,4 @@ pub enum Arrival {
     Operator(OperatorAct),
     /// A step of a call between workers.
     Call(CallArrival),
-}
-
-impl Arrival {
-    /// The invocation that it brings, if it brings one.
-    pub fn into_invocation(self) -> Option<Invocation> {
-        match self {
-            Self::Invocation { at: _, key, function, params }
-            | Self::Call(CallArrival::Queued { key, function, params, .. }) => {
-                Some(Invocation { key, function, params })
-            }
-            Self::PromiseCompleted { .. }
-            | Self::PromiseDeleted { .. }
-            | Self::Interrupted { .. }
-            | Self::Resumed { .. }
-            | Self::Deleted { .. }
-            | Self::Operator(_)
-            | Self::Call(
-                CallArrival::Due { .. } | CallArrival::Withdrawn { .. } | CallArrival::Answered { .. },
-            ) => None,
-        }
-    }
 }

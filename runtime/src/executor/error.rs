@@ -44,6 +44,17 @@ pub enum ExecutorError {
         /// How many may wait.
         limit: usize,
     },
+    /// The worker's function runs as an event loop, which takes only lines.
+    #[error(
+        "worker {worker} runs {function} as an event loop: until that ends, it takes only calls of that function \
+             with the calling convention stdio-event-loop"
+    )]
+    EventLoopRuns {
+        /// The worker.
+        worker: WorkerId,
+        /// The function.
+        function: Arc<str>,
+    },
     /// The worker failed before.
     #[error("The previously invoked function failed")]
     PreviousInvocationFailed,
@@ -139,6 +150,9 @@ pub(crate) fn describe(cause: &FailureCause) -> String {
         FailureCause::Trap { details } => format!("Runtime error: {details}"),
         FailureCause::Discarded { details } => format!("The invocation was discarded: {details}"),
         FailureCause::Exited { code } => format!("Runtime error: the program called exit with code {code}"),
+        FailureCause::ExitedWithStderr { code, stderr } => {
+            format!("Runtime error: the program exited with code {code}\nstandard error:\n{stderr}")
+        }
         FailureCause::Diverged { index, recorded, requested } => format!(
             "Runtime error: replay diverged at oplog index {index}: the oplog holds {recorded}, the program asked for \
              {requested}. The component behaves differently from the one that wrote the oplog"

@@ -10,11 +10,12 @@ use crate::storage::ports::{Seq, StoredHead, WorkerNo};
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{Arrival, Entry, FailureCause, HostFunction, InvocationSource, OperatorAct, Parked};
 use golem_model::{
-    AccountId, FailureOptions, IdempotencyKey, OnFailure, OplogIndex, ProjectId, PromiseId, ShardId,
-    Timestamp, WorkerId, WorkerStatus,
+    AccountId, Convention, FailureOptions, IdempotencyKey, OnFailure, OplogIndex, ProjectId, PromiseId,
+    ShardId, Timestamp, WorkerId, WorkerStatus,
 };
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
 /// The version of the bytes of a stored head. A head of another version is rebuilt from the log.
 const HEAD_VERSION: u8 = 2;
@@ -57,6 +58,8 @@ pub(crate) struct Head {
     pub(crate) promises: BTreeMap<u64, Slot>,
     /// Calls between it and other workers.
     pub(crate) calls: Calls,
+    /// The function that runs, or will, as an event loop.
+    pub(crate) event_loop: Option<Arc<str>>,
 }
 
 /// The invocation that has begun and not ended.
@@ -154,6 +157,7 @@ impl Head {
             options: FailureOptions::default(),
             promises: BTreeMap::new(),
             calls: Calls::default(),
+            event_loop: None,
         })
     }
 
@@ -181,9 +185,10 @@ impl Head {
         self.oplog_end = index;
         match entry {
             Entry::Created { .. } | Entry::Activated { .. } => {}
+            Entry::ProgramEnded { .. } => self.end = Some(End::Exited),
             Entry::InvocationStarted { at: _, key, source } => {
                 let started = match source {
-                    InvocationSource::Inline { .. } => {
+                    InvocationSource::Inline { .. } | InvocationSource::Program { .. } => {
                         facts.push(KeyFact::Begun { key: key.as_str().to_owned(), started: seq });
                         seq.0
                     }
@@ -192,6 +197,9 @@ impl Head {
                         *arrival
                     }
                 };
+                if let InvocationSource::Program { function, convention, input: _ } = source {
+                    self.program_begins(function, *convention);
+                }
                 self.current = Some(Current { key: StoredKey::from(key), started });
                 self.begun_at = index;
                 self.waiting = None;
@@ -226,7 +234,7 @@ impl Head {
                 self.ended(seq, facts);
                 self.attempts_failed = failed;
                 self.end = Some(match cause {
-                    FailureCause::Exited { .. } => End::Exited,
+                    FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. } => End::Exited,
                     FailureCause::Trap { .. }
                     | FailureCause::Diverged { .. }
                     | FailureCause::Discarded { .. } => End::Failed,
@@ -260,6 +268,12 @@ impl Head {
         }
     }
 
+    fn program_begins(&mut self, function: &Arc<str>, convention: Convention) {
+        if convention == Convention::StdioEventLoop {
+            self.event_loop.get_or_insert_with(|| Arc::clone(function));
+        }
+    }
+
     fn ended(&mut self, seq: Seq, facts: &mut Vec<KeyFact>) {
         if let Some(Current { key, started }) = self.current.take() {
             facts.push(KeyFact::Ended { key: key.0, started: Seq(started), outcome: seq });
@@ -274,6 +288,11 @@ impl Head {
             Arrival::Invocation { at: _, key, function: _, params: _ } => {
                 facts.push(KeyFact::Begun { key: key.as_str().to_owned(), started: seq });
                 self.queue.push_back((seq.0, StoredKey::from(key)));
+            }
+            Arrival::Program { at: _, key, function, convention, input: _ } => {
+                facts.push(KeyFact::Begun { key: key.as_str().to_owned(), started: seq });
+                self.queue.push_back((seq.0, StoredKey::from(key)));
+                self.program_begins(function, *convention);
             }
             Arrival::PromiseCompleted { at: _, promise, data: _ } => {
                 self.promises.insert(promise.0, Slot::Completed(seq.0));
@@ -343,7 +362,7 @@ impl Head {
     fn survives(&self, cause: &FailureCause) -> bool {
         match cause {
             FailureCause::Discarded { .. } => true,
-            FailureCause::Exited { .. } => false,
+            FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. } => false,
             FailureCause::Trap { .. } | FailureCause::Diverged { .. } => self.rolls_back(),
         }
     }

@@ -2,9 +2,9 @@
 
 use super::head::Head;
 use crate::storage::ports::{Seq, Store, StoreError, StoredHead};
+use golem_model::Entry;
 use golem_model::oplog::InvocationSource;
 use golem_model::oplog::codec::{self, Row};
-use golem_model::{Entry, Invocation};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -66,8 +66,8 @@ pub(crate) fn entries(store: &dyn Store, last: Seq) -> Result<Vec<Entry>, StoreE
     for (seq, row) in rows(store, last)? {
         match row {
             Row::Arrival(arrival) => {
-                if let Some(Invocation { key: _, function, params }) = arrival.into_invocation() {
-                    arrivals.insert(seq.0, (function, params));
+                if let Some(invocation) = arrival.into_invocation() {
+                    arrivals.insert(seq.0, invocation.source());
                 }
             }
             Row::Entries { first, entries } => {
@@ -81,10 +81,9 @@ pub(crate) fn entries(store: &dyn Store, last: Seq) -> Result<Vec<Entry>, StoreE
                     if let Entry::InvocationStarted { source, .. } = &mut entry
                         && let InvocationSource::Queued { arrival } = *source
                     {
-                        let (function, params) = arrivals.remove(&arrival).ok_or_else(|| {
+                        *source = arrivals.remove(&arrival).ok_or_else(|| {
                             damaged(seq, &format!("it begins the invocation of row {arrival}, which is none"))
                         })?;
-                        *source = InvocationSource::Inline { function, params };
                     }
                     all.push(entry);
                 }

@@ -4,7 +4,7 @@ use super::{Executor, ExecutorError, history};
 use crate::storage::ports::{Seq, Store, StoreError};
 use golem_model::oplog::InvocationSource;
 use golem_model::oplog::codec::{self, Row};
-use golem_model::{Entry, Invocation, OplogIndex, WorkerId};
+use golem_model::{Entry, OplogIndex, WorkerId};
 use std::collections::VecDeque;
 
 /// Rows read at a time.
@@ -94,10 +94,10 @@ fn page(
 fn resolved(store: &dyn Store, mut entry: Entry) -> Result<Entry, StoreError> {
     if let Entry::InvocationStarted { source, .. } = &mut entry
         && let InvocationSource::Queued { arrival } = *source
-        && let Row::Arrival(arrival) = history::row(store, Seq(arrival))?
-        && let Some(Invocation { key: _, function, params }) = arrival.into_invocation()
+        && let Row::Arrival(arrived) = history::row(store, Seq(arrival))?
+        && let Some(invocation) = arrived.into_invocation()
     {
-        *source = InvocationSource::Inline { function, params };
+        *source = invocation.source();
     }
     Ok(entry)
 }

@@ -1,14 +1,14 @@
 //! Admitting invocations: keys, queues, replies.
 
-use super::core::{Core, Pending, Reply, State};
+use super::core::{Core, Pending, Reply, State, WorkerSlot};
 use super::head::{End, Head};
 use super::ledger::{Event, KeyRecord, Refused};
 use super::settings::IdempotencyLookup;
-use super::{Executor, ExecutorError, ExecutorMetrics, history};
+use super::{Executor, ExecutorError, ExecutorMetrics, history, program};
 use crate::storage::ports::{Seq, WorkerNo};
 use golem_model::limits::INVOCATIONS_PENDING_MAX;
 use golem_model::oplog::codec::Row;
-use golem_model::oplog::{Arrival, InvocationSource, OperatorAct};
+use golem_model::oplog::{Arrival, OperatorAct};
 use golem_model::{Entry, IdempotencyKey, Invocation, WorkerId};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -181,6 +181,11 @@ impl Core {
         let head =
             state.ledger.head(no).ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })?;
         usable(head)?;
+        if let Some(slot) = state.slots.get(&no) {
+            program::admit(head, slot, invocation)?;
+        } else {
+            program::admit(head, &WorkerSlot::default(), invocation)?;
+        }
         let resume = head.interrupted;
         let slot = Self::slot(state, no);
         if slot.pending.len() >= INVOCATIONS_PENDING_MAX {
@@ -204,12 +209,7 @@ impl Core {
                 Admission::Waiting(reply)
             }
             Mode::Enqueue => {
-                let arrival = Arrival::Invocation {
-                    at: self.clock.now(),
-                    key: invocation.key.clone(),
-                    function: invocation.function.clone(),
-                    params: invocation.params.clone(),
-                };
+                let arrival = invocation.arrival(self.clock.now());
                 // Makes sure that the slot exists before the arrival would make it appear in a new one's queue.
                 Self::slot(state, no);
                 match self.step(state, Event::Arrive { worker: no, arrival }).map_err(|error| lost(&error))? {
@@ -241,7 +241,10 @@ impl Core {
         };
         // One of which only the arrival is known is compared by reading that: the ledger says where it is.
         let Some(first) = &pending.invocation else { return Ok(None) };
-        if first.function != invocation.function || first.params != invocation.params {
+        let same = first.convention == invocation.convention
+            && first.function == invocation.function
+            && first.params == invocation.params;
+        if !same {
             // NaN is not equal to itself: compare what would be recorded.
             if first.digest() != invocation.digest() {
                 return Err(reused(invocation, first.function.clone()));
@@ -325,6 +328,7 @@ impl Core {
                     | Entry::InvocationStarted { .. }
                     | Entry::HostCall { .. }
                     | Entry::AttemptFailed { .. }
+                    | Entry::ProgramEnded { .. }
                     | Entry::Parked(_)
                     | Entry::Configured { .. }
                     | Entry::SetAside { .. } => {}
@@ -354,20 +358,10 @@ fn state_of(record: &KeyRecord) -> KeyState {
 
 /// The function and digest of the invocation that a row holds.
 fn begun_in(row: &Row, key: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
-    let digest = |function: &Arc<str>, params: &[golem_model::Value]| {
-        (function.clone(), Invocation::digest_of(function, params))
-    };
     match row {
-        Row::Arrival(arrival) => arrival
-            .clone()
-            .into_invocation()
-            .map(|invocation| digest(&invocation.function, &invocation.params)),
+        Row::Arrival(arrival) => arrival.digest(),
         Row::Entries { entries, .. } => entries.iter().find_map(|entry| match entry {
-            Entry::InvocationStarted {
-                key: found,
-                source: InvocationSource::Inline { function, params },
-                ..
-            } if found == key => Some(digest(function, params)),
+            Entry::InvocationStarted { key: found, source, .. } if found == key => source.digest(),
             _ => None,
         }),
     }

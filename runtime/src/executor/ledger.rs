@@ -23,7 +23,7 @@ use super::head::{Head, KeyFact, Slot};
 use crate::storage::ports::{Derived, IdemRow, LogRow, Position, Seq, WorkerNo};
 use golem_model::keyvalue::{Held, Outcome, Write};
 use golem_model::oplog::codec::{self, Row};
-use golem_model::oplog::{Arrival, Call, Entry, InvocationSource};
+use golem_model::oplog::{Arrival, Call, Entry};
 use golem_model::promise::Completion;
 use golem_model::{
     Epoch, FailureOptions, IdempotencyKey, Invocation, OplogIndex, PromiseId, ShardId, Timestamp, WorkerId,
@@ -538,12 +538,14 @@ impl Ledger {
             record.outcome = outcome;
             if let Row::Entries { entries, .. } = row
                 && outcome.is_none()
-                && let Some((function, params)) = inline_invocation(entries, &key)
+                && let Some(begun) = begun_here(entries, &key)
             {
-                record.invocation = Some((function.clone(), Invocation::digest_of(function, params)));
+                record.invocation = Some(begun);
             }
-            if let Row::Arrival(Arrival::Invocation { function, params, .. }) = row {
-                record.invocation = Some((function.clone(), Invocation::digest_of(function, params)));
+            if let Row::Arrival(arrival) = row
+                && let Some(accepted) = arrival.digest()
+            {
+                record.invocation = Some(accepted);
             }
             if let Some(outcome) = outcome {
                 cached.unwritten.push(IdemRow { worker: no, key_hash, started, outcome });
@@ -591,16 +593,10 @@ impl Ledger {
     }
 }
 
-fn inline_invocation<'a>(
-    entries: &'a [Entry],
-    wanted: &IdempotencyKey,
-) -> Option<(&'a Arc<str>, &'a Vec<golem_model::Value>)> {
+/// The function and digest of the invocation of a key that begins in `entries`, if it is there.
+fn begun_here(entries: &[Entry], wanted: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
     entries.iter().find_map(|entry| match entry {
-        Entry::InvocationStarted { key, source: InvocationSource::Inline { function, params }, .. }
-            if key == wanted =>
-        {
-            Some((function, params))
-        }
+        Entry::InvocationStarted { key, source, .. } if key == wanted => source.digest(),
         _ => None,
     })
 }

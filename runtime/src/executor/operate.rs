@@ -233,10 +233,7 @@ impl Executor {
         };
         let source = match arrival {
             Some(seq) => InvocationSource::Queued { arrival: seq.0 },
-            None => InvocationSource::Inline {
-                function: invocation.function.clone(),
-                params: invocation.params.clone(),
-            },
+            None => invocation.source(),
         };
         let entry = Entry::InvocationStarted { at: core.clock.now(), key: invocation.key.clone(), source };
         let Ok(Answer::Activated(activation)) = core.step(state, Event::Activate { worker: no }) else {

@@ -10,7 +10,7 @@ use super::{Executor, ExecutorError, history};
 use crate::storage::ports::{Seq, WorkerNo};
 use golem_model::oplog::calls::CallArrival;
 use golem_model::oplog::codec::Row;
-use golem_model::oplog::{Arrival, OperatorAct};
+use golem_model::oplog::{Arrival, InvocationSource, OperatorAct};
 use golem_model::{Entry, IdempotencyKey, Timestamp, WorkerId};
 use std::sync::Arc;
 
@@ -146,12 +146,7 @@ impl Core {
         };
         let at = self.clock.now();
         if let (None, Some(invocation)) = (arrival, invocation) {
-            let arrival = Arrival::Invocation {
-                at,
-                key: invocation.key,
-                function: invocation.function,
-                params: invocation.params,
-            };
+            let arrival = invocation.arrival(at);
             self.step(state, Event::Arrive { worker: no, arrival }).map_err(|error| lost(&error))?;
         }
         let arrival = Arrival::Operator(OperatorAct::InvocationCancelled { at, key: key.clone() });
@@ -198,6 +193,7 @@ fn accepted(row: &Row, wanted: &str) -> Option<(Arc<str>, Option<Timestamp>)> {
     match row {
         Row::Arrival(
             Arrival::Invocation { at, function, .. }
+            | Arrival::Program { at, function, .. }
             | Arrival::Call(CallArrival::Queued { at, function, .. }),
         ) => Some((function.clone(), Some(*at))),
         Row::Arrival(_) => None,
@@ -205,7 +201,7 @@ fn accepted(row: &Row, wanted: &str) -> Option<(Arc<str>, Option<Timestamp>)> {
             Entry::InvocationStarted {
                 at,
                 key,
-                source: golem_model::oplog::InvocationSource::Inline { function, .. },
+                source: InvocationSource::Inline { function, .. } | InvocationSource::Program { function, .. },
             } if key.as_str() == wanted => Some((function.clone(), Some(*at))),
             _ => None,
         }),

@@ -13,7 +13,7 @@ use super::head::{End, Head};
 use super::ledger::{Answer, Event};
 use super::ports::ActivationPort;
 use super::retry::jitter;
-use super::{ExecutorError, ExecutorMetrics, committer, history, scheduler};
+use super::{ExecutorError, ExecutorMetrics, committer, history, program, scheduler};
 use crate::storage::ports::{Seq, WorkerNo};
 use golem_host::ports::PortError;
 use golem_host::{Control, Instance, Outcome, Replayed, Stop, WorkerInit};
@@ -43,6 +43,8 @@ enum Done {
     /// Nothing was done yet.
     Nothing,
     Outcome(Outcome),
+    /// The worker runs an event loop, and this is no line for it.
+    Unfit(Invocation, Option<Seq>),
     /// Our own trouble, with its text for those who wait.
     Trouble(ExecutorError),
 }
@@ -64,7 +66,8 @@ pub(crate) async fn run(core: Arc<Core>, no: WorkerNo, generation: u64) {
             Done::Outcome(Outcome::Stopped(Stop::Parked(parked))) => parked.promises.clone(),
             _ => Vec::new(),
         };
-        let spent = !matches!(done, Done::Nothing | Done::Outcome(Outcome::Completed { .. }));
+        let spent =
+            !matches!(done, Done::Nothing | Done::Unfit(..) | Done::Outcome(Outcome::Completed { .. }));
         if spent {
             // Outside the lock: an instance has memory to give back.
             drop(resident.take());
@@ -238,6 +241,13 @@ async fn begin(
             }
         }
     }
+    let fits = {
+        let state = core.lock();
+        state.ledger.head(no).is_none_or(|head| program::fits(head, &invocation))
+    };
+    if !fits {
+        return Done::Unfit(invocation, arrival);
+    }
     match resident {
         Some(resident) => Done::Outcome(resident.instance.invoke(invocation, arrival.map(|seq| seq.0)).await),
         None => Done::Nothing,
@@ -247,7 +257,7 @@ async fn begin(
 async fn arrived(core: &Arc<Core>, arrival: Seq) -> Result<Invocation, ExecutorError> {
     core.durable(arrival).await?;
     match core.read(move |store| history::row(store, arrival)).await? {
-        Row::Arrival(brought) => brought.into_invocation(),
+        Row::Arrival(arrived) => arrived.into_invocation(),
         Row::Entries { .. } => None,
     }
     .ok_or_else(|| ExecutorError::Unavailable {
@@ -331,6 +341,10 @@ fn settle(core: &Arc<Core>, state: &mut State, no: WorkerNo, done: Done) -> Flow
             Flow::On
         }
         Done::Outcome(Outcome::Stopped(stop)) => settle_stop(core, state, no, stop),
+        Done::Unfit(invocation, arrival) => {
+            program::refuse(core, state, no, &invocation, arrival);
+            Flow::On
+        }
         Done::Trouble(error) => give_up(core, state, no, &error),
     }
 }
@@ -340,12 +354,12 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, no: WorkerNo, stop: Stop) ->
     match stop {
         // The guest ended before an invocation began, while its instance was made: no attempt of an invocation.
         Stop::Trapped { details, .. } if !begun => return not_made(core, state, no, details),
-        Stop::Exited { code } if !begun => {
+        Stop::Exited { code, .. } if !begun => {
             return not_made(core, state, no, format!("its initialisation called exit with code {code}"));
         }
         Stop::Parked(_) => ExecutorMetrics::add(&core.metrics.parks, 1),
         Stop::Trapped { details, retry, policy } => failed(core, state, no, details, retry, policy),
-        Stop::Exited { code } => fail(core, state, no, FailureCause::Exited { code }),
+        Stop::Exited { code, stderr } => fail(core, state, no, FailureCause::exited(code, stderr)),
         Stop::Diverged { index, recorded, requested } => {
             let cause = FailureCause::Diverged { index, recorded, requested };
             tracing::error!(worker = %no, ?cause, "replay diverged; the worker is paused, its log is untouched");
@@ -401,7 +415,8 @@ fn fail(core: &Arc<Core>, state: &mut State, no: WorkerNo, cause: FailureCause) 
     let at = core.clock.now();
     let failed = Entry::InvocationFailed { at, cause: cause.clone() };
     // Who ends by themselves is over, whatever was chosen for failures.
-    let rolls_back = |head: &&Head| head.rolls_back() && !matches!(cause, FailureCause::Exited { .. });
+    let exited = matches!(cause, FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. });
+    let rolls_back = |head: &&Head| head.rolls_back() && !exited;
     let from = state.ledger.head(no).filter(rolls_back).map(|head| head.begun_at);
     let set_aside = from.map(|from| Entry::SetAside { at, from, reason: SetAsideReason::RolledBack });
     let entries = std::iter::once(failed).chain(set_aside).collect();

@@ -188,6 +188,7 @@ impl From<ExecutorError> for ApiError {
             ),
             ExecutorError::KeyReused { .. }
             | ExecutorError::NotStopped { .. }
+            | ExecutorError::EventLoopRuns { .. }
             | ExecutorError::InvocationCancelled { .. }
             | ExecutorError::InvocationBegun { .. } => Self::new(StatusCode::CONFLICT, text),
             ExecutorError::InvocationNotFound { .. }

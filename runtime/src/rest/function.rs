@@ -3,9 +3,9 @@
 use super::error::ApiError;
 use crate::catalog::Version;
 use crate::text::nearest;
-use golem_api::worker::CallingConvention;
 use golem_model::template::Functions;
-use golem_model::{Function, Type, Value};
+use golem_model::{Convention, Function, Type, Value};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Function names listed in a message, at most.
@@ -87,30 +87,46 @@ fn uses_handle(function: &Function) -> bool {
 pub(super) struct Prepared {
     pub(super) name: Arc<str>,
     pub(super) function: Arc<Function>,
+    /// For a program, its input as one text.
     pub(super) params: Vec<Value>,
+    pub(super) convention: Convention,
 }
 
 /// Finds the function and converts its parameters.
 pub(super) fn prepare(
     version: &Version,
     name: &str,
+    convention: Convention,
     params: &serde_json::Value,
 ) -> Result<Prepared, ApiError> {
     let (name, function) = find(&version.functions, name)?;
-    let params = golem_model::value::json::params_from_json(function, params)
-        .map_err(|error| ApiError::invalid(error.to_string()))?;
-    Ok(Prepared { name: name.clone(), function: function.clone(), params })
+    let params = if convention.is_program() {
+        if !function.params.is_empty() {
+            return Err(ApiError::invalid(
+                "The exported function should not have any parameters when using the stdio calling convention",
+            ));
+        }
+        vec![Value::String(params.to_string())]
+    } else {
+        golem_model::value::json::params_from_json(function, params)
+            .map_err(|error| ApiError::invalid(error.to_string()))?
+    };
+    Ok(Prepared { name: name.clone(), function: function.clone(), params, convention })
 }
 
-/// How a function is to be called.
-///
-/// Only typed calls are offered; the conventions for programs that read standard input are known by name.
-pub(super) fn check_convention(convention: CallingConvention) -> Result<(), ApiError> {
-    match convention {
-        CallingConvention::Component => Ok(()),
-        CallingConvention::Stdio | CallingConvention::StdioEventLoop => Err(ApiError::invalid(format!(
-            "the calling convention {convention} is not offered by this version of the server; use `component`"
-        ))),
+/// The JSON text of what a program wrote: as it is if that is JSON, else as a string; `null` if it is nothing.
+pub(super) fn output_json(result: Option<&Value>) -> Cow<'_, str> {
+    let text = match result {
+        Some(Value::String(text)) => text.as_str(),
+        _ => "",
+    };
+    if text.is_empty() {
+        return Cow::Borrowed("null");
+    }
+    // Only checked: numbers stay as they were written, however long, and fields in their order.
+    match serde_json::from_str::<serde_json::Value>(text) {
+        Ok(_) => Cow::Borrowed(text.trim_ascii()),
+        Err(_) => Cow::Owned(serde_json::Value::from(text).to_string()),
     }
 }
 
@@ -172,5 +188,23 @@ mod tests {
             let text = find(&functions, name).unwrap_err().to_string();
             assert!(text.contains(part), "{name}: {text}");
         }
+    }
+
+    #[test]
+    fn what_a_program_wrote_is_json_or_a_text() {
+        for (text, expected) in [
+            ("", "null"),
+            ("null", "null"),
+            ("{\"b\": 1, \"a\": [2]}\n", "{\"b\": 1, \"a\": [2]}"),
+            ("123456789012345678901234567890", "123456789012345678901234567890"),
+            ("hello", "\"hello\""),
+            ("one\ntwo\n", "\"one\\ntwo\\n\""),
+            ("1 2", "\"1 2\""),
+            ("\n", "\"\\n\""),
+            ("NaN", "\"NaN\""),
+        ] {
+            assert_eq!(output_json(Some(&Value::String(text.to_owned()))), expected, "{text:?}");
+        }
+        assert_eq!(output_json(None), "null");
     }
 }

@@ -9,6 +9,7 @@ use crate::identity::Action;
 use axum::Json;
 use axum::extract::State;
 use golem_api::oplog as shape;
+use golem_api::worker::CallingConvention;
 use golem_model::oplog::{Call, FailureCause, InvocationSource, Parked, Request, SetAsideReason};
 use golem_model::value::json::to_json;
 use golem_model::{Entry, Function, OplogIndex, Type, Value};
@@ -108,6 +109,18 @@ fn show(template: &Template, index: OplogIndex, entry: &Entry) -> shape::OplogEn
                         json!({ "key": key, "function": function.as_ref(), "params": params }),
                     )
                 }
+                InvocationSource::Program { function, convention, input } => {
+                    let convention = CallingConvention::from(*convention);
+                    (
+                        "invocation-started",
+                        Some(*at),
+                        format!("{function} by {convention} with {input}"),
+                        json!({
+                            "key": key, "function": function.as_ref(), "callingConvention": convention,
+                            "input": input,
+                        }),
+                    )
+                }
                 InvocationSource::Queued { arrival } => (
                     "invocation-started",
                     Some(*at),
@@ -140,6 +153,9 @@ fn show(template: &Template, index: OplogIndex, entry: &Entry) -> shape::OplogEn
         Entry::InvocationFailed { at, cause } => {
             let details = cause_text(cause);
             ("invocation-failed", Some(*at), details.clone(), json!({ "details": details }))
+        }
+        Entry::ProgramEnded { at } => {
+            ("program-ended", Some(*at), "the worker's program has ended".to_owned(), json!({}))
         }
         Entry::Parked(Parked { at, monotonic_nanos, wake_at, promises }) => {
             let promises: Vec<String> = promises.iter().map(ToString::to_string).collect();
@@ -177,6 +193,9 @@ fn cause_text(cause: &FailureCause) -> String {
         FailureCause::Trap { details } => details.clone(),
         FailureCause::Discarded { details } => format!("discarded: {details}"),
         FailureCause::Exited { code } => format!("the program called exit with code {code}"),
+        FailureCause::ExitedWithStderr { code, stderr } => {
+            format!("the program exited with code {code}\nstandard error:\n{stderr}")
+        }
         FailureCause::Diverged { index, recorded, requested } => format!(
             "replay diverged at {index}: the oplog holds {recorded}, the program asked for {requested}"
         ),

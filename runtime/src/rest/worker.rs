@@ -3,7 +3,7 @@
 use super::Services;
 use super::error::ApiError;
 use super::extract::{Caller, IdPath, JsonBody, Params, TextPath, WorkerPath, uuid_id, worker_name};
-use super::function::{Prepared, check_convention, prepare};
+use super::function::{Prepared, output_json, prepare};
 use super::key::{InvocationKeys, KeyError};
 use crate::catalog::{Template, Version};
 use crate::executor::{ExecutorError, KeyState, WorkerSpec};
@@ -14,7 +14,8 @@ use axum::response::{IntoResponse, Response};
 use golem_api::worker as shape;
 use golem_model::value::json::{BytesAs, ResultJson};
 use golem_model::{
-    FailureOptions, IdempotencyKey, Invocation, OplogIndex, ProjectAction, PromiseId, TemplateId, WorkerId,
+    Convention, FailureOptions, IdempotencyKey, Invocation, OplogIndex, ProjectAction, PromiseId, TemplateId,
+    WorkerId,
 };
 use http::{HeaderMap, header};
 use std::sync::Arc;
@@ -145,10 +146,15 @@ pub(super) async fn invoke_and_await(
             return Err(ApiError::timeout());
         }
     };
-    let mut body = Vec::with_capacity(128);
-    let result = shape::InvokeResult { result: ResultJson::new(&prepared.function, result.as_ref(), bytes) };
-    serde_json::to_writer(&mut body, &result)
-        .map_err(|error| ApiError::internal(format!("the result cannot be written as JSON: {error}")))?;
+    let body = if prepared.convention.is_program() {
+        format!("{{\"result\":{}}}", output_json(result.as_ref())).into_bytes()
+    } else {
+        let mut body = Vec::with_capacity(128);
+        let result = ResultJson::new(&prepared.function, result.as_ref(), bytes);
+        serde_json::to_writer(&mut body, &shape::InvokeResult { result })
+            .map_err(|error| ApiError::internal(format!("the result cannot be written as JSON: {error}")))?;
+        body
+    };
     services.metrics.awaited.observe(services.clock.elapsed().saturating_sub(started));
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
@@ -184,11 +190,17 @@ impl Asked<'_> {
     ) -> Result<(Invocation, Prepared), ApiError> {
         let (template, scope) =
             self.services.template(self.principal, Action::UpdateWorker, self.worker.template)?;
-        check_convention(params.calling_convention.unwrap_or_default())?;
+        let convention = Convention::from(params.calling_convention.unwrap_or_default());
         let key = self.key(params.invocation_key.as_deref()).await?;
-        let mut prepared = self.prepare_params(&template, &scope, &params.function, json).await?;
+        if convention == Convention::StdioEventLoop && key.is_anonymous() {
+            return Err(ApiError::invalid(
+                "the calling convention stdio-event-loop needs an invocation key: ask for one with POST …/key and send \
+                 it as `invocation-key`, or send a key of your own in the header Idempotency-Key",
+            ));
+        }
+        let mut prepared = self.prepare_params(&template, &scope, &params.function, convention, json).await?;
         let params = std::mem::take(&mut prepared.params);
-        Ok((Invocation { key, function: prepared.name.clone(), params }, prepared))
+        Ok((Invocation { key, function: prepared.name.clone(), params, convention }, prepared))
     }
 
     /// Converts the parameters by the types of the version that the worker runs, and makes the worker if it does not
@@ -198,11 +210,12 @@ impl Asked<'_> {
         template: &Template,
         scope: &Scope,
         function: &str,
+        convention: Convention,
         json: &serde_json::Value,
     ) -> Result<Prepared, ApiError> {
         let executor = &self.services.executor;
         let latest = template.latest();
-        let prepared = prepare(latest, function, json);
+        let prepared = prepare(latest, function, convention, json);
         // Who may not make workers can only invoke those that exist.
         let runs = if prepared.is_ok() && scope.may().contains(ProjectAction::CreateWorker) {
             executor.ensure(spec(self.worker, scope, latest)).await?
@@ -220,7 +233,7 @@ impl Asked<'_> {
         let version = template.version(runs).ok_or_else(|| {
             ApiError::internal(format!("the worker runs version {runs}, which its template lacks"))
         })?;
-        prepare(version, function, json)
+        prepare(version, function, convention, json)
     }
 
     /// The name of the invocation: the server's key, the client's, or one that nobody knows.

@@ -384,10 +384,22 @@ fn invocations(world: &World) -> Vec<Case> {
             "Malformed JSON in the request body: recursion limit exceeded at line 1 column *",
         ),
         case(
-            "a calling convention that is not offered",
-            Request::post(format!("{increment}&calling-convention=stdio")).json(&json!({ "params": [] })),
+            "a program that would take parameters",
+            Request::post(format!(
+                "{}?function={}&calling-convention=stdio",
+                worker_path(&world.cart, WORKER, "invoke-and-await"),
+                encoded(&format!("{}/initialize-cart", guests::CART_API))
+            ))
+            .json(&json!({ "params": [] })),
             400,
-            "the calling convention stdio is not offered by this version of the server; use `component`",
+            "The exported function should not have any parameters when using the stdio calling convention",
+        ),
+        case(
+            "an event loop without a key",
+            Request::post(format!("{increment}&calling-convention=Stdio-EventLoop"))
+                .json(&json!({ "params": [] })),
+            400,
+            "the calling convention stdio-event-loop needs an invocation key: ask for one with *",
         ),
         case(
             "a calling convention that nobody knows",

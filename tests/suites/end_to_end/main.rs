@@ -15,6 +15,7 @@
 //! | `http` | requests that workers send, over crashes |
 //! | `keyvalue` | buckets, shared by workers, templates and interfaces |
 //! | `streams` | what workers print, over WebSocket |
+//! | `programs` | that only know standard input and output |
 //! | `accounts` | accounts, roles, tokens, the whitelist, what is used |
 //! | `login` | logging in through GitHub |
 //! | `sharing` | projects, policies, grants; where plans end |
@@ -32,6 +33,7 @@ mod http;
 mod keyvalue;
 mod lifecycle;
 mod login;
+mod programs;
 mod promises;
 mod regions;
 mod sharing;

@@ -8,6 +8,7 @@
 mod files;
 mod http;
 mod keyvalue;
+mod programs;
 
 use golem_testing::{Failure, Options, SimulatedClock, TestWorker, Timestamp, Value};
 use golem_tests::guests;

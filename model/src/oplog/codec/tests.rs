@@ -75,15 +75,27 @@ fn call() -> impl Strategy<Value = Call> {
     (proptest::sample::select(functions), request).prop_map(|(function, request)| Call { function, request })
 }
 
+fn program() -> impl Strategy<Value = (Arc<str>, Convention, String)> {
+    let convention = prop_oneof![Just(Convention::Stdio), Just(Convention::StdioEventLoop)];
+    (function(), convention, any::<String>())
+}
+
 fn entry_strategy() -> impl Strategy<Value = Entry> {
     let source = prop_oneof![
         (function(), vec(value(), 0..4))
             .prop_map(|(function, params)| InvocationSource::Inline { function, params }),
+        program().prop_map(|(function, convention, input)| InvocationSource::Program {
+            function,
+            convention,
+            input
+        }),
         any::<u64>().prop_map(|arrival| InvocationSource::Queued { arrival }),
     ];
     let cause = prop_oneof![
         any::<String>().prop_map(|details| FailureCause::Trap { details }),
         any::<u8>().prop_map(|code| FailureCause::Exited { code }),
+        (any::<u8>(), any::<String>())
+            .prop_map(|(code, stderr)| FailureCause::ExitedWithStderr { code, stderr }),
         (index(), any::<String>(), any::<String>()).prop_map(|(index, recorded, requested)| {
             FailureCause::Diverged { index, recorded, requested }
         }),
@@ -125,6 +137,7 @@ fn entry_strategy() -> impl Strategy<Value = Entry> {
         parked,
         (time(), options()).prop_map(|(at, options)| Entry::Configured { at, options }),
         (time(), index(), reason()).prop_map(|(at, from, reason)| Entry::SetAside { at, from, reason }),
+        time().prop_map(|at| Entry::ProgramEnded { at }),
     ]
 }
 
@@ -152,6 +165,13 @@ fn arrival_strategy() -> impl Strategy<Value = Arrival> {
     prop_oneof![
         (time(), key(), function(), vec(value(), 0..4))
             .prop_map(|(at, key, function, params)| Arrival::Invocation { at, key, function, params }),
+        (time(), key(), program()).prop_map(|(at, key, (function, convention, input))| Arrival::Program {
+            at,
+            key,
+            function,
+            convention,
+            input
+        }),
         (time(), index(), vec(any::<u8>(), 0..300))
             .prop_map(|(at, promise, data)| Arrival::PromiseCompleted { at, promise, data }),
         (time(), index()).prop_map(|(at, promise)| Arrival::PromiseDeleted { at, promise }),
@@ -232,7 +252,7 @@ proptest! {
     }
 
     #[test]
-    fn nothing_panics_on_noise(kind in 0..4_u8, tag in 0..12_u8, noise in vec(any::<u8>(), 0..400)) {
+    fn nothing_panics_on_noise(kind in 0..4_u8, tag in 0..96_u8, noise in vec(any::<u8>(), 0..400)) {
         drop(decode_row(&noise));
         let mut bytes = vec![FORMAT_VERSION, kind, 1, 1, tag];
         bytes.extend_from_slice(&noise);

@@ -13,7 +13,8 @@ use golem_model::call::{Accepted, CallError, encode_answer, encode_made};
 use golem_model::limits::CALL_BYTES_MAX;
 use golem_model::oplog::calls::{CallArrival, ReplyTo};
 use golem_model::{
-    Arrival, Entry, FailureOptions, IdempotencyKey, Invocation, OplogIndex, Timestamp, Value, WorkerId,
+    Arrival, Convention, Entry, FailureOptions, IdempotencyKey, Invocation, OplogIndex, Timestamp, Value,
+    WorkerId,
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -85,8 +86,12 @@ impl Ledger {
             let target = target.ok_or_else(|| CallError::NotFound("the worker was deleted".to_owned()))?;
             let key = key(&caller, index);
             let reply = reply.then_some(ReplyTo { worker: worker.0, call: index });
-            let invocation =
-                Invocation { key: key.clone(), function: function.clone(), params: params.clone() };
+            let invocation = Invocation {
+                key: key.clone(),
+                function: function.clone(),
+                params: params.clone(),
+                convention: Convention::Component,
+            };
             let queued = CallArrival::Queued { at: now, key, function, params, caller, reply, not_before };
             let ticket = self.push(no, &Row::Arrival(Arrival::Call(queued)));
             if not_before.is_none() {

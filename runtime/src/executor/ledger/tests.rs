@@ -5,6 +5,7 @@ mod calls;
 
 use super::*;
 use crate::storage::ports::Batch;
+use golem_model::oplog::InvocationSource;
 use golem_model::oplog::{HostFunction, Parked, Request};
 use golem_model::{AccountId, ProjectId, TemplateId, Value, WorkerName};
 use std::collections::BTreeMap;

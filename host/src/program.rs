@@ -1,0 +1,298 @@
+//! Functions that are called as programs: what they read from standard input and what they answer on standard output.
+//!
+//! [`Console`] is a guest's side of it: plain data, rebuilt by every replay, because all that a program reads is in
+//! the entry that begins its invocation. [`Turns`] hands an event loop from one invocation to the next: the loop is
+//! one long call, which pauses where the program asks for a line that nobody has sent yet.
+//!
+//! Invariant: an invocation of a loop ends where the program asks for the next line, not where it answers: what it
+//! does in between belongs to the invocation, and between two invocations nothing happens.
+
+use crate::Stop;
+use crate::state::WorkerState;
+use crate::worker::Turn;
+use golem_model::{Convention, IdempotencyKey, Invocation, Value};
+use parking_lot::Mutex;
+use std::future::poll_fn;
+use std::sync::Arc;
+use std::task::Poll;
+
+/// Bytes that a program may write to standard output in one invocation; more fail it. The result is one entry of
+/// the oplog and one answer of the server.
+const OUTPUT_BYTES_MAX: usize = 8 << 20;
+/// Bytes of one line of an event loop's answer; more fail the invocation.
+const LINE_BYTES_MAX: usize = 1 << 20;
+/// Bytes that one read gives, at most: as much as one write takes.
+const READ_BYTES_MAX: u64 = 64 << 10;
+
+/// What standard input and output are to the guest.
+#[derive(Debug, Default)]
+pub(crate) struct Console {
+    convention: Convention,
+    input: Vec<u8>,
+    /// How much of the input was read.
+    read: usize,
+    output: Vec<u8>,
+    /// Whether the line of answer is whole.
+    answered: bool,
+}
+
+/// What a read comes to.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// These bytes, at least one unless none were asked for.
+    Bytes(Vec<u8>),
+    /// There are no more.
+    End,
+    /// The next line, once there is one.
+    NextLine,
+    /// An error for the guest.
+    Disabled(&'static str),
+}
+
+/// Why bytes were not written.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Unwritten {
+    /// An error for the guest.
+    Disabled(&'static str),
+    /// The invocation fails, with this text for its caller.
+    TooLong(String),
+}
+
+const NO_INPUT: &str = "standard input is disabled";
+const NO_INPUT_YET: &str =
+    "standard input is disabled until writing a response for the previously read event";
+const NO_OUTPUT_YET: &str = "standard output is disabled until the next input is read";
+
+impl Console {
+    /// The console of an invocation with these parameters.
+    pub(crate) fn new(convention: Convention, params: &[Value]) -> Self {
+        let text = match params {
+            [Value::String(text)] if convention.is_program() => text.as_str(),
+            _ => "",
+        };
+        let mut input = text.as_bytes().to_vec();
+        if convention == Convention::StdioEventLoop {
+            input.push(b'\n');
+        }
+        Self { convention, input, ..Self::default() }
+    }
+
+    /// How the guest is called.
+    pub(crate) fn convention(&self) -> Convention {
+        self.convention
+    }
+
+    /// Reads at most `length` bytes.
+    pub(crate) fn read(&mut self, length: u64) -> Read {
+        let rest = &self.input[self.read..];
+        match self.convention {
+            Convention::Component => Read::Disabled(NO_INPUT),
+            Convention::Stdio | Convention::StdioEventLoop if !rest.is_empty() => {
+                let length = usize::try_from(length.min(READ_BYTES_MAX)).unwrap_or(rest.len());
+                let bytes = rest[..length.min(rest.len())].to_vec();
+                self.read += bytes.len();
+                Read::Bytes(bytes)
+            }
+            Convention::Stdio => Read::End,
+            Convention::StdioEventLoop if self.answered => Read::NextLine,
+            Convention::StdioEventLoop => Read::Disabled(NO_INPUT_YET),
+        }
+    }
+
+    /// Whether a read would wait.
+    pub(crate) fn waits(&self) -> bool {
+        self.convention == Convention::StdioEventLoop && self.read == self.input.len() && self.answered
+    }
+
+    /// Whether the guest may write to standard output now.
+    pub(crate) fn check_write(&self) -> Result<(), Unwritten> {
+        let disabled = self.convention == Convention::StdioEventLoop && (self.answered || self.read == 0);
+        if disabled { Err(Unwritten::Disabled(NO_OUTPUT_YET)) } else { Ok(()) }
+    }
+
+    /// Takes what a program writes to standard output.
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Unwritten> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        self.check_write()?;
+        let end = match self.convention {
+            Convention::StdioEventLoop => bytes.iter().position(|byte| *byte == b'\n'),
+            Convention::Component | Convention::Stdio => None,
+        };
+        let (taken, rest) = match end {
+            Some(end) => (&bytes[..end], &bytes[end + 1..]),
+            None => (bytes, &[][..]),
+        };
+        let (most, what) = match self.convention {
+            Convention::StdioEventLoop => (LINE_BYTES_MAX, "in one line of an event loop"),
+            Convention::Component | Convention::Stdio => (OUTPUT_BYTES_MAX, "as a program's result"),
+        };
+        if self.output.len() + taken.len() > most {
+            return Err(Unwritten::TooLong(format!(
+                "more than {most} bytes were written to standard output {what}"
+            )));
+        }
+        self.output.extend_from_slice(taken);
+        self.answered |= end.is_some();
+        if rest.is_empty() { Ok(()) } else { Err(Unwritten::Disabled(NO_OUTPUT_YET)) }
+    }
+
+    /// All that was written, as the invocation's result. Bytes that are no text are replaced.
+    pub(crate) fn take_output(&mut self) -> Value {
+        let output = std::mem::take(&mut self.output);
+        Value::String(
+            String::from_utf8(output)
+                .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned()),
+        )
+    }
+}
+
+/// The interface of programs, in some version.
+const RUN: &str = "wasi:cli/run";
+
+/// What a function came to that has returned. Of a program it is what it wrote; what it returns only says whether it
+/// went well. A program that has run is over: what it did to its memory was meant to be its last.
+pub(crate) fn returned(state: &mut WorkerState, name: &str, result: Option<Value>) -> Result<Turn, Stop> {
+    let convention = state.console.convention();
+    if !convention.is_program() {
+        return Ok(Turn::Came { result, over: false });
+    }
+    if let Some(Value::Result(Err(error))) = result {
+        state.journal.flush()?;
+        let mut stderr = state.stdio.stderr_tail().trim_end().to_owned();
+        if let Some(error) = error {
+            let line = if stderr.is_empty() { "" } else { "\n" };
+            stderr = format!("{stderr}{line}it returned the error {error:?}");
+        }
+        return Err(Stop::Exited { code: 1, stderr });
+    }
+    let version = name.strip_prefix(RUN).and_then(|rest| rest.strip_suffix("/run"));
+    let is_run = version.is_some_and(|version| version.is_empty() || version.starts_with('@'));
+    let over = is_run || convention == Convention::StdioEventLoop;
+    Ok(Turn::Came { result: Some(state.console.take_output()), over })
+}
+
+/// What a function came to that was stopped: a program that exits with 0 has ended well.
+pub(crate) fn stopped(state: &mut WorkerState, stop: Stop) -> Result<Turn, Stop> {
+    match stop {
+        Stop::Exited { code: 0, .. } if state.console.convention().is_program() => {
+            Ok(Turn::Came { result: Some(state.console.take_output()), over: true })
+        }
+        stop => Err(stop),
+    }
+}
+
+/// Why a loop has paused: what the one who drives it must know.
+#[derive(Debug)]
+pub(crate) enum Pause {
+    /// The invocation came to this, and that was recorded. The loop takes the next one.
+    Answered(Option<Value>),
+    /// All that was recorded was replayed. The loop takes the next invocation.
+    Ready,
+    /// This invocation is recorded in part: it is to be resumed.
+    Unfinished(IdempotencyKey),
+}
+
+/// What a paused loop goes on with.
+#[derive(Debug)]
+pub(crate) enum Next {
+    /// The invocation that is recorded in part.
+    Resume,
+    /// This one, and the position of its arrival if it was accepted before.
+    Invoke(Invocation, Option<u64>),
+}
+
+/// Where a loop and the one who drives it meet. Clones are one.
+///
+/// Nobody is woken: the loop's future is polled by who drives it, after it was told how to go on, and by nobody
+/// while it pauses.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Turns {
+    meeting: Arc<Mutex<Meeting>>,
+}
+
+#[derive(Debug, Default)]
+struct Meeting {
+    pause: Option<Pause>,
+    next: Option<Next>,
+}
+
+impl Turns {
+    /// The loop pauses, and returns when it is to go on.
+    pub(crate) async fn pause(&self, pause: Pause) -> Next {
+        self.meeting.lock().pause = Some(pause);
+        poll_fn(|_| match self.meeting.lock().next.take() {
+            Some(next) => Poll::Ready(next),
+            None => Poll::Pending,
+        })
+        .await
+    }
+
+    /// Why the loop has paused, if it has since this was last asked.
+    pub(crate) fn paused(&self) -> Option<Pause> {
+        self.meeting.lock().pause.take()
+    }
+
+    /// Lets the loop go on when it is polled next.
+    pub(crate) fn go_on(&self, next: Next) {
+        self.meeting.lock().next = Some(next);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn console(convention: Convention, text: &str) -> Console {
+        Console::new(convention, &[Value::String(text.to_owned())])
+    }
+
+    #[test]
+    fn a_program_reads_all_and_then_the_end() {
+        let mut console = console(Convention::Stdio, "abc");
+        assert_eq!(console.read(2), Read::Bytes(b"ab".to_vec()));
+        assert_eq!(console.write(b"1\n2"), Ok(()));
+        assert_eq!(console.read(100), Read::Bytes(b"c".to_vec()));
+        assert_eq!(console.read(100), Read::End);
+        assert!(!console.waits());
+        assert_eq!(console.write(b"\xff"), Ok(()));
+        assert_eq!(console.take_output(), Value::String("1\n2\u{fffd}".to_owned()));
+    }
+
+    #[test]
+    fn a_loop_reads_a_line_and_writes_a_line() {
+        let mut console = console(Convention::StdioEventLoop, "17");
+        assert_eq!(console.write(b"early"), Err(Unwritten::Disabled(NO_OUTPUT_YET)));
+        assert_eq!(console.read(100), Read::Bytes(b"17\n".to_vec()));
+        assert_eq!(console.read(100), Read::Disabled(NO_INPUT_YET));
+        assert_eq!(console.write(b"an "), Ok(()));
+        assert!(!console.waits());
+        assert_eq!(console.write(b"answer\n"), Ok(()));
+        assert_eq!(console.write(b""), Ok(()));
+        assert_eq!(console.write(b"more"), Err(Unwritten::Disabled(NO_OUTPUT_YET)));
+        assert!(console.waits());
+        assert_eq!(console.read(100), Read::NextLine);
+        assert_eq!(console.take_output(), Value::String("an answer".to_owned()));
+    }
+
+    #[test]
+    fn what_follows_a_line_is_an_error_and_no_part_of_it() {
+        let mut console = console(Convention::StdioEventLoop, "1");
+        console.read(1);
+        assert_eq!(console.write(b"one\ntwo\n"), Err(Unwritten::Disabled(NO_OUTPUT_YET)));
+        assert_eq!(console.take_output(), Value::String("one".to_owned()));
+    }
+
+    #[test]
+    fn outputs_have_a_limit() {
+        let mut console = console(Convention::Stdio, "");
+        assert_eq!(console.write(&vec![b'x'; OUTPUT_BYTES_MAX]), Ok(()));
+        assert!(matches!(console.write(b"x"), Err(Unwritten::TooLong(_))));
+    }
+
+    #[test]
+    fn others_have_no_input() {
+        assert_eq!(Console::default().read(1), Read::Disabled(NO_INPUT));
+    }
+}

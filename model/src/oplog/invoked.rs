@@ -1,0 +1,76 @@
+//! Invocations in the oplog: from an entry or an arrival back to what was called.
+
+use super::calls::CallArrival;
+use super::{Arrival, FailureCause, InvocationSource};
+use crate::{Convention, Invocation};
+use std::sync::Arc;
+
+impl InvocationSource {
+    /// Its function, and the [digest](Invocation::digest) of the invocation, if it is here.
+    pub fn digest(&self) -> Option<(Arc<str>, [u8; 32])> {
+        match self {
+            Self::Inline { function, params } => {
+                Some((Arc::clone(function), Invocation::digest_of(function, params)))
+            }
+            Self::Program { function, convention, input } => {
+                let digest = Invocation::digest_of_program(function, *convention, input);
+                Some((Arc::clone(function), digest))
+            }
+            Self::Queued { .. } => None,
+        }
+    }
+}
+
+impl Arrival {
+    /// The invocation that it brings, if it brings one.
+    pub fn into_invocation(self) -> Option<Invocation> {
+        match self {
+            Self::Invocation { at: _, key, function, params }
+            | Self::Call(CallArrival::Queued { key, function, params, .. }) => {
+                Some(Invocation { key, function, params, convention: Convention::Component })
+            }
+            Self::Program { at: _, key, function, convention, input } => {
+                Some(Invocation::program(key, function, convention, input))
+            }
+            Self::PromiseCompleted { .. }
+            | Self::PromiseDeleted { .. }
+            | Self::Interrupted { .. }
+            | Self::Resumed { .. }
+            | Self::Deleted { .. }
+            | Self::Operator(_)
+            | Self::Call(
+                CallArrival::Due { .. } | CallArrival::Withdrawn { .. } | CallArrival::Answered { .. },
+            ) => None,
+        }
+    }
+
+    /// Its function and the [digest](Invocation::digest) of the invocation, if it brings one.
+    pub fn digest(&self) -> Option<(Arc<str>, [u8; 32])> {
+        match self {
+            Self::Invocation { function, params, .. }
+            | Self::Call(CallArrival::Queued { function, params, .. }) => {
+                Some((Arc::clone(function), Invocation::digest_of(function, params)))
+            }
+            Self::Program { function, convention, input, .. } => {
+                let digest = Invocation::digest_of_program(function, *convention, input);
+                Some((Arc::clone(function), digest))
+            }
+            Self::PromiseCompleted { .. }
+            | Self::PromiseDeleted { .. }
+            | Self::Interrupted { .. }
+            | Self::Resumed { .. }
+            | Self::Deleted { .. }
+            | Self::Operator(_)
+            | Self::Call(
+                CallArrival::Due { .. } | CallArrival::Withdrawn { .. } | CallArrival::Answered { .. },
+            ) => None,
+        }
+    }
+}
+
+impl FailureCause {
+    /// The cause of an `exit` with `code`, after this at the end of standard error.
+    pub fn exited(code: u8, stderr: String) -> Self {
+        if stderr.is_empty() { Self::Exited { code } } else { Self::ExitedWithStderr { code, stderr } }
+    }
+}

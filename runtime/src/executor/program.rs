@@ -1,0 +1,68 @@
+//! Which invocations a worker takes while its function runs as an event loop.
+//!
+//! A loop is one long call: until it ends, the worker can answer nothing but lines for it. Whoever asks for anything
+//! else is told so before it is admitted, because afterwards it could only fail.
+
+use super::ExecutorError;
+use super::core::{Core, State, Then, WorkerSlot};
+use super::head::Head;
+use super::ledger::{Answer, Event};
+use crate::storage::ports::{Seq, WorkerNo};
+use golem_model::limits::LINES_PENDING_MAX;
+use golem_model::oplog::OperatorAct;
+use golem_model::{Arrival, Convention, Invocation};
+use std::sync::Arc;
+
+/// Fails if `invocation` cannot follow what the worker has accepted and what waits for it in memory.
+pub(super) fn admit(head: &Head, slot: &WorkerSlot, invocation: &Invocation) -> Result<(), ExecutorError> {
+    let lines = || {
+        let admitted =
+            slot.current.iter().chain(&slot.pending).filter_map(|pending| pending.invocation.as_ref());
+        admitted.filter(|invocation| invocation.convention == Convention::StdioEventLoop)
+    };
+    let running = head.event_loop.as_deref().or_else(|| lines().next().map(|line| line.function.as_ref()));
+    let Some(running) = running else { return Ok(()) };
+    if invocation.convention != Convention::StdioEventLoop || *invocation.function != *running {
+        return Err(ExecutorError::EventLoopRuns { worker: head.id.clone(), function: running.into() });
+    }
+    // The one that runs does not wait.
+    let waiting = slot.pending.len().max(head.queue.len());
+    if waiting >= LINES_PENDING_MAX {
+        return Err(ExecutorError::QueueFull { worker: head.id.clone(), limit: LINES_PENDING_MAX });
+    }
+    Ok(())
+}
+
+/// Whether a worker of which this is known can run `invocation`.
+pub(super) fn fits(head: &Head, invocation: &Invocation) -> bool {
+    let line = invocation.convention == Convention::StdioEventLoop;
+    head.event_loop.as_ref().is_none_or(|running| line && *running == invocation.function)
+}
+
+/// Takes back an invocation that cannot run because a loop began before its turn came: who waits for it is told, and
+/// it ends as one that was cancelled.
+pub(super) fn refuse(
+    core: &Arc<Core>,
+    state: &mut State,
+    no: WorkerNo,
+    invocation: &Invocation,
+    arrived: Option<Seq>,
+) {
+    let Some(head) = state.ledger.head(no) else { return };
+    let function = head.event_loop.clone().unwrap_or_else(|| invocation.function.clone());
+    let error = ExecutorError::EventLoopRuns { worker: head.id.clone(), function };
+    let at = core.clock.now();
+    // What is cancelled was accepted before, so that its key has a row to be compared with.
+    let accepted = arrived.is_none().then(|| invocation.arrival(at));
+    let cancelled = OperatorAct::InvocationCancelled { at, key: invocation.key.clone() };
+    let mut last = None;
+    for arrival in accepted.into_iter().chain([Arrival::Operator(cancelled)]) {
+        match core.step(state, Event::Arrive { worker: no, arrival }) {
+            Ok(Answer::At(seq)) => last = Some(seq),
+            Ok(_) => {}
+            Err(error) => tracing::error!(worker = %no, %error, "cannot take an invocation back"),
+        }
+    }
+    let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) else { return };
+    Core::when_durable(state, last.unwrap_or_default(), Then::Deliver(current.waiters, Err(error)));
+}

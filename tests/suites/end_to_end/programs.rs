@@ -1,0 +1,219 @@
+//! Programs that only know standard input and output (`tests/guests/tally`), over REST by both conventions.
+
+use crate::Home;
+use golem_tests::http::{Connection, Request, Response};
+use golem_tests::rest::{Api, Key, encoded, invocation, worker_path};
+use golem_tests::{guests, wait};
+use serde_json::{Value, json};
+
+/// What programs are called by; the interface has a version, which callers need not know.
+const RUN: &str = "wasi:cli/run/run";
+
+/// A call by a convention.
+fn call(template: &str, worker: &str, convention: &str, params: &Value, key: Option<&str>) -> Request {
+    let path = worker_path(template, worker, "invoke-and-await");
+    let path = format!("{path}?function={}&calling-convention={convention}", encoded(RUN));
+    let request = Request::post(path).json(&json!({ "params": params }));
+    match key {
+        Some(key) => request.header("Idempotency-Key", key),
+        None => request,
+    }
+}
+
+fn result(response: &Response) -> Value {
+    response.json()["result"].clone()
+}
+
+/// Sends a request on a connection of its own, and goes on.
+fn aside(api: &Api, request: Request) -> tokio::task::JoinHandle<()> {
+    let (address, request) = (api.address(), api.signed(request));
+    tokio::spawn(async move {
+        if let Ok(mut connection) = Connection::open(address).await {
+            // The server is killed meanwhile.
+            drop(connection.call(&request).await);
+        }
+    })
+}
+
+async fn until_status(api: &Api, template: &str, worker: &str, status: &str) {
+    wait::until(&format!("{worker} is {status}"), || {
+        let mut api = Api::new(api.address(), api.token());
+        let path = worker_path(template, worker, "");
+        async move {
+            let metadata = api.call(Request::get(path)).await;
+            (metadata.status == 200 && metadata.json()["status"] == status).then_some(())
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_program_is_called_once_with_all_its_input() {
+    let home = Home::new().await;
+    let mut api = home.api();
+    for (name, wasm) in [("module", guests::preview1("tally")), ("component", guests::bytes("tally"))] {
+        let template = api.upload(name, &wasm).await;
+        for (number, (params, expected)) in [
+            (json!(17), json!(17)),
+            (json!("say {\"a\": [1.5]}"), json!({ "a": [1.5] })),
+            (json!("say two words"), json!("two words\n")),
+            (json!("silent"), json!(null)),
+            (json!("exit 0"), json!(0)),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let worker = format!("w{number}");
+            let spelled = ["stdio", "Stdio", "STDIO"][number % 3];
+            let answer = api.ok(call(&template, &worker, spelled, &params, Some("key"))).await;
+            assert_eq!(result(&answer), expected, "{name}: {params}");
+            // However it ended, the program has run: that was the worker's one invocation.
+            assert_eq!(api.status(&template, &worker).await, "Exited", "{name}: {params}");
+            assert_eq!(
+                result(&api.ok(call(&template, &worker, "stdio", &params, Some("key"))).await),
+                expected
+            );
+            let again = api.call(call(&template, &worker, "stdio", &params, None)).await;
+            assert_eq!(again.status, 500);
+            assert_eq!(again.json()["golemError"], json!({ "PreviousInvocationExited": {} }));
+        }
+        let failed = api.call(call(&template, "fails", "stdio", &json!("jump"), Some("key"))).await;
+        assert_eq!(failed.status, 500);
+        let details = failed.json()["golemError"]["RuntimeError"]["details"].clone();
+        assert_eq!(
+            details,
+            json!("the program exited with code 1\nstandard error:\nunknown command \"jump\""),
+            "{name}"
+        );
+        assert_eq!(api.status(&template, "fails").await, "Exited");
+    }
+    home.end().await;
+}
+
+#[tokio::test]
+async fn what_a_program_answered_is_answered_after_a_crash() {
+    let mut home = Home::new().await;
+    let mut api = home.api();
+    let template = api.upload("tally", &guests::preview1("tally")).await;
+    let sleeps = json!("sleep 1500");
+    let sent = aside(&api, call(&template, "sleeps", "stdio", &sleeps, Some("key")));
+    until_status(&api, &template, "sleeps", "Running").await;
+    let told = api.ok(call(&template, "told", "stdio", &json!("time"), Some("key"))).await;
+    home = home.crash().await;
+    sent.await.unwrap();
+    let mut api = home.api();
+    assert_eq!(api.ok(call(&template, "told", "stdio", &json!("time"), Some("key"))).await.body, told.body);
+    assert_eq!(api.status(&template, "told").await, "Exited");
+    let other = api.call(call(&template, "told", "stdio", &json!("other"), Some("key"))).await;
+    assert_eq!(other.status, 409, "{}", other.text());
+    // The one in whose middle it was goes on; if nothing of it was on disk, this call begins it.
+    assert_eq!(result(&api.ok(call(&template, "sleeps", "stdio", &sleeps, Some("key"))).await), json!(0));
+    home.end().await;
+}
+
+#[tokio::test]
+async fn an_event_loop_answers_line_after_line() {
+    let mut home = Home::with(|plan| plan.set("workers.suspend_after_ms=200")).await;
+    let mut api = home.api();
+    let template = api.upload("tally", &guests::preview1("tally")).await;
+    let line = |params: Value, key: &str| call(&template, "w", "stdio-event-loop", &params, Some(key));
+    assert_eq!(result(&api.ok(line(json!(1), "a")).await), json!(1));
+    // A key that the server made, and another spelling.
+    let key = api.key(&template, "w").await;
+    let path = worker_path(&template, "w", "invoke-and-await");
+    let path =
+        format!("{path}?function={}&invocation-key={key}&calling-convention=StdioEventloop", encoded(RUN));
+    let issued = Request::post(path).json(&json!({ "params": 2 }));
+    assert_eq!(result(&api.ok(issued).await), json!(3));
+    assert_eq!(api.status(&template, "w").await, "Idle");
+    assert_eq!(result(&api.ok(line(json!("say {\"b\":1,\"a\":2}"), "c")).await), json!({ "b": 1, "a": 2 }));
+
+    // The same key is the same line, also after a crash, and the total is still there.
+    home = home.crash().await;
+    api = home.api();
+    assert_eq!(result(&api.ok(line(json!(1), "a")).await), json!(1));
+    assert_eq!(result(&api.ok(line(json!(4), "d")).await), json!(7));
+
+    // Killed in the middle of a line, in memory and out of it.
+    for (number, sleep) in [("e", 100), ("f", 1_500)] {
+        let params = json!(format!("sleep {sleep}"));
+        let sent = aside(&api, line(params.clone(), number));
+        wait::until("the line has begun", || {
+            let mut api = Api::new(api.address(), api.token());
+            let template = template.clone();
+            async move { (api.status(&template, "w").await != "Idle").then_some(()) }
+        })
+        .await;
+        home = home.crash().await;
+        api = home.api();
+        sent.await.unwrap();
+        assert_eq!(result(&api.ok(line(params, number)).await), json!(7));
+    }
+
+    // While it runs it takes nothing else.
+    for request in [
+        invocation("invoke-and-await", &template, "w", RUN, &json!([]), &Key::None),
+        call(&template, "w", "stdio", &json!(1), None),
+    ] {
+        let refused = api.call(request).await;
+        assert_eq!(refused.status, 409, "{}", refused.text());
+        assert!(refused.text().contains("as an event loop"), "{}", refused.text());
+    }
+    assert_eq!(result(&api.ok(line(json!(1), "g")).await), json!(8));
+
+    // Its end is the worker's.
+    assert_eq!(result(&api.ok(line(json!("exit 0"), "h")).await), json!(8));
+    assert_eq!(api.status(&template, "w").await, "Exited");
+    let over = api.call(line(json!(1), "i")).await;
+    assert_eq!(over.json()["golemError"], json!({ "PreviousInvocationExited": {} }));
+    home.end().await;
+}
+
+#[tokio::test]
+async fn lines_wait_in_order_up_to_a_limit() {
+    let home = Home::new().await;
+    let mut api = home.api();
+    let template = api.upload("tally", &guests::preview1("tally")).await;
+    let line = |params: Value, key: String| call(&template, "w", "stdio-eventloop", &params, Some(&key));
+    let send = |params: Value, key: String| {
+        let path = worker_path(&template, "w", "invoke");
+        let path = format!("{path}?function={}&calling-convention=stdio-eventloop", encoded(RUN));
+        Request::post(path).json(&json!({ "params": params })).header("Idempotency-Key", key)
+    };
+    api.ok(send(json!("sleep 3000"), "first".to_owned())).await;
+    until_status(&api, &template, "w", "Running").await;
+    let mut accepted = 0;
+    let refused = loop {
+        let response = api.call(send(json!(1), format!("line-{accepted}"))).await;
+        if response.status != 200 {
+            break response;
+        }
+        accepted += 1;
+        assert!(accepted < 1_000, "there is no limit");
+    };
+    assert_eq!(refused.status, 429, "{}", refused.text());
+    assert!((127..=129).contains(&accepted), "{accepted} lines waited");
+    // The last of them has seen all before it.
+    let last = line(json!(1), format!("line-{}", accepted - 1));
+    assert_eq!(result(&api.ok(last).await), json!(accepted));
+    home.end().await;
+}
+
+#[tokio::test]
+async fn a_function_that_is_no_program_can_be_called_as_one() {
+    let home = Home::new().await;
+    let mut api = home.api();
+    let template = api.upload("stdin", &guests::bytes("stdin")).await;
+    let shout = "golem:stdin/api/shout";
+    let path = worker_path(&template, "w", "invoke-and-await");
+    let path = format!("{path}?function={}&calling-convention=stdio", encoded(shout));
+    for text in ["quiet", "words"] {
+        let request = Request::post(path.clone()).json(&json!({ "params": text }));
+        assert_eq!(result(&api.ok(request).await), json!(text.to_uppercase()));
+    }
+    // Called as a function it has no input.
+    let read = api.invoke(&template, "w", "golem:stdin/api/line", &json!([])).await;
+    assert!(read["err"].as_str().is_some_and(|text| text.contains("error")), "{read}");
+    assert_eq!(api.status(&template, "w").await, "Idle");
+    home.end().await;
+}
