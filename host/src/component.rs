@@ -103,6 +103,11 @@ impl Component {
         &self.shared.pre
     }
 
+    /// The function that answers HTTP requests.
+    pub(crate) fn http_handler(&self) -> Option<&Callable> {
+        self.callable(crate::http_handler(self.functions())?)
+    }
+
     pub(crate) fn callable(&self, name: &str) -> Option<&Callable> {
         self.shared.callables.get(name)
     }

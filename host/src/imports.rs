@@ -28,7 +28,7 @@ mod sockets;
 pub(crate) mod stdio;
 mod timezone;
 
-pub(crate) use http::{Http, HttpCalls, Unanswered, answered_bytes, obtain, read_answered};
+pub(crate) use http::{Http, HttpCalls, Served, Unanswered, answered_bytes, obtain, read_answered};
 pub(crate) use keyvalue::KeyValue;
 
 use crate::state::WorkerState;

@@ -5,6 +5,8 @@
 
 use crate::Component;
 use crate::component::Callable;
+use crate::imports::Served;
+use crate::incoming::{INCOMING_HTTP, IncomingRequest};
 use crate::state::WorkerState;
 use crate::value::{encoded_bytes, from_val, to_val};
 use golem_model::limits::ENTRY_BYTES_MAX;
@@ -28,6 +30,8 @@ enum Params {
     NoneForBytes,
     /// Whatever the function takes.
     Values(Vec<Val>),
+    /// An HTTP request for the component's handler; the result is its response.
+    Http(Box<IncomingRequest>),
 }
 
 /// Why a call has no result.
@@ -47,6 +51,9 @@ impl Prepared {
 
     /// Finds the function `name` of `component` and converts `params`; on an error, a text for its caller.
     fn new(component: &Component, name: &str, params: &[Value]) -> Result<Self, String> {
+        if name == INCOMING_HTTP {
+            return Self::http(component, params);
+        }
         let Some(Callable { index, function, handle }) = component.callable(name) else {
             let names: Vec<&str> = component.functions().names().collect();
             return Err(format!(
@@ -81,6 +88,19 @@ impl Prepared {
         Ok(Self { index: *index, function: Arc::clone(function), params })
     }
 
+    /// An HTTP request for the component's handler.
+    fn http(component: &Component, params: &[Value]) -> Result<Self, String> {
+        let Some(Callable { index, function, .. }) = component.http_handler() else {
+            return Err("the component exports no wasi:http/incoming-handler@0.2".to_owned());
+        };
+        let request = match params {
+            [request] => IncomingRequest::from_value(request.clone()),
+            _ => None,
+        };
+        let request = request.ok_or("the parameter of an HTTP request is not one")?;
+        Ok(Self { index: *index, function: Arc::clone(function), params: Params::Http(Box::new(request)) })
+    }
+
     /// Makes the call.
     pub(crate) async fn call(
         self,
@@ -94,6 +114,7 @@ impl Prepared {
             )));
         };
         let called = match (&self.params, &self.function.result) {
+            (Params::Http(request), _) => by_handles(store, func, request).await.map(Some),
             (Params::Bytes(bytes), None) => {
                 by_type::<_, ()>(store, func, (bytes.as_slice(),)).await.map(|()| None)
             }
@@ -134,6 +155,16 @@ fn is_bytes(ty: &Type) -> bool {
 
 fn bytes_value((bytes,): (Vec<u8>,)) -> Value {
     Value::Bytes(bytes)
+}
+
+async fn by_handles(
+    store: &mut Store<WorkerState>,
+    func: Func,
+    request: &IncomingRequest,
+) -> wasmtime::Result<Value> {
+    let handles = store.data_mut().serve(request.clone())?;
+    func.typed::<Served, ()>(&*store)?.call_async(&mut *store, handles).await?;
+    store.data_mut().served()
 }
 
 async fn by_type<P, R>(store: &mut Store<WorkerState>, func: Func, params: P) -> wasmtime::Result<R>

@@ -15,6 +15,7 @@ mod extract;
 mod function;
 mod grant;
 mod health;
+mod incoming;
 mod key;
 mod limits;
 mod login;
@@ -42,7 +43,7 @@ use axum::Router;
 use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
-use axum::routing::{delete, get, post, put};
+use axum::routing::{any, delete, get, post, put};
 use error::{ApiError, denied};
 use golem_host::ports::Clock;
 use golem_model::{AccountId, Project, ProjectId, TemplateId};
@@ -185,6 +186,9 @@ pub fn router(services: Arc<Services>) -> Router {
         .route(&of_worker("invocations/{key}"), delete(oplog::cancel))
         .route(&of_worker("recover"), post(worker::recover))
         .route(&of_worker("connect"), get(connect::connect))
+        .route(&of_worker("http"), any(incoming::handle))
+        .route(&of_worker("http/"), any(incoming::handle))
+        .route(&of_worker("http/{*path}"), any(incoming::handle))
         .route("/v1/login/token", get(token::current))
         .merge(identity())
         .route("/healthcheck", get(health::healthcheck))

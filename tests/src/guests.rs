@@ -42,6 +42,9 @@ pub const FETCHES: &str = "fetches";
 /// Sends an HTTP request and tells what came back.
 pub const FETCH: &str = "golem:fetches/api/fetch";
 
+/// `tests/guests/serves`: answers HTTP requests.
+pub const SERVES: &str = "serves";
+
 /// Where built components lie: `GOLEM_GUESTS_DIR`, or beside the folder that this test was built into.
 #[expect(clippy::disallowed_methods, reason = "set by xtask; the harness has no other settings")]
 pub fn folder() -> PathBuf {

@@ -1,4 +1,4 @@
-//! `wasi:http`: requests that a worker sends, durably.
+//! `wasi:http`: requests that a worker sends and requests that it answers, durably.
 //!
 //! A request leaves once its intent is durable; its response is recorded before the guest sees anything of it, and one
 //! that is recorded is never asked for again. What is alive of a request is in `durable::exchange`; here is what a
@@ -22,6 +22,7 @@ mod wire;
 
 pub(crate) use objects::{Http, Unanswered};
 pub(crate) use send::{HttpCalls, obtain};
+pub(crate) use serve::Served;
 pub(crate) use wire::{answered_bytes, read_answered};
 
 use crate::objects::Object;

@@ -37,6 +37,11 @@ impl Policy {
         self.retry
     }
 
+    /// Whether what may have had an effect outside is done again when a crash took its answer.
+    pub(crate) fn idempotent(&self) -> bool {
+        self.idempotent
+    }
+
     /// Whether an answer that can be asked for again, and changes nothing, is recorded.
     pub(crate) fn records_reads(&self) -> bool {
         self.level == PersistenceLevel::Smart

@@ -35,6 +35,13 @@ pub(super) fn find<'a>(
         }
     });
     let found = found.ok_or_else(|| unknown(functions, name))?;
+    if golem_host::is_http_handler(found.0) {
+        return Err(ApiError::invalid(format!(
+            "the function {} cannot be invoked like this: it answers HTTP requests; send them to \
+             /v1/templates/TEMPLATE/workers/WORKER/http/PATH",
+            found.0
+        )));
+    }
     if uses_handle(found.1) {
         return Err(ApiError::invalid(format!(
             "the function {} cannot be invoked: it takes or returns a resource, which cannot leave its component",

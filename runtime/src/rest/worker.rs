@@ -132,20 +132,11 @@ pub(super) async fn invoke_and_await(
     JsonBody(body): JsonBody<shape::InvokeParameters>,
 ) -> Result<Response, ApiError> {
     let started = services.clock.elapsed();
-    let await_max = await_max(&services, &headers)?;
+    await_max(&services, &headers)?;
     let bytes = bytes_as(&headers)?;
     let asked = Asked { services: &services, principal, worker: &worker, headers: &headers };
     let (invocation, prepared) = asked.prepare(params, &body.params).await?;
-    // The executor goes on with the invocation when nobody waits any more: when the limit is reached, and when the
-    // caller has gone away, which drops this handler.
-    let result = tokio::select! {
-        biased;
-        result = services.executor.invoke(&worker, invocation) => result?,
-        () = services.clock.sleep_until(started + await_max) => {
-            services.metrics.awaited_timeouts.fetch_add(1, Ordering::Relaxed);
-            return Err(ApiError::timeout());
-        }
-    };
+    let result = await_invocation(&services, &worker, &headers, started, invocation).await?;
     let body = if prepared.convention.is_program() {
         format!("{{\"result\":{}}}", output_json(result.as_ref())).into_bytes()
     } else {
@@ -157,6 +148,27 @@ pub(super) async fn invoke_and_await(
     };
     services.metrics.awaited.observe(services.clock.elapsed().saturating_sub(started));
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
+}
+
+/// Invokes, and waits for the result as long as the caller and the server want to.
+pub(super) async fn await_invocation(
+    services: &Services,
+    worker: &WorkerId,
+    headers: &HeaderMap,
+    started: Duration,
+    invocation: Invocation,
+) -> Result<Option<golem_model::Value>, ApiError> {
+    let await_max = await_max(services, headers)?;
+    // The executor goes on with the invocation when nobody waits any more: when the limit is reached, and when the
+    // caller has gone away, which drops this handler.
+    tokio::select! {
+        biased;
+        result = services.executor.invoke(worker, invocation) => Ok(result?),
+        () = services.clock.sleep_until(started + await_max) => {
+            services.metrics.awaited_timeouts.fetch_add(1, Ordering::Relaxed);
+            Err(ApiError::timeout())
+        }
+    }
 }
 
 /// `POST …/invoke`: returns when the invocation is sure to run.
@@ -174,11 +186,11 @@ pub(super) async fn invoke(
 }
 
 /// A request to invoke.
-struct Asked<'a> {
-    services: &'a Services,
-    principal: crate::identity::Principal,
-    worker: &'a WorkerId,
-    headers: &'a HeaderMap,
+pub(super) struct Asked<'a> {
+    pub(super) services: &'a Services,
+    pub(super) principal: crate::identity::Principal,
+    pub(super) worker: &'a WorkerId,
+    pub(super) headers: &'a HeaderMap,
 }
 
 impl Asked<'_> {
@@ -237,7 +249,7 @@ impl Asked<'_> {
     }
 
     /// The name of the invocation: the server's key, the client's, or one that nobody knows.
-    async fn key(&self, issued: Option<&str>) -> Result<IdempotencyKey, ApiError> {
+    pub(super) async fn key(&self, issued: Option<&str>) -> Result<IdempotencyKey, ApiError> {
         let own = match self.headers.get(shape::IDEMPOTENCY_KEY_HEADER) {
             None => None,
             Some(value) => {
@@ -285,7 +297,7 @@ impl Asked<'_> {
 }
 
 /// A worker of this version of its template, and with its choices.
-fn spec(worker: &WorkerId, scope: &Scope, version: &Version) -> WorkerSpec {
+pub(super) fn spec(worker: &WorkerId, scope: &Scope, version: &Version) -> WorkerSpec {
     WorkerSpec {
         id: worker.clone(),
         project: scope.project(),

@@ -12,7 +12,7 @@
 //! | `values` | every type of WIT through JSON and back |
 //! | `calls` | workers that call each other |
 //! | `promises` | completed from outside, as printed in 2023 |
-//! | `http` | requests that workers send, over crashes |
+//! | `http`, `incoming` | requests that workers send, over crashes; requests that they answer |
 //! | `keyvalue` | buckets, shared by workers, templates and interfaces |
 //! | `streams` | what workers print, over WebSocket |
 //! | `programs` | that only know standard input and output |
@@ -30,6 +30,7 @@ mod faults;
 mod files;
 mod first_start;
 mod http;
+mod incoming;
 mod keyvalue;
 mod lifecycle;
 mod login;

@@ -1,6 +1,7 @@
 //! HTTP requests: what was answered once is never asked for again, and what was not is, with the same key.
 
 use super::{check, text};
+use golem_host::{GivenResponse, INCOMING_HTTP, IncomingRequest};
 use golem_testing::{
     Failure, FakeAnswer, FakeHttp, FakeResponse, HttpFailure, HttpRequest, Options, TestWorker, Value,
 };
@@ -206,4 +207,36 @@ async fn a_response_that_can_never_come_is_not_waited_for() {
         other => panic!("{other:?}"),
     }
     assert!(http.sent().is_empty());
+}
+
+/// A request that a worker answers is an invocation.
+#[tokio::test]
+async fn requests_that_are_answered_are_replayed() {
+    let request = |path: &str, body: &str| {
+        let request = IncomingRequest {
+            method: "POST".to_owned(),
+            path_with_query: path.to_owned(),
+            authority: Some("example.com".to_owned()),
+            headers: vec![("x-a".to_owned(), b"1".to_vec()), ("connection".to_owned(), b"close".to_vec())],
+            body: body.as_bytes().to_vec(),
+        };
+        vec![request.into_value()]
+    };
+    let mut worker = TestWorker::start(&guests::bytes(guests::SERVES)).await.unwrap();
+    for (path, status) in [("/", 200), ("/status/404", 404), ("/silent", 0), ("/unfinished", 0)] {
+        let given = worker.invoke(INCOMING_HTTP, request(path, "hello")).await.unwrap();
+        match GivenResponse::from_value(given.unwrap()).unwrap() {
+            Ok(response) => {
+                assert_eq!(response.status, status);
+                let text = String::from_utf8(response.body).unwrap();
+                let expected = format!("Method::Post {path} at example.com\nx-a: 1\n5 bytes: hello");
+                assert_eq!(text, expected);
+            }
+            Err(_) => assert_eq!(status, 0, "{path}"),
+        }
+    }
+    worker.replay_from_every_prefix().await.unwrap();
+    // Another component under the oplog has no handler.
+    worker.replace_component(&guests::bytes("counter")).unwrap();
+    worker.invoke("golem:counter/api/get", vec![]).await.unwrap_err();
 }

@@ -71,6 +71,10 @@ impl WorkerState {
                 };
                 self.objects.update_future(rep, |slot| *slot = future)
             }
+            Message::Reply => {
+                self.reply_written(as_written(body));
+                Ok(())
+            }
             Message::Nothing { .. } => Ok(()),
         }
     }
@@ -101,7 +105,7 @@ impl types::HostOutgoingBody for WorkerState {
             Message::Request(_) | Message::Sent(_) | Message::Nothing { response: false } => {
                 ErrorCode::HttpRequestBodySize(Some(written)).into()
             }
-            Message::Response(_) | Message::Nothing { response: true } => {
+            Message::Response(_) | Message::Reply | Message::Nothing { response: true } => {
                 ErrorCode::HttpResponseBodySize(Some(written)).into()
             }
         })

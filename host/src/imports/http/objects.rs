@@ -36,6 +36,21 @@ pub(crate) enum Http {
     Trailers(Trailers),
     /// `wasi:io/error.error` that is one of HTTP.
     Failure(HttpFailure),
+    /// `incoming-request`.
+    Asked(Asked),
+    /// `response-outparam`.
+    Outparam,
+}
+
+/// The data of an `incoming-request`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Asked {
+    pub(super) method: Method,
+    pub(super) path_with_query: String,
+    pub(super) authority: Option<String>,
+    pub(super) headers: Fields,
+    /// `None` once the guest has taken it.
+    pub(super) body: Option<Source>,
 }
 
 /// The data of an `outgoing-request`.
@@ -106,7 +121,9 @@ pub(super) enum Message {
     Sent(u32),
     /// The `outgoing-response` at this index.
     Response(u32),
-    /// The request was dropped.
+    /// The response that was given.
+    Reply,
+    /// What it belonged to was dropped.
     Nothing { response: bool },
 }
 
@@ -207,7 +224,13 @@ impl Http {
                 received.headers.bytes() + received.body.as_ref().map_or(0, Source::bytes)
             }
             Self::Incoming(incoming) => incoming.source.bytes(),
+            Self::Asked(asked) => {
+                asked.headers.bytes()
+                    + asked.path_with_query.len()
+                    + asked.body.as_ref().map_or(0, Source::bytes)
+            }
             Self::Options(_)
+            | Self::Outparam
             | Self::Future(Future::Failed(_) | Future::Taken)
             | Self::Trailers(_)
             | Self::Failure(_) => 0,
@@ -240,6 +263,14 @@ impl Body {
 }
 
 impl Objects {
+    /// Removes the `response-outparam` at `rep`.
+    pub(super) fn remove_outparam(&mut self, rep: u32) -> Result<()> {
+        match self.remove(rep)? {
+            Object::Http(Http::Outparam) => Ok(()),
+            other => Err(mistaken(&other, "a response-outparam")),
+        }
+    }
+
     /// The requests whose responses the guest has not taken.
     pub(crate) fn unanswered_requests(&self) -> Vec<Unanswered> {
         let sent = self.iter().filter_map(|object| match object {
@@ -302,5 +333,6 @@ access! {
     Future: future, update_future, remove_future, "a future HTTP response";
     Received: received, update_received, remove_received, "an incoming HTTP response";
     Incoming: incoming, update_incoming, remove_incoming, "an incoming HTTP body";
+    Asked: asked, update_asked, remove_asked, "an incoming HTTP request";
     Trailers: trailers, update_trailers, remove_trailers, "future HTTP trailers";
 }

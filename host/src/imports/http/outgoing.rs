@@ -275,7 +275,7 @@ fn method_in(method: Method) -> Option<::http::Method> {
     })
 }
 
-fn method_out(method: &::http::Method) -> Method {
+pub(super) fn method_out(method: &::http::Method) -> Method {
     match method.as_str() {
         "GET" => Method::Get,
         "HEAD" => Method::Head,

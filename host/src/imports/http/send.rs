@@ -33,20 +33,13 @@ use wasmtime_wasi_http::p2::{HttpError, HttpResult};
 /// Names a request to whoever receives it; a guest that sets it has its own.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The requests of a worker. A function of the calls that it made.
-#[derive(Debug)]
+/// The requests and the response of a worker. A function of the calls that it made.
+#[derive(Debug, Default)]
 pub(crate) struct HttpCalls {
     /// How many it has sent, or was refused to send.
     made: u64,
-    /// Whether a request that is not idempotent is sent again when a crash came before its response was recorded. If
-    /// not, its response is an error that says so. The switch of `golem:durability/policy.set-idempotence`.
-    pub(crate) repeats: bool,
-}
-
-impl Default for HttpCalls {
-    fn default() -> Self {
-        Self { made: 0, repeats: true }
-    }
+    /// The response that the guest is giving, in an invocation that is an HTTP request.
+    pub(super) reply: Option<super::serve::Reply>,
 }
 
 /// Announces a request.
@@ -182,7 +175,8 @@ impl WorkerState {
             trailers: content.trailers.map(|trailers| trailers.to_headers()).transpose()?,
             patience: draft.options.patience(),
         });
-        let repeats = self.http.repeats || draft.method.is_idempotent();
+        // A worker that has not said otherwise relies on its receivers to know the key.
+        let repeats = self.policy.idempotent() || draft.method.is_idempotent();
         let sent = self.observe(&Send { call, request: request.clone() })?;
         Ok(sent.map(|()| Unanswered { call, request, repeats }))
     }

@@ -1,34 +1,171 @@
-//! Requests that a guest is given: none yet.
+//! Requests that a guest is given, and the responses that it gives.
+//!
+//! Both are whole: the request is a parameter of the invocation, the response its result. So nothing here needs an
+//! entry, and a response leaves after the commit of the invocation's end, as every result does (W4).
 
-use crate::imports::absent::{absent, answers};
+use super::fields::Fields;
+use super::objects::{Asked, Content, Http, Incoming, Message, Source, Written};
+use super::outgoing::{FieldsHandle, method_out};
+use crate::incoming::{GivenResponse, IncomingRequest};
 use crate::state::WorkerState;
-use wasmtime::Result;
+use ::http::{HeaderMap, HeaderName, HeaderValue};
+use bytes::Bytes;
+use golem_model::Value;
 use wasmtime::component::Resource;
+use wasmtime::{Result, format_err};
 use wasmtime_wasi_http::p2::HttpResult;
 use wasmtime_wasi_http::p2::bindings::http::types::{
-    self, ErrorCode, Fields, IncomingBody, IncomingRequest, Method, OutgoingResponse, ResponseOutparam,
-    Scheme,
+    self, ErrorCode, IncomingBody, Method, OutgoingResponse, ResponseOutparam, Scheme,
 };
 
+/// The response that the guest is giving.
+#[derive(Debug)]
+pub(super) enum Reply {
+    /// This, of which the body may not be whole.
+    Given {
+        /// The status code.
+        status: u16,
+        /// Header fields.
+        headers: Fields,
+        /// The body.
+        body: Written,
+    },
+    /// None, for this reason.
+    Refused(String),
+}
+
+/// The handles that the guest's handler takes.
+pub(crate) type Served = (Resource<types::IncomingRequest>, Resource<ResponseOutparam>);
+
+impl WorkerState {
+    /// Makes the objects by which the guest sees `request` and gives its response.
+    pub(crate) fn serve(&mut self, request: IncomingRequest) -> Result<Served> {
+        self.http.reply = None;
+        let IncomingRequest { method, path_with_query, authority, headers, body } = request;
+        let method = ::http::Method::from_bytes(method.as_bytes())
+            .map_err(|_| format_err!("the request's method {method:?} is no method"))?;
+        let mut received = HeaderMap::with_capacity(headers.len());
+        for (name, value) in headers {
+            let name = HeaderName::from_bytes(name.as_bytes())?;
+            received.append(name, HeaderValue::from_bytes(&value)?);
+        }
+        let source = Source::Here { bytes: Bytes::from(body), end: Ok(None) };
+        let asked = Asked {
+            method,
+            path_with_query,
+            authority,
+            headers: Fields::received(&received)?,
+            body: Some(source),
+        };
+        let request = self.new_http(Http::Asked(asked))?;
+        let out = self.new_http(Http::Outparam)?;
+        Ok((request, out))
+    }
+
+    /// What the guest has given when its handler returned.
+    pub(crate) fn served(&mut self) -> Result<Value> {
+        let given = match self.http.reply.take() {
+            None => Err("the worker gave no response".to_owned()),
+            Some(Reply::Refused(text)) => Err(text),
+            Some(Reply::Given { status, headers, body }) => {
+                self.orphan(&body, true)?;
+                let content = match body {
+                    Written::Untouched => Ok(Content::default()),
+                    Written::Done(content) => Ok(content),
+                    Written::Open(_) | Written::Broken(_) => {
+                        Err("the worker did not finish the body of its response".to_owned())
+                    }
+                };
+                content.map(|Content { bytes, trailers }| GivenResponse {
+                    status,
+                    headers: headers.entries(),
+                    body: bytes.into(),
+                    trailers: trailers.map(|trailers| trailers.entries()),
+                })
+            }
+        };
+        Ok(GivenResponse::into_value(given))
+    }
+
+    /// Sets the body of the response that was given.
+    pub(super) fn reply_written(&mut self, written: Written) {
+        if let Some(Reply::Given { body, .. }) = &mut self.http.reply {
+            *body = written;
+        }
+    }
+}
+
 impl types::HostIncomingRequest for WorkerState {
-    answers! { Err(absent("wasi:http/types#incoming-request"));
-        method(Resource<IncomingRequest>) -> Result<Method>;
-        path_with_query(Resource<IncomingRequest>) -> Result<Option<String>>;
-        scheme(Resource<IncomingRequest>) -> Result<Option<Scheme>>;
-        authority(Resource<IncomingRequest>) -> Result<Option<String>>;
-        headers(Resource<IncomingRequest>) -> Result<Resource<Fields>>;
-        consume(Resource<IncomingRequest>) -> Result<Result<Resource<IncomingBody>, ()>>;
-        drop(Resource<IncomingRequest>) -> Result<()>;
+    fn method(&mut self, request: Resource<types::IncomingRequest>) -> Result<Method> {
+        Ok(method_out(&self.objects.asked(request.rep())?.method))
+    }
+
+    fn path_with_query(&mut self, request: Resource<types::IncomingRequest>) -> Result<Option<String>> {
+        Ok(Some(self.objects.asked(request.rep())?.path_with_query.clone()))
+    }
+
+    fn scheme(&mut self, request: Resource<types::IncomingRequest>) -> Result<Option<Scheme>> {
+        self.objects.asked(request.rep())?;
+        Ok(Some(Scheme::Http))
+    }
+
+    fn authority(&mut self, request: Resource<types::IncomingRequest>) -> Result<Option<String>> {
+        Ok(self.objects.asked(request.rep())?.authority.clone())
+    }
+
+    fn headers(&mut self, request: Resource<types::IncomingRequest>) -> Result<FieldsHandle> {
+        let headers = self.objects.asked(request.rep())?.headers.clone();
+        self.new_fields(headers)
+    }
+
+    fn consume(
+        &mut self,
+        request: Resource<types::IncomingRequest>,
+    ) -> Result<Result<Resource<IncomingBody>, ()>> {
+        let source = self.objects.update_asked(request.rep(), |asked| asked.body.take())?;
+        let Some(source) = source else { return Ok(Err(())) };
+        self.new_http(Http::Incoming(Incoming { source, stream_taken: false })).map(Ok)
+    }
+
+    fn drop(&mut self, request: Resource<types::IncomingRequest>) -> Result<()> {
+        self.objects.remove_asked(request.rep()).map(drop)
     }
 }
 
 impl types::HostResponseOutparam for WorkerState {
-    answers! { Err(ErrorCode::HttpRequestDenied.into());
-        send_informational(Resource<ResponseOutparam>, u16, Resource<Fields>) -> HttpResult<()>;
+    /// A response is a result, and there is one.
+    fn send_informational(
+        &mut self,
+        _: Resource<ResponseOutparam>,
+        _: u16,
+        headers: FieldsHandle,
+    ) -> HttpResult<()> {
+        let removed = self.objects.remove_fields(headers.rep());
+        removed.map_err(wasmtime_wasi_http::p2::HttpError::trap)?;
+        Err(ErrorCode::InternalError(Some("responses of status 1xx are not offered".to_owned())).into())
     }
 
-    answers! { Err(absent("wasi:http/types#response-outparam"));
-        set(Resource<ResponseOutparam>, Result<Resource<OutgoingResponse>, ErrorCode>) -> Result<()>;
-        drop(Resource<ResponseOutparam>) -> Result<()>;
+    fn set(
+        &mut self,
+        out: Resource<ResponseOutparam>,
+        response: std::result::Result<Resource<OutgoingResponse>, ErrorCode>,
+    ) -> Result<()> {
+        self.objects.remove_outparam(out.rep())?;
+        let reply = match response {
+            Err(code) => Reply::Refused(format!("the worker answered with the error {code:?}")),
+            Ok(response) => {
+                let response = self.objects.remove_response(response.rep())?;
+                if let Written::Open(body) = response.body {
+                    self.objects.update_body(body, |body| body.of = Message::Reply)?;
+                }
+                Reply::Given { status: response.status, headers: response.headers, body: response.body }
+            }
+        };
+        self.http.reply = Some(reply);
+        Ok(())
+    }
+
+    fn drop(&mut self, out: Resource<ResponseOutparam>) -> Result<()> {
+        self.objects.remove_outparam(out.rep())
     }
 }

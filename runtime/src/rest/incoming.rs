@@ -1,0 +1,172 @@
+//! HTTP requests for workers: what comes below `…/workers/{worker_name}/http` is answered by the worker.
+//!
+//! The request is an invocation like any other (`golem_host::IncomingRequest`), and the response its recorded result:
+//! keys, queue, retries and errors are those of `invoke-and-await`.
+
+use super::Services;
+use super::error::ApiError;
+use super::extract::{Caller, WorkerPath};
+use super::worker::{Asked, await_invocation, spec};
+use crate::catalog::{Template, Version};
+use crate::executor::ExecutorError;
+use crate::http::read_body;
+use crate::identity::{Action, Scope};
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use golem_host::{GivenResponse, INCOMING_HTTP, IncomingRequest};
+use golem_model::Invocation;
+use golem_model::invocation::Convention;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
+use std::sync::Arc;
+
+/// Segments of the path before what the worker sees: an empty one, `v1`, `templates`, the template, `workers`, the
+/// worker, `http`.
+const SEGMENTS_OURS: usize = 7;
+
+/// Fields that are ours or the connection's, and not the worker's. The token above all: who may call a worker must not
+/// hand it what else the token is good for.
+const KEPT_BACK: [&str; 11] = [
+    "authorization",
+    "connection",
+    "golem-await-ms",
+    "host",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// Fields of a response that whoever sends it sets.
+const OURS: [HeaderName; 4] =
+    [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::TRAILER];
+
+/// `ANY …/workers/{worker_name}/http/{path}`.
+pub(super) async fn handle(
+    State(services): State<Arc<Services>>,
+    Caller(principal): Caller,
+    WorkerPath(worker): WorkerPath,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let started = services.clock.elapsed();
+    let (head, body) = request.into_parts();
+    let (template, scope) = services.template(principal, Action::UpdateWorker, worker.template)?;
+    let asked = Asked { services: &services, principal, worker: &worker, headers: &head.headers };
+    let key = asked.key(None).await?;
+    serving(&services, &worker, &template, &scope).await?;
+    let body = read_body(body, services.limits.body).await?;
+    let request = IncomingRequest {
+        method: head.method.as_str().to_owned(),
+        path_with_query: seen(&head.uri),
+        authority: authority(&head.uri, &head.headers),
+        headers: fields(&head.headers),
+        body: body.into(),
+    };
+    let function = Arc::from(INCOMING_HTTP);
+    let convention = Convention::Component;
+    let invocation = Invocation { key, function, params: vec![request.into_value()], convention };
+    let result = await_invocation(&services, &worker, &head.headers, started, invocation).await?;
+    match result.and_then(GivenResponse::from_value) {
+        Some(Ok(given)) => respond(given),
+        Some(Err(text)) => Err(ApiError::new(StatusCode::BAD_GATEWAY, text)),
+        None => Err(ApiError::internal("the outcome of an HTTP request is no response")),
+    }
+}
+
+/// Fails unless the version that the worker runs answers HTTP requests; makes the worker if it does not exist.
+async fn serving(
+    services: &Services,
+    worker: &golem_model::WorkerId,
+    template: &Template,
+    scope: &Scope,
+) -> Result<(), ApiError> {
+    let serves = |version: &Version| golem_host::http_handler(&version.functions).is_some();
+    let latest = template.latest();
+    let runs = if serves(latest) {
+        services.executor.ensure(spec(worker, scope, latest)).await?
+    } else {
+        // A request that nobody answers must not make a worker.
+        match services.executor.view(worker).await {
+            Ok(view) => view.template_version,
+            Err(ExecutorError::WorkerNotFound { .. }) => latest.row.version,
+            Err(error) => return Err(error.into()),
+        }
+    };
+    if template.version(runs).is_some_and(|version| serves(version)) {
+        return Ok(());
+    }
+    Err(ApiError::not_found(format!(
+        "version {runs} of the template answers no HTTP requests: it does not export wasi:http/incoming-handler@0.2"
+    )))
+}
+
+/// Path and query as the worker sees them: what follows `/http`.
+fn seen(uri: &Uri) -> String {
+    let rest = uri.path().splitn(SEGMENTS_OURS + 1, '/').nth(SEGMENTS_OURS).unwrap_or_default();
+    match uri.query() {
+        Some(query) => format!("/{rest}?{query}"),
+        None => format!("/{rest}"),
+    }
+}
+
+/// The host that the caller named.
+fn authority(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    let named = headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
+    uri.authority().map(|authority| authority.as_str().to_owned()).or(named)
+}
+
+fn fields(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    let kept = headers.iter().filter(|(name, _)| !KEPT_BACK.contains(&name.as_str()));
+    kept.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
+}
+
+fn respond(given: GivenResponse) -> Result<Response, ApiError> {
+    let bad =
+        |what: &str| ApiError::new(StatusCode::BAD_GATEWAY, format!("the worker's response has {what}"));
+    let status = StatusCode::from_u16(given.status).ok().filter(|status| !status.is_informational());
+    let mut response = Response::new(Body::from(given.body));
+    *response.status_mut() = status.ok_or_else(|| bad("a status that ends no request"))?;
+    for (name, value) in given.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("a field that is none"))?;
+        if !OURS.contains(&name) {
+            let value = HeaderValue::from_bytes(&value).map_err(|_| bad("a field that is none"))?;
+            response.headers_mut().append(name, value);
+        }
+    }
+    Ok(response)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_sees_what_follows() {
+        let workers = "/v1/templates/0f5c/workers/w/http";
+        for (asked, expected) in [
+            ("", "/"),
+            ("/", "/"),
+            ("/a/b", "/a/b"),
+            ("/a%2Fb//c/", "/a%2Fb//c/"),
+            ("?q=1", "/?q=1"),
+            ("/a?q=/http/", "/a?q=/http/"),
+        ] {
+            let uri: Uri = format!("{workers}{asked}").parse().unwrap();
+            assert_eq!(seen(&uri), expected, "{asked}");
+        }
+    }
+
+    #[test]
+    fn the_token_stays_here() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [("authorization", "Bearer x"), ("accept", "a"), ("host", "h"), ("accept", "b")]
+        {
+            headers.append(name, HeaderValue::from_static(value));
+        }
+        let expected = [("accept".to_owned(), b"a".to_vec()), ("accept".to_owned(), b"b".to_vec())];
+        assert_eq!(fields(&headers), expected);
+    }
+}
