@@ -19,6 +19,7 @@ mod incoming;
 mod key;
 mod limits;
 mod login;
+mod openapi;
 mod oplog;
 mod project;
 mod template;
@@ -27,6 +28,7 @@ mod worker;
 
 pub use endpoints::{ENDPOINTS, Endpoint, Needs};
 pub use key::{InvocationKeys, KeyError};
+pub use openapi::document as openapi_document;
 
 use crate::catalog::{Quotas, Template, Templates};
 use crate::config::HttpSettings;
@@ -195,6 +197,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .route("/v1/version", get(health::version))
         .route("/version", get(health::version))
         .route("/metrics", get(health::metrics))
+        .route("/openapi.json", get(openapi::serve))
         .fallback(error::unknown_path)
         .method_not_allowed_fallback(error::wrong_method)
         // Bodies are read by `extract`, which has limits of its own.

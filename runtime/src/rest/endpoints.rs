@@ -142,6 +142,12 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "Streams what a worker prints, over a WebSocket",
     ),
     project(
+        Action::UpdateWorker,
+        "POST",
+        "/v1/templates/{template_id}/workers/{worker_name}/recover",
+        "Sets a failed invocation aside and makes the worker usable again",
+    ),
+    project(
         Action::ViewWorker,
         "GET",
         "/v1/templates/{template_id}/workers/{worker_name}/oplog",
@@ -231,5 +237,6 @@ pub const ENDPOINTS: &[Endpoint] = &[
     open("GET", "/healthcheck", "Tells that the server is there"),
     open("GET", "/v1/version", "Tells the server's version"),
     open("GET", "/version", "Tells the server's version"),
+    open("GET", "/openapi.json", "Gives this description, as OpenAPI 3.1"),
     open("GET", "/metrics", "Gives counters and gauges in the OpenMetrics text format"),
 ];

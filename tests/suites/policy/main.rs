@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `table` | is the decision of every act what the golden table says |
 //! | `routes` | is every route of the router among the endpoints that are documented and tried here |
+//! | `openapi` | is the OpenAPI document whole, and does the server send what it describes |
 //! | `callers` | does every endpoint answer nobody, strangers, grantees, owners and administrators as decided |
 //!
 //! `BLESS=1` rewrites the golden files.
@@ -11,6 +12,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, the place of a panic is the message")]
 
 mod callers;
+mod openapi;
 mod routes;
 mod table;
 

@@ -1,0 +1,117 @@
+//! The OpenAPI document: made of [`ENDPOINTS`] and the shapes, served at `/openapi.json`.
+//!
+//! Invariant: every endpoint is in it, because it is made from the list that the router is held to. The suite `policy`
+//! keeps a golden copy, and compares the shapes with what the types of `golem-api` really send.
+
+mod shapes;
+
+use super::endpoints::{ENDPOINTS, Endpoint, Needs};
+use crate::identity::Act;
+use axum::response::{IntoResponse, Response};
+use http::header;
+use serde_json::{Map, Value, json};
+use std::sync::LazyLock;
+
+static TEXT: LazyLock<String> = LazyLock::new(|| {
+    let mut text = serde_json::to_string_pretty(&document()).expect("a document is texts and numbers");
+    text.push('\n');
+    text
+});
+
+/// The document.
+pub fn document() -> Value {
+    let mut paths = Map::new();
+    for endpoint in ENDPOINTS {
+        let methods = paths.entry(endpoint.path).or_insert_with(|| Value::Object(Map::new()));
+        methods[endpoint.method.to_lowercase()] = operation(endpoint);
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Golem",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": "Durable WebAssembly workers. docs/rest.md has the words, the values and the limits.",
+            "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "paths": paths,
+        "components": {
+            "securitySchemes": { "token": { "type": "http", "scheme": "bearer" } },
+            "schemas": shapes::schemas(),
+            "responses": {
+                "Error": {
+                    "description": "What is wrong, and what to do",
+                    "content": { "application/json": { "schema": shapes::reference("Error") } },
+                },
+            },
+        },
+    })
+}
+
+/// `GET /openapi.json`.
+pub(super) async fn serve() -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
+}
+
+fn operation(endpoint: &Endpoint) -> Value {
+    let (needs, security) = match endpoint.needs {
+        Needs::Nothing => ("nothing".to_owned(), json!([])),
+        Needs::Token => ("any token".to_owned(), json!([{ "token": [] }])),
+        Needs::Act(act) => {
+            let named = match act {
+                Act::Project(action) => format!("{action:?} in the project"),
+                Act::Account(act) => format!("{act:?} of the account"),
+                Act::System(act) => format!("{act:?} of the server"),
+            };
+            (named, json!([{ "token": [] }]))
+        }
+    };
+    let mut operation = json!({
+        "operationId": name(endpoint),
+        "summary": endpoint.about,
+        "description": format!("Needs: {needs}."),
+        "security": security,
+        "responses": responses(endpoint),
+    });
+    let parameters = parameters(endpoint);
+    if !parameters.is_empty() {
+        operation["parameters"] = parameters.into();
+    }
+    if let Some(body) = shapes::request(endpoint.method, endpoint.path) {
+        operation["requestBody"] = json!({ "required": true, "content": body });
+    }
+    operation
+}
+
+/// A name for generated code: the method and the words of the path.
+fn name(endpoint: &Endpoint) -> String {
+    let words = endpoint.path.split(['/', '-', '.', '_']).filter(|word| !word.is_empty());
+    let words = words.map(|word| word.trim_matches(['{', '}']));
+    [endpoint.method.to_lowercase().as_str()].into_iter().chain(words).collect::<Vec<_>>().join("_")
+}
+
+fn parameters(endpoint: &Endpoint) -> Vec<Value> {
+    let in_path = endpoint.path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    let in_path = in_path
+        .map(|name| json!({ "name": name, "in": "path", "required": true, "schema": { "type": "string" } }));
+    let query = shapes::query(endpoint.method, endpoint.path).iter().map(|(name, required, about)| {
+        let schema = json!({ "type": "string" });
+        json!({ "name": name, "in": "query", "required": required, "description": about, "schema": schema })
+    });
+    in_path.chain(query).collect()
+}
+
+fn responses(endpoint: &Endpoint) -> Value {
+    let mut responses = Map::new();
+    let mut good = json!({ "description": "Done" });
+    if let Some(content) = shapes::response(endpoint.method, endpoint.path) {
+        good["content"] = content;
+    }
+    if endpoint.path.ends_with("/connect") {
+        responses.insert("101".to_owned(), json!({ "description": "A WebSocket, see docs/rest.md" }));
+    } else if !endpoint.path.ends_with("/golem-cli") {
+        responses.insert("200".to_owned(), good);
+    }
+    responses.insert("default".to_owned(), json!({ "$ref": "#/components/responses/Error" }));
+    Value::Object(responses)
+}

@@ -1,0 +1,115 @@
+//! The OpenAPI document: golden, whole, and as the types really are.
+
+use golem_runtime::rest::{ENDPOINTS, openapi_document};
+use golem_tests::guests;
+use golem_tests::http::Request;
+use golem_tests::rest::worker_path;
+use golem_tests::server::Plan;
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+
+#[test]
+fn the_document_is_the_golden_one() {
+    let mut text = serde_json::to_string_pretty(&openapi_document()).unwrap();
+    text.push('\n');
+    crate::check_golden("openapi.json", &text);
+}
+
+#[test]
+fn every_endpoint_is_in_it_and_every_reference_leads_somewhere() {
+    let document = openapi_document();
+    let mut names = BTreeSet::new();
+    for endpoint in ENDPOINTS {
+        let operation = &document["paths"][endpoint.path][endpoint.method.to_lowercase()];
+        assert!(operation.is_object(), "{} {} is missing", endpoint.method, endpoint.path);
+        let name = operation["operationId"].as_str().unwrap();
+        assert!(names.insert(name.to_owned()), "two operations are called {name}");
+    }
+    let text = document.to_string();
+    for (at, start) in text.match_indices("\"$ref\":\"#") {
+        let pointer = text[at + start.len()..].split('"').next().unwrap();
+        assert!(document.pointer(pointer).is_some(), "#{pointer} leads nowhere");
+    }
+}
+
+/// Whether `value` has the shape, and every field of it is described.
+fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
+    if let Some(pointer) = schema["$ref"].as_str() {
+        return check(document, document.pointer(&pointer[1..]).unwrap(), value, place);
+    }
+    match schema["type"].as_str() {
+        None => {}
+        Some("object") => {
+            let fields = value.as_object().unwrap_or_else(|| panic!("{place} is no object: {value}"));
+            for required in schema["required"].as_array().into_iter().flatten() {
+                assert!(fields.contains_key(required.as_str().unwrap()), "{place} lacks {required}: {value}");
+            }
+            for (name, field) in fields {
+                let described = &schema["properties"][name];
+                assert!(!described.is_null(), "{place}.{name} is not described");
+                check(document, described, field, &format!("{place}.{name}"));
+            }
+        }
+        Some("array") => {
+            let items = value.as_array().unwrap_or_else(|| panic!("{place} is no list: {value}"));
+            for item in items {
+                check(document, &schema["items"], item, &format!("{place}[]"));
+            }
+        }
+        Some("string") => assert!(value.is_string(), "{place} is no text: {value}"),
+        Some("integer") => assert!(value.is_i64() || value.is_u64(), "{place} is no whole number: {value}"),
+        Some("boolean") => assert!(value.is_boolean(), "{place} is no truth: {value}"),
+        Some(other) => panic!("{place} is described as {other}"),
+    }
+}
+
+#[tokio::test]
+async fn what_is_served_has_the_shapes_that_are_described() {
+    let folder = tempfile::tempdir().unwrap();
+    let server = Plan::new(folder.path().join("data")).set("log=warn").start().await;
+    let mut api = server.api();
+    let document = api.ok(Request::get("/openapi.json")).await.json();
+    assert_eq!(document, openapi_document());
+
+    let (account, project) = (api.account().await, api.default_project().await);
+    let template = api.upload("counter", &guests::bytes(guests::COUNTER)).await;
+    api.create(&template, "w").await;
+    let mut other = api.new_account("other").await;
+    let grant = api.grant(&project, &other.account().await, &["ViewComponent"]).await;
+    api.ok(Request::post("/v1/whitelist").json(&json!(["a@example.com"]))).await;
+    let token = api.ok(Request::get("/v1/login/token")).await.json()["id"].as_str().unwrap().to_owned();
+    let policy = api.ok(Request::get(format!("/v1/projects/{project}/grants/{grant}"))).await.json();
+    let policy = policy["data"]["projectPolicyId"].as_str().unwrap().to_owned();
+    let mut checked = 0;
+    for endpoint in ENDPOINTS {
+        let described = &document["paths"][endpoint.path][endpoint.method.to_lowercase()];
+        let schema = &described["responses"]["200"]["content"]["application/json"]["schema"];
+        // What changes something is tried by the other suites.
+        if endpoint.method != "GET" || schema.is_null() {
+            continue;
+        }
+        let path = endpoint
+            .path
+            .replace("{template_id}", &template)
+            .replace("{worker_name}", "w")
+            .replace("{worker_id}", &format!("{template}.w"))
+            .replace("{account_id}", &account)
+            .replace("{project_id}", &project)
+            .replace("{grant_id}", &grant)
+            .replace("{token_id}", &token)
+            .replace("{project_policy_id}", &policy)
+            .replace("{role}", "Admin");
+        let query =
+            if path.ends_with("/resource-limits") { format!("?account-id={account}") } else { String::new() };
+        let value = api.ok(Request::get(format!("{path}{query}"))).await.json();
+        check(&document, schema, &value, endpoint.path);
+        checked += 1;
+    }
+    assert!(checked >= 25, "only {checked} answers were compared");
+    let tokens = Request::post(format!("/v1/accounts/{account}/tokens"));
+    let made = api.ok(tokens.json(&json!({ "expiresAt": "2100-01-01T00:00:00Z" }))).await.json();
+    check(&document, &json!({ "$ref": "#/components/schemas/UnsafeToken" }), &made, "UnsafeToken");
+    let missing = api.call(Request::get(worker_path(&template, "nobody", ""))).await.json();
+    check(&document, &json!({ "$ref": "#/components/schemas/Error" }), &missing, "Error");
+    assert!(server.stop().await.success());
+}
