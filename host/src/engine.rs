@@ -44,7 +44,7 @@ pub struct EngineConfig {
     pub residents_max: u32,
     /// Reserve less address space for each worker, at the price of a check at each memory access.
     pub dense: bool,
-    /// Linear memory of one worker, in bytes. A constant of the deployment: `memory.grow` fails at exactly this
+    /// Linear memory and files of one worker, in bytes. A constant of the deployment: `memory.grow` fails at exactly this
     /// size, so a worker that is replayed under another one may diverge.
     pub memory_bytes_max: usize,
     /// Where compiled code is kept; `None` compiles anew each time.

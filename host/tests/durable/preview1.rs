@@ -54,6 +54,59 @@ async fn a_program_runs_as_a_component() {
     }
 }
 
+/// What `fopen`, `fwrite`, `fseek`, `ftell` and `fread` come to in C: the file `note` is opened or made, three bytes are
+/// written at its end, and the number of bytes that can be read from its start is printed as a digit.
+const FILES: &str = r#"(module
+    (import "wasi_snapshot_preview1" "path_open"
+        (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_prestat_dir_name" (func $preopen (param i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_seek" (func $seek (param i32 i64 i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_tell" (func $tell (param i32 i32) (result i32)))
+    (import "wasi_snapshot_preview1" "fd_read" (func $read (param i32 i32 i32 i32) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 16) "noteabc")
+    (func $must (param $error i32) (if (local.get $error) (then unreachable)))
+    (func (export "_start") (local $fd i32)
+        (call $must (call $preopen (i32.const 3) (i32.const 128) (i32.const 1)))
+        (call $must (i32.ne (i32.load8_u (i32.const 128)) (i32.const 47)))
+        (call $must (call $open (i32.const 3) (i32.const 1) (i32.const 16) (i32.const 4) (i32.const 1)
+            (i64.const 0x1fffffff) (i64.const 0x1fffffff) (i32.const 0) (i32.const 32)))
+        (local.set $fd (i32.load (i32.const 32)))
+        (call $must (call $seek (local.get $fd) (i64.const 0) (i32.const 2) (i32.const 40)))
+        (i32.store (i32.const 0) (i32.const 20))
+        (i32.store (i32.const 4) (i32.const 3))
+        (call $must (call $write (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 48)))
+        (call $must (call $seek (local.get $fd) (i64.const -3) (i32.const 1) (i32.const 56)))
+        (call $must (i64.ne (i64.load (i32.const 40)) (i64.load (i32.const 56))))
+        (call $must (call $seek (local.get $fd) (i64.const 0) (i32.const 0) (i32.const 40)))
+        (i32.store (i32.const 0) (i32.const 1024))
+        (i32.store (i32.const 4) (i32.const 1024))
+        (call $must (call $read (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 48)))
+        (call $must (call $tell (local.get $fd) (i32.const 56)))
+        (call $must (i32.ne (i32.load (i32.const 48)) (i32.load (i32.const 56))))
+        ;; What the third run has read: three times three bytes.
+        (if (i32.eq (i32.load (i32.const 48)) (i32.const 9))
+            (then (call $must (i32.ne (i32.load8_u (i32.const 1032)) (i32.const 99)))))
+        (call $must (i32.rem_u (i32.load (i32.const 48)) (i32.const 3)))
+        (i32.store (i32.const 0) (i32.const 48))
+        (i32.store (i32.const 4) (i32.const 1))
+        (i32.store8 (i32.const 48) (i32.add (i32.const 48) (i32.load (i32.const 48))))
+        (call $must (call $write (i32.const 1) (i32.const 0) (i32.const 1) (i32.const 56)))))"#;
+
+#[tokio::test]
+async fn a_program_of_preview_1_has_files() {
+    let mut worker = TestWorker::start(&wat::parse_str(FILES).unwrap()).await.unwrap();
+    let run = run(&worker);
+    for _ in 0..2 {
+        assert_eq!(worker.invoke(&run, vec![]).await.unwrap(), Some(Value::Result(Ok(None))));
+    }
+    worker.crash();
+    assert_eq!(worker.invoke(&run, vec![]).await.unwrap(), Some(Value::Result(Ok(None))));
+    assert_eq!(worker.log().stdout(), "369", "the file grows by three bytes each time");
+    worker.replay_from_every_prefix().await.unwrap();
+}
+
 #[tokio::test]
 async fn a_library_exports_the_interface_that_its_bindings_left_in_it() {
     let world = World::new(NEWEST, "world guest { export api: interface { double: func(n: u32) -> u32; } }");

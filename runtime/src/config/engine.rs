@@ -5,7 +5,7 @@ use super::setting::section;
 section! {
     /// How guests are compiled and run.
     EngineSettings = "engine" {
-        /// Linear memory of one worker, in bytes. A worker that was recorded under another value may replay differently.
+        /// Linear memory and files of one worker, in bytes. A worker that was recorded under another value may replay differently.
         memory_bytes_max: u64 = 512 << 20, (1 << 20)..=(4 << 30);
         /// Reserve less address space for each worker, at the price of a check at each memory access.
         dense: bool = false, ();
