@@ -225,3 +225,23 @@ async fn settings_say_where_requests_may_go() {
         home.end().await;
     }
 }
+
+/// A client library that knows nothing of us.
+#[tokio::test]
+async fn a_published_client_library_works() {
+    let (home, web) = (Home::new().await, Web::start().await);
+    let mut api = home.api();
+    let template = upload(&mut api, "published_client").await;
+    let api_of = |function: &str| format!("golem:published-client/api/{function}");
+    let got = api.invoke(&template, "w", &api_of("get"), &json!([web.url("/echo?a=b")])).await;
+    let seen = web.seen().pop().unwrap();
+    assert_eq!(seen.header("x-from"), Some("waki"));
+    assert_eq!(got["ok"], json!([200, "yes", format!("GET\n/echo?a=b\n{}\n", key(&seen))]));
+    let posted = api.invoke(&template, "w", &api_of("post"), &json!([web.url("/echo"), "text"])).await;
+    let seen = web.seen().pop().unwrap();
+    assert_eq!(seen.body, b"text");
+    assert_eq!(posted["ok"], json!([200, format!("POST\n/echo\n{}\ntext", key(&seen))]));
+    let chunks = api.invoke(&template, "w", &api_of("get"), &json!([web.url("/chunks/3")])).await;
+    assert_eq!(chunks["ok"][2], json!("chunk 0\nchunk 1\nchunk 2\n"));
+    home.end().await;
+}

@@ -142,6 +142,34 @@ async fn a_request_without_an_answer_is_sent_again_after_a_crash() {
     assert_eq!(http.sent().len(), 3, "the first one is over");
 }
 
+/// With the policy that requests must not be repeated, the guest is told that it is not known what became of one.
+#[tokio::test]
+async fn a_worker_may_ask_that_nothing_is_sent_twice() {
+    for (method, sent, said) in [("POST", 1, "it may have reached its target"), ("GET", 2, "at last")] {
+        let http = FakeHttp::new(|_, before| {
+            if before == 0 {
+                FakeAnswer::Hangs
+            } else {
+                FakeAnswer::Responds(FakeResponse::new(200, "at last"))
+            }
+        });
+        let mut worker = worker(&http).await;
+        let control = worker.control();
+        let params = vec![text(method), text("http://example.com/")];
+        let (cut, ()) = tokio::join!(invoke(&mut worker, "once", params), async {
+            while http.sent().is_empty() {
+                tokio::task::yield_now().await;
+            }
+            control.interrupt();
+        });
+        assert!(matches!(cut, Err(Failure::Interrupted)), "{cut:?}");
+        worker.crash();
+        let resumed = format!("{:?}", worker.resume().await.unwrap());
+        assert!(resumed.contains(said), "{method}: {resumed}");
+        assert_eq!(http.sent().len(), sent, "{method}");
+    }
+}
+
 #[tokio::test]
 async fn a_body_that_a_crash_cuts_off_ends_in_an_error() {
     let http = FakeHttp::responding(FakeResponse::chunked(200, &[b"one ", b"two "]).endless());

@@ -1,5 +1,19 @@
 //! Sends HTTP requests and tells what came back.
 
+/// `golem:durability/policy`, which the guest library does not wrap.
+mod policy {
+    #[link(wasm_import_module = "golem:durability/policy@1.0.0")]
+    unsafe extern "C" {
+        #[link_name = "set-idempotence"]
+        fn raw(idempotent: i32);
+    }
+
+    pub fn set_idempotence(idempotent: bool) {
+        // SAFETY: the import takes a bool, and has no memory to do with.
+        unsafe { raw(i32::from(idempotent)) }
+    }
+}
+
 #[golem::worker]
 mod fetches {
     use wasip2::http::outgoing_handler::handle;
@@ -179,6 +193,13 @@ mod fetches {
             }
             (_, end) => Err(end),
         }
+    }
+
+    /// Sends a request that is not to be sent twice unless its method says that it may.
+    pub fn once(method: String, url: String) -> Result<Answer, String> {
+        crate::policy::set_idempotence(false);
+        let future = handle(request(&method, &url, &[])?, None).map_err(|error| format!("{error:?}"))?;
+        answer(response(&future)?)
     }
 
     /// Sends nothing.
