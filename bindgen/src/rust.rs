@@ -11,6 +11,7 @@ package golem:sdk;
 world sdk {
     import golem:api/host@0.2.0;
     include golem:durability/durability@1.0.0;
+    import golem:rpc/types@1.0.0;
 }
 ";
 
@@ -37,6 +38,8 @@ pub fn sdk_bindings(runtime_api: &[Package], wasi_io: &str) -> Result<String, Er
     let mut generator = Opts {
         format: true,
         generate_all: true,
+        // The clients that workers bind by themselves share the types of `golem:rpc`, which nothing here uses.
+        generate_unused_types: true,
         // Makes the name of the link section unlike that of any worker's own bindings.
         type_section_suffix: Some("golem-sdk".to_owned()),
         additional_derive_attributes: ["Eq", "PartialEq", "Hash"].map(str::to_owned).into(),

@@ -47,9 +47,11 @@ fn this_machine() -> String {
 
 #[test]
 fn the_checked_in_bindings_are_fresh() {
-    let generated =
-        golem_bindgen::rust::sdk_bindings(&runtime_api(&["golem-api-0.2.0", "golem-durability"]), &wasi_io())
-            .unwrap();
+    let generated = golem_bindgen::rust::sdk_bindings(
+        &runtime_api(&["golem-api-0.2.0", "golem-durability", "golem-rpc"]),
+        &wasi_io(),
+    )
+    .unwrap();
     let path = tree().join("sdk/src/bindings.rs");
     if std::env::var_os("BLESS").is_some() {
         fs::write(&path, generated).unwrap();

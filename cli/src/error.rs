@@ -66,6 +66,12 @@ pub enum CliError {
         #[source]
         source: std::io::Error,
     },
+    /// No client can be made of what was uploaded.
+    #[error("the template's component has no client")]
+    Bindgen(#[from] golem_bindgen::Error),
+    /// Nothing can be called.
+    #[error("the template exports no interface that another worker can call")]
+    NothingToCall,
     /// An option's text is no JSON.
     #[error("{option} is not JSON; quote it for the shell, for example --parameters '[1, \"two\"]'")]
     Json {

@@ -119,7 +119,7 @@ fn package(value: &LitStr) -> syn::Result<Package> {
 /// Whose a package is that workers must not redefine.
 pub(crate) fn reserved(namespace: &str, name: &str) -> Option<&'static str> {
     match (namespace, name) {
-        ("golem", "api" | "durability" | "sdk") => Some("Golem's Runtime API"),
+        ("golem", "api" | "durability" | "rpc" | "sdk") => Some("Golem's Runtime API"),
         ("wasi", _) => Some("WASI"),
         _ => None,
     }

@@ -10,7 +10,8 @@
 //! - `fallback` is what the compiler sees instead when there are errors: the module as it was, so that one mistake gives
 //!   one message.
 //!
-//! `from_wit` is the other way round: an `impl` of the trait that a WIT file gives.
+//! `from_wit` is the other way round: an `impl` of the trait that a WIT file gives. `remote` makes functions of the client
+//! by which a worker calls others.
 //!
 //! Invariant: on targets other than WebAssembly, the module stays the plain Rust that the user wrote.
 
@@ -21,6 +22,7 @@ mod fallback;
 mod from_wit;
 mod model;
 mod names;
+mod remote;
 #[cfg(test)]
 mod tests;
 mod types;
@@ -91,6 +93,22 @@ use quote::quote;
 #[proc_macro_attribute]
 pub fn worker(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     worker_of(arguments.into(), item.into()).into()
+}
+
+/// Fills a module with the functions of a client: calls of workers of another template, or of the same one.
+///
+/// ```ignore
+/// #[golem::remote("wit/golem-counter-client.wit")]
+/// mod counter {}
+///
+/// let count = counter::increment("the-worker")?;
+/// ```
+///
+/// The path, seen from `Cargo.toml`, is that of the file that `golem template client` has written. If its package has one
+/// interface, the functions and types of that are in the module; otherwise a module for each interface.
+#[proc_macro_attribute]
+pub fn remote(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
+    remote::expand(arguments.into(), item.into()).into()
 }
 
 /// Marks a struct of a worker's module as a set of flags: named switches that are on or off.

@@ -6,6 +6,7 @@
 //   * additional derives ignored ["retry-policy"]
 //   * with "wasi:io/poll@0.2.12" = "::wasip2::io::poll"
 //   * type_section_suffix: "golem-sdk"
+//   * generate_unused_types
 #[allow(unfulfilled_lint_expectations, unused_imports)]
 use ::wasip2::io::poll as __with_name0;
 #[rustfmt::skip]
@@ -96,6 +97,22 @@ pub mod golem {
                     f.debug_struct("PromiseId")
                         .field("worker-id", &self.worker_id)
                         .field("oplog-idx", &self.oplog_idx)
+                        .finish()
+                }
+            }
+            /// The owner of templates and workers.
+            #[derive(Clone, Eq, Hash, PartialEq)]
+            pub struct AccountId {
+                /// The account's id as text.
+                pub account_name: _rt::String,
+            }
+            impl ::core::fmt::Debug for AccountId {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("AccountId")
+                        .field("account-name", &self.account_name)
                         .finish()
                 }
             }
@@ -1687,6 +1704,94 @@ pub mod golem {
             }
         }
     }
+    pub mod rpc {
+        /// The words that all generated client interfaces share.
+        #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
+        pub mod types {
+            #[used]
+            #[doc(hidden)]
+            static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
+            use super::super::super::_rt;
+            /// A time since 1970-01-01T00:00:00Z, of the same form as the one of `wasi:clocks/wall-clock`.
+            #[repr(C)]
+            #[derive(Clone, Copy, Eq, Hash, PartialEq)]
+            pub struct Datetime {
+                /// Whole seconds.
+                pub seconds: u64,
+                /// The rest, below a billion.
+                pub nanoseconds: u32,
+            }
+            impl ::core::fmt::Debug for Datetime {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    f.debug_struct("Datetime")
+                        .field("seconds", &self.seconds)
+                        .field("nanoseconds", &self.nanoseconds)
+                        .finish()
+                }
+            }
+            /// Why a call of another worker has no result. Each text is for people; programs look at the case.
+            ///
+            /// Unless a case says otherwise, the function of the other worker did not run and never will.
+            #[derive(Clone, Eq, Hash, PartialEq)]
+            pub enum RpcError {
+                /// The worker belongs to a project that this one must not call.
+                Denied(_rt::String),
+                /// The template is gone, or the worker was deleted before it had answered: it may have run in part.
+                NotFound(_rt::String),
+                /// The call itself is impossible: the text is no name of a worker, or parameters or result are too large. A
+                /// result that is too large comes from a function that did run.
+                Invalid(_rt::String),
+                /// Too much waits for the worker, or this worker has too many calls under way. Another time it may work.
+                Busy(_rt::String),
+                /// The function failed for good (it trapped in every attempt, or the program exited), or the worker had failed
+                /// before.
+                RemoteFailed(_rt::String),
+                /// The worker runs a version of its template in which the function is missing or has other types.
+                Incompatible(_rt::String),
+                /// To wait would be to wait for ever: the worker that is called waits, over the chain that the text names, for
+                /// this one.
+                Deadlock(_rt::String),
+                /// This worker gave up on the call. If the function had begun already it is not stopped.
+                Cancelled,
+            }
+            impl ::core::fmt::Debug for RpcError {
+                fn fmt(
+                    &self,
+                    f: &mut ::core::fmt::Formatter<'_>,
+                ) -> ::core::fmt::Result {
+                    match self {
+                        RpcError::Denied(e) => {
+                            f.debug_tuple("RpcError::Denied").field(e).finish()
+                        }
+                        RpcError::NotFound(e) => {
+                            f.debug_tuple("RpcError::NotFound").field(e).finish()
+                        }
+                        RpcError::Invalid(e) => {
+                            f.debug_tuple("RpcError::Invalid").field(e).finish()
+                        }
+                        RpcError::Busy(e) => {
+                            f.debug_tuple("RpcError::Busy").field(e).finish()
+                        }
+                        RpcError::RemoteFailed(e) => {
+                            f.debug_tuple("RpcError::RemoteFailed").field(e).finish()
+                        }
+                        RpcError::Incompatible(e) => {
+                            f.debug_tuple("RpcError::Incompatible").field(e).finish()
+                        }
+                        RpcError::Deadlock(e) => {
+                            f.debug_tuple("RpcError::Deadlock").field(e).finish()
+                        }
+                        RpcError::Cancelled => {
+                            f.debug_tuple("RpcError::Cancelled").finish()
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 #[rustfmt::skip]
 mod _rt {
@@ -1836,9 +1941,9 @@ mod _rt {
 )]
 #[doc(hidden)]
 #[allow(clippy::octal_escapes)]
-pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2062] = *b"\
-\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\x94\x0f\x01A\x02\x01\
-A\x16\x01B\x17\x01r\x02\x09high-bitsw\x08low-bitsw\x04\0\x04uuid\x03\0\0\x01r\x01\
+pub static __WIT_BINDGEN_COMPONENT_TYPE: [u8; 2247] = *b"\
+\0asm\x0d\0\x01\0\0\x19\x16wit-component-encoding\x04\0\x07\xcd\x10\x01A\x02\x01\
+A\x18\x01B\x17\x01r\x02\x09high-bitsw\x08low-bitsw\x04\0\x04uuid\x03\0\0\x01r\x01\
 \x04uuid\x01\x04\0\x0btemplate-id\x03\0\x02\x01r\x02\x0btemplate-id\x03\x0bworke\
 r-names\x04\0\x09worker-id\x03\0\x04\x01r\x02\x09worker-id\x05\x09oplog-idxw\x04\
 \0\x0apromise-id\x03\0\x06\x01r\x01\x0caccount-names\x04\0\x0aaccount-id\x03\0\x08\
@@ -1847,42 +1952,46 @@ ise\x01\x0c\x01p}\x01@\x01\x0apromise-id\x07\0\x0d\x04\0\x13golem-await-promise\
 \x0e\x01@\x02\x0apromise-id\x07\x04data\x0d\0\x7f\x04\0\x16golem-complete-promis\
 e\x01\x0f\x01@\x01\x0apromise-id\x07\x01\0\x04\0\x14golem-delete-promise\x01\x10\
 \x01@\x01\x0dfunction-names\0\x0b\x04\0\x0cget-self-uri\x01\x11\x03\0\x14golem:a\
-pi/host@0.2.0\x05\0\x01B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\
-\0\x7f\x04\0\x16[method]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16\
-[method]pollable.block\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04\
-poll\x01\x06\x03\0\x13wasi:io/poll@0.2.12\x05\x01\x02\x03\0\0\x0apromise-id\x02\x03\
-\0\x01\x08pollable\x01B\x0b\x02\x03\x02\x01\x02\x04\0\x0apromise-id\x03\0\0\x02\x03\
-\x02\x01\x03\x04\0\x08pollable\x03\0\x02\x01i\x03\x01@\x01\x0apromise-id\x01\0\x04\
-\x04\0\x09subscribe\x01\x05\x01p}\x01k\x06\x01@\x01\x0apromise-id\x01\0\x07\x04\0\
-\x03get\x01\x08\x03\0\x1fgolem:durability/promises@1.0.0\x05\x04\x01B\x04\x01@\0\
-\0w\x04\0\x05begin\x01\0\x01@\x01\x06regionw\x01\0\x04\0\x03end\x01\x01\x03\0\x1d\
-golem:durability/region@1.0.0\x05\x05\x01B\x10\x01m\x03\x0fpersist-nothing\x1bpe\
-rsist-remote-side-effects\x05smart\x04\0\x11persistence-level\x03\0\0\x01r\x04\x0c\
-max-attemptsy\x0cmin-delay-msw\x0cmax-delay-msw\x0amultiplieru\x04\0\x0cretry-po\
-licy\x03\0\x02\x01@\0\0\x01\x04\0\x15get-persistence-level\x01\x04\x01@\x01\x05l\
-evel\x01\x01\0\x04\0\x15set-persistence-level\x01\x05\x01@\0\0\x03\x04\0\x10get-\
-retry-policy\x01\x06\x01@\x01\x06policy\x03\x01\0\x04\0\x10set-retry-policy\x01\x07\
-\x01@\0\0\x7f\x04\0\x0fget-idempotence\x01\x08\x01@\x01\x0aidempotent\x7f\x01\0\x04\
-\0\x0fset-idempotence\x01\x09\x03\0\x1dgolem:durability/policy@1.0.0\x05\x06\x01\
-B\x04\x01@\0\0w\x04\0\x03get\x01\0\x01@\x01\x08positionw\x01\0\x04\0\x04jump\x01\
-\x01\x03\0\x1fgolem:durability/position@1.0.0\x05\x07\x01B\x05\x01ks\x01@\0\0\0\x04\
-\0\x07current\x01\x01\x01@\0\0s\x04\0\x04next\x01\x02\x03\0\x1bgolem:durability/\
-keys@1.0.0\x05\x08\x02\x03\0\0\x0btemplate-id\x02\x03\0\0\x09worker-id\x01B\x1a\x02\
-\x03\x02\x01\x09\x04\0\x0btemplate-id\x03\0\0\x02\x03\x02\x01\x0a\x04\0\x09worke\
-r-id\x03\0\x02\x01m\x07\x07running\x04idle\x09suspended\x0binterrupted\x08retryi\
-ng\x06failed\x06exited\x04\0\x0dworker-status\x03\0\x04\x01ps\x01o\x02ss\x01p\x07\
-\x01r\x06\x09worker-id\x03\x04args\x06\x03env\x08\x06status\x05\x10template-vers\
-iony\x0bretry-county\x04\0\x0fworker-metadata\x03\0\x09\x01ks\x01k\x05\x01ky\x01\
-r\x04\x0btemplate-id\x01\x0bname-prefix\x0b\x06status\x0c\x10template-version\x0d\
-\x04\0\x06filter\x03\0\x0e\x01p\x0a\x01r\x02\x07workers\x10\x06cursor\x0b\x04\0\x04\
-page\x03\0\x11\x01@\0\0\x03\x04\0\x07self-id\x01\x13\x01k\x0a\x01@\x01\x09worker\
--id\x03\0\x14\x04\0\x08metadata\x01\x15\x01@\x02\x06filter\x0f\x06cursor\x0b\0\x12\
-\x04\0\x04list\x01\x16\x03\0\x1dgolem:durability/worker@1.0.0\x05\x0b\x01B\x07\x02\
-\x03\x02\x01\x03\x04\0\x08pollable\x03\0\0\x01i\x01\x01@\x01\x04callw\0\x02\x04\0\
-\x09subscribe\x01\x03\x01@\x01\x04callw\x01\0\x04\0\x06cancel\x01\x04\x03\0\x1cg\
-olem:durability/calls@1.0.0\x05\x0c\x04\0\x0dgolem:sdk/sdk\x04\0\x0b\x09\x01\0\x03\
-sdk\x03\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10\
-wit-bindgen-rust\x060.60.0";
+pi/host@0.2.0\x05\0\x01B\x04\x01r\x02\x07secondsw\x0bnanosecondsy\x04\0\x08datet\
+ime\x03\0\0\x01q\x08\x06denied\x01s\0\x09not-found\x01s\0\x07invalid\x01s\0\x04b\
+usy\x01s\0\x0dremote-failed\x01s\0\x0cincompatible\x01s\0\x08deadlock\x01s\0\x09\
+cancelled\0\0\x04\0\x09rpc-error\x03\0\x02\x03\0\x15golem:rpc/types@1.0.0\x05\x01\
+\x01B\x0a\x04\0\x08pollable\x03\x01\x01h\0\x01@\x01\x04self\x01\0\x7f\x04\0\x16[\
+method]pollable.ready\x01\x02\x01@\x01\x04self\x01\x01\0\x04\0\x16[method]pollab\
+le.block\x01\x03\x01p\x01\x01py\x01@\x01\x02in\x04\0\x05\x04\0\x04poll\x01\x06\x03\
+\0\x13wasi:io/poll@0.2.12\x05\x02\x02\x03\0\0\x0apromise-id\x02\x03\0\x02\x08pol\
+lable\x01B\x0b\x02\x03\x02\x01\x03\x04\0\x0apromise-id\x03\0\0\x02\x03\x02\x01\x04\
+\x04\0\x08pollable\x03\0\x02\x01i\x03\x01@\x01\x0apromise-id\x01\0\x04\x04\0\x09\
+subscribe\x01\x05\x01p}\x01k\x06\x01@\x01\x0apromise-id\x01\0\x07\x04\0\x03get\x01\
+\x08\x03\0\x1fgolem:durability/promises@1.0.0\x05\x05\x01B\x04\x01@\0\0w\x04\0\x05\
+begin\x01\0\x01@\x01\x06regionw\x01\0\x04\0\x03end\x01\x01\x03\0\x1dgolem:durabi\
+lity/region@1.0.0\x05\x06\x01B\x10\x01m\x03\x0fpersist-nothing\x1bpersist-remote\
+-side-effects\x05smart\x04\0\x11persistence-level\x03\0\0\x01r\x04\x0cmax-attemp\
+tsy\x0cmin-delay-msw\x0cmax-delay-msw\x0amultiplieru\x04\0\x0cretry-policy\x03\0\
+\x02\x01@\0\0\x01\x04\0\x15get-persistence-level\x01\x04\x01@\x01\x05level\x01\x01\
+\0\x04\0\x15set-persistence-level\x01\x05\x01@\0\0\x03\x04\0\x10get-retry-policy\
+\x01\x06\x01@\x01\x06policy\x03\x01\0\x04\0\x10set-retry-policy\x01\x07\x01@\0\0\
+\x7f\x04\0\x0fget-idempotence\x01\x08\x01@\x01\x0aidempotent\x7f\x01\0\x04\0\x0f\
+set-idempotence\x01\x09\x03\0\x1dgolem:durability/policy@1.0.0\x05\x07\x01B\x04\x01\
+@\0\0w\x04\0\x03get\x01\0\x01@\x01\x08positionw\x01\0\x04\0\x04jump\x01\x01\x03\0\
+\x1fgolem:durability/position@1.0.0\x05\x08\x01B\x05\x01ks\x01@\0\0\0\x04\0\x07c\
+urrent\x01\x01\x01@\0\0s\x04\0\x04next\x01\x02\x03\0\x1bgolem:durability/keys@1.\
+0.0\x05\x09\x02\x03\0\0\x0btemplate-id\x02\x03\0\0\x09worker-id\x01B\x1a\x02\x03\
+\x02\x01\x0a\x04\0\x0btemplate-id\x03\0\0\x02\x03\x02\x01\x0b\x04\0\x09worker-id\
+\x03\0\x02\x01m\x07\x07running\x04idle\x09suspended\x0binterrupted\x08retrying\x06\
+failed\x06exited\x04\0\x0dworker-status\x03\0\x04\x01ps\x01o\x02ss\x01p\x07\x01r\
+\x06\x09worker-id\x03\x04args\x06\x03env\x08\x06status\x05\x10template-versiony\x0b\
+retry-county\x04\0\x0fworker-metadata\x03\0\x09\x01ks\x01k\x05\x01ky\x01r\x04\x0b\
+template-id\x01\x0bname-prefix\x0b\x06status\x0c\x10template-version\x0d\x04\0\x06\
+filter\x03\0\x0e\x01p\x0a\x01r\x02\x07workers\x10\x06cursor\x0b\x04\0\x04page\x03\
+\0\x11\x01@\0\0\x03\x04\0\x07self-id\x01\x13\x01k\x0a\x01@\x01\x09worker-id\x03\0\
+\x14\x04\0\x08metadata\x01\x15\x01@\x02\x06filter\x0f\x06cursor\x0b\0\x12\x04\0\x04\
+list\x01\x16\x03\0\x1dgolem:durability/worker@1.0.0\x05\x0c\x01B\x07\x02\x03\x02\
+\x01\x04\x04\0\x08pollable\x03\0\0\x01i\x01\x01@\x01\x04callw\0\x02\x04\0\x09sub\
+scribe\x01\x03\x01@\x01\x04callw\x01\0\x04\0\x06cancel\x01\x04\x03\0\x1cgolem:du\
+rability/calls@1.0.0\x05\x0d\x04\0\x0dgolem:sdk/sdk\x04\0\x0b\x09\x01\0\x03sdk\x03\
+\0\0\0G\x09producers\x01\x0cprocessed-by\x02\x0dwit-component\x070.254.2\x10wit-\
+bindgen-rust\x060.60.0";
 #[inline(never)]
 #[doc(hidden)]
 pub fn __link_custom_section_describing_imports() {

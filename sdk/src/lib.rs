@@ -75,6 +75,11 @@
 //!
 //! While it waits, it costs nothing. The answer may come over REST or from another worker with [`promise::complete`].
 //!
+//! # Other workers
+//!
+//! A worker calls functions of other workers, of its own template or of another one, and each call runs exactly once; see
+//! [`rpc`].
+//!
 //! # Tests
 //!
 //! On any other target than WebAssembly, the module stays plain Rust: its unit tests run with `cargo test`. The functions
@@ -93,10 +98,11 @@ pub mod durability;
 mod id;
 mod inside;
 pub mod promise;
+pub mod rpc;
 
 pub use bindings::golem::api::host::{PromiseId, TemplateId, Uri, Uuid, WorkerId};
 pub use durability::{atomically, idempotency_key, oplog_index};
-pub use golem_macros::{flags, worker};
+pub use golem_macros::{flags, remote, worker};
 pub use id::IdError;
 pub use promise::raw::{
     get_self_uri, golem_await_promise, golem_complete_promise, golem_create_promise, golem_delete_promise,

@@ -77,6 +77,18 @@ pub enum TemplateCommand {
         #[command(flatten)]
         template: TemplateArgs,
     },
+    /// Write the WIT by which other workers call those of a template
+    Client {
+        /// Which template.
+        #[command(flatten)]
+        template: TemplateArgs,
+        /// The version [default: the latest]
+        #[arg(long, value_name = "NUMBER")]
+        version: Option<u32>,
+        /// Folder to write to; what is there of the same name is replaced
+        #[arg(long, short = 'o', value_name = "DIR", default_value = ".")]
+        out: PathBuf,
+    },
 }
 
 impl TemplateCommand {
@@ -129,8 +141,32 @@ impl TemplateCommand {
                     None => Err(CliError::NoSuchVersion { version: wanted, latest }),
                 }
             }
+            Self::Client { template, version, out: folder } => {
+                let id = resolve::template(context, &template).await?;
+                let wasm = client.template_download(id, version).await?;
+                output::print(out, context.format, &write_clients(&wasm, &folder)?)
+            }
         }
     }
+}
+
+/// Writes the client of each interface that a component exports, and what they all use; gives the paths.
+fn write_clients(wasm: &[u8], folder: &Path) -> Result<Vec<String>, CliError> {
+    let clients = golem_bindgen::client::of_component(wasm)?;
+    if clients.is_empty() {
+        return Err(CliError::NothingToCall);
+    }
+    let rpc = ("golem-rpc.wit".to_owned(), golem_bindgen::client::RPC.to_owned());
+    let files = clients.into_iter().flat_map(|package| package.files).chain([rpc]);
+    let mut written = Vec::new();
+    for (name, text) in files {
+        let path = folder.join(name);
+        let error = |source| CliError::Write { path: path.clone(), source };
+        std::fs::create_dir_all(folder).map_err(error)?;
+        std::fs::write(&path, text).map_err(error)?;
+        written.push(path.display().to_string());
+    }
+    Ok(written)
 }
 
 /// The bytes of a file, or of standard input if it is `-`.

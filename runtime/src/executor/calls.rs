@@ -23,6 +23,11 @@ use golem_model::{AccountId, Entry, Invocation, OplogIndex, ProjectId, PromiseId
 use std::sync::Arc;
 use tokio::sync::Notify;
 
+/// Bytes of an answer that is kept in memory for a caller that is there; a longer one is read from the store.
+const ANSWER_KEPT_BYTES_MAX: usize = 64 << 10;
+/// Answers kept for one caller; further ones are read from the store.
+const ANSWERS_KEPT_MAX: usize = 100;
+
 /// The caller, as far as a call depends on it.
 struct Caller {
     project: ProjectId,
@@ -182,6 +187,11 @@ impl Calls for ActivationPort {
         let answered = {
             let state = self.lock()?;
             let Some(head) = state.ledger.head(self.worker) else { return Err(PortError::Discarded) };
+            if head.calls.made(call).is_some()
+                && let Some(answer) = state.slots.get(&self.worker).and_then(|slot| slot.answers.get(&call.0))
+            {
+                return Ok(AnswerState::Answered(answer.clone()));
+            }
             head.calls.made(call).map(|made| made.answered)
         };
         match answered {
@@ -273,6 +283,17 @@ impl Core {
             None => pending.push_back(Pending { invocation, key, arrival: Some(row), waiters: Vec::new() }),
         }
         self.kick(state, no);
+    }
+
+    /// An answer has come: whoever waits for it in memory is told, and finds it there.
+    pub(crate) fn answered(state: &mut State, no: WorkerNo, call: OplogIndex, answer: Arc<[u8]>) {
+        let Some(head) = state.ledger.head(no) else { return };
+        let Some(slot) = state.slots.get_mut(&no) else { return };
+        slot.answers.retain(|call, _| head.calls.made(OplogIndex(*call)).is_some());
+        if answer.len() <= ANSWER_KEPT_BYTES_MAX && slot.answers.len() < ANSWERS_KEPT_MAX {
+            slot.answers.insert(call.0, answer);
+        }
+        slot.answered.notify_waiters();
     }
 
     /// A call left the worker's queue.

@@ -18,7 +18,7 @@ use golem_host::ports::Clock;
 use golem_host::{Control, Instance};
 use golem_model::{Invocation, Value, WorkerId};
 use parking_lot::{Condvar, Mutex, MutexGuard};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::{Notify, oneshot, watch};
@@ -61,6 +61,8 @@ pub(crate) struct WorkerSlot {
     pub(crate) idle_since: u64,
     /// Told when another worker has answered a call.
     pub(crate) answered: Arc<Notify>,
+    /// Answers that came lately, by call, so that a caller in memory waits for no commit and reads nothing.
+    pub(crate) answers: BTreeMap<u64, Arc<[u8]>>,
 }
 
 /// An instance in memory, with its place among the residents.
@@ -220,11 +222,7 @@ impl Core {
                 Action::Wake(no) => self.wake(state, no),
                 Action::Queued(no, row, invocation) => self.queued(state, no, row, invocation),
                 Action::Withdrawn(no, row) => Self::withdrawn(state, no, row),
-                Action::Answered(no) => {
-                    if let Some(slot) = state.slots.get(&no) {
-                        slot.answered.notify_waiters();
-                    }
-                }
+                Action::Answered(no, call, answer) => Self::answered(state, no, call, answer),
                 Action::PromisesChanged => self.promises_changed.send_modify(|version| *version += 1),
                 Action::Timer(no, at) => {
                     let before = state.scheduler.next();

@@ -116,7 +116,7 @@ pub(crate) enum Action {
     /// The call of this row left the worker's queue.
     Withdrawn(WorkerNo, Seq),
     /// An answer has come for a call of the worker.
-    Answered(WorkerNo),
+    Answered(WorkerNo, OplogIndex, Arc<[u8]>),
     /// Who waits in memory for a promise must look again.
     PromisesChanged,
 }

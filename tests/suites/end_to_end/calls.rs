@@ -212,6 +212,20 @@ async fn what_is_sent_arrives_now_or_later_and_once() {
     home.end().await;
 }
 
+#[tokio::test]
+async fn who_waits_leaves_its_place_to_whom_it_waits_for() {
+    // One worker in memory at a time, and a chain of four.
+    let home = Home::with(|plan| plan.set("workers.residents_max=1")).await;
+    let mut api = home.api();
+    upload(&mut api, COUNTER).await;
+    let calls = upload(&mut api, CALLS).await;
+    let answer = api.invoke(&calls, "a", &target_of("relay"), &json!([["b", "c", "d"]])).await;
+    assert_eq!(answer, json!({ "ok": 1 }));
+    let answers = api.invoke(&calls, "a", &api_of("gather"), &json!([["b", "c", "d"], 1])).await;
+    assert_eq!(answers, json!([{ "ok": 1 }, { "ok": 1 }, { "ok": 2 }]));
+    home.end().await;
+}
+
 /// Callers of one worker while the server is killed: each call that was answered ran once, and so did each that was made.
 #[tokio::test]
 async fn each_call_runs_once_whatever_crashes() {
@@ -293,5 +307,44 @@ async fn what_is_called_is_decided_at_upload() {
     // Workers stay with what their own version calls.
     assert_eq!(api.invoke(&calls, "a", &api_of("ask-counter"), &json!(["c"])).await, json!({ "ok": 2 }));
     assert_eq!(api.invoke(&calls, "z", &api_of("ask-counter"), &json!(["c"])).await, json!({ "ok": 1 }));
+    home.end().await;
+}
+
+/// The command writes what the guest of this suite was built with.
+#[tokio::test]
+async fn the_command_line_writes_the_client_of_a_template() {
+    let home = Home::new().await;
+    let mut api = home.api();
+    let counter = upload(&mut api, COUNTER).await;
+    let folder = tempfile::tempdir().unwrap();
+    let program = golem_tests::server::Program::Golem.path();
+    let address = format!("http://{}", api.address());
+    let token = api.token().to_owned();
+    let out = folder.path().join("wit");
+    let arguments: [&std::ffi::OsStr; 11] = [
+        "template".as_ref(),
+        "client".as_ref(),
+        "-C".as_ref(),
+        counter.as_ref(),
+        "-o".as_ref(),
+        out.as_ref(),
+        "-u".as_ref(),
+        address.as_ref(),
+        "-T".as_ref(),
+        token.as_ref(),
+        "-q".as_ref(),
+    ];
+    let done = tokio::process::Command::new(program).args(arguments).output().await.unwrap();
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    let names = String::from_utf8_lossy(&done.stdout).into_owned();
+    assert!(names.contains("golem-counter-client.wit") && names.contains("golem-rpc.wit"), "{names}");
+    let written = std::fs::read_to_string(out.join("golem-counter-client.wit")).unwrap();
+    let checked_in = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("guests/calls/clients/golem-counter-client.wit");
+    // A component carries no comments.
+    let code = |text: &str| {
+        text.lines().filter(|line| !line.trim_start().starts_with("///")).collect::<Vec<_>>().join("\n")
+    };
+    assert_eq!(code(&written), code(&std::fs::read_to_string(checked_in).unwrap()));
     home.end().await;
 }

@@ -178,9 +178,9 @@ impl Ledger {
                 );
                 bytes = encode_answer(&Err(CallError::Invalid(text)));
             }
+            self.actions.push(Action::Answered(no, to.call, bytes.as_slice().into()));
             let answered = CallArrival::Answered { at: now, call: to.call, ticket, answer: bytes };
             self.push(no, &Row::Arrival(Arrival::Call(answered)));
-            self.actions.push(Action::Answered(no));
         }
     }
 

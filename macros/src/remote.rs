@@ -1,0 +1,170 @@
+//! Calls of other workers: `#[golem::remote("wit/golem-counter-client.wit")] mod counter {}`.
+//!
+//! The file is what `golem template client` writes; here it only becomes bindings. All clients of a component share the
+//! types of `golem::rpc`.
+
+use crate::fallback;
+use proc_macro2::{Span, TokenStream};
+use quote::{format_ident, quote};
+use std::path::PathBuf;
+use syn::{ItemMod, LitStr};
+use wit_parser::{PackageId, Resolve, UnresolvedPackageGroup};
+
+/// The text of `golem:rpc`, which every client uses.
+const RPC: &str = include_str!("../../wit/golem-rpc/types.wit");
+
+/// How the attribute is written, for messages.
+const USAGE: &str = "`#[golem::remote(\"wit/golem-counter-client.wit\")] mod counter {}` takes the file that \
+                     `golem template client` has written";
+
+/// The module with the functions of its client interface.
+pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    expanded(arguments, item.clone()).unwrap_or_else(|error| fallback::expand(&error, item))
+}
+
+fn expanded(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+    let path = syn::parse2::<LitStr>(arguments).map_err(|_| syn::Error::new(Span::call_site(), USAGE))?;
+    let module = syn::parse2::<ItemMod>(item).map_err(|_| syn::Error::new(Span::call_site(), USAGE))?;
+    let Some((_, items)) = &module.content else {
+        return Err(syn::Error::new_spanned(&module.ident, "write the module's braces: `mod name {}`"));
+    };
+    let error = |text: String| syn::Error::new(path.span(), text);
+    #[expect(clippy::disallowed_methods, reason = "cargo tells macros in the environment where the crate is")]
+    let root = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
+    let text = std::fs::read_to_string(PathBuf::from(root).join(path.value())).map_err(|source| {
+        error(format!(
+            "cannot read `{}`: {source}; the path is seen from the folder with Cargo.toml",
+            path.value()
+        ))
+    })?;
+    let client = Client::read(&path.value(), &text).map_err(error)?;
+
+    let Client { inline, suffix, modules } = &client;
+    let reexport = match modules.as_slice() {
+        [only] => quote!(pub use self::bindings::#only::*;),
+        several => quote!(#(pub use self::bindings::#several;)*),
+    };
+    let ItemMod { attrs, vis, ident, .. } = &module;
+    let watched = format!("/{}", path.value());
+    Ok(quote! {
+        #(#attrs)*
+        #vis mod #ident {
+            #(#items)*
+
+            #[doc(hidden)]
+            #[allow(warnings, missing_docs, unsafe_code, clippy::all, clippy::pedantic, clippy::restriction, clippy::nursery, reason = "generated")]
+            mod bindings {
+                ::golem::__private::wit_bindgen::generate!({
+                    inline: #inline,
+                    path: [],
+                    world: "golem:remote/remote",
+                    generate_all,
+                    runtime_path: "::golem::__private::wit_bindgen::rt",
+                    type_section_suffix: #suffix,
+                    with: { "golem:rpc/types@1.0.0": ::golem::rpc },
+                });
+                // Makes cargo look at the file.
+                const _: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), #watched));
+            }
+
+            #[allow(unused_imports, reason = "a caller need not use every function")]
+            #reexport
+        }
+    })
+}
+
+/// A client package, as the binding generator takes it.
+struct Client {
+    /// A world that imports its interfaces, with all packages that this takes.
+    inline: String,
+    /// Makes the name of the link section unlike that of other bindings in the component.
+    suffix: String,
+    /// The modules of its interfaces.
+    modules: Vec<TokenStream>,
+}
+
+impl Client {
+    /// Reads the text of the file; on an error, what is wrong with it.
+    fn read(file: &str, text: &str) -> Result<Self, String> {
+        let parse = |name: &str, text: &str| {
+            UnresolvedPackageGroup::parse(name, text).map_err(|(map, error)| error.render(&map))
+        };
+        let mut resolve = Resolve::default();
+        let groups = (parse(file, text)?, parse("golem-rpc.wit", RPC)?);
+        let package = match resolve.push_groups(groups.0, vec![groups.1]) {
+            Ok(package) => package,
+            Err(error) => return Err(error.render(&resolve.source_map)),
+        };
+        Self::of(&resolve, package, text)
+    }
+
+    fn of(resolve: &Resolve, package: PackageId, text: &str) -> Result<Self, String> {
+        let package = &resolve.packages[package];
+        let name = &package.name;
+        if !name.name.ends_with("-client") {
+            return Err(format!(
+                "`{name}` is not the client of a package, which would be called `{}:{}-client`; \
+                 `golem template client` writes it",
+                name.namespace, name.name
+            ));
+        }
+        let (mut imports, mut modules) = (String::new(), Vec::new());
+        for interface in package.interfaces.keys() {
+            imports.push_str("import ");
+            imports.push_str(&name.interface_id(interface));
+            imports.push_str(";\n");
+            let (namespace, package) = (snake(&name.namespace), snake(&name.name));
+            let interface = snake(interface);
+            modules.push(quote!(#namespace::#package::#interface));
+        }
+        let inline = format!(
+            "package golem:remote;\nworld remote {{\n{imports}}}\n{}\n{}\n",
+            nested(text),
+            nested(RPC)
+        );
+        Ok(Self { inline, suffix: format!("golem-remote-{name}"), modules })
+    }
+}
+
+/// A file with one package, as a package within another file.
+fn nested(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 10);
+    let mut open = false;
+    for line in text.lines() {
+        match line.strip_prefix("package ").and_then(|line| line.trim_end().strip_suffix(';')) {
+            Some(name) if !open => {
+                open = true;
+                out.extend(["package ", name, " {"]);
+            }
+            _ => out.push_str(line),
+        }
+        out.push('\n');
+    }
+    out.push('}');
+    out
+}
+
+fn snake(name: &str) -> syn::Ident {
+    let ident = crate::names::bound_snake(name);
+    format_ident!("{ident}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_becomes_a_world_of_its_own() {
+        let text = "// Text.\npackage a:b-client@1.0.0;\n\ninterface api {\n  use golem:rpc/types@1.0.0.{rpc-error};\n  \
+                    f: func(worker: string) -> result<_, rpc-error>;\n}\n";
+        let client = Client::read("client.wit", text).unwrap_or_else(|error| panic!("{error}"));
+        assert_eq!(client.modules.len(), 1);
+        assert_eq!(client.modules[0].to_string(), "a :: b_client :: api");
+        // What is handed to the generator can be read.
+        UnresolvedPackageGroup::parse("inline.wit", &client.inline)
+            .unwrap_or_else(|(map, error)| panic!("{}", error.render(&map)));
+        assert!(client.inline.contains("import a:b-client/api@1.0.0;"), "{}", client.inline);
+        let error = Client::read("x.wit", "package a:b;\ninterface api { f: func(); }\n").err();
+        assert!(error.is_some_and(|text| text.contains("`a:b-client`")));
+    }
+}

@@ -1,0 +1,7 @@
+#[golem::remote("no-such-client.wit")]
+mod counter {}
+
+#[golem::remote]
+mod cart {}
+
+fn main() {}
