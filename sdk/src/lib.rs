@@ -95,7 +95,7 @@ mod inside;
 pub mod promise;
 
 pub use bindings::golem::api::host::{PromiseId, TemplateId, Uri, Uuid, WorkerId};
-pub use durability::{atomically, idempotency_key, oplog_index};
+pub use durability::{atomically, idempotency_key, oplog_index, with_persistence, with_retry_policy};
 pub use golem_macros::{flags, worker};
 pub use id::IdError;
 pub use promise::raw::{
