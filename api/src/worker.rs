@@ -2,7 +2,7 @@
 
 use crate::compat;
 use golem_model as model;
-use golem_model::{AccountId, OnFailure, RetryPolicy, TemplateId, WorkerName, WorkerStatus};
+use golem_model::{AccountId, OnFailure, RetryPolicy, TemplateId, Timestamp, WorkerName, WorkerStatus};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -66,6 +66,44 @@ pub struct WorkerMetadata {
     pub template_version: u32,
     /// Failures since the last success.
     pub retry_count: u32,
+    /// When it was made. Only in lists: the worker of 2023 did not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_at: Option<Timestamp>,
+}
+
+/// Query of `GET …/workers`. Can be repeated: `filter`.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct WorkerListQuery {
+    /// Conditions, all of which must hold: a property, a comparison, a value, with blanks between.
+    pub filters: Vec<String>,
+    /// Where the page before ended.
+    pub cursor: Option<String>,
+    /// How many workers, at most.
+    pub count: Option<usize>,
+}
+
+impl WorkerListQuery {
+    /// As pairs of a query string.
+    pub fn pairs(&self) -> Vec<(&'static str, String)> {
+        let filters = self.filters.iter().map(|filter| ("filter", filter.clone()));
+        let cursor = self.cursor.iter().map(|cursor| ("cursor", cursor.clone()));
+        filters.chain(cursor).chain(self.count.map(|count| ("count", count.to_string()))).collect()
+    }
+}
+
+/// Workers on a page if the query does not say.
+pub const WORKER_COUNT_DEFAULT: usize = 50;
+/// Workers on a page, at most.
+pub const WORKER_COUNT_MAX: usize = 1_000;
+
+/// Answer of `GET …/workers`: a part of the list, ordered by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WorkersMetadata {
+    /// The workers; may be none although more follow.
+    pub workers: Vec<WorkerMetadata>,
+    /// Where the next page begins; missing at the end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
 }
 
 /// Names one invocation of one worker, for ever. Sent as `{"value": key}`; a plain string is accepted.

@@ -11,7 +11,7 @@ use golem_api::template::{Template, TemplateListQuery, TemplateQuery};
 use golem_api::token::UnsafeToken;
 use golem_api::worker::{
     CallingConvention, CompleteParameters, InterruptQuery, InvocationKey, InvokeQuery, PromiseId,
-    VersionedWorkerId, WorkerCreationRequest, WorkerId, WorkerMetadata,
+    VersionedWorkerId, WorkerCreationRequest, WorkerId, WorkerMetadata, WorkersMetadata,
 };
 use golem_model as model;
 use golem_model::{TemplateId, Timestamp};
@@ -145,6 +145,12 @@ fn workers_have_the_shapes_of_2023() {
         }),
         &[],
     );
+    let listed = json!({
+        "workerId": id, "accountId": P, "args": [], "env": {}, "status": "Idle", "templateVersion": 1,
+        "retryCount": 0, "createdAt": "2026-01-01T00:00:00Z",
+    });
+    check::<WorkersMetadata>(&json!({"workers": [listed], "cursor": "w"}), &[]);
+    check::<WorkersMetadata>(&json!({"workers": []}), &[]);
     check::<WorkerCreationRequest>(
         &json!({"name": "w", "args": [], "env": [["K", "v"]]}),
         &[

@@ -27,6 +27,7 @@ mod region;
 mod sockets;
 pub(crate) mod stdio;
 mod timezone;
+mod workers;
 
 pub(crate) use http::{Http, HttpCalls, Served, Unanswered, answered_bytes, obtain, read_answered};
 pub(crate) use keyvalue::KeyValue;

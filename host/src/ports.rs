@@ -11,6 +11,7 @@ mod log;
 mod oplog;
 mod outbound_http;
 mod promises;
+mod workers;
 
 pub use calls::{AnswerState, Calls, Outgoing, Returns};
 pub use clock::Clock;
@@ -19,6 +20,7 @@ pub use log::{LogEvent, LogLevel, LogSink};
 pub use oplog::Oplog;
 pub use outbound_http::{HttpBody, HttpFailure, HttpPart, HttpRequest, HttpResponse, OutboundHttp, Patience};
 pub use promises::Promises;
+pub use workers::{WorkerFacts, WorkerPage, WorkerQuery, Workers};
 
 use std::sync::Arc;
 
@@ -37,6 +39,8 @@ pub struct Ports {
     pub clock: Arc<dyn Clock>,
     /// Where stdout, stderr and log lines go.
     pub log: Arc<dyn LogSink>,
+    /// What is known of other workers.
+    pub workers: Arc<dyn Workers>,
     /// HTTP requests to the outside.
     pub http: Arc<dyn OutboundHttp>,
 }

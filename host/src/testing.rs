@@ -9,6 +9,7 @@ mod http;
 mod keyvalue;
 mod log;
 mod store;
+mod workers;
 
 pub use calls::Answerer;
 pub use clock::SimulatedClock;
@@ -33,7 +34,8 @@ pub fn ports(
         oplog: activation.clone(),
         promises: activation.clone(),
         calls: activation.clone(),
-        keyvalue: activation,
+        keyvalue: activation.clone(),
+        workers: activation,
         clock: Arc::new(clock.clone()),
         log: Arc::new(log.clone()),
         http: Arc::new(FakeHttp::default()),

@@ -25,6 +25,7 @@ mod project;
 mod template;
 mod token;
 mod worker;
+mod workers;
 
 pub use endpoints::{ENDPOINTS, Endpoint, Needs};
 pub use key::{InvocationKeys, KeyError};
@@ -173,7 +174,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .route("/v1/templates/{template_id}/download", get(template::download))
         .route("/v1/templates/{template_id}/latest", get(template::latest))
         .route("/v1/templates/workers/{worker_id}", get(worker::identify))
-        .route("/v1/templates/{template_id}/workers", post(worker::create))
+        .route("/v1/templates/{template_id}/workers", get(workers::list).post(worker::create))
         .route(worker, get(worker::view).delete(worker::delete))
         .route(&of_worker("key"), post(worker::key))
         .route(&of_worker("invoke-and-await"), post(worker::invoke_and_await))

@@ -1378,7 +1378,7 @@ pub mod golem {
             /// The workers that match, a page at a time: from the beginning without a cursor, then with the cursor of the
             /// page before.
             ///
-            /// A template outside this worker's project has no workers here. Fails the invocation if no page gave the cursor.
+            /// A template outside this worker's project has no workers here. Fails the invocation if no page can have given the cursor.
             #[allow(async_fn_in_trait)]
             pub fn list(filter: &Filter, cursor: Option<&str>) -> Page {
                 unsafe {

@@ -17,6 +17,10 @@
 
 use crate::bindings::golem::durability as host;
 use crate::inside;
+use crate::{TemplateId, WorkerId};
+
+pub use host::policy::{PersistenceLevel, RetryPolicy};
+pub use host::worker::{Filter, WorkerMetadata, WorkerStatus};
 
 /// Runs `work` as an atomic region: if the worker crashes or traps before it has returned, all of it is repeated as if
 /// for the first time.
@@ -79,4 +83,79 @@ pub fn idempotency_key() -> String {
 pub fn invocation_key() -> Option<String> {
     inside::a_worker("golem::durability::invocation_key");
     host::keys::current()
+}
+
+/// Runs `work` under a retry policy, and sets the one from before again when it returns.
+///
+/// Should `work` trap, the policy decides what happens. Fails the invocation if a number is out of its range.
+pub fn with_retry_policy<R>(policy: RetryPolicy, work: impl FnOnce() -> R) -> R {
+    let before = retry_policy();
+    set_retry_policy(policy);
+    let result = work();
+    set_retry_policy(before);
+    result
+}
+
+/// The retry policy in force.
+#[must_use]
+pub fn retry_policy() -> RetryPolicy {
+    inside::a_worker("golem::durability::retry_policy");
+    host::policy::get_retry_policy()
+}
+
+/// Chooses what happens after failures from here on, for the rest of the worker's life.
+pub fn set_retry_policy(policy: RetryPolicy) {
+    inside::a_worker("golem::durability::set_retry_policy");
+    host::policy::set_retry_policy(policy);
+}
+
+/// Runs `work` with less recorded, and sets the level from before again when it returns.
+///
+/// What is not recorded may be another thing when the worker is rebuilt: nothing that others are told may depend on it.
+pub fn with_persistence<R>(level: PersistenceLevel, work: impl FnOnce() -> R) -> R {
+    inside::a_worker("golem::durability::with_persistence");
+    let before = host::policy::get_persistence_level();
+    host::policy::set_persistence_level(level);
+    let result = work();
+    host::policy::set_persistence_level(before);
+    result
+}
+
+/// Says whether an outside write whose outcome a crash made unknown may be sent again; `true` at the start.
+pub fn set_idempotence(idempotent: bool) {
+    inside::a_worker("golem::durability::set_idempotence");
+    host::policy::set_idempotence(idempotent);
+}
+
+/// The worker that is asking.
+#[must_use]
+pub fn self_id() -> WorkerId {
+    inside::a_worker("golem::durability::self_id");
+    host::worker::self_id()
+}
+
+/// What is known of a worker; none if there is no such worker in this worker's project.
+#[must_use]
+pub fn worker_metadata(id: &WorkerId) -> Option<WorkerMetadata> {
+    inside::a_worker("golem::durability::worker_metadata");
+    host::worker::metadata(id)
+}
+
+/// The workers of a template that match, in the order of their names; pages are asked for as they are needed.
+pub fn workers(filter: Filter) -> impl Iterator<Item = WorkerMetadata> {
+    inside::a_worker("golem::durability::workers");
+    let mut next = Some(None);
+    let pages = std::iter::from_fn(move || {
+        let cursor: Option<String> = next.take()?;
+        let page = host::worker::list(&filter, cursor.as_deref());
+        next = page.cursor.map(Some);
+        Some(page.workers)
+    });
+    pages.flatten()
+}
+
+/// A filter for all workers of a template.
+#[must_use]
+pub fn workers_of(template_id: TemplateId) -> Filter {
+    Filter { template_id, name_prefix: None, status: None, template_version: None }
 }

@@ -101,7 +101,7 @@ pub mod promise;
 pub mod rpc;
 
 pub use bindings::golem::api::host::{PromiseId, TemplateId, Uri, Uuid, WorkerId};
-pub use durability::{atomically, idempotency_key, oplog_index};
+pub use durability::{atomically, idempotency_key, oplog_index, with_persistence, with_retry_policy};
 pub use golem_macros::{flags, remote, worker};
 pub use id::IdError;
 pub use promise::raw::{

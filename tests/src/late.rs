@@ -114,6 +114,16 @@ impl Store for LateStore {
         self.settled().heads_to_wake(after, limit)
     }
 
+    fn heads_named(
+        &self,
+        template: TemplateId,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<StoredHead>, StoreError> {
+        self.settled().heads_named(template, prefix, after, limit)
+    }
+
     fn head_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError> {
         self.settled().head_count(template)
     }

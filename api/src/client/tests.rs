@@ -3,7 +3,7 @@
 use super::*;
 use crate::connect::{ConnectFormat, ConnectFrame, EventFrame, MessageFrame, WorkerEvent};
 use crate::template::Links;
-use crate::worker::{InvocationKey, WorkerCreationRequest};
+use crate::worker::{InvocationKey, WorkerCreationRequest, WorkerListQuery};
 use futures_util::SinkExt;
 use golem_model::{FailureOptions, IdempotencyKey, TemplateId, WorkerId, WorkerName};
 use serde_json::json;
@@ -108,6 +108,12 @@ async fn every_method_is_the_request_of_2023() {
         client.template_update(template(), FailureOptions::default(), b"wasm".to_vec(), None, &links);
     drop(update.await);
     drop(client.worker_create(template(), &creation).await);
+    let query = WorkerListQuery {
+        filters: vec!["name startswith a".to_owned(), "status = Idle".to_owned()],
+        cursor: Some("ab".to_owned()),
+        count: Some(7),
+    };
+    drop(client.worker_list(template(), &query).await);
     drop(client.worker_get(&w).await);
     drop(client.worker_version(&w).await);
     drop(client.worker_delete(&w).await);
@@ -134,6 +140,7 @@ async fn every_method_is_the_request_of_2023() {
         format!("GET {t}/download?version=2"),
         format!("PUT {t}/upload wasm"),
         format!("POST {t}/workers {{\"name\":\"w\",\"args\":[\"a\"],\"env\":[[\"K\",\"v\"]]}}"),
+        format!("GET {t}/workers?filter=name+startswith+a&filter=status+%3D+Idle&cursor=ab&count=7"),
         format!("GET {w}"),
         format!("GET /base/v1/templates/workers/{T}.%C3%9Cnal"),
         format!("DELETE {w}"),

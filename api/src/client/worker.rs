@@ -4,7 +4,8 @@ use super::{Client, ClientError};
 use crate::oplog::{OplogPage, OplogQuery, QueuedInvocation};
 use crate::worker::{
     CallingConvention, CompleteParameters, IDEMPOTENCY_KEY_HEADER, InterruptQuery, InvocationKey,
-    InvokeParameters, InvokeQuery, InvokeResult, VersionedWorkerId, WorkerCreationRequest, WorkerMetadata,
+    InvokeParameters, InvokeQuery, InvokeResult, VersionedWorkerId, WorkerCreationRequest, WorkerListQuery,
+    WorkerMetadata, WorkersMetadata,
 };
 use golem_model::{IdempotencyKey, TemplateId, WorkerId};
 use reqwest::{Method, RequestBuilder};
@@ -37,6 +38,16 @@ impl Client {
     ) -> Result<VersionedWorkerId, ClientError> {
         let path = ["v1", "templates", &template.to_string(), "workers"];
         self.json(self.request(Method::POST, &path).json(request)).await
+    }
+
+    /// `GET …/workers`: a page of the template's workers.
+    pub async fn worker_list(
+        &self,
+        template: TemplateId,
+        query: &WorkerListQuery,
+    ) -> Result<WorkersMetadata, ClientError> {
+        let path = ["v1", "templates", &template.to_string(), "workers"];
+        self.json(self.request(Method::GET, &path).query(&query.pairs())).await
     }
 
     /// `GET …/workers/{name}`.

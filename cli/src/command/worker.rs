@@ -8,12 +8,12 @@ pub use invoke::{DataArgs, InvokeArgs, StdioArgs};
 pub use lifecycle::LifecycleCommand;
 
 use super::{Context, resolve};
-use crate::args::{FailureArgs, WorkerArgs};
+use crate::args::{FailureArgs, TemplateArgs, WorkerArgs};
 use crate::error::CliError;
 use crate::output;
 use clap::Subcommand;
 use golem_api::client::InvokeOptions;
-use golem_api::worker::WorkerCreationRequest;
+use golem_api::worker::{WorkerCreationRequest, WorkerListQuery};
 use golem_model::FailureOptions;
 use std::io::Write;
 
@@ -107,6 +107,21 @@ pub enum WorkerCommand {
         #[command(flatten)]
         worker: WorkerArgs,
     },
+    /// List a template's workers in the order of their names
+    List {
+        /// Which template.
+        #[command(flatten)]
+        template: TemplateArgs,
+        /// Only those that match, as `status = Idle` or `name startswith cart-`; can be repeated
+        #[arg(long, value_name = "CONDITION")]
+        filter: Vec<String>,
+        /// Where the page before ended
+        #[arg(long, value_name = "CURSOR")]
+        cursor: Option<String>,
+        /// How many, at most; the whole list if it is not said
+        #[arg(long, value_name = "NUMBER")]
+        count: Option<usize>,
+    },
     /// Complete a promise of a worker; prints false if it was completed before
     Complete {
         /// Which worker.
@@ -184,6 +199,19 @@ impl WorkerCommand {
             Self::Get { worker } => {
                 let worker = resolve::worker(context, worker).await?;
                 output::print(out, context.format, &client.worker_get(&worker).await?)
+            }
+            Self::List { template, filter, cursor, count } => {
+                let template = resolve::template(context, &template).await?;
+                let mut query = WorkerListQuery { filters: filter, cursor, count };
+                let mut list = client.worker_list(template, &query).await?;
+                // All pages, unless one was asked for.
+                while count.is_none() && list.cursor.is_some() {
+                    query.cursor = list.cursor.take();
+                    let mut page = client.worker_list(template, &query).await?;
+                    list.workers.append(&mut page.workers);
+                    list.cursor = page.cursor;
+                }
+                output::print(out, context.format, &list)
             }
             Self::Complete { worker, oplog_idx, data } => {
                 let data = data.bytes()?;

@@ -9,12 +9,14 @@ use super::exchange::{Answered, BodyEnd, Exchanges, Part, Read};
 use super::replay::Ended;
 use crate::imports::Unanswered;
 use crate::limits::ANSWERS_BUFFERED_BYTES_MAX;
-use crate::ports::{AnswerState, HttpFailure, HttpRequest, Outgoing, Ports};
+use crate::ports::{
+    AnswerState, HttpFailure, HttpRequest, Outgoing, Ports, WorkerFacts, WorkerPage, WorkerQuery,
+};
 use crate::{Control, Stop};
 use golem_model::limits::ENTRIES_BUFFERED_MAX;
 use golem_model::oplog::{Call, Parked, SetAsideReason};
 use golem_model::promise::{Completion, PromiseState};
-use golem_model::{Entry, OplogIndex, PromiseId, Timestamp};
+use golem_model::{Entry, OplogIndex, PromiseId, Timestamp, WorkerId};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -166,6 +168,16 @@ impl<'a> Live<'a> {
         let at = self.wall_now();
         let recorded = self.record(Entry::SetAside { at, from, reason }).and_then(|_| self.flush());
         Failure::Stop(recorded.map_or_else(|stop| stop, |()| Stop::WentBack))
+    }
+
+    /// What is known of a worker.
+    pub(crate) async fn worker_facts(&self, worker: &WorkerId) -> Result<Option<WorkerFacts>, Failure> {
+        Ok(self.tail.ports.workers.facts(worker).await?)
+    }
+
+    /// A page of workers.
+    pub(crate) async fn worker_list(&self, query: &WorkerQuery) -> Result<WorkerPage, Failure> {
+        Ok(self.tail.ports.workers.list(query).await?)
     }
 
     /// The state of a promise.

@@ -1,19 +1,16 @@
-//! `golem:durability@1.0.0`: polling promises, the position in the oplog, idempotency keys, the worker's id. Its
-//! larger interfaces have files of their own.
-//!
-//! The rest of the package links, so that a component may be built against all of it, and traps with a text that
-//! names the function: silently doing nothing would promise what is not kept.
+//! `golem:durability@1.0.0`: polling promises, the position in the oplog, idempotency keys. Its larger interfaces have
+//! files of their own.
 
-use super::{policy, region};
+use super::{policy, region, workers};
 use crate::bindings::api0_2_0::host::PromiseId;
-use crate::bindings::durability::{calls, keys, position, promises, worker};
+use crate::bindings::durability::{calls, keys, position, promises};
 use crate::durable::{Live, Observe};
 use crate::state::WorkerState;
 use golem_model::OplogIndex;
 use golem_model::oplog::HostFunction;
 use golem_model::oplog::wire::DecodeError;
+use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker, Resource};
-use wasmtime::{Result, format_err};
 use wasmtime_wasi_io::poll::DynPollable;
 
 /// Defines every interface of the package.
@@ -24,7 +21,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
     position::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
     promises::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
     region::add_to_linker(linker)?;
-    worker::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+    workers::add_to_linker(linker)
 }
 
 impl promises::Host for WorkerState {
@@ -79,23 +76,4 @@ impl keys::Host for WorkerState {
         let bytes = self.random.key(number);
         Ok(uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string())
     }
-}
-
-impl worker::Host for WorkerState {
-    async fn self_id(&mut self) -> Result<worker::WorkerId> {
-        Ok(self.own_id())
-    }
-
-    async fn metadata(&mut self, _: worker::WorkerId) -> Result<Option<worker::WorkerMetadata>> {
-        Err(missing("worker#metadata"))
-    }
-
-    async fn list(&mut self, _: worker::Filter, _: Option<String>) -> Result<worker::Page> {
-        Err(missing("worker#list"))
-    }
-}
-
-/// The trap of a function that is defined but not yet offered.
-fn missing(function: &str) -> wasmtime::Error {
-    format_err!("golem:durability/{function} is not offered by this version of the runtime")
 }

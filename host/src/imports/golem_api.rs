@@ -27,7 +27,7 @@ macro_rules! version {
     ($version:ident, $index:ty, $limit:expr) => {
         impl $version::WorkerId {
             /// The worker in the records of this version.
-            fn of(worker: &WorkerId) -> Self {
+            pub(super) fn of(worker: &WorkerId) -> Self {
                 let (high_bits, low_bits) = worker.template.0.as_u64_pair();
                 Self {
                     template_id: $version::TemplateId { uuid: $version::Uuid { high_bits, low_bits } },
@@ -100,11 +100,6 @@ version!(v0_1, i32, Some((OPLOG_IDX_MAX, WIDER)));
 version!(v0_2, u64, None);
 
 impl WorkerState {
-    /// The worker's own id, as `golem:durability` gives it.
-    pub(super) fn own_id(&self) -> v0_2::WorkerId {
-        v0_2::WorkerId::of(&self.init.id)
-    }
-
     /// The promise that `golem:durability` names.
     pub(super) fn named_promise(&mut self, promise: v0_2::PromiseId) -> Result<PromiseId> {
         promise.named().map_err(|text| self.raise(not_found(&text)))

@@ -100,6 +100,16 @@ impl MemoryStore {
         Ok(())
     }
 
+    /// All workers, in order.
+    pub fn workers(&self) -> Vec<WorkerId> {
+        let state = self.shared.state.lock();
+        let made = state.events.iter().filter_map(|event| match event {
+            Event::Appended { worker, .. } => Some(worker.clone()),
+            _ => None,
+        });
+        made.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+    }
+
     /// The worker's oplog, with what is not committed yet.
     pub fn oplog(&self, worker: &WorkerId) -> Vec<Entry> {
         self.shared.state.lock().oplog(worker)

@@ -88,15 +88,6 @@ async fn the_worker_finds_itself_in_its_environment() {
 }
 
 #[tokio::test]
-async fn what_is_not_offered_says_so() {
-    let mut worker = TestWorker::start(toolbox()).await.unwrap();
-    let failed = worker.invoke("cancel", vec![]).await;
-    let Err(Failure::Trapped { details, .. }) = failed else { panic!("{failed:?}") };
-    let text = "golem:durability/calls#cancel is not offered by this version of the runtime";
-    assert!(details.starts_with(text), "{details}");
-}
-
-#[tokio::test]
 async fn wrong_calls_are_refused_with_what_would_be_right() {
     let cases: [(&str, Vec<Value>, &str); 4] = [
         ("nothing", vec![], "the component exports no function nothing; it exports: await-promise, "),

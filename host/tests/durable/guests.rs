@@ -31,7 +31,6 @@ const WORLD: &str = "
     import golem:durability/position@1.0.0;
     import golem:durability/promises@1.0.0;
     import golem:durability/region@1.0.0;
-    import golem:durability/calls@1.0.0;
 
     export counter: interface {
         increment: func() -> u64;
@@ -56,7 +55,6 @@ const WORLD: &str = "
     export repeat: func(nanos: u64) -> u64;
     export jump: func(position: u64);
     export once-more: func() -> u64;
-    export cancel: func();
     export print: func(text: string);
     export complain: func(text: string);
     export read-input: func() -> u32;
@@ -99,7 +97,6 @@ const CORE: &str = r#"
   (import "golem:durability/region@1.0.0" "begin" (func $begin (result i64)))
   (import "golem:durability/region@1.0.0" "end" (func $end (param i64)))
   (import "golem:durability/position@1.0.0" "jump" (func $jump (param i64)))
-  (import "golem:durability/calls@1.0.0" "cancel" (func $cancel (param i64)))
 
   (memory (export "memory") 1)
   ;; 0: the promise (uuid at 0 and 8, name at 16 and 20, index at 24). 64: results. 1024: the heap.
@@ -200,7 +197,6 @@ const CORE: &str = r#"
           (i32.load (i32.const 20)) (i64.load (i32.const 24)) (i32.const 0) (i32.const 0))
       (then (call $jump (local.get $position))))
     (global.get $count))
-  (func (export "cancel") (call $cancel (i64.const 1)))
 
   (func $print_to (param $stream i32) (param $text i32) (param $length i32)
     (call $write (local.get $stream) (local.get $text) (local.get $length) (i32.const 64))

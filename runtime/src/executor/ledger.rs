@@ -13,6 +13,7 @@ pub(crate) mod calls;
 mod counts;
 mod flush;
 pub(crate) mod keyvalue;
+mod names;
 mod waits;
 
 pub(crate) use counts::Counts;
@@ -165,6 +166,7 @@ pub(crate) struct Ledger {
     derived: Derived,
     heads: HashMap<WorkerNo, Cached>,
     by_id: HashMap<WorkerId, WorkerNo>,
+    names: names::Names,
     removed: BTreeMap<Seq, WorkerNo>,
     removed_nos: HashSet<WorkerNo>,
     keys: HashMap<(WorkerNo, [u8; 16]), KeyRecord>,
@@ -204,6 +206,7 @@ impl Ledger {
             derived: position.derived,
             heads: HashMap::new(),
             by_id: HashMap::new(),
+            names: names::Names::default(),
             removed: BTreeMap::new(),
             removed_nos: HashSet::new(),
             keys: HashMap::new(),
@@ -307,6 +310,7 @@ impl Ledger {
             return no;
         }
         self.by_id.insert(head.id.clone(), no);
+        self.names.insert(&head.id, no);
         self.register_waits(&head);
         let wake_at = head.wake_at();
         if wake_at.is_some() {
@@ -575,6 +579,7 @@ impl Ledger {
     fn remove(&mut self, no: WorkerNo, seq: Seq) {
         if let Some(cached) = self.heads.remove(&no) {
             self.by_id.remove(&cached.head.id);
+            self.names.remove(&cached.head.id);
             self.counts.remove(&cached.head.id);
             if let Some(since) = cached.dirty_since {
                 self.dirty.remove(&since);

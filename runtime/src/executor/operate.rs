@@ -3,6 +3,7 @@
 use super::core::{Core, Pending};
 use super::invoke::lost;
 use super::ledger::{Answer, Event, PromiseAct, Refused};
+use super::listing;
 use super::logs::LogSubscription;
 use super::{Executor, ExecutorError, committer};
 use crate::storage::ports::{Seq, WorkerNo};
@@ -116,26 +117,7 @@ impl Executor {
             let no = self.find(id).await?;
             let state = self.core.lock();
             let Some(head) = state.ledger.head(no) else { continue };
-            let slot = state.slots.get(&no);
-            let driven = slot.is_some_and(|slot| slot.task && slot.current.is_some());
-            let waiting = slot.is_some_and(|slot| !slot.pending.is_empty());
-            let status = match head.status() {
-                WorkerStatus::Idle if driven || waiting => WorkerStatus::Running,
-                // Woken, and on its way.
-                WorkerStatus::Suspended if driven => WorkerStatus::Running,
-                status => status,
-            };
-            return Ok(WorkerView {
-                id: head.id.clone(),
-                project: head.project,
-                account: head.account,
-                args: head.args.clone(),
-                env: head.env.clone(),
-                status,
-                template_version: head.template_version,
-                retry_count: head.attempts_failed,
-                created_at: head.created_at,
-            });
+            return Ok(listing::view(&state, no, head));
         }
     }
 

@@ -9,14 +9,14 @@ use super::core::{Core, State};
 use super::head::Slot;
 use super::history;
 use super::ledger::{Activation, Answer, ByWorker, Event, PromiseAct, Refused};
-use super::{ExecutorError, ledger};
+use super::{ExecutorError, WorkerRange, WorkerView, ledger, listing};
 use crate::storage::ports::{Seq, WorkerNo};
 use async_trait::async_trait;
-use golem_host::ports::{Oplog, PortError, Ports, Promises};
+use golem_host::ports::{Oplog, PortError, Ports, Promises, WorkerFacts, WorkerPage, WorkerQuery, Workers};
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{Arrival, Call};
 use golem_model::promise::{Completion, PromiseState};
-use golem_model::{Entry, OplogIndex, ProjectId, PromiseId};
+use golem_model::{Entry, OplogIndex, ProjectId, PromiseId, WorkerId, WorkerName};
 use parking_lot::MutexGuard;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -47,6 +47,7 @@ impl ActivationPort {
             promises: self.clone(),
             calls: self.clone(),
             keyvalue: self.clone(),
+            workers: self.clone(),
             clock: self.core.clock.clone(),
             log: self.core.logs.sink(self.worker),
             http: self.core.outbound.of_project(project),
@@ -114,6 +115,56 @@ impl Oplog for ActivationPort {
 
     async fn commit(&self) -> Result<(), PortError> {
         self.core.durable(Seq(self.last.load(Ordering::Relaxed))).await.map_err(port_error)
+    }
+}
+
+/// Workers on a page that a guest asks for.
+const GUEST_PAGE: usize = 50;
+
+fn facts(view: WorkerView) -> WorkerFacts {
+    WorkerFacts {
+        id: view.id,
+        args: view.args,
+        env: view.env,
+        status: view.status,
+        template_version: view.template_version,
+        retry_count: view.retry_count,
+    }
+}
+
+#[async_trait]
+impl Workers for ActivationPort {
+    async fn facts(&self, worker: &WorkerId) -> Result<Option<WorkerFacts>, PortError> {
+        loop {
+            let Some(no) = self.core.locate(worker).await.map_err(port_error)? else { return Ok(None) };
+            let state = self.lock()?;
+            let Some(project) = state.ledger.head(self.worker).map(|head| head.project) else {
+                return Err(PortError::Discarded);
+            };
+            let Some(head) = state.ledger.head(no) else { continue };
+            return Ok((head.project == project).then(|| facts(listing::view(&state, no, head))));
+        }
+    }
+
+    async fn list(&self, query: &WorkerQuery) -> Result<WorkerPage, PortError> {
+        let project = self.lock()?.ledger.head(self.worker).map(|head| head.project);
+        let Some(project) = project else { return Err(PortError::Discarded) };
+        let range = WorkerRange {
+            template: query.template,
+            prefix: query.name_prefix.clone().unwrap_or_default(),
+            after: query.after.as_ref().map(ToString::to_string).unwrap_or_default(),
+            count: GUEST_PAGE,
+        };
+        let matches = |view: &WorkerView| {
+            view.project == project
+                && query.status.is_none_or(|status| view.status == status)
+                && query.template_version.is_none_or(|version| view.template_version == version)
+        };
+        let page = self.core.list(range, matches).await.map_err(port_error)?;
+        Ok(WorkerPage {
+            workers: page.workers.into_iter().map(facts).collect(),
+            next: page.next.and_then(|name| WorkerName::new(name).ok()),
+        })
     }
 }
 

@@ -6,7 +6,7 @@ use super::extract::{Caller, IdPath, JsonBody, Params, TextPath, WorkerPath, uui
 use super::function::{Prepared, output_json, prepare};
 use super::key::{InvocationKeys, KeyError};
 use crate::catalog::{Template, Version};
-use crate::executor::{ExecutorError, KeyState, WorkerSpec};
+use crate::executor::{ExecutorError, KeyState, WorkerSpec, WorkerView};
 use crate::identity::{Action, Scope};
 use axum::Json;
 use axum::extract::State;
@@ -90,15 +90,21 @@ pub(super) async fn view(
 ) -> Result<Json<shape::WorkerMetadata>, ApiError> {
     services.template(principal, Action::ViewWorker, worker.template)?;
     let view = services.executor.view(&worker).await?;
-    Ok(Json(shape::WorkerMetadata {
-        worker_id: (&worker).into(),
+    Ok(Json(metadata(view)))
+}
+
+/// A worker as it was shown in 2023.
+pub(super) fn metadata(view: WorkerView) -> shape::WorkerMetadata {
+    shape::WorkerMetadata {
+        worker_id: (&view.id).into(),
         account_id: view.account,
         args: view.args,
         env: view.env.into_iter().collect(),
         status: view.status,
         template_version: view.template_version,
         retry_count: view.retry_count,
-    }))
+        created_at: None,
+    }
 }
 
 /// `DELETE …/workers/{worker_name}`.

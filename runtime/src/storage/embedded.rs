@@ -247,6 +247,16 @@ impl Store for EmbeddedStore {
         self.read(|connection| reads::heads_to_wake(connection, after, limit))
     }
 
+    fn heads_named(
+        &self,
+        template: TemplateId,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<StoredHead>, StoreError> {
+        self.read(|connection| reads::heads_named(connection, template, prefix, after, limit))
+    }
+
     fn head_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError> {
         self.read(|connection| reads::head_count(connection, template))
     }

@@ -304,6 +304,24 @@ impl Store for MemoryStore {
         Ok(data.heads.values().filter(to_wake).take(limit).cloned().collect())
     }
 
+    fn heads_named(
+        &self,
+        template: TemplateId,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<StoredHead>, StoreError> {
+        let data = self.data.lock();
+        let in_range = |head: &&StoredHead| {
+            let name = head.id.name.as_str();
+            head.id.template == template && name.starts_with(prefix) && name > after
+        };
+        let mut heads: Vec<StoredHead> = data.heads.values().filter(in_range).cloned().collect();
+        heads.sort_unstable_by(|a, b| a.id.name.cmp(&b.id.name));
+        heads.truncate(limit);
+        Ok(heads)
+    }
+
     fn head_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError> {
         let data = self.data.lock();
         let counted = |head: &&StoredHead| template.is_none_or(|template| head.id.template == template);

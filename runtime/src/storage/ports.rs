@@ -265,6 +265,16 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Heads that are active or have a time to wake at, ascending by number, after `after`, at most `limit`.
     fn heads_to_wake(&self, after: WorkerNo, limit: usize) -> Result<Vec<StoredHead>, StoreError>;
 
+    /// Heads of a template's workers in the order of their names: those that begin with `prefix` and come after `after`,
+    /// at most `limit`.
+    fn heads_named(
+        &self,
+        template: TemplateId,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Result<Vec<StoredHead>, StoreError>;
+
     /// How many workers there are according to the heads, by template; `None` counts all.
     fn head_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError>;
 

@@ -19,6 +19,7 @@ over_all_adapters! {
     two_heads_of_one_id_are_refused
     a_removed_head_frees_its_id_in_the_same_batch
     heads_to_wake_come_in_pages
+    heads_come_in_the_order_of_their_names
     index_entries_are_replaced
     removed_workers_are_swept_once_derived_has_passed_them
     positions_are_never_given_twice_even_when_the_last_rows_are_swept
@@ -246,6 +247,28 @@ fn heads_to_wake_come_in_pages(adapter: &dyn Adapter) {
 
     store.commit(&Batch { heads: vec![head(3, template(1), "w3")], ..Batch::default() }).unwrap();
     assert_eq!(page(0, 2), [5, 6]);
+}
+
+fn heads_come_in_the_order_of_their_names(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    let names = ["b", "a", "cart-10", "cart-9", "cart", "Z", "cart_1", "\u{fc}", "carts"];
+    let mut heads: Vec<_> = (1..).zip(names).map(|(no, name)| head(no, template(1), name)).collect();
+    heads.push(head(20, template(2), "cart-5"));
+    store.commit(&Batch { heads, ..Batch::default() }).unwrap();
+    let page = |number, prefix, after, limit| -> Vec<String> {
+        let heads = store.heads_named(template(number), prefix, after, limit).unwrap();
+        heads.iter().map(|head| head.id.name.to_string()).collect()
+    };
+    let all = ["Z", "a", "b", "cart", "cart-10", "cart-9", "cart_1", "carts", "\u{fc}"];
+    assert_eq!(page(1, "", "", 100), all);
+    assert_eq!(page(1, "", "", 3), all[..3]);
+    assert_eq!(page(1, "", "b", 2), all[3..5]);
+    assert_eq!(page(1, "cart", "", 100), all[3..8]);
+    assert_eq!(page(1, "cart-", "cart-10", 100), ["cart-9"]);
+    assert_eq!(page(1, "cart", "b", 1), ["cart"]);
+    assert_eq!(page(1, "cart", "d", 100), [] as [&str; 0]);
+    assert_eq!(page(2, "", "", 100), ["cart-5"]);
+    assert_eq!(page(3, "", "", 100), [] as [&str; 0]);
 }
 
 fn index_entries_are_replaced(adapter: &dyn Adapter) {

@@ -283,3 +283,20 @@ async fn every_request_in_every_status() {
     }
     home.end().await;
 }
+
+#[tokio::test]
+async fn what_a_worker_chose_for_its_failures_comes_first() {
+    let home = patient().await;
+    let mut api = home.api();
+    let template = upload(&mut api, "policies").await;
+    create(&mut api, &template, "w", &attempts(40)).await;
+    let fail = call(&template, "w", "golem:policies/api/fail-with", &json!([2, 5]), "fail");
+    assert_eq!(api.call(fail).await.status, 500);
+    let metadata = api.metadata(&template, "w").await;
+    assert_eq!((&metadata["status"], &metadata["retryCount"]), (&json!("Failed"), &json!(2)));
+    // The policy was chosen by the invocation that is discarded.
+    api.ok(act(&template, "w", "recover")).await;
+    let in_force = api.invoke(&template, "w", "golem:policies/api/in-force", &json!([])).await;
+    assert_eq!(in_force, json!([[7, 20, 20], [40, 1, 1]]));
+    home.end().await;
+}

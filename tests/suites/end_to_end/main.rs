@@ -7,6 +7,7 @@
 //! | `lifecycle` | oplog and queue, cancelled invocations |
 //! | `workers` | create, delete, interrupt, resume, sleep, fail |
 //! | `files` | what a worker wrote to its files survives |
+//! | `listing` | lists of workers, over REST and as workers see each other |
 //! | `failing` | retries, recover, rollback; every request in every status |
 //! | `regions` | atomic regions and jumps over crashes |
 //! | `values` | every type of WIT through JSON and back |
@@ -33,6 +34,7 @@ mod http;
 mod incoming;
 mod keyvalue;
 mod lifecycle;
+mod listing;
 mod login;
 mod programs;
 mod promises;

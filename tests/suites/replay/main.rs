@@ -235,6 +235,42 @@ async fn regions_and_ways_back() {
 }
 
 #[tokio::test]
+async fn policies_hold_and_what_is_not_recorded_is_asked_again() {
+    let mut worker = TestWorker::start(&guests::bytes("policies")).await.unwrap();
+    let api = |function: &str| format!("golem:policies/api/{function}");
+    let policy =
+        |attempts, min, max| Value::Tuple(vec![Value::U32(attempts), Value::U64(min), Value::U64(max)]);
+    let in_force = Value::List(vec![policy(7, 20, 20), policy(3, 100, 1_000)]);
+    assert_eq!(worker.invoke(&api("in-force"), vec![]).await.unwrap(), Some(in_force));
+    let looked = worker.invoke(&api("look-at-the-clock"), vec![]).await.unwrap();
+    assert_eq!(looked, Some(Value::U32(2)));
+    worker.crash();
+    worker.clock().advance(Duration::from_secs(1_000));
+    let Some(Value::List(times)) = worker.invoke(&api("times"), vec![]).await.unwrap() else {
+        panic!("a list")
+    };
+    let [Value::U64(recorded), Value::U64(asked)] = times[..] else { panic!("{times:?}") };
+    assert!(asked >= recorded + 1_000, "{recorded} is recorded, {asked} is not");
+    worker.invoke(&api("look-at-the-clock"), vec![]).await.unwrap();
+    worker.crash();
+    // Each replay finds other times, and no fault with that.
+    worker.clock().advance(Duration::from_secs(1_000));
+    worker.invoke(&api("times"), vec![]).await.unwrap();
+    worker.crash();
+    worker.invoke(&api("times"), vec![]).await.unwrap();
+}
+
+#[tokio::test]
+async fn what_was_seen_of_other_workers() {
+    let options = Options { args: vec!["a".to_owned(), "b".to_owned()], ..Options::default() };
+    let calls =
+        vec![("look", vec![text("test")]), ("look", vec![text("nobody")]), ("list", vec![text("te")])];
+    let mut worker = check("others", options, calls).await;
+    let seen = worker.invoke("golem:others/api/list", vec![text("")]).await.unwrap();
+    assert_eq!(seen, Some(Value::List(vec![text("test WorkerStatus::Running a,b")])));
+}
+
+#[tokio::test]
 async fn everything_at_once() {
     let step = |case, payload: Option<Value>| Value::Variant(case, payload.map(Box::new));
     let random = step(2, Some(Value::U32(16)));

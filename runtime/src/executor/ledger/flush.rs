@@ -121,6 +121,7 @@ impl Ledger {
         for (_, no) in candidates.into_iter().take(excess) {
             if let Some(cached) = self.heads.remove(&no) {
                 self.by_id.remove(&cached.head.id);
+                self.names.remove(&cached.head.id);
             }
         }
         self.forgotten += 1;

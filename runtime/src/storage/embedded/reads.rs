@@ -91,6 +91,30 @@ pub(super) fn heads_to_wake(
         .collect()
 }
 
+/// Along the index of template and name, whose order is that of the bytes.
+pub(super) fn heads_named(
+    connection: &Connection,
+    template: TemplateId,
+    prefix: &str,
+    after: &str,
+    limit: usize,
+) -> rusqlite::Result<Vec<StoredHead>> {
+    let mut statement = connection.prepare_cached(&format!(
+        "{HEAD} WHERE template = ? AND name >= ? AND name > ? ORDER BY name LIMIT ?"
+    ))?;
+    let mut rows = statement.query((template.0.as_bytes(), prefix, after, bounded(limit)))?;
+    let mut heads = Vec::new();
+    while let Some(row) = rows.next()? {
+        let head = stored_head(row)?;
+        // Names that begin alike lie together.
+        if !head.id.name.as_str().starts_with(prefix) {
+            break;
+        }
+        heads.push(head);
+    }
+    Ok(heads)
+}
+
 pub(super) fn head_count(connection: &Connection, template: Option<TemplateId>) -> rusqlite::Result<u64> {
     match template {
         None => {

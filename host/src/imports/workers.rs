@@ -1,0 +1,226 @@
+//! `golem:durability/worker`: the worker's own id, and what is known of others. Answers are recorded.
+
+use crate::bindings::durability::worker;
+use crate::durable::{Done, Durable, Effect, Failure, Live};
+use crate::ports::{WorkerFacts, WorkerPage, WorkerQuery};
+use crate::state::WorkerState;
+use golem_model::oplog::codec::{put_worker_id, worker_id};
+use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
+use golem_model::oplog::{Call, HostFunction};
+use golem_model::{OplogIndex, TemplateId, WorkerId, WorkerName, WorkerStatus};
+use uuid::Uuid;
+use wasmtime::Result;
+use wasmtime::component::{HasSelf, Linker};
+
+pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
+    worker::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+}
+
+/// What is known of a worker: 0 for nothing, or 1 and its facts.
+struct Metadata {
+    worker: WorkerId,
+}
+
+impl Durable for Metadata {
+    const FUNCTION: HostFunction = HostFunction::WorkerMetadata;
+    const EFFECT: Effect = Effect::Learns;
+    type Answer = Option<WorkerFacts>;
+
+    fn request(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(40);
+        put_worker_id(&mut out, &self.worker);
+        out
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+        let mut out = Vec::with_capacity(64);
+        match live.worker_facts(&self.worker).await? {
+            None => out.push(0),
+            Some(facts) => {
+                out.push(1);
+                put_facts(&mut out, &facts);
+            }
+        }
+        Ok(Done::Answered(out))
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Option<WorkerFacts>, DecodeError> {
+        let mut input = Reader::new(response);
+        let facts = option(&mut input, facts)?;
+        input.finish()?;
+        Ok(facts)
+    }
+}
+
+/// A page of workers: their number and facts, then 0, or 1 and the name after which more follow.
+struct List {
+    query: WorkerQuery,
+}
+
+impl Durable for List {
+    const FUNCTION: HostFunction = HostFunction::WorkerList;
+    const EFFECT: Effect = Effect::Learns;
+    type Answer = WorkerPage;
+
+    fn request(&self) -> Vec<u8> {
+        let WorkerQuery { template, name_prefix, status, template_version, after } = &self.query;
+        let mut out = Vec::with_capacity(40);
+        out.extend_from_slice(template.0.as_bytes());
+        put_option(&mut out, name_prefix.as_ref(), |out, prefix| put_bytes(out, prefix.as_bytes()));
+        put_option(&mut out, status.as_ref(), |out, status| out.push(status_code(*status)));
+        put_option(&mut out, template_version.as_ref(), |out, version| put_varint(out, u64::from(*version)));
+        put_option(&mut out, after.as_ref(), |out, name| put_bytes(out, name.as_str().as_bytes()));
+        out
+    }
+
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+        let page = live.worker_list(&self.query).await?;
+        let mut out = Vec::with_capacity(64 * (page.workers.len() + 1));
+        put_varint(&mut out, page.workers.len() as u64);
+        for facts in &page.workers {
+            put_facts(&mut out, facts);
+        }
+        put_option(&mut out, page.next.as_ref(), |out, name| put_bytes(out, name.as_str().as_bytes()));
+        Ok(Done::Answered(out))
+    }
+
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<WorkerPage, DecodeError> {
+        let mut input = Reader::new(response);
+        let count = input.count()?;
+        let workers = (0..count).map(|_| facts(&mut input)).collect::<Result<_, _>>()?;
+        let next = option(&mut input, name)?;
+        input.finish()?;
+        Ok(WorkerPage { workers, next })
+    }
+}
+
+fn put_facts(out: &mut Vec<u8>, facts: &WorkerFacts) {
+    put_worker_id(out, &facts.id);
+    put_varint(out, facts.args.len() as u64);
+    for arg in &facts.args {
+        put_bytes(out, arg.as_bytes());
+    }
+    put_varint(out, facts.env.len() as u64);
+    for (name, value) in &facts.env {
+        put_bytes(out, name.as_bytes());
+        put_bytes(out, value.as_bytes());
+    }
+    out.push(status_code(facts.status));
+    put_varint(out, u64::from(facts.template_version));
+    put_varint(out, u64::from(facts.retry_count));
+}
+
+fn facts(input: &mut Reader<'_>) -> Result<WorkerFacts, DecodeError> {
+    let id = worker_id(input)?;
+    let count = input.count()?;
+    let args = (0..count).map(|_| input.string()).collect::<Result<_, _>>()?;
+    let count = input.count()?;
+    let env =
+        (0..count).map(|_| Ok((input.string()?, input.string()?))).collect::<Result<_, DecodeError>>()?;
+    let status = status(input.byte()?)?;
+    Ok(WorkerFacts {
+        id,
+        args,
+        env,
+        status,
+        template_version: input.varint_as()?,
+        retry_count: input.varint_as()?,
+    })
+}
+
+fn name(input: &mut Reader<'_>) -> Result<WorkerName, DecodeError> {
+    WorkerName::new(input.string()?).map_err(|_| DecodeError::Invalid("a worker name"))
+}
+
+fn put_option<T>(out: &mut Vec<u8>, value: Option<&T>, put: impl FnOnce(&mut Vec<u8>, &T)) {
+    out.push(u8::from(value.is_some()));
+    if let Some(value) = value {
+        put(out, value);
+    }
+}
+
+fn option<'a, T>(
+    input: &mut Reader<'a>,
+    read: impl FnOnce(&mut Reader<'a>) -> Result<T, DecodeError>,
+) -> Result<Option<T>, DecodeError> {
+    match input.byte()? {
+        0 => Ok(None),
+        1 => read(input).map(Some),
+        tag => Err(DecodeError::UnknownTag { what: "option", tag }),
+    }
+}
+
+/// The statuses in the order of the interface.
+const STATUSES: [(WorkerStatus, worker::WorkerStatus); 7] = [
+    (WorkerStatus::Running, worker::WorkerStatus::Running),
+    (WorkerStatus::Idle, worker::WorkerStatus::Idle),
+    (WorkerStatus::Suspended, worker::WorkerStatus::Suspended),
+    (WorkerStatus::Interrupted, worker::WorkerStatus::Interrupted),
+    (WorkerStatus::Retrying, worker::WorkerStatus::Retrying),
+    (WorkerStatus::Failed, worker::WorkerStatus::Failed),
+    (WorkerStatus::Exited, worker::WorkerStatus::Exited),
+];
+
+fn status_code(status: WorkerStatus) -> u8 {
+    let place = STATUSES.iter().position(|(ours, _)| *ours == status);
+    place.and_then(|place| u8::try_from(place).ok()).expect("every status is in the table")
+}
+
+fn status(code: u8) -> Result<WorkerStatus, DecodeError> {
+    let found = STATUSES.get(usize::from(code));
+    found.map(|(ours, _)| *ours).ok_or(DecodeError::UnknownTag { what: "worker status", tag: code })
+}
+
+impl WorkerState {
+    /// The facts in the records of the interface.
+    fn shown(facts: WorkerFacts) -> worker::WorkerMetadata {
+        let (_, status) = STATUSES[usize::from(status_code(facts.status))];
+        worker::WorkerMetadata {
+            worker_id: worker::WorkerId::of(&facts.id),
+            args: facts.args,
+            env: facts.env,
+            status,
+            template_version: facts.template_version,
+            retry_count: facts.retry_count,
+        }
+    }
+}
+
+impl worker::Host for WorkerState {
+    async fn self_id(&mut self) -> Result<worker::WorkerId> {
+        Ok(worker::WorkerId::of(&self.init.id))
+    }
+
+    async fn metadata(&mut self, worker: worker::WorkerId) -> Result<Option<worker::WorkerMetadata>> {
+        let template = template(worker.template_id);
+        // A name that no worker can have: there is no such worker, and nothing to ask.
+        let Ok(name) = WorkerName::new(worker.worker_name) else { return Ok(None) };
+        let facts = self.durable(Metadata { worker: WorkerId::new(template, name) }).await?;
+        Ok(facts.map(Self::shown))
+    }
+
+    async fn list(&mut self, filter: worker::Filter, cursor: Option<String>) -> Result<worker::Page> {
+        let after = cursor.map(WorkerName::new).transpose().map_err(|error| {
+            self.raise(Failure::Trap(format!("the cursor is none that a page gave: {error}")))
+        })?;
+        let ours = |status: worker::WorkerStatus| {
+            STATUSES.iter().find(|(_, theirs)| *theirs == status).map(|(ours, _)| *ours)
+        };
+        let query = WorkerQuery {
+            template: template(filter.template_id),
+            name_prefix: filter.name_prefix,
+            status: filter.status.and_then(ours),
+            template_version: filter.template_version,
+            after,
+        };
+        let page = self.durable(List { query }).await?;
+        Ok(worker::Page {
+            workers: page.workers.into_iter().map(Self::shown).collect(),
+            cursor: page.next.map(String::from),
+        })
+    }
+}
+
+fn template(id: worker::TemplateId) -> TemplateId {
+    TemplateId(Uuid::from_u64_pair(id.uuid.high_bits, id.uuid.low_bits))
+}

@@ -1,0 +1,66 @@
+//! What workers know of each other, in memory: what their oplogs say.
+
+use super::store::Activation;
+use crate::durable::Aside;
+use crate::ports::{PortError, WorkerFacts, WorkerPage, WorkerQuery, Workers};
+use async_trait::async_trait;
+use golem_model::oplog::FailureCause;
+use golem_model::{Entry, OplogIndex, WorkerId, WorkerStatus};
+
+/// Workers on a page.
+const PAGE: usize = 2;
+
+/// What an oplog says of its worker; the one that asks is running.
+fn facts(oplog: &[Entry], asks: bool) -> Option<WorkerFacts> {
+    let Some(Entry::Created { id, args, env, template_version, .. }) = oplog.first() else { return None };
+    let aside = Aside::of(oplog);
+    let mut status = WorkerStatus::Idle;
+    for (index, entry) in (1..).zip(oplog) {
+        if aside.contains(OplogIndex(index)) {
+            continue;
+        }
+        match entry {
+            Entry::InvocationStarted { .. } | Entry::HostCall { .. } => status = WorkerStatus::Running,
+            Entry::Parked(_) => status = WorkerStatus::Suspended,
+            Entry::InvocationCompleted { .. } => status = WorkerStatus::Idle,
+            Entry::AttemptFailed { .. } => status = WorkerStatus::Retrying,
+            Entry::InvocationFailed { cause: FailureCause::Exited { .. }, .. } => {
+                status = WorkerStatus::Exited;
+            }
+            Entry::InvocationFailed { .. } => status = WorkerStatus::Failed,
+            _ => {}
+        }
+    }
+    Some(WorkerFacts {
+        id: id.clone(),
+        args: args.clone(),
+        env: env.clone(),
+        status: if asks { WorkerStatus::Running } else { status },
+        template_version: *template_version,
+        retry_count: 0,
+    })
+}
+
+#[async_trait]
+impl Workers for Activation {
+    async fn facts(&self, worker: &WorkerId) -> Result<Option<WorkerFacts>, PortError> {
+        Ok(facts(&self.store.oplog(worker), *worker == self.worker))
+    }
+
+    async fn list(&self, query: &WorkerQuery) -> Result<WorkerPage, PortError> {
+        let matches = |facts: &WorkerFacts| {
+            let prefix = query.name_prefix.as_deref().unwrap_or_default();
+            facts.id.template == query.template
+                && facts.id.name.as_str().starts_with(prefix)
+                && query.status.is_none_or(|status| facts.status == status)
+                && query.template_version.is_none_or(|version| facts.template_version == version)
+                && query.after.as_ref().is_none_or(|after| facts.id.name > *after)
+        };
+        let ids = self.store.workers();
+        let all = ids.iter().filter_map(|id| facts(&self.store.oplog(id), *id == self.worker));
+        let mut workers: Vec<WorkerFacts> = all.filter(matches).take(PAGE + 1).collect();
+        let next = (workers.len() > PAGE).then(|| workers[PAGE - 1].id.name.clone());
+        workers.truncate(PAGE);
+        Ok(WorkerPage { workers, next })
+    }
+}

@@ -1,0 +1,58 @@
+//! Workers in memory in the order of their names.
+//!
+//! Invariant: the index holds exactly the heads in memory.
+
+use super::Ledger;
+use crate::storage::ports::WorkerNo;
+use golem_model::{TemplateId, WorkerId};
+use std::collections::{BTreeMap, HashSet};
+use std::ops::Bound;
+
+/// Heads in memory by template and name.
+#[derive(Debug, Default)]
+pub(super) struct Names {
+    ordered: BTreeMap<(TemplateId, String), WorkerNo>,
+}
+
+fn key(id: &WorkerId) -> (TemplateId, String) {
+    (id.template, id.name.as_str().to_owned())
+}
+
+impl Names {
+    pub(super) fn insert(&mut self, id: &WorkerId, no: WorkerNo) {
+        self.ordered.insert(key(id), no);
+    }
+
+    pub(super) fn remove(&mut self, id: &WorkerId) {
+        self.ordered.remove(&key(id));
+    }
+}
+
+impl Ledger {
+    /// A template's workers in memory whose names begin with `prefix` and come after `after`, in order; at most `limit`.
+    pub(crate) fn named(
+        &self,
+        template: TemplateId,
+        prefix: &str,
+        after: &str,
+        limit: usize,
+    ) -> Vec<(String, WorkerNo)> {
+        let from = if after < prefix {
+            Bound::Included((template, prefix.to_owned()))
+        } else {
+            Bound::Excluded((template, after.to_owned()))
+        };
+        self.names
+            .ordered
+            .range((from, Bound::Unbounded))
+            .take_while(|((of, name), _)| *of == template && name.starts_with(prefix))
+            .take(limit)
+            .map(|((_, name), no)| (name.clone(), *no))
+            .collect()
+    }
+
+    /// Workers that were deleted and whose heads the store may still have.
+    pub(crate) fn removed(&self) -> HashSet<WorkerNo> {
+        self.removed_nos.clone()
+    }
+}

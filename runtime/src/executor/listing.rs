@@ -1,0 +1,163 @@
+//! Lists of workers, a page at a time: the heads in the store with those in memory over them, in the order of names.
+//!
+//! Nothing is loaded for a list and no worker is woken. A page looks at a bounded number of heads, whatever matches.
+//! Invariant: who was made before the page was asked for is on it or on a later one, and who was deleted before is not.
+
+use super::core::{Core, State};
+use super::head::Head;
+use super::{Executor, ExecutorError, WorkerView};
+use crate::storage::ports::{StoredHead, WorkerNo};
+use golem_model::{TemplateId, WorkerStatus};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Heads that one page looks at, at most.
+const LOOKED_AT_MAX: usize = 1_000;
+/// Bytes of arguments and environments on one page, about, beyond which it ends: no answer grows without bound.
+const PAGE_BYTES_MAX: usize = 256 * 1024;
+
+/// Which workers.
+#[derive(Debug, Clone)]
+pub struct WorkerRange {
+    /// The template.
+    pub template: TemplateId,
+    /// How the names begin.
+    pub prefix: String,
+    /// Only names after this one; all if it is empty.
+    pub after: String,
+    /// How many, at most.
+    pub count: usize,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkersPage {
+    /// The workers, ordered by name; may be none although more follow.
+    pub workers: Vec<WorkerView>,
+    /// More may follow after this name.
+    pub next: Option<String>,
+}
+
+/// A worker in the range.
+enum Found {
+    Memory(WorkerNo),
+    Store(Box<Head>),
+}
+
+impl Executor {
+    /// The workers of a range that match, from the first on.
+    pub async fn list(
+        &self,
+        range: WorkerRange,
+        matches: impl Fn(&WorkerView) -> bool + Send,
+    ) -> Result<WorkersPage, ExecutorError> {
+        self.core.list(range, matches).await
+    }
+}
+
+impl Core {
+    pub(crate) async fn list(
+        self: &Arc<Self>,
+        range: WorkerRange,
+        matches: impl Fn(&WorkerView) -> bool + Send,
+    ) -> Result<WorkersPage, ExecutorError> {
+        loop {
+            let (found, end) = self.look(&range).await?;
+            let state = self.lock();
+            Self::check_up(&state)?;
+            if let Some(page) = page(&state, found, end, range.count, &matches) {
+                return Ok(page);
+            }
+        }
+    }
+
+    /// The workers in the range, and the last name up to which all are known; none if they are all known.
+    async fn look(
+        self: &Arc<Self>,
+        range: &WorkerRange,
+    ) -> Result<(BTreeMap<String, Found>, Option<String>), ExecutorError> {
+        let WorkerRange { template, prefix, after, count: _ } = range.clone();
+        // First what is in memory, then the store: whoever leaves memory in between is in the store by then.
+        let (here, removed) = {
+            let state = self.lock();
+            Self::check_up(&state)?;
+            (state.ledger.named(template, &prefix, &after, LOOKED_AT_MAX), state.ledger.removed())
+        };
+        let stored =
+            self.read(move |store| store.heads_named(template, &prefix, &after, LOOKED_AT_MAX)).await?;
+        // Where one of the two was cut, nothing is known of what comes later.
+        let here_end = here.get(LOOKED_AT_MAX - 1).map(|(name, _)| name.clone());
+        let stored_end = stored.get(LOOKED_AT_MAX - 1).map(|head| head.id.name.to_string());
+        let end = here_end.into_iter().chain(stored_end).min();
+        let mut found: BTreeMap<String, Found> =
+            here.into_iter().map(|(name, no)| (name, Found::Memory(no))).collect();
+        let elsewhere =
+            |head: &StoredHead| !removed.contains(&head.no) && !found.contains_key(head.id.name.as_str());
+        let elsewhere: Vec<StoredHead> = stored.into_iter().filter(elsewhere).collect();
+        for head in elsewhere {
+            let name = head.id.name.to_string();
+            found.insert(name, Found::Store(Box::new(self.decode_head(head).await?)));
+        }
+        Ok((found, end))
+    }
+}
+
+/// The page that begins with `found`; `None` if one of them left memory since.
+fn page(
+    state: &State,
+    found: BTreeMap<String, Found>,
+    end: Option<String>,
+    count: usize,
+    matches: impl Fn(&WorkerView) -> bool,
+) -> Option<WorkersPage> {
+    let mut page = WorkersPage { workers: Vec::new(), next: None };
+    let mut bytes = 0;
+    for (name, found) in found {
+        if end.as_ref().is_some_and(|end| name > *end) {
+            break;
+        }
+        if page.workers.len() == count || bytes >= PAGE_BYTES_MAX {
+            return Some(page);
+        }
+        let seen = match found {
+            Found::Memory(no) => Some(view(state, no, state.ledger.head(no)?)),
+            Found::Store(head) => {
+                let no = WorkerNo(head.no);
+                let there = !state.ledger.is_removed(no);
+                there.then(|| view(state, no, state.ledger.head(no).unwrap_or(&head)))
+            }
+        };
+        if let Some(view) = seen.filter(&matches) {
+            bytes += view.args.iter().map(String::len).sum::<usize>();
+            bytes += view.env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+            page.workers.push(view);
+        }
+        page.next = Some(name);
+    }
+    page.next = end;
+    Some(page)
+}
+
+/// What callers can know of a worker now.
+pub(crate) fn view(state: &State, no: WorkerNo, head: &Head) -> WorkerView {
+    let slot = state.slots.get(&no);
+    let driven = slot.is_some_and(|slot| slot.task && slot.current.is_some());
+    let waiting = slot.is_some_and(|slot| !slot.pending.is_empty());
+    let status = match head.status() {
+        WorkerStatus::Idle if driven || waiting => WorkerStatus::Running,
+        // Woken, and on its way.
+        WorkerStatus::Suspended if driven => WorkerStatus::Running,
+        status => status,
+    };
+    WorkerView {
+        id: head.id.clone(),
+        project: head.project,
+        account: head.account,
+        args: head.args.clone(),
+        env: head.env.clone(),
+        status,
+        template_version: head.template_version,
+        retry_count: head.attempts_failed,
+        created_at: head.created_at,
+    }
+}
