@@ -9,6 +9,7 @@
 //! created with.
 
 mod absent;
+mod blobstore;
 pub(crate) mod calls;
 mod cli;
 mod clocks;
@@ -28,6 +29,7 @@ mod sockets;
 pub(crate) mod stdio;
 mod timezone;
 
+pub(crate) use blobstore::Blob;
 pub(crate) use http::{Http, HttpCalls, Served, Unanswered, answered_bytes, obtain, read_answered};
 pub(crate) use keyvalue::KeyValue;
 
@@ -62,6 +64,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Resul
     golem_api::add_to_linker(linker)?;
     durability::add_to_linker(linker)?;
     keyvalue::add_to_linker(linker)?;
+    blobstore::add_to_linker(linker)?;
     filesystem::add_to_linker(linker)?;
     sockets::add_to_linker(linker)?;
     http::add_to_linker(linker)?;
