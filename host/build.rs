@@ -2,7 +2,7 @@
 //!
 //! It is what `wasmtime::component::bindgen!` does, done here because our interfaces use `wasi:io` and WASI's
 //! text is not in the tree: it is read from the source of the pinned `wasmtime-wasi-io`, whose types the
-//! bindings then name. So there is one `pollable`, in our interfaces and in WASI's.
+//! bindings then name. So there is one `pollable` and one kind of stream, in our interfaces and in WASI's.
 
 use anyhow::{Context, Result, bail, ensure};
 use cargo_metadata::MetadataCommand;
@@ -135,6 +135,8 @@ fn stamped(text: &str, version: &str) -> Result<String> {
 fn options() -> Opts {
     let mut imports = FunctionConfig::new();
     imports.push(FunctionFilter::Default, FunctionFlags::ASYNC | FunctionFlags::TRAPPABLE);
-    let with = [("wasi:io/poll".to_owned(), "wasmtime_wasi_io::bindings::wasi::io::poll".to_owned())];
+    let with = ["error", "poll", "streams"].map(|interface| {
+        (format!("wasi:io/{interface}"), format!("wasmtime_wasi_io::bindings::wasi::io::{interface}"))
+    });
     Opts { imports, with: with.into(), ..Opts::default() }
 }

@@ -6,8 +6,8 @@
 //! recorded in both cases, decoded by the same function.
 //!
 //! `effect` says when a record must reach the store, `replay` is the cursor over the recorded entries, `live` is
-//! what a call may do after their end (with buckets: `keyvalue`), `clock` is the worker's monotonic clock, `aside` is
-//! what replay hops over.
+//! what a call may do after their end (with buckets and containers: `shared`), `clock` is the worker's monotonic clock,
+//! `aside` is what replay hops over.
 //!
 //! Architecture invariant: imports never ask whether they run in a replay, but for the printing of text.
 //! Invariant: a call is performed only with a [`Live`], and a `Live` is only had from an
@@ -17,9 +17,9 @@ mod aside;
 mod clock;
 mod effect;
 mod exchange;
-mod keyvalue;
 mod live;
 mod replay;
+mod shared;
 
 pub(crate) use aside::{Aside, region_to_repeat};
 pub(crate) use clock::{decode as decode_nanos, encode as encode_nanos};

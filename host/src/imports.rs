@@ -9,6 +9,7 @@
 //! created with.
 
 mod absent;
+mod blobstore;
 pub(crate) mod calls;
 mod cli;
 mod clocks;
@@ -29,6 +30,7 @@ pub(crate) mod stdio;
 mod timezone;
 mod workers;
 
+pub(crate) use blobstore::Blob;
 pub(crate) use http::{Http, HttpCalls, Served, Unanswered, answered_bytes, obtain, read_answered};
 pub(crate) use keyvalue::KeyValue;
 
@@ -63,6 +65,7 @@ pub(crate) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Resul
     golem_api::add_to_linker(linker)?;
     durability::add_to_linker(linker)?;
     keyvalue::add_to_linker(linker)?;
+    blobstore::add_to_linker(linker)?;
     filesystem::add_to_linker(linker)?;
     sockets::add_to_linker(linker)?;
     http::add_to_linker(linker)?;

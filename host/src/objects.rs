@@ -10,7 +10,7 @@
 //! Invariant: indices are a function of the calls made, as replay must hand out the same ones.
 
 use crate::durable::Part;
-use crate::imports::{Http, KeyValue};
+use crate::imports::{Blob, Http, KeyValue};
 use crate::vfs::{self, Kind, Listed, NodeId};
 use golem_model::PromiseId;
 use wasmtime::component::Resource;
@@ -47,6 +47,8 @@ pub(crate) enum Object {
     Http(Http),
     /// A resource of `wasi:keyvalue`.
     KeyValue(KeyValue),
+    /// A resource of `wasi:blobstore`.
+    Blob(Blob),
 }
 
 impl Object {
@@ -63,6 +65,7 @@ impl Object {
             Self::Network => "a network",
             Self::Http(_) => "an object of HTTP",
             Self::KeyValue(object) => object.kind(),
+            Self::Blob(object) => object.kind(),
         }
     }
 
@@ -70,15 +73,17 @@ impl Object {
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Pollable(_)
-            | Self::Input(_)
+            | Self::Input(Input::Stdin | Input::File(_) | Input::HttpBody(_))
             | Self::Output(_)
             | Self::FileError(_)
             | Self::Descriptor(_)
             | Self::Network => 0,
+            Self::Input(Input::Bytes { bytes, position: _ }) => bytes.len(),
             Self::Error(text) => text.len(),
             Self::Listing(listing) => listing.bytes,
             Self::Http(object) => object.bytes(),
             Self::KeyValue(object) => object.bytes(),
+            Self::Blob(object) => object.bytes(),
         }
     }
 }
@@ -121,6 +126,13 @@ pub(crate) enum Input {
     File(FileStream),
     /// The incoming HTTP body at this index, which is the stream's parent.
     HttpBody(u32),
+    /// Bytes that are there.
+    Bytes {
+        /// All of them.
+        bytes: std::sync::Arc<[u8]>,
+        /// The next one.
+        position: usize,
+    },
 }
 
 /// Where an output stream writes.
@@ -132,6 +144,8 @@ pub(crate) enum Output {
     HttpBody(u32),
     /// Into a file.
     File(FileStream),
+    /// Into the value at this index that is to be written to a bucket or container, which is the stream's parent.
+    Value(u32),
 }
 
 /// An open file or directory, which counts as open in the worker's files.
@@ -295,6 +309,11 @@ impl Objects {
         Ok(slot.object)
     }
 
+    /// Whether there are objects made from the one at `rep`.
+    pub(crate) fn has_children(&self, rep: u32) -> Result<bool> {
+        Ok(self.slot(rep)?.children > 0)
+    }
+
     /// The pollable at `rep`.
     pub(crate) fn pollable(&self, rep: u32) -> Result<&Pollable> {
         match self.get(rep)? {
@@ -308,6 +327,17 @@ impl Objects {
         match self.get(rep)? {
             Object::Input(input) => Ok(input),
             other => Err(mistaken(other, "an input stream")),
+        }
+    }
+
+    /// Moves the stream of bytes at `rep` on.
+    pub(crate) fn skip_bytes(&mut self, rep: u32, length: usize) -> Result<()> {
+        match self.get_mut(rep)? {
+            Object::Input(Input::Bytes { position, .. }) => {
+                *position += length;
+                Ok(())
+            }
+            other => Err(mistaken(other, "a stream of bytes")),
         }
     }
 

@@ -4,6 +4,7 @@
 //! discarded (a commit failed, another owner took over, the worker was deleted) every call fails with
 //! [`PortError::Discarded`], and nothing that it did afterwards has an effect.
 
+mod blobstore;
 mod calls;
 mod clock;
 mod keyvalue;
@@ -13,6 +14,7 @@ mod outbound_http;
 mod promises;
 mod workers;
 
+pub use blobstore::Blobstore;
 pub use calls::{AnswerState, Calls, Outgoing, Returns};
 pub use clock::Clock;
 pub use keyvalue::KeyValue;
@@ -35,6 +37,8 @@ pub struct Ports {
     pub calls: Arc<dyn Calls>,
     /// The buckets of the worker's project.
     pub keyvalue: Arc<dyn KeyValue>,
+    /// The containers of the worker's project.
+    pub blobstore: Arc<dyn Blobstore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Where stdout, stderr and log lines go.

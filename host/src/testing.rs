@@ -1,13 +1,13 @@
-//! Ports for tests: oplogs, promises and buckets in memory that lose what was not committed, a clock that is driven by
-//! hand, a collector of what workers print, a world that answers HTTP requests as it is told.
+//! Ports for tests: oplogs, promises, buckets and containers in memory that lose what was not committed, a clock that is
+//! driven by hand, a collector of what workers print, a world that answers HTTP requests as it is told.
 //!
 //! Invariant: nothing here waits for time to pass or gives another answer in another run.
 
 mod calls;
 mod clock;
 mod http;
-mod keyvalue;
 mod log;
+mod shared;
 mod store;
 mod workers;
 
@@ -35,6 +35,7 @@ pub fn ports(
         promises: activation.clone(),
         calls: activation.clone(),
         keyvalue: activation.clone(),
+        blobstore: activation.clone(),
         workers: activation,
         clock: Arc::new(clock.clone()),
         log: Arc::new(log.clone()),

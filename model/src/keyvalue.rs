@@ -8,34 +8,8 @@ use crate::limits::{
     KEY_VALUE_VALUE_BYTES_MAX,
 };
 use crate::oplog::wire::{DecodeError, Reader, put_varint};
+use crate::shared::{Decided, Look, Place, Space, Unread, Version};
 use std::sync::Arc;
-
-/// Names one write of a key: never given again, so that a value that came back is told from one that stayed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Version(pub u64);
-
-impl Version {
-    /// Of a key that is not there.
-    pub const ABSENT: Self = Self(0);
-}
-
-/// What a key holds.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Held {
-    /// Its value, if it is there.
-    pub value: Option<Arc<[u8]>>,
-    /// The write that it comes from; [`Version::ABSENT`] if it is not there.
-    pub version: Version,
-}
-
-/// Keys of a bucket, in order of their bytes.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct KeyPage {
-    /// The keys.
-    pub keys: Vec<String>,
-    /// If there may be more: ask for those after this one.
-    pub next: Option<String>,
-}
 
 /// What is added to a number, and so how the number is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,20 +24,20 @@ pub enum Delta {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
     /// Gives keys these values. Of a key that is named twice, the last one counts.
-    Set(Vec<(String, Vec<u8>)>),
+    Set(Vec<(Arc<str>, Arc<[u8]>)>),
     /// Removes keys; those that are not there are passed over.
-    Delete(Vec<String>),
+    Delete(Vec<Arc<str>>),
     /// Adds to a number. A key that is not there counts as zero.
     Increment {
         /// The key.
-        key: String,
+        key: Arc<str>,
         /// What is added.
         by: Delta,
     },
     /// Gives a number another value if it is `old`. A key that is not there is no number.
     CompareAndSwap {
         /// The key.
-        key: String,
+        key: Arc<str>,
         /// The number that it must be.
         old: u64,
         /// The number that it becomes.
@@ -72,11 +46,11 @@ pub enum Write {
     /// Gives a key a value if its last write is still the one named.
     Swap {
         /// The key.
-        key: String,
+        key: Arc<str>,
         /// Its last write.
         version: Version,
         /// Its value from now on.
-        value: Vec<u8>,
+        value: Arc<[u8]>,
     },
 }
 
@@ -100,9 +74,6 @@ pub enum Outcome {
     /// It was not even tried, for this reason.
     Refused(String),
 }
-
-/// A key and its value from now on; `None` removes it.
-pub type Change = (Arc<str>, Option<Arc<[u8]>>);
 
 /// A name, key or value that is beyond a bound.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -151,7 +122,7 @@ impl Write {
         };
         match self {
             Self::Set(pairs) => {
-                check_keys(pairs.iter().map(|(key, _)| key.as_str()))?;
+                check_keys(pairs.iter().map(|(key, _)| &**key))?;
                 let mut bytes = 0;
                 for (key, value) in pairs {
                     check_value(value)?;
@@ -159,76 +130,73 @@ impl Write {
                 }
                 if bytes > KEY_VALUE_CALL_BYTES_MAX { Err(Excess::Call(bytes)) } else { Ok(()) }
             }
-            Self::Delete(keys) => check_keys(keys.iter().map(String::as_str)),
+            Self::Delete(keys) => check_keys(keys.iter().map(|key| &**key)),
             Self::Increment { key, .. } | Self::CompareAndSwap { key, .. } => one(key, &[]),
             Self::Swap { key, value, .. } => one(key, value),
         }
     }
 
-    /// The key on whose present value the outcome depends.
-    pub fn depends_on(&self) -> Option<&str> {
-        match self {
-            Self::Set(_) | Self::Delete(_) => None,
-            Self::Increment { key, .. } | Self::CompareAndSwap { key, .. } | Self::Swap { key, .. } => {
-                Some(key)
-            }
-        }
-    }
-
-    /// What it changes and comes to, when the key that it depends on holds `held`.
-    pub fn decide(self, held: &Held) -> (Vec<Change>, Outcome) {
-        match self {
+    /// What it changes in `bucket` and comes to.
+    pub fn decide(&self, bucket: &Arc<str>, look: &mut dyn Look) -> Result<Decided, Unread> {
+        let at = |key: &Arc<str>| place(bucket, key);
+        let (changes, outcome) = match self {
             Self::Set(pairs) => {
-                let changes = pairs.into_iter().map(|(key, value)| (key.into(), Some(value.into())));
+                let changes = pairs.iter().map(|(key, value)| (at(key), Some(value.clone())));
                 (changes.collect(), Outcome::Done)
             }
-            Self::Delete(keys) => (keys.into_iter().map(|key| (key.into(), None)).collect(), Outcome::Done),
-            Self::Increment { key, by } => match added(held.value.as_deref(), by) {
-                Ok(sum) => {
-                    let text = match sum {
-                        Delta::Unsigned(sum) => sum.to_string(),
-                        Delta::Signed(sum) => sum.to_string(),
-                    };
-                    let outcome = match sum {
-                        Delta::Unsigned(sum) => Outcome::Unsigned(sum),
-                        Delta::Signed(sum) => Outcome::Signed(sum),
-                    };
-                    (vec![(key.into(), Some(text.into_bytes().into()))], outcome)
+            Self::Delete(keys) => (keys.iter().map(|key| (at(key), None)).collect(), Outcome::Done),
+            Self::Increment { key, by } => {
+                let held = look.look(&at(key))?;
+                match added(held.value.as_deref(), *by) {
+                    Ok((text, outcome)) => (vec![(at(key), Some(text.into_bytes().into()))], outcome),
+                    Err(outcome) => (Vec::new(), outcome),
                 }
-                Err(outcome) => (Vec::new(), outcome),
-            },
-            Self::CompareAndSwap { key, old, new } => match held.value.as_deref().map(number::<u64>) {
-                Some(None) => (Vec::new(), Outcome::NotANumber),
-                Some(Some(found)) if found == old => {
-                    let text = new.to_string().into_bytes();
-                    (vec![(key.into(), Some(text.into()))], Outcome::Compared(true))
+            }
+            Self::CompareAndSwap { key, old, new } => {
+                let held = look.look(&at(key))?;
+                match held.value.as_deref().map(number::<u64>) {
+                    Some(None) => (Vec::new(), Outcome::NotANumber),
+                    Some(Some(found)) if found == *old => {
+                        let text = new.to_string().into_bytes();
+                        (vec![(at(key), Some(text.into()))], Outcome::Compared(true))
+                    }
+                    Some(Some(_)) | None => (Vec::new(), Outcome::Compared(false)),
                 }
-                Some(Some(_)) | None => (Vec::new(), Outcome::Compared(false)),
-            },
+            }
             Self::Swap { key, version, value } => {
-                if held.version == version {
-                    (vec![(key.into(), Some(value.into()))], Outcome::Done)
+                let held = look.look(&at(key))?;
+                if held.version == *version {
+                    (vec![(at(key), Some(value.clone()))], Outcome::Done)
                 } else {
                     (Vec::new(), Outcome::Changed(held.version))
                 }
             }
-        }
+        };
+        Ok(Decided { changes, abandoned: Vec::new(), response: outcome.encode() })
     }
+}
+
+/// Where the value of a key is.
+pub fn place(bucket: &Arc<str>, key: &Arc<str>) -> Place {
+    Place { space: Space::Values, bucket: bucket.clone(), key: key.clone() }
 }
 
 fn check_value(value: &[u8]) -> Result<(), Excess> {
     if value.len() <= KEY_VALUE_VALUE_BYTES_MAX { Ok(()) } else { Err(Excess::Value(value.len())) }
 }
 
-fn added(value: Option<&[u8]>, by: Delta) -> Result<Delta, Outcome> {
+/// The sum as text and as an outcome.
+fn added(value: Option<&[u8]>, by: Delta) -> Result<(String, Outcome), Outcome> {
     match by {
         Delta::Unsigned(by) => {
             let number = value.map_or(Some(0), number::<u64>).ok_or(Outcome::NotANumber)?;
-            number.checked_add(by).map(Delta::Unsigned).ok_or(Outcome::OutOfRange)
+            let sum = number.checked_add(by).ok_or(Outcome::OutOfRange)?;
+            Ok((sum.to_string(), Outcome::Unsigned(sum)))
         }
         Delta::Signed(by) => {
             let number = value.map_or(Some(0), number::<i64>).ok_or(Outcome::NotANumber)?;
-            number.checked_add(by).map(Delta::Signed).ok_or(Outcome::OutOfRange)
+            let sum = number.checked_add(by).ok_or(Outcome::OutOfRange)?;
+            Ok((sum.to_string(), Outcome::Signed(sum)))
         }
     }
 }
@@ -295,64 +263,70 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::shared::Held;
 
     fn held(value: &[u8], version: u64) -> Held {
         Held { value: Some(value.into()), version: Version(version) }
     }
 
-    fn check(write: Write, held: &Held, value: Option<&[u8]>, outcome: &Outcome) {
-        let (changes, found) = write.decide(held);
-        assert_eq!(found, *outcome);
-        assert_eq!(changes.last().and_then(|(_, value)| value.as_deref()), value);
-        assert_eq!(Outcome::decode(&found.encode()).unwrap(), found);
+    /// Every place holds the same.
+    struct One<'a>(&'a Held);
+
+    impl Look for One<'_> {
+        fn look(&mut self, _: &Place) -> Result<Held, Unread> {
+            Ok(self.0.clone())
+        }
+    }
+
+    fn check(write: &Write, held: &Held, value: Option<&[u8]>, outcome: &Outcome) {
+        let decided = write.decide(&"b".into(), &mut One(held)).unwrap();
+        assert_eq!(Outcome::decode(&decided.response).unwrap(), *outcome);
+        assert_eq!(decided.changes.last().and_then(|(_, value)| value.as_deref()), value);
     }
 
     #[test]
     fn numbers_are_decimal_text_and_never_wrap() {
-        let plus = |by| Write::Increment { key: "n".to_owned(), by };
-        check(plus(Delta::Unsigned(5)), &Held::default(), Some(b"5"), &Outcome::Unsigned(5));
-        check(plus(Delta::Unsigned(0)), &held(b"7", 1), Some(b"7"), &Outcome::Unsigned(7));
-        check(plus(Delta::Signed(-9)), &held(b"7", 1), Some(b"-2"), &Outcome::Signed(-2));
-        check(plus(Delta::Unsigned(1)), &held(b"-2", 1), None, &Outcome::NotANumber);
-        check(plus(Delta::Signed(1)), &held(b"", 1), None, &Outcome::NotANumber);
-        check(plus(Delta::Signed(1)), &held(&[0xFF], 1), None, &Outcome::NotANumber);
-        check(plus(Delta::Unsigned(u64::MAX)), &held(b"1", 1), None, &Outcome::OutOfRange);
-        check(plus(Delta::Signed(i64::MIN)), &held(b"-1", 1), None, &Outcome::OutOfRange);
+        let plus = |by| Write::Increment { key: "n".into(), by };
+        check(&plus(Delta::Unsigned(5)), &Held::default(), Some(b"5"), &Outcome::Unsigned(5));
+        check(&plus(Delta::Unsigned(0)), &held(b"7", 1), Some(b"7"), &Outcome::Unsigned(7));
+        check(&plus(Delta::Signed(-9)), &held(b"7", 1), Some(b"-2"), &Outcome::Signed(-2));
+        check(&plus(Delta::Unsigned(1)), &held(b"-2", 1), None, &Outcome::NotANumber);
+        check(&plus(Delta::Signed(1)), &held(b"", 1), None, &Outcome::NotANumber);
+        check(&plus(Delta::Signed(1)), &held(&[0xFF], 1), None, &Outcome::NotANumber);
+        check(&plus(Delta::Unsigned(u64::MAX)), &held(b"1", 1), None, &Outcome::OutOfRange);
+        check(&plus(Delta::Signed(i64::MIN)), &held(b"-1", 1), None, &Outcome::OutOfRange);
     }
 
     #[test]
     fn a_comparison_of_numbers_needs_a_number() {
-        let swap = |old, new| Write::CompareAndSwap { key: "n".to_owned(), old, new };
-        check(swap(0, 1), &Held::default(), None, &Outcome::Compared(false));
-        check(swap(3, 9), &held(b"3", 1), Some(b"9"), &Outcome::Compared(true));
-        check(swap(4, 9), &held(b"3", 1), None, &Outcome::Compared(false));
-        check(swap(4, 9), &held(b"three", 1), None, &Outcome::NotANumber);
+        let swap = |old, new| Write::CompareAndSwap { key: "n".into(), old, new };
+        check(&swap(0, 1), &Held::default(), None, &Outcome::Compared(false));
+        check(&swap(3, 9), &held(b"3", 1), Some(b"9"), &Outcome::Compared(true));
+        check(&swap(4, 9), &held(b"3", 1), None, &Outcome::Compared(false));
+        check(&swap(4, 9), &held(b"three", 1), None, &Outcome::NotANumber);
     }
 
     #[test]
     fn a_swap_goes_by_the_write_and_not_by_the_value() {
         let swap =
-            |version| Write::Swap { key: "k".to_owned(), version: Version(version), value: b"new".to_vec() };
-        check(swap(0), &Held::default(), Some(b"new"), &Outcome::Done);
-        check(swap(4), &held(b"old", 4), Some(b"new"), &Outcome::Done);
-        check(swap(4), &held(b"old", 6), None, &Outcome::Changed(Version(6)));
-        check(swap(4), &Held::default(), None, &Outcome::Changed(Version::ABSENT));
+            |version| Write::Swap { key: "k".into(), version: Version(version), value: b"new"[..].into() };
+        check(&swap(0), &Held::default(), Some(b"new"), &Outcome::Done);
+        check(&swap(4), &held(b"old", 4), Some(b"new"), &Outcome::Done);
+        check(&swap(4), &held(b"old", 6), None, &Outcome::Changed(Version(6)));
+        check(&swap(4), &Held::default(), None, &Outcome::Changed(Version::ABSENT));
     }
 
     #[test]
     fn what_is_beyond_a_bound_is_named() {
-        let long = "k".repeat(KEY_VALUE_KEY_BYTES_MAX + 1);
-        let large = vec![0; KEY_VALUE_VALUE_BYTES_MAX + 1];
+        let long: Arc<str> = "k".repeat(KEY_VALUE_KEY_BYTES_MAX + 1).into();
+        let large: Arc<[u8]> = vec![0; KEY_VALUE_VALUE_BYTES_MAX + 1].into();
         assert_eq!(check_bucket(&"b".repeat(256)), Err(Excess::Bucket(256)));
         assert_eq!(Write::Delete(vec![long.clone()]).check(), Err(Excess::Key(long.len())));
-        assert_eq!(
-            Write::Set(vec![("k".to_owned(), large.clone())]).check(),
-            Err(Excess::Value(large.len()))
-        );
-        let many = vec![String::new(); KEY_VALUE_CALL_KEYS_MAX + 1];
+        assert_eq!(Write::Set(vec![("k".into(), large.clone())]).check(), Err(Excess::Value(large.len())));
+        let many: Vec<Arc<str>> = vec!["".into(); KEY_VALUE_CALL_KEYS_MAX + 1];
         assert_eq!(Write::Delete(many.clone()).check(), Err(Excess::Keys(many.len())));
-        let half = vec![0; KEY_VALUE_VALUE_BYTES_MAX];
-        let pairs = (0..4).map(|n| (n.to_string(), half.clone())).collect();
+        let half: Arc<[u8]> = vec![0; KEY_VALUE_VALUE_BYTES_MAX].into();
+        let pairs = (0..4).map(|n| (n.to_string().into(), half.clone())).collect();
         assert!(matches!(Write::Set(pairs).check(), Err(Excess::Call(_))));
         let refused = Outcome::Refused(Excess::Keys(9).to_string());
         assert_eq!(Outcome::decode(&refused.encode()).unwrap(), refused);

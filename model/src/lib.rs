@@ -4,6 +4,7 @@
 //! for the host and for WebAssembly alike. Everything else in the workspace may use it.
 
 pub mod account;
+pub mod blobstore;
 pub mod call;
 pub mod id;
 pub mod invocation;
@@ -13,6 +14,7 @@ pub mod oplog;
 pub mod promise;
 pub mod retry;
 pub mod shard;
+pub mod shared;
 pub mod template;
 pub mod time;
 pub mod value;

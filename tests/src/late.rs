@@ -5,6 +5,7 @@
 //! in the queue, and the checker must notice.
 
 use crate::wait;
+use golem_model::shared::{Place, Space};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
 use golem_runtime::storage::ports::{
     Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNo,
@@ -136,18 +137,19 @@ impl Store for LateStore {
         self.settled().idem(worker, key_hash)
     }
 
-    fn value(&self, project: ProjectId, bucket: &str, key: &str) -> Result<Option<ValueRow>, StoreError> {
-        self.settled().value(project, bucket, key)
+    fn value(&self, project: ProjectId, place: &Place) -> Result<Option<ValueRow>, StoreError> {
+        self.settled().value(project, place)
     }
 
     fn keys(
         &self,
         project: ProjectId,
+        space: Space,
         bucket: &str,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        self.settled().keys(project, bucket, after, limit)
+        self.settled().keys(project, space, bucket, after, limit)
     }
 
     fn tidy(&self, limit: usize) -> Result<bool, StoreError> {

@@ -360,6 +360,16 @@ impl WorkerState {
             },
             Input::File(file) => self.file_read(stream.rep(), file, length),
             Input::HttpBody(body) => self.http_body_read(body, length),
+            Input::Bytes { bytes, position } => {
+                let rest = &bytes[position..];
+                if rest.is_empty() {
+                    return Err(StreamError::Closed);
+                }
+                let length = usize::try_from(length).unwrap_or(usize::MAX).min(rest.len());
+                let read = rest[..length].to_vec();
+                self.objects.skip_bytes(stream.rep(), length).map_err(StreamError::Trap)?;
+                Ok(read)
+            }
         }
     }
 
@@ -374,7 +384,7 @@ impl WorkerState {
                 self.next_line().await.map_err(StreamError::Trap)?;
                 self.read_stream(stream, length)
             }
-            Input::Stdin | Input::File(_) => self.read_stream(stream, length),
+            Input::Stdin | Input::File(_) | Input::Bytes { .. } => self.read_stream(stream, length),
             Input::HttpBody(body) => self.http_body_blocking_read(body, length).await,
         }
     }
@@ -391,6 +401,7 @@ impl WorkerState {
             Output::Print(print) => self.write_output(print, bytes)?,
             Output::HttpBody(body) => self.http_body_write(body, bytes)?,
             Output::File(file) => self.file_write(stream.rep(), file, bytes)?,
+            Output::Value(value) => self.objects.extend_value(value, bytes).map_err(StreamError::Trap)?,
         }
         Ok(())
     }
@@ -403,7 +414,7 @@ impl WorkerState {
     fn check_stream(&mut self, stream: &Resource<DynOutputStream>) -> StreamResult<()> {
         match self.objects.output(stream.rep()).map_err(StreamError::Trap)? {
             Output::File(file) if file.closed => Err(StreamError::Closed),
-            Output::File(_) | Output::Print(_) | Output::HttpBody(_) => Ok(()),
+            Output::File(_) | Output::Print(_) | Output::HttpBody(_) | Output::Value(_) => Ok(()),
         }
     }
 
@@ -444,7 +455,7 @@ impl streams::HostInputStream for WorkerState {
     fn subscribe(&mut self, stream: Resource<DynInputStream>) -> Result<Resource<DynPollable>> {
         let pollable = match self.objects.input(stream.rep())? {
             Input::Stdin => Pollable::Stdin,
-            Input::File(_) => Pollable::Ready,
+            Input::File(_) | Input::Bytes { .. } => Pollable::Ready,
             Input::HttpBody(body) => self.http_body_awaited(*body)?,
         };
         self.objects.insert_child(Object::Pollable(pollable), stream.rep())

@@ -8,7 +8,7 @@
 //! Opening a bucket and filling a value ask nobody: they are functions of the calls made. A bound is looked at by the
 //! calls that reach the store, and what they refuse is recorded, so that another bound does not change a replay.
 
-mod calls;
+pub(super) mod calls;
 mod draft;
 mod draft2;
 mod objects;
@@ -19,8 +19,9 @@ pub(crate) use objects::KeyValue;
 
 use crate::state::WorkerState;
 use calls::{All, Exists, From, Get, GetMany, Keys, Watch, Writing, kind};
-use golem_model::keyvalue::{Delta, KeyPage, Outcome, Version, Write};
+use golem_model::keyvalue::{Delta, Outcome, Write};
 use golem_model::limits::KEY_VALUE_ALL_KEYS_MAX;
+use golem_model::shared::{KeyPage, Version};
 use std::sync::Arc;
 use wasmtime::component::Linker;
 use wasmtime::{Result, format_err};
@@ -65,17 +66,19 @@ impl WorkerState {
     }
 
     async fn value_set(&mut self, bucket: String, pairs: Vec<(String, Vec<u8>)>) -> Answer<()> {
+        let pairs = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
         let call = Writing::<kind::Set>::new(bucket, Write::Set(pairs));
         done(self.durable(call).await?)
     }
 
     async fn value_delete(&mut self, bucket: String, keys: Vec<String>) -> Answer<()> {
+        let keys = keys.into_iter().map(Into::into).collect();
         let call = Writing::<kind::Delete>::new(bucket, Write::Delete(keys));
         done(self.durable(call).await?)
     }
 
     async fn value_increment(&mut self, bucket: String, key: String, by: u64) -> Answer<u64> {
-        let write = Write::Increment { key, by: Delta::Unsigned(by) };
+        let write = Write::Increment { key: key.into(), by: Delta::Unsigned(by) };
         match self.durable(Writing::<kind::Increment>::new(bucket, write)).await? {
             Outcome::Unsigned(sum) => Ok(Ok(sum)),
             other => refusal(other),
@@ -83,7 +86,7 @@ impl WorkerState {
     }
 
     async fn value_increment_signed(&mut self, bucket: String, key: String, by: i64) -> Answer<i64> {
-        let write = Write::Increment { key, by: Delta::Signed(by) };
+        let write = Write::Increment { key: key.into(), by: Delta::Signed(by) };
         match self.durable(Writing::<kind::Increment>::new(bucket, write)).await? {
             Outcome::Signed(sum) => Ok(Ok(sum)),
             other => refusal(other),
@@ -97,7 +100,7 @@ impl WorkerState {
         old: u64,
         new: u64,
     ) -> Answer<bool> {
-        let write = Write::CompareAndSwap { key, old, new };
+        let write = Write::CompareAndSwap { key: key.into(), old, new };
         match self.durable(Writing::<kind::CompareAndSwap>::new(bucket, write)).await? {
             Outcome::Compared(equal) => Ok(Ok(equal)),
             other => refusal(other),
@@ -122,7 +125,7 @@ impl WorkerState {
         version: Version,
         value: Vec<u8>,
     ) -> Answer<std::result::Result<(), Version>> {
-        let write = Write::Swap { key, version, value };
+        let write = Write::Swap { key: key.into(), version, value: value.into() };
         match self.durable(Writing::<kind::Swap>::new(bucket, write)).await? {
             Outcome::Done => Ok(Ok(Ok(()))),
             Outcome::Changed(version) => Ok(Ok(Err(version))),

@@ -2,8 +2,9 @@
 
 use super::PortError;
 use async_trait::async_trait;
-use golem_model::keyvalue::{Held, KeyPage, Outcome, Write};
+use golem_model::keyvalue::Write;
 use golem_model::oplog::Call;
+use golem_model::shared::{Held, KeyPage};
 use golem_model::{Entry, OplogIndex};
 
 /// Shared state: answers are given in commit order, over state that includes what is queued but not yet durable.
@@ -17,8 +18,8 @@ pub trait KeyValue: Send + Sync {
     /// The keys after `after`, at one moment; at most `limit`, which is not 0.
     async fn keys(&self, bucket: &str, after: Option<&str>, limit: usize) -> Result<KeyPage, PortError>;
 
-    /// Writes. In one commit: `entries` (the first has index `first`), one more entry that records `call` with
-    /// [`Outcome::encode`] of the outcome, and what that changes.
+    /// Writes. In one commit: `entries` (the first has index `first`), one more entry that records `call` with the outcome,
+    /// and what that changes. Gives the recorded bytes: [`Outcome::encode`](golem_model::keyvalue::Outcome::encode).
     async fn write(
         &self,
         first: OplogIndex,
@@ -26,5 +27,5 @@ pub trait KeyValue: Send + Sync {
         call: Call,
         bucket: &str,
         write: Write,
-    ) -> Result<Outcome, PortError>;
+    ) -> Result<Vec<u8>, PortError>;
 }

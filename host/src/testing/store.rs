@@ -1,6 +1,6 @@
-//! Oplogs, promises and buckets in memory.
+//! Oplogs, promises, buckets and containers in memory.
 //!
-//! One list of events in the order in which they were taken is the truth; oplogs, promises and buckets are read from it.
+//! One list of events in the order in which they were taken is the truth; all of these are read from it.
 //! A crash cuts the list after the last committed event.
 //!
 //! Invariant: an activation's writes fail once the worker was activated again or the store crashed.
@@ -9,9 +9,9 @@ use super::calls::Answerer;
 use crate::durable::Aside;
 use crate::ports::{AnswerState, Oplog, PortError, Promises};
 use async_trait::async_trait;
-use golem_model::keyvalue::{Change, Version};
 use golem_model::oplog::{Call, HostFunction};
 use golem_model::promise::{Completion, PromiseState};
+use golem_model::shared::{Place, Version};
 use golem_model::{Entry, OplogIndex, PromiseId, WorkerId};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ pub(super) enum Event {
     Completed { promise: PromiseId, data: Arc<[u8]>, by: Option<By> },
     Deleted { promise: PromiseId, by: Option<By> },
     Answered { worker: WorkerId, call: OplogIndex, bytes: Arc<[u8]>, by: Option<By> },
-    Wrote { bucket: Arc<str>, changes: Vec<Change>, version: Version, by: By },
+    Wrote { changes: Vec<(Place, Option<Arc<[u8]>>)>, version: Version, by: By },
 }
 
 /// The entry that records a worker's change to a promise; none for a change from outside.

@@ -127,10 +127,11 @@ fn split_package(text: &str) -> (String, String) {
 
 /// `text` with its uses of `wasi:io` under `version`.
 fn stamp_io(text: &str, version: &str) -> String {
-    let lines = text.lines().map(|line| match line.split_once("wasi:io/poll@") {
+    let lines = text.lines().map(|line| match line.split_once("use wasi:io/") {
         Some((start, rest)) => {
+            let (interface, rest) = rest.split_once('@').expect("ours name a release");
             let (_, names) = rest.split_once(".{").expect("a use names what it uses");
-            format!("{start}wasi:io/poll@{version}.{{{names}\n")
+            format!("{start}use wasi:io/{interface}@{version}.{{{names}\n")
         }
         None => format!("{line}\n"),
     });

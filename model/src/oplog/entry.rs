@@ -361,6 +361,28 @@ host_functions! {
     RetryPolicySet = 148, "golem:durability/policy#set-retry-policy";
     /// Nothing.
     IdempotenceSet = 149, "golem:durability/policy#set-idempotence";
+    /// Whether a container was made.
+    BlobContainerCreate = 64, "wasi:blobstore/blobstore#create-container";
+    /// When a container was made, if it is there.
+    BlobContainerGet = 65, "wasi:blobstore/blobstore#get-container";
+    /// Whether a container was removed.
+    BlobContainerDelete = 66, "wasi:blobstore/blobstore#delete-container";
+    /// Whether a container was emptied.
+    BlobContainerClear = 67, "wasi:blobstore/container#clear";
+    /// A part of an object.
+    BlobObjectGet = 68, "wasi:blobstore/container#get-data";
+    /// Whether an object was written.
+    BlobObjectPut = 69, "wasi:blobstore/container#write-data";
+    /// Whether objects were removed.
+    BlobObjectsDelete = 70, "wasi:blobstore/container#delete-objects";
+    /// When an object was written, and its size, if it is there.
+    BlobObjectInfo = 71, "wasi:blobstore/container#object-info";
+    /// Names of objects.
+    BlobObjectsList = 72, "wasi:blobstore/container#list-objects";
+    /// Whether an object was copied.
+    BlobObjectCopy = 73, "wasi:blobstore/blobstore#copy-object";
+    /// Whether an object was moved.
+    BlobObjectMove = 74, "wasi:blobstore/blobstore#move-object";
 }
 
 impl fmt::Display for HostFunction {

@@ -12,8 +12,8 @@
 pub(crate) mod calls;
 mod counts;
 mod flush;
-pub(crate) mod keyvalue;
 mod names;
+pub(crate) mod shared;
 mod waits;
 
 pub(crate) use counts::Counts;
@@ -22,10 +22,10 @@ use self::calls::{CallCancelled, CallMade};
 use super::head::calls::Due;
 use super::head::{Head, KeyFact, Slot};
 use crate::storage::ports::{Derived, IdemRow, LogRow, Position, Seq, WorkerNo};
-use golem_model::keyvalue::{Held, Outcome, Write};
 use golem_model::oplog::codec::{self, Row};
 use golem_model::oplog::{Arrival, Call, Entry};
 use golem_model::promise::Completion;
+use golem_model::shared::Deed;
 use golem_model::{
     Epoch, FailureOptions, IdempotencyKey, Invocation, OplogIndex, PromiseId, ShardId, Timestamp, WorkerId,
 };
@@ -58,8 +58,8 @@ pub(crate) enum Event {
     CancelCall(Box<CallCancelled>),
     /// The time of calls that were made for later has come.
     Due { worker: WorkerNo },
-    /// A worker writes to a bucket of its project; `read` is what the store holds, if that had to be read.
-    Write { by: ByWorker, bucket: Arc<str>, write: Write, read: Option<Held> },
+    /// A worker changes what its project shares; `read` is what had to be read from the store for that.
+    Deed { by: ByWorker, deed: Deed, read: shared::Read },
 }
 
 /// What is to be done with a promise.
@@ -89,7 +89,8 @@ pub(crate) enum Answer {
     Promise(Completion, Seq),
     /// The row with the record of an act on a call, and the recorded response.
     Called(Seq, Vec<u8>),
-    Wrote(Outcome, Seq),
+    /// The bytes that record what a deed came to.
+    Wrote(Vec<u8>, Seq),
 }
 
 /// Why an event changed nothing.
@@ -183,7 +184,7 @@ pub(crate) struct Ledger {
     flushes_taken: u64,
     flushes_committed: u64,
     flushing: VecDeque<Flush>,
-    values: keyvalue::Values,
+    values: shared::Values,
     uses: u64,
     /// Grows when a head is forgotten: who read the store before must read it again.
     forgotten: u64,
@@ -221,7 +222,7 @@ impl Ledger {
             flushes_taken: 0,
             flushes_committed: 0,
             flushing: VecDeque::new(),
-            values: keyvalue::Values::default(),
+            values: shared::Values::default(),
             uses: 0,
             forgotten: 0,
             actions: Vec::new(),
@@ -394,7 +395,7 @@ impl Ledger {
             Event::Call(made) => self.call(now, *made),
             Event::CancelCall(cancelled) => self.cancel_call(now, *cancelled),
             Event::Due { worker } => self.due(now, worker),
-            Event::Write { by, bucket, write, read } => self.write_values(by, &bucket, write, read.as_ref()),
+            Event::Deed { by, deed, read } => self.do_deed(now, by, &deed, &read),
         }
     }
 

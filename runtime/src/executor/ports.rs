@@ -3,7 +3,7 @@
 //! Invariant: every write carries the activation; the ledger refuses it once the worker was activated again,
 //! stopped, deleted, or everything was discarded after a failed commit.
 
-mod keyvalue;
+mod shared;
 
 use super::core::{Core, State};
 use super::head::Slot;
@@ -48,6 +48,7 @@ impl ActivationPort {
             calls: self.clone(),
             keyvalue: self.clone(),
             workers: self.clone(),
+            blobstore: self.clone(),
             clock: self.core.clock.clone(),
             log: self.core.logs.sink(self.worker),
             http: self.core.outbound.of_project(project),

@@ -1,7 +1,7 @@
 //! The store of one node: a SQLite file `golem.db` in the data folder.
 //!
 //! `folder` is the data folder and its lock; `connection` opens it; `schema` the tables and migrations; `writer` the
-//! one connection that writes; `readers` those that read, with the queries in `reads`; `values` the buckets; `wal` keeps the write-ahead
+//! one connection that writes; `readers` those that read, with the queries in `reads`; `values` what workers share; `wal` keeps the write-ahead
 //! log short and `scan` looks for damage in it; `catalog` holds accounts, projects, tokens and templates; `check`
 //! reads everything.
 //!
@@ -30,6 +30,7 @@ use crate::storage::ports::{
 };
 use connection::{Opener, Use};
 use folder::Folder;
+use golem_model::shared::{Place, Space};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
 use parking_lot::Mutex;
 use readers::Readers;
@@ -269,18 +270,19 @@ impl Store for EmbeddedStore {
         self.read(|connection| reads::idem(connection, worker, key_hash))
     }
 
-    fn value(&self, project: ProjectId, bucket: &str, key: &str) -> Result<Option<ValueRow>, StoreError> {
-        self.read(|connection| values::value(connection, project, bucket, key))
+    fn value(&self, project: ProjectId, place: &Place) -> Result<Option<ValueRow>, StoreError> {
+        self.read(|connection| values::value(connection, project, place))
     }
 
     fn keys(
         &self,
         project: ProjectId,
+        space: Space,
         bucket: &str,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        self.read(|connection| values::keys(connection, project, bucket, after, limit))
+        self.read(|connection| values::keys(connection, project, space, bucket, after, limit))
     }
 
     fn tidy(&self, limit: usize) -> Result<bool, StoreError> {
@@ -290,6 +292,7 @@ impl Store for EmbeddedStore {
         }
         let Slot::Ready(writer) = &mut *slot else { return Err(self.needs_recovery()) };
         let outcome = writer.empty_trash(limit).and_then(|more| {
+            let more = writer.sweep_values()? | more;
             self.wal.idle(writer.connection()).map_err(Failure::Broken)?;
             Ok(more)
         });

@@ -3,12 +3,13 @@
 mod catalog;
 
 use super::ports::{
-    Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNo,
+    Abandoned, Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNo,
 };
 use catalog::CatalogData;
+use golem_model::shared::{Place, Space};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
 use parking_lot::Mutex;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -59,7 +60,8 @@ struct Data {
     position: Position,
     heads: BTreeMap<WorkerNo, StoredHead>,
     idem: BTreeMap<(WorkerNo, [u8; 16]), IdemRow>,
-    values: BTreeMap<(ProjectId, Arc<str>, Arc<str>), ValueRow>,
+    values: BTreeMap<(ProjectId, Place), ValueRow>,
+    abandoned: BTreeSet<Abandoned>,
     trash: BTreeMap<WorkerNo, Seq>,
     catalog: CatalogData,
 }
@@ -80,6 +82,7 @@ impl MemoryStore {
             heads: BTreeMap::new(),
             idem: BTreeMap::new(),
             values: BTreeMap::new(),
+            abandoned: BTreeSet::new(),
             trash: BTreeMap::new(),
             catalog: CatalogData::default(),
         };
@@ -197,12 +200,13 @@ impl Data {
             self.idem.insert((row.worker, row.key_hash), *row);
         }
         for row in &batch.values {
-            let place = (row.project, row.bucket.clone(), row.key.clone());
+            let spot = (row.project, row.place.clone());
             match row.value {
-                Some(_) => self.values.insert(place, row.clone()),
-                None => self.values.remove(&place),
+                Some(_) => self.values.insert(spot, row.clone()),
+                None => self.values.remove(&spot),
             };
         }
+        self.abandoned.extend(batch.abandoned.iter().cloned());
         if let Some(derived) = batch.derived {
             self.position.derived = derived;
         }
@@ -340,24 +344,25 @@ impl Store for MemoryStore {
         Ok(self.data.lock().idem.get(&(worker, key_hash)).copied())
     }
 
-    fn value(&self, project: ProjectId, bucket: &str, key: &str) -> Result<Option<ValueRow>, StoreError> {
-        Ok(self.data.lock().values.get(&(project, bucket.into(), key.into())).cloned())
+    fn value(&self, project: ProjectId, place: &Place) -> Result<Option<ValueRow>, StoreError> {
+        Ok(self.data.lock().values.get(&(project, place.clone())).cloned())
     }
 
     fn keys(
         &self,
         project: ProjectId,
+        space: Space,
         bucket: &str,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
         let data = self.data.lock();
-        let first: (ProjectId, Arc<str>, Arc<str>) = (project, bucket.into(), after.unwrap_or("").into());
+        let first = Place { space, bucket: bucket.into(), key: after.unwrap_or("").into() };
         let keys = data
             .values
-            .range(first..)
-            .take_while(|((of, name, _), _)| *of == project && **name == *bucket)
-            .map(|((_, _, key), _)| key.to_string())
+            .range((project, first)..)
+            .take_while(|((of, at), _)| *of == project && at.space == space && *at.bucket == *bucket)
+            .map(|((_, at), _)| at.key.to_string())
             .filter(|key| after.is_none_or(|after| key.as_str() > after));
         Ok(keys.take(limit).collect())
     }
@@ -366,7 +371,13 @@ impl Store for MemoryStore {
         if self.handle.lock().broken {
             return Err(error(FaultKind::Io));
         }
-        Ok(self.data.lock().empty_trash(limit))
+        let mut data = self.data.lock();
+        let abandoned = std::mem::take(&mut data.abandoned);
+        data.values.retain(|(project, at), _| {
+            at.space != Space::Objects
+                || !abandoned.contains(&Abandoned { project: *project, bucket: at.bucket.clone() })
+        });
+        Ok(data.empty_trash(limit))
     }
 
     fn syncs(&self) -> u64 {

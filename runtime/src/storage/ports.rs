@@ -8,6 +8,7 @@
 //!
 //! Rows travel as bytes (`golem_model::oplog::codec`): a store does not read them.
 
+use golem_model::shared::{Place, Space};
 use golem_model::{
     Account, AccountId, Epoch, Grant, GrantId, Invited, Policy, Project, ProjectId, ShardId, TemplateId,
     TemplateVersion, Timestamp, Token, TokenId, Usage, WorkerId,
@@ -95,20 +96,27 @@ pub struct IdemRow {
     pub outcome: Seq,
 }
 
-/// A value of a bucket, or its removal. Unlike heads and index entries it is a truth of its own: the log has only the
-/// digest of the call that wrote it, in the same transaction.
+/// What a place that workers share holds, or that it holds nothing. Unlike heads and index entries it is a truth of its
+/// own: the log has only the digest of the call that wrote it, in the same transaction.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueRow {
-    /// Whose bucket.
+    /// Whose it is.
     pub project: ProjectId,
-    /// The bucket.
-    pub bucket: Arc<str>,
-    /// The key.
-    pub key: Arc<str>,
-    /// Its value from now on; `None` removes it.
+    /// Where it is.
+    pub place: Place,
+    /// Its bytes from now on; `None` removes them.
     pub value: Option<Arc<[u8]>>,
     /// The row of the call that wrote it.
     pub version: Seq,
+}
+
+/// A bucket of [`Space::Objects`](golem_model::shared::Space::Objects) that nobody will ever ask for again.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Abandoned {
+    /// Whose it is.
+    pub project: ProjectId,
+    /// The bucket.
+    pub bucket: Arc<str>,
 }
 
 /// One transaction of the log.
@@ -125,8 +133,10 @@ pub struct Batch {
     pub removed: Vec<(WorkerNo, Seq)>,
     /// Index entries to insert or replace.
     pub idem: Vec<IdemRow>,
-    /// Values to insert, replace or remove; no two for one key.
+    /// Values to insert, replace or remove; no two for one place.
     pub values: Vec<ValueRow>,
+    /// Buckets whose values are garbage, those of this batch included. [`Store::tidy`] removes them.
+    pub abandoned: Vec<Abandoned>,
     /// If set, everything derived from rows up to here is stored, this batch's included.
     pub derived: Option<Derived>,
 }
@@ -284,20 +294,22 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// The index entry of a key.
     fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError>;
 
-    /// The value of a key, if it is there.
-    fn value(&self, project: ProjectId, bucket: &str, key: &str) -> Result<Option<ValueRow>, StoreError>;
+    /// What a place holds, if it holds something.
+    fn value(&self, project: ProjectId, place: &Place) -> Result<Option<ValueRow>, StoreError>;
 
     /// Keys of a bucket after `after`, ascending by their bytes, at most `limit`.
     fn keys(
         &self,
         project: ProjectId,
+        space: Space,
         bucket: &str,
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>, StoreError>;
 
     /// Housekeeping when there is nothing to commit: has the write-ahead log moved into the database and removes at
-    /// most `limit` rows of deleted workers. Says whether there is more to do at once. Cheap if there is nothing.
+    /// most `limit` rows of deleted workers and some values of abandoned buckets. Says whether there is more to do at
+    /// once. Cheap if there is nothing.
     fn tidy(&self, limit: usize) -> Result<bool, StoreError>;
 
     /// Number of syncs of the log so far, for the metrics.

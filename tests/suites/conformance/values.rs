@@ -1,14 +1,16 @@
-//! Values of buckets.
+//! What workers share.
 
 use crate::adapter::{Adapter, Both, Writer, over_all_adapters};
 use golem_model::ProjectId;
-use golem_runtime::storage::ports::{Batch, Seq, StoreError, ValueRow};
+use golem_model::shared::{Place, Space};
+use golem_runtime::storage::ports::{Abandoned, Batch, Seq, StoreError, ValueRow};
 use std::sync::Arc;
 use uuid::Uuid;
 
 over_all_adapters! {
     a_value_is_what_was_written_last
-    projects_and_buckets_are_apart
+    projects_spaces_and_buckets_are_apart
+    abandoned_buckets_are_swept
     keys_come_in_order_of_their_bytes_and_in_pages
     a_refused_batch_leaves_the_values_as_they_were
     large_values_come_back_whole
@@ -19,16 +21,20 @@ const MINE: ProjectId = ProjectId(Uuid::from_u128(1));
 const OTHER: ProjectId = ProjectId(Uuid::from_u128(2));
 
 fn put(key: &str, value: &[u8]) -> ValueRow {
-    of(MINE, "bucket", key, Some(value))
+    of(MINE, Space::Values, "bucket", key, Some(value))
 }
 
 fn remove(key: &str) -> ValueRow {
-    of(MINE, "bucket", key, None)
+    of(MINE, Space::Values, "bucket", key, None)
 }
 
-fn of(project: ProjectId, bucket: &str, key: &str, value: Option<&[u8]>) -> ValueRow {
+fn of(project: ProjectId, space: Space, bucket: &str, key: &str, value: Option<&[u8]>) -> ValueRow {
     let value: Option<Arc<[u8]>> = value.map(Into::into);
-    ValueRow { project, bucket: bucket.into(), key: key.into(), value, version: Seq(0) }
+    ValueRow { project, place: at(space, bucket, key), value, version: Seq(0) }
+}
+
+fn at(space: Space, bucket: &str, key: &str) -> Place {
+    Place { space, bucket: bucket.into(), key: key.into() }
 }
 
 /// Commits a row, and these values as what it wrote.
@@ -41,13 +47,14 @@ fn commit(writer: &mut Writer<'_>, values: Vec<ValueRow>) -> Seq {
 }
 
 fn get(store: &dyn Both, key: &str) -> Option<(Vec<u8>, Seq)> {
-    let row = store.value(MINE, "bucket", key).unwrap()?;
-    assert_eq!((row.project, &*row.bucket, &*row.key), (MINE, "bucket", key));
+    let place = at(Space::Values, "bucket", key);
+    let row = store.value(MINE, &place).unwrap()?;
+    assert_eq!((row.project, row.place), (MINE, place));
     Some((row.value.expect("a row that is read has a value").to_vec(), row.version))
 }
 
 fn keys(store: &dyn Both, after: Option<&str>, limit: usize) -> Vec<String> {
-    store.keys(MINE, "bucket", after, limit).unwrap()
+    store.keys(MINE, Space::Values, "bucket", after, limit).unwrap()
 }
 
 fn a_value_is_what_was_written_last(adapter: &dyn Adapter) {
@@ -65,21 +72,55 @@ fn a_value_is_what_was_written_last(adapter: &dyn Adapter) {
     assert_eq!(keys(&*store, None, 10), ["", "a"]);
 }
 
-fn projects_and_buckets_are_apart(adapter: &dyn Adapter) {
+fn projects_spaces_and_buckets_are_apart(adapter: &dyn Adapter) {
     let store = adapter.open();
     let mut writer = Writer::new(&*store);
-    let places = [(MINE, "bucket"), (MINE, "Bucket"), (MINE, "bucke"), (MINE, ""), (OTHER, "bucket")];
-    let rows = places
-        .iter()
-        .map(|(project, bucket)| of(*project, bucket, "k", Some(format!("{project:?} {bucket}").as_bytes())));
+    let places = [
+        (MINE, Space::Values, "bucket"),
+        (MINE, Space::Values, "Bucket"),
+        (MINE, Space::Values, "bucke"),
+        (MINE, Space::Values, ""),
+        (MINE, Space::Containers, "bucket"),
+        (MINE, Space::Objects, "bucket"),
+        (OTHER, Space::Values, "bucket"),
+    ];
+    let text = |place: &(ProjectId, Space, &str)| format!("{place:?}").into_bytes();
+    let rows = places.iter().map(|place| of(place.0, place.1, place.2, "k", Some(&text(place))));
     commit(&mut writer, rows.collect());
-    for (project, bucket) in places {
-        let row = store.value(project, bucket, "k").unwrap().unwrap();
-        assert_eq!(row.value.unwrap(), format!("{project:?} {bucket}").as_bytes().into());
-        assert_eq!(store.keys(project, bucket, None, 10).unwrap(), ["k"]);
+    for place in places {
+        let (project, space, bucket) = place;
+        let row = store.value(project, &at(space, bucket, "k")).unwrap().unwrap();
+        assert_eq!(*row.value.unwrap(), text(&place));
+        assert_eq!(store.keys(project, space, bucket, None, 10).unwrap(), ["k"]);
     }
-    commit(&mut writer, vec![of(OTHER, "bucket", "k", None)]);
+    commit(&mut writer, vec![of(OTHER, Space::Values, "bucket", "k", None)]);
     assert!(get(&*store, "k").is_some());
+}
+
+fn abandoned_buckets_are_swept(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    let mut writer = Writer::new(&*store);
+    let objects = (0..100).map(|n| of(MINE, Space::Objects, "7", &n.to_string(), Some(b"x")));
+    let others = [
+        of(MINE, Space::Objects, "8", "k", Some(b"x")),
+        of(MINE, Space::Values, "7", "k", Some(b"x")),
+        of(OTHER, Space::Objects, "7", "k", Some(b"x")),
+    ];
+    commit(&mut writer, objects.chain(others).collect());
+    let batch = writer.batch(&[1]);
+    // What was written to it last, in the batch that abandons it, goes as well.
+    let values = vec![of(MINE, Space::Objects, "7", "last", Some(b"x"))];
+    let abandoned = vec![Abandoned { project: MINE, bucket: "7".into() }];
+    store.commit(&Batch { values, abandoned, ..batch }).unwrap();
+    drop(store);
+    let store = adapter.open();
+    while store.tidy(10).unwrap() {}
+    assert_eq!(store.keys(MINE, Space::Objects, "7", None, 10).unwrap(), [] as [&str; 0]);
+    for (project, space, bucket) in
+        [(MINE, Space::Objects, "8"), (MINE, Space::Values, "7"), (OTHER, Space::Objects, "7")]
+    {
+        assert_eq!(store.keys(project, space, bucket, None, 10).unwrap(), ["k"]);
+    }
 }
 
 fn keys_come_in_order_of_their_bytes_and_in_pages(adapter: &dyn Adapter) {

@@ -81,6 +81,40 @@ async fn all_interfaces_see_one_store_that_outlives_crashes_and_workers() {
     home.end().await;
 }
 
+#[tokio::test]
+async fn objects_are_shared_and_survive() {
+    let home = Home::new().await;
+    let mut api = home.api();
+    let template = upload(&mut api, "blobs").await;
+    let mut on = async |worker: &str, function: &str, params: Value| {
+        api.invoke(&template, worker, &format!("golem:blobs/api/{function}"), &params).await
+    };
+    on("left", "create", json!(["box"])).await;
+    assert_eq!(on("right", "exists", json!(["box"])).await, json!({ "ok": true }));
+    for number in 0..20 {
+        let put = json!(["box", format!("{number:02}"), [number], number % 2 == 0]);
+        assert_eq!(on("left", "put", put).await, json!({ "ok": null }));
+    }
+    on("left", "create", json!(["gone"])).await;
+    on("left", "put", json!(["gone", "o", [1], false])).await;
+    on("right", "remove", json!(["gone"])).await;
+    on("right", "copy", json!(["box", "19", "box", "99", true])).await;
+
+    let home = home.crash().await;
+    let mut api = home.api();
+    let mut on = async |worker: &str, function: &str, params: Value| {
+        api.invoke(&template, worker, &format!("golem:blobs/api/{function}"), &params).await
+    };
+    assert_eq!(on("right", "read", json!(["box", "07"])).await, json!({ "ok": [7] }));
+    assert_eq!(on("right", "read", json!(["box", "99"])).await, json!({ "ok": [19] }));
+    assert_eq!(on("right", "has", json!(["box", "19"])).await, json!({ "ok": false }));
+    let names = on("other", "names", json!(["box", 18, 1])).await;
+    assert_eq!(names, json!({ "ok": ["18", "99"] }));
+    assert_eq!(on("other", "exists", json!(["gone"])).await, json!({ "ok": false }));
+    assert_eq!(on("other", "info", json!(["box", "00"])).await, json!({ "ok": [1, true] }));
+    home.end().await;
+}
+
 /// Asks until there is an answer, whatever happens to the server meanwhile.
 async fn persist(place: &Mutex<(std::net::SocketAddr, String)>, request: &Request) -> Value {
     wait::until("an answer", || {

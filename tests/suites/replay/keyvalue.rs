@@ -161,6 +161,16 @@ async fn numbers() {
 }
 
 #[tokio::test]
+async fn values_are_streamed() {
+    let mut guest = Guest::start("keyvalue_v01").await;
+    for length in [0, 1, 5_000] {
+        let value = Value::Bytes((0..length).map(|at: u32| at.to_le_bytes()[0]).collect());
+        assert_eq!(guest.on("pass", "k", vec![value.clone()]).await, ok(value));
+    }
+    guest.finish().await;
+}
+
+#[tokio::test]
 async fn a_value_is_exchanged_if_nobody_wrote_to_it() {
     let mut guest = Guest::start("keyvalue_draft2").await;
     let append = |letter: u8, disturbed| vec![Value::U8(letter), Value::Bool(disturbed)];

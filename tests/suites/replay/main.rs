@@ -5,6 +5,7 @@
 //! `TestWorker::replay_from_every_prefix`, which runs it again from every prefix and compares each answer.
 //! That another component under the oplog is told from this one is proven beside the host (`host/tests/durable`).
 
+mod blobs;
 mod files;
 mod http;
 mod keyvalue;

@@ -4,26 +4,27 @@
 
 use crate::durable::{Done, Durable, Effect, Failure, Live};
 use golem_model::OplogIndex;
-use golem_model::keyvalue::{self, Delta, KeyPage, Outcome, Version, Write};
+use golem_model::keyvalue::{self, Delta, Outcome, Write};
 use golem_model::limits::{KEY_VALUE_ALL_KEYS_MAX, KEY_VALUE_CALL_BYTES_MAX, KEY_VALUE_PAGE_KEYS};
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
 use golem_model::oplog::{Call, HostFunction};
+use golem_model::shared::{KeyPage, Version};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// A value of the interface, or the text of its error.
-type Read<T> = std::result::Result<T, String>;
+pub(in super::super) type Read<T> = std::result::Result<T, String>;
 
 const REFUSED: u8 = 0;
 
-fn refused(reason: &impl ToString) -> Done {
+pub(in super::super) fn refused(reason: &impl ToString) -> Done {
     let mut out = vec![REFUSED];
     out.extend_from_slice(reason.to_string().as_bytes());
     Done::Answered(out)
 }
 
 /// The first byte of a response that is no refusal, and the rest; or the refusal.
-fn split(response: &[u8]) -> Result<Read<(u8, &[u8])>, DecodeError> {
+pub(in super::super) fn split(response: &[u8]) -> Result<Read<(u8, &[u8])>, DecodeError> {
     match response.split_first() {
         None => Err(DecodeError::Truncated),
         Some((&REFUSED, text)) => {
@@ -46,7 +47,7 @@ fn check(bucket: &str, key: &str) -> Result<(), keyvalue::Excess> {
     keyvalue::check_keys(std::iter::once(key))
 }
 
-fn unknown<T>(what: &'static str, tag: u8) -> Result<T, DecodeError> {
+pub(in super::super) fn unknown<T>(what: &'static str, tag: u8) -> Result<T, DecodeError> {
     Err(DecodeError::UnknownTag { what, tag })
 }
 
@@ -101,7 +102,7 @@ impl Durable for GetMany {
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put_bytes(&mut out, self.bucket.as_bytes());
-        put_keys(&mut out, &self.keys);
+        put_keys(&mut out, self.keys.iter().map(String::as_str));
         out
     }
 
@@ -290,16 +291,16 @@ impl Durable for All {
     }
 }
 
-fn put_keys(out: &mut Vec<u8>, keys: &[String]) {
+fn put_keys<'a>(out: &mut Vec<u8>, keys: impl ExactSizeIterator<Item = &'a str>) {
     put_varint(out, keys.len() as u64);
     for key in keys {
         put_bytes(out, key.as_bytes());
     }
 }
 
-fn put_page(page: &KeyPage) -> Vec<u8> {
+pub(in super::super) fn put_page(page: &KeyPage) -> Vec<u8> {
     let mut out = vec![1];
-    put_keys(&mut out, &page.keys);
+    put_keys(&mut out, page.keys.iter().map(String::as_str));
     match &page.next {
         None => out.push(0),
         Some(next) => {
@@ -310,7 +311,7 @@ fn put_page(page: &KeyPage) -> Vec<u8> {
     out
 }
 
-fn page(response: &[u8]) -> Result<Read<KeyPage>, DecodeError> {
+pub(in super::super) fn page(response: &[u8]) -> Result<Read<KeyPage>, DecodeError> {
     let rest = match split(response)? {
         Err(reason) => return Ok(Err(reason)),
         Ok((1, rest)) => rest,
@@ -441,7 +442,7 @@ impl<K: Kind> Durable for Writing<K> {
                     put_bytes(&mut out, value);
                 }
             }
-            Write::Delete(keys) => put_keys(&mut out, keys),
+            Write::Delete(keys) => put_keys(&mut out, keys.iter().map(|key| &**key)),
             Write::Increment { key, by } => {
                 put_bytes(&mut out, key.as_bytes());
                 match by {
@@ -473,8 +474,8 @@ impl<K: Kind> Durable for Writing<K> {
         if let Err(excess) = keyvalue::check_bucket(&self.bucket).and_then(|()| self.write.check()) {
             return Ok(Done::Answered(Outcome::Refused(excess.to_string()).encode()));
         }
-        let (index, outcome) = live.write(call.clone(), &self.bucket, self.write.clone()).await?;
-        Ok(Done::Recorded(index, outcome.encode()))
+        let (index, response) = live.write(call.clone(), &self.bucket, self.write.clone()).await?;
+        Ok(Done::Recorded(index, response))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Outcome, DecodeError> {

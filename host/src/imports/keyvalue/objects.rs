@@ -1,7 +1,8 @@
 //! The host objects of `wasi:keyvalue` as plain data.
 
+use crate::imports::Blob;
 use crate::objects::{Object, Objects, mistaken};
-use golem_model::keyvalue::Version;
+use golem_model::shared::Version;
 use std::sync::Arc;
 use wasmtime::Result;
 
@@ -94,5 +95,20 @@ impl Objects {
             Object::Error(text) => Ok(text.clone()),
             other => Err(mistaken(other, "an error")),
         }
+    }
+
+    /// Adds what a stream was given to the value at `rep` that is to be written, to a bucket or to a container.
+    pub(crate) fn extend_value(&mut self, rep: u32, more: &[u8]) -> Result<()> {
+        self.update(rep, |object| match object {
+            Object::KeyValue(KeyValue::Outgoing(value)) => {
+                value.extend_from_slice(more);
+                Ok(())
+            }
+            Object::Blob(Blob::Outgoing(value)) => {
+                value.bytes.extend_from_slice(more);
+                Ok(())
+            }
+            other => Err(mistaken(other, "a value that is to be written")),
+        })?
     }
 }

@@ -2,12 +2,13 @@
 
 use super::KeyValue;
 use crate::bindings::wasi::keyvalue0_1_0::{atomic, eventual, eventual_batch, types, wasi_keyvalue_error};
-use crate::objects::Object;
+use crate::objects::{Input, Object, Output};
 use crate::state::WorkerState;
 use types::{Bucket, IncomingValue, OutgoingValue};
 use wasi_keyvalue_error::Error;
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
 
 type Outcome<T> = Result<std::result::Result<T, Resource<Error>>>;
 
@@ -59,6 +60,14 @@ impl types::HostOutgoingValue for WorkerState {
         self.objects.insert(Object::KeyValue(KeyValue::Outgoing(Vec::new())))
     }
 
+    async fn outgoing_value_write_body_async(
+        &mut self,
+        value: Resource<OutgoingValue>,
+    ) -> Outcome<Resource<DynOutputStream>> {
+        self.objects.outgoing_value(value.rep())?;
+        Ok(Ok(self.objects.insert_child(Object::Output(Output::Value(value.rep())), value.rep())?))
+    }
+
     async fn outgoing_value_write_body_sync(
         &mut self,
         value: Resource<OutgoingValue>,
@@ -75,6 +84,14 @@ impl types::HostOutgoingValue for WorkerState {
 impl types::HostIncomingValue for WorkerState {
     async fn incoming_value_consume_sync(&mut self, value: Resource<IncomingValue>) -> Outcome<Vec<u8>> {
         Ok(Ok(self.objects.incoming_value(value.rep())?.to_vec()))
+    }
+
+    async fn incoming_value_consume_async(
+        &mut self,
+        value: Resource<IncomingValue>,
+    ) -> Outcome<Resource<DynInputStream>> {
+        let bytes = self.objects.incoming_value(value.rep())?;
+        Ok(Ok(self.objects.insert(Object::Input(Input::Bytes { bytes, position: 0 }))?))
     }
 
     async fn incoming_value_size(&mut self, value: Resource<IncomingValue>) -> Outcome<u64> {

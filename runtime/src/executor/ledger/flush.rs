@@ -14,7 +14,8 @@ impl Ledger {
     /// Takes everything that waits to be written, with a share of what is derived; `idle` takes more of that.
     pub(crate) fn take_batch(&mut self, idle: bool) -> Batch {
         let rows = std::mem::take(&mut self.rows);
-        let mut batch = Batch { rows, values: self.values.take(), ..Batch::default() };
+        let (values, abandoned) = self.values.take();
+        let mut batch = Batch { rows, values, abandoned, ..Batch::default() };
         let mut fenced = [false; 256];
         for row in &batch.rows {
             if !std::mem::replace(&mut fenced[usize::from(row.shard.0)], true) {

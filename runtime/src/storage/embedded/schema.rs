@@ -74,12 +74,18 @@ const CREATE: &str = "
 
     CREATE TABLE kv (
         project BLOB NOT NULL,
+        space INTEGER NOT NULL,
         bucket BLOB NOT NULL,
         key BLOB NOT NULL,
         value BLOB NOT NULL,
         version INTEGER NOT NULL,
-        PRIMARY KEY (project, bucket, key)
+        PRIMARY KEY (project, space, bucket, key)
     ) STRICT;
+    CREATE TABLE abandoned (
+        project BLOB NOT NULL,
+        bucket BLOB NOT NULL,
+        PRIMARY KEY (project, bucket)
+    ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE trash (worker INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT;
 

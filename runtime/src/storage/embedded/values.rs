@@ -1,10 +1,14 @@
-//! The values of buckets.
+//! What workers share: the values of buckets, and objects in containers.
 
 use super::connection::{signed, unsigned};
-use crate::storage::ports::{Seq, ValueRow};
+use crate::storage::ports::{Abandoned, Seq, ValueRow};
 use golem_model::ProjectId;
+use golem_model::shared::{Place, Space};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::sync::Arc;
+
+/// Values of abandoned buckets that are removed at a time: each may have thousands of pages.
+const SWEPT_AT_ONCE: u32 = 16;
 
 /// Writes what a batch says of values.
 pub(super) fn write(connection: &Connection, rows: &[ValueRow]) -> rusqlite::Result<()> {
@@ -12,17 +16,57 @@ pub(super) fn write(connection: &Connection, rows: &[ValueRow]) -> rusqlite::Res
         return Ok(());
     }
     let mut put = connection.prepare_cached(
-        "INSERT INTO kv (project, bucket, key, value, version) VALUES (?, ?, ?, ?, ?)
-         ON CONFLICT (project, bucket, key) DO UPDATE SET value = excluded.value, version = excluded.version",
+        "INSERT INTO kv (project, space, bucket, key, value, version) VALUES (?, ?, ?, ?, ?, ?)
+         ON CONFLICT (project, space, bucket, key)
+             DO UPDATE SET value = excluded.value, version = excluded.version",
     )?;
-    let mut remove =
-        connection.prepare_cached("DELETE FROM kv WHERE project = ? AND bucket = ? AND key = ?")?;
+    let mut remove = connection
+        .prepare_cached("DELETE FROM kv WHERE project = ? AND space = ? AND bucket = ? AND key = ?")?;
     for row in rows {
-        let (project, bucket, key) = (row.project.0.as_bytes(), row.bucket.as_bytes(), row.key.as_bytes());
+        let (project, space) = (row.project.0.as_bytes(), row.place.space.code());
+        let (bucket, key) = (row.place.bucket.as_bytes(), row.place.key.as_bytes());
         match &row.value {
-            Some(value) => put.execute(params![project, bucket, key, &**value, signed(row.version.0)])?,
-            None => remove.execute(params![project, bucket, key])?,
+            Some(value) => {
+                put.execute(params![project, space, bucket, key, &**value, signed(row.version.0)])?
+            }
+            None => remove.execute(params![project, space, bucket, key])?,
         };
+    }
+    Ok(())
+}
+
+/// Notes buckets whose values are garbage.
+pub(super) fn abandon(connection: &Connection, buckets: &[Abandoned]) -> rusqlite::Result<()> {
+    for Abandoned { project, bucket } in buckets {
+        connection
+            .prepare_cached("INSERT OR IGNORE INTO abandoned (project, bucket) VALUES (?, ?)")?
+            .execute(params![project.0.as_bytes(), bucket.as_bytes()])?;
+    }
+    Ok(())
+}
+
+/// Whether there are abandoned buckets.
+pub(super) fn any_abandoned(connection: &Connection) -> rusqlite::Result<bool> {
+    connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM abandoned)")?.query_row([], |row| row.get(0))
+}
+
+/// In a transaction: removes some values of an abandoned bucket, or the bucket's name when none are left.
+pub(super) fn sweep(connection: &Connection) -> rusqlite::Result<()> {
+    let next = connection
+        .prepare_cached("SELECT project, bucket FROM abandoned LIMIT 1")?
+        .query_row([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
+        .optional()?;
+    let Some((project, bucket)) = next else { return Ok(()) };
+    let swept = connection
+        .prepare_cached(
+            "DELETE FROM kv WHERE rowid IN
+                 (SELECT rowid FROM kv WHERE project = ? AND space = ? AND bucket = ? LIMIT ?)",
+        )?
+        .execute(params![project, Space::Objects.code(), bucket, SWEPT_AT_ONCE])?;
+    if (swept as u64) < u64::from(SWEPT_AT_ONCE) {
+        connection
+            .prepare_cached("DELETE FROM abandoned WHERE project = ? AND bucket = ?")?
+            .execute(params![project, bucket])?;
     }
     Ok(())
 }
@@ -35,20 +79,17 @@ pub(super) fn pages(row: &ValueRow) -> usize {
 pub(super) fn value(
     connection: &Connection,
     project: ProjectId,
-    bucket: &str,
-    key: &str,
+    place: &Place,
 ) -> rusqlite::Result<Option<ValueRow>> {
+    let (bucket, key) = (place.bucket.as_bytes(), place.key.as_bytes());
     connection
-        .prepare_cached("SELECT value, version FROM kv WHERE project = ? AND bucket = ? AND key = ?")?
-        .query_row(params![project.0.as_bytes(), bucket.as_bytes(), key.as_bytes()], |row| {
+        .prepare_cached(
+            "SELECT value, version FROM kv WHERE project = ? AND space = ? AND bucket = ? AND key = ?",
+        )?
+        .query_row(params![project.0.as_bytes(), place.space.code(), bucket, key], |row| {
             let value: Arc<[u8]> = row.get_ref(0)?.as_blob()?.into();
-            Ok(ValueRow {
-                project,
-                bucket: bucket.into(),
-                key: key.into(),
-                value: Some(value),
-                version: Seq(unsigned(row, 1)?),
-            })
+            let version = Seq(unsigned(row, 1)?);
+            Ok(ValueRow { project, place: place.clone(), value: Some(value), version })
         })
         .optional()
 }
@@ -56,6 +97,7 @@ pub(super) fn value(
 pub(super) fn keys(
     connection: &Connection,
     project: ProjectId,
+    space: Space,
     bucket: &str,
     after: Option<&str>,
     limit: usize,
@@ -64,11 +106,12 @@ pub(super) fn keys(
     let condition = if after.is_some() { "key > ?" } else { "key >= ?" };
     connection
         .prepare_cached(&format!(
-            "SELECT key FROM kv WHERE project = ? AND bucket = ? AND {condition} ORDER BY key LIMIT ?"
+            "SELECT key FROM kv WHERE project = ? AND space = ? AND bucket = ? AND {condition} ORDER BY key LIMIT ?"
         ))?
         .query_map(
             params![
                 project.0.as_bytes(),
+                space.code(),
                 bucket.as_bytes(),
                 after.unwrap_or_default().as_bytes(),
                 i64::try_from(limit).unwrap_or(i64::MAX)

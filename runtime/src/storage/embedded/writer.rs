@@ -34,6 +34,8 @@ pub(super) struct Writer {
     position: Position,
     /// Whether there may be rows of deleted workers.
     trash: bool,
+    /// Whether there may be values of abandoned buckets.
+    abandoned: bool,
     /// Roughly the pages written since somebody looked at the length of the write-ahead log.
     pages: u64,
 }
@@ -50,6 +52,7 @@ impl Writer {
             epochs: Vec::new(),
             position: Position::default(),
             trash: true,
+            abandoned: true,
             pages: 0,
         };
         let failed = |error| writer.opener.failed("read", error);
@@ -74,7 +77,24 @@ impl Writer {
         let position = self.transact(|writer| writer.write_batch(batch))?;
         self.position = position;
         self.trash |= !batch.removed.is_empty();
+        self.abandoned |= !batch.abandoned.is_empty();
         Ok(())
+    }
+
+    /// Removes some values of abandoned buckets; says whether there are more.
+    pub(super) fn sweep_values(&mut self) -> Result<bool, Failure> {
+        if !self.abandoned {
+            return Ok(false);
+        }
+        let any = self.transact(|writer| {
+            let swept = values::sweep(&writer.connection);
+            swept
+                .and_then(|()| values::any_abandoned(&writer.connection))
+                .map_err(|error| Failure::Broken(writer.opener.failed("write", error)))
+        })?;
+        self.abandoned = any;
+        self.pages += 64;
+        Ok(any)
     }
 
     /// All epochs grow by one.
@@ -230,6 +250,7 @@ impl Writer {
         }
         self.write_idem(&batch.idem).map_err(failed)?;
         values::write(&self.connection, &batch.values).map_err(failed)?;
+        values::abandon(&self.connection, &batch.abandoned).map_err(failed)?;
         if let Some(derived) = batch.derived {
             self.write_derived(derived).map_err(failed)?;
             position.derived = derived;
@@ -358,6 +379,7 @@ impl Writer {
             return Err(self.opener.corrupt("table meta", details));
         }
         self.trash = true;
+        self.abandoned = true;
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Buckets, through bindings of version 0.1.0: resources.
 
 wit_bindgen::generate!({
-    path: ["../../../wit/wasi-keyvalue-0.1.0", "wit"],
+    path: ["../../wit/wasi-io", "../../../wit/wasi-keyvalue-0.1.0", "wit"],
     world: "golem:keyvalue-v01/keyvalue-v01",
     generate_all,
 });
@@ -75,6 +75,23 @@ impl Guest for KeyValue {
 
     fn compare_and_swap(bucket: String, key: String, old: u64, new: u64) -> Result<bool, String> {
         open(&bucket, |bucket| atomic::compare_and_swap(bucket, &key, old, new))
+    }
+
+    fn pass(bucket: String, key: String, value: Vec<u8>) -> Result<Vec<u8>, String> {
+        open(&bucket, |bucket| {
+            let outgoing = OutgoingValue::new_outgoing_value();
+            let stream = outgoing.outgoing_value_write_body_async()?;
+            value.chunks(4096).for_each(|part| stream.blocking_write_and_flush(part).unwrap());
+            drop(stream);
+            eventual::set(bucket, &key, &outgoing)?;
+            let incoming = eventual::get(bucket, &key)?.expect("it was set");
+            let stream = incoming.incoming_value_consume_async()?;
+            let mut bytes = Vec::new();
+            while let Ok(part) = stream.blocking_read(1_000) {
+                bytes.extend(part);
+            }
+            Ok(bytes)
+        })
     }
 
     fn size(bucket: String, key: String) -> Result<u64, String> {

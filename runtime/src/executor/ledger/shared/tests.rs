@@ -4,13 +4,15 @@ use super::super::{Activation, Event};
 use super::*;
 use crate::executor::head::Head;
 use crate::storage::ports::{Position, WorkerNo};
-use golem_model::keyvalue::Delta;
+use golem_model::keyvalue::{self, Delta, Write};
 use golem_model::oplog::{Call, HostFunction, Request};
-use golem_model::{AccountId, TemplateId, Timestamp, WorkerId, WorkerName};
+use golem_model::{AccountId, TemplateId, WorkerId, WorkerName};
 use uuid::Uuid;
 
-fn place(key: &str) -> Place {
-    Place { project: ProjectId(Uuid::nil()), bucket: "b".into(), key: key.into() }
+const PROJECT: ProjectId = ProjectId(Uuid::nil());
+
+fn spot(key: &str) -> Spot {
+    (PROJECT, keyvalue::place(&"b".into(), &key.into()))
 }
 
 fn value(text: &str) -> Arc<[u8]> {
@@ -21,60 +23,60 @@ fn value(text: &str) -> Arc<[u8]> {
 fn crowd(values: &mut Values, from: u64) {
     for number in 0..=(CACHE_BYTES_MAX / CACHED_BYTES_MAX) as u64 {
         let large = Some(vec![0; CACHED_BYTES_MAX].into());
-        values.write(place(&format!("crowd {number}")), large, Seq(from + number));
+        values.write(spot(&format!("crowd {number}")), large, Seq(from + number));
     }
-    let rows = values.take();
+    let (rows, _) = values.take();
     values.committed(&rows);
 }
 
 #[test]
 fn the_last_write_of_a_batch_counts() {
     let mut values = Values::default();
-    values.write(place("k"), Some(value("one")), Seq(1));
-    values.write(place("k"), Some(value("two")), Seq(2));
-    values.write(place("gone"), None, Seq(3));
-    let rows = values.take();
+    values.write(spot("k"), Some(value("one")), Seq(1));
+    values.write(spot("k"), Some(value("two")), Seq(2));
+    values.write(spot("gone"), None, Seq(3));
+    let (rows, _) = values.take();
     assert_eq!(rows.len(), 2);
     assert_eq!((rows[1].value.clone(), rows[1].version), (Some(value("two")), Seq(2)));
-    values.write(place("k"), Some(value("three")), Seq(4));
+    values.write(spot("k"), Some(value("three")), Seq(4));
     values.committed(&rows);
-    assert_eq!(values.get(&place("k")).unwrap().value, Some(value("three")), "the newer one is kept");
-    let rows = values.take();
+    assert_eq!(values.get(&spot("k")).unwrap().value, Some(value("three")), "the newer one is kept");
+    let (rows, _) = values.take();
     assert_eq!(rows.len(), 1);
     values.committed(&rows);
     assert_eq!(values.unwritten_bytes(), 0);
-    assert_eq!(values.get(&place("gone")).unwrap(), &Held::default(), "known to be absent");
+    assert_eq!(values.get(&spot("gone")).unwrap(), &Held::default(), "known to be absent");
 }
 
 #[test]
 fn what_was_written_during_a_read_stays_until_it_ends() {
     let mut values = Values::default();
     let read = values.begin_read(Seq(0));
-    values.write(place("k"), Some(value("new")), Seq(1));
-    let rows = values.take();
+    values.write(spot("k"), Some(value("new")), Seq(1));
+    let (rows, _) = values.take();
     values.committed(&rows);
     crowd(&mut values, 2);
-    assert_eq!(values.get(&place("k")).unwrap().value, Some(value("new")));
-    let since = values.written_since(read, &place(""), None, Some("k"));
+    assert_eq!(values.get(&spot("k")).unwrap().value, Some(value("new")));
+    let since = values.written_since(read, PROJECT, &spot("").1, None, Some("k"));
     assert!(since.contains(&("k".into(), true)), "{since:?}");
     values.end_read(read);
     crowd(&mut values, 1_000);
-    assert_eq!(values.get(&place("k")), None, "forgotten, for the store has it");
+    assert_eq!(values.get(&spot("k")), None, "forgotten, for the store has it");
     let read = values.begin_read(Seq(2_000));
-    assert_eq!(values.written_since(read, &place(""), None, None), []);
+    assert_eq!(values.written_since(read, PROJECT, &spot("").1, None, None), []);
 }
 
 #[test]
 fn what_the_store_does_not_have_is_never_forgotten() {
     let mut values = Values::default();
-    values.write(place("k"), Some(value("queued")), Seq(1));
-    let taken = values.take();
+    values.write(spot("k"), Some(value("queued")), Seq(1));
+    let (taken, _) = values.take();
     crowd(&mut values, 2);
-    values.keep(place("k"), &Held::default());
-    assert_eq!(values.get(&place("k")).unwrap().value, Some(value("queued")), "what was read is older");
+    values.keep(spot("k"), &Held::default());
+    assert_eq!(values.get(&spot("k")).unwrap().value, Some(value("queued")), "what was read is older");
     values.committed(&taken);
     crowd(&mut values, 1_000);
-    assert_eq!(values.get(&place("k")), None);
+    assert_eq!(values.get(&spot("k")), None);
 }
 
 /// A tiny generator: the same seed, the same run.
@@ -144,22 +146,32 @@ impl Running {
         self.activations.iter().map(|(no, _)| self.ledger.head(*no).unwrap().clone()).collect()
     }
 
-    fn write(&mut self, by: usize, write: Write, read: Option<Held>) -> Result<Answer, Refused> {
+    fn write(&mut self, by: usize, write: Write, read: Read) -> Result<Answer, Refused> {
         let (worker, activation) = self.activations[by];
         let first = self.ledger.head(worker).unwrap().oplog_end.next();
         let by = ByWorker { worker, activation, first, entries: Vec::new(), call: call() };
-        self.ledger.step(Timestamp::default(), Event::Write { by, bucket: "b".into(), write, read })
+        let deed = Deed::KeyValue { bucket: "b".into(), write };
+        self.ledger.step(Timestamp::default(), Event::Deed { by, deed, read })
+    }
+}
+
+/// A plain map.
+struct Plain<'a>(&'a Read);
+
+impl Look for Plain<'_> {
+    fn look(&mut self, place: &Place) -> Result<Held, Unread> {
+        Ok(self.0.get(place).cloned().unwrap_or_default())
     }
 }
 
 fn random_write(random: &mut Random, version: Version) -> Write {
-    let key = format!("k{}", random.below(4));
+    let key: Arc<str> = format!("k{}", random.below(4)).into();
     let number = random.below(3);
     match random.below(6) {
         0 => Write::Delete(vec![key]),
-        1 => Write::Set(vec![(key, number.to_string().into_bytes()), ("k9".to_owned(), b"9".to_vec())]),
+        1 => Write::Set(vec![(key, number.to_string().into_bytes().into()), ("k9".into(), b"9"[..].into())]),
         2 => Write::CompareAndSwap { key, old: number as u64, new: 1 },
-        3 => Write::Swap { key, version, value: b"2".to_vec() },
+        3 => Write::Swap { key, version, value: b"2"[..].into() },
         _ => Write::Increment { key, by: Delta::Unsigned(1) },
     }
 }
@@ -171,7 +183,7 @@ fn outcomes_are_those_of_a_plain_map() {
     for seed in 1..200 {
         let mut random = Random(seed);
         let mut running = Running::start(Position::default(), &[]);
-        let mut stored: BTreeMap<Arc<str>, Held> = BTreeMap::new();
+        let mut stored = Read::new();
         let mut model = stored.clone();
         let (mut position, mut heads) = (Position::default(), Vec::new());
         for _ in 0..200 {
@@ -179,20 +191,23 @@ fn outcomes_are_those_of_a_plain_map() {
                 0..7 => {
                     let some = model.values().nth(random.below(4)).cloned().unwrap_or_default();
                     let write = random_write(&mut random, some.version);
-                    let key: Arc<str> = write.depends_on().unwrap_or_default().into();
-                    let expected = model.get(&key).cloned().unwrap_or_default();
-                    // As a port does: the store is read only for what the ledger does not know.
-                    let read = stored.get(&key).cloned().unwrap_or_default();
-                    let known = running.ledger.values().get(&place(&key)).is_some();
+                    // As a port does: the store is read for what the ledger does not know.
+                    let mut read = Read::new();
+                    while let Err(Unread(place)) =
+                        write.decide(&"b".into(), &mut running.ledger.looking(PROJECT, &read))
+                    {
+                        let held = stored.get(&place).cloned().unwrap_or_default();
+                        read.insert(place, held);
+                    }
                     let by = random.below(WORKERS);
-                    let answer = running.write(by, write.clone(), (!known).then_some(read)).unwrap();
-                    let (changes, outcome) = write.decide(&expected);
+                    let answer = running.write(by, write.clone(), read).unwrap();
+                    let expected = write.decide(&"b".into(), &mut Plain(&model)).unwrap();
                     let Answer::Wrote(found, seq) = answer else { panic!("{answer:?}") };
-                    assert_eq!(found, outcome, "seed {seed}");
-                    for (key, value) in changes {
+                    assert_eq!(found, expected.response, "seed {seed}");
+                    for (place, value) in expected.changes {
                         match value {
-                            Some(_) => drop(model.insert(key, Held { value, version: Version(seq.0) })),
-                            None => drop(model.remove(&key)),
+                            Some(_) => drop(model.insert(place, Held { value, version: Version(seq.0) })),
+                            None => drop(model.remove(&place)),
                         }
                     }
                 }
@@ -206,8 +221,8 @@ fn outcomes_are_those_of_a_plain_map() {
                         for row in &batch.values {
                             let held = Held { value: row.value.clone(), version: Version(row.version.0) };
                             match row.value {
-                                Some(_) => drop(stored.insert(row.key.clone(), held)),
-                                None => drop(stored.remove(&row.key)),
+                                Some(_) => drop(stored.insert(row.place.clone(), held)),
+                                None => drop(stored.remove(&row.place)),
                             }
                         }
                         running.ledger.committed(&batch);
@@ -219,8 +234,8 @@ fn outcomes_are_those_of_a_plain_map() {
                 _ => {
                     let gone = running.write(
                         0,
-                        Write::Increment { key: "x".to_owned(), by: Delta::Signed(1) },
-                        None,
+                        Write::Increment { key: "x".into(), by: Delta::Signed(1) },
+                        Read::new(),
                     );
                     assert_eq!(gone, Err(Refused::Unread), "nobody has read it");
                 }

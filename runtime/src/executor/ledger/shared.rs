@@ -1,4 +1,4 @@
-//! The values of buckets, as far as the ledger must know them: what is queued but not yet durable, and a cache of what
+//! What workers share, the values of buckets and objects in containers, as far as the ledger must know them: what is queued but not yet durable, and a cache of what
 //! the store has.
 //!
 //! The ledger cannot read the store. Who needs a value that is not here says so first ([`Values::begin_read`]), reads it
@@ -9,11 +9,11 @@
 //! Invariant: what the store does not have is never forgotten.
 
 use super::{Answer, ByWorker, Ledger, Refused};
-use crate::storage::ports::{Seq, ValueRow};
-use golem_model::ProjectId;
-use golem_model::keyvalue::{Change, Held, Version, Write};
+use crate::storage::ports::{Abandoned, Seq, ValueRow};
 use golem_model::oplog::Entry;
 use golem_model::oplog::codec::Row;
+use golem_model::shared::{Deed, Held, Look, Place, Unread, Version};
+use golem_model::{ProjectId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
@@ -25,13 +25,11 @@ const OVERHEAD_BYTES: usize = 128;
 /// Larger values that were only read are not kept: they would push out many that are asked for often.
 const CACHED_BYTES_MAX: usize = 256 << 10;
 
-/// Where a value is.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
-    pub(crate) project: ProjectId,
-    pub(crate) bucket: Arc<str>,
-    pub(crate) key: Arc<str>,
-}
+/// A place and whose it is.
+type Spot = (ProjectId, Place);
+
+/// What was read from the store.
+pub(crate) type Read = BTreeMap<Place, Held>;
 
 /// Names a read of the store that has begun and not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -40,13 +38,15 @@ pub(crate) struct ReadNo(u64);
 /// Values in the ledger.
 #[derive(Debug, Default)]
 pub(crate) struct Values {
-    known: BTreeMap<Place, Known>,
+    known: BTreeMap<Spot, Known>,
     /// Those that the store has, the longest unused first.
-    idle: BTreeMap<u64, Place>,
+    idle: BTreeMap<u64, Spot>,
     idle_bytes: usize,
     uses: u64,
     /// To be written with the next batch.
-    queued: BTreeSet<Place>,
+    queued: BTreeSet<Spot>,
+    /// To be written with the next batch: buckets that nobody will ever ask for again.
+    abandoned: BTreeSet<Abandoned>,
     /// Bytes that are on their way to the store.
     unwritten_bytes: usize,
     /// Reads that have begun: what was durable then.
@@ -79,27 +79,27 @@ impl Values {
     }
 
     /// What is known here.
-    pub(crate) fn get(&mut self, place: &Place) -> Option<&Held> {
-        let known = self.known.get_mut(place)?;
+    pub(crate) fn get(&mut self, spot: &Spot) -> Option<&Held> {
+        let known = self.known.get_mut(spot)?;
         if let Some(use_no) = &mut known.use_no {
-            let place = self.idle.remove(use_no)?;
+            let spot = self.idle.remove(use_no)?;
             self.uses += 1;
             *use_no = self.uses;
-            self.idle.insert(self.uses, place);
+            self.idle.insert(self.uses, spot);
         }
         Some(&known.held)
     }
 
     /// Keeps what was read from the store, unless something newer is known.
-    pub(crate) fn keep(&mut self, place: Place, held: &Held) {
-        if bytes(&place, held) > CACHED_BYTES_MAX || self.known.contains_key(&place) {
+    pub(crate) fn keep(&mut self, spot: Spot, held: &Held) {
+        if bytes(&spot, held) > CACHED_BYTES_MAX || self.known.contains_key(&spot) {
             return;
         }
         self.uses += 1;
-        self.idle_bytes += bytes(&place, held);
-        self.idle.insert(self.uses, place.clone());
+        self.idle_bytes += bytes(&spot, held);
+        self.idle.insert(self.uses, spot.clone());
         let known = Known { held: held.clone(), since: Seq(held.version.0), use_no: Some(self.uses) };
-        self.known.insert(place, known);
+        self.known.insert(spot, known);
         self.forget();
     }
 
@@ -108,24 +108,26 @@ impl Values {
     pub(crate) fn written_since(
         &self,
         read: ReadNo,
+        project: ProjectId,
         bucket: &Place,
         after: Option<&Arc<str>>,
         last: Option<&str>,
     ) -> Vec<(Arc<str>, bool)> {
         let since = self.reads.get(&read).copied().unwrap_or_default();
         let from = match after {
-            None => Bound::Included(Place { key: "".into(), ..bucket.clone() }),
-            Some(key) => Bound::Excluded(Place { key: key.clone(), ..bucket.clone() }),
+            None => Bound::Included((project, Place { key: "".into(), ..bucket.clone() })),
+            Some(key) => Bound::Excluded((project, Place { key: key.clone(), ..bucket.clone() })),
         };
         self.known
             .range((from, Bound::Unbounded))
-            .take_while(|(place, _)| {
-                place.project == bucket.project
+            .take_while(|((of, place), _)| {
+                *of == project
+                    && place.space == bucket.space
                     && place.bucket == bucket.bucket
                     && last.is_none_or(|last| &*place.key <= last)
             })
             .filter(|(_, known)| known.since > since)
-            .map(|(place, known)| (place.key.clone(), known.held.value.is_some()))
+            .map(|((_, place), known)| (place.key.clone(), known.held.value.is_some()))
             .collect()
     }
 
@@ -134,14 +136,13 @@ impl Values {
         self.unwritten_bytes
     }
 
-    fn write(&mut self, place: Place, value: Option<Arc<[u8]>>, since: Seq) {
+    fn write(&mut self, spot: Spot, value: Option<Arc<[u8]>>, since: Seq) {
         let version = if value.is_some() { Version(since.0) } else { Version::ABSENT };
         let known = Known { held: Held { value, version }, since, use_no: None };
-        let size = bytes(&place, &known.held);
-        self.unwritten_bytes += size;
-        let before = self.known.insert(place.clone(), known);
-        let size_before = before.as_ref().map_or(0, |before| bytes(&place, &before.held));
-        let waited = !self.queued.insert(place);
+        self.unwritten_bytes += bytes(&spot, &known.held);
+        let before = self.known.insert(spot.clone(), known);
+        let size_before = before.as_ref().map_or(0, |before| bytes(&spot, &before.held));
+        let waited = !self.queued.insert(spot);
         if let Some(before) = before {
             if let Some(use_no) = before.use_no {
                 self.idle.remove(&use_no);
@@ -154,35 +155,29 @@ impl Values {
         }
     }
 
-    /// What is to be written with the rows that wait.
-    pub(super) fn take(&mut self) -> Vec<ValueRow> {
-        let places = std::mem::take(&mut self.queued);
-        let rows = places.into_iter().filter_map(|place| {
-            let known = self.known.get(&place)?;
-            Some(ValueRow {
-                project: place.project,
-                bucket: place.bucket,
-                key: place.key,
-                value: known.held.value.clone(),
-                version: known.since,
-            })
+    /// What is to be written with the rows that wait: values, and buckets that are abandoned after them.
+    pub(super) fn take(&mut self) -> (Vec<ValueRow>, Vec<Abandoned>) {
+        let spots = std::mem::take(&mut self.queued);
+        let rows = spots.into_iter().filter_map(|spot| {
+            let known = self.known.get(&spot)?;
+            let (value, version) = (known.held.value.clone(), known.since);
+            let (project, place) = spot;
+            Some(ValueRow { project, place, value, version })
         });
-        rows.collect()
+        let rows = rows.collect();
+        (rows, std::mem::take(&mut self.abandoned).into_iter().collect())
     }
 
     /// The store has these now.
     pub(super) fn committed(&mut self, rows: &[ValueRow]) {
         for row in rows {
-            let place = Place { project: row.project, bucket: row.bucket.clone(), key: row.key.clone() };
-            let size = OVERHEAD_BYTES
-                + place.bucket.len()
-                + place.key.len()
-                + row.value.as_ref().map_or(0, |value| value.len());
+            let spot = (row.project, row.place.clone());
+            let size = size(&row.place, row.value.as_deref());
             self.unwritten_bytes -= size;
-            if let Some(known) = self.known.get_mut(&place).filter(|known| known.since == row.version) {
+            if let Some(known) = self.known.get_mut(&spot).filter(|known| known.since == row.version) {
                 self.uses += 1;
                 known.use_no = Some(self.uses);
-                self.idle.insert(self.uses, place);
+                self.idle.insert(self.uses, spot);
                 self.idle_bytes += size;
             }
         }
@@ -194,25 +189,43 @@ impl Values {
     fn forget(&mut self) {
         let readable = self.reads.values().min().copied();
         while self.idle_bytes > CACHE_BYTES_MAX
-            && let Some((&use_no, place)) = self.idle.first_key_value()
+            && let Some((&use_no, spot)) = self.idle.first_key_value()
         {
-            let Some(known) = self.known.get(place) else { return };
+            let Some(known) = self.known.get(spot) else { return };
             if readable.is_some_and(|durable| known.since > durable) {
                 return;
             }
-            self.idle_bytes -= bytes(place, &known.held);
-            self.known.remove(place);
+            self.idle_bytes -= bytes(spot, &known.held);
+            self.known.remove(spot);
             self.idle.remove(&use_no);
         }
     }
 }
 
-fn bytes(place: &Place, held: &Held) -> usize {
-    OVERHEAD_BYTES + place.bucket.len() + place.key.len() + held.value.as_ref().map_or(0, |value| value.len())
+fn bytes(spot: &Spot, held: &Held) -> usize {
+    size(&spot.1, held.value.as_deref())
+}
+
+fn size(place: &Place, value: Option<&[u8]>) -> usize {
+    OVERHEAD_BYTES + place.bucket.len() + place.key.len() + value.map_or(0, <[u8]>::len)
+}
+
+/// What is known here, and for the rest what was read.
+pub(crate) struct Looking<'a> {
+    values: &'a mut Values,
+    project: ProjectId,
+    read: &'a Read,
+}
+
+impl Look for Looking<'_> {
+    fn look(&mut self, place: &Place) -> Result<Held, Unread> {
+        let known = self.values.get(&(self.project, place.clone()));
+        known.or_else(|| self.read.get(place)).cloned().ok_or_else(|| Unread(place.clone()))
+    }
 }
 
 impl Ledger {
-    /// The values of buckets.
+    /// What is shared.
     pub(crate) fn values(&mut self) -> &mut Values {
         &mut self.values
     }
@@ -222,36 +235,32 @@ impl Ledger {
         self.values.begin_read(self.durable)
     }
 
-    /// A worker writes to a bucket of its project. What it depends on must be known here, or have been `read` by a read
-    /// that has not ended.
-    pub(super) fn write_values(
+    /// Looks at what is shared in a project.
+    pub(crate) fn looking<'a>(&'a mut self, project: ProjectId, read: &'a Read) -> Looking<'a> {
+        Looking { values: &mut self.values, project, read }
+    }
+
+    /// A worker changes what is shared in its project. What that depends on must be known here, or have been `read` by a
+    /// read that has not ended.
+    pub(super) fn do_deed(
         &mut self,
+        now: Timestamp,
         by: ByWorker,
-        bucket: &Arc<str>,
-        write: Write,
-        read: Option<&Held>,
+        deed: &Deed,
+        read: &Read,
     ) -> Result<Answer, Refused> {
         let ByWorker { worker, activation, first, mut entries, call } = by;
         self.check(worker, activation, first)?;
         let project = self.heads.get(&worker).ok_or(Refused::Unknown)?.head.project;
-        let held = match write.depends_on() {
-            None => Held::default(),
-            Some(key) => {
-                let place = Place { project, bucket: bucket.clone(), key: key.into() };
-                self.values.get(&place).or(read).cloned().ok_or(Refused::Unread)?
-            }
-        };
-        let (changes, outcome) = write.decide(&held);
-        entries.push(Entry::HostCall { call, response: outcome.encode() });
+        let decided = deed.decide(now, &mut self.looking(project, read)).map_err(|_| Refused::Unread)?;
+        entries.push(Entry::HostCall { call, response: decided.response.clone() });
         let seq = self.push(worker, &Row::Entries { first, entries });
-        self.change(project, bucket, changes, seq);
-        Ok(Answer::Wrote(outcome, seq))
-    }
-
-    fn change(&mut self, project: ProjectId, bucket: &Arc<str>, changes: Vec<Change>, seq: Seq) {
-        for (key, value) in changes {
-            self.values.write(Place { project, bucket: bucket.clone(), key }, value, seq);
+        for (place, value) in decided.changes {
+            self.values.write((project, place), value, seq);
         }
+        let abandoned = decided.abandoned.into_iter().map(|bucket| Abandoned { project, bucket });
+        self.values.abandoned.extend(abandoned);
+        Ok(Answer::Wrote(decided.response, seq))
     }
 }
 

@@ -1,0 +1,319 @@
+//! `wasi:blobstore@0.2.0-draft`: containers of objects, which the workers of a project share.
+//!
+//! - `calls`: the durable calls
+//! - `objects`: containers, values and lists of names as plain data
+//!
+//! A value is filled by a stream, and written as one piece: at once if its stream was dropped when `write-data` is called,
+//! otherwise when it is finished. Programs do it either way.
+
+mod calls;
+mod objects;
+
+pub(crate) use objects::Blob;
+
+use crate::bindings::wasi::blobstore::{blobstore, container, types};
+use crate::objects::{Input, Object, Output};
+use crate::state::WorkerState;
+use blobstore::ObjectId;
+use calls::{Acting, GetContainer, GetObject, Kind, ListObjects, ObjectInfo, kind};
+use container::{Container, StreamObjectNames};
+use golem_model::blobstore::{self as model, Act, Outcome};
+use golem_model::limits::KEY_VALUE_PAGE_KEYS;
+use golem_model::shared::KeyPage;
+use objects::{Names, Outgoing};
+use types::{ContainerMetadata, IncomingValue, ObjectMetadata, OutgoingValue};
+use wasmtime::Result;
+use wasmtime::component::{HasSelf, Linker, Resource};
+use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
+
+/// What the guest is answered.
+type Answer<T> = Result<std::result::Result<T, String>>;
+
+/// Defines the interfaces.
+pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
+    types::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    container::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    blobstore::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
+}
+
+fn id(container: &str, object: &str) -> model::ObjectId {
+    model::ObjectId { container: container.into(), object: object.into() }
+}
+
+fn named(id: &ObjectId) -> model::ObjectId {
+    self::id(&id.container, &id.object)
+}
+
+fn no_container() -> String {
+    Outcome::NoContainer.to_string()
+}
+
+impl WorkerState {
+    async fn blob_act<K: Kind>(&mut self, act: Act) -> Answer<()> {
+        let outcome = self.durable(Acting::<K>::new(act)).await?;
+        Ok(outcome.and_then(|outcome| match outcome {
+            Outcome::Done => Ok(()),
+            Outcome::Exists | Outcome::NoContainer | Outcome::NoObject => Err(outcome.to_string()),
+        }))
+    }
+
+    async fn blob_put(&mut self, target: (String, String), bytes: Vec<u8>) -> Answer<()> {
+        let id = id(&target.0, &target.1);
+        self.blob_act::<kind::Put>(Act::Put { id, data: bytes.into() }).await
+    }
+
+    async fn blob_container(&mut self, name: &str) -> Answer<u64> {
+        let found = self.durable(GetContainer { name: name.to_owned() }).await?;
+        Ok(found.and_then(|found| found.ok_or_else(no_container)))
+    }
+
+    async fn blob_names(&mut self, names: &Names, limit: u64) -> Answer<KeyPage> {
+        let (container, after) = (names.container.clone(), names.after.clone());
+        let found = self.durable(ListObjects { container, after, limit }).await?;
+        Ok(found.and_then(|page| page.ok_or_else(no_container)))
+    }
+
+    fn container_handle(&mut self, name: String) -> Result<Resource<Container>> {
+        self.objects.insert(Object::Blob(Blob::Container(name)))
+    }
+}
+
+impl types::Host for WorkerState {}
+
+impl types::HostOutgoingValue for WorkerState {
+    async fn new_outgoing_value(&mut self) -> Result<Resource<OutgoingValue>> {
+        self.objects.insert(Object::Blob(Blob::Outgoing(Outgoing::default())))
+    }
+
+    async fn outgoing_value_write_body(
+        &mut self,
+        value: Resource<OutgoingValue>,
+    ) -> Result<std::result::Result<Resource<DynOutputStream>, ()>> {
+        if std::mem::replace(&mut self.objects.outgoing_blob(value.rep())?.taken, true) {
+            return Ok(Err(()));
+        }
+        Ok(Ok(self.objects.insert_child(Object::Output(Output::Value(value.rep())), value.rep())?))
+    }
+
+    async fn finish(&mut self, value: Resource<OutgoingValue>) -> Answer<()> {
+        let Outgoing { bytes, taken: _, target } = self.objects.take_outgoing_blob(value.rep())?;
+        match target {
+            Some(target) => self.blob_put(target, bytes).await,
+            None => Ok(Ok(())),
+        }
+    }
+
+    async fn drop(&mut self, value: Resource<OutgoingValue>) -> Result<()> {
+        self.objects.remove(value.rep()).map(drop)
+    }
+}
+
+impl types::HostIncomingValue for WorkerState {
+    async fn incoming_value_consume_sync(&mut self, value: Resource<IncomingValue>) -> Answer<Vec<u8>> {
+        let bytes = self.objects.incoming_blob(value.rep())?;
+        self.objects.remove(value.rep())?;
+        Ok(Ok(bytes.to_vec()))
+    }
+
+    async fn incoming_value_consume_async(
+        &mut self,
+        value: Resource<IncomingValue>,
+    ) -> Answer<Resource<DynInputStream>> {
+        let bytes = self.objects.incoming_blob(value.rep())?;
+        self.objects.remove(value.rep())?;
+        Ok(Ok(self.objects.insert(Object::Input(Input::Bytes { bytes, position: 0 }))?))
+    }
+
+    async fn size(&mut self, value: Resource<IncomingValue>) -> Result<u64> {
+        Ok(self.objects.incoming_blob(value.rep())?.len() as u64)
+    }
+
+    async fn drop(&mut self, value: Resource<IncomingValue>) -> Result<()> {
+        self.objects.remove(value.rep()).map(drop)
+    }
+}
+
+impl container::Host for WorkerState {}
+
+impl container::HostContainer for WorkerState {
+    async fn name(&mut self, container: Resource<Container>) -> Answer<String> {
+        Ok(Ok(self.objects.container(container.rep())?))
+    }
+
+    async fn info(&mut self, container: Resource<Container>) -> Answer<ContainerMetadata> {
+        let name = self.objects.container(container.rep())?;
+        let created = self.blob_container(&name).await?;
+        Ok(created.map(|created_at| ContainerMetadata { name, created_at }))
+    }
+
+    async fn get_data(
+        &mut self,
+        container: Resource<Container>,
+        name: String,
+        start: u64,
+        end: u64,
+    ) -> Answer<Resource<IncomingValue>> {
+        let container = self.objects.container(container.rep())?;
+        match self.durable(GetObject { id: id(&container, &name), start, end }).await? {
+            Ok(Ok(bytes)) => Ok(Ok(self.objects.insert(Object::Blob(Blob::Incoming(bytes)))?)),
+            Ok(Err(missing)) => Ok(Err(missing.to_string())),
+            Err(reason) => Ok(Err(reason)),
+        }
+    }
+
+    async fn write_data(
+        &mut self,
+        container: Resource<Container>,
+        name: String,
+        data: Resource<OutgoingValue>,
+    ) -> Answer<()> {
+        let container = self.objects.container(container.rep())?;
+        let open = self.objects.has_children(data.rep())?;
+        let value = self.objects.outgoing_blob(data.rep())?;
+        if value.taken && !open {
+            let bytes = value.bytes.clone();
+            return self.blob_put((container, name), bytes).await;
+        }
+        // Whoever writes to nowhere should hear it now.
+        if let Err(missing) = self.blob_container(&container).await? {
+            return Ok(Err(missing));
+        }
+        self.objects.update(data.rep(), |object| {
+            if let Object::Blob(Blob::Outgoing(value)) = object {
+                value.target = Some((container, name));
+            }
+        })?;
+        Ok(Ok(()))
+    }
+
+    async fn list_objects(&mut self, container: Resource<Container>) -> Answer<Resource<StreamObjectNames>> {
+        let container = self.objects.container(container.rep())?;
+        if let Err(missing) = self.blob_container(&container).await? {
+            return Ok(Err(missing));
+        }
+        let names = Names { container, after: None, ended: false };
+        Ok(Ok(self.objects.insert(Object::Blob(Blob::Names(names)))?))
+    }
+
+    async fn delete_object(&mut self, container: Resource<Container>, name: String) -> Answer<()> {
+        let container = self.objects.container(container.rep())?.into();
+        self.blob_act::<kind::Delete>(Act::Delete { container, objects: vec![name.into()] }).await
+    }
+
+    async fn delete_objects(&mut self, container: Resource<Container>, names: Vec<String>) -> Answer<()> {
+        let container = self.objects.container(container.rep())?.into();
+        let objects = names.into_iter().map(Into::into).collect();
+        self.blob_act::<kind::Delete>(Act::Delete { container, objects }).await
+    }
+
+    async fn has_object(&mut self, container: Resource<Container>, name: String) -> Answer<bool> {
+        let container = self.objects.container(container.rep())?;
+        let found = self.durable(ObjectInfo { id: id(&container, &name) }).await?;
+        Ok(found.and_then(|found| match found {
+            Ok(_) => Ok(true),
+            Err(Outcome::NoObject) => Ok(false),
+            Err(missing) => Err(missing.to_string()),
+        }))
+    }
+
+    async fn object_info(&mut self, container: Resource<Container>, name: String) -> Answer<ObjectMetadata> {
+        let container = self.objects.container(container.rep())?;
+        let found = self.durable(ObjectInfo { id: id(&container, &name) }).await?;
+        Ok(found.and_then(|found| match found {
+            Ok((created_at, size)) => Ok(ObjectMetadata { name, container, created_at, size }),
+            Err(missing) => Err(missing.to_string()),
+        }))
+    }
+
+    async fn clear(&mut self, container: Resource<Container>) -> Answer<()> {
+        let name = self.objects.container(container.rep())?.into();
+        self.blob_act::<kind::Clear>(Act::Clear(name)).await
+    }
+
+    async fn drop(&mut self, container: Resource<Container>) -> Result<()> {
+        self.objects.remove(container.rep()).map(drop)
+    }
+}
+
+impl container::HostStreamObjectNames for WorkerState {
+    async fn read_stream_object_names(
+        &mut self,
+        stream: Resource<StreamObjectNames>,
+        len: u64,
+    ) -> Answer<(Vec<String>, bool)> {
+        let mut names = self.objects.names(stream.rep())?;
+        if names.ended || len == 0 {
+            return Ok(Ok((Vec::new(), names.ended)));
+        }
+        match self.blob_names(&names, len).await? {
+            Ok(page) => {
+                names.ended = page.next.is_none();
+                names.after = page.next.or(names.after);
+                let ended = names.ended;
+                self.objects.update(stream.rep(), |object| *object = Object::Blob(Blob::Names(names)))?;
+                Ok(Ok((page.keys, ended)))
+            }
+            Err(reason) => Ok(Err(reason)),
+        }
+    }
+
+    async fn skip_stream_object_names(
+        &mut self,
+        stream: Resource<StreamObjectNames>,
+        num: u64,
+    ) -> Answer<(u64, bool)> {
+        let mut skipped = 0;
+        while skipped < num {
+            let wanted = (num - skipped).min(KEY_VALUE_PAGE_KEYS as u64);
+            match self.read_stream_object_names(Resource::new_borrow(stream.rep()), wanted).await? {
+                Ok((names, ended)) => {
+                    skipped += names.len() as u64;
+                    if ended {
+                        return Ok(Ok((skipped, true)));
+                    }
+                }
+                Err(reason) => return Ok(Err(reason)),
+            }
+        }
+        Ok(Ok((skipped, self.objects.names(stream.rep())?.ended)))
+    }
+
+    async fn drop(&mut self, stream: Resource<StreamObjectNames>) -> Result<()> {
+        self.objects.remove(stream.rep()).map(drop)
+    }
+}
+
+impl blobstore::Host for WorkerState {
+    async fn create_container(&mut self, name: String) -> Answer<Resource<Container>> {
+        match self.blob_act::<kind::Create>(Act::Create(name.as_str().into())).await? {
+            Ok(()) => Ok(Ok(self.container_handle(name)?)),
+            Err(reason) => Ok(Err(reason)),
+        }
+    }
+
+    async fn get_container(&mut self, name: String) -> Answer<Resource<Container>> {
+        match self.blob_container(&name).await? {
+            Ok(_) => Ok(Ok(self.container_handle(name)?)),
+            Err(reason) => Ok(Err(reason)),
+        }
+    }
+
+    async fn delete_container(&mut self, name: String) -> Answer<()> {
+        self.blob_act::<kind::Remove>(Act::Remove(name.into())).await
+    }
+
+    async fn container_exists(&mut self, name: String) -> Answer<bool> {
+        let found = self.durable(GetContainer { name }).await?;
+        Ok(found.map(|found| found.is_some()))
+    }
+
+    async fn copy_object(&mut self, src: ObjectId, dest: ObjectId) -> Answer<()> {
+        let (from, to) = (named(&src), named(&dest));
+        self.blob_act::<kind::Copy>(Act::Copy { from, to, moves: false }).await
+    }
+
+    async fn move_object(&mut self, src: ObjectId, dest: ObjectId) -> Answer<()> {
+        let (from, to) = (named(&src), named(&dest));
+        self.blob_act::<kind::Move>(Act::Copy { from, to, moves: true }).await
+    }
+}

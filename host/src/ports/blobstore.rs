@@ -1,0 +1,38 @@
+//! The containers of the worker's project.
+
+use super::PortError;
+use async_trait::async_trait;
+use golem_model::blobstore::{Act, Container, Object, ObjectId, Outcome};
+use golem_model::oplog::Call;
+use golem_model::shared::KeyPage;
+use golem_model::{Entry, OplogIndex};
+
+/// Shared state: answers are given in commit order, over state that includes what is queued but not yet durable.
+/// Names and sizes are within the bounds of `golem_model::blobstore`; the caller has looked.
+#[async_trait]
+pub trait Blobstore: Send + Sync {
+    /// The container of this name, if it is there.
+    async fn container(&self, name: &str) -> Result<Option<Container>, PortError>;
+
+    /// The object, or what is not there.
+    async fn object(&self, id: &ObjectId) -> Result<Result<Object, Outcome>, PortError>;
+
+    /// Names of the container's objects after `after`, at one moment; at most `limit`, which is not 0. None if the
+    /// container is not there.
+    async fn objects(
+        &self,
+        container: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Option<KeyPage>, PortError>;
+
+    /// Changes containers or objects. In one commit: `entries` (the first has index `first`), one more entry that records
+    /// `call` with the outcome, and what that changes. Gives the recorded bytes: [`Outcome::code`].
+    async fn act(
+        &self,
+        first: OplogIndex,
+        entries: Vec<Entry>,
+        call: Call,
+        act: Act,
+    ) -> Result<Vec<u8>, PortError>;
+}

@@ -1,0 +1,167 @@
+//! Buckets and containers in memory. All workers of a store share them: to a test they are of one project.
+
+use super::store::{Activation, Event, MemoryStore, State};
+use crate::ports::{Blobstore, KeyValue, PortError};
+use async_trait::async_trait;
+use golem_model::blobstore::{self, Act, Container, Object, ObjectId};
+use golem_model::keyvalue::{self, Write};
+use golem_model::oplog::Call;
+use golem_model::shared::{Deed, Held, KeyPage, Look, Place, Space, Unread, Version};
+use golem_model::{Entry, OplogIndex, Timestamp};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What every place holds.
+#[derive(Default)]
+struct Places(BTreeMap<Place, Held>);
+
+impl Look for Places {
+    fn look(&mut self, place: &Place) -> Result<Held, Unread> {
+        Ok(self.0.get(place).cloned().unwrap_or_default())
+    }
+}
+
+impl Places {
+    fn keys(&self, space: Space, bucket: &str, after: Option<&str>, limit: usize) -> KeyPage {
+        let keys = self.0.keys().filter(|place| place.space == space && *place.bucket == *bucket);
+        let keys = keys.map(|place| place.key.to_string());
+        let mut keys: Vec<String> =
+            keys.filter(|key| after.is_none_or(|after| key.as_str() > after)).collect();
+        let more = keys.len() > limit;
+        keys.truncate(limit);
+        let next = keys.last().filter(|_| more).cloned();
+        KeyPage { keys, next }
+    }
+}
+
+impl State {
+    fn places(&self) -> Places {
+        let mut places = Places::default();
+        for event in &self.events {
+            let Event::Wrote { changes, version, by: _ } = event else { continue };
+            for (place, value) in changes {
+                match value {
+                    Some(value) => {
+                        let held = Held { value: Some(value.clone()), version: *version };
+                        places.0.insert(place.clone(), held);
+                    }
+                    None => drop(places.0.remove(place)),
+                }
+            }
+        }
+        places
+    }
+}
+
+impl MemoryStore {
+    /// The value of a key, with what is not committed yet.
+    pub fn value(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
+        let places = self.shared.state.lock().places();
+        let held = places.0.get(&keyvalue::place(&bucket.into(), &key.into()));
+        held.and_then(|held| held.value.as_deref().map(<[u8]>::to_vec))
+    }
+}
+
+impl Activation {
+    fn places(&self) -> Places {
+        self.store.shared.state.lock().places()
+    }
+
+    /// Every deed at another time, so that the order shows.
+    fn deed(
+        &self,
+        first: OplogIndex,
+        mut entries: Vec<Entry>,
+        call: Call,
+        deed: &Deed,
+    ) -> Result<Vec<u8>, PortError> {
+        let response = {
+            let mut state = self.store.shared.state.lock();
+            state.admit(self)?;
+            state.version_last += 1;
+            let version = Version(state.version_last);
+            let now = Timestamp::from_nanos(version.0 * 1_000_000_000);
+            let Ok(decided) = deed.decide(now, &mut state.places()) else {
+                return Err(PortError::Discarded);
+            };
+            let by = (self.worker.clone(), first.plus(entries.len() as u64));
+            state.events.push(Event::Wrote { changes: decided.changes, version, by });
+            entries.push(Entry::HostCall { call, response: decided.response.clone() });
+            state.append(self, first, entries);
+            decided.response
+        };
+        self.store.changed();
+        Ok(response)
+    }
+}
+
+/// Everything is at hand.
+fn read<T>(found: Result<T, Unread>) -> Result<T, PortError> {
+    found.map_err(|_| PortError::Discarded)
+}
+
+#[async_trait]
+impl KeyValue for Activation {
+    async fn get(&self, bucket: &str, keys: &[String], bytes_max: usize) -> Result<Vec<Held>, PortError> {
+        let bucket: Arc<str> = bucket.into();
+        let mut places = self.places();
+        let mut bytes = 0;
+        let mut found = Vec::new();
+        for key in keys {
+            let held = read(places.look(&keyvalue::place(&bucket, &key.as_str().into())))?;
+            bytes += held.value.as_ref().map_or(0, |value| value.len());
+            if bytes > bytes_max {
+                break;
+            }
+            found.push(held);
+        }
+        Ok(found)
+    }
+
+    async fn keys(&self, bucket: &str, after: Option<&str>, limit: usize) -> Result<KeyPage, PortError> {
+        Ok(self.places().keys(Space::Values, bucket, after, limit))
+    }
+
+    async fn write(
+        &self,
+        first: OplogIndex,
+        entries: Vec<Entry>,
+        call: Call,
+        bucket: &str,
+        write: Write,
+    ) -> Result<Vec<u8>, PortError> {
+        self.deed(first, entries, call, &Deed::KeyValue { bucket: bucket.into(), write })
+    }
+}
+
+#[async_trait]
+impl Blobstore for Activation {
+    async fn container(&self, name: &str) -> Result<Option<Container>, PortError> {
+        read(blobstore::container(&name.into(), &mut self.places()))
+    }
+
+    async fn object(&self, id: &ObjectId) -> Result<Result<Object, blobstore::Outcome>, PortError> {
+        read(blobstore::object(id, &mut self.places()))
+    }
+
+    async fn objects(
+        &self,
+        container: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Option<KeyPage>, PortError> {
+        let mut places = self.places();
+        let found = read(blobstore::container(&container.into(), &mut places))?;
+        Ok(found.map(|found| places.keys(Space::Objects, &found.generation, after, limit)))
+    }
+
+    async fn act(
+        &self,
+        first: OplogIndex,
+        entries: Vec<Entry>,
+        call: Call,
+        act: Act,
+    ) -> Result<Vec<u8>, PortError> {
+        self.deed(first, entries, call, &Deed::Blobs(act))
+    }
+}

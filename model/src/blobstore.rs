@@ -1,0 +1,344 @@
+//! Containers of objects: what may be asked of them, decided by pure functions that every store shares.
+//!
+//! A container belongs to a project and must be made. Its objects lie under its *generation*, the version of its record:
+//! emptying or removing a container changes or removes the record, and what lies under the old generation can never be
+//! asked for again.
+
+use crate::Timestamp;
+use crate::keyvalue::{self, Excess};
+use crate::limits::KEY_VALUE_VALUE_BYTES_MAX;
+use crate::oplog::wire::DecodeError;
+use crate::shared::{Decided, Held, Look, Place, Space, Unread, Version};
+use std::sync::Arc;
+
+/// An object, by the name of its container and its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ObjectId {
+    /// The container's name.
+    pub container: Arc<str>,
+    /// The object's name.
+    pub object: Arc<str>,
+}
+
+/// A change of containers and objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Act {
+    /// Makes a container.
+    Create(Arc<str>),
+    /// Removes a container and all its objects.
+    Remove(Arc<str>),
+    /// Removes all objects of a container.
+    Clear(Arc<str>),
+    /// Writes an object, whether or not there was one.
+    Put {
+        /// The object.
+        id: ObjectId,
+        /// Its bytes.
+        data: Arc<[u8]>,
+    },
+    /// Removes objects; those that are not there are passed over.
+    Delete {
+        /// The container's name.
+        container: Arc<str>,
+        /// The objects' names.
+        objects: Vec<Arc<str>>,
+    },
+    /// Writes an object with the bytes of another one.
+    Copy {
+        /// The object that is there.
+        from: ObjectId,
+        /// The object that is written.
+        to: ObjectId,
+        /// Whether `from` is removed.
+        moves: bool,
+    },
+}
+
+/// What an act came to. It is recorded with the call, in the same commit as the change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Outcome {
+    /// Done.
+    #[error("done")]
+    Done,
+    /// The container is there already; nothing was changed.
+    #[error("a container of that name exists")]
+    Exists,
+    /// There is no such container; nothing was changed.
+    #[error("there is no container of that name")]
+    NoContainer,
+    /// There is no such object; nothing was changed.
+    #[error("there is no object of that name")]
+    NoObject,
+}
+
+impl Outcome {
+    /// Its byte in the oplog.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Done => 1,
+            Self::Exists => 2,
+            Self::NoContainer => 3,
+            Self::NoObject => 4,
+        }
+    }
+
+    /// The outcome with this byte.
+    pub fn from_code(code: u8) -> Result<Self, DecodeError> {
+        match code {
+            1 => Ok(Self::Done),
+            2 => Ok(Self::Exists),
+            3 => Ok(Self::NoContainer),
+            4 => Ok(Self::NoObject),
+            tag => Err(DecodeError::UnknownTag { what: "outcome of an act on objects", tag }),
+        }
+    }
+}
+
+/// A container that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Container {
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// Under what its objects lie.
+    pub generation: Arc<str>,
+}
+
+/// An object that is there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Object {
+    /// When it was written.
+    pub created_at: Timestamp,
+    /// The bytes of its record; the first [`HEADER_BYTES`] are not the object's.
+    record: Arc<[u8]>,
+}
+
+/// Bytes of a record before those of the object: its time in nanoseconds, little-endian.
+const HEADER_BYTES: usize = 8;
+
+impl Object {
+    /// Its bytes.
+    pub fn data(&self) -> &[u8] {
+        &self.record[HEADER_BYTES..]
+    }
+}
+
+/// The place of a container's record.
+pub fn container_place(name: &Arc<str>) -> Place {
+    Place { space: Space::Containers, bucket: "".into(), key: name.clone() }
+}
+
+/// The container of this name, if it is there.
+pub fn container(name: &Arc<str>, look: &mut dyn Look) -> Result<Option<Container>, Unread> {
+    let held = look.look(&container_place(name))?;
+    let Held { value: Some(record), version: Version(generation) } = held else { return Ok(None) };
+    Ok(Some(Container { created_at: time(&record), generation: generation.to_string().into() }))
+}
+
+/// The object, or what is not there.
+pub fn object(id: &ObjectId, look: &mut dyn Look) -> Result<Result<Object, Outcome>, Unread> {
+    let Some(container) = container(&id.container, look)? else { return Ok(Err(Outcome::NoContainer)) };
+    let held = look.look(&container.place(&id.object))?;
+    Ok(match held.value.filter(|record| record.len() >= HEADER_BYTES) {
+        Some(record) => Ok(Object { created_at: time(&record), record }),
+        None => Err(Outcome::NoObject),
+    })
+}
+
+impl Container {
+    fn place(&self, object: &Arc<str>) -> Place {
+        Place { space: Space::Objects, bucket: self.generation.clone(), key: object.clone() }
+    }
+}
+
+fn time(record: &[u8]) -> Timestamp {
+    let nanos = record.first_chunk::<HEADER_BYTES>().map_or(0, |nanos| u64::from_le_bytes(*nanos));
+    Timestamp::from_nanos(nanos)
+}
+
+fn record(at: Timestamp, data: &[u8]) -> Arc<[u8]> {
+    [&at.as_nanos().to_le_bytes(), data].concat().into()
+}
+
+impl Act {
+    /// Whether it is within all bounds.
+    pub fn check(&self) -> Result<(), Excess> {
+        let ids: [Option<&ObjectId>; 2] = match self {
+            Self::Create(name) | Self::Remove(name) | Self::Clear(name) => {
+                return keyvalue::check_bucket(name);
+            }
+            Self::Delete { container, objects } => {
+                keyvalue::check_bucket(container)?;
+                return keyvalue::check_keys(objects.iter().map(|name| &**name));
+            }
+            Self::Put { id, data } => {
+                if data.len() > KEY_VALUE_VALUE_BYTES_MAX - HEADER_BYTES {
+                    return Err(Excess::Value(data.len()));
+                }
+                [Some(id), None]
+            }
+            Self::Copy { from, to, moves: _ } => [Some(from), Some(to)],
+        };
+        ids.into_iter().flatten().try_for_each(check_id)
+    }
+
+    /// What it changes and comes to.
+    pub fn decide(&self, now: Timestamp, look: &mut dyn Look) -> Result<Decided, Unread> {
+        let mut decided = Decided::default();
+        let outcome = self.act(now, look, &mut decided)?;
+        if outcome != Outcome::Done {
+            decided = Decided::default();
+        }
+        decided.response = vec![outcome.code()];
+        Ok(decided)
+    }
+
+    fn act(&self, now: Timestamp, look: &mut dyn Look, decided: &mut Decided) -> Result<Outcome, Unread> {
+        match self {
+            Self::Create(name) => {
+                if container(name, look)?.is_some() {
+                    return Ok(Outcome::Exists);
+                }
+                decided.changes.push((container_place(name), Some(record(now, &[]))));
+            }
+            Self::Remove(name) => {
+                let Some(there) = container(name, look)? else { return Ok(Outcome::NoContainer) };
+                decided.changes.push((container_place(name), None));
+                decided.abandoned.push(there.generation);
+            }
+            Self::Clear(name) => {
+                let Some(there) = container(name, look)? else { return Ok(Outcome::NoContainer) };
+                // The same record by another write: the next generation.
+                decided.changes.push((container_place(name), Some(record(there.created_at, &[]))));
+                decided.abandoned.push(there.generation);
+            }
+            Self::Put { id, data } => {
+                let Some(there) = container(&id.container, look)? else { return Ok(Outcome::NoContainer) };
+                decided.changes.push((there.place(&id.object), Some(record(now, data))));
+            }
+            Self::Delete { container: name, objects } => {
+                let Some(there) = container(name, look)? else { return Ok(Outcome::NoContainer) };
+                decided.changes.extend(objects.iter().map(|object| (there.place(object), None)));
+            }
+            Self::Copy { from, to, moves } => {
+                let Some(source) = container(&from.container, look)? else {
+                    return Ok(Outcome::NoContainer);
+                };
+                let Some(target) = container(&to.container, look)? else { return Ok(Outcome::NoContainer) };
+                let found = match object(from, look)? {
+                    Ok(found) => found,
+                    Err(missing) => return Ok(missing),
+                };
+                // First the removal: an object may be moved to where it is.
+                if *moves {
+                    decided.changes.push((source.place(&from.object), None));
+                }
+                decided.changes.push((target.place(&to.object), Some(record(now, found.data()))));
+            }
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// Whether these may be names.
+pub fn check_id(id: &ObjectId) -> Result<(), Excess> {
+    keyvalue::check_bucket(&id.container)?;
+    keyvalue::check_keys(std::iter::once(&*id.object))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// Everything is at hand.
+    #[derive(Default)]
+    struct All {
+        held: BTreeMap<Place, Held>,
+        writes: u64,
+        abandoned: Vec<Arc<str>>,
+    }
+
+    impl Look for All {
+        fn look(&mut self, place: &Place) -> Result<Held, Unread> {
+            Ok(self.held.get(place).cloned().unwrap_or_default())
+        }
+    }
+
+    impl All {
+        fn act(&mut self, act: &Act) -> Outcome {
+            self.writes += 1;
+            let decided = act.decide(Timestamp::from_nanos(self.writes * 1_000), self).unwrap();
+            for (place, value) in decided.changes {
+                match value {
+                    Some(_) => {
+                        drop(self.held.insert(place, Held { value, version: Version(self.writes) }));
+                    }
+                    None => drop(self.held.remove(&place)),
+                }
+            }
+            self.abandoned.extend(decided.abandoned);
+            Outcome::from_code(decided.response[0]).unwrap()
+        }
+
+        fn read(&mut self, container: &str, object: &str) -> Result<Vec<u8>, Outcome> {
+            super::object(&id(container, object), self).unwrap().map(|found| found.data().to_vec())
+        }
+    }
+
+    fn id(container: &str, object: &str) -> ObjectId {
+        ObjectId { container: container.into(), object: object.into() }
+    }
+
+    fn put(container: &str, object: &str, data: &[u8]) -> Act {
+        Act::Put { id: id(container, object), data: data.into() }
+    }
+
+    #[test]
+    fn containers_must_be_made_and_are_made_once() {
+        let mut all = All::default();
+        assert_eq!(all.act(&put("c", "o", b"x")), Outcome::NoContainer);
+        assert_eq!(all.act(&Act::Remove("c".into())), Outcome::NoContainer);
+        assert_eq!(all.act(&Act::Create("c".into())), Outcome::Done);
+        assert_eq!(all.act(&Act::Create("c".into())), Outcome::Exists);
+        assert_eq!(all.act(&put("c", "o", b"x")), Outcome::Done);
+        assert_eq!(all.read("c", "o"), Ok(b"x".to_vec()));
+        assert_eq!(all.read("c", "p"), Err(Outcome::NoObject));
+        assert_eq!(all.read("d", "o"), Err(Outcome::NoContainer));
+    }
+
+    #[test]
+    fn what_was_in_a_container_is_gone_with_its_generation() {
+        let mut all = All::default();
+        all.act(&Act::Create("c".into()));
+        all.act(&put("c", "o", b"x"));
+        let made = container(&"c".into(), &mut all).unwrap().unwrap();
+        assert_eq!(all.act(&Act::Clear("c".into())), Outcome::Done);
+        assert_eq!(all.read("c", "o"), Err(Outcome::NoObject));
+        let cleared = container(&"c".into(), &mut all).unwrap().unwrap();
+        assert_eq!(cleared.created_at, made.created_at);
+        all.act(&put("c", "o", b"y"));
+        assert_eq!(all.act(&Act::Remove("c".into())), Outcome::Done);
+        assert_eq!(all.act(&Act::Create("c".into())), Outcome::Done);
+        assert_eq!(all.read("c", "o"), Err(Outcome::NoObject));
+        assert_eq!(all.abandoned, [made.generation, cleared.generation]);
+    }
+
+    #[test]
+    fn objects_are_copied_and_moved() {
+        let mut all = All::default();
+        let copy = |from: ObjectId, to: ObjectId, moves| Act::Copy { from, to, moves };
+        all.act(&Act::Create("c".into()));
+        all.act(&put("c", "o", b"x"));
+        assert_eq!(all.act(&copy(id("c", "o"), id("d", "o"), false)), Outcome::NoContainer);
+        assert_eq!(all.act(&copy(id("c", "n"), id("c", "o"), false)), Outcome::NoObject);
+        all.act(&Act::Create("d".into()));
+        assert_eq!(all.act(&copy(id("c", "o"), id("d", "p"), false)), Outcome::Done);
+        assert_eq!(all.act(&copy(id("c", "o"), id("c", "o"), true)), Outcome::Done, "to where it is");
+        assert_eq!(all.act(&copy(id("c", "o"), id("d", "q"), true)), Outcome::Done);
+        assert_eq!(all.read("c", "o"), Err(Outcome::NoObject));
+        assert_eq!((all.read("d", "p"), all.read("d", "q")), (Ok(b"x".to_vec()), Ok(b"x".to_vec())));
+        let objects = vec!["p".into(), "never there".into()];
+        assert_eq!(all.act(&Act::Delete { container: "d".into(), objects }), Outcome::Done);
+        assert_eq!(all.read("d", "p"), Err(Outcome::NoObject));
+    }
+}

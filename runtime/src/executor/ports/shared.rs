@@ -1,0 +1,407 @@
+//! What workers share, for one activation: buckets, and containers of objects.
+//!
+//! What the ledger knows is answered at once. For the rest the store is read on a thread that may block, between two
+//! looks under the lock; all of that is one closure, so that no read stays begun when its caller goes away.
+
+use super::{ActivationPort, port_error, refused};
+use crate::executor::core::{Core, State, unavailable};
+use crate::executor::ledger::shared::{Read, ReadNo};
+use crate::executor::ledger::{Answer, ByWorker, Event};
+use crate::storage::ports::{StoreError, WorkerNo};
+use async_trait::async_trait;
+use golem_host::ports::{Blobstore, KeyValue, PortError};
+use golem_model::blobstore::{self, Act, ObjectId};
+use golem_model::keyvalue::{self, Write};
+use golem_model::oplog::Call;
+use golem_model::shared::{Deed, Held, KeyPage, Look, Place, Space, Unread, Version};
+use golem_model::{Entry, OplogIndex, ProjectId};
+use parking_lot::MutexGuard;
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+/// Bytes of values that may be on their way to the store; a worker that writes more waits until its own are there.
+const UNWRITTEN_BYTES_MAX: usize = 64 << 20;
+
+/// Who asks.
+#[derive(Clone)]
+struct Asker {
+    core: Arc<Core>,
+    worker: WorkerNo,
+    generation: u64,
+}
+
+impl ActivationPort {
+    fn asker(&self) -> Asker {
+        Asker { core: self.core.clone(), worker: self.worker, generation: self.generation }
+    }
+
+    /// Runs `act` where it may block.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Asker) -> Result<T, PortError> + Send + 'static,
+    ) -> Result<T, PortError> {
+        let asker = self.asker();
+        let done = self.core.runtime.spawn_blocking(move || act(&asker)).await;
+        done.unwrap_or(Err(PortError::Discarded))
+    }
+
+    /// What `look` finds, all at one moment.
+    async fn look<T: Send + 'static>(
+        &self,
+        look: impl Fn(&mut dyn Look) -> Result<T, Unread> + Send + 'static,
+    ) -> Result<T, PortError> {
+        {
+            let asker = self.asker();
+            let mut state = asker.lock()?;
+            let project = asker.project(&state)?;
+            if let Ok(found) = look(&mut state.ledger.looking(project, &Read::new())) {
+                return Ok(found);
+            }
+        }
+        self.blocking(move |asker| {
+            asker.reading(|project, state, read| Ok(look(&mut state.ledger.looking(project, read))))
+        })
+        .await
+    }
+
+    /// Does `deed` and records `call` with what it came to; gives the bytes of that.
+    async fn deed(
+        &self,
+        first: OplogIndex,
+        entries: Vec<Entry>,
+        call: Call,
+        deed: Deed,
+    ) -> Result<Vec<u8>, PortError> {
+        let asker = self.asker();
+        let by = ByWorker { worker: self.worker, activation: self.activation, first, entries, call };
+        let mut work = Some((by, deed));
+        let done = {
+            let mut state = asker.lock()?;
+            let project = asker.project(&state)?;
+            asker.try_deed(&mut state, project, &mut work, &Read::new())?
+        };
+        let (answer, unwritten) = match done {
+            Ok(done) => done,
+            Err(_) => {
+                self.blocking(move |asker| {
+                    asker.reading(|project, state, read| asker.try_deed(state, project, &mut work, read))
+                })
+                .await?
+            }
+        };
+        self.note(&answer);
+        let Answer::Wrote(response, seq) = answer else { return Err(PortError::Discarded) };
+        if unwritten > UNWRITTEN_BYTES_MAX {
+            self.core.durable(seq).await.map_err(port_error)?;
+        }
+        Ok(response)
+    }
+}
+
+impl Asker {
+    fn lock(&self) -> Result<MutexGuard<'_, State>, PortError> {
+        let state = self.core.lock();
+        if state.generation == self.generation { Ok(state) } else { Err(PortError::Discarded) }
+    }
+
+    fn project(&self, state: &State) -> Result<ProjectId, PortError> {
+        state.ledger.head(self.worker).map(|head| head.project).ok_or(PortError::Discarded)
+    }
+
+    /// Begins a read: the project and the read's number.
+    fn begin(&self) -> Result<(ProjectId, ReadNo), PortError> {
+        let mut state = self.lock()?;
+        let project = self.project(&state)?;
+        Ok((project, state.ledger.begin_read()))
+    }
+
+    /// Ends it, and keeps what was read.
+    fn end(state: &mut State, project: ProjectId, number: ReadNo, read: &Read) {
+        let values = state.ledger.values();
+        for (place, held) in read {
+            values.keep((project, place.clone()), held);
+        }
+        values.end_read(number);
+    }
+
+    /// Has `act` look under the lock, reads what it says must be read, and so on until it has all.
+    fn reading<T>(
+        &self,
+        mut act: impl FnMut(ProjectId, &mut State, &Read) -> Result<Result<T, Unread>, PortError>,
+    ) -> Result<T, PortError> {
+        let (project, number) = self.begin()?;
+        let mut read = Read::new();
+        loop {
+            let mut state = self.lock()?;
+            let place = match act(project, &mut state, &read) {
+                Ok(Err(Unread(place))) => place,
+                outcome => {
+                    Self::end(&mut state, project, number, &read);
+                    return outcome.and_then(|found| found.map_err(|_| PortError::Discarded));
+                }
+            };
+            drop(state);
+            match self.stored(project, &place) {
+                Ok(held) => drop(read.insert(place, held)),
+                Err(error) => {
+                    Self::end(&mut *self.lock()?, project, number, &read);
+                    return Err(port_error(unavailable(&error)));
+                }
+            }
+        }
+    }
+
+    fn stored(&self, project: ProjectId, place: &Place) -> Result<Held, StoreError> {
+        let row = self.core.store.value(project, place)?;
+        Ok(row.map_or_else(Held::default, |row| Held { value: row.value, version: Version(row.version.0) }))
+    }
+
+    /// Does the deed if everything that it depends on is known or read: the answer, and the bytes of values that are on
+    /// their way to the store then.
+    fn try_deed(
+        &self,
+        state: &mut State,
+        project: ProjectId,
+        work: &mut Option<(ByWorker, Deed)>,
+        read: &Read,
+    ) -> Result<Result<(Answer, usize), Unread>, PortError> {
+        let Some((_, deed)) = work else { return Err(PortError::Discarded) };
+        // The outcome is decided in the ledger, under the same lock; this finds out whether it can be.
+        if let Err(unread) = deed.decide(self.core.clock.now(), &mut state.ledger.looking(project, read)) {
+            return Ok(Err(unread));
+        }
+        let Some((by, deed)) = work.take() else { return Err(PortError::Discarded) };
+        let event = Event::Deed { by, deed, read: read.clone() };
+        let answer = self.core.step(state, event).map_err(refused)?;
+        Ok(Ok((answer, state.ledger.values().unwritten_bytes())))
+    }
+
+    /// What places of one bucket hold: reads many at a time, but no more bytes than wanted.
+    fn get(&self, places: &[Place], bytes_max: usize) -> Result<Vec<Held>, PortError> {
+        let (project, number) = self.begin()?;
+        // What is known now holds good for this read: what is newer stays known until it ends.
+        let mut read: Read = {
+            let mut state = self.lock()?;
+            let values = state.ledger.values();
+            let known = places.iter().filter_map(|place| {
+                values.get(&(project, place.clone())).map(|held| (place.clone(), held.clone()))
+            });
+            known.collect()
+        };
+        let mut bytes = 0;
+        let mut failed = None;
+        for place in places {
+            if !read.contains_key(place) {
+                match self.stored(project, place) {
+                    Ok(held) => drop(read.insert(place.clone(), held)),
+                    Err(error) => {
+                        failed = Some(error);
+                        break;
+                    }
+                }
+            }
+            bytes += read.get(place).map_or(0, length);
+            // What comes after is not needed, unless one of these values was made smaller since: then once more.
+            if bytes > bytes_max {
+                break;
+            }
+        }
+        let mut state = self.lock()?;
+        let found = known(&mut state, project, places, bytes_max, &read);
+        Self::end(&mut state, project, number, &read);
+        drop(state);
+        match (failed, found) {
+            (Some(error), _) => Err(port_error(unavailable(&error))),
+            (None, Some(found)) => Ok(found),
+            (None, None) => self.get(places, bytes_max),
+        }
+    }
+
+    /// Keys of the bucket that `find` says, at one moment.
+    fn keys(
+        &self,
+        find: impl Fn(&mut dyn Look) -> Result<Option<(Space, Arc<str>)>, Unread>,
+        after: Option<&Arc<str>>,
+        limit: usize,
+    ) -> Result<Option<KeyPage>, PortError> {
+        loop {
+            let look =
+                |project, state: &mut State, read: &Read| Ok(find(&mut state.ledger.looking(project, read)));
+            let Some((space, bucket)) = self.reading(look)? else { return Ok(None) };
+            let (project, number) = self.begin()?;
+            // One more than wanted says whether there are more.
+            let stored =
+                self.core.store.keys(project, space, &bucket, after.map(|after| &**after), limit + 1);
+            let mut state = self.lock()?;
+            // It may be another one by now, or unknown.
+            let now = find(&mut state.ledger.looking(project, &Read::new()));
+            let same = space == Space::Values || now == Ok(Some((space, bucket.clone())));
+            let of = Place { space, bucket, key: "".into() };
+            let last = |stored: &Vec<String>| stored.get(limit).cloned();
+            let found = stored.map(|stored| {
+                let last = last(&stored);
+                let written =
+                    state.ledger.values().written_since(number, project, &of, after, last.as_deref());
+                page(stored, written, last, limit)
+            });
+            Self::end(&mut state, project, number, &Read::new());
+            drop(state);
+            let found = found.map_err(|error| port_error(unavailable(&error)))?;
+            if same {
+                return Ok(Some(found));
+            }
+        }
+    }
+}
+
+fn length(held: &Held) -> usize {
+    held.value.as_ref().map_or(0, |value| value.len())
+}
+
+/// What the places hold, by what the ledger knows and what was read; `None` if that is not enough.
+fn known(
+    state: &mut State,
+    project: ProjectId,
+    places: &[Place],
+    bytes_max: usize,
+    read: &Read,
+) -> Option<Vec<Held>> {
+    let mut found = Vec::with_capacity(places.len());
+    let mut bytes = 0;
+    let mut looking = state.ledger.looking(project, read);
+    for place in places {
+        let held = looking.look(place).ok()?;
+        bytes += length(&held);
+        if bytes > bytes_max {
+            break;
+        }
+        found.push(held);
+    }
+    Some(found)
+}
+
+/// The keys that were stored, with what was written since laid over them. `last` is the last one that was looked at, if
+/// there may be more after it.
+fn page(stored: Vec<String>, written: Vec<(Arc<str>, bool)>, last: Option<String>, limit: usize) -> KeyPage {
+    let mut keys: BTreeSet<String> = stored.into_iter().collect();
+    for (key, there) in written {
+        if there {
+            keys.insert(key.to_string());
+        } else {
+            keys.remove(&*key);
+        }
+    }
+    let mut keys: Vec<String> = keys.into_iter().collect();
+    let mut next = last;
+    if keys.len() > limit {
+        keys.truncate(limit);
+        next = keys.last().cloned();
+    }
+    KeyPage { keys, next }
+}
+
+#[async_trait]
+impl KeyValue for ActivationPort {
+    async fn get(&self, bucket: &str, keys: &[String], bytes_max: usize) -> Result<Vec<Held>, PortError> {
+        let bucket: Arc<str> = bucket.into();
+        let places: Vec<Place> =
+            keys.iter().map(|key| keyvalue::place(&bucket, &key.as_str().into())).collect();
+        {
+            let asker = self.asker();
+            let mut state = asker.lock()?;
+            let project = asker.project(&state)?;
+            if let Some(found) = known(&mut state, project, &places, bytes_max, &Read::new()) {
+                return Ok(found);
+            }
+        }
+        self.blocking(move |asker| asker.get(&places, bytes_max)).await
+    }
+
+    async fn keys(&self, bucket: &str, after: Option<&str>, limit: usize) -> Result<KeyPage, PortError> {
+        let (bucket, after): (Arc<str>, Option<Arc<str>>) = (bucket.into(), after.map(Into::into));
+        let find = move |_: &mut dyn Look| Ok(Some((Space::Values, bucket.clone())));
+        let found = self.blocking(move |asker| asker.keys(find, after.as_ref(), limit)).await?;
+        Ok(found.unwrap_or_default())
+    }
+
+    async fn write(
+        &self,
+        first: OplogIndex,
+        entries: Vec<Entry>,
+        call: Call,
+        bucket: &str,
+        write: Write,
+    ) -> Result<Vec<u8>, PortError> {
+        self.deed(first, entries, call, Deed::KeyValue { bucket: bucket.into(), write }).await
+    }
+}
+
+#[async_trait]
+impl Blobstore for ActivationPort {
+    async fn container(&self, name: &str) -> Result<Option<blobstore::Container>, PortError> {
+        let name: Arc<str> = name.into();
+        self.look(move |look| blobstore::container(&name, look)).await
+    }
+
+    async fn object(
+        &self,
+        id: &ObjectId,
+    ) -> Result<Result<blobstore::Object, blobstore::Outcome>, PortError> {
+        let id = id.clone();
+        self.look(move |look| blobstore::object(&id, look)).await
+    }
+
+    async fn objects(
+        &self,
+        container: &str,
+        after: Option<&str>,
+        limit: usize,
+    ) -> Result<Option<KeyPage>, PortError> {
+        let (name, after): (Arc<str>, Option<Arc<str>>) = (container.into(), after.map(Into::into));
+        let find = move |look: &mut dyn Look| {
+            let found = blobstore::container(&name, look)?;
+            Ok(found.map(|container| (Space::Objects, container.generation)))
+        };
+        self.blocking(move |asker| asker.keys(find, after.as_ref(), limit)).await
+    }
+
+    async fn act(
+        &self,
+        first: OplogIndex,
+        entries: Vec<Entry>,
+        call: Call,
+        act: Act,
+    ) -> Result<Vec<u8>, PortError> {
+        self.deed(first, entries, call, Deed::Blobs(act)).await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(
+        stored: &[&str],
+        written: &[(&str, bool)],
+        last: Option<&str>,
+        keys: &[&str],
+        next: Option<&str>,
+    ) {
+        let stored = stored.iter().map(ToString::to_string).collect();
+        let written = written.iter().map(|(key, there)| ((*key).into(), *there)).collect();
+        let found = page(stored, written, last.map(str::to_owned), 2);
+        assert_eq!(found.keys, keys);
+        assert_eq!(found.next.as_deref(), next);
+    }
+
+    #[test]
+    fn what_was_written_since_lies_over_what_was_stored() {
+        check(&[], &[], None, &[], None);
+        check(&["a", "b"], &[], None, &["a", "b"], None);
+        check(&["a", "b", "c"], &[], Some("c"), &["a", "b"], Some("b"));
+        check(&["a", "c"], &[("b", true)], None, &["a", "b"], Some("b"));
+        check(&["a", "b", "c"], &[("a", false)], Some("c"), &["b", "c"], Some("c"));
+        check(&["a", "b", "c"], &[("a", false), ("b", false), ("c", false)], Some("c"), &[], Some("c"));
+        check(&["b"], &[("b", true), ("a", false)], None, &["b"], None);
+    }
+}
