@@ -5,6 +5,7 @@
 //! | [`template`] | uploaded components, their versions and exports |
 //! | [`worker`] | workers, invocations, promises |
 //! | [`oplog`] | what a worker did, and what waits for it |
+//! | [`update`] | moving a worker to another template version |
 //! | [`connect`] | the frames of a worker's log stream |
 //! | [`error`] | error bodies and [`GolemError`] |
 //! | [`account`], [`project`], [`policy`], [`grant`], [`token`], [`login`], [`limits`] | who may do what, and how much of it |
@@ -35,6 +36,7 @@ pub mod policy;
 pub mod project;
 pub mod template;
 pub mod token;
+pub mod update;
 pub mod worker;
 
 pub use error::{ErrorBody, GolemError};

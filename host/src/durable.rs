@@ -101,6 +101,7 @@ impl WorkerState {
 
     fn observed<C: Observe>(&mut self, call: &C) -> Result<C::Answer, Failure> {
         self.check_interrupt()?;
+        self.check_phase(C::FUNCTION, C::EFFECT == Effect::Learns)?;
         let recorded = Call { function: C::FUNCTION, request: Request::new(call.request()) };
         if let Some((index, response)) = self.journal.replay.call(&recorded)? {
             return answer(C::FUNCTION, index, call.answer(index, &response));
@@ -131,6 +132,7 @@ impl WorkerState {
 
     async fn performed<C: Durable>(&mut self, call: C) -> Result<C::Answer, Failure> {
         self.check_interrupt()?;
+        self.check_phase(C::FUNCTION, false)?;
         let recorded = Call { function: C::FUNCTION, request: Request::new(call.request()) };
         if let Some((index, response)) = self.journal.replay.call(&recorded)? {
             return answer(C::FUNCTION, index, call.answer(index, &response));
@@ -159,6 +161,13 @@ impl WorkerState {
             for unanswered in self.objects.unanswered_requests() {
                 live.begin_again(unanswered);
             }
+        }
+    }
+
+    fn check_phase(&self, function: HostFunction, observed: bool) -> Result<(), Failure> {
+        match self.phase.refusal(function.name(), observed) {
+            None => Ok(()),
+            Some(text) => Err(Failure::Trap(text)),
         }
     }
 

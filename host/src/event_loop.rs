@@ -92,6 +92,8 @@ impl WorkerState {
             (Ending::Unfinished(key), _) => Pause::Unfinished(key),
             (Ending::Failed(cause), _) => return Err(failed(cause)),
             (Ending::Completed, _) => return self.next_recorded(),
+            // A loop that runs is never saved.
+            (Ending::Reloaded { .. }, _) => return Err(Stop::Port(crate::ports::PortError::Discarded)),
         };
         match self.turns.clone().pause(pause).await {
             Next::Resume => self.next_recorded(),

@@ -167,7 +167,12 @@ async fn by_handles(
     store.data_mut().served()
 }
 
-async fn by_type<P, R>(store: &mut Store<WorkerState>, func: Func, params: P) -> wasmtime::Result<R>
+/// Calls a function by its static type.
+pub(crate) async fn by_type<P, R>(
+    store: &mut Store<WorkerState>,
+    func: Func,
+    params: P,
+) -> wasmtime::Result<R>
 where
     P: wasmtime::component::ComponentNamedList + wasmtime::component::Lower + Send + Sync,
     R: wasmtime::component::ComponentNamedList + wasmtime::component::Lift + Send + Sync + 'static,

@@ -1,7 +1,7 @@
 //! Runs one durable worker on wasmtime.
 //!
 //! [`Engine`] compiles components; a [`Component`] knows what it exports; an [`Instance`] is one activation of a
-//! worker: it is made from the worker's whole oplog, replays it, and then takes invocations one at a time.
+//! worker: it is made from the worker's oplog, whole or after a snapshot, replays it, and then takes invocations one at a time.
 //! Inside, `imports` has a thin file for each WIT interface, `durable` is the one door through which
 //! imports reach anything whose answer could differ in a replay, and `objects` holds what guests have handles
 //! to.
@@ -28,6 +28,7 @@ mod objects;
 pub mod ports;
 mod preview1;
 mod program;
+mod snapshot;
 mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
@@ -43,4 +44,5 @@ pub use engine::{Engine, EngineConfig, EngineError};
 pub use error::{Outcome, Replayed, Stop};
 pub use files::{Files, FilesBuilder, FilesError};
 pub use incoming::{GivenResponse, INCOMING_HTTP, IncomingRequest, http_handler, is_http_handler};
-pub use worker::{Instance, WorkerInit};
+pub use snapshot::{Base, SnapshotError, image_owner};
+pub use worker::{Instance, Reload, WorkerInit};

@@ -10,6 +10,7 @@ use crate::imports::stdio::Stdio;
 use crate::limits::Limits;
 use crate::objects::Objects;
 use crate::program::{Console, Turns};
+use crate::snapshot::Phase;
 use crate::vfs::{FileClock, Vfs};
 use crate::{Control, Stop, WorkerInit};
 use golem_model::{IdempotencyKey, OplogIndex, Timestamp};
@@ -47,6 +48,8 @@ pub(crate) struct WorkerState {
     pub(crate) turns: Turns,
     /// The invocation that runs.
     pub(crate) current: Current,
+    /// What it may ask for now.
+    pub(crate) phase: Phase,
     /// Why the guest was stopped, while wasmtime unwinds it.
     stop: Option<Stop>,
 }
@@ -92,6 +95,7 @@ impl WorkerState {
             console: Console::default(),
             turns: Turns::default(),
             current: Current::default(),
+            phase: Phase::Normal,
             stop: None,
         }
     }

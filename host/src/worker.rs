@@ -3,6 +3,10 @@
 //! Invariant: after any [`Stop`], and when a call's future was dropped, the instance takes no more calls. Rolling
 //! back always means a new instance, never a repaired one.
 
+mod snapshot;
+
+pub use snapshot::Reload;
+
 use crate::durable::{Activity, Aside, Ending, Journal, Replay, Started, Tail, region_to_repeat};
 use crate::event_loop::{Driven, EventLoop};
 use crate::imports::stdio::Stdio;
@@ -11,7 +15,7 @@ use crate::limits::{LIFTED_BYTES_MAX, Limits};
 use crate::ports::{PortError, Ports};
 use crate::program::{Console, Next, Pause};
 use crate::state::WorkerState;
-use crate::{Component, Control, Outcome, Replayed, Stop, program, trap};
+use crate::{Base, Component, Control, Outcome, Replayed, Stop, program, trap};
 use golem_model::oplog::FailureCause;
 use golem_model::{
     AccountId, Convention, Entry, Invocation, OplogIndex, RetryPolicy, TemplateId, Timestamp, Value, WorkerId,
@@ -54,6 +58,7 @@ pub struct Instance {
     worker: WorkerId,
     exports: wasmtime::component::Instance,
     component: Component,
+    ports: Ports,
     /// Set while a call runs, and for ever once one did not return.
     spent: bool,
 }
@@ -71,30 +76,27 @@ impl Instance {
         ports: Ports,
         control: Control,
     ) -> Result<Self, Stop> {
-        let engine = component.engine();
-        let activity = Activity {
-            ports: ports.clone(),
-            control: control.clone(),
-            suspend_after: init.suspend_after,
-            engine: engine.fingerprint().to_owned(),
-        };
         let created = match history.first() {
             Some(Entry::Created { at, .. }) => *at,
             _ => Timestamp::default(),
         };
-        let mut aside = Aside::of(&history);
-        let repeat = region_to_repeat(&history, &aside);
-        let tail = Tail::new(&history, repeat, activity);
-        if let Some(from) = repeat {
-            aside.add(from, OplogIndex(history.len() as u64 + 1));
-        }
-        let journal = Journal::new(Replay::new(history, aside), tail);
-        let limits = Limits::new(engine.memory_bytes_max());
-        let worker = init.id.clone();
-        let mut state = WorkerState::new(init, created, journal, control, Stdio::new(ports.log), limits);
+        let journal = journal(component, &init, None, history, &ports, &control);
+        let limits = Limits::new(component.engine().memory_bytes_max());
+        let mut state =
+            WorkerState::new(init, created, journal, control, Stdio::new(ports.log.clone()), limits);
         if let Some(files) = component.files() {
             state.begin_with(files);
         }
+        let mut instance = Self::made(component, state, ports).await?;
+        // What the initialisation learnt comes before the first invocation, whoever records that one: who stops a
+        // worker records it in the instance's place.
+        instance.state()?.journal.flush()?;
+        Ok(instance)
+    }
+
+    /// A fresh instance. Nothing is handed over.
+    async fn made(component: &Component, state: WorkerState, ports: Ports) -> Result<Self, Stop> {
+        let engine = component.engine();
         let mut store = Store::new(engine.wasmtime(), state);
         store.limiter(|state| &mut state.limits);
         store.set_hostcall_fuel(LIFTED_BYTES_MAX);
@@ -109,11 +111,9 @@ impl Instance {
         store.set_epoch_deadline(1);
         match component.pre().instantiate_async(&mut store).await {
             Ok(exports) => {
-                // What the initialisation learnt comes before the first invocation, whoever records that one: who
-                // stops a worker records it in the instance's place.
-                store.data_mut().journal.flush()?;
+                let worker = store.data().init.id.clone();
                 let (store, component) = (Some(store), component.clone());
-                Ok(Self { store, running: None, worker, exports, component, spent: false })
+                Ok(Self { store, running: None, worker, exports, component, ports, spent: false })
             }
             Err(error) => Err(trap::reason(store.data_mut(), &error)),
         }
@@ -129,6 +129,15 @@ impl Instance {
                 Ending::Unfinished(key) => Turn::Paused(Pause::Unfinished(key)),
                 Ending::Failed(cause) => return Err(failed(cause)),
                 Ending::Completed => self.rerun().await?,
+                Ending::Reloaded { index, at, state, updated: false } => {
+                    self.repeat(index, at, &state).await?;
+                    continue;
+                }
+                Ending::Reloaded { index, updated: true, .. } => {
+                    // Whoever loads a worker begins at the last update by hand, or after it.
+                    let reason = format!("a replay cannot pass the update by hand in entry {index}");
+                    return Err(Stop::Port(PortError::Unavailable { reason: reason.into() }));
+                }
             };
             match turn {
                 Turn::Came { result, over } => {
@@ -322,6 +331,32 @@ impl std::fmt::Debug for Instance {
             .field("end", &self.oplog_end())
             .finish_non_exhaustive()
     }
+}
+
+/// The oplog of a worker whose instance is being made: what is recorded after `base`, then what it adds.
+fn journal(
+    component: &Component,
+    init: &WorkerInit,
+    base: Option<&Base>,
+    history: Vec<Entry>,
+    ports: &Ports,
+    control: &Control,
+) -> Journal {
+    let activity = Activity {
+        ports: ports.clone(),
+        control: control.clone(),
+        suspend_after: init.suspend_after,
+        engine: component.engine().fingerprint().to_owned(),
+    };
+    let before = base.map_or(OplogIndex(0), |base| base.index);
+    let begun = base.map_or(0, |base| base.state.invocations);
+    let mut aside = Aside::of(before, &history);
+    let repeat = region_to_repeat(&history, &aside);
+    let tail = Tail::new(base, &history, repeat, activity);
+    if let Some(from) = repeat {
+        aside.add(from, before.plus(history.len() as u64 + 1));
+    }
+    Journal::new(Replay::new(before, begun, history, aside), tail)
 }
 
 /// The end of a worker whose oplog says that it failed for good.

@@ -19,4 +19,4 @@ pub use entry::{
     Arrival, Call, Entry, FailureCause, HostFunction, InvocationSource, Parked, Request, SetAsideReason,
 };
 pub use index::OplogIndex;
-pub use lifecycle::OperatorAct;
+pub use lifecycle::{Image, Milestone, OperatorAct, SavedState, UpdateMode};

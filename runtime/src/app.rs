@@ -7,7 +7,9 @@ use crate::catalog::{Quotas, TemplateParts, Templates};
 use crate::clock::SystemClock;
 use crate::config::{Config, EngineSettings, OutboundHttpSettings, PrivateAddresses, WorkerSettings};
 use crate::entropy::{Entropy, SystemEntropy};
-use crate::executor::{Executor, ExecutorParts, ExecutorSettings, IdempotencyLookup, Outbound};
+use crate::executor::{
+    Executor, ExecutorParts, ExecutorSettings, IdempotencyLookup, Outbound, SnapshotPolicy,
+};
 use crate::http::{HttpLimits, HttpServer};
 use crate::identity::{self, BootstrapError, Directory, Plan, RequestRates};
 use crate::login::{Login, WebError};
@@ -48,6 +50,8 @@ pub struct Seams {
     pub catalog: Option<Arc<dyn Catalog>>,
     /// Keeps components.
     pub blobs: Option<Arc<dyn Blobs>>,
+    /// Keeps images of workers that are too large for the log; else they are in the data folder.
+    pub snapshots: Option<Arc<dyn Blobs>>,
     /// The SQLite VFS under the store in the data folder.
     pub vfs: Option<String>,
     /// Wraps the store, whichever it is.
@@ -201,7 +205,8 @@ struct Stores {
 
 /// Builds and starts a server.
 pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
-    let Seams { store, catalog, blobs, vfs, wrap_store, clock, entropy, outbound, idempotency } = seams;
+    let Seams { store, catalog, blobs, snapshots, vfs, wrap_store, clock, entropy, outbound, idempotency } =
+        seams;
     let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
     let entropy = entropy.unwrap_or_else(|| Arc::new(SystemEntropy));
     let data_dir = config.server.data_dir.clone();
@@ -230,6 +235,10 @@ pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
             Some(wrap) => wrap(store),
             None => store,
         };
+        let snapshots = match snapshots {
+            Some(snapshots) => snapshots,
+            None => Arc::new(FileBlobs::open_snapshots(&start_dir)?),
+        };
         let identity =
             identity::bootstrap(&start_dir, catalog.as_ref(), start_clock.as_ref(), start_entropy.as_ref())?;
         let engine = Engine::new(engine_config)?;
@@ -243,10 +252,11 @@ pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
             entropy: start_entropy,
             components_cached_max,
         })?;
-        Ok::<_, StartError>((store, identity, engine, directory, Arc::new(templates)))
+        let templates = Arc::new(templates);
+        Ok::<_, StartError>((store, snapshots, identity, engine, directory, templates))
     })
     .await?;
-    let (store, identity, engine, directory, templates) = prepared;
+    let (store, snapshots, identity, engine, directory, templates) = prepared;
     let quotas = Arc::new(Quotas::new(directory.clone(), templates.clone()));
 
     let login = Login::new(&config.login, directory.clone(), clock.clone(), &identity.secret_key)?;
@@ -260,6 +270,7 @@ pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
     let metrics = Arc::new(Metrics::default());
     let executor = Executor::start(ExecutorParts {
         store: store.clone(),
+        snapshots,
         components: templates.clone(),
         admission: quotas.clone(),
         clock: clock.clone(),
@@ -338,6 +349,10 @@ fn executor_settings(workers: &WorkerSettings) -> ExecutorSettings {
             delay_min: Duration::from_millis(workers.retry_delay_ms_min.min(workers.retry_delay_ms_max)),
             delay_max: Duration::from_millis(workers.retry_delay_ms_max),
             multiplier: workers.retry_multiplier,
+        },
+        snapshots: SnapshotPolicy {
+            invocations: workers.snapshot_invocations,
+            entries: workers.snapshot_entries,
         },
     }
 }

@@ -18,6 +18,7 @@ mod inspect;
 mod invoke;
 mod ledger;
 mod listing;
+mod load;
 mod logs;
 mod metrics;
 mod operate;
@@ -29,6 +30,8 @@ mod recovery;
 mod retry;
 mod scheduler;
 mod settings;
+mod snapshot;
+mod update;
 mod worker_task;
 
 pub use admission::{Admission, NotAdmitted};
@@ -40,10 +43,11 @@ pub use logs::{LogNotice, LogSubscription};
 pub use metrics::ExecutorMetrics;
 pub use operate::{WorkerSpec, WorkerView};
 pub use queue::QueuedInvocation;
-pub use settings::{ExecutorSettings, IdempotencyLookup};
+pub use settings::{ExecutorSettings, IdempotencyLookup, SnapshotPolicy};
+pub use update::{UpdateOutcome, UpdateView};
 
 use crate::entropy::Entropy;
-use crate::storage::ports::Store;
+use crate::storage::ports::{Blobs, Store};
 use async_trait::async_trait;
 use golem_host::ports::{Clock, OutboundHttp};
 use golem_model::template::Function;
@@ -80,6 +84,8 @@ pub trait Outbound: Send + Sync {
 pub struct ExecutorParts {
     /// Where the log is kept.
     pub store: Arc<dyn Store>,
+    /// Where images of workers are kept that are too large for the log.
+    pub snapshots: Arc<dyn Blobs>,
     /// Where components come from.
     pub components: Arc<dyn Components>,
     /// Whether workers may be made.

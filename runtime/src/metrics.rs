@@ -139,6 +139,17 @@ impl Collector for Reading {
                 read(&executor.activations),
             ),
             ("golem_entries_replayed", "Oplog entries replayed at that", read(&executor.entries_replayed)),
+            ("golem_worker_snapshots", "Times a worker was saved by its own save", read(&executor.snapshots)),
+            (
+                "golem_worker_snapshots_loaded",
+                "Times a worker was loaded from what it had saved",
+                read(&executor.snapshots_loaded),
+            ),
+            (
+                "golem_worker_updates",
+                "Updates of workers to another version of their template",
+                read(&executor.updates),
+            ),
             ("golem_worker_parks", "Times a worker left memory to wait", read(&executor.parks)),
         ];
         for (name, help, value) in counters {

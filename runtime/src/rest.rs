@@ -24,6 +24,7 @@ mod oplog;
 mod project;
 mod template;
 mod token;
+mod update;
 mod worker;
 mod workers;
 
@@ -186,6 +187,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .route(&of_worker("resume"), post(worker::resume))
         .route(&of_worker("oplog"), get(oplog::read))
         .route(&of_worker("queue"), get(oplog::queue))
+        .route(&of_worker("update"), get(update::view).post(update::request))
         .route(&of_worker("invocations/{key}"), delete(oplog::cancel))
         .route(&of_worker("recover"), post(worker::recover))
         .route(&of_worker("connect"), get(connect::connect))

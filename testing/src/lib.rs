@@ -20,6 +20,7 @@
 
 mod engine;
 mod prefix;
+mod snapshot;
 mod worker;
 
 pub use golem_host::ports::{HttpFailure, HttpRequest};

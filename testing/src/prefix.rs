@@ -172,7 +172,8 @@ fn recorded(oplog: &[Entry]) -> Vec<Recorded> {
             | Entry::ProgramEnded { .. }
             | Entry::InvocationFailed { .. }
             | Entry::Parked(_)
-            | Entry::Configured { .. } => {}
+            | Entry::Configured { .. }
+            | Entry::Milestone(_) => {}
         }
     }
     invocations
@@ -191,6 +192,7 @@ fn latest(oplog: &[Entry]) -> Timestamp {
         | Entry::Configured { at, .. }
         | Entry::SetAside { at, .. } => Some(*at),
         Entry::Parked(parked) => Some(parked.at),
+        Entry::Milestone(milestone) => Some(milestone.at()),
         Entry::HostCall { .. } => None,
     });
     times.max().unwrap_or_default()

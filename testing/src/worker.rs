@@ -111,6 +111,12 @@ pub enum Failure {
         /// What replay asked for.
         requested: String,
     },
+    /// The worker could not be saved; it is as it was.
+    #[error("the worker cannot be saved: {details}")]
+    NotSaved {
+        /// Why.
+        details: String,
+    },
     /// The store failed, as the test told it to.
     #[error(transparent)]
     Port(golem_host::ports::PortError),
@@ -147,7 +153,9 @@ pub struct TestWorker {
     pub(crate) http: FakeHttp,
     log: LogCollector,
     control: Control,
-    instance: Option<Instance>,
+    pub(crate) instance: Option<Instance>,
+    /// Whether it is loaded from its newest snapshot.
+    pub(crate) from_snapshots: bool,
     /// The invocation in whose middle `instance` stands.
     unfinished: Option<IdempotencyKey>,
     invocations: u64,
@@ -219,6 +227,7 @@ impl TestWorker {
             log: LogCollector::new(),
             control: Control::new(),
             instance: None,
+            from_snapshots: false,
             unfinished: None,
             invocations,
         }
@@ -370,7 +379,7 @@ impl TestWorker {
     }
 
     /// Brings the worker into memory.
-    async fn load(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn load(&mut self) -> Result<(), Failure> {
         if self.instance.is_some() {
             return Ok(());
         }
@@ -389,6 +398,11 @@ impl TestWorker {
     }
 
     async fn activated(&self, ports: Ports) -> Result<(Instance, Replayed), Stop> {
+        if self.from_snapshots
+            && let Some(loaded) = self.activated_from_snapshot(ports.clone()).await
+        {
+            return loaded;
+        }
         let (init, history, control) = (self.init.clone(), self.oplog(), self.control.clone());
         let mut instance = Instance::activate(&self.component, init, history, ports, control).await?;
         let replayed = instance.replay().await?;

@@ -2,6 +2,7 @@
 
 use super::{Client, ClientError};
 use crate::oplog::{OplogPage, OplogQuery, QueuedInvocation};
+use crate::update::{UpdateReport, UpdateRequest};
 use crate::worker::{
     CallingConvention, CompleteParameters, IDEMPOTENCY_KEY_HEADER, InterruptQuery, InvocationKey,
     InvokeParameters, InvokeQuery, InvokeResult, VersionedWorkerId, WorkerCreationRequest, WorkerListQuery,
@@ -145,6 +146,16 @@ impl Client {
     /// `POST …/recover`: discards the invocation that failed or stands still.
     pub async fn worker_recover(&self, worker: &WorkerId) -> Result<(), ClientError> {
         self.send(self.worker(Method::POST, worker, Some("recover"))).await.map(drop)
+    }
+
+    /// `POST …/update`: asks for another template version.
+    pub async fn worker_update(&self, worker: &WorkerId, request: &UpdateRequest) -> Result<(), ClientError> {
+        self.send(self.worker(Method::POST, worker, Some("update")).json(request)).await.map(drop)
+    }
+
+    /// `GET …/update`: what became of that.
+    pub async fn worker_updates(&self, worker: &WorkerId) -> Result<UpdateReport, ClientError> {
+        self.json(self.worker(Method::GET, worker, Some("update"))).await
     }
 
     fn worker(&self, method: Method, worker: &WorkerId, act: Option<&str>) -> RequestBuilder {

@@ -14,15 +14,17 @@ use golem_model::oplog::{Entry, HostFunction, Request};
 pub(crate) struct Aside {
     /// Positions from 0: the first entry, and the one after the last.
     ranges: Vec<(usize, usize)>,
+    /// Entries before the first one.
+    before: u64,
 }
 
 impl Aside {
-    /// Reads a whole oplog, from index 1.
-    pub(crate) fn of(entries: &[Entry]) -> Self {
-        let mut aside = Self::default();
-        for (position, entry) in entries.iter().enumerate() {
+    /// Reads the entries that follow the first `before` ones of an oplog.
+    pub(crate) fn of(before: OplogIndex, entries: &[Entry]) -> Self {
+        let mut aside = Self { ranges: Vec::new(), before: before.0 };
+        for (index, entry) in (before.0 + 1..).zip(entries) {
             if let Entry::SetAside { from, .. } = entry {
-                aside.add(*from, OplogIndex(position as u64 + 1));
+                aside.add(*from, OplogIndex(index));
             }
         }
         aside
@@ -31,19 +33,20 @@ impl Aside {
     /// Takes the record at `record`, the last entry of its oplog, which sets aside what begins at `from`.
     pub(crate) fn add(&mut self, from: OplogIndex, record: OplogIndex) {
         // The worker's creation is never set aside, nor anything after the record.
-        let mut start = position(from).clamp(1, position(record));
+        let record = self.position(record);
+        let mut start = self.position(from).clamp(usize::from(self.before == 0).min(record), record);
         while let Some(&(first, end)) = self.ranges.last()
             && end >= start
         {
             start = start.min(first);
             self.ranges.pop();
         }
-        self.ranges.push((start, position(record) + 1));
+        self.ranges.push((start, record + 1));
     }
 
     /// Whether the entry with this index was set aside.
     pub(crate) fn contains(&self, index: OplogIndex) -> bool {
-        let position = position(index);
+        let position = self.position(index);
         self.end_at(position) != position
     }
 
@@ -55,10 +58,10 @@ impl Aside {
             _ => position,
         }
     }
-}
 
-fn position(index: OplogIndex) -> usize {
-    usize::try_from(index.0).unwrap_or(usize::MAX).saturating_sub(1)
+    fn position(&self, index: OplogIndex) -> usize {
+        usize::try_from(index.0.saturating_sub(self.before)).unwrap_or(usize::MAX).saturating_sub(1)
+    }
 }
 
 /// Where the activation of this oplog must set entries aside before it goes on: after the beginning of the outermost
@@ -77,12 +80,13 @@ pub(crate) fn region_to_repeat(entries: &[Entry], aside: &Aside) -> Option<Oplog
             continue;
         }
         at += 1;
-        let index = OplogIndex(at as u64);
+        let index = OplogIndex(aside.before + at as u64);
         match entry {
             Entry::Created { .. }
             | Entry::InvocationStarted { .. }
             | Entry::InvocationCompleted { .. }
-            | Entry::InvocationFailed { .. } => open.clear(),
+            | Entry::InvocationFailed { .. }
+            | Entry::Milestone(_) => open.clear(),
             Entry::HostCall { call, response: _ } => {
                 (last, parked) = (index, false);
                 match call.function {
@@ -146,7 +150,7 @@ mod tests {
 
     /// Indices that are replayed.
     fn replayed(entries: &[Entry]) -> Vec<u64> {
-        let aside = Aside::of(entries);
+        let aside = Aside::of(OplogIndex(0), entries);
         (1..=entries.len() as u64).filter(|index| !aside.contains(OplogIndex(*index))).collect()
     }
 
@@ -168,7 +172,7 @@ mod tests {
     }
 
     fn to_repeat(entries: &[Entry]) -> Option<u64> {
-        region_to_repeat(entries, &Aside::of(entries)).map(|index| index.0)
+        region_to_repeat(entries, &Aside::of(OplogIndex(0), entries)).map(|index| index.0)
     }
 
     #[test]

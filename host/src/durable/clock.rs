@@ -2,6 +2,7 @@
 //!
 //! Invariant: it never goes back, whatever the wall clock did while the worker was away.
 
+use crate::Base;
 use crate::ports::Clock;
 use golem_model::Timestamp;
 use golem_model::oplog::wire::{DecodeError, Reader, put_varint};
@@ -21,9 +22,13 @@ pub(crate) struct WorkerClock {
 }
 
 impl WorkerClock {
-    /// Reads `history` for where the clock stood. What was set aside counts: the time did pass.
-    pub(crate) fn new(history: &[Entry]) -> Self {
+    /// Reads `history`, and the snapshot before it if there is one, for where the clock stood. What was set aside counts:
+    /// the time did pass.
+    pub(crate) fn new(base: Option<&Base>, history: &[Entry]) -> Self {
         let mut clock = Self { nanos: 0, at: None, since: None };
+        if let Some(base) = base {
+            clock.stood(base.state.monotonic_nanos, base.at);
+        }
         for entry in history {
             clock.pass(entry);
         }
@@ -42,10 +47,13 @@ impl WorkerClock {
                     self.at = None;
                 }
             }
-            Entry::Parked(parked) => {
-                self.nanos = self.nanos.max(parked.monotonic_nanos);
-                self.at = Some(parked.at);
-            }
+            Entry::Parked(parked) => self.stood(parked.monotonic_nanos, parked.at),
+            Entry::Milestone(milestone) => match milestone.state() {
+                Some(state) => self.stood(state.monotonic_nanos, milestone.at()),
+                None => {
+                    self.at.get_or_insert(milestone.at());
+                }
+            },
             Entry::Created { at, .. }
             | Entry::Activated { at, .. }
             | Entry::InvocationStarted { at, .. }
@@ -58,6 +66,11 @@ impl WorkerClock {
                 self.at.get_or_insert(*at);
             }
         }
+    }
+
+    fn stood(&mut self, nanos: u64, at: Timestamp) {
+        self.nanos = self.nanos.max(nanos);
+        self.at = Some(at);
     }
 
     /// Its reading now, in nanoseconds.

@@ -7,6 +7,7 @@ use super::clock::WorkerClock;
 use super::effect::Failure;
 use super::exchange::{Answered, BodyEnd, Exchanges, Part, Read};
 use super::replay::Ended;
+use crate::Base;
 use crate::imports::Unanswered;
 use crate::limits::ANSWERS_BUFFERED_BYTES_MAX;
 use crate::ports::{
@@ -37,6 +38,8 @@ pub(crate) struct Tail {
     activation: Option<String>,
     /// HTTP requests under way.
     exchanges: Exchanges,
+    /// Whether nothing may be handed over yet, however much is buffered.
+    held: bool,
 }
 
 /// What a [`Tail`] needs to know of its activation.
@@ -53,10 +56,17 @@ pub(crate) struct Activity {
 }
 
 impl Tail {
-    /// The end of `history`. What begins at `repeat`, if any, is set aside before anything else is recorded.
-    pub(crate) fn new(history: &[Entry], repeat: Option<OplogIndex>, activity: Activity) -> Self {
+    /// The end of `history`, which begins after `base` if there is one. What begins at `repeat`, if any, is set aside
+    /// before anything else is recorded.
+    pub(crate) fn new(
+        base: Option<&Base>,
+        history: &[Entry],
+        repeat: Option<OplogIndex>,
+        activity: Activity,
+    ) -> Self {
         let named = history.iter().rev().find_map(|entry| match entry {
             Entry::Activated { engine, .. } => Some(engine),
+            Entry::Milestone(milestone) => milestone.state().map(|state| &state.engine),
             Entry::Created { .. }
             | Entry::InvocationStarted { .. }
             | Entry::HostCall { .. }
@@ -68,19 +78,21 @@ impl Tail {
             | Entry::Configured { .. }
             | Entry::SetAside { .. } => None,
         });
+        let named = named.or(base.map(|base| &base.state.engine));
         let activation = (named != Some(&activity.engine)).then_some(activity.engine);
         let at = activity.ports.clock.now();
         let set_aside = |from| Entry::SetAside { at, from, reason: SetAsideReason::Region };
         Self {
             ports: activity.ports,
             control: activity.control,
-            clock: WorkerClock::new(history),
+            clock: WorkerClock::new(base, history),
             suspend_after: activity.suspend_after,
             buffer: repeat.map(set_aside).into_iter().collect(),
             buffered_bytes: 0,
-            appended: OplogIndex(history.len() as u64),
+            appended: OplogIndex(base.map_or(0, |base| base.index.0) + history.len() as u64),
             activation,
             exchanges: Exchanges::default(),
+            held: false,
         }
     }
 
@@ -131,12 +143,17 @@ impl<'a> Live<'a> {
             self.tail.buffered_bytes += response.len();
         }
         self.tail.buffer.push(entry);
-        if self.tail.buffer.len() >= ENTRIES_BUFFERED_MAX
-            || self.tail.buffered_bytes >= ANSWERS_BUFFERED_BYTES_MAX
-        {
+        let full = self.tail.buffer.len() >= ENTRIES_BUFFERED_MAX
+            || self.tail.buffered_bytes >= ANSWERS_BUFFERED_BYTES_MAX;
+        if full && !self.tail.held {
             self.flush()?;
         }
         Ok(index)
+    }
+
+    /// Keeps what is recorded from the store until it is let go, or loses it with the instance.
+    pub(crate) fn hold(&mut self, held: bool) {
+        self.tail.held = held;
     }
 
     /// Hands to the store what was recorded.

@@ -6,7 +6,7 @@
 
 use super::aside::Aside;
 use crate::Stop;
-use golem_model::oplog::{Call, Entry, FailureCause, InvocationSource};
+use golem_model::oplog::{Call, Entry, FailureCause, InvocationSource, Milestone, SavedState};
 use golem_model::{Convention, IdempotencyKey, OplogIndex, Timestamp, Value};
 use std::sync::Arc;
 
@@ -68,14 +68,36 @@ pub(crate) enum Ending {
     Completed,
     /// It failed for good.
     Failed(FailureCause),
+    /// There is a turning point before it: the guest's state went through `save` and `load`.
+    Reloaded {
+        /// The entry that says so.
+        index: OplogIndex,
+        /// When it was written.
+        at: Timestamp,
+        /// What was saved.
+        state: SavedState,
+        /// Whether another version loaded it.
+        updated: bool,
+    },
 }
 
 impl Replay {
-    /// A cursor before the first entry of `entries`, the whole oplog from index 1, of which `aside` is not replayed.
-    pub(crate) fn new(entries: Vec<Entry>, aside: Aside) -> Self {
+    /// A cursor before the first entry of `entries`, which follow the first `before` ones of the oplog, in which `begun`
+    /// invocations began. Of `entries`, `aside` is not replayed.
+    pub(crate) fn new(before: OplogIndex, begun: u64, entries: Vec<Entry>, aside: Aside) -> Self {
         // The first entry makes the worker; nobody asks for it.
         let position = usize::from(matches!(entries.first(), Some(Entry::Created { .. })));
-        Self { entries, position, before: 0, aside, begun: 0, before_wait: false }
+        Self { entries, position, before: before.0, aside, begun, before_wait: false }
+    }
+
+    /// Invocations that have begun, with those that were set aside.
+    pub(crate) fn begun(&self) -> u64 {
+        self.begun
+    }
+
+    /// Moves over a turning point that [`Replay::ending`] gave.
+    pub(crate) fn reloaded(&mut self) {
+        self.take();
     }
 
     /// Whether all entries were replayed, as a proof.
@@ -114,6 +136,11 @@ impl Replay {
         let key = match self.peek() {
             None => return Ok(Ending::None),
             Some(Entry::InvocationStarted { key, .. }) => key.clone(),
+            Some(Entry::Milestone(milestone)) if let Some(state) = milestone.state() => {
+                let updated = matches!(milestone, Milestone::Updated { .. });
+                let (at, state) = (milestone.at(), state.clone());
+                return Ok(Ending::Reloaded { index, at, state, updated });
+            }
             Some(other) => return Err(diverged(index, other, "the next invocation".to_owned())),
         };
         let mut at = self.position + 1;
@@ -134,7 +161,7 @@ impl Replay {
                 | Entry::Parked(_)
                 | Entry::Configured { .. }
                 | Entry::SetAside { .. } => {}
-                Entry::Created { .. } | Entry::InvocationStarted { .. } => break,
+                Entry::Created { .. } | Entry::InvocationStarted { .. } | Entry::Milestone(_) => break,
             }
         }
         Ok(Ending::Unfinished(key))
@@ -266,7 +293,9 @@ impl Replay {
                 // Another attempt prints again, and so it should: its text is of its own.
                 Entry::AttemptFailed { .. } => self.before_wait = false,
                 Entry::Parked(_) => self.before_wait = true,
-                Entry::Created { .. }
+                Entry::Milestone(milestone) if milestone.state().is_none() => {}
+                Entry::Milestone(_)
+                | Entry::Created { .. }
                 | Entry::InvocationStarted { .. }
                 | Entry::HostCall { .. }
                 | Entry::InvocationCompleted { .. }
@@ -316,6 +345,12 @@ fn describe(entry: &Entry) -> String {
         Entry::Configured { .. } => "what was chosen for failures".to_owned(),
         Entry::SetAside { from, .. } => format!("the setting aside of what follows {from}"),
         Entry::ProgramEnded { .. } => "the end of the worker's program".to_owned(),
+        Entry::Milestone(milestone) => match milestone {
+            Milestone::Snapshot { .. } => "a snapshot of the worker".to_owned(),
+            Milestone::SnapshotRefused { .. } => "a snapshot that could not be taken".to_owned(),
+            Milestone::Updated { from, to, .. } => format!("the update from version {from} to {to}"),
+            Milestone::UpdateRefused { to, .. } => format!("a refused update to version {to}"),
+        },
     }
 }
 

@@ -32,6 +32,35 @@ impl Default for Policy {
 }
 
 impl Policy {
+    /// Its bytes, for a saved state.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let level = match self.level {
+            PersistenceLevel::PersistNothing => 0,
+            PersistenceLevel::PersistRemoteSideEffects => 1,
+            PersistenceLevel::Smart => 2,
+        };
+        let mut out = vec![level, u8::from(self.idempotent)];
+        if let Some(retry) = &self.retry {
+            retry.encode(&mut out);
+        }
+        out
+    }
+
+    /// What [`Policy::encode`] wrote.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(bytes);
+        let level = match input.byte()? {
+            0 => PersistenceLevel::PersistNothing,
+            1 => PersistenceLevel::PersistRemoteSideEffects,
+            2 => PersistenceLevel::Smart,
+            tag => return Err(DecodeError::UnknownTag { what: "persistence level", tag }),
+        };
+        let idempotent = input.byte()? != 0;
+        let retry = if input.is_empty() { None } else { Some(RetryPolicy::decode(&mut input)?) };
+        input.finish()?;
+        Ok(Self { level, retry, idempotent })
+    }
+
     /// What happens after failures, if the guest has chosen.
     pub(crate) fn retry(&self) -> Option<RetryPolicy> {
         self.retry

@@ -8,6 +8,7 @@ use crate::Stop;
 use crate::objects::{Input, Object, Output, Print};
 use crate::ports::{LogEvent, LogLevel, LogSink};
 use crate::program::Unwritten;
+use crate::snapshot::Phase;
 use crate::state::WorkerState;
 use std::sync::Arc;
 use wasmtime::component::Resource;
@@ -123,13 +124,14 @@ impl WorkerState {
 
     /// Prints `bytes`.
     fn print(&mut self, output: Print, bytes: &[u8]) {
-        let new = self.journal.prints();
+        // What `save` and `load` print is shown nowhere: they run again whenever the worker is loaded.
+        let new = self.phase == Phase::Normal && self.journal.prints();
         self.stdio.write(output, bytes, new);
     }
 
     /// Writes a line to the log.
     pub(crate) fn log(&mut self, level: LogLevel, context: &str, message: &str) {
-        if self.journal.prints() {
+        if self.phase == Phase::Normal && self.journal.prints() {
             let (context, message) = (Arc::from(context), Arc::from(message));
             self.stdio.log.emit(LogEvent::Log { level, context, message });
         }

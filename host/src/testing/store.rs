@@ -242,7 +242,7 @@ impl State {
 
     fn promise(&self, promise: &PromiseId) -> PromiseState {
         let oplog = self.oplog(&promise.worker);
-        if Aside::of(&oplog).contains(promise.index) {
+        if Aside::of(OplogIndex(0), &oplog).contains(promise.index) {
             return PromiseState::Unknown;
         }
         for event in self.events.iter().rev() {

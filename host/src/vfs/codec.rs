@@ -25,8 +25,21 @@ const FILE: u8 = 1;
 const DIRECTORY: u8 = 2;
 const LINK: u8 = 3;
 
-#[cfg_attr(not(test), expect(dead_code, reason = "read and written by snapshots"))]
 impl Vfs {
+    /// The filesystem as it is when nothing on it is open any more.
+    pub(crate) fn without_handles(&self) -> Self {
+        let mut closed = self.clone();
+        let open: Vec<NodeId> =
+            closed.nodes.iter().filter(|(_, node)| node.opens > 0).map(|(id, _)| *id).collect();
+        for id in open {
+            if let Some(node) = closed.nodes.get_mut(&id) {
+                node.opens = 0;
+            }
+            closed.free_unused(id);
+        }
+        closed
+    }
+
     /// Its bytes.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];

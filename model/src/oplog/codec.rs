@@ -127,11 +127,11 @@ pub fn promise_id(input: &mut Reader<'_>) -> Result<PromiseId, DecodeError> {
     Ok(PromiseId { worker: worker_id(input)?, index: OplogIndex(input.varint()?) })
 }
 
-fn put_time(out: &mut Vec<u8>, at: Timestamp) {
+pub(super) fn put_time(out: &mut Vec<u8>, at: Timestamp) {
     out.extend_from_slice(&at.as_nanos().to_le_bytes());
 }
 
-fn time(input: &mut Reader<'_>) -> Result<Timestamp, DecodeError> {
+pub(super) fn time(input: &mut Reader<'_>) -> Result<Timestamp, DecodeError> {
     Ok(Timestamp::from_nanos(u64::from_le_bytes(input.array()?)))
 }
 
@@ -139,11 +139,11 @@ fn uuid(input: &mut Reader<'_>) -> Result<Uuid, DecodeError> {
     Ok(Uuid::from_bytes(input.array()?))
 }
 
-fn put_str(out: &mut Vec<u8>, text: &str) {
+pub(super) fn put_str(out: &mut Vec<u8>, text: &str) {
     put_bytes(out, text.as_bytes());
 }
 
-fn key(input: &mut Reader<'_>) -> Result<IdempotencyKey, DecodeError> {
+pub(super) fn key(input: &mut Reader<'_>) -> Result<IdempotencyKey, DecodeError> {
     IdempotencyKey::from_stored(input.string()?).map_err(|_| DecodeError::Invalid("an idempotency key"))
 }
 
@@ -174,7 +174,7 @@ fn program(input: &mut Reader<'_>) -> Result<(Arc<str>, Convention, String), Dec
     Ok((Arc::from(input.string()?), convention, input.string()?))
 }
 
-fn put_option<T>(out: &mut Vec<u8>, value: Option<&T>, put: impl FnOnce(&mut Vec<u8>, &T)) {
+pub(super) fn put_option<T>(out: &mut Vec<u8>, value: Option<&T>, put: impl FnOnce(&mut Vec<u8>, &T)) {
     match value {
         None => out.push(0),
         Some(value) => {
@@ -184,7 +184,7 @@ fn put_option<T>(out: &mut Vec<u8>, value: Option<&T>, put: impl FnOnce(&mut Vec
     }
 }
 
-fn option<'a, T>(
+pub(super) fn option<'a, T>(
     input: &mut Reader<'a>,
     read: impl FnOnce(&mut Reader<'a>) -> Result<T, DecodeError>,
 ) -> Result<Option<T>, DecodeError> {
@@ -328,6 +328,7 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
             out.push(81);
             put_time(out, *at);
         }
+        Entry::Milestone(milestone) => lifecycle::put_milestone(out, milestone),
     }
 }
 
@@ -430,6 +431,7 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
             }
         }
         81 => Entry::ProgramEnded { at: time(input)? },
+        tag if lifecycle::ENTRY_TAGS.contains(&tag) => Entry::Milestone(lifecycle::milestone(tag, input)?),
         tag => return Err(DecodeError::UnknownTag { what: "entry", tag }),
     })
 }

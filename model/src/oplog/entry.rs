@@ -1,7 +1,7 @@
 //! The kinds of records in an oplog. The compiler lists every place that must decide when one is added.
 
 use super::calls::CallArrival;
-use super::{OperatorAct, OplogIndex, wire::DecodeError};
+use super::{Milestone, OperatorAct, OplogIndex, wire::DecodeError};
 use crate::invocation::Convention;
 use crate::{AccountId, FailureOptions, IdempotencyKey, ProjectId, PromiseId, Timestamp, Value, WorkerId};
 use std::fmt;
@@ -77,6 +77,8 @@ pub enum Entry {
     },
     /// Hint: the worker left memory in the middle of an invocation, to wait.
     Parked(Parked),
+    /// A turning point between two invocations.
+    Milestone(Milestone),
     /// Hint: the worker's program came to its end in the invocation that completed before this. The worker takes no
     /// more invocations.
     ProgramEnded {

@@ -23,5 +23,9 @@ section! {
         retry_delay_ms_max: u64 = 1_000, 0..=DAY_MS;
         /// Factor from one delay to the next.
         retry_multiplier: f64 = 3.0, 1.0..=100.0;
+        /// Invocations after which a worker that exports golem:durability/snapshot is saved; 0 never.
+        snapshot_invocations: u64 = 1_000, 0..=1_000_000_000;
+        /// Oplog entries after which it is saved, if that comes first; 0 never.
+        snapshot_entries: u64 = 10_000, 0..=1_000_000_000;
     }
 }

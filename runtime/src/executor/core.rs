@@ -13,7 +13,7 @@ use super::settings::{ExecutorSettings, IdempotencyLookup};
 use super::worker_task;
 use super::{Admission, Components, ExecutorMetrics, ExecutorParts};
 use crate::entropy::Entropy;
-use crate::storage::ports::{Seq, Store, StoreError, StoredHead, WorkerNo};
+use crate::storage::ports::{Blobs, Seq, Store, StoreError, StoredHead, WorkerNo};
 use golem_host::ports::Clock;
 use golem_host::{Control, Instance};
 use golem_model::{Invocation, Value, WorkerId};
@@ -144,6 +144,9 @@ pub(crate) struct Core {
     /// Changes whenever a promise may have changed.
     pub(crate) promises_changed: watch::Sender<u64>,
     pub(crate) store: Arc<dyn Store>,
+    pub(crate) snapshots: Arc<dyn Blobs>,
+    /// Held by who keeps an image until the entry that names it is handed over, so that nobody takes it for garbage.
+    pub(crate) keeping: tokio::sync::RwLock<()>,
     pub(crate) components: Arc<dyn Components>,
     pub(crate) admission: Arc<dyn Admission>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -180,6 +183,8 @@ impl Core {
             resident_left: Notify::new(),
             promises_changed: watch::Sender::new(0),
             store: parts.store,
+            snapshots: parts.snapshots,
+            keeping: tokio::sync::RwLock::default(),
             components: parts.components,
             admission: parts.admission,
             clock: parts.clock,

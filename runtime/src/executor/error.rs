@@ -109,6 +109,22 @@ pub enum ExecutorError {
         /// Whether it has ended.
         ended: bool,
     },
+    /// One update at a time.
+    #[error("worker {worker} is to be updated to version {to} already; wait until that is done")]
+    UpdatePending {
+        /// The worker.
+        worker: WorkerId,
+        /// The version that it will run.
+        to: u32,
+    },
+    /// Nothing would change.
+    #[error("worker {worker} runs version {version} already")]
+    UpdateToSame {
+        /// The worker.
+        worker: WorkerId,
+        /// Its version.
+        version: u32,
+    },
     /// No such promise.
     #[error("Promise not found: {promise}")]
     PromiseNotFound {

@@ -4,6 +4,9 @@
 //! lazily and rebuilt from the rows that follow; nothing in it is a truth of its own.
 
 pub(crate) mod calls;
+mod life;
+
+pub(crate) use life::{Checkpoint, Life, PendingUpdate, UpdateReport};
 
 use self::calls::{Calls, Due};
 use crate::storage::ports::{Seq, StoredHead, WorkerNo};
@@ -18,7 +21,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// The version of the bytes of a stored head. A head of another version is rebuilt from the log.
-const HEAD_VERSION: u8 = 2;
+const HEAD_VERSION: u8 = 3;
 
 /// What is known of a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -60,6 +63,8 @@ pub(crate) struct Head {
     pub(crate) calls: Calls,
     /// The function that runs, or will, as an event loop.
     pub(crate) event_loop: Option<Arc<str>>,
+    /// Its snapshots and updates.
+    pub(crate) life: Life,
 }
 
 /// The invocation that has begun and not ended.
@@ -158,6 +163,7 @@ impl Head {
             promises: BTreeMap::new(),
             calls: Calls::default(),
             event_loop: None,
+            life: Life::default(),
         })
     }
 
@@ -186,7 +192,13 @@ impl Head {
         match entry {
             Entry::Created { .. } | Entry::Activated { .. } => {}
             Entry::ProgramEnded { .. } => self.end = Some(End::Exited),
+            Entry::Milestone(milestone) => {
+                if let Some(version) = self.life.pass(seq, index, milestone) {
+                    self.template_version = version;
+                }
+            }
             Entry::InvocationStarted { at: _, key, source } => {
+                self.life.invocations += 1;
                 let started = match source {
                     InvocationSource::Inline { .. } | InvocationSource::Program { .. } => {
                         facts.push(KeyFact::Begun { key: key.as_str().to_owned(), started: seq });
@@ -259,6 +271,7 @@ impl Head {
     fn set_aside(&mut self, from: OplogIndex) {
         self.promises.retain(|index, _| *index < from.0);
         self.calls.set_aside(from);
+        self.life.set_aside(from);
         self.waiting = None;
         self.retry_at = None;
         if self.begun_at >= from {
@@ -306,6 +319,9 @@ impl Head {
             Arrival::Resumed { at: _ } => self.interrupted = false,
             // The ledger removes the head itself.
             Arrival::Deleted { at: _ } => {}
+            Arrival::Operator(OperatorAct::UpdateRequested { at, mode, to }) => {
+                self.life.update = Some(PendingUpdate { at: *at, mode: *mode, to: *to });
+            }
             Arrival::Operator(OperatorAct::InvocationCancelled { at: _, key }) => {
                 if let Some(place) = self.queue.iter().position(|(_, queued)| queued.is(key))
                     && let Some((started, key)) = self.queue.remove(place)
@@ -378,7 +394,7 @@ impl Head {
             && !self.interrupted
             && self.waiting.is_none()
             && self.retry_at.is_none()
-            && (self.current.is_some() || !self.queue.is_empty())
+            && (self.current.is_some() || !self.queue.is_empty() || self.life.update.is_some())
     }
 
     /// The time at which it wants to be woken.

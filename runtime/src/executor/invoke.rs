@@ -331,7 +331,8 @@ impl Core {
                     | Entry::ProgramEnded { .. }
                     | Entry::Parked(_)
                     | Entry::Configured { .. }
-                    | Entry::SetAside { .. } => {}
+                    | Entry::SetAside { .. }
+                    | Entry::Milestone(_) => {}
                 }
             }
         }
@@ -368,7 +369,7 @@ fn begun_in(row: &Row, key: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
 }
 
 /// Whether the worker takes invocations.
-fn usable(head: &Head) -> Result<(), ExecutorError> {
+pub(super) fn usable(head: &Head) -> Result<(), ExecutorError> {
     match head.end {
         Some(End::Failed) => Err(ExecutorError::PreviousInvocationFailed),
         Some(End::Exited) => Err(ExecutorError::PreviousInvocationExited),

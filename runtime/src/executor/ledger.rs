@@ -39,6 +39,11 @@ const KEYS_UNWRITTEN_MAX: usize = 256;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Activation(pub(crate) u64);
 
+impl Activation {
+    /// None that ever was: whoever writes under it is refused.
+    pub(crate) const NONE: Self = Self(0);
+}
+
 /// What happened.
 #[derive(Debug)]
 pub(crate) enum Event {

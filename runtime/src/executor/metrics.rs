@@ -23,6 +23,12 @@ pub struct ExecutorMetrics {
     pub activations: AtomicU64,
     /// Entries replayed at that.
     pub entries_replayed: AtomicU64,
+    /// Times that a worker was saved.
+    pub snapshots: AtomicU64,
+    /// Times that a worker was loaded from what was saved.
+    pub snapshots_loaded: AtomicU64,
+    /// Updates to another template version that were done.
+    pub updates: AtomicU64,
     /// Times that a worker left memory in the middle of an invocation to wait.
     pub parks: AtomicU64,
     /// Instances in memory now.

@@ -5,7 +5,7 @@ use super::invoke::lost;
 use super::ledger::{Answer, Event, PromiseAct, Refused};
 use super::listing;
 use super::logs::LogSubscription;
-use super::{Executor, ExecutorError, committer};
+use super::{Executor, ExecutorError, committer, snapshot};
 use crate::storage::ports::{Seq, WorkerNo};
 use golem_model::limits::PROMISE_DATA_BYTES_MAX;
 use golem_model::oplog::{Arrival, InvocationSource};
@@ -260,9 +260,7 @@ impl Executor {
             let no = self.find(id).await?;
             let mut state = core.lock();
             Core::check_up(&state)?;
-            if state.ledger.head(no).is_none() {
-                continue;
-            }
+            let Some(blobs) = state.ledger.head(no).map(|head| head.life.blobs()) else { continue };
             stop_guest(&state, no);
             // The idle instance, if any, leaves with the slot; its place among the idle must go first.
             let idle = Core::take_idle(&mut state, no);
@@ -273,6 +271,7 @@ impl Executor {
                     drop(state);
                     drop(idle);
                     core.logs.remove(no);
+                    snapshot::remove_when_durable(core, seq, blobs);
                     break (seq, slot);
                 }
                 Ok(_) => return Err(lost(&Refused::Unknown)),

@@ -9,7 +9,7 @@ use super::head::Head;
 use super::history;
 use super::ledger::{Counts, Ledger, Refused};
 use super::{Executor, ExecutorParts};
-use super::{committer, scheduler};
+use super::{committer, scheduler, snapshot};
 use crate::storage::ports::{Position, Seq, Store, StoreError, WorkerNo};
 use golem_model::oplog::codec;
 use std::sync::Arc;
@@ -36,6 +36,7 @@ impl Executor {
         *core.committer.lock() = Some(committer);
         core.tasks.spawn(scheduler::run(core.clone()));
         core.tasks.spawn(evict_idle(core.clone()));
+        core.tasks.spawn(snapshot::sweep(core.clone()));
         if let Err(error) = wake_all(&core).await {
             tracing::error!(%error, "cannot look for workers that have something to do");
         }

@@ -16,6 +16,23 @@ pub struct ExecutorSettings {
     pub heads_cached_max: usize,
     /// What happens after a failed attempt.
     pub retry: RetryPolicy,
+    /// When workers that export `save` and `load` are saved.
+    pub snapshots: SnapshotPolicy,
+}
+
+/// When a worker is saved between two invocations: whichever comes first. 0 is never.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SnapshotPolicy {
+    /// Invocations since the last time.
+    pub invocations: u64,
+    /// Entries in its oplog since the last time.
+    pub entries: u64,
+}
+
+impl Default for SnapshotPolicy {
+    fn default() -> Self {
+        Self { invocations: 1_000, entries: 10_000 }
+    }
 }
 
 impl Default for ExecutorSettings {
@@ -26,6 +43,7 @@ impl Default for ExecutorSettings {
             idle_after: Duration::from_mins(10),
             heads_cached_max: 50_000,
             retry: RetryPolicy::default(),
+            snapshots: SnapshotPolicy::default(),
         }
     }
 }

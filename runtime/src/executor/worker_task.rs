@@ -11,12 +11,13 @@
 use super::core::{Core, Health, Pending, Resident, State, Then, WorkerSlot};
 use super::head::{End, Head};
 use super::ledger::{Answer, Event};
-use super::ports::ActivationPort;
+use super::load::{self, NotLoaded};
 use super::retry::jitter;
-use super::{ExecutorError, ExecutorMetrics, committer, history, program, scheduler};
+use super::settings::SnapshotPolicy;
+use super::{ExecutorError, ExecutorMetrics, committer, history, program, scheduler, snapshot, update};
 use crate::storage::ports::{Seq, WorkerNo};
 use golem_host::ports::PortError;
-use golem_host::{Control, Instance, Outcome, Replayed, Stop, WorkerInit};
+use golem_host::{Outcome, Replayed, Stop};
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{Arrival, FailureCause, SetAsideReason};
 use golem_model::promise::PromiseState;
@@ -34,6 +35,10 @@ enum Work {
     Rest,
     /// Go on with the invocation that the log holds unfinished.
     Resume,
+    /// Do the update that was asked for.
+    Update,
+    /// Save the worker.
+    Save,
     /// Begin this one.
     Begin { invocation: Option<Invocation>, key: String, arrival: Option<Seq> },
 }
@@ -84,12 +89,14 @@ pub(crate) async fn run(core: Arc<Core>, no: WorkerNo, generation: u64) {
                 rest(&mut state, no);
                 Work::Rest
             } else {
-                next(&mut state, no, &mut resident)
+                next(&mut state, no, &mut resident, &core.settings.snapshots)
             }
         };
         done = match work {
             Work::Rest => return,
             Work::Resume => resume(&core, no, generation, &mut resident).await,
+            Work::Update => after(update::apply(&core, no, generation, &mut resident).await),
+            Work::Save => after(snapshot::take(&core, no, &mut resident).await),
             Work::Begin { invocation, key, arrival } => {
                 begin(&core, no, generation, &mut resident, invocation, key, arrival).await
             }
@@ -115,7 +122,7 @@ async fn look_again(core: &Arc<Core>, no: WorkerNo, promises: &[PromiseId]) {
 }
 
 /// Chooses what to do; ends the task under the same lock if there is nothing, so that no work is missed.
-fn next(state: &mut State, no: WorkerNo, resident: &mut Option<Resident>) -> Work {
+fn next(state: &mut State, no: WorkerNo, resident: &mut Option<Resident>, policy: &SnapshotPolicy) -> Work {
     let stopping = state.stopping || matches!(state.health, Health::Down(_));
     let Some(head) = state.ledger.head(no).filter(|_| !stopping) else {
         // Deleted, or the executor stops: nobody needs the slot.
@@ -127,6 +134,9 @@ fn next(state: &mut State, no: WorkerNo, resident: &mut Option<Resident>) -> Wor
     let end = head.end;
     let (interrupted, begun) = (head.interrupted, head.current.clone());
     let waits = head.waiting.is_some() || head.retry_at.is_some();
+    let update = head.life.update.is_some();
+    let due = |idle| head.life.snapshot_is_due(head.oplog_end, idle, policy);
+    let (due, overdue) = (due(true), due(false));
     let Some(slot) = state.slots.get_mut(&no) else { return Work::Rest };
     let woken = std::mem::take(&mut slot.woken);
     if let Some(end) = end {
@@ -147,6 +157,15 @@ fn next(state: &mut State, no: WorkerNo, resident: &mut Option<Resident>) -> Wor
         });
         take_instance(state, no, resident);
         return Work::Resume;
+    }
+    if slot.current.is_none() && update {
+        take_instance(state, no, resident);
+        return Work::Update;
+    }
+    let saves = slot.current.is_none() && (overdue || (due && slot.pending.is_empty()));
+    if saves && resident.as_ref().is_some_and(|resident| resident.instance.can_save()) {
+        take_instance(state, no, resident);
+        return Work::Save;
     }
     if slot.current.is_none() {
         slot.current = slot.pending.pop_front();
@@ -192,6 +211,13 @@ fn refuse_all(slot: &mut WorkerSlot, end: End) {
 }
 
 // ---- running ----
+
+fn after(done: Result<(), ExecutorError>) -> Done {
+    match done {
+        Ok(()) => Done::Nothing,
+        Err(error) => Done::Trouble(error),
+    }
+}
 
 async fn resume(core: &Arc<Core>, no: WorkerNo, generation: u64, resident: &mut Option<Resident>) -> Done {
     // An instance that is in memory stands where the log ends; only a new one can be in the middle of an invocation.
@@ -265,63 +291,11 @@ async fn arrived(core: &Arc<Core>, arrival: Seq) -> Result<Invocation, ExecutorE
     })
 }
 
-/// Loads the worker into memory and replays its log.
 async fn load(core: &Arc<Core>, no: WorkerNo, generation: u64) -> Result<(Resident, Replayed), Done> {
-    let discarded = || Done::Outcome(Outcome::Stopped(Stop::Port(PortError::Discarded)));
-    let Some(permit) = core.permit().await else { return Err(discarded()) };
-    let control = Control::new();
-    let (head, activation) = {
-        let mut state = core.lock();
-        if state.generation != generation {
-            return Err(discarded());
-        }
-        let Ok(Answer::Activated(activation)) = core.step(&mut state, Event::Activate { worker: no }) else {
-            return Err(discarded());
-        };
-        let Some(head) = state.ledger.head(no).cloned() else { return Err(discarded()) };
-        if let Some(slot) = state.slots.get_mut(&no) {
-            slot.control = Some(control.clone());
-        }
-        (head, activation)
-    };
-    let history = if let Some(made) = head.only_made() {
-        made
-    } else {
-        let last = Seq(head.last_row);
-        core.durable(last).await.map_err(Done::Trouble)?;
-        core.read(move |store| history::entries(store, last)).await.map_err(Done::Trouble)?
-    };
-    if history.len() as u64 != head.oplog_end.0 {
-        return Err(Done::Trouble(ExecutorError::Component {
-            worker: head.id.clone(),
-            details: format!("its log holds {} entries, {} are due", history.len(), head.oplog_end),
-        }));
-    }
-    let component =
-        core.components.component(head.id.template, head.template_version).await.map_err(|details| {
-            Done::Trouble(ExecutorError::Component { worker: head.id.clone(), details })
-        })?;
-    ExecutorMetrics::add(&core.metrics.activations, 1);
-    ExecutorMetrics::add(&core.metrics.entries_replayed, history.len() as u64);
-    let template = head.id.template;
-    let init = WorkerInit {
-        id: head.id,
-        account: head.account,
-        template_version: head.template_version,
-        args: head.args,
-        env: head.env,
-        seed: head.seed,
-        links: core.components.links(template, head.template_version),
-        suspend_after: core.settings.suspend_after,
-        retry: head.options.retry_policy.unwrap_or(core.settings.retry),
-    };
-    let ports = ActivationPort::new(core.clone(), no, activation, generation).ports(head.project);
-    let stopped = |stop| Done::Outcome(Outcome::Stopped(stop));
-    let mut instance = Box::new(
-        Instance::activate(&component, init, history, ports, control.clone()).await.map_err(stopped)?,
-    );
-    let replayed = instance.replay().await.map_err(stopped)?;
-    Ok((Resident { instance, control, permit }, replayed))
+    load::load(core, no, generation).await.map_err(|error| match error {
+        NotLoaded::Stopped(stop) => Done::Outcome(Outcome::Stopped(stop)),
+        NotLoaded::Trouble(error) => Done::Trouble(error),
+    })
 }
 
 // ---- settling ----
@@ -465,7 +439,10 @@ fn give_up(core: &Arc<Core>, state: &mut State, no: WorkerNo, error: &ExecutorEr
         }
     }
     slot.pending = kept;
-    let unfinished = state.ledger.head(no).is_some_and(|head| head.current.is_some() && !head.interrupted);
+    let unfinished = state
+        .ledger
+        .head(no)
+        .is_some_and(|head| !head.interrupted && (head.current.is_some() || head.life.update.is_some()));
     if later || unfinished {
         let at = core.clock.now().plus(TRY_AGAIN_AFTER);
         let due = state.scheduler.step(core.clock.now(), scheduler::Event::Set(no, Some(at)));

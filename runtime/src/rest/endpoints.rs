@@ -160,6 +160,18 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "Shows which invocations run and wait",
     ),
     project(
+        Action::ViewWorker,
+        "GET",
+        "/v1/templates/{template_id}/workers/{worker_name}/update",
+        "Shows which version a worker runs and what came of its last update",
+    ),
+    project(
+        Action::UpdateWorker,
+        "POST",
+        "/v1/templates/{template_id}/workers/{worker_name}/update",
+        "Moves a worker to another version of its template",
+    ),
+    project(
         Action::UpdateWorker,
         "DELETE",
         "/v1/templates/{template_id}/workers/{worker_name}/invocations/{key}",

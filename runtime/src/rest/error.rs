@@ -189,6 +189,7 @@ impl From<ExecutorError> for ApiError {
             ExecutorError::KeyReused { .. }
             | ExecutorError::NotStopped { .. }
             | ExecutorError::EventLoopRuns { .. }
+            | ExecutorError::UpdatePending { .. }
             | ExecutorError::InvocationCancelled { .. }
             | ExecutorError::InvocationBegun { .. } => Self::new(StatusCode::CONFLICT, text),
             ExecutorError::InvocationNotFound { .. }
@@ -213,7 +214,7 @@ impl From<ExecutorError> for ApiError {
                 text,
                 GolemError::PromiseNotFound { promise_id: (&promise).into() },
             ),
-            ExecutorError::PromiseTooLarge { .. } => Self::invalid(text),
+            ExecutorError::PromiseTooLarge { .. } | ExecutorError::UpdateToSame { .. } => Self::invalid(text),
             ExecutorError::Component { .. } => {
                 let details = text.clone();
                 Self::golem(failed, text, GolemError::Unknown { details })

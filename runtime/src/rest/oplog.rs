@@ -10,9 +10,11 @@ use axum::Json;
 use axum::extract::State;
 use golem_api::oplog as shape;
 use golem_api::worker::CallingConvention;
-use golem_model::oplog::{Call, FailureCause, InvocationSource, Parked, Request, SetAsideReason};
+use golem_model::oplog::{
+    Call, FailureCause, Image, InvocationSource, Milestone, Parked, Request, SavedState, SetAsideReason,
+};
 use golem_model::value::json::to_json;
-use golem_model::{Entry, Function, OplogIndex, Type, Value};
+use golem_model::{Entry, Function, OplogIndex, Timestamp, Type, Value};
 use serde_json::{Value as AnyJson, json};
 use std::sync::Arc;
 
@@ -184,8 +186,42 @@ fn show(template: &Template, index: OplogIndex, entry: &Entry) -> shape::OplogEn
             let text = format!("from {from} up to here is not replayed any more ({reason})");
             ("set-aside", Some(*at), text, json!({ "from": from.0, "reason": reason }))
         }
+        Entry::Milestone(milestone) => milestone_shown(milestone),
     };
     shape::OplogEntry { index: index.0, kind: kind.to_owned(), at, text, details }
+}
+
+fn milestone_shown(milestone: &Milestone) -> (&'static str, Option<Timestamp>, String, AnyJson) {
+    let saved = |state: &SavedState| {
+        let bytes = match &state.image {
+            Image::Inline(bytes) => bytes.len() as u64,
+            Image::Blob { length, hash: _ } => *length,
+        };
+        let digest = blake3::Hash::from_bytes(state.image.digest()).to_hex().to_string();
+        json!({ "version": state.version, "invocations": state.invocations, "bytes": bytes, "digest": digest })
+    };
+    let (kind, text, details) = match milestone {
+        Milestone::Snapshot { at: _, state } => {
+            let details = saved(state);
+            ("snapshot", format!("saved and loaded {} bytes", details["bytes"]), details)
+        }
+        Milestone::SnapshotRefused { at: _, details } => {
+            ("snapshot-refused", format!("cannot be saved: {details}"), json!({ "details": details }))
+        }
+        Milestone::Updated { at: _, from, to, state } => (
+            "updated",
+            format!("runs version {to} instead of {from}"),
+            json!({ "from": from, "to": to, "saved": state.as_ref().map(saved) }),
+        ),
+        Milestone::UpdateRefused { at: _, from, to, mode, index, details } => (
+            "update-refused",
+            format!("stays on version {from}, the update to {to} would fail: {details}"),
+            json!({
+                "from": from, "to": to, "mode": mode, "index": index.map(|index| index.0), "details": details,
+            }),
+        ),
+    };
+    (kind, Some(milestone.at()), text, details)
 }
 
 fn cause_text(cause: &FailureCause) -> String {

@@ -1,4 +1,4 @@
-//! Uploaded components: files named by the BLAKE3 of what they hold.
+//! Uploaded components and images of workers: files named by the BLAKE3 of what they hold.
 //!
 //! Invariant: a file of that name is whole and durable before `put` returns; it is written beside and renamed.
 
@@ -11,7 +11,7 @@ use std::io::{self, Write as _};
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Blobs as files `DIR/blobs/<hash in hex>`.
+/// Blobs as files `DIR/<folder>/<hash in hex>`.
 #[derive(Debug)]
 pub struct FileBlobs {
     dir: PathBuf,
@@ -20,9 +20,18 @@ pub struct FileBlobs {
 }
 
 impl FileBlobs {
-    /// The blobs of a data folder; the folder for them is made if it is missing.
+    /// The components of a data folder; the folder for them is made if it is missing.
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
-        let dir = data_dir.join("blobs");
+        Self::open_folder(data_dir, "blobs")
+    }
+
+    /// The images of workers in a data folder; the folder for them is made if it is missing.
+    pub fn open_snapshots(data_dir: &Path) -> Result<Self, StoreError> {
+        Self::open_folder(data_dir, "snapshots")
+    }
+
+    fn open_folder(data_dir: &Path, name: &str) -> Result<Self, StoreError> {
+        let dir = data_dir.join(name);
         match DirBuilder::new().mode(0o700).create(&dir) {
             Ok(()) => sync_folder(data_dir)?,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists && dir.is_dir() => {}
@@ -63,6 +72,27 @@ impl Blobs for FileBlobs {
 
     fn get(&self, hash: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
         read(&self.path(&hash), hash)
+    }
+
+    fn list(&self) -> Result<Vec<[u8; 32]>, StoreError> {
+        let failed = |source| io_error("read the folder", &self.dir, source);
+        let mut hashes = Vec::new();
+        for entry in fs::read_dir(&self.dir).map_err(failed)? {
+            let name = entry.map_err(failed)?.file_name();
+            hashes.extend(
+                name.to_str().and_then(|name| blake3::Hash::from_hex(name).ok()).map(<[u8; 32]>::from),
+            );
+        }
+        Ok(hashes)
+    }
+
+    fn remove(&self, hash: [u8; 32]) -> Result<(), StoreError> {
+        let _writing = self.writing.lock();
+        let path = self.path(&hash);
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(io_error("remove", &path, error)),
+            Ok(()) | Err(_) => Ok(()),
+        }
     }
 
     fn sweep(&self, keep: &dyn Fn(&[u8; 32]) -> bool) -> Result<u64, StoreError> {
@@ -109,7 +139,7 @@ fn verify(path: &Path, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError> {
     }
     Err(StoreError::Corrupt {
         path: path.to_owned(),
-        place: format!("{} bytes of a component", bytes.len()),
+        place: format!("{} bytes of a blob", bytes.len()),
         details: format!("their BLAKE3 is {}, not the name", found.to_hex()),
     })
 }
@@ -136,6 +166,15 @@ impl Blobs for MemoryBlobs {
 
     fn get(&self, hash: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError> {
         Ok(self.blobs.lock().get(&hash).cloned())
+    }
+
+    fn list(&self) -> Result<Vec<[u8; 32]>, StoreError> {
+        Ok(self.blobs.lock().keys().copied().collect())
+    }
+
+    fn remove(&self, hash: [u8; 32]) -> Result<(), StoreError> {
+        self.blobs.lock().remove(&hash);
+        Ok(())
     }
 
     fn sweep(&self, keep: &dyn Fn(&[u8; 32]) -> bool) -> Result<u64, StoreError> {

@@ -388,13 +388,19 @@ pub trait Catalog: Send + Sync + fmt::Debug {
     fn template_versions(&self) -> Result<Vec<TemplateVersion>, StoreError>;
 }
 
-/// Keeps uploaded components by the BLAKE3 of their bytes. The same bytes are kept once.
+/// Keeps uploaded components, or images of workers, by the BLAKE3 of their bytes. The same bytes are kept once.
 pub trait Blobs: Send + Sync + fmt::Debug {
     /// Keeps `bytes`; on `Ok` they are durable, so that a row may name them.
     fn put(&self, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError>;
 
     /// The bytes, checked against their hash.
     fn get(&self, hash: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError>;
+
+    /// The hashes of all blobs.
+    fn list(&self) -> Result<Vec<[u8; 32]>, StoreError>;
+
+    /// Removes a blob, if it is there. Whether it is gone after a crash is not certain.
+    fn remove(&self, hash: [u8; 32]) -> Result<(), StoreError>;
 
     /// Removes every blob that `keep` does not name, and says how many. A blob that was put but is not named by any
     /// row yet would go: for the time before uploads are taken.

@@ -5,6 +5,7 @@
 //! | `first_start` | what a fresh folder becomes, and what of it survives |
 //! | `templates` | upload in every spelling, versions, download |
 //! | `lifecycle` | oplog and queue, cancelled invocations |
+//! | `updates` | snapshots, and moving to another version |
 //! | `workers` | create, delete, interrupt, resume, sleep, fail |
 //! | `files` | what a worker wrote to its files survives |
 //! | `listing` | lists of workers, over REST and as workers see each other |
@@ -42,6 +43,7 @@ mod regions;
 mod sharing;
 mod streams;
 mod templates;
+mod updates;
 mod values;
 mod workers;
 

@@ -57,6 +57,7 @@ impl World {
             ("POST", "invoke" | "invoke-and-await") => {
                 request("?function=none").json(&json!({ "params": [] }))
             }
+            ("POST", "update") => plain.json(&json!({ "mode": "automatic", "targetVersion": 0 })),
             ("POST", "complete") => plain.json(&json!({ "oplogIdx": 1, "data": [] })),
             ("POST", "accounts") | ("PUT", "{account_id}") => plain.json(&json!({ "name": "", "email": "" })),
             ("POST", "tokens") => plain.json(&json!({ "expiresAt": "2001-01-01T00:00:00Z" })),

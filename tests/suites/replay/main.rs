@@ -10,6 +10,7 @@ mod files;
 mod http;
 mod keyvalue;
 mod programs;
+mod snapshots;
 
 use golem_testing::{Failure, Options, SimulatedClock, TestWorker, Timestamp, Value};
 use golem_tests::guests;

@@ -6,7 +6,9 @@ use crate::error::CliError;
 use crate::output;
 use clap::Subcommand;
 use golem_api::oplog::OplogQuery;
+use golem_api::update::UpdateRequest;
 use golem_model::IdempotencyKey;
+use golem_model::oplog::UpdateMode;
 use std::io::Write;
 
 /// Commands about the life of a worker.
@@ -29,6 +31,24 @@ pub enum LifecycleCommand {
     },
     /// Show the invocations of a worker that have not ended
     Queue {
+        /// Which worker.
+        #[command(flatten)]
+        worker: WorkerArgs,
+    },
+    /// Move a worker to another version of its template, once no invocation runs
+    Update {
+        /// Which worker.
+        #[command(flatten)]
+        worker: WorkerArgs,
+        /// `automatic`: the new version replays what is recorded. `manual`: the old one saves, the new one loads
+        #[arg(long, value_name = "MODE", default_value = "automatic", value_parser = mode)]
+        mode: UpdateMode,
+        /// The version
+        #[arg(long, value_name = "VERSION")]
+        target_version: u32,
+    },
+    /// Show the version of a worker and what came of its last update
+    UpdateReport {
         /// Which worker.
         #[command(flatten)]
         worker: WorkerArgs,
@@ -61,6 +81,15 @@ impl LifecycleCommand {
                 let worker = resolve::worker(context, worker).await?;
                 output::print(out, context.format, &client.worker_queue(&worker).await?)
             }
+            Self::Update { worker, mode, target_version } => {
+                let worker = resolve::worker(context, worker).await?;
+                client.worker_update(&worker, &UpdateRequest { mode, target_version }).await?;
+                output::print(out, context.format, &client.worker_updates(&worker).await?)
+            }
+            Self::UpdateReport { worker } => {
+                let worker = resolve::worker(context, worker).await?;
+                output::print(out, context.format, &client.worker_updates(&worker).await?)
+            }
             Self::CancelInvocation { worker, invocation_key } => {
                 let worker = resolve::worker(context, worker).await?;
                 client.worker_cancel(&worker, &invocation_key).await?;
@@ -72,4 +101,12 @@ impl LifecycleCommand {
 
 fn key(text: &str) -> Result<IdempotencyKey, String> {
     IdempotencyKey::new(text).map_err(|error| error.to_string())
+}
+
+fn mode(text: &str) -> Result<UpdateMode, String> {
+    match text {
+        "automatic" => Ok(UpdateMode::Automatic),
+        "manual" => Ok(UpdateMode::Manual),
+        _ => Err("write automatic or manual".to_owned()),
+    }
 }

@@ -42,6 +42,23 @@ pub(crate) struct HttpCalls {
     pub(super) reply: Option<super::serve::Reply>,
 }
 
+impl HttpCalls {
+    /// Its bytes, for a saved state: what is between two invocations.
+    pub(crate) fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        put_varint(&mut out, self.made);
+        out
+    }
+
+    /// What [`HttpCalls::encode`] wrote.
+    pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        let mut input = Reader::new(bytes);
+        let calls = Self { made: input.varint()?, reply: None };
+        input.finish()?;
+        Ok(calls)
+    }
+}
+
 /// Announces a request.
 ///
 /// Request: the number of the call and the request. Response: 0 if it is on its way, or 1 and why it was refused.

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::limits::VALUE_DEPTH_MAX;
-use crate::oplog::OperatorAct;
 use crate::oplog::calls::{CallArrival, ReplyTo};
+use crate::oplog::{Image, Milestone, OperatorAct, SavedState, UpdateMode};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -138,6 +138,43 @@ fn entry_strategy() -> impl Strategy<Value = Entry> {
         (time(), options()).prop_map(|(at, options)| Entry::Configured { at, options }),
         (time(), index(), reason()).prop_map(|(at, from, reason)| Entry::SetAside { at, from, reason }),
         time().prop_map(|at| Entry::ProgramEnded { at }),
+        milestone().prop_map(Entry::Milestone),
+    ]
+}
+
+fn mode() -> impl Strategy<Value = UpdateMode> {
+    prop_oneof![Just(UpdateMode::Automatic), Just(UpdateMode::Manual)]
+}
+
+fn milestone() -> impl Strategy<Value = Milestone> {
+    let image = prop_oneof![
+        vec(any::<u8>(), 0..300).prop_map(Image::Inline),
+        (any::<[u8; 32]>(), any::<u64>()).prop_map(|(hash, length)| Image::Blob { hash, length }),
+    ];
+    let state = (any::<u32>(), any::<String>(), any::<u64>(), any::<u64>(), image).prop_map(
+        |(version, engine, invocations, monotonic_nanos, image)| SavedState {
+            version,
+            engine,
+            invocations,
+            monotonic_nanos,
+            image,
+        },
+    );
+    let updated = (time(), any::<[u32; 2]>(), proptest::option::of(state.clone()))
+        .prop_map(|(at, [from, to], state)| Milestone::Updated { at, from, to, state });
+    let refused = (time(), any::<[u32; 2]>(), mode(), proptest::option::of(index()), any::<String>());
+    prop_oneof![
+        (time(), state).prop_map(|(at, state)| Milestone::Snapshot { at, state }),
+        (time(), any::<String>()).prop_map(|(at, details)| Milestone::SnapshotRefused { at, details }),
+        updated,
+        refused.prop_map(|(at, [from, to], mode, index, details)| Milestone::UpdateRefused {
+            at,
+            from,
+            to,
+            mode,
+            index,
+            details
+        }),
     ]
 }
 
@@ -180,6 +217,8 @@ fn arrival_strategy() -> impl Strategy<Value = Arrival> {
         time().prop_map(|at| Arrival::Deleted { at }),
         call_strategy().prop_map(Arrival::Call),
         (time(), key()).prop_map(|(at, key)| Arrival::Operator(OperatorAct::InvocationCancelled { at, key })),
+        (time(), mode(), any::<u32>())
+            .prop_map(|(at, mode, to)| Arrival::Operator(OperatorAct::UpdateRequested { at, mode, to })),
     ]
 }
 

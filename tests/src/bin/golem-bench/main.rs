@@ -4,9 +4,11 @@
 //! |---|---|
 //! | `disk` | raw append and fdatasync on the disk that the server will use |
 //! | `load` | many connections, one thread, requests made in advance |
+//! | `recovery` | the first answer of a worker with a history, with and without snapshots |
 //! | `bars` | what is expected, and whether it is met |
 //!
-//! `cargo xtask bench` builds and runs it; `--quick` makes every phase short, `--dir DIR` chooses the disk.
+//! `cargo xtask bench` builds and runs it; `--quick` makes every phase short, `--recovery` runs that
+//! part alone, `--dir DIR` chooses the disk.
 
 #![expect(clippy::print_stdout, reason = "this program's output is what it prints")]
 #![expect(clippy::cast_precision_loss, reason = "counts and bytes are shown rounded")]
@@ -14,6 +16,7 @@
 mod bars;
 mod disk;
 mod load;
+mod recovery;
 
 use bars::{Bars, Call};
 use golem_tests::process::{cpu_time, resident_bytes};
@@ -25,7 +28,7 @@ use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
 
-const USAGE: &str = "usage: golem-bench [--quick] [--dir DIR]";
+const USAGE: &str = "usage: golem-bench [--quick] [--recovery] [--dir DIR]";
 
 /// Clients of the load phases.
 const CLIENTS: [usize; 3] = [1, 32, 256];
@@ -35,16 +38,19 @@ const WORKERS: [u64; 2] = [1_000, 10_000];
 
 struct Args {
     quick: bool,
+    /// Only that part.
+    recovery: bool,
     dir: PathBuf,
 }
 
 fn args() -> Result<Args, String> {
     // Beside what is built: a folder for temporary files may lie in memory, where a sync costs nothing.
-    let mut args = Args { quick: false, dir: target_folder() };
+    let mut args = Args { quick: false, recovery: false, dir: target_folder() };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
         match word.as_str() {
             "--quick" => args.quick = true,
+            "--recovery" => args.recovery = true,
             "--dir" => args.dir = words.next().ok_or("--dir needs a folder")?.into(),
             other => return Err(format!("`{other}` is not understood")),
         }
@@ -63,6 +69,9 @@ fn main() -> anyhow::Result<()> {
 
 async fn run(args: &Args) -> anyhow::Result<()> {
     let folder = tempfile::tempdir_in(&args.dir)?;
+    if args.recovery {
+        return recovery::measure(args.quick, folder.path()).await;
+    }
     let bound = if args.quick {
         Bound { time: Duration::from_secs(2), calls: 50_000 }
     } else {
@@ -111,6 +120,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     anyhow::ensure!(server.stop().await.success(), "the server did not end well");
 
     memory(args, &folder.path().join("many"), &mut bars).await?;
+    recovery::measure(args.quick, folder.path()).await?;
     println!("\nbars\n{bars}");
     Ok(())
 }

@@ -1,0 +1,279 @@
+//! A worker's state through its own `save` and `load`.
+//!
+//! A snapshot is a step of the worker's life and not only a copy: after `save` it goes on as a fresh instance that has
+//! loaded what was saved. So the worker that goes on, the one that is made from the snapshot after a crash, and the one
+//! that a replay from the first entry makes are the same by construction, and a replay of the whole oplog checks every
+//! snapshot on its way.
+//!
+//! Invariant: the entry is handed over together with what the fresh instance's initialisation learnt, after `load` has
+//! returned; of a state that cannot be loaded nothing is recorded.
+
+use super::{Instance, journal};
+use crate::durable::Journal;
+use crate::imports::random::Random;
+use crate::imports::stdio::Stdio;
+use crate::invoke::by_type;
+use crate::limits::Limits;
+use crate::ports::{PortError, Ports};
+use crate::snapshot::{self, Base, Decoded, INTERFACE, Phase, SnapshotError};
+use crate::state::WorkerState;
+use crate::{Component, Control, Stop, WorkerInit, trap};
+use golem_model::oplog::{Image, Milestone, SavedState};
+use golem_model::{Entry, OplogIndex, TemplateId, Timestamp};
+use std::collections::BTreeMap;
+use wasmtime::component::Func;
+
+/// What the worker goes on as.
+#[derive(Debug, Clone, Copy)]
+pub enum Reload<'a> {
+    /// The same.
+    Snapshot,
+    /// Another version of its template.
+    Update {
+        /// The component.
+        component: &'a Component,
+        /// Its version.
+        version: u32,
+        /// The templates that it calls, by the interface that they export.
+        links: &'a BTreeMap<String, TemplateId>,
+    },
+}
+
+impl Component {
+    /// Whether it exports `save` and `load`.
+    pub fn can_save(&self) -> bool {
+        ["save", "load"].iter().all(|function| self.callable(&full_name(function)).is_some())
+    }
+}
+
+impl Instance {
+    /// Makes the worker's instance from a saved state. `history` is what follows in its oplog.
+    ///
+    /// On an error nothing was appended; another state, or the whole oplog, may still do.
+    pub async fn activate_from(
+        component: &Component,
+        init: WorkerInit,
+        base: Base,
+        history: Vec<Entry>,
+        ports: Ports,
+        control: Control,
+    ) -> Result<Self, SnapshotError> {
+        let image = decoded(&base.image)?;
+        let journal = journal(component, &init, Some(&base), history, &ports, &control);
+        let place = Place { invocations: base.state.invocations, index: base.index, at: base.at };
+        let mut instance = Self::take_over(component, init, journal, control, ports, place, &image).await?;
+        instance.of_state()?.journal.flush().map_err(SnapshotError::Stopped)?;
+        Ok(instance)
+    }
+
+    /// Whether the worker can be saved.
+    pub fn can_save(&self) -> bool {
+        self.running.is_none() && self.store.is_some() && self.component.can_save()
+    }
+
+    fn of_state(&mut self) -> Result<&mut WorkerState, SnapshotError> {
+        self.state().map_err(SnapshotError::Stopped)
+    }
+
+    /// Has the guest save its state, and gives the image. Whatever comes of it, the instance takes no more calls:
+    /// `save` may have changed it. [`Instance::reload`] makes it good again.
+    pub async fn save(&mut self) -> Result<Vec<u8>, SnapshotError> {
+        self.take().map_err(SnapshotError::Stopped)?;
+        let state = self.of_state()?;
+        let Some(mut live) = state.journal.live() else {
+            return Err(refused("its oplog was not replayed to the end".to_owned()));
+        };
+        let index = live.next_index();
+        self.saved(index).await
+    }
+
+    /// Goes on as a fresh instance that loads what [`Instance::save`] gave. `image` says where that is kept.
+    pub async fn reload(
+        &mut self,
+        reload: Reload<'_>,
+        image: Image,
+        bytes: &[u8],
+    ) -> Result<(), SnapshotError> {
+        let decoded = decoded(bytes)?;
+        let engine = self.component.engine().fingerprint().to_owned();
+        let same = self.component.clone();
+        let state = self.of_state()?;
+        let from = state.init.template_version;
+        let invocations = state.journal.replay().begun();
+        let mut init = state.init.clone();
+        let Some(mut live) = state.journal.live() else {
+            return Err(refused("its oplog was not replayed to the end".to_owned()));
+        };
+        let (at, monotonic_nanos) = (live.wall_now(), live.monotonic_now());
+        let saved = SavedState { version: from, engine, invocations, monotonic_nanos, image };
+        let (component, milestone) = match reload {
+            Reload::Snapshot => (same, Milestone::Snapshot { at, state: saved }),
+            Reload::Update { component, version, links } => {
+                init.template_version = version;
+                init.links.clone_from(links);
+                (component.clone(), Milestone::Updated { at, from, to: version, state: Some(saved) })
+            }
+        };
+        live.hold(true);
+        let index = live.record(Entry::Milestone(milestone)).map_err(SnapshotError::Stopped)?;
+        self.restart(&component, init, index, at, &decoded).await?;
+        let Some(mut live) = self.of_state()?.journal.live() else {
+            return Err(SnapshotError::Stopped(Stop::Port(PortError::Discarded)));
+        };
+        live.hold(false);
+        live.flush().map_err(SnapshotError::Stopped)?;
+        self.spent = false;
+        Ok(())
+    }
+
+    /// In a replay: does again what happened at a snapshot, and checks that the guest saves what it saved then. A
+    /// component that cannot be saved goes on as it is.
+    pub(super) async fn repeat(
+        &mut self,
+        index: OplogIndex,
+        at: Timestamp,
+        state: &SavedState,
+    ) -> Result<(), Stop> {
+        if !self.component.can_save() {
+            self.state()?.journal.replay().reloaded();
+            return Ok(());
+        }
+        let diverged = |requested: String| Stop::Diverged {
+            index,
+            recorded: format!("a snapshot with the digest {}", hex(&state.image.digest())),
+            requested,
+        };
+        let failed = |error: SnapshotError| match error {
+            SnapshotError::Refused { details } => diverged(format!("none: {details}")),
+            SnapshotError::Stopped(stop) => stop,
+        };
+        let bytes = self.saved(index).await.map_err(failed)?;
+        let digest = blake3::hash(&bytes);
+        let init = self.state()?.init.clone();
+        // Another version saves in its own way.
+        if init.template_version == state.version && *digest.as_bytes() != state.image.digest() {
+            return Err(diverged(format!("a snapshot with the digest {}", digest.to_hex())));
+        }
+        self.state()?.journal.replay().reloaded();
+        let image = decoded(&bytes).map_err(failed)?;
+        self.restart(&self.component.clone(), init, index, at, &image).await.map_err(failed)
+    }
+
+    /// The image that `save` gives for the entry at `index`.
+    async fn saved(&mut self, index: OplogIndex) -> Result<Vec<u8>, SnapshotError> {
+        let func = self.function("save")?;
+        let store = self.store.as_mut().ok_or(SnapshotError::Stopped(Stop::Port(PortError::Discarded)))?;
+        store.data_mut().phase = Phase::Saving;
+        store.set_epoch_deadline(1);
+        let called = by_type::<_, (Result<Vec<u8>, String>,)>(store, func, ()).await;
+        let state = self.of_state()?;
+        let outcome = called.map_err(|error| unsaved(trap::reason(state, &error), Phase::Saving));
+        state.phase = Phase::Normal;
+        let (guest,) = outcome?;
+        let guest = guest.map_err(|text| refused(format!("save says: {text}")))?;
+        let worker = state.init.id.clone();
+        snapshot::encode(state, &worker, index, &guest).map_err(refused)
+    }
+
+    /// Puts a fresh instance, which takes over the oplog and loads `image`, into the place of this one.
+    async fn restart(
+        &mut self,
+        component: &Component,
+        init: WorkerInit,
+        index: OplogIndex,
+        at: Timestamp,
+        image: &Decoded<'_>,
+    ) -> Result<(), SnapshotError> {
+        let ports = self.ports.clone();
+        let old = self.of_state()?;
+        let control = old.control.clone();
+        // The old store is not used again; what it keeps is a journal of nothing.
+        let nothing = journal(component, &init, None, Vec::new(), &ports, &control);
+        let place = Place { invocations: old.journal.replay().begun(), index, at };
+        let taken = std::mem::replace(&mut old.journal, nothing);
+        *self = Self::take_over(component, init, taken, control, ports, place, image).await?;
+        self.spent = true;
+        Ok(())
+    }
+
+    /// A fresh instance that loads `image`.
+    async fn take_over(
+        component: &Component,
+        init: WorkerInit,
+        journal: Journal,
+        control: Control,
+        ports: Ports,
+        place: Place,
+        image: &Decoded<'_>,
+    ) -> Result<Self, SnapshotError> {
+        let limits = Limits::new(component.engine().memory_bytes_max());
+        let seed = init.seed;
+        let mut state =
+            WorkerState::new(init, place.at, journal, control, Stdio::new(ports.log.clone()), limits);
+        state.phase = Phase::Starting;
+        state.random = Random::after_reload(&seed, place.invocations, place.index);
+        snapshot::restore(&mut state, image).map_err(refused)?;
+        let mut instance =
+            Self::made(component, state, ports).await.map_err(|stop| unsaved(stop, Phase::Starting))?;
+        let func = instance.function("load")?;
+        let store =
+            instance.store.as_mut().ok_or(SnapshotError::Stopped(Stop::Port(PortError::Discarded)))?;
+        store.data_mut().phase = Phase::Loading;
+        store.set_epoch_deadline(1);
+        let called = by_type::<_, (Result<(), String>,)>(store, func, (image.guest,)).await;
+        let state = instance.of_state()?;
+        let (loaded,) = called.map_err(|error| unsaved(trap::reason(state, &error), Phase::Loading))?;
+        state.phase = Phase::Normal;
+        loaded.map_err(|text| refused(format!("load says: {text}")))?;
+        Ok(instance)
+    }
+
+    fn function(&mut self, name: &str) -> Result<Func, SnapshotError> {
+        let found = self.component.callable(&full_name(name)).map(|callable| callable.index);
+        let func = match (found, self.store.as_mut()) {
+            (Some(index), Some(store)) => self.exports.get_func(store, index),
+            _ => None,
+        };
+        func.ok_or_else(|| {
+            refused(format!("the component does not export {INTERFACE} with a function {name}"))
+        })
+    }
+}
+
+/// Where in its life a worker is loaded.
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    /// Invocations begun before.
+    invocations: u64,
+    /// The entry that says so.
+    index: OplogIndex,
+    /// When that was written.
+    at: Timestamp,
+}
+
+fn full_name(function: &str) -> String {
+    format!("{INTERFACE}/{function}")
+}
+
+fn refused(details: String) -> SnapshotError {
+    SnapshotError::Refused { details }
+}
+
+fn decoded(image: &[u8]) -> Result<Decoded<'_>, SnapshotError> {
+    snapshot::decode(image).map_err(|error| refused(format!("its image cannot be read: {error}")))
+}
+
+/// What a stop says about a state.
+fn unsaved(stop: Stop, phase: Phase) -> SnapshotError {
+    match (stop, phase) {
+        (Stop::Trapped { details, .. }, _) => refused(details),
+        (Stop::Exited { code, .. }, _) => refused(format!("the program called exit with code {code}")),
+        // It trapped or left while the oplog goes on.
+        (Stop::Diverged { requested, .. }, Phase::Saving | Phase::Loading) => refused(requested),
+        (stop, _) => SnapshotError::Stopped(stop),
+    }
+}
+
+fn hex(digest: &[u8; 32]) -> String {
+    blake3::Hash::from_bytes(*digest).to_hex().to_string()
+}

@@ -1,0 +1,276 @@
+//! Updates of workers to another version of their template.
+//!
+//! W9: the request is durable before its answer; it is rehearsed when no invocation runs; only what succeeded is
+//! recorded as the switch, in one entry. So a crash anywhere leaves the worker on the old version, with the request still
+//! to be done, or on the new one.
+//!
+//! Invariant: a rehearsal can write nothing: its ports belong to no activation.
+
+use super::core::{Core, Resident};
+use super::head::{Head, PendingUpdate, UpdateReport};
+use super::invoke::{lost, usable};
+use super::ledger::{Activation, Answer, Event};
+use super::load::{self, Loading, NotLoaded};
+use super::ports::ActivationPort;
+use super::worker_task::append;
+use super::{Executor, ExecutorError, ExecutorMetrics, snapshot};
+use crate::storage::ports::WorkerNo;
+use golem_host::ports::PortError;
+use golem_host::{Control, Reload, SnapshotError, Stop};
+use golem_model::oplog::{Arrival, Milestone, OperatorAct, UpdateMode};
+use golem_model::{Entry, OplogIndex, Timestamp, WorkerId};
+use std::sync::Arc;
+
+/// What is known of a worker's updates.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateView {
+    /// The version that it runs.
+    pub version: u32,
+    /// What was asked for and not done yet: when, how, and which version.
+    pub pending: Option<(Timestamp, UpdateMode, u32)>,
+    /// What came of the last one.
+    pub last: Option<UpdateOutcome>,
+}
+
+/// What came of an update.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpdateOutcome {
+    /// When.
+    pub at: Timestamp,
+    /// The version before.
+    pub from: u32,
+    /// The version asked for.
+    pub to: u32,
+    /// How.
+    pub mode: UpdateMode,
+    /// Why the worker is on its old version; `None` if it is on the new one.
+    pub refused: Option<String>,
+    /// The entry at which the new version asked for something else than is recorded.
+    pub index: Option<OplogIndex>,
+}
+
+impl From<UpdateReport> for UpdateOutcome {
+    fn from(report: UpdateReport) -> Self {
+        let UpdateReport { at, from, to, mode, refused } = report;
+        let (refused, index) = refused.unzip();
+        Self { at, from, to, mode, refused, index: index.flatten().map(OplogIndex) }
+    }
+}
+
+/// Why the worker stays on its version.
+struct Refused {
+    details: String,
+    index: Option<OplogIndex>,
+}
+
+impl Executor {
+    /// Asks for an update. Durable on return; it is done as soon as no invocation runs, and [`Executor::updates`] says
+    /// what came of it.
+    pub async fn update(&self, id: &WorkerId, mode: UpdateMode, to: u32) -> Result<(), ExecutorError> {
+        let core = &self.core;
+        let seq = loop {
+            let no = self.find(id).await?;
+            let mut state = core.lock();
+            Core::check_up(&state)?;
+            let Some(head) = state.ledger.head(no) else { continue };
+            usable(head)?;
+            if let Some(pending) = head.life.update {
+                return Err(ExecutorError::UpdatePending { worker: id.clone(), to: pending.to });
+            }
+            if head.template_version == to {
+                return Err(ExecutorError::UpdateToSame { worker: id.clone(), version: to });
+            }
+            let act = OperatorAct::UpdateRequested { at: core.clock.now(), mode, to };
+            let event = Event::Arrive { worker: no, arrival: Arrival::Operator(act) };
+            match core.step(&mut state, event) {
+                Ok(Answer::At(seq)) => {
+                    core.kick(&mut state, no);
+                    break seq;
+                }
+                Ok(_) => {}
+                Err(error) => return Err(lost(&error)),
+            }
+        };
+        core.durable(seq).await
+    }
+
+    /// What is known of a worker's updates.
+    pub async fn updates(&self, id: &WorkerId) -> Result<UpdateView, ExecutorError> {
+        loop {
+            let no = self.find(id).await?;
+            let state = self.core.lock();
+            let Some(head) = state.ledger.head(no) else { continue };
+            return Ok(UpdateView {
+                version: head.template_version,
+                pending: head.life.update.map(|pending| (pending.at, pending.mode, pending.to)),
+                last: head.life.last_update.clone().map(UpdateOutcome::from),
+            });
+        }
+    }
+}
+
+/// Does the pending update of a worker that no invocation runs on. The error is our own trouble: it is tried again.
+pub(super) async fn apply(
+    core: &Arc<Core>,
+    no: WorkerNo,
+    generation: u64,
+    resident: &mut Option<Resident>,
+) -> Result<(), ExecutorError> {
+    let Some(head) = core.lock().ledger.head(no).cloned() else { return Ok(()) };
+    let Some(PendingUpdate { mode, to, .. }) = head.life.update else { return Ok(()) };
+    let before = snapshot::blobs(core, no);
+    let done = match mode {
+        UpdateMode::Automatic => {
+            drop(resident.take());
+            rehearse(core, no, generation, &head, to).await?
+        }
+        UpdateMode::Manual => by_hand(core, no, generation, &head, to, resident).await?,
+    };
+    let from = head.template_version;
+    let at = core.clock.now();
+    match done {
+        Outcome::Done => {
+            ExecutorMetrics::add(&core.metrics.updates, 1);
+            if mode == UpdateMode::Automatic {
+                let updated = Milestone::Updated { at, from, to, state: None };
+                append(core, &mut core.lock(), no, vec![Entry::Milestone(updated)]);
+            }
+            snapshot::forget(core, no, before);
+        }
+        Outcome::Refused(Refused { details, index }) => {
+            tracing::info!(worker = %head.id, %to, %details, "an update was refused; the worker is as it was");
+            drop(resident.take());
+            let refused = Milestone::UpdateRefused { at, from, to, mode, index, details };
+            append(core, &mut core.lock(), no, vec![Entry::Milestone(refused)]);
+        }
+        // Stopped by a person, by shutdown, or deleted: the request is still there.
+        Outcome::Stopped => drop(resident.take()),
+    }
+    Ok(())
+}
+
+enum Outcome {
+    Done,
+    Refused(Refused),
+    Stopped,
+}
+
+fn refused(details: String) -> Outcome {
+    Outcome::Refused(Refused { details, index: None })
+}
+
+/// Has the new version replay what is recorded, on an instance that is thrown away.
+async fn rehearse(
+    core: &Arc<Core>,
+    no: WorkerNo,
+    generation: u64,
+    head: &Head,
+    to: u32,
+) -> Result<Outcome, ExecutorError> {
+    if head.only_made().is_some() {
+        return Ok(Outcome::Done);
+    }
+    let Some(_permit) = core.permit().await else { return Ok(Outcome::Stopped) };
+    let control = Control::new();
+    if let Some(slot) = core.lock().slots.get_mut(&no) {
+        slot.control = Some(control.clone());
+    }
+    let component = match load::component(core, head, to).await {
+        Ok(component) => component,
+        Err(error) => return not_loaded(error),
+    };
+    let init = load::init(core, head, to);
+    let loading = Loading {
+        core,
+        head,
+        component: &component,
+        init,
+        ports: ActivationPort::new(core.clone(), no, Activation::NONE, generation).ports(head.project),
+        control,
+    };
+    let loaded = match head.life.base() {
+        None => loading.whole().await,
+        Some(base) => match loading.from(base).await {
+            Ok(Ok(instance)) => Ok(instance),
+            Ok(Err(details)) => {
+                return Ok(refused(format!("it cannot load what the last update by hand left: {details}")));
+            }
+            Err(error) => Err(error),
+        },
+    };
+    let replayed = match loaded {
+        Ok(mut instance) => instance.replay().await,
+        Err(error) => return not_loaded(error),
+    };
+    match replayed {
+        Ok(_) => Ok(Outcome::Done),
+        Err(stop) => not_loaded(NotLoaded::Stopped(stop)),
+    }
+}
+
+/// Has the old version save its state and the new one load it.
+async fn by_hand(
+    core: &Arc<Core>,
+    no: WorkerNo,
+    generation: u64,
+    head: &Head,
+    to: u32,
+    resident: &mut Option<Resident>,
+) -> Result<Outcome, ExecutorError> {
+    let component = match load::component(core, head, to).await {
+        Ok(component) => component,
+        Err(error) => return not_loaded(error),
+    };
+    if !component.can_save() {
+        return Ok(refused(format!("version {to} does not export golem:durability/snapshot@1.0.0")));
+    }
+    if resident.is_none() {
+        match load::load(core, no, generation).await {
+            Ok((loaded, _)) => *resident = Some(loaded),
+            Err(NotLoaded::Trouble(error)) => return Err(error),
+            Err(NotLoaded::Stopped(stop)) => return stopped(stop),
+        }
+    }
+    let Some(saving) = resident else { return Ok(Outcome::Stopped) };
+    if !saving.instance.can_save() {
+        let from = head.template_version;
+        let details =
+            format!("version {from} does not export golem:durability/snapshot@1.0.0, or runs an event loop");
+        return Ok(refused(details));
+    }
+    let links = core.components.links(head.id.template, to);
+    let reload = Reload::Update { component: &component, version: to, links: &links };
+    match snapshot::reload(core, saving, reload).await? {
+        Ok(()) => Ok(Outcome::Done),
+        Err(SnapshotError::Refused { details }) => Ok(refused(details)),
+        Err(SnapshotError::Stopped(stop)) => stopped(stop),
+    }
+}
+
+fn not_loaded(error: NotLoaded) -> Result<Outcome, ExecutorError> {
+    match error {
+        NotLoaded::Trouble(ExecutorError::Component { details, .. }) => Ok(refused(details)),
+        NotLoaded::Trouble(error) => Err(error),
+        NotLoaded::Stopped(stop) => stopped(stop),
+    }
+}
+
+/// What the end of a rehearsal means.
+fn stopped(stop: Stop) -> Result<Outcome, ExecutorError> {
+    Ok(match stop {
+        Stop::Diverged { index, recorded, requested } => Outcome::Refused(Refused {
+            details: format!(
+                "at entry {index} the oplog holds {recorded}, and the new version asks for {requested}"
+            ),
+            index: Some(index),
+        }),
+        Stop::Trapped { details, .. } => refused(details),
+        Stop::Exited { code, .. } => refused(format!("the program called exit with code {code}")),
+        Stop::Parked(_) => refused("it waits where the recorded version did not".to_owned()),
+        Stop::WentBack => refused("it went back where the recorded version did not".to_owned()),
+        Stop::Interrupted | Stop::Port(PortError::Discarded) => Outcome::Stopped,
+        Stop::Port(PortError::Unavailable { reason }) => {
+            return Err(ExecutorError::Unavailable { reason });
+        }
+    })
+}

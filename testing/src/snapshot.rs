@@ -1,0 +1,58 @@
+//! Snapshots: a worker through its own `save` and `load`.
+
+use crate::worker::{Failure, TestWorker};
+use golem_host::{Base, Instance, Reload, Replayed, SnapshotError, Stop};
+use golem_model::oplog::{Image, Milestone};
+use golem_model::{Entry, OplogIndex};
+
+impl TestWorker {
+    /// Has the worker save its state and go on as a fresh instance that has loaded it, as the server does now and
+    /// then between two invocations of components that export `golem:durability/snapshot`.
+    pub async fn snapshot(&mut self) -> Result<(), Failure> {
+        self.load().await?;
+        let Some(instance) = &mut self.instance else { return Err(Failure::NothingUnfinished) };
+        let outcome = match instance.save().await {
+            Ok(bytes) => instance.reload(Reload::Snapshot, Image::Inline(bytes.clone()), &bytes).await,
+            Err(error) => Err(error),
+        };
+        self.store.commit();
+        outcome.map_err(|error| {
+            self.instance = None;
+            match error {
+                SnapshotError::Refused { details } => Failure::NotSaved { details },
+                SnapshotError::Stopped(stop) => stop.into(),
+            }
+        })
+    }
+
+    /// From now on the worker is loaded from its newest snapshot where it has one, as the server does. Else it is
+    /// loaded from its first entry, which checks every snapshot on the way.
+    pub fn load_from_snapshots(&mut self, yes: bool) {
+        self.from_snapshots = yes;
+        self.evict();
+    }
+
+    /// The instance of a worker that has snapshots, from the newest one.
+    pub(crate) async fn activated_from_snapshot(
+        &self,
+        ports: golem_host::ports::Ports,
+    ) -> Option<Result<(Instance, Replayed), Stop>> {
+        let mut history = self.oplog();
+        let newest = history
+            .iter()
+            .rposition(|entry| matches!(entry, Entry::Milestone(Milestone::Snapshot { .. })))?;
+        let rest = history.split_off(newest + 1);
+        let Some(Entry::Milestone(Milestone::Snapshot { at, state })) = history.pop() else { return None };
+        let Image::Inline(image) = state.image.clone() else { return None };
+        let base = Base { index: OplogIndex(newest as u64 + 1), at, state, image };
+        let (init, control) = (self.init.clone(), self.control());
+        let loaded = Instance::activate_from(&self.component, init, base, rest, ports, control).await;
+        Some(match loaded {
+            Ok(mut instance) => instance.replay().await.map(|replayed| (instance, replayed)),
+            Err(SnapshotError::Stopped(stop)) => Err(stop),
+            Err(SnapshotError::Refused { details }) => {
+                Err(Stop::Trapped { details, retry: false, policy: None })
+            }
+        })
+    }
+}

@@ -1,0 +1,112 @@
+//! Saves and loads its own state: texts in a hash map, whose order an instance draws by lot.
+
+wit_bindgen::generate!({ path: "wit", world: "saves", generate_all });
+
+use exports::golem::durability::snapshot;
+use exports::golem::saves::api;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::fs::{self, OpenOptions};
+use std::io::Write;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+#[derive(Default)]
+struct State {
+    texts: HashMap<String, u64>,
+    filler: Vec<u8>,
+    spoilt: String,
+    calls: u64,
+}
+
+thread_local! {
+    static STATE: RefCell<State> = RefCell::default();
+}
+
+fn with<R>(act: impl FnOnce(&mut State) -> R) -> R {
+    STATE.with_borrow_mut(act)
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as u64)
+}
+
+struct Saves;
+
+impl api::Guest for Saves {
+    fn add(text: String) -> u64 {
+        let at = now();
+        with(|state| {
+            state.calls += 1;
+            state.texts.insert(text, at);
+            state.texts.len() as u64
+        })
+    }
+
+    fn all() -> Vec<String> {
+        with(|state| state.texts.keys().cloned().collect())
+    }
+
+    fn times() -> u64 {
+        with(|state| state.texts.values().fold(0, |sum, at| at.wrapping_add(sum)))
+    }
+
+    fn touch() {}
+
+    fn calls() -> u64 {
+        with(|state| state.calls)
+    }
+
+    fn spoil(what: String) {
+        with(|state| state.spoilt = what);
+    }
+
+    fn note(text: String) {
+        let mut file = OpenOptions::new().create(true).append(true).open("/notes").unwrap();
+        writeln!(file, "{text}").unwrap();
+    }
+
+    fn notes() -> String {
+        fs::read_to_string("/notes").unwrap_or_default()
+    }
+
+    fn grow(bytes: u32) {
+        with(|state| state.filler = vec![7; bytes as usize]);
+    }
+}
+
+impl snapshot::Guest for Saves {
+    fn save() -> Result<Vec<u8>, String> {
+        with(|state| {
+            match state.spoilt.as_str() {
+                "refuse-save" => return Err("not now".to_owned()),
+                "trap-save" => panic!("spoilt"),
+                "call-save" => drop(now()),
+                _ => {}
+            }
+            let mut lines = vec![state.spoilt.clone(), "7".repeat(state.filler.len())];
+            lines.extend(state.texts.iter().map(|(text, at)| format!("{at} {text}")));
+            Ok(lines.join("\n").into_bytes())
+        })
+    }
+
+    fn load(bytes: Vec<u8>) -> Result<(), String> {
+        let text = String::from_utf8(bytes).map_err(|error| error.to_string())?;
+        let mut lines = text.lines();
+        let spoilt = lines.next().ok_or("it is empty")?.to_owned();
+        match spoilt.as_str() {
+            "refuse-load" => return Err("not this".to_owned()),
+            "call-load" => drop(now()),
+            _ => {}
+        }
+        let filler = lines.next().ok_or("it has no filler")?.len();
+        let mut texts = HashMap::new();
+        for line in lines {
+            let (at, text) = line.split_once(' ').ok_or("a line has no time")?;
+            texts.insert(text.to_owned(), at.parse().map_err(|_| "a time is no number")?);
+        }
+        with(|state| *state = State { texts, filler: vec![7; filler], spoilt, calls: 0 });
+        Ok(())
+    }
+}
+
+export!(Saves);
