@@ -203,7 +203,6 @@ impl policy::Host for WorkerState {
     async fn set_idempotence(&mut self, idempotent: bool) -> Result<()> {
         self.observe(&SetIdempotence(idempotent))?;
         self.policy.idempotent = idempotent;
-        self.http.repeats = idempotent;
         Ok(())
     }
 }

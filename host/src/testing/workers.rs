@@ -13,7 +13,7 @@ const PAGE: usize = 2;
 /// What an oplog says of its worker; the one that asks is running.
 fn facts(oplog: &[Entry], asks: bool) -> Option<WorkerFacts> {
     let Some(Entry::Created { id, args, env, template_version, .. }) = oplog.first() else { return None };
-    let aside = Aside::of(oplog);
+    let aside = Aside::of(OplogIndex(0), oplog);
     let mut status = WorkerStatus::Idle;
     for (index, entry) in (1..).zip(oplog) {
         if aside.contains(OplogIndex(index)) {
