@@ -30,7 +30,9 @@ fn routed() -> BTreeSet<String> {
 
 #[test]
 fn every_route_is_an_endpoint() {
-    let routed = routed();
+    let mut routed = routed();
+    // What lies below is the worker's own, with any method: no interface of ours.
+    routed.retain(|path| !path.contains("/workers/{worker_name}/http"));
     let listed: BTreeSet<String> = ENDPOINTS.iter().map(|endpoint| endpoint.path.to_owned()).collect();
     let missing: Vec<_> = routed.difference(&listed).collect();
     let gone: Vec<_> = listed.difference(&routed).collect();
