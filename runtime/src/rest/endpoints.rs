@@ -51,6 +51,7 @@ const fn system(act: SystemAct, method: &'static str, path: &'static str, about:
 
 const TEMPLATES: &str = "/v1/templates";
 const TEMPLATE: &str = "/v1/templates/{template_id}";
+const WORKERS: &str = "/v1/templates/{template_id}/workers";
 const WORKER: &str = "/v1/templates/{template_id}/workers/{worker_name}";
 const ACCOUNT: &str = "/v1/accounts/{account_id}";
 const ROLE: &str = "/v1/accounts/{account_id}/grants/{role}";
@@ -90,7 +91,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "/v1/templates/workers/{worker_id}",
         "Finds a worker by template and name in one",
     ),
-    project(Action::CreateWorker, "POST", "/v1/templates/{template_id}/workers", "Makes a worker"),
+    project(Action::ViewWorker, "GET", WORKERS, "Lists a template's workers, a page at a time"),
+    project(Action::CreateWorker, "POST", WORKERS, "Makes a worker"),
     project(Action::ViewWorker, "GET", WORKER, "Shows what a worker is doing"),
     project(Action::DeleteWorker, "DELETE", WORKER, "Deletes a worker whatever it does"),
     project(

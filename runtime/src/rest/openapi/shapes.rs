@@ -48,8 +48,10 @@ const SHAPES: &[(&str, &str)] = &[
     ("VersionedWorkerId", "workerId:WorkerId templateVersionUsed:i"),
     (
         "WorkerMetadata",
-        "workerId:WorkerId accountId:uuid args:s* env:any status:s templateVersion:i retryCount:i",
+        "workerId:WorkerId accountId:uuid args:s* env:any status:s templateVersion:i retryCount:i \
+         createdAt?:time",
     ),
+    ("WorkersMetadata", "workers:WorkerMetadata* cursor?:s"),
     ("InvokeParameters", "params:any"),
     ("InvokeResult", "result:any"),
     ("CompleteParameters", "oplogIdx:i data:i*"),
@@ -98,6 +100,7 @@ const BODIES: &[(&str, &str, &str, &str)] = &[
     ("PUT", "/upload", "", "Template"),
     ("GET", "/latest", "", "i"),
     ("GET", "/workers/{worker_id}", "", "VersionedWorkerId"),
+    ("GET", "/workers", "", "WorkersMetadata"),
     ("POST", "/workers", "WorkerCreationRequest", "VersionedWorkerId"),
     ("GET", "/workers/{worker_name}", "", "WorkerMetadata"),
     ("POST", "/key", "", "Named"),
@@ -114,6 +117,15 @@ const QUERIES: &[(&str, &str, &[QueryParam])] = &[
         "GET",
         "/v1/templates",
         &[("project-id", false, "Whose templates"), ("template-name", false, "Only those of this name")],
+    ),
+    (
+        "GET",
+        "/workers",
+        &[
+            ("filter", false, "A condition such as `name startswith cart-`; may be given several times"),
+            ("cursor", false, "Where the page before ended"),
+            ("count", false, "How many to list at most"),
+        ],
     ),
     ("GET", "/download", &[("version", false, "The version; the latest if it is left out")]),
     (
