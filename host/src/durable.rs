@@ -86,6 +86,11 @@ impl Journal {
         self.tail.forget_request(call);
     }
 
+    /// Forgets every request: the guest that held handles to them is gone.
+    pub(crate) fn forget_requests(&mut self) {
+        self.tail.forget_requests();
+    }
+
     /// Hands to the store what was recorded. Does nothing in a replay, when nothing can have been.
     pub(crate) fn flush(&mut self) -> Result<(), Stop> {
         self.live().map_or(Ok(()), |mut live| live.flush())

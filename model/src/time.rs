@@ -74,7 +74,8 @@ impl FromStr for Timestamp {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let error = || TimestampError { text: text.to_owned() };
         let time: jiff::Timestamp = text.parse().map_err(|_| error())?;
-        u64::try_from(time.as_nanosecond()).map(Self).map_err(|_| error())
+        let nanos = time.as_nanosecond();
+        if nanos < 0 { Err(error()) } else { Ok(Self(u64::try_from(nanos).unwrap_or(u64::MAX))) }
     }
 }
 
@@ -102,6 +103,12 @@ mod tests {
         assert_eq!(time.to_string().parse(), Ok(time));
         assert_eq!(time.month(), 2023 * 12 + 10);
         assert_eq!(Timestamp::default().month(), 1970 * 12);
+        let last: Timestamp = "9000-01-01T00:00:00Z".parse().unwrap();
+        assert_eq!(
+            last,
+            Timestamp::from_nanos(u64::MAX),
+            "what is later than can be written is the latest time"
+        );
         assert!("yesterday".parse::<Timestamp>().is_err());
         assert!("1960-01-01T00:00:00Z".parse::<Timestamp>().is_err());
     }

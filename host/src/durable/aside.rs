@@ -7,7 +7,7 @@
 
 use golem_model::OplogIndex;
 use golem_model::oplog::wire::Reader;
-use golem_model::oplog::{Entry, HostFunction, Request};
+use golem_model::oplog::{Entry, HostFunction, Request, SetAsideReason};
 
 /// What replay hops over.
 #[derive(Debug, Default)]
@@ -76,7 +76,10 @@ pub(crate) fn region_to_repeat(entries: &[Entry], aside: &Aside) -> Option<Oplog
     while let Some(entry) = entries.get(at) {
         let hopped = aside.end_at(at);
         if hopped > at {
-            (at, parked) = (hopped, false);
+            // A jump is no crash: what comes before it is kept, as when the worker leaves memory.
+            let record = hopped.checked_sub(1).and_then(|record| entries.get(record));
+            parked = matches!(record, Some(Entry::SetAside { reason: SetAsideReason::Jump, .. }));
+            at = hopped;
             continue;
         }
         at += 1;
@@ -120,7 +123,7 @@ fn close(open: &mut Vec<OplogIndex>, request: &Request) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use golem_model::oplog::{Call, InvocationSource, Parked, SetAsideReason};
+    use golem_model::oplog::{Call, InvocationSource, Parked};
     use golem_model::{IdempotencyKey, Timestamp};
     use std::sync::Arc;
 
@@ -196,6 +199,16 @@ mod tests {
         assert_eq!(to_repeat(&entries), None, "it was set aside already");
         entries.extend([now(), end(6)]);
         assert_eq!(to_repeat(&entries), None);
+    }
+
+    /// A jump inside a region went back to the region's beginning, and what it had done before was done twice.
+    #[test]
+    fn a_jump_keeps_what_its_region_did_before() {
+        let now = || call(HostFunction::WallClockNow, &[]);
+        let mut entries = vec![started(), call(HostFunction::RegionBegin, &[]), now(), now(), set_aside(4)];
+        assert_eq!(to_repeat(&entries), None, "it is no crash");
+        entries.push(now());
+        assert_eq!(to_repeat(&entries), Some(3), "a crash after it repeats the region");
     }
 
     #[test]

@@ -104,6 +104,10 @@ impl Tail {
         self.exchanges.forget(call);
     }
 
+    pub(crate) fn forget_requests(&mut self) {
+        self.exchanges = Exchanges::default();
+    }
+
     pub(crate) fn wall_now(&self) -> Timestamp {
         self.ports.clock.now()
     }

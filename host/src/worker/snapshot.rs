@@ -190,7 +190,9 @@ impl Instance {
         // The old store is not used again; what it keeps is a journal of nothing.
         let nothing = journal(component, &init, None, Vec::new(), &ports, &control);
         let place = Place { invocations: old.journal.replay().begun(), index, at };
-        let taken = std::mem::replace(&mut old.journal, nothing);
+        let mut taken = std::mem::replace(&mut old.journal, nothing);
+        // The fresh instance has no handles to them, as one that is loaded from the snapshot has not.
+        taken.forget_requests();
         *self = Self::take_over(component, init, taken, control, ports, place, image).await?;
         self.spent = true;
         Ok(())

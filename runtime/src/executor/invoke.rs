@@ -234,6 +234,9 @@ impl Core {
         invocation: &Invocation,
         mode: Mode,
     ) -> Result<Option<Admission>, ExecutorError> {
+        let stopped = state.ledger.head(no).is_some_and(|head| {
+            head.interrupted && head.current.as_ref().is_some_and(|current| current.key.is(&invocation.key))
+        });
         let Some(slot) = state.slots.get_mut(&no) else { return Ok(None) };
         let same = |pending: &&mut Pending| pending.key == invocation.key.as_str();
         let Some(pending) = slot.current.iter_mut().chain(&mut slot.pending).find(same) else {
@@ -254,6 +257,9 @@ impl Core {
             && let Some(arrival) = pending.arrival
         {
             return Ok(Some(Admission::Accepted(arrival)));
+        }
+        if stopped {
+            return Err(ExecutorError::Interrupted { recover_immediately: false });
         }
         ExecutorMetrics::add(&self.metrics.invocations_repeated, 1);
         let (tell, reply) = oneshot::channel();

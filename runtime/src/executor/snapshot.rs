@@ -23,11 +23,19 @@ const IMAGE_BYTES_MAX: usize = 128 << 20;
 pub(super) async fn take(
     core: &Arc<Core>,
     no: WorkerNo,
+    generation: u64,
     resident: &mut Option<Resident>,
 ) -> Result<(), ExecutorError> {
     let Some(mut saving) = resident.take() else { return Ok(()) };
     let before = blobs(core, no);
-    let outcome = reload(core, &mut saving, Reload::Snapshot).await?;
+    let outcome = match reload(core, &mut saving, Reload::Snapshot).await {
+        Ok(outcome) => outcome,
+        // The log is whole without it: nobody who waits for the worker is told.
+        Err(error) => {
+            tracing::warn!(worker = %no, %error, "the worker was not saved; it is tried another time");
+            return Ok(());
+        }
+    };
     match outcome {
         Ok(()) => {
             ExecutorMetrics::add(&core.metrics.snapshots, 1);
@@ -38,7 +46,11 @@ pub(super) async fn take(
             tracing::info!(worker = %no, %details, "a worker cannot be saved");
             drop(saving);
             let refused = Milestone::SnapshotRefused { at: core.clock.now(), details };
-            append(core, &mut core.lock(), no, vec![Entry::Milestone(refused)]);
+            let mut state = core.lock();
+            // Otherwise everything in memory was discarded meanwhile, and another task may drive the worker.
+            if state.generation == generation {
+                append(core, &mut state, no, vec![Entry::Milestone(refused)]);
+            }
         }
         // Stopped by a person, by shutdown, or replaced: it is loaded again, and saved another time.
         Err(SnapshotError::Stopped(stop)) => tracing::debug!(worker = %no, ?stop, "not saved"),

@@ -133,7 +133,7 @@ pub(super) async fn apply(
             ExecutorMetrics::add(&core.metrics.updates, 1);
             if mode == UpdateMode::Automatic {
                 let updated = Milestone::Updated { at, from, to, state: None };
-                append(core, &mut core.lock(), no, vec![Entry::Milestone(updated)]);
+                record(core, no, generation, updated);
             }
             snapshot::forget(core, no, before);
         }
@@ -141,12 +141,20 @@ pub(super) async fn apply(
             tracing::info!(worker = %head.id, %to, %details, "an update was refused; the worker is as it was");
             drop(resident.take());
             let refused = Milestone::UpdateRefused { at, from, to, mode, index, details };
-            append(core, &mut core.lock(), no, vec![Entry::Milestone(refused)]);
+            record(core, no, generation, refused);
         }
         // Stopped by a person, by shutdown, or deleted: the request is still there.
         Outcome::Stopped => drop(resident.take()),
     }
     Ok(())
+}
+
+/// Records what came of it, unless everything in memory was discarded meanwhile: then another task may drive the worker.
+fn record(core: &Arc<Core>, no: WorkerNo, generation: u64, milestone: Milestone) {
+    let mut state = core.lock();
+    if state.generation == generation {
+        append(core, &mut state, no, vec![Entry::Milestone(milestone)]);
+    }
 }
 
 enum Outcome {
@@ -200,6 +208,12 @@ async fn rehearse(
     };
     let replayed = match loaded {
         Ok(mut instance) => instance.replay().await,
+        // Its writes are refused in a rehearsal, so it wrote something before the first invocation.
+        Err(NotLoaded::Stopped(Stop::Port(PortError::Discarded)))
+            if !loading.control.is_interrupted() && core.lock().generation == generation =>
+        {
+            return Ok(refused("while it is made it asks for more than the oplog holds".to_owned()));
+        }
         Err(error) => return not_loaded(error),
     };
     match replayed {

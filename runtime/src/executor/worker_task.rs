@@ -96,7 +96,7 @@ pub(crate) async fn run(core: Arc<Core>, no: WorkerNo, generation: u64) {
             Work::Rest => return,
             Work::Resume => resume(&core, no, generation, &mut resident).await,
             Work::Update => after(update::apply(&core, no, generation, &mut resident).await),
-            Work::Save => after(snapshot::take(&core, no, &mut resident).await),
+            Work::Save => after(snapshot::take(&core, no, generation, &mut resident).await),
             Work::Begin { invocation, key, arrival } => {
                 begin(&core, no, generation, &mut resident, invocation, key, arrival).await
             }
@@ -420,12 +420,14 @@ pub(crate) fn append(core: &Arc<Core>, state: &mut State, no: WorkerNo, entries:
 
 /// Trouble of our own: those who wait are told, nothing is recorded, and what is in the log is tried again later.
 fn give_up(core: &Arc<Core>, state: &mut State, no: WorkerNo, error: &ExecutorError) -> Flow {
+    // One that has begun is in the head, and is resumed from the log: queued again, it would run a second time.
+    let begun = state.ledger.head(no).is_some_and(|head| head.current.is_some());
     let Some(slot) = state.slots.get_mut(&no) else { return Flow::Rest };
     slot.woken = false;
     let mut later = false;
     if let Some(mut current) = slot.current.take() {
         committer::deliver(std::mem::take(&mut current.waiters), Err(error.clone()));
-        if current.arrival.is_some() {
+        if current.arrival.is_some() && !begun {
             // Accepted: it must run one day.
             slot.pending.push_front(current);
             later = true;
