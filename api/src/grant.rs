@@ -1,5 +1,6 @@
 //! Project grants: `/v1/projects/{id}/grants`, which give another account a policy's actions.
 
+use crate::compat;
 use crate::policy::ProjectAction;
 use golem_model as model;
 use golem_model::{AccountId, GrantId, PolicyId, ProjectId};
@@ -59,6 +60,7 @@ pub enum ProjectGrantRequest {
         /// Who may.
         grantee_account_id: AccountId,
         /// What.
+        #[serde(deserialize_with = "compat::actions::deserialize")]
         project_actions: Vec<ProjectAction>,
         /// The new policy's name.
         #[serde(default, skip_serializing_if = "Option::is_none")]

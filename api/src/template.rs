@@ -254,7 +254,13 @@ impl From<&model::TemplateVersion> for Template {
             template_size: template.size_bytes,
             files_size: template.files.map(|files| files.size_bytes),
             metadata: TemplateMetadata {
-                exports: template.exports.iter().map(Export::from).collect(),
+                // The published clients know no handles and could not read the whole list.
+                exports: template
+                    .exports
+                    .iter()
+                    .filter(|export| !matches!(export, model::Export::Function(function) if function.has_handles()))
+                    .map(Export::from)
+                    .collect(),
                 producers: template.producers.iter().map(Producers::from).collect(),
             },
             project_id: template.project,
@@ -280,7 +286,11 @@ impl From<&model::Export> for Export {
         match export {
             model::Export::Interface { name, functions } => Self::Instance {
                 name: name.clone(),
-                functions: functions.iter().map(Function::from).collect(),
+                functions: functions
+                    .iter()
+                    .filter(|function| !function.has_handles())
+                    .map(Function::from)
+                    .collect(),
             },
             model::Export::Function(function) => Self::Function(function.into()),
         }

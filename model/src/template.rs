@@ -78,6 +78,24 @@ pub struct Function {
     pub result: Option<Type>,
 }
 
+impl Function {
+    /// Whether a parameter or the result has a handle to a resource in it, so that no caller outside can give or take it.
+    pub fn has_handles(&self) -> bool {
+        fn handle(ty: &Type) -> bool {
+            match ty {
+                Type::Handle(_) => true,
+                Type::List(inner) | Type::Option(inner) => handle(inner),
+                Type::Result { ok, err } => ok.iter().chain(err).any(|ty| handle(ty)),
+                Type::Tuple(items) => items.iter().any(handle),
+                Type::Record(fields) => fields.iter().any(|(_, ty)| handle(ty)),
+                Type::Variant(cases) => cases.iter().filter_map(|(_, ty)| ty.as_ref()).any(handle),
+                _ => false,
+            }
+        }
+        self.params.iter().any(|param| handle(&param.ty)) || self.result.iter().any(handle)
+    }
+}
+
 /// A parameter of a function.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Param {

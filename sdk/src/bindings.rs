@@ -822,7 +822,8 @@ pub mod golem {
             #[allow(unused_unsafe, clippy::all)]
             /// Says whether an outside write whose outcome a crash made unknown may be sent again.
             ///
-            /// `true`: it is sent again. `false`: it is not, and the invocation fails there so that somebody can look.
+            /// `true`: it is sent again. `false`: it is not, and the call ends with an error that says that its outcome is
+            /// uncertain.
             #[allow(async_fn_in_trait)]
             pub fn set_idempotence(idempotent: bool) -> () {
                 unsafe {

@@ -58,7 +58,8 @@ impl ApiError {
     pub(super) fn internal(text: impl Into<String>) -> Self {
         let text = text.into();
         tracing::error!("{text}");
-        Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)
+        let error = GolemError::Unknown { details: text.clone() };
+        Self::golem(StatusCode::INTERNAL_SERVER_ERROR, text, error)
     }
 
     /// Something that happened in a worker, with the text of who saw it.
@@ -133,12 +134,12 @@ impl From<IdentityError> for ApiError {
 
 impl From<BodyError> for ApiError {
     fn from(error: BodyError) -> Self {
-        let status = match &error {
-            BodyError::TooLarge { .. } => StatusCode::PAYLOAD_TOO_LARGE,
-            BodyError::TooSlow { .. } => StatusCode::REQUEST_TIMEOUT,
-            BodyError::Broken(_) => StatusCode::BAD_REQUEST,
-        };
-        Self::new(status, error.to_string())
+        let text = error.to_string();
+        match error {
+            BodyError::TooLarge { .. } => Self::new(StatusCode::PAYLOAD_TOO_LARGE, text),
+            BodyError::TooSlow { .. } => Self::new(StatusCode::REQUEST_TIMEOUT, text),
+            BodyError::Broken(_) => Self::invalid(text),
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use super::error::ApiError;
 use crate::catalog::Version;
 use crate::text::nearest;
 use golem_model::template::Functions;
-use golem_model::{Convention, Function, Type, Value};
+use golem_model::{Convention, Function, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
 
@@ -42,7 +42,7 @@ pub(super) fn find<'a>(
             found.0
         )));
     }
-    if uses_handle(found.1) {
+    if found.1.has_handles() {
         return Err(ApiError::invalid(format!(
             "the function {} cannot be invoked: it takes or returns a resource, which cannot leave its component",
             found.0
@@ -73,21 +73,6 @@ fn unknown(functions: &Functions, name: &str) -> ApiError {
     };
     let text = format!("Unknown function {shown:?}{meant} The template exports {known}");
     ApiError::invalid(text)
-}
-
-fn uses_handle(function: &Function) -> bool {
-    fn handle(ty: &Type) -> bool {
-        match ty {
-            Type::Handle(_) => true,
-            Type::List(inner) | Type::Option(inner) => handle(inner),
-            Type::Result { ok, err } => ok.iter().chain(err).any(|ty| handle(ty)),
-            Type::Tuple(items) => items.iter().any(handle),
-            Type::Record(fields) => fields.iter().any(|(_, ty)| handle(ty)),
-            Type::Variant(cases) => cases.iter().filter_map(|(_, ty)| ty.as_ref()).any(handle),
-            _ => false,
-        }
-    }
-    function.params.iter().any(|param| handle(&param.ty)) || function.result.iter().any(handle)
 }
 
 /// A function of a version, with parameters that fit it.
@@ -140,8 +125,8 @@ pub(super) fn output_json(result: Option<&Value>) -> Cow<'_, str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use golem_model::Export;
     use golem_model::template::Param;
+    use golem_model::{Export, Type};
 
     fn functions() -> Functions {
         let function = |name: &str, result| Function { name: name.into(), params: Vec::new(), result };

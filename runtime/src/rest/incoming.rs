@@ -15,8 +15,8 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
 use golem_host::{GivenResponse, INCOMING_HTTP, IncomingRequest};
-use golem_model::Invocation;
 use golem_model::invocation::Convention;
+use golem_model::{Invocation, ProjectAction};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use std::sync::Arc;
 
@@ -76,7 +76,8 @@ pub(super) async fn handle(
     }
 }
 
-/// Fails unless the version that the worker runs answers HTTP requests; makes the worker if it does not exist.
+/// Fails unless the version that the worker runs answers HTTP requests; makes the worker if it does not exist and the
+/// caller may.
 async fn serving(
     services: &Services,
     worker: &golem_model::WorkerId,
@@ -85,13 +86,15 @@ async fn serving(
 ) -> Result<(), ApiError> {
     let serves = |version: &Version| golem_host::http_handler(&version.functions).is_some();
     let latest = template.latest();
-    let runs = if serves(latest) {
+    let newest_serves = serves(latest);
+    // Who may not make workers can only call those that exist.
+    let runs = if newest_serves && scope.may().contains(ProjectAction::CreateWorker) {
         services.executor.ensure(spec(worker, scope, latest)).await?
     } else {
         // A request that nobody answers must not make a worker.
         match services.executor.view(worker).await {
             Ok(view) => view.template_version,
-            Err(ExecutorError::WorkerNotFound { .. }) => latest.row.version,
+            Err(ExecutorError::WorkerNotFound { .. }) if !newest_serves => latest.row.version,
             Err(error) => return Err(error.into()),
         }
     };

@@ -115,6 +115,12 @@ pub(super) async fn update(
     let is_form = content_type.is_some_and(|value| value.starts_with(b"multipart/"));
     let (wasm, files) = if is_form {
         let form = Form::read(&services, request).await?;
+        if form.query.is_some() {
+            return Err(ApiError::invalid(
+                "a new version's form has no query part: its template has a name already, and links, \
+                 retry-policy and on-failure are given in the address",
+            ));
+        }
         (form.wasm, form.files)
     } else {
         (read_body(request.into_body(), services.limits.upload).await?, None)

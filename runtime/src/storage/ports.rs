@@ -110,7 +110,7 @@ pub struct ValueRow {
     pub version: Seq,
 }
 
-/// A bucket of [`Space::Objects`](golem_model::shared::Space::Objects) that nobody will ever ask for again.
+/// A container (a bucket of objects: [`golem_model::shared::Space::Objects`]) that nobody will ever ask for again.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Abandoned {
     /// Whose it is.

@@ -51,6 +51,23 @@ async fn a_worker_answers_requests_and_remembers_them() {
     home.end().await;
 }
 
+/// Somebody with a grant to call workers, and none to make them, could make them by an HTTP request.
+#[tokio::test]
+async fn who_may_not_make_workers_calls_those_that_exist() {
+    let home = Home::new().await;
+    let mut api = home.api();
+    let template = upload(&mut api, SERVES).await;
+    let mut other = api.new_account("other").await;
+    let (project, account) = (api.default_project().await, other.account().await);
+    api.grant(&project, &account, &["ViewComponent", "ViewInstance", "UpdateInstance"]).await;
+    let missing = other.call(ask(&template, "w", "GET", "/")).await;
+    assert_eq!(missing.status, 404, "{}", missing.text());
+    assert_eq!(api.call(Request::get(worker_path(&template, "w", ""))).await.status, 404);
+    api.create(&template, "w").await;
+    assert_eq!(number(&other.ok(ask(&template, "w", "GET", "/")).await), "1");
+    home.end().await;
+}
+
 #[tokio::test]
 async fn what_goes_wrong_is_told() {
     let home = Home::new().await;

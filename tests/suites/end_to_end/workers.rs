@@ -104,6 +104,9 @@ async fn an_interrupted_worker_waits_until_it_is_resumed() {
             json!({ "Interrupted": { "recoverImmediately": false } })
         );
         assert_eq!(interrupted.json()["error"], "Interrupted via the Golem API");
+        // Who asks again is told the same, instead of waiting for what nobody lets go on.
+        let again = api.call(sleep.clone()).await;
+        assert_eq!((again.status, again.json()), (500, interrupted.json()));
         assert_eq!(api.status(&template, "w").await, "Interrupted");
         // It stays so, over a restart too.
         let home = home.crash().await;

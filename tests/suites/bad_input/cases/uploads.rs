@@ -4,7 +4,7 @@ use super::{Case, FORM, NOTHING, World, case};
 use crate::UPLOAD_BYTES_MAX;
 use golem_tests::guests;
 use golem_tests::http::Request;
-use golem_tests::rest::{Part, multipart, upload};
+use golem_tests::rest::{Part, form, multipart, upload};
 
 pub(super) fn cases(world: &World) -> Vec<Case> {
     let name = br#"{"componentName": "bad"}"#;
@@ -133,6 +133,16 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
             multipart(&[part("field0", name), part("query", name), part("template", &wasm)]),
             400,
             format!("the multipart form has the part \"query\" twice; {FORM}"),
+        ),
+        case(
+            "a new version with a query part",
+            form(
+                Request::new("PUT", format!("/v1/templates/{}/upload", world.counter)),
+                &[part("field0", name), part("template", &wasm)],
+            ),
+            400,
+            "a new version's form has no query part: its template has a name already, and links, retry-policy and \
+             on-failure are given in the address",
         ),
         case(
             "a query that is no JSON",
