@@ -3,7 +3,9 @@
 //! Invariant: only files that this module wrote, whole, are ever run; anything else in the folder is ignored. The
 //! folder must be writable by nobody but the server: its files are machine code.
 
+use std::fs::Permissions;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use wasmtime::Engine;
 use wasmtime::component::Component;
@@ -15,13 +17,18 @@ pub(crate) struct Cache {
     compatibility: [u8; 32],
 }
 
+/// Only the owner may look into the folder or write there.
+const FOLDER_MODE: u32 = 0o700;
+
 /// BLAKE3 of the code, before it.
 const CHECKSUM_BYTES: usize = 32;
 
 impl Cache {
-    /// Uses `folder`, made if it is missing, for code of this compatibility.
+    /// Uses `folder`, made if it is missing, for code of this compatibility. Only its owner may look into it or write
+    /// there, whatever mode it had: the code in it is run.
     pub(crate) fn new(folder: PathBuf, compatibility: [u8; 32]) -> std::io::Result<Self> {
         std::fs::create_dir_all(&folder)?;
+        std::fs::set_permissions(&folder, Permissions::from_mode(FOLDER_MODE))?;
         Ok(Self { folder, compatibility })
     }
 
@@ -81,4 +88,22 @@ fn write(path: &Path, code: &[u8]) -> std::io::Result<()> {
         drop(std::fs::remove_file(&temporary));
     }
     written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_owner_may_look_into_the_folder() {
+        let data = tempfile::tempdir().unwrap();
+        let folder = data.path().join("compiled");
+        let mode = || std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777;
+        Cache::new(folder.clone(), [0; 32]).unwrap();
+        assert_eq!(mode(), FOLDER_MODE);
+        // A folder that an earlier version made.
+        std::fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
+        Cache::new(folder.clone(), [0; 32]).unwrap();
+        assert_eq!(mode(), FOLDER_MODE);
+    }
 }

@@ -52,6 +52,11 @@ impl Limits {
         self.files_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
 
+    /// Takes note that the host could not give its files what they may have; the caller ends the instance.
+    pub(crate) fn lacks(&mut self, what: String) {
+        self.shortage = Some(what);
+    }
+
     /// Why the host could not give what was granted.
     pub(crate) fn take_shortage(&mut self) -> Option<String> {
         self.shortage.take()

@@ -23,6 +23,7 @@ pub use http::HttpSettings;
 pub use login::LoginSettings;
 pub use outbound_http::{Hosts, OutboundHttpSettings, PrivateAddresses};
 pub use plan::PlanSettings;
+pub use setting::SecretText;
 pub use workers::WorkerSettings;
 
 use setting::{Key, Raw, Section};
@@ -433,6 +434,16 @@ mod tests {
             assert!(error.contains(part), "{error}\nshould contain\n{part}");
             assert!(!error.contains('\n'), "{error} should be one line");
         }
+    }
+
+    #[test]
+    fn a_secret_is_read_but_not_printed() {
+        let config = load("[login]\ngithub_client_secret = \"hush\"", &[], &ServerArgs::default()).unwrap();
+        assert_eq!(config.login.github_client_secret.reveal(), "hush");
+        let printed = format!("{config:?}");
+        assert!(!printed.contains("hush") && printed.contains("github_client_secret: \"***\""), "{printed}");
+        let error = load("[login]\ngithub_client_secret = 1", &[], &ServerArgs::default()).unwrap_err();
+        assert!(error.contains("it must be a text"), "{error}");
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod streams;
 use crate::objects::{Descriptor, Listing, Object, mistaken};
 use crate::state::WorkerState;
 use crate::vfs::{self, Kind, NodeId, Open, Time, Vfs};
-use convert::{code, datetime, descriptor_type, new_time, request_of, sync_of};
+use convert::{code, datetime, descriptor_type, new_time, refusal, request_of, sync_of};
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::p2::bindings::filesystem::types::{
@@ -48,6 +48,13 @@ impl WorkerState {
         self.files.set_bytes_max(self.limits.files_bytes_max());
         let answer = operation(&mut self.files, self.file_clock.now());
         self.limits.set_files_bytes(self.files.bytes());
+        if let Err(vfs::Error::HostMemory) = &answer {
+            self.limits.lacks(format!(
+                "{}: it has {} bytes of files",
+                vfs::Error::HostMemory,
+                self.files.bytes()
+            ));
+        }
         answer
     }
 
@@ -75,7 +82,7 @@ impl WorkerState {
     }
 
     fn stat_of(&self, node: NodeId) -> FsResult<DescriptorStat> {
-        let stat = self.files.stat(node).map_err(code)?;
+        let stat = self.files.stat(node).map_err(refusal)?;
         Ok(DescriptorStat {
             type_: descriptor_type(stat.kind),
             link_count: stat.links,
@@ -88,13 +95,13 @@ impl WorkerState {
 
     fn found(&self, handle: &Handle, flags: PathFlags, path: &str) -> FsResult<NodeId> {
         let base = self.directory(handle)?;
-        Ok(self.files.find(base, path, flags.contains(PathFlags::SYMLINK_FOLLOW)).map_err(code)?)
+        self.files.find(base, path, flags.contains(PathFlags::SYMLINK_FOLLOW)).map_err(refusal)
     }
 
     fn set_times_of(&mut self, node: NodeId, accessed: NewTimestamp, modified: NewTimestamp) -> FsResult<()> {
         let now = self.file_clock.now();
         let (accessed, modified) = (new_time(accessed, now)?, new_time(modified, now)?);
-        Ok(self.files.set_times(node, accessed, modified, now).map_err(code)?)
+        self.files.set_times(node, accessed, modified, now).map_err(refusal)
     }
 }
 
@@ -154,7 +161,7 @@ impl types::HostDescriptor for WorkerState {
         if !file.write {
             return Err(ErrorCode::Invalid.into());
         }
-        Ok(self.on_files(|files, now| files.set_size(file.node, size, now)).map_err(code)?)
+        self.on_files(|files, now| files.set_size(file.node, size, now)).map_err(refusal)
     }
 
     async fn set_times(
@@ -177,7 +184,8 @@ impl types::HostDescriptor for WorkerState {
         if !file.read {
             return Err(ErrorCode::BadDescriptor.into());
         }
-        let bytes = self.on_files(|files, now| files.read(file.node, offset, length, now)).map_err(code)?;
+        let bytes =
+            self.on_files(|files, now| files.read(file.node, offset, length, now)).map_err(refusal)?;
         let at_end = bytes.is_empty();
         Ok((bytes, at_end))
     }
@@ -187,13 +195,13 @@ impl types::HostDescriptor for WorkerState {
         if !file.write {
             return Err(ErrorCode::BadDescriptor.into());
         }
-        self.on_files(|files, now| files.write(file.node, offset, &bytes, now)).map_err(code)?;
+        self.on_files(|files, now| files.write(file.node, offset, &bytes, now)).map_err(refusal)?;
         Ok(bytes.len() as u64)
     }
 
     async fn read_directory(&mut self, handle: Handle) -> FsResult<Resource<DirectoryEntryStream>> {
         let node = self.directory(&handle)?;
-        let entries = self.on_files(|files, now| files.list(node, now)).map_err(code)?;
+        let entries = self.on_files(|files, now| files.list(node, now)).map_err(refusal)?;
         let listing = Object::Listing(Listing::new(entries));
         if listing.bytes() > self.objects.bytes_left() {
             return Err(ErrorCode::InsufficientMemory.into());
@@ -203,7 +211,7 @@ impl types::HostDescriptor for WorkerState {
 
     async fn create_directory_at(&mut self, handle: Handle, path: String) -> FsResult<()> {
         let base = self.directory(&handle)?;
-        Ok(self.on_files(|files, now| files.create_directory(base, &path, now)).map_err(code)?)
+        self.on_files(|files, now| files.create_directory(base, &path, now)).map_err(refusal)
     }
 
     async fn stat(&mut self, handle: Handle) -> FsResult<DescriptorStat> {
@@ -238,7 +246,7 @@ impl types::HostDescriptor for WorkerState {
         if old_flags.contains(PathFlags::SYMLINK_FOLLOW) {
             return Err(ErrorCode::Invalid.into());
         }
-        Ok(self.on_files(|files, now| files.link(old, &old_path, new, &new_path, now)).map_err(code)?)
+        self.on_files(|files, now| files.link(old, &old_path, new, &new_path, now)).map_err(refusal)
     }
 
     async fn open_at(
@@ -252,19 +260,19 @@ impl types::HostDescriptor for WorkerState {
         let base = self.directory(&handle)?;
         let (how, read) = request_of(path_flags, open_flags, flags);
         let Open { write, .. } = how;
-        let opened = self.on_files(|files, now| files.open(base, &path, how, now)).map_err(code)?;
+        let opened = self.on_files(|files, now| files.open(base, &path, how, now)).map_err(refusal)?;
         let descriptor = Descriptor { node: opened.node, kind: opened.kind, read, write, sync: flags.into() };
         self.objects.insert(Object::Descriptor(descriptor)).map_err(FsError::trap)
     }
 
     async fn readlink_at(&mut self, handle: Handle, path: String) -> FsResult<String> {
         let base = self.directory(&handle)?;
-        Ok(self.files.read_link(base, &path).map_err(code)?)
+        self.files.read_link(base, &path).map_err(refusal)
     }
 
     async fn remove_directory_at(&mut self, handle: Handle, path: String) -> FsResult<()> {
         let base = self.directory(&handle)?;
-        Ok(self.on_files(|files, now| files.remove_directory(base, &path, now)).map_err(code)?)
+        self.on_files(|files, now| files.remove_directory(base, &path, now)).map_err(refusal)
     }
 
     async fn rename_at(
@@ -275,17 +283,17 @@ impl types::HostDescriptor for WorkerState {
         new_path: String,
     ) -> FsResult<()> {
         let (old, new) = (self.directory(&old)?, self.directory(&new)?);
-        Ok(self.on_files(|files, now| files.rename(old, &old_path, new, &new_path, now)).map_err(code)?)
+        self.on_files(|files, now| files.rename(old, &old_path, new, &new_path, now)).map_err(refusal)
     }
 
     async fn symlink_at(&mut self, handle: Handle, target: String, path: String) -> FsResult<()> {
         let base = self.directory(&handle)?;
-        Ok(self.on_files(|files, now| files.symlink(&target, base, &path, now)).map_err(code)?)
+        self.on_files(|files, now| files.symlink(&target, base, &path, now)).map_err(refusal)
     }
 
     async fn unlink_file_at(&mut self, handle: Handle, path: String) -> FsResult<()> {
         let base = self.directory(&handle)?;
-        Ok(self.on_files(|files, now| files.unlink(base, &path, now)).map_err(code)?)
+        self.on_files(|files, now| files.unlink(base, &path, now)).map_err(refusal)
     }
 
     async fn is_same_object(&mut self, a: Handle, b: Handle) -> Result<bool> {

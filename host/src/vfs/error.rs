@@ -30,6 +30,9 @@ pub(crate) enum Error {
     /// The worker's memory limit, or the limit of nodes, is reached.
     #[error("no space left")]
     InsufficientSpace,
+    /// The host has no memory for what the worker may have. No answer for a guest: a replay elsewhere would not get it.
+    #[error("the host has no memory for the file")]
+    HostMemory,
     /// It is no directory, and must be.
     #[error("it is not a directory")]
     NotDirectory,

@@ -54,13 +54,14 @@ impl Vfs {
         if end > length {
             self.charge(end - length)?;
         }
-        // What is counted fits in memory.
         let (start, end) = (size(offset)?, size(end)?);
-        let data = self.data_mut(node)?.own();
-        if end > data.len() {
-            grow(data, end);
+        match self.data_mut(node)?.own_of(end) {
+            Ok(data) => data[start..end].copy_from_slice(bytes),
+            Err(error) => {
+                self.refund((end as u64).saturating_sub(length));
+                return Err(error);
+            }
         }
-        data[start..end].copy_from_slice(bytes);
         self.node_mut(node)?.touch(now);
         Ok(())
     }
@@ -80,7 +81,10 @@ impl Vfs {
         if length > before {
             self.charge(length - before)?;
             let end = size(length)?;
-            grow(self.data_mut(node)?.own(), end);
+            if let Err(error) = self.data_mut(node)?.own_of(end) {
+                self.refund(length - before);
+                return Err(error);
+            }
         } else if length < before {
             self.refund(before - length);
             let end = size(length)?;
@@ -137,15 +141,6 @@ impl Vfs {
             Content::Link(_) => Err(Error::Invalid),
         }
     }
-}
-
-/// Lengthens `data` with zeroes. A quarter more is taken than is needed, so that many small writes copy little and
-/// a file takes little more than it counts for.
-fn grow(data: &mut Vec<u8>, length: usize) {
-    if length > data.capacity() {
-        data.reserve_exact(length + length / 4 - data.len());
-    }
-    data.resize(length, 0);
 }
 
 fn size(bytes: u64) -> Result<usize, Error> {

@@ -159,15 +159,25 @@ impl Data {
         }
     }
 
-    /// The bytes, to change: no longer shared.
-    pub(super) fn own(&mut self) -> &mut Vec<u8> {
+    /// The bytes, to change: no longer shared, and at least `length`, lengthened with zeroes. Where more is needed,
+    /// a quarter more than that is taken, so that many small writes copy little and a file takes little more than it
+    /// counts for. On an error nothing changed.
+    pub(super) fn own_of(&mut self, length: usize) -> Result<&mut Vec<u8>, Error> {
         if let Self::Shared(bytes) = self {
-            *self = Self::Own(bytes.to_vec());
+            let mut own = Vec::new();
+            own.try_reserve_exact(bytes.len()).map_err(|_| Error::HostMemory)?;
+            own.extend_from_slice(bytes);
+            *self = Self::Own(own);
         }
-        match self {
-            Self::Own(bytes) => bytes,
-            Self::Shared(_) => unreachable!("made its own above"),
+        let Self::Own(bytes) = self else { unreachable!("made its own above") };
+        if length > bytes.capacity() {
+            let room = length.saturating_add(length / 4) - bytes.len();
+            bytes.try_reserve_exact(room).map_err(|_| Error::HostMemory)?;
         }
+        if length > bytes.len() {
+            bytes.resize(length, 0);
+        }
+        Ok(bytes)
     }
 }
 

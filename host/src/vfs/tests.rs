@@ -450,6 +450,22 @@ fn listings_are_in_the_order_of_bytes() {
     assert_eq!(names(&mut vfs, "."), ["10", "9", "Z", "a", "a b", "b", "é"]);
 }
 
+/// The size was allowed by the worker's limit, and the allocation aborted the server.
+#[test]
+fn a_file_that_the_host_has_no_memory_for_is_refused_and_stays_as_it_was() {
+    let mut vfs = sample();
+    let node = vfs.find(ROOT, "file", true).unwrap();
+    vfs.set_bytes_max(u64::MAX);
+    let before = vfs.clone();
+    // More than any address space has, and more than a `Vec` may.
+    for length in [1_u64 << 60, (1 << 63) - 1] {
+        assert_eq!(vfs.set_size(node, length, LATER), Err(Error::HostMemory));
+        assert_eq!(vfs.write(node, length - 1, b"x", LATER), Err(Error::HostMemory));
+        assert_eq!(vfs, before);
+    }
+    vfs.append(node, b"x", LATER).unwrap();
+}
+
 #[test]
 fn a_full_filesystem_refuses_and_stays_as_it_was() {
     let mut vfs = sample();

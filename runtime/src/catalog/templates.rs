@@ -97,6 +97,18 @@ pub enum UploadError {
         /// How many workers it has.
         workers: u64,
     },
+    /// Other templates' workers call its workers.
+    #[error(
+        "Template {id} cannot be deleted: workers of {} call its workers; delete those templates first, or upload \
+         versions of them that do not",
+        callers.join(", ")
+    )]
+    Called {
+        /// The template.
+        id: TemplateId,
+        /// Names and ids of the templates whose newest version is linked to it.
+        callers: Vec<String>,
+    },
     /// The plan does not allow more.
     #[error(transparent)]
     Limit(#[from] LimitReached),
@@ -196,6 +208,15 @@ impl Known {
             .range((project, String::new())..)
             .take_while(move |((of, _), _)| *of == project)
             .filter_map(|(_, id)| self.by_id.get(id))
+    }
+
+    /// Names and ids of the other templates that are linked to this one in their newest version. By name.
+    fn callers(&self, called: &Template) -> Vec<String> {
+        self.of_project(called.project)
+            .filter(|other| other.id != called.id)
+            .filter(|other| other.latest().row.links.values().any(|link| *link == called.id))
+            .map(|other| format!("{} ({})", other.name, other.id))
+            .collect()
     }
 
     /// What is stored in these projects.
@@ -305,7 +326,8 @@ impl Templates {
         known.by_id.get(&id).filter(|_| !known.leaving.contains(&id)).map(|template| template.project)
     }
 
-    /// Removes a template with all its versions, if it has no workers. `workers` counts them, durably. Its bytes are
+    /// Removes a template with all its versions, if it has no workers and the newest version of no other template is
+    /// linked to it. What runs on an older version and calls it hears that it is not there. `workers` counts them, durably. Its bytes are
     /// removed at the next start, unless another version has the same.
     pub async fn delete(
         &self,
@@ -475,8 +497,11 @@ impl Shared {
         let _writing = self.writing.lock();
         {
             let mut known = self.known.write();
-            if !known.by_id.contains_key(&id) {
-                return Err(UploadError::NotFound(id));
+            let template = known.by_id.get(&id).ok_or(UploadError::NotFound(id))?;
+            // A link is made under `writing`, so none is added before this ends.
+            let callers = known.callers(template);
+            if !callers.is_empty() {
+                return Err(UploadError::Called { id, callers });
             }
             // From here on no worker is made, so that the count holds.
             known.leaving.insert(id);

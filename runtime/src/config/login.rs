@@ -1,6 +1,6 @@
 //! Section `login`: how people get tokens by themselves.
 
-use super::setting::section;
+use super::setting::{SecretText, section};
 
 section! {
     /// How people get tokens by themselves.
@@ -8,7 +8,7 @@ section! {
         /// Client id of a GitHub app with the device flow switched on. Without it nobody can log in.
         github_client_id: String = String::new(), ();
         /// Its client secret. With it, access tokens that were made for other apps are refused.
-        github_client_secret: String = String::new(), ();
+        github_client_secret: SecretText = SecretText::default(), ();
         /// Where people log in.
         github_url: String = "https://github.com".to_owned(), ();
         /// Where GitHub tells who they are.

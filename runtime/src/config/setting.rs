@@ -152,6 +152,39 @@ pub(super) trait Section {
     fn set(&mut self, field: &str, raw: &Raw) -> Option<Result<(), String>>;
 }
 
+/// A text that is printed nowhere: its `Debug` says only whether there is one.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub struct SecretText(String);
+
+impl SecretText {
+    /// The text, for whom it is meant.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "\"\"" } else { "\"***\"" })
+    }
+}
+
+impl Setting for SecretText {
+    type Allowed = ();
+
+    fn parse(raw: &Raw) -> Option<Self> {
+        String::parse(raw).map(Self)
+    }
+
+    fn is_allowed(&self, (): &()) -> bool {
+        true
+    }
+
+    fn expected((): &()) -> String {
+        String::expected(&())
+    }
+}
+
 /// Declares a section: a struct with a default and a range for each setting.
 macro_rules! section {
     (

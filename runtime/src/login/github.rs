@@ -2,7 +2,7 @@
 
 use super::web::{Answer, Web, WebError};
 use super::{LoginError, Person};
-use crate::config::LoginSettings;
+use crate::config::{LoginSettings, SecretText};
 use base64::Engine as _;
 use bytes::Bytes;
 use http::{Request, StatusCode, header};
@@ -42,7 +42,7 @@ pub(super) enum Poll {
 pub(super) struct GitHub {
     web: Web,
     client_id: String,
-    client_secret: String,
+    client_secret: SecretText,
     url: String,
     api_url: String,
 }
@@ -110,10 +110,10 @@ impl GitHub {
     /// Whether an access token was made for our app: one of another app is no proof that its owner wants to log in
     /// here. Without our secret GitHub does not tell.
     pub(super) async fn check_token(&self, token: &str) -> Result<(), LoginError> {
-        if self.client_secret.is_empty() {
+        if self.client_secret.reveal().is_empty() {
             return Ok(());
         }
-        let basic = format!("{}:{}", self.client_id, self.client_secret);
+        let basic = format!("{}:{}", self.client_id, self.client_secret.reveal());
         let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(basic));
         let body = json!({ "access_token": token }).to_string();
         let request =

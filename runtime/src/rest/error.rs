@@ -152,7 +152,9 @@ impl From<UploadError> for ApiError {
             | UploadError::Component(_)
             | UploadError::Link(_)
             | UploadError::Files(_) => Self::invalid(text),
-            UploadError::HasWorkers { .. } => Self::new(StatusCode::CONFLICT, text),
+            UploadError::HasWorkers { .. } | UploadError::Called { .. } => {
+                Self::new(StatusCode::CONFLICT, text)
+            }
             UploadError::NameTaken { id, .. } => {
                 Self::with_body(StatusCode::CONFLICT, ErrorBody::template_exists(id, text))
             }

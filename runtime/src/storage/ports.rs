@@ -308,7 +308,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     ) -> Result<Vec<String>, StoreError>;
 
     /// Housekeeping when there is nothing to commit: has the write-ahead log moved into the database and removes at
-    /// most `limit` rows of deleted workers and some values of abandoned buckets. Says whether there is more to do at
+    /// most `limit` rows of deleted workers and some values of abandoned buckets and removed projects. Says whether there is more to do at
     /// once. Cheap if there is nothing.
     fn tidy(&self, limit: usize) -> Result<bool, StoreError>;
 
@@ -327,7 +327,8 @@ pub enum CatalogWrite {
     AccountRemoved(AccountId),
     /// A new project; no two default ones for an account.
     Project(Project),
-    /// A project is gone, with its grants. Refused while it has a template.
+    /// A project is gone, with its grants. Refused while it has a template. Its values and objects become garbage,
+    /// which [`Store::tidy`] removes.
     ProjectRemoved(ProjectId),
     /// A new policy.
     Policy(Policy),

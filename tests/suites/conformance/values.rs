@@ -3,7 +3,7 @@
 use crate::adapter::{Adapter, Both, Writer, over_all_adapters};
 use golem_model::ProjectId;
 use golem_model::shared::{Place, Space};
-use golem_runtime::storage::ports::{Abandoned, Batch, Seq, StoreError, ValueRow};
+use golem_runtime::storage::ports::{Abandoned, Batch, CatalogWrite, Seq, StoreError, ValueRow};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -11,6 +11,7 @@ over_all_adapters! {
     a_value_is_what_was_written_last
     projects_spaces_and_buckets_are_apart
     abandoned_buckets_are_swept
+    a_removed_projects_values_are_swept
     keys_come_in_order_of_their_bytes_and_in_pages
     a_refused_batch_leaves_the_values_as_they_were
     large_values_come_back_whole
@@ -120,6 +121,28 @@ fn abandoned_buckets_are_swept(adapter: &dyn Adapter) {
         [(MINE, Space::Objects, "8"), (MINE, Space::Values, "7"), (OTHER, Space::Objects, "7")]
     {
         assert_eq!(store.keys(project, space, bucket, None, 10).unwrap(), ["k"]);
+    }
+}
+
+/// Buckets and containers of a project that was removed stayed in the store for ever.
+fn a_removed_projects_values_are_swept(adapter: &dyn Adapter) {
+    const SPACES: [Space; 3] = [Space::Values, Space::Containers, Space::Objects];
+    let store = adapter.open();
+    let mut writer = Writer::new(&*store);
+    let rows = SPACES.into_iter().flat_map(|space| {
+        let mine = (0..40).map(move |n| of(MINE, space, ["a", ""][n % 2], &n.to_string(), Some(b"x")));
+        mine.chain([of(OTHER, space, "a", "k", Some(b"x"))])
+    });
+    commit(&mut writer, rows.collect());
+    store.write(&[CatalogWrite::ProjectRemoved(MINE)]).unwrap();
+    drop(store);
+    let store = adapter.open();
+    while store.tidy(10).unwrap() {}
+    for space in SPACES {
+        for bucket in ["a", ""] {
+            assert_eq!(store.keys(MINE, space, bucket, None, 10).unwrap(), [] as [&str; 0]);
+        }
+        assert_eq!(store.keys(OTHER, space, "a", None, 10).unwrap(), ["k"]);
     }
 }
 

@@ -159,6 +159,20 @@ async fn a_call_is_finished_by_a_later_invocation_or_given_up() {
 }
 
 #[tokio::test]
+async fn a_template_that_others_call_is_not_deleted() {
+    let (home, mut api, calls, counter) = with_callers().await;
+    let delete = |template: &str| Request::new("DELETE", format!("/v1/templates/{template}"));
+    let refused = api.call(delete(&counter)).await;
+    let text = String::from_utf8_lossy(&refused.body).into_owned();
+    assert_eq!(refused.status, 409, "{text}");
+    assert!(text.contains("call its workers") && text.contains(&calls), "{text}");
+    // It is linked to itself as well, which hinders nobody.
+    api.ok(delete(&calls)).await;
+    api.ok(delete(&counter)).await;
+    home.end().await;
+}
+
+#[tokio::test]
 async fn a_caller_waits_outside_memory_over_crashes() {
     let (home, mut api, calls, _) = with_callers().await;
     api.ok(send(&calls, "a", &target_of("relay"), &json!([["b", "c"]]), "relay")).await;

@@ -2,6 +2,7 @@
 
 use crate::objects::Sync;
 use crate::vfs::{Error, Kind, NodeId, Open, Time};
+use wasmtime_wasi::p2::FsError;
 use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, DescriptorType, ErrorCode, MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
@@ -19,9 +20,19 @@ pub(super) fn code(error: Error) -> ErrorCode {
         Error::NameTooLong => ErrorCode::NameTooLong,
         Error::NoEntry => ErrorCode::NoEntry,
         Error::InsufficientSpace => ErrorCode::InsufficientSpace,
+        // Unreached: `refusal` and the streams end the instance with it before it becomes a code.
+        Error::HostMemory => ErrorCode::InsufficientMemory,
         Error::NotDirectory => ErrorCode::NotDirectory,
         Error::NotEmpty => ErrorCode::NotEmpty,
         Error::NotPermitted => ErrorCode::NotPermitted,
+    }
+}
+
+/// What the guest hears of an error: its code, or nothing, because the host's own trouble ends the instance.
+pub(super) fn refusal(error: Error) -> FsError {
+    match error {
+        Error::HostMemory => FsError::trap(error),
+        error => code(error).into(),
     }
 }
 
@@ -94,4 +105,16 @@ pub(super) fn sync_of(Sync(asked): Sync) -> DescriptorFlags {
 pub(super) fn flags(flags: impl IntoIterator<Item = (DescriptorFlags, bool)>) -> DescriptorFlags {
     let set = flags.into_iter().filter(|(_, is_set)| *is_set);
     set.fold(DescriptorFlags::empty(), |all, (flag, _)| all | flag)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_guest_hears_of_the_hosts_trouble() {
+        assert!(refusal(Error::HostMemory).downcast().is_err(), "it is a trap, not a code");
+        let heard = refusal(Error::InsufficientSpace).downcast().unwrap();
+        assert_eq!(heard, ErrorCode::InsufficientSpace);
+    }
 }

@@ -92,6 +92,7 @@ impl WorkerState {
     fn or_close<T>(&mut self, rep: u32, answer: Result<T, Error>) -> StreamResult<T> {
         match answer {
             Ok(answer) => Ok(answer),
+            Err(error @ Error::HostMemory) => Err(StreamError::Trap(error.into())),
             Err(error) => {
                 self.move_stream(rep, |stream| stream.closed = true)?;
                 Err(StreamError::LastOperationFailed(error.into()))

@@ -2,7 +2,7 @@
 
 use super::connection::Opener;
 use super::writer::Failure;
-use super::{EmbeddedStore, Target};
+use super::{EmbeddedStore, Target, values};
 use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
 use golem_model::{Account, Grant, Invited, Policy, Project, TemplateVersion, Token, Usage};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
@@ -17,7 +17,11 @@ impl Catalog for EmbeddedStore {
         self.write_with(Target::Other, |writer| {
             writer.transact(|writer| {
                 writes.iter().try_for_each(|write| write_one(&self.opener, writer.connection(), write))
-            })
+            })?;
+            if writes.iter().any(|write| matches!(write, CatalogWrite::ProjectRemoved(_))) {
+                writer.look_for_abandoned();
+            }
+            Ok(())
         })
     }
 
@@ -162,6 +166,8 @@ fn put(connection: &Connection, write: &CatalogWrite) -> Result<(), Obstacle> {
             }
             run("DELETE FROM project_grant WHERE project = ?", params![id])?;
             run("DELETE FROM project WHERE id = ?", params![id])?;
+            // There may be gigabytes: removed by and by, not in this transaction.
+            values::abandon_project(connection, id)?;
         }
         CatalogWrite::Policy(policy) => {
             let sql = "INSERT INTO policy (id, data) VALUES (?, ?)";

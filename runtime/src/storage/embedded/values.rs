@@ -10,6 +10,10 @@ use std::sync::Arc;
 /// Values of abandoned buckets that are removed at a time: each may have thousands of pages.
 const SWEPT_AT_ONCE: u32 = 16;
 
+/// Stands for all buckets of a project, in every space, where a bucket's name would be: no name, because names are
+/// UTF-8.
+const ALL_BUCKETS: &[u8] = &[0xFF];
+
 /// Writes what a batch says of values.
 pub(super) fn write(connection: &Connection, rows: &[ValueRow]) -> rusqlite::Result<()> {
     if rows.is_empty() {
@@ -45,24 +49,38 @@ pub(super) fn abandon(connection: &Connection, buckets: &[Abandoned]) -> rusqlit
     Ok(())
 }
 
+/// Notes a project whose values are all garbage.
+pub(super) fn abandon_project(connection: &Connection, project: &[u8; 16]) -> rusqlite::Result<()> {
+    connection
+        .prepare_cached("INSERT OR IGNORE INTO abandoned (project, bucket) VALUES (?, ?)")?
+        .execute(params![project, ALL_BUCKETS])
+        .map(drop)
+}
+
 /// Whether there are abandoned buckets.
 pub(super) fn any_abandoned(connection: &Connection) -> rusqlite::Result<bool> {
     connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM abandoned)")?.query_row([], |row| row.get(0))
 }
 
-/// In a transaction: removes some values of an abandoned bucket, or the bucket's name when none are left.
+/// In a transaction: removes some values of an abandoned bucket or project, or its name when none are left.
 pub(super) fn sweep(connection: &Connection) -> rusqlite::Result<()> {
     let next = connection
         .prepare_cached("SELECT project, bucket FROM abandoned LIMIT 1")?
         .query_row([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, Vec<u8>>(1)?)))
         .optional()?;
     let Some((project, bucket)) = next else { return Ok(()) };
-    let swept = connection
-        .prepare_cached(
-            "DELETE FROM kv WHERE rowid IN
-                 (SELECT rowid FROM kv WHERE project = ? AND space = ? AND bucket = ? LIMIT ?)",
-        )?
-        .execute(params![project, Space::Objects.code(), bucket, SWEPT_AT_ONCE])?;
+    let swept = if bucket == ALL_BUCKETS {
+        connection
+            .prepare_cached("DELETE FROM kv WHERE rowid IN (SELECT rowid FROM kv WHERE project = ? LIMIT ?)")?
+            .execute(params![project, SWEPT_AT_ONCE])?
+    } else {
+        connection
+            .prepare_cached(
+                "DELETE FROM kv WHERE rowid IN
+                     (SELECT rowid FROM kv WHERE project = ? AND space = ? AND bucket = ? LIMIT ?)",
+            )?
+            .execute(params![project, Space::Objects.code(), bucket, SWEPT_AT_ONCE])?
+    };
     if (swept as u64) < u64::from(SWEPT_AT_ONCE) {
         connection
             .prepare_cached("DELETE FROM abandoned WHERE project = ? AND bucket = ?")?

@@ -81,7 +81,12 @@ impl Writer {
         Ok(())
     }
 
-    /// Removes some values of abandoned buckets; says whether there are more.
+    /// There may be values of abandoned buckets or projects now.
+    pub(super) fn look_for_abandoned(&mut self) {
+        self.abandoned = true;
+    }
+
+    /// Removes some values of abandoned buckets and projects; says whether there are more.
     pub(super) fn sweep_values(&mut self) -> Result<bool, Failure> {
         if !self.abandoned {
             return Ok(false);

@@ -141,6 +141,11 @@ impl Catalog for MemoryStore {
             let mut changed = data.catalog.clone();
             writes.iter().try_for_each(|write| changed.apply(write))?;
             data.catalog = changed;
+            for write in writes {
+                if let CatalogWrite::ProjectRemoved(id) = write {
+                    data.values.retain(|(project, _), _| project != id);
+                }
+            }
             Ok(())
         })
     }
