@@ -45,9 +45,18 @@ impl Aside {
     }
 
     /// Whether the entry with this index was set aside.
+    #[cfg(feature = "testing")]
     pub(crate) fn contains(&self, index: OplogIndex) -> bool {
         let position = self.position(index);
         self.end_at(position) != position
+    }
+
+    /// Whether a worker cannot become what it was before this entry, because that was set aside. Before the first entry of
+    /// what was set aside it was what it is after it, and can be that again: code that tries again and again goes back
+    /// to one position each time.
+    pub(crate) fn hides(&self, index: OplogIndex) -> bool {
+        let position = self.position(index);
+        self.end_at(position) != position && !self.ranges.iter().any(|&(start, _)| start == position)
     }
 
     /// The first position from `position` on that is not set aside.
@@ -154,7 +163,18 @@ mod tests {
     /// Indices that are replayed.
     fn replayed(entries: &[Entry]) -> Vec<u64> {
         let aside = Aside::of(OplogIndex(0), entries);
-        (1..=entries.len() as u64).filter(|index| !aside.contains(OplogIndex(*index))).collect()
+        let positions = (0..entries.len()).filter(|position| aside.end_at(*position) == *position);
+        positions.map(|position| position as u64 + 1).collect()
+    }
+
+    /// A worker that went back to a position could not go back there a second time.
+    #[test]
+    fn one_position_can_be_gone_back_to_again() {
+        let now = || call(HostFunction::WallClockNow, &[]);
+        let entries = vec![started(), started(), now(), now(), set_aside(3), now(), set_aside(3), now()];
+        let aside = Aside::of(OplogIndex(0), &entries);
+        let hidden: Vec<u64> = (1..=9).filter(|index| aside.hides(OplogIndex(*index))).collect();
+        assert_eq!(hidden, [4, 5, 6, 7]);
     }
 
     #[test]

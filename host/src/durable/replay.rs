@@ -208,9 +208,9 @@ impl Replay {
         Begun { number: self.begun, index }
     }
 
-    /// Whether the entry was set aside.
-    pub(crate) fn is_set_aside(&self, index: OplogIndex) -> bool {
-        self.aside.contains(index)
+    /// Whether the worker cannot become what it was before this entry, because that was set aside.
+    pub(crate) fn hides(&self, index: OplogIndex) -> bool {
+        self.aside.hides(index)
     }
 
     /// Checks that the oplog holds this completion next.

@@ -119,12 +119,12 @@ impl WorkerState {
         if let Some(diverged) = self.journal.replay().left(format!("a jump to position {position}")) {
             return Failure::Stop(diverged);
         }
-        let set_aside = self.journal.replay().is_set_aside(position);
+        let hidden = self.journal.replay().hides(position);
         let Some(mut live) = self.journal.live() else {
             return Failure::Trap("the oplog has neither ended nor another entry".to_owned());
         };
         let next = live.next_index();
-        if position <= begun.index || position > next || set_aside {
+        if position <= begun.index || position > next || hidden {
             return Failure::Trap(format!(
                 "cannot jump to position {position}: the current invocation goes from {} to {next}, and what was set \
                  aside in it cannot be gone back to",
