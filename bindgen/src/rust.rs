@@ -12,6 +12,10 @@ world sdk {
     import golem:api/host@0.2.0;
     include golem:durability/durability@1.0.0;
     import golem:rpc/types@1.0.0;
+    import wasi:keyvalue/store@0.2.0-draft2;
+    import wasi:keyvalue/atomics@0.2.0-draft2;
+    import wasi:keyvalue/batch@0.2.0-draft2;
+    import wasi:logging/logging@0.1.0-draft;
 }
 ";
 
@@ -32,6 +36,7 @@ pub fn sdk_bindings(runtime_api: &[Package], wasi_io: &str) -> Result<String, Er
         *text = text.replace("wasi:io/poll@0.2.0", &format!("wasi:io/poll@{version}"));
     }
     packages.push(Package::file("wasi-io.wit", wasi_io));
+    packages.push(Package::file("wasi-logging.wit", include_str!("../wit/wasi-logging.wit")));
     let (mut resolve, package) = wit::resolve(&Package::file("sdk.wit", WORLD), &packages)?;
     let failed = |source| Error::Generate { language: "Rust", world: "golem:sdk/sdk".to_owned(), source };
     let world = resolve.select_world(&[package], Some("sdk")).map_err(failed)?;
@@ -43,8 +48,8 @@ pub fn sdk_bindings(runtime_api: &[Package], wasi_io: &str) -> Result<String, Er
         // Makes the name of the link section unlike that of any worker's own bindings.
         type_section_suffix: Some("golem-sdk".to_owned()),
         additional_derive_attributes: ["Eq", "PartialEq", "Hash"].map(str::to_owned).into(),
-        // Its multiplier is a float, which has no total equality.
-        additional_derive_ignore: vec!["retry-policy".to_owned()],
+        // A float, and a handle: they have no total equality.
+        additional_derive_ignore: ["retry-policy", "cas-error"].map(str::to_owned).into(),
         with: vec![(format!("wasi:io/poll@{version}"), WithOption::Path("::wasip2::io::poll".to_owned()))],
         ..Opts::default()
     }

@@ -74,6 +74,19 @@
 //! ```
 //!
 //! While it waits, it costs nothing. The answer may come over REST or from another worker with [`promise::complete`].
+//! A [`Promise`] is one whose answer is a value, sent as JSON; it can also be waited for with a limit in time.
+//!
+//! # What workers share
+//!
+//! Workers have no memory in common. Values that all workers of a project use lie in buckets, see [`kv`].
+//!
+//! # When a later step fails
+//!
+//! What was done in other systems can be undone in reverse order, see [`transaction`].
+//!
+//! # Logging
+//!
+//! What a worker prints is in its log; lines with levels come through [`logging`].
 //!
 //! # Other workers
 //!
@@ -97,16 +110,26 @@ pub mod call;
 pub mod durability;
 mod id;
 mod inside;
+pub mod kv;
+pub mod logging;
 pub mod promise;
 pub mod rpc;
+pub mod transaction;
 
 pub use bindings::golem::api::host::{PromiseId, TemplateId, Uri, Uuid, WorkerId};
 pub use durability::{atomically, idempotency_key, oplog_index, with_persistence, with_retry_policy};
 pub use golem_macros::{flags, remote, worker};
 pub use id::IdError;
+pub use promise::Promise;
 pub use promise::raw::{
     get_self_uri, golem_await_promise, golem_complete_promise, golem_create_promise, golem_delete_promise,
 };
+
+/// Waits. A worker that waits for long leaves memory, and comes back when the time has come, whatever happened to the
+/// machine meanwhile. It is what [`std::thread::sleep`] does in a worker.
+pub fn sleep(duration: std::time::Duration) {
+    std::thread::sleep(duration);
+}
 
 /// What the expansion of [`macro@worker`] refers to. Not part of the interface: it changes without notice.
 #[doc(hidden)]

@@ -18,6 +18,9 @@
 use crate::PromiseId;
 use crate::bindings::golem::durability::promises;
 use crate::inside;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use std::marker::PhantomData;
 
 /// What readiness is reported by; can be waited for beside sockets and timers, with `wasip2::io::poll::poll`.
 pub use wasip2::io::poll::Pollable;
@@ -64,6 +67,95 @@ pub fn get(id: &PromiseId) -> Option<Vec<u8>> {
 pub fn subscribe(id: &PromiseId) -> Pollable {
     inside::a_worker("golem::promise::subscribe");
     promises::subscribe(id)
+}
+
+/// A promise of a value, which whoever completes it sends as JSON.
+///
+/// ```no_run
+/// # #[derive(serde::Serialize, serde::Deserialize)]
+/// # struct Approval { by: String }
+/// let approval: golem::Promise<Approval> = golem::Promise::new();
+/// println!("promise {}", approval.id());
+/// match approval.wait() {
+///     Ok(approval) => println!("approved by {}", approval.by),
+///     Err(error) => println!("no approval: {error}"),
+/// }
+/// ```
+pub struct Promise<T> {
+    id: PromiseId,
+    value: PhantomData<fn() -> T>,
+}
+
+impl<T> std::fmt::Debug for Promise<T> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Promise").field(&self.id).finish()
+    }
+}
+
+impl<T> Clone for Promise<T> {
+    fn clone(&self) -> Self {
+        Self::with_id(self.id.clone())
+    }
+}
+
+impl<T> Promise<T> {
+    /// A promise that nobody has completed yet.
+    #[must_use = "a promise whose id nobody knows is never completed"]
+    #[expect(clippy::new_without_default, reason = "it creates something in the world")]
+    pub fn new() -> Self {
+        Self::with_id(create())
+    }
+
+    /// The promise with this id, for example another worker's.
+    #[must_use]
+    pub fn with_id(id: PromiseId) -> Self {
+        Self { id, value: PhantomData }
+    }
+
+    /// Its id, for whoever is to complete it.
+    pub fn id(&self) -> &PromiseId {
+        &self.id
+    }
+
+    /// A pollable that is ready once it is completed.
+    #[must_use]
+    pub fn subscribe(&self) -> Pollable {
+        subscribe(&self.id)
+    }
+
+    /// Forgets it.
+    pub fn delete(self) {
+        delete(&self.id);
+    }
+}
+
+impl<T: DeserializeOwned> Promise<T> {
+    /// Waits until it is completed and returns the value; an error if what it was completed with is none.
+    pub fn wait(&self) -> Result<T, serde_json::Error> {
+        serde_json::from_slice(&wait(&self.id))
+    }
+
+    /// The value if it is completed already. Never waits.
+    pub fn get(&self) -> Option<Result<T, serde_json::Error>> {
+        get(&self.id).map(|bytes| serde_json::from_slice(&bytes))
+    }
+
+    /// Waits for at most this long; `None` if nobody has completed it by then. It can be waited for again.
+    pub fn wait_for(&self, limit: std::time::Duration) -> Option<Result<T, serde_json::Error>> {
+        inside::a_worker("golem::Promise::wait_for");
+        let nanos = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
+        let timer = wasip2::clocks::monotonic_clock::subscribe_duration(nanos);
+        let completed = self.subscribe();
+        wasip2::io::poll::poll(&[&completed, &timer]);
+        self.get()
+    }
+}
+
+impl<T: Serialize> Promise<T> {
+    /// Completes it. `false` means that it had been completed before, and keeps that value.
+    pub fn complete(&self, value: &T) -> Result<bool, serde_json::Error> {
+        Ok(complete(&self.id, &serde_json::to_vec(value)?))
+    }
 }
 
 /// The functions of `golem:api/host` under their own names, as bindings in other languages have them.

@@ -9,6 +9,7 @@ mod blobs;
 mod files;
 mod http;
 mod keyvalue;
+mod library;
 mod programs;
 mod snapshots;
 
