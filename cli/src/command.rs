@@ -1,6 +1,7 @@
 //! The commands, a file per noun.
 
 pub mod account;
+pub mod local;
 pub mod project;
 pub mod resolve;
 pub mod template;
@@ -34,6 +35,9 @@ pub enum Command {
     ProjectPolicy(project::PolicyCommand),
     /// Let another account do something in a project
     Share(project::ShareCommand),
+    /// Guest projects, which need no server.
+    #[command(flatten)]
+    Local(local::LocalCommand),
 }
 
 /// What every command works with.
@@ -56,6 +60,7 @@ impl Command {
             Self::Project(command) => command.execute(context, out).await,
             Self::ProjectPolicy(command) => command.execute(context, out).await,
             Self::Share(command) => command.execute(context, out).await,
+            Self::Local(command) => command.execute(context.format, out),
         }
     }
 }

@@ -66,9 +66,12 @@ pub enum CliError {
         #[source]
         source: std::io::Error,
     },
-    /// No client can be made of what was uploaded.
-    #[error("the template's component has no client")]
+    /// WIT is not as it must be.
+    #[error(transparent)]
     Bindgen(#[from] golem_bindgen::Error),
+    /// A guest project is not as it must be, or cannot be built.
+    #[error(transparent)]
+    Guest(#[from] crate::guest::GuestError),
     /// Nothing can be called.
     #[error("the template exports no interface that another worker can call")]
     NothingToCall,

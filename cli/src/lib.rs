@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`args`] | global options and the options that several commands share |
 //! | [`command`] | a file per noun: what its commands take and do |
+//! | [`guest`] | guest projects: their manifest, generated files, compilers |
 //! | [`profile`] | which server, and with which token |
 //! | `login` | getting a token where there is none |
 //! | [`output`] | how results look |
@@ -19,6 +20,7 @@
 pub mod args;
 pub mod command;
 pub mod error;
+pub mod guest;
 mod login;
 pub mod output;
 pub mod profile;
@@ -52,6 +54,9 @@ pub async fn execute(
     command: Command,
     out: &mut (impl Write + Send),
 ) -> Result<(), CliError> {
+    if let Command::Local(command) = command {
+        return command.execute(global.format, out);
+    }
     let home = std::env::home_dir();
     let token = match profile::token(global, home.as_deref()) {
         Err(CliError::NoToken) => login::log_in(global, home.as_deref()).await?.ok_or(CliError::NoToken)?,

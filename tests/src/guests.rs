@@ -45,6 +45,12 @@ pub const FETCH: &str = "golem:fetches/api/fetch";
 /// `tests/guests/serves`: answers HTTP requests.
 pub const SERVES: &str = "serves";
 
+/// The folder of the guest library, for projects that begin in a test.
+pub fn sdk() -> String {
+    let tree = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the tree");
+    tree.join("sdk").display().to_string()
+}
+
 /// Where built components lie: `GOLEM_GUESTS_DIR`, or beside the folder that this test was built into.
 #[expect(clippy::disallowed_methods, reason = "set by xtask; the harness has no other settings")]
 pub fn folder() -> PathBuf {

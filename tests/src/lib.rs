@@ -7,7 +7,7 @@
 //! | `storm`, `checker` | clients and crashes; what callers were told against what is there |
 //! | `late`, `vfs` | faults: a store that acknowledges early; a disk under SQLite that forgets, fills up or fails |
 //! | `github` | a stand-in for GitHub, as far as a login needs it |
-//! | `guests` | the components that suites upload |
+//! | `guests`, `tools` | the components that suites upload; the compilers of other languages |
 //! | `web` | a web server for workers to talk to, which misbehaves as it is asked to |
 //! | `process` | what the system says of a process: memory, processor time |
 //! | `wait`, `chance`, `say` | time, randomness, lines for the reader |
@@ -27,6 +27,7 @@ pub mod rest;
 pub mod say;
 pub mod server;
 pub mod storm;
+pub mod tools;
 pub mod vfs;
 pub mod wait;
 pub mod web;

@@ -8,6 +8,7 @@ usage: cargo xtask <command>
                       with --keep the server goes on running at the end
   test [STAGE...]     run all checks, or only the stages named; --list prints their names
   guests              build the examples and the test guests into target/guests
+  tools               install the compilers of other languages into target/tools
   bench [-- ARGS...]  build and run the benchmark, with ARGS passed on (--quick for a short run)
   bless               rewrite the golden files of the tests; look at the difference before you commit it
   help                this text";
@@ -17,6 +18,7 @@ usage: cargo xtask <command>
 pub(crate) enum Command {
     Help,
     Guests,
+    Tools,
     Demo { keep: bool },
     Test { stages: Vec<String> },
     Stages,
@@ -38,6 +40,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
     match command.as_str() {
         "help" | "--help" | "-h" => Ok(Command::Help),
         "guests" => plain(Command::Guests),
+        "tools" => plain(Command::Tools),
         "bless" => plain(Command::Bless),
         "demo" => match rest.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             [] => Ok(Command::Demo { keep: false }),
@@ -72,6 +75,7 @@ mod tests {
     fn words_become_commands() {
         check("help", Ok(Command::Help));
         check("guests", Ok(Command::Guests));
+        check("tools", Ok(Command::Tools));
         check("demo", Ok(Command::Demo { keep: false }));
         check("demo --keep", Ok(Command::Demo { keep: true }));
         check("test", Ok(Command::Test { stages: vec![] }));

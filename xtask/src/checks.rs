@@ -5,7 +5,7 @@
 
 use crate::tally::Tally;
 use crate::tree::Tree;
-use crate::{demo, guests, shell};
+use crate::{demo, guests, shell, toolchains};
 use anyhow::bail;
 use std::time::{Duration, Instant};
 
@@ -24,6 +24,12 @@ const STAGES: &[Stage] = &[
         about: "examples and test guests become components",
         needs: &[],
         run: |tree, _| guests::build(tree),
+    },
+    Stage {
+        name: "tools",
+        about: "the compilers of other languages are there",
+        needs: &[],
+        run: |tree, _| toolchains::install(tree),
     },
     Stage { name: "lint", about: "clippy, where a warning is an error", needs: &[], run: lint },
     Stage {
@@ -56,7 +62,7 @@ const STAGES: &[Stage] = &[
     Stage {
         name: "tests",
         about: "unit tests, suites, documentation tests",
-        needs: &["guests", "build"],
+        needs: &["guests", "tools", "build"],
         run: tests,
     },
 ];

@@ -1,4 +1,4 @@
-//! The developer's only commands: `cargo xtask guests | demo | test | bench | bless`.
+//! The developer's only commands: `cargo xtask guests | tools | demo | test | bench | bless`.
 //!
 //! | module | is |
 //! |---|---|
@@ -8,6 +8,7 @@
 //! | `guests` | builds the components that the demo and the suites run |
 //! | `demo` | the whole story in one minute: deploy, call, kill, call again |
 //! | `checks` | the stages of `test`; `tally` adds up what the test runners counted |
+//! | `toolchains` | compilers of other languages |
 //! | `tools` | `bench` and `bless` |
 //!
 //! Invariant: every stage builds the host crates with `--workspace` and the `dev` profile. Another selection of
@@ -21,6 +22,7 @@ mod demo;
 mod guests;
 mod shell;
 mod tally;
+mod toolchains;
 mod tools;
 mod tree;
 
@@ -52,6 +54,7 @@ fn run(command: Command) -> anyhow::Result<()> {
             Ok(())
         }
         Command::Guests => guests::build(&Tree::find()?),
+        Command::Tools => toolchains::install(&Tree::find()?),
         Command::Demo { keep } => demo::run(&Tree::find()?, keep),
         Command::Test { stages } => checks::run(&Tree::find()?, &stages),
         Command::Stages => {

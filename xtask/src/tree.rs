@@ -61,6 +61,11 @@ impl Tree {
         self.target.join("guests")
     }
 
+    /// Where the compilers of other languages lie. The suite `languages` looks here.
+    pub(crate) fn tools(&self) -> PathBuf {
+        self.target.join("tools")
+    }
+
     /// Where the built components lie. The suites look here, see `GOLEM_GUESTS_DIR`.
     pub(crate) fn components(&self) -> PathBuf {
         self.guests_target().join(GUEST_TARGET).join("release")

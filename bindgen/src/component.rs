@@ -1,0 +1,32 @@
+//! From what a compiler gives to a component, in this process.
+
+mod clock;
+
+use crate::{Error, World};
+use wasi_preview1_component_adapter_provider as adapters;
+use wit_component::{ComponentEncoder, StringEncoding};
+
+/// Makes a component of `core`, a core module for WASI preview 1 or for no system at all.
+///
+/// `described` says that its bindings have left the world's types in it already.
+pub fn encode(mut core: Vec<u8>, world: &World, described: bool) -> Result<Vec<u8>, Error> {
+    let failed = |source| Error::Encode { world: world.name().to_owned(), source };
+    if !described {
+        let (resolve, id) = world.resolved();
+        wit_component::embed_component_metadata(&mut core, resolve, id, StringEncoding::UTF8)
+            .map_err(failed)?;
+    }
+    if let Some(rewritten) = clock::holding(&core).map_err(failed)? {
+        core = rewritten;
+    }
+    ComponentEncoder::default()
+        .module(&core)
+        .and_then(|encoder| {
+            encoder.validate(true).adapter(
+                adapters::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME,
+                adapters::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER,
+            )
+        })
+        .and_then(|mut encoder| encoder.encode())
+        .map_err(failed)
+}

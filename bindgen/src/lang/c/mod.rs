@@ -1,0 +1,73 @@
+//! C, by wit-bindgen, and compiled by Zig's C compiler, which brings its own headers and linker.
+//!
+//! [`ZIG`] serves the languages that can be compiled by it or stand on the C bindings.
+
+use super::{BUILD, GENERATED, Language, Layout, Made, Project, Recipe, Step, Tool, template};
+use crate::{Error, Files, World};
+
+/// C.
+#[derive(Debug)]
+pub(super) struct C;
+
+/// Zig, for C and C++ too.
+pub(super) static ZIG: Tool = Tool {
+    title: "Zig",
+    programs: &["zig", "python-zig"],
+    version_args: &["version"],
+    version: "0.17.",
+    install: "install Zig 0.17, for example with `pip install ziglang==0.17.1`, which calls it python-zig",
+};
+
+impl Language for C {
+    fn name(&self) -> &'static str {
+        "c"
+    }
+
+    fn title(&self) -> &'static str {
+        "C"
+    }
+
+    fn tier(&self) -> u8 {
+        2
+    }
+
+    fn bindings(&self, world: &World) -> Result<Files, Error> {
+        bindings(self.title(), world)
+    }
+
+    fn project(&self, project: &Project) -> Option<Files> {
+        Some(template::project(project, self.title(), "src/cart.c", include_str!("cart.c"), &[]))
+    }
+
+    fn recipe(&self, layout: &Layout<'_>) -> Option<Recipe> {
+        let world = layout.world?.snake_name();
+        let mut args = words("cc -target wasm32-wasi -Os -mexec-model=reactor -Wall -s");
+        args.push(format!("-I{GENERATED}"));
+        args.extend(layout.sources.iter().cloned());
+        args.extend([format!("{GENERATED}/{world}.c"), format!("{GENERATED}/{world}_component_type.o")]);
+        args.extend(["-o".to_owned(), format!("{BUILD}/core.wasm")]);
+        Some(compiled(args))
+    }
+
+    fn source_extensions(&self) -> &'static [&'static str] {
+        &[".c"]
+    }
+}
+
+/// The C bindings of a world, and the Runtime API for C.
+pub(super) fn bindings(language: &'static str, world: &World) -> Result<Files, Error> {
+    let mut files = super::generate(language, &mut *wit_bindgen_c::Opts::default().build(), world)?;
+    files.push("golem.h", include_str!("golem.h").replace("{{world}}", &world.snake_name()));
+    Ok(files)
+}
+
+/// One call of Zig that leaves a described core module.
+pub(super) fn compiled(args: Vec<String>) -> Recipe {
+    let step = Step { tool: &ZIG, args, env: Vec::new(), folder: "", stdout: None };
+    Recipe { steps: vec![step], made: Made::Core { path: format!("{BUILD}/core.wasm"), described: true } }
+}
+
+/// The words of `text`, as arguments.
+pub(super) fn words(text: &str) -> Vec<String> {
+    text.split_whitespace().map(str::to_owned).collect()
+}

@@ -1,0 +1,43 @@
+//! C#, by wit-bindgen. No compiler for it takes part in our tests.
+
+use super::{Language, Layout, Project, Recipe};
+use crate::{Error, Files, World};
+
+/// C#.
+#[derive(Debug)]
+pub(super) struct CSharp;
+
+impl Language for CSharp {
+    fn name(&self) -> &'static str {
+        "csharp"
+    }
+
+    fn title(&self) -> &'static str {
+        "C#"
+    }
+
+    fn aliases(&self) -> &'static [&'static str] {
+        &["c-sharp", "dotnet"]
+    }
+
+    fn tier(&self) -> u8 {
+        3
+    }
+
+    fn proven(&self) -> bool {
+        false
+    }
+
+    fn bindings(&self, world: &World) -> Result<Files, Error> {
+        let options = wit_bindgen_csharp::Opts { generate_stub: true, ..wit_bindgen_csharp::Opts::default() };
+        super::generate(self.title(), &mut *options.build(), world)
+    }
+
+    fn project(&self, _: &Project) -> Option<Files> {
+        None
+    }
+
+    fn recipe(&self, _: &Layout<'_>) -> Option<Recipe> {
+        None
+    }
+}

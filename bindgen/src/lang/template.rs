@@ -1,0 +1,68 @@
+//! The texts that projects begin with, with the project's names put in.
+
+use super::Project;
+use crate::Files;
+
+/// The interface that every project begins with: the shopping cart of the documentation.
+pub(super) const WIT: &str = include_str!("shopping-cart.wit");
+
+const README: &str = include_str!("readme.md.txt");
+const IGNORED: &str = "/gen/\n/build/\n";
+
+/// A project with the shopping cart's WIT, its program `text` in the file `source`, a README, and `others`: paths and
+/// texts in which `{{package}}` and the like are replaced.
+pub(super) fn project(
+    project: &Project,
+    language: &str,
+    source: &str,
+    text: &str,
+    others: &[(&str, &str)],
+) -> Files {
+    let readme = README.replace("{{language}}", language).replace("{{source}}", source);
+    let common =
+        [("wit/world.wit", WIT), ("README.md", readme.as_str()), (".gitignore", IGNORED), (source, text)];
+    let texts: Vec<(&str, &str)> = common.iter().chain(others).copied().collect();
+    files(project, &texts)
+}
+
+/// Files of these paths and texts, with the project's names put in.
+pub(super) fn files(project: &Project, texts: &[(&str, &str)]) -> Files {
+    let mut files = Files::default();
+    for (path, text) in texts {
+        files.push(filled(path, project), filled(text, project));
+    }
+    files
+}
+
+/// `text` with the names of `project` in place of `{{…}}`.
+fn filled(text: &str, project: &Project) -> String {
+    let snake = |text: &str| text.replace('-', "_");
+    let pascal = |text: &str| {
+        let words = text.split('-').map(|word| {
+            let (first, rest) = word.split_at(word.len().min(1));
+            first.to_uppercase() + rest
+        });
+        words.collect::<String>()
+    };
+    let dependency = match &project.sdk {
+        Some(path) => format!("{{ path = {path:?} }}"),
+        None => format!("{:?}", env!("CARGO_PKG_VERSION")),
+    };
+    let names = [
+        ("{{name}}", project.name.clone()),
+        ("{{name_snake}}", snake(&project.name)),
+        ("{{package}}", project.package()),
+        ("{{namespace}}", project.namespace.clone()),
+        ("{{namespace_snake}}", snake(&project.namespace)),
+        ("{{NamespacePascal}}", pascal(&project.namespace)),
+        ("{{package_name}}", project.package.clone()),
+        ("{{package_snake}}", snake(&project.package)),
+        ("{{PackagePascal}}", pascal(&project.package)),
+        ("{{golem}}", dependency),
+    ];
+    let mut text = text.to_owned();
+    for (name, value) in names {
+        text = text.replace(name, &value);
+    }
+    text
+}

@@ -1,0 +1,69 @@
+//! Finding compilers, asking for their version, running them.
+
+use super::GuestError;
+use golem_bindgen::lang::{Step, Tool};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use tracing::info;
+
+/// Where a tool is, if it is of the version that is known to work.
+pub fn find(tool: &'static Tool, project: &Path) -> Result<PathBuf, GuestError> {
+    let path = tool
+        .programs
+        .iter()
+        .find_map(|program| located(program, project))
+        .ok_or(GuestError::NoTool { title: tool.title, programs: tool.programs, install: tool.install })?;
+    let mut command = Command::new(&path);
+    command.args(tool.version_args);
+    let output =
+        command.output().map_err(|source| GuestError::Run { command: path.display().to_string(), source })?;
+    let found =
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    if found.contains(tool.version) {
+        return Ok(path);
+    }
+    let found = found.lines().next().unwrap_or_default().trim().to_owned();
+    Err(GuestError::ToolVersion {
+        title: tool.title,
+        path,
+        wanted: tool.version,
+        found,
+        install: tool.install,
+    })
+}
+
+/// Runs one step of a recipe in the project's folder.
+pub fn run(step: &Step, project: &Path) -> Result<(), GuestError> {
+    let program = find(step.tool, project)?;
+    let mut command = Command::new(&program);
+    command.args(&step.args).current_dir(project.join(step.folder));
+    command.envs(step.env.iter().map(|(name, value)| (name, value)));
+    let words: Vec<String> =
+        std::iter::once(program.display().to_string()).chain(step.args.clone()).collect();
+    let line = words.join(" ");
+    info!(command = line, "running");
+    // Standard output is for the command's own result.
+    match &step.stdout {
+        Some(path) => {
+            let path = project.join(path);
+            let file = std::fs::File::create(&path).map_err(|source| GuestError::Write { path, source })?;
+            command.stdout(file);
+        }
+        None => {
+            command.stdout(Stdio::from(std::io::stderr()));
+        }
+    }
+    let status = command.status().map_err(|source| GuestError::Run { command: line.clone(), source })?;
+    if status.success() { Ok(()) } else { Err(GuestError::Failed { command: line, status }) }
+}
+
+/// The program of this name: below the project's folder or one that it lies in if the name has a folder, else on the
+/// search path.
+fn located(program: &str, project: &Path) -> Option<PathBuf> {
+    if program.contains('/') {
+        let project = std::path::absolute(project).ok()?;
+        return project.ancestors().map(|folder| folder.join(program)).find(|path| path.is_file());
+    }
+    let folders = std::env::var_os("PATH")?;
+    std::env::split_paths(&folders).map(|folder| folder.join(program)).find(|path| path.is_file())
+}

