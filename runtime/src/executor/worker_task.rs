@@ -93,7 +93,11 @@ pub(crate) async fn run(core: Arc<Core>, no: WorkerNo, generation: u64) {
             }
         };
         done = match work {
-            Work::Rest => return,
+            Work::Rest => {
+                // The instance that rests now may be the place that another worker waits for.
+                core.resident_left.notify_one();
+                return;
+            }
             Work::Resume => resume(&core, no, generation, &mut resident).await,
             Work::Update => after(update::apply(&core, no, generation, &mut resident).await),
             Work::Save => after(snapshot::take(&core, no, generation, &mut resident).await),

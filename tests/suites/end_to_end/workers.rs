@@ -290,3 +290,21 @@ async fn the_same_key_in_parallel_runs_once() {
     assert_eq!(api.invoke(&template, "w", GET, &json!([])).await, json!(1));
     home.end().await;
 }
+
+/// A worker that waited for a place among those in memory was not told when another one began to rest, and could have its
+/// place: it waited until that one had been idle for minutes.
+#[tokio::test]
+async fn who_rests_makes_room_at_once() {
+    let home = Home::with(|plan| plan.set("workers.residents_max=1")).await;
+    let mut api = home.api();
+    let template = upload(&mut api, SLEEPS).await;
+    for round in 0..5 {
+        for worker in ["a", "b", "c"] {
+            api.ok(send(&template, worker, SLEEP, &json!([50]), &format!("{round}"))).await;
+        }
+        for worker in ["c", "b", "a"] {
+            api.ok(call(&template, worker, SLEEP, &json!([50]), &format!("{round}"))).await;
+        }
+    }
+    home.end().await;
+}
