@@ -17,11 +17,11 @@ use golem_model::{
     ShardId, Timestamp, WorkerId, WorkerStatus,
 };
 use serde::{Deserialize, Serialize};
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// The version of the bytes of a stored head. A head of another version is rebuilt from the log.
-const HEAD_VERSION: u8 = 3;
+const HEAD_VERSION: u8 = 4;
 
 /// What is known of a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -63,6 +63,10 @@ pub(crate) struct Head {
     pub(crate) calls: Calls,
     /// The function that runs, or will, as an event loop.
     pub(crate) event_loop: Option<Arc<str>>,
+    /// The entry with which its first line began, if it runs.
+    pub(crate) loop_begun: Option<OplogIndex>,
+    /// The rows of the lines in the queue.
+    pub(crate) lines: BTreeSet<u64>,
     /// Its snapshots and updates.
     pub(crate) life: Life,
 }
@@ -163,6 +167,8 @@ impl Head {
             promises: BTreeMap::new(),
             calls: Calls::default(),
             event_loop: None,
+            loop_begun: None,
+            lines: BTreeSet::new(),
             life: Life::default(),
         })
     }
@@ -199,6 +205,14 @@ impl Head {
             }
             Entry::InvocationStarted { at: _, key, source } => {
                 self.life.invocations += 1;
+                let line = match source {
+                    InvocationSource::Inline { .. } => false,
+                    InvocationSource::Program { convention, .. } => *convention == Convention::StdioEventLoop,
+                    InvocationSource::Queued { arrival } => self.lines.remove(arrival),
+                };
+                if line {
+                    self.loop_begun.get_or_insert(index);
+                }
                 let started = match source {
                     InvocationSource::Inline { .. } | InvocationSource::Program { .. } => {
                         facts.push(KeyFact::Begun { key: key.as_str().to_owned(), started: seq });
@@ -279,6 +293,17 @@ impl Head {
             self.attempts_failed = 0;
             self.end = None;
         }
+        if self.loop_begun.is_some_and(|begun| begun >= from) {
+            self.loop_begun = None;
+        }
+        self.without_loop();
+    }
+
+    /// Forgets the loop if it neither runs nor will: then the worker takes anything again.
+    fn without_loop(&mut self) {
+        if self.loop_begun.is_none() && self.lines.is_empty() {
+            self.event_loop = None;
+        }
     }
 
     fn program_begins(&mut self, function: &Arc<str>, convention: Convention) {
@@ -306,6 +331,9 @@ impl Head {
                 facts.push(KeyFact::Begun { key: key.as_str().to_owned(), started: seq });
                 self.queue.push_back((seq.0, StoredKey::from(key)));
                 self.program_begins(function, *convention);
+                if *convention == Convention::StdioEventLoop {
+                    self.lines.insert(seq.0);
+                }
             }
             Arrival::PromiseCompleted { at: _, promise, data: _ } => {
                 self.promises.insert(promise.0, Slot::Completed(seq.0));
@@ -326,6 +354,8 @@ impl Head {
                 if let Some(place) = self.queue.iter().position(|(_, queued)| queued.is(key))
                     && let Some((started, key)) = self.queue.remove(place)
                 {
+                    self.lines.remove(&started);
+                    self.without_loop();
                     self.answer_cancelled(started, facts);
                     facts.push(KeyFact::Ended { key: key.0, started: Seq(started), outcome: seq });
                 }

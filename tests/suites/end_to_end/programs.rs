@@ -2,7 +2,7 @@
 
 use crate::Home;
 use golem_tests::http::{Connection, Request, Response};
-use golem_tests::rest::{Api, Key, encoded, invocation, worker_path};
+use golem_tests::rest::{Api, Key, Part, encoded, invocation, multipart, worker_path};
 use golem_tests::{guests, wait};
 use serde_json::{Value, json};
 
@@ -215,5 +215,50 @@ async fn a_function_that_is_no_program_can_be_called_as_one() {
     let read = api.invoke(&template, "w", "golem:stdin/api/line", &json!([])).await;
     assert!(read["err"].as_str().is_some_and(|text| text.contains("error")), "{read}");
     assert_eq!(api.status(&template, "w").await, "Idle");
+    home.end().await;
+}
+
+/// A worker whose loop never began, because its first line was taken back, took nothing but lines until it was deleted.
+#[tokio::test]
+async fn a_loop_whose_first_line_came_to_nothing_is_none() {
+    let mut home = Home::new().await;
+    let mut api = home.api();
+    let query =
+        json!({ "componentName": "tally", "onFailure": "rollback", "retryPolicy": { "maxAttempts": 1 } });
+    let wasm = guests::preview1("tally");
+    let upload = multipart(&[
+        Part {
+            name: "field0",
+            content_type: Some("application/json"),
+            content: query.to_string().as_bytes(),
+        },
+        Part { name: "template", content_type: Some("application/octet-stream"), content: &wasm },
+    ]);
+    let template =
+        api.ok(upload).await.json()["versionedTemplateId"]["rawTemplateId"].as_str().unwrap().to_owned();
+
+    let line = |worker: &str, params: Value, key: &str| {
+        call(&template, worker, "stdio-event-loop", &params, Some(key))
+    };
+    let too_long = api.call(line("failed", json!("long 2000000"), "a")).await;
+    assert_eq!(too_long.status, 500, "{}", too_long.text());
+
+    api.create(&template, "cancelled").await;
+    api.ok(Request::post(worker_path(&template, "cancelled", "interrupt"))).await;
+    let path = worker_path(&template, "cancelled", "invoke");
+    let path = format!("{path}?function={}&calling-convention=stdio-eventloop", encoded(RUN));
+    api.ok(Request::post(path).json(&json!({ "params": 1 })).header("Idempotency-Key", "b")).await;
+    let cancel = Request::new("DELETE", worker_path(&template, "cancelled", "invocations/b"));
+    api.ok(cancel).await;
+    api.ok(Request::post(worker_path(&template, "cancelled", "resume"))).await;
+
+    // Not only in memory.
+    home = home.crash().await;
+    api = home.api();
+    for worker in ["failed", "cancelled"] {
+        let answer = api.call(call(&template, worker, "stdio", &json!(3), Some("c"))).await;
+        assert_eq!(answer.status, 200, "{worker}: {}", answer.text());
+        assert_eq!(result(&answer), json!(3), "{worker}");
+    }
     home.end().await;
 }
