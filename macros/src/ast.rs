@@ -24,6 +24,10 @@ pub(crate) struct State {
     pub(crate) ident: Ident,
     /// The function `new` that takes nothing.
     pub(crate) has_new: bool,
+    /// It derives `Serialize` and `Deserialize`: it can be saved and loaded.
+    pub(crate) saved: bool,
+    /// The function `migrate`, which makes it of what another version of it has saved.
+    pub(crate) migrates: bool,
 }
 
 /// Something callable.
@@ -82,7 +86,12 @@ impl Module {
         let state = choose_state(&candidates, items, &types)?;
         let functions = functions(items, state.as_ref().map(|state| &state.ident));
         let state = match state {
-            Some(state) => Some(State { has_new: has_new(items, &state.ident)?, ident: state.ident }),
+            Some(state) => Some(State {
+                has_new: has_new(items, &state.ident)?,
+                saved: types.iter().any(|ty| *ty.ident() == state.ident && derives_serde(ty)),
+                migrates: migrates(items, &state.ident),
+                ident: state.ident,
+            }),
             None => None,
         };
         Ok(Self { ident, docs: docs(&module.attrs), state, functions, types })
@@ -182,7 +191,9 @@ fn choose_state(
     }
     let mut left = candidates.iter().filter(|candidate| !used.contains(&candidate.ident.to_string()));
     match (left.next(), left.next()) {
-        (Some(state), None) => Ok(Some(State { ident: state.ident.clone(), has_new: false })),
+        (Some(state), None) => {
+            Ok(Some(State { ident: state.ident.clone(), has_new: false, saved: false, migrates: false }))
+        }
         (None, _) => Ok(None),
         (Some(first), Some(second)) => Err(syn::Error::new(
             second.ident.span(),
@@ -250,6 +261,29 @@ fn is_constructor(signature: &Signature) -> bool {
 }
 
 /// Whether the state has a function `new`, public or not.
+/// Whether a struct derives both traits of serde, by their usual names.
+fn derives_serde(defined: &Defined) -> bool {
+    let Defined::Struct { item, .. } = defined else { return false };
+    let mut derived = BTreeSet::new();
+    for attribute in item.attrs.iter().filter(|attribute| attribute.path().is_ident("derive")) {
+        let parsed = attribute.parse_nested_meta(|meta| {
+            derived.extend(meta.path.segments.last().map(|segment| segment.ident.to_string()));
+            Ok(())
+        });
+        // The compiler says what is wrong with it.
+        drop(parsed);
+    }
+    ["Serialize", "Deserialize"].iter().all(|name| derived.contains(*name))
+}
+
+/// Whether the state has a function `migrate` that takes no `self`.
+fn migrates(items: &[Item], state: &Ident) -> bool {
+    let blocks = items.iter().filter_map(self_type).filter(|(ident, _)| *ident == state);
+    blocks.flat_map(|(_, block)| &block.items).any(|item| {
+        matches!(item, ImplItem::Fn(function) if function.sig.ident == "migrate" && function.sig.receiver().is_none())
+    })
+}
+
 fn has_new(items: &[Item], state: &Ident) -> syn::Result<bool> {
     let blocks = items.iter().filter_map(self_type).filter(|(ident, _)| *ident == state);
     for item in blocks.flat_map(|(_, block)| &block.items) {

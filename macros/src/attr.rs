@@ -11,6 +11,8 @@ use syn::{LitStr, Path};
 pub(crate) struct ModuleOptions {
     pub(crate) package: Option<Package>,
     pub(crate) interface: Option<String>,
+    /// The version of the state's shape, and where it is said.
+    pub(crate) state_version: Option<(u32, Span)>,
 }
 
 /// Arguments on an `impl`.
@@ -27,6 +29,7 @@ impl ModuleOptions {
             match name(&key).as_str() {
                 "package" => options.package = Some(package(&value)?),
                 "interface" => options.interface = Some(interface(&value)?),
+                "state_version" => options.state_version = Some((state_version(&value)?, value.span())),
                 "wit" | "world" => {
                     return Err(syn::Error::new_spanned(
                         key,
@@ -34,7 +37,7 @@ impl ModuleOptions {
                          `#[golem::worker(wit = \"…\")]` on `impl Guest for …`",
                     ));
                 }
-                other => return Err(unknown(&key, other, "`package` and `interface`")),
+                other => return Err(unknown(&key, other, "`package`, `interface` and `state_version`")),
             }
         }
         Ok(options)
@@ -84,6 +87,16 @@ fn name(path: &Path) -> String {
 
 fn unknown(key: &Path, name: &str, known: &str) -> syn::Error {
     syn::Error::new_spanned(key, format!("there is no option `{name}`; here are {known}"))
+}
+
+fn state_version(value: &LitStr) -> syn::Result<u32> {
+    let number = value.value();
+    number.parse().map_err(|_| {
+        syn::Error::new(
+            value.span(),
+            format!("`{number}` is not a version of a state; it is a number, as in \"2\""),
+        )
+    })
 }
 
 fn package(value: &LitStr) -> syn::Result<Package> {

@@ -4,7 +4,7 @@
 //! for each export that converts its arguments, calls the user's, and converts the result. The user's types are not the
 //! generated ones, so that they may have any derives and methods; where a type contains none of them, nothing is converted.
 
-use crate::model::{Case, Function, Kind, Package, Receiver, State, Type, TypeDef, Worker};
+use crate::model::{Case, Function, Kind, Package, Receiver, Saved, State, Type, TypeDef, Worker};
 use crate::{names, wit};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
@@ -85,6 +85,7 @@ fn glue(worker: &Worker) -> TokenStream {
             }
         }
     });
+    let snapshot = worker.state.as_ref().and_then(|state| Some(snapshot(state, state.saved.as_ref()?)));
     let functions = worker.functions.iter().map(|function| export(function, worker));
     let conversions = worker.types.iter().map(|ty| conversions(ty, &worker.types));
     quote! {
@@ -110,9 +111,35 @@ fn glue(worker: &Worker) -> TokenStream {
                 #(#functions)*
             }
 
+            #snapshot
+
             #(#conversions)*
 
             export!(Exports);
+        }
+    }
+}
+
+/// The exports by which the state is saved and loaded.
+fn snapshot(state: &State, saved: &Saved) -> TokenStream {
+    let State { ident, .. } = state;
+    let version = saved.version;
+    let migrate = if saved.migrates {
+        quote!(::core::option::Option::Some(super::#ident::migrate))
+    } else {
+        quote!(::core::option::Option::None)
+    };
+    quote! {
+        impl exports::golem::durability::snapshot::Guest for Exports {
+            fn save() -> ::core::result::Result<::std::vec::Vec<u8>, ::std::string::String> {
+                STATE.with_borrow(|state| ::golem::__private::save(#version, state))
+            }
+
+            fn load(bytes: ::std::vec::Vec<u8>) -> ::core::result::Result<(), ::std::string::String> {
+                let loaded = ::golem::__private::load(#version, &bytes, #migrate)?;
+                STATE.set(loaded);
+                ::core::result::Result::Ok(())
+            }
         }
     }
 }

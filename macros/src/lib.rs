@@ -60,6 +60,9 @@ use quote::quote;
 /// functions take or return: methods of these are their own business. It is made by its function `new()`, if it has one,
 /// or by `Default`, when the worker is first called.
 ///
+/// If it derives serde's `Serialize` and `Deserialize`, it is saved from time to time, and the worker comes back from what
+/// was saved instead of from its whole history; see `golem::state`.
+///
 /// | Rust | WIT |
 /// | --- | --- |
 /// | `bool`, `u8` to `u64`, `i8` to `i64`, `f32`, `f64`, `char` | `bool`, `u8` to `u64`, `s8` to `s64`, `f32`, `f64`, `char` |
@@ -72,7 +75,8 @@ use quote::quote;
 /// Names become kebab-case: `add_item` is called as `add-item`. Doc comments go along.
 ///
 /// Options: `package = "acme:shop@1.0.0"` (otherwise `golem:` and the name of the module), `interface = "cart"` (otherwise
-/// `api`). A function's full name is `<package>/<interface>/<function>`.
+/// `api`), `state_version = "2"` (otherwise 1), the version of the state's shape. A function's full name is
+/// `<package>/<interface>/<function>`.
 ///
 /// # On an `impl`, with a WIT file
 ///

@@ -33,6 +33,17 @@ pub(crate) struct State {
     pub(crate) ident: Ident,
     /// `new()`, otherwise `default()`.
     pub(crate) has_new: bool,
+    /// How it is saved, if it is.
+    pub(crate) saved: Option<Saved>,
+}
+
+/// How a state is saved and loaded.
+#[derive(Debug)]
+pub(crate) struct Saved {
+    /// The version of its shape.
+    pub(crate) version: u32,
+    /// Whether it has a function `migrate` for other versions.
+    pub(crate) migrates: bool,
 }
 
 #[derive(Debug)]

@@ -180,3 +180,42 @@ fn types_without_a_counterpart_are_refused() {
         check("", &format!("mod m {{ {types} pub fn f(value: {ty}) {{}} }}"), Err(part));
     }
 }
+
+#[test]
+fn a_state_that_can_be_saved_is_exported() {
+    let module = "mod counter {
+        #[derive(Default, serde::Serialize, Deserialize)] pub struct Counter { count: u64 }
+        impl Counter { pub fn get(&self) -> u64 { self.count } }
+    }";
+    let expected = "package golem:counter;
+        interface api {
+          get: func() -> u64;
+        }
+        world worker {
+          export api;
+          export golem:durability/snapshot@1.0.0;
+        }
+        package golem:durability@1.0.0 {
+          interface snapshot {
+            save: func() -> result<list<u8>, string>;
+            load: func(bytes: list<u8>) -> result<_, string>;
+          }
+        }";
+    check("", module, Ok(expected));
+    check("state_version = \"7\"", module, Ok(expected));
+    check("state_version = \"seven\"", module, Err("`seven` is not a version of a state"));
+    let half = module.replace("Deserialize", "Clone");
+    check("state_version = \"2\"", &half, Err("there is no state that is saved: derive serde's"));
+}
+
+/// The interface is written out in what the macro prints; this is where it is published.
+#[test]
+fn the_snapshot_interface_is_the_published_one() {
+    let published = include_str!("../../wit/golem-durability/snapshot.wit");
+    for function in
+        ["save: func() -> result<list<u8>, string>;", "load: func(bytes: list<u8>) -> result<_, string>;"]
+    {
+        assert!(published.contains(function), "{function}");
+        assert!(wit::SNAPSHOT.contains(function), "{function}");
+    }
+}

@@ -3,7 +3,7 @@
 use crate::ast;
 use crate::ast::{Module, docs};
 use crate::attr::{self, ModuleOptions};
-use crate::model::{Function, Package, Param, Receiver, State, Worker};
+use crate::model::{Function, Package, Param, Receiver, Saved, State, Worker};
 use crate::types::{Converter, Scope};
 use syn::{FnArg, Pat, ReturnType};
 
@@ -27,15 +27,24 @@ pub(crate) fn check(module: &Module, options: &ModuleOptions) -> syn::Result<Wor
     for (function, found) in functions.iter().zip(&module.functions) {
         scope.take(&function.wit, &found.signature.ident, &mut converter.errors);
     }
+    if let Some((_, span)) = options.state_version
+        && !module.state.as_ref().is_some_and(|state| state.saved)
+    {
+        let text = "there is no state that is saved: derive serde's `Serialize` and `Deserialize` for the worker's struct, \
+                    or leave this option out";
+        converter.errors.push(syn::Error::new(span, text));
+    }
+    let state_version = options.state_version.map_or(1, |(version, _)| version);
     converter.errors.finish()?;
     Ok(Worker {
         package,
         interface: options.interface.clone().unwrap_or_else(|| "api".to_owned()),
         docs: module.docs.clone(),
-        state: module
-            .state
-            .as_ref()
-            .map(|state| State { ident: state.ident.clone(), has_new: state.has_new }),
+        state: module.state.as_ref().map(|state| State {
+            ident: state.ident.clone(),
+            has_new: state.has_new,
+            saved: state.saved.then(|| Saved { version: state_version, migrates: state.migrates }),
+        }),
         functions,
         types: converter.types,
     })

@@ -42,9 +42,26 @@ pub(crate) fn print(worker: &Worker) -> String {
     text.push_str("}\n\n");
     line(&mut text, "", format_args!("world {} {{", world(worker)));
     line(&mut text, INDENT, format_args!("export {};", escaped(&worker.interface)));
+    let saved = worker.state.as_ref().is_some_and(|state| state.saved.is_some());
+    if saved {
+        line(&mut text, INDENT, format_args!("export golem:durability/snapshot@1.0.0;"));
+    }
     text.push_str("}\n");
+    if saved {
+        text.push_str(SNAPSHOT);
+    }
     text
 }
+
+/// As in `wit/golem-durability/snapshot.wit`, which a test compares.
+pub(crate) const SNAPSHOT: &str = "
+package golem:durability@1.0.0 {
+  interface snapshot {
+    save: func() -> result<list<u8>, string>;
+    load: func(bytes: list<u8>) -> result<_, string>;
+  }
+}
+";
 
 const INDENT: &str = "  ";
 

@@ -58,6 +58,9 @@
 //! Its first value is `Counter::new()` if there is such a function without parameters, otherwise `Counter::default()`.
 //! One call is finished before the next begins, so that no locks are needed.
 //!
+//! If the struct derives serde's `Serialize` and `Deserialize`, it is saved from time to time, and the worker comes back
+//! from that instead of its whole history; see [`state`].
+//!
 //! Structs and enums of the module can be parameters and results; see [`macro@worker`] for all types.
 //!
 //! # Promises
@@ -114,6 +117,7 @@ pub mod kv;
 pub mod logging;
 pub mod promise;
 pub mod rpc;
+pub mod state;
 pub mod transaction;
 
 pub use bindings::golem::api::host::{PromiseId, TemplateId, Uri, Uuid, WorkerId};
@@ -134,5 +138,6 @@ pub fn sleep(duration: std::time::Duration) {
 /// What the expansion of [`macro@worker`] refers to. Not part of the interface: it changes without notice.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::state::{load, save};
     pub use wit_bindgen;
 }

@@ -98,6 +98,19 @@ impl<T> Clone for Promise<T> {
     }
 }
 
+/// As its id: what it is completed with is not in it.
+impl<T> Serialize for Promise<T> {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.id.serialize(serializer)
+    }
+}
+
+impl<'de, T> serde::Deserialize<'de> for Promise<T> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        PromiseId::deserialize(deserializer).map(Self::with_id)
+    }
+}
+
 impl<T> Promise<T> {
     /// A promise that nobody has completed yet.
     #[must_use = "a promise whose id nobody knows is never completed"]

@@ -64,6 +64,8 @@ async fn secrets_are_for_the_owner_and_not_in_the_store() {
         assert_eq!(mode(&home.data().join(file)), 0o600, "{file}");
     }
     assert_eq!(mode(&home.data()), 0o700);
+    // Machine code: who could write there could run anything as the server.
+    assert_eq!(mode(&home.data().join("compiled")), 0o700);
     let token = home.server.token.clone();
     let bytes = uuid::Uuid::parse_str(&token).unwrap().into_bytes();
     let secret_key = std::fs::read(home.data().join("secret-key")).unwrap();

@@ -5,6 +5,7 @@
 //! | `first_start` | what a fresh folder becomes, and what of it survives |
 //! | `templates` | upload in every spelling, versions, download |
 //! | `lifecycle` | oplog and queue, cancelled invocations |
+//! | `state` | workers in Rust whose state serde saves |
 //! | `updates` | snapshots, and moving to another version |
 //! | `workers` | create, delete, interrupt, resume, sleep, fail |
 //! | `files` | what a worker wrote to its files survives |
@@ -41,6 +42,7 @@ mod programs;
 mod promises;
 mod regions;
 mod sharing;
+mod state;
 mod streams;
 mod templates;
 mod updates;

@@ -14,24 +14,24 @@ fn of(function: &str) -> String {
     format!("golem:saves/api/{function}")
 }
 
-async fn upload_version(api: &mut Api, template: &str, guest: &str) {
+pub(super) async fn upload_version(api: &mut Api, template: &str, guest: &str) {
     let request = Request::new("PUT", format!("/v1/templates/{template}/upload"));
     api.ok(request.body("application/octet-stream", guests::bytes(guest))).await;
 }
 
-async fn metric(api: &mut Api, name: &str) -> u64 {
+pub(super) async fn metric(api: &mut Api, name: &str) -> u64 {
     let page = api.ok(Request::get("/metrics")).await.text();
     let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
     line.unwrap_or_else(|| panic!("{name} is no metric")).parse().unwrap()
 }
 
-fn update(template: &str, worker: &str, mode: &str, version: u32) -> Request {
+pub(super) fn update(template: &str, worker: &str, mode: &str, version: u32) -> Request {
     let body = json!({ "mode": mode, "targetVersion": version });
     Request::post(worker_path(template, worker, "update")).json(&body)
 }
 
 /// The report, once nothing is pending.
-async fn settled(api: &Api, template: &str, worker: &str) -> Value {
+pub(super) async fn settled(api: &Api, template: &str, worker: &str) -> Value {
     wait::until("the update is done or refused", || {
         let mut api = Api::new(api.address(), api.token());
         let path = worker_path(template, worker, "update");
