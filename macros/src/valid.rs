@@ -43,7 +43,7 @@ pub(crate) fn check(module: &Module, options: &ModuleOptions) -> syn::Result<Wor
         state: module.state.as_ref().map(|state| State {
             ident: state.ident.clone(),
             has_new: state.has_new,
-            saved: state.saved.then(|| Saved { version: state_version, migrates: state.migrates }),
+            saved: state.saved.then_some(Saved { version: state_version, migrates: state.migrates }),
         }),
         functions,
         types: converter.types,

@@ -252,6 +252,12 @@ async fn an_update_waits_for_the_invocation_that_runs() {
     let asleep = call(&template, worker, SLEEP, &json!([1_500]), "asleep");
     api.ok(send(&template, worker, SLEEP, &json!([1_500]), "asleep")).await;
     assert_eq!(api.metadata(&template, worker).await["templateVersion"], json!(2));
+    // An update goes before what has not begun.
+    wait::until("the invocation has begun", || {
+        let (mut api, template) = (home.api(), template.clone());
+        async move { (api.status(&template, worker).await == "Suspended").then_some(()) }
+    })
+    .await;
     api.ok(update(&template, worker, "automatic", 0)).await;
     let pending = api.ok(Request::get(worker_path(&template, worker, "update"))).await.json();
     assert_eq!(pending["pending"]["targetVersion"], json!(0), "{pending}");
