@@ -14,7 +14,7 @@ use crate::http::{HttpLimits, HttpServer};
 use crate::identity::{self, BootstrapError, Directory, Plan, RequestRates};
 use crate::login::{Login, WebError};
 use crate::metrics::Metrics;
-use crate::outbound::{EveryProject, OutboundClient, OutboundLimits, Reach};
+use crate::outbound::{EveryProject, OutboundClient, OutboundLimits, Reach, Roots, RootsError};
 use crate::rest::{InvocationKeys, RequestLimits, Services};
 use crate::storage::blobs::FileBlobs;
 use crate::storage::embedded::{EmbeddedStore, OpenOptions};
@@ -84,6 +84,9 @@ pub enum StartError {
     /// The WebAssembly engine cannot be set up.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// The certificates that hosts are to be checked by cannot be used.
+    #[error(transparent)]
+    Roots(#[from] RootsError),
     /// The workers cannot be recovered.
     #[error(transparent)]
     Executor(#[from] crate::executor::StartError),
@@ -264,8 +267,10 @@ pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
     let listener = crate::http::bind(&listen)
         .await
         .map_err(|source| StartError::Listen { listen: listen.clone(), source })?;
-    let outbound =
-        outbound.unwrap_or_else(|| Arc::new(outbound_client(&config.outbound_http, &listen, &clock)));
+    let outbound = match outbound {
+        Some(outbound) => outbound,
+        None => Arc::new(outbound_client(&config.outbound_http, &listen, &clock)?),
+    };
     let ticker = Ticker::start(engine, Duration::from_millis(config.engine.tick_ms))?;
     let metrics = Arc::new(Metrics::default());
     let executor = Executor::start(ExecutorParts {
@@ -359,7 +364,11 @@ fn executor_settings(workers: &WorkerSettings) -> ExecutorSettings {
 
 /// The client of all workers. On a machine where the server itself can only be reached from that machine, workers may
 /// reach what else is there.
-fn outbound_client(settings: &OutboundHttpSettings, listen: &str, clock: &Arc<dyn Clock>) -> OutboundClient {
+fn outbound_client(
+    settings: &OutboundHttpSettings,
+    listen: &str,
+    clock: &Arc<dyn Clock>,
+) -> Result<OutboundClient, RootsError> {
     let private = match settings.private_addresses {
         PrivateAddresses::Allow => true,
         PrivateAddresses::Refuse => false,
@@ -377,7 +386,11 @@ fn outbound_client(settings: &OutboundHttpSettings, listen: &str, clock: &Arc<dy
         first_byte_max: Duration::from_millis(settings.first_byte_ms_max),
         between_bytes_max: Duration::from_millis(settings.between_bytes_ms_max),
     };
-    OutboundClient::new(reach, Arc::new(EveryProject), limits, clock.clone())
+    let roots = match settings.root_certificates.as_str() {
+        "" => Roots::usual(),
+        file => Roots::and_of(Path::new(file))?,
+    };
+    Ok(OutboundClient::new(reach, roots, Arc::new(EveryProject), limits, clock.clone()))
 }
 
 /// Whether host and port are of this machine only.

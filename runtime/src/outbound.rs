@@ -3,6 +3,7 @@
 //! - `reach`: which hosts and addresses may be reached (section `outbound_http` of the settings)
 //! - `connect`: names to addresses to connections, each checked
 //! - `client`: one request out, one response in
+//! - `tls`: whom requests over TLS trust
 //! - `failure`: what libraries say, in the host's words
 //!
 //! Invariant: an address is checked after its name was resolved and before it is connected to, so that a name cannot
@@ -13,6 +14,8 @@ mod client;
 mod connect;
 mod failure;
 mod reach;
+mod tls;
 
 pub use client::{EveryProject, OutboundClient, OutboundLimits, ProjectReach};
 pub use reach::{HostPattern, HostPatternError, Reach};
+pub use tls::{Roots, RootsError};

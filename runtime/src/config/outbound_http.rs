@@ -17,6 +17,8 @@ section! {
         deny: Hosts = Hosts(Vec::new()), ();
         /// Whether `*` in `allow` means this machine and its private networks too. `auto`: if the server itself listens on a loopback address only, as on a developer's machine.
         private_addresses: PrivateAddresses = PrivateAddresses::Auto, ();
+        /// A PEM file of certificates whose signature makes a host trusted, beside those that browsers trust; empty for none. Read at start.
+        root_certificates: String = String::new(), ();
         /// Requests of all workers under way at a time; others wait for their turn.
         requests_max: u64 = 1_000, 1..=100_000;
         /// Milliseconds that a request waits for a connection, if its worker does not ask for less.

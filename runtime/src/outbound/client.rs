@@ -3,6 +3,7 @@
 use super::connect::{CONNECT_MAX, Tcp, Timed, target};
 use super::failure::{HEAD_BYTES_MAX, of_body, of_request};
 use super::reach::Reach;
+use super::tls::Roots;
 use crate::executor::Outbound;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -85,9 +86,10 @@ impl std::fmt::Debug for OutboundClient {
 }
 
 impl OutboundClient {
-    /// A client that goes where `reach` and `projects` let it.
+    /// A client that goes where `reach` and `projects` let it, and believes hosts that `roots` vouch for.
     pub fn new(
         reach: Reach,
+        roots: Roots,
         projects: Arc<dyn ProjectReach>,
         limits: OutboundLimits,
         clock: Arc<dyn Clock>,
@@ -95,7 +97,7 @@ impl OutboundClient {
         let reach = Arc::new(reach);
         let tcp = Tcp { reach: reach.clone(), clock: clock.clone() };
         let https = HttpsConnectorBuilder::new()
-            .with_tls_config(tls())
+            .with_tls_config(roots.config())
             .https_or_http()
             .enable_http1()
             .enable_http2()
@@ -118,16 +120,6 @@ impl Outbound for OutboundClient {
     fn of_project(&self, project: ProjectId) -> Arc<dyn OutboundHttp> {
         Arc::new(OfProject { shared: self.shared.clone(), project })
     }
-}
-
-/// The roots that browsers trust, and ring for the arithmetic.
-fn tls() -> rustls::ClientConfig {
-    let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
-    rustls::ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .with_safe_default_protocol_versions()
-        .expect("ring supports the default versions")
-        .with_root_certificates(roots)
-        .with_no_client_auth()
 }
 
 struct OfProject {

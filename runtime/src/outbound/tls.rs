@@ -1,0 +1,221 @@
+//! Whom requests over TLS trust: the roots that browsers trust, and those that the settings add.
+
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::{self, PemObject as _};
+use rustls::{ClientConfig, RootCertStore};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Why the certificates of a file cannot be trusted.
+#[derive(Debug, thiserror::Error)]
+pub enum RootsError {
+    /// The file cannot be read.
+    #[error("cannot read the certificates in {}, the setting outbound_http.root_certificates", path.display())]
+    File {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// It is not PEM.
+    #[error("{}, the setting outbound_http.root_certificates, is not PEM", path.display())]
+    Pem {
+        /// The file.
+        path: PathBuf,
+        /// What the parser said.
+        #[source]
+        source: pem::Error,
+    },
+    /// There is nothing in it to trust.
+    #[error(
+        "{}, the setting outbound_http.root_certificates, holds no certificate: one begins with a line \
+         -----BEGIN CERTIFICATE-----",
+        path.display()
+    )]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+    /// One of them is no certificate that others could be checked by.
+    #[error(
+        "certificate {number} in {}, the setting outbound_http.root_certificates, cannot be a root",
+        path.display()
+    )]
+    Certificate {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        number: usize,
+        /// What the library said.
+        #[source]
+        source: rustls::Error,
+    },
+}
+
+/// The certificates that sign those of the hosts that are trusted.
+#[derive(Debug, Clone)]
+pub struct Roots(RootCertStore);
+
+impl Roots {
+    /// Those that browsers trust.
+    pub fn usual() -> Self {
+        Self(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
+    }
+
+    /// Those that browsers trust, and all in this PEM file. One bad certificate refuses the file.
+    pub fn and_of(file: &Path) -> Result<Self, RootsError> {
+        let path = || file.to_owned();
+        let text = std::fs::read(file).map_err(|source| RootsError::File { path: path(), source })?;
+        let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
+            .collect::<Result<_, _>>()
+            .map_err(|source| RootsError::Pem { path: path(), source })?;
+        if found.is_empty() {
+            return Err(RootsError::Empty { path: path() });
+        }
+        let Self(mut roots) = Self::usual();
+        for (at, certificate) in found.into_iter().enumerate() {
+            roots.add(certificate).map_err(|source| RootsError::Certificate {
+                path: path(),
+                number: at + 1,
+                source,
+            })?;
+        }
+        Ok(Self(roots))
+    }
+
+    /// A client that trusts these, with ring for the arithmetic.
+    pub(super) fn config(self) -> ClientConfig {
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("ring supports the default versions")
+            .with_root_certificates(self.0)
+            .with_no_client_auth()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::SystemClock;
+    use crate::executor::Outbound as _;
+    use crate::outbound::{EveryProject, OutboundClient, OutboundLimits, Reach};
+    use bytes::Bytes;
+    use golem_host::ports::{HttpFailure, HttpPart, HttpRequest, Patience};
+    use golem_model::ProjectId;
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    use rustls::ServerConfig;
+    use rustls::pki_types::PrivateKeyDer;
+    use std::time::Duration;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+    use tokio_rustls::TlsAcceptor;
+
+    /// A server on loopback whose certificate, for `name`, an own authority signed; its port, and the authority's
+    /// certificate as PEM. It answers each connection with `hi`.
+    async fn server(name: &str) -> (u16, String) {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let authority_key = KeyPair::generate().unwrap();
+        let authority = params.self_signed(&authority_key).unwrap().pem();
+        let key = KeyPair::generate().unwrap();
+        let certificate = CertificateParams::new(vec![name.to_owned()])
+            .unwrap()
+            .signed_by(&key, &Issuer::new(params, authority_key))
+            .unwrap();
+        let config = ServerConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_no_client_auth()
+            .with_single_cert(
+                vec![certificate.der().clone()],
+                PrivateKeyDer::try_from(key.serialize_der()).unwrap(),
+            )
+            .unwrap();
+        let listener = TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let acceptor = TlsAcceptor::from(Arc::new(config));
+        drop(tokio::task::spawn(async move {
+            loop {
+                let (stream, _) = listener.accept().await.unwrap();
+                // A client that does not trust us leaves here.
+                let Ok(mut stream) = acceptor.accept(stream).await else { continue };
+                let mut head = Vec::new();
+                while !head.ends_with(b"\r\n\r\n") {
+                    head.push(stream.read_u8().await.unwrap());
+                }
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nconnection: close\r\n\r\nhi";
+                stream.write_all(answer).await.unwrap();
+                stream.shutdown().await.unwrap();
+            }
+        }));
+        (port, authority)
+    }
+
+    /// What a worker gets from the server at `port`.
+    async fn get(roots: Roots, port: u16) -> Result<Bytes, HttpFailure> {
+        let reach =
+            Reach { enabled: true, allow: vec!["*".parse().unwrap()], deny: Vec::new(), private: true };
+        let long = Duration::from_mins(1);
+        let limits = OutboundLimits {
+            requests_max: 1,
+            connect_max: long,
+            first_byte_max: long,
+            between_bytes_max: long,
+        };
+        let client =
+            OutboundClient::new(reach, roots, Arc::new(EveryProject), limits, Arc::new(SystemClock::new()));
+        let request = HttpRequest {
+            method: http::Method::GET,
+            uri: format!("https://localhost:{port}/").parse().unwrap(),
+            headers: http::HeaderMap::new(),
+            body: Bytes::new(),
+            trailers: None,
+            patience: Patience::default(),
+        };
+        let mut response = client.of_project(ProjectId(uuid::Uuid::nil())).send(&request).await?;
+        match response.body.next().await? {
+            HttpPart::Data(data) => Ok(data),
+            HttpPart::End(_) => Ok(Bytes::new()),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_host_is_trusted_by_whom_the_settings_trust_and_only_under_its_name() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("roots.pem");
+        let (port, authority) = server("localhost").await;
+        std::fs::write(&file, &authority).unwrap();
+        let refused = get(Roots::usual(), port).await.unwrap_err();
+        assert!(matches!(refused, HttpFailure::Certificate { .. }), "{refused:?}");
+        assert_eq!(get(Roots::and_of(&file).unwrap(), port).await.unwrap(), "hi");
+
+        let (port, authority) = server("elsewhere.example").await;
+        std::fs::write(&file, &authority).unwrap();
+        let refused = get(Roots::and_of(&file).unwrap(), port).await.unwrap_err();
+        assert!(matches!(refused, HttpFailure::Certificate { .. }), "{refused:?}");
+    }
+
+    #[test]
+    fn a_file_that_cannot_be_trusted_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("roots.pem");
+        let text = Roots::and_of(&file).unwrap_err().to_string();
+        assert!(text.starts_with("cannot read the certificates in "), "{text}");
+        for (content, part) in [
+            ("", "holds no certificate"),
+            ("hello", "holds no certificate"),
+            ("-----BEGIN CERTIFICATE-----\nAAAA\n", "is not PEM"),
+            ("-----BEGIN CERTIFICATE-----\n!\n-----END CERTIFICATE-----\n", "is not PEM"),
+            (
+                "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
+                "certificate 1 in * cannot be a root",
+            ),
+        ] {
+            std::fs::write(&file, content).unwrap();
+            let text = Roots::and_of(&file).unwrap_err().to_string();
+            assert!(part.split('*').all(|part| text.contains(part.trim())), "{content:?}: {text}");
+            assert!(text.contains("outbound_http.root_certificates"), "{text}");
+        }
+    }
+}
