@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use golem_host::ports::{Clock, LogEvent, LogSink, Oplog, PortError, Ports};
 use golem_host::testing::{LogCollector, MemoryStore, SimulatedClock};
-use golem_host::{Control, Engine, EngineConfig, Instance, Outcome, WorkerInit};
+use golem_host::{Engine, EngineConfig, Instance, InterruptHandle, Outcome, WorkerInit};
 use golem_model::{
     AccountId, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, TemplateId, Timestamp, WorkerId,
     WorkerName,
@@ -96,16 +96,21 @@ async fn main() {
             init.clone(),
             vec![created.clone()],
             ports.clone(),
-            Control::new(),
+            InterruptHandle::new(),
         )
         .await;
         drop(instance.expect("an instance"));
     })
     .await;
-    let mut instance =
-        Instance::activate(&component, init.clone(), vec![created.clone()], ports.clone(), Control::new())
-            .await
-            .expect("an instance");
+    let mut instance = Instance::activate(
+        &component,
+        init.clone(),
+        vec![created.clone()],
+        ports.clone(),
+        InterruptHandle::new(),
+    )
+    .await
+    .expect("an instance");
     let function: Arc<str> = Arc::from("increment");
     measure("invoke, warm", 1_000_000, async |number| {
         let key = IdempotencyKey::new(number.to_string()).expect("a key");

@@ -14,7 +14,7 @@
 //! lead to is not decided here but by the links of the template version ([`crate::WorkerInit::links`]).
 
 use crate::component::ComponentError;
-use crate::ports::Returns;
+use crate::ports::ExpectedResult;
 use crate::state::WorkerState;
 use crate::value::{from_val, handle_in, model_type, to_val};
 use golem_model::call::CallError;
@@ -32,12 +32,12 @@ pub struct ClientInterface {
     /// The interface whose workers it calls: `p:n/i`, with the same version.
     pub interface: Arc<str>,
     /// Its functions that the component uses.
-    pub functions: Vec<Arc<Client>>,
+    pub functions: Vec<Arc<ClientFunction>>,
 }
 
 /// A function of a client interface.
 #[derive(Debug)]
-pub struct Client {
+pub struct ClientFunction {
     /// Its name in the client interface.
     pub name: String,
     /// The interface of the function that it calls.
@@ -45,11 +45,11 @@ pub struct Client {
     /// The full name of that function.
     pub function: Arc<str>,
     /// How it calls it.
-    pub form: Form,
-    /// The parameters of that function; meaningless for [`Form::Finish`].
+    pub form: CallForm,
+    /// The parameters of that function; meaningless for [`CallForm::Finish`].
     pub params: Arc<[Param]>,
     /// The result of that function, if this form says it.
-    pub result: Returns,
+    pub result: ExpectedResult,
     /// Types of the client function itself.
     own_params: Vec<Type>,
     own_result: Type,
@@ -57,7 +57,7 @@ pub struct Client {
 
 /// How a client function calls.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Form {
+pub enum CallForm {
     /// And waits for the answer.
     Await,
     /// Without an answer, now or later.
@@ -97,7 +97,7 @@ pub(crate) fn find(component: &Component) -> Result<Vec<ClientInterface>, Compon
     Ok(found)
 }
 
-fn client(interface: &Arc<str>, name: &str, ty: &ComponentFunc) -> Result<Client, &'static str> {
+fn client(interface: &Arc<str>, name: &str, ty: &ComponentFunc) -> Result<ClientFunction, &'static str> {
     let params: Vec<Param> =
         ty.params().map(|(name, ty)| Param { name: name.to_owned(), ty: model_type(&ty) }).collect();
     let result = ty.results().next().map(|ty| model_type(&ty)).ok_or("it has no result")?;
@@ -105,7 +105,7 @@ fn client(interface: &Arc<str>, name: &str, ty: &ComponentFunc) -> Result<Client
         return Err("it takes or gives a handle, which cannot leave a component");
     }
     let (form, function, called, called_result) = form(name, &params, &result)?;
-    Ok(Client {
+    Ok(ClientFunction {
         name: name.to_owned(),
         interface: Arc::clone(interface),
         function: Arc::from(format!("{interface}/{function}")),
@@ -117,38 +117,38 @@ fn client(interface: &Arc<str>, name: &str, ty: &ComponentFunc) -> Result<Client
     })
 }
 
-type Formed<'a> = (Form, &'a str, Vec<Param>, Returns);
+type Formed<'a> = (CallForm, &'a str, Vec<Param>, ExpectedResult);
 
 fn form<'a>(name: &'a str, params: &[Param], result: &Type) -> Result<Formed<'a>, &'static str> {
     if let (Some(function), Type::Option(inner)) = (name.strip_prefix("finish-"), result)
         && let Some(called) = outcome(inner)
         && params.iter().map(|param| &param.ty).eq([&Type::U64])
     {
-        return Ok((Form::Finish, function, Vec::new(), called));
+        return Ok((CallForm::Finish, function, Vec::new(), called));
     }
     let Some((Param { ty: Type::String, .. }, rest)) = params.split_first() else {
         return Err("its first parameter is not the name of a worker, a string");
     };
     if let (Some(function), Type::U64) = (name.strip_prefix("start-"), result) {
-        return Ok((Form::Start, function, rest.to_vec(), Returns::Unsaid));
+        return Ok((CallForm::Start, function, rest.to_vec(), ExpectedResult::Unsaid));
     }
     let Some(called) = outcome(result) else {
         return Err("its result is not of the type result<…, golem:rpc/types.rpc-error>");
     };
-    if let (Some(function), Returns::Nothing, Some((at, rest))) =
+    if let (Some(function), ExpectedResult::Nothing, Some((at, rest))) =
         (name.strip_prefix("send-"), &called, rest.split_last())
         && at.ty == Type::Option(Box::new(datetime()))
     {
-        return Ok((Form::Send, function, rest.to_vec(), Returns::Unsaid));
+        return Ok((CallForm::Send, function, rest.to_vec(), ExpectedResult::Unsaid));
     }
-    Ok((Form::Await, name, rest.to_vec(), called))
+    Ok((CallForm::Await, name, rest.to_vec(), called))
 }
 
 /// The good side of a `result<…, rpc-error>`.
-fn outcome(ty: &Type) -> Option<Returns> {
+fn outcome(ty: &Type) -> Option<ExpectedResult> {
     match ty {
         Type::Result { ok, err: Some(error) } if **error == CallError::ty() => {
-            Some(ok.as_deref().map_or(Returns::Nothing, |ty| Returns::Value(ty.clone())))
+            Some(ok.as_deref().map_or(ExpectedResult::Nothing, |ty| ExpectedResult::Value(ty.clone())))
         }
         _ => None,
     }
@@ -194,7 +194,7 @@ pub(crate) fn define(
     Ok(())
 }
 
-impl Client {
+impl ClientFunction {
     /// The answer to a result that is not of the expected type.
     fn unfit(&self, mismatch: &str) -> Value {
         let text = format!(
@@ -203,8 +203,8 @@ impl Client {
         );
         let error = Value::Result(Err(Some(Box::new(CallError::Incompatible(text).to_value()))));
         match self.form {
-            Form::Finish => Value::Option(Some(Box::new(error))),
-            Form::Await | Form::Send | Form::Start => error,
+            CallForm::Finish => Value::Option(Some(Box::new(error))),
+            CallForm::Await | CallForm::Send | CallForm::Start => error,
         }
     }
 }
@@ -213,7 +213,7 @@ impl Client {
 mod tests {
     use super::*;
 
-    fn check(name: &str, params: &[&Type], result: &Type, expected: Result<(Form, &str, usize), &str>) {
+    fn check(name: &str, params: &[&Type], result: &Type, expected: Result<(CallForm, &str, usize), &str>) {
         let params: Vec<Param> =
             params.iter().map(|ty| Param { name: "p".to_owned(), ty: (*ty).clone() }).collect();
         match (form(name, &params, result), expected) {
@@ -232,15 +232,15 @@ mod tests {
         let at = &Type::Option(Box::new(datetime()));
         let (name, number) = (&Type::String, &Type::U32);
         let (nothing, counted) = (&outcome(None), &outcome(Some(Type::U32)));
-        check("add", &[name, number], counted, Ok((Form::Await, "add", 1)));
-        check("send-add", &[name, number, at], nothing, Ok((Form::Send, "add", 1)));
-        check("start-add", &[name, number], &Type::U64, Ok((Form::Start, "add", 1)));
+        check("add", &[name, number], counted, Ok((CallForm::Await, "add", 1)));
+        check("send-add", &[name, number, at], nothing, Ok((CallForm::Send, "add", 1)));
+        check("start-add", &[name, number], &Type::U64, Ok((CallForm::Start, "add", 1)));
         let taken = &Type::Option(Box::new(counted.clone()));
-        check("finish-add", &[&Type::U64], taken, Ok((Form::Finish, "add", 0)));
+        check("finish-add", &[&Type::U64], taken, Ok((CallForm::Finish, "add", 0)));
         // Functions whose own names begin like a form.
-        check("send-mail", &[name, name], nothing, Ok((Form::Await, "send-mail", 1)));
-        check("start-engine", &[name], counted, Ok((Form::Await, "start-engine", 0)));
-        check("send-send-mail", &[name, name, at], nothing, Ok((Form::Send, "send-mail", 1)));
+        check("send-mail", &[name, name], nothing, Ok((CallForm::Await, "send-mail", 1)));
+        check("start-engine", &[name], counted, Ok((CallForm::Await, "start-engine", 0)));
+        check("send-send-mail", &[name, name, at], nothing, Ok((CallForm::Send, "send-mail", 1)));
         // None of them.
         check("add", &[number], nothing, Err("name of a worker"));
         check("add", &[name], number, Err("rpc-error"));

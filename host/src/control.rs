@@ -6,7 +6,7 @@ use tokio::sync::Notify;
 
 /// Stops a running guest from outside. All clones are one.
 #[derive(Debug, Clone, Default)]
-pub struct Control {
+pub struct InterruptHandle {
     shared: Arc<Shared>,
 }
 
@@ -16,25 +16,25 @@ struct Shared {
     wake: Notify,
 }
 
-impl Control {
+impl InterruptHandle {
     /// A control that lets its guest run.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes the guest stop with [`Stop::Interrupted`](crate::Stop::Interrupted) at its next host call or
+    /// Makes the guest stop with [`StopReason::Interrupted`](crate::Stop::Interrupted) at its next host call or
     /// tick, and at once where it waits. There is no way back: the next activation has a control of its own.
     pub fn interrupt(&self) {
         self.shared.interrupted.store(true, Ordering::Release);
         self.shared.wake.notify_waiters();
     }
 
-    /// Whether [`Control::interrupt`] was called.
+    /// Whether [`InterruptHandle::interrupt`] was called.
     pub fn is_interrupted(&self) -> bool {
         self.shared.interrupted.load(Ordering::Acquire)
     }
 
-    /// Returns once [`Control::interrupt`] was called.
+    /// Returns once [`InterruptHandle::interrupt`] was called.
     pub(crate) async fn interrupted(&self) {
         let notified = self.shared.wake.notified();
         tokio::pin!(notified);

@@ -28,7 +28,7 @@ pub(crate) use exchange::{Answered, BodyEnd, Head, Part, Read};
 pub(crate) use live::{Activity, Live, Tail};
 pub(crate) use replay::{Begun, Ending, Replay, Started};
 
-use crate::Stop;
+use crate::StopReason;
 use crate::state::WorkerState;
 use golem_model::oplog::{Call, Entry, HostFunction, Request};
 use golem_model::{OplogIndex, Timestamp, Value};
@@ -72,7 +72,7 @@ impl Journal {
     }
 
     /// Checks that the oplog holds this completion next.
-    pub(crate) fn completed(&mut self, result: Option<&Value>) -> Result<(), Stop> {
+    pub(crate) fn completed(&mut self, result: Option<&Value>) -> Result<(), StopReason> {
         if self.unrecorded { self.replay.completed_with_any() } else { self.replay.completed(result) }
     }
 
@@ -92,7 +92,7 @@ impl Journal {
     }
 
     /// Hands to the store what was recorded. Does nothing in a replay, when nothing can have been.
-    pub(crate) fn flush(&mut self) -> Result<(), Stop> {
+    pub(crate) fn flush(&mut self) -> Result<(), StopReason> {
         self.live().map_or(Ok(()), |mut live| live.flush())
     }
 }
@@ -177,7 +177,7 @@ impl WorkerState {
     }
 
     fn check_interrupt(&self) -> Result<(), Failure> {
-        if self.control.is_interrupted() { Err(Failure::Stop(Stop::Interrupted)) } else { Ok(()) }
+        if self.control.is_interrupted() { Err(Failure::StopReason(StopReason::Interrupted)) } else { Ok(()) }
     }
 }
 
@@ -193,7 +193,7 @@ fn answer<A>(
     decoded: Result<A, golem_model::oplog::wire::DecodeError>,
 ) -> Result<A, Failure> {
     decoded.map_err(|error| {
-        Failure::Stop(Stop::Diverged {
+        Failure::StopReason(StopReason::Diverged {
             index,
             recorded: format!("an answer of {function} that cannot be read: {error}"),
             requested: function.to_string(),

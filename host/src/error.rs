@@ -14,13 +14,13 @@ pub enum Outcome {
         result: Option<Value>,
     },
     /// It did not return, and the [`Instance`](crate::Instance) is spent.
-    Stopped(Stop),
+    Stopped(StopReason),
 }
 
 /// Why an instance stopped. It is spent afterwards: a new one is made from the oplog.
 #[derive(Debug)]
 #[must_use]
-pub enum Stop {
+pub enum StopReason {
     /// It waits. The entry that says so was appended, and is not durable yet.
     Parked(Parked),
     /// The guest trapped. What it had recorded was appended; how the attempt or the invocation failed is for
@@ -42,8 +42,8 @@ pub enum Stop {
     },
     /// The guest went back to an earlier position. The entry that says so was appended: the next instance goes on
     /// from there, at once.
-    WentBack,
-    /// [`Control::interrupt`](crate::Control::interrupt) was called. What was recorded before was appended.
+    JumpedBack,
+    /// [`InterruptHandle::interrupt`](crate::Control::interrupt) was called. What was recorded before was appended.
     Interrupted,
     /// Replay asked for another call than the oplog holds. Nothing was appended.
     Diverged {
@@ -61,7 +61,7 @@ pub enum Stop {
 /// How far a replay came.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
-pub enum Replayed {
+pub enum ReplayEnd {
     /// The oplog ends between two invocations: the instance takes the next one.
     Ready,
     /// The oplog ends inside this invocation: [`Instance::resume`](crate::Instance::resume) goes on with it.

@@ -4,7 +4,7 @@
 //! the invocation is over, and the future is kept, with the guest's stack, until the next one comes. Dropping it is
 //! what dropping any instance is: the next activation replays all lines since the function was called.
 
-use crate::Stop;
+use crate::StopReason;
 use crate::durable::{Ending, Started};
 use crate::invoke::{Prepared, Uncalled};
 use crate::program::{Console, Next, Pause, Turns};
@@ -83,17 +83,17 @@ impl WorkerState {
         turned.map_err(|stop| self.stop(stop))
     }
 
-    async fn turn(&mut self) -> Result<(), Stop> {
+    async fn turn(&mut self) -> Result<(), StopReason> {
         let result = Some(self.console.take_output());
         let finished = self.conclude(result.as_ref(), false)?;
         let pause = match (self.journal.replay().ending()?, finished) {
             (Ending::None, Finished::Recorded) => Pause::Answered(result),
-            (Ending::None, Finished::Replayed) => Pause::Ready,
+            (Ending::None, Finished::ReplayEnd) => Pause::Ready,
             (Ending::Unfinished(key), _) => Pause::Unfinished(key),
             (Ending::Failed(cause), _) => return Err(failed(cause)),
             (Ending::Completed, _) => return self.next_recorded(),
             // A loop that runs is never saved.
-            (Ending::Reloaded { .. }, _) => return Err(Stop::Port(crate::ports::PortError::Discarded)),
+            (Ending::Reloaded { .. }, _) => return Err(StopReason::Port(crate::ports::PortError::Discarded)),
         };
         match self.turns.clone().pause(pause).await {
             Next::Resume => self.next_recorded(),
@@ -102,11 +102,11 @@ impl WorkerState {
     }
 
     /// Turns to the next recorded invocation, which must be one of the loop.
-    fn next_recorded(&mut self) -> Result<(), Stop> {
+    fn next_recorded(&mut self) -> Result<(), StopReason> {
         let index = self.journal.appended();
         let Started { at, key, function, params, begun, convention } = self.journal.replay().started()?;
         if convention != Convention::StdioEventLoop {
-            return Err(Stop::Diverged {
+            return Err(StopReason::Diverged {
                 index,
                 recorded: format!("the invocation {key} of {function}"),
                 requested: "the next line of an event loop".to_owned(),
@@ -117,9 +117,13 @@ impl WorkerState {
     }
 
     /// Records that an invocation begins, and turns to it.
-    pub(crate) fn start(&mut self, invocation: Invocation, arrival: Option<u64>) -> Result<Arc<str>, Stop> {
+    pub(crate) fn start(
+        &mut self,
+        invocation: Invocation,
+        arrival: Option<u64>,
+    ) -> Result<Arc<str>, StopReason> {
         if self.control.is_interrupted() {
-            return Err(Stop::Interrupted);
+            return Err(StopReason::Interrupted);
         }
         let source = match arrival {
             Some(arrival) => InvocationSource::Queued { arrival },
@@ -136,10 +140,10 @@ impl WorkerState {
 
     /// Records that the invocation came to its result, and hands everything to the store; or finds it recorded.
     /// `over` says that the worker's program has come to its end with it.
-    pub(crate) fn conclude(&mut self, result: Option<&Value>, over: bool) -> Result<Finished, Stop> {
+    pub(crate) fn conclude(&mut self, result: Option<&Value>, over: bool) -> Result<Finished, StopReason> {
         let Some(mut live) = self.journal.live() else {
             self.journal.completed(result)?;
-            return Ok(Finished::Replayed);
+            return Ok(Finished::ReplayEnd);
         };
         let at = live.wall_now();
         if over {
@@ -162,5 +166,5 @@ pub(crate) enum Finished {
     /// It was added to the oplog.
     Recorded,
     /// It was in the oplog.
-    Replayed,
+    ReplayEnd,
 }

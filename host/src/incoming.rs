@@ -34,7 +34,7 @@ pub struct IncomingRequest {
 
 /// A worker's response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct GivenResponse {
+pub struct HttpReply {
     /// The status code.
     pub status: u16,
     /// Header fields, in lower case.
@@ -106,7 +106,7 @@ impl IncomingRequest {
     }
 }
 
-impl GivenResponse {
+impl HttpReply {
     /// The outcome of an invocation: a response, or why there is none.
     pub fn into_value(given: Result<Self, String>) -> Value {
         Value::Result(match given {
@@ -120,7 +120,7 @@ impl GivenResponse {
         })
     }
 
-    /// Reads [`GivenResponse::into_value`].
+    /// Reads [`HttpReply::into_value`].
     pub fn from_value(value: Value) -> Option<Result<Self, String>> {
         match value {
             Value::Result(Ok(Some(response))) => {
@@ -165,15 +165,14 @@ mod tests {
             assert_eq!(IncomingRequest::from_value(request.clone().into_value()), Some(request));
         }
         for trailers in [None, Some(headers.clone())] {
-            let response =
-                GivenResponse { status: 418, headers: headers.clone(), body: Vec::new(), trailers };
-            let value = GivenResponse::into_value(Ok(response.clone()));
-            assert_eq!(GivenResponse::from_value(value), Some(Ok(response)));
+            let response = HttpReply { status: 418, headers: headers.clone(), body: Vec::new(), trailers };
+            let value = HttpReply::into_value(Ok(response.clone()));
+            assert_eq!(HttpReply::from_value(value), Some(Ok(response)));
         }
-        let none = GivenResponse::into_value(Err("why".to_owned()));
-        assert_eq!(GivenResponse::from_value(none), Some(Err("why".to_owned())));
+        let none = HttpReply::into_value(Err("why".to_owned()));
+        assert_eq!(HttpReply::from_value(none), Some(Err("why".to_owned())));
         assert_eq!(IncomingRequest::from_value(Value::Bool(true)), None);
-        assert_eq!(GivenResponse::from_value(Value::Record(Vec::new())), None);
+        assert_eq!(HttpReply::from_value(Value::Record(Vec::new())), None);
     }
 
     #[test]

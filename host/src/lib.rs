@@ -37,12 +37,12 @@ mod value;
 mod vfs;
 mod worker;
 
-pub use clients::{Client, ClientInterface, Form};
+pub use clients::{CallForm, ClientFunction, ClientInterface};
 pub use component::{Component, ComponentError};
-pub use control::Control;
+pub use control::InterruptHandle;
 pub use engine::{Engine, EngineConfig, EngineError};
-pub use error::{Outcome, Replayed, Stop};
+pub use error::{Outcome, ReplayEnd, StopReason};
 pub use files::{Files, FilesBuilder, FilesError};
-pub use incoming::{GivenResponse, INCOMING_HTTP, IncomingRequest, http_handler, is_http_handler};
-pub use snapshot::{Base, SnapshotError, image_owner};
-pub use worker::{Instance, Reload, WorkerInit};
+pub use incoming::{HttpReply, INCOMING_HTTP, IncomingRequest, http_handler, is_http_handler};
+pub use snapshot::{SnapshotBase, SnapshotError, image_owner};
+pub use worker::{Instance, ReloadTarget, WorkerInit};

@@ -15,14 +15,16 @@ mod promises;
 mod workers;
 
 pub use blobstore::Blobstore;
-pub use calls::{AnswerState, Calls, Outgoing, Returns};
+pub use calls::{AnswerState, Calls, ExpectedResult, OutgoingCall};
 pub use clock::Clock;
 pub use keyvalue::KeyValue;
 pub use log::{LogEvent, LogLevel, LogSink};
 pub use oplog::Oplog;
-pub use outbound_http::{HttpBody, HttpFailure, HttpPart, HttpRequest, HttpResponse, OutboundHttp, Patience};
+pub use outbound_http::{
+    HttpBody, HttpFailure, HttpPart, HttpRequest, HttpResponse, HttpTimeouts, OutboundHttp,
+};
 pub use promises::Promises;
-pub use workers::{WorkerFacts, WorkerPage, WorkerQuery, Workers};
+pub use workers::{WorkerMetadata, WorkerPage, WorkerQuery, Workers};
 
 use std::sync::Arc;
 

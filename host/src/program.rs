@@ -7,7 +7,7 @@
 //! Invariant: an invocation of a loop ends where the program asks for the next line, not where it answers: what it
 //! does in between belongs to the invocation, and between two invocations nothing happens.
 
-use crate::Stop;
+use crate::StopReason;
 use crate::state::WorkerState;
 use crate::worker::Turn;
 use golem_model::{Convention, IdempotencyKey, Invocation, Value};
@@ -153,7 +153,11 @@ const RUN: &str = "wasi:cli/run";
 
 /// What a function came to that has returned. Of a program it is what it wrote; what it returns only says whether it
 /// went well. A program that has run is over: what it did to its memory was meant to be its last.
-pub(crate) fn returned(state: &mut WorkerState, name: &str, result: Option<Value>) -> Result<Turn, Stop> {
+pub(crate) fn returned(
+    state: &mut WorkerState,
+    name: &str,
+    result: Option<Value>,
+) -> Result<Turn, StopReason> {
     let convention = state.console.convention();
     if !convention.is_program() {
         return Ok(Turn::Came { result, over: false });
@@ -165,7 +169,7 @@ pub(crate) fn returned(state: &mut WorkerState, name: &str, result: Option<Value
             let line = if stderr.is_empty() { "" } else { "\n" };
             stderr = format!("{stderr}{line}it returned the error {error:?}");
         }
-        return Err(Stop::Exited { code: 1, stderr });
+        return Err(StopReason::Exited { code: 1, stderr });
     }
     let version = name.strip_prefix(RUN).and_then(|rest| rest.strip_suffix("/run"));
     let is_run = version.is_some_and(|version| version.is_empty() || version.starts_with('@'));
@@ -174,9 +178,9 @@ pub(crate) fn returned(state: &mut WorkerState, name: &str, result: Option<Value
 }
 
 /// What a function came to that was stopped: a program that exits with 0 has ended well.
-pub(crate) fn stopped(state: &mut WorkerState, stop: Stop) -> Result<Turn, Stop> {
+pub(crate) fn stopped(state: &mut WorkerState, stop: StopReason) -> Result<Turn, StopReason> {
     match stop {
-        Stop::Exited { code: 0, .. } if state.console.convention().is_program() => {
+        StopReason::Exited { code: 0, .. } if state.console.convention().is_program() => {
             Ok(Turn::Came { result: Some(state.console.take_output()), over: true })
         }
         stop => Err(stop),

@@ -23,7 +23,7 @@ const VERSION: u8 = 1;
 
 /// A state from which a worker goes on without what came before.
 #[derive(Debug, Clone)]
-pub struct Base {
+pub struct SnapshotBase {
     /// The entry that it belongs to.
     pub index: OplogIndex,
     /// When that was written.
@@ -45,7 +45,7 @@ pub enum SnapshotError {
     },
     /// It was stopped for a reason that says nothing about the state.
     #[error("the worker was stopped: {0:?}")]
-    Stopped(crate::Stop),
+    Stopped(crate::StopReason),
 }
 
 /// What the instance does, where that limits what it may ask for.

@@ -12,7 +12,7 @@ use crate::objects::Objects;
 use crate::program::{Console, Turns};
 use crate::snapshot::Phase;
 use crate::vfs::{FileClock, Vfs};
-use crate::{Control, Stop, WorkerInit};
+use crate::{InterruptHandle, StopReason, WorkerInit};
 use golem_model::{IdempotencyKey, OplogIndex, Timestamp};
 
 /// The host's side of one worker.
@@ -25,7 +25,7 @@ pub(crate) struct WorkerState {
     /// The worker's oplog.
     pub(crate) journal: Journal,
     /// Stops the guest.
-    pub(crate) control: Control,
+    pub(crate) control: InterruptHandle,
     /// What the guest draws.
     pub(crate) random: Random,
     /// What the guest prints.
@@ -51,7 +51,7 @@ pub(crate) struct WorkerState {
     /// What it may ask for now.
     pub(crate) phase: Phase,
     /// Why the guest was stopped, while wasmtime unwinds it.
-    stop: Option<Stop>,
+    stop: Option<StopReason>,
 }
 
 /// The invocation that runs. Everything here is a function of the oplog.
@@ -73,7 +73,7 @@ impl WorkerState {
         init: WorkerInit,
         created: Timestamp,
         journal: Journal,
-        control: Control,
+        control: InterruptHandle,
         stdio: Stdio,
         limits: Limits,
     ) -> Self {
@@ -119,19 +119,19 @@ impl WorkerState {
     /// The error that makes wasmtime unwind the guest for `failure`.
     pub(crate) fn raise(&mut self, failure: Failure) -> wasmtime::Error {
         match failure {
-            Failure::Stop(stop) => self.stop(stop),
+            Failure::StopReason(stop) => self.stop(stop),
             Failure::Trap(text) => wasmtime::Error::msg(text),
         }
     }
 
     /// The error that makes wasmtime unwind the guest, which then has stopped for this reason.
-    pub(crate) fn stop(&mut self, stop: Stop) -> wasmtime::Error {
+    pub(crate) fn stop(&mut self, stop: StopReason) -> wasmtime::Error {
         self.stop.get_or_insert(stop);
         wasmtime::Error::msg("the worker stops")
     }
 
     /// Why the guest was stopped, if the host did it.
-    pub(crate) fn take_stop(&mut self) -> Option<Stop> {
+    pub(crate) fn take_stop(&mut self) -> Option<StopReason> {
         self.stop.take()
     }
 }

@@ -1,6 +1,6 @@
 //! From wasmtime's errors to why a worker stopped.
 
-use crate::Stop;
+use crate::StopReason;
 use crate::ports::PortError;
 use crate::state::WorkerState;
 use std::fmt::Write as _;
@@ -8,40 +8,45 @@ use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 /// Why the guest, whose call gave `error`, stopped. What it had recorded is handed to the store where the
 /// worker will go on from it.
-pub(crate) fn stop(state: &mut WorkerState, error: &wasmtime::Error) -> Stop {
+pub(crate) fn stop(state: &mut WorkerState, error: &wasmtime::Error) -> StopReason {
     let stop = reason(state, error);
     match &stop {
-        Stop::Exited { .. } | Stop::Trapped { .. } | Stop::Interrupted => match state.journal.flush() {
-            Ok(()) => stop,
-            Err(failed) => failed,
-        },
+        StopReason::Exited { .. } | StopReason::Trapped { .. } | StopReason::Interrupted => {
+            match state.journal.flush() {
+                Ok(()) => stop,
+                Err(failed) => failed,
+            }
+        }
         // A worker was handed over when it parked or went back; a divergence happens before anything is recorded;
         // and what came before our own trouble is done again by the next activation.
-        Stop::Parked(_) | Stop::WentBack | Stop::Diverged { .. } | Stop::Port(_) => stop,
+        StopReason::Parked(_)
+        | StopReason::JumpedBack
+        | StopReason::Diverged { .. }
+        | StopReason::Port(_) => stop,
     }
 }
 
 /// Names the called function in a trap: a component may have been stripped of the names that its stack would show.
-pub(crate) fn in_function(name: &str, stop: Stop) -> Stop {
+pub(crate) fn in_function(name: &str, stop: StopReason) -> StopReason {
     match stop {
-        Stop::Trapped { details, retry, policy } => {
+        StopReason::Trapped { details, retry, policy } => {
             let name = match name.rsplit_once('/') {
                 Some((interface, function)) => format!("{interface}#{function}"),
                 None => name.to_owned(),
             };
-            Stop::Trapped { details: format!("{details}\nin {name}"), retry, policy }
+            StopReason::Trapped { details: format!("{details}\nin {name}"), retry, policy }
         }
         other => other,
     }
 }
 
 /// Why the guest stopped. Nothing is handed to the store.
-pub(crate) fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> Stop {
+pub(crate) fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> StopReason {
     let stop = match state.take_stop() {
         Some(stop) => stop,
         None => match shortage(state, error) {
-            Some(reason) => Stop::Port(PortError::Unavailable { reason: reason.into() }),
-            None => Stop::Trapped {
+            Some(reason) => StopReason::Port(PortError::Unavailable { reason: reason.into() }),
+            None => StopReason::Trapped {
                 details: details(error, state.stdio.stderr_tail()),
                 // How deep a stack may be depends on compiler and machine, so the end was not the guest's
                 // alone; but here it would be the same again.
@@ -53,10 +58,14 @@ pub(crate) fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> Stop {
     // Whoever leaves by themselves leaves where they left before.
     let left = match &stop {
         // A program that ends well has come to its result, which the oplog then holds.
-        Stop::Exited { code: 0, .. } if state.console.convention().is_program() => return stop,
-        Stop::Exited { code, .. } => format!("the program's exit with code {code}"),
-        Stop::Trapped { details, .. } => format!("a trap: {details}"),
-        Stop::Parked(_) | Stop::WentBack | Stop::Interrupted | Stop::Diverged { .. } | Stop::Port(_) => {
+        StopReason::Exited { code: 0, .. } if state.console.convention().is_program() => return stop,
+        StopReason::Exited { code, .. } => format!("the program's exit with code {code}"),
+        StopReason::Trapped { details, .. } => format!("a trap: {details}"),
+        StopReason::Parked(_)
+        | StopReason::JumpedBack
+        | StopReason::Interrupted
+        | StopReason::Diverged { .. }
+        | StopReason::Port(_) => {
             return stop;
         }
     };

@@ -1,11 +1,11 @@
 //! One activation of a worker: it is made, replays its oplog, takes invocations, stops.
 //!
-//! Invariant: after any [`Stop`], and when a call's future was dropped, the instance takes no more calls. Rolling
+//! Invariant: after any [`StopReason`], and when a call's future was dropped, the instance takes no more calls. Rolling
 //! back always means a new instance, never a repaired one.
 
 mod snapshot;
 
-pub use snapshot::Reload;
+pub use snapshot::ReloadTarget;
 
 use crate::durable::{Activity, Aside, Ending, Journal, Replay, Started, Tail, region_to_repeat};
 use crate::event_loop::{Driven, EventLoop};
@@ -15,7 +15,7 @@ use crate::limits::{LIFTED_BYTES_MAX, Limits};
 use crate::ports::{PortError, Ports};
 use crate::program::{Console, Next, Pause};
 use crate::state::WorkerState;
-use crate::{Base, Component, Control, Outcome, Replayed, Stop, program, trap};
+use crate::{Component, InterruptHandle, Outcome, ReplayEnd, SnapshotBase, StopReason, program, trap};
 use golem_model::oplog::FailureCause;
 use golem_model::{
     AccountId, Convention, Entry, Invocation, OplogIndex, RetryPolicy, TemplateId, Timestamp, Value, WorkerId,
@@ -68,14 +68,14 @@ impl Instance {
     /// resolved to inline ones.
     ///
     /// What the guest's initialisation learns is replayed from the oplog, or recorded. On an error nothing was
-    /// appended, but for [`Stop::Parked`].
+    /// appended, but for [`StopReason::Parked`].
     pub async fn activate(
         component: &Component,
         init: WorkerInit,
         history: Vec<Entry>,
         ports: Ports,
-        control: Control,
-    ) -> Result<Self, Stop> {
+        control: InterruptHandle,
+    ) -> Result<Self, StopReason> {
         let created = match history.first() {
             Some(Entry::Created { at, .. }) => *at,
             _ => Timestamp::default(),
@@ -95,7 +95,7 @@ impl Instance {
     }
 
     /// A fresh instance. Nothing is handed over.
-    async fn made(component: &Component, state: WorkerState, ports: Ports) -> Result<Self, Stop> {
+    async fn made(component: &Component, state: WorkerState, ports: Ports) -> Result<Self, StopReason> {
         let engine = component.engine();
         let mut store = Store::new(engine.wasmtime(), state);
         store.limiter(|state| &mut state.limits);
@@ -103,7 +103,7 @@ impl Instance {
         store.epoch_deadline_callback(|mut context| {
             let state = context.data_mut();
             if state.control.is_interrupted() {
-                Err(state.stop(Stop::Interrupted))
+                Err(state.stop(StopReason::Interrupted))
             } else {
                 Ok(UpdateDeadline::Yield(1))
             }
@@ -120,7 +120,7 @@ impl Instance {
     }
 
     /// Replays every invocation that the oplog holds whole.
-    pub async fn replay(&mut self) -> Result<Replayed, Stop> {
+    pub async fn replay(&mut self) -> Result<ReplayEnd, StopReason> {
         self.take()?;
         loop {
             let ending = self.state()?.journal.replay().ending()?;
@@ -136,7 +136,7 @@ impl Instance {
                 Ending::Reloaded { index, updated: true, .. } => {
                     // Whoever loads a worker begins at the last update by hand, or after it.
                     let reason = format!("a replay cannot pass the update by hand in entry {index}");
-                    return Err(Stop::Port(PortError::Unavailable { reason: reason.into() }));
+                    return Err(StopReason::Port(PortError::Unavailable { reason: reason.into() }));
                 }
             };
             match turn {
@@ -144,16 +144,16 @@ impl Instance {
                     self.state()?.journal.completed(result.as_ref())?;
                     if over {
                         // Nothing follows, and the instance has no program any more.
-                        return Ok(Replayed::Ready);
+                        return Ok(ReplayEnd::Ready);
                     }
                 }
                 Turn::Paused(Pause::Ready | Pause::Answered(_)) => {
                     self.spent = false;
-                    return Ok(Replayed::Ready);
+                    return Ok(ReplayEnd::Ready);
                 }
                 Turn::Paused(Pause::Unfinished(key)) => {
                     self.spent = false;
-                    return Ok(Replayed::Unfinished { key });
+                    return Ok(ReplayEnd::Unfinished { key });
                 }
             }
         }
@@ -164,7 +164,7 @@ impl Instance {
         self.resumed().await.into()
     }
 
-    async fn resumed(&mut self) -> Result<Option<Value>, Stop> {
+    async fn resumed(&mut self) -> Result<Option<Value>, StopReason> {
         self.take()?;
         let turn = match &self.running {
             Some(running) => {
@@ -185,13 +185,17 @@ impl Instance {
         self.invoked(invocation, arrival).await.into()
     }
 
-    async fn invoked(&mut self, invocation: Invocation, arrival: Option<u64>) -> Result<Option<Value>, Stop> {
+    async fn invoked(
+        &mut self,
+        invocation: Invocation,
+        arrival: Option<u64>,
+    ) -> Result<Option<Value>, StopReason> {
         self.take()?;
         let turn = if let Some(running) = &self.running {
             let same = *running.function() == invocation.function;
             if !same || invocation.convention != Convention::StdioEventLoop {
                 // Whoever admits invocations knows that the loop runs, and does not admit this one.
-                return Err(Stop::Port(PortError::Discarded));
+                return Err(StopReason::Port(PortError::Discarded));
             }
             running.go_on(Next::Invoke(invocation, arrival));
             self.drive().await?
@@ -210,17 +214,21 @@ impl Instance {
     }
 
     /// Takes the instance for a call. Only one that returns gives it back.
-    fn take(&mut self) -> Result<(), Stop> {
-        if std::mem::replace(&mut self.spent, true) { Err(Stop::Port(PortError::Discarded)) } else { Ok(()) }
+    fn take(&mut self) -> Result<(), StopReason> {
+        if std::mem::replace(&mut self.spent, true) {
+            Err(StopReason::Port(PortError::Discarded))
+        } else {
+            Ok(())
+        }
     }
 
     /// The host's side of the worker, which no event loop has.
-    fn state(&mut self) -> Result<&mut WorkerState, Stop> {
-        self.store.as_mut().map(Store::data_mut).ok_or(Stop::Port(PortError::Discarded))
+    fn state(&mut self) -> Result<&mut WorkerState, StopReason> {
+        self.store.as_mut().map(Store::data_mut).ok_or(StopReason::Port(PortError::Discarded))
     }
 
     /// Runs the next recorded invocation as far as it is recorded, and then live.
-    async fn rerun(&mut self) -> Result<Turn, Stop> {
+    async fn rerun(&mut self) -> Result<Turn, StopReason> {
         let Started { at, key, function, params, begun, convention } =
             self.state()?.journal.replay().started()?;
         let invocation = Invocation { key, function, params, convention };
@@ -231,7 +239,7 @@ impl Instance {
     }
 
     /// Records what the invocation came to, unless the loop that answered it has; hands everything to the store.
-    fn complete(&mut self, turn: Turn) -> Result<Option<Value>, Stop> {
+    fn complete(&mut self, turn: Turn) -> Result<Option<Value>, StopReason> {
         match turn {
             Turn::Came { result, over } => {
                 // In a replay it returned before it had made all the calls that were recorded, which is found here.
@@ -243,7 +251,7 @@ impl Instance {
                 self.spent = false;
                 Ok(result)
             }
-            Turn::Paused(Pause::Ready | Pause::Unfinished(_)) => Err(Stop::Port(PortError::Discarded)),
+            Turn::Paused(Pause::Ready | Pause::Unfinished(_)) => Err(StopReason::Port(PortError::Discarded)),
         }
     }
 
@@ -253,12 +261,12 @@ impl Instance {
         name: Arc<str>,
         prepared: Result<Prepared, String>,
         convention: Convention,
-    ) -> Result<Turn, Stop> {
+    ) -> Result<Turn, StopReason> {
         let prepared = match prepared {
             Ok(prepared) => prepared,
             Err(details) => return Err(self.refuse(details)),
         };
-        let Some(mut store) = self.store.take() else { return Err(Stop::Port(PortError::Discarded)) };
+        let Some(mut store) = self.store.take() else { return Err(StopReason::Port(PortError::Discarded)) };
         store.set_epoch_deadline(1);
         if convention == Convention::StdioEventLoop {
             self.running = Some(EventLoop::start(name, prepared, store, self.exports));
@@ -270,8 +278,8 @@ impl Instance {
     }
 
     /// Runs the event loop until it answers or ends.
-    async fn drive(&mut self) -> Result<Turn, Stop> {
-        let Some(running) = &mut self.running else { return Err(Stop::Port(PortError::Discarded)) };
+    async fn drive(&mut self) -> Result<Turn, StopReason> {
+        let Some(running) = &mut self.running else { return Err(StopReason::Port(PortError::Discarded)) };
         match running.drive().await {
             Driven::Paused(pause) => Ok(Turn::Paused(pause)),
             Driven::Returned(store, called) => {
@@ -284,7 +292,7 @@ impl Instance {
     }
 
     /// What a call that ended came to.
-    fn ended(&mut self, name: &str, called: Result<Option<Value>, Uncalled>) -> Result<Turn, Stop> {
+    fn ended(&mut self, name: &str, called: Result<Option<Value>, Uncalled>) -> Result<Turn, StopReason> {
         let stop = match called {
             Ok(result) => return program::returned(self.state()?, name, result),
             Err(Uncalled::Refused(details)) => return Err(self.refuse(details)),
@@ -294,9 +302,9 @@ impl Instance {
     }
 
     /// Fails the invocation for a reason that no other attempt changes.
-    fn refuse(&mut self, details: String) -> Stop {
+    fn refuse(&mut self, details: String) -> StopReason {
         match self.state().and_then(|state| state.journal.flush()) {
-            Ok(()) => Stop::Trapped { details, retry: false, policy: None },
+            Ok(()) => StopReason::Trapped { details, retry: false, policy: None },
             Err(stop) => stop,
         }
     }
@@ -315,8 +323,8 @@ pub(crate) enum Turn {
     Paused(Pause),
 }
 
-impl From<Result<Option<Value>, Stop>> for Outcome {
-    fn from(result: Result<Option<Value>, Stop>) -> Self {
+impl From<Result<Option<Value>, StopReason>> for Outcome {
+    fn from(result: Result<Option<Value>, StopReason>) -> Self {
         match result {
             Ok(result) => Self::Completed { result },
             Err(stop) => Self::Stopped(stop),
@@ -337,10 +345,10 @@ impl std::fmt::Debug for Instance {
 fn journal(
     component: &Component,
     init: &WorkerInit,
-    base: Option<&Base>,
+    base: Option<&SnapshotBase>,
     history: Vec<Entry>,
     ports: &Ports,
-    control: &Control,
+    control: &InterruptHandle,
 ) -> Journal {
     let activity = Activity {
         ports: ports.clone(),
@@ -360,15 +368,15 @@ fn journal(
 }
 
 /// The end of a worker whose oplog says that it failed for good.
-pub(crate) fn failed(cause: FailureCause) -> Stop {
+pub(crate) fn failed(cause: FailureCause) -> StopReason {
     match cause {
         FailureCause::Trap { details } | FailureCause::Discarded { details } => {
-            Stop::Trapped { details, retry: false, policy: None }
+            StopReason::Trapped { details, retry: false, policy: None }
         }
-        FailureCause::Exited { code } => Stop::Exited { code, stderr: String::new() },
-        FailureCause::ExitedWithStderr { code, stderr } => Stop::Exited { code, stderr },
+        FailureCause::Exited { code } => StopReason::Exited { code, stderr: String::new() },
+        FailureCause::ExitedWithStderr { code, stderr } => StopReason::Exited { code, stderr },
         FailureCause::Diverged { index, recorded, requested } => {
-            Stop::Diverged { index, recorded, requested }
+            StopReason::Diverged { index, recorded, requested }
         }
     }
 }

@@ -5,10 +5,10 @@
 //! asked for again.
 
 use crate::Timestamp;
-use crate::keyvalue::{self, Excess};
+use crate::keyvalue::{self, LimitError};
 use crate::limits::KEY_VALUE_VALUE_BYTES_MAX;
 use crate::oplog::wire::DecodeError;
-use crate::shared::{Decided, Held, Look, Place, Space, Unread, Version};
+use crate::shared::{CacheMiss, ScopedKey, Space, StateReader, Version, Versioned, WriteEffects};
 use std::sync::Arc;
 
 /// An object, by the name of its container and its own.
@@ -22,7 +22,7 @@ pub struct ObjectId {
 
 /// A change of containers and objects.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Act {
+pub enum BlobWrite {
     /// Makes a container.
     Create(Arc<str>),
     /// Removes a container and all its objects.
@@ -56,7 +56,7 @@ pub enum Act {
 
 /// What an act came to. It is recorded with the call, in the same commit as the change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Outcome {
+pub enum BlobOutcome {
     /// Done.
     #[error("done")]
     Done,
@@ -71,7 +71,7 @@ pub enum Outcome {
     NoObject,
 }
 
-impl Outcome {
+impl BlobOutcome {
     /// Its byte in the oplog.
     pub const fn code(self) -> u8 {
         match self {
@@ -123,30 +123,30 @@ impl Object {
 }
 
 /// The place of a container's record.
-pub fn container_place(name: &Arc<str>) -> Place {
-    Place { space: Space::Containers, bucket: "".into(), key: name.clone() }
+pub fn container_key(name: &Arc<str>) -> ScopedKey {
+    ScopedKey { space: Space::Containers, bucket: "".into(), key: name.clone() }
 }
 
 /// The container of this name, if it is there.
-pub fn container(name: &Arc<str>, look: &mut dyn Look) -> Result<Option<Container>, Unread> {
-    let held = look.look(&container_place(name))?;
-    let Held { value: Some(record), version: Version(generation) } = held else { return Ok(None) };
+pub fn container(name: &Arc<str>, state: &mut dyn StateReader) -> Result<Option<Container>, CacheMiss> {
+    let held = state.read(&container_key(name))?;
+    let Versioned { value: Some(record), version: Version(generation) } = held else { return Ok(None) };
     Ok(Some(Container { created_at: time(&record), generation: generation.to_string().into() }))
 }
 
 /// The object, or what is not there.
-pub fn object(id: &ObjectId, look: &mut dyn Look) -> Result<Result<Object, Outcome>, Unread> {
-    let Some(container) = container(&id.container, look)? else { return Ok(Err(Outcome::NoContainer)) };
-    let held = look.look(&container.place(&id.object))?;
+pub fn object(id: &ObjectId, state: &mut dyn StateReader) -> Result<Result<Object, BlobOutcome>, CacheMiss> {
+    let Some(container) = container(&id.container, state)? else { return Ok(Err(BlobOutcome::NoContainer)) };
+    let held = state.read(&container.place(&id.object))?;
     Ok(match held.value.filter(|record| record.len() >= HEADER_BYTES) {
         Some(record) => Ok(Object { created_at: time(&record), record }),
-        None => Err(Outcome::NoObject),
+        None => Err(BlobOutcome::NoObject),
     })
 }
 
 impl Container {
-    fn place(&self, object: &Arc<str>) -> Place {
-        Place { space: Space::Objects, bucket: self.generation.clone(), key: object.clone() }
+    fn place(&self, object: &Arc<str>) -> ScopedKey {
+        ScopedKey { space: Space::Objects, bucket: self.generation.clone(), key: object.clone() }
     }
 }
 
@@ -159,9 +159,9 @@ fn record(at: Timestamp, data: &[u8]) -> Arc<[u8]> {
     [&at.as_nanos().to_le_bytes(), data].concat().into()
 }
 
-impl Act {
+impl BlobWrite {
     /// Whether it is within all bounds.
-    pub fn check(&self) -> Result<(), Excess> {
+    pub fn check(&self) -> Result<(), LimitError> {
         let ids: [Option<&ObjectId>; 2] = match self {
             Self::Create(name) | Self::Remove(name) | Self::Clear(name) => {
                 return keyvalue::check_bucket(name);
@@ -172,7 +172,7 @@ impl Act {
             }
             Self::Put { id, data } => {
                 if data.len() > KEY_VALUE_VALUE_BYTES_MAX - HEADER_BYTES {
-                    return Err(Excess::Value(data.len()));
+                    return Err(LimitError::Value(data.len()));
                 }
                 [Some(id), None]
             }
@@ -182,49 +182,58 @@ impl Act {
     }
 
     /// What it changes and comes to.
-    pub fn decide(&self, now: Timestamp, look: &mut dyn Look) -> Result<Decided, Unread> {
-        let mut decided = Decided::default();
-        let outcome = self.act(now, look, &mut decided)?;
-        if outcome != Outcome::Done {
-            decided = Decided::default();
+    pub fn decide(&self, now: Timestamp, state: &mut dyn StateReader) -> Result<WriteEffects, CacheMiss> {
+        let mut decided = WriteEffects::default();
+        let outcome = self.act(now, state, &mut decided)?;
+        if outcome != BlobOutcome::Done {
+            decided = WriteEffects::default();
         }
         decided.response = vec![outcome.code()];
         Ok(decided)
     }
 
-    fn act(&self, now: Timestamp, look: &mut dyn Look, decided: &mut Decided) -> Result<Outcome, Unread> {
+    fn act(
+        &self,
+        now: Timestamp,
+        state: &mut dyn StateReader,
+        decided: &mut WriteEffects,
+    ) -> Result<BlobOutcome, CacheMiss> {
         match self {
             Self::Create(name) => {
-                if container(name, look)?.is_some() {
-                    return Ok(Outcome::Exists);
+                if container(name, state)?.is_some() {
+                    return Ok(BlobOutcome::Exists);
                 }
-                decided.changes.push((container_place(name), Some(record(now, &[]))));
+                decided.changes.push((container_key(name), Some(record(now, &[]))));
             }
             Self::Remove(name) => {
-                let Some(there) = container(name, look)? else { return Ok(Outcome::NoContainer) };
-                decided.changes.push((container_place(name), None));
+                let Some(there) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
+                decided.changes.push((container_key(name), None));
                 decided.abandoned.push(there.generation);
             }
             Self::Clear(name) => {
-                let Some(there) = container(name, look)? else { return Ok(Outcome::NoContainer) };
+                let Some(there) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
                 // The same record by another write: the next generation.
-                decided.changes.push((container_place(name), Some(record(there.created_at, &[]))));
+                decided.changes.push((container_key(name), Some(record(there.created_at, &[]))));
                 decided.abandoned.push(there.generation);
             }
             Self::Put { id, data } => {
-                let Some(there) = container(&id.container, look)? else { return Ok(Outcome::NoContainer) };
+                let Some(there) = container(&id.container, state)? else {
+                    return Ok(BlobOutcome::NoContainer);
+                };
                 decided.changes.push((there.place(&id.object), Some(record(now, data))));
             }
             Self::Delete { container: name, objects } => {
-                let Some(there) = container(name, look)? else { return Ok(Outcome::NoContainer) };
+                let Some(there) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
                 decided.changes.extend(objects.iter().map(|object| (there.place(object), None)));
             }
             Self::Copy { from, to, moves } => {
-                let Some(source) = container(&from.container, look)? else {
-                    return Ok(Outcome::NoContainer);
+                let Some(source) = container(&from.container, state)? else {
+                    return Ok(BlobOutcome::NoContainer);
                 };
-                let Some(target) = container(&to.container, look)? else { return Ok(Outcome::NoContainer) };
-                let found = match object(from, look)? {
+                let Some(target) = container(&to.container, state)? else {
+                    return Ok(BlobOutcome::NoContainer);
+                };
+                let found = match object(from, state)? {
                     Ok(found) => found,
                     Err(missing) => return Ok(missing),
                 };
@@ -235,12 +244,12 @@ impl Act {
                 decided.changes.push((target.place(&to.object), Some(record(now, found.data()))));
             }
         }
-        Ok(Outcome::Done)
+        Ok(BlobOutcome::Done)
     }
 }
 
 /// Whether these may be names.
-pub fn check_id(id: &ObjectId) -> Result<(), Excess> {
+pub fn check_id(id: &ObjectId) -> Result<(), LimitError> {
     keyvalue::check_bucket(&id.container)?;
     keyvalue::check_keys(std::iter::once(&*id.object))
 }
@@ -253,34 +262,34 @@ mod tests {
     /// Everything is at hand.
     #[derive(Default)]
     struct All {
-        held: BTreeMap<Place, Held>,
+        held: BTreeMap<ScopedKey, Versioned>,
         writes: u64,
         abandoned: Vec<Arc<str>>,
     }
 
-    impl Look for All {
-        fn look(&mut self, place: &Place) -> Result<Held, Unread> {
+    impl StateReader for All {
+        fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss> {
             Ok(self.held.get(place).cloned().unwrap_or_default())
         }
     }
 
     impl All {
-        fn act(&mut self, act: &Act) -> Outcome {
+        fn act(&mut self, act: &BlobWrite) -> BlobOutcome {
             self.writes += 1;
             let decided = act.decide(Timestamp::from_nanos(self.writes * 1_000), self).unwrap();
             for (place, value) in decided.changes {
                 match value {
                     Some(_) => {
-                        drop(self.held.insert(place, Held { value, version: Version(self.writes) }));
+                        drop(self.held.insert(place, Versioned { value, version: Version(self.writes) }));
                     }
                     None => drop(self.held.remove(&place)),
                 }
             }
             self.abandoned.extend(decided.abandoned);
-            Outcome::from_code(decided.response[0]).unwrap()
+            BlobOutcome::from_code(decided.response[0]).unwrap()
         }
 
-        fn read(&mut self, container: &str, object: &str) -> Result<Vec<u8>, Outcome> {
+        fn read(&mut self, container: &str, object: &str) -> Result<Vec<u8>, BlobOutcome> {
             super::object(&id(container, object), self).unwrap().map(|found| found.data().to_vec())
         }
     }
@@ -289,56 +298,56 @@ mod tests {
         ObjectId { container: container.into(), object: object.into() }
     }
 
-    fn put(container: &str, object: &str, data: &[u8]) -> Act {
-        Act::Put { id: id(container, object), data: data.into() }
+    fn put(container: &str, object: &str, data: &[u8]) -> BlobWrite {
+        BlobWrite::Put { id: id(container, object), data: data.into() }
     }
 
     #[test]
     fn containers_must_be_made_and_are_made_once() {
         let mut all = All::default();
-        assert_eq!(all.act(&put("c", "o", b"x")), Outcome::NoContainer);
-        assert_eq!(all.act(&Act::Remove("c".into())), Outcome::NoContainer);
-        assert_eq!(all.act(&Act::Create("c".into())), Outcome::Done);
-        assert_eq!(all.act(&Act::Create("c".into())), Outcome::Exists);
-        assert_eq!(all.act(&put("c", "o", b"x")), Outcome::Done);
+        assert_eq!(all.act(&put("c", "o", b"x")), BlobOutcome::NoContainer);
+        assert_eq!(all.act(&BlobWrite::Remove("c".into())), BlobOutcome::NoContainer);
+        assert_eq!(all.act(&BlobWrite::Create("c".into())), BlobOutcome::Done);
+        assert_eq!(all.act(&BlobWrite::Create("c".into())), BlobOutcome::Exists);
+        assert_eq!(all.act(&put("c", "o", b"x")), BlobOutcome::Done);
         assert_eq!(all.read("c", "o"), Ok(b"x".to_vec()));
-        assert_eq!(all.read("c", "p"), Err(Outcome::NoObject));
-        assert_eq!(all.read("d", "o"), Err(Outcome::NoContainer));
+        assert_eq!(all.read("c", "p"), Err(BlobOutcome::NoObject));
+        assert_eq!(all.read("d", "o"), Err(BlobOutcome::NoContainer));
     }
 
     #[test]
     fn what_was_in_a_container_is_gone_with_its_generation() {
         let mut all = All::default();
-        all.act(&Act::Create("c".into()));
+        all.act(&BlobWrite::Create("c".into()));
         all.act(&put("c", "o", b"x"));
         let made = container(&"c".into(), &mut all).unwrap().unwrap();
-        assert_eq!(all.act(&Act::Clear("c".into())), Outcome::Done);
-        assert_eq!(all.read("c", "o"), Err(Outcome::NoObject));
+        assert_eq!(all.act(&BlobWrite::Clear("c".into())), BlobOutcome::Done);
+        assert_eq!(all.read("c", "o"), Err(BlobOutcome::NoObject));
         let cleared = container(&"c".into(), &mut all).unwrap().unwrap();
         assert_eq!(cleared.created_at, made.created_at);
         all.act(&put("c", "o", b"y"));
-        assert_eq!(all.act(&Act::Remove("c".into())), Outcome::Done);
-        assert_eq!(all.act(&Act::Create("c".into())), Outcome::Done);
-        assert_eq!(all.read("c", "o"), Err(Outcome::NoObject));
+        assert_eq!(all.act(&BlobWrite::Remove("c".into())), BlobOutcome::Done);
+        assert_eq!(all.act(&BlobWrite::Create("c".into())), BlobOutcome::Done);
+        assert_eq!(all.read("c", "o"), Err(BlobOutcome::NoObject));
         assert_eq!(all.abandoned, [made.generation, cleared.generation]);
     }
 
     #[test]
     fn objects_are_copied_and_moved() {
         let mut all = All::default();
-        let copy = |from: ObjectId, to: ObjectId, moves| Act::Copy { from, to, moves };
-        all.act(&Act::Create("c".into()));
+        let copy = |from: ObjectId, to: ObjectId, moves| BlobWrite::Copy { from, to, moves };
+        all.act(&BlobWrite::Create("c".into()));
         all.act(&put("c", "o", b"x"));
-        assert_eq!(all.act(&copy(id("c", "o"), id("d", "o"), false)), Outcome::NoContainer);
-        assert_eq!(all.act(&copy(id("c", "n"), id("c", "o"), false)), Outcome::NoObject);
-        all.act(&Act::Create("d".into()));
-        assert_eq!(all.act(&copy(id("c", "o"), id("d", "p"), false)), Outcome::Done);
-        assert_eq!(all.act(&copy(id("c", "o"), id("c", "o"), true)), Outcome::Done, "to where it is");
-        assert_eq!(all.act(&copy(id("c", "o"), id("d", "q"), true)), Outcome::Done);
-        assert_eq!(all.read("c", "o"), Err(Outcome::NoObject));
+        assert_eq!(all.act(&copy(id("c", "o"), id("d", "o"), false)), BlobOutcome::NoContainer);
+        assert_eq!(all.act(&copy(id("c", "n"), id("c", "o"), false)), BlobOutcome::NoObject);
+        all.act(&BlobWrite::Create("d".into()));
+        assert_eq!(all.act(&copy(id("c", "o"), id("d", "p"), false)), BlobOutcome::Done);
+        assert_eq!(all.act(&copy(id("c", "o"), id("c", "o"), true)), BlobOutcome::Done, "to where it is");
+        assert_eq!(all.act(&copy(id("c", "o"), id("d", "q"), true)), BlobOutcome::Done);
+        assert_eq!(all.read("c", "o"), Err(BlobOutcome::NoObject));
         assert_eq!((all.read("d", "p"), all.read("d", "q")), (Ok(b"x".to_vec()), Ok(b"x".to_vec())));
         let objects = vec!["p".into(), "never there".into()];
-        assert_eq!(all.act(&Act::Delete { container: "d".into(), objects }), Outcome::Done);
-        assert_eq!(all.read("d", "p"), Err(Outcome::NoObject));
+        assert_eq!(all.act(&BlobWrite::Delete { container: "d".into(), objects }), BlobOutcome::Done);
+        assert_eq!(all.read("d", "p"), Err(BlobOutcome::NoObject));
     }
 }

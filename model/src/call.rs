@@ -130,20 +130,20 @@ pub fn decode_answer(bytes: &[u8]) -> Result<CallAnswer, DecodeError> {
 
 /// A call that the other worker's queue has taken in.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Accepted {
+pub struct CallReceipt {
     /// The row with which it arrived.
-    pub ticket: u64,
+    pub call_row: u64,
     /// Where.
     pub target: WorkerId,
 }
 
 /// The recorded response of making a call: 0, varint ticket and the worker; or 1 and the error.
-pub fn encode_made(made: &Result<Accepted, CallError>) -> Vec<u8> {
+pub fn encode_call_receipt(made: &Result<CallReceipt, CallError>) -> Vec<u8> {
     let mut out = Vec::with_capacity(48);
     match made {
-        Ok(Accepted { ticket, target }) => {
+        Ok(CallReceipt { call_row, target }) => {
             out.push(0);
-            put_varint(&mut out, *ticket);
+            put_varint(&mut out, *call_row);
             codec::put_worker_id(&mut out, target);
         }
         Err(error) => {
@@ -154,11 +154,11 @@ pub fn encode_made(made: &Result<Accepted, CallError>) -> Vec<u8> {
     out
 }
 
-/// Reads what [`encode_made`] wrote.
-pub fn decode_made(bytes: &[u8]) -> Result<Result<Accepted, CallError>, DecodeError> {
+/// Reads what [`encode_call_receipt`] wrote.
+pub fn decode_call_receipt(bytes: &[u8]) -> Result<Result<CallReceipt, CallError>, DecodeError> {
     let mut input = Reader::new(bytes);
     let made = match input.byte()? {
-        0 => Ok(Accepted { ticket: input.varint()?, target: codec::worker_id(&mut input)? }),
+        0 => Ok(CallReceipt { call_row: input.varint()?, target: codec::worker_id(&mut input)? }),
         1 => Err(CallError::decode(&mut input)?),
         tag => return Err(DecodeError::UnknownTag { what: "made call", tag }),
     };

@@ -1,6 +1,6 @@
 //! Invocations and the keys that name them.
 
-use crate::oplog::{Arrival, InvocationSource};
+use crate::oplog::{InboxEvent, InvocationSource};
 use crate::{Timestamp, Value};
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -169,15 +169,15 @@ impl Invocation {
     }
 
     /// The arrival that accepts it.
-    pub fn arrival(&self, at: Timestamp) -> Arrival {
+    pub fn to_inbox_event(&self, at: Timestamp) -> InboxEvent {
         let key = self.key.clone();
         match self.source() {
             InvocationSource::Program { function, convention, input } => {
-                Arrival::Program { at, key, function, convention, input }
+                InboxEvent::Program { at, key, function, convention, input }
             }
             InvocationSource::Inline { .. } | InvocationSource::Queued { .. } => {
                 let (function, params) = (Arc::clone(&self.function), self.params.clone());
-                Arrival::Invocation { at, key, function, params }
+                InboxEvent::Invocation { at, key, function, params }
             }
         }
     }

@@ -8,7 +8,7 @@ use crate::limits::{
     KEY_VALUE_VALUE_BYTES_MAX,
 };
 use crate::oplog::wire::{DecodeError, Reader, put_varint};
-use crate::shared::{Decided, Look, Place, Space, Unread, Version};
+use crate::shared::{CacheMiss, ScopedKey, Space, StateReader, Version, WriteEffects};
 use std::sync::Arc;
 
 /// What is added to a number, and so how the number is read.
@@ -22,7 +22,7 @@ pub enum Delta {
 
 /// A change of a bucket, done as a whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Write {
+pub enum KeyValueWrite {
     /// Gives keys these values. Of a key that is named twice, the last one counts.
     Set(Vec<(Arc<str>, Arc<[u8]>)>),
     /// Removes keys; those that are not there are passed over.
@@ -56,7 +56,7 @@ pub enum Write {
 
 /// What a write came to. It is recorded with the call, in the same commit as the change.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub enum KeyValueOutcome {
     /// Done.
     Done,
     /// The number is now this one.
@@ -77,7 +77,7 @@ pub enum Outcome {
 
 /// A name, key or value that is beyond a bound.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Excess {
+pub enum LimitError {
     /// The bucket's name is too long.
     #[error("the name of a bucket has {0} bytes; at most {KEY_VALUE_BUCKET_BYTES_MAX} are possible")]
     Bucket(usize),
@@ -96,26 +96,26 @@ pub enum Excess {
 }
 
 /// Whether a bucket may have this name.
-pub fn check_bucket(name: &str) -> Result<(), Excess> {
-    if name.len() <= KEY_VALUE_BUCKET_BYTES_MAX { Ok(()) } else { Err(Excess::Bucket(name.len())) }
+pub fn check_bucket(name: &str) -> Result<(), LimitError> {
+    if name.len() <= KEY_VALUE_BUCKET_BYTES_MAX { Ok(()) } else { Err(LimitError::Bucket(name.len())) }
 }
 
 /// Whether these may be keys of one call.
-pub fn check_keys<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Result<(), Excess> {
+pub fn check_keys<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Result<(), LimitError> {
     if keys.len() > KEY_VALUE_CALL_KEYS_MAX {
-        return Err(Excess::Keys(keys.len()));
+        return Err(LimitError::Keys(keys.len()));
     }
     for key in keys {
         if key.len() > KEY_VALUE_KEY_BYTES_MAX {
-            return Err(Excess::Key(key.len()));
+            return Err(LimitError::Key(key.len()));
         }
     }
     Ok(())
 }
 
-impl Write {
+impl KeyValueWrite {
     /// Whether it is within all bounds.
-    pub fn check(&self) -> Result<(), Excess> {
+    pub fn check(&self) -> Result<(), LimitError> {
         let one = |key: &str, value: &[u8]| {
             check_keys(std::iter::once(key))?;
             check_value(value)
@@ -128,7 +128,7 @@ impl Write {
                     check_value(value)?;
                     bytes += key.len() + value.len();
                 }
-                if bytes > KEY_VALUE_CALL_BYTES_MAX { Err(Excess::Call(bytes)) } else { Ok(()) }
+                if bytes > KEY_VALUE_CALL_BYTES_MAX { Err(LimitError::Call(bytes)) } else { Ok(()) }
             }
             Self::Delete(keys) => check_keys(keys.iter().map(|key| &**key)),
             Self::Increment { key, .. } | Self::CompareAndSwap { key, .. } => one(key, &[]),
@@ -137,66 +137,66 @@ impl Write {
     }
 
     /// What it changes in `bucket` and comes to.
-    pub fn decide(&self, bucket: &Arc<str>, look: &mut dyn Look) -> Result<Decided, Unread> {
+    pub fn decide(&self, bucket: &Arc<str>, state: &mut dyn StateReader) -> Result<WriteEffects, CacheMiss> {
         let at = |key: &Arc<str>| place(bucket, key);
         let (changes, outcome) = match self {
             Self::Set(pairs) => {
                 let changes = pairs.iter().map(|(key, value)| (at(key), Some(value.clone())));
-                (changes.collect(), Outcome::Done)
+                (changes.collect(), KeyValueOutcome::Done)
             }
-            Self::Delete(keys) => (keys.iter().map(|key| (at(key), None)).collect(), Outcome::Done),
+            Self::Delete(keys) => (keys.iter().map(|key| (at(key), None)).collect(), KeyValueOutcome::Done),
             Self::Increment { key, by } => {
-                let held = look.look(&at(key))?;
+                let held = state.read(&at(key))?;
                 match added(held.value.as_deref(), *by) {
                     Ok((text, outcome)) => (vec![(at(key), Some(text.into_bytes().into()))], outcome),
                     Err(outcome) => (Vec::new(), outcome),
                 }
             }
             Self::CompareAndSwap { key, old, new } => {
-                let held = look.look(&at(key))?;
+                let held = state.read(&at(key))?;
                 match held.value.as_deref().map(number::<u64>) {
-                    Some(None) => (Vec::new(), Outcome::NotANumber),
+                    Some(None) => (Vec::new(), KeyValueOutcome::NotANumber),
                     Some(Some(found)) if found == *old => {
                         let text = new.to_string().into_bytes();
-                        (vec![(at(key), Some(text.into()))], Outcome::Compared(true))
+                        (vec![(at(key), Some(text.into()))], KeyValueOutcome::Compared(true))
                     }
-                    Some(Some(_)) | None => (Vec::new(), Outcome::Compared(false)),
+                    Some(Some(_)) | None => (Vec::new(), KeyValueOutcome::Compared(false)),
                 }
             }
             Self::Swap { key, version, value } => {
-                let held = look.look(&at(key))?;
+                let held = state.read(&at(key))?;
                 if held.version == *version {
-                    (vec![(at(key), Some(value.clone()))], Outcome::Done)
+                    (vec![(at(key), Some(value.clone()))], KeyValueOutcome::Done)
                 } else {
-                    (Vec::new(), Outcome::Changed(held.version))
+                    (Vec::new(), KeyValueOutcome::Changed(held.version))
                 }
             }
         };
-        Ok(Decided { changes, abandoned: Vec::new(), response: outcome.encode() })
+        Ok(WriteEffects { changes, abandoned: Vec::new(), response: outcome.encode() })
     }
 }
 
 /// Where the value of a key is.
-pub fn place(bucket: &Arc<str>, key: &Arc<str>) -> Place {
-    Place { space: Space::Values, bucket: bucket.clone(), key: key.clone() }
+pub fn place(bucket: &Arc<str>, key: &Arc<str>) -> ScopedKey {
+    ScopedKey { space: Space::Values, bucket: bucket.clone(), key: key.clone() }
 }
 
-fn check_value(value: &[u8]) -> Result<(), Excess> {
-    if value.len() <= KEY_VALUE_VALUE_BYTES_MAX { Ok(()) } else { Err(Excess::Value(value.len())) }
+fn check_value(value: &[u8]) -> Result<(), LimitError> {
+    if value.len() <= KEY_VALUE_VALUE_BYTES_MAX { Ok(()) } else { Err(LimitError::Value(value.len())) }
 }
 
 /// The sum as text and as an outcome.
-fn added(value: Option<&[u8]>, by: Delta) -> Result<(String, Outcome), Outcome> {
+fn added(value: Option<&[u8]>, by: Delta) -> Result<(String, KeyValueOutcome), KeyValueOutcome> {
     match by {
         Delta::Unsigned(by) => {
-            let number = value.map_or(Some(0), number::<u64>).ok_or(Outcome::NotANumber)?;
-            let sum = number.checked_add(by).ok_or(Outcome::OutOfRange)?;
-            Ok((sum.to_string(), Outcome::Unsigned(sum)))
+            let number = value.map_or(Some(0), number::<u64>).ok_or(KeyValueOutcome::NotANumber)?;
+            let sum = number.checked_add(by).ok_or(KeyValueOutcome::OutOfRange)?;
+            Ok((sum.to_string(), KeyValueOutcome::Unsigned(sum)))
         }
         Delta::Signed(by) => {
-            let number = value.map_or(Some(0), number::<i64>).ok_or(Outcome::NotANumber)?;
-            let sum = number.checked_add(by).ok_or(Outcome::OutOfRange)?;
-            Ok((sum.to_string(), Outcome::Signed(sum)))
+            let number = value.map_or(Some(0), number::<i64>).ok_or(KeyValueOutcome::NotANumber)?;
+            let sum = number.checked_add(by).ok_or(KeyValueOutcome::OutOfRange)?;
+            Ok((sum.to_string(), KeyValueOutcome::Signed(sum)))
         }
     }
 }
@@ -205,7 +205,7 @@ fn number<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-impl Outcome {
+impl KeyValueOutcome {
     /// Its bytes in the oplog: a tag and what it carries, integers in eight bytes, little-endian.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(9);
@@ -234,7 +234,7 @@ impl Outcome {
         out
     }
 
-    /// Reads what [`Outcome::encode`] wrote.
+    /// Reads what [`KeyValueOutcome::encode`] wrote.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes);
         let outcome = match input.byte()? {
@@ -263,72 +263,78 @@ impl Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shared::Held;
+    use crate::shared::Versioned;
 
-    fn held(value: &[u8], version: u64) -> Held {
-        Held { value: Some(value.into()), version: Version(version) }
+    fn held(value: &[u8], version: u64) -> Versioned {
+        Versioned { value: Some(value.into()), version: Version(version) }
     }
 
     /// Every place holds the same.
-    struct One<'a>(&'a Held);
+    struct One<'a>(&'a Versioned);
 
-    impl Look for One<'_> {
-        fn look(&mut self, _: &Place) -> Result<Held, Unread> {
+    impl StateReader for One<'_> {
+        fn read(&mut self, _: &ScopedKey) -> Result<Versioned, CacheMiss> {
             Ok(self.0.clone())
         }
     }
 
-    fn check(write: &Write, held: &Held, value: Option<&[u8]>, outcome: &Outcome) {
+    fn check(write: &KeyValueWrite, held: &Versioned, value: Option<&[u8]>, outcome: &KeyValueOutcome) {
         let decided = write.decide(&"b".into(), &mut One(held)).unwrap();
-        assert_eq!(Outcome::decode(&decided.response).unwrap(), *outcome);
+        assert_eq!(KeyValueOutcome::decode(&decided.response).unwrap(), *outcome);
         assert_eq!(decided.changes.last().and_then(|(_, value)| value.as_deref()), value);
     }
 
     #[test]
     fn numbers_are_decimal_text_and_never_wrap() {
-        let plus = |by| Write::Increment { key: "n".into(), by };
-        check(&plus(Delta::Unsigned(5)), &Held::default(), Some(b"5"), &Outcome::Unsigned(5));
-        check(&plus(Delta::Unsigned(0)), &held(b"7", 1), Some(b"7"), &Outcome::Unsigned(7));
-        check(&plus(Delta::Signed(-9)), &held(b"7", 1), Some(b"-2"), &Outcome::Signed(-2));
-        check(&plus(Delta::Unsigned(1)), &held(b"-2", 1), None, &Outcome::NotANumber);
-        check(&plus(Delta::Signed(1)), &held(b"", 1), None, &Outcome::NotANumber);
-        check(&plus(Delta::Signed(1)), &held(&[0xFF], 1), None, &Outcome::NotANumber);
-        check(&plus(Delta::Unsigned(u64::MAX)), &held(b"1", 1), None, &Outcome::OutOfRange);
-        check(&plus(Delta::Signed(i64::MIN)), &held(b"-1", 1), None, &Outcome::OutOfRange);
+        let plus = |by| KeyValueWrite::Increment { key: "n".into(), by };
+        check(&plus(Delta::Unsigned(5)), &Versioned::default(), Some(b"5"), &KeyValueOutcome::Unsigned(5));
+        check(&plus(Delta::Unsigned(0)), &held(b"7", 1), Some(b"7"), &KeyValueOutcome::Unsigned(7));
+        check(&plus(Delta::Signed(-9)), &held(b"7", 1), Some(b"-2"), &KeyValueOutcome::Signed(-2));
+        check(&plus(Delta::Unsigned(1)), &held(b"-2", 1), None, &KeyValueOutcome::NotANumber);
+        check(&plus(Delta::Signed(1)), &held(b"", 1), None, &KeyValueOutcome::NotANumber);
+        check(&plus(Delta::Signed(1)), &held(&[0xFF], 1), None, &KeyValueOutcome::NotANumber);
+        check(&plus(Delta::Unsigned(u64::MAX)), &held(b"1", 1), None, &KeyValueOutcome::OutOfRange);
+        check(&plus(Delta::Signed(i64::MIN)), &held(b"-1", 1), None, &KeyValueOutcome::OutOfRange);
     }
 
     #[test]
     fn a_comparison_of_numbers_needs_a_number() {
-        let swap = |old, new| Write::CompareAndSwap { key: "n".into(), old, new };
-        check(&swap(0, 1), &Held::default(), None, &Outcome::Compared(false));
-        check(&swap(3, 9), &held(b"3", 1), Some(b"9"), &Outcome::Compared(true));
-        check(&swap(4, 9), &held(b"3", 1), None, &Outcome::Compared(false));
-        check(&swap(4, 9), &held(b"three", 1), None, &Outcome::NotANumber);
+        let swap = |old, new| KeyValueWrite::CompareAndSwap { key: "n".into(), old, new };
+        check(&swap(0, 1), &Versioned::default(), None, &KeyValueOutcome::Compared(false));
+        check(&swap(3, 9), &held(b"3", 1), Some(b"9"), &KeyValueOutcome::Compared(true));
+        check(&swap(4, 9), &held(b"3", 1), None, &KeyValueOutcome::Compared(false));
+        check(&swap(4, 9), &held(b"three", 1), None, &KeyValueOutcome::NotANumber);
     }
 
     #[test]
     fn a_swap_goes_by_the_write_and_not_by_the_value() {
-        let swap =
-            |version| Write::Swap { key: "k".into(), version: Version(version), value: b"new"[..].into() };
-        check(&swap(0), &Held::default(), Some(b"new"), &Outcome::Done);
-        check(&swap(4), &held(b"old", 4), Some(b"new"), &Outcome::Done);
-        check(&swap(4), &held(b"old", 6), None, &Outcome::Changed(Version(6)));
-        check(&swap(4), &Held::default(), None, &Outcome::Changed(Version::ABSENT));
+        let swap = |version| KeyValueWrite::Swap {
+            key: "k".into(),
+            version: Version(version),
+            value: b"new"[..].into(),
+        };
+        check(&swap(0), &Versioned::default(), Some(b"new"), &KeyValueOutcome::Done);
+        check(&swap(4), &held(b"old", 4), Some(b"new"), &KeyValueOutcome::Done);
+        check(&swap(4), &held(b"old", 6), None, &KeyValueOutcome::Changed(Version(6)));
+        check(&swap(4), &Versioned::default(), None, &KeyValueOutcome::Changed(Version::ABSENT));
     }
 
     #[test]
     fn what_is_beyond_a_bound_is_named() {
         let long: Arc<str> = "k".repeat(KEY_VALUE_KEY_BYTES_MAX + 1).into();
         let large: Arc<[u8]> = vec![0; KEY_VALUE_VALUE_BYTES_MAX + 1].into();
-        assert_eq!(check_bucket(&"b".repeat(256)), Err(Excess::Bucket(256)));
-        assert_eq!(Write::Delete(vec![long.clone()]).check(), Err(Excess::Key(long.len())));
-        assert_eq!(Write::Set(vec![("k".into(), large.clone())]).check(), Err(Excess::Value(large.len())));
+        assert_eq!(check_bucket(&"b".repeat(256)), Err(LimitError::Bucket(256)));
+        assert_eq!(KeyValueWrite::Delete(vec![long.clone()]).check(), Err(LimitError::Key(long.len())));
+        assert_eq!(
+            KeyValueWrite::Set(vec![("k".into(), large.clone())]).check(),
+            Err(LimitError::Value(large.len()))
+        );
         let many: Vec<Arc<str>> = vec!["".into(); KEY_VALUE_CALL_KEYS_MAX + 1];
-        assert_eq!(Write::Delete(many.clone()).check(), Err(Excess::Keys(many.len())));
+        assert_eq!(KeyValueWrite::Delete(many.clone()).check(), Err(LimitError::Keys(many.len())));
         let half: Arc<[u8]> = vec![0; KEY_VALUE_VALUE_BYTES_MAX].into();
         let pairs = (0..4).map(|n| (n.to_string().into(), half.clone())).collect();
-        assert!(matches!(Write::Set(pairs).check(), Err(Excess::Call(_))));
-        let refused = Outcome::Refused(Excess::Keys(9).to_string());
-        assert_eq!(Outcome::decode(&refused.encode()).unwrap(), refused);
+        assert!(matches!(KeyValueWrite::Set(pairs).check(), Err(LimitError::Call(_))));
+        let refused = KeyValueOutcome::Refused(LimitError::Keys(9).to_string());
+        assert_eq!(KeyValueOutcome::decode(&refused.encode()).unwrap(), refused);
     }
 }

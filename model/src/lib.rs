@@ -25,7 +25,7 @@ pub use account::{
 };
 pub use id::{AccountId, GrantId, PolicyId, ProjectId, TemplateId, TokenId, WorkerId, WorkerName};
 pub use invocation::{Convention, IdempotencyKey, Invocation};
-pub use oplog::{Arrival, Entry, OplogIndex};
+pub use oplog::{Entry, InboxEvent, OplogIndex};
 pub use promise::PromiseId;
 pub use retry::RetryPolicy;
 pub use shard::{Epoch, ShardId};

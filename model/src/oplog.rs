@@ -16,7 +16,7 @@ mod lifecycle;
 pub mod wire;
 
 pub use entry::{
-    Arrival, Call, Entry, FailureCause, HostFunction, InvocationSource, Parked, Request, SetAsideReason,
+    Call, Entry, FailureCause, HostFunction, InboxEvent, InvocationSource, Parked, Request, RevertReason,
 };
 pub use index::OplogIndex;
-pub use lifecycle::{Image, Milestone, OperatorAct, SavedState, UpdateMode};
+pub use lifecycle::{AdminRequest, Image, LifecycleEvent, SavedState, UpdateMode};

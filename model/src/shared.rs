@@ -1,6 +1,6 @@
 //! What the workers of a project share: places that hold bytes, and deeds that change them.
 //!
-//! A deed is decided by a pure function of the places that it looks at. Whoever keeps the places gives it a [`Look`];
+//! A deed is decided by a pure function of the places that it looks at. Whoever keeps the places gives it a [`StateReader`];
 //! what is not at hand is named, read, and the deed decided again.
 
 use crate::{Timestamp, blobstore, keyvalue};
@@ -27,7 +27,7 @@ impl Space {
 
 /// Where bytes are, in a project.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Place {
+pub struct ScopedKey {
     /// The kind of thing.
     pub space: Space,
     /// What the keys belong to.
@@ -47,7 +47,7 @@ impl Version {
 
 /// What a place holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Held {
+pub struct Versioned {
     /// Its bytes, if there are any.
     pub value: Option<Arc<[u8]>>,
     /// The write that they come from; [`Version::ABSENT`] if there are none.
@@ -65,45 +65,45 @@ pub struct KeyPage {
 
 /// This place must be read first.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Unread(pub Place);
+pub struct CacheMiss(pub ScopedKey);
 
 /// What places hold, as far as it is at hand.
-pub trait Look {
+pub trait StateReader {
     /// What `place` holds.
-    fn look(&mut self, place: &Place) -> Result<Held, Unread>;
+    fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss>;
 }
 
 /// A change of what is shared, done as a whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Deed {
+pub enum SharedWrite {
     /// A write to a bucket.
     KeyValue {
         /// The bucket.
         bucket: Arc<str>,
         /// What is written.
-        write: keyvalue::Write,
+        write: keyvalue::KeyValueWrite,
     },
     /// A change of containers and objects.
-    Blobs(blobstore::Act),
+    Blobs(blobstore::BlobWrite),
 }
 
 /// What a deed changes and comes to.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Decided {
+pub struct WriteEffects {
     /// Places and their bytes from now on; `None` empties a place.
-    pub changes: Vec<(Place, Option<Arc<[u8]>>)>,
+    pub changes: Vec<(ScopedKey, Option<Arc<[u8]>>)>,
     /// Buckets of [`Space::Objects`] that nobody will ever ask for again.
     pub abandoned: Vec<Arc<str>>,
     /// The bytes that record what it came to, for the oplog.
     pub response: Vec<u8>,
 }
 
-impl Deed {
+impl SharedWrite {
     /// Decides it, at `now`.
-    pub fn decide(&self, now: Timestamp, look: &mut dyn Look) -> Result<Decided, Unread> {
+    pub fn decide(&self, now: Timestamp, state: &mut dyn StateReader) -> Result<WriteEffects, CacheMiss> {
         match self {
-            Self::KeyValue { bucket, write } => write.decide(bucket, look),
-            Self::Blobs(act) => act.decide(now, look),
+            Self::KeyValue { bucket, write } => write.decide(bucket, state),
+            Self::Blobs(act) => act.decide(now, state),
         }
     }
 }

@@ -159,7 +159,7 @@ fn recorded(oplog: &[Entry]) -> Vec<Recorded> {
                 }
             }
             // What was set aside has no answers that count.
-            Entry::SetAside { from, .. } => {
+            Entry::Revert { from, .. } => {
                 let kept = |started: usize| (started as u64) < from.0;
                 invocations.retain(|invocation| kept(invocation.started));
                 open = open.take().filter(|(_, _, _, _, started)| kept(*started));
@@ -173,7 +173,7 @@ fn recorded(oplog: &[Entry]) -> Vec<Recorded> {
             | Entry::InvocationFailed { .. }
             | Entry::Parked(_)
             | Entry::Configured { .. }
-            | Entry::Milestone(_) => {}
+            | Entry::LifecycleEvent(_) => {}
         }
     }
     invocations
@@ -190,9 +190,9 @@ fn latest(oplog: &[Entry]) -> Timestamp {
         | Entry::InvocationFailed { at, .. }
         | Entry::ProgramEnded { at }
         | Entry::Configured { at, .. }
-        | Entry::SetAside { at, .. } => Some(*at),
+        | Entry::Revert { at, .. } => Some(*at),
         Entry::Parked(parked) => Some(parked.at),
-        Entry::Milestone(milestone) => Some(milestone.at()),
+        Entry::LifecycleEvent(milestone) => Some(milestone.at()),
         Entry::HostCall { .. } => None,
     });
     times.max().unwrap_or_default()

@@ -1,8 +1,8 @@
 //! Snapshots: a worker through its own `save` and `load`.
 
 use crate::worker::{Failure, TestWorker};
-use golem_host::{Base, Instance, Reload, Replayed, SnapshotError, Stop};
-use golem_model::oplog::{Image, Milestone};
+use golem_host::{Instance, ReloadTarget, ReplayEnd, SnapshotBase, SnapshotError, StopReason};
+use golem_model::oplog::{Image, LifecycleEvent};
 use golem_model::{Entry, OplogIndex};
 
 impl TestWorker {
@@ -12,7 +12,7 @@ impl TestWorker {
         self.load().await?;
         let Some(instance) = &mut self.instance else { return Err(Failure::NothingUnfinished) };
         let outcome = match instance.save().await {
-            Ok(bytes) => instance.reload(Reload::Snapshot, Image::Inline(bytes.clone()), &bytes).await,
+            Ok(bytes) => instance.reload(ReloadTarget::Snapshot, Image::Inline(bytes.clone()), &bytes).await,
             Err(error) => Err(error),
         };
         self.store.commit();
@@ -36,22 +36,24 @@ impl TestWorker {
     pub(crate) async fn activated_from_snapshot(
         &self,
         ports: golem_host::ports::Ports,
-    ) -> Option<Result<(Instance, Replayed), Stop>> {
+    ) -> Option<Result<(Instance, ReplayEnd), StopReason>> {
         let mut history = self.oplog();
         let newest = history
             .iter()
-            .rposition(|entry| matches!(entry, Entry::Milestone(Milestone::Snapshot { .. })))?;
+            .rposition(|entry| matches!(entry, Entry::LifecycleEvent(LifecycleEvent::Snapshot { .. })))?;
         let rest = history.split_off(newest + 1);
-        let Some(Entry::Milestone(Milestone::Snapshot { at, state })) = history.pop() else { return None };
+        let Some(Entry::LifecycleEvent(LifecycleEvent::Snapshot { at, state })) = history.pop() else {
+            return None;
+        };
         let Image::Inline(image) = state.image.clone() else { return None };
-        let base = Base { index: OplogIndex(newest as u64 + 1), at, state, image };
+        let base = SnapshotBase { index: OplogIndex(newest as u64 + 1), at, state, image };
         let (init, control) = (self.init.clone(), self.control());
         let loaded = Instance::activate_from(&self.component, init, base, rest, ports, control).await;
         Some(match loaded {
             Ok(mut instance) => instance.replay().await.map(|replayed| (instance, replayed)),
             Err(SnapshotError::Stopped(stop)) => Err(stop),
             Err(SnapshotError::Refused { details }) => {
-                Err(Stop::Trapped { details, retry: false, policy: None })
+                Err(StopReason::Trapped { details, retry: false, policy: None })
             }
         })
     }

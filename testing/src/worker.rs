@@ -4,7 +4,8 @@ use crate::engine;
 use golem_host::ports::Ports;
 use golem_host::testing::{FakeHttp, LogCollector, MemoryStore, SimulatedClock, StoreError, ports};
 use golem_host::{
-    Component, ComponentError, Control, EngineError, Instance, Outcome, Replayed, Stop, WorkerInit,
+    Component, ComponentError, EngineError, Instance, InterruptHandle, Outcome, ReplayEnd, StopReason,
+    WorkerInit,
 };
 use golem_model::oplog::Parked;
 use golem_model::promise::Completion;
@@ -98,7 +99,7 @@ pub enum Failure {
         /// What it had written to standard error last.
         stderr: String,
     },
-    /// [`Control::interrupt`] was called.
+    /// [`InterruptHandle::interrupt`] was called.
     #[error("the worker was interrupted")]
     Interrupted,
     /// Replay asked for another call than the oplog holds.
@@ -125,16 +126,18 @@ pub enum Failure {
     Store(#[from] StoreError),
 }
 
-impl From<Stop> for Failure {
-    fn from(stop: Stop) -> Self {
+impl From<StopReason> for Failure {
+    fn from(stop: StopReason) -> Self {
         match stop {
-            Stop::Parked(parked) => Self::Waiting(parked),
-            Stop::Trapped { details, retry, policy: _ } => Self::Trapped { details, retry },
-            Stop::Exited { code, stderr } => Self::Exited { code, stderr },
+            StopReason::Parked(parked) => Self::Waiting(parked),
+            StopReason::Trapped { details, retry, policy: _ } => Self::Trapped { details, retry },
+            StopReason::Exited { code, stderr } => Self::Exited { code, stderr },
             // Only if it went back while its instance was made, which the host refuses.
-            Stop::Interrupted | Stop::WentBack => Self::Interrupted,
-            Stop::Diverged { index, recorded, requested } => Self::Diverged { index, recorded, requested },
-            Stop::Port(error) => Self::Port(error),
+            StopReason::Interrupted | StopReason::JumpedBack => Self::Interrupted,
+            StopReason::Diverged { index, recorded, requested } => {
+                Self::Diverged { index, recorded, requested }
+            }
+            StopReason::Port(error) => Self::Port(error),
         }
     }
 }
@@ -152,7 +155,7 @@ pub struct TestWorker {
     pub(crate) clock: SimulatedClock,
     pub(crate) http: FakeHttp,
     log: LogCollector,
-    control: Control,
+    control: InterruptHandle,
     pub(crate) instance: Option<Instance>,
     /// Whether it is loaded from its newest snapshot.
     pub(crate) from_snapshots: bool,
@@ -225,7 +228,7 @@ impl TestWorker {
             clock,
             http,
             log: LogCollector::new(),
-            control: Control::new(),
+            control: InterruptHandle::new(),
             instance: None,
             from_snapshots: false,
             unfinished: None,
@@ -288,7 +291,7 @@ impl TestWorker {
 
     /// What an outcome comes to: a guest that goes back goes on from there, as on the server.
     async fn settled(&mut self, mut outcome: Outcome) -> Result<Option<Value>, Failure> {
-        while matches!(outcome, Outcome::Stopped(Stop::WentBack)) {
+        while matches!(outcome, Outcome::Stopped(StopReason::JumpedBack)) {
             self.instance = None;
             self.store.commit();
             outcome = self.resumed().await?;
@@ -369,7 +372,7 @@ impl TestWorker {
     }
 
     /// The hand on the worker; a new one after each stop.
-    pub fn control(&self) -> Control {
+    pub fn control(&self) -> InterruptHandle {
         self.control.clone()
     }
 
@@ -388,16 +391,16 @@ impl TestWorker {
         let loaded = self.activated(ports).await;
         // What initialisation left behind (that it waits, say) counts whether it came to an end or not.
         self.store.commit();
-        let (instance, replayed) = loaded.inspect_err(|_| self.control = Control::new())?;
+        let (instance, replayed) = loaded.inspect_err(|_| self.control = InterruptHandle::new())?;
         self.instance = Some(instance);
         self.unfinished = match replayed {
-            Replayed::Ready => None,
-            Replayed::Unfinished { key } => Some(key),
+            ReplayEnd::Ready => None,
+            ReplayEnd::Unfinished { key } => Some(key),
         };
         Ok(())
     }
 
-    async fn activated(&self, ports: Ports) -> Result<(Instance, Replayed), Stop> {
+    async fn activated(&self, ports: Ports) -> Result<(Instance, ReplayEnd), StopReason> {
         if self.from_snapshots
             && let Some(loaded) = self.activated_from_snapshot(ports.clone()).await
         {
@@ -418,18 +421,21 @@ impl TestWorker {
             }
             Outcome::Stopped(stop) => {
                 self.instance = None;
-                self.control = Control::new();
+                self.control = InterruptHandle::new();
                 match &stop {
                     // As the server does: parking and failed attempts are on record.
-                    Stop::Parked(_) | Stop::WentBack | Stop::Exited { .. } | Stop::Interrupted => {
+                    StopReason::Parked(_)
+                    | StopReason::JumpedBack
+                    | StopReason::Exited { .. }
+                    | StopReason::Interrupted => {
                         self.store.commit();
                     }
-                    Stop::Trapped { details, .. } => {
+                    StopReason::Trapped { details, .. } => {
                         let at = self.clock.wall();
                         let failed = Entry::AttemptFailed { at, details: details.clone(), retry_at: at };
                         self.store.append(&self.init.id, failed);
                     }
-                    Stop::Diverged { .. } | Stop::Port(_) => {}
+                    StopReason::Diverged { .. } | StopReason::Port(_) => {}
                 }
                 Err(stop.into())
             }

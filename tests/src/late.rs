@@ -8,7 +8,7 @@ use crate::wait;
 use golem_model::shared::{Place, Space};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
 use golem_runtime::storage::ports::{
-    Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNo,
+    Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNum,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -107,11 +107,11 @@ impl Store for LateStore {
         self.settled().head(id)
     }
 
-    fn head_by_no(&self, no: WorkerNo) -> Result<Option<StoredHead>, StoreError> {
+    fn head_by_no(&self, no: WorkerNum) -> Result<Option<StoredHead>, StoreError> {
         self.settled().head_by_no(no)
     }
 
-    fn heads_to_wake(&self, after: WorkerNo, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
+    fn heads_to_wake(&self, after: WorkerNum, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
         self.settled().heads_to_wake(after, limit)
     }
 
@@ -133,7 +133,7 @@ impl Store for LateStore {
         self.settled().head_counts()
     }
 
-    fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
+    fn idem(&self, worker: WorkerNum, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
         self.settled().idem(worker, key_hash)
     }
 

@@ -1,13 +1,13 @@
 //! Which recorded entries replay hops over, and what an activation must set aside first.
 //!
-//! An entry `SetAside` takes the entries from its `from` up to itself out of replay. Records are only ever added, so
+//! An entry `Revert` takes the entries from its `from` up to itself out of replay. Records are only ever added, so
 //! the set-aside entries stay in the oplog and keep their indices; an index is never given twice.
 //!
 //! Invariant: the ranges are ascending and disjoint, and each ends with the record that made it.
 
 use golem_model::OplogIndex;
 use golem_model::oplog::wire::Reader;
-use golem_model::oplog::{Entry, HostFunction, Request, SetAsideReason};
+use golem_model::oplog::{Entry, HostFunction, Request, RevertReason};
 
 /// What replay hops over.
 #[derive(Debug, Default)]
@@ -23,7 +23,7 @@ impl Aside {
     pub(crate) fn of(before: OplogIndex, entries: &[Entry]) -> Self {
         let mut aside = Self { ranges: Vec::new(), before: before.0 };
         for (index, entry) in (before.0 + 1..).zip(entries) {
-            if let Entry::SetAside { from, .. } = entry {
+            if let Entry::Revert { from, .. } = entry {
                 aside.add(*from, OplogIndex(index));
             }
         }
@@ -87,7 +87,7 @@ pub(crate) fn region_to_repeat(entries: &[Entry], aside: &Aside) -> Option<Oplog
         if hopped > at {
             // A jump is no crash: what comes before it is kept, as when the worker leaves memory.
             let record = hopped.checked_sub(1).and_then(|record| entries.get(record));
-            parked = matches!(record, Some(Entry::SetAside { reason: SetAsideReason::Jump, .. }));
+            parked = matches!(record, Some(Entry::Revert { reason: RevertReason::Jump, .. }));
             at = hopped;
             continue;
         }
@@ -98,7 +98,7 @@ pub(crate) fn region_to_repeat(entries: &[Entry], aside: &Aside) -> Option<Oplog
             | Entry::InvocationStarted { .. }
             | Entry::InvocationCompleted { .. }
             | Entry::InvocationFailed { .. }
-            | Entry::Milestone(_) => open.clear(),
+            | Entry::LifecycleEvent(_) => open.clear(),
             Entry::HostCall { call, response: _ } => {
                 (last, parked) = (index, false);
                 match call.function {
@@ -111,7 +111,7 @@ pub(crate) fn region_to_repeat(entries: &[Entry], aside: &Aside) -> Option<Oplog
             Entry::AttemptFailed { .. } => parked = false,
             Entry::Activated { .. }
             | Entry::Configured { .. }
-            | Entry::SetAside { .. }
+            | Entry::Revert { .. }
             | Entry::ProgramEnded { .. } => {}
         }
     }
@@ -139,7 +139,7 @@ mod tests {
     const AT: Timestamp = Timestamp::from_nanos(7);
 
     fn set_aside(from: u64) -> Entry {
-        Entry::SetAside { at: AT, from: OplogIndex(from), reason: SetAsideReason::Jump }
+        Entry::Revert { at: AT, from: OplogIndex(from), reason: RevertReason::Jump }
     }
 
     fn call(function: HostFunction, request: &[u8]) -> Entry {

@@ -2,7 +2,7 @@
 //!
 //! Invariant: it never goes back, whatever the wall clock did while the worker was away.
 
-use crate::Base;
+use crate::SnapshotBase;
 use crate::ports::Clock;
 use golem_model::Timestamp;
 use golem_model::oplog::wire::{DecodeError, Reader, put_varint};
@@ -24,7 +24,7 @@ pub(crate) struct WorkerClock {
 impl WorkerClock {
     /// Reads `history`, and the snapshot before it if there is one, for where the clock stood. What was set aside counts:
     /// the time did pass.
-    pub(crate) fn new(base: Option<&Base>, history: &[Entry]) -> Self {
+    pub(crate) fn new(base: Option<&SnapshotBase>, history: &[Entry]) -> Self {
         let mut clock = Self { nanos: 0, at: None, since: None };
         if let Some(base) = base {
             clock.stood(base.state.monotonic_nanos, base.at);
@@ -48,7 +48,7 @@ impl WorkerClock {
                 }
             }
             Entry::Parked(parked) => self.stood(parked.monotonic_nanos, parked.at),
-            Entry::Milestone(milestone) => match milestone.state() {
+            Entry::LifecycleEvent(milestone) => match milestone.state() {
                 Some(state) => self.stood(state.monotonic_nanos, milestone.at()),
                 None => {
                     self.at.get_or_insert(milestone.at());
@@ -62,7 +62,7 @@ impl WorkerClock {
             | Entry::InvocationFailed { at, .. }
             | Entry::ProgramEnded { at }
             | Entry::Configured { at, .. }
-            | Entry::SetAside { at, .. } => {
+            | Entry::Revert { at, .. } => {
                 self.at.get_or_insert(*at);
             }
         }

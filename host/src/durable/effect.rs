@@ -1,7 +1,7 @@
 //! Durable calls: what each must say of itself.
 
 use super::Live;
-use crate::Stop;
+use crate::StopReason;
 use crate::ports::PortError;
 use golem_model::OplogIndex;
 use golem_model::oplog::wire::DecodeError;
@@ -83,19 +83,19 @@ pub(crate) enum Done {
 #[derive(Debug)]
 pub(crate) enum Failure {
     /// The instance stops.
-    Stop(Stop),
+    StopReason(StopReason),
     /// The guest traps with this text, as the interface says it should.
     Trap(String),
 }
 
-impl From<Stop> for Failure {
-    fn from(stop: Stop) -> Self {
-        Self::Stop(stop)
+impl From<StopReason> for Failure {
+    fn from(stop: StopReason) -> Self {
+        Self::StopReason(stop)
     }
 }
 
 impl From<PortError> for Failure {
     fn from(error: PortError) -> Self {
-        Self::Stop(Stop::Port(error))
+        Self::StopReason(StopReason::Port(error))
     }
 }

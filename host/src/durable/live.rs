@@ -7,15 +7,15 @@ use super::clock::WorkerClock;
 use super::effect::Failure;
 use super::exchange::{Answered, BodyEnd, Exchanges, Part, Read};
 use super::replay::Ended;
-use crate::Base;
+use crate::SnapshotBase;
 use crate::imports::Unanswered;
 use crate::limits::ANSWERS_BUFFERED_BYTES_MAX;
 use crate::ports::{
-    AnswerState, HttpFailure, HttpRequest, Outgoing, Ports, WorkerFacts, WorkerPage, WorkerQuery,
+    AnswerState, HttpFailure, HttpRequest, OutgoingCall, Ports, WorkerMetadata, WorkerPage, WorkerQuery,
 };
-use crate::{Control, Stop};
+use crate::{InterruptHandle, StopReason};
 use golem_model::limits::ENTRIES_BUFFERED_MAX;
-use golem_model::oplog::{Call, Parked, SetAsideReason};
+use golem_model::oplog::{Call, Parked, RevertReason};
 use golem_model::promise::{Completion, PromiseState};
 use golem_model::{Entry, OplogIndex, PromiseId, Timestamp, WorkerId};
 use std::sync::Arc;
@@ -25,7 +25,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Tail {
     ports: Ports,
-    control: Control,
+    control: InterruptHandle,
     clock: WorkerClock,
     suspend_after: Duration,
     /// Recorded, not yet handed to the store.
@@ -48,7 +48,7 @@ pub(crate) struct Activity {
     /// Where entries, time and promises are.
     pub(crate) ports: Ports,
     /// Stops waits.
-    pub(crate) control: Control,
+    pub(crate) control: InterruptHandle,
     /// A wait longer than this parks the worker.
     pub(crate) suspend_after: Duration,
     /// This engine's fingerprint.
@@ -59,14 +59,14 @@ impl Tail {
     /// The end of `history`, which begins after `base` if there is one. What begins at `repeat`, if any, is set aside
     /// before anything else is recorded.
     pub(crate) fn new(
-        base: Option<&Base>,
+        base: Option<&SnapshotBase>,
         history: &[Entry],
         repeat: Option<OplogIndex>,
         activity: Activity,
     ) -> Self {
         let named = history.iter().rev().find_map(|entry| match entry {
             Entry::Activated { engine, .. } => Some(engine),
-            Entry::Milestone(milestone) => milestone.state().map(|state| &state.engine),
+            Entry::LifecycleEvent(milestone) => milestone.state().map(|state| &state.engine),
             Entry::Created { .. }
             | Entry::InvocationStarted { .. }
             | Entry::HostCall { .. }
@@ -76,12 +76,12 @@ impl Tail {
             | Entry::ProgramEnded { .. }
             | Entry::Parked(_)
             | Entry::Configured { .. }
-            | Entry::SetAside { .. } => None,
+            | Entry::Revert { .. } => None,
         });
         let named = named.or(base.map(|base| &base.state.engine));
         let activation = (named != Some(&activity.engine)).then_some(activity.engine);
         let at = activity.ports.clock.now();
-        let set_aside = |from| Entry::SetAside { at, from, reason: SetAsideReason::Region };
+        let set_aside = |from| Entry::Revert { at, from, reason: RevertReason::Region };
         Self {
             ports: activity.ports,
             control: activity.control,
@@ -141,7 +141,7 @@ impl<'a> Live<'a> {
     }
 
     /// Adds `entry` to the oplog and gives its index.
-    pub(crate) fn record(&mut self, entry: Entry) -> Result<OplogIndex, Stop> {
+    pub(crate) fn record(&mut self, entry: Entry) -> Result<OplogIndex, StopReason> {
         let index = self.next_index();
         if let Entry::HostCall { response, .. } = &entry {
             self.tail.buffered_bytes += response.len();
@@ -161,13 +161,13 @@ impl<'a> Live<'a> {
     }
 
     /// Hands to the store what was recorded.
-    pub(crate) fn flush(&mut self) -> Result<(), Stop> {
+    pub(crate) fn flush(&mut self) -> Result<(), StopReason> {
         if self.tail.buffer.is_empty() {
             return Ok(());
         }
         let (first, entries) = self.take_buffer();
         let count = entries.len() as u64;
-        self.tail.ports.oplog.append(first, entries).map_err(Stop::Port)?;
+        self.tail.ports.oplog.append(first, entries).map_err(StopReason::Port)?;
         self.tail.appended = self.tail.appended.plus(count);
         Ok(())
     }
@@ -185,14 +185,14 @@ impl<'a> Live<'a> {
 
     /// Sets aside what begins at `from`, which is not replayed any more. The failure ends the instance: another one
     /// goes on from there.
-    pub(crate) fn go_back(&mut self, from: OplogIndex, reason: SetAsideReason) -> Failure {
+    pub(crate) fn go_back(&mut self, from: OplogIndex, reason: RevertReason) -> Failure {
         let at = self.wall_now();
-        let recorded = self.record(Entry::SetAside { at, from, reason }).and_then(|_| self.flush());
-        Failure::Stop(recorded.map_or_else(|stop| stop, |()| Stop::WentBack))
+        let recorded = self.record(Entry::Revert { at, from, reason }).and_then(|_| self.flush());
+        Failure::StopReason(recorded.map_or_else(|stop| stop, |()| StopReason::JumpedBack))
     }
 
     /// What is known of a worker.
-    pub(crate) async fn worker_facts(&self, worker: &WorkerId) -> Result<Option<WorkerFacts>, Failure> {
+    pub(crate) async fn worker_facts(&self, worker: &WorkerId) -> Result<Option<WorkerMetadata>, Failure> {
         Ok(self.tail.ports.workers.facts(worker).await?)
     }
 
@@ -271,7 +271,7 @@ impl<'a> Live<'a> {
     pub(crate) async fn make_call(
         &mut self,
         call: Call,
-        outgoing: Outgoing,
+        outgoing: OutgoingCall,
     ) -> Result<(OplogIndex, Vec<u8>), Failure> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
@@ -320,7 +320,7 @@ impl<'a> Live<'a> {
         };
         tokio::select! {
             biased;
-            () = tail.control.interrupted() => Err(Failure::Stop(Stop::Interrupted)),
+            () = tail.control.interrupted() => Err(Failure::StopReason(StopReason::Interrupted)),
             () = tail.exchanges.changed() => Ok(()),
             () = due => Ok(()),
             completed = completed => Ok(completed?),
@@ -385,7 +385,7 @@ impl<'a> Live<'a> {
             promises,
         };
         let recorded = self.record(Entry::Parked(parked.clone())).and_then(|_| self.flush());
-        Failure::Stop(recorded.map_or_else(|stop| stop, |()| Stop::Parked(parked)))
+        Failure::StopReason(recorded.map_or_else(|stop| stop, |()| StopReason::Parked(parked)))
     }
 
     pub(super) fn ports(&self) -> &Ports {

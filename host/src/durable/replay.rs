@@ -5,8 +5,8 @@
 //! aside; an entry that it did not ask for, or a call that is not there, is a divergence and ends the instance.
 
 use super::aside::Aside;
-use crate::Stop;
-use golem_model::oplog::{Call, Entry, FailureCause, InvocationSource, Milestone, SavedState};
+use crate::StopReason;
+use golem_model::oplog::{Call, Entry, FailureCause, InvocationSource, LifecycleEvent, SavedState};
 use golem_model::{Convention, IdempotencyKey, OplogIndex, Timestamp, Value};
 use std::sync::Arc;
 
@@ -114,7 +114,7 @@ impl Replay {
     }
 
     /// The recorded answer of `call` and its index, if the oplog goes on.
-    pub(crate) fn call(&mut self, call: &Call) -> Result<Option<(OplogIndex, Vec<u8>)>, Stop> {
+    pub(crate) fn call(&mut self, call: &Call) -> Result<Option<(OplogIndex, Vec<u8>)>, StopReason> {
         let index = self.index();
         match self.peek() {
             None => {
@@ -131,13 +131,13 @@ impl Replay {
     }
 
     /// How the next invocation ended.
-    pub(crate) fn ending(&mut self) -> Result<Ending, Stop> {
+    pub(crate) fn ending(&mut self) -> Result<Ending, StopReason> {
         let index = self.index();
         let key = match self.peek() {
             None => return Ok(Ending::None),
             Some(Entry::InvocationStarted { key, .. }) => key.clone(),
-            Some(Entry::Milestone(milestone)) if let Some(state) = milestone.state() => {
-                let updated = matches!(milestone, Milestone::Updated { .. });
+            Some(Entry::LifecycleEvent(milestone)) if let Some(state) = milestone.state() => {
+                let updated = matches!(milestone, LifecycleEvent::Updated { .. });
                 let (at, state) = (milestone.at(), state.clone());
                 return Ok(Ending::Reloaded { index, at, state, updated });
             }
@@ -160,15 +160,15 @@ impl Replay {
                 | Entry::ProgramEnded { .. }
                 | Entry::Parked(_)
                 | Entry::Configured { .. }
-                | Entry::SetAside { .. } => {}
-                Entry::Created { .. } | Entry::InvocationStarted { .. } | Entry::Milestone(_) => break,
+                | Entry::Revert { .. } => {}
+                Entry::Created { .. } | Entry::InvocationStarted { .. } | Entry::LifecycleEvent(_) => break,
             }
         }
         Ok(Ending::Unfinished(key))
     }
 
     /// The next invocation, of which [`Replay::ending`] said that there is one.
-    pub(crate) fn started(&mut self) -> Result<Started, Stop> {
+    pub(crate) fn started(&mut self) -> Result<Started, StopReason> {
         let index = self.index();
         match self.peek() {
             Some(Entry::InvocationStarted {
@@ -194,7 +194,7 @@ impl Replay {
                 Ok(Started { at, key, function, params, convention, begun: self.begin(index) })
             }
             Some(other) => Err(diverged(index, other, "an invocation with its parameters".to_owned())),
-            None => Err(Stop::Diverged {
+            None => Err(StopReason::Diverged {
                 index,
                 recorded: "nothing: the oplog ends here".to_owned(),
                 requested: "the next invocation".to_owned(),
@@ -214,7 +214,7 @@ impl Replay {
     }
 
     /// Checks that the oplog holds this completion next.
-    pub(crate) fn completed(&mut self, result: Option<&Value>) -> Result<(), Stop> {
+    pub(crate) fn completed(&mut self, result: Option<&Value>) -> Result<(), StopReason> {
         let index = self.index();
         match self.peek() {
             Some(Entry::InvocationCompleted { result: recorded, .. })
@@ -224,7 +224,7 @@ impl Replay {
                 Ok(())
             }
             Some(other) => Err(diverged(index, other, completion(result))),
-            None => Err(Stop::Diverged {
+            None => Err(StopReason::Diverged {
                 index,
                 recorded: "nothing: the oplog ends here".to_owned(),
                 requested: completion(result),
@@ -233,7 +233,7 @@ impl Replay {
     }
 
     /// Checks that the oplog holds a completion next, whatever its result.
-    pub(crate) fn completed_with_any(&mut self) -> Result<(), Stop> {
+    pub(crate) fn completed_with_any(&mut self) -> Result<(), StopReason> {
         let recorded = match self.peek() {
             Some(Entry::InvocationCompleted { result, .. }) => result.clone(),
             _ => None,
@@ -242,7 +242,7 @@ impl Replay {
     }
 
     /// The divergence of a guest that trapped or left where the oplog goes on.
-    pub(crate) fn left(&mut self, how: String) -> Option<Stop> {
+    pub(crate) fn left(&mut self, how: String) -> Option<StopReason> {
         let index = self.index();
         self.peek().map(|entry| diverged(index, entry, how))
     }
@@ -288,13 +288,13 @@ impl Replay {
             match entry {
                 Entry::Activated { .. }
                 | Entry::Configured { .. }
-                | Entry::SetAside { .. }
+                | Entry::Revert { .. }
                 | Entry::ProgramEnded { .. } => {}
                 // Another attempt prints again, and so it should: its text is of its own.
                 Entry::AttemptFailed { .. } => self.before_wait = false,
                 Entry::Parked(_) => self.before_wait = true,
-                Entry::Milestone(milestone) if milestone.state().is_none() => {}
-                Entry::Milestone(_)
+                Entry::LifecycleEvent(milestone) if milestone.state().is_none() => {}
+                Entry::LifecycleEvent(_)
                 | Entry::Created { .. }
                 | Entry::InvocationStarted { .. }
                 | Entry::HostCall { .. }
@@ -306,8 +306,8 @@ impl Replay {
     }
 }
 
-fn diverged(index: OplogIndex, recorded: &Entry, requested: String) -> Stop {
-    Stop::Diverged { index, recorded: describe(recorded), requested }
+fn diverged(index: OplogIndex, recorded: &Entry, requested: String) -> StopReason {
+    StopReason::Diverged { index, recorded: describe(recorded), requested }
 }
 
 /// Results are compared by their bytes: a NaN equals itself there.
@@ -343,13 +343,13 @@ fn describe(entry: &Entry) -> String {
         Entry::InvocationFailed { cause, .. } => format!("the invocation's failure: {cause:?}"),
         Entry::Parked(_) => "the worker leaving memory".to_owned(),
         Entry::Configured { .. } => "what was chosen for failures".to_owned(),
-        Entry::SetAside { from, .. } => format!("the setting aside of what follows {from}"),
+        Entry::Revert { from, .. } => format!("the setting aside of what follows {from}"),
         Entry::ProgramEnded { .. } => "the end of the worker's program".to_owned(),
-        Entry::Milestone(milestone) => match milestone {
-            Milestone::Snapshot { .. } => "a snapshot of the worker".to_owned(),
-            Milestone::SnapshotRefused { .. } => "a snapshot that could not be taken".to_owned(),
-            Milestone::Updated { from, to, .. } => format!("the update from version {from} to {to}"),
-            Milestone::UpdateRefused { to, .. } => format!("a refused update to version {to}"),
+        Entry::LifecycleEvent(milestone) => match milestone {
+            LifecycleEvent::Snapshot { .. } => "a snapshot of the worker".to_owned(),
+            LifecycleEvent::SnapshotRefused { .. } => "a snapshot that could not be taken".to_owned(),
+            LifecycleEvent::Updated { from, to, .. } => format!("the update from version {from} to {to}"),
+            LifecycleEvent::UpdateRefused { to, .. } => format!("a refused update to version {to}"),
         },
     }
 }

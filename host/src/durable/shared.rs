@@ -3,14 +3,14 @@
 use super::effect::Failure;
 use super::live::Live;
 use golem_model::OplogIndex;
-use golem_model::blobstore::{Act, Container, Object, ObjectId, Outcome};
-use golem_model::keyvalue::Write;
+use golem_model::blobstore::{BlobOutcome, BlobWrite, Container, Object, ObjectId};
+use golem_model::keyvalue::KeyValueWrite;
 use golem_model::oplog::Call;
-use golem_model::shared::{Held, KeyPage};
+use golem_model::shared::{KeyPage, Versioned};
 
 impl Live<'_> {
     /// What a key holds.
-    pub(crate) async fn value(&self, bucket: &str, key: &str) -> Result<Held, Failure> {
+    pub(crate) async fn value(&self, bucket: &str, key: &str) -> Result<Versioned, Failure> {
         let held = self.values(bucket, &[key.to_owned()], usize::MAX).await?;
         Ok(held.into_iter().next().unwrap_or_default())
     }
@@ -21,7 +21,7 @@ impl Live<'_> {
         bucket: &str,
         keys: &[String],
         bytes_max: usize,
-    ) -> Result<Vec<Held>, Failure> {
+    ) -> Result<Vec<Versioned>, Failure> {
         Ok(self.ports().keyvalue.get(bucket, keys, bytes_max).await?)
     }
 
@@ -40,7 +40,7 @@ impl Live<'_> {
         &mut self,
         call: Call,
         bucket: &str,
-        write: Write,
+        write: KeyValueWrite,
     ) -> Result<(OplogIndex, Vec<u8>), Failure> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
@@ -55,7 +55,7 @@ impl Live<'_> {
     }
 
     /// An object, or what is not there.
-    pub(crate) async fn object(&self, id: &ObjectId) -> Result<Result<Object, Outcome>, Failure> {
+    pub(crate) async fn object(&self, id: &ObjectId) -> Result<Result<Object, BlobOutcome>, Failure> {
         Ok(self.ports().blobstore.object(id).await?)
     }
 
@@ -70,7 +70,7 @@ impl Live<'_> {
     }
 
     /// Changes containers or objects; gives the index and the response of the entry that the store added for `call`.
-    pub(crate) async fn act(&mut self, call: Call, act: Act) -> Result<(OplogIndex, Vec<u8>), Failure> {
+    pub(crate) async fn act(&mut self, call: Call, act: BlobWrite) -> Result<(OplogIndex, Vec<u8>), Failure> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
         let response = self.ports().blobstore.act(first, entries, call, act).await?;

@@ -17,7 +17,7 @@ use crate::state::WorkerState;
 use blobstore::ObjectId;
 use calls::{Acting, GetContainer, GetObject, Kind, ListObjects, ObjectInfo, kind};
 use container::{Container, StreamObjectNames};
-use golem_model::blobstore::{self as model, Act, Outcome};
+use golem_model::blobstore::{self as model, BlobOutcome, BlobWrite};
 use golem_model::limits::KEY_VALUE_PAGE_KEYS;
 use golem_model::shared::KeyPage;
 use objects::{Names, Outgoing};
@@ -45,21 +45,23 @@ fn named(id: &ObjectId) -> model::ObjectId {
 }
 
 fn no_container() -> String {
-    Outcome::NoContainer.to_string()
+    BlobOutcome::NoContainer.to_string()
 }
 
 impl WorkerState {
-    async fn blob_act<K: Kind>(&mut self, act: Act) -> Answer<()> {
+    async fn blob_act<K: Kind>(&mut self, act: BlobWrite) -> Answer<()> {
         let outcome = self.durable(Acting::<K>::new(act)).await?;
         Ok(outcome.and_then(|outcome| match outcome {
-            Outcome::Done => Ok(()),
-            Outcome::Exists | Outcome::NoContainer | Outcome::NoObject => Err(outcome.to_string()),
+            BlobOutcome::Done => Ok(()),
+            BlobOutcome::Exists | BlobOutcome::NoContainer | BlobOutcome::NoObject => {
+                Err(outcome.to_string())
+            }
         }))
     }
 
     async fn blob_put(&mut self, target: (String, String), bytes: Vec<u8>) -> Answer<()> {
         let id = id(&target.0, &target.1);
-        self.blob_act::<kind::Put>(Act::Put { id, data: bytes.into() }).await
+        self.blob_act::<kind::Put>(BlobWrite::Put { id, data: bytes.into() }).await
     }
 
     async fn blob_container(&mut self, name: &str) -> Answer<u64> {
@@ -197,13 +199,13 @@ impl container::HostContainer for WorkerState {
 
     async fn delete_object(&mut self, container: Resource<Container>, name: String) -> Answer<()> {
         let container = self.objects.container(container.rep())?.into();
-        self.blob_act::<kind::Delete>(Act::Delete { container, objects: vec![name.into()] }).await
+        self.blob_act::<kind::Delete>(BlobWrite::Delete { container, objects: vec![name.into()] }).await
     }
 
     async fn delete_objects(&mut self, container: Resource<Container>, names: Vec<String>) -> Answer<()> {
         let container = self.objects.container(container.rep())?.into();
         let objects = names.into_iter().map(Into::into).collect();
-        self.blob_act::<kind::Delete>(Act::Delete { container, objects }).await
+        self.blob_act::<kind::Delete>(BlobWrite::Delete { container, objects }).await
     }
 
     async fn has_object(&mut self, container: Resource<Container>, name: String) -> Answer<bool> {
@@ -211,7 +213,7 @@ impl container::HostContainer for WorkerState {
         let found = self.durable(ObjectInfo { id: id(&container, &name) }).await?;
         Ok(found.and_then(|found| match found {
             Ok(_) => Ok(true),
-            Err(Outcome::NoObject) => Ok(false),
+            Err(BlobOutcome::NoObject) => Ok(false),
             Err(missing) => Err(missing.to_string()),
         }))
     }
@@ -227,7 +229,7 @@ impl container::HostContainer for WorkerState {
 
     async fn clear(&mut self, container: Resource<Container>) -> Answer<()> {
         let name = self.objects.container(container.rep())?.into();
-        self.blob_act::<kind::Clear>(Act::Clear(name)).await
+        self.blob_act::<kind::Clear>(BlobWrite::Clear(name)).await
     }
 
     async fn drop(&mut self, container: Resource<Container>) -> Result<()> {
@@ -285,7 +287,7 @@ impl container::HostStreamObjectNames for WorkerState {
 
 impl blobstore::Host for WorkerState {
     async fn create_container(&mut self, name: String) -> Answer<Resource<Container>> {
-        match self.blob_act::<kind::Create>(Act::Create(name.as_str().into())).await? {
+        match self.blob_act::<kind::Create>(BlobWrite::Create(name.as_str().into())).await? {
             Ok(()) => Ok(Ok(self.container_handle(name)?)),
             Err(reason) => Ok(Err(reason)),
         }
@@ -299,7 +301,7 @@ impl blobstore::Host for WorkerState {
     }
 
     async fn delete_container(&mut self, name: String) -> Answer<()> {
-        self.blob_act::<kind::Remove>(Act::Remove(name.into())).await
+        self.blob_act::<kind::Remove>(BlobWrite::Remove(name.into())).await
     }
 
     async fn container_exists(&mut self, name: String) -> Answer<bool> {
@@ -309,11 +311,11 @@ impl blobstore::Host for WorkerState {
 
     async fn copy_object(&mut self, src: ObjectId, dest: ObjectId) -> Answer<()> {
         let (from, to) = (named(&src), named(&dest));
-        self.blob_act::<kind::Copy>(Act::Copy { from, to, moves: false }).await
+        self.blob_act::<kind::Copy>(BlobWrite::Copy { from, to, moves: false }).await
     }
 
     async fn move_object(&mut self, src: ObjectId, dest: ObjectId) -> Answer<()> {
         let (from, to) = (named(&src), named(&dest));
-        self.blob_act::<kind::Move>(Act::Copy { from, to, moves: true }).await
+        self.blob_act::<kind::Move>(BlobWrite::Copy { from, to, moves: true }).await
     }
 }

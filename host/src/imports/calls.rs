@@ -5,13 +5,15 @@
 //! oplog, so it is plain data here ([`OpenCalls`]) and a mistake of the guest is told without an entry.
 
 use crate::bindings::durability::calls;
-use crate::clients::{Client, Form};
+use crate::clients::{CallForm, ClientFunction};
 use crate::durable::{Done, Durable, Effect, Failure, Live};
 use crate::objects::{Object, Pollable};
-use crate::ports::{AnswerState, Outgoing};
+use crate::ports::{AnswerState, OutgoingCall};
 use crate::state::WorkerState;
 use crate::value::encoded_bytes;
-use golem_model::call::{CallAnswer, CallError, decode_answer, decode_made, encode_answer, encode_index};
+use golem_model::call::{
+    CallAnswer, CallError, decode_answer, decode_call_receipt, encode_answer, encode_index,
+};
 use golem_model::limits::{CALL_BYTES_MAX, CALLS_OPEN_MAX};
 use golem_model::oplog::wire::{DecodeError, put_bytes, put_varint};
 use golem_model::oplog::{Call, HostFunction};
@@ -41,12 +43,12 @@ pub(crate) struct Open {
 
 /// Makes a call. The request is the other worker, the function, the parameters, and for a call whose answer nobody wants
 /// the time. The response is written by the store.
-struct Make(Outgoing);
+struct Make(OutgoingCall);
 
 /// As [`Make`], for a call whose answer nobody wants.
-struct Send(Outgoing);
+struct Send(OutgoingCall);
 
-fn request(out: &Outgoing) -> Vec<u8> {
+fn request(out: &OutgoingCall) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64);
     bytes.extend_from_slice(out.target.template.0.as_bytes());
     put_bytes(&mut bytes, out.target.name.as_str().as_bytes());
@@ -76,7 +78,7 @@ impl Durable for Make {
     }
 
     fn answer(&self, index: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
-        Ok((index, decode_made(response)?.map(drop)))
+        Ok((index, decode_call_receipt(response)?.map(drop)))
     }
 }
 
@@ -95,7 +97,7 @@ impl Durable for Send {
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
-        Ok(decode_made(response)?.map(drop))
+        Ok(decode_call_receipt(response)?.map(drop))
     }
 }
 
@@ -207,23 +209,23 @@ impl Durable for Cancel {
 
 impl WorkerState {
     /// What a function of a client interface gives for these parameters, as a value of its result type.
-    pub(crate) async fn client_call(&mut self, client: &Client, params: Vec<Value>) -> Result<Value> {
+    pub(crate) async fn client_call(&mut self, client: &ClientFunction, params: Vec<Value>) -> Result<Value> {
         match client.form {
-            Form::Await => {
+            CallForm::Await => {
                 let answer = match self.outgoing(client, params)? {
                     Err(error) => Err(error),
                     Ok(out) => self.call_and_wait(out).await?,
                 };
                 Ok(answered(answer))
             }
-            Form::Send => {
+            CallForm::Send => {
                 let sent = match self.outgoing(client, params)? {
                     Err(error) => Err(error),
                     Ok(out) => self.durable(Send(out)).await?,
                 };
                 Ok(answered(sent.map(|()| None)))
             }
-            Form::Start => {
+            CallForm::Start => {
                 if self.calls.len() >= CALLS_OPEN_MAX {
                     let text =
                         format!("{CALLS_OPEN_MAX} calls were started and not finished; finish some first");
@@ -239,7 +241,7 @@ impl WorkerState {
                 self.calls.insert(number, Open { function: Arc::clone(&client.function), over });
                 Ok(Value::U64(number))
             }
-            Form::Finish => {
+            CallForm::Finish => {
                 let number = match params.as_slice() {
                     [Value::U64(number)] => *number,
                     _ => {
@@ -252,7 +254,7 @@ impl WorkerState {
         }
     }
 
-    async fn call_and_wait(&mut self, out: Outgoing) -> Result<CallAnswer> {
+    async fn call_and_wait(&mut self, out: OutgoingCall) -> Result<CallAnswer> {
         let (call, made) = self.durable(Make(out)).await?;
         if let Err(error) = made {
             return Ok(Err(error));
@@ -261,7 +263,7 @@ impl WorkerState {
         self.durable(Await { call, promise }).await
     }
 
-    async fn finish(&mut self, client: &Client, number: u64) -> Result<Option<CallAnswer>> {
+    async fn finish(&mut self, client: &ClientFunction, number: u64) -> Result<Option<CallAnswer>> {
         let open = self.open_call(number)?.clone();
         if open.function != client.function {
             let text = format!("call {number} is one of {}, not of {}", open.function, client.function);
@@ -278,15 +280,19 @@ impl WorkerState {
     }
 
     /// The call that the parameters of a client function describe, or why there can be none.
-    fn outgoing(&mut self, client: &Client, mut params: Vec<Value>) -> Result<Result<Outgoing, CallError>> {
+    fn outgoing(
+        &mut self,
+        client: &ClientFunction,
+        mut params: Vec<Value>,
+    ) -> Result<Result<OutgoingCall, CallError>> {
         let Some(template) = self.init.links.get(client.interface.as_ref()).copied() else {
             let text =
                 format!("this template version is not linked to one that exports {}", client.interface);
             return Err(self.raise(Failure::Trap(text)));
         };
         let not_before = match client.form {
-            Form::Send => params.pop().and_then(time),
-            Form::Await | Form::Start | Form::Finish => None,
+            CallForm::Send => params.pop().and_then(time),
+            CallForm::Await | CallForm::Start | CallForm::Finish => None,
         };
         if params.is_empty() {
             return Err(self.raise(Failure::Trap("a call takes the name of a worker first".to_owned())));
@@ -304,13 +310,13 @@ impl WorkerState {
                 "the parameters need {bytes} bytes; a call takes at most {CALL_BYTES_MAX}"
             ))));
         }
-        Ok(Ok(Outgoing {
+        Ok(Ok(OutgoingCall {
             target: WorkerId::new(template, name),
             function: Arc::clone(&client.function),
             param_types: Arc::clone(&client.params),
             returns: client.result.clone(),
             params,
-            reply: client.form != Form::Send,
+            reply: client.form != CallForm::Send,
             not_before,
         }))
     }

@@ -1,6 +1,6 @@
 //! `wasi:cli/environment` and `exit`: what the worker was created with, and its end.
 
-use crate::Stop;
+use crate::StopReason;
 use crate::state::WorkerState;
 use wasmtime::Result;
 use wasmtime_wasi::p2::bindings::cli::{environment, exit};
@@ -37,6 +37,6 @@ impl exit::Host for WorkerState {
 
     fn exit_with_code(&mut self, code: u8) -> Result<()> {
         let stderr = self.stdio.stderr_tail().trim_end().to_owned();
-        Err(self.stop(Stop::Exited { code, stderr }))
+        Err(self.stop(StopReason::Exited { code, stderr }))
     }
 }

@@ -19,7 +19,7 @@ pub(crate) use objects::KeyValue;
 
 use crate::state::WorkerState;
 use calls::{All, Exists, From, Get, GetMany, Keys, Watch, Writing, kind};
-use golem_model::keyvalue::{Delta, Outcome, Write};
+use golem_model::keyvalue::{Delta, KeyValueOutcome, KeyValueWrite};
 use golem_model::limits::KEY_VALUE_ALL_KEYS_MAX;
 use golem_model::shared::{KeyPage, Version};
 use std::sync::Arc;
@@ -67,28 +67,28 @@ impl WorkerState {
 
     async fn value_set(&mut self, bucket: String, pairs: Vec<(String, Vec<u8>)>) -> Answer<()> {
         let pairs = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
-        let call = Writing::<kind::Set>::new(bucket, Write::Set(pairs));
+        let call = Writing::<kind::Set>::new(bucket, KeyValueWrite::Set(pairs));
         done(self.durable(call).await?)
     }
 
     async fn value_delete(&mut self, bucket: String, keys: Vec<String>) -> Answer<()> {
         let keys = keys.into_iter().map(Into::into).collect();
-        let call = Writing::<kind::Delete>::new(bucket, Write::Delete(keys));
+        let call = Writing::<kind::Delete>::new(bucket, KeyValueWrite::Delete(keys));
         done(self.durable(call).await?)
     }
 
     async fn value_increment(&mut self, bucket: String, key: String, by: u64) -> Answer<u64> {
-        let write = Write::Increment { key: key.into(), by: Delta::Unsigned(by) };
+        let write = KeyValueWrite::Increment { key: key.into(), by: Delta::Unsigned(by) };
         match self.durable(Writing::<kind::Increment>::new(bucket, write)).await? {
-            Outcome::Unsigned(sum) => Ok(Ok(sum)),
+            KeyValueOutcome::Unsigned(sum) => Ok(Ok(sum)),
             other => refusal(other),
         }
     }
 
     async fn value_increment_signed(&mut self, bucket: String, key: String, by: i64) -> Answer<i64> {
-        let write = Write::Increment { key: key.into(), by: Delta::Signed(by) };
+        let write = KeyValueWrite::Increment { key: key.into(), by: Delta::Signed(by) };
         match self.durable(Writing::<kind::Increment>::new(bucket, write)).await? {
-            Outcome::Signed(sum) => Ok(Ok(sum)),
+            KeyValueOutcome::Signed(sum) => Ok(Ok(sum)),
             other => refusal(other),
         }
     }
@@ -100,9 +100,9 @@ impl WorkerState {
         old: u64,
         new: u64,
     ) -> Answer<bool> {
-        let write = Write::CompareAndSwap { key: key.into(), old, new };
+        let write = KeyValueWrite::CompareAndSwap { key: key.into(), old, new };
         match self.durable(Writing::<kind::CompareAndSwap>::new(bucket, write)).await? {
-            Outcome::Compared(equal) => Ok(Ok(equal)),
+            KeyValueOutcome::Compared(equal) => Ok(Ok(equal)),
             other => refusal(other),
         }
     }
@@ -125,34 +125,34 @@ impl WorkerState {
         version: Version,
         value: Vec<u8>,
     ) -> Answer<std::result::Result<(), Version>> {
-        let write = Write::Swap { key: key.into(), version, value: value.into() };
+        let write = KeyValueWrite::Swap { key: key.into(), version, value: value.into() };
         match self.durable(Writing::<kind::Swap>::new(bucket, write)).await? {
-            Outcome::Done => Ok(Ok(Ok(()))),
-            Outcome::Changed(version) => Ok(Ok(Err(version))),
+            KeyValueOutcome::Done => Ok(Ok(Ok(()))),
+            KeyValueOutcome::Changed(version) => Ok(Ok(Err(version))),
             other => refusal(other),
         }
     }
 }
 
-fn done(outcome: Outcome) -> Answer<()> {
+fn done(outcome: KeyValueOutcome) -> Answer<()> {
     match outcome {
-        Outcome::Done => Ok(Ok(())),
+        KeyValueOutcome::Done => Ok(Ok(())),
         other => refusal(other),
     }
 }
 
 /// The error of a write that was not done.
-fn refusal<T>(outcome: Outcome) -> Answer<T> {
+fn refusal<T>(outcome: KeyValueOutcome) -> Answer<T> {
     match outcome {
-        Outcome::Refused(reason) => Ok(Err(reason)),
-        Outcome::NotANumber => {
+        KeyValueOutcome::Refused(reason) => Ok(Err(reason)),
+        KeyValueOutcome::NotANumber => {
             Ok(Err("the value is not a number of this type in decimal text, such as 42".to_owned()))
         }
-        Outcome::OutOfRange => Ok(Err("the sum is beyond the numbers of this type".to_owned())),
-        Outcome::Done
-        | Outcome::Unsigned(_)
-        | Outcome::Signed(_)
-        | Outcome::Compared(_)
-        | Outcome::Changed(_) => Err(format_err!("a write was answered with {outcome:?}")),
+        KeyValueOutcome::OutOfRange => Ok(Err("the sum is beyond the numbers of this type".to_owned())),
+        KeyValueOutcome::Done
+        | KeyValueOutcome::Unsigned(_)
+        | KeyValueOutcome::Signed(_)
+        | KeyValueOutcome::Compared(_)
+        | KeyValueOutcome::Changed(_) => Err(format_err!("a write was answered with {outcome:?}")),
     }
 }

@@ -9,7 +9,7 @@ use crate::durable::{Done, Durable, Effect, Failure, Live, Observe};
 use crate::state::WorkerState;
 use golem_model::OplogIndex;
 use golem_model::oplog::wire::{DecodeError, put_varint};
-use golem_model::oplog::{Call, Entry, HostFunction, SetAsideReason};
+use golem_model::oplog::{Call, Entry, HostFunction, RevertReason};
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker};
 
@@ -108,7 +108,7 @@ impl WorkerState {
 
     fn try_jump(&mut self, position: OplogIndex) -> Failure {
         if self.control.is_interrupted() {
-            return Failure::Stop(crate::Stop::Interrupted);
+            return Failure::StopReason(crate::StopReason::Interrupted);
         }
         let Some(begun) = self.current.begun else {
             return Failure::Trap(format!(
@@ -117,7 +117,7 @@ impl WorkerState {
         };
         // One that is recorded is not made again: what it left is not replayed.
         if let Some(diverged) = self.journal.replay().left(format!("a jump to position {position}")) {
-            return Failure::Stop(diverged);
+            return Failure::StopReason(diverged);
         }
         let hidden = self.journal.replay().hides(position);
         let Some(mut live) = self.journal.live() else {
@@ -131,6 +131,6 @@ impl WorkerState {
                 begun.index.next()
             ));
         }
-        live.go_back(position, SetAsideReason::Jump)
+        live.go_back(position, RevertReason::Jump)
     }
 }

@@ -4,7 +4,7 @@
 //! what was printed after the last entry that survived. A function that is called as a program has an input, and its
 //! standard output is its result and no print (`crate::program`).
 
-use crate::Stop;
+use crate::StopReason;
 use crate::objects::{Input, Object, Output, Print};
 use crate::ports::{LogEvent, LogLevel, LogSink};
 use crate::program::Unwritten;
@@ -117,7 +117,7 @@ impl WorkerState {
         self.console.write(bytes).map_err(|unwritten| match unwritten {
             Unwritten::Disabled(text) => StreamError::LastOperationFailed(format_err!("{text}")),
             Unwritten::TooLong(details) => {
-                StreamError::Trap(self.stop(Stop::Trapped { details, retry: false, policy: None }))
+                StreamError::Trap(self.stop(StopReason::Trapped { details, retry: false, policy: None }))
             }
         })
     }

@@ -2,7 +2,7 @@
 
 use crate::bindings::durability::worker;
 use crate::durable::{Done, Durable, Effect, Failure, Live};
-use crate::ports::{WorkerFacts, WorkerPage, WorkerQuery};
+use crate::ports::{WorkerMetadata, WorkerPage, WorkerQuery};
 use crate::state::WorkerState;
 use golem_model::oplog::codec::{put_worker_id, worker_id};
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
@@ -24,7 +24,7 @@ struct Metadata {
 impl Durable for Metadata {
     const FUNCTION: HostFunction = HostFunction::WorkerMetadata;
     const EFFECT: Effect = Effect::Learns;
-    type Answer = Option<WorkerFacts>;
+    type Answer = Option<WorkerMetadata>;
 
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(40);
@@ -44,7 +44,7 @@ impl Durable for Metadata {
         Ok(Done::Answered(out))
     }
 
-    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Option<WorkerFacts>, DecodeError> {
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Option<WorkerMetadata>, DecodeError> {
         let mut input = Reader::new(response);
         let facts = option(&mut input, facts)?;
         input.finish()?;
@@ -94,7 +94,7 @@ impl Durable for List {
     }
 }
 
-fn put_facts(out: &mut Vec<u8>, facts: &WorkerFacts) {
+fn put_facts(out: &mut Vec<u8>, facts: &WorkerMetadata) {
     put_worker_id(out, &facts.id);
     put_varint(out, facts.args.len() as u64);
     for arg in &facts.args {
@@ -110,7 +110,7 @@ fn put_facts(out: &mut Vec<u8>, facts: &WorkerFacts) {
     put_varint(out, u64::from(facts.retry_count));
 }
 
-fn facts(input: &mut Reader<'_>) -> Result<WorkerFacts, DecodeError> {
+fn facts(input: &mut Reader<'_>) -> Result<WorkerMetadata, DecodeError> {
     let id = worker_id(input)?;
     let count = input.count()?;
     let args = (0..count).map(|_| input.string()).collect::<Result<_, _>>()?;
@@ -118,7 +118,7 @@ fn facts(input: &mut Reader<'_>) -> Result<WorkerFacts, DecodeError> {
     let env =
         (0..count).map(|_| Ok((input.string()?, input.string()?))).collect::<Result<_, DecodeError>>()?;
     let status = status(input.byte()?)?;
-    Ok(WorkerFacts {
+    Ok(WorkerMetadata {
         id,
         args,
         env,
@@ -173,7 +173,7 @@ fn status(code: u8) -> Result<WorkerStatus, DecodeError> {
 
 impl WorkerState {
     /// The facts in the records of the interface.
-    fn shown(facts: WorkerFacts) -> worker::WorkerMetadata {
+    fn shown(facts: WorkerMetadata) -> worker::WorkerMetadata {
         let (_, status) = STATUSES[usize::from(status_code(facts.status))];
         worker::WorkerMetadata {
             worker_id: worker::WorkerId::of(&facts.id),

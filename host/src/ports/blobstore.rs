@@ -2,7 +2,7 @@
 
 use super::PortError;
 use async_trait::async_trait;
-use golem_model::blobstore::{Act, Container, Object, ObjectId, Outcome};
+use golem_model::blobstore::{BlobOutcome, BlobWrite, Container, Object, ObjectId};
 use golem_model::oplog::Call;
 use golem_model::shared::KeyPage;
 use golem_model::{Entry, OplogIndex};
@@ -15,7 +15,7 @@ pub trait Blobstore: Send + Sync {
     async fn container(&self, name: &str) -> Result<Option<Container>, PortError>;
 
     /// The object, or what is not there.
-    async fn object(&self, id: &ObjectId) -> Result<Result<Object, Outcome>, PortError>;
+    async fn object(&self, id: &ObjectId) -> Result<Result<Object, BlobOutcome>, PortError>;
 
     /// Names of the container's objects after `after`, at one moment; at most `limit`, which is not 0. None if the
     /// container is not there.
@@ -27,12 +27,12 @@ pub trait Blobstore: Send + Sync {
     ) -> Result<Option<KeyPage>, PortError>;
 
     /// Changes containers or objects. In one commit: `entries` (the first has index `first`), one more entry that records
-    /// `call` with the outcome, and what that changes. Gives the recorded bytes: [`Outcome::code`].
+    /// `call` with the outcome, and what that changes. Gives the recorded bytes: [`BlobOutcome::code`].
     async fn act(
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
         call: Call,
-        act: Act,
+        act: BlobWrite,
     ) -> Result<Vec<u8>, PortError>;
 }

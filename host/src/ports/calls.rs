@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 /// A call to be made.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Outgoing {
+pub struct OutgoingCall {
     /// The worker that is called; made if it does not exist.
     pub target: WorkerId,
     /// The function's full name.
@@ -17,7 +17,7 @@ pub struct Outgoing {
     /// The parameters that the caller's component was built for.
     pub param_types: Arc<[Param]>,
     /// The result that it was built for.
-    pub returns: Returns,
+    pub returns: ExpectedResult,
     /// Parameters, checked against their types.
     pub params: Vec<Value>,
     /// Whether the answer is wanted.
@@ -28,7 +28,7 @@ pub struct Outgoing {
 
 /// What a caller's component was built for as the result of a function.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Returns {
+pub enum ExpectedResult {
     /// This form of the call does not say.
     Unsaid,
     /// Nothing.
@@ -37,7 +37,7 @@ pub enum Returns {
     Value(Type),
 }
 
-impl Returns {
+impl ExpectedResult {
     /// Whether a function with this result will do.
     pub fn is(&self, result: Option<&Type>) -> bool {
         match self {
@@ -66,13 +66,13 @@ pub trait Calls: Send + Sync {
     ///
     /// In one commit: `entries` (the first has index `first`), then the call's arrival at the other worker, which is made
     /// if it does not exist, then one more entry that records `call`, whose index names the call from now on. Gives the
-    /// recorded response ([`golem_model::call::encode_made`]), which may be that the call is refused.
+    /// recorded response ([`golem_model::call::encode_call_receipt`]), which may be that the call is refused.
     async fn make(
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
         call: Call,
-        outgoing: Outgoing,
+        outgoing: OutgoingCall,
     ) -> Result<Vec<u8>, PortError>;
 
     /// What is known of the answer of a call of this worker.

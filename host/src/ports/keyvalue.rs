@@ -2,9 +2,9 @@
 
 use super::PortError;
 use async_trait::async_trait;
-use golem_model::keyvalue::Write;
+use golem_model::keyvalue::KeyValueWrite;
 use golem_model::oplog::Call;
-use golem_model::shared::{Held, KeyPage};
+use golem_model::shared::{KeyPage, Versioned};
 use golem_model::{Entry, OplogIndex};
 
 /// Shared state: answers are given in commit order, over state that includes what is queued but not yet durable.
@@ -13,19 +13,20 @@ use golem_model::{Entry, OplogIndex};
 pub trait KeyValue: Send + Sync {
     /// What the keys hold, all at one moment. Stops before the key whose value would make it more than `bytes_max`
     /// bytes of values: then there are fewer answers than keys.
-    async fn get(&self, bucket: &str, keys: &[String], bytes_max: usize) -> Result<Vec<Held>, PortError>;
+    async fn get(&self, bucket: &str, keys: &[String], bytes_max: usize)
+    -> Result<Vec<Versioned>, PortError>;
 
     /// The keys after `after`, at one moment; at most `limit`, which is not 0.
     async fn keys(&self, bucket: &str, after: Option<&str>, limit: usize) -> Result<KeyPage, PortError>;
 
     /// Writes. In one commit: `entries` (the first has index `first`), one more entry that records `call` with the outcome,
-    /// and what that changes. Gives the recorded bytes: [`Outcome::encode`](golem_model::keyvalue::Outcome::encode).
+    /// and what that changes. Gives the recorded bytes: [`KeyValueOutcome::encode`](golem_model::keyvalue::Outcome::encode).
     async fn write(
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
         call: Call,
         bucket: &str,
-        write: Write,
+        write: KeyValueWrite,
     ) -> Result<Vec<u8>, PortError>;
 }

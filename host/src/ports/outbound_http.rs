@@ -22,12 +22,12 @@ pub struct HttpRequest {
     /// Fields after the body.
     pub trailers: Option<HeaderMap>,
     /// How long to wait for what.
-    pub patience: Patience,
+    pub patience: HttpTimeouts,
 }
 
 /// How long a worker wants to wait; where it says nothing, the adapter decides.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Patience {
+pub struct HttpTimeouts {
     /// Until a connection is there.
     pub connect: Option<Duration>,
     /// From then until the response's head.

@@ -6,7 +6,7 @@ use golem_model::{TemplateId, WorkerId, WorkerName, WorkerStatus};
 
 /// What is known of a worker without waking it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WorkerFacts {
+pub struct WorkerMetadata {
     /// Which worker.
     pub id: WorkerId,
     /// The arguments that it was made with.
@@ -40,7 +40,7 @@ pub struct WorkerQuery {
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WorkerPage {
     /// The workers; may be none although more follow.
-    pub workers: Vec<WorkerFacts>,
+    pub workers: Vec<WorkerMetadata>,
     /// More may follow after this name.
     pub next: Option<WorkerName>,
 }
@@ -50,7 +50,7 @@ pub struct WorkerPage {
 #[async_trait]
 pub trait Workers: Send + Sync {
     /// What is known of a worker.
-    async fn facts(&self, worker: &WorkerId) -> Result<Option<WorkerFacts>, PortError>;
+    async fn facts(&self, worker: &WorkerId) -> Result<Option<WorkerMetadata>, PortError>;
 
     /// A page of workers. Its size is bounded by the adapter, in number and in bytes.
     async fn list(&self, query: &WorkerQuery) -> Result<WorkerPage, PortError>;

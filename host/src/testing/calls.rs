@@ -1,19 +1,22 @@
 //! Calls of other workers that a test answers.
 
 use super::store::{Activation, Event, MemoryStore, State};
-use crate::ports::{AnswerState, Calls, Outgoing, PortError};
+use crate::ports::{AnswerState, Calls, OutgoingCall, PortError};
 use async_trait::async_trait;
-use golem_model::call::{Accepted, CallAnswer, encode_answer, encode_made};
+use golem_model::call::{CallAnswer, CallReceipt, encode_answer, encode_call_receipt};
 use golem_model::oplog::{Call, HostFunction};
 use golem_model::{Entry, OplogIndex, WorkerId};
 use std::sync::Arc;
 
 /// What other workers answer; `None` leaves a call without an answer.
-pub type Answerer = Arc<dyn Fn(&Outgoing) -> Option<CallAnswer> + Send + Sync>;
+pub type Answerer = Arc<dyn Fn(&OutgoingCall) -> Option<CallAnswer> + Send + Sync>;
 
 impl MemoryStore {
     /// Has every call answered like this, at once.
-    pub fn answer_calls(&self, answerer: impl Fn(&Outgoing) -> Option<CallAnswer> + Send + Sync + 'static) {
+    pub fn answer_calls(
+        &self,
+        answerer: impl Fn(&OutgoingCall) -> Option<CallAnswer> + Send + Sync + 'static,
+    ) {
         self.shared.state.lock().answerer = Some(Arc::new(answerer));
     }
 
@@ -62,13 +65,13 @@ impl Calls for Activation {
         first: OplogIndex,
         mut entries: Vec<Entry>,
         call: Call,
-        outgoing: Outgoing,
+        outgoing: OutgoingCall,
     ) -> Result<Vec<u8>, PortError> {
         let mut state = self.store.shared.state.lock();
         state.admit(self)?;
         let index = first.plus(entries.len() as u64);
-        let ticket = state.events.len() as u64;
-        let response = encode_made(&Ok(Accepted { ticket, target: outgoing.target.clone() }));
+        let call_row = state.events.len() as u64;
+        let response = encode_call_receipt(&Ok(CallReceipt { call_row, target: outgoing.target.clone() }));
         entries.push(Entry::HostCall { call, response: response.clone() });
         state.append(self, first, entries);
         let answer = state.answerer.clone().filter(|_| outgoing.reply).and_then(|answer| answer(&outgoing));

@@ -3,20 +3,22 @@
 use super::store::{Activation, Event, MemoryStore, State};
 use crate::ports::{Blobstore, KeyValue, PortError};
 use async_trait::async_trait;
-use golem_model::blobstore::{self, Act, Container, Object, ObjectId};
-use golem_model::keyvalue::{self, Write};
+use golem_model::blobstore::{self, BlobWrite, Container, Object, ObjectId};
+use golem_model::keyvalue::{self, KeyValueWrite};
 use golem_model::oplog::Call;
-use golem_model::shared::{Deed, Held, KeyPage, Look, Place, Space, Unread, Version};
+use golem_model::shared::{
+    CacheMiss, KeyPage, ScopedKey, SharedWrite, Space, StateReader, Version, Versioned,
+};
 use golem_model::{Entry, OplogIndex, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// What every place holds.
 #[derive(Default)]
-struct Places(BTreeMap<Place, Held>);
+struct Places(BTreeMap<ScopedKey, Versioned>);
 
-impl Look for Places {
-    fn look(&mut self, place: &Place) -> Result<Held, Unread> {
+impl StateReader for Places {
+    fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss> {
         Ok(self.0.get(place).cloned().unwrap_or_default())
     }
 }
@@ -42,7 +44,7 @@ impl State {
             for (place, value) in changes {
                 match value {
                     Some(value) => {
-                        let held = Held { value: Some(value.clone()), version: *version };
+                        let held = Versioned { value: Some(value.clone()), version: *version };
                         places.0.insert(place.clone(), held);
                     }
                     None => drop(places.0.remove(place)),
@@ -73,7 +75,7 @@ impl Activation {
         first: OplogIndex,
         mut entries: Vec<Entry>,
         call: Call,
-        deed: &Deed,
+        deed: &SharedWrite,
     ) -> Result<Vec<u8>, PortError> {
         let response = {
             let mut state = self.store.shared.state.lock();
@@ -96,19 +98,24 @@ impl Activation {
 }
 
 /// Everything is at hand.
-fn read<T>(found: Result<T, Unread>) -> Result<T, PortError> {
+fn read<T>(found: Result<T, CacheMiss>) -> Result<T, PortError> {
     found.map_err(|_| PortError::Discarded)
 }
 
 #[async_trait]
 impl KeyValue for Activation {
-    async fn get(&self, bucket: &str, keys: &[String], bytes_max: usize) -> Result<Vec<Held>, PortError> {
+    async fn get(
+        &self,
+        bucket: &str,
+        keys: &[String],
+        bytes_max: usize,
+    ) -> Result<Vec<Versioned>, PortError> {
         let bucket: Arc<str> = bucket.into();
         let mut places = self.places();
         let mut bytes = 0;
         let mut found = Vec::new();
         for key in keys {
-            let held = read(places.look(&keyvalue::place(&bucket, &key.as_str().into())))?;
+            let held = read(places.read(&keyvalue::place(&bucket, &key.as_str().into())))?;
             bytes += held.value.as_ref().map_or(0, |value| value.len());
             if bytes > bytes_max {
                 break;
@@ -128,9 +135,9 @@ impl KeyValue for Activation {
         entries: Vec<Entry>,
         call: Call,
         bucket: &str,
-        write: Write,
+        write: KeyValueWrite,
     ) -> Result<Vec<u8>, PortError> {
-        self.deed(first, entries, call, &Deed::KeyValue { bucket: bucket.into(), write })
+        self.deed(first, entries, call, &SharedWrite::KeyValue { bucket: bucket.into(), write })
     }
 }
 
@@ -140,7 +147,7 @@ impl Blobstore for Activation {
         read(blobstore::container(&name.into(), &mut self.places()))
     }
 
-    async fn object(&self, id: &ObjectId) -> Result<Result<Object, blobstore::Outcome>, PortError> {
+    async fn object(&self, id: &ObjectId) -> Result<Result<Object, blobstore::BlobOutcome>, PortError> {
         read(blobstore::object(id, &mut self.places()))
     }
 
@@ -160,8 +167,8 @@ impl Blobstore for Activation {
         first: OplogIndex,
         entries: Vec<Entry>,
         call: Call,
-        act: Act,
+        act: BlobWrite,
     ) -> Result<Vec<u8>, PortError> {
-        self.deed(first, entries, call, &Deed::Blobs(act))
+        self.deed(first, entries, call, &SharedWrite::Blobs(act))
     }
 }

@@ -11,7 +11,7 @@ use crate::ports::{AnswerState, Oplog, PortError, Promises};
 use async_trait::async_trait;
 use golem_model::oplog::{Call, HostFunction};
 use golem_model::promise::{Completion, PromiseState};
-use golem_model::shared::{Place, Version};
+use golem_model::shared::{ScopedKey, Version};
 use golem_model::{Entry, OplogIndex, PromiseId, WorkerId};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -59,7 +59,7 @@ pub(super) enum Event {
     Completed { promise: PromiseId, data: Arc<[u8]>, by: Option<By> },
     Deleted { promise: PromiseId, by: Option<By> },
     Answered { worker: WorkerId, call: OplogIndex, bytes: Arc<[u8]>, by: Option<By> },
-    Wrote { changes: Vec<(Place, Option<Arc<[u8]>>)>, version: Version, by: By },
+    Wrote { changes: Vec<(ScopedKey, Option<Arc<[u8]>>)>, version: Version, by: By },
 }
 
 /// The entry that records a worker's change to a promise; none for a change from outside.

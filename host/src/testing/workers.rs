@@ -2,7 +2,7 @@
 
 use super::store::Activation;
 use crate::durable::Aside;
-use crate::ports::{PortError, WorkerFacts, WorkerPage, WorkerQuery, Workers};
+use crate::ports::{PortError, WorkerMetadata, WorkerPage, WorkerQuery, Workers};
 use async_trait::async_trait;
 use golem_model::oplog::FailureCause;
 use golem_model::{Entry, OplogIndex, WorkerId, WorkerStatus};
@@ -11,7 +11,7 @@ use golem_model::{Entry, OplogIndex, WorkerId, WorkerStatus};
 const PAGE: usize = 2;
 
 /// What an oplog says of its worker; the one that asks is running.
-fn facts(oplog: &[Entry], asks: bool) -> Option<WorkerFacts> {
+fn facts(oplog: &[Entry], asks: bool) -> Option<WorkerMetadata> {
     let Some(Entry::Created { id, args, env, template_version, .. }) = oplog.first() else { return None };
     let aside = Aside::of(OplogIndex(0), oplog);
     let mut status = WorkerStatus::Idle;
@@ -31,7 +31,7 @@ fn facts(oplog: &[Entry], asks: bool) -> Option<WorkerFacts> {
             _ => {}
         }
     }
-    Some(WorkerFacts {
+    Some(WorkerMetadata {
         id: id.clone(),
         args: args.clone(),
         env: env.clone(),
@@ -43,12 +43,12 @@ fn facts(oplog: &[Entry], asks: bool) -> Option<WorkerFacts> {
 
 #[async_trait]
 impl Workers for Activation {
-    async fn facts(&self, worker: &WorkerId) -> Result<Option<WorkerFacts>, PortError> {
+    async fn facts(&self, worker: &WorkerId) -> Result<Option<WorkerMetadata>, PortError> {
         Ok(facts(&self.store.oplog(worker), *worker == self.worker))
     }
 
     async fn list(&self, query: &WorkerQuery) -> Result<WorkerPage, PortError> {
-        let matches = |facts: &WorkerFacts| {
+        let matches = |facts: &WorkerMetadata| {
             let prefix = query.name_prefix.as_deref().unwrap_or_default();
             facts.id.template == query.template
                 && facts.id.name.as_str().starts_with(prefix)
@@ -58,7 +58,7 @@ impl Workers for Activation {
         };
         let ids = self.store.workers();
         let all = ids.iter().filter_map(|id| facts(&self.store.oplog(id), *id == self.worker));
-        let mut workers: Vec<WorkerFacts> = all.filter(matches).take(PAGE + 1).collect();
+        let mut workers: Vec<WorkerMetadata> = all.filter(matches).take(PAGE + 1).collect();
         let next = (workers.len() > PAGE).then(|| workers[PAGE - 1].id.name.clone());
         workers.truncate(PAGE);
         Ok(WorkerPage { workers, next })

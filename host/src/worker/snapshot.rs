@@ -15,17 +15,17 @@ use crate::imports::stdio::Stdio;
 use crate::invoke::by_type;
 use crate::limits::Limits;
 use crate::ports::{PortError, Ports};
-use crate::snapshot::{self, Base, Decoded, INTERFACE, Phase, SnapshotError};
+use crate::snapshot::{self, Decoded, INTERFACE, Phase, SnapshotBase, SnapshotError};
 use crate::state::WorkerState;
-use crate::{Component, Control, Stop, WorkerInit, trap};
-use golem_model::oplog::{Image, Milestone, SavedState};
+use crate::{Component, InterruptHandle, StopReason, WorkerInit, trap};
+use golem_model::oplog::{Image, LifecycleEvent, SavedState};
 use golem_model::{Entry, OplogIndex, TemplateId, Timestamp};
 use std::collections::BTreeMap;
 use wasmtime::component::Func;
 
 /// What the worker goes on as.
 #[derive(Debug, Clone, Copy)]
-pub enum Reload<'a> {
+pub enum ReloadTarget<'a> {
     /// The same.
     Snapshot,
     /// Another version of its template.
@@ -53,10 +53,10 @@ impl Instance {
     pub async fn activate_from(
         component: &Component,
         init: WorkerInit,
-        base: Base,
+        base: SnapshotBase,
         history: Vec<Entry>,
         ports: Ports,
-        control: Control,
+        control: InterruptHandle,
     ) -> Result<Self, SnapshotError> {
         let image = decoded(&base.image)?;
         let journal = journal(component, &init, Some(&base), history, &ports, &control);
@@ -90,7 +90,7 @@ impl Instance {
     /// Goes on as a fresh instance that loads what [`Instance::save`] gave. `image` says where that is kept.
     pub async fn reload(
         &mut self,
-        reload: Reload<'_>,
+        reload: ReloadTarget<'_>,
         image: Image,
         bytes: &[u8],
     ) -> Result<(), SnapshotError> {
@@ -107,18 +107,18 @@ impl Instance {
         let (at, monotonic_nanos) = (live.wall_now(), live.monotonic_now());
         let saved = SavedState { version: from, engine, invocations, monotonic_nanos, image };
         let (component, milestone) = match reload {
-            Reload::Snapshot => (same, Milestone::Snapshot { at, state: saved }),
-            Reload::Update { component, version, links } => {
+            ReloadTarget::Snapshot => (same, LifecycleEvent::Snapshot { at, state: saved }),
+            ReloadTarget::Update { component, version, links } => {
                 init.template_version = version;
                 init.links.clone_from(links);
-                (component.clone(), Milestone::Updated { at, from, to: version, state: Some(saved) })
+                (component.clone(), LifecycleEvent::Updated { at, from, to: version, state: Some(saved) })
             }
         };
         live.hold(true);
-        let index = live.record(Entry::Milestone(milestone)).map_err(SnapshotError::Stopped)?;
+        let index = live.record(Entry::LifecycleEvent(milestone)).map_err(SnapshotError::Stopped)?;
         self.restart(&component, init, index, at, &decoded).await?;
         let Some(mut live) = self.of_state()?.journal.live() else {
-            return Err(SnapshotError::Stopped(Stop::Port(PortError::Discarded)));
+            return Err(SnapshotError::Stopped(StopReason::Port(PortError::Discarded)));
         };
         live.hold(false);
         live.flush().map_err(SnapshotError::Stopped)?;
@@ -133,12 +133,12 @@ impl Instance {
         index: OplogIndex,
         at: Timestamp,
         state: &SavedState,
-    ) -> Result<(), Stop> {
+    ) -> Result<(), StopReason> {
         if !self.component.can_save() {
             self.state()?.journal.replay().reloaded();
             return Ok(());
         }
-        let diverged = |requested: String| Stop::Diverged {
+        let diverged = |requested: String| StopReason::Diverged {
             index,
             recorded: format!("a snapshot with the digest {}", hex(&state.image.digest())),
             requested,
@@ -162,7 +162,8 @@ impl Instance {
     /// The image that `save` gives for the entry at `index`.
     async fn saved(&mut self, index: OplogIndex) -> Result<Vec<u8>, SnapshotError> {
         let func = self.function("save")?;
-        let store = self.store.as_mut().ok_or(SnapshotError::Stopped(Stop::Port(PortError::Discarded)))?;
+        let store =
+            self.store.as_mut().ok_or(SnapshotError::Stopped(StopReason::Port(PortError::Discarded)))?;
         store.data_mut().phase = Phase::Saving;
         store.set_epoch_deadline(1);
         let called = by_type::<_, (Result<Vec<u8>, String>,)>(store, func, ()).await;
@@ -203,7 +204,7 @@ impl Instance {
         component: &Component,
         init: WorkerInit,
         journal: Journal,
-        control: Control,
+        control: InterruptHandle,
         ports: Ports,
         place: Place,
         image: &Decoded<'_>,
@@ -219,7 +220,7 @@ impl Instance {
             Self::made(component, state, ports).await.map_err(|stop| unsaved(stop, Phase::Starting))?;
         let func = instance.function("load")?;
         let store =
-            instance.store.as_mut().ok_or(SnapshotError::Stopped(Stop::Port(PortError::Discarded)))?;
+            instance.store.as_mut().ok_or(SnapshotError::Stopped(StopReason::Port(PortError::Discarded)))?;
         store.data_mut().phase = Phase::Loading;
         store.set_epoch_deadline(1);
         let called = by_type::<_, (Result<(), String>,)>(store, func, (image.guest,)).await;
@@ -266,12 +267,12 @@ fn decoded(image: &[u8]) -> Result<Decoded<'_>, SnapshotError> {
 }
 
 /// What a stop says about a state.
-fn unsaved(stop: Stop, phase: Phase) -> SnapshotError {
+fn unsaved(stop: StopReason, phase: Phase) -> SnapshotError {
     match (stop, phase) {
-        (Stop::Trapped { details, .. }, _) => refused(details),
-        (Stop::Exited { code, .. }, _) => refused(format!("the program called exit with code {code}")),
+        (StopReason::Trapped { details, .. }, _) => refused(details),
+        (StopReason::Exited { code, .. }, _) => refused(format!("the program called exit with code {code}")),
         // It trapped or left while the oplog goes on.
-        (Stop::Diverged { requested, .. }, Phase::Saving | Phase::Loading) => refused(requested),
+        (StopReason::Diverged { requested, .. }, Phase::Saving | Phase::Loading) => refused(requested),
         (stop, _) => SnapshotError::Stopped(stop),
     }
 }

@@ -1,15 +1,15 @@
 //! Atomic regions and going back: what is set aside, what stays, and what replay makes of it.
 
 use crate::guests::toolbox;
-use golem_model::oplog::{HostFunction, SetAsideReason};
+use golem_model::oplog::{HostFunction, RevertReason};
 use golem_model::{Entry, OplogIndex, PromiseId};
 use golem_testing::{Failure, Options, SimulatedClock, TestWorker, Timestamp, Value};
 
 /// What was set aside, by the reason and the first index, and the index of the record.
-fn set_aside(worker: &TestWorker) -> Vec<(SetAsideReason, u64, u64)> {
+fn set_aside(worker: &TestWorker) -> Vec<(RevertReason, u64, u64)> {
     let oplog = worker.oplog();
     let aside = (1..).zip(&oplog).filter_map(|(index, entry)| match entry {
-        Entry::SetAside { from, reason, .. } => Some((*reason, from.0, index)),
+        Entry::Revert { from, reason, .. } => Some((*reason, from.0, index)),
         _ => None,
     });
     aside.collect()
@@ -46,7 +46,7 @@ async fn what_a_crash_leaves_of_an_open_region_is_set_aside() {
     let (lost, again) = (promise(5), promise(8));
     assert_eq!(worker.complete_promise(&lost, b"early"), golem_model::promise::Completion::Completed);
     interrupt_in_a_sleep(&mut worker, false, 1_000).await;
-    assert_eq!(set_aside(&worker), [(SetAsideReason::Region, 5, 7)]);
+    assert_eq!(set_aside(&worker), [(RevertReason::Region, 5, 7)]);
     let unknown = golem_model::promise::PromiseState::Unknown;
     assert_eq!(worker.store().promise(&lost), unknown, "it went with the region");
     assert_eq!(worker.store().promise(&again), golem_model::promise::PromiseState::Pending);
@@ -114,7 +114,7 @@ async fn a_jump_goes_back_to_what_the_worker_was() {
     }
     let jumps = set_aside(&worker);
     // 3 started, 4 promise, 5 position, 6 completed, 7 the jump, 8 completed in vain, 9 returned.
-    assert_eq!(jumps[0], (SetAsideReason::Jump, 6, 7));
+    assert_eq!(jumps[0], (RevertReason::Jump, 6, 7));
     assert_eq!(jumps.len(), 3);
     worker.replay_from_every_prefix().await.unwrap();
 }

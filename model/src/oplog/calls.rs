@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// A step of a call between workers, as it arrives at one of the two.
 #[derive(Debug, Clone, PartialEq)]
-pub enum CallArrival {
+pub enum CallEvent {
     /// At the worker that is called: an invocation that waits for its turn. This row's position is the call's ticket.
     Queued {
         /// When.
@@ -29,14 +29,14 @@ pub enum CallArrival {
         /// When.
         at: Timestamp,
         /// The call's ticket.
-        ticket: u64,
+        call_row: u64,
     },
     /// At the worker that is called: a call that had not begun was taken back, and never will begin.
     Withdrawn {
         /// When.
         at: Timestamp,
         /// The call's ticket.
-        ticket: u64,
+        call_row: u64,
     },
     /// At the caller: the answer.
     Answered {
@@ -45,7 +45,7 @@ pub enum CallArrival {
         /// The call.
         call: OplogIndex,
         /// Its ticket.
-        ticket: u64,
+        call_row: u64,
         /// The answer's bytes ([`crate::call::encode_answer`]).
         answer: Vec<u8>,
     },

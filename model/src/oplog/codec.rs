@@ -8,7 +8,7 @@ mod calls;
 mod tests;
 
 use super::entry::{
-    Arrival, Call, Entry, FailureCause, HostFunction, InvocationSource, Parked, Request, SetAsideReason,
+    Call, Entry, FailureCause, HostFunction, InboxEvent, InvocationSource, Parked, Request, RevertReason,
 };
 use super::wire::{DecodeError, Reader, put_bytes, put_varint};
 use super::{OplogIndex, lifecycle};
@@ -24,7 +24,7 @@ use uuid::Uuid;
 pub const FORMAT_VERSION: u8 = 1;
 
 const ROW_ENTRIES: u8 = 1;
-const ROW_ARRIVAL: u8 = 2;
+const ROW_INBOX_EVENT: u8 = 2;
 
 /// The body of one stored row.
 #[derive(Debug, Clone, PartialEq)]
@@ -37,7 +37,7 @@ pub enum Row {
         entries: Vec<Entry>,
     },
     /// Something that arrived.
-    Arrival(Arrival),
+    InboxEvent(InboxEvent),
 }
 
 /// The bytes of a row of entries.
@@ -53,9 +53,9 @@ pub fn encode_entries(first: OplogIndex, entries: &[Entry]) -> Vec<u8> {
 }
 
 /// The bytes of a row with an arrival.
-pub fn encode_arrival(arrival: &Arrival) -> Vec<u8> {
+pub fn encode_inbox_event(arrival: &InboxEvent) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
-    out.extend_from_slice(&[FORMAT_VERSION, ROW_ARRIVAL]);
+    out.extend_from_slice(&[FORMAT_VERSION, ROW_INBOX_EVENT]);
     put_arrival(&mut out, arrival);
     seal(out)
 }
@@ -64,7 +64,7 @@ pub fn encode_arrival(arrival: &Arrival) -> Vec<u8> {
 pub fn encode_row(row: &Row) -> Vec<u8> {
     match row {
         Row::Entries { first, entries } => encode_entries(*first, entries),
-        Row::Arrival(arrival) => encode_arrival(arrival),
+        Row::InboxEvent(arrival) => encode_inbox_event(arrival),
     }
 }
 
@@ -96,7 +96,7 @@ pub fn decode_row(bytes: &[u8]) -> Result<Row, DecodeError> {
             }
             Row::Entries { first, entries }
         }
-        ROW_ARRIVAL => Row::Arrival(arrival(&mut input)?),
+        ROW_INBOX_EVENT => Row::InboxEvent(arrival(&mut input)?),
         tag => return Err(DecodeError::UnknownTag { what: "row", tag }),
     };
     input.finish()?;
@@ -301,16 +301,16 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
                 put_promise_id(out, promise);
             }
         }
-        Entry::SetAside { at, from, reason } => {
+        Entry::Revert { at, from, reason } => {
             out.push(32);
             put_time(out, *at);
             put_varint(out, from.0);
             out.push(match reason {
-                SetAsideReason::Region => 0,
-                SetAsideReason::Jump => 1,
-                SetAsideReason::Recovered => 2,
-                SetAsideReason::RolledBack => 3,
-                SetAsideReason::Reverted => 4,
+                RevertReason::Region => 0,
+                RevertReason::Jump => 1,
+                RevertReason::Recovered => 2,
+                RevertReason::RolledBack => 3,
+                RevertReason::Reverted => 4,
             });
         }
         Entry::Configured { at, options: FailureOptions { retry_policy, on_failure } } => {
@@ -328,7 +328,7 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
             out.push(81);
             put_time(out, *at);
         }
-        Entry::Milestone(milestone) => lifecycle::put_milestone(out, milestone),
+        Entry::LifecycleEvent(lifecycle_event) => lifecycle::put_lifecycle_event(out, lifecycle_event),
     }
 }
 
@@ -398,15 +398,15 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
             let promises = (0..count).map(|_| promise_id(input)).collect::<Result<_, _>>()?;
             Entry::Parked(Parked { at, monotonic_nanos, wake_at, promises })
         }
-        32 => Entry::SetAside {
+        32 => Entry::Revert {
             at: time(input)?,
             from: OplogIndex(input.varint()?),
             reason: match input.byte()? {
-                0 => SetAsideReason::Region,
-                1 => SetAsideReason::Jump,
-                2 => SetAsideReason::Recovered,
-                3 => SetAsideReason::RolledBack,
-                4 => SetAsideReason::Reverted,
+                0 => RevertReason::Region,
+                1 => RevertReason::Jump,
+                2 => RevertReason::Recovered,
+                3 => RevertReason::RolledBack,
+                4 => RevertReason::Reverted,
                 tag => return Err(DecodeError::UnknownTag { what: "reason to set aside", tag }),
             },
         },
@@ -431,77 +431,79 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
             }
         }
         81 => Entry::ProgramEnded { at: time(input)? },
-        tag if lifecycle::ENTRY_TAGS.contains(&tag) => Entry::Milestone(lifecycle::milestone(tag, input)?),
+        tag if lifecycle::ENTRY_TAGS.contains(&tag) => {
+            Entry::LifecycleEvent(lifecycle::lifecycle_event(tag, input)?)
+        }
         tag => return Err(DecodeError::UnknownTag { what: "entry", tag }),
     })
 }
 
-fn put_arrival(out: &mut Vec<u8>, arrival: &Arrival) {
+fn put_arrival(out: &mut Vec<u8>, arrival: &InboxEvent) {
     match arrival {
-        Arrival::Invocation { at, key, function, params } => {
+        InboxEvent::Invocation { at, key, function, params } => {
             out.push(1);
             put_time(out, *at);
             put_str(out, key.as_str());
             put_str(out, function);
             put_values(out, params);
         }
-        Arrival::Program { at, key, function, convention, input } => {
+        InboxEvent::Program { at, key, function, convention, input } => {
             out.push(80);
             put_time(out, *at);
             put_str(out, key.as_str());
             put_program(out, function, *convention, input);
         }
-        Arrival::PromiseCompleted { at, promise, data } => {
+        InboxEvent::PromiseCompleted { at, promise, data } => {
             out.push(2);
             put_time(out, *at);
             put_varint(out, promise.0);
             put_bytes(out, data);
         }
-        Arrival::PromiseDeleted { at, promise } => {
+        InboxEvent::PromiseDeleted { at, promise } => {
             out.push(3);
             put_time(out, *at);
             put_varint(out, promise.0);
         }
-        Arrival::Interrupted { at } => {
+        InboxEvent::Interrupted { at } => {
             out.push(4);
             put_time(out, *at);
         }
-        Arrival::Resumed { at } => {
+        InboxEvent::Resumed { at } => {
             out.push(5);
             put_time(out, *at);
         }
-        Arrival::Deleted { at } => {
+        InboxEvent::Deleted { at } => {
             out.push(6);
             put_time(out, *at);
         }
-        Arrival::Operator(act) => lifecycle::put_act(out, act),
-        Arrival::Call(call) => calls::put(out, call),
+        InboxEvent::Admin(act) => lifecycle::put_admin_request(out, act),
+        InboxEvent::Call(call) => calls::put(out, call),
     }
 }
 
-fn arrival(input: &mut Reader<'_>) -> Result<Arrival, DecodeError> {
+fn arrival(input: &mut Reader<'_>) -> Result<InboxEvent, DecodeError> {
     Ok(match input.byte()? {
-        1 => Arrival::Invocation {
+        1 => InboxEvent::Invocation {
             at: time(input)?,
             key: key(input)?,
             function: Arc::from(input.string()?),
             params: value_list(input)?,
         },
-        2 => Arrival::PromiseCompleted {
+        2 => InboxEvent::PromiseCompleted {
             at: time(input)?,
             promise: OplogIndex(input.varint()?),
             data: input.bytes()?.to_vec(),
         },
-        3 => Arrival::PromiseDeleted { at: time(input)?, promise: OplogIndex(input.varint()?) },
-        4 => Arrival::Interrupted { at: time(input)? },
-        5 => Arrival::Resumed { at: time(input)? },
-        6 => Arrival::Deleted { at: time(input)? },
-        tag if lifecycle::ARRIVAL_TAGS.contains(&tag) => Arrival::Operator(lifecycle::act(tag, input)?),
-        tag @ calls::QUEUED..=calls::ANSWERED => Arrival::Call(calls::read(tag, input)?),
+        3 => InboxEvent::PromiseDeleted { at: time(input)?, promise: OplogIndex(input.varint()?) },
+        4 => InboxEvent::Interrupted { at: time(input)? },
+        5 => InboxEvent::Resumed { at: time(input)? },
+        6 => InboxEvent::Deleted { at: time(input)? },
+        tag if lifecycle::INBOX_TAGS.contains(&tag) => InboxEvent::Admin(lifecycle::act(tag, input)?),
+        tag @ calls::QUEUED..=calls::ANSWERED => InboxEvent::Call(calls::read(tag, input)?),
         80 => {
             let (at, key) = (time(input)?, key(input)?);
             let (function, convention, input) = program(input)?;
-            Arrival::Program { at, key, function, convention, input }
+            InboxEvent::Program { at, key, function, convention, input }
         }
         tag => return Err(DecodeError::UnknownTag { what: "arrival", tag }),
     })

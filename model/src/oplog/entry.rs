@@ -1,7 +1,7 @@
 //! The kinds of records in an oplog. The compiler lists every place that must decide when one is added.
 
-use super::calls::CallArrival;
-use super::{Milestone, OperatorAct, OplogIndex, wire::DecodeError};
+use super::calls::CallEvent;
+use super::{AdminRequest, LifecycleEvent, OplogIndex, wire::DecodeError};
 use crate::invocation::Convention;
 use crate::{AccountId, FailureOptions, IdempotencyKey, ProjectId, PromiseId, Timestamp, Value, WorkerId};
 use std::fmt;
@@ -78,7 +78,7 @@ pub enum Entry {
     /// Hint: the worker left memory in the middle of an invocation, to wait.
     Parked(Parked),
     /// A turning point between two invocations.
-    Milestone(Milestone),
+    LifecycleEvent(LifecycleEvent),
     /// Hint: the worker's program came to its end in the invocation that completed before this. The worker takes no
     /// more invocations.
     ProgramEnded {
@@ -96,19 +96,19 @@ pub enum Entry {
     ///
     /// `from` is an entry of the invocation that has not ended, or of the one that failed last, or the beginning
     /// of an invocation. What those entries did outside the worker stays done; promises that they made are gone.
-    SetAside {
+    Revert {
         /// When.
         at: Timestamp,
         /// The first entry that is set aside; not the first of the oplog.
         from: OplogIndex,
         /// Why.
-        reason: SetAsideReason,
+        reason: RevertReason,
     },
 }
 
 /// Why entries were set aside.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SetAsideReason {
+pub enum RevertReason {
     /// An atomic region was open when the worker's instance was lost; its code runs again.
     Region,
     /// The guest went back to a position that it had kept.
@@ -142,7 +142,7 @@ pub enum InvocationSource {
     },
     /// In the arrival at this position of the store, which was acknowledged before.
     Queued {
-        /// Position of the [`Arrival::Invocation`] or [`Arrival::Program`].
+        /// Position of the [`InboxEvent::Invocation`] or [`InboxEvent::Program`].
         arrival: u64,
     },
 }
@@ -395,7 +395,7 @@ impl fmt::Display for HostFunction {
 
 /// What arrived for a worker from outside.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Arrival {
+pub enum InboxEvent {
     /// An invocation that was acknowledged and waits for its turn.
     Invocation {
         /// When.
@@ -452,7 +452,7 @@ pub enum Arrival {
         at: Timestamp,
     },
     /// An operator asked for something.
-    Operator(OperatorAct),
+    Admin(AdminRequest),
     /// A step of a call between workers.
-    Call(CallArrival),
+    Call(CallEvent),
 }

@@ -1,7 +1,7 @@
 //! Invocations in the oplog: from an entry or an arrival back to what was called.
 
-use super::calls::CallArrival;
-use super::{Arrival, FailureCause, InvocationSource};
+use super::calls::CallEvent;
+use super::{FailureCause, InboxEvent, InvocationSource};
 use crate::{Convention, Invocation};
 use std::sync::Arc;
 
@@ -21,12 +21,12 @@ impl InvocationSource {
     }
 }
 
-impl Arrival {
+impl InboxEvent {
     /// The invocation that it brings, if it brings one.
     pub fn into_invocation(self) -> Option<Invocation> {
         match self {
             Self::Invocation { at: _, key, function, params }
-            | Self::Call(CallArrival::Queued { key, function, params, .. }) => {
+            | Self::Call(CallEvent::Queued { key, function, params, .. }) => {
                 Some(Invocation { key, function, params, convention: Convention::Component })
             }
             Self::Program { at: _, key, function, convention, input } => {
@@ -37,10 +37,10 @@ impl Arrival {
             | Self::Interrupted { .. }
             | Self::Resumed { .. }
             | Self::Deleted { .. }
-            | Self::Operator(_)
-            | Self::Call(
-                CallArrival::Due { .. } | CallArrival::Withdrawn { .. } | CallArrival::Answered { .. },
-            ) => None,
+            | Self::Admin(_)
+            | Self::Call(CallEvent::Due { .. } | CallEvent::Withdrawn { .. } | CallEvent::Answered { .. }) => {
+                None
+            }
         }
     }
 
@@ -48,7 +48,7 @@ impl Arrival {
     pub fn digest(&self) -> Option<(Arc<str>, [u8; 32])> {
         match self {
             Self::Invocation { function, params, .. }
-            | Self::Call(CallArrival::Queued { function, params, .. }) => {
+            | Self::Call(CallEvent::Queued { function, params, .. }) => {
                 Some((Arc::clone(function), Invocation::digest_of(function, params)))
             }
             Self::Program { function, convention, input, .. } => {
@@ -60,10 +60,10 @@ impl Arrival {
             | Self::Interrupted { .. }
             | Self::Resumed { .. }
             | Self::Deleted { .. }
-            | Self::Operator(_)
-            | Self::Call(
-                CallArrival::Due { .. } | CallArrival::Withdrawn { .. } | CallArrival::Answered { .. },
-            ) => None,
+            | Self::Admin(_)
+            | Self::Call(CallEvent::Due { .. } | CallEvent::Withdrawn { .. } | CallEvent::Answered { .. }) => {
+                None
+            }
         }
     }
 }

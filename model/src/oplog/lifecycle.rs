@@ -6,14 +6,14 @@ use super::codec::{key, option, put_option, put_str, put_time, time};
 use super::wire::{DecodeError, Reader, put_bytes, put_varint};
 use crate::{IdempotencyKey, Timestamp};
 
-/// The tags that [`Milestone`] has among the entries.
+/// The tags that [`LifecycleEvent`] has among the entries.
 pub(super) const ENTRY_TAGS: std::ops::RangeInclusive<u8> = 64..=79;
-/// The tags that [`OperatorAct`] has among the arrivals.
-pub(super) const ARRIVAL_TAGS: std::ops::RangeInclusive<u8> = 64..=79;
+/// The tags that [`AdminRequest`] has among the arrivals.
+pub(super) const INBOX_TAGS: std::ops::RangeInclusive<u8> = 64..=79;
 
 /// A turning point between two invocations of a worker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Milestone {
+pub enum LifecycleEvent {
     /// The guest saved its state, and the worker went on as a fresh instance that had loaded it. What that instance's
     /// initialisation learnt follows.
     Snapshot {
@@ -58,7 +58,7 @@ pub enum Milestone {
     },
 }
 
-impl Milestone {
+impl LifecycleEvent {
     /// When it was.
     pub fn at(&self) -> Timestamp {
         match self {
@@ -130,7 +130,7 @@ pub enum UpdateMode {
 
 /// What an operator asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum OperatorAct {
+pub enum AdminRequest {
     /// An accepted invocation that had not begun is not to run. Its key's outcome is this.
     InvocationCancelled {
         /// When.
@@ -149,26 +149,26 @@ pub enum OperatorAct {
     },
 }
 
-pub(super) fn put_milestone(out: &mut Vec<u8>, milestone: &Milestone) {
-    match milestone {
-        Milestone::Snapshot { at, state } => {
+pub(super) fn put_lifecycle_event(out: &mut Vec<u8>, lifecycle_event: &LifecycleEvent) {
+    match lifecycle_event {
+        LifecycleEvent::Snapshot { at, state } => {
             out.push(64);
             put_time(out, *at);
             put_state(out, state);
         }
-        Milestone::SnapshotRefused { at, details } => {
+        LifecycleEvent::SnapshotRefused { at, details } => {
             out.push(65);
             put_time(out, *at);
             put_str(out, details);
         }
-        Milestone::Updated { at, from, to, state } => {
+        LifecycleEvent::Updated { at, from, to, state } => {
             out.push(66);
             put_time(out, *at);
             put_varint(out, u64::from(*from));
             put_varint(out, u64::from(*to));
             put_option(out, state.as_ref(), put_state);
         }
-        Milestone::UpdateRefused { at, from, to, mode, index, details } => {
+        LifecycleEvent::UpdateRefused { at, from, to, mode, index, details } => {
             out.push(67);
             put_time(out, *at);
             put_varint(out, u64::from(*from));
@@ -180,17 +180,17 @@ pub(super) fn put_milestone(out: &mut Vec<u8>, milestone: &Milestone) {
     }
 }
 
-pub(super) fn milestone(tag: u8, input: &mut Reader<'_>) -> Result<Milestone, DecodeError> {
+pub(super) fn lifecycle_event(tag: u8, input: &mut Reader<'_>) -> Result<LifecycleEvent, DecodeError> {
     Ok(match tag {
-        64 => Milestone::Snapshot { at: time(input)?, state: state(input)? },
-        65 => Milestone::SnapshotRefused { at: time(input)?, details: input.string()? },
-        66 => Milestone::Updated {
+        64 => LifecycleEvent::Snapshot { at: time(input)?, state: state(input)? },
+        65 => LifecycleEvent::SnapshotRefused { at: time(input)?, details: input.string()? },
+        66 => LifecycleEvent::Updated {
             at: time(input)?,
             from: input.varint_as()?,
             to: input.varint_as()?,
             state: option(input, state)?,
         },
-        67 => Milestone::UpdateRefused {
+        67 => LifecycleEvent::UpdateRefused {
             at: time(input)?,
             from: input.varint_as()?,
             to: input.varint_as()?,
@@ -252,14 +252,14 @@ fn mode(input: &mut Reader<'_>) -> Result<UpdateMode, DecodeError> {
     }
 }
 
-pub(super) fn put_act(out: &mut Vec<u8>, act: &OperatorAct) {
+pub(super) fn put_admin_request(out: &mut Vec<u8>, act: &AdminRequest) {
     match act {
-        OperatorAct::InvocationCancelled { at, key } => {
+        AdminRequest::InvocationCancelled { at, key } => {
             out.push(64);
             put_time(out, *at);
             put_str(out, key.as_str());
         }
-        OperatorAct::UpdateRequested { at, mode, to } => {
+        AdminRequest::UpdateRequested { at, mode, to } => {
             out.push(65);
             put_time(out, *at);
             put_mode(out, *mode);
@@ -268,10 +268,10 @@ pub(super) fn put_act(out: &mut Vec<u8>, act: &OperatorAct) {
     }
 }
 
-pub(super) fn act(tag: u8, input: &mut Reader<'_>) -> Result<OperatorAct, DecodeError> {
+pub(super) fn act(tag: u8, input: &mut Reader<'_>) -> Result<AdminRequest, DecodeError> {
     Ok(match tag {
-        64 => OperatorAct::InvocationCancelled { at: time(input)?, key: key(input)? },
-        65 => OperatorAct::UpdateRequested { at: time(input)?, mode: mode(input)?, to: input.varint_as()? },
+        64 => AdminRequest::InvocationCancelled { at: time(input)?, key: key(input)? },
+        65 => AdminRequest::UpdateRequested { at: time(input)?, mode: mode(input)?, to: input.varint_as()? },
         tag => return Err(DecodeError::UnknownTag { what: "arrival", tag }),
     })
 }

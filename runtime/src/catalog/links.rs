@@ -3,8 +3,8 @@
 //! Decided at upload, for each client interface that the component imports, and stored with the version: what a worker
 //! calls never changes under it. Pure.
 
-use golem_host::ports::Returns;
-use golem_host::{Client, ClientInterface, Form};
+use golem_host::ports::ExpectedResult;
+use golem_host::{CallForm, ClientFunction, ClientInterface};
 use golem_model::template::{Export, Function};
 use golem_model::{TemplateId, Type};
 use std::collections::BTreeMap;
@@ -182,13 +182,13 @@ fn fits(interface: &ClientInterface, template: &Candidate<'_>) -> Result<(), Lin
     Ok(())
 }
 
-fn misfit(client: &Client, exported: &[Function]) -> Option<String> {
+fn misfit(client: &ClientFunction, exported: &[Function]) -> Option<String> {
     let name = client.function.rsplit('/').next().unwrap_or_default();
     let Some(function) = exported.iter().find(|function| function.name == name) else {
         let names: Vec<&str> = exported.iter().map(|function| function.name.as_str()).collect();
         return Some(format!("it exports no function {name}, but {}", names.join(", ")));
     };
-    if client.form != Form::Finish {
+    if client.form != CallForm::Finish {
         let types = |params: &[golem_model::template::Param]| {
             params.iter().map(|param| param.ty.clone()).collect::<Vec<Type>>()
         };
@@ -201,8 +201,8 @@ fn misfit(client: &Client, exported: &[Function]) -> Option<String> {
     (!client.result.is(returned)).then(|| {
         let returned = returned.map_or_else(|| "nothing".to_owned(), Type::to_string);
         let built_for = match &client.result {
-            Returns::Value(ty) => ty.to_string(),
-            Returns::Unsaid | Returns::Nothing => "nothing".to_owned(),
+            ExpectedResult::Value(ty) => ty.to_string(),
+            ExpectedResult::Unsaid | ExpectedResult::Nothing => "nothing".to_owned(),
         };
         format!("{name} returns {returned}, not {built_for}")
     })

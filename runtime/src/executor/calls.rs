@@ -10,14 +10,14 @@ use super::history;
 use super::ledger::calls::{CallCancelled, CallMade, Target};
 use super::ledger::{Answer, ByWorker, Event};
 use super::ports::{ActivationPort, port_error, refused};
-use crate::storage::ports::{Seq, WorkerNo};
+use crate::storage::ports::{Seq, WorkerNum};
 use async_trait::async_trait;
-use golem_host::ports::{AnswerState, Calls, Outgoing, PortError};
+use golem_host::ports::{AnswerState, Calls, OutgoingCall, PortError};
 use golem_model::call::CallError;
 use golem_model::limits::INVOCATIONS_PENDING_MAX;
-use golem_model::oplog::calls::CallArrival;
+use golem_model::oplog::calls::CallEvent;
 use golem_model::oplog::codec::Row;
-use golem_model::oplog::{Arrival, Call};
+use golem_model::oplog::{Call, InboxEvent};
 use golem_model::template::Function;
 use golem_model::{AccountId, Entry, Invocation, OplogIndex, ProjectId, PromiseId, WorkerId};
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl ActivationPort {
         first: OplogIndex,
         entries: Vec<Entry>,
         call: Call,
-        out: Outgoing,
+        out: OutgoingCall,
     ) -> Result<Vec<u8>, PortError> {
         let core = &self.core;
         let by = ByWorker { worker: self.worker, activation: self.activation, first, entries, call };
@@ -119,8 +119,8 @@ impl ActivationPort {
 /// Why the call cannot be taken in, if it cannot.
 fn refusal(
     state: &State,
-    located: Option<WorkerNo>,
-    out: &Outgoing,
+    located: Option<WorkerNum>,
+    out: &OutgoingCall,
     caller: &Caller,
     version: Option<(ProjectId, u32)>,
     exported: Option<&Function>,
@@ -159,7 +159,7 @@ fn gone(target: &WorkerId) -> CallError {
 }
 
 /// How the function that is exported differs from what the caller was built for.
-fn misfit(out: &Outgoing, exported: Option<&Function>) -> Option<String> {
+fn misfit(out: &OutgoingCall, exported: Option<&Function>) -> Option<String> {
     let Some(exported) = exported else { return Some(format!("exports no function {}", out.function)) };
     let types = |params: &[golem_model::template::Param]| {
         params.iter().map(|param| param.ty.clone()).collect::<Vec<_>>()
@@ -178,7 +178,7 @@ impl Calls for ActivationPort {
         first: OplogIndex,
         entries: Vec<Entry>,
         call: Call,
-        outgoing: Outgoing,
+        outgoing: OutgoingCall,
     ) -> Result<Vec<u8>, PortError> {
         self.make_call(first, entries, call, outgoing).await
     }
@@ -222,12 +222,12 @@ impl Calls for ActivationPort {
 
 impl State {
     /// Whether the worker that is called runs this call already, or is about to.
-    fn begun(&mut self, caller: WorkerNo, call: OplogIndex) -> bool {
+    fn begun(&mut self, caller: WorkerNum, call: OplogIndex) -> bool {
         let Some(made) = self.ledger.head(caller).and_then(|head| head.calls.made(call)).cloned() else {
             return false;
         };
         let slot = self.ledger.no_of(&made.target).and_then(|no| self.slots.get(&no));
-        slot.and_then(|slot| slot.current.as_ref()).is_some_and(|run| run.arrival == Some(Seq(made.ticket)))
+        slot.and_then(|slot| slot.current.as_ref()).is_some_and(|run| run.arrival == Some(Seq(made.call_row)))
     }
 }
 
@@ -259,8 +259,8 @@ impl Core {
         // The store can only be asked for what it has.
         self.durable(row).await?;
         match self.read(move |store| history::row(store, row)).await? {
-            Row::Arrival(Arrival::Call(CallArrival::Answered { answer, .. })) => Ok(answer.into()),
-            Row::Arrival(_) | Row::Entries { .. } => Err(ExecutorError::Unavailable {
+            Row::InboxEvent(InboxEvent::Call(CallEvent::Answered { answer, .. })) => Ok(answer.into()),
+            Row::InboxEvent(_) | Row::Entries { .. } => Err(ExecutorError::Unavailable {
                 reason: format!("log row {row} should answer a call, and does not").into(),
             }),
         }
@@ -270,7 +270,7 @@ impl Core {
     pub(crate) fn queued(
         self: &Arc<Self>,
         state: &mut State,
-        no: WorkerNo,
+        no: WorkerNum,
         row: Seq,
         invocation: Option<Invocation>,
     ) {
@@ -286,7 +286,7 @@ impl Core {
     }
 
     /// An answer has come: whoever waits for it in memory is told, and finds it there.
-    pub(crate) fn answered(state: &mut State, no: WorkerNo, call: OplogIndex, answer: Arc<[u8]>) {
+    pub(crate) fn answered(state: &mut State, no: WorkerNum, call: OplogIndex, answer: Arc<[u8]>) {
         let Some(head) = state.ledger.head(no) else { return };
         let Some(slot) = state.slots.get_mut(&no) else { return };
         slot.answers.retain(|call, _| head.calls.made(OplogIndex(*call)).is_some());
@@ -297,7 +297,7 @@ impl Core {
     }
 
     /// A call left the worker's queue.
-    pub(crate) fn withdrawn(state: &mut State, no: WorkerNo, row: Seq) {
+    pub(crate) fn withdrawn(state: &mut State, no: WorkerNum, row: Seq) {
         if let Some(slot) = state.slots.get_mut(&no) {
             slot.pending.retain(|pending| pending.arrival != Some(row));
             Self::tidy_slot(state, no);
@@ -305,7 +305,7 @@ impl Core {
     }
 
     /// A worker's timer fired: calls that were made for later may join its queue, and it may have to go on itself.
-    pub(crate) fn timer_fired(self: &Arc<Self>, state: &mut State, no: WorkerNo) {
+    pub(crate) fn timer_fired(self: &Arc<Self>, state: &mut State, no: WorkerNum) {
         let now = self.clock.now();
         let due =
             state.ledger.head(no).is_some_and(|head| head.calls.first_due().is_some_and(|at| at <= now));

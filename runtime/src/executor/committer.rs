@@ -6,7 +6,7 @@
 //! Invariant (W8): after a failed commit nothing of what was in memory is used: every instance, head and waiting
 //! reply that may have seen it is discarded, the store is opened again, and the workers are loaded from what it has.
 
-use super::core::{Core, Health, State, Then, unavailable};
+use super::core::{Core, Health, OnDurable, State, unavailable};
 use super::error::ExecutorError;
 use super::recovery;
 use crate::storage::ports::{Batch, StoreError};
@@ -22,12 +22,12 @@ const RECOVER_EVERY: Duration = Duration::from_millis(500);
 const TIDY_ROWS: usize = 500;
 
 /// Does what waited for a commit.
-pub(crate) fn fulfil(then: Then, outcome: Result<(), ExecutorError>) {
+pub(crate) fn fulfil(then: OnDurable, outcome: Result<(), ExecutorError>) {
     // Whoever has gone away in the meantime asks again with the same key.
     match (then, outcome) {
-        (Then::Notify(tell), outcome) => drop(tell.send(outcome)),
-        (Then::Deliver(waiters, reply), Ok(())) => deliver(waiters, reply),
-        (Then::Deliver(waiters, _), Err(error)) => deliver(waiters, Err(error)),
+        (OnDurable::Notify(tell), outcome) => drop(tell.send(outcome)),
+        (OnDurable::Deliver(waiters, reply), Ok(())) => deliver(waiters, reply),
+        (OnDurable::Deliver(waiters, _), Err(error)) => deliver(waiters, Err(error)),
     }
 }
 
@@ -105,8 +105,8 @@ fn committed(core: &Arc<Core>, batch: &Batch, took: Duration) {
         let heads = i64::try_from(state.ledger.heads_cached()).unwrap_or(i64::MAX);
         metrics.heads_cached.store(heads, Ordering::Relaxed);
         let durable = state.ledger.durable();
-        let ready = state.tickets.partition_point(|(seq, _)| *seq <= durable);
-        state.tickets.drain(..ready).collect::<Vec<_>>()
+        let ready = state.on_durable.partition_point(|(seq, _)| *seq <= durable);
+        state.on_durable.drain(..ready).collect::<Vec<_>>()
     };
     for (_, then) in ready {
         fulfil(then, Ok(()));
@@ -162,7 +162,7 @@ fn recover(core: &Arc<Core>, error: &StoreError) -> bool {
 
 fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
     let error = ExecutorError::Unavailable { reason: reason.clone() };
-    let (tickets, slots) = {
+    let (on_durable, slots) = {
         let mut state = core.lock();
         state.health = Health::Down(reason.clone());
         state.generation += 1;
@@ -170,9 +170,9 @@ fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
         state.scheduler = super::scheduler::Scheduler::default();
         // Nothing reads this ledger any more; an empty one makes sure of it.
         state.ledger = super::ledger::Ledger::new(crate::storage::ports::Position::default(), &[]);
-        (std::mem::take(&mut state.tickets), std::mem::take(&mut state.slots))
+        (std::mem::take(&mut state.on_durable), std::mem::take(&mut state.slots))
     };
-    for (_, then) in tickets {
+    for (_, then) in on_durable {
         fulfil(then, Err(error.clone()));
     }
     for (_, slot) in slots.into_iter().collect::<std::collections::BTreeMap<_, _>>() {

@@ -13,9 +13,9 @@ use super::settings::{ExecutorSettings, IdempotencyLookup};
 use super::worker_task;
 use super::{Admission, Components, ExecutorMetrics, ExecutorParts};
 use crate::entropy::Entropy;
-use crate::storage::ports::{Blobs, Seq, Store, StoreError, StoredHead, WorkerNo};
+use crate::storage::ports::{Blobs, Seq, Store, StoreError, StoredHead, WorkerNum};
 use golem_host::ports::Clock;
-use golem_host::{Control, Instance};
+use golem_host::{Instance, InterruptHandle};
 use golem_model::{Invocation, Value, WorkerId};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -54,7 +54,7 @@ pub(crate) struct WorkerSlot {
     /// Set when the worker is to go on although its head says that it waits.
     pub(crate) woken: bool,
     /// Stops the running guest.
-    pub(crate) control: Option<Control>,
+    pub(crate) control: Option<InterruptHandle>,
     /// The idle instance.
     pub(crate) instance: Option<Resident>,
     /// When it became idle: its place in [`State::idle`].
@@ -68,7 +68,7 @@ pub(crate) struct WorkerSlot {
 /// An instance in memory, with its place among the residents.
 pub(crate) struct Resident {
     pub(crate) instance: Box<Instance>,
-    pub(crate) control: Control,
+    pub(crate) control: InterruptHandle,
     /// Held for its `Drop`.
     #[expect(dead_code, reason = "gives its place back when the resident goes")]
     pub(crate) permit: ResidentPermit,
@@ -96,7 +96,7 @@ impl Drop for ResidentPermit {
 }
 
 /// What is done once a row is durable.
-pub(crate) enum Then {
+pub(crate) enum OnDurable {
     Notify(oneshot::Sender<Result<(), ExecutorError>>),
     Deliver(Vec<Waiter>, Reply),
 }
@@ -111,9 +111,9 @@ pub(crate) enum Health {
 /// Everything under the lock.
 pub(crate) struct State {
     pub(crate) ledger: Ledger,
-    pub(crate) slots: HashMap<WorkerNo, WorkerSlot>,
+    pub(crate) slots: HashMap<WorkerNum, WorkerSlot>,
     /// What waits for durability, ascending by row.
-    pub(crate) tickets: VecDeque<(Seq, Then)>,
+    pub(crate) on_durable: VecDeque<(Seq, OnDurable)>,
     pub(crate) scheduler: Scheduler,
     pub(crate) health: Health,
     /// Grows when everything in memory was discarded after a failed commit.
@@ -123,7 +123,7 @@ pub(crate) struct State {
     /// No more rows will come: the committer ends when all is written.
     pub(crate) closing: bool,
     /// Idle instances, the longest idle first.
-    pub(crate) idle: BTreeSet<(u64, WorkerNo)>,
+    pub(crate) idle: BTreeSet<(u64, WorkerNum)>,
     idle_count: u64,
 }
 
@@ -169,7 +169,7 @@ impl Core {
             state: Mutex::new(State {
                 ledger,
                 slots: HashMap::new(),
-                tickets: VecDeque::new(),
+                on_durable: VecDeque::new(),
                 scheduler: Scheduler::default(),
                 health: Health::Up,
                 generation: 0,
@@ -254,12 +254,12 @@ impl Core {
     }
 
     /// Has `then` done once `seq` is durable.
-    pub(crate) fn when_durable(state: &mut State, seq: Seq, then: Then) {
+    pub(crate) fn when_durable(state: &mut State, seq: Seq, then: OnDurable) {
         if state.ledger.durable() >= seq {
             committer::fulfil(then, Ok(()));
         } else {
-            let place = state.tickets.partition_point(|(at, _)| *at <= seq);
-            state.tickets.insert(place, (seq, then));
+            let place = state.on_durable.partition_point(|(at, _)| *at <= seq);
+            state.on_durable.insert(place, (seq, then));
         }
     }
 
@@ -272,7 +272,7 @@ impl Core {
             }
             Self::check_store(&state)?;
             let (tell, told) = oneshot::channel();
-            Self::when_durable(&mut state, seq, Then::Notify(tell));
+            Self::when_durable(&mut state, seq, OnDurable::Notify(tell));
             told
         };
         told.await.unwrap_or(Err(ExecutorError::ShuttingDown))
@@ -286,7 +286,7 @@ impl Core {
     }
 
     /// The slot of a worker whose head is loaded; a new one begins with what its log says is queued.
-    pub(crate) fn slot(state: &mut State, no: WorkerNo) -> &mut WorkerSlot {
+    pub(crate) fn slot(state: &mut State, no: WorkerNum) -> &mut WorkerSlot {
         let ledger = &state.ledger;
         state.slots.entry(no).or_insert_with(|| {
             let queue = ledger.head(no).map(|head| head.queue.clone()).unwrap_or_default();
@@ -304,7 +304,7 @@ impl Core {
     }
 
     /// Starts a task for the worker if it has something to do and none drives it.
-    pub(crate) fn kick(self: &Arc<Self>, state: &mut State, no: WorkerNo) {
+    pub(crate) fn kick(self: &Arc<Self>, state: &mut State, no: WorkerNum) {
         if state.stopping || matches!(state.health, Health::Down(_)) {
             return;
         }
@@ -316,7 +316,7 @@ impl Core {
     }
 
     /// The worker is to go on, whatever it waited for; loads its head first if it must.
-    pub(crate) fn wake(self: &Arc<Self>, state: &mut State, no: WorkerNo) {
+    pub(crate) fn wake(self: &Arc<Self>, state: &mut State, no: WorkerNum) {
         self.promises_changed.send_modify(|version| *version += 1);
         if state.ledger.head(no).is_some() {
             Self::slot(state, no).woken = true;
@@ -337,7 +337,7 @@ impl Core {
         );
     }
 
-    async fn load_and_wake(self: &Arc<Self>, no: WorkerNo) -> Result<(), ExecutorError> {
+    async fn load_and_wake(self: &Arc<Self>, no: WorkerNum) -> Result<(), ExecutorError> {
         loop {
             let forgotten = {
                 let state = self.lock();
@@ -365,7 +365,7 @@ impl Core {
 
     /// Finds a worker and has its head in memory. The number stays good only as long as the caller's next look under
     /// the lock finds the head: it may be forgotten or removed in between.
-    pub(crate) async fn locate(self: &Arc<Self>, id: &WorkerId) -> Result<Option<WorkerNo>, ExecutorError> {
+    pub(crate) async fn locate(self: &Arc<Self>, id: &WorkerId) -> Result<Option<WorkerNum>, ExecutorError> {
         loop {
             let forgotten = {
                 let mut state = self.lock();
@@ -388,7 +388,7 @@ impl Core {
             if state.ledger.forgotten() != forgotten {
                 continue;
             }
-            let Some(head) = head.filter(|head| !state.ledger.is_removed(WorkerNo(head.no))) else {
+            let Some(head) = head.filter(|head| !state.ledger.is_removed(WorkerNum(head.no))) else {
                 return Ok(None);
             };
             let no = state.ledger.load(head);
@@ -430,7 +430,7 @@ impl Core {
     }
 
     /// Keeps an idle instance for the next invocation.
-    pub(crate) fn rest(state: &mut State, no: WorkerNo, resident: Resident) {
+    pub(crate) fn rest(state: &mut State, no: WorkerNum, resident: Resident) {
         state.idle_count += 1;
         let since = state.idle_count;
         state.idle.insert((since, no));
@@ -440,7 +440,7 @@ impl Core {
     }
 
     /// Takes the worker's idle instance.
-    pub(crate) fn take_idle(state: &mut State, no: WorkerNo) -> Option<Resident> {
+    pub(crate) fn take_idle(state: &mut State, no: WorkerNum) -> Option<Resident> {
         let slot = state.slots.get_mut(&no)?;
         let resident = slot.instance.take()?;
         let since = slot.idle_since;
@@ -449,7 +449,7 @@ impl Core {
     }
 
     /// Forgets a slot in which nothing is that the log does not have.
-    pub(crate) fn tidy_slot(state: &mut State, no: WorkerNo) {
+    pub(crate) fn tidy_slot(state: &mut State, no: WorkerNum) {
         let logged = state.ledger.head(no).is_some_and(|head| head.current.is_some());
         if let Some(slot) = state.slots.get_mut(&no).filter(|slot| logged && !slot.task)
             && let Some(current) = &mut slot.current

@@ -9,9 +9,11 @@ mod life;
 pub(crate) use life::{Checkpoint, Life, PendingUpdate, UpdateReport};
 
 use self::calls::{Calls, Due};
-use crate::storage::ports::{Seq, StoredHead, WorkerNo};
+use crate::storage::ports::{Seq, StoredHead, WorkerNum};
 use golem_model::oplog::codec::Row;
-use golem_model::oplog::{Arrival, Entry, FailureCause, HostFunction, InvocationSource, OperatorAct, Parked};
+use golem_model::oplog::{
+    AdminRequest, Entry, FailureCause, HostFunction, InboxEvent, InvocationSource, Parked,
+};
 use golem_model::{
     AccountId, Convention, FailureOptions, IdempotencyKey, OnFailure, OplogIndex, ProjectId, PromiseId,
     ShardId, Timestamp, WorkerId, WorkerStatus,
@@ -133,13 +135,13 @@ pub(crate) enum KeyFact {
 #[derive(Debug, thiserror::Error)]
 #[error("the stored head of worker {no} cannot be read: {details}")]
 pub(crate) struct HeadError {
-    pub(crate) no: WorkerNo,
+    pub(crate) no: WorkerNum,
     pub(crate) details: String,
 }
 
 impl Head {
     /// Makes the head of a worker whose first row begins with `entry`; `None` if that is no `Created`.
-    pub(crate) fn create(no: WorkerNo, entry: &Entry) -> Option<Self> {
+    pub(crate) fn create(no: WorkerNum, entry: &Entry) -> Option<Self> {
         let Entry::Created { at, id, project, account, template_version, args, env, seed } = entry else {
             return None;
         };
@@ -189,7 +191,7 @@ impl Head {
                     self.apply_entry(seq, first.plus(offset), entry, facts);
                 }
             }
-            Row::Arrival(arrival) => self.apply_arrival(seq, arrival, facts),
+            Row::InboxEvent(arrival) => self.apply_arrival(seq, arrival, facts),
         }
     }
 
@@ -198,7 +200,7 @@ impl Head {
         match entry {
             Entry::Created { .. } | Entry::Activated { .. } => {}
             Entry::ProgramEnded { .. } => self.end = Some(End::Exited),
-            Entry::Milestone(milestone) => {
+            Entry::LifecycleEvent(milestone) => {
                 if let Some(version) = self.life.pass(seq, index, milestone) {
                     self.template_version = version;
                 }
@@ -276,7 +278,7 @@ impl Head {
                 }
             }
             Entry::Configured { at: _, options } => self.options = *options,
-            Entry::SetAside { at: _, from, reason: _ } => self.set_aside(*from),
+            Entry::Revert { at: _, from, reason: _ } => self.set_aside(*from),
         }
     }
 
@@ -321,13 +323,13 @@ impl Head {
         self.retry_at = None;
     }
 
-    fn apply_arrival(&mut self, seq: Seq, arrival: &Arrival, facts: &mut Vec<KeyFact>) {
+    fn apply_arrival(&mut self, seq: Seq, arrival: &InboxEvent, facts: &mut Vec<KeyFact>) {
         match arrival {
-            Arrival::Invocation { at: _, key, function: _, params: _ } => {
+            InboxEvent::Invocation { at: _, key, function: _, params: _ } => {
                 facts.push(KeyFact::Begun { key: key.as_str().to_owned(), started: seq });
                 self.queue.push_back((seq.0, StoredKey::from(key)));
             }
-            Arrival::Program { at: _, key, function, convention, input: _ } => {
+            InboxEvent::Program { at: _, key, function, convention, input: _ } => {
                 facts.push(KeyFact::Begun { key: key.as_str().to_owned(), started: seq });
                 self.queue.push_back((seq.0, StoredKey::from(key)));
                 self.program_begins(function, *convention);
@@ -335,22 +337,22 @@ impl Head {
                     self.lines.insert(seq.0);
                 }
             }
-            Arrival::PromiseCompleted { at: _, promise, data: _ } => {
+            InboxEvent::PromiseCompleted { at: _, promise, data: _ } => {
                 self.promises.insert(promise.0, Slot::Completed(seq.0));
                 self.stop_waiting_for(*promise);
             }
-            Arrival::PromiseDeleted { at: _, promise } => {
+            InboxEvent::PromiseDeleted { at: _, promise } => {
                 self.promises.remove(&promise.0);
                 self.stop_waiting_for(*promise);
             }
-            Arrival::Interrupted { at: _ } => self.interrupted = true,
-            Arrival::Resumed { at: _ } => self.interrupted = false,
+            InboxEvent::Interrupted { at: _ } => self.interrupted = true,
+            InboxEvent::Resumed { at: _ } => self.interrupted = false,
             // The ledger removes the head itself.
-            Arrival::Deleted { at: _ } => {}
-            Arrival::Operator(OperatorAct::UpdateRequested { at, mode, to }) => {
+            InboxEvent::Deleted { at: _ } => {}
+            InboxEvent::Admin(AdminRequest::UpdateRequested { at, mode, to }) => {
                 self.life.update = Some(PendingUpdate { at: *at, mode: *mode, to: *to });
             }
-            Arrival::Operator(OperatorAct::InvocationCancelled { at: _, key }) => {
+            InboxEvent::Admin(AdminRequest::InvocationCancelled { at: _, key }) => {
                 if let Some(place) = self.queue.iter().position(|(_, queued)| queued.is(key))
                     && let Some((started, key)) = self.queue.remove(place)
                 {
@@ -360,7 +362,7 @@ impl Head {
                     facts.push(KeyFact::Ended { key: key.0, started: Seq(started), outcome: seq });
                 }
             }
-            Arrival::Call(call) => self.apply_call_arrival(seq, call),
+            InboxEvent::Call(call) => self.apply_call_arrival(seq, call),
         }
     }
 
@@ -462,7 +464,7 @@ impl Head {
         head = postcard::to_extend(self, head)
             .expect("a head is plain data, which always serialises into memory");
         StoredHead {
-            no: WorkerNo(self.no),
+            no: WorkerNum(self.no),
             id: self.id.clone(),
             project: self.project,
             shard: self.shard(),

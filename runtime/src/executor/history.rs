@@ -86,7 +86,7 @@ pub(crate) fn entries_after(
     let mut due: Option<u64> = (first_row == Seq(0)).then_some(1);
     for (seq, row) in rows_from(store, last, first_row)? {
         match row {
-            Row::Arrival(arrival) => {
+            Row::InboxEvent(arrival) => {
                 if let Some(invocation) = arrival.into_invocation() {
                     arrivals.insert(seq.0, invocation.source());
                 }
@@ -124,7 +124,7 @@ pub(crate) fn entries_after(
 /// What the invocation that arrived in a row calls.
 fn arrived(store: &dyn Store, arrival: Seq) -> Result<Option<InvocationSource>, StoreError> {
     Ok(match row(store, arrival)? {
-        Row::Arrival(arrival) => arrival.into_invocation().map(|invocation| invocation.source()),
+        Row::InboxEvent(arrival) => arrival.into_invocation().map(|invocation| invocation.source()),
         Row::Entries { .. } => None,
     })
 }

@@ -94,7 +94,7 @@ fn page(
 fn resolved(store: &dyn Store, mut entry: Entry) -> Result<Entry, StoreError> {
     if let Entry::InvocationStarted { source, .. } = &mut entry
         && let InvocationSource::Queued { arrival } = *source
-        && let Row::Arrival(arrived) = history::row(store, Seq(arrival))?
+        && let Row::InboxEvent(arrived) = history::row(store, Seq(arrival))?
         && let Some(invocation) = arrived.into_invocation()
     {
         *source = invocation.source();

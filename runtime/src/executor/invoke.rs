@@ -5,10 +5,10 @@ use super::head::{End, Head};
 use super::ledger::{Event, KeyRecord, Refused};
 use super::settings::IdempotencyLookup;
 use super::{Executor, ExecutorError, ExecutorMetrics, history, program};
-use crate::storage::ports::{Seq, WorkerNo};
+use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::limits::INVOCATIONS_PENDING_MAX;
 use golem_model::oplog::codec::Row;
-use golem_model::oplog::{Arrival, OperatorAct};
+use golem_model::oplog::{AdminRequest, InboxEvent};
 use golem_model::{Entry, IdempotencyKey, Invocation, WorkerId};
 use std::sync::Arc;
 use tokio::sync::oneshot;
@@ -157,7 +157,7 @@ impl Core {
     fn admit_locked(
         self: &Arc<Self>,
         state: &mut State,
-        no: WorkerNo,
+        no: WorkerNum,
         id: &WorkerId,
         invocation: &Invocation,
         mode: Mode,
@@ -193,7 +193,7 @@ impl Core {
         }
         if resume {
             // The next invocation lets a stopped worker go on: first with the one it was stopped in.
-            let arrival = Arrival::Resumed { at: self.clock.now() };
+            let arrival = InboxEvent::Resumed { at: self.clock.now() };
             self.step(state, Event::Arrive { worker: no, arrival }).map_err(|error| lost(&error))?;
         }
         let mut pending = Pending {
@@ -209,7 +209,7 @@ impl Core {
                 Admission::Waiting(reply)
             }
             Mode::Enqueue => {
-                let arrival = invocation.arrival(self.clock.now());
+                let arrival = invocation.to_inbox_event(self.clock.now());
                 // Makes sure that the slot exists before the arrival would make it appear in a new one's queue.
                 Self::slot(state, no);
                 match self.step(state, Event::Arrive { worker: no, arrival }).map_err(|error| lost(&error))? {
@@ -230,7 +230,7 @@ impl Core {
     fn find_pending(
         &self,
         state: &mut State,
-        no: WorkerNo,
+        no: WorkerNum,
         invocation: &Invocation,
         mode: Mode,
     ) -> Result<Option<Admission>, ExecutorError> {
@@ -268,7 +268,7 @@ impl Core {
     }
 
     /// Joins the invocation of a key that has begun, if it has not ended by now.
-    fn join(self: &Arc<Self>, no: WorkerNo, key: &IdempotencyKey) -> Option<oneshot::Receiver<Reply>> {
+    fn join(self: &Arc<Self>, no: WorkerNum, key: &IdempotencyKey) -> Option<oneshot::Receiver<Reply>> {
         let mut state = self.lock();
         let head = state.ledger.head(no)?;
         if head.end.is_some() {
@@ -319,7 +319,7 @@ impl Core {
     async fn recorded(&self, outcome: Seq) -> Reply {
         self.durable(outcome).await?;
         let row = self.read(move |store| history::row(store, outcome)).await?;
-        if let Row::Arrival(Arrival::Operator(OperatorAct::InvocationCancelled { at: _, key })) = row {
+        if let Row::InboxEvent(InboxEvent::Admin(AdminRequest::InvocationCancelled { at: _, key })) = row {
             return Err(ExecutorError::InvocationCancelled { key });
         }
         if let Row::Entries { entries, .. } = row {
@@ -337,8 +337,8 @@ impl Core {
                     | Entry::ProgramEnded { .. }
                     | Entry::Parked(_)
                     | Entry::Configured { .. }
-                    | Entry::SetAside { .. }
-                    | Entry::Milestone(_) => {}
+                    | Entry::Revert { .. }
+                    | Entry::LifecycleEvent(_) => {}
                 }
             }
         }
@@ -349,7 +349,7 @@ impl Core {
 }
 
 /// What the ledger and the head know of a key.
-pub(super) fn known_here(state: &State, no: WorkerNo, key: &IdempotencyKey) -> Option<KeyRecord> {
+pub(super) fn known_here(state: &State, no: WorkerNum, key: &IdempotencyKey) -> Option<KeyRecord> {
     if let Some(record) = state.ledger.key(no, key) {
         return Some(record.clone());
     }
@@ -366,7 +366,7 @@ fn state_of(record: &KeyRecord) -> KeyState {
 /// The function and digest of the invocation that a row holds.
 fn begun_in(row: &Row, key: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
     match row {
-        Row::Arrival(arrival) => arrival.digest(),
+        Row::InboxEvent(arrival) => arrival.digest(),
         Row::Entries { entries, .. } => entries.iter().find_map(|entry| match entry {
             Entry::InvocationStarted { key: found, source, .. } if found == key => source.digest(),
             _ => None,

@@ -21,11 +21,11 @@ pub(crate) use counts::Counts;
 use self::calls::{CallCancelled, CallMade};
 use super::head::calls::Due;
 use super::head::{Head, KeyFact, Slot};
-use crate::storage::ports::{Derived, IdemRow, LogRow, Position, Seq, WorkerNo};
+use crate::storage::ports::{Derived, IdemRow, LogRow, Position, Seq, WorkerNum};
 use golem_model::oplog::codec::{self, Row};
-use golem_model::oplog::{Arrival, Call, Entry};
+use golem_model::oplog::{Call, Entry, InboxEvent};
 use golem_model::promise::Completion;
-use golem_model::shared::Deed;
+use golem_model::shared::SharedWrite;
 use golem_model::{
     Epoch, FailureOptions, IdempotencyKey, Invocation, OplogIndex, PromiseId, ShardId, Timestamp, WorkerId,
 };
@@ -50,21 +50,21 @@ pub(crate) enum Event {
     /// A worker is to be made. The entry is its `Created`; the options, if anything is chosen, are recorded with it.
     Create { entry: Entry, options: FailureOptions },
     /// A worker is loaded into memory; whoever wrote for it before no longer may.
-    Activate { worker: WorkerNo },
+    Activate { worker: WorkerNum },
     /// An activation did something.
-    Append { worker: WorkerNo, activation: Activation, first: OplogIndex, entries: Vec<Entry> },
+    Append { worker: WorkerNum, activation: Activation, first: OplogIndex, entries: Vec<Entry> },
     /// Something arrived.
-    Arrive { worker: WorkerNo, arrival: Arrival },
+    Arrive { worker: WorkerNum, arrival: InboxEvent },
     /// A promise of `owner` is to be completed or deleted, from outside or by a worker.
-    Promise { owner: Option<WorkerNo>, promise: PromiseId, act: PromiseAct, by: Option<ByWorker> },
+    Promise { owner: Option<WorkerNum>, promise: PromiseId, act: PromiseAct, by: Option<ByWorker> },
     /// A worker calls another one.
     Call(Box<CallMade>),
     /// A worker gives up on a call.
     CancelCall(Box<CallCancelled>),
     /// The time of calls that were made for later has come.
-    Due { worker: WorkerNo },
+    Due { worker: WorkerNum },
     /// A worker changes what its project shares; `read` is what had to be read from the store for that.
-    Deed { by: ByWorker, deed: Deed, read: shared::Read },
+    SharedWrite { by: ByWorker, deed: SharedWrite, read: shared::Read },
 }
 
 /// What is to be done with a promise.
@@ -77,7 +77,7 @@ pub(crate) enum PromiseAct {
 /// A worker that changes what is shared: what it did before, and the call to be recorded with the answer.
 #[derive(Debug)]
 pub(crate) struct ByWorker {
-    pub(crate) worker: WorkerNo,
+    pub(crate) worker: WorkerNum,
     pub(crate) activation: Activation,
     pub(crate) first: OplogIndex,
     pub(crate) entries: Vec<Entry>,
@@ -87,7 +87,7 @@ pub(crate) struct ByWorker {
 /// What came of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Answer {
-    Created(WorkerNo),
+    Created(WorkerNum),
     Activated(Activation),
     /// The event's row.
     At(Seq),
@@ -102,28 +102,28 @@ pub(crate) enum Answer {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Refused {
     #[error("the worker exists")]
-    Exists(WorkerNo),
+    Exists(WorkerNum),
     #[error("the worker is not known")]
     Unknown,
     #[error("the activation was discarded")]
     Discarded,
     #[error("the value must be read first")]
-    Unread,
+    CacheMiss,
 }
 
 /// What others must do after an event.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
     /// The worker has something to do, whatever it waited for.
-    Wake(WorkerNo),
+    Wake(WorkerNum),
     /// The time at which the worker wants to be woken has changed.
-    Timer(WorkerNo, Option<Timestamp>),
+    Timer(WorkerNum, Option<Timestamp>),
     /// A call joined the worker's queue; its row, and the invocation if it is at hand.
-    Queued(WorkerNo, Seq, Option<Invocation>),
+    Queued(WorkerNum, Seq, Option<Invocation>),
     /// The call of this row left the worker's queue.
-    Withdrawn(WorkerNo, Seq),
+    Withdrawn(WorkerNum, Seq),
     /// An answer has come for a call of the worker.
-    Answered(WorkerNo, OplogIndex, Arc<[u8]>),
+    Answered(WorkerNum, OplogIndex, Arc<[u8]>),
     /// Who waits in memory for a promise must look again.
     PromisesChanged,
 }
@@ -160,7 +160,7 @@ struct Flush {
     number: u64,
     keys: Vec<IdemRow>,
     /// Workers that the store forgets with it.
-    gone: Vec<WorkerNo>,
+    gone: Vec<WorkerNum>,
 }
 
 /// See the module.
@@ -170,16 +170,16 @@ pub(crate) struct Ledger {
     last: Seq,
     durable: Seq,
     derived: Derived,
-    heads: HashMap<WorkerNo, Cached>,
-    by_id: HashMap<WorkerId, WorkerNo>,
+    heads: HashMap<WorkerNum, Cached>,
+    by_id: HashMap<WorkerId, WorkerNum>,
     names: names::Names,
-    removed: BTreeMap<Seq, WorkerNo>,
-    removed_nos: HashSet<WorkerNo>,
-    keys: HashMap<(WorkerNo, [u8; 16]), KeyRecord>,
-    dirty: BTreeMap<Seq, WorkerNo>,
-    overfull: Vec<WorkerNo>,
+    removed: BTreeMap<Seq, WorkerNum>,
+    removed_nos: HashSet<WorkerNum>,
+    keys: HashMap<(WorkerNum, [u8; 16]), KeyRecord>,
+    dirty: BTreeMap<Seq, WorkerNum>,
+    overfull: Vec<WorkerNum>,
     rows: Vec<LogRow>,
-    waiters: HashMap<PromiseId, Vec<WorkerNo>>,
+    waiters: HashMap<PromiseId, Vec<WorkerNum>>,
     worker_no_max: u64,
     /// Workers of each template.
     pub(super) counts: Counts,
@@ -261,7 +261,7 @@ impl Ledger {
         self.heads.len()
     }
 
-    pub(crate) fn no_of(&mut self, id: &WorkerId) -> Option<WorkerNo> {
+    pub(crate) fn no_of(&mut self, id: &WorkerId) -> Option<WorkerNum> {
         let no = *self.by_id.get(id)?;
         self.uses += 1;
         if let Some(cached) = self.heads.get_mut(&no) {
@@ -270,31 +270,31 @@ impl Ledger {
         Some(no)
     }
 
-    pub(crate) fn head(&self, no: WorkerNo) -> Option<&Head> {
+    pub(crate) fn head(&self, no: WorkerNum) -> Option<&Head> {
         self.heads.get(&no).map(|cached| &cached.head)
     }
 
     /// Workers in memory that could go on with something right now, or wait for what others may have done, in order.
-    pub(crate) fn runnable(&self) -> Vec<WorkerNo> {
+    pub(crate) fn runnable(&self) -> Vec<WorkerNum> {
         let goes_on = |head: &Head| head.runnable() || head.waits_for_others();
-        let mut runnable: Vec<WorkerNo> =
+        let mut runnable: Vec<WorkerNum> =
             self.heads.iter().filter(|(_, cached)| goes_on(&cached.head)).map(|(no, _)| *no).collect();
         runnable.sort_unstable();
         runnable
     }
 
     /// What is known here of a key of the worker; the store may know more of older ones.
-    pub(crate) fn key(&self, no: WorkerNo, key: &IdempotencyKey) -> Option<&KeyRecord> {
+    pub(crate) fn key(&self, no: WorkerNum, key: &IdempotencyKey) -> Option<&KeyRecord> {
         self.keys.get(&(no, key.index_hash()))
     }
 
     /// Whether the store may know keys of the worker that are not known here.
-    pub(crate) fn has_stored_keys(&self, no: WorkerNo) -> bool {
+    pub(crate) fn has_stored_keys(&self, no: WorkerNum) -> bool {
         self.heads.get(&no).is_none_or(|cached| cached.stored_keys)
     }
 
     /// Whether the worker was deleted, even if the store still has its head.
-    pub(crate) fn is_removed(&self, no: WorkerNo) -> bool {
+    pub(crate) fn is_removed(&self, no: WorkerNum) -> bool {
         self.removed_nos.contains(&no)
     }
 
@@ -306,12 +306,12 @@ impl Ledger {
     // ---- loading ----
 
     /// Takes a head that the store has. Nothing changes if the worker is known already or was deleted.
-    pub(crate) fn load(&mut self, head: Head) -> WorkerNo {
+    pub(crate) fn load(&mut self, head: Head) -> WorkerNum {
         self.insert(head, true)
     }
 
-    fn insert(&mut self, head: Head, stored_keys: bool) -> WorkerNo {
-        let no = WorkerNo(head.no);
+    fn insert(&mut self, head: Head, stored_keys: bool) -> WorkerNum {
+        let no = WorkerNum(head.no);
         if self.heads.contains_key(&no) || self.removed_nos.contains(&no) {
             return no;
         }
@@ -345,7 +345,7 @@ impl Ledger {
         if self.removed_nos.contains(&no) {
             return Ok(());
         }
-        if let Row::Arrival(Arrival::Deleted { .. }) = body {
+        if let Row::InboxEvent(InboxEvent::Deleted { .. }) = body {
             self.remove(no, row.seq);
             return Ok(());
         }
@@ -381,15 +381,15 @@ impl Ledger {
             }
             Event::Arrive { worker, arrival } => {
                 self.heads.get(&worker).ok_or(Refused::Unknown)?;
-                let deleted = matches!(arrival, Arrival::Deleted { .. });
+                let deleted = matches!(arrival, InboxEvent::Deleted { .. });
                 let orphans = if deleted { self.orphans(worker) } else { Vec::new() };
                 // Who stops a worker stops its instance: what that did and has not handed over is as if it had crashed.
-                if matches!(arrival, Arrival::Interrupted { .. })
+                if matches!(arrival, InboxEvent::Interrupted { .. })
                     && let Some(cached) = self.heads.get_mut(&worker)
                 {
                     cached.activation = None;
                 }
-                let seq = self.push(worker, &Row::Arrival(arrival));
+                let seq = self.push(worker, &Row::InboxEvent(arrival));
                 if deleted {
                     self.remove(worker, seq);
                     self.give(now, orphans);
@@ -400,12 +400,12 @@ impl Ledger {
             Event::Call(made) => self.call(now, *made),
             Event::CancelCall(cancelled) => self.cancel_call(now, *cancelled),
             Event::Due { worker } => self.due(now, worker),
-            Event::Deed { by, deed, read } => self.do_deed(now, by, &deed, &read),
+            Event::SharedWrite { by, deed, read } => self.apply_shared(now, by, &deed, &read),
         }
     }
 
     fn create(&mut self, entry: Entry, options: FailureOptions) -> Result<Answer, Refused> {
-        let no = WorkerNo(self.worker_no_max + 1);
+        let no = WorkerNum(self.worker_no_max + 1);
         let head = Head::create(no, &entry).ok_or(Refused::Unknown)?;
         if let Some(existing) = self.by_id.get(&head.id) {
             return Err(Refused::Exists(*existing));
@@ -420,7 +420,7 @@ impl Ledger {
         Ok(Answer::Created(no))
     }
 
-    fn check(&self, worker: WorkerNo, activation: Activation, first: OplogIndex) -> Result<(), Refused> {
+    fn check(&self, worker: WorkerNum, activation: Activation, first: OplogIndex) -> Result<(), Refused> {
         let cached = self.heads.get(&worker).ok_or(Refused::Discarded)?;
         let current = cached.activation == Some(activation) && first == cached.head.oplog_end.next();
         if current { Ok(()) } else { Err(Refused::Discarded) }
@@ -429,7 +429,7 @@ impl Ledger {
     fn promise(
         &mut self,
         now: Timestamp,
-        owner: Option<WorkerNo>,
+        owner: Option<WorkerNum>,
         promise: &PromiseId,
         act: PromiseAct,
         by: Option<ByWorker>,
@@ -450,10 +450,10 @@ impl Ledger {
             .copied();
         let arrival = match (slot, act) {
             (Some(Slot::Pending), PromiseAct::Complete(data)) => {
-                Some(Arrival::PromiseCompleted { at: now, promise: promise.index, data })
+                Some(InboxEvent::PromiseCompleted { at: now, promise: promise.index, data })
             }
             (Some(_), PromiseAct::Delete) => {
-                Some(Arrival::PromiseDeleted { at: now, promise: promise.index })
+                Some(InboxEvent::PromiseDeleted { at: now, promise: promise.index })
             }
             (Some(Slot::Completed(_)), PromiseAct::Complete(_)) | (None, _) => None,
         };
@@ -470,9 +470,9 @@ impl Ledger {
                 .get(&owner)
                 .is_some_and(|cached| cached.head.interrupted && cached.head.waits_for(promise))
             {
-                self.push(owner, &Row::Arrival(Arrival::Resumed { at: now }));
+                self.push(owner, &Row::InboxEvent(InboxEvent::Resumed { at: now }));
             }
-            seq = self.push(owner, &Row::Arrival(arrival));
+            seq = self.push(owner, &Row::InboxEvent(arrival));
             for waiter in self.waiters.remove(promise).unwrap_or_default() {
                 self.actions.push(Action::Wake(waiter));
             }
@@ -490,7 +490,7 @@ impl Ledger {
     }
 
     /// Adds a row for a known worker and folds it.
-    fn push(&mut self, no: WorkerNo, row: &Row) -> Seq {
+    fn push(&mut self, no: WorkerNum, row: &Row) -> Seq {
         let seq = self.last.next();
         self.last = seq;
         let head = &self.heads[&no].head;
@@ -512,7 +512,7 @@ impl Ledger {
         seq
     }
 
-    fn fold(&mut self, no: WorkerNo, seq: Seq, row: &Row) {
+    fn fold(&mut self, no: WorkerNum, seq: Seq, row: &Row) {
         let Some(cached) = self.heads.get_mut(&no) else { return };
         if seq.0 <= cached.head.last_row {
             return;
@@ -552,7 +552,7 @@ impl Ledger {
             {
                 record.invocation = Some(begun);
             }
-            if let Row::Arrival(arrival) = row
+            if let Row::InboxEvent(arrival) = row
                 && let Some(accepted) = arrival.digest()
             {
                 record.invocation = Some(accepted);
@@ -577,12 +577,12 @@ impl Ledger {
         if waits {
             let head = cached.head.clone_waits();
             self.register(no, &head.0, &head.1);
-        } else if waited && cached.head.runnable() && matches!(row, Row::Arrival(_)) {
+        } else if waited && cached.head.runnable() && matches!(row, Row::InboxEvent(_)) {
             self.actions.push(Action::Wake(no));
         }
     }
 
-    fn remove(&mut self, no: WorkerNo, seq: Seq) {
+    fn remove(&mut self, no: WorkerNum, seq: Seq) {
         if let Some(cached) = self.heads.remove(&no) {
             self.by_id.remove(&cached.head.id);
             self.names.remove(&cached.head.id);

@@ -6,7 +6,7 @@
 use super::core::{Core, State};
 use super::head::Head;
 use super::{Executor, ExecutorError, WorkerView};
-use crate::storage::ports::{StoredHead, WorkerNo};
+use crate::storage::ports::{StoredHead, WorkerNum};
 use golem_model::{TemplateId, WorkerStatus};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub struct WorkersPage {
 
 /// A worker in the range.
 enum Found {
-    Memory(WorkerNo),
+    Memory(WorkerNum),
     Store(Box<Head>),
 }
 
@@ -122,7 +122,7 @@ fn page(
         let seen = match found {
             Found::Memory(no) => Some(view(state, no, state.ledger.head(no)?)),
             Found::Store(head) => {
-                let no = WorkerNo(head.no);
+                let no = WorkerNum(head.no);
                 let there = !state.ledger.is_removed(no);
                 there.then(|| view(state, no, state.ledger.head(no).unwrap_or(&head)))
             }
@@ -139,7 +139,7 @@ fn page(
 }
 
 /// What callers can know of a worker now.
-pub(crate) fn view(state: &State, no: WorkerNo, head: &Head) -> WorkerView {
+pub(crate) fn view(state: &State, no: WorkerNum, head: &Head) -> WorkerView {
     let slot = state.slots.get(&no);
     let driven = slot.is_some_and(|slot| slot.task && slot.current.is_some());
     let waiting = slot.is_some_and(|slot| !slot.pending.is_empty());

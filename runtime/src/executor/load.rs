@@ -8,9 +8,11 @@ use super::head::{Checkpoint, Head};
 use super::ledger::{Answer, Event};
 use super::ports::ActivationPort;
 use super::{ExecutorError, ExecutorMetrics, history};
-use crate::storage::ports::{Seq, StoreError, WorkerNo};
+use crate::storage::ports::{Seq, StoreError, WorkerNum};
 use golem_host::ports::{PortError, Ports};
-use golem_host::{Base, Component, Control, Instance, Replayed, SnapshotError, Stop, WorkerInit};
+use golem_host::{
+    Component, Instance, InterruptHandle, ReplayEnd, SnapshotBase, SnapshotError, StopReason, WorkerInit,
+};
 use golem_model::Entry;
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{Image, SavedState};
@@ -20,7 +22,7 @@ use std::sync::Arc;
 #[derive(Debug)]
 pub(super) enum NotLoaded {
     /// It stopped.
-    Stopped(Stop),
+    Stopped(StopReason),
     /// Our own trouble.
     Trouble(ExecutorError),
 }
@@ -32,18 +34,18 @@ pub(super) struct Loading<'a> {
     pub(super) component: &'a Component,
     pub(super) init: WorkerInit,
     pub(super) ports: Ports,
-    pub(super) control: Control,
+    pub(super) control: InterruptHandle,
 }
 
 /// Loads the worker into memory and replays its log.
 pub(super) async fn load(
     core: &Arc<Core>,
-    no: WorkerNo,
+    no: WorkerNum,
     generation: u64,
-) -> Result<(Resident, Replayed), NotLoaded> {
-    let discarded = || NotLoaded::Stopped(Stop::Port(PortError::Discarded));
+) -> Result<(Resident, ReplayEnd), NotLoaded> {
+    let discarded = || NotLoaded::Stopped(StopReason::Port(PortError::Discarded));
     let Some(permit) = core.permit().await else { return Err(discarded()) };
-    let control = Control::new();
+    let control = InterruptHandle::new();
     let (head, activation) = {
         let mut state = core.lock();
         if state.generation != generation {
@@ -162,7 +164,7 @@ impl Loading<'_> {
         }
     }
 
-    async fn base(&self, checkpoint: Checkpoint) -> Result<Result<Base, String>, NotLoaded> {
+    async fn base(&self, checkpoint: Checkpoint) -> Result<Result<SnapshotBase, String>, NotLoaded> {
         let row = Seq(checkpoint.row);
         let body = self.read(move |store, _| history::row(store, row)).await?;
         let Some((at, state)) = saved(&body, checkpoint) else {
@@ -183,7 +185,7 @@ impl Loading<'_> {
                 }
             }
         };
-        Ok(Ok(Base { index: checkpoint.index, at, state, image }))
+        Ok(Ok(SnapshotBase { index: checkpoint.index, at, state, image }))
     }
 
     async fn read<T: Send + 'static>(
@@ -209,7 +211,7 @@ fn saved(row: &Row, checkpoint: Checkpoint) -> Option<(golem_model::Timestamp, S
     let Row::Entries { first, entries } = row else { return None };
     let place = usize::try_from(checkpoint.index.0.checked_sub(first.0)?).ok()?;
     match entries.get(place)? {
-        Entry::Milestone(milestone) => Some((milestone.at(), milestone.state()?.clone())),
+        Entry::LifecycleEvent(milestone) => Some((milestone.at(), milestone.state()?.clone())),
         Entry::Created { .. }
         | Entry::Activated { .. }
         | Entry::InvocationStarted { .. }
@@ -219,7 +221,7 @@ fn saved(row: &Row, checkpoint: Checkpoint) -> Option<(golem_model::Timestamp, S
         | Entry::InvocationFailed { .. }
         | Entry::Parked(_)
         | Entry::Configured { .. }
-        | Entry::SetAside { .. }
+        | Entry::Revert { .. }
         | Entry::ProgramEnded { .. } => None,
     }
 }

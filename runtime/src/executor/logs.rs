@@ -2,7 +2,7 @@
 //!
 //! Not durable and not part of the log: lines are given at least once, and the oldest are lost first.
 
-use crate::storage::ports::WorkerNo;
+use crate::storage::ports::WorkerNum;
 use golem_host::ports::{LogEvent, LogSink};
 use golem_model::limits::LOG_EVENTS_KEPT;
 use parking_lot::Mutex;
@@ -46,14 +46,14 @@ impl Ring {
 /// The logs of all workers in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Logs {
-    rings: Mutex<HashMap<WorkerNo, Arc<Ring>>>,
+    rings: Mutex<HashMap<WorkerNum, Arc<Ring>>>,
 }
 
 impl Logs {
-    fn ring(&self, no: WorkerNo) -> Arc<Ring> {
+    fn ring(&self, no: WorkerNum) -> Arc<Ring> {
         let mut rings = self.rings.lock();
         if rings.len() >= RINGS_MAX && !rings.contains_key(&no) {
-            let mut unheard: Vec<WorkerNo> =
+            let mut unheard: Vec<WorkerNum> =
                 rings.iter().filter(|(_, ring)| ring.live.receiver_count() == 0).map(|(no, _)| *no).collect();
             unheard.sort_unstable();
             for old in unheard.iter().take(RINGS_MAX / 2) {
@@ -64,26 +64,26 @@ impl Logs {
     }
 
     /// Where an activation of the worker prints.
-    pub(crate) fn sink(self: &Arc<Self>, no: WorkerNo) -> Arc<dyn LogSink> {
+    pub(crate) fn sink(self: &Arc<Self>, no: WorkerNum) -> Arc<dyn LogSink> {
         Arc::new(Sink { logs: self.clone(), no })
     }
 
     /// Past events, then live ones.
-    pub(crate) fn subscribe(&self, no: WorkerNo) -> LogSubscription {
+    pub(crate) fn subscribe(&self, no: WorkerNum) -> LogSubscription {
         let ring = self.ring(no);
         let past = ring.past.lock();
         LogSubscription { past: past.clone(), live: ring.live.subscribe() }
     }
 
     /// The worker left memory: who listens is told so.
-    pub(crate) fn ended(&self, no: WorkerNo) {
+    pub(crate) fn ended(&self, no: WorkerNum) {
         if let Some(ring) = self.rings.lock().get(&no) {
             drop(ring.live.send(Signal::Ended));
         }
     }
 
     /// The worker is gone.
-    pub(crate) fn remove(&self, no: WorkerNo) {
+    pub(crate) fn remove(&self, no: WorkerNum) {
         self.ended(no);
         self.rings.lock().remove(&no);
     }
@@ -93,7 +93,7 @@ impl Logs {
 #[derive(Debug)]
 struct Sink {
     logs: Arc<Logs>,
-    no: WorkerNo,
+    no: WorkerNum,
 }
 
 impl LogSink for Sink {

@@ -6,9 +6,9 @@ use super::ledger::{Answer, Event, PromiseAct, Refused};
 use super::listing;
 use super::logs::LogSubscription;
 use super::{Executor, ExecutorError, committer, snapshot};
-use crate::storage::ports::{Seq, WorkerNo};
+use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::limits::PROMISE_DATA_BYTES_MAX;
-use golem_model::oplog::{Arrival, InvocationSource};
+use golem_model::oplog::{InboxEvent, InvocationSource};
 use golem_model::promise::Completion;
 use golem_model::{
     AccountId, Entry, FailureOptions, ProjectId, PromiseId, Timestamp, WorkerId, WorkerStatus,
@@ -180,7 +180,7 @@ impl Executor {
                 return Ok(());
             }
             self.write_begun(&mut state, no);
-            let arrival = Arrival::Interrupted { at: core.clock.now() };
+            let arrival = InboxEvent::Interrupted { at: core.clock.now() };
             let answer = core.step(&mut state, Event::Arrive { worker: no, arrival });
             stop_guest(&state, no);
             core.logs.ended(no);
@@ -196,7 +196,7 @@ impl Executor {
                 Err(error) => return Err(lost(&error)),
             };
             let reply = Err(ExecutorError::Interrupted { recover_immediately: false });
-            Core::when_durable(&mut state, seq, super::core::Then::Deliver(waiters, reply));
+            Core::when_durable(&mut state, seq, super::core::OnDurable::Deliver(waiters, reply));
             break seq;
         };
         core.durable(seq).await
@@ -204,7 +204,7 @@ impl Executor {
 
     /// An invocation that runs and of which nothing is in the log yet must be there before the worker is stopped,
     /// so that it is the one with which the worker goes on.
-    fn write_begun(&self, state: &mut super::core::State, no: WorkerNo) {
+    fn write_begun(&self, state: &mut super::core::State, no: WorkerNum) {
         let core = &self.core;
         let Some(head) = state.ledger.head(no).filter(|head| head.current.is_none()) else { return };
         let first = head.oplog_end.next();
@@ -240,7 +240,7 @@ impl Executor {
             }
             let mut seq = Seq(0);
             if head.interrupted {
-                let arrival = Arrival::Resumed { at: core.clock.now() };
+                let arrival = InboxEvent::Resumed { at: core.clock.now() };
                 match core.step(&mut state, Event::Arrive { worker: no, arrival }) {
                     Ok(Answer::At(at)) => seq = at,
                     Ok(_) => {}
@@ -265,7 +265,7 @@ impl Executor {
             // The idle instance, if any, leaves with the slot; its place among the idle must go first.
             let idle = Core::take_idle(&mut state, no);
             let slot = state.slots.remove(&no);
-            let arrival = Arrival::Deleted { at: core.clock.now() };
+            let arrival = InboxEvent::Deleted { at: core.clock.now() };
             match core.step(&mut state, Event::Arrive { worker: no, arrival }) {
                 Ok(Answer::At(seq)) => {
                     drop(state);
@@ -302,13 +302,13 @@ impl Executor {
         }
     }
 
-    pub(super) async fn find(&self, id: &WorkerId) -> Result<WorkerNo, ExecutorError> {
+    pub(super) async fn find(&self, id: &WorkerId) -> Result<WorkerNum, ExecutorError> {
         let found = self.core.locate(id).await?;
         found.ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })
     }
 }
 
-pub(crate) fn stop_guest(state: &super::core::State, no: WorkerNo) {
+pub(crate) fn stop_guest(state: &super::core::State, no: WorkerNum) {
     if let Some(control) = state.slots.get(&no).and_then(|slot| slot.control.as_ref()) {
         control.interrupt();
     }

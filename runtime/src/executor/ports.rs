@@ -10,11 +10,13 @@ use super::head::Slot;
 use super::history;
 use super::ledger::{Activation, Answer, ByWorker, Event, PromiseAct, Refused};
 use super::{ExecutorError, WorkerRange, WorkerView, ledger, listing};
-use crate::storage::ports::{Seq, WorkerNo};
+use crate::storage::ports::{Seq, WorkerNum};
 use async_trait::async_trait;
-use golem_host::ports::{Oplog, PortError, Ports, Promises, WorkerFacts, WorkerPage, WorkerQuery, Workers};
+use golem_host::ports::{
+    Oplog, PortError, Ports, Promises, WorkerMetadata, WorkerPage, WorkerQuery, Workers,
+};
 use golem_model::oplog::codec::Row;
-use golem_model::oplog::{Arrival, Call};
+use golem_model::oplog::{Call, InboxEvent};
 use golem_model::promise::{Completion, PromiseState};
 use golem_model::{Entry, OplogIndex, ProjectId, PromiseId, WorkerId, WorkerName};
 use parking_lot::MutexGuard;
@@ -24,7 +26,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// One activation's way to the ledger.
 pub(crate) struct ActivationPort {
     pub(super) core: Arc<Core>,
-    pub(super) worker: WorkerNo,
+    pub(super) worker: WorkerNum,
     pub(super) activation: Activation,
     generation: u64,
     last: AtomicU64,
@@ -33,7 +35,7 @@ pub(crate) struct ActivationPort {
 impl ActivationPort {
     pub(crate) fn new(
         core: Arc<Core>,
-        worker: WorkerNo,
+        worker: WorkerNum,
         activation: Activation,
         generation: u64,
     ) -> Arc<Self> {
@@ -122,8 +124,8 @@ impl Oplog for ActivationPort {
 /// Workers on a page that a guest asks for.
 const GUEST_PAGE: usize = 50;
 
-fn facts(view: WorkerView) -> WorkerFacts {
-    WorkerFacts {
+fn facts(view: WorkerView) -> WorkerMetadata {
+    WorkerMetadata {
         id: view.id,
         args: view.args,
         env: view.env,
@@ -135,7 +137,7 @@ fn facts(view: WorkerView) -> WorkerFacts {
 
 #[async_trait]
 impl Workers for ActivationPort {
-    async fn facts(&self, worker: &WorkerId) -> Result<Option<WorkerFacts>, PortError> {
+    async fn facts(&self, worker: &WorkerId) -> Result<Option<WorkerMetadata>, PortError> {
         loop {
             let Some(no) = self.core.locate(worker).await.map_err(port_error)? else { return Ok(None) };
             let state = self.lock()?;
@@ -263,8 +265,8 @@ impl Core {
         self.durable(row).await?;
         let body = self.read(move |store| history::row(store, row)).await?;
         match body {
-            Row::Arrival(Arrival::PromiseCompleted { data, .. }) => Ok(data.into()),
-            Row::Arrival(_) | Row::Entries { .. } => Err(ExecutorError::Unavailable {
+            Row::InboxEvent(InboxEvent::PromiseCompleted { data, .. }) => Ok(data.into()),
+            Row::InboxEvent(_) | Row::Entries { .. } => Err(ExecutorError::Unavailable {
                 reason: format!("log row {row} should complete a promise, and does not").into(),
             }),
         }
@@ -276,7 +278,7 @@ pub(super) fn refused(refused: Refused) -> PortError {
         ledger::Refused::Discarded
         | ledger::Refused::Unknown
         | ledger::Refused::Exists(_)
-        | ledger::Refused::Unread => PortError::Discarded,
+        | ledger::Refused::CacheMiss => PortError::Discarded,
     }
 }
 

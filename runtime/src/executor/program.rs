@@ -4,13 +4,13 @@
 //! else is told so before it is admitted, because afterwards it could only fail.
 
 use super::ExecutorError;
-use super::core::{Core, State, Then, WorkerSlot};
+use super::core::{Core, OnDurable, State, WorkerSlot};
 use super::head::Head;
 use super::ledger::{Answer, Event};
-use crate::storage::ports::{Seq, WorkerNo};
+use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::limits::LINES_PENDING_MAX;
-use golem_model::oplog::OperatorAct;
-use golem_model::{Arrival, Convention, Invocation};
+use golem_model::oplog::AdminRequest;
+use golem_model::{Convention, InboxEvent, Invocation};
 use std::sync::Arc;
 
 /// Fails if `invocation` cannot follow what the worker has accepted and what waits for it in memory.
@@ -44,7 +44,7 @@ pub(super) fn fits(head: &Head, invocation: &Invocation) -> bool {
 pub(super) fn refuse(
     core: &Arc<Core>,
     state: &mut State,
-    no: WorkerNo,
+    no: WorkerNum,
     invocation: &Invocation,
     arrived: Option<Seq>,
 ) {
@@ -53,10 +53,10 @@ pub(super) fn refuse(
     let error = ExecutorError::EventLoopRuns { worker: head.id.clone(), function };
     let at = core.clock.now();
     // What is cancelled was accepted before, so that its key has a row to be compared with.
-    let accepted = arrived.is_none().then(|| invocation.arrival(at));
-    let cancelled = OperatorAct::InvocationCancelled { at, key: invocation.key.clone() };
+    let accepted = arrived.is_none().then(|| invocation.to_inbox_event(at));
+    let cancelled = AdminRequest::InvocationCancelled { at, key: invocation.key.clone() };
     let mut last = None;
-    for arrival in accepted.into_iter().chain([Arrival::Operator(cancelled)]) {
+    for arrival in accepted.into_iter().chain([InboxEvent::Admin(cancelled)]) {
         match core.step(state, Event::Arrive { worker: no, arrival }) {
             Ok(Answer::At(seq)) => last = Some(seq),
             Ok(_) => {}
@@ -64,5 +64,5 @@ pub(super) fn refuse(
         }
     }
     let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) else { return };
-    Core::when_durable(state, last.unwrap_or_default(), Then::Deliver(current.waiters, Err(error)));
+    Core::when_durable(state, last.unwrap_or_default(), OnDurable::Deliver(current.waiters, Err(error)));
 }

@@ -3,14 +3,14 @@
 //! Invariant: what was cancelled was accepted before, so that its key has a row to be compared with; an invocation of
 //! which no row existed yet ("lazy accept") gets one just before the row that cancels it.
 
-use super::core::{Core, Pending, State, Then};
+use super::core::{Core, OnDurable, Pending, State};
 use super::invoke::{known_here, lost};
 use super::ledger::{Answer, Event};
 use super::{Executor, ExecutorError, history};
-use crate::storage::ports::{Seq, WorkerNo};
-use golem_model::oplog::calls::CallArrival;
+use crate::storage::ports::{Seq, WorkerNum};
+use golem_model::oplog::calls::CallEvent;
 use golem_model::oplog::codec::Row;
-use golem_model::oplog::{Arrival, InvocationSource, OperatorAct};
+use golem_model::oplog::{AdminRequest, InboxEvent, InvocationSource};
 use golem_model::{Entry, IdempotencyKey, Timestamp, WorkerId};
 use std::sync::Arc;
 
@@ -112,8 +112,8 @@ impl Executor {
             };
             core.durable(outcome).await?;
             return match core.read(move |store| history::row(store, outcome)).await? {
-                Row::Arrival(Arrival::Operator(OperatorAct::InvocationCancelled { .. })) => Ok(()),
-                Row::Arrival(_) | Row::Entries { .. } => {
+                Row::InboxEvent(InboxEvent::Admin(AdminRequest::InvocationCancelled { .. })) => Ok(()),
+                Row::InboxEvent(_) | Row::Entries { .. } => {
                     Err(ExecutorError::InvocationBegun { key: key.clone(), ended: true })
                 }
             };
@@ -125,7 +125,7 @@ impl Core {
     fn cancel_locked(
         self: &Arc<Self>,
         state: &mut State,
-        no: WorkerNo,
+        no: WorkerNum,
         key: &IdempotencyKey,
     ) -> Result<Cancelled, ExecutorError> {
         let Some(head) = state.ledger.head(no) else { return Ok(Cancelled::Again) };
@@ -146,21 +146,21 @@ impl Core {
         };
         let at = self.clock.now();
         if let (None, Some(invocation)) = (arrival, invocation) {
-            let arrival = invocation.arrival(at);
+            let arrival = invocation.to_inbox_event(at);
             self.step(state, Event::Arrive { worker: no, arrival }).map_err(|error| lost(&error))?;
         }
-        let arrival = Arrival::Operator(OperatorAct::InvocationCancelled { at, key: key.clone() });
+        let arrival = InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key: key.clone() });
         let answer = self.step(state, Event::Arrive { worker: no, arrival }).map_err(|error| lost(&error))?;
         Self::tidy_slot(state, no);
         let Answer::At(seq) = answer else { return Ok(Cancelled::Again) };
         let reply = Err(ExecutorError::InvocationCancelled { key: key.clone() });
-        Self::when_durable(state, seq, Then::Deliver(waiters, reply));
+        Self::when_durable(state, seq, OnDurable::Deliver(waiters, reply));
         Ok(Cancelled::At(seq))
     }
 }
 
 /// What is in memory and in the head.
-fn look(state: &State, no: WorkerNo) -> Option<Vec<Known>> {
+fn look(state: &State, no: WorkerNum) -> Option<Vec<Known>> {
     let head = state.ledger.head(no)?;
     let mut known = Vec::new();
     let slot = state.slots.get(&no);
@@ -191,12 +191,12 @@ fn look(state: &State, no: WorkerNo) -> Option<Vec<Known>> {
 /// Function and time of acceptance of the invocation of `key` in a row.
 fn accepted(row: &Row, wanted: &str) -> Option<(Arc<str>, Option<Timestamp>)> {
     match row {
-        Row::Arrival(
-            Arrival::Invocation { at, function, .. }
-            | Arrival::Program { at, function, .. }
-            | Arrival::Call(CallArrival::Queued { at, function, .. }),
+        Row::InboxEvent(
+            InboxEvent::Invocation { at, function, .. }
+            | InboxEvent::Program { at, function, .. }
+            | InboxEvent::Call(CallEvent::Queued { at, function, .. }),
         ) => Some((function.clone(), Some(*at))),
-        Row::Arrival(_) => None,
+        Row::InboxEvent(_) => None,
         Row::Entries { entries, .. } => entries.iter().find_map(|entry| match entry {
             Entry::InvocationStarted {
                 at,

@@ -3,12 +3,12 @@
 //!
 //! Invariant: the discarded invocation has an outcome, an error, under its key; it never runs again.
 
-use super::core::{Core, Pending, State, Then};
+use super::core::{Core, OnDurable, Pending, State};
 use super::head::Head;
 use super::ledger::{Answer, Event};
 use super::{Executor, ExecutorError, ExecutorMetrics, history, operate, worker_task};
-use crate::storage::ports::{Seq, WorkerNo};
-use golem_model::oplog::{Arrival, FailureCause, SetAsideReason};
+use crate::storage::ports::{Seq, WorkerNum};
+use golem_model::oplog::{FailureCause, InboxEvent, RevertReason};
 use golem_model::{Entry, WorkerId, WorkerStatus};
 use std::sync::Arc;
 
@@ -78,17 +78,17 @@ impl Discarded {
 
 impl Core {
     /// Discards the worker's last invocation and lets the worker go on with what waits for it.
-    fn discard(self: &Arc<Self>, state: &mut State, no: WorkerNo, discarded: Discarded) -> Seq {
+    fn discard(self: &Arc<Self>, state: &mut State, no: WorkerNum, discarded: Discarded) -> Seq {
         let at = self.clock.now();
         let Some(from) = state.ledger.head(no).map(|head| head.begun_at) else { return Seq(0) };
         let failed = discarded.cause.clone().map(|cause| Entry::InvocationFailed { at, cause });
-        let set_aside = Entry::SetAside { at, from, reason: SetAsideReason::Recovered };
+        let set_aside = Entry::Revert { at, from, reason: RevertReason::Recovered };
         let entries = failed.into_iter().chain([set_aside]).collect();
         // An attempt that is under way writes nothing any more.
         operate::stop_guest(state, no);
         let Some(mut seq) = worker_task::append(self, state, no, entries) else { return Seq(0) };
         if discarded.interrupted {
-            let arrival = Arrival::Resumed { at };
+            let arrival = InboxEvent::Resumed { at };
             if let Ok(Answer::At(resumed)) = self.step(state, Event::Arrive { worker: no, arrival }) {
                 seq = resumed;
             }
@@ -98,7 +98,7 @@ impl Core {
             ExecutorMetrics::add(&self.metrics.invocations_failed, 1);
             if let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) {
                 let reply = Err(ExecutorError::InvocationFailed { cause });
-                Self::when_durable(state, seq, Then::Deliver(current.waiters, reply));
+                Self::when_durable(state, seq, OnDurable::Deliver(current.waiters, reply));
             }
         }
         Self::queue_again(state, no);
@@ -107,7 +107,7 @@ impl Core {
     }
 
     /// Invocations that were accepted before the worker failed wait again.
-    fn queue_again(state: &mut State, no: WorkerNo) {
+    fn queue_again(state: &mut State, no: WorkerNum) {
         let queue = state.ledger.head(no).map(|head| head.queue.clone()).unwrap_or_default();
         let slot = Self::slot(state, no);
         for (place, (seq, key)) in queue.into_iter().enumerate() {

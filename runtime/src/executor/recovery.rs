@@ -10,7 +10,7 @@ use super::history;
 use super::ledger::{Counts, Ledger, Refused};
 use super::{Executor, ExecutorParts};
 use super::{committer, scheduler, snapshot};
-use crate::storage::ports::{Position, Seq, Store, StoreError, WorkerNo};
+use crate::storage::ports::{Position, Seq, Store, StoreError, WorkerNum};
 use golem_model::oplog::codec;
 use std::sync::Arc;
 
@@ -107,7 +107,7 @@ pub(crate) fn rebuild(store: &dyn Store, position: Position) -> Result<Ledger, S
 
 /// Has every worker in memory that may get an answer from another one: answers are given in a step, which reads nothing.
 fn load_callers(store: &dyn Store, ledger: &mut Ledger) -> Result<(), StartError> {
-    let mut after = WorkerNo(0);
+    let mut after = WorkerNum(0);
     loop {
         let page = store.heads_to_wake(after, PAGE)?;
         let Some(last) = page.last() else { return Ok(()) };
@@ -126,7 +126,7 @@ fn load_callers(store: &dyn Store, ledger: &mut Ledger) -> Result<(), StartError
     }
 }
 
-fn load(store: &dyn Store, ledger: &mut Ledger, no: WorkerNo) -> Result<(), StoreError> {
+fn load(store: &dyn Store, ledger: &mut Ledger, no: WorkerNum) -> Result<(), StoreError> {
     let Some(stored) = store.head_by_no(no)? else { return Ok(()) };
     let head = match Head::from_stored(&stored) {
         Ok(head) => head,
@@ -138,7 +138,7 @@ fn load(store: &dyn Store, ledger: &mut Ledger, no: WorkerNo) -> Result<(), Stor
 
 /// Whether the log goes on to delete the worker: then its head may be gone from the store while older rows of it are
 /// still to be folded.
-fn deleted_later(store: &dyn Store, no: WorkerNo, from: Seq) -> Result<bool, StoreError> {
+fn deleted_later(store: &dyn Store, no: WorkerNum, from: Seq) -> Result<bool, StoreError> {
     let mut next = from;
     loop {
         let page = store.rows_after(next, PAGE)?;
@@ -148,7 +148,7 @@ fn deleted_later(store: &dyn Store, no: WorkerNo, from: Seq) -> Result<bool, Sto
             row.worker == no
                 && matches!(
                     codec::decode_row(&row.body),
-                    Ok(codec::Row::Arrival(golem_model::Arrival::Deleted { .. }))
+                    Ok(codec::Row::InboxEvent(golem_model::InboxEvent::Deleted { .. }))
                 )
         });
         if deleted {
@@ -166,7 +166,7 @@ pub(crate) async fn wake_all(core: &Arc<Core>) -> Result<(), ExecutorError> {
             core.wake(&mut state, no);
         }
     }
-    let mut after = WorkerNo(0);
+    let mut after = WorkerNum(0);
     loop {
         let page = core.read(move |store| store.heads_to_wake(after, PAGE)).await?;
         let Some(last) = page.last() else { return Ok(()) };

@@ -4,7 +4,7 @@
 //! fires too early or twice does no harm.
 
 use super::core::Core;
-use crate::storage::ports::WorkerNo;
+use crate::storage::ports::WorkerNum;
 use golem_model::Timestamp;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Event {
     /// A worker wants to be woken at a time, or no longer.
-    Set(WorkerNo, Option<Timestamp>),
+    Set(WorkerNum, Option<Timestamp>),
     /// Time has passed.
     Tick,
 }
@@ -25,13 +25,13 @@ pub(crate) enum Event {
 /// Timers of workers.
 #[derive(Debug, Default)]
 pub(crate) struct Scheduler {
-    due: BTreeSet<(Timestamp, WorkerNo)>,
-    at: HashMap<WorkerNo, Timestamp>,
+    due: BTreeSet<(Timestamp, WorkerNum)>,
+    at: HashMap<WorkerNum, Timestamp>,
 }
 
 impl Scheduler {
     /// Takes an event; says which workers are due. A due worker's timer is gone.
-    pub(crate) fn step(&mut self, now: Timestamp, event: Event) -> Vec<WorkerNo> {
+    pub(crate) fn step(&mut self, now: Timestamp, event: Event) -> Vec<WorkerNum> {
         match event {
             Event::Set(no, at) => {
                 if let Some(before) = self.at.remove(&no) {
@@ -104,7 +104,7 @@ mod tests {
     #[test]
     fn workers_are_due_in_order_once_and_at_their_last_time() {
         let mut scheduler = Scheduler::default();
-        let (a, b, c) = (WorkerNo(1), WorkerNo(2), WorkerNo(3));
+        let (a, b, c) = (WorkerNum(1), WorkerNum(2), WorkerNum(3));
         for (no, time) in [(a, Some(at(5))), (b, Some(at(3))), (c, Some(at(4))), (a, Some(at(9))), (c, None)]
         {
             assert!(scheduler.step(at(0), Event::Set(no, time)).is_empty());

@@ -7,10 +7,10 @@
 use super::core::{Core, Resident};
 use super::worker_task::append;
 use super::{ExecutorError, ExecutorMetrics};
-use crate::storage::ports::{Seq, StoreError, WorkerNo};
-use golem_host::{Reload, SnapshotError, image_owner};
+use crate::storage::ports::{Seq, StoreError, WorkerNum};
+use golem_host::{ReloadTarget, SnapshotError, image_owner};
 use golem_model::Entry;
-use golem_model::oplog::{Image, Milestone};
+use golem_model::oplog::{Image, LifecycleEvent};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -22,13 +22,13 @@ const IMAGE_BYTES_MAX: usize = 128 << 20;
 /// Saves the worker, which goes on as what was saved. Without an instance afterwards, it is loaded again.
 pub(super) async fn take(
     core: &Arc<Core>,
-    no: WorkerNo,
+    no: WorkerNum,
     generation: u64,
     resident: &mut Option<Resident>,
 ) -> Result<(), ExecutorError> {
     let Some(mut saving) = resident.take() else { return Ok(()) };
     let before = blobs(core, no);
-    let outcome = match reload(core, &mut saving, Reload::Snapshot).await {
+    let outcome = match reload(core, &mut saving, ReloadTarget::Snapshot).await {
         Ok(outcome) => outcome,
         // The log is whole without it: nobody who waits for the worker is told.
         Err(error) => {
@@ -45,11 +45,11 @@ pub(super) async fn take(
         Err(SnapshotError::Refused { details }) => {
             tracing::info!(worker = %no, %details, "a worker cannot be saved");
             drop(saving);
-            let refused = Milestone::SnapshotRefused { at: core.clock.now(), details };
+            let refused = LifecycleEvent::SnapshotRefused { at: core.clock.now(), details };
             let mut state = core.lock();
             // Otherwise everything in memory was discarded meanwhile, and another task may drive the worker.
             if state.generation == generation {
-                append(core, &mut state, no, vec![Entry::Milestone(refused)]);
+                append(core, &mut state, no, vec![Entry::LifecycleEvent(refused)]);
             }
         }
         // Stopped by a person, by shutdown, or replaced: it is loaded again, and saved another time.
@@ -62,7 +62,7 @@ pub(super) async fn take(
 pub(super) async fn reload(
     core: &Arc<Core>,
     resident: &mut Resident,
-    reload: Reload<'_>,
+    reload: ReloadTarget<'_>,
 ) -> Result<Result<(), SnapshotError>, ExecutorError> {
     let bytes = match resident.instance.save().await {
         Ok(bytes) => bytes,
@@ -94,12 +94,12 @@ async fn keep(core: &Arc<Core>, bytes: Vec<u8>) -> Result<(Image, Vec<u8>), Exec
 }
 
 /// The blobs that the worker needs now.
-pub(super) fn blobs(core: &Arc<Core>, no: WorkerNo) -> Vec<[u8; 32]> {
+pub(super) fn blobs(core: &Arc<Core>, no: WorkerNum) -> Vec<[u8; 32]> {
     core.lock().ledger.head(no).map(|head| head.life.blobs()).unwrap_or_default()
 }
 
 /// Removes those of `before` that the worker does not need any more, once that is durable.
-pub(super) fn forget(core: &Arc<Core>, no: WorkerNo, before: Vec<[u8; 32]>) {
+pub(super) fn forget(core: &Arc<Core>, no: WorkerNum, before: Vec<[u8; 32]>) {
     let (seq, needed) = {
         let state = core.lock();
         let Some(head) = state.ledger.head(no) else { return };

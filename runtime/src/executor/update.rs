@@ -14,10 +14,10 @@ use super::load::{self, Loading, NotLoaded};
 use super::ports::ActivationPort;
 use super::worker_task::append;
 use super::{Executor, ExecutorError, ExecutorMetrics, snapshot};
-use crate::storage::ports::WorkerNo;
+use crate::storage::ports::WorkerNum;
 use golem_host::ports::PortError;
-use golem_host::{Control, Reload, SnapshotError, Stop};
-use golem_model::oplog::{Arrival, Milestone, OperatorAct, UpdateMode};
+use golem_host::{InterruptHandle, ReloadTarget, SnapshotError, StopReason};
+use golem_model::oplog::{AdminRequest, InboxEvent, LifecycleEvent, UpdateMode};
 use golem_model::{Entry, OplogIndex, Timestamp, WorkerId};
 use std::sync::Arc;
 
@@ -80,8 +80,8 @@ impl Executor {
             if head.template_version == to {
                 return Err(ExecutorError::UpdateToSame { worker: id.clone(), version: to });
             }
-            let act = OperatorAct::UpdateRequested { at: core.clock.now(), mode, to };
-            let event = Event::Arrive { worker: no, arrival: Arrival::Operator(act) };
+            let act = AdminRequest::UpdateRequested { at: core.clock.now(), mode, to };
+            let event = Event::Arrive { worker: no, arrival: InboxEvent::Admin(act) };
             match core.step(&mut state, event) {
                 Ok(Answer::At(seq)) => {
                     core.kick(&mut state, no);
@@ -112,7 +112,7 @@ impl Executor {
 /// Does the pending update of a worker that no invocation runs on. The error is our own trouble: it is tried again.
 pub(super) async fn apply(
     core: &Arc<Core>,
-    no: WorkerNo,
+    no: WorkerNum,
     generation: u64,
     resident: &mut Option<Resident>,
 ) -> Result<(), ExecutorError> {
@@ -132,7 +132,7 @@ pub(super) async fn apply(
         Outcome::Done => {
             ExecutorMetrics::add(&core.metrics.updates, 1);
             if mode == UpdateMode::Automatic {
-                let updated = Milestone::Updated { at, from, to, state: None };
+                let updated = LifecycleEvent::Updated { at, from, to, state: None };
                 record(core, no, generation, updated);
             }
             snapshot::forget(core, no, before);
@@ -140,7 +140,7 @@ pub(super) async fn apply(
         Outcome::Refused(Refused { details, index }) => {
             tracing::info!(worker = %head.id, %to, %details, "an update was refused; the worker is as it was");
             drop(resident.take());
-            let refused = Milestone::UpdateRefused { at, from, to, mode, index, details };
+            let refused = LifecycleEvent::UpdateRefused { at, from, to, mode, index, details };
             record(core, no, generation, refused);
         }
         // Stopped by a person, by shutdown, or deleted: the request is still there.
@@ -150,10 +150,10 @@ pub(super) async fn apply(
 }
 
 /// Records what came of it, unless everything in memory was discarded meanwhile: then another task may drive the worker.
-fn record(core: &Arc<Core>, no: WorkerNo, generation: u64, milestone: Milestone) {
+fn record(core: &Arc<Core>, no: WorkerNum, generation: u64, milestone: LifecycleEvent) {
     let mut state = core.lock();
     if state.generation == generation {
-        append(core, &mut state, no, vec![Entry::Milestone(milestone)]);
+        append(core, &mut state, no, vec![Entry::LifecycleEvent(milestone)]);
     }
 }
 
@@ -170,7 +170,7 @@ fn refused(details: String) -> Outcome {
 /// Has the new version replay what is recorded, on an instance that is thrown away.
 async fn rehearse(
     core: &Arc<Core>,
-    no: WorkerNo,
+    no: WorkerNum,
     generation: u64,
     head: &Head,
     to: u32,
@@ -179,7 +179,7 @@ async fn rehearse(
         return Ok(Outcome::Done);
     }
     let Some(_permit) = core.permit().await else { return Ok(Outcome::Stopped) };
-    let control = Control::new();
+    let control = InterruptHandle::new();
     if let Some(slot) = core.lock().slots.get_mut(&no) {
         slot.control = Some(control.clone());
     }
@@ -209,7 +209,7 @@ async fn rehearse(
     let replayed = match loaded {
         Ok(mut instance) => instance.replay().await,
         // Its writes are refused in a rehearsal, so it wrote something before the first invocation.
-        Err(NotLoaded::Stopped(Stop::Port(PortError::Discarded)))
+        Err(NotLoaded::Stopped(StopReason::Port(PortError::Discarded)))
             if !loading.control.is_interrupted() && core.lock().generation == generation =>
         {
             return Ok(refused("while it is made it asks for more than the oplog holds".to_owned()));
@@ -225,7 +225,7 @@ async fn rehearse(
 /// Has the old version save its state and the new one load it.
 async fn by_hand(
     core: &Arc<Core>,
-    no: WorkerNo,
+    no: WorkerNum,
     generation: u64,
     head: &Head,
     to: u32,
@@ -253,7 +253,7 @@ async fn by_hand(
         return Ok(refused(details));
     }
     let links = core.components.links(head.id.template, to);
-    let reload = Reload::Update { component: &component, version: to, links: &links };
+    let reload = ReloadTarget::Update { component: &component, version: to, links: &links };
     match snapshot::reload(core, saving, reload).await? {
         Ok(()) => Ok(Outcome::Done),
         Err(SnapshotError::Refused { details }) => Ok(refused(details)),
@@ -270,20 +270,20 @@ fn not_loaded(error: NotLoaded) -> Result<Outcome, ExecutorError> {
 }
 
 /// What the end of a rehearsal means.
-fn stopped(stop: Stop) -> Result<Outcome, ExecutorError> {
+fn stopped(stop: StopReason) -> Result<Outcome, ExecutorError> {
     Ok(match stop {
-        Stop::Diverged { index, recorded, requested } => Outcome::Refused(Refused {
+        StopReason::Diverged { index, recorded, requested } => Outcome::Refused(Refused {
             details: format!(
                 "at entry {index} the oplog holds {recorded}, and the new version asks for {requested}"
             ),
             index: Some(index),
         }),
-        Stop::Trapped { details, .. } => refused(details),
-        Stop::Exited { code, .. } => refused(format!("the program called exit with code {code}")),
-        Stop::Parked(_) => refused("it waits where the recorded version did not".to_owned()),
-        Stop::WentBack => refused("it went back where the recorded version did not".to_owned()),
-        Stop::Interrupted | Stop::Port(PortError::Discarded) => Outcome::Stopped,
-        Stop::Port(PortError::Unavailable { reason }) => {
+        StopReason::Trapped { details, .. } => refused(details),
+        StopReason::Exited { code, .. } => refused(format!("the program called exit with code {code}")),
+        StopReason::Parked(_) => refused("it waits where the recorded version did not".to_owned()),
+        StopReason::JumpedBack => refused("it went back where the recorded version did not".to_owned()),
+        StopReason::Interrupted | StopReason::Port(PortError::Discarded) => Outcome::Stopped,
+        StopReason::Port(PortError::Unavailable { reason }) => {
             return Err(ExecutorError::Unavailable { reason });
         }
     })

@@ -8,18 +8,18 @@
 //! Invariant: what a task leaves behind at any point is what a crash at that point would leave: all that counts is
 //! in the log.
 
-use super::core::{Core, Health, Pending, Resident, State, Then, WorkerSlot};
+use super::core::{Core, Health, OnDurable, Pending, Resident, State, WorkerSlot};
 use super::head::{End, Head};
 use super::ledger::{Answer, Event};
 use super::load::{self, NotLoaded};
 use super::retry::jitter;
 use super::settings::SnapshotPolicy;
 use super::{ExecutorError, ExecutorMetrics, committer, history, program, scheduler, snapshot, update};
-use crate::storage::ports::{Seq, WorkerNo};
+use crate::storage::ports::{Seq, WorkerNum};
 use golem_host::ports::PortError;
-use golem_host::{Outcome, Replayed, Stop};
+use golem_host::{Outcome, ReplayEnd, StopReason};
 use golem_model::oplog::codec::Row;
-use golem_model::oplog::{Arrival, FailureCause, SetAsideReason};
+use golem_model::oplog::{FailureCause, InboxEvent, RevertReason};
 use golem_model::promise::PromiseState;
 use golem_model::{Entry, Invocation, PromiseId, RetryPolicy};
 use std::sync::Arc;
@@ -63,12 +63,12 @@ enum Flow {
 }
 
 /// The task.
-pub(crate) async fn run(core: Arc<Core>, no: WorkerNo, generation: u64) {
+pub(crate) async fn run(core: Arc<Core>, no: WorkerNum, generation: u64) {
     let mut resident: Option<Resident> = None;
     let mut done = Done::Nothing;
     loop {
         let parked = match &done {
-            Done::Outcome(Outcome::Stopped(Stop::Parked(parked))) => parked.promises.clone(),
+            Done::Outcome(Outcome::Stopped(StopReason::Parked(parked))) => parked.promises.clone(),
             _ => Vec::new(),
         };
         let spent =
@@ -109,7 +109,7 @@ pub(crate) async fn run(core: Arc<Core>, no: WorkerNo, generation: u64) {
 }
 
 /// The promises of other workers that it waits for may have been completed before it was known to wait.
-async fn look_again(core: &Arc<Core>, no: WorkerNo, promises: &[PromiseId]) {
+async fn look_again(core: &Arc<Core>, no: WorkerNum, promises: &[PromiseId]) {
     let Some(own) = core.lock().ledger.head(no).map(|head| head.id.clone()) else { return };
     // Of its own promises and calls its log knew when it began to wait.
     for promise in promises.iter().filter(|promise| promise.worker != own) {
@@ -126,7 +126,7 @@ async fn look_again(core: &Arc<Core>, no: WorkerNo, promises: &[PromiseId]) {
 }
 
 /// Chooses what to do; ends the task under the same lock if there is nothing, so that no work is missed.
-fn next(state: &mut State, no: WorkerNo, resident: &mut Option<Resident>, policy: &SnapshotPolicy) -> Work {
+fn next(state: &mut State, no: WorkerNum, resident: &mut Option<Resident>, policy: &SnapshotPolicy) -> Work {
     let stopping = state.stopping || matches!(state.health, Health::Down(_));
     let Some(head) = state.ledger.head(no).filter(|_| !stopping) else {
         // Deleted, or the executor stops: nobody needs the slot.
@@ -187,7 +187,7 @@ fn next(state: &mut State, no: WorkerNo, resident: &mut Option<Resident>, policy
 }
 
 /// The task ends here.
-fn rest(state: &mut State, no: WorkerNo) {
+fn rest(state: &mut State, no: WorkerNum) {
     if let Some(slot) = state.slots.get_mut(&no) {
         slot.task = false;
         slot.control = None;
@@ -195,7 +195,7 @@ fn rest(state: &mut State, no: WorkerNo) {
     Core::tidy_slot(state, no);
 }
 
-fn take_instance(state: &mut State, no: WorkerNo, resident: &mut Option<Resident>) {
+fn take_instance(state: &mut State, no: WorkerNum, resident: &mut Option<Resident>) {
     if resident.is_none() {
         *resident = Core::take_idle(state, no);
     }
@@ -223,17 +223,17 @@ fn after(done: Result<(), ExecutorError>) -> Done {
     }
 }
 
-async fn resume(core: &Arc<Core>, no: WorkerNo, generation: u64, resident: &mut Option<Resident>) -> Done {
+async fn resume(core: &Arc<Core>, no: WorkerNum, generation: u64, resident: &mut Option<Resident>) -> Done {
     // An instance that is in memory stands where the log ends; only a new one can be in the middle of an invocation.
     drop(resident.take());
     match load(core, no, generation).await {
         Err(done) => done,
-        Ok((mut loaded, Replayed::Unfinished { .. })) => {
+        Ok((mut loaded, ReplayEnd::Unfinished { .. })) => {
             let outcome = loaded.instance.resume().await;
             *resident = Some(loaded);
             Done::Outcome(outcome)
         }
-        Ok((loaded, Replayed::Ready)) => {
+        Ok((loaded, ReplayEnd::Ready)) => {
             *resident = Some(loaded);
             Done::Nothing
         }
@@ -242,7 +242,7 @@ async fn resume(core: &Arc<Core>, no: WorkerNo, generation: u64, resident: &mut 
 
 async fn begin(
     core: &Arc<Core>,
-    no: WorkerNo,
+    no: WorkerNum,
     generation: u64,
     resident: &mut Option<Resident>,
     invocation: Option<Invocation>,
@@ -264,10 +264,10 @@ async fn begin(
     if resident.is_none() {
         match load(core, no, generation).await {
             Err(done) => return done,
-            Ok((loaded, Replayed::Ready)) => *resident = Some(loaded),
-            Ok((_, Replayed::Unfinished { .. })) => {
+            Ok((loaded, ReplayEnd::Ready)) => *resident = Some(loaded),
+            Ok((_, ReplayEnd::Unfinished { .. })) => {
                 // The log has moved on since the work was chosen.
-                return Done::Outcome(Outcome::Stopped(Stop::Port(PortError::Discarded)));
+                return Done::Outcome(Outcome::Stopped(StopReason::Port(PortError::Discarded)));
             }
         }
     }
@@ -287,7 +287,7 @@ async fn begin(
 async fn arrived(core: &Arc<Core>, arrival: Seq) -> Result<Invocation, ExecutorError> {
     core.durable(arrival).await?;
     match core.read(move |store| history::row(store, arrival)).await? {
-        Row::Arrival(arrived) => arrived.into_invocation(),
+        Row::InboxEvent(arrived) => arrived.into_invocation(),
         Row::Entries { .. } => None,
     }
     .ok_or_else(|| ExecutorError::Unavailable {
@@ -295,7 +295,7 @@ async fn arrived(core: &Arc<Core>, arrival: Seq) -> Result<Invocation, ExecutorE
     })
 }
 
-async fn load(core: &Arc<Core>, no: WorkerNo, generation: u64) -> Result<(Resident, Replayed), Done> {
+async fn load(core: &Arc<Core>, no: WorkerNum, generation: u64) -> Result<(Resident, ReplayEnd), Done> {
     load::load(core, no, generation).await.map_err(|error| match error {
         NotLoaded::Stopped(stop) => Done::Outcome(Outcome::Stopped(stop)),
         NotLoaded::Trouble(error) => Done::Trouble(error),
@@ -304,7 +304,7 @@ async fn load(core: &Arc<Core>, no: WorkerNo, generation: u64) -> Result<(Reside
 
 // ---- settling ----
 
-fn settle(core: &Arc<Core>, state: &mut State, no: WorkerNo, done: Done) -> Flow {
+fn settle(core: &Arc<Core>, state: &mut State, no: WorkerNum, done: Done) -> Flow {
     match done {
         Done::Nothing => Flow::On,
         Done::Outcome(Outcome::Completed { result }) => {
@@ -314,7 +314,7 @@ fn settle(core: &Arc<Core>, state: &mut State, no: WorkerNo, done: Done) -> Flow
                 return Flow::On;
             };
             if !current.waiters.is_empty() {
-                Core::when_durable(state, seq, Then::Deliver(current.waiters, Ok(result)));
+                Core::when_durable(state, seq, OnDurable::Deliver(current.waiters, Ok(result)));
             }
             Flow::On
         }
@@ -327,22 +327,22 @@ fn settle(core: &Arc<Core>, state: &mut State, no: WorkerNo, done: Done) -> Flow
     }
 }
 
-fn settle_stop(core: &Arc<Core>, state: &mut State, no: WorkerNo, stop: Stop) -> Flow {
+fn settle_stop(core: &Arc<Core>, state: &mut State, no: WorkerNum, stop: StopReason) -> Flow {
     let begun = state.ledger.head(no).is_some_and(|head| head.current.is_some());
     match stop {
         // The guest ended before an invocation began, while its instance was made: no attempt of an invocation.
-        Stop::Trapped { details, .. } if !begun => return not_made(core, state, no, details),
-        Stop::Exited { code, .. } if !begun => {
+        StopReason::Trapped { details, .. } if !begun => return not_made(core, state, no, details),
+        StopReason::Exited { code, .. } if !begun => {
             return not_made(core, state, no, format!("its initialisation called exit with code {code}"));
         }
-        Stop::Parked(_) => ExecutorMetrics::add(&core.metrics.parks, 1),
-        Stop::Trapped { details, retry, policy } => failed(core, state, no, details, retry, policy),
-        Stop::Exited { code, stderr } => fail(core, state, no, FailureCause::exited(code, stderr)),
-        Stop::Diverged { index, recorded, requested } => {
+        StopReason::Parked(_) => ExecutorMetrics::add(&core.metrics.parks, 1),
+        StopReason::Trapped { details, retry, policy } => failed(core, state, no, details, retry, policy),
+        StopReason::Exited { code, stderr } => fail(core, state, no, FailureCause::exited(code, stderr)),
+        StopReason::Diverged { index, recorded, requested } => {
             let cause = FailureCause::Diverged { index, recorded, requested };
             tracing::error!(worker = %no, ?cause, "replay diverged; the worker is paused, its log is untouched");
             if begun {
-                let arrival = Arrival::Interrupted { at: core.clock.now() };
+                let arrival = InboxEvent::Interrupted { at: core.clock.now() };
                 if let Err(error) = core.step(state, Event::Arrive { worker: no, arrival }) {
                     tracing::error!(worker = %no, %error, "cannot pause the worker");
                 }
@@ -350,8 +350,8 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, no: WorkerNo, stop: Stop) ->
             return give_up(core, state, no, &ExecutorError::InvocationFailed { cause });
         }
         // Stopped by a person, by shutdown, replaced, or gone back: the log says how it goes on.
-        Stop::WentBack | Stop::Interrupted | Stop::Port(PortError::Discarded) => {}
-        Stop::Port(PortError::Unavailable { reason }) => {
+        StopReason::JumpedBack | StopReason::Interrupted | StopReason::Port(PortError::Discarded) => {}
+        StopReason::Port(PortError::Unavailable { reason }) => {
             return give_up(core, state, no, &ExecutorError::Unavailable { reason });
         }
     }
@@ -359,7 +359,7 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, no: WorkerNo, stop: Stop) ->
 }
 
 /// The worker's instance cannot be made: those who wait are told, and the next invocation tries again.
-fn not_made(core: &Arc<Core>, state: &mut State, no: WorkerNo, details: String) -> Flow {
+fn not_made(core: &Arc<Core>, state: &mut State, no: WorkerNum, details: String) -> Flow {
     let Some(worker) = state.ledger.head(no).map(|head| head.id.clone()) else { return Flow::Rest };
     give_up(core, state, no, &ExecutorError::Component { worker, details })
 }
@@ -368,7 +368,7 @@ fn not_made(core: &Arc<Core>, state: &mut State, no: WorkerNo, details: String) 
 fn failed(
     core: &Arc<Core>,
     state: &mut State,
-    no: WorkerNo,
+    no: WorkerNum,
     details: String,
     retry: bool,
     chosen: Option<RetryPolicy>,
@@ -387,7 +387,7 @@ fn failed(
 }
 
 /// The invocation failed for good, and the worker with it, unless it goes back to what it was before.
-fn fail(core: &Arc<Core>, state: &mut State, no: WorkerNo, cause: FailureCause) {
+fn fail(core: &Arc<Core>, state: &mut State, no: WorkerNum, cause: FailureCause) {
     ExecutorMetrics::add(&core.metrics.invocations, 1);
     ExecutorMetrics::add(&core.metrics.invocations_failed, 1);
     let at = core.clock.now();
@@ -396,17 +396,17 @@ fn fail(core: &Arc<Core>, state: &mut State, no: WorkerNo, cause: FailureCause) 
     let exited = matches!(cause, FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. });
     let rolls_back = |head: &&Head| head.rolls_back() && !exited;
     let from = state.ledger.head(no).filter(rolls_back).map(|head| head.begun_at);
-    let set_aside = from.map(|from| Entry::SetAside { at, from, reason: SetAsideReason::RolledBack });
+    let set_aside = from.map(|from| Entry::Revert { at, from, reason: RevertReason::RolledBack });
     let entries = std::iter::once(failed).chain(set_aside).collect();
     let Some(seq) = append(core, state, no, entries) else { return };
     let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) else { return };
     let reply = Err(ExecutorError::InvocationFailed { cause });
-    Core::when_durable(state, seq, Then::Deliver(current.waiters, reply));
+    Core::when_durable(state, seq, OnDurable::Deliver(current.waiters, reply));
 }
 
 /// Appends entries about the last invocation, which is in the log before them. What an instance of the worker still
 /// writes is refused from then on.
-pub(crate) fn append(core: &Arc<Core>, state: &mut State, no: WorkerNo, entries: Vec<Entry>) -> Option<Seq> {
+pub(crate) fn append(core: &Arc<Core>, state: &mut State, no: WorkerNum, entries: Vec<Entry>) -> Option<Seq> {
     let Ok(Answer::Activated(activation)) = core.step(state, Event::Activate { worker: no }) else {
         return None;
     };
@@ -423,7 +423,7 @@ pub(crate) fn append(core: &Arc<Core>, state: &mut State, no: WorkerNo, entries:
 }
 
 /// Trouble of our own: those who wait are told, nothing is recorded, and what is in the log is tried again later.
-fn give_up(core: &Arc<Core>, state: &mut State, no: WorkerNo, error: &ExecutorError) -> Flow {
+fn give_up(core: &Arc<Core>, state: &mut State, no: WorkerNum, error: &ExecutorError) -> Flow {
     // One that has begun is in the head, and is resumed from the log: queued again, it would run a second time.
     let begun = state.ledger.head(no).is_some_and(|head| head.current.is_some());
     let Some(slot) = state.slots.get_mut(&no) else { return Flow::Rest };

@@ -101,7 +101,7 @@ mod tests {
     use crate::executor::Outbound as _;
     use crate::outbound::{EveryProject, OutboundClient, OutboundLimits, Reach};
     use bytes::Bytes;
-    use golem_host::ports::{HttpFailure, HttpPart, HttpRequest, Patience};
+    use golem_host::ports::{HttpFailure, HttpPart, HttpRequest, HttpTimeouts};
     use golem_model::ProjectId;
     use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
     use rustls::ServerConfig;
@@ -171,7 +171,7 @@ mod tests {
             headers: http::HeaderMap::new(),
             body: Bytes::new(),
             trailers: None,
-            patience: Patience::default(),
+            patience: HttpTimeouts::default(),
         };
         let mut response = client.of_project(ProjectId(uuid::Uuid::nil())).send(&request).await?;
         match response.body.next().await? {

@@ -14,7 +14,7 @@ use crate::identity::{Action, Scope};
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
-use golem_host::{GivenResponse, INCOMING_HTTP, IncomingRequest};
+use golem_host::{HttpReply, INCOMING_HTTP, IncomingRequest};
 use golem_model::invocation::Convention;
 use golem_model::{Invocation, ProjectAction};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
@@ -69,7 +69,7 @@ pub(super) async fn handle(
     let convention = Convention::Component;
     let invocation = Invocation { key, function, params: vec![request.into_value()], convention };
     let result = await_invocation(&services, &worker, &head.headers, started, invocation).await?;
-    match result.and_then(GivenResponse::from_value) {
+    match result.and_then(HttpReply::from_value) {
         Some(Ok(given)) => respond(given),
         Some(Err(text)) => Err(ApiError::new(StatusCode::BAD_GATEWAY, text)),
         None => Err(ApiError::internal("the outcome of an HTTP request is no response")),
@@ -126,7 +126,7 @@ fn fields(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
     kept.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
 }
 
-fn respond(given: GivenResponse) -> Result<Response, ApiError> {
+fn respond(given: HttpReply) -> Result<Response, ApiError> {
     let bad =
         |what: &str| ApiError::new(StatusCode::BAD_GATEWAY, format!("the worker's response has {what}"));
     let status = StatusCode::from_u16(given.status).ok().filter(|status| !status.is_informational());

@@ -11,7 +11,7 @@ use axum::extract::State;
 use golem_api::oplog as shape;
 use golem_api::worker::CallingConvention;
 use golem_model::oplog::{
-    Call, FailureCause, Image, InvocationSource, Milestone, Parked, Request, SavedState, SetAsideReason,
+    Call, FailureCause, Image, InvocationSource, LifecycleEvent, Parked, Request, RevertReason, SavedState,
 };
 use golem_model::value::json::to_json;
 use golem_model::{Entry, Function, OplogIndex, Timestamp, Type, Value};
@@ -175,23 +175,23 @@ fn show(template: &Template, index: OplogIndex, entry: &Entry) -> shape::OplogEn
             "what was chosen for its failures".to_owned(),
             serde_json::to_value(options).unwrap_or_default(),
         ),
-        Entry::SetAside { at, from, reason } => {
+        Entry::Revert { at, from, reason } => {
             let reason = match reason {
-                SetAsideReason::Region => "region",
-                SetAsideReason::Jump => "jump",
-                SetAsideReason::Recovered => "recovered",
-                SetAsideReason::RolledBack => "rolled-back",
-                SetAsideReason::Reverted => "reverted",
+                RevertReason::Region => "region",
+                RevertReason::Jump => "jump",
+                RevertReason::Recovered => "recovered",
+                RevertReason::RolledBack => "rolled-back",
+                RevertReason::Reverted => "reverted",
             };
             let text = format!("from {from} up to here is not replayed any more ({reason})");
             ("set-aside", Some(*at), text, json!({ "from": from.0, "reason": reason }))
         }
-        Entry::Milestone(milestone) => milestone_shown(milestone),
+        Entry::LifecycleEvent(milestone) => milestone_shown(milestone),
     };
     shape::OplogEntry { index: index.0, kind: kind.to_owned(), at, text, details }
 }
 
-fn milestone_shown(milestone: &Milestone) -> (&'static str, Option<Timestamp>, String, AnyJson) {
+fn milestone_shown(milestone: &LifecycleEvent) -> (&'static str, Option<Timestamp>, String, AnyJson) {
     let saved = |state: &SavedState| {
         let bytes = match &state.image {
             Image::Inline(bytes) => bytes.len() as u64,
@@ -201,19 +201,19 @@ fn milestone_shown(milestone: &Milestone) -> (&'static str, Option<Timestamp>, S
         json!({ "version": state.version, "invocations": state.invocations, "bytes": bytes, "digest": digest })
     };
     let (kind, text, details) = match milestone {
-        Milestone::Snapshot { at: _, state } => {
+        LifecycleEvent::Snapshot { at: _, state } => {
             let details = saved(state);
             ("snapshot", format!("saved and loaded {} bytes", details["bytes"]), details)
         }
-        Milestone::SnapshotRefused { at: _, details } => {
+        LifecycleEvent::SnapshotRefused { at: _, details } => {
             ("snapshot-refused", format!("cannot be saved: {details}"), json!({ "details": details }))
         }
-        Milestone::Updated { at: _, from, to, state } => (
+        LifecycleEvent::Updated { at: _, from, to, state } => (
             "updated",
             format!("runs version {to} instead of {from}"),
             json!({ "from": from, "to": to, "saved": state.as_ref().map(saved) }),
         ),
-        Milestone::UpdateRefused { at: _, from, to, mode, index, details } => (
+        LifecycleEvent::UpdateRefused { at: _, from, to, mode, index, details } => (
             "update-refused",
             format!("stays on version {from}, the update to {to} would fail: {details}"),
             json!({

@@ -26,11 +26,11 @@ mod writer;
 pub use check::CheckReport;
 
 use crate::storage::ports::{
-    Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNo,
+    Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNum,
 };
 use connection::{Opener, Use};
 use folder::Folder;
-use golem_model::shared::{Place, Space};
+use golem_model::shared::{ScopedKey, Space};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
 use parking_lot::Mutex;
 use readers::Readers;
@@ -240,11 +240,11 @@ impl Store for EmbeddedStore {
         self.read(|connection| reads::head(connection, id))
     }
 
-    fn head_by_no(&self, no: WorkerNo) -> Result<Option<StoredHead>, StoreError> {
+    fn head_by_no(&self, no: WorkerNum) -> Result<Option<StoredHead>, StoreError> {
         self.read(|connection| reads::head_by_no(connection, no))
     }
 
-    fn heads_to_wake(&self, after: WorkerNo, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
+    fn heads_to_wake(&self, after: WorkerNum, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
         self.read(|connection| reads::heads_to_wake(connection, after, limit))
     }
 
@@ -266,11 +266,11 @@ impl Store for EmbeddedStore {
         self.read(reads::head_counts)
     }
 
-    fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
+    fn idem(&self, worker: WorkerNum, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
         self.read(|connection| reads::idem(connection, worker, key_hash))
     }
 
-    fn value(&self, project: ProjectId, place: &Place) -> Result<Option<ValueRow>, StoreError> {
+    fn value(&self, project: ProjectId, place: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
         self.read(|connection| values::value(connection, project, place))
     }
 

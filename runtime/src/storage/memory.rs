@@ -3,10 +3,10 @@
 mod catalog;
 
 use super::ports::{
-    Abandoned, Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNo,
+    Abandoned, Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNum,
 };
 use catalog::CatalogData;
-use golem_model::shared::{Place, Space};
+use golem_model::shared::{ScopedKey, Space};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,11 +58,11 @@ struct Data {
     epochs: Vec<Epoch>,
     log: BTreeMap<Seq, LogRow>,
     position: Position,
-    heads: BTreeMap<WorkerNo, StoredHead>,
-    idem: BTreeMap<(WorkerNo, [u8; 16]), IdemRow>,
-    values: BTreeMap<(ProjectId, Place), ValueRow>,
+    heads: BTreeMap<WorkerNum, StoredHead>,
+    idem: BTreeMap<(WorkerNum, [u8; 16]), IdemRow>,
+    values: BTreeMap<(ProjectId, ScopedKey), ValueRow>,
     abandoned: BTreeSet<Abandoned>,
-    trash: BTreeMap<WorkerNo, Seq>,
+    trash: BTreeMap<WorkerNum, Seq>,
     catalog: CatalogData,
 }
 
@@ -170,7 +170,7 @@ impl Data {
             }
             last = row.seq;
         }
-        let mut ids: BTreeMap<&WorkerId, WorkerNo> = self
+        let mut ids: BTreeMap<&WorkerId, WorkerNum> = self
             .heads
             .values()
             .filter(|head| !batch.removed.iter().any(|(no, _)| *no == head.no))
@@ -298,11 +298,11 @@ impl Store for MemoryStore {
         Ok(self.data.lock().heads.values().find(|head| head.id == *id).cloned())
     }
 
-    fn head_by_no(&self, no: WorkerNo) -> Result<Option<StoredHead>, StoreError> {
+    fn head_by_no(&self, no: WorkerNum) -> Result<Option<StoredHead>, StoreError> {
         Ok(self.data.lock().heads.get(&no).cloned())
     }
 
-    fn heads_to_wake(&self, after: WorkerNo, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
+    fn heads_to_wake(&self, after: WorkerNum, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
         let data = self.data.lock();
         let to_wake = |head: &&StoredHead| head.no > after && (head.active || head.wake_at.is_some());
         Ok(data.heads.values().filter(to_wake).take(limit).cloned().collect())
@@ -340,11 +340,11 @@ impl Store for MemoryStore {
         Ok(counts.into_iter().collect())
     }
 
-    fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
+    fn idem(&self, worker: WorkerNum, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
         Ok(self.data.lock().idem.get(&(worker, key_hash)).copied())
     }
 
-    fn value(&self, project: ProjectId, place: &Place) -> Result<Option<ValueRow>, StoreError> {
+    fn value(&self, project: ProjectId, place: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
         Ok(self.data.lock().values.get(&(project, place.clone())).cloned())
     }
 
@@ -357,7 +357,7 @@ impl Store for MemoryStore {
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
         let data = self.data.lock();
-        let first = Place { space, bucket: bucket.into(), key: after.unwrap_or("").into() };
+        let first = ScopedKey { space, bucket: bucket.into(), key: after.unwrap_or("").into() };
         let keys = data
             .values
             .range((project, first)..)

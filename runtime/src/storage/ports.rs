@@ -8,7 +8,7 @@
 //!
 //! Rows travel as bytes (`golem_model::oplog::codec`): a store does not read them.
 
-use golem_model::shared::{Place, Space};
+use golem_model::shared::{ScopedKey, Space};
 use golem_model::{
     Account, AccountId, Epoch, Grant, GrantId, Invited, Policy, Project, ProjectId, ShardId, TemplateId,
     TemplateVersion, Timestamp, Token, TokenId, Usage, WorkerId,
@@ -37,9 +37,9 @@ impl fmt::Display for Seq {
 
 /// A worker's number: short, given once, never reused; a worker that was deleted and made again has a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct WorkerNo(pub u64);
+pub struct WorkerNum(pub u64);
 
-impl fmt::Display for WorkerNo {
+impl fmt::Display for WorkerNum {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "#{}", self.0)
     }
@@ -51,7 +51,7 @@ pub struct LogRow {
     /// Its position.
     pub seq: Seq,
     /// Whose it is.
-    pub worker: WorkerNo,
+    pub worker: WorkerNum,
     /// The same worker's row before it, or 0.
     pub prev: Seq,
     /// The worker's shard.
@@ -66,7 +66,7 @@ pub struct LogRow {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredHead {
     /// The worker's number.
-    pub no: WorkerNo,
+    pub no: WorkerNum,
     /// Its id; no two heads have the same.
     pub id: WorkerId,
     /// Its project.
@@ -87,7 +87,7 @@ pub struct StoredHead {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdemRow {
     /// The worker.
-    pub worker: WorkerNo,
+    pub worker: WorkerNum,
     /// The first 16 bytes of BLAKE3 of the key.
     pub key_hash: [u8; 16],
     /// The row that holds the invocation's function and parameters.
@@ -103,7 +103,7 @@ pub struct ValueRow {
     /// Whose it is.
     pub project: ProjectId,
     /// Where it is.
-    pub place: Place,
+    pub place: ScopedKey,
     /// Its bytes from now on; `None` removes them.
     pub value: Option<Arc<[u8]>>,
     /// The row of the call that wrote it.
@@ -130,7 +130,7 @@ pub struct Batch {
     pub heads: Vec<StoredHead>,
     /// Heads to remove, before `heads` are written, with the last row of each worker: its rows and index entries
     /// become garbage. They stay readable until `derived` has passed that row and [`Store::tidy`] removes them.
-    pub removed: Vec<(WorkerNo, Seq)>,
+    pub removed: Vec<(WorkerNum, Seq)>,
     /// Index entries to insert or replace.
     pub idem: Vec<IdemRow>,
     /// Values to insert, replace or remove; no two for one place.
@@ -270,10 +270,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn head(&self, id: &WorkerId) -> Result<Option<StoredHead>, StoreError>;
 
     /// The head of a worker by its number.
-    fn head_by_no(&self, no: WorkerNo) -> Result<Option<StoredHead>, StoreError>;
+    fn head_by_no(&self, no: WorkerNum) -> Result<Option<StoredHead>, StoreError>;
 
     /// Heads that are active or have a time to wake at, ascending by number, after `after`, at most `limit`.
-    fn heads_to_wake(&self, after: WorkerNo, limit: usize) -> Result<Vec<StoredHead>, StoreError>;
+    fn heads_to_wake(&self, after: WorkerNum, limit: usize) -> Result<Vec<StoredHead>, StoreError>;
 
     /// Heads of a template's workers in the order of their names: those that begin with `prefix` and come after `after`,
     /// at most `limit`.
@@ -292,10 +292,10 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn head_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError>;
 
     /// The index entry of a key.
-    fn idem(&self, worker: WorkerNo, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError>;
+    fn idem(&self, worker: WorkerNum, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError>;
 
     /// What a place holds, if it holds something.
-    fn value(&self, project: ProjectId, place: &Place) -> Result<Option<ValueRow>, StoreError>;
+    fn value(&self, project: ProjectId, place: &ScopedKey) -> Result<Option<ValueRow>, StoreError>;
 
     /// Keys of a bucket after `after`, ascending by their bytes, at most `limit`.
     fn keys(

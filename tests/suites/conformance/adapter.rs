@@ -1,10 +1,10 @@
 //! The adapters under test, and what the cases write.
 
-use golem_model::oplog::codec::encode_arrival;
-use golem_model::{Arrival, Epoch, ProjectId, ShardId, TemplateId, Timestamp, WorkerId, WorkerName};
+use golem_model::oplog::codec::encode_inbox_event;
+use golem_model::{Epoch, InboxEvent, ProjectId, ShardId, TemplateId, Timestamp, WorkerId, WorkerName};
 use golem_runtime::storage::embedded::{EmbeddedStore, OpenOptions};
 use golem_runtime::storage::memory::MemoryStore;
-use golem_runtime::storage::ports::{Batch, Catalog, LogRow, Seq, Store, StoredHead, WorkerNo};
+use golem_runtime::storage::ports::{Batch, Catalog, LogRow, Seq, Store, StoredHead, WorkerNum};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -139,13 +139,13 @@ impl<'a> Writer<'a> {
 
 /// A row whose body says where it is.
 pub(crate) fn row(seq: Seq, worker: u64, prev: Seq, epoch: Epoch) -> LogRow {
-    let body = encode_arrival(&Arrival::PromiseCompleted {
+    let body = encode_inbox_event(&InboxEvent::PromiseCompleted {
         at: Timestamp::from_nanos(seq.0),
         promise: golem_model::OplogIndex(worker),
         // Rows of all sizes, some longer than a page.
         data: vec![0x5A; usize::try_from(seq.0 * 37 % 9_000).unwrap()],
     });
-    LogRow { seq, worker: WorkerNo(worker), prev, shard: SHARD, epoch, body }
+    LogRow { seq, worker: WorkerNum(worker), prev, shard: SHARD, epoch, body }
 }
 
 /// A template by a small number.
@@ -156,7 +156,7 @@ pub(crate) fn template(number: u128) -> TemplateId {
 /// A head without anything to wake for.
 pub(crate) fn head(no: u64, of: TemplateId, name: &str) -> StoredHead {
     StoredHead {
-        no: WorkerNo(no),
+        no: WorkerNum(no),
         id: WorkerId::new(of, WorkerName::new(name).unwrap()),
         project: ProjectId(Uuid::from_u128(99)),
         shard: SHARD,

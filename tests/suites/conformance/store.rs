@@ -3,7 +3,7 @@
 use crate::adapter::{Adapter, Both, SHARD, Writer, acquire, head, over_all_adapters, row, template};
 use golem_model::{Epoch, ShardId, Timestamp};
 use golem_runtime::storage::ports::{
-    Batch, Derived, IdemRow, Position, Seq, StoreError, StoredHead, WorkerNo,
+    Batch, Derived, IdemRow, Position, Seq, StoreError, StoredHead, WorkerNum,
 };
 
 over_all_adapters! {
@@ -37,8 +37,8 @@ fn an_empty_store_stands_at_the_beginning(adapter: &dyn Adapter) {
     assert_eq!(store.rows_back(Seq(5), 10).unwrap(), []);
     assert_eq!(store.head(&head(1, template(1), "a").id).unwrap(), None);
     assert_eq!(store.head_count(None).unwrap(), 0);
-    assert_eq!(store.heads_to_wake(WorkerNo(0), 10).unwrap(), []);
-    assert_eq!(store.idem(WorkerNo(1), [0; 16]).unwrap(), None);
+    assert_eq!(store.heads_to_wake(WorkerNum(0), 10).unwrap(), []);
+    assert_eq!(store.idem(WorkerNum(1), [0; 16]).unwrap(), None);
     assert!(!store.tidy(100).unwrap());
     store.commit(&Batch::default()).unwrap();
     assert_eq!(store.recover().unwrap(), Position::default());
@@ -146,7 +146,7 @@ fn a_refused_batch_leaves_nothing_behind(adapter: &dyn Adapter) {
     store.commit(&Batch { heads: vec![head(1, template(1), "a")], ..writer.batch(&[1]) }).unwrap();
 
     let mut batch = writer.batch(&[2]);
-    batch.removed = vec![(WorkerNo(9), Seq(1))];
+    batch.removed = vec![(WorkerNum(9), Seq(1))];
     batch.heads = vec![head(2, template(1), "b"), head(3, template(1), "a")];
     batch.idem = vec![idem(1, 1, 1, 1)];
     batch.derived = Some(Derived { applied: Seq(2), worker_no_max: 3 });
@@ -156,7 +156,7 @@ fn a_refused_batch_leaves_nothing_behind(adapter: &dyn Adapter) {
     assert_eq!(store.position().unwrap(), Position { last: Seq(1), derived: Derived::default() });
     assert_eq!(store.row(Seq(2)).unwrap(), None);
     assert_eq!(store.head_count(None).unwrap(), 1);
-    assert_eq!(store.idem(WorkerNo(1), [1; 16]).unwrap(), None);
+    assert_eq!(store.idem(WorkerNum(1), [1; 16]).unwrap(), None);
     batch.heads.pop();
     store.commit(&batch).unwrap();
     assert_eq!(store.position().unwrap().last, Seq(2));
@@ -175,7 +175,7 @@ fn heads_are_found_by_id_and_by_number(adapter: &dyn Adapter) {
         assert_eq!(store.head(&head.id).unwrap().as_ref(), Some(head));
         assert_eq!(store.head_by_no(head.no).unwrap().as_ref(), Some(head));
     }
-    assert_eq!(store.head_by_no(WorkerNo(4)).unwrap(), None);
+    assert_eq!(store.head_by_no(WorkerNum(4)).unwrap(), None);
     assert_eq!(store.head(&head(9, template(3), "cart").id).unwrap(), None);
     assert_eq!(store.head_count(None).unwrap(), 4);
     assert_eq!(store.head_count(Some(template(1))).unwrap(), 3);
@@ -219,10 +219,10 @@ fn a_removed_head_frees_its_id_in_the_same_batch(adapter: &dyn Adapter) {
     store.commit(&Batch { heads: vec![head(1, template(1), "a")], ..writer.batch(&[1]) }).unwrap();
     let again = head(2, template(1), "a");
     let batch =
-        Batch { removed: vec![(WorkerNo(1), Seq(1))], heads: vec![again.clone()], ..writer.batch(&[2]) };
+        Batch { removed: vec![(WorkerNum(1), Seq(1))], heads: vec![again.clone()], ..writer.batch(&[2]) };
     store.commit(&batch).unwrap();
     assert_eq!(store.head(&again.id).unwrap(), Some(again));
-    assert_eq!(store.head_by_no(WorkerNo(1)).unwrap(), None);
+    assert_eq!(store.head_by_no(WorkerNum(1)).unwrap(), None);
     assert_eq!(store.head_count(None).unwrap(), 1);
 }
 
@@ -237,7 +237,7 @@ fn heads_to_wake_come_in_pages(adapter: &dyn Adapter) {
         .collect();
     store.commit(&Batch { heads, ..Batch::default() }).unwrap();
     let page = |after, limit| -> Vec<u64> {
-        store.heads_to_wake(WorkerNo(after), limit).unwrap().iter().map(|head| head.no.0).collect()
+        store.heads_to_wake(WorkerNum(after), limit).unwrap().iter().map(|head| head.no.0).collect()
     };
     assert_eq!(page(0, 100), [3, 5, 6, 9, 10, 12, 15, 18, 20]);
     assert_eq!(page(0, 3), [3, 5, 6]);
@@ -276,10 +276,10 @@ fn index_entries_are_replaced(adapter: &dyn Adapter) {
     let commit = |idem| store.commit(&Batch { idem, ..Batch::default() }).unwrap();
     commit(vec![idem(1, 1, 10, 11), idem(1, 2, 12, 13), idem(2, 1, 14, 15)]);
     commit(vec![idem(1, 1, 10, 20)]);
-    assert_eq!(store.idem(WorkerNo(1), [1; 16]).unwrap(), Some(idem(1, 1, 10, 20)));
-    assert_eq!(store.idem(WorkerNo(1), [2; 16]).unwrap(), Some(idem(1, 2, 12, 13)));
-    assert_eq!(store.idem(WorkerNo(2), [1; 16]).unwrap(), Some(idem(2, 1, 14, 15)));
-    assert_eq!(store.idem(WorkerNo(2), [2; 16]).unwrap(), None);
+    assert_eq!(store.idem(WorkerNum(1), [1; 16]).unwrap(), Some(idem(1, 1, 10, 20)));
+    assert_eq!(store.idem(WorkerNum(1), [2; 16]).unwrap(), Some(idem(1, 2, 12, 13)));
+    assert_eq!(store.idem(WorkerNum(2), [1; 16]).unwrap(), Some(idem(2, 1, 14, 15)));
+    assert_eq!(store.idem(WorkerNum(2), [2; 16]).unwrap(), None);
 }
 
 fn removed_workers_are_swept_once_derived_has_passed_them(adapter: &dyn Adapter) {
@@ -287,7 +287,7 @@ fn removed_workers_are_swept_once_derived_has_passed_them(adapter: &dyn Adapter)
     let mut writer = Writer::new(&*store);
     writer.commit(&[1, 2, 1, 2, 1]);
     let batch = Batch {
-        removed: vec![(WorkerNo(1), Seq(5))],
+        removed: vec![(WorkerNum(1), Seq(5))],
         idem: vec![idem(1, 1, 1, 3), idem(2, 1, 2, 4)],
         ..writer.batch(&[2])
     };
@@ -303,8 +303,8 @@ fn removed_workers_are_swept_once_derived_has_passed_them(adapter: &dyn Adapter)
     let left: Vec<_> = store.rows_after(Seq(0), 100).unwrap().iter().map(|row| row.seq.0).collect();
     assert_eq!(left, [2, 4, 6]);
     assert_eq!(store.rows_back(Seq(5), 100).unwrap(), []);
-    assert_eq!(store.idem(WorkerNo(1), [1; 16]).unwrap(), None);
-    assert_eq!(store.idem(WorkerNo(2), [1; 16]).unwrap(), Some(idem(2, 1, 2, 4)));
+    assert_eq!(store.idem(WorkerNum(1), [1; 16]).unwrap(), None);
+    assert_eq!(store.idem(WorkerNum(2), [1; 16]).unwrap(), Some(idem(2, 1, 2, 4)));
     assert_eq!(store.rows_back(Seq(6), 100).unwrap().len(), 3);
 }
 
@@ -314,7 +314,7 @@ fn positions_are_never_given_twice_even_when_the_last_rows_are_swept(adapter: &d
         let mut writer = Writer::new(&*store);
         writer.commit(&[1, 2, 2, 2]);
         let derived = Some(Derived { applied: Seq(4), worker_no_max: 2 });
-        store.commit(&Batch { removed: vec![(WorkerNo(2), Seq(4))], derived, ..Batch::default() }).unwrap();
+        store.commit(&Batch { removed: vec![(WorkerNum(2), Seq(4))], derived, ..Batch::default() }).unwrap();
         tidy_all(&*store, 100);
         assert_eq!(store.rows_after(Seq(0), 100).unwrap().len(), 1);
         assert_eq!(store.position().unwrap().last, Seq(4));
@@ -334,7 +334,7 @@ fn sweeping_goes_in_slices(adapter: &dyn Adapter) {
     writer.commit(&[1; 10]);
     writer.commit(&[2; 10]);
     let derived = Some(Derived { applied: Seq(20), worker_no_max: 2 });
-    let removed = vec![(WorkerNo(1), Seq(10)), (WorkerNo(2), Seq(20))];
+    let removed = vec![(WorkerNum(1), Seq(10)), (WorkerNum(2), Seq(20))];
     let idem = (0..10).map(|key| idem(2, key, 11, 12)).collect();
     store.commit(&Batch { removed, derived, idem, ..Batch::default() }).unwrap();
     let mut before = 20;
@@ -352,7 +352,7 @@ fn sweeping_goes_in_slices(adapter: &dyn Adapter) {
     }
     assert!(slices >= 9, "{slices} slices");
     assert_eq!(store.rows_after(Seq(0), 100).unwrap(), []);
-    assert_eq!(store.idem(WorkerNo(2), [9; 16]).unwrap(), None);
+    assert_eq!(store.idem(WorkerNum(2), [9; 16]).unwrap(), None);
 }
 
 fn everything_is_there_after_a_restart(adapter: &dyn Adapter) {
@@ -373,8 +373,8 @@ fn everything_is_there_after_a_restart(adapter: &dyn Adapter) {
     let store = adapter.open();
     assert_eq!(store.position().unwrap(), Position { last: Seq(4), derived });
     assert_eq!(store.rows_after(Seq(0), 10).unwrap(), rows);
-    assert_eq!(store.head_by_no(WorkerNo(1)).unwrap(), Some(head(1, template(1), "a")));
-    assert_eq!(store.idem(WorkerNo(1), [1; 16]).unwrap(), Some(idem(1, 1, 1, 3)));
+    assert_eq!(store.head_by_no(WorkerNum(1)).unwrap(), Some(head(1, template(1), "a")));
+    assert_eq!(store.idem(WorkerNum(1), [1; 16]).unwrap(), Some(idem(1, 1, 1, 3)));
     // Nothing is taken from who does not own the shards since the restart.
     let old = Batch { fences: vec![(SHARD, Epoch(1))], ..Batch::default() };
     acquire(&*store);
@@ -411,7 +411,7 @@ fn reads_beside_commits_see_whole_batches(adapter: &dyn Adapter) {
 }
 
 fn idem(worker: u64, key: u8, started: u64, outcome: u64) -> IdemRow {
-    IdemRow { worker: WorkerNo(worker), key_hash: [key; 16], started: Seq(started), outcome: Seq(outcome) }
+    IdemRow { worker: WorkerNum(worker), key_hash: [key; 16], started: Seq(started), outcome: Seq(outcome) }
 }
 
 fn tidy_all(store: &dyn Both, limit: usize) {

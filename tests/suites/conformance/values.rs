@@ -2,7 +2,7 @@
 
 use crate::adapter::{Adapter, Both, Writer, over_all_adapters};
 use golem_model::ProjectId;
-use golem_model::shared::{Place, Space};
+use golem_model::shared::{ScopedKey, Space};
 use golem_runtime::storage::ports::{Abandoned, Batch, CatalogWrite, Seq, StoreError, ValueRow};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -34,8 +34,8 @@ fn of(project: ProjectId, space: Space, bucket: &str, key: &str, value: Option<&
     ValueRow { project, place: at(space, bucket, key), value, version: Seq(0) }
 }
 
-fn at(space: Space, bucket: &str, key: &str) -> Place {
-    Place { space, bucket: bucket.into(), key: key.into() }
+fn at(space: Space, bucket: &str, key: &str) -> ScopedKey {
+    ScopedKey { space, bucket: bucket.into(), key: key.into() }
 }
 
 /// Commits a row, and these values as what it wrote.

@@ -1,7 +1,7 @@
 //! HTTP requests: what was answered once is never asked for again, and what was not is, with the same key.
 
 use super::{check, text};
-use golem_host::{GivenResponse, INCOMING_HTTP, IncomingRequest};
+use golem_host::{HttpReply, INCOMING_HTTP, IncomingRequest};
 use golem_testing::{
     Failure, FakeAnswer, FakeHttp, FakeResponse, HttpFailure, HttpRequest, Options, TestWorker, Value,
 };
@@ -253,7 +253,7 @@ async fn requests_that_are_answered_are_replayed() {
     let mut worker = TestWorker::start(&guests::bytes(guests::SERVES)).await.unwrap();
     for (path, status) in [("/", 200), ("/status/404", 404), ("/silent", 0), ("/unfinished", 0)] {
         let given = worker.invoke(INCOMING_HTTP, request(path, "hello")).await.unwrap();
-        match GivenResponse::from_value(given.unwrap()).unwrap() {
+        match HttpReply::from_value(given.unwrap()).unwrap() {
             Ok(response) => {
                 assert_eq!(response.status, status);
                 let text = String::from_utf8(response.body).unwrap();

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "in a test, the place of a panic is the message")]
 
-use golem_model::oplog::Milestone;
+use golem_model::oplog::LifecycleEvent;
 use golem_testing::{Entry, Failure, Options, TestWorker, Value};
 use std::time::Duration;
 
@@ -97,7 +97,7 @@ async fn save_and_load_call_nobody() {
         call(&mut worker, "spoil", text("")).await;
         assert_eq!(call(&mut worker, "add", text("milk")).await, Some(Value::U64(2)), "{what}");
         worker.snapshot().await.unwrap();
-        let saved = |entry: &Entry| matches!(entry, Entry::Milestone(Milestone::Snapshot { .. }));
+        let saved = |entry: &Entry| matches!(entry, Entry::LifecycleEvent(LifecycleEvent::Snapshot { .. }));
         assert_eq!(worker.oplog().iter().filter(|entry| saved(entry)).count(), 1);
     }
 }
@@ -112,7 +112,7 @@ async fn a_replay_that_saves_something_else_is_a_divergence() {
     let mut other = start().await;
     other.store().crash();
     let mut oplog = worker.oplog();
-    if let Entry::Milestone(Milestone::Snapshot { state, .. }) = &mut oplog[index - 1] {
+    if let Entry::LifecycleEvent(LifecycleEvent::Snapshot { state, .. }) = &mut oplog[index - 1] {
         state.image = golem_model::oplog::Image::Inline(vec![1, 2, 3]);
     }
     for entry in oplog.drain(1..) {

@@ -5,7 +5,7 @@
 use crate::durable::{Done, Durable, Effect, Failure, Live};
 use crate::imports::keyvalue::calls::{Read, page, put_page, refused, split, unknown};
 use golem_model::OplogIndex;
-use golem_model::blobstore::{self, Act, ObjectId, Outcome};
+use golem_model::blobstore::{self, BlobOutcome, BlobWrite, ObjectId};
 use golem_model::keyvalue::{check_bucket, check_keys};
 use golem_model::limits::KEY_VALUE_PAGE_KEYS;
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
@@ -69,7 +69,7 @@ pub(super) struct GetObject {
 impl Durable for GetObject {
     const FUNCTION: HostFunction = HostFunction::BlobObjectGet;
     const EFFECT: Effect = Effect::Learns;
-    type Answer = Read<Result<Arc<[u8]>, Outcome>>;
+    type Answer = Read<Result<Arc<[u8]>, BlobOutcome>>;
 
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -98,7 +98,7 @@ impl Durable for GetObject {
         match split(response)? {
             Err(reason) => Ok(Err(reason)),
             Ok((1, bytes)) => Ok(Ok(Ok(bytes.into()))),
-            Ok((2, [code])) => Ok(Ok(Err(Outcome::from_code(*code)?))),
+            Ok((2, [code])) => Ok(Ok(Err(BlobOutcome::from_code(*code)?))),
             Ok((tag, _)) => unknown("object", tag),
         }
     }
@@ -113,7 +113,7 @@ pub(super) struct ObjectInfo {
 impl Durable for ObjectInfo {
     const FUNCTION: HostFunction = HostFunction::BlobObjectInfo;
     const EFFECT: Effect = Effect::Learns;
-    type Answer = Read<Result<(u64, u64), Outcome>>;
+    type Answer = Read<Result<(u64, u64), BlobOutcome>>;
 
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -145,7 +145,7 @@ impl Durable for ObjectInfo {
                 input.finish()?;
                 Ok(Ok(Ok(info)))
             }
-            Ok((2, [code])) => Ok(Ok(Err(Outcome::from_code(*code)?))),
+            Ok((2, [code])) => Ok(Ok(Err(BlobOutcome::from_code(*code)?))),
             Ok((tag, _)) => unknown("object", tag),
         }
     }
@@ -229,12 +229,12 @@ pub(super) mod kind {
 
 /// Changes something. Response: the code of the outcome, which the store adds.
 pub(super) struct Acting<K> {
-    act: Act,
+    act: BlobWrite,
     kind: PhantomData<K>,
 }
 
 impl<K> Acting<K> {
-    pub(super) fn new(act: Act) -> Self {
+    pub(super) fn new(act: BlobWrite) -> Self {
         Self { act, kind: PhantomData }
     }
 }
@@ -242,24 +242,26 @@ impl<K> Acting<K> {
 impl<K: Kind> Durable for Acting<K> {
     const FUNCTION: HostFunction = K::FUNCTION;
     const EFFECT: Effect = Effect::Changes;
-    type Answer = Read<Outcome>;
+    type Answer = Read<BlobOutcome>;
 
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::new();
         match &self.act {
-            Act::Create(name) | Act::Remove(name) | Act::Clear(name) => put_bytes(&mut out, name.as_bytes()),
-            Act::Put { id, data } => {
+            BlobWrite::Create(name) | BlobWrite::Remove(name) | BlobWrite::Clear(name) => {
+                put_bytes(&mut out, name.as_bytes())
+            }
+            BlobWrite::Put { id, data } => {
                 put_id(&mut out, id);
                 put_bytes(&mut out, data);
             }
-            Act::Delete { container, objects } => {
+            BlobWrite::Delete { container, objects } => {
                 put_bytes(&mut out, container.as_bytes());
                 put_varint(&mut out, objects.len() as u64);
                 for object in objects {
                     put_bytes(&mut out, object.as_bytes());
                 }
             }
-            Act::Copy { from, to, moves: _ } => {
+            BlobWrite::Copy { from, to, moves: _ } => {
                 put_id(&mut out, from);
                 put_id(&mut out, to);
             }
@@ -278,7 +280,7 @@ impl<K: Kind> Durable for Acting<K> {
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
         match split(response)? {
             Err(reason) => Ok(Err(reason)),
-            Ok((code, [])) => Ok(Ok(Outcome::from_code(code)?)),
+            Ok((code, [])) => Ok(Ok(BlobOutcome::from_code(code)?)),
             Ok((tag, _)) => unknown("outcome", tag),
         }
     }

@@ -12,7 +12,7 @@ use super::objects::{
 use super::{body, fields, wire};
 use crate::durable::{Answered, BodyEnd, Effect, Live, Observe};
 use crate::objects::{Object, Pollable};
-use crate::ports::{HttpFailure, HttpRequest, Patience};
+use crate::ports::{HttpFailure, HttpRequest, HttpTimeouts};
 use crate::state::WorkerState;
 use ::http::uri::{PathAndQuery, Scheme, Uri};
 use ::http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -318,9 +318,9 @@ pub(super) fn ended(end: BodyEnd) -> Result<Ended> {
 }
 
 impl Options {
-    fn patience(self) -> Patience {
+    fn patience(self) -> HttpTimeouts {
         let limit = |nanos: Option<u64>| nanos.map(Duration::from_nanos);
-        Patience {
+        HttpTimeouts {
             connect: limit(self.connect),
             first_byte: limit(self.first_byte),
             between_bytes: limit(self.between_bytes),

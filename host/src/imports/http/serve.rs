@@ -6,7 +6,7 @@
 use super::fields::Fields;
 use super::objects::{Asked, Content, Http, Incoming, Message, Source, Written};
 use super::outgoing::{FieldsHandle, method_out};
-use crate::incoming::{GivenResponse, IncomingRequest};
+use crate::incoming::{HttpReply, IncomingRequest};
 use crate::state::WorkerState;
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
@@ -76,7 +76,7 @@ impl WorkerState {
                         Err("the worker did not finish the body of its response".to_owned())
                     }
                 };
-                content.map(|Content { bytes, trailers }| GivenResponse {
+                content.map(|Content { bytes, trailers }| HttpReply {
                     status,
                     headers: headers.entries(),
                     body: bytes.into(),
@@ -84,7 +84,7 @@ impl WorkerState {
                 })
             }
         };
-        Ok(GivenResponse::into_value(given))
+        Ok(HttpReply::into_value(given))
     }
 
     /// Sets the body of the response that was given.

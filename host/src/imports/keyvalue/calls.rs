@@ -4,7 +4,7 @@
 
 use crate::durable::{Done, Durable, Effect, Failure, Live};
 use golem_model::OplogIndex;
-use golem_model::keyvalue::{self, Delta, Outcome, Write};
+use golem_model::keyvalue::{self, Delta, KeyValueOutcome, KeyValueWrite};
 use golem_model::limits::{KEY_VALUE_ALL_KEYS_MAX, KEY_VALUE_CALL_BYTES_MAX, KEY_VALUE_PAGE_KEYS};
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
 use golem_model::oplog::{Call, HostFunction};
@@ -42,7 +42,7 @@ fn request(bucket: &str, key: &str) -> Vec<u8> {
     out
 }
 
-fn check(bucket: &str, key: &str) -> Result<(), keyvalue::Excess> {
+fn check(bucket: &str, key: &str) -> Result<(), keyvalue::LimitError> {
     keyvalue::check_bucket(bucket)?;
     keyvalue::check_keys(std::iter::once(key))
 }
@@ -413,15 +413,15 @@ pub(super) mod kind {
     }
 }
 
-/// Writes. Response: [`Outcome::encode`], which the store adds.
+/// Writes. Response: [`KeyValueOutcome::encode`], which the store adds.
 pub(super) struct Writing<K> {
     bucket: String,
-    write: Write,
+    write: KeyValueWrite,
     kind: PhantomData<K>,
 }
 
 impl<K> Writing<K> {
-    pub(super) fn new(bucket: String, write: Write) -> Self {
+    pub(super) fn new(bucket: String, write: KeyValueWrite) -> Self {
         Self { bucket, write, kind: PhantomData }
     }
 }
@@ -429,21 +429,21 @@ impl<K> Writing<K> {
 impl<K: Kind> Durable for Writing<K> {
     const FUNCTION: HostFunction = K::FUNCTION;
     const EFFECT: Effect = Effect::Changes;
-    type Answer = Outcome;
+    type Answer = KeyValueOutcome;
 
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put_bytes(&mut out, self.bucket.as_bytes());
         match &self.write {
-            Write::Set(pairs) => {
+            KeyValueWrite::Set(pairs) => {
                 put_varint(&mut out, pairs.len() as u64);
                 for (key, value) in pairs {
                     put_bytes(&mut out, key.as_bytes());
                     put_bytes(&mut out, value);
                 }
             }
-            Write::Delete(keys) => put_keys(&mut out, keys.iter().map(|key| &**key)),
-            Write::Increment { key, by } => {
+            KeyValueWrite::Delete(keys) => put_keys(&mut out, keys.iter().map(|key| &**key)),
+            KeyValueWrite::Increment { key, by } => {
                 put_bytes(&mut out, key.as_bytes());
                 match by {
                     Delta::Unsigned(by) => {
@@ -456,12 +456,12 @@ impl<K: Kind> Durable for Writing<K> {
                     }
                 }
             }
-            Write::CompareAndSwap { key, old, new } => {
+            KeyValueWrite::CompareAndSwap { key, old, new } => {
                 put_bytes(&mut out, key.as_bytes());
                 put_varint(&mut out, *old);
                 put_varint(&mut out, *new);
             }
-            Write::Swap { key, version, value } => {
+            KeyValueWrite::Swap { key, version, value } => {
                 put_bytes(&mut out, key.as_bytes());
                 put_varint(&mut out, version.0);
                 put_bytes(&mut out, value);
@@ -472,13 +472,13 @@ impl<K: Kind> Durable for Writing<K> {
 
     async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
         if let Err(excess) = keyvalue::check_bucket(&self.bucket).and_then(|()| self.write.check()) {
-            return Ok(Done::Answered(Outcome::Refused(excess.to_string()).encode()));
+            return Ok(Done::Answered(KeyValueOutcome::Refused(excess.to_string()).encode()));
         }
         let (index, response) = live.write(call.clone(), &self.bucket, self.write.clone()).await?;
         Ok(Done::Recorded(index, response))
     }
 
-    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Outcome, DecodeError> {
-        Outcome::decode(response)
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<KeyValueOutcome, DecodeError> {
+        KeyValueOutcome::decode(response)
     }
 }

@@ -4,7 +4,7 @@ use super::{
     key, option, put_option, put_str, put_time, put_values, put_worker_id, time, value_list, worker_id,
 };
 use crate::oplog::OplogIndex;
-use crate::oplog::calls::{CallArrival, ReplyTo};
+use crate::oplog::calls::{CallEvent, ReplyTo};
 use crate::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
 use std::sync::Arc;
 
@@ -13,9 +13,9 @@ const DUE: u8 = 41;
 const WITHDRAWN: u8 = 42;
 pub(super) const ANSWERED: u8 = 43;
 
-pub(super) fn put(out: &mut Vec<u8>, arrival: &CallArrival) {
+pub(super) fn put(out: &mut Vec<u8>, arrival: &CallEvent) {
     match arrival {
-        CallArrival::Queued { at, key, function, params, caller, reply, not_before } => {
+        CallEvent::Queued { at, key, function, params, caller, reply, not_before } => {
             out.push(QUEUED);
             put_time(out, *at);
             put_str(out, key.as_str());
@@ -28,30 +28,30 @@ pub(super) fn put(out: &mut Vec<u8>, arrival: &CallArrival) {
             });
             put_option(out, not_before.as_ref(), |out, at| put_time(out, *at));
         }
-        CallArrival::Due { at, ticket } => {
+        CallEvent::Due { at, call_row } => {
             out.push(DUE);
             put_time(out, *at);
-            put_varint(out, *ticket);
+            put_varint(out, *call_row);
         }
-        CallArrival::Withdrawn { at, ticket } => {
+        CallEvent::Withdrawn { at, call_row } => {
             out.push(WITHDRAWN);
             put_time(out, *at);
-            put_varint(out, *ticket);
+            put_varint(out, *call_row);
         }
-        CallArrival::Answered { at, call, ticket, answer } => {
+        CallEvent::Answered { at, call, call_row, answer } => {
             out.push(ANSWERED);
             put_time(out, *at);
             put_varint(out, call.0);
-            put_varint(out, *ticket);
+            put_varint(out, *call_row);
             put_bytes(out, answer);
         }
     }
 }
 
 /// Reads what follows one of the tags.
-pub(super) fn read(tag: u8, input: &mut Reader<'_>) -> Result<CallArrival, DecodeError> {
+pub(super) fn read(tag: u8, input: &mut Reader<'_>) -> Result<CallEvent, DecodeError> {
     Ok(match tag {
-        QUEUED => CallArrival::Queued {
+        QUEUED => CallEvent::Queued {
             at: time(input)?,
             key: key(input)?,
             function: Arc::from(input.string()?),
@@ -62,12 +62,12 @@ pub(super) fn read(tag: u8, input: &mut Reader<'_>) -> Result<CallArrival, Decod
             })?,
             not_before: option(input, time)?,
         },
-        DUE => CallArrival::Due { at: time(input)?, ticket: input.varint()? },
-        WITHDRAWN => CallArrival::Withdrawn { at: time(input)?, ticket: input.varint()? },
-        ANSWERED => CallArrival::Answered {
+        DUE => CallEvent::Due { at: time(input)?, call_row: input.varint()? },
+        WITHDRAWN => CallEvent::Withdrawn { at: time(input)?, call_row: input.varint()? },
+        ANSWERED => CallEvent::Answered {
             at: time(input)?,
             call: OplogIndex(input.varint()?),
-            ticket: input.varint()?,
+            call_row: input.varint()?,
             answer: input.bytes()?.to_vec(),
         },
         tag => return Err(DecodeError::UnknownTag { what: "call", tag }),

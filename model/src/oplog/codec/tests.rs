@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::limits::VALUE_DEPTH_MAX;
-use crate::oplog::calls::{CallArrival, ReplyTo};
-use crate::oplog::{Image, Milestone, OperatorAct, SavedState, UpdateMode};
+use crate::oplog::calls::{CallEvent, ReplyTo};
+use crate::oplog::{AdminRequest, Image, LifecycleEvent, SavedState, UpdateMode};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -136,9 +136,9 @@ fn entry_strategy() -> impl Strategy<Value = Entry> {
         (time(), cause).prop_map(|(at, cause)| Entry::InvocationFailed { at, cause }),
         parked,
         (time(), options()).prop_map(|(at, options)| Entry::Configured { at, options }),
-        (time(), index(), reason()).prop_map(|(at, from, reason)| Entry::SetAside { at, from, reason }),
+        (time(), index(), reason()).prop_map(|(at, from, reason)| Entry::Revert { at, from, reason }),
         time().prop_map(|at| Entry::ProgramEnded { at }),
-        milestone().prop_map(Entry::Milestone),
+        lifecycle_event().prop_map(Entry::LifecycleEvent),
     ]
 }
 
@@ -146,7 +146,7 @@ fn mode() -> impl Strategy<Value = UpdateMode> {
     prop_oneof![Just(UpdateMode::Automatic), Just(UpdateMode::Manual)]
 }
 
-fn milestone() -> impl Strategy<Value = Milestone> {
+fn lifecycle_event() -> impl Strategy<Value = LifecycleEvent> {
     let image = prop_oneof![
         vec(any::<u8>(), 0..300).prop_map(Image::Inline),
         (any::<[u8; 32]>(), any::<u64>()).prop_map(|(hash, length)| Image::Blob { hash, length }),
@@ -161,13 +161,13 @@ fn milestone() -> impl Strategy<Value = Milestone> {
         },
     );
     let updated = (time(), any::<[u32; 2]>(), proptest::option::of(state.clone()))
-        .prop_map(|(at, [from, to], state)| Milestone::Updated { at, from, to, state });
+        .prop_map(|(at, [from, to], state)| LifecycleEvent::Updated { at, from, to, state });
     let refused = (time(), any::<[u32; 2]>(), mode(), proptest::option::of(index()), any::<String>());
     prop_oneof![
-        (time(), state).prop_map(|(at, state)| Milestone::Snapshot { at, state }),
-        (time(), any::<String>()).prop_map(|(at, details)| Milestone::SnapshotRefused { at, details }),
+        (time(), state).prop_map(|(at, state)| LifecycleEvent::Snapshot { at, state }),
+        (time(), any::<String>()).prop_map(|(at, details)| LifecycleEvent::SnapshotRefused { at, details }),
         updated,
-        refused.prop_map(|(at, [from, to], mode, index, details)| Milestone::UpdateRefused {
+        refused.prop_map(|(at, [from, to], mode, index, details)| LifecycleEvent::UpdateRefused {
             at,
             from,
             to,
@@ -188,21 +188,21 @@ fn options() -> impl Strategy<Value = FailureOptions> {
         .prop_map(|(retry_policy, on_failure)| FailureOptions { retry_policy, on_failure })
 }
 
-fn reason() -> impl Strategy<Value = SetAsideReason> {
+fn reason() -> impl Strategy<Value = RevertReason> {
     proptest::sample::select(vec![
-        SetAsideReason::Region,
-        SetAsideReason::Jump,
-        SetAsideReason::Recovered,
-        SetAsideReason::RolledBack,
-        SetAsideReason::Reverted,
+        RevertReason::Region,
+        RevertReason::Jump,
+        RevertReason::Recovered,
+        RevertReason::RolledBack,
+        RevertReason::Reverted,
     ])
 }
 
-fn arrival_strategy() -> impl Strategy<Value = Arrival> {
+fn arrival_strategy() -> impl Strategy<Value = InboxEvent> {
     prop_oneof![
         (time(), key(), function(), vec(value(), 0..4))
-            .prop_map(|(at, key, function, params)| Arrival::Invocation { at, key, function, params }),
-        (time(), key(), program()).prop_map(|(at, key, (function, convention, input))| Arrival::Program {
+            .prop_map(|(at, key, function, params)| InboxEvent::Invocation { at, key, function, params }),
+        (time(), key(), program()).prop_map(|(at, key, (function, convention, input))| InboxEvent::Program {
             at,
             key,
             function,
@@ -210,26 +210,27 @@ fn arrival_strategy() -> impl Strategy<Value = Arrival> {
             input
         }),
         (time(), index(), vec(any::<u8>(), 0..300))
-            .prop_map(|(at, promise, data)| Arrival::PromiseCompleted { at, promise, data }),
-        (time(), index()).prop_map(|(at, promise)| Arrival::PromiseDeleted { at, promise }),
-        time().prop_map(|at| Arrival::Interrupted { at }),
-        time().prop_map(|at| Arrival::Resumed { at }),
-        time().prop_map(|at| Arrival::Deleted { at }),
-        call_strategy().prop_map(Arrival::Call),
-        (time(), key()).prop_map(|(at, key)| Arrival::Operator(OperatorAct::InvocationCancelled { at, key })),
+            .prop_map(|(at, promise, data)| InboxEvent::PromiseCompleted { at, promise, data }),
+        (time(), index()).prop_map(|(at, promise)| InboxEvent::PromiseDeleted { at, promise }),
+        time().prop_map(|at| InboxEvent::Interrupted { at }),
+        time().prop_map(|at| InboxEvent::Resumed { at }),
+        time().prop_map(|at| InboxEvent::Deleted { at }),
+        call_strategy().prop_map(InboxEvent::Call),
+        (time(), key())
+            .prop_map(|(at, key)| InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key })),
         (time(), mode(), any::<u32>())
-            .prop_map(|(at, mode, to)| Arrival::Operator(OperatorAct::UpdateRequested { at, mode, to })),
+            .prop_map(|(at, mode, to)| InboxEvent::Admin(AdminRequest::UpdateRequested { at, mode, to })),
     ]
 }
 
-fn call_strategy() -> impl Strategy<Value = CallArrival> {
+fn call_strategy() -> impl Strategy<Value = CallEvent> {
     let reply = (any::<u64>(), index()).prop_map(|(worker, call)| ReplyTo { worker, call });
     let queued = (
         (time(), key(), function(), vec(value(), 0..4)),
         (worker(), proptest::option::of(reply), proptest::option::of(time())),
     );
     prop_oneof![
-        queued.prop_map(|((at, key, function, params), (caller, reply, not_before))| CallArrival::Queued {
+        queued.prop_map(|((at, key, function, params), (caller, reply, not_before))| CallEvent::Queued {
             at,
             key,
             function,
@@ -238,17 +239,17 @@ fn call_strategy() -> impl Strategy<Value = CallArrival> {
             reply,
             not_before,
         }),
-        (time(), any::<u64>()).prop_map(|(at, ticket)| CallArrival::Due { at, ticket }),
-        (time(), any::<u64>()).prop_map(|(at, ticket)| CallArrival::Withdrawn { at, ticket }),
+        (time(), any::<u64>()).prop_map(|(at, call_row)| CallEvent::Due { at, call_row }),
+        (time(), any::<u64>()).prop_map(|(at, call_row)| CallEvent::Withdrawn { at, call_row }),
         (time(), index(), any::<u64>(), vec(any::<u8>(), 0..40))
-            .prop_map(|(at, call, ticket, answer)| { CallArrival::Answered { at, call, ticket, answer } }),
+            .prop_map(|(at, call, call_row, answer)| { CallEvent::Answered { at, call, call_row, answer } }),
     ]
 }
 
 fn row() -> impl Strategy<Value = Row> {
     prop_oneof![
         (index(), vec(entry_strategy(), 1..5)).prop_map(|(first, entries)| Row::Entries { first, entries }),
-        arrival_strategy().prop_map(Row::Arrival),
+        arrival_strategy().prop_map(Row::InboxEvent),
     ]
 }
 

@@ -5,8 +5,8 @@
 
 use super::{Head, KeyFact, StoredKey};
 use crate::storage::ports::Seq;
-use golem_model::call::{Accepted, CallAnswer, CallError, decode_index, decode_made};
-use golem_model::oplog::calls::{CallArrival, ReplyTo};
+use golem_model::call::{CallAnswer, CallError, CallReceipt, decode_call_receipt, decode_index};
+use golem_model::oplog::calls::{CallEvent, ReplyTo};
 use golem_model::oplog::{Call, HostFunction, Parked, Request};
 use golem_model::{OplogIndex, PromiseId, Timestamp, Value, WorkerId};
 use serde::{Deserialize, Serialize};
@@ -26,7 +26,7 @@ pub(crate) struct Calls {
 /// A call that the worker made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Made {
-    pub(crate) ticket: u64,
+    pub(crate) call_row: u64,
     pub(crate) target: WorkerId,
     /// The row with the answer.
     pub(crate) answered: Option<u64>,
@@ -43,13 +43,13 @@ struct Reply {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Due {
     pub(crate) to: ReplyTo,
-    pub(crate) ticket: u64,
+    pub(crate) call_row: u64,
     pub(crate) answer: CallAnswer,
 }
 
 impl Reply {
-    fn due(self, ticket: u64, answer: CallAnswer) -> Due {
-        Due { to: ReplyTo { worker: self.worker, call: OplogIndex(self.call) }, ticket, answer }
+    fn due(self, call_row: u64, answer: CallAnswer) -> Due {
+        Due { to: ReplyTo { worker: self.worker, call: OplogIndex(self.call) }, call_row, answer }
     }
 }
 
@@ -87,12 +87,12 @@ impl Calls {
 
     /// The tickets of those that join it by `now`.
     pub(crate) fn due(&self, now: Timestamp) -> Vec<u64> {
-        self.delayed.range(..=(now, u64::MAX)).map(|((_, ticket), _)| *ticket).collect()
+        self.delayed.range(..=(now, u64::MAX)).map(|((_, call_row), _)| *call_row).collect()
     }
 
     /// Who waits for it, as answers that all say the same: the worker is about to be deleted.
     pub(crate) fn answer_all(&self, error: &CallError) -> Vec<Due> {
-        self.taken.iter().map(|(ticket, reply)| reply.due(*ticket, Err(error.clone()))).collect()
+        self.taken.iter().map(|(call_row, reply)| reply.due(*call_row, Err(error.clone()))).collect()
     }
 }
 
@@ -101,8 +101,8 @@ impl Head {
     pub(super) fn apply_call(&mut self, index: OplogIndex, call: &Call, response: &[u8]) {
         match call.function {
             HostFunction::CallMake => {
-                if let Ok(Ok(Accepted { ticket, target })) = decode_made(response) {
-                    self.calls.made.insert(index.0, Made { ticket, target, answered: None });
+                if let Ok(Ok(CallReceipt { call_row, target })) = decode_call_receipt(response) {
+                    self.calls.made.insert(index.0, Made { call_row, target, answered: None });
                 }
             }
             HostFunction::CallAwait => self.forget_call(call),
@@ -121,9 +121,9 @@ impl Head {
     }
 
     /// Folds an arrival of a call.
-    pub(super) fn apply_call_arrival(&mut self, seq: Seq, arrival: &CallArrival) {
+    pub(super) fn apply_call_arrival(&mut self, seq: Seq, arrival: &CallEvent) {
         match arrival {
-            CallArrival::Queued { key, reply, not_before, .. } => {
+            CallEvent::Queued { key, reply, not_before, .. } => {
                 if let Some(ReplyTo { worker, call }) = *reply {
                     self.calls.taken.insert(seq.0, Reply { worker, call: call.0 });
                 }
@@ -132,18 +132,19 @@ impl Head {
                     None => self.queue.push_back((seq.0, StoredKey::from(key))),
                 }
             }
-            CallArrival::Due { at: _, ticket } => {
-                if let Some(key) = self.take_delayed(*ticket) {
-                    self.queue.push_back((*ticket, key));
+            CallEvent::Due { at: _, call_row } => {
+                if let Some(key) = self.take_delayed(*call_row) {
+                    self.queue.push_back((*call_row, key));
                 }
             }
-            CallArrival::Withdrawn { at: _, ticket } => {
-                self.calls.taken.remove(ticket);
-                self.take_delayed(*ticket);
-                self.queue.retain(|(queued, _)| queued != ticket);
+            CallEvent::Withdrawn { at: _, call_row } => {
+                self.calls.taken.remove(call_row);
+                self.take_delayed(*call_row);
+                self.queue.retain(|(queued, _)| queued != call_row);
             }
-            CallArrival::Answered { at: _, call, ticket, answer: _ } => {
-                if let Some(made) = self.calls.made.get_mut(&call.0).filter(|made| made.ticket == *ticket) {
+            CallEvent::Answered { at: _, call, call_row, answer: _ } => {
+                if let Some(made) = self.calls.made.get_mut(&call.0).filter(|made| made.call_row == *call_row)
+                {
                     made.answered = Some(seq.0);
                     self.stop_waiting_for(*call);
                 }
@@ -151,24 +152,25 @@ impl Head {
         }
     }
 
-    fn take_delayed(&mut self, ticket: u64) -> Option<StoredKey> {
-        let at = self.calls.delayed.keys().find(|(_, delayed)| *delayed == ticket).copied()?;
+    fn take_delayed(&mut self, call_row: u64) -> Option<StoredKey> {
+        let at = self.calls.delayed.keys().find(|(_, delayed)| *delayed == call_row).copied()?;
         self.calls.delayed.remove(&at)
     }
 
     /// The invocation that runs is about to end like this: its caller is told.
     pub(super) fn answer_current(&mut self, result: Option<&Value>, facts: &mut Vec<KeyFact>) {
-        let Some(ticket) = self.current.as_ref().map(|current| current.started) else { return };
-        if let Some(reply) = self.calls.taken.remove(&ticket) {
-            facts.push(KeyFact::Answer(reply.due(ticket, Ok(result.cloned()))));
+        let Some(call_row) = self.current.as_ref().map(|current| current.started) else { return };
+        if let Some(reply) = self.calls.taken.remove(&call_row) {
+            facts.push(KeyFact::Answer(reply.due(call_row, Ok(result.cloned()))));
         }
     }
 
     /// The invocation that runs fails for good, and the worker goes on without it: its caller is told.
     pub(super) fn answer_current_failed(&mut self, details: &str, facts: &mut Vec<KeyFact>) {
-        let Some(ticket) = self.current.as_ref().map(|current| current.started) else { return };
-        if let Some(reply) = self.calls.taken.remove(&ticket) {
-            facts.push(KeyFact::Answer(reply.due(ticket, Err(CallError::RemoteFailed(details.to_owned())))));
+        let Some(call_row) = self.current.as_ref().map(|current| current.started) else { return };
+        if let Some(reply) = self.calls.taken.remove(&call_row) {
+            facts
+                .push(KeyFact::Answer(reply.due(call_row, Err(CallError::RemoteFailed(details.to_owned())))));
         }
     }
 
@@ -176,22 +178,22 @@ impl Head {
     /// Their calls leave the queue, so that none of them runs after all should the worker become usable again.
     pub(super) fn answer_failed(&mut self, details: &str, facts: &mut Vec<KeyFact>) {
         let current = self.current.as_ref().map(|current| current.started);
-        for (ticket, reply) in std::mem::take(&mut self.calls.taken) {
-            let text = if Some(ticket) == current {
+        for (call_row, reply) in std::mem::take(&mut self.calls.taken) {
+            let text = if Some(call_row) == current {
                 details.to_owned()
             } else {
-                self.queue.retain(|(queued, _)| *queued != ticket);
+                self.queue.retain(|(queued, _)| *queued != call_row);
                 PREVIOUS_FAILED.to_owned()
             };
-            facts.push(KeyFact::Answer(reply.due(ticket, Err(CallError::RemoteFailed(text)))));
+            facts.push(KeyFact::Answer(reply.due(call_row, Err(CallError::RemoteFailed(text)))));
         }
     }
 
     /// The call was taken out of the queue by somebody else than its caller.
-    pub(super) fn answer_cancelled(&mut self, ticket: u64, facts: &mut Vec<KeyFact>) {
-        if let Some(reply) = self.calls.taken.remove(&ticket) {
+    pub(super) fn answer_cancelled(&mut self, call_row: u64, facts: &mut Vec<KeyFact>) {
+        if let Some(reply) = self.calls.taken.remove(&call_row) {
             let text = "the call was taken out of the queue before it began".to_owned();
-            facts.push(KeyFact::Answer(reply.due(ticket, Err(CallError::NotFound(text)))));
+            facts.push(KeyFact::Answer(reply.due(call_row, Err(CallError::NotFound(text)))));
         }
     }
 

@@ -5,7 +5,7 @@
 
 use crate::executor::settings::SnapshotPolicy;
 use crate::storage::ports::Seq;
-use golem_model::oplog::{Image, Milestone, UpdateMode};
+use golem_model::oplog::{Image, LifecycleEvent, UpdateMode};
 use golem_model::{OplogIndex, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -69,10 +69,10 @@ pub(crate) struct UpdateReport {
 
 impl Life {
     /// Folds a milestone; gives the template version if that changes.
-    pub(super) fn pass(&mut self, row: Seq, index: OplogIndex, milestone: &Milestone) -> Option<u32> {
+    pub(super) fn pass(&mut self, row: Seq, index: OplogIndex, milestone: &LifecycleEvent) -> Option<u32> {
         let tried = Tried { index: index.0, invocations: self.invocations };
         match milestone {
-            Milestone::Snapshot { at: _, state } => {
+            LifecycleEvent::Snapshot { at: _, state } => {
                 self.tried = tried;
                 self.snapshots.push(Checkpoint { row: row.0, index, blob: blob(&state.image) });
                 if self.snapshots.len() > SNAPSHOTS_KEPT {
@@ -80,11 +80,11 @@ impl Life {
                 }
                 None
             }
-            Milestone::SnapshotRefused { .. } => {
+            LifecycleEvent::SnapshotRefused { .. } => {
                 self.tried = tried;
                 None
             }
-            Milestone::Updated { at, from, to, state } => {
+            LifecycleEvent::Updated { at, from, to, state } => {
                 self.snapshots.clear();
                 let mode = if let Some(state) = state {
                     self.base = Some(Checkpoint { row: row.0, index, blob: blob(&state.image) });
@@ -100,7 +100,7 @@ impl Life {
                 self.last_update = Some(report);
                 Some(*to)
             }
-            Milestone::UpdateRefused { at, from, to, mode, index, details } => {
+            LifecycleEvent::UpdateRefused { at, from, to, mode, index, details } => {
                 let refused = Some((details.clone(), index.map(|index| index.0)));
                 self.update = None;
                 self.last_update = Some(UpdateReport { at: *at, from: *from, to: *to, mode: *mode, refused });

@@ -8,12 +8,12 @@
 
 use super::{Action, Answer, ByWorker, Ledger, Refused, Row};
 use crate::executor::head::calls::{Due, Made, may_block};
-use crate::storage::ports::{Seq, WorkerNo};
-use golem_model::call::{Accepted, CallError, encode_answer, encode_made};
+use crate::storage::ports::{Seq, WorkerNum};
+use golem_model::call::{CallError, CallReceipt, encode_answer, encode_call_receipt};
 use golem_model::limits::CALL_BYTES_MAX;
-use golem_model::oplog::calls::{CallArrival, ReplyTo};
+use golem_model::oplog::calls::{CallEvent, ReplyTo};
 use golem_model::{
-    Arrival, Convention, Entry, FailureOptions, IdempotencyKey, Invocation, OplogIndex, Timestamp, Value,
+    Convention, Entry, FailureOptions, IdempotencyKey, InboxEvent, Invocation, OplogIndex, Timestamp, Value,
     WorkerId,
 };
 use std::collections::{HashMap, VecDeque};
@@ -41,7 +41,7 @@ pub(crate) struct CallMade {
 #[derive(Debug)]
 pub(crate) enum Target {
     /// A worker that exists.
-    Worker(WorkerNo),
+    Worker(WorkerNum),
     /// One that is made by this `Created`, with these choices.
     New(Entry, FailureOptions),
     /// None: the call is refused.
@@ -92,14 +92,14 @@ impl Ledger {
                 params: params.clone(),
                 convention: Convention::Component,
             };
-            let queued = CallArrival::Queued { at: now, key, function, params, caller, reply, not_before };
-            let ticket = self.push(no, &Row::Arrival(Arrival::Call(queued)));
+            let queued = CallEvent::Queued { at: now, key, function, params, caller, reply, not_before };
+            let call_row = self.push(no, &Row::InboxEvent(InboxEvent::Call(queued)));
             if not_before.is_none() {
-                self.actions.push(Action::Queued(no, ticket, Some(invocation)));
+                self.actions.push(Action::Queued(no, call_row, Some(invocation)));
             }
-            Ok(Accepted { ticket: ticket.0, target })
+            Ok(CallReceipt { call_row: call_row.0, target })
         });
-        let response = encode_made(&accepted);
+        let response = encode_call_receipt(&accepted);
         let entry = Entry::HostCall { call, response: response.clone() };
         let seq = self.push(worker, &Row::Entries { first: index, entries: vec![entry] });
         Ok(Answer::Called(seq, response))
@@ -120,7 +120,7 @@ impl Ledger {
         let made = self.heads.get(&worker).and_then(|cached| cached.head.calls.made(number));
         let outcome = match made.filter(|made| made.answered.is_none()).cloned() {
             None => OVER,
-            Some(made) if !begun && self.withdraw(now, &made.target, made.ticket) => WITHDRAWN,
+            Some(made) if !begun && self.withdraw(now, &made.target, made.call_row) => WITHDRAWN,
             Some(_) => GIVEN_UP,
         };
         let entry = Entry::HostCall { call, response: vec![outcome] };
@@ -130,31 +130,31 @@ impl Ledger {
 
     /// Takes a call back, if it waits in the other worker's queue. That worker may be out of memory only if nothing
     /// waits for it.
-    fn withdraw(&mut self, now: Timestamp, target: &WorkerId, ticket: u64) -> bool {
+    fn withdraw(&mut self, now: Timestamp, target: &WorkerId, call_row: u64) -> bool {
         let Some(no) = self.by_id.get(target).copied() else { return false };
-        let waits = |(queued, _): &(u64, _)| *queued == ticket;
+        let waits = |(queued, _): &(u64, _)| *queued == call_row;
         if !self.heads.get(&no).is_some_and(|cached| cached.head.queue.iter().any(waits)) {
             return false;
         }
-        let withdrawn = CallArrival::Withdrawn { at: now, ticket };
-        self.push(no, &Row::Arrival(Arrival::Call(withdrawn)));
-        self.actions.push(Action::Withdrawn(no, Seq(ticket)));
+        let withdrawn = CallEvent::Withdrawn { at: now, call_row };
+        self.push(no, &Row::InboxEvent(InboxEvent::Call(withdrawn)));
+        self.actions.push(Action::Withdrawn(no, Seq(call_row)));
         true
     }
 
     /// Has the calls join the queue whose time has come.
-    pub(super) fn due(&mut self, now: Timestamp, no: WorkerNo) -> Result<Answer, Refused> {
+    pub(super) fn due(&mut self, now: Timestamp, no: WorkerNum) -> Result<Answer, Refused> {
         let due = self.heads.get(&no).ok_or(Refused::Unknown)?.head.calls.due(now);
         let mut last = self.last;
-        for ticket in due {
-            last = self.push(no, &Row::Arrival(Arrival::Call(CallArrival::Due { at: now, ticket })));
-            self.actions.push(Action::Queued(no, Seq(ticket), None));
+        for call_row in due {
+            last = self.push(no, &Row::InboxEvent(InboxEvent::Call(CallEvent::Due { at: now, call_row })));
+            self.actions.push(Action::Queued(no, Seq(call_row), None));
         }
         Ok(Answer::At(last))
     }
 
     /// What those are told who wait for a worker that is about to be deleted.
-    pub(super) fn orphans(&self, no: WorkerNo) -> Vec<Due> {
+    pub(super) fn orphans(&self, no: WorkerNum) -> Vec<Due> {
         let Some(head) = self.head(no) else { return Vec::new() };
         head.calls.answer_all(&CallError::NotFound(format!(
             "the worker {} was deleted before it had answered",
@@ -164,10 +164,10 @@ impl Ledger {
 
     /// Gives answers to callers that still want them.
     pub(super) fn give(&mut self, now: Timestamp, answers: Vec<Due>) {
-        for Due { to, ticket, answer } in answers {
-            let no = WorkerNo(to.worker);
+        for Due { to, call_row, answer } in answers {
+            let no = WorkerNum(to.worker);
             let wanted = self.heads.get(&no).and_then(|cached| cached.head.calls.made(to.call));
-            if !wanted.is_some_and(|made| made.ticket == ticket && made.answered.is_none()) {
+            if !wanted.is_some_and(|made| made.call_row == call_row && made.answered.is_none()) {
                 continue;
             }
             let mut bytes = encode_answer(&answer);
@@ -179,8 +179,8 @@ impl Ledger {
                 bytes = encode_answer(&Err(CallError::Invalid(text)));
             }
             self.actions.push(Action::Answered(no, to.call, bytes.as_slice().into()));
-            let answered = CallArrival::Answered { at: now, call: to.call, ticket, answer: bytes };
-            self.push(no, &Row::Arrival(Arrival::Call(answered)));
+            let answered = CallEvent::Answered { at: now, call: to.call, call_row, answer: bytes };
+            self.push(no, &Row::InboxEvent(InboxEvent::Call(answered)));
         }
     }
 
@@ -189,7 +189,7 @@ impl Ledger {
     ///
     /// It is that of a call which has not begun. There is one in each cycle, since what runs was called before it could
     /// call; so the outcome does not depend on who came to wait last, and the call that is given up never runs.
-    pub(super) fn look_for_cycle(&mut self, now: Timestamp, no: WorkerNo, row: &Row) {
+    pub(super) fn look_for_cycle(&mut self, now: Timestamp, no: WorkerNum, row: &Row) {
         let Row::Entries { entries, .. } = row else { return };
         if !matches!(entries.last(), Some(Entry::Parked(parked)) if may_block(parked)) {
             return;
@@ -199,14 +199,14 @@ impl Ledger {
         cycle.rotate_left(first);
         let Some(Wait { worker, call, made }) = cycle.first().cloned() else { return };
         let answer = Err(CallError::Deadlock(self.describe(&cycle)));
-        self.withdraw(now, &made.target, made.ticket);
+        self.withdraw(now, &made.target, made.call_row);
         let to = ReplyTo { worker: worker.0, call };
-        self.give(now, vec![Due { to, ticket: made.ticket, answer }]);
+        self.give(now, vec![Due { to, call_row: made.call_row, answer }]);
     }
 
     /// The waits that go round in a circle, if `start` leads into one and nobody on the way can go on.
-    fn cycle(&self, start: WorkerNo) -> Option<Vec<Wait>> {
-        let mut waits: HashMap<WorkerNo, Wait> = HashMap::new();
+    fn cycle(&self, start: WorkerNum) -> Option<Vec<Wait>> {
+        let mut waits: HashMap<WorkerNum, Wait> = HashMap::new();
         let mut todo = VecDeque::from([start]);
         while let Some(worker) = todo.pop_front() {
             if waits.contains_key(&worker) {
@@ -234,14 +234,14 @@ impl Ledger {
 
     /// Whether the worker is part of a cycle that was left as it is.
     #[cfg(test)]
-    pub(super) fn waits_in_circle(&self, no: WorkerNo) -> bool {
+    pub(super) fn waits_in_circle(&self, no: WorkerNum) -> bool {
         self.cycle(no).is_some()
     }
 
     fn has_begun(&self, wait: &Wait) -> bool {
         let target = self.by_id.get(&wait.made.target).and_then(|no| self.head(*no));
         let current = target.and_then(|head| head.current.as_ref());
-        current.is_some_and(|current| current.started == wait.made.ticket)
+        current.is_some_and(|current| current.started == wait.made.call_row)
     }
 
     fn describe(&self, cycle: &[Wait]) -> String {
@@ -263,7 +263,7 @@ impl Ledger {
 /// A worker waits for the answer of a call.
 #[derive(Debug, Clone)]
 struct Wait {
-    worker: WorkerNo,
+    worker: WorkerNum,
     call: OplogIndex,
     made: Made,
 }

@@ -1,7 +1,7 @@
 //! What goes to the store with a commit, and what the ledger may forget after it.
 
 use super::{Flush, Ledger};
-use crate::storage::ports::{Batch, Derived, Seq, WorkerNo};
+use crate::storage::ports::{Batch, Derived, Seq, WorkerNum};
 
 /// Rows that derived state may lag behind the log while the node is busy: bounds the work of the next start.
 const DERIVED_LAG_ROWS_MAX: u64 = 20_000;
@@ -67,7 +67,7 @@ impl Ledger {
         batch.derived = Some(Derived { applied, worker_no_max: self.worker_no_max });
     }
 
-    fn take_head(&mut self, no: WorkerNo, batch: &mut Batch, taken: &mut Vec<WorkerNo>) {
+    fn take_head(&mut self, no: WorkerNum, batch: &mut Batch, taken: &mut Vec<WorkerNum>) {
         let Some(cached) = self.heads.get_mut(&no) else { return };
         let Some(since) = cached.dirty_since.take() else { return };
         self.dirty.remove(&since);
@@ -101,11 +101,11 @@ impl Ledger {
     }
 
     /// Forgets heads that the store has, the longest unused first, until at most `keep` are left.
-    pub(crate) fn forget(&mut self, keep: usize, in_use: impl Fn(WorkerNo) -> bool) {
+    pub(crate) fn forget(&mut self, keep: usize, in_use: impl Fn(WorkerNum) -> bool) {
         if self.heads.len() <= keep + keep / 8 {
             return;
         }
-        let mut candidates: Vec<(u64, WorkerNo)> = self
+        let mut candidates: Vec<(u64, WorkerNum)> = self
             .heads
             .iter()
             .filter(|(no, cached)| {

@@ -3,7 +3,7 @@
 //! Invariant: the index holds exactly the heads in memory.
 
 use super::Ledger;
-use crate::storage::ports::WorkerNo;
+use crate::storage::ports::WorkerNum;
 use golem_model::{TemplateId, WorkerId};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
@@ -11,7 +11,7 @@ use std::ops::Bound;
 /// Heads in memory by template and name.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    ordered: BTreeMap<(TemplateId, String), WorkerNo>,
+    ordered: BTreeMap<(TemplateId, String), WorkerNum>,
 }
 
 fn key(id: &WorkerId) -> (TemplateId, String) {
@@ -19,7 +19,7 @@ fn key(id: &WorkerId) -> (TemplateId, String) {
 }
 
 impl Names {
-    pub(super) fn insert(&mut self, id: &WorkerId, no: WorkerNo) {
+    pub(super) fn insert(&mut self, id: &WorkerId, no: WorkerNum) {
         self.ordered.insert(key(id), no);
     }
 
@@ -36,7 +36,7 @@ impl Ledger {
         prefix: &str,
         after: &str,
         limit: usize,
-    ) -> Vec<(String, WorkerNo)> {
+    ) -> Vec<(String, WorkerNum)> {
         let from = if after < prefix {
             Bound::Included((template, prefix.to_owned()))
         } else {
@@ -52,7 +52,7 @@ impl Ledger {
     }
 
     /// Workers that were deleted and whose heads the store may still have.
-    pub(crate) fn removed(&self) -> HashSet<WorkerNo> {
+    pub(crate) fn removed(&self) -> HashSet<WorkerNum> {
         self.removed_nos.clone()
     }
 }

@@ -12,7 +12,7 @@ use super::{Answer, ByWorker, Ledger, Refused};
 use crate::storage::ports::{Abandoned, Seq, ValueRow};
 use golem_model::oplog::Entry;
 use golem_model::oplog::codec::Row;
-use golem_model::shared::{Deed, Held, Look, Place, Unread, Version};
+use golem_model::shared::{CacheMiss, ScopedKey, SharedWrite, StateReader, Version, Versioned};
 use golem_model::{ProjectId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -26,10 +26,10 @@ const OVERHEAD_BYTES: usize = 128;
 const CACHED_BYTES_MAX: usize = 256 << 10;
 
 /// A place and whose it is.
-type Spot = (ProjectId, Place);
+type Spot = (ProjectId, ScopedKey);
 
 /// What was read from the store.
-pub(crate) type Read = BTreeMap<Place, Held>;
+pub(crate) type Read = BTreeMap<ScopedKey, Versioned>;
 
 /// Names a read of the store that has begun and not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,7 +56,7 @@ pub(crate) struct Values {
 
 #[derive(Debug)]
 struct Known {
-    held: Held,
+    held: Versioned,
     /// The row that wrote it, also if it removed the key; 0 if it was only read, and the key was not there.
     since: Seq,
     /// Its place in [`Values::idle`]; none while the store does not have it.
@@ -79,7 +79,7 @@ impl Values {
     }
 
     /// What is known here.
-    pub(crate) fn get(&mut self, spot: &Spot) -> Option<&Held> {
+    pub(crate) fn get(&mut self, spot: &Spot) -> Option<&Versioned> {
         let known = self.known.get_mut(spot)?;
         if let Some(use_no) = &mut known.use_no {
             let spot = self.idle.remove(use_no)?;
@@ -91,7 +91,7 @@ impl Values {
     }
 
     /// Keeps what was read from the store, unless something newer is known.
-    pub(crate) fn keep(&mut self, spot: Spot, held: &Held) {
+    pub(crate) fn keep(&mut self, spot: Spot, held: &Versioned) {
         if bytes(&spot, held) > CACHED_BYTES_MAX || self.known.contains_key(&spot) {
             return;
         }
@@ -109,14 +109,14 @@ impl Values {
         &self,
         read: ReadNo,
         project: ProjectId,
-        bucket: &Place,
+        bucket: &ScopedKey,
         after: Option<&Arc<str>>,
         last: Option<&str>,
     ) -> Vec<(Arc<str>, bool)> {
         let since = self.reads.get(&read).copied().unwrap_or_default();
         let from = match after {
-            None => Bound::Included((project, Place { key: "".into(), ..bucket.clone() })),
-            Some(key) => Bound::Excluded((project, Place { key: key.clone(), ..bucket.clone() })),
+            None => Bound::Included((project, ScopedKey { key: "".into(), ..bucket.clone() })),
+            Some(key) => Bound::Excluded((project, ScopedKey { key: key.clone(), ..bucket.clone() })),
         };
         self.known
             .range((from, Bound::Unbounded))
@@ -138,7 +138,7 @@ impl Values {
 
     fn write(&mut self, spot: Spot, value: Option<Arc<[u8]>>, since: Seq) {
         let version = if value.is_some() { Version(since.0) } else { Version::ABSENT };
-        let known = Known { held: Held { value, version }, since, use_no: None };
+        let known = Known { held: Versioned { value, version }, since, use_no: None };
         self.unwritten_bytes += bytes(&spot, &known.held);
         let before = self.known.insert(spot.clone(), known);
         let size_before = before.as_ref().map_or(0, |before| bytes(&spot, &before.held));
@@ -202,11 +202,11 @@ impl Values {
     }
 }
 
-fn bytes(spot: &Spot, held: &Held) -> usize {
+fn bytes(spot: &Spot, held: &Versioned) -> usize {
     size(&spot.1, held.value.as_deref())
 }
 
-fn size(place: &Place, value: Option<&[u8]>) -> usize {
+fn size(place: &ScopedKey, value: Option<&[u8]>) -> usize {
     OVERHEAD_BYTES + place.bucket.len() + place.key.len() + value.map_or(0, <[u8]>::len)
 }
 
@@ -217,10 +217,10 @@ pub(crate) struct Looking<'a> {
     read: &'a Read,
 }
 
-impl Look for Looking<'_> {
-    fn look(&mut self, place: &Place) -> Result<Held, Unread> {
+impl StateReader for Looking<'_> {
+    fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss> {
         let known = self.values.get(&(self.project, place.clone()));
-        known.or_else(|| self.read.get(place)).cloned().ok_or_else(|| Unread(place.clone()))
+        known.or_else(|| self.read.get(place)).cloned().ok_or_else(|| CacheMiss(place.clone()))
     }
 }
 
@@ -242,17 +242,17 @@ impl Ledger {
 
     /// A worker changes what is shared in its project. What that depends on must be known here, or have been `read` by a
     /// read that has not ended.
-    pub(super) fn do_deed(
+    pub(super) fn apply_shared(
         &mut self,
         now: Timestamp,
         by: ByWorker,
-        deed: &Deed,
+        deed: &SharedWrite,
         read: &Read,
     ) -> Result<Answer, Refused> {
         let ByWorker { worker, activation, first, mut entries, call } = by;
         self.check(worker, activation, first)?;
         let project = self.heads.get(&worker).ok_or(Refused::Unknown)?.head.project;
-        let decided = deed.decide(now, &mut self.looking(project, read)).map_err(|_| Refused::Unread)?;
+        let decided = deed.decide(now, &mut self.looking(project, read)).map_err(|_| Refused::CacheMiss)?;
         entries.push(Entry::HostCall { call, response: decided.response.clone() });
         let seq = self.push(worker, &Row::Entries { first, entries });
         for (place, value) in decided.changes {

@@ -24,14 +24,14 @@ impl Random {
 }
 
 /// Where the outcome of each invocation is, by worker and hash of its key.
-type Outcomes = BTreeMap<(WorkerNo, [u8; 16]), Seq>;
+type Outcomes = BTreeMap<(WorkerNum, [u8; 16]), Seq>;
 
 /// What a store keeps, without the store.
 #[derive(Default)]
 struct Kept {
     rows: Vec<LogRow>,
-    heads: BTreeMap<WorkerNo, Head>,
-    idem: BTreeMap<(WorkerNo, [u8; 16]), IdemRow>,
+    heads: BTreeMap<WorkerNum, Head>,
+    idem: BTreeMap<(WorkerNum, [u8; 16]), IdemRow>,
     derived: Derived,
 }
 
@@ -69,7 +69,10 @@ impl Kept {
             let deleted_later = || {
                 self.rows.iter().any(|later| {
                     later.worker == row.worker
-                        && matches!(codec::decode_row(&later.body), Ok(Row::Arrival(Arrival::Deleted { .. })))
+                        && matches!(
+                            codec::decode_row(&later.body),
+                            Ok(Row::InboxEvent(InboxEvent::Deleted { .. }))
+                        )
                 })
             };
             let replayed = ledger.replay(row, &body);
@@ -82,12 +85,12 @@ impl Kept {
     }
 
     /// Folds everything from the first row on: the truth.
-    fn truth(&self) -> (BTreeMap<WorkerNo, Head>, Outcomes) {
-        let mut heads: BTreeMap<WorkerNo, Head> = BTreeMap::new();
+    fn truth(&self) -> (BTreeMap<WorkerNum, Head>, Outcomes) {
+        let mut heads: BTreeMap<WorkerNum, Head> = BTreeMap::new();
         let mut outcomes = Outcomes::new();
         for row in &self.rows {
             let body = codec::decode_row(&row.body).unwrap();
-            if let Row::Arrival(Arrival::Deleted { .. }) = body {
+            if let Row::InboxEvent(InboxEvent::Deleted { .. }) = body {
                 heads.remove(&row.worker);
                 outcomes.retain(|(no, _), _| *no != row.worker);
                 continue;
@@ -153,7 +156,7 @@ fn host_call(function: HostFunction) -> Entry {
 fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, keys: &mut u64) {
     let id = worker(random.below(6));
     // A head that was forgotten is loaded from the store, as the executor does.
-    let stored = kept.heads.values().find(|head| head.id == id && !ledger.is_removed(WorkerNo(head.no)));
+    let stored = kept.heads.values().find(|head| head.id == id && !ledger.is_removed(WorkerNum(head.no)));
     if let Some(head) = stored.cloned().filter(|_| ledger.no_of(&id).is_none()) {
         ledger.load(head);
     }
@@ -170,7 +173,7 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, keys: &mut u64) {
     let head = ledger.head(no).unwrap().clone();
     let entries = match (&head.current, random.below(10)) {
         (_, 0) => {
-            let arrival = Arrival::Invocation { at: now(), key, function: Arc::from("g"), params: vec![] };
+            let arrival = InboxEvent::Invocation { at: now(), key, function: Arc::from("g"), params: vec![] };
             ledger.step(now(), Event::Arrive { worker: no, arrival }).unwrap();
             return;
         }
@@ -184,7 +187,7 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, keys: &mut u64) {
         }
         (_, 2) if random.below(8) == 0 => {
             ledger
-                .step(now(), Event::Arrive { worker: no, arrival: Arrival::Deleted { at: now() } })
+                .step(now(), Event::Arrive { worker: no, arrival: InboxEvent::Deleted { at: now() } })
                 .unwrap();
             return;
         }

@@ -5,7 +5,7 @@
 
 use super::super::head::Head;
 use super::{Action, Ledger};
-use crate::storage::ports::WorkerNo;
+use crate::storage::ports::WorkerNum;
 use golem_model::oplog::codec::Row;
 use golem_model::{Entry, OplogIndex, PromiseId, WorkerId};
 
@@ -13,10 +13,10 @@ use golem_model::{Entry, OplogIndex, PromiseId, WorkerId};
 pub(super) fn set_aside_from(row: &Row) -> Option<OplogIndex> {
     let entries = match row {
         Row::Entries { first: _, entries } => &entries[..],
-        Row::Arrival(_) => &[],
+        Row::InboxEvent(_) => &[],
     };
     let set_aside = entries.iter().filter_map(|entry| match entry {
-        Entry::SetAside { from, .. } => Some(*from),
+        Entry::Revert { from, .. } => Some(*from),
         _ => None,
     });
     set_aside.min()
@@ -25,10 +25,10 @@ pub(super) fn set_aside_from(row: &Row) -> Option<OplogIndex> {
 impl Ledger {
     pub(super) fn register_waits(&mut self, head: &Head) {
         let (id, promises) = head.clone_waits();
-        self.register(WorkerNo(head.no), &id, &promises);
+        self.register(WorkerNum(head.no), &id, &promises);
     }
 
-    pub(super) fn register(&mut self, no: WorkerNo, id: &WorkerId, promises: &[PromiseId]) {
+    pub(super) fn register(&mut self, no: WorkerNum, id: &WorkerId, promises: &[PromiseId]) {
         for promise in promises.iter().filter(|promise| promise.worker != *id) {
             let waiting = self.waiters.entry(promise.clone()).or_default();
             if !waiting.contains(&no) {

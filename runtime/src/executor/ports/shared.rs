@@ -7,13 +7,15 @@ use super::{ActivationPort, port_error, refused};
 use crate::executor::core::{Core, State, unavailable};
 use crate::executor::ledger::shared::{Read, ReadNo};
 use crate::executor::ledger::{Answer, ByWorker, Event};
-use crate::storage::ports::{StoreError, WorkerNo};
+use crate::storage::ports::{StoreError, WorkerNum};
 use async_trait::async_trait;
 use golem_host::ports::{Blobstore, KeyValue, PortError};
-use golem_model::blobstore::{self, Act, ObjectId};
-use golem_model::keyvalue::{self, Write};
+use golem_model::blobstore::{self, BlobWrite, ObjectId};
+use golem_model::keyvalue::{self, KeyValueWrite};
 use golem_model::oplog::Call;
-use golem_model::shared::{Deed, Held, KeyPage, Look, Place, Space, Unread, Version};
+use golem_model::shared::{
+    CacheMiss, KeyPage, ScopedKey, SharedWrite, Space, StateReader, Version, Versioned,
+};
 use golem_model::{Entry, OplogIndex, ProjectId};
 use parking_lot::MutexGuard;
 use std::collections::BTreeSet;
@@ -26,7 +28,7 @@ const UNWRITTEN_BYTES_MAX: usize = 64 << 20;
 #[derive(Clone)]
 struct Asker {
     core: Arc<Core>,
-    worker: WorkerNo,
+    worker: WorkerNum,
     generation: u64,
 }
 
@@ -48,7 +50,7 @@ impl ActivationPort {
     /// What `look` finds, all at one moment.
     async fn look<T: Send + 'static>(
         &self,
-        look: impl Fn(&mut dyn Look) -> Result<T, Unread> + Send + 'static,
+        look: impl Fn(&mut dyn StateReader) -> Result<T, CacheMiss> + Send + 'static,
     ) -> Result<T, PortError> {
         {
             let asker = self.asker();
@@ -70,7 +72,7 @@ impl ActivationPort {
         first: OplogIndex,
         entries: Vec<Entry>,
         call: Call,
-        deed: Deed,
+        deed: SharedWrite,
     ) -> Result<Vec<u8>, PortError> {
         let asker = self.asker();
         let by = ByWorker { worker: self.worker, activation: self.activation, first, entries, call };
@@ -78,13 +80,13 @@ impl ActivationPort {
         let done = {
             let mut state = asker.lock()?;
             let project = asker.project(&state)?;
-            asker.try_deed(&mut state, project, &mut work, &Read::new())?
+            asker.try_apply(&mut state, project, &mut work, &Read::new())?
         };
         let (answer, unwritten) = match done {
             Ok(done) => done,
             Err(_) => {
                 self.blocking(move |asker| {
-                    asker.reading(|project, state, read| asker.try_deed(state, project, &mut work, read))
+                    asker.reading(|project, state, read| asker.try_apply(state, project, &mut work, read))
                 })
                 .await?
             }
@@ -127,14 +129,14 @@ impl Asker {
     /// Has `act` look under the lock, reads what it says must be read, and so on until it has all.
     fn reading<T>(
         &self,
-        mut act: impl FnMut(ProjectId, &mut State, &Read) -> Result<Result<T, Unread>, PortError>,
+        mut act: impl FnMut(ProjectId, &mut State, &Read) -> Result<Result<T, CacheMiss>, PortError>,
     ) -> Result<T, PortError> {
         let (project, number) = self.begin()?;
         let mut read = Read::new();
         loop {
             let mut state = self.lock()?;
             let place = match act(project, &mut state, &read) {
-                Ok(Err(Unread(place))) => place,
+                Ok(Err(CacheMiss(place))) => place,
                 outcome => {
                     Self::end(&mut state, project, number, &read);
                     return outcome.and_then(|found| found.map_err(|_| PortError::Discarded));
@@ -151,33 +153,36 @@ impl Asker {
         }
     }
 
-    fn stored(&self, project: ProjectId, place: &Place) -> Result<Held, StoreError> {
+    fn stored(&self, project: ProjectId, place: &ScopedKey) -> Result<Versioned, StoreError> {
         let row = self.core.store.value(project, place)?;
-        Ok(row.map_or_else(Held::default, |row| Held { value: row.value, version: Version(row.version.0) }))
+        Ok(row.map_or_else(Versioned::default, |row| Versioned {
+            value: row.value,
+            version: Version(row.version.0),
+        }))
     }
 
     /// Does the deed if everything that it depends on is known or read: the answer, and the bytes of values that are on
     /// their way to the store then.
-    fn try_deed(
+    fn try_apply(
         &self,
         state: &mut State,
         project: ProjectId,
-        work: &mut Option<(ByWorker, Deed)>,
+        work: &mut Option<(ByWorker, SharedWrite)>,
         read: &Read,
-    ) -> Result<Result<(Answer, usize), Unread>, PortError> {
+    ) -> Result<Result<(Answer, usize), CacheMiss>, PortError> {
         let Some((_, deed)) = work else { return Err(PortError::Discarded) };
         // The outcome is decided in the ledger, under the same lock; this finds out whether it can be.
         if let Err(unread) = deed.decide(self.core.clock.now(), &mut state.ledger.looking(project, read)) {
             return Ok(Err(unread));
         }
         let Some((by, deed)) = work.take() else { return Err(PortError::Discarded) };
-        let event = Event::Deed { by, deed, read: read.clone() };
+        let event = Event::SharedWrite { by, deed, read: read.clone() };
         let answer = self.core.step(state, event).map_err(refused)?;
         Ok(Ok((answer, state.ledger.values().unwritten_bytes())))
     }
 
     /// What places of one bucket hold: reads many at a time, but no more bytes than wanted.
-    fn get(&self, places: &[Place], bytes_max: usize) -> Result<Vec<Held>, PortError> {
+    fn get(&self, places: &[ScopedKey], bytes_max: usize) -> Result<Vec<Versioned>, PortError> {
         let (project, number) = self.begin()?;
         // What is known now holds good for this read: what is newer stays known until it ends.
         let mut read: Read = {
@@ -220,7 +225,7 @@ impl Asker {
     /// Keys of the bucket that `find` says, at one moment.
     fn keys(
         &self,
-        find: impl Fn(&mut dyn Look) -> Result<Option<(Space, Arc<str>)>, Unread>,
+        find: impl Fn(&mut dyn StateReader) -> Result<Option<(Space, Arc<str>)>, CacheMiss>,
         after: Option<&Arc<str>>,
         limit: usize,
     ) -> Result<Option<KeyPage>, PortError> {
@@ -236,7 +241,7 @@ impl Asker {
             // It may be another one by now, or unknown.
             let now = find(&mut state.ledger.looking(project, &Read::new()));
             let same = space == Space::Values || now == Ok(Some((space, bucket.clone())));
-            let of = Place { space, bucket, key: "".into() };
+            let of = ScopedKey { space, bucket, key: "".into() };
             let last = |stored: &Vec<String>| stored.get(limit).cloned();
             let found = stored.map(|stored| {
                 let last = last(&stored);
@@ -254,7 +259,7 @@ impl Asker {
     }
 }
 
-fn length(held: &Held) -> usize {
+fn length(held: &Versioned) -> usize {
     held.value.as_ref().map_or(0, |value| value.len())
 }
 
@@ -262,15 +267,15 @@ fn length(held: &Held) -> usize {
 fn known(
     state: &mut State,
     project: ProjectId,
-    places: &[Place],
+    places: &[ScopedKey],
     bytes_max: usize,
     read: &Read,
-) -> Option<Vec<Held>> {
+) -> Option<Vec<Versioned>> {
     let mut found = Vec::with_capacity(places.len());
     let mut bytes = 0;
     let mut looking = state.ledger.looking(project, read);
     for place in places {
-        let held = looking.look(place).ok()?;
+        let held = looking.read(place).ok()?;
         bytes += length(&held);
         if bytes > bytes_max {
             break;
@@ -302,9 +307,14 @@ fn page(stored: Vec<String>, written: Vec<(Arc<str>, bool)>, last: Option<String
 
 #[async_trait]
 impl KeyValue for ActivationPort {
-    async fn get(&self, bucket: &str, keys: &[String], bytes_max: usize) -> Result<Vec<Held>, PortError> {
+    async fn get(
+        &self,
+        bucket: &str,
+        keys: &[String],
+        bytes_max: usize,
+    ) -> Result<Vec<Versioned>, PortError> {
         let bucket: Arc<str> = bucket.into();
-        let places: Vec<Place> =
+        let places: Vec<ScopedKey> =
             keys.iter().map(|key| keyvalue::place(&bucket, &key.as_str().into())).collect();
         {
             let asker = self.asker();
@@ -319,7 +329,7 @@ impl KeyValue for ActivationPort {
 
     async fn keys(&self, bucket: &str, after: Option<&str>, limit: usize) -> Result<KeyPage, PortError> {
         let (bucket, after): (Arc<str>, Option<Arc<str>>) = (bucket.into(), after.map(Into::into));
-        let find = move |_: &mut dyn Look| Ok(Some((Space::Values, bucket.clone())));
+        let find = move |_: &mut dyn StateReader| Ok(Some((Space::Values, bucket.clone())));
         let found = self.blocking(move |asker| asker.keys(find, after.as_ref(), limit)).await?;
         Ok(found.unwrap_or_default())
     }
@@ -330,9 +340,9 @@ impl KeyValue for ActivationPort {
         entries: Vec<Entry>,
         call: Call,
         bucket: &str,
-        write: Write,
+        write: KeyValueWrite,
     ) -> Result<Vec<u8>, PortError> {
-        self.deed(first, entries, call, Deed::KeyValue { bucket: bucket.into(), write }).await
+        self.deed(first, entries, call, SharedWrite::KeyValue { bucket: bucket.into(), write }).await
     }
 }
 
@@ -346,7 +356,7 @@ impl Blobstore for ActivationPort {
     async fn object(
         &self,
         id: &ObjectId,
-    ) -> Result<Result<blobstore::Object, blobstore::Outcome>, PortError> {
+    ) -> Result<Result<blobstore::Object, blobstore::BlobOutcome>, PortError> {
         let id = id.clone();
         self.look(move |look| blobstore::object(&id, look)).await
     }
@@ -358,7 +368,7 @@ impl Blobstore for ActivationPort {
         limit: usize,
     ) -> Result<Option<KeyPage>, PortError> {
         let (name, after): (Arc<str>, Option<Arc<str>>) = (container.into(), after.map(Into::into));
-        let find = move |look: &mut dyn Look| {
+        let find = move |look: &mut dyn StateReader| {
             let found = blobstore::container(&name, look)?;
             Ok(found.map(|container| (Space::Objects, container.generation)))
         };
@@ -370,9 +380,9 @@ impl Blobstore for ActivationPort {
         first: OplogIndex,
         entries: Vec<Entry>,
         call: Call,
-        act: Act,
+        act: BlobWrite,
     ) -> Result<Vec<u8>, PortError> {
-        self.deed(first, entries, call, Deed::Blobs(act)).await
+        self.deed(first, entries, call, SharedWrite::Blobs(act)).await
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is read: rows, heads, index entries.
 
 use super::connection::{Opener, signed, unsigned};
-use crate::storage::ports::{IdemRow, LogRow, Seq, StoreError, StoredHead, WorkerNo};
+use crate::storage::ports::{IdemRow, LogRow, Seq, StoreError, StoredHead, WorkerNum};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, Timestamp, WorkerId, WorkerName};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -70,7 +70,7 @@ pub(super) fn head(connection: &Connection, id: &WorkerId) -> rusqlite::Result<O
         .optional()
 }
 
-pub(super) fn head_by_no(connection: &Connection, no: WorkerNo) -> rusqlite::Result<Option<StoredHead>> {
+pub(super) fn head_by_no(connection: &Connection, no: WorkerNum) -> rusqlite::Result<Option<StoredHead>> {
     connection
         .prepare_cached(&format!("{HEAD} WHERE no = ?"))?
         .query_row([signed(no.0)], stored_head)
@@ -79,7 +79,7 @@ pub(super) fn head_by_no(connection: &Connection, no: WorkerNo) -> rusqlite::Res
 
 pub(super) fn heads_to_wake(
     connection: &Connection,
-    after: WorkerNo,
+    after: WorkerNum,
     limit: usize,
 ) -> rusqlite::Result<Vec<StoredHead>> {
     connection
@@ -135,7 +135,7 @@ pub(super) fn head_counts(connection: &Connection) -> rusqlite::Result<Vec<(Temp
 
 pub(super) fn idem(
     connection: &Connection,
-    worker: WorkerNo,
+    worker: WorkerNum,
     key_hash: [u8; 16],
 ) -> rusqlite::Result<Option<IdemRow>> {
     connection
@@ -149,7 +149,7 @@ pub(super) fn idem(
 pub(super) fn log_row(row: &Row<'_>) -> rusqlite::Result<LogRow> {
     Ok(LogRow {
         seq: Seq(unsigned(row, 0)?),
-        worker: WorkerNo(unsigned(row, 1)?),
+        worker: WorkerNum(unsigned(row, 1)?),
         prev: Seq(unsigned(row, 2)?),
         shard: ShardId(row.get(3)?),
         epoch: Epoch(unsigned(row, 4)?),
@@ -161,7 +161,7 @@ fn stored_head(row: &Row<'_>) -> rusqlite::Result<StoredHead> {
     let name = WorkerName::new(row.get::<_, String>(2)?)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(2, Type::Text, Box::new(error)))?;
     Ok(StoredHead {
-        no: WorkerNo(unsigned(row, 0)?),
+        no: WorkerNum(unsigned(row, 0)?),
         id: WorkerId { template: TemplateId(uuid(row, 1)?), name },
         project: ProjectId(uuid(row, 3)?),
         shard: ShardId(row.get(4)?),

@@ -3,7 +3,7 @@
 use super::connection::{signed, unsigned};
 use crate::storage::ports::{Abandoned, Seq, ValueRow};
 use golem_model::ProjectId;
-use golem_model::shared::{Place, Space};
+use golem_model::shared::{ScopedKey, Space};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::sync::Arc;
 
@@ -97,7 +97,7 @@ pub(super) fn pages(row: &ValueRow) -> usize {
 pub(super) fn value(
     connection: &Connection,
     project: ProjectId,
-    place: &Place,
+    place: &ScopedKey,
 ) -> rusqlite::Result<Option<ValueRow>> {
     let (bucket, key) = (place.bucket.as_bytes(), place.key.as_bytes());
     connection

@@ -7,7 +7,7 @@ use super::connection::{Opener, Use, signed, unsigned};
 use super::values;
 use super::wal::Wal;
 use crate::storage::ports::{
-    Batch, Derived, IdemRow, LogRow, Position, Seq, StoreError, StoredHead, WorkerNo,
+    Batch, Derived, IdemRow, LogRow, Position, Seq, StoreError, StoredHead, WorkerNum,
 };
 use golem_model::shard::SHARDS;
 use golem_model::{Epoch, ShardId};
@@ -311,7 +311,7 @@ impl Writer {
         Ok(())
     }
 
-    fn write_removed(&self, removed: &[(WorkerNo, Seq)]) -> rusqlite::Result<()> {
+    fn write_removed(&self, removed: &[(WorkerNum, Seq)]) -> rusqlite::Result<()> {
         for &(no, last) in removed {
             self.connection.prepare_cached("DELETE FROM worker WHERE no = ?")?.execute([signed(no.0)])?;
             self.connection

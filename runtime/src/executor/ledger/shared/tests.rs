@@ -3,8 +3,8 @@
 use super::super::{Activation, Event};
 use super::*;
 use crate::executor::head::Head;
-use crate::storage::ports::{Position, WorkerNo};
-use golem_model::keyvalue::{self, Delta, Write};
+use crate::storage::ports::{Position, WorkerNum};
+use golem_model::keyvalue::{self, Delta, KeyValueWrite};
 use golem_model::oplog::{Call, HostFunction, Request};
 use golem_model::{AccountId, TemplateId, WorkerId, WorkerName};
 use uuid::Uuid;
@@ -45,7 +45,7 @@ fn the_last_write_of_a_batch_counts() {
     assert_eq!(rows.len(), 1);
     values.committed(&rows);
     assert_eq!(values.unwritten_bytes(), 0);
-    assert_eq!(values.get(&spot("gone")).unwrap(), &Held::default(), "known to be absent");
+    assert_eq!(values.get(&spot("gone")).unwrap(), &Versioned::default(), "known to be absent");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn what_the_store_does_not_have_is_never_forgotten() {
     values.write(spot("k"), Some(value("queued")), Seq(1));
     let (taken, _) = values.take();
     crowd(&mut values, 2);
-    values.keep(spot("k"), &Held::default());
+    values.keep(spot("k"), &Versioned::default());
     assert_eq!(values.get(&spot("k")).unwrap().value, Some(value("queued")), "what was read is older");
     values.committed(&taken);
     crowd(&mut values, 1_000);
@@ -113,7 +113,7 @@ fn call() -> Call {
 /// A ledger of some workers after a start or a crash, and their activations.
 struct Running {
     ledger: Ledger,
-    activations: Vec<(WorkerNo, Activation)>,
+    activations: Vec<(WorkerNum, Activation)>,
 }
 
 impl Running {
@@ -130,7 +130,7 @@ impl Running {
             ledger.load(head.clone());
         }
         let activations = (1..=WORKERS as u64).map(|no| {
-            let worker = WorkerNo(no);
+            let worker = WorkerNum(no);
             let Ok(Answer::Activated(activation)) =
                 ledger.step(Timestamp::default(), Event::Activate { worker })
             else {
@@ -146,33 +146,36 @@ impl Running {
         self.activations.iter().map(|(no, _)| self.ledger.head(*no).unwrap().clone()).collect()
     }
 
-    fn write(&mut self, by: usize, write: Write, read: Read) -> Result<Answer, Refused> {
+    fn write(&mut self, by: usize, write: KeyValueWrite, read: Read) -> Result<Answer, Refused> {
         let (worker, activation) = self.activations[by];
         let first = self.ledger.head(worker).unwrap().oplog_end.next();
         let by = ByWorker { worker, activation, first, entries: Vec::new(), call: call() };
-        let deed = Deed::KeyValue { bucket: "b".into(), write };
-        self.ledger.step(Timestamp::default(), Event::Deed { by, deed, read })
+        let deed = SharedWrite::KeyValue { bucket: "b".into(), write };
+        self.ledger.step(Timestamp::default(), Event::SharedWrite { by, deed, read })
     }
 }
 
 /// A plain map.
 struct Plain<'a>(&'a Read);
 
-impl Look for Plain<'_> {
-    fn look(&mut self, place: &Place) -> Result<Held, Unread> {
+impl StateReader for Plain<'_> {
+    fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss> {
         Ok(self.0.get(place).cloned().unwrap_or_default())
     }
 }
 
-fn random_write(random: &mut Random, version: Version) -> Write {
+fn random_write(random: &mut Random, version: Version) -> KeyValueWrite {
     let key: Arc<str> = format!("k{}", random.below(4)).into();
     let number = random.below(3);
     match random.below(6) {
-        0 => Write::Delete(vec![key]),
-        1 => Write::Set(vec![(key, number.to_string().into_bytes().into()), ("k9".into(), b"9"[..].into())]),
-        2 => Write::CompareAndSwap { key, old: number as u64, new: 1 },
-        3 => Write::Swap { key, version, value: b"2"[..].into() },
-        _ => Write::Increment { key, by: Delta::Unsigned(1) },
+        0 => KeyValueWrite::Delete(vec![key]),
+        1 => KeyValueWrite::Set(vec![
+            (key, number.to_string().into_bytes().into()),
+            ("k9".into(), b"9"[..].into()),
+        ]),
+        2 => KeyValueWrite::CompareAndSwap { key, old: number as u64, new: 1 },
+        3 => KeyValueWrite::Swap { key, version, value: b"2"[..].into() },
+        _ => KeyValueWrite::Increment { key, by: Delta::Unsigned(1) },
     }
 }
 
@@ -193,7 +196,7 @@ fn outcomes_are_those_of_a_plain_map() {
                     let write = random_write(&mut random, some.version);
                     // As a port does: the store is read for what the ledger does not know.
                     let mut read = Read::new();
-                    while let Err(Unread(place)) =
+                    while let Err(CacheMiss(place)) =
                         write.decide(&"b".into(), &mut running.ledger.looking(PROJECT, &read))
                     {
                         let held = stored.get(&place).cloned().unwrap_or_default();
@@ -206,7 +209,9 @@ fn outcomes_are_those_of_a_plain_map() {
                     assert_eq!(found, expected.response, "seed {seed}");
                     for (place, value) in expected.changes {
                         match value {
-                            Some(_) => drop(model.insert(place, Held { value, version: Version(seq.0) })),
+                            Some(_) => {
+                                drop(model.insert(place, Versioned { value, version: Version(seq.0) }))
+                            }
                             None => drop(model.remove(&place)),
                         }
                     }
@@ -219,7 +224,8 @@ fn outcomes_are_those_of_a_plain_map() {
                         model = stored.clone();
                     } else {
                         for row in &batch.values {
-                            let held = Held { value: row.value.clone(), version: Version(row.version.0) };
+                            let held =
+                                Versioned { value: row.value.clone(), version: Version(row.version.0) };
                             match row.value {
                                 Some(_) => drop(stored.insert(row.place.clone(), held)),
                                 None => drop(stored.remove(&row.place)),
@@ -234,10 +240,10 @@ fn outcomes_are_those_of_a_plain_map() {
                 _ => {
                     let gone = running.write(
                         0,
-                        Write::Increment { key: "x".into(), by: Delta::Signed(1) },
+                        KeyValueWrite::Increment { key: "x".into(), by: Delta::Signed(1) },
                         Read::new(),
                     );
-                    assert_eq!(gone, Err(Refused::Unread), "nobody has read it");
+                    assert_eq!(gone, Err(Refused::CacheMiss), "nobody has read it");
                 }
             }
         }

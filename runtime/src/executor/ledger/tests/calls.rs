@@ -4,7 +4,7 @@
 use super::*;
 use crate::executor::ledger::calls::{CallCancelled, CallMade, Target};
 use golem_model::oplog::FailureCause;
-use golem_model::oplog::calls::CallArrival;
+use golem_model::oplog::calls::CallEvent;
 use std::collections::BTreeSet;
 
 /// Few, so that they meet.
@@ -15,8 +15,8 @@ fn call_record(function: HostFunction, index: u64) -> Call {
 }
 
 /// The worker's number; its head is loaded as the executor does.
-fn locate(ledger: &mut Ledger, kept: &Kept, id: &WorkerId) -> Option<WorkerNo> {
-    let stored = kept.heads.values().find(|head| head.id == *id && !ledger.is_removed(WorkerNo(head.no)));
+fn locate(ledger: &mut Ledger, kept: &Kept, id: &WorkerId) -> Option<WorkerNum> {
+    let stored = kept.heads.values().find(|head| head.id == *id && !ledger.is_removed(WorkerNum(head.no)));
     if let Some(head) = stored.cloned().filter(|_| ledger.no_of(id).is_none()) {
         ledger.load(head);
     }
@@ -34,7 +34,7 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, time: u64) {
     let head = ledger.head(no).unwrap().clone();
     match random.below(40) {
         0 => {
-            let arrival = Arrival::Deleted { at: now };
+            let arrival = InboxEvent::Deleted { at: now };
             ledger.step(now, Event::Arrive { worker: no, arrival }).unwrap();
             return;
         }
@@ -133,7 +133,7 @@ fn check_calls(seed: u64) {
             _ => ledger = kept.reopen(),
         }
         ledger.take_actions();
-        for no in (1..=ledger.worker_no_max).map(WorkerNo) {
+        for no in (1..=ledger.worker_no_max).map(WorkerNum) {
             assert!(!ledger.waits_in_circle(no), "seed {seed}, at {time}: {no} waits for itself");
         }
     }
@@ -149,8 +149,8 @@ fn check_calls(seed: u64) {
             assert!(reopened.head(*no).is_some(), "seed {seed}: {no} waits for an answer out of memory");
             let target = heads.values().find(|head| head.id == made.target);
             let target = target.unwrap_or_else(|| panic!("seed {seed}: {no} waits for nobody"));
-            let queued = target.queue.iter().any(|(ticket, _)| *ticket == made.ticket);
-            let runs = target.current.as_ref().is_some_and(|current| current.started == made.ticket);
+            let queued = target.queue.iter().any(|(call_row, _)| *call_row == made.call_row);
+            let runs = target.current.as_ref().is_some_and(|current| current.started == made.call_row);
             assert!(queued || runs, "seed {seed}: call {call} of {no} is lost");
         }
     }
@@ -166,10 +166,13 @@ fn check_calls(seed: u64) {
                     }
                 }
             }
-            Row::Arrival(Arrival::Call(CallArrival::Answered { call, ticket, .. })) => {
-                assert!(answered.insert((row.worker, call, ticket)), "seed {seed}: {call} is answered twice");
+            Row::InboxEvent(InboxEvent::Call(CallEvent::Answered { call, call_row, .. })) => {
+                assert!(
+                    answered.insert((row.worker, call, call_row)),
+                    "seed {seed}: {call} is answered twice"
+                );
             }
-            Row::Arrival(_) => {}
+            Row::InboxEvent(_) => {}
         }
     }
 }
