@@ -65,7 +65,7 @@ impl fmt::Display for Role {
 
 /// A text that names no role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no role; roles are {}", names(&Role::ALL))]
+#[error("{text:?} is no role; roles are {}", join_names(&Role::ALL))]
 pub struct RoleError {
     /// What was given.
     pub text: String,
@@ -80,7 +80,7 @@ impl FromStr for Role {
     }
 }
 
-fn names<T: fmt::Display>(all: &[T]) -> String {
+fn join_names<T: fmt::Display>(all: &[T]) -> String {
     all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 

@@ -129,33 +129,33 @@ pub fn container_key(name: &Arc<str>) -> ScopedKey {
 
 /// The container of this name, if it is there.
 pub fn container(name: &Arc<str>, state: &mut dyn StateReader) -> Result<Option<Container>, CacheMiss> {
-    let held = state.read(&container_key(name))?;
-    let Versioned { value: Some(record), version: Version(generation) } = held else { return Ok(None) };
-    Ok(Some(Container { created_at: time(&record), generation: generation.to_string().into() }))
+    let versioned = state.read(&container_key(name))?;
+    let Versioned { value: Some(record), version: Version(generation) } = versioned else { return Ok(None) };
+    Ok(Some(Container { created_at: record_time(&record), generation: generation.to_string().into() }))
 }
 
 /// The object, or what is not there.
 pub fn object(id: &ObjectId, state: &mut dyn StateReader) -> Result<Result<Object, BlobOutcome>, CacheMiss> {
     let Some(container) = container(&id.container, state)? else { return Ok(Err(BlobOutcome::NoContainer)) };
-    let held = state.read(&container.place(&id.object))?;
-    Ok(match held.value.filter(|record| record.len() >= HEADER_BYTES) {
-        Some(record) => Ok(Object { created_at: time(&record), record }),
+    let versioned = state.read(&container.object_key(&id.object))?;
+    Ok(match versioned.value.filter(|record| record.len() >= HEADER_BYTES) {
+        Some(record) => Ok(Object { created_at: record_time(&record), record }),
         None => Err(BlobOutcome::NoObject),
     })
 }
 
 impl Container {
-    fn place(&self, object: &Arc<str>) -> ScopedKey {
+    fn object_key(&self, object: &Arc<str>) -> ScopedKey {
         ScopedKey { space: Space::Objects, bucket: self.generation.clone(), key: object.clone() }
     }
 }
 
-fn time(record: &[u8]) -> Timestamp {
+fn record_time(record: &[u8]) -> Timestamp {
     let nanos = record.first_chunk::<HEADER_BYTES>().map_or(0, |nanos| u64::from_le_bytes(*nanos));
     Timestamp::from_nanos(nanos)
 }
 
-fn record(at: Timestamp, data: &[u8]) -> Arc<[u8]> {
+fn encode_record(at: Timestamp, data: &[u8]) -> Arc<[u8]> {
     [&at.as_nanos().to_le_bytes(), data].concat().into()
 }
 
@@ -183,48 +183,48 @@ impl BlobWrite {
 
     /// What it changes and comes to.
     pub fn decide(&self, now: Timestamp, state: &mut dyn StateReader) -> Result<WriteEffects, CacheMiss> {
-        let mut decided = WriteEffects::default();
-        let outcome = self.act(now, state, &mut decided)?;
+        let mut effects = WriteEffects::default();
+        let outcome = self.collect_effects(now, state, &mut effects)?;
         if outcome != BlobOutcome::Done {
-            decided = WriteEffects::default();
+            effects = WriteEffects::default();
         }
-        decided.response = vec![outcome.code()];
-        Ok(decided)
+        effects.response = vec![outcome.code()];
+        Ok(effects)
     }
 
-    fn act(
+    fn collect_effects(
         &self,
         now: Timestamp,
         state: &mut dyn StateReader,
-        decided: &mut WriteEffects,
+        effects: &mut WriteEffects,
     ) -> Result<BlobOutcome, CacheMiss> {
         match self {
             Self::Create(name) => {
                 if container(name, state)?.is_some() {
                     return Ok(BlobOutcome::Exists);
                 }
-                decided.changes.push((container_key(name), Some(record(now, &[]))));
+                effects.changes.push((container_key(name), Some(encode_record(now, &[]))));
             }
             Self::Remove(name) => {
-                let Some(there) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
-                decided.changes.push((container_key(name), None));
-                decided.abandoned.push(there.generation);
+                let Some(existing) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
+                effects.changes.push((container_key(name), None));
+                effects.abandoned.push(existing.generation);
             }
             Self::Clear(name) => {
-                let Some(there) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
+                let Some(existing) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
                 // The same record by another write: the next generation.
-                decided.changes.push((container_key(name), Some(record(there.created_at, &[]))));
-                decided.abandoned.push(there.generation);
+                effects.changes.push((container_key(name), Some(encode_record(existing.created_at, &[]))));
+                effects.abandoned.push(existing.generation);
             }
             Self::Put { id, data } => {
-                let Some(there) = container(&id.container, state)? else {
+                let Some(existing) = container(&id.container, state)? else {
                     return Ok(BlobOutcome::NoContainer);
                 };
-                decided.changes.push((there.place(&id.object), Some(record(now, data))));
+                effects.changes.push((existing.object_key(&id.object), Some(encode_record(now, data))));
             }
             Self::Delete { container: name, objects } => {
-                let Some(there) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
-                decided.changes.extend(objects.iter().map(|object| (there.place(object), None)));
+                let Some(existing) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
+                effects.changes.extend(objects.iter().map(|object| (existing.object_key(object), None)));
             }
             Self::Copy { from, to, moves } => {
                 let Some(source) = container(&from.container, state)? else {
@@ -239,9 +239,9 @@ impl BlobWrite {
                 };
                 // First the removal: an object may be moved to where it is.
                 if *moves {
-                    decided.changes.push((source.place(&from.object), None));
+                    effects.changes.push((source.object_key(&from.object), None));
                 }
-                decided.changes.push((target.place(&to.object), Some(record(now, found.data()))));
+                effects.changes.push((target.object_key(&to.object), Some(encode_record(now, found.data()))));
             }
         }
         Ok(BlobOutcome::Done)
@@ -261,32 +261,32 @@ mod tests {
 
     /// Everything is at hand.
     #[derive(Default)]
-    struct All {
-        held: BTreeMap<ScopedKey, Versioned>,
+    struct MemoryState {
+        values: BTreeMap<ScopedKey, Versioned>,
         writes: u64,
         abandoned: Vec<Arc<str>>,
     }
 
-    impl StateReader for All {
-        fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss> {
-            Ok(self.held.get(place).cloned().unwrap_or_default())
+    impl StateReader for MemoryState {
+        fn read(&mut self, key: &ScopedKey) -> Result<Versioned, CacheMiss> {
+            Ok(self.values.get(key).cloned().unwrap_or_default())
         }
     }
 
-    impl All {
-        fn act(&mut self, act: &BlobWrite) -> BlobOutcome {
+    impl MemoryState {
+        fn apply(&mut self, write: &BlobWrite) -> BlobOutcome {
             self.writes += 1;
-            let decided = act.decide(Timestamp::from_nanos(self.writes * 1_000), self).unwrap();
-            for (place, value) in decided.changes {
+            let effects = write.decide(Timestamp::from_nanos(self.writes * 1_000), self).unwrap();
+            for (key, value) in effects.changes {
                 match value {
                     Some(_) => {
-                        drop(self.held.insert(place, Versioned { value, version: Version(self.writes) }));
+                        drop(self.values.insert(key, Versioned { value, version: Version(self.writes) }));
                     }
-                    None => drop(self.held.remove(&place)),
+                    None => drop(self.values.remove(&key)),
                 }
             }
-            self.abandoned.extend(decided.abandoned);
-            BlobOutcome::from_code(decided.response[0]).unwrap()
+            self.abandoned.extend(effects.abandoned);
+            BlobOutcome::from_code(effects.response[0]).unwrap()
         }
 
         fn read(&mut self, container: &str, object: &str) -> Result<Vec<u8>, BlobOutcome> {
@@ -304,50 +304,50 @@ mod tests {
 
     #[test]
     fn containers_must_be_made_and_are_made_once() {
-        let mut all = All::default();
-        assert_eq!(all.act(&put("c", "o", b"x")), BlobOutcome::NoContainer);
-        assert_eq!(all.act(&BlobWrite::Remove("c".into())), BlobOutcome::NoContainer);
-        assert_eq!(all.act(&BlobWrite::Create("c".into())), BlobOutcome::Done);
-        assert_eq!(all.act(&BlobWrite::Create("c".into())), BlobOutcome::Exists);
-        assert_eq!(all.act(&put("c", "o", b"x")), BlobOutcome::Done);
-        assert_eq!(all.read("c", "o"), Ok(b"x".to_vec()));
-        assert_eq!(all.read("c", "p"), Err(BlobOutcome::NoObject));
-        assert_eq!(all.read("d", "o"), Err(BlobOutcome::NoContainer));
+        let mut state = MemoryState::default();
+        assert_eq!(state.apply(&put("c", "o", b"x")), BlobOutcome::NoContainer);
+        assert_eq!(state.apply(&BlobWrite::Remove("c".into())), BlobOutcome::NoContainer);
+        assert_eq!(state.apply(&BlobWrite::Create("c".into())), BlobOutcome::Done);
+        assert_eq!(state.apply(&BlobWrite::Create("c".into())), BlobOutcome::Exists);
+        assert_eq!(state.apply(&put("c", "o", b"x")), BlobOutcome::Done);
+        assert_eq!(state.read("c", "o"), Ok(b"x".to_vec()));
+        assert_eq!(state.read("c", "p"), Err(BlobOutcome::NoObject));
+        assert_eq!(state.read("d", "o"), Err(BlobOutcome::NoContainer));
     }
 
     #[test]
     fn what_was_in_a_container_is_gone_with_its_generation() {
-        let mut all = All::default();
-        all.act(&BlobWrite::Create("c".into()));
-        all.act(&put("c", "o", b"x"));
-        let made = container(&"c".into(), &mut all).unwrap().unwrap();
-        assert_eq!(all.act(&BlobWrite::Clear("c".into())), BlobOutcome::Done);
-        assert_eq!(all.read("c", "o"), Err(BlobOutcome::NoObject));
-        let cleared = container(&"c".into(), &mut all).unwrap().unwrap();
-        assert_eq!(cleared.created_at, made.created_at);
-        all.act(&put("c", "o", b"y"));
-        assert_eq!(all.act(&BlobWrite::Remove("c".into())), BlobOutcome::Done);
-        assert_eq!(all.act(&BlobWrite::Create("c".into())), BlobOutcome::Done);
-        assert_eq!(all.read("c", "o"), Err(BlobOutcome::NoObject));
-        assert_eq!(all.abandoned, [made.generation, cleared.generation]);
+        let mut state = MemoryState::default();
+        state.apply(&BlobWrite::Create("c".into()));
+        state.apply(&put("c", "o", b"x"));
+        let created = container(&"c".into(), &mut state).unwrap().unwrap();
+        assert_eq!(state.apply(&BlobWrite::Clear("c".into())), BlobOutcome::Done);
+        assert_eq!(state.read("c", "o"), Err(BlobOutcome::NoObject));
+        let cleared = container(&"c".into(), &mut state).unwrap().unwrap();
+        assert_eq!(cleared.created_at, created.created_at);
+        state.apply(&put("c", "o", b"y"));
+        assert_eq!(state.apply(&BlobWrite::Remove("c".into())), BlobOutcome::Done);
+        assert_eq!(state.apply(&BlobWrite::Create("c".into())), BlobOutcome::Done);
+        assert_eq!(state.read("c", "o"), Err(BlobOutcome::NoObject));
+        assert_eq!(state.abandoned, [created.generation, cleared.generation]);
     }
 
     #[test]
     fn objects_are_copied_and_moved() {
-        let mut all = All::default();
+        let mut state = MemoryState::default();
         let copy = |from: ObjectId, to: ObjectId, moves| BlobWrite::Copy { from, to, moves };
-        all.act(&BlobWrite::Create("c".into()));
-        all.act(&put("c", "o", b"x"));
-        assert_eq!(all.act(&copy(id("c", "o"), id("d", "o"), false)), BlobOutcome::NoContainer);
-        assert_eq!(all.act(&copy(id("c", "n"), id("c", "o"), false)), BlobOutcome::NoObject);
-        all.act(&BlobWrite::Create("d".into()));
-        assert_eq!(all.act(&copy(id("c", "o"), id("d", "p"), false)), BlobOutcome::Done);
-        assert_eq!(all.act(&copy(id("c", "o"), id("c", "o"), true)), BlobOutcome::Done, "to where it is");
-        assert_eq!(all.act(&copy(id("c", "o"), id("d", "q"), true)), BlobOutcome::Done);
-        assert_eq!(all.read("c", "o"), Err(BlobOutcome::NoObject));
-        assert_eq!((all.read("d", "p"), all.read("d", "q")), (Ok(b"x".to_vec()), Ok(b"x".to_vec())));
+        state.apply(&BlobWrite::Create("c".into()));
+        state.apply(&put("c", "o", b"x"));
+        assert_eq!(state.apply(&copy(id("c", "o"), id("d", "o"), false)), BlobOutcome::NoContainer);
+        assert_eq!(state.apply(&copy(id("c", "n"), id("c", "o"), false)), BlobOutcome::NoObject);
+        state.apply(&BlobWrite::Create("d".into()));
+        assert_eq!(state.apply(&copy(id("c", "o"), id("d", "p"), false)), BlobOutcome::Done);
+        assert_eq!(state.apply(&copy(id("c", "o"), id("c", "o"), true)), BlobOutcome::Done, "to where it is");
+        assert_eq!(state.apply(&copy(id("c", "o"), id("d", "q"), true)), BlobOutcome::Done);
+        assert_eq!(state.read("c", "o"), Err(BlobOutcome::NoObject));
+        assert_eq!((state.read("d", "p"), state.read("d", "q")), (Ok(b"x".to_vec()), Ok(b"x".to_vec())));
         let objects = vec!["p".into(), "never there".into()];
-        assert_eq!(all.act(&BlobWrite::Delete { container: "d".into(), objects }), BlobOutcome::Done);
-        assert_eq!(all.read("d", "p"), Err(BlobOutcome::NoObject));
+        assert_eq!(state.apply(&BlobWrite::Delete { container: "d".into(), objects }), BlobOutcome::Done);
+        assert_eq!(state.read("d", "p"), Err(BlobOutcome::NoObject));
     }
 }

@@ -42,7 +42,7 @@ pub enum CallError {
 }
 
 /// The cases of `rpc-error` with a text, by index; the one after them has none.
-const CASES: [&str; 7] =
+const CASE_NAMES: [&str; 7] =
     ["denied", "not-found", "invalid", "busy", "remote-failed", "incompatible", "deadlock"];
 const CANCELLED: u8 = 7;
 
@@ -62,7 +62,7 @@ impl CallError {
 
     /// The type of `golem:rpc/types.rpc-error`.
     pub fn ty() -> Type {
-        let texts = CASES.iter().map(|name| ((*name).to_owned(), Some(Type::String)));
+        let texts = CASE_NAMES.iter().map(|name| ((*name).to_owned(), Some(Type::String)));
         Type::Variant(texts.chain([("cancelled".to_owned(), None)]).collect())
     }
 
@@ -138,9 +138,9 @@ pub struct CallReceipt {
 }
 
 /// The recorded response of making a call: 0, varint ticket and the worker; or 1 and the error.
-pub fn encode_call_receipt(made: &Result<CallReceipt, CallError>) -> Vec<u8> {
+pub fn encode_call_receipt(receipt: &Result<CallReceipt, CallError>) -> Vec<u8> {
     let mut out = Vec::with_capacity(48);
-    match made {
+    match receipt {
         Ok(CallReceipt { call_row, target }) => {
             out.push(0);
             put_varint(&mut out, *call_row);
@@ -157,13 +157,13 @@ pub fn encode_call_receipt(made: &Result<CallReceipt, CallError>) -> Vec<u8> {
 /// Reads what [`encode_call_receipt`] wrote.
 pub fn decode_call_receipt(bytes: &[u8]) -> Result<Result<CallReceipt, CallError>, DecodeError> {
     let mut input = Reader::new(bytes);
-    let made = match input.byte()? {
+    let receipt = match input.byte()? {
         0 => Ok(CallReceipt { call_row: input.varint()?, target: codec::worker_id(&mut input)? }),
         1 => Err(CallError::decode(&mut input)?),
         tag => return Err(DecodeError::UnknownTag { what: "made call", tag }),
     };
     input.finish()?;
-    Ok(made)
+    Ok(receipt)
 }
 
 /// The request of a call on a call: its index.

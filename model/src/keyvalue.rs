@@ -116,7 +116,7 @@ pub fn check_keys<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Result<()
 impl KeyValueWrite {
     /// Whether it is within all bounds.
     pub fn check(&self) -> Result<(), LimitError> {
-        let one = |key: &str, value: &[u8]| {
+        let check_pair = |key: &str, value: &[u8]| {
             check_keys(std::iter::once(key))?;
             check_value(value)
         };
@@ -131,44 +131,46 @@ impl KeyValueWrite {
                 if bytes > KEY_VALUE_CALL_BYTES_MAX { Err(LimitError::Call(bytes)) } else { Ok(()) }
             }
             Self::Delete(keys) => check_keys(keys.iter().map(|key| &**key)),
-            Self::Increment { key, .. } | Self::CompareAndSwap { key, .. } => one(key, &[]),
-            Self::Swap { key, value, .. } => one(key, value),
+            Self::Increment { key, .. } | Self::CompareAndSwap { key, .. } => check_pair(key, &[]),
+            Self::Swap { key, value, .. } => check_pair(key, value),
         }
     }
 
     /// What it changes in `bucket` and comes to.
     pub fn decide(&self, bucket: &Arc<str>, state: &mut dyn StateReader) -> Result<WriteEffects, CacheMiss> {
-        let at = |key: &Arc<str>| place(bucket, key);
+        let key_of = |key: &Arc<str>| place(bucket, key);
         let (changes, outcome) = match self {
             Self::Set(pairs) => {
-                let changes = pairs.iter().map(|(key, value)| (at(key), Some(value.clone())));
+                let changes = pairs.iter().map(|(key, value)| (key_of(key), Some(value.clone())));
                 (changes.collect(), KeyValueOutcome::Done)
             }
-            Self::Delete(keys) => (keys.iter().map(|key| (at(key), None)).collect(), KeyValueOutcome::Done),
+            Self::Delete(keys) => {
+                (keys.iter().map(|key| (key_of(key), None)).collect(), KeyValueOutcome::Done)
+            }
             Self::Increment { key, by } => {
-                let held = state.read(&at(key))?;
-                match added(held.value.as_deref(), *by) {
-                    Ok((text, outcome)) => (vec![(at(key), Some(text.into_bytes().into()))], outcome),
+                let versioned = state.read(&key_of(key))?;
+                match add_delta(versioned.value.as_deref(), *by) {
+                    Ok((text, outcome)) => (vec![(key_of(key), Some(text.into_bytes().into()))], outcome),
                     Err(outcome) => (Vec::new(), outcome),
                 }
             }
             Self::CompareAndSwap { key, old, new } => {
-                let held = state.read(&at(key))?;
-                match held.value.as_deref().map(number::<u64>) {
+                let versioned = state.read(&key_of(key))?;
+                match versioned.value.as_deref().map(parse_number::<u64>) {
                     Some(None) => (Vec::new(), KeyValueOutcome::NotANumber),
                     Some(Some(found)) if found == *old => {
                         let text = new.to_string().into_bytes();
-                        (vec![(at(key), Some(text.into()))], KeyValueOutcome::Compared(true))
+                        (vec![(key_of(key), Some(text.into()))], KeyValueOutcome::Compared(true))
                     }
                     Some(Some(_)) | None => (Vec::new(), KeyValueOutcome::Compared(false)),
                 }
             }
             Self::Swap { key, version, value } => {
-                let held = state.read(&at(key))?;
-                if held.version == *version {
-                    (vec![(at(key), Some(value.clone()))], KeyValueOutcome::Done)
+                let versioned = state.read(&key_of(key))?;
+                if versioned.version == *version {
+                    (vec![(key_of(key), Some(value.clone()))], KeyValueOutcome::Done)
                 } else {
-                    (Vec::new(), KeyValueOutcome::Changed(held.version))
+                    (Vec::new(), KeyValueOutcome::Changed(versioned.version))
                 }
             }
         };
@@ -186,22 +188,22 @@ fn check_value(value: &[u8]) -> Result<(), LimitError> {
 }
 
 /// The sum as text and as an outcome.
-fn added(value: Option<&[u8]>, by: Delta) -> Result<(String, KeyValueOutcome), KeyValueOutcome> {
+fn add_delta(value: Option<&[u8]>, by: Delta) -> Result<(String, KeyValueOutcome), KeyValueOutcome> {
     match by {
         Delta::Unsigned(by) => {
-            let number = value.map_or(Some(0), number::<u64>).ok_or(KeyValueOutcome::NotANumber)?;
+            let number = value.map_or(Some(0), parse_number::<u64>).ok_or(KeyValueOutcome::NotANumber)?;
             let sum = number.checked_add(by).ok_or(KeyValueOutcome::OutOfRange)?;
             Ok((sum.to_string(), KeyValueOutcome::Unsigned(sum)))
         }
         Delta::Signed(by) => {
-            let number = value.map_or(Some(0), number::<i64>).ok_or(KeyValueOutcome::NotANumber)?;
+            let number = value.map_or(Some(0), parse_number::<i64>).ok_or(KeyValueOutcome::NotANumber)?;
             let sum = number.checked_add(by).ok_or(KeyValueOutcome::OutOfRange)?;
             Ok((sum.to_string(), KeyValueOutcome::Signed(sum)))
         }
     }
 }
 
-fn number<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
+fn parse_number<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
@@ -265,45 +267,45 @@ mod tests {
     use super::*;
     use crate::shared::Versioned;
 
-    fn held(value: &[u8], version: u64) -> Versioned {
+    fn versioned(value: &[u8], version: u64) -> Versioned {
         Versioned { value: Some(value.into()), version: Version(version) }
     }
 
     /// Every place holds the same.
-    struct One<'a>(&'a Versioned);
+    struct ConstantState<'a>(&'a Versioned);
 
-    impl StateReader for One<'_> {
+    impl StateReader for ConstantState<'_> {
         fn read(&mut self, _: &ScopedKey) -> Result<Versioned, CacheMiss> {
             Ok(self.0.clone())
         }
     }
 
-    fn check(write: &KeyValueWrite, held: &Versioned, value: Option<&[u8]>, outcome: &KeyValueOutcome) {
-        let decided = write.decide(&"b".into(), &mut One(held)).unwrap();
-        assert_eq!(KeyValueOutcome::decode(&decided.response).unwrap(), *outcome);
-        assert_eq!(decided.changes.last().and_then(|(_, value)| value.as_deref()), value);
+    fn check(write: &KeyValueWrite, versioned: &Versioned, value: Option<&[u8]>, outcome: &KeyValueOutcome) {
+        let effects = write.decide(&"b".into(), &mut ConstantState(versioned)).unwrap();
+        assert_eq!(KeyValueOutcome::decode(&effects.response).unwrap(), *outcome);
+        assert_eq!(effects.changes.last().and_then(|(_, value)| value.as_deref()), value);
     }
 
     #[test]
     fn numbers_are_decimal_text_and_never_wrap() {
         let plus = |by| KeyValueWrite::Increment { key: "n".into(), by };
         check(&plus(Delta::Unsigned(5)), &Versioned::default(), Some(b"5"), &KeyValueOutcome::Unsigned(5));
-        check(&plus(Delta::Unsigned(0)), &held(b"7", 1), Some(b"7"), &KeyValueOutcome::Unsigned(7));
-        check(&plus(Delta::Signed(-9)), &held(b"7", 1), Some(b"-2"), &KeyValueOutcome::Signed(-2));
-        check(&plus(Delta::Unsigned(1)), &held(b"-2", 1), None, &KeyValueOutcome::NotANumber);
-        check(&plus(Delta::Signed(1)), &held(b"", 1), None, &KeyValueOutcome::NotANumber);
-        check(&plus(Delta::Signed(1)), &held(&[0xFF], 1), None, &KeyValueOutcome::NotANumber);
-        check(&plus(Delta::Unsigned(u64::MAX)), &held(b"1", 1), None, &KeyValueOutcome::OutOfRange);
-        check(&plus(Delta::Signed(i64::MIN)), &held(b"-1", 1), None, &KeyValueOutcome::OutOfRange);
+        check(&plus(Delta::Unsigned(0)), &versioned(b"7", 1), Some(b"7"), &KeyValueOutcome::Unsigned(7));
+        check(&plus(Delta::Signed(-9)), &versioned(b"7", 1), Some(b"-2"), &KeyValueOutcome::Signed(-2));
+        check(&plus(Delta::Unsigned(1)), &versioned(b"-2", 1), None, &KeyValueOutcome::NotANumber);
+        check(&plus(Delta::Signed(1)), &versioned(b"", 1), None, &KeyValueOutcome::NotANumber);
+        check(&plus(Delta::Signed(1)), &versioned(&[0xFF], 1), None, &KeyValueOutcome::NotANumber);
+        check(&plus(Delta::Unsigned(u64::MAX)), &versioned(b"1", 1), None, &KeyValueOutcome::OutOfRange);
+        check(&plus(Delta::Signed(i64::MIN)), &versioned(b"-1", 1), None, &KeyValueOutcome::OutOfRange);
     }
 
     #[test]
     fn a_comparison_of_numbers_needs_a_number() {
         let swap = |old, new| KeyValueWrite::CompareAndSwap { key: "n".into(), old, new };
         check(&swap(0, 1), &Versioned::default(), None, &KeyValueOutcome::Compared(false));
-        check(&swap(3, 9), &held(b"3", 1), Some(b"9"), &KeyValueOutcome::Compared(true));
-        check(&swap(4, 9), &held(b"3", 1), None, &KeyValueOutcome::Compared(false));
-        check(&swap(4, 9), &held(b"three", 1), None, &KeyValueOutcome::NotANumber);
+        check(&swap(3, 9), &versioned(b"3", 1), Some(b"9"), &KeyValueOutcome::Compared(true));
+        check(&swap(4, 9), &versioned(b"3", 1), None, &KeyValueOutcome::Compared(false));
+        check(&swap(4, 9), &versioned(b"three", 1), None, &KeyValueOutcome::NotANumber);
     }
 
     #[test]
@@ -314,8 +316,8 @@ mod tests {
             value: b"new"[..].into(),
         };
         check(&swap(0), &Versioned::default(), Some(b"new"), &KeyValueOutcome::Done);
-        check(&swap(4), &held(b"old", 4), Some(b"new"), &KeyValueOutcome::Done);
-        check(&swap(4), &held(b"old", 6), None, &KeyValueOutcome::Changed(Version(6)));
+        check(&swap(4), &versioned(b"old", 4), Some(b"new"), &KeyValueOutcome::Done);
+        check(&swap(4), &versioned(b"old", 6), None, &KeyValueOutcome::Changed(Version(6)));
         check(&swap(4), &Versioned::default(), None, &KeyValueOutcome::Changed(Version::ABSENT));
     }
 

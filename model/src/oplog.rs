@@ -7,14 +7,17 @@
 //!
 //! docs/oplog-format.md gives the bytes.
 
-pub mod calls;
+pub mod call_event;
 pub mod codec;
 mod entry;
 mod index;
-mod invoked;
+mod invocations;
 mod lifecycle;
 pub mod wire;
 
+/// The former name of the module `call_event`; removed with the last use outside this crate.
+pub use call_event as calls;
+pub use call_event::{CallEvent, ReplyTo};
 pub use entry::{
     Call, Entry, FailureCause, HostFunction, InboxEvent, InvocationSource, Parked, Request, RevertReason,
 };

@@ -94,8 +94,8 @@ impl RetryPolicy {
         }
         let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
         let seconds = self.delay_min.as_secs_f64() * self.multiplier.powi(exponent);
-        let whole = Duration::try_from_secs_f64(seconds).unwrap_or(self.delay_max).min(self.delay_max);
-        Some(whole.mul_f64(1.0 - JITTER * jitter.clamp(0.0, 1.0)))
+        let capped = Duration::try_from_secs_f64(seconds).unwrap_or(self.delay_max).min(self.delay_max);
+        Some(capped.mul_f64(1.0 - JITTER * jitter.clamp(0.0, 1.0)))
     }
 
     /// Appends its bytes: varints of attempts and milliseconds, then the multiplier's 8 bytes.
@@ -124,14 +124,14 @@ fn millis(delay: Duration) -> u64 {
 /// As JSON has it.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Plain {
+struct RetryPolicyJson {
     max_attempts: u32,
     min_delay_ms: u64,
     max_delay_ms: u64,
     multiplier: f64,
 }
 
-impl From<RetryPolicy> for Plain {
+impl From<RetryPolicy> for RetryPolicyJson {
     fn from(policy: RetryPolicy) -> Self {
         Self {
             max_attempts: policy.attempts_max,
@@ -142,11 +142,11 @@ impl From<RetryPolicy> for Plain {
     }
 }
 
-impl TryFrom<Plain> for RetryPolicy {
+impl TryFrom<RetryPolicyJson> for RetryPolicy {
     type Error = RetryPolicyError;
 
-    fn try_from(plain: Plain) -> Result<Self, Self::Error> {
-        Self::new(plain.max_attempts, plain.min_delay_ms, plain.max_delay_ms, plain.multiplier)
+    fn try_from(json: RetryPolicyJson) -> Result<Self, Self::Error> {
+        Self::new(json.max_attempts, json.min_delay_ms, json.max_delay_ms, json.multiplier)
     }
 }
 

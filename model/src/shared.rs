@@ -69,8 +69,8 @@ pub struct CacheMiss(pub ScopedKey);
 
 /// What places hold, as far as it is at hand.
 pub trait StateReader {
-    /// What `place` holds.
-    fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss>;
+    /// What `key` holds.
+    fn read(&mut self, key: &ScopedKey) -> Result<Versioned, CacheMiss>;
 }
 
 /// A change of what is shared, done as a whole or not at all.
@@ -103,7 +103,7 @@ impl SharedWrite {
     pub fn decide(&self, now: Timestamp, state: &mut dyn StateReader) -> Result<WriteEffects, CacheMiss> {
         match self {
             Self::KeyValue { bucket, write } => write.decide(bucket, state),
-            Self::Blobs(act) => act.decide(now, state),
+            Self::Blobs(write) => write.decide(now, state),
         }
     }
 }

@@ -81,18 +81,18 @@ pub struct Function {
 impl Function {
     /// Whether a parameter or the result has a handle to a resource in it, so that no caller outside can give or take it.
     pub fn has_handles(&self) -> bool {
-        fn handle(ty: &Type) -> bool {
+        fn contains_handle(ty: &Type) -> bool {
             match ty {
                 Type::Handle(_) => true,
-                Type::List(inner) | Type::Option(inner) => handle(inner),
-                Type::Result { ok, err } => ok.iter().chain(err).any(|ty| handle(ty)),
-                Type::Tuple(items) => items.iter().any(handle),
-                Type::Record(fields) => fields.iter().any(|(_, ty)| handle(ty)),
-                Type::Variant(cases) => cases.iter().filter_map(|(_, ty)| ty.as_ref()).any(handle),
+                Type::List(inner) | Type::Option(inner) => contains_handle(inner),
+                Type::Result { ok, err } => ok.iter().chain(err).any(|ty| contains_handle(ty)),
+                Type::Tuple(items) => items.iter().any(contains_handle),
+                Type::Record(fields) => fields.iter().any(|(_, ty)| contains_handle(ty)),
+                Type::Variant(cases) => cases.iter().filter_map(|(_, ty)| ty.as_ref()).any(contains_handle),
                 _ => false,
             }
         }
-        self.params.iter().any(|param| handle(&param.ty)) || self.result.iter().any(handle)
+        self.params.iter().any(|param| contains_handle(&param.ty)) || self.result.iter().any(contains_handle)
     }
 }
 

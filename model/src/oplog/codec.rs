@@ -3,7 +3,7 @@
 //! A stored row is: format version, kind, body, CRC-32C of all before it. Invariant: a version, kind or tag
 //! once given a meaning is never given another; new fields come under a new version.
 
-mod calls;
+mod call_event;
 #[cfg(test)]
 mod tests;
 
@@ -49,26 +49,26 @@ pub fn encode_entries(first: OplogIndex, entries: &[Entry]) -> Vec<u8> {
     for entry in entries {
         put_entry(&mut out, entry);
     }
-    seal(out)
+    append_checksum(out)
 }
 
 /// The bytes of a row with an arrival.
-pub fn encode_inbox_event(arrival: &InboxEvent) -> Vec<u8> {
+pub fn encode_inbox_event(event: &InboxEvent) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
     out.extend_from_slice(&[FORMAT_VERSION, ROW_INBOX_EVENT]);
-    put_arrival(&mut out, arrival);
-    seal(out)
+    put_inbox_event(&mut out, event);
+    append_checksum(out)
 }
 
 /// The bytes of a row.
 pub fn encode_row(row: &Row) -> Vec<u8> {
     match row {
         Row::Entries { first, entries } => encode_entries(*first, entries),
-        Row::InboxEvent(arrival) => encode_inbox_event(arrival),
+        Row::InboxEvent(event) => encode_inbox_event(event),
     }
 }
 
-fn seal(mut out: Vec<u8>) -> Vec<u8> {
+fn append_checksum(mut out: Vec<u8>) -> Vec<u8> {
     let checksum = crc32c::crc32c(&out);
     out.extend_from_slice(&checksum.to_le_bytes());
     out
@@ -96,7 +96,7 @@ pub fn decode_row(bytes: &[u8]) -> Result<Row, DecodeError> {
             }
             Row::Entries { first, entries }
         }
-        ROW_INBOX_EVENT => Row::InboxEvent(arrival(&mut input)?),
+        ROW_INBOX_EVENT => Row::InboxEvent(inbox_event(&mut input)?),
         tag => return Err(DecodeError::UnknownTag { what: "row", tag }),
     };
     input.finish()?;
@@ -160,13 +160,13 @@ fn value_list(input: &mut Reader<'_>) -> Result<Vec<Value>, DecodeError> {
 }
 
 /// What a function that is called as a program is called with.
-fn put_program(out: &mut Vec<u8>, function: &str, convention: Convention, input: &str) {
+fn put_program_call(out: &mut Vec<u8>, function: &str, convention: Convention, input: &str) {
     out.push(convention.code());
     put_str(out, function);
     put_str(out, input);
 }
 
-fn program(input: &mut Reader<'_>) -> Result<(Arc<str>, Convention, String), DecodeError> {
+fn program_call(input: &mut Reader<'_>) -> Result<(Arc<str>, Convention, String), DecodeError> {
     let convention = match Convention::from_code(input.byte()?) {
         Some(convention) if convention.is_program() => convention,
         _ => return Err(DecodeError::Invalid("a known calling convention: written by a newer version")),
@@ -235,7 +235,7 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
                 }
                 InvocationSource::Queued { arrival } => put_varint(out, *arrival),
                 InvocationSource::Program { function, convention, input } => {
-                    put_program(out, function, *convention, input);
+                    put_program_call(out, function, *convention, input);
                 }
             }
         }
@@ -328,7 +328,7 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
             out.push(81);
             put_time(out, *at);
         }
-        Entry::LifecycleEvent(lifecycle_event) => lifecycle::put_lifecycle_event(out, lifecycle_event),
+        Entry::LifecycleEvent(event) => lifecycle::put_lifecycle_event(out, event),
     }
 }
 
@@ -423,7 +423,7 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
         },
         80 => {
             let (at, key) = (time(input)?, key(input)?);
-            let (function, convention, input) = program(input)?;
+            let (function, convention, input) = program_call(input)?;
             Entry::InvocationStarted {
                 at,
                 key,
@@ -438,8 +438,8 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
     })
 }
 
-fn put_arrival(out: &mut Vec<u8>, arrival: &InboxEvent) {
-    match arrival {
+fn put_inbox_event(out: &mut Vec<u8>, event: &InboxEvent) {
+    match event {
         InboxEvent::Invocation { at, key, function, params } => {
             out.push(1);
             put_time(out, *at);
@@ -451,7 +451,7 @@ fn put_arrival(out: &mut Vec<u8>, arrival: &InboxEvent) {
             out.push(80);
             put_time(out, *at);
             put_str(out, key.as_str());
-            put_program(out, function, *convention, input);
+            put_program_call(out, function, *convention, input);
         }
         InboxEvent::PromiseCompleted { at, promise, data } => {
             out.push(2);
@@ -476,12 +476,12 @@ fn put_arrival(out: &mut Vec<u8>, arrival: &InboxEvent) {
             out.push(6);
             put_time(out, *at);
         }
-        InboxEvent::Admin(act) => lifecycle::put_admin_request(out, act),
-        InboxEvent::Call(call) => calls::put(out, call),
+        InboxEvent::Admin(request) => lifecycle::put_admin_request(out, request),
+        InboxEvent::Call(call) => call_event::put_call_event(out, call),
     }
 }
 
-fn arrival(input: &mut Reader<'_>) -> Result<InboxEvent, DecodeError> {
+fn inbox_event(input: &mut Reader<'_>) -> Result<InboxEvent, DecodeError> {
     Ok(match input.byte()? {
         1 => InboxEvent::Invocation {
             at: time(input)?,
@@ -498,11 +498,15 @@ fn arrival(input: &mut Reader<'_>) -> Result<InboxEvent, DecodeError> {
         4 => InboxEvent::Interrupted { at: time(input)? },
         5 => InboxEvent::Resumed { at: time(input)? },
         6 => InboxEvent::Deleted { at: time(input)? },
-        tag if lifecycle::INBOX_TAGS.contains(&tag) => InboxEvent::Admin(lifecycle::act(tag, input)?),
-        tag @ calls::QUEUED..=calls::ANSWERED => InboxEvent::Call(calls::read(tag, input)?),
+        tag if lifecycle::INBOX_TAGS.contains(&tag) => {
+            InboxEvent::Admin(lifecycle::admin_request(tag, input)?)
+        }
+        tag @ call_event::QUEUED..=call_event::ANSWERED => {
+            InboxEvent::Call(call_event::call_event(tag, input)?)
+        }
         80 => {
             let (at, key) = (time(input)?, key(input)?);
-            let (function, convention, input) = program(input)?;
+            let (function, convention, input) = program_call(input)?;
             InboxEvent::Program { at, key, function, convention, input }
         }
         tag => return Err(DecodeError::UnknownTag { what: "arrival", tag }),

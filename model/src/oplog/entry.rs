@@ -1,6 +1,6 @@
 //! The kinds of records in an oplog. The compiler lists every place that must decide when one is added.
 
-use super::calls::CallEvent;
+use super::CallEvent;
 use super::{AdminRequest, LifecycleEvent, OplogIndex, wire::DecodeError};
 use crate::invocation::Convention;
 use crate::{AccountId, FailureOptions, IdempotencyKey, ProjectId, PromiseId, Timestamp, Value, WorkerId};

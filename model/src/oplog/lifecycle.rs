@@ -149,12 +149,12 @@ pub enum AdminRequest {
     },
 }
 
-pub(super) fn put_lifecycle_event(out: &mut Vec<u8>, lifecycle_event: &LifecycleEvent) {
-    match lifecycle_event {
+pub(super) fn put_lifecycle_event(out: &mut Vec<u8>, event: &LifecycleEvent) {
+    match event {
         LifecycleEvent::Snapshot { at, state } => {
             out.push(64);
             put_time(out, *at);
-            put_state(out, state);
+            put_saved_state(out, state);
         }
         LifecycleEvent::SnapshotRefused { at, details } => {
             out.push(65);
@@ -166,14 +166,14 @@ pub(super) fn put_lifecycle_event(out: &mut Vec<u8>, lifecycle_event: &Lifecycle
             put_time(out, *at);
             put_varint(out, u64::from(*from));
             put_varint(out, u64::from(*to));
-            put_option(out, state.as_ref(), put_state);
+            put_option(out, state.as_ref(), put_saved_state);
         }
         LifecycleEvent::UpdateRefused { at, from, to, mode, index, details } => {
             out.push(67);
             put_time(out, *at);
             put_varint(out, u64::from(*from));
             put_varint(out, u64::from(*to));
-            put_mode(out, *mode);
+            put_update_mode(out, *mode);
             put_option(out, index.as_ref(), |out, index| put_varint(out, index.0));
             put_str(out, details);
         }
@@ -182,19 +182,19 @@ pub(super) fn put_lifecycle_event(out: &mut Vec<u8>, lifecycle_event: &Lifecycle
 
 pub(super) fn lifecycle_event(tag: u8, input: &mut Reader<'_>) -> Result<LifecycleEvent, DecodeError> {
     Ok(match tag {
-        64 => LifecycleEvent::Snapshot { at: time(input)?, state: state(input)? },
+        64 => LifecycleEvent::Snapshot { at: time(input)?, state: saved_state(input)? },
         65 => LifecycleEvent::SnapshotRefused { at: time(input)?, details: input.string()? },
         66 => LifecycleEvent::Updated {
             at: time(input)?,
             from: input.varint_as()?,
             to: input.varint_as()?,
-            state: option(input, state)?,
+            state: option(input, saved_state)?,
         },
         67 => LifecycleEvent::UpdateRefused {
             at: time(input)?,
             from: input.varint_as()?,
             to: input.varint_as()?,
-            mode: mode(input)?,
+            mode: update_mode(input)?,
             index: option(input, |input| input.varint().map(OplogIndex))?,
             details: input.string()?,
         },
@@ -202,7 +202,7 @@ pub(super) fn lifecycle_event(tag: u8, input: &mut Reader<'_>) -> Result<Lifecyc
     })
 }
 
-fn put_state(out: &mut Vec<u8>, state: &SavedState) {
+fn put_saved_state(out: &mut Vec<u8>, state: &SavedState) {
     put_varint(out, u64::from(state.version));
     put_str(out, &state.engine);
     put_varint(out, state.invocations);
@@ -220,7 +220,7 @@ fn put_state(out: &mut Vec<u8>, state: &SavedState) {
     }
 }
 
-fn state(input: &mut Reader<'_>) -> Result<SavedState, DecodeError> {
+fn saved_state(input: &mut Reader<'_>) -> Result<SavedState, DecodeError> {
     Ok(SavedState {
         version: input.varint_as()?,
         engine: input.string()?,
@@ -237,14 +237,14 @@ fn state(input: &mut Reader<'_>) -> Result<SavedState, DecodeError> {
     })
 }
 
-fn put_mode(out: &mut Vec<u8>, mode: UpdateMode) {
+fn put_update_mode(out: &mut Vec<u8>, mode: UpdateMode) {
     out.push(match mode {
         UpdateMode::Automatic => 0,
         UpdateMode::Manual => 1,
     });
 }
 
-fn mode(input: &mut Reader<'_>) -> Result<UpdateMode, DecodeError> {
+fn update_mode(input: &mut Reader<'_>) -> Result<UpdateMode, DecodeError> {
     match input.byte()? {
         0 => Ok(UpdateMode::Automatic),
         1 => Ok(UpdateMode::Manual),
@@ -252,8 +252,8 @@ fn mode(input: &mut Reader<'_>) -> Result<UpdateMode, DecodeError> {
     }
 }
 
-pub(super) fn put_admin_request(out: &mut Vec<u8>, act: &AdminRequest) {
-    match act {
+pub(super) fn put_admin_request(out: &mut Vec<u8>, request: &AdminRequest) {
+    match request {
         AdminRequest::InvocationCancelled { at, key } => {
             out.push(64);
             put_time(out, *at);
@@ -262,16 +262,20 @@ pub(super) fn put_admin_request(out: &mut Vec<u8>, act: &AdminRequest) {
         AdminRequest::UpdateRequested { at, mode, to } => {
             out.push(65);
             put_time(out, *at);
-            put_mode(out, *mode);
+            put_update_mode(out, *mode);
             put_varint(out, u64::from(*to));
         }
     }
 }
 
-pub(super) fn act(tag: u8, input: &mut Reader<'_>) -> Result<AdminRequest, DecodeError> {
+pub(super) fn admin_request(tag: u8, input: &mut Reader<'_>) -> Result<AdminRequest, DecodeError> {
     Ok(match tag {
         64 => AdminRequest::InvocationCancelled { at: time(input)?, key: key(input)? },
-        65 => AdminRequest::UpdateRequested { at: time(input)?, mode: mode(input)?, to: input.varint_as()? },
+        65 => AdminRequest::UpdateRequested {
+            at: time(input)?,
+            mode: update_mode(input)?,
+            to: input.varint_as()?,
+        },
         tag => return Err(DecodeError::UnknownTag { what: "arrival", tag }),
     })
 }

@@ -56,43 +56,43 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
 /// Reads what the `put_` functions wrote.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
-    rest: &'a [u8],
+    remaining: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
     /// Reads from the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
+        Self { remaining: bytes }
     }
 
     /// Whether nothing is left.
     pub fn is_empty(&self) -> bool {
-        self.rest.is_empty()
+        self.remaining.is_empty()
     }
 
     /// Fails if anything is left.
     pub fn finish(self) -> Result<(), DecodeError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(DecodeError::Trailing(self.rest.len())) }
+        if self.remaining.is_empty() { Ok(()) } else { Err(DecodeError::Trailing(self.remaining.len())) }
     }
 
     /// The next byte.
     pub fn byte(&mut self) -> Result<u8, DecodeError> {
-        let (&first, rest) = self.rest.split_first().ok_or(DecodeError::Truncated)?;
-        self.rest = rest;
+        let (&first, rest) = self.remaining.split_first().ok_or(DecodeError::Truncated)?;
+        self.remaining = rest;
         Ok(first)
     }
 
     /// The next `count` bytes.
     pub fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
-        let (head, rest) = self.rest.split_at_checked(count).ok_or(DecodeError::Truncated)?;
-        self.rest = rest;
+        let (head, rest) = self.remaining.split_at_checked(count).ok_or(DecodeError::Truncated)?;
+        self.remaining = rest;
         Ok(head)
     }
 
     /// The next `N` bytes as an array.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(DecodeError::Truncated)?;
-        self.rest = rest;
+        let (head, rest) = self.remaining.split_first_chunk::<N>().ok_or(DecodeError::Truncated)?;
+        self.remaining = rest;
         Ok(*head)
     }
 
@@ -132,7 +132,7 @@ impl<'a> Reader<'a> {
     /// A count of things of at least one byte each, so never more than the bytes that are left.
     pub fn count(&mut self) -> Result<usize, DecodeError> {
         let count: usize = self.varint_as()?;
-        if count > self.rest.len() { Err(DecodeError::Truncated) } else { Ok(count) }
+        if count > self.remaining.len() { Err(DecodeError::Truncated) } else { Ok(count) }
     }
 
     /// Bytes written by [`put_bytes`].
@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
 
     /// Everything that is left.
     pub fn rest(self) -> &'a [u8] {
-        self.rest
+        self.remaining
     }
 
     /// UTF-8 written by [`put_bytes`].

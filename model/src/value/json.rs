@@ -106,7 +106,7 @@ pub enum Problem {
     },
     /// A typed value that is none of its type: a fault in the code that made it, not in what a caller sent.
     #[error("the value does not fit its type: {0}")]
-    Unfit(String),
+    TypeMismatch(String),
 }
 
 impl fmt::Display for JsonError {
@@ -128,7 +128,7 @@ fn option_is_wrapped(inner: &Type) -> bool {
 }
 
 /// What the JSON of a value of `ty` must look like, in an error message.
-fn expected(ty: &Type) -> String {
+fn describe(ty: &Type) -> String {
     match ty {
         Type::String => "string".to_owned(),
         Type::Char => "char (a code point or a string of one character)".to_owned(),
@@ -137,13 +137,13 @@ fn expected(ty: &Type) -> String {
         }
         Type::List(_) => "list (an array)".to_owned(),
         Type::Option(inner) if option_is_wrapped(inner) => "option (null or {\"some\": …})".to_owned(),
-        Type::Option(inner) => format!("option of {}", expected(inner)),
+        Type::Option(inner) => format!("option of {}", describe(inner)),
         Type::Result { .. } => "result ({\"ok\": …} or {\"err\": …})".to_owned(),
         Type::Tuple(items) => format!("tuple (an array of {} elements)", items.len()),
         Type::Record(_) => "record (an object)".to_owned(),
         Type::Variant(_) => "variant (an object with one case as its key)".to_owned(),
-        Type::Enum(names) => format!("enum (one of {})", known(names.iter())),
-        Type::Flags(names) => format!("flags (an array of {})", known(names.iter())),
+        Type::Enum(names) => format!("enum (one of {})", join_names(names.iter())),
+        Type::Flags(names) => format!("flags (an array of {})", join_names(names.iter())),
         // Primitive types print as WIT calls them.
         primitive => primitive.to_string(),
     }
@@ -152,7 +152,7 @@ fn expected(ty: &Type) -> String {
 /// Names shown in an error message before it stops listing them.
 const NAMES_SHOWN_MAX: usize = 20;
 
-fn known<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
+fn join_names<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
     let count = names.len();
     let mut text =
         names.take(NAMES_SHOWN_MAX).map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");

@@ -2,8 +2,8 @@
 
 use super::*;
 use crate::limits::VALUE_DEPTH_MAX;
-use crate::oplog::calls::{CallEvent, ReplyTo};
 use crate::oplog::{AdminRequest, Image, LifecycleEvent, SavedState, UpdateMode};
+use crate::oplog::{CallEvent, ReplyTo};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -198,7 +198,7 @@ fn reason() -> impl Strategy<Value = RevertReason> {
     ])
 }
 
-fn arrival_strategy() -> impl Strategy<Value = InboxEvent> {
+fn inbox_event_strategy() -> impl Strategy<Value = InboxEvent> {
     prop_oneof![
         (time(), key(), function(), vec(value(), 0..4))
             .prop_map(|(at, key, function, params)| InboxEvent::Invocation { at, key, function, params }),
@@ -215,7 +215,7 @@ fn arrival_strategy() -> impl Strategy<Value = InboxEvent> {
         time().prop_map(|at| InboxEvent::Interrupted { at }),
         time().prop_map(|at| InboxEvent::Resumed { at }),
         time().prop_map(|at| InboxEvent::Deleted { at }),
-        call_strategy().prop_map(InboxEvent::Call),
+        call_event_strategy().prop_map(InboxEvent::Call),
         (time(), key())
             .prop_map(|(at, key)| InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key })),
         (time(), mode(), any::<u32>())
@@ -223,7 +223,7 @@ fn arrival_strategy() -> impl Strategy<Value = InboxEvent> {
     ]
 }
 
-fn call_strategy() -> impl Strategy<Value = CallEvent> {
+fn call_event_strategy() -> impl Strategy<Value = CallEvent> {
     let reply = (any::<u64>(), index()).prop_map(|(worker, call)| ReplyTo { worker, call });
     let queued = (
         (time(), key(), function(), vec(value(), 0..4)),
@@ -249,7 +249,7 @@ fn call_strategy() -> impl Strategy<Value = CallEvent> {
 fn row() -> impl Strategy<Value = Row> {
     prop_oneof![
         (index(), vec(entry_strategy(), 1..5)).prop_map(|(first, entries)| Row::Entries { first, entries }),
-        arrival_strategy().prop_map(Row::InboxEvent),
+        inbox_event_strategy().prop_map(Row::InboxEvent),
     ]
 }
 
@@ -285,7 +285,7 @@ proptest! {
                 bytes.truncate(end.index(bytes.len()).max(1));
             }
         }
-        if let Ok(read) = decode_row(&seal(bytes)) {
+        if let Ok(read) = decode_row(&append_checksum(bytes)) {
             // What can be read can be written and read.
             prop_assert!(decode_row(&encode_row(&read)).is_ok());
         }
@@ -296,7 +296,7 @@ proptest! {
         drop(decode_row(&noise));
         let mut bytes = vec![FORMAT_VERSION, kind, 1, 1, tag];
         bytes.extend_from_slice(&noise);
-        drop(decode_row(&seal(bytes)));
+        drop(decode_row(&append_checksum(bytes)));
         drop(values::decode(&mut Reader::new(&noise)));
     }
 }
@@ -313,5 +313,5 @@ fn a_count_beyond_the_bytes_is_refused_before_memory_is_taken() {
     let mut bytes = vec![FORMAT_VERSION, ROW_ENTRIES];
     put_varint(&mut bytes, 1);
     put_varint(&mut bytes, u64::MAX);
-    assert_eq!(decode_row(&seal(bytes)), Err(DecodeError::Truncated));
+    assert_eq!(decode_row(&append_checksum(bytes)), Err(DecodeError::Truncated));
 }

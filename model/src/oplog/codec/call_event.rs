@@ -4,8 +4,8 @@ use super::{
     key, option, put_option, put_str, put_time, put_values, put_worker_id, time, value_list, worker_id,
 };
 use crate::oplog::OplogIndex;
-use crate::oplog::calls::{CallEvent, ReplyTo};
 use crate::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
+use crate::oplog::{CallEvent, ReplyTo};
 use std::sync::Arc;
 
 pub(super) const QUEUED: u8 = 40;
@@ -13,8 +13,8 @@ const DUE: u8 = 41;
 const WITHDRAWN: u8 = 42;
 pub(super) const ANSWERED: u8 = 43;
 
-pub(super) fn put(out: &mut Vec<u8>, arrival: &CallEvent) {
-    match arrival {
+pub(super) fn put_call_event(out: &mut Vec<u8>, event: &CallEvent) {
+    match event {
         CallEvent::Queued { at, key, function, params, caller, reply, not_before } => {
             out.push(QUEUED);
             put_time(out, *at);
@@ -49,7 +49,7 @@ pub(super) fn put(out: &mut Vec<u8>, arrival: &CallEvent) {
 }
 
 /// Reads what follows one of the tags.
-pub(super) fn read(tag: u8, input: &mut Reader<'_>) -> Result<CallEvent, DecodeError> {
+pub(super) fn call_event(tag: u8, input: &mut Reader<'_>) -> Result<CallEvent, DecodeError> {
     Ok(match tag {
         QUEUED => CallEvent::Queued {
             at: time(input)?,

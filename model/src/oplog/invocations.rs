@@ -1,6 +1,6 @@
 //! Invocations in the oplog: from an entry or an arrival back to what was called.
 
-use super::calls::CallEvent;
+use super::CallEvent;
 use super::{FailureCause, InboxEvent, InvocationSource};
 use crate::{Convention, Invocation};
 use std::sync::Arc;
