@@ -74,8 +74,8 @@ impl Client {
     /// A client of the server at `base_url`.
     pub fn with_options(base_url: &str, options: ClientOptions) -> Result<Self, ClientError> {
         tls::install_provider();
-        let base = base_of(base_url)?;
-        let authorization = options.token.map(|token| authorization(&token)).transpose()?;
+        let base = parse_base_url(base_url)?;
+        let authorization = options.token.map(|token| authorization_header(&token)).transpose()?;
         let http = reqwest::Client::builder()
             .tcp_nodelay(true)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -128,7 +128,7 @@ impl Client {
             return Ok(response);
         }
         let text = response.text().await.unwrap_or_default();
-        Err(ClientError::of_status(status.as_u16(), &text))
+        Err(ClientError::from_answer(status.as_u16(), &text))
     }
 
     /// Sends a request and reads the answer as JSON.
@@ -145,7 +145,7 @@ impl Client {
     }
 }
 
-fn base_of(text: &str) -> Result<Url, ClientError> {
+fn parse_base_url(text: &str) -> Result<Url, ClientError> {
     let error = |reason: String| ClientError::BaseUrl { url: text.to_owned(), reason };
     let mut url = Url::parse(text).map_err(|e| error(e.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -160,7 +160,7 @@ fn base_of(text: &str) -> Result<Url, ClientError> {
     Ok(url)
 }
 
-fn authorization(token: &str) -> Result<HeaderValue, ClientError> {
+fn authorization_header(token: &str) -> Result<HeaderValue, ClientError> {
     let mut value =
         HeaderValue::from_str(&format!("Bearer {}", token.trim())).map_err(|_| ClientError::Token)?;
     value.set_sensitive(true);
@@ -168,13 +168,13 @@ fn authorization(token: &str) -> Result<HeaderValue, ClientError> {
 }
 
 impl ClientError {
-    fn of_status(status: u16, text: &str) -> Self {
+    fn from_answer(status: u16, text: &str) -> Self {
         /// Characters of a body that is no error body of ours, at most.
-        const FOREIGN_CHARS_MAX: usize = 400;
+        const FOREIGN_BODY_CHARS_MAX: usize = 400;
         let body = serde_json::from_str::<ErrorBody>(text).ok().filter(|body| !body.texts().is_empty());
         let body = body.unwrap_or_else(|| match text.trim() {
             "" => ErrorBody::default(),
-            foreign => ErrorBody::text(foreign.chars().take(FOREIGN_CHARS_MAX).collect::<String>()),
+            foreign => ErrorBody::text(foreign.chars().take(FOREIGN_BODY_CHARS_MAX).collect::<String>()),
         });
         Self::Status { status, body: Box::new(body) }
     }

@@ -83,9 +83,9 @@ pub(crate) mod index {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-        struct Index;
+        struct IndexVisitor;
 
-        impl Visitor<'_> for Index {
+        impl Visitor<'_> for IndexVisitor {
             type Value = u64;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,7 +109,7 @@ pub(crate) mod index {
             }
         }
 
-        deserializer.deserialize_any(Index)
+        deserializer.deserialize_any(IndexVisitor)
     }
 }
 
@@ -126,9 +126,9 @@ pub(crate) mod pairs {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pairs, D::Error> {
-        struct Either;
+        struct PairsVisitor;
 
-        impl<'de> Visitor<'de> for Either {
+        impl<'de> Visitor<'de> for PairsVisitor {
             type Value = Pairs;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -156,7 +156,7 @@ pub(crate) mod pairs {
             }
         }
 
-        deserializer.deserialize_any(Either)
+        deserializer.deserialize_any(PairsVisitor)
     }
 }
 

@@ -170,7 +170,7 @@ pub enum GolemError {
     #[error("Runtime error: {details}")]
     RuntimeError { details: String },
     /// The node does not own the worker's shard.
-    #[error("Invalid shard: {}, this node has {}", .shard_id.value, shards(.shard_ids))]
+    #[error("Invalid shard: {}, this node has {}", .shard_id.value, join_shards(.shard_ids))]
     InvalidShardId { shard_id: ShardId, shard_ids: Vec<ShardId> },
     /// The worker failed before and cannot be used.
     #[error("The previously invoked function failed")]
@@ -196,7 +196,7 @@ pub struct ShardId {
     pub value: i64,
 }
 
-fn shards(shards: &[ShardId]) -> String {
+fn join_shards(shards: &[ShardId]) -> String {
     shards.iter().map(|shard| shard.value.to_string()).collect::<Vec<_>>().join(", ")
 }
 

@@ -20,8 +20,8 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
 
-const T: &str = "11111111-2222-4333-8444-555555555555";
-const P: &str = "99999999-8888-4777-8666-555555555555";
+const ID: &str = "11111111-2222-4333-8444-555555555555";
+const OTHER_ID: &str = "99999999-8888-4777-8666-555555555555";
 
 /// `written` is what we send, and it and every one of `accepted` read as the same value.
 fn check<V: Serialize + DeserializeOwned + PartialEq + Debug>(written: &Value, accepted: &[Value]) -> V {
@@ -54,9 +54,9 @@ fn a_template_has_the_shape_of_2023() {
         ("g".to_owned(), Type::Flags(vec!["q".to_owned()])),
     ]);
     let stored = TemplateVersion {
-        id: T.parse().unwrap(),
+        id: ID.parse().unwrap(),
         version: 3,
-        project: P.parse().unwrap(),
+        project: OTHER_ID.parse().unwrap(),
         name: "cart".to_owned(),
         size_bytes: 1234,
         content_hash: [0; 32],
@@ -82,7 +82,7 @@ fn a_template_has_the_shape_of_2023() {
         created_at: Timestamp::from_nanos(0),
         failure_options: golem_model::FailureOptions::default(),
     };
-    let id = json!({"rawTemplateId": T, "version": 3});
+    let id = json!({"rawTemplateId": ID, "version": 3});
     let written = json!({
         "versionedTemplateId": id,
         "userTemplateId": {"versionedComponentId": id},
@@ -108,7 +108,7 @@ fn a_template_has_the_shape_of_2023() {
             ],
             "producers": [{"fields": [{"name": "language", "values": [{"name": "Rust", "version": ""}]}]}],
         },
-        "projectId": P,
+        "projectId": OTHER_ID,
     });
     let template = Template::from(&stored);
     assert_eq!(check::<Template>(&written, &[]), template);
@@ -130,23 +130,23 @@ fn an_upload_is_described_in_several_ways() {
     );
     let error = refused::<TemplateQuery>(&json!({"componentName": 1}));
     assert!(error.contains("expected a string or {\"value\": string}"), "{error}");
-    check::<TemplateListQuery>(&json!({"project-id": P}), &[json!({"projectId": P})]);
+    check::<TemplateListQuery>(&json!({"project-id": OTHER_ID}), &[json!({"projectId": OTHER_ID})]);
 }
 
 #[test]
 fn workers_have_the_shapes_of_2023() {
-    let id = json!({"rawTemplateId": T, "workerName": "w"});
-    check::<WorkerId>(&id, &[json!({"templateId": T, "workerName": "w"})]);
+    let id = json!({"rawTemplateId": ID, "workerName": "w"});
+    check::<WorkerId>(&id, &[json!({"templateId": ID, "workerName": "w"})]);
     check::<VersionedWorkerId>(&json!({"workerId": id, "templateVersionUsed": 0}), &[]);
     check::<WorkerMetadata>(
         &json!({
-            "workerId": id, "accountId": P, "args": ["a"], "env": {"K": "v"}, "status": "Suspended",
+            "workerId": id, "accountId": OTHER_ID, "args": ["a"], "env": {"K": "v"}, "status": "Suspended",
             "templateVersion": 0, "retryCount": 2,
         }),
         &[],
     );
     let listed = json!({
-        "workerId": id, "accountId": P, "args": [], "env": {}, "status": "Idle", "templateVersion": 1,
+        "workerId": id, "accountId": OTHER_ID, "args": [], "env": {}, "status": "Idle", "templateVersion": 1,
         "retryCount": 0, "createdAt": "2026-01-01T00:00:00Z",
     });
     check::<WorkersMetadata>(&json!({"workers": [listed], "cursor": "w"}), &[]);
@@ -215,10 +215,10 @@ fn error_bodies_serve_every_family() {
     let written = |body: ErrorBody| serde_json::to_value(body).unwrap();
     assert_eq!(written(ErrorBody::invalid(["a"])), json!({"errors": ["a"]}));
     assert_eq!(written(ErrorBody::text("a")), json!({"error": "a", "message": "a"}));
-    let template: TemplateId = T.parse().unwrap();
+    let template: TemplateId = ID.parse().unwrap();
     assert_eq!(
         written(ErrorBody::template_exists(template, "a")),
-        json!({"componentId": T, "error": "a", "message": "a"})
+        json!({"componentId": ID, "error": "a", "message": "a"})
     );
     assert_eq!(
         written(ErrorBody::golem(GolemError::RuntimeError { details: "trap".to_owned() })),
@@ -240,57 +240,59 @@ fn error_bodies_serve_every_family() {
     ] {
         assert_eq!(serde_json::from_value::<ErrorBody>(json).unwrap().texts(), texts);
     }
-    assert!(serde_json::from_value::<ErrorBody>(json!({"component_id": T})).unwrap().texts()[0].contains(T));
+    assert!(
+        serde_json::from_value::<ErrorBody>(json!({"component_id": ID})).unwrap().texts()[0].contains(ID)
+    );
 }
 
 #[test]
 fn golem_errors_have_the_names_of_2023() {
-    let worker = json!({"rawTemplateId": T, "workerName": "w"});
-    let version = json!({"rawTemplateId": T, "version": 1});
+    let worker = json!({"rawTemplateId": ID, "workerName": "w"});
+    let version = json!({"rawTemplateId": ID, "version": 1});
     let promise = json!({"instanceId": worker, "oplogIdx": 7});
     for (written, older, text) in [
         (json!({"InvalidRequest": {"details": "d"}}), None, "Invalid request: d".to_owned()),
         (
             json!({"WorkerAlreadyExists": {"instanceId": worker}}),
             Some(json!({"InstanceAlreadyExists": {"instanceId": worker}})),
-            format!("Worker already exists: {T}/w"),
+            format!("Worker already exists: {ID}/w"),
         ),
         (
             json!({"WorkerNotFound": {"instanceId": worker}}),
             Some(json!({"InstanceNotFound": {"instanceId": worker}})),
-            format!("Worker not found: {T}/w"),
+            format!("Worker not found: {ID}/w"),
         ),
         (
             json!({"WorkerCreationFailed": {"instanceId": worker, "details": "d"}}),
             Some(json!({"InstanceCreationFailed": {"instanceId": worker, "details": "d"}})),
-            format!("Failed to create worker: {T}/w: d"),
+            format!("Failed to create worker: {ID}/w: d"),
         ),
         (
             json!({"FailedToResumeWorker": {"instanceId": worker}}),
             Some(json!({"FailedToResumeInstance": {"instanceId": worker}})),
-            format!("Failed to resume worker: {T}/w"),
+            format!("Failed to resume worker: {ID}/w"),
         ),
         (
             json!({"TemplateDownloadFailed": {"componentId": version, "reason": "r"}}),
             Some(json!({"ComponentDownloadFailed": {"componentId": version, "reason": "r"}})),
-            format!("Failed to download template {T} version 1: r"),
+            format!("Failed to download template {ID} version 1: r"),
         ),
         (
             json!({"TemplateParseFailed": {"componentId": version, "reason": "r"}}),
             Some(json!({"ComponentParseFailed": {"componentId": version, "reason": "r"}})),
-            format!("Failed to parse template {T} version 1: r"),
+            format!("Failed to parse template {ID} version 1: r"),
         ),
         (
-            json!({"GetLatestVersionOfTemplateFailed": {"componentId": T, "reason": "r"}}),
-            Some(json!({"GetLatestVersionOfComponentFailed": {"componentId": T, "reason": "r"}})),
-            format!("Failed to get the latest version of template {T}: r"),
+            json!({"GetLatestVersionOfTemplateFailed": {"componentId": ID, "reason": "r"}}),
+            Some(json!({"GetLatestVersionOfComponentFailed": {"componentId": ID, "reason": "r"}})),
+            format!("Failed to get the latest version of template {ID}: r"),
         ),
-        (json!({"PromiseNotFound": {"promiseId": promise}}), None, format!("Promise not found: {T}/w@7")),
-        (json!({"PromiseDropped": {"promiseId": promise}}), None, format!("Promise dropped: {T}/w@7")),
+        (json!({"PromiseNotFound": {"promiseId": promise}}), None, format!("Promise not found: {ID}/w@7")),
+        (json!({"PromiseDropped": {"promiseId": promise}}), None, format!("Promise dropped: {ID}/w@7")),
         (
             json!({"PromiseAlreadyCompleted": {"promiseId": promise}}),
             None,
-            format!("Promise already completed: {T}/w@7"),
+            format!("Promise already completed: {ID}/w@7"),
         ),
         (
             json!({"Interrupted": {"recoverImmediately": false}}),
@@ -355,16 +357,16 @@ fn log_streams_have_two_generations_of_frames() {
 #[test]
 fn owners_have_the_shapes_of_2023() {
     let token = json!({
-        "data": {"id": T, "accountId": P, "createdAt": "2023-09-01T00:00:00Z", "expiresAt": "2100-01-01T00:00:00Z"},
-        "secret": {"value": T},
+        "data": {"id": ID, "accountId": OTHER_ID, "createdAt": "2023-09-01T00:00:00Z", "expiresAt": "2100-01-01T00:00:00Z"},
+        "secret": {"value": ID},
     });
     let mut plain = token.clone();
-    plain["secret"] = json!(T);
+    plain["secret"] = json!(ID);
     let token = check::<UnsafeToken>(&token, &[plain]);
     assert!(!format!("{:?}", token.secret).contains("1111"), "a secret must not be printed");
     check::<Project>(
-        &json!({"projectId": P, "projectData": {
-            "name": "default-project", "ownerAccountId": T, "description": "d",
+        &json!({"projectId": OTHER_ID, "projectData": {
+            "name": "default-project", "ownerAccountId": ID, "description": "d",
             "defaultEnvironmentId": "default", "projectType": "Default",
         }}),
         &[],
@@ -376,6 +378,6 @@ fn owners_have_the_shapes_of_2023() {
             json!({"name": "p", "projectActions": ["ViewTemplate", "UpdateWorker"]}),
         ],
     );
-    check::<ProjectGrantRequest>(&json!({"granteeAccountId": T, "projectPolicyId": P}), &[]);
-    check::<ProjectGrantRequest>(&json!({"granteeAccountId": T, "projectActions": ["ViewInstance"]}), &[]);
+    check::<ProjectGrantRequest>(&json!({"granteeAccountId": ID, "projectPolicyId": OTHER_ID}), &[]);
+    check::<ProjectGrantRequest>(&json!({"granteeAccountId": ID, "projectActions": ["ViewInstance"]}), &[]);
 }

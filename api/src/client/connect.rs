@@ -57,7 +57,7 @@ impl Client {
             Err(Error::Http(response)) => {
                 let status = response.status().as_u16();
                 let body = response.into_body().unwrap_or_default();
-                return Err(ClientError::of_status(status, &String::from_utf8_lossy(&body)));
+                return Err(ClientError::from_answer(status, &String::from_utf8_lossy(&body)));
             }
             Err(error) => return Err(broken(error)),
         };
@@ -86,8 +86,8 @@ impl Connection {
                 }
             };
             match message {
-                Ok(Message::Text(text)) => return Some(frame(text.as_bytes())),
-                Ok(Message::Binary(bytes)) => return Some(frame(&bytes)),
+                Ok(Message::Text(text)) => return Some(parse_frame(text.as_bytes())),
+                Ok(Message::Binary(bytes)) => return Some(parse_frame(&bytes)),
                 // Pongs to the server's pings are sent by the socket itself.
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
                 Ok(Message::Close(_)) | Err(Error::ConnectionClosed | Error::AlreadyClosed) => return None,
@@ -102,6 +102,6 @@ impl Connection {
     }
 }
 
-fn frame(bytes: &[u8]) -> Result<ConnectFrame, ClientError> {
+fn parse_frame(bytes: &[u8]) -> Result<ConnectFrame, ClientError> {
     serde_json::from_slice(bytes).map_err(ClientError::Decode)
 }

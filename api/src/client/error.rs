@@ -6,7 +6,7 @@ use crate::error::ErrorBody;
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// The server answered, with an error.
-    #[error("{}", answer(*.status, .body))]
+    #[error("{}", status_text(*.status, .body))]
     Status {
         /// The HTTP status.
         status: u16,
@@ -68,7 +68,7 @@ impl ClientError {
     }
 }
 
-fn answer(status: u16, body: &ErrorBody) -> String {
+fn status_text(status: u16, body: &ErrorBody) -> String {
     match body.to_string() {
         text if text.is_empty() => format!("the server answered with status {status}"),
         text => format!("the server answered with status {status}: {text}"),

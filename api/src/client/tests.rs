@@ -13,10 +13,10 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response as Upgrade};
 
-const T: &str = "11111111-2222-4333-8444-555555555555";
+const TEMPLATE_ID: &str = "11111111-2222-4333-8444-555555555555";
 
 fn template() -> TemplateId {
-    T.parse().unwrap()
+    TEMPLATE_ID.parse().unwrap()
 }
 
 fn worker() -> WorkerId {
@@ -125,8 +125,8 @@ async fn every_method_is_the_request_of_2023() {
     drop(client.worker_interrupt(&w, true).await);
     drop(client.worker_resume(&w).await);
     drop(client.worker_recover(&w).await);
-    let t = format!("/base/v1/templates/{T}");
-    let w = format!("{t}/workers/%C3%9Cnal");
+    let template_path = format!("/base/v1/templates/{TEMPLATE_ID}");
+    let worker_path = format!("{template_path}/workers/%C3%9Cnal");
     let expected = [
         "GET /base/healthcheck".to_owned(),
         "GET /base/v1/version".to_owned(),
@@ -134,27 +134,29 @@ async fn every_method_is_the_request_of_2023() {
         "GET /base/v1/projects/default".to_owned(),
         "GET /base/v1/projects?project-name=p+q".to_owned(),
         "GET /base/v1/templates?template-name=n".to_owned(),
-        format!("GET {t}"),
-        format!("GET {t}/latest"),
-        format!("GET {t}/download"),
-        format!("GET {t}/download?version=2"),
-        format!("PUT {t}/upload wasm"),
-        format!("POST {t}/workers {{\"name\":\"w\",\"args\":[\"a\"],\"env\":[[\"K\",\"v\"]]}}"),
-        format!("GET {t}/workers?filter=name+startswith+a&filter=status+%3D+Idle&cursor=ab&count=7"),
-        format!("GET {w}"),
-        format!("GET /base/v1/templates/workers/{T}.%C3%9Cnal"),
-        format!("DELETE {w}"),
-        format!("POST {w}/key"),
+        format!("GET {template_path}"),
+        format!("GET {template_path}/latest"),
+        format!("GET {template_path}/download"),
+        format!("GET {template_path}/download?version=2"),
+        format!("PUT {template_path}/upload wasm"),
+        format!("POST {template_path}/workers {{\"name\":\"w\",\"args\":[\"a\"],\"env\":[[\"K\",\"v\"]]}}"),
         format!(
-            "POST {w}/invoke-and-await?function=a%3Ab%2Fc%2Fd&invocation-key=k%26&calling-convention=stdio \
+            "GET {template_path}/workers?filter=name+startswith+a&filter=status+%3D+Idle&cursor=ab&count=7"
+        ),
+        format!("GET {worker_path}"),
+        format!("GET /base/v1/templates/workers/{TEMPLATE_ID}.%C3%9Cnal"),
+        format!("DELETE {worker_path}"),
+        format!("POST {worker_path}/key"),
+        format!(
+            "POST {worker_path}/invoke-and-await?function=a%3Ab%2Fc%2Fd&invocation-key=k%26&calling-convention=stdio \
              {{\"params\":[1]}}"
         ),
-        format!("POST {w}/invoke-and-await?function=f key=mine {{\"params\":[1]}}"),
-        format!("POST {w}/invoke?function=f {{\"params\":[1]}}"),
-        format!("POST {w}/complete {{\"oplogIdx\":7,\"data\":[1,2]}}"),
-        format!("POST {w}/interrupt?recover-immediately=true"),
-        format!("POST {w}/resume"),
-        format!("POST {w}/recover"),
+        format!("POST {worker_path}/invoke-and-await?function=f key=mine {{\"params\":[1]}}"),
+        format!("POST {worker_path}/invoke?function=f {{\"params\":[1]}}"),
+        format!("POST {worker_path}/complete {{\"oplogIdx\":7,\"data\":[1,2]}}"),
+        format!("POST {worker_path}/interrupt?recover-immediately=true"),
+        format!("POST {worker_path}/resume"),
+        format!("POST {worker_path}/recover"),
     ];
     let requests = requests.lock().unwrap().clone();
     for (request, expected) in requests.iter().zip(&expected) {
@@ -233,7 +235,10 @@ async fn log_streams_are_followed_to_their_end() {
         #[expect(clippy::result_large_err, reason = "the library's signature")]
         let check = |request: &Request, response: Upgrade| {
             let target = request.uri().to_string();
-            assert_eq!(target, format!("/v1/templates/{T}/workers/%C3%9Cnal/connect?format=events"));
+            assert_eq!(
+                target,
+                format!("/v1/templates/{TEMPLATE_ID}/workers/%C3%9Cnal/connect?format=events")
+            );
             assert_eq!(request.headers()["authorization"], "Bearer secret");
             Ok(response)
         };

@@ -53,7 +53,7 @@ impl Client {
 
     /// `GET …/workers/{name}`.
     pub async fn worker_get(&self, worker: &WorkerId) -> Result<WorkerMetadata, ClientError> {
-        self.json(self.worker(Method::GET, worker, None)).await
+        self.json(self.worker_request(Method::GET, worker, None)).await
     }
 
     /// `GET /v1/templates/workers/{template}.{name}`: the worker and the version that it runs.
@@ -64,12 +64,12 @@ impl Client {
 
     /// `DELETE …/workers/{name}`: removes the worker with all that it knows.
     pub async fn worker_delete(&self, worker: &WorkerId) -> Result<(), ClientError> {
-        self.send(self.worker(Method::DELETE, worker, None)).await.map(drop)
+        self.send(self.worker_request(Method::DELETE, worker, None)).await.map(drop)
     }
 
     /// `POST …/key`: a key that names one invocation of this worker.
     pub async fn worker_key(&self, worker: &WorkerId) -> Result<InvocationKey, ClientError> {
-        self.json(self.worker(Method::POST, worker, Some("key"))).await
+        self.json(self.worker_request(Method::POST, worker, Some("key"))).await
     }
 
     /// `POST …/invoke-and-await`: calls a function and waits for what it returns.
@@ -80,7 +80,7 @@ impl Client {
         params: &Value,
         options: &InvokeOptions,
     ) -> Result<Value, ClientError> {
-        let request = self.invocation(worker, "invoke-and-await", function, params, options);
+        let request = self.invocation_request(worker, "invoke-and-await", function, params, options);
         self.json::<InvokeResult>(request).await.map(|answer| answer.result)
     }
 
@@ -92,7 +92,7 @@ impl Client {
         params: &Value,
         options: &InvokeOptions,
     ) -> Result<(), ClientError> {
-        self.send(self.invocation(worker, "invoke", function, params, options)).await.map(drop)
+        self.send(self.invocation_request(worker, "invoke", function, params, options)).await.map(drop)
     }
 
     /// `POST …/complete`: completes the promise that the worker made at `oplog_idx`. False if it was completed before.
@@ -103,7 +103,7 @@ impl Client {
         data: Vec<u8>,
     ) -> Result<bool, ClientError> {
         let body = CompleteParameters { oplog_idx, data };
-        self.json(self.worker(Method::POST, worker, Some("complete")).json(&body)).await
+        self.json(self.worker_request(Method::POST, worker, Some("complete")).json(&body)).await
     }
 
     /// `POST …/interrupt`: stops the worker, or with `recover_immediately` crashes it, to be recovered at once.
@@ -113,12 +113,12 @@ impl Client {
         recover_immediately: bool,
     ) -> Result<(), ClientError> {
         let query = InterruptQuery { recover_immediately };
-        self.send(self.worker(Method::POST, worker, Some("interrupt")).query(&query)).await.map(drop)
+        self.send(self.worker_request(Method::POST, worker, Some("interrupt")).query(&query)).await.map(drop)
     }
 
     /// `POST …/resume`: lets an interrupted worker go on.
     pub async fn worker_resume(&self, worker: &WorkerId) -> Result<(), ClientError> {
-        self.send(self.worker(Method::POST, worker, Some("resume"))).await.map(drop)
+        self.send(self.worker_request(Method::POST, worker, Some("resume"))).await.map(drop)
     }
 
     /// `GET …/oplog`: a part of what the worker did.
@@ -127,12 +127,12 @@ impl Client {
         worker: &WorkerId,
         query: &OplogQuery,
     ) -> Result<OplogPage, ClientError> {
-        self.json(self.worker(Method::GET, worker, Some("oplog")).query(query)).await
+        self.json(self.worker_request(Method::GET, worker, Some("oplog")).query(query)).await
     }
 
     /// `GET …/queue`: the invocations that have not ended.
     pub async fn worker_queue(&self, worker: &WorkerId) -> Result<Vec<QueuedInvocation>, ClientError> {
-        self.json(self.worker(Method::GET, worker, Some("queue"))).await
+        self.json(self.worker_request(Method::GET, worker, Some("queue"))).await
     }
 
     /// `DELETE …/invocations/{key}`: takes an invocation that has not begun out of the queue.
@@ -145,30 +145,30 @@ impl Client {
 
     /// `POST …/recover`: discards the invocation that failed or stands still.
     pub async fn worker_recover(&self, worker: &WorkerId) -> Result<(), ClientError> {
-        self.send(self.worker(Method::POST, worker, Some("recover"))).await.map(drop)
+        self.send(self.worker_request(Method::POST, worker, Some("recover"))).await.map(drop)
     }
 
     /// `POST …/update`: asks for another template version.
     pub async fn worker_update(&self, worker: &WorkerId, request: &UpdateRequest) -> Result<(), ClientError> {
-        self.send(self.worker(Method::POST, worker, Some("update")).json(request)).await.map(drop)
+        self.send(self.worker_request(Method::POST, worker, Some("update")).json(request)).await.map(drop)
     }
 
     /// `GET …/update`: what became of that.
     pub async fn worker_updates(&self, worker: &WorkerId) -> Result<UpdateReport, ClientError> {
-        self.json(self.worker(Method::GET, worker, Some("update"))).await
+        self.json(self.worker_request(Method::GET, worker, Some("update"))).await
     }
 
-    fn worker(&self, method: Method, worker: &WorkerId, act: Option<&str>) -> RequestBuilder {
+    fn worker_request(&self, method: Method, worker: &WorkerId, action: Option<&str>) -> RequestBuilder {
         let template = worker.template.to_string();
         let mut path = vec!["v1", "templates", &template, "workers", worker.name.as_str()];
-        path.extend(act);
+        path.extend(action);
         self.request(method, &path)
     }
 
-    fn invocation(
+    fn invocation_request(
         &self,
         worker: &WorkerId,
-        act: &str,
+        action: &str,
         function: &str,
         params: &Value,
         options: &InvokeOptions,
@@ -178,7 +178,7 @@ impl Client {
             invocation_key: None,
             calling_convention: options.calling_convention,
         };
-        let mut request = self.worker(Method::POST, worker, Some(act));
+        let mut request = self.worker_request(Method::POST, worker, Some(action));
         match &options.name {
             Some(InvocationName::Key(key)) => query.invocation_key = Some(key.0.clone()),
             Some(InvocationName::Idempotency(key)) => {
