@@ -15,7 +15,7 @@ pub(crate) struct Module {
     /// What is exported: functions of the module and methods of the state, in the order of the source.
     pub(crate) functions: Vec<Function>,
     /// All types that the module defines, whether anything exported uses them or not.
-    pub(crate) types: Vec<Defined>,
+    pub(crate) types: Vec<DefinedType>,
 }
 
 /// The struct that holds what survives between calls.
@@ -25,9 +25,9 @@ pub(crate) struct State {
     /// The function `new` that takes nothing.
     pub(crate) has_new: bool,
     /// It derives `Serialize` and `Deserialize`: it can be saved and loaded.
-    pub(crate) saved: bool,
+    pub(crate) is_saved: bool,
     /// The function `migrate`, which makes it of what another version of it has saved.
-    pub(crate) migrates: bool,
+    pub(crate) has_migrate: bool,
 }
 
 /// Something callable.
@@ -36,18 +36,18 @@ pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) signature: Signature,
     /// Whether it stands in the `impl` of the state.
-    pub(crate) of_state: bool,
+    pub(crate) is_method: bool,
 }
 
 /// A type that the module defines.
 #[derive(Debug)]
-pub(crate) enum Defined {
+pub(crate) enum DefinedType {
     Struct { item: syn::ItemStruct, flags: bool },
     Enum { item: syn::ItemEnum, flags: Option<Box<Attribute>> },
     Alias(syn::ItemType),
 }
 
-impl Defined {
+impl DefinedType {
     pub(crate) fn ident(&self) -> &Ident {
         match self {
             Self::Struct { item, .. } => &item.ident,
@@ -66,14 +66,14 @@ impl Defined {
 }
 
 /// A struct with callable methods: perhaps the state, perhaps a type with helpers.
-struct Candidate<'a> {
+struct StateCandidate<'a> {
     ident: &'a Ident,
     methods: Vec<&'a syn::ImplItemFn>,
 }
 
 impl Module {
     /// Looks through a module, and takes the attributes out of it that only mean something to us.
-    pub(crate) fn find(module: &mut ItemMod) -> syn::Result<Self> {
+    pub(crate) fn from_item(module: &mut ItemMod) -> syn::Result<Self> {
         let ident = module.ident.clone();
         let Some((_, items)) = &mut module.content else {
             return Err(syn::Error::new_spanned(
@@ -81,15 +81,15 @@ impl Module {
                 format!("the worker's code has to be here: `mod {ident} {{ … }}`, not in a file of its own"),
             ));
         };
-        let types = items.iter_mut().filter_map(defined).collect::<Vec<_>>();
-        let candidates = candidates(items, &types);
+        let types = items.iter_mut().filter_map(defined_type).collect::<Vec<_>>();
+        let candidates = state_candidates(items, &types);
         let state = choose_state(&candidates, items, &types)?;
-        let functions = functions(items, state.as_ref().map(|state| &state.ident));
+        let functions = exported_functions(items, state.as_ref().map(|state| &state.ident));
         let state = match state {
             Some(state) => Some(State {
                 has_new: has_new(items, &state.ident)?,
-                saved: types.iter().any(|ty| *ty.ident() == state.ident && derives_serde(ty)),
-                migrates: migrates(items, &state.ident),
+                is_saved: types.iter().any(|ty| *ty.ident() == state.ident && derives_serde(ty)),
+                has_migrate: has_migrate(items, &state.ident),
                 ident: state.ident,
             }),
             None => None,
@@ -98,7 +98,7 @@ impl Module {
     }
 }
 
-fn defined(item: &mut Item) -> Option<Defined> {
+fn defined_type(item: &mut Item) -> Option<DefinedType> {
     fn take_flags(attributes: &mut Vec<Attribute>) -> Option<Attribute> {
         let at = attributes.iter().position(is_flags)?;
         Some(attributes.remove(at))
@@ -106,13 +106,13 @@ fn defined(item: &mut Item) -> Option<Defined> {
     match item {
         Item::Struct(item) => {
             let flags = take_flags(&mut item.attrs).is_some();
-            Some(Defined::Struct { item: item.clone(), flags })
+            Some(DefinedType::Struct { item: item.clone(), flags })
         }
         Item::Enum(item) => {
             let flags = take_flags(&mut item.attrs).map(Box::new);
-            Some(Defined::Enum { item: item.clone(), flags })
+            Some(DefinedType::Enum { item: item.clone(), flags })
         }
-        Item::Type(item) => Some(Defined::Alias(item.clone())),
+        Item::Type(item) => Some(DefinedType::Alias(item.clone())),
         _ => None,
     }
 }
@@ -126,28 +126,28 @@ fn self_type(item: &Item) -> Option<(&Ident, &syn::ItemImpl)> {
     }
 }
 
-fn methods(block: &syn::ItemImpl) -> impl Iterator<Item = &syn::ImplItemFn> {
+fn public_methods(block: &syn::ItemImpl) -> impl Iterator<Item = &syn::ImplItemFn> {
     block.items.iter().filter_map(|item| match item {
-        ImplItem::Fn(function) if is_public(&function.vis) && !is_for_tests(&function.attrs) => {
+        ImplItem::Fn(function) if is_public(&function.vis) && !is_test_only(&function.attrs) => {
             Some(function)
         }
         _ => None,
     })
 }
 
-fn candidates<'a>(items: &'a [Item], types: &'a [Defined]) -> Vec<Candidate<'a>> {
-    let mut candidates: Vec<Candidate<'a>> = Vec::new();
+fn state_candidates<'a>(items: &'a [Item], types: &'a [DefinedType]) -> Vec<StateCandidate<'a>> {
+    let mut candidates: Vec<StateCandidate<'a>> = Vec::new();
     for (ident, block) in items.iter().filter_map(self_type) {
         let is_struct =
-            |defined: &Defined| matches!(defined, Defined::Struct { item, .. } if item.ident == *ident);
+            |ty: &DefinedType| matches!(ty, DefinedType::Struct { item, .. } if item.ident == *ident);
         // At the struct's own name is where to say that it needs, for example, a first value.
-        let Some(ident) = types.iter().find(|defined| is_struct(defined)).map(Defined::ident) else {
+        let Some(ident) = types.iter().find(|defined| is_struct(defined)).map(DefinedType::ident) else {
             continue;
         };
-        let callable = methods(block).filter(|function| function.sig.receiver().is_some());
+        let callable = public_methods(block).filter(|function| function.sig.receiver().is_some());
         match candidates.iter_mut().find(|candidate| candidate.ident == ident) {
             Some(candidate) => candidate.methods.extend(callable),
-            None => candidates.push(Candidate { ident, methods: callable.collect() }),
+            None => candidates.push(StateCandidate { ident, methods: callable.collect() }),
         }
     }
     candidates.retain(|candidate| !candidate.methods.is_empty());
@@ -156,9 +156,9 @@ fn candidates<'a>(items: &'a [Item], types: &'a [Defined]) -> Vec<Candidate<'a>>
 
 /// The one candidate that no exported function takes or returns.
 fn choose_state(
-    candidates: &[Candidate<'_>],
+    candidates: &[StateCandidate<'_>],
     items: &[Item],
-    types: &[Defined],
+    types: &[DefinedType],
 ) -> syn::Result<Option<State>> {
     let mut used = BTreeSet::new();
     for item in items {
@@ -191,9 +191,12 @@ fn choose_state(
     }
     let mut left = candidates.iter().filter(|candidate| !used.contains(&candidate.ident.to_string()));
     match (left.next(), left.next()) {
-        (Some(state), None) => {
-            Ok(Some(State { ident: state.ident.clone(), has_new: false, saved: false, migrates: false }))
-        }
+        (Some(state), None) => Ok(Some(State {
+            ident: state.ident.clone(),
+            has_new: false,
+            is_saved: false,
+            has_migrate: false,
+        })),
         (None, _) => Ok(None),
         (Some(first), Some(second)) => Err(syn::Error::new(
             second.ident.span(),
@@ -228,27 +231,27 @@ fn collect_idents(tokens: TokenStream, into: &mut BTreeSet<String>) {
     }
 }
 
-fn functions(items: &[Item], state: Option<&Ident>) -> Vec<Function> {
+fn exported_functions(items: &[Item], state: Option<&Ident>) -> Vec<Function> {
     let mut functions = Vec::new();
     for item in items {
         if let Item::Fn(function) = item
             && is_public(&function.vis)
-            && !is_for_tests(&function.attrs)
+            && !is_test_only(&function.attrs)
         {
             functions.push(Function {
                 attributes: function.attrs.clone(),
                 signature: function.sig.clone(),
-                of_state: false,
+                is_method: false,
             });
         }
         if let Some((ident, block)) = self_type(item)
             && Some(ident) == state
         {
-            functions.extend(methods(block).filter(|function| !is_constructor(&function.sig)).map(
+            functions.extend(public_methods(block).filter(|function| !is_constructor(&function.sig)).map(
                 |function| Function {
                     attributes: function.attrs.clone(),
                     signature: function.sig.clone(),
-                    of_state: true,
+                    is_method: true,
                 },
             ));
         }
@@ -262,8 +265,8 @@ fn is_constructor(signature: &Signature) -> bool {
 
 /// Whether the state has a function `new`, public or not.
 /// Whether a struct derives both traits of serde, by their usual names.
-fn derives_serde(defined: &Defined) -> bool {
-    let Defined::Struct { item, .. } = defined else { return false };
+fn derives_serde(defined: &DefinedType) -> bool {
+    let DefinedType::Struct { item, .. } = defined else { return false };
     let mut derived = BTreeSet::new();
     for attribute in item.attrs.iter().filter(|attribute| attribute.path().is_ident("derive")) {
         let parsed = attribute.parse_nested_meta(|meta| {
@@ -277,7 +280,7 @@ fn derives_serde(defined: &Defined) -> bool {
 }
 
 /// Whether the state has a function `migrate` that takes no `self`.
-fn migrates(items: &[Item], state: &Ident) -> bool {
+fn has_migrate(items: &[Item], state: &Ident) -> bool {
     let blocks = items.iter().filter_map(self_type).filter(|(ident, _)| *ident == state);
     blocks.flat_map(|(_, block)| &block.items).any(|item| {
         matches!(item, ImplItem::Fn(function) if function.sig.ident == "migrate" && function.sig.receiver().is_none())
@@ -308,7 +311,7 @@ fn is_public(visibility: &Visibility) -> bool {
 }
 
 /// `#[cfg(test)]`: not part of any worker.
-fn is_for_tests(attributes: &[Attribute]) -> bool {
+fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("test")
             || attribute.path().is_ident("cfg")

@@ -10,7 +10,7 @@ pub(crate) fn expand(error: &syn::Error, item: TokenStream) -> TokenStream {
     let errors = error.to_compile_error();
     let item = match syn::parse2::<syn::Item>(item.clone()) {
         Ok(syn::Item::Mod(mut module)) => {
-            Strip.visit_item_mod_mut(&mut module);
+            FlagsRemover.visit_item_mod_mut(&mut module);
             quote!(#[allow(dead_code, reason = "there are errors to mend first")] #module)
         }
         // Its trait comes from the bindings, which there are none of.
@@ -22,9 +22,9 @@ pub(crate) fn expand(error: &syn::Error, item: TokenStream) -> TokenStream {
 }
 
 /// Takes `#[golem::flags]` away.
-pub(crate) struct Strip;
+pub(crate) struct FlagsRemover;
 
-impl VisitMut for Strip {
+impl VisitMut for FlagsRemover {
     fn visit_item_struct_mut(&mut self, item: &mut syn::ItemStruct) {
         item.attrs.retain(|attribute| !is_flags(attribute));
     }

@@ -18,7 +18,7 @@ pub(crate) fn expand(arguments: TokenStream, block: &ItemImpl) -> syn::Result<To
     let options = WitOptions::parse(arguments)?;
     let exports = Exports::read(&options)?;
     let import = if path.is_ident("Guest") {
-        let module = exports.only(&options)?;
+        let module = exports.single_module(&options)?;
         Some(quote!(
             #[allow(unused_imports, reason = "an implementation need not name every type")]
             use #module::*;
@@ -86,10 +86,10 @@ impl Exports {
             let span = options.world.as_ref().map_or(options.wit.span(), syn::LitStr::span);
             syn::Error::new(span, format!("{error}; worlds in this package: {known}"))
         })?;
-        Self::of(&resolve, world, options)
+        Self::of_world(&resolve, world, options)
     }
 
-    fn of(resolve: &Resolve, world: WorldId, options: &WitOptions) -> syn::Result<Self> {
+    fn of_world(resolve: &Resolve, world: WorldId, options: &WitOptions) -> syn::Result<Self> {
         let world = &resolve.worlds[world];
         let (mut modules, mut has_functions) = (Vec::new(), false);
         for (key, item) in &world.exports {
@@ -98,13 +98,13 @@ impl Exports {
                     let interface = &resolve.interfaces[*id];
                     let package = interface.package.map(|id| &resolve.packages[id].name);
                     if let (Some(package), Some(name)) = (package, &interface.name) {
-                        let namespace = snake(&package.namespace);
-                        let (package, name) = (snake(&package.name), snake(name));
+                        let namespace = module_ident(&package.namespace);
+                        let (package, name) = (module_ident(&package.name), module_ident(name));
                         modules.push(quote!(bindings::exports::#namespace::#package::#name));
                     }
                 }
                 (WorldKey::Name(name), WorldItem::Interface { .. }) => {
-                    let name = snake(name);
+                    let name = module_ident(name);
                     modules.push(quote!(bindings::exports::#name));
                 }
                 (WorldKey::Name(_), WorldItem::Function(_)) => has_functions = true,
@@ -124,7 +124,7 @@ impl Exports {
     }
 
     /// The one module whose `Guest` a bare name can mean.
-    fn only(&self, options: &WitOptions) -> syn::Result<&TokenStream> {
+    fn single_module(&self, options: &WitOptions) -> syn::Result<&TokenStream> {
         match self.modules.as_slice() {
             [only] => Ok(only),
             several => {
@@ -146,7 +146,7 @@ impl Exports {
     }
 }
 
-fn snake(name: &str) -> syn::Ident {
-    let ident = crate::names::bound_snake(name);
+fn module_ident(name: &str) -> syn::Ident {
+    let ident = crate::names::binding_snake(name);
     format_ident!("{ident}")
 }

@@ -96,7 +96,7 @@ use quote::quote;
 /// in the module `bindings`. Golem's own interfaces need not be named in the WIT: this crate brings them.
 #[proc_macro_attribute]
 pub fn worker(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    worker_of(arguments.into(), item.into()).into()
+    expand_worker(arguments.into(), item.into()).into()
 }
 
 /// Fills a module with the functions of a client: calls of workers of another template, or of the same one.
@@ -147,9 +147,9 @@ pub fn flags(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) 
     quote!(#error #item).into()
 }
 
-fn worker_of(arguments: TokenStream, item: TokenStream) -> TokenStream {
+fn expand_worker(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let result = match syn::parse2::<syn::Item>(item.clone()) {
-        Ok(syn::Item::Mod(module)) => module_worker(arguments, module),
+        Ok(syn::Item::Mod(module)) => expand_module(arguments, module),
         Ok(syn::Item::Impl(block)) => from_wit::expand(arguments, &block),
         Ok(other) => Err(syn::Error::new_spanned(
             first_token(&other),
@@ -160,10 +160,10 @@ fn worker_of(arguments: TokenStream, item: TokenStream) -> TokenStream {
     result.unwrap_or_else(|error| fallback::expand(&error, item))
 }
 
-fn module_worker(arguments: TokenStream, mut module: syn::ItemMod) -> syn::Result<TokenStream> {
+fn expand_module(arguments: TokenStream, mut module: syn::ItemMod) -> syn::Result<TokenStream> {
     let options = attr::ModuleOptions::parse(arguments)?;
-    let found = ast::Module::find(&mut module)?;
-    let worker = valid::check(&found, &options)?;
+    let parsed = ast::Module::from_item(&mut module)?;
+    let worker = valid::check(&parsed, &options)?;
     Ok(expand::expand(&worker, &module))
 }
 

@@ -34,16 +34,16 @@ pub(crate) struct State {
     /// `new()`, otherwise `default()`.
     pub(crate) has_new: bool,
     /// How it is saved, if it is.
-    pub(crate) saved: Option<Saved>,
+    pub(crate) save: Option<SaveOptions>,
 }
 
 /// How a state is saved and loaded.
 #[derive(Debug)]
-pub(crate) struct Saved {
+pub(crate) struct SaveOptions {
     /// The version of its shape.
     pub(crate) version: u32,
     /// Whether it has a function `migrate` for other versions.
-    pub(crate) migrates: bool,
+    pub(crate) has_migrate: bool,
 }
 
 #[derive(Debug)]

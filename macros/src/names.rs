@@ -102,24 +102,24 @@ pub(crate) fn kebab(ident: &Ident) -> syn::Result<String> {
 }
 
 /// How a name is written in a WIT file.
-pub(crate) fn escaped(name: &str) -> String {
+pub(crate) fn escape_keyword(name: &str) -> String {
     if WIT_KEYWORDS.contains(&name) { format!("%{name}") } else { name.to_owned() }
 }
 
 /// What the binding generator calls a function, a parameter, a field or a module of this WIT name.
-pub(crate) fn bound_snake(name: &str) -> Ident {
+pub(crate) fn binding_snake(name: &str) -> Ident {
     let keyword = if RUST_KEYWORDS.contains(&name) { "_" } else { "" };
     Ident::new(&format!("{}{keyword}", name.replace('-', "_")), Span::call_site())
 }
 
 /// What the binding generator calls a type of this WIT name.
-pub(crate) fn bound_type(name: &str) -> Ident {
+pub(crate) fn binding_type(name: &str) -> Ident {
     // The trait with the exported functions has that name.
-    if name == "guest" { Ident::new("Guest_", Span::call_site()) } else { bound_case(name) }
+    if name == "guest" { Ident::new("Guest_", Span::call_site()) } else { binding_case(name) }
 }
 
 /// What the binding generator calls a case of an enum or a variant of this WIT name.
-pub(crate) fn bound_case(name: &str) -> Ident {
+pub(crate) fn binding_case(name: &str) -> Ident {
     let mut camel = String::new();
     for word in name.split('-') {
         let mut chars = word.chars();
@@ -134,7 +134,7 @@ pub(crate) fn bound_case(name: &str) -> Ident {
 }
 
 /// What the binding generator calls a flag of this WIT name.
-pub(crate) fn bound_flag(name: &str) -> Ident {
+pub(crate) fn binding_flag(name: &str) -> Ident {
     Ident::new(&name.replace('-', "_").to_ascii_uppercase(), Span::call_site())
 }
 
@@ -180,13 +180,13 @@ mod tests {
 
     #[test]
     fn generated_names_are_known() {
-        assert_eq!(bound_snake("type"), "type_");
-        assert_eq!(bound_snake("add-item"), "add_item");
-        assert_eq!(bound_type("guest"), "Guest_");
-        assert_eq!(bound_type("http2-server"), "Http2Server");
-        assert_eq!(bound_flag("read-only"), "READ_ONLY");
-        assert_eq!(escaped("list"), "%list");
-        assert_eq!(escaped("lists"), "lists");
+        assert_eq!(binding_snake("type"), "type_");
+        assert_eq!(binding_snake("add-item"), "add_item");
+        assert_eq!(binding_type("guest"), "Guest_");
+        assert_eq!(binding_type("http2-server"), "Http2Server");
+        assert_eq!(binding_flag("read-only"), "READ_ONLY");
+        assert_eq!(escape_keyword("list"), "%list");
+        assert_eq!(escape_keyword("lists"), "lists");
         assert!(kebab_error("Cart").is_some() && kebab_error("a--b").is_some() && kebab_error("").is_some());
     }
 }

@@ -11,7 +11,7 @@ use syn::{ItemMod, LitStr};
 use wit_parser::{PackageId, Resolve, UnresolvedPackageGroup};
 
 /// The text of `golem:rpc`, which every client uses.
-const RPC: &str = include_str!("../../wit/golem-rpc/types.wit");
+const RPC_WIT: &str = include_str!("../../wit/golem-rpc/types.wit");
 
 /// How the attribute is written, for messages.
 const USAGE: &str = "`#[golem::remote(\"wit/golem-counter-client.wit\")] mod counter {}` takes the file that \
@@ -19,10 +19,10 @@ const USAGE: &str = "`#[golem::remote(\"wit/golem-counter-client.wit\")] mod cou
 
 /// The module with the functions of its client interface.
 pub(crate) fn expand(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    expanded(arguments, item.clone()).unwrap_or_else(|error| fallback::expand(&error, item))
+    try_expand(arguments, item.clone()).unwrap_or_else(|error| fallback::expand(&error, item))
 }
 
-fn expanded(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
+fn try_expand(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStream> {
     let path = syn::parse2::<LitStr>(arguments).map_err(|_| syn::Error::new(Span::call_site(), USAGE))?;
     let module = syn::parse2::<ItemMod>(item).map_err(|_| syn::Error::new(Span::call_site(), USAGE))?;
     let Some((_, items)) = &module.content else {
@@ -37,15 +37,15 @@ fn expanded(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStrea
             path.value()
         ))
     })?;
-    let client = Client::read(&path.value(), &text).map_err(error)?;
+    let client = ClientPackage::read(&path.value(), &text).map_err(error)?;
 
-    let Client { inline, suffix, modules } = &client;
+    let ClientPackage { inline, suffix, modules } = &client;
     let reexport = match modules.as_slice() {
         [only] => quote!(pub use self::bindings::#only::*;),
         several => quote!(#(pub use self::bindings::#several;)*),
     };
     let ItemMod { attrs, vis, ident, .. } = &module;
-    let watched = format!("/{}", path.value());
+    let path_from_manifest = format!("/{}", path.value());
     Ok(quote! {
         #(#attrs)*
         #vis mod #ident {
@@ -64,7 +64,7 @@ fn expanded(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStrea
                     with: { "golem:rpc/types@1.0.0": ::golem::rpc },
                 });
                 // Makes cargo look at the file.
-                const _: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), #watched));
+                const _: &str = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), #path_from_manifest));
             }
 
             #[allow(unused_imports, reason = "a caller need not use every function")]
@@ -74,7 +74,7 @@ fn expanded(arguments: TokenStream, item: TokenStream) -> syn::Result<TokenStrea
 }
 
 /// A client package, as the binding generator takes it.
-struct Client {
+struct ClientPackage {
     /// A world that imports its interfaces, with all packages that this takes.
     inline: String,
     /// Makes the name of the link section unlike that of other bindings in the component.
@@ -83,22 +83,22 @@ struct Client {
     modules: Vec<TokenStream>,
 }
 
-impl Client {
+impl ClientPackage {
     /// Reads the text of the file; on an error, what is wrong with it.
     fn read(file: &str, text: &str) -> Result<Self, String> {
         let parse = |name: &str, text: &str| {
             UnresolvedPackageGroup::parse(name, text).map_err(|(map, error)| error.render(&map))
         };
         let mut resolve = Resolve::default();
-        let groups = (parse(file, text)?, parse("golem-rpc.wit", RPC)?);
+        let groups = (parse(file, text)?, parse("golem-rpc.wit", RPC_WIT)?);
         let package = match resolve.push_groups(groups.0, vec![groups.1]) {
             Ok(package) => package,
             Err(error) => return Err(error.render(&resolve.source_map)),
         };
-        Self::of(&resolve, package, text)
+        Self::of_package(&resolve, package, text)
     }
 
-    fn of(resolve: &Resolve, package: PackageId, text: &str) -> Result<Self, String> {
+    fn of_package(resolve: &Resolve, package: PackageId, text: &str) -> Result<Self, String> {
         let package = &resolve.packages[package];
         let name = &package.name;
         if !name.name.ends_with("-client") {
@@ -113,21 +113,21 @@ impl Client {
             imports.push_str("import ");
             imports.push_str(&name.interface_id(interface));
             imports.push_str(";\n");
-            let (namespace, package) = (snake(&name.namespace), snake(&name.name));
-            let interface = snake(interface);
+            let (namespace, package) = (module_ident(&name.namespace), module_ident(&name.name));
+            let interface = module_ident(interface);
             modules.push(quote!(#namespace::#package::#interface));
         }
         let inline = format!(
             "package golem:remote;\nworld remote {{\n{imports}}}\n{}\n{}\n",
-            nested(text),
-            nested(RPC)
+            nest_package(text),
+            nest_package(RPC_WIT)
         );
         Ok(Self { inline, suffix: format!("golem-remote-{name}"), modules })
     }
 }
 
 /// A file with one package, as a package within another file.
-fn nested(text: &str) -> String {
+fn nest_package(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 10);
     let mut open = false;
     for line in text.lines() {
@@ -144,8 +144,8 @@ fn nested(text: &str) -> String {
     out
 }
 
-fn snake(name: &str) -> syn::Ident {
-    let ident = crate::names::bound_snake(name);
+fn module_ident(name: &str) -> syn::Ident {
+    let ident = crate::names::binding_snake(name);
     format_ident!("{ident}")
 }
 
@@ -157,14 +157,14 @@ mod tests {
     fn a_client_becomes_a_world_of_its_own() {
         let text = "// Text.\npackage a:b-client@1.0.0;\n\ninterface api {\n  use golem:rpc/types@1.0.0.{rpc-error};\n  \
                     f: func(worker: string) -> result<_, rpc-error>;\n}\n";
-        let client = Client::read("client.wit", text).unwrap_or_else(|error| panic!("{error}"));
+        let client = ClientPackage::read("client.wit", text).unwrap_or_else(|error| panic!("{error}"));
         assert_eq!(client.modules.len(), 1);
         assert_eq!(client.modules[0].to_string(), "a :: b_client :: api");
         // What is handed to the generator can be read.
         UnresolvedPackageGroup::parse("inline.wit", &client.inline)
             .unwrap_or_else(|(map, error)| panic!("{}", error.render(&map)));
         assert!(client.inline.contains("import a:b-client/api@1.0.0;"), "{}", client.inline);
-        let error = Client::read("x.wit", "package a:b;\ninterface api { f: func(); }\n").err();
+        let error = ClientPackage::read("x.wit", "package a:b;\ninterface api { f: func(); }\n").err();
         assert!(error.is_some_and(|text| text.contains("`a:b-client`")));
     }
 }

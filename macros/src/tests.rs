@@ -7,7 +7,7 @@ fn check(arguments: &str, module: &str, expected: Result<&str, &str>) {
     let mut module: syn::ItemMod = syn::parse_str(module).expect("the test's module is Rust");
     let printed =
         attr::ModuleOptions::parse(syn::parse_str(arguments).expect("the test's arguments are tokens"))
-            .and_then(|options| valid::check(&ast::Module::find(&mut module)?, &options))
+            .and_then(|options| valid::check(&ast::Module::from_item(&mut module)?, &options))
             .map(|worker| wit::print(&worker));
     match (printed, expected) {
         (Ok(text), Ok(expected)) => {

@@ -1,6 +1,6 @@
 //! Rust types to WIT types.
 
-use crate::ast::{Defined, Module, docs};
+use crate::ast::{DefinedType, Module, docs};
 use crate::model::{Case, Field, Kind, Type, TypeDef};
 use crate::names;
 use std::collections::BTreeMap;
@@ -44,7 +44,7 @@ pub(crate) struct Scope(BTreeMap<String, String>);
 
 impl Scope {
     /// Takes a name for `ident`; two things of one name in WIT are an error.
-    pub(crate) fn take(&mut self, wit: &str, ident: &Ident, errors: &mut Errors) {
+    pub(crate) fn declare(&mut self, wit: &str, ident: &Ident, errors: &mut Errors) {
         if let Some(before) = self.0.insert(wit.to_owned(), ident.to_string())
             && wit != "unnamed"
         {
@@ -62,21 +62,21 @@ pub(crate) struct Converter<'a> {
     module: &'a Module,
     pub(crate) types: Vec<TypeDef>,
     /// By Rust name; `None` while its fields are being looked at.
-    known: BTreeMap<String, Option<Type>>,
+    converted: BTreeMap<String, Option<Type>>,
     pub(crate) errors: Errors,
 }
 
 /// Stands for a type that could not be converted; there is an error about it.
-const WRONG: Type = Type::Primitive("bool");
+const PLACEHOLDER_TYPE: Type = Type::Primitive("bool");
 
 impl<'a> Converter<'a> {
     pub(crate) fn new(module: &'a Module) -> Self {
-        Self { module, types: Vec::new(), known: BTreeMap::new(), errors: Errors::default() }
+        Self { module, types: Vec::new(), converted: BTreeMap::new(), errors: Errors::default() }
     }
 
-    fn wrong(&mut self, tokens: impl quote::ToTokens, text: impl std::fmt::Display) -> Type {
+    fn reject(&mut self, tokens: impl quote::ToTokens, text: impl std::fmt::Display) -> Type {
         self.errors.at(tokens, text);
-        WRONG
+        PLACEHOLDER_TYPE
     }
 
     pub(crate) fn convert(&mut self, ty: &syn::Type) -> Type {
@@ -85,7 +85,7 @@ impl<'a> Converter<'a> {
             syn::Type::Group(inner) => self.convert(&inner.elem),
             syn::Type::Path(path) if path.qself.is_none() => self.convert_path(path),
             syn::Type::Tuple(tuple) if tuple.elems.is_empty() => {
-                self.wrong(ty, "`()` stands only for a result that is nothing; leave it out here")
+                self.reject(ty, "`()` stands only for a result that is nothing; leave it out here")
             }
             syn::Type::Tuple(tuple) => Type::Tuple(tuple.elems.iter().map(|ty| self.convert(ty)).collect()),
             syn::Type::Reference(reference) => {
@@ -96,15 +96,15 @@ impl<'a> Converter<'a> {
                     syn::Type::Slice(_) => "callers are in another memory; take a `Vec`",
                     _ => "callers are in another memory; take the value itself, without `&`",
                 };
-                self.wrong(ty, text)
+                self.reject(ty, text)
             }
-            syn::Type::Slice(_) | syn::Type::Array(_) => self.wrong(ty, "a list is a `Vec` here"),
+            syn::Type::Slice(_) | syn::Type::Array(_) => self.reject(ty, "a list is a `Vec` here"),
             syn::Type::ImplTrait(_) | syn::Type::TraitObject(_) => {
-                self.wrong(ty, "callers need to know the type; write out which one it is")
+                self.reject(ty, "callers need to know the type; write out which one it is")
             }
-            syn::Type::BareFn(_) => self.wrong(ty, "functions cannot be passed to or from a worker"),
-            syn::Type::Never(_) => self.wrong(ty, "an exported function returns; leave out `-> !`"),
-            _ => self.wrong(ty, "this type cannot be passed to or from a worker"),
+            syn::Type::BareFn(_) => self.reject(ty, "functions cannot be passed to or from a worker"),
+            syn::Type::Never(_) => self.reject(ty, "an exported function returns; leave out `-> !`"),
+            _ => self.reject(ty, "this type cannot be passed to or from a worker"),
         }
     }
 
@@ -119,19 +119,19 @@ impl<'a> Converter<'a> {
 
     fn convert_path(&mut self, ty: &syn::TypePath) -> Type {
         let path = &ty.path;
-        let Some(last) = path.segments.last() else { return WRONG };
+        let Some(last) = path.segments.last() else { return PLACEHOLDER_TYPE };
         let name = last.ident.to_string();
         let here = path.segments.len() == 1 || path.segments.len() == 2 && path.segments[0].ident == "self";
         if here && self.module.state.as_ref().is_some_and(|state| state.ident == last.ident || name == "Self")
         {
             return self
-                .wrong(ty, "the worker's state stays in the worker; return the part that callers need");
+                .reject(ty, "the worker's state stays in the worker; return the part that callers need");
         }
         if here && let Some(at) = self.module.types.iter().position(|defined| *defined.ident() == last.ident)
         {
             if !last.arguments.is_empty() {
                 return self
-                    .wrong(&last.arguments, "WIT has no generic types of one's own; write out the type");
+                    .reject(&last.arguments, "WIT has no generic types of one's own; write out the type");
             }
             return self.define(at, &last.ident);
         }
@@ -140,20 +140,20 @@ impl<'a> Converter<'a> {
             matches!(root.as_str(), "std" | "core" | "alloc")
         };
         if path.segments.len() > 1 && !known_root() {
-            return self.wrong(
+            return self.reject(
                 ty,
                 format!("types of other modules have no place in this worker's WIT; define `{name}` inside the module `{}`", self.module.ident),
             );
         }
-        self.standard(ty, &name, &last.arguments)
+        self.convert_standard(ty, &name, &last.arguments)
     }
 
-    fn standard(&mut self, ty: &syn::TypePath, name: &str, arguments: &PathArguments) -> Type {
+    fn convert_standard(&mut self, ty: &syn::TypePath, name: &str, arguments: &PathArguments) -> Type {
         if let Some(primitive) = primitive(name) {
             return match arguments {
                 PathArguments::None => Type::Primitive(primitive),
                 PathArguments::AngleBracketed(_) | PathArguments::Parenthesized(_) => {
-                    self.wrong(arguments, format!("`{name}` takes no parameters"))
+                    self.reject(arguments, format!("`{name}` takes no parameters"))
                 }
             };
         }
@@ -175,11 +175,11 @@ impl<'a> Converter<'a> {
                 let (ok, error) = (self.convert_or_unit(ok), self.convert_or_unit(error));
                 Type::Result(ok.map(Box::new), error.map(Box::new))
             }
-            ("Result", _) => self.wrong(ty, "write out both sides: `Result<T, E>`, for example `Result<u64, String>`"),
-            ("Vec" | "Option", _) => self.wrong(ty, format!("`{name}` needs to know of what: `{name}<T>`")),
+            ("Result", _) => self.reject(ty, "write out both sides: `Result<T, E>`, for example `Result<u64, String>`"),
+            ("Vec" | "Option", _) => self.reject(ty, format!("`{name}` needs to know of what: `{name}<T>`")),
             _ => match suggestion(name) {
-                Some(suggestion) => self.wrong(ty, format!("`{name}` has no counterpart in WIT; {suggestion}")),
-                None => self.wrong(
+                Some(suggestion) => self.reject(ty, format!("`{name}` has no counterpart in WIT; {suggestion}")),
+                None => self.reject(
                     ty,
                     format!(
                         "`{name}` is not a type that callers can know; define it as a `pub struct` or `pub enum` inside \
@@ -196,10 +196,10 @@ impl<'a> Converter<'a> {
         let module = self.module;
         let defined = &module.types[at];
         let name = defined.ident().to_string();
-        match self.known.get(&name) {
+        match self.converted.get(&name) {
             Some(Some(ty)) => return ty.clone(),
             Some(None) => {
-                return self.wrong(
+                return self.reject(
                     mention,
                     format!("`{name}` contains itself here, and WIT's types are finite; keep the items in a `Vec` of the \
                              parent and refer to them by number"),
@@ -207,23 +207,23 @@ impl<'a> Converter<'a> {
             }
             None => {}
         }
-        self.known.insert(name.clone(), None);
+        self.converted.insert(name.clone(), None);
         let ty = match defined {
-            Defined::Alias(alias) => {
-                self.no_generics(&alias.generics);
+            DefinedType::Alias(alias) => {
+                self.reject_generics(&alias.generics);
                 self.convert(&alias.ty)
             }
-            Defined::Struct { item, flags } => {
-                self.visible(&item.vis, &item.ident);
-                self.no_generics(&item.generics);
-                self.no_cfg(&item.attrs);
+            DefinedType::Struct { item, flags } => {
+                self.require_public(&item.vis, &item.ident);
+                self.reject_generics(&item.generics);
+                self.reject_cfg(&item.attrs);
                 let kind = if *flags { self.flags(item) } else { self.record(item) };
                 self.add(&item.ident, docs(&item.attrs), kind)
             }
-            Defined::Enum { item, flags } => {
-                self.visible(&item.vis, &item.ident);
-                self.no_generics(&item.generics);
-                self.no_cfg(&item.attrs);
+            DefinedType::Enum { item, flags } => {
+                self.require_public(&item.vis, &item.ident);
+                self.reject_generics(&item.generics);
+                self.reject_cfg(&item.attrs);
                 if let Some(attribute) = flags {
                     self.errors
                         .at(attribute, "flags are a struct with one `bool` field for each flag, not an enum");
@@ -232,7 +232,7 @@ impl<'a> Converter<'a> {
                 self.add(&item.ident, docs(&item.attrs), kind)
             }
         };
-        self.known.insert(name, Some(ty.clone()));
+        self.converted.insert(name, Some(ty.clone()));
         ty
     }
 
@@ -242,20 +242,20 @@ impl<'a> Converter<'a> {
         Type::Named(self.types.len() - 1)
     }
 
-    fn visible(&mut self, visibility: &Visibility, ident: &Ident) {
+    fn require_public(&mut self, visibility: &Visibility, ident: &Ident) {
         if !matches!(visibility, Visibility::Public(_)) {
             self.errors
                 .at(ident, format!("an exported function uses `{ident}`, so callers see it; make it `pub`"));
         }
     }
 
-    fn no_generics(&mut self, generics: &syn::Generics) {
+    fn reject_generics(&mut self, generics: &syn::Generics) {
         if !generics.params.is_empty() {
             self.errors.at(generics, "a type that callers see cannot be generic; write out the types");
         }
     }
 
-    pub(crate) fn no_cfg(&mut self, attributes: &[syn::Attribute]) {
+    pub(crate) fn reject_cfg(&mut self, attributes: &[syn::Attribute]) {
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")) {
             self.errors.at(
                 attribute,
@@ -314,9 +314,9 @@ impl<'a> Converter<'a> {
         let mut converted = Vec::new();
         for field in &fields.named {
             let Some(ident) = &field.ident else { continue };
-            self.no_cfg(&field.attrs);
+            self.reject_cfg(&field.attrs);
             let wit = self.errors.kebab(ident);
-            scope.take(&wit, ident, &mut self.errors);
+            scope.declare(&wit, ident, &mut self.errors);
             let ty = self.convert(&field.ty);
             converted.push(Field { ident: ident.clone(), wit, docs: docs(&field.attrs), ty });
         }
@@ -327,9 +327,9 @@ impl<'a> Converter<'a> {
         let mut scope = Scope::default();
         let mut cases = Vec::new();
         for variant in &item.variants {
-            self.no_cfg(&variant.attrs);
+            self.reject_cfg(&variant.attrs);
             let wit = self.errors.kebab(&variant.ident);
-            scope.take(&wit, &variant.ident, &mut self.errors);
+            scope.declare(&wit, &variant.ident, &mut self.errors);
             let values = match &variant.fields {
                 Fields::Unit => Vec::new(),
                 Fields::Unnamed(fields) => {

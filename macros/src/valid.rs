@@ -3,7 +3,7 @@
 use crate::ast;
 use crate::ast::{Module, docs};
 use crate::attr::{self, ModuleOptions};
-use crate::model::{Function, Package, Param, Receiver, Saved, State, Worker};
+use crate::model::{Function, Package, Param, Receiver, SaveOptions, State, Worker};
 use crate::types::{Converter, Scope};
 use syn::{FnArg, Pat, ReturnType};
 
@@ -22,13 +22,13 @@ pub(crate) fn check(module: &Module, options: &ModuleOptions) -> syn::Result<Wor
     }
     let mut scope = Scope::default();
     for ty in &converter.types {
-        scope.take(&ty.wit, &ty.ident, &mut converter.errors);
+        scope.declare(&ty.wit, &ty.ident, &mut converter.errors);
     }
     for (function, found) in functions.iter().zip(&module.functions) {
-        scope.take(&function.wit, &found.signature.ident, &mut converter.errors);
+        scope.declare(&function.wit, &found.signature.ident, &mut converter.errors);
     }
     if let Some((_, span)) = options.state_version
-        && !module.state.as_ref().is_some_and(|state| state.saved)
+        && !module.state.as_ref().is_some_and(|state| state.is_saved)
     {
         let text = "there is no state that is saved: derive serde's `Serialize` and `Deserialize` for the worker's struct, \
                     or leave this option out";
@@ -43,7 +43,9 @@ pub(crate) fn check(module: &Module, options: &ModuleOptions) -> syn::Result<Wor
         state: module.state.as_ref().map(|state| State {
             ident: state.ident.clone(),
             has_new: state.has_new,
-            saved: state.saved.then_some(Saved { version: state_version, migrates: state.migrates }),
+            save: state
+                .is_saved
+                .then_some(SaveOptions { version: state_version, has_migrate: state.has_migrate }),
         }),
         functions,
         types: converter.types,
@@ -66,7 +68,7 @@ fn default_package(module: &Module, converter: &mut Converter<'_>) -> Package {
 
 fn check_function(function: &ast::Function, converter: &mut Converter<'_>) -> Function {
     let signature = &function.signature;
-    converter.no_cfg(&function.attributes);
+    converter.reject_cfg(&function.attributes);
     if let Some(token) = &signature.asyncness {
         converter.errors.at(
             token,
@@ -106,7 +108,7 @@ fn check_function(function: &ast::Function, converter: &mut Converter<'_>) -> Fu
             FnArg::Typed(typed) => checked.params.push(check_param(typed, &mut scope, converter)),
         }
     }
-    if function.of_state && signature.receiver().is_none() {
+    if function.is_method && signature.receiver().is_none() {
         converter.errors.at(
             &signature.ident,
             "a public function of the state takes `&self` or `&mut self`; without them, move it out of the `impl` or make \
@@ -137,7 +139,7 @@ fn check_param(param: &syn::PatType, scope: &mut Scope, converter: &mut Converte
     let wit = match &*param.pat {
         Pat::Ident(pattern) if pattern.subpat.is_none() => {
             let wit = converter.errors.kebab(&pattern.ident);
-            scope.take(&wit, &pattern.ident, &mut converter.errors);
+            scope.declare(&wit, &pattern.ident, &mut converter.errors);
             wit
         }
         other => {
