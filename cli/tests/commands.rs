@@ -137,7 +137,7 @@ fn the_commands_of_2023_about_accounts_and_projects_are_taken() {
     for (bad, part) in [
         ("account -A me get", "invalid value 'me'"),
         ("account new -n Ada", "--account-email"),
-        ("account grant add Root", "\"Root\" is no role; roles are Admin"),
+        ("account grant add Root", "\"Root\" is not a role; the roles are Admin"),
         ("token add --expires-at tomorrow", "is not a time"),
         ("project-policy add --project-policy-name p", "ACTION"),
         ("project-policy add --project-policy-name p Fly", "\"Fly\" is no action; actions are ViewTemplate"),

@@ -1,8 +1,9 @@
-//! Containers of objects: what may be asked of them, decided by pure functions that every store shares.
+//! Blob containers and objects. Pure functions decide the effects of every write, so that all stores behave alike.
 //!
-//! A container belongs to a project and must be made. Its objects lie under its *generation*, the version of its record:
-//! emptying or removing a container changes or removes the record, and what lies under the old generation can never be
-//! asked for again.
+//! A container belongs to a project and must be created before use. The keys of its objects contain the container's
+//! *generation*: the version of the container's record. Clearing a container writes its record again, and removing it
+//! removes the record. In both cases the objects of the old generation are unreachable: no later record has that
+//! version. Such a generation is *abandoned*, and the store deletes its objects later.
 
 use crate::Timestamp;
 use crate::keyvalue::{self, LimitError};
@@ -11,7 +12,7 @@ use crate::oplog::wire::DecodeError;
 use crate::shared::{CacheMiss, ScopedKey, Space, StateReader, Version, Versioned, WriteEffects};
 use std::sync::Arc;
 
-/// An object, by the name of its container and its own.
+/// Names an object by its container's name and its own name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectId {
     /// The container's name.
@@ -20,47 +21,47 @@ pub struct ObjectId {
     pub object: Arc<str>,
 }
 
-/// A change of containers and objects.
+/// A write to containers and objects, applied as a whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BlobWrite {
-    /// Makes a container.
+    /// Creates a container.
     Create(Arc<str>),
     /// Removes a container and all its objects.
     Remove(Arc<str>),
     /// Removes all objects of a container.
     Clear(Arc<str>),
-    /// Writes an object, whether or not there was one.
+    /// Writes an object; an existing object is replaced.
     Put {
         /// The object.
         id: ObjectId,
         /// Its bytes.
         data: Arc<[u8]>,
     },
-    /// Removes objects; those that are not there are passed over.
+    /// Removes objects. Names without an object are ignored.
     Delete {
         /// The container's name.
         container: Arc<str>,
         /// The objects' names.
         objects: Vec<Arc<str>>,
     },
-    /// Writes an object with the bytes of another one.
+    /// Copies or moves an object.
     Copy {
-        /// The object that is there.
+        /// The existing object.
         from: ObjectId,
-        /// The object that is written.
+        /// The object that is written or replaced.
         to: ObjectId,
-        /// Whether `from` is removed.
+        /// Whether `from` is removed: a move.
         moves: bool,
     },
 }
 
-/// What an act came to. It is recorded with the call, in the same commit as the change.
+/// The outcome of a write. It is recorded with the host call, in the same commit as the write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BlobOutcome {
-    /// Done.
+    /// The write was applied.
     #[error("done")]
     Done,
-    /// The container is there already; nothing was changed.
+    /// The container exists already; nothing was changed.
     #[error("a container of that name exists")]
     Exists,
     /// There is no such container; nothing was changed.
@@ -72,7 +73,7 @@ pub enum BlobOutcome {
 }
 
 impl BlobOutcome {
-    /// Its byte in the oplog.
+    /// The byte that stands for the outcome in the oplog.
     pub const fn code(self) -> u8 {
         match self {
             Self::Done => 1,
@@ -89,52 +90,52 @@ impl BlobOutcome {
             2 => Ok(Self::Exists),
             3 => Ok(Self::NoContainer),
             4 => Ok(Self::NoObject),
-            tag => Err(DecodeError::UnknownTag { what: "outcome of an act on objects", tag }),
+            tag => Err(DecodeError::UnknownTag { what: "outcome of a blobstore write", tag }),
         }
     }
 }
 
-/// A container that is there.
+/// An existing container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Under what its objects lie.
+    /// The current generation, as text: the bucket in the keys of its objects.
     pub generation: Arc<str>,
 }
 
-/// An object that is there.
+/// An existing object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// When it was written.
     pub created_at: Timestamp,
-    /// The bytes of its record; the first [`HEADER_BYTES`] are not the object's.
+    /// The bytes of its record: a header of [`HEADER_BYTES`], then the object's data.
     record: Arc<[u8]>,
 }
 
-/// Bytes of a record before those of the object: its time in nanoseconds, little-endian.
+/// Length of a record's header: the time of writing in nanoseconds, little-endian.
 const HEADER_BYTES: usize = 8;
 
 impl Object {
-    /// Its bytes.
+    /// The object's data.
     pub fn data(&self) -> &[u8] {
         &self.record[HEADER_BYTES..]
     }
 }
 
-/// The place of a container's record.
+/// The key of a container's record.
 pub fn container_key(name: &Arc<str>) -> ScopedKey {
     ScopedKey { space: Space::Containers, bucket: "".into(), key: name.clone() }
 }
 
-/// The container of this name, if it is there.
+/// Reads the container of this name, if it exists.
 pub fn container(name: &Arc<str>, state: &mut dyn StateReader) -> Result<Option<Container>, CacheMiss> {
     let versioned = state.read(&container_key(name))?;
     let Versioned { value: Some(record), version: Version(generation) } = versioned else { return Ok(None) };
     Ok(Some(Container { created_at: record_time(&record), generation: generation.to_string().into() }))
 }
 
-/// The object, or what is not there.
+/// Reads an object. If the container or the object does not exist, the inner error says which of them.
 pub fn object(id: &ObjectId, state: &mut dyn StateReader) -> Result<Result<Object, BlobOutcome>, CacheMiss> {
     let Some(container) = container(&id.container, state)? else { return Ok(Err(BlobOutcome::NoContainer)) };
     let versioned = state.read(&container.object_key(&id.object))?;
@@ -160,7 +161,7 @@ fn encode_record(at: Timestamp, data: &[u8]) -> Arc<[u8]> {
 }
 
 impl BlobWrite {
-    /// Whether it is within all bounds.
+    /// Checks names and data against the limits.
     pub fn check(&self) -> Result<(), LimitError> {
         let ids: [Option<&ObjectId>; 2] = match self {
             Self::Create(name) | Self::Remove(name) | Self::Clear(name) => {
@@ -181,7 +182,7 @@ impl BlobWrite {
         ids.into_iter().flatten().try_for_each(check_id)
     }
 
-    /// What it changes and comes to.
+    /// Decides the effects of the write on `state`. A write that fails changes nothing and has only an outcome.
     pub fn decide(&self, now: Timestamp, state: &mut dyn StateReader) -> Result<WriteEffects, CacheMiss> {
         let mut effects = WriteEffects::default();
         let outcome = self.collect_effects(now, state, &mut effects)?;
@@ -212,7 +213,7 @@ impl BlobWrite {
             }
             Self::Clear(name) => {
                 let Some(existing) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
-                // The same record by another write: the next generation.
+                // Writing the unchanged record gives it a new version, which is the next generation.
                 effects.changes.push((container_key(name), Some(encode_record(existing.created_at, &[]))));
                 effects.abandoned.push(existing.generation);
             }
@@ -237,7 +238,7 @@ impl BlobWrite {
                     Ok(found) => found,
                     Err(missing) => return Ok(missing),
                 };
-                // First the removal: an object may be moved to where it is.
+                // The removal comes first: an object may be moved onto itself.
                 if *moves {
                     effects.changes.push((source.object_key(&from.object), None));
                 }
@@ -248,7 +249,7 @@ impl BlobWrite {
     }
 }
 
-/// Whether these may be names.
+/// Checks both names of an object against the limits.
 pub fn check_id(id: &ObjectId) -> Result<(), LimitError> {
     keyvalue::check_bucket(&id.container)?;
     keyvalue::check_keys(std::iter::once(&*id.object))
@@ -259,7 +260,7 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    /// Everything is at hand.
+    /// A state that is entirely in memory and so has no cache misses.
     #[derive(Default)]
     struct MemoryState {
         values: BTreeMap<ScopedKey, Versioned>,
@@ -303,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn containers_must_be_made_and_are_made_once() {
+    fn containers_must_be_created_and_only_once() {
         let mut state = MemoryState::default();
         assert_eq!(state.apply(&put("c", "o", b"x")), BlobOutcome::NoContainer);
         assert_eq!(state.apply(&BlobWrite::Remove("c".into())), BlobOutcome::NoContainer);
@@ -316,7 +317,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_in_a_container_is_gone_with_its_generation() {
+    fn clearing_or_removing_a_container_abandons_its_generation() {
         let mut state = MemoryState::default();
         state.apply(&BlobWrite::Create("c".into()));
         state.apply(&put("c", "o", b"x"));
@@ -342,7 +343,7 @@ mod tests {
         assert_eq!(state.apply(&copy(id("c", "n"), id("c", "o"), false)), BlobOutcome::NoObject);
         state.apply(&BlobWrite::Create("d".into()));
         assert_eq!(state.apply(&copy(id("c", "o"), id("d", "p"), false)), BlobOutcome::Done);
-        assert_eq!(state.apply(&copy(id("c", "o"), id("c", "o"), true)), BlobOutcome::Done, "to where it is");
+        assert_eq!(state.apply(&copy(id("c", "o"), id("c", "o"), true)), BlobOutcome::Done, "onto itself");
         assert_eq!(state.apply(&copy(id("c", "o"), id("d", "q"), true)), BlobOutcome::Done);
         assert_eq!(state.read("c", "o"), Err(BlobOutcome::NoObject));
         assert_eq!((state.read("d", "p"), state.read("d", "q")), (Ok(b"x".to_vec()), Ok(b"x".to_vec())));

@@ -1,7 +1,8 @@
-//! Buckets of keys and values: what may be asked of them, decided by pure functions that every store shares.
+//! Key-value buckets. Pure functions decide the effects of every write, so that all stores behave alike.
 //!
-//! A bucket belongs to a project and is shared by its workers. It needs no creation: one that nobody wrote to is empty.
-//! A number is stored as decimal text, so that `get` shows it and every interface reads the same.
+//! A bucket belongs to a project, and all workers of the project share it. It is not created explicitly: a bucket
+//! without writes is empty. Numbers are stored as decimal text, so that `get` returns a readable value and all
+//! interfaces read the same number.
 
 use crate::limits::{
     KEY_VALUE_BUCKET_BYTES_MAX, KEY_VALUE_CALL_BYTES_MAX, KEY_VALUE_CALL_KEYS_MAX, KEY_VALUE_KEY_BYTES_MAX,
@@ -11,96 +12,96 @@ use crate::oplog::wire::{DecodeError, Reader, put_varint};
 use crate::shared::{CacheMiss, ScopedKey, Space, StateReader, Version, WriteEffects};
 use std::sync::Arc;
 
-/// What is added to a number, and so how the number is read.
+/// The summand of an increment. Its type determines the range of the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delta {
-    /// To a number of 0 to 2⁶⁴ - 1.
+    /// The number is from 0 to 2⁶⁴ - 1.
     Unsigned(u64),
-    /// To a number of -2⁶³ to 2⁶³ - 1.
+    /// The number is from -2⁶³ to 2⁶³ - 1.
     Signed(i64),
 }
 
-/// A change of a bucket, done as a whole or not at all.
+/// A write to a bucket, applied as a whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyValueWrite {
-    /// Gives keys these values. Of a key that is named twice, the last one counts.
+    /// Sets the values of keys. If a key occurs more than once, its last value is stored.
     Set(Vec<(Arc<str>, Arc<[u8]>)>),
-    /// Removes keys; those that are not there are passed over.
+    /// Removes keys. Keys without a value are ignored.
     Delete(Vec<Arc<str>>),
-    /// Adds to a number. A key that is not there counts as zero.
+    /// Adds to a number. A missing key counts as zero.
     Increment {
         /// The key.
         key: Arc<str>,
-        /// What is added.
+        /// The summand.
         by: Delta,
     },
-    /// Gives a number another value if it is `old`. A key that is not there is no number.
+    /// Replaces a number by `new` if it equals `old`. A missing key never equals `old`.
     CompareAndSwap {
         /// The key.
         key: Arc<str>,
-        /// The number that it must be.
+        /// The expected number.
         old: u64,
-        /// The number that it becomes.
+        /// The new number.
         new: u64,
     },
-    /// Gives a key a value if its last write is still the one named.
+    /// Sets the value of a key if the key still has the given version.
     Swap {
         /// The key.
         key: Arc<str>,
-        /// Its last write.
+        /// The expected version.
         version: Version,
-        /// Its value from now on.
+        /// The new value.
         value: Arc<[u8]>,
     },
 }
 
-/// What a write came to. It is recorded with the call, in the same commit as the change.
+/// The outcome of a write. It is recorded with the host call, in the same commit as the write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyValueOutcome {
-    /// Done.
+    /// The write was applied.
     Done,
-    /// The number is now this one.
+    /// The sum, which is now stored.
     Unsigned(u64),
-    /// The number is now this one.
+    /// The sum, which is now stored.
     Signed(i64),
-    /// Whether the number was the expected one, and so was exchanged.
+    /// Whether the number was the expected one. If so, it was replaced.
     Compared(bool),
-    /// The last write was another, this one; nothing was changed.
+    /// The key has this version instead of the expected one; nothing was changed.
     Changed(Version),
-    /// The value is no number of the wanted kind in decimal text; nothing was changed.
+    /// The stored value is not the decimal text of a number in the range; nothing was changed.
     NotANumber,
-    /// The sum is no number of the wanted kind; nothing was changed.
+    /// The sum is out of range; nothing was changed.
     OutOfRange,
-    /// It was not even tried, for this reason.
+    /// The write was not attempted, for this reason.
     Refused(String),
 }
 
-/// A name, key or value that is beyond a bound.
+/// A name, a key, a value or a call exceeds a limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// The bucket's name is too long.
+    /// The bucket's name is too long. Its length in bytes.
     #[error("the name of a bucket has {0} bytes; at most {KEY_VALUE_BUCKET_BYTES_MAX} are possible")]
     Bucket(usize),
-    /// A key is too long.
+    /// A key is too long. Its length in bytes.
     #[error("a key has {0} bytes; at most {KEY_VALUE_KEY_BYTES_MAX} are possible")]
     Key(usize),
-    /// A value is too large.
+    /// A value is too large. Its size in bytes.
     #[error("the value has {0} bytes; at most {KEY_VALUE_VALUE_BYTES_MAX} are possible")]
     Value(usize),
-    /// Too many keys at once.
+    /// Too many keys in one call. Their number.
     #[error("{0} keys in one call; at most {KEY_VALUE_CALL_KEYS_MAX} are possible, use several calls")]
     Keys(usize),
-    /// Too much at once.
+    /// Too many bytes of keys and values in one call. Their number.
     #[error("{0} bytes in one call; at most {KEY_VALUE_CALL_BYTES_MAX} are possible, use several calls")]
     Call(usize),
 }
 
-/// Whether a bucket may have this name.
+/// Checks the name of a bucket against the limits.
 pub fn check_bucket(name: &str) -> Result<(), LimitError> {
     if name.len() <= KEY_VALUE_BUCKET_BYTES_MAX { Ok(()) } else { Err(LimitError::Bucket(name.len())) }
 }
 
-/// Whether these may be keys of one call.
+/// Checks the keys of one call against the limits.
 pub fn check_keys<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Result<(), LimitError> {
     if keys.len() > KEY_VALUE_CALL_KEYS_MAX {
         return Err(LimitError::Keys(keys.len()));
@@ -114,7 +115,7 @@ pub fn check_keys<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Result<()
 }
 
 impl KeyValueWrite {
-    /// Whether it is within all bounds.
+    /// Checks keys and values against the limits.
     pub fn check(&self) -> Result<(), LimitError> {
         let check_pair = |key: &str, value: &[u8]| {
             check_keys(std::iter::once(key))?;
@@ -136,7 +137,7 @@ impl KeyValueWrite {
         }
     }
 
-    /// What it changes in `bucket` and comes to.
+    /// Decides the effects of the write on `state`, in `bucket`.
     pub fn decide(&self, bucket: &Arc<str>, state: &mut dyn StateReader) -> Result<WriteEffects, CacheMiss> {
         let key_of = |key: &Arc<str>| place(bucket, key);
         let (changes, outcome) = match self {
@@ -178,7 +179,7 @@ impl KeyValueWrite {
     }
 }
 
-/// Where the value of a key is.
+/// The scoped key of a value.
 pub fn place(bucket: &Arc<str>, key: &Arc<str>) -> ScopedKey {
     ScopedKey { space: Space::Values, bucket: bucket.clone(), key: key.clone() }
 }
@@ -187,7 +188,7 @@ fn check_value(value: &[u8]) -> Result<(), LimitError> {
     if value.len() <= KEY_VALUE_VALUE_BYTES_MAX { Ok(()) } else { Err(LimitError::Value(value.len())) }
 }
 
-/// The sum as text and as an outcome.
+/// Adds to the number in `value`. Returns the sum as text and as an outcome, or the outcome of the failure.
 fn add_delta(value: Option<&[u8]>, by: Delta) -> Result<(String, KeyValueOutcome), KeyValueOutcome> {
     match by {
         Delta::Unsigned(by) => {
@@ -208,7 +209,8 @@ fn parse_number<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
 }
 
 impl KeyValueOutcome {
-    /// Its bytes in the oplog: a tag and what it carries, integers in eight bytes, little-endian.
+    /// Encodes the outcome for the oplog: a tag and its payload. Numbers have eight bytes, little-endian; a version is
+    /// a varint.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(9);
         match self {
@@ -271,7 +273,7 @@ mod tests {
         Versioned { value: Some(value.into()), version: Version(version) }
     }
 
-    /// Every place holds the same.
+    /// Every key has the same value and version.
     struct ConstantState<'a>(&'a Versioned);
 
     impl StateReader for ConstantState<'_> {
@@ -309,7 +311,7 @@ mod tests {
     }
 
     #[test]
-    fn a_swap_goes_by_the_write_and_not_by_the_value() {
+    fn a_swap_compares_versions_and_not_values() {
         let swap = |version| KeyValueWrite::Swap {
             key: "k".into(),
             version: Version(version),
@@ -322,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_a_bound_is_named() {
+    fn exceeded_limits_are_reported() {
         let long: Arc<str> = "k".repeat(KEY_VALUE_KEY_BYTES_MAX + 1).into();
         let large: Arc<[u8]> = vec![0; KEY_VALUE_VALUE_BYTES_MAX + 1].into();
         assert_eq!(check_bucket(&"b".repeat(256)), Err(LimitError::Bucket(256)));

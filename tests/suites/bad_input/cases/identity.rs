@@ -60,7 +60,7 @@ fn accounts(world: &World) -> Vec<Case> {
             "a role that does not exist",
             Request::new("PUT", format!("{mine}/grants/Root")),
             400,
-            "Invalid role: \"Root\" is no role; roles are Admin, WhitelistAdmin, *",
+            "Invalid role: \"Root\" is not a role; the roles are Admin, WhitelistAdmin, *",
         ),
         case(
             "a role that the account does not have",
