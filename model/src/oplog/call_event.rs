@@ -1,60 +1,60 @@
-//! What arrives for a worker because another one calls it, or has answered.
+//! Inbox events of calls between workers.
 
 use super::OplogIndex;
 use crate::{IdempotencyKey, Timestamp, Value, WorkerId};
 use std::sync::Arc;
 
-/// A step of a call between workers, as it arrives at one of the two.
+/// A step in the life cycle of a call between workers, as an inbox event of the callee or of the caller.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CallEvent {
-    /// At the worker that is called: an invocation that waits for its turn. This row's position is the call's ticket.
+    /// At the callee: the call was enqueued as an invocation. The store position of this event is the call row.
     Queued {
-        /// When.
+        /// Time of the event.
         at: Timestamp,
-        /// Names the invocation; derived from the caller and the call's index.
+        /// The key of the invocation, derived from the caller and the oplog index of the call.
         key: IdempotencyKey,
         /// The function's full name.
         function: Arc<str>,
         /// Its parameters.
         params: Vec<Value>,
-        /// Who calls.
+        /// The caller.
         caller: WorkerId,
-        /// Where the answer goes, if the caller wants one.
+        /// Where the answer is delivered. `None`: the caller wants no answer.
         reply: Option<ReplyTo>,
-        /// It joins the queue at this time, not before.
+        /// A delayed call: it joins the queue at this time.
         not_before: Option<Timestamp>,
     },
-    /// At the worker that is called: the time of a call has come, and it joins the queue.
+    /// At the callee: the delay of a call has elapsed, and the call joins the queue.
     Due {
-        /// When.
+        /// Time of the event.
         at: Timestamp,
-        /// The call's ticket.
+        /// The call row.
         call_row: u64,
     },
-    /// At the worker that is called: a call that had not begun was taken back, and never will begin.
+    /// At the callee: a call was cancelled before it started. It does not run.
     Withdrawn {
-        /// When.
+        /// Time of the event.
         at: Timestamp,
-        /// The call's ticket.
+        /// The call row.
         call_row: u64,
     },
     /// At the caller: the answer.
     Answered {
-        /// When.
+        /// Time of the event.
         at: Timestamp,
-        /// The call.
+        /// The call, by its index in the caller's oplog.
         call: OplogIndex,
-        /// Its ticket.
+        /// The call row at the callee.
         call_row: u64,
-        /// The answer's bytes ([`crate::call::encode_answer`]).
+        /// The encoded answer ([`crate::call::encode_answer`]).
         answer: Vec<u8>,
     },
 }
 
-/// Where the answer of a call goes.
+/// Where the answer of a call is delivered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ReplyTo {
-    /// The caller's number, which is never given to another worker.
+    /// The caller's number. Numbers are not reused for other workers.
     pub worker: u64,
     /// The call, by its index in the caller's oplog.
     pub call: OplogIndex,

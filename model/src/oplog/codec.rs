@@ -1,7 +1,9 @@
-//! The bytes of oplog records (docs/oplog-format.md).
+//! The encoding of oplog records (docs/oplog-format.md).
 //!
-//! A stored row is: format version, kind, body, CRC-32C of all before it. Invariant: a version, kind or tag
-//! once given a meaning is never given another; new fields come under a new version.
+//! A stored row consists of format version, kind, body, and CRC-32C of all bytes before it. In this module, `put_x`
+//! appends an `x`, and `x` reads one.
+//!
+//! Invariant: a version, kind or tag that was given a meaning is never given another. New fields need a new version.
 
 mod call_event;
 #[cfg(test)]
@@ -20,7 +22,7 @@ use crate::{
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The version that this code writes.
+/// The format version that this code writes.
 pub const FORMAT_VERSION: u8 = 1;
 
 const ROW_ENTRIES: u8 = 1;
@@ -31,16 +33,16 @@ const ROW_INBOX_EVENT: u8 = 2;
 pub enum Row {
     /// Consecutive entries of one worker, written together.
     Entries {
-        /// The index of the first.
+        /// The index of the first entry.
         first: OplogIndex,
         /// The entries; at least one.
         entries: Vec<Entry>,
     },
-    /// Something that arrived.
+    /// One inbox event of one worker.
     InboxEvent(InboxEvent),
 }
 
-/// The bytes of a row of entries.
+/// Encodes a row of consecutive entries, the first of which has the index `first`.
 pub fn encode_entries(first: OplogIndex, entries: &[Entry]) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + 64 * entries.len());
     out.extend_from_slice(&[FORMAT_VERSION, ROW_ENTRIES]);
@@ -52,7 +54,7 @@ pub fn encode_entries(first: OplogIndex, entries: &[Entry]) -> Vec<u8> {
     append_checksum(out)
 }
 
-/// The bytes of a row with an arrival.
+/// Encodes a row with an inbox event.
 pub fn encode_inbox_event(event: &InboxEvent) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
     out.extend_from_slice(&[FORMAT_VERSION, ROW_INBOX_EVENT]);
@@ -60,7 +62,7 @@ pub fn encode_inbox_event(event: &InboxEvent) -> Vec<u8> {
     append_checksum(out)
 }
 
-/// The bytes of a row.
+/// Encodes a row.
 pub fn encode_row(row: &Row) -> Vec<u8> {
     match row {
         Row::Entries { first, entries } => encode_entries(*first, entries),
@@ -74,7 +76,7 @@ fn append_checksum(mut out: Vec<u8>) -> Vec<u8> {
     out
 }
 
-/// Reads a row and checks that nothing in it was damaged.
+/// Decodes a row and verifies its checksum.
 pub fn decode_row(bytes: &[u8]) -> Result<Row, DecodeError> {
     let (body, checksum) = bytes.split_last_chunk::<4>().ok_or(DecodeError::Truncated)?;
     if crc32c::crc32c(body) != u32::from_le_bytes(*checksum) {
@@ -89,7 +91,7 @@ pub fn decode_row(bytes: &[u8]) -> Result<Row, DecodeError> {
         ROW_ENTRIES => {
             let first = OplogIndex(input.varint()?);
             let count = input.count()?;
-            // A count may be damaged; what it asks for is taken as it comes.
+            // The count may be wrong, so it does not determine how much memory is reserved at once.
             let mut entries = Vec::with_capacity(count.min(1024));
             for _ in 0..count {
                 entries.push(entry(&mut input)?);
@@ -159,7 +161,7 @@ fn value_list(input: &mut Reader<'_>) -> Result<Vec<Value>, DecodeError> {
     (0..count).map(|_| values::decode(input)).collect()
 }
 
-/// What a function that is called as a program is called with.
+/// Appends convention, function and input of an invocation of a program.
 fn put_program_call(out: &mut Vec<u8>, function: &str, convention: Convention, input: &str) {
     out.push(convention.code());
     put_str(out, function);
@@ -407,7 +409,7 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
                 2 => RevertReason::Recovered,
                 3 => RevertReason::RolledBack,
                 4 => RevertReason::Reverted,
-                tag => return Err(DecodeError::UnknownTag { what: "reason to set aside", tag }),
+                tag => return Err(DecodeError::UnknownTag { what: "revert reason", tag }),
             },
         },
         33 => Entry::Configured {
@@ -417,7 +419,7 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
                 on_failure: option(input, |input| match input.byte()? {
                     0 => Ok(OnFailure::Fail),
                     1 => Ok(OnFailure::Rollback),
-                    tag => Err(DecodeError::UnknownTag { what: "choice for failures", tag }),
+                    tag => Err(DecodeError::UnknownTag { what: "failure action", tag }),
                 })?,
             },
         },
@@ -509,6 +511,6 @@ fn inbox_event(input: &mut Reader<'_>) -> Result<InboxEvent, DecodeError> {
             let (function, convention, input) = program_call(input)?;
             InboxEvent::Program { at, key, function, convention, input }
         }
-        tag => return Err(DecodeError::UnknownTag { what: "arrival", tag }),
+        tag => return Err(DecodeError::UnknownTag { what: "inbox event", tag }),
     })
 }

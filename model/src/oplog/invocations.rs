@@ -1,4 +1,4 @@
-//! Invocations in the oplog: from an entry or an arrival back to what was called.
+//! Invocations in the oplog: from an entry or an inbox event back to the invocation.
 
 use super::CallEvent;
 use super::{FailureCause, InboxEvent, InvocationSource};
@@ -6,7 +6,7 @@ use crate::{Convention, Invocation};
 use std::sync::Arc;
 
 impl InvocationSource {
-    /// Its function, and the [digest](Invocation::digest) of the invocation, if it is here.
+    /// The function and the [digest](Invocation::digest) of the invocation. `None` if they are in an inbox event.
     pub fn digest(&self) -> Option<(Arc<str>, [u8; 32])> {
         match self {
             Self::Inline { function, params } => {
@@ -22,7 +22,7 @@ impl InvocationSource {
 }
 
 impl InboxEvent {
-    /// The invocation that it brings, if it brings one.
+    /// The invocation that the event enqueues, if it enqueues one.
     pub fn into_invocation(self) -> Option<Invocation> {
         match self {
             Self::Invocation { at: _, key, function, params }
@@ -44,7 +44,7 @@ impl InboxEvent {
         }
     }
 
-    /// Its function and the [digest](Invocation::digest) of the invocation, if it brings one.
+    /// The function and the [digest](Invocation::digest) of the invocation that the event enqueues, if it enqueues one.
     pub fn digest(&self) -> Option<(Arc<str>, [u8; 32])> {
         match self {
             Self::Invocation { function, params, .. }
@@ -69,7 +69,7 @@ impl InboxEvent {
 }
 
 impl FailureCause {
-    /// The cause of an `exit` with `code`, after this at the end of standard error.
+    /// The cause for an `exit` with `code`. `stderr` is the end of the program's standard error; it may be empty.
     pub fn exited(code: u8, stderr: String) -> Self {
         if stderr.is_empty() { Self::Exited { code } } else { Self::ExitedWithStderr { code, stderr } }
     }

@@ -1,13 +1,15 @@
-//! The bytes of values in the oplog (docs/oplog-format.md, "Values").
+//! The encoding of values in the oplog (docs/oplog-format.md, "Values").
 //!
-//! Self-describing, so that an oplog can be read without the component. Invariant: a tag once given a
-//! meaning is never given another. The decoder never panics and bounds its depth.
+//! The encoding is self-describing, so an oplog can be read without the component. The decoder does not panic and
+//! bounds its depth; the tests of `oplog::codec` check both.
+//!
+//! Invariant: a tag that was given a meaning is never given another.
 
 use super::Value;
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::oplog::wire::{DecodeError, Reader, put_bytes, put_signed, put_varint};
 
-/// Appends the bytes of `value` to `out`.
+/// Appends the encoding of `value` to `out`.
 pub fn encode(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Bool(false) => out.push(0),

@@ -1,4 +1,4 @@
-//! The bytes of arrivals between workers: tags 40 to 43.
+//! The encoding of inbox events of calls between workers: tags 40 to 43.
 
 use super::{
     key, option, put_option, put_str, put_time, put_values, put_worker_id, time, value_list, worker_id,
@@ -48,7 +48,7 @@ pub(super) fn put_call_event(out: &mut Vec<u8>, event: &CallEvent) {
     }
 }
 
-/// Reads what follows one of the tags.
+/// Reads the fields that follow `tag`.
 pub(super) fn call_event(tag: u8, input: &mut Reader<'_>) -> Result<CallEvent, DecodeError> {
     Ok(match tag {
         QUEUED => CallEvent::Queued {

@@ -1,4 +1,4 @@
-//! From JSON to typed values.
+//! Reads typed values from JSON.
 
 use super::{JsonError, Problem, describe, join_names, option_is_wrapped};
 use crate::limits::VALUE_DEPTH_MAX;
@@ -8,7 +8,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 
-/// Reads a value of `ty`; `path` names where `json` stands, for errors.
+/// Reads a value of type `ty`. `path` is the path of `json` in error messages.
 pub fn from_json(ty: &Type, json: &Json, path: &str) -> Result<Value, JsonError> {
     read(ty, json, 0).map_err(|error| error.into_json_error(path))
 }
@@ -32,7 +32,7 @@ pub fn params_from_json(function: &Function, json: &Json) -> Result<Vec<Value>, 
     Ok(values)
 }
 
-/// A problem on its way out, collecting the steps of its path from the inside.
+/// A problem and the path to it. The callers of a failed read append their steps, from the innermost to the outermost.
 struct ReadError {
     problem: Problem,
     steps: Vec<PathStep>,
@@ -64,17 +64,14 @@ impl ReadError {
         JsonError { path, problem: self.problem }
     }
 
-    #[expect(
-        clippy::unnecessary_box_returns,
-        reason = "it is boxed for the sake of the `Result` it goes into"
-    )]
+    #[expect(clippy::unnecessary_box_returns, reason = "the error is boxed in the `Result` that contains it")]
     fn with_step(mut self: Box<Self>, step: PathStep) -> Box<Self> {
         self.steps.push(step);
         self
     }
 }
 
-/// Boxed: the good path must not carry the size of an error.
+/// The error is boxed, so that it does not enlarge the `Result` of a successful read.
 type ReadResult<T> = Result<T, Box<ReadError>>;
 
 fn fail<T>(problem: Problem) -> ReadResult<T> {
@@ -85,7 +82,7 @@ fn mismatch<T>(ty: &Type, json: &Json) -> ReadResult<T> {
     fail(Problem::Mismatch { expected: describe(ty), found: kind_of(json) })
 }
 
-/// The kind of a JSON value in an error message.
+/// Names the kind of a JSON value in an error message.
 fn kind_of(json: &Json) -> String {
     match json {
         Json::Null => "null",
@@ -98,7 +95,7 @@ fn kind_of(json: &Json) -> String {
     .to_owned()
 }
 
-/// Text of a caller in an error message: short, and on one line.
+/// Quotes a text of the caller in an error message: shortened, and on one line.
 fn quoted(text: &str) -> String {
     const CHARS_SHOWN_MAX: usize = 64;
     let mut short: String = text.chars().take(CHARS_SHOWN_MAX).flat_map(char::escape_debug).collect();
@@ -185,10 +182,12 @@ fn read(ty: &Type, json: &Json, depth: usize) -> ReadResult<Value> {
     })
 }
 
-/// Largest whole number such that it and all smaller ones are exact in a JSON number with fraction or exponent.
+/// The largest whole number up to which all whole numbers are exact in an `f64`, 2⁵³. JSON numbers with a fraction or
+/// an exponent are parsed as `f64`.
 const FLOAT_EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// A whole number, from a number or, where JSON numbers of most clients lose digits, a decimal string.
+/// Reads a whole number from a JSON number. For 64-bit types a decimal string is accepted too, because the JSON numbers
+/// of many clients have fewer digits.
 fn integer(ty: &Type, json: &Json) -> ReadResult<i128> {
     match json {
         Json::Number(number) => {
@@ -198,7 +197,7 @@ fn integer(ty: &Type, json: &Json) -> ReadResult<i128> {
             if let Some(v) = number.as_i64() {
                 return Ok(v.into());
             }
-            // `3.0` and `1e3` are whole numbers too. Beyond 2^53 the parser has already rounded.
+            // `3.0` and `1e3` are whole numbers too. Above 2⁵³ the parser has already rounded.
             let v = number.as_f64().unwrap_or(f64::NAN);
             if v.fract() != 0.0 || !v.is_finite() {
                 return fail(Problem::Mismatch {
@@ -206,7 +205,7 @@ fn integer(ty: &Type, json: &Json) -> ReadResult<i128> {
                     found: format!("the number {number}"),
                 });
             }
-            // Saturates, and no type reaches so far.
+            // Saturates far outside the range of every type.
             #[expect(clippy::cast_possible_truncation, reason = "a float that does not fit saturates")]
             let rounded = v as i128;
             let in_64_bits = (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&rounded);
@@ -219,10 +218,10 @@ fn integer(ty: &Type, json: &Json) -> ReadResult<i128> {
         Json::String(text) if matches!(ty, Type::S64 | Type::U64) => {
             let digits = text.strip_prefix('-').unwrap_or(text);
             if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-                let found = format!("the string \"{}\", which is no decimal number", quoted(text));
+                let found = format!("the string \"{}\", which is not a decimal number", quoted(text));
                 return fail(Problem::Mismatch { expected: describe(ty), found });
             }
-            // Only the length can be wrong now, and then the value is far outside of 64 bits.
+            // Only too many digits can make this fail, and then the value is far outside 64 bits.
             Ok(text.parse().unwrap_or(if text.starts_with('-') { i128::MIN } else { i128::MAX }))
         }
         _ => mismatch(ty, json),
@@ -290,7 +289,7 @@ fn character(ty: &Type, json: &Json) -> ReadResult<char> {
                 Some(v) => Ok(v),
                 None => fail(Problem::Mismatch {
                     expected: describe(ty),
-                    found: format!("{code}, which is the code point of no character"),
+                    found: format!("{code}, which is not the code point of a character"),
                 }),
             }
         }
@@ -358,7 +357,7 @@ fn result(
     let side = |name: &str, ty: Option<&Type>, payload: &Json| {
         payload_of(ty, payload, depth).map_err(|e| e.with_step(PathStep::Key(name.to_owned())))
     };
-    // Where both are given, `ok` counts: so it was in 2023.
+    // If both are given, `ok` is used, as in 2023.
     if let Some(payload) = object.get("ok") {
         Ok(Value::Result(Ok(side("ok", ok, payload)?)))
     } else if let Some(payload) = object.get("err") {
@@ -370,7 +369,7 @@ fn result(
     }
 }
 
-/// The payload of a case or of a side of a result; a missing type takes null only.
+/// Reads the payload of a case, or of a side of a result. Without a type, only null is accepted.
 fn payload_of(ty: Option<&Type>, json: &Json, depth: usize) -> ReadResult<Option<Box<Value>>> {
     match ty {
         Some(ty) => Ok(Some(Box::new(read(ty, json, depth + 1)?))),

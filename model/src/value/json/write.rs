@@ -1,6 +1,6 @@
-//! From typed values to JSON.
+//! Writes typed values as JSON.
 //!
-//! [`TypedJson`] writes straight into any serialiser: a large list never becomes a tree of JSON values, and
+//! [`TypedJson`] writes directly into a serializer. A large list is not converted to a tree of JSON values first, and
 //! record fields keep the order of their type.
 
 use super::{JsonError, Problem, describe, option_is_wrapped};
@@ -14,16 +14,16 @@ use serde::ser::{Error, SerializeMap, SerializeSeq, Serializer};
 /// How a `list<u8>` is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BytesAs {
-    /// An array of numbers, what clients of 2023 know.
+    /// An array of numbers, as clients of 2023 expect.
     #[default]
     Array,
-    /// `{"base64": "…"}`, for those who ask for it.
+    /// `{"base64": "…"}`, for clients that request it.
     Base64,
 }
 
-/// A value beside its type, to be serialised as JSON.
+/// A value with its type, which serializes as JSON.
 ///
-/// Serialising fails if the value is none of the type.
+/// Serialization fails if the value does not match the type.
 #[derive(Debug, Clone, Copy)]
 pub struct TypedJson<'a> {
     ty: &'a Type,
@@ -43,7 +43,7 @@ impl<'a> TypedJson<'a> {
     }
 }
 
-/// What a function returned, to be serialised as an array with one element per result.
+/// The result of a function, which serializes as an array with one element per result.
 #[derive(Debug, Clone, Copy)]
 pub struct ResultJson<'a> {
     function: &'a Function,
@@ -52,18 +52,18 @@ pub struct ResultJson<'a> {
 }
 
 impl<'a> ResultJson<'a> {
-    /// Pairs the result of `function` with its type; `value` is `None` for a function that returns nothing.
+    /// Pairs the result of `function` with its type. `value` is `None` for a function without a result.
     pub fn new(function: &'a Function, value: Option<&'a Value>, bytes: BytesAs) -> Self {
         Self { function, value, bytes }
     }
 }
 
-/// The JSON of `value`, which must be of type `ty`.
+/// Converts `value`, which must be of type `ty`, to JSON.
 pub fn to_json(ty: &Type, value: &Value) -> Result<serde_json::Value, JsonError> {
     serde_json::to_value(TypedJson::new(ty, value, BytesAs::Array)).map_err(|error| type_mismatch(&error))
 }
 
-/// The JSON of what `function` returned: an array with one element per result.
+/// Converts the result of `function` to JSON: an array with one element per result.
 pub fn result_to_json(function: &Function, value: Option<&Value>) -> Result<serde_json::Value, JsonError> {
     serde_json::to_value(ResultJson::new(function, value, BytesAs::Array))
         .map_err(|error| type_mismatch(&error))
@@ -156,7 +156,7 @@ impl serde::Serialize for TypedJson<'_> {
 }
 
 impl<'a> TypedJson<'a> {
-    /// A case of a variant, or a side of a result: an object with one key.
+    /// Writes a case of a variant, or a side of a result, as an object with one key.
     fn case<S: Serializer>(
         &self,
         serializer: S,
@@ -194,15 +194,18 @@ fn serialize_float<S: Serializer>(value: f64, serializer: S) -> Result<S::Ok, S:
     }
 }
 
-/// The double that prints as the shortest decimal of `value`: people who stored 1.99 want to see 1.99, not
-/// 1.9900000095367432. Reading rounds it to `value` again.
+/// The `f64` that prints like the `f32` `value`. A stored 1.99 is thus written as 1.99 and not as 1.9900000095367432.
+/// Reading rounds it to `value` again.
 fn shortest_double(value: f32) -> f64 {
     let plain = f64::from(value);
     if !value.is_finite() || value.fract() == 0.0 {
         return plain;
     }
     match value.to_string().parse::<f64>() {
-        #[expect(clippy::cast_possible_truncation, reason = "the rounding back is the thing checked")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the condition checks that rounding returns `value`"
+        )]
         Ok(short) if (short as f32).to_bits() == value.to_bits() => short,
         _ => plain,
     }
