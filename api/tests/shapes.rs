@@ -1,4 +1,4 @@
-//! The shapes of 2023, byte for byte, and the other spellings that are accepted.
+//! The JSON shapes of 2023, and the other accepted spellings.
 
 use golem_api::connect::{
     ConnectFormat, ConnectFrame, ConnectQuery, EventFrame, LogLevel, MessageFrame, WorkerEvent,
@@ -20,10 +20,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
 
+/// An id, used for objects of every kind.
 const ID: &str = "11111111-2222-4333-8444-555555555555";
+/// Another id.
 const OTHER_ID: &str = "99999999-8888-4777-8666-555555555555";
 
-/// `written` is what we send, and it and every one of `accepted` read as the same value.
+/// Checks that `written` is the JSON of a value, and that each of `accepted` parses as the same value.
 fn check<V: Serialize + DeserializeOwned + PartialEq + Debug>(written: &Value, accepted: &[Value]) -> V {
     let value: V = serde_json::from_value(written.clone()).unwrap_or_else(|e| panic!("{e}: {written}"));
     assert_eq!(&serde_json::to_value(&value).expect("it can be written"), written);
@@ -34,8 +36,8 @@ fn check<V: Serialize + DeserializeOwned + PartialEq + Debug>(written: &Value, a
     value
 }
 
-fn refused<V: DeserializeOwned + Debug>(json: &Value) -> String {
-    serde_json::from_value::<V>(json.clone()).expect_err("it should be refused").to_string()
+fn parse_error<V: DeserializeOwned + Debug>(json: &Value) -> String {
+    serde_json::from_value::<V>(json.clone()).expect_err("parsing must fail").to_string()
 }
 
 #[test]
@@ -128,7 +130,7 @@ fn an_upload_is_described_in_several_ways() {
             json!({"templateName": {"value": "cart"}}),
         ],
     );
-    let error = refused::<TemplateQuery>(&json!({"componentName": 1}));
+    let error = parse_error::<TemplateQuery>(&json!({"componentName": 1}));
     assert!(error.contains("expected a string or {\"value\": string}"), "{error}");
     check::<TemplateListQuery>(&json!({"project-id": OTHER_ID}), &[json!({"projectId": OTHER_ID})]);
 }
@@ -165,7 +167,7 @@ fn workers_have_the_shapes_of_2023() {
     );
     check::<TemplateQuery>(&json!({"componentName": "c", "retryPolicy": policy, "onFailure": "fail"}), &[]);
     assert!(
-        refused::<WorkerCreationRequest>(&json!({"name": "w", "env": "K=v"}))
+        parse_error::<WorkerCreationRequest>(&json!({"name": "w", "env": "K=v"}))
             .contains("a list of [name, value] pairs")
     );
     check::<InvocationKey>(&json!({"value": "k"}), &[json!("k")]);
@@ -182,15 +184,15 @@ fn a_promise_is_completed_as_the_page_of_2023_shows_it() {
         &[json!({"oplogIdx": "10", "data": [1, 255]}), json!({"oplogIdx": "10", "data": {"base64": "Af8="}})],
     );
     for bad in [json!(-1), json!("-1"), json!("ten"), json!(""), json!("+1"), json!(1.5), json!(null)] {
-        let error = refused::<CompleteParameters>(&json!({"oplogIdx": bad, "data": []}));
+        let error = parse_error::<CompleteParameters>(&json!({"oplogIdx": bad, "data": []}));
         assert!(error.contains("a whole number from 0, or its decimal digits as a string"), "{bad}: {error}");
     }
-    let error = refused::<CompleteParameters>(&json!({"oplogIdx": 1, "data": [256]}));
+    let error = parse_error::<CompleteParameters>(&json!({"oplogIdx": 1, "data": [256]}));
     assert!(error.contains("numbers from 0 to 255"), "{error}");
 }
 
 #[test]
-fn queries_take_every_spelling() {
+fn queries_accept_every_spelling() {
     for text in ["stdio-event-loop", "stdio-eventloop", "StdioEventloop", "STDIO_EVENT_LOOP"] {
         assert_eq!(text.parse(), Ok(CallingConvention::StdioEventLoop), "{text}");
     }
@@ -350,8 +352,9 @@ fn log_streams_have_two_generations_of_frames() {
     );
     assert_eq!(MessageFrame::of(&frame.event), MessageFrame::Message { message: "[ERROR] m\n".to_owned() });
     assert_eq!(serde_json::from_value::<ConnectFrame>(log).unwrap(), ConnectFrame::Event(frame));
-    let error = refused::<EventFrame>(&json!({"event": {"Log": {"level": 6, "context": "", "message": ""}}}));
-    assert!(error.contains("6 is no log level"), "{error}");
+    let error =
+        parse_error::<EventFrame>(&json!({"event": {"Log": {"level": 6, "context": "", "message": ""}}}));
+    assert!(error.contains("6 is not a log level"), "{error}");
 }
 
 #[test]

@@ -140,7 +140,10 @@ fn the_commands_of_2023_about_accounts_and_projects_are_taken() {
         ("account grant add Root", "\"Root\" is not a role; the roles are Admin"),
         ("token add --expires-at tomorrow", "is not a time"),
         ("project-policy add --project-policy-name p", "ACTION"),
-        ("project-policy add --project-policy-name p Fly", "\"Fly\" is no action; actions are ViewTemplate"),
+        (
+            "project-policy add --project-policy-name p Fly",
+            "\"Fly\" is not an action; the actions are ViewTemplate",
+        ),
         ("share --recipient-account-id {}", "--project-policy-id"),
         ("share --recipient-account-id {} --project-policy-id {} -A ViewTemplate", "cannot be used with"),
     ] {

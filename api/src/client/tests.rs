@@ -1,4 +1,4 @@
-//! What the client sends and understands, against a server that records and answers as told.
+//! Tests of the client against a server that records requests and sends prepared responses.
 
 use super::*;
 use crate::connect::{ConnectFormat, ConnectFrame, EventFrame, MessageFrame, WorkerEvent};
@@ -23,7 +23,7 @@ fn worker() -> WorkerId {
     WorkerId::new(template(), WorkerName::new("Ünal").unwrap())
 }
 
-/// A request as it came: its head and its body.
+/// Receives a request: its head and its body.
 async fn receive(socket: &mut TcpStream) -> Option<(String, String)> {
     let mut bytes = Vec::new();
     let head_end = loop {
@@ -46,7 +46,8 @@ async fn receive(socket: &mut TcpStream) -> Option<(String, String)> {
     Some((head, String::from_utf8_lossy(&bytes[head_end..]).into_owned()))
 }
 
-/// A server that gives every request the same answer; the requests it got, each as `METHOD target body`.
+/// Starts a server that gives every request the same response. Returns a client of it, and the received requests, each
+/// as `METHOD target body`.
 async fn server(status: &'static str, answer: &'static str) -> (Client, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}/base", listener.local_addr().unwrap());
@@ -74,7 +75,7 @@ async fn server(status: &'static str, answer: &'static str) -> (Client, Arc<Mute
 }
 
 #[tokio::test]
-async fn every_method_is_the_request_of_2023() {
+async fn every_method_sends_the_request_of_2023() {
     let (client, requests) = server("200 OK", "{}").await;
     let (w, params) = (worker(), json!([1]));
     let keyed = InvokeOptions {
@@ -92,7 +93,7 @@ async fn every_method_is_the_request_of_2023() {
         retry_policy: None,
         on_failure: None,
     };
-    // The answer fits none of the types: only the requests count here.
+    // The response matches none of the types. This test checks only the requests.
     drop(client.healthcheck().await);
     drop(client.version().await);
     drop(client.token_current().await);
@@ -166,7 +167,7 @@ async fn every_method_is_the_request_of_2023() {
 }
 
 #[tokio::test]
-async fn an_upload_has_both_parts() {
+async fn an_upload_contains_query_and_component() {
     let (client, requests) = server("200 OK", "{}").await;
     let (options, links) = (FailureOptions::default(), Links::new());
     let create = client.template_create(None, "cart", options, b"\0asm".to_vec(), None, &links);
@@ -182,7 +183,7 @@ async fn an_upload_has_both_parts() {
 }
 
 #[tokio::test]
-async fn answers_are_read() {
+async fn responses_are_parsed() {
     let (client, _) = server("200 OK", r#"{"result":[{"a":1}]}"#).await;
     let result = client.worker_invoke_and_await(&worker(), "f", &json!([]), &InvokeOptions::default()).await;
     assert_eq!(result.unwrap(), json!([{"a": 1}]));
@@ -191,7 +192,7 @@ async fn answers_are_read() {
 }
 
 #[tokio::test]
-async fn refusals_keep_status_and_body() {
+async fn error_responses_keep_status_and_body() {
     for (status, answer, text) in [
         ("404 Not Found", r#"{"error":"no worker"}"#, "the server answered with status 404: no worker"),
         ("400 Bad Request", r#"{"errors":["a","b"]}"#, "the server answered with status 400: a, b"),
@@ -261,7 +262,7 @@ async fn log_streams_are_followed_to_their_end() {
 }
 
 #[tokio::test]
-async fn a_refused_log_stream_is_an_answer_like_any_other() {
+async fn a_rejected_log_stream_is_an_ordinary_error_response() {
     let (client, _) = server("404 Not Found", r#"{"error":"no worker"}"#).await;
     let error = client.worker_connect(&worker(), ConnectFormat::Messages).await.unwrap_err();
     assert_eq!(error.to_string(), "the server answered with status 404: no worker");

@@ -1,4 +1,4 @@
-//! Workers, invocations and promises.
+//! Requests about workers, invocations and promises.
 
 use super::{Client, ClientError};
 use crate::oplog::{OplogPage, OplogQuery, QueuedInvocation};
@@ -12,21 +12,21 @@ use golem_model::{IdempotencyKey, TemplateId, WorkerId};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
-/// What an invocation is known by, so that a repeated request does not run it twice.
+/// The key of an invocation, so that a repeated request does not run it twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InvocationName {
-    /// A key that the server made for this worker.
+    /// A key that the server issued for this worker.
     Key(InvocationKey),
-    /// A key that the client made.
+    /// A key that the client chose.
     Idempotency(IdempotencyKey),
 }
 
-/// What an invocation needs besides worker, function and parameters.
+/// Options of an invocation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InvokeOptions {
-    /// What it is known by; without it, a repeated request is a new invocation.
+    /// The key of the invocation. Without a key, a repeated request is a new invocation.
     pub name: Option<InvocationName>,
-    /// How parameters and result travel; `component` if not said.
+    /// How parameters and result are passed; by default `component`.
     pub calling_convention: Option<CallingConvention>,
 }
 
@@ -62,17 +62,17 @@ impl Client {
         self.json(self.request(Method::GET, &["v1", "templates", "workers", &id])).await
     }
 
-    /// `DELETE …/workers/{name}`: removes the worker with all that it knows.
+    /// `DELETE …/workers/{name}`: deletes the worker with its state.
     pub async fn worker_delete(&self, worker: &WorkerId) -> Result<(), ClientError> {
         self.send(self.worker_request(Method::DELETE, worker, None)).await.map(drop)
     }
 
-    /// `POST …/key`: a key that names one invocation of this worker.
+    /// `POST …/key`: issues a key for one invocation of this worker.
     pub async fn worker_key(&self, worker: &WorkerId) -> Result<InvocationKey, ClientError> {
         self.json(self.worker_request(Method::POST, worker, Some("key"))).await
     }
 
-    /// `POST …/invoke-and-await`: calls a function and waits for what it returns.
+    /// `POST …/invoke-and-await`: invokes a function and waits for its result.
     pub async fn worker_invoke_and_await(
         &self,
         worker: &WorkerId,
@@ -84,7 +84,7 @@ impl Client {
         self.json::<InvokeResult>(request).await.map(|answer| answer.result)
     }
 
-    /// `POST …/invoke`: has a function called, without waiting for it.
+    /// `POST …/invoke`: enqueues an invocation without waiting for it.
     pub async fn worker_invoke(
         &self,
         worker: &WorkerId,
@@ -95,7 +95,8 @@ impl Client {
         self.send(self.invocation_request(worker, "invoke", function, params, options)).await.map(drop)
     }
 
-    /// `POST …/complete`: completes the promise that the worker made at `oplog_idx`. False if it was completed before.
+    /// `POST …/complete`: completes the promise that the worker created at `oplog_idx`. Returns false if it was
+    /// completed before.
     pub async fn worker_complete(
         &self,
         worker: &WorkerId,
@@ -106,7 +107,8 @@ impl Client {
         self.json(self.worker_request(Method::POST, worker, Some("complete")).json(&body)).await
     }
 
-    /// `POST …/interrupt`: stops the worker, or with `recover_immediately` crashes it, to be recovered at once.
+    /// `POST …/interrupt`: interrupts the worker. With `recover_immediately`, simulates a crash instead: the worker is
+    /// recovered at once.
     pub async fn worker_interrupt(
         &self,
         worker: &WorkerId,
@@ -116,12 +118,12 @@ impl Client {
         self.send(self.worker_request(Method::POST, worker, Some("interrupt")).query(&query)).await.map(drop)
     }
 
-    /// `POST …/resume`: lets an interrupted worker go on.
+    /// `POST …/resume`: resumes an interrupted worker.
     pub async fn worker_resume(&self, worker: &WorkerId) -> Result<(), ClientError> {
         self.send(self.worker_request(Method::POST, worker, Some("resume"))).await.map(drop)
     }
 
-    /// `GET …/oplog`: a part of what the worker did.
+    /// `GET …/oplog`: a page of the worker's oplog.
     pub async fn worker_oplog(
         &self,
         worker: &WorkerId,
@@ -135,7 +137,7 @@ impl Client {
         self.json(self.worker_request(Method::GET, worker, Some("queue"))).await
     }
 
-    /// `DELETE …/invocations/{key}`: takes an invocation that has not begun out of the queue.
+    /// `DELETE …/invocations/{key}`: cancels an invocation that has not started.
     pub async fn worker_cancel(&self, worker: &WorkerId, key: &IdempotencyKey) -> Result<(), ClientError> {
         let template = worker.template.to_string();
         let path =
@@ -143,17 +145,17 @@ impl Client {
         self.send(self.request(Method::DELETE, &path)).await.map(drop)
     }
 
-    /// `POST …/recover`: discards the invocation that failed or stands still.
+    /// `POST …/recover`: discards the invocation that failed or is stuck.
     pub async fn worker_recover(&self, worker: &WorkerId) -> Result<(), ClientError> {
         self.send(self.worker_request(Method::POST, worker, Some("recover"))).await.map(drop)
     }
 
-    /// `POST …/update`: asks for another template version.
+    /// `POST …/update`: requests an update to another template version.
     pub async fn worker_update(&self, worker: &WorkerId, request: &UpdateRequest) -> Result<(), ClientError> {
         self.send(self.worker_request(Method::POST, worker, Some("update")).json(request)).await.map(drop)
     }
 
-    /// `GET …/update`: what became of that.
+    /// `GET …/update`: the pending and the last update.
     pub async fn worker_updates(&self, worker: &WorkerId) -> Result<UpdateReport, ClientError> {
         self.json(self.worker_request(Method::GET, worker, Some("update"))).await
     }
