@@ -1,4 +1,4 @@
-//! What a module holds: its functions, its types, its state. Nothing is judged here that [`crate::valid`] can judge.
+//! Finds the functions, types and state of a worker's module. Most errors are reported by [`crate::valid`], not here.
 
 use crate::fallback::is_flags;
 use proc_macro2::{TokenStream, TokenTree};
@@ -12,30 +12,30 @@ pub(crate) struct Module {
     pub(crate) ident: Ident,
     pub(crate) docs: Vec<String>,
     pub(crate) state: Option<State>,
-    /// What is exported: functions of the module and methods of the state, in the order of the source.
+    /// The exported functions: functions of the module and methods of the state, in the order of the source.
     pub(crate) functions: Vec<Function>,
-    /// All types that the module defines, whether anything exported uses them or not.
+    /// All types that the module defines, including those that no exported function uses.
     pub(crate) types: Vec<DefinedType>,
 }
 
-/// The struct that holds what survives between calls.
+/// The struct whose value is kept between calls.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) ident: Ident,
-    /// The function `new` that takes nothing.
+    /// Whether it has a function `new` without parameters.
     pub(crate) has_new: bool,
-    /// It derives `Serialize` and `Deserialize`: it can be saved and loaded.
+    /// Whether it derives `Serialize` and `Deserialize`, so that it can be saved and loaded.
     pub(crate) is_saved: bool,
-    /// The function `migrate`, which makes it of what another version of it has saved.
+    /// Whether it has a function `migrate`, which converts a state that another version saved.
     pub(crate) has_migrate: bool,
 }
 
-/// Something callable.
+/// A function or method that is exported.
 #[derive(Debug)]
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) signature: Signature,
-    /// Whether it stands in the `impl` of the state.
+    /// Whether it is defined in an `impl` of the state.
     pub(crate) is_method: bool,
 }
 
@@ -65,20 +65,20 @@ impl DefinedType {
     }
 }
 
-/// A struct with callable methods: perhaps the state, perhaps a type with helpers.
+/// A struct with public methods that take `self`: either the state or a type with helper methods.
 struct StateCandidate<'a> {
     ident: &'a Ident,
     methods: Vec<&'a syn::ImplItemFn>,
 }
 
 impl Module {
-    /// Looks through a module, and takes the attributes out of it that only mean something to us.
+    /// Collects the content of a module, and removes the attributes that only this macro understands.
     pub(crate) fn from_item(module: &mut ItemMod) -> syn::Result<Self> {
         let ident = module.ident.clone();
         let Some((_, items)) = &mut module.content else {
             return Err(syn::Error::new_spanned(
                 module.semi,
-                format!("the worker's code has to be here: `mod {ident} {{ … }}`, not in a file of its own"),
+                format!("the worker's code must be inline: `mod {ident} {{ … }}`, not in a separate file"),
             ));
         };
         let types = items.iter_mut().filter_map(defined_type).collect::<Vec<_>>();
@@ -117,7 +117,7 @@ fn defined_type(item: &mut Item) -> Option<DefinedType> {
     }
 }
 
-/// The type whose own methods an item holds.
+/// The type and the block, if the item is an inherent `impl`.
 fn self_type(item: &Item) -> Option<(&Ident, &syn::ItemImpl)> {
     let Item::Impl(block) = item else { return None };
     match (&block.trait_, &*block.self_ty) {
@@ -140,7 +140,7 @@ fn state_candidates<'a>(items: &'a [Item], types: &'a [DefinedType]) -> Vec<Stat
     for (ident, block) in items.iter().filter_map(self_type) {
         let is_struct =
             |ty: &DefinedType| matches!(ty, DefinedType::Struct { item, .. } if item.ident == *ident);
-        // At the struct's own name is where to say that it needs, for example, a first value.
+        // The identifier of the definition, because errors about the state are reported there.
         let Some(ident) = types.iter().find(|defined| is_struct(defined)).map(DefinedType::ident) else {
             continue;
         };
@@ -172,12 +172,12 @@ fn choose_state(
         for method in &candidate.methods {
             let mut of_method = BTreeSet::new();
             collect_idents(signature_types(&method.sig), &mut of_method);
-            // What a method says of its own type makes that type no parameter.
+            // A method that names its own type does not make that type a parameter.
             of_method.remove(&candidate.ident.to_string());
             used.extend(of_method);
         }
     }
-    // Through the types that these use, until nothing is added.
+    // Add the types that the used types refer to, until there are no more.
     loop {
         let before = used.len();
         for defined in
@@ -263,7 +263,6 @@ fn is_constructor(signature: &Signature) -> bool {
     signature.ident == "new" && signature.receiver().is_none()
 }
 
-/// Whether the state has a function `new`, public or not.
 /// Whether a struct derives both traits of serde, by their usual names.
 fn derives_serde(defined: &DefinedType) -> bool {
     let DefinedType::Struct { item, .. } = defined else { return false };
@@ -273,7 +272,7 @@ fn derives_serde(defined: &DefinedType) -> bool {
             derived.extend(meta.path.segments.last().map(|segment| segment.ident.to_string()));
             Ok(())
         });
-        // The compiler says what is wrong with it.
+        // The compiler reports invalid syntax in `derive`.
         drop(parsed);
     }
     ["Serialize", "Deserialize"].iter().all(|name| derived.contains(*name))
@@ -287,6 +286,7 @@ fn has_migrate(items: &[Item], state: &Ident) -> bool {
     })
 }
 
+/// Whether the state has a function `new`, public or not. A `new` with parameters is an error.
 fn has_new(items: &[Item], state: &Ident) -> syn::Result<bool> {
     let blocks = items.iter().filter_map(self_type).filter(|(ident, _)| *ident == state);
     for item in blocks.flat_map(|(_, block)| &block.items) {
@@ -297,8 +297,8 @@ fn has_new(items: &[Item], state: &Ident) -> syn::Result<bool> {
                 None => Ok(true),
                 Some(argument) => Err(syn::Error::new_spanned(
                     argument,
-                    "nobody is there to pass arguments when a worker begins: let `new` take none, and export a function \
-                     that sets up what callers know",
+                    "`new` cannot take parameters, because a worker is created without arguments; remove them, and \
+                     export a function that initializes the state",
                 )),
             };
         }
@@ -310,7 +310,7 @@ fn is_public(visibility: &Visibility) -> bool {
     matches!(visibility, Visibility::Public(_))
 }
 
-/// `#[cfg(test)]`: not part of any worker.
+/// Whether the item is only for tests (`#[test]` or `#[cfg(test)]`), so not part of the worker.
 fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("test")
@@ -327,7 +327,7 @@ pub(crate) fn docs(attributes: &[Attribute]) -> Vec<String> {
             && pair.path.is_ident("doc")
             && let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value
         {
-            // `lines` of an empty text are none, and an empty line separates paragraphs.
+            // `lines` of an empty text returns none, but an empty line separates paragraphs.
             if text.value().is_empty() {
                 lines.push(String::new());
             }

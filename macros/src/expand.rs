@@ -1,8 +1,9 @@
-//! The code that joins a module to its WIT.
+//! Generates the code that connects a module with the bindings of its WIT.
 //!
-//! Inside the user's module, for WebAssembly only: the bindings that the generator makes of the WIT, the state, and a function
-//! for each export that converts its arguments, calls the user's, and converts the result. The user's types are not the
-//! generated ones, so that they may have any derives and methods; where a type contains none of them, nothing is converted.
+//! The code is inside the user's module and exists for WebAssembly only. It consists of the bindings that wit-bindgen
+//! generates from the WIT, the state, and a function for each export. Such a function converts its arguments, calls the
+//! user's function, and converts the result. The user's types are separate from the generated ones, so that they may
+//! have any derives and methods. A type that contains none of the user's types needs no conversion.
 
 use crate::model::{Case, Function, Kind, Package, Receiver, SaveOptions, State, Type, TypeDef, Worker};
 use crate::{names, wit};
@@ -10,16 +11,16 @@ use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, ItemMod};
 
-/// Which way a value goes.
+/// The direction of a conversion.
 #[derive(Debug, Clone, Copy)]
 enum Direction {
-    /// From the caller into the user's function.
+    /// An argument: from the generated type to the user's type.
     ToUser,
-    /// Out of the user's function.
+    /// A result: from the user's type to the generated type.
     ToCaller,
 }
 
-/// The module with what makes it a worker.
+/// The user's module with the generated code.
 pub(crate) fn expand(worker: &Worker, module: &ItemMod) -> TokenStream {
     let ItemMod { attrs, vis, unsafety, mod_token, ident, content, .. } = module;
     let items = content.iter().flat_map(|(_, items)| items);
@@ -31,12 +32,12 @@ pub(crate) fn expand(worker: &Worker, module: &ItemMod) -> TokenStream {
         #(#outer)*
         #[cfg_attr(
             not(target_family = "wasm"),
-            allow(dead_code, reason = "natively nobody calls what a worker exports, except tests")
+            allow(dead_code, reason = "on native targets, only tests call the exported functions")
         )]
         #[allow(
             clippy::needless_pass_by_value,
             clippy::option_option,
-            reason = "arguments come from another memory, and an option of an option is a type of WIT"
+            reason = "exported functions take arguments by value, and WIT has options of options"
         )]
         #vis #unsafety #mod_token #ident {
             #(#inner)*
@@ -47,7 +48,7 @@ pub(crate) fn expand(worker: &Worker, module: &ItemMod) -> TokenStream {
     }
 }
 
-/// Fails to compile, at the state's name, unless a first value can be made; on every target.
+/// Code that fails to compile at the state's name unless its first value can be created. It exists on every target.
 fn first_state_check(state: &State) -> TokenStream {
     let (ident, first) = (&state.ident, first_state(state));
     quote_spanned!(ident.span()=> const _: fn() -> #ident = #first;)
@@ -120,7 +121,7 @@ fn glue(worker: &Worker) -> TokenStream {
     }
 }
 
-/// The exports by which the state is saved and loaded.
+/// The exports that save and load the state.
 fn snapshot(state: &State, options: &SaveOptions) -> TokenStream {
     let State { ident, .. } = state;
     let version = options.version;
@@ -181,7 +182,7 @@ fn exported_function(function: &Function, worker: &Worker) -> TokenStream {
     }
 }
 
-/// The generated type.
+/// The type that the binding generator uses for `ty`.
 fn binding_type(ty: &Type, types: &[TypeDef]) -> TokenStream {
     match ty {
         Type::Primitive("string") => quote!(::std::string::String),
@@ -219,7 +220,7 @@ fn binding_type(ty: &Type, types: &[TypeDef]) -> TokenStream {
     }
 }
 
-/// Whether the user's type and the generated one are the same.
+/// Whether the user's type and the generated type are the same.
 fn needs_no_conversion(ty: &Type) -> bool {
     match ty {
         Type::Primitive(_) => true,
@@ -283,7 +284,7 @@ fn converter(ty: &TypeDef, direction: Direction) -> Ident {
     }
 }
 
-/// The two functions that convert a type of the user's.
+/// The two functions that convert a type that the user defined.
 fn conversions(ty: &TypeDef, types: &[TypeDef]) -> TokenStream {
     let user = &ty.ident;
     let bound = names::binding_type(&ty.wit);

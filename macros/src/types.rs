@@ -1,4 +1,4 @@
-//! Rust types to WIT types.
+//! Converts Rust types to WIT types.
 
 use crate::ast::{DefinedType, Module, docs};
 use crate::model::{Case, Field, Kind, Type, TypeDef};
@@ -6,10 +6,10 @@ use crate::names;
 use std::collections::BTreeMap;
 use syn::{Fields, GenericArgument, Ident, PathArguments, Visibility};
 
-/// Flags that one set can have; the component model allows no more.
+/// Maximum number of flags in one type. The limit is that of the component model.
 const FLAGS_MAX: usize = 32;
 
-/// Gathers what is wrong, so that all mistakes are reported at once.
+/// Collects errors, so that all mistakes are reported at once.
 #[derive(Debug, Default)]
 pub(crate) struct Errors(Option<syn::Error>);
 
@@ -29,7 +29,7 @@ impl Errors {
         self.0.map_or(Ok(()), Err)
     }
 
-    /// The name, or any name after an error.
+    /// The kebab-case name, or a placeholder after an error.
     pub(crate) fn kebab(&mut self, ident: &Ident) -> String {
         names::kebab(ident).unwrap_or_else(|error| {
             self.push(error);
@@ -38,12 +38,12 @@ impl Errors {
     }
 }
 
-/// Names that have been given in one scope.
+/// The names of one scope: from the WIT name to the Rust name.
 #[derive(Debug, Default)]
 pub(crate) struct Scope(BTreeMap<String, String>);
 
 impl Scope {
-    /// Takes a name for `ident`; two things of one name in WIT are an error.
+    /// Declares the WIT name of `ident`. A second declaration of the same WIT name is an error.
     pub(crate) fn declare(&mut self, wit: &str, ident: &Ident, errors: &mut Errors) {
         if let Some(before) = self.0.insert(wit.to_owned(), ident.to_string())
             && wit != "unnamed"
@@ -56,17 +56,17 @@ impl Scope {
     }
 }
 
-/// Converts types, and with them the definitions that they need.
+/// Converts types, and the definitions that they refer to.
 #[derive(Debug)]
 pub(crate) struct Converter<'a> {
     module: &'a Module,
     pub(crate) types: Vec<TypeDef>,
-    /// By Rust name; `None` while its fields are being looked at.
+    /// The converted definitions by Rust name. `None` while the fields of the type are being converted.
     converted: BTreeMap<String, Option<Type>>,
     pub(crate) errors: Errors,
 }
 
-/// Stands for a type that could not be converted; there is an error about it.
+/// Stands for a type that could not be converted and for which an error was reported.
 const PLACEHOLDER_TYPE: Type = Type::Primitive("bool");
 
 impl<'a> Converter<'a> {
@@ -85,30 +85,31 @@ impl<'a> Converter<'a> {
             syn::Type::Group(inner) => self.convert(&inner.elem),
             syn::Type::Path(path) if path.qself.is_none() => self.convert_path(path),
             syn::Type::Tuple(tuple) if tuple.elems.is_empty() => {
-                self.reject(ty, "`()` stands only for a result that is nothing; leave it out here")
+                self.reject(ty, "`()` is possible only as a result; leave it out here")
             }
             syn::Type::Tuple(tuple) => Type::Tuple(tuple.elems.iter().map(|ty| self.convert(ty)).collect()),
             syn::Type::Reference(reference) => {
-                let text = match &*reference.elem {
-                    syn::Type::Path(path) if path.path.is_ident("str") => {
-                        "callers are in another memory; take a `String`"
-                    }
-                    syn::Type::Slice(_) => "callers are in another memory; take a `Vec`",
-                    _ => "callers are in another memory; take the value itself, without `&`",
+                let instead = match &*reference.elem {
+                    syn::Type::Path(path) if path.path.is_ident("str") => "a `String`",
+                    syn::Type::Slice(_) => "a `Vec`",
+                    _ => "the value itself, without `&`",
                 };
-                self.reject(ty, text)
+                let text = "references cannot be passed, because callers have another memory";
+                self.reject(ty, format!("{text}; take {instead}"))
             }
-            syn::Type::Slice(_) | syn::Type::Array(_) => self.reject(ty, "a list is a `Vec` here"),
+            syn::Type::Slice(_) | syn::Type::Array(_) => {
+                self.reject(ty, "arrays and slices cannot be passed; use a `Vec`")
+            }
             syn::Type::ImplTrait(_) | syn::Type::TraitObject(_) => {
-                self.reject(ty, "callers need to know the type; write out which one it is")
+                self.reject(ty, "callers need a concrete type; write out which one it is")
             }
             syn::Type::BareFn(_) => self.reject(ty, "functions cannot be passed to or from a worker"),
-            syn::Type::Never(_) => self.reject(ty, "an exported function returns; leave out `-> !`"),
+            syn::Type::Never(_) => self.reject(ty, "an exported function must return; remove `-> !`"),
             _ => self.reject(ty, "this type cannot be passed to or from a worker"),
         }
     }
 
-    /// A function's result, or one side of a `Result`: may be nothing.
+    /// Converts a function's result, or one side of a `Result`. `()` becomes `None`.
     pub(crate) fn convert_or_unit(&mut self, ty: &syn::Type) -> Option<Type> {
         match ty {
             syn::Type::Tuple(tuple) if tuple.elems.is_empty() => None,
@@ -131,7 +132,7 @@ impl<'a> Converter<'a> {
         {
             if !last.arguments.is_empty() {
                 return self
-                    .reject(&last.arguments, "WIT has no generic types of one's own; write out the type");
+                    .reject(&last.arguments, "WIT has no user-defined generic types; write out the type");
             }
             return self.define(at, &last.ident);
         }
@@ -142,7 +143,7 @@ impl<'a> Converter<'a> {
         if path.segments.len() > 1 && !known_root() {
             return self.reject(
                 ty,
-                format!("types of other modules have no place in this worker's WIT; define `{name}` inside the module `{}`", self.module.ident),
+                format!("types of other modules cannot be in this worker's WIT; define `{name}` inside the module `{}`", self.module.ident),
             );
         }
         self.convert_standard(ty, &name, &last.arguments)
@@ -176,14 +177,14 @@ impl<'a> Converter<'a> {
                 Type::Result(ok.map(Box::new), error.map(Box::new))
             }
             ("Result", _) => self.reject(ty, "write out both sides: `Result<T, E>`, for example `Result<u64, String>`"),
-            ("Vec" | "Option", _) => self.reject(ty, format!("`{name}` needs to know of what: `{name}<T>`")),
+            ("Vec" | "Option", _) => self.reject(ty, format!("`{name}` needs a type parameter: `{name}<T>`")),
             _ => match suggestion(name) {
                 Some(suggestion) => self.reject(ty, format!("`{name}` has no counterpart in WIT; {suggestion}")),
                 None => self.reject(
                     ty,
                     format!(
-                        "`{name}` is not a type that callers can know; define it as a `pub struct` or `pub enum` inside \
-                         the module `{}`",
+                        "callers do not know the type `{name}`; define it as a `pub struct` or `pub enum` inside the \
+                         module `{}`",
                         self.module.ident
                     ),
                 ),
@@ -191,7 +192,7 @@ impl<'a> Converter<'a> {
         }
     }
 
-    /// The type at this place of the module, mentioned at `mention`.
+    /// Converts the definition at index `at` of the module's types, which the code refers to at `mention`.
     fn define(&mut self, at: usize, mention: &Ident) -> Type {
         let module = self.module;
         let defined = &module.types[at];
@@ -201,8 +202,10 @@ impl<'a> Converter<'a> {
             Some(None) => {
                 return self.reject(
                     mention,
-                    format!("`{name}` contains itself here, and WIT's types are finite; keep the items in a `Vec` of the \
-                             parent and refer to them by number"),
+                    format!(
+                        "`{name}` contains itself here, but WIT has no recursive types; keep the items in a `Vec` of \
+                         the parent and refer to them by index"
+                    ),
                 );
             }
             None => {}
@@ -259,7 +262,7 @@ impl<'a> Converter<'a> {
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")) {
             self.errors.at(
                 attribute,
-                "what callers see cannot depend on how the worker is compiled; remove `cfg` here",
+                "the exported interface cannot depend on how the worker is compiled; remove `cfg` here",
             );
         }
     }
@@ -303,7 +306,7 @@ impl<'a> Converter<'a> {
         if fields.is_empty() || fields.len() > FLAGS_MAX {
             self.errors.at(
                 &item.ident,
-                format!("there have to be 1 to {FLAGS_MAX} flags, here are {}", fields.len()),
+                format!("a flags type has 1 to {FLAGS_MAX} flags; this one has {}", fields.len()),
             );
         }
         Kind::Flags(fields)
@@ -349,7 +352,7 @@ impl<'a> Converter<'a> {
             cases.push(Case { ident: variant.ident.clone(), wit, docs: docs(&variant.attrs), values });
         }
         if cases.is_empty() {
-            self.errors.at(&item.ident, "an enum needs at least one case before anybody can pass it");
+            self.errors.at(&item.ident, "an enum in WIT has at least one case; add one");
         }
         if cases.iter().all(|case| case.values.is_empty()) { Kind::Enum(cases) } else { Kind::Variant(cases) }
     }
@@ -374,7 +377,7 @@ fn primitive(name: &str) -> Option<&'static str> {
     })
 }
 
-/// What to write instead of a well-known type.
+/// What to use instead of a well-known type that has no counterpart in WIT.
 fn suggestion(name: &str) -> Option<&'static str> {
     Some(match name {
         "usize" => "its size differs between machines: use `u32` or `u64`",
@@ -384,7 +387,7 @@ fn suggestion(name: &str) -> Option<&'static str> {
         "HashMap" | "BTreeMap" => "use a list of pairs, `Vec<(K, V)>`",
         "HashSet" | "BTreeSet" | "VecDeque" | "LinkedList" | "BinaryHeap" => "use `Vec<T>`",
         "Box" | "Rc" | "Arc" | "RefCell" | "Cell" | "Mutex" => "use the type inside it",
-        "Duration" => "use a number and say of what, for example `timeout_ms: u64`",
+        "Duration" => "use a number with its unit in the name, for example `timeout_ms: u64`",
         "SystemTime" | "Instant" => "use the seconds since 1970 as `u64`",
         "NonZero" | "NonZeroU32" | "NonZeroU64" => "use the plain number",
         "PromiseId" | "WorkerId" | "Uuid" => "use a `String` and the id's `to_string()`",

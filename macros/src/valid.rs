@@ -1,4 +1,4 @@
-//! Judges a module: what cannot be a worker is reported at the token that is wrong, all of it at once.
+//! Checks a module. All errors are reported at once, each at the wrong token.
 
 use crate::ast;
 use crate::ast::{Module, docs};
@@ -7,7 +7,7 @@ use crate::model::{Function, Package, Param, Receiver, SaveOptions, State, Worke
 use crate::types::{Converter, Scope};
 use syn::{FnArg, Pat, ReturnType};
 
-/// The worker that a module describes.
+/// Checks a module and returns the worker that it defines.
 pub(crate) fn check(module: &Module, options: &ModuleOptions) -> syn::Result<Worker> {
     let mut converter = Converter::new(module);
     let package = options.package.clone().unwrap_or_else(|| default_package(module, &mut converter));
@@ -30,8 +30,8 @@ pub(crate) fn check(module: &Module, options: &ModuleOptions) -> syn::Result<Wor
     if let Some((_, span)) = options.state_version
         && !module.state.as_ref().is_some_and(|state| state.is_saved)
     {
-        let text = "there is no state that is saved: derive serde's `Serialize` and `Deserialize` for the worker's struct, \
-                    or leave this option out";
+        let text = "the worker has no state that can be saved: derive serde's `Serialize` and `Deserialize` for the \
+                    worker's struct, or remove this option";
         converter.errors.push(syn::Error::new(span, text));
     }
     let state_version = options.state_version.map_or(1, |(version, _)| version);
@@ -72,14 +72,13 @@ fn check_function(function: &ast::Function, converter: &mut Converter<'_>) -> Fu
     if let Some(token) = &signature.asyncness {
         converter.errors.at(
             token,
-            "exported functions are not `async`: a worker that waits is suspended as a whole; call what you need and wait \
-             for it",
+            "exported functions cannot be `async`: a worker is suspended as a whole while it waits; use blocking calls",
         );
     }
     if let Some(token) = &signature.unsafety {
         converter
             .errors
-            .at(token, "callers cannot promise anything to an `unsafe` function; remove `unsafe`");
+            .at(token, "callers cannot uphold the contract of an `unsafe` function; remove `unsafe`");
     }
     if let Some(abi) = &signature.abi {
         converter.errors.at(abi, "exported functions are ordinary Rust functions; remove `extern`");
@@ -98,7 +97,7 @@ fn check_function(function: &ast::Function, converter: &mut Converter<'_>) -> Fu
             &signature.generics,
             "callers cannot choose type parameters; write out the types, or make the function `pub(crate)`",
         );
-        // Its types name the parameters, which would be said once more for each.
+        // The signature refers to the type parameters; each reference would cause another error.
         return checked;
     }
     let mut scope = Scope::default();
@@ -145,7 +144,7 @@ fn check_param(param: &syn::PatType, scope: &mut Scope, converter: &mut Converte
         other => {
             converter
                 .errors
-                .at(other, "callers need a name for this parameter; name it here and take it apart inside");
+                .at(other, "callers need a name for this parameter; name it here and destructure it inside");
             "unnamed".to_owned()
         }
     };

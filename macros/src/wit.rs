@@ -14,12 +14,12 @@ impl fmt::Display for Package {
     }
 }
 
-/// The world's name. Nobody sees it, but no two things of a package have one name.
+/// The world's name. It is not visible to callers, but must differ from the interface's name.
 pub(crate) fn world_name(worker: &Worker) -> &'static str {
     if worker.interface == "worker" { "worker-world" } else { "worker" }
 }
 
-/// The whole package.
+/// Prints the whole package.
 pub(crate) fn print(worker: &Worker) -> String {
     let mut text = format!("package {};\n\n", worker.package);
     docs(&mut text, "", &worker.docs);
@@ -53,7 +53,7 @@ pub(crate) fn print(worker: &Worker) -> String {
     text
 }
 
-/// As in `wit/golem-durability/snapshot.wit`, which a test compares.
+/// A copy of `wit/golem-durability/snapshot.wit`; a test compares them.
 pub(crate) const SNAPSHOT: &str = "
 package golem:durability@1.0.0 {
   interface snapshot {
