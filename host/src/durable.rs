@@ -1,6 +1,6 @@
 //! The one door to everything whose answer could differ in a replay.
 //!
-//! An import describes its call as a value of [`Observe`] (answered at once) or [`Durable`] (may wait, may change
+//! An import describes its call as a value of [`ObserveCall`] (answered at once) or [`DurableCall`] (may wait, may change
 //! shared state) and hands it to [`WorkerState::observe`] or [`WorkerState::durable`]. The door answers it from the
 //! oplog as long as the oplog goes on, and performs and records it after that; the guest gets what was
 //! recorded in both cases, decoded by the same function.
@@ -23,10 +23,10 @@ mod shared;
 
 pub(crate) use aside::{Aside, region_to_repeat};
 pub(crate) use clock::{decode as decode_nanos, encode as encode_nanos};
-pub(crate) use effect::{Done, Durable, Effect, Failure, Observe};
-pub(crate) use exchange::{Answered, BodyEnd, Head, Part, Read};
+pub(crate) use effect::{CallFailure, CallResponse, DurableCall, Effect, ObserveCall};
+pub(crate) use exchange::{BodyEnd, BodyRead, ResponseHead, ResponsePart, ResponseState};
 pub(crate) use live::{Activity, Live, Tail};
-pub(crate) use replay::{Begun, Ending, Replay, Started};
+pub(crate) use replay::{Ending, InvocationStart, Replay, Started};
 
 use crate::StopReason;
 use crate::state::WorkerState;
@@ -61,7 +61,7 @@ impl Journal {
     }
 
     /// Whether what the guest prints now was not printed before: it is live, and has come to where it last left memory.
-    pub(crate) fn prints(&mut self) -> bool {
+    pub(crate) fn is_output_new(&mut self) -> bool {
         self.live().is_some() && !self.replay.is_before_wait()
     }
 
@@ -99,14 +99,14 @@ impl Journal {
 
 impl WorkerState {
     /// Answers a call that is answered at once.
-    pub(crate) fn observe<C: Observe>(&mut self, call: &C) -> wasmtime::Result<C::Answer> {
+    pub(crate) fn observe<C: ObserveCall>(&mut self, call: &C) -> wasmtime::Result<C::Answer> {
         let outcome = self.observed(call);
         outcome.map_err(|failure| self.raise(failure))
     }
 
-    fn observed<C: Observe>(&mut self, call: &C) -> Result<C::Answer, Failure> {
+    fn observed<C: ObserveCall>(&mut self, call: &C) -> Result<C::Answer, CallFailure> {
         self.check_interrupt()?;
-        self.check_phase(C::FUNCTION, C::EFFECT == Effect::Learns)?;
+        self.check_phase(C::FUNCTION, C::EFFECT == Effect::ReadOnly)?;
         let recorded = Call { function: C::FUNCTION, request: Request::new(call.request()) };
         if let Some((index, response)) = self.journal.replay.call(&recorded)? {
             return answer(C::FUNCTION, index, call.answer(index, &response));
@@ -116,11 +116,11 @@ impl WorkerState {
         let response = call.observe(&mut live);
         let given = call.answer(live.next_index(), &response);
         match C::EFFECT {
-            Effect::Learns | Effect::Changes => {
+            Effect::ReadOnly | Effect::ChangesShared => {
                 let index = live.record(Entry::HostCall { call: recorded, response })?;
                 answer(C::FUNCTION, index, given)
             }
-            Effect::Publishes | Effect::Announces => {
+            Effect::PublishesIndex | Effect::AnnouncesIntent => {
                 let index = live.record(Entry::HostCall { call: recorded, response: response.clone() })?;
                 live.flush()?;
                 call.begin(&response, &mut live);
@@ -130,12 +130,12 @@ impl WorkerState {
     }
 
     /// Answers a call that may wait or change what others see.
-    pub(crate) async fn durable<C: Durable>(&mut self, call: C) -> wasmtime::Result<C::Answer> {
+    pub(crate) async fn durable<C: DurableCall>(&mut self, call: C) -> wasmtime::Result<C::Answer> {
         let outcome = self.performed(call).await;
         outcome.map_err(|failure| self.raise(failure))
     }
 
-    async fn performed<C: Durable>(&mut self, call: C) -> Result<C::Answer, Failure> {
+    async fn performed<C: DurableCall>(&mut self, call: C) -> Result<C::Answer, CallFailure> {
         self.check_interrupt()?;
         self.check_phase(C::FUNCTION, false)?;
         let recorded = Call { function: C::FUNCTION, request: Request::new(call.request()) };
@@ -145,15 +145,15 @@ impl WorkerState {
         self.go_live();
         let mut live = self.journal.live().ok_or_else(not_ended)?;
         let (index, response) = match call.perform(&mut live, &recorded).await? {
-            Done::Recorded(index, response) => (index, response),
-            Done::Answered(response) => {
+            CallResponse::Recorded(index, response) => (index, response),
+            CallResponse::Unrecorded(response) => {
                 let index = live.record(Entry::HostCall { call: recorded, response: response.clone() })?;
                 (index, response)
             }
         };
         match C::EFFECT {
-            Effect::Learns | Effect::Changes => {}
-            Effect::Publishes | Effect::Announces => live.flush()?,
+            Effect::ReadOnly | Effect::ChangesShared => {}
+            Effect::PublishesIndex | Effect::AnnouncesIntent => live.flush()?,
         }
         answer(C::FUNCTION, index, call.answer(index, &response))
     }
@@ -169,21 +169,25 @@ impl WorkerState {
         }
     }
 
-    fn check_phase(&self, function: HostFunction, observed: bool) -> Result<(), Failure> {
+    fn check_phase(&self, function: HostFunction, observed: bool) -> Result<(), CallFailure> {
         match self.phase.refusal(function.name(), observed) {
             None => Ok(()),
-            Some(text) => Err(Failure::Trap(text)),
+            Some(text) => Err(CallFailure::Trap(text)),
         }
     }
 
-    fn check_interrupt(&self) -> Result<(), Failure> {
-        if self.control.is_interrupted() { Err(Failure::StopReason(StopReason::Interrupted)) } else { Ok(()) }
+    fn check_interrupt(&self) -> Result<(), CallFailure> {
+        if self.interrupt_handle.is_interrupted() {
+            Err(CallFailure::Stop(StopReason::Interrupted))
+        } else {
+            Ok(())
+        }
     }
 }
 
 /// `call` said that the recorded entries have ended, so a [`Live`] must be had.
-fn not_ended() -> Failure {
-    Failure::Trap("the oplog has neither ended nor another entry".to_owned())
+fn not_ended() -> CallFailure {
+    CallFailure::Trap("the oplog has neither ended nor another entry".to_owned())
 }
 
 /// A recorded answer that cannot be read is reported like a divergence: another program wrote it.
@@ -191,9 +195,9 @@ fn answer<A>(
     function: HostFunction,
     index: OplogIndex,
     decoded: Result<A, golem_model::oplog::wire::DecodeError>,
-) -> Result<A, Failure> {
+) -> Result<A, CallFailure> {
     decoded.map_err(|error| {
-        Failure::StopReason(StopReason::Diverged {
+        CallFailure::Stop(StopReason::Diverged {
             index,
             recorded: format!("an answer of {function} that cannot be read: {error}"),
             requested: function.to_string(),

@@ -122,7 +122,7 @@ impl WorkerState {
         invocation: Invocation,
         arrival: Option<u64>,
     ) -> Result<Arc<str>, StopReason> {
-        if self.control.is_interrupted() {
+        if self.interrupt_handle.is_interrupted() {
             return Err(StopReason::Interrupted);
         }
         let source = match arrival {

@@ -53,7 +53,7 @@ impl Limits {
     }
 
     /// Takes note that the host could not give its files what they may have; the caller ends the instance.
-    pub(crate) fn lacks(&mut self, what: String) {
+    pub(crate) fn record_shortage(&mut self, what: String) {
         self.shortage = Some(what);
     }
 

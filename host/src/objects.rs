@@ -9,7 +9,7 @@
 //!
 //! Invariant: indices are a function of the calls made, as replay must hand out the same ones.
 
-use crate::durable::Part;
+use crate::durable::ResponsePart;
 use crate::imports::{Blob, Http, KeyValue};
 use crate::vfs::{self, Kind, Listed, NodeId};
 use golem_model::PromiseId;
@@ -109,7 +109,7 @@ pub(crate) enum Pollable {
         /// Its number.
         call: u64,
         /// What of it.
-        part: Part,
+        part: ResponsePart,
     },
     /// What only the guest itself could bring about: the response to a request that it has not sent yet.
     Never,
@@ -139,7 +139,7 @@ pub(crate) enum Input {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
     /// To the worker's log.
-    Print(Print),
+    Print(StdStream),
     /// Into the outgoing HTTP body at this index, which is the stream's parent.
     HttpBody(u32),
     /// Into a file.
@@ -160,12 +160,12 @@ pub(crate) struct Descriptor {
     /// May it be written.
     pub(crate) write: bool,
     /// What was asked for about syncing.
-    pub(crate) sync: Sync,
+    pub(crate) sync: SyncFlags,
 }
 
 /// Whether syncing a file's integrity, its data's, and before reading was asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Sync(pub(crate) [bool; 3]);
+pub(crate) struct SyncFlags(pub(crate) [bool; 3]);
 
 /// A stream of an open file, which counts as open in the worker's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -205,7 +205,7 @@ impl Listing {
 
 /// What a worker prints to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Print {
+pub(crate) enum StdStream {
     /// Standard output.
     Stdout,
     /// Standard error.
@@ -318,7 +318,7 @@ impl Objects {
     pub(crate) fn pollable(&self, rep: u32) -> Result<&Pollable> {
         match self.get(rep)? {
             Object::Pollable(pollable) => Ok(pollable),
-            other => Err(mistaken(other, "a pollable")),
+            other => Err(wrong_kind(other, "a pollable")),
         }
     }
 
@@ -326,7 +326,7 @@ impl Objects {
     pub(crate) fn input(&self, rep: u32) -> Result<&Input> {
         match self.get(rep)? {
             Object::Input(input) => Ok(input),
-            other => Err(mistaken(other, "an input stream")),
+            other => Err(wrong_kind(other, "an input stream")),
         }
     }
 
@@ -337,7 +337,7 @@ impl Objects {
                 *position += length;
                 Ok(())
             }
-            other => Err(mistaken(other, "a stream of bytes")),
+            other => Err(wrong_kind(other, "a stream of bytes")),
         }
     }
 
@@ -345,7 +345,7 @@ impl Objects {
     pub(crate) fn output(&self, rep: u32) -> Result<Output> {
         match self.get(rep)? {
             Object::Output(output) => Ok(*output),
-            other => Err(mistaken(other, "an output stream")),
+            other => Err(wrong_kind(other, "an output stream")),
         }
     }
 
@@ -374,7 +374,7 @@ fn missing(rep: u32) -> wasmtime::Error {
 
 /// wasmtime checks handle types, so a guest can cause this only where handles are plain numbers: in the interfaces of
 /// 2023.
-pub(crate) fn mistaken(object: &Object, wanted: &str) -> wasmtime::Error {
+pub(crate) fn wrong_kind(object: &Object, wanted: &str) -> wasmtime::Error {
     format_err!("a handle to {} was used as {wanted}", object.kind())
 }
 
@@ -391,16 +391,16 @@ mod tests {
         objects.remove(0).unwrap();
         objects.remove(2).unwrap();
         assert!(objects.get(2).is_err());
-        assert_eq!(objects.insert::<()>(Object::Output(Output::Print(Print::Stdout))).unwrap().rep(), 2);
-        assert_eq!(objects.insert::<()>(Object::Output(Output::Print(Print::Stderr))).unwrap().rep(), 0);
-        assert_eq!(objects.output(0).unwrap(), Output::Print(Print::Stderr));
+        assert_eq!(objects.insert::<()>(Object::Output(Output::Print(StdStream::Stdout))).unwrap().rep(), 2);
+        assert_eq!(objects.insert::<()>(Object::Output(Output::Print(StdStream::Stderr))).unwrap().rep(), 0);
+        assert_eq!(objects.output(0).unwrap(), Output::Print(StdStream::Stderr));
         assert!(objects.pollable(0).is_err());
     }
 
     #[test]
     fn a_parent_outlives_its_children() {
         let mut objects = Objects::default();
-        let parent = objects.insert::<()>(Object::Output(Output::Print(Print::Stdout))).unwrap().rep();
+        let parent = objects.insert::<()>(Object::Output(Output::Print(StdStream::Stdout))).unwrap().rep();
         let child = objects.insert_child::<()>(Object::Pollable(Pollable::Ready), parent).unwrap().rep();
         assert!(objects.remove(parent).unwrap_err().to_string().contains("before the objects made from it"));
         objects.remove(child).unwrap();

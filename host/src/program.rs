@@ -38,7 +38,7 @@ pub(crate) struct Console {
 
 /// What a read comes to.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Read {
+pub(crate) enum StdinRead {
     /// These bytes, at least one unless none were asked for.
     Bytes(Vec<u8>),
     /// There are no more.
@@ -51,7 +51,7 @@ pub(crate) enum Read {
 
 /// Why bytes were not written.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Unwritten {
+pub(crate) enum OutputError {
     /// An error for the guest.
     Disabled(&'static str),
     /// The invocation fails, with this text for its caller.
@@ -83,35 +83,35 @@ impl Console {
     }
 
     /// Reads at most `length` bytes.
-    pub(crate) fn read(&mut self, length: u64) -> Read {
+    pub(crate) fn read(&mut self, length: u64) -> StdinRead {
         let rest = &self.input[self.read..];
         match self.convention {
-            Convention::Component => Read::Disabled(NO_INPUT),
+            Convention::Component => StdinRead::Disabled(NO_INPUT),
             Convention::Stdio | Convention::StdioEventLoop if !rest.is_empty() => {
                 let length = usize::try_from(length.min(READ_BYTES_MAX)).unwrap_or(rest.len());
                 let bytes = rest[..length.min(rest.len())].to_vec();
                 self.read += bytes.len();
-                Read::Bytes(bytes)
+                StdinRead::Bytes(bytes)
             }
-            Convention::Stdio => Read::End,
-            Convention::StdioEventLoop if self.answered => Read::NextLine,
-            Convention::StdioEventLoop => Read::Disabled(NO_INPUT_YET),
+            Convention::Stdio => StdinRead::End,
+            Convention::StdioEventLoop if self.answered => StdinRead::NextLine,
+            Convention::StdioEventLoop => StdinRead::Disabled(NO_INPUT_YET),
         }
     }
 
     /// Whether a read would wait.
-    pub(crate) fn waits(&self) -> bool {
+    pub(crate) fn read_would_wait(&self) -> bool {
         self.convention == Convention::StdioEventLoop && self.read == self.input.len() && self.answered
     }
 
     /// Whether the guest may write to standard output now.
-    pub(crate) fn check_write(&self) -> Result<(), Unwritten> {
+    pub(crate) fn check_write(&self) -> Result<(), OutputError> {
         let disabled = self.convention == Convention::StdioEventLoop && (self.answered || self.read == 0);
-        if disabled { Err(Unwritten::Disabled(NO_OUTPUT_YET)) } else { Ok(()) }
+        if disabled { Err(OutputError::Disabled(NO_OUTPUT_YET)) } else { Ok(()) }
     }
 
     /// Takes what a program writes to standard output.
-    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), Unwritten> {
+    pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
         if bytes.is_empty() {
             return Ok(());
         }
@@ -129,13 +129,13 @@ impl Console {
             Convention::Component | Convention::Stdio => (OUTPUT_BYTES_MAX, "as a program's result"),
         };
         if self.output.len() + taken.len() > most {
-            return Err(Unwritten::TooLong(format!(
+            return Err(OutputError::TooLong(format!(
                 "more than {most} bytes were written to standard output {what}"
             )));
         }
         self.output.extend_from_slice(taken);
         self.answered |= end.is_some();
-        if rest.is_empty() { Ok(()) } else { Err(Unwritten::Disabled(NO_OUTPUT_YET)) }
+        if rest.is_empty() { Ok(()) } else { Err(OutputError::Disabled(NO_OUTPUT_YET)) }
     }
 
     /// All that was written, as the invocation's result. Bytes that are no text are replaced.
@@ -255,11 +255,11 @@ mod tests {
     #[test]
     fn a_program_reads_all_and_then_the_end() {
         let mut console = console(Convention::Stdio, "abc");
-        assert_eq!(console.read(2), Read::Bytes(b"ab".to_vec()));
+        assert_eq!(console.read(2), StdinRead::Bytes(b"ab".to_vec()));
         assert_eq!(console.write(b"1\n2"), Ok(()));
-        assert_eq!(console.read(100), Read::Bytes(b"c".to_vec()));
-        assert_eq!(console.read(100), Read::End);
-        assert!(!console.waits());
+        assert_eq!(console.read(100), StdinRead::Bytes(b"c".to_vec()));
+        assert_eq!(console.read(100), StdinRead::End);
+        assert!(!console.read_would_wait());
         assert_eq!(console.write(b"\xff"), Ok(()));
         assert_eq!(console.take_output(), Value::String("1\n2\u{fffd}".to_owned()));
     }
@@ -267,16 +267,16 @@ mod tests {
     #[test]
     fn a_loop_reads_a_line_and_writes_a_line() {
         let mut console = console(Convention::StdioEventLoop, "17");
-        assert_eq!(console.write(b"early"), Err(Unwritten::Disabled(NO_OUTPUT_YET)));
-        assert_eq!(console.read(100), Read::Bytes(b"17\n".to_vec()));
-        assert_eq!(console.read(100), Read::Disabled(NO_INPUT_YET));
+        assert_eq!(console.write(b"early"), Err(OutputError::Disabled(NO_OUTPUT_YET)));
+        assert_eq!(console.read(100), StdinRead::Bytes(b"17\n".to_vec()));
+        assert_eq!(console.read(100), StdinRead::Disabled(NO_INPUT_YET));
         assert_eq!(console.write(b"an "), Ok(()));
-        assert!(!console.waits());
+        assert!(!console.read_would_wait());
         assert_eq!(console.write(b"answer\n"), Ok(()));
         assert_eq!(console.write(b""), Ok(()));
-        assert_eq!(console.write(b"more"), Err(Unwritten::Disabled(NO_OUTPUT_YET)));
-        assert!(console.waits());
-        assert_eq!(console.read(100), Read::NextLine);
+        assert_eq!(console.write(b"more"), Err(OutputError::Disabled(NO_OUTPUT_YET)));
+        assert!(console.read_would_wait());
+        assert_eq!(console.read(100), StdinRead::NextLine);
         assert_eq!(console.take_output(), Value::String("an answer".to_owned()));
     }
 
@@ -284,7 +284,7 @@ mod tests {
     fn what_follows_a_line_is_an_error_and_no_part_of_it() {
         let mut console = console(Convention::StdioEventLoop, "1");
         console.read(1);
-        assert_eq!(console.write(b"one\ntwo\n"), Err(Unwritten::Disabled(NO_OUTPUT_YET)));
+        assert_eq!(console.write(b"one\ntwo\n"), Err(OutputError::Disabled(NO_OUTPUT_YET)));
         assert_eq!(console.take_output(), Value::String("one".to_owned()));
     }
 
@@ -292,11 +292,11 @@ mod tests {
     fn outputs_have_a_limit() {
         let mut console = console(Convention::Stdio, "");
         assert_eq!(console.write(&vec![b'x'; OUTPUT_BYTES_MAX]), Ok(()));
-        assert!(matches!(console.write(b"x"), Err(Unwritten::TooLong(_))));
+        assert!(matches!(console.write(b"x"), Err(OutputError::TooLong(_))));
     }
 
     #[test]
     fn others_have_no_input() {
-        assert_eq!(Console::default().read(1), Read::Disabled(NO_INPUT));
+        assert_eq!(Console::default().read(1), StdinRead::Disabled(NO_INPUT));
     }
 }

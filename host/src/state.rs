@@ -1,6 +1,6 @@
 //! What wasmtime's store holds for one worker. The imports are methods of it.
 
-use crate::durable::{Begun, Failure, Journal};
+use crate::durable::{CallFailure, InvocationStart, Journal};
 use crate::files::Files;
 use crate::imports::HttpCalls;
 use crate::imports::calls::OpenCalls;
@@ -25,7 +25,7 @@ pub(crate) struct WorkerState {
     /// The worker's oplog.
     pub(crate) journal: Journal,
     /// Stops the guest.
-    pub(crate) control: InterruptHandle,
+    pub(crate) interrupt_handle: InterruptHandle,
     /// What the guest draws.
     pub(crate) random: Random,
     /// What the guest prints.
@@ -47,7 +47,7 @@ pub(crate) struct WorkerState {
     /// Hands an event loop from one invocation to the next.
     pub(crate) turns: Turns,
     /// The invocation that runs.
-    pub(crate) current: Current,
+    pub(crate) current: CurrentInvocation,
     /// What it may ask for now.
     pub(crate) phase: Phase,
     /// Why the guest was stopped, while wasmtime unwinds it.
@@ -56,13 +56,13 @@ pub(crate) struct WorkerState {
 
 /// The invocation that runs. Everything here is a function of the oplog.
 #[derive(Debug, Default)]
-pub(crate) struct Current {
+pub(crate) struct CurrentInvocation {
     /// Its place in the oplog; `None` while the instance is made.
-    pub(crate) begun: Option<Begun>,
+    pub(crate) start: Option<InvocationStart>,
     /// Its key; `None` while the instance is made.
     pub(crate) key: Option<IdempotencyKey>,
     /// Idempotency keys that it has made.
-    pub(crate) keys_made: u64,
+    pub(crate) keys_generated: u64,
     /// The atomic regions that are open, the outermost first.
     pub(crate) regions: Vec<OplogIndex>,
 }
@@ -73,7 +73,7 @@ impl WorkerState {
         init: WorkerInit,
         created: Timestamp,
         journal: Journal,
-        control: InterruptHandle,
+        interrupt_handle: InterruptHandle,
         stdio: Stdio,
         limits: Limits,
     ) -> Self {
@@ -83,7 +83,7 @@ impl WorkerState {
             init,
             objects: Objects::default(),
             journal,
-            control,
+            interrupt_handle,
             random,
             stdio,
             files: Vfs::new(file_clock.now()),
@@ -94,7 +94,7 @@ impl WorkerState {
             policy: Policy::default(),
             console: Console::default(),
             turns: Turns::default(),
-            current: Current::default(),
+            current: CurrentInvocation::default(),
             phase: Phase::Normal,
             stop: None,
         }
@@ -107,20 +107,27 @@ impl WorkerState {
     }
 
     /// Turns to the next invocation, which began at `at`.
-    pub(crate) fn begin(&mut self, key: IdempotencyKey, begun: Begun, at: Timestamp, console: Console) {
-        self.current = Current { begun: Some(begun), key: Some(key), ..Current::default() };
+    pub(crate) fn begin(
+        &mut self,
+        key: IdempotencyKey,
+        start: InvocationStart,
+        at: Timestamp,
+        console: Console,
+    ) {
+        self.current =
+            CurrentInvocation { start: Some(start), key: Some(key), ..CurrentInvocation::default() };
         // By the number that is never given twice: what an invocation that was set aside drew is drawn by no other.
-        self.random = Random::new(&self.init.seed, begun.number);
+        self.random = Random::new(&self.init.seed, start.number);
         self.stdio.begin();
         self.file_clock.wall(at);
         self.console = console;
     }
 
     /// The error that makes wasmtime unwind the guest for `failure`.
-    pub(crate) fn raise(&mut self, failure: Failure) -> wasmtime::Error {
+    pub(crate) fn raise(&mut self, failure: CallFailure) -> wasmtime::Error {
         match failure {
-            Failure::StopReason(stop) => self.stop(stop),
-            Failure::Trap(text) => wasmtime::Error::msg(text),
+            CallFailure::Stop(stop) => self.stop(stop),
+            CallFailure::Trap(text) => wasmtime::Error::msg(text),
         }
     }
 

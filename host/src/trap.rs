@@ -69,7 +69,7 @@ pub(crate) fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> StopRe
             return stop;
         }
     };
-    state.journal.replay().left(left).unwrap_or(stop)
+    state.journal.replay().unexpected_end(left).unwrap_or(stop)
 }
 
 /// What the host lacked, if that is why the guest stopped.

@@ -74,16 +74,16 @@ impl Instance {
         init: WorkerInit,
         history: Vec<Entry>,
         ports: Ports,
-        control: InterruptHandle,
+        interrupt_handle: InterruptHandle,
     ) -> Result<Self, StopReason> {
         let created = match history.first() {
             Some(Entry::Created { at, .. }) => *at,
             _ => Timestamp::default(),
         };
-        let journal = journal(component, &init, None, history, &ports, &control);
+        let journal = journal(component, &init, None, history, &ports, &interrupt_handle);
         let limits = Limits::new(component.engine().memory_bytes_max());
         let mut state =
-            WorkerState::new(init, created, journal, control, Stdio::new(ports.log.clone()), limits);
+            WorkerState::new(init, created, journal, interrupt_handle, Stdio::new(ports.log.clone()), limits);
         if let Some(files) = component.files() {
             state.begin_with(files);
         }
@@ -102,7 +102,7 @@ impl Instance {
         store.set_hostcall_fuel(LIFTED_BYTES_MAX);
         store.epoch_deadline_callback(|mut context| {
             let state = context.data_mut();
-            if state.control.is_interrupted() {
+            if state.interrupt_handle.is_interrupted() {
                 Err(state.stop(StopReason::Interrupted))
             } else {
                 Ok(UpdateDeadline::Yield(1))
@@ -348,11 +348,11 @@ fn journal(
     base: Option<&SnapshotBase>,
     history: Vec<Entry>,
     ports: &Ports,
-    control: &InterruptHandle,
+    interrupt_handle: &InterruptHandle,
 ) -> Journal {
     let activity = Activity {
         ports: ports.clone(),
-        control: control.clone(),
+        interrupt_handle: interrupt_handle.clone(),
         suspend_after: init.suspend_after,
         engine: component.engine().fingerprint().to_owned(),
     };

@@ -54,7 +54,7 @@ impl Aside {
     /// Whether a worker cannot become what it was before this entry, because that was set aside. Before the first entry of
     /// what was set aside it was what it is after it, and can be that again: code that tries again and again goes back
     /// to one position each time.
-    pub(crate) fn hides(&self, index: OplogIndex) -> bool {
+    pub(crate) fn is_unreachable(&self, index: OplogIndex) -> bool {
         let position = self.position(index);
         self.end_at(position) != position && !self.ranges.iter().any(|&(start, _)| start == position)
     }
@@ -173,7 +173,7 @@ mod tests {
         let now = || call(HostFunction::WallClockNow, &[]);
         let entries = vec![started(), started(), now(), now(), set_aside(3), now(), set_aside(3), now()];
         let aside = Aside::of(OplogIndex(0), &entries);
-        let hidden: Vec<u64> = (1..=9).filter(|index| aside.hides(OplogIndex(*index))).collect();
+        let hidden: Vec<u64> = (1..=9).filter(|index| aside.is_unreachable(OplogIndex(*index))).collect();
         assert_eq!(hidden, [4, 5, 6, 7]);
     }
 

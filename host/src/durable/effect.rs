@@ -13,24 +13,24 @@ use std::future::Future;
 pub(crate) enum Effect {
     /// It only learns something. The record waits in the buffer: a crash that loses it also loses all that the
     /// guest made of the answer, because replies and parking hand over the buffer first.
-    Learns,
+    ReadOnly,
     /// It makes something that others must find by its oplog index, so the record is handed over before the
     /// guest learns that index.
-    Publishes,
+    PublishesIndex,
     /// It says what is about to be done outside, where it cannot be taken back. The record is handed over, and
     /// what is done waits until that is durable (W2).
-    Announces,
+    AnnouncesIntent,
     /// It changes shared state. The port records call and answer in the same commit as the change: neither can
     /// survive a crash without the other.
-    Changes,
+    ChangesShared,
 }
 
 /// A call that is answered at once, from what the host knows.
-pub(crate) trait Observe {
+pub(crate) trait ObserveCall {
     /// Names it in the oplog.
     const FUNCTION: HostFunction;
     /// What it does to the world: it learns something, unless it says otherwise.
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     /// What the guest gets.
     type Answer;
 
@@ -51,7 +51,7 @@ pub(crate) trait Observe {
 }
 
 /// A call that may wait, or change what others see.
-pub(crate) trait Durable: Send + Sync {
+pub(crate) trait DurableCall: Send + Sync {
     /// Names it in the oplog.
     const FUNCTION: HostFunction;
     /// What it does to the world.
@@ -63,8 +63,11 @@ pub(crate) trait Durable: Send + Sync {
     fn request(&self) -> Vec<u8>;
 
     /// Does it. `call` is how it is recorded.
-    fn perform(&self, live: &mut Live<'_>, call: &Call)
-    -> impl Future<Output = Result<Done, Failure>> + Send;
+    fn perform(
+        &self,
+        live: &mut Live<'_>,
+        call: &Call,
+    ) -> impl Future<Output = Result<CallResponse, CallFailure>> + Send;
 
     /// The answer from its bytes and the index of its entry.
     fn answer(&self, index: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError>;
@@ -72,30 +75,30 @@ pub(crate) trait Durable: Send + Sync {
 
 /// How a call was performed.
 #[derive(Debug)]
-pub(crate) enum Done {
+pub(crate) enum CallResponse {
     /// With this answer, which the door records.
-    Answered(Vec<u8>),
+    Unrecorded(Vec<u8>),
     /// With this answer, which the port has recorded at this index.
     Recorded(OplogIndex, Vec<u8>),
 }
 
 /// Why a call has no answer.
 #[derive(Debug)]
-pub(crate) enum Failure {
+pub(crate) enum CallFailure {
     /// The instance stops.
-    StopReason(StopReason),
+    Stop(StopReason),
     /// The guest traps with this text, as the interface says it should.
     Trap(String),
 }
 
-impl From<StopReason> for Failure {
+impl From<StopReason> for CallFailure {
     fn from(stop: StopReason) -> Self {
-        Self::StopReason(stop)
+        Self::Stop(stop)
     }
 }
 
-impl From<PortError> for Failure {
+impl From<PortError> for CallFailure {
     fn from(error: PortError) -> Self {
-        Self::StopReason(StopReason::Port(error))
+        Self::Stop(StopReason::Port(error))
     }
 }

@@ -25,7 +25,7 @@ pub(crate) const EXCHANGES_MAX: usize = 128;
 
 /// The head of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Head {
+pub(crate) struct ResponseHead {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
 }
@@ -35,32 +35,32 @@ pub(crate) type BodyEnd = Result<Option<HeaderMap>, HttpFailure>;
 
 /// What there is of a response now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Answered {
+pub(crate) enum ResponseState {
     /// Nothing yet.
-    NotYet,
+    Pending,
     /// No response will come.
     Failed(HttpFailure),
     /// All of it.
-    Whole(Head, Bytes, BodyEnd),
+    Complete(ResponseHead, Bytes, BodyEnd),
     /// The head; the body is read piece by piece.
-    Begun(Head),
+    HeadOnly(ResponseHead),
 }
 
-impl Answered {
+impl ResponseState {
     /// Bytes of its body.
     pub(crate) fn bytes(&self) -> usize {
         match self {
-            Self::Whole(_, body, _) => body.len(),
-            Self::NotYet | Self::Failed(_) | Self::Begun(_) => 0,
+            Self::Complete(_, body, _) => body.len(),
+            Self::Pending | Self::Failed(_) | Self::HeadOnly(_) => 0,
         }
     }
 }
 
 /// What there is of a body now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Read {
+pub(crate) enum BodyRead {
     /// Nothing yet.
-    NotYet,
+    Pending,
     /// At least one byte.
     Data(Bytes),
     /// Nothing more will come.
@@ -69,7 +69,7 @@ pub(crate) enum Read {
 
 /// What a guest may wait for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Part {
+pub(crate) enum ResponsePart {
     /// The response's head, and all of its body if that is small.
     Response,
     /// More of the body, or its end.
@@ -110,7 +110,7 @@ struct Shared {
 
 #[derive(Debug, Default)]
 struct Progress {
-    head: Option<Head>,
+    head: Option<ResponseHead>,
     /// Whether the guest is told of the head only when all of the body is there.
     gathers: bool,
     chunks: VecDeque<Bytes>,
@@ -171,7 +171,7 @@ impl Exchanges {
     }
 
     /// Whether there is something to be had of `call`.
-    pub(crate) fn is_ready(&self, call: u64, part: Part) -> Result<bool, PortError> {
+    pub(crate) fn is_ready(&self, call: u64, part: ResponsePart) -> Result<bool, PortError> {
         // What is not here any more is an error, and that is there at once.
         let Some(exchange) = self.by_call.get(&call) else { return Ok(true) };
         let mut progress = exchange.shared.progress.lock();
@@ -179,9 +179,9 @@ impl Exchanges {
             return Err(error.clone());
         }
         Ok(match part {
-            Part::Response => progress.is_answered(),
-            Part::Body => !progress.chunks.is_empty() || progress.is_over(),
-            Part::Trailers => {
+            ResponsePart::Response => progress.is_answered(),
+            ResponsePart::Body => !progress.chunks.is_empty() || progress.is_over(),
+            ResponsePart::Trailers => {
                 progress.discard();
                 exchange.shared.room.notify_one();
                 progress.is_over()
@@ -190,23 +190,23 @@ impl Exchanges {
     }
 
     /// The response of `call`. What is whole or failed is forgotten here: it is the guest's now.
-    pub(crate) fn answer(&mut self, call: u64) -> Answered {
-        let Some(exchange) = self.by_call.get(&call) else { return Answered::Failed(HttpFailure::Lost) };
+    pub(crate) fn answer(&mut self, call: u64) -> ResponseState {
+        let Some(exchange) = self.by_call.get(&call) else { return ResponseState::Failed(HttpFailure::Lost) };
         let answered = exchange.shared.progress.lock().answer();
-        if matches!(answered, Answered::Whole(..) | Answered::Failed(_)) {
+        if matches!(answered, ResponseState::Complete(..) | ResponseState::Failed(_)) {
             self.forget(call);
         }
         answered
     }
 
     /// Up to `limit` bytes of the body of `call`; forgotten at its end.
-    pub(crate) fn read(&mut self, call: u64, limit: usize) -> Read {
-        let Some(exchange) = self.by_call.get(&call) else { return Read::End(Err(HttpFailure::Lost)) };
+    pub(crate) fn read(&mut self, call: u64, limit: usize) -> BodyRead {
+        let Some(exchange) = self.by_call.get(&call) else { return BodyRead::End(Err(HttpFailure::Lost)) };
         let read = exchange.shared.progress.lock().read(limit);
         match &read {
-            Read::Data(_) => exchange.shared.room.notify_one(),
-            Read::End(_) => self.forget(call),
-            Read::NotYet => {}
+            BodyRead::Data(_) => exchange.shared.room.notify_one(),
+            BodyRead::End(_) => self.forget(call),
+            BodyRead::Pending => {}
         }
         read
     }
@@ -236,17 +236,17 @@ impl Progress {
         self.failed.is_some() || (self.head.is_some() && (!self.gathers || self.end.is_some()))
     }
 
-    fn answer(&mut self) -> Answered {
+    fn answer(&mut self) -> ResponseState {
         if let Some(failure) = &self.failed {
-            return Answered::Failed(failure.clone());
+            return ResponseState::Failed(failure.clone());
         }
         match (&self.head, &self.end) {
             (Some(head), Some(end)) if self.bytes <= HTTP_WHOLE_BYTES_MAX => {
                 let answered = (head.clone(), end.clone());
-                Answered::Whole(answered.0, self.take_all(), answered.1)
+                ResponseState::Complete(answered.0, self.take_all(), answered.1)
             }
-            (Some(head), _) if !self.gathers || self.end.is_some() => Answered::Begun(head.clone()),
-            _ => Answered::NotYet,
+            (Some(head), _) if !self.gathers || self.end.is_some() => ResponseState::HeadOnly(head.clone()),
+            _ => ResponseState::Pending,
         }
     }
 
@@ -259,16 +259,16 @@ impl Progress {
         }
     }
 
-    fn read(&mut self, limit: usize) -> Read {
+    fn read(&mut self, limit: usize) -> BodyRead {
         if let Some(chunk) = self.chunks.front_mut() {
             let data = chunk.split_to(limit.min(chunk.len()));
             if !chunk.has_remaining() {
                 self.chunks.pop_front();
             }
             self.bytes -= data.len();
-            return Read::Data(data);
+            return BodyRead::Data(data);
         }
-        self.end().map_or(Read::NotYet, Read::End)
+        self.end().map_or(BodyRead::Pending, BodyRead::End)
     }
 
     fn end(&self) -> Option<BodyEnd> {
@@ -307,7 +307,7 @@ async fn receive(shared: &Shared, response: HttpResponse) {
         length.is_some_and(|length| length <= HTTP_WHOLE_BYTES_MAX as u64) && !is_event_stream(&headers);
     let buffer_bytes_max = if gathers { HTTP_WHOLE_BYTES_MAX } else { BUFFER_BYTES_MAX };
     shared.step(|progress| {
-        progress.head = Some(Head { status, headers });
+        progress.head = Some(ResponseHead { status, headers });
         progress.gathers = gathers;
     });
     loop {

@@ -4,8 +4,8 @@
 //! consecutive indices.
 
 use super::clock::WorkerClock;
-use super::effect::Failure;
-use super::exchange::{Answered, BodyEnd, Exchanges, Part, Read};
+use super::effect::CallFailure;
+use super::exchange::{BodyEnd, BodyRead, Exchanges, ResponsePart, ResponseState};
 use super::replay::Ended;
 use crate::SnapshotBase;
 use crate::imports::Unanswered;
@@ -25,7 +25,7 @@ use std::time::Duration;
 #[derive(Debug)]
 pub(crate) struct Tail {
     ports: Ports,
-    control: InterruptHandle,
+    interrupt_handle: InterruptHandle,
     clock: WorkerClock,
     suspend_after: Duration,
     /// Recorded, not yet handed to the store.
@@ -48,7 +48,7 @@ pub(crate) struct Activity {
     /// Where entries, time and promises are.
     pub(crate) ports: Ports,
     /// Stops waits.
-    pub(crate) control: InterruptHandle,
+    pub(crate) interrupt_handle: InterruptHandle,
     /// A wait longer than this parks the worker.
     pub(crate) suspend_after: Duration,
     /// This engine's fingerprint.
@@ -84,7 +84,7 @@ impl Tail {
         let set_aside = |from| Entry::Revert { at, from, reason: RevertReason::Region };
         Self {
             ports: activity.ports,
-            control: activity.control,
+            interrupt_handle: activity.interrupt_handle,
             clock: WorkerClock::new(base, history),
             suspend_after: activity.suspend_after,
             buffer: repeat.map(set_aside).into_iter().collect(),
@@ -173,36 +173,39 @@ impl<'a> Live<'a> {
     }
 
     /// Hands over what was recorded, and returns once it is durable.
-    pub(crate) async fn commit(&mut self) -> Result<(), Failure> {
+    pub(crate) async fn commit(&mut self) -> Result<(), CallFailure> {
         self.flush()?;
         Ok(self.tail.ports.oplog.commit().await?)
     }
 
     /// The last entry that was handed to the store.
-    pub(crate) fn handed_over(&self) -> OplogIndex {
+    pub(crate) fn last_appended(&self) -> OplogIndex {
         self.tail.appended
     }
 
     /// Sets aside what begins at `from`, which is not replayed any more. The failure ends the instance: another one
     /// goes on from there.
-    pub(crate) fn go_back(&mut self, from: OplogIndex, reason: RevertReason) -> Failure {
+    pub(crate) fn revert_to(&mut self, from: OplogIndex, reason: RevertReason) -> CallFailure {
         let at = self.wall_now();
         let recorded = self.record(Entry::Revert { at, from, reason }).and_then(|_| self.flush());
-        Failure::StopReason(recorded.map_or_else(|stop| stop, |()| StopReason::JumpedBack))
+        CallFailure::Stop(recorded.map_or_else(|stop| stop, |()| StopReason::JumpedBack))
     }
 
     /// What is known of a worker.
-    pub(crate) async fn worker_facts(&self, worker: &WorkerId) -> Result<Option<WorkerMetadata>, Failure> {
+    pub(crate) async fn worker_metadata(
+        &self,
+        worker: &WorkerId,
+    ) -> Result<Option<WorkerMetadata>, CallFailure> {
         Ok(self.tail.ports.workers.facts(worker).await?)
     }
 
     /// A page of workers.
-    pub(crate) async fn worker_list(&self, query: &WorkerQuery) -> Result<WorkerPage, Failure> {
+    pub(crate) async fn worker_list(&self, query: &WorkerQuery) -> Result<WorkerPage, CallFailure> {
         Ok(self.tail.ports.workers.list(query).await?)
     }
 
     /// The state of a promise.
-    pub(crate) async fn promise(&self, promise: &PromiseId) -> Result<PromiseState, Failure> {
+    pub(crate) async fn promise(&self, promise: &PromiseId) -> Result<PromiseState, CallFailure> {
         Ok(self.tail.ports.promises.get(promise).await?)
     }
 
@@ -212,7 +215,7 @@ impl<'a> Live<'a> {
         call: Call,
         promise: &PromiseId,
         data: Vec<u8>,
-    ) -> Result<(OplogIndex, Completion), Failure> {
+    ) -> Result<(OplogIndex, Completion), CallFailure> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
         let completion = self.tail.ports.promises.complete(first, entries, call, promise, data).await?;
@@ -225,7 +228,7 @@ impl<'a> Live<'a> {
         &mut self,
         call: Call,
         promise: &PromiseId,
-    ) -> Result<(OplogIndex, bool), Failure> {
+    ) -> Result<(OplogIndex, bool), CallFailure> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
         let existed = self.tail.ports.promises.delete(first, entries, call, promise).await?;
@@ -239,7 +242,7 @@ impl<'a> Live<'a> {
         &mut self,
         deadline_nanos: Option<u64>,
         promises: Vec<PromiseId>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CallFailure> {
         let now = self.monotonic_now();
         let remaining = deadline_nanos.map(|deadline| Duration::from_nanos(deadline.saturating_sub(now)));
         let near = remaining.is_some_and(|remaining| remaining <= self.tail.suspend_after);
@@ -253,12 +256,12 @@ impl<'a> Live<'a> {
 
     /// As [`Live::wait`], but first waits here for at most `soon`, and returns if that was in vain: the caller looks
     /// again, and then waits.
-    pub(crate) async fn wait_soon(
+    pub(crate) async fn wait_briefly(
         &mut self,
         deadline_nanos: Option<u64>,
         promises: Vec<PromiseId>,
         soon: Duration,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CallFailure> {
         let soon = u64::try_from(soon.as_nanos()).unwrap_or(u64::MAX);
         let until = self.monotonic_now().saturating_add(soon);
         let until = deadline_nanos.map_or(until, |deadline| deadline.min(until));
@@ -272,7 +275,7 @@ impl<'a> Live<'a> {
         &mut self,
         call: Call,
         outgoing: OutgoingCall,
-    ) -> Result<(OplogIndex, Vec<u8>), Failure> {
+    ) -> Result<(OplogIndex, Vec<u8>), CallFailure> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
         let response = self.tail.ports.calls.make(first, entries, call, outgoing).await?;
@@ -285,7 +288,7 @@ impl<'a> Live<'a> {
         &mut self,
         call: Call,
         number: OplogIndex,
-    ) -> Result<(OplogIndex, Vec<u8>), Failure> {
+    ) -> Result<(OplogIndex, Vec<u8>), CallFailure> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
         let response = self.tail.ports.calls.cancel(first, entries, call, number).await?;
@@ -294,7 +297,7 @@ impl<'a> Live<'a> {
     }
 
     /// What is known of the answer of a call.
-    pub(crate) async fn answer(&self, call: OplogIndex) -> Result<AnswerState, Failure> {
+    pub(crate) async fn call_answer(&self, call: OplogIndex) -> Result<AnswerState, CallFailure> {
         Ok(self.tail.ports.calls.answer(call).await?)
     }
 
@@ -302,7 +305,7 @@ impl<'a> Live<'a> {
         &mut self,
         deadline_nanos: Option<u64>,
         promises: &[PromiseId],
-    ) -> Result<(), Failure> {
+    ) -> Result<(), CallFailure> {
         let tail = &mut *self.tail;
         let until = deadline_nanos.map(|deadline| tail.clock.elapsed_at(&*tail.ports.clock, deadline));
         let due = async {
@@ -320,7 +323,7 @@ impl<'a> Live<'a> {
         };
         tokio::select! {
             biased;
-            () = tail.control.interrupted() => Err(Failure::StopReason(StopReason::Interrupted)),
+            () = tail.interrupt_handle.interrupted() => Err(CallFailure::Stop(StopReason::Interrupted)),
             () = tail.exchanges.changed() => Ok(()),
             () = due => Ok(()),
             completed = completed => Ok(completed?),
@@ -328,7 +331,7 @@ impl<'a> Live<'a> {
     }
 
     /// Whether `request` may be sent, as far as is known before.
-    pub(crate) fn admits_request(&self, request: &HttpRequest) -> Result<(), HttpFailure> {
+    pub(crate) fn admit_request(&self, request: &HttpRequest) -> Result<(), HttpFailure> {
         if !self.tail.exchanges.has_room() {
             return Err(HttpFailure::TooMany);
         }
@@ -336,7 +339,7 @@ impl<'a> Live<'a> {
     }
 
     /// Sends `request` once everything that was handed over is durable.
-    pub(crate) fn begin_request(&mut self, call: u64, request: Arc<HttpRequest>) {
+    pub(crate) fn send_request(&mut self, call: u64, request: Arc<HttpRequest>) {
         let (http, oplog) = (self.tail.ports.http.clone(), self.tail.ports.oplog.clone());
         self.tail.exchanges.begin(call, request, http, oplog);
     }
@@ -344,7 +347,7 @@ impl<'a> Live<'a> {
     /// Goes on with a request whose response an earlier activation did not come to record (G4).
     pub(crate) fn begin_again(&mut self, unanswered: Unanswered) {
         if unanswered.repeats {
-            self.begin_request(unanswered.call, unanswered.request);
+            self.send_request(unanswered.call, unanswered.request);
         } else {
             self.tail.exchanges.fail(unanswered.call, HttpFailure::Uncertain);
         }
@@ -356,12 +359,12 @@ impl<'a> Live<'a> {
     }
 
     /// What there is of the response to a request.
-    pub(crate) fn response(&mut self, call: u64) -> Answered {
+    pub(crate) fn response(&mut self, call: u64) -> ResponseState {
         self.tail.exchanges.answer(call)
     }
 
     /// Up to `limit` bytes of a response's body.
-    pub(crate) fn read_body(&mut self, call: u64, limit: usize) -> Read {
+    pub(crate) fn read_body(&mut self, call: u64, limit: usize) -> BodyRead {
         self.tail.exchanges.read(call, limit)
     }
 
@@ -371,12 +374,12 @@ impl<'a> Live<'a> {
     }
 
     /// Whether there is something to be had of a request.
-    pub(crate) fn is_request_ready(&self, call: u64, part: Part) -> Result<bool, Failure> {
+    pub(crate) fn is_request_ready(&self, call: u64, part: ResponsePart) -> Result<bool, CallFailure> {
         Ok(self.tail.exchanges.is_ready(call, part)?)
     }
 
     /// Records that the worker leaves memory. The failure ends the instance.
-    fn park(&mut self, now: u64, remaining: Option<Duration>, promises: Vec<PromiseId>) -> Failure {
+    fn park(&mut self, now: u64, remaining: Option<Duration>, promises: Vec<PromiseId>) -> CallFailure {
         let at = self.wall_now();
         let parked = Parked {
             at,
@@ -385,7 +388,7 @@ impl<'a> Live<'a> {
             promises,
         };
         let recorded = self.record(Entry::Parked(parked.clone())).and_then(|_| self.flush());
-        Failure::StopReason(recorded.map_or_else(|stop| stop, |()| StopReason::Parked(parked)))
+        CallFailure::Stop(recorded.map_or_else(|stop| stop, |()| StopReason::Parked(parked)))
     }
 
     pub(super) fn ports(&self) -> &Ports {

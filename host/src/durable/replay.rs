@@ -45,12 +45,12 @@ pub(crate) struct Started {
     /// How they reach the guest.
     pub(crate) convention: Convention,
     /// Its place.
-    pub(crate) begun: Begun,
+    pub(crate) begun: InvocationStart,
 }
 
 /// The place of an invocation in the oplog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Begun {
+pub(crate) struct InvocationStart {
     /// From 1 for the first that the worker ever began, with those that were set aside later: never given twice.
     pub(crate) number: u64,
     /// The entry with which it began.
@@ -203,14 +203,14 @@ impl Replay {
     }
 
     /// Counts an invocation that begins with the entry `index`.
-    pub(crate) fn begin(&mut self, index: OplogIndex) -> Begun {
+    pub(crate) fn begin(&mut self, index: OplogIndex) -> InvocationStart {
         self.begun += 1;
-        Begun { number: self.begun, index }
+        InvocationStart { number: self.begun, index }
     }
 
     /// Whether the worker cannot become what it was before this entry, because that was set aside.
-    pub(crate) fn hides(&self, index: OplogIndex) -> bool {
-        self.aside.hides(index)
+    pub(crate) fn is_unreachable(&self, index: OplogIndex) -> bool {
+        self.aside.is_unreachable(index)
     }
 
     /// Checks that the oplog holds this completion next.
@@ -242,7 +242,7 @@ impl Replay {
     }
 
     /// The divergence of a guest that trapped or left where the oplog goes on.
-    pub(crate) fn left(&mut self, how: String) -> Option<StopReason> {
+    pub(crate) fn unexpected_end(&mut self, how: String) -> Option<StopReason> {
         let index = self.index();
         self.peek().map(|entry| diverged(index, entry, how))
     }

@@ -1,6 +1,6 @@
 //! What a live call may do with what the workers of its project share.
 
-use super::effect::Failure;
+use super::effect::CallFailure;
 use super::live::Live;
 use golem_model::OplogIndex;
 use golem_model::blobstore::{BlobOutcome, BlobWrite, Container, Object, ObjectId};
@@ -10,7 +10,7 @@ use golem_model::shared::{KeyPage, Versioned};
 
 impl Live<'_> {
     /// What a key holds.
-    pub(crate) async fn value(&self, bucket: &str, key: &str) -> Result<Versioned, Failure> {
+    pub(crate) async fn value(&self, bucket: &str, key: &str) -> Result<Versioned, CallFailure> {
         let held = self.values(bucket, &[key.to_owned()], usize::MAX).await?;
         Ok(held.into_iter().next().unwrap_or_default())
     }
@@ -21,7 +21,7 @@ impl Live<'_> {
         bucket: &str,
         keys: &[String],
         bytes_max: usize,
-    ) -> Result<Vec<Versioned>, Failure> {
+    ) -> Result<Vec<Versioned>, CallFailure> {
         Ok(self.ports().keyvalue.get(bucket, keys, bytes_max).await?)
     }
 
@@ -31,7 +31,7 @@ impl Live<'_> {
         bucket: &str,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<KeyPage, Failure> {
+    ) -> Result<KeyPage, CallFailure> {
         Ok(self.ports().keyvalue.keys(bucket, after, limit).await?)
     }
 
@@ -41,7 +41,7 @@ impl Live<'_> {
         call: Call,
         bucket: &str,
         write: KeyValueWrite,
-    ) -> Result<(OplogIndex, Vec<u8>), Failure> {
+    ) -> Result<(OplogIndex, Vec<u8>), CallFailure> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
         let response = self.ports().keyvalue.write(first, entries, call, bucket, write).await?;
@@ -50,12 +50,12 @@ impl Live<'_> {
     }
 
     /// The container of this name.
-    pub(crate) async fn container(&self, name: &str) -> Result<Option<Container>, Failure> {
+    pub(crate) async fn container(&self, name: &str) -> Result<Option<Container>, CallFailure> {
         Ok(self.ports().blobstore.container(name).await?)
     }
 
     /// An object, or what is not there.
-    pub(crate) async fn object(&self, id: &ObjectId) -> Result<Result<Object, BlobOutcome>, Failure> {
+    pub(crate) async fn object(&self, id: &ObjectId) -> Result<Result<Object, BlobOutcome>, CallFailure> {
         Ok(self.ports().blobstore.object(id).await?)
     }
 
@@ -65,12 +65,16 @@ impl Live<'_> {
         container: &str,
         after: Option<&str>,
         limit: usize,
-    ) -> Result<Option<KeyPage>, Failure> {
+    ) -> Result<Option<KeyPage>, CallFailure> {
         Ok(self.ports().blobstore.objects(container, after, limit).await?)
     }
 
     /// Changes containers or objects; gives the index and the response of the entry that the store added for `call`.
-    pub(crate) async fn act(&mut self, call: Call, act: BlobWrite) -> Result<(OplogIndex, Vec<u8>), Failure> {
+    pub(crate) async fn write_blobs(
+        &mut self,
+        call: Call,
+        act: BlobWrite,
+    ) -> Result<(OplogIndex, Vec<u8>), CallFailure> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
         let response = self.ports().blobstore.act(first, entries, call, act).await?;

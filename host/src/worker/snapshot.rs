@@ -56,12 +56,13 @@ impl Instance {
         base: SnapshotBase,
         history: Vec<Entry>,
         ports: Ports,
-        control: InterruptHandle,
+        interrupt_handle: InterruptHandle,
     ) -> Result<Self, SnapshotError> {
         let image = decoded(&base.image)?;
-        let journal = journal(component, &init, Some(&base), history, &ports, &control);
+        let journal = journal(component, &init, Some(&base), history, &ports, &interrupt_handle);
         let place = Place { invocations: base.state.invocations, index: base.index, at: base.at };
-        let mut instance = Self::take_over(component, init, journal, control, ports, place, &image).await?;
+        let mut instance =
+            Self::take_over(component, init, journal, interrupt_handle, ports, place, &image).await?;
         instance.of_state()?.journal.flush().map_err(SnapshotError::Stopped)?;
         Ok(instance)
     }
@@ -187,14 +188,14 @@ impl Instance {
     ) -> Result<(), SnapshotError> {
         let ports = self.ports.clone();
         let old = self.of_state()?;
-        let control = old.control.clone();
+        let interrupt_handle = old.interrupt_handle.clone();
         // The old store is not used again; what it keeps is a journal of nothing.
-        let nothing = journal(component, &init, None, Vec::new(), &ports, &control);
+        let nothing = journal(component, &init, None, Vec::new(), &ports, &interrupt_handle);
         let place = Place { invocations: old.journal.replay().begun(), index, at };
         let mut taken = std::mem::replace(&mut old.journal, nothing);
         // The fresh instance has no handles to them, as one that is loaded from the snapshot has not.
         taken.forget_requests();
-        *self = Self::take_over(component, init, taken, control, ports, place, image).await?;
+        *self = Self::take_over(component, init, taken, interrupt_handle, ports, place, image).await?;
         self.spent = true;
         Ok(())
     }
@@ -204,15 +205,21 @@ impl Instance {
         component: &Component,
         init: WorkerInit,
         journal: Journal,
-        control: InterruptHandle,
+        interrupt_handle: InterruptHandle,
         ports: Ports,
         place: Place,
         image: &Decoded<'_>,
     ) -> Result<Self, SnapshotError> {
         let limits = Limits::new(component.engine().memory_bytes_max());
         let seed = init.seed;
-        let mut state =
-            WorkerState::new(init, place.at, journal, control, Stdio::new(ports.log.clone()), limits);
+        let mut state = WorkerState::new(
+            init,
+            place.at,
+            journal,
+            interrupt_handle,
+            Stdio::new(ports.log.clone()),
+            limits,
+        );
         state.phase = Phase::Starting;
         state.random = Random::after_reload(&seed, place.invocations, place.index);
         snapshot::restore(&mut state, image).map_err(refused)?;
