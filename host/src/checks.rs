@@ -11,13 +11,13 @@ use wasmtime::component::{Component, Linker};
 
 /// What the bytes of a component say of it.
 #[derive(Debug)]
-pub(crate) struct Described {
+pub(crate) struct Description {
     /// All producers sections, the component's own first.
     pub(crate) producers: Vec<Producers>,
 }
 
 /// Checks that `wasm` is a component of the kind that runs here, and reads who made it.
-pub(crate) fn describe(wasm: &[u8]) -> Result<Described, ComponentError> {
+pub(crate) fn describe(wasm: &[u8]) -> Result<Description, ComponentError> {
     check_header(wasm)?;
     let mut producers = Vec::new();
     let mut depth = 0_usize;
@@ -50,7 +50,7 @@ pub(crate) fn describe(wasm: &[u8]) -> Result<Described, ComponentError> {
     if let Some(import) = preview3 {
         return Err(ComponentError::Preview3 { import });
     }
-    Ok(Described { producers })
+    Ok(Description { producers })
 }
 
 /// Bytes that every WebAssembly binary begins with.
@@ -60,7 +60,7 @@ const COMPONENT_VERSION: u16 = 0x0d;
 
 fn check_header(wasm: &[u8]) -> Result<(), ComponentError> {
     let Some(rest) = wasm.strip_prefix(MAGIC) else {
-        return Err(ComponentError::NotWasm { found: seems(wasm) });
+        return Err(ComponentError::NotWasm { found: guess_format(wasm) });
     };
     let Some((&[v0, v1, l0, l1], _)) = rest.split_first_chunk::<4>() else {
         return Err(ComponentError::NotWasm { found: "a file that ends inside its header".to_owned() });
@@ -77,7 +77,7 @@ fn check_header(wasm: &[u8]) -> Result<(), ComponentError> {
 }
 
 /// What a file that is not a WebAssembly binary seems to be.
-fn seems(bytes: &[u8]) -> String {
+fn guess_format(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return "an empty file".to_owned();
     }
@@ -116,7 +116,7 @@ fn read_producers(
 }
 
 /// Why wasmtime would not compile `wasm`.
-pub(crate) fn refusal(wasm: &[u8], error: &wasmtime::Error) -> ComponentError {
+pub(crate) fn compile_error(wasm: &[u8], error: &wasmtime::Error) -> ComponentError {
     let details = format!("{error:#}");
     if details.contains("pooling allocator") || details.contains("exceeds the configured") {
         return ComponentError::TooLarge { details };
@@ -140,7 +140,7 @@ pub(crate) fn refusal(wasm: &[u8], error: &wasmtime::Error) -> ComponentError {
 const PAGE_BYTES: u64 = 64 << 10;
 
 /// Checks that a worker's limits leave room for `component`.
-pub(crate) fn fits(component: &Component, memory_bytes_max: usize) -> Result<(), ComponentError> {
+pub(crate) fn check_limits(component: &Component, memory_bytes_max: usize) -> Result<(), ComponentError> {
     // `None` if a core module is imported; linking refuses that.
     let Some(needed) = component.resources_required() else { return Ok(()) };
     let too_large = |details: String| Err(ComponentError::TooLarge { details });
@@ -172,7 +172,7 @@ pub(crate) fn fits(component: &Component, memory_bytes_max: usize) -> Result<(),
 }
 
 /// Checks that a worker's limits leave room for files of `files_bytes` beside the memory of `component`.
-pub(crate) fn files_fit(
+pub(crate) fn check_files_limit(
     component: &Component,
     files_bytes: u64,
     memory_bytes_max: usize,
@@ -197,7 +197,7 @@ fn first_memory_bytes(component: &Component) -> u64 {
 }
 
 /// Why `component` cannot be linked: all functions that nothing defines, not only the first.
-pub(crate) fn unlinkable(
+pub(crate) fn link_error(
     linker: &Linker<WorkerState>,
     component: &Component,
     error: &wasmtime::Error,

@@ -69,22 +69,22 @@ pub enum CallForm {
 }
 
 /// The interface that a client interface is made from, by name alone.
-fn made_from(import: &str) -> Option<String> {
+fn called_interface(import: &str) -> Option<String> {
     let (package, rest) = import.split_once('/')?;
     Some(format!("{}/{rest}", package.strip_suffix("-client")?))
 }
 
 /// The client interfaces that `component` imports.
-pub(crate) fn find(component: &Component) -> Result<Vec<ClientInterface>, ComponentError> {
+pub(crate) fn find_imports(component: &Component) -> Result<Vec<ClientInterface>, ComponentError> {
     let engine = component.engine();
     let mut found = Vec::new();
     for (name, item) in component.component_type().imports(engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
-        let Some(interface) = made_from(name).map(Arc::<str>::from) else { continue };
+        let Some(interface) = called_interface(name).map(Arc::<str>::from) else { continue };
         let mut functions = Vec::new();
         for (function, item) in instance.exports(engine) {
             if let ComponentItem::ComponentFunc(ty) = item.ty {
-                let client = client(&interface, function, &ty).map_err(|details| {
+                let client = parse_client(&interface, function, &ty).map_err(|details| {
                     ComponentError::ClientForm { function: format!("{name}#{function}"), details }
                 })?;
                 functions.push(Arc::new(client));
@@ -97,14 +97,18 @@ pub(crate) fn find(component: &Component) -> Result<Vec<ClientInterface>, Compon
     Ok(found)
 }
 
-fn client(interface: &Arc<str>, name: &str, ty: &ComponentFunc) -> Result<ClientFunction, &'static str> {
+fn parse_client(
+    interface: &Arc<str>,
+    name: &str,
+    ty: &ComponentFunc,
+) -> Result<ClientFunction, &'static str> {
     let params: Vec<Param> =
         ty.params().map(|(name, ty)| Param { name: name.to_owned(), ty: model_type(&ty) }).collect();
     let result = ty.results().next().map(|ty| model_type(&ty)).ok_or("it has no result")?;
     if params.iter().map(|param| &param.ty).chain([&result]).any(|ty| handle_in(ty).is_some()) {
         return Err("it takes or gives a handle, which cannot leave a component");
     }
-    let (form, function, called, called_result) = form(name, &params, &result)?;
+    let (form, function, called, called_result) = parse_form(name, &params, &result)?;
     Ok(ClientFunction {
         name: name.to_owned(),
         interface: Arc::clone(interface),
@@ -117,11 +121,11 @@ fn client(interface: &Arc<str>, name: &str, ty: &ComponentFunc) -> Result<Client
     })
 }
 
-type Formed<'a> = (CallForm, &'a str, Vec<Param>, ExpectedResult);
+type ParsedForm<'a> = (CallForm, &'a str, Vec<Param>, ExpectedResult);
 
-fn form<'a>(name: &'a str, params: &[Param], result: &Type) -> Result<Formed<'a>, &'static str> {
+fn parse_form<'a>(name: &'a str, params: &[Param], result: &Type) -> Result<ParsedForm<'a>, &'static str> {
     if let (Some(function), Type::Option(inner)) = (name.strip_prefix("finish-"), result)
-        && let Some(called) = outcome(inner)
+        && let Some(called) = ok_side(inner)
         && params.iter().map(|param| &param.ty).eq([&Type::U64])
     {
         return Ok((CallForm::Finish, function, Vec::new(), called));
@@ -132,7 +136,7 @@ fn form<'a>(name: &'a str, params: &[Param], result: &Type) -> Result<Formed<'a>
     if let (Some(function), Type::U64) = (name.strip_prefix("start-"), result) {
         return Ok((CallForm::Start, function, rest.to_vec(), ExpectedResult::Unsaid));
     }
-    let Some(called) = outcome(result) else {
+    let Some(called) = ok_side(result) else {
         return Err("its result is not of the type result<…, golem:rpc/types.rpc-error>");
     };
     if let (Some(function), ExpectedResult::Nothing, Some((at, rest))) =
@@ -145,7 +149,7 @@ fn form<'a>(name: &'a str, params: &[Param], result: &Type) -> Result<Formed<'a>
 }
 
 /// The good side of a `result<…, rpc-error>`.
-fn outcome(ty: &Type) -> Option<ExpectedResult> {
+fn ok_side(ty: &Type) -> Option<ExpectedResult> {
     match ty {
         Type::Result { ok, err: Some(error) } if **error == CallError::ty() => {
             Some(ok.as_deref().map_or(ExpectedResult::Nothing, |ty| ExpectedResult::Value(ty.clone())))
@@ -181,7 +185,9 @@ pub(crate) fn define(
                     let lowered = match to_val(&answer, &client.own_result) {
                         Ok(lowered) => lowered,
                         // The other worker was updated since the call was made.
-                        Err(mismatch) => to_val(&client.unfit(&mismatch.to_string()), &client.own_result)?,
+                        Err(mismatch) => {
+                            to_val(&client.incompatible_result(&mismatch.to_string()), &client.own_result)?
+                        }
                     };
                     if let Some(result) = results.first_mut() {
                         *result = lowered;
@@ -196,7 +202,7 @@ pub(crate) fn define(
 
 impl ClientFunction {
     /// The answer to a result that is not of the expected type.
-    fn unfit(&self, mismatch: &str) -> Value {
+    fn incompatible_result(&self, mismatch: &str) -> Value {
         let text = format!(
             "the result of {} has another type than the caller was built for: {mismatch}",
             self.function
@@ -216,7 +222,7 @@ mod tests {
     fn check(name: &str, params: &[&Type], result: &Type, expected: Result<(CallForm, &str, usize), &str>) {
         let params: Vec<Param> =
             params.iter().map(|ty| Param { name: "p".to_owned(), ty: (*ty).clone() }).collect();
-        match (form(name, &params, result), expected) {
+        match (parse_form(name, &params, result), expected) {
             (Ok((form, function, params, _)), Ok(expected)) => {
                 assert_eq!((form, function, params.len()), expected, "{name}");
             }
@@ -254,9 +260,9 @@ mod tests {
 
     #[test]
     fn the_interface_follows_from_the_import() {
-        assert_eq!(made_from("golem:cart-client/api").as_deref(), Some("golem:cart/api"));
-        assert_eq!(made_from("golem:cart-client/api@1.2.0").as_deref(), Some("golem:cart/api@1.2.0"));
-        assert_eq!(made_from("golem:cart/api-client"), None);
-        assert_eq!(made_from("client"), None);
+        assert_eq!(called_interface("golem:cart-client/api").as_deref(), Some("golem:cart/api"));
+        assert_eq!(called_interface("golem:cart-client/api@1.2.0").as_deref(), Some("golem:cart/api@1.2.0"));
+        assert_eq!(called_interface("golem:cart/api-client"), None);
+        assert_eq!(called_interface("client"), None);
     }
 }

@@ -65,7 +65,7 @@ impl Component {
     /// This component with files for its workers to begin with, if their memory has room for them.
     pub fn with_files(self, files: Files) -> Result<Self, ComponentError> {
         let memory_bytes_max = self.shared.engine.memory_bytes_max();
-        checks::files_fit(self.shared.pre.component(), files.bytes(), memory_bytes_max)?;
+        checks::check_files_limit(self.shared.pre.component(), files.bytes(), memory_bytes_max)?;
         Ok(Self { files: Some(files), ..self })
     }
 

@@ -7,26 +7,26 @@
 //!
 //! `effect` says when a record must reach the store, `replay` is the cursor over the recorded entries, `live` is
 //! what a call may do after their end (with buckets and containers: `shared`), `clock` is the worker's monotonic clock,
-//! `aside` is what replay hops over.
+//! `reverted` is what replay hops over.
 //!
 //! Architecture invariant: imports never ask whether they run in a replay, but for the printing of text.
 //! Invariant: a call is performed only with a [`Live`], and a `Live` is only had from an
-//! [`Ended`](replay::Ended) replay.
+//! [`OplogEnded`](replay::OplogEnded) replay.
 
-mod aside;
 mod clock;
 mod effect;
 mod exchange;
 mod live;
 mod replay;
+mod reverted;
 mod shared;
 
-pub(crate) use aside::{Aside, region_to_repeat};
 pub(crate) use clock::{decode as decode_nanos, encode as encode_nanos};
 pub(crate) use effect::{CallFailure, CallResponse, DurableCall, Effect, ObserveCall};
 pub(crate) use exchange::{BodyEnd, BodyRead, ResponseHead, ResponsePart, ResponseState};
-pub(crate) use live::{Activity, Live, Tail};
-pub(crate) use replay::{Ending, InvocationStart, Replay, Started};
+pub(crate) use live::{ActivationContext, Live, Tail};
+pub(crate) use replay::{InvocationStart, NextRecorded, RecordedInvocation, Replay};
+pub(crate) use reverted::{RevertedRanges, region_to_repeat};
 
 use crate::StopReason;
 use crate::state::WorkerState;
@@ -41,17 +41,17 @@ pub(crate) struct Journal {
     /// Whether the guest has made a call after the recorded ones.
     went_live: bool,
     /// The guest asked for something that is not recorded: what it makes of that cannot be compared.
-    unrecorded: bool,
+    saw_unrecorded_time: bool,
 }
 
 impl Journal {
     pub(crate) fn new(replay: Replay, tail: Tail) -> Self {
-        Self { replay, tail, went_live: false, unrecorded: false }
+        Self { replay, tail, went_live: false, saw_unrecorded_time: false }
     }
 
     /// What may be done once the recorded entries have ended.
     pub(crate) fn live(&mut self) -> Option<Live<'_>> {
-        let ended = self.replay.ended()?;
+        let ended = self.replay.proof_of_end()?;
         Some(Live::new(ended, &mut self.tail))
     }
 
@@ -67,13 +67,17 @@ impl Journal {
 
     /// The wall clock, for a guest that wants no record of it: in a replay it shows another time than it did.
     pub(crate) fn wall_unrecorded(&mut self) -> Timestamp {
-        self.unrecorded = true;
+        self.saw_unrecorded_time = true;
         self.tail.wall_now()
     }
 
     /// Checks that the oplog holds this completion next.
-    pub(crate) fn completed(&mut self, result: Option<&Value>) -> Result<(), StopReason> {
-        if self.unrecorded { self.replay.completed_with_any() } else { self.replay.completed(result) }
+    pub(crate) fn check_completion(&mut self, result: Option<&Value>) -> Result<(), StopReason> {
+        if self.saw_unrecorded_time {
+            self.replay.check_any_completion()
+        } else {
+            self.replay.check_completion(result)
+        }
     }
 
     /// The index of the last entry handed to the store.
@@ -100,15 +104,15 @@ impl Journal {
 impl WorkerState {
     /// Answers a call that is answered at once.
     pub(crate) fn observe<C: ObserveCall>(&mut self, call: &C) -> wasmtime::Result<C::Answer> {
-        let outcome = self.observed(call);
+        let outcome = self.try_observe(call);
         outcome.map_err(|failure| self.raise(failure))
     }
 
-    fn observed<C: ObserveCall>(&mut self, call: &C) -> Result<C::Answer, CallFailure> {
+    fn try_observe<C: ObserveCall>(&mut self, call: &C) -> Result<C::Answer, CallFailure> {
         self.check_interrupt()?;
         self.check_phase(C::FUNCTION, C::EFFECT == Effect::ReadOnly)?;
         let recorded = Call { function: C::FUNCTION, request: Request::new(call.request()) };
-        if let Some((index, response)) = self.journal.replay.call(&recorded)? {
+        if let Some((index, response)) = self.journal.replay.recorded_answer(&recorded)? {
             return answer(C::FUNCTION, index, call.answer(index, &response));
         }
         self.go_live();
@@ -131,15 +135,15 @@ impl WorkerState {
 
     /// Answers a call that may wait or change what others see.
     pub(crate) async fn durable<C: DurableCall>(&mut self, call: C) -> wasmtime::Result<C::Answer> {
-        let outcome = self.performed(call).await;
+        let outcome = self.try_durable(call).await;
         outcome.map_err(|failure| self.raise(failure))
     }
 
-    async fn performed<C: DurableCall>(&mut self, call: C) -> Result<C::Answer, CallFailure> {
+    async fn try_durable<C: DurableCall>(&mut self, call: C) -> Result<C::Answer, CallFailure> {
         self.check_interrupt()?;
         self.check_phase(C::FUNCTION, false)?;
         let recorded = Call { function: C::FUNCTION, request: Request::new(call.request()) };
-        if let Some((index, response)) = self.journal.replay.call(&recorded)? {
+        if let Some((index, response)) = self.journal.replay.recorded_answer(&recorded)? {
             return answer(C::FUNCTION, index, call.answer(index, &response));
         }
         self.go_live();
@@ -164,13 +168,13 @@ impl WorkerState {
             && let Some(mut live) = self.journal.live()
         {
             for unanswered in self.objects.unanswered_requests() {
-                live.begin_again(unanswered);
+                live.resume_request(unanswered);
             }
         }
     }
 
-    fn check_phase(&self, function: HostFunction, observed: bool) -> Result<(), CallFailure> {
-        match self.phase.refusal(function.name(), observed) {
+    fn check_phase(&self, function: HostFunction, is_observation: bool) -> Result<(), CallFailure> {
+        match self.phase.refusal(function.name(), is_observation) {
             None => Ok(()),
             Some(text) => Err(CallFailure::Trap(text)),
         }

@@ -193,17 +193,17 @@ impl Engine {
             Cow::Owned(adapted) => *blake3::hash(adapted).as_bytes(),
         };
         let wasm = component.as_ref();
-        let described = checks::describe(wasm)?;
+        let description = checks::describe(wasm)?;
         let cached =
             self.shared.cache.as_ref().and_then(|cache| cache.load(&self.shared.engine, &content_hash));
         let fresh = cached.is_none();
         let compiled = match cached {
             Some(compiled) => compiled,
             None => wasmtime::component::Component::from_binary(&self.shared.engine, wasm)
-                .map_err(|error| checks::refusal(wasm, &error))?,
+                .map_err(|error| checks::compile_error(wasm, &error))?,
         };
-        checks::fits(&compiled, self.shared.memory_bytes_max)?;
-        let clients = clients::find(&compiled)?;
+        checks::check_limits(&compiled, self.shared.memory_bytes_max)?;
+        let clients = clients::find_imports(&compiled)?;
         let mut linker = Cow::Borrowed(&self.shared.linker);
         if !clients.is_empty() {
             clients::define(linker.to_mut(), &clients)
@@ -211,11 +211,11 @@ impl Engine {
         }
         let pre = linker
             .instantiate_pre(&compiled)
-            .map_err(|error| checks::unlinkable(&linker, &compiled, &error))?;
+            .map_err(|error| checks::link_error(&linker, &compiled, &error))?;
         if let (true, Some(cache)) = (fresh, &self.shared.cache) {
             cache.store(&compiled, &content_hash);
         }
-        Ok(Component::new(self.clone(), pre, described.producers, clients))
+        Ok(Component::new(self.clone(), pre, description.producers, clients))
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {

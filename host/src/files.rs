@@ -50,17 +50,17 @@ impl Files {
 impl FilesBuilder {
     /// Adds a directory, and those that it is in. One that is there stays.
     pub fn directory(&mut self, path: &str, modified: Timestamp) -> Result<(), FilesError> {
-        let Some(name) = plain(path)? else { return Ok(()) };
+        let Some(name) = normalize_path(path)? else { return Ok(()) };
         self.parents(name, modified)?;
         match self.vfs.create_directory(Vfs::ROOT, name, modified.into()) {
             Err(Error::Exist) if self.is_directory(name) => Ok(()),
-            made => made.map_err(|error| refused(path, error)),
+            made => made.map_err(|error| files_error(path, error)),
         }
     }
 
     /// Adds a file, or takes the place of one.
     pub fn file(&mut self, path: &str, bytes: Bytes, modified: Timestamp) -> Result<(), FilesError> {
-        let name = plain(path)?.ok_or_else(|| refused(path, Error::IsDirectory))?;
+        let name = normalize_path(path)?.ok_or_else(|| files_error(path, Error::IsDirectory))?;
         self.parents(name, modified)?;
         let now = modified.into();
         let put = || {
@@ -69,30 +69,30 @@ impl FilesBuilder {
             self.vfs.release(node)?;
             self.vfs.share(node, bytes, now)
         };
-        put().map_err(|error| refused(path, error))
+        put().map_err(|error| files_error(path, error))
     }
 
     /// Adds a symbolic link that points to `target`.
     pub fn link(&mut self, path: &str, target: &str, modified: Timestamp) -> Result<(), FilesError> {
-        let name = plain(path)?.ok_or_else(|| refused(path, Error::Exist))?;
+        let name = normalize_path(path)?.ok_or_else(|| files_error(path, Error::Exist))?;
         self.parents(name, modified)?;
         self.vfs.symlink(target, Vfs::ROOT, name, modified.into()).map_err(|error| match error {
             Error::NotPermitted => FilesError {
                 path: path.to_owned(),
                 problem: format!("a link to {target}: links must be relative"),
             },
-            error => refused(path, error),
+            error => files_error(path, error),
         })
     }
 
     /// Adds another name of a file that was added before.
     pub fn same(&mut self, path: &str, other: &str, modified: Timestamp) -> Result<(), FilesError> {
-        let name = plain(path)?.ok_or_else(|| refused(path, Error::Exist))?;
-        let other = plain(other)?.ok_or_else(|| refused(other, Error::IsDirectory))?;
+        let name = normalize_path(path)?.ok_or_else(|| files_error(path, Error::Exist))?;
+        let other = normalize_path(other)?.ok_or_else(|| files_error(other, Error::IsDirectory))?;
         self.parents(name, modified)?;
         self.vfs
             .link(Vfs::ROOT, other, Vfs::ROOT, name, modified.into())
-            .map_err(|error| refused(path, error))
+            .map_err(|error| files_error(path, error))
     }
 
     /// They are complete.
@@ -108,8 +108,8 @@ impl FilesBuilder {
             match self.vfs.create_directory(Vfs::ROOT, parent, modified.into()) {
                 Ok(()) => {}
                 Err(Error::Exist) if self.is_directory(parent) => {}
-                Err(Error::Exist) => return Err(refused(parent, Error::NotDirectory)),
-                Err(error) => return Err(refused(parent, error)),
+                Err(Error::Exist) => return Err(files_error(parent, Error::NotDirectory)),
+                Err(error) => return Err(files_error(parent, error)),
             }
         }
         Ok(())
@@ -122,7 +122,7 @@ impl FilesBuilder {
 }
 
 /// `path` without what does not matter; `None` is the root itself. Steps upwards are refused.
-fn plain(path: &str) -> Result<Option<&str>, FilesError> {
+fn normalize_path(path: &str) -> Result<Option<&str>, FilesError> {
     let mut name = path.trim_end_matches('/');
     while let Some(rest) = name.strip_prefix("./") {
         name = rest.trim_start_matches('/');
@@ -136,7 +136,7 @@ fn plain(path: &str) -> Result<Option<&str>, FilesError> {
     Ok((!name.is_empty() && name != ".").then_some(name))
 }
 
-fn refused(path: &str, error: Error) -> FilesError {
+fn files_error(path: &str, error: Error) -> FilesError {
     let problem = match error {
         Error::InsufficientSpace => "there are too many files and folders".to_owned(),
         error => error.to_string(),

@@ -108,8 +108,8 @@ impl IncomingRequest {
 
 impl HttpReply {
     /// The outcome of an invocation: a response, or why there is none.
-    pub fn into_value(given: Result<Self, String>) -> Value {
-        Value::Result(match given {
+    pub fn into_value(reply: Result<Self, String>) -> Value {
+        Value::Result(match reply {
             Ok(Self { status, headers, body, trailers }) => Ok(Some(Box::new(Value::Record(vec![
                 Value::U16(status),
                 fields_value(headers),

@@ -232,17 +232,17 @@ pub(crate) struct Objects {
 impl Objects {
     /// Takes `object` and gives its handle.
     pub(crate) fn insert<T: 'static>(&mut self, object: Object) -> Result<Resource<T>> {
-        self.place(object, None)
+        self.insert_slot(object, None)
     }
 
     /// Takes `object`, which must be dropped before `parent` is.
     pub(crate) fn insert_child<T: 'static>(&mut self, object: Object, parent: u32) -> Result<Resource<T>> {
-        let resource = self.place(object, Some(parent))?;
+        let resource = self.insert_slot(object, Some(parent))?;
         self.slot_mut(parent)?.children += 1;
         Ok(resource)
     }
 
-    fn place<T: 'static>(&mut self, object: Object, parent: Option<u32>) -> Result<Resource<T>> {
+    fn insert_slot<T: 'static>(&mut self, object: Object, parent: Option<u32>) -> Result<Resource<T>> {
         if let Some(parent) = parent {
             self.slot(parent)?;
         }

@@ -36,11 +36,11 @@ pub(crate) fn component_of(wasm: &[u8]) -> Result<Cow<'_, [u8]>, ComponentError>
     }
     let imports_preview1 = module.imports.iter().any(|(from, _)| *from == PREVIEW1);
     // Without types it is a program for preview 1, or nothing that can be called.
-    let is_program = imports_preview1 && module.starts;
-    if !module.typed && !is_program {
+    let is_program = imports_preview1 && module.exports_start;
+    if !module.has_types && !is_program {
         return Err(ComponentError::CoreModule { imports_preview1 });
     }
-    let adapter = if module.starts {
+    let adapter = if module.exports_start {
         adapters::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER
     } else {
         adapters::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER
@@ -51,15 +51,15 @@ pub(crate) fn component_of(wasm: &[u8]) -> Result<Cow<'_, [u8]>, ComponentError>
 
 fn encode(wasm: &[u8], adapter: Option<&[u8]>) -> Result<Vec<u8>, ComponentError> {
     // Not validated here: compiling does that.
-    let mut encoder = ComponentEncoder::default().validate(false).module(wasm).map_err(unadaptable)?;
+    let mut encoder = ComponentEncoder::default().validate(false).module(wasm).map_err(adapt_error)?;
     if let Some(adapter) = adapter {
-        encoder = encoder.adapter(PREVIEW1, adapter).map_err(unadaptable)?;
+        encoder = encoder.adapter(PREVIEW1, adapter).map_err(adapt_error)?;
     }
-    encoder.encode().map_err(unadaptable)
+    encoder.encode().map_err(adapt_error)
 }
 
 /// `error` with its causes.
-fn unadaptable(error: impl std::fmt::Display) -> ComponentError {
+fn adapt_error(error: impl std::fmt::Display) -> ComponentError {
     ComponentError::Unadaptable { details: format!("{error:#}") }
 }
 
@@ -71,9 +71,9 @@ struct Module<'a> {
     /// The functions it exports.
     exports: HashSet<&'a str>,
     /// Whether it exports what a program begins with.
-    starts: bool,
+    exports_start: bool,
     /// Whether bindings left types in it.
-    typed: bool,
+    has_types: bool,
 }
 
 impl<'a> Module<'a> {
@@ -98,11 +98,11 @@ impl<'a> Module<'a> {
                         }
                     }
                 }
-                Payload::CustomSection(section) => module.typed |= section.name().starts_with(TYPES),
+                Payload::CustomSection(section) => module.has_types |= section.name().starts_with(TYPES),
                 _ => {}
             }
         }
-        module.starts = module.exports.contains(START);
+        module.exports_start = module.exports.contains(START);
         Ok(module)
     }
 
@@ -111,7 +111,7 @@ impl<'a> Module<'a> {
         let defined = Module::read(adapter)?.exports;
         let missing = self.imports.iter().filter(|(from, name)| match *from {
             PREVIEW1 => !defined.contains(name),
-            _ => !self.typed,
+            _ => !self.has_types,
         });
         let imports: Vec<String> = missing.map(|(from, name)| format!("{from}#{name}")).collect();
         if imports.is_empty() { Ok(()) } else { Err(ComponentError::UndefinedImports { imports }) }

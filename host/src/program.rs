@@ -1,7 +1,7 @@
 //! Functions that are called as programs: what they read from standard input and what they answer on standard output.
 //!
 //! [`Console`] is a guest's side of it: plain data, rebuilt by every replay, because all that a program reads is in
-//! the entry that begins its invocation. [`Turns`] hands an event loop from one invocation to the next: the loop is
+//! the entry that begins its invocation. [`Handoff`] hands an event loop from one invocation to the next: the loop is
 //! one long call, which pauses where the program asks for a line that nobody has sent yet.
 //!
 //! Invariant: an invocation of a loop ends where the program asks for the next line, not where it answers: what it
@@ -9,7 +9,7 @@
 
 use crate::StopReason;
 use crate::state::WorkerState;
-use crate::worker::Turn;
+use crate::worker::CallEnd;
 use golem_model::{Convention, IdempotencyKey, Invocation, Value};
 use parking_lot::Mutex;
 use std::future::poll_fn;
@@ -153,14 +153,14 @@ const RUN: &str = "wasi:cli/run";
 
 /// What a function came to that has returned. Of a program it is what it wrote; what it returns only says whether it
 /// went well. A program that has run is over: what it did to its memory was meant to be its last.
-pub(crate) fn returned(
+pub(crate) fn on_return(
     state: &mut WorkerState,
     name: &str,
     result: Option<Value>,
-) -> Result<Turn, StopReason> {
+) -> Result<CallEnd, StopReason> {
     let convention = state.console.convention();
     if !convention.is_program() {
-        return Ok(Turn::Came { result, over: false });
+        return Ok(CallEnd::Returned { result, program_ended: false });
     }
     if let Some(Value::Result(Err(error))) = result {
         state.journal.flush()?;
@@ -173,15 +173,15 @@ pub(crate) fn returned(
     }
     let version = name.strip_prefix(RUN).and_then(|rest| rest.strip_suffix("/run"));
     let is_run = version.is_some_and(|version| version.is_empty() || version.starts_with('@'));
-    let over = is_run || convention == Convention::StdioEventLoop;
-    Ok(Turn::Came { result: Some(state.console.take_output()), over })
+    let program_ended = is_run || convention == Convention::StdioEventLoop;
+    Ok(CallEnd::Returned { result: Some(state.console.take_output()), program_ended })
 }
 
 /// What a function came to that was stopped: a program that exits with 0 has ended well.
-pub(crate) fn stopped(state: &mut WorkerState, stop: StopReason) -> Result<Turn, StopReason> {
+pub(crate) fn on_stop(state: &mut WorkerState, stop: StopReason) -> Result<CallEnd, StopReason> {
     match stop {
         StopReason::Exited { code: 0, .. } if state.console.convention().is_program() => {
-            Ok(Turn::Came { result: Some(state.console.take_output()), over: true })
+            Ok(CallEnd::Returned { result: Some(state.console.take_output()), program_ended: true })
         }
         stop => Err(stop),
     }
@@ -189,7 +189,7 @@ pub(crate) fn stopped(state: &mut WorkerState, stop: StopReason) -> Result<Turn,
 
 /// Why a loop has paused: what the one who drives it must know.
 #[derive(Debug)]
-pub(crate) enum Pause {
+pub(crate) enum PauseReason {
     /// The invocation came to this, and that was recorded. The loop takes the next one.
     Answered(Option<Value>),
     /// All that was recorded was replayed. The loop takes the next invocation.
@@ -200,11 +200,11 @@ pub(crate) enum Pause {
 
 /// What a paused loop goes on with.
 #[derive(Debug)]
-pub(crate) enum Next {
+pub(crate) enum ResumeWith {
     /// The invocation that is recorded in part.
-    Resume,
+    Recorded,
     /// This one, and the position of its arrival if it was accepted before.
-    Invoke(Invocation, Option<u64>),
+    Invocation(Invocation, Option<u64>),
 }
 
 /// Where a loop and the one who drives it meet. Clones are one.
@@ -212,21 +212,21 @@ pub(crate) enum Next {
 /// Nobody is woken: the loop's future is polled by who drives it, after it was told how to go on, and by nobody
 /// while it pauses.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Turns {
-    meeting: Arc<Mutex<Meeting>>,
+pub(crate) struct Handoff {
+    state: Arc<Mutex<HandoffState>>,
 }
 
 #[derive(Debug, Default)]
-struct Meeting {
-    pause: Option<Pause>,
-    next: Option<Next>,
+struct HandoffState {
+    pause: Option<PauseReason>,
+    next: Option<ResumeWith>,
 }
 
-impl Turns {
+impl Handoff {
     /// The loop pauses, and returns when it is to go on.
-    pub(crate) async fn pause(&self, pause: Pause) -> Next {
-        self.meeting.lock().pause = Some(pause);
-        poll_fn(|_| match self.meeting.lock().next.take() {
+    pub(crate) async fn pause(&self, pause: PauseReason) -> ResumeWith {
+        self.state.lock().pause = Some(pause);
+        poll_fn(|_| match self.state.lock().next.take() {
             Some(next) => Poll::Ready(next),
             None => Poll::Pending,
         })
@@ -234,13 +234,13 @@ impl Turns {
     }
 
     /// Why the loop has paused, if it has since this was last asked.
-    pub(crate) fn paused(&self) -> Option<Pause> {
-        self.meeting.lock().pause.take()
+    pub(crate) fn paused(&self) -> Option<PauseReason> {
+        self.state.lock().pause.take()
     }
 
     /// Lets the loop go on when it is polled next.
-    pub(crate) fn go_on(&self, next: Next) {
-        self.meeting.lock().next = Some(next);
+    pub(crate) fn resume_with(&self, next: ResumeWith) {
+        self.state.lock().next = Some(next);
     }
 }
 

@@ -65,10 +65,10 @@ pub(crate) enum Phase {
 
 impl Phase {
     /// Why a call cannot be made now; `observed` is one that is answered at once.
-    pub(crate) fn refusal(self, function: &str, observed: bool) -> Option<String> {
+    pub(crate) fn refusal(self, function: &str, is_observation: bool) -> Option<String> {
         let when = match self {
             Self::Normal => return None,
-            Self::Starting if observed => return None,
+            Self::Starting if is_observation => return None,
             Self::Starting => "while an instance is made that takes over a saved state",
             Self::Saving => "in save",
             Self::Loading => "in load",
@@ -79,7 +79,7 @@ impl Phase {
 
 /// An image, read.
 #[derive(Debug)]
-pub(crate) struct Decoded<'a> {
+pub(crate) struct DecodedImage<'a> {
     /// What the guest saved.
     pub(crate) guest: &'a [u8],
     sections: Vec<(u64, &'a [u8])>,
@@ -116,7 +116,7 @@ pub fn image_owner(image: &[u8]) -> Option<WorkerId> {
 }
 
 /// Reads an image, which was checked against its hash before.
-pub(crate) fn decode(image: &[u8]) -> Result<Decoded<'_>, DecodeError> {
+pub(crate) fn decode(image: &[u8]) -> Result<DecodedImage<'_>, DecodeError> {
     let mut input = Reader::new(image);
     match input.byte()? {
         VERSION => {}
@@ -129,7 +129,7 @@ pub(crate) fn decode(image: &[u8]) -> Result<Decoded<'_>, DecodeError> {
     let sections =
         (0..count).map(|_| Ok((input.varint()?, input.bytes()?))).collect::<Result<_, DecodeError>>()?;
     input.finish()?;
-    Ok(Decoded { guest, sections })
+    Ok(DecodedImage { guest, sections })
 }
 
 /// The files, as `vfs::codec` writes them, without what was open.
@@ -156,7 +156,7 @@ fn sections(state: &WorkerState) -> Result<Vec<(u64, Vec<u8>)>, String> {
 }
 
 /// Takes over the host's part of an image.
-pub(crate) fn restore(state: &mut WorkerState, image: &Decoded<'_>) -> Result<(), String> {
+pub(crate) fn restore(state: &mut WorkerState, image: &DecodedImage<'_>) -> Result<(), String> {
     for (tag, bytes) in &image.sections {
         match *tag {
             FILES => {

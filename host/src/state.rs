@@ -9,7 +9,7 @@ use crate::imports::random::Random;
 use crate::imports::stdio::Stdio;
 use crate::limits::Limits;
 use crate::objects::Objects;
-use crate::program::{Console, Turns};
+use crate::program::{Console, Handoff};
 use crate::snapshot::Phase;
 use crate::vfs::{FileClock, Vfs};
 use crate::{InterruptHandle, StopReason, WorkerInit};
@@ -45,7 +45,7 @@ pub(crate) struct WorkerState {
     /// What standard input and output are to it.
     pub(crate) console: Console,
     /// Hands an event loop from one invocation to the next.
-    pub(crate) turns: Turns,
+    pub(crate) handoff: Handoff,
     /// The invocation that runs.
     pub(crate) current: CurrentInvocation,
     /// What it may ask for now.
@@ -93,7 +93,7 @@ impl WorkerState {
             http: HttpCalls::default(),
             policy: Policy::default(),
             console: Console::default(),
-            turns: Turns::default(),
+            handoff: Handoff::default(),
             current: CurrentInvocation::default(),
             phase: Phase::Normal,
             stop: None,
@@ -101,13 +101,13 @@ impl WorkerState {
     }
 
     /// Gives a worker that has no memory yet a copy of `files`.
-    pub(crate) fn begin_with(&mut self, files: &Files) {
+    pub(crate) fn set_files(&mut self, files: &Files) {
         self.files = files.copy(self.file_clock.now());
         self.limits.set_files_bytes(self.files.bytes());
     }
 
     /// Turns to the next invocation, which began at `at`.
-    pub(crate) fn begin(
+    pub(crate) fn begin_invocation(
         &mut self,
         key: IdempotencyKey,
         start: InvocationStart,

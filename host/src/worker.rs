@@ -7,13 +7,16 @@ mod snapshot;
 
 pub use snapshot::ReloadTarget;
 
-use crate::durable::{Activity, Aside, Ending, Journal, Replay, Started, Tail, region_to_repeat};
-use crate::event_loop::{Driven, EventLoop};
+use crate::durable::{
+    ActivationContext, Journal, NextRecorded, RecordedInvocation, Replay, RevertedRanges, Tail,
+    region_to_repeat,
+};
+use crate::event_loop::{DriveEnd, EventLoop};
 use crate::imports::stdio::Stdio;
-use crate::invoke::{Prepared, Uncalled};
+use crate::invoke::{InvokeError, PreparedCall};
 use crate::limits::{LIFTED_BYTES_MAX, Limits};
 use crate::ports::{PortError, Ports};
-use crate::program::{Console, Next, Pause};
+use crate::program::{Console, PauseReason, ResumeWith};
 use crate::state::WorkerState;
 use crate::{Component, InterruptHandle, Outcome, ReplayEnd, SnapshotBase, StopReason, program, trap};
 use golem_model::oplog::FailureCause;
@@ -85,9 +88,9 @@ impl Instance {
         let mut state =
             WorkerState::new(init, created, journal, interrupt_handle, Stdio::new(ports.log.clone()), limits);
         if let Some(files) = component.files() {
-            state.begin_with(files);
+            state.set_files(files);
         }
-        let mut instance = Self::made(component, state, ports).await?;
+        let mut instance = Self::instantiate(component, state, ports).await?;
         // What the initialisation learnt comes before the first invocation, whoever records that one: who stops a
         // worker records it in the instance's place.
         instance.state()?.journal.flush()?;
@@ -95,7 +98,11 @@ impl Instance {
     }
 
     /// A fresh instance. Nothing is handed over.
-    async fn made(component: &Component, state: WorkerState, ports: Ports) -> Result<Self, StopReason> {
+    async fn instantiate(
+        component: &Component,
+        state: WorkerState,
+        ports: Ports,
+    ) -> Result<Self, StopReason> {
         let engine = component.engine();
         let mut store = Store::new(engine.wasmtime(), state);
         store.limiter(|state| &mut state.limits);
@@ -121,37 +128,37 @@ impl Instance {
 
     /// Replays every invocation that the oplog holds whole.
     pub async fn replay(&mut self) -> Result<ReplayEnd, StopReason> {
-        self.take()?;
+        self.acquire()?;
         loop {
-            let ending = self.state()?.journal.replay().ending()?;
-            let turn = match ending {
-                Ending::None => Turn::Paused(Pause::Ready),
-                Ending::Unfinished(key) => Turn::Paused(Pause::Unfinished(key)),
-                Ending::Failed(cause) => return Err(failed(cause)),
-                Ending::Completed => self.rerun().await?,
-                Ending::Reloaded { index, at, state, updated: false } => {
-                    self.repeat(index, at, &state).await?;
+            let next = self.state()?.journal.replay().peek_next()?;
+            let end = match next {
+                NextRecorded::OplogEnd => CallEnd::Paused(PauseReason::Ready),
+                NextRecorded::Unfinished(key) => CallEnd::Paused(PauseReason::Unfinished(key)),
+                NextRecorded::Failed(cause) => return Err(recorded_failure(cause)),
+                NextRecorded::Completed => self.run_recorded().await?,
+                NextRecorded::Reloaded { index, at, state, updated: false } => {
+                    self.replay_snapshot(index, at, &state).await?;
                     continue;
                 }
-                Ending::Reloaded { index, updated: true, .. } => {
+                NextRecorded::Reloaded { index, updated: true, .. } => {
                     // Whoever loads a worker begins at the last update by hand, or after it.
                     let reason = format!("a replay cannot pass the update by hand in entry {index}");
                     return Err(StopReason::Port(PortError::Unavailable { reason: reason.into() }));
                 }
             };
-            match turn {
-                Turn::Came { result, over } => {
-                    self.state()?.journal.completed(result.as_ref())?;
-                    if over {
+            match end {
+                CallEnd::Returned { result, program_ended } => {
+                    self.state()?.journal.check_completion(result.as_ref())?;
+                    if program_ended {
                         // Nothing follows, and the instance has no program any more.
                         return Ok(ReplayEnd::Ready);
                     }
                 }
-                Turn::Paused(Pause::Ready | Pause::Answered(_)) => {
+                CallEnd::Paused(PauseReason::Ready | PauseReason::Answered(_)) => {
                     self.spent = false;
                     return Ok(ReplayEnd::Ready);
                 }
-                Turn::Paused(Pause::Unfinished(key)) => {
+                CallEnd::Paused(PauseReason::Unfinished(key)) => {
                     self.spent = false;
                     return Ok(ReplayEnd::Unfinished { key });
                 }
@@ -161,19 +168,19 @@ impl Instance {
 
     /// Goes on with the invocation that [`Instance::replay`] found unfinished: first as recorded, then live.
     pub async fn resume(&mut self) -> Outcome {
-        self.resumed().await.into()
+        self.try_resume().await.into()
     }
 
-    async fn resumed(&mut self) -> Result<Option<Value>, StopReason> {
-        self.take()?;
-        let turn = match &self.running {
+    async fn try_resume(&mut self) -> Result<Option<Value>, StopReason> {
+        self.acquire()?;
+        let end = match &self.running {
             Some(running) => {
-                running.go_on(Next::Resume);
+                running.resume_with(ResumeWith::Recorded);
                 self.drive().await?
             }
-            None => self.rerun().await?,
+            None => self.run_recorded().await?,
         };
-        self.complete(turn)
+        self.complete(end)
     }
 
     /// Runs one invocation live. `arrival` is its position if it was accepted before.
@@ -181,31 +188,31 @@ impl Instance {
     /// # Panics
     ///
     /// If the oplog was not replayed to its end.
-    pub async fn invoke(&mut self, invocation: Invocation, arrival: Option<u64>) -> Outcome {
-        self.invoked(invocation, arrival).await.into()
+    pub async fn invoke(&mut self, invocation: Invocation, event: Option<u64>) -> Outcome {
+        self.try_invoke(invocation, event).await.into()
     }
 
-    async fn invoked(
+    async fn try_invoke(
         &mut self,
         invocation: Invocation,
-        arrival: Option<u64>,
+        event: Option<u64>,
     ) -> Result<Option<Value>, StopReason> {
-        self.take()?;
-        let turn = if let Some(running) = &self.running {
+        self.acquire()?;
+        let end = if let Some(running) = &self.running {
             let same = *running.function() == invocation.function;
             if !same || invocation.convention != Convention::StdioEventLoop {
                 // Whoever admits invocations knows that the loop runs, and does not admit this one.
                 return Err(StopReason::Port(PortError::Discarded));
             }
-            running.go_on(Next::Invoke(invocation, arrival));
+            running.resume_with(ResumeWith::Invocation(invocation, event));
             self.drive().await?
         } else {
-            let prepared = Prepared::of(&self.component, &invocation);
+            let prepared = PreparedCall::for_invocation(&self.component, &invocation);
             let convention = invocation.convention;
-            let function = self.state()?.start(invocation, arrival)?;
+            let function = self.state()?.record_start(invocation, event)?;
             self.run(function, prepared, convention).await?
         };
-        self.complete(turn)
+        self.complete(end)
     }
 
     /// The index of the last entry handed to the store; none is known while an event loop has the store.
@@ -214,7 +221,7 @@ impl Instance {
     }
 
     /// Takes the instance for a call. Only one that returns gives it back.
-    fn take(&mut self) -> Result<(), StopReason> {
+    fn acquire(&mut self) -> Result<(), StopReason> {
         if std::mem::replace(&mut self.spent, true) {
             Err(StopReason::Port(PortError::Discarded))
         } else {
@@ -228,30 +235,32 @@ impl Instance {
     }
 
     /// Runs the next recorded invocation as far as it is recorded, and then live.
-    async fn rerun(&mut self) -> Result<Turn, StopReason> {
-        let Started { at, key, function, params, begun, convention } =
-            self.state()?.journal.replay().started()?;
+    async fn run_recorded(&mut self) -> Result<CallEnd, StopReason> {
+        let RecordedInvocation { at, key, function, params, start, convention } =
+            self.state()?.journal.replay().take_invocation()?;
         let invocation = Invocation { key, function, params, convention };
-        let prepared = Prepared::of(&self.component, &invocation);
+        let prepared = PreparedCall::for_invocation(&self.component, &invocation);
         let Invocation { key, function, params, convention } = invocation;
-        self.state()?.begin(key, begun, at, Console::new(convention, &params));
+        self.state()?.begin_invocation(key, start, at, Console::new(convention, &params));
         self.run(function, prepared, convention).await
     }
 
     /// Records what the invocation came to, unless the loop that answered it has; hands everything to the store.
-    fn complete(&mut self, turn: Turn) -> Result<Option<Value>, StopReason> {
-        match turn {
-            Turn::Came { result, over } => {
+    fn complete(&mut self, end: CallEnd) -> Result<Option<Value>, StopReason> {
+        match end {
+            CallEnd::Returned { result, program_ended } => {
                 // In a replay it returned before it had made all the calls that were recorded, which is found here.
-                self.state()?.conclude(result.as_ref(), over)?;
-                self.spent = over;
+                self.state()?.complete_invocation(result.as_ref(), program_ended)?;
+                self.spent = program_ended;
                 Ok(result)
             }
-            Turn::Paused(Pause::Answered(result)) => {
+            CallEnd::Paused(PauseReason::Answered(result)) => {
                 self.spent = false;
                 Ok(result)
             }
-            Turn::Paused(Pause::Ready | Pause::Unfinished(_)) => Err(StopReason::Port(PortError::Discarded)),
+            CallEnd::Paused(PauseReason::Ready | PauseReason::Unfinished(_)) => {
+                Err(StopReason::Port(PortError::Discarded))
+            }
         }
     }
 
@@ -259,12 +268,12 @@ impl Instance {
     async fn run(
         &mut self,
         name: Arc<str>,
-        prepared: Result<Prepared, String>,
+        prepared: Result<PreparedCall, String>,
         convention: Convention,
-    ) -> Result<Turn, StopReason> {
+    ) -> Result<CallEnd, StopReason> {
         let prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(details) => return Err(self.refuse(details)),
+            Err(details) => return Err(self.fail_invocation(details)),
         };
         let Some(mut store) = self.store.take() else { return Err(StopReason::Port(PortError::Discarded)) };
         store.set_epoch_deadline(1);
@@ -274,35 +283,39 @@ impl Instance {
         }
         let called = prepared.call(&mut store, &self.exports).await;
         self.store = Some(store);
-        self.ended(&name, called)
+        self.end_call(&name, called)
     }
 
     /// Runs the event loop until it answers or ends.
-    async fn drive(&mut self) -> Result<Turn, StopReason> {
+    async fn drive(&mut self) -> Result<CallEnd, StopReason> {
         let Some(running) = &mut self.running else { return Err(StopReason::Port(PortError::Discarded)) };
         match running.drive().await {
-            Driven::Paused(pause) => Ok(Turn::Paused(pause)),
-            Driven::Returned(store, called) => {
+            DriveEnd::Paused(pause) => Ok(CallEnd::Paused(pause)),
+            DriveEnd::Returned(store, called) => {
                 let name = Arc::clone(running.function());
                 self.running = None;
                 self.store = Some(*store);
-                self.ended(&name, called)
+                self.end_call(&name, called)
             }
         }
     }
 
     /// What a call that ended came to.
-    fn ended(&mut self, name: &str, called: Result<Option<Value>, Uncalled>) -> Result<Turn, StopReason> {
+    fn end_call(
+        &mut self,
+        name: &str,
+        called: Result<Option<Value>, InvokeError>,
+    ) -> Result<CallEnd, StopReason> {
         let stop = match called {
-            Ok(result) => return program::returned(self.state()?, name, result),
-            Err(Uncalled::Refused(details)) => return Err(self.refuse(details)),
-            Err(Uncalled::Stopped(error)) => trap::in_function(name, trap::stop(self.state()?, &error)),
+            Ok(result) => return program::on_return(self.state()?, name, result),
+            Err(InvokeError::Refused(details)) => return Err(self.fail_invocation(details)),
+            Err(InvokeError::Stopped(error)) => trap::in_function(name, trap::stop(self.state()?, &error)),
         };
-        program::stopped(self.state()?, stop)
+        program::on_stop(self.state()?, stop)
     }
 
     /// Fails the invocation for a reason that no other attempt changes.
-    fn refuse(&mut self, details: String) -> StopReason {
+    fn fail_invocation(&mut self, details: String) -> StopReason {
         match self.state().and_then(|state| state.journal.flush()) {
             Ok(()) => StopReason::Trapped { details, retry: false, policy: None },
             Err(stop) => stop,
@@ -311,16 +324,16 @@ impl Instance {
 }
 
 /// What running an invocation led to.
-pub(crate) enum Turn {
-    /// The function ended with this. `over` says that it was the worker's program, which can be run once.
-    Came {
+pub(crate) enum CallEnd {
+    /// The function ended with this. `program_ended` says that it was the worker's program, which can be run once.
+    Returned {
         /// What it came to.
         result: Option<Value>,
         /// Whether the worker takes no more.
-        over: bool,
+        program_ended: bool,
     },
     /// An event loop waits for the next invocation.
-    Paused(Pause),
+    Paused(PauseReason),
 }
 
 impl From<Result<Option<Value>, StopReason>> for Outcome {
@@ -350,25 +363,25 @@ fn journal(
     ports: &Ports,
     interrupt_handle: &InterruptHandle,
 ) -> Journal {
-    let activity = Activity {
+    let context = ActivationContext {
         ports: ports.clone(),
         interrupt_handle: interrupt_handle.clone(),
         suspend_after: init.suspend_after,
         engine: component.engine().fingerprint().to_owned(),
     };
     let before = base.map_or(OplogIndex(0), |base| base.index);
-    let begun = base.map_or(0, |base| base.state.invocations);
-    let mut aside = Aside::of(before, &history);
-    let repeat = region_to_repeat(&history, &aside);
-    let tail = Tail::new(base, &history, repeat, activity);
+    let invocations = base.map_or(0, |base| base.state.invocations);
+    let mut reverted = RevertedRanges::from_entries(before, &history);
+    let repeat = region_to_repeat(&history, &reverted);
+    let tail = Tail::new(base, &history, repeat, context);
     if let Some(from) = repeat {
-        aside.add(from, before.plus(history.len() as u64 + 1));
+        reverted.add(from, before.plus(history.len() as u64 + 1));
     }
-    Journal::new(Replay::new(before, begun, history, aside), tail)
+    Journal::new(Replay::new(before, invocations, history, reverted), tail)
 }
 
 /// The end of a worker whose oplog says that it failed for good.
-pub(crate) fn failed(cause: FailureCause) -> StopReason {
+pub(crate) fn recorded_failure(cause: FailureCause) -> StopReason {
     match cause {
         FailureCause::Trap { details } | FailureCause::Discarded { details } => {
             StopReason::Trapped { details, retry: false, policy: None }

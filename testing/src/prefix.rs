@@ -87,12 +87,17 @@ impl TestWorker {
         &self,
         prefix: &[Entry],
         invocations: &[Recorded],
-        promised: Option<&[u8]>,
+        promise_answer: Option<&[u8]>,
     ) -> Result<(), PrefixProblem> {
         let store = self.store.prefix(&self.init.id, prefix.len());
         let clock = SimulatedClock::new(latest(prefix)).jumping();
-        let mut worker =
-            TestWorker::on(self.component.clone(), self.init.clone(), store, clock, self.http.clone());
+        let mut worker = TestWorker::from_parts(
+            self.component.clone(),
+            self.init.clone(),
+            store,
+            clock,
+            self.http.clone(),
+        );
         for invocation in invocations.iter().filter(|invocation| invocation.completed > prefix.len()) {
             let begun = invocation.started <= prefix.len();
             let first = if begun {
@@ -101,10 +106,10 @@ impl TestWorker {
                 let (convention, params) = (invocation.convention, invocation.params.clone());
                 worker.invoke_by(convention, &invocation.function, params).await
             };
-            let mut answer = worker.over_time(first).await;
-            while let (Err(Failure::Waiting(parked)), Some(promised)) = (&answer, promised) {
+            let mut answer = worker.wait_over_time(first).await;
+            while let (Err(Failure::Waiting(parked)), Some(promise_answer)) = (&answer, promise_answer) {
                 for promise in &parked.promises {
-                    worker.complete_promise(promise, promised);
+                    worker.complete_promise(promise, promise_answer);
                 }
                 answer = worker.resume_over_time().await;
             }
@@ -192,7 +197,7 @@ fn latest(oplog: &[Entry]) -> Timestamp {
         | Entry::Configured { at, .. }
         | Entry::Revert { at, .. } => Some(*at),
         Entry::Parked(parked) => Some(parked.at),
-        Entry::LifecycleEvent(milestone) => Some(milestone.at()),
+        Entry::LifecycleEvent(event) => Some(event.at()),
         Entry::HostCall { .. } => None,
     });
     times.max().unwrap_or_default()

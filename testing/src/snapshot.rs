@@ -27,13 +27,13 @@ impl TestWorker {
 
     /// From now on the worker is loaded from its newest snapshot where it has one, as the server does. Else it is
     /// loaded from its first entry, which checks every snapshot on the way.
-    pub fn load_from_snapshots(&mut self, yes: bool) {
-        self.from_snapshots = yes;
+    pub fn load_from_snapshots(&mut self, enabled: bool) {
+        self.from_snapshots = enabled;
         self.evict();
     }
 
     /// The instance of a worker that has snapshots, from the newest one.
-    pub(crate) async fn activated_from_snapshot(
+    pub(crate) async fn activate_from_snapshot(
         &self,
         ports: golem_host::ports::Ports,
     ) -> Option<Result<(Instance, ReplayEnd), StopReason>> {
@@ -47,8 +47,9 @@ impl TestWorker {
         };
         let Image::Inline(image) = state.image.clone() else { return None };
         let base = SnapshotBase { index: OplogIndex(newest as u64 + 1), at, state, image };
-        let (init, control) = (self.init.clone(), self.control());
-        let loaded = Instance::activate_from(&self.component, init, base, rest, ports, control).await;
+        let (init, interrupt_handle) = (self.init.clone(), self.control());
+        let loaded =
+            Instance::activate_from(&self.component, init, base, rest, ports, interrupt_handle).await;
         Some(match loaded {
             Ok(mut instance) => instance.replay().await.map(|replayed| (instance, replayed)),
             Err(SnapshotError::Stopped(stop)) => Err(stop),

@@ -155,7 +155,7 @@ pub struct TestWorker {
     pub(crate) clock: SimulatedClock,
     pub(crate) http: FakeHttp,
     log: LogCollector,
-    control: InterruptHandle,
+    interrupt_handle: InterruptHandle,
     pub(crate) instance: Option<Instance>,
     /// Whether it is loaded from its newest snapshot.
     pub(crate) from_snapshots: bool,
@@ -205,11 +205,11 @@ impl TestWorker {
             suspend_after: options.suspend_after,
             retry: RetryPolicy::default(),
         };
-        Ok(Self::on(component, init, store, options.clock, options.http))
+        Ok(Self::from_parts(component, init, store, options.clock, options.http))
     }
 
     /// A worker whose oplog is in `store`.
-    pub(crate) fn on(
+    pub(crate) fn from_parts(
         component: Component,
         init: WorkerInit,
         store: MemoryStore,
@@ -228,7 +228,7 @@ impl TestWorker {
             clock,
             http,
             log: LogCollector::new(),
-            control: InterruptHandle::new(),
+            interrupt_handle: InterruptHandle::new(),
             instance: None,
             from_snapshots: false,
             unfinished: None,
@@ -269,16 +269,16 @@ impl TestWorker {
             Some(instance) => instance.invoke(invocation, None).await,
             None => return Err(Failure::NothingUnfinished),
         };
-        self.settled(outcome).await
+        self.follow_jumps(outcome).await
     }
 
     /// Goes on with the invocation that waits, failed or was cut off by a crash.
     pub async fn resume(&mut self) -> Result<Option<Value>, Failure> {
-        let outcome = self.resumed().await?;
-        self.settled(outcome).await
+        let outcome = self.try_resume().await?;
+        self.follow_jumps(outcome).await
     }
 
-    async fn resumed(&mut self) -> Result<Outcome, Failure> {
+    async fn try_resume(&mut self) -> Result<Outcome, Failure> {
         self.load().await?;
         if self.unfinished.take().is_none() {
             return Err(Failure::NothingUnfinished);
@@ -290,23 +290,23 @@ impl TestWorker {
     }
 
     /// What an outcome comes to: a guest that goes back goes on from there, as on the server.
-    async fn settled(&mut self, mut outcome: Outcome) -> Result<Option<Value>, Failure> {
+    async fn follow_jumps(&mut self, mut outcome: Outcome) -> Result<Option<Value>, Failure> {
         while matches!(outcome, Outcome::Stopped(StopReason::JumpedBack)) {
             self.instance = None;
             self.store.commit();
-            outcome = self.resumed().await?;
+            outcome = self.try_resume().await?;
         }
-        self.settle(outcome)
+        self.finish(outcome)
     }
 
     /// Like [`TestWorker::resume`], and lets time pass whenever the worker waits for it.
     pub async fn resume_over_time(&mut self) -> Result<Option<Value>, Failure> {
         let answer = self.resume().await;
-        self.over_time(answer).await
+        self.wait_over_time(answer).await
     }
 
     /// Resumes as often as all that the worker waits for is time.
-    pub(crate) async fn over_time(
+    pub(crate) async fn wait_over_time(
         &mut self,
         mut answer: Result<Option<Value>, Failure>,
     ) -> Result<Option<Value>, Failure> {
@@ -373,7 +373,7 @@ impl TestWorker {
 
     /// The hand on the worker; a new one after each stop.
     pub fn control(&self) -> InterruptHandle {
-        self.control.clone()
+        self.interrupt_handle.clone()
     }
 
     /// The worker's oplog.
@@ -388,10 +388,10 @@ impl TestWorker {
         }
         let ports = ports(&self.store, &self.init.id, &self.clock, &self.log)?;
         let ports = Ports { http: Arc::new(self.http.clone()), ..ports };
-        let loaded = self.activated(ports).await;
+        let loaded = self.activate(ports).await;
         // What initialisation left behind (that it waits, say) counts whether it came to an end or not.
         self.store.commit();
-        let (instance, replayed) = loaded.inspect_err(|_| self.control = InterruptHandle::new())?;
+        let (instance, replayed) = loaded.inspect_err(|_| self.interrupt_handle = InterruptHandle::new())?;
         self.instance = Some(instance);
         self.unfinished = match replayed {
             ReplayEnd::Ready => None,
@@ -400,19 +400,21 @@ impl TestWorker {
         Ok(())
     }
 
-    async fn activated(&self, ports: Ports) -> Result<(Instance, ReplayEnd), StopReason> {
+    async fn activate(&self, ports: Ports) -> Result<(Instance, ReplayEnd), StopReason> {
         if self.from_snapshots
-            && let Some(loaded) = self.activated_from_snapshot(ports.clone()).await
+            && let Some(loaded) = self.activate_from_snapshot(ports.clone()).await
         {
             return loaded;
         }
-        let (init, history, control) = (self.init.clone(), self.oplog(), self.control.clone());
-        let mut instance = Instance::activate(&self.component, init, history, ports, control).await?;
+        let (init, history, interrupt_handle) =
+            (self.init.clone(), self.oplog(), self.interrupt_handle.clone());
+        let mut instance =
+            Instance::activate(&self.component, init, history, ports, interrupt_handle).await?;
         let replayed = instance.replay().await?;
         Ok((instance, replayed))
     }
 
-    fn settle(&mut self, outcome: Outcome) -> Result<Option<Value>, Failure> {
+    fn finish(&mut self, outcome: Outcome) -> Result<Option<Value>, Failure> {
         match outcome {
             Outcome::Completed { result } => {
                 // The answer is about to be seen.
@@ -421,7 +423,7 @@ impl TestWorker {
             }
             Outcome::Stopped(stop) => {
                 self.instance = None;
-                self.control = InterruptHandle::new();
+                self.interrupt_handle = InterruptHandle::new();
                 match &stop {
                     // As the server does: parking and failed attempts are on record.
                     StopReason::Parked(_)

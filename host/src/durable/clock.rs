@@ -27,15 +27,15 @@ impl WorkerClock {
     pub(crate) fn new(base: Option<&SnapshotBase>, history: &[Entry]) -> Self {
         let mut clock = Self { nanos: 0, at: None, since: None };
         if let Some(base) = base {
-            clock.stood(base.state.monotonic_nanos, base.at);
+            clock.set_reading(base.state.monotonic_nanos, base.at);
         }
         for entry in history {
-            clock.pass(entry);
+            clock.observe_entry(entry);
         }
         clock
     }
 
-    fn pass(&mut self, entry: &Entry) {
+    fn observe_entry(&mut self, entry: &Entry) {
         match entry {
             Entry::HostCall { call, response } => {
                 // The answers of both begin with the clock's reading. One that cannot be read is a divergence,
@@ -47,11 +47,11 @@ impl WorkerClock {
                     self.at = None;
                 }
             }
-            Entry::Parked(parked) => self.stood(parked.monotonic_nanos, parked.at),
-            Entry::LifecycleEvent(milestone) => match milestone.state() {
-                Some(state) => self.stood(state.monotonic_nanos, milestone.at()),
+            Entry::Parked(parked) => self.set_reading(parked.monotonic_nanos, parked.at),
+            Entry::LifecycleEvent(event) => match event.state() {
+                Some(state) => self.set_reading(state.monotonic_nanos, event.at()),
                 None => {
-                    self.at.get_or_insert(milestone.at());
+                    self.at.get_or_insert(event.at());
                 }
             },
             Entry::Created { at, .. }
@@ -68,7 +68,7 @@ impl WorkerClock {
         }
     }
 
-    fn stood(&mut self, nanos: u64, at: Timestamp) {
+    fn set_reading(&mut self, nanos: u64, at: Timestamp) {
         self.nanos = self.nanos.max(nanos);
         self.at = Some(at);
     }

@@ -112,40 +112,40 @@ struct Shared {
 struct Progress {
     head: Option<ResponseHead>,
     /// Whether the guest is told of the head only when all of the body is there.
-    gathers: bool,
+    waits_for_body: bool,
     chunks: VecDeque<Bytes>,
     /// Bytes in `chunks`.
     bytes: usize,
     /// Whether the guest wants nothing of the body but its end.
-    discards: bool,
+    discards_body: bool,
     end: Option<BodyEnd>,
     /// There is no response.
     failed: Option<HttpFailure>,
     /// What was recorded before did not become durable: the activation is over.
-    broken: Option<PortError>,
+    commit_error: Option<PortError>,
 }
 
 impl Exchanges {
     /// Sends `request` as `call`, once all that was handed to `oplog` is durable.
-    pub(crate) fn begin(
+    pub(crate) fn send(
         &mut self,
         call: u64,
         request: Arc<HttpRequest>,
         http: Arc<dyn OutboundHttp>,
         oplog: Arc<dyn Oplog>,
     ) {
-        let shared = self.shared(Progress::default());
+        let shared = self.new_shared(Progress::default());
         let task = tokio::spawn(run(shared.clone(), request, http, oplog)).abort_handle();
         self.by_call.insert(call, Exchange { shared, task: Some(task) });
     }
 
     /// Has `call` fail without being sent.
     pub(crate) fn fail(&mut self, call: u64, failure: HttpFailure) {
-        let shared = self.shared(Progress { failed: Some(failure), ..Progress::default() });
+        let shared = self.new_shared(Progress { failed: Some(failure), ..Progress::default() });
         self.by_call.insert(call, Exchange { shared, task: None });
     }
 
-    fn shared(&self, progress: Progress) -> Arc<Shared> {
+    fn new_shared(&self, progress: Progress) -> Arc<Shared> {
         let (progress, changed, room) = (Mutex::new(progress), self.changed.clone(), Notify::new());
         Arc::new(Shared { progress, changed, room })
     }
@@ -156,7 +156,7 @@ impl Exchanges {
     }
 
     /// Whether anything is under way that would be lost if the worker left memory.
-    pub(crate) fn hold_memory(&self) -> bool {
+    pub(crate) fn has_requests(&self) -> bool {
         !self.by_call.is_empty()
     }
 
@@ -175,22 +175,22 @@ impl Exchanges {
         // What is not here any more is an error, and that is there at once.
         let Some(exchange) = self.by_call.get(&call) else { return Ok(true) };
         let mut progress = exchange.shared.progress.lock();
-        if let Some(error) = &progress.broken {
+        if let Some(error) = &progress.commit_error {
             return Err(error.clone());
         }
         Ok(match part {
             ResponsePart::Response => progress.is_answered(),
-            ResponsePart::Body => !progress.chunks.is_empty() || progress.is_over(),
+            ResponsePart::Body => !progress.chunks.is_empty() || progress.has_ended(),
             ResponsePart::Trailers => {
                 progress.discard();
                 exchange.shared.room.notify_one();
-                progress.is_over()
+                progress.has_ended()
             }
         })
     }
 
     /// The response of `call`. What is whole or failed is forgotten here: it is the guest's now.
-    pub(crate) fn answer(&mut self, call: u64) -> ResponseState {
+    pub(crate) fn take_response(&mut self, call: u64) -> ResponseState {
         let Some(exchange) = self.by_call.get(&call) else { return ResponseState::Failed(HttpFailure::Lost) };
         let answered = exchange.shared.progress.lock().answer();
         if matches!(answered, ResponseState::Complete(..) | ResponseState::Failed(_)) {
@@ -212,7 +212,7 @@ impl Exchanges {
     }
 
     /// How the body of `call` ended, whatever of it was not read; forgotten then.
-    pub(crate) fn end(&mut self, call: u64) -> Option<BodyEnd> {
+    pub(crate) fn body_end(&mut self, call: u64) -> Option<BodyEnd> {
         let Some(exchange) = self.by_call.get(&call) else { return Some(Err(HttpFailure::Lost)) };
         let end = {
             let mut progress = exchange.shared.progress.lock();
@@ -228,12 +228,12 @@ impl Exchanges {
 }
 
 impl Progress {
-    fn is_over(&self) -> bool {
+    fn has_ended(&self) -> bool {
         self.end.is_some() || self.failed.is_some()
     }
 
     fn is_answered(&self) -> bool {
-        self.failed.is_some() || (self.head.is_some() && (!self.gathers || self.end.is_some()))
+        self.failed.is_some() || (self.head.is_some() && (!self.waits_for_body || self.end.is_some()))
     }
 
     fn answer(&mut self) -> ResponseState {
@@ -245,7 +245,9 @@ impl Progress {
                 let answered = (head.clone(), end.clone());
                 ResponseState::Complete(answered.0, self.take_all(), answered.1)
             }
-            (Some(head), _) if !self.gathers || self.end.is_some() => ResponseState::HeadOnly(head.clone()),
+            (Some(head), _) if !self.waits_for_body || self.end.is_some() => {
+                ResponseState::HeadOnly(head.clone())
+            }
             _ => ResponseState::Pending,
         }
     }
@@ -276,7 +278,7 @@ impl Progress {
     }
 
     fn discard(&mut self) {
-        self.discards = true;
+        self.discards_body = true;
         self.chunks.clear();
         self.bytes = 0;
     }
@@ -292,34 +294,36 @@ async fn run(
     // W2: a crash after this finds the intent, and G4 says what becomes of it; a crash before it finds a worker that
     // has not sent anything, and nothing has left.
     if let Err(error) = oplog.commit().await {
-        shared.step(|progress| progress.broken = Some(error));
+        shared.update(|progress| progress.commit_error = Some(error));
         return;
     }
     match http.send(&request).await {
-        Err(failure) => shared.step(|progress| progress.failed = Some(failure)),
+        Err(failure) => shared.update(|progress| progress.failed = Some(failure)),
         Ok(response) => receive(&shared, response).await,
     }
 }
 
 async fn receive(shared: &Shared, response: HttpResponse) {
     let HttpResponse { status, headers, length, mut body } = response;
-    let gathers =
+    let waits_for_body =
         length.is_some_and(|length| length <= HTTP_WHOLE_BYTES_MAX as u64) && !is_event_stream(&headers);
-    let buffer_bytes_max = if gathers { HTTP_WHOLE_BYTES_MAX } else { BUFFER_BYTES_MAX };
-    shared.step(|progress| {
+    let buffer_bytes_max = if waits_for_body { HTTP_WHOLE_BYTES_MAX } else { BUFFER_BYTES_MAX };
+    shared.update(|progress| {
         progress.head = Some(ResponseHead { status, headers });
-        progress.gathers = gathers;
+        progress.waits_for_body = waits_for_body;
     });
     loop {
         match body.next().await {
-            Ok(HttpPart::Data(data)) => shared.step(|progress| {
-                if !progress.discards && !data.is_empty() {
+            Ok(HttpPart::Data(data)) => shared.update(|progress| {
+                if !progress.discards_body && !data.is_empty() {
                     progress.bytes += data.len();
                     progress.chunks.push_back(data);
                 }
             }),
-            Ok(HttpPart::End(trailers)) => return shared.step(|progress| progress.end = Some(Ok(trailers))),
-            Err(failure) => return shared.step(|progress| progress.end = Some(Err(failure))),
+            Ok(HttpPart::End(trailers)) => {
+                return shared.update(|progress| progress.end = Some(Ok(trailers)));
+            }
+            Err(failure) => return shared.update(|progress| progress.end = Some(Err(failure))),
         }
         // A body that is longer than it said is the adapter's to refuse; this bounds what is held in any case.
         while shared.progress.lock().bytes > buffer_bytes_max {
@@ -338,7 +342,7 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 }
 
 impl Shared {
-    fn step(&self, change: impl FnOnce(&mut Progress)) {
+    fn update(&self, change: impl FnOnce(&mut Progress)) {
         change(&mut self.progress.lock());
         self.changed.notify_one();
     }

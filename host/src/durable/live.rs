@@ -6,7 +6,7 @@
 use super::clock::WorkerClock;
 use super::effect::CallFailure;
 use super::exchange::{BodyEnd, BodyRead, Exchanges, ResponsePart, ResponseState};
-use super::replay::Ended;
+use super::replay::OplogEnded;
 use crate::SnapshotBase;
 use crate::imports::Unanswered;
 use crate::limits::ANSWERS_BUFFERED_BYTES_MAX;
@@ -35,16 +35,16 @@ pub(crate) struct Tail {
     /// The last entry handed to the store.
     appended: OplogIndex,
     /// The engine to name before the first entry, if the oplog names another or none.
-    activation: Option<String>,
+    engine_to_record: Option<String>,
     /// HTTP requests under way.
     exchanges: Exchanges,
     /// Whether nothing may be handed over yet, however much is buffered.
-    held: bool,
+    is_held: bool,
 }
 
 /// What a [`Tail`] needs to know of its activation.
 #[derive(Debug)]
-pub(crate) struct Activity {
+pub(crate) struct ActivationContext {
     /// Where entries, time and promises are.
     pub(crate) ports: Ports,
     /// Stops waits.
@@ -62,11 +62,11 @@ impl Tail {
         base: Option<&SnapshotBase>,
         history: &[Entry],
         repeat: Option<OplogIndex>,
-        activity: Activity,
+        context: ActivationContext,
     ) -> Self {
         let named = history.iter().rev().find_map(|entry| match entry {
             Entry::Activated { engine, .. } => Some(engine),
-            Entry::LifecycleEvent(milestone) => milestone.state().map(|state| &state.engine),
+            Entry::LifecycleEvent(event) => event.state().map(|state| &state.engine),
             Entry::Created { .. }
             | Entry::InvocationStarted { .. }
             | Entry::HostCall { .. }
@@ -79,20 +79,20 @@ impl Tail {
             | Entry::Revert { .. } => None,
         });
         let named = named.or(base.map(|base| &base.state.engine));
-        let activation = (named != Some(&activity.engine)).then_some(activity.engine);
-        let at = activity.ports.clock.now();
-        let set_aside = |from| Entry::Revert { at, from, reason: RevertReason::Region };
+        let engine_to_record = (named != Some(&context.engine)).then_some(context.engine);
+        let at = context.ports.clock.now();
+        let revert = |from| Entry::Revert { at, from, reason: RevertReason::Region };
         Self {
-            ports: activity.ports,
-            interrupt_handle: activity.interrupt_handle,
+            ports: context.ports,
+            interrupt_handle: context.interrupt_handle,
             clock: WorkerClock::new(base, history),
-            suspend_after: activity.suspend_after,
-            buffer: repeat.map(set_aside).into_iter().collect(),
+            suspend_after: context.suspend_after,
+            buffer: repeat.map(revert).into_iter().collect(),
             buffered_bytes: 0,
             appended: OplogIndex(base.map_or(0, |base| base.index.0) + history.len() as u64),
-            activation,
+            engine_to_record,
             exchanges: Exchanges::default(),
-            held: false,
+            is_held: false,
         }
     }
 
@@ -120,7 +120,7 @@ pub(crate) struct Live<'a> {
 }
 
 impl<'a> Live<'a> {
-    pub(crate) fn new(_: Ended, tail: &'a mut Tail) -> Self {
+    pub(crate) fn new(_: OplogEnded, tail: &'a mut Tail) -> Self {
         Self { tail }
     }
 
@@ -136,7 +136,7 @@ impl<'a> Live<'a> {
 
     /// The index that the next recorded entry will have.
     pub(crate) fn next_index(&mut self) -> OplogIndex {
-        self.name_engine();
+        self.record_engine();
         self.tail.appended.plus(self.tail.buffer.len() as u64 + 1)
     }
 
@@ -149,15 +149,15 @@ impl<'a> Live<'a> {
         self.tail.buffer.push(entry);
         let full = self.tail.buffer.len() >= ENTRIES_BUFFERED_MAX
             || self.tail.buffered_bytes >= ANSWERS_BUFFERED_BYTES_MAX;
-        if full && !self.tail.held {
+        if full && !self.tail.is_held {
             self.flush()?;
         }
         Ok(index)
     }
 
     /// Keeps what is recorded from the store until it is let go, or loses it with the instance.
-    pub(crate) fn hold(&mut self, held: bool) {
-        self.tail.held = held;
+    pub(crate) fn hold(&mut self, is_held: bool) {
+        self.tail.is_held = is_held;
     }
 
     /// Hands to the store what was recorded.
@@ -247,8 +247,8 @@ impl<'a> Live<'a> {
         let remaining = deadline_nanos.map(|deadline| Duration::from_nanos(deadline.saturating_sub(now)));
         let near = remaining.is_some_and(|remaining| remaining <= self.tail.suspend_after);
         // A request that is under way would be lost, and sent again, if the worker left memory.
-        if near || self.tail.exchanges.hold_memory() {
-            self.wait_here(deadline_nanos, &promises).await
+        if near || self.tail.exchanges.has_requests() {
+            self.wait_in_memory(deadline_nanos, &promises).await
         } else {
             Err(self.park(now, remaining, promises))
         }
@@ -267,7 +267,7 @@ impl<'a> Live<'a> {
         let until = deadline_nanos.map_or(until, |deadline| deadline.min(until));
         // Others must find what was done so far, and what they do must find it durable.
         self.flush()?;
-        self.wait_here(Some(until), &promises).await
+        self.wait_in_memory(Some(until), &promises).await
     }
 
     /// Makes a call; gives the index of the entry that the store added for `call`, and its response.
@@ -301,7 +301,7 @@ impl<'a> Live<'a> {
         Ok(self.tail.ports.calls.answer(call).await?)
     }
 
-    async fn wait_here(
+    async fn wait_in_memory(
         &mut self,
         deadline_nanos: Option<u64>,
         promises: &[PromiseId],
@@ -341,11 +341,11 @@ impl<'a> Live<'a> {
     /// Sends `request` once everything that was handed over is durable.
     pub(crate) fn send_request(&mut self, call: u64, request: Arc<HttpRequest>) {
         let (http, oplog) = (self.tail.ports.http.clone(), self.tail.ports.oplog.clone());
-        self.tail.exchanges.begin(call, request, http, oplog);
+        self.tail.exchanges.send(call, request, http, oplog);
     }
 
     /// Goes on with a request whose response an earlier activation did not come to record (G4).
-    pub(crate) fn begin_again(&mut self, unanswered: Unanswered) {
+    pub(crate) fn resume_request(&mut self, unanswered: Unanswered) {
         if unanswered.repeats {
             self.send_request(unanswered.call, unanswered.request);
         } else {
@@ -360,7 +360,7 @@ impl<'a> Live<'a> {
 
     /// What there is of the response to a request.
     pub(crate) fn response(&mut self, call: u64) -> ResponseState {
-        self.tail.exchanges.answer(call)
+        self.tail.exchanges.take_response(call)
     }
 
     /// Up to `limit` bytes of a response's body.
@@ -370,7 +370,7 @@ impl<'a> Live<'a> {
 
     /// How a response's body ended, if it has.
     pub(crate) fn body_end(&mut self, call: u64) -> Option<BodyEnd> {
-        self.tail.exchanges.end(call)
+        self.tail.exchanges.body_end(call)
     }
 
     /// Whether there is something to be had of a request.
@@ -396,18 +396,18 @@ impl<'a> Live<'a> {
     }
 
     /// A port has appended everything up to `index`.
-    pub(super) fn appended(&mut self, index: OplogIndex) {
+    pub(super) fn set_appended(&mut self, index: OplogIndex) {
         self.tail.appended = index;
     }
 
     pub(super) fn take_buffer(&mut self) -> (OplogIndex, Vec<Entry>) {
-        self.name_engine();
+        self.record_engine();
         self.tail.buffered_bytes = 0;
         (self.tail.appended.next(), std::mem::take(&mut self.tail.buffer))
     }
 
-    fn name_engine(&mut self) {
-        if let Some(engine) = self.tail.activation.take() {
+    fn record_engine(&mut self) {
+        if let Some(engine) = self.tail.engine_to_record.take() {
             let at = self.wall_now();
             self.tail.buffer.push(Entry::Activated { at, engine });
         }

@@ -45,7 +45,7 @@ impl Live<'_> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
         let response = self.ports().keyvalue.write(first, entries, call, bucket, write).await?;
-        self.appended(index);
+        self.set_appended(index);
         Ok((index, response))
     }
 
@@ -78,7 +78,7 @@ impl Live<'_> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
         let response = self.ports().blobstore.act(first, entries, call, act).await?;
-        self.appended(index);
+        self.set_appended(index);
         Ok((index, response))
     }
 }

@@ -25,10 +25,10 @@ impl MemoryStore {
         {
             let mut state = self.shared.state.lock();
             let bytes = encode_answer(answer).into();
-            state.events.push(Event::Answered { worker: worker.clone(), call, bytes, by: None });
+            state.events.push(Event::Answered { worker: worker.clone(), call, bytes, cause: None });
             state.committed = state.events.len();
         }
-        self.changed();
+        self.notify_change();
     }
 }
 
@@ -77,8 +77,8 @@ impl Calls for Activation {
         let answer = state.answerer.clone().filter(|_| outgoing.reply).and_then(|answer| answer(&outgoing));
         if let Some(answer) = answer {
             let (worker, bytes) = (self.worker.clone(), encode_answer(&answer).into());
-            let by = Some((worker.clone(), index));
-            state.events.push(Event::Answered { worker, call: index, bytes, by });
+            let cause = Some((worker.clone(), index));
+            state.events.push(Event::Answered { worker, call: index, bytes, cause });
         }
         Ok(response)
     }

@@ -53,11 +53,11 @@ impl SimulatedClock {
     }
 
     /// Lets time pass.
-    pub fn advance(&self, by: Duration) {
+    pub fn advance(&self, duration: Duration) {
         let elapsed = {
             let mut times = self.shared.times.lock();
-            times.wall = times.wall.plus(by);
-            times.elapsed += by;
+            times.wall = times.wall.plus(duration);
+            times.elapsed += duration;
             times.elapsed
         };
         self.shared.elapsed.send_replace(elapsed);
@@ -80,7 +80,7 @@ impl SimulatedClock {
     }
 
     /// Returns once somebody waits for a time that has not come.
-    pub async fn someone_waits(&self) {
+    pub async fn wait_for_sleeper(&self) {
         while self.shared.elapsed.receiver_count() == 0 {
             tokio::task::yield_now().await;
         }

@@ -15,10 +15,10 @@ pub struct FakeHttp {
     shared: Arc<Shared>,
 }
 
-type Answering = dyn Fn(&HttpRequest, usize) -> FakeAnswer + Send + Sync;
+type AnswerFn = dyn Fn(&HttpRequest, usize) -> FakeAnswer + Send + Sync;
 
 struct Shared {
-    answer: Box<Answering>,
+    answer: Box<AnswerFn>,
     sent: Mutex<Vec<HttpRequest>>,
 }
 

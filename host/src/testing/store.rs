@@ -6,7 +6,7 @@
 //! Invariant: an activation's writes fail once the worker was activated again or the store crashed.
 
 use super::calls::Answerer;
-use crate::durable::Aside;
+use crate::durable::RevertedRanges;
 use crate::ports::{AnswerState, Oplog, PortError, Promises};
 use async_trait::async_trait;
 use golem_model::oplog::{Call, HostFunction};
@@ -56,14 +56,14 @@ impl std::fmt::Debug for State {
 #[derive(Debug, Clone)]
 pub(super) enum Event {
     Appended { worker: WorkerId, entries: Vec<Entry> },
-    Completed { promise: PromiseId, data: Arc<[u8]>, by: Option<By> },
-    Deleted { promise: PromiseId, by: Option<By> },
-    Answered { worker: WorkerId, call: OplogIndex, bytes: Arc<[u8]>, by: Option<By> },
-    Wrote { changes: Vec<(ScopedKey, Option<Arc<[u8]>>)>, version: Version, by: By },
+    Completed { promise: PromiseId, data: Arc<[u8]>, cause: Option<Cause> },
+    Deleted { promise: PromiseId, cause: Option<Cause> },
+    Answered { worker: WorkerId, call: OplogIndex, bytes: Arc<[u8]>, cause: Option<Cause> },
+    Wrote { changes: Vec<(ScopedKey, Option<Arc<[u8]>>)>, version: Version, cause: Cause },
 }
 
 /// The entry that records a worker's change to a promise; none for a change from outside.
-pub(super) type By = (WorkerId, OplogIndex);
+pub(super) type Cause = (WorkerId, OplogIndex);
 
 /// What a test asked of the store that makes no sense.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -136,7 +136,7 @@ impl MemoryStore {
             state.committed = state.events.len();
             completion
         };
-        self.changed();
+        self.notify_change();
         completion
     }
 
@@ -146,8 +146,9 @@ impl MemoryStore {
     pub fn prefix(&self, worker: &WorkerId, entries: usize) -> Self {
         let prefix = Self::new();
         let mut left = entries;
-        let happened =
-            |by: &Option<By>| by.as_ref().is_none_or(|(by, index)| by != worker || index.0 <= entries as u64);
+        let happened = |cause: &Option<Cause>| {
+            cause.as_ref().is_none_or(|(cause, index)| cause != worker || index.0 <= entries as u64)
+        };
         let (events, answerer, version_last) = {
             let state = self.shared.state.lock();
             (state.events.clone(), state.answerer.clone(), state.version_last)
@@ -163,9 +164,11 @@ impl MemoryStore {
                         left -= entries.len();
                         state.events.push(Event::Appended { worker: of, entries });
                     }
-                    Event::Completed { by, .. } | Event::Deleted { by, .. } | Event::Answered { by, .. }
-                        if !happened(&by) => {}
-                    Event::Wrote { by, .. } if !happened(&Some(by.clone())) => {}
+                    Event::Completed { cause, .. }
+                    | Event::Deleted { cause, .. }
+                    | Event::Answered { cause, .. }
+                        if !happened(&cause) => {}
+                    Event::Wrote { cause, .. } if !happened(&Some(cause.clone())) => {}
                     event => state.events.push(event),
                 }
             }
@@ -199,7 +202,7 @@ impl MemoryStore {
             state.activations.clear();
             state.writes_left = None;
         }
-        self.changed();
+        self.notify_change();
     }
 
     /// Lets the next `writes` writes succeed and the ones after them fail, until a crash.
@@ -218,7 +221,7 @@ impl MemoryStore {
         Ok(Activation { store: self.clone(), worker: worker.clone(), number })
     }
 
-    pub(super) fn changed(&self) {
+    pub(super) fn notify_change(&self) {
         self.shared.changes.send_modify(|count| *count += 1);
     }
 }
@@ -242,7 +245,7 @@ impl State {
 
     fn promise(&self, promise: &PromiseId) -> PromiseState {
         let oplog = self.oplog(&promise.worker);
-        if Aside::of(OplogIndex(0), &oplog).contains(promise.index) {
+        if RevertedRanges::from_entries(OplogIndex(0), &oplog).is_reverted(promise.index) {
             return PromiseState::Unknown;
         }
         for event in self.events.iter().rev() {
@@ -267,10 +270,10 @@ impl State {
         }
     }
 
-    fn complete(&mut self, promise: &PromiseId, data: Arc<[u8]>, by: Option<By>) -> Completion {
+    fn complete(&mut self, promise: &PromiseId, data: Arc<[u8]>, cause: Option<Cause>) -> Completion {
         match self.promise(promise) {
             PromiseState::Pending => {
-                self.events.push(Event::Completed { promise: promise.clone(), data, by });
+                self.events.push(Event::Completed { promise: promise.clone(), data, cause });
                 Completion::Completed
             }
             PromiseState::Completed(_) => Completion::AlreadyCompleted,
@@ -279,18 +282,18 @@ impl State {
     }
 
     /// Takes entries of an activation, the first at `first`.
-    pub(super) fn append(&mut self, by: &Activation, first: OplogIndex, entries: Vec<Entry>) {
-        let end = self.oplog(&by.worker).len() as u64;
-        assert_eq!(first.0, end + 1, "worker {} appends where its oplog does not end", by.worker);
+    pub(super) fn append(&mut self, activation: &Activation, first: OplogIndex, entries: Vec<Entry>) {
+        let end = self.oplog(&activation.worker).len() as u64;
+        assert_eq!(first.0, end + 1, "worker {} appends where its oplog does not end", activation.worker);
         if !entries.is_empty() {
             self.appends += 1;
-            self.events.push(Event::Appended { worker: by.worker.clone(), entries });
+            self.events.push(Event::Appended { worker: activation.worker.clone(), entries });
         }
     }
 
     /// Whether this activation may write now.
-    pub(super) fn admit(&mut self, by: &Activation) -> Result<(), PortError> {
-        if self.activations.get(&by.worker) != Some(&by.number) {
+    pub(super) fn admit(&mut self, activation: &Activation) -> Result<(), PortError> {
+        if self.activations.get(&activation.worker) != Some(&activation.number) {
             return Err(PortError::Discarded);
         }
         match &mut self.writes_left {
@@ -320,7 +323,7 @@ impl Oplog for Activation {
             state.admit(self)?;
             state.append(self, first, entries);
         }
-        self.store.changed();
+        self.store.notify_change();
         Ok(())
     }
 
@@ -349,8 +352,8 @@ impl Promises for Activation {
         let completion = {
             let mut state = self.store.shared.state.lock();
             state.admit(self)?;
-            let by = (self.worker.clone(), first.plus(entries.len() as u64));
-            let completion = state.complete(promise, data.into(), Some(by));
+            let cause = (self.worker.clone(), first.plus(entries.len() as u64));
+            let completion = state.complete(promise, data.into(), Some(cause));
             let response = vec![match completion {
                 Completion::AlreadyCompleted => 0,
                 Completion::Completed => 1,
@@ -360,7 +363,7 @@ impl Promises for Activation {
             state.append(self, first, entries);
             completion
         };
-        self.store.changed();
+        self.store.notify_change();
         Ok(completion)
     }
 
@@ -376,14 +379,14 @@ impl Promises for Activation {
             state.admit(self)?;
             let existed = state.promise(promise) != PromiseState::Unknown;
             if existed {
-                let by = Some((self.worker.clone(), first.plus(entries.len() as u64)));
-                state.events.push(Event::Deleted { promise: promise.clone(), by });
+                let cause = Some((self.worker.clone(), first.plus(entries.len() as u64)));
+                state.events.push(Event::Deleted { promise: promise.clone(), cause });
             }
             entries.push(Entry::HostCall { call, response: vec![if existed { 1 } else { 2 }] });
             state.append(self, first, entries);
             existed
         };
-        self.store.changed();
+        self.store.notify_change();
         Ok(existed)
     }
 

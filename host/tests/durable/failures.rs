@@ -55,7 +55,7 @@ async fn a_sleep_can_be_interrupted() {
         TestWorker::start_with(toolbox(), Options { clock, ..Options::default() }).await.unwrap();
     let (control, clock) = (worker.control(), worker.clock().clone());
     let (stopped, ()) = tokio::join!(worker.invoke("sleep", vec![Value::U64(1_000_000)]), async {
-        clock.someone_waits().await;
+        clock.wait_for_sleeper().await;
         control.interrupt();
     });
     assert!(matches!(stopped, Err(Failure::Interrupted)), "{stopped:?}");

@@ -25,7 +25,7 @@ async fn with_a_still_clock() -> TestWorker {
 async fn interrupt_in_a_sleep(worker: &mut TestWorker, first: bool, nanos: u64) {
     let (control, clock) = (worker.control(), worker.clock().clone());
     let stop = async {
-        clock.someone_waits().await;
+        clock.wait_for_sleeper().await;
         control.interrupt();
     };
     let stopped = if first {
@@ -66,13 +66,13 @@ async fn the_end_of_a_region_is_durable() {
     let (control, clock) = (worker.control(), worker.clock().clone());
     let (store, id) = (worker.store().clone(), worker.id().clone());
     let (stopped, ()) = tokio::join!(worker.invoke("repeat", vec![Value::U64(1_000)]), async {
-        clock.someone_waits().await;
+        clock.wait_for_sleeper().await;
         clock.advance(std::time::Duration::from_secs(1));
         let ended = |entry: &Entry| matches!(entry, Entry::HostCall { call, .. } if call.function == HostFunction::RegionEnd);
         while !store.oplog_committed(&id).iter().any(ended) {
             tokio::task::yield_now().await;
         }
-        clock.someone_waits().await;
+        clock.wait_for_sleeper().await;
         control.interrupt();
     });
     assert!(matches!(stopped, Err(Failure::Interrupted)), "{stopped:?}");

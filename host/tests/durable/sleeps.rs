@@ -16,7 +16,7 @@ async fn a_short_sleep_waits_in_memory() {
     let mut worker = TestWorker::start_with(toolbox(), by_hand()).await.unwrap();
     let clock = worker.clock().clone();
     let (slept, ()) = tokio::join!(worker.invoke("sleep", vec![Value::U64(9 * SECOND)]), async {
-        clock.someone_waits().await;
+        clock.wait_for_sleeper().await;
         clock.advance(Duration::from_secs(9));
     });
     assert_eq!(slept.unwrap(), Some(Value::U64(1)));
@@ -81,7 +81,7 @@ async fn a_race_of_timer_and_promise_ends_with_whichever_is_first() {
             worker.resume().await
         } else {
             let (answer, ()) = tokio::join!(worker.invoke("race", params), async {
-                clock.someone_waits().await;
+                clock.wait_for_sleeper().await;
                 happens();
             });
             answer

@@ -11,30 +11,30 @@ use golem_model::oplog::{Entry, HostFunction, Request, RevertReason};
 
 /// What replay hops over.
 #[derive(Debug, Default)]
-pub(crate) struct Aside {
+pub(crate) struct RevertedRanges {
     /// Positions from 0: the first entry, and the one after the last.
     ranges: Vec<(usize, usize)>,
     /// Entries before the first one.
-    before: u64,
+    entries_before: u64,
 }
 
-impl Aside {
+impl RevertedRanges {
     /// Reads the entries that follow the first `before` ones of an oplog.
-    pub(crate) fn of(before: OplogIndex, entries: &[Entry]) -> Self {
-        let mut aside = Self { ranges: Vec::new(), before: before.0 };
+    pub(crate) fn from_entries(before: OplogIndex, entries: &[Entry]) -> Self {
+        let mut reverted = Self { ranges: Vec::new(), entries_before: before.0 };
         for (index, entry) in (before.0 + 1..).zip(entries) {
             if let Entry::Revert { from, .. } = entry {
-                aside.add(*from, OplogIndex(index));
+                reverted.add(*from, OplogIndex(index));
             }
         }
-        aside
+        reverted
     }
 
     /// Takes the record at `record`, the last entry of its oplog, which sets aside what begins at `from`.
     pub(crate) fn add(&mut self, from: OplogIndex, record: OplogIndex) {
         // The worker's creation is never set aside, nor anything after the record.
         let record = self.position(record);
-        let mut start = self.position(from).clamp(usize::from(self.before == 0).min(record), record);
+        let mut start = self.position(from).clamp(usize::from(self.entries_before == 0).min(record), record);
         while let Some(&(first, end)) = self.ranges.last()
             && end >= start
         {
@@ -46,9 +46,9 @@ impl Aside {
 
     /// Whether the entry with this index was set aside.
     #[cfg(feature = "testing")]
-    pub(crate) fn contains(&self, index: OplogIndex) -> bool {
+    pub(crate) fn is_reverted(&self, index: OplogIndex) -> bool {
         let position = self.position(index);
-        self.end_at(position) != position
+        self.next_kept(position) != position
     }
 
     /// Whether a worker cannot become what it was before this entry, because that was set aside. Before the first entry of
@@ -56,11 +56,11 @@ impl Aside {
     /// to one position each time.
     pub(crate) fn is_unreachable(&self, index: OplogIndex) -> bool {
         let position = self.position(index);
-        self.end_at(position) != position && !self.ranges.iter().any(|&(start, _)| start == position)
+        self.next_kept(position) != position && !self.ranges.iter().any(|&(start, _)| start == position)
     }
 
     /// The first position from `position` on that is not set aside.
-    pub(crate) fn end_at(&self, position: usize) -> usize {
+    pub(crate) fn next_kept(&self, position: usize) -> usize {
         let after = self.ranges.partition_point(|&(_, end)| end <= position);
         match self.ranges.get(after) {
             Some(&(start, end)) if start <= position => end,
@@ -69,7 +69,7 @@ impl Aside {
     }
 
     fn position(&self, index: OplogIndex) -> usize {
-        usize::try_from(index.0.saturating_sub(self.before)).unwrap_or(usize::MAX).saturating_sub(1)
+        usize::try_from(index.0.saturating_sub(self.entries_before)).unwrap_or(usize::MAX).saturating_sub(1)
     }
 }
 
@@ -78,21 +78,21 @@ impl Aside {
 ///
 /// A worker that left memory to wait lost nothing: its region is replayed and goes on. If it went on after that and
 /// anybody can have seen it, the oplog goes on after the wait.
-pub(crate) fn region_to_repeat(entries: &[Entry], aside: &Aside) -> Option<OplogIndex> {
+pub(crate) fn region_to_repeat(entries: &[Entry], reverted: &RevertedRanges) -> Option<OplogIndex> {
     let mut open: Vec<OplogIndex> = Vec::new();
     let (mut last, mut parked) = (OplogIndex(0), false);
     let mut at = 0;
     while let Some(entry) = entries.get(at) {
-        let hopped = aside.end_at(at);
-        if hopped > at {
+        let kept = reverted.next_kept(at);
+        if kept > at {
             // A jump is no crash: what comes before it is kept, as when the worker leaves memory.
-            let record = hopped.checked_sub(1).and_then(|record| entries.get(record));
+            let record = kept.checked_sub(1).and_then(|record| entries.get(record));
             parked = matches!(record, Some(Entry::Revert { reason: RevertReason::Jump, .. }));
-            at = hopped;
+            at = kept;
             continue;
         }
         at += 1;
-        let index = OplogIndex(aside.before + at as u64);
+        let index = OplogIndex(reverted.entries_before + at as u64);
         match entry {
             Entry::Created { .. }
             | Entry::InvocationStarted { .. }
@@ -103,7 +103,7 @@ pub(crate) fn region_to_repeat(entries: &[Entry], aside: &Aside) -> Option<Oplog
                 (last, parked) = (index, false);
                 match call.function {
                     HostFunction::RegionBegin => open.push(index),
-                    HostFunction::RegionEnd => close(&mut open, &call.request),
+                    HostFunction::RegionEnd => close_region(&mut open, &call.request),
                     _ => {}
                 }
             }
@@ -120,12 +120,12 @@ pub(crate) fn region_to_repeat(entries: &[Entry], aside: &Aside) -> Option<Oplog
 }
 
 /// Closes the region that a recorded call of `region.end` names, and all inside it.
-fn close(open: &mut Vec<OplogIndex>, request: &Request) {
+fn close_region(open: &mut Vec<OplogIndex>, request: &Request) {
     if let Request::Inline(bytes) = request
         && let Ok(region) = Reader::new(bytes).varint()
-        && let Some(place) = open.iter().position(|begun| begun.0 == region)
+        && let Some(depth) = open.iter().position(|start| start.0 == region)
     {
-        open.truncate(place);
+        open.truncate(depth);
     }
 }
 
@@ -138,7 +138,7 @@ mod tests {
 
     const AT: Timestamp = Timestamp::from_nanos(7);
 
-    fn set_aside(from: u64) -> Entry {
+    fn revert(from: u64) -> Entry {
         Entry::Revert { at: AT, from: OplogIndex(from), reason: RevertReason::Jump }
     }
 
@@ -162,8 +162,8 @@ mod tests {
 
     /// Indices that are replayed.
     fn replayed(entries: &[Entry]) -> Vec<u64> {
-        let aside = Aside::of(OplogIndex(0), entries);
-        let positions = (0..entries.len()).filter(|position| aside.end_at(*position) == *position);
+        let reverted = RevertedRanges::from_entries(OplogIndex(0), entries);
+        let positions = (0..entries.len()).filter(|position| reverted.next_kept(*position) == *position);
         positions.map(|position| position as u64 + 1).collect()
     }
 
@@ -171,31 +171,31 @@ mod tests {
     #[test]
     fn one_position_can_be_gone_back_to_again() {
         let now = || call(HostFunction::WallClockNow, &[]);
-        let entries = vec![started(), started(), now(), now(), set_aside(3), now(), set_aside(3), now()];
-        let aside = Aside::of(OplogIndex(0), &entries);
-        let hidden: Vec<u64> = (1..=9).filter(|index| aside.is_unreachable(OplogIndex(*index))).collect();
+        let entries = vec![started(), started(), now(), now(), revert(3), now(), revert(3), now()];
+        let reverted = RevertedRanges::from_entries(OplogIndex(0), &entries);
+        let hidden: Vec<u64> = (1..=9).filter(|index| reverted.is_unreachable(OplogIndex(*index))).collect();
         assert_eq!(hidden, [4, 5, 6, 7]);
     }
 
     #[test]
     fn ranges_end_with_their_record_and_swallow_those_inside() {
         let now = || call(HostFunction::WallClockNow, &[]);
-        let mut entries = vec![started(), started(), now(), now(), set_aside(4)];
+        let mut entries = vec![started(), started(), now(), now(), revert(4)];
         assert_eq!(replayed(&entries), [1, 2, 3]);
-        entries.extend([now(), now(), set_aside(7)]);
+        entries.extend([now(), now(), revert(7)]);
         assert_eq!(replayed(&entries), [1, 2, 3, 6]);
-        entries.push(set_aside(6));
+        entries.push(revert(6));
         assert_eq!(replayed(&entries), [1, 2, 3], "right behind the first");
-        entries.extend([now(), set_aside(3)]);
+        entries.extend([now(), revert(3)]);
         assert_eq!(replayed(&entries), [1, 2], "over all of them");
-        entries.extend([now(), set_aside(5)]);
+        entries.extend([now(), revert(5)]);
         assert_eq!(replayed(&entries), [1, 2], "into what is set aside already");
-        entries.push(set_aside(0));
+        entries.push(revert(0));
         assert_eq!(replayed(&entries), [1], "the creation stays");
     }
 
     fn to_repeat(entries: &[Entry]) -> Option<u64> {
-        region_to_repeat(entries, &Aside::of(OplogIndex(0), entries)).map(|index| index.0)
+        region_to_repeat(entries, &RevertedRanges::from_entries(OplogIndex(0), entries)).map(|index| index.0)
     }
 
     #[test]
@@ -215,7 +215,7 @@ mod tests {
         assert_eq!(to_repeat(&entries), None, "it left memory in order");
         entries.push(now());
         assert_eq!(to_repeat(&entries), Some(7), "and went on after that");
-        entries.push(set_aside(7));
+        entries.push(revert(7));
         assert_eq!(to_repeat(&entries), None, "it was set aside already");
         entries.extend([now(), end(6)]);
         assert_eq!(to_repeat(&entries), None);
@@ -225,7 +225,7 @@ mod tests {
     #[test]
     fn a_jump_keeps_what_its_region_did_before() {
         let now = || call(HostFunction::WallClockNow, &[]);
-        let mut entries = vec![started(), call(HostFunction::RegionBegin, &[]), now(), now(), set_aside(4)];
+        let mut entries = vec![started(), call(HostFunction::RegionBegin, &[]), now(), now(), revert(4)];
         assert_eq!(to_repeat(&entries), None, "it is no crash");
         entries.push(now());
         assert_eq!(to_repeat(&entries), Some(3), "a crash after it repeats the region");
