@@ -1,8 +1,8 @@
 //! Replay: answers host calls from the oplog until it ends.
 //!
 //! Uses `model::oplog` only. Architecture invariant: nothing here can reach a port.
-//! Invariant: the cursor only moves over entries that the guest asked for, in order, over hints and over what was set
-//! aside; an entry that it did not ask for, or a call that is not there, is a divergence and ends the instance.
+//! Invariant: the cursor moves only over entries that the guest asks for, in order, over hints and over reverted
+//! entries. A request for another entry than the next one is a divergence and ends the instance.
 
 use super::reverted::RevertedRanges;
 use crate::StopReason;
@@ -18,63 +18,64 @@ pub(crate) struct OplogEnded(());
 #[derive(Debug)]
 pub(crate) struct Replay {
     entries: Vec<Entry>,
-    /// The next entry.
+    /// Position of the next entry in `entries`.
     position: usize,
-    /// Entries before the first of `entries`: all, once they have ended.
+    /// Number of oplog entries before the first of `entries`; all recorded entries, once they have ended.
     entries_before: u64,
-    /// What to hop over.
+    /// The entries that replay skips.
     reverted: RevertedRanges,
-    /// Invocations that have begun, with those that were set aside.
+    /// Number of invocations started so far, including reverted ones.
     invocations: u64,
-    /// The worker left memory after the last entry that the guest asked for, and the guest has not come to that
-    /// wait again: what it prints until then was printed before.
+    /// Whether the worker left memory after the last entry that the guest asked for, and the guest has not reached that
+    /// wait again. The earlier activation has printed everything that the guest prints until then.
     before_wait: bool,
 }
 
 /// An invocation as recorded.
 #[derive(Debug)]
 pub(crate) struct RecordedInvocation {
-    /// When it began.
+    /// Time of its start.
     pub(crate) at: Timestamp,
-    /// Names it.
+    /// Its idempotency key.
     pub(crate) key: IdempotencyKey,
     /// Its function.
     pub(crate) function: Arc<str>,
-    /// Its parameters; of a program, its input as one text.
+    /// Its parameters; for a program, its input as one string.
     pub(crate) params: Vec<Value>,
-    /// How they reach the guest.
+    /// How the parameters reach the guest.
     pub(crate) convention: Convention,
-    /// Its place.
+    /// Its start in the oplog.
     pub(crate) start: InvocationStart,
 }
 
-/// The place of an invocation in the oplog.
+/// The start of an invocation in the oplog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InvocationStart {
-    /// From 1 for the first that the worker ever began, with those that were set aside later: never given twice.
+    /// The invocation's number, from 1 for the worker's first. Reverted invocations are counted too, so no number is
+    /// reused.
     pub(crate) number: u64,
-    /// The entry with which it began.
+    /// The index of the entry that records the start.
     pub(crate) index: OplogIndex,
 }
 
-/// How the oplog says that the next invocation ended.
+/// What the oplog holds next, between two invocations.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum NextRecorded {
-    /// There is no next invocation.
+    /// Nothing: the oplog ends here.
     OplogEnd,
-    /// It does not say: the oplog ends before the invocation does.
+    /// An invocation that the oplog does not end.
     Unfinished(IdempotencyKey),
-    /// It came to a result.
+    /// An invocation that completed.
     Completed,
-    /// It failed for good.
+    /// An invocation that failed for good.
     Failed(FailureCause),
-    /// There is a turning point before it: the guest's state went through `save` and `load`.
+    /// A snapshot or an update before the next invocation: the guest's state passed through `save` and `load`.
     Reloaded {
-        /// The entry that says so.
+        /// The index of its entry.
         index: OplogIndex,
-        /// When it was written.
+        /// Time of the entry.
         at: Timestamp,
-        /// What was saved.
+        /// The saved state.
         state: SavedState,
         /// Whether another version loaded it.
         updated: bool,
@@ -82,43 +83,43 @@ pub(crate) enum NextRecorded {
 }
 
 impl Replay {
-    /// A cursor before the first entry of `entries`, which follow the first `before` ones of the oplog, in which `begun`
-    /// invocations began. Of `entries`, `reverted` is not replayed.
+    /// A cursor before the first of `entries`. The oplog has `before` entries ahead of them, in which `invocations`
+    /// invocations started. Entries in `reverted` are skipped.
     pub(crate) fn new(
         before: OplogIndex,
         invocations: u64,
         entries: Vec<Entry>,
         reverted: RevertedRanges,
     ) -> Self {
-        // The first entry makes the worker; nobody asks for it.
+        // The first entry creates the worker; the guest does not ask for it.
         let position = usize::from(matches!(entries.first(), Some(Entry::Created { .. })));
         Self { entries, position, entries_before: before.0, reverted, invocations, before_wait: false }
     }
 
-    /// Invocations that have begun, with those that were set aside.
+    /// Number of invocations started so far, including reverted ones.
     pub(crate) fn invocations(&self) -> u64 {
         self.invocations
     }
 
-    /// Moves over a turning point that [`Replay::ending`] gave.
+    /// Moves over the snapshot or update that [`Replay::peek_next`] returned.
     pub(crate) fn skip_reload(&mut self) {
         self.take();
     }
 
-    /// Whether all entries were replayed, as a proof.
+    /// Proof that all entries were replayed, if they were.
     pub(crate) fn proof_of_end(&mut self) -> Option<OplogEnded> {
         self.skip_hints();
         if self.position < self.entries.len() {
             return None;
         }
-        // Not needed any more, and it may be long.
+        // The entries are not needed any more, and there may be many.
         self.entries_before += self.entries.len() as u64;
         self.entries = Vec::new();
         self.position = 0;
         Some(OplogEnded(()))
     }
 
-    /// The recorded answer of `call` and its index, if the oplog goes on.
+    /// The recorded answer of `call` and its index; `None` once the recorded entries have ended.
     pub(crate) fn recorded_answer(
         &mut self,
         call: &Call,
@@ -138,7 +139,7 @@ impl Replay {
         }
     }
 
-    /// How the next invocation ended.
+    /// What the oplog holds next, between two invocations.
     pub(crate) fn peek_next(&mut self) -> Result<NextRecorded, StopReason> {
         let index = self.index();
         let key = match self.peek() {
@@ -175,7 +176,7 @@ impl Replay {
         Ok(NextRecorded::Unfinished(key))
     }
 
-    /// The next invocation, of which [`Replay::ending`] said that there is one.
+    /// Takes the next invocation, which [`Replay::peek_next`] has found.
     pub(crate) fn take_invocation(&mut self) -> Result<RecordedInvocation, StopReason> {
         let index = self.index();
         match self.peek() {
@@ -223,12 +224,12 @@ impl Replay {
         InvocationStart { number: self.invocations, index }
     }
 
-    /// Whether the worker cannot become what it was before this entry, because that was set aside.
+    /// Whether the state before this entry is unreachable, because a revert removed the entries that lead to it.
     pub(crate) fn is_unreachable(&self, index: OplogIndex) -> bool {
         self.reverted.is_unreachable(index)
     }
 
-    /// Checks that the oplog holds this completion next.
+    /// Checks that the next recorded entry is this completion.
     pub(crate) fn check_completion(&mut self, result: Option<&Value>) -> Result<(), StopReason> {
         let index = self.index();
         match self.peek() {
@@ -247,7 +248,7 @@ impl Replay {
         }
     }
 
-    /// Checks that the oplog holds a completion next, whatever its result.
+    /// Checks that the next recorded entry is a completion, with any result.
     pub(crate) fn check_any_completion(&mut self) -> Result<(), StopReason> {
         let recorded = match self.peek() {
             Some(Entry::InvocationCompleted { result, .. }) => result.clone(),
@@ -256,13 +257,13 @@ impl Replay {
         self.check_completion(recorded.as_ref())
     }
 
-    /// The divergence of a guest that trapped or left where the oplog goes on.
+    /// The divergence of a guest that trapped, exited or jumped while recorded entries remain; `None` if none remain.
     pub(crate) fn unexpected_end(&mut self, how: String) -> Option<StopReason> {
         let index = self.index();
         self.peek().map(|entry| diverged(index, entry, how))
     }
 
-    /// Whether the guest does again what it did before it left memory.
+    /// Whether the guest repeats what it did before it left memory.
     pub(crate) fn is_before_wait(&self) -> bool {
         self.before_wait
     }
@@ -296,7 +297,7 @@ impl Replay {
                 let started = over.iter().filter(|entry| matches!(entry, Entry::InvocationStarted { .. }));
                 self.invocations += started.count() as u64;
                 self.position = kept;
-                // What it does instead is of its own, and so is what it prints.
+                // After a revert, the guest takes another path, and its output is new.
                 self.before_wait = false;
                 continue;
             }
@@ -305,7 +306,7 @@ impl Replay {
                 | Entry::Configured { .. }
                 | Entry::Revert { .. }
                 | Entry::ProgramEnded { .. } => {}
-                // Another attempt prints again, and so it should: its text is of its own.
+                // The output of another attempt is new.
                 Entry::AttemptFailed { .. } => self.before_wait = false,
                 Entry::Parked(_) => self.before_wait = true,
                 Entry::LifecycleEvent(event) if event.state().is_none() => {}
@@ -325,7 +326,7 @@ fn diverged(index: OplogIndex, recorded: &Entry, requested: String) -> StopReaso
     StopReason::Diverged { index, recorded: describe(recorded), requested }
 }
 
-/// Results are compared by their bytes: a NaN equals itself there.
+/// Encodes a result for comparison: as bytes, a NaN equals itself.
 fn bytes(result: Option<&Value>) -> Option<Vec<u8>> {
     result.map(|value| {
         let mut out = Vec::new();
@@ -341,7 +342,7 @@ fn completion(result: Option<&Value>) -> String {
     }
 }
 
-/// An entry as a divergence shows it.
+/// Describes an entry for a divergence.
 fn describe(entry: &Entry) -> String {
     match entry {
         Entry::Created { id, .. } => format!("the creation of worker {id}"),
@@ -369,7 +370,7 @@ fn describe(entry: &Entry) -> String {
     }
 }
 
-/// Prints a value, cut where it gets long.
+/// Prints a value, truncated if it is long.
 struct Truncated<'a>(&'a Value);
 
 /// Characters of a value that a divergence shows.

@@ -1,25 +1,25 @@
-//! Which recorded entries replay hops over, and what an activation must set aside first.
+//! Which recorded entries replay skips, and what an activation must revert first.
 //!
-//! An entry `Revert` takes the entries from its `from` up to itself out of replay. Records are only ever added, so
-//! the set-aside entries stay in the oplog and keep their indices; an index is never given twice.
+//! An entry `Revert` takes the entries from its `from` up to itself out of replay. The oplog is append-only, so the
+//! reverted entries stay in it and keep their indices; no index is reused.
 //!
-//! Invariant: the ranges are ascending and disjoint, and each ends with the record that made it.
+//! Invariant: the ranges are ascending and disjoint, and each ends with the `Revert` entry that created it.
 
 use golem_model::OplogIndex;
 use golem_model::oplog::wire::Reader;
 use golem_model::oplog::{Entry, HostFunction, Request, RevertReason};
 
-/// What replay hops over.
+/// The reverted entries of an oplog.
 #[derive(Debug, Default)]
 pub(crate) struct RevertedRanges {
-    /// Positions from 0: the first entry, and the one after the last.
+    /// Ranges of positions, counted from 0: the first entry, and the one after the last.
     ranges: Vec<(usize, usize)>,
-    /// Entries before the first one.
+    /// Number of oplog entries before position 0.
     entries_before: u64,
 }
 
 impl RevertedRanges {
-    /// Reads the entries that follow the first `before` ones of an oplog.
+    /// Reads the reverts among `entries`. The oplog has `before` entries ahead of them.
     pub(crate) fn from_entries(before: OplogIndex, entries: &[Entry]) -> Self {
         let mut reverted = Self { ranges: Vec::new(), entries_before: before.0 };
         for (index, entry) in (before.0 + 1..).zip(entries) {
@@ -30,9 +30,9 @@ impl RevertedRanges {
         reverted
     }
 
-    /// Takes the record at `record`, the last entry of its oplog, which sets aside what begins at `from`.
+    /// Adds the revert that the entry `record`, the last of its oplog, makes from the entry `from` on.
     pub(crate) fn add(&mut self, from: OplogIndex, record: OplogIndex) {
-        // The worker's creation is never set aside, nor anything after the record.
+        // Neither the worker's creation nor anything after the record is reverted.
         let record = self.position(record);
         let mut start = self.position(from).clamp(usize::from(self.entries_before == 0).min(record), record);
         while let Some(&(first, end)) = self.ranges.last()
@@ -44,22 +44,22 @@ impl RevertedRanges {
         self.ranges.push((start, record + 1));
     }
 
-    /// Whether the entry with this index was set aside.
+    /// Whether the entry with this index is reverted.
     #[cfg(feature = "testing")]
     pub(crate) fn is_reverted(&self, index: OplogIndex) -> bool {
         let position = self.position(index);
         self.next_kept(position) != position
     }
 
-    /// Whether a worker cannot become what it was before this entry, because that was set aside. Before the first entry of
-    /// what was set aside it was what it is after it, and can be that again: code that tries again and again goes back
-    /// to one position each time.
+    /// Whether the state before this entry is unreachable, because a revert removed the entries that lead to it. The
+    /// state before the first entry of a range is the state after the range, so it stays reachable: a retry loop jumps
+    /// to the same position each time.
     pub(crate) fn is_unreachable(&self, index: OplogIndex) -> bool {
         let position = self.position(index);
         self.next_kept(position) != position && !self.ranges.iter().any(|&(start, _)| start == position)
     }
 
-    /// The first position from `position` on that is not set aside.
+    /// The first position from `position` on that is not reverted.
     pub(crate) fn next_kept(&self, position: usize) -> usize {
         let after = self.ranges.partition_point(|&(_, end)| end <= position);
         match self.ranges.get(after) {
@@ -73,11 +73,11 @@ impl RevertedRanges {
     }
 }
 
-/// Where the activation of this oplog must set entries aside before it goes on: after the beginning of the outermost
-/// atomic region that was open when the instance before it was lost.
+/// The first entry that the activation of this oplog must revert before it continues: the one after the beginning of
+/// the outermost atomic region that was open when the last instance was lost.
 ///
-/// A worker that left memory to wait lost nothing: its region is replayed and goes on. If it went on after that and
-/// anybody can have seen it, the oplog goes on after the wait.
+/// A worker that parked and did nothing visible since lost nothing: its region is replayed and continues. Anything that
+/// it did after the wait and that was visible outside is recorded after `Parked`; then the region is repeated.
 pub(crate) fn region_to_repeat(entries: &[Entry], reverted: &RevertedRanges) -> Option<OplogIndex> {
     let mut open: Vec<OplogIndex> = Vec::new();
     let (mut last, mut parked) = (OplogIndex(0), false);
@@ -85,7 +85,7 @@ pub(crate) fn region_to_repeat(entries: &[Entry], reverted: &RevertedRanges) -> 
     while let Some(entry) = entries.get(at) {
         let kept = reverted.next_kept(at);
         if kept > at {
-            // A jump is no crash: what comes before it is kept, as when the worker leaves memory.
+            // A jump is not a crash: the entries before it are kept, as when the worker leaves memory.
             let record = kept.checked_sub(1).and_then(|record| entries.get(record));
             parked = matches!(record, Some(Entry::Revert { reason: RevertReason::Jump, .. }));
             at = kept;
@@ -119,7 +119,7 @@ pub(crate) fn region_to_repeat(entries: &[Entry], reverted: &RevertedRanges) -> 
     (last > outermost && !parked).then(|| outermost.next())
 }
 
-/// Closes the region that a recorded call of `region.end` names, and all inside it.
+/// Closes the region that a recorded call of `region.end` names, and all regions inside it.
 fn close_region(open: &mut Vec<OplogIndex>, request: &Request) {
     if let Request::Inline(bytes) = request
         && let Ok(region) = Reader::new(bytes).varint()
@@ -160,16 +160,16 @@ mod tests {
         Entry::Activated { at: AT, engine: String::new() }
     }
 
-    /// Indices that are replayed.
+    /// The indices that are replayed.
     fn replayed(entries: &[Entry]) -> Vec<u64> {
         let reverted = RevertedRanges::from_entries(OplogIndex(0), entries);
         let positions = (0..entries.len()).filter(|position| reverted.next_kept(*position) == *position);
         positions.map(|position| position as u64 + 1).collect()
     }
 
-    /// A worker that went back to a position could not go back there a second time.
+    /// Regression: a worker that had jumped to a position could not jump there a second time.
     #[test]
-    fn one_position_can_be_gone_back_to_again() {
+    fn a_position_can_be_jumped_to_again() {
         let now = || call(HostFunction::WallClockNow, &[]);
         let entries = vec![started(), started(), now(), now(), revert(3), now(), revert(3), now()];
         let reverted = RevertedRanges::from_entries(OplogIndex(0), &entries);
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges_end_with_their_record_and_swallow_those_inside() {
+    fn ranges_end_with_their_record_and_merge_with_those_inside() {
         let now = || call(HostFunction::WallClockNow, &[]);
         let mut entries = vec![started(), started(), now(), now(), revert(4)];
         assert_eq!(replayed(&entries), [1, 2, 3]);
@@ -189,7 +189,7 @@ mod tests {
         entries.extend([now(), revert(3)]);
         assert_eq!(replayed(&entries), [1, 2], "over all of them");
         entries.extend([now(), revert(5)]);
-        assert_eq!(replayed(&entries), [1, 2], "into what is set aside already");
+        assert_eq!(replayed(&entries), [1, 2], "into a reverted range");
         entries.push(revert(0));
         assert_eq!(replayed(&entries), [1], "the creation stays");
     }
@@ -199,34 +199,34 @@ mod tests {
     }
 
     #[test]
-    fn what_follows_the_outermost_open_region_is_repeated() {
+    fn entries_after_the_outermost_open_region_are_reverted() {
         let begin = || call(HostFunction::RegionBegin, &[]);
         let end = |region| call(HostFunction::RegionEnd, &[region]);
         let now = || call(HostFunction::WallClockNow, &[]);
         let mut entries = vec![started(), begin(), now(), end(2), now()];
         assert_eq!(to_repeat(&entries), None, "closed");
         entries.push(begin());
-        assert_eq!(to_repeat(&entries), None, "there is nothing to set aside");
+        assert_eq!(to_repeat(&entries), None, "nothing follows the beginning");
         entries.extend([now(), begin(), now()]);
         assert_eq!(to_repeat(&entries), Some(7));
         entries.push(end(8));
         assert_eq!(to_repeat(&entries), Some(7), "the inner one is closed, the outer is not");
         entries.extend([parked(), activated()]);
-        assert_eq!(to_repeat(&entries), None, "it left memory in order");
+        assert_eq!(to_repeat(&entries), None, "it parked");
         entries.push(now());
-        assert_eq!(to_repeat(&entries), Some(7), "and went on after that");
+        assert_eq!(to_repeat(&entries), Some(7), "it continued after the wait");
         entries.push(revert(7));
-        assert_eq!(to_repeat(&entries), None, "it was set aside already");
+        assert_eq!(to_repeat(&entries), None, "it is reverted already");
         entries.extend([now(), end(6)]);
         assert_eq!(to_repeat(&entries), None);
     }
 
-    /// A jump inside a region went back to the region's beginning, and what it had done before was done twice.
+    /// Regression: a jump inside a region reverted to the region's beginning, and the calls before the jump ran twice.
     #[test]
-    fn a_jump_keeps_what_its_region_did_before() {
+    fn a_jump_keeps_the_entries_before_it() {
         let now = || call(HostFunction::WallClockNow, &[]);
         let mut entries = vec![started(), call(HostFunction::RegionBegin, &[]), now(), now(), revert(4)];
-        assert_eq!(to_repeat(&entries), None, "it is no crash");
+        assert_eq!(to_repeat(&entries), None, "a jump is not a crash");
         entries.push(now());
         assert_eq!(to_repeat(&entries), Some(3), "a crash after it repeats the region");
     }
