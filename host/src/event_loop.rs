@@ -1,8 +1,8 @@
-//! A function that is called once and answers a line for each invocation.
+//! An event loop: a function that is called once and answers one line per invocation.
 //!
-//! The call is a future that owns the worker's store. Where the program asks for a line that is not there, it pauses:
-//! the invocation is over, and the future is kept, with the guest's stack, until the next one comes. Dropping it is
-//! what dropping any instance is: the next activation replays all lines since the function was called.
+//! The call is a future that owns the worker's store. It pauses when the program reads a line that has not arrived: the
+//! invocation is complete, and the future is kept, with the guest's stack, until the next invocation. Dropping the
+//! future loses nothing, as with any instance: the next activation replays all lines since the call.
 
 use crate::StopReason;
 use crate::durable::{NextRecorded, RecordedInvocation};
@@ -19,7 +19,7 @@ use std::task::Poll;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
-/// How a call ended: the store is the caller's again.
+/// The output of the call: the store goes back to the caller.
 type CallOutput = (Store<WorkerState>, Result<Option<Value>, InvokeError>);
 
 /// A running event loop.
@@ -29,16 +29,16 @@ pub(crate) struct EventLoop {
     function: Arc<str>,
 }
 
-/// What driving a loop came to.
+/// Why driving a loop ended.
 pub(crate) enum DriveEnd {
-    /// It waits for the next invocation.
+    /// The loop waits for the next invocation.
     Paused(PauseReason),
-    /// The function has ended.
+    /// The function returned or was stopped.
     Returned(Box<Store<WorkerState>>, Result<Option<Value>, InvokeError>),
 }
 
 impl EventLoop {
-    /// Calls the function, as soon as it is driven.
+    /// Prepares the call. It starts with the first [`EventLoop::drive`].
     pub(crate) fn start(
         function: Arc<str>,
         prepared: PreparedCall,
@@ -53,12 +53,12 @@ impl EventLoop {
         Self { call, handoff, function }
     }
 
-    /// The function that it is.
+    /// The called function.
     pub(crate) fn function(&self) -> &Arc<str> {
         &self.function
     }
 
-    /// Lets it go on when it is driven next.
+    /// Sets what the loop does when it is driven next.
     pub(crate) fn resume_with(&self, next: ResumeWith) {
         self.handoff.resume_with(next);
     }
@@ -77,7 +77,8 @@ impl EventLoop {
 }
 
 impl WorkerState {
-    /// The program asks for the next line: its invocation is over, and the next one begins when there is one.
+    /// Called when the program reads the next line. Completes the current invocation and begins the next one once it
+    /// arrives.
     pub(crate) async fn next_line(&mut self) -> wasmtime::Result<()> {
         let outcome = self.finish_line().await;
         outcome.map_err(|stop| self.stop(stop))
@@ -92,7 +93,7 @@ impl WorkerState {
             (NextRecorded::Unfinished(key), _) => PauseReason::Unfinished(key),
             (NextRecorded::Failed(cause), _) => return Err(recorded_failure(cause)),
             (NextRecorded::Completed, _) => return self.begin_recorded(),
-            // A loop that runs is never saved.
+            // A running loop is never saved.
             (NextRecorded::Reloaded { .. }, _) => {
                 return Err(StopReason::Port(crate::ports::PortError::Discarded));
             }
@@ -103,7 +104,7 @@ impl WorkerState {
         }
     }
 
-    /// Turns to the next recorded invocation, which must be one of the loop.
+    /// Begins the next recorded invocation, which must be one of the loop.
     fn begin_recorded(&mut self) -> Result<(), StopReason> {
         let index = self.journal.appended();
         let RecordedInvocation { at, key, function, params, start, convention } =
@@ -119,7 +120,7 @@ impl WorkerState {
         Ok(())
     }
 
-    /// Records that an invocation begins, and turns to it.
+    /// Records the start of an invocation, and begins it.
     pub(crate) fn record_start(
         &mut self,
         invocation: Invocation,
@@ -141,8 +142,8 @@ impl WorkerState {
         Ok(function)
     }
 
-    /// Records that the invocation came to its result, and hands everything to the store; or finds it recorded.
-    /// `program_ended` says that the worker's program has come to its end with it.
+    /// Records the invocation's completion and appends all entries; in a replay, checks the recorded completion.
+    /// `program_ended`: the worker's program has ended with this invocation.
     pub(crate) fn complete_invocation(
         &mut self,
         result: Option<&Value>,
@@ -154,8 +155,8 @@ impl WorkerState {
         };
         let at = live.wall_now();
         if program_ended {
-            // The two entries below must be one row: a crash between them would leave a worker whose program has ended
-            // and that says that it has not.
+            // The two entries below must be in one row. A crash between them would leave a worker whose program has
+            // ended without a record of that.
             live.flush()?;
         }
         live.record(Entry::InvocationCompleted { at, result: result.cloned() })?;
@@ -167,11 +168,11 @@ impl WorkerState {
     }
 }
 
-/// Whether an invocation's end was new.
+/// Whether a completion was new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum CompletionRecord {
-    /// It was added to the oplog.
+    /// It was appended to the oplog.
     New,
-    /// It was in the oplog.
+    /// It was in the oplog already.
     Replayed,
 }

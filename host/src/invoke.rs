@@ -1,7 +1,7 @@
-//! One call of an exported function: the function found, parameters to wasmtime's values, the result back.
+//! One call of an exported function: finds the function, converts the parameters, converts the result.
 //!
-//! Functions are called by their dynamic types, which makes a value of forty bytes of each byte of a
-//! `list<u8>`. Those that take or give nothing but bytes are called by their static type instead.
+//! Functions are called by their dynamic types, where each byte of a `list<u8>` becomes a value of forty bytes.
+//! Functions that take or return only bytes are called by their static type instead.
 
 use crate::Component;
 use crate::component::Callable;
@@ -26,9 +26,9 @@ pub(crate) struct PreparedCall {
 enum Params {
     /// One `list<u8>`; the result is a `list<u8>` or nothing.
     Bytes(Vec<u8>),
-    /// Nothing; the result is a `list<u8>`.
+    /// No parameters; the result is a `list<u8>`.
     NoneForBytes,
-    /// Whatever the function takes.
+    /// Any other parameters.
     Values(Vec<Val>),
     /// An HTTP request for the component's handler; the result is its response.
     Http(Box<IncomingRequest>),
@@ -36,20 +36,21 @@ enum Params {
 
 /// Why a call has no result.
 pub(crate) enum InvokeError {
-    /// It could not be made, or its result not be taken; another attempt would be the same.
+    /// The call was not possible, or its result cannot be used. Another attempt would fail in the same way.
     Refused(String),
     /// The guest was stopped.
     Stopped(wasmtime::Error),
 }
 
 impl PreparedCall {
-    /// Finds the function of an invocation and converts its parameters. A program has none: it reads them.
+    /// Finds the function of an invocation and converts its parameters. A program has no parameters: it reads its
+    /// input.
     pub(crate) fn for_invocation(component: &Component, invocation: &Invocation) -> Result<Self, String> {
         let params = if invocation.convention.is_program() { &[][..] } else { &invocation.params };
         Self::new(component, &invocation.function, params)
     }
 
-    /// Finds the function `name` of `component` and converts `params`; on an error, a text for its caller.
+    /// Finds the function `name` of `component` and converts `params`. An error is a text for the caller.
     fn new(component: &Component, name: &str, params: &[Value]) -> Result<Self, String> {
         if name == INCOMING_HTTP {
             return Self::http(component, params);
@@ -88,7 +89,7 @@ impl PreparedCall {
         Ok(Self { index: *index, function: Arc::clone(function), params })
     }
 
-    /// An HTTP request for the component's handler.
+    /// Prepares an HTTP request for the component's handler.
     fn http(component: &Component, params: &[Value]) -> Result<Self, String> {
         let Some(Callable { index, function, .. }) = component.http_handler() else {
             return Err("the component exports no wasi:http/incoming-handler@0.2".to_owned());

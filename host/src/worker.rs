@@ -1,7 +1,7 @@
-//! One activation of a worker: it is made, replays its oplog, takes invocations, stops.
+//! One activation of a worker: create, replay, invoke, stop.
 //!
-//! Invariant: after any [`StopReason`], and when a call's future was dropped, the instance takes no more calls. Rolling
-//! back always means a new instance, never a repaired one.
+//! Invariant: after any [`StopReason`], and after a call's future was dropped, the instance takes no more calls.
+//! Reverting always creates a new instance; a used one is never repaired.
 
 mod snapshot;
 
@@ -28,12 +28,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::{Store, UpdateDeadline};
 
-/// Who the worker is: all that its entry `Created` fixes, and what the server sets.
+/// A worker's identity (everything that its entry `Created` fixes) and the server's settings for it.
 #[derive(Debug, Clone)]
 pub struct WorkerInit {
-    /// The worker.
+    /// The worker's id.
     pub id: WorkerId,
-    /// The account that it belongs to.
+    /// The account that owns it.
     pub account: AccountId,
     /// The template version that it runs.
     pub template_version: u32,
@@ -44,34 +44,34 @@ pub struct WorkerInit {
     pub env: Vec<(String, String)>,
     /// Seed of all its randomness.
     pub seed: [u8; 32],
-    /// The templates that it calls, by the interface that they export.
+    /// The templates of the workers that it calls, by the interface that they export.
     pub links: BTreeMap<String, TemplateId>,
     /// A wait longer than this parks the worker.
     pub suspend_after: Duration,
-    /// What happens after a failure unless the guest chooses otherwise. Only told to the guest: the server decides.
+    /// The retry policy unless the guest sets another. The guest can read it; the server applies it.
     pub retry: RetryPolicy,
 }
 
 /// One activation: a worker's instance in memory, at some position of its oplog.
 pub struct Instance {
-    /// `None` while `running` has it.
+    /// `None` while `running` owns it.
     store: Option<Store<WorkerState>>,
-    /// The event loop that answers invocations.
+    /// The event loop that answers invocations, if one runs.
     running: Option<EventLoop>,
     worker: WorkerId,
     exports: wasmtime::component::Instance,
     component: Component,
     ports: Ports,
-    /// Set while a call runs, and for ever once one did not return.
+    /// Set while a call runs. It stays set if the call did not return.
     spent: bool,
 }
 
 impl Instance {
-    /// Makes the worker's instance. `history` is its oplog from index 1, with the sources of queued invocations
+    /// Creates the worker's instance. `history` is its oplog from index 1, with the sources of queued invocations
     /// resolved to inline ones.
     ///
-    /// What the guest's initialisation learns is replayed from the oplog, or recorded. On an error nothing was
-    /// appended, but for [`StopReason::Parked`].
+    /// Calls during the guest's initialisation are replayed from the oplog, or recorded. On an error nothing was
+    /// appended, except for [`StopReason::Parked`].
     pub async fn activate(
         component: &Component,
         init: WorkerInit,
@@ -91,13 +91,13 @@ impl Instance {
             state.set_files(files);
         }
         let mut instance = Self::instantiate(component, state, ports).await?;
-        // What the initialisation learnt comes before the first invocation, whoever records that one: who stops a
-        // worker records it in the instance's place.
+        // The calls of the initialisation must precede the entry of the first invocation. The executor may append that
+        // entry itself: when an operator stops a worker whose invocation has recorded nothing yet.
         instance.state()?.journal.flush()?;
         Ok(instance)
     }
 
-    /// A fresh instance. Nothing is handed over.
+    /// A fresh instance. Appends nothing.
     async fn instantiate(
         component: &Component,
         state: WorkerState,
@@ -126,7 +126,7 @@ impl Instance {
         }
     }
 
-    /// Replays every invocation that the oplog holds whole.
+    /// Replays every invocation that the oplog completes.
     pub async fn replay(&mut self) -> Result<ReplayEnd, StopReason> {
         self.acquire()?;
         loop {
@@ -141,8 +141,8 @@ impl Instance {
                     continue;
                 }
                 NextRecorded::Reloaded { index, updated: true, .. } => {
-                    // Whoever loads a worker begins at the last update by hand, or after it.
-                    let reason = format!("a replay cannot pass the update by hand in entry {index}");
+                    // The caller loads a worker from its last manual update or a later entry.
+                    let reason = format!("replay cannot pass the manual update at entry {index}");
                     return Err(StopReason::Port(PortError::Unavailable { reason: reason.into() }));
                 }
             };
@@ -150,7 +150,7 @@ impl Instance {
                 CallEnd::Returned { result, program_ended } => {
                     self.state()?.journal.check_completion(result.as_ref())?;
                     if program_ended {
-                        // Nothing follows, and the instance has no program any more.
+                        // Nothing follows: the program has ended.
                         return Ok(ReplayEnd::Ready);
                     }
                 }
@@ -166,7 +166,7 @@ impl Instance {
         }
     }
 
-    /// Goes on with the invocation that [`Instance::replay`] found unfinished: first as recorded, then live.
+    /// Continues the invocation that [`Instance::replay`] found unfinished: first as recorded, then live.
     pub async fn resume(&mut self) -> Outcome {
         self.try_resume().await.into()
     }
@@ -183,7 +183,7 @@ impl Instance {
         self.complete(end)
     }
 
-    /// Runs one invocation live. `arrival` is its position if it was accepted before.
+    /// Runs one invocation live. `event` is the position of its inbox event, if it was queued.
     ///
     /// # Panics
     ///
@@ -201,7 +201,7 @@ impl Instance {
         let end = if let Some(running) = &self.running {
             let same = *running.function() == invocation.function;
             if !same || invocation.convention != Convention::StdioEventLoop {
-                // Whoever admits invocations knows that the loop runs, and does not admit this one.
+                // The caller knows that the loop runs, and does not admit such an invocation.
                 return Err(StopReason::Port(PortError::Discarded));
             }
             running.resume_with(ResumeWith::Invocation(invocation, event));
@@ -215,12 +215,12 @@ impl Instance {
         self.complete(end)
     }
 
-    /// The index of the last entry handed to the store; none is known while an event loop has the store.
+    /// The index of the last entry that was appended to the store; unknown while an event loop owns the store.
     pub fn oplog_end(&self) -> Option<OplogIndex> {
         self.store.as_ref().map(|store| store.data().journal.appended())
     }
 
-    /// Takes the instance for a call. Only one that returns gives it back.
+    /// Marks the instance as spent during a call. A call that returns clears the mark.
     fn acquire(&mut self) -> Result<(), StopReason> {
         if std::mem::replace(&mut self.spent, true) {
             Err(StopReason::Port(PortError::Discarded))
@@ -229,12 +229,12 @@ impl Instance {
         }
     }
 
-    /// The host's side of the worker, which no event loop has.
+    /// The host's state of the worker; an error while an event loop owns it.
     fn state(&mut self) -> Result<&mut WorkerState, StopReason> {
         self.store.as_mut().map(Store::data_mut).ok_or(StopReason::Port(PortError::Discarded))
     }
 
-    /// Runs the next recorded invocation as far as it is recorded, and then live.
+    /// Runs the next recorded invocation: as far as it is recorded in a replay, then live.
     async fn run_recorded(&mut self) -> Result<CallEnd, StopReason> {
         let RecordedInvocation { at, key, function, params, start, convention } =
             self.state()?.journal.replay().take_invocation()?;
@@ -245,11 +245,11 @@ impl Instance {
         self.run(function, prepared, convention).await
     }
 
-    /// Records what the invocation came to, unless the loop that answered it has; hands everything to the store.
+    /// Records the completion of the invocation, unless the event loop has done so, and appends all entries.
     fn complete(&mut self, end: CallEnd) -> Result<Option<Value>, StopReason> {
         match end {
             CallEnd::Returned { result, program_ended } => {
-                // In a replay it returned before it had made all the calls that were recorded, which is found here.
+                // If the guest returned before it made all recorded calls, this finds the divergence.
                 self.state()?.complete_invocation(result.as_ref(), program_ended)?;
                 self.spent = program_ended;
                 Ok(result)
@@ -286,7 +286,7 @@ impl Instance {
         self.end_call(&name, called)
     }
 
-    /// Runs the event loop until it answers or ends.
+    /// Runs the event loop until it pauses or ends.
     async fn drive(&mut self) -> Result<CallEnd, StopReason> {
         let Some(running) = &mut self.running else { return Err(StopReason::Port(PortError::Discarded)) };
         match running.drive().await {
@@ -300,7 +300,7 @@ impl Instance {
         }
     }
 
-    /// What a call that ended came to.
+    /// Converts the end of a call.
     fn end_call(
         &mut self,
         name: &str,
@@ -314,7 +314,7 @@ impl Instance {
         program::on_stop(self.state()?, stop)
     }
 
-    /// Fails the invocation for a reason that no other attempt changes.
+    /// Fails the invocation for a reason that another attempt would meet again.
     fn fail_invocation(&mut self, details: String) -> StopReason {
         match self.state().and_then(|state| state.journal.flush()) {
             Ok(()) => StopReason::Trapped { details, retry: false, policy: None },
@@ -323,16 +323,16 @@ impl Instance {
     }
 }
 
-/// What running an invocation led to.
+/// The end of one run of an invocation.
 pub(crate) enum CallEnd {
-    /// The function ended with this. `program_ended` says that it was the worker's program, which can be run once.
+    /// The function returned, or the program exited with 0.
     Returned {
-        /// What it came to.
+        /// The invocation's result.
         result: Option<Value>,
-        /// Whether the worker takes no more.
+        /// Whether the worker's program has ended. It runs only once, so the worker takes no more invocations.
         program_ended: bool,
     },
-    /// An event loop waits for the next invocation.
+    /// The event loop waits for the next invocation.
     Paused(PauseReason),
 }
 
@@ -354,7 +354,7 @@ impl std::fmt::Debug for Instance {
     }
 }
 
-/// The oplog of a worker whose instance is being made: what is recorded after `base`, then what it adds.
+/// The journal of a new instance: the entries after `base`, then the ones that the instance adds.
 fn journal(
     component: &Component,
     init: &WorkerInit,
@@ -380,7 +380,7 @@ fn journal(
     Journal::new(Replay::new(before, invocations, history, reverted), tail)
 }
 
-/// The end of a worker whose oplog says that it failed for good.
+/// The stop reason of a worker whose oplog records a final failure.
 pub(crate) fn recorded_failure(cause: FailureCause) -> StopReason {
     match cause {
         FailureCause::Trap { details } | FailureCause::Discarded { details } => {

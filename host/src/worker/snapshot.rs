@@ -1,12 +1,12 @@
-//! A worker's state through its own `save` and `load`.
+//! Snapshots through the worker's own `save` and `load`.
 //!
-//! A snapshot is a step of the worker's life and not only a copy: after `save` it goes on as a fresh instance that has
-//! loaded what was saved. So the worker that goes on, the one that is made from the snapshot after a crash, and the one
-//! that a replay from the first entry makes are the same by construction, and a replay of the whole oplog checks every
-//! snapshot on its way.
+//! A snapshot is a step in the worker's history and not only a copy: after `save` the worker continues as a fresh
+//! instance that has loaded the saved state. Three instances are therefore the same by construction: the one that
+//! continues, the one created from the snapshot after a crash, and the one created by a replay from the first entry. A
+//! replay of the whole oplog also checks every snapshot on its way.
 //!
-//! Invariant: the entry is handed over together with what the fresh instance's initialisation learnt, after `load` has
-//! returned; of a state that cannot be loaded nothing is recorded.
+//! Invariant: the snapshot's entry is appended together with the calls of the fresh instance's initialisation, after
+//! `load` has returned. A state that cannot be loaded leaves no record.
 
 use super::{Instance, journal};
 use crate::durable::Journal;
@@ -23,10 +23,10 @@ use golem_model::{Entry, OplogIndex, TemplateId, Timestamp};
 use std::collections::BTreeMap;
 use wasmtime::component::Func;
 
-/// What the worker goes on as.
+/// The component with which the worker continues.
 #[derive(Debug, Clone, Copy)]
 pub enum ReloadTarget<'a> {
-    /// The same.
+    /// The same component.
     Snapshot,
     /// Another version of its template.
     Update {
@@ -34,22 +34,22 @@ pub enum ReloadTarget<'a> {
         component: &'a Component,
         /// Its version.
         version: u32,
-        /// The templates that it calls, by the interface that they export.
+        /// The templates of the workers that it calls, by the interface that they export.
         links: &'a BTreeMap<String, TemplateId>,
     },
 }
 
 impl Component {
-    /// Whether it exports `save` and `load`.
+    /// Whether the component exports `save` and `load`.
     pub fn can_save(&self) -> bool {
         ["save", "load"].iter().all(|function| self.callable(&full_name(function)).is_some())
     }
 }
 
 impl Instance {
-    /// Makes the worker's instance from a saved state. `history` is what follows in its oplog.
+    /// Creates the worker's instance from a saved state. `history` has the oplog entries after it.
     ///
-    /// On an error nothing was appended; another state, or the whole oplog, may still do.
+    /// On an error nothing was appended. Another state, or the whole oplog, may still work.
     pub async fn activate_from(
         component: &Component,
         init: WorkerInit,
@@ -67,7 +67,7 @@ impl Instance {
         Ok(instance)
     }
 
-    /// Whether the worker can be saved.
+    /// Whether the worker can be saved now.
     pub fn can_save(&self) -> bool {
         self.running.is_none() && self.store.is_some() && self.component.can_save()
     }
@@ -76,8 +76,8 @@ impl Instance {
         self.state().map_err(SnapshotError::Stopped)
     }
 
-    /// Has the guest save its state, and gives the image. Whatever comes of it, the instance takes no more calls:
-    /// `save` may have changed it. [`Instance::reload`] makes it good again.
+    /// Calls the guest's `save` and returns the image. Afterwards the instance takes no more calls, with or without an
+    /// error, because `save` may have changed the guest. [`Instance::reload`] makes it usable again.
     pub async fn save(&mut self) -> Result<Vec<u8>, SnapshotError> {
         self.acquire().map_err(SnapshotError::Stopped)?;
         let state = self.snapshot_state()?;
@@ -88,7 +88,8 @@ impl Instance {
         self.call_save(index).await
     }
 
-    /// Goes on as a fresh instance that loads what [`Instance::save`] gave. `image` says where that is kept.
+    /// Replaces the instance by a fresh one that loads the image from [`Instance::save`]. `image` says where the image
+    /// is stored.
     pub async fn reload(
         &mut self,
         target: ReloadTarget<'_>,
@@ -127,8 +128,8 @@ impl Instance {
         Ok(())
     }
 
-    /// In a replay: does again what happened at a snapshot, and checks that the guest saves what it saved then. A
-    /// component that cannot be saved goes on as it is.
+    /// In a replay: repeats a recorded snapshot, and checks that the guest saves the same bytes. A component without
+    /// `save` and `load` continues unchanged.
     pub(super) async fn replay_snapshot(
         &mut self,
         index: OplogIndex,
@@ -151,7 +152,7 @@ impl Instance {
         let bytes = self.call_save(index).await.map_err(failed)?;
         let digest = blake3::hash(&bytes);
         let init = self.state()?.init.clone();
-        // Another version saves in its own way.
+        // Another version may save other bytes.
         if init.template_version == state.version && *digest.as_bytes() != state.image.digest() {
             return Err(diverged(format!("a snapshot with the digest {}", digest.to_hex())));
         }
@@ -160,7 +161,7 @@ impl Instance {
         self.restart(&self.component.clone(), init, index, at, &image).await.map_err(failed)
     }
 
-    /// The image that `save` gives for the entry at `index`.
+    /// Calls `save` and encodes the image for the entry at `index`.
     async fn call_save(&mut self, index: OplogIndex) -> Result<Vec<u8>, SnapshotError> {
         let func = self.function("save")?;
         let store =
@@ -177,7 +178,7 @@ impl Instance {
         snapshot::encode(state, &worker, index, &guest).map_err(refused)
     }
 
-    /// Puts a fresh instance, which takes over the oplog and loads `image`, into the place of this one.
+    /// Replaces this instance by a fresh one that takes over the oplog and loads `image`.
     async fn restart(
         &mut self,
         component: &Component,
@@ -189,11 +190,11 @@ impl Instance {
         let ports = self.ports.clone();
         let old = self.snapshot_state()?;
         let interrupt_handle = old.interrupt_handle.clone();
-        // The old store is not used again; what it keeps is a journal of nothing.
+        // The old store is not used again; an empty journal stays in it.
         let nothing = journal(component, &init, None, Vec::new(), &ports, &interrupt_handle);
         let point = ReloadPoint { invocations: old.journal.replay().invocations(), index, at };
         let mut taken = std::mem::replace(&mut old.journal, nothing);
-        // The fresh instance has no handles to them, as one that is loaded from the snapshot has not.
+        // The fresh instance has no handles to the requests, like one that is loaded from the snapshot.
         taken.forget_requests();
         *self = Self::load_from_image(component, init, taken, interrupt_handle, ports, point, image).await?;
         self.spent = true;
@@ -252,14 +253,14 @@ impl Instance {
     }
 }
 
-/// Where in its life a worker is loaded.
+/// The position in the oplog at which a worker is loaded.
 #[derive(Debug, Clone, Copy)]
 struct ReloadPoint {
-    /// Invocations begun before.
+    /// Number of invocations started before it.
     invocations: u64,
-    /// The entry that says so.
+    /// The index of its entry.
     index: OplogIndex,
-    /// When that was written.
+    /// Time of the entry.
     at: Timestamp,
 }
 
@@ -275,12 +276,12 @@ fn decode_image(image: &[u8]) -> Result<DecodedImage<'_>, SnapshotError> {
     snapshot::decode(image).map_err(|error| refused(format!("its image cannot be read: {error}")))
 }
 
-/// What a stop says about a state.
+/// Distinguishes errors of the state from other reasons to stop.
 fn snapshot_error(stop: StopReason, phase: Phase) -> SnapshotError {
     match (stop, phase) {
         (StopReason::Trapped { details, .. }, _) => refused(details),
         (StopReason::Exited { code, .. }, _) => refused(format!("the program called exit with code {code}")),
-        // It trapped or left while the oplog goes on.
+        // The guest trapped or exited while recorded entries remain.
         (StopReason::Diverged { requested, .. }, Phase::Saving | Phase::Loading) => refused(requested),
         (stop, _) => SnapshotError::Stopped(stop),
     }
