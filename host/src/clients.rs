@@ -1,7 +1,8 @@
 //! Client interfaces: imports by which a component calls other workers.
 //!
-//! For an interface `p:n/i` the generated client interface is `p:n-client/i`. For each function `f` of the former it has
-//! up to four, told apart by name and type, because a component's imports name only those that it uses:
+//! The client interface generated for `p:n/i` is `p:n-client/i`. It has up to four functions for each function `f` of
+//! `p:n/i`. They are distinguished by name and type, because a component's imports contain only the functions that it
+//! uses:
 //!
 //! | function | parameters | result |
 //! |---|---|---|
@@ -10,8 +11,8 @@
 //! | `start-f` | the worker's name, those of `f` | `u64` |
 //! | `finish-f` | `u64` | `option<result<R, rpc-error>>` |
 //!
-//! They are defined by their dynamic types: nothing of them is known before a component comes. Which template they
-//! lead to is not decided here but by the links of the template version ([`crate::WorkerInit::links`]).
+//! The host defines them by their dynamic types, which are known only once a component is compiled. The links of the
+//! template version ([`crate::WorkerInit::links`]) determine the template of the called worker.
 
 use crate::component::ComponentError;
 use crate::ports::ExpectedResult;
@@ -40,35 +41,35 @@ pub struct ClientInterface {
 pub struct ClientFunction {
     /// Its name in the client interface.
     pub name: String,
-    /// The interface of the function that it calls.
+    /// The interface of the called function.
     pub interface: Arc<str>,
-    /// The full name of that function.
+    /// The full name of the called function.
     pub function: Arc<str>,
-    /// How it calls it.
+    /// The form of the call.
     pub form: CallForm,
-    /// The parameters of that function; meaningless for [`CallForm::Finish`].
+    /// The parameters of the called function; meaningless for [`CallForm::Finish`].
     pub params: Arc<[Param]>,
-    /// The result of that function, if this form says it.
+    /// The result of the called function, if this form specifies it.
     pub result: ExpectedResult,
     /// Types of the client function itself.
     own_params: Vec<Type>,
     own_result: Type,
 }
 
-/// How a client function calls.
+/// The form of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallForm {
-    /// And waits for the answer.
+    /// Calls and waits for the answer.
     Await,
-    /// Without an answer, now or later.
+    /// Calls without an answer.
     Send,
-    /// And goes on; the answer is taken later.
+    /// Calls and continues; [`CallForm::Finish`] takes the answer.
     Start,
-    /// Takes that answer.
+    /// Takes the answer of a [`CallForm::Start`].
     Finish,
 }
 
-/// The interface that a client interface is made from, by name alone.
+/// The called interface of a client interface, derived from the name alone.
 fn called_interface(import: &str) -> Option<String> {
     let (package, rest) = import.split_once('/')?;
     Some(format!("{}/{rest}", package.strip_suffix("-client")?))
@@ -148,7 +149,7 @@ fn parse_form<'a>(name: &'a str, params: &[Param], result: &Type) -> Result<Pars
     Ok((CallForm::Await, name, rest.to_vec(), called))
 }
 
-/// The good side of a `result<…, rpc-error>`.
+/// The ok side of a `result<…, rpc-error>`.
 fn ok_side(ty: &Type) -> Option<ExpectedResult> {
     match ty {
         Type::Result { ok, err: Some(error) } if **error == CallError::ty() => {
@@ -184,7 +185,7 @@ pub(crate) fn define(
                     let answer = store.data_mut().client_call(&client, lifted).await?;
                     let lowered = match to_val(&answer, &client.own_result) {
                         Ok(lowered) => lowered,
-                        // The other worker was updated since the call was made.
+                        // The called worker was updated since the call was made.
                         Err(mismatch) => {
                             to_val(&client.incompatible_result(&mismatch.to_string()), &client.own_result)?
                         }
@@ -201,7 +202,7 @@ pub(crate) fn define(
 }
 
 impl ClientFunction {
-    /// The answer to a result that is not of the expected type.
+    /// The answer in place of a result that does not have the expected type.
     fn incompatible_result(&self, mismatch: &str) -> Value {
         let text = format!(
             "the result of {} has another type than the caller was built for: {mismatch}",
@@ -232,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_are_told_apart() {
+    fn forms_are_recognised_by_name_and_type() {
         let outcome =
             |ok: Option<Type>| Type::Result { ok: ok.map(Box::new), err: Some(Box::new(CallError::ty())) };
         let at = &Type::Option(Box::new(datetime()));
@@ -243,11 +244,11 @@ mod tests {
         check("start-add", &[name, number], &Type::U64, Ok((CallForm::Start, "add", 1)));
         let taken = &Type::Option(Box::new(counted.clone()));
         check("finish-add", &[&Type::U64], taken, Ok((CallForm::Finish, "add", 0)));
-        // Functions whose own names begin like a form.
+        // Functions whose own names begin like another form.
         check("send-mail", &[name, name], nothing, Ok((CallForm::Await, "send-mail", 1)));
         check("start-engine", &[name], counted, Ok((CallForm::Await, "start-engine", 0)));
         check("send-send-mail", &[name, name, at], nothing, Ok((CallForm::Send, "send-mail", 1)));
-        // None of them.
+        // No valid form.
         check("add", &[number], nothing, Err("name of a worker"));
         check("add", &[name], number, Err("rpc-error"));
         check(

@@ -77,7 +77,8 @@ fn shortage(state: &mut WorkerState, error: &wasmtime::Error) -> Option<String> 
     state.limits.take_shortage().or_else(|| {
         error.downcast_ref::<PoolConcurrencyLimitError>().map(|full| {
             format!(
-                "all places for workers in memory are taken ({full}); allow more, or wait until some are free"
+                "the limit of workers in memory is reached ({full}); raise the limit, or wait until a worker \
+                 leaves memory"
             )
         })
     })

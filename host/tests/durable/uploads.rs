@@ -85,7 +85,10 @@ fn all_undefined_imports_are_named() {
             .to_vec()
         }
     );
-    check(&wasm, "nothing here defines functions that this component imports: acme:shop/cart@1.0.0#add, ");
+    check(
+        &wasm,
+        "this component imports functions that this server does not define: acme:shop/cart@1.0.0#add, ",
+    );
 }
 
 #[test]
@@ -94,7 +97,10 @@ fn an_import_of_another_type_is_refused() {
         r#"(component (import "wasi:random/random@0.2.0" (instance (export "get-random-u64" (func (result string))))))"#,
     )
     .unwrap();
-    check(&wasm, "this is not a valid WebAssembly component: an import has another type than here: ");
+    check(
+        &wasm,
+        "this is not a valid WebAssembly component: an import has another type than on this server: ",
+    );
 }
 
 #[test]
@@ -109,7 +115,7 @@ fn what_cannot_be_replayed_is_refused() {
     .unwrap();
     check(&asynchronous, "this component uses the asynchronous functions of the component model");
     let threads = wat::parse_str("(component (core module (memory 1 2 shared)))").unwrap();
-    check(&threads, "this component uses a WebAssembly feature that durable workers cannot: ");
+    check(&threads, "this component uses a WebAssembly feature that durable workers do not support: ");
 }
 
 #[test]
