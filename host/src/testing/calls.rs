@@ -1,4 +1,4 @@
-//! Calls of other workers that a test answers.
+//! Calls to other workers, answered by the test.
 
 use super::store::{Activation, Event, MemoryStore, State};
 use crate::ports::{AnswerState, Calls, OutgoingCall, PortError};
@@ -8,11 +8,11 @@ use golem_model::oplog::{Call, HostFunction};
 use golem_model::{Entry, OplogIndex, WorkerId};
 use std::sync::Arc;
 
-/// What other workers answer; `None` leaves a call without an answer.
+/// Answers calls to other workers; `None` leaves a call without an answer.
 pub type Answerer = Arc<dyn Fn(&OutgoingCall) -> Option<CallAnswer> + Send + Sync>;
 
 impl MemoryStore {
-    /// Has every call answered like this, at once.
+    /// Answers every call with `answerer`, at once.
     pub fn answer_calls(
         &self,
         answerer: impl Fn(&OutgoingCall) -> Option<CallAnswer> + Send + Sync + 'static,
@@ -33,7 +33,7 @@ impl MemoryStore {
 }
 
 impl State {
-    /// Whether an answer is still to come for what may be a call of the worker.
+    /// The state of the answer to what may be a call of the worker.
     pub(super) fn call_state(&self, worker: &WorkerId, call: OplogIndex) -> AnswerState {
         let answered = self.events.iter().find_map(|event| match event {
             Event::Answered { worker: of, call: at, bytes, .. } if of == worker && *at == call => Some(bytes),

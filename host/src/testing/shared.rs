@@ -1,4 +1,4 @@
-//! Buckets and containers in memory. All workers of a store share them: to a test they are of one project.
+//! Buckets and containers in memory. All workers of a store share them, as if they belonged to one project.
 
 use super::store::{Activation, Event, MemoryStore, State};
 use crate::ports::{Blobstore, KeyValue, PortError};
@@ -13,20 +13,20 @@ use golem_model::{Entry, OplogIndex, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What every place holds.
+/// The current value of each key.
 #[derive(Default)]
 struct SharedValues(BTreeMap<ScopedKey, Versioned>);
 
 impl StateReader for SharedValues {
-    fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss> {
-        Ok(self.0.get(place).cloned().unwrap_or_default())
+    fn read(&mut self, key: &ScopedKey) -> Result<Versioned, CacheMiss> {
+        Ok(self.0.get(key).cloned().unwrap_or_default())
     }
 }
 
 impl SharedValues {
     fn keys(&self, space: Space, bucket: &str, after: Option<&str>, limit: usize) -> KeyPage {
-        let keys = self.0.keys().filter(|place| place.space == space && *place.bucket == *bucket);
-        let keys = keys.map(|place| place.key.to_string());
+        let keys = self.0.keys().filter(|key| key.space == space && *key.bucket == *bucket);
+        let keys = keys.map(|key| key.key.to_string());
         let mut keys: Vec<String> =
             keys.filter(|key| after.is_none_or(|after| key.as_str() > after)).collect();
         let more = keys.len() > limit;
@@ -41,13 +41,13 @@ impl State {
         let mut values = SharedValues::default();
         for event in &self.events {
             let Event::Wrote { changes, version, cause: _ } = event else { continue };
-            for (place, value) in changes {
+            for (key, value) in changes {
                 match value {
                     Some(value) => {
-                        let held = Versioned { value: Some(value.clone()), version: *version };
-                        values.0.insert(place.clone(), held);
+                        let versioned = Versioned { value: Some(value.clone()), version: *version };
+                        values.0.insert(key.clone(), versioned);
                     }
-                    None => drop(values.0.remove(place)),
+                    None => drop(values.0.remove(key)),
                 }
             }
         }
@@ -56,11 +56,11 @@ impl State {
 }
 
 impl MemoryStore {
-    /// The value of a key, with what is not committed yet.
+    /// The value of a key, including uncommitted changes.
     pub fn value(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
         let values = self.shared.state.lock().values();
-        let held = values.0.get(&keyvalue::place(&bucket.into(), &key.into()));
-        held.and_then(|held| held.value.as_deref().map(<[u8]>::to_vec))
+        let found = values.0.get(&keyvalue::place(&bucket.into(), &key.into()));
+        found.and_then(|found| found.value.as_deref().map(<[u8]>::to_vec))
     }
 }
 
@@ -69,7 +69,7 @@ impl Activation {
         self.store.shared.state.lock().values()
     }
 
-    /// Every deed at another time, so that the order shows.
+    /// Applies a shared write. Each write has another time, so that tests can see the order.
     fn apply_write(
         &self,
         first: OplogIndex,
@@ -83,21 +83,21 @@ impl Activation {
             state.version_last += 1;
             let version = Version(state.version_last);
             let now = Timestamp::from_nanos(version.0 * 1_000_000_000);
-            let Ok(decided) = write.decide(now, &mut state.values()) else {
+            let Ok(effects) = write.decide(now, &mut state.values()) else {
                 return Err(PortError::Discarded);
             };
             let cause = (self.worker.clone(), first.plus(entries.len() as u64));
-            state.events.push(Event::Wrote { changes: decided.changes, version, cause });
-            entries.push(Entry::HostCall { call, response: decided.response.clone() });
+            state.events.push(Event::Wrote { changes: effects.changes, version, cause });
+            entries.push(Entry::HostCall { call, response: effects.response.clone() });
             state.append(self, first, entries);
-            decided.response
+            effects.response
         };
         self.store.notify_change();
         Ok(response)
     }
 }
 
-/// Everything is at hand.
+/// Unwraps a read: everything is in memory, so there is no cache miss.
 fn expect_hit<T>(found: Result<T, CacheMiss>) -> Result<T, PortError> {
     found.map_err(|_| PortError::Discarded)
 }
@@ -115,12 +115,12 @@ impl KeyValue for Activation {
         let mut bytes = 0;
         let mut found = Vec::new();
         for key in keys {
-            let held = expect_hit(values.read(&keyvalue::place(&bucket, &key.as_str().into())))?;
-            bytes += held.value.as_ref().map_or(0, |value| value.len());
+            let value = expect_hit(values.read(&keyvalue::place(&bucket, &key.as_str().into())))?;
+            bytes += value.value.as_ref().map_or(0, |value| value.len());
             if bytes > bytes_max {
                 break;
             }
-            found.push(held);
+            found.push(value);
         }
         Ok(found)
     }

@@ -1,7 +1,7 @@
 //! Oplogs, promises, buckets and containers in memory.
 //!
-//! One list of events in the order in which they were taken is the truth; all of these are read from it.
-//! A crash cuts the list after the last committed event.
+//! The state is one list of events in commit order; oplogs, promises and values are derived from it. A crash cuts the
+//! list after the last committed event.
 //!
 //! Invariant: an activation's writes fail once the worker was activated again or the store crashed.
 
@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Oplogs and promises of many workers. Clones are one store.
+/// The state of many workers. Clones are one store.
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
     pub(super) shared: Arc<Shared>,
@@ -27,7 +27,7 @@ pub struct MemoryStore {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) state: Mutex<State>,
-    /// Told after each change.
+    /// Changes after each event.
     changes: watch::Sender<u64>,
 }
 
@@ -35,15 +35,15 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) events: Vec<Event>,
     pub(super) committed: usize,
-    /// What other workers answer.
+    /// Answers calls to other workers, if the test has set it.
     pub(super) answerer: Option<Answerer>,
     /// The current activation of each worker; a crash ends all.
     activations: BTreeMap<WorkerId, u64>,
     activations_made: u64,
-    /// Writes that still succeed, if they are counted.
+    /// Writes that still succeed, if the test has set a limit.
     writes_left: Option<u64>,
     appends: u64,
-    /// The last version given to a value.
+    /// The last version of a value.
     pub(super) version_last: u64,
 }
 
@@ -62,10 +62,10 @@ pub(super) enum Event {
     Wrote { changes: Vec<(ScopedKey, Option<Arc<[u8]>>)>, version: Version, cause: Cause },
 }
 
-/// The entry that records a worker's change to a promise; none for a change from outside.
+/// The entry that records a worker's change to shared state. A change from outside has none.
 pub(super) type Cause = (WorkerId, OplogIndex);
 
-/// What a test asked of the store that makes no sense.
+/// An invalid request of a test.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The worker has no oplog.
@@ -89,7 +89,7 @@ impl MemoryStore {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Makes a worker with this oplog, committed. The first entry is its creation.
+    /// Creates a worker with this oplog, committed. The first entry must be its creation.
     pub fn create(&self, worker: &WorkerId, entries: Vec<Entry>) -> Result<(), StoreError> {
         let mut state = self.shared.state.lock();
         if !state.oplog(worker).is_empty() {
@@ -110,7 +110,7 @@ impl MemoryStore {
         made.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
     }
 
-    /// The worker's oplog, with what is not committed yet.
+    /// The worker's oplog, including uncommitted entries.
     pub fn oplog(&self, worker: &WorkerId) -> Vec<Entry> {
         self.shared.state.lock().oplog(worker)
     }
@@ -121,7 +121,7 @@ impl MemoryStore {
         oplog(&state.events[..state.committed], worker)
     }
 
-    /// Appends one committed entry from outside, as the server records a failed attempt.
+    /// Appends one committed entry from outside, as the server does for a failed attempt.
     pub fn append(&self, worker: &WorkerId, entry: Entry) {
         let mut state = self.shared.state.lock();
         state.events.push(Event::Appended { worker: worker.clone(), entries: vec![entry] });
@@ -140,8 +140,8 @@ impl MemoryStore {
         completion
     }
 
-    /// A store as a crash might have left it: `worker`'s oplog has only its first `entries` entries, and what it
-    /// did to promises later has not happened. All other workers, and what came from outside, are as they are.
+    /// A store as a crash might have left it: `worker`'s oplog has only its first `entries` entries, and the worker's
+    /// later changes to shared state are missing. The state of other workers and changes from outside stay.
     #[must_use]
     pub fn prefix(&self, worker: &WorkerId, entries: usize) -> Self {
         let prefix = Self::new();
@@ -182,7 +182,7 @@ impl MemoryStore {
         self.shared.state.lock().promise(promise)
     }
 
-    /// How often entries were handed over.
+    /// How often entries were appended.
     pub fn appends(&self) -> u64 {
         self.shared.state.lock().appends
     }
@@ -193,7 +193,7 @@ impl MemoryStore {
         state.committed = state.events.len();
     }
 
-    /// Loses everything that was not committed, and ends all activations.
+    /// Drops everything uncommitted, and ends all activations.
     pub fn crash(&self) {
         {
             let mut state = self.shared.state.lock();
@@ -205,7 +205,7 @@ impl MemoryStore {
         self.notify_change();
     }
 
-    /// Lets the next `writes` writes succeed and the ones after them fail, until a crash.
+    /// Lets the next `writes` writes succeed and later ones fail, until a crash.
     pub fn fail_after(&self, writes: u64) {
         self.shared.state.lock().writes_left = Some(writes);
     }
@@ -281,7 +281,7 @@ impl State {
         }
     }
 
-    /// Takes entries of an activation, the first at `first`.
+    /// Appends entries of an activation, the first at index `first`.
     pub(super) fn append(&mut self, activation: &Activation, first: OplogIndex, entries: Vec<Entry>) {
         let end = self.oplog(&activation.worker).len() as u64;
         assert_eq!(first.0, end + 1, "worker {} appends where its oplog does not end", activation.worker);
@@ -291,7 +291,7 @@ impl State {
         }
     }
 
-    /// Whether this activation may write now.
+    /// Checks whether this activation may write now.
     pub(super) fn admit(&mut self, activation: &Activation) -> Result<(), PortError> {
         if self.activations.get(&activation.worker) != Some(&activation.number) {
             return Err(PortError::Discarded);

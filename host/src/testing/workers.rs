@@ -1,4 +1,4 @@
-//! What workers know of each other, in memory: what their oplogs say.
+//! The metadata of workers, derived from their oplogs.
 
 use super::store::Activation;
 use crate::durable::RevertedRanges;
@@ -10,7 +10,7 @@ use golem_model::{Entry, OplogIndex, WorkerId, WorkerStatus};
 /// Workers on a page.
 const PAGE: usize = 2;
 
-/// What an oplog says of its worker; the one that asks is running.
+/// Derives a worker's metadata from its oplog. The calling worker is running.
 fn metadata_of(oplog: &[Entry], is_caller: bool) -> Option<WorkerMetadata> {
     let Some(Entry::Created { id, args, env, template_version, .. }) = oplog.first() else { return None };
     let reverted = RevertedRanges::from_entries(OplogIndex(0), oplog);
