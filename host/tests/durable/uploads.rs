@@ -1,4 +1,4 @@
-//! What is refused at upload, and with which words; compiled code on disk.
+//! Rejected uploads and their messages; compiled code on disk.
 
 use crate::guests::{component, toolbox};
 use golem_host::{ComponentError, Engine, EngineConfig};
@@ -21,7 +21,7 @@ fn check(wasm: &[u8], text: &str) {
 }
 
 #[test]
-fn what_is_no_component_is_told_apart() {
+fn files_that_are_not_components_are_identified() {
     check(b"", "this is not a WebAssembly component but an empty file");
     check(b"hello, world", "this is not a WebAssembly component but a file that begins with \"hello, w\"");
     check(
@@ -104,7 +104,7 @@ fn an_import_of_another_type_is_refused() {
 }
 
 #[test]
-fn what_cannot_be_replayed_is_refused() {
+fn unsupported_features_are_rejected() {
     let preview3 = wat::parse_str(r#"(component (import "wasi:cli/run@0.3.0" (instance)))"#).unwrap();
     check(&preview3, "this component was built for WASI 0.3 (it imports wasi:cli/run@0.3.0)");
     let asynchronous = wat::parse_str(
@@ -119,7 +119,7 @@ fn what_cannot_be_replayed_is_refused() {
 }
 
 #[test]
-fn what_is_too_large_is_refused() {
+fn components_beyond_the_limits_are_rejected() {
     let memory =
         component("export f: func();", "(module (memory (export \"memory\") 9000) (func (export \"f\")))");
     check(&memory, "this component is too large for a worker: ");
@@ -139,7 +139,7 @@ fn exports_are_listed_with_their_types() {
 }
 
 #[test]
-fn compiled_code_is_kept_and_damage_is_mended() {
+fn compiled_code_is_cached_and_damaged_files_are_rewritten() {
     let folder = tempfile::tempdir().unwrap();
     let engine =
         || Engine::new(EngineConfig { cache_dir: Some(folder.path().to_owned()), ..config() }).unwrap();
@@ -161,7 +161,7 @@ fn compiled_code_is_kept_and_damage_is_mended() {
 }
 
 #[test]
-fn senseless_settings_are_refused() {
+fn invalid_settings_are_rejected() {
     let none = Engine::new(EngineConfig { residents_max: 0, ..config() }).unwrap_err();
     assert_eq!(
         none.to_string(),
