@@ -127,17 +127,17 @@ impl WorkerState {
         self.go_live();
         let mut live = self.journal.live().ok_or_else(not_ended)?;
         let response = call.observe(&mut live);
-        let given = call.answer(live.next_index(), &response);
+        let decoded = call.answer(live.next_index(), &response);
         match C::EFFECT {
             Effect::ReadOnly | Effect::ChangesShared => {
                 let index = live.record(Entry::HostCall { call: recorded, response })?;
-                answer(C::FUNCTION, index, given)
+                answer(C::FUNCTION, index, decoded)
             }
             Effect::PublishesIndex | Effect::AnnouncesIntent => {
                 let index = live.record(Entry::HostCall { call: recorded, response: response.clone() })?;
                 live.flush()?;
                 call.begin(&response, &mut live);
-                answer(C::FUNCTION, index, given)
+                answer(C::FUNCTION, index, decoded)
             }
         }
     }

@@ -8,8 +8,8 @@ use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
 /// Why the guest stopped when its call returned `error`. If the worker will continue from here, its buffered entries
 /// are appended.
-pub(crate) fn stop(state: &mut WorkerState, error: &wasmtime::Error) -> StopReason {
-    let stop = reason(state, error);
+pub(crate) fn flush_and_classify(state: &mut WorkerState, error: &wasmtime::Error) -> StopReason {
+    let stop = classify(state, error);
     match &stop {
         StopReason::Exited { .. } | StopReason::Trapped { .. } | StopReason::Interrupted => {
             match state.journal.flush() {
@@ -27,7 +27,7 @@ pub(crate) fn stop(state: &mut WorkerState, error: &wasmtime::Error) -> StopReas
 }
 
 /// Adds the called function to a trap: a stripped component has no names in its stack.
-pub(crate) fn in_function(name: &str, stop: StopReason) -> StopReason {
+pub(crate) fn name_function(name: &str, stop: StopReason) -> StopReason {
     match stop {
         StopReason::Trapped { details, retry, policy } => {
             let name = match name.rsplit_once('/') {
@@ -41,7 +41,7 @@ pub(crate) fn in_function(name: &str, stop: StopReason) -> StopReason {
 }
 
 /// Why the guest stopped. Nothing is appended to the store.
-pub(crate) fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> StopReason {
+pub(crate) fn classify(state: &mut WorkerState, error: &wasmtime::Error) -> StopReason {
     let stop = match state.take_stop() {
         Some(stop) => stop,
         None => match shortage(state, error) {
@@ -56,7 +56,7 @@ pub(crate) fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> StopRe
         },
     };
     // During replay, an exit or a trap must occur at the recorded position; anything else is a divergence.
-    let left = match &stop {
+    let end = match &stop {
         // A program that exits with 0 has completed, and the oplog holds its completion next.
         StopReason::Exited { code: 0, .. } if state.console.convention().is_program() => return stop,
         StopReason::Exited { code, .. } => format!("the program's exit with code {code}"),
@@ -69,7 +69,7 @@ pub(crate) fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> StopRe
             return stop;
         }
     };
-    state.journal.replay().unexpected_end(left).unwrap_or(stop)
+    state.journal.replay().unexpected_end(end).unwrap_or(stop)
 }
 
 /// The shortage of the host that stopped the guest, if that was the reason.

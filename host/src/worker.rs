@@ -122,7 +122,7 @@ impl Instance {
                 let (store, component) = (Some(store), component.clone());
                 Ok(Self { store, running: None, worker, exports, component, ports, spent: false })
             }
-            Err(error) => Err(trap::reason(store.data_mut(), &error)),
+            Err(error) => Err(trap::classify(store.data_mut(), &error)),
         }
     }
 
@@ -309,7 +309,9 @@ impl Instance {
         let stop = match called {
             Ok(result) => return program::on_return(self.state()?, name, result),
             Err(InvokeError::Refused(details)) => return Err(self.fail_invocation(details)),
-            Err(InvokeError::Stopped(error)) => trap::in_function(name, trap::stop(self.state()?, &error)),
+            Err(InvokeError::Stopped(error)) => {
+                trap::name_function(name, trap::flush_and_classify(self.state()?, &error))
+            }
         };
         program::on_stop(self.state()?, stop)
     }

@@ -103,11 +103,11 @@ impl MemoryStore {
     /// All workers, in order.
     pub fn workers(&self) -> Vec<WorkerId> {
         let state = self.shared.state.lock();
-        let made = state.events.iter().filter_map(|event| match event {
+        let created = state.events.iter().filter_map(|event| match event {
             Event::Appended { worker, .. } => Some(worker.clone()),
             _ => None,
         });
-        made.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+        created.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
     }
 
     /// The worker's oplog, including uncommitted entries.
@@ -394,13 +394,13 @@ impl Promises for Activation {
         let mut changes = self.store.shared.changes.subscribe();
         loop {
             changes.mark_unchanged();
-            let came = |promise: &PromiseId| {
+            let is_settled = |promise: &PromiseId| {
                 let state = self.store.shared.state.lock();
                 let call = promise.worker == self.worker
                     && state.call_state(&self.worker, promise.index) == AnswerState::Pending;
                 !call && state.promise(promise) != PromiseState::Pending
             };
-            if promises.iter().any(came) {
+            if promises.iter().any(is_settled) {
                 return Ok(());
             }
             changes.changed().await.map_err(|_| PortError::Discarded)?;

@@ -170,7 +170,7 @@ impl Instance {
         store.set_epoch_deadline(1);
         let called = call_typed::<_, (Result<Vec<u8>, String>,)>(store, func, ()).await;
         let state = self.snapshot_state()?;
-        let outcome = called.map_err(|error| snapshot_error(trap::reason(state, &error), Phase::Saving));
+        let outcome = called.map_err(|error| snapshot_error(trap::classify(state, &error), Phase::Saving));
         state.phase = Phase::Normal;
         let (guest,) = outcome?;
         let guest = guest.map_err(|text| refused(format!("save says: {text}")))?;
@@ -191,12 +191,13 @@ impl Instance {
         let old = self.snapshot_state()?;
         let interrupt_handle = old.interrupt_handle.clone();
         // The old store is not used again; an empty journal stays in it.
-        let nothing = journal(component, &init, None, Vec::new(), &ports, &interrupt_handle);
+        let empty = journal(component, &init, None, Vec::new(), &ports, &interrupt_handle);
         let point = ReloadPoint { invocations: old.journal.replay().invocations(), index, at };
-        let mut taken = std::mem::replace(&mut old.journal, nothing);
+        let mut journal = std::mem::replace(&mut old.journal, empty);
         // The fresh instance has no handles to the requests, like one that is loaded from the snapshot.
-        taken.forget_requests();
-        *self = Self::load_from_image(component, init, taken, interrupt_handle, ports, point, image).await?;
+        journal.forget_requests();
+        *self =
+            Self::load_from_image(component, init, journal, interrupt_handle, ports, point, image).await?;
         self.spent = true;
         Ok(())
     }
@@ -235,7 +236,7 @@ impl Instance {
         let called = call_typed::<_, (Result<(), String>,)>(store, func, (image.guest,)).await;
         let state = instance.snapshot_state()?;
         let (loaded,) =
-            called.map_err(|error| snapshot_error(trap::reason(state, &error), Phase::Loading))?;
+            called.map_err(|error| snapshot_error(trap::classify(state, &error), Phase::Loading))?;
         state.phase = Phase::Normal;
         loaded.map_err(|text| refused(format!("load says: {text}")))?;
         Ok(instance)
