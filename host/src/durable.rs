@@ -14,8 +14,8 @@
 //! | `clock` | the worker's monotonic clock |
 //! | `exchange` | HTTP requests in flight |
 //!
-//! Architecture invariant: a call does not depend on the mode (replay or live). Two imports ask for it: text and log
-//! lines are printed only if they are new ([`Journal::is_output_new`]), and a jump must not happen while recorded
+//! Architecture invariant: imports do not depend on the mode (replay or live), with two exceptions. `stdio` prints text
+//! and log lines only if they are new ([`Journal::is_output_new`]). `region` reports a jump as a divergence while recorded
 //! entries remain.
 //! Invariant: a call is performed only with a [`Live`], and a `Live` requires the proof
 //! [`OplogEnded`](replay::OplogEnded).
