@@ -152,8 +152,8 @@ impl Console {
 const RUN: &str = "wasi:cli/run";
 
 /// Maps a returned call to its result. For a program that is its standard output; the return value only signals
-/// success. After `run` of [`RUN`] the worker's program has ended: a program may leave its memory in any state at its
-/// end.
+/// success. After the function `run` and after an event loop, the worker's program has ended: a program may leave its
+/// memory in any state at its end.
 pub(crate) fn on_return(
     state: &mut WorkerState,
     name: &str,
