@@ -1,12 +1,12 @@
-//! What guests may import: one thin file for each group of interfaces.
+//! The functions that guests may import: one thin file for each group of interfaces.
 //!
-//! The traits are wasmtime's generated bindings, implemented for [`WorkerState`]; no implementation of
-//! wasmtime-wasi holds any state here. Everything that WASI 0.2 has links. What is not durable answers as an
-//! empty or denied world would, because standard libraries import more than their programs use.
+//! The traits are wasmtime's generated bindings, implemented for [`WorkerState`]; no implementation in wasmtime-wasi
+//! holds any state here. Everything in WASI 0.2 links. Interfaces that are not durable behave like an empty or closed
+//! world, because standard libraries import more than their programs use.
 //!
-//! Architecture invariant: an import reaches time, promises and all else outside the worker only through
-//! `durable`; what needs no entry in the oplog is a function of the calls made and of what the worker was
-//! created with.
+//! Architecture invariant: an import reaches time, promises and everything else outside the worker only through
+//! `durable`. An import without an entry in the oplog is a function of the calls made and of the worker's initial
+//! state.
 
 mod absent;
 mod blobstore;

@@ -1,18 +1,22 @@
-//! A worker's files: a virtual filesystem that is nothing but data.
+//! A worker's files: a virtual filesystem in memory, as plain data.
 //!
-//! A [`Vfs`] is a tree of nodes (directories, files, symbolic links) in memory. Everything that happens to it is a
-//! function of the calls made and of the times that come with them, so a replay rebuilds it exactly and no call on
-//! it is recorded. It answers as the Linux kernel would, seen through wasmtime's `wasi:filesystem`: the same
-//! calls succeed, and the same error is given where one is.
+//! A [`Vfs`] is a tree of nodes (directories, files, symbolic links). It is a function of the calls made and of the
+//! times passed to them, so a replay rebuilds it exactly and no call on it is recorded. It behaves like the Linux
+//! kernel behind wasmtime's `wasi:filesystem`: the same calls succeed, and the others return the same errors.
 //!
-//! `node` is what the tree is made of, `path` finds the node that a path names, `tree` changes which names there
-//! are, `file` what a file holds, `time` tells the time of files, `codec` writes it all as bytes.
+//! | module | contents |
+//! |---|---|
+//! | `node` | the nodes of the tree |
+//! | `path` | resolves a path to its node |
+//! | `tree` | operations that add and remove names |
+//! | `file` | the contents of a file |
+//! | `time` | the times of files |
+//! | `codec` | the filesystem as bytes |
 //!
-//! Architecture invariant: no I/O, no clock, no randomness, and no name of wasmtime's; times and limits are passed in.
-//! Invariant: a node lives as long as a name or an open descriptor or stream refers to it; its number is
-//! never given to another.
-//! Invariant: what answers a guest gets depends on constants and on the worker's own memory only, so a limit is
-//! reached at the same call in a replay. A constant here that a guest can see must not change.
+//! Architecture invariant: no I/O, no clock, no randomness, and no type of wasmtime; times and limits are passed in.
+//! Invariant: a node lives as long as a name or an open descriptor or stream refers to it; its number is not reused.
+//! Invariant: every answer depends only on constants and on the worker's own memory, so a replay reaches a limit at the
+//! same call. A constant here that a guest can observe must not change.
 
 mod codec;
 mod error;
@@ -35,13 +39,14 @@ pub(crate) use tree::{Listed, Open};
 use node::{Content, Node};
 use std::collections::BTreeMap;
 
-/// Nodes that a worker's filesystem may have; one more is no space. Each is work for every snapshot.
+/// Nodes that a worker's filesystem may have; one more fails with insufficient space. Every snapshot copies all of
+/// them.
 const NODES_MAX: usize = 100_000;
 
-/// Bytes that a node counts for beside what it holds, about what it takes.
+/// Bytes that a node counts for in addition to its contents: about its real size.
 const NODE_BYTES: u64 = 256;
 
-/// Bytes that a name in a directory counts for beside its text, about what it takes.
+/// Bytes that a name in a directory counts for in addition to its text: about its real size.
 const ENTRY_BYTES: u64 = 64;
 
 /// A filesystem.
@@ -50,23 +55,23 @@ pub(crate) struct Vfs {
     nodes: BTreeMap<NodeId, Node>,
     /// The number of the next node.
     next: NodeId,
-    /// What it counts for: contents, names, and nodes but for the root.
+    /// The accounted bytes: contents, names, and nodes except for the root.
     bytes: u64,
-    /// What it may count for at most now; not part of what it is.
+    /// The current upper limit of `bytes`; not part of the filesystem's state.
     bytes_max: u64,
 }
 
 impl Vfs {
-    /// The directory that all others are in.
+    /// The root directory.
     pub(crate) const ROOT: NodeId = NodeId(1);
 
-    /// An empty one.
+    /// An empty filesystem.
     pub(crate) fn new(now: Time) -> Self {
         let root = Node::new(Content::directory(Self::ROOT), 1, now);
         Self { nodes: BTreeMap::from([(Self::ROOT, root)]), next: NodeId(2), bytes: 0, bytes_max: u64::MAX }
     }
 
-    /// A copy for a new worker, whose root is made now.
+    /// A copy for a new worker, with the times of the root set to `now`.
     pub(crate) fn copy(&self, now: Time) -> Self {
         let mut copy = self.clone();
         if let Ok(root) = copy.node_mut(Self::ROOT) {
@@ -75,12 +80,12 @@ impl Vfs {
         copy
     }
 
-    /// What it counts for, in bytes of the worker's memory.
+    /// The accounted size, in bytes of the worker's memory.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Sets how far [`Vfs::bytes`] may grow. What it counts for already stays.
+    /// Sets the limit of [`Vfs::bytes`]. A lower limit removes nothing.
     pub(crate) fn set_bytes_max(&mut self, bytes_max: u64) {
         self.bytes_max = bytes_max;
     }
@@ -91,7 +96,7 @@ impl Vfs {
         Ok(())
     }
 
-    /// Counts one descriptor or stream of `node` less. The last one frees a node without a name.
+    /// Counts one descriptor or stream of `node` less. The last one frees a node that has no name.
     pub(crate) fn release(&mut self, node: NodeId) -> Result<(), Error> {
         let open = self.node_mut(node)?;
         open.opens = open.opens.saturating_sub(1);
@@ -107,7 +112,7 @@ impl Vfs {
         self.nodes.get_mut(&id).ok_or(Error::BadDescriptor)
     }
 
-    /// Adds a node without a name yet; it counts for `bytes` more than its own.
+    /// Adds a node that has no name yet. It counts for [`NODE_BYTES`] and its contents.
     fn add(&mut self, content: Content, now: Time) -> Result<NodeId, Error> {
         if self.nodes.len() >= NODES_MAX {
             return Err(Error::InsufficientSpace);
@@ -130,7 +135,7 @@ impl Vfs {
         }
     }
 
-    /// Takes `bytes` of what is left, or refuses.
+    /// Accounts for `bytes` more, or fails if they exceed the limit.
     fn charge(&mut self, bytes: u64) -> Result<(), Error> {
         match self.bytes.checked_add(bytes) {
             Some(total) if total <= self.bytes_max => {

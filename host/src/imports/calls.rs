@@ -6,7 +6,7 @@
 
 use crate::bindings::durability::calls;
 use crate::clients::{CallForm, ClientFunction};
-use crate::durable::{Done, Durable, Effect, Failure, Live};
+use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
 use crate::objects::{Object, Pollable};
 use crate::ports::{AnswerState, OutgoingCall};
 use crate::state::WorkerState;
@@ -63,18 +63,18 @@ fn request(out: &OutgoingCall) -> Vec<u8> {
     bytes
 }
 
-impl Durable for Make {
+impl DurableCall for Make {
     const FUNCTION: HostFunction = HostFunction::CallMake;
-    const EFFECT: Effect = Effect::Changes;
+    const EFFECT: Effect = Effect::ChangesShared;
     type Answer = (OplogIndex, Result<(), CallError>);
 
     fn request(&self) -> Vec<u8> {
         request(&self.0)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
         let (index, response) = live.make_call(call.clone(), self.0.clone()).await?;
-        Ok(Done::Recorded(index, response))
+        Ok(CallResponse::Recorded(index, response))
     }
 
     fn answer(&self, index: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
@@ -82,18 +82,18 @@ impl Durable for Make {
     }
 }
 
-impl Durable for Send {
+impl DurableCall for Send {
     const FUNCTION: HostFunction = HostFunction::CallSend;
-    const EFFECT: Effect = Effect::Changes;
+    const EFFECT: Effect = Effect::ChangesShared;
     type Answer = Result<(), CallError>;
 
     fn request(&self) -> Vec<u8> {
         request(&self.0)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
         let (index, response) = live.make_call(call.clone(), self.0.clone()).await?;
-        Ok(Done::Recorded(index, response))
+        Ok(CallResponse::Recorded(index, response))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
@@ -107,27 +107,27 @@ struct Await {
     promise: PromiseId,
 }
 
-impl Durable for Await {
+impl DurableCall for Await {
     const FUNCTION: HostFunction = HostFunction::CallAwait;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = CallAnswer;
 
     fn request(&self) -> Vec<u8> {
         encode_index(self.call)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         let mut waited = false;
         loop {
-            match live.answer(self.call).await? {
-                AnswerState::Answered(bytes) => return Ok(Done::Answered(bytes.to_vec())),
-                AnswerState::Unknown => return Ok(Done::Answered(lost())),
+            match live.call_answer(self.call).await? {
+                AnswerState::Answered(bytes) => return Ok(CallResponse::Unrecorded(bytes.to_vec())),
+                AnswerState::Unknown => return Ok(CallResponse::Unrecorded(lost())),
                 AnswerState::Pending => {
                     let promises = vec![self.promise.clone()];
                     if std::mem::replace(&mut waited, true) {
                         live.wait(None, promises).await?;
                     } else {
-                        live.wait_soon(None, promises, WAIT_IN_MEMORY).await?;
+                        live.wait_briefly(None, promises, WAIT_IN_MEMORY).await?;
                     }
                 }
             }
@@ -149,24 +149,24 @@ struct Finish {
     call: OplogIndex,
 }
 
-impl Durable for Finish {
+impl DurableCall for Finish {
     const FUNCTION: HostFunction = HostFunction::CallFinish;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Option<CallAnswer>;
 
     fn request(&self) -> Vec<u8> {
         encode_index(self.call)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
-        let answer = match live.answer(self.call).await? {
-            AnswerState::Pending => return Ok(Done::Answered(vec![0])),
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+        let answer = match live.call_answer(self.call).await? {
+            AnswerState::Pending => return Ok(CallResponse::Unrecorded(vec![0])),
             AnswerState::Answered(bytes) => bytes.to_vec(),
             AnswerState::Unknown => lost(),
         };
         let mut response = vec![1];
         response.extend_from_slice(&answer);
-        Ok(Done::Answered(response))
+        Ok(CallResponse::Unrecorded(response))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Option<CallAnswer>, DecodeError> {
@@ -184,18 +184,18 @@ struct Cancel {
     call: OplogIndex,
 }
 
-impl Durable for Cancel {
+impl DurableCall for Cancel {
     const FUNCTION: HostFunction = HostFunction::CallCancel;
-    const EFFECT: Effect = Effect::Changes;
+    const EFFECT: Effect = Effect::ChangesShared;
     type Answer = bool;
 
     fn request(&self) -> Vec<u8> {
         encode_index(self.call)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
         let (index, response) = live.cancel_call(call.clone(), self.call).await?;
-        Ok(Done::Recorded(index, response))
+        Ok(CallResponse::Recorded(index, response))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<bool, DecodeError> {
@@ -229,7 +229,7 @@ impl WorkerState {
                 if self.calls.len() >= CALLS_OPEN_MAX {
                     let text =
                         format!("{CALLS_OPEN_MAX} calls were started and not finished; finish some first");
-                    return Err(self.raise(Failure::Trap(text)));
+                    return Err(self.raise(CallFailure::Trap(text)));
                 }
                 let (number, over) = match self.outgoing(client, params)? {
                     Err(error) => (self.calls_refused(), Some(error)),
@@ -245,7 +245,9 @@ impl WorkerState {
                 let number = match params.as_slice() {
                     [Value::U64(number)] => *number,
                     _ => {
-                        return Err(self.raise(Failure::Trap("finish takes the number of a call".to_owned())));
+                        return Err(
+                            self.raise(CallFailure::Trap("finish takes the number of a call".to_owned()))
+                        );
                     }
                 };
                 let answer = self.finish(client, number).await?;
@@ -267,7 +269,7 @@ impl WorkerState {
         let open = self.open_call(number)?.clone();
         if open.function != client.function {
             let text = format!("call {number} is one of {}, not of {}", open.function, client.function);
-            return Err(self.raise(Failure::Trap(text)));
+            return Err(self.raise(CallFailure::Trap(text)));
         }
         let answer = match open.over {
             Some(error) => Some(Err(error)),
@@ -288,17 +290,17 @@ impl WorkerState {
         let Some(template) = self.init.links.get(client.interface.as_ref()).copied() else {
             let text =
                 format!("this template version is not linked to one that exports {}", client.interface);
-            return Err(self.raise(Failure::Trap(text)));
+            return Err(self.raise(CallFailure::Trap(text)));
         };
         let not_before = match client.form {
             CallForm::Send => params.pop().and_then(time),
             CallForm::Await | CallForm::Start | CallForm::Finish => None,
         };
         if params.is_empty() {
-            return Err(self.raise(Failure::Trap("a call takes the name of a worker first".to_owned())));
+            return Err(self.raise(CallFailure::Trap("a call takes the name of a worker first".to_owned())));
         }
         let Value::String(name) = params.remove(0) else {
-            return Err(self.raise(Failure::Trap("a call takes the name of a worker first".to_owned())));
+            return Err(self.raise(CallFailure::Trap("a call takes the name of a worker first".to_owned())));
         };
         let name = match WorkerName::new(name) {
             Ok(name) => name,
@@ -334,7 +336,7 @@ impl WorkerState {
     fn open_call(&mut self, number: u64) -> Result<&Open> {
         if !self.calls.contains_key(&number) {
             let text = format!("there is no call {number}: it was never made, or its answer was taken");
-            return Err(self.raise(Failure::Trap(text)));
+            return Err(self.raise(CallFailure::Trap(text)));
         }
         Ok(&self.calls[&number])
     }

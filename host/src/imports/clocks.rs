@@ -1,6 +1,6 @@
 //! `wasi:clocks`: readings are recorded; a timer is the reading at which it is due.
 
-use crate::durable::{Live, Observe, decode_nanos, encode_nanos};
+use crate::durable::{Live, ObserveCall, decode_nanos, encode_nanos};
 use crate::objects::{Object, Pollable};
 use crate::state::WorkerState;
 use golem_model::oplog::HostFunction;
@@ -16,7 +16,7 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// The wall clock's reading: nanoseconds since the Unix epoch, as a variable-length integer.
 struct WallClockNow;
 
-impl Observe for WallClockNow {
+impl ObserveCall for WallClockNow {
     const FUNCTION: HostFunction = HostFunction::WallClockNow;
     type Answer = Timestamp;
 
@@ -32,7 +32,7 @@ impl Observe for WallClockNow {
 /// The monotonic clock's reading: nanoseconds, as a variable-length integer.
 struct MonotonicClockNow;
 
-impl Observe for MonotonicClockNow {
+impl ObserveCall for MonotonicClockNow {
     const FUNCTION: HostFunction = HostFunction::MonotonicClockNow;
     type Answer = u64;
 

@@ -4,7 +4,7 @@
 use super::{policy, region, workers};
 use crate::bindings::api0_2_0::host::PromiseId;
 use crate::bindings::durability::{calls, keys, position, promises};
-use crate::durable::{Live, Observe};
+use crate::durable::{Live, ObserveCall};
 use crate::state::WorkerState;
 use golem_model::OplogIndex;
 use golem_model::oplog::HostFunction;
@@ -40,7 +40,7 @@ impl promises::Host for WorkerState {
 /// oplog make the cursor's place in a replay another than it was.
 struct Position;
 
-impl Observe for Position {
+impl ObserveCall for Position {
     const FUNCTION: HostFunction = HostFunction::PositionGet;
     type Answer = OplogIndex;
 
@@ -71,8 +71,8 @@ impl keys::Host for WorkerState {
     /// A function of the worker's seed, the invocation and the count: the same in every replay without an entry,
     /// and never that of another worker.
     async fn next(&mut self) -> Result<String> {
-        let number = self.current.keys_made;
-        self.current.keys_made += 1;
+        let number = self.current.keys_generated;
+        self.current.keys_generated += 1;
         let bytes = self.random.key(number);
         Ok(uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string())
     }

@@ -14,7 +14,7 @@
 mod convert;
 mod streams;
 
-use crate::objects::{Descriptor, Listing, Object, mistaken};
+use crate::objects::{Descriptor, Listing, Object, wrong_kind};
 use crate::state::WorkerState;
 use crate::vfs::{self, Kind, NodeId, Open, Time, Vfs};
 use convert::{code, datetime, descriptor_type, new_time, refusal, request_of, sync_of};
@@ -49,7 +49,7 @@ impl WorkerState {
         let answer = operation(&mut self.files, self.file_clock.now());
         self.limits.set_files_bytes(self.files.bytes());
         if let Err(vfs::Error::HostMemory) = &answer {
-            self.limits.lacks(format!(
+            self.limits.record_shortage(format!(
                 "{}: it has {} bytes of files",
                 vfs::Error::HostMemory,
                 self.files.bytes()
@@ -61,7 +61,7 @@ impl WorkerState {
     fn descriptor(&self, handle: &Handle) -> FsResult<Descriptor> {
         match self.objects.get(handle.rep()).map_err(FsError::trap)? {
             Object::Descriptor(descriptor) => Ok(*descriptor),
-            other => Err(FsError::trap(mistaken(other, "a descriptor"))),
+            other => Err(FsError::trap(wrong_kind(other, "a descriptor"))),
         }
     }
 
@@ -123,7 +123,7 @@ impl types::Host for WorkerState {
         match self.objects.get(error.rep())? {
             Object::FileError(error) => Ok(Some(code(*error))),
             Object::Error(_) => Ok(None),
-            other => Err(mistaken(other, "an error")),
+            other => Err(wrong_kind(other, "an error")),
         }
     }
 }
@@ -341,7 +341,7 @@ impl types::HostDescriptor for WorkerState {
                 self.on_files(|files, _| files.release(descriptor.node))?;
                 Ok(())
             }
-            other => Err(mistaken(&other, "a descriptor")),
+            other => Err(wrong_kind(&other, "a descriptor")),
         }
     }
 }
@@ -353,7 +353,7 @@ impl types::HostDirectoryEntryStream for WorkerState {
     ) -> FsResult<Option<DirectoryEntry>> {
         let next = match self.objects.get_mut(stream.rep()).map_err(FsError::trap)? {
             Object::Listing(listing) => listing.next(),
-            other => return Err(FsError::trap(mistaken(other, "a directory stream"))),
+            other => return Err(FsError::trap(wrong_kind(other, "a directory stream"))),
         };
         Ok(next.map(|entry| DirectoryEntry { type_: descriptor_type(entry.kind), name: entry.name }))
     }

@@ -55,7 +55,7 @@ impl types::Host for WorkerState {
     /// The error of a stream, if the stream is the body of a response.
     fn http_error_code(&mut self, error: Resource<IoError>) -> Result<Option<ErrorCode>> {
         Ok(match self.objects.get(error.rep())? {
-            Object::Http(Http::Failure(failure)) => Some(failure::code(failure)),
+            Object::Http(Http::CallFailure(failure)) => Some(failure::code(failure)),
             _ => None,
         })
     }

@@ -2,11 +2,11 @@
 
 use super::calls::WAIT_IN_MEMORY;
 use super::promises::put_promise;
-use crate::durable::{Answered, Done, Durable, Effect, Failure, Live, Part};
+use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live, ResponsePart, ResponseState};
 use crate::imports::{Http, answered_bytes, obtain, read_answered};
-use crate::objects::{Input, Object, Output, Pollable, Print, mistaken};
+use crate::objects::{Input, Object, Output, Pollable, StdStream, wrong_kind};
 use crate::ports::{AnswerState, HttpFailure};
-use crate::program::{Read, Unwritten};
+use crate::program::{OutputError, StdinRead};
 use crate::state::WorkerState;
 use crate::vfs;
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
@@ -46,12 +46,12 @@ struct Polled {
     /// Indices of what is ready.
     ready: Vec<u32>,
     /// The responses that are among it, by the numbers of their calls.
-    responses: Vec<(u64, Answered)>,
+    responses: Vec<(u64, ResponseState)>,
 }
 
-impl Durable for Poll {
+impl DurableCall for Poll {
     const FUNCTION: HostFunction = HostFunction::Poll;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Polled;
 
     fn request(&self) -> Vec<u8> {
@@ -77,9 +77,9 @@ impl Durable for Poll {
                     out.push(3);
                     put_varint(&mut out, *call);
                     out.push(match part {
-                        Part::Response => 0,
-                        Part::Body => 1,
-                        Part::Trailers => 2,
+                        ResponsePart::Response => 0,
+                        ResponsePart::Body => 1,
+                        ResponsePart::Trailers => 2,
                     });
                 }
                 Pollable::HttpResponse(_) | Pollable::Stdin | Pollable::Never => out.push(4),
@@ -88,9 +88,9 @@ impl Durable for Poll {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         if self.blocks && self.pollables.iter().all(|pollable| *pollable == Pollable::Never) {
-            return Err(Failure::Trap(
+            return Err(CallFailure::Trap(
                 "the worker waits for the response to an HTTP request whose body it has not finished, and for nothing \
                  else: it would wait for ever; finish the body first (outgoing-body.finish)"
                     .to_owned(),
@@ -101,12 +101,12 @@ impl Durable for Poll {
             let now = live.monotonic_now();
             let ready = self.ready(live, now).await?;
             if !ready.is_empty() || !self.blocks {
-                return Ok(Done::Answered(self.response(live, now, ready)));
+                return Ok(CallResponse::Unrecorded(self.response(live, now, ready)));
             }
             if std::mem::replace(&mut waited, true) {
                 live.wait(self.first_deadline(), self.promises()).await?;
             } else {
-                live.wait_soon(self.first_deadline(), self.promises(), WAIT_IN_MEMORY).await?;
+                live.wait_briefly(self.first_deadline(), self.promises(), WAIT_IN_MEMORY).await?;
             }
         }
     }
@@ -136,7 +136,7 @@ impl Poll {
         let told: Vec<usize> = ready
             .into_iter()
             .filter(|index| match &self.pollables[*index] {
-                Pollable::Http { call, part: Part::Response } => {
+                Pollable::Http { call, part: ResponsePart::Response } => {
                     if responses.iter().any(|(of, _)| of == call) {
                         return true;
                     }
@@ -167,7 +167,7 @@ impl Poll {
         out
     }
 
-    async fn ready(&self, live: &Live<'_>, now: u64) -> Result<Vec<usize>, Failure> {
+    async fn ready(&self, live: &Live<'_>, now: u64) -> Result<Vec<usize>, CallFailure> {
         let mut ready = Vec::new();
         for (index, pollable) in self.pollables.iter().enumerate() {
             let is_ready = match pollable {
@@ -227,7 +227,7 @@ impl Poll {
 impl WorkerState {
     async fn poll_objects(&mut self, reps: impl Iterator<Item = u32>, blocks: bool) -> Result<Vec<u32>> {
         let reps: Vec<u32> = reps.collect();
-        if blocks && self.console.waits() {
+        if blocks && self.console.read_would_wait() {
             self.poll_input(&reps).await?;
         }
         let pollables = reps.iter().map(|rep| self.awaited(*rep)).collect::<Result<Vec<_>>>()?;
@@ -277,7 +277,7 @@ impl WorkerState {
     /// What the pollable at `rep` waits for now.
     fn awaited(&self, rep: u32) -> Result<Pollable> {
         match self.objects.pollable(rep)? {
-            Pollable::Stdin if self.console.waits() => Ok(Pollable::Never),
+            Pollable::Stdin if self.console.read_would_wait() => Ok(Pollable::Never),
             Pollable::Stdin => Ok(Pollable::Ready),
             Pollable::HttpResponse(future) => self.objects.awaited_response(*future),
             pollable => Ok(pollable.clone()),
@@ -315,8 +315,8 @@ impl error::HostError for WorkerState {
         match self.objects.get(error.rep())? {
             Object::Error(text) => Ok(text.clone()),
             Object::FileError(error) => Ok(error.to_string()),
-            Object::Http(Http::Failure(failure)) => Ok(failure.to_string()),
-            other => Err(mistaken(other, "an error")),
+            Object::Http(Http::CallFailure(failure)) => Ok(failure.to_string()),
+            other => Err(wrong_kind(other, "an error")),
         }
     }
 
@@ -331,7 +331,7 @@ impl streams::Host for WorkerState {
             StreamError::Closed => Ok(streams::StreamError::Closed),
             StreamError::LastOperationFailed(error) => {
                 let object = match error.downcast::<HttpFailure>() {
-                    Ok(failure) => Object::Http(Http::Failure(failure)),
+                    Ok(failure) => Object::Http(Http::CallFailure(failure)),
                     Err(error) => match error.downcast_ref::<vfs::Error>() {
                         Some(error) => Object::FileError(*error),
                         None => Object::Error(error.to_string()),
@@ -353,10 +353,10 @@ impl WorkerState {
     fn read_stream(&mut self, stream: &Resource<DynInputStream>, length: u64) -> StreamResult<Vec<u8>> {
         match self.input_of(stream)? {
             Input::Stdin => match self.console.read(length) {
-                Read::Bytes(bytes) => Ok(bytes),
-                Read::End => Err(StreamError::Closed),
-                Read::NextLine => Ok(Vec::new()),
-                Read::Disabled(text) => Err(StreamError::LastOperationFailed(format_err!("{text}"))),
+                StdinRead::Bytes(bytes) => Ok(bytes),
+                StdinRead::End => Err(StreamError::Closed),
+                StdinRead::NextLine => Ok(Vec::new()),
+                StdinRead::Disabled(text) => Err(StreamError::LastOperationFailed(format_err!("{text}"))),
             },
             Input::File(file) => self.file_read(stream.rep(), file, length),
             Input::HttpBody(body) => self.http_body_read(body, length),
@@ -380,7 +380,7 @@ impl WorkerState {
         length: u64,
     ) -> StreamResult<Vec<u8>> {
         match self.input_of(stream)? {
-            Input::Stdin if self.console.waits() => {
+            Input::Stdin if self.console.read_would_wait() => {
                 self.next_line().await.map_err(StreamError::Trap)?;
                 self.read_stream(stream, length)
             }
@@ -422,8 +422,8 @@ impl WorkerState {
     fn check_write_stream(&mut self, stream: &Resource<DynOutputStream>) -> StreamResult<()> {
         self.check_stream(stream)?;
         let output = self.objects.output(stream.rep()).map_err(StreamError::Trap)?;
-        if output == Output::Print(Print::Stdout)
-            && let Err(Unwritten::Disabled(text)) = self.console.check_write()
+        if output == Output::Print(StdStream::Stdout)
+            && let Err(OutputError::Disabled(text)) = self.console.check_write()
         {
             return Err(StreamError::LastOperationFailed(format_err!("{text}")));
         }

@@ -5,7 +5,7 @@
 
 use crate::bindings::durability::policy;
 use crate::bindings::durability::policy::PersistenceLevel;
-use crate::durable::{Failure, Live, Observe};
+use crate::durable::{CallFailure, Live, ObserveCall};
 use crate::state::WorkerState;
 use golem_model::oplog::HostFunction;
 use golem_model::oplog::wire::{DecodeError, Reader};
@@ -80,7 +80,7 @@ impl Policy {
 /// Chooses how much is recorded. Nothing to answer.
 struct SetLevel(PersistenceLevel);
 
-impl Observe for SetLevel {
+impl ObserveCall for SetLevel {
     const FUNCTION: HostFunction = HostFunction::PersistenceLevelSet;
     type Answer = ();
 
@@ -105,7 +105,7 @@ impl Observe for SetLevel {
 /// replay, so the answer is recorded.
 struct GetRetry(RetryPolicy);
 
-impl Observe for GetRetry {
+impl ObserveCall for GetRetry {
     const FUNCTION: HostFunction = HostFunction::RetryPolicyGet;
     type Answer = RetryPolicy;
 
@@ -126,7 +126,7 @@ impl Observe for GetRetry {
 /// Chooses what happens after failures. Nothing to answer.
 struct SetRetry(RetryPolicy);
 
-impl Observe for SetRetry {
+impl ObserveCall for SetRetry {
     const FUNCTION: HostFunction = HostFunction::RetryPolicySet;
     type Answer = ();
 
@@ -148,7 +148,7 @@ impl Observe for SetRetry {
 /// Says whether outside writes may be sent twice. Nothing to answer.
 struct SetIdempotence(bool);
 
-impl Observe for SetIdempotence {
+impl ObserveCall for SetIdempotence {
     const FUNCTION: HostFunction = HostFunction::IdempotenceSet;
     type Answer = ();
 
@@ -190,7 +190,7 @@ impl policy::Host for WorkerState {
     async fn set_retry_policy(&mut self, policy: policy::RetryPolicy) -> Result<()> {
         let policy::RetryPolicy { max_attempts, min_delay_ms, max_delay_ms, multiplier } = policy;
         let policy = RetryPolicy::new(max_attempts, min_delay_ms, max_delay_ms, multiplier)
-            .map_err(|error| self.raise(Failure::Trap(error.to_string())))?;
+            .map_err(|error| self.raise(CallFailure::Trap(error.to_string())))?;
         self.observe(&SetRetry(policy))?;
         self.policy.retry = Some(policy);
         Ok(())

@@ -2,7 +2,7 @@
 //!
 //! A promise is found by its id alone: worker and oplog index. Whoever knows it may wait for it and complete it.
 
-use crate::durable::{Done, Durable, Effect, Failure, Live};
+use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
 use crate::objects::{Object, Pollable};
 use crate::state::WorkerState;
 use golem_model::limits::PROMISE_DATA_BYTES_MAX;
@@ -28,8 +28,8 @@ fn request(promise: &PromiseId) -> Vec<u8> {
 }
 
 /// The trap of a call on a promise that is not there.
-pub(super) fn not_found(promise: &impl std::fmt::Display) -> Failure {
-    Failure::Trap(format!("Promise not found: {promise}"))
+pub(super) fn not_found(promise: &impl std::fmt::Display) -> CallFailure {
+    CallFailure::Trap(format!("Promise not found: {promise}"))
 }
 
 /// Makes a promise. Its index is that of the entry, so there is nothing to answer.
@@ -38,25 +38,25 @@ struct Create {
     limit: Option<(u64, &'static str)>,
 }
 
-impl Durable for Create {
+impl DurableCall for Create {
     const FUNCTION: HostFunction = HostFunction::PromiseCreate;
-    const EFFECT: Effect = Effect::Publishes;
+    const EFFECT: Effect = Effect::PublishesIndex;
     type Answer = OplogIndex;
 
     fn request(&self) -> Vec<u8> {
         Vec::new()
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
         let index = live.next_index();
         if let Some((limit, instead)) = self.limit
             && index.0 > limit
         {
-            return Err(Failure::Trap(format!(
+            return Err(CallFailure::Trap(format!(
                 "cannot create a promise at oplog index {index}: {call} can give none beyond {limit}; {instead}"
             )));
         }
-        Ok(Done::Answered(Vec::new()))
+        Ok(CallResponse::Unrecorded(Vec::new()))
     }
 
     fn answer(&self, index: OplogIndex, _: &[u8]) -> Result<OplogIndex, DecodeError> {
@@ -69,19 +69,19 @@ struct Await {
     promise: PromiseId,
 }
 
-impl Durable for Await {
+impl DurableCall for Await {
     const FUNCTION: HostFunction = HostFunction::PromiseAwait;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Vec<u8>;
 
     fn request(&self) -> Vec<u8> {
         request(&self.promise)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         loop {
             match live.promise(&self.promise).await? {
-                PromiseState::Completed(data) => return Ok(Done::Answered(data.to_vec())),
+                PromiseState::Completed(data) => return Ok(CallResponse::Unrecorded(data.to_vec())),
                 PromiseState::Unknown => return Err(not_found(&self.promise)),
                 PromiseState::Pending => live.wait(None, vec![self.promise.clone()]).await?,
             }
@@ -100,9 +100,9 @@ struct Complete {
     data: Vec<u8>,
 }
 
-impl Durable for Complete {
+impl DurableCall for Complete {
     const FUNCTION: HostFunction = HostFunction::PromiseComplete;
-    const EFFECT: Effect = Effect::Changes;
+    const EFFECT: Effect = Effect::ChangesShared;
     type Answer = Completion;
 
     fn request(&self) -> Vec<u8> {
@@ -111,7 +111,7 @@ impl Durable for Complete {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
         let (index, completion) =
             live.complete_promise(call.clone(), &self.promise, self.data.clone()).await?;
         let answer = match completion {
@@ -119,7 +119,7 @@ impl Durable for Complete {
             Completion::Completed => 1,
             Completion::Unknown => 2,
         };
-        Ok(Done::Recorded(index, vec![answer]))
+        Ok(CallResponse::Recorded(index, vec![answer]))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Completion, DecodeError> {
@@ -137,18 +137,18 @@ struct Delete {
     promise: PromiseId,
 }
 
-impl Durable for Delete {
+impl DurableCall for Delete {
     const FUNCTION: HostFunction = HostFunction::PromiseDelete;
-    const EFFECT: Effect = Effect::Changes;
+    const EFFECT: Effect = Effect::ChangesShared;
     type Answer = bool;
 
     fn request(&self) -> Vec<u8> {
         request(&self.promise)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
         let (index, existed) = live.delete_promise(call.clone(), &self.promise).await?;
-        Ok(Done::Recorded(index, vec![if existed { 1 } else { 2 }]))
+        Ok(CallResponse::Recorded(index, vec![if existed { 1 } else { 2 }]))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<bool, DecodeError> {
@@ -165,17 +165,17 @@ struct Get {
     promise: PromiseId,
 }
 
-impl Durable for Get {
+impl DurableCall for Get {
     const FUNCTION: HostFunction = HostFunction::PromiseGet;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = PromiseState;
 
     fn request(&self) -> Vec<u8> {
         request(&self.promise)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
-        Ok(Done::Answered(match live.promise(&self.promise).await? {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+        Ok(CallResponse::Unrecorded(match live.promise(&self.promise).await? {
             PromiseState::Pending => vec![0],
             PromiseState::Completed(data) => {
                 let mut out = Vec::with_capacity(1 + data.len());
@@ -212,7 +212,7 @@ impl WorkerState {
     /// Completes a promise and says whether this call did.
     pub(super) async fn promise_complete(&mut self, promise: PromiseId, data: Vec<u8>) -> Result<bool> {
         if data.len() > PROMISE_DATA_BYTES_MAX {
-            return Err(self.raise(Failure::Trap(format!(
+            return Err(self.raise(CallFailure::Trap(format!(
                 "cannot complete promise {promise} with {} bytes; at most {PROMISE_DATA_BYTES_MAX} are possible",
                 data.len()
             ))));

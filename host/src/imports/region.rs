@@ -5,7 +5,7 @@
 //! (`durable::region_to_repeat`).
 
 use crate::bindings::durability::region;
-use crate::durable::{Done, Durable, Effect, Failure, Live, Observe};
+use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live, ObserveCall};
 use crate::state::WorkerState;
 use golem_model::OplogIndex;
 use golem_model::oplog::wire::{DecodeError, put_varint};
@@ -24,7 +24,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
 /// Opens a region, which is named by the index of this entry: there is nothing to answer.
 struct Begin;
 
-impl Observe for Begin {
+impl ObserveCall for Begin {
     const FUNCTION: HostFunction = HostFunction::RegionBegin;
     type Answer = OplogIndex;
 
@@ -44,9 +44,9 @@ struct End {
     outermost: bool,
 }
 
-impl Durable for End {
+impl DurableCall for End {
     const FUNCTION: HostFunction = HostFunction::RegionEnd;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = ();
 
     fn request(&self) -> Vec<u8> {
@@ -55,15 +55,15 @@ impl Durable for End {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
         let entry = Entry::HostCall { call: call.clone(), response: Vec::new() };
         let index = live.record(entry)?;
         // Once the guest goes on, no crash may repeat the region. If nothing of it has been handed over, nothing
         // of it can have been seen: a crash that loses its end loses its beginning too.
-        if self.outermost && live.handed_over() >= self.region {
+        if self.outermost && live.last_appended() >= self.region {
             live.commit().await?;
         }
-        Ok(Done::Recorded(index, Vec::new()))
+        Ok(CallResponse::Recorded(index, Vec::new()))
     }
 
     fn answer(&self, _: OplogIndex, _: &[u8]) -> Result<(), DecodeError> {
@@ -73,13 +73,13 @@ impl Durable for End {
 
 impl region::Host for WorkerState {
     async fn begin(&mut self) -> Result<u64> {
-        if self.current.begun.is_none() {
-            return Err(self.raise(Failure::Trap(
+        if self.current.start.is_none() {
+            return Err(self.raise(CallFailure::Trap(
                 "an atomic region cannot begin while nothing is being invoked".to_owned(),
             )));
         }
         if self.current.regions.len() >= REGIONS_OPEN_MAX {
-            return Err(self.raise(Failure::Trap(format!(
+            return Err(self.raise(CallFailure::Trap(format!(
                 "{REGIONS_OPEN_MAX} atomic regions are open, which is the limit"
             ))));
         }
@@ -91,7 +91,7 @@ impl region::Host for WorkerState {
     async fn end(&mut self, region: u64) -> Result<()> {
         let region = OplogIndex(region);
         let Some(place) = self.current.regions.iter().position(|open| *open == region) else {
-            return Err(self.raise(Failure::Trap(format!("no atomic region {region} is open"))));
+            return Err(self.raise(CallFailure::Trap(format!("no atomic region {region} is open"))));
         };
         self.durable(End { region, outermost: place == 0 }).await?;
         self.current.regions.truncate(place);
@@ -106,31 +106,32 @@ impl WorkerState {
         self.raise(failure)
     }
 
-    fn try_jump(&mut self, position: OplogIndex) -> Failure {
-        if self.control.is_interrupted() {
-            return Failure::StopReason(crate::StopReason::Interrupted);
+    fn try_jump(&mut self, position: OplogIndex) -> CallFailure {
+        if self.interrupt_handle.is_interrupted() {
+            return CallFailure::Stop(crate::StopReason::Interrupted);
         }
-        let Some(begun) = self.current.begun else {
-            return Failure::Trap(format!(
+        let Some(start) = self.current.start else {
+            return CallFailure::Trap(format!(
                 "cannot jump to position {position} while nothing is being invoked"
             ));
         };
         // One that is recorded is not made again: what it left is not replayed.
-        if let Some(diverged) = self.journal.replay().left(format!("a jump to position {position}")) {
-            return Failure::StopReason(diverged);
+        if let Some(diverged) = self.journal.replay().unexpected_end(format!("a jump to position {position}"))
+        {
+            return CallFailure::Stop(diverged);
         }
-        let hidden = self.journal.replay().hides(position);
+        let hidden = self.journal.replay().is_unreachable(position);
         let Some(mut live) = self.journal.live() else {
-            return Failure::Trap("the oplog has neither ended nor another entry".to_owned());
+            return CallFailure::Trap("the oplog has neither ended nor another entry".to_owned());
         };
         let next = live.next_index();
-        if position <= begun.index || position > next || hidden {
-            return Failure::Trap(format!(
+        if position <= start.index || position > next || hidden {
+            return CallFailure::Trap(format!(
                 "cannot jump to position {position}: the current invocation goes from {} to {next}, and what was set \
                  aside in it cannot be gone back to",
-                begun.index.next()
+                start.index.next()
             ));
         }
-        live.go_back(position, RevertReason::Jump)
+        live.revert_to(position, RevertReason::Jump)
     }
 }

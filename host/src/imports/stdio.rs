@@ -5,9 +5,9 @@
 //! standard output is its result and no print (`crate::program`).
 
 use crate::StopReason;
-use crate::objects::{Input, Object, Output, Print};
+use crate::objects::{Input, Object, Output, StdStream};
 use crate::ports::{LogEvent, LogLevel, LogSink};
-use crate::program::Unwritten;
+use crate::program::OutputError;
 use crate::snapshot::Phase;
 use crate::state::WorkerState;
 use std::sync::Arc;
@@ -44,15 +44,15 @@ impl Stdio {
         &self.stderr_tail
     }
 
-    fn write(&mut self, output: Print, bytes: &[u8], live: bool) {
+    fn write(&mut self, output: StdStream, bytes: &[u8], live: bool) {
         let text = match output {
-            Print::Stdout => self.stdout.push(bytes),
-            Print::Stderr => self.stderr.push(bytes),
+            StdStream::Stdout => self.stdout.push(bytes),
+            StdStream::Stderr => self.stderr.push(bytes),
         };
         if text.is_empty() {
             return;
         }
-        if output == Print::Stderr {
+        if output == StdStream::Stderr {
             self.stderr_tail.push_str(&text);
             let cut = self.stderr_tail.len().saturating_sub(STDERR_TAIL_BYTES);
             self.stderr_tail.drain(..self.stderr_tail.ceil_char_boundary(cut));
@@ -60,8 +60,8 @@ impl Stdio {
         if live {
             let text = Arc::from(text);
             self.log.emit(match output {
-                Print::Stdout => LogEvent::Stdout(text),
-                Print::Stderr => LogEvent::Stderr(text),
+                StdStream::Stdout => LogEvent::Stdout(text),
+                StdStream::Stderr => LogEvent::Stderr(text),
             });
         }
     }
@@ -109,29 +109,29 @@ impl Text {
 
 impl WorkerState {
     /// Takes what the guest writes to one of its outputs.
-    pub(crate) fn write_output(&mut self, output: Print, bytes: &[u8]) -> StreamResult<()> {
-        if output == Print::Stderr || !self.console.convention().is_program() {
+    pub(crate) fn write_output(&mut self, output: StdStream, bytes: &[u8]) -> StreamResult<()> {
+        if output == StdStream::Stderr || !self.console.convention().is_program() {
             self.print(output, bytes);
             return Ok(());
         }
         self.console.write(bytes).map_err(|unwritten| match unwritten {
-            Unwritten::Disabled(text) => StreamError::LastOperationFailed(format_err!("{text}")),
-            Unwritten::TooLong(details) => {
+            OutputError::Disabled(text) => StreamError::LastOperationFailed(format_err!("{text}")),
+            OutputError::TooLong(details) => {
                 StreamError::Trap(self.stop(StopReason::Trapped { details, retry: false, policy: None }))
             }
         })
     }
 
     /// Prints `bytes`.
-    fn print(&mut self, output: Print, bytes: &[u8]) {
+    fn print(&mut self, output: StdStream, bytes: &[u8]) {
         // What `save` and `load` print is shown nowhere: they run again whenever the worker is loaded.
-        let new = self.phase == Phase::Normal && self.journal.prints();
+        let new = self.phase == Phase::Normal && self.journal.is_output_new();
         self.stdio.write(output, bytes, new);
     }
 
     /// Writes a line to the log.
     pub(crate) fn log(&mut self, level: LogLevel, context: &str, message: &str) {
-        if self.phase == Phase::Normal && self.journal.prints() {
+        if self.phase == Phase::Normal && self.journal.is_output_new() {
             let (context, message) = (Arc::from(context), Arc::from(message));
             self.stdio.log.emit(LogEvent::Log { level, context, message });
         }
@@ -146,13 +146,13 @@ impl stdin::Host for WorkerState {
 
 impl stdout::Host for WorkerState {
     fn get_stdout(&mut self) -> Result<Resource<DynOutputStream>> {
-        self.objects.insert(Object::Output(Output::Print(Print::Stdout)))
+        self.objects.insert(Object::Output(Output::Print(StdStream::Stdout)))
     }
 }
 
 impl stderr::Host for WorkerState {
     fn get_stderr(&mut self) -> Result<Resource<DynOutputStream>> {
-        self.objects.insert(Object::Output(Output::Print(Print::Stderr)))
+        self.objects.insert(Object::Output(Output::Print(StdStream::Stderr)))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `golem:durability/worker`: the worker's own id, and what is known of others. Answers are recorded.
 
 use crate::bindings::durability::worker;
-use crate::durable::{Done, Durable, Effect, Failure, Live};
+use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
 use crate::ports::{WorkerMetadata, WorkerPage, WorkerQuery};
 use crate::state::WorkerState;
 use golem_model::oplog::codec::{put_worker_id, worker_id};
@@ -21,9 +21,9 @@ struct Metadata {
     worker: WorkerId,
 }
 
-impl Durable for Metadata {
+impl DurableCall for Metadata {
     const FUNCTION: HostFunction = HostFunction::WorkerMetadata;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Option<WorkerMetadata>;
 
     fn request(&self) -> Vec<u8> {
@@ -32,16 +32,16 @@ impl Durable for Metadata {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         let mut out = Vec::with_capacity(64);
-        match live.worker_facts(&self.worker).await? {
+        match live.worker_metadata(&self.worker).await? {
             None => out.push(0),
             Some(facts) => {
                 out.push(1);
                 put_facts(&mut out, &facts);
             }
         }
-        Ok(Done::Answered(out))
+        Ok(CallResponse::Unrecorded(out))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Option<WorkerMetadata>, DecodeError> {
@@ -57,9 +57,9 @@ struct List {
     query: WorkerQuery,
 }
 
-impl Durable for List {
+impl DurableCall for List {
     const FUNCTION: HostFunction = HostFunction::WorkerList;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = WorkerPage;
 
     fn request(&self) -> Vec<u8> {
@@ -73,7 +73,7 @@ impl Durable for List {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         let page = live.worker_list(&self.query).await?;
         let mut out = Vec::with_capacity(64 * (page.workers.len() + 1));
         put_varint(&mut out, page.workers.len() as u64);
@@ -81,7 +81,7 @@ impl Durable for List {
             put_facts(&mut out, facts);
         }
         put_option(&mut out, page.next.as_ref(), |out, name| put_bytes(out, name.as_str().as_bytes()));
-        Ok(Done::Answered(out))
+        Ok(CallResponse::Unrecorded(out))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<WorkerPage, DecodeError> {
@@ -201,7 +201,7 @@ impl worker::Host for WorkerState {
 
     async fn list(&mut self, filter: worker::Filter, cursor: Option<String>) -> Result<worker::Page> {
         let after = cursor.map(WorkerName::new).transpose().map_err(|error| {
-            self.raise(Failure::Trap(format!("the cursor is none that a page gave: {error}")))
+            self.raise(CallFailure::Trap(format!("the cursor is none that a page gave: {error}")))
         })?;
         let ours = |status: worker::WorkerStatus| {
             STATUSES.iter().find(|(_, theirs)| *theirs == status).map(|(ours, _)| *ours)

@@ -2,7 +2,7 @@
 //!
 //! A response begins with 0 and a text if the call was refused.
 
-use crate::durable::{Done, Durable, Effect, Failure, Live};
+use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
 use crate::imports::keyvalue::calls::{Read, page, put_page, refused, split, unknown};
 use golem_model::OplogIndex;
 use golem_model::blobstore::{self, BlobOutcome, BlobWrite, ObjectId};
@@ -24,23 +24,25 @@ pub(super) struct GetContainer {
     pub(super) name: String,
 }
 
-impl Durable for GetContainer {
+impl DurableCall for GetContainer {
     const FUNCTION: HostFunction = HostFunction::BlobContainerGet;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Read<Option<u64>>;
 
     fn request(&self) -> Vec<u8> {
         self.name.as_bytes().to_vec()
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         if let Err(excess) = check_bucket(&self.name) {
             return Ok(refused(&excess));
         }
-        let Some(found) = live.container(&self.name).await? else { return Ok(Done::Answered(vec![1])) };
+        let Some(found) = live.container(&self.name).await? else {
+            return Ok(CallResponse::Unrecorded(vec![1]));
+        };
         let mut out = vec![2];
         put_varint(&mut out, found.created_at.as_nanos() / 1_000_000_000);
-        Ok(Done::Answered(out))
+        Ok(CallResponse::Unrecorded(out))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
@@ -66,9 +68,9 @@ pub(super) struct GetObject {
     pub(super) end: u64,
 }
 
-impl Durable for GetObject {
+impl DurableCall for GetObject {
     const FUNCTION: HostFunction = HostFunction::BlobObjectGet;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Read<Result<Arc<[u8]>, BlobOutcome>>;
 
     fn request(&self) -> Vec<u8> {
@@ -79,11 +81,11 @@ impl Durable for GetObject {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         if let Err(excess) = blobstore::check_id(&self.id) {
             return Ok(refused(&excess));
         }
-        Ok(Done::Answered(match live.object(&self.id).await? {
+        Ok(CallResponse::Unrecorded(match live.object(&self.id).await? {
             Ok(found) => {
                 let data = found.data();
                 let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(data.len());
@@ -110,9 +112,9 @@ pub(super) struct ObjectInfo {
     pub(super) id: ObjectId,
 }
 
-impl Durable for ObjectInfo {
+impl DurableCall for ObjectInfo {
     const FUNCTION: HostFunction = HostFunction::BlobObjectInfo;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Read<Result<(u64, u64), BlobOutcome>>;
 
     fn request(&self) -> Vec<u8> {
@@ -121,11 +123,11 @@ impl Durable for ObjectInfo {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         if let Err(excess) = blobstore::check_id(&self.id) {
             return Ok(refused(&excess));
         }
-        Ok(Done::Answered(match live.object(&self.id).await? {
+        Ok(CallResponse::Unrecorded(match live.object(&self.id).await? {
             Ok(found) => {
                 let mut out = vec![1];
                 put_varint(&mut out, found.created_at.as_nanos() / 1_000_000_000);
@@ -159,9 +161,9 @@ pub(super) struct ListObjects {
     pub(super) limit: u64,
 }
 
-impl Durable for ListObjects {
+impl DurableCall for ListObjects {
     const FUNCTION: HostFunction = HostFunction::BlobObjectsList;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Read<Option<KeyPage>>;
 
     fn request(&self) -> Vec<u8> {
@@ -178,7 +180,7 @@ impl Durable for ListObjects {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         let after = self.after.as_deref();
         let checked = check_bucket(&self.container)
             .and_then(|()| check_keys(std::iter::once(after.unwrap_or_default())));
@@ -187,7 +189,7 @@ impl Durable for ListObjects {
         }
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX).clamp(1, KEY_VALUE_PAGE_KEYS);
         let found = live.objects(&self.container, after, limit).await?;
-        Ok(Done::Answered(found.map_or_else(|| vec![2], |page| put_page(&page))))
+        Ok(CallResponse::Unrecorded(found.map_or_else(|| vec![2], |page| put_page(&page))))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
@@ -239,9 +241,9 @@ impl<K> Acting<K> {
     }
 }
 
-impl<K: Kind> Durable for Acting<K> {
+impl<K: Kind> DurableCall for Acting<K> {
     const FUNCTION: HostFunction = K::FUNCTION;
-    const EFFECT: Effect = Effect::Changes;
+    const EFFECT: Effect = Effect::ChangesShared;
     type Answer = Read<BlobOutcome>;
 
     fn request(&self) -> Vec<u8> {
@@ -269,12 +271,12 @@ impl<K: Kind> Durable for Acting<K> {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
         if let Err(excess) = self.act.check() {
             return Ok(refused(&excess));
         }
-        let (index, response) = live.act(call.clone(), self.act.clone()).await?;
-        Ok(Done::Recorded(index, response))
+        let (index, response) = live.write_blobs(call.clone(), self.act.clone()).await?;
+        Ok(CallResponse::Recorded(index, response))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {

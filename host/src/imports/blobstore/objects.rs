@@ -1,6 +1,6 @@
 //! The host objects of `wasi:blobstore` as plain data.
 
-use crate::objects::{Object, Objects, mistaken};
+use crate::objects::{Object, Objects, wrong_kind};
 use std::sync::Arc;
 use wasmtime::Result;
 
@@ -66,7 +66,7 @@ impl Objects {
     pub(super) fn container(&self, rep: u32) -> Result<String> {
         match self.get(rep)? {
             Object::Blob(Blob::Container(name)) => Ok(name.clone()),
-            other => Err(mistaken(other, "a container")),
+            other => Err(wrong_kind(other, "a container")),
         }
     }
 
@@ -74,7 +74,7 @@ impl Objects {
     pub(super) fn outgoing_blob(&mut self, rep: u32) -> Result<&mut Outgoing> {
         match self.get_mut(rep)? {
             Object::Blob(Blob::Outgoing(value)) => Ok(value),
-            other => Err(mistaken(other, "an outgoing value")),
+            other => Err(wrong_kind(other, "an outgoing value")),
         }
     }
 
@@ -82,7 +82,7 @@ impl Objects {
     pub(super) fn take_outgoing_blob(&mut self, rep: u32) -> Result<Outgoing> {
         match self.remove(rep)? {
             Object::Blob(Blob::Outgoing(value)) => Ok(value),
-            other => Err(mistaken(&other, "an outgoing value")),
+            other => Err(wrong_kind(&other, "an outgoing value")),
         }
     }
 
@@ -90,7 +90,7 @@ impl Objects {
     pub(super) fn incoming_blob(&self, rep: u32) -> Result<Arc<[u8]>> {
         match self.get(rep)? {
             Object::Blob(Blob::Incoming(value)) => Ok(value.clone()),
-            other => Err(mistaken(other, "an incoming value")),
+            other => Err(wrong_kind(other, "an incoming value")),
         }
     }
 
@@ -98,7 +98,7 @@ impl Objects {
     pub(super) fn names(&self, rep: u32) -> Result<Names> {
         match self.get(rep)? {
             Object::Blob(Blob::Names(names)) => Ok(names.clone()),
-            other => Err(mistaken(other, "names of objects")),
+            other => Err(wrong_kind(other, "names of objects")),
         }
     }
 }

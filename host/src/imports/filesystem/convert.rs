@@ -1,6 +1,6 @@
 //! The types of `wasi:filesystem`, from ours and to ours.
 
-use crate::objects::Sync;
+use crate::objects::SyncFlags;
 use crate::vfs::{Error, Kind, NodeId, Open, Time};
 use wasmtime_wasi::p2::FsError;
 use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
@@ -91,13 +91,13 @@ const SYNC: [DescriptorFlags; 3] = [
     DescriptorFlags::REQUESTED_WRITE_SYNC,
 ];
 
-impl From<DescriptorFlags> for Sync {
+impl From<DescriptorFlags> for SyncFlags {
     fn from(flags: DescriptorFlags) -> Self {
         Self(SYNC.map(|flag| flags.contains(flag)))
     }
 }
 
-pub(super) fn sync_of(Sync(asked): Sync) -> DescriptorFlags {
+pub(super) fn sync_of(SyncFlags(asked): SyncFlags) -> DescriptorFlags {
     flags(SYNC.into_iter().zip(asked))
 }
 

@@ -8,7 +8,9 @@ use super::failure::code;
 use super::objects::{Http, Incoming, Received, Source, Trailers};
 use super::send::ended;
 use super::{send, wire};
-use crate::durable::{BodyEnd, Done, Durable, Effect, Failure, Live, Observe, Part, Read};
+use crate::durable::{
+    BodyEnd, BodyRead, CallFailure, CallResponse, DurableCall, Effect, Live, ObserveCall, ResponsePart,
+};
 use crate::objects::{Input, Object, Pollable};
 use crate::state::WorkerState;
 use bytes::Bytes;
@@ -45,16 +47,16 @@ impl ReadBody {
 
     fn read(&self, live: &mut Live<'_>) -> Vec<u8> {
         let read = match live.read_body(self.call, self.limit) {
-            Read::End(end) => Read::End(send::bounded(end)),
+            BodyRead::End(end) => BodyRead::End(send::bounded(end)),
             other => other,
         };
         wire::read_bytes(&read)
     }
 }
 
-impl Observe for ReadBody {
+impl ObserveCall for ReadBody {
     const FUNCTION: HostFunction = HostFunction::HttpBodyRead;
-    type Answer = Read;
+    type Answer = BodyRead;
 
     fn request(&self) -> Vec<u8> {
         self.bytes()
@@ -64,28 +66,28 @@ impl Observe for ReadBody {
         self.read(live)
     }
 
-    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Read, DecodeError> {
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<BodyRead, DecodeError> {
         wire::read_read(response)
     }
 }
 
-impl Durable for ReadBody {
+impl DurableCall for ReadBody {
     const FUNCTION: HostFunction = HostFunction::HttpBodyRead;
-    const EFFECT: Effect = Effect::Learns;
-    type Answer = Read;
+    const EFFECT: Effect = Effect::ReadOnly;
+    type Answer = BodyRead;
 
     fn request(&self) -> Vec<u8> {
         self.bytes()
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
-        while !live.is_request_ready(self.call, Part::Body)? {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+        while !live.is_request_ready(self.call, ResponsePart::Body)? {
             live.wait(None, Vec::new()).await?;
         }
-        Ok(Done::Answered(self.read(live)))
+        Ok(CallResponse::Unrecorded(self.read(live)))
     }
 
-    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Read, DecodeError> {
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<BodyRead, DecodeError> {
         wire::read_read(response)
     }
 }
@@ -96,7 +98,7 @@ struct GetTrailers {
     call: u64,
 }
 
-impl Observe for GetTrailers {
+impl ObserveCall for GetTrailers {
     const FUNCTION: HostFunction = HostFunction::HttpTrailers;
     type Answer = Option<BodyEnd>;
 
@@ -144,7 +146,7 @@ impl WorkerState {
     pub(crate) fn http_body_awaited(&self, body: u32) -> Result<Pollable> {
         Ok(match self.objects.incoming(body)?.source {
             Source::Here { .. } => Pollable::Ready,
-            Source::Call(call) => Pollable::Http { call, part: Part::Body },
+            Source::Call(call) => Pollable::Http { call, part: ResponsePart::Body },
         })
     }
 
@@ -155,11 +157,11 @@ impl WorkerState {
         }
     }
 
-    fn http_body_took(&mut self, body: u32, read: Read) -> StreamResult<Vec<u8>> {
+    fn http_body_took(&mut self, body: u32, read: BodyRead) -> StreamResult<Vec<u8>> {
         match read {
-            Read::NotYet => Ok(Vec::new()),
-            Read::Data(data) => Ok(data.into()),
-            Read::End(end) => {
+            BodyRead::Pending => Ok(Vec::new()),
+            BodyRead::Data(data) => Ok(data.into()),
+            BodyRead::End(end) => {
                 let end = ended(end).map_err(StreamError::Trap)?;
                 let source = Source::Here { bytes: Bytes::new(), end };
                 let set = self.objects.update_incoming(body, |incoming| incoming.source = source);
@@ -251,7 +253,7 @@ impl types::HostFutureTrailers for WorkerState {
     fn subscribe(&mut self, trailers: Resource<FutureTrailers>) -> Result<Resource<DynPollable>> {
         let pollable = match self.objects.trailers(trailers.rep())? {
             Trailers::Known(_) | Trailers::Taken => Pollable::Ready,
-            Trailers::Of(call) => Pollable::Http { call: *call, part: Part::Trailers },
+            Trailers::Of(call) => Pollable::Http { call: *call, part: ResponsePart::Trailers },
         };
         self.objects.insert_child(Object::Pollable(pollable), trailers.rep())
     }

@@ -4,8 +4,8 @@
 //! handed over) name each other, until one of them is gone.
 
 use super::fields::Fields;
-use crate::durable::{Answered, Part};
-use crate::objects::{Object, Objects, Pollable, mistaken};
+use crate::durable::{ResponsePart, ResponseState};
+use crate::objects::{Object, Objects, Pollable, wrong_kind};
 use crate::ports::{HttpFailure, HttpRequest};
 use ::http::Method;
 use ::http::uri::Scheme;
@@ -35,7 +35,7 @@ pub(crate) enum Http {
     /// `future-trailers`.
     Trailers(Trailers),
     /// `wasi:io/error.error` that is one of HTTP.
-    Failure(HttpFailure),
+    CallFailure(HttpFailure),
     /// `incoming-request`.
     Asked(Asked),
     /// `response-outparam`.
@@ -135,7 +135,7 @@ pub(crate) enum Future {
     /// It was sent.
     Sent(Unanswered),
     /// Something came for this call, which the guest has not taken.
-    Arrived(u64, Box<Answered>),
+    Arrived(u64, Box<ResponseState>),
     /// There will be no response.
     Failed(HttpFailure),
     /// The guest took what it came to.
@@ -233,7 +233,7 @@ impl Http {
             | Self::Outparam
             | Self::Future(Future::Failed(_) | Future::Taken)
             | Self::Trailers(_)
-            | Self::Failure(_) => 0,
+            | Self::CallFailure(_) => 0,
         }
     }
 }
@@ -267,7 +267,7 @@ impl Objects {
     pub(super) fn remove_outparam(&mut self, rep: u32) -> Result<()> {
         match self.remove(rep)? {
             Object::Http(Http::Outparam) => Ok(()),
-            other => Err(mistaken(&other, "a response-outparam")),
+            other => Err(wrong_kind(&other, "a response-outparam")),
         }
     }
 
@@ -284,7 +284,9 @@ impl Objects {
     pub(crate) fn awaited_response(&self, rep: u32) -> Result<Pollable> {
         Ok(match self.future(rep)? {
             Future::Unsent(_) => Pollable::Never,
-            Future::Sent(unanswered) => Pollable::Http { call: unanswered.call, part: Part::Response },
+            Future::Sent(unanswered) => {
+                Pollable::Http { call: unanswered.call, part: ResponsePart::Response }
+            }
             Future::Arrived(..) | Future::Failed(_) | Future::Taken => Pollable::Ready,
         })
     }
@@ -298,7 +300,7 @@ macro_rules! access {
                 $(pub(super) fn $name(&self, rep: u32) -> Result<&$kind> {
                     match self.get(rep)? {
                         Object::Http(Http::$kind(object)) => Ok(object),
-                        other => Err(mistaken(other, $what)),
+                        other => Err(wrong_kind(other, $what)),
                     }
                 })?
 
@@ -309,14 +311,14 @@ macro_rules! access {
                 ) -> Result<R> {
                     self.update(rep, |object| match object {
                         Object::Http(Http::$kind(object)) => Ok(change(object)),
-                        other => Err(mistaken(other, $what)),
+                        other => Err(wrong_kind(other, $what)),
                     })?
                 }
 
                 pub(super) fn $remove(&mut self, rep: u32) -> Result<$kind> {
                     match self.remove(rep)? {
                         Object::Http(Http::$kind(object)) => Ok(object),
-                        other => Err(mistaken(&other, $what)),
+                        other => Err(wrong_kind(&other, $what)),
                     }
                 }
             )*

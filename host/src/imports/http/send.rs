@@ -10,7 +10,7 @@ use super::objects::{
     Content, Draft, Ended, Future, Http, Options, Received, Request, Source, Unanswered, Written,
 };
 use super::{body, fields, wire};
-use crate::durable::{Answered, BodyEnd, Effect, Live, Observe};
+use crate::durable::{BodyEnd, Effect, Live, ObserveCall, ResponseState};
 use crate::objects::{Object, Pollable};
 use crate::ports::{HttpFailure, HttpRequest, HttpTimeouts};
 use crate::state::WorkerState;
@@ -67,9 +67,9 @@ struct Send {
     request: Arc<HttpRequest>,
 }
 
-impl Observe for Send {
+impl ObserveCall for Send {
     const FUNCTION: HostFunction = HostFunction::HttpSend;
-    const EFFECT: Effect = Effect::Announces;
+    const EFFECT: Effect = Effect::AnnouncesIntent;
     type Answer = Result<(), HttpFailure>;
 
     fn request(&self) -> Vec<u8> {
@@ -80,7 +80,7 @@ impl Observe for Send {
     }
 
     fn observe(&self, live: &mut Live<'_>) -> Vec<u8> {
-        match live.admits_request(&self.request) {
+        match live.admit_request(&self.request) {
             Ok(()) => vec![0],
             Err(failure) => {
                 let mut out = vec![1];
@@ -92,7 +92,7 @@ impl Observe for Send {
 
     fn begin(&self, response: &[u8], live: &mut Live<'_>) {
         if response == [0] {
-            live.begin_request(self.call, self.request.clone());
+            live.send_request(self.call, self.request.clone());
         }
     }
 
@@ -113,9 +113,9 @@ struct GetResponse {
     call: u64,
 }
 
-impl Observe for GetResponse {
+impl ObserveCall for GetResponse {
     const FUNCTION: HostFunction = HostFunction::HttpResponse;
-    type Answer = Answered;
+    type Answer = ResponseState;
 
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -127,19 +127,19 @@ impl Observe for GetResponse {
         wire::answered_bytes(&obtain(live, self.call))
     }
 
-    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Answered, DecodeError> {
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<ResponseState, DecodeError> {
         wire::read_answered(response)
     }
 }
 
 /// What there is of the response to a call, as a guest can have it.
-pub(crate) fn obtain(live: &mut Live<'_>, call: u64) -> Answered {
+pub(crate) fn obtain(live: &mut Live<'_>, call: u64) -> ResponseState {
     match live.response(call) {
-        Answered::Whole(head, ..) | Answered::Begun(head) if !fits(&head.headers) => {
+        ResponseState::Complete(head, ..) | ResponseState::HeadOnly(head) if !fits(&head.headers) => {
             live.forget_request(call);
-            Answered::Failed(too_large())
+            ResponseState::Failed(too_large())
         }
-        Answered::Whole(head, body, end) => Answered::Whole(head, body, bounded(end)),
+        ResponseState::Complete(head, body, end) => ResponseState::Complete(head, body, bounded(end)),
         other => other,
     }
 }
@@ -163,7 +163,7 @@ pub(super) fn bounded(end: BodyEnd) -> BodyEnd {
 
 impl WorkerState {
     /// Keeps what a poll obtained for the future at `rep`.
-    pub(crate) fn arrived(&mut self, rep: u32, call: u64, answered: Answered) -> Result<()> {
+    pub(crate) fn arrived(&mut self, rep: u32, call: u64, answered: ResponseState) -> Result<()> {
         self.objects.update_future(rep, |future| {
             if matches!(future, Future::Sent(unanswered) if unanswered.call == call) {
                 *future = Future::Arrived(call, Box::new(answered));
@@ -276,16 +276,16 @@ impl types::HostFutureIncomingResponse for WorkerState {
                 (call, self.observe(&GetResponse { call })?)
             }
             Future::Arrived(call, answered) => (*call, (**answered).clone()),
-            Future::Failed(failure) => (0, Answered::Failed(failure.clone())),
+            Future::Failed(failure) => (0, ResponseState::Failed(failure.clone())),
         };
         let (head, source) = match answered {
-            Answered::NotYet => return Ok(None),
-            Answered::Failed(failure) => {
+            ResponseState::Pending => return Ok(None),
+            ResponseState::Failed(failure) => {
                 self.objects.update_future(rep, |future| *future = Future::Taken)?;
                 return Ok(Some(Ok(Err(code(&failure)))));
             }
-            Answered::Whole(head, bytes, end) => (head, Source::Here { bytes, end: ended(end)? }),
-            Answered::Begun(head) => (head, Source::Call(call)),
+            ResponseState::Complete(head, bytes, end) => (head, Source::Here { bytes, end: ended(end)? }),
+            ResponseState::HeadOnly(head) => (head, Source::Call(call)),
         };
         self.objects.update_future(rep, |future| *future = Future::Taken)?;
         let headers = fields::Fields::received(&head.headers)?;

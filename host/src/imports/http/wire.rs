@@ -1,7 +1,7 @@
 //! The bytes of requests and responses in the oplog (docs/oplog-format.md, "HTTP").
 
 use super::failure::{put_failure, read_failure};
-use crate::durable::{Answered, BodyEnd, Head, Read};
+use crate::durable::{BodyEnd, BodyRead, ResponseHead, ResponseState};
 use crate::ports::HttpRequest;
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
@@ -82,32 +82,32 @@ fn read_end(input: &mut Reader<'_>) -> Result<BodyEnd, DecodeError> {
     })
 }
 
-fn put_head(out: &mut Vec<u8>, head: &Head) {
+fn put_head(out: &mut Vec<u8>, head: &ResponseHead) {
     put_varint(out, u64::from(head.status));
     put_headers(out, &head.headers);
 }
 
-fn read_head(input: &mut Reader<'_>) -> Result<Head, DecodeError> {
-    Ok(Head { status: input.varint_as()?, headers: read_headers(input)? })
+fn read_head(input: &mut Reader<'_>) -> Result<ResponseHead, DecodeError> {
+    Ok(ResponseHead { status: input.varint_as()?, headers: read_headers(input)? })
 }
 
 /// 0 not yet; 1 and a failure; 2, head, body, end; 3 and head.
-pub(crate) fn answered_bytes(answered: &Answered) -> Vec<u8> {
+pub(crate) fn answered_bytes(answered: &ResponseState) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);
     match answered {
-        Answered::NotYet => out.push(0),
-        Answered::Failed(failure) => {
+        ResponseState::Pending => out.push(0),
+        ResponseState::Failed(failure) => {
             out.push(1);
             put_failure(&mut out, failure);
         }
-        Answered::Whole(head, body, end) => {
+        ResponseState::Complete(head, body, end) => {
             out.reserve(body.len() + 256);
             out.push(2);
             put_head(&mut out, head);
             put_bytes(&mut out, body);
             put_end(&mut out, end);
         }
-        Answered::Begun(head) => {
+        ResponseState::HeadOnly(head) => {
             out.push(3);
             put_head(&mut out, head);
         }
@@ -116,17 +116,17 @@ pub(crate) fn answered_bytes(answered: &Answered) -> Vec<u8> {
 }
 
 /// Reads [`answered_bytes`].
-pub(crate) fn read_answered(bytes: &[u8]) -> Result<Answered, DecodeError> {
+pub(crate) fn read_answered(bytes: &[u8]) -> Result<ResponseState, DecodeError> {
     let mut input = Reader::new(bytes);
     let answered = match input.byte()? {
-        0 => Answered::NotYet,
-        1 => Answered::Failed(read_failure(&mut input)?),
+        0 => ResponseState::Pending,
+        1 => ResponseState::Failed(read_failure(&mut input)?),
         2 => {
             let head = read_head(&mut input)?;
             let body = Bytes::copy_from_slice(input.bytes()?);
-            Answered::Whole(head, body, read_end(&mut input)?)
+            ResponseState::Complete(head, body, read_end(&mut input)?)
         }
-        3 => Answered::Begun(read_head(&mut input)?),
+        3 => ResponseState::HeadOnly(read_head(&mut input)?),
         tag => return Err(DecodeError::UnknownTag { what: "HTTP response", tag }),
     };
     input.finish()?;
@@ -134,11 +134,11 @@ pub(crate) fn read_answered(bytes: &[u8]) -> Result<Answered, DecodeError> {
 }
 
 /// 0 not yet; 1 and all the rest: bytes; 2 and the end.
-pub(super) fn read_bytes(read: &Read) -> Vec<u8> {
+pub(super) fn read_bytes(read: &BodyRead) -> Vec<u8> {
     match read {
-        Read::NotYet => vec![0],
-        Read::Data(data) => [&[1], &data[..]].concat(),
-        Read::End(end) => {
+        BodyRead::Pending => vec![0],
+        BodyRead::Data(data) => [&[1], &data[..]].concat(),
+        BodyRead::End(end) => {
             let mut out = vec![2];
             put_end(&mut out, end);
             out
@@ -147,15 +147,15 @@ pub(super) fn read_bytes(read: &Read) -> Vec<u8> {
 }
 
 /// Reads [`read_bytes`].
-pub(super) fn read_read(bytes: &[u8]) -> Result<Read, DecodeError> {
+pub(super) fn read_read(bytes: &[u8]) -> Result<BodyRead, DecodeError> {
     match bytes {
-        [0] => Ok(Read::NotYet),
-        [1, data @ ..] if !data.is_empty() => Ok(Read::Data(Bytes::copy_from_slice(data))),
+        [0] => Ok(BodyRead::Pending),
+        [1, data @ ..] if !data.is_empty() => Ok(BodyRead::Data(Bytes::copy_from_slice(data))),
         [2, rest @ ..] => {
             let mut input = Reader::new(rest);
             let end = read_end(&mut input)?;
             input.finish()?;
-            Ok(Read::End(end))
+            Ok(BodyRead::End(end))
         }
         _ => Err(DecodeError::Invalid("a read of an HTTP body")),
     }
@@ -202,22 +202,24 @@ mod tests {
 
     #[test]
     fn responses_come_back_as_they_went_in() {
-        let head = Head { status: 207, headers: headers(&[("a", "1"), ("b", ""), ("a", "2")]) };
+        let head = ResponseHead { status: 207, headers: headers(&[("a", "1"), ("b", ""), ("a", "2")]) };
         let body = Bytes::from_static(b"\0body");
         let ends = [Ok(None), Ok(Some(headers(&[("t", "x")]))), Err(HttpFailure::Incomplete)];
         for end in ends {
-            let answered = Answered::Whole(head.clone(), body.clone(), end.clone());
+            let answered = ResponseState::Complete(head.clone(), body.clone(), end.clone());
             assert_eq!(read_answered(&answered_bytes(&answered)).as_ref(), Ok(&answered));
-            let read = Read::End(end.clone());
+            let read = BodyRead::End(end.clone());
             assert_eq!(read_read(&read_bytes(&read)).as_ref(), Ok(&read));
             assert_eq!(read_end_bytes(&end_bytes(Some(&end))), Ok(Some(end)));
         }
-        for answered in
-            [Answered::NotYet, Answered::Failed(HttpFailure::TlsAlert { code: 1 }), Answered::Begun(head)]
-        {
+        for answered in [
+            ResponseState::Pending,
+            ResponseState::Failed(HttpFailure::TlsAlert { code: 1 }),
+            ResponseState::HeadOnly(head),
+        ] {
             assert_eq!(read_answered(&answered_bytes(&answered)).as_ref(), Ok(&answered));
         }
-        for read in [Read::NotYet, Read::Data(body)] {
+        for read in [BodyRead::Pending, BodyRead::Data(body)] {
             assert_eq!(read_read(&read_bytes(&read)).as_ref(), Ok(&read));
         }
         assert_eq!(read_end_bytes(&end_bytes(None)), Ok(None));

@@ -2,7 +2,7 @@
 //!
 //! A request begins with the bucket's name and the key; a response with 0 and a text if the call was refused.
 
-use crate::durable::{Done, Durable, Effect, Failure, Live};
+use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
 use golem_model::OplogIndex;
 use golem_model::keyvalue::{self, Delta, KeyValueOutcome, KeyValueWrite};
 use golem_model::limits::{KEY_VALUE_ALL_KEYS_MAX, KEY_VALUE_CALL_BYTES_MAX, KEY_VALUE_PAGE_KEYS};
@@ -17,10 +17,10 @@ pub(in super::super) type Read<T> = std::result::Result<T, String>;
 
 const REFUSED: u8 = 0;
 
-pub(in super::super) fn refused(reason: &impl ToString) -> Done {
+pub(in super::super) fn refused(reason: &impl ToString) -> CallResponse {
     let mut out = vec![REFUSED];
     out.extend_from_slice(reason.to_string().as_bytes());
-    Done::Answered(out)
+    CallResponse::Unrecorded(out)
 }
 
 /// The first byte of a response that is no refusal, and the rest; or the refusal.
@@ -57,21 +57,21 @@ pub(super) struct Get {
     pub(super) key: String,
 }
 
-impl Durable for Get {
+impl DurableCall for Get {
     const FUNCTION: HostFunction = HostFunction::KeyValueGet;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Read<Option<Arc<[u8]>>>;
 
     fn request(&self) -> Vec<u8> {
         request(&self.bucket, &self.key)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         if let Err(excess) = check(&self.bucket, &self.key) {
             return Ok(refused(&excess));
         }
         let held = live.value(&self.bucket, &self.key).await?;
-        Ok(Done::Answered(match held.value {
+        Ok(CallResponse::Unrecorded(match held.value {
             None => vec![1],
             Some(value) => [&[2], &*value].concat(),
         }))
@@ -94,9 +94,9 @@ pub(super) struct GetMany {
     pub(super) keys: Vec<String>,
 }
 
-impl Durable for GetMany {
+impl DurableCall for GetMany {
     const FUNCTION: HostFunction = HostFunction::KeyValueGetMany;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Read<Vec<Option<Arc<[u8]>>>>;
 
     fn request(&self) -> Vec<u8> {
@@ -106,7 +106,7 @@ impl Durable for GetMany {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         let keys = self.keys.iter().map(String::as_str);
         if let Err(excess) = keyvalue::check_bucket(&self.bucket).and_then(|()| keyvalue::check_keys(keys)) {
             return Ok(refused(&excess));
@@ -127,7 +127,7 @@ impl Durable for GetMany {
                 }
             }
         }
-        Ok(Done::Answered(out))
+        Ok(CallResponse::Unrecorded(out))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
@@ -156,21 +156,21 @@ pub(super) struct Exists {
     pub(super) key: String,
 }
 
-impl Durable for Exists {
+impl DurableCall for Exists {
     const FUNCTION: HostFunction = HostFunction::KeyValueExists;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Read<bool>;
 
     fn request(&self) -> Vec<u8> {
         request(&self.bucket, &self.key)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         if let Err(excess) = check(&self.bucket, &self.key) {
             return Ok(refused(&excess));
         }
         let held = live.value(&self.bucket, &self.key).await?;
-        Ok(Done::Answered(vec![if held.value.is_some() { 2 } else { 1 }]))
+        Ok(CallResponse::Unrecorded(vec![if held.value.is_some() { 2 } else { 1 }]))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
@@ -201,9 +201,9 @@ pub(super) struct Keys {
     pub(super) from: From,
 }
 
-impl Durable for Keys {
+impl DurableCall for Keys {
     const FUNCTION: HostFunction = HostFunction::KeyValueKeys;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Read<KeyPage>;
 
     fn request(&self) -> Vec<u8> {
@@ -223,7 +223,7 @@ impl Durable for Keys {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         let (mut after, mut skipped) = match &self.from {
             From::Start => (None, 0),
             From::After(key) => (Some(key.clone()), 0),
@@ -241,7 +241,7 @@ impl Durable for Keys {
                 continue;
             }
             page.keys.drain(..usize::try_from(skipped).unwrap_or(usize::MAX).min(page.keys.len()));
-            return Ok(Done::Answered(put_page(&page)));
+            return Ok(CallResponse::Unrecorded(put_page(&page)));
         }
     }
 
@@ -255,9 +255,9 @@ pub(super) struct All {
     pub(super) bucket: String,
 }
 
-impl Durable for All {
+impl DurableCall for All {
     const FUNCTION: HostFunction = HostFunction::KeyValueKeys;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Read<KeyPage>;
 
     fn request(&self) -> Vec<u8> {
@@ -267,7 +267,7 @@ impl Durable for All {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         if let Err(excess) = keyvalue::check_bucket(&self.bucket) {
             return Ok(refused(&excess));
         }
@@ -283,7 +283,7 @@ impl Durable for All {
                  by list-keys of a later version of the interface"
             )));
         }
-        Ok(Done::Answered(put_page(&page)))
+        Ok(CallResponse::Unrecorded(put_page(&page)))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
@@ -337,9 +337,9 @@ pub(super) struct Watch {
     pub(super) valued: bool,
 }
 
-impl Durable for Watch {
+impl DurableCall for Watch {
     const FUNCTION: HostFunction = HostFunction::KeyValueWatch;
-    const EFFECT: Effect = Effect::Learns;
+    const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Read<(Version, Option<Arc<[u8]>>)>;
 
     fn request(&self) -> Vec<u8> {
@@ -348,7 +348,7 @@ impl Durable for Watch {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         if let Err(excess) = check(&self.bucket, &self.key) {
             return Ok(refused(&excess));
         }
@@ -359,7 +359,7 @@ impl Durable for Watch {
             out.push(1);
             out.extend_from_slice(&value);
         }
-        Ok(Done::Answered(out))
+        Ok(CallResponse::Unrecorded(out))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
@@ -426,9 +426,9 @@ impl<K> Writing<K> {
     }
 }
 
-impl<K: Kind> Durable for Writing<K> {
+impl<K: Kind> DurableCall for Writing<K> {
     const FUNCTION: HostFunction = K::FUNCTION;
-    const EFFECT: Effect = Effect::Changes;
+    const EFFECT: Effect = Effect::ChangesShared;
     type Answer = KeyValueOutcome;
 
     fn request(&self) -> Vec<u8> {
@@ -470,12 +470,12 @@ impl<K: Kind> Durable for Writing<K> {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<Done, Failure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
         if let Err(excess) = keyvalue::check_bucket(&self.bucket).and_then(|()| self.write.check()) {
-            return Ok(Done::Answered(KeyValueOutcome::Refused(excess.to_string()).encode()));
+            return Ok(CallResponse::Unrecorded(KeyValueOutcome::Refused(excess.to_string()).encode()));
         }
         let (index, response) = live.write(call.clone(), &self.bucket, self.write.clone()).await?;
-        Ok(Done::Recorded(index, response))
+        Ok(CallResponse::Recorded(index, response))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<KeyValueOutcome, DecodeError> {

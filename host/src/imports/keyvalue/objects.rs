@@ -1,7 +1,7 @@
 //! The host objects of `wasi:keyvalue` as plain data.
 
 use crate::imports::Blob;
-use crate::objects::{Object, Objects, mistaken};
+use crate::objects::{Object, Objects, wrong_kind};
 use golem_model::shared::Version;
 use std::sync::Arc;
 use wasmtime::Result;
@@ -55,7 +55,7 @@ impl Objects {
     pub(super) fn bucket(&self, rep: u32) -> Result<String> {
         match self.get(rep)? {
             Object::KeyValue(KeyValue::Bucket(name)) => Ok(name.clone()),
-            other => Err(mistaken(other, "a bucket")),
+            other => Err(wrong_kind(other, "a bucket")),
         }
     }
 
@@ -63,7 +63,7 @@ impl Objects {
     pub(super) fn outgoing_value(&self, rep: u32) -> Result<Vec<u8>> {
         match self.get(rep)? {
             Object::KeyValue(KeyValue::Outgoing(value)) => Ok(value.clone()),
-            other => Err(mistaken(other, "an outgoing value")),
+            other => Err(wrong_kind(other, "an outgoing value")),
         }
     }
 
@@ -77,7 +77,7 @@ impl Objects {
     pub(super) fn incoming_value(&self, rep: u32) -> Result<Arc<[u8]>> {
         match self.get(rep)? {
             Object::KeyValue(KeyValue::Incoming(value)) => Ok(value.clone()),
-            other => Err(mistaken(other, "an incoming value")),
+            other => Err(wrong_kind(other, "an incoming value")),
         }
     }
 
@@ -85,7 +85,7 @@ impl Objects {
     pub(super) fn cas(&self, rep: u32) -> Result<Cas> {
         match self.get(rep)? {
             Object::KeyValue(KeyValue::Cas(cas)) => Ok(cas.clone()),
-            other => Err(mistaken(other, "a compare-and-swap handle")),
+            other => Err(wrong_kind(other, "a compare-and-swap handle")),
         }
     }
 
@@ -93,7 +93,7 @@ impl Objects {
     pub(super) fn error_text(&self, rep: u32) -> Result<String> {
         match self.get(rep)? {
             Object::Error(text) => Ok(text.clone()),
-            other => Err(mistaken(other, "an error")),
+            other => Err(wrong_kind(other, "an error")),
         }
     }
 
@@ -108,7 +108,7 @@ impl Objects {
                 value.bytes.extend_from_slice(more);
                 Ok(())
             }
-            other => Err(mistaken(other, "a value that is to be written")),
+            other => Err(wrong_kind(other, "a value that is to be written")),
         })?
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Answer, KeyValue};
 use crate::bindings::wasi::keyvalue::{atomic, batch, readwrite, types, wasi_cloud_error};
-use crate::durable::Failure;
+use crate::durable::CallFailure;
 use crate::objects::Object;
 use crate::state::WorkerState;
 use std::sync::Arc;
@@ -160,7 +160,7 @@ impl batch::Host for WorkerState {
     async fn get_keys(&mut self, bucket: u32) -> Result<Vec<String>> {
         let name = self.objects.bucket(bucket)?;
         let answer: Answer<_> = self.value_keys_all(name).await;
-        answer?.map_err(|text| self.raise(Failure::Trap(text)))
+        answer?.map_err(|text| self.raise(CallFailure::Trap(text)))
     }
 
     async fn set_many(&mut self, bucket: u32, pairs: Vec<(String, u32)>) -> Outcome<()> {

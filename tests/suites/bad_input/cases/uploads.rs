@@ -66,7 +66,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
             upload("bad", &undefined),
             400,
             format!(
-                "{processing}nothing here defines functions that this component imports: acme:db/query#run, \
+                "{processing}this component imports functions that this server does not define: acme:db/query#run, \
                  acme:db/query#stop, log-it"
             ),
         ),
@@ -76,7 +76,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
                 .body("application/octet-stream", undefined.clone()),
             400,
             format!(
-                "{processing}nothing here defines functions that this component imports: acme:db/query#run, \
+                "{processing}this component imports functions that this server does not define: acme:db/query#run, \
                  acme:db/query#stop, log-it"
             ),
         ),

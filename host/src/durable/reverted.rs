@@ -1,40 +1,40 @@
-//! Which recorded entries replay hops over, and what an activation must set aside first.
+//! Which recorded entries replay skips, and what an activation must revert first.
 //!
-//! An entry `Revert` takes the entries from its `from` up to itself out of replay. Records are only ever added, so
-//! the set-aside entries stay in the oplog and keep their indices; an index is never given twice.
+//! An entry `Revert` takes the entries from its `from` up to itself out of replay. The oplog is append-only, so the
+//! reverted entries stay in it and keep their indices; no index is reused.
 //!
-//! Invariant: the ranges are ascending and disjoint, and each ends with the record that made it.
+//! Invariant: the ranges are ascending and disjoint, and each ends with the `Revert` entry that created it.
 
 use golem_model::OplogIndex;
 use golem_model::oplog::wire::Reader;
 use golem_model::oplog::{Entry, HostFunction, Request, RevertReason};
 
-/// What replay hops over.
+/// The reverted entries of an oplog.
 #[derive(Debug, Default)]
-pub(crate) struct Aside {
-    /// Positions from 0: the first entry, and the one after the last.
+pub(crate) struct RevertedRanges {
+    /// Ranges of positions, counted from 0: the first entry, and the one after the last.
     ranges: Vec<(usize, usize)>,
-    /// Entries before the first one.
-    before: u64,
+    /// Number of oplog entries before position 0.
+    entries_before: u64,
 }
 
-impl Aside {
-    /// Reads the entries that follow the first `before` ones of an oplog.
-    pub(crate) fn of(before: OplogIndex, entries: &[Entry]) -> Self {
-        let mut aside = Self { ranges: Vec::new(), before: before.0 };
+impl RevertedRanges {
+    /// Reads the reverts among `entries`. The oplog has `before` entries ahead of them.
+    pub(crate) fn from_entries(before: OplogIndex, entries: &[Entry]) -> Self {
+        let mut reverted = Self { ranges: Vec::new(), entries_before: before.0 };
         for (index, entry) in (before.0 + 1..).zip(entries) {
             if let Entry::Revert { from, .. } = entry {
-                aside.add(*from, OplogIndex(index));
+                reverted.add(*from, OplogIndex(index));
             }
         }
-        aside
+        reverted
     }
 
-    /// Takes the record at `record`, the last entry of its oplog, which sets aside what begins at `from`.
+    /// Adds the revert that the entry `record`, the last of its oplog, makes from the entry `from` on.
     pub(crate) fn add(&mut self, from: OplogIndex, record: OplogIndex) {
-        // The worker's creation is never set aside, nor anything after the record.
+        // Neither the worker's creation nor anything after the record is reverted.
         let record = self.position(record);
-        let mut start = self.position(from).clamp(usize::from(self.before == 0).min(record), record);
+        let mut start = self.position(from).clamp(usize::from(self.entries_before == 0).min(record), record);
         while let Some(&(first, end)) = self.ranges.last()
             && end >= start
         {
@@ -44,23 +44,23 @@ impl Aside {
         self.ranges.push((start, record + 1));
     }
 
-    /// Whether the entry with this index was set aside.
+    /// Whether the entry with this index is reverted.
     #[cfg(feature = "testing")]
-    pub(crate) fn contains(&self, index: OplogIndex) -> bool {
+    pub(crate) fn is_reverted(&self, index: OplogIndex) -> bool {
         let position = self.position(index);
-        self.end_at(position) != position
+        self.next_kept(position) != position
     }
 
-    /// Whether a worker cannot become what it was before this entry, because that was set aside. Before the first entry of
-    /// what was set aside it was what it is after it, and can be that again: code that tries again and again goes back
-    /// to one position each time.
-    pub(crate) fn hides(&self, index: OplogIndex) -> bool {
+    /// Whether the state before this entry is unreachable, because a revert removed the entries that lead to it. The
+    /// state before the first entry of a range is the state after the range, so it stays reachable: a retry loop jumps
+    /// to the same position each time.
+    pub(crate) fn is_unreachable(&self, index: OplogIndex) -> bool {
         let position = self.position(index);
-        self.end_at(position) != position && !self.ranges.iter().any(|&(start, _)| start == position)
+        self.next_kept(position) != position && !self.ranges.iter().any(|&(start, _)| start == position)
     }
 
-    /// The first position from `position` on that is not set aside.
-    pub(crate) fn end_at(&self, position: usize) -> usize {
+    /// The first position from `position` on that is not reverted.
+    pub(crate) fn next_kept(&self, position: usize) -> usize {
         let after = self.ranges.partition_point(|&(_, end)| end <= position);
         match self.ranges.get(after) {
             Some(&(start, end)) if start <= position => end,
@@ -69,30 +69,30 @@ impl Aside {
     }
 
     fn position(&self, index: OplogIndex) -> usize {
-        usize::try_from(index.0.saturating_sub(self.before)).unwrap_or(usize::MAX).saturating_sub(1)
+        usize::try_from(index.0.saturating_sub(self.entries_before)).unwrap_or(usize::MAX).saturating_sub(1)
     }
 }
 
-/// Where the activation of this oplog must set entries aside before it goes on: after the beginning of the outermost
-/// atomic region that was open when the instance before it was lost.
+/// The first entry that the activation of this oplog must revert before it continues: the one after the beginning of
+/// the outermost atomic region that was open when the last instance was lost.
 ///
-/// A worker that left memory to wait lost nothing: its region is replayed and goes on. If it went on after that and
-/// anybody can have seen it, the oplog goes on after the wait.
-pub(crate) fn region_to_repeat(entries: &[Entry], aside: &Aside) -> Option<OplogIndex> {
+/// A worker that parked and did nothing visible since lost nothing: its region is replayed and continues. Anything that
+/// it did after the wait and that was visible outside is recorded after `Parked`; then the region is repeated.
+pub(crate) fn region_to_repeat(entries: &[Entry], reverted: &RevertedRanges) -> Option<OplogIndex> {
     let mut open: Vec<OplogIndex> = Vec::new();
     let (mut last, mut parked) = (OplogIndex(0), false);
     let mut at = 0;
     while let Some(entry) = entries.get(at) {
-        let hopped = aside.end_at(at);
-        if hopped > at {
-            // A jump is no crash: what comes before it is kept, as when the worker leaves memory.
-            let record = hopped.checked_sub(1).and_then(|record| entries.get(record));
+        let kept = reverted.next_kept(at);
+        if kept > at {
+            // A jump is not a crash: the entries before it are kept, as when the worker leaves memory.
+            let record = kept.checked_sub(1).and_then(|record| entries.get(record));
             parked = matches!(record, Some(Entry::Revert { reason: RevertReason::Jump, .. }));
-            at = hopped;
+            at = kept;
             continue;
         }
         at += 1;
-        let index = OplogIndex(aside.before + at as u64);
+        let index = OplogIndex(reverted.entries_before + at as u64);
         match entry {
             Entry::Created { .. }
             | Entry::InvocationStarted { .. }
@@ -103,7 +103,7 @@ pub(crate) fn region_to_repeat(entries: &[Entry], aside: &Aside) -> Option<Oplog
                 (last, parked) = (index, false);
                 match call.function {
                     HostFunction::RegionBegin => open.push(index),
-                    HostFunction::RegionEnd => close(&mut open, &call.request),
+                    HostFunction::RegionEnd => close_region(&mut open, &call.request),
                     _ => {}
                 }
             }
@@ -119,13 +119,13 @@ pub(crate) fn region_to_repeat(entries: &[Entry], aside: &Aside) -> Option<Oplog
     (last > outermost && !parked).then(|| outermost.next())
 }
 
-/// Closes the region that a recorded call of `region.end` names, and all inside it.
-fn close(open: &mut Vec<OplogIndex>, request: &Request) {
+/// Closes the region that a recorded call of `region.end` names, and all regions inside it.
+fn close_region(open: &mut Vec<OplogIndex>, request: &Request) {
     if let Request::Inline(bytes) = request
         && let Ok(region) = Reader::new(bytes).varint()
-        && let Some(place) = open.iter().position(|begun| begun.0 == region)
+        && let Some(depth) = open.iter().position(|start| start.0 == region)
     {
-        open.truncate(place);
+        open.truncate(depth);
     }
 }
 
@@ -138,7 +138,7 @@ mod tests {
 
     const AT: Timestamp = Timestamp::from_nanos(7);
 
-    fn set_aside(from: u64) -> Entry {
+    fn revert(from: u64) -> Entry {
         Entry::Revert { at: AT, from: OplogIndex(from), reason: RevertReason::Jump }
     }
 
@@ -160,73 +160,73 @@ mod tests {
         Entry::Activated { at: AT, engine: String::new() }
     }
 
-    /// Indices that are replayed.
+    /// The indices that are replayed.
     fn replayed(entries: &[Entry]) -> Vec<u64> {
-        let aside = Aside::of(OplogIndex(0), entries);
-        let positions = (0..entries.len()).filter(|position| aside.end_at(*position) == *position);
+        let reverted = RevertedRanges::from_entries(OplogIndex(0), entries);
+        let positions = (0..entries.len()).filter(|position| reverted.next_kept(*position) == *position);
         positions.map(|position| position as u64 + 1).collect()
     }
 
-    /// A worker that went back to a position could not go back there a second time.
+    /// Regression: a worker that had jumped to a position could not jump there a second time.
     #[test]
-    fn one_position_can_be_gone_back_to_again() {
+    fn a_position_can_be_jumped_to_again() {
         let now = || call(HostFunction::WallClockNow, &[]);
-        let entries = vec![started(), started(), now(), now(), set_aside(3), now(), set_aside(3), now()];
-        let aside = Aside::of(OplogIndex(0), &entries);
-        let hidden: Vec<u64> = (1..=9).filter(|index| aside.hides(OplogIndex(*index))).collect();
+        let entries = vec![started(), started(), now(), now(), revert(3), now(), revert(3), now()];
+        let reverted = RevertedRanges::from_entries(OplogIndex(0), &entries);
+        let hidden: Vec<u64> = (1..=9).filter(|index| reverted.is_unreachable(OplogIndex(*index))).collect();
         assert_eq!(hidden, [4, 5, 6, 7]);
     }
 
     #[test]
-    fn ranges_end_with_their_record_and_swallow_those_inside() {
+    fn ranges_end_with_their_record_and_merge_with_those_inside() {
         let now = || call(HostFunction::WallClockNow, &[]);
-        let mut entries = vec![started(), started(), now(), now(), set_aside(4)];
+        let mut entries = vec![started(), started(), now(), now(), revert(4)];
         assert_eq!(replayed(&entries), [1, 2, 3]);
-        entries.extend([now(), now(), set_aside(7)]);
+        entries.extend([now(), now(), revert(7)]);
         assert_eq!(replayed(&entries), [1, 2, 3, 6]);
-        entries.push(set_aside(6));
+        entries.push(revert(6));
         assert_eq!(replayed(&entries), [1, 2, 3], "right behind the first");
-        entries.extend([now(), set_aside(3)]);
+        entries.extend([now(), revert(3)]);
         assert_eq!(replayed(&entries), [1, 2], "over all of them");
-        entries.extend([now(), set_aside(5)]);
-        assert_eq!(replayed(&entries), [1, 2], "into what is set aside already");
-        entries.push(set_aside(0));
+        entries.extend([now(), revert(5)]);
+        assert_eq!(replayed(&entries), [1, 2], "into a reverted range");
+        entries.push(revert(0));
         assert_eq!(replayed(&entries), [1], "the creation stays");
     }
 
     fn to_repeat(entries: &[Entry]) -> Option<u64> {
-        region_to_repeat(entries, &Aside::of(OplogIndex(0), entries)).map(|index| index.0)
+        region_to_repeat(entries, &RevertedRanges::from_entries(OplogIndex(0), entries)).map(|index| index.0)
     }
 
     #[test]
-    fn what_follows_the_outermost_open_region_is_repeated() {
+    fn entries_after_the_outermost_open_region_are_reverted() {
         let begin = || call(HostFunction::RegionBegin, &[]);
         let end = |region| call(HostFunction::RegionEnd, &[region]);
         let now = || call(HostFunction::WallClockNow, &[]);
         let mut entries = vec![started(), begin(), now(), end(2), now()];
         assert_eq!(to_repeat(&entries), None, "closed");
         entries.push(begin());
-        assert_eq!(to_repeat(&entries), None, "there is nothing to set aside");
+        assert_eq!(to_repeat(&entries), None, "nothing follows the beginning");
         entries.extend([now(), begin(), now()]);
         assert_eq!(to_repeat(&entries), Some(7));
         entries.push(end(8));
         assert_eq!(to_repeat(&entries), Some(7), "the inner one is closed, the outer is not");
         entries.extend([parked(), activated()]);
-        assert_eq!(to_repeat(&entries), None, "it left memory in order");
+        assert_eq!(to_repeat(&entries), None, "it parked");
         entries.push(now());
-        assert_eq!(to_repeat(&entries), Some(7), "and went on after that");
-        entries.push(set_aside(7));
-        assert_eq!(to_repeat(&entries), None, "it was set aside already");
+        assert_eq!(to_repeat(&entries), Some(7), "it continued after the wait");
+        entries.push(revert(7));
+        assert_eq!(to_repeat(&entries), None, "it is reverted already");
         entries.extend([now(), end(6)]);
         assert_eq!(to_repeat(&entries), None);
     }
 
-    /// A jump inside a region went back to the region's beginning, and what it had done before was done twice.
+    /// Regression: a jump inside a region reverted to the region's beginning, and the calls before the jump ran twice.
     #[test]
-    fn a_jump_keeps_what_its_region_did_before() {
+    fn a_jump_keeps_the_entries_before_it() {
         let now = || call(HostFunction::WallClockNow, &[]);
-        let mut entries = vec![started(), call(HostFunction::RegionBegin, &[]), now(), now(), set_aside(4)];
-        assert_eq!(to_repeat(&entries), None, "it is no crash");
+        let mut entries = vec![started(), call(HostFunction::RegionBegin, &[]), now(), now(), revert(4)];
+        assert_eq!(to_repeat(&entries), None, "a jump is not a crash");
         entries.push(now());
         assert_eq!(to_repeat(&entries), Some(3), "a crash after it repeats the region");
     }
