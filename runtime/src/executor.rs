@@ -7,41 +7,41 @@
 //! Architecture invariant: a reply is delivered by the committer after the commit that holds its outcome, or from a
 //! row read back from the store; there is no third way.
 
+mod adapters;
 mod admission;
-mod calls;
 mod committer;
 mod core;
+mod discard;
 mod error;
-mod head;
+mod event_loop;
 mod history;
-mod inspect;
 mod invoke;
 mod ledger;
+mod lifecycle;
 mod listing;
 mod load;
 mod logs;
 mod metrics;
-mod operate;
-mod ports;
-mod program;
+mod oplog_search;
+mod projection;
 mod queue;
-mod recover;
-mod recovery;
 mod retry;
 mod scheduler;
 mod settings;
 mod snapshot;
+mod startup;
 mod update;
+mod worker_calls;
 mod worker_task;
 
 pub use admission::{Admission, NotAdmitted};
 pub use error::{ExecutorError, StartError};
-pub use inspect::{OplogPage, OplogSearch, Wanted};
 pub use invoke::KeyState;
+pub use lifecycle::{WorkerSpec, WorkerView};
 pub use listing::{WorkerRange, WorkersPage};
 pub use logs::{LogNotice, LogSubscription};
 pub use metrics::ExecutorMetrics;
-pub use operate::{WorkerSpec, WorkerView};
+pub use oplog_search::{OplogPage, OplogSearch, Wanted};
 pub use queue::QueuedInvocation;
 pub use settings::{ExecutorSettings, IdempotencyLookup, SnapshotPolicy};
 pub use update::{UpdateOutcome, UpdateView};

@@ -8,7 +8,7 @@
 
 use super::core::{Core, Health, OnDurable, State, unavailable};
 use super::error::ExecutorError;
-use super::recovery;
+use super::startup;
 use crate::storage::ports::{Batch, StoreError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -131,7 +131,7 @@ fn recover(core: &Arc<Core>, error: &StoreError) -> bool {
             .store
             .recover()
             .map_err(super::error::StartError::from)
-            .and_then(|position| recovery::rebuild(core.store.as_ref(), position));
+            .and_then(|position| startup::rebuild(core.store.as_ref(), position));
         match reopened {
             Ok(ledger) => {
                 let mut state = core.lock();
@@ -143,7 +143,7 @@ fn recover(core: &Arc<Core>, error: &StoreError) -> bool {
                 let again = core.clone();
                 core.tasks.spawn_on(
                     async move {
-                        if let Err(error) = recovery::wake_all(&again).await {
+                        if let Err(error) = startup::wake_all(&again).await {
                             tracing::error!(%error, "cannot look for workers that have something to do");
                         }
                     },

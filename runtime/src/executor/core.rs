@@ -5,9 +5,9 @@
 
 use super::committer;
 use super::error::ExecutorError;
-use super::head::Head;
 use super::ledger::{Action, Answer, Event, Ledger, Refused};
 use super::logs::Logs;
+use super::projection::Head;
 use super::scheduler::{self, Scheduler};
 use super::settings::{ExecutorSettings, IdempotencyLookup};
 use super::worker_task;

@@ -1,6 +1,6 @@
 //! Reading a worker's log back from the store.
 
-use super::head::Head;
+use super::projection::Head;
 use crate::storage::ports::{Seq, Store, StoreError, StoredHead};
 use golem_model::oplog::InvocationSource;
 use golem_model::oplog::codec::{self, Row};

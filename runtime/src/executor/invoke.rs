@@ -1,10 +1,10 @@
 //! Admitting invocations: keys, queues, replies.
 
 use super::core::{Core, Pending, Reply, State, WorkerSlot};
-use super::head::{End, Head};
 use super::ledger::{Event, KeyRecord, Refused};
+use super::projection::{End, Head};
 use super::settings::IdempotencyLookup;
-use super::{Executor, ExecutorError, ExecutorMetrics, history, program};
+use super::{Executor, ExecutorError, ExecutorMetrics, event_loop, history};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::limits::INVOCATIONS_PENDING_MAX;
 use golem_model::oplog::codec::Row;
@@ -182,9 +182,9 @@ impl Core {
             state.ledger.head(no).ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })?;
         usable(head)?;
         if let Some(slot) = state.slots.get(&no) {
-            program::admit(head, slot, invocation)?;
+            event_loop::admit(head, slot, invocation)?;
         } else {
-            program::admit(head, &WorkerSlot::default(), invocation)?;
+            event_loop::admit(head, &WorkerSlot::default(), invocation)?;
         }
         let resume = head.interrupted;
         let slot = Self::slot(state, no);

@@ -9,18 +9,18 @@
 //! Invariant: a head that the store does not have yet is never forgotten.
 //! Invariant: after a failed commit nothing of this ledger is used any more; a new one is made from the store.
 
-pub(crate) mod calls;
+pub(crate) mod call_delivery;
 mod counts;
 mod flush;
-mod names;
-pub(crate) mod shared;
+mod name_index;
+pub(crate) mod shared_values;
 mod waits;
 
 pub(crate) use counts::Counts;
 
-use self::calls::{CallCancelled, CallMade};
-use super::head::calls::Due;
-use super::head::{Head, KeyFact, Slot};
+use self::call_delivery::{CallCancelled, CallMade};
+use super::projection::call_state::Due;
+use super::projection::{Head, KeyFact, Slot};
 use crate::storage::ports::{Derived, IdemRow, LogRow, Position, Seq, WorkerNum};
 use golem_model::oplog::codec::{self, Row};
 use golem_model::oplog::{Call, Entry, InboxEvent};
@@ -64,7 +64,7 @@ pub(crate) enum Event {
     /// The time of calls that were made for later has come.
     Due { worker: WorkerNum },
     /// A worker changes what its project shares; `read` is what had to be read from the store for that.
-    SharedWrite { by: ByWorker, deed: SharedWrite, read: shared::Read },
+    SharedWrite { by: ByWorker, deed: SharedWrite, read: shared_values::Read },
 }
 
 /// What is to be done with a promise.
@@ -172,7 +172,7 @@ pub(crate) struct Ledger {
     derived: Derived,
     heads: HashMap<WorkerNum, Cached>,
     by_id: HashMap<WorkerId, WorkerNum>,
-    names: names::Names,
+    names: name_index::Names,
     removed: BTreeMap<Seq, WorkerNum>,
     removed_nos: HashSet<WorkerNum>,
     keys: HashMap<(WorkerNum, [u8; 16]), KeyRecord>,
@@ -189,7 +189,7 @@ pub(crate) struct Ledger {
     flushes_taken: u64,
     flushes_committed: u64,
     flushing: VecDeque<Flush>,
-    values: shared::Values,
+    values: shared_values::Values,
     uses: u64,
     /// Grows when a head is forgotten: who read the store before must read it again.
     forgotten: u64,
@@ -212,7 +212,7 @@ impl Ledger {
             derived: position.derived,
             heads: HashMap::new(),
             by_id: HashMap::new(),
-            names: names::Names::default(),
+            names: name_index::Names::default(),
             removed: BTreeMap::new(),
             removed_nos: HashSet::new(),
             keys: HashMap::new(),
@@ -227,7 +227,7 @@ impl Ledger {
             flushes_taken: 0,
             flushes_committed: 0,
             flushing: VecDeque::new(),
-            values: shared::Values::default(),
+            values: shared_values::Values::default(),
             uses: 0,
             forgotten: 0,
             actions: Vec::new(),

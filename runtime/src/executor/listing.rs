@@ -4,7 +4,7 @@
 //! Invariant: who was made before the page was asked for is on it or on a later one, and who was deleted before is not.
 
 use super::core::{Core, State};
-use super::head::Head;
+use super::projection::Head;
 use super::{Executor, ExecutorError, WorkerView};
 use crate::storage::ports::{StoredHead, WorkerNum};
 use golem_model::{TemplateId, WorkerStatus};

@@ -3,10 +3,10 @@
 //! Invariant: what cannot be loaded costs time and never a worker, as long as something before it can: the snapshot
 //! before it, the last update by hand, the whole log.
 
+use super::adapters::ActivationPort;
 use super::core::{Core, Resident};
-use super::head::{Checkpoint, Head};
 use super::ledger::{Answer, Event};
-use super::ports::ActivationPort;
+use super::projection::{Checkpoint, Head};
 use super::{ExecutorError, ExecutorMetrics, history};
 use crate::storage::ports::{Seq, StoreError, WorkerNum};
 use golem_host::ports::{PortError, Ports};

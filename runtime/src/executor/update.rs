@@ -6,12 +6,12 @@
 //!
 //! Invariant: a rehearsal can write nothing: its ports belong to no activation.
 
+use super::adapters::ActivationPort;
 use super::core::{Core, Resident};
-use super::head::{Head, PendingUpdate, UpdateReport};
 use super::invoke::{lost, usable};
 use super::ledger::{Activation, Answer, Event};
 use super::load::{self, Loading, NotLoaded};
-use super::ports::ActivationPort;
+use super::projection::{Head, PendingUpdate, UpdateReport};
 use super::worker_task::append;
 use super::{Executor, ExecutorError, ExecutorMetrics, snapshot};
 use crate::storage::ports::WorkerNum;

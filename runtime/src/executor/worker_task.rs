@@ -9,12 +9,12 @@
 //! in the log.
 
 use super::core::{Core, Health, OnDurable, Pending, Resident, State, WorkerSlot};
-use super::head::{End, Head};
 use super::ledger::{Answer, Event};
 use super::load::{self, NotLoaded};
+use super::projection::{End, Head};
 use super::retry::jitter;
 use super::settings::SnapshotPolicy;
-use super::{ExecutorError, ExecutorMetrics, committer, history, program, scheduler, snapshot, update};
+use super::{ExecutorError, ExecutorMetrics, committer, event_loop, history, scheduler, snapshot, update};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_host::ports::PortError;
 use golem_host::{Outcome, ReplayEnd, StopReason};
@@ -273,7 +273,7 @@ async fn begin(
     }
     let fits = {
         let state = core.lock();
-        state.ledger.head(no).is_none_or(|head| program::fits(head, &invocation))
+        state.ledger.head(no).is_none_or(|head| event_loop::fits(head, &invocation))
     };
     if !fits {
         return Done::Unfit(invocation, arrival);
@@ -320,7 +320,7 @@ fn settle(core: &Arc<Core>, state: &mut State, no: WorkerNum, done: Done) -> Flo
         }
         Done::Outcome(Outcome::Stopped(stop)) => settle_stop(core, state, no, stop),
         Done::Unfit(invocation, arrival) => {
-            program::refuse(core, state, no, &invocation, arrival);
+            event_loop::refuse(core, state, no, &invocation, arrival);
             Flow::On
         }
         Done::Trouble(error) => give_up(core, state, no, &error),

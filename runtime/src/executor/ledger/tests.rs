@@ -1,7 +1,7 @@
 //! The ledger against a model: random events, commits of random size, crashes at any of them. Whatever happens, the
 //! ledger made from what was committed knows exactly what folding every committed row from the start gives.
 
-mod calls;
+mod call_delivery;
 
 use super::*;
 use crate::storage::ports::Batch;

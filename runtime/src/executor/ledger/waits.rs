@@ -3,7 +3,7 @@
 //! Invariant: a worker that left memory for a promise of another one is found here as long as its head is in memory;
 //! it is woken when the promise is completed, deleted, or gone with the entries that made it.
 
-use super::super::head::Head;
+use super::super::projection::Head;
 use super::{Action, Ledger};
 use crate::storage::ports::WorkerNum;
 use golem_model::oplog::codec::Row;

@@ -5,9 +5,9 @@
 
 use super::core::Core;
 use super::error::{ExecutorError, StartError};
-use super::head::Head;
 use super::history;
 use super::ledger::{Counts, Ledger, Refused};
+use super::projection::Head;
 use super::{Executor, ExecutorParts};
 use super::{committer, scheduler, snapshot};
 use crate::storage::ports::{Position, Seq, Store, StoreError, WorkerNum};

@@ -2,7 +2,7 @@
 
 use super::super::{Activation, Event};
 use super::*;
-use crate::executor::head::Head;
+use crate::executor::projection::Head;
 use crate::storage::ports::{Position, WorkerNum};
 use golem_model::keyvalue::{self, Delta, KeyValueWrite};
 use golem_model::oplog::{Call, HostFunction, Request};

@@ -3,12 +3,12 @@
 //! Invariant: a head is a pure function of the worker's rows up to `last_row`. It is written to the store
 //! lazily and rebuilt from the rows that follow; nothing in it is a truth of its own.
 
-pub(crate) mod calls;
-mod life;
+pub(crate) mod call_state;
+mod snapshot_state;
 
-pub(crate) use life::{Checkpoint, Life, PendingUpdate, UpdateReport};
+pub(crate) use snapshot_state::{Checkpoint, Life, PendingUpdate, UpdateReport};
 
-use self::calls::{Calls, Due};
+use self::call_state::{Calls, Due};
 use crate::storage::ports::{Seq, StoredHead, WorkerNum};
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{

@@ -5,8 +5,8 @@
 
 use super::ExecutorError;
 use super::core::{Core, OnDurable, State, WorkerSlot};
-use super::head::Head;
 use super::ledger::{Answer, Event};
+use super::projection::Head;
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::limits::LINES_PENDING_MAX;
 use golem_model::oplog::AdminRequest;

@@ -5,7 +5,7 @@
 
 use super::{ActivationPort, port_error, refused};
 use crate::executor::core::{Core, State, unavailable};
-use crate::executor::ledger::shared::{Read, ReadNo};
+use crate::executor::ledger::shared_values::{Read, ReadNo};
 use crate::executor::ledger::{Answer, ByWorker, Event};
 use crate::storage::ports::{StoreError, WorkerNum};
 use async_trait::async_trait;

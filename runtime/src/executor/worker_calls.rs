@@ -4,12 +4,12 @@
 //! lock is taken and looked at again under it; the ledger then makes the call and its arrival one step.
 
 use super::ExecutorError;
+use super::adapters::{ActivationPort, port_error, refused};
 use super::core::{Core, Pending, State};
-use super::head::End;
 use super::history;
-use super::ledger::calls::{CallCancelled, CallMade, Target};
+use super::ledger::call_delivery::{CallCancelled, CallMade, Target};
 use super::ledger::{Answer, ByWorker, Event};
-use super::ports::{ActivationPort, port_error, refused};
+use super::projection::End;
 use crate::storage::ports::{Seq, WorkerNum};
 use async_trait::async_trait;
 use golem_host::ports::{AnswerState, Calls, OutgoingCall, PortError};

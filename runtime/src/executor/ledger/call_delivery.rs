@@ -7,7 +7,7 @@
 //! Invariant: answers are given where rows are added, never where rows are read back: the rows of the answers follow.
 
 use super::{Action, Answer, ByWorker, Ledger, Refused, Row};
-use crate::executor::head::calls::{Due, Made, may_block};
+use crate::executor::projection::call_state::{Due, Made, may_block};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::call::{CallError, CallReceipt, encode_answer, encode_call_receipt};
 use golem_model::limits::CALL_BYTES_MAX;

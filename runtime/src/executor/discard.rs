@@ -4,9 +4,9 @@
 //! Invariant: the discarded invocation has an outcome, an error, under its key; it never runs again.
 
 use super::core::{Core, OnDurable, Pending, State};
-use super::head::Head;
 use super::ledger::{Answer, Event};
-use super::{Executor, ExecutorError, ExecutorMetrics, history, operate, worker_task};
+use super::projection::Head;
+use super::{Executor, ExecutorError, ExecutorMetrics, history, lifecycle, worker_task};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::oplog::{FailureCause, InboxEvent, RevertReason};
 use golem_model::{Entry, WorkerId, WorkerStatus};
@@ -85,7 +85,7 @@ impl Core {
         let set_aside = Entry::Revert { at, from, reason: RevertReason::Recovered };
         let entries = failed.into_iter().chain([set_aside]).collect();
         // An attempt that is under way writes nothing any more.
-        operate::stop_guest(state, no);
+        lifecycle::stop_guest(state, no);
         let Some(mut seq) = worker_task::append(self, state, no, entries) else { return Seq(0) };
         if discarded.interrupted {
             let arrival = InboxEvent::Resumed { at };

@@ -2,7 +2,7 @@
 //! answered twice, and nobody waits in a circle.
 
 use super::*;
-use crate::executor::ledger::calls::{CallCancelled, CallMade, Target};
+use crate::executor::ledger::call_delivery::{CallCancelled, CallMade, Target};
 use golem_model::oplog::FailureCause;
 use golem_model::oplog::calls::CallEvent;
 use std::collections::BTreeSet;

@@ -3,12 +3,12 @@
 //! Invariant: every write carries the activation; the ledger refuses it once the worker was activated again,
 //! stopped, deleted, or everything was discarded after a failed commit.
 
-mod shared;
+mod shared_access;
 
 use super::core::{Core, State};
-use super::head::Slot;
 use super::history;
 use super::ledger::{Activation, Answer, ByWorker, Event, PromiseAct, Refused};
+use super::projection::Slot;
 use super::{ExecutorError, WorkerRange, WorkerView, ledger, listing};
 use crate::storage::ports::{Seq, WorkerNum};
 use async_trait::async_trait;
