@@ -41,7 +41,7 @@ pub use lifecycle::{WorkerSpec, WorkerView};
 pub use listing::{WorkerRange, WorkersPage};
 pub use logs::{LogNotice, LogSubscription};
 pub use metrics::ExecutorMetrics;
-pub use oplog_search::{OplogPage, OplogSearch, Wanted};
+pub use oplog_search::{EntryFilter, OplogPage, OplogSearch};
 pub use queue::QueuedInvocation;
 pub use settings::{ExecutorSettings, IdempotencyLookup, SnapshotPolicy};
 pub use update::{UpdateOutcome, UpdateView};

@@ -7,8 +7,8 @@ mod shared_access;
 
 use super::core::{Core, State};
 use super::history;
-use super::ledger::{Activation, Answer, ByWorker, Event, PromiseAct, Refused};
-use super::projection::Slot;
+use super::ledger::{Activation, HostCallContext, LedgerEvent, PromiseOperation, StepError, StepOutcome};
+use super::projection::PromiseSlot;
 use super::{ExecutorError, WorkerRange, WorkerView, ledger, listing};
 use crate::storage::ports::{Seq, WorkerNum};
 use async_trait::async_trait;
@@ -62,9 +62,11 @@ impl ActivationPort {
         if state.generation == self.generation { Ok(state) } else { Err(PortError::Discarded) }
     }
 
-    pub(super) fn note(&self, answer: &Answer) {
-        if let Answer::At(seq) | Answer::Promise(_, seq) | Answer::Called(seq, _) | Answer::Wrote(_, seq) =
-            answer
+    pub(super) fn note(&self, answer: &StepOutcome) {
+        if let StepOutcome::Appended(seq)
+        | StepOutcome::Promise(_, seq)
+        | StepOutcome::CallRecorded(seq, _)
+        | StepOutcome::SharedWritten(_, seq) = answer
         {
             self.last.fetch_max(seq.0, Ordering::Relaxed);
         }
@@ -76,7 +78,7 @@ impl ActivationPort {
         entries: Vec<Entry>,
         call: Call,
         promise: &PromiseId,
-        act: PromiseAct,
+        act: PromiseOperation,
     ) -> Result<Completion, PortError> {
         let mut work = Some((entries, call, act));
         loop {
@@ -87,19 +89,20 @@ impl ActivationPort {
                 continue;
             }
             let Some((entries, call, act)) = work.take() else { return Err(PortError::Discarded) };
-            let by = ByWorker { worker: self.worker, activation: self.activation, first, entries, call };
-            let event = Event::Promise { owner: located, promise: promise.clone(), act, by: Some(by) };
+            let by =
+                HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
+            let event = LedgerEvent::Promise { owner: located, promise: promise.clone(), act, by: Some(by) };
             let answer = self.core.step(&mut state, event).map_err(refused)?;
             drop(state);
             self.note(&answer);
             self.core.promises_changed.send_modify(|version| *version += 1);
             return match answer {
-                Answer::Promise(completion, _) => Ok(completion),
-                Answer::Created(_)
-                | Answer::Activated(_)
-                | Answer::At(_)
-                | Answer::Called(..)
-                | Answer::Wrote(..) => Err(PortError::Discarded),
+                StepOutcome::Promise(completion, _) => Ok(completion),
+                StepOutcome::Created(_)
+                | StepOutcome::Activated(_)
+                | StepOutcome::Appended(_)
+                | StepOutcome::CallRecorded(..)
+                | StepOutcome::SharedWritten(..) => Err(PortError::Discarded),
             };
         }
     }
@@ -108,7 +111,7 @@ impl ActivationPort {
 #[async_trait]
 impl Oplog for ActivationPort {
     fn append(&self, first: OplogIndex, entries: Vec<Entry>) -> Result<(), PortError> {
-        let event = Event::Append { worker: self.worker, activation: self.activation, first, entries };
+        let event = LedgerEvent::Append { worker: self.worker, activation: self.activation, first, entries };
         let mut state = self.lock()?;
         let answer = self.core.step(&mut state, event).map_err(refused)?;
         drop(state);
@@ -185,7 +188,7 @@ impl Promises for ActivationPort {
         promise: &PromiseId,
         data: Vec<u8>,
     ) -> Result<Completion, PortError> {
-        self.promise(first, entries, call, promise, PromiseAct::Complete(data)).await
+        self.promise(first, entries, call, promise, PromiseOperation::Complete(data)).await
     }
 
     async fn delete(
@@ -195,7 +198,8 @@ impl Promises for ActivationPort {
         call: Call,
         promise: &PromiseId,
     ) -> Result<bool, PortError> {
-        Ok(self.promise(first, entries, call, promise, PromiseAct::Delete).await? != Completion::Unknown)
+        Ok(self.promise(first, entries, call, promise, PromiseOperation::Delete).await?
+            != Completion::Unknown)
     }
 
     async fn wait_any(&self, promises: &[PromiseId]) -> Result<(), PortError> {
@@ -254,8 +258,10 @@ impl Core {
             };
             return match slot {
                 None => Ok(PromiseState::Unknown),
-                Some(Slot::Pending) => Ok(PromiseState::Pending),
-                Some(Slot::Completed(row)) => self.promise_data(Seq(row)).await.map(PromiseState::Completed),
+                Some(PromiseSlot::Pending) => Ok(PromiseState::Pending),
+                Some(PromiseSlot::Completed(row)) => {
+                    self.promise_data(Seq(row)).await.map(PromiseState::Completed)
+                }
             };
         }
     }
@@ -273,12 +279,12 @@ impl Core {
     }
 }
 
-pub(super) fn refused(refused: Refused) -> PortError {
+pub(super) fn refused(refused: StepError) -> PortError {
     match refused {
-        ledger::Refused::Discarded
-        | ledger::Refused::Unknown
-        | ledger::Refused::Exists(_)
-        | ledger::Refused::CacheMiss => PortError::Discarded,
+        ledger::StepError::Discarded
+        | ledger::StepError::Unknown
+        | ledger::StepError::Exists(_)
+        | ledger::StepError::CacheMiss => PortError::Discarded,
     }
 }
 

@@ -6,7 +6,7 @@
 //! Invariant (W8): after a failed commit nothing of what was in memory is used: every instance, head and waiting
 //! reply that may have seen it is discarded, the store is opened again, and the workers are loaded from what it has.
 
-use super::core::{Core, Health, OnDurable, State, unavailable};
+use super::core::{Core, OnDurable, State, StoreHealth, unavailable};
 use super::error::ExecutorError;
 use super::startup;
 use crate::storage::ports::{Batch, StoreError};
@@ -136,7 +136,7 @@ fn recover(core: &Arc<Core>, error: &StoreError) -> bool {
             Ok(ledger) => {
                 let mut state = core.lock();
                 state.ledger = ledger;
-                state.health = Health::Up;
+                state.health = StoreHealth::Up;
                 core.carry_out(&mut state);
                 drop(state);
                 tracing::info!("the store can be used again");
@@ -154,7 +154,7 @@ fn recover(core: &Arc<Core>, error: &StoreError) -> bool {
             Err(error) => {
                 let reason: Arc<str> = unavailable(&error).to_string().into();
                 tracing::warn!(%reason, "the store cannot be used yet");
-                core.lock().health = Health::Down(reason);
+                core.lock().health = StoreHealth::Down(reason);
             }
         }
     }
@@ -164,7 +164,7 @@ fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
     let error = ExecutorError::Unavailable { reason: reason.clone() };
     let (on_durable, slots) = {
         let mut state = core.lock();
-        state.health = Health::Down(reason.clone());
+        state.health = StoreHealth::Down(reason.clone());
         state.generation += 1;
         state.idle.clear();
         state.scheduler = super::scheduler::Scheduler::default();

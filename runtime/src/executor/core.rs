@@ -5,9 +5,9 @@
 
 use super::committer;
 use super::error::ExecutorError;
-use super::ledger::{Action, Answer, Event, Ledger, Refused};
+use super::ledger::{Action, Ledger, LedgerEvent, StepError, StepOutcome};
 use super::logs::Logs;
-use super::projection::Head;
+use super::projection::WorkerProjection;
 use super::scheduler::{self, Scheduler};
 use super::settings::{ExecutorSettings, IdempotencyLookup};
 use super::worker_task;
@@ -31,7 +31,7 @@ pub(crate) type Waiter = oneshot::Sender<Reply>;
 
 /// An admitted invocation that has not ended.
 #[derive(Debug)]
-pub(crate) struct Pending {
+pub(crate) struct PendingInvocation {
     /// The invocation; `None` if only its arrival is known, after a restart.
     pub(crate) invocation: Option<Invocation>,
     /// Its key as text.
@@ -46,9 +46,9 @@ pub(crate) struct Pending {
 #[derive(Debug, Default)]
 pub(crate) struct WorkerSlot {
     /// Invocations in order of admission.
-    pub(crate) pending: VecDeque<Pending>,
+    pub(crate) pending: VecDeque<PendingInvocation>,
     /// The one that runs, or is waiting, or is to be tried again.
-    pub(crate) current: Option<Pending>,
+    pub(crate) current: Option<PendingInvocation>,
     /// Whether a task drives the worker.
     pub(crate) task: bool,
     /// Set when the worker is to go on although its head says that it waits.
@@ -56,7 +56,7 @@ pub(crate) struct WorkerSlot {
     /// Stops the running guest.
     pub(crate) control: Option<InterruptHandle>,
     /// The idle instance.
-    pub(crate) instance: Option<Resident>,
+    pub(crate) instance: Option<ResidentInstance>,
     /// When it became idle: its place in [`State::idle`].
     pub(crate) idle_since: u64,
     /// Told when another worker has answered a call.
@@ -66,7 +66,7 @@ pub(crate) struct WorkerSlot {
 }
 
 /// An instance in memory, with its place among the residents.
-pub(crate) struct Resident {
+pub(crate) struct ResidentInstance {
     pub(crate) instance: Box<Instance>,
     pub(crate) control: InterruptHandle,
     /// Held for its `Drop`.
@@ -74,7 +74,7 @@ pub(crate) struct Resident {
     pub(crate) permit: ResidentPermit,
 }
 
-impl std::fmt::Debug for Resident {
+impl std::fmt::Debug for ResidentInstance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Resident").finish_non_exhaustive()
     }
@@ -103,7 +103,7 @@ pub(crate) enum OnDurable {
 
 /// Whether the store can be used.
 #[derive(Debug, Clone)]
-pub(crate) enum Health {
+pub(crate) enum StoreHealth {
     Up,
     Down(Arc<str>),
 }
@@ -115,7 +115,7 @@ pub(crate) struct State {
     /// What waits for durability, ascending by row.
     pub(crate) on_durable: VecDeque<(Seq, OnDurable)>,
     pub(crate) scheduler: Scheduler,
-    pub(crate) health: Health,
+    pub(crate) health: StoreHealth,
     /// Grows when everything in memory was discarded after a failed commit.
     pub(crate) generation: u64,
     /// No more requests are taken.
@@ -171,7 +171,7 @@ impl Core {
                 slots: HashMap::new(),
                 on_durable: VecDeque::new(),
                 scheduler: Scheduler::default(),
-                health: Health::Up,
+                health: StoreHealth::Up,
                 generation: 0,
                 stopping: false,
                 closing: false,
@@ -214,7 +214,11 @@ impl Core {
     }
 
     /// Gives an event its place and carries out what follows from it.
-    pub(crate) fn step(self: &Arc<Self>, state: &mut State, event: Event) -> Result<Answer, Refused> {
+    pub(crate) fn step(
+        self: &Arc<Self>,
+        state: &mut State,
+        event: LedgerEvent,
+    ) -> Result<StepOutcome, StepError> {
         let answer = state.ledger.step(self.clock.now(), event);
         self.carry_out(state);
         answer
@@ -225,13 +229,13 @@ impl Core {
         for action in state.ledger.take_actions() {
             match action {
                 Action::Wake(no) => self.wake(state, no),
-                Action::Queued(no, row, invocation) => self.queued(state, no, row, invocation),
-                Action::Withdrawn(no, row) => Self::withdrawn(state, no, row),
-                Action::Answered(no, call, answer) => Self::answered(state, no, call, answer),
+                Action::CallQueued(no, row, invocation) => self.queued(state, no, row, invocation),
+                Action::CallWithdrawn(no, row) => Self::withdrawn(state, no, row),
+                Action::CallAnswered(no, call, answer) => Self::answered(state, no, call, answer),
                 Action::PromisesChanged => self.promises_changed.send_modify(|version| *version += 1),
-                Action::Timer(no, at) => {
+                Action::SetTimer(no, at) => {
                     let before = state.scheduler.next();
-                    let due = state.scheduler.step(self.clock.now(), scheduler::Event::Set(no, at));
+                    let due = state.scheduler.step(self.clock.now(), scheduler::TimerEvent::Set(no, at));
                     debug_assert!(due.is_empty(), "setting a timer wakes nobody");
                     if state.scheduler.next() != before {
                         self.timers_changed.notify_one();
@@ -248,8 +252,8 @@ impl Core {
     pub(crate) fn check_up(state: &State) -> Result<(), ExecutorError> {
         match &state.health {
             _ if state.stopping => Err(ExecutorError::ShuttingDown),
-            Health::Up => Ok(()),
-            Health::Down(reason) => Err(ExecutorError::Unavailable { reason: reason.clone() }),
+            StoreHealth::Up => Ok(()),
+            StoreHealth::Down(reason) => Err(ExecutorError::Unavailable { reason: reason.clone() }),
         }
     }
 
@@ -280,8 +284,8 @@ impl Core {
 
     fn check_store(state: &State) -> Result<(), ExecutorError> {
         match &state.health {
-            Health::Up => Ok(()),
-            Health::Down(reason) => Err(ExecutorError::Unavailable { reason: reason.clone() }),
+            StoreHealth::Up => Ok(()),
+            StoreHealth::Down(reason) => Err(ExecutorError::Unavailable { reason: reason.clone() }),
         }
     }
 
@@ -292,7 +296,7 @@ impl Core {
             let queue = ledger.head(no).map(|head| head.queue.clone()).unwrap_or_default();
             let pending = queue
                 .into_iter()
-                .map(|(seq, key)| Pending {
+                .map(|(seq, key)| PendingInvocation {
                     invocation: None,
                     key: key.0,
                     arrival: Some(Seq(seq)),
@@ -305,7 +309,7 @@ impl Core {
 
     /// Starts a task for the worker if it has something to do and none drives it.
     pub(crate) fn kick(self: &Arc<Self>, state: &mut State, no: WorkerNum) {
-        if state.stopping || matches!(state.health, Health::Down(_)) {
+        if state.stopping || matches!(state.health, StoreHealth::Down(_)) {
             return;
         }
         let generation = state.generation;
@@ -411,8 +415,8 @@ impl Core {
     }
 
     /// The head in what the store has; one of another version is rebuilt from the log.
-    pub(crate) async fn decode_head(&self, stored: StoredHead) -> Result<Head, ExecutorError> {
-        match Head::from_stored(&stored) {
+    pub(crate) async fn decode_head(&self, stored: StoredHead) -> Result<WorkerProjection, ExecutorError> {
+        match WorkerProjection::from_stored(&stored) {
             Ok(head) => Ok(head),
             Err(error) => {
                 tracing::info!(%error, "rebuilding the head from the log");
@@ -430,7 +434,7 @@ impl Core {
     }
 
     /// Keeps an idle instance for the next invocation.
-    pub(crate) fn rest(state: &mut State, no: WorkerNum, resident: Resident) {
+    pub(crate) fn rest(state: &mut State, no: WorkerNum, resident: ResidentInstance) {
         state.idle_count += 1;
         let since = state.idle_count;
         state.idle.insert((since, no));
@@ -440,7 +444,7 @@ impl Core {
     }
 
     /// Takes the worker's idle instance.
-    pub(crate) fn take_idle(state: &mut State, no: WorkerNum) -> Option<Resident> {
+    pub(crate) fn take_idle(state: &mut State, no: WorkerNum) -> Option<ResidentInstance> {
         let slot = state.slots.get_mut(&no)?;
         let resident = slot.instance.take()?;
         let since = slot.idle_since;

@@ -3,9 +3,9 @@
 //!
 //! Invariant: the discarded invocation has an outcome, an error, under its key; it never runs again.
 
-use super::core::{Core, OnDurable, Pending, State};
-use super::ledger::{Answer, Event};
-use super::projection::Head;
+use super::core::{Core, OnDurable, PendingInvocation, State};
+use super::ledger::{LedgerEvent, StepOutcome};
+use super::projection::WorkerProjection;
 use super::{Executor, ExecutorError, ExecutorMetrics, history, lifecycle, worker_task};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::oplog::{FailureCause, InboxEvent, RevertReason};
@@ -38,7 +38,7 @@ impl Executor {
                 let (worker, status) = (head.id.clone(), WorkerStatus::Running);
                 return Err(ExecutorError::NotStopped { worker, status });
             }
-            let Some(discarded) = Discarded::of(head, details)? else { return Ok(()) };
+            let Some(discarded) = DiscardPlan::of(head, details)? else { return Ok(()) };
             break core.discard(&mut state, no, discarded);
         };
         core.durable(seq).await
@@ -51,16 +51,16 @@ impl Executor {
 }
 
 /// What is to be discarded of a worker.
-struct Discarded {
+struct DiscardPlan {
     /// How an invocation ends that has not.
     cause: Option<FailureCause>,
     /// A person had stopped it.
     interrupted: bool,
 }
 
-impl Discarded {
+impl DiscardPlan {
     /// `None` if nothing stands in the worker's way.
-    fn of(head: &Head, last_failure: Option<String>) -> Result<Option<Self>, ExecutorError> {
+    fn of(head: &WorkerProjection, last_failure: Option<String>) -> Result<Option<Self>, ExecutorError> {
         let interrupted = head.interrupted;
         if head.end.is_some() {
             return Ok(Some(Self { cause: None, interrupted }));
@@ -78,7 +78,7 @@ impl Discarded {
 
 impl Core {
     /// Discards the worker's last invocation and lets the worker go on with what waits for it.
-    fn discard(self: &Arc<Self>, state: &mut State, no: WorkerNum, discarded: Discarded) -> Seq {
+    fn discard(self: &Arc<Self>, state: &mut State, no: WorkerNum, discarded: DiscardPlan) -> Seq {
         let at = self.clock.now();
         let Some(from) = state.ledger.head(no).map(|head| head.begun_at) else { return Seq(0) };
         let failed = discarded.cause.clone().map(|cause| Entry::InvocationFailed { at, cause });
@@ -89,7 +89,9 @@ impl Core {
         let Some(mut seq) = worker_task::append(self, state, no, entries) else { return Seq(0) };
         if discarded.interrupted {
             let arrival = InboxEvent::Resumed { at };
-            if let Ok(Answer::At(resumed)) = self.step(state, Event::Arrive { worker: no, arrival }) {
+            if let Ok(StepOutcome::Appended(resumed)) =
+                self.step(state, LedgerEvent::Inbox { worker: no, arrival })
+            {
                 seq = resumed;
             }
         }
@@ -114,7 +116,8 @@ impl Core {
             let arrival = Some(Seq(seq));
             let known = slot.current.iter().chain(&slot.pending).any(|pending| pending.arrival == arrival);
             if !known {
-                let pending = Pending { invocation: None, key: key.0, arrival, waiters: Vec::new() };
+                let pending =
+                    PendingInvocation { invocation: None, key: key.0, arrival, waiters: Vec::new() };
                 slot.pending.insert(place.min(slot.pending.len()), pending);
             }
         }

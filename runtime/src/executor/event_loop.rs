@@ -5,8 +5,8 @@
 
 use super::ExecutorError;
 use super::core::{Core, OnDurable, State, WorkerSlot};
-use super::ledger::{Answer, Event};
-use super::projection::Head;
+use super::ledger::{LedgerEvent, StepOutcome};
+use super::projection::WorkerProjection;
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::limits::LINES_PENDING_MAX;
 use golem_model::oplog::AdminRequest;
@@ -14,7 +14,11 @@ use golem_model::{Convention, InboxEvent, Invocation};
 use std::sync::Arc;
 
 /// Fails if `invocation` cannot follow what the worker has accepted and what waits for it in memory.
-pub(super) fn admit(head: &Head, slot: &WorkerSlot, invocation: &Invocation) -> Result<(), ExecutorError> {
+pub(super) fn admit(
+    head: &WorkerProjection,
+    slot: &WorkerSlot,
+    invocation: &Invocation,
+) -> Result<(), ExecutorError> {
     let lines = || {
         let admitted =
             slot.current.iter().chain(&slot.pending).filter_map(|pending| pending.invocation.as_ref());
@@ -34,7 +38,7 @@ pub(super) fn admit(head: &Head, slot: &WorkerSlot, invocation: &Invocation) -> 
 }
 
 /// Whether a worker of which this is known can run `invocation`.
-pub(super) fn fits(head: &Head, invocation: &Invocation) -> bool {
+pub(super) fn fits(head: &WorkerProjection, invocation: &Invocation) -> bool {
     let line = invocation.convention == Convention::StdioEventLoop;
     head.event_loop.as_ref().is_none_or(|running| line && *running == invocation.function)
 }
@@ -57,8 +61,8 @@ pub(super) fn refuse(
     let cancelled = AdminRequest::InvocationCancelled { at, key: invocation.key.clone() };
     let mut last = None;
     for arrival in accepted.into_iter().chain([InboxEvent::Admin(cancelled)]) {
-        match core.step(state, Event::Arrive { worker: no, arrival }) {
-            Ok(Answer::At(seq)) => last = Some(seq),
+        match core.step(state, LedgerEvent::Inbox { worker: no, arrival }) {
+            Ok(StepOutcome::Appended(seq)) => last = Some(seq),
             Ok(_) => {}
             Err(error) => tracing::error!(worker = %no, %error, "cannot take an invocation back"),
         }

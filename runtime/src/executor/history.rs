@@ -1,6 +1,6 @@
 //! Reading a worker's log back from the store.
 
-use super::projection::Head;
+use super::projection::WorkerProjection;
 use crate::storage::ports::{Seq, Store, StoreError, StoredHead};
 use golem_model::oplog::InvocationSource;
 use golem_model::oplog::codec::{self, Row};
@@ -130,14 +130,14 @@ fn arrived(store: &dyn Store, arrival: Seq) -> Result<Option<InvocationSource>, 
 }
 
 /// A head folded anew from all of its worker's rows.
-pub(crate) fn rebuild_head(store: &dyn Store, stored: &StoredHead) -> Result<Head, StoreError> {
-    let mut head: Option<Head> = None;
+pub(crate) fn rebuild_head(store: &dyn Store, stored: &StoredHead) -> Result<WorkerProjection, StoreError> {
+    let mut head: Option<WorkerProjection> = None;
     let mut facts = Vec::new();
     for (seq, row) in rows(store, stored.applied)? {
         if head.is_none()
             && let Row::Entries { entries, .. } = &row
         {
-            head = entries.first().and_then(|entry| Head::create(stored.no, entry));
+            head = entries.first().and_then(|entry| WorkerProjection::create(stored.no, entry));
         }
         let Some(head) = &mut head else {
             return Err(damaged(seq, "it should make the worker, and does not"));

@@ -1,8 +1,8 @@
 //! Admitting invocations: keys, queues, replies.
 
-use super::core::{Core, Pending, Reply, State, WorkerSlot};
-use super::ledger::{Event, KeyRecord, Refused};
-use super::projection::{End, Head};
+use super::core::{Core, PendingInvocation, Reply, State, WorkerSlot};
+use super::ledger::{KeyRecord, LedgerEvent, StepError};
+use super::projection::{TerminalState, WorkerProjection};
 use super::settings::IdempotencyLookup;
 use super::{Executor, ExecutorError, ExecutorMetrics, event_loop, history};
 use crate::storage::ports::{Seq, WorkerNum};
@@ -25,7 +25,7 @@ pub enum KeyState {
 }
 
 /// What admission came to.
-enum Admission {
+enum AdmissionAttempt {
     /// The invocation waits in memory; the reply comes here.
     Waiting(oneshot::Receiver<Reply>),
     /// It is durable once this row is.
@@ -35,12 +35,12 @@ enum Admission {
     /// The store must be asked for the key first.
     AskStore,
     /// The worker was forgotten or removed since it was located.
-    Again,
+    Retry,
 }
 
 /// Whether the caller waits for the outcome or for the acceptance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+enum ReplyMode {
     Await,
     Enqueue,
 }
@@ -55,19 +55,21 @@ impl Executor {
         id: &WorkerId,
         invocation: Invocation,
     ) -> Result<Option<golem_model::Value>, ExecutorError> {
-        match self.admit(id, invocation, Mode::Await).await? {
-            Admitted::Waiting(reply) => reply.await.unwrap_or(Err(ExecutorError::ShuttingDown)),
-            Admitted::Outcome(outcome) => self.core.recorded(outcome).await,
-            Admitted::Accepted(_) => Ok(None),
+        match self.admit(id, invocation, ReplyMode::Await).await? {
+            AdmissionResult::Waiting(reply) => reply.await.unwrap_or(Err(ExecutorError::ShuttingDown)),
+            AdmissionResult::Outcome(outcome) => self.core.recorded(outcome).await,
+            AdmissionResult::Accepted(_) => Ok(None),
         }
     }
 
     /// Accepts an invocation to run later. Durable on return.
     pub async fn enqueue(&self, id: &WorkerId, invocation: Invocation) -> Result<(), ExecutorError> {
-        match self.admit(id, invocation, Mode::Enqueue).await? {
-            Admitted::Accepted(seq) | Admitted::Outcome(seq) => self.core.durable(seq).await,
+        match self.admit(id, invocation, ReplyMode::Enqueue).await? {
+            AdmissionResult::Accepted(seq) | AdmissionResult::Outcome(seq) => self.core.durable(seq).await,
             // Joined one that runs: the caller is told when that is safe, which is when it has ended.
-            Admitted::Waiting(reply) => reply.await.unwrap_or(Err(ExecutorError::ShuttingDown)).map(drop),
+            AdmissionResult::Waiting(reply) => {
+                reply.await.unwrap_or(Err(ExecutorError::ShuttingDown)).map(drop)
+            }
         }
     }
 
@@ -97,8 +99,8 @@ impl Executor {
         &self,
         id: &WorkerId,
         invocation: Invocation,
-        mode: Mode,
-    ) -> Result<Admitted, ExecutorError> {
+        mode: ReplyMode,
+    ) -> Result<AdmissionResult, ExecutorError> {
         let core = &self.core;
         // Set once the store was asked in vain for the key, to what had been forgotten before that.
         let mut asked: Option<u64> = None;
@@ -113,11 +115,11 @@ impl Executor {
                 (core.admit_locked(&mut state, no, id, &invocation, mode, asked)?, forgotten)
             };
             let record = match admission {
-                Admission::Waiting(reply) => return Ok(Admitted::Waiting(reply)),
-                Admission::Accepted(seq) => return Ok(Admitted::Accepted(seq)),
-                Admission::Again => continue,
-                Admission::Known(record) => record,
-                Admission::AskStore => {
+                AdmissionAttempt::Waiting(reply) => return Ok(AdmissionResult::Waiting(reply)),
+                AdmissionAttempt::Accepted(seq) => return Ok(AdmissionResult::Accepted(seq)),
+                AdmissionAttempt::Retry => continue,
+                AdmissionAttempt::Known(record) => record,
+                AdmissionAttempt::AskStore => {
                     let hash = invocation.key.index_hash();
                     match core.read(move |store| store.idem(no, hash)).await? {
                         None => {
@@ -133,11 +135,11 @@ impl Executor {
             core.check_same(&record, &invocation).await?;
             ExecutorMetrics::add(&core.metrics.invocations_repeated, 1);
             match (record.outcome, mode) {
-                (Some(outcome), _) => return Ok(Admitted::Outcome(outcome)),
-                (None, Mode::Enqueue) => return Ok(Admitted::Accepted(record.started)),
-                (None, Mode::Await) => {
+                (Some(outcome), _) => return Ok(AdmissionResult::Outcome(outcome)),
+                (None, ReplyMode::Enqueue) => return Ok(AdmissionResult::Accepted(record.started)),
+                (None, ReplyMode::Await) => {
                     if let Some(reply) = core.join(no, &invocation.key) {
-                        return Ok(Admitted::Waiting(reply));
+                        return Ok(AdmissionResult::Waiting(reply));
                     }
                     // It ended in between: its record says so now.
                 }
@@ -147,7 +149,7 @@ impl Executor {
 }
 
 /// An admitted invocation, or a repeated one.
-enum Admitted {
+enum AdmissionResult {
     Waiting(oneshot::Receiver<Reply>),
     Accepted(Seq),
     Outcome(Seq),
@@ -160,11 +162,11 @@ impl Core {
         no: WorkerNum,
         id: &WorkerId,
         invocation: &Invocation,
-        mode: Mode,
+        mode: ReplyMode,
         asked: bool,
-    ) -> Result<Admission, ExecutorError> {
+    ) -> Result<AdmissionAttempt, ExecutorError> {
         if state.ledger.head(no).is_none() {
-            return Ok(Admission::Again);
+            return Ok(AdmissionAttempt::Retry);
         }
         let named = !invocation.key.is_anonymous() && self.idempotency == IdempotencyLookup::Enforced;
         if named {
@@ -172,10 +174,10 @@ impl Core {
                 return Ok(admission);
             }
             if let Some(record) = known_here(state, no, &invocation.key) {
-                return Ok(Admission::Known(record));
+                return Ok(AdmissionAttempt::Known(record));
             }
             if !asked && state.ledger.has_stored_keys(no) {
-                return Ok(Admission::AskStore);
+                return Ok(AdmissionAttempt::AskStore);
             }
         }
         let head =
@@ -194,30 +196,33 @@ impl Core {
         if resume {
             // The next invocation lets a stopped worker go on: first with the one it was stopped in.
             let arrival = InboxEvent::Resumed { at: self.clock.now() };
-            self.step(state, Event::Arrive { worker: no, arrival }).map_err(|error| lost(&error))?;
+            self.step(state, LedgerEvent::Inbox { worker: no, arrival }).map_err(|error| lost(&error))?;
         }
-        let mut pending = Pending {
+        let mut pending = PendingInvocation {
             invocation: Some(invocation.clone()),
             key: invocation.key.as_str().to_owned(),
             arrival: None,
             waiters: Vec::new(),
         };
         let admission = match mode {
-            Mode::Await => {
+            ReplyMode::Await => {
                 let (tell, reply) = oneshot::channel();
                 pending.waiters.push(tell);
-                Admission::Waiting(reply)
+                AdmissionAttempt::Waiting(reply)
             }
-            Mode::Enqueue => {
+            ReplyMode::Enqueue => {
                 let arrival = invocation.to_inbox_event(self.clock.now());
                 // Makes sure that the slot exists before the arrival would make it appear in a new one's queue.
                 Self::slot(state, no);
-                match self.step(state, Event::Arrive { worker: no, arrival }).map_err(|error| lost(&error))? {
-                    super::ledger::Answer::At(seq) => {
+                match self
+                    .step(state, LedgerEvent::Inbox { worker: no, arrival })
+                    .map_err(|error| lost(&error))?
+                {
+                    super::ledger::StepOutcome::Appended(seq) => {
                         pending.arrival = Some(seq);
-                        Admission::Accepted(seq)
+                        AdmissionAttempt::Accepted(seq)
                     }
-                    _ => return Ok(Admission::Again),
+                    _ => return Ok(AdmissionAttempt::Retry),
                 }
             }
         };
@@ -232,13 +237,13 @@ impl Core {
         state: &mut State,
         no: WorkerNum,
         invocation: &Invocation,
-        mode: Mode,
-    ) -> Result<Option<Admission>, ExecutorError> {
+        mode: ReplyMode,
+    ) -> Result<Option<AdmissionAttempt>, ExecutorError> {
         let stopped = state.ledger.head(no).is_some_and(|head| {
             head.interrupted && head.current.as_ref().is_some_and(|current| current.key.is(&invocation.key))
         });
         let Some(slot) = state.slots.get_mut(&no) else { return Ok(None) };
-        let same = |pending: &&mut Pending| pending.key == invocation.key.as_str();
+        let same = |pending: &&mut PendingInvocation| pending.key == invocation.key.as_str();
         let Some(pending) = slot.current.iter_mut().chain(&mut slot.pending).find(same) else {
             return Ok(None);
         };
@@ -253,10 +258,10 @@ impl Core {
                 return Err(reused(invocation, first.function.clone()));
             }
         }
-        if mode == Mode::Enqueue
+        if mode == ReplyMode::Enqueue
             && let Some(arrival) = pending.arrival
         {
-            return Ok(Some(Admission::Accepted(arrival)));
+            return Ok(Some(AdmissionAttempt::Accepted(arrival)));
         }
         if stopped {
             return Err(ExecutorError::Interrupted { recover_immediately: false });
@@ -264,7 +269,7 @@ impl Core {
         ExecutorMetrics::add(&self.metrics.invocations_repeated, 1);
         let (tell, reply) = oneshot::channel();
         pending.waiters.push(tell);
-        Ok(Some(Admission::Waiting(reply)))
+        Ok(Some(AdmissionAttempt::Waiting(reply)))
     }
 
     /// Joins the invocation of a key that has begun, if it has not ended by now.
@@ -282,7 +287,7 @@ impl Core {
         let slot = Self::slot(&mut state, no);
         if begun && slot.current.is_none() {
             // Begun before a restart: nobody waits for it here yet.
-            slot.current = Some(Pending {
+            slot.current = Some(PendingInvocation {
                 invocation: None,
                 key: key.as_str().to_owned(),
                 arrival: None,
@@ -375,10 +380,10 @@ fn begun_in(row: &Row, key: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
 }
 
 /// Whether the worker takes invocations.
-pub(super) fn usable(head: &Head) -> Result<(), ExecutorError> {
+pub(super) fn usable(head: &WorkerProjection) -> Result<(), ExecutorError> {
     match head.end {
-        Some(End::Failed) => Err(ExecutorError::PreviousInvocationFailed),
-        Some(End::Exited) => Err(ExecutorError::PreviousInvocationExited),
+        Some(TerminalState::Failed) => Err(ExecutorError::PreviousInvocationFailed),
+        Some(TerminalState::Exited) => Err(ExecutorError::PreviousInvocationExited),
         // One that goes back when it fails will be there for the next invocation: that waits.
         None if head.retry_at.is_some() && !head.interrupted && !head.rolls_back() => {
             Err(ExecutorError::PreviousInvocationFailed)
@@ -392,6 +397,6 @@ fn reused(invocation: &Invocation, first: Arc<str>) -> ExecutorError {
 }
 
 /// The ledger refused what was checked under the same lock: cannot happen, and must not be silent.
-pub(crate) fn lost(refused: &Refused) -> ExecutorError {
+pub(crate) fn lost(refused: &StepError) -> ExecutorError {
     ExecutorError::Unavailable { reason: format!("the ledger refused an event: {refused}").into() }
 }

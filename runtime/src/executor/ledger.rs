@@ -16,11 +16,11 @@ mod name_index;
 pub(crate) mod shared_values;
 mod waits;
 
-pub(crate) use counts::Counts;
+pub(crate) use counts::WorkerCounts;
 
-use self::call_delivery::{CallCancelled, CallMade};
-use super::projection::call_state::Due;
-use super::projection::{Head, KeyFact, Slot};
+use self::call_delivery::{CallRequest, CancelRequest};
+use super::projection::call_state::PendingReply;
+use super::projection::{FoldEffect, PromiseSlot, WorkerProjection};
 use crate::storage::ports::{Derived, IdemRow, LogRow, Position, Seq, WorkerNum};
 use golem_model::oplog::codec::{self, Row};
 use golem_model::oplog::{Call, Entry, InboxEvent};
@@ -46,37 +46,42 @@ impl Activation {
 
 /// What happened.
 #[derive(Debug)]
-pub(crate) enum Event {
+pub(crate) enum LedgerEvent {
     /// A worker is to be made. The entry is its `Created`; the options, if anything is chosen, are recorded with it.
-    Create { entry: Entry, options: FailureOptions },
+    CreateWorker { entry: Entry, options: FailureOptions },
     /// A worker is loaded into memory; whoever wrote for it before no longer may.
     Activate { worker: WorkerNum },
     /// An activation did something.
     Append { worker: WorkerNum, activation: Activation, first: OplogIndex, entries: Vec<Entry> },
     /// Something arrived.
-    Arrive { worker: WorkerNum, arrival: InboxEvent },
+    Inbox { worker: WorkerNum, arrival: InboxEvent },
     /// A promise of `owner` is to be completed or deleted, from outside or by a worker.
-    Promise { owner: Option<WorkerNum>, promise: PromiseId, act: PromiseAct, by: Option<ByWorker> },
+    Promise {
+        owner: Option<WorkerNum>,
+        promise: PromiseId,
+        act: PromiseOperation,
+        by: Option<HostCallContext>,
+    },
     /// A worker calls another one.
-    Call(Box<CallMade>),
+    Call(Box<CallRequest>),
     /// A worker gives up on a call.
-    CancelCall(Box<CallCancelled>),
+    CancelCall(Box<CancelRequest>),
     /// The time of calls that were made for later has come.
-    Due { worker: WorkerNum },
+    CallsDue { worker: WorkerNum },
     /// A worker changes what its project shares; `read` is what had to be read from the store for that.
-    SharedWrite { by: ByWorker, deed: SharedWrite, read: shared_values::Read },
+    SharedWrite { by: HostCallContext, deed: SharedWrite, read: shared_values::StoredValues },
 }
 
 /// What is to be done with a promise.
 #[derive(Debug)]
-pub(crate) enum PromiseAct {
+pub(crate) enum PromiseOperation {
     Complete(Vec<u8>),
     Delete,
 }
 
 /// A worker that changes what is shared: what it did before, and the call to be recorded with the answer.
 #[derive(Debug)]
-pub(crate) struct ByWorker {
+pub(crate) struct HostCallContext {
     pub(crate) worker: WorkerNum,
     pub(crate) activation: Activation,
     pub(crate) first: OplogIndex,
@@ -86,21 +91,21 @@ pub(crate) struct ByWorker {
 
 /// What came of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum StepOutcome {
     Created(WorkerNum),
     Activated(Activation),
     /// The event's row.
-    At(Seq),
+    Appended(Seq),
     Promise(Completion, Seq),
     /// The row with the record of an act on a call, and the recorded response.
-    Called(Seq, Vec<u8>),
+    CallRecorded(Seq, Vec<u8>),
     /// The bytes that record what a deed came to.
-    Wrote(Vec<u8>, Seq),
+    SharedWritten(Vec<u8>, Seq),
 }
 
 /// Why an event changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refused {
+pub(crate) enum StepError {
     #[error("the worker exists")]
     Exists(WorkerNum),
     #[error("the worker is not known")]
@@ -117,13 +122,13 @@ pub(crate) enum Action {
     /// The worker has something to do, whatever it waited for.
     Wake(WorkerNum),
     /// The time at which the worker wants to be woken has changed.
-    Timer(WorkerNum, Option<Timestamp>),
+    SetTimer(WorkerNum, Option<Timestamp>),
     /// A call joined the worker's queue; its row, and the invocation if it is at hand.
-    Queued(WorkerNum, Seq, Option<Invocation>),
+    CallQueued(WorkerNum, Seq, Option<Invocation>),
     /// The call of this row left the worker's queue.
-    Withdrawn(WorkerNum, Seq),
+    CallWithdrawn(WorkerNum, Seq),
     /// An answer has come for a call of the worker.
-    Answered(WorkerNum, OplogIndex, Arc<[u8]>),
+    CallAnswered(WorkerNum, OplogIndex, Arc<[u8]>),
     /// Who waits in memory for a promise must look again.
     PromisesChanged,
 }
@@ -140,8 +145,8 @@ pub(crate) struct KeyRecord {
 }
 
 #[derive(Debug)]
-struct Cached {
-    head: Head,
+struct CachedProjection {
+    head: WorkerProjection,
     activation: Option<Activation>,
     /// The first row that the stored head does not have.
     dirty_since: Option<Seq>,
@@ -156,7 +161,7 @@ struct Cached {
 
 /// Derived state on its way to the store.
 #[derive(Debug)]
-struct Flush {
+struct PendingFlush {
     number: u64,
     keys: Vec<IdemRow>,
     /// Workers that the store forgets with it.
@@ -170,9 +175,9 @@ pub(crate) struct Ledger {
     last: Seq,
     durable: Seq,
     derived: Derived,
-    heads: HashMap<WorkerNum, Cached>,
+    heads: HashMap<WorkerNum, CachedProjection>,
     by_id: HashMap<WorkerId, WorkerNum>,
-    names: name_index::Names,
+    names: name_index::NameIndex,
     removed: BTreeMap<Seq, WorkerNum>,
     removed_nos: HashSet<WorkerNum>,
     keys: HashMap<(WorkerNum, [u8; 16]), KeyRecord>,
@@ -182,20 +187,20 @@ pub(crate) struct Ledger {
     waiters: HashMap<PromiseId, Vec<WorkerNum>>,
     worker_no_max: u64,
     /// Workers of each template.
-    pub(super) counts: Counts,
+    pub(super) counts: WorkerCounts,
     activation_last: u64,
     /// The time of the event that is taken.
     now: Timestamp,
     flushes_taken: u64,
     flushes_committed: u64,
-    flushing: VecDeque<Flush>,
-    values: shared_values::Values,
+    flushing: VecDeque<PendingFlush>,
+    values: shared_values::SharedValues,
     uses: u64,
     /// Grows when a head is forgotten: who read the store before must read it again.
     forgotten: u64,
     actions: Vec<Action>,
     /// Answers of the row that was folded last.
-    answers: Vec<Due>,
+    answers: Vec<PendingReply>,
 }
 
 impl Ledger {
@@ -212,7 +217,7 @@ impl Ledger {
             derived: position.derived,
             heads: HashMap::new(),
             by_id: HashMap::new(),
-            names: name_index::Names::default(),
+            names: name_index::NameIndex::default(),
             removed: BTreeMap::new(),
             removed_nos: HashSet::new(),
             keys: HashMap::new(),
@@ -221,13 +226,13 @@ impl Ledger {
             rows: Vec::new(),
             waiters: HashMap::new(),
             worker_no_max: position.derived.worker_no_max,
-            counts: Counts::default(),
+            counts: WorkerCounts::default(),
             activation_last: 0,
             now: Timestamp::default(),
             flushes_taken: 0,
             flushes_committed: 0,
             flushing: VecDeque::new(),
-            values: shared_values::Values::default(),
+            values: shared_values::SharedValues::default(),
             uses: 0,
             forgotten: 0,
             actions: Vec::new(),
@@ -270,13 +275,13 @@ impl Ledger {
         Some(no)
     }
 
-    pub(crate) fn head(&self, no: WorkerNum) -> Option<&Head> {
+    pub(crate) fn head(&self, no: WorkerNum) -> Option<&WorkerProjection> {
         self.heads.get(&no).map(|cached| &cached.head)
     }
 
     /// Workers in memory that could go on with something right now, or wait for what others may have done, in order.
     pub(crate) fn runnable(&self) -> Vec<WorkerNum> {
-        let goes_on = |head: &Head| head.runnable() || head.waits_for_others();
+        let goes_on = |head: &WorkerProjection| head.runnable() || head.waits_for_others();
         let mut runnable: Vec<WorkerNum> =
             self.heads.iter().filter(|(_, cached)| goes_on(&cached.head)).map(|(no, _)| *no).collect();
         runnable.sort_unstable();
@@ -306,11 +311,11 @@ impl Ledger {
     // ---- loading ----
 
     /// Takes a head that the store has. Nothing changes if the worker is known already or was deleted.
-    pub(crate) fn load(&mut self, head: Head) -> WorkerNum {
+    pub(crate) fn load(&mut self, head: WorkerProjection) -> WorkerNum {
         self.insert(head, true)
     }
 
-    fn insert(&mut self, head: Head, stored_keys: bool) -> WorkerNum {
+    fn insert(&mut self, head: WorkerProjection, stored_keys: bool) -> WorkerNum {
         let no = WorkerNum(head.no);
         if self.heads.contains_key(&no) || self.removed_nos.contains(&no) {
             return no;
@@ -320,12 +325,12 @@ impl Ledger {
         self.register_waits(&head);
         let wake_at = head.wake_at();
         if wake_at.is_some() {
-            self.actions.push(Action::Timer(no, wake_at));
+            self.actions.push(Action::SetTimer(no, wake_at));
         }
         self.uses += 1;
         self.heads.insert(
             no,
-            Cached {
+            CachedProjection {
                 head,
                 activation: None,
                 dirty_since: None,
@@ -340,7 +345,7 @@ impl Ledger {
 
     /// Folds a row that the store has after `derived.applied`: recovery. The head must be loaded unless the row makes it.
     /// `Err` says that the row's worker is not known: the log is damaged.
-    pub(crate) fn replay(&mut self, row: &LogRow, body: &Row) -> Result<(), Refused> {
+    pub(crate) fn replay(&mut self, row: &LogRow, body: &Row) -> Result<(), StepError> {
         let no = row.worker;
         if self.removed_nos.contains(&no) {
             return Ok(());
@@ -350,8 +355,11 @@ impl Ledger {
             return Ok(());
         }
         if !self.heads.contains_key(&no) {
-            let Row::Entries { entries, .. } = body else { return Err(Refused::Unknown) };
-            let head = entries.first().and_then(|entry| Head::create(no, entry)).ok_or(Refused::Unknown)?;
+            let Row::Entries { entries, .. } = body else { return Err(StepError::Unknown) };
+            let head = entries
+                .first()
+                .and_then(|entry| WorkerProjection::create(no, entry))
+                .ok_or(StepError::Unknown)?;
             self.worker_no_max = self.worker_no_max.max(no.0);
             self.counts.add(&head.id);
             self.insert(head, false);
@@ -365,22 +373,22 @@ impl Ledger {
     // ---- the state machine ----
 
     /// Gives `event` its place. On `Err` nothing changed.
-    pub(crate) fn step(&mut self, now: Timestamp, event: Event) -> Result<Answer, Refused> {
+    pub(crate) fn step(&mut self, now: Timestamp, event: LedgerEvent) -> Result<StepOutcome, StepError> {
         self.now = now;
         match event {
-            Event::Create { entry, options } => self.create(entry, options),
-            Event::Activate { worker } => {
+            LedgerEvent::CreateWorker { entry, options } => self.create(entry, options),
+            LedgerEvent::Activate { worker } => {
                 self.activation_last += 1;
                 let activation = Activation(self.activation_last);
-                self.heads.get_mut(&worker).ok_or(Refused::Unknown)?.activation = Some(activation);
-                Ok(Answer::Activated(activation))
+                self.heads.get_mut(&worker).ok_or(StepError::Unknown)?.activation = Some(activation);
+                Ok(StepOutcome::Activated(activation))
             }
-            Event::Append { worker, activation, first, entries } => {
+            LedgerEvent::Append { worker, activation, first, entries } => {
                 self.check(worker, activation, first)?;
-                Ok(Answer::At(self.push(worker, &Row::Entries { first, entries })))
+                Ok(StepOutcome::Appended(self.push(worker, &Row::Entries { first, entries })))
             }
-            Event::Arrive { worker, arrival } => {
-                self.heads.get(&worker).ok_or(Refused::Unknown)?;
+            LedgerEvent::Inbox { worker, arrival } => {
+                self.heads.get(&worker).ok_or(StepError::Unknown)?;
                 let deleted = matches!(arrival, InboxEvent::Deleted { .. });
                 let orphans = if deleted { self.orphans(worker) } else { Vec::new() };
                 // Who stops a worker stops its instance: what that did and has not handed over is as if it had crashed.
@@ -394,21 +402,21 @@ impl Ledger {
                     self.remove(worker, seq);
                     self.give(now, orphans);
                 }
-                Ok(Answer::At(seq))
+                Ok(StepOutcome::Appended(seq))
             }
-            Event::Promise { owner, promise, act, by } => self.promise(now, owner, &promise, act, by),
-            Event::Call(made) => self.call(now, *made),
-            Event::CancelCall(cancelled) => self.cancel_call(now, *cancelled),
-            Event::Due { worker } => self.due(now, worker),
-            Event::SharedWrite { by, deed, read } => self.apply_shared(now, by, &deed, &read),
+            LedgerEvent::Promise { owner, promise, act, by } => self.promise(now, owner, &promise, act, by),
+            LedgerEvent::Call(made) => self.call(now, *made),
+            LedgerEvent::CancelCall(cancelled) => self.cancel_call(now, *cancelled),
+            LedgerEvent::CallsDue { worker } => self.due(now, worker),
+            LedgerEvent::SharedWrite { by, deed, read } => self.apply_shared(now, by, &deed, &read),
         }
     }
 
-    fn create(&mut self, entry: Entry, options: FailureOptions) -> Result<Answer, Refused> {
+    fn create(&mut self, entry: Entry, options: FailureOptions) -> Result<StepOutcome, StepError> {
         let no = WorkerNum(self.worker_no_max + 1);
-        let head = Head::create(no, &entry).ok_or(Refused::Unknown)?;
+        let head = WorkerProjection::create(no, &entry).ok_or(StepError::Unknown)?;
         if let Some(existing) = self.by_id.get(&head.id) {
-            return Err(Refused::Exists(*existing));
+            return Err(StepError::Exists(*existing));
         }
         self.worker_no_max += 1;
         self.counts.add(&head.id);
@@ -417,13 +425,13 @@ impl Ledger {
         let configured = (!options.is_empty()).then_some(Entry::Configured { at, options });
         let entries = std::iter::once(entry).chain(configured).collect();
         self.push(no, &Row::Entries { first: OplogIndex(1), entries });
-        Ok(Answer::Created(no))
+        Ok(StepOutcome::Created(no))
     }
 
-    fn check(&self, worker: WorkerNum, activation: Activation, first: OplogIndex) -> Result<(), Refused> {
-        let cached = self.heads.get(&worker).ok_or(Refused::Discarded)?;
+    fn check(&self, worker: WorkerNum, activation: Activation, first: OplogIndex) -> Result<(), StepError> {
+        let cached = self.heads.get(&worker).ok_or(StepError::Discarded)?;
         let current = cached.activation == Some(activation) && first == cached.head.oplog_end.next();
-        if current { Ok(()) } else { Err(Refused::Discarded) }
+        if current { Ok(()) } else { Err(StepError::Discarded) }
     }
 
     fn promise(
@@ -431,11 +439,11 @@ impl Ledger {
         now: Timestamp,
         owner: Option<WorkerNum>,
         promise: &PromiseId,
-        act: PromiseAct,
-        by: Option<ByWorker>,
-    ) -> Result<Answer, Refused> {
+        act: PromiseOperation,
+        by: Option<HostCallContext>,
+    ) -> Result<StepOutcome, StepError> {
         let mut record = None;
-        if let Some(ByWorker { worker, activation, first, entries, call }) = by {
+        if let Some(HostCallContext { worker, activation, first, entries, call }) = by {
             self.check(worker, activation, first)?;
             record = Some((worker, first.plus(entries.len() as u64), call));
             // What the worker did before comes first: it may have made this very promise.
@@ -449,13 +457,13 @@ impl Ledger {
             .and_then(|cached| cached.head.promises.get(&promise.index.0))
             .copied();
         let arrival = match (slot, act) {
-            (Some(Slot::Pending), PromiseAct::Complete(data)) => {
+            (Some(PromiseSlot::Pending), PromiseOperation::Complete(data)) => {
                 Some(InboxEvent::PromiseCompleted { at: now, promise: promise.index, data })
             }
-            (Some(_), PromiseAct::Delete) => {
+            (Some(_), PromiseOperation::Delete) => {
                 Some(InboxEvent::PromiseDeleted { at: now, promise: promise.index })
             }
-            (Some(Slot::Completed(_)), PromiseAct::Complete(_)) | (None, _) => None,
+            (Some(PromiseSlot::Completed(_)), PromiseOperation::Complete(_)) | (None, _) => None,
         };
         let completion = match (slot, &arrival) {
             (None, _) => Completion::Unknown,
@@ -486,7 +494,7 @@ impl Ledger {
             let entry = Entry::HostCall { call, response: vec![answer] };
             seq = self.push(worker, &Row::Entries { first, entries: vec![entry] });
         }
-        Ok(Answer::Promise(completion, seq))
+        Ok(StepOutcome::Promise(completion, seq))
     }
 
     /// Adds a row for a known worker and folds it.
@@ -527,9 +535,9 @@ impl Ledger {
         }
         for fact in facts {
             let (key, started, outcome) = match fact {
-                KeyFact::Begun { key, started } => (key, started, None),
-                KeyFact::Ended { key, started, outcome } => (key, started, Some(outcome)),
-                KeyFact::Answer(due) => {
+                FoldEffect::InvocationBegun { key, started } => (key, started, None),
+                FoldEffect::InvocationEnded { key, started, outcome } => (key, started, Some(outcome)),
+                FoldEffect::Reply(due) => {
                     self.answers.push(due);
                     continue;
                 }
@@ -566,7 +574,7 @@ impl Ledger {
         }
         let wake_at = cached.head.wake_at();
         if wake_at != wake_before {
-            self.actions.push(Action::Timer(no, wake_at));
+            self.actions.push(Action::SetTimer(no, wake_at));
         }
         let waits = cached.head.waiting.is_some();
         if let Some(from) = waits::set_aside_from(row) {
@@ -598,7 +606,7 @@ impl Ledger {
             self.forgotten += 1;
             self.promises_gone(&cached.head.id, OplogIndex::START);
         }
-        self.actions.push(Action::Timer(no, None));
+        self.actions.push(Action::SetTimer(no, None));
         self.removed.insert(seq, no);
         self.removed_nos.insert(no);
     }

@@ -1,8 +1,8 @@
 //! Making, looking at, stopping and removing workers.
 
-use super::core::{Core, Pending};
+use super::core::{Core, PendingInvocation};
 use super::invoke::lost;
-use super::ledger::{Answer, Event, PromiseAct, Refused};
+use super::ledger::{LedgerEvent, PromiseOperation, StepError, StepOutcome};
 use super::listing;
 use super::logs::LogSubscription;
 use super::{Executor, ExecutorError, committer, snapshot};
@@ -100,12 +100,12 @@ impl Executor {
                 seed,
             };
             let options = spec.options;
-            match core.step(&mut state, Event::Create { entry, options }) {
-                Ok(Answer::Created(no)) => {
+            match core.step(&mut state, LedgerEvent::CreateWorker { entry, options }) {
+                Ok(StepOutcome::Created(no)) => {
                     let row = state.ledger.head(no).map(|head| Seq(head.last_row));
                     return Ok((spec.template_version, row));
                 }
-                Ok(_) | Err(Refused::Exists(_)) => {}
+                Ok(_) | Err(StepError::Exists(_)) => {}
                 Err(error) => return Err(lost(&error)),
             }
         }
@@ -140,11 +140,11 @@ impl Executor {
             if state.ledger.head(owner).is_none() {
                 continue;
             }
-            let act = PromiseAct::Complete(data.take().unwrap_or_default());
-            let event = Event::Promise { owner: Some(owner), promise: promise.clone(), act, by: None };
+            let act = PromiseOperation::Complete(data.take().unwrap_or_default());
+            let event = LedgerEvent::Promise { owner: Some(owner), promise: promise.clone(), act, by: None };
             match core.step(&mut state, event) {
-                Ok(Answer::Promise(completion, seq)) => break (completion, seq),
-                Ok(_) => return Err(lost(&Refused::Unknown)),
+                Ok(StepOutcome::Promise(completion, seq)) => break (completion, seq),
+                Ok(_) => return Err(lost(&StepError::Unknown)),
                 Err(error) => return Err(lost(&error)),
             }
         };
@@ -174,14 +174,15 @@ impl Executor {
             if recover_immediately {
                 if running {
                     // What the instance did and has not handed over is lost, as in a crash; the task loads it again.
-                    core.step(&mut state, Event::Activate { worker: no }).map_err(|error| lost(&error))?;
+                    core.step(&mut state, LedgerEvent::Activate { worker: no })
+                        .map_err(|error| lost(&error))?;
                     stop_guest(&state, no);
                 }
                 return Ok(());
             }
             self.write_begun(&mut state, no);
             let arrival = InboxEvent::Interrupted { at: core.clock.now() };
-            let answer = core.step(&mut state, Event::Arrive { worker: no, arrival });
+            let answer = core.step(&mut state, LedgerEvent::Inbox { worker: no, arrival });
             stop_guest(&state, no);
             core.logs.ended(no);
             let waiters = state
@@ -191,7 +192,7 @@ impl Executor {
                 .map(|current| std::mem::take(&mut current.waiters))
                 .unwrap_or_default();
             let seq = match answer {
-                Ok(Answer::At(seq)) => seq,
+                Ok(StepOutcome::Appended(seq)) => seq,
                 Ok(_) => Seq(0),
                 Err(error) => return Err(lost(&error)),
             };
@@ -208,7 +209,7 @@ impl Executor {
         let core = &self.core;
         let Some(head) = state.ledger.head(no).filter(|head| head.current.is_none()) else { return };
         let first = head.oplog_end.next();
-        let Some(Pending { invocation: Some(invocation), arrival, .. }) =
+        let Some(PendingInvocation { invocation: Some(invocation), arrival, .. }) =
             state.slots.get(&no).and_then(|slot| slot.current.as_ref())
         else {
             return;
@@ -218,10 +219,11 @@ impl Executor {
             None => invocation.source(),
         };
         let entry = Entry::InvocationStarted { at: core.clock.now(), key: invocation.key.clone(), source };
-        let Ok(Answer::Activated(activation)) = core.step(state, Event::Activate { worker: no }) else {
+        let Ok(StepOutcome::Activated(activation)) = core.step(state, LedgerEvent::Activate { worker: no })
+        else {
             return;
         };
-        let event = Event::Append { worker: no, activation, first, entries: vec![entry] };
+        let event = LedgerEvent::Append { worker: no, activation, first, entries: vec![entry] };
         if let Err(error) = core.step(state, event) {
             tracing::error!(%error, worker = %no, "cannot record an invocation that is being stopped");
         }
@@ -241,8 +243,8 @@ impl Executor {
             let mut seq = Seq(0);
             if head.interrupted {
                 let arrival = InboxEvent::Resumed { at: core.clock.now() };
-                match core.step(&mut state, Event::Arrive { worker: no, arrival }) {
-                    Ok(Answer::At(at)) => seq = at,
+                match core.step(&mut state, LedgerEvent::Inbox { worker: no, arrival }) {
+                    Ok(StepOutcome::Appended(at)) => seq = at,
                     Ok(_) => {}
                     Err(error) => return Err(lost(&error)),
                 }
@@ -266,15 +268,15 @@ impl Executor {
             let idle = Core::take_idle(&mut state, no);
             let slot = state.slots.remove(&no);
             let arrival = InboxEvent::Deleted { at: core.clock.now() };
-            match core.step(&mut state, Event::Arrive { worker: no, arrival }) {
-                Ok(Answer::At(seq)) => {
+            match core.step(&mut state, LedgerEvent::Inbox { worker: no, arrival }) {
+                Ok(StepOutcome::Appended(seq)) => {
                     drop(state);
                     drop(idle);
                     core.logs.remove(no);
                     snapshot::remove_when_durable(core, seq, blobs);
                     break (seq, slot);
                 }
-                Ok(_) => return Err(lost(&Refused::Unknown)),
+                Ok(_) => return Err(lost(&StepError::Unknown)),
                 Err(error) => return Err(lost(&error)),
             }
         };

@@ -4,7 +4,7 @@
 //! Invariant: who was made before the page was asked for is on it or on a later one, and who was deleted before is not.
 
 use super::core::{Core, State};
-use super::projection::Head;
+use super::projection::WorkerProjection;
 use super::{Executor, ExecutorError, WorkerView};
 use crate::storage::ports::{StoredHead, WorkerNum};
 use golem_model::{TemplateId, WorkerStatus};
@@ -39,9 +39,9 @@ pub struct WorkersPage {
 }
 
 /// A worker in the range.
-enum Found {
+enum ListedWorker {
     Memory(WorkerNum),
-    Store(Box<Head>),
+    Store(Box<WorkerProjection>),
 }
 
 impl Executor {
@@ -75,7 +75,7 @@ impl Core {
     async fn look(
         self: &Arc<Self>,
         range: &WorkerRange,
-    ) -> Result<(BTreeMap<String, Found>, Option<String>), ExecutorError> {
+    ) -> Result<(BTreeMap<String, ListedWorker>, Option<String>), ExecutorError> {
         let WorkerRange { template, prefix, after, count: _ } = range.clone();
         // First what is in memory, then the store: whoever leaves memory in between is in the store by then.
         let (here, removed) = {
@@ -89,14 +89,14 @@ impl Core {
         let here_end = here.get(LOOKED_AT_MAX - 1).map(|(name, _)| name.clone());
         let stored_end = stored.get(LOOKED_AT_MAX - 1).map(|head| head.id.name.to_string());
         let end = here_end.into_iter().chain(stored_end).min();
-        let mut found: BTreeMap<String, Found> =
-            here.into_iter().map(|(name, no)| (name, Found::Memory(no))).collect();
+        let mut found: BTreeMap<String, ListedWorker> =
+            here.into_iter().map(|(name, no)| (name, ListedWorker::Memory(no))).collect();
         let elsewhere =
             |head: &StoredHead| !removed.contains(&head.no) && !found.contains_key(head.id.name.as_str());
         let elsewhere: Vec<StoredHead> = stored.into_iter().filter(elsewhere).collect();
         for head in elsewhere {
             let name = head.id.name.to_string();
-            found.insert(name, Found::Store(Box::new(self.decode_head(head).await?)));
+            found.insert(name, ListedWorker::Store(Box::new(self.decode_head(head).await?)));
         }
         Ok((found, end))
     }
@@ -105,7 +105,7 @@ impl Core {
 /// The page that begins with `found`; `None` if one of them left memory since.
 fn page(
     state: &State,
-    found: BTreeMap<String, Found>,
+    found: BTreeMap<String, ListedWorker>,
     end: Option<String>,
     count: usize,
     matches: impl Fn(&WorkerView) -> bool,
@@ -120,8 +120,8 @@ fn page(
             return Some(page);
         }
         let seen = match found {
-            Found::Memory(no) => Some(view(state, no, state.ledger.head(no)?)),
-            Found::Store(head) => {
+            ListedWorker::Memory(no) => Some(view(state, no, state.ledger.head(no)?)),
+            ListedWorker::Store(head) => {
                 let no = WorkerNum(head.no);
                 let there = !state.ledger.is_removed(no);
                 there.then(|| view(state, no, state.ledger.head(no).unwrap_or(&head)))
@@ -139,7 +139,7 @@ fn page(
 }
 
 /// What callers can know of a worker now.
-pub(crate) fn view(state: &State, no: WorkerNum, head: &Head) -> WorkerView {
+pub(crate) fn view(state: &State, no: WorkerNum, head: &WorkerProjection) -> WorkerView {
     let slot = state.slots.get(&no);
     let driven = slot.is_some_and(|slot| slot.task && slot.current.is_some());
     let waiting = slot.is_some_and(|slot| !slot.pending.is_empty());

@@ -4,9 +4,9 @@
 //! before it, the last update by hand, the whole log.
 
 use super::adapters::ActivationPort;
-use super::core::{Core, Resident};
-use super::ledger::{Answer, Event};
-use super::projection::{Checkpoint, Head};
+use super::core::{Core, ResidentInstance};
+use super::ledger::{LedgerEvent, StepOutcome};
+use super::projection::{Checkpoint, WorkerProjection};
 use super::{ExecutorError, ExecutorMetrics, history};
 use crate::storage::ports::{Seq, StoreError, WorkerNum};
 use golem_host::ports::{PortError, Ports};
@@ -20,17 +20,17 @@ use std::sync::Arc;
 
 /// Why a worker is not in memory.
 #[derive(Debug)]
-pub(super) enum NotLoaded {
+pub(super) enum LoadError {
     /// It stopped.
     Stopped(StopReason),
     /// Our own trouble.
-    Trouble(ExecutorError),
+    Server(ExecutorError),
 }
 
 /// What every way to load a worker needs.
-pub(super) struct Loading<'a> {
+pub(super) struct Loader<'a> {
     pub(super) core: &'a Arc<Core>,
-    pub(super) head: &'a Head,
+    pub(super) head: &'a WorkerProjection,
     pub(super) component: &'a Component,
     pub(super) init: WorkerInit,
     pub(super) ports: Ports,
@@ -42,8 +42,8 @@ pub(super) async fn load(
     core: &Arc<Core>,
     no: WorkerNum,
     generation: u64,
-) -> Result<(Resident, ReplayEnd), NotLoaded> {
-    let discarded = || NotLoaded::Stopped(StopReason::Port(PortError::Discarded));
+) -> Result<(ResidentInstance, ReplayEnd), LoadError> {
+    let discarded = || LoadError::Stopped(StopReason::Port(PortError::Discarded));
     let Some(permit) = core.permit().await else { return Err(discarded()) };
     let control = InterruptHandle::new();
     let (head, activation) = {
@@ -51,7 +51,9 @@ pub(super) async fn load(
         if state.generation != generation {
             return Err(discarded());
         }
-        let Ok(Answer::Activated(activation)) = core.step(&mut state, Event::Activate { worker: no }) else {
+        let Ok(StepOutcome::Activated(activation)) =
+            core.step(&mut state, LedgerEvent::Activate { worker: no })
+        else {
             return Err(discarded());
         };
         let Some(head) = state.ledger.head(no).cloned() else { return Err(discarded()) };
@@ -62,7 +64,7 @@ pub(super) async fn load(
     };
     let component = component(core, &head, head.template_version).await?;
     ExecutorMetrics::add(&core.metrics.activations, 1);
-    let loading = Loading {
+    let loading = Loader {
         core,
         head: &head,
         component: &component,
@@ -71,20 +73,24 @@ pub(super) async fn load(
         control: control.clone(),
     };
     let mut instance = Box::new(loading.newest().await?);
-    let replayed = instance.replay().await.map_err(NotLoaded::Stopped)?;
-    Ok((Resident { instance, control, permit }, replayed))
+    let replayed = instance.replay().await.map_err(LoadError::Stopped)?;
+    Ok((ResidentInstance { instance, control, permit }, replayed))
 }
 
 /// The component of a version of the worker's template.
-pub(super) async fn component(core: &Arc<Core>, head: &Head, version: u32) -> Result<Component, NotLoaded> {
+pub(super) async fn component(
+    core: &Arc<Core>,
+    head: &WorkerProjection,
+    version: u32,
+) -> Result<Component, LoadError> {
     core.components
         .component(head.id.template, version)
         .await
-        .map_err(|details| NotLoaded::Trouble(ExecutorError::Component { worker: head.id.clone(), details }))
+        .map_err(|details| LoadError::Server(ExecutorError::Component { worker: head.id.clone(), details }))
 }
 
 /// Who the worker is when it runs `version`.
-pub(super) fn init(core: &Arc<Core>, head: &Head, version: u32) -> WorkerInit {
+pub(super) fn init(core: &Arc<Core>, head: &WorkerProjection, version: u32) -> WorkerInit {
     WorkerInit {
         id: head.id.clone(),
         account: head.account,
@@ -98,9 +104,9 @@ pub(super) fn init(core: &Arc<Core>, head: &Head, version: u32) -> WorkerInit {
     }
 }
 
-impl Loading<'_> {
+impl Loader<'_> {
     /// An instance from the newest place that can be loaded; the rest of the log is not replayed yet.
-    async fn newest(&self) -> Result<Instance, NotLoaded> {
+    async fn newest(&self) -> Result<Instance, LoadError> {
         for checkpoint in self.head.life.checkpoints() {
             match self.from(checkpoint).await? {
                 Ok(instance) => return Ok(instance),
@@ -116,7 +122,7 @@ impl Loading<'_> {
                  by hand in entry {}",
                 base.index
             );
-            return Err(NotLoaded::Trouble(ExecutorError::Component {
+            return Err(LoadError::Server(ExecutorError::Component {
                 worker: self.head.id.clone(),
                 details,
             }));
@@ -125,7 +131,7 @@ impl Loading<'_> {
     }
 
     /// An instance at the first entry.
-    pub(super) async fn whole(&self) -> Result<Instance, NotLoaded> {
+    pub(super) async fn whole(&self) -> Result<Instance, LoadError> {
         let Self { core, head, component, init, ports, control } = self;
         let history = if let Some(made) = head.only_made() {
             made
@@ -136,11 +142,11 @@ impl Loading<'_> {
         ExecutorMetrics::add(&core.metrics.entries_replayed, history.len() as u64);
         Instance::activate(component, init.clone(), history, ports.clone(), control.clone())
             .await
-            .map_err(NotLoaded::Stopped)
+            .map_err(LoadError::Stopped)
     }
 
     /// An instance from a saved state; a text if that cannot be loaded.
-    pub(super) async fn from(&self, checkpoint: Checkpoint) -> Result<Result<Instance, String>, NotLoaded> {
+    pub(super) async fn from(&self, checkpoint: Checkpoint) -> Result<Result<Instance, String>, LoadError> {
         let Checkpoint { row, index, blob: _ } = checkpoint;
         let history = self.read(move |store, last| history::entries_after(store, last, Seq(row), index));
         let history = history.await?;
@@ -160,11 +166,11 @@ impl Loading<'_> {
                 Ok(Ok(instance))
             }
             Err(SnapshotError::Refused { details }) => Ok(Err(details)),
-            Err(SnapshotError::Stopped(stop)) => Err(NotLoaded::Stopped(stop)),
+            Err(SnapshotError::Stopped(stop)) => Err(LoadError::Stopped(stop)),
         }
     }
 
-    async fn base(&self, checkpoint: Checkpoint) -> Result<Result<SnapshotBase, String>, NotLoaded> {
+    async fn base(&self, checkpoint: Checkpoint) -> Result<Result<SnapshotBase, String>, LoadError> {
         let row = Seq(checkpoint.row);
         let body = self.read(move |store, _| history::row(store, row)).await?;
         let Some((at, state)) = saved(&body, checkpoint) else {
@@ -179,9 +185,9 @@ impl Loading<'_> {
                     Ok(Ok(None)) => return Ok(Err("its image is missing".to_owned())),
                     Ok(Err(error @ StoreError::Corrupt { .. })) => return Ok(Err(error.to_string())),
                     Ok(Err(error)) => {
-                        return Err(NotLoaded::Trouble(super::core::unavailable(&error)));
+                        return Err(LoadError::Server(super::core::unavailable(&error)));
                     }
-                    Err(_) => return Err(NotLoaded::Trouble(ExecutorError::ShuttingDown)),
+                    Err(_) => return Err(LoadError::Server(ExecutorError::ShuttingDown)),
                 }
             }
         };
@@ -191,19 +197,19 @@ impl Loading<'_> {
     async fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn crate::storage::ports::Store, Seq) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, NotLoaded> {
+    ) -> Result<T, LoadError> {
         let last = Seq(self.head.last_row);
-        self.core.durable(last).await.map_err(NotLoaded::Trouble)?;
-        self.core.read(move |store| read(store, last)).await.map_err(NotLoaded::Trouble)
+        self.core.durable(last).await.map_err(LoadError::Server)?;
+        self.core.read(move |store| read(store, last)).await.map_err(LoadError::Server)
     }
 
-    fn check_length(&self, before: u64, found: usize) -> Result<(), NotLoaded> {
+    fn check_length(&self, before: u64, found: usize) -> Result<(), LoadError> {
         if before + found as u64 == self.head.oplog_end.0 {
             return Ok(());
         }
         let details =
             format!("its log holds {found} entries after {before}, and ends at {}", self.head.oplog_end);
-        Err(NotLoaded::Trouble(ExecutorError::Component { worker: self.head.id.clone(), details }))
+        Err(LoadError::Server(ExecutorError::Component { worker: self.head.id.clone(), details }))
     }
 }
 

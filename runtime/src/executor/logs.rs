@@ -22,12 +22,12 @@ enum Signal {
 }
 
 #[derive(Debug)]
-struct Ring {
+struct LogRing {
     past: Mutex<VecDeque<LogEvent>>,
     live: broadcast::Sender<Signal>,
 }
 
-impl Ring {
+impl LogRing {
     fn new() -> Self {
         Self { past: Mutex::new(VecDeque::new()), live: broadcast::channel(BEHIND_MAX).0 }
     }
@@ -46,11 +46,11 @@ impl Ring {
 /// The logs of all workers in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Logs {
-    rings: Mutex<HashMap<WorkerNum, Arc<Ring>>>,
+    rings: Mutex<HashMap<WorkerNum, Arc<LogRing>>>,
 }
 
 impl Logs {
-    fn ring(&self, no: WorkerNum) -> Arc<Ring> {
+    fn ring(&self, no: WorkerNum) -> Arc<LogRing> {
         let mut rings = self.rings.lock();
         if rings.len() >= RINGS_MAX && !rings.contains_key(&no) {
             let mut unheard: Vec<WorkerNum> =
@@ -60,12 +60,12 @@ impl Logs {
                 rings.remove(old);
             }
         }
-        rings.entry(no).or_insert_with(|| Arc::new(Ring::new())).clone()
+        rings.entry(no).or_insert_with(|| Arc::new(LogRing::new())).clone()
     }
 
     /// Where an activation of the worker prints.
     pub(crate) fn sink(self: &Arc<Self>, no: WorkerNum) -> Arc<dyn LogSink> {
-        Arc::new(Sink { logs: self.clone(), no })
+        Arc::new(LogRingSink { logs: self.clone(), no })
     }
 
     /// Past events, then live ones.
@@ -91,12 +91,12 @@ impl Logs {
 
 /// One activation's sink.
 #[derive(Debug)]
-struct Sink {
+struct LogRingSink {
     logs: Arc<Logs>,
     no: WorkerNum,
 }
 
-impl LogSink for Sink {
+impl LogSink for LogRingSink {
     fn emit(&self, event: LogEvent) {
         self.logs.ring(self.no).push(event);
     }

@@ -11,7 +11,7 @@ use std::collections::VecDeque;
 const PAGE_ROWS: usize = 500;
 
 /// Tells which entries are wanted.
-pub type Wanted = Box<dyn Fn(OplogIndex, &Entry) -> bool + Send>;
+pub type EntryFilter = Box<dyn Fn(OplogIndex, &Entry) -> bool + Send>;
 
 /// Which entries are asked for.
 pub struct OplogSearch {
@@ -20,7 +20,7 @@ pub struct OplogSearch {
     /// Entries wanted, at most.
     pub count: usize,
     /// Whether an entry is wanted.
-    pub wanted: Wanted,
+    pub wanted: EntryFilter,
 }
 
 impl std::fmt::Debug for OplogSearch {

@@ -6,9 +6,9 @@
 pub(crate) mod call_state;
 mod snapshot_state;
 
-pub(crate) use snapshot_state::{Checkpoint, Life, PendingUpdate, UpdateReport};
+pub(crate) use snapshot_state::{Checkpoint, PendingUpdate, SnapshotState, UpdateReport};
 
-use self::call_state::{Calls, Due};
+use self::call_state::{CallState, PendingReply};
 use crate::storage::ports::{Seq, StoredHead, WorkerNum};
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{
@@ -23,11 +23,11 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// The version of the bytes of a stored head. A head of another version is rebuilt from the log.
-const HEAD_VERSION: u8 = 4;
+const PROJECTION_VERSION: u8 = 4;
 
 /// What is known of a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Head {
+pub(crate) struct WorkerProjection {
     pub(crate) no: u64,
     pub(crate) id: WorkerId,
     pub(crate) project: ProjectId,
@@ -42,13 +42,13 @@ pub(crate) struct Head {
     /// The index of its last entry.
     pub(crate) oplog_end: OplogIndex,
     /// The invocation that has begun and not ended.
-    pub(crate) current: Option<Current>,
+    pub(crate) current: Option<CurrentInvocation>,
     /// The index of the entry with which the current invocation began, or the last one that ended.
     pub(crate) begun_at: OplogIndex,
     /// Accepted invocations in order of acceptance: where they are, and their keys.
     pub(crate) queue: VecDeque<(u64, StoredKey)>,
     /// Set while the worker waits outside memory.
-    pub(crate) waiting: Option<Waiting>,
+    pub(crate) waiting: Option<ParkedWait>,
     /// Attempts of the current invocation that failed.
     pub(crate) attempts_failed: u32,
     /// When the next attempt begins.
@@ -56,13 +56,13 @@ pub(crate) struct Head {
     /// A person stopped it.
     pub(crate) interrupted: bool,
     /// Why it will not go on.
-    pub(crate) end: Option<End>,
+    pub(crate) end: Option<TerminalState>,
     /// What was chosen for its failures.
     pub(crate) options: FailureOptions,
     /// Its promises.
-    pub(crate) promises: BTreeMap<u64, Slot>,
+    pub(crate) promises: BTreeMap<u64, PromiseSlot>,
     /// Calls between it and other workers.
-    pub(crate) calls: Calls,
+    pub(crate) calls: CallState,
     /// The function that runs, or will, as an event loop.
     pub(crate) event_loop: Option<Arc<str>>,
     /// The entry with which its first line began, if it runs.
@@ -70,12 +70,12 @@ pub(crate) struct Head {
     /// The rows of the lines in the queue.
     pub(crate) lines: BTreeSet<u64>,
     /// Its snapshots and updates.
-    pub(crate) life: Life,
+    pub(crate) life: SnapshotState,
 }
 
 /// The invocation that has begun and not ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Current {
+pub(crate) struct CurrentInvocation {
     pub(crate) key: StoredKey,
     /// The row that holds its function and parameters.
     pub(crate) started: u64,
@@ -83,21 +83,21 @@ pub(crate) struct Current {
 
 /// What the worker waits for outside memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Waiting {
+pub(crate) struct ParkedWait {
     pub(crate) wake_at: Option<Timestamp>,
     pub(crate) promises: Vec<PromiseId>,
 }
 
 /// Why a worker will not go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum End {
+pub(crate) enum TerminalState {
     Failed,
     Exited,
 }
 
 /// A promise of the worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) enum Slot {
+pub(crate) enum PromiseSlot {
     Pending,
     /// Completed by the arrival in this row.
     Completed(u64),
@@ -122,24 +122,24 @@ impl From<&IdempotencyKey> for StoredKey {
 
 /// What folding a row says beyond the head: the ledger keeps the index of keys, and hands over answers.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum KeyFact {
+pub(crate) enum FoldEffect {
     /// The invocation's function and parameters are in the row.
-    Begun { key: String, started: Seq },
+    InvocationBegun { key: String, started: Seq },
     /// Its outcome is in the row.
-    Ended { key: String, started: Seq, outcome: Seq },
+    InvocationEnded { key: String, started: Seq, outcome: Seq },
     /// Another worker waits for this.
-    Answer(Due),
+    Reply(PendingReply),
 }
 
 /// Bytes of a stored head that cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the stored head of worker {no} cannot be read: {details}")]
-pub(crate) struct HeadError {
+pub(crate) struct ProjectionError {
     pub(crate) no: WorkerNum,
     pub(crate) details: String,
 }
 
-impl Head {
+impl WorkerProjection {
     /// Makes the head of a worker whose first row begins with `entry`; `None` if that is no `Created`.
     pub(crate) fn create(no: WorkerNum, entry: &Entry) -> Option<Self> {
         let Entry::Created { at, id, project, account, template_version, args, env, seed } = entry else {
@@ -167,11 +167,11 @@ impl Head {
             end: None,
             options: FailureOptions::default(),
             promises: BTreeMap::new(),
-            calls: Calls::default(),
+            calls: CallState::default(),
             event_loop: None,
             loop_begun: None,
             lines: BTreeSet::new(),
-            life: Life::default(),
+            life: SnapshotState::default(),
         })
     }
 
@@ -180,7 +180,7 @@ impl Head {
     }
 
     /// Folds one of the worker's rows. Rows that are folded already change nothing.
-    pub(crate) fn apply(&mut self, seq: Seq, row: &Row, facts: &mut Vec<KeyFact>) {
+    pub(crate) fn apply(&mut self, seq: Seq, row: &Row, facts: &mut Vec<FoldEffect>) {
         if seq.0 <= self.last_row {
             return;
         }
@@ -195,11 +195,11 @@ impl Head {
         }
     }
 
-    fn apply_entry(&mut self, seq: Seq, index: OplogIndex, entry: &Entry, facts: &mut Vec<KeyFact>) {
+    fn apply_entry(&mut self, seq: Seq, index: OplogIndex, entry: &Entry, facts: &mut Vec<FoldEffect>) {
         self.oplog_end = index;
         match entry {
             Entry::Created { .. } | Entry::Activated { .. } => {}
-            Entry::ProgramEnded { .. } => self.end = Some(End::Exited),
+            Entry::ProgramEnded { .. } => self.end = Some(TerminalState::Exited),
             Entry::LifecycleEvent(milestone) => {
                 if let Some(version) = self.life.pass(seq, index, milestone) {
                     self.template_version = version;
@@ -217,7 +217,8 @@ impl Head {
                 }
                 let started = match source {
                     InvocationSource::Inline { .. } | InvocationSource::Program { .. } => {
-                        facts.push(KeyFact::Begun { key: key.as_str().to_owned(), started: seq });
+                        facts
+                            .push(FoldEffect::InvocationBegun { key: key.as_str().to_owned(), started: seq });
                         seq.0
                     }
                     InvocationSource::Queued { arrival } => {
@@ -228,7 +229,7 @@ impl Head {
                 if let InvocationSource::Program { function, convention, input: _ } = source {
                     self.program_begins(function, *convention);
                 }
-                self.current = Some(Current { key: StoredKey::from(key), started });
+                self.current = Some(CurrentInvocation { key: StoredKey::from(key), started });
                 self.begun_at = index;
                 self.waiting = None;
                 self.attempts_failed = 0;
@@ -238,7 +239,7 @@ impl Head {
                 self.waiting = None;
                 self.retry_at = None;
                 if call.function == HostFunction::PromiseCreate {
-                    self.promises.insert(index.0, Slot::Pending);
+                    self.promises.insert(index.0, PromiseSlot::Pending);
                 }
                 self.apply_call(index, call, response);
             }
@@ -262,10 +263,12 @@ impl Head {
                 self.ended(seq, facts);
                 self.attempts_failed = failed;
                 self.end = Some(match cause {
-                    FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. } => End::Exited,
+                    FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. } => {
+                        TerminalState::Exited
+                    }
                     FailureCause::Trap { .. }
                     | FailureCause::Diverged { .. }
-                    | FailureCause::Discarded { .. } => End::Failed,
+                    | FailureCause::Discarded { .. } => TerminalState::Failed,
                 });
             }
             Entry::Parked(Parked { at: _, monotonic_nanos: _, wake_at, promises }) => {
@@ -274,7 +277,7 @@ impl Head {
                 let filled =
                     |promise: &PromiseId| promise.worker == self.id && !self.is_pending(promise.index);
                 if !promises.iter().any(filled) {
-                    self.waiting = Some(Waiting { wake_at: *wake_at, promises: promises.clone() });
+                    self.waiting = Some(ParkedWait { wake_at: *wake_at, promises: promises.clone() });
                 }
             }
             Entry::Configured { at: _, options } => self.options = *options,
@@ -314,23 +317,23 @@ impl Head {
         }
     }
 
-    fn ended(&mut self, seq: Seq, facts: &mut Vec<KeyFact>) {
-        if let Some(Current { key, started }) = self.current.take() {
-            facts.push(KeyFact::Ended { key: key.0, started: Seq(started), outcome: seq });
+    fn ended(&mut self, seq: Seq, facts: &mut Vec<FoldEffect>) {
+        if let Some(CurrentInvocation { key, started }) = self.current.take() {
+            facts.push(FoldEffect::InvocationEnded { key: key.0, started: Seq(started), outcome: seq });
         }
         self.waiting = None;
         self.attempts_failed = 0;
         self.retry_at = None;
     }
 
-    fn apply_arrival(&mut self, seq: Seq, arrival: &InboxEvent, facts: &mut Vec<KeyFact>) {
+    fn apply_arrival(&mut self, seq: Seq, arrival: &InboxEvent, facts: &mut Vec<FoldEffect>) {
         match arrival {
             InboxEvent::Invocation { at: _, key, function: _, params: _ } => {
-                facts.push(KeyFact::Begun { key: key.as_str().to_owned(), started: seq });
+                facts.push(FoldEffect::InvocationBegun { key: key.as_str().to_owned(), started: seq });
                 self.queue.push_back((seq.0, StoredKey::from(key)));
             }
             InboxEvent::Program { at: _, key, function, convention, input: _ } => {
-                facts.push(KeyFact::Begun { key: key.as_str().to_owned(), started: seq });
+                facts.push(FoldEffect::InvocationBegun { key: key.as_str().to_owned(), started: seq });
                 self.queue.push_back((seq.0, StoredKey::from(key)));
                 self.program_begins(function, *convention);
                 if *convention == Convention::StdioEventLoop {
@@ -338,7 +341,7 @@ impl Head {
                 }
             }
             InboxEvent::PromiseCompleted { at: _, promise, data: _ } => {
-                self.promises.insert(promise.0, Slot::Completed(seq.0));
+                self.promises.insert(promise.0, PromiseSlot::Completed(seq.0));
                 self.stop_waiting_for(*promise);
             }
             InboxEvent::PromiseDeleted { at: _, promise } => {
@@ -359,7 +362,11 @@ impl Head {
                     self.lines.remove(&started);
                     self.without_loop();
                     self.answer_cancelled(started, facts);
-                    facts.push(KeyFact::Ended { key: key.0, started: Seq(started), outcome: seq });
+                    facts.push(FoldEffect::InvocationEnded {
+                        key: key.0,
+                        started: Seq(started),
+                        outcome: seq,
+                    });
                 }
             }
             InboxEvent::Call(call) => self.apply_call_arrival(seq, call),
@@ -448,8 +455,8 @@ impl Head {
     /// What REST calls it when nothing of it is in memory.
     pub(crate) fn status(&self) -> WorkerStatus {
         match (self.end, &self.current) {
-            (Some(End::Failed), _) => WorkerStatus::Failed,
-            (Some(End::Exited), _) => WorkerStatus::Exited,
+            (Some(TerminalState::Failed), _) => WorkerStatus::Failed,
+            (Some(TerminalState::Exited), _) => WorkerStatus::Exited,
             (None, None) if self.queue.is_empty() => WorkerStatus::Idle,
             (None, _) if self.interrupted => WorkerStatus::Interrupted,
             (None, _) if self.retry_at.is_some() => WorkerStatus::Retrying,
@@ -460,7 +467,7 @@ impl Head {
 
     /// The form in which a store keeps it.
     pub(crate) fn to_stored(&self) -> StoredHead {
-        let mut head = vec![HEAD_VERSION];
+        let mut head = vec![PROJECTION_VERSION];
         head = postcard::to_extend(self, head)
             .expect("a head is plain data, which always serialises into memory");
         StoredHead {
@@ -482,12 +489,16 @@ impl Head {
             .is_some_and(|waiting| waiting.promises.iter().any(|promise| promise.worker != self.id))
     }
 
-    /// Reads what [`Head::to_stored`] made.
-    pub(crate) fn from_stored(stored: &StoredHead) -> Result<Self, HeadError> {
-        let error = |details: String| HeadError { no: stored.no, details };
+    /// Reads what [`WorkerProjection::to_stored`] made.
+    pub(crate) fn from_stored(stored: &StoredHead) -> Result<Self, ProjectionError> {
+        let error = |details: String| ProjectionError { no: stored.no, details };
         match stored.head.split_first() {
-            Some((&HEAD_VERSION, bytes)) => postcard::from_bytes(bytes).map_err(|e| error(e.to_string())),
-            Some((version, _)) => Err(error(format!("version {version}, this program knows {HEAD_VERSION}"))),
+            Some((&PROJECTION_VERSION, bytes)) => {
+                postcard::from_bytes(bytes).map_err(|e| error(e.to_string()))
+            }
+            Some((version, _)) => {
+                Err(error(format!("version {version}, this program knows {PROJECTION_VERSION}")))
+            }
             None => Err(error("it is empty".to_owned())),
         }
     }

@@ -3,9 +3,9 @@
 //! Invariant: what was cancelled was accepted before, so that its key has a row to be compared with; an invocation of
 //! which no row existed yet ("lazy accept") gets one just before the row that cancels it.
 
-use super::core::{Core, OnDurable, Pending, State};
+use super::core::{Core, OnDurable, PendingInvocation, State};
 use super::invoke::{known_here, lost};
-use super::ledger::{Answer, Event};
+use super::ledger::{LedgerEvent, StepOutcome};
 use super::{Executor, ExecutorError, history};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::oplog::calls::CallEvent;
@@ -28,7 +28,7 @@ pub struct QueuedInvocation {
 }
 
 /// What is known of one before the store is asked.
-struct Known {
+struct QueueItem {
     key: String,
     function: Option<Arc<str>>,
     row: Option<Seq>,
@@ -36,12 +36,12 @@ struct Known {
 }
 
 /// What a look under the lock came to.
-enum Cancelled {
-    At(Seq),
+enum CancelAttempt {
+    Recorded(Seq),
     /// It ended; its outcome is in this row.
     Ended(Seq),
     AskStore,
-    Again,
+    Retry,
 }
 
 impl Executor {
@@ -54,7 +54,7 @@ impl Executor {
             }
         };
         let mut queue = Vec::with_capacity(known.len());
-        for Known { key, function, row, begun } in known {
+        for QueueItem { key, function, row, begun } in known {
             let mut accepted_at = None;
             let mut function = function;
             if let Some(row) = row {
@@ -94,10 +94,10 @@ impl Executor {
                 core.cancel_locked(&mut state, no, key)?
             };
             let outcome = match looked {
-                Cancelled::At(seq) => return core.durable(seq).await,
-                Cancelled::Again => continue,
-                Cancelled::Ended(outcome) => outcome,
-                Cancelled::AskStore => {
+                CancelAttempt::Recorded(seq) => return core.durable(seq).await,
+                CancelAttempt::Retry => continue,
+                CancelAttempt::Ended(outcome) => outcome,
+                CancelAttempt::AskStore => {
                     let hash = key.index_hash();
                     match core.read(move |store| store.idem(no, hash)).await? {
                         Some(row) => row.outcome,
@@ -127,44 +127,45 @@ impl Core {
         state: &mut State,
         no: WorkerNum,
         key: &IdempotencyKey,
-    ) -> Result<Cancelled, ExecutorError> {
-        let Some(head) = state.ledger.head(no) else { return Ok(Cancelled::Again) };
+    ) -> Result<CancelAttempt, ExecutorError> {
+        let Some(head) = state.ledger.head(no) else { return Ok(CancelAttempt::Retry) };
         let begun = head.current.as_ref().is_some_and(|current| current.key.is(key));
         let slot = Self::slot(state, no);
         let runs = slot.current.as_ref().is_some_and(|current| current.key == key.as_str());
         let place = slot.pending.iter().position(|pending| pending.key == key.as_str());
         let taken = place.filter(|_| !begun && !runs).and_then(|place| slot.pending.remove(place));
-        let Some(Pending { invocation, arrival, waiters, .. }) = taken else {
+        let Some(PendingInvocation { invocation, arrival, waiters, .. }) = taken else {
             Self::tidy_slot(state, no);
             if begun || runs {
                 return Err(ExecutorError::InvocationBegun { key: key.clone(), ended: false });
             }
             return Ok(match known_here(state, no, key).and_then(|record| record.outcome) {
-                Some(outcome) => Cancelled::Ended(outcome),
-                None => Cancelled::AskStore,
+                Some(outcome) => CancelAttempt::Ended(outcome),
+                None => CancelAttempt::AskStore,
             });
         };
         let at = self.clock.now();
         if let (None, Some(invocation)) = (arrival, invocation) {
             let arrival = invocation.to_inbox_event(at);
-            self.step(state, Event::Arrive { worker: no, arrival }).map_err(|error| lost(&error))?;
+            self.step(state, LedgerEvent::Inbox { worker: no, arrival }).map_err(|error| lost(&error))?;
         }
         let arrival = InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key: key.clone() });
-        let answer = self.step(state, Event::Arrive { worker: no, arrival }).map_err(|error| lost(&error))?;
+        let answer =
+            self.step(state, LedgerEvent::Inbox { worker: no, arrival }).map_err(|error| lost(&error))?;
         Self::tidy_slot(state, no);
-        let Answer::At(seq) = answer else { return Ok(Cancelled::Again) };
+        let StepOutcome::Appended(seq) = answer else { return Ok(CancelAttempt::Retry) };
         let reply = Err(ExecutorError::InvocationCancelled { key: key.clone() });
         Self::when_durable(state, seq, OnDurable::Deliver(waiters, reply));
-        Ok(Cancelled::At(seq))
+        Ok(CancelAttempt::Recorded(seq))
     }
 }
 
 /// What is in memory and in the head.
-fn look(state: &State, no: WorkerNum) -> Option<Vec<Known>> {
+fn look(state: &State, no: WorkerNum) -> Option<Vec<QueueItem>> {
     let head = state.ledger.head(no)?;
     let mut known = Vec::new();
     let slot = state.slots.get(&no);
-    let pending = |pending: &Pending, begun| Known {
+    let pending = |pending: &PendingInvocation, begun| QueueItem {
         key: pending.key.clone(),
         function: pending.invocation.as_ref().map(|invocation| invocation.function.clone()),
         row: pending.arrival,
@@ -172,13 +173,13 @@ fn look(state: &State, no: WorkerNum) -> Option<Vec<Known>> {
     };
     if let Some(current) = &head.current {
         let row = Some(Seq(current.started));
-        known.push(Known { key: current.key.0.clone(), function: None, row, begun: true });
+        known.push(QueueItem { key: current.key.0.clone(), function: None, row, begun: true });
     } else if let Some(current) = slot.and_then(|slot| slot.current.as_ref()) {
         known.push(pending(current, true));
     }
     match slot {
         Some(slot) => known.extend(slot.pending.iter().map(|waits| pending(waits, false))),
-        None => known.extend(head.queue.iter().map(|(row, key)| Known {
+        None => known.extend(head.queue.iter().map(|(row, key)| QueueItem {
             key: key.0.clone(),
             function: None,
             row: Some(Seq(*row)),

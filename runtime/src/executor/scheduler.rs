@@ -15,7 +15,7 @@ const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 
 /// What happened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Event {
+pub(crate) enum TimerEvent {
     /// A worker wants to be woken at a time, or no longer.
     Set(WorkerNum, Option<Timestamp>),
     /// Time has passed.
@@ -31,9 +31,9 @@ pub(crate) struct Scheduler {
 
 impl Scheduler {
     /// Takes an event; says which workers are due. A due worker's timer is gone.
-    pub(crate) fn step(&mut self, now: Timestamp, event: Event) -> Vec<WorkerNum> {
+    pub(crate) fn step(&mut self, now: Timestamp, event: TimerEvent) -> Vec<WorkerNum> {
         match event {
-            Event::Set(no, at) => {
+            TimerEvent::Set(no, at) => {
                 if let Some(before) = self.at.remove(&no) {
                     self.due.remove(&(before, no));
                 }
@@ -43,7 +43,7 @@ impl Scheduler {
                 }
                 Vec::new()
             }
-            Event::Tick => {
+            TimerEvent::Tick => {
                 let mut woken = Vec::new();
                 while let Some((at, no)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
                     self.due.remove(&(at, no));
@@ -71,7 +71,7 @@ pub(crate) async fn run(core: Arc<Core>) {
                 return;
             }
             let now = core.clock.now();
-            for no in state.scheduler.step(now, Event::Tick) {
+            for no in state.scheduler.step(now, TimerEvent::Tick) {
                 core.timer_fired(&mut state, no);
             }
             (state.scheduler.next(), now)
@@ -107,13 +107,13 @@ mod tests {
         let (a, b, c) = (WorkerNum(1), WorkerNum(2), WorkerNum(3));
         for (no, time) in [(a, Some(at(5))), (b, Some(at(3))), (c, Some(at(4))), (a, Some(at(9))), (c, None)]
         {
-            assert!(scheduler.step(at(0), Event::Set(no, time)).is_empty());
+            assert!(scheduler.step(at(0), TimerEvent::Set(no, time)).is_empty());
         }
         assert_eq!(scheduler.next(), Some(at(3)));
-        assert_eq!(scheduler.step(at(2), Event::Tick), []);
-        assert_eq!(scheduler.step(at(6), Event::Tick), [b]);
-        assert_eq!(scheduler.step(at(20), Event::Tick), [a]);
-        assert_eq!(scheduler.step(at(30), Event::Tick), []);
+        assert_eq!(scheduler.step(at(2), TimerEvent::Tick), []);
+        assert_eq!(scheduler.step(at(6), TimerEvent::Tick), [b]);
+        assert_eq!(scheduler.step(at(20), TimerEvent::Tick), [a]);
+        assert_eq!(scheduler.step(at(30), TimerEvent::Tick), []);
         assert_eq!(scheduler.next(), None);
     }
 }

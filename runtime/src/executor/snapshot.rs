@@ -4,7 +4,7 @@
 //! only when the entry that makes it useless is durable. A crash in between leaves an image that nobody names, which the
 //! next start removes.
 
-use super::core::{Core, Resident};
+use super::core::{Core, ResidentInstance};
 use super::worker_task::append;
 use super::{ExecutorError, ExecutorMetrics};
 use crate::storage::ports::{Seq, StoreError, WorkerNum};
@@ -24,7 +24,7 @@ pub(super) async fn take(
     core: &Arc<Core>,
     no: WorkerNum,
     generation: u64,
-    resident: &mut Option<Resident>,
+    resident: &mut Option<ResidentInstance>,
 ) -> Result<(), ExecutorError> {
     let Some(mut saving) = resident.take() else { return Ok(()) };
     let before = blobs(core, no);
@@ -61,7 +61,7 @@ pub(super) async fn take(
 /// Has the guest save, keeps the image, and goes on from it. The outer error is our own trouble.
 pub(super) async fn reload(
     core: &Arc<Core>,
-    resident: &mut Resident,
+    resident: &mut ResidentInstance,
     reload: ReloadTarget<'_>,
 ) -> Result<Result<(), SnapshotError>, ExecutorError> {
     let bytes = match resident.instance.save().await {

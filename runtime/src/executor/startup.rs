@@ -6,8 +6,8 @@
 use super::core::Core;
 use super::error::{ExecutorError, StartError};
 use super::history;
-use super::ledger::{Counts, Ledger, Refused};
-use super::projection::Head;
+use super::ledger::{Ledger, StepError, WorkerCounts};
+use super::projection::WorkerProjection;
 use super::{Executor, ExecutorParts};
 use super::{committer, scheduler, snapshot};
 use crate::storage::ports::{Position, Seq, Store, StoreError, WorkerNum};
@@ -81,7 +81,7 @@ impl Executor {
 pub(crate) fn rebuild(store: &dyn Store, position: Position) -> Result<Ledger, StartError> {
     let epochs = store.acquire()?;
     let mut ledger = Ledger::new(position, &epochs);
-    ledger.counts = Counts::new(store.head_counts()?);
+    ledger.counts = WorkerCounts::new(store.head_counts()?);
     let mut next = position.derived.applied;
     loop {
         let page = store.rows_after(next, PAGE)?;
@@ -96,7 +96,7 @@ pub(crate) fn rebuild(store: &dyn Store, position: Position) -> Result<Ledger, S
             match ledger.replay(&row, &body) {
                 Ok(()) => {}
                 // Rows of a worker that was deleted since, and whose head is gone already.
-                Err(Refused::Unknown) if deleted_later(store, row.worker, row.seq)? => {}
+                Err(StepError::Unknown) if deleted_later(store, row.worker, row.seq)? => {}
                 Err(error) => return Err(damaged(format!("{error} (worker {})", row.worker))),
             }
         }
@@ -114,7 +114,7 @@ fn load_callers(store: &dyn Store, ledger: &mut Ledger) -> Result<(), StartError
         after = last.no;
         for stored in page.iter().filter(|stored| stored.active) {
             if ledger.head(stored.no).is_none() && !ledger.is_removed(stored.no) {
-                let head = match Head::from_stored(stored) {
+                let head = match WorkerProjection::from_stored(stored) {
                     Ok(head) => head,
                     Err(_) => history::rebuild_head(store, stored)?,
                 };
@@ -128,7 +128,7 @@ fn load_callers(store: &dyn Store, ledger: &mut Ledger) -> Result<(), StartError
 
 fn load(store: &dyn Store, ledger: &mut Ledger, no: WorkerNum) -> Result<(), StoreError> {
     let Some(stored) = store.head_by_no(no)? else { return Ok(()) };
-    let head = match Head::from_stored(&stored) {
+    let head = match WorkerProjection::from_stored(&stored) {
         Ok(head) => head,
         Err(_) => history::rebuild_head(store, &stored)?,
     };
@@ -181,7 +181,8 @@ pub(crate) async fn wake_all(core: &Arc<Core>) -> Result<(), ExecutorError> {
                 core.wake(&mut state, stored.no);
             } else if let Some(at) = stored.wake_at {
                 // Its head stays in the store until then: a sleeping worker costs a timer.
-                let due = state.scheduler.step(core.clock.now(), scheduler::Event::Set(stored.no, Some(at)));
+                let due =
+                    state.scheduler.step(core.clock.now(), scheduler::TimerEvent::Set(stored.no, Some(at)));
                 debug_assert!(due.is_empty(), "setting a timer wakes nobody");
                 core.timers_changed.notify_one();
             }

@@ -7,11 +7,11 @@
 //! Invariant: a rehearsal can write nothing: its ports belong to no activation.
 
 use super::adapters::ActivationPort;
-use super::core::{Core, Resident};
+use super::core::{Core, ResidentInstance};
 use super::invoke::{lost, usable};
-use super::ledger::{Activation, Answer, Event};
-use super::load::{self, Loading, NotLoaded};
-use super::projection::{Head, PendingUpdate, UpdateReport};
+use super::ledger::{Activation, LedgerEvent, StepOutcome};
+use super::load::{self, LoadError, Loader};
+use super::projection::{PendingUpdate, UpdateReport, WorkerProjection};
 use super::worker_task::append;
 use super::{Executor, ExecutorError, ExecutorMetrics, snapshot};
 use crate::storage::ports::WorkerNum;
@@ -58,7 +58,7 @@ impl From<UpdateReport> for UpdateOutcome {
 }
 
 /// Why the worker stays on its version.
-struct Refused {
+struct UpdateRefusal {
     details: String,
     index: Option<OplogIndex>,
 }
@@ -81,9 +81,9 @@ impl Executor {
                 return Err(ExecutorError::UpdateToSame { worker: id.clone(), version: to });
             }
             let act = AdminRequest::UpdateRequested { at: core.clock.now(), mode, to };
-            let event = Event::Arrive { worker: no, arrival: InboxEvent::Admin(act) };
+            let event = LedgerEvent::Inbox { worker: no, arrival: InboxEvent::Admin(act) };
             match core.step(&mut state, event) {
-                Ok(Answer::At(seq)) => {
+                Ok(StepOutcome::Appended(seq)) => {
                     core.kick(&mut state, no);
                     break seq;
                 }
@@ -114,7 +114,7 @@ pub(super) async fn apply(
     core: &Arc<Core>,
     no: WorkerNum,
     generation: u64,
-    resident: &mut Option<Resident>,
+    resident: &mut Option<ResidentInstance>,
 ) -> Result<(), ExecutorError> {
     let Some(head) = core.lock().ledger.head(no).cloned() else { return Ok(()) };
     let Some(PendingUpdate { mode, to, .. }) = head.life.update else { return Ok(()) };
@@ -129,7 +129,7 @@ pub(super) async fn apply(
     let from = head.template_version;
     let at = core.clock.now();
     match done {
-        Outcome::Done => {
+        UpdateAttempt::Done => {
             ExecutorMetrics::add(&core.metrics.updates, 1);
             if mode == UpdateMode::Automatic {
                 let updated = LifecycleEvent::Updated { at, from, to, state: None };
@@ -137,14 +137,14 @@ pub(super) async fn apply(
             }
             snapshot::forget(core, no, before);
         }
-        Outcome::Refused(Refused { details, index }) => {
+        UpdateAttempt::Refused(UpdateRefusal { details, index }) => {
             tracing::info!(worker = %head.id, %to, %details, "an update was refused; the worker is as it was");
             drop(resident.take());
             let refused = LifecycleEvent::UpdateRefused { at, from, to, mode, index, details };
             record(core, no, generation, refused);
         }
         // Stopped by a person, by shutdown, or deleted: the request is still there.
-        Outcome::Stopped => drop(resident.take()),
+        UpdateAttempt::Stopped => drop(resident.take()),
     }
     Ok(())
 }
@@ -157,14 +157,14 @@ fn record(core: &Arc<Core>, no: WorkerNum, generation: u64, milestone: Lifecycle
     }
 }
 
-enum Outcome {
+enum UpdateAttempt {
     Done,
-    Refused(Refused),
+    Refused(UpdateRefusal),
     Stopped,
 }
 
-fn refused(details: String) -> Outcome {
-    Outcome::Refused(Refused { details, index: None })
+fn refused(details: String) -> UpdateAttempt {
+    UpdateAttempt::Refused(UpdateRefusal { details, index: None })
 }
 
 /// Has the new version replay what is recorded, on an instance that is thrown away.
@@ -172,13 +172,13 @@ async fn rehearse(
     core: &Arc<Core>,
     no: WorkerNum,
     generation: u64,
-    head: &Head,
+    head: &WorkerProjection,
     to: u32,
-) -> Result<Outcome, ExecutorError> {
+) -> Result<UpdateAttempt, ExecutorError> {
     if head.only_made().is_some() {
-        return Ok(Outcome::Done);
+        return Ok(UpdateAttempt::Done);
     }
-    let Some(_permit) = core.permit().await else { return Ok(Outcome::Stopped) };
+    let Some(_permit) = core.permit().await else { return Ok(UpdateAttempt::Stopped) };
     let control = InterruptHandle::new();
     if let Some(slot) = core.lock().slots.get_mut(&no) {
         slot.control = Some(control.clone());
@@ -188,7 +188,7 @@ async fn rehearse(
         Err(error) => return not_loaded(error),
     };
     let init = load::init(core, head, to);
-    let loading = Loading {
+    let loading = Loader {
         core,
         head,
         component: &component,
@@ -209,7 +209,7 @@ async fn rehearse(
     let replayed = match loaded {
         Ok(mut instance) => instance.replay().await,
         // Its writes are refused in a rehearsal, so it wrote something before the first invocation.
-        Err(NotLoaded::Stopped(StopReason::Port(PortError::Discarded)))
+        Err(LoadError::Stopped(StopReason::Port(PortError::Discarded)))
             if !loading.control.is_interrupted() && core.lock().generation == generation =>
         {
             return Ok(refused("while it is made it asks for more than the oplog holds".to_owned()));
@@ -217,8 +217,8 @@ async fn rehearse(
         Err(error) => return not_loaded(error),
     };
     match replayed {
-        Ok(_) => Ok(Outcome::Done),
-        Err(stop) => not_loaded(NotLoaded::Stopped(stop)),
+        Ok(_) => Ok(UpdateAttempt::Done),
+        Err(stop) => not_loaded(LoadError::Stopped(stop)),
     }
 }
 
@@ -227,10 +227,10 @@ async fn by_hand(
     core: &Arc<Core>,
     no: WorkerNum,
     generation: u64,
-    head: &Head,
+    head: &WorkerProjection,
     to: u32,
-    resident: &mut Option<Resident>,
-) -> Result<Outcome, ExecutorError> {
+    resident: &mut Option<ResidentInstance>,
+) -> Result<UpdateAttempt, ExecutorError> {
     let component = match load::component(core, head, to).await {
         Ok(component) => component,
         Err(error) => return not_loaded(error),
@@ -241,11 +241,11 @@ async fn by_hand(
     if resident.is_none() {
         match load::load(core, no, generation).await {
             Ok((loaded, _)) => *resident = Some(loaded),
-            Err(NotLoaded::Trouble(error)) => return Err(error),
-            Err(NotLoaded::Stopped(stop)) => return stopped(stop),
+            Err(LoadError::Server(error)) => return Err(error),
+            Err(LoadError::Stopped(stop)) => return stopped(stop),
         }
     }
-    let Some(saving) = resident else { return Ok(Outcome::Stopped) };
+    let Some(saving) = resident else { return Ok(UpdateAttempt::Stopped) };
     if !saving.instance.can_save() {
         let from = head.template_version;
         let details =
@@ -255,24 +255,24 @@ async fn by_hand(
     let links = core.components.links(head.id.template, to);
     let reload = ReloadTarget::Update { component: &component, version: to, links: &links };
     match snapshot::reload(core, saving, reload).await? {
-        Ok(()) => Ok(Outcome::Done),
+        Ok(()) => Ok(UpdateAttempt::Done),
         Err(SnapshotError::Refused { details }) => Ok(refused(details)),
         Err(SnapshotError::Stopped(stop)) => stopped(stop),
     }
 }
 
-fn not_loaded(error: NotLoaded) -> Result<Outcome, ExecutorError> {
+fn not_loaded(error: LoadError) -> Result<UpdateAttempt, ExecutorError> {
     match error {
-        NotLoaded::Trouble(ExecutorError::Component { details, .. }) => Ok(refused(details)),
-        NotLoaded::Trouble(error) => Err(error),
-        NotLoaded::Stopped(stop) => stopped(stop),
+        LoadError::Server(ExecutorError::Component { details, .. }) => Ok(refused(details)),
+        LoadError::Server(error) => Err(error),
+        LoadError::Stopped(stop) => stopped(stop),
     }
 }
 
 /// What the end of a rehearsal means.
-fn stopped(stop: StopReason) -> Result<Outcome, ExecutorError> {
+fn stopped(stop: StopReason) -> Result<UpdateAttempt, ExecutorError> {
     Ok(match stop {
-        StopReason::Diverged { index, recorded, requested } => Outcome::Refused(Refused {
+        StopReason::Diverged { index, recorded, requested } => UpdateAttempt::Refused(UpdateRefusal {
             details: format!(
                 "at entry {index} the oplog holds {recorded}, and the new version asks for {requested}"
             ),
@@ -282,7 +282,7 @@ fn stopped(stop: StopReason) -> Result<Outcome, ExecutorError> {
         StopReason::Exited { code, .. } => refused(format!("the program called exit with code {code}")),
         StopReason::Parked(_) => refused("it waits where the recorded version did not".to_owned()),
         StopReason::JumpedBack => refused("it went back where the recorded version did not".to_owned()),
-        StopReason::Interrupted | StopReason::Port(PortError::Discarded) => Outcome::Stopped,
+        StopReason::Interrupted | StopReason::Port(PortError::Discarded) => UpdateAttempt::Stopped,
         StopReason::Port(PortError::Unavailable { reason }) => {
             return Err(ExecutorError::Unavailable { reason });
         }

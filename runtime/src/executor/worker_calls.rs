@@ -5,11 +5,11 @@
 
 use super::ExecutorError;
 use super::adapters::{ActivationPort, port_error, refused};
-use super::core::{Core, Pending, State};
+use super::core::{Core, PendingInvocation, State};
 use super::history;
-use super::ledger::call_delivery::{CallCancelled, CallMade, Target};
-use super::ledger::{Answer, ByWorker, Event};
-use super::projection::End;
+use super::ledger::call_delivery::{CallRequest, CallTarget, CancelRequest};
+use super::ledger::{HostCallContext, LedgerEvent, StepOutcome};
+use super::projection::TerminalState;
 use crate::storage::ports::{Seq, WorkerNum};
 use async_trait::async_trait;
 use golem_host::ports::{AnswerState, Calls, OutgoingCall, PortError};
@@ -43,7 +43,7 @@ impl ActivationPort {
         out: OutgoingCall,
     ) -> Result<Vec<u8>, PortError> {
         let core = &self.core;
-        let by = ByWorker { worker: self.worker, activation: self.activation, first, entries, call };
+        let by = HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
         loop {
             let located = core.locate(&out.target).await.map_err(port_error)?;
             let running = {
@@ -65,18 +65,18 @@ impl ActivationPort {
             let caller = Caller { project: head.project, account: head.account };
             let refusal = refusal(&state, located, &out, &caller, version, exported.as_deref());
             let target = match (refusal, located, version) {
-                (Some(error), _, _) => Target::Refused(error),
-                (None, Some(no), _) => Target::Worker(no),
+                (Some(error), _, _) => CallTarget::Refused(error),
+                (None, Some(no), _) => CallTarget::Existing(no),
                 (None, None, Some((project, version))) => match core.admit(&state, out.target.template) {
                     Ok(()) => {
                         let options = core.components.failure_options(out.target.template, version);
-                        Target::New(core.newborn(&out.target, project, caller.account, version), options)
+                        CallTarget::New(core.newborn(&out.target, project, caller.account, version), options)
                     }
-                    Err(error) => Target::Refused(CallError::Denied(error.to_string())),
+                    Err(error) => CallTarget::Refused(CallError::Denied(error.to_string())),
                 },
-                (None, None, None) => Target::Refused(gone(&out.target)),
+                (None, None, None) => CallTarget::Refused(gone(&out.target)),
             };
-            let made = CallMade {
+            let made = CallRequest {
                 by,
                 target,
                 function: out.function,
@@ -84,7 +84,7 @@ impl ActivationPort {
                 reply: out.reply,
                 not_before: out.not_before.filter(|at| *at > core.clock.now()),
             };
-            let answer = core.step(&mut state, Event::Call(Box::new(made))).map_err(refused)?;
+            let answer = core.step(&mut state, LedgerEvent::Call(Box::new(made))).map_err(refused)?;
             drop(state);
             return self.called(answer);
         }
@@ -107,10 +107,10 @@ impl ActivationPort {
         Ok(made.map(|made| made.answered.is_none()))
     }
 
-    fn called(&self, answer: Answer) -> Result<Vec<u8>, PortError> {
+    fn called(&self, answer: StepOutcome) -> Result<Vec<u8>, PortError> {
         self.note(&answer);
         match answer {
-            Answer::Called(_, response) => Ok(response),
+            StepOutcome::CallRecorded(_, response) => Ok(response),
             _ => Err(PortError::Discarded),
         }
     }
@@ -139,10 +139,10 @@ fn refusal(
     }
     let head = located.and_then(|no| state.ledger.head(no))?;
     match head.end {
-        Some(End::Failed) => {
+        Some(TerminalState::Failed) => {
             return Some(CallError::RemoteFailed(ExecutorError::PreviousInvocationFailed.to_string()));
         }
-        Some(End::Exited) => {
+        Some(TerminalState::Exited) => {
             return Some(CallError::RemoteFailed(ExecutorError::PreviousInvocationExited.to_string()));
         }
         None => {}
@@ -210,11 +210,12 @@ impl Calls for ActivationPort {
         call: Call,
         number: OplogIndex,
     ) -> Result<Vec<u8>, PortError> {
-        let by = ByWorker { worker: self.worker, activation: self.activation, first, entries, call };
+        let by = HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
         let mut state = self.lock()?;
         let begun = state.begun(self.worker, number);
-        let cancelled = CallCancelled { by, call: number, begun };
-        let answer = self.core.step(&mut state, Event::CancelCall(Box::new(cancelled))).map_err(refused)?;
+        let cancelled = CancelRequest { by, call: number, begun };
+        let answer =
+            self.core.step(&mut state, LedgerEvent::CancelCall(Box::new(cancelled))).map_err(refused)?;
         drop(state);
         self.called(answer)
     }
@@ -280,7 +281,12 @@ impl Core {
         let pending = &mut Self::slot(state, no).pending;
         match pending.iter_mut().find(|pending| pending.arrival == Some(row)) {
             Some(pending) => pending.invocation = invocation,
-            None => pending.push_back(Pending { invocation, key, arrival: Some(row), waiters: Vec::new() }),
+            None => pending.push_back(PendingInvocation {
+                invocation,
+                key,
+                arrival: Some(row),
+                waiters: Vec::new(),
+            }),
         }
         self.kick(state, no);
     }
@@ -310,7 +316,7 @@ impl Core {
         let due =
             state.ledger.head(no).is_some_and(|head| head.calls.first_due().is_some_and(|at| at <= now));
         if due {
-            if let Err(error) = self.step(state, Event::Due { worker: no }) {
+            if let Err(error) = self.step(state, LedgerEvent::CallsDue { worker: no }) {
                 tracing::error!(worker = %no, %error, "cannot let calls join the queue");
             }
             let waits = state

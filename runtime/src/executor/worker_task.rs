@@ -8,10 +8,10 @@
 //! Invariant: what a task leaves behind at any point is what a crash at that point would leave: all that counts is
 //! in the log.
 
-use super::core::{Core, Health, OnDurable, Pending, Resident, State, WorkerSlot};
-use super::ledger::{Answer, Event};
-use super::load::{self, NotLoaded};
-use super::projection::{End, Head};
+use super::core::{Core, OnDurable, PendingInvocation, ResidentInstance, State, StoreHealth, WorkerSlot};
+use super::ledger::{LedgerEvent, StepOutcome};
+use super::load::{self, LoadError};
+use super::projection::{TerminalState, WorkerProjection};
 use super::retry::jitter;
 use super::settings::SnapshotPolicy;
 use super::{ExecutorError, ExecutorMetrics, committer, event_loop, history, scheduler, snapshot, update};
@@ -32,47 +32,51 @@ const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
 /// The next piece of work.
 enum Work {
     /// Nothing: the task ends.
-    Rest,
+    Idle,
     /// Go on with the invocation that the log holds unfinished.
     Resume,
     /// Do the update that was asked for.
     Update,
     /// Save the worker.
-    Save,
+    Snapshot,
     /// Begin this one.
     Begin { invocation: Option<Invocation>, key: String, arrival: Option<Seq> },
 }
 
 /// What a piece of work came to.
-enum Done {
+enum WorkResult {
     /// Nothing was done yet.
     Nothing,
     Outcome(Outcome),
     /// The worker runs an event loop, and this is no line for it.
-    Unfit(Invocation, Option<Seq>),
+    EventLoopConflict(Invocation, Option<Seq>),
     /// Our own trouble, with its text for those who wait.
-    Trouble(ExecutorError),
+    ServerError(ExecutorError),
 }
 
 /// Whether the task goes on after settling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
-    On,
+    Continue,
     /// Going on now would meet the same trouble.
-    Rest,
+    Idle,
 }
 
 /// The task.
 pub(crate) async fn run(core: Arc<Core>, no: WorkerNum, generation: u64) {
-    let mut resident: Option<Resident> = None;
-    let mut done = Done::Nothing;
+    let mut resident: Option<ResidentInstance> = None;
+    let mut done = WorkResult::Nothing;
     loop {
         let parked = match &done {
-            Done::Outcome(Outcome::Stopped(StopReason::Parked(parked))) => parked.promises.clone(),
+            WorkResult::Outcome(Outcome::Stopped(StopReason::Parked(parked))) => parked.promises.clone(),
             _ => Vec::new(),
         };
-        let spent =
-            !matches!(done, Done::Nothing | Done::Unfit(..) | Done::Outcome(Outcome::Completed { .. }));
+        let spent = !matches!(
+            done,
+            WorkResult::Nothing
+                | WorkResult::EventLoopConflict(..)
+                | WorkResult::Outcome(Outcome::Completed { .. })
+        );
         if spent {
             // Outside the lock: an instance has memory to give back.
             drop(resident.take());
@@ -83,24 +87,25 @@ pub(crate) async fn run(core: Arc<Core>, no: WorkerNum, generation: u64) {
         let work = {
             let mut state = core.lock();
             if state.generation != generation {
-                Work::Rest
-            } else if settle(&core, &mut state, no, std::mem::replace(&mut done, Done::Nothing)) == Flow::Rest
+                Work::Idle
+            } else if settle(&core, &mut state, no, std::mem::replace(&mut done, WorkResult::Nothing))
+                == Flow::Stop
             {
                 rest(&mut state, no);
-                Work::Rest
+                Work::Idle
             } else {
                 next(&mut state, no, &mut resident, &core.settings.snapshots)
             }
         };
         done = match work {
-            Work::Rest => {
+            Work::Idle => {
                 // The instance that rests now may be the place that another worker waits for.
                 core.resident_left.notify_one();
                 return;
             }
             Work::Resume => resume(&core, no, generation, &mut resident).await,
             Work::Update => after(update::apply(&core, no, generation, &mut resident).await),
-            Work::Save => after(snapshot::take(&core, no, generation, &mut resident).await),
+            Work::Snapshot => after(snapshot::take(&core, no, generation, &mut resident).await),
             Work::Begin { invocation, key, arrival } => {
                 begin(&core, no, generation, &mut resident, invocation, key, arrival).await
             }
@@ -126,14 +131,19 @@ async fn look_again(core: &Arc<Core>, no: WorkerNum, promises: &[PromiseId]) {
 }
 
 /// Chooses what to do; ends the task under the same lock if there is nothing, so that no work is missed.
-fn next(state: &mut State, no: WorkerNum, resident: &mut Option<Resident>, policy: &SnapshotPolicy) -> Work {
-    let stopping = state.stopping || matches!(state.health, Health::Down(_));
+fn next(
+    state: &mut State,
+    no: WorkerNum,
+    resident: &mut Option<ResidentInstance>,
+    policy: &SnapshotPolicy,
+) -> Work {
+    let stopping = state.stopping || matches!(state.health, StoreHealth::Down(_));
     let Some(head) = state.ledger.head(no).filter(|_| !stopping) else {
         // Deleted, or the executor stops: nobody needs the slot.
         if let Some(slot) = state.slots.get_mut(&no) {
             slot.task = false;
         }
-        return Work::Rest;
+        return Work::Idle;
     };
     let end = head.end;
     let (interrupted, begun) = (head.interrupted, head.current.clone());
@@ -141,19 +151,19 @@ fn next(state: &mut State, no: WorkerNum, resident: &mut Option<Resident>, polic
     let update = head.life.update.is_some();
     let due = |idle| head.life.snapshot_is_due(head.oplog_end, idle, policy);
     let (due, overdue) = (due(true), due(false));
-    let Some(slot) = state.slots.get_mut(&no) else { return Work::Rest };
+    let Some(slot) = state.slots.get_mut(&no) else { return Work::Idle };
     let woken = std::mem::take(&mut slot.woken);
     if let Some(end) = end {
         refuse_all(slot, end);
         rest(state, no);
-        return Work::Rest;
+        return Work::Idle;
     }
     if interrupted || (begun.is_some() && waits && !woken) {
         rest(state, no);
-        return Work::Rest;
+        return Work::Idle;
     }
     if let Some(begun) = begun {
-        slot.current.get_or_insert_with(|| Pending {
+        slot.current.get_or_insert_with(|| PendingInvocation {
             invocation: None,
             key: begun.key.0,
             arrival: None,
@@ -169,7 +179,7 @@ fn next(state: &mut State, no: WorkerNum, resident: &mut Option<Resident>, polic
     let saves = slot.current.is_none() && (overdue || (due && slot.pending.is_empty()));
     if saves && resident.as_ref().is_some_and(|resident| resident.instance.can_save()) {
         take_instance(state, no, resident);
-        return Work::Save;
+        return Work::Snapshot;
     }
     if slot.current.is_none() {
         slot.current = slot.pending.pop_front();
@@ -183,7 +193,7 @@ fn next(state: &mut State, no: WorkerNum, resident: &mut Option<Resident>, polic
         Core::rest(state, no, resident);
     }
     rest(state, no);
-    Work::Rest
+    Work::Idle
 }
 
 /// The task ends here.
@@ -195,7 +205,7 @@ fn rest(state: &mut State, no: WorkerNum) {
     Core::tidy_slot(state, no);
 }
 
-fn take_instance(state: &mut State, no: WorkerNum, resident: &mut Option<Resident>) {
+fn take_instance(state: &mut State, no: WorkerNum, resident: &mut Option<ResidentInstance>) {
     if resident.is_none() {
         *resident = Core::take_idle(state, no);
     }
@@ -204,10 +214,10 @@ fn take_instance(state: &mut State, no: WorkerNum, resident: &mut Option<Residen
     }
 }
 
-fn refuse_all(slot: &mut WorkerSlot, end: End) {
+fn refuse_all(slot: &mut WorkerSlot, end: TerminalState) {
     let error = match end {
-        End::Failed => ExecutorError::PreviousInvocationFailed,
-        End::Exited => ExecutorError::PreviousInvocationExited,
+        TerminalState::Failed => ExecutorError::PreviousInvocationFailed,
+        TerminalState::Exited => ExecutorError::PreviousInvocationExited,
     };
     for pending in slot.current.take().into_iter().chain(std::mem::take(&mut slot.pending)) {
         committer::deliver(pending.waiters, Err(error.clone()));
@@ -216,14 +226,19 @@ fn refuse_all(slot: &mut WorkerSlot, end: End) {
 
 // ---- running ----
 
-fn after(done: Result<(), ExecutorError>) -> Done {
+fn after(done: Result<(), ExecutorError>) -> WorkResult {
     match done {
-        Ok(()) => Done::Nothing,
-        Err(error) => Done::Trouble(error),
+        Ok(()) => WorkResult::Nothing,
+        Err(error) => WorkResult::ServerError(error),
     }
 }
 
-async fn resume(core: &Arc<Core>, no: WorkerNum, generation: u64, resident: &mut Option<Resident>) -> Done {
+async fn resume(
+    core: &Arc<Core>,
+    no: WorkerNum,
+    generation: u64,
+    resident: &mut Option<ResidentInstance>,
+) -> WorkResult {
     // An instance that is in memory stands where the log ends; only a new one can be in the middle of an invocation.
     drop(resident.take());
     match load(core, no, generation).await {
@@ -231,11 +246,11 @@ async fn resume(core: &Arc<Core>, no: WorkerNum, generation: u64, resident: &mut
         Ok((mut loaded, ReplayEnd::Unfinished { .. })) => {
             let outcome = loaded.instance.resume().await;
             *resident = Some(loaded);
-            Done::Outcome(outcome)
+            WorkResult::Outcome(outcome)
         }
         Ok((loaded, ReplayEnd::Ready)) => {
             *resident = Some(loaded);
-            Done::Nothing
+            WorkResult::Nothing
         }
     }
 }
@@ -244,19 +259,19 @@ async fn begin(
     core: &Arc<Core>,
     no: WorkerNum,
     generation: u64,
-    resident: &mut Option<Resident>,
+    resident: &mut Option<ResidentInstance>,
     invocation: Option<Invocation>,
     key: String,
     arrival: Option<Seq>,
-) -> Done {
+) -> WorkResult {
     let invocation = match (invocation, arrival) {
         (Some(invocation), _) => invocation,
         (None, Some(arrival)) => match arrived(core, arrival).await {
             Ok(invocation) => invocation,
-            Err(error) => return Done::Trouble(error),
+            Err(error) => return WorkResult::ServerError(error),
         },
         (None, None) => {
-            return Done::Trouble(ExecutorError::Unavailable {
+            return WorkResult::ServerError(ExecutorError::Unavailable {
                 reason: format!("nothing is known of the invocation {key}").into(),
             });
         }
@@ -267,7 +282,7 @@ async fn begin(
             Ok((loaded, ReplayEnd::Ready)) => *resident = Some(loaded),
             Ok((_, ReplayEnd::Unfinished { .. })) => {
                 // The log has moved on since the work was chosen.
-                return Done::Outcome(Outcome::Stopped(StopReason::Port(PortError::Discarded)));
+                return WorkResult::Outcome(Outcome::Stopped(StopReason::Port(PortError::Discarded)));
             }
         }
     }
@@ -276,11 +291,13 @@ async fn begin(
         state.ledger.head(no).is_none_or(|head| event_loop::fits(head, &invocation))
     };
     if !fits {
-        return Done::Unfit(invocation, arrival);
+        return WorkResult::EventLoopConflict(invocation, arrival);
     }
     match resident {
-        Some(resident) => Done::Outcome(resident.instance.invoke(invocation, arrival.map(|seq| seq.0)).await),
-        None => Done::Nothing,
+        Some(resident) => {
+            WorkResult::Outcome(resident.instance.invoke(invocation, arrival.map(|seq| seq.0)).await)
+        }
+        None => WorkResult::Nothing,
     }
 }
 
@@ -295,35 +312,41 @@ async fn arrived(core: &Arc<Core>, arrival: Seq) -> Result<Invocation, ExecutorE
     })
 }
 
-async fn load(core: &Arc<Core>, no: WorkerNum, generation: u64) -> Result<(Resident, ReplayEnd), Done> {
+async fn load(
+    core: &Arc<Core>,
+    no: WorkerNum,
+    generation: u64,
+) -> Result<(ResidentInstance, ReplayEnd), WorkResult> {
     load::load(core, no, generation).await.map_err(|error| match error {
-        NotLoaded::Stopped(stop) => Done::Outcome(Outcome::Stopped(stop)),
-        NotLoaded::Trouble(error) => Done::Trouble(error),
+        LoadError::Stopped(stop) => WorkResult::Outcome(Outcome::Stopped(stop)),
+        LoadError::Server(error) => WorkResult::ServerError(error),
     })
 }
 
 // ---- settling ----
 
-fn settle(core: &Arc<Core>, state: &mut State, no: WorkerNum, done: Done) -> Flow {
+fn settle(core: &Arc<Core>, state: &mut State, no: WorkerNum, done: WorkResult) -> Flow {
     match done {
-        Done::Nothing => Flow::On,
-        Done::Outcome(Outcome::Completed { result }) => {
+        WorkResult::Nothing => Flow::Continue,
+        WorkResult::Outcome(Outcome::Completed { result }) => {
             ExecutorMetrics::add(&core.metrics.invocations, 1);
-            let Some(seq) = state.ledger.head(no).map(|head| Seq(head.last_row)) else { return Flow::On };
+            let Some(seq) = state.ledger.head(no).map(|head| Seq(head.last_row)) else {
+                return Flow::Continue;
+            };
             let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) else {
-                return Flow::On;
+                return Flow::Continue;
             };
             if !current.waiters.is_empty() {
                 Core::when_durable(state, seq, OnDurable::Deliver(current.waiters, Ok(result)));
             }
-            Flow::On
+            Flow::Continue
         }
-        Done::Outcome(Outcome::Stopped(stop)) => settle_stop(core, state, no, stop),
-        Done::Unfit(invocation, arrival) => {
+        WorkResult::Outcome(Outcome::Stopped(stop)) => settle_stop(core, state, no, stop),
+        WorkResult::EventLoopConflict(invocation, arrival) => {
             event_loop::refuse(core, state, no, &invocation, arrival);
-            Flow::On
+            Flow::Continue
         }
-        Done::Trouble(error) => give_up(core, state, no, &error),
+        WorkResult::ServerError(error) => give_up(core, state, no, &error),
     }
 }
 
@@ -343,7 +366,7 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, no: WorkerNum, stop: StopRea
             tracing::error!(worker = %no, ?cause, "replay diverged; the worker is paused, its log is untouched");
             if begun {
                 let arrival = InboxEvent::Interrupted { at: core.clock.now() };
-                if let Err(error) = core.step(state, Event::Arrive { worker: no, arrival }) {
+                if let Err(error) = core.step(state, LedgerEvent::Inbox { worker: no, arrival }) {
                     tracing::error!(worker = %no, %error, "cannot pause the worker");
                 }
             }
@@ -355,12 +378,12 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, no: WorkerNum, stop: StopRea
             return give_up(core, state, no, &ExecutorError::Unavailable { reason });
         }
     }
-    Flow::On
+    Flow::Continue
 }
 
 /// The worker's instance cannot be made: those who wait are told, and the next invocation tries again.
 fn not_made(core: &Arc<Core>, state: &mut State, no: WorkerNum, details: String) -> Flow {
-    let Some(worker) = state.ledger.head(no).map(|head| head.id.clone()) else { return Flow::Rest };
+    let Some(worker) = state.ledger.head(no).map(|head| head.id.clone()) else { return Flow::Stop };
     give_up(core, state, no, &ExecutorError::Component { worker, details })
 }
 
@@ -394,7 +417,7 @@ fn fail(core: &Arc<Core>, state: &mut State, no: WorkerNum, cause: FailureCause)
     let failed = Entry::InvocationFailed { at, cause: cause.clone() };
     // Who ends by themselves is over, whatever was chosen for failures.
     let exited = matches!(cause, FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. });
-    let rolls_back = |head: &&Head| head.rolls_back() && !exited;
+    let rolls_back = |head: &&WorkerProjection| head.rolls_back() && !exited;
     let from = state.ledger.head(no).filter(rolls_back).map(|head| head.begun_at);
     let set_aside = from.map(|from| Entry::Revert { at, from, reason: RevertReason::RolledBack });
     let entries = std::iter::once(failed).chain(set_aside).collect();
@@ -407,13 +430,14 @@ fn fail(core: &Arc<Core>, state: &mut State, no: WorkerNum, cause: FailureCause)
 /// Appends entries about the last invocation, which is in the log before them. What an instance of the worker still
 /// writes is refused from then on.
 pub(crate) fn append(core: &Arc<Core>, state: &mut State, no: WorkerNum, entries: Vec<Entry>) -> Option<Seq> {
-    let Ok(Answer::Activated(activation)) = core.step(state, Event::Activate { worker: no }) else {
+    let Ok(StepOutcome::Activated(activation)) = core.step(state, LedgerEvent::Activate { worker: no })
+    else {
         return None;
     };
     let head = state.ledger.head(no)?;
     let first = head.oplog_end.next();
-    match core.step(state, Event::Append { worker: no, activation, first, entries }) {
-        Ok(Answer::At(seq)) => Some(seq),
+    match core.step(state, LedgerEvent::Append { worker: no, activation, first, entries }) {
+        Ok(StepOutcome::Appended(seq)) => Some(seq),
         Ok(_) => None,
         Err(error) => {
             tracing::error!(worker = %no, %error, "cannot record how an invocation went on");
@@ -426,7 +450,7 @@ pub(crate) fn append(core: &Arc<Core>, state: &mut State, no: WorkerNum, entries
 fn give_up(core: &Arc<Core>, state: &mut State, no: WorkerNum, error: &ExecutorError) -> Flow {
     // One that has begun is in the head, and is resumed from the log: queued again, it would run a second time.
     let begun = state.ledger.head(no).is_some_and(|head| head.current.is_some());
-    let Some(slot) = state.slots.get_mut(&no) else { return Flow::Rest };
+    let Some(slot) = state.slots.get_mut(&no) else { return Flow::Stop };
     slot.woken = false;
     let mut later = false;
     if let Some(mut current) = slot.current.take() {
@@ -451,10 +475,10 @@ fn give_up(core: &Arc<Core>, state: &mut State, no: WorkerNum, error: &ExecutorE
         .is_some_and(|head| !head.interrupted && (head.current.is_some() || head.life.update.is_some()));
     if later || unfinished {
         let at = core.clock.now().plus(TRY_AGAIN_AFTER);
-        let due = state.scheduler.step(core.clock.now(), scheduler::Event::Set(no, Some(at)));
+        let due = state.scheduler.step(core.clock.now(), scheduler::TimerEvent::Set(no, Some(at)));
         debug_assert!(due.is_empty(), "setting a timer wakes nobody");
         core.timers_changed.notify_one();
     }
     ExecutorMetrics::add(&core.metrics.invocations_failed, 1);
-    Flow::Rest
+    Flow::Stop
 }

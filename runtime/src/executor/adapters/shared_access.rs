@@ -5,8 +5,8 @@
 
 use super::{ActivationPort, port_error, refused};
 use crate::executor::core::{Core, State, unavailable};
-use crate::executor::ledger::shared_values::{Read, ReadNo};
-use crate::executor::ledger::{Answer, ByWorker, Event};
+use crate::executor::ledger::shared_values::{ReadId, StoredValues};
+use crate::executor::ledger::{HostCallContext, LedgerEvent, StepOutcome};
 use crate::storage::ports::{StoreError, WorkerNum};
 use async_trait::async_trait;
 use golem_host::ports::{Blobstore, KeyValue, PortError};
@@ -26,24 +26,24 @@ const UNWRITTEN_BYTES_MAX: usize = 64 << 20;
 
 /// Who asks.
 #[derive(Clone)]
-struct Asker {
+struct SharedAccess {
     core: Arc<Core>,
     worker: WorkerNum,
     generation: u64,
 }
 
 impl ActivationPort {
-    fn asker(&self) -> Asker {
-        Asker { core: self.core.clone(), worker: self.worker, generation: self.generation }
+    fn shared_access(&self) -> SharedAccess {
+        SharedAccess { core: self.core.clone(), worker: self.worker, generation: self.generation }
     }
 
     /// Runs `act` where it may block.
     async fn blocking<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&Asker) -> Result<T, PortError> + Send + 'static,
+        act: impl FnOnce(&SharedAccess) -> Result<T, PortError> + Send + 'static,
     ) -> Result<T, PortError> {
-        let asker = self.asker();
-        let done = self.core.runtime.spawn_blocking(move || act(&asker)).await;
+        let shared_access = self.shared_access();
+        let done = self.core.runtime.spawn_blocking(move || act(&shared_access)).await;
         done.unwrap_or(Err(PortError::Discarded))
     }
 
@@ -53,15 +53,15 @@ impl ActivationPort {
         look: impl Fn(&mut dyn StateReader) -> Result<T, CacheMiss> + Send + 'static,
     ) -> Result<T, PortError> {
         {
-            let asker = self.asker();
-            let mut state = asker.lock()?;
-            let project = asker.project(&state)?;
-            if let Ok(found) = look(&mut state.ledger.looking(project, &Read::new())) {
+            let shared_access = self.shared_access();
+            let mut state = shared_access.lock()?;
+            let project = shared_access.project(&state)?;
+            if let Ok(found) = look(&mut state.ledger.looking(project, &StoredValues::new())) {
                 return Ok(found);
             }
         }
-        self.blocking(move |asker| {
-            asker.reading(|project, state, read| Ok(look(&mut state.ledger.looking(project, read))))
+        self.blocking(move |shared_access| {
+            shared_access.reading(|project, state, read| Ok(look(&mut state.ledger.looking(project, read))))
         })
         .await
     }
@@ -74,25 +74,27 @@ impl ActivationPort {
         call: Call,
         deed: SharedWrite,
     ) -> Result<Vec<u8>, PortError> {
-        let asker = self.asker();
-        let by = ByWorker { worker: self.worker, activation: self.activation, first, entries, call };
+        let shared_access = self.shared_access();
+        let by = HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
         let mut work = Some((by, deed));
         let done = {
-            let mut state = asker.lock()?;
-            let project = asker.project(&state)?;
-            asker.try_apply(&mut state, project, &mut work, &Read::new())?
+            let mut state = shared_access.lock()?;
+            let project = shared_access.project(&state)?;
+            shared_access.try_apply(&mut state, project, &mut work, &StoredValues::new())?
         };
         let (answer, unwritten) = match done {
             Ok(done) => done,
             Err(_) => {
-                self.blocking(move |asker| {
-                    asker.reading(|project, state, read| asker.try_apply(state, project, &mut work, read))
+                self.blocking(move |shared_access| {
+                    shared_access.reading(|project, state, read| {
+                        shared_access.try_apply(state, project, &mut work, read)
+                    })
                 })
                 .await?
             }
         };
         self.note(&answer);
-        let Answer::Wrote(response, seq) = answer else { return Err(PortError::Discarded) };
+        let StepOutcome::SharedWritten(response, seq) = answer else { return Err(PortError::Discarded) };
         if unwritten > UNWRITTEN_BYTES_MAX {
             self.core.durable(seq).await.map_err(port_error)?;
         }
@@ -100,7 +102,7 @@ impl ActivationPort {
     }
 }
 
-impl Asker {
+impl SharedAccess {
     fn lock(&self) -> Result<MutexGuard<'_, State>, PortError> {
         let state = self.core.lock();
         if state.generation == self.generation { Ok(state) } else { Err(PortError::Discarded) }
@@ -111,14 +113,14 @@ impl Asker {
     }
 
     /// Begins a read: the project and the read's number.
-    fn begin(&self) -> Result<(ProjectId, ReadNo), PortError> {
+    fn begin(&self) -> Result<(ProjectId, ReadId), PortError> {
         let mut state = self.lock()?;
         let project = self.project(&state)?;
         Ok((project, state.ledger.begin_read()))
     }
 
     /// Ends it, and keeps what was read.
-    fn end(state: &mut State, project: ProjectId, number: ReadNo, read: &Read) {
+    fn end(state: &mut State, project: ProjectId, number: ReadId, read: &StoredValues) {
         let values = state.ledger.values();
         for (place, held) in read {
             values.keep((project, place.clone()), held);
@@ -129,10 +131,10 @@ impl Asker {
     /// Has `act` look under the lock, reads what it says must be read, and so on until it has all.
     fn reading<T>(
         &self,
-        mut act: impl FnMut(ProjectId, &mut State, &Read) -> Result<Result<T, CacheMiss>, PortError>,
+        mut act: impl FnMut(ProjectId, &mut State, &StoredValues) -> Result<Result<T, CacheMiss>, PortError>,
     ) -> Result<T, PortError> {
         let (project, number) = self.begin()?;
-        let mut read = Read::new();
+        let mut read = StoredValues::new();
         loop {
             let mut state = self.lock()?;
             let place = match act(project, &mut state, &read) {
@@ -167,16 +169,16 @@ impl Asker {
         &self,
         state: &mut State,
         project: ProjectId,
-        work: &mut Option<(ByWorker, SharedWrite)>,
-        read: &Read,
-    ) -> Result<Result<(Answer, usize), CacheMiss>, PortError> {
+        work: &mut Option<(HostCallContext, SharedWrite)>,
+        read: &StoredValues,
+    ) -> Result<Result<(StepOutcome, usize), CacheMiss>, PortError> {
         let Some((_, deed)) = work else { return Err(PortError::Discarded) };
         // The outcome is decided in the ledger, under the same lock; this finds out whether it can be.
         if let Err(unread) = deed.decide(self.core.clock.now(), &mut state.ledger.looking(project, read)) {
             return Ok(Err(unread));
         }
         let Some((by, deed)) = work.take() else { return Err(PortError::Discarded) };
-        let event = Event::SharedWrite { by, deed, read: read.clone() };
+        let event = LedgerEvent::SharedWrite { by, deed, read: read.clone() };
         let answer = self.core.step(state, event).map_err(refused)?;
         Ok(Ok((answer, state.ledger.values().unwritten_bytes())))
     }
@@ -185,7 +187,7 @@ impl Asker {
     fn get(&self, places: &[ScopedKey], bytes_max: usize) -> Result<Vec<Versioned>, PortError> {
         let (project, number) = self.begin()?;
         // What is known now holds good for this read: what is newer stays known until it ends.
-        let mut read: Read = {
+        let mut read: StoredValues = {
             let mut state = self.lock()?;
             let values = state.ledger.values();
             let known = places.iter().filter_map(|place| {
@@ -230,8 +232,9 @@ impl Asker {
         limit: usize,
     ) -> Result<Option<KeyPage>, PortError> {
         loop {
-            let look =
-                |project, state: &mut State, read: &Read| Ok(find(&mut state.ledger.looking(project, read)));
+            let look = |project, state: &mut State, read: &StoredValues| {
+                Ok(find(&mut state.ledger.looking(project, read)))
+            };
             let Some((space, bucket)) = self.reading(look)? else { return Ok(None) };
             let (project, number) = self.begin()?;
             // One more than wanted says whether there are more.
@@ -239,7 +242,7 @@ impl Asker {
                 self.core.store.keys(project, space, &bucket, after.map(|after| &**after), limit + 1);
             let mut state = self.lock()?;
             // It may be another one by now, or unknown.
-            let now = find(&mut state.ledger.looking(project, &Read::new()));
+            let now = find(&mut state.ledger.looking(project, &StoredValues::new()));
             let same = space == Space::Values || now == Ok(Some((space, bucket.clone())));
             let of = ScopedKey { space, bucket, key: "".into() };
             let last = |stored: &Vec<String>| stored.get(limit).cloned();
@@ -249,7 +252,7 @@ impl Asker {
                     state.ledger.values().written_since(number, project, &of, after, last.as_deref());
                 page(stored, written, last, limit)
             });
-            Self::end(&mut state, project, number, &Read::new());
+            Self::end(&mut state, project, number, &StoredValues::new());
             drop(state);
             let found = found.map_err(|error| port_error(unavailable(&error)))?;
             if same {
@@ -269,7 +272,7 @@ fn known(
     project: ProjectId,
     places: &[ScopedKey],
     bytes_max: usize,
-    read: &Read,
+    read: &StoredValues,
 ) -> Option<Vec<Versioned>> {
     let mut found = Vec::with_capacity(places.len());
     let mut bytes = 0;
@@ -317,20 +320,21 @@ impl KeyValue for ActivationPort {
         let places: Vec<ScopedKey> =
             keys.iter().map(|key| keyvalue::place(&bucket, &key.as_str().into())).collect();
         {
-            let asker = self.asker();
-            let mut state = asker.lock()?;
-            let project = asker.project(&state)?;
-            if let Some(found) = known(&mut state, project, &places, bytes_max, &Read::new()) {
+            let shared_access = self.shared_access();
+            let mut state = shared_access.lock()?;
+            let project = shared_access.project(&state)?;
+            if let Some(found) = known(&mut state, project, &places, bytes_max, &StoredValues::new()) {
                 return Ok(found);
             }
         }
-        self.blocking(move |asker| asker.get(&places, bytes_max)).await
+        self.blocking(move |shared_access| shared_access.get(&places, bytes_max)).await
     }
 
     async fn keys(&self, bucket: &str, after: Option<&str>, limit: usize) -> Result<KeyPage, PortError> {
         let (bucket, after): (Arc<str>, Option<Arc<str>>) = (bucket.into(), after.map(Into::into));
         let find = move |_: &mut dyn StateReader| Ok(Some((Space::Values, bucket.clone())));
-        let found = self.blocking(move |asker| asker.keys(find, after.as_ref(), limit)).await?;
+        let found =
+            self.blocking(move |shared_access| shared_access.keys(find, after.as_ref(), limit)).await?;
         Ok(found.unwrap_or_default())
     }
 
@@ -372,7 +376,7 @@ impl Blobstore for ActivationPort {
             let found = blobstore::container(&name, look)?;
             Ok(found.map(|container| (Space::Objects, container.generation)))
         };
-        self.blocking(move |asker| asker.keys(find, after.as_ref(), limit)).await
+        self.blocking(move |shared_access| shared_access.keys(find, after.as_ref(), limit)).await
     }
 
     async fn act(

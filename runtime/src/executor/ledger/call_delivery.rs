@@ -6,8 +6,8 @@
 //! Invariant: a worker that may get an answer is in memory ([`super::Ledger::forget`], `recovery`): a step reads nothing.
 //! Invariant: answers are given where rows are added, never where rows are read back: the rows of the answers follow.
 
-use super::{Action, Answer, ByWorker, Ledger, Refused, Row};
-use crate::executor::projection::call_state::{Due, Made, may_block};
+use super::{Action, HostCallContext, Ledger, Row, StepError, StepOutcome};
+use crate::executor::projection::call_state::{OutstandingCall, PendingReply, may_block};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::call::{CallError, CallReceipt, encode_answer, encode_call_receipt};
 use golem_model::limits::CALL_BYTES_MAX;
@@ -24,11 +24,11 @@ const CHAIN_SHOWN_MAX: usize = 8;
 
 /// A worker calls another one.
 #[derive(Debug)]
-pub(crate) struct CallMade {
+pub(crate) struct CallRequest {
     /// Who calls, what it did before, and the call as it is recorded.
-    pub(crate) by: ByWorker,
+    pub(crate) by: HostCallContext,
     /// The worker that is called.
-    pub(crate) target: Target,
+    pub(crate) target: CallTarget,
     pub(crate) function: Arc<str>,
     pub(crate) params: Vec<Value>,
     /// Whether the caller wants the answer.
@@ -39,9 +39,9 @@ pub(crate) struct CallMade {
 
 /// Whom a call goes to.
 #[derive(Debug)]
-pub(crate) enum Target {
+pub(crate) enum CallTarget {
     /// A worker that exists.
-    Worker(WorkerNum),
+    Existing(WorkerNum),
     /// One that is made by this `Created`, with these choices.
     New(Entry, FailureOptions),
     /// None: the call is refused.
@@ -50,9 +50,9 @@ pub(crate) enum Target {
 
 /// A worker gives up on a call of its own.
 #[derive(Debug)]
-pub(crate) struct CallCancelled {
+pub(crate) struct CancelRequest {
     /// Who, what it did before, and how that is recorded.
-    pub(crate) by: ByWorker,
+    pub(crate) by: HostCallContext,
     pub(crate) call: OplogIndex,
     /// Whether the other worker runs it already, as far as memory knows.
     pub(crate) begun: bool,
@@ -64,21 +64,21 @@ const WITHDRAWN: u8 = 1;
 const GIVEN_UP: u8 = 2;
 
 impl Ledger {
-    pub(super) fn call(&mut self, now: Timestamp, made: CallMade) -> Result<Answer, Refused> {
-        let CallMade { by, target, function, params, reply, not_before } = made;
-        let ByWorker { worker, activation, first, entries, call } = by;
+    pub(super) fn call(&mut self, now: Timestamp, made: CallRequest) -> Result<StepOutcome, StepError> {
+        let CallRequest { by, target, function, params, reply, not_before } = made;
+        let HostCallContext { worker, activation, first, entries, call } = by;
         self.check(worker, activation, first)?;
         let index = first.plus(entries.len() as u64);
         if !entries.is_empty() {
             self.push(worker, &Row::Entries { first, entries });
         }
-        let caller = self.heads.get(&worker).ok_or(Refused::Discarded)?.head.id.clone();
+        let caller = self.heads.get(&worker).ok_or(StepError::Discarded)?.head.id.clone();
         let target = match target {
-            Target::Refused(error) => Err(error),
-            Target::Worker(no) => Ok(no),
-            Target::New(entry, options) => match self.create(entry, options)? {
-                Answer::Created(no) => Ok(no),
-                _ => return Err(Refused::Unknown),
+            CallTarget::Refused(error) => Err(error),
+            CallTarget::Existing(no) => Ok(no),
+            CallTarget::New(entry, options) => match self.create(entry, options)? {
+                StepOutcome::Created(no) => Ok(no),
+                _ => return Err(StepError::Unknown),
             },
         };
         let accepted = target.and_then(|no| {
@@ -95,23 +95,23 @@ impl Ledger {
             let queued = CallEvent::Queued { at: now, key, function, params, caller, reply, not_before };
             let call_row = self.push(no, &Row::InboxEvent(InboxEvent::Call(queued)));
             if not_before.is_none() {
-                self.actions.push(Action::Queued(no, call_row, Some(invocation)));
+                self.actions.push(Action::CallQueued(no, call_row, Some(invocation)));
             }
             Ok(CallReceipt { call_row: call_row.0, target })
         });
         let response = encode_call_receipt(&accepted);
         let entry = Entry::HostCall { call, response: response.clone() };
         let seq = self.push(worker, &Row::Entries { first: index, entries: vec![entry] });
-        Ok(Answer::Called(seq, response))
+        Ok(StepOutcome::CallRecorded(seq, response))
     }
 
     pub(super) fn cancel_call(
         &mut self,
         now: Timestamp,
-        cancelled: CallCancelled,
-    ) -> Result<Answer, Refused> {
-        let CallCancelled { by, call: number, begun } = cancelled;
-        let ByWorker { worker, activation, first, entries, call } = by;
+        cancelled: CancelRequest,
+    ) -> Result<StepOutcome, StepError> {
+        let CancelRequest { by, call: number, begun } = cancelled;
+        let HostCallContext { worker, activation, first, entries, call } = by;
         self.check(worker, activation, first)?;
         let index = first.plus(entries.len() as u64);
         if !entries.is_empty() {
@@ -125,7 +125,7 @@ impl Ledger {
         };
         let entry = Entry::HostCall { call, response: vec![outcome] };
         let seq = self.push(worker, &Row::Entries { first: index, entries: vec![entry] });
-        Ok(Answer::Called(seq, vec![outcome]))
+        Ok(StepOutcome::CallRecorded(seq, vec![outcome]))
     }
 
     /// Takes a call back, if it waits in the other worker's queue. That worker may be out of memory only if nothing
@@ -138,23 +138,23 @@ impl Ledger {
         }
         let withdrawn = CallEvent::Withdrawn { at: now, call_row };
         self.push(no, &Row::InboxEvent(InboxEvent::Call(withdrawn)));
-        self.actions.push(Action::Withdrawn(no, Seq(call_row)));
+        self.actions.push(Action::CallWithdrawn(no, Seq(call_row)));
         true
     }
 
     /// Has the calls join the queue whose time has come.
-    pub(super) fn due(&mut self, now: Timestamp, no: WorkerNum) -> Result<Answer, Refused> {
-        let due = self.heads.get(&no).ok_or(Refused::Unknown)?.head.calls.due(now);
+    pub(super) fn due(&mut self, now: Timestamp, no: WorkerNum) -> Result<StepOutcome, StepError> {
+        let due = self.heads.get(&no).ok_or(StepError::Unknown)?.head.calls.due(now);
         let mut last = self.last;
         for call_row in due {
             last = self.push(no, &Row::InboxEvent(InboxEvent::Call(CallEvent::Due { at: now, call_row })));
-            self.actions.push(Action::Queued(no, Seq(call_row), None));
+            self.actions.push(Action::CallQueued(no, Seq(call_row), None));
         }
-        Ok(Answer::At(last))
+        Ok(StepOutcome::Appended(last))
     }
 
     /// What those are told who wait for a worker that is about to be deleted.
-    pub(super) fn orphans(&self, no: WorkerNum) -> Vec<Due> {
+    pub(super) fn orphans(&self, no: WorkerNum) -> Vec<PendingReply> {
         let Some(head) = self.head(no) else { return Vec::new() };
         head.calls.answer_all(&CallError::NotFound(format!(
             "the worker {} was deleted before it had answered",
@@ -163,8 +163,8 @@ impl Ledger {
     }
 
     /// Gives answers to callers that still want them.
-    pub(super) fn give(&mut self, now: Timestamp, answers: Vec<Due>) {
-        for Due { to, call_row, answer } in answers {
+    pub(super) fn give(&mut self, now: Timestamp, answers: Vec<PendingReply>) {
+        for PendingReply { to, call_row, answer } in answers {
             let no = WorkerNum(to.worker);
             let wanted = self.heads.get(&no).and_then(|cached| cached.head.calls.made(to.call));
             if !wanted.is_some_and(|made| made.call_row == call_row && made.answered.is_none()) {
@@ -178,7 +178,7 @@ impl Ledger {
                 );
                 bytes = encode_answer(&Err(CallError::Invalid(text)));
             }
-            self.actions.push(Action::Answered(no, to.call, bytes.as_slice().into()));
+            self.actions.push(Action::CallAnswered(no, to.call, bytes.as_slice().into()));
             let answered = CallEvent::Answered { at: now, call: to.call, call_row, answer: bytes };
             self.push(no, &Row::InboxEvent(InboxEvent::Call(answered)));
         }
@@ -201,7 +201,7 @@ impl Ledger {
         let answer = Err(CallError::Deadlock(self.describe(&cycle)));
         self.withdraw(now, &made.target, made.call_row);
         let to = ReplyTo { worker: worker.0, call };
-        self.give(now, vec![Due { to, call_row: made.call_row, answer }]);
+        self.give(now, vec![PendingReply { to, call_row: made.call_row, answer }]);
     }
 
     /// The waits that go round in a circle, if `start` leads into one and nobody on the way can go on.
@@ -265,7 +265,7 @@ impl Ledger {
 struct Wait {
     worker: WorkerNum,
     call: OplogIndex,
-    made: Made,
+    made: OutstandingCall,
 }
 
 /// The key of the invocation that a call makes: the same for the same call, unlike that of any other. Nobody outside

@@ -7,11 +7,11 @@ use std::collections::HashMap;
 
 /// Workers of each template.
 #[derive(Debug, Default)]
-pub(crate) struct Counts {
+pub(crate) struct WorkerCounts {
     by_template: HashMap<TemplateId, u64>,
 }
 
-impl Counts {
+impl WorkerCounts {
     /// What the store's heads say.
     pub(crate) fn new(heads: impl IntoIterator<Item = (TemplateId, u64)>) -> Self {
         Self { by_template: heads.into_iter().collect() }

@@ -1,6 +1,6 @@
 //! What goes to the store with a commit, and what the ledger may forget after it.
 
-use super::{Flush, Ledger};
+use super::{Ledger, PendingFlush};
 use crate::storage::ports::{Batch, Derived, Seq, WorkerNum};
 
 /// Rows that derived state may lag behind the log while the node is busy: bounds the work of the next start.
@@ -62,7 +62,7 @@ impl Ledger {
                 cached.flush = self.flushes_taken;
             }
         }
-        self.flushing.push_back(Flush { number: self.flushes_taken, keys: batch.idem.clone(), gone });
+        self.flushing.push_back(PendingFlush { number: self.flushes_taken, keys: batch.idem.clone(), gone });
         let applied = self.dirty.first_key_value().map_or(self.last, |(seq, _)| Seq(seq.0 - 1));
         batch.derived = Some(Derived { applied, worker_no_max: self.worker_no_max });
     }
@@ -85,7 +85,7 @@ impl Ledger {
         self.values.committed(&batch.values);
         let Some(derived) = batch.derived else { return };
         self.derived = derived;
-        let Some(Flush { number, keys, gone }) = self.flushing.pop_front() else { return };
+        let Some(PendingFlush { number, keys, gone }) = self.flushing.pop_front() else { return };
         self.flushes_committed = number;
         for row in keys {
             let entry = (row.worker, row.key_hash);

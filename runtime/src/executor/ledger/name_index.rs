@@ -10,7 +10,7 @@ use std::ops::Bound;
 
 /// Heads in memory by template and name.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct NameIndex {
     ordered: BTreeMap<(TemplateId, String), WorkerNum>,
 }
 
@@ -18,7 +18,7 @@ fn key(id: &WorkerId) -> (TemplateId, String) {
     (id.template, id.name.as_str().to_owned())
 }
 
-impl Names {
+impl NameIndex {
     pub(super) fn insert(&mut self, id: &WorkerId, no: WorkerNum) {
         self.ordered.insert(key(id), no);
     }

@@ -1,14 +1,14 @@
 //! What workers share, the values of buckets and objects in containers, as far as the ledger must know them: what is queued but not yet durable, and a cache of what
 //! the store has.
 //!
-//! The ledger cannot read the store. Who needs a value that is not here says so first ([`Values::begin_read`]), reads it
+//! The ledger cannot read the store. Who needs a value that is not here says so first ([`SharedValues::begin_read`]), reads it
 //! without the lock, and comes back under the lock: what is here then counts more than what was read.
 //!
 //! Invariant: whatever was written after a read began stays here until that read has ended, durable or not; so what
 //! was read, with what is here laid over it, is the state at the moment of the second look, in commit order.
 //! Invariant: what the store does not have is never forgotten.
 
-use super::{Answer, ByWorker, Ledger, Refused};
+use super::{HostCallContext, Ledger, StepError, StepOutcome};
 use crate::storage::ports::{Abandoned, Seq, ValueRow};
 use golem_model::oplog::Entry;
 use golem_model::oplog::codec::Row;
@@ -26,60 +26,60 @@ const OVERHEAD_BYTES: usize = 128;
 const CACHED_BYTES_MAX: usize = 256 << 10;
 
 /// A place and whose it is.
-type Spot = (ProjectId, ScopedKey);
+type ProjectKey = (ProjectId, ScopedKey);
 
 /// What was read from the store.
-pub(crate) type Read = BTreeMap<ScopedKey, Versioned>;
+pub(crate) type StoredValues = BTreeMap<ScopedKey, Versioned>;
 
 /// Names a read of the store that has begun and not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct ReadNo(u64);
+pub(crate) struct ReadId(u64);
 
 /// Values in the ledger.
 #[derive(Debug, Default)]
-pub(crate) struct Values {
-    known: BTreeMap<Spot, Known>,
+pub(crate) struct SharedValues {
+    known: BTreeMap<ProjectKey, CachedValue>,
     /// Those that the store has, the longest unused first.
-    idle: BTreeMap<u64, Spot>,
+    idle: BTreeMap<u64, ProjectKey>,
     idle_bytes: usize,
     uses: u64,
     /// To be written with the next batch.
-    queued: BTreeSet<Spot>,
+    queued: BTreeSet<ProjectKey>,
     /// To be written with the next batch: buckets that nobody will ever ask for again.
     abandoned: BTreeSet<Abandoned>,
     /// Bytes that are on their way to the store.
     unwritten_bytes: usize,
     /// Reads that have begun: what was durable then.
-    reads: BTreeMap<ReadNo, Seq>,
+    reads: BTreeMap<ReadId, Seq>,
     reads_begun: u64,
 }
 
 #[derive(Debug)]
-struct Known {
+struct CachedValue {
     held: Versioned,
     /// The row that wrote it, also if it removed the key; 0 if it was only read, and the key was not there.
     since: Seq,
-    /// Its place in [`Values::idle`]; none while the store does not have it.
+    /// Its place in [`SharedValues::idle`]; none while the store does not have it.
     use_no: Option<u64>,
 }
 
-impl Values {
+impl SharedValues {
     /// The ledger is about to be asked for what the store may have: the store is read after this, and the answer
-    /// found before [`Values::end_read`].
-    pub(crate) fn begin_read(&mut self, durable: Seq) -> ReadNo {
+    /// found before [`SharedValues::end_read`].
+    pub(crate) fn begin_read(&mut self, durable: Seq) -> ReadId {
         self.reads_begun += 1;
-        let read = ReadNo(self.reads_begun);
+        let read = ReadId(self.reads_begun);
         self.reads.insert(read, durable);
         read
     }
 
-    pub(crate) fn end_read(&mut self, read: ReadNo) {
+    pub(crate) fn end_read(&mut self, read: ReadId) {
         self.reads.remove(&read);
         self.forget();
     }
 
     /// What is known here.
-    pub(crate) fn get(&mut self, spot: &Spot) -> Option<&Versioned> {
+    pub(crate) fn get(&mut self, spot: &ProjectKey) -> Option<&Versioned> {
         let known = self.known.get_mut(spot)?;
         if let Some(use_no) = &mut known.use_no {
             let spot = self.idle.remove(use_no)?;
@@ -91,14 +91,14 @@ impl Values {
     }
 
     /// Keeps what was read from the store, unless something newer is known.
-    pub(crate) fn keep(&mut self, spot: Spot, held: &Versioned) {
+    pub(crate) fn keep(&mut self, spot: ProjectKey, held: &Versioned) {
         if bytes(&spot, held) > CACHED_BYTES_MAX || self.known.contains_key(&spot) {
             return;
         }
         self.uses += 1;
         self.idle_bytes += bytes(&spot, held);
         self.idle.insert(self.uses, spot.clone());
-        let known = Known { held: held.clone(), since: Seq(held.version.0), use_no: Some(self.uses) };
+        let known = CachedValue { held: held.clone(), since: Seq(held.version.0), use_no: Some(self.uses) };
         self.known.insert(spot, known);
         self.forget();
     }
@@ -107,7 +107,7 @@ impl Values {
     /// began.
     pub(crate) fn written_since(
         &self,
-        read: ReadNo,
+        read: ReadId,
         project: ProjectId,
         bucket: &ScopedKey,
         after: Option<&Arc<str>>,
@@ -136,9 +136,9 @@ impl Values {
         self.unwritten_bytes
     }
 
-    fn write(&mut self, spot: Spot, value: Option<Arc<[u8]>>, since: Seq) {
+    fn write(&mut self, spot: ProjectKey, value: Option<Arc<[u8]>>, since: Seq) {
         let version = if value.is_some() { Version(since.0) } else { Version::ABSENT };
-        let known = Known { held: Versioned { value, version }, since, use_no: None };
+        let known = CachedValue { held: Versioned { value, version }, since, use_no: None };
         self.unwritten_bytes += bytes(&spot, &known.held);
         let before = self.known.insert(spot.clone(), known);
         let size_before = before.as_ref().map_or(0, |before| bytes(&spot, &before.held));
@@ -202,7 +202,7 @@ impl Values {
     }
 }
 
-fn bytes(spot: &Spot, held: &Versioned) -> usize {
+fn bytes(spot: &ProjectKey, held: &Versioned) -> usize {
     size(&spot.1, held.value.as_deref())
 }
 
@@ -211,13 +211,13 @@ fn size(place: &ScopedKey, value: Option<&[u8]>) -> usize {
 }
 
 /// What is known here, and for the rest what was read.
-pub(crate) struct Looking<'a> {
-    values: &'a mut Values,
+pub(crate) struct SharedStateReader<'a> {
+    values: &'a mut SharedValues,
     project: ProjectId,
-    read: &'a Read,
+    read: &'a StoredValues,
 }
 
-impl StateReader for Looking<'_> {
+impl StateReader for SharedStateReader<'_> {
     fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss> {
         let known = self.values.get(&(self.project, place.clone()));
         known.or_else(|| self.read.get(place)).cloned().ok_or_else(|| CacheMiss(place.clone()))
@@ -226,18 +226,22 @@ impl StateReader for Looking<'_> {
 
 impl Ledger {
     /// What is shared.
-    pub(crate) fn values(&mut self) -> &mut Values {
+    pub(crate) fn values(&mut self) -> &mut SharedValues {
         &mut self.values
     }
 
     /// Says that the store is about to be read for values.
-    pub(crate) fn begin_read(&mut self) -> ReadNo {
+    pub(crate) fn begin_read(&mut self) -> ReadId {
         self.values.begin_read(self.durable)
     }
 
     /// Looks at what is shared in a project.
-    pub(crate) fn looking<'a>(&'a mut self, project: ProjectId, read: &'a Read) -> Looking<'a> {
-        Looking { values: &mut self.values, project, read }
+    pub(crate) fn looking<'a>(
+        &'a mut self,
+        project: ProjectId,
+        read: &'a StoredValues,
+    ) -> SharedStateReader<'a> {
+        SharedStateReader { values: &mut self.values, project, read }
     }
 
     /// A worker changes what is shared in its project. What that depends on must be known here, or have been `read` by a
@@ -245,14 +249,14 @@ impl Ledger {
     pub(super) fn apply_shared(
         &mut self,
         now: Timestamp,
-        by: ByWorker,
+        by: HostCallContext,
         deed: &SharedWrite,
-        read: &Read,
-    ) -> Result<Answer, Refused> {
-        let ByWorker { worker, activation, first, mut entries, call } = by;
+        read: &StoredValues,
+    ) -> Result<StepOutcome, StepError> {
+        let HostCallContext { worker, activation, first, mut entries, call } = by;
         self.check(worker, activation, first)?;
-        let project = self.heads.get(&worker).ok_or(Refused::Unknown)?.head.project;
-        let decided = deed.decide(now, &mut self.looking(project, read)).map_err(|_| Refused::CacheMiss)?;
+        let project = self.heads.get(&worker).ok_or(StepError::Unknown)?.head.project;
+        let decided = deed.decide(now, &mut self.looking(project, read)).map_err(|_| StepError::CacheMiss)?;
         entries.push(Entry::HostCall { call, response: decided.response.clone() });
         let seq = self.push(worker, &Row::Entries { first, entries });
         for (place, value) in decided.changes {
@@ -260,7 +264,7 @@ impl Ledger {
         }
         let abandoned = decided.abandoned.into_iter().map(|bucket| Abandoned { project, bucket });
         self.values.abandoned.extend(abandoned);
-        Ok(Answer::Wrote(decided.response, seq))
+        Ok(StepOutcome::SharedWritten(decided.response, seq))
     }
 }
 

@@ -30,7 +30,7 @@ type Outcomes = BTreeMap<(WorkerNum, [u8; 16]), Seq>;
 #[derive(Default)]
 struct Kept {
     rows: Vec<LogRow>,
-    heads: BTreeMap<WorkerNum, Head>,
+    heads: BTreeMap<WorkerNum, WorkerProjection>,
     idem: BTreeMap<(WorkerNum, [u8; 16]), IdemRow>,
     derived: Derived,
 }
@@ -45,7 +45,7 @@ impl Kept {
         for stored in &batch.heads {
             let clash = self.heads.values().find(|head| head.id == stored.id && head.no != stored.no.0);
             assert!(clash.is_none(), "two heads of one id");
-            self.heads.insert(stored.no, Head::from_stored(stored).unwrap());
+            self.heads.insert(stored.no, WorkerProjection::from_stored(stored).unwrap());
         }
         for row in &batch.idem {
             self.idem.insert((row.worker, row.key_hash), *row);
@@ -85,8 +85,8 @@ impl Kept {
     }
 
     /// Folds everything from the first row on: the truth.
-    fn truth(&self) -> (BTreeMap<WorkerNum, Head>, Outcomes) {
-        let mut heads: BTreeMap<WorkerNum, Head> = BTreeMap::new();
+    fn truth(&self) -> (BTreeMap<WorkerNum, WorkerProjection>, Outcomes) {
+        let mut heads: BTreeMap<WorkerNum, WorkerProjection> = BTreeMap::new();
         let mut outcomes = Outcomes::new();
         for row in &self.rows {
             let body = codec::decode_row(&row.body).unwrap();
@@ -98,12 +98,12 @@ impl Kept {
             let mut facts = Vec::new();
             let head = heads.entry(row.worker).or_insert_with(|| {
                 let Row::Entries { entries, .. } = &body else { panic!("begins with an arrival") };
-                Head::create(row.worker, &entries[0]).unwrap()
+                WorkerProjection::create(row.worker, &entries[0]).unwrap()
             });
             assert_eq!(row.prev.0, head.last_row, "rows of a worker are linked");
             head.apply(row.seq, &body, &mut facts);
             for fact in facts {
-                if let KeyFact::Ended { key, outcome, .. } = fact
+                if let FoldEffect::InvocationEnded { key, outcome, .. } = fact
                     && let Ok(key) = IdempotencyKey::new(key)
                 {
                     outcomes.insert((row.worker, key.index_hash()), outcome);
@@ -122,8 +122,8 @@ fn worker(n: u64) -> WorkerId {
     WorkerId::new(TemplateId(Uuid::from_u128(7)), WorkerName::new(format!("w{n}")).unwrap())
 }
 
-fn created_first() -> Event {
-    Event::Create { entry: created(worker(1)), options: FailureOptions::default() }
+fn created_first() -> LedgerEvent {
+    LedgerEvent::CreateWorker { entry: created(worker(1)), options: FailureOptions::default() }
 }
 
 fn created(id: WorkerId) -> Entry {
@@ -161,7 +161,9 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, keys: &mut u64) {
         ledger.load(head);
     }
     let Some(no) = ledger.no_of(&id) else {
-        ledger.step(now(), Event::Create { entry: created(id), options: FailureOptions::default() }).unwrap();
+        ledger
+            .step(now(), LedgerEvent::CreateWorker { entry: created(id), options: FailureOptions::default() })
+            .unwrap();
         return;
     };
     *keys += 1;
@@ -174,20 +176,23 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, keys: &mut u64) {
     let entries = match (&head.current, random.below(10)) {
         (_, 0) => {
             let arrival = InboxEvent::Invocation { at: now(), key, function: Arc::from("g"), params: vec![] };
-            ledger.step(now(), Event::Arrive { worker: no, arrival }).unwrap();
+            ledger.step(now(), LedgerEvent::Inbox { worker: no, arrival }).unwrap();
             return;
         }
         (_, 1) => {
             let index = OplogIndex(random.below(head.oplog_end.0 + 1));
             let promise = PromiseId { worker: head.id.clone(), index };
-            let act =
-                if random.below(3) == 0 { PromiseAct::Delete } else { PromiseAct::Complete(vec![1, 2]) };
-            ledger.step(now(), Event::Promise { owner: Some(no), promise, act, by: None }).unwrap();
+            let act = if random.below(3) == 0 {
+                PromiseOperation::Delete
+            } else {
+                PromiseOperation::Complete(vec![1, 2])
+            };
+            ledger.step(now(), LedgerEvent::Promise { owner: Some(no), promise, act, by: None }).unwrap();
             return;
         }
         (_, 2) if random.below(8) == 0 => {
             ledger
-                .step(now(), Event::Arrive { worker: no, arrival: InboxEvent::Deleted { at: now() } })
+                .step(now(), LedgerEvent::Inbox { worker: no, arrival: InboxEvent::Deleted { at: now() } })
                 .unwrap();
             return;
         }
@@ -208,11 +213,12 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, keys: &mut u64) {
         }
         (Some(_), _) => vec![completed()],
     };
-    let Ok(Answer::Activated(activation)) = ledger.step(now(), Event::Activate { worker: no }) else {
+    let Ok(StepOutcome::Activated(activation)) = ledger.step(now(), LedgerEvent::Activate { worker: no })
+    else {
         panic!("a known worker is activated");
     };
     let first = head.oplog_end.next();
-    ledger.step(now(), Event::Append { worker: no, activation, first, entries }).unwrap();
+    ledger.step(now(), LedgerEvent::Append { worker: no, activation, first, entries }).unwrap();
 }
 
 fn check(seed: u64) {
@@ -264,46 +270,49 @@ fn what_was_committed_is_known_after_any_crash() {
 #[test]
 fn a_discarded_activation_changes_nothing() {
     let mut ledger = Kept::default().reopen();
-    let Ok(Answer::Created(no)) = ledger.step(now(), created_first()) else {
+    let Ok(StepOutcome::Created(no)) = ledger.step(now(), created_first()) else {
         panic!("a new worker is created");
     };
-    let mut activate = || match ledger.step(now(), Event::Activate { worker: no }) {
-        Ok(Answer::Activated(activation)) => activation,
+    let mut activate = || match ledger.step(now(), LedgerEvent::Activate { worker: no }) {
+        Ok(StepOutcome::Activated(activation)) => activation,
         other => panic!("{other:?}"),
     };
     let (old, new) = (activate(), activate());
     let key = IdempotencyKey::new("k").unwrap();
     let mut append = |activation, first| {
         let entries = vec![started(&key), completed()];
-        ledger.step(now(), Event::Append { worker: no, activation, first, entries })
+        ledger.step(now(), LedgerEvent::Append { worker: no, activation, first, entries })
     };
-    assert_eq!(append(old, OplogIndex(2)), Err(Refused::Discarded), "an old activation");
-    assert_eq!(append(new, OplogIndex(3)), Err(Refused::Discarded), "a gap");
-    assert_eq!(append(new, OplogIndex(2)), Ok(Answer::At(Seq(2))));
-    assert_eq!(append(new, OplogIndex(2)), Err(Refused::Discarded), "twice");
+    assert_eq!(append(old, OplogIndex(2)), Err(StepError::Discarded), "an old activation");
+    assert_eq!(append(new, OplogIndex(3)), Err(StepError::Discarded), "a gap");
+    assert_eq!(append(new, OplogIndex(2)), Ok(StepOutcome::Appended(Seq(2))));
+    assert_eq!(append(new, OplogIndex(2)), Err(StepError::Discarded), "twice");
 }
 
 #[test]
 fn the_first_completion_of_a_promise_wins_and_wakes_who_waits() {
     let mut ledger = Kept::default().reopen();
-    let Ok(Answer::Created(no)) = ledger.step(now(), created_first()) else {
+    let Ok(StepOutcome::Created(no)) = ledger.step(now(), created_first()) else {
         panic!("a new worker is created");
     };
-    let Ok(Answer::Activated(activation)) = ledger.step(now(), Event::Activate { worker: no }) else {
+    let Ok(StepOutcome::Activated(activation)) = ledger.step(now(), LedgerEvent::Activate { worker: no })
+    else {
         panic!("it is activated");
     };
     let promise = PromiseId { worker: worker(1), index: OplogIndex(3) };
     let parked = Parked { at: now(), monotonic_nanos: 0, wake_at: None, promises: vec![promise.clone()] };
     let key = IdempotencyKey::new("k").unwrap();
     let entries = vec![started(&key), host_call(HostFunction::PromiseCreate), Entry::Parked(parked)];
-    ledger.step(now(), Event::Append { worker: no, activation, first: OplogIndex(2), entries }).unwrap();
+    ledger
+        .step(now(), LedgerEvent::Append { worker: no, activation, first: OplogIndex(2), entries })
+        .unwrap();
     ledger.take_actions();
     let mut complete = |owner| {
-        let act = PromiseAct::Complete(vec![9]);
-        ledger.step(now(), Event::Promise { owner, promise: promise.clone(), act, by: None }).unwrap()
+        let act = PromiseOperation::Complete(vec![9]);
+        ledger.step(now(), LedgerEvent::Promise { owner, promise: promise.clone(), act, by: None }).unwrap()
     };
-    assert!(matches!(complete(None), Answer::Promise(Completion::Unknown, _)));
-    assert!(matches!(complete(Some(no)), Answer::Promise(Completion::Completed, _)));
-    assert!(matches!(complete(Some(no)), Answer::Promise(Completion::AlreadyCompleted, _)));
+    assert!(matches!(complete(None), StepOutcome::Promise(Completion::Unknown, _)));
+    assert!(matches!(complete(Some(no)), StepOutcome::Promise(Completion::Completed, _)));
+    assert!(matches!(complete(Some(no)), StepOutcome::Promise(Completion::AlreadyCompleted, _)));
     assert_eq!(ledger.take_actions(), [Action::Wake(no)]);
 }

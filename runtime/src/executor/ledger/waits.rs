@@ -3,7 +3,7 @@
 //! Invariant: a worker that left memory for a promise of another one is found here as long as its head is in memory;
 //! it is woken when the promise is completed, deleted, or gone with the entries that made it.
 
-use super::super::projection::Head;
+use super::super::projection::WorkerProjection;
 use super::{Action, Ledger};
 use crate::storage::ports::WorkerNum;
 use golem_model::oplog::codec::Row;
@@ -23,7 +23,7 @@ pub(super) fn set_aside_from(row: &Row) -> Option<OplogIndex> {
 }
 
 impl Ledger {
-    pub(super) fn register_waits(&mut self, head: &Head) {
+    pub(super) fn register_waits(&mut self, head: &WorkerProjection) {
         let (id, promises) = head.clone_waits();
         self.register(WorkerNum(head.no), &id, &promises);
     }

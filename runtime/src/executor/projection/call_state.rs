@@ -3,7 +3,7 @@
 //! Invariant: a call that was taken in and whose answer is wanted is in `taken` until the row that answers it, takes it
 //! back, or deletes the worker.
 
-use super::{Head, KeyFact, StoredKey};
+use super::{FoldEffect, StoredKey, WorkerProjection};
 use crate::storage::ports::Seq;
 use golem_model::call::{CallAnswer, CallError, CallReceipt, decode_call_receipt, decode_index};
 use golem_model::oplog::calls::{CallEvent, ReplyTo};
@@ -14,18 +14,18 @@ use std::collections::BTreeMap;
 
 /// The calls of one worker.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Calls {
+pub(crate) struct CallState {
     /// Calls that it made and whose answer it has not taken, by their index.
-    made: BTreeMap<u64, Made>,
+    made: BTreeMap<u64, OutstandingCall>,
     /// Where answers go, by ticket: calls that wait, or run.
-    taken: BTreeMap<u64, Reply>,
+    taken: BTreeMap<u64, ReplyAddress>,
     /// Calls whose time has not come, by time and ticket.
     delayed: BTreeMap<(Timestamp, u64), StoredKey>,
 }
 
 /// A call that the worker made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Made {
+pub(crate) struct OutstandingCall {
     pub(crate) call_row: u64,
     pub(crate) target: WorkerId,
     /// The row with the answer.
@@ -34,28 +34,28 @@ pub(crate) struct Made {
 
 /// Where an answer goes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-struct Reply {
+struct ReplyAddress {
     worker: u64,
     call: u64,
 }
 
 /// An answer to be given to the caller in the same step.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Due {
+pub(crate) struct PendingReply {
     pub(crate) to: ReplyTo,
     pub(crate) call_row: u64,
     pub(crate) answer: CallAnswer,
 }
 
-impl Reply {
-    fn due(self, call_row: u64, answer: CallAnswer) -> Due {
-        Due { to: ReplyTo { worker: self.worker, call: OplogIndex(self.call) }, call_row, answer }
+impl ReplyAddress {
+    fn due(self, call_row: u64, answer: CallAnswer) -> PendingReply {
+        PendingReply { to: ReplyTo { worker: self.worker, call: OplogIndex(self.call) }, call_row, answer }
     }
 }
 
-impl Calls {
+impl CallState {
     /// A call that it made and whose answer it has not taken.
-    pub(crate) fn made(&self, call: OplogIndex) -> Option<&Made> {
+    pub(crate) fn made(&self, call: OplogIndex) -> Option<&OutstandingCall> {
         self.made.get(&call.0)
     }
 
@@ -91,18 +91,18 @@ impl Calls {
     }
 
     /// Who waits for it, as answers that all say the same: the worker is about to be deleted.
-    pub(crate) fn answer_all(&self, error: &CallError) -> Vec<Due> {
+    pub(crate) fn answer_all(&self, error: &CallError) -> Vec<PendingReply> {
         self.taken.iter().map(|(call_row, reply)| reply.due(*call_row, Err(error.clone()))).collect()
     }
 }
 
-impl Head {
+impl WorkerProjection {
     /// Folds a host call, if it is about calls.
     pub(super) fn apply_call(&mut self, index: OplogIndex, call: &Call, response: &[u8]) {
         match call.function {
             HostFunction::CallMake => {
                 if let Ok(Ok(CallReceipt { call_row, target })) = decode_call_receipt(response) {
-                    self.calls.made.insert(index.0, Made { call_row, target, answered: None });
+                    self.calls.made.insert(index.0, OutstandingCall { call_row, target, answered: None });
                 }
             }
             HostFunction::CallAwait => self.forget_call(call),
@@ -125,7 +125,7 @@ impl Head {
         match arrival {
             CallEvent::Queued { key, reply, not_before, .. } => {
                 if let Some(ReplyTo { worker, call }) = *reply {
-                    self.calls.taken.insert(seq.0, Reply { worker, call: call.0 });
+                    self.calls.taken.insert(seq.0, ReplyAddress { worker, call: call.0 });
                 }
                 match not_before {
                     Some(at) => drop(self.calls.delayed.insert((*at, seq.0), StoredKey::from(key))),
@@ -158,25 +158,26 @@ impl Head {
     }
 
     /// The invocation that runs is about to end like this: its caller is told.
-    pub(super) fn answer_current(&mut self, result: Option<&Value>, facts: &mut Vec<KeyFact>) {
+    pub(super) fn answer_current(&mut self, result: Option<&Value>, facts: &mut Vec<FoldEffect>) {
         let Some(call_row) = self.current.as_ref().map(|current| current.started) else { return };
         if let Some(reply) = self.calls.taken.remove(&call_row) {
-            facts.push(KeyFact::Answer(reply.due(call_row, Ok(result.cloned()))));
+            facts.push(FoldEffect::Reply(reply.due(call_row, Ok(result.cloned()))));
         }
     }
 
     /// The invocation that runs fails for good, and the worker goes on without it: its caller is told.
-    pub(super) fn answer_current_failed(&mut self, details: &str, facts: &mut Vec<KeyFact>) {
+    pub(super) fn answer_current_failed(&mut self, details: &str, facts: &mut Vec<FoldEffect>) {
         let Some(call_row) = self.current.as_ref().map(|current| current.started) else { return };
         if let Some(reply) = self.calls.taken.remove(&call_row) {
-            facts
-                .push(KeyFact::Answer(reply.due(call_row, Err(CallError::RemoteFailed(details.to_owned())))));
+            facts.push(FoldEffect::Reply(
+                reply.due(call_row, Err(CallError::RemoteFailed(details.to_owned()))),
+            ));
         }
     }
 
     /// The invocation that runs fails for good, and the worker with it: its caller is told, and all who wait for it.
     /// Their calls leave the queue, so that none of them runs after all should the worker become usable again.
-    pub(super) fn answer_failed(&mut self, details: &str, facts: &mut Vec<KeyFact>) {
+    pub(super) fn answer_failed(&mut self, details: &str, facts: &mut Vec<FoldEffect>) {
         let current = self.current.as_ref().map(|current| current.started);
         for (call_row, reply) in std::mem::take(&mut self.calls.taken) {
             let text = if Some(call_row) == current {
@@ -185,15 +186,15 @@ impl Head {
                 self.queue.retain(|(queued, _)| *queued != call_row);
                 PREVIOUS_FAILED.to_owned()
             };
-            facts.push(KeyFact::Answer(reply.due(call_row, Err(CallError::RemoteFailed(text)))));
+            facts.push(FoldEffect::Reply(reply.due(call_row, Err(CallError::RemoteFailed(text)))));
         }
     }
 
     /// The call was taken out of the queue by somebody else than its caller.
-    pub(super) fn answer_cancelled(&mut self, call_row: u64, facts: &mut Vec<KeyFact>) {
+    pub(super) fn answer_cancelled(&mut self, call_row: u64, facts: &mut Vec<FoldEffect>) {
         if let Some(reply) = self.calls.taken.remove(&call_row) {
             let text = "the call was taken out of the queue before it began".to_owned();
-            facts.push(KeyFact::Answer(reply.due(call_row, Err(CallError::NotFound(text)))));
+            facts.push(FoldEffect::Reply(reply.due(call_row, Err(CallError::NotFound(text)))));
         }
     }
 
@@ -201,12 +202,12 @@ impl Head {
     pub(super) fn is_pending(&self, index: OplogIndex) -> bool {
         match self.calls.made(index) {
             Some(made) => made.answered.is_none(),
-            None => self.promises.get(&index.0) == Some(&super::Slot::Pending),
+            None => self.promises.get(&index.0) == Some(&super::PromiseSlot::Pending),
         }
     }
 
     /// Whom it waits for, if all that can bring it back are answers to these calls of its own.
-    pub(crate) fn blocked_on(&self) -> Option<Vec<(OplogIndex, &Made)>> {
+    pub(crate) fn blocked_on(&self) -> Option<Vec<(OplogIndex, &OutstandingCall)>> {
         let waiting = self.waiting.as_ref().filter(|waiting| waiting.wake_at.is_none())?;
         let blocked = !waiting.promises.is_empty() && self.current.is_some() && self.end.is_none();
         let made = |promise: &PromiseId| {

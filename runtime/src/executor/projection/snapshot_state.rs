@@ -16,7 +16,7 @@ const OVERDUE_FACTOR: u64 = 4;
 
 /// See the module.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Life {
+pub(crate) struct SnapshotState {
     /// Invocations that were begun.
     pub(crate) invocations: u64,
     /// Snapshots, the newest last.
@@ -24,7 +24,7 @@ pub(crate) struct Life {
     /// The last update by hand: the present version cannot replay what came before.
     base: Option<Checkpoint>,
     /// Where a snapshot was last taken or refused.
-    tried: Tried,
+    tried: LastAttempt,
     /// What was asked for and not done yet.
     pub(crate) update: Option<PendingUpdate>,
     /// What came of the last one.
@@ -43,7 +43,7 @@ pub(crate) struct Checkpoint {
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-struct Tried {
+struct LastAttempt {
     index: u64,
     invocations: u64,
 }
@@ -67,10 +67,10 @@ pub(crate) struct UpdateReport {
     pub(crate) refused: Option<(String, Option<u64>)>,
 }
 
-impl Life {
+impl SnapshotState {
     /// Folds a milestone; gives the template version if that changes.
     pub(super) fn pass(&mut self, row: Seq, index: OplogIndex, milestone: &LifecycleEvent) -> Option<u32> {
-        let tried = Tried { index: index.0, invocations: self.invocations };
+        let tried = LastAttempt { index: index.0, invocations: self.invocations };
         match milestone {
             LifecycleEvent::Snapshot { at: _, state } => {
                 self.tried = tried;
@@ -92,7 +92,7 @@ impl Life {
                     UpdateMode::Manual
                 } else {
                     // Until the new version has saved itself, all is replayed: as soon as that takes long, it should.
-                    self.tried = Tried::default();
+                    self.tried = LastAttempt::default();
                     UpdateMode::Automatic
                 };
                 self.update = None;

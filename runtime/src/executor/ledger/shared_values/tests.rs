@@ -1,8 +1,8 @@
 //! Values against a plain map, and what is kept for whom.
 
-use super::super::{Activation, Event};
+use super::super::{Activation, LedgerEvent};
 use super::*;
-use crate::executor::projection::Head;
+use crate::executor::projection::WorkerProjection;
 use crate::storage::ports::{Position, WorkerNum};
 use golem_model::keyvalue::{self, Delta, KeyValueWrite};
 use golem_model::oplog::{Call, HostFunction, Request};
@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 const PROJECT: ProjectId = ProjectId(Uuid::nil());
 
-fn spot(key: &str) -> Spot {
+fn spot(key: &str) -> ProjectKey {
     (PROJECT, keyvalue::place(&"b".into(), &key.into()))
 }
 
@@ -20,7 +20,7 @@ fn value(text: &str) -> Arc<[u8]> {
 }
 
 /// As many values as the cache cannot hold beside another one.
-fn crowd(values: &mut Values, from: u64) {
+fn crowd(values: &mut SharedValues, from: u64) {
     for number in 0..=(CACHE_BYTES_MAX / CACHED_BYTES_MAX) as u64 {
         let large = Some(vec![0; CACHED_BYTES_MAX].into());
         values.write(spot(&format!("crowd {number}")), large, Seq(from + number));
@@ -31,7 +31,7 @@ fn crowd(values: &mut Values, from: u64) {
 
 #[test]
 fn the_last_write_of_a_batch_counts() {
-    let mut values = Values::default();
+    let mut values = SharedValues::default();
     values.write(spot("k"), Some(value("one")), Seq(1));
     values.write(spot("k"), Some(value("two")), Seq(2));
     values.write(spot("gone"), None, Seq(3));
@@ -50,7 +50,7 @@ fn the_last_write_of_a_batch_counts() {
 
 #[test]
 fn what_was_written_during_a_read_stays_until_it_ends() {
-    let mut values = Values::default();
+    let mut values = SharedValues::default();
     let read = values.begin_read(Seq(0));
     values.write(spot("k"), Some(value("new")), Seq(1));
     let (rows, _) = values.take();
@@ -68,7 +68,7 @@ fn what_was_written_during_a_read_stays_until_it_ends() {
 
 #[test]
 fn what_the_store_does_not_have_is_never_forgotten() {
-    let mut values = Values::default();
+    let mut values = SharedValues::default();
     values.write(spot("k"), Some(value("queued")), Seq(1));
     let (taken, _) = values.take();
     crowd(&mut values, 2);
@@ -117,12 +117,12 @@ struct Running {
 }
 
 impl Running {
-    fn start(position: Position, heads: &[Head]) -> Self {
+    fn start(position: Position, heads: &[WorkerProjection]) -> Self {
         let mut ledger = Ledger::new(position, &[]);
         if heads.is_empty() {
             for worker in 0..WORKERS {
                 let options = golem_model::FailureOptions::default();
-                let event = Event::Create { entry: created(worker), options };
+                let event = LedgerEvent::CreateWorker { entry: created(worker), options };
                 ledger.step(Timestamp::default(), event).unwrap();
             }
         }
@@ -131,8 +131,8 @@ impl Running {
         }
         let activations = (1..=WORKERS as u64).map(|no| {
             let worker = WorkerNum(no);
-            let Ok(Answer::Activated(activation)) =
-                ledger.step(Timestamp::default(), Event::Activate { worker })
+            let Ok(StepOutcome::Activated(activation)) =
+                ledger.step(Timestamp::default(), LedgerEvent::Activate { worker })
             else {
                 panic!("it is there")
             };
@@ -142,21 +142,26 @@ impl Running {
         Self { ledger, activations }
     }
 
-    fn heads(&self) -> Vec<Head> {
+    fn heads(&self) -> Vec<WorkerProjection> {
         self.activations.iter().map(|(no, _)| self.ledger.head(*no).unwrap().clone()).collect()
     }
 
-    fn write(&mut self, by: usize, write: KeyValueWrite, read: Read) -> Result<Answer, Refused> {
+    fn write(
+        &mut self,
+        by: usize,
+        write: KeyValueWrite,
+        read: StoredValues,
+    ) -> Result<StepOutcome, StepError> {
         let (worker, activation) = self.activations[by];
         let first = self.ledger.head(worker).unwrap().oplog_end.next();
-        let by = ByWorker { worker, activation, first, entries: Vec::new(), call: call() };
+        let by = HostCallContext { worker, activation, first, entries: Vec::new(), call: call() };
         let deed = SharedWrite::KeyValue { bucket: "b".into(), write };
-        self.ledger.step(Timestamp::default(), Event::SharedWrite { by, deed, read })
+        self.ledger.step(Timestamp::default(), LedgerEvent::SharedWrite { by, deed, read })
     }
 }
 
 /// A plain map.
-struct Plain<'a>(&'a Read);
+struct Plain<'a>(&'a StoredValues);
 
 impl StateReader for Plain<'_> {
     fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss> {
@@ -186,7 +191,7 @@ fn outcomes_are_those_of_a_plain_map() {
     for seed in 1..200 {
         let mut random = Random(seed);
         let mut running = Running::start(Position::default(), &[]);
-        let mut stored = Read::new();
+        let mut stored = StoredValues::new();
         let mut model = stored.clone();
         let (mut position, mut heads) = (Position::default(), Vec::new());
         for _ in 0..200 {
@@ -195,7 +200,7 @@ fn outcomes_are_those_of_a_plain_map() {
                     let some = model.values().nth(random.below(4)).cloned().unwrap_or_default();
                     let write = random_write(&mut random, some.version);
                     // As a port does: the store is read for what the ledger does not know.
-                    let mut read = Read::new();
+                    let mut read = StoredValues::new();
                     while let Err(CacheMiss(place)) =
                         write.decide(&"b".into(), &mut running.ledger.looking(PROJECT, &read))
                     {
@@ -205,7 +210,7 @@ fn outcomes_are_those_of_a_plain_map() {
                     let by = random.below(WORKERS);
                     let answer = running.write(by, write.clone(), read).unwrap();
                     let expected = write.decide(&"b".into(), &mut Plain(&model)).unwrap();
-                    let Answer::Wrote(found, seq) = answer else { panic!("{answer:?}") };
+                    let StepOutcome::SharedWritten(found, seq) = answer else { panic!("{answer:?}") };
                     assert_eq!(found, expected.response, "seed {seed}");
                     for (place, value) in expected.changes {
                         match value {
@@ -241,9 +246,9 @@ fn outcomes_are_those_of_a_plain_map() {
                     let gone = running.write(
                         0,
                         KeyValueWrite::Increment { key: "x".into(), by: Delta::Signed(1) },
-                        Read::new(),
+                        StoredValues::new(),
                     );
-                    assert_eq!(gone, Err(Refused::CacheMiss), "nobody has read it");
+                    assert_eq!(gone, Err(StepError::CacheMiss), "nobody has read it");
                 }
             }
         }

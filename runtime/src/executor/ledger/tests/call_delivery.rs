@@ -2,7 +2,7 @@
 //! answered twice, and nobody waits in a circle.
 
 use super::*;
-use crate::executor::ledger::call_delivery::{CallCancelled, CallMade, Target};
+use crate::executor::ledger::call_delivery::{CallRequest, CallTarget, CancelRequest};
 use golem_model::oplog::FailureCause;
 use golem_model::oplog::calls::CallEvent;
 use std::collections::BTreeSet;
@@ -28,18 +28,20 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, time: u64) {
     let now = Timestamp::from_nanos(time);
     let id = worker(random.below(WORKERS));
     let Some(no) = locate(ledger, kept, &id) else {
-        ledger.step(now, Event::Create { entry: created(id), options: FailureOptions::default() }).unwrap();
+        ledger
+            .step(now, LedgerEvent::CreateWorker { entry: created(id), options: FailureOptions::default() })
+            .unwrap();
         return;
     };
     let head = ledger.head(no).unwrap().clone();
     match random.below(40) {
         0 => {
             let arrival = InboxEvent::Deleted { at: now };
-            ledger.step(now, Event::Arrive { worker: no, arrival }).unwrap();
+            ledger.step(now, LedgerEvent::Inbox { worker: no, arrival }).unwrap();
             return;
         }
         1..=3 => {
-            ledger.step(now, Event::Due { worker: no }).unwrap();
+            ledger.step(now, LedgerEvent::CallsDue { worker: no }).unwrap();
             return;
         }
         _ => {}
@@ -47,13 +49,14 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, time: u64) {
     if head.end.is_some() || head.waiting.is_some() {
         return;
     }
-    let Ok(Answer::Activated(activation)) = ledger.step(now, Event::Activate { worker: no }) else {
+    let Ok(StepOutcome::Activated(activation)) = ledger.step(now, LedgerEvent::Activate { worker: no })
+    else {
         panic!("a known worker is activated");
     };
     let first = head.oplog_end.next();
     let made: Vec<u64> = head.calls.made_all();
     let pick = |random: &mut Random| made.get(usize::try_from(random.below(1 + made.len() as u64)).unwrap());
-    let by = |call| ByWorker { worker: no, activation, first, entries: vec![], call };
+    let by = |call| HostCallContext { worker: no, activation, first, entries: vec![], call };
     let entries = match (&head.current, random.below(12)) {
         (None, _) => match head.queue.front() {
             Some((arrival, _)) => {
@@ -65,11 +68,11 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, time: u64) {
         (Some(_), 0..=4) => {
             let other = worker(random.below(WORKERS));
             let target = match locate(ledger, kept, &other) {
-                Some(found) => Target::Worker(found),
-                None => Target::New(created(other), FailureOptions::default()),
+                Some(found) => CallTarget::Existing(found),
+                None => CallTarget::New(created(other), FailureOptions::default()),
             };
             let reply = random.below(4) > 0;
-            let made = CallMade {
+            let made = CallRequest {
                 by: by(call_record(if reply { HostFunction::CallMake } else { HostFunction::CallSend }, 0)),
                 target,
                 function: Arc::from("f"),
@@ -77,15 +80,15 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, time: u64) {
                 reply,
                 not_before: (!reply).then(|| Timestamp::from_nanos(time + random.below(50))),
             };
-            ledger.step(now, Event::Call(Box::new(made))).unwrap();
+            ledger.step(now, LedgerEvent::Call(Box::new(made))).unwrap();
             return;
         }
         (Some(_), 5) if !made.is_empty() => {
             let Some(call) = pick(random).copied() else { return };
             let begun = random.below(2) == 0;
             let by = by(call_record(HostFunction::CallCancel, call));
-            let cancelled = CallCancelled { by, call: OplogIndex(call), begun };
-            ledger.step(now, Event::CancelCall(Box::new(cancelled))).unwrap();
+            let cancelled = CancelRequest { by, call: OplogIndex(call), begun };
+            ledger.step(now, LedgerEvent::CancelCall(Box::new(cancelled))).unwrap();
             return;
         }
         (Some(_), 6..=8) if !made.is_empty() => {
@@ -110,7 +113,7 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, time: u64) {
         }
         (Some(_), _) => vec![completed()],
     };
-    ledger.step(now, Event::Append { worker: no, activation, first, entries }).unwrap();
+    ledger.step(now, LedgerEvent::Append { worker: no, activation, first, entries }).unwrap();
 }
 
 fn check_calls(seed: u64) {
