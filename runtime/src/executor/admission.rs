@@ -32,14 +32,14 @@ impl Executor {
 
     /// Returns once everything that has happened to workers up to now is durable.
     pub async fn settled(&self) -> Result<(), ExecutorError> {
-        let last = self.core.lock().ledger.last();
-        self.core.durable(last).await
+        let last = self.core.lock().ledger.last_seq();
+        self.core.wait_durable(last).await
     }
 }
 
 impl super::core::Core {
     /// Whether one more worker of `template` may be made.
-    pub(super) fn admit(
+    pub(super) fn admit_new_worker(
         &self,
         state: &super::core::State,
         template: TemplateId,

@@ -22,10 +22,10 @@ const RECOVER_EVERY: Duration = Duration::from_millis(500);
 const TIDY_ROWS: usize = 500;
 
 /// Does what waited for a commit.
-pub(crate) fn fulfil(then: OnDurable, outcome: Result<(), ExecutorError>) {
+pub(crate) fn complete(on_durable: OnDurable, outcome: Result<(), ExecutorError>) {
     // Whoever has gone away in the meantime asks again with the same key.
-    match (then, outcome) {
-        (OnDurable::Notify(tell), outcome) => drop(tell.send(outcome)),
+    match (on_durable, outcome) {
+        (OnDurable::Notify(tx), outcome) => drop(tx.send(outcome)),
         (OnDurable::Deliver(waiters, reply), Ok(())) => deliver(waiters, reply),
         (OnDurable::Deliver(waiters, _), Err(error)) => deliver(waiters, Err(error)),
     }
@@ -48,8 +48,8 @@ pub(crate) fn run(core: &Arc<Core>) {
         let batch = {
             let mut state = core.lock();
             let mut idle = false;
-            while !state.ledger.has_rows() {
-                let derived = state.ledger.has_derived();
+            while !state.ledger.has_unwritten_rows() {
+                let derived = state.ledger.has_unflushed_state();
                 if state.closing && !derived {
                     return;
                 }
@@ -59,7 +59,7 @@ pub(crate) fn run(core: &Arc<Core>) {
                 }
                 if !derived && !core.wait_for_work(&mut state, IDLE_AFTER) && more_to_tidy {
                     drop(state);
-                    more_to_tidy = tidy(core);
+                    more_to_tidy = tidy_store(core);
                     state = core.lock();
                 }
             }
@@ -70,10 +70,10 @@ pub(crate) fn run(core: &Arc<Core>) {
         let result = core.store.commit(&batch);
         let took = core.clock.elapsed().saturating_sub(before);
         match result {
-            Ok(()) => committed(core, &batch, took),
+            Ok(()) => finish_commit(core, &batch, took),
             Err(error) => {
                 core.metrics.commits_failed.fetch_add(1, Ordering::Relaxed);
-                if !recover(core, &error) {
+                if !recover_store(core, &error) {
                     return;
                 }
             }
@@ -81,7 +81,7 @@ pub(crate) fn run(core: &Arc<Core>) {
     }
 }
 
-fn tidy(core: &Arc<Core>) -> bool {
+fn tidy_store(core: &Arc<Core>) -> bool {
     match core.store.tidy(TIDY_ROWS) {
         Ok(more) => more,
         Err(error) => {
@@ -91,7 +91,7 @@ fn tidy(core: &Arc<Core>) -> bool {
     }
 }
 
-fn committed(core: &Arc<Core>, batch: &Batch, took: Duration) {
+fn finish_commit(core: &Arc<Core>, batch: &Batch, took: Duration) {
     let metrics = &core.metrics;
     metrics.commits.fetch_add(1, Ordering::Relaxed);
     metrics.rows.fetch_add(batch.rows.len() as u64, Ordering::Relaxed);
@@ -99,22 +99,22 @@ fn committed(core: &Arc<Core>, batch: &Batch, took: Duration) {
     let ready = {
         let mut guard = core.lock();
         let state: &mut State = &mut guard;
-        state.ledger.committed(batch);
+        state.ledger.mark_committed(batch);
         let slots = &state.slots;
-        state.ledger.forget(core.settings.heads_cached_max, |no| slots.contains_key(&no));
-        let heads = i64::try_from(state.ledger.heads_cached()).unwrap_or(i64::MAX);
-        metrics.heads_cached.store(heads, Ordering::Relaxed);
-        let durable = state.ledger.durable();
+        state.ledger.evict(core.settings.heads_cached_max, |worker| slots.contains_key(&worker));
+        let projections = i64::try_from(state.ledger.projections_cached()).unwrap_or(i64::MAX);
+        metrics.heads_cached.store(projections, Ordering::Relaxed);
+        let durable = state.ledger.durable_seq();
         let ready = state.on_durable.partition_point(|(seq, _)| *seq <= durable);
         state.on_durable.drain(..ready).collect::<Vec<_>>()
     };
-    for (_, then) in ready {
-        fulfil(then, Ok(()));
+    for (_, on_durable) in ready {
+        complete(on_durable, Ok(()));
     }
 }
 
 /// Discards everything, then tries until the store can be used again. False if it never can be by this process.
-fn recover(core: &Arc<Core>, error: &StoreError) -> bool {
+fn recover_store(core: &Arc<Core>, error: &StoreError) -> bool {
     let reason: Arc<str> = unavailable(error).to_string().into();
     tracing::error!(%reason, "a commit failed: all that is in memory is discarded");
     discard_all(core, &reason);
@@ -131,13 +131,13 @@ fn recover(core: &Arc<Core>, error: &StoreError) -> bool {
             .store
             .recover()
             .map_err(super::error::StartError::from)
-            .and_then(|position| startup::rebuild(core.store.as_ref(), position));
+            .and_then(|position| startup::rebuild_ledger(core.store.as_ref(), position));
         match reopened {
             Ok(ledger) => {
                 let mut state = core.lock();
                 state.ledger = ledger;
                 state.health = StoreHealth::Up;
-                core.carry_out(&mut state);
+                core.run_actions(&mut state);
                 drop(state);
                 tracing::info!("the store can be used again");
                 let again = core.clone();
@@ -172,12 +172,12 @@ fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
         state.ledger = super::ledger::Ledger::new(crate::storage::ports::Position::default(), &[]);
         (std::mem::take(&mut state.on_durable), std::mem::take(&mut state.slots))
     };
-    for (_, then) in on_durable {
-        fulfil(then, Err(error.clone()));
+    for (_, on_durable) in on_durable {
+        complete(on_durable, Err(error.clone()));
     }
     for (_, slot) in slots.into_iter().collect::<std::collections::BTreeMap<_, _>>() {
-        if let Some(control) = slot.control {
-            control.interrupt();
+        if let Some(interrupt_handle) = slot.interrupt_handle {
+            interrupt_handle.interrupt();
         }
         for pending in slot.pending.into_iter().chain(slot.current) {
             deliver(pending.waiters, Err(error.clone()));

@@ -1,7 +1,7 @@
 //! The one lock of the node, and what every part does under it.
 //!
 //! Under the lock nothing waits and nothing reads the store: who needs something that is not in memory lets go,
-//! reads it, and looks again. `Ledger::forgotten` tells whether what was read may be stale.
+//! reads it, and looks again. `Ledger::evictions` tells whether what was read may be stale.
 
 use super::committer;
 use super::error::ExecutorError;
@@ -37,7 +37,7 @@ pub(crate) struct PendingInvocation {
     /// Its key as text.
     pub(crate) key: String,
     /// Its row, if it was accepted durably.
-    pub(crate) arrival: Option<Seq>,
+    pub(crate) accepted_row: Option<Seq>,
     /// Who waits for it.
     pub(crate) waiters: Vec<Waiter>,
 }
@@ -50,25 +50,25 @@ pub(crate) struct WorkerSlot {
     /// The one that runs, or is waiting, or is to be tried again.
     pub(crate) current: Option<PendingInvocation>,
     /// Whether a task drives the worker.
-    pub(crate) task: bool,
+    pub(crate) has_task: bool,
     /// Set when the worker is to go on although its head says that it waits.
     pub(crate) woken: bool,
     /// Stops the running guest.
-    pub(crate) control: Option<InterruptHandle>,
+    pub(crate) interrupt_handle: Option<InterruptHandle>,
     /// The idle instance.
-    pub(crate) instance: Option<ResidentInstance>,
+    pub(crate) idle_instance: Option<ResidentInstance>,
     /// When it became idle: its place in [`State::idle`].
     pub(crate) idle_since: u64,
     /// Told when another worker has answered a call.
-    pub(crate) answered: Arc<Notify>,
+    pub(crate) answer_notify: Arc<Notify>,
     /// Answers that came lately, by call, so that a caller in memory waits for no commit and reads nothing.
-    pub(crate) answers: BTreeMap<u64, Arc<[u8]>>,
+    pub(crate) recent_answers: BTreeMap<u64, Arc<[u8]>>,
 }
 
 /// An instance in memory, with its place among the residents.
 pub(crate) struct ResidentInstance {
     pub(crate) instance: Box<Instance>,
-    pub(crate) control: InterruptHandle,
+    pub(crate) interrupt_handle: InterruptHandle,
     /// Held for its `Drop`.
     #[expect(dead_code, reason = "gives its place back when the resident goes")]
     pub(crate) permit: ResidentPermit,
@@ -90,7 +90,7 @@ impl Drop for ResidentPermit {
     fn drop(&mut self) {
         if let Some(core) = self.core.upgrade() {
             core.metrics.residents.fetch_sub(1, Ordering::Relaxed);
-            core.resident_left.notify_one();
+            core.resident_freed.notify_one();
         }
     }
 }
@@ -124,13 +124,13 @@ pub(crate) struct State {
     pub(crate) closing: bool,
     /// Idle instances, the longest idle first.
     pub(crate) idle: BTreeSet<(u64, WorkerNum)>,
-    idle_count: u64,
+    idle_counter: u64,
 }
 
 impl State {
     /// Stands for "idle until now": instances that become idle later have a higher one.
     pub(crate) fn idle_marker(&self) -> u64 {
-        self.idle_count
+        self.idle_counter
     }
 }
 
@@ -138,15 +138,15 @@ impl State {
 pub(crate) struct Core {
     state: Mutex<State>,
     /// Told when there is something to commit.
-    pub(crate) work: Condvar,
+    pub(crate) commit_needed: Condvar,
     pub(crate) timers_changed: Notify,
-    pub(crate) resident_left: Notify,
+    pub(crate) resident_freed: Notify,
     /// Changes whenever a promise may have changed.
     pub(crate) promises_changed: watch::Sender<u64>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) snapshots: Arc<dyn Blobs>,
     /// Held by who keeps an image until the entry that names it is handed over, so that nobody takes it for garbage.
-    pub(crate) keeping: tokio::sync::RwLock<()>,
+    pub(crate) image_lock: tokio::sync::RwLock<()>,
     pub(crate) components: Arc<dyn Components>,
     pub(crate) admission: Arc<dyn Admission>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -176,15 +176,15 @@ impl Core {
                 stopping: false,
                 closing: false,
                 idle: BTreeSet::new(),
-                idle_count: 0,
+                idle_counter: 0,
             }),
-            work: Condvar::new(),
+            commit_needed: Condvar::new(),
             timers_changed: Notify::new(),
-            resident_left: Notify::new(),
+            resident_freed: Notify::new(),
             promises_changed: watch::Sender::new(0),
             store: parts.store,
             snapshots: parts.snapshots,
-            keeping: tokio::sync::RwLock::default(),
+            image_lock: tokio::sync::RwLock::default(),
             components: parts.components,
             admission: parts.admission,
             clock: parts.clock,
@@ -210,7 +210,7 @@ impl Core {
         state: &mut MutexGuard<'_, State>,
         at_most: std::time::Duration,
     ) -> bool {
-        !self.work.wait_for(state, at_most).timed_out()
+        !self.commit_needed.wait_for(state, at_most).timed_out()
     }
 
     /// Gives an event its place and carries out what follows from it.
@@ -220,36 +220,40 @@ impl Core {
         event: LedgerEvent,
     ) -> Result<StepOutcome, StepError> {
         let answer = state.ledger.step(self.clock.now(), event);
-        self.carry_out(state);
+        self.run_actions(state);
         answer
     }
 
     /// Carries out the ledger's actions, and tells the committer if there is something for it.
-    pub(crate) fn carry_out(self: &Arc<Self>, state: &mut State) {
+    pub(crate) fn run_actions(self: &Arc<Self>, state: &mut State) {
         for action in state.ledger.take_actions() {
             match action {
-                Action::Wake(no) => self.wake(state, no),
-                Action::CallQueued(no, row, invocation) => self.queued(state, no, row, invocation),
-                Action::CallWithdrawn(no, row) => Self::withdrawn(state, no, row),
-                Action::CallAnswered(no, call, answer) => Self::answered(state, no, call, answer),
+                Action::Wake(worker) => self.wake(state, worker),
+                Action::CallQueued(worker, row, invocation) => {
+                    self.enqueue_call(state, worker, row, invocation)
+                }
+                Action::CallWithdrawn(worker, row) => Self::dequeue_call(state, worker, row),
+                Action::CallAnswered(worker, call, answer) => {
+                    Self::deliver_answer(state, worker, call, answer)
+                }
                 Action::PromisesChanged => self.promises_changed.send_modify(|version| *version += 1),
-                Action::SetTimer(no, at) => {
-                    let before = state.scheduler.next();
-                    let due = state.scheduler.step(self.clock.now(), scheduler::TimerEvent::Set(no, at));
+                Action::SetTimer(worker, at) => {
+                    let before = state.scheduler.next_due();
+                    let due = state.scheduler.step(self.clock.now(), scheduler::TimerEvent::Set(worker, at));
                     debug_assert!(due.is_empty(), "setting a timer wakes nobody");
-                    if state.scheduler.next() != before {
+                    if state.scheduler.next_due() != before {
                         self.timers_changed.notify_one();
                     }
                 }
             }
         }
-        if state.ledger.has_rows() {
-            self.work.notify_one();
+        if state.ledger.has_unwritten_rows() {
+            self.commit_needed.notify_one();
         }
     }
 
     /// Fails if requests cannot be taken now.
-    pub(crate) fn check_up(state: &State) -> Result<(), ExecutorError> {
+    pub(crate) fn check_available(state: &State) -> Result<(), ExecutorError> {
         match &state.health {
             _ if state.stopping => Err(ExecutorError::ShuttingDown),
             StoreHealth::Up => Ok(()),
@@ -258,31 +262,31 @@ impl Core {
     }
 
     /// Has `then` done once `seq` is durable.
-    pub(crate) fn when_durable(state: &mut State, seq: Seq, then: OnDurable) {
-        if state.ledger.durable() >= seq {
-            committer::fulfil(then, Ok(()));
+    pub(crate) fn when_durable(state: &mut State, seq: Seq, on_durable: OnDurable) {
+        if state.ledger.durable_seq() >= seq {
+            committer::complete(on_durable, Ok(()));
         } else {
             let place = state.on_durable.partition_point(|(at, _)| *at <= seq);
-            state.on_durable.insert(place, (seq, then));
+            state.on_durable.insert(place, (seq, on_durable));
         }
     }
 
     /// Returns once `seq` is durable.
-    pub(crate) async fn durable(&self, seq: Seq) -> Result<(), ExecutorError> {
-        let told = {
+    pub(crate) async fn wait_durable(&self, seq: Seq) -> Result<(), ExecutorError> {
+        let rx = {
             let mut state = self.lock();
-            if state.ledger.durable() >= seq {
+            if state.ledger.durable_seq() >= seq {
                 return Ok(());
             }
-            Self::check_store(&state)?;
-            let (tell, told) = oneshot::channel();
-            Self::when_durable(&mut state, seq, OnDurable::Notify(tell));
-            told
+            Self::check_store_health(&state)?;
+            let (tx, rx) = oneshot::channel();
+            Self::when_durable(&mut state, seq, OnDurable::Notify(tx));
+            rx
         };
-        told.await.unwrap_or(Err(ExecutorError::ShuttingDown))
+        rx.await.unwrap_or(Err(ExecutorError::ShuttingDown))
     }
 
-    fn check_store(state: &State) -> Result<(), ExecutorError> {
+    fn check_store_health(state: &State) -> Result<(), ExecutorError> {
         match &state.health {
             StoreHealth::Up => Ok(()),
             StoreHealth::Down(reason) => Err(ExecutorError::Unavailable { reason: reason.clone() }),
@@ -290,16 +294,17 @@ impl Core {
     }
 
     /// The slot of a worker whose head is loaded; a new one begins with what its log says is queued.
-    pub(crate) fn slot(state: &mut State, no: WorkerNum) -> &mut WorkerSlot {
+    pub(crate) fn slot(state: &mut State, worker: WorkerNum) -> &mut WorkerSlot {
         let ledger = &state.ledger;
-        state.slots.entry(no).or_insert_with(|| {
-            let queue = ledger.head(no).map(|head| head.queue.clone()).unwrap_or_default();
+        state.slots.entry(worker).or_insert_with(|| {
+            let queue =
+                ledger.projection(worker).map(|projection| projection.queue.clone()).unwrap_or_default();
             let pending = queue
                 .into_iter()
                 .map(|(seq, key)| PendingInvocation {
                     invocation: None,
                     key: key.0,
-                    arrival: Some(Seq(seq)),
+                    accepted_row: Some(Seq(seq)),
                     waiters: vec![],
                 })
                 .collect();
@@ -308,60 +313,62 @@ impl Core {
     }
 
     /// Starts a task for the worker if it has something to do and none drives it.
-    pub(crate) fn kick(self: &Arc<Self>, state: &mut State, no: WorkerNum) {
+    pub(crate) fn spawn_if_idle(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
         if state.stopping || matches!(state.health, StoreHealth::Down(_)) {
             return;
         }
         let generation = state.generation;
-        let slot = Self::slot(state, no);
-        if !std::mem::replace(&mut slot.task, true) {
-            self.tasks.spawn_on(worker_task::run(self.clone(), no, generation), &self.runtime);
+        let slot = Self::slot(state, worker);
+        if !std::mem::replace(&mut slot.has_task, true) {
+            self.tasks.spawn_on(worker_task::run(self.clone(), worker, generation), &self.runtime);
         }
     }
 
     /// The worker is to go on, whatever it waited for; loads its head first if it must.
-    pub(crate) fn wake(self: &Arc<Self>, state: &mut State, no: WorkerNum) {
+    pub(crate) fn wake(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
         self.promises_changed.send_modify(|version| *version += 1);
-        if state.ledger.head(no).is_some() {
-            Self::slot(state, no).woken = true;
-            self.kick(state, no);
+        if state.ledger.projection(worker).is_some() {
+            Self::slot(state, worker).woken = true;
+            self.spawn_if_idle(state, worker);
             return;
         }
-        if state.ledger.is_removed(no) || state.stopping {
+        if state.ledger.is_removed(worker) || state.stopping {
             return;
         }
         let core = self.clone();
         self.tasks.spawn_on(
             async move {
-                if let Err(error) = core.load_and_wake(no).await {
-                    tracing::warn!(worker = %no, %error, "cannot wake a worker; it is tried again when the store is back");
+                if let Err(error) = core.load_and_wake(worker).await {
+                    tracing::warn!(worker = %worker, %error, "cannot wake a worker; it is tried again when the store is back");
                 }
             },
             &self.runtime,
         );
     }
 
-    async fn load_and_wake(self: &Arc<Self>, no: WorkerNum) -> Result<(), ExecutorError> {
+    async fn load_and_wake(self: &Arc<Self>, worker: WorkerNum) -> Result<(), ExecutorError> {
         loop {
-            let forgotten = {
+            let evictions = {
                 let state = self.lock();
-                Self::check_up(&state)?;
-                state.ledger.forgotten()
+                Self::check_available(&state)?;
+                state.ledger.evictions()
             };
-            let Some(stored) = self.read(move |store| store.head_by_no(no)).await? else { return Ok(()) };
-            let head = self.decode_head(stored).await?;
+            let Some(stored) = self.read_store(move |store| store.head_by_no(worker)).await? else {
+                return Ok(());
+            };
+            let projection = self.decode_projection(stored).await?;
             let mut state = self.lock();
-            if state.ledger.head(no).is_none() {
-                if state.ledger.forgotten() != forgotten {
+            if state.ledger.projection(worker).is_none() {
+                if state.ledger.evictions() != evictions {
                     // What was read may be stale by now: once more.
                     continue;
                 }
-                state.ledger.load(head);
-                self.carry_out(&mut state);
+                state.ledger.load(projection);
+                self.run_actions(&mut state);
             }
-            if state.ledger.head(no).is_some() {
-                Self::slot(&mut state, no).woken = true;
-                self.kick(&mut state, no);
+            if state.ledger.projection(worker).is_some() {
+                Self::slot(&mut state, worker).woken = true;
+                self.spawn_if_idle(&mut state, worker);
             }
             return Ok(());
         }
@@ -371,38 +378,40 @@ impl Core {
     /// the lock finds the head: it may be forgotten or removed in between.
     pub(crate) async fn locate(self: &Arc<Self>, id: &WorkerId) -> Result<Option<WorkerNum>, ExecutorError> {
         loop {
-            let forgotten = {
+            let evictions = {
                 let mut state = self.lock();
-                Self::check_up(&state)?;
-                if let Some(no) = state.ledger.no_of(id) {
-                    return Ok(Some(no));
+                Self::check_available(&state)?;
+                if let Some(worker) = state.ledger.worker_num(id) {
+                    return Ok(Some(worker));
                 }
-                state.ledger.forgotten()
+                state.ledger.evictions()
             };
             let wanted = id.clone();
-            let stored = self.read(move |store| store.head(&wanted)).await?;
-            let head = match stored {
+            let stored = self.read_store(move |store| store.head(&wanted)).await?;
+            let projection = match stored {
                 None => None,
-                Some(stored) => Some(self.decode_head(stored).await?),
+                Some(stored) => Some(self.decode_projection(stored).await?),
             };
             let mut state = self.lock();
-            if let Some(no) = state.ledger.no_of(id) {
-                return Ok(Some(no));
+            if let Some(worker) = state.ledger.worker_num(id) {
+                return Ok(Some(worker));
             }
-            if state.ledger.forgotten() != forgotten {
+            if state.ledger.evictions() != evictions {
                 continue;
             }
-            let Some(head) = head.filter(|head| !state.ledger.is_removed(WorkerNum(head.no))) else {
+            let Some(projection) =
+                projection.filter(|projection| !state.ledger.is_removed(WorkerNum(projection.worker)))
+            else {
                 return Ok(None);
             };
-            let no = state.ledger.load(head);
-            self.carry_out(&mut state);
-            return Ok(Some(no));
+            let worker = state.ledger.load(projection);
+            self.run_actions(&mut state);
+            return Ok(Some(worker));
         }
     }
 
     /// Reads the store on a thread that may block.
-    pub(crate) async fn read<T: Send + 'static>(
+    pub(crate) async fn read_store<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ExecutorError> {
@@ -415,17 +424,20 @@ impl Core {
     }
 
     /// The head in what the store has; one of another version is rebuilt from the log.
-    pub(crate) async fn decode_head(&self, stored: StoredHead) -> Result<WorkerProjection, ExecutorError> {
+    pub(crate) async fn decode_projection(
+        &self,
+        stored: StoredHead,
+    ) -> Result<WorkerProjection, ExecutorError> {
         match WorkerProjection::from_stored(&stored) {
-            Ok(head) => Ok(head),
+            Ok(projection) => Ok(projection),
             Err(error) => {
                 tracing::info!(%error, "rebuilding the head from the log");
                 let rebuilt = self.runtime.spawn_blocking({
                     let store = self.store.clone();
-                    move || super::history::rebuild_head(store.as_ref(), &stored)
+                    move || super::history::rebuild_projection(store.as_ref(), &stored)
                 });
                 match rebuilt.await {
-                    Ok(Ok(head)) => Ok(head),
+                    Ok(Ok(projection)) => Ok(projection),
                     Ok(Err(error)) => Err(unavailable(&error)),
                     Err(_) => Err(ExecutorError::ShuttingDown),
                 }
@@ -434,28 +446,28 @@ impl Core {
     }
 
     /// Keeps an idle instance for the next invocation.
-    pub(crate) fn rest(state: &mut State, no: WorkerNum, resident: ResidentInstance) {
-        state.idle_count += 1;
-        let since = state.idle_count;
-        state.idle.insert((since, no));
-        let slot = Self::slot(state, no);
+    pub(crate) fn park_idle(state: &mut State, worker: WorkerNum, resident: ResidentInstance) {
+        state.idle_counter += 1;
+        let since = state.idle_counter;
+        state.idle.insert((since, worker));
+        let slot = Self::slot(state, worker);
         slot.idle_since = since;
-        slot.instance = Some(resident);
+        slot.idle_instance = Some(resident);
     }
 
     /// Takes the worker's idle instance.
-    pub(crate) fn take_idle(state: &mut State, no: WorkerNum) -> Option<ResidentInstance> {
-        let slot = state.slots.get_mut(&no)?;
-        let resident = slot.instance.take()?;
+    pub(crate) fn take_idle(state: &mut State, worker: WorkerNum) -> Option<ResidentInstance> {
+        let slot = state.slots.get_mut(&worker)?;
+        let resident = slot.idle_instance.take()?;
         let since = slot.idle_since;
-        state.idle.remove(&(since, no));
+        state.idle.remove(&(since, worker));
         Some(resident)
     }
 
     /// Forgets a slot in which nothing is that the log does not have.
-    pub(crate) fn tidy_slot(state: &mut State, no: WorkerNum) {
-        let logged = state.ledger.head(no).is_some_and(|head| head.current.is_some());
-        if let Some(slot) = state.slots.get_mut(&no).filter(|slot| logged && !slot.task)
+    pub(crate) fn remove_slot_if_empty(state: &mut State, worker: WorkerNum) {
+        let logged = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
+        if let Some(slot) = state.slots.get_mut(&worker).filter(|slot| logged && !slot.has_task)
             && let Some(current) = &mut slot.current
         {
             current.waiters.retain(|waiter| !waiter.is_closed());
@@ -463,20 +475,23 @@ impl Core {
                 slot.current = None;
             }
         }
-        let empty = state.slots.get(&no).is_some_and(|slot| {
-            !slot.task && slot.pending.is_empty() && slot.current.is_none() && slot.instance.is_none()
+        let empty = state.slots.get(&worker).is_some_and(|slot| {
+            !slot.has_task
+                && slot.pending.is_empty()
+                && slot.current.is_none()
+                && slot.idle_instance.is_none()
         });
         if empty {
-            state.slots.remove(&no);
+            state.slots.remove(&worker);
         }
     }
 
     /// A place among the residents: a free one, or that of the longest idle instance, or the next to become free.
     /// `None` when the executor stops.
-    pub(crate) async fn permit(self: &Arc<Self>) -> Option<ResidentPermit> {
+    pub(crate) async fn acquire_resident_permit(self: &Arc<Self>) -> Option<ResidentPermit> {
         let most = i64::try_from(self.settings.residents_max).unwrap_or(i64::MAX);
         loop {
-            let left = self.resident_left.notified();
+            let left = self.resident_freed.notified();
             let evicted = {
                 let mut state = self.lock();
                 if self.metrics.residents.load(Ordering::Relaxed) < most {
@@ -484,9 +499,9 @@ impl Core {
                     return Some(ResidentPermit { core: Arc::downgrade(self) });
                 }
                 match state.idle.first().copied() {
-                    Some((_, no)) => {
-                        let evicted = Self::take_idle(&mut state, no);
-                        Self::tidy_slot(&mut state, no);
+                    Some((_, worker)) => {
+                        let evicted = Self::take_idle(&mut state, worker);
+                        Self::remove_slot_if_empty(&mut state, worker);
                         evicted
                     }
                     None => None,

@@ -18,35 +18,36 @@ impl Executor {
     pub async fn recover(&self, id: &WorkerId) -> Result<(), ExecutorError> {
         let core = &self.core;
         let seq = loop {
-            let no = self.find(id).await?;
+            let worker = self.find_worker(id).await?;
             let (last_row, unfinished) = {
                 let state = core.lock();
-                let Some(head) = state.ledger.head(no) else { continue };
-                (Seq(head.last_row), head.current.is_some())
+                let Some(projection) = state.ledger.projection(worker) else { continue };
+                (Seq(projection.last_row), projection.current.is_some())
             };
             // What an invocation that has not ended stands at is in the log only.
             let details = if unfinished { self.last_failure(last_row).await? } else { None };
             let mut state = core.lock();
-            Core::check_up(&state)?;
-            let Some(head) = state.ledger.head(no) else { continue };
-            if head.last_row != last_row.0 {
+            Core::check_available(&state)?;
+            let Some(projection) = state.ledger.projection(worker) else { continue };
+            if projection.last_row != last_row.0 {
                 continue;
             }
             // One that runs may have nothing in the log yet.
-            let running = state.slots.get(&no).is_some_and(|slot| slot.task && slot.current.is_some());
-            if head.current.is_none() && head.end.is_none() && running {
-                let (worker, status) = (head.id.clone(), WorkerStatus::Running);
-                return Err(ExecutorError::NotStopped { worker, status });
+            let running =
+                state.slots.get(&worker).is_some_and(|slot| slot.has_task && slot.current.is_some());
+            if projection.current.is_none() && projection.terminal.is_none() && running {
+                let status = WorkerStatus::Running;
+                return Err(ExecutorError::NotStopped { worker: projection.id.clone(), status });
             }
-            let Some(discarded) = DiscardPlan::of(head, details)? else { return Ok(()) };
-            break core.discard(&mut state, no, discarded);
+            let Some(plan) = DiscardPlan::for_worker(projection, details)? else { return Ok(()) };
+            break core.discard_invocation(&mut state, worker, plan);
         };
-        core.durable(seq).await
+        core.wait_durable(seq).await
     }
 
     async fn last_failure(&self, last_row: Seq) -> Result<Option<String>, ExecutorError> {
-        self.core.durable(last_row).await?;
-        self.core.read(move |store| history::last_failure(store, last_row)).await
+        self.core.wait_durable(last_row).await?;
+        self.core.read_store(move |store| history::last_failure(store, last_row)).await
     }
 }
 
@@ -60,16 +61,22 @@ struct DiscardPlan {
 
 impl DiscardPlan {
     /// `None` if nothing stands in the worker's way.
-    fn of(head: &WorkerProjection, last_failure: Option<String>) -> Result<Option<Self>, ExecutorError> {
-        let interrupted = head.interrupted;
-        if head.end.is_some() {
+    fn for_worker(
+        projection: &WorkerProjection,
+        last_failure: Option<String>,
+    ) -> Result<Option<Self>, ExecutorError> {
+        let interrupted = projection.interrupted;
+        if projection.terminal.is_some() {
             return Ok(Some(Self { cause: None, interrupted }));
         }
-        if head.current.is_none() {
+        if projection.current.is_none() {
             return Ok(None);
         }
-        if !interrupted && head.retry_at.is_none() {
-            return Err(ExecutorError::NotStopped { worker: head.id.clone(), status: head.status() });
+        if !interrupted && projection.retry_at.is_none() {
+            return Err(ExecutorError::NotStopped {
+                worker: projection.id.clone(),
+                status: projection.status(),
+            });
         }
         let details = last_failure.unwrap_or_else(|| "it was stopped".to_owned());
         Ok(Some(Self { cause: Some(FailureCause::Discarded { details }), interrupted }))
@@ -78,46 +85,49 @@ impl DiscardPlan {
 
 impl Core {
     /// Discards the worker's last invocation and lets the worker go on with what waits for it.
-    fn discard(self: &Arc<Self>, state: &mut State, no: WorkerNum, discarded: DiscardPlan) -> Seq {
+    fn discard_invocation(self: &Arc<Self>, state: &mut State, worker: WorkerNum, plan: DiscardPlan) -> Seq {
         let at = self.clock.now();
-        let Some(from) = state.ledger.head(no).map(|head| head.begun_at) else { return Seq(0) };
-        let failed = discarded.cause.clone().map(|cause| Entry::InvocationFailed { at, cause });
-        let set_aside = Entry::Revert { at, from, reason: RevertReason::Recovered };
-        let entries = failed.into_iter().chain([set_aside]).collect();
+        let Some(from) = state.ledger.projection(worker).map(|projection| projection.begun_at) else {
+            return Seq(0);
+        };
+        let failed = plan.cause.clone().map(|cause| Entry::InvocationFailed { at, cause });
+        let revert = Entry::Revert { at, from, reason: RevertReason::Recovered };
+        let entries = failed.into_iter().chain([revert]).collect();
         // An attempt that is under way writes nothing any more.
-        lifecycle::stop_guest(state, no);
-        let Some(mut seq) = worker_task::append(self, state, no, entries) else { return Seq(0) };
-        if discarded.interrupted {
-            let arrival = InboxEvent::Resumed { at };
-            if let Ok(StepOutcome::Appended(resumed)) =
-                self.step(state, LedgerEvent::Inbox { worker: no, arrival })
+        lifecycle::interrupt_guest(state, worker);
+        let Some(mut seq) = worker_task::append_entries(self, state, worker, entries) else { return Seq(0) };
+        if plan.interrupted {
+            let event = InboxEvent::Resumed { at };
+            if let Ok(StepOutcome::Appended(resumed)) = self.step(state, LedgerEvent::Inbox { worker, event })
             {
                 seq = resumed;
             }
         }
-        if let Some(cause) = discarded.cause {
+        if let Some(cause) = plan.cause {
             ExecutorMetrics::add(&self.metrics.invocations, 1);
             ExecutorMetrics::add(&self.metrics.invocations_failed, 1);
-            if let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) {
+            if let Some(current) = state.slots.get_mut(&worker).and_then(|slot| slot.current.take()) {
                 let reply = Err(ExecutorError::InvocationFailed { cause });
                 Self::when_durable(state, seq, OnDurable::Deliver(current.waiters, reply));
             }
         }
-        Self::queue_again(state, no);
-        self.kick(state, no);
+        Self::requeue(state, worker);
+        self.spawn_if_idle(state, worker);
         seq
     }
 
     /// Invocations that were accepted before the worker failed wait again.
-    fn queue_again(state: &mut State, no: WorkerNum) {
-        let queue = state.ledger.head(no).map(|head| head.queue.clone()).unwrap_or_default();
-        let slot = Self::slot(state, no);
+    fn requeue(state: &mut State, worker: WorkerNum) {
+        let queue =
+            state.ledger.projection(worker).map(|projection| projection.queue.clone()).unwrap_or_default();
+        let slot = Self::slot(state, worker);
         for (place, (seq, key)) in queue.into_iter().enumerate() {
-            let arrival = Some(Seq(seq));
-            let known = slot.current.iter().chain(&slot.pending).any(|pending| pending.arrival == arrival);
+            let accepted_row = Some(Seq(seq));
+            let known =
+                slot.current.iter().chain(&slot.pending).any(|pending| pending.accepted_row == accepted_row);
             if !known {
                 let pending =
-                    PendingInvocation { invocation: None, key: key.0, arrival, waiters: Vec::new() };
+                    PendingInvocation { invocation: None, key: key.0, accepted_row, waiters: Vec::new() };
                 slot.pending.insert(place.min(slot.pending.len()), pending);
             }
         }

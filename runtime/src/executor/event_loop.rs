@@ -14,8 +14,8 @@ use golem_model::{Convention, InboxEvent, Invocation};
 use std::sync::Arc;
 
 /// Fails if `invocation` cannot follow what the worker has accepted and what waits for it in memory.
-pub(super) fn admit(
-    head: &WorkerProjection,
+pub(super) fn check_accepts(
+    projection: &WorkerProjection,
     slot: &WorkerSlot,
     invocation: &Invocation,
 ) -> Result<(), ExecutorError> {
@@ -24,49 +24,50 @@ pub(super) fn admit(
             slot.current.iter().chain(&slot.pending).filter_map(|pending| pending.invocation.as_ref());
         admitted.filter(|invocation| invocation.convention == Convention::StdioEventLoop)
     };
-    let running = head.event_loop.as_deref().or_else(|| lines().next().map(|line| line.function.as_ref()));
+    let running =
+        projection.event_loop.as_deref().or_else(|| lines().next().map(|line| line.function.as_ref()));
     let Some(running) = running else { return Ok(()) };
     if invocation.convention != Convention::StdioEventLoop || *invocation.function != *running {
-        return Err(ExecutorError::EventLoopRuns { worker: head.id.clone(), function: running.into() });
+        return Err(ExecutorError::EventLoopRuns { worker: projection.id.clone(), function: running.into() });
     }
     // The one that runs does not wait.
-    let waiting = slot.pending.len().max(head.queue.len());
+    let waiting = slot.pending.len().max(projection.queue.len());
     if waiting >= LINES_PENDING_MAX {
-        return Err(ExecutorError::QueueFull { worker: head.id.clone(), limit: LINES_PENDING_MAX });
+        return Err(ExecutorError::QueueFull { worker: projection.id.clone(), limit: LINES_PENDING_MAX });
     }
     Ok(())
 }
 
 /// Whether a worker of which this is known can run `invocation`.
-pub(super) fn fits(head: &WorkerProjection, invocation: &Invocation) -> bool {
+pub(super) fn accepts(projection: &WorkerProjection, invocation: &Invocation) -> bool {
     let line = invocation.convention == Convention::StdioEventLoop;
-    head.event_loop.as_ref().is_none_or(|running| line && *running == invocation.function)
+    projection.event_loop.as_ref().is_none_or(|running| line && *running == invocation.function)
 }
 
 /// Takes back an invocation that cannot run because a loop began before its turn came: who waits for it is told, and
 /// it ends as one that was cancelled.
-pub(super) fn refuse(
+pub(super) fn reject_invocation(
     core: &Arc<Core>,
     state: &mut State,
-    no: WorkerNum,
+    worker: WorkerNum,
     invocation: &Invocation,
     arrived: Option<Seq>,
 ) {
-    let Some(head) = state.ledger.head(no) else { return };
-    let function = head.event_loop.clone().unwrap_or_else(|| invocation.function.clone());
-    let error = ExecutorError::EventLoopRuns { worker: head.id.clone(), function };
+    let Some(projection) = state.ledger.projection(worker) else { return };
+    let function = projection.event_loop.clone().unwrap_or_else(|| invocation.function.clone());
+    let error = ExecutorError::EventLoopRuns { worker: projection.id.clone(), function };
     let at = core.clock.now();
     // What is cancelled was accepted before, so that its key has a row to be compared with.
     let accepted = arrived.is_none().then(|| invocation.to_inbox_event(at));
     let cancelled = AdminRequest::InvocationCancelled { at, key: invocation.key.clone() };
     let mut last = None;
-    for arrival in accepted.into_iter().chain([InboxEvent::Admin(cancelled)]) {
-        match core.step(state, LedgerEvent::Inbox { worker: no, arrival }) {
+    for event in accepted.into_iter().chain([InboxEvent::Admin(cancelled)]) {
+        match core.step(state, LedgerEvent::Inbox { worker, event }) {
             Ok(StepOutcome::Appended(seq)) => last = Some(seq),
             Ok(_) => {}
-            Err(error) => tracing::error!(worker = %no, %error, "cannot take an invocation back"),
+            Err(error) => tracing::error!(worker = %worker, %error, "cannot take an invocation back"),
         }
     }
-    let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) else { return };
+    let Some(current) = state.slots.get_mut(&worker).and_then(|slot| slot.current.take()) else { return };
     Core::when_durable(state, last.unwrap_or_default(), OnDurable::Deliver(current.waiters, Err(error)));
 }

@@ -55,17 +55,19 @@ impl Executor {
         id: &WorkerId,
         invocation: Invocation,
     ) -> Result<Option<golem_model::Value>, ExecutorError> {
-        match self.admit(id, invocation, ReplyMode::Await).await? {
+        match self.admit_invocation(id, invocation, ReplyMode::Await).await? {
             AdmissionResult::Waiting(reply) => reply.await.unwrap_or(Err(ExecutorError::ShuttingDown)),
-            AdmissionResult::Outcome(outcome) => self.core.recorded(outcome).await,
+            AdmissionResult::Outcome(outcome) => self.core.recorded_reply(outcome).await,
             AdmissionResult::Accepted(_) => Ok(None),
         }
     }
 
     /// Accepts an invocation to run later. Durable on return.
     pub async fn enqueue(&self, id: &WorkerId, invocation: Invocation) -> Result<(), ExecutorError> {
-        match self.admit(id, invocation, ReplyMode::Enqueue).await? {
-            AdmissionResult::Accepted(seq) | AdmissionResult::Outcome(seq) => self.core.durable(seq).await,
+        match self.admit_invocation(id, invocation, ReplyMode::Enqueue).await? {
+            AdmissionResult::Accepted(seq) | AdmissionResult::Outcome(seq) => {
+                self.core.wait_durable(seq).await
+            }
             // Joined one that runs: the caller is told when that is safe, which is when it has ended.
             AdmissionResult::Waiting(reply) => {
                 reply.await.unwrap_or(Err(ExecutorError::ShuttingDown)).map(drop)
@@ -75,27 +77,27 @@ impl Executor {
 
     /// What is known of a key.
     pub async fn outcome(&self, id: &WorkerId, key: &IdempotencyKey) -> Result<KeyState, ExecutorError> {
-        let Some(no) = self.core.locate(id).await? else { return Ok(KeyState::Unknown) };
+        let Some(worker) = self.core.locate(id).await? else { return Ok(KeyState::Unknown) };
         let known = {
             let state = self.core.lock();
-            let pending = state.slots.get(&no).is_some_and(|slot| {
+            let pending = state.slots.get(&worker).is_some_and(|slot| {
                 slot.current.iter().chain(&slot.pending).any(|pending| pending.key == key.as_str())
             });
             if pending {
                 Some(KeyState::Pending)
             } else {
-                known_here(&state, no, key).map(|record| state_of(&record))
+                cached_key_record(&state, worker, key).map(|record| key_state(&record))
             }
         };
         if let Some(known) = known {
             return Ok(known);
         }
         let hash = key.index_hash();
-        let row = self.core.read(move |store| store.idem(no, hash)).await?;
+        let row = self.core.read_store(move |store| store.idem(worker, hash)).await?;
         Ok(if row.is_some() { KeyState::Done } else { KeyState::Unknown })
     }
 
-    async fn admit(
+    async fn admit_invocation(
         &self,
         id: &WorkerId,
         invocation: Invocation,
@@ -105,14 +107,14 @@ impl Executor {
         // Set once the store was asked in vain for the key, to what had been forgotten before that.
         let mut asked: Option<u64> = None;
         loop {
-            let no =
+            let worker =
                 core.locate(id).await?.ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })?;
-            let (admission, forgotten) = {
+            let (admission, evictions) = {
                 let mut state = core.lock();
-                Core::check_up(&state)?;
-                let forgotten = state.ledger.forgotten();
-                let asked = asked.is_some_and(|before| before == forgotten);
-                (core.admit_locked(&mut state, no, id, &invocation, mode, asked)?, forgotten)
+                Core::check_available(&state)?;
+                let evictions = state.ledger.evictions();
+                let asked = asked.is_some_and(|before| before == evictions);
+                (core.admit_invocation_locked(&mut state, worker, id, &invocation, mode, asked)?, evictions)
             };
             let record = match admission {
                 AdmissionAttempt::Waiting(reply) => return Ok(AdmissionResult::Waiting(reply)),
@@ -121,9 +123,9 @@ impl Executor {
                 AdmissionAttempt::Known(record) => record,
                 AdmissionAttempt::AskStore => {
                     let hash = invocation.key.index_hash();
-                    match core.read(move |store| store.idem(no, hash)).await? {
+                    match core.read_store(move |store| store.idem(worker, hash)).await? {
                         None => {
-                            asked = Some(forgotten);
+                            asked = Some(evictions);
                             continue;
                         }
                         Some(row) => {
@@ -132,13 +134,13 @@ impl Executor {
                     }
                 }
             };
-            core.check_same(&record, &invocation).await?;
+            core.check_same_invocation(&record, &invocation).await?;
             ExecutorMetrics::add(&core.metrics.invocations_repeated, 1);
             match (record.outcome, mode) {
                 (Some(outcome), _) => return Ok(AdmissionResult::Outcome(outcome)),
                 (None, ReplyMode::Enqueue) => return Ok(AdmissionResult::Accepted(record.started)),
                 (None, ReplyMode::Await) => {
-                    if let Some(reply) = core.join(no, &invocation.key) {
+                    if let Some(reply) = core.join_by_key(worker, &invocation.key) {
                         return Ok(AdmissionResult::Waiting(reply));
                     }
                     // It ended in between: its record says so now.
@@ -156,93 +158,96 @@ enum AdmissionResult {
 }
 
 impl Core {
-    fn admit_locked(
+    fn admit_invocation_locked(
         self: &Arc<Self>,
         state: &mut State,
-        no: WorkerNum,
+        worker: WorkerNum,
         id: &WorkerId,
         invocation: &Invocation,
         mode: ReplyMode,
         asked: bool,
     ) -> Result<AdmissionAttempt, ExecutorError> {
-        if state.ledger.head(no).is_none() {
+        if state.ledger.projection(worker).is_none() {
             return Ok(AdmissionAttempt::Retry);
         }
         let named = !invocation.key.is_anonymous() && self.idempotency == IdempotencyLookup::Enforced;
         if named {
-            if let Some(admission) = self.find_pending(state, no, invocation, mode)? {
+            if let Some(admission) = self.join_pending(state, worker, invocation, mode)? {
                 return Ok(admission);
             }
-            if let Some(record) = known_here(state, no, &invocation.key) {
+            if let Some(record) = cached_key_record(state, worker, &invocation.key) {
                 return Ok(AdmissionAttempt::Known(record));
             }
-            if !asked && state.ledger.has_stored_keys(no) {
+            if !asked && state.ledger.has_stored_keys(worker) {
                 return Ok(AdmissionAttempt::AskStore);
             }
         }
-        let head =
-            state.ledger.head(no).ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })?;
-        usable(head)?;
-        if let Some(slot) = state.slots.get(&no) {
-            event_loop::admit(head, slot, invocation)?;
+        let projection = state
+            .ledger
+            .projection(worker)
+            .ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })?;
+        check_usable(projection)?;
+        if let Some(slot) = state.slots.get(&worker) {
+            event_loop::check_accepts(projection, slot, invocation)?;
         } else {
-            event_loop::admit(head, &WorkerSlot::default(), invocation)?;
+            event_loop::check_accepts(projection, &WorkerSlot::default(), invocation)?;
         }
-        let resume = head.interrupted;
-        let slot = Self::slot(state, no);
+        let resume = projection.interrupted;
+        let slot = Self::slot(state, worker);
         if slot.pending.len() >= INVOCATIONS_PENDING_MAX {
             return Err(ExecutorError::QueueFull { worker: id.clone(), limit: INVOCATIONS_PENDING_MAX });
         }
         if resume {
             // The next invocation lets a stopped worker go on: first with the one it was stopped in.
-            let arrival = InboxEvent::Resumed { at: self.clock.now() };
-            self.step(state, LedgerEvent::Inbox { worker: no, arrival }).map_err(|error| lost(&error))?;
+            let event = InboxEvent::Resumed { at: self.clock.now() };
+            self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
         }
         let mut pending = PendingInvocation {
             invocation: Some(invocation.clone()),
             key: invocation.key.as_str().to_owned(),
-            arrival: None,
+            accepted_row: None,
             waiters: Vec::new(),
         };
         let admission = match mode {
             ReplyMode::Await => {
-                let (tell, reply) = oneshot::channel();
-                pending.waiters.push(tell);
+                let (tx, reply) = oneshot::channel();
+                pending.waiters.push(tx);
                 AdmissionAttempt::Waiting(reply)
             }
             ReplyMode::Enqueue => {
-                let arrival = invocation.to_inbox_event(self.clock.now());
+                let event = invocation.to_inbox_event(self.clock.now());
                 // Makes sure that the slot exists before the arrival would make it appear in a new one's queue.
-                Self::slot(state, no);
+                Self::slot(state, worker);
                 match self
-                    .step(state, LedgerEvent::Inbox { worker: no, arrival })
-                    .map_err(|error| lost(&error))?
+                    .step(state, LedgerEvent::Inbox { worker, event })
+                    .map_err(|error| internal(&error))?
                 {
                     super::ledger::StepOutcome::Appended(seq) => {
-                        pending.arrival = Some(seq);
+                        pending.accepted_row = Some(seq);
                         AdmissionAttempt::Accepted(seq)
                     }
                     _ => return Ok(AdmissionAttempt::Retry),
                 }
             }
         };
-        Self::slot(state, no).pending.push_back(pending);
-        self.kick(state, no);
+        Self::slot(state, worker).pending.push_back(pending);
+        self.spawn_if_idle(state, worker);
         Ok(admission)
     }
 
     /// Joins an invocation of the same key that has not ended, if it is in memory.
-    fn find_pending(
+    fn join_pending(
         &self,
         state: &mut State,
-        no: WorkerNum,
+        worker: WorkerNum,
         invocation: &Invocation,
         mode: ReplyMode,
     ) -> Result<Option<AdmissionAttempt>, ExecutorError> {
-        let stopped = state.ledger.head(no).is_some_and(|head| {
-            head.interrupted && head.current.as_ref().is_some_and(|current| current.key.is(&invocation.key))
+        let stopped = state.ledger.projection(worker).is_some_and(|projection| {
+            projection.interrupted
+                && projection.current.as_ref().is_some_and(|current| current.key.is(&invocation.key))
         });
-        let Some(slot) = state.slots.get_mut(&no) else { return Ok(None) };
+        let Some(slot) = state.slots.get_mut(&worker) else { return Ok(None) };
         let same = |pending: &&mut PendingInvocation| pending.key == invocation.key.as_str();
         let Some(pending) = slot.current.iter_mut().chain(&mut slot.pending).find(same) else {
             return Ok(None);
@@ -255,75 +260,83 @@ impl Core {
         if !same {
             // NaN is not equal to itself: compare what would be recorded.
             if first.digest() != invocation.digest() {
-                return Err(reused(invocation, first.function.clone()));
+                return Err(key_reused(invocation, first.function.clone()));
             }
         }
         if mode == ReplyMode::Enqueue
-            && let Some(arrival) = pending.arrival
+            && let Some(accepted_row) = pending.accepted_row
         {
-            return Ok(Some(AdmissionAttempt::Accepted(arrival)));
+            return Ok(Some(AdmissionAttempt::Accepted(accepted_row)));
         }
         if stopped {
             return Err(ExecutorError::Interrupted { recover_immediately: false });
         }
         ExecutorMetrics::add(&self.metrics.invocations_repeated, 1);
-        let (tell, reply) = oneshot::channel();
-        pending.waiters.push(tell);
+        let (tx, reply) = oneshot::channel();
+        pending.waiters.push(tx);
         Ok(Some(AdmissionAttempt::Waiting(reply)))
     }
 
     /// Joins the invocation of a key that has begun, if it has not ended by now.
-    fn join(self: &Arc<Self>, no: WorkerNum, key: &IdempotencyKey) -> Option<oneshot::Receiver<Reply>> {
+    fn join_by_key(
+        self: &Arc<Self>,
+        worker: WorkerNum,
+        key: &IdempotencyKey,
+    ) -> Option<oneshot::Receiver<Reply>> {
         let mut state = self.lock();
-        let head = state.ledger.head(no)?;
-        if head.end.is_some() {
+        let projection = state.ledger.projection(worker)?;
+        if projection.terminal.is_some() {
             // Accepted before the worker failed or exited: it will never begin.
-            let (tell, reply) = oneshot::channel();
-            drop(tell.send(usable(head).map(|()| None)));
+            let (tx, reply) = oneshot::channel();
+            drop(tx.send(check_usable(projection).map(|()| None)));
             return Some(reply);
         }
-        let begun = head.current.as_ref().is_some_and(|current| current.key.is(key));
-        let interrupted = head.interrupted;
-        let slot = Self::slot(&mut state, no);
+        let begun = projection.current.as_ref().is_some_and(|current| current.key.is(key));
+        let interrupted = projection.interrupted;
+        let slot = Self::slot(&mut state, worker);
         if begun && slot.current.is_none() {
             // Begun before a restart: nobody waits for it here yet.
             slot.current = Some(PendingInvocation {
                 invocation: None,
                 key: key.as_str().to_owned(),
-                arrival: None,
+                accepted_row: None,
                 waiters: Vec::new(),
             });
         }
         let pending =
             slot.current.iter_mut().chain(&mut slot.pending).find(|pending| pending.key == key.as_str())?;
-        let (tell, reply) = oneshot::channel();
+        let (tx, reply) = oneshot::channel();
         if interrupted && begun {
-            drop(tell.send(Err(ExecutorError::Interrupted { recover_immediately: false })));
+            drop(tx.send(Err(ExecutorError::Interrupted { recover_immediately: false })));
         } else {
-            pending.waiters.push(tell);
+            pending.waiters.push(tx);
         }
         Some(reply)
     }
 
     /// Fails unless the key's invocation is the one that is asked for.
-    async fn check_same(&self, record: &KeyRecord, invocation: &Invocation) -> Result<(), ExecutorError> {
+    async fn check_same_invocation(
+        &self,
+        record: &KeyRecord,
+        invocation: &Invocation,
+    ) -> Result<(), ExecutorError> {
         let (function, digest) = if let Some(known) = &record.invocation {
             known.clone()
         } else {
             let started = record.started;
-            self.durable(started).await?;
-            let row = self.read(move |store| history::row(store, started)).await?;
-            begun_in(&row, &invocation.key).ok_or_else(|| ExecutorError::Unavailable {
+            self.wait_durable(started).await?;
+            let row = self.read_store(move |store| history::row(store, started)).await?;
+            find_recorded_invocation(&row, &invocation.key).ok_or_else(|| ExecutorError::Unavailable {
                 reason: format!("log row {started} should hold an invocation, and does not").into(),
             })?
         };
-        if digest == invocation.digest() { Ok(()) } else { Err(reused(invocation, function)) }
+        if digest == invocation.digest() { Ok(()) } else { Err(key_reused(invocation, function)) }
     }
 
     /// The outcome in a row.
-    async fn recorded(&self, outcome: Seq) -> Reply {
-        self.durable(outcome).await?;
-        let row = self.read(move |store| history::row(store, outcome)).await?;
+    async fn recorded_reply(&self, outcome: Seq) -> Reply {
+        self.wait_durable(outcome).await?;
+        let row = self.read_store(move |store| history::row(store, outcome)).await?;
         if let Row::InboxEvent(InboxEvent::Admin(AdminRequest::InvocationCancelled { at: _, key })) = row {
             return Err(ExecutorError::InvocationCancelled { key });
         }
@@ -354,24 +367,25 @@ impl Core {
 }
 
 /// What the ledger and the head know of a key.
-pub(super) fn known_here(state: &State, no: WorkerNum, key: &IdempotencyKey) -> Option<KeyRecord> {
-    if let Some(record) = state.ledger.key(no, key) {
+pub(super) fn cached_key_record(state: &State, worker: WorkerNum, key: &IdempotencyKey) -> Option<KeyRecord> {
+    if let Some(record) = state.ledger.key_record(worker, key) {
         return Some(record.clone());
     }
-    let head = state.ledger.head(no)?;
-    let begun = head.current.as_ref().filter(|current| current.key.is(key)).map(|current| current.started);
-    let queued = || head.queue.iter().find(|(_, queued)| queued.is(key)).map(|(seq, _)| *seq);
+    let projection = state.ledger.projection(worker)?;
+    let begun =
+        projection.current.as_ref().filter(|current| current.key.is(key)).map(|current| current.started);
+    let queued = || projection.queue.iter().find(|(_, queued)| queued.is(key)).map(|(seq, _)| *seq);
     begun.or_else(queued).map(|started| KeyRecord { started: Seq(started), outcome: None, invocation: None })
 }
 
-fn state_of(record: &KeyRecord) -> KeyState {
+fn key_state(record: &KeyRecord) -> KeyState {
     if record.outcome.is_some() { KeyState::Done } else { KeyState::Pending }
 }
 
 /// The function and digest of the invocation that a row holds.
-fn begun_in(row: &Row, key: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
+fn find_recorded_invocation(row: &Row, key: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
     match row {
-        Row::InboxEvent(arrival) => arrival.digest(),
+        Row::InboxEvent(event) => event.digest(),
         Row::Entries { entries, .. } => entries.iter().find_map(|entry| match entry {
             Entry::InvocationStarted { key: found, source, .. } if found == key => source.digest(),
             _ => None,
@@ -380,23 +394,23 @@ fn begun_in(row: &Row, key: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
 }
 
 /// Whether the worker takes invocations.
-pub(super) fn usable(head: &WorkerProjection) -> Result<(), ExecutorError> {
-    match head.end {
+pub(super) fn check_usable(projection: &WorkerProjection) -> Result<(), ExecutorError> {
+    match projection.terminal {
         Some(TerminalState::Failed) => Err(ExecutorError::PreviousInvocationFailed),
         Some(TerminalState::Exited) => Err(ExecutorError::PreviousInvocationExited),
         // One that goes back when it fails will be there for the next invocation: that waits.
-        None if head.retry_at.is_some() && !head.interrupted && !head.rolls_back() => {
+        None if projection.retry_at.is_some() && !projection.interrupted && !projection.rolls_back() => {
             Err(ExecutorError::PreviousInvocationFailed)
         }
         None => Ok(()),
     }
 }
 
-fn reused(invocation: &Invocation, first: Arc<str>) -> ExecutorError {
+fn key_reused(invocation: &Invocation, first: Arc<str>) -> ExecutorError {
     ExecutorError::KeyReused { key: invocation.key.clone(), first, requested: invocation.function.clone() }
 }
 
 /// The ledger refused what was checked under the same lock: cannot happen, and must not be silent.
-pub(crate) fn lost(refused: &StepError) -> ExecutorError {
+pub(crate) fn internal(error: &StepError) -> ExecutorError {
     ExecutorError::Unavailable { reason: format!("the ledger refused an event: {refused}").into() }
 }

@@ -52,15 +52,15 @@ pub(crate) enum LedgerEvent {
     /// A worker is loaded into memory; whoever wrote for it before no longer may.
     Activate { worker: WorkerNum },
     /// An activation did something.
-    Append { worker: WorkerNum, activation: Activation, first: OplogIndex, entries: Vec<Entry> },
+    Append { worker: WorkerNum, operationivation: Activation, first: OplogIndex, entries: Vec<Entry> },
     /// Something arrived.
-    Inbox { worker: WorkerNum, arrival: InboxEvent },
+    Inbox { worker: WorkerNum, event: InboxEvent },
     /// A promise of `owner` is to be completed or deleted, from outside or by a worker.
     Promise {
         owner: Option<WorkerNum>,
         promise: PromiseId,
-        act: PromiseOperation,
-        by: Option<HostCallContext>,
+        operation: PromiseOperation,
+        context: Option<HostCallContext>,
     },
     /// A worker calls another one.
     Call(Box<CallRequest>),
@@ -69,7 +69,7 @@ pub(crate) enum LedgerEvent {
     /// The time of calls that were made for later has come.
     CallsDue { worker: WorkerNum },
     /// A worker changes what its project shares; `read` is what had to be read from the store for that.
-    SharedWrite { by: HostCallContext, deed: SharedWrite, read: shared_values::StoredValues },
+    SharedWrite { context: HostCallContext, write: SharedWrite, stored: shared_values::StoredValues },
 }
 
 /// What is to be done with a promise.
@@ -83,7 +83,7 @@ pub(crate) enum PromiseOperation {
 #[derive(Debug)]
 pub(crate) struct HostCallContext {
     pub(crate) worker: WorkerNum,
-    pub(crate) activation: Activation,
+    pub(crate) operationivation: Activation,
     pub(crate) first: OplogIndex,
     pub(crate) entries: Vec<Entry>,
     pub(crate) call: Call,
@@ -146,17 +146,17 @@ pub(crate) struct KeyRecord {
 
 #[derive(Debug)]
 struct CachedProjection {
-    head: WorkerProjection,
-    activation: Option<Activation>,
+    projection: WorkerProjection,
+    operationivation: Option<Activation>,
     /// The first row that the stored head does not have.
     dirty_since: Option<Seq>,
     /// Index entries that the store does not have.
-    unwritten: Vec<IdemRow>,
+    unwritten_keys: Vec<IdemRow>,
     /// The last flush that carried this head; it may be forgotten once that one is committed.
-    flush: u64,
+    last_flush: u64,
     /// Whether the store may have index entries of it.
-    stored_keys: bool,
-    used: u64,
+    has_stored_keys: bool,
+    last_used: u64,
 }
 
 /// Derived state on its way to the store.
@@ -165,42 +165,42 @@ struct PendingFlush {
     number: u64,
     keys: Vec<IdemRow>,
     /// Workers that the store forgets with it.
-    gone: Vec<WorkerNum>,
+    removed: Vec<WorkerNum>,
 }
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     epochs: Vec<Epoch>,
-    last: Seq,
-    durable: Seq,
+    last_seq: Seq,
+    durable_seq: Seq,
     derived: Derived,
-    heads: HashMap<WorkerNum, CachedProjection>,
+    projections: HashMap<WorkerNum, CachedProjection>,
     by_id: HashMap<WorkerId, WorkerNum>,
-    names: name_index::NameIndex,
-    removed: BTreeMap<Seq, WorkerNum>,
-    removed_nos: HashSet<WorkerNum>,
-    keys: HashMap<(WorkerNum, [u8; 16]), KeyRecord>,
+    name_index: NameIndex,
+    removals: BTreeMap<Seq, WorkerNum>,
+    removed_workers: HashSet<WorkerNum>,
+    key_records: HashMap<(WorkerNum, [u8; 16]), KeyRecord>,
     dirty: BTreeMap<Seq, WorkerNum>,
-    overfull: Vec<WorkerNum>,
-    rows: Vec<LogRow>,
-    waiters: HashMap<PromiseId, Vec<WorkerNum>>,
+    keys_overfull: Vec<WorkerNum>,
+    unwritten_rows: Vec<LogRow>,
+    promise_waiters: HashMap<PromiseId, Vec<WorkerNum>>,
     worker_no_max: u64,
     /// Workers of each template.
     pub(super) counts: WorkerCounts,
-    activation_last: u64,
+    operationivation_last: u64,
     /// The time of the event that is taken.
     now: Timestamp,
     flushes_taken: u64,
     flushes_committed: u64,
-    flushing: VecDeque<PendingFlush>,
-    values: shared_values::SharedValues,
-    uses: u64,
+    flushes_pending: VecDeque<PendingFlush>,
+    shared: shared_values::SharedValues,
+    use_counter: u64,
     /// Grows when a head is forgotten: who read the store before must read it again.
-    forgotten: u64,
-    actions: Vec<Action>,
+    evictions: u64,
+    operationions: Vec<Action>,
     /// Answers of the row that was folded last.
-    answers: Vec<PendingReply>,
+    pending_replies: Vec<PendingReply>,
 }
 
 impl Ledger {
@@ -212,161 +212,166 @@ impl Ledger {
         }
         Self {
             epochs: by_shard,
-            last: position.last,
-            durable: position.last,
+            last_seq: position.last,
+            durable_seq: position.last,
             derived: position.derived,
-            heads: HashMap::new(),
+            projections: HashMap::new(),
             by_id: HashMap::new(),
-            names: name_index::NameIndex::default(),
-            removed: BTreeMap::new(),
-            removed_nos: HashSet::new(),
-            keys: HashMap::new(),
+            name_index: NameIndex::default(),
+            removals: BTreeMap::new(),
+            removed_workers: HashSet::new(),
+            key_records: HashMap::new(),
             dirty: BTreeMap::new(),
-            overfull: Vec::new(),
-            rows: Vec::new(),
-            waiters: HashMap::new(),
+            keys_overfull: Vec::new(),
+            unwritten_rows: Vec::new(),
+            promise_waiters: HashMap::new(),
             worker_no_max: position.derived.worker_no_max,
             counts: WorkerCounts::default(),
-            activation_last: 0,
+            operationivation_last: 0,
             now: Timestamp::default(),
             flushes_taken: 0,
             flushes_committed: 0,
-            flushing: VecDeque::new(),
-            values: shared_values::SharedValues::default(),
-            uses: 0,
-            forgotten: 0,
-            actions: Vec::new(),
-            answers: Vec::new(),
+            flushes_pending: VecDeque::new(),
+            shared: shared_values::SharedValues::default(),
+            use_counter: 0,
+            evictions: 0,
+            operationions: Vec::new(),
+            pending_replies: Vec::new(),
         }
     }
 
     // ---- reading ----
 
-    pub(crate) fn durable(&self) -> Seq {
-        self.durable
+    pub(crate) fn durable_seq(&self) -> Seq {
+        self.durable_seq
     }
 
-    pub(crate) fn last(&self) -> Seq {
-        self.last
+    pub(crate) fn last_seq(&self) -> Seq {
+        self.last_seq
     }
 
-    pub(crate) fn has_rows(&self) -> bool {
-        !self.rows.is_empty()
+    pub(crate) fn has_unwritten_rows(&self) -> bool {
+        !self.unwritten_rows.is_empty()
     }
 
-    pub(crate) fn has_derived(&self) -> bool {
-        !self.dirty.is_empty() || !self.removed.is_empty()
+    pub(crate) fn has_unflushed_state(&self) -> bool {
+        !self.dirty.is_empty() || !self.removals.is_empty()
     }
 
-    pub(crate) fn forgotten(&self) -> u64 {
-        self.forgotten
+    pub(crate) fn evictions(&self) -> u64 {
+        self.evictions
     }
 
-    pub(crate) fn heads_cached(&self) -> usize {
-        self.heads.len()
+    pub(crate) fn projections_cached(&self) -> usize {
+        self.projections.len()
     }
 
-    pub(crate) fn no_of(&mut self, id: &WorkerId) -> Option<WorkerNum> {
-        let no = *self.by_id.get(id)?;
-        self.uses += 1;
-        if let Some(cached) = self.heads.get_mut(&no) {
-            cached.used = self.uses;
+    pub(crate) fn worker_num(&mut self, id: &WorkerId) -> Option<WorkerNum> {
+        let worker = *self.by_id.get(id)?;
+        self.use_counter += 1;
+        if let Some(cached) = self.projections.get_mut(&worker) {
+            cached.last_used = self.use_counter;
         }
-        Some(no)
+        Some(worker)
     }
 
-    pub(crate) fn head(&self, no: WorkerNum) -> Option<&WorkerProjection> {
-        self.heads.get(&no).map(|cached| &cached.head)
+    pub(crate) fn projection(&self, worker: WorkerNum) -> Option<&WorkerProjection> {
+        self.projections.get(&worker).map(|cached| &cached.projection)
     }
 
     /// Workers in memory that could go on with something right now, or wait for what others may have done, in order.
     pub(crate) fn runnable(&self) -> Vec<WorkerNum> {
-        let goes_on = |head: &WorkerProjection| head.runnable() || head.waits_for_others();
-        let mut runnable: Vec<WorkerNum> =
-            self.heads.iter().filter(|(_, cached)| goes_on(&cached.head)).map(|(no, _)| *no).collect();
+        let goes_on =
+            |projection: &WorkerProjection| projection.is_runnable() || projection.waits_for_others();
+        let mut runnable: Vec<WorkerNum> = self
+            .projections
+            .iter()
+            .filter(|(_, cached)| goes_on(&cached.projection))
+            .map(|(worker, _)| *worker)
+            .collect();
         runnable.sort_unstable();
         runnable
     }
 
     /// What is known here of a key of the worker; the store may know more of older ones.
-    pub(crate) fn key(&self, no: WorkerNum, key: &IdempotencyKey) -> Option<&KeyRecord> {
-        self.keys.get(&(no, key.index_hash()))
+    pub(crate) fn key_record(&self, worker: WorkerNum, key: &IdempotencyKey) -> Option<&KeyRecord> {
+        self.key_records.get(&(worker, key.index_hash()))
     }
 
     /// Whether the store may know keys of the worker that are not known here.
-    pub(crate) fn has_stored_keys(&self, no: WorkerNum) -> bool {
-        self.heads.get(&no).is_none_or(|cached| cached.stored_keys)
+    pub(crate) fn has_stored_keys(&self, worker: WorkerNum) -> bool {
+        self.projections.get(&worker).is_none_or(|cached| cached.has_stored_keys)
     }
 
     /// Whether the worker was deleted, even if the store still has its head.
-    pub(crate) fn is_removed(&self, no: WorkerNum) -> bool {
-        self.removed_nos.contains(&no)
+    pub(crate) fn is_removed(&self, worker: WorkerNum) -> bool {
+        self.removed_workers.contains(&worker)
     }
 
     /// What others must do since this was last asked.
     pub(crate) fn take_actions(&mut self) -> Vec<Action> {
-        std::mem::take(&mut self.actions)
+        std::mem::take(&mut self.operationions)
     }
 
     // ---- loading ----
 
     /// Takes a head that the store has. Nothing changes if the worker is known already or was deleted.
-    pub(crate) fn load(&mut self, head: WorkerProjection) -> WorkerNum {
-        self.insert(head, true)
+    pub(crate) fn load(&mut self, projection: WorkerProjection) -> WorkerNum {
+        self.insert(projection, true)
     }
 
-    fn insert(&mut self, head: WorkerProjection, stored_keys: bool) -> WorkerNum {
-        let no = WorkerNum(head.no);
-        if self.heads.contains_key(&no) || self.removed_nos.contains(&no) {
-            return no;
+    fn insert(&mut self, projection: WorkerProjection, has_stored_keys: bool) -> WorkerNum {
+        let worker = WorkerNum(projection.worker);
+        if self.projections.contains_key(&worker) || self.removed_workers.contains(&worker) {
+            return worker;
         }
-        self.by_id.insert(head.id.clone(), no);
-        self.names.insert(&head.id, no);
-        self.register_waits(&head);
-        let wake_at = head.wake_at();
+        self.by_id.insert(projection.id.clone(), worker);
+        self.name_index.insert(&projection.id, worker);
+        self.register_waits(&projection);
+        let wake_at = projection.wake_at();
         if wake_at.is_some() {
-            self.actions.push(Action::SetTimer(no, wake_at));
+            self.operationions.push(Action::SetTimer(worker, wake_at));
         }
-        self.uses += 1;
-        self.heads.insert(
-            no,
+        self.use_counter += 1;
+        self.projections.insert(
+            worker,
             CachedProjection {
-                head,
-                activation: None,
+                projection,
+                operationivation: None,
                 dirty_since: None,
-                unwritten: Vec::new(),
-                flush: 0,
-                stored_keys,
-                used: self.uses,
+                unwritten_keys: Vec::new(),
+                last_flush: 0,
+                has_stored_keys,
+                last_used: self.use_counter,
             },
         );
-        no
+        worker
     }
 
     /// Folds a row that the store has after `derived.applied`: recovery. The head must be loaded unless the row makes it.
     /// `Err` says that the row's worker is not known: the log is damaged.
-    pub(crate) fn replay(&mut self, row: &LogRow, body: &Row) -> Result<(), StepError> {
-        let no = row.worker;
-        if self.removed_nos.contains(&no) {
+    pub(crate) fn replay_row(&mut self, row: &LogRow, body: &Row) -> Result<(), StepError> {
+        let worker = row.worker;
+        if self.removed_workers.contains(&worker) {
             return Ok(());
         }
         if let Row::InboxEvent(InboxEvent::Deleted { .. }) = body {
-            self.remove(no, row.seq);
+            self.remove_worker(worker, row.seq);
             return Ok(());
         }
-        if !self.heads.contains_key(&no) {
+        if !self.projections.contains_key(&worker) {
             let Row::Entries { entries, .. } = body else { return Err(StepError::Unknown) };
-            let head = entries
+            let projection = entries
                 .first()
-                .and_then(|entry| WorkerProjection::create(no, entry))
+                .and_then(|entry| WorkerProjection::from_created(worker, entry))
                 .ok_or(StepError::Unknown)?;
-            self.worker_no_max = self.worker_no_max.max(no.0);
-            self.counts.add(&head.id);
-            self.insert(head, false);
+            self.worker_no_max = self.worker_no_max.max(worker.0);
+            self.counts.add(&projection.id);
+            self.insert(projection, false);
         }
-        self.fold(no, row.seq, body);
+        self.fold_row(worker, row.seq, body);
         // They were given in the same commit: their rows follow.
-        self.answers.clear();
+        self.pending_replies.clear();
         Ok(())
     }
 
@@ -376,87 +381,98 @@ impl Ledger {
     pub(crate) fn step(&mut self, now: Timestamp, event: LedgerEvent) -> Result<StepOutcome, StepError> {
         self.now = now;
         match event {
-            LedgerEvent::CreateWorker { entry, options } => self.create(entry, options),
+            LedgerEvent::CreateWorker { entry, options } => self.create_worker(entry, options),
             LedgerEvent::Activate { worker } => {
-                self.activation_last += 1;
-                let activation = Activation(self.activation_last);
-                self.heads.get_mut(&worker).ok_or(StepError::Unknown)?.activation = Some(activation);
-                Ok(StepOutcome::Activated(activation))
+                self.operationivation_last += 1;
+                let operationivation = Activation(self.operationivation_last);
+                self.projections.get_mut(&worker).ok_or(StepError::Unknown)?.operationivation =
+                    Some(operationivation);
+                Ok(StepOutcome::Activated(operationivation))
             }
-            LedgerEvent::Append { worker, activation, first, entries } => {
-                self.check(worker, activation, first)?;
-                Ok(StepOutcome::Appended(self.push(worker, &Row::Entries { first, entries })))
+            LedgerEvent::Append { worker, operationivation, first, entries } => {
+                self.check_activation(worker, operationivation, first)?;
+                Ok(StepOutcome::Appended(self.append_row(worker, &Row::Entries { first, entries })))
             }
-            LedgerEvent::Inbox { worker, arrival } => {
-                self.heads.get(&worker).ok_or(StepError::Unknown)?;
-                let deleted = matches!(arrival, InboxEvent::Deleted { .. });
-                let orphans = if deleted { self.orphans(worker) } else { Vec::new() };
+            LedgerEvent::Inbox { worker, event } => {
+                self.projections.get(&worker).ok_or(StepError::Unknown)?;
+                let deleted = matches!(event, InboxEvent::Deleted { .. });
+                let pending_callers = if deleted { self.pending_callers(worker) } else { Vec::new() };
                 // Who stops a worker stops its instance: what that did and has not handed over is as if it had crashed.
-                if matches!(arrival, InboxEvent::Interrupted { .. })
-                    && let Some(cached) = self.heads.get_mut(&worker)
+                if matches!(event, InboxEvent::Interrupted { .. })
+                    && let Some(cached) = self.projections.get_mut(&worker)
                 {
-                    cached.activation = None;
+                    cached.operationivation = None;
                 }
-                let seq = self.push(worker, &Row::InboxEvent(arrival));
+                let seq = self.append_row(worker, &Row::InboxEvent(event));
                 if deleted {
-                    self.remove(worker, seq);
-                    self.give(now, orphans);
+                    self.remove_worker(worker, seq);
+                    self.deliver_replies(now, pending_callers);
                 }
                 Ok(StepOutcome::Appended(seq))
             }
-            LedgerEvent::Promise { owner, promise, act, by } => self.promise(now, owner, &promise, act, by),
-            LedgerEvent::Call(made) => self.call(now, *made),
-            LedgerEvent::CancelCall(cancelled) => self.cancel_call(now, *cancelled),
-            LedgerEvent::CallsDue { worker } => self.due(now, worker),
-            LedgerEvent::SharedWrite { by, deed, read } => self.apply_shared(now, by, &deed, &read),
+            LedgerEvent::Promise { owner, promise, operation, context } => {
+                self.apply_promise(now, owner, &promise, operation, context)
+            }
+            LedgerEvent::Call(request) => self.apply_call(now, *request),
+            LedgerEvent::CancelCall(request) => self.apply_cancel(now, *request),
+            LedgerEvent::CallsDue { worker } => self.enqueue_due_calls(now, worker),
+            LedgerEvent::SharedWrite { context, write, stored } => {
+                self.apply_shared(now, context, &write, &stored)
+            }
         }
     }
 
-    fn create(&mut self, entry: Entry, options: FailureOptions) -> Result<StepOutcome, StepError> {
-        let no = WorkerNum(self.worker_no_max + 1);
-        let head = WorkerProjection::create(no, &entry).ok_or(StepError::Unknown)?;
-        if let Some(existing) = self.by_id.get(&head.id) {
+    fn create_worker(&mut self, entry: Entry, options: FailureOptions) -> Result<StepOutcome, StepError> {
+        let worker = WorkerNum(self.worker_no_max + 1);
+        let projection = WorkerProjection::from_created(worker, &entry).ok_or(StepError::Unknown)?;
+        if let Some(existing) = self.by_id.get(&projection.id) {
             return Err(StepError::Exists(*existing));
         }
         self.worker_no_max += 1;
-        self.counts.add(&head.id);
-        let at = head.created_at;
-        self.insert(head, false);
+        self.counts.add(&projection.id);
+        let at = projection.created_at;
+        self.insert(projection, false);
         let configured = (!options.is_empty()).then_some(Entry::Configured { at, options });
         let entries = std::iter::once(entry).chain(configured).collect();
-        self.push(no, &Row::Entries { first: OplogIndex(1), entries });
-        Ok(StepOutcome::Created(no))
+        self.append_row(worker, &Row::Entries { first: OplogIndex(1), entries });
+        Ok(StepOutcome::Created(worker))
     }
 
-    fn check(&self, worker: WorkerNum, activation: Activation, first: OplogIndex) -> Result<(), StepError> {
-        let cached = self.heads.get(&worker).ok_or(StepError::Discarded)?;
-        let current = cached.activation == Some(activation) && first == cached.head.oplog_end.next();
+    fn check_activation(
+        &self,
+        worker: WorkerNum,
+        operationivation: Activation,
+        first: OplogIndex,
+    ) -> Result<(), StepError> {
+        let cached = self.projections.get(&worker).ok_or(StepError::Discarded)?;
+        let current =
+            cached.operationivation == Some(operationivation) && first == cached.projection.oplog_end.next();
         if current { Ok(()) } else { Err(StepError::Discarded) }
     }
 
-    fn promise(
+    fn apply_promise(
         &mut self,
         now: Timestamp,
         owner: Option<WorkerNum>,
         promise: &PromiseId,
-        act: PromiseOperation,
-        by: Option<HostCallContext>,
+        operation: PromiseOperation,
+        context: Option<HostCallContext>,
     ) -> Result<StepOutcome, StepError> {
         let mut record = None;
-        if let Some(HostCallContext { worker, activation, first, entries, call }) = by {
-            self.check(worker, activation, first)?;
+        if let Some(HostCallContext { worker, operationivation, first, entries, call }) = context {
+            self.check_activation(worker, operationivation, first)?;
             record = Some((worker, first.plus(entries.len() as u64), call));
             // What the worker did before comes first: it may have made this very promise.
             if !entries.is_empty() {
-                self.push(worker, &Row::Entries { first, entries });
+                self.append_row(worker, &Row::Entries { first, entries });
             }
         }
         let slot = owner
-            .and_then(|no| self.heads.get(&no))
-            .filter(|cached| cached.head.id == promise.worker)
-            .and_then(|cached| cached.head.promises.get(&promise.index.0))
+            .and_then(|owner| self.projections.get(&owner))
+            .filter(|cached| cached.projection.id == promise.worker)
+            .and_then(|cached| cached.projection.promises.get(&promise.index.0))
             .copied();
-        let arrival = match (slot, act) {
+        let event = match (slot, operation) {
             (Some(PromiseSlot::Pending), PromiseOperation::Complete(data)) => {
                 Some(InboxEvent::PromiseCompleted { at: now, promise: promise.index, data })
             }
@@ -465,24 +481,24 @@ impl Ledger {
             }
             (Some(PromiseSlot::Completed(_)), PromiseOperation::Complete(_)) | (None, _) => None,
         };
-        let completion = match (slot, &arrival) {
+        let completion = match (slot, &event) {
             (None, _) => Completion::Unknown,
             (Some(_), Some(_)) => Completion::Completed,
             (Some(_), None) => Completion::AlreadyCompleted,
         };
-        let mut seq = self.last;
-        if let (Some(owner), Some(arrival)) = (owner, arrival) {
+        let mut seq = self.last_seq;
+        if let (Some(owner), Some(event)) = (owner, event) {
             // A stopped worker goes on when what it waited for is there (reference §1.2).
             if self
-                .heads
+                .projections
                 .get(&owner)
-                .is_some_and(|cached| cached.head.interrupted && cached.head.waits_for(promise))
+                .is_some_and(|cached| cached.projection.interrupted && cached.projection.waits_for(promise))
             {
-                self.push(owner, &Row::InboxEvent(InboxEvent::Resumed { at: now }));
+                self.append_row(owner, &Row::InboxEvent(InboxEvent::Resumed { at: now }));
             }
-            seq = self.push(owner, &Row::InboxEvent(arrival));
-            for waiter in self.waiters.remove(promise).unwrap_or_default() {
-                self.actions.push(Action::Wake(waiter));
+            seq = self.append_row(owner, &Row::InboxEvent(event));
+            for waiter in self.promise_waiters.remove(promise).unwrap_or_default() {
+                self.operationions.push(Action::Wake(waiter));
             }
         }
         if let Some((worker, first, call)) = record {
@@ -492,53 +508,53 @@ impl Ledger {
                 Completion::Unknown => 2,
             };
             let entry = Entry::HostCall { call, response: vec![answer] };
-            seq = self.push(worker, &Row::Entries { first, entries: vec![entry] });
+            seq = self.append_row(worker, &Row::Entries { first, entries: vec![entry] });
         }
         Ok(StepOutcome::Promise(completion, seq))
     }
 
     /// Adds a row for a known worker and folds it.
-    fn push(&mut self, no: WorkerNum, row: &Row) -> Seq {
-        let seq = self.last.next();
-        self.last = seq;
-        let head = &self.heads[&no].head;
-        let shard = head.shard();
-        self.rows.push(LogRow {
+    fn append_row(&mut self, worker: WorkerNum, row: &Row) -> Seq {
+        let seq = self.last_seq.next();
+        self.last_seq = seq;
+        let projection = &self.projections[&worker].projection;
+        let shard = projection.shard();
+        self.unwritten_rows.push(LogRow {
             seq,
-            worker: no,
-            prev: Seq(head.last_row),
+            worker,
+            prev: Seq(projection.last_row),
             shard,
             epoch: self.epochs[usize::from(shard.0)],
             body: codec::encode_row(row),
         });
-        self.fold(no, seq, row);
-        let answers = std::mem::take(&mut self.answers);
-        if !answers.is_empty() {
-            self.give(self.now, answers);
+        self.fold_row(worker, seq, row);
+        let replies = std::mem::take(&mut self.pending_replies);
+        if !replies.is_empty() {
+            self.deliver_replies(self.now, replies);
         }
-        self.look_for_cycle(self.now, no, row);
+        self.resolve_deadlock(self.now, worker, row);
         seq
     }
 
-    fn fold(&mut self, no: WorkerNum, seq: Seq, row: &Row) {
-        let Some(cached) = self.heads.get_mut(&no) else { return };
-        if seq.0 <= cached.head.last_row {
+    fn fold_row(&mut self, worker: WorkerNum, seq: Seq, row: &Row) {
+        let Some(cached) = self.projections.get_mut(&worker) else { return };
+        if seq.0 <= cached.projection.last_row {
             return;
         }
-        let wake_before = cached.head.wake_at();
-        let waited = cached.head.waiting.is_some();
-        let mut facts = Vec::new();
-        cached.head.apply(seq, row, &mut facts);
+        let wake_before = cached.projection.wake_at();
+        let waited = cached.projection.waiting.is_some();
+        let mut effects = Vec::new();
+        cached.projection.apply_row(seq, row, &mut effects);
         if cached.dirty_since.is_none() {
             cached.dirty_since = Some(seq);
-            self.dirty.insert(seq, no);
+            self.dirty.insert(seq, worker);
         }
-        for fact in facts {
-            let (key, started, outcome) = match fact {
+        for effect in effects {
+            let (key, started, outcome) = match effect {
                 FoldEffect::InvocationBegun { key, started } => (key, started, None),
                 FoldEffect::InvocationEnded { key, started, outcome } => (key, started, Some(outcome)),
                 FoldEffect::Reply(due) => {
-                    self.answers.push(due);
+                    self.pending_replies.push(due);
                     continue;
                 }
             };
@@ -548,7 +564,7 @@ impl Ledger {
             }
             let Ok(key) = IdempotencyKey::new(key) else { continue };
             let key_hash = key.index_hash();
-            let record = self.keys.entry((no, key_hash)).or_insert_with(|| KeyRecord {
+            let record = self.key_records.entry((worker, key_hash)).or_insert_with(|| KeyRecord {
                 started,
                 outcome: None,
                 invocation: None,
@@ -556,64 +572,64 @@ impl Ledger {
             record.outcome = outcome;
             if let Row::Entries { entries, .. } = row
                 && outcome.is_none()
-                && let Some(begun) = begun_here(entries, &key)
+                && let Some(begun) = find_begun_invocation(entries, &key)
             {
                 record.invocation = Some(begun);
             }
-            if let Row::InboxEvent(arrival) = row
-                && let Some(accepted) = arrival.digest()
+            if let Row::InboxEvent(event) = row
+                && let Some(accepted) = event.digest()
             {
                 record.invocation = Some(accepted);
             }
             if let Some(outcome) = outcome {
-                cached.unwritten.push(IdemRow { worker: no, key_hash, started, outcome });
-                if cached.unwritten.len() == KEYS_UNWRITTEN_MAX {
-                    self.overfull.push(no);
+                cached.unwritten_keys.push(IdemRow { worker, key_hash, started, outcome });
+                if cached.unwritten_keys.len() == KEYS_UNWRITTEN_MAX {
+                    self.keys_overfull.push(worker);
                 }
             }
         }
-        let wake_at = cached.head.wake_at();
+        let wake_at = cached.projection.wake_at();
         if wake_at != wake_before {
-            self.actions.push(Action::SetTimer(no, wake_at));
+            self.operationions.push(Action::SetTimer(worker, wake_at));
         }
-        let waits = cached.head.waiting.is_some();
-        if let Some(from) = waits::set_aside_from(row) {
-            let id = cached.head.id.clone();
-            self.promises_gone(&id, from);
+        let waits = cached.projection.waiting.is_some();
+        if let Some(from) = waits::reverted_from(row) {
+            let id = cached.projection.id.clone();
+            self.release_promise_waiters(&id, from);
         }
-        let Some(cached) = self.heads.get_mut(&no) else { return };
+        let Some(cached) = self.projections.get_mut(&worker) else { return };
         if waits {
-            let head = cached.head.clone_waits();
-            self.register(no, &head.0, &head.1);
-        } else if waited && cached.head.runnable() && matches!(row, Row::InboxEvent(_)) {
-            self.actions.push(Action::Wake(no));
+            let projection = cached.projection.clone_waits();
+            self.register(worker, &projection.0, &projection.1);
+        } else if waited && cached.projection.is_runnable() && matches!(row, Row::InboxEvent(_)) {
+            self.operationions.push(Action::Wake(worker));
         }
     }
 
-    fn remove(&mut self, no: WorkerNum, seq: Seq) {
-        if let Some(cached) = self.heads.remove(&no) {
-            self.by_id.remove(&cached.head.id);
-            self.names.remove(&cached.head.id);
-            self.counts.remove(&cached.head.id);
+    fn remove_worker(&mut self, worker: WorkerNum, seq: Seq) {
+        if let Some(cached) = self.projections.remove(&worker) {
+            self.by_id.remove(&cached.projection.id);
+            self.name_index.remove(&cached.projection.id);
+            self.counts.remove(&cached.projection.id);
             if let Some(since) = cached.dirty_since {
                 self.dirty.remove(&since);
             }
-            for row in &cached.unwritten {
-                self.keys.remove(&(no, row.key_hash));
+            for row in &cached.unwritten_keys {
+                self.key_records.remove(&(worker, row.key_hash));
             }
             // Keys of invocations that had begun or waited.
-            self.keys.retain(|(worker, _), _| *worker != no);
-            self.forgotten += 1;
-            self.promises_gone(&cached.head.id, OplogIndex::START);
+            self.key_records.retain(|(of, _), _| *of != worker);
+            self.evictions += 1;
+            self.release_promise_waiters(&cached.projection.id, OplogIndex::START);
         }
-        self.actions.push(Action::SetTimer(no, None));
-        self.removed.insert(seq, no);
-        self.removed_nos.insert(no);
+        self.operationions.push(Action::SetTimer(worker, None));
+        self.removals.insert(seq, worker);
+        self.removed_workers.insert(worker);
     }
 }
 
 /// The function and digest of the invocation of a key that begins in `entries`, if it is there.
-fn begun_here(entries: &[Entry], wanted: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
+fn find_begun_invocation(entries: &[Entry], wanted: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
     entries.iter().find_map(|entry| match entry {
         Entry::InvocationStarted { key, source, .. } if key == wanted => source.digest(),
         _ => None,

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Heads that one page looks at, at most.
-const LOOKED_AT_MAX: usize = 1_000;
+const SCANNED_MAX: usize = 1_000;
 /// Bytes of arguments and environments on one page, about, beyond which it ends: no answer grows without bound.
 const PAGE_BYTES_MAX: usize = 256 * 1024;
 
@@ -62,48 +62,49 @@ impl Core {
         matches: impl Fn(&WorkerView) -> bool + Send,
     ) -> Result<WorkersPage, ExecutorError> {
         loop {
-            let (found, end) = self.look(&range).await?;
+            let (found, end) = self.scan_range(&range).await?;
             let state = self.lock();
-            Self::check_up(&state)?;
-            if let Some(page) = page(&state, found, end, range.count, &matches) {
+            Self::check_available(&state)?;
+            if let Some(page) = build_page(&state, found, end, range.count, &matches) {
                 return Ok(page);
             }
         }
     }
 
     /// The workers in the range, and the last name up to which all are known; none if they are all known.
-    async fn look(
+    async fn scan_range(
         self: &Arc<Self>,
         range: &WorkerRange,
     ) -> Result<(BTreeMap<String, ListedWorker>, Option<String>), ExecutorError> {
         let WorkerRange { template, prefix, after, count: _ } = range.clone();
         // First what is in memory, then the store: whoever leaves memory in between is in the store by then.
-        let (here, removed) = {
+        let (in_memory, removed) = {
             let state = self.lock();
-            Self::check_up(&state)?;
-            (state.ledger.named(template, &prefix, &after, LOOKED_AT_MAX), state.ledger.removed())
+            Self::check_available(&state)?;
+            (state.ledger.list_named(template, &prefix, &after, SCANNED_MAX), state.ledger.removed_workers())
         };
         let stored =
-            self.read(move |store| store.heads_named(template, &prefix, &after, LOOKED_AT_MAX)).await?;
+            self.read_store(move |store| store.heads_named(template, &prefix, &after, SCANNED_MAX)).await?;
         // Where one of the two was cut, nothing is known of what comes later.
-        let here_end = here.get(LOOKED_AT_MAX - 1).map(|(name, _)| name.clone());
-        let stored_end = stored.get(LOOKED_AT_MAX - 1).map(|head| head.id.name.to_string());
-        let end = here_end.into_iter().chain(stored_end).min();
+        let in_memory_end = in_memory.get(SCANNED_MAX - 1).map(|(name, _)| name.clone());
+        let stored_end = stored.get(SCANNED_MAX - 1).map(|stored| stored.id.name.to_string());
+        let end = in_memory_end.into_iter().chain(stored_end).min();
         let mut found: BTreeMap<String, ListedWorker> =
-            here.into_iter().map(|(name, no)| (name, ListedWorker::Memory(no))).collect();
-        let elsewhere =
-            |head: &StoredHead| !removed.contains(&head.no) && !found.contains_key(head.id.name.as_str());
-        let elsewhere: Vec<StoredHead> = stored.into_iter().filter(elsewhere).collect();
-        for head in elsewhere {
-            let name = head.id.name.to_string();
-            found.insert(name, ListedWorker::Store(Box::new(self.decode_head(head).await?)));
+            in_memory.into_iter().map(|(name, worker)| (name, ListedWorker::Memory(worker))).collect();
+        let only_stored = |stored: &StoredHead| {
+            !removed.contains(&stored.no) && !found.contains_key(stored.id.name.as_str())
+        };
+        let only_stored: Vec<StoredHead> = stored.into_iter().filter(only_stored).collect();
+        for stored in only_stored {
+            let name = stored.id.name.to_string();
+            found.insert(name, ListedWorker::Store(Box::new(self.decode_projection(stored).await?)));
         }
         Ok((found, end))
     }
 }
 
 /// The page that begins with `found`; `None` if one of them left memory since.
-fn page(
+fn build_page(
     state: &State,
     found: BTreeMap<String, ListedWorker>,
     end: Option<String>,
@@ -119,15 +120,19 @@ fn page(
         if page.workers.len() == count || bytes >= PAGE_BYTES_MAX {
             return Some(page);
         }
-        let seen = match found {
-            ListedWorker::Memory(no) => Some(view(state, no, state.ledger.head(no)?)),
-            ListedWorker::Store(head) => {
-                let no = WorkerNum(head.no);
-                let there = !state.ledger.is_removed(no);
-                there.then(|| view(state, no, state.ledger.head(no).unwrap_or(&head)))
+        let view = match found {
+            ListedWorker::Memory(worker) => {
+                Some(worker_view(state, worker, state.ledger.projection(worker)?))
+            }
+            ListedWorker::Store(projection) => {
+                let worker = WorkerNum(projection.worker);
+                let there = !state.ledger.is_removed(worker);
+                there.then(|| {
+                    worker_view(state, worker, state.ledger.projection(worker).unwrap_or(&projection))
+                })
             }
         };
-        if let Some(view) = seen.filter(&matches) {
+        if let Some(view) = view.filter(&matches) {
             bytes += view.args.iter().map(String::len).sum::<usize>();
             bytes += view.env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
             page.workers.push(view);
@@ -139,25 +144,25 @@ fn page(
 }
 
 /// What callers can know of a worker now.
-pub(crate) fn view(state: &State, no: WorkerNum, head: &WorkerProjection) -> WorkerView {
-    let slot = state.slots.get(&no);
-    let driven = slot.is_some_and(|slot| slot.task && slot.current.is_some());
+pub(crate) fn worker_view(state: &State, worker: WorkerNum, projection: &WorkerProjection) -> WorkerView {
+    let slot = state.slots.get(&worker);
+    let driven = slot.is_some_and(|slot| slot.has_task && slot.current.is_some());
     let waiting = slot.is_some_and(|slot| !slot.pending.is_empty());
-    let status = match head.status() {
+    let status = match projection.status() {
         WorkerStatus::Idle if driven || waiting => WorkerStatus::Running,
         // Woken, and on its way.
         WorkerStatus::Suspended if driven => WorkerStatus::Running,
         status => status,
     };
     WorkerView {
-        id: head.id.clone(),
-        project: head.project,
-        account: head.account,
-        args: head.args.clone(),
-        env: head.env.clone(),
+        id: projection.id.clone(),
+        project: projection.project,
+        account: projection.account,
+        args: projection.args.clone(),
+        env: projection.env.clone(),
         status,
-        template_version: head.template_version,
-        retry_count: head.attempts_failed,
-        created_at: head.created_at,
+        template_version: projection.template_version,
+        retry_count: projection.attempts_failed,
+        created_at: projection.created_at,
     }
 }

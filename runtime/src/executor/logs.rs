@@ -13,7 +13,7 @@ use tokio::sync::broadcast;
 /// Rings of workers that nobody listens to, at most; beyond, half of them are dropped.
 const RINGS_MAX: usize = 4_096;
 /// Events that a slow reader may fall behind before it loses the oldest.
-const BEHIND_MAX: usize = 1_024;
+const LAG_EVENTS_MAX: usize = 1_024;
 
 #[derive(Debug, Clone)]
 enum Signal {
@@ -29,7 +29,7 @@ struct LogRing {
 
 impl LogRing {
     fn new() -> Self {
-        Self { past: Mutex::new(VecDeque::new()), live: broadcast::channel(BEHIND_MAX).0 }
+        Self { past: Mutex::new(VecDeque::new()), live: broadcast::channel(LAG_EVENTS_MAX).0 }
     }
 
     fn push(&self, event: LogEvent) {
@@ -50,42 +50,45 @@ pub(crate) struct Logs {
 }
 
 impl Logs {
-    fn ring(&self, no: WorkerNum) -> Arc<LogRing> {
+    fn ring(&self, worker: WorkerNum) -> Arc<LogRing> {
         let mut rings = self.rings.lock();
-        if rings.len() >= RINGS_MAX && !rings.contains_key(&no) {
-            let mut unheard: Vec<WorkerNum> =
-                rings.iter().filter(|(_, ring)| ring.live.receiver_count() == 0).map(|(no, _)| *no).collect();
+        if rings.len() >= RINGS_MAX && !rings.contains_key(&worker) {
+            let mut unheard: Vec<WorkerNum> = rings
+                .iter()
+                .filter(|(_, ring)| ring.live.receiver_count() == 0)
+                .map(|(worker, _)| *worker)
+                .collect();
             unheard.sort_unstable();
             for old in unheard.iter().take(RINGS_MAX / 2) {
                 rings.remove(old);
             }
         }
-        rings.entry(no).or_insert_with(|| Arc::new(LogRing::new())).clone()
+        rings.entry(worker).or_insert_with(|| Arc::new(LogRing::new())).clone()
     }
 
     /// Where an activation of the worker prints.
-    pub(crate) fn sink(self: &Arc<Self>, no: WorkerNum) -> Arc<dyn LogSink> {
-        Arc::new(LogRingSink { logs: self.clone(), no })
+    pub(crate) fn sink(self: &Arc<Self>, worker: WorkerNum) -> Arc<dyn LogSink> {
+        Arc::new(LogRingSink { logs: self.clone(), worker })
     }
 
     /// Past events, then live ones.
-    pub(crate) fn subscribe(&self, no: WorkerNum) -> LogSubscription {
-        let ring = self.ring(no);
+    pub(crate) fn subscribe(&self, worker: WorkerNum) -> LogSubscription {
+        let ring = self.ring(worker);
         let past = ring.past.lock();
         LogSubscription { past: past.clone(), live: ring.live.subscribe() }
     }
 
     /// The worker left memory: who listens is told so.
-    pub(crate) fn ended(&self, no: WorkerNum) {
-        if let Some(ring) = self.rings.lock().get(&no) {
+    pub(crate) fn notify_ended(&self, worker: WorkerNum) {
+        if let Some(ring) = self.rings.lock().get(&worker) {
             drop(ring.live.send(Signal::Ended));
         }
     }
 
     /// The worker is gone.
-    pub(crate) fn remove(&self, no: WorkerNum) {
-        self.ended(no);
-        self.rings.lock().remove(&no);
+    pub(crate) fn remove(&self, worker: WorkerNum) {
+        self.notify_ended(worker);
+        self.rings.lock().remove(&worker);
     }
 }
 
@@ -93,12 +96,12 @@ impl Logs {
 #[derive(Debug)]
 struct LogRingSink {
     logs: Arc<Logs>,
-    no: WorkerNum,
+    worker: WorkerNum,
 }
 
 impl LogSink for LogRingSink {
     fn emit(&self, event: LogEvent) {
-        self.logs.ring(self.no).push(event);
+        self.logs.ring(self.worker).push(event);
     }
 }
 

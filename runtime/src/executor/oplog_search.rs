@@ -44,18 +44,18 @@ impl Executor {
     /// Reads a part of a worker's log. Everything that is given is durable.
     pub async fn oplog(&self, id: &WorkerId, search: OplogSearch) -> Result<OplogPage, ExecutorError> {
         let (last, end) = loop {
-            let no = self.find(id).await?;
-            if let Some(head) = self.core.lock().ledger.head(no) {
-                break (Seq(head.last_row), head.oplog_end);
+            let worker = self.find_worker(id).await?;
+            if let Some(projection) = self.core.lock().ledger.projection(worker) {
+                break (Seq(projection.last_row), projection.oplog_end);
             }
         };
-        self.core.durable(last).await?;
-        self.core.read(move |store| page(store, last, end, &search)).await
+        self.core.wait_durable(last).await?;
+        self.core.read_store(move |store| build_page(store, last, end, &search)).await
     }
 }
 
 /// Walks the log back from `last`, and keeps no more than is asked for.
-fn page(
+fn build_page(
     store: &dyn Store,
     last: Seq,
     end: OplogIndex,
@@ -70,14 +70,14 @@ fn page(
         next = oldest.prev;
         for row in page {
             let body = codec::decode_row(&row.body)
-                .map_err(|error| history::damaged(row.seq, &error.to_string()))?;
+                .map_err(|error| history::corrupt_row(row.seq, &error.to_string()))?;
             let Row::Entries { first, entries } = body else { continue };
             for (offset, entry) in (0..).zip(entries).collect::<Vec<_>>().into_iter().rev() {
                 let index = first.plus(offset);
                 if index < search.from {
                     break 'rows;
                 }
-                let entry = resolved(store, entry)?;
+                let entry = resolve_source(store, entry)?;
                 if (search.wanted)(index, &entry) {
                     found.push_front((index, entry));
                 }
@@ -91,7 +91,7 @@ fn page(
 }
 
 /// The entry with function and parameters of a queued invocation in the place of where they are.
-fn resolved(store: &dyn Store, mut entry: Entry) -> Result<Entry, StoreError> {
+fn resolve_source(store: &dyn Store, mut entry: Entry) -> Result<Entry, StoreError> {
     if let Entry::InvocationStarted { source, .. } = &mut entry
         && let InvocationSource::Queued { arrival } = *source
         && let Row::InboxEvent(arrived) = history::row(store, Seq(arrival))?

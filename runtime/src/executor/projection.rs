@@ -28,7 +28,7 @@ const PROJECTION_VERSION: u8 = 4;
 /// What is known of a worker.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WorkerProjection {
-    pub(crate) no: u64,
+    pub(crate) worker: u64,
     pub(crate) id: WorkerId,
     pub(crate) project: ProjectId,
     pub(crate) account: AccountId,
@@ -56,7 +56,7 @@ pub(crate) struct WorkerProjection {
     /// A person stopped it.
     pub(crate) interrupted: bool,
     /// Why it will not go on.
-    pub(crate) end: Option<TerminalState>,
+    pub(crate) terminal: Option<TerminalState>,
     /// What was chosen for its failures.
     pub(crate) options: FailureOptions,
     /// Its promises.
@@ -66,11 +66,11 @@ pub(crate) struct WorkerProjection {
     /// The function that runs, or will, as an event loop.
     pub(crate) event_loop: Option<Arc<str>>,
     /// The entry with which its first line began, if it runs.
-    pub(crate) loop_begun: Option<OplogIndex>,
+    pub(crate) loop_begun_at: Option<OplogIndex>,
     /// The rows of the lines in the queue.
-    pub(crate) lines: BTreeSet<u64>,
+    pub(crate) queued_lines: BTreeSet<u64>,
     /// Its snapshots and updates.
-    pub(crate) life: SnapshotState,
+    pub(crate) snapshot_state: SnapshotState,
 }
 
 /// The invocation that has begun and not ended.
@@ -133,20 +133,20 @@ pub(crate) enum FoldEffect {
 
 /// Bytes of a stored head that cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("the stored head of worker {no} cannot be read: {details}")]
+#[error("the stored head of worker {worker} cannot be read: {details}")]
 pub(crate) struct ProjectionError {
-    pub(crate) no: WorkerNum,
+    pub(crate) worker: WorkerNum,
     pub(crate) details: String,
 }
 
 impl WorkerProjection {
     /// Makes the head of a worker whose first row begins with `entry`; `None` if that is no `Created`.
-    pub(crate) fn create(no: WorkerNum, entry: &Entry) -> Option<Self> {
+    pub(crate) fn from_created(worker: WorkerNum, entry: &Entry) -> Option<Self> {
         let Entry::Created { at, id, project, account, template_version, args, env, seed } = entry else {
             return None;
         };
         Some(Self {
-            no: no.0,
+            worker: worker.0,
             id: id.clone(),
             project: *project,
             account: *account,
@@ -164,14 +164,14 @@ impl WorkerProjection {
             attempts_failed: 0,
             retry_at: None,
             interrupted: false,
-            end: None,
+            terminal: None,
             options: FailureOptions::default(),
             promises: BTreeMap::new(),
             calls: CallState::default(),
             event_loop: None,
-            loop_begun: None,
-            lines: BTreeSet::new(),
-            life: SnapshotState::default(),
+            loop_begun_at: None,
+            queued_lines: BTreeSet::new(),
+            snapshot_state: SnapshotState::default(),
         })
     }
 
@@ -180,7 +180,7 @@ impl WorkerProjection {
     }
 
     /// Folds one of the worker's rows. Rows that are folded already change nothing.
-    pub(crate) fn apply(&mut self, seq: Seq, row: &Row, facts: &mut Vec<FoldEffect>) {
+    pub(crate) fn apply_row(&mut self, seq: Seq, row: &Row, effects: &mut Vec<FoldEffect>) {
         if seq.0 <= self.last_row {
             return;
         }
@@ -188,36 +188,36 @@ impl WorkerProjection {
         match row {
             Row::Entries { first, entries } => {
                 for (offset, entry) in (0..).zip(entries) {
-                    self.apply_entry(seq, first.plus(offset), entry, facts);
+                    self.apply_entry(seq, first.plus(offset), entry, effects);
                 }
             }
-            Row::InboxEvent(arrival) => self.apply_arrival(seq, arrival, facts),
+            Row::InboxEvent(event) => self.apply_inbox_event(seq, event, effects),
         }
     }
 
-    fn apply_entry(&mut self, seq: Seq, index: OplogIndex, entry: &Entry, facts: &mut Vec<FoldEffect>) {
+    fn apply_entry(&mut self, seq: Seq, index: OplogIndex, entry: &Entry, effects: &mut Vec<FoldEffect>) {
         self.oplog_end = index;
         match entry {
             Entry::Created { .. } | Entry::Activated { .. } => {}
-            Entry::ProgramEnded { .. } => self.end = Some(TerminalState::Exited),
-            Entry::LifecycleEvent(milestone) => {
-                if let Some(version) = self.life.pass(seq, index, milestone) {
+            Entry::ProgramEnded { .. } => self.terminal = Some(TerminalState::Exited),
+            Entry::LifecycleEvent(event) => {
+                if let Some(version) = self.snapshot_state.apply_lifecycle_event(seq, index, event) {
                     self.template_version = version;
                 }
             }
             Entry::InvocationStarted { at: _, key, source } => {
-                self.life.invocations += 1;
+                self.snapshot_state.invocations += 1;
                 let line = match source {
                     InvocationSource::Inline { .. } => false,
                     InvocationSource::Program { convention, .. } => *convention == Convention::StdioEventLoop,
-                    InvocationSource::Queued { arrival } => self.lines.remove(arrival),
+                    InvocationSource::Queued { arrival } => self.queued_lines.remove(arrival),
                 };
                 if line {
-                    self.loop_begun.get_or_insert(index);
+                    self.loop_begun_at.get_or_insert(index);
                 }
                 let started = match source {
                     InvocationSource::Inline { .. } | InvocationSource::Program { .. } => {
-                        facts
+                        effects
                             .push(FoldEffect::InvocationBegun { key: key.as_str().to_owned(), started: seq });
                         seq.0
                     }
@@ -227,7 +227,7 @@ impl WorkerProjection {
                     }
                 };
                 if let InvocationSource::Program { function, convention, input: _ } = source {
-                    self.program_begins(function, *convention);
+                    self.note_event_loop(function, *convention);
                 }
                 self.current = Some(CurrentInvocation { key: StoredKey::from(key), started });
                 self.begun_at = index;
@@ -241,11 +241,11 @@ impl WorkerProjection {
                 if call.function == HostFunction::PromiseCreate {
                     self.promises.insert(index.0, PromiseSlot::Pending);
                 }
-                self.apply_call(index, call, response);
+                self.apply_host_call(index, call, response);
             }
             Entry::InvocationCompleted { at: _, result } => {
-                self.answer_current(result.as_ref(), facts);
-                self.ended(seq, facts);
+                self.reply_to_current(result.as_ref(), effects);
+                self.end_current(seq, effects);
             }
             Entry::AttemptFailed { at: _, details: _, retry_at } => {
                 self.waiting = None;
@@ -255,14 +255,14 @@ impl WorkerProjection {
             Entry::InvocationFailed { at: _, cause } => {
                 let failed = self.attempts_failed + 1;
                 // Who goes on without the invocation will run the calls that wait.
-                if self.survives(cause) {
-                    self.answer_current_failed(&super::error::describe(cause), facts);
+                if self.goes_on_without_invocation(cause) {
+                    self.reply_current_failed(&super::error::describe(cause), effects);
                 } else {
-                    self.answer_failed(&super::error::describe(cause), facts);
+                    self.reply_all_failed(&super::error::describe(cause), effects);
                 }
-                self.ended(seq, facts);
+                self.end_current(seq, effects);
                 self.attempts_failed = failed;
-                self.end = Some(match cause {
+                self.terminal = Some(match cause {
                     FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. } => {
                         TerminalState::Exited
                     }
@@ -281,63 +281,63 @@ impl WorkerProjection {
                 }
             }
             Entry::Configured { at: _, options } => self.options = *options,
-            Entry::Revert { at: _, from, reason: _ } => self.set_aside(*from),
+            Entry::Revert { at: _, from, reason: _ } => self.revert_from(*from),
         }
     }
 
     /// Undoes what the entries from `from` on made of the worker. Which attempts failed is kept as long as their
     /// invocation is: a region that is repeated must not be tried for ever.
-    fn set_aside(&mut self, from: OplogIndex) {
+    fn revert_from(&mut self, from: OplogIndex) {
         self.promises.retain(|index, _| *index < from.0);
-        self.calls.set_aside(from);
-        self.life.set_aside(from);
+        self.calls.revert_from(from);
+        self.snapshot_state.revert_from(from);
         self.waiting = None;
         self.retry_at = None;
         if self.begun_at >= from {
             self.current = None;
             self.attempts_failed = 0;
-            self.end = None;
+            self.terminal = None;
         }
-        if self.loop_begun.is_some_and(|begun| begun >= from) {
-            self.loop_begun = None;
+        if self.loop_begun_at.is_some_and(|begun| begun >= from) {
+            self.loop_begun_at = None;
         }
-        self.without_loop();
+        self.clear_ended_event_loop();
     }
 
     /// Forgets the loop if it neither runs nor will: then the worker takes anything again.
-    fn without_loop(&mut self) {
-        if self.loop_begun.is_none() && self.lines.is_empty() {
+    fn clear_ended_event_loop(&mut self) {
+        if self.loop_begun_at.is_none() && self.queued_lines.is_empty() {
             self.event_loop = None;
         }
     }
 
-    fn program_begins(&mut self, function: &Arc<str>, convention: Convention) {
+    fn note_event_loop(&mut self, function: &Arc<str>, convention: Convention) {
         if convention == Convention::StdioEventLoop {
             self.event_loop.get_or_insert_with(|| Arc::clone(function));
         }
     }
 
-    fn ended(&mut self, seq: Seq, facts: &mut Vec<FoldEffect>) {
+    fn end_current(&mut self, seq: Seq, effects: &mut Vec<FoldEffect>) {
         if let Some(CurrentInvocation { key, started }) = self.current.take() {
-            facts.push(FoldEffect::InvocationEnded { key: key.0, started: Seq(started), outcome: seq });
+            effects.push(FoldEffect::InvocationEnded { key: key.0, started: Seq(started), outcome: seq });
         }
         self.waiting = None;
         self.attempts_failed = 0;
         self.retry_at = None;
     }
 
-    fn apply_arrival(&mut self, seq: Seq, arrival: &InboxEvent, facts: &mut Vec<FoldEffect>) {
-        match arrival {
+    fn apply_inbox_event(&mut self, seq: Seq, event: &InboxEvent, effects: &mut Vec<FoldEffect>) {
+        match event {
             InboxEvent::Invocation { at: _, key, function: _, params: _ } => {
-                facts.push(FoldEffect::InvocationBegun { key: key.as_str().to_owned(), started: seq });
+                effects.push(FoldEffect::InvocationBegun { key: key.as_str().to_owned(), started: seq });
                 self.queue.push_back((seq.0, StoredKey::from(key)));
             }
             InboxEvent::Program { at: _, key, function, convention, input: _ } => {
-                facts.push(FoldEffect::InvocationBegun { key: key.as_str().to_owned(), started: seq });
+                effects.push(FoldEffect::InvocationBegun { key: key.as_str().to_owned(), started: seq });
                 self.queue.push_back((seq.0, StoredKey::from(key)));
-                self.program_begins(function, *convention);
+                self.note_event_loop(function, *convention);
                 if *convention == Convention::StdioEventLoop {
-                    self.lines.insert(seq.0);
+                    self.queued_lines.insert(seq.0);
                 }
             }
             InboxEvent::PromiseCompleted { at: _, promise, data: _ } => {
@@ -353,23 +353,23 @@ impl WorkerProjection {
             // The ledger removes the head itself.
             InboxEvent::Deleted { at: _ } => {}
             InboxEvent::Admin(AdminRequest::UpdateRequested { at, mode, to }) => {
-                self.life.update = Some(PendingUpdate { at: *at, mode: *mode, to: *to });
+                self.snapshot_state.update = Some(PendingUpdate { at: *at, mode: *mode, to: *to });
             }
             InboxEvent::Admin(AdminRequest::InvocationCancelled { at: _, key }) => {
                 if let Some(place) = self.queue.iter().position(|(_, queued)| queued.is(key))
                     && let Some((started, key)) = self.queue.remove(place)
                 {
-                    self.lines.remove(&started);
-                    self.without_loop();
-                    self.answer_cancelled(started, facts);
-                    facts.push(FoldEffect::InvocationEnded {
+                    self.queued_lines.remove(&started);
+                    self.clear_ended_event_loop();
+                    self.reply_cancelled(started, effects);
+                    effects.push(FoldEffect::InvocationEnded {
                         key: key.0,
                         started: Seq(started),
                         outcome: seq,
                     });
                 }
             }
-            InboxEvent::Call(call) => self.apply_call_arrival(seq, call),
+            InboxEvent::Call(call) => self.apply_call_event(seq, call),
         }
     }
 
@@ -393,12 +393,12 @@ impl WorkerProjection {
     }
 
     /// The entries that made it, if there are no others yet.
-    pub(crate) fn only_made(&self) -> Option<Vec<Entry>> {
-        let made = self.made();
-        (self.oplog_end.0 == made.len() as u64).then_some(made)
+    pub(crate) fn only_creation_entries(&self) -> Option<Vec<Entry>> {
+        let entries = self.creation_entries();
+        (self.oplog_end.0 == entries.len() as u64).then_some(entries)
     }
 
-    fn made(&self) -> Vec<Entry> {
+    fn creation_entries(&self) -> Vec<Entry> {
         let created = Entry::Created {
             at: self.created_at,
             id: self.id.clone(),
@@ -414,7 +414,7 @@ impl WorkerProjection {
     }
 
     /// Whether it is set aside with an invocation that ends like this, so that it goes on.
-    fn survives(&self, cause: &FailureCause) -> bool {
+    fn goes_on_without_invocation(&self, cause: &FailureCause) -> bool {
         match cause {
             FailureCause::Discarded { .. } => true,
             FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. } => false,
@@ -428,25 +428,25 @@ impl WorkerProjection {
     }
 
     /// Whether an instance could go on with something right now.
-    pub(crate) fn runnable(&self) -> bool {
-        self.end.is_none()
+    pub(crate) fn is_runnable(&self) -> bool {
+        self.terminal.is_none()
             && !self.interrupted
             && self.waiting.is_none()
             && self.retry_at.is_none()
-            && (self.current.is_some() || !self.queue.is_empty() || self.life.update.is_some())
+            && (self.current.is_some() || !self.queue.is_empty() || self.snapshot_state.update.is_some())
     }
 
     /// The time at which it wants to be woken.
     pub(crate) fn wake_at(&self) -> Option<Timestamp> {
-        if self.end.is_some() {
+        if self.terminal.is_some() {
             return None;
         }
-        self.goes_on_at().into_iter().chain(self.calls.first_due()).min()
+        self.resumes_at().into_iter().chain(self.calls.first_due()).min()
     }
 
     /// The time at which it goes on with what it does.
-    pub(crate) fn goes_on_at(&self) -> Option<Timestamp> {
-        if self.interrupted || self.end.is_some() {
+    pub(crate) fn resumes_at(&self) -> Option<Timestamp> {
+        if self.interrupted || self.terminal.is_some() {
             return None;
         }
         self.retry_at.or_else(|| self.waiting.as_ref().and_then(|waiting| waiting.wake_at))
@@ -454,7 +454,7 @@ impl WorkerProjection {
 
     /// What REST calls it when nothing of it is in memory.
     pub(crate) fn status(&self) -> WorkerStatus {
-        match (self.end, &self.current) {
+        match (self.terminal, &self.current) {
             (Some(TerminalState::Failed), _) => WorkerStatus::Failed,
             (Some(TerminalState::Exited), _) => WorkerStatus::Exited,
             (None, None) if self.queue.is_empty() => WorkerStatus::Idle,
@@ -467,18 +467,18 @@ impl WorkerProjection {
 
     /// The form in which a store keeps it.
     pub(crate) fn to_stored(&self) -> StoredHead {
-        let mut head = vec![PROJECTION_VERSION];
-        head = postcard::to_extend(self, head)
+        let mut bytes = vec![PROJECTION_VERSION];
+        bytes = postcard::to_extend(self, bytes)
             .expect("a head is plain data, which always serialises into memory");
         StoredHead {
-            no: WorkerNum(self.no),
+            worker: WorkerNum(self.worker),
             id: self.id.clone(),
             project: self.project,
             shard: self.shard(),
             applied: Seq(self.last_row),
-            active: self.runnable() || self.waits_for_others() || self.calls.expects(),
+            active: self.is_runnable() || self.waits_for_others() || self.calls.expects_answer(),
             wake_at: self.wake_at(),
-            head,
+            head: bytes,
         }
     }
 
@@ -491,7 +491,7 @@ impl WorkerProjection {
 
     /// Reads what [`WorkerProjection::to_stored`] made.
     pub(crate) fn from_stored(stored: &StoredHead) -> Result<Self, ProjectionError> {
-        let error = |details: String| ProjectionError { no: stored.no, details };
+        let error = |details: String| ProjectionError { worker: stored.no, details };
         match stored.head.split_first() {
             Some((&PROJECTION_VERSION, bytes)) => {
                 postcard::from_bytes(bytes).map_err(|e| error(e.to_string()))

@@ -15,7 +15,7 @@ use golem_model::oplog::codec;
 use std::sync::Arc;
 
 /// Rows or heads read at a time.
-const PAGE: usize = 1_000;
+const PAGE_SIZE: usize = 1_000;
 
 impl Executor {
     /// Takes the store's shards and goes on where the last process stopped, however it stopped.
@@ -23,11 +23,11 @@ impl Executor {
         let store = parts.store.clone();
         let opened = tokio::task::spawn_blocking(move || {
             let position = store.position()?;
-            rebuild(store.as_ref(), position)
+            rebuild_ledger(store.as_ref(), position)
         });
         let ledger = opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         let core = Core::new(parts, ledger);
-        core.carry_out(&mut core.lock());
+        core.run_actions(&mut core.lock());
         let thread = core.clone();
         let committer = std::thread::Builder::new()
             .name("committer".to_owned())
@@ -36,7 +36,7 @@ impl Executor {
         *core.committer.lock() = Some(committer);
         core.tasks.spawn(scheduler::run(core.clone()));
         core.tasks.spawn(evict_idle(core.clone()));
-        core.tasks.spawn(snapshot::sweep(core.clone()));
+        core.tasks.spawn(snapshot::sweep_images(core.clone()));
         if let Err(error) = wake_all(&core).await {
             tracing::error!(%error, "cannot look for workers that have something to do");
         }
@@ -53,19 +53,19 @@ impl Executor {
             std::mem::take(&mut state.slots)
         };
         for slot in slots.into_values() {
-            if let Some(control) = slot.control {
-                control.interrupt();
+            if let Some(interrupt_handle) = slot.interrupt_handle {
+                interrupt_handle.interrupt();
             }
             for pending in slot.pending.into_iter().chain(slot.current) {
                 committer::deliver(pending.waiters, Err(ExecutorError::ShuttingDown));
             }
         }
         self.core.stop.cancel();
-        self.core.resident_left.notify_waiters();
+        self.core.resident_freed.notify_waiters();
         self.core.tasks.close();
         self.core.tasks.wait().await;
         self.core.lock().closing = true;
-        self.core.work.notify_all();
+        self.core.commit_needed.notify_all();
         let committer = self.core.committer.lock().take();
         if let Some(committer) = committer
             && !matches!(tokio::task::spawn_blocking(move || committer.join()).await, Ok(Ok(())))
@@ -78,25 +78,25 @@ impl Executor {
 }
 
 /// A ledger for what the store has: takes the shards, folds the rows that the heads do not have.
-pub(crate) fn rebuild(store: &dyn Store, position: Position) -> Result<Ledger, StartError> {
+pub(crate) fn rebuild_ledger(store: &dyn Store, position: Position) -> Result<Ledger, StartError> {
     let epochs = store.acquire()?;
     let mut ledger = Ledger::new(position, &epochs);
     ledger.counts = WorkerCounts::new(store.head_counts()?);
     let mut next = position.derived.applied;
     loop {
-        let page = store.rows_after(next, PAGE)?;
+        let page = store.rows_after(next, PAGE_SIZE)?;
         let Some(last) = page.last() else { break };
         next = last.seq;
         for row in page {
             let damaged = |details: String| StartError::Damaged { row: row.seq.0, details };
             let body = codec::decode_row(&row.body).map_err(|error| damaged(error.to_string()))?;
-            if ledger.head(row.worker).is_none() && !ledger.is_removed(row.worker) {
-                load(store, &mut ledger, row.worker)?;
+            if ledger.projection(row.worker).is_none() && !ledger.is_removed(row.worker) {
+                load_projection(store, &mut ledger, row.worker)?;
             }
-            match ledger.replay(&row, &body) {
+            match ledger.replay_row(&row, &body) {
                 Ok(()) => {}
                 // Rows of a worker that was deleted since, and whose head is gone already.
-                Err(StepError::Unknown) if deleted_later(store, row.worker, row.seq)? => {}
+                Err(StepError::Unknown) if is_deleted_later(store, row.worker, row.seq)? => {}
                 Err(error) => return Err(damaged(format!("{error} (worker {})", row.worker))),
             }
         }
@@ -109,43 +109,43 @@ pub(crate) fn rebuild(store: &dyn Store, position: Position) -> Result<Ledger, S
 fn load_callers(store: &dyn Store, ledger: &mut Ledger) -> Result<(), StartError> {
     let mut after = WorkerNum(0);
     loop {
-        let page = store.heads_to_wake(after, PAGE)?;
+        let page = store.heads_to_wake(after, PAGE_SIZE)?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.no;
         for stored in page.iter().filter(|stored| stored.active) {
-            if ledger.head(stored.no).is_none() && !ledger.is_removed(stored.no) {
-                let head = match WorkerProjection::from_stored(stored) {
-                    Ok(head) => head,
-                    Err(_) => history::rebuild_head(store, stored)?,
+            if ledger.projection(stored.no).is_none() && !ledger.is_removed(stored.no) {
+                let projection = match WorkerProjection::from_stored(stored) {
+                    Ok(projection) => projection,
+                    Err(_) => history::rebuild_projection(store, stored)?,
                 };
-                if head.calls.expects() {
-                    ledger.load(head);
+                if projection.calls.expects_answer() {
+                    ledger.load(projection);
                 }
             }
         }
     }
 }
 
-fn load(store: &dyn Store, ledger: &mut Ledger, no: WorkerNum) -> Result<(), StoreError> {
-    let Some(stored) = store.head_by_no(no)? else { return Ok(()) };
-    let head = match WorkerProjection::from_stored(&stored) {
-        Ok(head) => head,
-        Err(_) => history::rebuild_head(store, &stored)?,
+fn load_projection(store: &dyn Store, ledger: &mut Ledger, worker: WorkerNum) -> Result<(), StoreError> {
+    let Some(stored) = store.head_by_no(worker)? else { return Ok(()) };
+    let projection = match WorkerProjection::from_stored(&stored) {
+        Ok(projection) => projection,
+        Err(_) => history::rebuild_projection(store, &stored)?,
     };
-    ledger.load(head);
+    ledger.load(projection);
     Ok(())
 }
 
 /// Whether the log goes on to delete the worker: then its head may be gone from the store while older rows of it are
 /// still to be folded.
-fn deleted_later(store: &dyn Store, no: WorkerNum, from: Seq) -> Result<bool, StoreError> {
+fn is_deleted_later(store: &dyn Store, worker: WorkerNum, from: Seq) -> Result<bool, StoreError> {
     let mut next = from;
     loop {
-        let page = store.rows_after(next, PAGE)?;
+        let page = store.rows_after(next, PAGE_SIZE)?;
         let Some(last) = page.last() else { return Ok(false) };
         next = last.seq;
         let deleted = page.iter().any(|row| {
-            row.worker == no
+            row.worker == worker
                 && matches!(
                     codec::decode_row(&row.body),
                     Ok(codec::Row::InboxEvent(golem_model::InboxEvent::Deleted { .. }))
@@ -162,19 +162,19 @@ pub(crate) async fn wake_all(core: &Arc<Core>) -> Result<(), ExecutorError> {
     // What the tail of the log brought into memory.
     {
         let mut state = core.lock();
-        for no in state.ledger.runnable() {
-            core.wake(&mut state, no);
+        for worker in state.ledger.runnable() {
+            core.wake(&mut state, worker);
         }
     }
     let mut after = WorkerNum(0);
     loop {
-        let page = core.read(move |store| store.heads_to_wake(after, PAGE)).await?;
+        let page = core.read_store(move |store| store.heads_to_wake(after, PAGE_SIZE)).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.no;
         let mut state = core.lock();
-        Core::check_up(&state)?;
+        Core::check_available(&state)?;
         for stored in page {
-            if state.ledger.head(stored.no).is_some() || state.ledger.is_removed(stored.no) {
+            if state.ledger.projection(stored.no).is_some() || state.ledger.is_removed(stored.no) {
                 continue;
             }
             if stored.active {
@@ -201,13 +201,17 @@ async fn evict_idle(core: Arc<Core>) {
         let evicted = {
             let mut state = core.lock();
             // Whoever was idle at the last look and has been since.
-            let old: Vec<_> =
-                state.idle.iter().take_while(|(since, _)| *since <= marker).map(|(_, no)| *no).collect();
+            let old: Vec<_> = state
+                .idle
+                .iter()
+                .take_while(|(since, _)| *since <= marker)
+                .map(|(_, worker)| *worker)
+                .collect();
             marker = state.idle_marker();
             let mut evicted = Vec::new();
-            for no in old {
-                evicted.extend(Core::take_idle(&mut state, no));
-                Core::tidy_slot(&mut state, no);
+            for worker in old {
+                evicted.extend(Core::take_idle(&mut state, worker));
+                Core::remove_slot_if_empty(&mut state, worker);
             }
             evicted
         };

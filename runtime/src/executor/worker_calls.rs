@@ -4,7 +4,7 @@
 //! lock is taken and looked at again under it; the ledger then makes the call and its arrival one step.
 
 use super::ExecutorError;
-use super::adapters::{ActivationPort, port_error, refused};
+use super::adapters::{ActivationAdapter, port_error, step_port_error};
 use super::core::{Core, PendingInvocation, State};
 use super::history;
 use super::ledger::call_delivery::{CallRequest, CallTarget, CancelRequest};
@@ -34,81 +34,94 @@ struct Caller {
     account: AccountId,
 }
 
-impl ActivationPort {
-    async fn make_call(
+impl ActivationAdapter {
+    async fn send_call(
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
         call: Call,
-        out: OutgoingCall,
+        outgoing: OutgoingCall,
     ) -> Result<Vec<u8>, PortError> {
         let core = &self.core;
-        let by = HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
+        let context =
+            HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
         loop {
-            let located = core.locate(&out.target).await.map_err(port_error)?;
+            let located = core.locate(&outgoing.target).await.map_err(port_error)?;
             let running = {
                 let state = self.lock()?;
-                located.and_then(|no| state.ledger.head(no)).map(|head| (head.project, head.template_version))
+                located
+                    .and_then(|worker| state.ledger.projection(worker))
+                    .map(|projection| (projection.project, projection.template_version))
             };
             // The version that the worker runs, or would run.
-            let version = running.or_else(|| core.components.newest(out.target.template));
+            let version = running.or_else(|| core.components.newest(outgoing.target.template));
             let exported = version.and_then(|(_, version)| {
-                core.components.function(out.target.template, version, &out.function)
+                core.components.function(outgoing.target.template, version, &outgoing.function)
             });
             let mut state = self.lock()?;
             // The head may have been forgotten, or made, since: look again.
-            let again = state.ledger.no_of(&out.target).and_then(|no| state.ledger.head(no));
-            if again.map(|head| (head.project, head.template_version)) != running {
+            let again =
+                state.ledger.worker_num(&outgoing.target).and_then(|worker| state.ledger.projection(worker));
+            if again.map(|projection| (projection.project, projection.template_version)) != running {
                 continue;
             }
-            let Some(head) = state.ledger.head(self.worker) else { return Err(PortError::Discarded) };
-            let caller = Caller { project: head.project, account: head.account };
-            let refusal = refusal(&state, located, &out, &caller, version, exported.as_deref());
+            let Some(projection) = state.ledger.projection(self.worker) else {
+                return Err(PortError::Discarded);
+            };
+            let caller = Caller { project: projection.project, account: projection.account };
+            let refusal = call_refusal(&state, located, &outgoing, &caller, version, exported.as_deref());
             let target = match (refusal, located, version) {
                 (Some(error), _, _) => CallTarget::Refused(error),
-                (None, Some(no), _) => CallTarget::Existing(no),
-                (None, None, Some((project, version))) => match core.admit(&state, out.target.template) {
-                    Ok(()) => {
-                        let options = core.components.failure_options(out.target.template, version);
-                        CallTarget::New(core.newborn(&out.target, project, caller.account, version), options)
+                (None, Some(worker), _) => CallTarget::Existing(worker),
+                (None, None, Some((project, version))) => {
+                    match core.admit_new_worker(&state, outgoing.target.template) {
+                        Ok(()) => {
+                            let options = core.components.failure_options(outgoing.target.template, version);
+                            CallTarget::New(
+                                core.created_entry(&outgoing.target, project, caller.account, version),
+                                options,
+                            )
+                        }
+                        Err(error) => CallTarget::Refused(CallError::Denied(error.to_string())),
                     }
-                    Err(error) => CallTarget::Refused(CallError::Denied(error.to_string())),
-                },
-                (None, None, None) => CallTarget::Refused(gone(&out.target)),
+                }
+                (None, None, None) => CallTarget::Refused(template_missing(&outgoing.target)),
             };
-            let made = CallRequest {
-                by,
+            let request = CallRequest {
+                context,
                 target,
-                function: out.function,
-                params: out.params,
-                reply: out.reply,
-                not_before: out.not_before.filter(|at| *at > core.clock.now()),
+                function: outgoing.function,
+                params: outgoing.params,
+                reply: outgoing.reply,
+                not_before: outgoing.not_before.filter(|at| *at > core.clock.now()),
             };
-            let answer = core.step(&mut state, LedgerEvent::Call(Box::new(made))).map_err(refused)?;
+            let answer =
+                core.step(&mut state, LedgerEvent::Call(Box::new(request))).map_err(step_port_error)?;
             drop(state);
-            return self.called(answer);
+            return self.recorded_response(answer);
         }
     }
 
     /// Tells when another worker has answered.
-    pub(super) fn answered_notify(&self) -> Result<Arc<Notify>, PortError> {
+    pub(super) fn answer_notify(&self) -> Result<Arc<Notify>, PortError> {
         let mut state = self.lock()?;
-        if state.ledger.head(self.worker).is_none() {
+        if state.ledger.projection(self.worker).is_none() {
             return Err(PortError::Discarded);
         }
-        Ok(Core::slot(&mut state, self.worker).answered.clone())
+        Ok(Core::slot(&mut state, self.worker).answer_notify.clone())
     }
 
     /// Whether this is a call of the worker's own, and if so, whether its answer is still to come.
-    pub(super) fn call_pending(&self, promise: &PromiseId) -> Result<Option<bool>, PortError> {
+    pub(super) fn own_call_pending(&self, promise: &PromiseId) -> Result<Option<bool>, PortError> {
         let state = self.lock()?;
-        let Some(head) = state.ledger.head(self.worker) else { return Err(PortError::Discarded) };
-        let made = (promise.worker == head.id).then(|| head.calls.made(promise.index)).flatten();
-        Ok(made.map(|made| made.answered.is_none()))
+        let Some(projection) = state.ledger.projection(self.worker) else { return Err(PortError::Discarded) };
+        let outstanding =
+            (promise.worker == projection.id).then(|| projection.calls.outstanding(promise.index)).flatten();
+        Ok(outstanding.map(|outstanding| outstanding.answer_row.is_none()))
     }
 
-    fn called(&self, answer: StepOutcome) -> Result<Vec<u8>, PortError> {
-        self.note(&answer);
+    fn recorded_response(&self, answer: StepOutcome) -> Result<Vec<u8>, PortError> {
+        self.track_row(&answer);
         match answer {
             StepOutcome::CallRecorded(_, response) => Ok(response),
             _ => Err(PortError::Discarded),
@@ -117,28 +130,28 @@ impl ActivationPort {
 }
 
 /// Why the call cannot be taken in, if it cannot.
-fn refusal(
+fn call_refusal(
     state: &State,
     located: Option<WorkerNum>,
-    out: &OutgoingCall,
+    outgoing: &OutgoingCall,
     caller: &Caller,
     version: Option<(ProjectId, u32)>,
     exported: Option<&Function>,
 ) -> Option<CallError> {
-    let target = &out.target;
-    let Some((project, version)) = version else { return Some(gone(target)) };
+    let target = &outgoing.target;
+    let Some((project, version)) = version else { return Some(template_missing(target)) };
     if project != caller.project {
         return Some(CallError::Denied(format!(
             "worker {target} belongs to another project; only workers of the same project can be called"
         )));
     }
-    if let Some(details) = misfit(out, exported) {
+    if let Some(details) = signature_mismatch(outgoing, exported) {
         return Some(CallError::Incompatible(format!(
             "worker {target} runs version {version} of its template, which {details}"
         )));
     }
-    let head = located.and_then(|no| state.ledger.head(no))?;
-    match head.end {
+    let projection = located.and_then(|worker| state.ledger.projection(worker))?;
+    match projection.terminal {
         Some(TerminalState::Failed) => {
             return Some(CallError::RemoteFailed(ExecutorError::PreviousInvocationFailed.to_string()));
         }
@@ -147,32 +160,35 @@ fn refusal(
         }
         None => {}
     }
-    let in_memory = located.and_then(|no| state.slots.get(&no)).map_or(0, |slot| slot.pending.len());
-    let waiting = in_memory.max(head.queue.len()) + head.calls.delayed();
+    let in_memory = located.and_then(|worker| state.slots.get(&worker)).map_or(0, |slot| slot.pending.len());
+    let waiting = in_memory.max(projection.queue.len()) + projection.calls.delayed_count();
     (waiting >= INVOCATIONS_PENDING_MAX).then(|| {
         CallError::Busy(format!("{INVOCATIONS_PENDING_MAX} invocations wait for worker {target} already"))
     })
 }
 
-fn gone(target: &WorkerId) -> CallError {
+fn template_missing(target: &WorkerId) -> CallError {
     CallError::NotFound(format!("there is no template {} any more", target.template))
 }
 
 /// How the function that is exported differs from what the caller was built for.
-fn misfit(out: &OutgoingCall, exported: Option<&Function>) -> Option<String> {
-    let Some(exported) = exported else { return Some(format!("exports no function {}", out.function)) };
+fn signature_mismatch(outgoing: &OutgoingCall, exported: Option<&Function>) -> Option<String> {
+    let Some(exported) = exported else { return Some(format!("exports no function {}", outgoing.function)) };
     let types = |params: &[golem_model::template::Param]| {
         params.iter().map(|param| param.ty.clone()).collect::<Vec<_>>()
     };
-    if types(&exported.params) != types(&out.param_types) {
-        return Some(format!("exports {} with other parameters than the caller was built for", out.function));
+    if types(&exported.params) != types(&outgoing.param_types) {
+        return Some(format!(
+            "exports {} with other parameters than the caller was built for",
+            outgoing.function
+        ));
     }
-    (!out.returns.is(exported.result.as_ref()))
-        .then(|| format!("exports {} with another result than the caller was built for", out.function))
+    (!outgoing.returns.is(exported.result.as_ref()))
+        .then(|| format!("exports {} with another result than the caller was built for", outgoing.function))
 }
 
 #[async_trait]
-impl Calls for ActivationPort {
+impl Calls for ActivationAdapter {
     async fn make(
         &self,
         first: OplogIndex,
@@ -180,25 +196,28 @@ impl Calls for ActivationPort {
         call: Call,
         outgoing: OutgoingCall,
     ) -> Result<Vec<u8>, PortError> {
-        self.make_call(first, entries, call, outgoing).await
+        self.send_call(first, entries, call, outgoing).await
     }
 
     async fn answer(&self, call: OplogIndex) -> Result<AnswerState, PortError> {
         let answered = {
             let state = self.lock()?;
-            let Some(head) = state.ledger.head(self.worker) else { return Err(PortError::Discarded) };
-            if head.calls.made(call).is_some()
-                && let Some(answer) = state.slots.get(&self.worker).and_then(|slot| slot.answers.get(&call.0))
+            let Some(projection) = state.ledger.projection(self.worker) else {
+                return Err(PortError::Discarded);
+            };
+            if projection.calls.outstanding(call).is_some()
+                && let Some(answer) =
+                    state.slots.get(&self.worker).and_then(|slot| slot.recent_answers.get(&call.0))
             {
                 return Ok(AnswerState::Answered(answer.clone()));
             }
-            head.calls.made(call).map(|made| made.answered)
+            projection.calls.outstanding(call).map(|outstanding| outstanding.answer_row)
         };
         match answered {
             None => Ok(AnswerState::Unknown),
             Some(None) => Ok(AnswerState::Pending),
             Some(Some(row)) => {
-                self.core.answer_bytes(Seq(row)).await.map(AnswerState::Answered).map_err(port_error)
+                self.core.read_answer(Seq(row)).await.map(AnswerState::Answered).map_err(port_error)
             }
         }
     }
@@ -210,31 +229,37 @@ impl Calls for ActivationPort {
         call: Call,
         number: OplogIndex,
     ) -> Result<Vec<u8>, PortError> {
-        let by = HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
+        let context =
+            HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
         let mut state = self.lock()?;
-        let begun = state.begun(self.worker, number);
-        let cancelled = CancelRequest { by, call: number, begun };
-        let answer =
-            self.core.step(&mut state, LedgerEvent::CancelCall(Box::new(cancelled))).map_err(refused)?;
+        let begun = state.has_call_begun(self.worker, number);
+        let request = CancelRequest { context, call: number, begun };
+        let answer = self
+            .core
+            .step(&mut state, LedgerEvent::CancelCall(Box::new(request)))
+            .map_err(step_port_error)?;
         drop(state);
-        self.called(answer)
+        self.recorded_response(answer)
     }
 }
 
 impl State {
     /// Whether the worker that is called runs this call already, or is about to.
-    fn begun(&mut self, caller: WorkerNum, call: OplogIndex) -> bool {
-        let Some(made) = self.ledger.head(caller).and_then(|head| head.calls.made(call)).cloned() else {
+    fn has_call_begun(&mut self, caller: WorkerNum, call: OplogIndex) -> bool {
+        let Some(outstanding) =
+            self.ledger.projection(caller).and_then(|projection| projection.calls.outstanding(call)).cloned()
+        else {
             return false;
         };
-        let slot = self.ledger.no_of(&made.target).and_then(|no| self.slots.get(&no));
-        slot.and_then(|slot| slot.current.as_ref()).is_some_and(|run| run.arrival == Some(Seq(made.call_row)))
+        let slot = self.ledger.worker_num(&outstanding.target).and_then(|worker| self.slots.get(&worker));
+        slot.and_then(|slot| slot.current.as_ref())
+            .is_some_and(|run| run.accepted_row == Some(Seq(outstanding.call_row)))
     }
 }
 
 impl Core {
     /// What makes a worker.
-    pub(crate) fn newborn(
+    pub(crate) fn created_entry(
         &self,
         id: &WorkerId,
         project: ProjectId,
@@ -256,10 +281,10 @@ impl Core {
     }
 
     /// The bytes of the answer in a row.
-    async fn answer_bytes(self: &Arc<Self>, row: Seq) -> Result<Arc<[u8]>, ExecutorError> {
+    async fn read_answer(self: &Arc<Self>, row: Seq) -> Result<Arc<[u8]>, ExecutorError> {
         // The store can only be asked for what it has.
-        self.durable(row).await?;
-        match self.read(move |store| history::row(store, row)).await? {
+        self.wait_durable(row).await?;
+        match self.read_store(move |store| history::row(store, row)).await? {
             Row::InboxEvent(InboxEvent::Call(CallEvent::Answered { answer, .. })) => Ok(answer.into()),
             Row::InboxEvent(_) | Row::Entries { .. } => Err(ExecutorError::Unavailable {
                 reason: format!("log row {row} should answer a call, and does not").into(),
@@ -268,65 +293,66 @@ impl Core {
     }
 
     /// A call joined the worker's queue: it is to run. The slot may know it already, from the log.
-    pub(crate) fn queued(
+    pub(crate) fn enqueue_call(
         self: &Arc<Self>,
         state: &mut State,
-        no: WorkerNum,
+        worker: WorkerNum,
         row: Seq,
         invocation: Option<Invocation>,
     ) {
-        let queue = state.ledger.head(no).map(|head| &head.queue);
+        let queue = state.ledger.projection(worker).map(|projection| &projection.queue);
         let key = queue.and_then(|queue| queue.iter().find(|(queued, _)| *queued == row.0));
         let Some(key) = key.map(|(_, key)| key.0.clone()) else { return };
-        let pending = &mut Self::slot(state, no).pending;
-        match pending.iter_mut().find(|pending| pending.arrival == Some(row)) {
+        let pending = &mut Self::slot(state, worker).pending;
+        match pending.iter_mut().find(|pending| pending.accepted_row == Some(row)) {
             Some(pending) => pending.invocation = invocation,
             None => pending.push_back(PendingInvocation {
                 invocation,
                 key,
-                arrival: Some(row),
+                accepted_row: Some(row),
                 waiters: Vec::new(),
             }),
         }
-        self.kick(state, no);
+        self.spawn_if_idle(state, worker);
     }
 
     /// An answer has come: whoever waits for it in memory is told, and finds it there.
-    pub(crate) fn answered(state: &mut State, no: WorkerNum, call: OplogIndex, answer: Arc<[u8]>) {
-        let Some(head) = state.ledger.head(no) else { return };
-        let Some(slot) = state.slots.get_mut(&no) else { return };
-        slot.answers.retain(|call, _| head.calls.made(OplogIndex(*call)).is_some());
-        if answer.len() <= ANSWER_KEPT_BYTES_MAX && slot.answers.len() < ANSWERS_KEPT_MAX {
-            slot.answers.insert(call.0, answer);
+    pub(crate) fn deliver_answer(state: &mut State, worker: WorkerNum, call: OplogIndex, answer: Arc<[u8]>) {
+        let Some(projection) = state.ledger.projection(worker) else { return };
+        let Some(slot) = state.slots.get_mut(&worker) else { return };
+        slot.recent_answers.retain(|call, _| projection.calls.outstanding(OplogIndex(*call)).is_some());
+        if answer.len() <= ANSWER_KEPT_BYTES_MAX && slot.recent_answers.len() < ANSWERS_KEPT_MAX {
+            slot.recent_answers.insert(call.0, answer);
         }
-        slot.answered.notify_waiters();
+        slot.answer_notify.notify_waiters();
     }
 
     /// A call left the worker's queue.
-    pub(crate) fn withdrawn(state: &mut State, no: WorkerNum, row: Seq) {
-        if let Some(slot) = state.slots.get_mut(&no) {
-            slot.pending.retain(|pending| pending.arrival != Some(row));
-            Self::tidy_slot(state, no);
+    pub(crate) fn dequeue_call(state: &mut State, worker: WorkerNum, row: Seq) {
+        if let Some(slot) = state.slots.get_mut(&worker) {
+            slot.pending.retain(|pending| pending.accepted_row != Some(row));
+            Self::remove_slot_if_empty(state, worker);
         }
     }
 
     /// A worker's timer fired: calls that were made for later may join its queue, and it may have to go on itself.
-    pub(crate) fn timer_fired(self: &Arc<Self>, state: &mut State, no: WorkerNum) {
+    pub(crate) fn handle_timer(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
         let now = self.clock.now();
-        let due =
-            state.ledger.head(no).is_some_and(|head| head.calls.first_due().is_some_and(|at| at <= now));
+        let due = state
+            .ledger
+            .projection(worker)
+            .is_some_and(|projection| projection.calls.first_due().is_some_and(|at| at <= now));
         if due {
-            if let Err(error) = self.step(state, LedgerEvent::CallsDue { worker: no }) {
-                tracing::error!(worker = %no, %error, "cannot let calls join the queue");
+            if let Err(error) = self.step(state, LedgerEvent::CallsDue { worker }) {
+                tracing::error!(worker = %worker, %error, "cannot let calls join the queue");
             }
-            let waits = state
-                .ledger
-                .head(no)
-                .is_some_and(|head| head.waiting.is_some() && head.goes_on_at().is_none_or(|at| at > now));
+            let waits = state.ledger.projection(worker).is_some_and(|projection| {
+                projection.waiting.is_some() && projection.resumes_at().is_none_or(|at| at > now)
+            });
             if waits {
                 return;
             }
         }
-        self.wake(state, no);
+        self.wake(state, worker);
     }
 }

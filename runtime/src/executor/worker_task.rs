@@ -27,7 +27,7 @@ use std::time::Duration;
 
 /// After trouble of our own (a component that does not load, a store that does not answer) a worker that has
 /// something to do is tried again so much later.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
+const RETRY_WORK_AFTER: Duration = Duration::from_secs(2);
 
 /// The next piece of work.
 enum Work {
@@ -40,7 +40,7 @@ enum Work {
     /// Save the worker.
     Snapshot,
     /// Begin this one.
-    Begin { invocation: Option<Invocation>, key: String, arrival: Option<Seq> },
+    Begin { invocation: Option<Invocation>, key: String, accepted_row: Option<Seq> },
 }
 
 /// What a piece of work came to.
@@ -63,16 +63,16 @@ enum Flow {
 }
 
 /// The task.
-pub(crate) async fn run(core: Arc<Core>, no: WorkerNum, generation: u64) {
+pub(crate) async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
     let mut resident: Option<ResidentInstance> = None;
-    let mut done = WorkResult::Nothing;
+    let mut result = WorkResult::Nothing;
     loop {
-        let parked = match &done {
+        let parked = match &result {
             WorkResult::Outcome(Outcome::Stopped(StopReason::Parked(parked))) => parked.promises.clone(),
             _ => Vec::new(),
         };
         let spent = !matches!(
-            done,
+            result,
             WorkResult::Nothing
                 | WorkResult::EventLoopConflict(..)
                 | WorkResult::Outcome(Outcome::Completed { .. })
@@ -82,46 +82,57 @@ pub(crate) async fn run(core: Arc<Core>, no: WorkerNum, generation: u64) {
             drop(resident.take());
         }
         if !parked.is_empty() {
-            look_again(&core, no, &parked).await;
+            recheck_promises(&core, worker, &parked).await;
         }
         let work = {
             let mut state = core.lock();
             if state.generation != generation {
                 Work::Idle
-            } else if settle(&core, &mut state, no, std::mem::replace(&mut done, WorkResult::Nothing))
-                == Flow::Stop
+            } else if settle_work(
+                &core,
+                &mut state,
+                worker,
+                std::mem::replace(&mut result, WorkResult::Nothing),
+            ) == Flow::Stop
             {
-                rest(&mut state, no);
+                finish_task(&mut state, worker);
                 Work::Idle
             } else {
-                next(&mut state, no, &mut resident, &core.settings.snapshots)
+                next_work(&mut state, worker, &mut resident, &core.settings.snapshots)
             }
         };
-        done = match work {
+        result = match work {
             Work::Idle => {
                 // The instance that rests now may be the place that another worker waits for.
-                core.resident_left.notify_one();
+                core.resident_freed.notify_one();
                 return;
             }
-            Work::Resume => resume(&core, no, generation, &mut resident).await,
-            Work::Update => after(update::apply(&core, no, generation, &mut resident).await),
-            Work::Snapshot => after(snapshot::take(&core, no, generation, &mut resident).await),
-            Work::Begin { invocation, key, arrival } => {
-                begin(&core, no, generation, &mut resident, invocation, key, arrival).await
+            Work::Resume => resume_invocation(&core, worker, generation, &mut resident).await,
+            Work::Update => {
+                to_work_result(update::apply_update(&core, worker, generation, &mut resident).await)
+            }
+            Work::Snapshot => {
+                to_work_result(snapshot::take_snapshot(&core, worker, generation, &mut resident).await)
+            }
+            Work::Begin { invocation, key, accepted_row } => {
+                begin_invocation(&core, worker, generation, &mut resident, invocation, key, accepted_row)
+                    .await
             }
         };
     }
 }
 
 /// The promises of other workers that it waits for may have been completed before it was known to wait.
-async fn look_again(core: &Arc<Core>, no: WorkerNum, promises: &[PromiseId]) {
-    let Some(own) = core.lock().ledger.head(no).map(|head| head.id.clone()) else { return };
+async fn recheck_promises(core: &Arc<Core>, worker: WorkerNum, promises: &[PromiseId]) {
+    let Some(own) = core.lock().ledger.projection(worker).map(|projection| projection.id.clone()) else {
+        return;
+    };
     // Of its own promises and calls its log knew when it began to wait.
     for promise in promises.iter().filter(|promise| promise.worker != own) {
         match core.promise_state(promise).await {
             Ok(PromiseState::Pending) => {}
             Ok(PromiseState::Completed(_) | PromiseState::Unknown) | Err(_) => {
-                if let Some(slot) = core.lock().slots.get_mut(&no) {
+                if let Some(slot) = core.lock().slots.get_mut(&worker) {
                     slot.woken = true;
                 }
                 return;
@@ -131,91 +142,92 @@ async fn look_again(core: &Arc<Core>, no: WorkerNum, promises: &[PromiseId]) {
 }
 
 /// Chooses what to do; ends the task under the same lock if there is nothing, so that no work is missed.
-fn next(
+fn next_work(
     state: &mut State,
-    no: WorkerNum,
+    worker: WorkerNum,
     resident: &mut Option<ResidentInstance>,
     policy: &SnapshotPolicy,
 ) -> Work {
     let stopping = state.stopping || matches!(state.health, StoreHealth::Down(_));
-    let Some(head) = state.ledger.head(no).filter(|_| !stopping) else {
+    let Some(projection) = state.ledger.projection(worker).filter(|_| !stopping) else {
         // Deleted, or the executor stops: nobody needs the slot.
-        if let Some(slot) = state.slots.get_mut(&no) {
-            slot.task = false;
+        if let Some(slot) = state.slots.get_mut(&worker) {
+            slot.has_task = false;
         }
         return Work::Idle;
     };
-    let end = head.end;
-    let (interrupted, begun) = (head.interrupted, head.current.clone());
-    let waits = head.waiting.is_some() || head.retry_at.is_some();
-    let update = head.life.update.is_some();
-    let due = |idle| head.life.snapshot_is_due(head.oplog_end, idle, policy);
+    let terminal = projection.terminal;
+    let (interrupted, begun) = (projection.interrupted, projection.current.clone());
+    let waits = projection.waiting.is_some() || projection.retry_at.is_some();
+    let update = projection.snapshot_state.update.is_some();
+    let due = |idle| projection.snapshot_state.snapshot_is_due(projection.oplog_end, idle, policy);
     let (due, overdue) = (due(true), due(false));
-    let Some(slot) = state.slots.get_mut(&no) else { return Work::Idle };
+    let Some(slot) = state.slots.get_mut(&worker) else { return Work::Idle };
     let woken = std::mem::take(&mut slot.woken);
-    if let Some(end) = end {
-        refuse_all(slot, end);
-        rest(state, no);
+    if let Some(terminal) = terminal {
+        reply_terminal_to_all(slot, terminal);
+        finish_task(state, worker);
         return Work::Idle;
     }
     if interrupted || (begun.is_some() && waits && !woken) {
-        rest(state, no);
+        finish_task(state, worker);
         return Work::Idle;
     }
     if let Some(begun) = begun {
         slot.current.get_or_insert_with(|| PendingInvocation {
             invocation: None,
             key: begun.key.0,
-            arrival: None,
+            accepted_row: None,
             waiters: Vec::new(),
         });
-        take_instance(state, no, resident);
+        take_instance(state, worker, resident);
         return Work::Resume;
     }
     if slot.current.is_none() && update {
-        take_instance(state, no, resident);
+        take_instance(state, worker, resident);
         return Work::Update;
     }
     let saves = slot.current.is_none() && (overdue || (due && slot.pending.is_empty()));
     if saves && resident.as_ref().is_some_and(|resident| resident.instance.can_save()) {
-        take_instance(state, no, resident);
+        take_instance(state, worker, resident);
         return Work::Snapshot;
     }
     if slot.current.is_none() {
         slot.current = slot.pending.pop_front();
     }
     if let Some(current) = &slot.current {
-        let (invocation, key, arrival) = (current.invocation.clone(), current.key.clone(), current.arrival);
-        take_instance(state, no, resident);
-        return Work::Begin { invocation, key, arrival };
+        let (invocation, key, accepted_row) =
+            (current.invocation.clone(), current.key.clone(), current.accepted_row);
+        take_instance(state, worker, resident);
+        return Work::Begin { invocation, key, accepted_row };
     }
     if let Some(resident) = resident.take() {
-        Core::rest(state, no, resident);
+        Core::park_idle(state, worker, resident);
     }
-    rest(state, no);
+    finish_task(state, worker);
     Work::Idle
 }
 
 /// The task ends here.
-fn rest(state: &mut State, no: WorkerNum) {
-    if let Some(slot) = state.slots.get_mut(&no) {
-        slot.task = false;
-        slot.control = None;
+fn finish_task(state: &mut State, worker: WorkerNum) {
+    if let Some(slot) = state.slots.get_mut(&worker) {
+        slot.has_task = false;
+        slot.interrupt_handle = None;
     }
-    Core::tidy_slot(state, no);
+    Core::remove_slot_if_empty(state, worker);
 }
 
-fn take_instance(state: &mut State, no: WorkerNum, resident: &mut Option<ResidentInstance>) {
+fn take_instance(state: &mut State, worker: WorkerNum, resident: &mut Option<ResidentInstance>) {
     if resident.is_none() {
-        *resident = Core::take_idle(state, no);
+        *resident = Core::take_idle(state, worker);
     }
-    if let (Some(resident), Some(slot)) = (&resident, state.slots.get_mut(&no)) {
-        slot.control = Some(resident.control.clone());
+    if let (Some(resident), Some(slot)) = (&resident, state.slots.get_mut(&worker)) {
+        slot.interrupt_handle = Some(resident.interrupt_handle.clone());
     }
 }
 
-fn refuse_all(slot: &mut WorkerSlot, end: TerminalState) {
-    let error = match end {
+fn reply_terminal_to_all(slot: &mut WorkerSlot, terminal: TerminalState) {
+    let error = match terminal {
         TerminalState::Failed => ExecutorError::PreviousInvocationFailed,
         TerminalState::Exited => ExecutorError::PreviousInvocationExited,
     };
@@ -226,23 +238,23 @@ fn refuse_all(slot: &mut WorkerSlot, end: TerminalState) {
 
 // ---- running ----
 
-fn after(done: Result<(), ExecutorError>) -> WorkResult {
-    match done {
+fn to_work_result(result: Result<(), ExecutorError>) -> WorkResult {
+    match result {
         Ok(()) => WorkResult::Nothing,
         Err(error) => WorkResult::ServerError(error),
     }
 }
 
-async fn resume(
+async fn resume_invocation(
     core: &Arc<Core>,
-    no: WorkerNum,
+    worker: WorkerNum,
     generation: u64,
     resident: &mut Option<ResidentInstance>,
 ) -> WorkResult {
     // An instance that is in memory stands where the log ends; only a new one can be in the middle of an invocation.
     drop(resident.take());
-    match load(core, no, generation).await {
-        Err(done) => done,
+    match load_instance(core, worker, generation).await {
+        Err(result) => result,
         Ok((mut loaded, ReplayEnd::Unfinished { .. })) => {
             let outcome = loaded.instance.resume().await;
             *resident = Some(loaded);
@@ -255,18 +267,18 @@ async fn resume(
     }
 }
 
-async fn begin(
+async fn begin_invocation(
     core: &Arc<Core>,
-    no: WorkerNum,
+    worker: WorkerNum,
     generation: u64,
     resident: &mut Option<ResidentInstance>,
     invocation: Option<Invocation>,
     key: String,
-    arrival: Option<Seq>,
+    accepted_row: Option<Seq>,
 ) -> WorkResult {
-    let invocation = match (invocation, arrival) {
+    let invocation = match (invocation, accepted_row) {
         (Some(invocation), _) => invocation,
-        (None, Some(arrival)) => match arrived(core, arrival).await {
+        (None, Some(accepted_row)) => match read_queued_invocation(core, accepted_row).await {
             Ok(invocation) => invocation,
             Err(error) => return WorkResult::ServerError(error),
         },
@@ -277,8 +289,8 @@ async fn begin(
         }
     };
     if resident.is_none() {
-        match load(core, no, generation).await {
-            Err(done) => return done,
+        match load_instance(core, worker, generation).await {
+            Err(result) => return result,
             Ok((loaded, ReplayEnd::Ready)) => *resident = Some(loaded),
             Ok((_, ReplayEnd::Unfinished { .. })) => {
                 // The log has moved on since the work was chosen.
@@ -286,38 +298,38 @@ async fn begin(
             }
         }
     }
-    let fits = {
+    let accepted = {
         let state = core.lock();
-        state.ledger.head(no).is_none_or(|head| event_loop::fits(head, &invocation))
+        state.ledger.projection(worker).is_none_or(|projection| event_loop::accepts(projection, &invocation))
     };
-    if !fits {
-        return WorkResult::EventLoopConflict(invocation, arrival);
+    if !accepted {
+        return WorkResult::EventLoopConflict(invocation, accepted_row);
     }
     match resident {
         Some(resident) => {
-            WorkResult::Outcome(resident.instance.invoke(invocation, arrival.map(|seq| seq.0)).await)
+            WorkResult::Outcome(resident.instance.invoke(invocation, accepted_row.map(|seq| seq.0)).await)
         }
         None => WorkResult::Nothing,
     }
 }
 
-async fn arrived(core: &Arc<Core>, arrival: Seq) -> Result<Invocation, ExecutorError> {
-    core.durable(arrival).await?;
-    match core.read(move |store| history::row(store, arrival)).await? {
-        Row::InboxEvent(arrived) => arrived.into_invocation(),
+async fn read_queued_invocation(core: &Arc<Core>, accepted_row: Seq) -> Result<Invocation, ExecutorError> {
+    core.wait_durable(accepted_row).await?;
+    match core.read_store(move |store| history::row(store, accepted_row)).await? {
+        Row::InboxEvent(read_queued_invocation) => read_queued_invocation.into_invocation(),
         Row::Entries { .. } => None,
     }
     .ok_or_else(|| ExecutorError::Unavailable {
-        reason: format!("log row {arrival} should hold an invocation, and does not").into(),
+        reason: format!("log row {accepted_row} should hold an invocation, and does not").into(),
     })
 }
 
-async fn load(
+async fn load_instance(
     core: &Arc<Core>,
-    no: WorkerNum,
+    worker: WorkerNum,
     generation: u64,
 ) -> Result<(ResidentInstance, ReplayEnd), WorkResult> {
-    load::load(core, no, generation).await.map_err(|error| match error {
+    load::load(core, worker, generation).await.map_err(|error| match error {
         LoadError::Stopped(stop) => WorkResult::Outcome(Outcome::Stopped(stop)),
         LoadError::Server(error) => WorkResult::ServerError(error),
     })
@@ -325,15 +337,15 @@ async fn load(
 
 // ---- settling ----
 
-fn settle(core: &Arc<Core>, state: &mut State, no: WorkerNum, done: WorkResult) -> Flow {
-    match done {
+fn settle_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, result: WorkResult) -> Flow {
+    match result {
         WorkResult::Nothing => Flow::Continue,
         WorkResult::Outcome(Outcome::Completed { result }) => {
             ExecutorMetrics::add(&core.metrics.invocations, 1);
-            let Some(seq) = state.ledger.head(no).map(|head| Seq(head.last_row)) else {
+            let Some(seq) = state.ledger.projection(worker).map(|projection| Seq(projection.last_row)) else {
                 return Flow::Continue;
             };
-            let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) else {
+            let Some(current) = state.slots.get_mut(&worker).and_then(|slot| slot.current.take()) else {
                 return Flow::Continue;
             };
             if !current.waiters.is_empty() {
@@ -341,121 +353,148 @@ fn settle(core: &Arc<Core>, state: &mut State, no: WorkerNum, done: WorkResult) 
             }
             Flow::Continue
         }
-        WorkResult::Outcome(Outcome::Stopped(stop)) => settle_stop(core, state, no, stop),
-        WorkResult::EventLoopConflict(invocation, arrival) => {
-            event_loop::refuse(core, state, no, &invocation, arrival);
+        WorkResult::Outcome(Outcome::Stopped(stop)) => settle_stop(core, state, worker, stop),
+        WorkResult::EventLoopConflict(invocation, accepted_row) => {
+            event_loop::reject_invocation(core, state, worker, &invocation, accepted_row);
             Flow::Continue
         }
-        WorkResult::ServerError(error) => give_up(core, state, no, &error),
+        WorkResult::ServerError(error) => abandon_work(core, state, worker, &error),
     }
 }
 
-fn settle_stop(core: &Arc<Core>, state: &mut State, no: WorkerNum, stop: StopReason) -> Flow {
-    let begun = state.ledger.head(no).is_some_and(|head| head.current.is_some());
+fn settle_stop(core: &Arc<Core>, state: &mut State, worker: WorkerNum, stop: StopReason) -> Flow {
+    let begun = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
     match stop {
         // The guest ended before an invocation began, while its instance was made: no attempt of an invocation.
-        StopReason::Trapped { details, .. } if !begun => return not_made(core, state, no, details),
+        StopReason::Trapped { details, .. } if !begun => {
+            return report_instantiation_failure(core, state, worker, details);
+        }
         StopReason::Exited { code, .. } if !begun => {
-            return not_made(core, state, no, format!("its initialisation called exit with code {code}"));
+            return report_instantiation_failure(
+                core,
+                state,
+                worker,
+                format!("its initialisation called exit with code {code}"),
+            );
         }
         StopReason::Parked(_) => ExecutorMetrics::add(&core.metrics.parks, 1),
-        StopReason::Trapped { details, retry, policy } => failed(core, state, no, details, retry, policy),
-        StopReason::Exited { code, stderr } => fail(core, state, no, FailureCause::exited(code, stderr)),
+        StopReason::Trapped { details, retry, policy } => {
+            record_failed_attempt(core, state, worker, details, retry, policy)
+        }
+        StopReason::Exited { code, stderr } => {
+            record_failure(core, state, worker, FailureCause::exited(code, stderr))
+        }
         StopReason::Diverged { index, recorded, requested } => {
             let cause = FailureCause::Diverged { index, recorded, requested };
-            tracing::error!(worker = %no, ?cause, "replay diverged; the worker is paused, its log is untouched");
+            tracing::error!(worker = %worker, ?cause, "replay diverged; the worker is paused, its log is untouched");
             if begun {
-                let arrival = InboxEvent::Interrupted { at: core.clock.now() };
-                if let Err(error) = core.step(state, LedgerEvent::Inbox { worker: no, arrival }) {
-                    tracing::error!(worker = %no, %error, "cannot pause the worker");
+                let event = InboxEvent::Interrupted { at: core.clock.now() };
+                if let Err(error) = core.step(state, LedgerEvent::Inbox { worker, event }) {
+                    tracing::error!(worker = %worker, %error, "cannot pause the worker");
                 }
             }
-            return give_up(core, state, no, &ExecutorError::InvocationFailed { cause });
+            return abandon_work(core, state, worker, &ExecutorError::InvocationFailed { cause });
         }
         // Stopped by a person, by shutdown, replaced, or gone back: the log says how it goes on.
         StopReason::JumpedBack | StopReason::Interrupted | StopReason::Port(PortError::Discarded) => {}
         StopReason::Port(PortError::Unavailable { reason }) => {
-            return give_up(core, state, no, &ExecutorError::Unavailable { reason });
+            return abandon_work(core, state, worker, &ExecutorError::Unavailable { reason });
         }
     }
     Flow::Continue
 }
 
 /// The worker's instance cannot be made: those who wait are told, and the next invocation tries again.
-fn not_made(core: &Arc<Core>, state: &mut State, no: WorkerNum, details: String) -> Flow {
-    let Some(worker) = state.ledger.head(no).map(|head| head.id.clone()) else { return Flow::Stop };
-    give_up(core, state, no, &ExecutorError::Component { worker, details })
+fn report_instantiation_failure(
+    core: &Arc<Core>,
+    state: &mut State,
+    worker: WorkerNum,
+    details: String,
+) -> Flow {
+    let Some(id) = state.ledger.projection(worker).map(|projection| projection.id.clone()) else {
+        return Flow::Stop;
+    };
+    abandon_work(core, state, worker, &ExecutorError::Component { worker: id, details })
 }
 
 /// An attempt failed: try again later, or never.
-fn failed(
+fn record_failed_attempt(
     core: &Arc<Core>,
     state: &mut State,
-    no: WorkerNum,
+    worker: WorkerNum,
     details: String,
     retry: bool,
-    chosen: Option<RetryPolicy>,
+    guest_policy: Option<RetryPolicy>,
 ) {
-    let Some(head) = state.ledger.head(no) else { return };
+    let Some(projection) = state.ledger.projection(worker) else { return };
     // The guest knows best, then who made the worker or its template.
-    let policy = chosen.or(head.options.retry_policy).unwrap_or(core.settings.retry);
-    let delay = policy.delay(head.attempts_failed + 1, jitter(&head.seed, head.oplog_end));
+    let policy = guest_policy.or(projection.options.retry_policy).unwrap_or(core.settings.retry);
+    let delay = policy.delay(projection.attempts_failed + 1, jitter(&projection.seed, projection.oplog_end));
     match delay.filter(|_| retry) {
-        None => fail(core, state, no, FailureCause::Trap { details }),
+        None => record_failure(core, state, worker, FailureCause::Trap { details }),
         Some(delay) => {
             let at = core.clock.now();
-            append(core, state, no, vec![Entry::AttemptFailed { at, details, retry_at: at.plus(delay) }]);
+            append_entries(
+                core,
+                state,
+                worker,
+                vec![Entry::AttemptFailed { at, details, retry_at: at.plus(delay) }],
+            );
         }
     }
 }
 
 /// The invocation failed for good, and the worker with it, unless it goes back to what it was before.
-fn fail(core: &Arc<Core>, state: &mut State, no: WorkerNum, cause: FailureCause) {
+fn record_failure(core: &Arc<Core>, state: &mut State, worker: WorkerNum, cause: FailureCause) {
     ExecutorMetrics::add(&core.metrics.invocations, 1);
     ExecutorMetrics::add(&core.metrics.invocations_failed, 1);
     let at = core.clock.now();
     let failed = Entry::InvocationFailed { at, cause: cause.clone() };
     // Who ends by themselves is over, whatever was chosen for failures.
     let exited = matches!(cause, FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. });
-    let rolls_back = |head: &&WorkerProjection| head.rolls_back() && !exited;
-    let from = state.ledger.head(no).filter(rolls_back).map(|head| head.begun_at);
-    let set_aside = from.map(|from| Entry::Revert { at, from, reason: RevertReason::RolledBack });
-    let entries = std::iter::once(failed).chain(set_aside).collect();
-    let Some(seq) = append(core, state, no, entries) else { return };
-    let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) else { return };
+    let rolls_back = |projection: &&WorkerProjection| projection.rolls_back() && !exited;
+    let from = state.ledger.projection(worker).filter(rolls_back).map(|projection| projection.begun_at);
+    let revert = from.map(|from| Entry::Revert { at, from, reason: RevertReason::RolledBack });
+    let entries = std::iter::once(failed).chain(revert).collect();
+    let Some(seq) = append_entries(core, state, worker, entries) else { return };
+    let Some(current) = state.slots.get_mut(&worker).and_then(|slot| slot.current.take()) else { return };
     let reply = Err(ExecutorError::InvocationFailed { cause });
     Core::when_durable(state, seq, OnDurable::Deliver(current.waiters, reply));
 }
 
 /// Appends entries about the last invocation, which is in the log before them. What an instance of the worker still
 /// writes is refused from then on.
-pub(crate) fn append(core: &Arc<Core>, state: &mut State, no: WorkerNum, entries: Vec<Entry>) -> Option<Seq> {
-    let Ok(StepOutcome::Activated(activation)) = core.step(state, LedgerEvent::Activate { worker: no })
-    else {
+pub(crate) fn append_entries(
+    core: &Arc<Core>,
+    state: &mut State,
+    worker: WorkerNum,
+    entries: Vec<Entry>,
+) -> Option<Seq> {
+    let Ok(StepOutcome::Activated(activation)) = core.step(state, LedgerEvent::Activate { worker }) else {
         return None;
     };
-    let head = state.ledger.head(no)?;
-    let first = head.oplog_end.next();
-    match core.step(state, LedgerEvent::Append { worker: no, activation, first, entries }) {
+    let projection = state.ledger.projection(worker)?;
+    let first = projection.oplog_end.next_work();
+    match core.step(state, LedgerEvent::Append { worker, activation, first, entries }) {
         Ok(StepOutcome::Appended(seq)) => Some(seq),
         Ok(_) => None,
         Err(error) => {
-            tracing::error!(worker = %no, %error, "cannot record how an invocation went on");
+            tracing::error!(worker = %worker, %error, "cannot record how an invocation went on");
             None
         }
     }
 }
 
 /// Trouble of our own: those who wait are told, nothing is recorded, and what is in the log is tried again later.
-fn give_up(core: &Arc<Core>, state: &mut State, no: WorkerNum, error: &ExecutorError) -> Flow {
+fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &ExecutorError) -> Flow {
     // One that has begun is in the head, and is resumed from the log: queued again, it would run a second time.
-    let begun = state.ledger.head(no).is_some_and(|head| head.current.is_some());
-    let Some(slot) = state.slots.get_mut(&no) else { return Flow::Stop };
+    let begun = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
+    let Some(slot) = state.slots.get_mut(&worker) else { return Flow::Stop };
     slot.woken = false;
     let mut later = false;
     if let Some(mut current) = slot.current.take() {
         committer::deliver(std::mem::take(&mut current.waiters), Err(error.clone()));
-        if current.arrival.is_some() && !begun {
+        if current.accepted_row.is_some() && !begun {
             // Accepted: it must run one day.
             slot.pending.push_front(current);
             later = true;
@@ -464,18 +503,18 @@ fn give_up(core: &Arc<Core>, state: &mut State, no: WorkerNum, error: &ExecutorE
     let mut kept = std::collections::VecDeque::new();
     for mut pending in std::mem::take(&mut slot.pending) {
         committer::deliver(std::mem::take(&mut pending.waiters), Err(error.clone()));
-        if pending.arrival.is_some() {
+        if pending.accepted_row.is_some() {
             kept.push_back(pending);
         }
     }
     slot.pending = kept;
-    let unfinished = state
-        .ledger
-        .head(no)
-        .is_some_and(|head| !head.interrupted && (head.current.is_some() || head.life.update.is_some()));
+    let unfinished = state.ledger.projection(worker).is_some_and(|projection| {
+        !projection.interrupted
+            && (projection.current.is_some() || projection.snapshot_state.update.is_some())
+    });
     if later || unfinished {
-        let at = core.clock.now().plus(TRY_AGAIN_AFTER);
-        let due = state.scheduler.step(core.clock.now(), scheduler::TimerEvent::Set(no, Some(at)));
+        let at = core.clock.now().plus(RETRY_WORK_AFTER);
+        let due = state.scheduler.step(core.clock.now(), scheduler::TimerEvent::Set(worker, Some(at)));
         debug_assert!(due.is_empty(), "setting a timer wakes nobody");
         core.timers_changed.notify_one();
     }

@@ -3,7 +3,7 @@
 //! What the ledger knows is answered at once. For the rest the store is read on a thread that may block, between two
 //! looks under the lock; all of that is one closure, so that no read stays begun when its caller goes away.
 
-use super::{ActivationPort, port_error, refused};
+use super::{ActivationAdapter, port_error, step_port_error};
 use crate::executor::core::{Core, State, unavailable};
 use crate::executor::ledger::shared_values::{ReadId, StoredValues};
 use crate::executor::ledger::{HostCallContext, LedgerEvent, StepOutcome};
@@ -32,51 +32,54 @@ struct SharedAccess {
     generation: u64,
 }
 
-impl ActivationPort {
+impl ActivationAdapter {
     fn shared_access(&self) -> SharedAccess {
         SharedAccess { core: self.core.clone(), worker: self.worker, generation: self.generation }
     }
 
     /// Runs `act` where it may block.
-    async fn blocking<T: Send + 'static>(
+    async fn run_blocking<T: Send + 'static>(
         &self,
-        act: impl FnOnce(&SharedAccess) -> Result<T, PortError> + Send + 'static,
+        work: impl FnOnce(&SharedAccess) -> Result<T, PortError> + Send + 'static,
     ) -> Result<T, PortError> {
         let shared_access = self.shared_access();
-        let done = self.core.runtime.spawn_blocking(move || act(&shared_access)).await;
+        let done = self.core.runtime.spawn_blocking(move || work(&shared_access)).await;
         done.unwrap_or(Err(PortError::Discarded))
     }
 
-    /// What `look` finds, all at one moment.
-    async fn look<T: Send + 'static>(
+    /// What `query` finds, all at one moment.
+    async fn read_state<T: Send + 'static>(
         &self,
-        look: impl Fn(&mut dyn StateReader) -> Result<T, CacheMiss> + Send + 'static,
+        query: impl Fn(&mut dyn StateReader) -> Result<T, CacheMiss> + Send + 'static,
     ) -> Result<T, PortError> {
         {
             let shared_access = self.shared_access();
             let mut state = shared_access.lock()?;
             let project = shared_access.project(&state)?;
-            if let Ok(found) = look(&mut state.ledger.looking(project, &StoredValues::new())) {
+            if let Ok(found) = query(&mut state.ledger.state_reader(project, &StoredValues::new())) {
                 return Ok(found);
             }
         }
-        self.blocking(move |shared_access| {
-            shared_access.reading(|project, state, read| Ok(look(&mut state.ledger.looking(project, read))))
+        self.run_blocking(move |shared_access| {
+            shared_access.with_store_reads(|project, state, read| {
+                Ok(query(&mut state.ledger.state_reader(project, read)))
+            })
         })
         .await
     }
 
-    /// Does `deed` and records `call` with what it came to; gives the bytes of that.
-    async fn deed(
+    /// Does `write` and records `call` with what it came to; gives the bytes of that.
+    async fn apply_write(
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
         call: Call,
-        deed: SharedWrite,
+        write: SharedWrite,
     ) -> Result<Vec<u8>, PortError> {
         let shared_access = self.shared_access();
-        let by = HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
-        let mut work = Some((by, deed));
+        let context =
+            HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
+        let mut work = Some((context, write));
         let done = {
             let mut state = shared_access.lock()?;
             let project = shared_access.project(&state)?;
@@ -85,18 +88,18 @@ impl ActivationPort {
         let (answer, unwritten) = match done {
             Ok(done) => done,
             Err(_) => {
-                self.blocking(move |shared_access| {
-                    shared_access.reading(|project, state, read| {
+                self.run_blocking(move |shared_access| {
+                    shared_access.with_store_reads(|project, state, read| {
                         shared_access.try_apply(state, project, &mut work, read)
                     })
                 })
                 .await?
             }
         };
-        self.note(&answer);
+        self.track_row(&answer);
         let StepOutcome::SharedWritten(response, seq) = answer else { return Err(PortError::Discarded) };
         if unwritten > UNWRITTEN_BYTES_MAX {
-            self.core.durable(seq).await.map_err(port_error)?;
+            self.core.wait_durable(seq).await.map_err(port_error)?;
         }
         Ok(response)
     }
@@ -109,53 +112,53 @@ impl SharedAccess {
     }
 
     fn project(&self, state: &State) -> Result<ProjectId, PortError> {
-        state.ledger.head(self.worker).map(|head| head.project).ok_or(PortError::Discarded)
+        state.ledger.projection(self.worker).map(|projection| projection.project).ok_or(PortError::Discarded)
     }
 
     /// Begins a read: the project and the read's number.
-    fn begin(&self) -> Result<(ProjectId, ReadId), PortError> {
+    fn begin_read(&self) -> Result<(ProjectId, ReadId), PortError> {
         let mut state = self.lock()?;
         let project = self.project(&state)?;
         Ok((project, state.ledger.begin_read()))
     }
 
     /// Ends it, and keeps what was read.
-    fn end(state: &mut State, project: ProjectId, number: ReadId, read: &StoredValues) {
-        let values = state.ledger.values();
-        for (place, held) in read {
-            values.keep((project, place.clone()), held);
+    fn end_read(state: &mut State, project: ProjectId, number: ReadId, read: &StoredValues) {
+        let values = state.ledger.shared_values();
+        for (place, versioned) in read {
+            values.cache((project, place.clone()), versioned);
         }
         values.end_read(number);
     }
 
     /// Has `act` look under the lock, reads what it says must be read, and so on until it has all.
-    fn reading<T>(
+    fn with_store_reads<T>(
         &self,
-        mut act: impl FnMut(ProjectId, &mut State, &StoredValues) -> Result<Result<T, CacheMiss>, PortError>,
+        mut work: impl FnMut(ProjectId, &mut State, &StoredValues) -> Result<Result<T, CacheMiss>, PortError>,
     ) -> Result<T, PortError> {
-        let (project, number) = self.begin()?;
+        let (project, number) = self.begin_read()?;
         let mut read = StoredValues::new();
         loop {
             let mut state = self.lock()?;
-            let place = match act(project, &mut state, &read) {
+            let place = match work(project, &mut state, &read) {
                 Ok(Err(CacheMiss(place))) => place,
                 outcome => {
-                    Self::end(&mut state, project, number, &read);
+                    Self::end_read(&mut state, project, number, &read);
                     return outcome.and_then(|found| found.map_err(|_| PortError::Discarded));
                 }
             };
             drop(state);
-            match self.stored(project, &place) {
-                Ok(held) => drop(read.insert(place, held)),
+            match self.read_stored(project, &place) {
+                Ok(versioned) => drop(read.insert(place, versioned)),
                 Err(error) => {
-                    Self::end(&mut *self.lock()?, project, number, &read);
+                    Self::end_read(&mut *self.lock()?, project, number, &read);
                     return Err(port_error(unavailable(&error)));
                 }
             }
         }
     }
 
-    fn stored(&self, project: ProjectId, place: &ScopedKey) -> Result<Versioned, StoreError> {
+    fn read_stored(&self, project: ProjectId, place: &ScopedKey) -> Result<Versioned, StoreError> {
         let row = self.core.store.value(project, place)?;
         Ok(row.map_or_else(Versioned::default, |row| Versioned {
             value: row.value,
@@ -172,26 +175,27 @@ impl SharedAccess {
         work: &mut Option<(HostCallContext, SharedWrite)>,
         read: &StoredValues,
     ) -> Result<Result<(StepOutcome, usize), CacheMiss>, PortError> {
-        let Some((_, deed)) = work else { return Err(PortError::Discarded) };
+        let Some((_, write)) = work else { return Err(PortError::Discarded) };
         // The outcome is decided in the ledger, under the same lock; this finds out whether it can be.
-        if let Err(unread) = deed.decide(self.core.clock.now(), &mut state.ledger.looking(project, read)) {
-            return Ok(Err(unread));
+        if let Err(miss) = write.decide(self.core.clock.now(), &mut state.ledger.state_reader(project, read))
+        {
+            return Ok(Err(miss));
         }
-        let Some((by, deed)) = work.take() else { return Err(PortError::Discarded) };
-        let event = LedgerEvent::SharedWrite { by, deed, read: read.clone() };
-        let answer = self.core.step(state, event).map_err(refused)?;
-        Ok(Ok((answer, state.ledger.values().unwritten_bytes())))
+        let Some((context, write)) = work.take() else { return Err(PortError::Discarded) };
+        let event = LedgerEvent::SharedWrite { context, write, stored: read.clone() };
+        let answer = self.core.step(state, event).map_err(step_port_error)?;
+        Ok(Ok((answer, state.ledger.shared_values().unwritten_bytes())))
     }
 
     /// What places of one bucket hold: reads many at a time, but no more bytes than wanted.
-    fn get(&self, places: &[ScopedKey], bytes_max: usize) -> Result<Vec<Versioned>, PortError> {
-        let (project, number) = self.begin()?;
+    fn get_many(&self, places: &[ScopedKey], bytes_max: usize) -> Result<Vec<Versioned>, PortError> {
+        let (project, number) = self.begin_read()?;
         // What is known now holds good for this read: what is newer stays known until it ends.
         let mut read: StoredValues = {
             let mut state = self.lock()?;
-            let values = state.ledger.values();
+            let values = state.ledger.shared_values();
             let known = places.iter().filter_map(|place| {
-                values.get(&(project, place.clone())).map(|held| (place.clone(), held.clone()))
+                values.get(&(project, place.clone())).map(|versioned| (place.clone(), versioned.clone()))
             });
             known.collect()
         };
@@ -199,8 +203,8 @@ impl SharedAccess {
         let mut failed = None;
         for place in places {
             if !read.contains_key(place) {
-                match self.stored(project, place) {
-                    Ok(held) => drop(read.insert(place.clone(), held)),
+                match self.read_stored(project, place) {
+                    Ok(versioned) => drop(read.insert(place.clone(), versioned)),
                     Err(error) => {
                         failed = Some(error);
                         break;
@@ -214,13 +218,13 @@ impl SharedAccess {
             }
         }
         let mut state = self.lock()?;
-        let found = known(&mut state, project, places, bytes_max, &read);
-        Self::end(&mut state, project, number, &read);
+        let found = read_known(&mut state, project, places, bytes_max, &read);
+        Self::end_read(&mut state, project, number, &read);
         drop(state);
         match (failed, found) {
             (Some(error), _) => Err(port_error(unavailable(&error))),
             (None, Some(found)) => Ok(found),
-            (None, None) => self.get(places, bytes_max),
+            (None, None) => self.get_many(places, bytes_max),
         }
     }
 
@@ -232,27 +236,27 @@ impl SharedAccess {
         limit: usize,
     ) -> Result<Option<KeyPage>, PortError> {
         loop {
-            let look = |project, state: &mut State, read: &StoredValues| {
-                Ok(find(&mut state.ledger.looking(project, read)))
+            let query = |project, state: &mut State, read: &StoredValues| {
+                Ok(find(&mut state.ledger.state_reader(project, read)))
             };
-            let Some((space, bucket)) = self.reading(look)? else { return Ok(None) };
-            let (project, number) = self.begin()?;
+            let Some((space, bucket)) = self.with_store_reads(query)? else { return Ok(None) };
+            let (project, number) = self.begin_read()?;
             // One more than wanted says whether there are more.
             let stored =
                 self.core.store.keys(project, space, &bucket, after.map(|after| &**after), limit + 1);
             let mut state = self.lock()?;
             // It may be another one by now, or unknown.
-            let now = find(&mut state.ledger.looking(project, &StoredValues::new()));
+            let now = find(&mut state.ledger.state_reader(project, &StoredValues::new()));
             let same = space == Space::Values || now == Ok(Some((space, bucket.clone())));
             let of = ScopedKey { space, bucket, key: "".into() };
             let last = |stored: &Vec<String>| stored.get(limit).cloned();
             let found = stored.map(|stored| {
                 let last = last(&stored);
                 let written =
-                    state.ledger.values().written_since(number, project, &of, after, last.as_deref());
-                page(stored, written, last, limit)
+                    state.ledger.shared_values().written_since(number, project, &of, after, last.as_deref());
+                key_page(stored, written, last, limit)
             });
-            Self::end(&mut state, project, number, &StoredValues::new());
+            Self::end_read(&mut state, project, number, &StoredValues::new());
             drop(state);
             let found = found.map_err(|error| port_error(unavailable(&error)))?;
             if same {
@@ -262,12 +266,12 @@ impl SharedAccess {
     }
 }
 
-fn length(held: &Versioned) -> usize {
-    held.value.as_ref().map_or(0, |value| value.len())
+fn length(versioned: &Versioned) -> usize {
+    versioned.value.as_ref().map_or(0, |value| value.len())
 }
 
 /// What the places hold, by what the ledger knows and what was read; `None` if that is not enough.
-fn known(
+fn read_known(
     state: &mut State,
     project: ProjectId,
     places: &[ScopedKey],
@@ -276,21 +280,26 @@ fn known(
 ) -> Option<Vec<Versioned>> {
     let mut found = Vec::with_capacity(places.len());
     let mut bytes = 0;
-    let mut looking = state.ledger.looking(project, read);
+    let mut state_reader = state.ledger.state_reader(project, read);
     for place in places {
-        let held = looking.read(place).ok()?;
-        bytes += length(&held);
+        let versioned = state_reader.read(place).ok()?;
+        bytes += length(&versioned);
         if bytes > bytes_max {
             break;
         }
-        found.push(held);
+        found.push(versioned);
     }
     Some(found)
 }
 
 /// The keys that were stored, with what was written since laid over them. `last` is the last one that was looked at, if
 /// there may be more after it.
-fn page(stored: Vec<String>, written: Vec<(Arc<str>, bool)>, last: Option<String>, limit: usize) -> KeyPage {
+fn key_page(
+    stored: Vec<String>,
+    written: Vec<(Arc<str>, bool)>,
+    last: Option<String>,
+    limit: usize,
+) -> KeyPage {
     let mut keys: BTreeSet<String> = stored.into_iter().collect();
     for (key, there) in written {
         if there {
@@ -309,7 +318,7 @@ fn page(stored: Vec<String>, written: Vec<(Arc<str>, bool)>, last: Option<String
 }
 
 #[async_trait]
-impl KeyValue for ActivationPort {
+impl KeyValue for ActivationAdapter {
     async fn get(
         &self,
         bucket: &str,
@@ -323,18 +332,18 @@ impl KeyValue for ActivationPort {
             let shared_access = self.shared_access();
             let mut state = shared_access.lock()?;
             let project = shared_access.project(&state)?;
-            if let Some(found) = known(&mut state, project, &places, bytes_max, &StoredValues::new()) {
+            if let Some(found) = read_known(&mut state, project, &places, bytes_max, &StoredValues::new()) {
                 return Ok(found);
             }
         }
-        self.blocking(move |shared_access| shared_access.get(&places, bytes_max)).await
+        self.run_blocking(move |shared_access| shared_access.get_many(&places, bytes_max)).await
     }
 
     async fn keys(&self, bucket: &str, after: Option<&str>, limit: usize) -> Result<KeyPage, PortError> {
         let (bucket, after): (Arc<str>, Option<Arc<str>>) = (bucket.into(), after.map(Into::into));
         let find = move |_: &mut dyn StateReader| Ok(Some((Space::Values, bucket.clone())));
         let found =
-            self.blocking(move |shared_access| shared_access.keys(find, after.as_ref(), limit)).await?;
+            self.run_blocking(move |shared_access| shared_access.keys(find, after.as_ref(), limit)).await?;
         Ok(found.unwrap_or_default())
     }
 
@@ -346,15 +355,15 @@ impl KeyValue for ActivationPort {
         bucket: &str,
         write: KeyValueWrite,
     ) -> Result<Vec<u8>, PortError> {
-        self.deed(first, entries, call, SharedWrite::KeyValue { bucket: bucket.into(), write }).await
+        self.apply_write(first, entries, call, SharedWrite::KeyValue { bucket: bucket.into(), write }).await
     }
 }
 
 #[async_trait]
-impl Blobstore for ActivationPort {
+impl Blobstore for ActivationAdapter {
     async fn container(&self, name: &str) -> Result<Option<blobstore::Container>, PortError> {
         let name: Arc<str> = name.into();
-        self.look(move |look| blobstore::container(&name, look)).await
+        self.read_state(move |state| blobstore::container(&name, state)).await
     }
 
     async fn object(
@@ -362,7 +371,7 @@ impl Blobstore for ActivationPort {
         id: &ObjectId,
     ) -> Result<Result<blobstore::Object, blobstore::BlobOutcome>, PortError> {
         let id = id.clone();
-        self.look(move |look| blobstore::object(&id, look)).await
+        self.read_state(move |state| blobstore::object(&id, state)).await
     }
 
     async fn objects(
@@ -372,11 +381,11 @@ impl Blobstore for ActivationPort {
         limit: usize,
     ) -> Result<Option<KeyPage>, PortError> {
         let (name, after): (Arc<str>, Option<Arc<str>>) = (container.into(), after.map(Into::into));
-        let find = move |look: &mut dyn StateReader| {
-            let found = blobstore::container(&name, look)?;
+        let find = move |state: &mut dyn StateReader| {
+            let found = blobstore::container(&name, state)?;
             Ok(found.map(|container| (Space::Objects, container.generation)))
         };
-        self.blocking(move |shared_access| shared_access.keys(find, after.as_ref(), limit)).await
+        self.run_blocking(move |shared_access| shared_access.keys(find, after.as_ref(), limit)).await
     }
 
     async fn act(
@@ -384,9 +393,9 @@ impl Blobstore for ActivationPort {
         first: OplogIndex,
         entries: Vec<Entry>,
         call: Call,
-        act: BlobWrite,
+        write: BlobWrite,
     ) -> Result<Vec<u8>, PortError> {
-        self.deed(first, entries, call, SharedWrite::Blobs(act)).await
+        self.apply_write(first, entries, call, SharedWrite::Blobs(write)).await
     }
 }
 
@@ -403,7 +412,7 @@ mod tests {
     ) {
         let stored = stored.iter().map(ToString::to_string).collect();
         let written = written.iter().map(|(key, there)| ((*key).into(), *there)).collect();
-        let found = page(stored, written, last.map(str::to_owned), 2);
+        let found = key_page(stored, written, last.map(str::to_owned), 2);
         assert_eq!(found.keys, keys);
         assert_eq!(found.next.as_deref(), next);
     }

@@ -26,7 +26,7 @@ const CHAIN_SHOWN_MAX: usize = 8;
 #[derive(Debug)]
 pub(crate) struct CallRequest {
     /// Who calls, what it did before, and the call as it is recorded.
-    pub(crate) by: HostCallContext,
+    pub(crate) context: HostCallContext,
     /// The worker that is called.
     pub(crate) target: CallTarget,
     pub(crate) function: Arc<str>,
@@ -52,39 +52,43 @@ pub(crate) enum CallTarget {
 #[derive(Debug)]
 pub(crate) struct CancelRequest {
     /// Who, what it did before, and how that is recorded.
-    pub(crate) by: HostCallContext,
+    pub(crate) context: HostCallContext,
     pub(crate) call: OplogIndex,
     /// Whether the other worker runs it already, as far as memory knows.
     pub(crate) begun: bool,
 }
 
 /// The recorded responses of giving up.
-const OVER: u8 = 0;
-const WITHDRAWN: u8 = 1;
-const GIVEN_UP: u8 = 2;
+const CANCEL_OVER: u8 = 0;
+const CANCEL_WITHDRAWN: u8 = 1;
+const CANCEL_ABANDONED: u8 = 2;
 
 impl Ledger {
-    pub(super) fn call(&mut self, now: Timestamp, made: CallRequest) -> Result<StepOutcome, StepError> {
-        let CallRequest { by, target, function, params, reply, not_before } = made;
-        let HostCallContext { worker, activation, first, entries, call } = by;
-        self.check(worker, activation, first)?;
+    pub(super) fn apply_call(
+        &mut self,
+        now: Timestamp,
+        request: CallRequest,
+    ) -> Result<StepOutcome, StepError> {
+        let CallRequest { context, target, function, params, reply, not_before } = request;
+        let HostCallContext { worker, activation, first, entries, call } = context;
+        self.check_activation(worker, activation, first)?;
         let index = first.plus(entries.len() as u64);
         if !entries.is_empty() {
-            self.push(worker, &Row::Entries { first, entries });
+            self.append_row(worker, &Row::Entries { first, entries });
         }
-        let caller = self.heads.get(&worker).ok_or(StepError::Discarded)?.head.id.clone();
+        let caller = self.projections.get(&worker).ok_or(StepError::Discarded)?.projection.id.clone();
         let target = match target {
             CallTarget::Refused(error) => Err(error),
-            CallTarget::Existing(no) => Ok(no),
-            CallTarget::New(entry, options) => match self.create(entry, options)? {
-                StepOutcome::Created(no) => Ok(no),
+            CallTarget::Existing(target) => Ok(target),
+            CallTarget::New(entry, options) => match self.create_worker(entry, options)? {
+                StepOutcome::Created(target) => Ok(target),
                 _ => return Err(StepError::Unknown),
             },
         };
-        let accepted = target.and_then(|no| {
-            let target = self.heads.get(&no).map(|cached| cached.head.id.clone());
-            let target = target.ok_or_else(|| CallError::NotFound("the worker was deleted".to_owned()))?;
-            let key = key(&caller, index);
+        let receipt = target.and_then(|target| {
+            let id = self.projections.get(&target).map(|cached| cached.projection.id.clone());
+            let id = id.ok_or_else(|| CallError::NotFound("the worker was deleted".to_owned()))?;
+            let key = call_key(&caller, index);
             let reply = reply.then_some(ReplyTo { worker: worker.0, call: index });
             let invocation = Invocation {
                 key: key.clone(),
@@ -93,81 +97,94 @@ impl Ledger {
                 convention: Convention::Component,
             };
             let queued = CallEvent::Queued { at: now, key, function, params, caller, reply, not_before };
-            let call_row = self.push(no, &Row::InboxEvent(InboxEvent::Call(queued)));
+            let call_row = self.append_row(target, &Row::InboxEvent(InboxEvent::Call(queued)));
             if not_before.is_none() {
-                self.actions.push(Action::CallQueued(no, call_row, Some(invocation)));
+                self.actions.push(Action::CallQueued(target, call_row, Some(invocation)));
             }
-            Ok(CallReceipt { call_row: call_row.0, target })
+            Ok(CallReceipt { call_row: call_row.0, target: id })
         });
-        let response = encode_call_receipt(&accepted);
+        let response = encode_call_receipt(&receipt);
         let entry = Entry::HostCall { call, response: response.clone() };
-        let seq = self.push(worker, &Row::Entries { first: index, entries: vec![entry] });
+        let seq = self.append_row(worker, &Row::Entries { first: index, entries: vec![entry] });
         Ok(StepOutcome::CallRecorded(seq, response))
     }
 
-    pub(super) fn cancel_call(
+    pub(super) fn apply_cancel(
         &mut self,
         now: Timestamp,
-        cancelled: CancelRequest,
+        request: CancelRequest,
     ) -> Result<StepOutcome, StepError> {
-        let CancelRequest { by, call: number, begun } = cancelled;
-        let HostCallContext { worker, activation, first, entries, call } = by;
-        self.check(worker, activation, first)?;
+        let CancelRequest { context, call: number, begun } = request;
+        let HostCallContext { worker, activation, first, entries, call } = context;
+        self.check_activation(worker, activation, first)?;
         let index = first.plus(entries.len() as u64);
         if !entries.is_empty() {
-            self.push(worker, &Row::Entries { first, entries });
+            self.append_row(worker, &Row::Entries { first, entries });
         }
-        let made = self.heads.get(&worker).and_then(|cached| cached.head.calls.made(number));
-        let outcome = match made.filter(|made| made.answered.is_none()).cloned() {
-            None => OVER,
-            Some(made) if !begun && self.withdraw(now, &made.target, made.call_row) => WITHDRAWN,
-            Some(_) => GIVEN_UP,
+        let outstanding =
+            self.projections.get(&worker).and_then(|cached| cached.projection.calls.outstanding(number));
+        let outcome = match outstanding.filter(|outstanding| outstanding.answer_row.is_none()).cloned() {
+            None => CANCEL_OVER,
+            Some(outstanding)
+                if !begun && self.withdraw_call(now, &outstanding.target, outstanding.call_row) =>
+            {
+                CANCEL_WITHDRAWN
+            }
+            Some(_) => CANCEL_ABANDONED,
         };
         let entry = Entry::HostCall { call, response: vec![outcome] };
-        let seq = self.push(worker, &Row::Entries { first: index, entries: vec![entry] });
+        let seq = self.append_row(worker, &Row::Entries { first: index, entries: vec![entry] });
         Ok(StepOutcome::CallRecorded(seq, vec![outcome]))
     }
 
     /// Takes a call back, if it waits in the other worker's queue. That worker may be out of memory only if nothing
     /// waits for it.
-    fn withdraw(&mut self, now: Timestamp, target: &WorkerId, call_row: u64) -> bool {
-        let Some(no) = self.by_id.get(target).copied() else { return false };
+    fn withdraw_call(&mut self, now: Timestamp, target: &WorkerId, call_row: u64) -> bool {
+        let Some(worker) = self.by_id.get(target).copied() else { return false };
         let waits = |(queued, _): &(u64, _)| *queued == call_row;
-        if !self.heads.get(&no).is_some_and(|cached| cached.head.queue.iter().any(waits)) {
+        if !self.projections.get(&worker).is_some_and(|cached| cached.projection.queue.iter().any(waits)) {
             return false;
         }
         let withdrawn = CallEvent::Withdrawn { at: now, call_row };
-        self.push(no, &Row::InboxEvent(InboxEvent::Call(withdrawn)));
-        self.actions.push(Action::CallWithdrawn(no, Seq(call_row)));
+        self.append_row(worker, &Row::InboxEvent(InboxEvent::Call(withdrawn)));
+        self.actions.push(Action::CallWithdrawn(worker, Seq(call_row)));
         true
     }
 
     /// Has the calls join the queue whose time has come.
-    pub(super) fn due(&mut self, now: Timestamp, no: WorkerNum) -> Result<StepOutcome, StepError> {
-        let due = self.heads.get(&no).ok_or(StepError::Unknown)?.head.calls.due(now);
-        let mut last = self.last;
+    pub(super) fn enqueue_due_calls(
+        &mut self,
+        now: Timestamp,
+        worker: WorkerNum,
+    ) -> Result<StepOutcome, StepError> {
+        let due = self.projections.get(&worker).ok_or(StepError::Unknown)?.projection.calls.due_rows(now);
+        let mut last = self.last_seq;
         for call_row in due {
-            last = self.push(no, &Row::InboxEvent(InboxEvent::Call(CallEvent::Due { at: now, call_row })));
-            self.actions.push(Action::CallQueued(no, Seq(call_row), None));
+            last = self
+                .append_row(worker, &Row::InboxEvent(InboxEvent::Call(CallEvent::Due { at: now, call_row })));
+            self.actions.push(Action::CallQueued(worker, Seq(call_row), None));
         }
         Ok(StepOutcome::Appended(last))
     }
 
     /// What those are told who wait for a worker that is about to be deleted.
-    pub(super) fn orphans(&self, no: WorkerNum) -> Vec<PendingReply> {
-        let Some(head) = self.head(no) else { return Vec::new() };
-        head.calls.answer_all(&CallError::NotFound(format!(
+    pub(super) fn pending_callers(&self, worker: WorkerNum) -> Vec<PendingReply> {
+        let Some(projection) = self.projection(worker) else { return Vec::new() };
+        projection.calls.replies_to_all(&CallError::NotFound(format!(
             "the worker {} was deleted before it had answered",
-            head.id
+            projection.id
         )))
     }
 
     /// Gives answers to callers that still want them.
-    pub(super) fn give(&mut self, now: Timestamp, answers: Vec<PendingReply>) {
-        for PendingReply { to, call_row, answer } in answers {
-            let no = WorkerNum(to.worker);
-            let wanted = self.heads.get(&no).and_then(|cached| cached.head.calls.made(to.call));
-            if !wanted.is_some_and(|made| made.call_row == call_row && made.answered.is_none()) {
+    pub(super) fn deliver_replies(&mut self, now: Timestamp, replies: Vec<PendingReply>) {
+        for PendingReply { to, call_row, answer } in replies {
+            let worker = WorkerNum(to.worker);
+            let wanted =
+                self.projections.get(&worker).and_then(|cached| cached.projection.calls.outstanding(to.call));
+            if !wanted.is_some_and(|outstanding| {
+                outstanding.call_row == call_row && outstanding.answer_row.is_none()
+            }) {
                 continue;
             }
             let mut bytes = encode_answer(&answer);
@@ -178,75 +195,80 @@ impl Ledger {
                 );
                 bytes = encode_answer(&Err(CallError::Invalid(text)));
             }
-            self.actions.push(Action::CallAnswered(no, to.call, bytes.as_slice().into()));
+            self.actions.push(Action::CallAnswered(worker, to.call, bytes.as_slice().into()));
             let answered = CallEvent::Answered { at: now, call: to.call, call_row, answer: bytes };
-            self.push(no, &Row::InboxEvent(InboxEvent::Call(answered)));
+            self.append_row(worker, &Row::InboxEvent(InboxEvent::Call(answered)));
         }
     }
 
-    /// After a row of `no`: if it waits now, and over any number of others for itself, one of these waits ends with an
+    /// After a row of `worker`: if it waits now, and over any number of others for itself, one of these waits ends with an
     /// error.
     ///
     /// It is that of a call which has not begun. There is one in each cycle, since what runs was called before it could
     /// call; so the outcome does not depend on who came to wait last, and the call that is given up never runs.
-    pub(super) fn look_for_cycle(&mut self, now: Timestamp, no: WorkerNum, row: &Row) {
+    pub(super) fn resolve_deadlock(&mut self, now: Timestamp, worker: WorkerNum, row: &Row) {
         let Row::Entries { entries, .. } = row else { return };
         if !matches!(entries.last(), Some(Entry::Parked(parked)) if may_block(parked)) {
             return;
         }
-        let Some(mut cycle) = self.cycle(no) else { return };
+        let Some(mut cycle) = self.find_cycle(worker) else { return };
         let first = cycle.iter().position(|wait| !self.has_begun(wait)).unwrap_or_default();
         cycle.rotate_left(first);
-        let Some(Wait { worker, call, made }) = cycle.first().cloned() else { return };
-        let answer = Err(CallError::Deadlock(self.describe(&cycle)));
-        self.withdraw(now, &made.target, made.call_row);
-        let to = ReplyTo { worker: worker.0, call };
-        self.give(now, vec![PendingReply { to, call_row: made.call_row, answer }]);
+        let Some(wait) = cycle.first().cloned() else { return };
+        let answer = Err(CallError::Deadlock(self.describe_cycle(&cycle)));
+        self.withdraw_call(now, &wait.outstanding.target, wait.outstanding.call_row);
+        let to = ReplyTo { worker: wait.worker.0, call: wait.call };
+        self.deliver_replies(now, vec![PendingReply { to, call_row: wait.outstanding.call_row, answer }]);
     }
 
     /// The waits that go round in a circle, if `start` leads into one and nobody on the way can go on.
-    fn cycle(&self, start: WorkerNum) -> Option<Vec<Wait>> {
-        let mut waits: HashMap<WorkerNum, Wait> = HashMap::new();
+    fn find_cycle(&self, start: WorkerNum) -> Option<Vec<CallWait>> {
+        let mut waits: HashMap<WorkerNum, CallWait> = HashMap::new();
         let mut todo = VecDeque::from([start]);
         while let Some(worker) = todo.pop_front() {
             if waits.contains_key(&worker) {
                 continue;
             }
-            let blocked = self.heads.get(&worker)?.head.blocked_on()?;
-            for (_, made) in &blocked {
-                todo.push_back(*self.by_id.get(&made.target)?);
+            let blocked = self.projections.get(&worker)?.projection.blocked_on()?;
+            for (_, outstanding) in &blocked {
+                todo.push_back(*self.by_id.get(&outstanding.target)?);
             }
-            let (call, made) = blocked.first().map(|(call, made)| (*call, (*made).clone()))?;
-            waits.insert(worker, Wait { worker, call, made });
+            let (call, outstanding) =
+                blocked.first().map(|(call, outstanding)| (*call, (*outstanding).clone()))?;
+            waits.insert(worker, CallWait { worker, call, outstanding });
         }
         // Everybody waits for somebody here, so the way from the start comes back to where it was.
-        let mut way: Vec<Wait> = Vec::new();
+        let mut way: Vec<CallWait> = Vec::new();
         let mut worker = start;
         loop {
             if let Some(entry) = way.iter().position(|wait| wait.worker == worker) {
                 return Some(way.split_off(entry));
             }
             let wait = waits.get(&worker)?.clone();
-            worker = *self.by_id.get(&wait.made.target)?;
+            worker = *self.by_id.get(&wait.outstanding.target)?;
             way.push(wait);
         }
     }
 
     /// Whether the worker is part of a cycle that was left as it is.
     #[cfg(test)]
-    pub(super) fn waits_in_circle(&self, no: WorkerNum) -> bool {
-        self.cycle(no).is_some()
+    pub(super) fn is_deadlocked(&self, worker: WorkerNum) -> bool {
+        self.find_cycle(worker).is_some()
     }
 
-    fn has_begun(&self, wait: &Wait) -> bool {
-        let target = self.by_id.get(&wait.made.target).and_then(|no| self.head(*no));
-        let current = target.and_then(|head| head.current.as_ref());
-        current.is_some_and(|current| current.started == wait.made.call_row)
+    fn has_begun(&self, wait: &CallWait) -> bool {
+        let target = self.by_id.get(&wait.outstanding.target).and_then(|worker| self.projection(*worker));
+        let current = target.and_then(|projection| projection.current.as_ref());
+        current.is_some_and(|current| current.started == wait.outstanding.call_row)
     }
 
-    fn describe(&self, cycle: &[Wait]) -> String {
-        let first = cycle.first().and_then(|wait| self.head(wait.worker)).map(|head| head.id.to_string());
-        let waits = cycle.iter().take(CHAIN_SHOWN_MAX).map(|wait| format!(" waits for {}", wait.made.target));
+    fn describe_cycle(&self, cycle: &[CallWait]) -> String {
+        let first = cycle
+            .first()
+            .and_then(|wait| self.projection(wait.worker))
+            .map(|projection| projection.id.to_string());
+        let waits =
+            cycle.iter().take(CHAIN_SHOWN_MAX).map(|wait| format!(" waits for {}", wait.outstanding.target));
         let mut text = format!(
             "a cycle of waiting calls: {}{}",
             first.unwrap_or_default(),
@@ -262,15 +284,15 @@ impl Ledger {
 
 /// A worker waits for the answer of a call.
 #[derive(Debug, Clone)]
-struct Wait {
+struct CallWait {
     worker: WorkerNum,
     call: OplogIndex,
-    made: OutstandingCall,
+    outstanding: OutstandingCall,
 }
 
 /// The key of the invocation that a call makes: the same for the same call, unlike that of any other. Nobody outside
 /// knows it, so it needs no place in the index of keys.
-fn key(caller: &WorkerId, call: OplogIndex) -> IdempotencyKey {
+fn call_key(caller: &WorkerId, call: OplogIndex) -> IdempotencyKey {
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"call");
     hasher.update(caller.template.0.as_bytes());

@@ -13,8 +13,8 @@ pub(crate) struct WorkerCounts {
 
 impl WorkerCounts {
     /// What the store's heads say.
-    pub(crate) fn new(heads: impl IntoIterator<Item = (TemplateId, u64)>) -> Self {
-        Self { by_template: heads.into_iter().collect() }
+    pub(crate) fn new(projections: impl IntoIterator<Item = (TemplateId, u64)>) -> Self {
+        Self { by_template: projections.into_iter().collect() }
     }
 
     pub(crate) fn of(&self, template: TemplateId) -> u64 {

@@ -19,8 +19,8 @@ fn key(id: &WorkerId) -> (TemplateId, String) {
 }
 
 impl NameIndex {
-    pub(super) fn insert(&mut self, id: &WorkerId, no: WorkerNum) {
-        self.ordered.insert(key(id), no);
+    pub(super) fn insert(&mut self, id: &WorkerId, worker: WorkerNum) {
+        self.ordered.insert(key(id), worker);
     }
 
     pub(super) fn remove(&mut self, id: &WorkerId) {
@@ -30,7 +30,7 @@ impl NameIndex {
 
 impl Ledger {
     /// A template's workers in memory whose names begin with `prefix` and come after `after`, in order; at most `limit`.
-    pub(crate) fn named(
+    pub(crate) fn list_named(
         &self,
         template: TemplateId,
         prefix: &str,
@@ -42,17 +42,17 @@ impl Ledger {
         } else {
             Bound::Excluded((template, after.to_owned()))
         };
-        self.names
+        self.name_index
             .ordered
             .range((from, Bound::Unbounded))
             .take_while(|((of, name), _)| *of == template && name.starts_with(prefix))
             .take(limit)
-            .map(|((_, name), no)| (name.clone(), *no))
+            .map(|((_, name), worker)| (name.clone(), *worker))
             .collect()
     }
 
     /// Workers that were deleted and whose heads the store may still have.
-    pub(crate) fn removed(&self) -> HashSet<WorkerNum> {
-        self.removed_nos.clone()
+    pub(crate) fn removed_workers(&self) -> HashSet<WorkerNum> {
+        self.removed_workers.clone()
     }
 }

@@ -38,13 +38,13 @@ pub(crate) struct ReadId(u64);
 /// Values in the ledger.
 #[derive(Debug, Default)]
 pub(crate) struct SharedValues {
-    known: BTreeMap<ProjectKey, CachedValue>,
+    values: BTreeMap<ProjectKey, CachedValue>,
     /// Those that the store has, the longest unused first.
-    idle: BTreeMap<u64, ProjectKey>,
-    idle_bytes: usize,
-    uses: u64,
+    evictable: BTreeMap<u64, ProjectKey>,
+    evictable_bytes: usize,
+    use_counter: u64,
     /// To be written with the next batch.
-    queued: BTreeSet<ProjectKey>,
+    unwritten: BTreeSet<ProjectKey>,
     /// To be written with the next batch: buckets that nobody will ever ask for again.
     abandoned: BTreeSet<Abandoned>,
     /// Bytes that are on their way to the store.
@@ -56,11 +56,11 @@ pub(crate) struct SharedValues {
 
 #[derive(Debug)]
 struct CachedValue {
-    held: Versioned,
+    versioned: Versioned,
     /// The row that wrote it, also if it removed the key; 0 if it was only read, and the key was not there.
-    since: Seq,
+    written_at: Seq,
     /// Its place in [`SharedValues::idle`]; none while the store does not have it.
-    use_no: Option<u64>,
+    last_use: Option<u64>,
 }
 
 impl SharedValues {
@@ -75,32 +75,36 @@ impl SharedValues {
 
     pub(crate) fn end_read(&mut self, read: ReadId) {
         self.reads.remove(&read);
-        self.forget();
+        self.evict();
     }
 
     /// What is known here.
-    pub(crate) fn get(&mut self, spot: &ProjectKey) -> Option<&Versioned> {
-        let known = self.known.get_mut(spot)?;
-        if let Some(use_no) = &mut known.use_no {
-            let spot = self.idle.remove(use_no)?;
-            self.uses += 1;
-            *use_no = self.uses;
-            self.idle.insert(self.uses, spot);
+    pub(crate) fn get(&mut self, project_key: &ProjectKey) -> Option<&Versioned> {
+        let known = self.values.get_mut(project_key)?;
+        if let Some(last_use) = &mut known.last_use {
+            let project_key = self.evictable.remove(last_use)?;
+            self.use_counter += 1;
+            *last_use = self.use_counter;
+            self.evictable.insert(self.use_counter, project_key);
         }
-        Some(&known.held)
+        Some(&known.versioned)
     }
 
     /// Keeps what was read from the store, unless something newer is known.
-    pub(crate) fn keep(&mut self, spot: ProjectKey, held: &Versioned) {
-        if bytes(&spot, held) > CACHED_BYTES_MAX || self.known.contains_key(&spot) {
+    pub(crate) fn cache(&mut self, project_key: ProjectKey, versioned: &Versioned) {
+        if bytes(&project_key, versioned) > CACHED_BYTES_MAX || self.values.contains_key(&project_key) {
             return;
         }
-        self.uses += 1;
-        self.idle_bytes += bytes(&spot, held);
-        self.idle.insert(self.uses, spot.clone());
-        let known = CachedValue { held: held.clone(), since: Seq(held.version.0), use_no: Some(self.uses) };
-        self.known.insert(spot, known);
-        self.forget();
+        self.use_counter += 1;
+        self.evictable_bytes += bytes(&project_key, versioned);
+        self.evictable.insert(self.use_counter, project_key.clone());
+        let known = CachedValue {
+            versioned: versioned.clone(),
+            written_at: Seq(versioned.version.0),
+            last_use: Some(self.use_counter),
+        };
+        self.values.insert(project_key, known);
+        self.evict();
     }
 
     /// Keys of a bucket after `after` and up to `last`, whether they are there or not, that were written since the read
@@ -118,7 +122,7 @@ impl SharedValues {
             None => Bound::Included((project, ScopedKey { key: "".into(), ..bucket.clone() })),
             Some(key) => Bound::Excluded((project, ScopedKey { key: key.clone(), ..bucket.clone() })),
         };
-        self.known
+        self.values
             .range((from, Bound::Unbounded))
             .take_while(|((of, place), _)| {
                 *of == project
@@ -126,8 +130,8 @@ impl SharedValues {
                     && place.bucket == bucket.bucket
                     && last.is_none_or(|last| &*place.key <= last)
             })
-            .filter(|(_, known)| known.since > since)
-            .map(|((_, place), known)| (place.key.clone(), known.held.value.is_some()))
+            .filter(|(_, known)| known.written_at > since)
+            .map(|((_, place), known)| (place.key.clone(), known.versioned.value.is_some()))
             .collect()
     }
 
@@ -136,17 +140,17 @@ impl SharedValues {
         self.unwritten_bytes
     }
 
-    fn write(&mut self, spot: ProjectKey, value: Option<Arc<[u8]>>, since: Seq) {
-        let version = if value.is_some() { Version(since.0) } else { Version::ABSENT };
-        let known = CachedValue { held: Versioned { value, version }, since, use_no: None };
-        self.unwritten_bytes += bytes(&spot, &known.held);
-        let before = self.known.insert(spot.clone(), known);
-        let size_before = before.as_ref().map_or(0, |before| bytes(&spot, &before.held));
-        let waited = !self.queued.insert(spot);
+    fn write(&mut self, project_key: ProjectKey, value: Option<Arc<[u8]>>, written_at: Seq) {
+        let version = if value.is_some() { Version(written_at.0) } else { Version::ABSENT };
+        let known = CachedValue { versioned: Versioned { value, version }, written_at, last_use: None };
+        self.unwritten_bytes += bytes(&project_key, &known.versioned);
+        let before = self.values.insert(project_key.clone(), known);
+        let size_before = before.as_ref().map_or(0, |before| bytes(&project_key, &before.versioned));
+        let waited = !self.unwritten.insert(project_key);
         if let Some(before) = before {
-            if let Some(use_no) = before.use_no {
-                self.idle.remove(&use_no);
-                self.idle_bytes -= size_before;
+            if let Some(last_use) = before.last_use {
+                self.evictable.remove(&last_use);
+                self.evictable_bytes -= size_before;
             }
             if waited {
                 // Nobody will ever see it: the last one in a batch counts.
@@ -156,12 +160,12 @@ impl SharedValues {
     }
 
     /// What is to be written with the rows that wait: values, and buckets that are abandoned after them.
-    pub(super) fn take(&mut self) -> (Vec<ValueRow>, Vec<Abandoned>) {
-        let spots = std::mem::take(&mut self.queued);
-        let rows = spots.into_iter().filter_map(|spot| {
-            let known = self.known.get(&spot)?;
-            let (value, version) = (known.held.value.clone(), known.since);
-            let (project, place) = spot;
+    pub(super) fn take_unwritten(&mut self) -> (Vec<ValueRow>, Vec<Abandoned>) {
+        let project_keys = std::mem::take(&mut self.unwritten);
+        let rows = project_keys.into_iter().filter_map(|project_key| {
+            let known = self.values.get(&project_key)?;
+            let (value, version) = (known.versioned.value.clone(), known.written_at);
+            let (project, place) = project_key;
             Some(ValueRow { project, place, value, version })
         });
         let rows = rows.collect();
@@ -169,41 +173,43 @@ impl SharedValues {
     }
 
     /// The store has these now.
-    pub(super) fn committed(&mut self, rows: &[ValueRow]) {
+    pub(super) fn mark_committed(&mut self, rows: &[ValueRow]) {
         for row in rows {
-            let spot = (row.project, row.place.clone());
+            let project_key = (row.project, row.place.clone());
             let size = size(&row.place, row.value.as_deref());
             self.unwritten_bytes -= size;
-            if let Some(known) = self.known.get_mut(&spot).filter(|known| known.since == row.version) {
-                self.uses += 1;
-                known.use_no = Some(self.uses);
-                self.idle.insert(self.uses, spot);
-                self.idle_bytes += size;
+            if let Some(known) =
+                self.values.get_mut(&project_key).filter(|known| known.written_at == row.version)
+            {
+                self.use_counter += 1;
+                known.last_use = Some(self.use_counter);
+                self.evictable.insert(self.use_counter, project_key);
+                self.evictable_bytes += size;
             }
         }
-        self.forget();
+        self.evict();
     }
 
     /// Forgets what the store has until few enough bytes are left. A value was last used no earlier than it was
     /// written, so once one must stay for a read's sake, all after it may have to.
-    fn forget(&mut self) {
+    fn evict(&mut self) {
         let readable = self.reads.values().min().copied();
-        while self.idle_bytes > CACHE_BYTES_MAX
-            && let Some((&use_no, spot)) = self.idle.first_key_value()
+        while self.evictable_bytes > CACHE_BYTES_MAX
+            && let Some((&last_use, project_key)) = self.evictable.first_key_value()
         {
-            let Some(known) = self.known.get(spot) else { return };
-            if readable.is_some_and(|durable| known.since > durable) {
+            let Some(known) = self.values.get(project_key) else { return };
+            if readable.is_some_and(|durable| known.written_at > durable) {
                 return;
             }
-            self.idle_bytes -= bytes(spot, &known.held);
-            self.known.remove(spot);
-            self.idle.remove(&use_no);
+            self.evictable_bytes -= bytes(project_key, &known.versioned);
+            self.values.remove(project_key);
+            self.evictable.remove(&last_use);
         }
     }
 }
 
-fn bytes(spot: &ProjectKey, held: &Versioned) -> usize {
-    size(&spot.1, held.value.as_deref())
+fn bytes(project_key: &ProjectKey, versioned: &Versioned) -> usize {
+    size(&project_key.1, versioned.value.as_deref())
 }
 
 fn size(place: &ScopedKey, value: Option<&[u8]>) -> usize {
@@ -212,36 +218,36 @@ fn size(place: &ScopedKey, value: Option<&[u8]>) -> usize {
 
 /// What is known here, and for the rest what was read.
 pub(crate) struct SharedStateReader<'a> {
-    values: &'a mut SharedValues,
+    shared: &'a mut SharedValues,
     project: ProjectId,
     read: &'a StoredValues,
 }
 
 impl StateReader for SharedStateReader<'_> {
     fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss> {
-        let known = self.values.get(&(self.project, place.clone()));
+        let known = self.shared.get(&(self.project, place.clone()));
         known.or_else(|| self.read.get(place)).cloned().ok_or_else(|| CacheMiss(place.clone()))
     }
 }
 
 impl Ledger {
     /// What is shared.
-    pub(crate) fn values(&mut self) -> &mut SharedValues {
-        &mut self.values
+    pub(crate) fn shared_values(&mut self) -> &mut SharedValues {
+        &mut self.shared
     }
 
     /// Says that the store is about to be read for values.
     pub(crate) fn begin_read(&mut self) -> ReadId {
-        self.values.begin_read(self.durable)
+        self.shared.begin_read(self.durable_seq)
     }
 
     /// Looks at what is shared in a project.
-    pub(crate) fn looking<'a>(
+    pub(crate) fn state_reader<'a>(
         &'a mut self,
         project: ProjectId,
         read: &'a StoredValues,
     ) -> SharedStateReader<'a> {
-        SharedStateReader { values: &mut self.values, project, read }
+        SharedStateReader { shared: &mut self.shared, project, read }
     }
 
     /// A worker changes what is shared in its project. What that depends on must be known here, or have been `read` by a
@@ -249,22 +255,23 @@ impl Ledger {
     pub(super) fn apply_shared(
         &mut self,
         now: Timestamp,
-        by: HostCallContext,
-        deed: &SharedWrite,
+        context: HostCallContext,
+        write: &SharedWrite,
         read: &StoredValues,
     ) -> Result<StepOutcome, StepError> {
-        let HostCallContext { worker, activation, first, mut entries, call } = by;
-        self.check(worker, activation, first)?;
-        let project = self.heads.get(&worker).ok_or(StepError::Unknown)?.head.project;
-        let decided = deed.decide(now, &mut self.looking(project, read)).map_err(|_| StepError::CacheMiss)?;
-        entries.push(Entry::HostCall { call, response: decided.response.clone() });
-        let seq = self.push(worker, &Row::Entries { first, entries });
-        for (place, value) in decided.changes {
-            self.values.write((project, place), value, seq);
+        let HostCallContext { worker, activation, first, mut entries, call } = context;
+        self.check_activation(worker, activation, first)?;
+        let project = self.projections.get(&worker).ok_or(StepError::Unknown)?.projection.project;
+        let effects =
+            write.decide(now, &mut self.state_reader(project, read)).map_err(|_| StepError::CacheMiss)?;
+        entries.push(Entry::HostCall { call, response: effects.response.clone() });
+        let seq = self.append_row(worker, &Row::Entries { first, entries });
+        for (place, value) in effects.changes {
+            self.shared.write((project, place), value, seq);
         }
-        let abandoned = decided.abandoned.into_iter().map(|bucket| Abandoned { project, bucket });
-        self.values.abandoned.extend(abandoned);
-        Ok(StepOutcome::SharedWritten(decided.response, seq))
+        let abandoned = effects.abandoned.into_iter().map(|bucket| Abandoned { project, bucket });
+        self.shared.abandoned.extend(abandoned);
+        Ok(StepOutcome::SharedWritten(effects.response, seq))
     }
 }
 

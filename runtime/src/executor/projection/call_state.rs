@@ -1,6 +1,6 @@
 //! What a worker's log says of calls between workers: those that it made, those that it took in.
 //!
-//! Invariant: a call that was taken in and whose answer is wanted is in `taken` until the row that answers it, takes it
+//! Invariant: a call that was taken in and whose answer is wanted is in `reply_addresses` until the row that answers it, takes it
 //! back, or deletes the worker.
 
 use super::{FoldEffect, StoredKey, WorkerProjection};
@@ -16,9 +16,9 @@ use std::collections::BTreeMap;
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CallState {
     /// Calls that it made and whose answer it has not taken, by their index.
-    made: BTreeMap<u64, OutstandingCall>,
+    outstanding: BTreeMap<u64, OutstandingCall>,
     /// Where answers go, by ticket: calls that wait, or run.
-    taken: BTreeMap<u64, ReplyAddress>,
+    reply_addresses: BTreeMap<u64, ReplyAddress>,
     /// Calls whose time has not come, by time and ticket.
     delayed: BTreeMap<(Timestamp, u64), StoredKey>,
 }
@@ -29,7 +29,7 @@ pub(crate) struct OutstandingCall {
     pub(crate) call_row: u64,
     pub(crate) target: WorkerId,
     /// The row with the answer.
-    pub(crate) answered: Option<u64>,
+    pub(crate) answer_row: Option<u64>,
 }
 
 /// Where an answer goes.
@@ -48,35 +48,35 @@ pub(crate) struct PendingReply {
 }
 
 impl ReplyAddress {
-    fn due(self, call_row: u64, answer: CallAnswer) -> PendingReply {
+    fn pending_reply(self, call_row: u64, answer: CallAnswer) -> PendingReply {
         PendingReply { to: ReplyTo { worker: self.worker, call: OplogIndex(self.call) }, call_row, answer }
     }
 }
 
 impl CallState {
     /// A call that it made and whose answer it has not taken.
-    pub(crate) fn made(&self, call: OplogIndex) -> Option<&OutstandingCall> {
-        self.made.get(&call.0)
+    pub(crate) fn outstanding(&self, call: OplogIndex) -> Option<&OutstandingCall> {
+        self.outstanding.get(&call.0)
     }
 
     /// The calls that it made and whose answer it has not taken, in order.
     #[cfg(test)]
-    pub(crate) fn made_all(&self) -> Vec<u64> {
-        self.made.keys().copied().collect()
+    pub(crate) fn outstanding_indices(&self) -> Vec<u64> {
+        self.outstanding.keys().copied().collect()
     }
 
     /// The entries from `from` on are set aside: nobody wants answers to the calls that they made, which go on.
-    pub(super) fn set_aside(&mut self, from: OplogIndex) {
-        self.made.retain(|index, _| *index < from.0);
+    pub(super) fn revert_from(&mut self, from: OplogIndex) {
+        self.outstanding.retain(|index, _| *index < from.0);
     }
 
     /// Whether an answer may come for it: then its head must be where the answer is given.
-    pub(crate) fn expects(&self) -> bool {
-        self.made.values().any(|made| made.answered.is_none())
+    pub(crate) fn expects_answer(&self) -> bool {
+        self.outstanding.values().any(|outstanding| outstanding.answer_row.is_none())
     }
 
     /// Calls whose time has not come.
-    pub(crate) fn delayed(&self) -> usize {
+    pub(crate) fn delayed_count(&self) -> usize {
         self.delayed.len()
     }
 
@@ -86,46 +86,51 @@ impl CallState {
     }
 
     /// The tickets of those that join it by `now`.
-    pub(crate) fn due(&self, now: Timestamp) -> Vec<u64> {
+    pub(crate) fn due_rows(&self, now: Timestamp) -> Vec<u64> {
         self.delayed.range(..=(now, u64::MAX)).map(|((_, call_row), _)| *call_row).collect()
     }
 
     /// Who waits for it, as answers that all say the same: the worker is about to be deleted.
-    pub(crate) fn answer_all(&self, error: &CallError) -> Vec<PendingReply> {
-        self.taken.iter().map(|(call_row, reply)| reply.due(*call_row, Err(error.clone()))).collect()
+    pub(crate) fn replies_to_all(&self, error: &CallError) -> Vec<PendingReply> {
+        self.reply_addresses
+            .iter()
+            .map(|(call_row, reply)| reply.pending_reply(*call_row, Err(error.clone())))
+            .collect()
     }
 }
 
 impl WorkerProjection {
     /// Folds a host call, if it is about calls.
-    pub(super) fn apply_call(&mut self, index: OplogIndex, call: &Call, response: &[u8]) {
+    pub(super) fn apply_host_call(&mut self, index: OplogIndex, call: &Call, response: &[u8]) {
         match call.function {
             HostFunction::CallMake => {
                 if let Ok(Ok(CallReceipt { call_row, target })) = decode_call_receipt(response) {
-                    self.calls.made.insert(index.0, OutstandingCall { call_row, target, answered: None });
+                    self.calls
+                        .outstanding
+                        .insert(index.0, OutstandingCall { call_row, target, answer_row: None });
                 }
             }
-            HostFunction::CallAwait => self.forget_call(call),
-            HostFunction::CallFinish if response.first() == Some(&1) => self.forget_call(call),
-            HostFunction::CallCancel if response != [0] => self.forget_call(call),
+            HostFunction::CallAwait => self.remove_outstanding(call),
+            HostFunction::CallFinish if response.first() == Some(&1) => self.remove_outstanding(call),
+            HostFunction::CallCancel if response != [0] => self.remove_outstanding(call),
             _ => {}
         }
     }
 
-    fn forget_call(&mut self, call: &Call) {
+    fn remove_outstanding(&mut self, call: &Call) {
         if let Request::Inline(bytes) = &call.request
             && let Ok(index) = decode_index(bytes)
         {
-            self.calls.made.remove(&index.0);
+            self.calls.outstanding.remove(&index.0);
         }
     }
 
     /// Folds an arrival of a call.
-    pub(super) fn apply_call_arrival(&mut self, seq: Seq, arrival: &CallEvent) {
-        match arrival {
+    pub(super) fn apply_call_event(&mut self, seq: Seq, event: &CallEvent) {
+        match event {
             CallEvent::Queued { key, reply, not_before, .. } => {
                 if let Some(ReplyTo { worker, call }) = *reply {
-                    self.calls.taken.insert(seq.0, ReplyAddress { worker, call: call.0 });
+                    self.calls.reply_addresses.insert(seq.0, ReplyAddress { worker, call: call.0 });
                 }
                 match not_before {
                     Some(at) => drop(self.calls.delayed.insert((*at, seq.0), StoredKey::from(key))),
@@ -138,14 +143,18 @@ impl WorkerProjection {
                 }
             }
             CallEvent::Withdrawn { at: _, call_row } => {
-                self.calls.taken.remove(call_row);
+                self.calls.reply_addresses.remove(call_row);
                 self.take_delayed(*call_row);
                 self.queue.retain(|(queued, _)| queued != call_row);
             }
             CallEvent::Answered { at: _, call, call_row, answer: _ } => {
-                if let Some(made) = self.calls.made.get_mut(&call.0).filter(|made| made.call_row == *call_row)
+                if let Some(outstanding) = self
+                    .calls
+                    .outstanding
+                    .get_mut(&call.0)
+                    .filter(|outstanding| outstanding.call_row == *call_row)
                 {
-                    made.answered = Some(seq.0);
+                    outstanding.answer_row = Some(seq.0);
                     self.stop_waiting_for(*call);
                 }
             }
@@ -158,50 +167,51 @@ impl WorkerProjection {
     }
 
     /// The invocation that runs is about to end like this: its caller is told.
-    pub(super) fn answer_current(&mut self, result: Option<&Value>, facts: &mut Vec<FoldEffect>) {
+    pub(super) fn reply_to_current(&mut self, result: Option<&Value>, effects: &mut Vec<FoldEffect>) {
         let Some(call_row) = self.current.as_ref().map(|current| current.started) else { return };
-        if let Some(reply) = self.calls.taken.remove(&call_row) {
-            facts.push(FoldEffect::Reply(reply.due(call_row, Ok(result.cloned()))));
+        if let Some(reply) = self.calls.reply_addresses.remove(&call_row) {
+            effects.push(FoldEffect::Reply(reply.pending_reply(call_row, Ok(result.cloned()))));
         }
     }
 
     /// The invocation that runs fails for good, and the worker goes on without it: its caller is told.
-    pub(super) fn answer_current_failed(&mut self, details: &str, facts: &mut Vec<FoldEffect>) {
+    pub(super) fn reply_current_failed(&mut self, details: &str, effects: &mut Vec<FoldEffect>) {
         let Some(call_row) = self.current.as_ref().map(|current| current.started) else { return };
-        if let Some(reply) = self.calls.taken.remove(&call_row) {
-            facts.push(FoldEffect::Reply(
-                reply.due(call_row, Err(CallError::RemoteFailed(details.to_owned()))),
+        if let Some(reply) = self.calls.reply_addresses.remove(&call_row) {
+            effects.push(FoldEffect::Reply(
+                reply.pending_reply(call_row, Err(CallError::RemoteFailed(details.to_owned()))),
             ));
         }
     }
 
     /// The invocation that runs fails for good, and the worker with it: its caller is told, and all who wait for it.
     /// Their calls leave the queue, so that none of them runs after all should the worker become usable again.
-    pub(super) fn answer_failed(&mut self, details: &str, facts: &mut Vec<FoldEffect>) {
+    pub(super) fn reply_all_failed(&mut self, details: &str, effects: &mut Vec<FoldEffect>) {
         let current = self.current.as_ref().map(|current| current.started);
-        for (call_row, reply) in std::mem::take(&mut self.calls.taken) {
+        for (call_row, reply) in std::mem::take(&mut self.calls.reply_addresses) {
             let text = if Some(call_row) == current {
                 details.to_owned()
             } else {
                 self.queue.retain(|(queued, _)| *queued != call_row);
                 PREVIOUS_FAILED.to_owned()
             };
-            facts.push(FoldEffect::Reply(reply.due(call_row, Err(CallError::RemoteFailed(text)))));
+            effects
+                .push(FoldEffect::Reply(reply.pending_reply(call_row, Err(CallError::RemoteFailed(text)))));
         }
     }
 
     /// The call was taken out of the queue by somebody else than its caller.
-    pub(super) fn answer_cancelled(&mut self, call_row: u64, facts: &mut Vec<FoldEffect>) {
-        if let Some(reply) = self.calls.taken.remove(&call_row) {
+    pub(super) fn reply_cancelled(&mut self, call_row: u64, effects: &mut Vec<FoldEffect>) {
+        if let Some(reply) = self.calls.reply_addresses.remove(&call_row) {
             let text = "the call was taken out of the queue before it began".to_owned();
-            facts.push(FoldEffect::Reply(reply.due(call_row, Err(CallError::NotFound(text)))));
+            effects.push(FoldEffect::Reply(reply.pending_reply(call_row, Err(CallError::NotFound(text)))));
         }
     }
 
     /// Whether nothing has come for a promise or call of its own.
     pub(super) fn is_pending(&self, index: OplogIndex) -> bool {
-        match self.calls.made(index) {
-            Some(made) => made.answered.is_none(),
+        match self.calls.outstanding(index) {
+            Some(outstanding) => outstanding.answer_row.is_none(),
             None => self.promises.get(&index.0) == Some(&super::PromiseSlot::Pending),
         }
     }
@@ -209,12 +219,13 @@ impl WorkerProjection {
     /// Whom it waits for, if all that can bring it back are answers to these calls of its own.
     pub(crate) fn blocked_on(&self) -> Option<Vec<(OplogIndex, &OutstandingCall)>> {
         let waiting = self.waiting.as_ref().filter(|waiting| waiting.wake_at.is_none())?;
-        let blocked = !waiting.promises.is_empty() && self.current.is_some() && self.end.is_none();
-        let made = |promise: &PromiseId| {
-            let made = (promise.worker == self.id).then(|| self.calls.made(promise.index)).flatten()?;
-            made.answered.is_none().then_some((promise.index, made))
+        let blocked = !waiting.promises.is_empty() && self.current.is_some() && self.terminal.is_none();
+        let outstanding = |promise: &PromiseId| {
+            let outstanding =
+                (promise.worker == self.id).then(|| self.calls.outstanding(promise.index)).flatten()?;
+            outstanding.answer_row.is_none().then_some((promise.index, outstanding))
         };
-        if blocked { waiting.promises.iter().map(made).collect() } else { None }
+        if blocked { waiting.promises.iter().map(outstanding).collect() } else { None }
     }
 }
 

@@ -24,7 +24,7 @@ pub(crate) struct SnapshotState {
     /// The last update by hand: the present version cannot replay what came before.
     base: Option<Checkpoint>,
     /// Where a snapshot was last taken or refused.
-    tried: LastAttempt,
+    last_attempt: LastAttempt,
     /// What was asked for and not done yet.
     pub(crate) update: Option<PendingUpdate>,
     /// What came of the last one.
@@ -39,7 +39,7 @@ pub(crate) struct Checkpoint {
     /// The entry.
     pub(crate) index: OplogIndex,
     /// The blob that holds the image, if it is not in the row.
-    pub(crate) blob: Option<[u8; 32]>,
+    pub(crate) blob_hash: Option<[u8; 32]>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
@@ -69,30 +69,35 @@ pub(crate) struct UpdateReport {
 
 impl SnapshotState {
     /// Folds a milestone; gives the template version if that changes.
-    pub(super) fn pass(&mut self, row: Seq, index: OplogIndex, milestone: &LifecycleEvent) -> Option<u32> {
-        let tried = LastAttempt { index: index.0, invocations: self.invocations };
-        match milestone {
+    pub(super) fn apply_lifecycle_event(
+        &mut self,
+        row: Seq,
+        index: OplogIndex,
+        event: &LifecycleEvent,
+    ) -> Option<u32> {
+        let last_attempt = LastAttempt { index: index.0, invocations: self.invocations };
+        match event {
             LifecycleEvent::Snapshot { at: _, state } => {
-                self.tried = tried;
-                self.snapshots.push(Checkpoint { row: row.0, index, blob: blob(&state.image) });
+                self.last_attempt = last_attempt;
+                self.snapshots.push(Checkpoint { row: row.0, index, blob_hash: blob_hash(&state.image) });
                 if self.snapshots.len() > SNAPSHOTS_KEPT {
                     self.snapshots.remove(0);
                 }
                 None
             }
             LifecycleEvent::SnapshotRefused { .. } => {
-                self.tried = tried;
+                self.last_attempt = last_attempt;
                 None
             }
             LifecycleEvent::Updated { at, from, to, state } => {
                 self.snapshots.clear();
                 let mode = if let Some(state) = state {
-                    self.base = Some(Checkpoint { row: row.0, index, blob: blob(&state.image) });
-                    self.tried = tried;
+                    self.base = Some(Checkpoint { row: row.0, index, blob_hash: blob_hash(&state.image) });
+                    self.last_attempt = last_attempt;
                     UpdateMode::Manual
                 } else {
                     // Until the new version has saved itself, all is replayed: as soon as that takes long, it should.
-                    self.tried = LastAttempt::default();
+                    self.last_attempt = LastAttempt::default();
                     UpdateMode::Automatic
                 };
                 self.update = None;
@@ -110,7 +115,7 @@ impl SnapshotState {
     }
 
     /// What the entries from `from` on made is not there any more. An update by hand is never set aside.
-    pub(super) fn set_aside(&mut self, from: OplogIndex) {
+    pub(super) fn revert_from(&mut self, from: OplogIndex) {
         self.snapshots.retain(|checkpoint| checkpoint.index < from);
     }
 
@@ -125,20 +130,20 @@ impl SnapshotState {
     }
 
     /// The blobs that it needs.
-    pub(crate) fn blobs(&self) -> Vec<[u8; 32]> {
-        self.checkpoints().into_iter().filter_map(|checkpoint| checkpoint.blob).collect()
+    pub(crate) fn image_hashes(&self) -> Vec<[u8; 32]> {
+        self.checkpoints().into_iter().filter_map(|checkpoint| checkpoint.blob_hash).collect()
     }
 
     /// Whether the worker is to be saved between two invocations. `idle` says that nothing waits for it.
     pub(crate) fn snapshot_is_due(&self, end: OplogIndex, idle: bool, policy: &SnapshotPolicy) -> bool {
         let factor = if idle { 1 } else { OVERDUE_FACTOR };
         let reached = |count: u64, every: u64| every > 0 && count >= every.saturating_mul(factor);
-        reached(end.0.saturating_sub(self.tried.index), policy.entries)
-            || reached(self.invocations.saturating_sub(self.tried.invocations), policy.invocations)
+        reached(end.0.saturating_sub(self.last_attempt.index), policy.entries)
+            || reached(self.invocations.saturating_sub(self.last_attempt.invocations), policy.invocations)
     }
 }
 
-fn blob(image: &Image) -> Option<[u8; 32]> {
+fn blob_hash(image: &Image) -> Option<[u8; 32]> {
     match image {
         Image::Inline(_) => None,
         Image::Blob { hash, length: _ } => Some(*hash),

@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 const PROJECT: ProjectId = ProjectId(Uuid::nil());
 
-fn spot(key: &str) -> ProjectKey {
+fn project_key(key: &str) -> ProjectKey {
     (PROJECT, keyvalue::place(&"b".into(), &key.into()))
 }
 
@@ -20,63 +20,63 @@ fn value(text: &str) -> Arc<[u8]> {
 }
 
 /// As many values as the cache cannot hold beside another one.
-fn crowd(values: &mut SharedValues, from: u64) {
+fn fill_cache(values: &mut SharedValues, from: u64) {
     for number in 0..=(CACHE_BYTES_MAX / CACHED_BYTES_MAX) as u64 {
         let large = Some(vec![0; CACHED_BYTES_MAX].into());
-        values.write(spot(&format!("crowd {number}")), large, Seq(from + number));
+        values.write(project_key(&format!("crowd {number}")), large, Seq(from + number));
     }
-    let (rows, _) = values.take();
-    values.committed(&rows);
+    let (rows, _) = values.take_unwritten();
+    values.mark_committed(&rows);
 }
 
 #[test]
 fn the_last_write_of_a_batch_counts() {
     let mut values = SharedValues::default();
-    values.write(spot("k"), Some(value("one")), Seq(1));
-    values.write(spot("k"), Some(value("two")), Seq(2));
-    values.write(spot("gone"), None, Seq(3));
-    let (rows, _) = values.take();
+    values.write(project_key("k"), Some(value("one")), Seq(1));
+    values.write(project_key("k"), Some(value("two")), Seq(2));
+    values.write(project_key("gone"), None, Seq(3));
+    let (rows, _) = values.take_unwritten();
     assert_eq!(rows.len(), 2);
     assert_eq!((rows[1].value.clone(), rows[1].version), (Some(value("two")), Seq(2)));
-    values.write(spot("k"), Some(value("three")), Seq(4));
-    values.committed(&rows);
-    assert_eq!(values.get(&spot("k")).unwrap().value, Some(value("three")), "the newer one is kept");
-    let (rows, _) = values.take();
+    values.write(project_key("k"), Some(value("three")), Seq(4));
+    values.mark_committed(&rows);
+    assert_eq!(values.get(&project_key("k")).unwrap().value, Some(value("three")), "the newer one is kept");
+    let (rows, _) = values.take_unwritten();
     assert_eq!(rows.len(), 1);
-    values.committed(&rows);
+    values.mark_committed(&rows);
     assert_eq!(values.unwritten_bytes(), 0);
-    assert_eq!(values.get(&spot("gone")).unwrap(), &Versioned::default(), "known to be absent");
+    assert_eq!(values.get(&project_key("gone")).unwrap(), &Versioned::default(), "known to be absent");
 }
 
 #[test]
 fn what_was_written_during_a_read_stays_until_it_ends() {
     let mut values = SharedValues::default();
     let read = values.begin_read(Seq(0));
-    values.write(spot("k"), Some(value("new")), Seq(1));
-    let (rows, _) = values.take();
-    values.committed(&rows);
-    crowd(&mut values, 2);
-    assert_eq!(values.get(&spot("k")).unwrap().value, Some(value("new")));
-    let since = values.written_since(read, PROJECT, &spot("").1, None, Some("k"));
+    values.write(project_key("k"), Some(value("new")), Seq(1));
+    let (rows, _) = values.take_unwritten();
+    values.mark_committed(&rows);
+    fill_cache(&mut values, 2);
+    assert_eq!(values.get(&project_key("k")).unwrap().value, Some(value("new")));
+    let since = values.written_since(read, PROJECT, &project_key("").1, None, Some("k"));
     assert!(since.contains(&("k".into(), true)), "{since:?}");
     values.end_read(read);
-    crowd(&mut values, 1_000);
-    assert_eq!(values.get(&spot("k")), None, "forgotten, for the store has it");
+    fill_cache(&mut values, 1_000);
+    assert_eq!(values.get(&project_key("k")), None, "forgotten, for the store has it");
     let read = values.begin_read(Seq(2_000));
-    assert_eq!(values.written_since(read, PROJECT, &spot("").1, None, None), []);
+    assert_eq!(values.written_since(read, PROJECT, &project_key("").1, None, None), []);
 }
 
 #[test]
 fn what_the_store_does_not_have_is_never_forgotten() {
     let mut values = SharedValues::default();
-    values.write(spot("k"), Some(value("queued")), Seq(1));
-    let (taken, _) = values.take();
-    crowd(&mut values, 2);
-    values.keep(spot("k"), &Versioned::default());
-    assert_eq!(values.get(&spot("k")).unwrap().value, Some(value("queued")), "what was read is older");
-    values.committed(&taken);
-    crowd(&mut values, 1_000);
-    assert_eq!(values.get(&spot("k")), None);
+    values.write(project_key("k"), Some(value("queued")), Seq(1));
+    let (taken, _) = values.take_unwritten();
+    fill_cache(&mut values, 2);
+    values.cache(project_key("k"), &Versioned::default());
+    assert_eq!(values.get(&project_key("k")).unwrap().value, Some(value("queued")), "what was read is older");
+    values.mark_committed(&taken);
+    fill_cache(&mut values, 1_000);
+    assert_eq!(values.get(&project_key("k")), None);
 }
 
 /// A tiny generator: the same seed, the same run.
@@ -117,20 +117,20 @@ struct Running {
 }
 
 impl Running {
-    fn start(position: Position, heads: &[WorkerProjection]) -> Self {
+    fn start(position: Position, projections: &[WorkerProjection]) -> Self {
         let mut ledger = Ledger::new(position, &[]);
-        if heads.is_empty() {
+        if projections.is_empty() {
             for worker in 0..WORKERS {
                 let options = golem_model::FailureOptions::default();
                 let event = LedgerEvent::CreateWorker { entry: created(worker), options };
                 ledger.step(Timestamp::default(), event).unwrap();
             }
         }
-        for head in heads {
-            ledger.load(head.clone());
+        for projection in projections {
+            ledger.load(projection.clone());
         }
-        let activations = (1..=WORKERS as u64).map(|no| {
-            let worker = WorkerNum(no);
+        let activations = (1..=WORKERS as u64).map(|number| {
+            let worker = WorkerNum(number);
             let Ok(StepOutcome::Activated(activation)) =
                 ledger.step(Timestamp::default(), LedgerEvent::Activate { worker })
             else {
@@ -142,21 +142,21 @@ impl Running {
         Self { ledger, activations }
     }
 
-    fn heads(&self) -> Vec<WorkerProjection> {
-        self.activations.iter().map(|(no, _)| self.ledger.head(*no).unwrap().clone()).collect()
+    fn projections(&self) -> Vec<WorkerProjection> {
+        self.activations.iter().map(|(worker, _)| self.ledger.projection(*worker).unwrap().clone()).collect()
     }
 
     fn write(
         &mut self,
-        by: usize,
+        caller: usize,
         write: KeyValueWrite,
         read: StoredValues,
     ) -> Result<StepOutcome, StepError> {
-        let (worker, activation) = self.activations[by];
-        let first = self.ledger.head(worker).unwrap().oplog_end.next();
-        let by = HostCallContext { worker, activation, first, entries: Vec::new(), call: call() };
-        let deed = SharedWrite::KeyValue { bucket: "b".into(), write };
-        self.ledger.step(Timestamp::default(), LedgerEvent::SharedWrite { by, deed, read })
+        let (worker, activation) = self.activations[caller];
+        let first = self.ledger.projection(worker).unwrap().oplog_end.next();
+        let context = HostCallContext { worker, activation, first, entries: Vec::new(), call: call() };
+        let write = SharedWrite::KeyValue { bucket: "b".into(), write };
+        self.ledger.step(Timestamp::default(), LedgerEvent::SharedWrite { context, write, stored: read })
     }
 }
 
@@ -193,7 +193,7 @@ fn outcomes_are_those_of_a_plain_map() {
         let mut running = Running::start(Position::default(), &[]);
         let mut stored = StoredValues::new();
         let mut model = stored.clone();
-        let (mut position, mut heads) = (Position::default(), Vec::new());
+        let (mut position, mut projections) = (Position::default(), Vec::new());
         for _ in 0..200 {
             match random.below(10) {
                 0..7 => {
@@ -202,13 +202,13 @@ fn outcomes_are_those_of_a_plain_map() {
                     // As a port does: the store is read for what the ledger does not know.
                     let mut read = StoredValues::new();
                     while let Err(CacheMiss(place)) =
-                        write.decide(&"b".into(), &mut running.ledger.looking(PROJECT, &read))
+                        write.decide(&"b".into(), &mut running.ledger.state_reader(PROJECT, &read))
                     {
-                        let held = stored.get(&place).cloned().unwrap_or_default();
-                        read.insert(place, held);
+                        let versioned = stored.get(&place).cloned().unwrap_or_default();
+                        read.insert(place, versioned);
                     }
-                    let by = random.below(WORKERS);
-                    let answer = running.write(by, write.clone(), read).unwrap();
+                    let caller = random.below(WORKERS);
+                    let answer = running.write(caller, write.clone(), read).unwrap();
                     let expected = write.decide(&"b".into(), &mut Plain(&model)).unwrap();
                     let StepOutcome::SharedWritten(found, seq) = answer else { panic!("{answer:?}") };
                     assert_eq!(found, expected.response, "seed {seed}");
@@ -225,21 +225,21 @@ fn outcomes_are_those_of_a_plain_map() {
                     let batch = running.ledger.take_batch(false);
                     if random.below(5) == 0 {
                         // It fails: everything starts again from what is stored.
-                        running = Running::start(position, &heads);
+                        running = Running::start(position, &projections);
                         model = stored.clone();
                     } else {
                         for row in &batch.values {
-                            let held =
+                            let versioned =
                                 Versioned { value: row.value.clone(), version: Version(row.version.0) };
                             match row.value {
-                                Some(_) => drop(stored.insert(row.place.clone(), held)),
+                                Some(_) => drop(stored.insert(row.place.clone(), versioned)),
                                 None => drop(stored.remove(&row.place)),
                             }
                         }
-                        running.ledger.committed(&batch);
+                        running.ledger.mark_committed(&batch);
                         assert_eq!(stored, model, "seed {seed}");
                         position.last = batch.rows.last().map_or(position.last, |row| row.seq);
-                        heads = running.heads();
+                        projections = running.projections();
                     }
                 }
                 _ => {

@@ -15,50 +15,54 @@ fn call_record(function: HostFunction, index: u64) -> Call {
 }
 
 /// The worker's number; its head is loaded as the executor does.
-fn locate(ledger: &mut Ledger, kept: &Kept, id: &WorkerId) -> Option<WorkerNum> {
-    let stored = kept.heads.values().find(|head| head.id == *id && !ledger.is_removed(WorkerNum(head.no)));
-    if let Some(head) = stored.cloned().filter(|_| ledger.no_of(id).is_none()) {
-        ledger.load(head);
+fn locate(ledger: &mut Ledger, store: &ModelStore, id: &WorkerId) -> Option<WorkerNum> {
+    let stored = store
+        .projections
+        .values()
+        .find(|projection| projection.id == *id && !ledger.is_removed(WorkerNum(projection.worker)));
+    if let Some(projection) = stored.cloned().filter(|_| ledger.worker_num(id).is_none()) {
+        ledger.load(projection);
     }
-    ledger.no_of(id)
+    ledger.worker_num(id)
 }
 
 /// What a worker does next, or what happens to it.
-fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, time: u64) {
+fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, time: u64) {
     let now = Timestamp::from_nanos(time);
-    let id = worker(random.below(WORKERS));
-    let Some(no) = locate(ledger, kept, &id) else {
+    let id = worker_id(random.below(WORKERS));
+    let Some(worker) = locate(ledger, store, &id) else {
         ledger
             .step(now, LedgerEvent::CreateWorker { entry: created(id), options: FailureOptions::default() })
             .unwrap();
         return;
     };
-    let head = ledger.head(no).unwrap().clone();
+    let projection = ledger.projection(worker).unwrap().clone();
     match random.below(40) {
         0 => {
-            let arrival = InboxEvent::Deleted { at: now };
-            ledger.step(now, LedgerEvent::Inbox { worker: no, arrival }).unwrap();
+            let event = InboxEvent::Deleted { at: now };
+            ledger.step(now, LedgerEvent::Inbox { worker, event }).unwrap();
             return;
         }
         1..=3 => {
-            ledger.step(now, LedgerEvent::CallsDue { worker: no }).unwrap();
+            ledger.step(now, LedgerEvent::CallsDue { worker }).unwrap();
             return;
         }
         _ => {}
     }
-    if head.end.is_some() || head.waiting.is_some() {
+    if projection.terminal.is_some() || projection.waiting.is_some() {
         return;
     }
-    let Ok(StepOutcome::Activated(activation)) = ledger.step(now, LedgerEvent::Activate { worker: no })
-    else {
+    let Ok(StepOutcome::Activated(activation)) = ledger.step(now, LedgerEvent::Activate { worker }) else {
         panic!("a known worker is activated");
     };
-    let first = head.oplog_end.next();
-    let made: Vec<u64> = head.calls.made_all();
-    let pick = |random: &mut Random| made.get(usize::try_from(random.below(1 + made.len() as u64)).unwrap());
-    let by = |call| HostCallContext { worker: no, activation, first, entries: vec![], call };
-    let entries = match (&head.current, random.below(12)) {
-        (None, _) => match head.queue.front() {
+    let first = projection.oplog_end.next();
+    let outstanding: Vec<u64> = projection.calls.outstanding_indices();
+    let pick = |random: &mut Random| {
+        outstanding.get(usize::try_from(random.below(1 + outstanding.len() as u64)).unwrap())
+    };
+    let context = |call| HostCallContext { worker, activation, first, entries: vec![], call };
+    let entries = match (&projection.current, random.below(12)) {
+        (None, _) => match projection.queue.front() {
             Some((arrival, _)) => {
                 let source = InvocationSource::Queued { arrival: *arrival };
                 vec![Entry::InvocationStarted { at: now, key: IdempotencyKey::anonymous(1), source }]
@@ -66,41 +70,48 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, time: u64) {
             None => vec![started(&IdempotencyKey::anonymous(u128::from(time)))],
         },
         (Some(_), 0..=4) => {
-            let other = worker(random.below(WORKERS));
-            let target = match locate(ledger, kept, &other) {
+            let other = worker_id(random.below(WORKERS));
+            let target = match locate(ledger, store, &other) {
                 Some(found) => CallTarget::Existing(found),
                 None => CallTarget::New(created(other), FailureOptions::default()),
             };
             let reply = random.below(4) > 0;
-            let made = CallRequest {
-                by: by(call_record(if reply { HostFunction::CallMake } else { HostFunction::CallSend }, 0)),
+            let request = CallRequest {
+                context: context(call_record(
+                    if reply { HostFunction::CallMake } else { HostFunction::CallSend },
+                    0,
+                )),
                 target,
                 function: Arc::from("f"),
                 params: vec![],
                 reply,
                 not_before: (!reply).then(|| Timestamp::from_nanos(time + random.below(50))),
             };
-            ledger.step(now, LedgerEvent::Call(Box::new(made))).unwrap();
+            ledger.step(now, LedgerEvent::Call(Box::new(request))).unwrap();
             return;
         }
-        (Some(_), 5) if !made.is_empty() => {
+        (Some(_), 5) if !outstanding.is_empty() => {
             let Some(call) = pick(random).copied() else { return };
             let begun = random.below(2) == 0;
-            let by = by(call_record(HostFunction::CallCancel, call));
-            let cancelled = CancelRequest { by, call: OplogIndex(call), begun };
-            ledger.step(now, LedgerEvent::CancelCall(Box::new(cancelled))).unwrap();
+            let context = context(call_record(HostFunction::CallCancel, call));
+            let request = CancelRequest { context, call: OplogIndex(call), begun };
+            ledger.step(now, LedgerEvent::CancelCall(Box::new(request))).unwrap();
             return;
         }
-        (Some(_), 6..=8) if !made.is_empty() => {
+        (Some(_), 6..=8) if !outstanding.is_empty() => {
             // It waits for some of its calls, or takes the answer of one.
             let Some(call) = pick(random).copied() else { return };
-            if head.calls.made(OplogIndex(call)).is_some_and(|made| made.answered.is_some()) {
+            if projection
+                .calls
+                .outstanding(OplogIndex(call))
+                .is_some_and(|outstanding| outstanding.answer_row.is_some())
+            {
                 let call = call_record(HostFunction::CallAwait, call);
                 vec![Entry::HostCall { call, response: vec![0] }]
             } else {
                 let promise = |index: &u64| PromiseId { worker: id.clone(), index: OplogIndex(*index) };
                 let promises = if random.below(3) == 0 {
-                    made.iter().map(promise).collect()
+                    outstanding.iter().map(promise).collect()
                 } else {
                     vec![promise(&call)]
                 };
@@ -113,52 +124,59 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, time: u64) {
         }
         (Some(_), _) => vec![completed()],
     };
-    ledger.step(now, LedgerEvent::Append { worker: no, activation, first, entries }).unwrap();
+    ledger.step(now, LedgerEvent::Append { worker, activation, first, entries }).unwrap();
 }
 
 fn check_calls(seed: u64) {
     let mut random = Random(seed * 2 + 1);
-    let mut kept = Kept::default();
-    let mut ledger = kept.reopen();
+    let mut store = ModelStore::default();
+    let mut ledger = store.reopen();
     for time in 1..=500 {
         match random.below(12) {
-            0..=8 => act(&mut ledger, &kept, &mut random, time),
+            0..=8 => random_step(&mut ledger, &store, &mut random, time),
             9 | 10 => {
                 let batch = ledger.take_batch(random.below(2) == 0);
                 if random.below(10) > 0 {
-                    kept.commit(&batch);
-                    ledger.committed(&batch);
-                    ledger.forget(1, |_| false);
+                    store.commit(&batch);
+                    ledger.mark_committed(&batch);
+                    ledger.evict(1, |_| false);
                 } else {
-                    ledger = kept.reopen();
+                    ledger = store.reopen();
                 }
             }
-            _ => ledger = kept.reopen(),
+            _ => ledger = store.reopen(),
         }
         ledger.take_actions();
-        for no in (1..=ledger.worker_no_max).map(WorkerNum) {
-            assert!(!ledger.waits_in_circle(no), "seed {seed}, at {time}: {no} waits for itself");
+        for worker in (1..=ledger.worker_no_max).map(WorkerNum) {
+            assert!(!ledger.is_deadlocked(worker), "seed {seed}, at {time}: {worker} waits for itself");
         }
     }
-    let (heads, _) = kept.truth();
-    let reopened = kept.reopen();
-    for (no, head) in &heads {
-        assert_eq!(reopened.head(*no).or_else(|| kept.heads.get(no)), Some(head), "seed {seed}, worker {no}");
-        for call in head.calls.made_all() {
-            let made = head.calls.made(OplogIndex(call)).unwrap();
-            if made.answered.is_some() {
+    let (projections, _) = store.expected_state();
+    let reopened = store.reopen();
+    for (worker, projection) in &projections {
+        assert_eq!(
+            reopened.projection(*worker).or_else(|| store.projections.get(worker)),
+            Some(projection),
+            "seed {seed}, worker {worker}"
+        );
+        for call in projection.calls.outstanding_indices() {
+            let outstanding = projection.calls.outstanding(OplogIndex(call)).unwrap();
+            if outstanding.answer_row.is_some() {
                 continue;
             }
-            assert!(reopened.head(*no).is_some(), "seed {seed}: {no} waits for an answer out of memory");
-            let target = heads.values().find(|head| head.id == made.target);
-            let target = target.unwrap_or_else(|| panic!("seed {seed}: {no} waits for nobody"));
-            let queued = target.queue.iter().any(|(call_row, _)| *call_row == made.call_row);
-            let runs = target.current.as_ref().is_some_and(|current| current.started == made.call_row);
-            assert!(queued || runs, "seed {seed}: call {call} of {no} is lost");
+            assert!(
+                reopened.projection(*worker).is_some(),
+                "seed {seed}: {worker} waits for an answer out of memory"
+            );
+            let target = projections.values().find(|projection| projection.id == outstanding.target);
+            let target = target.unwrap_or_else(|| panic!("seed {seed}: {worker} waits for nobody"));
+            let queued = target.queue.iter().any(|(call_row, _)| *call_row == outstanding.call_row);
+            let runs = target.current.as_ref().is_some_and(|current| current.started == outstanding.call_row);
+            assert!(queued || runs, "seed {seed}: call {call} of {worker} is lost");
         }
     }
     let (mut begun, mut answered) = (BTreeSet::new(), BTreeSet::new());
-    for row in &kept.rows {
+    for row in &store.rows {
         match codec::decode_row(&row.body).unwrap() {
             Row::Entries { entries, .. } => {
                 for entry in entries {
