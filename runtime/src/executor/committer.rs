@@ -1,10 +1,12 @@
 //! The committer: one thread that makes everything durable, in order.
 //!
-//! It takes all that waits, writes it in one transaction, and fulfils what waited for it; while it syncs, the next
-//! batch gathers. No timer: a lone row is written at once, a crowd shares one sync.
+//! It takes all pending rows, writes them in one transaction, and completes everything that waited for them. The next
+//! batch gathers while this one syncs. Rows are not delayed by a timer: a single row is written at once, and many
+//! concurrent rows share one sync.
 //!
-//! Invariant (W8): after a failed commit nothing of what was in memory is used: every instance, head and waiting
-//! reply that may have seen it is discarded, the store is opened again, and the workers are loaded from what it has.
+//! Invariant (W8): after a failed commit, no in-memory state is used any more. Every instance, projection and waiting
+//! reply that may depend on the failed rows is discarded (`discard_all`), the store is opened again, and the workers
+//! are loaded from what it has.
 
 use super::core::{Core, OnDurable, State, StoreHealth, unavailable};
 use super::error::ExecutorError;
@@ -14,16 +16,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// After this long without a row, derived state is written.
+/// After this long without a new row, derived state is written.
 const IDLE_AFTER: Duration = Duration::from_millis(200);
-/// Between attempts to open a store that failed.
+/// Delay between attempts to open a store that failed.
 const RECOVER_EVERY: Duration = Duration::from_millis(500);
-/// Rows of deleted workers removed at a time.
+/// Number of rows of deleted workers that are removed at a time.
 const TIDY_ROWS: usize = 500;
 
-/// Does what waited for a commit.
+/// Completes an operation that waited for a commit.
 pub(crate) fn complete(on_durable: OnDurable, outcome: Result<(), ExecutorError>) {
-    // Whoever has gone away in the meantime asks again with the same key.
+    // A receiver that was dropped is no error: that client can ask again with the same key.
     match (on_durable, outcome) {
         (OnDurable::Notify(tx), outcome) => drop(tx.send(outcome)),
         (OnDurable::Deliver(waiters, reply), Ok(())) => deliver(waiters, reply),
@@ -31,7 +33,7 @@ pub(crate) fn complete(on_durable: OnDurable, outcome: Result<(), ExecutorError>
     }
 }
 
-/// Gives all waiters the same reply.
+/// Sends the same reply to all waiters.
 pub(crate) fn deliver(waiters: Vec<super::core::Waiter>, reply: super::core::Reply) {
     let mut waiters = waiters.into_iter();
     let Some(first) = waiters.next() else { return };
@@ -41,7 +43,7 @@ pub(crate) fn deliver(waiters: Vec<super::core::Waiter>, reply: super::core::Rep
     drop(first.send(reply));
 }
 
-/// The thread's whole life; ends when the core stops and all is written.
+/// The committer thread. Returns when the executor is closing and everything is written.
 pub(crate) fn run(core: &Arc<Core>) {
     let mut more_to_tidy = true;
     loop {
@@ -113,7 +115,8 @@ fn finish_commit(core: &Arc<Core>, batch: &Batch, took: Duration) {
     }
 }
 
-/// Discards everything, then tries until the store can be used again. False if it never can be by this process.
+/// Discards all in-memory state, then retries until the store can be used again. Returns false if this process can
+/// never use it again.
 fn recover_store(core: &Arc<Core>, error: &StoreError) -> bool {
     let reason: Arc<str> = unavailable(error).to_string().into();
     tracing::error!(%reason, "a commit failed: all that is in memory is discarded");
@@ -168,7 +171,7 @@ fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
         state.generation += 1;
         state.idle.clear();
         state.scheduler = super::scheduler::Scheduler::default();
-        // Nothing reads this ledger any more; an empty one makes sure of it.
+        // Nothing may read this ledger any more. Replacing it with an empty one makes sure of that.
         state.ledger = super::ledger::Ledger::new(crate::storage::ports::Position::default(), &[]);
         (std::mem::take(&mut state.on_durable), std::mem::take(&mut state.slots))
     };

@@ -1,7 +1,8 @@
-//! The one lock of the node, and what every part does under it.
+//! The node's one lock, and the operations that every part of the executor performs under it.
 //!
-//! Under the lock nothing waits and nothing reads the store: who needs something that is not in memory lets go,
-//! reads it, and looks again. `Ledger::evictions` tells whether what was read may be stale.
+//! Code that holds the lock neither waits nor reads the store. An operation that needs something from the store
+//! releases the lock, reads the store, takes the lock again and checks `Ledger::evictions`: if that counter has
+//! changed, the data that was read may be stale and is read again.
 
 use super::committer;
 use super::error::ExecutorError;
@@ -23,49 +24,50 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::{Notify, oneshot, watch};
 
-/// What an invocation comes to for who waits for it.
+/// The reply to an invocation: its result, or the error for the caller.
 pub(crate) type Reply = Result<Option<Value>, ExecutorError>;
 
-/// Someone who waits for an invocation.
+/// The channel to a caller that waits for an invocation's reply.
 pub(crate) type Waiter = oneshot::Sender<Reply>;
 
 /// An admitted invocation that has not ended.
 #[derive(Debug)]
 pub(crate) struct PendingInvocation {
-    /// The invocation; `None` if only its arrival is known, after a restart.
+    /// The invocation. `None` after a restart, when only the row of its inbox event is known.
     pub(crate) invocation: Option<Invocation>,
-    /// Its key as text.
+    /// The invocation's key as text.
     pub(crate) key: String,
-    /// Its row, if it was accepted durably.
+    /// The row of its inbox event, if it was accepted durably.
     pub(crate) accepted_row: Option<Seq>,
-    /// Who waits for it.
+    /// Callers that wait for the reply.
     pub(crate) waiters: Vec<Waiter>,
 }
 
-/// What is in memory of a worker beside its head.
+/// In-memory state of a worker, beside its projection.
 #[derive(Debug, Default)]
 pub(crate) struct WorkerSlot {
-    /// Invocations in order of admission.
+    /// Queued invocations in order of admission.
     pub(crate) pending: VecDeque<PendingInvocation>,
-    /// The one that runs, or is waiting, or is to be tried again.
+    /// The invocation that runs, waits, or is to be retried.
     pub(crate) current: Option<PendingInvocation>,
     /// Whether a task drives the worker.
     pub(crate) has_task: bool,
-    /// Set when the worker is to go on although its head says that it waits.
+    /// Set when the worker must continue although its projection says that it waits.
     pub(crate) woken: bool,
-    /// Stops the running guest.
+    /// Interrupts the running guest.
     pub(crate) interrupt_handle: Option<InterruptHandle>,
-    /// The idle instance.
+    /// The idle instance, if the worker has one.
     pub(crate) idle_instance: Option<ResidentInstance>,
-    /// When it became idle: its place in [`State::idle`].
+    /// The value of the idle counter when the instance became idle: its key in [`State::idle`].
     pub(crate) idle_since: u64,
-    /// Told when another worker has answered a call.
+    /// Notified when another worker has answered a call of this worker.
     pub(crate) answer_notify: Arc<Notify>,
-    /// Answers that came lately, by call, so that a caller in memory waits for no commit and reads nothing.
+    /// Recent answers by call. A caller in memory reads an answer here, without waiting for a commit and without
+    /// reading the store.
     pub(crate) recent_answers: BTreeMap<u64, Arc<[u8]>>,
 }
 
-/// An instance in memory, with its place among the residents.
+/// An instance in memory, with its resident permit.
 pub(crate) struct ResidentInstance {
     pub(crate) instance: Box<Instance>,
     pub(crate) interrupt_handle: InterruptHandle,
@@ -80,7 +82,7 @@ impl std::fmt::Debug for ResidentInstance {
     }
 }
 
-/// One place among the residents; given back when dropped.
+/// Permission to keep one instance in memory. Dropping it releases the permission.
 #[derive(Debug)]
 pub(crate) struct ResidentPermit {
     core: std::sync::Weak<Core>,
@@ -95,7 +97,7 @@ impl Drop for ResidentPermit {
     }
 }
 
-/// What is done once a row is durable.
+/// What to do once a row is durable.
 pub(crate) enum OnDurable {
     Notify(oneshot::Sender<Result<(), ExecutorError>>),
     Deliver(Vec<Waiter>, Reply),
@@ -108,19 +110,19 @@ pub(crate) enum StoreHealth {
     Down(Arc<str>),
 }
 
-/// Everything under the lock.
+/// Everything that the lock protects.
 pub(crate) struct State {
     pub(crate) ledger: Ledger,
     pub(crate) slots: HashMap<WorkerNum, WorkerSlot>,
-    /// What waits for durability, ascending by row.
+    /// Completions that wait for durability, ascending by row.
     pub(crate) on_durable: VecDeque<(Seq, OnDurable)>,
     pub(crate) scheduler: Scheduler,
     pub(crate) health: StoreHealth,
-    /// Grows when everything in memory was discarded after a failed commit.
+    /// Incremented when all in-memory state is discarded after a failed commit.
     pub(crate) generation: u64,
-    /// No more requests are taken.
+    /// Set when the executor accepts no more requests.
     pub(crate) stopping: bool,
-    /// No more rows will come: the committer ends when all is written.
+    /// Set when no more rows will be added. The committer then ends after writing everything.
     pub(crate) closing: bool,
     /// Idle instances, the longest idle first.
     pub(crate) idle: BTreeSet<(u64, WorkerNum)>,
@@ -128,16 +130,16 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// Stands for "idle until now": instances that become idle later have a higher one.
+    /// A marker for "idle until now": instances that become idle later have a higher value in [`State::idle`].
     pub(crate) fn idle_marker(&self) -> u64 {
         self.idle_counter
     }
 }
 
-/// The parts that all of the executor shares.
+/// State and services that all parts of the executor share.
 pub(crate) struct Core {
     state: Mutex<State>,
-    /// Told when there is something to commit.
+    /// Notified when there is something to commit.
     pub(crate) commit_needed: Condvar,
     pub(crate) timers_changed: Notify,
     pub(crate) resident_freed: Notify,
@@ -145,7 +147,8 @@ pub(crate) struct Core {
     pub(crate) promises_changed: watch::Sender<u64>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) snapshots: Arc<dyn Blobs>,
-    /// Held by who keeps an image until the entry that names it is handed over, so that nobody takes it for garbage.
+    /// Read-locked by a task that stores an image, until the entry that names the image has been appended. The sweep of
+    /// unused images takes the write lock, so it cannot remove such an image.
     pub(crate) image_lock: tokio::sync::RwLock<()>,
     pub(crate) components: Arc<dyn Components>,
     pub(crate) admission: Arc<dyn Admission>,
@@ -213,7 +216,7 @@ impl Core {
         !self.commit_needed.wait_for(state, at_most).timed_out()
     }
 
-    /// Gives an event its place and carries out what follows from it.
+    /// Applies an event to the ledger and performs the resulting actions.
     pub(crate) fn step(
         self: &Arc<Self>,
         state: &mut State,
@@ -224,7 +227,7 @@ impl Core {
         answer
     }
 
-    /// Carries out the ledger's actions, and tells the committer if there is something for it.
+    /// Performs the ledger's actions, and notifies the committer if there are rows to write.
     pub(crate) fn run_actions(self: &Arc<Self>, state: &mut State) {
         for action in state.ledger.take_actions() {
             match action {
@@ -252,7 +255,7 @@ impl Core {
         }
     }
 
-    /// Fails if requests cannot be taken now.
+    /// Returns an error if requests cannot be accepted now.
     pub(crate) fn check_available(state: &State) -> Result<(), ExecutorError> {
         match &state.health {
             _ if state.stopping => Err(ExecutorError::ShuttingDown),
@@ -261,7 +264,7 @@ impl Core {
         }
     }
 
-    /// Has `then` done once `seq` is durable.
+    /// Completes `on_durable` once `seq` is durable.
     pub(crate) fn when_durable(state: &mut State, seq: Seq, on_durable: OnDurable) {
         if state.ledger.durable_seq() >= seq {
             committer::complete(on_durable, Ok(()));
@@ -271,7 +274,7 @@ impl Core {
         }
     }
 
-    /// Returns once `seq` is durable.
+    /// Waits until `seq` is durable.
     pub(crate) async fn wait_durable(&self, seq: Seq) -> Result<(), ExecutorError> {
         let rx = {
             let mut state = self.lock();
@@ -293,7 +296,8 @@ impl Core {
         }
     }
 
-    /// The slot of a worker whose head is loaded; a new one begins with what its log says is queued.
+    /// Returns the slot of a worker whose projection is loaded. A new slot starts with the invocations that the
+    /// projection has in its queue.
     pub(crate) fn slot(state: &mut State, worker: WorkerNum) -> &mut WorkerSlot {
         let ledger = &state.ledger;
         state.slots.entry(worker).or_insert_with(|| {
@@ -312,7 +316,7 @@ impl Core {
         })
     }
 
-    /// Starts a task for the worker if it has something to do and none drives it.
+    /// Starts a task for the worker unless one drives it already.
     pub(crate) fn spawn_if_idle(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
         if state.stopping || matches!(state.health, StoreHealth::Down(_)) {
             return;
@@ -324,7 +328,7 @@ impl Core {
         }
     }
 
-    /// The worker is to go on, whatever it waited for; loads its head first if it must.
+    /// Makes the worker continue, whatever it waits for. Loads its projection first if necessary.
     pub(crate) fn wake(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
         self.promises_changed.send_modify(|version| *version += 1);
         if state.ledger.projection(worker).is_some() {
@@ -360,7 +364,7 @@ impl Core {
             let mut state = self.lock();
             if state.ledger.projection(worker).is_none() {
                 if state.ledger.evictions() != evictions {
-                    // What was read may be stale by now: once more.
+                    // The data that was read may be stale: read it again.
                     continue;
                 }
                 state.ledger.load(projection);
@@ -374,8 +378,10 @@ impl Core {
         }
     }
 
-    /// Finds a worker and has its head in memory. The number stays good only as long as the caller's next look under
-    /// the lock finds the head: it may be forgotten or removed in between.
+    /// Finds a worker and loads its projection into memory.
+    ///
+    /// The number is only valid as long as the caller finds the projection when it takes the lock again: the projection
+    /// may be evicted or the worker removed in between.
     pub(crate) async fn locate(self: &Arc<Self>, id: &WorkerId) -> Result<Option<WorkerNum>, ExecutorError> {
         loop {
             let evictions = {
@@ -423,7 +429,7 @@ impl Core {
         }
     }
 
-    /// The head in what the store has; one of another version is rebuilt from the log.
+    /// Decodes a stored projection. One of another format version is rebuilt from the log.
     pub(crate) async fn decode_projection(
         &self,
         stored: StoredHead,
@@ -445,7 +451,7 @@ impl Core {
         }
     }
 
-    /// Keeps an idle instance for the next invocation.
+    /// Keeps an idle instance in memory for the next invocation.
     pub(crate) fn park_idle(state: &mut State, worker: WorkerNum, resident: ResidentInstance) {
         state.idle_counter += 1;
         let since = state.idle_counter;
@@ -455,7 +461,7 @@ impl Core {
         slot.idle_instance = Some(resident);
     }
 
-    /// Takes the worker's idle instance.
+    /// Takes the worker's idle instance out of the idle set.
     pub(crate) fn take_idle(state: &mut State, worker: WorkerNum) -> Option<ResidentInstance> {
         let slot = state.slots.get_mut(&worker)?;
         let resident = slot.idle_instance.take()?;
@@ -464,7 +470,7 @@ impl Core {
         Some(resident)
     }
 
-    /// Forgets a slot in which nothing is that the log does not have.
+    /// Removes a slot that holds nothing beyond what the log has.
     pub(crate) fn remove_slot_if_empty(state: &mut State, worker: WorkerNum) {
         let logged = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
         if let Some(slot) = state.slots.get_mut(&worker).filter(|slot| logged && !slot.has_task)
@@ -486,8 +492,8 @@ impl Core {
         }
     }
 
-    /// A place among the residents: a free one, or that of the longest idle instance, or the next to become free.
-    /// `None` when the executor stops.
+    /// Acquires permission to keep an instance in memory. If none is free, evicts the longest idle instance; if no
+    /// instance is idle, waits until one leaves memory. Returns `None` when the executor stops.
     pub(crate) async fn acquire_resident_permit(self: &Arc<Self>) -> Option<ResidentPermit> {
         let most = i64::try_from(self.settings.residents_max).unwrap_or(i64::MAX);
         loop {
@@ -507,7 +513,7 @@ impl Core {
                     None => None,
                 }
             };
-            // Dropped outside the lock: an instance has memory to give back.
+            // `evicted` is dropped outside the lock, because dropping an instance releases memory and takes time.
             if evicted.is_none() {
                 tokio::select! {
                     () = left => {}
@@ -518,7 +524,7 @@ impl Core {
     }
 }
 
-/// The store's trouble as a caller sees it, with its cause.
+/// Converts an error of the store into the error for the caller. The reason includes the error's causes.
 pub(crate) fn unavailable(error: &dyn std::error::Error) -> ExecutorError {
     let mut reason = error.to_string();
     let mut source = error.source();

@@ -1,8 +1,9 @@
-//! When a failed attempt is followed by another. Pure.
+//! Jitter for the delay before the next attempt. Pure.
 
 use golem_model::OplogIndex;
 
-/// A number from 0 to 1 that is the worker's own for this place in its oplog: the same in every run.
+/// Returns a number from 0 to 1 that depends only on the worker's seed and the oplog index, so it is the same in every
+/// run.
 pub(crate) fn jitter(seed: &[u8; 32], index: OplogIndex) -> f64 {
     let hash = blake3::keyed_hash(seed, &index.0.to_le_bytes());
     let (bytes, _) = hash.as_bytes().split_first_chunk::<4>().expect("a hash has 32 bytes");
