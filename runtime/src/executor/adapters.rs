@@ -27,7 +27,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct ActivationAdapter {
     pub(super) core: Arc<Core>,
     pub(super) worker: WorkerNum,
-    pub(super) operationivation: Activation,
+    pub(super) activation: Activation,
     generation: u64,
     last: AtomicU64,
 }
@@ -36,10 +36,10 @@ impl ActivationAdapter {
     pub(crate) fn new(
         core: Arc<Core>,
         worker: WorkerNum,
-        operationivation: Activation,
+        activation: Activation,
         generation: u64,
     ) -> Arc<Self> {
-        Arc::new(Self { core, worker, operationivation, generation, last: AtomicU64::new(0) })
+        Arc::new(Self { core, worker, activation, generation, last: AtomicU64::new(0) })
     }
 
     /// The ports that an instance of a worker of `project` gets.
@@ -89,13 +89,8 @@ impl ActivationAdapter {
                 continue;
             }
             let Some((entries, call, operation)) = work.take() else { return Err(PortError::Discarded) };
-            let context = HostCallContext {
-                worker: self.worker,
-                operationivation: self.operationivation,
-                first,
-                entries,
-                call,
-            };
+            let context =
+                HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
             let event = LedgerEvent::Promise {
                 owner: located,
                 promise: promise.clone(),
@@ -121,12 +116,7 @@ impl ActivationAdapter {
 #[async_trait]
 impl Oplog for ActivationAdapter {
     fn append(&self, first: OplogIndex, entries: Vec<Entry>) -> Result<(), PortError> {
-        let event = LedgerEvent::Append {
-            worker: self.worker,
-            operationivation: self.operationivation,
-            first,
-            entries,
-        };
+        let event = LedgerEvent::Append { worker: self.worker, activation: self.activation, first, entries };
         let mut state = self.lock()?;
         let answer = self.core.step(&mut state, event).map_err(step_port_error)?;
         drop(state);

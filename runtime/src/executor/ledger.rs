@@ -52,7 +52,7 @@ pub(crate) enum LedgerEvent {
     /// A worker is loaded into memory; whoever wrote for it before no longer may.
     Activate { worker: WorkerNum },
     /// An activation did something.
-    Append { worker: WorkerNum, operationivation: Activation, first: OplogIndex, entries: Vec<Entry> },
+    Append { worker: WorkerNum, activation: Activation, first: OplogIndex, entries: Vec<Entry> },
     /// Something arrived.
     Inbox { worker: WorkerNum, event: InboxEvent },
     /// A promise of `owner` is to be completed or deleted, from outside or by a worker.
@@ -83,7 +83,7 @@ pub(crate) enum PromiseOperation {
 #[derive(Debug)]
 pub(crate) struct HostCallContext {
     pub(crate) worker: WorkerNum,
-    pub(crate) operationivation: Activation,
+    pub(crate) activation: Activation,
     pub(crate) first: OplogIndex,
     pub(crate) entries: Vec<Entry>,
     pub(crate) call: Call,
@@ -147,7 +147,7 @@ pub(crate) struct KeyRecord {
 #[derive(Debug)]
 struct CachedProjection {
     projection: WorkerProjection,
-    operationivation: Option<Activation>,
+    activation: Option<Activation>,
     /// The first row that the stored head does not have.
     dirty_since: Option<Seq>,
     /// Index entries that the store does not have.
@@ -188,7 +188,7 @@ pub(crate) struct Ledger {
     worker_no_max: u64,
     /// Workers of each template.
     pub(super) counts: WorkerCounts,
-    operationivation_last: u64,
+    activation_last: u64,
     /// The time of the event that is taken.
     now: Timestamp,
     flushes_taken: u64,
@@ -198,7 +198,7 @@ pub(crate) struct Ledger {
     use_counter: u64,
     /// Grows when a head is forgotten: who read the store before must read it again.
     evictions: u64,
-    operationions: Vec<Action>,
+    actions: Vec<Action>,
     /// Answers of the row that was folded last.
     pending_replies: Vec<PendingReply>,
 }
@@ -227,7 +227,7 @@ impl Ledger {
             promise_waiters: HashMap::new(),
             worker_no_max: position.derived.worker_no_max,
             counts: WorkerCounts::default(),
-            operationivation_last: 0,
+            activation_last: 0,
             now: Timestamp::default(),
             flushes_taken: 0,
             flushes_committed: 0,
@@ -235,7 +235,7 @@ impl Ledger {
             shared: shared_values::SharedValues::default(),
             use_counter: 0,
             evictions: 0,
-            operationions: Vec::new(),
+            actions: Vec::new(),
             pending_replies: Vec::new(),
         }
     }
@@ -310,7 +310,7 @@ impl Ledger {
 
     /// What others must do since this was last asked.
     pub(crate) fn take_actions(&mut self) -> Vec<Action> {
-        std::mem::take(&mut self.operationions)
+        std::mem::take(&mut self.actions)
     }
 
     // ---- loading ----
@@ -330,14 +330,14 @@ impl Ledger {
         self.register_waits(&projection);
         let wake_at = projection.wake_at();
         if wake_at.is_some() {
-            self.operationions.push(Action::SetTimer(worker, wake_at));
+            self.actions.push(Action::SetTimer(worker, wake_at));
         }
         self.use_counter += 1;
         self.projections.insert(
             worker,
             CachedProjection {
                 projection,
-                operationivation: None,
+                activation: None,
                 dirty_since: None,
                 unwritten_keys: Vec::new(),
                 last_flush: 0,
@@ -383,14 +383,13 @@ impl Ledger {
         match event {
             LedgerEvent::CreateWorker { entry, options } => self.create_worker(entry, options),
             LedgerEvent::Activate { worker } => {
-                self.operationivation_last += 1;
-                let operationivation = Activation(self.operationivation_last);
-                self.projections.get_mut(&worker).ok_or(StepError::Unknown)?.operationivation =
-                    Some(operationivation);
-                Ok(StepOutcome::Activated(operationivation))
+                self.activation_last += 1;
+                let activation = Activation(self.activation_last);
+                self.projections.get_mut(&worker).ok_or(StepError::Unknown)?.activation = Some(activation);
+                Ok(StepOutcome::Activated(activation))
             }
-            LedgerEvent::Append { worker, operationivation, first, entries } => {
-                self.check_activation(worker, operationivation, first)?;
+            LedgerEvent::Append { worker, activation, first, entries } => {
+                self.check_activation(worker, activation, first)?;
                 Ok(StepOutcome::Appended(self.append_row(worker, &Row::Entries { first, entries })))
             }
             LedgerEvent::Inbox { worker, event } => {
@@ -401,7 +400,7 @@ impl Ledger {
                 if matches!(event, InboxEvent::Interrupted { .. })
                     && let Some(cached) = self.projections.get_mut(&worker)
                 {
-                    cached.operationivation = None;
+                    cached.activation = None;
                 }
                 let seq = self.append_row(worker, &Row::InboxEvent(event));
                 if deleted {
@@ -441,12 +440,11 @@ impl Ledger {
     fn check_activation(
         &self,
         worker: WorkerNum,
-        operationivation: Activation,
+        activation: Activation,
         first: OplogIndex,
     ) -> Result<(), StepError> {
         let cached = self.projections.get(&worker).ok_or(StepError::Discarded)?;
-        let current =
-            cached.operationivation == Some(operationivation) && first == cached.projection.oplog_end.next();
+        let current = cached.activation == Some(activation) && first == cached.projection.oplog_end.next();
         if current { Ok(()) } else { Err(StepError::Discarded) }
     }
 
@@ -459,8 +457,8 @@ impl Ledger {
         context: Option<HostCallContext>,
     ) -> Result<StepOutcome, StepError> {
         let mut record = None;
-        if let Some(HostCallContext { worker, operationivation, first, entries, call }) = context {
-            self.check_activation(worker, operationivation, first)?;
+        if let Some(HostCallContext { worker, activation, first, entries, call }) = context {
+            self.check_activation(worker, activation, first)?;
             record = Some((worker, first.plus(entries.len() as u64), call));
             // What the worker did before comes first: it may have made this very promise.
             if !entries.is_empty() {
@@ -498,7 +496,7 @@ impl Ledger {
             }
             seq = self.append_row(owner, &Row::InboxEvent(event));
             for waiter in self.promise_waiters.remove(promise).unwrap_or_default() {
-                self.operationions.push(Action::Wake(waiter));
+                self.actions.push(Action::Wake(waiter));
             }
         }
         if let Some((worker, first, call)) = record {
@@ -590,7 +588,7 @@ impl Ledger {
         }
         let wake_at = cached.projection.wake_at();
         if wake_at != wake_before {
-            self.operationions.push(Action::SetTimer(worker, wake_at));
+            self.actions.push(Action::SetTimer(worker, wake_at));
         }
         let waits = cached.projection.waiting.is_some();
         if let Some(from) = waits::reverted_from(row) {
@@ -602,7 +600,7 @@ impl Ledger {
             let projection = cached.projection.clone_waits();
             self.register(worker, &projection.0, &projection.1);
         } else if waited && cached.projection.is_runnable() && matches!(row, Row::InboxEvent(_)) {
-            self.operationions.push(Action::Wake(worker));
+            self.actions.push(Action::Wake(worker));
         }
     }
 
@@ -622,7 +620,7 @@ impl Ledger {
             self.evictions += 1;
             self.release_promise_waiters(&cached.projection.id, OplogIndex::START);
         }
-        self.operationions.push(Action::SetTimer(worker, None));
+        self.actions.push(Action::SetTimer(worker, None));
         self.removals.insert(seq, worker);
         self.removed_workers.insert(worker);
     }

@@ -48,7 +48,7 @@ pub(crate) struct WorkerProjection {
     /// Accepted invocations in order of acceptance: where they are, and their keys.
     pub(crate) queue: VecDeque<(u64, StoredKey)>,
     /// Set while the worker waits outside memory.
-    pub(crate) waiting: Option<ParkedWait>,
+    pub(crate) waiting: Option<WaitCondition>,
     /// Attempts of the current invocation that failed.
     pub(crate) attempts_failed: u32,
     /// When the next attempt begins.
@@ -83,7 +83,7 @@ pub(crate) struct CurrentInvocation {
 
 /// What the worker waits for outside memory.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub(crate) struct ParkedWait {
+pub(crate) struct WaitCondition {
     pub(crate) wake_at: Option<Timestamp>,
     pub(crate) promises: Vec<PromiseId>,
 }
@@ -277,7 +277,7 @@ impl WorkerProjection {
                 let filled =
                     |promise: &PromiseId| promise.worker == self.id && !self.is_pending(promise.index);
                 if !promises.iter().any(filled) {
-                    self.waiting = Some(ParkedWait { wake_at: *wake_at, promises: promises.clone() });
+                    self.waiting = Some(WaitCondition { wake_at: *wake_at, promises: promises.clone() });
                 }
             }
             Entry::Configured { at: _, options } => self.options = *options,
