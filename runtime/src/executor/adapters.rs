@@ -288,9 +288,9 @@ impl Core {
 
 pub(super) fn step_port_error(error: StepError) -> PortError {
     match error {
-        ledger::StepError::Discarded
-        | ledger::StepError::Unknown
-        | ledger::StepError::Exists(_)
+        ledger::StepError::StaleActivation
+        | ledger::StepError::UnknownWorker
+        | ledger::StepError::WorkerExists(_)
         | ledger::StepError::CacheMiss => PortError::Discarded,
     }
 }

@@ -107,11 +107,11 @@ pub(crate) enum StepOutcome {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StepError {
     #[error("the worker exists")]
-    Exists(WorkerNum),
+    WorkerExists(WorkerNum),
     #[error("the worker is not known")]
-    Unknown,
+    UnknownWorker,
     #[error("the activation was discarded")]
-    Discarded,
+    StaleActivation,
     #[error("the value must be read first")]
     CacheMiss,
 }
@@ -360,11 +360,11 @@ impl Ledger {
             return Ok(());
         }
         if !self.projections.contains_key(&worker) {
-            let Row::Entries { entries, .. } = body else { return Err(StepError::Unknown) };
+            let Row::Entries { entries, .. } = body else { return Err(StepError::UnknownWorker) };
             let projection = entries
                 .first()
                 .and_then(|entry| WorkerProjection::from_created(worker, entry))
-                .ok_or(StepError::Unknown)?;
+                .ok_or(StepError::UnknownWorker)?;
             self.worker_no_max = self.worker_no_max.max(worker.0);
             self.counts.add(&projection.id);
             self.insert(projection, false);
@@ -385,7 +385,8 @@ impl Ledger {
             LedgerEvent::Activate { worker } => {
                 self.activation_last += 1;
                 let activation = Activation(self.activation_last);
-                self.projections.get_mut(&worker).ok_or(StepError::Unknown)?.activation = Some(activation);
+                self.projections.get_mut(&worker).ok_or(StepError::UnknownWorker)?.activation =
+                    Some(activation);
                 Ok(StepOutcome::Activated(activation))
             }
             LedgerEvent::Append { worker, activation, first, entries } => {
@@ -393,7 +394,7 @@ impl Ledger {
                 Ok(StepOutcome::Appended(self.append_row(worker, &Row::Entries { first, entries })))
             }
             LedgerEvent::Inbox { worker, event } => {
-                self.projections.get(&worker).ok_or(StepError::Unknown)?;
+                self.projections.get(&worker).ok_or(StepError::UnknownWorker)?;
                 let deleted = matches!(event, InboxEvent::Deleted { .. });
                 let pending_callers = if deleted { self.pending_callers(worker) } else { Vec::new() };
                 // Who stops a worker stops its instance: what that did and has not handed over is as if it had crashed.
@@ -423,9 +424,9 @@ impl Ledger {
 
     fn create_worker(&mut self, entry: Entry, options: FailureOptions) -> Result<StepOutcome, StepError> {
         let worker = WorkerNum(self.worker_no_max + 1);
-        let projection = WorkerProjection::from_created(worker, &entry).ok_or(StepError::Unknown)?;
+        let projection = WorkerProjection::from_created(worker, &entry).ok_or(StepError::UnknownWorker)?;
         if let Some(existing) = self.by_id.get(&projection.id) {
-            return Err(StepError::Exists(*existing));
+            return Err(StepError::WorkerExists(*existing));
         }
         self.worker_no_max += 1;
         self.counts.add(&projection.id);
@@ -443,9 +444,9 @@ impl Ledger {
         activation: Activation,
         first: OplogIndex,
     ) -> Result<(), StepError> {
-        let cached = self.projections.get(&worker).ok_or(StepError::Discarded)?;
+        let cached = self.projections.get(&worker).ok_or(StepError::StaleActivation)?;
         let current = cached.activation == Some(activation) && first == cached.projection.oplog_end.next();
-        if current { Ok(()) } else { Err(StepError::Discarded) }
+        if current { Ok(()) } else { Err(StepError::StaleActivation) }
     }
 
     fn apply_promise(

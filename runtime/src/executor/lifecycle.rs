@@ -107,7 +107,7 @@ impl Executor {
                     let row = state.ledger.projection(worker).map(|projection| Seq(projection.last_row));
                     return Ok((spec.template_version, row));
                 }
-                Ok(_) | Err(StepError::Exists(_)) => {}
+                Ok(_) | Err(StepError::WorkerExists(_)) => {}
                 Err(error) => return Err(internal(&error)),
             }
         }
@@ -151,7 +151,7 @@ impl Executor {
             };
             match core.step(&mut state, event) {
                 Ok(StepOutcome::Promise(completion, seq)) => break (completion, seq),
-                Ok(_) => return Err(internal(&StepError::Unknown)),
+                Ok(_) => return Err(internal(&StepError::UnknownWorker)),
                 Err(error) => return Err(internal(&error)),
             }
         };
@@ -295,7 +295,7 @@ impl Executor {
                     snapshot::remove_images_when_durable(core, seq, blobs);
                     break (seq, slot);
                 }
-                Ok(_) => return Err(internal(&StepError::Unknown)),
+                Ok(_) => return Err(internal(&StepError::UnknownWorker)),
                 Err(error) => return Err(internal(&error)),
             }
         };

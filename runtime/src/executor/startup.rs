@@ -96,7 +96,7 @@ pub(crate) fn rebuild_ledger(store: &dyn Store, position: Position) -> Result<Le
             match ledger.replay_row(&row, &body) {
                 Ok(()) => {}
                 // Rows of a worker that was deleted since, and whose head is gone already.
-                Err(StepError::Unknown) if is_deleted_later(store, row.worker, row.seq)? => {}
+                Err(StepError::UnknownWorker) if is_deleted_later(store, row.worker, row.seq)? => {}
                 Err(error) => return Err(damaged(format!("{error} (worker {})", row.worker))),
             }
         }

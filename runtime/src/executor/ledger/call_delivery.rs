@@ -76,13 +76,13 @@ impl Ledger {
         if !entries.is_empty() {
             self.append_row(worker, &Row::Entries { first, entries });
         }
-        let caller = self.projections.get(&worker).ok_or(StepError::Discarded)?.projection.id.clone();
+        let caller = self.projections.get(&worker).ok_or(StepError::StaleActivation)?.projection.id.clone();
         let target = match target {
             CallTarget::Refused(error) => Err(error),
             CallTarget::Existing(target) => Ok(target),
             CallTarget::New(entry, options) => match self.create_worker(entry, options)? {
                 StepOutcome::Created(target) => Ok(target),
-                _ => return Err(StepError::Unknown),
+                _ => return Err(StepError::UnknownWorker),
             },
         };
         let receipt = target.and_then(|target| {
@@ -157,7 +157,8 @@ impl Ledger {
         now: Timestamp,
         worker: WorkerNum,
     ) -> Result<StepOutcome, StepError> {
-        let due = self.projections.get(&worker).ok_or(StepError::Unknown)?.projection.calls.due_rows(now);
+        let due =
+            self.projections.get(&worker).ok_or(StepError::UnknownWorker)?.projection.calls.due_rows(now);
         let mut last = self.last_seq;
         for call_row in due {
             last = self

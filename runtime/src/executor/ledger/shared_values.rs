@@ -261,7 +261,7 @@ impl Ledger {
     ) -> Result<StepOutcome, StepError> {
         let HostCallContext { worker, activation, first, mut entries, call } = context;
         self.check_activation(worker, activation, first)?;
-        let project = self.projections.get(&worker).ok_or(StepError::Unknown)?.projection.project;
+        let project = self.projections.get(&worker).ok_or(StepError::UnknownWorker)?.projection.project;
         let effects =
             write.decide(now, &mut self.state_reader(project, read)).map_err(|_| StepError::CacheMiss)?;
         entries.push(Entry::HostCall { call, response: effects.response.clone() });

@@ -295,10 +295,10 @@ fn a_discarded_activation_changes_nothing() {
         let entries = vec![started(&key), completed()];
         ledger.step(now(), LedgerEvent::Append { worker, activation, first, entries })
     };
-    assert_eq!(append(old, OplogIndex(2)), Err(StepError::Discarded), "an old activation");
-    assert_eq!(append(new, OplogIndex(3)), Err(StepError::Discarded), "a gap");
+    assert_eq!(append(old, OplogIndex(2)), Err(StepError::StaleActivation), "an old activation");
+    assert_eq!(append(new, OplogIndex(3)), Err(StepError::StaleActivation), "a gap");
     assert_eq!(append(new, OplogIndex(2)), Ok(StepOutcome::Appended(Seq(2))));
-    assert_eq!(append(new, OplogIndex(2)), Err(StepError::Discarded), "twice");
+    assert_eq!(append(new, OplogIndex(2)), Err(StepError::StaleActivation), "twice");
 }
 
 #[test]
