@@ -1,13 +1,17 @@
-//! The ledger: the order of everything, before it is durable.
+//! The ledger: the order of all events, before they are durable.
 //!
-//! One state machine for the node. An event gets its place in the log at once; what it changes is visible to the
-//! next event at once; it becomes durable when the committer says so. So shared state (promises, keys, queues) is
-//! answered in commit order, over what is queued but not yet durable (docs/durability.md).
+//! It is one state machine for the node. An event gets its position in the log at once, and the next event sees its
+//! changes. The event becomes durable when the committer has written it. So a read of shared state (promises, keys,
+//! queues) is answered in commit order, over state that includes queued rows that are not yet durable
+//! (docs/durability.md).
 //!
-//! Architecture invariant: no I/O, no clock, no threads: `step(now, event)` returns what changed, and leaves
-//! actions for others to carry out.
-//! Invariant: a head that the store does not have yet is never forgotten.
-//! Invariant: after a failed commit nothing of this ledger is used any more; a new one is made from the store.
+//! Architecture invariant: the ledger has no I/O, no clock and no threads. `step(now, event)` returns the outcome, and
+//! `take_actions` returns the actions that the caller must perform.
+//!
+//! Invariant: a projection that the store does not have yet is not evicted (test
+//! `committed_state_survives_any_crash`).
+//!
+//! Invariant: after a failed commit this ledger is not used any more; a new one is built from the store (`committer`).
 
 pub(crate) mod call_delivery;
 mod counts;
@@ -32,54 +36,57 @@ use golem_model::{
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-/// Index entries of one worker that may wait to be written; more of them are written with the next commit.
+/// Index entries of one worker that may wait to be written. When a worker has this many, they are written with the next
+/// commit.
 const KEYS_UNWRITTEN_MAX: usize = 256;
 
-/// Names one stay of a worker in memory.
+/// Identifies one activation: one stay of a worker in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Activation(pub(crate) u64);
 
 impl Activation {
-    /// None that ever was: whoever writes under it is refused.
+    /// An activation that no worker has. Appending under it is refused.
     pub(crate) const NONE: Self = Self(0);
 }
 
-/// What happened.
+/// An event that the ledger orders.
 #[derive(Debug)]
 pub(crate) enum LedgerEvent {
-    /// A worker is to be made. The entry is its `Created`; the options, if anything is chosen, are recorded with it.
+    /// Creates a worker. The entry is its `Created`. The failure options are recorded with it, unless they are empty.
     CreateWorker { entry: Entry, options: FailureOptions },
-    /// A worker is loaded into memory; whoever wrote for it before no longer may.
+    /// Starts a new activation of the worker. The activation before it may not append any more.
     Activate { worker: WorkerNum },
-    /// An activation did something.
+    /// An activation appends entries, of which the first has index `first`.
     Append { worker: WorkerNum, activation: Activation, first: OplogIndex, entries: Vec<Entry> },
-    /// Something arrived.
+    /// An inbox event for the worker.
     Inbox { worker: WorkerNum, event: InboxEvent },
-    /// A promise of `owner` is to be completed or deleted, from outside or by a worker.
+    /// Completes or deletes a promise of `owner`, requested from outside (`context` is `None`) or by a worker's host
+    /// call.
     Promise {
         owner: Option<WorkerNum>,
         promise: PromiseId,
         operation: PromiseOperation,
         context: Option<HostCallContext>,
     },
-    /// A worker calls another one.
+    /// A worker calls another worker.
     Call(Box<CallRequest>),
-    /// A worker gives up on a call.
+    /// A worker cancels a call of its own.
     CancelCall(Box<CancelRequest>),
-    /// The time of calls that were made for later has come.
+    /// The delay of some calls to this worker has elapsed.
     CallsDue { worker: WorkerNum },
-    /// A worker changes what its project shares; `read` is what had to be read from the store for that.
+    /// A worker writes shared state of its project. `stored` holds the values that were read from the store for it.
     SharedWrite { context: HostCallContext, write: SharedWrite, stored: shared_values::StoredValues },
 }
 
-/// What is to be done with a promise.
+/// An operation on a promise.
 #[derive(Debug)]
 pub(crate) enum PromiseOperation {
     Complete(Vec<u8>),
     Delete,
 }
 
-/// A worker that changes what is shared: what it did before, and the call to be recorded with the answer.
+/// The host call that causes an event: the worker and activation that make it, the entries that the activation has
+/// buffered before the call (the first has index `first`), and the call, which is recorded with its response.
 #[derive(Debug)]
 pub(crate) struct HostCallContext {
     pub(crate) worker: WorkerNum,
@@ -89,17 +96,17 @@ pub(crate) struct HostCallContext {
     pub(crate) call: Call,
 }
 
-/// What came of an event.
+/// The outcome of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StepOutcome {
     Created(WorkerNum),
     Activated(Activation),
-    /// The event's row.
+    /// The row of the event.
     Appended(Seq),
     Promise(Completion, Seq),
-    /// The row with the record of an act on a call, and the recorded response.
+    /// The row that records a call operation, and the recorded response.
     CallRecorded(Seq, Vec<u8>),
-    /// The bytes that record what a deed came to.
+    /// The recorded response of a shared write, and its row.
     SharedWritten(Vec<u8>, Seq),
 }
 
@@ -116,31 +123,31 @@ pub(crate) enum StepError {
     CacheMiss,
 }
 
-/// What others must do after an event.
+/// What the caller of the ledger must do after an event.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
-    /// The worker has something to do, whatever it waited for.
+    /// Make the worker continue, whatever it waits for.
     Wake(WorkerNum),
-    /// The time at which the worker wants to be woken has changed.
+    /// Set or clear the worker's timer.
     SetTimer(WorkerNum, Option<Timestamp>),
-    /// A call joined the worker's queue; its row, and the invocation if it is at hand.
+    /// A call joined the worker's queue: the call's row, and the invocation if it is known without reading the row.
     CallQueued(WorkerNum, Seq, Option<Invocation>),
     /// The call of this row left the worker's queue.
     CallWithdrawn(WorkerNum, Seq),
-    /// An answer has come for a call of the worker.
+    /// The answer to a call of the worker.
     CallAnswered(WorkerNum, OplogIndex, Arc<[u8]>),
-    /// Who waits in memory for a promise must look again.
+    /// Make tasks that wait in memory for a promise check it again.
     PromisesChanged,
 }
 
-/// Where a key's invocation is.
+/// The rows of a key's invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyRecord {
     /// The row with its function and parameters.
     pub(crate) started: Seq,
     /// The row with its outcome.
     pub(crate) outcome: Option<Seq>,
-    /// Its function and the digest of the invocation, if it began in this process; else `started` must be read.
+    /// Its function and digest, if it was recorded in this process. Otherwise the row `started` must be read.
     pub(crate) invocation: Option<(Arc<str>, [u8; 32])>,
 }
 
@@ -148,27 +155,27 @@ pub(crate) struct KeyRecord {
 struct CachedProjection {
     projection: WorkerProjection,
     activation: Option<Activation>,
-    /// The first row that the stored head does not have.
+    /// The first row that is not folded into the stored projection.
     dirty_since: Option<Seq>,
-    /// Index entries that the store does not have.
+    /// Index entries that the store does not have yet.
     unwritten_keys: Vec<IdemRow>,
-    /// The last flush that carried this head; it may be forgotten once that one is committed.
+    /// The last flush that contained this projection. The projection may be evicted once that flush is committed.
     last_flush: u64,
-    /// Whether the store may have index entries of it.
+    /// Whether the store may have index entries of this worker.
     has_stored_keys: bool,
     last_used: u64,
 }
 
-/// Derived state on its way to the store.
+/// Derived state that is being written to the store.
 #[derive(Debug)]
 struct PendingFlush {
     number: u64,
     keys: Vec<IdemRow>,
-    /// Workers that the store forgets with it.
+    /// Workers that the store removes in this flush.
     removed: Vec<WorkerNum>,
 }
 
-/// See the module.
+/// The ledger; see the module documentation.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     epochs: Vec<Epoch>,
@@ -186,25 +193,27 @@ pub(crate) struct Ledger {
     unwritten_rows: Vec<LogRow>,
     promise_waiters: HashMap<PromiseId, Vec<WorkerNum>>,
     worker_no_max: u64,
-    /// Workers of each template.
+    /// Number of workers of each template.
     pub(super) counts: WorkerCounts,
     activation_last: u64,
-    /// The time of the event that is taken.
+    /// The time of the current event.
     now: Timestamp,
     flushes_taken: u64,
     flushes_committed: u64,
     flushes_pending: VecDeque<PendingFlush>,
     shared: shared_values::SharedValues,
     use_counter: u64,
-    /// Grows when a head is forgotten: who read the store before must read it again.
+    /// Incremented when the ledger drops something that the store answers for from then on. Data that was read from the
+    /// store before must be read again.
     evictions: u64,
     actions: Vec<Action>,
-    /// Answers of the row that was folded last.
+    /// Replies that result from the row that was folded last.
     pending_replies: Vec<PendingReply>,
 }
 
 impl Ledger {
-    /// A ledger that goes on after `position`. The rows after `position.derived` must be given to [`Ledger::replay`].
+    /// Creates a ledger that continues after `position`. The rows after `position.derived` must be passed to
+    /// [`Ledger::replay_row`].
     pub(crate) fn new(position: Position, epochs: &[(ShardId, Epoch)]) -> Self {
         let mut by_shard = vec![Epoch::default(); usize::from(golem_model::shard::SHARDS)];
         for (shard, epoch) in epochs {
@@ -279,7 +288,7 @@ impl Ledger {
         self.projections.get(&worker).map(|cached| &cached.projection)
     }
 
-    /// Workers in memory that could go on with something right now, or wait for what others may have done, in order.
+    /// Workers in memory that can run now, or that wait for promises of other workers, in order of their numbers.
     pub(crate) fn runnable(&self) -> Vec<WorkerNum> {
         let goes_on =
             |projection: &WorkerProjection| projection.is_runnable() || projection.waits_for_others();
@@ -293,29 +302,30 @@ impl Ledger {
         runnable
     }
 
-    /// What is known here of a key of the worker; the store may know more of older ones.
+    /// The key record that the ledger has. The store may have records of older keys of the worker.
     pub(crate) fn key_record(&self, worker: WorkerNum, key: &IdempotencyKey) -> Option<&KeyRecord> {
         self.key_records.get(&(worker, key.index_hash()))
     }
 
-    /// Whether the store may know keys of the worker that are not known here.
+    /// Whether the store may have keys of the worker that the ledger does not have.
     pub(crate) fn has_stored_keys(&self, worker: WorkerNum) -> bool {
         self.projections.get(&worker).is_none_or(|cached| cached.has_stored_keys)
     }
 
-    /// Whether the worker was deleted, even if the store still has its head.
+    /// Whether the worker was deleted, even if the store still has its projection.
     pub(crate) fn is_removed(&self, worker: WorkerNum) -> bool {
         self.removed_workers.contains(&worker)
     }
 
-    /// What others must do since this was last asked.
+    /// Takes the actions that accumulated since the last call.
     pub(crate) fn take_actions(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)
     }
 
     // ---- loading ----
 
-    /// Takes a head that the store has. Nothing changes if the worker is known already or was deleted.
+    /// Inserts a projection that was read from the store. Does nothing if the worker is in memory already or was
+    /// deleted.
     pub(crate) fn load(&mut self, projection: WorkerProjection) -> WorkerNum {
         self.insert(projection, true)
     }
@@ -348,8 +358,10 @@ impl Ledger {
         worker
     }
 
-    /// Folds a row that the store has after `derived.applied`: recovery. The head must be loaded unless the row makes it.
-    /// `Err` says that the row's worker is not known: the log is damaged.
+    /// Folds a row that the store has after `derived.applied` (recovery at startup). The projection must be loaded,
+    /// unless this row creates the worker.
+    ///
+    /// An error says that the row's worker is unknown, which means that the log is damaged.
     pub(crate) fn replay_row(&mut self, row: &LogRow, body: &Row) -> Result<(), StepError> {
         let worker = row.worker;
         if self.removed_workers.contains(&worker) {
@@ -370,14 +382,15 @@ impl Ledger {
             self.insert(projection, false);
         }
         self.fold_row(worker, row.seq, body);
-        // They were given in the same commit: their rows follow.
+        // The replies were appended in the same commit, so their rows follow in the log.
         self.pending_replies.clear();
         Ok(())
     }
 
     // ---- the state machine ----
 
-    /// Gives `event` its place. On `Err` nothing changed.
+    /// Applies `event`. On an error nothing has changed. One precondition is the caller's: a call to
+    /// `CallTarget::New` is only made after checking, under the same lock, that the target does not exist.
     pub(crate) fn step(&mut self, now: Timestamp, event: LedgerEvent) -> Result<StepOutcome, StepError> {
         self.now = now;
         match event {
@@ -397,7 +410,8 @@ impl Ledger {
                 self.projections.get(&worker).ok_or(StepError::UnknownWorker)?;
                 let deleted = matches!(event, InboxEvent::Deleted { .. });
                 let pending_callers = if deleted { self.pending_callers(worker) } else { Vec::new() };
-                // Who stops a worker stops its instance: what that did and has not handed over is as if it had crashed.
+                // Interrupting a worker revokes its activation. Entries that the instance has not appended yet are
+                // lost, as in a crash.
                 if matches!(event, InboxEvent::Interrupted { .. })
                     && let Some(cached) = self.projections.get_mut(&worker)
                 {
@@ -461,7 +475,7 @@ impl Ledger {
         if let Some(HostCallContext { worker, activation, first, entries, call }) = context {
             self.check_activation(worker, activation, first)?;
             record = Some((worker, first.plus(entries.len() as u64), call));
-            // What the worker did before comes first: it may have made this very promise.
+            // The buffered entries come first: they may contain the creation of this very promise.
             if !entries.is_empty() {
                 self.append_row(worker, &Row::Entries { first, entries });
             }
@@ -487,7 +501,7 @@ impl Ledger {
         };
         let mut seq = self.last_seq;
         if let (Some(owner), Some(event)) = (owner, event) {
-            // A stopped worker goes on when what it waited for is there (reference §1.2).
+            // An interrupted worker continues when the promise that it waits for is completed (reference §1.2).
             if self
                 .projections
                 .get(&owner)
@@ -512,7 +526,7 @@ impl Ledger {
         Ok(StepOutcome::Promise(completion, seq))
     }
 
-    /// Adds a row for a known worker and folds it.
+    /// Appends a row for a worker in memory and folds it.
     fn append_row(&mut self, worker: WorkerNum, row: &Row) -> Seq {
         let seq = self.last_seq.next();
         self.last_seq = seq;
@@ -557,7 +571,7 @@ impl Ledger {
                     continue;
                 }
             };
-            // Nobody can ask for a key that nobody was told.
+            // Anonymous invocations cannot be looked up, so they are not indexed. Their keys begin with a space.
             if key.starts_with(' ') {
                 continue;
             }
@@ -616,7 +630,7 @@ impl Ledger {
             for row in &cached.unwritten_keys {
                 self.key_records.remove(&(worker, row.key_hash));
             }
-            // Keys of invocations that had begun or waited.
+            // Also removes the keys of invocations that had begun or were queued.
             self.key_records.retain(|(of, _), _| *of != worker);
             self.evictions += 1;
             self.release_promise_waiters(&cached.projection.id, OplogIndex::START);
@@ -627,7 +641,7 @@ impl Ledger {
     }
 }
 
-/// The function and digest of the invocation of a key that begins in `entries`, if it is there.
+/// Returns the function and digest of the invocation with this key, if it begins in `entries`.
 fn find_begun_invocation(entries: &[Entry], wanted: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
     entries.iter().find_map(|entry| match entry {
         Entry::InvocationStarted { key, source, .. } if key == wanted => source.digest(),

@@ -418,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_written_since_lies_over_what_was_stored() {
+    fn written_keys_override_stored_keys() {
         check(&[], &[], None, &[], None);
         check(&["a", "b"], &[], None, &["a", "b"], None);
         check(&["a", "b", "c"], &[], Some("c"), &["a", "b"], Some("b"));

@@ -1,10 +1,13 @@
-//! Calls between workers, in the order of everything.
+//! Calls between workers, in commit order.
 //!
-//! Making a call and its arrival at the other worker are one step, and so are an outcome and its arrival at the caller:
-//! neither can survive a crash without the other, so a call runs exactly once and its answer is never lost.
+//! A call and its inbox event at the target are one step; so are an outcome and its inbox event at the caller. Neither
+//! can survive a crash without the other, so each call runs exactly once and its answer is not lost.
 //!
-//! Invariant: a worker that may get an answer is in memory ([`super::Ledger::forget`], `recovery`): a step reads nothing.
-//! Invariant: answers are given where rows are added, never where rows are read back: the rows of the answers follow.
+//! Invariant: a worker that may receive an answer is in memory, so a step reads nothing from the store
+//! ([`super::Ledger::evict`] keeps it, `startup` loads it).
+//!
+//! Invariant: replies are appended where rows are appended, not where stored rows are folded again: there the rows of
+//! the replies follow in the log.
 
 use super::{Action, HostCallContext, Ledger, Row, StepError, StepOutcome};
 use crate::executor::projection::call_state::{OutstandingCall, PendingReply, may_block};
@@ -19,13 +22,13 @@ use golem_model::{
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-/// Workers that a deadlock's text names; the others are counted.
+/// Number of workers that the text of a deadlock names. Further ones are counted.
 const CHAIN_SHOWN_MAX: usize = 8;
 
-/// A worker calls another one.
+/// A worker calls another worker.
 #[derive(Debug)]
 pub(crate) struct CallRequest {
-    /// Who calls, what it did before, and the call as it is recorded.
+    /// The caller's host call.
     pub(crate) context: HostCallContext,
     /// The worker that is called.
     pub(crate) target: CallTarget,
@@ -33,32 +36,33 @@ pub(crate) struct CallRequest {
     pub(crate) params: Vec<Value>,
     /// Whether the caller wants the answer.
     pub(crate) reply: bool,
-    /// When the call joins the queue, if not at once.
+    /// The earliest time at which the call joins the queue, if it is delayed.
     pub(crate) not_before: Option<Timestamp>,
 }
 
-/// Whom a call goes to.
+/// The target of a call.
 #[derive(Debug)]
 pub(crate) enum CallTarget {
     /// A worker that exists.
     Existing(WorkerNum),
-    /// One that is made by this `Created`, with these choices.
+    /// A worker that is created by this `Created` entry, with these failure options.
     New(Entry, FailureOptions),
-    /// None: the call is refused.
+    /// No worker: the call is refused.
     Refused(CallError),
 }
 
-/// A worker gives up on a call of its own.
+/// A worker cancels a call of its own.
 #[derive(Debug)]
 pub(crate) struct CancelRequest {
-    /// Who, what it did before, and how that is recorded.
+    /// The caller's host call.
     pub(crate) context: HostCallContext,
     pub(crate) call: OplogIndex,
-    /// Whether the other worker runs it already, as far as memory knows.
+    /// Whether the target runs the call already, according to its slot in memory.
     pub(crate) begun: bool,
 }
 
-/// The recorded responses of giving up.
+/// The recorded responses of a cancellation: the call had ended, it was removed from the target's queue, or the target
+/// goes on with it and the answer is dropped.
 const CANCEL_OVER: u8 = 0;
 const CANCEL_WITHDRAWN: u8 = 1;
 const CANCEL_ABANDONED: u8 = 2;
@@ -137,8 +141,8 @@ impl Ledger {
         Ok(StepOutcome::CallRecorded(seq, vec![outcome]))
     }
 
-    /// Takes a call back, if it waits in the other worker's queue. That worker may be out of memory only if nothing
-    /// waits for it.
+    /// Removes a call from the target's queue. Returns false if it is not queued there. A target that is not in memory
+    /// has an empty queue, because [`super::Ledger::evict`] keeps workers with queued invocations.
     fn withdraw_call(&mut self, now: Timestamp, target: &WorkerId, call_row: u64) -> bool {
         let Some(worker) = self.by_id.get(target).copied() else { return false };
         let waits = |(queued, _): &(u64, _)| *queued == call_row;
@@ -151,7 +155,7 @@ impl Ledger {
         true
     }
 
-    /// Has the calls join the queue whose time has come.
+    /// Moves the calls whose delay has elapsed into the queue.
     pub(super) fn enqueue_due_calls(
         &mut self,
         now: Timestamp,
@@ -168,7 +172,7 @@ impl Ledger {
         Ok(StepOutcome::Appended(last))
     }
 
-    /// What those are told who wait for a worker that is about to be deleted.
+    /// Builds the error replies for the callers of a worker that is about to be deleted.
     pub(super) fn pending_callers(&self, worker: WorkerNum) -> Vec<PendingReply> {
         let Some(projection) = self.projection(worker) else { return Vec::new() };
         projection.calls.replies_to_all(&CallError::NotFound(format!(
@@ -177,7 +181,7 @@ impl Ledger {
         )))
     }
 
-    /// Gives answers to callers that still want them.
+    /// Appends the replies at the callers that still wait for them.
     pub(super) fn deliver_replies(&mut self, now: Timestamp, replies: Vec<PendingReply>) {
         for PendingReply { to, call_row, answer } in replies {
             let worker = WorkerNum(to.worker);
@@ -202,11 +206,12 @@ impl Ledger {
         }
     }
 
-    /// After a row of `worker`: if it waits now, and over any number of others for itself, one of these waits ends with an
-    /// error.
+    /// Resolves a deadlock after a row of `worker`: if the worker now waits, directly or through other workers, for
+    /// itself, one of the waits in that cycle ends with an error.
     ///
-    /// It is that of a call which has not begun. There is one in each cycle, since what runs was called before it could
-    /// call; so the outcome does not depend on who came to wait last, and the call that is given up never runs.
+    /// The call that is given up is one that has not begun, so it never runs. Each cycle contains such a call, because
+    /// a running call began before it could make calls itself. So the outcome does not depend on the worker that was
+    /// the last to wait.
     pub(super) fn resolve_deadlock(&mut self, now: Timestamp, worker: WorkerNum, row: &Row) {
         let Row::Entries { entries, .. } = row else { return };
         if !matches!(entries.last(), Some(Entry::Parked(parked)) if may_block(parked)) {
@@ -222,7 +227,7 @@ impl Ledger {
         self.deliver_replies(now, vec![PendingReply { to, call_row: wait.outstanding.call_row, answer }]);
     }
 
-    /// The waits that go round in a circle, if `start` leads into one and nobody on the way can go on.
+    /// Returns a cycle of waits that is reachable from `start`, if no worker on the way can continue.
     fn find_cycle(&self, start: WorkerNum) -> Option<Vec<CallWait>> {
         let mut waits: HashMap<WorkerNum, CallWait> = HashMap::new();
         let mut todo = VecDeque::from([start]);
@@ -238,7 +243,8 @@ impl Ledger {
                 blocked.first().map(|(call, outstanding)| (*call, (*outstanding).clone()))?;
             waits.insert(worker, CallWait { worker, call, outstanding });
         }
-        // Everybody waits for somebody here, so the way from the start comes back to where it was.
+        // Every worker in `waits` waits for another worker in it, so following the waits from the start returns to a
+        // worker that was visited before.
         let mut way: Vec<CallWait> = Vec::new();
         let mut worker = start;
         loop {
@@ -251,7 +257,7 @@ impl Ledger {
         }
     }
 
-    /// Whether the worker is part of a cycle that was left as it is.
+    /// Whether the worker is part of a cycle that was not resolved.
     #[cfg(test)]
     pub(super) fn is_deadlocked(&self, worker: WorkerNum) -> bool {
         self.find_cycle(worker).is_some()
@@ -291,8 +297,8 @@ struct CallWait {
     outstanding: OutstandingCall,
 }
 
-/// The key of the invocation that a call makes: the same for the same call, unlike that of any other. Nobody outside
-/// knows it, so it needs no place in the index of keys.
+/// Derives the key of the invocation that a call makes. It is the same for each repetition of the same call, and
+/// differs between calls. Clients cannot learn it, so it is not indexed.
 fn call_key(caller: &WorkerId, call: OplogIndex) -> IdempotencyKey {
     let mut hasher = blake3::Hasher::new();
     hasher.update(b"call");

@@ -1,18 +1,19 @@
-//! How many workers each template has, for plan limits and for removing templates.
+//! Number of workers per template, for plan limits and for deleting templates.
 //!
-//! Invariant: exact at every moment: it begins with what the store's heads say and follows every row after them.
+//! Invariant: the counts are exact: they start with the counts of the stored projections and follow each row after
+//! those.
 
 use golem_model::{TemplateId, WorkerId};
 use std::collections::HashMap;
 
-/// Workers of each template.
+/// Number of workers of each template.
 #[derive(Debug, Default)]
 pub(crate) struct WorkerCounts {
     by_template: HashMap<TemplateId, u64>,
 }
 
 impl WorkerCounts {
-    /// What the store's heads say.
+    /// Starts with the counts of the stored projections.
     pub(crate) fn new(projections: impl IntoIterator<Item = (TemplateId, u64)>) -> Self {
         Self { by_template: projections.into_iter().collect() }
     }

@@ -1,17 +1,19 @@
-//! What goes to the store with a commit, and what the ledger may forget after it.
+//! What is written to the store with a commit, and what the ledger may evict after it.
 
 use super::{Ledger, PendingFlush};
 use crate::storage::ports::{Batch, Derived, Seq, WorkerNum};
 
-/// Rows that derived state may lag behind the log while the node is busy: bounds the work of the next start.
+/// Number of rows by which derived state may lag behind the log while the node is busy. Bounds the work of the next
+/// start.
 const DERIVED_LAG_ROWS_MAX: u64 = 20_000;
-/// Heads and index entries that ride with a commit of rows; keeps the derived tables out of the latency of callers.
+/// Number of projections and index entries that are written together with rows. Keeps the derived tables out of the
+/// latency of callers.
 const DERIVED_PER_COMMIT: usize = 128;
-/// Heads and index entries in one transaction of their own, when nothing else is to be done.
+/// Number of projections and index entries in a transaction of their own, when there are no rows to write.
 const DERIVED_PER_IDLE_COMMIT: usize = 2_000;
 
 impl Ledger {
-    /// Takes everything that waits to be written, with a share of what is derived; `idle` takes more of that.
+    /// Takes all unwritten rows and a share of the derived state. `idle` takes a larger share.
     pub(crate) fn take_batch(&mut self, idle: bool) -> Batch {
         let rows = std::mem::take(&mut self.unwritten_rows);
         let (values, abandoned) = self.shared.take_unwritten();
@@ -47,8 +49,8 @@ impl Ledger {
             self.take_projection(worker, batch, &mut taken);
             budget = budget.saturating_sub(1 + batch.idem.len() - before);
         }
-        // Removed workers go out with any derived write: a new worker may have the same name, which the heads must
-        // not see twice.
+        // Removed workers are written with any flush of derived state: a new worker may have the same name, and the
+        // store rejects two projections with the same id.
         let lagging = self.removals.first_key_value().is_some_and(|(seq, _)| seq.0 <= oldest_allowed);
         let mut removed = Vec::new();
         if lagging || !batch.heads.is_empty() {
@@ -85,7 +87,7 @@ impl Ledger {
         taken.push(worker);
     }
 
-    /// The batch up to `durable` is committed, and with it `flush` if it carried derived state.
+    /// Marks a batch as committed, together with the flush of derived state that it contained, if any.
     pub(crate) fn mark_committed(&mut self, batch: &Batch) {
         if let Some(row) = batch.rows.last() {
             self.durable_seq = row.seq;
@@ -97,7 +99,7 @@ impl Ledger {
         self.flushes_committed = number;
         for row in keys {
             let entry = (row.worker, row.key_hash);
-            // The store answers for it from now on.
+            // From now on the store answers for this key.
             if self.key_records.get(&entry).is_some_and(|record| record.outcome == Some(row.outcome)) {
                 self.key_records.remove(&entry);
             }
@@ -108,7 +110,7 @@ impl Ledger {
         self.evictions += 1;
     }
 
-    /// Forgets heads that the store has, the longest unused first, until at most `keep` are left.
+    /// Evicts projections that the store has, the longest unused first, until at most `keep` are left.
     pub(crate) fn evict(&mut self, keep: usize, in_use: impl Fn(WorkerNum) -> bool) {
         if self.projections.len() <= keep + keep / 8 {
             return;

@@ -1,6 +1,6 @@
 //! Workers in memory in the order of their names.
 //!
-//! Invariant: the index holds exactly the heads in memory.
+//! Invariant: the index holds exactly the projections in memory.
 
 use super::Ledger;
 use crate::storage::ports::WorkerNum;
@@ -8,7 +8,7 @@ use golem_model::{TemplateId, WorkerId};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 
-/// Heads in memory by template and name.
+/// Projections in memory by template and name.
 #[derive(Debug, Default)]
 pub(super) struct NameIndex {
     ordered: BTreeMap<(TemplateId, String), WorkerNum>,
@@ -29,7 +29,8 @@ impl NameIndex {
 }
 
 impl Ledger {
-    /// A template's workers in memory whose names begin with `prefix` and come after `after`, in order; at most `limit`.
+    /// Lists at most `limit` of a template's workers in memory whose names begin with `prefix` and come after `after`,
+    /// in order.
     pub(crate) fn list_named(
         &self,
         template: TemplateId,
@@ -51,7 +52,7 @@ impl Ledger {
             .collect()
     }
 
-    /// Workers that were deleted and whose heads the store may still have.
+    /// Workers that were deleted and whose projections the store may still have.
     pub(crate) fn removed_workers(&self) -> HashSet<WorkerNum> {
         self.removed_workers.clone()
     }

@@ -1,12 +1,15 @@
-//! What workers share, the values of buckets and objects in containers, as far as the ledger must know them: what is queued but not yet durable, and a cache of what
-//! the store has.
+//! Shared state of projects (values of buckets, objects of containers) as far as the ledger holds it: values that are
+//! queued but not yet durable, and a cache of stored values.
 //!
-//! The ledger cannot read the store. Who needs a value that is not here says so first ([`SharedValues::begin_read`]), reads it
-//! without the lock, and comes back under the lock: what is here then counts more than what was read.
+//! The ledger cannot read the store. A caller that needs a value which is not here calls [`SharedValues::begin_read`],
+//! reads the store without the lock, and takes the lock again. Values in the ledger then override the values that were
+//! read.
 //!
-//! Invariant: whatever was written after a read began stays here until that read has ended, durable or not; so what
-//! was read, with what is here laid over it, is the state at the moment of the second look, in commit order.
-//! Invariant: what the store does not have is never forgotten.
+//! Invariant: a value that is written after a read began stays here until that read has ended, durable or not. So the
+//! values that were read, overlaid with the values that are here, are the state at the moment when the lock is taken
+//! again, in commit order.
+//!
+//! Invariant: a value that the store does not have is not evicted.
 
 use super::{HostCallContext, Ledger, StepError, StepOutcome};
 use crate::storage::ports::{Abandoned, Seq, ValueRow};
@@ -18,38 +21,38 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 use std::sync::Arc;
 
-/// Bytes of values that are kept although the store has them; the longest unused go first.
+/// Bytes of values that are cached although the store has them. The longest unused values are evicted first.
 const CACHE_BYTES_MAX: usize = 16 << 20;
-/// What a value costs beside its bytes, about.
+/// Approximate memory that a value uses beside its bytes.
 const OVERHEAD_BYTES: usize = 128;
-/// Larger values that were only read are not kept: they would push out many that are asked for often.
+/// Larger values that were only read are not cached: they would evict many smaller values that are read often.
 const CACHED_BYTES_MAX: usize = 256 << 10;
 
-/// A place and whose it is.
+/// A key with its project.
 type ProjectKey = (ProjectId, ScopedKey);
 
-/// What was read from the store.
+/// Values that were read from the store.
 pub(crate) type StoredValues = BTreeMap<ScopedKey, Versioned>;
 
-/// Names a read of the store that has begun and not ended.
+/// Identifies a read of the store that has begun and not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct ReadId(u64);
 
-/// Values in the ledger.
+/// The shared values that the ledger holds.
 #[derive(Debug, Default)]
 pub(crate) struct SharedValues {
     values: BTreeMap<ProjectKey, CachedValue>,
-    /// Those that the store has, the longest unused first.
+    /// Values that the store has, the longest unused first.
     evictable: BTreeMap<u64, ProjectKey>,
     evictable_bytes: usize,
     use_counter: u64,
-    /// To be written with the next batch.
+    /// Values to write with the next batch.
     unwritten: BTreeSet<ProjectKey>,
-    /// To be written with the next batch: buckets that nobody will ever ask for again.
+    /// Buckets to remove with the next batch. Their names are not used again.
     abandoned: BTreeSet<Abandoned>,
-    /// Bytes that are on their way to the store.
+    /// Bytes of values that are not yet committed.
     unwritten_bytes: usize,
-    /// Reads that have begun: what was durable then.
+    /// Reads that have begun, with the last durable row at that time.
     reads: BTreeMap<ReadId, Seq>,
     reads_begun: u64,
 }
@@ -57,15 +60,14 @@ pub(crate) struct SharedValues {
 #[derive(Debug)]
 struct CachedValue {
     versioned: Versioned,
-    /// The row that wrote it, also if it removed the key; 0 if it was only read, and the key was not there.
+    /// The row that wrote the value or removed the key. 0 if the key was only read and was absent.
     written_at: Seq,
-    /// Its place in [`SharedValues::idle`]; none while the store does not have it.
+    /// Its key in [`SharedValues::evictable`]. `None` while the store does not have the value.
     last_use: Option<u64>,
 }
 
 impl SharedValues {
-    /// The ledger is about to be asked for what the store may have: the store is read after this, and the answer
-    /// found before [`SharedValues::end_read`].
+    /// Begins a read: the caller reads the store after this, and computes its answer before [`SharedValues::end_read`].
     pub(crate) fn begin_read(&mut self, durable: Seq) -> ReadId {
         self.reads_begun += 1;
         let read = ReadId(self.reads_begun);
@@ -78,7 +80,7 @@ impl SharedValues {
         self.evict();
     }
 
-    /// What is known here.
+    /// Returns the value that the ledger holds.
     pub(crate) fn get(&mut self, project_key: &ProjectKey) -> Option<&Versioned> {
         let known = self.values.get_mut(project_key)?;
         if let Some(last_use) = &mut known.last_use {
@@ -90,7 +92,7 @@ impl SharedValues {
         Some(&known.versioned)
     }
 
-    /// Keeps what was read from the store, unless something newer is known.
+    /// Caches a value that was read from the store, unless the ledger holds a newer one.
     pub(crate) fn cache(&mut self, project_key: ProjectKey, versioned: &Versioned) {
         if bytes(&project_key, versioned) > CACHED_BYTES_MAX || self.values.contains_key(&project_key) {
             return;
@@ -107,8 +109,8 @@ impl SharedValues {
         self.evict();
     }
 
-    /// Keys of a bucket after `after` and up to `last`, whether they are there or not, that were written since the read
-    /// began.
+    /// Returns the keys of a bucket after `after` and up to `last` that were written since the read began, and whether
+    /// each is present.
     pub(crate) fn written_since(
         &self,
         read: ReadId,
@@ -135,7 +137,7 @@ impl SharedValues {
             .collect()
     }
 
-    /// Bytes that are on their way to the store.
+    /// Bytes of values that are not yet committed.
     pub(crate) fn unwritten_bytes(&self) -> usize {
         self.unwritten_bytes
     }
@@ -153,13 +155,13 @@ impl SharedValues {
                 self.evictable_bytes -= size_before;
             }
             if waited {
-                // Nobody will ever see it: the last one in a batch counts.
+                // The value before is overwritten within the batch, so it is not written to the store.
                 self.unwritten_bytes -= size_before;
             }
         }
     }
 
-    /// What is to be written with the rows that wait: values, and buckets that are abandoned after them.
+    /// Takes the values to write with the next batch, and the buckets to remove after them.
     pub(super) fn take_unwritten(&mut self) -> (Vec<ValueRow>, Vec<Abandoned>) {
         let project_keys = std::mem::take(&mut self.unwritten);
         let rows = project_keys.into_iter().filter_map(|project_key| {
@@ -172,7 +174,7 @@ impl SharedValues {
         (rows, std::mem::take(&mut self.abandoned).into_iter().collect())
     }
 
-    /// The store has these now.
+    /// Marks these values as stored.
     pub(super) fn mark_committed(&mut self, rows: &[ValueRow]) {
         for row in rows {
             let project_key = (row.project, row.place.clone());
@@ -190,8 +192,10 @@ impl SharedValues {
         self.evict();
     }
 
-    /// Forgets what the store has until few enough bytes are left. A value was last used no earlier than it was
-    /// written, so once one must stay for a read's sake, all after it may have to.
+    /// Evicts stored values until the cache is within its limit.
+    ///
+    /// A value's last use is not before its write. So when a value must stay because of a read, all values after it may
+    /// have to stay as well, and eviction stops.
     fn evict(&mut self) {
         let readable = self.reads.values().min().copied();
         while self.evictable_bytes > CACHE_BYTES_MAX
@@ -216,7 +220,7 @@ fn size(place: &ScopedKey, value: Option<&[u8]>) -> usize {
     OVERHEAD_BYTES + place.bucket.len() + place.key.len() + value.map_or(0, <[u8]>::len)
 }
 
-/// What is known here, and for the rest what was read.
+/// Reads the values of the ledger, and otherwise the values that were read from the store.
 pub(crate) struct SharedStateReader<'a> {
     shared: &'a mut SharedValues,
     project: ProjectId,
@@ -231,17 +235,17 @@ impl StateReader for SharedStateReader<'_> {
 }
 
 impl Ledger {
-    /// What is shared.
+    /// The shared values.
     pub(crate) fn shared_values(&mut self) -> &mut SharedValues {
         &mut self.shared
     }
 
-    /// Says that the store is about to be read for values.
+    /// Begins a read of values in the store.
     pub(crate) fn begin_read(&mut self) -> ReadId {
         self.shared.begin_read(self.durable_seq)
     }
 
-    /// Looks at what is shared in a project.
+    /// Returns a reader of the shared state of a project.
     pub(crate) fn state_reader<'a>(
         &'a mut self,
         project: ProjectId,
@@ -250,8 +254,8 @@ impl Ledger {
         SharedStateReader { shared: &mut self.shared, project, read }
     }
 
-    /// A worker changes what is shared in its project. What that depends on must be known here, or have been `read` by a
-    /// read that has not ended.
+    /// Applies a write to the shared state of the worker's project. The values that the write depends on must be in the
+    /// ledger, or in `read`, from a read that has not ended.
     pub(super) fn apply_shared(
         &mut self,
         now: Timestamp,

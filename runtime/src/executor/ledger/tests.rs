@@ -1,5 +1,5 @@
-//! The ledger against a model: random events, commits of random size, crashes at any of them. Whatever happens, the
-//! ledger made from what was committed knows exactly what folding every committed row from the start gives.
+//! Tests the ledger against a model: random events, commits of random size, crashes between any of them. A ledger that
+//! is rebuilt from the committed rows must have the same state as folding all committed rows from the start.
 
 mod call_delivery;
 
@@ -11,7 +11,7 @@ use golem_model::{AccountId, ProjectId, TemplateId, Value, WorkerName};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// A tiny generator: the same seed, the same run.
+/// A small random generator: the same seed gives the same run.
 struct Random(u64);
 
 impl Random {
@@ -23,10 +23,10 @@ impl Random {
     }
 }
 
-/// Where the outcome of each invocation is, by worker and hash of its key.
+/// The row with the outcome of each invocation, by worker and hash of its key.
 type Outcomes = BTreeMap<(WorkerNum, [u8; 16]), Seq>;
 
-/// What a store keeps, without the store.
+/// A model of a store.
 #[derive(Default)]
 struct ModelStore {
     rows: Vec<LogRow>,
@@ -47,7 +47,7 @@ impl ModelStore {
                 .projections
                 .values()
                 .find(|projection| projection.id == stored.id && projection.worker != stored.no.0);
-            assert!(clash.is_none(), "two heads of one id");
+            assert!(clash.is_none(), "two projections with one id");
             self.projections.insert(stored.no, WorkerProjection::from_stored(stored).unwrap());
         }
         for row in &batch.idem {
@@ -87,7 +87,7 @@ impl ModelStore {
         ledger
     }
 
-    /// Folds everything from the first row on: the truth.
+    /// Computes the expected state by folding all rows from the first one.
     fn expected_state(&self) -> (BTreeMap<WorkerNum, WorkerProjection>, Outcomes) {
         let mut projections: BTreeMap<WorkerNum, WorkerProjection> = BTreeMap::new();
         let mut outcomes = Outcomes::new();
@@ -100,7 +100,9 @@ impl ModelStore {
             }
             let mut effects = Vec::new();
             let projection = projections.entry(row.worker).or_insert_with(|| {
-                let Row::Entries { entries, .. } = &body else { panic!("begins with an arrival") };
+                let Row::Entries { entries, .. } = &body else {
+                    panic!("the first row of a worker holds no entries")
+                };
                 WorkerProjection::from_created(row.worker, &entries[0]).unwrap()
             });
             assert_eq!(row.prev.0, projection.last_row, "rows of a worker are linked");
@@ -155,10 +157,10 @@ fn host_call(function: HostFunction) -> Entry {
     Entry::HostCall { call: Call { function, request: Request::Inline(vec![]) }, response: vec![1] }
 }
 
-/// One random event on a random worker.
+/// Performs one random event on a random worker.
 fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, keys: &mut u64) {
     let id = worker_id(random.below(6));
-    // A head that was forgotten is loaded from the store, as the executor does.
+    // As in the executor, an evicted projection is loaded from the store.
     let stored = store
         .projections
         .values()
@@ -245,7 +247,7 @@ fn check(seed: u64) {
                     ledger.mark_committed(&batch);
                     ledger.evict(2, |_| false);
                 } else {
-                    // The commit failed, or the process died in it.
+                    // The commit failed, or the process crashed during it.
                     ledger = store.reopen();
                 }
             }
@@ -273,7 +275,7 @@ fn check(seed: u64) {
 }
 
 #[test]
-fn what_was_committed_is_known_after_any_crash() {
+fn committed_state_survives_any_crash() {
     for seed in 1..=400 {
         check(seed);
     }
@@ -302,7 +304,7 @@ fn a_discarded_activation_changes_nothing() {
 }
 
 #[test]
-fn the_first_completion_of_a_promise_wins_and_wakes_who_waits() {
+fn the_first_completion_of_a_promise_wins_and_wakes_waiters() {
     let mut ledger = ModelStore::default().reopen();
     let Ok(StepOutcome::Created(worker)) = ledger.step(now(), created_first()) else {
         panic!("a new worker is created");

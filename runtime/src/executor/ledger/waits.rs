@@ -1,7 +1,8 @@
-//! Who waits for promises of other workers.
+//! Workers that wait for promises of other workers.
 //!
-//! Invariant: a worker that left memory for a promise of another one is found here as long as its head is in memory;
-//! it is woken when the promise is completed, deleted, or gone with the entries that made it.
+//! Invariant: a worker that is suspended for a promise of another worker is registered here as long as its projection
+//! is in memory. It is woken when the promise is completed or deleted, or when the entries that created the promise are
+//! reverted.
 
 use super::super::projection::WorkerProjection;
 use super::{Action, Ledger};
@@ -9,7 +10,7 @@ use crate::storage::ports::WorkerNum;
 use golem_model::oplog::codec::Row;
 use golem_model::{Entry, OplogIndex, PromiseId, WorkerId};
 
-/// Where the earliest of the entries that a row sets aside is.
+/// Returns the first index that the entries of this row revert.
 pub(super) fn reverted_from(row: &Row) -> Option<OplogIndex> {
     let entries = match row {
         Row::Entries { first: _, entries } => &entries[..],
@@ -37,8 +38,8 @@ impl Ledger {
         }
     }
 
-    /// The worker's promises from index `from` on are gone: who waits for one of them must learn that it will never
-    /// be completed.
+    /// Wakes the workers that wait for the worker's promises from index `from` on: these promises do not exist any more
+    /// and will not be completed.
     pub(super) fn release_promise_waiters(&mut self, worker: &WorkerId, from: OplogIndex) {
         let gone = |promise: &&PromiseId| promise.worker == *worker && promise.index >= from;
         let mut gone: Vec<PromiseId> = self.promise_waiters.keys().filter(gone).cloned().collect();

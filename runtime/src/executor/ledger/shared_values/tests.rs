@@ -1,4 +1,4 @@
-//! Values against a plain map, and what is kept for whom.
+//! Tests shared values against a plain map, and what the cache keeps.
 
 use super::super::{Activation, LedgerEvent};
 use super::*;
@@ -19,7 +19,7 @@ fn value(text: &str) -> Arc<[u8]> {
     text.as_bytes().into()
 }
 
-/// As many values as the cache cannot hold beside another one.
+/// Writes so many values that the cache evicts everything else.
 fn fill_cache(values: &mut SharedValues, from: u64) {
     for number in 0..=(CACHE_BYTES_MAX / CACHED_BYTES_MAX) as u64 {
         let large = Some(vec![0; CACHED_BYTES_MAX].into());
@@ -49,7 +49,7 @@ fn the_last_write_of_a_batch_counts() {
 }
 
 #[test]
-fn what_was_written_during_a_read_stays_until_it_ends() {
+fn a_value_written_during_a_read_stays_until_the_read_ends() {
     let mut values = SharedValues::default();
     let read = values.begin_read(Seq(0));
     values.write(project_key("k"), Some(value("new")), Seq(1));
@@ -61,25 +61,29 @@ fn what_was_written_during_a_read_stays_until_it_ends() {
     assert!(since.contains(&("k".into(), true)), "{since:?}");
     values.end_read(read);
     fill_cache(&mut values, 1_000);
-    assert_eq!(values.get(&project_key("k")), None, "forgotten, for the store has it");
+    assert_eq!(values.get(&project_key("k")), None, "evicted, because the store has it");
     let read = values.begin_read(Seq(2_000));
     assert_eq!(values.written_since(read, PROJECT, &project_key("").1, None, None), []);
 }
 
 #[test]
-fn what_the_store_does_not_have_is_never_forgotten() {
+fn an_uncommitted_value_is_not_evicted() {
     let mut values = SharedValues::default();
     values.write(project_key("k"), Some(value("queued")), Seq(1));
     let (taken, _) = values.take_unwritten();
     fill_cache(&mut values, 2);
     values.cache(project_key("k"), &Versioned::default());
-    assert_eq!(values.get(&project_key("k")).unwrap().value, Some(value("queued")), "what was read is older");
+    assert_eq!(
+        values.get(&project_key("k")).unwrap().value,
+        Some(value("queued")),
+        "the value that was read is older"
+    );
     values.mark_committed(&taken);
     fill_cache(&mut values, 1_000);
     assert_eq!(values.get(&project_key("k")), None);
 }
 
-/// A tiny generator: the same seed, the same run.
+/// A small random generator: the same seed gives the same run.
 struct Random(u64);
 
 impl Random {
@@ -110,13 +114,13 @@ fn call() -> Call {
     Call { function: HostFunction::KeyValueSet, request: Request::Inline(Vec::new()) }
 }
 
-/// A ledger of some workers after a start or a crash, and their activations.
-struct Running {
+/// A ledger with some workers after a start or a crash, and their activations.
+struct RunningLedger {
     ledger: Ledger,
     activations: Vec<(WorkerNum, Activation)>,
 }
 
-impl Running {
+impl RunningLedger {
     fn start(position: Position, projections: &[WorkerProjection]) -> Self {
         let mut ledger = Ledger::new(position, &[]);
         if projections.is_empty() {
@@ -160,10 +164,10 @@ impl Running {
     }
 }
 
-/// A plain map.
-struct Plain<'a>(&'a StoredValues);
+/// A plain map as a state reader.
+struct MapReader<'a>(&'a StoredValues);
 
-impl StateReader for Plain<'_> {
+impl StateReader for MapReader<'_> {
     fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss> {
         Ok(self.0.get(place).cloned().unwrap_or_default())
     }
@@ -184,13 +188,13 @@ fn random_write(random: &mut Random, version: Version) -> KeyValueWrite {
     }
 }
 
-/// Writes of several workers, batches that are committed late or lost in a crash: every outcome is the one that a plain
-/// map gives when the same writes are made to it in the same order, and what was lost was never seen again.
+/// Writes of several workers, with batches that are committed late or lost in a crash. Each outcome must be the one
+/// that a plain map gives for the same writes in the same order, and lost writes must not be visible afterwards.
 #[test]
 fn outcomes_are_those_of_a_plain_map() {
     for seed in 1..200 {
         let mut random = Random(seed);
-        let mut running = Running::start(Position::default(), &[]);
+        let mut running = RunningLedger::start(Position::default(), &[]);
         let mut stored = StoredValues::new();
         let mut model = stored.clone();
         let (mut position, mut projections) = (Position::default(), Vec::new());
@@ -199,7 +203,7 @@ fn outcomes_are_those_of_a_plain_map() {
                 0..7 => {
                     let some = model.values().nth(random.below(4)).cloned().unwrap_or_default();
                     let write = random_write(&mut random, some.version);
-                    // As a port does: the store is read for what the ledger does not know.
+                    // As in the adapter, the store is read for values that the ledger does not have.
                     let mut read = StoredValues::new();
                     while let Err(CacheMiss(place)) =
                         write.decide(&"b".into(), &mut running.ledger.state_reader(PROJECT, &read))
@@ -209,7 +213,7 @@ fn outcomes_are_those_of_a_plain_map() {
                     }
                     let caller = random.below(WORKERS);
                     let answer = running.write(caller, write.clone(), read).unwrap();
-                    let expected = write.decide(&"b".into(), &mut Plain(&model)).unwrap();
+                    let expected = write.decide(&"b".into(), &mut MapReader(&model)).unwrap();
                     let StepOutcome::SharedWritten(found, seq) = answer else { panic!("{answer:?}") };
                     assert_eq!(found, expected.response, "seed {seed}");
                     for (place, value) in expected.changes {
@@ -224,8 +228,8 @@ fn outcomes_are_those_of_a_plain_map() {
                 7 | 8 => {
                     let batch = running.ledger.take_batch(false);
                     if random.below(5) == 0 {
-                        // It fails: everything starts again from what is stored.
-                        running = Running::start(position, &projections);
+                        // The commit fails: everything starts again from the stored state.
+                        running = RunningLedger::start(position, &projections);
                         model = stored.clone();
                     } else {
                         for row in &batch.values {
@@ -248,7 +252,7 @@ fn outcomes_are_those_of_a_plain_map() {
                         KeyValueWrite::Increment { key: "x".into(), by: Delta::Signed(1) },
                         StoredValues::new(),
                     );
-                    assert_eq!(gone, Err(StepError::CacheMiss), "nobody has read it");
+                    assert_eq!(gone, Err(StepError::CacheMiss), "the value was not read");
                 }
             }
         }

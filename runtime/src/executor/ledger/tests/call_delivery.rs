@@ -1,5 +1,5 @@
-//! Calls at random between a few workers, and crashes at any of them: no call is lost, none begins twice, none is
-//! answered twice, and nobody waits in a circle.
+//! Random calls between a few workers, with crashes between them: no call is lost, begins twice or is answered twice,
+//! and no deadlock remains.
 
 use super::*;
 use crate::executor::ledger::call_delivery::{CallRequest, CallTarget, CancelRequest};
@@ -7,14 +7,14 @@ use golem_model::oplog::FailureCause;
 use golem_model::oplog::calls::CallEvent;
 use std::collections::BTreeSet;
 
-/// Few, so that they meet.
+/// A small number, so that workers call each other often.
 const WORKERS: u64 = 4;
 
 fn call_record(function: HostFunction, index: u64) -> Call {
     Call { function, request: Request::Inline(golem_model::call::encode_index(OplogIndex(index))) }
 }
 
-/// The worker's number; its head is loaded as the executor does.
+/// Returns the worker's number. As in the executor, its projection is loaded from the store if necessary.
 fn locate(ledger: &mut Ledger, store: &ModelStore, id: &WorkerId) -> Option<WorkerNum> {
     let stored = store
         .projections
@@ -26,7 +26,7 @@ fn locate(ledger: &mut Ledger, store: &ModelStore, id: &WorkerId) -> Option<Work
     ledger.worker_num(id)
 }
 
-/// What a worker does next, or what happens to it.
+/// Performs the next random step of a worker, or a random event on it.
 fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, time: u64) {
     let now = Timestamp::from_nanos(time);
     let id = worker_id(random.below(WORKERS));
@@ -99,7 +99,7 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, tim
             return;
         }
         (Some(_), 6..=8) if !outstanding.is_empty() => {
-            // It waits for some of its calls, or takes the answer of one.
+            // The worker waits for some of its calls, or takes the answer of one.
             let Some(call) = pick(random).copied() else { return };
             if projection
                 .calls
@@ -169,7 +169,8 @@ fn check_calls(seed: u64) {
                 "seed {seed}: {worker} waits for an answer out of memory"
             );
             let target = projections.values().find(|projection| projection.id == outstanding.target);
-            let target = target.unwrap_or_else(|| panic!("seed {seed}: {worker} waits for nobody"));
+            let target = target
+                .unwrap_or_else(|| panic!("seed {seed}: {worker} waits for a worker that does not exist"));
             let queued = target.queue.iter().any(|(call_row, _)| *call_row == outstanding.call_row);
             let runs = target.current.as_ref().is_some_and(|current| current.started == outstanding.call_row);
             assert!(queued || runs, "seed {seed}: call {call} of {worker} is lost");
