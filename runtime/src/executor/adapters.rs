@@ -1,7 +1,8 @@
-//! The host's ports, bound to one activation of one worker.
+//! Adapters for the host's ports, bound to one activation of one worker.
 //!
-//! Invariant: every write carries the activation; the ledger refuses it once the worker was activated again,
-//! stopped, deleted, or everything was discarded after a failed commit.
+//! Invariant: every write carries its activation. The ledger refuses the write once the worker was activated again,
+//! interrupted or deleted, or once all state was discarded after a failed commit (`Ledger::check_activation`,
+//! `State::generation`).
 
 mod shared_access;
 
@@ -23,7 +24,7 @@ use parking_lot::MutexGuard;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// One activation's way to the ledger.
+/// Gives one activation access to the ledger.
 pub(crate) struct ActivationAdapter {
     pub(super) core: Arc<Core>,
     pub(super) worker: WorkerNum,
@@ -42,7 +43,7 @@ impl ActivationAdapter {
         Arc::new(Self { core, worker, activation, generation, last: AtomicU64::new(0) })
     }
 
-    /// The ports that an instance of a worker of `project` gets.
+    /// The ports for an instance of a worker of `project`.
     pub(crate) fn ports(self: &Arc<Self>, project: ProjectId) -> Ports {
         Ports {
             oplog: self.clone(),
@@ -84,7 +85,7 @@ impl ActivationAdapter {
         loop {
             let located = self.core.locate(&promise.worker).await.map_err(port_error)?;
             let mut state = self.lock()?;
-            // The head may have been forgotten, or made, since: look again.
+            // The projection may have been evicted or created since it was located: try again.
             if state.ledger.worker_num(&promise.worker) != located {
                 continue;
             }
@@ -129,7 +130,7 @@ impl Oplog for ActivationAdapter {
     }
 }
 
-/// Workers on a page that a guest asks for.
+/// Maximum number of workers on a page that a guest lists.
 const GUEST_PAGE: usize = 50;
 
 fn metadata(view: WorkerView) -> WorkerMetadata {
@@ -215,7 +216,8 @@ impl Promises for ActivationAdapter {
             let answered = self.answer_notify()?;
             let answer = answered.notified();
             tokio::pin!(answer);
-            // Registered before anything is looked at: what comes in between wakes us.
+            // The notification is enabled before anything is checked, so an answer that arrives in between wakes this
+            // wait.
             answer.as_mut().enable();
             changes.mark_unchanged();
             let (mut calls, mut others) = (false, false);
@@ -246,7 +248,7 @@ impl Promises for ActivationAdapter {
 }
 
 impl Core {
-    /// The state of a promise now, over what is queued but not yet durable.
+    /// Returns the current state of a promise, including queued rows that are not yet durable.
     pub(crate) async fn promise_state(
         self: &Arc<Self>,
         promise: &PromiseId,
@@ -274,7 +276,7 @@ impl Core {
     }
 
     async fn read_promise_data(self: &Arc<Self>, row: Seq) -> Result<Arc<[u8]>, ExecutorError> {
-        // The store can only be asked for what it has.
+        // The store can only return rows that are durable.
         self.wait_durable(row).await?;
         let body = self.read_store(move |store| history::row(store, row)).await?;
         match body {

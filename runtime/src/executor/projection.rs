@@ -1,7 +1,7 @@
-//! A worker's head: what is known of it without running it, folded from its log.
+//! A worker's projection: what its log says about it, available without running it.
 //!
-//! Invariant: a head is a pure function of the worker's rows up to `last_row`. It is written to the store
-//! lazily and rebuilt from the rows that follow; nothing in it is a truth of its own.
+//! Invariant: a projection is a pure function of the worker's rows up to `last_row`. It is written to the store lazily,
+//! and after a crash the rows that follow are folded again. It holds no information of its own.
 
 pub(crate) mod call_state;
 mod snapshot_state;
@@ -22,10 +22,10 @@ use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
-/// The version of the bytes of a stored head. A head of another version is rebuilt from the log.
+/// The format version of a stored projection. One of another version is rebuilt from the log.
 const PROJECTION_VERSION: u8 = 4;
 
-/// What is known of a worker.
+/// The state of a worker, folded from its log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WorkerProjection {
     pub(crate) worker: u64,
@@ -37,37 +37,37 @@ pub(crate) struct WorkerProjection {
     pub(crate) env: Vec<(String, String)>,
     pub(crate) seed: [u8; 32],
     pub(crate) created_at: Timestamp,
-    /// The worker's last row.
+    /// The worker's last row that is folded.
     pub(crate) last_row: u64,
     /// The index of its last entry.
     pub(crate) oplog_end: OplogIndex,
     /// The invocation that has begun and not ended.
     pub(crate) current: Option<CurrentInvocation>,
-    /// The index of the entry with which the current invocation began, or the last one that ended.
+    /// The index of the `InvocationStarted` entry of the current invocation, or else of the last one.
     pub(crate) begun_at: OplogIndex,
-    /// Accepted invocations in order of acceptance: where they are, and their keys.
+    /// Accepted invocations in order of acceptance: their rows and keys.
     pub(crate) queue: VecDeque<(u64, StoredKey)>,
-    /// Set while the worker waits outside memory.
+    /// Set while the worker is suspended: it waits outside memory.
     pub(crate) waiting: Option<WaitCondition>,
-    /// Attempts of the current invocation that failed.
+    /// Number of failed attempts of the current invocation.
     pub(crate) attempts_failed: u32,
-    /// When the next attempt begins.
+    /// Time of the next attempt.
     pub(crate) retry_at: Option<Timestamp>,
-    /// A person stopped it.
+    /// Whether an operator interrupted the worker.
     pub(crate) interrupted: bool,
-    /// Why it will not go on.
+    /// Set when the worker has failed or exited.
     pub(crate) terminal: Option<TerminalState>,
-    /// What was chosen for its failures.
+    /// Its failure options.
     pub(crate) options: FailureOptions,
-    /// Its promises.
+    /// Its promises by oplog index.
     pub(crate) promises: BTreeMap<u64, PromiseSlot>,
-    /// Calls between it and other workers.
+    /// Calls that it has made and calls that it has received.
     pub(crate) calls: CallState,
-    /// The function that runs, or will, as an event loop.
+    /// The function that runs as an event loop, or will when its first line begins.
     pub(crate) event_loop: Option<Arc<str>>,
-    /// The entry with which its first line began, if it runs.
+    /// The entry with which the loop's first line began, if the loop runs.
     pub(crate) loop_begun_at: Option<OplogIndex>,
-    /// The rows of the lines in the queue.
+    /// The rows of the queued lines for the loop.
     pub(crate) queued_lines: BTreeSet<u64>,
     /// Its snapshots and updates.
     pub(crate) snapshot_state: SnapshotState,
@@ -81,29 +81,29 @@ pub(crate) struct CurrentInvocation {
     pub(crate) started: u64,
 }
 
-/// What the worker waits for outside memory.
+/// What a suspended worker waits for: a time, or one of some promises and calls.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct WaitCondition {
     pub(crate) wake_at: Option<Timestamp>,
     pub(crate) promises: Vec<PromiseId>,
 }
 
-/// Why a worker will not go on.
+/// Why a worker runs no further invocations.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum TerminalState {
     Failed,
     Exited,
 }
 
-/// A promise of the worker.
+/// The state of a promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) enum PromiseSlot {
     Pending,
-    /// Completed by the arrival in this row.
+    /// Completed by the inbox event in this row.
     Completed(u64),
 }
 
-/// An idempotency key as text: the stored form also holds anonymous keys.
+/// An idempotency key as text. Unlike `IdempotencyKey`, the stored form also holds anonymous keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(crate) struct StoredKey(pub(crate) String);
@@ -120,18 +120,19 @@ impl From<&IdempotencyKey> for StoredKey {
     }
 }
 
-/// What folding a row says beyond the head: the ledger keeps the index of keys, and hands over answers.
+/// An effect of folding a row that is outside of the projection. The ledger applies it to its index of keys, or
+/// delivers it.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum FoldEffect {
-    /// The invocation's function and parameters are in the row.
+    /// The row with the invocation's function and parameters.
     InvocationBegun { key: String, started: Seq },
-    /// Its outcome is in the row.
+    /// The row with the invocation's outcome.
     InvocationEnded { key: String, started: Seq, outcome: Seq },
-    /// Another worker waits for this.
+    /// A reply to a caller that waits for it.
     Reply(PendingReply),
 }
 
-/// Bytes of a stored head that cannot be read.
+/// The bytes of a stored projection cannot be read.
 #[derive(Debug, thiserror::Error)]
 #[error("the stored head of worker {worker} cannot be read: {details}")]
 pub(crate) struct ProjectionError {
@@ -140,7 +141,7 @@ pub(crate) struct ProjectionError {
 }
 
 impl WorkerProjection {
-    /// Makes the head of a worker whose first row begins with `entry`; `None` if that is no `Created`.
+    /// Creates the projection of a worker whose first entry is `entry`. `None` if that entry is not `Created`.
     pub(crate) fn from_created(worker: WorkerNum, entry: &Entry) -> Option<Self> {
         let Entry::Created { at, id, project, account, template_version, args, env, seed } = entry else {
             return None;
@@ -179,7 +180,7 @@ impl WorkerProjection {
         ShardId::of(self.id.template, &self.id.name)
     }
 
-    /// Folds one of the worker's rows. Rows that are folded already change nothing.
+    /// Folds one of the worker's rows. A row that is folded already changes nothing.
     pub(crate) fn apply_row(&mut self, seq: Seq, row: &Row, effects: &mut Vec<FoldEffect>) {
         if seq.0 <= self.last_row {
             return;
@@ -254,7 +255,8 @@ impl WorkerProjection {
             }
             Entry::InvocationFailed { at: _, cause } => {
                 let failed = self.attempts_failed + 1;
-                // Who goes on without the invocation will run the calls that wait.
+                // A worker that continues without this invocation will run the queued calls, so only this caller gets
+                // the error.
                 if self.goes_on_without_invocation(cause) {
                     self.reply_current_failed(&super::error::describe(cause), effects);
                 } else {
@@ -272,8 +274,8 @@ impl WorkerProjection {
                 });
             }
             Entry::Parked(Parked { at: _, monotonic_nanos: _, wake_at, promises }) => {
-                // A promise of its own may have been completed between the look at it and this entry: then there is
-                // nothing to wait for, and nobody would wake the worker again.
+                // One of the worker's own promises may have been completed after the guest checked it and before this
+                // entry. Then there is nothing to wait for, and no event would wake the worker again.
                 let filled =
                     |promise: &PromiseId| promise.worker == self.id && !self.is_pending(promise.index);
                 if !promises.iter().any(filled) {
@@ -285,8 +287,8 @@ impl WorkerProjection {
         }
     }
 
-    /// Undoes what the entries from `from` on made of the worker. Which attempts failed is kept as long as their
-    /// invocation is: a region that is repeated must not be tried for ever.
+    /// Reverts the changes that the entries from `from` on have made. The number of failed attempts is kept, unless the
+    /// invocation itself is reverted: otherwise an atomic region that always fails would be retried without a bound.
     fn revert_from(&mut self, from: OplogIndex) {
         self.promises.retain(|index, _| *index < from.0);
         self.calls.revert_from(from);
@@ -304,7 +306,7 @@ impl WorkerProjection {
         self.clear_ended_event_loop();
     }
 
-    /// Forgets the loop if it neither runs nor will: then the worker takes anything again.
+    /// Clears the event loop if it neither runs nor has queued lines. The worker then accepts any invocation again.
     fn clear_ended_event_loop(&mut self) {
         if self.loop_begun_at.is_none() && self.queued_lines.is_empty() {
             self.event_loop = None;
@@ -350,7 +352,7 @@ impl WorkerProjection {
             }
             InboxEvent::Interrupted { at: _ } => self.interrupted = true,
             InboxEvent::Resumed { at: _ } => self.interrupted = false,
-            // The ledger removes the head itself.
+            // The ledger removes the projection itself.
             InboxEvent::Deleted { at: _ } => {}
             InboxEvent::Admin(AdminRequest::UpdateRequested { at, mode, to }) => {
                 self.snapshot_state.update = Some(PendingUpdate { at: *at, mode: *mode, to: *to });
@@ -373,18 +375,18 @@ impl WorkerProjection {
         }
     }
 
-    /// Whether it waits for `promise`.
+    /// Whether the worker waits for `promise`.
     pub(crate) fn waits_for(&self, promise: &PromiseId) -> bool {
         self.waiting.as_ref().is_some_and(|waiting| waiting.promises.contains(promise))
     }
 
-    /// Its id, and the promises that it waits for.
+    /// Returns the worker's id and the promises that it waits for.
     pub(crate) fn clone_waits(&self) -> (WorkerId, Vec<PromiseId>) {
         let promises = self.waiting.as_ref().map(|waiting| waiting.promises.clone()).unwrap_or_default();
         (self.id.clone(), promises)
     }
 
-    /// If it waits for this promise of its own, it has something to do again.
+    /// Ends the wait if it includes this promise or call of the worker itself.
     fn stop_waiting_for(&mut self, promise: OplogIndex) {
         let own = |waited: &PromiseId| waited.worker == self.id && waited.index == promise;
         if self.waiting.as_ref().is_some_and(|waiting| waiting.promises.iter().any(own)) {
@@ -392,7 +394,7 @@ impl WorkerProjection {
         }
     }
 
-    /// The entries that made it, if there are no others yet.
+    /// Returns the entries that created the worker, if it has no others yet.
     pub(crate) fn only_creation_entries(&self) -> Option<Vec<Entry>> {
         let entries = self.creation_entries();
         (self.oplog_end.0 == entries.len() as u64).then_some(entries)
@@ -413,7 +415,7 @@ impl WorkerProjection {
         std::iter::once(created).chain((!self.options.is_empty()).then_some(configured)).collect()
     }
 
-    /// Whether it is set aside with an invocation that ends like this, so that it goes on.
+    /// Whether an invocation that ends with this failure is reverted, so that the worker continues without it.
     fn goes_on_without_invocation(&self, cause: &FailureCause) -> bool {
         match cause {
             FailureCause::Discarded { .. } => true,
@@ -422,12 +424,12 @@ impl WorkerProjection {
         }
     }
 
-    /// Whether it takes back an invocation that fails.
+    /// Whether a failed invocation is rolled back (`on-failure = rollback`).
     pub(crate) fn rolls_back(&self) -> bool {
         self.options.on_failure == Some(OnFailure::Rollback)
     }
 
-    /// Whether an instance could go on with something right now.
+    /// Whether an instance could run something now.
     pub(crate) fn is_runnable(&self) -> bool {
         self.terminal.is_none()
             && !self.interrupted
@@ -436,7 +438,7 @@ impl WorkerProjection {
             && (self.current.is_some() || !self.queue.is_empty() || self.snapshot_state.update.is_some())
     }
 
-    /// The time at which it wants to be woken.
+    /// The time of the worker's timer: its own wake-up time, or the time of a delayed call to it, whichever is earlier.
     pub(crate) fn wake_at(&self) -> Option<Timestamp> {
         if self.terminal.is_some() {
             return None;
@@ -444,7 +446,7 @@ impl WorkerProjection {
         self.resumes_at().into_iter().chain(self.calls.first_due()).min()
     }
 
-    /// The time at which it goes on with what it does.
+    /// The time at which the worker itself continues: its next attempt, or the end of its wait.
     pub(crate) fn resumes_at(&self) -> Option<Timestamp> {
         if self.interrupted || self.terminal.is_some() {
             return None;
@@ -452,7 +454,7 @@ impl WorkerProjection {
         self.retry_at.or_else(|| self.waiting.as_ref().and_then(|waiting| waiting.wake_at))
     }
 
-    /// What REST calls it when nothing of it is in memory.
+    /// The worker's status as REST shows it, judged by the log alone.
     pub(crate) fn status(&self) -> WorkerStatus {
         match (self.terminal, &self.current) {
             (Some(TerminalState::Failed), _) => WorkerStatus::Failed,
@@ -465,7 +467,7 @@ impl WorkerProjection {
         }
     }
 
-    /// The form in which a store keeps it.
+    /// Encodes the projection for the store.
     pub(crate) fn to_stored(&self) -> StoredHead {
         let mut bytes = vec![PROJECTION_VERSION];
         bytes = postcard::to_extend(self, bytes)
@@ -482,14 +484,15 @@ impl WorkerProjection {
         }
     }
 
-    /// Whether it waits for a promise of another worker: who completes that one must find it after a restart.
+    /// Whether the worker waits for a promise of another worker. After a restart such a worker is loaded, so that
+    /// completing the promise wakes it.
     pub(crate) fn waits_for_others(&self) -> bool {
         self.waiting
             .as_ref()
             .is_some_and(|waiting| waiting.promises.iter().any(|promise| promise.worker != self.id))
     }
 
-    /// Reads what [`WorkerProjection::to_stored`] made.
+    /// Decodes what [`WorkerProjection::to_stored`] encoded.
     pub(crate) fn from_stored(stored: &StoredHead) -> Result<Self, ProjectionError> {
         let error = |details: String| ProjectionError { worker: stored.no, details };
         match stored.head.split_first() {

@@ -1,7 +1,8 @@
-//! Calls between workers: from the host's port to the ledger, and from there to queues and timers.
+//! Calls between workers: from the host's port to the ledger, and from the ledger to queues and timers.
 //!
-//! What a call needs to know of the other worker (does it exist, what does its version export) is looked up before the
-//! lock is taken and looked at again under it; the ledger then makes the call and its arrival one step.
+//! The facts about the target that a call needs (whether it exists, what its version exports) are read before the lock
+//! is taken, and checked again under the lock. The ledger then records the call and the inbox event at the target in
+//! one step.
 
 use super::ExecutorError;
 use super::adapters::{ActivationAdapter, port_error, step_port_error};
@@ -23,12 +24,12 @@ use golem_model::{AccountId, Entry, Invocation, OplogIndex, ProjectId, PromiseId
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-/// Bytes of an answer that is kept in memory for a caller that is there; a longer one is read from the store.
+/// Maximum size in bytes of an answer that is kept in memory. A longer one is read from the store.
 const ANSWER_KEPT_BYTES_MAX: usize = 64 << 10;
-/// Answers kept for one caller; further ones are read from the store.
+/// Maximum number of answers kept for one caller. Further ones are read from the store.
 const ANSWERS_KEPT_MAX: usize = 100;
 
-/// The caller, as far as a call depends on it.
+/// The facts about the caller that a call depends on.
 struct Caller {
     project: ProjectId,
     account: AccountId,
@@ -53,13 +54,13 @@ impl ActivationAdapter {
                     .and_then(|worker| state.ledger.projection(worker))
                     .map(|projection| (projection.project, projection.template_version))
             };
-            // The version that the worker runs, or would run.
+            // The version that the target runs, or would run if it were created now.
             let version = running.or_else(|| core.components.newest(outgoing.target.template));
             let exported = version.and_then(|(_, version)| {
                 core.components.function(outgoing.target.template, version, &outgoing.function)
             });
             let mut state = self.lock()?;
-            // The head may have been forgotten, or made, since: look again.
+            // The projection may have been evicted or created since it was read: compare again.
             let again =
                 state.ledger.worker_num(&outgoing.target).and_then(|worker| state.ledger.projection(worker));
             if again.map(|projection| (projection.project, projection.template_version)) != running {
@@ -102,7 +103,7 @@ impl ActivationAdapter {
         }
     }
 
-    /// Tells when another worker has answered.
+    /// Returns the notification for answers from other workers.
     pub(super) fn answer_notify(&self) -> Result<Arc<Notify>, PortError> {
         let mut state = self.lock()?;
         if state.ledger.projection(self.worker).is_none() {
@@ -111,7 +112,7 @@ impl ActivationAdapter {
         Ok(Core::slot(&mut state, self.worker).answer_notify.clone())
     }
 
-    /// Whether this is a call of the worker's own, and if so, whether its answer is still to come.
+    /// If `promise` is a call of this worker, returns whether its answer is pending; otherwise `None`.
     pub(super) fn own_call_pending(&self, promise: &PromiseId) -> Result<Option<bool>, PortError> {
         let state = self.lock()?;
         let Some(projection) = state.ledger.projection(self.worker) else { return Err(PortError::Discarded) };
@@ -129,7 +130,7 @@ impl ActivationAdapter {
     }
 }
 
-/// Why the call cannot be taken in, if it cannot.
+/// Returns the reason for refusing the call, if there is one.
 fn call_refusal(
     state: &State,
     located: Option<WorkerNum>,
@@ -171,7 +172,7 @@ fn template_missing(target: &WorkerId) -> CallError {
     CallError::NotFound(format!("there is no template {} any more", target.template))
 }
 
-/// How the function that is exported differs from what the caller was built for.
+/// Describes how the exported function differs from the one that the caller was built for, if it does.
 fn signature_mismatch(outgoing: &OutgoingCall, exported: Option<&Function>) -> Option<String> {
     let Some(exported) = exported else { return Some(format!("exports no function {}", outgoing.function)) };
     let types = |params: &[golem_model::template::Param]| {
@@ -244,7 +245,7 @@ impl Calls for ActivationAdapter {
 }
 
 impl State {
-    /// Whether the worker that is called runs this call already, or is about to.
+    /// Whether the target runs this call already, or its task has taken it from the queue.
     fn has_call_begun(&mut self, caller: WorkerNum, call: OplogIndex) -> bool {
         let Some(outstanding) =
             self.ledger.projection(caller).and_then(|projection| projection.calls.outstanding(call)).cloned()
@@ -258,7 +259,7 @@ impl State {
 }
 
 impl Core {
-    /// What makes a worker.
+    /// Builds the entry that creates a worker.
     pub(crate) fn created_entry(
         &self,
         id: &WorkerId,
@@ -280,9 +281,9 @@ impl Core {
         }
     }
 
-    /// The bytes of the answer in a row.
+    /// Reads the answer in a row.
     async fn read_answer(self: &Arc<Self>, row: Seq) -> Result<Arc<[u8]>, ExecutorError> {
-        // The store can only be asked for what it has.
+        // The store can only return rows that are durable.
         self.wait_durable(row).await?;
         match self.read_store(move |store| history::row(store, row)).await? {
             Row::InboxEvent(InboxEvent::Call(CallEvent::Answered { answer, .. })) => Ok(answer.into()),
@@ -292,7 +293,8 @@ impl Core {
         }
     }
 
-    /// A call joined the worker's queue: it is to run. The slot may know it already, from the log.
+    /// A call joined the worker's queue. Its slot may have it already, if the slot was created from the projection's
+    /// queue.
     pub(crate) fn enqueue_call(
         self: &Arc<Self>,
         state: &mut State,
@@ -316,7 +318,7 @@ impl Core {
         self.spawn_if_idle(state, worker);
     }
 
-    /// An answer has come: whoever waits for it in memory is told, and finds it there.
+    /// Stores an answer for the caller in memory and notifies it.
     pub(crate) fn deliver_answer(state: &mut State, worker: WorkerNum, call: OplogIndex, answer: Arc<[u8]>) {
         let Some(projection) = state.ledger.projection(worker) else { return };
         let Some(slot) = state.slots.get_mut(&worker) else { return };
@@ -335,7 +337,7 @@ impl Core {
         }
     }
 
-    /// A worker's timer fired: calls that were made for later may join its queue, and it may have to go on itself.
+    /// A worker's timer elapsed: delayed calls may join its queue, and the worker itself may have to continue.
     pub(crate) fn handle_timer(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
         let now = self.clock.now();
         let due = state

@@ -1,7 +1,8 @@
-//! What workers share, for one activation: buckets, and containers of objects.
+//! Access of one activation to the shared state of its project: buckets and containers of objects.
 //!
-//! What the ledger knows is answered at once. For the rest the store is read on a thread that may block, between two
-//! looks under the lock; all of that is one closure, so that no read stays begun when its caller goes away.
+//! Values that the ledger holds are returned at once. Other values are read from the store on a thread that may block,
+//! between two accesses under the lock. All of that runs in one closure, so every read that has begun also ends, even
+//! if its caller is dropped.
 
 use super::{ActivationAdapter, port_error, step_port_error};
 use crate::executor::core::{Core, State, unavailable};
@@ -21,10 +22,11 @@ use parking_lot::MutexGuard;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Bytes of values that may be on their way to the store; a worker that writes more waits until its own are there.
+/// Maximum number of bytes of values that are not yet committed. At this limit, a write returns once its own value is
+/// durable.
 const UNWRITTEN_BYTES_MAX: usize = 64 << 20;
 
-/// Who asks.
+/// Access of one worker to the shared state, for code that may block.
 #[derive(Clone)]
 struct SharedAccess {
     core: Arc<Core>,
@@ -37,7 +39,7 @@ impl ActivationAdapter {
         SharedAccess { core: self.core.clone(), worker: self.worker, generation: self.generation }
     }
 
-    /// Runs `act` where it may block.
+    /// Runs `work` on a thread that may block.
     async fn run_blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&SharedAccess) -> Result<T, PortError> + Send + 'static,
@@ -47,7 +49,7 @@ impl ActivationAdapter {
         done.unwrap_or(Err(PortError::Discarded))
     }
 
-    /// What `query` finds, all at one moment.
+    /// Evaluates `query` on a consistent state.
     async fn read_state<T: Send + 'static>(
         &self,
         query: impl Fn(&mut dyn StateReader) -> Result<T, CacheMiss> + Send + 'static,
@@ -68,7 +70,7 @@ impl ActivationAdapter {
         .await
     }
 
-    /// Does `write` and records `call` with what it came to; gives the bytes of that.
+    /// Applies `write` and records `call` with the response. Returns the recorded response.
     async fn apply_write(
         &self,
         first: OplogIndex,
@@ -115,14 +117,14 @@ impl SharedAccess {
         state.ledger.projection(self.worker).map(|projection| projection.project).ok_or(PortError::Discarded)
     }
 
-    /// Begins a read: the project and the read's number.
+    /// Begins a read of the store. Returns the project and the id of the read.
     fn begin_read(&self) -> Result<(ProjectId, ReadId), PortError> {
         let mut state = self.lock()?;
         let project = self.project(&state)?;
         Ok((project, state.ledger.begin_read()))
     }
 
-    /// Ends it, and keeps what was read.
+    /// Ends a read, and caches the values that were read.
     fn end_read(state: &mut State, project: ProjectId, number: ReadId, read: &StoredValues) {
         let values = state.ledger.shared_values();
         for (place, versioned) in read {
@@ -131,7 +133,7 @@ impl SharedAccess {
         values.end_read(number);
     }
 
-    /// Has `act` look under the lock, reads what it says must be read, and so on until it has all.
+    /// Calls `work` under the lock. While it misses a value, reads that value from the store and calls it again.
     fn with_store_reads<T>(
         &self,
         mut work: impl FnMut(ProjectId, &mut State, &StoredValues) -> Result<Result<T, CacheMiss>, PortError>,
@@ -166,8 +168,8 @@ impl SharedAccess {
         }))
     }
 
-    /// Does the deed if everything that it depends on is known or read: the answer, and the bytes of values that are on
-    /// their way to the store then.
+    /// Applies the write if all values that it depends on are in the ledger or were read. Returns the outcome, and the
+    /// bytes of values that are not yet committed.
     fn try_apply(
         &self,
         state: &mut State,
@@ -176,7 +178,7 @@ impl SharedAccess {
         read: &StoredValues,
     ) -> Result<Result<(StepOutcome, usize), CacheMiss>, PortError> {
         let Some((_, write)) = work else { return Err(PortError::Discarded) };
-        // The outcome is decided in the ledger, under the same lock; this finds out whether it can be.
+        // The ledger decides the outcome under the same lock. This check only finds out whether a value is missing.
         if let Err(miss) = write.decide(self.core.clock.now(), &mut state.ledger.state_reader(project, read))
         {
             return Ok(Err(miss));
@@ -187,10 +189,10 @@ impl SharedAccess {
         Ok(Ok((answer, state.ledger.shared_values().unwritten_bytes())))
     }
 
-    /// What places of one bucket hold: reads many at a time, but no more bytes than wanted.
+    /// Reads the values of many keys of one bucket, but stops after `bytes_max` bytes.
     fn get_many(&self, places: &[ScopedKey], bytes_max: usize) -> Result<Vec<Versioned>, PortError> {
         let (project, number) = self.begin_read()?;
-        // What is known now holds good for this read: what is newer stays known until it ends.
+        // Values that the ledger holds now stay valid for this read: newer ones stay in the ledger until it ends.
         let mut read: StoredValues = {
             let mut state = self.lock()?;
             let values = state.ledger.shared_values();
@@ -212,7 +214,8 @@ impl SharedAccess {
                 }
             }
             bytes += read.get(place).map_or(0, length);
-            // What comes after is not needed, unless one of these values was made smaller since: then once more.
+            // Further values are not needed, unless one of these was replaced by a smaller one meanwhile. In that case
+            // everything is read again.
             if bytes > bytes_max {
                 break;
             }
@@ -228,7 +231,7 @@ impl SharedAccess {
         }
     }
 
-    /// Keys of the bucket that `find` says, at one moment.
+    /// Lists keys of the bucket that `find` returns, in a consistent state.
     fn keys(
         &self,
         find: impl Fn(&mut dyn StateReader) -> Result<Option<(Space, Arc<str>)>, CacheMiss>,
@@ -241,11 +244,11 @@ impl SharedAccess {
             };
             let Some((space, bucket)) = self.with_store_reads(query)? else { return Ok(None) };
             let (project, number) = self.begin_read()?;
-            // One more than wanted says whether there are more.
+            // One key more than the limit shows whether there are more.
             let stored =
                 self.core.store.keys(project, space, &bucket, after.map(|after| &**after), limit + 1);
             let mut state = self.lock()?;
-            // It may be another one by now, or unknown.
+            // The name may refer to another bucket by now, or to one that must be looked up again.
             let now = find(&mut state.ledger.state_reader(project, &StoredValues::new()));
             let same = space == Space::Values || now == Ok(Some((space, bucket.clone())));
             let of = ScopedKey { space, bucket, key: "".into() };
@@ -270,7 +273,7 @@ fn length(versioned: &Versioned) -> usize {
     versioned.value.as_ref().map_or(0, |value| value.len())
 }
 
-/// What the places hold, by what the ledger knows and what was read; `None` if that is not enough.
+/// Returns the values of the keys, from the ledger and from `read`. `None` if a value is missing.
 fn read_known(
     state: &mut State,
     project: ProjectId,
@@ -292,8 +295,8 @@ fn read_known(
     Some(found)
 }
 
-/// The keys that were stored, with what was written since laid over them. `last` is the last one that was looked at, if
-/// there may be more after it.
+/// Merges the stored keys with the keys that were written since. `last` is the last key that was read from the store,
+/// if there may be more after it.
 fn key_page(
     stored: Vec<String>,
     written: Vec<(Arc<str>, bool)>,

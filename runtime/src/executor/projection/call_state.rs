@@ -1,7 +1,7 @@
-//! What a worker's log says of calls between workers: those that it made, those that it took in.
+//! What a worker's log says about calls between workers: the calls that it made, and those that it received.
 //!
-//! Invariant: a call that was taken in and whose answer is wanted is in `reply_addresses` until the row that answers it, takes it
-//! back, or deletes the worker.
+//! Invariant: a received call whose answer is wanted stays in `reply_addresses` until a row answers it, withdraws it,
+//! or deletes the worker.
 
 use super::{FoldEffect, StoredKey, WorkerProjection};
 use crate::storage::ports::Seq;
@@ -15,31 +15,31 @@ use std::collections::BTreeMap;
 /// The calls of one worker.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct CallState {
-    /// Calls that it made and whose answer it has not taken, by their index.
+    /// Calls that the worker made and whose answer it has not taken, by their oplog index.
     outstanding: BTreeMap<u64, OutstandingCall>,
-    /// Where answers go, by ticket: calls that wait, or run.
+    /// Addresses for the answers to received calls that are queued or running, by call row.
     reply_addresses: BTreeMap<u64, ReplyAddress>,
-    /// Calls whose time has not come, by time and ticket.
+    /// Received calls whose delay has not elapsed, by time and call row.
     delayed: BTreeMap<(Timestamp, u64), StoredKey>,
 }
 
-/// A call that the worker made.
+/// A call that the worker made and whose answer it has not taken.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct OutstandingCall {
     pub(crate) call_row: u64,
     pub(crate) target: WorkerId,
-    /// The row with the answer.
+    /// The row with the answer, if it has arrived.
     pub(crate) answer_row: Option<u64>,
 }
 
-/// Where an answer goes.
+/// The caller and its call: the address of an answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct ReplyAddress {
     worker: u64,
     call: u64,
 }
 
-/// An answer to be given to the caller in the same step.
+/// A reply that is delivered to the caller in the same step.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct PendingReply {
     pub(crate) to: ReplyTo,
@@ -54,43 +54,44 @@ impl ReplyAddress {
 }
 
 impl CallState {
-    /// A call that it made and whose answer it has not taken.
+    /// Returns an outstanding call.
     pub(crate) fn outstanding(&self, call: OplogIndex) -> Option<&OutstandingCall> {
         self.outstanding.get(&call.0)
     }
 
-    /// The calls that it made and whose answer it has not taken, in order.
+    /// Returns the oplog indices of the outstanding calls, in order.
     #[cfg(test)]
     pub(crate) fn outstanding_indices(&self) -> Vec<u64> {
         self.outstanding.keys().copied().collect()
     }
 
-    /// The entries from `from` on are set aside: nobody wants answers to the calls that they made, which go on.
+    /// Reverts the entries from `from` on. The calls that they made still run, but their answers are no longer wanted.
     pub(super) fn revert_from(&mut self, from: OplogIndex) {
         self.outstanding.retain(|index, _| *index < from.0);
     }
 
-    /// Whether an answer may come for it: then its head must be where the answer is given.
+    /// Whether an answer may arrive for this worker. If so, its projection must be in memory, because replies are
+    /// appended without reading the store.
     pub(crate) fn expects_answer(&self) -> bool {
         self.outstanding.values().any(|outstanding| outstanding.answer_row.is_none())
     }
 
-    /// Calls whose time has not come.
+    /// Number of received calls whose delay has not elapsed.
     pub(crate) fn delayed_count(&self) -> usize {
         self.delayed.len()
     }
 
-    /// When the first of them joins the queue.
+    /// Time at which the first delayed call joins the queue.
     pub(crate) fn first_due(&self) -> Option<Timestamp> {
         self.delayed.first_key_value().map(|((at, _), _)| *at)
     }
 
-    /// The tickets of those that join it by `now`.
+    /// The rows of the delayed calls that join the queue by `now`.
     pub(crate) fn due_rows(&self, now: Timestamp) -> Vec<u64> {
         self.delayed.range(..=(now, u64::MAX)).map(|((_, call_row), _)| *call_row).collect()
     }
 
-    /// Who waits for it, as answers that all say the same: the worker is about to be deleted.
+    /// Builds a reply with the same error for each caller that waits. Used when the worker is about to be deleted.
     pub(crate) fn replies_to_all(&self, error: &CallError) -> Vec<PendingReply> {
         self.reply_addresses
             .iter()
@@ -100,7 +101,7 @@ impl CallState {
 }
 
 impl WorkerProjection {
-    /// Folds a host call, if it is about calls.
+    /// Folds a host call, if it is about calls between workers.
     pub(super) fn apply_host_call(&mut self, index: OplogIndex, call: &Call, response: &[u8]) {
         match call.function {
             HostFunction::CallMake => {
@@ -125,7 +126,7 @@ impl WorkerProjection {
         }
     }
 
-    /// Folds an arrival of a call.
+    /// Folds an inbox event about a call.
     pub(super) fn apply_call_event(&mut self, seq: Seq, event: &CallEvent) {
         match event {
             CallEvent::Queued { key, reply, not_before, .. } => {
@@ -166,7 +167,7 @@ impl WorkerProjection {
         self.calls.delayed.remove(&at)
     }
 
-    /// The invocation that runs is about to end like this: its caller is told.
+    /// Replies to the caller of the current invocation with its result.
     pub(super) fn reply_to_current(&mut self, result: Option<&Value>, effects: &mut Vec<FoldEffect>) {
         let Some(call_row) = self.current.as_ref().map(|current| current.started) else { return };
         if let Some(reply) = self.calls.reply_addresses.remove(&call_row) {
@@ -174,7 +175,8 @@ impl WorkerProjection {
         }
     }
 
-    /// The invocation that runs fails for good, and the worker goes on without it: its caller is told.
+    /// Replies to the caller of the current invocation, which failed and is not retried. The worker continues without
+    /// it.
     pub(super) fn reply_current_failed(&mut self, details: &str, effects: &mut Vec<FoldEffect>) {
         let Some(call_row) = self.current.as_ref().map(|current| current.started) else { return };
         if let Some(reply) = self.calls.reply_addresses.remove(&call_row) {
@@ -184,8 +186,8 @@ impl WorkerProjection {
         }
     }
 
-    /// The invocation that runs fails for good, and the worker with it: its caller is told, and all who wait for it.
-    /// Their calls leave the queue, so that none of them runs after all should the worker become usable again.
+    /// Replies to all callers: the current invocation failed and is not retried, and the worker fails with it. The
+    /// queued calls leave the queue, so that none of them runs if the worker is recovered later.
     pub(super) fn reply_all_failed(&mut self, details: &str, effects: &mut Vec<FoldEffect>) {
         let current = self.current.as_ref().map(|current| current.started);
         for (call_row, reply) in std::mem::take(&mut self.calls.reply_addresses) {
@@ -200,7 +202,7 @@ impl WorkerProjection {
         }
     }
 
-    /// The call was taken out of the queue by somebody else than its caller.
+    /// Replies to the caller of a queued invocation that an operator cancelled.
     pub(super) fn reply_cancelled(&mut self, call_row: u64, effects: &mut Vec<FoldEffect>) {
         if let Some(reply) = self.calls.reply_addresses.remove(&call_row) {
             let text = "the call was taken out of the queue before it began".to_owned();
@@ -208,7 +210,7 @@ impl WorkerProjection {
         }
     }
 
-    /// Whether nothing has come for a promise or call of its own.
+    /// Whether a promise or call of the worker itself is pending.
     pub(super) fn is_pending(&self, index: OplogIndex) -> bool {
         match self.calls.outstanding(index) {
             Some(outstanding) => outstanding.answer_row.is_none(),
@@ -216,7 +218,7 @@ impl WorkerProjection {
         }
     }
 
-    /// Whom it waits for, if all that can bring it back are answers to these calls of its own.
+    /// Returns the calls that the worker waits for, if answers to calls of its own are all that it waits for.
     pub(crate) fn blocked_on(&self) -> Option<Vec<(OplogIndex, &OutstandingCall)>> {
         let waiting = self.waiting.as_ref().filter(|waiting| waiting.wake_at.is_none())?;
         let blocked = !waiting.promises.is_empty() && self.current.is_some() && self.terminal.is_none();
@@ -229,10 +231,10 @@ impl WorkerProjection {
     }
 }
 
-/// What callers of a worker that failed before are told.
+/// The error for callers of a worker that has failed before.
 pub(crate) const PREVIOUS_FAILED: &str = "The previously invoked function failed";
 
-/// Whether the entry is one after which the worker may wait for itself.
+/// Whether a worker may be deadlocked after this entry.
 pub(crate) fn may_block(parked: &Parked) -> bool {
     parked.wake_at.is_none() && !parked.promises.is_empty()
 }
