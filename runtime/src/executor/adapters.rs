@@ -63,11 +63,11 @@ impl ActivationAdapter {
         if state.generation == self.generation { Ok(state) } else { Err(PortError::Discarded) }
     }
 
-    pub(super) fn track_row(&self, answer: &StepOutcome) {
+    pub(super) fn track_row(&self, outcome: &StepOutcome) {
         if let StepOutcome::Appended(seq)
         | StepOutcome::Promise(_, seq)
         | StepOutcome::CallRecorded(seq, _)
-        | StepOutcome::SharedWritten(_, seq) = answer
+        | StepOutcome::SharedWritten(_, seq) = outcome
         {
             self.last.fetch_max(seq.0, Ordering::Relaxed);
         }
@@ -98,11 +98,11 @@ impl ActivationAdapter {
                 operation,
                 context: Some(context),
             };
-            let answer = self.core.step(&mut state, event).map_err(step_port_error)?;
+            let outcome = self.core.step(&mut state, event).map_err(step_port_error)?;
             drop(state);
-            self.track_row(&answer);
+            self.track_row(&outcome);
             self.core.promises_changed.send_modify(|version| *version += 1);
-            return match answer {
+            return match outcome {
                 StepOutcome::Promise(completion, _) => Ok(completion),
                 StepOutcome::Created(_)
                 | StepOutcome::Activated(_)
@@ -119,9 +119,9 @@ impl Oplog for ActivationAdapter {
     fn append(&self, first: OplogIndex, entries: Vec<Entry>) -> Result<(), PortError> {
         let event = LedgerEvent::Append { worker: self.worker, activation: self.activation, first, entries };
         let mut state = self.lock()?;
-        let answer = self.core.step(&mut state, event).map_err(step_port_error)?;
+        let outcome = self.core.step(&mut state, event).map_err(step_port_error)?;
         drop(state);
-        self.track_row(&answer);
+        self.track_row(&outcome);
         Ok(())
     }
 
@@ -236,8 +236,8 @@ impl Promises for ActivationAdapter {
             }
             tokio::select! {
                 () = answer, if calls => {}
-                rx = changes.changed(), if others => {
-                    if rx.is_err() {
+                changed = changes.changed(), if others => {
+                    if changed.is_err() {
                         return Err(PortError::Discarded);
                     }
                 }

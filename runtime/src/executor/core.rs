@@ -222,9 +222,9 @@ impl Core {
         state: &mut State,
         event: LedgerEvent,
     ) -> Result<StepOutcome, StepError> {
-        let answer = state.ledger.step(self.clock.now(), event);
+        let outcome = state.ledger.step(self.clock.now(), event);
         self.run_actions(state);
-        answer
+        outcome
     }
 
     /// Performs the ledger's actions, and notifies the committer if there are rows to write.

@@ -191,7 +191,7 @@ impl Executor {
             }
             self.record_begun_invocation(&mut state, worker);
             let event = InboxEvent::Interrupted { at: core.clock.now() };
-            let answer = core.step(&mut state, LedgerEvent::Inbox { worker, event });
+            let outcome = core.step(&mut state, LedgerEvent::Inbox { worker, event });
             interrupt_guest(&state, worker);
             core.logs.notify_ended(worker);
             let waiters = state
@@ -200,7 +200,7 @@ impl Executor {
                 .and_then(|slot| slot.current.as_mut())
                 .map(|current| std::mem::take(&mut current.waiters))
                 .unwrap_or_default();
-            let seq = match answer {
+            let seq = match outcome {
                 Ok(StepOutcome::Appended(seq)) => seq,
                 Ok(_) => Seq(0),
                 Err(error) => return Err(internal(&error)),

@@ -150,10 +150,10 @@ impl Core {
             self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
         }
         let event = InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key: key.clone() });
-        let answer =
+        let outcome =
             self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
         Self::remove_slot_if_empty(state, worker);
-        let StepOutcome::Appended(seq) = answer else { return Ok(CancelAttempt::Retry) };
+        let StepOutcome::Appended(seq) = outcome else { return Ok(CancelAttempt::Retry) };
         let reply = Err(ExecutorError::InvocationCancelled { key: key.clone() });
         Self::when_durable(state, seq, OnDurable::Deliver(waiters, reply));
         Ok(CancelAttempt::Recorded(seq))

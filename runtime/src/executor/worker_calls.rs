@@ -96,10 +96,10 @@ impl ActivationAdapter {
                 reply: outgoing.reply,
                 not_before: outgoing.not_before.filter(|at| *at > core.clock.now()),
             };
-            let answer =
+            let outcome =
                 core.step(&mut state, LedgerEvent::Call(Box::new(request))).map_err(step_port_error)?;
             drop(state);
-            return self.recorded_response(answer);
+            return self.recorded_response(outcome);
         }
     }
 
@@ -121,9 +121,9 @@ impl ActivationAdapter {
         Ok(outstanding.map(|outstanding| outstanding.answer_row.is_none()))
     }
 
-    fn recorded_response(&self, answer: StepOutcome) -> Result<Vec<u8>, PortError> {
-        self.track_row(&answer);
-        match answer {
+    fn recorded_response(&self, outcome: StepOutcome) -> Result<Vec<u8>, PortError> {
+        self.track_row(&outcome);
+        match outcome {
             StepOutcome::CallRecorded(_, response) => Ok(response),
             _ => Err(PortError::Discarded),
         }
@@ -235,12 +235,12 @@ impl Calls for ActivationAdapter {
         let mut state = self.lock()?;
         let begun = state.has_call_begun(self.worker, number);
         let request = CancelRequest { context, call: number, begun };
-        let answer = self
+        let outcome = self
             .core
             .step(&mut state, LedgerEvent::CancelCall(Box::new(request)))
             .map_err(step_port_error)?;
         drop(state);
-        self.recorded_response(answer)
+        self.recorded_response(outcome)
     }
 }
 

@@ -81,25 +81,25 @@ impl ActivationAdapter {
         let shared_access = self.shared_access();
         let context =
             HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
-        let mut work = Some((context, write));
+        let mut pending = Some((context, write));
         let done = {
             let mut state = shared_access.lock()?;
             let project = shared_access.project(&state)?;
-            shared_access.try_apply(&mut state, project, &mut work, &StoredValues::new())?
+            shared_access.try_apply(&mut state, project, &mut pending, &StoredValues::new())?
         };
-        let (answer, unwritten) = match done {
+        let (outcome, unwritten) = match done {
             Ok(done) => done,
             Err(_) => {
                 self.run_blocking(move |shared_access| {
                     shared_access.with_store_reads(|project, state, read| {
-                        shared_access.try_apply(state, project, &mut work, read)
+                        shared_access.try_apply(state, project, &mut pending, read)
                     })
                 })
                 .await?
             }
         };
-        self.track_row(&answer);
-        let StepOutcome::SharedWritten(response, seq) = answer else { return Err(PortError::Discarded) };
+        self.track_row(&outcome);
+        let StepOutcome::SharedWritten(response, seq) = outcome else { return Err(PortError::Discarded) };
         if unwritten > UNWRITTEN_BYTES_MAX {
             self.core.wait_durable(seq).await.map_err(port_error)?;
         }
@@ -127,8 +127,8 @@ impl SharedAccess {
     /// Ends a read, and caches the values that were read.
     fn end_read(state: &mut State, project: ProjectId, number: ReadId, read: &StoredValues) {
         let values = state.ledger.shared_values();
-        for (place, versioned) in read {
-            values.cache((project, place.clone()), versioned);
+        for (scoped_key, versioned) in read {
+            values.cache((project, scoped_key.clone()), versioned);
         }
         values.end_read(number);
     }
@@ -142,16 +142,16 @@ impl SharedAccess {
         let mut read = StoredValues::new();
         loop {
             let mut state = self.lock()?;
-            let place = match work(project, &mut state, &read) {
-                Ok(Err(CacheMiss(place))) => place,
+            let scoped_key = match work(project, &mut state, &read) {
+                Ok(Err(CacheMiss(scoped_key))) => scoped_key,
                 outcome => {
                     Self::end_read(&mut state, project, number, &read);
                     return outcome.and_then(|found| found.map_err(|_| PortError::Discarded));
                 }
             };
             drop(state);
-            match self.read_stored(project, &place) {
-                Ok(versioned) => drop(read.insert(place, versioned)),
+            match self.read_stored(project, &scoped_key) {
+                Ok(versioned) => drop(read.insert(scoped_key, versioned)),
                 Err(error) => {
                     Self::end_read(&mut *self.lock()?, project, number, &read);
                     return Err(port_error(unavailable(&error)));
@@ -160,8 +160,8 @@ impl SharedAccess {
         }
     }
 
-    fn read_stored(&self, project: ProjectId, place: &ScopedKey) -> Result<Versioned, StoreError> {
-        let row = self.core.store.value(project, place)?;
+    fn read_stored(&self, project: ProjectId, scoped_key: &ScopedKey) -> Result<Versioned, StoreError> {
+        let row = self.core.store.value(project, scoped_key)?;
         Ok(row.map_or_else(Versioned::default, |row| Versioned {
             value: row.value,
             version: Version(row.version.0),
@@ -174,46 +174,48 @@ impl SharedAccess {
         &self,
         state: &mut State,
         project: ProjectId,
-        work: &mut Option<(HostCallContext, SharedWrite)>,
+        pending: &mut Option<(HostCallContext, SharedWrite)>,
         read: &StoredValues,
     ) -> Result<Result<(StepOutcome, usize), CacheMiss>, PortError> {
-        let Some((_, write)) = work else { return Err(PortError::Discarded) };
+        let Some((_, write)) = pending else { return Err(PortError::Discarded) };
         // The ledger decides the outcome under the same lock. This check only finds out whether a value is missing.
         if let Err(miss) = write.decide(self.core.clock.now(), &mut state.ledger.state_reader(project, read))
         {
             return Ok(Err(miss));
         }
-        let Some((context, write)) = work.take() else { return Err(PortError::Discarded) };
+        let Some((context, write)) = pending.take() else { return Err(PortError::Discarded) };
         let event = LedgerEvent::SharedWrite { context, write, stored: read.clone() };
-        let answer = self.core.step(state, event).map_err(step_port_error)?;
-        Ok(Ok((answer, state.ledger.shared_values().unwritten_bytes())))
+        let outcome = self.core.step(state, event).map_err(step_port_error)?;
+        Ok(Ok((outcome, state.ledger.shared_values().unwritten_bytes())))
     }
 
     /// Reads the values of many keys of one bucket, but stops after `bytes_max` bytes.
-    fn get_many(&self, places: &[ScopedKey], bytes_max: usize) -> Result<Vec<Versioned>, PortError> {
+    fn get_many(&self, scoped_keys: &[ScopedKey], bytes_max: usize) -> Result<Vec<Versioned>, PortError> {
         let (project, number) = self.begin_read()?;
         // Values that the ledger holds now stay valid for this read: newer ones stay in the ledger until it ends.
         let mut read: StoredValues = {
             let mut state = self.lock()?;
             let values = state.ledger.shared_values();
-            let known = places.iter().filter_map(|place| {
-                values.get(&(project, place.clone())).map(|versioned| (place.clone(), versioned.clone()))
+            let known = scoped_keys.iter().filter_map(|scoped_key| {
+                values
+                    .get(&(project, scoped_key.clone()))
+                    .map(|versioned| (scoped_key.clone(), versioned.clone()))
             });
             known.collect()
         };
         let mut bytes = 0;
         let mut failed = None;
-        for place in places {
-            if !read.contains_key(place) {
-                match self.read_stored(project, place) {
-                    Ok(versioned) => drop(read.insert(place.clone(), versioned)),
+        for scoped_key in scoped_keys {
+            if !read.contains_key(scoped_key) {
+                match self.read_stored(project, scoped_key) {
+                    Ok(versioned) => drop(read.insert(scoped_key.clone(), versioned)),
                     Err(error) => {
                         failed = Some(error);
                         break;
                     }
                 }
             }
-            bytes += read.get(place).map_or(0, length);
+            bytes += read.get(scoped_key).map_or(0, length);
             // Further values are not needed, unless one of these was replaced by a smaller one meanwhile. In that case
             // everything is read again.
             if bytes > bytes_max {
@@ -221,13 +223,13 @@ impl SharedAccess {
             }
         }
         let mut state = self.lock()?;
-        let found = read_known(&mut state, project, places, bytes_max, &read);
+        let found = read_known(&mut state, project, scoped_keys, bytes_max, &read);
         Self::end_read(&mut state, project, number, &read);
         drop(state);
         match (failed, found) {
             (Some(error), _) => Err(port_error(unavailable(&error))),
             (None, Some(found)) => Ok(found),
-            (None, None) => self.get_many(places, bytes_max),
+            (None, None) => self.get_many(scoped_keys, bytes_max),
         }
     }
 
@@ -277,15 +279,15 @@ fn length(versioned: &Versioned) -> usize {
 fn read_known(
     state: &mut State,
     project: ProjectId,
-    places: &[ScopedKey],
+    scoped_keys: &[ScopedKey],
     bytes_max: usize,
     read: &StoredValues,
 ) -> Option<Vec<Versioned>> {
-    let mut found = Vec::with_capacity(places.len());
+    let mut found = Vec::with_capacity(scoped_keys.len());
     let mut bytes = 0;
     let mut state_reader = state.ledger.state_reader(project, read);
-    for place in places {
-        let versioned = state_reader.read(place).ok()?;
+    for scoped_key in scoped_keys {
+        let versioned = state_reader.read(scoped_key).ok()?;
         bytes += length(&versioned);
         if bytes > bytes_max {
             break;
@@ -329,17 +331,19 @@ impl KeyValue for ActivationAdapter {
         bytes_max: usize,
     ) -> Result<Vec<Versioned>, PortError> {
         let bucket: Arc<str> = bucket.into();
-        let places: Vec<ScopedKey> =
+        let scoped_keys: Vec<ScopedKey> =
             keys.iter().map(|key| keyvalue::place(&bucket, &key.as_str().into())).collect();
         {
             let shared_access = self.shared_access();
             let mut state = shared_access.lock()?;
             let project = shared_access.project(&state)?;
-            if let Some(found) = read_known(&mut state, project, &places, bytes_max, &StoredValues::new()) {
+            if let Some(found) =
+                read_known(&mut state, project, &scoped_keys, bytes_max, &StoredValues::new())
+            {
                 return Ok(found);
             }
         }
-        self.run_blocking(move |shared_access| shared_access.get_many(&places, bytes_max)).await
+        self.run_blocking(move |shared_access| shared_access.get_many(&scoped_keys, bytes_max)).await
     }
 
     async fn keys(&self, bucket: &str, after: Option<&str>, limit: usize) -> Result<KeyPage, PortError> {

@@ -126,14 +126,14 @@ impl SharedValues {
         };
         self.values
             .range((from, Bound::Unbounded))
-            .take_while(|((of, place), _)| {
+            .take_while(|((of, scoped_key), _)| {
                 *of == project
-                    && place.space == bucket.space
-                    && place.bucket == bucket.bucket
-                    && last.is_none_or(|last| &*place.key <= last)
+                    && scoped_key.space == bucket.space
+                    && scoped_key.bucket == bucket.bucket
+                    && last.is_none_or(|last| &*scoped_key.key <= last)
             })
             .filter(|(_, known)| known.written_at > since)
-            .map(|((_, place), known)| (place.key.clone(), known.versioned.value.is_some()))
+            .map(|((_, scoped_key), known)| (scoped_key.key.clone(), known.versioned.value.is_some()))
             .collect()
     }
 
@@ -216,8 +216,8 @@ fn bytes(project_key: &ProjectKey, versioned: &Versioned) -> usize {
     size(&project_key.1, versioned.value.as_deref())
 }
 
-fn size(place: &ScopedKey, value: Option<&[u8]>) -> usize {
-    OVERHEAD_BYTES + place.bucket.len() + place.key.len() + value.map_or(0, <[u8]>::len)
+fn size(scoped_key: &ScopedKey, value: Option<&[u8]>) -> usize {
+    OVERHEAD_BYTES + scoped_key.bucket.len() + scoped_key.key.len() + value.map_or(0, <[u8]>::len)
 }
 
 /// Reads the values of the ledger, and otherwise the values that were read from the store.
@@ -228,9 +228,9 @@ pub(crate) struct SharedStateReader<'a> {
 }
 
 impl StateReader for SharedStateReader<'_> {
-    fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss> {
-        let known = self.shared.get(&(self.project, place.clone()));
-        known.or_else(|| self.read.get(place)).cloned().ok_or_else(|| CacheMiss(place.clone()))
+    fn read(&mut self, scoped_key: &ScopedKey) -> Result<Versioned, CacheMiss> {
+        let known = self.shared.get(&(self.project, scoped_key.clone()));
+        known.or_else(|| self.read.get(scoped_key)).cloned().ok_or_else(|| CacheMiss(scoped_key.clone()))
     }
 }
 
@@ -270,8 +270,8 @@ impl Ledger {
             write.decide(now, &mut self.state_reader(project, read)).map_err(|_| StepError::CacheMiss)?;
         entries.push(Entry::HostCall { call, response: effects.response.clone() });
         let seq = self.append_row(worker, &Row::Entries { first, entries });
-        for (place, value) in effects.changes {
-            self.shared.write((project, place), value, seq);
+        for (scoped_key, value) in effects.changes {
+            self.shared.write((project, scoped_key), value, seq);
         }
         let abandoned = effects.abandoned.into_iter().map(|bucket| Abandoned { project, bucket });
         self.shared.abandoned.extend(abandoned);

@@ -168,8 +168,8 @@ impl RunningLedger {
 struct MapReader<'a>(&'a StoredValues);
 
 impl StateReader for MapReader<'_> {
-    fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss> {
-        Ok(self.0.get(place).cloned().unwrap_or_default())
+    fn read(&mut self, scoped_key: &ScopedKey) -> Result<Versioned, CacheMiss> {
+        Ok(self.0.get(scoped_key).cloned().unwrap_or_default())
     }
 }
 
@@ -205,23 +205,23 @@ fn outcomes_are_those_of_a_plain_map() {
                     let write = random_write(&mut random, some.version);
                     // As in the adapter, the store is read for values that the ledger does not have.
                     let mut read = StoredValues::new();
-                    while let Err(CacheMiss(place)) =
+                    while let Err(CacheMiss(scoped_key)) =
                         write.decide(&"b".into(), &mut running.ledger.state_reader(PROJECT, &read))
                     {
-                        let versioned = stored.get(&place).cloned().unwrap_or_default();
-                        read.insert(place, versioned);
+                        let versioned = stored.get(&scoped_key).cloned().unwrap_or_default();
+                        read.insert(scoped_key, versioned);
                     }
                     let caller = random.below(WORKERS);
                     let answer = running.write(caller, write.clone(), read).unwrap();
                     let expected = write.decide(&"b".into(), &mut MapReader(&model)).unwrap();
                     let StepOutcome::SharedWritten(found, seq) = answer else { panic!("{answer:?}") };
                     assert_eq!(found, expected.response, "seed {seed}");
-                    for (place, value) in expected.changes {
+                    for (scoped_key, value) in expected.changes {
                         match value {
                             Some(_) => {
-                                drop(model.insert(place, Versioned { value, version: Version(seq.0) }))
+                                drop(model.insert(scoped_key, Versioned { value, version: Version(seq.0) }))
                             }
-                            None => drop(model.remove(&place)),
+                            None => drop(model.remove(&scoped_key)),
                         }
                     }
                 }
