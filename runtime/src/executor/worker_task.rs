@@ -59,7 +59,7 @@ enum WorkResult {
 enum Flow {
     Continue,
     /// Going on now would meet the same trouble.
-    Idle,
+    Stop,
 }
 
 /// The task.
