@@ -119,10 +119,10 @@ fn finish_commit(core: &Arc<Core>, batch: &Batch, took: Duration) {
 /// never use it again.
 fn recover_store(core: &Arc<Core>, error: &StoreError) -> bool {
     let reason: Arc<str> = unavailable(error).to_string().into();
-    tracing::error!(%reason, "a commit failed: all that is in memory is discarded");
+    tracing::error!(%reason, "a commit failed: all in-memory state is discarded");
     discard_all(core, &reason);
     if matches!(error, StoreError::Fenced { .. }) {
-        tracing::error!("another process owns the data now; this one takes no more work");
+        tracing::error!("another process owns the data now; this process accepts no more work");
         return false;
     }
     loop {
@@ -147,7 +147,7 @@ fn recover_store(core: &Arc<Core>, error: &StoreError) -> bool {
                 core.tasks.spawn_on(
                     async move {
                         if let Err(error) = startup::wake_all(&again).await {
-                            tracing::error!(%error, "cannot look for workers that have something to do");
+                            tracing::error!(%error, "cannot find the workers that have something to do");
                         }
                     },
                     &core.runtime,

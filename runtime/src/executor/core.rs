@@ -72,13 +72,13 @@ pub(crate) struct ResidentInstance {
     pub(crate) instance: Box<Instance>,
     pub(crate) interrupt_handle: InterruptHandle,
     /// Held for its `Drop`.
-    #[expect(dead_code, reason = "gives its place back when the resident goes")]
+    #[expect(dead_code, reason = "releases the permit when the instance is dropped")]
     pub(crate) permit: ResidentPermit,
 }
 
 impl std::fmt::Debug for ResidentInstance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Resident").finish_non_exhaustive()
+        f.debug_struct("ResidentInstance").finish_non_exhaustive()
     }
 }
 
@@ -243,7 +243,7 @@ impl Core {
                 Action::SetTimer(worker, at) => {
                     let before = state.scheduler.next_due();
                     let due = state.scheduler.step(self.clock.now(), scheduler::TimerEvent::Set(worker, at));
-                    debug_assert!(due.is_empty(), "setting a timer wakes nobody");
+                    debug_assert!(due.is_empty(), "setting a timer makes no worker due");
                     if state.scheduler.next_due() != before {
                         self.timers_changed.notify_one();
                     }
@@ -343,7 +343,7 @@ impl Core {
         self.tasks.spawn_on(
             async move {
                 if let Err(error) = core.load_and_wake(worker).await {
-                    tracing::warn!(worker = %worker, %error, "cannot wake a worker; it is tried again when the store is back");
+                    tracing::warn!(worker = %worker, %error, "cannot wake a worker; it is woken when the store can be used again");
                 }
             },
             &self.runtime,
@@ -437,7 +437,7 @@ impl Core {
         match WorkerProjection::from_stored(&stored) {
             Ok(projection) => Ok(projection),
             Err(error) => {
-                tracing::info!(%error, "rebuilding the head from the log");
+                tracing::info!(%error, "rebuilding a projection from the log");
                 let rebuilt = self.runtime.spawn_blocking({
                     let store = self.store.clone();
                     move || super::history::rebuild_projection(store.as_ref(), &stored)

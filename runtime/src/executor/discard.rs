@@ -1,7 +1,7 @@
-//! Giving a worker back that an invocation made unusable: that invocation is discarded, the worker is what it was
-//! before it.
+//! Recovering a worker that its last invocation has made unusable: the invocation is discarded, and the worker returns
+//! to the state before it.
 //!
-//! Invariant: the discarded invocation has an outcome, an error, under its key; it never runs again.
+//! Invariant: a discarded invocation has an error as the outcome of its key, and does not run again.
 
 use super::core::{Core, OnDurable, PendingInvocation, State};
 use super::ledger::{LedgerEvent, StepOutcome};
@@ -13,8 +13,8 @@ use golem_model::{Entry, WorkerId, WorkerStatus};
 use std::sync::Arc;
 
 impl Executor {
-    /// Discards the invocation that failed, exited, was stopped, or waits for another attempt. Durable on return; does
-    /// nothing if there is none, so that it can be repeated.
+    /// Discards the invocation that failed, exited, was interrupted, or waits for its next attempt. Durable on return.
+    /// Does nothing if there is no such invocation, so the request can be repeated.
     pub async fn recover(&self, id: &WorkerId) -> Result<(), ExecutorError> {
         let core = &self.core;
         let seq = loop {
@@ -24,7 +24,7 @@ impl Executor {
                 let Some(projection) = state.ledger.projection(worker) else { continue };
                 (Seq(projection.last_row), projection.current.is_some())
             };
-            // What an invocation that has not ended stands at is in the log only.
+            // The last error of an unfinished invocation is found in the log only.
             let details = if unfinished { self.last_failure(last_row).await? } else { None };
             let mut state = core.lock();
             Core::check_available(&state)?;
@@ -32,7 +32,7 @@ impl Executor {
             if projection.last_row != last_row.0 {
                 continue;
             }
-            // One that runs may have nothing in the log yet.
+            // An invocation that runs may have no entry in the log yet.
             let running =
                 state.slots.get(&worker).is_some_and(|slot| slot.has_task && slot.current.is_some());
             if projection.current.is_none() && projection.terminal.is_none() && running {
@@ -51,16 +51,16 @@ impl Executor {
     }
 }
 
-/// What is to be discarded of a worker.
+/// What to record when the invocation is discarded.
 struct DiscardPlan {
-    /// How an invocation ends that has not.
+    /// The failure with which an unfinished invocation ends.
     cause: Option<FailureCause>,
-    /// A person had stopped it.
+    /// Whether an operator had interrupted it.
     interrupted: bool,
 }
 
 impl DiscardPlan {
-    /// `None` if nothing stands in the worker's way.
+    /// Plans the discard. `None` if the worker is usable.
     fn for_worker(
         projection: &WorkerProjection,
         last_failure: Option<String>,
@@ -84,7 +84,7 @@ impl DiscardPlan {
 }
 
 impl Core {
-    /// Discards the worker's last invocation and lets the worker go on with what waits for it.
+    /// Discards the worker's last invocation and lets the worker continue with its queue.
     fn discard_invocation(self: &Arc<Self>, state: &mut State, worker: WorkerNum, plan: DiscardPlan) -> Seq {
         let at = self.clock.now();
         let Some(from) = state.ledger.projection(worker).map(|projection| projection.begun_at) else {
@@ -93,7 +93,7 @@ impl Core {
         let failed = plan.cause.clone().map(|cause| Entry::InvocationFailed { at, cause });
         let revert = Entry::Revert { at, from, reason: RevertReason::Recovered };
         let entries = failed.into_iter().chain([revert]).collect();
-        // An attempt that is under way writes nothing any more.
+        // An attempt that is under way can append nothing any more.
         lifecycle::interrupt_guest(state, worker);
         let Some(mut seq) = worker_task::append_entries(self, state, worker, entries) else { return Seq(0) };
         if plan.interrupted {
@@ -116,7 +116,7 @@ impl Core {
         seq
     }
 
-    /// Invocations that were accepted before the worker failed wait again.
+    /// Queues the invocations again that were accepted before the worker failed.
     fn requeue(state: &mut State, worker: WorkerNum) {
         let queue =
             state.ledger.projection(worker).map(|projection| projection.queue.clone()).unwrap_or_default();

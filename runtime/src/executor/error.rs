@@ -46,7 +46,7 @@ pub enum ExecutorError {
     },
     /// The worker's function runs as an event loop, which accepts only lines.
     #[error(
-        "worker {worker} runs {function} as an event loop: until that ends, it takes only calls of that function \
+        "worker {worker} runs {function} as an event loop: until that ends, it accepts only calls of that function \
              with the calling convention stdio-event-loop"
     )]
     EventLoopRuns {
@@ -68,9 +68,7 @@ pub enum ExecutorError {
         recover_immediately: bool,
     },
     /// There is nothing to recover from: the worker is running its invocation.
-    #[error(
-        "worker {worker} is {status}, it has not failed; interrupt it first if its invocation is to be discarded"
-    )]
+    #[error("worker {worker} is {status} and has not failed; interrupt it first to discard its invocation")]
     NotStopped {
         /// The worker.
         worker: WorkerId,
@@ -99,7 +97,7 @@ pub enum ExecutorError {
     },
     /// Only an invocation that has not begun can be cancelled.
     #[error("the invocation {key} {}", if *ended {
-        "has ended, so that there is nothing to cancel"
+        "has ended, so there is nothing to cancel"
     } else {
         "has begun and cannot be cancelled any more; interrupt its worker to stop it"
     })]
@@ -110,7 +108,7 @@ pub enum ExecutorError {
         ended: bool,
     },
     /// An update is pending already. There is at most one at a time.
-    #[error("worker {worker} is to be updated to version {to} already; wait until that is done")]
+    #[error("worker {worker} has a pending update to version {to} already; wait until it is done")]
     UpdatePending {
         /// The worker.
         worker: WorkerId,

@@ -1,7 +1,7 @@
-//! Which invocations a worker takes while its function runs as an event loop.
+//! Which invocations a worker accepts while its function runs as an event loop.
 //!
-//! A loop is one long call: until it ends, the worker can answer nothing but lines for it. Whoever asks for anything
-//! else is told so before it is admitted, because afterwards it could only fail.
+//! A loop is one long call. Until it ends, the worker can process only lines for it. Any other invocation is refused at
+//! admission, because it could only fail later.
 
 use super::ExecutorError;
 use super::core::{Core, OnDurable, State, WorkerSlot};
@@ -13,7 +13,8 @@ use golem_model::oplog::AdminRequest;
 use golem_model::{Convention, InboxEvent, Invocation};
 use std::sync::Arc;
 
-/// Fails if `invocation` cannot follow what the worker has accepted and what waits for it in memory.
+/// Returns an error if `invocation` cannot follow the invocations that the worker has accepted or that are queued in
+/// memory.
 pub(super) fn check_accepts(
     projection: &WorkerProjection,
     slot: &WorkerSlot,
@@ -30,7 +31,7 @@ pub(super) fn check_accepts(
     if invocation.convention != Convention::StdioEventLoop || *invocation.function != *running {
         return Err(ExecutorError::EventLoopRuns { worker: projection.id.clone(), function: running.into() });
     }
-    // The one that runs does not wait.
+    // The running invocation is not counted as waiting.
     let waiting = slot.pending.len().max(projection.queue.len());
     if waiting >= LINES_PENDING_MAX {
         return Err(ExecutorError::QueueFull { worker: projection.id.clone(), limit: LINES_PENDING_MAX });
@@ -38,14 +39,14 @@ pub(super) fn check_accepts(
     Ok(())
 }
 
-/// Whether a worker of which this is known can run `invocation`.
+/// Whether a worker in this state can run `invocation`.
 pub(super) fn accepts(projection: &WorkerProjection, invocation: &Invocation) -> bool {
     let line = invocation.convention == Convention::StdioEventLoop;
     projection.event_loop.as_ref().is_none_or(|running| line && *running == invocation.function)
 }
 
-/// Takes back an invocation that cannot run because a loop began before its turn came: who waits for it is told, and
-/// it ends as one that was cancelled.
+/// Rejects an invocation that cannot run because a loop began before its turn. Its callers get the error, and it ends
+/// as a cancelled invocation.
 pub(super) fn reject_invocation(
     core: &Arc<Core>,
     state: &mut State,
@@ -57,7 +58,7 @@ pub(super) fn reject_invocation(
     let function = projection.event_loop.clone().unwrap_or_else(|| invocation.function.clone());
     let error = ExecutorError::EventLoopRuns { worker: projection.id.clone(), function };
     let at = core.clock.now();
-    // What is cancelled was accepted before, so that its key has a row to be compared with.
+    // A cancelled invocation must have a row of acceptance, with which repeated requests with its key are compared.
     let accepted = arrived.is_none().then(|| invocation.to_inbox_event(at));
     let cancelled = AdminRequest::InvocationCancelled { at, key: invocation.key.clone() };
     let mut last = None;
@@ -65,7 +66,9 @@ pub(super) fn reject_invocation(
         match core.step(state, LedgerEvent::Inbox { worker, event }) {
             Ok(StepOutcome::Appended(seq)) => last = Some(seq),
             Ok(_) => {}
-            Err(error) => tracing::error!(worker = %worker, %error, "cannot take an invocation back"),
+            Err(error) => {
+                tracing::error!(worker = %worker, %error, "cannot cancel an invocation that the event loop does not accept")
+            }
         }
     }
     let Some(current) = state.slots.get_mut(&worker).and_then(|slot| slot.current.take()) else { return };

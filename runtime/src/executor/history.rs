@@ -1,4 +1,4 @@
-//! Reading a worker's log back from the store.
+//! Reads a worker's log from the store.
 
 use super::projection::WorkerProjection;
 use crate::storage::ports::{Seq, Store, StoreError, StoredHead};
@@ -8,21 +8,21 @@ use golem_model::{Entry, OplogIndex};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// Rows read at a time.
+/// Number of rows that are read at a time.
 const PAGE_ROWS: usize = 1_000;
-/// Rows read at first where few are expected.
+/// Number of rows of the first read where few are expected.
 const PAGE_ROWS_FIRST: usize = 100;
 
-/// All rows of a worker up to `last`, oldest first.
+/// Returns all rows of a worker up to `last`, oldest first.
 pub(crate) fn rows(store: &dyn Store, last: Seq) -> Result<Vec<(Seq, Row)>, StoreError> {
     rows_from(store, last, Seq(0))
 }
 
-/// The rows of a worker from `first` up to `last`, oldest first.
+/// Returns the rows of a worker from `first` up to `last`, oldest first.
 fn rows_from(store: &dyn Store, last: Seq, first: Seq) -> Result<Vec<(Seq, Row)>, StoreError> {
     let mut rows = Vec::new();
     let mut next = last;
-    // What follows a snapshot is short.
+    // Few rows follow a snapshot.
     let mut limit = if first == Seq(0) { PAGE_ROWS } else { PAGE_ROWS_FIRST };
     while next != Seq(0) && next >= first {
         let page = store.rows_back(next, limit)?;
@@ -41,14 +41,14 @@ fn rows_from(store: &dyn Store, last: Seq, first: Seq) -> Result<Vec<(Seq, Row)>
     Ok(rows)
 }
 
-/// The row at `seq`, decoded.
+/// Returns the decoded row at `seq`.
 pub(crate) fn row(store: &dyn Store, seq: Seq) -> Result<Row, StoreError> {
     let row = store.row(seq)?.ok_or_else(|| corrupt_row(seq, "the row is missing"))?;
     codec::decode_row(&row.body).map_err(|error| corrupt_row(seq, &error.to_string()))
 }
 
-/// The error of the last attempt of the invocation in which a worker's log, whose last row is `last`, ends; none if no
-/// attempt failed.
+/// Returns the error of the last attempt of the invocation at the end of a worker's log, whose last row is `last`.
+/// `None` if no attempt failed.
 pub(crate) fn last_failure(store: &dyn Store, last: Seq) -> Result<Option<String>, StoreError> {
     let mut next = last;
     while next != Seq(0) {
@@ -71,12 +71,13 @@ pub(crate) fn last_failure(store: &dyn Store, last: Seq) -> Result<Option<String
     Ok(None)
 }
 
-/// A worker's entries from index 1, with the sources of queued invocations resolved.
+/// Returns a worker's entries from index 1, with the sources of queued invocations resolved.
 pub(crate) fn entries(store: &dyn Store, last: Seq) -> Result<Vec<Entry>, StoreError> {
     entries_after(store, last, Seq(0), OplogIndex(0))
 }
 
-/// A worker's entries after `index`, which is in the row `first_row`, with the sources of queued invocations resolved.
+/// Returns a worker's entries after `index`, which is in the row `first_row`, with the sources of queued invocations
+/// resolved.
 pub(crate) fn entries_after(
     store: &dyn Store,
     last: Seq,
@@ -98,7 +99,7 @@ pub(crate) fn entries_after(
                     let expected_first = expected_first.unwrap_or_default();
                     return Err(corrupt_row(
                         seq,
-                        &format!("it begins at oplog index {first}, {expected_first} was due"),
+                        &format!("it begins at oplog index {first} instead of {expected_first}"),
                     ));
                 }
                 expected_first = Some(first.0 + entries.len() as u64);
@@ -109,7 +110,7 @@ pub(crate) fn entries_after(
                     if let Entry::InvocationStarted { source, .. } = &mut entry
                         && let InvocationSource::Queued { arrival } = *source
                     {
-                        // One that arrived before the first of these rows is read by itself.
+                        // An invocation that was accepted before the first of these rows is read separately.
                         let found = match queued_sources.remove(&arrival) {
                             Some(found) => Some(found),
                             None => queued_source(store, Seq(arrival))?,
@@ -117,7 +118,7 @@ pub(crate) fn entries_after(
                         *source = found.ok_or_else(|| {
                             corrupt_row(
                                 seq,
-                                &format!("it begins the invocation of row {arrival}, which is none"),
+                                &format!("it begins an invocation from row {arrival}, which holds none"),
                             )
                         })?;
                     }
@@ -129,7 +130,7 @@ pub(crate) fn entries_after(
     Ok(all)
 }
 
-/// What the invocation that arrived in a row calls.
+/// Returns the invocation in the row of an inbox event.
 fn queued_source(store: &dyn Store, arrival: Seq) -> Result<Option<InvocationSource>, StoreError> {
     Ok(match row(store, arrival)? {
         Row::InboxEvent(event) => event.into_invocation().map(|invocation| invocation.source()),
@@ -137,7 +138,7 @@ fn queued_source(store: &dyn Store, arrival: Seq) -> Result<Option<InvocationSou
     })
 }
 
-/// A head folded anew from all of its worker's rows.
+/// Folds a projection from all rows of its worker.
 pub(crate) fn rebuild_projection(
     store: &dyn Store,
     stored: &StoredHead,
@@ -151,7 +152,7 @@ pub(crate) fn rebuild_projection(
             projection = entries.first().and_then(|entry| WorkerProjection::from_created(stored.no, entry));
         }
         let Some(projection) = &mut projection else {
-            return Err(corrupt_row(seq, "it should make the worker, and does not"));
+            return Err(corrupt_row(seq, "it should create the worker, and does not"));
         };
         projection.apply_row(seq, &row, &mut effects);
     }

@@ -13,32 +13,32 @@ use golem_model::{Entry, IdempotencyKey, Invocation, WorkerId};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// What is known of an idempotency key.
+/// The state of an idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
-    /// No invocation has it.
+    /// No invocation has this key.
     Unknown,
-    /// Its invocation waits or runs.
+    /// Its invocation is queued or running.
     Pending,
-    /// Its invocation has ended; asking again returns the outcome.
+    /// Its invocation has ended. Asking again returns the outcome.
     Done,
 }
 
-/// What admission came to.
+/// The outcome of one admission attempt under the lock.
 enum AdmissionAttempt {
-    /// The invocation waits in memory; the reply comes here.
+    /// The invocation is queued in memory; its reply is sent to this receiver.
     Waiting(oneshot::Receiver<Reply>),
-    /// It is durable once this row is.
+    /// The invocation is accepted; it is durable once this row is.
     Accepted(Seq),
-    /// The key's invocation exists.
+    /// An invocation with this key exists.
     Known(KeyRecord),
-    /// The store must be asked for the key first.
+    /// The store must be asked for the key before the next attempt.
     AskStore,
-    /// The worker was forgotten or removed since it was located.
+    /// The worker was evicted or removed since it was located: locate it again.
     Retry,
 }
 
-/// Whether the caller waits for the outcome or for the acceptance.
+/// Whether the caller waits for the outcome or only for the acceptance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum ReplyMode {
     Await,
@@ -46,10 +46,10 @@ enum ReplyMode {
 }
 
 impl Executor {
-    /// Runs an invocation and returns what its function returned, durably.
+    /// Runs an invocation and returns the result of its function, which is durable then.
     ///
-    /// The same key joins the invocation that runs, or returns the outcome that is recorded. A caller who goes away
-    /// changes nothing: the invocation goes on, and the key fetches its outcome.
+    /// A repeated key joins the running invocation, or returns the recorded outcome. If the caller disconnects, the
+    /// invocation continues, and a request with the same key fetches its outcome.
     pub async fn invoke(
         &self,
         id: &WorkerId,
@@ -68,14 +68,15 @@ impl Executor {
             AdmissionResult::Accepted(seq) | AdmissionResult::Outcome(seq) => {
                 self.core.wait_durable(seq).await
             }
-            // Joined one that runs: the caller is told when that is safe, which is when it has ended.
+            // The key joined an invocation without a row of acceptance. It is durable when its outcome is, so the
+            // caller waits for the outcome.
             AdmissionResult::Waiting(reply) => {
                 reply.await.unwrap_or(Err(ExecutorError::ShuttingDown)).map(drop)
             }
         }
     }
 
-    /// What is known of a key.
+    /// Returns the state of a key.
     pub async fn outcome(&self, id: &WorkerId, key: &IdempotencyKey) -> Result<KeyState, ExecutorError> {
         let Some(worker) = self.core.locate(id).await? else { return Ok(KeyState::Unknown) };
         let known = {
@@ -104,7 +105,8 @@ impl Executor {
         mode: ReplyMode,
     ) -> Result<AdmissionResult, ExecutorError> {
         let core = &self.core;
-        // Set once the store was asked in vain for the key, to what had been forgotten before that.
+        // Set after the store had no record of the key: the ledger's eviction counter at that time. The answer is valid
+        // as long as the counter is the same.
         let mut asked: Option<u64> = None;
         loop {
             let worker =
@@ -143,14 +145,14 @@ impl Executor {
                     if let Some(reply) = core.join_by_key(worker, &invocation.key) {
                         return Ok(AdmissionResult::Waiting(reply));
                     }
-                    // It ended in between: its record says so now.
+                    // The invocation ended in between. Its record has the outcome now.
                 }
             }
         }
     }
 }
 
-/// An admitted invocation, or a repeated one.
+/// The result of admission, for a new invocation or a repeated one.
 enum AdmissionResult {
     Waiting(oneshot::Receiver<Reply>),
     Accepted(Seq),
@@ -198,7 +200,8 @@ impl Core {
             return Err(ExecutorError::QueueFull { worker: id.clone(), limit: INVOCATIONS_PENDING_MAX });
         }
         if resume {
-            // The next invocation lets a stopped worker go on: first with the one it was stopped in.
+            // The next invocation resumes an interrupted worker. It first continues with the invocation in which it was
+            // interrupted.
             let event = InboxEvent::Resumed { at: self.clock.now() };
             self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
         }
@@ -216,7 +219,8 @@ impl Core {
             }
             ReplyMode::Enqueue => {
                 let event = invocation.to_inbox_event(self.clock.now());
-                // Makes sure that the slot exists before the arrival would make it appear in a new one's queue.
+                // The slot must exist before the inbox event is folded. A slot that is created afterwards would contain
+                // the invocation already, and it would be queued twice.
                 Self::slot(state, worker);
                 match self
                     .step(state, LedgerEvent::Inbox { worker, event })
@@ -235,7 +239,7 @@ impl Core {
         Ok(admission)
     }
 
-    /// Joins an invocation of the same key that has not ended, if it is in memory.
+    /// Joins an invocation with the same key that is in memory and has not ended.
     fn join_pending(
         &self,
         state: &mut State,
@@ -252,13 +256,13 @@ impl Core {
         let Some(pending) = slot.current.iter_mut().chain(&mut slot.pending).find(same) else {
             return Ok(None);
         };
-        // One of which only the arrival is known is compared by reading that: the ledger says where it is.
+        // If only its row is known, the invocation is compared with that row, which the ledger's key record names.
         let Some(first) = &pending.invocation else { return Ok(None) };
         let same = first.convention == invocation.convention
             && first.function == invocation.function
             && first.params == invocation.params;
         if !same {
-            // NaN is not equal to itself: compare what would be recorded.
+            // NaN is not equal to itself, so the digests of the recorded forms decide.
             if first.digest() != invocation.digest() {
                 return Err(key_reused(invocation, first.function.clone()));
             }
@@ -277,7 +281,7 @@ impl Core {
         Ok(Some(AdmissionAttempt::Waiting(reply)))
     }
 
-    /// Joins the invocation of a key that has begun, if it has not ended by now.
+    /// Joins the invocation of a key, if it has not ended by now.
     fn join_by_key(
         self: &Arc<Self>,
         worker: WorkerNum,
@@ -286,7 +290,7 @@ impl Core {
         let mut state = self.lock();
         let projection = state.ledger.projection(worker)?;
         if projection.terminal.is_some() {
-            // Accepted before the worker failed or exited: it will never begin.
+            // It was accepted before the worker failed or exited, and will not begin.
             let (tx, reply) = oneshot::channel();
             drop(tx.send(check_usable(projection).map(|()| None)));
             return Some(reply);
@@ -295,7 +299,7 @@ impl Core {
         let interrupted = projection.interrupted;
         let slot = Self::slot(&mut state, worker);
         if begun && slot.current.is_none() {
-            // Begun before a restart: nobody waits for it here yet.
+            // It began before a restart, so the slot has no entry for it yet.
             slot.current = Some(PendingInvocation {
                 invocation: None,
                 key: key.as_str().to_owned(),
@@ -314,7 +318,7 @@ impl Core {
         Some(reply)
     }
 
-    /// Fails unless the key's invocation is the one that is asked for.
+    /// Returns an error unless the key's invocation is the requested one.
     async fn check_same_invocation(
         &self,
         record: &KeyRecord,
@@ -333,7 +337,7 @@ impl Core {
         if digest == invocation.digest() { Ok(()) } else { Err(key_reused(invocation, function)) }
     }
 
-    /// The outcome in a row.
+    /// Reads the reply from the row with the outcome.
     async fn recorded_reply(&self, outcome: Seq) -> Reply {
         self.wait_durable(outcome).await?;
         let row = self.read_store(move |store| history::row(store, outcome)).await?;
@@ -366,7 +370,7 @@ impl Core {
     }
 }
 
-/// What the ledger and the head know of a key.
+/// Returns what the ledger and the projection know about a key.
 pub(super) fn cached_key_record(state: &State, worker: WorkerNum, key: &IdempotencyKey) -> Option<KeyRecord> {
     if let Some(record) = state.ledger.key_record(worker, key) {
         return Some(record.clone());
@@ -382,7 +386,7 @@ fn key_state(record: &KeyRecord) -> KeyState {
     if record.outcome.is_some() { KeyState::Done } else { KeyState::Pending }
 }
 
-/// The function and digest of the invocation that a row holds.
+/// Returns the function and digest of the invocation in a row.
 fn find_recorded_invocation(row: &Row, key: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
     match row {
         Row::InboxEvent(event) => event.digest(),
@@ -393,12 +397,12 @@ fn find_recorded_invocation(row: &Row, key: &IdempotencyKey) -> Option<(Arc<str>
     }
 }
 
-/// Whether the worker takes invocations.
+/// Returns an error if the worker cannot accept invocations.
 pub(super) fn check_usable(projection: &WorkerProjection) -> Result<(), ExecutorError> {
     match projection.terminal {
         Some(TerminalState::Failed) => Err(ExecutorError::PreviousInvocationFailed),
         Some(TerminalState::Exited) => Err(ExecutorError::PreviousInvocationExited),
-        // One that goes back when it fails will be there for the next invocation: that waits.
+        // A worker that rolls back a failed invocation will accept the next one, so that one is queued.
         None if projection.retry_at.is_some() && !projection.interrupted && !projection.rolls_back() => {
             Err(ExecutorError::PreviousInvocationFailed)
         }
@@ -410,7 +414,7 @@ fn key_reused(invocation: &Invocation, first: Arc<str>) -> ExecutorError {
     ExecutorError::KeyReused { key: invocation.key.clone(), first, requested: invocation.function.clone() }
 }
 
-/// The ledger refused what was checked under the same lock: cannot happen, and must not be silent.
+/// The ledger refused an event that was checked under the same lock. This cannot happen, and must not pass silently.
 pub(crate) fn internal(error: &StepError) -> ExecutorError {
-    ExecutorError::Unavailable { reason: format!("the ledger refused an event: {refused}").into() }
+    ExecutorError::Unavailable { reason: format!("the ledger refused an event: {error}").into() }
 }

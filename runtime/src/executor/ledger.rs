@@ -113,13 +113,13 @@ pub(crate) enum StepOutcome {
 /// Why an event changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum StepError {
-    #[error("the worker exists")]
+    #[error("the worker exists already")]
     WorkerExists(WorkerNum),
-    #[error("the worker is not known")]
+    #[error("the worker is unknown")]
     UnknownWorker,
-    #[error("the activation was discarded")]
+    #[error("the activation is not the current one")]
     StaleActivation,
-    #[error("the value must be read first")]
+    #[error("a value must be read from the store first")]
     CacheMiss,
 }
 

@@ -1,4 +1,4 @@
-//! Making, looking at, stopping and removing workers.
+//! Creating, viewing, interrupting, resuming and deleting workers.
 
 use super::core::{Core, PendingInvocation};
 use super::invoke::internal;
@@ -14,14 +14,14 @@ use golem_model::{
     AccountId, Entry, FailureOptions, ProjectId, PromiseId, Timestamp, WorkerId, WorkerStatus,
 };
 
-/// What a new worker is made of.
+/// The properties of a new worker.
 #[derive(Debug, Clone, PartialEq)]
 pub struct WorkerSpec {
     /// Its id.
     pub id: WorkerId,
     /// The project of its template.
     pub project: ProjectId,
-    /// Who asked for it.
+    /// The account that requested it.
     pub account: AccountId,
     /// The template version that it runs.
     pub template_version: u32,
@@ -29,35 +29,35 @@ pub struct WorkerSpec {
     pub args: Vec<String>,
     /// Environment that the guest sees.
     pub env: Vec<(String, String)>,
-    /// What was chosen for its failures.
+    /// Its failure options.
     pub options: FailureOptions,
 }
 
-/// What callers can know of a worker.
+/// The properties of a worker that callers can see.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerView {
     /// Its id.
     pub id: WorkerId,
     /// The project of its template.
     pub project: ProjectId,
-    /// Who asked for it.
+    /// The account that requested it.
     pub account: AccountId,
     /// Arguments that the guest sees.
     pub args: Vec<String>,
     /// Environment that the guest sees.
     pub env: Vec<(String, String)>,
-    /// What it is doing.
+    /// Its status.
     pub status: WorkerStatus,
     /// The template version that it runs.
     pub template_version: u32,
     /// Failed attempts of the current invocation.
     pub retry_count: u32,
-    /// When it was made.
+    /// Time of its creation.
     pub created_at: Timestamp,
 }
 
 impl Executor {
-    /// Makes a worker. Durable on return.
+    /// Creates a worker. Durable on return.
     pub async fn create(&self, spec: WorkerSpec) -> Result<(), ExecutorError> {
         let worker = spec.id.clone();
         match self.create_if_missing(spec).await? {
@@ -66,12 +66,13 @@ impl Executor {
         }
     }
 
-    /// Makes the worker unless it exists, and says which template version it runs. Durable with whatever follows.
+    /// Creates the worker unless it exists, and returns the template version that it runs. The creation is durable at
+    /// the latest with the next row that becomes durable.
     pub async fn ensure(&self, spec: WorkerSpec) -> Result<u32, ExecutorError> {
         self.create_if_missing(spec).await.map(|(version, _)| version)
     }
 
-    /// The template version, and the row of the creation if the worker was made now.
+    /// Returns the template version, and the row of the creation if this call created the worker.
     async fn create_if_missing(&self, spec: WorkerSpec) -> Result<(u32, Option<Seq>), ExecutorError> {
         let core = &self.core;
         loop {
@@ -113,7 +114,7 @@ impl Executor {
         }
     }
 
-    /// What is known of a worker.
+    /// Returns the properties of a worker.
     pub async fn view(&self, id: &WorkerId) -> Result<WorkerView, ExecutorError> {
         loop {
             let worker = self.find_worker(id).await?;
@@ -123,12 +124,12 @@ impl Executor {
         }
     }
 
-    /// How many workers a template has, or all templates together.
+    /// Returns the number of workers of a template, or of all templates.
     pub async fn count(&self, template: Option<golem_model::TemplateId>) -> Result<u64, ExecutorError> {
         self.core.read_store(move |store| store.head_count(template)).await
     }
 
-    /// Completes a promise unless it is already. Durable on return; true if this call did it.
+    /// Completes a promise, unless it is completed already. Durable on return. Returns true if this call completed it.
     pub async fn complete_promise(&self, promise: &PromiseId, data: Vec<u8>) -> Result<bool, ExecutorError> {
         if data.len() > PROMISE_DATA_BYTES_MAX {
             return Err(ExecutorError::PromiseTooLarge { length: data.len(), limit: PROMISE_DATA_BYTES_MAX });
@@ -164,7 +165,8 @@ impl Executor {
         }
     }
 
-    /// Stops a worker in the middle of its invocation; with `recover_immediately`, as a crash would: it goes on at once.
+    /// Interrupts a worker in the middle of its invocation. With `recover_immediately` this simulates a crash, and the
+    /// worker continues at once.
     pub async fn interrupt(&self, id: &WorkerId, recover_immediately: bool) -> Result<(), ExecutorError> {
         let core = &self.core;
         let seq = loop {
@@ -182,7 +184,8 @@ impl Executor {
             }
             if recover_immediately {
                 if running {
-                    // What the instance did and has not handed over is lost, as in a crash; the task loads it again.
+                    // Entries that the instance has not appended yet are lost, as in a crash. The task loads the worker
+                    // again.
                     core.step(&mut state, LedgerEvent::Activate { worker })
                         .map_err(|error| internal(&error))?;
                     interrupt_guest(&state, worker);
@@ -212,8 +215,8 @@ impl Executor {
         core.wait_durable(seq).await
     }
 
-    /// An invocation that runs and of which nothing is in the log yet must be there before the worker is stopped,
-    /// so that it is the one with which the worker goes on.
+    /// Records the beginning of a running invocation that has no entry yet. The interrupted worker can then continue
+    /// with it.
     fn record_begun_invocation(&self, state: &mut super::core::State, worker: WorkerNum) {
         let core = &self.core;
         let Some(projection) =
@@ -238,11 +241,11 @@ impl Executor {
         };
         let event = LedgerEvent::Append { worker, activation, first, entries: vec![entry] };
         if let Err(error) = core.step(state, event) {
-            tracing::error!(%error, worker = %worker, "cannot record an invocation that is being stopped");
+            tracing::error!(%error, worker = %worker, "cannot record an invocation that is being interrupted");
         }
     }
 
-    /// Lets a stopped worker go on.
+    /// Resumes an interrupted worker.
     pub async fn resume(&self, id: &WorkerId) -> Result<(), ExecutorError> {
         let core = &self.core;
         let seq = loop {
@@ -270,7 +273,7 @@ impl Executor {
         core.wait_durable(seq).await
     }
 
-    /// Removes a worker, whatever it is doing. Durable on return.
+    /// Deletes a worker, whatever it is doing. Durable on return.
     pub async fn delete(&self, id: &WorkerId) -> Result<(), ExecutorError> {
         let core = &self.core;
         let (seq, slot) = loop {
@@ -283,7 +286,7 @@ impl Executor {
                 continue;
             };
             interrupt_guest(&state, worker);
-            // The idle instance, if any, leaves with the slot; its place among the idle must go first.
+            // The idle instance is dropped with the slot, so its key must leave the idle set first.
             let idle = Core::take_idle(&mut state, worker);
             let slot = state.slots.remove(&worker);
             let event = InboxEvent::Deleted { at: core.clock.now() };
@@ -310,7 +313,7 @@ impl Executor {
         done
     }
 
-    /// Listens to what a worker prints.
+    /// Subscribes to the output of a worker.
     pub async fn connect(&self, id: &WorkerId) -> Result<LogSubscription, ExecutorError> {
         let worker = self.find_worker(id).await?;
         match self.view(id).await?.status {

@@ -1,7 +1,9 @@
-//! Lists of workers, a page at a time: the heads in the store with those in memory over them, in the order of names.
+//! Lists of workers by page, in the order of their names: the stored projections, overlaid with those in memory.
 //!
-//! Nothing is loaded for a list and no worker is woken. A page looks at a bounded number of heads, whatever matches.
-//! Invariant: who was made before the page was asked for is on it or on a later one, and who was deleted before is not.
+//! Listing loads no worker and wakes none. A page reads a bounded number of projections, however few of them match.
+//!
+//! Invariant: a worker that was created before the page was requested is on it or on a later one, and a worker that was
+//! deleted before is not.
 
 use super::core::{Core, State};
 use super::projection::WorkerProjection;
@@ -11,30 +13,31 @@ use golem_model::{TemplateId, WorkerStatus};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Heads that one page looks at, at most.
+/// Maximum number of projections that one page reads.
 const SCANNED_MAX: usize = 1_000;
-/// Bytes of arguments and environments on one page, about, beyond which it ends: no answer grows without bound.
+/// Approximate size in bytes of the arguments and environments on one page. The page ends beyond it, so that no
+/// response grows without a bound.
 const PAGE_BYTES_MAX: usize = 256 * 1024;
 
-/// Which workers.
+/// The range of workers to list.
 #[derive(Debug, Clone)]
 pub struct WorkerRange {
     /// The template.
     pub template: TemplateId,
-    /// How the names begin.
+    /// The prefix of the names.
     pub prefix: String,
-    /// Only names after this one; all if it is empty.
+    /// Only names after this one. Empty to list all.
     pub after: String,
-    /// How many, at most.
+    /// Maximum number of workers.
     pub count: usize,
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkersPage {
-    /// The workers, ordered by name; may be none although more follow.
+    /// The workers, ordered by name. May be empty although more follow.
     pub workers: Vec<WorkerView>,
-    /// More may follow after this name.
+    /// If set, more may follow after this name.
     pub next: Option<String>,
 }
 
@@ -45,7 +48,7 @@ enum ListedWorker {
 }
 
 impl Executor {
-    /// The workers of a range that match, from the first on.
+    /// Lists the matching workers of a range, from the first on.
     pub async fn list(
         &self,
         range: WorkerRange,
@@ -71,13 +74,14 @@ impl Core {
         }
     }
 
-    /// The workers in the range, and the last name up to which all are known; none if they are all known.
+    /// Returns the workers in the range, and the last name up to which the result is complete. `None` means that it is
+    /// complete.
     async fn scan_range(
         self: &Arc<Self>,
         range: &WorkerRange,
     ) -> Result<(BTreeMap<String, ListedWorker>, Option<String>), ExecutorError> {
         let WorkerRange { template, prefix, after, count: _ } = range.clone();
-        // First what is in memory, then the store: whoever leaves memory in between is in the store by then.
+        // Memory is read before the store: a worker that leaves memory in between is in the store by then.
         let (in_memory, removed) = {
             let state = self.lock();
             Self::check_available(&state)?;
@@ -85,7 +89,7 @@ impl Core {
         };
         let stored =
             self.read_store(move |store| store.heads_named(template, &prefix, &after, SCANNED_MAX)).await?;
-        // Where one of the two was cut, nothing is known of what comes later.
+        // If one of the two lists was cut off, the result is complete only up to its last name.
         let in_memory_end = in_memory.get(SCANNED_MAX - 1).map(|(name, _)| name.clone());
         let stored_end = stored.get(SCANNED_MAX - 1).map(|stored| stored.id.name.to_string());
         let end = in_memory_end.into_iter().chain(stored_end).min();
@@ -103,7 +107,7 @@ impl Core {
     }
 }
 
-/// The page that begins with `found`; `None` if one of them left memory since.
+/// Builds the page from `found`. `None` if one of the workers left memory meanwhile.
 fn build_page(
     state: &State,
     found: BTreeMap<String, ListedWorker>,
@@ -143,14 +147,14 @@ fn build_page(
     Some(page)
 }
 
-/// What callers can know of a worker now.
+/// Returns the current properties of a worker.
 pub(crate) fn worker_view(state: &State, worker: WorkerNum, projection: &WorkerProjection) -> WorkerView {
     let slot = state.slots.get(&worker);
     let driven = slot.is_some_and(|slot| slot.has_task && slot.current.is_some());
     let waiting = slot.is_some_and(|slot| !slot.pending.is_empty());
     let status = match projection.status() {
         WorkerStatus::Idle if driven || waiting => WorkerStatus::Running,
-        // Woken, and on its way.
+        // The worker was woken and is about to run.
         WorkerStatus::Suspended if driven => WorkerStatus::Running,
         status => status,
     };

@@ -1,7 +1,7 @@
-//! Bringing a worker into memory: from its newest snapshot that can be loaded, or from its first entry.
+//! Loading a worker into memory: from its newest snapshot that can be loaded, or from its first entry.
 //!
-//! Invariant: what cannot be loaded costs time and never a worker, as long as something before it can: the snapshot
-//! before it, the last update by hand, the whole log.
+//! Invariant: a snapshot that cannot be loaded costs time but not the worker, as long as an earlier position can be
+//! loaded: the snapshot before it, the state of the last manual update, or the start of the log.
 
 use super::adapters::ActivationAdapter;
 use super::core::{Core, ResidentInstance};
@@ -18,16 +18,16 @@ use golem_model::oplog::codec::Row;
 use golem_model::oplog::{Image, SavedState};
 use std::sync::Arc;
 
-/// Why a worker is not in memory.
+/// Why a worker was not loaded.
 #[derive(Debug)]
 pub(super) enum LoadError {
-    /// It stopped.
+    /// The guest stopped.
     Stopped(StopReason),
-    /// Our own trouble.
+    /// An error of the server.
     Server(ExecutorError),
 }
 
-/// What every way to load a worker needs.
+/// The inputs for loading a worker, whichever position it is loaded from.
 pub(super) struct Loader<'a> {
     pub(super) core: &'a Arc<Core>,
     pub(super) projection: &'a WorkerProjection,
@@ -76,7 +76,7 @@ pub(super) async fn load(
     Ok((ResidentInstance { instance, interrupt_handle, permit }, replayed))
 }
 
-/// The component of a version of the worker's template.
+/// Loads the component of a version of the worker's template.
 pub(super) async fn load_component(
     core: &Arc<Core>,
     projection: &WorkerProjection,
@@ -87,7 +87,7 @@ pub(super) async fn load_component(
     })
 }
 
-/// Who the worker is when it runs `version`.
+/// The worker's identity and environment when it runs `version`.
 pub(super) fn worker_init(core: &Arc<Core>, projection: &WorkerProjection, version: u32) -> WorkerInit {
     WorkerInit {
         id: projection.id.clone(),
@@ -103,21 +103,21 @@ pub(super) fn worker_init(core: &Arc<Core>, projection: &WorkerProjection, versi
 }
 
 impl Loader<'_> {
-    /// An instance from the newest place that can be loaded; the rest of the log is not replayed yet.
+    /// Creates an instance from the newest position that can be loaded. The rest of the log is not replayed yet.
     async fn load_newest(&self) -> Result<Instance, LoadError> {
         for checkpoint in self.projection.snapshot_state.checkpoints() {
             match self.load_from_checkpoint(checkpoint).await? {
                 Ok(instance) => return Ok(instance),
                 Err(details) => {
                     let (worker, index) = (&self.projection.id, checkpoint.index);
-                    tracing::warn!(%worker, %index, %details, "a saved state cannot be loaded; going further back");
+                    tracing::warn!(%worker, %index, %details, "a saved state cannot be loaded; trying the one before it");
                 }
             }
         }
         if let Some(base) = self.projection.snapshot_state.base() {
             let details = format!(
-                "none of its saved states can be loaded, and its version cannot replay what it did before the update \
-                 by hand in entry {}",
+                "none of its saved states can be loaded, and its version cannot replay the entries before the manual \
+                 update in entry {}",
                 base.index
             );
             return Err(LoadError::Server(ExecutorError::Component {
@@ -128,11 +128,11 @@ impl Loader<'_> {
         self.load_from_start().await
     }
 
-    /// An instance at the first entry.
+    /// Creates an instance from the first entry.
     pub(super) async fn load_from_start(&self) -> Result<Instance, LoadError> {
         let Self { core, projection, component, init, ports, interrupt_handle } = self;
-        let history = if let Some(made) = projection.only_creation_entries() {
-            made
+        let history = if let Some(entries) = projection.only_creation_entries() {
+            entries
         } else {
             self.read_store(move |store, last| history::entries(store, last)).await?
         };
@@ -143,7 +143,7 @@ impl Loader<'_> {
             .map_err(LoadError::Stopped)
     }
 
-    /// An instance from a saved state; a text if that cannot be loaded.
+    /// Creates an instance from a saved state. The inner error describes why that state cannot be loaded.
     pub(super) async fn load_from_checkpoint(
         &self,
         checkpoint: Checkpoint,

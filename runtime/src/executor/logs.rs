@@ -1,6 +1,7 @@
-//! What workers print: the last events of each, and who listens.
+//! Output of workers: the latest events of each worker, and its subscribers.
 //!
-//! Not durable and not part of the log: lines are given at least once, and the oldest are lost first.
+//! The output is not durable and not part of the log. Lines are delivered at least once, and the oldest are dropped
+//! first.
 
 use crate::storage::ports::WorkerNum;
 use golem_host::ports::{LogEvent, LogSink};
@@ -10,9 +11,9 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::broadcast;
 
-/// Rings of workers that nobody listens to, at most; beyond, half of them are dropped.
+/// Maximum number of rings. At this limit, half of the rings without subscribers are dropped.
 const RINGS_MAX: usize = 4_096;
-/// Events that a slow reader may fall behind before it loses the oldest.
+/// Number of events by which a slow subscriber may lag behind before it loses the oldest.
 const LAG_EVENTS_MAX: usize = 1_024;
 
 #[derive(Debug, Clone)]
@@ -38,7 +39,8 @@ impl LogRing {
             past.pop_front();
         }
         past.push_back(event.clone());
-        // Under the lock, so that who subscribes sees each event exactly once. Nobody listening is no error.
+        // Sent under the lock, so that a new subscriber sees each event exactly once. An error means that there are no
+        // subscribers.
         drop(self.live.send(Signal::Event(event)));
     }
 }
@@ -66,33 +68,33 @@ impl Logs {
         rings.entry(worker).or_insert_with(|| Arc::new(LogRing::new())).clone()
     }
 
-    /// Where an activation of the worker prints.
+    /// Returns the sink for the output of an activation.
     pub(crate) fn sink(self: &Arc<Self>, worker: WorkerNum) -> Arc<dyn LogSink> {
         Arc::new(LogRingSink { logs: self.clone(), worker })
     }
 
-    /// Past events, then live ones.
+    /// Returns the past events, followed by live ones.
     pub(crate) fn subscribe(&self, worker: WorkerNum) -> LogSubscription {
         let ring = self.ring(worker);
         let past = ring.past.lock();
         LogSubscription { past: past.clone(), live: ring.live.subscribe() }
     }
 
-    /// The worker left memory: who listens is told so.
+    /// The worker left memory: ends its subscriptions.
     pub(crate) fn notify_ended(&self, worker: WorkerNum) {
         if let Some(ring) = self.rings.lock().get(&worker) {
             drop(ring.live.send(Signal::Ended));
         }
     }
 
-    /// The worker is gone.
+    /// The worker was deleted.
     pub(crate) fn remove(&self, worker: WorkerNum) {
         self.notify_ended(worker);
         self.rings.lock().remove(&worker);
     }
 }
 
-/// One activation's sink.
+/// The sink of one activation.
 #[derive(Debug)]
 struct LogRingSink {
     logs: Arc<Logs>,
@@ -105,16 +107,16 @@ impl LogSink for LogRingSink {
     }
 }
 
-/// Something to tell a listener.
+/// A message to a subscriber.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogNotice {
     /// The worker printed something.
     Event(LogEvent),
-    /// The listener was too slow, and so many events are lost to it.
+    /// The subscriber was too slow and has lost this many events.
     Missed(u64),
 }
 
-/// A listener of a worker's log.
+/// A subscription to a worker's log.
 #[derive(Debug)]
 pub struct LogSubscription {
     past: VecDeque<LogEvent>,
@@ -122,7 +124,7 @@ pub struct LogSubscription {
 }
 
 impl LogSubscription {
-    /// The next notice; `None` when the worker left memory.
+    /// Returns the next notice, or `None` when the worker left memory.
     pub async fn next(&mut self) -> Option<LogNotice> {
         if let Some(event) = self.past.pop_front() {
             return Some(LogNotice::Event(event));

@@ -1,4 +1,4 @@
-//! Reading a worker's log for people: pages of entries, with what they refer to.
+//! Reads pages of a worker's log for operators, with the sources of queued invocations resolved.
 
 use super::{Executor, ExecutorError, history};
 use crate::storage::ports::{Seq, Store, StoreError};
@@ -7,19 +7,19 @@ use golem_model::oplog::codec::{self, Row};
 use golem_model::{Entry, OplogIndex, WorkerId};
 use std::collections::VecDeque;
 
-/// Rows read at a time.
+/// Number of rows that are read at a time.
 const PAGE_ROWS: usize = 500;
 
-/// Tells which entries are wanted.
+/// Decides which entries belong to the result.
 pub type EntryFilter = Box<dyn Fn(OplogIndex, &Entry) -> bool + Send>;
 
-/// Which entries are asked for.
+/// A search in a worker's log.
 pub struct OplogSearch {
-    /// The first index to look at.
+    /// The first index of the search.
     pub from: OplogIndex,
-    /// Entries wanted, at most.
+    /// Maximum number of entries.
     pub count: usize,
-    /// Whether an entry is wanted.
+    /// Whether an entry belongs to the result.
     pub wanted: EntryFilter,
 }
 
@@ -29,19 +29,19 @@ impl std::fmt::Debug for OplogSearch {
     }
 }
 
-/// A part of a worker's log, ascending. Sources of queued invocations are resolved.
+/// A page of a worker's log, ascending. The sources of queued invocations are resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OplogPage {
     /// The entries.
     pub entries: Vec<(OplogIndex, Entry)>,
-    /// Where to go on, if there are more.
+    /// The index at which the next page begins, if there are more entries.
     pub next: Option<OplogIndex>,
-    /// The index of the last entry that is durable.
+    /// The index of the last durable entry.
     pub end: OplogIndex,
 }
 
 impl Executor {
-    /// Reads a part of a worker's log. Everything that is given is durable.
+    /// Reads a page of a worker's log. Everything that is returned is durable.
     pub async fn oplog(&self, id: &WorkerId, search: OplogSearch) -> Result<OplogPage, ExecutorError> {
         let (last, end) = loop {
             let worker = self.find_worker(id).await?;
@@ -54,7 +54,7 @@ impl Executor {
     }
 }
 
-/// Walks the log back from `last`, and keeps no more than is asked for.
+/// Reads the log backwards from `last`, and keeps at most as many entries as requested.
 fn build_page(
     store: &dyn Store,
     last: Seq,
@@ -90,7 +90,7 @@ fn build_page(
     Ok(OplogPage { entries: found.into(), next: more, end })
 }
 
-/// The entry with function and parameters of a queued invocation in the place of where they are.
+/// Replaces the reference of a queued invocation by its function and parameters.
 fn resolve_source(store: &dyn Store, mut entry: Entry) -> Result<Entry, StoreError> {
     if let Entry::InvocationStarted { source, .. } = &mut entry
         && let InvocationSource::Queued { arrival } = *source

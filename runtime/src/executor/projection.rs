@@ -134,7 +134,7 @@ pub(crate) enum FoldEffect {
 
 /// The bytes of a stored projection cannot be read.
 #[derive(Debug, thiserror::Error)]
-#[error("the stored head of worker {worker} cannot be read: {details}")]
+#[error("the stored projection of worker {worker} cannot be decoded: {details}")]
 pub(crate) struct ProjectionError {
     pub(crate) worker: WorkerNum,
     pub(crate) details: String,
@@ -471,7 +471,7 @@ impl WorkerProjection {
     pub(crate) fn to_stored(&self) -> StoredHead {
         let mut bytes = vec![PROJECTION_VERSION];
         bytes = postcard::to_extend(self, bytes)
-            .expect("a head is plain data, which always serialises into memory");
+            .expect("a projection is plain data, which always serialises into memory");
         StoredHead {
             worker: WorkerNum(self.worker),
             id: self.id.clone(),
@@ -499,9 +499,9 @@ impl WorkerProjection {
             Some((&PROJECTION_VERSION, bytes)) => {
                 postcard::from_bytes(bytes).map_err(|e| error(e.to_string()))
             }
-            Some((version, _)) => {
-                Err(error(format!("version {version}, this program knows {PROJECTION_VERSION}")))
-            }
+            Some((version, _)) => Err(error(format!(
+                "it has format version {version}; this program knows version {PROJECTION_VERSION}"
+            ))),
             None => Err(error("it is empty".to_owned())),
         }
     }

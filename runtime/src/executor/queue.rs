@@ -1,7 +1,7 @@
-//! The queue of a worker: what waits in it, and taking something out of it before it begins.
+//! A worker's queue: listing it, and cancelling an invocation before it begins.
 //!
-//! Invariant: what was cancelled was accepted before, so that its key has a row to be compared with; an invocation of
-//! which no row existed yet ("lazy accept") gets one just before the row that cancels it.
+//! Invariant: a cancelled invocation has a row of acceptance, with which repeated requests with its key are compared.
+//! If it had none yet ("lazy accept"), that row is appended just before the row that cancels it.
 
 use super::core::{Core, OnDurable, PendingInvocation, State};
 use super::invoke::{cached_key_record, internal};
@@ -17,17 +17,17 @@ use std::sync::Arc;
 /// An invocation that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedInvocation {
-    /// Its key; `None` if its caller gave none.
+    /// Its key. `None` if its caller gave none.
     pub key: Option<String>,
     /// Its function.
     pub function: Arc<str>,
-    /// When it was accepted, if it was accepted durably.
+    /// Time of acceptance, if it was accepted durably.
     pub accepted_at: Option<Timestamp>,
     /// Whether it has begun.
     pub begun: bool,
 }
 
-/// What is known of one before the store is asked.
+/// What is known of an invocation before the store is read.
 struct QueueItem {
     key: String,
     function: Option<Arc<str>>,
@@ -35,17 +35,18 @@ struct QueueItem {
     begun: bool,
 }
 
-/// What a look under the lock came to.
+/// The outcome of one attempt to cancel, under the lock.
 enum CancelAttempt {
     Recorded(Seq),
-    /// It ended; its outcome is in this row.
+    /// The invocation has ended; its outcome is in this row.
     Ended(Seq),
     AskStore,
     Retry,
 }
 
 impl Executor {
-    /// The invocations of a worker that have not ended: the one that has begun, then those that wait, in order.
+    /// Returns the invocations of a worker that have not ended: first the one that has begun, then the queued ones in
+    /// order.
     pub async fn queue(&self, id: &WorkerId) -> Result<Vec<QueuedInvocation>, ExecutorError> {
         let known = loop {
             let worker = self.find_worker(id).await?;
@@ -82,8 +83,8 @@ impl Executor {
         Ok(queue)
     }
 
-    /// Takes an invocation out of the queue. Who waits for it, and who asks for its key later, is told so. Durable on
-    /// return; cancelling it again changes nothing.
+    /// Cancels a queued invocation. Waiting callers and later requests with its key get an error. Durable on return;
+    /// repeating it changes nothing.
     pub async fn cancel(&self, id: &WorkerId, key: &IdempotencyKey) -> Result<(), ExecutorError> {
         let core = &self.core;
         loop {
@@ -160,7 +161,7 @@ impl Core {
     }
 }
 
-/// What is in memory and in the head.
+/// Returns the invocations in the slot and the projection.
 fn queue_items(state: &State, worker: WorkerNum) -> Option<Vec<QueueItem>> {
     let projection = state.ledger.projection(worker)?;
     let mut known = Vec::new();
@@ -189,7 +190,7 @@ fn queue_items(state: &State, worker: WorkerNum) -> Option<Vec<QueueItem>> {
     Some(known)
 }
 
-/// Function and time of acceptance of the invocation of `key` in a row.
+/// Returns the function and the time of acceptance of the invocation of `wanted` in a row.
 fn find_accepted(row: &Row, wanted: &str) -> Option<(Arc<str>, Option<Timestamp>)> {
     match row {
         Row::InboxEvent(

@@ -20,7 +20,7 @@ mod tests {
         let all: Vec<f64> = (0..50_u8).map(|n| of(n, 7)).chain((0..50).map(|n| of(7, n))).collect();
         assert!(all.iter().all(|jitter| (0.0..=1.0).contains(jitter)));
         let different: std::collections::BTreeSet<u64> = all.iter().map(|jitter| jitter.to_bits()).collect();
-        assert_eq!(different.len(), 99, "worker 7 at index 7 is there twice");
+        assert_eq!(different.len(), 99, "worker 7 at index 7 occurs twice");
         assert!(all.iter().any(|jitter| *jitter < 0.2) && all.iter().any(|jitter| *jitter > 0.8));
     }
 }

@@ -1,7 +1,7 @@
-//! When to wake whom: a state machine, and the task that gives it time.
+//! Timers of workers: a state machine, and the task that advances its time.
 //!
-//! Invariant: a timer is only a reminder. The time at which a worker wants to be woken is in its log; a timer that
-//! fires too early or twice does no harm.
+//! Invariant: a timer is only a reminder. The time at which a worker must be woken is in its log, so a timer that fires
+//! too early or twice does no harm.
 
 use super::core::Core;
 use crate::storage::ports::WorkerNum;
@@ -10,13 +10,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The clock may jump: look again after this long at the latest.
+/// Maximum time to sleep, because the wall clock may jump.
 const SLEEP_MAX: Duration = Duration::from_secs(1);
 
-/// What happened.
+/// An event for the scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum TimerEvent {
-    /// A worker wants to be woken at a time, or no longer.
+    /// Sets or clears a worker's timer.
     Set(WorkerNum, Option<Timestamp>),
     /// Time has passed.
     Tick,
@@ -30,7 +30,7 @@ pub(crate) struct Scheduler {
 }
 
 impl Scheduler {
-    /// Takes an event; says which workers are due. A due worker's timer is gone.
+    /// Applies an event and returns the workers that are due. Their timers are removed.
     pub(crate) fn step(&mut self, now: Timestamp, event: TimerEvent) -> Vec<WorkerNum> {
         match event {
             TimerEvent::Set(worker, at) => {
@@ -55,13 +55,13 @@ impl Scheduler {
         }
     }
 
-    /// The next time at which somebody is due.
+    /// Returns the time of the next timer.
     pub(crate) fn next_due(&self) -> Option<Timestamp> {
         self.by_time.first().map(|(at, _)| *at)
     }
 }
 
-/// Wakes workers at their times until the core stops.
+/// Wakes workers when their timers elapse, until the core stops.
 pub(crate) async fn run(core: Arc<Core>) {
     loop {
         let changed = core.timers_changed.notified();

@@ -1,8 +1,8 @@
-//! Saving workers between two invocations.
+//! Taking snapshots of workers between two invocations.
 //!
-//! Write order (W6, W7): the image is synced before the entry that names it is handed over, and an image is removed
-//! only when the entry that makes it useless is durable. A crash in between leaves an image that nobody names, which the
-//! next start removes.
+//! Write order (W6, W7): the image is synced before the entry that names it is appended. An image is removed only when
+//! the entry that makes it unused is durable. A crash in between leaves an image that no entry names; the next start
+//! removes it.
 
 use super::core::{Core, ResidentInstance};
 use super::worker_task::append_entries;
@@ -14,12 +14,14 @@ use golem_model::oplog::{Image, LifecycleEvent};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-/// Bytes of an image that are kept in the entry itself: a file and two syncs would cost more than they save.
+/// Maximum size of an image that is stored in the entry itself. For a small image, a file and two syncs would cost more
+/// than they save.
 const INLINE_BYTES_MAX: usize = 16 << 10;
-/// Bytes of an image, at most; a worker whose state is larger is not saved.
+/// Maximum size of an image. A worker with a larger state is not saved.
 const IMAGE_BYTES_MAX: usize = 128 << 20;
 
-/// Saves the worker, which goes on as what was saved. Without an instance afterwards, it is loaded again.
+/// Takes a snapshot. The worker continues on an instance that was loaded from it. If `resident` is `None` afterwards,
+/// the worker is loaded again.
 pub(super) async fn take_snapshot(
     core: &Arc<Core>,
     worker: WorkerNum,
@@ -30,9 +32,9 @@ pub(super) async fn take_snapshot(
     let before = image_hashes(core, worker);
     let outcome = match save_and_reload(core, &mut loaded, ReloadTarget::Snapshot).await {
         Ok(outcome) => outcome,
-        // The log is whole without it: nobody who waits for the worker is told.
+        // The log is complete without a snapshot, so the callers that wait for the worker get no error.
         Err(error) => {
-            tracing::warn!(worker = %worker, %error, "the worker was not saved; it is tried another time");
+            tracing::warn!(worker = %worker, %error, "the worker was not saved; it is saved another time");
             return Ok(());
         }
     };
@@ -47,18 +49,19 @@ pub(super) async fn take_snapshot(
             drop(loaded);
             let refused = LifecycleEvent::SnapshotRefused { at: core.clock.now(), details };
             let mut state = core.lock();
-            // Otherwise everything in memory was discarded meanwhile, and another task may drive the worker.
+            // Otherwise all in-memory state was discarded meanwhile, and another task may drive the worker.
             if state.generation == generation {
                 append_entries(core, &mut state, worker, vec![Entry::LifecycleEvent(refused)]);
             }
         }
-        // Stopped by a person, by shutdown, or replaced: it is loaded again, and saved another time.
+        // Interrupted, shut down, or replaced: the worker is loaded again, and saved another time.
         Err(SnapshotError::Stopped(stop)) => tracing::debug!(worker = %worker, ?stop, "not saved"),
     }
     Ok(())
 }
 
-/// Has the guest save, keeps the image, and goes on from it. The outer error is our own trouble.
+/// Lets the guest save its state, stores the image, and continues on an instance that was loaded from it. The outer
+/// error is an error of the server.
 pub(super) async fn save_and_reload(
     core: &Arc<Core>,
     resident: &mut ResidentInstance,
@@ -93,7 +96,7 @@ async fn store_image(core: &Arc<Core>, bytes: Vec<u8>) -> Result<(Image, Vec<u8>
     }
 }
 
-/// The blobs that the worker needs now.
+/// Returns the hashes of the images that the worker needs now.
 pub(super) fn image_hashes(core: &Arc<Core>, worker: WorkerNum) -> Vec<[u8; 32]> {
     core.lock()
         .ledger
@@ -102,7 +105,8 @@ pub(super) fn image_hashes(core: &Arc<Core>, worker: WorkerNum) -> Vec<[u8; 32]>
         .unwrap_or_default()
 }
 
-/// Removes those of `before` that the worker does not need any more, once that is durable.
+/// Removes those of the images `before` that the worker does not need any more, once the entry that makes them unused
+/// is durable.
 pub(super) fn remove_unused_images(core: &Arc<Core>, worker: WorkerNum, before: Vec<[u8; 32]>) {
     let (seq, needed) = {
         let state = core.lock();
@@ -133,24 +137,24 @@ pub(super) fn remove_images_when_durable(core: &Arc<Core>, seq: Seq, unused: Vec
                 .runtime
                 .spawn_blocking(move || unused.into_iter().try_for_each(|hash| snapshots.remove(hash)));
             if let Ok(Err(error)) = removed.await {
-                tracing::warn!(%error, "an image that nobody needs cannot be removed");
+                tracing::warn!(%error, "an unused image cannot be removed");
             }
         },
         &core.runtime,
     );
 }
 
-/// After a start: removes images that no worker names, one after the other.
+/// After a start: removes the images that no worker names, one after the other.
 pub(super) async fn sweep_images(core: Arc<Core>) {
     let snapshots = core.snapshots.clone();
     let listed = core.runtime.spawn_blocking(move || {
-        // What a crash left of a file that was being written.
+        // Removes incomplete files that a crash left behind.
         snapshots.sweep(&|_| true)?;
         snapshots.list()
     });
     let hashes = match listed.await {
         Ok(Ok(hashes)) => hashes,
-        Ok(Err(error)) => return tracing::warn!(%error, "images that nobody needs cannot be looked for"),
+        Ok(Err(error)) => return tracing::warn!(%error, "cannot list the images to find unused ones"),
         Err(_) => return,
     };
     for hash in hashes {
@@ -158,7 +162,7 @@ pub(super) async fn sweep_images(core: Arc<Core>) {
             return;
         }
         if let Err(error) = sweep_image(&core, hash).await {
-            tracing::warn!(%error, "an image that nobody may need cannot be removed");
+            tracing::warn!(%error, "cannot check an image, or remove it if it is unused");
         }
     }
 }
@@ -170,9 +174,10 @@ async fn sweep_image(core: &Arc<Core>, hash: [u8; 32]) -> Result<(), ExecutorErr
     };
     let snapshots = core.snapshots.clone();
     let image = blocking(Box::new(move || snapshots.get(hash))).await?;
-    // One that cannot be read is left to people.
+    // An image that cannot be decoded is left for an operator.
     let Some(owner) = image.as_deref().and_then(image_owner) else { return Ok(()) };
-    // Never waited for: who waits to write would hold up whoever saves meanwhile. The next start looks again.
+    // `try_write`, because a queued writer would block tasks that take snapshots meanwhile. An image that is skipped
+    // here is checked again at the next start.
     let Ok(_image_guard) = core.image_lock.try_write() else { return Ok(()) };
     let needed = match core.locate(&owner).await? {
         None => false,

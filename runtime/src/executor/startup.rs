@@ -1,7 +1,7 @@
-//! What happens when a node starts, or its store comes back.
+//! Recovery at the start of a node, or when its store becomes usable again.
 //!
-//! Heads in the store may lag behind the log; the rows after them are folded again, which is all that recovery
-//! rebuilds. Then every worker that has something to do, or waits for a time, is woken or scheduled.
+//! Stored projections may lag behind the log. The rows after them are folded again; nothing else has to be rebuilt.
+//! Then every worker that has something to do is woken, and every worker that waits for a time is scheduled.
 
 use super::core::Core;
 use super::error::{ExecutorError, StartError};
@@ -14,11 +14,11 @@ use crate::storage::ports::{Position, Seq, Store, StoreError, WorkerNum};
 use golem_model::oplog::codec;
 use std::sync::Arc;
 
-/// Rows or heads read at a time.
+/// Number of rows or projections that are read at a time.
 const PAGE_SIZE: usize = 1_000;
 
 impl Executor {
-    /// Takes the store's shards and goes on where the last process stopped, however it stopped.
+    /// Takes the store's shards and continues where the last process stopped or crashed.
     pub async fn start(parts: ExecutorParts) -> Result<Self, StartError> {
         let store = parts.store.clone();
         let opened = tokio::task::spawn_blocking(move || {
@@ -38,13 +38,13 @@ impl Executor {
         core.tasks.spawn(evict_idle(core.clone()));
         core.tasks.spawn(snapshot::sweep_images(core.clone()));
         if let Err(error) = wake_all(&core).await {
-            tracing::error!(%error, "cannot look for workers that have something to do");
+            tracing::error!(%error, "cannot find the workers that have something to do");
         }
         Ok(Self { core })
     }
 
-    /// Stops taking work, writes what is pending, and returns when all is durable. Guests that run are stopped as
-    /// by a crash: their invocations go on after the next start.
+    /// Stops accepting work, writes everything that is pending, and returns when it is durable. Running guests are
+    /// stopped as in a crash: their invocations continue after the next start.
     pub async fn shutdown(&self) {
         let slots = {
             let mut state = self.core.lock();
@@ -71,13 +71,13 @@ impl Executor {
             && !matches!(tokio::task::spawn_blocking(move || committer.join()).await, Ok(Ok(())))
         {
             tracing::error!(
-                "the committer ended badly; what it had not written is rebuilt from the log at the next start"
+                "the committer thread panicked; derived state that it had not written is rebuilt from the log at the next start"
             );
         }
     }
 }
 
-/// A ledger for what the store has: takes the shards, folds the rows that the heads do not have.
+/// Builds a ledger from the store: takes the shards, and folds the rows that are not in the stored projections yet.
 pub(crate) fn rebuild_ledger(store: &dyn Store, position: Position) -> Result<Ledger, StartError> {
     let epochs = store.acquire()?;
     let mut ledger = Ledger::new(position, &epochs);
@@ -95,7 +95,7 @@ pub(crate) fn rebuild_ledger(store: &dyn Store, position: Position) -> Result<Le
             }
             match ledger.replay_row(&row, &body) {
                 Ok(()) => {}
-                // Rows of a worker that was deleted since, and whose head is gone already.
+                // Rows of a worker that is deleted later in the log, and whose projection is not stored any more.
                 Err(StepError::UnknownWorker) if is_deleted_later(store, row.worker, row.seq)? => {}
                 Err(error) => return Err(damaged(format!("{error} (worker {})", row.worker))),
             }
@@ -105,7 +105,8 @@ pub(crate) fn rebuild_ledger(store: &dyn Store, position: Position) -> Result<Le
     Ok(ledger)
 }
 
-/// Has every worker in memory that may get an answer from another one: answers are given in a step, which reads nothing.
+/// Loads every worker that may receive an answer from another one, because replies are appended without reading the
+/// store.
 fn load_callers(store: &dyn Store, ledger: &mut Ledger) -> Result<(), StartError> {
     let mut after = WorkerNum(0);
     loop {
@@ -136,8 +137,8 @@ fn load_projection(store: &dyn Store, ledger: &mut Ledger, worker: WorkerNum) ->
     Ok(())
 }
 
-/// Whether the log goes on to delete the worker: then its head may be gone from the store while older rows of it are
-/// still to be folded.
+/// Whether the worker is deleted later in the log. Its projection may then be removed from the store while older rows
+/// of it are still to be folded.
 fn is_deleted_later(store: &dyn Store, worker: WorkerNum, from: Seq) -> Result<bool, StoreError> {
     let mut next = from;
     loop {
@@ -157,9 +158,9 @@ fn is_deleted_later(store: &dyn Store, worker: WorkerNum, from: Seq) -> Result<b
     }
 }
 
-/// Wakes every worker that has something to do, and schedules those that wait for a time.
+/// Wakes every worker that has something to do, and schedules the workers that wait for a time.
 pub(crate) async fn wake_all(core: &Arc<Core>) -> Result<(), ExecutorError> {
-    // What the tail of the log brought into memory.
+    // Workers whose projections were loaded by folding the end of the log.
     {
         let mut state = core.lock();
         for worker in state.ledger.runnable() {
@@ -180,17 +181,17 @@ pub(crate) async fn wake_all(core: &Arc<Core>) -> Result<(), ExecutorError> {
             if stored.active {
                 core.wake(&mut state, stored.no);
             } else if let Some(at) = stored.wake_at {
-                // Its head stays in the store until then: a sleeping worker costs a timer.
+                // Its projection stays in the store until then, so a sleeping worker costs only a timer.
                 let due =
                     state.scheduler.step(core.clock.now(), scheduler::TimerEvent::Set(stored.no, Some(at)));
-                debug_assert!(due.is_empty(), "setting a timer wakes nobody");
+                debug_assert!(due.is_empty(), "setting a timer makes no worker due");
                 core.timers_changed.notify_one();
             }
         }
     }
 }
 
-/// Drops instances that were idle for long.
+/// Drops instances that have been idle for long.
 async fn evict_idle(core: Arc<Core>) {
     let mut marker = 0;
     loop {
@@ -200,7 +201,7 @@ async fn evict_idle(core: Arc<Core>) {
         }
         let evicted = {
             let mut state = core.lock();
-            // Whoever was idle at the last look and has been since.
+            // Instances that were idle at the last check and have been idle since.
             let old: Vec<_> = state
                 .idle
                 .iter()

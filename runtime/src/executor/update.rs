@@ -1,10 +1,11 @@
 //! Updates of workers to another version of their template.
 //!
-//! W9: the request is durable before its answer; it is rehearsed when no invocation runs; only what succeeded is
-//! recorded as the switch, in one entry. So a crash anywhere leaves the worker on the old version, with the request still
-//! to be done, or on the new one.
+//! W9: a request for an update is durable before it is acknowledged. The update is rehearsed when no invocation runs,
+//! and only a successful rehearsal is recorded as the switch, in one entry. So a crash leaves the worker on the old
+//! version with the request still pending, or on the new version.
 //!
-//! Invariant: a rehearsal can write nothing: its ports belong to no activation.
+//! Invariant: a rehearsal appends nothing to the log: its adapter carries [`Activation::NONE`], which the ledger
+//! refuses.
 
 use super::adapters::ActivationAdapter;
 use super::core::{Core, ResidentInstance};
@@ -21,31 +22,31 @@ use golem_model::oplog::{AdminRequest, InboxEvent, LifecycleEvent, UpdateMode};
 use golem_model::{Entry, OplogIndex, Timestamp, WorkerId};
 use std::sync::Arc;
 
-/// What is known of a worker's updates.
+/// A worker's version and updates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpdateView {
     /// The version that it runs.
     pub version: u32,
-    /// What was asked for and not done yet: when, how, and which version.
+    /// The pending update: time of the request, mode and version.
     pub pending: Option<(Timestamp, UpdateMode, u32)>,
-    /// What came of the last one.
+    /// The last update that was performed or refused.
     pub last: Option<UpdateOutcome>,
 }
 
-/// What came of an update.
+/// The result of an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpdateOutcome {
-    /// When.
+    /// Time of the result.
     pub at: Timestamp,
-    /// The version before.
+    /// The version before the update.
     pub from: u32,
-    /// The version asked for.
+    /// The requested version.
     pub to: u32,
-    /// How.
+    /// How the update was performed.
     pub mode: UpdateMode,
-    /// Why the worker is on its old version; `None` if it is on the new one.
+    /// Why the worker stays on its old version. `None` if it runs the new one.
     pub refused: Option<String>,
-    /// The entry at which the new version asked for something else than is recorded.
+    /// The entry at which the new version made another call than the recorded one.
     pub index: Option<OplogIndex>,
 }
 
@@ -64,8 +65,8 @@ struct UpdateRefusal {
 }
 
 impl Executor {
-    /// Asks for an update. Durable on return; it is done as soon as no invocation runs, and [`Executor::updates`] says
-    /// what came of it.
+    /// Requests an update. Durable on return. It is performed as soon as no invocation runs, and [`Executor::updates`]
+    /// returns its result.
     pub async fn update(&self, id: &WorkerId, mode: UpdateMode, to: u32) -> Result<(), ExecutorError> {
         let core = &self.core;
         let seq = loop {
@@ -94,7 +95,7 @@ impl Executor {
         core.wait_durable(seq).await
     }
 
-    /// What is known of a worker's updates.
+    /// Returns a worker's version and updates.
     pub async fn updates(&self, id: &WorkerId) -> Result<UpdateView, ExecutorError> {
         loop {
             let worker = self.find_worker(id).await?;
@@ -112,7 +113,8 @@ impl Executor {
     }
 }
 
-/// Does the pending update of a worker that no invocation runs on. The error is our own trouble: it is tried again.
+/// Performs the pending update of a worker while no invocation runs. An error is an error of the server, and the update
+/// is tried again.
 pub(super) async fn apply_update(
     core: &Arc<Core>,
     worker: WorkerNum,
@@ -141,18 +143,18 @@ pub(super) async fn apply_update(
             snapshot::remove_unused_images(core, worker, before);
         }
         UpdateAttempt::Refused(UpdateRefusal { details, index }) => {
-            tracing::info!(worker = %projection.id, %to, %details, "an update was refused; the worker is as it was");
+            tracing::info!(worker = %projection.id, %to, %details, "an update was refused; the worker stays on its version");
             drop(resident.take());
             let refused = LifecycleEvent::UpdateRefused { at, from, to, mode, index, details };
             record_event(core, worker, generation, refused);
         }
-        // Stopped by a person, by shutdown, or deleted: the request is still there.
+        // Interrupted, shut down, or deleted: the request is still pending.
         UpdateAttempt::Stopped => drop(resident.take()),
     }
     Ok(())
 }
 
-/// Records what came of it, unless everything in memory was discarded meanwhile: then another task may drive the worker.
+/// Records the result, unless all in-memory state was discarded meanwhile: then another task may drive the worker.
 fn record_event(core: &Arc<Core>, worker: WorkerNum, generation: u64, event: LifecycleEvent) {
     let mut state = core.lock();
     if state.generation == generation {
@@ -170,7 +172,7 @@ fn refusal(details: String) -> UpdateAttempt {
     UpdateAttempt::Refused(UpdateRefusal { details, index: None })
 }
 
-/// Has the new version replay what is recorded, on an instance that is thrown away.
+/// Lets the new version replay the log on an instance that is dropped afterwards.
 async fn rehearse(
     core: &Arc<Core>,
     worker: WorkerNum,
@@ -212,7 +214,7 @@ async fn rehearse(
     };
     let replayed = match loaded {
         Ok(mut instance) => instance.replay().await,
-        // Its writes are refused in a rehearsal, so it wrote something before the first invocation.
+        // Appends are refused in a rehearsal. So the new version appended something before the first invocation.
         Err(LoadError::Stopped(StopReason::Port(PortError::Discarded)))
             if !loader.interrupt_handle.is_interrupted() && core.lock().generation == generation =>
         {
@@ -226,7 +228,7 @@ async fn rehearse(
     }
 }
 
-/// Has the old version save its state and the new one load it.
+/// Lets the old version save its state and the new version load it.
 async fn update_manually(
     core: &Arc<Core>,
     worker: WorkerNum,
@@ -273,7 +275,7 @@ fn load_error_outcome(error: LoadError) -> Result<UpdateAttempt, ExecutorError> 
     }
 }
 
-/// What the end of a rehearsal means.
+/// Converts the end of a rehearsal into the result of the update.
 fn stop_outcome(stop: StopReason) -> Result<UpdateAttempt, ExecutorError> {
     Ok(match stop {
         StopReason::Diverged { index, recorded, requested } => UpdateAttempt::Refused(UpdateRefusal {

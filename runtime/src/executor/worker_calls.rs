@@ -346,7 +346,7 @@ impl Core {
             .is_some_and(|projection| projection.calls.first_due().is_some_and(|at| at <= now));
         if due {
             if let Err(error) = self.step(state, LedgerEvent::CallsDue { worker }) {
-                tracing::error!(worker = %worker, %error, "cannot let calls join the queue");
+                tracing::error!(worker = %worker, %error, "cannot queue the delayed calls that are due");
             }
             let waits = state.ledger.projection(worker).is_some_and(|projection| {
                 projection.waiting.is_some() && projection.resumes_at().is_none_or(|at| at > now)

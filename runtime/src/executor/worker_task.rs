@@ -1,12 +1,14 @@
 //! Drives one worker while it has something to do.
 //!
-//! A task takes the worker's next piece of work under the lock, runs it on the worker's instance without the lock,
-//! and settles what came of it under the lock again. It ends when there is nothing to do, and never waits for a
-//! commit between two invocations: replies wait for it, the worker does not (W4).
+//! A task takes the worker's next piece of work under the lock, runs it on the worker's instance without the lock, and
+//! settles the result under the lock again. It ends when there is nothing to do. After an invocation, a resident instance
+//! starts the next one without waiting for the commit of the first: replies wait for the commit, the worker does not
+//! (W4).
 //!
-//! Invariant: at most one task drives a worker ([`WorkerSlot::task`]).
-//! Invariant: what a task leaves behind at any point is what a crash at that point would leave: all that counts is
-//! in the log.
+//! Invariant: at most one task of the current generation drives a worker ([`WorkerSlot::has_task`]).
+//!
+//! Invariant: the state that a task leaves behind at any point equals the state after a crash at that point, because
+//! everything that matters is in the log.
 
 use super::core::{Core, OnDurable, PendingInvocation, ResidentInstance, State, StoreHealth, WorkerSlot};
 use super::ledger::{LedgerEvent, StepOutcome};
@@ -25,44 +27,44 @@ use golem_model::{Entry, Invocation, PromiseId, RetryPolicy};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// After trouble of our own (a component that does not load, a store that does not answer) a worker that has
-/// something to do is tried again so much later.
+/// Delay before work is retried after an error of the server, such as a component that does not load or a store that
+/// does not answer.
 const RETRY_WORK_AFTER: Duration = Duration::from_secs(2);
 
 /// The next piece of work.
 enum Work {
-    /// Nothing: the task ends.
+    /// No work: the task ends.
     Idle,
-    /// Go on with the invocation that the log holds unfinished.
+    /// Resume the invocation that the log holds unfinished.
     Resume,
-    /// Do the update that was asked for.
+    /// Perform the pending update.
     Update,
-    /// Save the worker.
+    /// Take a snapshot.
     Snapshot,
-    /// Begin this one.
+    /// Begin this invocation.
     Begin { invocation: Option<Invocation>, key: String, accepted_row: Option<Seq> },
 }
 
-/// What a piece of work came to.
+/// The result of a piece of work.
 enum WorkResult {
-    /// Nothing was done yet.
+    /// Nothing to settle.
     Nothing,
     Outcome(Outcome),
-    /// The worker runs an event loop, and this is no line for it.
+    /// The worker runs an event loop, and this invocation is not a line for it.
     EventLoopConflict(Invocation, Option<Seq>),
-    /// Our own trouble, with its text for those who wait.
+    /// An error of the server, to be delivered to the waiting callers.
     ServerError(ExecutorError),
 }
 
-/// Whether the task goes on after settling.
+/// Whether the task continues after settling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
     Continue,
-    /// Going on now would meet the same trouble.
+    /// Continuing now would meet the same error.
     Stop,
 }
 
-/// The task.
+/// The task of one worker.
 pub(crate) async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
     let mut resident: Option<ResidentInstance> = None;
     let mut result = WorkResult::Nothing;
@@ -78,7 +80,11 @@ pub(crate) async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
                 | WorkResult::Outcome(Outcome::Completed { .. })
         );
         if spent {
-            // Outside the lock: an instance has memory to give back.
+            // Outside the lock, because dropping an instance releases memory and takes time.
+            //
+            // A suspended worker's instance is dropped here although the row of its `Parked` entry may not be durable
+            // yet. This is safe: suspending has no effect outside of the node, and if the commit fails, all in-memory
+            // state is discarded and the worker is loaded from what the store has.
             drop(resident.take());
         }
         if !parked.is_empty() {
@@ -103,7 +109,7 @@ pub(crate) async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
         };
         result = match work {
             Work::Idle => {
-                // The instance that rests now may be the place that another worker waits for.
+                // Another worker may be waiting for a permit, which the instance that has just become idle can release.
                 core.resident_freed.notify_one();
                 return;
             }
@@ -122,12 +128,13 @@ pub(crate) async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
     }
 }
 
-/// The promises of other workers that it waits for may have been completed before it was known to wait.
+/// Wakes the worker if a promise that it waits for was completed before the wait was registered. Checks promises of
+/// other workers only.
 async fn recheck_promises(core: &Arc<Core>, worker: WorkerNum, promises: &[PromiseId]) {
     let Some(own) = core.lock().ledger.projection(worker).map(|projection| projection.id.clone()) else {
         return;
     };
-    // Of its own promises and calls its log knew when it began to wait.
+    // The worker's own promises and calls were checked when its `Parked` entry was folded.
     for promise in promises.iter().filter(|promise| promise.worker != own) {
         match core.promise_state(promise).await {
             Ok(PromiseState::Pending) => {}
@@ -141,7 +148,7 @@ async fn recheck_promises(core: &Arc<Core>, worker: WorkerNum, promises: &[Promi
     }
 }
 
-/// Chooses what to do; ends the task under the same lock if there is nothing, so that no work is missed.
+/// Chooses the next work. If there is none, ends the task under the same lock, so that no work is missed.
 fn next_work(
     state: &mut State,
     worker: WorkerNum,
@@ -150,7 +157,7 @@ fn next_work(
 ) -> Work {
     let stopping = state.stopping || matches!(state.health, StoreHealth::Down(_));
     let Some(projection) = state.ledger.projection(worker).filter(|_| !stopping) else {
-        // Deleted, or the executor stops: nobody needs the slot.
+        // The worker was deleted or the executor stops, so the slot is not needed any more.
         if let Some(slot) = state.slots.get_mut(&worker) {
             slot.has_task = false;
         }
@@ -208,7 +215,7 @@ fn next_work(
     Work::Idle
 }
 
-/// The task ends here.
+/// Marks the task as ended.
 fn finish_task(state: &mut State, worker: WorkerNum) {
     if let Some(slot) = state.slots.get_mut(&worker) {
         slot.has_task = false;
@@ -251,7 +258,8 @@ async fn resume_invocation(
     generation: u64,
     resident: &mut Option<ResidentInstance>,
 ) -> WorkResult {
-    // An instance that is in memory stands where the log ends; only a new one can be in the middle of an invocation.
+    // An instance in memory is at the end of the log, with no invocation under way. Only a new instance can replay into
+    // the middle of an invocation.
     drop(resident.take());
     match load_instance(core, worker, generation).await {
         Err(result) => result,
@@ -284,7 +292,8 @@ async fn begin_invocation(
         },
         (None, None) => {
             return WorkResult::ServerError(ExecutorError::Unavailable {
-                reason: format!("nothing is known of the invocation {key}").into(),
+                reason: format!("the invocation {key} has neither parameters in memory nor a row in the log")
+                    .into(),
             });
         }
     };
@@ -293,7 +302,7 @@ async fn begin_invocation(
             Err(result) => return result,
             Ok((loaded, ReplayEnd::Ready)) => *resident = Some(loaded),
             Ok((_, ReplayEnd::Unfinished { .. })) => {
-                // The log has moved on since the work was chosen.
+                // The log has changed since the work was chosen.
                 return WorkResult::Outcome(Outcome::Stopped(StopReason::Port(PortError::Discarded)));
             }
         }
@@ -365,7 +374,8 @@ fn settle_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, result: W
 fn settle_stop(core: &Arc<Core>, state: &mut State, worker: WorkerNum, stop: StopReason) -> Flow {
     let begun = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
     match stop {
-        // The guest ended before an invocation began, while its instance was made: no attempt of an invocation.
+        // The guest ended while its instance was created, before an invocation began. This is no attempt of an
+        // invocation.
         StopReason::Trapped { details, .. } if !begun => {
             return report_instantiation_failure(core, state, worker, details);
         }
@@ -395,7 +405,7 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, worker: WorkerNum, stop: Sto
             }
             return abandon_work(core, state, worker, &ExecutorError::InvocationFailed { cause });
         }
-        // Stopped by a person, by shutdown, replaced, or gone back: the log says how it goes on.
+        // Interrupted, shut down, replaced, or jumped back: the log determines how the worker continues.
         StopReason::JumpedBack | StopReason::Interrupted | StopReason::Port(PortError::Discarded) => {}
         StopReason::Port(PortError::Unavailable { reason }) => {
             return abandon_work(core, state, worker, &ExecutorError::Unavailable { reason });
@@ -404,7 +414,7 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, worker: WorkerNum, stop: Sto
     Flow::Continue
 }
 
-/// The worker's instance cannot be made: those who wait are told, and the next invocation tries again.
+/// The worker's instance cannot be created. The waiting callers get the error, and the next invocation tries again.
 fn report_instantiation_failure(
     core: &Arc<Core>,
     state: &mut State,
@@ -417,7 +427,7 @@ fn report_instantiation_failure(
     abandon_work(core, state, worker, &ExecutorError::Component { worker: id, details })
 }
 
-/// An attempt failed: try again later, or never.
+/// Records a failed attempt: the invocation is retried later, or it fails.
 fn record_failed_attempt(
     core: &Arc<Core>,
     state: &mut State,
@@ -427,7 +437,7 @@ fn record_failed_attempt(
     guest_policy: Option<RetryPolicy>,
 ) {
     let Some(projection) = state.ledger.projection(worker) else { return };
-    // The guest knows best, then who made the worker or its template.
+    // The guest's own policy comes first, then that of the worker or its template, then the server's.
     let policy = guest_policy.or(projection.options.retry_policy).unwrap_or(core.settings.retry);
     let delay = policy.delay(projection.attempts_failed + 1, jitter(&projection.seed, projection.oplog_end));
     match delay.filter(|_| retry) {
@@ -444,13 +454,14 @@ fn record_failed_attempt(
     }
 }
 
-/// The invocation failed for good, and the worker with it, unless it goes back to what it was before.
+/// Records that the invocation failed and is not retried. The worker fails with it, unless its failure options roll the
+/// invocation back.
 fn record_failure(core: &Arc<Core>, state: &mut State, worker: WorkerNum, cause: FailureCause) {
     ExecutorMetrics::add(&core.metrics.invocations, 1);
     ExecutorMetrics::add(&core.metrics.invocations_failed, 1);
     let at = core.clock.now();
     let failed = Entry::InvocationFailed { at, cause: cause.clone() };
-    // Who ends by themselves is over, whatever was chosen for failures.
+    // An explicit exit is terminal, whatever the failure policy says.
     let exited = matches!(cause, FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. });
     let rolls_back = |projection: &&WorkerProjection| projection.rolls_back() && !exited;
     let from = state.ledger.projection(worker).filter(rolls_back).map(|projection| projection.begun_at);
@@ -462,8 +473,8 @@ fn record_failure(core: &Arc<Core>, state: &mut State, worker: WorkerNum, cause:
     Core::when_durable(state, seq, OnDurable::Deliver(current.waiters, reply));
 }
 
-/// Appends entries about the last invocation, which is in the log before them. What an instance of the worker still
-/// writes is refused from then on.
+/// Appends entries about the last invocation in the log. Starts a new activation for it, so an instance of the worker
+/// can append nothing any more.
 pub(crate) fn append_entries(
     core: &Arc<Core>,
     state: &mut State,
@@ -479,15 +490,17 @@ pub(crate) fn append_entries(
         Ok(StepOutcome::Appended(seq)) => Some(seq),
         Ok(_) => None,
         Err(error) => {
-            tracing::error!(worker = %worker, %error, "cannot record how an invocation went on");
+            tracing::error!(worker = %worker, %error, "cannot append entries about an invocation");
             None
         }
     }
 }
 
-/// Trouble of our own: those who wait are told, nothing is recorded, and what is in the log is tried again later.
+/// Abandons the work after an error of the server. The waiting callers get the error, and nothing is recorded. Accepted
+/// invocations and an unfinished invocation are tried again later.
 fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &ExecutorError) -> Flow {
-    // One that has begun is in the head, and is resumed from the log: queued again, it would run a second time.
+    // An invocation that has begun is in the projection and is resumed from the log. If it were queued again, it would
+    // run a second time.
     let begun = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
     let Some(slot) = state.slots.get_mut(&worker) else { return Flow::Stop };
     slot.woken = false;
@@ -495,7 +508,7 @@ fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &
     if let Some(mut current) = slot.current.take() {
         committer::deliver(std::mem::take(&mut current.waiters), Err(error.clone()));
         if current.accepted_row.is_some() && !begun {
-            // Accepted: it must run one day.
+            // It was accepted durably, so it must still run.
             slot.pending.push_front(current);
             later = true;
         }
@@ -515,7 +528,7 @@ fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &
     if later || unfinished {
         let at = core.clock.now().plus(RETRY_WORK_AFTER);
         let due = state.scheduler.step(core.clock.now(), scheduler::TimerEvent::Set(worker, Some(at)));
-        debug_assert!(due.is_empty(), "setting a timer wakes nobody");
+        debug_assert!(due.is_empty(), "setting a timer makes no worker due");
         core.timers_changed.notify_one();
     }
     ExecutorMetrics::add(&core.metrics.invocations_failed, 1);
