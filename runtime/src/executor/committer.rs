@@ -143,10 +143,10 @@ fn recover_store(core: &Arc<Core>, error: &StoreError) -> bool {
                 core.run_actions(&mut state);
                 drop(state);
                 tracing::info!("the store can be used again");
-                let again = core.clone();
+                let core_of_task = core.clone();
                 core.tasks.spawn_on(
                     async move {
-                        if let Err(error) = startup::wake_all(&again).await {
+                        if let Err(error) = startup::wake_all(&core_of_task).await {
                             tracing::error!(%error, "cannot find the workers that have something to do");
                         }
                     },

@@ -107,7 +107,7 @@ impl Executor {
         let core = &self.core;
         // Set after the store had no record of the key: the ledger's eviction counter at that time. The answer is valid
         // as long as the counter is the same.
-        let mut asked: Option<u64> = None;
+        let mut checked_at: Option<u64> = None;
         loop {
             let worker =
                 core.locate(id).await?.ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })?;
@@ -115,8 +115,11 @@ impl Executor {
                 let mut state = core.lock();
                 Core::check_available(&state)?;
                 let evictions = state.ledger.evictions();
-                let asked = asked.is_some_and(|before| before == evictions);
-                (core.admit_invocation_locked(&mut state, worker, id, &invocation, mode, asked)?, evictions)
+                let store_checked = checked_at.is_some_and(|before| before == evictions);
+                (
+                    core.admit_invocation_locked(&mut state, worker, id, &invocation, mode, store_checked)?,
+                    evictions,
+                )
             };
             let record = match admission {
                 AdmissionAttempt::Waiting(reply) => return Ok(AdmissionResult::Waiting(reply)),
@@ -127,7 +130,7 @@ impl Executor {
                     let hash = invocation.key.index_hash();
                     match core.read_store(move |store| store.idem(worker, hash)).await? {
                         None => {
-                            asked = Some(evictions);
+                            checked_at = Some(evictions);
                             continue;
                         }
                         Some(row) => {
@@ -167,7 +170,7 @@ impl Core {
         id: &WorkerId,
         invocation: &Invocation,
         mode: ReplyMode,
-        asked: bool,
+        store_checked: bool,
     ) -> Result<AdmissionAttempt, ExecutorError> {
         if state.ledger.projection(worker).is_none() {
             return Ok(AdmissionAttempt::Retry);
@@ -180,7 +183,7 @@ impl Core {
             if let Some(record) = cached_key_record(state, worker, &invocation.key) {
                 return Ok(AdmissionAttempt::Known(record));
             }
-            if !asked && state.ledger.has_stored_keys(worker) {
+            if !store_checked && state.ledger.has_stored_keys(worker) {
                 return Ok(AdmissionAttempt::AskStore);
             }
         }

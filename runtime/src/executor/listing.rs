@@ -130,8 +130,8 @@ fn build_page(
             }
             ListedWorker::Store(projection) => {
                 let worker = WorkerNum(projection.worker);
-                let there = !state.ledger.is_removed(worker);
-                there.then(|| {
+                let exists = !state.ledger.is_removed(worker);
+                exists.then(|| {
                     worker_view(state, worker, state.ledger.projection(worker).unwrap_or(&projection))
                 })
             }

@@ -61,9 +61,9 @@ impl ActivationAdapter {
             });
             let mut state = self.lock()?;
             // The projection may have been evicted or created since it was read: compare again.
-            let again =
+            let current =
                 state.ledger.worker_num(&outgoing.target).and_then(|worker| state.ledger.projection(worker));
-            if again.map(|projection| (projection.project, projection.template_version)) != running {
+            if current.map(|projection| (projection.project, projection.template_version)) != running {
                 continue;
             }
             let Some(projection) = state.ledger.projection(self.worker) else {

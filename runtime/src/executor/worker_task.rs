@@ -73,13 +73,13 @@ pub(crate) async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
             WorkResult::Outcome(Outcome::Stopped(StopReason::Parked(parked))) => parked.promises.clone(),
             _ => Vec::new(),
         };
-        let spent = !matches!(
+        let drops_instance = !matches!(
             result,
             WorkResult::Nothing
                 | WorkResult::EventLoopConflict(..)
                 | WorkResult::Outcome(Outcome::Completed { .. })
         );
-        if spent {
+        if drops_instance {
             // Outside the lock, because dropping an instance releases memory and takes time.
             //
             // A suspended worker's instance is dropped here although the row of its `Parked` entry may not be durable

@@ -306,8 +306,8 @@ fn key_page(
     limit: usize,
 ) -> KeyPage {
     let mut keys: BTreeSet<String> = stored.into_iter().collect();
-    for (key, there) in written {
-        if there {
+    for (key, present) in written {
+        if present {
             keys.insert(key.to_string());
         } else {
             keys.remove(&*key);
@@ -418,7 +418,7 @@ mod tests {
         next: Option<&str>,
     ) {
         let stored = stored.iter().map(ToString::to_string).collect();
-        let written = written.iter().map(|(key, there)| ((*key).into(), *there)).collect();
+        let written = written.iter().map(|(key, present)| ((*key).into(), *present)).collect();
         let found = key_page(stored, written, last.map(str::to_owned), 2);
         assert_eq!(found.keys, keys);
         assert_eq!(found.next.as_deref(), next);

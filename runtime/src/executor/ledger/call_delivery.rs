@@ -230,14 +230,14 @@ impl Ledger {
     /// Returns a cycle of waits that is reachable from `start`, if no worker on the way can continue.
     fn find_cycle(&self, start: WorkerNum) -> Option<Vec<CallWait>> {
         let mut waits: HashMap<WorkerNum, CallWait> = HashMap::new();
-        let mut todo = VecDeque::from([start]);
-        while let Some(worker) = todo.pop_front() {
+        let mut to_visit = VecDeque::from([start]);
+        while let Some(worker) = to_visit.pop_front() {
             if waits.contains_key(&worker) {
                 continue;
             }
             let blocked = self.projections.get(&worker)?.projection.blocked_on()?;
             for (_, outstanding) in &blocked {
-                todo.push_back(*self.by_id.get(&outstanding.target)?);
+                to_visit.push_back(*self.by_id.get(&outstanding.target)?);
             }
             let (call, outstanding) =
                 blocked.first().map(|(call, outstanding)| (*call, (*outstanding).clone()))?;
@@ -245,15 +245,15 @@ impl Ledger {
         }
         // Every worker in `waits` waits for another worker in it, so following the waits from the start returns to a
         // worker that was visited before.
-        let mut way: Vec<CallWait> = Vec::new();
+        let mut path: Vec<CallWait> = Vec::new();
         let mut worker = start;
         loop {
-            if let Some(entry) = way.iter().position(|wait| wait.worker == worker) {
-                return Some(way.split_off(entry));
+            if let Some(entry) = path.iter().position(|wait| wait.worker == worker) {
+                return Some(path.split_off(entry));
             }
             let wait = waits.get(&worker)?.clone();
             worker = *self.by_id.get(&wait.outstanding.target)?;
-            way.push(wait);
+            path.push(wait);
         }
     }
 

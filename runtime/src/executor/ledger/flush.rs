@@ -38,8 +38,8 @@ impl Ledger {
         let oldest_allowed =
             if idle { self.last_seq.0 } else { self.last_seq.0.saturating_sub(DERIVED_LAG_ROWS_MAX) };
         while budget > 0 {
-            let next_head = self.dirty.first_key_value().map(|(seq, worker)| (*seq, *worker));
-            let Some((since, worker)) = next_head.filter(|(since, _)| since.0 <= oldest_allowed) else {
+            let next_dirty = self.dirty.first_key_value().map(|(seq, worker)| (*seq, *worker));
+            let Some((since, worker)) = next_dirty.filter(|(since, _)| since.0 <= oldest_allowed) else {
                 break;
             };
             let before = batch.idem.len();

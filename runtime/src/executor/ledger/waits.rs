@@ -41,10 +41,10 @@ impl Ledger {
     /// Wakes the workers that wait for the worker's promises from index `from` on: these promises do not exist any more
     /// and will not be completed.
     pub(super) fn release_promise_waiters(&mut self, worker: &WorkerId, from: OplogIndex) {
-        let gone = |promise: &&PromiseId| promise.worker == *worker && promise.index >= from;
-        let mut gone: Vec<PromiseId> = self.promise_waiters.keys().filter(gone).cloned().collect();
-        gone.sort_unstable_by_key(|promise| promise.index);
-        for promise in gone {
+        let reverted = |promise: &&PromiseId| promise.worker == *worker && promise.index >= from;
+        let mut reverted: Vec<PromiseId> = self.promise_waiters.keys().filter(reverted).cloned().collect();
+        reverted.sort_unstable_by_key(|promise| promise.index);
+        for promise in reverted {
             for waiter in self.promise_waiters.remove(&promise).unwrap_or_default() {
                 self.actions.push(Action::Wake(waiter));
             }
