@@ -325,7 +325,7 @@ async fn begin_invocation(
 async fn read_queued_invocation(core: &Arc<Core>, accepted_row: Seq) -> Result<Invocation, ExecutorError> {
     core.wait_durable(accepted_row).await?;
     match core.read_store(move |store| history::row(store, accepted_row)).await? {
-        Row::InboxEvent(read_queued_invocation) => read_queued_invocation.into_invocation(),
+        Row::InboxEvent(event) => event.into_invocation(),
         Row::Entries { .. } => None,
     }
     .ok_or_else(|| ExecutorError::Unavailable {
@@ -485,7 +485,7 @@ pub(crate) fn append_entries(
         return None;
     };
     let projection = state.ledger.projection(worker)?;
-    let first = projection.oplog_end.next_work();
+    let first = projection.oplog_end.next();
     match core.step(state, LedgerEvent::Append { worker, activation, first, entries }) {
         Ok(StepOutcome::Appended(seq)) => Some(seq),
         Ok(_) => None,
@@ -496,8 +496,9 @@ pub(crate) fn append_entries(
     }
 }
 
-/// Abandons the work after an error of the server. The waiting callers get the error, and nothing is recorded. Accepted
-/// invocations and an unfinished invocation are tried again later.
+/// Abandons the work after an error of the server. The waiting callers get the error, and nothing is recorded. The work
+/// is retried after [`RETRY_WORK_AFTER`] if it was an accepted or unfinished invocation, or an update. Other accepted
+/// invocations stay queued.
 fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &ExecutorError) -> Flow {
     // An invocation that has begun is in the projection and is resumed from the log. If it were queued again, it would
     // run a second time.
