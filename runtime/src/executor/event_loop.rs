@@ -52,14 +52,14 @@ pub(super) fn reject_invocation(
     state: &mut State,
     worker: WorkerNum,
     invocation: &Invocation,
-    arrived: Option<Seq>,
+    accepted_row: Option<Seq>,
 ) {
     let Some(projection) = state.ledger.projection(worker) else { return };
     let function = projection.event_loop.clone().unwrap_or_else(|| invocation.function.clone());
     let error = ExecutorError::EventLoopRuns { worker: projection.id.clone(), function };
     let at = core.clock.now();
     // A cancelled invocation must have a row of acceptance, with which repeated requests with its key are compared.
-    let accepted = arrived.is_none().then(|| invocation.to_inbox_event(at));
+    let accepted = accepted_row.is_none().then(|| invocation.to_inbox_event(at));
     let cancelled = AdminRequest::InvocationCancelled { at, key: invocation.key.clone() };
     let mut last = None;
     for event in accepted.into_iter().chain([InboxEvent::Admin(cancelled)]) {

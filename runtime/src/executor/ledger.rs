@@ -23,6 +23,7 @@ mod waits;
 pub(crate) use counts::WorkerCounts;
 
 use self::call_delivery::{CallRequest, CancelRequest};
+use self::name_index::NameIndex;
 use super::projection::call_state::PendingReply;
 use super::projection::{FoldEffect, PromiseSlot, WorkerProjection};
 use crate::storage::ports::{Derived, IdemRow, LogRow, Position, Seq, WorkerNum};

@@ -23,7 +23,7 @@ fn value(text: &str) -> Arc<[u8]> {
 fn fill_cache(values: &mut SharedValues, from: u64) {
     for number in 0..=(CACHE_BYTES_MAX / CACHED_BYTES_MAX) as u64 {
         let large = Some(vec![0; CACHED_BYTES_MAX].into());
-        values.write(project_key(&format!("crowd {number}")), large, Seq(from + number));
+        values.write(project_key(&format!("filler {number}")), large, Seq(from + number));
     }
     let (rows, _) = values.take_unwritten();
     values.mark_committed(&rows);
