@@ -94,8 +94,8 @@ fn build_page(
 fn resolve_source(store: &dyn Store, mut entry: Entry) -> Result<Entry, StoreError> {
     if let Entry::InvocationStarted { source, .. } = &mut entry
         && let InvocationSource::Queued { arrival } = *source
-        && let Row::InboxEvent(arrived) = history::row(store, Seq(arrival))?
-        && let Some(invocation) = arrived.into_invocation()
+        && let Row::InboxEvent(event) = history::row(store, Seq(arrival))?
+        && let Some(invocation) = event.into_invocation()
     {
         *source = invocation.source();
     }

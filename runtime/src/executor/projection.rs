@@ -473,7 +473,7 @@ impl WorkerProjection {
         bytes = postcard::to_extend(self, bytes)
             .expect("a projection is plain data, which always serialises into memory");
         StoredHead {
-            worker: WorkerNum(self.worker),
+            no: WorkerNum(self.worker),
             id: self.id.clone(),
             project: self.project,
             shard: self.shard(),
