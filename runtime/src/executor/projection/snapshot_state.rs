@@ -1,7 +1,7 @@
-//! What a head knows of a worker's snapshots and updates.
+//! What a worker's log says about its snapshots and updates.
 //!
-//! Invariant: at most two snapshots are kept, the newest ones, and always those that the present template version can
-//! load: an automatic update forgets them, an update by hand puts its own state under them.
+//! Invariant: at most the two newest snapshots are kept, and only snapshots that the current template version can load.
+//! An automatic update clears them; a manual update clears them and adds its own state as their base.
 
 use crate::executor::settings::SnapshotPolicy;
 use crate::storage::ports::Seq;
@@ -9,46 +9,46 @@ use golem_model::oplog::{Image, LifecycleEvent, UpdateMode};
 use golem_model::{OplogIndex, Timestamp};
 use serde::{Deserialize, Serialize};
 
-/// Snapshots kept: if the newest cannot be loaded, there is one before it.
+/// Number of snapshots that are kept: if the newest cannot be loaded, the one before it is used.
 const SNAPSHOTS_KEPT: usize = 2;
-/// A worker that is never idle is saved between two invocations after so many times as many as it should be.
+/// A worker that is never idle is saved between two invocations when its snapshot is overdue by this factor.
 const OVERDUE_FACTOR: u64 = 4;
 
-/// See the module.
+/// A worker's snapshots and updates; see the module documentation.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Life {
-    /// Invocations that were begun.
+pub(crate) struct SnapshotState {
+    /// Number of invocations that have begun.
     pub(crate) invocations: u64,
     /// Snapshots, the newest last.
     snapshots: Vec<Checkpoint>,
-    /// The last update by hand: the present version cannot replay what came before.
+    /// The state that the last manual update saved. The current version cannot replay the entries before it.
     base: Option<Checkpoint>,
-    /// Where a snapshot was last taken or refused.
-    tried: Tried,
-    /// What was asked for and not done yet.
+    /// Position at which a snapshot was last taken or refused.
+    last_attempt: LastAttempt,
+    /// The pending update.
     pub(crate) update: Option<PendingUpdate>,
-    /// What came of the last one.
+    /// The result of the last update.
     pub(crate) last_update: Option<UpdateReport>,
 }
 
-/// A place in the oplog from which the worker can be made.
+/// A position in the oplog from which the worker can be loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Checkpoint {
-    /// The row that holds its entry.
+    /// The row that holds the entry.
     pub(crate) row: u64,
-    /// The entry.
+    /// The index of the entry.
     pub(crate) index: OplogIndex,
-    /// The blob that holds the image, if it is not in the row.
-    pub(crate) blob: Option<[u8; 32]>,
+    /// The hash of the image, if it is stored outside of the row.
+    pub(crate) blob_hash: Option<[u8; 32]>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
-struct Tried {
+struct LastAttempt {
     index: u64,
     invocations: u64,
 }
 
-/// An update that is to be done when no invocation runs.
+/// An update that is performed when no invocation runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PendingUpdate {
     pub(crate) at: Timestamp,
@@ -56,43 +56,49 @@ pub(crate) struct PendingUpdate {
     pub(crate) to: u32,
 }
 
-/// What came of an update.
+/// The result of an update.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct UpdateReport {
     pub(crate) at: Timestamp,
     pub(crate) from: u32,
     pub(crate) to: u32,
     pub(crate) mode: UpdateMode,
-    /// Why it was refused, and at which entry; `None` if it was done.
+    /// Why it was refused, and at which entry. `None` if it was performed.
     pub(crate) refused: Option<(String, Option<u64>)>,
 }
 
-impl Life {
-    /// Folds a milestone; gives the template version if that changes.
-    pub(super) fn pass(&mut self, row: Seq, index: OplogIndex, milestone: &LifecycleEvent) -> Option<u32> {
-        let tried = Tried { index: index.0, invocations: self.invocations };
-        match milestone {
+impl SnapshotState {
+    /// Folds a lifecycle event. Returns the template version if it changes.
+    pub(super) fn apply_lifecycle_event(
+        &mut self,
+        row: Seq,
+        index: OplogIndex,
+        event: &LifecycleEvent,
+    ) -> Option<u32> {
+        let last_attempt = LastAttempt { index: index.0, invocations: self.invocations };
+        match event {
             LifecycleEvent::Snapshot { at: _, state } => {
-                self.tried = tried;
-                self.snapshots.push(Checkpoint { row: row.0, index, blob: blob(&state.image) });
+                self.last_attempt = last_attempt;
+                self.snapshots.push(Checkpoint { row: row.0, index, blob_hash: blob_hash(&state.image) });
                 if self.snapshots.len() > SNAPSHOTS_KEPT {
                     self.snapshots.remove(0);
                 }
                 None
             }
             LifecycleEvent::SnapshotRefused { .. } => {
-                self.tried = tried;
+                self.last_attempt = last_attempt;
                 None
             }
             LifecycleEvent::Updated { at, from, to, state } => {
                 self.snapshots.clear();
                 let mode = if let Some(state) = state {
-                    self.base = Some(Checkpoint { row: row.0, index, blob: blob(&state.image) });
-                    self.tried = tried;
+                    self.base = Some(Checkpoint { row: row.0, index, blob_hash: blob_hash(&state.image) });
+                    self.last_attempt = last_attempt;
                     UpdateMode::Manual
                 } else {
-                    // Until the new version has saved itself, all is replayed: as soon as that takes long, it should.
-                    self.tried = Tried::default();
+                    // The new version replays everything until it has a snapshot of its own, so one is due as soon as
+                    // that replay is long.
+                    self.last_attempt = LastAttempt::default();
                     UpdateMode::Automatic
                 };
                 self.update = None;
@@ -109,36 +115,36 @@ impl Life {
         }
     }
 
-    /// What the entries from `from` on made is not there any more. An update by hand is never set aside.
-    pub(super) fn set_aside(&mut self, from: OplogIndex) {
+    /// Reverts the entries from `from` on. A manual update is never reverted.
+    pub(super) fn revert_from(&mut self, from: OplogIndex) {
         self.snapshots.retain(|checkpoint| checkpoint.index < from);
     }
 
-    /// Where the worker can be made from, the newest first.
+    /// Positions from which the worker can be loaded, the newest first.
     pub(crate) fn checkpoints(&self) -> Vec<Checkpoint> {
         self.snapshots.iter().rev().chain(&self.base).copied().collect()
     }
 
-    /// The last update by hand.
+    /// The state of the last manual update.
     pub(crate) fn base(&self) -> Option<Checkpoint> {
         self.base
     }
 
-    /// The blobs that it needs.
-    pub(crate) fn blobs(&self) -> Vec<[u8; 32]> {
-        self.checkpoints().into_iter().filter_map(|checkpoint| checkpoint.blob).collect()
+    /// The hashes of the images that the worker needs.
+    pub(crate) fn image_hashes(&self) -> Vec<[u8; 32]> {
+        self.checkpoints().into_iter().filter_map(|checkpoint| checkpoint.blob_hash).collect()
     }
 
-    /// Whether the worker is to be saved between two invocations. `idle` says that nothing waits for it.
+    /// Whether the worker should be saved between two invocations. `idle` means that no invocation waits for it.
     pub(crate) fn snapshot_is_due(&self, end: OplogIndex, idle: bool, policy: &SnapshotPolicy) -> bool {
         let factor = if idle { 1 } else { OVERDUE_FACTOR };
         let reached = |count: u64, every: u64| every > 0 && count >= every.saturating_mul(factor);
-        reached(end.0.saturating_sub(self.tried.index), policy.entries)
-            || reached(self.invocations.saturating_sub(self.tried.invocations), policy.invocations)
+        reached(end.0.saturating_sub(self.last_attempt.index), policy.entries)
+            || reached(self.invocations.saturating_sub(self.last_attempt.invocations), policy.invocations)
     }
 }
 
-fn blob(image: &Image) -> Option<[u8; 32]> {
+fn blob_hash(image: &Image) -> Option<[u8; 32]> {
     match image {
         Image::Inline(_) => None,
         Image::Blob { hash, length: _ } => Some(*hash),

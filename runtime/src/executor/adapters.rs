@@ -1,14 +1,15 @@
-//! The host's ports, bound to one activation of one worker.
+//! Adapters for the host's ports, bound to one activation of one worker.
 //!
-//! Invariant: every write carries the activation; the ledger refuses it once the worker was activated again,
-//! stopped, deleted, or everything was discarded after a failed commit.
+//! Invariant: every write carries its activation. The ledger refuses the write once the worker was activated again,
+//! interrupted or deleted, or once all state was discarded after a failed commit (`Ledger::check_activation`,
+//! `State::generation`).
 
-mod shared;
+mod shared_access;
 
 use super::core::{Core, State};
-use super::head::Slot;
 use super::history;
-use super::ledger::{Activation, Answer, ByWorker, Event, PromiseAct, Refused};
+use super::ledger::{Activation, HostCallContext, LedgerEvent, PromiseOperation, StepError, StepOutcome};
+use super::projection::PromiseSlot;
 use super::{ExecutorError, WorkerRange, WorkerView, ledger, listing};
 use crate::storage::ports::{Seq, WorkerNum};
 use async_trait::async_trait;
@@ -23,8 +24,8 @@ use parking_lot::MutexGuard;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// One activation's way to the ledger.
-pub(crate) struct ActivationPort {
+/// Gives one activation access to the ledger.
+pub(crate) struct ActivationAdapter {
     pub(super) core: Arc<Core>,
     pub(super) worker: WorkerNum,
     pub(super) activation: Activation,
@@ -32,7 +33,7 @@ pub(crate) struct ActivationPort {
     last: AtomicU64,
 }
 
-impl ActivationPort {
+impl ActivationAdapter {
     pub(crate) fn new(
         core: Arc<Core>,
         worker: WorkerNum,
@@ -42,7 +43,7 @@ impl ActivationPort {
         Arc::new(Self { core, worker, activation, generation, last: AtomicU64::new(0) })
     }
 
-    /// The ports that an instance of a worker of `project` gets.
+    /// The ports for an instance of a worker of `project`.
     pub(crate) fn ports(self: &Arc<Self>, project: ProjectId) -> Ports {
         Ports {
             oplog: self.clone(),
@@ -62,69 +63,77 @@ impl ActivationPort {
         if state.generation == self.generation { Ok(state) } else { Err(PortError::Discarded) }
     }
 
-    pub(super) fn note(&self, answer: &Answer) {
-        if let Answer::At(seq) | Answer::Promise(_, seq) | Answer::Called(seq, _) | Answer::Wrote(_, seq) =
-            answer
+    pub(super) fn track_row(&self, outcome: &StepOutcome) {
+        if let StepOutcome::Appended(seq)
+        | StepOutcome::Promise(_, seq)
+        | StepOutcome::CallRecorded(seq, _)
+        | StepOutcome::SharedWritten(_, seq) = outcome
         {
             self.last.fetch_max(seq.0, Ordering::Relaxed);
         }
     }
 
-    async fn promise(
+    async fn change_promise(
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
         call: Call,
         promise: &PromiseId,
-        act: PromiseAct,
+        operation: PromiseOperation,
     ) -> Result<Completion, PortError> {
-        let mut work = Some((entries, call, act));
+        let mut work = Some((entries, call, operation));
         loop {
             let located = self.core.locate(&promise.worker).await.map_err(port_error)?;
             let mut state = self.lock()?;
-            // The head may have been forgotten, or made, since: look again.
-            if state.ledger.no_of(&promise.worker) != located {
+            // The projection may have been evicted or created since it was located: try again.
+            if state.ledger.worker_num(&promise.worker) != located {
                 continue;
             }
-            let Some((entries, call, act)) = work.take() else { return Err(PortError::Discarded) };
-            let by = ByWorker { worker: self.worker, activation: self.activation, first, entries, call };
-            let event = Event::Promise { owner: located, promise: promise.clone(), act, by: Some(by) };
-            let answer = self.core.step(&mut state, event).map_err(refused)?;
+            let Some((entries, call, operation)) = work.take() else { return Err(PortError::Discarded) };
+            let context =
+                HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
+            let event = LedgerEvent::Promise {
+                owner: located,
+                promise: promise.clone(),
+                operation,
+                context: Some(context),
+            };
+            let outcome = self.core.step(&mut state, event).map_err(step_port_error)?;
             drop(state);
-            self.note(&answer);
+            self.track_row(&outcome);
             self.core.promises_changed.send_modify(|version| *version += 1);
-            return match answer {
-                Answer::Promise(completion, _) => Ok(completion),
-                Answer::Created(_)
-                | Answer::Activated(_)
-                | Answer::At(_)
-                | Answer::Called(..)
-                | Answer::Wrote(..) => Err(PortError::Discarded),
+            return match outcome {
+                StepOutcome::Promise(completion, _) => Ok(completion),
+                StepOutcome::Created(_)
+                | StepOutcome::Activated(_)
+                | StepOutcome::Appended(_)
+                | StepOutcome::CallRecorded(..)
+                | StepOutcome::SharedWritten(..) => Err(PortError::Discarded),
             };
         }
     }
 }
 
 #[async_trait]
-impl Oplog for ActivationPort {
+impl Oplog for ActivationAdapter {
     fn append(&self, first: OplogIndex, entries: Vec<Entry>) -> Result<(), PortError> {
-        let event = Event::Append { worker: self.worker, activation: self.activation, first, entries };
+        let event = LedgerEvent::Append { worker: self.worker, activation: self.activation, first, entries };
         let mut state = self.lock()?;
-        let answer = self.core.step(&mut state, event).map_err(refused)?;
+        let outcome = self.core.step(&mut state, event).map_err(step_port_error)?;
         drop(state);
-        self.note(&answer);
+        self.track_row(&outcome);
         Ok(())
     }
 
     async fn commit(&self) -> Result<(), PortError> {
-        self.core.durable(Seq(self.last.load(Ordering::Relaxed))).await.map_err(port_error)
+        self.core.wait_durable(Seq(self.last.load(Ordering::Relaxed))).await.map_err(port_error)
     }
 }
 
-/// Workers on a page that a guest asks for.
+/// Maximum number of workers on a page that a guest lists.
 const GUEST_PAGE: usize = 50;
 
-fn facts(view: WorkerView) -> WorkerMetadata {
+fn metadata(view: WorkerView) -> WorkerMetadata {
     WorkerMetadata {
         id: view.id,
         args: view.args,
@@ -136,21 +145,23 @@ fn facts(view: WorkerView) -> WorkerMetadata {
 }
 
 #[async_trait]
-impl Workers for ActivationPort {
-    async fn facts(&self, worker: &WorkerId) -> Result<Option<WorkerMetadata>, PortError> {
+impl Workers for ActivationAdapter {
+    async fn facts(&self, id: &WorkerId) -> Result<Option<WorkerMetadata>, PortError> {
         loop {
-            let Some(no) = self.core.locate(worker).await.map_err(port_error)? else { return Ok(None) };
+            let Some(worker) = self.core.locate(id).await.map_err(port_error)? else { return Ok(None) };
             let state = self.lock()?;
-            let Some(project) = state.ledger.head(self.worker).map(|head| head.project) else {
+            let Some(project) = state.ledger.projection(self.worker).map(|projection| projection.project)
+            else {
                 return Err(PortError::Discarded);
             };
-            let Some(head) = state.ledger.head(no) else { continue };
-            return Ok((head.project == project).then(|| facts(listing::view(&state, no, head))));
+            let Some(projection) = state.ledger.projection(worker) else { continue };
+            return Ok((projection.project == project)
+                .then(|| metadata(listing::worker_view(&state, worker, projection))));
         }
     }
 
     async fn list(&self, query: &WorkerQuery) -> Result<WorkerPage, PortError> {
-        let project = self.lock()?.ledger.head(self.worker).map(|head| head.project);
+        let project = self.lock()?.ledger.projection(self.worker).map(|projection| projection.project);
         let Some(project) = project else { return Err(PortError::Discarded) };
         let range = WorkerRange {
             template: query.template,
@@ -165,14 +176,14 @@ impl Workers for ActivationPort {
         };
         let page = self.core.list(range, matches).await.map_err(port_error)?;
         Ok(WorkerPage {
-            workers: page.workers.into_iter().map(facts).collect(),
+            workers: page.workers.into_iter().map(metadata).collect(),
             next: page.next.and_then(|name| WorkerName::new(name).ok()),
         })
     }
 }
 
 #[async_trait]
-impl Promises for ActivationPort {
+impl Promises for ActivationAdapter {
     async fn get(&self, promise: &PromiseId) -> Result<PromiseState, PortError> {
         self.core.promise_state(promise).await.map_err(port_error)
     }
@@ -185,7 +196,7 @@ impl Promises for ActivationPort {
         promise: &PromiseId,
         data: Vec<u8>,
     ) -> Result<Completion, PortError> {
-        self.promise(first, entries, call, promise, PromiseAct::Complete(data)).await
+        self.change_promise(first, entries, call, promise, PromiseOperation::Complete(data)).await
     }
 
     async fn delete(
@@ -195,21 +206,23 @@ impl Promises for ActivationPort {
         call: Call,
         promise: &PromiseId,
     ) -> Result<bool, PortError> {
-        Ok(self.promise(first, entries, call, promise, PromiseAct::Delete).await? != Completion::Unknown)
+        Ok(self.change_promise(first, entries, call, promise, PromiseOperation::Delete).await?
+            != Completion::Unknown)
     }
 
     async fn wait_any(&self, promises: &[PromiseId]) -> Result<(), PortError> {
         let mut changes = self.core.promises_changed.subscribe();
         loop {
-            let answered = self.answered_notify()?;
+            let answered = self.answer_notify()?;
             let answer = answered.notified();
             tokio::pin!(answer);
-            // Registered before anything is looked at: what comes in between wakes us.
+            // The notification is enabled before anything is checked, so an answer that arrives in between wakes this
+            // wait.
             answer.as_mut().enable();
             changes.mark_unchanged();
             let (mut calls, mut others) = (false, false);
             for promise in promises {
-                let call = self.call_pending(promise)?;
+                let call = self.own_call_pending(promise)?;
                 let pending = match call {
                     Some(pending) => pending,
                     None => {
@@ -223,8 +236,8 @@ impl Promises for ActivationPort {
             }
             tokio::select! {
                 () = answer, if calls => {}
-                told = changes.changed(), if others => {
-                    if told.is_err() {
+                changed = changes.changed(), if others => {
+                    if changed.is_err() {
                         return Err(PortError::Discarded);
                     }
                 }
@@ -235,7 +248,7 @@ impl Promises for ActivationPort {
 }
 
 impl Core {
-    /// The state of a promise now, over what is queued but not yet durable.
+    /// Returns the current state of a promise, including queued rows that are not yet durable.
     pub(crate) async fn promise_state(
         self: &Arc<Self>,
         promise: &PromiseId,
@@ -244,26 +257,28 @@ impl Core {
             let located = self.locate(&promise.worker).await?;
             let slot = {
                 let mut state = self.lock();
-                if state.ledger.no_of(&promise.worker) != located {
+                if state.ledger.worker_num(&promise.worker) != located {
                     continue;
                 }
                 located
-                    .and_then(|no| state.ledger.head(no))
-                    .and_then(|head| head.promises.get(&promise.index.0))
+                    .and_then(|worker| state.ledger.projection(worker))
+                    .and_then(|projection| projection.promises.get(&promise.index.0))
                     .copied()
             };
             return match slot {
                 None => Ok(PromiseState::Unknown),
-                Some(Slot::Pending) => Ok(PromiseState::Pending),
-                Some(Slot::Completed(row)) => self.promise_data(Seq(row)).await.map(PromiseState::Completed),
+                Some(PromiseSlot::Pending) => Ok(PromiseState::Pending),
+                Some(PromiseSlot::Completed(row)) => {
+                    self.read_promise_data(Seq(row)).await.map(PromiseState::Completed)
+                }
             };
         }
     }
 
-    async fn promise_data(self: &Arc<Self>, row: Seq) -> Result<Arc<[u8]>, ExecutorError> {
-        // The store can only be asked for what it has.
-        self.durable(row).await?;
-        let body = self.read(move |store| history::row(store, row)).await?;
+    async fn read_promise_data(self: &Arc<Self>, row: Seq) -> Result<Arc<[u8]>, ExecutorError> {
+        // The store can only return rows that are durable.
+        self.wait_durable(row).await?;
+        let body = self.read_store(move |store| history::row(store, row)).await?;
         match body {
             Row::InboxEvent(InboxEvent::PromiseCompleted { data, .. }) => Ok(data.into()),
             Row::InboxEvent(_) | Row::Entries { .. } => Err(ExecutorError::Unavailable {
@@ -273,12 +288,12 @@ impl Core {
     }
 }
 
-pub(super) fn refused(refused: Refused) -> PortError {
-    match refused {
-        ledger::Refused::Discarded
-        | ledger::Refused::Unknown
-        | ledger::Refused::Exists(_)
-        | ledger::Refused::CacheMiss => PortError::Discarded,
+pub(super) fn step_port_error(error: StepError) -> PortError {
+    match error {
+        ledger::StepError::StaleActivation
+        | ledger::StepError::UnknownWorker
+        | ledger::StepError::WorkerExists(_)
+        | ledger::StepError::CacheMiss => PortError::Discarded,
     }
 }
 

@@ -1,4 +1,4 @@
-//! Reading a worker's log for people: pages of entries, with what they refer to.
+//! Reads pages of a worker's log for operators, with the sources of queued invocations resolved.
 
 use super::{Executor, ExecutorError, history};
 use crate::storage::ports::{Seq, Store, StoreError};
@@ -7,20 +7,20 @@ use golem_model::oplog::codec::{self, Row};
 use golem_model::{Entry, OplogIndex, WorkerId};
 use std::collections::VecDeque;
 
-/// Rows read at a time.
+/// Number of rows that are read at a time.
 const PAGE_ROWS: usize = 500;
 
-/// Tells which entries are wanted.
-pub type Wanted = Box<dyn Fn(OplogIndex, &Entry) -> bool + Send>;
+/// Decides which entries belong to the result.
+pub type EntryFilter = Box<dyn Fn(OplogIndex, &Entry) -> bool + Send>;
 
-/// Which entries are asked for.
+/// A search in a worker's log.
 pub struct OplogSearch {
-    /// The first index to look at.
+    /// The first index of the search.
     pub from: OplogIndex,
-    /// Entries wanted, at most.
+    /// Maximum number of entries.
     pub count: usize,
-    /// Whether an entry is wanted.
-    pub wanted: Wanted,
+    /// Whether an entry belongs to the result.
+    pub wanted: EntryFilter,
 }
 
 impl std::fmt::Debug for OplogSearch {
@@ -29,33 +29,33 @@ impl std::fmt::Debug for OplogSearch {
     }
 }
 
-/// A part of a worker's log, ascending. Sources of queued invocations are resolved.
+/// A page of a worker's log, ascending. The sources of queued invocations are resolved.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OplogPage {
     /// The entries.
     pub entries: Vec<(OplogIndex, Entry)>,
-    /// Where to go on, if there are more.
+    /// The index at which the next page begins, if there are more entries.
     pub next: Option<OplogIndex>,
-    /// The index of the last entry that is durable.
+    /// The index of the last durable entry.
     pub end: OplogIndex,
 }
 
 impl Executor {
-    /// Reads a part of a worker's log. Everything that is given is durable.
+    /// Reads a page of a worker's log. Everything that is returned is durable.
     pub async fn oplog(&self, id: &WorkerId, search: OplogSearch) -> Result<OplogPage, ExecutorError> {
         let (last, end) = loop {
-            let no = self.find(id).await?;
-            if let Some(head) = self.core.lock().ledger.head(no) {
-                break (Seq(head.last_row), head.oplog_end);
+            let worker = self.find_worker(id).await?;
+            if let Some(projection) = self.core.lock().ledger.projection(worker) {
+                break (Seq(projection.last_row), projection.oplog_end);
             }
         };
-        self.core.durable(last).await?;
-        self.core.read(move |store| page(store, last, end, &search)).await
+        self.core.wait_durable(last).await?;
+        self.core.read_store(move |store| build_page(store, last, end, &search)).await
     }
 }
 
-/// Walks the log back from `last`, and keeps no more than is asked for.
-fn page(
+/// Reads the log backwards from `last`, and keeps at most as many entries as requested.
+fn build_page(
     store: &dyn Store,
     last: Seq,
     end: OplogIndex,
@@ -70,14 +70,14 @@ fn page(
         next = oldest.prev;
         for row in page {
             let body = codec::decode_row(&row.body)
-                .map_err(|error| history::damaged(row.seq, &error.to_string()))?;
+                .map_err(|error| history::corrupt_row(row.seq, &error.to_string()))?;
             let Row::Entries { first, entries } = body else { continue };
             for (offset, entry) in (0..).zip(entries).collect::<Vec<_>>().into_iter().rev() {
                 let index = first.plus(offset);
                 if index < search.from {
                     break 'rows;
                 }
-                let entry = resolved(store, entry)?;
+                let entry = resolve_source(store, entry)?;
                 if (search.wanted)(index, &entry) {
                     found.push_front((index, entry));
                 }
@@ -90,12 +90,12 @@ fn page(
     Ok(OplogPage { entries: found.into(), next: more, end })
 }
 
-/// The entry with function and parameters of a queued invocation in the place of where they are.
-fn resolved(store: &dyn Store, mut entry: Entry) -> Result<Entry, StoreError> {
+/// Replaces the reference of a queued invocation by its function and parameters.
+fn resolve_source(store: &dyn Store, mut entry: Entry) -> Result<Entry, StoreError> {
     if let Entry::InvocationStarted { source, .. } = &mut entry
         && let InvocationSource::Queued { arrival } = *source
-        && let Row::InboxEvent(arrived) = history::row(store, Seq(arrival))?
-        && let Some(invocation) = arrived.into_invocation()
+        && let Row::InboxEvent(event) = history::row(store, Seq(arrival))?
+        && let Some(invocation) = event.into_invocation()
     {
         *source = invocation.source();
     }

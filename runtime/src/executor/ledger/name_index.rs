@@ -1,6 +1,6 @@
 //! Workers in memory in the order of their names.
 //!
-//! Invariant: the index holds exactly the heads in memory.
+//! Invariant: the index holds exactly the projections in memory.
 
 use super::Ledger;
 use crate::storage::ports::WorkerNum;
@@ -8,9 +8,9 @@ use golem_model::{TemplateId, WorkerId};
 use std::collections::{BTreeMap, HashSet};
 use std::ops::Bound;
 
-/// Heads in memory by template and name.
+/// Projections in memory by template and name.
 #[derive(Debug, Default)]
-pub(super) struct Names {
+pub(super) struct NameIndex {
     ordered: BTreeMap<(TemplateId, String), WorkerNum>,
 }
 
@@ -18,9 +18,9 @@ fn key(id: &WorkerId) -> (TemplateId, String) {
     (id.template, id.name.as_str().to_owned())
 }
 
-impl Names {
-    pub(super) fn insert(&mut self, id: &WorkerId, no: WorkerNum) {
-        self.ordered.insert(key(id), no);
+impl NameIndex {
+    pub(super) fn insert(&mut self, id: &WorkerId, worker: WorkerNum) {
+        self.ordered.insert(key(id), worker);
     }
 
     pub(super) fn remove(&mut self, id: &WorkerId) {
@@ -29,8 +29,9 @@ impl Names {
 }
 
 impl Ledger {
-    /// A template's workers in memory whose names begin with `prefix` and come after `after`, in order; at most `limit`.
-    pub(crate) fn named(
+    /// Lists at most `limit` of a template's workers in memory whose names begin with `prefix` and come after `after`,
+    /// in order.
+    pub(crate) fn list_named(
         &self,
         template: TemplateId,
         prefix: &str,
@@ -42,17 +43,17 @@ impl Ledger {
         } else {
             Bound::Excluded((template, after.to_owned()))
         };
-        self.names
+        self.name_index
             .ordered
             .range((from, Bound::Unbounded))
             .take_while(|((of, name), _)| *of == template && name.starts_with(prefix))
             .take(limit)
-            .map(|((_, name), no)| (name.clone(), *no))
+            .map(|((_, name), worker)| (name.clone(), *worker))
             .collect()
     }
 
-    /// Workers that were deleted and whose heads the store may still have.
-    pub(crate) fn removed(&self) -> HashSet<WorkerNum> {
-        self.removed_nos.clone()
+    /// Workers that were deleted and whose projections the store may still have.
+    pub(crate) fn removed_workers(&self) -> HashSet<WorkerNum> {
+        self.removed_workers.clone()
     }
 }
