@@ -1,7 +1,7 @@
 //! The only place that builds services and joins them.
 //!
 //! [`start`] gives a whole server inside this process: the binary runs one, tests run many. What differs between
-//! them, beside the settings, are [`Seams`].
+//! them, beside the settings, are [`Overrides`].
 
 use crate::catalog::{Quotas, TemplateParts, Templates};
 use crate::clock::SystemClock;
@@ -33,17 +33,17 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// Slots for instances beside those that the executor keeps: instances on their way out hold theirs a little longer.
-const SLOTS_SPARE: u64 = 256;
+const INSTANCE_SLOTS_SPARE: u64 = 256;
 
 /// For the answers to callers who were still waiting when the workers came to rest.
-const LAST_ANSWERS_MAX: Duration = Duration::from_secs(1);
+const LAST_REPLIES_MAX: Duration = Duration::from_secs(1);
 
 /// Puts something between the server and its store.
 pub type WrapStore = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send>;
 
 /// What tests put in the place of something real. The default is a real server.
 #[derive(Default)]
-pub struct Seams {
+pub struct Overrides {
     /// Keeps the log. With it `catalog` and `blobs` must be given too; otherwise all are in the data folder.
     pub store: Option<Arc<dyn Store>>,
     /// Keeps accounts, projects, tokens and templates.
@@ -66,7 +66,7 @@ pub struct Seams {
     pub idempotency: IdempotencyLookup,
 }
 
-impl fmt::Debug for Seams {
+impl fmt::Debug for Overrides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Seams").finish_non_exhaustive()
     }
@@ -122,7 +122,7 @@ pub enum StartError {
     },
     /// Seams that do not fit together.
     #[error("a store was given without its catalog or blobs")]
-    Seams,
+    Overrides,
 }
 
 fn listen_advice(kind: io::ErrorKind) -> &'static str {
@@ -191,7 +191,7 @@ impl Server {
         // Callers who wait for an invocation that takes longer are told to come back; their invocations go on after
         // the next start.
         self.executor.shutdown().await;
-        let left = draining.wait(clock, LAST_ANSWERS_MAX).await;
+        let left = draining.wait(clock, LAST_REPLIES_MAX).await;
         if left > 0 {
             tracing::warn!(left, "closed connections whose requests did not end in time");
         }
@@ -207,31 +207,41 @@ struct Stores {
 }
 
 /// Builds and starts a server.
-pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
-    let Seams { store, catalog, blobs, snapshots, vfs, wrap_store, clock, entropy, outbound, idempotency } =
-        seams;
+pub async fn start(config: Config, overrides: Overrides) -> Result<Server, StartError> {
+    let Overrides {
+        store,
+        catalog,
+        blobs,
+        snapshots,
+        vfs,
+        wrap_store,
+        clock,
+        entropy,
+        outbound,
+        idempotency,
+    } = overrides;
     let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
     let entropy = entropy.unwrap_or_else(|| Arc::new(SystemEntropy));
     let data_dir = config.server.data_dir.clone();
     let engine_config = engine_config(&config.engine, &config.workers, &data_dir);
     let components_cached_max = usize_of(config.engine.components_cached_max);
 
-    let given = match (store, catalog, blobs) {
+    let overridden = match (store, catalog, blobs) {
         (Some(store), Some(catalog), Some(blobs)) => Some(Stores { store, catalog, blobs }),
         (None, None, None) => None,
-        _ => return Err(StartError::Seams),
+        _ => return Err(StartError::Overrides),
     };
     let plan = Plan::new(config.plan.clone());
     let (start_clock, start_entropy, start_dir) = (clock.clone(), entropy.clone(), data_dir.clone());
     // Opening, reading and compiling block.
-    let prepared = blocking(move || {
-        let stores = match given {
+    let prepared = run_blocking(move || {
+        let stores = match overridden {
             Some(stores) => {
                 std::fs::create_dir_all(&start_dir)
                     .map_err(|source| StartError::Folder { path: start_dir.clone(), source })?;
                 stores
             }
-            None => open(&start_dir, vfs)?,
+            None => open_stores(&start_dir, vfs)?,
         };
         let Stores { store, catalog, blobs } = stores;
         let store = match wrap_store {
@@ -326,7 +336,7 @@ pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
 }
 
 /// The store in the data folder.
-fn open(dir: &Path, vfs: Option<String>) -> Result<Stores, StartError> {
+fn open_stores(dir: &Path, vfs: Option<String>) -> Result<Stores, StartError> {
     let store = Arc::new(EmbeddedStore::open(OpenOptions { vfs, ..OpenOptions::new(dir) })?);
     let blobs = Arc::new(FileBlobs::open(dir)?);
     Ok(Stores { store: store.clone(), catalog: store, blobs })
@@ -334,7 +344,7 @@ fn open(dir: &Path, vfs: Option<String>) -> Result<Stores, StartError> {
 
 fn engine_config(engine: &EngineSettings, workers: &WorkerSettings, data_dir: &Path) -> EngineConfig {
     EngineConfig {
-        residents_max: u32::try_from(workers.residents_max + SLOTS_SPARE).unwrap_or(u32::MAX),
+        residents_max: u32::try_from(workers.residents_max + INSTANCE_SLOTS_SPARE).unwrap_or(u32::MAX),
         dense: engine.dense,
         memory_bytes_max: usize_of(engine.memory_bytes_max),
         cache_dir: Some(data_dir.join("compiled")),
@@ -405,7 +415,7 @@ fn usize_of(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),

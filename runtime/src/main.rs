@@ -2,7 +2,7 @@
 
 use clap::{Parser, Subcommand};
 use golem_cli::Global;
-use golem_runtime::app::Seams;
+use golem_runtime::app::Overrides;
 use golem_runtime::config::ServerArgs;
 use golem_runtime::serve;
 use std::process::ExitCode;
@@ -37,7 +37,7 @@ fn main() -> ExitCode {
         ExitCode::FAILURE
     };
     match args.command {
-        Command::Server(server) => match serve::run(&server, std::env::vars_os(), Seams::default()) {
+        Command::Server(server) => match serve::run(&server, std::env::vars_os(), Overrides::default()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(error),
         },

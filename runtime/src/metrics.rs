@@ -23,16 +23,16 @@ pub struct Metrics {
     /// Workers and commits.
     pub executor: Arc<ExecutorMetrics>,
     /// How long callers waited for the results of invocations.
-    pub awaited: Histogram,
+    pub invocation_waits: Histogram,
     /// Callers that stopped waiting because of the limit.
-    pub awaited_timeouts: AtomicU64,
+    pub invocation_wait_timeouts: AtomicU64,
     /// Responses by the first digit of their status, from 1.
     responses: [AtomicU64; 5],
 }
 
 /// Numbers read at the moment of asking.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Readings {
+pub struct MetricsSample {
     /// Syncs of the log.
     pub store_syncs: u64,
     /// Workers, if the store could say.
@@ -85,16 +85,16 @@ impl Histogram {
 
 impl Metrics {
     /// Counts a response.
-    pub fn responded(&self, status: http::StatusCode) {
+    pub fn count_response(&self, status: http::StatusCode) {
         if let Some(counter) = self.responses.get(usize::from(status.as_u16() / 100).wrapping_sub(1)) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// The page at `/metrics`, in the OpenMetrics text format.
-    pub fn page(self: &Arc<Self>, readings: Readings) -> String {
+    pub fn render(self: &Arc<Self>, sample: MetricsSample) -> String {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Reading { metrics: self.clone(), readings }));
+        registry.register_collector(Box::new(MetricsCollector { metrics: self.clone(), sample }));
         let mut page = String::with_capacity(4096);
         text::encode(&mut page, &registry).expect("a String takes everything");
         page
@@ -103,16 +103,16 @@ impl Metrics {
 
 /// What `/metrics` says at one moment.
 #[derive(Debug)]
-struct Reading {
+struct MetricsCollector {
     metrics: Arc<Metrics>,
-    readings: Readings,
+    sample: MetricsSample,
 }
 
-impl Collector for Reading {
+impl Collector for MetricsCollector {
     fn encode(&self, mut out: DescriptorEncoder<'_>) -> fmt::Result {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let (http, executor, readings) = (&self.metrics.http, &self.metrics.executor, &self.readings);
-        responses(&mut out, &self.metrics.responses)?;
+        let (http, executor, sample) = (&self.metrics.http, &self.metrics.executor, &self.sample);
+        encode_responses(&mut out, &self.metrics.responses)?;
         // The format adds `_total` to the names of counters.
         let counters = [
             ("golem_http_connections", "Connections accepted", read(&http.accepted)),
@@ -127,12 +127,12 @@ impl Collector for Reading {
             (
                 "golem_invocation_wait_timeouts",
                 "Callers that stopped waiting at the limit",
-                read(&self.metrics.awaited_timeouts),
+                read(&self.metrics.invocation_wait_timeouts),
             ),
             ("golem_store_commits", "Commits of the log", read(&executor.commits)),
             ("golem_store_commits_failed", "Commits that failed", read(&executor.commits_failed)),
             ("golem_store_rows", "Rows of the log committed", read(&executor.rows)),
-            ("golem_store_syncs", "Syncs of the log to the disk", readings.store_syncs),
+            ("golem_store_syncs", "Syncs of the log to the disk", sample.store_syncs),
             (
                 "golem_worker_activations",
                 "Times a worker was loaded into memory",
@@ -158,29 +158,38 @@ impl Collector for Reading {
         let commit_seconds = Duration::from_nanos(read(&executor.commit_nanos)).as_secs_f64();
         counter(&mut out, "golem_store_commit_seconds", "Time spent in commits", &commit_seconds)?;
         let gauges = [
-            ("golem_http_connections_open", "Connections open now", whole(read(&http.open))),
+            ("golem_http_connections_open", "Connections open now", gauge_value(read(&http.open))),
             ("golem_workers_resident", "Workers in memory", executor.residents.load(Ordering::Relaxed)),
             (
                 "golem_worker_heads_cached",
                 "Workers whose heads are in memory",
                 executor.heads_cached.load(Ordering::Relaxed),
             ),
-            ("golem_templates", "Templates", whole(readings.templates as u64)),
-            ("golem_template_versions", "Versions of templates", whole(readings.template_versions as u64)),
+            ("golem_templates", "Templates", gauge_value(sample.templates as u64)),
+            (
+                "golem_template_versions",
+                "Versions of templates",
+                gauge_value(sample.template_versions as u64),
+            ),
         ];
         for (name, help, value) in gauges {
             gauge(&mut out, name, help, &value)?;
         }
-        if let Some(workers) = readings.workers {
-            gauge(&mut out, "golem_workers", "Workers that exist, a little behind the log", &whole(workers))?;
+        if let Some(workers) = sample.workers {
+            gauge(
+                &mut out,
+                "golem_workers",
+                "Workers that exist, a little behind the log",
+                &gauge_value(workers),
+            )?;
         }
-        gauge(&mut out, "golem_uptime_seconds", "Time since the start", &readings.uptime.as_secs_f64())?;
-        waits(&mut out, &self.metrics.awaited)
+        gauge(&mut out, "golem_uptime_seconds", "Time since the start", &sample.uptime.as_secs_f64())?;
+        encode_waits(&mut out, &self.metrics.invocation_waits)
     }
 }
 
 /// A gauge's number in the library's type.
-fn whole(number: u64) -> i64 {
+fn gauge_value(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -203,7 +212,7 @@ fn gauge(
     out.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(value)
 }
 
-fn responses(out: &mut DescriptorEncoder<'_>, responses: &[AtomicU64; 5]) -> fmt::Result {
+fn encode_responses(out: &mut DescriptorEncoder<'_>, responses: &[AtomicU64; 5]) -> fmt::Result {
     let help = "Responses by class of status";
     let mut metric = out.encode_descriptor("golem_http_responses", help, None, MetricType::Counter)?;
     for (class, counter) in (1..).zip(responses) {
@@ -214,7 +223,7 @@ fn responses(out: &mut DescriptorEncoder<'_>, responses: &[AtomicU64; 5]) -> fmt
     Ok(())
 }
 
-fn waits(out: &mut DescriptorEncoder<'_>, histogram: &Histogram) -> fmt::Result {
+fn encode_waits(out: &mut DescriptorEncoder<'_>, histogram: &Histogram) -> fmt::Result {
     // The count is read last: a bucket must not hold more than it, and who observes adds to it last.
     let mut buckets: Vec<(f64, u64)> = BUCKETS_MICROS
         .iter()
@@ -238,11 +247,12 @@ mod tests {
     #[test]
     fn the_page_says_what_was_counted() {
         let metrics = Arc::new(Metrics::default());
-        metrics.responded(http::StatusCode::OK);
-        metrics.responded(http::StatusCode::NOT_FOUND);
-        metrics.awaited.observe(Duration::from_millis(2));
-        metrics.awaited.observe(Duration::from_secs(1_000));
-        let page = metrics.page(Readings { store_syncs: 7, workers: Some(3), ..Readings::default() });
+        metrics.count_response(http::StatusCode::OK);
+        metrics.count_response(http::StatusCode::NOT_FOUND);
+        metrics.invocation_waits.observe(Duration::from_millis(2));
+        metrics.invocation_waits.observe(Duration::from_secs(1_000));
+        let page =
+            metrics.render(MetricsSample { store_syncs: 7, workers: Some(3), ..MetricsSample::default() });
         for line in [
             "golem_http_responses_total{class=\"2xx\"} 1",
             "golem_http_responses_total{class=\"4xx\"} 1",

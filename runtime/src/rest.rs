@@ -254,6 +254,6 @@ fn identity() -> Router<Arc<Services>> {
 /// Counts responses.
 async fn count(State(services): State<Arc<Services>>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
-    services.metrics.responded(response.status());
+    services.metrics.count_response(response.status());
     response
 }

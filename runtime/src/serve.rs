@@ -1,6 +1,6 @@
 //! `golem server`: a server until somebody stops it.
 
-use crate::app::{self, Seams, Server};
+use crate::app::{self, Overrides, Server};
 use crate::config::{Config, LogFormat, ServerArgs, ServerSettings};
 use anyhow::Context;
 use std::ffi::OsString;
@@ -10,13 +10,13 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// How long threads may take to end after everything is at rest.
-const STRAGGLERS_MAX: Duration = Duration::from_millis(500);
+const RUNTIME_SHUTDOWN_MAX: Duration = Duration::from_millis(500);
 
 /// Runs a server in a runtime of its own. Returns when it was stopped by SIGTERM or SIGINT and everything is at rest.
 pub fn run(
     args: &ServerArgs,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
-    seams: Seams,
+    overrides: Overrides,
 ) -> anyhow::Result<()> {
     if args.settings {
         return Ok(std::io::stdout().lock().write_all(Config::documented().as_bytes())?);
@@ -33,27 +33,27 @@ pub fn run(
         .context("cannot start the threads of the server")?;
     let ended = runtime.block_on(async {
         // Before anything else: a signal during the start must not be lost.
-        let mut stop = Stop::new()?;
+        let mut stop = StopSignals::new()?;
         let server = tokio::select! {
-            started = app::start(config, seams) => started?,
-            () = stop.asked() => return Ok(()),
+            started = app::start(config, overrides) => started?,
+            () = stop.received() => return Ok(()),
         };
-        announce(&server)?;
-        stop.asked().await;
+        print_ready_line(&server)?;
+        stop.received().await;
         tracing::info!("stopping; another signal stops at once");
         tokio::select! {
             () = server.shutdown() => tracing::info!("stopped"),
-            () = stop.asked() => tracing::warn!("stopped at once"),
+            () = stop.received() => tracing::warn!("stopped at once"),
         }
         Ok(())
     });
     // A component that is being compiled would hold the process for seconds, and nobody waits for it any more.
-    runtime.shutdown_timeout(STRAGGLERS_MAX);
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN_MAX);
     ended
 }
 
 /// The one line on standard output, for people and for programs that start servers.
-fn announce(server: &Server) -> anyhow::Result<()> {
+fn print_ready_line(server: &Server) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
@@ -85,18 +85,18 @@ fn log_to_stderr(settings: &ServerSettings) -> anyhow::Result<()> {
 }
 
 /// The signals that stop a server.
-struct Stop {
+struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl Stop {
+impl StopSignals {
     fn new() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    async fn asked(&mut self) {
+    async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -2,7 +2,7 @@
 
 use super::Services;
 use super::error::ApiError;
-use crate::metrics::Readings;
+use crate::metrics::MetricsSample;
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -31,7 +31,7 @@ pub(super) async fn metrics(State(services): State<Arc<Services>>) -> impl IntoR
     // A store that cannot be read now leaves a gap in one curve.
     let workers = services.executor.count(None).await.ok();
     let (templates, template_versions) = services.templates.count();
-    let page = services.metrics.page(Readings {
+    let page = services.metrics.render(MetricsSample {
         store_syncs: services.store.syncs(),
         workers,
         templates,

@@ -152,7 +152,7 @@ pub(super) async fn invoke_and_await(
             .map_err(|error| ApiError::internal(format!("the result cannot be written as JSON: {error}")))?;
         body
     };
-    services.metrics.awaited.observe(services.clock.elapsed().saturating_sub(started));
+    services.metrics.invocation_waits.observe(services.clock.elapsed().saturating_sub(started));
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
@@ -171,7 +171,7 @@ pub(super) async fn await_invocation(
         biased;
         result = services.executor.invoke(worker, invocation) => Ok(result?),
         () = services.clock.sleep_until(started + await_max) => {
-            services.metrics.awaited_timeouts.fetch_add(1, Ordering::Relaxed);
+            services.metrics.invocation_wait_timeouts.fetch_add(1, Ordering::Relaxed);
             Err(ApiError::timeout())
         }
     }
