@@ -19,15 +19,16 @@ mod secret_file;
 mod state;
 mod token;
 
-pub use account::NotInvited;
+pub use account::InvitationRequired;
 pub use authorize::{
-    AccountAct, AccountScope, Act, Action, Decision, Denied, Scope, Standing, SystemAct, SystemScope, decide,
+    AccountAct, AccountScope, Act, Action, AuthorizationError, Decision, Scope, Standing, SystemAct,
+    SystemScope, decide,
 };
-pub use bootstrap::{BootstrapError, Bootstrapped, ROOT_TOKEN_FILE, SECRET_KEY_FILE, bootstrap};
+pub use bootstrap::{BootstrapError, ROOT_TOKEN_FILE, SECRET_KEY_FILE, ServerSecrets, bootstrap};
 pub use directory::{Directory, IdentityError};
-pub use grant::Given;
-pub use plan::{LimitReached, Limited, Plan, RequestRates, Stored, UNLIMITED};
+pub use grant::GrantPolicy;
+pub use plan::{Plan, PlanLimitError, PlanResource, RequestRates, StorageUsage, UNLIMITED};
 pub use project::NewProject;
-pub use token::{NewToken, Principal, Unauthenticated, secret_hash};
+pub use token::{AuthenticationError, NewToken, Principal, secret_hash};
 
 pub(crate) use plan::check as check_limit;

@@ -13,7 +13,7 @@ mod web;
 pub use web::WebError;
 
 use crate::config::LoginSettings;
-use crate::identity::{Directory, IdentityError, NewToken, NotInvited};
+use crate::identity::{Directory, IdentityError, InvitationRequired, NewToken};
 use github::{GitHub, Poll};
 use golem_host::ports::Clock;
 use golem_model::Timestamp;
@@ -68,7 +68,7 @@ pub enum LoginError {
     Refused(String),
     /// They may not have an account here.
     #[error(transparent)]
-    NotInvited(#[from] NotInvited),
+    InvitationRequired(#[from] InvitationRequired),
     /// The provider did not answer as it should.
     #[error("External service call failed: {0}")]
     External(String),
@@ -186,7 +186,7 @@ impl Login {
         let external = format!("github:{}", person.id);
         let account = self
             .directory
-            .account_of_external(external, person.name, person.email, person.confirmed)
+            .account_ensure_external(external, person.name, person.email, person.confirmed)
             .await??;
         Ok(self.directory.token_issue(account.id, None).await?)
     }

@@ -48,7 +48,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{any, delete, get, post, put};
-use error::{ApiError, denied};
+use error::{ApiError, authorization_error};
 use golem_host::ports::Clock;
 use golem_model::{AccountId, Project, ProjectId, TemplateId};
 use std::sync::Arc;
@@ -130,7 +130,7 @@ impl Services {
         let template = self.templates.get(id).ok_or_else(missing)?;
         let project = self.directory.project(template.project).ok_or_else(missing)?;
         let scope = self.directory.authorize(principal, action, &project);
-        Ok((template, scope.map_err(|error| denied(error, missing))?))
+        Ok((template, scope.map_err(|error| authorization_error(error, missing))?))
     }
 
     /// The project, and proof that `principal` may do `action` in it.
@@ -143,7 +143,7 @@ impl Services {
         let missing = || ApiError::not_found(format!("Project not found: {id}"));
         let project = self.directory.project(id).ok_or_else(missing)?;
         let scope = self.directory.authorize(principal, action, &project);
-        Ok((project, scope.map_err(|error| denied(error, missing))?))
+        Ok((project, scope.map_err(|error| authorization_error(error, missing))?))
     }
 
     /// Proof that `principal` may do `act` with an account. To others it does not exist.
@@ -154,13 +154,15 @@ impl Services {
         id: AccountId,
     ) -> Result<AccountScope, ApiError> {
         let missing = || ApiError::not_found(format!("Account not found: {id}"));
-        self.directory.authorize_account(principal, act, id).map_err(|error| denied(error, missing))
+        self.directory
+            .authorize_account(principal, act, id)
+            .map_err(|error| authorization_error(error, missing))
     }
 
     /// Proof that `principal` may do `act`.
     fn system(&self, principal: Principal, act: SystemAct) -> Result<SystemScope, ApiError> {
         let missing = || ApiError::not_found("there is nothing here");
-        self.directory.authorize_system(principal, act).map_err(|error| denied(error, missing))
+        self.directory.authorize_system(principal, act).map_err(|error| authorization_error(error, missing))
     }
 }
 

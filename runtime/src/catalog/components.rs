@@ -15,13 +15,18 @@ pub(super) struct ComponentCache {
     // One that is dropped here stays alive as long as a worker runs it.
     loaded: Mutex<LruCache<[u8; 32], Arc<OnceCell<Component>>>>,
     // Compiling takes seconds of all cores; several at once would only take longer each.
-    compiling: Semaphore,
+    compile_permits: Semaphore,
 }
 
 impl ComponentCache {
     pub(super) fn new(engine: Engine, blobs: Arc<dyn Blobs>, cached_max: usize) -> Self {
         let cached_max = NonZeroUsize::new(cached_max).unwrap_or(NonZeroUsize::MIN);
-        Self { engine, blobs, loaded: Mutex::new(LruCache::new(cached_max)), compiling: Semaphore::new(2) }
+        Self {
+            engine,
+            blobs,
+            loaded: Mutex::new(LruCache::new(cached_max)),
+            compile_permits: Semaphore::new(2),
+        }
     }
 
     /// The component, compiled once however many ask at the same time. The error says what is wrong with it.
@@ -32,12 +37,12 @@ impl ComponentCache {
     }
 
     /// Keeps what an upload has compiled.
-    pub(super) fn keep(&self, hash: [u8; 32], component: Component) {
+    pub(super) fn insert(&self, hash: [u8; 32], component: Component) {
         self.loaded.lock().put(hash, Arc::new(OnceCell::new_with(Some(component))));
     }
 
     async fn load(&self, hash: [u8; 32]) -> Result<Component, String> {
-        let _turn = self.compiling.acquire().await.map_err(|closed| closed.to_string())?;
+        let _permit = self.compile_permits.acquire().await.map_err(|closed| closed.to_string())?;
         let (engine, blobs) = (self.engine.clone(), self.blobs.clone());
         tokio::task::spawn_blocking(move || {
             let name = blake3::Hash::from_bytes(hash).to_hex();

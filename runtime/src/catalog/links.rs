@@ -28,7 +28,7 @@ pub enum LinkError {
         "the component calls workers through {import}, and no template of the project exports {interface}; upload one \
          that does first"
     )]
-    None {
+    NoTemplate {
         /// The client interface.
         import: String,
         /// The interface.
@@ -40,7 +40,7 @@ pub enum LinkError {
          Choose one with the upload: \"links\": {{\"{interface}\": \"<template id>\"}}, or --link {interface}=<template>",
         candidates.join(", ")
     )]
-    Several {
+    Ambiguous {
         /// The client interface.
         import: String,
         /// The interface.
@@ -49,8 +49,11 @@ pub enum LinkError {
         candidates: Vec<String>,
     },
     /// The chosen template does not.
-    #[error("the link of {interface} names template {template}, which {problem}{}", listed(candidates))]
-    Chosen {
+    #[error(
+        "the link of {interface} names template {template}, which {problem}{}",
+        candidates_text(candidates)
+    )]
+    InvalidChoice {
         /// The interface.
         interface: String,
         /// The template.
@@ -65,7 +68,7 @@ pub enum LinkError {
         "a link was given for {interface}, but the component does not import its client{}",
         if imported.is_empty() { String::new() } else { format!("; it calls {}", imported.join(", ")) }
     )]
-    Unused {
+    UnusedLink {
         /// The interface.
         interface: String,
         /// Interfaces that it calls.
@@ -75,7 +78,7 @@ pub enum LinkError {
     #[error(
         "{import}#{function} does not fit template {template} ({name}): {details}. Generate the client anew from what that template exports"
     )]
-    Function {
+    FunctionMismatch {
         /// The client interface.
         import: String,
         /// The client function.
@@ -89,7 +92,7 @@ pub enum LinkError {
     },
 }
 
-fn listed(candidates: &[String]) -> String {
+fn candidates_text(candidates: &[String]) -> String {
     if candidates.is_empty() {
         "; no template of the project exports it".to_owned()
     } else {
@@ -97,64 +100,67 @@ fn listed(candidates: &[String]) -> String {
     }
 }
 
-/// Finds the template for each client interface. `chosen` are the links given with the upload, `before` those of the
+/// Finds the template for each client interface. `requested` are the links given with the upload, `previous` those of the
 /// version before, which are kept where nothing was chosen and they are still possible.
 pub(super) fn resolve(
     clients: &[ClientInterface],
-    chosen: &Links,
-    before: &Links,
+    requested: &Links,
+    previous: &Links,
     templates: &[Candidate<'_>],
 ) -> Result<Links, LinkError> {
     if let Some(interface) =
-        chosen.keys().find(|interface| !clients.iter().any(|client| *client.interface == ***interface))
+        requested.keys().find(|interface| !clients.iter().any(|client| *client.interface == ***interface))
     {
         let imported = clients.iter().map(|client| client.interface.to_string()).collect();
-        return Err(LinkError::Unused { interface: interface.clone(), imported });
+        return Err(LinkError::UnusedLink { interface: interface.clone(), imported });
     }
     let mut links = Links::new();
     for client in clients {
         let interface = client.interface.to_string();
-        let template = choose(client, &interface, chosen, before, templates)?;
-        fits(client, template)?;
+        let template = choose_template(client, &interface, requested, previous, templates)?;
+        check_functions(client, template)?;
         links.insert(interface, template.id);
     }
     Ok(links)
 }
 
-fn choose<'a, 'b>(
+fn choose_template<'a, 'b>(
     client: &ClientInterface,
     interface: &str,
-    chosen: &Links,
-    before: &Links,
+    requested: &Links,
+    previous: &Links,
     templates: &'a [Candidate<'b>],
 ) -> Result<&'a Candidate<'b>, LinkError> {
-    let able: Vec<&Candidate<'_>> =
-        templates.iter().filter(|template| functions(template.exports, interface).is_some()).collect();
-    let named = || able.iter().map(|template| format!("{} ({})", template.id, template.name)).collect();
-    if let Some(id) = chosen.get(interface) {
+    let exporting: Vec<&Candidate<'_>> = templates
+        .iter()
+        .filter(|template| interface_functions(template.exports, interface).is_some())
+        .collect();
+    let described =
+        || exporting.iter().map(|template| format!("{} ({})", template.id, template.name)).collect();
+    if let Some(id) = requested.get(interface) {
         let problem = if templates.iter().any(|template| template.id == *id) {
             "does not export that interface in its newest version"
         } else {
             "is none of this project"
         };
-        let found = able.iter().find(|template| template.id == *id).copied();
-        return found.ok_or_else(|| LinkError::Chosen {
+        let found = exporting.iter().find(|template| template.id == *id).copied();
+        return found.ok_or_else(|| LinkError::InvalidChoice {
             interface: interface.to_owned(),
             template: *id,
             problem,
-            candidates: named(),
+            candidates: described(),
         });
     }
-    if let Some(kept) = before.get(interface)
-        && let Some(template) = able.iter().find(|template| template.id == *kept)
+    if let Some(kept) = previous.get(interface)
+        && let Some(template) = exporting.iter().find(|template| template.id == *kept)
     {
         return Ok(template);
     }
     let import = client.import.clone();
-    match able.as_slice() {
+    match exporting.as_slice() {
         [one] => Ok(one),
-        [] => Err(LinkError::None { import, interface: interface.to_owned() }),
-        _ => Err(LinkError::Several { import, interface: interface.to_owned(), candidates: named() }),
+        [] => Err(LinkError::NoTemplate { import, interface: interface.to_owned() }),
+        _ => Err(LinkError::Ambiguous { import, interface: interface.to_owned(), candidates: described() }),
     }
 }
 
@@ -166,11 +172,11 @@ fn functions<'a>(exports: &'a [Export], interface: &str) -> Option<&'a [Function
 }
 
 /// Checks that the functions that the component was built for are those that the template exports.
-fn fits(interface: &ClientInterface, template: &Candidate<'_>) -> Result<(), LinkError> {
-    let exported = functions(template.exports, &interface.interface).unwrap_or_default();
+fn check_functions(interface: &ClientInterface, template: &Candidate<'_>) -> Result<(), LinkError> {
+    let exported = interface_functions(template.exports, &interface.interface).unwrap_or_default();
     for client in &interface.functions {
-        misfit(client, exported).map_or(Ok(()), |details| {
-            Err(LinkError::Function {
+        find_mismatch(client, exported).map_or(Ok(()), |details| {
+            Err(LinkError::FunctionMismatch {
                 import: interface.import.clone(),
                 function: client.name.clone(),
                 template: template.id,
@@ -182,7 +188,7 @@ fn fits(interface: &ClientInterface, template: &Candidate<'_>) -> Result<(), Lin
     Ok(())
 }
 
-fn misfit(client: &ClientFunction, exported: &[Function]) -> Option<String> {
+fn find_mismatch(client: &ClientFunction, exported: &[Function]) -> Option<String> {
     let name = client.function.rsplit('/').next().unwrap_or_default();
     let Some(function) = exported.iter().find(|function| function.name == name) else {
         let names: Vec<&str> = exported.iter().map(|function| function.name.as_str()).collect();
@@ -194,7 +200,7 @@ fn misfit(client: &ClientFunction, exported: &[Function]) -> Option<String> {
         };
         let (built_for, exports) = (types(&client.params), types(&function.params));
         if built_for != exports {
-            return Some(format!("{name} takes ({}), not ({})", list(&exports), list(&built_for)));
+            return Some(format!("{name} takes ({}), not ({})", type_list(&exports), type_list(&built_for)));
         }
     }
     let returned = function.result.as_ref();
@@ -208,6 +214,6 @@ fn misfit(client: &ClientFunction, exported: &[Function]) -> Option<String> {
     })
 }
 
-fn list(types: &[Type]) -> String {
+fn type_list(types: &[Type]) -> String {
     types.iter().map(Type::to_string).collect::<Vec<_>>().join(", ")
 }

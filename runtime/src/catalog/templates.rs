@@ -6,7 +6,7 @@ use super::links::{self, Candidate, LinkError, Links};
 use crate::entropy::Entropy;
 use crate::executor::Components;
 use crate::executor::ExecutorError;
-use crate::identity::{Directory, IdentityError, LimitReached, Scope, Stored};
+use crate::identity::{Directory, IdentityError, PlanLimitError, Scope, StorageUsage};
 use crate::storage::ports::{Blobs, Catalog, StoreError};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -103,7 +103,7 @@ pub enum UploadError {
          versions of them that do not",
         callers.join(", ")
     )]
-    Called {
+    HasCallers {
         /// The template.
         id: TemplateId,
         /// Names and ids of the templates whose newest version is linked to it.
@@ -111,7 +111,7 @@ pub enum UploadError {
     },
     /// The plan does not allow more.
     #[error(transparent)]
-    Limit(#[from] LimitReached),
+    Limit(#[from] PlanLimitError),
     /// Something is wrong with the project.
     #[error(transparent)]
     Identity(IdentityError),
@@ -181,26 +181,26 @@ struct Shared {
     entropy: Arc<dyn Entropy>,
     components: ComponentCache,
     files: FilesCache,
-    known: RwLock<Known>,
+    index: RwLock<TemplateIndex>,
     /// Held from the check of a name or version number to the row that takes it.
-    writing: Mutex<()>,
+    write_lock: Mutex<()>,
 }
 
 #[derive(Default)]
-struct Known {
+struct TemplateIndex {
     by_id: HashMap<TemplateId, Arc<Template>>,
     by_name: BTreeMap<(ProjectId, String), TemplateId>,
     /// Templates that are being deleted: they take no new workers.
-    leaving: HashSet<TemplateId>,
+    deleting: HashSet<TemplateId>,
 }
 
-impl Known {
+impl TemplateIndex {
     fn read(catalog: &dyn Catalog) -> Result<Self, StoreError> {
-        let mut known = Self::default();
+        let mut index = Self::default();
         for row in catalog.template_versions()? {
-            known.add(row);
+            index.add(row);
         }
-        Ok(known)
+        Ok(index)
     }
 
     fn of_project(&self, project: ProjectId) -> impl Iterator<Item = &Arc<Template>> {
@@ -220,13 +220,13 @@ impl Known {
     }
 
     /// What is stored in these projects.
-    fn stored(&self, projects: &[ProjectId]) -> Stored {
-        let mut stored = Stored::default();
+    fn storage_usage(&self, projects: &[ProjectId]) -> StorageUsage {
+        let mut usage = StorageUsage::default();
         for template in projects.iter().flat_map(|project| self.of_project(*project)) {
-            stored.templates += 1;
-            stored.bytes += template.versions.iter().map(|version| version.row.stored_bytes()).sum::<u64>();
+            usage.templates += 1;
+            usage.bytes += template.versions.iter().map(|version| version.row.stored_bytes()).sum::<u64>();
         }
-        stored
+        usage
     }
 
     /// Adds a version; versions of a template come in order.
@@ -248,18 +248,18 @@ impl Known {
 }
 
 /// The blobs that a version needs.
-fn blobs_of(row: &TemplateVersion) -> impl Iterator<Item = [u8; 32]> + use<> {
+fn referenced_blobs(row: &TemplateVersion) -> impl Iterator<Item = [u8; 32]> + use<> {
     std::iter::once(row.content_hash).chain(row.files.map(|files| files.content_hash))
 }
 
 /// What an upload is to become.
-enum Target {
+enum UploadTarget {
     New { name: String },
     Next(TemplateId),
 }
 
 /// Where an upload belongs.
-struct Place {
+struct UploadSlot {
     id: TemplateId,
     name: String,
     version: u32,
@@ -274,14 +274,14 @@ impl Templates {
     pub fn load(parts: TemplateParts) -> Result<Self, StoreError> {
         let TemplateParts { catalog, directory, blobs, engine, clock, entropy, components_cached_max } =
             parts;
-        let known = Known::read(catalog.as_ref())?;
-        let named: HashSet<[u8; 32]> = known
+        let index = TemplateIndex::read(catalog.as_ref())?;
+        let referenced: HashSet<[u8; 32]> = index
             .by_name
             .values()
-            .filter_map(|id| known.by_id.get(id))
-            .flat_map(|template| template.versions.iter().flat_map(|version| blobs_of(&version.row)))
+            .filter_map(|id| index.by_id.get(id))
+            .flat_map(|template| template.versions.iter().flat_map(|version| referenced_blobs(&version.row)))
             .collect();
-        let swept = blobs.sweep(&|hash| named.contains(hash))?;
+        let swept = blobs.sweep(&|hash| referenced.contains(hash))?;
         if swept > 0 {
             tracing::info!(swept, "removed components that no template names");
         }
@@ -296,34 +296,34 @@ impl Templates {
             entropy,
             components,
             files,
-            known: RwLock::new(known),
-            writing: Mutex::new(()),
+            index: RwLock::new(index),
+            write_lock: Mutex::new(()),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
 
     /// One template.
     pub fn get(&self, id: TemplateId) -> Option<Arc<Template>> {
-        self.shared.known.read().by_id.get(&id).cloned()
+        self.shared.index.read().by_id.get(&id).cloned()
     }
 
     /// The templates of a project by name, or the one of that name.
-    pub fn of(&self, scope: &Scope, name: Option<&str>) -> Vec<Arc<Template>> {
-        let known = self.shared.known.read();
-        let named = |template: &&Arc<Template>| name.is_none_or(|name| name == template.name);
-        known.of_project(scope.project()).filter(named).cloned().collect()
+    pub fn list(&self, scope: &Scope, name: Option<&str>) -> Vec<Arc<Template>> {
+        let index = self.shared.index.read();
+        let has_name = |template: &&Arc<Template>| name.is_none_or(|name| name == template.name);
+        index.of_project(scope.project()).filter(has_name).cloned().collect()
     }
 
     /// The templates of these projects.
-    pub fn ids_of(&self, projects: &[ProjectId]) -> Vec<TemplateId> {
-        let known = self.shared.known.read();
-        projects.iter().flat_map(|project| known.of_project(*project)).map(|template| template.id).collect()
+    pub fn ids_in(&self, projects: &[ProjectId]) -> Vec<TemplateId> {
+        let index = self.shared.index.read();
+        projects.iter().flat_map(|project| index.of_project(*project)).map(|template| template.id).collect()
     }
 
     /// The project of a template that new workers can be made of.
-    pub fn takes_workers(&self, id: TemplateId) -> Option<ProjectId> {
-        let known = self.shared.known.read();
-        known.by_id.get(&id).filter(|_| !known.leaving.contains(&id)).map(|template| template.project)
+    pub fn project_accepting_workers(&self, id: TemplateId) -> Option<ProjectId> {
+        let index = self.shared.index.read();
+        index.by_id.get(&id).filter(|_| !index.deleting.contains(&id)).map(|template| template.project)
     }
 
     /// Removes a template with all its versions, if it has no workers and the newest version of no other template is
@@ -343,10 +343,10 @@ impl Templates {
 
     /// Number of templates and of versions, for the metrics.
     pub fn count(&self) -> (usize, usize) {
-        let known = self.shared.known.read();
+        let index = self.shared.index.read();
         (
-            known.by_id.len(),
-            known.by_name.values().filter_map(|id| known.by_id.get(id)).map(|t| t.versions.len()).sum(),
+            index.by_id.len(),
+            index.by_name.values().filter_map(|id| index.by_id.get(id)).map(|t| t.versions.len()).sum(),
         )
     }
 
@@ -366,7 +366,7 @@ impl Templates {
         if name.chars().any(char::is_control) {
             return Err(UploadError::Name("it holds a control character"));
         }
-        self.upload(scope.project(), Target::New { name }, upload).await
+        self.upload(scope.project(), UploadTarget::New { name }, upload).await
     }
 
     /// Uploads a new version of a template. What `options` does not say stays as for the version before.
@@ -376,7 +376,7 @@ impl Templates {
         id: TemplateId,
         upload: Upload,
     ) -> Result<Arc<Version>, UploadError> {
-        self.upload(scope.project(), Target::Next(id), upload).await
+        self.upload(scope.project(), UploadTarget::Next(id), upload).await
     }
 
     /// The uploaded bytes of a version.
@@ -391,7 +391,7 @@ impl Templates {
     async fn upload(
         &self,
         project: ProjectId,
-        target: Target,
+        target: UploadTarget,
         upload: Upload,
     ) -> Result<Arc<Version>, UploadError> {
         let shared = self.shared.clone();
@@ -407,22 +407,22 @@ impl Shared {
     fn upload(
         &self,
         project: ProjectId,
-        target: &Target,
+        target: &UploadTarget,
         Upload { wasm, files: archive, links, options }: &Upload,
     ) -> Result<Arc<Version>, UploadError> {
-        let Place { version, .. } = self.place(project, target)?;
+        let UploadSlot { version, .. } = self.resolve_target(project, target)?;
         // Before the work of compiling, and again when it is written.
-        let stored = |projects: &[ProjectId]| self.known.read().stored(projects);
+        let storage_usage = |projects: &[ProjectId]| self.index.read().storage_usage(projects);
         let bytes = wasm.len() + archive.as_ref().map_or(0, Bytes::len);
-        self.directory.may_upload(project, version == 0, bytes as u64, stored)?;
+        self.directory.check_upload(project, version == 0, bytes as u64, storage_usage)?;
         let hash = *blake3::hash(wasm).as_bytes();
         let component = self.engine.compile(wasm, hash)?;
         // Before anything is kept: what is refused leaves nothing behind.
-        let Place { id, name, .. } = self.place(project, target)?;
-        self.link(project, (id, &name), links, &component)?;
+        let UploadSlot { id, name, .. } = self.resolve_target(project, target)?;
+        self.resolve_links(project, (id, &name), links, &component)?;
         let shipped = match archive {
             Some(archive) => {
-                component.clone().with_files(files::read(archive)?)?;
+                component.clone().with_files(files::read_archive(archive)?)?;
                 let content_hash = *blake3::hash(archive).as_bytes();
                 self.blobs.put(content_hash, archive)?;
                 Some(ShippedFiles { size_bytes: archive.len() as u64, content_hash })
@@ -430,11 +430,11 @@ impl Shared {
             None => None,
         };
         self.blobs.put(hash, wasm)?;
-        let _writing = self.writing.lock();
-        let mut again = true;
+        let _write_guard = self.write_lock.lock();
+        let mut may_retry = true;
         loop {
-            let Place { id, name, version, options: before } = self.place(project, target)?;
-            let links = self.link(project, (id, &name), links, &component)?;
+            let UploadSlot { id, name, version, options: previous } = self.resolve_target(project, target)?;
+            let links = self.resolve_links(project, (id, &name), links, &component)?;
             let row = TemplateVersion {
                 id,
                 version,
@@ -447,21 +447,21 @@ impl Shared {
                 links,
                 files: shipped,
                 created_at: self.clock.now(),
-                failure_options: options.or(before),
+                failure_options: options.or(previous),
             };
-            match self.directory.template_write(row.clone(), stored).map_err(UploadError::from) {
+            match self.directory.template_write(row.clone(), storage_usage).map_err(UploadError::from) {
                 Ok(()) => {
-                    self.components.keep(hash, component);
-                    return Ok(self.known.write().add(row));
+                    self.components.insert(hash, component);
+                    return Ok(self.index.write().add(row));
                 }
                 Err(UploadError::Store(error)) => {
                     // The row, or one before it, may have been written although a commit failed: what is known is
                     // read again, so that the next attempt sees it.
-                    *self.known.write() = Known::read(self.catalog.as_ref())?;
-                    if !(again && matches!(error, StoreError::Conflict { .. })) {
+                    *self.index.write() = TemplateIndex::read(self.catalog.as_ref())?;
+                    if !(may_retry && matches!(error, StoreError::Conflict { .. })) {
                         return Err(error.into());
                     }
-                    again = false;
+                    may_retry = false;
                 }
                 Err(error) => return Err(error),
             }
@@ -469,24 +469,24 @@ impl Shared {
     }
 
     /// The templates that `component` calls as the next version of template `own`.
-    fn link(
+    fn resolve_links(
         &self,
         project: ProjectId,
         (own, name): (TemplateId, &str),
-        chosen: &Links,
+        requested: &Links,
         component: &Component,
     ) -> Result<Links, LinkError> {
-        let known = self.known.read();
-        let before = known.by_id.get(&own).map(|template| &template.latest().row.links);
+        let index = self.index.read();
+        let previous = index.by_id.get(&own).map(|template| &template.latest().row.links);
         let mut templates = vec![Candidate { id: own, name, exports: component.exports() }];
         // By name, so that a list of them is the same each time.
-        let of_project = known.by_name.iter().filter(|((of, _), id)| *of == project && **id != own);
-        templates.extend(of_project.filter_map(|(_, id)| known.by_id.get(id)).map(|template| Candidate {
+        let of_project = index.by_name.iter().filter(|((of, _), id)| *of == project && **id != own);
+        templates.extend(of_project.filter_map(|(_, id)| index.by_id.get(id)).map(|template| Candidate {
             id: template.id,
             name: &template.name,
             exports: &template.latest().row.exports,
         }));
-        links::resolve(component.clients(), chosen, before.unwrap_or(&Links::new()), &templates)
+        links::resolve(component.clients(), requested, previous.unwrap_or(&Links::new()), &templates)
     }
 
     fn delete(
@@ -494,55 +494,55 @@ impl Shared {
         id: TemplateId,
         workers: impl FnOnce() -> Result<u64, ExecutorError>,
     ) -> Result<(), UploadError> {
-        let _writing = self.writing.lock();
+        let _write_guard = self.write_lock.lock();
         {
-            let mut known = self.known.write();
-            let template = known.by_id.get(&id).ok_or(UploadError::NotFound(id))?;
-            // A link is made under `writing`, so none is added before this ends.
-            let callers = known.callers(template);
+            let mut index = self.index.write();
+            let template = index.by_id.get(&id).ok_or(UploadError::NotFound(id))?;
+            // A link is made under `write_lock`, so none is added before this ends.
+            let callers = index.callers(template);
             if !callers.is_empty() {
-                return Err(UploadError::Called { id, callers });
+                return Err(UploadError::HasCallers { id, callers });
             }
             // From here on no worker is made, so that the count holds.
-            known.leaving.insert(id);
+            index.deleting.insert(id);
         }
         let removed = match workers() {
             Ok(0) => self.directory.template_remove(id).map_err(UploadError::from),
             Ok(workers) => Err(UploadError::HasWorkers { id, workers }),
             Err(error) => Err(error.into()),
         };
-        let mut known = self.known.write();
-        known.leaving.remove(&id);
+        let mut index = self.index.write();
+        index.deleting.remove(&id);
         match &removed {
             Ok(()) => {
-                if let Some(template) = known.by_id.remove(&id) {
-                    known.by_name.remove(&(template.project, template.name.clone()));
+                if let Some(template) = index.by_id.remove(&id) {
+                    index.by_name.remove(&(template.project, template.name.clone()));
                 }
             }
             // It may be gone although a commit failed.
-            Err(UploadError::Store(_)) => *known = Known::read(self.catalog.as_ref())?,
+            Err(UploadError::Store(_)) => *index = TemplateIndex::read(self.catalog.as_ref())?,
             Err(_) => {}
         }
         removed
     }
 
     /// What is uploaded becomes this, if it can be.
-    fn place(&self, project: ProjectId, target: &Target) -> Result<Place, UploadError> {
-        let known = self.known.read();
+    fn resolve_target(&self, project: ProjectId, target: &UploadTarget) -> Result<UploadSlot, UploadError> {
+        let index = self.index.read();
         match target {
-            Target::New { name } => match known.by_name.get(&(project, name.clone())) {
+            UploadTarget::New { name } => match index.by_name.get(&(project, name.clone())) {
                 Some(id) => Err(UploadError::NameTaken { id: *id, name: name.clone() }),
-                None => Ok(Place {
+                None => Ok(UploadSlot {
                     id: TemplateId(self.entropy.uuid()),
                     name: name.clone(),
                     version: 0,
                     options: FailureOptions::default(),
                 }),
             },
-            Target::Next(id) => {
-                let template = known.by_id.get(id).ok_or(UploadError::NotFound(*id))?;
+            UploadTarget::Next(id) => {
+                let template = index.by_id.get(id).ok_or(UploadError::NotFound(*id))?;
                 let latest = &template.latest().row;
-                Ok(Place {
+                Ok(UploadSlot {
                     id: *id,
                     name: template.name.clone(),
                     version: latest.version + 1,

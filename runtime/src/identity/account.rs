@@ -2,7 +2,7 @@
 
 use super::authorize::{AccountScope, SystemScope};
 use super::directory::{Directory, IdentityError};
-use super::state::State;
+use super::state::DirectoryState;
 use crate::storage::ports::CatalogWrite;
 use golem_model::{Account, AccountId, Project, ProjectId, Role, Timestamp};
 use std::sync::Arc;
@@ -12,7 +12,7 @@ const TEXT_CHARS_MAX: usize = 255;
 /// Characters of a description, at most.
 const DESCRIPTION_CHARS_MAX: usize = 4096;
 
-pub(super) fn no_account(id: AccountId) -> IdentityError {
+pub(super) fn account_not_found(id: AccountId) -> IdentityError {
     IdentityError::NotFound { what: "Account", id: id.to_string() }
 }
 
@@ -60,7 +60,7 @@ pub(crate) fn new_account(account: Account, project: ProjectId) -> [CatalogWrite
 impl Directory {
     /// An account.
     pub fn account(&self, scope: &AccountScope) -> Result<Arc<Account>, IdentityError> {
-        self.state().account(scope.account()).cloned().ok_or_else(|| no_account(scope.account()))
+        self.state().account(scope.account()).cloned().ok_or_else(|| account_not_found(scope.account()))
     }
 
     /// Accounts in order of creation, after `skip`, at most `limit`.
@@ -120,10 +120,10 @@ impl Directory {
     async fn account_change(
         &self,
         id: AccountId,
-        change: impl FnOnce(&mut Account, &State) -> Result<(), IdentityError> + Send + 'static,
+        change: impl FnOnce(&mut Account, &DirectoryState) -> Result<(), IdentityError> + Send + 'static,
     ) -> Result<Arc<Account>, IdentityError> {
         self.change(move |_, state| {
-            let account = state.account(id).ok_or_else(|| no_account(id))?;
+            let account = state.account(id).ok_or_else(|| account_not_found(id))?;
             let mut changed = Account::clone(account);
             change(&mut changed, state)?;
             let writes = if changed == **account {
@@ -142,9 +142,9 @@ impl Directory {
         let id = scope.account();
         let outcome = self
             .change(move |_, state| {
-                let account = state.account(id).ok_or_else(|| no_account(id))?;
+                let account = state.account(id).ok_or_else(|| account_not_found(id))?;
                 if account.roles.contains(&Role::Admin) {
-                    another_administrator(state, id, "deleted")?;
+                    require_another_admin(state, id, "deleted")?;
                 }
                 let mut writes: Vec<_> =
                     state.projects_of(id).map(|project| CatalogWrite::ProjectRemoved(project.id)).collect();
@@ -176,7 +176,7 @@ impl Directory {
         let id = scope.account();
         self.account_change(id, move |account, state| {
             if account.roles.remove(&role) && role == Role::Admin {
-                another_administrator(state, id, "changed")?;
+                require_another_admin(state, id, "changed")?;
             }
             Ok(())
         })
@@ -185,21 +185,21 @@ impl Directory {
     }
 
     /// The account that `external` vouches for, made now if there is none and `admit` lets it.
-    pub(crate) async fn account_of_external(
+    pub(crate) async fn account_ensure_external(
         &self,
         external: String,
         name: String,
         email: String,
         confirmed: Vec<String>,
-    ) -> Result<Result<Arc<Account>, NotInvited>, IdentityError> {
+    ) -> Result<Result<Arc<Account>, InvitationRequired>, IdentityError> {
         self.change(move |directory, state| {
-            if let Some(account) = state.account_of_external(&external) {
+            if let Some(account) = state.account_by_external(&external) {
                 return Ok((Ok(account.clone()), Vec::new()));
             }
-            let needed = state.invitation_needed().unwrap_or(super::invite::NEEDED_DEFAULT);
+            let needed = state.invitation_needed().unwrap_or(super::invite::INVITATION_NEEDED_DEFAULT);
             let invited = |email: &String| state.is_invited(&email.to_lowercase());
             if needed && !confirmed.iter().any(invited) {
-                return Ok((Err(NotInvited { emails: confirmed }), Vec::new()));
+                return Ok((Err(InvitationRequired { emails: confirmed }), Vec::new()));
             }
             let account = Account {
                 id: AccountId(directory.entropy().uuid()),
@@ -228,12 +228,12 @@ impl Directory {
      ask an administrator to add one to the whitelist",
     if emails.is_empty() { "your e-mail addresses".to_owned() } else { emails.join(", ") }
 )]
-pub struct NotInvited {
+pub struct InvitationRequired {
     /// Their confirmed addresses.
     pub emails: Vec<String>,
 }
 
-fn another_administrator(state: &State, id: AccountId, what: &str) -> Result<(), IdentityError> {
+fn require_another_admin(state: &DirectoryState, id: AccountId, what: &str) -> Result<(), IdentityError> {
     let another = |account: &Arc<Account>| account.id != id && account.roles.contains(&Role::Admin);
     if state.accounts().any(another) {
         return Ok(());

@@ -225,17 +225,17 @@ pub fn decide(act: Act, standing: Standing, roles: &BTreeSet<Role>) -> Decision 
 /// Proof that somebody may do something in a project. Only [`super::Directory`] makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope {
-    by: Principal,
+    principal: Principal,
     action: Action,
     project: ProjectId,
     owner: AccountId,
-    may: ActionSet,
+    allowed_actions: ActionSet,
 }
 
 impl Scope {
     /// Who may.
-    pub fn by(&self) -> Principal {
-        self.by
+    pub fn principal(&self) -> Principal {
+        self.principal
     }
 
     /// What they may.
@@ -254,21 +254,21 @@ impl Scope {
     }
 
     /// What else they may do there.
-    pub fn may(&self) -> ActionSet {
-        self.may
+    pub fn allowed_actions(&self) -> ActionSet {
+        self.allowed_actions
     }
 }
 
 /// They may not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denied {
+pub enum AuthorizationError {
     /// Whoever may not know that a thing exists is told that it does not.
     Hidden,
     /// Whoever may know of it is told what is missing.
     Forbidden(Act),
 }
 
-impl fmt::Display for Denied {
+impl fmt::Display for AuthorizationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hidden => f.write_str("not found"),
@@ -297,21 +297,21 @@ impl fmt::Display for Denied {
     }
 }
 
-impl std::error::Error for Denied {}
+impl std::error::Error for AuthorizationError {}
 
 /// What `decide` comes to, as a result.
-fn judge(act: Act, standing: Standing, roles: &BTreeSet<Role>) -> Result<(), Denied> {
+fn require_allowed(act: Act, standing: Standing, roles: &BTreeSet<Role>) -> Result<(), AuthorizationError> {
     match decide(act, standing, roles) {
         Decision::Allowed => Ok(()),
-        Decision::Forbidden => Err(Denied::Forbidden(act)),
-        Decision::Hidden => Err(Denied::Hidden),
+        Decision::Forbidden => Err(AuthorizationError::Forbidden(act)),
+        Decision::Hidden => Err(AuthorizationError::Hidden),
     }
 }
 
 /// Proof that somebody may do something with an account. Only [`super::Directory`] makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccountScope {
-    by: Principal,
+    principal: Principal,
     account: AccountId,
 }
 
@@ -322,22 +322,22 @@ impl AccountScope {
     }
 
     /// Who may.
-    pub fn by(&self) -> Principal {
-        self.by
+    pub fn principal(&self) -> Principal {
+        self.principal
     }
 }
 
 /// Proof that somebody may do something with the server. Only [`super::Directory`] makes one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SystemScope {
-    by: Principal,
+    principal: Principal,
     act: SystemAct,
 }
 
 impl SystemScope {
     /// Who may.
-    pub fn by(&self) -> Principal {
-        self.by
+    pub fn principal(&self) -> Principal {
+        self.principal
     }
 
     /// What they may.
@@ -353,18 +353,24 @@ impl super::Directory {
         principal: Principal,
         action: Action,
         project: &Project,
-    ) -> Result<Scope, Denied> {
-        let who = principal.account();
-        let scope = |may| Scope { by: principal, action, project: project.id, owner: project.owner, may };
+    ) -> Result<Scope, AuthorizationError> {
+        let account = principal.account();
+        let scope = |allowed_actions| Scope {
+            principal,
+            action,
+            project: project.id,
+            owner: project.owner,
+            allowed_actions,
+        };
         // The way of nearly all requests.
-        if project.owner == who {
+        if project.owner == account {
             return Ok(scope(ActionSet::ALL));
         }
         let state = self.state();
         let nothing = BTreeSet::new();
-        let roles = state.account(who).map_or(&nothing, |account| &account.roles);
-        let granted = state.granted_to(who, project.id);
-        judge(Act::Project(action), Standing::Grantee(granted), roles)?;
+        let roles = state.account(account).map_or(&nothing, |account| &account.roles);
+        let granted = state.granted_to(account, project.id);
+        require_allowed(Act::Project(action), Standing::Grantee(granted), roles)?;
         Ok(scope(if roles.contains(&Role::Admin) { ActionSet::ALL } else { granted }))
     }
 
@@ -374,16 +380,20 @@ impl super::Directory {
         principal: Principal,
         act: AccountAct,
         account: AccountId,
-    ) -> Result<AccountScope, Denied> {
+    ) -> Result<AccountScope, AuthorizationError> {
         let standing = if principal.account() == account { Standing::Owner } else { Standing::Stranger };
-        judge(Act::Account(act), standing, &self.roles(principal))?;
-        Ok(AccountScope { by: principal, account })
+        require_allowed(Act::Account(act), standing, &self.roles(principal))?;
+        Ok(AccountScope { principal, account })
     }
 
     /// Whether `principal` may do `act`.
-    pub fn authorize_system(&self, principal: Principal, act: SystemAct) -> Result<SystemScope, Denied> {
-        judge(Act::System(act), Standing::Stranger, &self.roles(principal))?;
-        Ok(SystemScope { by: principal, act })
+    pub fn authorize_system(
+        &self,
+        principal: Principal,
+        act: SystemAct,
+    ) -> Result<SystemScope, AuthorizationError> {
+        require_allowed(Act::System(act), Standing::Stranger, &self.roles(principal))?;
+        Ok(SystemScope { principal, act })
     }
 
     fn roles(&self, principal: Principal) -> BTreeSet<Role> {

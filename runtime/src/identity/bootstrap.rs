@@ -27,7 +27,7 @@ const ROOT_TOKEN_LIFE: Duration = Duration::from_hours(100 * 365 * 24);
 
 /// What a start needs to go on.
 #[derive(Debug)]
-pub struct Bootstrapped {
+pub struct ServerSecrets {
     /// The data folder's secret key.
     pub secret_key: [u8; 32],
     /// Where the root token is.
@@ -74,11 +74,11 @@ pub fn bootstrap(
     catalog: &dyn Catalog,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
-) -> Result<Bootstrapped, BootstrapError> {
+) -> Result<ServerSecrets, BootstrapError> {
     let first = catalog.accounts()?.is_empty();
     let secret_key = secret_key(&dir.join(SECRET_KEY_FILE), entropy, first)?;
     let token_file = root_token(dir, catalog, clock, entropy)?;
-    Ok(Bootstrapped { secret_key, token_file })
+    Ok(ServerSecrets { secret_key, token_file })
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, BootstrapError> {
@@ -161,7 +161,7 @@ fn root_token(
         // An earlier start may have ended between the file and its row, or between the row and the rename.
         None => match read(&staged_path)?.map(|bytes| parse(&bytes, &staged_path)).transpose()? {
             Some(secret) => secret,
-            None => stage(&staged_path, entropy)?,
+            None => write_staged_secret(&staged_path, entropy)?,
         },
     };
     let hash = secret_hash(secret);
@@ -196,7 +196,7 @@ fn root_token(
 }
 
 /// Makes a secret and writes it where it waits for its row.
-fn stage(path: &Path, entropy: &dyn Entropy) -> Result<Uuid, BootstrapError> {
+fn write_staged_secret(path: &Path, entropy: &dyn Entropy) -> Result<Uuid, BootstrapError> {
     let secret = entropy.uuid();
     write(path, secret.to_string().as_bytes())?;
     Ok(secret)
@@ -210,7 +210,7 @@ mod tests {
     use crate::storage::memory::MemoryStore;
     use std::os::unix::fs::PermissionsExt;
 
-    fn start(dir: &Path, store: &MemoryStore) -> Result<Bootstrapped, BootstrapError> {
+    fn start(dir: &Path, store: &MemoryStore) -> Result<ServerSecrets, BootstrapError> {
         bootstrap(dir, store, &SystemClock::new(), &SystemEntropy)
     }
 

@@ -4,7 +4,7 @@
 //! durable. Invariant: what is in memory is never ahead of the store; after a write that may or may not have
 //! happened, everything is read again.
 
-use super::state::State;
+use super::state::DirectoryState;
 use crate::entropy::Entropy;
 use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
 use golem_host::ports::Clock;
@@ -24,9 +24,9 @@ struct Shared {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     plan: super::Plan,
-    state: RwLock<State>,
+    state: RwLock<DirectoryState>,
     /// Held from a decision to its rows.
-    writing: Mutex<()>,
+    write_lock: Mutex<()>,
     /// Set while memory may be behind the store.
     stale: AtomicBool,
 }
@@ -53,7 +53,7 @@ pub enum IdentityError {
     Forbidden(String),
     /// The plan does not allow more.
     #[error(transparent)]
-    Limit(#[from] super::LimitReached),
+    Limit(#[from] super::PlanLimitError),
     /// The request cannot be carried out as it is.
     #[error("{0}")]
     Invalid(String),
@@ -77,7 +77,7 @@ fn list(actions: &[ProjectAction]) -> String {
 }
 
 /// What a change comes to: its answer and the rows that make it true.
-pub(super) type Change<T> = Result<(T, Vec<CatalogWrite>), IdentityError>;
+pub(super) type ChangeResult<T> = Result<(T, Vec<CatalogWrite>), IdentityError>;
 
 impl Directory {
     /// Reads everything. Blocks.
@@ -87,20 +87,20 @@ impl Directory {
         entropy: Arc<dyn Entropy>,
         plan: super::Plan,
     ) -> Result<Self, StoreError> {
-        let state = RwLock::new(State::read(catalog.as_ref())?);
+        let state = RwLock::new(DirectoryState::read(catalog.as_ref())?);
         let shared = Shared {
             catalog,
             clock,
             entropy,
             plan,
             state,
-            writing: Mutex::new(()),
+            write_lock: Mutex::new(()),
             stale: AtomicBool::new(false),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
+    pub(super) fn state(&self) -> RwLockReadGuard<'_, DirectoryState> {
         self.shared.state.read()
     }
 
@@ -120,7 +120,7 @@ impl Directory {
     /// Decides on a change and writes it. To the end, even if the caller goes away: what is stored must become known.
     pub(super) async fn change<T: Send + 'static>(
         &self,
-        decide: impl FnOnce(&Self, &State) -> Change<T> + Send + 'static,
+        decide: impl FnOnce(&Self, &DirectoryState) -> ChangeResult<T> + Send + 'static,
     ) -> Result<T, IdentityError> {
         let directory = self.clone();
         tokio::task::spawn_blocking(move || directory.commit(decide))
@@ -131,12 +131,12 @@ impl Directory {
     /// The same, on a thread that may block.
     pub(super) fn commit<T>(
         &self,
-        decide: impl FnOnce(&Self, &State) -> Change<T>,
+        decide: impl FnOnce(&Self, &DirectoryState) -> ChangeResult<T>,
     ) -> Result<T, IdentityError> {
         let shared = &self.shared;
-        let _writing = shared.writing.lock();
+        let _write_guard = shared.write_lock.lock();
         if shared.stale.load(Ordering::Acquire) {
-            self.reread()?;
+            self.reload()?;
         }
         let (value, writes) = decide(self, &shared.state.read())?;
         if writes.is_empty() {
@@ -145,7 +145,7 @@ impl Directory {
         if let Err(error) = shared.catalog.write(&writes) {
             if !matches!(error, StoreError::Conflict { .. }) {
                 shared.stale.store(true, Ordering::Release);
-                self.reread()?;
+                self.reload()?;
             }
             return Err(error.into());
         }
@@ -156,8 +156,8 @@ impl Directory {
         Ok(value)
     }
 
-    fn reread(&self) -> Result<(), StoreError> {
-        let state = State::read(self.shared.catalog.as_ref())?;
+    fn reload(&self) -> Result<(), StoreError> {
+        let state = DirectoryState::read(self.shared.catalog.as_ref())?;
         *self.shared.state.write() = state;
         self.shared.stale.store(false, Ordering::Release);
         Ok(())

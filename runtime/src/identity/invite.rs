@@ -8,18 +8,22 @@ use golem_model::Invited;
 
 /// Whether an invitation is needed while nobody has said so: a server that lets people log in should not make accounts
 /// for the whole world without having been told to.
-pub(super) const NEEDED_DEFAULT: bool = true;
+pub(super) const INVITATION_NEEDED_DEFAULT: bool = true;
 /// Addresses in one request, at most.
 const EMAILS_MAX: usize = 1_000;
 
 impl Directory {
     /// Whether only those who are invited may log in for a first time.
     pub fn invitation_needed(&self, _scope: &SystemScope) -> bool {
-        self.state().invitation_needed().unwrap_or(NEEDED_DEFAULT)
+        self.state().invitation_needed().unwrap_or(INVITATION_NEEDED_DEFAULT)
     }
 
     /// Says whether only those who are invited may log in for a first time.
-    pub async fn invitation_require(&self, _scope: &SystemScope, needed: bool) -> Result<(), IdentityError> {
+    pub async fn invitation_needed_set(
+        &self,
+        _scope: &SystemScope,
+        needed: bool,
+    ) -> Result<(), IdentityError> {
         self.change(move |_, _| Ok(((), vec![CatalogWrite::InvitationNeeded(needed)]))).await
     }
 
@@ -36,13 +40,13 @@ impl Directory {
     /// Invites people by their addresses; who is invited stays so.
     pub async fn invite(&self, scope: &SystemScope, emails: Vec<String>) -> Result<(), IdentityError> {
         check(&emails)?;
-        let by = scope.by().account();
+        let inviter = scope.principal().account();
         self.change(move |directory, _| {
             let now = directory.now();
             let writes = emails.iter().map(|email| {
                 CatalogWrite::Invited(Invited {
                     email: email.trim().to_lowercase(),
-                    created_by: by,
+                    created_by: inviter,
                     created_at: now,
                 })
             });

@@ -16,7 +16,7 @@ type HalfHash = [u8; 16];
 
 /// All rows but templates.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct DirectoryState {
     accounts: BTreeMap<AccountId, Arc<Account>>,
     by_external: HashMap<String, AccountId>,
     // Keyed by half of the hash. The look-up's timing tells about hashes only, from which nothing leads back to a
@@ -34,13 +34,13 @@ pub(super) struct State {
     usage: HashMap<AccountId, Usage>,
 }
 
-pub(super) fn half(hash: &[u8; 32]) -> HalfHash {
-    let mut half = [0; 16];
-    half.copy_from_slice(&hash[..16]);
-    half
+pub(super) fn half_hash(hash: &[u8; 32]) -> HalfHash {
+    let mut half_hash = [0; 16];
+    half_hash.copy_from_slice(&hash[..16]);
+    half_hash
 }
 
-impl State {
+impl DirectoryState {
     /// Reads all rows.
     pub(super) fn read(catalog: &dyn Catalog) -> Result<Self, StoreError> {
         let mut state = Self { invitation_needed: catalog.invitation_needed()?, ..Self::default() };
@@ -147,15 +147,15 @@ impl State {
     }
 
     fn put_token(&mut self, token: Token) {
-        let half = half(&token.secret_hash);
-        self.token_ids.insert((token.account, token.id), half);
-        self.tokens.insert(half, token);
+        let half_hash = half_hash(&token.secret_hash);
+        self.token_ids.insert((token.account, token.id), half_hash);
+        self.tokens.insert(half_hash, token);
     }
 
-    fn remove_tokens(&mut self, gone: impl Fn(&Token) -> bool) {
-        self.tokens.retain(|_, token| !gone(token));
+    fn remove_tokens(&mut self, is_removed: impl Fn(&Token) -> bool) {
+        self.tokens.retain(|_, token| !is_removed(token));
         let tokens = &self.tokens;
-        self.token_ids.retain(|_, half| tokens.contains_key(half));
+        self.token_ids.retain(|_, half_hash| tokens.contains_key(half_hash));
     }
 
     // ---- reading ----
@@ -168,12 +168,12 @@ impl State {
         self.accounts.values()
     }
 
-    pub(super) fn account_of_external(&self, external: &str) -> Option<&Arc<Account>> {
+    pub(super) fn account_by_external(&self, external: &str) -> Option<&Arc<Account>> {
         self.accounts.get(self.by_external.get(external)?)
     }
 
-    pub(super) fn token(&self, half: &HalfHash) -> Option<&Token> {
-        self.tokens.get(half)
+    pub(super) fn token(&self, half_hash: &HalfHash) -> Option<&Token> {
+        self.tokens.get(half_hash)
     }
 
     pub(super) fn token_of(&self, account: AccountId, id: TokenId) -> Option<&Token> {
@@ -185,7 +185,7 @@ impl State {
         self.token_ids
             .range((account, MIN)..)
             .take_while(move |((of, _), _)| *of == account)
-            .filter_map(|(_, half)| self.tokens.get(half))
+            .filter_map(|(_, half_hash)| self.tokens.get(half_hash))
     }
 
     pub(super) fn project(&self, id: ProjectId) -> Option<&Arc<Project>> {
@@ -241,7 +241,7 @@ impl State {
     }
 
     /// Whether an account has, in some project, a grant by this policy, or may see the grants of such a project.
-    pub(super) fn meets_policy(&self, account: AccountId, policy: PolicyId) -> bool {
+    pub(super) fn can_see_policy(&self, account: AccountId, policy: PolicyId) -> bool {
         self.grants.values().filter(|grant| grant.policy == policy).any(|grant| {
             grant.grantee == account
                 || self.projects.get(&grant.project).is_some_and(|project| project.owner == account)

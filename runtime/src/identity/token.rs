@@ -1,10 +1,10 @@
 //! Tokens: from a request's header to who asks; making and revoking them.
 
-use super::account::no_account;
+use super::account::account_not_found;
 use super::authorize::AccountScope;
 use super::directory::{Directory, IdentityError};
-use super::plan::must_be_future;
-use super::state::half;
+use super::plan::check_expiry;
+use super::state::half_hash;
 use crate::storage::ports::CatalogWrite;
 use golem_model::{AccountId, Timestamp, Token, TokenId};
 use http::HeaderValue;
@@ -42,7 +42,7 @@ impl Principal {
 
 /// Why a request is from nobody we know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum Unauthenticated {
+pub enum AuthenticationError {
     /// No header.
     #[error("Unauthorized: the header `Authorization: Bearer <token>` is missing")]
     Missing,
@@ -79,50 +79,57 @@ impl std::fmt::Debug for NewToken {
     }
 }
 
-fn no_token(id: TokenId) -> IdentityError {
+fn token_not_found(id: TokenId) -> IdentityError {
     IdentityError::NotFound { what: "Token", id: id.to_string() }
 }
 
 /// The secret in a header of the form `Bearer <uuid>`.
-fn secret_of(authorization: Option<&HeaderValue>) -> Result<Uuid, Unauthenticated> {
-    let header = authorization.ok_or(Unauthenticated::Missing)?;
-    let text = header.to_str().map_err(|_| Unauthenticated::Malformed)?.trim();
-    let (scheme, secret) = text.split_once(' ').ok_or(Unauthenticated::Malformed)?;
+fn bearer_secret(authorization: Option<&HeaderValue>) -> Result<Uuid, AuthenticationError> {
+    let header = authorization.ok_or(AuthenticationError::Missing)?;
+    let text = header.to_str().map_err(|_| AuthenticationError::Malformed)?.trim();
+    let (scheme, secret) = text.split_once(' ').ok_or(AuthenticationError::Malformed)?;
     if !scheme.eq_ignore_ascii_case("bearer") {
-        return Err(Unauthenticated::Malformed);
+        return Err(AuthenticationError::Malformed);
     }
-    Uuid::try_parse(secret.trim()).map_err(|_| Unauthenticated::Malformed)
+    Uuid::try_parse(secret.trim()).map_err(|_| AuthenticationError::Malformed)
 }
 
 /// The token of this secret, if it is good at the time `now`.
-fn good(token: Option<&Token>, hash: &[u8; 32], now: Timestamp) -> Result<Principal, Unauthenticated> {
-    let token = token.ok_or(Unauthenticated::Unknown)?;
+fn check_token(
+    token: Option<&Token>,
+    hash: &[u8; 32],
+    now: Timestamp,
+) -> Result<Principal, AuthenticationError> {
+    let token = token.ok_or(AuthenticationError::Unknown)?;
     if !bool::from(token.secret_hash.ct_eq(hash)) {
-        return Err(Unauthenticated::Unknown);
+        return Err(AuthenticationError::Unknown);
     }
     if token.expires_at <= now {
-        return Err(Unauthenticated::Expired);
+        return Err(AuthenticationError::Expired);
     }
     Ok(Principal::new(token.account, token.id))
 }
 
 impl Directory {
     /// Who sends `authorization` now.
-    pub fn authenticate(&self, authorization: Option<&HeaderValue>) -> Result<Principal, Unauthenticated> {
-        let hash = secret_hash(secret_of(authorization)?);
-        good(self.state().token(&half(&hash)), &hash, self.clock().now())
+    pub fn authenticate(
+        &self,
+        authorization: Option<&HeaderValue>,
+    ) -> Result<Principal, AuthenticationError> {
+        let hash = secret_hash(bearer_secret(authorization)?);
+        check_token(self.state().token(&half_hash(&hash)), &hash, self.clock().now())
     }
 
     /// The token that `principal` showed.
     pub fn token_current(&self, principal: Principal) -> Result<Token, IdentityError> {
         let (account, id) = (principal.account(), principal.token());
-        self.state().token_of(account, id).cloned().ok_or_else(|| no_token(id))
+        self.state().token_of(account, id).cloned().ok_or_else(|| token_not_found(id))
     }
 
     /// The tokens of an account, oldest first.
     pub fn tokens(&self, scope: &AccountScope) -> Result<Vec<Token>, IdentityError> {
         let state = self.state();
-        state.account(scope.account()).ok_or_else(|| no_account(scope.account()))?;
+        state.account(scope.account()).ok_or_else(|| account_not_found(scope.account()))?;
         let mut tokens: Vec<Token> = state.tokens_of(scope.account()).cloned().collect();
         tokens.sort_by_key(|token| (token.created_at, token.id));
         Ok(tokens)
@@ -130,7 +137,7 @@ impl Directory {
 
     /// A token of an account.
     pub fn token(&self, scope: &AccountScope, id: TokenId) -> Result<Token, IdentityError> {
-        self.state().token_of(scope.account(), id).cloned().ok_or_else(|| no_token(id))
+        self.state().token_of(scope.account(), id).cloned().ok_or_else(|| token_not_found(id))
     }
 
     /// Makes a token. Its secret is in the answer and nowhere else.
@@ -152,8 +159,8 @@ impl Directory {
         self.change(move |directory, state| {
             let now = directory.now();
             let expires_at = expires_at.unwrap_or_else(|| now.plus(LOGIN_TOKEN_LIFE));
-            must_be_future(expires_at, now)?;
-            state.account(account).ok_or_else(|| no_account(account))?;
+            check_expiry(expires_at, now)?;
+            state.account(account).ok_or_else(|| account_not_found(account))?;
             // Those that have expired are of no use, and people who log in do not delete them.
             let expired = state.tokens_of(account).filter(|token| token.expires_at <= now);
             let mut writes: Vec<_> = expired.map(|token| CatalogWrite::TokenRemoved(token.id)).collect();
@@ -180,7 +187,7 @@ impl Directory {
     pub async fn token_delete(&self, scope: &AccountScope, id: TokenId) -> Result<(), IdentityError> {
         let account = scope.account();
         self.change(move |_, state| {
-            state.token_of(account, id).ok_or_else(|| no_token(id))?;
+            state.token_of(account, id).ok_or_else(|| token_not_found(id))?;
             Ok(((), vec![CatalogWrite::TokenRemoved(id)]))
         })
         .await
@@ -202,22 +209,25 @@ mod tests {
             expires_at: Timestamp::from_nanos(100),
         };
         let at = |header: &str, now| {
-            let hash = secret_hash(secret_of(Some(&HeaderValue::from_str(header).unwrap()))?);
-            let found = Some(&token).filter(|token| half(&token.secret_hash) == half(&hash));
-            good(found, &hash, Timestamp::from_nanos(now))
+            let hash = secret_hash(bearer_secret(Some(&HeaderValue::from_str(header).unwrap()))?);
+            let found = Some(&token).filter(|token| half_hash(&token.secret_hash) == half_hash(&hash));
+            check_token(found, &hash, Timestamp::from_nanos(now))
         };
         let known = Principal::new(token.account, token.id);
         assert_eq!(at(&format!("Bearer {secret}"), 5), Ok(known));
         assert_eq!(at(&format!("bearer  {}", secret.to_string().to_uppercase()), 5), Ok(known));
-        assert_eq!(at(&format!("Bearer {secret}"), 100), Err(Unauthenticated::Expired));
-        assert_eq!(at(&format!("Bearer {}", Uuid::from_u128(0xabd)), 5), Err(Unauthenticated::Unknown));
-        assert_eq!(at("Bearer hello", 5), Err(Unauthenticated::Malformed));
-        assert_eq!(at("Bearer", 5), Err(Unauthenticated::Malformed));
-        assert_eq!(at(&format!("Basic {secret}"), 5), Err(Unauthenticated::Malformed));
-        assert_eq!(secret_of(None), Err(Unauthenticated::Missing));
+        assert_eq!(at(&format!("Bearer {secret}"), 100), Err(AuthenticationError::Expired));
+        assert_eq!(at(&format!("Bearer {}", Uuid::from_u128(0xabd)), 5), Err(AuthenticationError::Unknown));
+        assert_eq!(at("Bearer hello", 5), Err(AuthenticationError::Malformed));
+        assert_eq!(at("Bearer", 5), Err(AuthenticationError::Malformed));
+        assert_eq!(at(&format!("Basic {secret}"), 5), Err(AuthenticationError::Malformed));
+        assert_eq!(bearer_secret(None), Err(AuthenticationError::Missing));
         // The same half of a hash is not the same hash.
         let mut near = secret_hash(secret);
         near[31] ^= 1;
-        assert_eq!(good(Some(&token), &near, Timestamp::from_nanos(5)), Err(Unauthenticated::Unknown));
+        assert_eq!(
+            check_token(Some(&token), &near, Timestamp::from_nanos(5)),
+            Err(AuthenticationError::Unknown)
+        );
     }
 }

@@ -69,7 +69,7 @@ pub(super) async fn whitelist_enable(
     JsonBody(enabled): JsonBody<bool>,
 ) -> Result<(), ApiError> {
     let scope = services.system(principal, SystemAct::ChangeInvited)?;
-    services.directory.invitation_require(&scope, enabled).await?;
+    services.directory.invitation_needed_set(&scope, enabled).await?;
     audit(principal.account(), "whitelist enabled", &enabled);
     Ok(())
 }

@@ -5,7 +5,7 @@
 use crate::catalog::UploadError;
 use crate::executor::{ExecutorError, NotAdmitted};
 use crate::http::BodyError;
-use crate::identity::{Denied, IdentityError, Unauthenticated};
+use crate::identity::{AuthenticationError, AuthorizationError, IdentityError};
 use crate::storage::ports::StoreError;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -103,17 +103,17 @@ impl IntoResponse for ApiError {
     }
 }
 
-impl From<Unauthenticated> for ApiError {
-    fn from(error: Unauthenticated) -> Self {
+impl From<AuthenticationError> for ApiError {
+    fn from(error: AuthenticationError) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, error.to_string())
     }
 }
 
 /// Who may not know of a thing is told what they would be told if it did not exist.
-pub(super) fn denied(error: Denied, missing: impl FnOnce() -> ApiError) -> ApiError {
+pub(super) fn authorization_error(error: AuthorizationError, missing: impl FnOnce() -> ApiError) -> ApiError {
     match error {
-        Denied::Hidden => missing(),
-        Denied::Forbidden(_) => ApiError::new(StatusCode::FORBIDDEN, error.to_string()),
+        AuthorizationError::Hidden => missing(),
+        AuthorizationError::Forbidden(_) => ApiError::new(StatusCode::FORBIDDEN, error.to_string()),
     }
 }
 
@@ -152,7 +152,7 @@ impl From<UploadError> for ApiError {
             | UploadError::Component(_)
             | UploadError::Link(_)
             | UploadError::Files(_) => Self::invalid(text),
-            UploadError::HasWorkers { .. } | UploadError::Called { .. } => {
+            UploadError::HasWorkers { .. } | UploadError::HasCallers { .. } => {
                 Self::new(StatusCode::CONFLICT, text)
             }
             UploadError::NameTaken { id, .. } => {

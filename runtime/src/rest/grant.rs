@@ -4,7 +4,7 @@ use super::Services;
 use super::account::audit;
 use super::error::ApiError;
 use super::extract::{Caller, IdPath, IdsPath, JsonBody};
-use crate::identity::{Action, Given};
+use crate::identity::{Action, GrantPolicy};
 use axum::Json;
 use axum::extract::State;
 use golem_api::grant::{ProjectGrant, ProjectGrantRequest};
@@ -60,16 +60,16 @@ pub(super) async fn create(
     JsonBody(request): JsonBody<ProjectGrantRequest>,
 ) -> Result<Json<ProjectGrant>, ApiError> {
     let (_, scope) = services.project(principal, Action::CreateProjectGrants, project)?;
-    let (grantee, given) = match request {
+    let (grantee, grant_policy) = match request {
         ProjectGrantRequest::Policy { grantee_account_id, project_policy_id } => {
-            (grantee_account_id, Given::Policy(project_policy_id))
+            (grantee_account_id, GrantPolicy::Existing(project_policy_id))
         }
         ProjectGrantRequest::Actions { grantee_account_id, project_actions, project_policy_name } => {
             let actions = project_actions.into_iter().map(ProjectAction::from).collect();
-            (grantee_account_id, Given::Actions { actions, name: project_policy_name })
+            (grantee_account_id, GrantPolicy::New { actions, name: project_policy_name })
         }
     };
-    let grant = services.directory.grant_create(&scope, grantee, given).await?;
+    let grant = services.directory.grant_create(&scope, grantee, grant_policy).await?;
     audit(principal.account(), "grant given", &format_args!("{} in {project} to {grantee}", grant.id));
     Ok(Json(ProjectGrant::from(&*grant)))
 }

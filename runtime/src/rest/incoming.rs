@@ -88,7 +88,7 @@ async fn serving(
     let latest = template.latest();
     let newest_serves = serves(latest);
     // Who may not make workers can only call those that exist.
-    let runs = if newest_serves && scope.may().contains(ProjectAction::CreateWorker) {
+    let runs = if newest_serves && scope.allowed_actions().contains(ProjectAction::CreateWorker) {
         services.executor.ensure(spec(worker, scope, latest)).await?
     } else {
         // A request that nobody answers must not make a worker.

@@ -60,7 +60,7 @@ impl From<LoginError> for ApiError {
             }
             LoginError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(5),
             LoginError::Refused(_) => Self::new(StatusCode::UNAUTHORIZED, text),
-            LoginError::NotInvited(_) => Self::new(StatusCode::FORBIDDEN, text),
+            LoginError::InvitationRequired(_) => Self::new(StatusCode::FORBIDDEN, text),
             LoginError::External(_) => {
                 tracing::warn!("{text}");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)

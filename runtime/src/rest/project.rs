@@ -18,7 +18,7 @@ pub(super) async fn list(
     Caller(principal): Caller,
     Params(params): Params<ProjectListQuery>,
 ) -> Json<Vec<Project>> {
-    let projects = services.directory.projects_seen_by(principal);
+    let projects = services.directory.projects_visible_to(principal);
     let named = |name: &str| params.project_name.as_deref().is_none_or(|asked| asked == name);
     Json(
         projects
@@ -81,5 +81,5 @@ pub(super) async fn actions(
     IdPath(id): IdPath<ProjectId>,
 ) -> Result<Json<Vec<ProjectAction>>, ApiError> {
     let (_, scope) = services.project(principal, Action::ViewProject, id)?;
-    Ok(Json(scope.may().iter().map(ProjectAction::from).collect()))
+    Ok(Json(scope.allowed_actions().iter().map(ProjectAction::from).collect()))
 }

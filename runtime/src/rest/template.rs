@@ -26,7 +26,7 @@ pub(super) async fn list(
     Params(params): Params<TemplateListQuery>,
 ) -> Result<Json<Vec<Template>>, ApiError> {
     let scope = project_scope(&services, principal, Action::ViewTemplate, params.project_id)?;
-    let templates = services.templates.of(&scope, params.template_name.as_deref());
+    let templates = services.templates.list(&scope, params.template_name.as_deref());
     Ok(Json(
         templates.iter().flat_map(|template| template.versions()).map(|version| shape(version)).collect(),
     ))
@@ -79,7 +79,7 @@ pub(super) async fn create(
     Caller(principal): Caller,
     request: Request,
 ) -> Result<Json<Template>, ApiError> {
-    let _turn =
+    let _permit =
         services.limits.uploads.acquire().await.map_err(|closed| ApiError::internal(closed.to_string()))?;
     let form = Form::read(&services, request).await?;
     let query: TemplateQuery = json(&form.query.ok_or_else(|| Form::missing("field0"))?)?;
@@ -109,7 +109,7 @@ pub(super) async fn update(
         })?,
     };
     let (_, scope) = services.template(principal, Action::UpdateTemplate, id)?;
-    let _turn =
+    let _permit =
         services.limits.uploads.acquire().await.map_err(|closed| ApiError::internal(closed.to_string()))?;
     let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_form = content_type.is_some_and(|value| value.starts_with(b"multipart/"));

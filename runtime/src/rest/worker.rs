@@ -235,7 +235,7 @@ impl Asked<'_> {
         let latest = template.latest();
         let prepared = prepare(latest, function, convention, json);
         // Who may not make workers can only invoke those that exist.
-        let runs = if prepared.is_ok() && scope.may().contains(ProjectAction::CreateWorker) {
+        let runs = if prepared.is_ok() && scope.allowed_actions().contains(ProjectAction::CreateWorker) {
             executor.ensure(spec(self.worker, scope, latest)).await?
         } else {
             // A request that cannot be right must not make a worker.
