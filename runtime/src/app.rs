@@ -12,9 +12,11 @@ use crate::executor::{
 };
 use crate::http::{HttpLimits, HttpServer};
 use crate::identity::{self, BootstrapError, Directory, Plan, RequestRates};
-use crate::login::{Login, WebError};
+use crate::login::{Login, ProviderError};
 use crate::metrics::Metrics;
-use crate::outbound::{EveryProject, OutboundClient, OutboundLimits, Reach, Roots, RootsError};
+use crate::outbound::{
+    AllowEveryProject, OutboundClient, OutboundLimits, OutboundPolicy, RootsError, TrustedRoots,
+};
 use crate::rest::{InvocationKeys, RequestLimits, Services};
 use crate::storage::blobs::FileBlobs;
 use crate::storage::embedded::{EmbeddedStore, OpenOptions};
@@ -92,7 +94,7 @@ pub enum StartError {
     Executor(#[from] crate::executor::StartError),
     /// Login cannot be set up.
     #[error("login cannot be set up")]
-    Login(#[from] WebError),
+    Login(#[from] ProviderError),
     /// The address cannot be listened on.
     #[error("cannot listen on {listen}: {}", listen_advice(source.kind()))]
     Listen {
@@ -384,7 +386,7 @@ fn outbound_client(
         PrivateAddresses::Refuse => false,
         PrivateAddresses::Auto => is_loopback(listen),
     };
-    let reach = Reach {
+    let policy = OutboundPolicy {
         enabled: settings.enabled,
         allow: settings.allow.0.clone(),
         deny: settings.deny.0.clone(),
@@ -397,10 +399,10 @@ fn outbound_client(
         between_bytes_max: Duration::from_millis(settings.between_bytes_ms_max),
     };
     let roots = match settings.root_certificates.as_str() {
-        "" => Roots::usual(),
-        file => Roots::and_of(Path::new(file))?,
+        "" => TrustedRoots::bundled(),
+        file => TrustedRoots::with_file(Path::new(file))?,
     };
-    Ok(OutboundClient::new(reach, roots, Arc::new(EveryProject), limits, clock.clone()))
+    Ok(OutboundClient::new(policy, roots, Arc::new(AllowEveryProject), limits, clock.clone()))
 }
 
 /// Whether host and port are of this machine only.

@@ -26,7 +26,7 @@ pub use plan::PlanSettings;
 pub use setting::SecretText;
 pub use workers::WorkerSettings;
 
-use setting::{Key, Raw, Section};
+use setting::{RawValue, Section, SettingInfo};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
@@ -86,8 +86,8 @@ pub enum LogFormat {
 impl Section for ServerSettings {
     const NAME: &'static str = "";
 
-    fn keys() -> Vec<Key> {
-        let key = |name, about, default: &str, expected: &str| Key {
+    fn settings() -> Vec<SettingInfo> {
+        let key = |name, about, default: &str, expected: &str| SettingInfo {
             name,
             about,
             default: default.to_owned(),
@@ -95,18 +95,23 @@ impl Section for ServerSettings {
         };
         vec![
             key("data_dir", "The folder that holds everything the server keeps.", "golem-data", "a folder"),
-            key("listen", "Host and port to listen on; port 0 takes a free one.", "127.0.0.1:9881", LISTEN),
+            key(
+                "listen",
+                "Host and port to listen on; port 0 takes a free one.",
+                "127.0.0.1:9881",
+                LISTEN_EXPECTED,
+            ),
             key(
                 "log",
                 "What to log.",
                 "info",
                 "a level (error, warn, info, debug, trace) or target=level, …",
             ),
-            key("log_format", "How to write log lines.", "text", LOG_FORMAT),
+            key("log_format", "How to write log lines.", "text", LOG_FORMAT_EXPECTED),
         ]
     }
 
-    fn set(&mut self, field: &str, raw: &Raw) -> Option<Result<(), String>> {
+    fn set(&mut self, field: &str, raw: &RawValue) -> Option<Result<(), String>> {
         let Some(text) = raw.as_text() else {
             let known = matches!(field, "data_dir" | "listen" | "log" | "log_format");
             return known.then(|| Err("a text".to_owned()));
@@ -122,7 +127,7 @@ impl Section for ServerSettings {
                     text.clone_into(&mut self.listen);
                     Ok(())
                 }
-                _ => Err(LISTEN.to_owned()),
+                _ => Err(LISTEN_EXPECTED.to_owned()),
             },
             "log" => {
                 text.clone_into(&mut self.log);
@@ -137,15 +142,15 @@ impl Section for ServerSettings {
                     self.log_format = LogFormat::Json;
                     Ok(())
                 }
-                _ => Err(LOG_FORMAT.to_owned()),
+                _ => Err(LOG_FORMAT_EXPECTED.to_owned()),
             },
             _ => return None,
         })
     }
 }
 
-const LISTEN: &str = "host:port, for example 127.0.0.1:9881";
-const LOG_FORMAT: &str = "text or json";
+const LISTEN_EXPECTED: &str = "host:port, for example 127.0.0.1:9881";
+const LOG_FORMAT_EXPECTED: &str = "text or json";
 
 /// Why settings were refused. One line each, with what to do.
 #[derive(Debug, thiserror::Error)]
@@ -206,14 +211,14 @@ fn known_text(nearest: Option<&str>, known: &[String]) -> String {
 }
 
 /// One value from one place, before it is known what it means.
-struct Given {
+struct SettingValue {
     /// Dotted key, as in the TOML file.
     key: String,
     /// The key as that place spells it.
-    spelled: String,
+    spelling: String,
     /// That place.
     origin: String,
-    raw: Raw,
+    raw: RawValue,
 }
 
 impl Config {
@@ -223,48 +228,48 @@ impl Config {
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<(Self, Vec<String>), ConfigError> {
         let environment = environment::read(environment, &all_keys())?;
-        let mut given = match args.config.as_ref().or(environment.file.as_ref()) {
-            Some(path) => file(path)?,
+        let mut values = match args.config.as_ref().or(environment.file.as_ref()) {
+            Some(path) => read_file(path)?,
             None => Vec::new(),
         };
-        given.extend(environment.given);
-        given.extend(args.given()?);
+        values.extend(environment.values);
+        values.extend(args.values()?);
         let mut config = Self::default();
-        for value in given {
+        for value in values {
             config.apply(&value)?;
         }
         Ok((config, environment.warnings))
     }
 
-    fn apply(&mut self, given: &Given) -> Result<(), ConfigError> {
-        let (section, field) = given.key.split_once('.').unwrap_or(("", &given.key));
+    fn apply(&mut self, value: &SettingValue) -> Result<(), ConfigError> {
+        let (section, field) = value.key.split_once('.').unwrap_or(("", &value.key));
         let set = match section {
-            ServerSettings::NAME => self.server.set(field, &given.raw),
-            HttpSettings::NAME => self.http.set(field, &given.raw),
-            WorkerSettings::NAME => self.workers.set(field, &given.raw),
-            EngineSettings::NAME => self.engine.set(field, &given.raw),
-            PlanSettings::NAME => self.plan.set(field, &given.raw),
-            OutboundHttpSettings::NAME => self.outbound_http.set(field, &given.raw),
-            LoginSettings::NAME => self.login.set(field, &given.raw),
+            ServerSettings::NAME => self.server.set(field, &value.raw),
+            HttpSettings::NAME => self.http.set(field, &value.raw),
+            WorkerSettings::NAME => self.workers.set(field, &value.raw),
+            EngineSettings::NAME => self.engine.set(field, &value.raw),
+            PlanSettings::NAME => self.plan.set(field, &value.raw),
+            OutboundHttpSettings::NAME => self.outbound_http.set(field, &value.raw),
+            LoginSettings::NAME => self.login.set(field, &value.raw),
             _ => None,
         };
         match set {
             Some(Ok(())) => Ok(()),
             Some(Err(expected)) => Err(ConfigError::Invalid {
-                key: given.spelled.clone(),
-                origin: given.origin.clone(),
-                found: given.raw.to_string(),
+                key: value.spelling.clone(),
+                origin: value.origin.clone(),
+                found: value.raw.to_string(),
                 expected,
             }),
-            None => Err(unknown(&given.key, &given.spelled, &given.origin)),
+            None => Err(unknown_setting(&value.key, &value.spelling, &value.origin)),
         }
     }
 
     /// All settings with their defaults, as a TOML file with comments.
-    pub fn documented() -> String {
+    pub fn default_toml() -> String {
         let mut text = String::from("# Settings of the golem server and their defaults.\n");
         let mut section = "";
-        for (key, about) in all_keys_documented() {
+        for (key, about) in all_settings() {
             let (of, field) = key.split_once('.').unwrap_or(("", &key));
             if of != section {
                 section = match of {
@@ -286,12 +291,12 @@ impl Config {
 
 /// All dotted keys.
 fn all_keys() -> Vec<String> {
-    all_keys_documented().into_iter().map(|(key, _)| key).collect()
+    all_settings().into_iter().map(|(key, _)| key).collect()
 }
 
-fn all_keys_documented() -> Vec<(String, Key)> {
-    fn of<S: Section>() -> impl Iterator<Item = (String, Key)> {
-        S::keys().into_iter().map(|key| {
+fn all_settings() -> Vec<(String, SettingInfo)> {
+    fn of<S: Section>() -> impl Iterator<Item = (String, SettingInfo)> {
+        S::settings().into_iter().map(|key| {
             let dotted =
                 if S::NAME.is_empty() { key.name.to_owned() } else { format!("{}.{}", S::NAME, key.name) };
             (dotted, key)
@@ -307,10 +312,10 @@ fn all_keys_documented() -> Vec<(String, Key)> {
         .collect()
 }
 
-fn unknown(key: &str, spelled: &str, origin: &str) -> ConfigError {
+fn unknown_setting(key: &str, spelling: &str, origin: &str) -> ConfigError {
     let known = all_keys();
     ConfigError::Unknown {
-        key: spelled.to_owned(),
+        key: spelling.to_owned(),
         origin: origin.to_owned(),
         nearest: crate::text::nearest(key, known.iter().map(String::as_str)).map(str::to_owned),
         known,
@@ -318,7 +323,7 @@ fn unknown(key: &str, spelled: &str, origin: &str) -> ConfigError {
 }
 
 /// The values of a TOML file.
-fn file(path: &std::path::Path) -> Result<Vec<Given>, ConfigError> {
+fn read_file(path: &std::path::Path) -> Result<Vec<SettingValue>, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
@@ -331,16 +336,21 @@ fn file(path: &std::path::Path) -> Result<Vec<Given>, ConfigError> {
         }
     })?;
     let origin = path.display().to_string();
-    let mut given = Vec::new();
+    let mut values = Vec::new();
     let mut push = |key: String, value: toml::Value| {
-        given.push(Given { spelled: key.clone(), key, origin: origin.clone(), raw: Raw::Toml(value) });
+        values.push(SettingValue {
+            spelling: key.clone(),
+            key,
+            origin: origin.clone(),
+            raw: RawValue::Toml(value),
+        });
     };
     for (key, value) in table {
         match value {
             toml::Value::Table(fields) => {
                 let known = all_keys().iter().any(|k| k.starts_with(&format!("{key}.")));
                 if !known {
-                    return Err(unknown(&key, &format!("[{key}]"), &origin));
+                    return Err(unknown_setting(&key, &format!("[{key}]"), &origin));
                 }
                 for (field, value) in fields {
                     push(format!("{key}.{field}"), value);
@@ -349,7 +359,7 @@ fn file(path: &std::path::Path) -> Result<Vec<Given>, ConfigError> {
             value => push(key, value),
         }
     }
-    Ok(given)
+    Ok(values)
 }
 
 #[cfg(test)]
@@ -448,7 +458,7 @@ mod tests {
 
     #[test]
     fn the_documented_settings_are_the_defaults() {
-        let config = load(&Config::documented(), &[], &ServerArgs::default()).unwrap();
+        let config = load(&Config::default_toml(), &[], &ServerArgs::default()).unwrap();
         assert_eq!(config, Config::default());
     }
 }

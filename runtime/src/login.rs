@@ -7,17 +7,17 @@
 //! can change here. Invariant: no secret of GitHub's (access tokens, device codes) is stored or logged.
 
 mod github;
+mod json_client;
 mod session;
-mod web;
 
-pub use web::WebError;
+pub use json_client::ProviderError;
 
 use crate::config::LoginSettings;
 use crate::identity::{Directory, IdentityError, InvitationRequired, NewToken};
-use github::{GitHub, Poll};
+use github::{DevicePoll, GitHub};
 use golem_host::ports::Clock;
 use golem_model::Timestamp;
-use session::{Session, Sessions};
+use session::{DeviceSession, SessionCodec};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::Semaphore;
@@ -31,7 +31,7 @@ const INTERVAL_MIN: Duration = Duration::from_secs(1);
 pub struct Login {
     /// `None` if the settings name no client.
     github: Option<GitHub>,
-    sessions: Sessions,
+    session_codec: SessionCodec,
     directory: Directory,
     clock: Arc<dyn Clock>,
     attempts: Semaphore,
@@ -77,8 +77,8 @@ pub enum LoginError {
     Identity(#[from] IdentityError),
 }
 
-impl From<WebError> for LoginError {
-    fn from(error: WebError) -> Self {
+impl From<ProviderError> for LoginError {
+    fn from(error: ProviderError) -> Self {
         Self::External(error.to_string())
     }
 }
@@ -98,7 +98,7 @@ pub struct DeviceLogin {
 
 /// Who GitHub says they are.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Person {
+struct GitHubUser {
     /// Their number there.
     id: u64,
     name: String,
@@ -115,12 +115,12 @@ impl Login {
         directory: Directory,
         clock: Arc<dyn Clock>,
         secret: &[u8; 32],
-    ) -> Result<Self, WebError> {
+    ) -> Result<Self, ProviderError> {
         let github = if settings.github_client_id.is_empty() { None } else { Some(GitHub::new(settings)?) };
         let attempts = usize::try_from(settings.attempts_max).unwrap_or(Semaphore::MAX_PERMITS);
         Ok(Self {
             github,
-            sessions: Sessions::new(secret),
+            session_codec: SessionCodec::new(secret),
             directory,
             clock,
             attempts: Semaphore::new(attempts.min(Semaphore::MAX_PERMITS)),
@@ -132,14 +132,14 @@ impl Login {
     }
 
     /// Logs in who has an access token of the provider.
-    pub async fn by_access_token(&self, provider: &str, token: &str) -> Result<NewToken, LoginError> {
+    pub async fn login_with_access_token(&self, provider: &str, token: &str) -> Result<NewToken, LoginError> {
         if provider != "github" {
             return Err(LoginError::UnknownProvider(provider.chars().take(100).collect()));
         }
         let github = self.github()?;
         let _attempt = self.attempts.try_acquire().map_err(|_| LoginError::Busy)?;
         github.check_token(token).await?;
-        self.admit(github.person(token).await?).await
+        self.issue_token(github.user(token).await?).await
     }
 
     /// Begins a device login.
@@ -148,19 +148,19 @@ impl Login {
         let _attempt = self.attempts.try_acquire().map_err(|_| LoginError::Busy)?;
         let code = github.device_code().await?;
         let expires = self.clock.now().plus(code.expires_in);
-        let session = Session { device_code: code.secret, interval: code.interval, expires };
+        let session = DeviceSession { device_code: code.secret, interval: code.interval, expires };
         Ok(DeviceLogin {
             url: code.verification_uri,
             user_code: code.user_code,
             expires,
-            encoded_session: self.sessions.encode(&session),
+            encoded_session: self.session_codec.encode(&session),
         })
     }
 
     /// Waits until the person has confirmed at the provider, or has not in time, and logs them in.
     pub async fn device_complete(&self, encoded_session: &str) -> Result<NewToken, LoginError> {
         let github = self.github()?;
-        let session = self.sessions.decode(encoded_session).ok_or(LoginError::BadSession)?;
+        let session = self.session_codec.decode(encoded_session).ok_or(LoginError::BadSession)?;
         let _attempt = self.attempts.try_acquire().map_err(|_| LoginError::Busy)?;
         let mut interval = session.interval.max(INTERVAL_MIN);
         loop {
@@ -169,25 +169,23 @@ impl Login {
             }
             let mut wait = interval;
             match github.poll(&session.device_code).await? {
-                Poll::Confirmed(token) => return self.admit(github.person(&token).await?).await,
-                Poll::Pending => {}
-                Poll::SlowDown(asked) => {
+                DevicePoll::Confirmed(token) => return self.issue_token(github.user(&token).await?).await,
+                DevicePoll::Pending => {}
+                DevicePoll::SlowDown(asked) => {
                     interval = asked.unwrap_or(interval + SLOW_DOWN).max(interval);
                     wait = interval;
                 }
-                Poll::RateLimited(after) => wait = after.max(interval),
+                DevicePoll::RateLimited(after) => wait = after.max(interval),
             }
             self.clock.sleep_until(self.clock.elapsed() + wait).await;
         }
     }
 
     /// A token for the person's account, which is made if they have none and may have one.
-    async fn admit(&self, person: Person) -> Result<NewToken, LoginError> {
-        let external = format!("github:{}", person.id);
-        let account = self
-            .directory
-            .account_ensure_external(external, person.name, person.email, person.confirmed)
-            .await??;
+    async fn issue_token(&self, user: GitHubUser) -> Result<NewToken, LoginError> {
+        let external = format!("github:{}", user.id);
+        let account =
+            self.directory.account_ensure_external(external, user.name, user.email, user.confirmed).await??;
         Ok(self.directory.token_issue(account.id, None).await?)
     }
 }

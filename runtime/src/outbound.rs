@@ -1,6 +1,6 @@
 //! HTTP requests of workers to the outside: where they may go, and the client that carries them.
 //!
-//! - `reach`: which hosts and addresses may be reached (section `outbound_http` of the settings)
+//! - `policy`: which hosts and addresses may be reached (section `outbound_http` of the settings)
 //! - `connect`: names to addresses to connections, each checked
 //! - `client`: one request out, one response in
 //! - `tls`: whom requests over TLS trust
@@ -13,9 +13,9 @@
 mod client;
 mod connect;
 mod failure;
-mod reach;
+mod policy;
 mod tls;
 
-pub use client::{EveryProject, OutboundClient, OutboundLimits, ProjectReach};
-pub use reach::{HostPattern, HostPatternError, Reach};
-pub use tls::{Roots, RootsError};
+pub use client::{AllowEveryProject, OutboundClient, OutboundLimits, ProjectPolicy};
+pub use policy::{HostPattern, HostPatternError, OutboundPolicy};
+pub use tls::{RootsError, TrustedRoots};

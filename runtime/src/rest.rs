@@ -214,7 +214,7 @@ pub fn router(services: Arc<Services>) -> Router {
 /// Routes about who may do what, and how much of it.
 fn identity() -> Router<Arc<Services>> {
     Router::new()
-        .route("/v1/oauth2", post(login::by_access_token))
+        .route("/v1/oauth2", post(login::login_with_access_token))
         .route("/login/oauth2/device/start", post(login::device_start))
         .route("/login/oauth2/device/complete", post(login::device_complete))
         // The documentation printed these paths so.

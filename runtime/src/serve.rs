@@ -19,7 +19,7 @@ pub fn run(
     overrides: Overrides,
 ) -> anyhow::Result<()> {
     if args.settings {
-        return Ok(std::io::stdout().lock().write_all(Config::documented().as_bytes())?);
+        return Ok(std::io::stdout().lock().write_all(Config::default_toml().as_bytes())?);
     }
     let (config, warnings) = Config::load(args, environment)?;
     log_to_stderr(&config.server)?;

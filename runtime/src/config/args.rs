@@ -1,7 +1,7 @@
 //! The command line of `golem server`.
 
-use super::setting::Raw;
-use super::{ConfigError, Given};
+use super::setting::RawValue;
+use super::{ConfigError, SettingValue};
 use std::path::PathBuf;
 
 /// Runs the server.
@@ -34,9 +34,9 @@ pub struct ServerArgs {
 }
 
 impl ServerArgs {
-    pub(super) fn given(&self) -> Result<Vec<Given>, ConfigError> {
+    pub(super) fn values(&self) -> Result<Vec<SettingValue>, ConfigError> {
         let origin = "the command line";
-        let mut given = Vec::new();
+        let mut values = Vec::new();
         for pair in &self.set {
             let (key, value) = pair.split_once('=').ok_or_else(|| ConfigError::Invalid {
                 key: "--set".to_owned(),
@@ -44,28 +44,28 @@ impl ServerArgs {
                 found: format!("{pair:?}"),
                 expected: "KEY=VALUE, for example http.body_bytes_max=1000000".to_owned(),
             })?;
-            given.push(Given {
+            values.push(SettingValue {
                 key: key.trim().to_owned(),
-                spelled: key.trim().to_owned(),
+                spelling: key.trim().to_owned(),
                 origin: origin.to_owned(),
-                raw: Raw::Text(value.to_owned()),
+                raw: RawValue::Text(value.to_owned()),
             });
         }
-        for (key, spelled, value) in [
+        for (key, spelling, value) in [
             ("data_dir", "--data-dir", &self.data_dir),
             ("listen", "--listen", &self.listen),
             ("log", "--log", &self.log),
             ("log_format", "--log-format", &self.log_format),
         ] {
             if let Some(value) = value {
-                given.push(Given {
+                values.push(SettingValue {
                     key: key.to_owned(),
-                    spelled: spelled.to_owned(),
+                    spelling: spelling.to_owned(),
                     origin: origin.to_owned(),
-                    raw: Raw::Text(value.clone()),
+                    raw: RawValue::Text(value.clone()),
                 });
             }
         }
-        Ok(given)
+        Ok(values)
     }
 }

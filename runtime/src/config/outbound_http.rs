@@ -1,6 +1,6 @@
 //! Section `outbound_http`: where workers may send HTTP requests, and their bounds.
 
-use super::setting::{Raw, Setting, section};
+use super::setting::{RawValue, Setting, section};
 use crate::outbound::HostPattern;
 use std::fmt;
 
@@ -43,10 +43,12 @@ impl fmt::Debug for Hosts {
 impl Setting for Hosts {
     type Allowed = ();
 
-    fn parse(raw: &Raw) -> Option<Self> {
+    fn parse(raw: &RawValue) -> Option<Self> {
         let texts: Vec<&str> = match raw {
-            Raw::Text(text) => text.split(',').map(str::trim).filter(|text| !text.is_empty()).collect(),
-            Raw::Toml(value) => value.as_array()?.iter().map(toml::Value::as_str).collect::<Option<_>>()?,
+            RawValue::Text(text) => text.split(',').map(str::trim).filter(|text| !text.is_empty()).collect(),
+            RawValue::Toml(value) => {
+                value.as_array()?.iter().map(toml::Value::as_str).collect::<Option<_>>()?
+            }
         };
         texts.into_iter().map(|text| text.parse().ok()).collect::<Option<_>>().map(Self)
     }
@@ -85,7 +87,7 @@ impl fmt::Debug for PrivateAddresses {
 impl Setting for PrivateAddresses {
     type Allowed = ();
 
-    fn parse(raw: &Raw) -> Option<Self> {
+    fn parse(raw: &RawValue) -> Option<Self> {
         match raw.as_text()? {
             "auto" => Some(Self::Auto),
             "allow" => Some(Self::Allow),

@@ -5,14 +5,14 @@ use std::ops::RangeInclusive;
 
 /// A value as it was written.
 #[derive(Debug, Clone)]
-pub(super) enum Raw {
+pub(super) enum RawValue {
     /// In the environment or on the command line.
     Text(String),
     /// In a TOML file.
     Toml(toml::Value),
 }
 
-impl Raw {
+impl RawValue {
     /// The text, if it is one.
     pub(super) fn as_text(&self) -> Option<&str> {
         match self {
@@ -22,7 +22,7 @@ impl Raw {
     }
 }
 
-impl fmt::Display for Raw {
+impl fmt::Display for RawValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write!(f, "{text:?}"),
@@ -37,12 +37,12 @@ pub(super) trait Setting: Sized {
     type Allowed;
 
     /// Reads a value; the error says what was expected.
-    fn read(raw: &Raw, allowed: &Self::Allowed) -> Result<Self, String> {
+    fn read(raw: &RawValue, allowed: &Self::Allowed) -> Result<Self, String> {
         Self::parse(raw).filter(|value| value.is_allowed(allowed)).ok_or_else(|| Self::expected(allowed))
     }
 
     /// The value, whether it is allowed or not.
-    fn parse(raw: &Raw) -> Option<Self>;
+    fn parse(raw: &RawValue) -> Option<Self>;
 
     /// Whether it is one of those allowed.
     fn is_allowed(&self, allowed: &Self::Allowed) -> bool;
@@ -54,10 +54,10 @@ pub(super) trait Setting: Sized {
 impl Setting for u64 {
     type Allowed = RangeInclusive<u64>;
 
-    fn parse(raw: &Raw) -> Option<Self> {
+    fn parse(raw: &RawValue) -> Option<Self> {
         match raw {
-            Raw::Text(text) => text.trim().replace('_', "").parse().ok(),
-            Raw::Toml(value) => value.as_integer().and_then(|n| n.try_into().ok()),
+            RawValue::Text(text) => text.trim().replace('_', "").parse().ok(),
+            RawValue::Toml(value) => value.as_integer().and_then(|n| n.try_into().ok()),
         }
     }
 
@@ -73,11 +73,11 @@ impl Setting for u64 {
 impl Setting for f64 {
     type Allowed = RangeInclusive<f64>;
 
-    fn parse(raw: &Raw) -> Option<Self> {
+    fn parse(raw: &RawValue) -> Option<Self> {
         match raw {
-            Raw::Text(text) => text.trim().parse().ok(),
+            RawValue::Text(text) => text.trim().parse().ok(),
             // Whole numbers are written without a point, and are small.
-            Raw::Toml(value) => value
+            RawValue::Toml(value) => value
                 .as_float()
                 .or_else(|| value.as_integer().and_then(|n| u32::try_from(n).ok()).map(f64::from)),
         }
@@ -95,10 +95,10 @@ impl Setting for f64 {
 impl Setting for bool {
     type Allowed = ();
 
-    fn parse(raw: &Raw) -> Option<Self> {
+    fn parse(raw: &RawValue) -> Option<Self> {
         match raw {
-            Raw::Text(text) => text.trim().parse().ok(),
-            Raw::Toml(value) => value.as_bool(),
+            RawValue::Text(text) => text.trim().parse().ok(),
+            RawValue::Toml(value) => value.as_bool(),
         }
     }
 
@@ -114,7 +114,7 @@ impl Setting for bool {
 impl Setting for String {
     type Allowed = ();
 
-    fn parse(raw: &Raw) -> Option<Self> {
+    fn parse(raw: &RawValue) -> Option<Self> {
         raw.as_text().map(str::to_owned)
     }
 
@@ -129,7 +129,7 @@ impl Setting for String {
 
 /// What there is to know of a setting.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
+pub(super) struct SettingInfo {
     /// Its name in its section.
     pub(super) name: &'static str,
     /// What it is for.
@@ -146,10 +146,10 @@ pub(super) trait Section {
     const NAME: &'static str;
 
     /// Its settings.
-    fn keys() -> Vec<Key>;
+    fn settings() -> Vec<SettingInfo>;
 
     /// Sets one; `None` if there is none of that name, an error with what is expected if it cannot have that value.
-    fn set(&mut self, field: &str, raw: &Raw) -> Option<Result<(), String>>;
+    fn set(&mut self, field: &str, raw: &RawValue) -> Option<Result<(), String>>;
 }
 
 /// A text that is printed nowhere: its `Debug` says only whether there is one.
@@ -172,7 +172,7 @@ impl fmt::Debug for SecretText {
 impl Setting for SecretText {
     type Allowed = ();
 
-    fn parse(raw: &Raw) -> Option<Self> {
+    fn parse(raw: &RawValue) -> Option<Self> {
         String::parse(raw).map(Self)
     }
 
@@ -208,8 +208,8 @@ macro_rules! section {
         impl $crate::config::setting::Section for $name {
             const NAME: &'static str = $section;
 
-            fn keys() -> Vec<$crate::config::setting::Key> {
-                vec![$($crate::config::setting::Key {
+            fn settings() -> Vec<$crate::config::setting::SettingInfo> {
+                vec![$($crate::config::setting::SettingInfo {
                     name: stringify!($field),
                     about: concat!($first $(, $more)*).trim(),
                     default: format!("{:?}", Self::default().$field),
@@ -217,7 +217,7 @@ macro_rules! section {
                 },)+]
             }
 
-            fn set(&mut self, field: &str, raw: &$crate::config::setting::Raw) -> Option<Result<(), String>> {
+            fn set(&mut self, field: &str, raw: &$crate::config::setting::RawValue) -> Option<Result<(), String>> {
                 Some(match field {
                     $(stringify!($field) => {
                         <$ty as $crate::config::setting::Setting>::read(raw, &$allowed)

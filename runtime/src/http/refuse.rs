@@ -36,7 +36,7 @@ impl Refusal {
         let Ok(slot) = self.slots.clone().try_acquire_owned() else { return };
         let answer = self.answer.clone();
         tokio::spawn(async move {
-            let talk = async {
+            let exchange = async {
                 stream.write_all(&answer).await?;
                 stream.shutdown().await?;
                 // Closing before the request is read would reset the connection and take the answer with it.
@@ -45,7 +45,7 @@ impl Refusal {
                 std::io::Result::Ok(())
             };
             // Whether it was heard or not: the connection is over.
-            drop(tokio::time::timeout(REFUSING_TIME_MAX, talk).await);
+            drop(tokio::time::timeout(REFUSING_TIME_MAX, exchange).await);
             drop(slot);
         });
     }

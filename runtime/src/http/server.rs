@@ -60,16 +60,16 @@ pub struct HttpCounters {
 /// WebSocket) finds it in the request's extensions and keeps it.
 #[derive(Debug, Clone)]
 pub struct ConnectionPermit {
-    _shared: Arc<Place>,
+    _slot: Arc<ConnectionSlot>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct ConnectionSlot {
     _permit: OwnedSemaphorePermit,
     counters: Arc<HttpCounters>,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.counters.open.fetch_sub(1, Ordering::Relaxed);
     }
@@ -146,7 +146,7 @@ async fn accept(
     counters: Arc<HttpCounters>,
     stop: CancellationToken,
 ) -> JoinSet<()> {
-    let places = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
+    let permits = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
     let refusal = Refusal::new(limits.connections_max);
     let mut connections = JoinSet::new();
     loop {
@@ -173,15 +173,16 @@ async fn accept(
             continue;
         }
         counters.accepted.fetch_add(1, Ordering::Relaxed);
-        let Ok(permit) = places.clone().try_acquire_owned() else {
+        let Ok(permit) = permits.clone().try_acquire_owned() else {
             counters.refused.fetch_add(1, Ordering::Relaxed);
             refusal.refuse(stream);
             continue;
         };
         counters.open.fetch_add(1, Ordering::Relaxed);
-        let place =
-            ConnectionPermit { _shared: Arc::new(Place { _permit: permit, counters: counters.clone() }) };
-        connections.spawn(connection(stream, router.clone(), place, limits, stop.clone()));
+        let permit = ConnectionPermit {
+            _slot: Arc::new(ConnectionSlot { _permit: permit, counters: counters.clone() }),
+        };
+        connections.spawn(connection(stream, router.clone(), permit, limits, stop.clone()));
     }
 }
 
@@ -196,7 +197,7 @@ fn is_connection_error(error: &io::Error) -> bool {
 async fn connection(
     stream: TcpStream,
     router: Router,
-    place: ConnectionPermit,
+    permit: ConnectionPermit,
     limits: HttpLimits,
     stop: CancellationToken,
 ) {
@@ -208,11 +209,11 @@ async fn connection(
     if !matches!(peeked, Ok(Ok(1..))) {
         return;
     }
-    let kept = place.clone();
+    let upgrade_permit = permit.clone();
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         if request.headers().contains_key(header::UPGRADE) {
-            request.extensions_mut().insert(kept.clone());
+            request.extensions_mut().insert(upgrade_permit.clone());
         }
         let mut router = router.clone();
         async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
@@ -251,7 +252,7 @@ async fn connection(
             }
         }
     }
-    drop(place);
+    drop(permit);
 }
 
 #[cfg(test)]
@@ -270,7 +271,7 @@ mod tests {
         serve(listener, router, limits, Arc::default(), CancellationToken::new()).unwrap()
     }
 
-    fn hello() -> Router {
+    fn hello_router() -> Router {
         Router::new().route("/", get(|| async { "hello" }))
     }
 
@@ -289,7 +290,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_connection_serves_many_requests_and_one_too_many_is_turned_away() {
-        let server = start(hello(), 1, Duration::from_mins(1)).await;
+        let server = start(hello_router(), 1, Duration::from_mins(1)).await;
         let mut first = TcpStream::connect(server.local_addr()).await.unwrap();
         for _ in 0..3 {
             first.write_all(REQUEST).await.unwrap();
@@ -314,7 +315,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_that_does_not_ask_in_time_is_let_go() {
-        let server = start(hello(), 10, Duration::from_millis(20)).await;
+        let server = start(hello_router(), 10, Duration::from_millis(20)).await;
         for sent in ["", "G", "GET / HTTP/1.1\r\nhost:"] {
             let mut stream = TcpStream::connect(server.local_addr()).await.unwrap();
             stream.write_all(sent.as_bytes()).await.unwrap();
@@ -332,7 +333,7 @@ mod tests {
             outside.notified().await;
             "slow"
         };
-        let router = hello().route("/slow", get(handler));
+        let router = hello_router().route("/slow", get(handler));
         let server = start(router, 10, Duration::from_mins(1)).await;
         let address = server.local_addr();
         let mut idle = TcpStream::connect(address).await.unwrap();

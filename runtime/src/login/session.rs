@@ -12,13 +12,13 @@ use subtle::ConstantTimeEq;
 
 /// A device login under way.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Session {
+pub(super) struct DeviceSession {
     pub(super) device_code: String,
     pub(super) interval: Duration,
     pub(super) expires: Timestamp,
 }
 
-impl std::fmt::Debug for Session {
+impl std::fmt::Debug for DeviceSession {
     /// Without the code.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("expires", &self.expires).finish_non_exhaustive()
@@ -26,25 +26,25 @@ impl std::fmt::Debug for Session {
 }
 
 /// Writes and reads sessions.
-pub(super) struct Sessions {
+pub(super) struct SessionCodec {
     mac_key: [u8; 32],
 }
 
-impl Sessions {
+impl SessionCodec {
     /// Under the data folder's secret.
     pub(super) fn new(secret: &[u8; 32]) -> Self {
         Self { mac_key: blake3::derive_key("golem 2023 device login session mac", secret) }
     }
 
     /// The session as text.
-    pub(super) fn encode(&self, session: &Session) -> String {
+    pub(super) fn encode(&self, session: &DeviceSession) -> String {
         let body = serde_json::to_vec(session).expect("a session is texts and numbers");
         let mac = blake3::keyed_hash(&self.mac_key, &body);
         format!("{}.{}", URL_SAFE_NO_PAD.encode(&body), URL_SAFE_NO_PAD.encode(mac.as_bytes()))
     }
 
     /// The session in a text that was made here.
-    pub(super) fn decode(&self, text: &str) -> Option<Session> {
+    pub(super) fn decode(&self, text: &str) -> Option<DeviceSession> {
         let (body, mac) = text.trim().split_once('.')?;
         let body = URL_SAFE_NO_PAD.decode(body).ok()?;
         let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
@@ -62,15 +62,15 @@ mod tests {
 
     #[test]
     fn only_what_was_made_here_is_read() {
-        let sessions = Sessions::new(&[7; 32]);
-        let session = Session {
+        let sessions = SessionCodec::new(&[7; 32]);
+        let session = DeviceSession {
             device_code: "secret-code".to_owned(),
             interval: Duration::from_secs(5),
             expires: Timestamp::from_nanos(9),
         };
         let text = sessions.encode(&session);
         assert_eq!(sessions.decode(&text), Some(session.clone()));
-        assert_eq!(Sessions::new(&[8; 32]).decode(&text), None);
+        assert_eq!(SessionCodec::new(&[8; 32]).decode(&text), None);
         assert!(!format!("{session:?}").contains("secret-code"));
         let mut other = text.clone();
         other.replace_range(0..1, if text.starts_with('A') { "B" } else { "A" });

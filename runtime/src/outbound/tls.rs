@@ -55,16 +55,16 @@ pub enum RootsError {
 
 /// The certificates that sign those of the hosts that are trusted.
 #[derive(Debug, Clone)]
-pub struct Roots(RootCertStore);
+pub struct TrustedRoots(RootCertStore);
 
-impl Roots {
+impl TrustedRoots {
     /// Those that browsers trust.
-    pub fn usual() -> Self {
+    pub fn bundled() -> Self {
         Self(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
     }
 
     /// Those that browsers trust, and all in this PEM file. One bad certificate refuses the file.
-    pub fn and_of(file: &Path) -> Result<Self, RootsError> {
+    pub fn with_file(file: &Path) -> Result<Self, RootsError> {
         let path = || file.to_owned();
         let text = std::fs::read(file).map_err(|source| RootsError::File { path: path(), source })?;
         let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
@@ -73,7 +73,7 @@ impl Roots {
         if found.is_empty() {
             return Err(RootsError::Empty { path: path() });
         }
-        let Self(mut roots) = Self::usual();
+        let Self(mut roots) = Self::bundled();
         for (at, certificate) in found.into_iter().enumerate() {
             roots.add(certificate).map_err(|source| RootsError::Certificate {
                 path: path(),
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
     use crate::executor::Outbound as _;
-    use crate::outbound::{EveryProject, OutboundClient, OutboundLimits, Reach};
+    use crate::outbound::{AllowEveryProject, OutboundClient, OutboundLimits, OutboundPolicy};
     use bytes::Bytes;
     use golem_host::ports::{HttpFailure, HttpPart, HttpRequest, HttpTimeouts};
     use golem_model::ProjectId;
@@ -153,9 +153,13 @@ mod tests {
     }
 
     /// What a worker gets from the server at `port`.
-    async fn get(roots: Roots, port: u16) -> Result<Bytes, HttpFailure> {
-        let reach =
-            Reach { enabled: true, allow: vec!["*".parse().unwrap()], deny: Vec::new(), private: true };
+    async fn get(roots: TrustedRoots, port: u16) -> Result<Bytes, HttpFailure> {
+        let policy = OutboundPolicy {
+            enabled: true,
+            allow: vec!["*".parse().unwrap()],
+            deny: Vec::new(),
+            private: true,
+        };
         let long = Duration::from_mins(1);
         let limits = OutboundLimits {
             requests_max: 1,
@@ -163,8 +167,13 @@ mod tests {
             first_byte_max: long,
             between_bytes_max: long,
         };
-        let client =
-            OutboundClient::new(reach, roots, Arc::new(EveryProject), limits, Arc::new(SystemClock::new()));
+        let client = OutboundClient::new(
+            policy,
+            roots,
+            Arc::new(AllowEveryProject),
+            limits,
+            Arc::new(SystemClock::new()),
+        );
         let request = HttpRequest {
             method: http::Method::GET,
             uri: format!("https://localhost:{port}/").parse().unwrap(),
@@ -186,13 +195,13 @@ mod tests {
         let file = folder.path().join("roots.pem");
         let (port, authority) = server("localhost").await;
         std::fs::write(&file, &authority).unwrap();
-        let refused = get(Roots::usual(), port).await.unwrap_err();
+        let refused = get(TrustedRoots::bundled(), port).await.unwrap_err();
         assert!(matches!(refused, HttpFailure::Certificate { .. }), "{refused:?}");
-        assert_eq!(get(Roots::and_of(&file).unwrap(), port).await.unwrap(), "hi");
+        assert_eq!(get(TrustedRoots::with_file(&file).unwrap(), port).await.unwrap(), "hi");
 
         let (port, authority) = server("elsewhere.example").await;
         std::fs::write(&file, &authority).unwrap();
-        let refused = get(Roots::and_of(&file).unwrap(), port).await.unwrap_err();
+        let refused = get(TrustedRoots::with_file(&file).unwrap(), port).await.unwrap_err();
         assert!(matches!(refused, HttpFailure::Certificate { .. }), "{refused:?}");
     }
 
@@ -200,7 +209,7 @@ mod tests {
     fn a_file_that_cannot_be_trusted_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("roots.pem");
-        let text = Roots::and_of(&file).unwrap_err().to_string();
+        let text = TrustedRoots::with_file(&file).unwrap_err().to_string();
         assert!(text.starts_with("cannot read the certificates in "), "{text}");
         for (content, part) in [
             ("", "holds no certificate"),
@@ -213,7 +222,7 @@ mod tests {
             ),
         ] {
             std::fs::write(&file, content).unwrap();
-            let text = Roots::and_of(&file).unwrap_err().to_string();
+            let text = TrustedRoots::with_file(&file).unwrap_err().to_string();
             assert!(part.split('*').all(|part| text.contains(part.trim())), "{content:?}: {text}");
             assert!(text.contains("outbound_http.root_certificates"), "{text}");
         }

@@ -26,7 +26,7 @@ pub(super) async fn connect(
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
     Params(params): Params<ConnectQuery>,
-    place: Option<Extension<ConnectionPermit>>,
+    permit: Option<Extension<ConnectionPermit>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     services.template(principal, Action::ViewWorker, worker.template)?;
@@ -40,7 +40,7 @@ pub(super) async fn connect(
     let stopping = services.stopping.clone();
     Ok(upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| async move {
         // Kept until the last frame, so that a WebSocket counts as the connection that it is.
-        let _place = place;
+        let _permit = permit;
         stream(socket, subscription, params.format, stopping).await;
     }))
 }

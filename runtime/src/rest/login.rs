@@ -15,11 +15,11 @@ use http::StatusCode;
 use std::sync::Arc;
 
 /// `POST /v1/oauth2`: a token for who has an access token of the provider.
-pub(super) async fn by_access_token(
+pub(super) async fn login_with_access_token(
     State(services): State<Arc<Services>>,
     Params(query): Params<OAuth2Query>,
 ) -> Result<Json<UnsafeToken>, ApiError> {
-    Ok(welcome(&services.login.by_access_token(&query.provider, &query.access_token).await?))
+    Ok(welcome(&services.login.login_with_access_token(&query.provider, &query.access_token).await?))
 }
 
 /// `POST /login/oauth2/device/start`: what a person types where.

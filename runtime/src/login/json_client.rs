@@ -12,11 +12,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 /// Bytes of an answer, at most.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
+const RESPONSE_BYTES_MAX: usize = 1 << 20;
 
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
-pub enum WebError {
+pub enum ProviderError {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
@@ -47,7 +47,7 @@ pub enum WebError {
 }
 
 /// An answer.
-pub(super) struct Answer {
+pub(super) struct JsonResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     /// `null` if it is no JSON.
@@ -55,20 +55,20 @@ pub(super) struct Answer {
 }
 
 /// A small HTTP client.
-pub(super) struct Web {
+pub(super) struct JsonClient {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     time_max: Duration,
 }
 
-impl Web {
+impl JsonClient {
     /// Waits at most `time_max` for each answer.
-    pub(super) fn new(time_max: Duration) -> Result<Self, WebError> {
+    pub(super) fn new(time_max: Duration) -> Result<Self, ProviderError> {
         // The roots that browsers trust, and ring for the arithmetic.
         let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| WebError::Tls(error.to_string()))?
+            .map_err(|error| ProviderError::Tls(error.to_string()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
         let mut tcp = HttpConnector::new();
@@ -84,25 +84,26 @@ impl Web {
     }
 
     /// Sends a request and reads the whole answer.
-    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, WebError> {
+    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<JsonResponse, ProviderError> {
         let host = request.uri().authority().map_or_else(String::new, ToString::to_string);
-        let unreachable = |why: String| WebError::Unreachable { host: host.clone(), why };
+        let unreachable = |why: String| ProviderError::Unreachable { host: host.clone(), why };
         let exchange = async {
-            let response = self.client.request(request).await.map_err(|error| unreachable(chain(&error)))?;
+            let response =
+                self.client.request(request).await.map_err(|error| unreachable(error_chain(&error)))?;
             let (parts, body) = response.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+            let body = Limited::new(body, RESPONSE_BYTES_MAX).collect().await;
             let body = body.map_err(|error| unreachable(error.to_string()))?.to_bytes();
             let json = serde_json::from_slice(&body).unwrap_or_default();
-            Ok(Answer { status: parts.status, headers: parts.headers, json })
+            Ok(JsonResponse { status: parts.status, headers: parts.headers, json })
         };
         tokio::time::timeout(self.time_max, exchange)
             .await
-            .map_err(|_| WebError::TooSlow { host: host.clone(), time_max: self.time_max })?
+            .map_err(|_| ProviderError::TooSlow { host: host.clone(), time_max: self.time_max })?
     }
 }
 
 /// An error and its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
