@@ -120,7 +120,7 @@ impl RequestLimits {
 
 impl Services {
     /// The template, and proof that `principal` may do `action` with it. To others it does not exist.
-    fn template(
+    fn authorize_template(
         &self,
         principal: Principal,
         action: Action,
@@ -134,7 +134,7 @@ impl Services {
     }
 
     /// The project, and proof that `principal` may do `action` in it.
-    fn project(
+    fn authorize_project(
         &self,
         principal: Principal,
         action: Action,
@@ -147,7 +147,7 @@ impl Services {
     }
 
     /// Proof that `principal` may do `act` with an account. To others it does not exist.
-    fn account(
+    fn authorize_account(
         &self,
         principal: Principal,
         act: AccountAct,
@@ -160,7 +160,7 @@ impl Services {
     }
 
     /// Proof that `principal` may do `act`.
-    fn system(&self, principal: Principal, act: SystemAct) -> Result<SystemScope, ApiError> {
+    fn authorize_system(&self, principal: Principal, act: SystemAct) -> Result<SystemScope, ApiError> {
         let missing = || ApiError::not_found("there is nothing here");
         self.directory.authorize_system(principal, act).map_err(|error| authorization_error(error, missing))
     }
@@ -197,7 +197,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .route(&of_worker("http/"), any(incoming::handle))
         .route(&of_worker("http/{*path}"), any(incoming::handle))
         .route("/v1/login/token", get(token::current))
-        .merge(identity())
+        .merge(identity_routes())
         .route("/healthcheck", get(health::healthcheck))
         .route("/v1/version", get(health::version))
         .route("/version", get(health::version))
@@ -207,12 +207,12 @@ pub fn router(services: Arc<Services>) -> Router {
         .method_not_allowed_fallback(error::wrong_method)
         // Bodies are read by `extract`, which has limits of its own.
         .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn_with_state(services.clone(), count))
+        .layer(middleware::from_fn_with_state(services.clone(), count_response))
         .with_state(services)
 }
 
 /// Routes about who may do what, and how much of it.
-fn identity() -> Router<Arc<Services>> {
+fn identity_routes() -> Router<Arc<Services>> {
     Router::new()
         .route("/v1/oauth2", post(login::login_with_access_token))
         .route("/login/oauth2/device/start", post(login::device_start))
@@ -254,7 +254,7 @@ fn identity() -> Router<Arc<Services>> {
 }
 
 /// Counts responses.
-async fn count(State(services): State<Arc<Services>>, request: Request, next: Next) -> Response {
+async fn count_response(State(services): State<Arc<Services>>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     services.metrics.count_response(response.status());
     response

@@ -2,7 +2,7 @@
 
 use super::Services;
 use super::error::ApiError;
-use super::extract::{Caller, Params, WorkerPath};
+use super::extract::{Caller, QueryParams, WorkerPath};
 use crate::executor::{LogNotice, LogSubscription};
 use crate::http::ConnectionPermit;
 use crate::identity::Action;
@@ -11,7 +11,7 @@ use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
-use golem_api::connect::{self as shape, ConnectFormat, ConnectQuery, EventFrame, MessageFrame, WorkerEvent};
+use golem_api::connect::{self as api, ConnectFormat, ConnectQuery, EventFrame, MessageFrame, WorkerEvent};
 use golem_host::ports::{LogEvent, LogLevel};
 use http::StatusCode;
 use std::sync::Arc;
@@ -25,11 +25,11 @@ pub(super) async fn connect(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-    Params(params): Params<ConnectQuery>,
+    QueryParams(params): QueryParams<ConnectQuery>,
     permit: Option<Extension<ConnectionPermit>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
-    services.template(principal, Action::ViewWorker, worker.template)?;
+    services.authorize_template(principal, Action::ViewWorker, worker.template)?;
     let upgrade = upgrade.map_err(|rejection| {
         ApiError::new(
             StatusCode::UPGRADE_REQUIRED,
@@ -77,12 +77,12 @@ fn frame(notice: LogNotice, format: ConnectFormat) -> String {
         LogNotice::Event(LogEvent::Stdout(text)) => WorkerEvent::Stdout { message: text.to_string() },
         LogNotice::Event(LogEvent::Stderr(text)) => WorkerEvent::Stderr { message: text.to_string() },
         LogNotice::Event(LogEvent::Log { level, context, message }) => WorkerEvent::Log {
-            level: level_shape(level),
+            level: api_level(level),
             context: context.to_string(),
             message: message.to_string(),
         },
         LogNotice::Missed(count) => WorkerEvent::Log {
-            level: shape::LogLevel::Warn,
+            level: api::LogLevel::Warn,
             context: "golem".to_owned(),
             message: format!("{count} events were lost: this connection is slower than the worker"),
         },
@@ -94,13 +94,13 @@ fn frame(notice: LogNotice, format: ConnectFormat) -> String {
     frame.expect("a frame is texts and numbers")
 }
 
-fn level_shape(level: LogLevel) -> shape::LogLevel {
+fn api_level(level: LogLevel) -> api::LogLevel {
     match level {
-        LogLevel::Trace => shape::LogLevel::Trace,
-        LogLevel::Debug => shape::LogLevel::Debug,
-        LogLevel::Info => shape::LogLevel::Info,
-        LogLevel::Warn => shape::LogLevel::Warn,
-        LogLevel::Error => shape::LogLevel::Error,
-        LogLevel::Critical => shape::LogLevel::Critical,
+        LogLevel::Trace => api::LogLevel::Trace,
+        LogLevel::Debug => api::LogLevel::Debug,
+        LogLevel::Info => api::LogLevel::Info,
+        LogLevel::Warn => api::LogLevel::Warn,
+        LogLevel::Error => api::LogLevel::Error,
+        LogLevel::Critical => api::LogLevel::Critical,
     }
 }

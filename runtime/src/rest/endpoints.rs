@@ -29,7 +29,7 @@ pub enum Needs {
     Act(Act),
 }
 
-const fn open(method: &'static str, path: &'static str, about: &'static str) -> Endpoint {
+const fn public(method: &'static str, path: &'static str, about: &'static str) -> Endpoint {
     Endpoint { method, path, needs: Needs::Nothing, about }
 }
 
@@ -179,11 +179,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "/v1/templates/{template_id}/workers/{worker_name}/invocations/{key}",
         "Cancels an invocation that has not begun",
     ),
-    open("POST", "/v1/oauth2", "Gives a token to who has an access token of GitHub"),
-    open("POST", "/login/oauth2/device/start", "Begins a login: tells what to type where"),
-    open("POST", "/login/oauth2/device/complete", "Waits for the confirmation and gives a token"),
-    open("POST", "/oauth2/device/start", "Begins a login, at the path that the documentation printed"),
-    open("POST", "/oauth2/device/complete", "Ends a login, at the path that the documentation printed"),
+    public("POST", "/v1/oauth2", "Gives a token to who has an access token of GitHub"),
+    public("POST", "/login/oauth2/device/start", "Begins a login: tells what to type where"),
+    public("POST", "/login/oauth2/device/complete", "Waits for the confirmation and gives a token"),
+    public("POST", "/oauth2/device/start", "Begins a login, at the path that the documentation printed"),
+    public("POST", "/oauth2/device/complete", "Ends a login, at the path that the documentation printed"),
     token("GET", "/v1/login/token", "Shows the token that the request carries"),
     system(SystemAct::CreateAccount, "POST", "/v1/accounts", "Makes an account"),
     account(AccountAct::View, "GET", ACCOUNT, "Shows an account"),
@@ -247,10 +247,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "/v1/whitelist/enabled",
         "Says whether a first login needs to be on the whitelist",
     ),
-    open("GET", "/v1/{account_id}/golem-cli", "Says where the command line is"),
-    open("GET", "/healthcheck", "Tells that the server is there"),
-    open("GET", "/v1/version", "Tells the server's version"),
-    open("GET", "/version", "Tells the server's version"),
-    open("GET", "/openapi.json", "Gives this description, as OpenAPI 3.1"),
-    open("GET", "/metrics", "Gives counters and gauges in the OpenMetrics text format"),
+    public("GET", "/v1/{account_id}/golem-cli", "Says where the command line is"),
+    public("GET", "/healthcheck", "Tells that the server is there"),
+    public("GET", "/v1/version", "Tells the server's version"),
+    public("GET", "/version", "Tells the server's version"),
+    public("GET", "/openapi.json", "Gives this description, as OpenAPI 3.1"),
+    public("GET", "/metrics", "Gives counters and gauges in the OpenMetrics text format"),
 ];

@@ -59,16 +59,16 @@ impl ApiError {
         let text = text.into();
         tracing::error!("{text}");
         let error = GolemError::Unknown { details: text.clone() };
-        Self::golem(StatusCode::INTERNAL_SERVER_ERROR, text, error)
+        Self::with_golem_error(StatusCode::INTERNAL_SERVER_ERROR, text, error)
     }
 
     /// Something that happened in a worker, with the text of who saw it.
-    fn golem(status: StatusCode, text: String, error: GolemError) -> Self {
+    fn with_golem_error(status: StatusCode, text: String, error: GolemError) -> Self {
         Self::with_body(status, ErrorBody { golem_error: Some(error), ..ErrorBody::text(text) })
     }
 
     /// 503: come again when the server is back.
-    pub(super) fn stopping() -> Self {
+    pub(super) fn shutting_down() -> Self {
         let text = "the server is shutting down; try again when it is back";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, text).retry_after(1)
     }
@@ -179,12 +179,12 @@ impl From<ExecutorError> for ApiError {
         let text = error.to_string();
         let failed = StatusCode::INTERNAL_SERVER_ERROR;
         match error {
-            ExecutorError::WorkerNotFound { worker } => Self::golem(
+            ExecutorError::WorkerNotFound { worker } => Self::with_golem_error(
                 StatusCode::NOT_FOUND,
                 text,
                 GolemError::WorkerNotFound { instance_id: (&worker).into() },
             ),
-            ExecutorError::WorkerExists { worker } => Self::golem(
+            ExecutorError::WorkerExists { worker } => Self::with_golem_error(
                 StatusCode::CONFLICT,
                 text,
                 GolemError::WorkerAlreadyExists { instance_id: (&worker).into() },
@@ -200,19 +200,19 @@ impl From<ExecutorError> for ApiError {
             ExecutorError::NotAdmitted(NotAdmitted::Limit(_)) => Self::new(StatusCode::FORBIDDEN, text),
             ExecutorError::QueueFull { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(1),
             ExecutorError::PreviousInvocationFailed => {
-                Self::golem(failed, text, GolemError::PreviousInvocationFailed {})
+                Self::with_golem_error(failed, text, GolemError::PreviousInvocationFailed {})
             }
             ExecutorError::PreviousInvocationExited => {
-                Self::golem(failed, text, GolemError::PreviousInvocationExited {})
+                Self::with_golem_error(failed, text, GolemError::PreviousInvocationExited {})
             }
             ExecutorError::Interrupted { recover_immediately } => {
-                Self::golem(failed, text, GolemError::Interrupted { recover_immediately })
+                Self::with_golem_error(failed, text, GolemError::Interrupted { recover_immediately })
             }
             ExecutorError::InvocationFailed { .. } => {
                 let details = text.strip_prefix("Runtime error: ").unwrap_or(&text).to_owned();
-                Self::golem(failed, text, GolemError::RuntimeError { details })
+                Self::with_golem_error(failed, text, GolemError::RuntimeError { details })
             }
-            ExecutorError::PromiseNotFound { promise } => Self::golem(
+            ExecutorError::PromiseNotFound { promise } => Self::with_golem_error(
                 StatusCode::NOT_FOUND,
                 text,
                 GolemError::PromiseNotFound { promise_id: (&promise).into() },
@@ -220,7 +220,7 @@ impl From<ExecutorError> for ApiError {
             ExecutorError::PromiseTooLarge { .. } | ExecutorError::UpdateToSame { .. } => Self::invalid(text),
             ExecutorError::Component { .. } => {
                 let details = text.clone();
-                Self::golem(failed, text, GolemError::Unknown { details })
+                Self::with_golem_error(failed, text, GolemError::Unknown { details })
             }
             ExecutorError::Unavailable { .. } | ExecutorError::ShuttingDown => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, text).retry_after(1)

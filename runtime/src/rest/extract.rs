@@ -38,15 +38,15 @@ impl<T: FromStr<Err = uuid::Error> + PathId, S: Send + Sync> FromRequestParts<S>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let params = path_params(parts, state).await?;
         let text = params.iter().next().map_or("", |(_, text)| text);
-        uuid_id(T::WHAT, text).map(Self)
+        parse_id(T::WHAT, text).map(Self)
     }
 }
 
 /// The two ids in the path.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct IdsPath<A, B>(pub(super) A, pub(super) B);
+pub(super) struct TwoIdsPath<A, B>(pub(super) A, pub(super) B);
 
-impl<A, B, S> FromRequestParts<S> for IdsPath<A, B>
+impl<A, B, S> FromRequestParts<S> for TwoIdsPath<A, B>
 where
     A: FromStr<Err = uuid::Error> + PathId,
     B: FromStr<Err = uuid::Error> + PathId,
@@ -57,8 +57,8 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let params = path_params(parts, state).await?;
         let mut texts = params.iter().map(|(_, text)| text);
-        let first = uuid_id(A::WHAT, texts.next().unwrap_or_default())?;
-        Ok(Self(first, uuid_id(B::WHAT, texts.next().unwrap_or_default())?))
+        let first = parse_id(A::WHAT, texts.next().unwrap_or_default())?;
+        Ok(Self(first, parse_id(B::WHAT, texts.next().unwrap_or_default())?))
     }
 }
 
@@ -72,7 +72,7 @@ impl<S: Send + Sync> FromRequestParts<S> for RolePath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let params = path_params(parts, state).await?;
         let mut texts = params.iter().map(|(_, text)| text);
-        let account = uuid_id(AccountId::WHAT, texts.next().unwrap_or_default())?;
+        let account = parse_id(AccountId::WHAT, texts.next().unwrap_or_default())?;
         let role = texts.next().unwrap_or_default().parse::<Role>();
         Ok(Self(account, role.map_err(|error| ApiError::invalid(format!("Invalid role: {error}")))?))
     }
@@ -118,8 +118,8 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkerPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let params = path_params(parts, state).await?;
         let mut texts = params.iter().map(|(_, text)| text);
-        let template = uuid_id(TemplateId::WHAT, texts.next().unwrap_or_default())?;
-        let name = worker_name(texts.next().unwrap_or_default())?;
+        let template = parse_id(TemplateId::WHAT, texts.next().unwrap_or_default())?;
+        let name = parse_worker_name(texts.next().unwrap_or_default())?;
         Ok(Self(WorkerId::new(template, name)))
     }
 }
@@ -160,7 +160,7 @@ async fn path_params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Raw
 }
 
 /// Reads an id that is a UUID.
-pub(super) fn uuid_id<T: FromStr<Err = uuid::Error>>(what: &str, text: &str) -> Result<T, ApiError> {
+pub(super) fn parse_id<T: FromStr<Err = uuid::Error>>(what: &str, text: &str) -> Result<T, ApiError> {
     text.parse().map_err(|_| {
         let shown: String = text.chars().take(100).collect();
         ApiError::invalid(format!("Invalid {what} id {shown:?}: it must be a UUID"))
@@ -168,15 +168,15 @@ pub(super) fn uuid_id<T: FromStr<Err = uuid::Error>>(what: &str, text: &str) -> 
 }
 
 /// Reads a worker's name.
-pub(super) fn worker_name(text: &str) -> Result<WorkerName, ApiError> {
+pub(super) fn parse_worker_name(text: &str) -> Result<WorkerName, ApiError> {
     WorkerName::new(text).map_err(|error| ApiError::invalid(error.to_string()))
 }
 
 /// The query, as a struct.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Params<T>(pub(super) T);
+pub(super) struct QueryParams<T>(pub(super) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
@@ -197,12 +197,12 @@ impl<T: DeserializeOwned> FromRequest<Arc<Services>> for JsonBody<T> {
 
     async fn from_request(request: Request, services: &Arc<Services>) -> Result<Self, ApiError> {
         let body = read_body(request.into_body(), services.limits.body).await?;
-        json(&body).map(Self)
+        parse_json(&body).map(Self)
     }
 }
 
 /// Reads JSON; the error says where it goes wrong.
-pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+pub(super) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| {
         let what = match error.classify() {
             serde_json::error::Category::Data => "Invalid request body",

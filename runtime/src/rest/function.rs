@@ -16,7 +16,7 @@ const NAMES_LISTED_MAX: usize = 20;
 /// One exported by the world is called by its own name, or with the package before it (`pkg:name/function`): both
 /// were in use. A component does not say what its package is called, so any name will do there. The version of an
 /// interface may be left out (`wasi:cli/run/run`), as there was none in 2023, if only one version is exported.
-pub(super) fn find<'a>(
+pub(super) fn find_function<'a>(
     functions: &'a Functions,
     name: &str,
 ) -> Result<(&'a Arc<str>, &'a Arc<Function>), ApiError> {
@@ -34,7 +34,7 @@ pub(super) fn find<'a>(
             _ => None,
         }
     });
-    let found = found.ok_or_else(|| unknown(functions, name))?;
+    let found = found.ok_or_else(|| unknown_function(functions, name))?;
     if golem_host::is_http_handler(found.0) {
         return Err(ApiError::invalid(format!(
             "the function {} cannot be invoked like this: it answers HTTP requests; send them to \
@@ -58,7 +58,7 @@ fn unversioned(name: &str) -> Option<String> {
     Some(format!("{interface}/{function}"))
 }
 
-fn unknown(functions: &Functions, name: &str) -> ApiError {
+fn unknown_function(functions: &Functions, name: &str) -> ApiError {
     let names: Vec<&str> = functions.names().collect();
     let shown: String = name.chars().take(200).collect();
     // The last part is what people misspell, or write without its interface.
@@ -76,7 +76,7 @@ fn unknown(functions: &Functions, name: &str) -> ApiError {
 }
 
 /// A function of a version, with parameters that fit it.
-pub(super) struct Prepared {
+pub(super) struct PreparedCall {
     pub(super) name: Arc<str>,
     pub(super) function: Arc<Function>,
     /// For a program, its input as one text.
@@ -85,13 +85,13 @@ pub(super) struct Prepared {
 }
 
 /// Finds the function and converts its parameters.
-pub(super) fn prepare(
+pub(super) fn prepare_call(
     version: &Version,
     name: &str,
     convention: Convention,
     params: &serde_json::Value,
-) -> Result<Prepared, ApiError> {
-    let (name, function) = find(&version.functions, name)?;
+) -> Result<PreparedCall, ApiError> {
+    let (name, function) = find_function(&version.functions, name)?;
     let params = if convention.is_program() {
         if !function.params.is_empty() {
             return Err(ApiError::invalid(
@@ -103,7 +103,7 @@ pub(super) fn prepare(
         golem_model::value::json::params_from_json(function, params)
             .map_err(|error| ApiError::invalid(error.to_string()))?
     };
-    Ok(Prepared { name: name.clone(), function: function.clone(), params, convention })
+    Ok(PreparedCall { name: name.clone(), function: function.clone(), params, convention })
 }
 
 /// The JSON text of what a program wrote: as it is if that is JSON, else as a string; `null` if it is nothing.
@@ -161,7 +161,7 @@ mod tests {
             ("wasi:cli/run@0.2.12/run", "wasi:cli/run@0.2.12/run"),
             ("a:b/twice@2.0.0/f", "a:b/twice@2.0.0/f"),
         ] {
-            assert_eq!(find(&functions, name).unwrap().0.as_ref(), found);
+            assert_eq!(find_function(&functions, name).unwrap().0.as_ref(), found);
         }
     }
 
@@ -177,7 +177,7 @@ mod tests {
             ("a:b/twice/f", "did you mean \"a:b/twice@1.0.0/f\"?"),
             ("open", "takes or returns a resource"),
         ] {
-            let text = find(&functions, name).unwrap_err().to_string();
+            let text = find_function(&functions, name).unwrap_err().to_string();
             assert!(text.contains(part), "{name}: {text}");
         }
     }

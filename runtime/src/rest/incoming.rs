@@ -6,7 +6,7 @@
 use super::Services;
 use super::error::ApiError;
 use super::extract::{Caller, WorkerPath};
-use super::worker::{Asked, await_invocation, spec};
+use super::worker::{InvokeRequest, await_invocation, worker_spec};
 use crate::catalog::{Template, Version};
 use crate::executor::ExecutorError;
 use crate::http::read_body;
@@ -22,11 +22,11 @@ use std::sync::Arc;
 
 /// Segments of the path before what the worker sees: an empty one, `v1`, `templates`, the template, `workers`, the
 /// worker, `http`.
-const SEGMENTS_OURS: usize = 7;
+const SEGMENTS_BEFORE_PATH: usize = 7;
 
 /// Fields that are ours or the connection's, and not the worker's. The token above all: who may call a worker must not
 /// hand it what else the token is good for.
-const KEPT_BACK: [&str; 11] = [
+const REQUEST_FIELDS_DROPPED: [&str; 11] = [
     "authorization",
     "connection",
     "golem-await-ms",
@@ -41,7 +41,7 @@ const KEPT_BACK: [&str; 11] = [
 ];
 
 /// Fields of a response that whoever sends it sets.
-const OURS: [HeaderName; 4] =
+const RESPONSE_FIELDS_DROPPED: [HeaderName; 4] =
     [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::TRAILER];
 
 /// `ANY …/workers/{worker_name}/http/{path}`.
@@ -53,16 +53,17 @@ pub(super) async fn handle(
 ) -> Result<Response, ApiError> {
     let started = services.clock.elapsed();
     let (head, body) = request.into_parts();
-    let (template, scope) = services.template(principal, Action::UpdateWorker, worker.template)?;
-    let asked = Asked { services: &services, principal, worker: &worker, headers: &head.headers };
-    let key = asked.key(None).await?;
-    serving(&services, &worker, &template, &scope).await?;
+    let (template, scope) = services.authorize_template(principal, Action::UpdateWorker, worker.template)?;
+    let invoke_request =
+        InvokeRequest { services: &services, principal, worker: &worker, headers: &head.headers };
+    let key = invoke_request.idempotency_key(None).await?;
+    ensure_http_worker(&services, &worker, &template, &scope).await?;
     let body = read_body(body, services.limits.body).await?;
     let request = IncomingRequest {
         method: head.method.as_str().to_owned(),
-        path_with_query: seen(&head.uri),
+        path_with_query: forwarded_path(&head.uri),
         authority: authority(&head.uri, &head.headers),
-        headers: fields(&head.headers),
+        headers: forwarded_fields(&head.headers),
         body: body.into(),
     };
     let function = Arc::from(INCOMING_HTTP);
@@ -70,7 +71,7 @@ pub(super) async fn handle(
     let invocation = Invocation { key, function, params: vec![request.into_value()], convention };
     let result = await_invocation(&services, &worker, &head.headers, started, invocation).await?;
     match result.and_then(HttpReply::from_value) {
-        Some(Ok(given)) => respond(given),
+        Some(Ok(reply)) => to_response(reply),
         Some(Err(text)) => Err(ApiError::new(StatusCode::BAD_GATEWAY, text)),
         None => Err(ApiError::internal("the outcome of an HTTP request is no response")),
     }
@@ -78,7 +79,7 @@ pub(super) async fn handle(
 
 /// Fails unless the version that the worker runs answers HTTP requests; makes the worker if it does not exist and the
 /// caller may.
-async fn serving(
+async fn ensure_http_worker(
     services: &Services,
     worker: &golem_model::WorkerId,
     template: &Template,
@@ -89,7 +90,7 @@ async fn serving(
     let newest_serves = serves(latest);
     // Who may not make workers can only call those that exist.
     let runs = if newest_serves && scope.allowed_actions().contains(ProjectAction::CreateWorker) {
-        services.executor.ensure(spec(worker, scope, latest)).await?
+        services.executor.ensure(worker_spec(worker, scope, latest)).await?
     } else {
         // A request that nobody answers must not make a worker.
         match services.executor.view(worker).await {
@@ -107,8 +108,8 @@ async fn serving(
 }
 
 /// Path and query as the worker sees them: what follows `/http`.
-fn seen(uri: &Uri) -> String {
-    let rest = uri.path().splitn(SEGMENTS_OURS + 1, '/').nth(SEGMENTS_OURS).unwrap_or_default();
+fn forwarded_path(uri: &Uri) -> String {
+    let rest = uri.path().splitn(SEGMENTS_BEFORE_PATH + 1, '/').nth(SEGMENTS_BEFORE_PATH).unwrap_or_default();
     match uri.query() {
         Some(query) => format!("/{rest}?{query}"),
         None => format!("/{rest}"),
@@ -121,20 +122,20 @@ fn authority(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     uri.authority().map(|authority| authority.as_str().to_owned()).or(named)
 }
 
-fn fields(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
-    let kept = headers.iter().filter(|(name, _)| !KEPT_BACK.contains(&name.as_str()));
+fn forwarded_fields(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    let kept = headers.iter().filter(|(name, _)| !REQUEST_FIELDS_DROPPED.contains(&name.as_str()));
     kept.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
 }
 
-fn respond(given: HttpReply) -> Result<Response, ApiError> {
+fn to_response(reply: HttpReply) -> Result<Response, ApiError> {
     let bad =
         |what: &str| ApiError::new(StatusCode::BAD_GATEWAY, format!("the worker's response has {what}"));
-    let status = StatusCode::from_u16(given.status).ok().filter(|status| !status.is_informational());
-    let mut response = Response::new(Body::from(given.body));
+    let status = StatusCode::from_u16(reply.status).ok().filter(|status| !status.is_informational());
+    let mut response = Response::new(Body::from(reply.body));
     *response.status_mut() = status.ok_or_else(|| bad("a status that ends no request"))?;
-    for (name, value) in given.headers {
+    for (name, value) in reply.headers {
         let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("a field that is none"))?;
-        if !OURS.contains(&name) {
+        if !RESPONSE_FIELDS_DROPPED.contains(&name) {
             let value = HeaderValue::from_bytes(&value).map_err(|_| bad("a field that is none"))?;
             response.headers_mut().append(name, value);
         }
@@ -149,7 +150,7 @@ mod tests {
     #[test]
     fn a_worker_sees_what_follows() {
         let workers = "/v1/templates/0f5c/workers/w/http";
-        for (asked, expected) in [
+        for (path, expected) in [
             ("", "/"),
             ("/", "/"),
             ("/a/b", "/a/b"),
@@ -157,8 +158,8 @@ mod tests {
             ("?q=1", "/?q=1"),
             ("/a?q=/http/", "/a?q=/http/"),
         ] {
-            let uri: Uri = format!("{workers}{asked}").parse().unwrap();
-            assert_eq!(seen(&uri), expected, "{asked}");
+            let uri: Uri = format!("{workers}{path}").parse().unwrap();
+            assert_eq!(forwarded_path(&uri), expected, "{path}");
         }
     }
 
@@ -170,6 +171,6 @@ mod tests {
             headers.append(name, HeaderValue::from_static(value));
         }
         let expected = [("accept".to_owned(), b"a".to_vec()), ("accept".to_owned(), b"b".to_vec())];
-        assert_eq!(fields(&headers), expected);
+        assert_eq!(forwarded_fields(&headers), expected);
     }
 }

@@ -3,8 +3,8 @@
 use super::Services;
 use super::account::audit;
 use super::error::ApiError;
-use super::extract::{JsonBody, Params};
-use super::token::shown;
+use super::extract::{JsonBody, QueryParams};
+use super::token::unsafe_token;
 use crate::identity::NewToken;
 use crate::login::LoginError;
 use axum::Json;
@@ -17,9 +17,9 @@ use std::sync::Arc;
 /// `POST /v1/oauth2`: a token for who has an access token of the provider.
 pub(super) async fn login_with_access_token(
     State(services): State<Arc<Services>>,
-    Params(query): Params<OAuth2Query>,
+    QueryParams(query): QueryParams<OAuth2Query>,
 ) -> Result<Json<UnsafeToken>, ApiError> {
-    Ok(welcome(&services.login.login_with_access_token(&query.provider, &query.access_token).await?))
+    Ok(token_response(&services.login.login_with_access_token(&query.provider, &query.access_token).await?))
 }
 
 /// `POST /login/oauth2/device/start`: what a person types where.
@@ -41,14 +41,14 @@ pub(super) async fn device_complete(
     JsonBody(encoded_session): JsonBody<String>,
 ) -> Result<Json<UnsafeToken>, ApiError> {
     tokio::select! {
-        new = services.login.device_complete(&encoded_session) => Ok(welcome(&new?)),
-        () = services.stopping.cancelled() => Err(ApiError::stopping()),
+        new = services.login.device_complete(&encoded_session) => Ok(token_response(&new?)),
+        () = services.stopping.cancelled() => Err(ApiError::shutting_down()),
     }
 }
 
-fn welcome(new: &NewToken) -> Json<UnsafeToken> {
+fn token_response(new: &NewToken) -> Json<UnsafeToken> {
     audit(new.token.account, "logged in", &new.token.id);
-    Json(shown(new))
+    Json(unsafe_token(new))
 }
 
 impl From<LoginError> for ApiError {

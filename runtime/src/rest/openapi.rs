@@ -12,7 +12,7 @@ use http::header;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
-static TEXT: LazyLock<String> = LazyLock::new(|| {
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
     let mut text = serde_json::to_string_pretty(&document()).expect("a document is texts and numbers");
     text.push('\n');
     text
@@ -50,7 +50,7 @@ pub fn document() -> Value {
 
 /// `GET /openapi.json`.
 pub(super) async fn serve() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
 }
 
 fn operation(endpoint: &Endpoint) -> Value {
@@ -67,7 +67,7 @@ fn operation(endpoint: &Endpoint) -> Value {
         }
     };
     let mut operation = json!({
-        "operationId": name(endpoint),
+        "operationId": operation_id(endpoint),
         "summary": endpoint.about,
         "description": format!("Needs: {needs}."),
         "security": security,
@@ -84,7 +84,7 @@ fn operation(endpoint: &Endpoint) -> Value {
 }
 
 /// A name for generated code: the method and the words of the path.
-fn name(endpoint: &Endpoint) -> String {
+fn operation_id(endpoint: &Endpoint) -> String {
     let words = endpoint.path.split(['/', '-', '.', '_']).filter(|word| !word.is_empty());
     let words = words.map(|word| word.trim_matches(['{', '}']));
     [endpoint.method.to_lowercase().as_str()].into_iter().chain(words).collect::<Vec<_>>().join("_")

@@ -3,7 +3,7 @@
 use super::Services;
 use super::account::audit;
 use super::error::ApiError;
-use super::extract::{Caller, IdPath, JsonBody, Params};
+use super::extract::{Caller, IdPath, JsonBody, QueryParams};
 use crate::identity::{Action, NewProject};
 use axum::Json;
 use axum::extract::State;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 pub(super) async fn list(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
-    Params(params): Params<ProjectListQuery>,
+    QueryParams(params): QueryParams<ProjectListQuery>,
 ) -> Json<Vec<Project>> {
     let projects = services.directory.projects_visible_to(principal);
     let named = |name: &str| params.project_name.as_deref().is_none_or(|asked| asked == name);
@@ -58,7 +58,7 @@ pub(super) async fn view(
     Caller(principal): Caller,
     IdPath(id): IdPath<ProjectId>,
 ) -> Result<Json<Project>, ApiError> {
-    let (project, _) = services.project(principal, Action::ViewProject, id)?;
+    let (project, _) = services.authorize_project(principal, Action::ViewProject, id)?;
     Ok(Json(Project::from(&*project)))
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn delete(
     Caller(principal): Caller,
     IdPath(id): IdPath<ProjectId>,
 ) -> Result<(), ApiError> {
-    let (_, scope) = services.project(principal, Action::DeleteProject, id)?;
+    let (_, scope) = services.authorize_project(principal, Action::DeleteProject, id)?;
     services.directory.project_delete(&scope).await?;
     audit(principal.account(), "project deleted", &id);
     Ok(())
@@ -80,6 +80,6 @@ pub(super) async fn actions(
     Caller(principal): Caller,
     IdPath(id): IdPath<ProjectId>,
 ) -> Result<Json<Vec<ProjectAction>>, ApiError> {
-    let (_, scope) = services.project(principal, Action::ViewProject, id)?;
+    let (_, scope) = services.authorize_project(principal, Action::ViewProject, id)?;
     Ok(Json(scope.allowed_actions().iter().map(ProjectAction::from).collect()))
 }

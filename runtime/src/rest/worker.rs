@@ -2,8 +2,10 @@
 
 use super::Services;
 use super::error::ApiError;
-use super::extract::{Caller, IdPath, JsonBody, Params, TextPath, WorkerPath, uuid_id, worker_name};
-use super::function::{Prepared, output_json, prepare};
+use super::extract::{
+    Caller, IdPath, JsonBody, QueryParams, TextPath, WorkerPath, parse_id, parse_worker_name,
+};
+use super::function::{PreparedCall, output_json, prepare_call};
 use super::key::{InvocationKeys, KeyError};
 use crate::catalog::{Template, Version};
 use crate::executor::{ExecutorError, KeyState, WorkerSpec, WorkerView};
@@ -11,7 +13,7 @@ use crate::identity::{Action, Scope};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use golem_api::worker as shape;
+use golem_api::worker as api;
 use golem_model::value::json::{BytesAs, ResultJson};
 use golem_model::{
     Convention, FailureOptions, IdempotencyKey, Invocation, OplogIndex, ProjectAction, PromiseId, TemplateId,
@@ -32,17 +34,17 @@ pub(super) async fn identify(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     TextPath(text): TextPath,
-) -> Result<Json<shape::VersionedWorkerId>, ApiError> {
+) -> Result<Json<api::VersionedWorkerId>, ApiError> {
     let (template, name) = text.split_once(['.', ':']).ok_or_else(|| {
         ApiError::invalid(format!(
             "Invalid worker id {:?}: it must be templateId.workerName",
             text.chars().take(200).collect::<String>()
         ))
     })?;
-    let worker = WorkerId::new(uuid_id("template", template)?, worker_name(name)?);
-    services.template(principal, Action::ViewWorker, worker.template)?;
+    let worker = WorkerId::new(parse_id("template", template)?, parse_worker_name(name)?);
+    services.authorize_template(principal, Action::ViewWorker, worker.template)?;
     let view = services.executor.view(&worker).await?;
-    Ok(Json(versioned(&worker, view.template_version)))
+    Ok(Json(versioned_id(&worker, view.template_version)))
 }
 
 /// `POST /v1/templates/{template_id}/workers`.
@@ -50,18 +52,18 @@ pub(super) async fn create(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     IdPath(template): IdPath<TemplateId>,
-    JsonBody(request): JsonBody<shape::WorkerCreationRequest>,
-) -> Result<Json<shape::VersionedWorkerId>, ApiError> {
-    let (template, scope) = services.template(principal, Action::CreateWorker, template)?;
-    let worker = WorkerId::new(template.id, worker_name(&request.name)?);
+    JsonBody(request): JsonBody<api::WorkerCreationRequest>,
+) -> Result<Json<api::VersionedWorkerId>, ApiError> {
+    let (template, scope) = services.authorize_template(principal, Action::CreateWorker, template)?;
+    let worker = WorkerId::new(template.id, parse_worker_name(&request.name)?);
     check_environment(&request.args, &request.env)?;
-    let shape::WorkerCreationRequest { name: _, args, env, retry_policy, on_failure } = request;
-    let spec = spec(&worker, &scope, template.latest());
+    let api::WorkerCreationRequest { name: _, args, env, retry_policy, on_failure } = request;
+    let spec = worker_spec(&worker, &scope, template.latest());
     let options = FailureOptions { retry_policy, on_failure }.or(spec.options);
     let version = spec.template_version;
     let spec = WorkerSpec { args, env, options, ..spec };
     services.executor.create(spec).await?;
-    Ok(Json(versioned(&worker, version)))
+    Ok(Json(versioned_id(&worker, version)))
 }
 
 /// What no program could be given: WASI takes any text, C programs end a text at NUL and a name at `=`.
@@ -87,15 +89,15 @@ pub(super) async fn view(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-) -> Result<Json<shape::WorkerMetadata>, ApiError> {
-    services.template(principal, Action::ViewWorker, worker.template)?;
+) -> Result<Json<api::WorkerMetadata>, ApiError> {
+    services.authorize_template(principal, Action::ViewWorker, worker.template)?;
     let view = services.executor.view(&worker).await?;
     Ok(Json(metadata(view)))
 }
 
 /// A worker as it was shown in 2023.
-pub(super) fn metadata(view: WorkerView) -> shape::WorkerMetadata {
-    shape::WorkerMetadata {
+pub(super) fn metadata(view: WorkerView) -> api::WorkerMetadata {
+    api::WorkerMetadata {
         worker_id: (&view.id).into(),
         account_id: view.account,
         args: view.args,
@@ -113,7 +115,7 @@ pub(super) async fn delete(
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
 ) -> Result<(), ApiError> {
-    services.template(principal, Action::DeleteWorker, worker.template)?;
+    services.authorize_template(principal, Action::DeleteWorker, worker.template)?;
     Ok(services.executor.delete(&worker).await?)
 }
 
@@ -122,10 +124,10 @@ pub(super) async fn key(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-) -> Result<Json<shape::InvocationKey>, ApiError> {
-    services.template(principal, Action::UpdateWorker, worker.template)?;
+) -> Result<Json<api::InvocationKey>, ApiError> {
+    services.authorize_template(principal, Action::UpdateWorker, worker.template)?;
     let key = services.keys.issue(&worker, services.clock.now());
-    Ok(Json(shape::InvocationKey(key.to_string())))
+    Ok(Json(api::InvocationKey(key.to_string())))
 }
 
 /// `POST …/invoke-and-await`.
@@ -133,22 +135,22 @@ pub(super) async fn invoke_and_await(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-    Params(params): Params<shape::InvokeQuery>,
+    QueryParams(params): QueryParams<api::InvokeQuery>,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<shape::InvokeParameters>,
+    JsonBody(body): JsonBody<api::InvokeParameters>,
 ) -> Result<Response, ApiError> {
     let started = services.clock.elapsed();
     await_max(&services, &headers)?;
     let bytes = bytes_as(&headers)?;
-    let asked = Asked { services: &services, principal, worker: &worker, headers: &headers };
-    let (invocation, prepared) = asked.prepare(params, &body.params).await?;
+    let request = InvokeRequest { services: &services, principal, worker: &worker, headers: &headers };
+    let (invocation, prepared) = request.prepare_invocation(params, &body.params).await?;
     let result = await_invocation(&services, &worker, &headers, started, invocation).await?;
     let body = if prepared.convention.is_program() {
         format!("{{\"result\":{}}}", output_json(result.as_ref())).into_bytes()
     } else {
         let mut body = Vec::with_capacity(128);
         let result = ResultJson::new(&prepared.function, result.as_ref(), bytes);
-        serde_json::to_writer(&mut body, &shape::InvokeResult { result })
+        serde_json::to_writer(&mut body, &api::InvokeResult { result })
             .map_err(|error| ApiError::internal(format!("the result cannot be written as JSON: {error}")))?;
         body
     };
@@ -182,34 +184,34 @@ pub(super) async fn invoke(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-    Params(params): Params<shape::InvokeQuery>,
+    QueryParams(params): QueryParams<api::InvokeQuery>,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<shape::InvokeParameters>,
+    JsonBody(body): JsonBody<api::InvokeParameters>,
 ) -> Result<(), ApiError> {
-    let asked = Asked { services: &services, principal, worker: &worker, headers: &headers };
-    let (invocation, _) = asked.prepare(params, &body.params).await?;
+    let request = InvokeRequest { services: &services, principal, worker: &worker, headers: &headers };
+    let (invocation, _) = request.prepare_invocation(params, &body.params).await?;
     Ok(services.executor.enqueue(&worker, invocation).await?)
 }
 
 /// A request to invoke.
-pub(super) struct Asked<'a> {
+pub(super) struct InvokeRequest<'a> {
     pub(super) services: &'a Services,
     pub(super) principal: crate::identity::Principal,
     pub(super) worker: &'a WorkerId,
     pub(super) headers: &'a HeaderMap,
 }
 
-impl Asked<'_> {
+impl InvokeRequest<'_> {
     /// Everything that can be wrong with it is found before the worker hears of it, or is made.
-    async fn prepare(
+    async fn prepare_invocation(
         &self,
-        params: shape::InvokeQuery,
+        params: api::InvokeQuery,
         json: &serde_json::Value,
-    ) -> Result<(Invocation, Prepared), ApiError> {
+    ) -> Result<(Invocation, PreparedCall), ApiError> {
         let (template, scope) =
-            self.services.template(self.principal, Action::UpdateWorker, self.worker.template)?;
+            self.services.authorize_template(self.principal, Action::UpdateWorker, self.worker.template)?;
         let convention = Convention::from(params.calling_convention.unwrap_or_default());
-        let key = self.key(params.invocation_key.as_deref()).await?;
+        let key = self.idempotency_key(params.invocation_key.as_deref()).await?;
         if convention == Convention::StdioEventLoop && key.is_anonymous() {
             return Err(ApiError::invalid(
                 "the calling convention stdio-event-loop needs an invocation key: ask for one with POST …/key and send \
@@ -230,13 +232,13 @@ impl Asked<'_> {
         function: &str,
         convention: Convention,
         json: &serde_json::Value,
-    ) -> Result<Prepared, ApiError> {
+    ) -> Result<PreparedCall, ApiError> {
         let executor = &self.services.executor;
         let latest = template.latest();
-        let prepared = prepare(latest, function, convention, json);
+        let prepared = prepare_call(latest, function, convention, json);
         // Who may not make workers can only invoke those that exist.
         let runs = if prepared.is_ok() && scope.allowed_actions().contains(ProjectAction::CreateWorker) {
-            executor.ensure(spec(self.worker, scope, latest)).await?
+            executor.ensure(worker_spec(self.worker, scope, latest)).await?
         } else {
             // A request that cannot be right must not make a worker.
             match executor.view(self.worker).await {
@@ -251,12 +253,12 @@ impl Asked<'_> {
         let version = template.version(runs).ok_or_else(|| {
             ApiError::internal(format!("the worker runs version {runs}, which its template lacks"))
         })?;
-        prepare(version, function, convention, json)
+        prepare_call(version, function, convention, json)
     }
 
     /// The name of the invocation: the server's key, the client's, or one that nobody knows.
-    pub(super) async fn key(&self, issued: Option<&str>) -> Result<IdempotencyKey, ApiError> {
-        let own = match self.headers.get(shape::IDEMPOTENCY_KEY_HEADER) {
+    pub(super) async fn idempotency_key(&self, issued: Option<&str>) -> Result<IdempotencyKey, ApiError> {
+        let own = match self.headers.get(api::IDEMPOTENCY_KEY_HEADER) {
             None => None,
             Some(value) => {
                 let text = value.to_str().unwrap_or("\u{7f}");
@@ -303,7 +305,7 @@ impl Asked<'_> {
 }
 
 /// A worker of this version of its template, and with its choices.
-pub(super) fn spec(worker: &WorkerId, scope: &Scope, version: &Version) -> WorkerSpec {
+pub(super) fn worker_spec(worker: &WorkerId, scope: &Scope, version: &Version) -> WorkerSpec {
     WorkerSpec {
         id: worker.clone(),
         project: scope.project(),
@@ -318,10 +320,10 @@ pub(super) fn spec(worker: &WorkerId, scope: &Scope, version: &Version) -> Worke
 fn await_max(services: &Services, headers: &HeaderMap) -> Result<Duration, ApiError> {
     let limit = services.limits.await_max;
     let Some(value) = headers.get(AWAIT_MS) else { return Ok(limit) };
-    let asked = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    let asked = asked
+    let requested_ms = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    let requested_ms = requested_ms
         .ok_or_else(|| ApiError::invalid("the header Golem-Await-Ms must be a number of milliseconds"))?;
-    Ok(Duration::from_millis(asked).min(limit))
+    Ok(Duration::from_millis(requested_ms).min(limit))
 }
 
 fn bytes_as(headers: &HeaderMap) -> Result<BytesAs, ApiError> {
@@ -337,9 +339,9 @@ pub(super) async fn complete(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-    JsonBody(body): JsonBody<shape::CompleteParameters>,
+    JsonBody(body): JsonBody<api::CompleteParameters>,
 ) -> Result<Json<bool>, ApiError> {
-    services.template(principal, Action::UpdateWorker, worker.template)?;
+    services.authorize_template(principal, Action::UpdateWorker, worker.template)?;
     let promise = PromiseId { worker, index: OplogIndex(body.oplog_idx) };
     Ok(Json(services.executor.complete_promise(&promise, body.data).await?))
 }
@@ -349,9 +351,9 @@ pub(super) async fn interrupt(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-    Params(params): Params<shape::InterruptQuery>,
+    QueryParams(params): QueryParams<api::InterruptQuery>,
 ) -> Result<(), ApiError> {
-    services.template(principal, Action::UpdateWorker, worker.template)?;
+    services.authorize_template(principal, Action::UpdateWorker, worker.template)?;
     Ok(services.executor.interrupt(&worker, params.recover_immediately).await?)
 }
 
@@ -361,7 +363,7 @@ pub(super) async fn resume(
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    services.template(principal, Action::UpdateWorker, worker.template)?;
+    services.authorize_template(principal, Action::UpdateWorker, worker.template)?;
     services.executor.resume(&worker).await?;
     Ok(Json(serde_json::json!({})))
 }
@@ -372,11 +374,11 @@ pub(super) async fn recover(
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    services.template(principal, Action::UpdateWorker, worker.template)?;
+    services.authorize_template(principal, Action::UpdateWorker, worker.template)?;
     services.executor.recover(&worker).await?;
     Ok(Json(serde_json::json!({})))
 }
 
-fn versioned(worker: &WorkerId, version: u32) -> shape::VersionedWorkerId {
-    shape::VersionedWorkerId { worker_id: worker.into(), template_version_used: version }
+fn versioned_id(worker: &WorkerId, version: u32) -> api::VersionedWorkerId {
+    api::VersionedWorkerId { worker_id: worker.into(), template_version_used: version }
 }
