@@ -38,10 +38,10 @@ pub struct ServerSecrets {
 #[derive(Debug, thiserror::Error)]
 pub enum BootstrapError {
     /// A file cannot be read or written.
-    #[error("cannot {act} {}", path.display())]
+    #[error("cannot {operation} {}", path.display())]
     File {
         /// "read" or "write".
-        act: &'static str,
+        operation: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -83,7 +83,7 @@ pub fn bootstrap(
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, BootstrapError> {
     secret_file::read(path).map_err(|source| BootstrapError::File {
-        act: "read",
+        operation: "read",
         path: path.to_owned(),
         source,
     })
@@ -91,7 +91,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, BootstrapError> {
 
 fn write(path: &Path, secret: &[u8]) -> Result<(), BootstrapError> {
     secret_file::write(path, secret).map_err(|source| BootstrapError::File {
-        act: "write",
+        operation: "write",
         path: path.to_owned(),
         source,
     })
@@ -187,7 +187,7 @@ fn root_token(
     }
     if in_file.is_none() {
         secret_file::rename(&staged_path, &path).map_err(|source| BootstrapError::File {
-            act: "write",
+            operation: "write",
             path: path.clone(),
             source,
         })?;

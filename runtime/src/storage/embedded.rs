@@ -28,7 +28,7 @@ pub use check::CheckReport;
 use crate::storage::ports::{
     Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNum,
 };
-use connection::{Opener, Use};
+use connection::{Opener, Purpose};
 use folder::Folder;
 use golem_model::shared::{ScopedKey, Space};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
@@ -41,7 +41,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use wal::Wal;
-use writer::{Failure, Writer};
+use writer::{WriteFailure, Writer};
 
 /// Bytes to which the write-ahead log is grown: at the highest rates it is begun again about once a second.
 pub const WAL_BYTES_DEFAULT: u64 = 32 << 20;
@@ -70,7 +70,7 @@ impl OpenOptions {
 #[derive(Debug)]
 pub struct EmbeddedStore {
     opener: Opener,
-    writer: Mutex<Slot>,
+    writer: Mutex<WriterSlot>,
     /// Keeps SQLite's index of the write-ahead log in memory while the writer is replaced. None if the store could
     /// not be opened again after something failed.
     anchor: Mutex<Option<Connection>>,
@@ -85,7 +85,7 @@ pub struct EmbeddedStore {
 
 /// The writer, or why there is none.
 #[derive(Debug)]
-enum Slot {
+enum WriterSlot {
     Ready(Box<Writer>),
     /// A commit of the log failed: whoever commits must learn where the log stands, by [`Store::recover`].
     LogFailed,
@@ -95,9 +95,9 @@ enum Slot {
 
 /// What a write is to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
+enum WriteTarget {
     Log,
-    Other,
+    Catalog,
 }
 
 impl EmbeddedStore {
@@ -111,10 +111,10 @@ impl EmbeddedStore {
         if exclusive {
             scan::scan(&opener)?;
         }
-        schema::prepare(&opener, &schema::CURRENT)?;
+        schema::open_or_migrate(&opener, &schema::CURRENT)?;
         let wal = Wal::new(opener.clone(), wal_bytes)?;
         let mut store = Self {
-            writer: Mutex::new(Slot::OtherFailed),
+            writer: Mutex::new(WriterSlot::OtherFailed),
             anchor: Mutex::new(None),
             readers: Readers::new(opener.clone()),
             wal_thread: None,
@@ -132,33 +132,33 @@ impl EmbeddedStore {
     /// Runs `write` on the writer; afterwards there is none if something failed.
     fn write_with<T>(
         &self,
-        target: Target,
-        write: impl FnOnce(&mut Writer) -> Result<T, Failure>,
+        target: WriteTarget,
+        write: impl FnOnce(&mut Writer) -> Result<T, WriteFailure>,
     ) -> Result<T, StoreError> {
         let mut slot = self.writer.lock();
-        if let (Slot::Ready(_), Some(error)) = (&*slot, self.wal.take_failure()) {
+        if let (WriterSlot::Ready(_), Some(error)) = (&*slot, self.wal.take_failure()) {
             tracing::warn!(%error, "the write-ahead log is read and moved again");
-            *slot = Slot::OtherFailed;
+            *slot = WriterSlot::OtherFailed;
         }
-        if matches!(&*slot, Slot::OtherFailed) {
+        if matches!(&*slot, WriterSlot::OtherFailed) {
             self.reopen(&mut slot)?;
         }
-        let Slot::Ready(writer) = &mut *slot else { return Err(self.needs_recovery()) };
+        let WriterSlot::Ready(writer) = &mut *slot else { return Err(self.needs_recovery()) };
         match write(writer) {
             Ok(value) => {
                 self.syncs.fetch_add(1, Ordering::Relaxed);
                 // The transaction is durable whatever happens here, so its caller hears that.
                 if let Err(error) = writer.after_commit() {
                     tracing::error!(%error, "moving the write-ahead log into the database failed");
-                    *slot = Slot::OtherFailed;
+                    *slot = WriterSlot::OtherFailed;
                 }
                 Ok(value)
             }
-            Err(Failure::Refused(error)) => Err(error),
-            Err(Failure::Broken(error)) => {
+            Err(WriteFailure::Refused(error)) => Err(error),
+            Err(WriteFailure::Broken(error)) => {
                 *slot = match target {
-                    Target::Log => Slot::LogFailed,
-                    Target::Other => Slot::OtherFailed,
+                    WriteTarget::Log => WriterSlot::LogFailed,
+                    WriteTarget::Catalog => WriterSlot::OtherFailed,
                 };
                 Err(error)
             }
@@ -166,54 +166,55 @@ impl EmbeddedStore {
     }
 
     /// Closes everything and opens it again, after a failure or for the first time.
-    fn reopen(&self, slot: &mut Slot) -> Result<Position, StoreError> {
+    fn reopen(&self, slot: &mut WriterSlot) -> Result<Position, StoreError> {
         // Closing rolls back. The index does not know the frames of a transaction that failed.
-        if let Slot::Ready(_) = slot {
-            *slot = Slot::LogFailed;
+        if let WriterSlot::Ready(_) = slot {
+            *slot = WriterSlot::LogFailed;
         }
         let mut anchor = self.anchor.lock();
         if anchor.is_some() {
             // Those frames may look good to whoever reads the file and yet not be on the disk. The index says to
             // write over the first of them, which makes the others worthless too.
-            writer::overwrite_failed(&self.opener)?;
+            writer::overwrite_failed_frames(&self.opener)?;
         }
         let _no_readers = self.readers.close_all();
         self.wal.close();
         *anchor = None;
         // No connection is left, and the index with them. It said how many frames are in the database, which is not
         // so if a sync of the database failed. Read again, it begins with none.
-        let connection = self.opener.open(Use::Write)?;
+        let connection = self.opener.open(Purpose::Write)?;
         schema::checkpoint_all(&self.opener, &connection)?;
-        self.wal.grow(self.wal_bytes);
+        self.wal.preallocate(self.wal_bytes);
         let writer = Writer::open(self.opener.clone(), Arc::clone(&self.wal))?;
         let position =
-            writer::read_position(&connection).map_err(|error| self.opener.failed("read", error))?;
+            writer::read_position(&connection).map_err(|error| self.opener.store_error("read", error))?;
         self.wal.open()?;
         *anchor = Some(connection);
-        *slot = Slot::Ready(Box::new(writer));
+        *slot = WriterSlot::Ready(Box::new(writer));
         Ok(position)
     }
 
     fn needs_recovery(&self) -> StoreError {
         StoreError::Io {
-            act: "write",
+            operation: "write",
             path: self.opener.folder.database.clone(),
             source: "a write failed before, and the store has not recovered yet".into(),
         }
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        self.readers.with(|connection| read(connection).map_err(|error| self.opener.failed("read", error)))
+        self.readers
+            .with(|connection| read(connection).map_err(|error| self.opener.store_error("read", error)))
     }
 }
 
 impl Store for EmbeddedStore {
     fn acquire(&self) -> Result<Vec<(ShardId, Epoch)>, StoreError> {
-        self.write_with(Target::Log, Writer::acquire)
+        self.write_with(WriteTarget::Log, Writer::acquire)
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.write_with(Target::Log, |writer| writer.commit(batch))
+        self.write_with(WriteTarget::Log, |writer| writer.commit(batch))
     }
 
     fn recover(&self) -> Result<Position, StoreError> {
@@ -240,8 +241,8 @@ impl Store for EmbeddedStore {
         self.read(|connection| reads::head(connection, id))
     }
 
-    fn head_by_no(&self, no: WorkerNum) -> Result<Option<StoredHead>, StoreError> {
-        self.read(|connection| reads::head_by_no(connection, no))
+    fn head_by_no(&self, worker: WorkerNum) -> Result<Option<StoredHead>, StoreError> {
+        self.read(|connection| reads::head_by_no(connection, worker))
     }
 
     fn heads_to_wake(&self, after: WorkerNum, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
@@ -270,8 +271,8 @@ impl Store for EmbeddedStore {
         self.read(|connection| reads::idem(connection, worker, key_hash))
     }
 
-    fn value(&self, project: ProjectId, place: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
-        self.read(|connection| values::value(connection, project, place))
+    fn value(&self, project: ProjectId, key: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
+        self.read(|connection| values::value(connection, project, key))
     }
 
     fn keys(
@@ -287,20 +288,20 @@ impl Store for EmbeddedStore {
 
     fn tidy(&self, limit: usize) -> Result<bool, StoreError> {
         let mut slot = self.writer.lock();
-        if let Slot::OtherFailed = &*slot {
+        if let WriterSlot::OtherFailed = &*slot {
             self.reopen(&mut slot)?;
         }
-        let Slot::Ready(writer) = &mut *slot else { return Err(self.needs_recovery()) };
+        let WriterSlot::Ready(writer) = &mut *slot else { return Err(self.needs_recovery()) };
         let outcome = writer.empty_trash(limit).and_then(|more| {
             let more = writer.sweep_values()? | more;
-            self.wal.idle(writer.connection()).map_err(Failure::Broken)?;
+            self.wal.checkpoint_when_idle(writer.connection()).map_err(WriteFailure::Broken)?;
             Ok(more)
         });
         match outcome {
             Ok(more) => Ok(more),
-            Err(Failure::Refused(error)) => Err(error),
-            Err(Failure::Broken(error)) => {
-                *slot = Slot::OtherFailed;
+            Err(WriteFailure::Refused(error)) => Err(error),
+            Err(WriteFailure::Broken(error)) => {
+                *slot = WriterSlot::OtherFailed;
                 Err(error)
             }
         }
@@ -324,8 +325,8 @@ impl Drop for EmbeddedStore {
         self.wal.close();
         *self.anchor.get_mut() = None;
         // A store that failed is left as it is: the next start reads the write-ahead log from the disk.
-        let slot = std::mem::replace(self.writer.get_mut(), Slot::LogFailed);
-        if let (Slot::Ready(writer), false) = (slot, failed)
+        let slot = std::mem::replace(self.writer.get_mut(), WriterSlot::LogFailed);
+        if let (WriterSlot::Ready(writer), false) = (slot, failed)
             && let Err(error) = writer.close()
         {
             tracing::warn!(%error, "the write-ahead log stays; the next start moves it into the database");

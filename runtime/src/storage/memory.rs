@@ -20,8 +20,8 @@ const PATH: &str = "memory";
 /// same data, as a process has that starts after a crash.
 #[derive(Debug)]
 pub struct MemoryStore {
-    data: Arc<Mutex<Data>>,
-    handle: Mutex<Handle>,
+    data: Arc<Mutex<StoreData>>,
+    handle: Mutex<HandleState>,
 }
 
 /// How a commit fails.
@@ -46,7 +46,7 @@ pub enum FaultKind {
 
 /// What dies with the process.
 #[derive(Debug, Default)]
-struct Handle {
+struct HandleState {
     faults: Vec<Fault>,
     /// A commit of the log failed; nothing is taken before recovery.
     broken: bool,
@@ -54,7 +54,7 @@ struct Handle {
 }
 
 #[derive(Debug, Clone)]
-struct Data {
+struct StoreData {
     epochs: Vec<Epoch>,
     log: BTreeMap<Seq, LogRow>,
     position: Position,
@@ -75,7 +75,7 @@ impl Default for MemoryStore {
 impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
-        let data = Data {
+        let data = StoreData {
             epochs: ShardId::all().map(|_| Epoch(0)).collect(),
             log: BTreeMap::new(),
             position: Position::default(),
@@ -108,7 +108,7 @@ impl MemoryStore {
     }
 
     /// The fault of this commit, if one is due. Counts all others down.
-    fn due(&self) -> Result<Option<Fault>, StoreError> {
+    fn take_fault(&self) -> Result<Option<Fault>, StoreError> {
         let mut handle = self.handle.lock();
         if handle.broken {
             return Err(error(FaultKind::Io));
@@ -122,14 +122,17 @@ impl MemoryStore {
         Ok(fault)
     }
 
-    /// Runs `act`, which changes nothing if it refuses, or fails if a fault is due.
-    fn transact<T>(&self, act: impl FnOnce(&mut Data) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let fault = self.due()?;
+    /// Runs `operation`, which changes nothing if it refuses, or fails if a fault is due.
+    fn transact<T>(
+        &self,
+        operation: impl FnOnce(&mut StoreData) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let fault = self.take_fault()?;
         let mut data = self.data.lock();
         if fault.is_some_and(|fault| !fault.applied) {
             return Err(error(fault.map_or(FaultKind::Io, |fault| fault.kind)));
         }
-        let value = act(&mut data)?;
+        let value = operation(&mut data)?;
         match fault {
             None => Ok(value),
             Some(fault) => Err(error(fault.kind)),
@@ -137,7 +140,7 @@ impl MemoryStore {
     }
 
     /// After a write to the log: nothing is taken any more if it failed. One that was refused did not fail.
-    fn log_failed<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+    fn note_log_failure<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(StoreError::Full { .. } | StoreError::Io { .. }) = outcome {
             self.handle.lock().broken = true;
         }
@@ -148,13 +151,15 @@ impl MemoryStore {
 fn error(kind: FaultKind) -> StoreError {
     match kind {
         FaultKind::Full => StoreError::Full { path: PathBuf::from(PATH) },
-        FaultKind::Io => {
-            StoreError::Io { act: "write", path: PathBuf::from(PATH), source: "a fault for a test".into() }
-        }
+        FaultKind::Io => StoreError::Io {
+            operation: "write",
+            path: PathBuf::from(PATH),
+            source: "a fault for a test".into(),
+        },
     }
 }
 
-impl Data {
+impl StoreData {
     /// Everything that can be refused is looked at before anything is changed.
     fn check(&self, batch: &Batch) -> Result<(), StoreError> {
         for &(shard, ours) in &batch.fences {
@@ -173,11 +178,11 @@ impl Data {
         let mut ids: BTreeMap<&WorkerId, WorkerNum> = self
             .heads
             .values()
-            .filter(|head| !batch.removed.iter().any(|(no, _)| *no == head.no))
+            .filter(|head| !batch.removed.iter().any(|(worker, _)| *worker == head.no))
             .map(|head| (&head.id, head.no))
             .collect();
         for head in &batch.heads {
-            if ids.insert(&head.id, head.no).is_some_and(|no| no != head.no) {
+            if ids.insert(&head.id, head.no).is_some_and(|worker| worker != head.no) {
                 return Err(StoreError::Conflict { what: "worker" });
             }
         }
@@ -189,9 +194,9 @@ impl Data {
             self.position.last = row.seq;
             self.log.insert(row.seq, row.clone());
         }
-        for &(no, last) in &batch.removed {
-            self.heads.remove(&no);
-            self.trash.insert(no, last);
+        for &(worker, last) in &batch.removed {
+            self.heads.remove(&worker);
+            self.trash.insert(worker, last);
         }
         for head in &batch.heads {
             self.heads.insert(head.no, head.clone());
@@ -200,10 +205,10 @@ impl Data {
             self.idem.insert((row.worker, row.key_hash), *row);
         }
         for row in &batch.values {
-            let spot = (row.project, row.place.clone());
+            let key = (row.project, row.place.clone());
             match row.value {
-                Some(_) => self.values.insert(spot, row.clone()),
-                None => self.values.remove(&spot),
+                Some(_) => self.values.insert(key, row.clone()),
+                None => self.values.remove(&key),
             };
         }
         self.abandoned.extend(batch.abandoned.iter().cloned());
@@ -217,7 +222,7 @@ impl Data {
         let mut left = limit;
         while left > 0 {
             let derived = self.position.derived.applied;
-            let Some((&no, &last)) = self.trash.iter().find(|(_, last)| **last <= derived) else {
+            let Some((&worker, &last)) = self.trash.iter().find(|(_, last)| **last <= derived) else {
                 return false;
             };
             let mut last = last;
@@ -227,7 +232,7 @@ impl Data {
             }
             let keys: Vec<_> = self
                 .idem
-                .range((no, [0; 16])..=(no, [u8::MAX; 16]))
+                .range((worker, [0; 16])..=(worker, [u8::MAX; 16]))
                 .map(|(key, _)| *key)
                 .take(left)
                 .collect();
@@ -236,10 +241,10 @@ impl Data {
                 self.idem.remove(&key);
             }
             if left > 0 {
-                self.trash.remove(&no);
+                self.trash.remove(&worker);
                 left -= 1;
             } else {
-                self.trash.insert(no, last);
+                self.trash.insert(worker, last);
             }
         }
         self.trash.values().any(|last| *last <= self.position.derived.applied)
@@ -248,7 +253,7 @@ impl Data {
 
 impl Store for MemoryStore {
     fn acquire(&self) -> Result<Vec<(ShardId, Epoch)>, StoreError> {
-        self.log_failed(self.transact(|data| {
+        self.note_log_failure(self.transact(|data| {
             for epoch in &mut data.epochs {
                 epoch.0 += 1;
             }
@@ -257,7 +262,7 @@ impl Store for MemoryStore {
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.log_failed(self.transact(|data| {
+        self.note_log_failure(self.transact(|data| {
             data.check(batch)?;
             data.apply(batch);
             Ok(())
@@ -298,8 +303,8 @@ impl Store for MemoryStore {
         Ok(self.data.lock().heads.values().find(|head| head.id == *id).cloned())
     }
 
-    fn head_by_no(&self, no: WorkerNum) -> Result<Option<StoredHead>, StoreError> {
-        Ok(self.data.lock().heads.get(&no).cloned())
+    fn head_by_no(&self, worker: WorkerNum) -> Result<Option<StoredHead>, StoreError> {
+        Ok(self.data.lock().heads.get(&worker).cloned())
     }
 
     fn heads_to_wake(&self, after: WorkerNum, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
@@ -344,8 +349,8 @@ impl Store for MemoryStore {
         Ok(self.data.lock().idem.get(&(worker, key_hash)).copied())
     }
 
-    fn value(&self, project: ProjectId, place: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
-        Ok(self.data.lock().values.get(&(project, place.clone())).cloned())
+    fn value(&self, project: ProjectId, key: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
+        Ok(self.data.lock().values.get(&(project, key.clone())).cloned())
     }
 
     fn keys(

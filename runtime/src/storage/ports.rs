@@ -193,10 +193,10 @@ pub enum StoreError {
         path: PathBuf,
     },
     /// The disk or the database failed. It MAY have been written: [`Store::recover`] before anything else.
-    #[error("cannot {act} {}", path.display())]
+    #[error("cannot {operation} {}", path.display())]
     Io {
         /// What was tried: "write", "read", "open".
-        act: &'static str,
+        operation: &'static str,
         /// The file.
         path: PathBuf,
         /// What the system said.
@@ -270,7 +270,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn head(&self, id: &WorkerId) -> Result<Option<StoredHead>, StoreError>;
 
     /// The head of a worker by its number.
-    fn head_by_no(&self, no: WorkerNum) -> Result<Option<StoredHead>, StoreError>;
+    fn head_by_no(&self, worker: WorkerNum) -> Result<Option<StoredHead>, StoreError>;
 
     /// Heads that are active or have a time to wake at, ascending by number, after `after`, at most `limit`.
     fn heads_to_wake(&self, after: WorkerNum, limit: usize) -> Result<Vec<StoredHead>, StoreError>;
@@ -295,7 +295,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn idem(&self, worker: WorkerNum, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError>;
 
     /// What a place holds, if it holds something.
-    fn value(&self, project: ProjectId, place: &ScopedKey) -> Result<Option<ValueRow>, StoreError>;
+    fn value(&self, project: ProjectId, key: &ScopedKey) -> Result<Option<ValueRow>, StoreError>;
 
     /// Keys of a bucket after `after`, ascending by their bytes, at most `limit`.
     fn keys(

@@ -28,7 +28,7 @@ impl EmbeddedStore {
     pub fn check(&self) -> Result<CheckReport, StoreError> {
         self.readers.with(|connection| {
             let mut report = CheckReport::default();
-            check(connection, &mut report).map_err(|error| self.opener.failed("check", error))?;
+            check(connection, &mut report).map_err(|error| self.opener.store_error("check", error))?;
             Ok(report)
         })
     }

@@ -23,7 +23,7 @@ pub(super) struct Opener {
 
 /// What a connection is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
+pub(super) enum Purpose {
     /// The one that writes.
     Write,
     /// One of those that only read.
@@ -44,28 +44,28 @@ impl Opener {
             None => Connection::open_with_flags(path, flags),
             Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
         }
-        .map_err(|error| self.failed("open", error))?;
-        connection.busy_timeout(BUSY_WAIT).map_err(|error| self.failed("open", error))?;
+        .map_err(|error| self.store_error("open", error))?;
+        connection.busy_timeout(BUSY_WAIT).map_err(|error| self.store_error("open", error))?;
         Ok(connection)
     }
 
     /// A connection with all settings.
-    pub(super) fn open(&self, purpose: Use) -> Result<Connection, StoreError> {
+    pub(super) fn open(&self, purpose: Purpose) -> Result<Connection, StoreError> {
         let connection = self.open_bare()?;
-        Self::configure(&connection, purpose).map_err(|error| self.failed("open", error))?;
+        Self::configure(&connection, purpose).map_err(|error| self.store_error("open", error))?;
         Ok(connection)
     }
 
     /// Invariant: no connection checkpoints by itself, neither in a commit nor when it is closed: after a failed
     /// sync, what the log holds must first be read again.
-    pub(super) fn configure(connection: &Connection, purpose: Use) -> rusqlite::Result<()> {
+    pub(super) fn configure(connection: &Connection, purpose: Purpose) -> rusqlite::Result<()> {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         let cache_kib = match purpose {
             // Heads and index entries are written at random places; their pages should be at hand.
-            Use::Write => 16 << 10,
-            Use::Read => 4 << 10,
-            Use::Checkpoint => 256,
+            Purpose::Write => 16 << 10,
+            Purpose::Read => 4 << 10,
+            Purpose::Checkpoint => 256,
         };
         connection.execute_batch(&format!(
             "PRAGMA synchronous = FULL;
@@ -75,14 +75,14 @@ impl Opener {
              PRAGMA temp_store = MEMORY;
              PRAGMA cache_size = -{cache_kib};"
         ))?;
-        if purpose == Use::Read {
+        if purpose == Purpose::Read {
             connection.pragma_update(None, "query_only", true)?;
         }
         Ok(())
     }
 
     /// An error of SQLite in the words of the port.
-    pub(super) fn failed(&self, act: &'static str, error: rusqlite::Error) -> StoreError {
+    pub(super) fn store_error(&self, operation: &'static str, error: rusqlite::Error) -> StoreError {
         let path = self.folder.database.clone();
         match &error {
             rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
@@ -96,7 +96,7 @@ impl Opener {
                     place: "a page of the database".to_owned(),
                     details: error.to_string(),
                 },
-                _ => StoreError::Io { act, path, source: Box::new(error) },
+                _ => StoreError::Io { operation, path, source: Box::new(error) },
             },
             rusqlite::Error::FromSqlConversionFailure(..)
             | rusqlite::Error::IntegralValueOutOfRange(..)
@@ -106,12 +106,12 @@ impl Opener {
                 place: "a column of a row".to_owned(),
                 details: error.to_string(),
             },
-            _ => StoreError::Io { act, path, source: Box::new(error) },
+            _ => StoreError::Io { operation, path, source: Box::new(error) },
         }
     }
 
     /// Damage that we found ourselves.
-    pub(super) fn corrupt(&self, place: impl Into<String>, details: impl Into<String>) -> StoreError {
+    pub(super) fn corrupt_error(&self, place: impl Into<String>, details: impl Into<String>) -> StoreError {
         StoreError::Corrupt {
             path: self.folder.database.clone(),
             place: place.into(),

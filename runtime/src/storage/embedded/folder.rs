@@ -89,11 +89,11 @@ pub(in crate::storage) fn sync_folder(dir: &Path) -> Result<(), StoreError> {
 }
 
 /// An error of the file system.
-pub(in crate::storage) fn io_error(act: &'static str, path: &Path, source: io::Error) -> StoreError {
+pub(in crate::storage) fn io_error(operation: &'static str, path: &Path, source: io::Error) -> StoreError {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             StoreError::Full { path: path.to_owned() }
         }
-        _ => StoreError::Io { act, path: path.to_owned(), source: Box::new(source) },
+        _ => StoreError::Io { operation, path: path.to_owned(), source: Box::new(source) },
     }
 }

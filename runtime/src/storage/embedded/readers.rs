@@ -1,6 +1,6 @@
 //! Connections that only read, shared by all threads.
 
-use super::connection::{Opener, Use};
+use super::connection::{Opener, Purpose};
 use crate::storage::ports::StoreError;
 use parking_lot::{Condvar, Mutex, RwLock, RwLockWriteGuard};
 use rusqlite::Connection;
@@ -35,11 +35,11 @@ impl Readers {
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let _gate = self.gate.read();
-        let mut taken = Taken { readers: self, connection: Some(self.take()?) };
-        let connection = taken.connection.as_ref().expect("taken above and given back only by drop");
+        let mut guard = ReaderGuard { readers: self, connection: Some(self.take()?) };
+        let connection = guard.connection.as_ref().expect("taken above and given back only by drop");
         let outcome = read(connection);
         if outcome.is_err() {
-            taken.connection = None;
+            guard.connection = None;
         }
         outcome
     }
@@ -63,7 +63,7 @@ impl Readers {
             if pool.open < READERS_MAX {
                 pool.open += 1;
                 drop(pool);
-                return self.opener.open(Use::Read).inspect_err(|_| {
+                return self.opener.open(Purpose::Read).inspect_err(|_| {
                     self.pool.lock().open -= 1;
                     self.returned.notify_one();
                 });
@@ -74,12 +74,12 @@ impl Readers {
 }
 
 /// Gives its connection back, or its place if there is none, also when the reader panics.
-struct Taken<'a> {
+struct ReaderGuard<'a> {
     readers: &'a Readers,
     connection: Option<Connection>,
 }
 
-impl Drop for Taken<'_> {
+impl Drop for ReaderGuard<'_> {
     fn drop(&mut self) {
         let mut pool = self.readers.pool.lock();
         match self.connection.take() {

@@ -31,7 +31,7 @@ pub(super) fn scan(opener: &Opener) -> Result<(), StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(io_error("open", path, source)),
     };
-    let contents = read(&file).map_err(|source| io_error("read", path, source))?;
+    let contents = read_wal(&file).map_err(|source| io_error("read", path, source))?;
     if let Some(Damage { frame, commits }) = contents.damage {
         return Err(StoreError::Corrupt {
             path: path.clone(),
@@ -60,7 +60,7 @@ fn rewrite(mut file: &File, bytes: u64) -> io::Result<()> {
 
 /// What the log holds.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Contents {
+struct WalContents {
     /// Bytes up to the first frame that is not one of this log.
     good_bytes: u64,
     damage: Option<Damage>,
@@ -74,29 +74,29 @@ struct Damage {
     commits: u64,
 }
 
-fn read(file: &File) -> io::Result<Contents> {
+fn read_wal(file: &File) -> io::Result<WalContents> {
     let mut input = BufReader::with_capacity(1 << 20, file);
     let mut header = [0; HEADER_BYTES];
     if !read_whole(&mut input, &mut header)? {
-        return Ok(Contents::default());
+        return Ok(WalContents::default());
     }
     let magic = word(&header, 0);
     let big_endian = magic == MAGIC + 1;
     let mut sum = checksum(big_endian, (0, 0), &header[..24]);
     // A header is written and synced before the frames of its generation: a bad one means there are none.
     if (magic != MAGIC && !big_endian) || sum != (word(&header, 24), word(&header, 28)) {
-        return Ok(Contents::default());
+        return Ok(WalContents::default());
     }
-    let Ok(page_bytes) = usize::try_from(word(&header, 8)) else { return Ok(Contents::default()) };
+    let Ok(page_bytes) = usize::try_from(word(&header, 8)) else { return Ok(WalContents::default()) };
     if !page_bytes.is_power_of_two() || !(512..=65_536).contains(&page_bytes) {
-        return Ok(Contents::default());
+        return Ok(WalContents::default());
     }
     let mut frame = vec![0; FRAME_HEADER_BYTES + page_bytes];
     let mut number = 1;
     let mut good_bytes = HEADER_BYTES as u64;
     loop {
         if !read_whole(&mut input, &mut frame)? {
-            return Ok(Contents { good_bytes, damage: None });
+            return Ok(WalContents { good_bytes, damage: None });
         }
         let next = checksum(big_endian, sum, &frame[..8]);
         let next = checksum(big_endian, next, &frame[FRAME_HEADER_BYTES..]);
@@ -109,16 +109,16 @@ fn read(file: &File) -> io::Result<Contents> {
     }
     // From here on only the salts, which change with each generation, say whether a frame belongs to this log.
     let mut commits = 0_u64;
-    let mut head = [0; FRAME_HEADER_BYTES];
+    let mut frame_header = [0; FRAME_HEADER_BYTES];
     input.seek(SeekFrom::Current(-i64::try_from(frame.len()).unwrap_or(i64::MAX)))?;
-    while read_whole(&mut input, &mut head)? {
-        if head[8..16] == header[16..24] && word(&head, 4) != 0 {
+    while read_whole(&mut input, &mut frame_header)? {
+        if frame_header[8..16] == header[16..24] && word(&frame_header, 4) != 0 {
             commits += 1;
         }
         input.seek_relative(i64::try_from(page_bytes).unwrap_or(i64::MAX))?;
     }
     let damage = (commits > 1).then(|| Damage { frame: number, commits: commits - 1 });
-    Ok(Contents { good_bytes, damage })
+    Ok(WalContents { good_bytes, damage })
 }
 
 /// Fills `bytes`; false if the file ends before.
@@ -139,13 +139,13 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 
 /// SQLite's checksum of the log, over pairs of words.
 fn checksum(big_endian: bool, (mut first, mut second): (u32, u32), bytes: &[u8]) -> (u32, u32) {
-    let read =
+    let to_u32 =
         |word: &[u8; 4]| if big_endian { u32::from_be_bytes(*word) } else { u32::from_le_bytes(*word) };
     let (words, _) = bytes.as_chunks::<4>();
     let (pairs, _) = words.as_chunks::<2>();
     for [left, right] in pairs {
-        first = first.wrapping_add(read(left)).wrapping_add(second);
-        second = second.wrapping_add(read(right)).wrapping_add(first);
+        first = first.wrapping_add(to_u32(left)).wrapping_add(second);
+        second = second.wrapping_add(to_u32(right)).wrapping_add(first);
     }
     (first, second)
 }

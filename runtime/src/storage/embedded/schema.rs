@@ -1,6 +1,6 @@
 //! The tables, and how a database of an older format becomes one of this format.
 
-use super::connection::{Opener, Use};
+use super::connection::{Opener, Purpose};
 use crate::storage::ports::StoreError;
 use rusqlite::Connection;
 
@@ -121,15 +121,15 @@ const CREATE: &str = "
 ";
 
 /// Makes, migrates or takes the database as it is. The caller holds the folder.
-pub(super) fn prepare(opener: &Opener, format: &Format) -> Result<(), StoreError> {
+pub(super) fn open_or_migrate(opener: &Opener, format: &Format) -> Result<(), StoreError> {
     let connection = opener.open_bare()?;
-    let failed = |error| opener.failed("open", error);
-    let (found, tables) = look(&connection).map_err(failed)?;
+    let failed = |error| opener.store_error("open", error);
+    let (found, tables) = read_header(&connection).map_err(failed)?;
     if found.application == 0 && found.format == 0 && tables == 0 {
         return create(&connection, format).map_err(failed);
     }
     if found.application != APPLICATION_ID {
-        return Err(opener.corrupt("its header", "it is a database of another program"));
+        return Err(opener.corrupt_error("its header", "it is a database of another program"));
     }
     if found.format > format.version {
         return Err(StoreError::Newer {
@@ -154,7 +154,7 @@ struct Header {
     format: u32,
 }
 
-fn look(connection: &Connection) -> rusqlite::Result<(Header, i64)> {
+fn read_header(connection: &Connection) -> rusqlite::Result<(Header, i64)> {
     let application = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let format = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -171,7 +171,7 @@ fn create(connection: &Connection, format: &Format) -> rusqlite::Result<()> {
                 .to_owned()),
         ));
     }
-    Opener::configure(connection, Use::Write)?;
+    Opener::configure(connection, Purpose::Write)?;
     // In one transaction: a crash leaves no table, and the next start makes them.
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE;
@@ -185,12 +185,14 @@ fn create(connection: &Connection, format: &Format) -> rusqlite::Result<()> {
 
 /// All steps from `found` on in one transaction: a crash leaves the old format.
 fn migrate(opener: &Opener, format: &Format, found: u32) -> Result<(), StoreError> {
-    let connection = opener.open(Use::Write)?;
-    let failed = |error| opener.failed("migrate", error);
+    let connection = opener.open(Purpose::Write)?;
+    let failed = |error| opener.store_error("migrate", error);
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
     for version in found..format.version {
         let Some(step) = format.migrations.iter().find(|step| step.from == version) else {
-            return Err(opener.corrupt("its header", format!("no version of golem wrote a format {version}")));
+            return Err(
+                opener.corrupt_error("its header", format!("no version of golem wrote a format {version}"))
+            );
         };
         connection.execute_batch(step.sql).map_err(failed)?;
     }
@@ -202,12 +204,12 @@ fn migrate(opener: &Opener, format: &Format, found: u32) -> Result<(), StoreErro
 pub(super) fn checkpoint_all(opener: &Opener, connection: &Connection) -> Result<(), StoreError> {
     let busy: i64 = connection
         .query_row("PRAGMA main.wal_checkpoint(RESTART)", [], |row| row.get(0))
-        .map_err(|error| opener.failed("checkpoint", error))?;
+        .map_err(|error| opener.store_error("checkpoint", error))?;
     if busy == 0 {
         return Ok(());
     }
     Err(StoreError::Io {
-        act: "checkpoint",
+        operation: "checkpoint",
         path: opener.folder.database.clone(),
         source: "another program is reading the database".into(),
     })
@@ -245,7 +247,7 @@ mod tests {
     }
 
     fn things(opener: &Opener) -> rusqlite::Result<Vec<i64>> {
-        let connection = opener.open(Use::Read).unwrap();
+        let connection = opener.open(Purpose::Read).unwrap();
         let mut statement = connection.prepare("SELECT size FROM thing ORDER BY id")?;
         statement.query_map([], |row| row.get(0))?.collect()
     }
@@ -254,15 +256,15 @@ mod tests {
     fn an_older_format_is_migrated_after_a_copy() {
         let dir = tempfile::tempdir().unwrap();
         let opener = opener(dir.path());
-        prepare(&opener, &OLD).unwrap();
-        prepare(&opener, &NEW).unwrap();
+        open_or_migrate(&opener, &OLD).unwrap();
+        open_or_migrate(&opener, &NEW).unwrap();
         assert_eq!(things(&opener).unwrap(), [10, 20]);
 
         let copy = Connection::open(dir.path().join("golem.db.format-5.backup")).unwrap();
-        assert_eq!(look(&copy).unwrap().0.format, 5);
+        assert_eq!(read_header(&copy).unwrap().0.format, 5);
         let count: i64 = copy.query_row("SELECT count(*) FROM thing", [], |row| row.get(0)).unwrap();
         assert_eq!(count, 2);
-        prepare(&opener, &NEW).unwrap();
+        open_or_migrate(&opener, &NEW).unwrap();
     }
 
     #[test]
@@ -277,9 +279,9 @@ mod tests {
         };
         let dir = tempfile::tempdir().unwrap();
         let opener = opener(dir.path());
-        prepare(&opener, &OLD).unwrap();
-        prepare(&opener, &BAD).unwrap_err();
-        prepare(&opener, &NEW).unwrap();
+        open_or_migrate(&opener, &OLD).unwrap();
+        open_or_migrate(&opener, &BAD).unwrap_err();
+        open_or_migrate(&opener, &NEW).unwrap();
         assert_eq!(things(&opener).unwrap(), [10, 20]);
     }
 
@@ -287,10 +289,10 @@ mod tests {
     fn a_newer_format_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let opener = opener(dir.path());
-        prepare(&opener, &NEW).unwrap();
-        let error = prepare(&opener, &OLD).unwrap_err();
+        open_or_migrate(&opener, &NEW).unwrap();
+        let error = open_or_migrate(&opener, &OLD).unwrap_err();
         assert!(matches!(error, StoreError::Newer { found: 7, known: 5, .. }), "{error}");
-        prepare(&opener, &NEW).unwrap();
+        open_or_migrate(&opener, &NEW).unwrap();
     }
 
     #[test]
@@ -298,7 +300,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let opener = opener(dir.path());
         Connection::open(&opener.folder.database).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
-        let error = prepare(&opener, &NEW).unwrap_err().to_string();
+        let error = open_or_migrate(&opener, &NEW).unwrap_err().to_string();
         assert!(error.contains("another program"), "{error}");
     }
 
@@ -307,7 +309,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let opener = opener(dir.path());
         std::fs::write(&opener.folder.database, [b'x'; 8192]).unwrap();
-        let error = prepare(&opener, &NEW).unwrap_err();
+        let error = open_or_migrate(&opener, &NEW).unwrap_err();
         assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
     }
 }
