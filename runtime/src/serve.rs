@@ -1,4 +1,4 @@
-//! `golem server`: a server until somebody stops it.
+//! The command `golem server`: runs a server until a signal stops it.
 
 use crate::app::{self, Overrides, Server};
 use crate::config::{Config, LogFormat, ServerArgs, ServerSettings};
@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// How long threads may take to end after everything is at rest.
+/// After the shutdown of the server, blocking threads get this long to end.
 const RUNTIME_SHUTDOWN_MAX: Duration = Duration::from_millis(500);
 
-/// Runs a server in a runtime of its own. Returns when it was stopped by SIGTERM or SIGINT and everything is at rest.
+/// Runs a server in its own async runtime. Returns after SIGTERM or SIGINT, when the server has shut down.
 pub fn run(
     args: &ServerArgs,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -32,7 +32,7 @@ pub fn run(
         .build()
         .context("cannot start the threads of the server")?;
     let ended = runtime.block_on(async {
-        // Before anything else: a signal during the start must not be lost.
+        // First, so that a signal during the start is not lost.
         let mut stop = StopSignals::new()?;
         let server = tokio::select! {
             started = app::start(config, overrides) => started?,
@@ -47,12 +47,13 @@ pub fn run(
         }
         Ok(())
     });
-    // A component that is being compiled would hold the process for seconds, and nobody waits for it any more.
+    // A component that is being compiled would delay the end of the process by seconds, and its result is no longer
+    // needed.
     runtime.shutdown_timeout(RUNTIME_SHUTDOWN_MAX);
     ended
 }
 
-/// The one line on standard output, for people and for programs that start servers.
+/// Prints the one line on standard output, for people and for programs that start servers.
 fn print_ready_line(server: &Server) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
@@ -62,12 +63,12 @@ fn print_ready_line(server: &Server) -> anyhow::Result<()> {
         server.token_file().display()
     )
     .and_then(|()| out.flush())
-    .context("cannot say on standard output that the server is ready")
+    .context("cannot write to standard output that the server is ready")
 }
 
 /// Sends log lines to standard error. A second call in a process changes nothing.
 fn log_to_stderr(settings: &ServerSettings) -> anyhow::Result<()> {
-    // Its own error says less than ours, twice.
+    // The parser's own error is longer and less specific than ours.
     let filter = EnvFilter::builder().parse(&settings.log).map_err(|_| {
         anyhow::anyhow!(
             "the setting `log` is {:?}; it must be a level (error, warn, info, debug, trace) or target=level, …",
@@ -79,7 +80,7 @@ fn log_to_stderr(settings: &ServerSettings) -> anyhow::Result<()> {
         LogFormat::Text => lines.with_ansi(false).try_init(),
         LogFormat::Json => lines.json().try_init(),
     };
-    // A process has one subscriber; whoever installed another one wants it.
+    // A process has only one subscriber. If another one is installed already, it stays.
     drop(installed);
     Ok(())
 }
