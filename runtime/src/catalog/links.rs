@@ -1,7 +1,7 @@
-//! Links: which template the workers belong to that a template's workers call.
+//! Links: for each interface that a template's workers call, the template whose workers they call.
 //!
-//! Decided at upload, for each client interface that the component imports, and stored with the version: what a worker
-//! calls never changes under it. Pure.
+//! An upload decides the links, one for each client interface that the component imports, and stores them with the
+//! version. So the target of a call never changes for a version. Pure.
 
 use golem_host::ports::ExpectedResult;
 use golem_host::{CallForm, ClientFunction, ClientInterface};
@@ -9,10 +9,10 @@ use golem_model::template::{Export, Function};
 use golem_model::{TemplateId, Type};
 use std::collections::BTreeMap;
 
-/// Links by the interface that is called.
+/// Links by the name of the called interface.
 pub type Links = BTreeMap<String, TemplateId>;
 
-/// A template that may be linked to, in the version that new workers run.
+/// A template that can be the target of a link, with the exports of its newest version.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate<'a> {
     pub(super) id: TemplateId,
@@ -29,65 +29,65 @@ pub enum LinkError {
          that does first"
     )]
     NoTemplate {
-        /// The client interface.
+        /// The client interface that the component imports.
         import: String,
-        /// The interface.
+        /// The interface that it calls.
         interface: String,
     },
-    /// More than one does.
+    /// Several templates export the interface.
     #[error(
         "the component calls workers through {import}, and several templates of the project export {interface}: {}. \
          Choose one with the upload: \"links\": {{\"{interface}\": \"<template id>\"}}, or --link {interface}=<template>",
         candidates.join(", ")
     )]
     Ambiguous {
-        /// The client interface.
+        /// The client interface that the component imports.
         import: String,
-        /// The interface.
+        /// The interface that it calls.
         interface: String,
-        /// Names and ids.
+        /// Names and ids of these templates.
         candidates: Vec<String>,
     },
-    /// The chosen template does not.
+    /// The template that the upload names does not fit.
     #[error(
         "the link of {interface} names template {template}, which {problem}{}",
         candidates_text(candidates)
     )]
     InvalidChoice {
-        /// The interface.
+        /// The interface that the component calls.
         interface: String,
-        /// The template.
+        /// The template that the upload names.
         template: TemplateId,
         /// What is wrong with it.
         problem: &'static str,
-        /// Names and ids of those that could be chosen.
+        /// Names and ids of the templates that export the interface.
         candidates: Vec<String>,
     },
-    /// A link was given for something that the component does not call.
+    /// The upload names a link for an interface that the component does not call.
     #[error(
         "a link was given for {interface}, but the component does not import its client{}",
         if imported.is_empty() { String::new() } else { format!("; it calls {}", imported.join(", ")) }
     )]
     UnusedLink {
-        /// The interface.
+        /// The interface that the upload names.
         interface: String,
-        /// Interfaces that it calls.
+        /// Interfaces that the component calls.
         imported: Vec<String>,
     },
-    /// The component was built for another form of the interface.
+    /// The component was built for another signature of a function.
     #[error(
-        "{import}#{function} does not fit template {template} ({name}): {details}. Generate the client anew from what that template exports"
+        "{import}#{function} does not fit template {template} ({name}): {details}. Generate the client again from the exports of that template"
     )]
     FunctionMismatch {
-        /// The client interface.
+        /// The client interface that the component imports.
         import: String,
         /// The client function.
         function: String,
-        /// The template.
+        /// The template that the link refers to.
         template: TemplateId,
-        /// Its name.
+        /// Name of the template.
         name: String,
-        /// How it differs.
+        /// How the signatures differ.
         details: String,
     },
 }
@@ -100,8 +100,10 @@ fn candidates_text(candidates: &[String]) -> String {
     }
 }
 
-/// Finds the template for each client interface. `requested` are the links given with the upload, `previous` those of the
-/// version before, which are kept where nothing was chosen and they are still possible.
+/// Finds the template for each client interface.
+///
+/// `requested` are the links that the upload names. `previous` are the links of the previous version: one is kept if
+/// the upload names none for its interface and its template still exports that interface.
 pub(super) fn resolve(
     clients: &[ClientInterface],
     requested: &Links,
@@ -141,7 +143,7 @@ fn choose_template<'a, 'b>(
         let problem = if templates.iter().any(|template| template.id == *id) {
             "does not export that interface in its newest version"
         } else {
-            "is none of this project"
+            "does not belong to this project"
         };
         let found = exporting.iter().find(|template| template.id == *id).copied();
         return found.ok_or_else(|| LinkError::InvalidChoice {
@@ -171,7 +173,7 @@ fn functions<'a>(exports: &'a [Export], interface: &str) -> Option<&'a [Function
     })
 }
 
-/// Checks that the functions that the component was built for are those that the template exports.
+/// Checks that the template exports the functions that the component was built for, with the same types.
 fn check_functions(interface: &ClientInterface, template: &Candidate<'_>) -> Result<(), LinkError> {
     let exported = interface_functions(template.exports, &interface.interface).unwrap_or_default();
     for client in &interface.functions {

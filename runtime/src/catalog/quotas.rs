@@ -1,4 +1,4 @@
-//! What accounts use of what their plan allows, and whether there may be more.
+//! Compares what accounts use with the limits of their plan.
 
 use super::Templates;
 use crate::executor::{Admission, NotAdmitted};
@@ -6,7 +6,7 @@ use crate::identity::{Directory, PlanResource, check_limit};
 use golem_model::{AccountId, ProjectId, TemplateId};
 use std::sync::Arc;
 
-/// Joins who owns what with what there is of it.
+/// Combines the owners of projects with the templates and workers in them.
 #[derive(Debug)]
 pub struct Quotas {
     directory: Directory,
@@ -14,12 +14,12 @@ pub struct Quotas {
 }
 
 impl Quotas {
-    /// Over these.
+    /// Reads owners from `directory` and templates from `templates`.
     pub fn new(directory: Directory, templates: Arc<Templates>) -> Self {
         Self { directory, templates }
     }
 
-    /// The templates in all projects of an account.
+    /// Ids of the templates in all projects of an account.
     pub fn templates_of(&self, account: AccountId) -> Vec<TemplateId> {
         let projects: Vec<ProjectId> =
             self.directory.projects_of(account).iter().map(|project| project.id).collect();
@@ -33,7 +33,7 @@ impl Admission for Quotas {
         let project = self.templates.project_accepting_workers(template).ok_or_else(missing)?;
         let owner = self.directory.project(project).ok_or_else(missing)?.owner;
         let limit = self.directory.plan().limits.workers_max;
-        // Without a limit, nothing is counted.
+        // Without a limit, workers are not counted.
         if limit >= super::UNLIMITED {
             return Ok(());
         }
