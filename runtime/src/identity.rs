@@ -1,11 +1,12 @@
-//! Who asks, and what they may.
+//! Authentication and authorization.
 //!
-//! `bootstrap` makes the rows and secrets of a first start; [`Directory`] keeps all rows of identity, a file here for
-//! each noun: `account` (with roles), `project`, `grant` (with policies), `token`, `invite` (the whitelist), `plan`
-//! (limits and usage). `token` turns a request's header into a [`Principal`]; `authorize` decides what a principal may
-//! and gives a [`Scope`] as proof.
+//! `bootstrap` creates the rows and secrets of the first start. [`Directory`] owns all rows; one file here for each
+//! noun: `account` (with roles), `project`, `grant` (with policies), `token`, `invite` (the whitelist), `plan` (limits
+//! and usage). `token` authenticates: it turns a request's header into a [`Principal`]. `authorize` decides what a
+//! principal may do and returns a [`Scope`] as proof.
 //!
-//! Invariant: no secret is kept in the store, in memory or in the log: of a token there is only a hash.
+//! Invariant: of a token's secret only the hash is kept, in the store and in memory, and the secret is not logged. In the
+//! data folder, only the root token's file and `secret-key` contain secrets in clear text.
 
 mod account;
 mod authorize;

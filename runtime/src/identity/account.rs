@@ -1,4 +1,4 @@
-//! Accounts: making, changing and removing them; their roles.
+//! Accounts: creating, changing and deleting them, and their roles.
 
 use super::authorize::{AccountScope, SystemScope};
 use super::directory::{Directory, IdentityError};
@@ -16,7 +16,8 @@ pub(super) fn account_not_found(id: AccountId) -> IdentityError {
     IdentityError::NotFound { what: "Account", id: id.to_string() }
 }
 
-/// Checks a text that people wrote.
+/// Checks a text that a person wrote. `empty` says whether it may be empty; such a text is a description, may be longer
+/// and may contain line breaks.
 pub(super) fn check_text(what: &str, text: &str, empty: bool) -> Result<(), IdentityError> {
     let invalid = |why: &str| Err(IdentityError::Invalid(format!("Invalid {what}: {why}")));
     let max = if empty { DESCRIPTION_CHARS_MAX } else { TEXT_CHARS_MAX };
@@ -32,7 +33,7 @@ pub(super) fn check_text(what: &str, text: &str, empty: bool) -> Result<(), Iden
     Ok(())
 }
 
-/// An address may be left out, for a server that sends no mail; if it is there, it looks like one.
+/// Checks an e-mail address. It may be empty, because this server sends no mail.
 fn check_email(email: &str) -> Result<(), IdentityError> {
     if email.is_empty() {
         return Ok(());
@@ -44,7 +45,7 @@ fn check_email(email: &str) -> Result<(), IdentityError> {
     Ok(())
 }
 
-/// An account and its default project.
+/// The rows of a new account and its default project.
 pub(crate) fn new_account(account: Account, project: ProjectId) -> [CatalogWrite; 2] {
     let project = Project {
         id: project,
@@ -58,12 +59,12 @@ pub(crate) fn new_account(account: Account, project: ProjectId) -> [CatalogWrite
 }
 
 impl Directory {
-    /// An account.
+    /// The account of the scope.
     pub fn account(&self, scope: &AccountScope) -> Result<Arc<Account>, IdentityError> {
         self.state().account(scope.account()).cloned().ok_or_else(|| account_not_found(scope.account()))
     }
 
-    /// Accounts in order of creation, after `skip`, at most `limit`.
+    /// Accounts in order of creation: at most `limit`, after the first `skip`.
     pub fn accounts(&self, _scope: &SystemScope, skip: usize, limit: usize) -> Vec<Arc<Account>> {
         let state = self.state();
         let mut accounts: Vec<_> = state.accounts().cloned().collect();
@@ -71,12 +72,12 @@ impl Directory {
         accounts.into_iter().skip(skip).take(limit).collect()
     }
 
-    /// How many accounts there are.
+    /// Number of accounts.
     pub fn account_count(&self, _scope: &SystemScope) -> usize {
         self.state().accounts().count()
     }
 
-    /// Makes an account with its default project.
+    /// Creates an account with its default project.
     pub async fn account_create(
         &self,
         _scope: &SystemScope,
@@ -100,7 +101,7 @@ impl Directory {
         .await
     }
 
-    /// Changes name and e-mail address.
+    /// Changes an account's name and e-mail address.
     pub async fn account_update(
         &self,
         scope: &AccountScope,
@@ -136,8 +137,8 @@ impl Directory {
         .await
     }
 
-    /// Removes an account with its projects, tokens and grants. Refused while one of its projects has a template, and
-    /// for the last administrator.
+    /// Removes an account with its projects, tokens and grants. Fails while one of its projects has a template, and for
+    /// the last administrator.
     pub async fn account_delete(&self, scope: &AccountScope) -> Result<(), IdentityError> {
         let id = scope.account();
         let outcome = self
@@ -171,7 +172,7 @@ impl Directory {
         .map(drop)
     }
 
-    /// Takes a role from an account. The last administrator stays one.
+    /// Takes a role from an account. Fails if it would remove the last administrator.
     pub async fn role_remove(&self, scope: &AccountScope, role: Role) -> Result<(), IdentityError> {
         let id = scope.account();
         self.account_change(id, move |account, state| {
@@ -184,7 +185,8 @@ impl Directory {
         .map(drop)
     }
 
-    /// The account that `external` vouches for, made now if there is none and `admit` lets it.
+    /// The account with this external identity. If there is none, creates it, unless an invitation is needed and none
+    /// of the addresses in `confirmed` has one.
     pub(crate) async fn account_ensure_external(
         &self,
         external: String,
@@ -215,21 +217,21 @@ impl Directory {
         .await
     }
 
-    /// The present, for those who check times against it.
+    /// The current wall time.
     pub(super) fn now(&self) -> Timestamp {
         self.clock().now()
     }
 }
 
-/// Nobody has invited them.
+/// The account was not created, because none of the addresses is on the whitelist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "Forbidden: this server makes accounts only for those who are invited, and none of {} is; \
-     ask an administrator to add one to the whitelist",
+    "Forbidden: this server creates accounts only for e-mail addresses on the whitelist, and none of {} is on it; \
+     ask an administrator to add one",
     if emails.is_empty() { "your e-mail addresses".to_owned() } else { emails.join(", ") }
 )]
 pub struct InvitationRequired {
-    /// Their confirmed addresses.
+    /// The confirmed addresses of the person that logged in.
     pub emails: Vec<String>,
 }
 
@@ -239,7 +241,7 @@ fn require_another_admin(state: &DirectoryState, id: AccountId, what: &str) -> R
         return Ok(());
     }
     Err(IdentityError::Invalid(format!(
-        "the account cannot be {what} so: it is the only one with the role Admin; give the role to another first"
+        "the account cannot be {what}: it is the only one with the role Admin; give the role to another account first"
     )))
 }
 

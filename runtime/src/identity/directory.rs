@@ -1,8 +1,8 @@
-//! The one owner of identity: reads from memory, writes through to the store.
+//! The owner of all identity rows: reads come from memory, writes go through to the store.
 //!
-//! Invariant: a change is decided and written under one lock, so that what it was decided on still holds when it is
-//! durable. Invariant: what is in memory is never ahead of the store; after a write that may or may not have
-//! happened, everything is read again.
+//! Invariant: a change is decided and written under one lock, so the state that it was decided on is still current when
+//! it is durable. Invariant: memory is never ahead of the store. After a failed write that may have been applied,
+//! everything is read again.
 
 use super::state::DirectoryState;
 use crate::entropy::Entropy;
@@ -25,7 +25,7 @@ struct Shared {
     entropy: Arc<dyn Entropy>,
     plan: super::Plan,
     state: RwLock<DirectoryState>,
-    /// Held from a decision to its rows.
+    /// Held while a change is decided and written.
     write_lock: Mutex<()>,
     /// Set while memory may be behind the store.
     stale: AtomicBool,
@@ -37,37 +37,37 @@ impl std::fmt::Debug for Directory {
     }
 }
 
-/// Why something about identity was not done. Nothing was changed, unless the store says that it may have been.
+/// Why an operation on identity failed. Nothing was changed, except perhaps after `Store` and `Panicked`.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// There is no such thing, or the caller may not know of it.
+    /// The object does not exist, or the caller may not know of it.
     #[error("{what} not found: {id}")]
     NotFound {
-        /// What it would be, capitalised.
+        /// Kind of the object, capitalised.
         what: &'static str,
-        /// Its id.
+        /// Id of the object.
         id: String,
     },
-    /// The caller may know of it, but not do this.
+    /// The caller may know of the object, but may not do this with it.
     #[error("Forbidden: {0}")]
     Forbidden(String),
-    /// The plan does not allow more.
+    /// A limit of the plan is reached.
     #[error(transparent)]
     Limit(#[from] super::PlanLimitError),
-    /// The request cannot be carried out as it is.
+    /// The request is invalid in the current state.
     #[error("{0}")]
     Invalid(String),
-    /// The caller would give what it does not have.
-    #[error("Forbidden: you cannot give what you may not do yourself: {}", list(.0))]
+    /// The caller tried to grant actions that it does not have itself.
+    #[error("Forbidden: you cannot grant actions that you do not have yourself: {}", list(.0))]
     Escalation(Vec<ProjectAction>),
-    /// The policy is not there, or not for the caller.
+    /// The policy does not exist, or the caller may not see it.
     #[error("Project policy not found: {0}")]
     NoPolicy(PolicyId),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The server has a defect.
-    #[error("the change ended without an answer: {0}")]
+    /// The change panicked, which is a defect of the server.
+    #[error("the change panicked: {0}")]
     Panicked(String),
 }
 
@@ -76,11 +76,11 @@ fn list(actions: &[ProjectAction]) -> String {
     actions.iter().map(named).collect::<Vec<_>>().join(", ")
 }
 
-/// What a change comes to: its answer and the rows that make it true.
+/// Result of deciding on a change: its value, and the rows to write.
 pub(super) type ChangeResult<T> = Result<(T, Vec<CatalogWrite>), IdentityError>;
 
 impl Directory {
-    /// Reads everything. Blocks.
+    /// Reads all rows. Blocks the thread.
     pub fn load(
         catalog: Arc<dyn Catalog>,
         clock: Arc<dyn Clock>,
@@ -117,7 +117,8 @@ impl Directory {
         &self.shared.plan
     }
 
-    /// Decides on a change and writes it. To the end, even if the caller goes away: what is stored must become known.
+    /// Decides on a change and writes it. Completes even if the caller is dropped: rows that were stored must become
+    /// visible in memory.
     pub(super) async fn change<T: Send + 'static>(
         &self,
         decide: impl FnOnce(&Self, &DirectoryState) -> ChangeResult<T> + Send + 'static,
@@ -128,7 +129,7 @@ impl Directory {
             .map_err(|panicked| IdentityError::Panicked(panicked.to_string()))?
     }
 
-    /// The same, on a thread that may block.
+    /// Like `change`, but blocks the thread.
     pub(super) fn commit<T>(
         &self,
         decide: impl FnOnce(&Self, &DirectoryState) -> ChangeResult<T>,

@@ -1,4 +1,4 @@
-//! Policies and grants: sharing a project.
+//! Policies and grants, which share a project with other accounts.
 
 use super::account::{account_not_found, check_text};
 use super::authorize::Scope;
@@ -9,19 +9,19 @@ use crate::storage::ports::CatalogWrite;
 use golem_model::{AccountId, ActionSet, Grant, GrantId, Policy, PolicyId, Role};
 use std::sync::Arc;
 
-/// Grants of one project, at most. Each is read for every request of its grantee.
+/// Grants of one project, at most. Authorizing a grantee reads all its grants in the project.
 const GRANTS_MAX: usize = 1_000;
 
-/// What is to be given.
+/// The policy of a new grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum GrantPolicy {
-    /// A policy that exists.
+    /// An existing policy.
     Existing(PolicyId),
-    /// A policy that is made for it.
+    /// A policy that is created with the grant.
     New {
-        /// What it allows.
+        /// The actions that the policy allows.
         actions: ActionSet,
-        /// Its name.
+        /// Name of the policy; `None` derives one from the project's name.
         name: Option<String>,
     },
 }
@@ -31,7 +31,8 @@ fn grant_not_found(id: GrantId) -> IdentityError {
 }
 
 impl Directory {
-    /// A policy, for who made it, who was given it, who gave it, and administrators.
+    /// A policy. It is visible to its creator, to accounts that have a grant by it, to owners of projects with such a
+    /// grant, and to administrators.
     pub fn policy(&self, principal: Principal, id: PolicyId) -> Result<Arc<Policy>, IdentityError> {
         let state = self.state();
         let account = principal.account();
@@ -43,7 +44,7 @@ impl Directory {
             .ok_or(IdentityError::NoPolicy(id))
     }
 
-    /// Makes a policy.
+    /// Creates a policy.
     pub async fn policy_create(
         &self,
         principal: Principal,
@@ -81,7 +82,7 @@ impl Directory {
         self.state().grant(id).filter(of_project).cloned().ok_or_else(|| grant_not_found(id))
     }
 
-    /// Gives a policy to an account. Nobody can give what they do not have.
+    /// Grants a policy to an account. Fails if the policy has actions that the caller does not have.
     pub async fn grant_create(
         &self,
         scope: &Scope,
@@ -106,7 +107,7 @@ impl Directory {
             }
             if state.grants_of(scope.project()).count() >= GRANTS_MAX {
                 return Err(IdentityError::Invalid(format!(
-                    "the project has {GRANTS_MAX} grants, which is as many as there can be; delete some"
+                    "the project has {GRANTS_MAX} grants, which is the maximum; delete some"
                 )));
             }
             let mut writes = Vec::new();
@@ -125,7 +126,7 @@ impl Directory {
             };
             if actions.is_empty() {
                 return Err(IdentityError::Invalid(
-                    "Invalid projectActions: a grant of nothing allows nothing; name at least one action"
+                    "Invalid projectActions: a grant without actions allows nothing; name at least one action"
                         .to_owned(),
                 ));
             }
@@ -147,7 +148,7 @@ impl Directory {
         .await
     }
 
-    /// Takes a grant back.
+    /// Removes a grant.
     pub async fn grant_delete(&self, scope: &Scope, id: GrantId) -> Result<(), IdentityError> {
         let project = scope.project();
         self.change(move |_, state| {

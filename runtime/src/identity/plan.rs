@@ -1,4 +1,4 @@
-//! What an account may have: the one plan that there is, and what happens at its limits.
+//! The plan: limits of an account, and what happens when one is reached. All accounts have the same plan.
 
 use super::Directory;
 use super::directory::IdentityError;
@@ -11,24 +11,24 @@ use golem_model::{AccountId, ProjectId, TemplateId, TemplateVersion, Timestamp, 
 use std::fmt;
 use uuid::Uuid;
 
-/// A limit of this size does not limit: the largest number that plans can carry in REST.
+/// A limit of this size means unlimited: it is the largest number that the REST representation of a plan can hold.
 pub const UNLIMITED: u64 = i32::MAX as u64;
 
-/// What an account has stored.
+/// What templates store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct StorageUsage {
-    /// Templates.
+    /// Number of templates.
     pub templates: u64,
-    /// Bytes of all their versions.
+    /// Bytes of all versions of these templates.
     pub bytes: u64,
 }
 
-/// What an account may have.
+/// The limits of an account.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
-    /// Its id.
+    /// The plan's id.
     pub id: Uuid,
-    /// Its limits.
+    /// The plan's limits.
     pub limits: PlanSettings,
 }
 
@@ -39,23 +39,23 @@ impl Plan {
     }
 }
 
-/// Something that a plan limits. The names in REST are those of 2023.
+/// A resource that a plan limits. Its names in REST are those of 2023.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum PlanResource {
     /// Projects of the account.
     Projects,
-    /// Templates in all its projects.
+    /// Templates in all projects of the account.
     Templates,
-    /// Workers of all its templates.
+    /// Workers of all templates of the account.
     Workers,
-    /// Bytes of all versions of all its templates.
+    /// Bytes of all versions of all templates of the account.
     StorageBytes,
     /// Bytes uploaded in this month.
     MonthlyUploadBytes,
 }
 
 impl PlanResource {
-    /// What it is called in a plan, in the settings, and in words.
+    /// The resource's name in a plan, its setting, and a description.
     fn names(self) -> (&'static str, &'static str, &'static str) {
         match self {
             Self::Projects => ("projectLimit", "plan.projects_max", "projects"),
@@ -71,16 +71,16 @@ impl PlanResource {
     }
 }
 
-/// The plan does not allow more.
+/// A limit of the plan is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PlanLimitError {
-    /// Of what.
+    /// The limited resource.
     pub resource: PlanResource,
-    /// How much the plan allows.
+    /// The plan's limit.
     pub limit: u64,
-    /// How much there is already.
+    /// How much the account uses already.
     pub used: u64,
-    /// How much more was asked for.
+    /// How much more was requested.
     pub requested: u64,
 }
 
@@ -107,7 +107,7 @@ impl fmt::Display for PlanLimitError {
     }
 }
 
-/// Whether `asked` more can be had.
+/// Checks that `requested` more stays within the limit.
 pub(crate) fn check(
     resource: PlanResource,
     limit: u64,
@@ -122,12 +122,12 @@ pub(crate) fn check(
 }
 
 impl Directory {
-    /// What an account has used this month.
+    /// What an account has used in the current month.
     pub fn usage(&self, account: AccountId) -> Usage {
         self.state().usage(account, self.clock().now())
     }
 
-    /// Adds to what accounts have used this month. Accounts that do not exist are left out.
+    /// Adds to what accounts have used in the current month. Unknown accounts are ignored.
     pub async fn report_gas(&self, updates: Vec<(AccountId, i64)>) -> Result<(), IdentityError> {
         self.change(move |directory, state| {
             let now = directory.clock().now();
@@ -141,8 +141,8 @@ impl Directory {
         .await
     }
 
-    /// Whether the owner of a project may upload `bytes` to it, as a new template or not. `storage_usage` tells what is
-    /// stored in projects. The answer is the owner's usage with the upload.
+    /// Checks that the owner of `project` may upload `bytes`, and returns the owner's usage including them. `new` says
+    /// whether the upload creates a template. `storage_usage` computes what projects store.
     fn usage_with_upload(
         &self,
         state: &DirectoryState,
@@ -171,7 +171,7 @@ impl Directory {
         Ok(Usage { uploaded_bytes: usage.uploaded_bytes.saturating_add(bytes), ..usage })
     }
 
-    /// Whether an upload would be taken now.
+    /// Checks that an upload would be accepted now.
     pub(crate) fn check_upload(
         &self,
         project: ProjectId,
@@ -182,7 +182,7 @@ impl Directory {
         self.usage_with_upload(&self.state(), project, new, bytes, storage_usage).map(drop)
     }
 
-    /// Writes a template version and counts it as its owner's upload. Blocks.
+    /// Writes a template version and counts it as an upload of its owner. Blocks the thread.
     pub(crate) fn template_write(
         &self,
         version: TemplateVersion,
@@ -195,23 +195,23 @@ impl Directory {
         })
     }
 
-    /// Removes a template's rows. Blocks.
+    /// Removes a template's rows. Blocks the thread.
     pub(crate) fn template_remove(&self, id: TemplateId) -> Result<(), IdentityError> {
         self.commit(|_, _| Ok(((), vec![CatalogWrite::TemplateRemoved(id)])))
     }
 }
 
-/// Lets an account send so many requests in a second, and not many more at once.
+/// Limits the requests of each account per second, as a token bucket that holds the requests of one second.
 #[derive(Debug)]
 pub struct RequestRates {
     per_second: u64,
     buckets: parking_lot::Mutex<std::collections::HashMap<AccountId, Bucket>>,
 }
 
-/// What an account has saved up.
+/// The token bucket of an account.
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
-    /// Requests that may come at once, in billionths.
+    /// Requests available now, in billionths of a request.
     balance: u128,
     at: std::time::Duration,
 }
@@ -219,12 +219,12 @@ struct Bucket {
 const NANOS_PER_REQUEST: u128 = 1_000_000_000;
 
 impl RequestRates {
-    /// `per_second` requests for each account; 0 does not limit.
+    /// Allows `per_second` requests for each account; 0 means unlimited.
     pub fn new(per_second: u64) -> Self {
         Self { per_second, buckets: parking_lot::Mutex::default() }
     }
 
-    /// Counts a request of `principal` at the time `now`, or says after how many seconds to come again.
+    /// Counts a request of `principal` at time `now`. An error is the number of seconds after which to retry.
     pub fn admit(&self, principal: Principal, now: std::time::Duration) -> Result<(), u32> {
         if self.per_second == 0 {
             return Ok(());
@@ -238,17 +238,17 @@ impl RequestRates {
             bucket.balance -= NANOS_PER_REQUEST;
             return Ok(());
         }
-        // At least one request in a second is earned.
+        // At least one request per second is allowed.
         Err(1)
     }
 }
 
-/// Whether a time lies ahead.
+/// Checks that a token's expiry is in the future.
 pub(super) fn check_expiry(expires_at: Timestamp, now: Timestamp) -> Result<(), IdentityError> {
     if expires_at > now {
         return Ok(());
     }
-    let text = format!("Invalid expiresAt: {expires_at} is in the past; a token must be good for some time");
+    let text = format!("Invalid expiresAt: {expires_at} is in the past; name a time in the future");
     Err(IdentityError::Invalid(text))
 }
 
@@ -287,7 +287,7 @@ mod tests {
         assert_eq!(rates.admit(principal(2), at(499)), Ok(()));
         assert_eq!(rates.admit(principal(1), at(500)), Ok(()));
         assert_eq!(rates.admit(principal(1), at(500)), Err(1));
-        // What is saved up has an end.
+        // The bucket does not hold more than one second's requests.
         for _ in 0..2 {
             assert_eq!(rates.admit(principal(1), at(60_000)), Ok(()));
         }

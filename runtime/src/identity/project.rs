@@ -9,19 +9,19 @@ use crate::storage::ports::CatalogWrite;
 use golem_model::{AccountId, Project, ProjectId};
 use std::sync::Arc;
 
-/// What a new project is made of.
+/// Properties of a new project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewProject {
-    /// Its name; several projects may share one.
+    /// The project's name; several projects may have the same.
     pub name: String,
-    /// What people should know about it.
+    /// A description for people.
     pub description: String,
-    /// Whose it will be.
+    /// The owner of the project.
     pub owner: AccountId,
 }
 
 impl Directory {
-    /// A project, without asking who asks.
+    /// A project, without authorization.
     pub fn project(&self, id: ProjectId) -> Option<Arc<Project>> {
         self.state().project(id).cloned()
     }
@@ -38,14 +38,14 @@ impl Directory {
         projects
     }
 
-    /// The caller's projects, oldest first, and then those that are shared with it.
+    /// The principal's own projects, oldest first, followed by those that are shared with it.
     pub fn projects_visible_to(&self, principal: Principal) -> Vec<Arc<Project>> {
         let mut projects = self.projects_of(principal.account());
         projects.extend(self.state().projects_shared_with(principal.account()));
         projects
     }
 
-    /// Makes a project.
+    /// Creates a project.
     pub async fn project_create(
         &self,
         principal: Principal,
@@ -79,7 +79,7 @@ impl Directory {
         .await
     }
 
-    /// Removes a project with its grants. Refused for the default project, and while it has a template.
+    /// Removes a project with its grants. Fails for the default project, and while the project has a template.
     pub async fn project_delete(&self, scope: &Scope) -> Result<(), IdentityError> {
         debug_assert_eq!(scope.action(), Action::DeleteProject);
         let id = scope.project();
@@ -88,7 +88,7 @@ impl Directory {
                 let project = state.project(id).ok_or_else(|| project_not_found(id))?;
                 if project.default {
                     return Err(IdentityError::Invalid(
-                        "the default project cannot be deleted: everything goes there that names no project"
+                        "the default project cannot be deleted: requests that name no project use it"
                             .to_owned(),
                     ));
                 }

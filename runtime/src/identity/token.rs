@@ -1,4 +1,4 @@
-//! Tokens: from a request's header to who asks; making and revoking them.
+//! Tokens: authenticating a request's header, and creating and revoking tokens.
 
 use super::account::account_not_found;
 use super::authorize::AccountScope;
@@ -12,12 +12,12 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-/// How long a token is good that a login gives.
+/// Validity of a token that a login creates.
 const LOGIN_TOKEN_LIFE: Duration = Duration::from_hours(365 * 24);
 /// Tokens of one account, at most.
 const TOKENS_MAX: usize = 1_000;
 
-/// Who asks: an account, by one of its tokens.
+/// An authenticated caller: an account, by one of its tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Principal {
     account: AccountId,
@@ -29,51 +29,51 @@ impl Principal {
         Self { account, token }
     }
 
-    /// The account.
+    /// The caller's account.
     pub fn account(self) -> AccountId {
         self.account
     }
 
-    /// The token that was shown.
+    /// The token that the request carried.
     pub fn token(self) -> TokenId {
         self.token
     }
 }
 
-/// Why a request is from nobody we know.
+/// Why a request is not authenticated.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AuthenticationError {
-    /// No header.
+    /// The header is missing.
     #[error("Unauthorized: the header `Authorization: Bearer <token>` is missing")]
     Missing,
-    /// A header of another form.
+    /// The header has another form.
     #[error("Unauthorized: the header Authorization must be `Bearer <token>`, where the token is a UUID")]
     Malformed,
-    /// No token has this secret.
+    /// There is no token with this secret.
     #[error("Unauthorized: the token is not known to this server")]
     Unknown,
-    /// The token was good once.
-    #[error("Unauthorized: the token has expired; make a new one")]
+    /// The token has expired.
+    #[error("Unauthorized: the token has expired; create a new one")]
     Expired,
 }
 
-/// BLAKE3 of a token's secret in its one spelling: 36 characters, lower case.
+/// BLAKE3 of a token's secret in its canonical form: 36 characters, lower case.
 pub fn secret_hash(secret: Uuid) -> [u8; 32] {
     let mut text = [0; uuid::fmt::Hyphenated::LENGTH];
     *blake3::hash(secret.hyphenated().encode_lower(&mut text).as_bytes()).as_bytes()
 }
 
-/// A token that was made, with its secret: nobody can show that again.
+/// A new token with its secret. The secret is not stored, so it cannot be shown again.
 #[derive(Clone, PartialEq, Eq)]
 pub struct NewToken {
-    /// The token.
+    /// The stored token.
     pub token: Token,
-    /// Its secret.
+    /// The token's secret.
     pub secret: Uuid,
 }
 
 impl std::fmt::Debug for NewToken {
-    /// Without the secret.
+    /// Omits the secret.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("NewToken").field("token", &self.token.id).finish_non_exhaustive()
     }
@@ -83,7 +83,7 @@ fn token_not_found(id: TokenId) -> IdentityError {
     IdentityError::NotFound { what: "Token", id: id.to_string() }
 }
 
-/// The secret in a header of the form `Bearer <uuid>`.
+/// The secret of a header `Bearer <uuid>`.
 fn bearer_secret(authorization: Option<&HeaderValue>) -> Result<Uuid, AuthenticationError> {
     let header = authorization.ok_or(AuthenticationError::Missing)?;
     let text = header.to_str().map_err(|_| AuthenticationError::Malformed)?.trim();
@@ -94,7 +94,7 @@ fn bearer_secret(authorization: Option<&HeaderValue>) -> Result<Uuid, Authentica
     Uuid::try_parse(secret.trim()).map_err(|_| AuthenticationError::Malformed)
 }
 
-/// The token of this secret, if it is good at the time `now`.
+/// Checks the found token: the whole hash must match, and the token must be valid at time `now`.
 fn check_token(
     token: Option<&Token>,
     hash: &[u8; 32],
@@ -111,7 +111,7 @@ fn check_token(
 }
 
 impl Directory {
-    /// Who sends `authorization` now.
+    /// Authenticates a request by its header `Authorization`.
     pub fn authenticate(
         &self,
         authorization: Option<&HeaderValue>,
@@ -120,7 +120,7 @@ impl Directory {
         check_token(self.state().token(&half_hash(&hash)), &hash, self.clock().now())
     }
 
-    /// The token that `principal` showed.
+    /// The token that `principal` authenticated with.
     pub fn token_current(&self, principal: Principal) -> Result<Token, IdentityError> {
         let (account, id) = (principal.account(), principal.token());
         self.state().token_of(account, id).cloned().ok_or_else(|| token_not_found(id))
@@ -140,7 +140,7 @@ impl Directory {
         self.state().token_of(scope.account(), id).cloned().ok_or_else(|| token_not_found(id))
     }
 
-    /// Makes a token. Its secret is in the answer and nowhere else.
+    /// Creates a token. Its secret is only in the result.
     pub async fn token_create(
         &self,
         scope: &AccountScope,
@@ -149,8 +149,8 @@ impl Directory {
         self.token_issue(scope.account(), Some(expires_at)).await
     }
 
-    /// Makes a token for an account that has proved otherwise who it is; good for [`LOGIN_TOKEN_LIFE`] if no time is
-    /// given.
+    /// Creates a token for an account that was authenticated by a login. Without `expires_at` it is valid for
+    /// [`LOGIN_TOKEN_LIFE`].
     pub(crate) async fn token_issue(
         &self,
         account: AccountId,
@@ -161,12 +161,12 @@ impl Directory {
             let expires_at = expires_at.unwrap_or_else(|| now.plus(LOGIN_TOKEN_LIFE));
             check_expiry(expires_at, now)?;
             state.account(account).ok_or_else(|| account_not_found(account))?;
-            // Those that have expired are of no use, and people who log in do not delete them.
+            // Expired tokens are removed here, because logins create tokens that people do not delete.
             let expired = state.tokens_of(account).filter(|token| token.expires_at <= now);
             let mut writes: Vec<_> = expired.map(|token| CatalogWrite::TokenRemoved(token.id)).collect();
             if state.tokens_of(account).count() - writes.len() >= TOKENS_MAX {
                 return Err(IdentityError::Invalid(format!(
-                    "the account has {TOKENS_MAX} tokens, which is as many as there can be; delete some"
+                    "the account has {TOKENS_MAX} tokens, which is the maximum; delete some"
                 )));
             }
             let secret = directory.entropy().uuid();
@@ -183,7 +183,7 @@ impl Directory {
         .await
     }
 
-    /// Revokes a token: the next request that shows it is refused.
+    /// Revokes a token. The next request that carries it is refused.
     pub async fn token_delete(&self, scope: &AccountScope, id: TokenId) -> Result<(), IdentityError> {
         let account = scope.account();
         self.change(move |_, state| {
@@ -199,7 +199,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn headers_name_principals() {
+    fn a_header_is_authenticated() {
         let secret = Uuid::from_u128(0xabc);
         let token = Token {
             id: TokenId(Uuid::from_u128(1)),
@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(at("Bearer", 5), Err(AuthenticationError::Malformed));
         assert_eq!(at(&format!("Basic {secret}"), 5), Err(AuthenticationError::Malformed));
         assert_eq!(bearer_secret(None), Err(AuthenticationError::Missing));
-        // The same half of a hash is not the same hash.
+        // Two hashes with the same half are different.
         let mut near = secret_hash(secret);
         near[31] ^= 1;
         assert_eq!(

@@ -54,7 +54,7 @@ fn accounts(world: &World) -> Vec<Case> {
             "the last administrator deletes itself",
             Request::new("DELETE", &mine),
             400,
-            "the account cannot be deleted so: it is the only one with the role Admin; *",
+            "the account cannot be deleted: it is the only one with the role Admin; *",
         ),
         case(
             "a role that does not exist",
