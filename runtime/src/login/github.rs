@@ -1,4 +1,4 @@
-//! GitHub, as its documentation describes the device flow and the user's endpoints.
+//! A client of GitHub's device flow and user endpoints.
 
 use super::json_client::{JsonClient, JsonResponse, ProviderError};
 use super::{GitHubUser, LoginError};
@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// What we ask to see: the addresses, to compare them with the whitelist.
+/// The requested scope: the e-mail addresses, which are compared with the whitelist.
 const OAUTH_SCOPE: &str = "user:email";
 const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
-/// How long to wait when GitHub limits us and does not say how long.
+/// How long to wait if GitHub limits the rate and does not say for how long.
 const RATE_LIMIT_WAIT: Duration = Duration::from_mins(1);
 
-/// The start of a device login.
+/// GitHub's response to the start of a device login.
 pub(super) struct DeviceCode {
     pub(super) secret: String,
     pub(super) user_code: String,
@@ -26,15 +26,15 @@ pub(super) struct DeviceCode {
     pub(super) interval: Duration,
 }
 
-/// Where a device login stands.
+/// State of a device login.
 pub(super) enum DevicePoll {
-    /// The person has confirmed; this is the access token.
+    /// The person has confirmed; contains the access token.
     Confirmed(String),
-    /// Not yet.
+    /// The person has not confirmed yet.
     Pending,
-    /// We ask too often; from now on at this interval.
+    /// The polls are too frequent; contains the new interval, if GitHub names one.
     SlowDown(Option<Duration>),
-    /// We ask too much altogether; again after this time.
+    /// The rate limit is exceeded; contains the time to wait.
     RateLimited(Duration),
 }
 
@@ -48,7 +48,7 @@ pub(super) struct GitHub {
 }
 
 impl GitHub {
-    /// As the settings say.
+    /// Creates the client from the settings.
     pub(super) fn new(settings: &LoginSettings) -> Result<Self, ProviderError> {
         Ok(Self {
             client: JsonClient::new(Duration::from_millis(settings.request_ms_max))?,
@@ -59,7 +59,7 @@ impl GitHub {
         })
     }
 
-    /// Begins a device login.
+    /// Starts a device login.
     pub(super) async fn device_code(&self) -> Result<DeviceCode, LoginError> {
         let form = [("client_id", self.client_id.as_str()), ("scope", OAUTH_SCOPE)];
         let response = self.post("/login/device/code", &form).await?;
@@ -72,7 +72,7 @@ impl GitHub {
                     user_code,
                     verification_uri,
                     expires_in,
-                    // What the standard says if nothing is said.
+                    // The standard's default (RFC 8628).
                     interval: seconds("interval").unwrap_or(Duration::from_secs(5)),
                 })
             }
@@ -80,7 +80,7 @@ impl GitHub {
         }
     }
 
-    /// Asks whether the person has confirmed.
+    /// Polls once.
     pub(super) async fn poll(&self, device_code: &str) -> Result<DevicePoll, LoginError> {
         let form = [
             ("client_id", self.client_id.as_str()),
@@ -97,12 +97,12 @@ impl GitHub {
                 Ok(DevicePoll::SlowDown(response.json["interval"].as_u64().map(Duration::from_secs)))
             }
             Some("expired_token" | "token_expired") => {
-                Err(LoginError::Refused("the code has expired; begin again".to_owned()))
+                Err(LoginError::Refused("the code has expired; start the login again".to_owned()))
             }
             Some("access_denied") => Err(LoginError::Refused("you have refused it at GitHub".to_owned())),
-            Some("incorrect_device_code") => {
-                Err(LoginError::Refused("GitHub does not know the code any more; begin again".to_owned()))
-            }
+            Some("incorrect_device_code") => Err(LoginError::Refused(
+                "GitHub does not know the code any more; start the login again".to_owned(),
+            )),
             _ => match rate_limit(&response) {
                 Some(after) => Ok(DevicePoll::RateLimited(after)),
                 None => Err(unexpected_response("the state of a login", &response)),
@@ -110,8 +110,8 @@ impl GitHub {
         }
     }
 
-    /// Whether an access token was made for our app: one of another app is no proof that its owner wants to log in
-    /// here. Without our secret GitHub does not tell.
+    /// Checks that an access token was issued for our app. A token of another app does not prove that its owner wants
+    /// to log in here. GitHub answers this only with the app's client secret, so without it nothing is checked.
     pub(super) async fn check_token(&self, token: &str) -> Result<(), LoginError> {
         if self.client_secret.reveal().is_empty() {
             return Ok(());
@@ -129,13 +129,13 @@ impl GitHub {
         match response.status {
             StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY => Err(LoginError::Refused(
-                "the access token was not made for the app that this server logs people in with".to_owned(),
+                "the access token was not made for the app that this server uses for logins".to_owned(),
             )),
-            _ => Err(unexpected_response("whose an access token is", &response)),
+            _ => Err(unexpected_response("the owner of an access token", &response)),
         }
     }
 
-    /// Who an access token belongs to.
+    /// The user that an access token belongs to.
     pub(super) async fn user(&self, token: &str) -> Result<GitHubUser, LoginError> {
         let bearer = format!("Bearer {token}");
         let get = |path: &str| Request::get(format!("{}{path}", self.api_url));
@@ -148,11 +148,11 @@ impl GitHub {
         };
         let name = user.json["name"].as_str().filter(|name| !name.trim().is_empty()).unwrap_or(login);
         let public = user.json["email"].as_str().map(str::to_owned);
-        // Not every access token may see the addresses, and few people show one.
+        // Not every access token has the scope for the addresses, and few people publish one.
         let emails = self.call(get("/user/emails"), &bearer, String::new()).await?;
         let (email, confirmed) = match (emails.status, public) {
             (StatusCode::OK, _) => addresses(&emails.json),
-            // Only a confirmed address can be shown.
+            // GitHub lets people publish only verified addresses.
             (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, public) if rate_limit(&emails).is_none() => {
                 (public.clone().unwrap_or_default(), public.into_iter().collect())
             }
@@ -179,19 +179,21 @@ impl GitHub {
     ) -> Result<JsonResponse, LoginError> {
         let mut request = request
             .header(header::ACCEPT, "application/json")
-            // GitHub refuses who does not say.
+            // GitHub refuses requests without this header.
             .header(header::USER_AGENT, concat!("golem/", env!("CARGO_PKG_VERSION")));
         if !authorization.is_empty() {
             request = request.header(header::AUTHORIZATION, authorization);
         }
         let request = request.body(Full::new(Bytes::from(body)));
-        // What came from a caller cannot stand in a header.
-        let request = request.map_err(|_| LoginError::Refused("the access token is none".to_owned()))?;
+        // The access token comes from the caller and may contain characters that a header cannot.
+        let request = request.map_err(|_| {
+            LoginError::Refused("the access token contains characters that are not allowed".to_owned())
+        })?;
         Ok(self.client.send(request).await?)
     }
 }
 
-/// Primary and confirmed addresses.
+/// The primary address and all verified addresses.
 fn addresses(json: &Value) -> (String, Vec<String>) {
     let all = json.as_array().map(Vec::as_slice).unwrap_or_default();
     let verified = all.iter().filter(|entry| entry["verified"].as_bool() == Some(true));
@@ -206,12 +208,12 @@ fn addresses(json: &Value) -> (String, Vec<String>) {
     (primary, confirmed.into_iter().map(|(_, email)| email).collect())
 }
 
-/// A name as our own would be: what cannot be printed is left out.
+/// A name without control characters, cut to the length of an account's name.
 fn printable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(255).collect()
 }
 
-/// How long to wait, if GitHub limits us.
+/// How long to wait, if the response says that GitHub limits the rate.
 fn rate_limit(response: &JsonResponse) -> Option<Duration> {
     let number = |name: &str| response.headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
     let after = number("retry-after").map(Duration::from_secs);
@@ -224,9 +226,9 @@ fn rate_limit(response: &JsonResponse) -> Option<Duration> {
     limited.then(|| after.unwrap_or(RATE_LIMIT_WAIT))
 }
 
-/// The answer is not what was asked for. Its text may name what to do; it holds no secret.
+/// The error for an unexpected response. Its text includes GitHub's explanation, which contains no secret.
 fn unexpected_response(what: &str, response: &JsonResponse) -> LoginError {
-    let mut text = format!("GitHub did not tell {what}: status {}", response.status.as_u16());
+    let mut text = format!("GitHub did not return {what}: status {}", response.status.as_u16());
     for field in ["error", "error_description", "message"] {
         if let Some(details) = response.json[field].as_str() {
             let details: String = details.chars().take(200).collect();
@@ -249,7 +251,7 @@ fn parse_url(url: &str) -> Result<String, ProviderError> {
     Ok(url.trim_end_matches('/').to_owned())
 }
 
-/// A text as a part of a form.
+/// Percent-encodes a text for a form.
 fn percent_encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
@@ -267,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_count_when_they_are_confirmed() {
+    fn only_verified_addresses_count() {
         let all = json!([
             { "email": "old@x", "primary": true, "verified": false },
             { "email": "a@x", "primary": false, "verified": true },
@@ -279,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn only_http_is_an_address() {
+    fn only_http_urls_are_accepted() {
         assert_eq!(parse_url("https://github.com/").unwrap(), "https://github.com");
         for bad in ["github.com", "ftp://x", "", "/x"] {
             assert!(parse_url(bad).is_err(), "{bad}");

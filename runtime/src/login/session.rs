@@ -1,7 +1,7 @@
-//! What a client carries from the start of a device login to its end.
+//! The state of a device login, which the client keeps between its start and its end.
 //!
-//! Nothing is kept here between the two, so that a login survives a restart. The client could hold the device code
-//! itself, as programs do that talk to GitHub without us; the MAC makes sure that it brings back what it was given.
+//! The server stores nothing in between, so a login survives a restart. The client may see the device code: programs
+//! that use GitHub directly have it too. The MAC ensures that the client sends back exactly what it received.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
-/// A device login under way.
+/// A device login in progress.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct DeviceSession {
     pub(super) device_code: String,
@@ -19,31 +19,31 @@ pub(super) struct DeviceSession {
 }
 
 impl std::fmt::Debug for DeviceSession {
-    /// Without the code.
+    /// Omits the device code.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("expires", &self.expires).finish_non_exhaustive()
     }
 }
 
-/// Writes and reads sessions.
+/// Encodes and decodes sessions.
 pub(super) struct SessionCodec {
     mac_key: [u8; 32],
 }
 
 impl SessionCodec {
-    /// Under the data folder's secret.
+    /// Derives the MAC key from the data folder's secret key.
     pub(super) fn new(secret: &[u8; 32]) -> Self {
         Self { mac_key: blake3::derive_key("golem 2023 device login session mac", secret) }
     }
 
-    /// The session as text.
+    /// Encodes a session as text, with a MAC.
     pub(super) fn encode(&self, session: &DeviceSession) -> String {
         let body = serde_json::to_vec(session).expect("a session is texts and numbers");
         let mac = blake3::keyed_hash(&self.mac_key, &body);
         format!("{}.{}", URL_SAFE_NO_PAD.encode(&body), URL_SAFE_NO_PAD.encode(mac.as_bytes()))
     }
 
-    /// The session in a text that was made here.
+    /// Decodes a text that this server encoded; `None` for any other text.
     pub(super) fn decode(&self, text: &str) -> Option<DeviceSession> {
         let (body, mac) = text.trim().split_once('.')?;
         let body = URL_SAFE_NO_PAD.decode(body).ok()?;
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_made_here_is_read() {
+    fn only_own_sessions_are_decoded() {
         let sessions = SessionCodec::new(&[7; 32]);
         let session = DeviceSession {
             device_code: "secret-code".to_owned(),

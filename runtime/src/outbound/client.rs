@@ -1,4 +1,4 @@
-//! One request out, one response in.
+//! Sends one request and receives its response.
 
 use super::connect::{CONNECT_MAX, TcpConnector, TimeoutConnector, host_and_port};
 use super::failure::{HEAD_BYTES_MAX, from_body_error, from_request_error};
@@ -22,36 +22,36 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A connection that nobody used for so long is closed. Shorter than servers usually keep theirs, because a request
-/// that meets a connection on its way out fails, and whether it was heard is not known.
+/// Idle connections are closed after this time. It is shorter than most servers' own limit: a request on a connection
+/// that the server is closing fails, and it is unknown whether the server has received it.
 const IDLE_MAX: Duration = Duration::from_secs(15);
 
-/// Idle connections kept for one host.
+/// Idle connections per host.
 const IDLE_PER_HOST_MAX: usize = 32;
 
-/// Header fields of a response; a server that sends more is refused.
+/// Header fields of a response, at most; a response with more fails.
 const HEADERS_MAX: usize = 256;
 
-/// Bounds of requests.
+/// Limits of requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboundLimits {
-    /// Requests of all workers under way at a time; others wait for their turn.
+    /// Requests of all workers in flight at the same time; others wait.
     pub requests_max: usize,
-    /// The longest wait for a connection.
+    /// The longest time to establish a connection.
     pub connect_max: Duration,
-    /// The longest wait for a response's head.
+    /// The longest time until a response's head arrives.
     pub first_byte_max: Duration,
-    /// The longest wait for more of a body.
+    /// The longest time between two parts of a response's body.
     pub between_bytes_max: Duration,
 }
 
-/// Where the workers of a project may send requests, beside what the settings say for all.
+/// Restricts which hosts a project's workers may reach, in addition to the settings.
 pub trait ProjectPolicy: Send + Sync {
-    /// Whether workers of `project` may send requests to this host and port.
+    /// Checks that workers of `project` may send requests to this host and port.
     fn check(&self, project: ProjectId, host: &str, port: u16) -> Result<(), HttpFailure>;
 }
 
-/// Projects differ in nothing.
+/// Restricts no project.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AllowEveryProject;
 
@@ -64,7 +64,7 @@ impl ProjectPolicy for AllowEveryProject {
 type RequestBody = UnsyncBoxBody<Bytes, Infallible>;
 type Connector = TimeoutConnector<HttpsConnector<TcpConnector>>;
 
-/// The client of all workers: one pool of connections.
+/// The HTTP client of all workers, with one connection pool.
 #[derive(Clone)]
 pub struct OutboundClient {
     shared: Arc<Shared>,
@@ -86,7 +86,7 @@ impl std::fmt::Debug for OutboundClient {
 }
 
 impl OutboundClient {
-    /// A client that goes where `policy` and `projects` let it, and believes hosts that `roots` vouch for.
+    /// Creates a client. `policy` and `projects` restrict the hosts, `roots` are the root certificates.
     pub fn new(
         policy: OutboundPolicy,
         roots: TrustedRoots,
@@ -139,8 +139,8 @@ impl OutboundHttp for ProjectClient {
         if checked.is_err() {
             tracing::info!(
                 project = %self.project, host, port,
-                "refused a worker's HTTP request; the settings outbound_http.allow and .private_addresses say where \
-                 they may go"
+                "refused a worker's HTTP request; the settings outbound_http.allow, .deny and .private_addresses \
+                 say which hosts are allowed"
             );
         }
         checked
@@ -173,11 +173,11 @@ fn shorter_timeout(asked: Option<Duration>, limit: Duration) -> Duration {
     asked.map_or(limit, |asked| asked.min(limit))
 }
 
-/// The request as the library takes it. It sets what belongs to the connection: host, length, coding.
+/// Converts the request. The library sets what belongs to the connection: host, length, transfer encoding.
 fn hyper_request(request: &HttpRequest) -> Result<http::Request<RequestBody>, HttpFailure> {
     let body = match &request.trailers {
         None => Full::new(request.body.clone()).boxed_unsync(),
-        // Without a known length, so that it is sent in chunks, after which trailers can come.
+        // A body without a known length is sent in chunks, and only a chunked body can have trailers.
         Some(trailers) => {
             let data = (!request.body.is_empty()).then(|| Ok(Frame::data(request.body.clone())));
             let frames = data.into_iter().chain([Ok(Frame::trailers(trailers.clone()))]);
@@ -203,7 +203,7 @@ struct ResponseBody {
     body: Incoming,
     clock: Arc<dyn Clock>,
     between_bytes_max: Duration,
-    /// Given back when the response is over.
+    /// Released when the response is dropped.
     _permit: OwnedSemaphorePermit,
 }
 

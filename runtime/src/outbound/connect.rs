@@ -1,4 +1,4 @@
-//! From a host's name to a connection.
+//! Resolves a host's name and connects to it.
 
 use super::failure::{FailureError, from_connect_error};
 use super::policy::OutboundPolicy;
@@ -16,14 +16,14 @@ use tokio::net::TcpStream;
 use tower::Service;
 
 tokio::task_local! {
-    /// How long the request that is being made may wait for its connection.
+    /// How long the current request may wait for its connection.
     pub(super) static CONNECT_MAX: Duration;
 }
 
-/// For a connection that is made for no request in particular.
+/// The limit for a connection that no request has asked for.
 const CONNECT_MAX_DEFAULT: Duration = Duration::from_secs(30);
 
-/// The least time that one address of several gets.
+/// The least time for an attempt, if the host has several addresses.
 const ATTEMPT_MIN: Duration = Duration::from_millis(250);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -33,14 +33,14 @@ fn connect_max() -> Duration {
     CONNECT_MAX.try_with(|limit| *limit).unwrap_or(CONNECT_MAX_DEFAULT)
 }
 
-/// Host and port that a URI means.
+/// Host and port of a URI.
 pub(super) fn host_and_port(uri: &Uri) -> (String, u16) {
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
     let default_port = if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
     (host, uri.port_u16().unwrap_or(default_port))
 }
 
-/// Connects to hosts that may be reached.
+/// Connects to hosts and addresses that the policy allows.
 #[derive(Clone)]
 pub(super) struct TcpConnector {
     pub(super) policy: Arc<OutboundPolicy>,
@@ -88,13 +88,14 @@ impl TcpConnector {
         }
         let mut failure = HttpFailure::ConnectTimeout;
         for (tried, address) in addresses.iter().enumerate() {
-            // Where several addresses are left, one that does not answer must not take the time of all.
+            // The remaining time is divided among the remaining addresses, so one that does not respond cannot use all
+            // of it.
             let left = deadline.saturating_sub(self.clock.elapsed());
             let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
             let until = self.clock.elapsed() + share.max(ATTEMPT_MIN).min(left);
             failure = match self.until_deadline(until, TcpStream::connect(address)).await {
                 Some(Ok(stream)) => {
-                    // A request is small, and its answer is waited for.
+                    // A request is small and its response is awaited, so it must be sent at once.
                     stream.set_nodelay(true).map_err(|error| from_connect_error(&error))?;
                     return Ok(stream);
                 }
@@ -114,7 +115,7 @@ impl TcpConnector {
     }
 }
 
-/// Limits the time that a connection takes, TLS included.
+/// Limits the time to establish a connection, including TLS.
 #[derive(Clone)]
 pub(super) struct TimeoutConnector<S> {
     pub(super) inner: S,

@@ -1,11 +1,11 @@
-//! What libraries say went wrong, in the host's words.
+//! Maps the errors of hyper, rustls and the system to [`HttpFailure`].
 
 use golem_host::ports::HttpFailure;
 use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// A failure on its way through libraries that carry any error.
+/// Carries an [`HttpFailure`] as an error through libraries that accept any error type.
 #[derive(Debug)]
 pub(super) struct FailureError(pub(super) HttpFailure);
 
@@ -17,7 +17,7 @@ impl fmt::Display for FailureError {
 
 impl Error for FailureError {}
 
-/// Bytes of a response's head that are read.
+/// Bytes of a response's head, at most.
 pub(super) const HEAD_BYTES_MAX: usize = 256 << 10;
 
 /// Why a request has no response.
@@ -25,16 +25,16 @@ pub(super) fn from_request_error(error: &hyper_util::client::legacy::Error) -> H
     most_specific_failure(error).unwrap_or_else(|| HttpFailure::Other { details: error_chain(error) })
 }
 
-/// Why a body broke off.
+/// Why a response's body is incomplete.
 pub(super) fn from_body_error(error: &hyper::Error) -> HttpFailure {
     match most_specific_failure(error) {
         Some(failure @ (HttpFailure::Protocol { .. } | HttpFailure::HeadTooLarge { .. })) => failure,
-        // Whatever the connection died of, a part of the body is missing.
+        // For every other error of the connection, the rest of the body is missing.
         _ => HttpFailure::Incomplete,
     }
 }
 
-/// Why there is no connection to an address.
+/// Why connecting to an address failed.
 pub(super) fn from_connect_error(error: &io::Error) -> HttpFailure {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => HttpFailure::Refused,
@@ -48,7 +48,7 @@ pub(super) fn from_connect_error(error: &io::Error) -> HttpFailure {
     }
 }
 
-/// The most telling cause.
+/// The failure of the innermost error of the chain that maps to one.
 fn most_specific_failure(error: &(dyn Error + 'static)) -> Option<HttpFailure> {
     let mut found = None;
     let mut next = Some(error);
@@ -56,7 +56,7 @@ fn most_specific_failure(error: &(dyn Error + 'static)) -> Option<HttpFailure> {
         if let Some(failure) = failure_of(error) {
             found = Some(failure);
         }
-        // What an I/O error carries is not its source, only that one's source is.
+        // An I/O error's `source` skips the error that it wraps, so that one is visited explicitly.
         let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         next = match carried {
             Some(carried) => Some(carried),

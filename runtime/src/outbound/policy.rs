@@ -1,14 +1,20 @@
-//! Which hosts and addresses workers may reach. Pure.
+//! Decides which hosts and addresses workers may reach. Pure.
 
 use golem_host::ports::HttpFailure;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// A host, hosts, or a range of addresses, with a port if only that one is meant.
+/// A pattern of hosts or addresses, optionally restricted to one port.
 ///
-/// `*` is every host, `example.com` that one, `*.example.com` those below it, `10.1.2.3` and `[::1]` an address,
-/// `10.0.0.0/8` a range; `example.com:8443` is one port of it.
+/// | pattern | matches |
+/// | --- | --- |
+/// | `*` | every host |
+/// | `example.com` | this host |
+/// | `*.example.com` | its subdomains |
+/// | `10.1.2.3`, `[::1]` | this address |
+/// | `10.0.0.0/8` | this range of addresses |
+/// | `example.com:8443` | this host, only on this port |
 #[derive(Clone, PartialEq, Eq)]
 pub struct HostPattern {
     host_match: HostMatch,
@@ -23,10 +29,10 @@ enum HostMatch {
     Network { address: IpAddr, bits: u8 },
 }
 
-/// A text that is no [`HostPattern`].
+/// The text is not a [`HostPattern`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no host: write `example.com`, `*.example.com`, `10.0.0.0/8`, `[::1]` or `*`, and `:port` behind it"
+    "{0:?} is not a host pattern: write `example.com`, `*.example.com`, `10.0.0.0/8`, `[::1]` or `*`, optionally followed by `:port`"
 )]
 pub struct HostPatternError(String);
 
@@ -76,7 +82,7 @@ impl fmt::Debug for HostPattern {
     }
 }
 
-/// Host and port; an IPv6 address without brackets has no port.
+/// Splits host and port. An IPv6 address without brackets has no port.
 fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     match text.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') || host.contains("]/") => {
@@ -108,7 +114,7 @@ impl HostPattern {
         self.port.is_none_or(|only| only == port)
     }
 
-    /// Whether it means `host`, a name in lower case or an address.
+    /// Whether the pattern names `host`, which is a name in lower case or an address.
     fn matches_name(&self, host: &str, port: u16) -> bool {
         self.matches_port(port)
             && match &self.host_match {
@@ -142,14 +148,15 @@ fn same_prefix(a: IpAddr, b: IpAddr, bits: u8) -> bool {
     bits == 0 || (a ^ b) >> (length - u32::from(bits)) == 0
 }
 
-/// Who may be behind an address.
+/// Reachability of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum AddressKind {
-    /// Anyone on the Internet.
+    /// Reachable on the Internet.
     Public,
-    /// This machine and its private networks.
+    /// An address of this machine or of a private network.
     Private,
-    /// What no program means to reach: the link's own addresses (cloud metadata among them), groups, nobody.
+    /// An address that programs do not reach on purpose: link-local (including cloud metadata services), multicast,
+    /// reserved.
     Special,
 }
 
@@ -160,14 +167,14 @@ fn address_kind(address: IpAddr) -> AddressKind {
     }
 }
 
-/// An IPv4 address that is written as an IPv6 one is that IPv4 address.
+/// Converts an IPv6 address that embeds an IPv4 address to that address.
 fn canonical_address(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     if let Some(v4) = v6.to_ipv4_mapped() {
         return v4.into();
     }
     match v6.segments() {
-        // Translated by the network (NAT64).
+        // NAT64: the network translates this prefix to IPv4.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)).into()
         }
@@ -203,21 +210,22 @@ fn ipv6_kind(address: Ipv6Addr) -> AddressKind {
     }
 }
 
-/// Where requests may go.
+/// The hosts and addresses that requests may reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboundPolicy {
-    /// Whether any may leave.
+    /// Whether workers may send requests at all.
     pub enabled: bool,
-    /// Where to.
+    /// Patterns of allowed hosts and addresses.
     pub allow: Vec<HostPattern>,
-    /// Where not to, whatever `allow` says.
+    /// Patterns of forbidden hosts and addresses; they take precedence over `allow`.
     pub deny: Vec<HostPattern>,
-    /// Whether `*` means private addresses too. An entry of `allow` that names a host or a range does in any case.
+    /// Whether `*` includes private addresses. An entry of `allow` that names a host or a range includes them in any
+    /// case.
     pub private: bool,
 }
 
 impl OutboundPolicy {
-    /// Whether requests may go to `host`, as far as its name tells.
+    /// Checks the host's name. Whether its addresses are allowed is checked later, by `check_address`.
     pub fn check_host(&self, host: &str, port: u16) -> Result<(), HttpFailure> {
         let host = normalize_host(host);
         let denied = Err(HttpFailure::Denied);
@@ -239,7 +247,7 @@ impl OutboundPolicy {
             let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
             return self.check_address(&host, here, port).map_err(|_| HttpFailure::Denied);
         }
-        // A range can only be looked up by the address, which comes later.
+        // The host may be allowed by a range, which can only be decided when the address is known.
         let may_be = self.allow.iter().any(|pattern| {
             pattern.matches_every_host(port)
                 || (matches!(pattern.host_match, HostMatch::Network { .. }) && pattern.matches_port(port))
@@ -247,7 +255,7 @@ impl OutboundPolicy {
         if may_be { Ok(()) } else { denied }
     }
 
-    /// Whether requests to `host` may go to `address`, to which its name has led.
+    /// Checks an address that the name `host` was resolved to.
     pub fn check_address(&self, host: &str, address: IpAddr, port: u16) -> Result<(), HttpFailure> {
         let (host, address) = (normalize_host(host), canonical_address(address));
         let refused = Err(HttpFailure::AddressDenied);
@@ -274,7 +282,7 @@ impl OutboundPolicy {
     }
 }
 
-/// A host as patterns write it: in lower case, without brackets and final dot.
+/// Normalizes a host: lower case, without brackets and final dot.
 fn normalize_host(host: &str) -> String {
     host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase()
 }
@@ -291,14 +299,14 @@ mod tests {
         OutboundPolicy { enabled: true, allow: patterns(allow), deny: patterns(deny), private }
     }
 
-    /// What becomes of a request to `host` whose name leads to `address`.
+    /// The result of both checks for a request to `host`, whose name resolves to `address`.
     fn check(policy: &OutboundPolicy, host: &str, address: &str, port: u16) -> Result<(), HttpFailure> {
         policy.check_host(host, port)?;
         policy.check_address(host, address.parse().unwrap(), port)
     }
 
     #[test]
-    fn patterns_are_written_as_they_are_read() {
+    fn patterns_are_printed_as_they_are_parsed() {
         for text in [
             "*",
             "*:80",
@@ -322,7 +330,7 @@ mod tests {
     }
 
     #[test]
-    fn every_host_means_public_ones() {
+    fn every_host_means_public_addresses() {
         let policy = policy(&["*"], &[], false);
         assert_eq!(check(&policy, "example.com", "93.184.215.14", 443), Ok(()));
         assert_eq!(check(&policy, "example.com", "2606:2800::1", 443), Ok(()));
@@ -351,7 +359,7 @@ mod tests {
     }
 
     #[test]
-    fn private_addresses_can_be_opened_and_the_links_own_only_by_name() {
+    fn private_addresses_can_be_allowed_and_link_local_ones_only_by_name() {
         let all = policy(&["*"], &[], true);
         assert_eq!(check(&all, "localhost", "127.0.0.1", 80), Ok(()));
         assert_eq!(check(&all, "10.1.2.3", "10.1.2.3", 80), Ok(()));
@@ -363,7 +371,7 @@ mod tests {
     }
 
     #[test]
-    fn lists_are_held_to() {
+    fn allow_and_deny_lists_are_enforced() {
         let policy = policy(
             &["api.example.com", "*.trusted.org", "10.0.0.0/8"],
             &["bad.trusted.org", "10.9.0.0/16"],
