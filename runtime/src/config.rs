@@ -1,11 +1,12 @@
-//! Settings of the server: where they come from, what they may be.
+//! Settings of the server: their sources, names, values and defaults.
 //!
-//! Read once, at start: command line over environment (`GOLEM_…`) over TOML file over defaults. `setting` has the
-//! kinds of values and the macro that declares a section; each other file is a section of the TOML file.
+//! They are read once, at start. The command line takes precedence over the environment (`GOLEM_…`), the environment
+//! over the TOML file, the file over the defaults. `setting` has the types of values and the macro that declares a
+//! section; each other file is a section of the TOML file or a source.
 //!
-//! Invariant: every setting exists in all three spellings. `http.body_bytes_max` in the file is
-//! `GOLEM_HTTP_BODY_BYTES_MAX` in the environment and `--set http.body_bytes_max=…` on the command line.
-//! Architecture invariant: no other module reads the environment.
+//! Invariant: every setting exists in all sources. `http.body_bytes_max` in the file is `GOLEM_HTTP_BODY_BYTES_MAX` in
+//! the environment and `--set http.body_bytes_max=…` on the command line. Architecture invariant: `main` passes the
+//! environment to this module, and no other module of the server reads it (clippy's `disallowed_methods` forbids it).
 
 mod args;
 mod engine;
@@ -33,7 +34,7 @@ use std::path::PathBuf;
 /// All settings of a server.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config {
-    /// Where, and how to log.
+    /// The settings outside any section.
     pub server: ServerSettings,
     /// Section `http`.
     pub http: HttpSettings,
@@ -52,13 +53,13 @@ pub struct Config {
 /// The settings outside any section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// The folder that holds everything the server keeps.
+    /// The folder that contains all data of the server.
     pub data_dir: PathBuf,
-    /// Host and port to listen on; port 0 takes a free one.
+    /// Host and port to listen on; port 0 selects a free one.
     pub listen: String,
     /// What to log: a level, or `target=level` directives separated by commas.
     pub log: String,
-    /// How to write log lines.
+    /// Format of log lines.
     pub log_format: LogFormat,
 }
 
@@ -73,13 +74,13 @@ impl Default for ServerSettings {
     }
 }
 
-/// How log lines are written.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// For people.
+    /// Readable text.
     #[default]
     Text,
-    /// One JSON object a line, for collectors.
+    /// One JSON object per line.
     Json,
 }
 
@@ -94,10 +95,10 @@ impl Section for ServerSettings {
             expected: expected.to_owned(),
         };
         vec![
-            key("data_dir", "The folder that holds everything the server keeps.", "golem-data", "a folder"),
+            key("data_dir", "The folder that contains all data of the server.", "golem-data", "a folder"),
             key(
                 "listen",
-                "Host and port to listen on; port 0 takes a free one.",
+                "Host and port to listen on; port 0 selects a free one.",
                 "127.0.0.1:9881",
                 LISTEN_EXPECTED,
             ),
@@ -107,7 +108,7 @@ impl Section for ServerSettings {
                 "info",
                 "a level (error, warn, info, debug, trace) or target=level, …",
             ),
-            key("log_format", "How to write log lines.", "text", LOG_FORMAT_EXPECTED),
+            key("log_format", "Format of log lines.", "text", LOG_FORMAT_EXPECTED),
         ]
     }
 
@@ -152,7 +153,7 @@ impl Section for ServerSettings {
 const LISTEN_EXPECTED: &str = "host:port, for example 127.0.0.1:9881";
 const LOG_FORMAT_EXPECTED: &str = "text or json";
 
-/// Why settings were refused. One line each, with what to do.
+/// Why settings are refused. Each message is one line and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -160,7 +161,7 @@ pub enum ConfigError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
@@ -169,35 +170,35 @@ pub enum ConfigError {
     Syntax {
         /// The file.
         path: PathBuf,
-        /// From 1.
+        /// Line of the error, from 1.
         line: usize,
-        /// From 1.
+        /// Column of the error, from 1.
         column: usize,
-        /// What the parser said.
+        /// The parser's message.
         message: String,
     },
-    /// A key that no setting has.
+    /// There is no setting with this key.
     #[error("unknown setting `{key}` in {origin}; {}", known_text(nearest.as_deref(), known))]
     Unknown {
-        /// The key as written there.
+        /// The key as the source spells it.
         key: String,
-        /// Where it was found.
+        /// Name of the source.
         origin: String,
-        /// The known key that it resembles.
+        /// The known key that is most similar.
         nearest: Option<String>,
-        /// The keys that could stand there.
+        /// The known keys.
         known: Vec<String>,
     },
-    /// A value that the setting cannot have.
+    /// The value is not allowed for the setting.
     #[error("the setting `{key}` in {origin} is {found}; it must be {expected}")]
     Invalid {
-        /// The key as written there.
+        /// The key as the source spells it.
         key: String,
-        /// Where it was found.
+        /// Name of the source.
         origin: String,
-        /// The value.
+        /// The refused value.
         found: String,
-        /// What it can be.
+        /// Description of the allowed values.
         expected: String,
     },
 }
@@ -205,24 +206,24 @@ pub enum ConfigError {
 fn known_text(nearest: Option<&str>, known: &[String]) -> String {
     let list = known.join(", ");
     nearest.map_or_else(
-        || format!("known are {list}"),
-        |nearest| format!("did you mean `{nearest}`? Known are {list}"),
+        || format!("the known settings are {list}"),
+        |nearest| format!("did you mean `{nearest}`? The known settings are {list}"),
     )
 }
 
-/// One value from one place, before it is known what it means.
+/// One value from one source, not yet interpreted.
 struct SettingValue {
     /// Dotted key, as in the TOML file.
     key: String,
-    /// The key as that place spells it.
+    /// The key as the source spells it.
     spelling: String,
-    /// That place.
+    /// Name of the source.
     origin: String,
     raw: RawValue,
 }
 
 impl Config {
-    /// Reads all sources. `environment` are the process's variables.
+    /// Reads all sources, and returns the settings and warnings. `environment` contains the process's variables.
     pub fn load(
         args: &ServerArgs,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -289,7 +290,7 @@ impl Config {
     }
 }
 
-/// All dotted keys.
+/// The dotted keys of all settings.
 fn all_keys() -> Vec<String> {
     all_settings().into_iter().map(|(key, _)| key).collect()
 }
@@ -322,7 +323,7 @@ fn unknown_setting(key: &str, spelling: &str, origin: &str) -> ConfigError {
     }
 }
 
-/// The values of a TOML file.
+/// Reads the values in a TOML file.
 fn read_file(path: &std::path::Path) -> Result<Vec<SettingValue>, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
@@ -394,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn a_mistake_is_explained() {
         for (toml, environment, set, part) in [
             (
                 "[http]\nbody_byte_max = 1",
@@ -407,7 +408,7 @@ mod tests {
                 "[nothing]\nx = 1",
                 None,
                 None,
-                "unknown setting `[nothing]` in FILE; known are data_dir, listen",
+                "unknown setting `[nothing]` in FILE; the known settings are data_dir, listen",
             ),
             (
                 "[http]\nuploads_max = \"many\"",

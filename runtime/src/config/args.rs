@@ -6,29 +6,30 @@ use std::path::PathBuf;
 
 /// Runs the server.
 ///
-/// Each setting can also be given by an environment variable (GOLEM_DATA_DIR, GOLEM_HTTP_BODY_BYTES_MAX, …) or in a
-/// TOML file; the command line wins over the environment, the environment over the file. `--settings` lists all.
+/// Each setting can also be set by an environment variable (GOLEM_DATA_DIR, GOLEM_HTTP_BODY_BYTES_MAX, …) or in a TOML
+/// file. The command line takes precedence over the environment, the environment over the file. `--settings` lists all
+/// settings.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ServerArgs {
     /// The TOML file with settings (environment: GOLEM_CONFIG)
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The folder that holds everything the server keeps; made if missing [default: golem-data]
+    /// The folder that contains all data of the server; created if it is missing [default: golem-data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<String>,
-    /// Host and port to listen on; port 0 takes a free one [default: 127.0.0.1:9881]
+    /// Host and port to listen on; port 0 selects a free one [default: 127.0.0.1:9881]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
-    /// What to log, to standard error: a level, or target=level directives [default: info]
+    /// What to log to standard error: a level, or target=level directives [default: info]
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
-    /// How to write log lines: text or json [default: text]
+    /// Format of log lines: text or json [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
     /// Any other setting, for example --set http.body_bytes_max=1000000; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Prints all settings with their defaults, as a TOML file, and ends
+    /// Prints all settings with their defaults as a TOML file, and exits
     #[arg(long)]
     pub settings: bool,
 }

@@ -1,4 +1,4 @@
-//! Settings in environment variables.
+//! Reads settings from environment variables.
 
 use super::setting::RawValue;
 use super::{ConfigError, SettingValue};
@@ -7,22 +7,22 @@ use std::path::PathBuf;
 
 const PREFIX: &str = "GOLEM_";
 const ORIGIN: &str = "the environment";
-/// Variables of the command line tool, which is the same program.
+/// Variables of the client commands, which are in the same program.
 const CLIENT_VARIABLES: [&str; 3] = ["GOLEM_BASE_URL", "GOLEM_AUTH_TOKEN", "GOLEM_ALLOW_INSECURE"];
 
-/// What the environment says.
+/// Settings found in the environment.
 pub(super) struct Environment {
     /// The TOML file, from `GOLEM_CONFIG`.
     pub(super) file: Option<PathBuf>,
     pub(super) values: Vec<SettingValue>,
-    /// Variables that begin with `GOLEM_` and are none of ours: they may be another program's.
+    /// Warnings about variables that begin with `GOLEM_` and are unknown. They may belong to another program.
     pub(super) warnings: Vec<String>,
 }
 
-/// Picks our settings out of `variables`.
+/// Selects the settings among `variables`.
 ///
-/// A variable that is almost one of ours, or begins like a section of ours, is refused: it is a spelling mistake, and
-/// a server that ignores it runs with a setting that its operator believes changed.
+/// A variable that is similar to a setting's, or has the prefix of a section, is refused as a spelling error. A server
+/// that ignored it would run with a setting that its operator believes to be changed.
 pub(super) fn read(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     keys: &[String],
@@ -65,13 +65,15 @@ pub(super) fn read(
                     known: known.into_iter().map(|(spelling, _)| spelling).collect(),
                 });
             }
-            found.warnings.push(format!("the environment variable {name} is no setting of the server"));
+            found.warnings.push(format!(
+                "the environment variable {name} is not a setting of the server; it is ignored"
+            ));
         }
     }
     Ok(found)
 }
 
-/// `http.body_bytes_max` as an environment variable.
+/// The environment variable of a dotted key, for example of `http.body_bytes_max`.
 fn spelling(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "_").to_uppercase())
 }

@@ -1,9 +1,9 @@
-//! Kinds of values, and the macro that declares a section.
+//! Types of settings, and the macro that declares a section.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// A value as it was written.
+/// A value as a source contains it.
 #[derive(Debug, Clone)]
 pub(super) enum RawValue {
     /// In the environment or on the command line.
@@ -13,7 +13,7 @@ pub(super) enum RawValue {
 }
 
 impl RawValue {
-    /// The text, if it is one.
+    /// The value as text, if it is text.
     pub(super) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -31,23 +31,23 @@ impl fmt::Display for RawValue {
     }
 }
 
-/// What a value of a setting can be.
+/// A type that a setting can have.
 pub(super) trait Setting: Sized {
-    /// The values allowed.
+    /// Description of the allowed values.
     type Allowed;
 
-    /// Reads a value; the error says what was expected.
+    /// Parses and checks a value. The error describes the allowed values.
     fn read(raw: &RawValue, allowed: &Self::Allowed) -> Result<Self, String> {
         Self::parse(raw).filter(|value| value.is_allowed(allowed)).ok_or_else(|| Self::expected(allowed))
     }
 
-    /// The value, whether it is allowed or not.
+    /// Parses a value, whether it is allowed or not.
     fn parse(raw: &RawValue) -> Option<Self>;
 
-    /// Whether it is one of those allowed.
+    /// Whether the value is allowed.
     fn is_allowed(&self, allowed: &Self::Allowed) -> bool;
 
-    /// What is expected, in words.
+    /// Describes the allowed values for people.
     fn expected(allowed: &Self::Allowed) -> String;
 }
 
@@ -76,7 +76,7 @@ impl Setting for f64 {
     fn parse(raw: &RawValue) -> Option<Self> {
         match raw {
             RawValue::Text(text) => text.trim().parse().ok(),
-            // Whole numbers are written without a point, and are small.
+            // TOML writes whole numbers without a point. Those of our settings are small.
             RawValue::Toml(value) => value
                 .as_float()
                 .or_else(|| value.as_integer().and_then(|n| u32::try_from(n).ok()).map(f64::from)),
@@ -127,37 +127,38 @@ impl Setting for String {
     }
 }
 
-/// What there is to know of a setting.
+/// Description of a setting.
 #[derive(Debug, Clone)]
 pub(super) struct SettingInfo {
-    /// Its name in its section.
+    /// The setting's name in its section.
     pub(super) name: &'static str,
-    /// What it is for.
+    /// The setting's purpose.
     pub(super) about: &'static str,
-    /// Its default, as text.
+    /// The setting's default as TOML.
     pub(super) default: String,
-    /// What it can be, in words.
+    /// Description of the allowed values.
     pub(super) expected: String,
 }
 
 /// A section of the settings.
 pub(super) trait Section {
-    /// Its name; empty for settings outside any section.
+    /// The section's name; empty for the settings outside any section.
     const NAME: &'static str;
 
-    /// Its settings.
+    /// The section's settings.
     fn settings() -> Vec<SettingInfo>;
 
-    /// Sets one; `None` if there is none of that name, an error with what is expected if it cannot have that value.
+    /// Sets a field. `None` if there is no such field; an error that describes the allowed values if the value is not
+    /// allowed.
     fn set(&mut self, field: &str, raw: &RawValue) -> Option<Result<(), String>>;
 }
 
-/// A text that is printed nowhere: its `Debug` says only whether there is one.
+/// A secret text. Its `Debug` output only shows whether it is empty.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct SecretText(String);
 
 impl SecretText {
-    /// The text, for whom it is meant.
+    /// The secret text. It must not be printed or logged.
     pub fn reveal(&self) -> &str {
         &self.0
     }
