@@ -1,4 +1,4 @@
-//! A store in memory, for tests: the same contract as the embedded one, and switches that make commits fail.
+//! A store in memory, for tests. It has the contract of the embedded store, and commits can be made to fail.
 
 mod catalog;
 
@@ -13,25 +13,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What stands for the path of the file in errors.
+/// The path in error messages.
 const PATH: &str = "memory";
 
-/// A store in memory. It lives as long as somebody holds it; [`MemoryStore::reopen`] gives another handle to the
-/// same data, as a process has that starts after a crash.
+/// A handle to a store in memory. [`MemoryStore::reopen`] returns another handle to the same data, as a process gets
+/// that starts after a crash.
 #[derive(Debug)]
 pub struct MemoryStore {
     data: Arc<Mutex<StoreData>>,
     handle: Mutex<HandleState>,
 }
 
-/// How a commit fails.
+/// A commit that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
-    /// Which commit from now on: 1 is the next.
+    /// Number of the commit that fails: 1 is the next one.
     pub commit: u64,
-    /// What the error is.
+    /// The error of that commit.
     pub kind: FaultKind,
-    /// Whether the batch is there after recovery all the same.
+    /// Whether the batch is stored in spite of the error.
     pub applied: bool,
 }
 
@@ -44,11 +44,11 @@ pub enum FaultKind {
     Io,
 }
 
-/// What dies with the process.
+/// State of one handle, which a crash of the process would lose.
 #[derive(Debug, Default)]
 struct HandleState {
     faults: Vec<Fault>,
-    /// A commit of the log failed; nothing is taken before recovery.
+    /// A commit of the log failed. All writes are refused until [`Store::recover`].
     broken: bool,
     syncs: u64,
 }
@@ -89,25 +89,25 @@ impl MemoryStore {
         Self { data: Arc::new(Mutex::new(data)), handle: Mutex::default() }
     }
 
-    /// Another handle to the same data, without the faults and failures of this one. It takes the shards by
-    /// [`Store::acquire`]; this one is fenced from then on.
+    /// Another handle to the same data, without the faults and failures of this one. When it calls [`Store::acquire`],
+    /// this handle is fenced.
     #[must_use]
     pub fn reopen(&self) -> Self {
         Self { data: Arc::clone(&self.data), handle: Mutex::default() }
     }
 
-    /// A copy of the data as it is now, as a backup is.
+    /// A copy of the current data, like a backup.
     #[must_use]
     pub fn snapshot(&self) -> Self {
         Self { data: Arc::new(Mutex::new(self.data.lock().clone())), handle: Mutex::default() }
     }
 
-    /// Makes a commit fail.
+    /// Makes a later commit fail.
     pub fn fail(&self, fault: Fault) {
         self.handle.lock().faults.push(fault);
     }
 
-    /// The fault of this commit, if one is due. Counts all others down.
+    /// The fault of this commit, if there is one. Counts the other faults down.
     fn take_fault(&self) -> Result<Option<Fault>, StoreError> {
         let mut handle = self.handle.lock();
         if handle.broken {
@@ -122,7 +122,8 @@ impl MemoryStore {
         Ok(fault)
     }
 
-    /// Runs `operation`, which changes nothing if it refuses, or fails if a fault is due.
+    /// Runs `operation`, unless a fault makes this commit fail. If `operation` returns an error, it must have changed
+    /// nothing.
     fn transact<T>(
         &self,
         operation: impl FnOnce(&mut StoreData) -> Result<T, StoreError>,
@@ -139,7 +140,7 @@ impl MemoryStore {
         }
     }
 
-    /// After a write to the log: nothing is taken any more if it failed. One that was refused did not fail.
+    /// After a write to the log: if it failed, refuses further writes. A refused write is not a failure.
     fn note_log_failure<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(StoreError::Full { .. } | StoreError::Io { .. }) = outcome {
             self.handle.lock().broken = true;
@@ -154,13 +155,13 @@ fn error(kind: FaultKind) -> StoreError {
         FaultKind::Io => StoreError::Io {
             operation: "write",
             path: PathBuf::from(PATH),
-            source: "a fault for a test".into(),
+            source: "an injected fault".into(),
         },
     }
 }
 
 impl StoreData {
-    /// Everything that can be refused is looked at before anything is changed.
+    /// Checks everything that can refuse a batch, before anything is changed.
     fn check(&self, batch: &Batch) -> Result<(), StoreError> {
         for &(shard, ours) in &batch.fences {
             let current = self.epochs[usize::from(shard.0)];
@@ -217,7 +218,7 @@ impl StoreData {
         }
     }
 
-    /// Removes at most `limit` rows of deleted workers, each worker's from the last to the first.
+    /// Removes at most `limit` rows of deleted workers, each worker's rows from the last to the first.
     fn empty_trash(&mut self, limit: usize) -> bool {
         let mut left = limit;
         while left > 0 {

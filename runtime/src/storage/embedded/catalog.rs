@@ -1,4 +1,4 @@
-//! Accounts, projects, tokens and templates: JSON beside the columns by which they must be unique or are removed.
+//! Accounts, projects, tokens and templates: a JSON column, and columns for uniqueness and removal.
 
 use super::connection::Opener;
 use super::writer::WriteFailure;
@@ -9,7 +9,7 @@ use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The one switch that there is.
+/// The only key of the table `switch`.
 const INVITATION_NEEDED: &str = "invitation_needed";
 
 impl Catalog for EmbeddedStore {
@@ -90,7 +90,7 @@ impl EmbeddedStore {
 
 /// Why a row is not written.
 enum PutError {
-    /// It clashes with another, or what it belongs to is missing, or others belong to it.
+    /// It conflicts with another row, its parent row is missing, or it has child rows.
     Conflict,
     Sql(rusqlite::Error),
 }
@@ -105,7 +105,7 @@ impl From<rusqlite::Error> for PutError {
     }
 }
 
-/// What kind of row it is.
+/// Name of a row's kind, for error messages.
 fn row_kind(write: &CatalogWrite) -> &'static str {
     match write {
         CatalogWrite::Account(_) | CatalogWrite::AccountChanged(_) | CatalogWrite::AccountRemoved(_) => {
@@ -167,7 +167,7 @@ fn apply_write(connection: &Connection, write: &CatalogWrite) -> Result<(), PutE
             }
             run("DELETE FROM project_grant WHERE project = ?", params![id])?;
             run("DELETE FROM project WHERE id = ?", params![id])?;
-            // There may be gigabytes: removed by and by, not in this transaction.
+            // A project may have gigabytes of values. They are removed in small steps later, not in this transaction.
             values::mark_project_abandoned(connection, id)?;
         }
         CatalogWrite::Policy(policy) => {
@@ -226,8 +226,8 @@ fn exists(connection: &Connection, sql: &str, id: &[u8; 16]) -> rusqlite::Result
     connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))
 }
 
-/// Version 0 of a new id, or the next version in the same project, which exists; and no other template there has the
-/// name.
+/// Whether this is version 0 of a new id, or the next version in the same project. The project must exist, and no other
+/// template in it may have the name.
 fn is_next_version(connection: &Connection, version: &TemplateVersion) -> rusqlite::Result<bool> {
     let project = version.project.0.as_bytes();
     if !exists(connection, "SELECT EXISTS (SELECT 1 FROM project WHERE id = ?)", project)? {

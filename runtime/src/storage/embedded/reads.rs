@@ -1,4 +1,4 @@
-//! What is read: rows, heads, index entries.
+//! Queries of rows, projections and index entries.
 
 use super::connection::{Opener, signed, unsigned};
 use crate::storage::ports::{IdemRow, LogRow, Seq, StoreError, StoredHead, WorkerNum};
@@ -21,8 +21,8 @@ pub(super) fn rows_after(connection: &Connection, seq: Seq, limit: usize) -> rus
         .collect()
 }
 
-/// In one transaction: a worker's rows are removed from the last to the first, so that a snapshot that has one has
-/// all before it, and one that is missing is damage.
+/// Reads in one transaction. A worker's rows are removed from the last to the first, so a snapshot that contains a row
+/// contains all rows before it; a missing one is damage.
 pub(super) fn rows_back(
     opener: &Opener,
     connection: &Connection,
@@ -40,18 +40,18 @@ pub(super) fn rows_back(
             (None, None) => break,
             (None, Some(after)) => {
                 let details =
-                    format!("row {} of worker {} names it, and it is missing", after.seq, after.worker);
+                    format!("row {} of worker {} refers to it, and it is missing", after.seq, after.worker);
                 return Err(opener.corrupt_error(format!("row {seq} of the log"), details));
             }
             (Some(row), Some(after)) if row.worker != after.worker => {
                 let details = format!(
-                    "row {} of worker {} names it, and it is of worker {}",
+                    "row {} of worker {} refers to it, and it belongs to worker {}",
                     after.seq, after.worker, row.worker
                 );
                 return Err(opener.corrupt_error(format!("row {seq} of the log"), details));
             }
             (Some(row), _) if row.prev >= row.seq => {
-                let details = format!("it names row {} as the one before it", row.prev);
+                let details = format!("its previous row is {}, which is not before it", row.prev);
                 return Err(opener.corrupt_error(format!("row {seq} of the log"), details));
             }
             (Some(row), _) => {
@@ -91,7 +91,7 @@ pub(super) fn heads_to_wake(
         .collect()
 }
 
-/// Along the index of template and name, whose order is that of the bytes.
+/// Uses the index of template and name, which is ordered by bytes.
 pub(super) fn heads_named(
     connection: &Connection,
     template: TemplateId,
@@ -106,7 +106,7 @@ pub(super) fn heads_named(
     let mut heads = Vec::new();
     while let Some(row) = rows.next()? {
         let head = stored_head(row)?;
-        // Names that begin alike lie together.
+        // Names with the same prefix are adjacent in the index.
         if !head.id.name.as_str().starts_with(prefix) {
             break;
         }

@@ -1,38 +1,38 @@
-//! The tables, and how a database of an older format becomes one of this format.
+//! The tables, and the migration of databases with an older format.
 
 use super::connection::{Opener, Purpose};
 use crate::storage::ports::StoreError;
 use rusqlite::Connection;
 
-/// Marks the file as ours: "GOLM".
+/// Identifies the file as a database of golem: "GOLM".
 const APPLICATION_ID: i32 = 0x474F_4C4D;
 
-/// A format of the database: how to make it, and how to come to it.
+/// A format of the database: how to create it, and how to migrate to it.
 #[derive(Debug)]
 pub(super) struct Format {
-    /// Its number, in `user_version`. Given once, never to another layout.
+    /// The format's number, stored in `user_version`. A number is never given to another format.
     pub(super) version: u32,
-    /// Makes the tables.
+    /// SQL that creates the tables.
     pub(super) create: &'static str,
-    /// From older formats, in ascending order.
+    /// Migrations from older formats, in ascending order.
     pub(super) migrations: &'static [Migration],
 }
 
-/// One step from a format to the next.
+/// The migration from a format to the next one.
 #[derive(Debug)]
 pub(super) struct Migration {
-    /// The format it starts from; it ends at the one after.
+    /// The format that it starts from. The result is the format `from + 1`.
     pub(super) from: u32,
-    /// What it does.
+    /// SQL of the migration.
     pub(super) sql: &'static str,
 }
 
-/// The format that this version writes.
+/// The format that this version of golem writes.
 pub(super) const CURRENT: Format = Format { version: 1, create: CREATE, migrations: &[] };
 
-/// `log` is appended in commit order and never clustered by worker: that would dirty a page for each row. Heads and
-/// index entries are written rarely and by key. `kv` has row ids, because values may be large: its index holds keys only,
-/// which are bytes rather than text so that they compare as they do elsewhere, whatever is in them.
+/// `log` is appended in commit order and not clustered by worker, which would dirty a page for each row. Projections
+/// and index entries are written rarely and by key. `kv` has row ids, because values may be large: its index then
+/// contains only keys. Keys are bytes rather than text, so that they have the same order as elsewhere.
 const CREATE: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     INSERT INTO meta (key, value) VALUES ('derived', 0), ('last', 0), ('recoveries', 0), ('worker_no_max', 0);
@@ -120,7 +120,8 @@ const CREATE: &str = "
     CREATE INDEX template_name ON template_version (project, name);
 ";
 
-/// Makes, migrates or takes the database as it is. The caller holds the folder.
+/// Creates the database, migrates it, or leaves it unchanged if it has the current format. The caller holds the
+/// folder's lock.
 pub(super) fn open_or_migrate(opener: &Opener, format: &Format) -> Result<(), StoreError> {
     let connection = opener.open_bare()?;
     let failed = |error| opener.store_error("open", error);
@@ -139,7 +140,7 @@ pub(super) fn open_or_migrate(opener: &Opener, format: &Format) -> Result<(), St
         });
     }
     if found.format < format.version {
-        // What the write-ahead log holds must be in the file before the file is copied.
+        // The write-ahead log must be checkpointed before the database file is copied.
         checkpoint_all(opener, &connection)?;
         drop(connection);
         opener.folder.copy_database(found.format)?;
@@ -148,7 +149,7 @@ pub(super) fn open_or_migrate(opener: &Opener, format: &Format) -> Result<(), St
     Ok(())
 }
 
-/// What the header says.
+/// Fields of the database header.
 struct Header {
     application: i32,
     format: u32,
@@ -167,12 +168,12 @@ fn create(connection: &Connection, format: &Format) -> rusqlite::Result<()> {
     if mode != "wal" {
         return Err(rusqlite::Error::SqliteFailure(
             rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
-            Some("this file system has no shared memory files, which the write-ahead log needs; use a local disk"
+            Some("this file system does not support the shared memory file of the write-ahead log; use a local disk"
                 .to_owned()),
         ));
     }
     Opener::configure(connection, Purpose::Write)?;
-    // In one transaction: a crash leaves no table, and the next start makes them.
+    // One transaction: a crash leaves no table, and the next start creates them.
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE;
          {}
@@ -183,7 +184,7 @@ fn create(connection: &Connection, format: &Format) -> rusqlite::Result<()> {
     ))
 }
 
-/// All steps from `found` on in one transaction: a crash leaves the old format.
+/// Runs all migrations from format `found` in one transaction: a crash leaves the old format.
 fn migrate(opener: &Opener, format: &Format, found: u32) -> Result<(), StoreError> {
     let connection = opener.open(Purpose::Write)?;
     let failed = |error| opener.store_error("migrate", error);
@@ -200,7 +201,7 @@ fn migrate(opener: &Opener, format: &Format, found: u32) -> Result<(), StoreErro
     connection.execute_batch("COMMIT").map_err(failed)
 }
 
-/// Moves the whole write-ahead log into the database and makes both durable.
+/// Checkpoints the whole write-ahead log and syncs the database.
 pub(super) fn checkpoint_all(opener: &Opener, connection: &Connection) -> Result<(), StoreError> {
     let busy: i64 = connection
         .query_row("PRAGMA main.wal_checkpoint(RESTART)", [], |row| row.get(0))
@@ -305,7 +306,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_no_database_is_refused() {
+    fn a_file_that_is_not_a_database_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let opener = opener(dir.path());
         std::fs::write(&opener.folder.database, [b'x'; 8192]).unwrap();

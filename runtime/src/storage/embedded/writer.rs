@@ -1,7 +1,7 @@
-//! The one connection that writes, and what it knows of the store between two transactions.
+//! The one connection that writes, and the state that it keeps between transactions.
 //!
-//! Invariant: what is known was read from the database or committed by this connection; it is read again when
-//! somebody else has written (`data_version`), and dropped with the connection when something fails.
+//! Invariant: the state was read from the database or committed by this connection. It is read again when another
+//! connection has written (`data_version`), and dropped with the connection after a failure.
 
 use super::connection::{Opener, Purpose, signed, unsigned};
 use super::values;
@@ -14,15 +14,15 @@ use golem_model::{Epoch, ShardId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 use std::sync::Arc;
 
-/// Why a transaction was not made.
+/// Why a transaction failed.
 pub(super) enum WriteFailure {
-    /// The store said no; nothing was written, and the connection is good.
+    /// The store refused it. Nothing was written, and the connection is usable.
     Refused(StoreError),
-    /// Something failed, and the connection must not be used again.
+    /// Something failed. The connection must not be used again.
     Broken(StoreError),
 }
 
-/// The connection and what is known.
+/// The connection and its state.
 #[derive(Debug)]
 pub(super) struct Writer {
     opener: Opener,
@@ -32,16 +32,16 @@ pub(super) struct Writer {
     data_version: i64,
     epochs: Vec<Epoch>,
     position: Position,
-    /// Whether there may be rows of deleted workers.
+    /// Whether there may be rows of deleted workers to remove.
     trash: bool,
-    /// Whether there may be values of abandoned buckets.
+    /// Whether there may be values of abandoned buckets to remove.
     abandoned: bool,
-    /// Roughly the pages written since somebody looked at the length of the write-ahead log.
+    /// Estimated pages written since the length of the write-ahead log was last checked.
     pages_written: u64,
 }
 
 impl Writer {
-    /// Opens the connection and reads where the store stands.
+    /// Opens the connection and reads the state.
     pub(super) fn open(opener: Opener, wal: Arc<Wal>) -> Result<Self, StoreError> {
         let connection = opener.open(Purpose::Write)?;
         let mut writer = Self {
@@ -65,14 +65,14 @@ impl Writer {
         &self.connection
     }
 
-    /// Closes the connection so that SQLite moves the write-ahead log into the database and removes it.
+    /// Closes the connection. SQLite then checkpoints the write-ahead log and removes it.
     pub(super) fn close(self) -> rusqlite::Result<()> {
         let setting = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
         self.connection.set_db_config(setting, false)?;
         self.connection.close().map_err(|(_, error)| error)
     }
 
-    /// One transaction of the log.
+    /// Commits a batch in one transaction.
     pub(super) fn commit(&mut self, batch: &Batch) -> Result<(), WriteFailure> {
         let position = self.transact(|writer| writer.write_batch(batch))?;
         self.position = position;
@@ -81,12 +81,12 @@ impl Writer {
         Ok(())
     }
 
-    /// There may be values of abandoned buckets or projects now.
+    /// Notes that there may be values of abandoned buckets or projects.
     pub(super) fn expect_abandoned(&mut self) {
         self.abandoned = true;
     }
 
-    /// Removes some values of abandoned buckets and projects; says whether there are more.
+    /// Removes some values of abandoned buckets and projects. Returns whether there are more.
     pub(super) fn sweep_values(&mut self) -> Result<bool, WriteFailure> {
         if !self.abandoned {
             return Ok(false);
@@ -102,7 +102,7 @@ impl Writer {
         Ok(any)
     }
 
-    /// All epochs grow by one.
+    /// Increments all epochs.
     pub(super) fn acquire(&mut self) -> Result<Vec<(ShardId, Epoch)>, WriteFailure> {
         self.transact(|writer| {
             writer
@@ -117,7 +117,7 @@ impl Writer {
         Ok(ShardId::all().zip(self.epochs.iter().copied()).collect())
     }
 
-    /// Runs `operation` in a transaction: committed if it succeeds, rolled back if not.
+    /// Runs `operation` in a transaction, which is committed if it succeeds and rolled back if not.
     pub(super) fn transact<T>(
         &mut self,
         operation: impl FnOnce(&mut Self) -> Result<T, WriteFailure>,
@@ -138,7 +138,7 @@ impl Writer {
         }
     }
 
-    /// Between two commits: keeps the write-ahead log short.
+    /// Called between two commits: checkpoints the write-ahead log if necessary.
     pub(super) fn after_commit(&mut self) -> Result<(), StoreError> {
         if self.wal.after_commit(&self.connection, self.pages_written)? {
             self.pages_written = 0;
@@ -146,10 +146,10 @@ impl Writer {
         Ok(())
     }
 
-    /// Removes at most `limit` rows of deleted workers; says whether there are more.
+    /// Removes at most `limit` rows of deleted workers. Returns whether there are more.
     ///
-    /// A worker's rows go from the last to the first, so that what is left of it is always a whole chain. A worker
-    /// waits until the derived tables know of its end: before that, whoever derives reads its rows.
+    /// A worker's rows are removed from the last to the first, so the remaining ones are always a complete chain. They
+    /// are kept until the derived tables include the worker's deletion: before that, deriving them reads the rows.
     pub(super) fn empty_trash(&mut self, limit: usize) -> Result<bool, WriteFailure> {
         if !self.trash || limit == 0 {
             return Ok(self.trash);
@@ -173,7 +173,7 @@ impl Writer {
         Ok(ready)
     }
 
-    /// Whether there is trash that may go, and whether there is any.
+    /// Whether there are rows that may be removed now, and whether there are any.
     fn find_trash(&self) -> rusqlite::Result<(bool, bool)> {
         self.connection
             .prepare_cached(
@@ -193,7 +193,7 @@ impl Writer {
             "DELETE FROM idem WHERE worker = ?1 AND key_hash IN
                  (SELECT key_hash FROM idem WHERE worker = ?1 LIMIT ?2)",
         )?;
-        // The last row of the log may be among those that go, and its position must never be given again.
+        // The last row of the log may be removed too, and its position must not be assigned again.
         connection
             .prepare_cached("UPDATE meta SET value = ? WHERE key = 'last'")?
             .execute([signed(self.position.last.0)])?;
@@ -226,7 +226,7 @@ impl Writer {
         Ok(())
     }
 
-    /// Everything that [`Batch`] asks for. Returns where the store stands after it.
+    /// Writes a batch. Returns the position after it.
     fn write_batch(&mut self, batch: &Batch) -> Result<Position, WriteFailure> {
         for &(shard, ours) in &batch.fences {
             let current = self.epochs[usize::from(shard.0)];
@@ -356,7 +356,8 @@ impl Writer {
             .map_err(|error| WriteFailure::Broken(self.opener.store_error("write", error)))
     }
 
-    /// Reads again what is known if another connection has written since. Nobody can write until we commit.
+    /// Reads the state again if another connection has written. No other connection can write until this transaction
+    /// ends.
     fn refresh(&mut self) -> Result<(), WriteFailure> {
         let data_version = self
             .read_data_version()
@@ -382,8 +383,10 @@ impl Writer {
         self.position = read_position(&self.connection).map_err(failed)?;
         if self.position.derived.applied > self.position.last {
             let Position { last, derived } = self.position;
-            let details =
-                format!("it says that rows up to {} were read, but the log ends at {last}", derived.applied);
+            let details = format!(
+                "it says that rows up to {} are derived, but the log ends at {last}",
+                derived.applied
+            );
             return Err(self.opener.corrupt_error("table meta", details));
         }
         self.trash = true;
@@ -392,12 +395,12 @@ impl Writer {
     }
 }
 
-/// Commits a change that means nothing, over the frames of a transaction that failed. The index of the write-ahead log must
-/// have been kept since then.
+/// Commits a dummy change over the frames of a failed transaction. SQLite's index of the write-ahead log must have been
+/// kept in memory since then.
 pub(super) fn overwrite_failed_frames(opener: &Opener) -> Result<(), StoreError> {
     let connection = opener.open(Purpose::Write)?;
     connection
-        // Something has to be another than before: SQLite does not write a page that stays the same.
+        // The value must change: SQLite does not write an unchanged page.
         .execute_batch("UPDATE meta SET value = value + 1 WHERE key = 'recoveries'")
         .map_err(|error| opener.store_error("write", error))
 }
@@ -408,7 +411,8 @@ fn read_epochs(connection: &Connection) -> rusqlite::Result<Vec<Epoch>> {
     statement.query_map([], |row| unsigned(row, 0).map(Epoch))?.collect()
 }
 
-/// Where the store stands. Whichever is later: the last row, or the one that was the last when rows were removed.
+/// The position of the store. Its last row is the last one in `log`, or the one that `meta` recorded when rows were
+/// removed, whichever is later.
 pub(super) fn read_position(connection: &Connection) -> rusqlite::Result<Position> {
     connection
         .prepare_cached(

@@ -110,7 +110,7 @@ impl CatalogData {
         Ok(())
     }
 
-    /// Whether somebody else vouches under the same name for another account.
+    /// Whether another account has the same external identity.
     fn external_is_taken(&self, account: &Account) -> bool {
         let same = |other: &Account| other.id != account.id && other.external == account.external;
         account.external.is_some() && self.accounts.values().any(same)
