@@ -1,10 +1,10 @@
-//! REST: the endpoints of 2023, and health.
+//! The REST endpoints: those of 2023, ours, and health.
 //!
-//! Each handler extracts, authorizes, makes one call of a service and converts the answer. A file here has the name
-//! of the resource's file in `golem-api`, where the JSON shapes are; `error` has every error's status and body,
-//! `extract` what handlers take from requests.
+//! A handler extracts, authorizes, calls one service and converts the result. A file here has the name of the file in
+//! `golem-api` that has the JSON types; `error` has the status and body of every error, `extract` the extractors of
+//! handlers.
 //!
-//! Architecture invariant: nothing here touches the store or a worker but through the services.
+//! Architecture invariant: handlers use the store and the workers only through the services.
 
 mod account;
 mod admin;
@@ -56,31 +56,31 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// What handlers call.
+/// The services that handlers call.
 pub struct Services {
-    /// Who asks, and what they may.
+    /// Authenticates and authorizes callers.
     pub directory: Directory,
-    /// What accounts use of what their plan allows.
+    /// Compares the usage of accounts with their plan.
     pub quotas: Arc<Quotas>,
-    /// Logs people in.
+    /// Logs people in through GitHub.
     pub login: Login,
-    /// How often accounts may ask.
+    /// Limits the requests of each account.
     pub rates: RequestRates,
     /// Templates.
     pub templates: Arc<Templates>,
-    /// Workers.
+    /// Runs the workers.
     pub executor: Executor,
-    /// Makes and checks invocation keys.
+    /// Issues and checks invocation keys.
     pub keys: InvocationKeys,
-    /// For its number of syncs.
+    /// Only for its number of syncs.
     pub store: Arc<dyn Store>,
-    /// Time.
+    /// Wall time and elapsed time.
     pub clock: Arc<dyn Clock>,
-    /// Names of invocations whose callers name none.
+    /// Random names for invocations without a key.
     pub entropy: Arc<dyn Entropy>,
-    /// What is counted.
+    /// The server's counters.
     pub metrics: Arc<Metrics>,
-    /// Bounds of requests.
+    /// Limits of requests.
     pub limits: RequestLimits,
     /// Cancelled when the server begins to drain.
     pub stopping: CancellationToken,
@@ -92,19 +92,19 @@ impl std::fmt::Debug for Services {
     }
 }
 
-/// Bounds of requests.
+/// Limits of requests.
 #[derive(Debug)]
 pub struct RequestLimits {
     body: BodyLimits,
     upload: BodyLimits,
     uploads: Semaphore,
     await_max: Duration,
-    /// Linear memory of one worker.
+    /// Linear memory of one worker, as `/v1/resource-limits` shows it.
     memory_bytes_max: u64,
 }
 
 impl RequestLimits {
-    /// As the settings say.
+    /// The limits from the settings.
     pub fn new(settings: &HttpSettings, memory_bytes_max: u64) -> Self {
         let time_max = Duration::from_millis(settings.body_ms_max);
         let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -119,7 +119,8 @@ impl RequestLimits {
 }
 
 impl Services {
-    /// The template, and proof that `principal` may do `action` with it. To others it does not exist.
+    /// Authorizes `principal` to do `action` with a template. If the caller may not know of the template, the error
+    /// says that it does not exist.
     fn authorize_template(
         &self,
         principal: Principal,
@@ -133,7 +134,8 @@ impl Services {
         Ok((template, scope.map_err(|error| authorization_error(error, missing))?))
     }
 
-    /// The project, and proof that `principal` may do `action` in it.
+    /// Authorizes `principal` to do `action` in a project. If the caller may not know of the project, the error says
+    /// that it does not exist.
     fn authorize_project(
         &self,
         principal: Principal,
@@ -146,7 +148,8 @@ impl Services {
         Ok((project, scope.map_err(|error| authorization_error(error, missing))?))
     }
 
-    /// Proof that `principal` may do `act` with an account. To others it does not exist.
+    /// Authorizes `principal` to do `act` on an account. If the caller may not know of the account, the error says that
+    /// it does not exist.
     fn authorize_account(
         &self,
         principal: Principal,
@@ -159,7 +162,7 @@ impl Services {
             .map_err(|error| authorization_error(error, missing))
     }
 
-    /// Proof that `principal` may do `act`.
+    /// Authorizes `principal` to do `act` on the server.
     fn authorize_system(&self, principal: Principal, act: SystemAct) -> Result<SystemScope, ApiError> {
         let missing = || ApiError::not_found("there is nothing here");
         self.directory.authorize_system(principal, act).map_err(|error| authorization_error(error, missing))
@@ -183,7 +186,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .route(&of_worker("invoke-and-await"), post(worker::invoke_and_await))
         .route(&of_worker("invoke"), post(worker::invoke))
         .route(&of_worker("complete"), post(worker::complete))
-        // The documentation of promises printed this path without its version.
+        // The 2023 documentation of promises shows this path without its version.
         .route("/templates/{template_id}/workers/{worker_name}/complete", post(worker::complete))
         .route(&of_worker("interrupt"), post(worker::interrupt))
         .route(&of_worker("resume"), post(worker::resume))
@@ -205,19 +208,19 @@ pub fn router(services: Arc<Services>) -> Router {
         .route("/openapi.json", get(openapi::serve))
         .fallback(error::unknown_path)
         .method_not_allowed_fallback(error::wrong_method)
-        // Bodies are read by `extract`, which has limits of its own.
+        // `extract` reads bodies, with its own limits.
         .layer(DefaultBodyLimit::disable())
         .layer(middleware::from_fn_with_state(services.clone(), count_response))
         .with_state(services)
 }
 
-/// Routes about who may do what, and how much of it.
+/// Routes of accounts, projects, grants, tokens and limits.
 fn identity_routes() -> Router<Arc<Services>> {
     Router::new()
         .route("/v1/oauth2", post(login::login_with_access_token))
         .route("/login/oauth2/device/start", post(login::device_start))
         .route("/login/oauth2/device/complete", post(login::device_complete))
-        // The documentation printed these paths so.
+        // The 2023 documentation shows these paths.
         .route("/oauth2/device/start", post(login::device_start))
         .route("/oauth2/device/complete", post(login::device_complete))
         .route("/v1/accounts", post(account::create))
@@ -238,7 +241,7 @@ fn identity_routes() -> Router<Arc<Services>> {
         .route("/v1/projects/{project_id}/grants", get(grant::list).post(grant::create))
         .route(
             "/v1/projects/{project_id}/grants/{grant_id}",
-            // The published client deletes by POST.
+            // The published client deletes with POST.
             get(grant::view).delete(grant::delete).post(grant::delete),
         )
         .route("/v1/project-policies", post(grant::policy_create))
@@ -253,7 +256,7 @@ fn identity_routes() -> Router<Arc<Services>> {
         .route("/v1/{account_id}/golem-cli", get(health::command_line))
 }
 
-/// Counts responses.
+/// Middleware that counts responses by status class.
 async fn count_response(State(services): State<Arc<Services>>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
     services.metrics.count_response(response.status());

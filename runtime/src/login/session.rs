@@ -38,7 +38,7 @@ impl SessionCodec {
 
     /// Encodes a session as text, with a MAC.
     pub(super) fn encode(&self, session: &DeviceSession) -> String {
-        let body = serde_json::to_vec(session).expect("a session is texts and numbers");
+        let body = serde_json::to_vec(session).expect("a session contains only JSON values");
         let mac = blake3::keyed_hash(&self.mac_key, &body);
         format!("{}.{}", URL_SAFE_NO_PAD.encode(&body), URL_SAFE_NO_PAD.encode(mac.as_bytes()))
     }

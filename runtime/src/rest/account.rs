@@ -80,7 +80,7 @@ pub(super) async fn delete(
     Ok(())
 }
 
-/// `GET /v1/accounts/{account_id}/grants`: its roles.
+/// `GET /v1/accounts/{account_id}/grants`: the account's roles.
 pub(super) async fn roles(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -105,7 +105,7 @@ pub(super) async fn role(
     )))
 }
 
-/// `PUT /v1/accounts/{account_id}/grants/{role}`: gives the role.
+/// `PUT /v1/accounts/{account_id}/grants/{role}`: adds the role.
 pub(super) async fn role_add(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -117,7 +117,7 @@ pub(super) async fn role_add(
     Ok(Json(role))
 }
 
-/// `DELETE /v1/accounts/{account_id}/grants/{role}`: takes the role.
+/// `DELETE /v1/accounts/{account_id}/grants/{role}`: removes the role.
 pub(super) async fn role_remove(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -143,7 +143,8 @@ fn check_plan(services: &Services, data: &AccountData) -> Result<(), ApiError> {
     }
 }
 
-/// One line of the log for each administrative act, under a target of its own so that it can be kept apart.
+/// Logs one line for an administrative operation, under the target `golem::audit`, so that these lines can be stored
+/// separately.
 pub(super) fn audit(by: AccountId, act: &str, about: &dyn std::fmt::Display) {
     tracing::info!(target: "golem::audit", %by, "{act}: {about}");
 }

@@ -11,10 +11,10 @@ use golem_api::account::{AccountSummary, PageQuery, WhitelistEntry};
 use golem_model::TemplateId;
 use std::sync::Arc;
 
-/// Elements of a page, at most, and if the request does not say.
+/// Maximum and default number of elements of a page.
 const PAGE_MAX: usize = 1_000;
 
-/// How many to leave out, and how many to list.
+/// Number of elements to skip, and number of elements to list.
 fn page_bounds(query: PageQuery) -> (usize, usize) {
     let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     (query.skip.map_or(0, size), query.limit.map_or(PAGE_MAX, size).min(PAGE_MAX))
@@ -62,7 +62,7 @@ pub(super) async fn whitelist_enabled(
     Ok(Json(services.directory.invitation_needed(&scope)))
 }
 
-/// `PUT /v1/whitelist/enabled`: whether only those on the whitelist may log in for a first time.
+/// `PUT /v1/whitelist/enabled`: whether only addresses on the whitelist may log in for the first time.
 pub(super) async fn whitelist_enable(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -94,7 +94,7 @@ pub(super) async fn whitelist_count(
     Ok(Json(services.directory.invited_count(&scope)))
 }
 
-/// `POST /v1/whitelist`: puts e-mail addresses on it.
+/// `POST /v1/whitelist`: adds e-mail addresses.
 pub(super) async fn whitelist_add(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -107,7 +107,7 @@ pub(super) async fn whitelist_add(
     Ok(())
 }
 
-/// `POST /v1/whitelist/remove`: takes e-mail addresses off it.
+/// `POST /v1/whitelist/remove`: removes e-mail addresses.
 pub(super) async fn whitelist_remove(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,

@@ -1,4 +1,4 @@
-//! What a worker prints, as a WebSocket.
+//! Streams a worker's output over a WebSocket.
 
 use super::Services;
 use super::error::ApiError;
@@ -17,7 +17,7 @@ use http::StatusCode;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Bytes of a message from the client, at most. Clients send pings and nothing else.
+/// Bytes of a message from the client, at most. Clients send only pings.
 const MESSAGE_BYTES_MAX: usize = 4096;
 
 /// `GET …/connect`: past events, then live ones, until the worker leaves memory.
@@ -39,7 +39,7 @@ pub(super) async fn connect(
     let subscription = services.executor.connect(&worker).await?;
     let stopping = services.stopping.clone();
     Ok(upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| async move {
-        // Kept until the last frame, so that a WebSocket counts as the connection that it is.
+        // Held until the last frame, so that the WebSocket counts as an open connection.
         let _permit = permit;
         stream(socket, subscription, params.format, stopping).await;
     }))
@@ -59,7 +59,7 @@ async fn stream(
                     return;
                 }
             }
-            // Pings are answered by the socket itself while it is read.
+            // The socket answers pings itself while it is read.
             message = socket.recv() => match message {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 Some(Ok(_)) => {}
@@ -68,7 +68,7 @@ async fn stream(
         }
     };
     let close = CloseFrame { code: close_code::NORMAL, reason: reason.into() };
-    // The client may have gone away at the same moment.
+    // The client may have disconnected at the same moment.
     drop(socket.send(Message::Close(Some(close))).await);
 }
 
@@ -91,7 +91,7 @@ fn frame(notice: LogNotice, format: ConnectFormat) -> String {
         ConnectFormat::Messages => serde_json::to_string(&MessageFrame::of(&event)),
         ConnectFormat::Events => serde_json::to_string(&EventFrame { event }),
     };
-    frame.expect("a frame is texts and numbers")
+    frame.expect("a frame contains only JSON values")
 }
 
 fn api_level(level: LogLevel) -> api::LogLevel {

@@ -1,4 +1,4 @@
-//! What handlers take from requests, with errors that say which part is wrong.
+//! Extractors of handlers. Their errors say which part of the request is invalid.
 
 use super::Services;
 use super::error::ApiError;
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Who asks.
+/// The authenticated caller.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller(pub(super) Principal);
 
@@ -28,7 +28,7 @@ impl FromRequestParts<Arc<Services>> for Caller {
     }
 }
 
-/// The one id in the path.
+/// The only id in the path.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct IdPath<T>(pub(super) T);
 
@@ -78,9 +78,9 @@ impl<S: Send + Sync> FromRequestParts<S> for RolePath {
     }
 }
 
-/// Ids that paths name.
+/// An id that can be a path parameter.
 pub(super) trait PathId {
-    /// What it is the id of.
+    /// The kind of object that the id belongs to.
     const WHAT: &'static str;
 }
 
@@ -124,7 +124,7 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkerPath {
     }
 }
 
-/// Template, worker name and the key of an invocation in the path.
+/// Template, worker name and invocation key in the path.
 #[derive(Debug, Clone)]
 pub(super) struct KeyPath(pub(super) WorkerId, pub(super) IdempotencyKey);
 
@@ -140,7 +140,7 @@ impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
     }
 }
 
-/// The one piece of text in the path.
+/// The only path parameter, as text.
 #[derive(Debug, Clone)]
 pub(super) struct TextPath(pub(super) String);
 
@@ -159,7 +159,7 @@ async fn path_params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Raw
         .map_err(|_| ApiError::invalid("the path holds escaped bytes that are not UTF-8"))
 }
 
-/// Reads an id that is a UUID.
+/// Parses an id, which must be a UUID.
 pub(super) fn parse_id<T: FromStr<Err = uuid::Error>>(what: &str, text: &str) -> Result<T, ApiError> {
     text.parse().map_err(|_| {
         let shown: String = text.chars().take(100).collect();
@@ -167,12 +167,12 @@ pub(super) fn parse_id<T: FromStr<Err = uuid::Error>>(what: &str, text: &str) ->
     })
 }
 
-/// Reads a worker's name.
+/// Parses a worker's name.
 pub(super) fn parse_worker_name(text: &str) -> Result<WorkerName, ApiError> {
     WorkerName::new(text).map_err(|error| ApiError::invalid(error.to_string()))
 }
 
-/// The query, as a struct.
+/// The query parameters, as a struct.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct QueryParams<T>(pub(super) T);
 
@@ -188,7 +188,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T>
     }
 }
 
-/// The body, as JSON. Its content type does not matter: old clients sent several.
+/// The body, as JSON. The content type is ignored, because old clients sent several.
 #[derive(Debug, Clone)]
 pub(super) struct JsonBody<T>(pub(super) T);
 
@@ -201,7 +201,7 @@ impl<T: DeserializeOwned> FromRequest<Arc<Services>> for JsonBody<T> {
     }
 }
 
-/// Reads JSON; the error says where it goes wrong.
+/// Parses JSON. The error says where it is invalid.
 pub(super) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| {
         let what = match error.classify() {

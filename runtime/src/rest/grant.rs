@@ -1,4 +1,4 @@
-//! Policies and grants: sharing a project.
+//! Policies and grants, which share a project with other accounts.
 
 use super::Services;
 use super::account::audit;

@@ -1,7 +1,7 @@
-//! HTTP requests for workers: what comes below `…/workers/{worker_name}/http` is answered by the worker.
+//! HTTP requests to workers: a worker answers the requests below `…/workers/{worker_name}/http`.
 //!
-//! The request is an invocation like any other (`golem_host::IncomingRequest`), and the response its recorded result:
-//! keys, queue, retries and errors are those of `invoke-and-await`.
+//! The request is an invocation (`golem_host::IncomingRequest`), and the response is its recorded result. Keys, queue,
+//! retries and errors are the same as for `invoke-and-await`.
 
 use super::Services;
 use super::error::ApiError;
@@ -20,12 +20,12 @@ use golem_model::{Invocation, ProjectAction};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use std::sync::Arc;
 
-/// Segments of the path before what the worker sees: an empty one, `v1`, `templates`, the template, `workers`, the
-/// worker, `http`.
+/// Segments of the path before the part that the worker receives: an empty one, `v1`, `templates`, the template,
+/// `workers`, the worker, `http`.
 const SEGMENTS_BEFORE_PATH: usize = 7;
 
-/// Fields that are ours or the connection's, and not the worker's. The token above all: who may call a worker must not
-/// hand it what else the token is good for.
+/// Header fields that the worker does not receive, because they are for this server or for the connection. The most
+/// important is the caller's token: the worker must not be able to act as the caller.
 const REQUEST_FIELDS_DROPPED: [&str; 11] = [
     "authorization",
     "connection",
@@ -40,7 +40,7 @@ const REQUEST_FIELDS_DROPPED: [&str; 11] = [
     "upgrade",
 ];
 
-/// Fields of a response that whoever sends it sets.
+/// Header fields of a worker's response that are ignored, because the HTTP library sets them.
 const RESPONSE_FIELDS_DROPPED: [HeaderName; 4] =
     [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::TRAILER];
 
@@ -73,12 +73,12 @@ pub(super) async fn handle(
     match result.and_then(HttpReply::from_value) {
         Some(Ok(reply)) => to_response(reply),
         Some(Err(text)) => Err(ApiError::new(StatusCode::BAD_GATEWAY, text)),
-        None => Err(ApiError::internal("the outcome of an HTTP request is no response")),
+        None => Err(ApiError::internal("the result of an HTTP request is not a response")),
     }
 }
 
-/// Fails unless the version that the worker runs answers HTTP requests; makes the worker if it does not exist and the
-/// caller may.
+/// Fails unless the worker's version exports an HTTP handler. Creates the worker if it does not exist and the caller
+/// may create it.
 async fn ensure_http_worker(
     services: &Services,
     worker: &golem_model::WorkerId,
@@ -88,11 +88,11 @@ async fn ensure_http_worker(
     let serves = |version: &Version| golem_host::http_handler(&version.functions).is_some();
     let latest = template.latest();
     let newest_serves = serves(latest);
-    // Who may not make workers can only call those that exist.
+    // A caller that may not create workers can only call existing ones.
     let runs = if newest_serves && scope.allowed_actions().contains(ProjectAction::CreateWorker) {
         services.executor.ensure(worker_spec(worker, scope, latest)).await?
     } else {
-        // A request that nobody answers must not make a worker.
+        // A request that cannot be answered must not create a worker.
         match services.executor.view(worker).await {
             Ok(view) => view.template_version,
             Err(ExecutorError::WorkerNotFound { .. }) if !newest_serves => latest.row.version,
@@ -107,7 +107,7 @@ async fn ensure_http_worker(
     )))
 }
 
-/// Path and query as the worker sees them: what follows `/http`.
+/// Path and query that the worker receives: the part after `/http`.
 fn forwarded_path(uri: &Uri) -> String {
     let rest = uri.path().splitn(SEGMENTS_BEFORE_PATH + 1, '/').nth(SEGMENTS_BEFORE_PATH).unwrap_or_default();
     match uri.query() {
@@ -116,7 +116,7 @@ fn forwarded_path(uri: &Uri) -> String {
     }
 }
 
-/// The host that the caller named.
+/// The host that the request names.
 fn authority(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let named = headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
     uri.authority().map(|authority| authority.as_str().to_owned()).or(named)
@@ -132,11 +132,11 @@ fn to_response(reply: HttpReply) -> Result<Response, ApiError> {
         |what: &str| ApiError::new(StatusCode::BAD_GATEWAY, format!("the worker's response has {what}"));
     let status = StatusCode::from_u16(reply.status).ok().filter(|status| !status.is_informational());
     let mut response = Response::new(Body::from(reply.body));
-    *response.status_mut() = status.ok_or_else(|| bad("a status that ends no request"))?;
+    *response.status_mut() = status.ok_or_else(|| bad("an invalid status"))?;
     for (name, value) in reply.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("a field that is none"))?;
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("an invalid header field"))?;
         if !RESPONSE_FIELDS_DROPPED.contains(&name) {
-            let value = HeaderValue::from_bytes(&value).map_err(|_| bad("a field that is none"))?;
+            let value = HeaderValue::from_bytes(&value).map_err(|_| bad("an invalid header field"))?;
             response.headers_mut().append(name, value);
         }
     }
@@ -148,7 +148,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_worker_sees_what_follows() {
+    fn a_worker_receives_the_path_after_http() {
         let workers = "/v1/templates/0f5c/workers/w/http";
         for (path, expected) in [
             ("", "/"),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_stays_here() {
+    fn the_token_is_not_forwarded() {
         let mut headers = HeaderMap::new();
         for (name, value) in [("authorization", "Bearer x"), ("accept", "a"), ("host", "h"), ("accept", "b")]
         {

@@ -1,4 +1,4 @@
-//! What an account has left.
+//! The remaining resources of an account.
 
 use super::Services;
 use super::error::ApiError;
@@ -25,7 +25,7 @@ pub(super) async fn view(
     }))
 }
 
-/// `POST /v1/resource-limits`: processing units that accounts have used.
+/// `POST /v1/resource-limits`: adds to the processing units that accounts have used.
 pub(super) async fn report(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,

@@ -14,7 +14,7 @@ use golem_api::token::UnsafeToken;
 use http::StatusCode;
 use std::sync::Arc;
 
-/// `POST /v1/oauth2`: a token for who has an access token of the provider.
+/// `POST /v1/oauth2`: exchanges an access token of the provider for a token of this server.
 pub(super) async fn login_with_access_token(
     State(services): State<Arc<Services>>,
     QueryParams(query): QueryParams<OAuth2Query>,
@@ -22,7 +22,7 @@ pub(super) async fn login_with_access_token(
     Ok(token_response(&services.login.login_with_access_token(&query.provider, &query.access_token).await?))
 }
 
-/// `POST /login/oauth2/device/start`: what a person types where.
+/// `POST /login/oauth2/device/start`: the page and the code with which a person confirms.
 pub(super) async fn device_start(
     State(services): State<Arc<Services>>,
 ) -> Result<Json<OAuth2Data>, ApiError> {
@@ -35,7 +35,7 @@ pub(super) async fn device_start(
     }))
 }
 
-/// `POST /login/oauth2/device/complete`: a token, once the person has confirmed.
+/// `POST /login/oauth2/device/complete`: waits for the confirmation and returns a token.
 pub(super) async fn device_complete(
     State(services): State<Arc<Services>>,
     JsonBody(encoded_session): JsonBody<String>,

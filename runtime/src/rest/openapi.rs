@@ -1,7 +1,8 @@
-//! The OpenAPI document: made of [`ENDPOINTS`] and the shapes, served at `/openapi.json`.
+//! The OpenAPI document, generated from [`ENDPOINTS`] and the shapes of bodies, and served at `/openapi.json`.
 //!
-//! Invariant: every endpoint is in it, because it is made from the list that the router is held to. The suite `policy`
-//! keeps a golden copy, and compares the shapes with what the types of `golem-api` really send.
+//! Invariant: the document contains every endpoint, because it is generated from the list that the suite `policy`
+//! compares with the router. The suite also keeps a golden copy and compares the shapes with the JSON of the types in
+//! `golem-api`.
 
 mod shapes;
 
@@ -13,12 +14,12 @@ use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
 static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
-    let mut text = serde_json::to_string_pretty(&document()).expect("a document is texts and numbers");
+    let mut text = serde_json::to_string_pretty(&document()).expect("a document contains only JSON values");
     text.push('\n');
     text
 });
 
-/// The document.
+/// Generates the document.
 pub fn document() -> Value {
     let mut paths = Map::new();
     for endpoint in ENDPOINTS {
@@ -30,7 +31,7 @@ pub fn document() -> Value {
         "info": {
             "title": "Golem",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Durable WebAssembly workers. docs/rest.md has the words, the values and the limits.",
+            "description": "Durable WebAssembly workers. docs/rest.md describes terms, values and limits.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
@@ -40,7 +41,7 @@ pub fn document() -> Value {
             "schemas": shapes::schemas(),
             "responses": {
                 "Error": {
-                    "description": "What is wrong, and what to do",
+                    "description": "What failed, and what to do",
                     "content": { "application/json": { "schema": shapes::reference("Error") } },
                 },
             },
@@ -83,7 +84,7 @@ fn operation(endpoint: &Endpoint) -> Value {
     operation
 }
 
-/// A name for generated code: the method and the words of the path.
+/// A name for generated clients: the method and the words of the path.
 fn operation_id(endpoint: &Endpoint) -> String {
     let words = endpoint.path.split(['/', '-', '.', '_']).filter(|word| !word.is_empty());
     let words = words.map(|word| word.trim_matches(['{', '}']));

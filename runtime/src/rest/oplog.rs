@@ -1,4 +1,4 @@
-//! A worker's oplog and queue, for people to look at.
+//! A worker's oplog and queue, formatted for people.
 
 use super::Services;
 use super::error::ApiError;
@@ -18,9 +18,9 @@ use golem_model::{Entry, Function, OplogIndex, Timestamp, Type, Value};
 use serde_json::{Value as AnyJson, json};
 use std::sync::Arc;
 
-/// Bytes of a call's answer that are shown; of longer ones the length is told.
+/// Bytes of a host call's response that are shown; of a longer one only the length is shown.
 const RESPONSE_BYTES_SHOWN: usize = 256;
-/// Characters of a value that is shown without its type.
+/// Characters of a value that is shown without its type, at most.
 const UNTYPED_CHARS_SHOWN: usize = 1_000;
 
 /// `GET …/oplog`.
@@ -84,7 +84,7 @@ pub(super) async fn cancel(
     Ok(Json(json!({})))
 }
 
-/// An entry in words and as JSON.
+/// Formats an entry as text and as JSON.
 fn show_entry(template: &Template, index: OplogIndex, entry: &Entry) -> api::OplogEntry {
     let (kind, at, text, details) = match entry {
         Entry::Created { at, id, project, account, template_version, args, env, seed: _ } => (
@@ -255,7 +255,7 @@ fn response_text(response: &[u8]) -> String {
     }
 }
 
-/// Parameters by the types of the newest version that has the function and takes them.
+/// Parameters as JSON, with the types of the newest version whose function accepts them.
 fn params_json(template: &Template, name: &str, params: &[Value]) -> AnyJson {
     let typed = |function: &Arc<Function>| -> Option<AnyJson> {
         if function.params.len() != params.len() {
@@ -269,7 +269,7 @@ fn params_json(template: &Template, name: &str, params: &[Value]) -> AnyJson {
     found.unwrap_or_else(|| params.iter().map(untyped_json).collect())
 }
 
-/// A value without its type: names of fields and cases are not in the log.
+/// A value as JSON without its type. The oplog does not contain the names of fields and cases.
 fn untyped_json(value: &Value) -> AnyJson {
     let primitive = |ty| to_json(&ty, value).ok();
     let json = match value {

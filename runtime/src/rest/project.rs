@@ -12,7 +12,7 @@ use golem_api::project::{Project, ProjectDataRequest, ProjectListQuery};
 use golem_model::ProjectId;
 use std::sync::Arc;
 
-/// `GET /v1/projects`: the caller's projects and those shared with it, all or those of a name.
+/// `GET /v1/projects`: the caller's projects and those that are shared with it, optionally only those with a name.
 pub(super) async fn list(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -29,7 +29,7 @@ pub(super) async fn list(
     )
 }
 
-/// `GET /v1/projects/default`: where everything goes that names no project.
+/// `GET /v1/projects/default`: the project of requests that name none.
 pub(super) async fn default(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -74,7 +74,7 @@ pub(super) async fn delete(
     Ok(())
 }
 
-/// `GET /v1/projects/{project_id}/actions`: what the caller may do there.
+/// `GET /v1/projects/{project_id}/actions`: the actions that the caller may do there.
 pub(super) async fn actions(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,

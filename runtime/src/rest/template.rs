@@ -1,4 +1,4 @@
-//! Templates: upload, list, download.
+//! Templates: upload, list, download, delete.
 
 use super::Services;
 use super::account::audit;
@@ -19,7 +19,7 @@ use golem_model::{FailureOptions, ProjectId, TemplateId};
 use http::{HeaderValue, header};
 use std::sync::Arc;
 
-/// `GET /v1/templates`: all versions of the templates of a project.
+/// `GET /v1/templates`: all versions of a project's templates.
 pub(super) async fn list(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -32,7 +32,7 @@ pub(super) async fn list(
     ))
 }
 
-/// `GET /v1/templates/{template_id}`: all its versions.
+/// `GET /v1/templates/{template_id}`: all versions of a template.
 pub(super) async fn versions(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -42,7 +42,7 @@ pub(super) async fn versions(
     Ok(Json(template.versions().iter().map(|version| to_api(version)).collect()))
 }
 
-/// `GET /v1/templates/{template_id}/latest`: the number of its newest version.
+/// `GET /v1/templates/{template_id}/latest`: the number of the newest version.
 pub(super) async fn latest(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -52,7 +52,7 @@ pub(super) async fn latest(
     Ok(Json(template.latest().row.version))
 }
 
-/// `GET /v1/templates/{template_id}/download`: the bytes of a version, the newest if none is named.
+/// `GET /v1/templates/{template_id}/download`: the bytes of a version; without a number, of the newest one.
 pub(super) async fn download(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -73,7 +73,7 @@ pub(super) async fn download(
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], wasm).into_response())
 }
 
-/// `POST /v1/templates`: a new template, from a multipart form.
+/// `POST /v1/templates`: creates a template from a multipart form.
 pub(super) async fn create(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -91,8 +91,8 @@ pub(super) async fn create(
     Ok(Json(to_api(&version)))
 }
 
-/// `PUT /v1/templates/{template_id}/upload`: a new version; the body is the component, or a multipart form that has
-/// files beside it.
+/// `PUT /v1/templates/{template_id}/upload`: creates a version. The body is the component, or a multipart form that
+/// also has files.
 pub(super) async fn update(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -131,7 +131,7 @@ pub(super) async fn update(
     Ok(Json(to_api(&version)))
 }
 
-/// `DELETE /v1/templates/{template_id}`: with all its versions, once it has no workers.
+/// `DELETE /v1/templates/{template_id}`: deletes a template and all its versions, if it has no workers.
 pub(super) async fn delete(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -141,7 +141,7 @@ pub(super) async fn delete(
     let (executor, runtime) = (services.executor.clone(), tokio::runtime::Handle::current());
     let workers = move || {
         let count = executor.worker_count(&[id]);
-        // That the last one is deleted must not be forgotten after the template is gone.
+        // The deletion of the last worker must be durable before the template is removed.
         runtime.block_on(executor.settled()).map(|()| count)
     };
     services.templates.delete(&scope, id, workers).await?;
@@ -153,7 +153,7 @@ fn to_api(version: &Version) -> Template {
     Template::from(&version.row)
 }
 
-/// Proof for the project named, or for the caller's default project.
+/// Authorizes the caller in the named project, or in its default project.
 fn project_scope(
     services: &Services,
     principal: Principal,
@@ -166,19 +166,19 @@ fn project_scope(
     Ok(services.authorize_project(principal, action, id)?.1)
 }
 
-/// What an upload's form holds.
+/// The parts of an upload's form.
 struct UploadForm {
-    /// For a new template only.
+    /// Only for a new template.
     query: Option<Bytes>,
     wasm: Bytes,
     files: Option<Bytes>,
 }
 
-/// Names of the form's part with the query, in the order in which they came into use.
+/// Names of the form's part with the query, in the order in which clients began to use them.
 const QUERY_PARTS: [&str; 2] = ["field0", "query"];
-/// Names of its part with the component. The documentation's sample command wrote the last one.
+/// Names of the form's part with the component. The last one is in the sample command of the 2023 documentation.
 const WASM_PARTS: [&str; 3] = ["template", "component", "componentName"];
-/// Name of its part with the archive of files.
+/// Name of the form's part with the archive of files.
 const FILES_PART: &str = "files";
 const UPLOAD_FORM: &str = "send multipart/form-data with two parts: `field0`, the JSON {\"componentName\": \"…\"}, \
                     and `template`, the WebAssembly component; a third one, `files`, may be a tar archive of files";
@@ -186,7 +186,8 @@ const UPLOAD_FORM: &str = "send multipart/form-data with two parts: `field0`, th
 impl UploadForm {
     async fn read(services: &Arc<Services>, request: Request) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        // Read whole first: our own limits apply, and a broken form is told from a broken connection.
+        // The whole body is read first, so that our limits apply and a malformed form can be told from a broken
+        // connection.
         let body = read_body(body, services.limits.upload).await?;
         let request = Request::from_parts(parts, Body::from(body));
         let mut form = Multipart::from_request(request, services)

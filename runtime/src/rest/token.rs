@@ -11,7 +11,7 @@ use golem_api::token::{Secret, Token, TokenCreationRequest, UnsafeToken};
 use golem_model::{AccountId, TokenId};
 use std::sync::Arc;
 
-/// `GET /v1/login/token`: the token that the request shows, without its secret.
+/// `GET /v1/login/token`: the token that the request carries, without its secret.
 pub(super) async fn current(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -64,7 +64,7 @@ pub(super) async fn delete(
     Ok(())
 }
 
-/// A new token as it is shown the one time.
+/// A new token as JSON. This is the only response that contains its secret.
 pub(super) fn unsafe_token(new: &NewToken) -> UnsafeToken {
     UnsafeToken { data: Token::from(&new.token), secret: Secret(new.secret.to_string()) }
 }

@@ -9,7 +9,7 @@ use axum::extract::State;
 use golem_api::update as api;
 use std::sync::Arc;
 
-/// `POST …/update`: asks for another template version; `GET` says what became of it.
+/// `POST …/update`: requests an update to another template version. `GET` shows its result.
 pub(super) async fn request(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,

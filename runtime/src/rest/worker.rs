@@ -1,4 +1,4 @@
-//! Workers: create, invoke, look at, stop.
+//! Workers: create, invoke, view, interrupt, resume, delete.
 
 use super::Services;
 use super::error::ApiError;
@@ -24,9 +24,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Milliseconds to wait for a result, if less than the server allows.
+/// Header: milliseconds to wait for a result, if less than the server's limit.
 const AWAIT_MS: &str = "golem-await-ms";
-/// `base64` asks for `list<u8>` results as `{"base64": "…"}`.
+/// Header: `base64` requests `list<u8>` results as `{"base64": "…"}`.
 const BYTES: &str = "golem-bytes";
 
 /// `GET /v1/templates/workers/{templateId.workerName}`.
@@ -66,7 +66,8 @@ pub(super) async fn create(
     Ok(Json(versioned_id(&worker, version)))
 }
 
-/// What no program could be given: WASI takes any text, C programs end a text at NUL and a name at `=`.
+/// Refuses arguments and variables that no program could receive: C programs end a text at NUL and a variable's name at
+/// `=`.
 fn check_environment(args: &[String], env: &[(String, String)]) -> Result<(), ApiError> {
     if args.iter().any(|arg| arg.contains('\0')) {
         return Err(ApiError::invalid("Invalid args: an argument holds a NUL character"));
@@ -74,7 +75,7 @@ fn check_environment(args: &[String], env: &[(String, String)]) -> Result<(), Ap
     for (name, value) in env {
         if name.is_empty() || name.contains(['=', '\0']) {
             return Err(ApiError::invalid(format!(
-                "Invalid env: {name:?} is no name of a variable; it must not be empty nor hold `=` or NUL"
+                "Invalid env: {name:?} is not a valid name of a variable; it must not be empty or contain `=` or NUL"
             )));
         }
         if value.contains('\0') {
@@ -95,7 +96,7 @@ pub(super) async fn view(
     Ok(Json(metadata(view)))
 }
 
-/// A worker as it was shown in 2023.
+/// A worker in the JSON of 2023.
 pub(super) fn metadata(view: WorkerView) -> api::WorkerMetadata {
     api::WorkerMetadata {
         worker_id: (&view.id).into(),
@@ -119,7 +120,7 @@ pub(super) async fn delete(
     Ok(services.executor.delete(&worker).await?)
 }
 
-/// `POST …/key`: a new invocation key. Writes nothing; the worker need not exist.
+/// `POST …/key`: issues an invocation key. Writes nothing; the worker need not exist.
 pub(super) async fn key(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -158,7 +159,7 @@ pub(super) async fn invoke_and_await(
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-/// Invokes, and waits for the result as long as the caller and the server want to.
+/// Invokes, and waits for the result within the limits of the caller and the server.
 pub(super) async fn await_invocation(
     services: &Services,
     worker: &WorkerId,
@@ -167,8 +168,8 @@ pub(super) async fn await_invocation(
     invocation: Invocation,
 ) -> Result<Option<golem_model::Value>, ApiError> {
     let await_max = await_max(services, headers)?;
-    // The executor goes on with the invocation when nobody waits any more: when the limit is reached, and when the
-    // caller has gone away, which drops this handler.
+    // The executor continues the invocation when no caller waits for it: after the time limit, and after the caller has
+    // disconnected, which drops this handler.
     tokio::select! {
         biased;
         result = services.executor.invoke(worker, invocation) => Ok(result?),
@@ -179,7 +180,7 @@ pub(super) async fn await_invocation(
     }
 }
 
-/// `POST …/invoke`: returns when the invocation is sure to run.
+/// `POST …/invoke`: returns when the invocation is durable.
 pub(super) async fn invoke(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -193,7 +194,7 @@ pub(super) async fn invoke(
     Ok(services.executor.enqueue(&worker, invocation).await?)
 }
 
-/// A request to invoke.
+/// A request to invoke a function of a worker.
 pub(super) struct InvokeRequest<'a> {
     pub(super) services: &'a Services,
     pub(super) principal: crate::identity::Principal,
@@ -202,7 +203,7 @@ pub(super) struct InvokeRequest<'a> {
 }
 
 impl InvokeRequest<'_> {
-    /// Everything that can be wrong with it is found before the worker hears of it, or is made.
+    /// Checks the whole request before the worker is created or the executor is called.
     async fn prepare_invocation(
         &self,
         params: api::InvokeQuery,
@@ -223,8 +224,8 @@ impl InvokeRequest<'_> {
         Ok((Invocation { key, function: prepared.name.clone(), params, convention }, prepared))
     }
 
-    /// Converts the parameters by the types of the version that the worker runs, and makes the worker if it does not
-    /// exist. Nearly all workers run the newest version, so that is tried first.
+    /// Converts the parameters with the types of the worker's version. Creates the worker if it does not exist. Most
+    /// workers run the newest version, so its types are tried first.
     async fn prepare_params(
         &self,
         template: &Template,
@@ -236,11 +237,11 @@ impl InvokeRequest<'_> {
         let executor = &self.services.executor;
         let latest = template.latest();
         let prepared = prepare_call(latest, function, convention, json);
-        // Who may not make workers can only invoke those that exist.
+        // A caller that may not create workers can only invoke existing ones.
         let runs = if prepared.is_ok() && scope.allowed_actions().contains(ProjectAction::CreateWorker) {
             executor.ensure(worker_spec(self.worker, scope, latest)).await?
         } else {
-            // A request that cannot be right must not make a worker.
+            // An invalid request must not create a worker.
             match executor.view(self.worker).await {
                 Ok(view) => view.template_version,
                 Err(ExecutorError::WorkerNotFound { .. }) if prepared.is_err() => latest.row.version,
@@ -251,12 +252,12 @@ impl InvokeRequest<'_> {
             return prepared;
         }
         let version = template.version(runs).ok_or_else(|| {
-            ApiError::internal(format!("the worker runs version {runs}, which its template lacks"))
+            ApiError::internal(format!("the worker runs version {runs}, which its template does not have"))
         })?;
         prepare_call(version, function, convention, json)
     }
 
-    /// The name of the invocation: the server's key, the client's, or one that nobody knows.
+    /// The invocation's key: one that this server issued, one that the client chose, or an anonymous one.
     pub(super) async fn idempotency_key(&self, issued: Option<&str>) -> Result<IdempotencyKey, ApiError> {
         let own = match self.headers.get(api::IDEMPOTENCY_KEY_HEADER) {
             None => None,
@@ -288,7 +289,7 @@ impl InvokeRequest<'_> {
         match self.services.keys.check(self.worker, issued, self.services.clock.now()) {
             Ok(key) => Ok(key),
             Err(error @ KeyError::Unknown { .. }) => Err(ApiError::invalid(error.to_string())),
-            // Too old to begin anything, but what it began can still be asked for.
+            // An expired key cannot start an invocation, but the result of its invocation can still be requested.
             Err(error @ KeyError::Expired { .. }) => {
                 let key = issued.parse().map(InvocationKeys::key);
                 let key = key.map_err(|_| ApiError::invalid(error.to_string()))?;
@@ -304,7 +305,7 @@ impl InvokeRequest<'_> {
     }
 }
 
-/// A worker of this version of its template, and with its choices.
+/// A worker of this template version, with the version's failure policy.
 pub(super) fn worker_spec(worker: &WorkerId, scope: &Scope, version: &Version) -> WorkerSpec {
     WorkerSpec {
         id: worker.clone(),
@@ -334,7 +335,7 @@ fn bytes_as(headers: &HeaderMap) -> Result<BytesAs, ApiError> {
     }
 }
 
-/// `POST …/complete`: whether this call filled the promise.
+/// `POST …/complete`: returns whether this call completed the promise.
 pub(super) async fn complete(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,

@@ -1,4 +1,4 @@
-//! Lists of workers, and the conditions that choose from them.
+//! Lists of workers, and their filters.
 
 use super::Services;
 use super::error::ApiError;
@@ -59,7 +59,7 @@ impl Query {
                         ))
                     })?;
                 }
-                // Later clients send more, as `precise`.
+                // Unknown parameters are ignored: later clients send more, for example `precise`.
                 _ => {}
             }
         }
@@ -67,7 +67,7 @@ impl Query {
     }
 }
 
-/// How the names of all that match begin: what need not be looked at.
+/// The common prefix of the names of all matching workers. It bounds the range of workers to read.
 fn prefix(filters: &[Filter]) -> String {
     let prefixes = filters.iter().filter_map(|filter| match filter {
         Filter::Name(NameCondition::StartsWith(prefix) | NameCondition::Is(prefix)) => Some(prefix.as_str()),
@@ -76,7 +76,7 @@ fn prefix(filters: &[Filter]) -> String {
     prefixes.max_by_key(|prefix| prefix.len()).unwrap_or_default().to_owned()
 }
 
-/// A condition.
+/// A condition on a worker.
 #[derive(Debug, Clone, PartialEq)]
 enum Filter {
     Name(NameCondition),
@@ -85,7 +85,7 @@ enum Filter {
     CreatedAt(Comparison, Timestamp),
 }
 
-/// What a name is compared with.
+/// A condition on a worker's name.
 #[derive(Debug, Clone, PartialEq)]
 enum NameCondition {
     Is(String),
@@ -95,7 +95,7 @@ enum NameCondition {
     StartsWith(String),
 }
 
-/// How two things that have an order are compared.
+/// A comparison of ordered values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Comparison {
     Equal,
@@ -211,7 +211,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn filters_are_read_as_people_write_them() {
+    fn filters_are_parsed_in_all_forms() {
         let name = |text| Filter::Name(text);
         for (text, expected) in [
             ("name = cart-1", name(NameCondition::Is("cart-1".to_owned()))),

@@ -103,7 +103,7 @@ fn accounts(world: &World) -> Vec<Case> {
             "the command line of the hosted service",
             Request::get(format!("/v1/{}/golem-cli", world.account)),
             400,
-            "this server hands out no programs; *",
+            "this server does not distribute programs; *",
         ),
     ]
 }
