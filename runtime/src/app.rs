@@ -72,7 +72,7 @@ pub struct Overrides {
 
 impl fmt::Debug for Overrides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seams").finish_non_exhaustive()
+        f.debug_struct("Overrides").finish_non_exhaustive()
     }
 }
 
