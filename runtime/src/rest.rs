@@ -148,24 +148,26 @@ impl Services {
         Ok((project, scope.map_err(|error| authorization_error(error, missing))?))
     }
 
-    /// Authorizes `principal` to do `act` on an account. If the caller may not know of the account, the error says that
+    /// Authorizes `principal` to do `operation` on an account. If the caller may not know of the account, the error says that
     /// it does not exist.
     fn authorize_account(
         &self,
         principal: Principal,
-        act: AccountAct,
+        operation: AccountAct,
         id: AccountId,
     ) -> Result<AccountScope, ApiError> {
         let missing = || ApiError::not_found(format!("Account not found: {id}"));
         self.directory
-            .authorize_account(principal, act, id)
+            .authorize_account(principal, operation, id)
             .map_err(|error| authorization_error(error, missing))
     }
 
-    /// Authorizes `principal` to do `act` on the server.
-    fn authorize_system(&self, principal: Principal, act: SystemAct) -> Result<SystemScope, ApiError> {
+    /// Authorizes `principal` to do `operation` on the server.
+    fn authorize_system(&self, principal: Principal, operation: SystemAct) -> Result<SystemScope, ApiError> {
         let missing = || ApiError::not_found("there is nothing here");
-        self.directory.authorize_system(principal, act).map_err(|error| authorization_error(error, missing))
+        self.directory
+            .authorize_system(principal, operation)
+            .map_err(|error| authorization_error(error, missing))
     }
 }
 

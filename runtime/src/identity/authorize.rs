@@ -175,11 +175,11 @@ pub enum Decision {
     Hidden,
 }
 
-/// Decides whether a caller with this relation to the target and with these roles may do `act`.
-pub fn decide(act: Act, standing: Standing, roles: &BTreeSet<Role>) -> Decision {
+/// Decides whether a caller with this relation to the target and with these roles may do `operation`.
+pub fn decide(operation: Act, standing: Standing, roles: &BTreeSet<Role>) -> Decision {
     let has = |role: Role| roles.contains(&role) || roles.contains(&Role::Admin);
     let or = |allowed: bool, otherwise: Decision| if allowed { Decision::Allowed } else { otherwise };
-    match act {
+    match operation {
         Act::Project(action) => {
             let granted = match standing {
                 Standing::Owner => ActionSet::ALL,
@@ -195,10 +195,10 @@ pub fn decide(act: Act, standing: Standing, roles: &BTreeSet<Role>) -> Decision 
             };
             or(allowed, if sees { Decision::Forbidden } else { Decision::Hidden })
         }
-        Act::Account(act) => {
+        Act::Account(operation) => {
             let owner = standing == Standing::Owner;
             let sees = owner || has(Role::MarketingAdmin);
-            let allowed = match act {
+            let allowed = match operation {
                 AccountAct::View => sees,
                 AccountAct::Update
                 | AccountAct::Delete
@@ -210,8 +210,8 @@ pub fn decide(act: Act, standing: Standing, roles: &BTreeSet<Role>) -> Decision 
             };
             or(allowed, if sees { Decision::Forbidden } else { Decision::Hidden })
         }
-        Act::System(act) => {
-            let allowed = match act {
+        Act::System(operation) => {
+            let allowed = match operation {
                 SystemAct::CreateAccount => has(Role::Admin),
                 SystemAct::ListAccounts => has(Role::MarketingAdmin),
                 SystemAct::CreateForeignProject => has(Role::CreateProject),
@@ -284,8 +284,8 @@ impl fmt::Display for AuthorizationError {
             Self::Forbidden(Act::Account(_)) => {
                 f.write_str("Forbidden: only an account with the role Admin may do this")
             }
-            Self::Forbidden(Act::System(act)) => {
-                let role = match act {
+            Self::Forbidden(Act::System(operation)) => {
+                let role = match operation {
                     SystemAct::CreateAccount => Role::Admin,
                     SystemAct::ListAccounts => Role::MarketingAdmin,
                     SystemAct::CreateForeignProject => Role::CreateProject,
@@ -301,10 +301,14 @@ impl fmt::Display for AuthorizationError {
 impl std::error::Error for AuthorizationError {}
 
 /// [`decide`] as a `Result`.
-fn require_allowed(act: Act, standing: Standing, roles: &BTreeSet<Role>) -> Result<(), AuthorizationError> {
-    match decide(act, standing, roles) {
+fn require_allowed(
+    operation: Act,
+    standing: Standing,
+    roles: &BTreeSet<Role>,
+) -> Result<(), AuthorizationError> {
+    match decide(operation, standing, roles) {
         Decision::Allowed => Ok(()),
-        Decision::Forbidden => Err(AuthorizationError::Forbidden(act)),
+        Decision::Forbidden => Err(AuthorizationError::Forbidden(operation)),
         Decision::Hidden => Err(AuthorizationError::Hidden),
     }
 }
@@ -334,7 +338,7 @@ impl AccountScope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SystemScope {
     principal: Principal,
-    act: SystemAct,
+    operation: SystemAct,
 }
 
 impl SystemScope {
@@ -344,8 +348,8 @@ impl SystemScope {
     }
 
     /// The authorized operation.
-    pub fn act(&self) -> SystemAct {
-        self.act
+    pub fn operation(&self) -> SystemAct {
+        self.operation
     }
 }
 
@@ -377,26 +381,26 @@ impl super::Directory {
         Ok(scope(if roles.contains(&Role::Admin) { ActionSet::ALL } else { granted }))
     }
 
-    /// Authorizes `principal` to do `act` on `account`. Does not check that the account exists.
+    /// Authorizes `principal` to do `operation` on `account`. Does not check that the account exists.
     pub fn authorize_account(
         &self,
         principal: Principal,
-        act: AccountAct,
+        operation: AccountAct,
         account: AccountId,
     ) -> Result<AccountScope, AuthorizationError> {
         let standing = if principal.account() == account { Standing::Owner } else { Standing::Stranger };
-        require_allowed(Act::Account(act), standing, &self.roles(principal))?;
+        require_allowed(Act::Account(operation), standing, &self.roles(principal))?;
         Ok(AccountScope { principal, account })
     }
 
-    /// Authorizes `principal` to do `act` on the server.
+    /// Authorizes `principal` to do `operation` on the server.
     pub fn authorize_system(
         &self,
         principal: Principal,
-        act: SystemAct,
+        operation: SystemAct,
     ) -> Result<SystemScope, AuthorizationError> {
-        require_allowed(Act::System(act), Standing::Stranger, &self.roles(principal))?;
-        Ok(SystemScope { principal, act })
+        require_allowed(Act::System(operation), Standing::Stranger, &self.roles(principal))?;
+        Ok(SystemScope { principal, operation })
     }
 
     fn roles(&self, principal: Principal) -> BTreeSet<Role> {

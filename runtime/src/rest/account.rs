@@ -145,6 +145,6 @@ fn check_plan(services: &Services, data: &AccountData) -> Result<(), ApiError> {
 
 /// Logs one line for an administrative operation, under the target `golem::audit`, so that these lines can be stored
 /// separately.
-pub(super) fn audit(by: AccountId, act: &str, about: &dyn std::fmt::Display) {
-    tracing::info!(target: "golem::audit", %by, "{act}: {about}");
+pub(super) fn audit(by: AccountId, operation: &str, about: &dyn std::fmt::Display) {
+    tracing::info!(target: "golem::audit", %by, "{operation}: {about}");
 }

@@ -41,12 +41,22 @@ const fn project(action: Action, method: &'static str, path: &'static str, about
     Endpoint { method, path, needs: Needs::Act(Act::Project(action)), about }
 }
 
-const fn account(act: AccountAct, method: &'static str, path: &'static str, about: &'static str) -> Endpoint {
-    Endpoint { method, path, needs: Needs::Act(Act::Account(act)), about }
+const fn account(
+    operation: AccountAct,
+    method: &'static str,
+    path: &'static str,
+    about: &'static str,
+) -> Endpoint {
+    Endpoint { method, path, needs: Needs::Act(Act::Account(operation)), about }
 }
 
-const fn system(act: SystemAct, method: &'static str, path: &'static str, about: &'static str) -> Endpoint {
-    Endpoint { method, path, needs: Needs::Act(Act::System(act)), about }
+const fn system(
+    operation: SystemAct,
+    method: &'static str,
+    path: &'static str,
+    about: &'static str,
+) -> Endpoint {
+    Endpoint { method, path, needs: Needs::Act(Act::System(operation)), about }
 }
 
 const TEMPLATES: &str = "/v1/templates";

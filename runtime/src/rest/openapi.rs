@@ -58,11 +58,11 @@ fn operation(endpoint: &Endpoint) -> Value {
     let (needs, security) = match endpoint.needs {
         Needs::Nothing => ("nothing".to_owned(), json!([])),
         Needs::Token => ("any token".to_owned(), json!([{ "token": [] }])),
-        Needs::Act(act) => {
-            let named = match act {
+        Needs::Act(operation) => {
+            let named = match operation {
                 Act::Project(action) => format!("{action:?} in the project"),
-                Act::Account(act) => format!("{act:?} of the account"),
-                Act::System(act) => format!("{act:?} of the server"),
+                Act::Account(operation) => format!("{operation:?} of the account"),
+                Act::System(operation) => format!("{operation:?} of the server"),
             };
             (named, json!([{ "token": [] }]))
         }
