@@ -9,7 +9,7 @@
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use golem_runtime::app::Seams;
+use golem_runtime::app::Overrides;
 use golem_runtime::config::ServerArgs;
 use golem_runtime::executor::IdempotencyLookup;
 use golem_tests::late::LateStore;
@@ -38,7 +38,7 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<()> {
-    let mut seams = Seams::default();
+    let mut seams = Overrides::default();
     let mut words = std::env::args();
     words.next();
     loop {
@@ -57,7 +57,7 @@ fn run() -> anyhow::Result<()> {
 }
 
 /// One thing that durability rests on, taken away.
-fn control(name: &str, seams: &mut Seams) -> anyhow::Result<()> {
+fn control(name: &str, seams: &mut Overrides) -> anyhow::Result<()> {
     match name {
         "reply-before-commit" => seams.wrap_store = Some(Box::new(|store| Arc::new(LateStore::new(store)))),
         "drop-syncs" => {
@@ -69,7 +69,7 @@ fn control(name: &str, seams: &mut Seams) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn disk(mode: Mode, seams: &mut Seams) -> &'static Disk {
+fn disk(mode: Mode, seams: &mut Overrides) -> &'static Disk {
     seams.vfs = Some(DISK.to_owned());
     vfs::register(DISK, mode)
 }

@@ -265,7 +265,7 @@ fn workers(world: &World) -> Vec<Case> {
             "a variable with an equals sign in its name",
             create(&json!({ "name": "a", "env": [["A=B", "c"]] })),
             400,
-            "Invalid env: \"A=B\" is no name of a variable; it must not be empty nor hold `=` or NUL",
+            "Invalid env: \"A=B\" is not a valid name of a variable; it must not be empty or contain `=` or NUL",
         ),
         case(
             "an argument with a NUL",

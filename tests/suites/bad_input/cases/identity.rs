@@ -54,7 +54,7 @@ fn accounts(world: &World) -> Vec<Case> {
             "the last administrator deletes itself",
             Request::new("DELETE", &mine),
             400,
-            "the account cannot be deleted so: it is the only one with the role Admin; *",
+            "the account cannot be deleted: it is the only one with the role Admin; *",
         ),
         case(
             "a role that does not exist",
@@ -103,7 +103,7 @@ fn accounts(world: &World) -> Vec<Case> {
             "the command line of the hosted service",
             Request::get(format!("/v1/{}/golem-cli", world.account)),
             400,
-            "this server hands out no programs; *",
+            "this server does not distribute programs; *",
         ),
     ]
 }

@@ -1,32 +1,38 @@
-//! Which hosts and addresses workers may reach. Pure.
+//! Decides which hosts and addresses workers may reach. Pure.
 
 use golem_host::ports::HttpFailure;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-/// A host, hosts, or a range of addresses, with a port if only that one is meant.
+/// A pattern of hosts or addresses, optionally restricted to one port.
 ///
-/// `*` is every host, `example.com` that one, `*.example.com` those below it, `10.1.2.3` and `[::1]` an address,
-/// `10.0.0.0/8` a range; `example.com:8443` is one port of it.
+/// | pattern | matches |
+/// | --- | --- |
+/// | `*` | every host |
+/// | `example.com` | this host |
+/// | `*.example.com` | its subdomains |
+/// | `10.1.2.3`, `[::1]` | this address |
+/// | `10.0.0.0/8` | this range of addresses |
+/// | `example.com:8443` | this host, only on this port |
 #[derive(Clone, PartialEq, Eq)]
 pub struct HostPattern {
-    what: What,
+    host_match: HostMatch,
     port: Option<u16>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum What {
+enum HostMatch {
     Every,
     Name(String),
     Below(String),
     Network { address: IpAddr, bits: u8 },
 }
 
-/// A text that is no [`HostPattern`].
+/// The text is not a [`HostPattern`].
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "{0:?} is no host: write `example.com`, `*.example.com`, `10.0.0.0/8`, `[::1]` or `*`, and `:port` behind it"
+    "{0:?} is not a host pattern: write `example.com`, `*.example.com`, `10.0.0.0/8`, `[::1]` or `*`, optionally followed by `:port`"
 )]
 pub struct HostPatternError(String);
 
@@ -37,26 +43,26 @@ impl FromStr for HostPattern {
         let error = || HostPatternError(text.to_owned());
         let trimmed = text.trim();
         let (host, port) = split_port(trimmed).ok_or_else(error)?;
-        let what = if host == "*" {
-            What::Every
-        } else if let Some(network) = network(host) {
+        let host_match = if host == "*" {
+            HostMatch::Every
+        } else if let Some(network) = parse_network(host) {
             network
         } else if let Some(parent) = host.strip_prefix("*.") {
-            What::Below(name(parent).ok_or_else(error)?)
+            HostMatch::Subdomains(parse_name(parent).ok_or_else(error)?)
         } else {
-            What::Name(name(host).ok_or_else(error)?)
+            HostMatch::Name(parse_name(host).ok_or_else(error)?)
         };
-        Ok(Self { what, port })
+        Ok(Self { host_match, port })
     }
 }
 
 impl fmt::Display for HostPattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.what {
-            What::Every => f.write_str("*")?,
-            What::Name(name) => f.write_str(name)?,
-            What::Below(name) => write!(f, "*.{name}")?,
-            What::Network { address, bits } => {
+        match &self.host_match {
+            HostMatch::Every => f.write_str("*")?,
+            HostMatch::Name(name) => f.write_str(name)?,
+            HostMatch::Subdomains(name) => write!(f, "*.{name}")?,
+            HostMatch::Network { address, bits } => {
                 let all = if address.is_ipv4() { 32 } else { 128 };
                 match (address, *bits == all) {
                     (IpAddr::V6(address), true) => write!(f, "[{address}]")?,
@@ -76,7 +82,7 @@ impl fmt::Debug for HostPattern {
     }
 }
 
-/// Host and port; an IPv6 address without brackets has no port.
+/// Splits host and port. An IPv6 address without brackets has no port.
 fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     match text.rsplit_once(':') {
         Some((host, port)) if !host.contains(':') || host.ends_with(']') || host.contains("]/") => {
@@ -86,7 +92,7 @@ fn split_port(text: &str) -> Option<(&str, Option<u16>)> {
     }
 }
 
-fn network(text: &str) -> Option<What> {
+fn parse_network(text: &str) -> Option<HostMatch> {
     let (address, bits) = match text.rsplit_once('/') {
         Some((address, bits)) => (address, Some(bits.parse::<u8>().ok()?)),
         None => (text, None),
@@ -94,46 +100,46 @@ fn network(text: &str) -> Option<What> {
     let address: IpAddr = address.trim_start_matches('[').trim_end_matches(']').parse().ok()?;
     let all = if address.is_ipv4() { 32 } else { 128 };
     let bits = bits.unwrap_or(all);
-    (bits <= all).then_some(What::Network { address, bits })
+    (bits <= all).then_some(HostMatch::Network { address, bits })
 }
 
-fn name(text: &str) -> Option<String> {
+fn parse_name(text: &str) -> Option<String> {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
     let valid = !text.is_empty() && text.len() <= 253 && text.chars().all(good) && !text.starts_with('.');
     valid.then(|| text.trim_end_matches('.').to_ascii_lowercase())
 }
 
 impl HostPattern {
-    fn has_port(&self, port: u16) -> bool {
+    fn matches_port(&self, port: u16) -> bool {
         self.port.is_none_or(|only| only == port)
     }
 
-    /// Whether it means `host`, a name in lower case or an address.
-    fn names(&self, host: &str, port: u16) -> bool {
-        self.has_port(port)
-            && match &self.what {
-                What::Every | What::Network { .. } => false,
-                What::Name(name) => name == host,
-                What::Below(name) => {
+    /// Whether the pattern names `host`, which is a name in lower case or an address.
+    fn matches_name(&self, host: &str, port: u16) -> bool {
+        self.matches_port(port)
+            && match &self.host_match {
+                HostMatch::Every | HostMatch::Network { .. } => false,
+                HostMatch::Name(name) => name == host,
+                HostMatch::Subdomains(name) => {
                     host.strip_suffix(name.as_str()).is_some_and(|rest| rest.len() > 1 && rest.ends_with('.'))
                 }
             }
     }
 
-    fn holds(&self, address: IpAddr, port: u16) -> bool {
-        self.has_port(port)
-            && match &self.what {
-                What::Network { address: of, bits } => same_start(*of, address, *bits),
-                What::Every | What::Name(_) | What::Below(_) => false,
+    fn matches_address(&self, address: IpAddr, port: u16) -> bool {
+        self.matches_port(port)
+            && match &self.host_match {
+                HostMatch::Network { address: of, bits } => same_prefix(*of, address, *bits),
+                HostMatch::Every | HostMatch::Name(_) | HostMatch::Subdomains(_) => false,
             }
     }
 
-    fn is_every(&self, port: u16) -> bool {
-        self.what == What::Every && self.has_port(port)
+    fn matches_every_host(&self, port: u16) -> bool {
+        self.host_match == HostMatch::Every && self.matches_port(port)
     }
 }
 
-fn same_start(a: IpAddr, b: IpAddr, bits: u8) -> bool {
+fn same_prefix(a: IpAddr, b: IpAddr, bits: u8) -> bool {
     let (a, b, length) = match (a, b) {
         (IpAddr::V4(a), IpAddr::V4(b)) => (u128::from(a.to_bits()), u128::from(b.to_bits()), 32),
         (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits(), b.to_bits(), 128),
@@ -142,32 +148,33 @@ fn same_start(a: IpAddr, b: IpAddr, bits: u8) -> bool {
     bits == 0 || (a ^ b) >> (length - u32::from(bits)) == 0
 }
 
-/// Who may be behind an address.
+/// Reachability of an address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Kind {
-    /// Anyone on the Internet.
+enum AddressKind {
+    /// Reachable on the Internet.
     Public,
-    /// This machine and its private networks.
+    /// An address of this machine or of a private network.
     Private,
-    /// What no program means to reach: the link's own addresses (cloud metadata among them), groups, nobody.
+    /// An address that programs do not reach on purpose: link-local (including cloud metadata services), multicast,
+    /// reserved.
     Special,
 }
 
-fn kind(address: IpAddr) -> Kind {
-    match canonical(address) {
-        IpAddr::V4(address) => kind_v4(address),
-        IpAddr::V6(address) => kind_v6(address),
+fn address_kind(address: IpAddr) -> AddressKind {
+    match canonical_address(address) {
+        IpAddr::V4(address) => ipv4_kind(address),
+        IpAddr::V6(address) => ipv6_kind(address),
     }
 }
 
-/// An IPv4 address that is written as an IPv6 one is that IPv4 address.
-fn canonical(address: IpAddr) -> IpAddr {
+/// Converts an IPv6 address that embeds an IPv4 address to that address.
+fn canonical_address(address: IpAddr) -> IpAddr {
     let IpAddr::V6(v6) = address else { return address };
     if let Some(v4) = v6.to_ipv4_mapped() {
         return v4.into();
     }
     match v6.segments() {
-        // Translated by the network (NAT64).
+        // NAT64: the network translates this prefix to IPv4.
         [0x64, 0xff9b, 0, 0, 0, 0, high, low] => {
             Ipv4Addr::from_bits(u32::from(high) << 16 | u32::from(low)).into()
         }
@@ -175,10 +182,10 @@ fn canonical(address: IpAddr) -> IpAddr {
     }
 }
 
-fn kind_v4(address: Ipv4Addr) -> Kind {
+fn ipv4_kind(address: Ipv4Addr) -> AddressKind {
     let [a, b, c, _] = address.octets();
     if address.is_loopback() || address.is_private() || (a == 100 && (64..128).contains(&b)) {
-        Kind::Private
+        AddressKind::Private
     } else if a == 0
         || a >= 224
         || address.is_link_local()
@@ -186,84 +193,97 @@ fn kind_v4(address: Ipv4Addr) -> Kind {
         || (a, b, c) == (192, 0, 0)
         || (a == 198 && (b & 0xfe) == 18)
     {
-        Kind::Special
+        AddressKind::Special
     } else {
-        Kind::Public
+        AddressKind::Public
     }
 }
 
-fn kind_v6(address: Ipv6Addr) -> Kind {
+fn ipv6_kind(address: Ipv6Addr) -> AddressKind {
     let first = address.segments()[0];
     if address.is_loopback() || (first & 0xfe00) == 0xfc00 {
-        Kind::Private
+        AddressKind::Private
     } else if (first & 0xe000) == 0x2000 && first != 0x2002 && !address.to_string().starts_with("2001:db8:") {
-        Kind::Public
+        AddressKind::Public
     } else {
-        Kind::Special
+        AddressKind::Special
     }
 }
 
-/// Where requests may go.
+/// The hosts and addresses that requests may reach.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Reach {
-    /// Whether any may leave.
+pub struct OutboundPolicy {
+    /// Whether workers may send requests at all.
     pub enabled: bool,
-    /// Where to.
+    /// Patterns of allowed hosts and addresses.
     pub allow: Vec<HostPattern>,
-    /// Where not to, whatever `allow` says.
+    /// Patterns of forbidden hosts and addresses; they take precedence over `allow`.
     pub deny: Vec<HostPattern>,
-    /// Whether `*` means private addresses too. An entry of `allow` that names a host or a range does in any case.
+    /// Whether `*` includes private addresses. An entry of `allow` that names a host or a range includes them in any
+    /// case.
     pub private: bool,
 }
 
-impl Reach {
-    /// Whether requests may go to `host`, as far as its name tells.
+impl OutboundPolicy {
+    /// Checks the host's name. Whether its addresses are allowed is checked later, by `check_address`.
     pub fn check_host(&self, host: &str, port: u16) -> Result<(), HttpFailure> {
-        let host = plain(host);
+        let host = normalize_host(host);
         let denied = Err(HttpFailure::Denied);
         if !self.enabled
-            || self.deny.iter().any(|pattern| pattern.is_every(port) || pattern.names(&host, port))
+            || self
+                .deny
+                .iter()
+                .any(|pattern| pattern.matches_every_host(port) || pattern.matches_name(&host, port))
         {
             return denied;
         }
         if let Ok(address) = host.parse::<IpAddr>() {
             return self.check_address(&host, address, port).map_err(|_| HttpFailure::Denied);
         }
-        if self.allow.iter().any(|pattern| pattern.names(&host, port)) {
+        if self.allow.iter().any(|pattern| pattern.matches_name(&host, port)) {
             return Ok(());
         }
         if host == "localhost" || host.ends_with(".localhost") {
             let here = IpAddr::V4(Ipv4Addr::LOCALHOST);
             return self.check_address(&host, here, port).map_err(|_| HttpFailure::Denied);
         }
-        // A range can only be looked up by the address, which comes later.
+        // The host may be allowed by a range, which can only be decided when the address is known.
         let may_be = self.allow.iter().any(|pattern| {
-            pattern.is_every(port) || (matches!(pattern.what, What::Network { .. }) && pattern.has_port(port))
+            pattern.matches_every_host(port)
+                || (matches!(pattern.host_match, HostMatch::Network { .. }) && pattern.matches_port(port))
         });
         if may_be { Ok(()) } else { denied }
     }
 
-    /// Whether requests to `host` may go to `address`, to which its name has led.
+    /// Checks an address that the name `host` was resolved to.
     pub fn check_address(&self, host: &str, address: IpAddr, port: u16) -> Result<(), HttpFailure> {
-        let (host, address) = (plain(host), canonical(address));
+        let (host, address) = (normalize_host(host), canonical_address(address));
         let refused = Err(HttpFailure::AddressDenied);
-        if !self.enabled || self.deny.iter().any(|pattern| pattern.holds(address, port)) {
+        if !self.enabled || self.deny.iter().any(|pattern| pattern.matches_address(address, port)) {
             return refused;
         }
-        if self.allow.iter().any(|pattern| pattern.holds(address, port) || pattern.names(&host, port)) {
+        if self
+            .allow
+            .iter()
+            .any(|pattern| pattern.matches_address(address, port) || pattern.matches_name(&host, port))
+        {
             return Ok(());
         }
-        let open = match kind(address) {
-            Kind::Public => true,
-            Kind::Private => self.private,
-            Kind::Special => false,
+        let open = match address_kind(address) {
+            AddressKind::Public => true,
+            AddressKind::Private => self.private,
+            AddressKind::Special => false,
         };
-        if open && self.allow.iter().any(|pattern| pattern.is_every(port)) { Ok(()) } else { refused }
+        if open && self.allow.iter().any(|pattern| pattern.matches_every_host(port)) {
+            Ok(())
+        } else {
+            refused
+        }
     }
 }
 
-/// A host as patterns write it: in lower case, without brackets and final dot.
-fn plain(host: &str) -> String {
+/// Normalizes a host: lower case, without brackets and final dot.
+fn normalize_host(host: &str) -> String {
     host.trim_start_matches('[').trim_end_matches(']').trim_end_matches('.').to_ascii_lowercase()
 }
 
@@ -275,18 +295,18 @@ mod tests {
         texts.iter().map(|text| text.parse().unwrap()).collect()
     }
 
-    fn reach(allow: &[&str], deny: &[&str], private: bool) -> Reach {
-        Reach { enabled: true, allow: patterns(allow), deny: patterns(deny), private }
+    fn policy(allow: &[&str], deny: &[&str], private: bool) -> OutboundPolicy {
+        OutboundPolicy { enabled: true, allow: patterns(allow), deny: patterns(deny), private }
     }
 
-    /// What becomes of a request to `host` whose name leads to `address`.
-    fn check(reach: &Reach, host: &str, address: &str, port: u16) -> Result<(), HttpFailure> {
-        reach.check_host(host, port)?;
-        reach.check_address(host, address.parse().unwrap(), port)
+    /// The result of both checks for a request to `host`, whose name resolves to `address`.
+    fn check(policy: &OutboundPolicy, host: &str, address: &str, port: u16) -> Result<(), HttpFailure> {
+        policy.check_host(host, port)?;
+        policy.check_address(host, address.parse().unwrap(), port)
     }
 
     #[test]
-    fn patterns_are_written_as_they_are_read() {
+    fn patterns_are_printed_as_they_are_parsed() {
         for text in [
             "*",
             "*:80",
@@ -310,10 +330,10 @@ mod tests {
     }
 
     #[test]
-    fn every_host_means_public_ones() {
-        let reach = reach(&["*"], &[], false);
-        assert_eq!(check(&reach, "example.com", "93.184.215.14", 443), Ok(()));
-        assert_eq!(check(&reach, "example.com", "2606:2800::1", 443), Ok(()));
+    fn every_host_means_public_addresses() {
+        let policy = policy(&["*"], &[], false);
+        assert_eq!(check(&policy, "example.com", "93.184.215.14", 443), Ok(()));
+        assert_eq!(check(&policy, "example.com", "2606:2800::1", 443), Ok(()));
         for address in
             ["127.0.0.1", "10.1.2.3", "192.168.1.1", "172.16.0.1", "100.64.0.1", "169.254.169.254", "0.0.0.0"]
                 .into_iter()
@@ -328,49 +348,49 @@ mod tests {
                     "2002:7f00:1::",
                 ])
         {
-            let led = check(&reach, "innocent.example", address, 80);
+            let led = check(&policy, "innocent.example", address, 80);
             assert_eq!(led, Err(HttpFailure::AddressDenied), "by name to {address}");
             let host = if address.contains(':') { format!("[{address}]") } else { address.to_owned() };
-            assert_eq!(reach.check_host(&host, 80), Err(HttpFailure::Denied), "{address} itself");
+            assert_eq!(policy.check_host(&host, 80), Err(HttpFailure::Denied), "{address} itself");
         }
         for host in ["localhost", "LOCALHOST.", "a.localhost"] {
-            assert_eq!(reach.check_host(host, 80), Err(HttpFailure::Denied), "{host}");
+            assert_eq!(policy.check_host(host, 80), Err(HttpFailure::Denied), "{host}");
         }
     }
 
     #[test]
-    fn private_addresses_can_be_opened_and_the_links_own_only_by_name() {
-        let all = reach(&["*"], &[], true);
+    fn private_addresses_can_be_allowed_and_link_local_ones_only_by_name() {
+        let all = policy(&["*"], &[], true);
         assert_eq!(check(&all, "localhost", "127.0.0.1", 80), Ok(()));
         assert_eq!(check(&all, "10.1.2.3", "10.1.2.3", 80), Ok(()));
         assert_eq!(all.check_host("169.254.169.254", 80), Err(HttpFailure::Denied));
-        let named = reach(&["*", "169.254.169.254", "db.internal:5000"], &[], false);
+        let named = policy(&["*", "169.254.169.254", "db.internal:5000"], &[], false);
         assert_eq!(check(&named, "169.254.169.254", "169.254.169.254", 80), Ok(()));
         assert_eq!(check(&named, "db.internal", "10.0.0.7", 5_000), Ok(()));
         assert_eq!(check(&named, "db.internal", "10.0.0.7", 80), Err(HttpFailure::AddressDenied));
     }
 
     #[test]
-    fn lists_are_held_to() {
-        let reach = reach(
+    fn allow_and_deny_lists_are_enforced() {
+        let policy = policy(
             &["api.example.com", "*.trusted.org", "10.0.0.0/8"],
             &["bad.trusted.org", "10.9.0.0/16"],
             false,
         );
-        assert_eq!(check(&reach, "api.example.com", "1.2.3.4", 443), Ok(()));
-        assert_eq!(check(&reach, "a.b.trusted.org", "1.2.3.4", 443), Ok(()));
-        assert_eq!(check(&reach, "anything.example", "10.1.1.1", 443), Ok(()), "by its range");
-        assert_eq!(check(&reach, "anything.example", "10.9.1.1", 443), Err(HttpFailure::AddressDenied));
-        assert_eq!(check(&reach, "example.com", "1.2.3.4", 443), Err(HttpFailure::AddressDenied));
+        assert_eq!(check(&policy, "api.example.com", "1.2.3.4", 443), Ok(()));
+        assert_eq!(check(&policy, "a.b.trusted.org", "1.2.3.4", 443), Ok(()));
+        assert_eq!(check(&policy, "anything.example", "10.1.1.1", 443), Ok(()), "by its range");
+        assert_eq!(check(&policy, "anything.example", "10.9.1.1", 443), Err(HttpFailure::AddressDenied));
+        assert_eq!(check(&policy, "example.com", "1.2.3.4", 443), Err(HttpFailure::AddressDenied));
         for host in ["bad.trusted.org", "BAD.trusted.org."] {
-            assert_eq!(reach.check_host(host, 443), Err(HttpFailure::Denied), "{host}");
+            assert_eq!(policy.check_host(host, 443), Err(HttpFailure::Denied), "{host}");
         }
-        let names = Reach { allow: patterns(&["trusted.org", "*.trusted.org"]), ..reach };
+        let names = OutboundPolicy { allow: patterns(&["trusted.org", "*.trusted.org"]), ..policy };
         for host in ["example.com", "eviltrusted.org", "trusted.org.evil.example", "1.2.3.4"] {
             assert_eq!(names.check_host(host, 443), Err(HttpFailure::Denied), "{host}");
         }
         assert_eq!(
-            Reach { enabled: false, ..names }.check_host("trusted.org", 443),
+            OutboundPolicy { enabled: false, ..names }.check_host("trusted.org", 443),
             Err(HttpFailure::Denied)
         );
     }

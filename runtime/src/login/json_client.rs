@@ -1,4 +1,4 @@
-//! Requests to the provider: JSON answers, bounded in size and time.
+//! The HTTP client of the login provider. Responses are JSON, limited in size and time.
 
 use bytes::Bytes;
 use http::{HeaderMap, Request, StatusCode};
@@ -11,70 +11,70 @@ use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Bytes of an answer, at most.
-const ANSWER_BYTES_MAX: usize = 1 << 20;
+/// Bytes of a response, at most.
+const RESPONSE_BYTES_MAX: usize = 1 << 20;
 
-/// Why there is no answer.
+/// Why there is no response.
 #[derive(Debug, thiserror::Error)]
-pub enum WebError {
+pub enum ProviderError {
     /// TLS cannot be set up.
     #[error("TLS cannot be set up: {0}")]
     Tls(String),
-    /// An address in the settings is none.
-    #[error("{url:?} is no address of a provider: {why}")]
+    /// A URL in the settings is invalid.
+    #[error("{url:?} is not the URL of a login provider: {why}")]
     Address {
-        /// The address.
+        /// The URL.
         url: String,
-        /// What is wrong with it.
+        /// Why it is invalid.
         why: String,
     },
-    /// The provider did not answer.
+    /// The provider cannot be reached.
     #[error("{host} cannot be reached: {why}")]
     Unreachable {
-        /// Its host.
+        /// Host of the provider.
         host: String,
-        /// What happened.
+        /// Description of the error.
         why: String,
     },
-    /// The provider took too long.
+    /// The provider did not respond in time.
     #[error("{host} did not answer within {} ms", time_max.as_millis())]
     TooSlow {
-        /// Its host.
+        /// Host of the provider.
         host: String,
-        /// Time allowed.
+        /// The time limit.
         time_max: Duration,
     },
 }
 
-/// An answer.
-pub(super) struct Answer {
+/// A response.
+pub(super) struct JsonResponse {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
-    /// `null` if it is no JSON.
+    /// The body; `null` if it is not JSON.
     pub(super) json: Value,
 }
 
-/// A small HTTP client.
-pub(super) struct Web {
+/// An HTTP client for JSON responses.
+pub(super) struct JsonClient {
     client: Client<HttpsConnector<HttpConnector>, Full<Bytes>>,
     time_max: Duration,
 }
 
-impl Web {
-    /// Waits at most `time_max` for each answer.
-    pub(super) fn new(time_max: Duration) -> Result<Self, WebError> {
-        // The roots that browsers trust, and ring for the arithmetic.
+impl JsonClient {
+    /// Creates a client that waits at most `time_max` for each response.
+    pub(super) fn new(time_max: Duration) -> Result<Self, ProviderError> {
+        // The roots of Mozilla's list, and ring as the crypto provider.
         let roots = rustls::RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() };
         let provider = Arc::new(rustls::crypto::ring::default_provider());
         let tls = rustls::ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .map_err(|error| WebError::Tls(error.to_string()))?
+            .map_err(|error| ProviderError::Tls(error.to_string()))?
             .with_root_certificates(roots)
             .with_no_client_auth();
         let mut tcp = HttpConnector::new();
         tcp.set_nodelay(true);
         tcp.enforce_http(false);
-        // Plain HTTP for stand-ins; the settings say which.
+        // Plain HTTP is for test servers; the URL in the settings decides.
         let connector = HttpsConnectorBuilder::new()
             .with_tls_config(tls)
             .https_or_http()
@@ -83,26 +83,27 @@ impl Web {
         Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), time_max })
     }
 
-    /// Sends a request and reads the whole answer.
-    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<Answer, WebError> {
+    /// Sends a request and reads the whole response.
+    pub(super) async fn send(&self, request: Request<Full<Bytes>>) -> Result<JsonResponse, ProviderError> {
         let host = request.uri().authority().map_or_else(String::new, ToString::to_string);
-        let unreachable = |why: String| WebError::Unreachable { host: host.clone(), why };
+        let unreachable = |why: String| ProviderError::Unreachable { host: host.clone(), why };
         let exchange = async {
-            let response = self.client.request(request).await.map_err(|error| unreachable(chain(&error)))?;
+            let response =
+                self.client.request(request).await.map_err(|error| unreachable(error_chain(&error)))?;
             let (parts, body) = response.into_parts();
-            let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
+            let body = Limited::new(body, RESPONSE_BYTES_MAX).collect().await;
             let body = body.map_err(|error| unreachable(error.to_string()))?.to_bytes();
             let json = serde_json::from_slice(&body).unwrap_or_default();
-            Ok(Answer { status: parts.status, headers: parts.headers, json })
+            Ok(JsonResponse { status: parts.status, headers: parts.headers, json })
         };
         tokio::time::timeout(self.time_max, exchange)
             .await
-            .map_err(|_| WebError::TooSlow { host: host.clone(), time_max: self.time_max })?
+            .map_err(|_| ProviderError::TooSlow { host: host.clone(), time_max: self.time_max })?
     }
 }
 
-/// An error and its causes on one line.
-fn chain(error: &dyn std::error::Error) -> String {
+/// The messages of an error and its causes, on one line.
+fn error_chain(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
