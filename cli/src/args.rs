@@ -47,7 +47,7 @@ const HEADING: &str = "Client options";
 impl std::fmt::Debug for Global {
     /// Without the token.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Global")
+        f.debug_struct("GlobalArgs")
             .field("base_url", &self.base_url)
             .field("format", &self.format)
             .finish_non_exhaustive()
@@ -106,11 +106,11 @@ pub struct WorkerArgs {
 pub struct LinkArgs {
     /// Call the workers of this template, by id or name, through this interface; can be repeated. Needed where several
     /// templates of the project export it
-    #[arg(long = "link", value_name = "INTERFACE=TEMPLATE", value_parser = link)]
+    #[arg(long = "link", value_name = "INTERFACE=TEMPLATE", value_parser = parse_link)]
     pub links: Vec<(String, String)>,
 }
 
-fn link(text: &str) -> Result<(String, String), String> {
+fn parse_link(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((interface, template)) if interface.contains('/') && !template.is_empty() => {
             Ok((interface.to_owned(), template.to_owned()))

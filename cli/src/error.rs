@@ -14,7 +14,7 @@ pub enum CliError {
     Client(#[from] ClientError),
     /// An invocation has no answer, but may be running.
     #[error("the invocation may still be running; ask for its result with --invocation-key {key}")]
-    Unanswered {
+    InvocationUnanswered {
         /// Its key.
         key: String,
         /// What happened.
@@ -23,7 +23,7 @@ pub enum CliError {
     },
     /// The log stream ended with an error.
     #[error(transparent)]
-    Worker(#[from] WorkerEndpointError),
+    LogStream(#[from] WorkerEndpointError),
     /// No token anywhere.
     #[error(
         "no token: give --auth-token or GOLEM_AUTH_TOKEN, or with --data-dir or GOLEM_DATA_DIR the data folder of a \
@@ -74,7 +74,7 @@ pub enum CliError {
     Guest(#[from] crate::guest::GuestError),
     /// Nothing can be called.
     #[error("the template exports no interface that another worker can call")]
-    NothingToCall,
+    NoExports,
     /// An option's text is no JSON.
     #[error("{option} is not JSON; quote it for the shell, for example --parameters '[1, \"two\"]'")]
     Json {
@@ -95,7 +95,7 @@ pub enum CliError {
     },
     /// There is no such thing.
     #[error("there is no {noun} named \"{name}\"")]
-    NoSuch {
+    NotFound {
         /// What it would be.
         noun: &'static str,
         /// Its name.
@@ -103,7 +103,7 @@ pub enum CliError {
     },
     /// There are several.
     #[error("several {noun}s are named \"{name}\"; choose one with {option}: {ids}")]
-    Ambiguous {
+    AmbiguousName {
         /// What they are.
         noun: &'static str,
         /// Their name.
@@ -115,7 +115,7 @@ pub enum CliError {
     },
     /// The template has no such version.
     #[error("the template has no version {version}; the latest is {latest}")]
-    NoSuchVersion {
+    VersionNotFound {
         /// The version asked for.
         version: u32,
         /// The latest one.
@@ -123,31 +123,31 @@ pub enum CliError {
     },
     /// The result cannot be written.
     #[error("cannot write the result")]
-    Output(#[source] std::io::Error),
+    WriteResult(#[source] std::io::Error),
 }
 
 impl CliError {
     /// What is printed: one line, with the cause, beginning with the kind of error if the server told it.
     pub fn report(&self) -> String {
         match self {
-            Self::Client(error) => of_client(error),
-            Self::Unanswered { source, .. } => format!("{}; {self}", of_client(source)),
-            Self::Worker(error) => of_stream(error),
-            other => chain(other),
+            Self::Client(error) => client_report(error),
+            Self::InvocationUnanswered { source, .. } => format!("{}; {self}", client_report(source)),
+            Self::LogStream(error) => stream_report(error),
+            other => with_causes(other),
         }
     }
 }
 
-fn of_client(error: &ClientError) -> String {
+fn client_report(error: &ClientError) -> String {
     if let ClientError::Transport { url, source } = error
         && source.is_connect()
     {
-        let cause = chain(source);
+        let cause = with_causes(source);
         return format!(
             "no server answers at {url}; is it running? Start one with `golem server`, or give --base-url. ({cause})"
         );
     }
-    let (Some(status), Some(body)) = (error.status(), error.body()) else { return chain(error) };
+    let (Some(status), Some(body)) = (error.status(), error.body()) else { return with_causes(error) };
     let text = body.to_string();
     // A server may name the kind itself.
     let plain = text.strip_prefix("Unauthorized: ").filter(|_| status == 401).unwrap_or(&text);
@@ -165,7 +165,7 @@ fn of_client(error: &ClientError) -> String {
     }
 }
 
-fn of_stream(error: &WorkerEndpointError) -> String {
+fn stream_report(error: &WorkerEndpointError) -> String {
     let kind = match error {
         WorkerEndpointError::BadRequest { .. } => "Invalid API call",
         WorkerEndpointError::Unauthorized { .. } => "Unauthorized",
@@ -179,7 +179,7 @@ fn of_stream(error: &WorkerEndpointError) -> String {
 }
 
 /// An error and its causes on one line.
-fn chain(error: &dyn Error) -> String {
+fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
@@ -224,7 +224,7 @@ mod tests {
     fn an_unanswered_invocation_says_how_to_get_its_result() {
         let source = ClientError::Status { status: 504, body: Box::default() };
         assert_eq!(
-            CliError::Unanswered { key: "k".to_owned(), source }.report(),
+            CliError::InvocationUnanswered { key: "k".to_owned(), source }.report(),
             "Gateway timeout; the invocation may still be running; ask for its result with --invocation-key k"
         );
     }

@@ -3,14 +3,14 @@
 //! | module | is |
 //! |---|---|
 //! | [`manifest`] | the file `golem.toml` |
-//! | [`source`] | WIT from a folder or a component |
+//! | [`wit`] | WIT from a folder or a component |
 //! | [`generated`] | writing generated files, and never over anything that a person wrote |
 //! | [`toolchain`] | finding compilers, asking for their version, running them |
 
 pub mod generated;
 pub mod manifest;
-pub mod source;
 pub mod toolchain;
+pub mod wit;
 
 use std::path::PathBuf;
 
@@ -58,7 +58,7 @@ pub enum GuestError {
     },
     /// A project would begin where something is.
     #[error("{} exists already; choose another name, or remove it", .path.display())]
-    Exists {
+    FolderExists {
         /// The folder.
         path: PathBuf,
     },
@@ -67,13 +67,13 @@ pub enum GuestError {
         "{} would be overwritten, but was not written by golem or has been changed since: move it elsewhere. Nothing was \
          written", .path.display()
     )]
-    Changed {
+    FileChanged {
         /// The file.
         path: PathBuf,
     },
     /// There is no such example.
     #[error("there is no example named \"{name}\"; `golem list-examples` lists them")]
-    NoSuchExample {
+    ExampleNotFound {
         /// The name.
         name: String,
     },
@@ -81,7 +81,7 @@ pub enum GuestError {
     #[error(
         "{language} has bindings, but no {what}: nobody has built a worker in it yet (docs/languages.md)"
     )]
-    NotOffered {
+    UnsupportedLanguage {
         /// The language.
         language: &'static str,
         /// What there is not.
@@ -89,7 +89,7 @@ pub enum GuestError {
     },
     /// A program of the toolchain is missing.
     #[error("{title} is needed and not there (looked for {}): {install}", .programs.join(", "))]
-    NoTool {
+    ToolMissing {
         /// What it is.
         title: &'static str,
         /// Its names.
@@ -122,7 +122,7 @@ pub enum GuestError {
     },
     /// A program failed; it has said why.
     #[error("the build failed: {command} ended with {status}")]
-    Failed {
+    BuildFailed {
         /// As typed.
         command: String,
         /// How.

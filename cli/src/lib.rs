@@ -40,7 +40,9 @@ pub async fn run(global: &Global, command: Command, out: &mut (impl Write + Send
     match execute(global, command, out).await {
         Ok(()) => ExitCode::SUCCESS,
         // Whoever reads has read enough, as in `golem template list | head -1`.
-        Err(CliError::Output(source)) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        Err(CliError::WriteResult(source)) if source.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("{}", error.report());
             ExitCode::FAILURE

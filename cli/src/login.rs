@@ -4,7 +4,7 @@
 
 use crate::args::Global;
 use crate::error::CliError;
-use crate::profile::{AUTHENTICATION_FILE, configuration};
+use crate::profile::{AUTHENTICATION_FILE, config_directory};
 use golem_api::client::{Client, ClientOptions};
 use golem_api::token::UnsafeToken;
 use serde_json::json;
@@ -25,19 +25,19 @@ pub(crate) async fn log_in(global: &Global, home: Option<&Path>) -> Result<Optio
     eprintln!("and type this code, which is good until {}:\n\n    {}\n", started.expires, started.user_code);
     eprintln!("Waiting...");
     let token = client.login_complete(&started.encoded_session).await?;
-    keep(global, home, &token)?;
+    store_token(global, home, &token)?;
     Ok(Some(token.secret.0))
 }
 
-fn keep(global: &Global, home: Option<&Path>, token: &UnsafeToken) -> Result<(), CliError> {
-    let Some(directory) = configuration(global, home) else { return Ok(()) };
+fn store_token(global: &Global, home: Option<&Path>, token: &UnsafeToken) -> Result<(), CliError> {
+    let Some(directory) = config_directory(global, home) else { return Ok(()) };
     let path = directory.join(AUTHENTICATION_FILE);
     // The secret as plain text, as the tool of the hosted service wrote it.
     let text = json!({ "data": token.data, "secret": token.secret.0 }).to_string();
-    write(&directory, &path, &text).map_err(|source| CliError::Write { path, source })
+    write_private(&directory, &path, &text).map_err(|source| CliError::Write { path, source })
 }
 
-fn write(directory: &Path, path: &PathBuf, text: &str) -> std::io::Result<()> {
+fn write_private(directory: &Path, path: &PathBuf, text: &str) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     std::fs::create_dir_all(directory)?;
     let temporary = path.with_extension("tmp");

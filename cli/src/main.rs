@@ -12,18 +12,18 @@ struct Args {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
-    command: Mine,
+    command: ProgramCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Mine {
+enum ProgramCommand {
     #[command(flatten)]
     Shared(Command),
     /// Where the server is: in the program `golem`
     #[command(disable_help_flag = true)]
     Server {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-        rest: Vec<OsString>,
+        server_args: Vec<OsString>,
     },
 }
 
@@ -31,8 +31,10 @@ enum Mine {
 async fn main() -> ExitCode {
     let args = Args::parse();
     match args.command {
-        Mine::Shared(command) => golem_cli::run(&args.global, command, &mut std::io::stdout()).await,
-        Mine::Server { .. } => {
+        ProgramCommand::Shared(command) => {
+            golem_cli::run(&args.global, command, &mut std::io::stdout()).await
+        }
+        ProgramCommand::Server { .. } => {
             eprintln!(
                 "golem-cli only talks to servers; the server is in the program golem: golem server --help"
             );

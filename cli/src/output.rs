@@ -16,12 +16,12 @@ pub fn print(out: &mut impl Write, format: Format, result: &impl Serialize) -> R
         Format::Json => serde_json::to_string_pretty(result).map_err(std::io::Error::other),
         Format::Yaml => serde_norway::to_string(result).map_err(std::io::Error::other),
     };
-    let text = text.map_err(CliError::Output)?;
+    let text = text.map_err(CliError::WriteResult)?;
     write(out, text.trim_end_matches('\n'))?;
     write(out, "\n")
 }
 
 /// Writes `text` as it is, at once.
 pub fn write(out: &mut impl Write, text: &str) -> Result<(), CliError> {
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(CliError::Output)
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(CliError::WriteResult)
 }

@@ -37,7 +37,7 @@ pub fn token(global: &Global, home: Option<&Path>) -> Result<String, CliError> {
         let path = Path::new(data_dir).join(ROOT_TOKEN_FILE);
         return read_optional(&path)?.map(trimmed).ok_or(CliError::NoRootToken { path });
     }
-    if let Some(path) = configuration(global, home).map(|directory| directory.join(AUTHENTICATION_FILE))
+    if let Some(path) = config_directory(global, home).map(|directory| directory.join(AUTHENTICATION_FILE))
         && let Some(text) = read_optional(&path)?
     {
         #[derive(Deserialize)]
@@ -61,7 +61,7 @@ pub fn token(global: &Global, home: Option<&Path>) -> Result<String, CliError> {
 }
 
 /// The configuration directory.
-pub(crate) fn configuration(global: &Global, home: Option<&Path>) -> Option<PathBuf> {
+pub(crate) fn config_directory(global: &Global, home: Option<&Path>) -> Option<PathBuf> {
     global.config_directory.clone().or_else(|| Some(home?.join(".golem")))
 }
 

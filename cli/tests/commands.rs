@@ -15,11 +15,11 @@ struct Program {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
-    command: Every,
+    command: ProgramCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Every {
+enum ProgramCommand {
     #[command(flatten)]
     Shared(Command),
     Server {
@@ -28,7 +28,7 @@ enum Every {
     },
 }
 
-const T: &str = "11111111-2222-4333-8444-555555555555";
+const ID: &str = "11111111-2222-4333-8444-555555555555";
 
 fn parse(line: &str) -> Result<Program, String> {
     Program::try_parse_from(line.split(' ')).map_err(|error| error.to_string())
@@ -36,7 +36,7 @@ fn parse(line: &str) -> Result<Program, String> {
 
 fn worker(line: &str) -> WorkerCommand {
     match parse(&format!("golem worker {line}")).unwrap_or_else(|error| panic!("{line}: {error}")).command {
-        Every::Shared(Command::Worker(command)) => command,
+        ProgramCommand::Shared(Command::Worker(command)) => command,
         other => panic!("{line} is {other:?}"),
     }
 }
@@ -64,16 +64,16 @@ fn global_options_stand_before_or_after_the_command() {
 #[test]
 fn the_servers_data_folder_is_an_option_of_its_own() {
     let program = parse("golem server --data-dir here").unwrap();
-    assert!(matches!(program.command, Every::Server { data_dir: Some(dir) } if dir == "here"));
+    assert!(matches!(program.command, ProgramCommand::Server { data_dir: Some(dir) } if dir == "here"));
 }
 
 #[test]
 fn templates_are_named_by_id_or_by_name() {
     for good in [
-        format!("golem template get -C {T}"),
-        format!("golem template update --template-id {T} file.wasm"),
+        format!("golem template get -C {ID}"),
+        format!("golem template update --template-id {ID} file.wasm"),
         "golem template get -t name".to_owned(),
-        format!("golem template get -t name -P {T}"),
+        format!("golem template get -t name -P {ID}"),
         "golem template get -t name --project-name p --version 2".to_owned(),
         "golem template list".to_owned(),
         "golem template add -t name file.wasm".to_owned(),
@@ -83,9 +83,9 @@ fn templates_are_named_by_id_or_by_name() {
     }
     for (bad, part) in [
         ("golem template get".to_owned(), "--template-id"),
-        (format!("golem template get -C {T} -t name"), "cannot be used with"),
-        (format!("golem template get -C {T} -p project"), "cannot be used with"),
-        (format!("golem template list -P {T} -p project"), "cannot be used with"),
+        (format!("golem template get -C {ID} -t name"), "cannot be used with"),
+        (format!("golem template get -C {ID} -p project"), "cannot be used with"),
+        (format!("golem template list -P {ID} -p project"), "cannot be used with"),
         ("golem template get -C 7".to_owned(), "invalid value '7'"),
         ("golem template add file.wasm".to_owned(), "--template-name"),
         ("golem worker get -t x -w a.b".to_owned(), "Invalid worker name \"a.b\""),
@@ -131,7 +131,7 @@ fn the_commands_of_2023_about_accounts_and_projects_are_taken() {
         "share -p name --recipient-account-id {} -A ViewTemplate UpdateWorker",
         "share --recipient-account-id {} --project-actions ViewTemplate",
     ] {
-        let line = format!("golem {}", good.replace("{}", T));
+        let line = format!("golem {}", good.replace("{}", ID));
         assert!(parse(&line).is_ok(), "{line}: {:?}", parse(&line));
     }
     for (bad, part) in [
@@ -144,7 +144,7 @@ fn the_commands_of_2023_about_accounts_and_projects_are_taken() {
         ("share --recipient-account-id {}", "--project-policy-id"),
         ("share --recipient-account-id {} --project-policy-id {} -A ViewTemplate", "cannot be used with"),
     ] {
-        let line = format!("golem {}", bad.replace("{}", T));
+        let line = format!("golem {}", bad.replace("{}", ID));
         let error = parse(&line).expect_err("it should be refused");
         assert!(error.contains(part), "{line}: {error}");
     }
@@ -218,7 +218,7 @@ fn tokens_are_looked_for_in_order() {
         std::fs::create_dir_all(dir).unwrap();
     }
     let stored =
-        |secret: &str| format!(r#"{{"data":{{"id":"{T}","accountId":"some-account"}},"secret":{secret}}}"#);
+        |secret: &str| format!(r#"{{"data":{{"id":"{ID}","accountId":"some-account"}},"secret":{secret}}}"#);
     let token = |global: &Global| profile::token(global, Some(&home)).map_err(|error| error.report());
 
     let error = token(&global(None, None, None)).unwrap_err();
@@ -258,7 +258,7 @@ fn results_are_printed_as_yaml_or_json() {
 
 #[test]
 fn a_template_is_shown_with_its_functions() {
-    let id = json!({"rawTemplateId": T, "version": 2});
+    let id = json!({"rawTemplateId": ID, "version": 2});
     let template = serde_json::from_value(json!({
         "versionedTemplateId": id,
         "userTemplateId": {"versionedComponentId": id},
@@ -280,11 +280,11 @@ fn a_template_is_shown_with_its_functions() {
                 {"name": "b", "tpe": {"Flags": ["p", "q"]}},
             ]}},
         ], "producers": []},
-        "projectId": T,
+        "projectId": ID,
     }))
     .unwrap();
     let expected = format!(
-        "template_id: {T}
+        "template_id: {ID}
 template_version: 2
 template_name: cart
 template_size: 1234
@@ -299,7 +299,7 @@ exports:
 
 #[test]
 fn a_file_that_is_not_there_is_refused_before_anything_is_sent() {
-    let Every::Shared(command @ Command::Template(TemplateCommand::Add { .. })) =
+    let ProgramCommand::Shared(command @ Command::Template(TemplateCommand::Add { .. })) =
         parse("golem template add -t x /no/such/file.wasm").unwrap().command
     else {
         panic!("it is `template add`")

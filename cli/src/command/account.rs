@@ -24,12 +24,12 @@ pub struct AccountCommand {
     pub account: AccountArgs,
     /// What to do with it.
     #[command(subcommand)]
-    pub act: AccountAct,
+    pub subcommand: AccountSubcommand,
 }
 
 /// What can be done with accounts.
 #[derive(Debug, Clone, Subcommand)]
-pub enum AccountAct {
+pub enum AccountSubcommand {
     /// Show the account
     Get,
     /// Show what the account's plan allows
@@ -57,12 +57,12 @@ pub enum AccountAct {
     Delete,
     /// Roles of the account
     #[command(subcommand)]
-    Grant(GrantAct),
+    Grant(RoleSubcommand),
 }
 
 /// What can be done with an account's roles.
 #[derive(Debug, Clone, Subcommand)]
-pub enum GrantAct {
+pub enum RoleSubcommand {
     /// Show the roles
     Get,
     /// Give a role
@@ -84,15 +84,15 @@ impl AccountCommand {
         out: &mut (impl Write + Send),
     ) -> Result<(), CliError> {
         let (client, format) = (&context.client, context.format);
-        if let AccountAct::Add { account_name, account_email } = self.act {
+        if let AccountSubcommand::Add { account_name, account_email } = self.subcommand {
             let data = AccountData { name: account_name, email: account_email, plan_id: None };
             return output::print(out, format, &client.account_create(&data).await?);
         }
         let id = resolve::account(context, &self.account).await?;
-        match self.act {
-            AccountAct::Get => output::print(out, format, &client.account_get(id).await?),
-            AccountAct::Plan => output::print(out, format, &client.account_plan(id).await?),
-            AccountAct::Update { account_name, account_email } => {
+        match self.subcommand {
+            AccountSubcommand::Get => output::print(out, format, &client.account_get(id).await?),
+            AccountSubcommand::Plan => output::print(out, format, &client.account_plan(id).await?),
+            AccountSubcommand::Update { account_name, account_email } => {
                 let account = client.account_get(id).await?;
                 let data = AccountData {
                     name: account_name.unwrap_or(account.name),
@@ -101,21 +101,23 @@ impl AccountCommand {
                 };
                 output::print(out, format, &client.account_update(id, &data).await?)
             }
-            AccountAct::Delete => {
+            AccountSubcommand::Delete => {
                 client.account_delete(id).await?;
                 output::print(out, format, &"Deleted")
             }
-            AccountAct::Grant(GrantAct::Get) => output::print(out, format, &client.role_list(id).await?),
-            AccountAct::Grant(GrantAct::Add { role }) => {
+            AccountSubcommand::Grant(RoleSubcommand::Get) => {
+                output::print(out, format, &client.role_list(id).await?)
+            }
+            AccountSubcommand::Grant(RoleSubcommand::Add { role }) => {
                 client.role_add(id, role).await?;
                 output::print(out, format, &"RoleGranted")
             }
-            AccountAct::Grant(GrantAct::Delete { role }) => {
+            AccountSubcommand::Grant(RoleSubcommand::Delete { role }) => {
                 client.role_remove(id, role).await?;
                 output::print(out, format, &"RoleRemoved")
             }
             // Done above: it is about no account that exists.
-            AccountAct::Add { .. } => Ok(()),
+            AccountSubcommand::Add { .. } => Ok(()),
         }
     }
 }

@@ -3,7 +3,7 @@
 use crate::args::Format;
 use crate::error::CliError;
 use crate::guest::manifest::{self, Manifest};
-use crate::guest::{GuestError, generated, source, toolchain};
+use crate::guest::{GuestError, generated, toolchain, wit};
 use crate::output;
 use clap::{Args, Subcommand};
 use golem_bindgen::lang::{self, BUILD, GENERATED, Language, Layout, Made, Project};
@@ -20,7 +20,7 @@ pub enum LocalCommand {
     /// List what a guest project can begin as
     ListExamples {
         /// Only languages of this tier or a better one: tier1 to tier4
-        #[arg(long, short = 'm', alias = "tier", value_name = "TIER", value_parser = tier)]
+        #[arg(long, short = 'm', alias = "tier", value_name = "TIER", value_parser = parse_tier)]
         min_tier: Option<u8>,
         /// Only examples in this language
         #[arg(long, short = 'l', value_name = "LANGUAGE")]
@@ -87,7 +87,7 @@ pub struct BindgenArgs {
     out: PathBuf,
 }
 
-fn tier(text: &str) -> Result<u8, String> {
+fn parse_tier(text: &str) -> Result<u8, String> {
     let number = text.strip_prefix("tier").unwrap_or(text);
     match number.parse() {
         Ok(tier @ 1..=4) => Ok(tier),
@@ -96,7 +96,7 @@ fn tier(text: &str) -> Result<u8, String> {
 }
 
 /// The example that every language with a project has.
-const EXAMPLE: &str = "shopping-cart";
+const EXAMPLE_NAME: &str = "shopping-cart";
 
 #[derive(Debug, Serialize)]
 struct ExampleView {
@@ -131,7 +131,7 @@ struct ToolView {
 }
 
 #[derive(Debug, Serialize)]
-struct BuiltView {
+struct BuildView {
     component: PathBuf,
     bytes: usize,
 }
@@ -139,16 +139,16 @@ struct BuiltView {
 impl LocalCommand {
     pub(crate) fn execute(self, format: Format, out: &mut impl Write) -> Result<(), CliError> {
         match self {
-            Self::New(args) => output::print(out, format, &args.begin()?),
+            Self::New(args) => output::print(out, format, &args.create_project()?),
             Self::ListExamples { min_tier, language } => {
                 let wanted = language.as_deref().map(lang::find).transpose()?;
-                let listed = offering().filter(|language| {
+                let listed = languages_with_project().filter(|language| {
                     min_tier.is_none_or(|most| language.tier() <= most)
                         && wanted.is_none_or(|wanted| wanted.name() == language.name())
                 });
                 let views: Vec<ExampleView> = listed
                     .map(|language| ExampleView {
-                        name: format!("{}-{EXAMPLE}", language.name()),
+                        name: format!("{}-{EXAMPLE_NAME}", language.name()),
                         language: language.title(),
                         description: "A shopping cart for each customer, with a payment that is waited for",
                         tier: format!("tier{}", language.tier()),
@@ -157,22 +157,22 @@ impl LocalCommand {
                 output::print(out, format, &views)
             }
             Self::Languages => {
-                let views: Vec<LanguageView> = lang::all().iter().map(|each| language(*each)).collect();
+                let views: Vec<LanguageView> = lang::all().iter().map(|each| language_view(*each)).collect();
                 output::print(out, format, &views)
             }
             Self::Bindgen(args) => {
                 let language = lang::find(&args.lang)?;
-                let world = World::load(&source::read(&args.wit)?, args.world.as_deref())?;
+                let world = World::load(&wit::read(&args.wit)?, args.world.as_deref())?;
                 let files = language.bindings(&world)?;
-                generated::write(&args.out, &files)?;
+                generated::write_files(&args.out, &files)?;
                 let paths: Vec<String> =
                     files.iter().map(|(path, _)| args.out.join(path).display().to_string()).collect();
                 output::print(out, format, &paths)
             }
             Self::Build { dir, check } => {
-                let project = Opened::read(&dir)?;
+                let project = GuestProject::open(&dir)?;
                 if check {
-                    let found = project.tools()?;
+                    let found = project.find_tools()?;
                     return output::print(out, format, &found);
                 }
                 output::print(out, format, &project.build()?)
@@ -182,48 +182,50 @@ impl LocalCommand {
 }
 
 /// The languages in which a project can begin.
-fn offering() -> impl Iterator<Item = &'static dyn Language> {
+fn languages_with_project() -> impl Iterator<Item = &'static dyn Language> {
     let probe = Project::new("probe", "golem:template").expect("these are names");
     lang::all().iter().copied().filter(move |language| language.project(&probe).is_some())
 }
 
-fn language(language: &dyn Language) -> LanguageView {
+fn language_view(language: &dyn Language) -> LanguageView {
     LanguageView {
         name: language.name(),
         title: language.title(),
         tier: language.tier(),
-        project: offering().any(|each| each.name() == language.name()),
+        project: languages_with_project().any(|each| each.name() == language.name()),
         build: language.proven(),
         proven: language.proven(),
     }
 }
 
 impl NewArgs {
-    fn begin(self) -> Result<NewView, CliError> {
+    fn create_project(self) -> Result<NewView, CliError> {
         let language = match (&self.lang, &self.example) {
             (Some(name), _) => lang::find(name)?,
             (None, example) => {
                 let name = example.clone().unwrap_or_default();
-                let found = name.strip_suffix(EXAMPLE).and_then(|rest| rest.strip_suffix('-'));
-                let found = found.and_then(|language| offering().find(|each| each.name() == language));
-                found.ok_or(GuestError::NoSuchExample { name })?
+                let found = name.strip_suffix(EXAMPLE_NAME).and_then(|rest| rest.strip_suffix('-'));
+                let found =
+                    found.and_then(|language| languages_with_project().find(|each| each.name() == language));
+                found.ok_or(GuestError::ExampleNotFound { name })?
             }
         };
         let name = self.template_name.or(self.name).unwrap_or_default();
         let mut project = Project::new(&name, &self.package_name)?;
         project.sdk = self.sdk;
-        let files = language
-            .project(&project)
-            .ok_or(GuestError::NotOffered { language: language.title(), what: "project to begin with" })?;
+        let files = language.project(&project).ok_or(GuestError::UnsupportedLanguage {
+            language: language.title(),
+            what: "project to begin with",
+        })?;
         let folder = PathBuf::from(&name);
         if folder.exists() {
-            return Err(GuestError::Exists { path: folder }.into());
+            return Err(GuestError::FolderExists { path: folder }.into());
         }
         let manifest = Manifest::text(project.name(), language.name());
-        let mut written = vec![manifest::FILE.to_owned()];
-        generated::put(&folder.join(manifest::FILE), manifest.as_bytes())?;
+        let mut written = vec![manifest::FILE_NAME.to_owned()];
+        generated::write_file(&folder.join(manifest::FILE_NAME), manifest.as_bytes())?;
         for (path, bytes) in files.iter() {
-            generated::put(&folder.join(path), bytes)?;
+            generated::write_file(&folder.join(path), bytes)?;
             written.push(path.to_owned());
         }
         let next = vec![
@@ -236,7 +238,7 @@ impl NewArgs {
 }
 
 /// A project that is there.
-struct Opened {
+struct GuestProject {
     folder: PathBuf,
     manifest: Manifest,
     language: &'static dyn Language,
@@ -244,49 +246,51 @@ struct Opened {
     sources: Vec<String>,
 }
 
-impl Opened {
-    fn read(folder: &Path) -> Result<Self, CliError> {
+impl GuestProject {
+    fn open(folder: &Path) -> Result<Self, CliError> {
         let manifest = Manifest::read(folder)?;
         let language = lang::find(&manifest.language)?;
         let world = if language.wit_first() {
-            let source = source::read(&folder.join(&manifest.wit))?;
+            let source = wit::read(&folder.join(&manifest.wit))?;
             Some(World::load(&source, manifest.world.as_deref())?)
         } else {
             None
         };
-        let sources = sources(folder, language.source_extensions())?;
+        let sources = source_files(folder, language.source_extensions())?;
         Ok(Self { folder: folder.to_owned(), manifest, language, world, sources })
     }
 
     fn recipe(&self) -> Result<lang::Recipe, GuestError> {
         let layout = Layout { name: &self.manifest.name, world: self.world.as_ref(), sources: &self.sources };
         let what = "way to build it";
-        self.language.recipe(&layout).ok_or(GuestError::NotOffered { language: self.language.title(), what })
+        self.language
+            .recipe(&layout)
+            .ok_or(GuestError::UnsupportedLanguage { language: self.language.title(), what })
     }
 
-    fn tools(&self) -> Result<Vec<ToolView>, GuestError> {
+    fn find_tools(&self) -> Result<Vec<ToolView>, GuestError> {
         let mut views: Vec<ToolView> = Vec::new();
         for step in self.recipe()?.steps {
             if !views.iter().any(|view| view.tool == step.tool.title) {
-                let path = toolchain::find(step.tool, &self.folder)?;
+                let path = toolchain::find_tool(step.tool, &self.folder)?;
                 views.push(ToolView { tool: step.tool.title, path });
             }
         }
         Ok(views)
     }
 
-    fn build(&self) -> Result<BuiltView, CliError> {
+    fn build(&self) -> Result<BuildView, CliError> {
         let recipe = self.recipe()?;
         // Before anything is written: a missing compiler is all that there is to say.
-        self.tools()?;
+        self.find_tools()?;
         if let Some(world) = &self.world {
-            generated::write(&self.folder.join(GENERATED), &self.language.bindings(world)?)?;
+            generated::write_files(&self.folder.join(GENERATED), &self.language.bindings(world)?)?;
         }
         let build = self.folder.join(BUILD);
         std::fs::create_dir_all(&build)
             .map_err(|source| GuestError::Write { path: build.clone(), source })?;
         for step in &recipe.steps {
-            toolchain::run(step, &self.folder)?;
+            toolchain::run_step(step, &self.folder)?;
         }
         let read = |path: &str| {
             let path = self.folder.join(path);
@@ -300,13 +304,13 @@ impl Opened {
             (Made::Component(path) | Made::Core { path, .. }, _) => read(path)?,
         };
         let path = build.join(format!("{}.wasm", self.manifest.name));
-        generated::put(&path, &wasm)?;
-        Ok(BuiltView { component: path, bytes: wasm.len() })
+        generated::write_file(&path, &wasm)?;
+        Ok(BuildView { component: path, bytes: wasm.len() })
     }
 }
 
 /// The source files of a project, in order.
-fn sources(folder: &Path, extensions: &[&str]) -> Result<Vec<String>, GuestError> {
+fn source_files(folder: &Path, extensions: &[&str]) -> Result<Vec<String>, GuestError> {
     let path = folder.join("src");
     if extensions.is_empty() || !path.is_dir() {
         return Ok(Vec::new());

@@ -18,7 +18,7 @@ pub async fn project(context: &Context, args: &ProjectArgs) -> Result<Option<Pro
         (None, Some(name)) => {
             let projects = context.client.project_list(Some(name)).await?;
             let ids = projects.into_iter().map(|project| project.project_id);
-            the_one("project", name, "--project-id", ids).map(Some)
+            unique_id("project", name, "--project-id", ids).map(Some)
         }
     }
 }
@@ -50,7 +50,7 @@ pub async fn template(context: &Context, args: &TemplateArgs) -> Result<Template
     let templates = context.client.template_list(project, Some(name)).await?;
     // A template is listed once for each version.
     let ids = templates.into_iter().map(|template| template.versioned_template_id.raw_template_id);
-    let id = the_one("template", name, "--template-id", ids)?;
+    let id = unique_id("template", name, "--template-id", ids)?;
     info!(name, %id, "template found");
     Ok(id)
 }
@@ -68,7 +68,7 @@ pub async fn links(
         } else {
             let templates = context.client.template_list(project, Some(template)).await?;
             let ids = templates.into_iter().map(|template| template.versioned_template_id.raw_template_id);
-            the_one("template", template, "its id in --link", ids)?
+            unique_id("template", template, "its id in --link", ids)?
         };
         links.insert(interface.clone(), id);
     }
@@ -80,7 +80,7 @@ pub async fn worker(context: &Context, args: WorkerArgs) -> Result<WorkerId, Cli
     Ok(WorkerId::new(template(context, &args.template).await?, args.worker_name))
 }
 
-fn the_one<Id: Ord + Display + Copy>(
+fn unique_id<Id: Ord + Display + Copy>(
     noun: &'static str,
     name: &str,
     option: &'static str,
@@ -89,8 +89,8 @@ fn the_one<Id: Ord + Display + Copy>(
     let ids: BTreeSet<Id> = ids.collect();
     match (ids.first(), ids.len()) {
         (Some(id), 1) => Ok(*id),
-        (None, _) => Err(CliError::NoSuch { noun, name: name.to_owned() }),
-        (Some(_), _) => Err(CliError::Ambiguous {
+        (None, _) => Err(CliError::NotFound { noun, name: name.to_owned() }),
+        (Some(_), _) => Err(CliError::AmbiguousName {
             noun,
             name: name.to_owned(),
             option,
@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn a_name_must_mean_one_thing() {
-        let find = |ids: &[u32]| the_one("template", "x", "--template-id", ids.iter().copied());
+        let find = |ids: &[u32]| unique_id("template", "x", "--template-id", ids.iter().copied());
         assert_eq!(find(&[7, 7, 7]).unwrap(), 7);
         assert_eq!(find(&[]).unwrap_err().report(), "there is no template named \"x\"");
         assert_eq!(

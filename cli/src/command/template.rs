@@ -101,8 +101,8 @@ impl TemplateCommand {
         match self {
             Self::Add { project, template_name, links, failures, files, file } => {
                 let options = failures.options()?;
-                let wasm = read(&file)?;
-                let files = files.as_deref().map(archive::of).transpose()?;
+                let wasm = read_input(&file)?;
+                let files = files.as_deref().map(archive::from_path).transpose()?;
                 let project = resolve::project(context, &project).await?;
                 let links = resolve::links(context, project, &links).await?;
                 let template =
@@ -111,8 +111,8 @@ impl TemplateCommand {
             }
             Self::Update { template, links, failures, files, file } => {
                 let options = failures.options()?;
-                let wasm = read(&file)?;
-                let files = files.as_deref().map(archive::of).transpose()?;
+                let wasm = read_input(&file)?;
+                let files = files.as_deref().map(archive::from_path).transpose()?;
                 let id = resolve::template(context, &template).await?;
                 let project = resolve::project(context, &template.project).await?;
                 let links = resolve::links(context, project, &links).await?;
@@ -138,7 +138,7 @@ impl TemplateCommand {
                 let wanted = version.unwrap_or(latest);
                 match versions.iter().find(|template| number(template) == wanted) {
                     Some(template) => output::print(out, context.format, &TemplateView::from(template)),
-                    None => Err(CliError::NoSuchVersion { version: wanted, latest }),
+                    None => Err(CliError::VersionNotFound { version: wanted, latest }),
                 }
             }
             Self::Client { template, version, out: folder } => {
@@ -154,7 +154,7 @@ impl TemplateCommand {
 fn write_clients(wasm: &[u8], folder: &Path) -> Result<Vec<String>, CliError> {
     let clients = golem_bindgen::client::of_component(wasm)?;
     if clients.is_empty() {
-        return Err(CliError::NothingToCall);
+        return Err(CliError::NoExports);
     }
     let rpc = ("golem-rpc.wit".to_owned(), golem_bindgen::client::RPC.to_owned());
     let files = clients.into_iter().flat_map(|package| package.files).chain([rpc]);
@@ -170,7 +170,7 @@ fn write_clients(wasm: &[u8], folder: &Path) -> Result<Vec<String>, CliError> {
 }
 
 /// The bytes of a file, or of standard input if it is `-`.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+pub(super) fn read_input(path: &Path) -> Result<Vec<u8>, CliError> {
     let bytes = if path == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)

@@ -16,12 +16,12 @@ pub struct TokenCommand {
     pub account: AccountArgs,
     /// What to do with them.
     #[command(subcommand)]
-    pub act: TokenAct,
+    pub subcommand: TokenSubcommand,
 }
 
 /// What can be done with tokens.
 #[derive(Debug, Clone, Subcommand)]
-pub enum TokenAct {
+pub enum TokenSubcommand {
     /// List the account's tokens, without their secrets
     List,
     /// Make a token and show its secret, this one time
@@ -46,12 +46,12 @@ impl TokenCommand {
     ) -> Result<(), CliError> {
         let (client, format) = (&context.client, context.format);
         let account = resolve::account(context, &self.account).await?;
-        match self.act {
-            TokenAct::List => output::print(out, format, &client.token_list(account).await?),
-            TokenAct::Add { expires_at } => {
+        match self.subcommand {
+            TokenSubcommand::List => output::print(out, format, &client.token_list(account).await?),
+            TokenSubcommand::Add { expires_at } => {
                 output::print(out, format, &client.token_create(account, expires_at).await?)
             }
-            TokenAct::Delete { token } => {
+            TokenSubcommand::Delete { token } => {
                 client.token_delete(account, token).await?;
                 output::print(out, format, &"Deleted")
             }

@@ -26,7 +26,7 @@ pub enum WorkerCommand {
         #[command(flatten)]
         worker: WorkerArgs,
         /// An environment variable of the worker; can be repeated
-        #[arg(long, short = 'e', value_name = "NAME=VALUE", value_parser = variable)]
+        #[arg(long, short = 'e', value_name = "NAME=VALUE", value_parser = parse_variable)]
         env: Vec<(String, String)>,
         /// What becomes of its failures; as for the template if nothing is said.
         #[command(flatten)]
@@ -161,9 +161,15 @@ impl WorkerCommand {
             Self::InvokeAndAwait { worker, invoke, invocation_key, stdio } => {
                 let params = invoke.params()?;
                 let worker = resolve::worker(context, worker).await?;
-                let result =
-                    invoke::and_await(client, &worker, &invoke.function, &params, invocation_key, stdio)
-                        .await?;
+                let result = invoke::invoke_and_await(
+                    client,
+                    &worker,
+                    &invoke.function,
+                    &params,
+                    invocation_key,
+                    stdio,
+                )
+                .await?;
                 output::print(out, context.format, &result)
             }
             Self::Invoke { worker, invoke } => {
@@ -223,7 +229,7 @@ impl WorkerCommand {
     }
 }
 
-fn variable(text: &str) -> Result<(String, String), String> {
+fn parse_variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("write NAME=VALUE".to_owned()),

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use std::path::Path;
 
 /// Its name in a project's folder.
-pub const FILE: &str = "golem.toml";
+pub const FILE_NAME: &str = "golem.toml";
 
 /// What it says.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,18 +19,18 @@ pub struct Manifest {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub world: Option<String>,
     /// The folder of the WIT.
-    #[serde(default = "wit")]
+    #[serde(default = "default_wit")]
     pub wit: String,
 }
 
-fn wit() -> String {
+fn default_wit() -> String {
     "wit".to_owned()
 }
 
 impl Manifest {
     /// The one of the project in `folder`.
     pub fn read(folder: &Path) -> Result<Self, GuestError> {
-        let path = folder.join(FILE);
+        let path = folder.join(FILE_NAME);
         if !path.is_file() {
             return Err(GuestError::NoManifest { path });
         }
@@ -53,10 +53,10 @@ mod tests {
     #[test]
     fn what_is_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join(FILE), Manifest::text("cart", "go")).unwrap();
+        std::fs::write(folder.path().join(FILE_NAME), Manifest::text("cart", "go")).unwrap();
         let manifest = Manifest::read(folder.path()).unwrap();
         let expected =
-            Manifest { name: "cart".to_owned(), language: "go".to_owned(), world: None, wit: wit() };
+            Manifest { name: "cart".to_owned(), language: "go".to_owned(), world: None, wit: default_wit() };
         assert_eq!(manifest, expected);
     }
 
@@ -67,7 +67,7 @@ mod tests {
         assert!(
             error.ends_with("golem.toml is not there: this is no guest project; begin one with `golem new`")
         );
-        std::fs::write(folder.path().join(FILE), "name = \"cart\"\nlang = \"go\"\n").unwrap();
+        std::fs::write(folder.path().join(FILE_NAME), "name = \"cart\"\nlang = \"go\"\n").unwrap();
         let error = Manifest::read(folder.path()).unwrap_err();
         let cause = std::error::Error::source(&error).unwrap().to_string();
         assert!(cause.contains("unknown field `lang`"), "{cause}");

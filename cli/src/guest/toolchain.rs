@@ -7,12 +7,13 @@ use std::process::{Command, Stdio};
 use tracing::info;
 
 /// Where a tool is, if it is of the version that is known to work.
-pub fn find(tool: &'static Tool, project: &Path) -> Result<PathBuf, GuestError> {
-    let path = tool
-        .programs
-        .iter()
-        .find_map(|program| located(program, project))
-        .ok_or(GuestError::NoTool { title: tool.title, programs: tool.programs, install: tool.install })?;
+pub fn find_tool(tool: &'static Tool, project: &Path) -> Result<PathBuf, GuestError> {
+    let path =
+        tool.programs.iter().find_map(|program| locate(program, project)).ok_or(GuestError::ToolMissing {
+            title: tool.title,
+            programs: tool.programs,
+            install: tool.install,
+        })?;
     let mut command = Command::new(&path);
     command.args(tool.version_args);
     let output =
@@ -33,8 +34,8 @@ pub fn find(tool: &'static Tool, project: &Path) -> Result<PathBuf, GuestError> 
 }
 
 /// Runs one step of a recipe in the project's folder.
-pub fn run(step: &Step, project: &Path) -> Result<(), GuestError> {
-    let program = find(step.tool, project)?;
+pub fn run_step(step: &Step, project: &Path) -> Result<(), GuestError> {
+    let program = find_tool(step.tool, project)?;
     let mut command = Command::new(&program);
     command.args(&step.args).current_dir(project.join(step.folder));
     command.envs(step.env.iter().map(|(name, value)| (name, value)));
@@ -54,12 +55,12 @@ pub fn run(step: &Step, project: &Path) -> Result<(), GuestError> {
         }
     }
     let status = command.status().map_err(|source| GuestError::Run { command: line.clone(), source })?;
-    if status.success() { Ok(()) } else { Err(GuestError::Failed { command: line, status }) }
+    if status.success() { Ok(()) } else { Err(GuestError::BuildFailed { command: line, status }) }
 }
 
 /// The program of this name: below the project's folder or one that it lies in if the name has a folder, else on the
 /// search path.
-fn located(program: &str, project: &Path) -> Option<PathBuf> {
+fn locate(program: &str, project: &Path) -> Option<PathBuf> {
     if program.contains('/') {
         let project = std::path::absolute(project).ok()?;
         return project.ancestors().map(|folder| folder.join(program)).find(|path| path.is_file());

@@ -28,9 +28,10 @@ impl From<&Template> for TemplateView {
         for export in &template.metadata.exports {
             match export {
                 Export::Instance { name, functions } => {
-                    exports.extend(functions.iter().map(|function| format!("{name}/{}", line(function))));
+                    exports
+                        .extend(functions.iter().map(|function| format!("{name}/{}", signature(function))));
                 }
-                Export::Function(function) => exports.push(line(function)),
+                Export::Function(function) => exports.push(signature(function)),
             }
         }
         Self {
@@ -45,7 +46,7 @@ impl From<&Template> for TemplateView {
 }
 
 /// `function(param: type, …) => result`.
-fn line(function: &Function) -> String {
+fn signature(function: &Function) -> String {
     let params: Vec<String> = function
         .parameters
         .iter()

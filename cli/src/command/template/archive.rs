@@ -1,6 +1,6 @@
 //! The files that a template ships with, as one tar archive.
 
-use super::read;
+use super::read_input;
 use crate::error::CliError;
 use std::fs;
 use std::io;
@@ -9,9 +9,9 @@ use std::time::UNIX_EPOCH;
 use tar::{Builder, EntryType, Header, HeaderMode};
 
 /// The archive of a folder's contents, or the archive that `path` is.
-pub(super) fn of(path: &Path) -> Result<Vec<u8>, CliError> {
+pub(super) fn from_path(path: &Path) -> Result<Vec<u8>, CliError> {
     if !path.is_dir() {
-        return read(path);
+        return read_input(path);
     }
     let mut archive = Builder::new(Vec::new());
     add_folder(&mut archive, path, "")?;
@@ -27,8 +27,8 @@ fn add_folder(archive: &mut Builder<Vec<u8>>, folder: &Path, name: &str) -> Resu
     for entry in entries {
         let path = entry.path();
         let failed = |source| CliError::Read { path: path.clone(), source };
-        let not_text = || failed(io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8"));
-        let own_name = entry.file_name().into_string().map_err(|_| not_text())?;
+        let not_utf8 = || failed(io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8"));
+        let own_name = entry.file_name().into_string().map_err(|_| not_utf8())?;
         let name = format!("{name}{own_name}");
         let metadata = entry.metadata().map_err(failed)?;
         let mut header = header(&metadata);
@@ -80,8 +80,8 @@ mod tests {
         fs::write(at("b/text"), "text").unwrap();
         fs::write(at("a"), "").unwrap();
         std::os::unix::fs::symlink("b/text", at("link")).unwrap();
-        let bytes = of(folder.path()).unwrap();
-        assert_eq!(of(folder.path()).unwrap(), bytes);
+        let bytes = from_path(folder.path()).unwrap();
+        assert_eq!(from_path(folder.path()).unwrap(), bytes);
         let mut archive = tar::Archive::new(bytes.as_slice());
         let mut listed = Vec::new();
         for entry in archive.entries().unwrap() {
@@ -107,6 +107,6 @@ mod tests {
         );
         let file = at("files.tar");
         fs::write(&file, &bytes).unwrap();
-        assert_eq!(of(&file).unwrap(), bytes, "an archive is taken as it is");
+        assert_eq!(from_path(&file).unwrap(), bytes, "an archive is taken as it is");
     }
 }

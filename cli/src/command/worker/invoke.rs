@@ -1,6 +1,6 @@
 //! Invocations, and the data that goes into promises.
 
-use crate::command::template::read;
+use crate::command::template::read_input;
 use crate::error::CliError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -76,7 +76,7 @@ impl DataArgs {
             (_, Some(text), _) => {
                 STANDARD.decode(text).map_err(|source| CliError::Base64 { option: "--data-base64", source })
             }
-            (_, _, Some(path)) => read(path),
+            (_, _, Some(path)) => read_input(path),
             // The parser wants one of them.
             (None, None, None) => Ok(Vec::new()),
         }
@@ -84,7 +84,7 @@ impl DataArgs {
 }
 
 /// Calls a function under a key, so that after a broken connection its result can still be asked for.
-pub(super) async fn and_await(
+pub(super) async fn invoke_and_await(
     client: &Client,
     worker: &WorkerId,
     function: &str,
@@ -101,7 +101,7 @@ pub(super) async fn and_await(
     match client.worker_invoke_and_await(worker, function, params, &options).await {
         Ok(result) => Ok(result),
         Err(source @ (ClientError::Transport { .. } | ClientError::Status { status: 503 | 504, .. })) => {
-            Err(CliError::Unanswered { key, source })
+            Err(CliError::InvocationUnanswered { key, source })
         }
         Err(error) => Err(error.into()),
     }

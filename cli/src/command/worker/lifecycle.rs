@@ -41,7 +41,7 @@ pub enum LifecycleCommand {
         #[command(flatten)]
         worker: WorkerArgs,
         /// `automatic`: the new version replays what is recorded. `manual`: the old one saves, the new one loads
-        #[arg(long, value_name = "MODE", default_value = "automatic", value_parser = mode)]
+        #[arg(long, value_name = "MODE", default_value = "automatic", value_parser = parse_mode)]
         mode: UpdateMode,
         /// The version
         #[arg(long, value_name = "VERSION")]
@@ -59,7 +59,7 @@ pub enum LifecycleCommand {
         #[command(flatten)]
         worker: WorkerArgs,
         /// The invocation's key
-        #[arg(long, short = 'k', value_name = "KEY", value_parser = key)]
+        #[arg(long, short = 'k', value_name = "KEY", value_parser = parse_key)]
         invocation_key: IdempotencyKey,
     },
 }
@@ -99,11 +99,11 @@ impl LifecycleCommand {
     }
 }
 
-fn key(text: &str) -> Result<IdempotencyKey, String> {
+fn parse_key(text: &str) -> Result<IdempotencyKey, String> {
     IdempotencyKey::new(text).map_err(|error| error.to_string())
 }
 
-fn mode(text: &str) -> Result<UpdateMode, String> {
+fn parse_mode(text: &str) -> Result<UpdateMode, String> {
     match text {
         "automatic" => Ok(UpdateMode::Automatic),
         "manual" => Ok(UpdateMode::Manual),
