@@ -6,7 +6,7 @@
 //! can wait for several answers, or for an answer and a timer, or give up.
 
 use crate::bindings::golem::durability::calls;
-use crate::inside;
+use crate::guard;
 
 pub use crate::promise::Pollable;
 
@@ -15,13 +15,13 @@ pub use crate::promise::Pollable;
 /// Fails the invocation if this worker made no such call, or its answer was taken.
 #[must_use]
 pub fn subscribe(call: u64) -> Pollable {
-    inside::a_worker("golem::call::subscribe");
+    guard::require_worker("golem::call::subscribe");
     calls::subscribe(call)
 }
 
 /// Gives up on a call: one that has not begun never will; one that has begun is not stopped, its answer is dropped.
 /// `finish-…` gives the error `cancelled` then. Does nothing if the answer is there already.
 pub fn cancel(call: u64) {
-    inside::a_worker("golem::call::cancel");
+    guard::require_worker("golem::call::cancel");
     calls::cancel(call);
 }

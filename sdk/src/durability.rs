@@ -16,7 +16,7 @@
 //! ```
 
 use crate::bindings::golem::durability as host;
-use crate::inside;
+use crate::guard;
 use crate::{TemplateId, WorkerId};
 
 pub use host::policy::{PersistenceLevel, RetryPolicy};
@@ -36,18 +36,18 @@ pub fn atomically<R>(work: impl FnOnce() -> R) -> R {
 
 /// Atomic regions by hand, where a closure is in the way. See [`atomically`].
 pub mod region {
-    use super::{host, inside};
+    use super::{guard, host};
 
     /// Opens a region and returns what closes it.
     #[must_use = "a region that is not closed ends with the invocation"]
     pub fn begin() -> u64 {
-        inside::a_worker("golem::durability::region::begin");
+        guard::require_worker("golem::durability::region::begin");
         host::region::begin()
     }
 
     /// Closes the region that [`begin`] returned `region` for, and every region opened inside it.
     pub fn end(region: u64) {
-        inside::a_worker("golem::durability::region::end");
+        guard::require_worker("golem::durability::region::end");
         host::region::end(region);
     }
 }
@@ -55,7 +55,7 @@ pub mod region {
 /// The position in the worker's log that the next recorded call will have. It never goes down.
 #[must_use]
 pub fn oplog_index() -> u64 {
-    inside::a_worker("golem::durability::oplog_index");
+    guard::require_worker("golem::durability::oplog_index");
     host::position::get()
 }
 
@@ -64,7 +64,7 @@ pub fn oplog_index() -> u64 {
 /// What was recorded in between stays in the log and is no longer replayed; promises made in between are gone; effects
 /// outside the worker are not undone. Fails the invocation if the position is not in it.
 pub fn jump(position: u64) -> ! {
-    inside::a_worker("golem::durability::jump");
+    guard::require_worker("golem::durability::jump");
     host::position::jump(position);
     unreachable!("the host does not return from a jump")
 }
@@ -74,14 +74,14 @@ pub fn jump(position: u64) -> ! {
 /// It is the same again when the code is continued or repeated after a crash, and differs from every other key.
 #[must_use]
 pub fn idempotency_key() -> String {
-    inside::a_worker("golem::idempotency_key");
+    guard::require_worker("golem::idempotency_key");
     host::keys::next()
 }
 
 /// The key of the invocation that is running; none where nothing is being invoked.
 #[must_use]
 pub fn invocation_key() -> Option<String> {
-    inside::a_worker("golem::durability::invocation_key");
+    guard::require_worker("golem::durability::invocation_key");
     host::keys::current()
 }
 
@@ -99,13 +99,13 @@ pub fn with_retry_policy<R>(policy: RetryPolicy, work: impl FnOnce() -> R) -> R 
 /// The retry policy in force.
 #[must_use]
 pub fn retry_policy() -> RetryPolicy {
-    inside::a_worker("golem::durability::retry_policy");
+    guard::require_worker("golem::durability::retry_policy");
     host::policy::get_retry_policy()
 }
 
 /// Chooses what happens after failures from here on, for the rest of the worker's life.
 pub fn set_retry_policy(policy: RetryPolicy) {
-    inside::a_worker("golem::durability::set_retry_policy");
+    guard::require_worker("golem::durability::set_retry_policy");
     host::policy::set_retry_policy(policy);
 }
 
@@ -113,7 +113,7 @@ pub fn set_retry_policy(policy: RetryPolicy) {
 ///
 /// What is not recorded may be another thing when the worker is rebuilt: nothing that others are told may depend on it.
 pub fn with_persistence<R>(level: PersistenceLevel, work: impl FnOnce() -> R) -> R {
-    inside::a_worker("golem::durability::with_persistence");
+    guard::require_worker("golem::durability::with_persistence");
     let before = host::policy::get_persistence_level();
     host::policy::set_persistence_level(level);
     let result = work();
@@ -123,27 +123,27 @@ pub fn with_persistence<R>(level: PersistenceLevel, work: impl FnOnce() -> R) ->
 
 /// Says whether an outside write whose outcome a crash made unknown may be sent again; `true` at the start.
 pub fn set_idempotence(idempotent: bool) {
-    inside::a_worker("golem::durability::set_idempotence");
+    guard::require_worker("golem::durability::set_idempotence");
     host::policy::set_idempotence(idempotent);
 }
 
 /// The worker that is asking.
 #[must_use]
 pub fn self_id() -> WorkerId {
-    inside::a_worker("golem::durability::self_id");
+    guard::require_worker("golem::durability::self_id");
     host::worker::self_id()
 }
 
 /// What is known of a worker; none if there is no such worker in this worker's project.
 #[must_use]
 pub fn worker_metadata(id: &WorkerId) -> Option<WorkerMetadata> {
-    inside::a_worker("golem::durability::worker_metadata");
+    guard::require_worker("golem::durability::worker_metadata");
     host::worker::metadata(id)
 }
 
 /// The workers of a template that match, in the order of their names; pages are asked for as they are needed.
-pub fn workers(filter: Filter) -> impl Iterator<Item = WorkerMetadata> {
-    inside::a_worker("golem::durability::workers");
+pub fn list_workers(filter: Filter) -> impl Iterator<Item = WorkerMetadata> {
+    guard::require_worker("golem::durability::list_workers");
     let mut next = Some(None);
     let pages = std::iter::from_fn(move || {
         let cursor: Option<String> = next.take()?;
@@ -156,6 +156,6 @@ pub fn workers(filter: Filter) -> impl Iterator<Item = WorkerMetadata> {
 
 /// A filter for all workers of a template.
 #[must_use]
-pub fn workers_of(template_id: TemplateId) -> Filter {
+pub fn filter_by_template(template_id: TemplateId) -> Filter {
     Filter { template_id, name_prefix: None, status: None, template_version: None }
 }

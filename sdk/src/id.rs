@@ -13,7 +13,7 @@ pub struct IdError {
 }
 
 /// Ids are saved as their text.
-macro_rules! saved_as_text {
+macro_rules! serde_as_text {
     ($($id:ty),*) => {$(
         impl serde::Serialize for $id {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -30,7 +30,7 @@ macro_rules! saved_as_text {
     )*};
 }
 
-saved_as_text!(Uuid, TemplateId, WorkerId, PromiseId);
+serde_as_text!(Uuid, TemplateId, WorkerId, PromiseId);
 
 impl fmt::Display for IdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

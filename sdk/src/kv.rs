@@ -24,7 +24,7 @@
 //! ```
 
 use crate::bindings::wasi::keyvalue::{atomics, batch, store};
-use crate::inside;
+use crate::guard;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt;
@@ -80,18 +80,18 @@ pub struct Bucket {
 impl Bucket {
     /// The bucket of this name.
     pub fn open(name: &str) -> Result<Self, Error> {
-        inside::a_worker("golem::kv::Bucket::open");
+        guard::require_worker("golem::kv::Bucket::open");
         Ok(Self { handle: store::open(name)? })
     }
 
     /// The value of a key, or `None` if the key is not there.
     pub fn get<T: DeserializeOwned>(&self, key: &str) -> Result<Option<T>, Error> {
-        self.bytes(key)?.map(|bytes| read(key, &bytes)).transpose()
+        self.bytes(key)?.map(|bytes| from_json(key, &bytes)).transpose()
     }
 
     /// Gives a key a value, whether or not it had one.
     pub fn set<T: Serialize + ?Sized>(&self, key: &str, value: &T) -> Result<(), Error> {
-        self.set_bytes(key, &written(key, value)?)
+        self.set_bytes(key, &to_json(key, value)?)
     }
 
     /// The bytes of a key's value.
@@ -140,11 +140,11 @@ impl Bucket {
         T: Serialize + DeserializeOwned + PartialEq,
     {
         let cas = atomics::Cas::new(&self.handle, key)?;
-        let current: Option<T> = cas.current()?.map(|bytes| read(key, &bytes)).transpose()?;
+        let current: Option<T> = cas.current()?.map(|bytes| from_json(key, &bytes)).transpose()?;
         if current.as_ref() != expected {
             return Ok(false);
         }
-        match atomics::swap(cas, &written(key, new)?) {
+        match atomics::swap(cas, &to_json(key, new)?) {
             Ok(()) => Ok(true),
             Err(atomics::CasError::CasFailed(_)) => Ok(false),
             Err(atomics::CasError::StoreError(error)) => Err(error.into()),
@@ -159,9 +159,9 @@ impl Bucket {
     {
         let mut cas = atomics::Cas::new(&self.handle, key)?;
         loop {
-            let current = cas.current()?.map(|bytes| read(key, &bytes)).transpose()?;
+            let current = cas.current()?.map(|bytes| from_json(key, &bytes)).transpose()?;
             let new = change(current);
-            match atomics::swap(cas, &written(key, &new)?) {
+            match atomics::swap(cas, &to_json(key, &new)?) {
                 Ok(()) => return Ok(new),
                 Err(atomics::CasError::CasFailed(again)) => cas = again,
                 Err(atomics::CasError::StoreError(error)) => return Err(error.into()),
@@ -173,12 +173,12 @@ impl Bucket {
     pub fn get_many<T: DeserializeOwned>(&self, keys: &[&str]) -> Result<Vec<Option<T>>, Error> {
         let names: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
         let found = batch::get_many(&self.handle, &names)?;
-        found.into_iter().map(|(key, value)| value.map(|bytes| read(&key, &bytes)).transpose()).collect()
+        found.into_iter().map(|(key, value)| value.map(|bytes| from_json(&key, &bytes)).transpose()).collect()
     }
 
     /// Gives several keys values, all or none.
     pub fn set_many<T: Serialize>(&self, values: &[(&str, T)]) -> Result<(), Error> {
-        let values = values.iter().map(|(key, value)| Ok(((*key).to_owned(), written(key, value)?)));
+        let values = values.iter().map(|(key, value)| Ok(((*key).to_owned(), to_json(key, value)?)));
         Ok(batch::set_many(&self.handle, &values.collect::<Result<Vec<_>, Error>>()?)?)
     }
 

@@ -111,8 +111,8 @@
 mod bindings;
 pub mod call;
 pub mod durability;
+mod guard;
 mod id;
-mod inside;
 pub mod kv;
 pub mod logging;
 pub mod promise;

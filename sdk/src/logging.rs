@@ -9,20 +9,20 @@
 //! repeated after a crash. The target of a line (its module, unless it says another) is the context.
 
 use crate::bindings::wasi::logging::logging as host;
-use crate::inside;
+use crate::guard;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 #[derive(Debug)]
-struct Worker;
+struct WorkerLogger;
 
-impl Log for Worker {
+impl Log for WorkerLogger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.level() <= log::max_level()
     }
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            inside::a_worker("a line of golem::logging");
+            guard::require_worker("a line of golem::logging");
             let level = match record.level() {
                 Level::Error => host::Level::Error,
                 Level::Warn => host::Level::Warn,
@@ -41,6 +41,6 @@ impl Log for Worker {
 /// the level.
 pub fn init(level: LevelFilter) {
     // It fails if there is a logger: ours, or one that the program chose, which stays.
-    drop(log::set_logger(&Worker));
+    drop(log::set_logger(&WorkerLogger));
     log::set_max_level(level);
 }

@@ -17,7 +17,7 @@
 
 use crate::PromiseId;
 use crate::bindings::golem::durability::promises;
-use crate::inside;
+use crate::guard;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
@@ -58,14 +58,14 @@ pub fn delete(id: &PromiseId) {
 /// The bytes that the promise was completed with, or `None` while nobody has. Never waits.
 #[must_use]
 pub fn get(id: &PromiseId) -> Option<Vec<u8>> {
-    inside::a_worker("golem::promise::get");
+    guard::require_worker("golem::promise::get");
     promises::get(id)
 }
 
 /// A pollable that is ready once the promise is completed.
 #[must_use]
 pub fn subscribe(id: &PromiseId) -> Pollable {
-    inside::a_worker("golem::promise::subscribe");
+    guard::require_worker("golem::promise::subscribe");
     promises::subscribe(id)
 }
 
@@ -155,7 +155,7 @@ impl<T: DeserializeOwned> Promise<T> {
 
     /// Waits for at most this long; `None` if nobody has completed it by then. It can be waited for again.
     pub fn wait_for(&self, limit: std::time::Duration) -> Option<Result<T, serde_json::Error>> {
-        inside::a_worker("golem::Promise::wait_for");
+        guard::require_worker("golem::Promise::wait_for");
         let nanos = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
         let timer = wasip2::clocks::monotonic_clock::subscribe_duration(nanos);
         let completed = self.subscribe();
@@ -174,39 +174,39 @@ impl<T: Serialize> Promise<T> {
 /// The functions of `golem:api/host` under their own names, as bindings in other languages have them.
 pub(crate) mod raw {
     use crate::bindings::golem::api::host;
-    use crate::inside;
+    use crate::guard;
     use crate::{PromiseId, Uri};
 
     /// [`promise::create`](crate::promise::create), by its name in the Runtime API.
     #[must_use = "a promise whose id nobody knows is never completed"]
     pub fn golem_create_promise() -> PromiseId {
-        inside::a_worker("golem_create_promise");
+        guard::require_worker("golem_create_promise");
         host::golem_create_promise()
     }
 
     /// [`promise::wait`](crate::promise::wait), by its name in the Runtime API.
     // Not `must_use`: waiting for the moment alone is what this name was published for.
     pub fn golem_await_promise(promise_id: &PromiseId) -> Vec<u8> {
-        inside::a_worker("golem_await_promise");
+        guard::require_worker("golem_await_promise");
         host::golem_await_promise(promise_id)
     }
 
     /// [`promise::complete`](crate::promise::complete), by its name in the Runtime API.
     pub fn golem_complete_promise(promise_id: &PromiseId, data: &[u8]) -> bool {
-        inside::a_worker("golem_complete_promise");
+        guard::require_worker("golem_complete_promise");
         host::golem_complete_promise(promise_id, data)
     }
 
     /// [`promise::delete`](crate::promise::delete), by its name in the Runtime API.
     pub fn golem_delete_promise(promise_id: &PromiseId) {
-        inside::a_worker("golem_delete_promise");
+        guard::require_worker("golem_delete_promise");
         host::golem_delete_promise(promise_id);
     }
 
     /// The address of one of this worker's functions: `worker://{template-id}/{worker-name}/{function-name}`.
     #[must_use]
     pub fn get_self_uri(function_name: &str) -> Uri {
-        inside::a_worker("get_self_uri");
+        guard::require_worker("get_self_uri");
         host::get_self_uri(function_name)
     }
 }

@@ -36,7 +36,7 @@
 //! ```
 //! #[golem::worker(state_version = "2")]
 //! mod counter {
-//!     use golem::state::Saved;
+//!     use golem::state::SavedState;
 //!     use serde::{Deserialize, Serialize};
 //!
 //!     #[derive(Default, Serialize, Deserialize)]
@@ -45,7 +45,7 @@
 //!     }
 //!
 //!     #[derive(Deserialize)]
-//!     struct First {
+//!     struct StateV1 {
 //!         count: u64,
 //!     }
 //!
@@ -54,9 +54,9 @@
 //!             self.counts.push(1);
 //!         }
 //!
-//!         fn migrate(saved: Saved<'_>) -> Result<Self, String> {
+//!         fn migrate(saved: SavedState<'_>) -> Result<Self, String> {
 //!             match saved.version() {
-//!                 1 => Ok(Self { counts: vec![saved.read::<First>()?.count] }),
+//!                 1 => Ok(Self { counts: vec![saved.read::<StateV1>()?.count] }),
 //!                 other => Err(format!("version {other} of the state is unknown")),
 //!             }
 //!         }
@@ -72,12 +72,12 @@ use serde::{Deserialize, Serialize};
 
 /// What another version of a worker's code has saved.
 #[derive(Debug, Clone, Copy)]
-pub struct Saved<'a> {
+pub struct SavedState<'a> {
     version: u32,
     bytes: &'a [u8],
 }
 
-impl Saved<'_> {
+impl SavedState<'_> {
     /// The `state_version` of the code that saved it.
     pub fn version(&self) -> u32 {
         self.version
@@ -85,21 +85,21 @@ impl Saved<'_> {
 
     /// The state, in the shape that it had.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, String> {
-        let stored: Stored<T> = ciborium::from_reader(self.bytes).map_err(|error| error.to_string())?;
+        let stored: SavedRecord<T> = ciborium::from_reader(self.bytes).map_err(|error| error.to_string())?;
         Ok(stored.state)
     }
 }
 
 /// What is saved, as CBOR: it keeps every number as it is, and maps with any keys.
 #[derive(Serialize, Deserialize)]
-struct Stored<T> {
+struct SavedRecord<T> {
     version: u32,
     state: T,
 }
 
 /// Only the version.
 #[derive(Deserialize)]
-struct Version {
+struct SavedVersion {
     version: u32,
 }
 
@@ -107,7 +107,7 @@ struct Version {
 #[doc(hidden)]
 pub fn save<T: Serialize>(version: u32, state: &T) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    ciborium::into_writer(&Stored { version, state }, &mut bytes).map_err(|error| error.to_string())?;
+    ciborium::into_writer(&SavedRecord { version, state }, &mut bytes).map_err(|error| error.to_string())?;
     Ok(bytes)
 }
 
@@ -116,11 +116,11 @@ pub fn save<T: Serialize>(version: u32, state: &T) -> Result<Vec<u8>, String> {
 pub fn load<T: DeserializeOwned>(
     version: u32,
     bytes: &[u8],
-    migrate: Option<fn(Saved<'_>) -> Result<T, String>>,
+    migrate: Option<fn(SavedState<'_>) -> Result<T, String>>,
 ) -> Result<T, String> {
-    let Version { version: stored } = ciborium::from_reader(bytes)
+    let SavedVersion { version: stored } = ciborium::from_reader(bytes)
         .map_err(|error| format!("this was not saved by a worker in Rust: {error}"))?;
-    let saved = Saved { version: stored, bytes };
+    let saved = SavedState { version: stored, bytes };
     match migrate {
         _ if stored == version => saved
             .read()
@@ -138,19 +138,19 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct First {
+    struct StateV1 {
         numbers: BTreeMap<(i32, String), f64>,
         name: Option<String>,
     }
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct Second {
+    struct StateV2 {
         count: usize,
     }
 
-    fn first() -> First {
+    fn first() -> StateV1 {
         let numbers = [((-1, "a".to_owned()), f64::INFINITY), ((2, String::new()), 0.1 + 0.2)].into();
-        First { numbers, name: None }
+        StateV1 { numbers, name: None }
     }
 
     #[test]
@@ -162,14 +162,14 @@ mod tests {
     #[test]
     fn another_version_is_migrated_or_refused() {
         let bytes = save(1, &first()).unwrap();
-        let migrate = |saved: Saved<'_>| match saved.version() {
-            1 => Ok(Second { count: saved.read::<First>()?.numbers.len() }),
+        let migrate = |saved: SavedState<'_>| match saved.version() {
+            1 => Ok(StateV2 { count: saved.read::<StateV1>()?.numbers.len() }),
             other => Err(format!("unknown version {other}")),
         };
-        assert_eq!(load(2, &bytes, Some(migrate)), Ok(Second { count: 2 }));
+        assert_eq!(load(2, &bytes, Some(migrate)), Ok(StateV2 { count: 2 }));
         let later = save(3, &first()).unwrap();
         assert_eq!(load(2, &later, Some(migrate)), Err("unknown version 3".to_owned()));
-        let refused = load::<Second>(2, &bytes, None).unwrap_err();
+        let refused = load::<StateV2>(2, &bytes, None).unwrap_err();
         assert_eq!(
             refused,
             "the state was saved in its version 1, this is version 2: it needs a function `migrate`"
@@ -178,9 +178,9 @@ mod tests {
 
     #[test]
     fn other_bytes_are_refused() {
-        let error = load::<First>(1, b"something else", None).unwrap_err();
+        let error = load::<StateV1>(1, b"something else", None).unwrap_err();
         assert!(error.starts_with("this was not saved by a worker in Rust: "), "{error}");
-        let shape = load::<Second>(1, &save(1, &first()).unwrap(), None).unwrap_err();
+        let shape = load::<StateV2>(1, &save(1, &first()).unwrap(), None).unwrap_err();
         assert!(shape.starts_with("the saved state is of another shape than this one: "), "{shape}");
     }
 }

@@ -50,14 +50,14 @@ pub fn operation<In, Out, E>(
 
 /// The steps that were done so far.
 pub struct Transaction<E> {
-    done: Vec<Box<Undo<E>>>,
+    compensations: Vec<Box<Compensation<E>>>,
 }
 
-type Undo<E> = dyn FnOnce() -> Result<(), E>;
+type Compensation<E> = dyn FnOnce() -> Result<(), E>;
 
 impl<E> fmt::Debug for Transaction<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transaction").field("done", &self.done.len()).finish()
+        f.debug_struct("Transaction").field("done", &self.compensations.len()).finish()
     }
 }
 
@@ -70,13 +70,13 @@ impl<E: 'static> Transaction<E> {
     {
         let output = (operation.execute)(&input)?;
         let (compensate, result) = (Rc::clone(&operation.compensate), output.clone());
-        self.done.push(Box::new(move || compensate(input, result)));
+        self.compensations.push(Box::new(move || compensate(input, result)));
         Ok(output)
     }
 
     /// Undoes all steps, the last one first, up to one that cannot be undone.
-    fn undo(&mut self) -> Result<(), E> {
-        while let Some(compensate) = self.done.pop() {
+    fn compensate(&mut self) -> Result<(), E> {
+        while let Some(compensate) = self.compensations.pop() {
             compensate()?;
         }
         Ok(())
@@ -85,46 +85,50 @@ impl<E: 'static> Transaction<E> {
 
 /// Why a transaction came to nothing.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure<E> {
+pub enum TransactionError<E> {
     /// A step failed, and all steps before it were undone.
-    Undone(E),
+    Compensated(E),
     /// A step failed, and one before it could not be undone: those before that one are still done.
-    Stuck {
+    CompensationFailed {
         /// Why the step failed.
-        failed: E,
+        error: E,
         /// Why the other one could not be undone.
-        undoing: E,
+        compensation_error: E,
         /// How many steps are still done, that one not counted.
         remaining: usize,
     },
 }
 
-impl<E: fmt::Display> fmt::Display for Failure<E> {
+impl<E: fmt::Display> fmt::Display for TransactionError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Undone(error) => write!(f, "{error}; all steps before it were undone"),
-            Self::Stuck { failed, undoing, remaining } => {
+            Self::Compensated(error) => write!(f, "{error}; all steps before it were undone"),
+            Self::CompensationFailed { error, compensation_error, remaining } => {
                 write!(
                     f,
-                    "{failed}; a step before it could not be undone: {undoing}; {remaining} more are still done"
+                    "{error}; a step before it could not be undone: {compensation_error}; {remaining} more are still done"
                 )
             }
         }
     }
 }
 
-impl<E: fmt::Debug + fmt::Display> std::error::Error for Failure<E> {}
+impl<E: fmt::Debug + fmt::Display> std::error::Error for TransactionError<E> {}
 
 /// Runs `body`; if it returns an error, the steps that it did are undone, and the error is returned.
 pub fn fallible<R, E: 'static>(
     body: impl FnOnce(&mut Transaction<E>) -> Result<R, E>,
-) -> Result<R, Failure<E>> {
-    let mut transaction = Transaction { done: Vec::new() };
+) -> Result<R, TransactionError<E>> {
+    let mut transaction = Transaction { compensations: Vec::new() };
     match body(&mut transaction) {
         Ok(result) => Ok(result),
-        Err(failed) => match transaction.undo() {
-            Ok(()) => Err(Failure::Undone(failed)),
-            Err(undoing) => Err(Failure::Stuck { failed, undoing, remaining: transaction.done.len() }),
+        Err(error) => match transaction.compensate() {
+            Ok(()) => Err(TransactionError::Compensated(error)),
+            Err(compensation_error) => Err(TransactionError::CompensationFailed {
+                error,
+                compensation_error,
+                remaining: transaction.compensations.len(),
+            }),
         },
     }
 }
@@ -139,12 +143,12 @@ pub fn infallible<R, E: fmt::Display + 'static>(
     body: impl FnOnce(&mut Transaction<E>) -> Result<R, E>,
 ) -> R {
     let begin = durability::oplog_index();
-    let mut transaction = Transaction { done: Vec::new() };
+    let mut transaction = Transaction { compensations: Vec::new() };
     match body(&mut transaction) {
         Ok(result) => result,
-        Err(failed) => {
-            if let Err(undoing) = transaction.undo() {
-                panic!("a step failed ({failed}), and one before it cannot be undone: {undoing}");
+        Err(error) => {
+            if let Err(compensation_error) = transaction.compensate() {
+                panic!("a step failed ({error}), and one before it cannot be undone: {compensation_error}");
             }
             std::thread::sleep(pause);
             // Memory is again what it was, so that `body` finds everything as the first time.
@@ -161,21 +165,26 @@ mod tests {
     type Log = Rc<RefCell<Vec<String>>>;
 
     fn step(log: &Log, name: &'static str, undoable: bool) -> Operation<u32, u32, String> {
-        let (doing, undoing) = (Rc::clone(log), Rc::clone(log));
+        let (executed, compensated) = (Rc::clone(log), Rc::clone(log));
         operation(
             move |input: &u32| {
-                doing.borrow_mut().push(format!("{name} {input}"));
+                executed.borrow_mut().push(format!("{name} {input}"));
                 if *input == 0 { Err(format!("{name} refused")) } else { Ok(input * 10) }
             },
             move |input, output| {
-                undoing.borrow_mut().push(format!("undo {name} {input} {output}"));
+                compensated.borrow_mut().push(format!("undo {name} {input} {output}"));
                 if undoable { Ok(()) } else { Err(format!("{name} stays")) }
             },
         )
     }
 
     /// Runs three steps with these inputs.
-    fn check(inputs: [u32; 3], undoable: [bool; 3], expected: &Result<u32, Failure<String>>, story: &[&str]) {
+    fn check(
+        inputs: [u32; 3],
+        undoable: [bool; 3],
+        expected: &Result<u32, TransactionError<String>>,
+        expected_log: &[&str],
+    ) {
         let log = Log::default();
         let [a, b, c] = [0, 1, 2].map(|at| step(&log, ["a", "b", "c"][at], undoable[at]));
         let result = fallible(|transaction| {
@@ -184,22 +193,25 @@ mod tests {
             Ok(first + second + transaction.run(&c, inputs[2])?)
         });
         assert_eq!(&result, expected);
-        assert_eq!(*log.borrow(), story);
+        assert_eq!(*log.borrow(), expected_log);
     }
 
     #[test]
     fn steps_are_done_in_order_and_undone_in_reverse() {
         let all = [true; 3];
         check([1, 2, 3], all, &Ok(60), &["a 1", "b 2", "c 3"]);
-        let undone = |error: &str| Err(Failure::Undone(error.to_owned()));
+        let undone = |error: &str| Err(TransactionError::Compensated(error.to_owned()));
         check([0, 2, 3], all, &undone("a refused"), &["a 0"]);
         check([1, 2, 0], all, &undone("c refused"), &["a 1", "b 2", "c 0", "undo b 2 20", "undo a 1 10"]);
     }
 
     #[test]
     fn a_step_that_stays_is_said() {
-        let stuck =
-            Failure::Stuck { failed: "c refused".to_owned(), undoing: "b stays".to_owned(), remaining: 1 };
+        let stuck = TransactionError::CompensationFailed {
+            error: "c refused".to_owned(),
+            compensation_error: "b stays".to_owned(),
+            remaining: 1,
+        };
         assert_eq!(
             stuck.to_string(),
             "c refused; a step before it could not be undone: b stays; 1 more are still done"

@@ -5,7 +5,7 @@
 /// Outside of WebAssembly the generated functions link, but end in an assertion that explains nothing.
 #[cfg(not(target_family = "wasm"))]
 #[track_caller]
-pub(crate) fn a_worker(call: &str) {
+pub(crate) fn require_worker(call: &str) {
     panic!("{call} works inside a worker only; here the code runs as an ordinary program, which has no log");
 }
 
@@ -13,4 +13,4 @@ pub(crate) fn a_worker(call: &str) {
 #[cfg(target_family = "wasm")]
 #[inline(always)]
 #[expect(clippy::inline_always, reason = "it must leave nothing in a worker's code, not even the text")]
-pub(crate) fn a_worker(_call: &str) {}
+pub(crate) fn require_worker(_call: &str) {}
