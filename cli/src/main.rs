@@ -1,11 +1,11 @@
-//! The program `golem-cli`: every command that only needs a server to talk to.
+//! The program `golem-cli`: all commands of the command line, without the server.
 
 use clap::{Parser, Subcommand};
 use golem_cli::{Command, Global};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// Talks to a Golem server
+/// Command line for Golem servers and guest projects
 #[derive(Debug, Parser)]
 #[command(name = "golem-cli", version)]
 struct Args {
@@ -19,7 +19,7 @@ struct Args {
 enum ProgramCommand {
     #[command(flatten)]
     Shared(Command),
-    /// Where the server is: in the program `golem`
+    /// Not in this program: use `golem server`
     #[command(disable_help_flag = true)]
     Server {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
@@ -36,7 +36,7 @@ async fn main() -> ExitCode {
         }
         ProgramCommand::Server { .. } => {
             eprintln!(
-                "golem-cli only talks to servers; the server is in the program golem: golem server --help"
+                "golem-cli does not contain the server; run it with the program golem: golem server --help"
             );
             ExitCode::FAILURE
         }

@@ -1,4 +1,4 @@
-//! `account …`
+//! The commands `account …`.
 
 use super::{Context, resolve};
 use crate::error::CliError;
@@ -8,33 +8,33 @@ use golem_api::account::{AccountData, Role};
 use golem_model::AccountId;
 use std::io::Write;
 
-/// Which account.
+/// Selects an account: by id, otherwise the account of the token.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AccountArgs {
-    /// The account [default: that of the token]
+    /// Id of the account [default: the account of the token]
     #[arg(long, short = 'A', value_name = "ID")]
     pub account_id: Option<AccountId>,
 }
 
-/// `account` with what it is about.
+/// The command `account`: an account and a subcommand.
 #[derive(Debug, Clone, Args)]
 pub struct AccountCommand {
-    /// Which account.
+    /// The account that the subcommand applies to.
     #[command(flatten)]
     pub account: AccountArgs,
-    /// What to do with it.
+    /// The subcommand.
     #[command(subcommand)]
     pub subcommand: AccountSubcommand,
 }
 
-/// What can be done with accounts.
+/// The subcommands of `account`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum AccountSubcommand {
     /// Show the account
     Get,
-    /// Show what the account's plan allows
+    /// Show the limits of the account's plan
     Plan,
-    /// Change name and e-mail address; what is not given stays
+    /// Change name and e-mail address; an option that is absent leaves the value unchanged
     Update {
         /// The new name
         #[arg(long, short = 'n', value_name = "NAME")]
@@ -43,36 +43,36 @@ pub enum AccountSubcommand {
         #[arg(long, short = 'e', value_name = "EMAIL")]
         account_email: Option<String>,
     },
-    /// Make an account; this needs the role Admin
+    /// Create an account; requires the role Admin
     #[command(alias = "new")]
     Add {
-        /// Its name
+        /// Name of the account
         #[arg(long, short = 'n', value_name = "NAME")]
         account_name: String,
-        /// Its e-mail address
+        /// E-mail address of the account
         #[arg(long, short = 'e', value_name = "EMAIL")]
         account_email: String,
     },
-    /// Delete the account with its projects, tokens and grants
+    /// Delete the account with its tokens, grants and projects; the projects must have no templates
     Delete,
-    /// Roles of the account
+    /// Show, add and remove roles of the account
     #[command(subcommand)]
     Grant(RoleSubcommand),
 }
 
-/// What can be done with an account's roles.
+/// The subcommands of `account grant`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum RoleSubcommand {
-    /// Show the roles
+    /// List the roles
     Get,
-    /// Give a role
+    /// Add a role
     Add {
-        /// Admin, WhitelistAdmin, MarketingAdmin, ViewProject, DeleteProject, CreateProject or InstanceServer
+        /// One of Admin, WhitelistAdmin, MarketingAdmin, ViewProject, DeleteProject, CreateProject or InstanceServer
         role: Role,
     },
-    /// Take a role
+    /// Remove a role
     Delete {
-        /// Admin, WhitelistAdmin, MarketingAdmin, ViewProject, DeleteProject, CreateProject or InstanceServer
+        /// One of Admin, WhitelistAdmin, MarketingAdmin, ViewProject, DeleteProject, CreateProject or InstanceServer
         role: Role,
     },
 }
@@ -116,7 +116,7 @@ impl AccountCommand {
                 client.role_remove(id, role).await?;
                 output::print(out, format, &"RoleRemoved")
             }
-            // Done above: it is about no account that exists.
+            // Handled above: `add` does not apply to an existing account.
             AccountSubcommand::Add { .. } => Ok(()),
         }
     }

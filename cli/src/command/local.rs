@@ -1,4 +1,5 @@
-//! `new`, `list-examples`, `languages`, `bindgen`, `build`: guest projects, on this machine and without a server.
+//! The commands `new`, `list-examples`, `languages`, `bindgen` and `build`. They work on guest projects on this machine
+//! and need no server.
 
 use crate::args::Format;
 use crate::error::CliError;
@@ -12,39 +13,39 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// What needs no server.
+/// The commands that need no server.
 #[derive(Debug, Clone, Subcommand)]
 pub enum LocalCommand {
-    /// Begin a guest project
+    /// Create a guest project
     New(NewArgs),
-    /// List what a guest project can begin as
+    /// List the examples from which `new` creates a guest project
     ListExamples {
-        /// Only languages of this tier or a better one: tier1 to tier4
+        /// List only languages of this tier or a better one: tier1 (best) to tier4
         #[arg(long, short = 'm', alias = "tier", value_name = "TIER", value_parser = parse_tier)]
         min_tier: Option<u8>,
-        /// Only examples in this language
+        /// List only examples in this language
         #[arg(long, short = 'l', value_name = "LANGUAGE")]
         language: Option<String>,
     },
-    /// List the languages that bindings are made for
+    /// List the languages for which bindings can be generated
     Languages,
-    /// Write bindings for a world
+    /// Generate bindings for a WIT world
     Bindgen(BindgenArgs),
-    /// Build the guest project of a folder into a component
+    /// Build a guest project into a component
     Build {
-        /// The project's folder
+        /// Folder of the project
         #[arg(long, value_name = "DIR", default_value = ".")]
         dir: PathBuf,
-        /// Only see whether the tools are there
+        /// Only check that the required tools are installed
         #[arg(long)]
         check: bool,
     },
 }
 
-/// What begins, and where.
+/// The arguments of `new`.
 #[derive(Debug, Clone, Args)]
 pub struct NewArgs {
-    /// The example to begin with, see `list-examples`
+    /// Example from which the project is created, see `list-examples`
     #[arg(
         long,
         short = 'e',
@@ -53,36 +54,36 @@ pub struct NewArgs {
         conflicts_with = "lang"
     )]
     example: Option<String>,
-    /// The language, which begins with its shopping cart
+    /// Language of the project; the same as --example LANGUAGE-shopping-cart
     #[arg(long, value_name = "LANGUAGE")]
     lang: Option<String>,
-    /// The project's name, as an option
+    /// Name of the project, as an option
     #[arg(long, short = 't', value_name = "NAME", required_unless_present = "name", conflicts_with = "name")]
     template_name: Option<String>,
-    /// Namespace and name of the WIT package
+    /// Namespace and name of the project's WIT package
     #[arg(long, short = 'p', value_name = "NAMESPACE:NAME", default_value = "golem:template")]
     package_name: String,
-    /// Where the guest library for Rust is, if it is not to come from the registry
+    /// Folder of the guest library for Rust, if it is not taken from the registry
     #[arg(long, value_name = "DIR")]
     sdk: Option<String>,
-    /// The project's name, and that of its folder
+    /// Name of the project and of its folder
     #[arg(value_name = "NAME")]
     name: Option<String>,
 }
 
-/// From what, for whom, and where to.
+/// The arguments of `bindgen`.
 #[derive(Debug, Clone, Args)]
 pub struct BindgenArgs {
-    /// The language
+    /// Language of the bindings
     #[arg(long, value_name = "LANGUAGE")]
     lang: String,
-    /// A folder of WIT with its `deps`, a file of WIT, or a component
+    /// Source of the WIT: a folder with its `deps`, a file, or a component
     #[arg(long, value_name = "PATH", default_value = "wit")]
     wit: PathBuf,
-    /// The world, if there are several
+    /// Name of the world; required if the package has several
     #[arg(long, value_name = "NAME")]
     world: Option<String>,
-    /// The folder to write to
+    /// Output folder
     #[arg(long, short = 'o', value_name = "DIR", default_value = GENERATED)]
     out: PathBuf,
 }
@@ -95,7 +96,7 @@ fn parse_tier(text: &str) -> Result<u8, String> {
     }
 }
 
-/// The example that every language with a project has.
+/// The example that exists in every language with a project.
 const EXAMPLE_NAME: &str = "shopping-cart";
 
 #[derive(Debug, Serialize)]
@@ -113,7 +114,7 @@ struct LanguageView {
     tier: u8,
     project: bool,
     build: bool,
-    /// Whether what is generated is compiled and run by the tests.
+    /// Whether the tests compile and run the generated code.
     proven: bool,
 }
 
@@ -150,7 +151,7 @@ impl LocalCommand {
                     .map(|language| ExampleView {
                         name: format!("{}-{EXAMPLE_NAME}", language.name()),
                         language: language.title(),
-                        description: "A shopping cart for each customer, with a payment that is waited for",
+                        description: "A shopping cart for each customer that waits for a payment",
                         tier: format!("tier{}", language.tier()),
                     })
                     .collect();
@@ -181,9 +182,9 @@ impl LocalCommand {
     }
 }
 
-/// The languages in which a project can begin.
+/// The languages in which `new` can create a project.
 fn languages_with_project() -> impl Iterator<Item = &'static dyn Language> {
-    let probe = Project::new("probe", "golem:template").expect("these are names");
+    let probe = Project::new("probe", "golem:template").expect("both names are valid");
     lang::all().iter().copied().filter(move |language| language.project(&probe).is_some())
 }
 
@@ -213,10 +214,9 @@ impl NewArgs {
         let name = self.template_name.or(self.name).unwrap_or_default();
         let mut project = Project::new(&name, &self.package_name)?;
         project.sdk = self.sdk;
-        let files = language.project(&project).ok_or(GuestError::UnsupportedLanguage {
-            language: language.title(),
-            what: "project to begin with",
-        })?;
+        let files = language
+            .project(&project)
+            .ok_or(GuestError::UnsupportedLanguage { language: language.title(), what: "example project" })?;
         let folder = PathBuf::from(&name);
         if folder.exists() {
             return Err(GuestError::FolderExists { path: folder }.into());
@@ -237,7 +237,7 @@ impl NewArgs {
     }
 }
 
-/// A project that is there.
+/// An existing guest project, with its manifest and WIT loaded.
 struct GuestProject {
     folder: PathBuf,
     manifest: Manifest,
@@ -262,7 +262,7 @@ impl GuestProject {
 
     fn recipe(&self) -> Result<lang::Recipe, GuestError> {
         let layout = Layout { name: &self.manifest.name, world: self.world.as_ref(), sources: &self.sources };
-        let what = "way to build it";
+        let what = "build recipe";
         self.language
             .recipe(&layout)
             .ok_or(GuestError::UnsupportedLanguage { language: self.language.title(), what })
@@ -281,7 +281,7 @@ impl GuestProject {
 
     fn build(&self) -> Result<BuildView, CliError> {
         let recipe = self.recipe()?;
-        // Before anything is written: a missing compiler is all that there is to say.
+        // Checked first: if a compiler is missing, nothing must be written.
         self.find_tools()?;
         if let Some(world) = &self.world {
             generated::write_files(&self.folder.join(GENERATED), &self.language.bindings(world)?)?;
@@ -300,7 +300,7 @@ impl GuestProject {
             (Made::Core { path, described }, Some(world)) => {
                 component::encode(read(path)?, world, *described)?
             }
-            // Only what has a world is made as a core module.
+            // Recipes with a core module exist only for languages that load a world.
             (Made::Component(path) | Made::Core { path, .. }, _) => read(path)?,
         };
         let path = build.join(format!("{}.wasm", self.manifest.name));
@@ -309,7 +309,7 @@ impl GuestProject {
     }
 }
 
-/// The source files of a project, in order.
+/// The source files of a project, sorted by name.
 fn source_files(folder: &Path, extensions: &[&str]) -> Result<Vec<String>, GuestError> {
     let path = folder.join("src");
     if extensions.is_empty() || !path.is_dir() {

@@ -1,4 +1,4 @@
-//! From the names that people give to the ids that REST takes.
+//! Resolves the names in a command's arguments to the ids that REST expects.
 
 use super::Context;
 use super::account::AccountArgs;
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 use tracing::info;
 
-/// The project that is named; `None` is the default project.
+/// The id of the selected project. `None` stands for the caller's default project.
 pub async fn project(context: &Context, args: &ProjectArgs) -> Result<Option<ProjectId>, CliError> {
     match (args.project_id, &args.project_name) {
         (Some(id), _) => Ok(Some(id)),
@@ -23,7 +23,7 @@ pub async fn project(context: &Context, args: &ProjectArgs) -> Result<Option<Pro
     }
 }
 
-/// The project that is named, or the caller's default project.
+/// The id of the selected project or of the caller's default project.
 pub async fn project_or_default(context: &Context, args: &ProjectArgs) -> Result<ProjectId, CliError> {
     match project(context, args).await? {
         Some(id) => Ok(id),
@@ -31,7 +31,7 @@ pub async fn project_or_default(context: &Context, args: &ProjectArgs) -> Result
     }
 }
 
-/// The account that is named, or the one that the token speaks for.
+/// The id of the selected account or of the token's account.
 pub async fn account(context: &Context, args: &AccountArgs) -> Result<AccountId, CliError> {
     match args.account_id {
         Some(id) => Ok(id),
@@ -39,12 +39,12 @@ pub async fn account(context: &Context, args: &AccountArgs) -> Result<AccountId,
     }
 }
 
-/// The template that is named.
+/// The id of the selected template.
 pub async fn template(context: &Context, args: &TemplateArgs) -> Result<TemplateId, CliError> {
     if let Some(id) = args.template_id {
         return Ok(id);
     }
-    // The parser wants one of both.
+    // The argument parser guarantees an id or a name.
     let name = args.template_name.as_deref().unwrap_or_default();
     let project = project(context, &args.project).await?;
     let templates = context.client.template_list(project, Some(name)).await?;
@@ -55,7 +55,7 @@ pub async fn template(context: &Context, args: &TemplateArgs) -> Result<Template
     Ok(id)
 }
 
-/// The links that are named: templates by id, or by name in the project.
+/// Resolves links. Their templates are given by id, or by name in `project`.
 pub async fn links(
     context: &Context,
     project: Option<ProjectId>,
@@ -75,11 +75,13 @@ pub async fn links(
     Ok(links)
 }
 
-/// The worker that is named.
+/// The id of the selected worker.
 pub async fn worker(context: &Context, args: WorkerArgs) -> Result<WorkerId, CliError> {
     Ok(WorkerId::new(template(context, &args.template).await?, args.worker_name))
 }
 
+/// The only id in `ids`. Several different ids, or none, are an error. `option` tells
+/// how to select one of several.
 fn unique_id<Id: Ord + Display + Copy>(
     noun: &'static str,
     name: &str,
@@ -104,7 +106,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_must_mean_one_thing() {
+    fn a_name_must_have_one_id() {
         let find = |ids: &[u32]| unique_id("template", "x", "--template-id", ids.iter().copied());
         assert_eq!(find(&[7, 7, 7]).unwrap(), 7);
         assert_eq!(find(&[]).unwrap_err().report(), "there is no template named \"x\"");

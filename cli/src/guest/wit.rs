@@ -1,4 +1,4 @@
-//! WIT from the disk: a folder with a package, and its `deps`; or a file; or a built component.
+//! Reads WIT from a folder with a package and its `deps`, from a file, or from a built component.
 
 use super::{GuestError, read_text};
 use crate::error::CliError;
@@ -6,7 +6,7 @@ use golem_bindgen::Source;
 use golem_bindgen::wit::Package;
 use std::path::{Path, PathBuf};
 
-/// The source at `path`.
+/// Reads the WIT at `path`.
 pub fn read(path: &Path) -> Result<Source, CliError> {
     if path.is_dir() {
         return Ok(read_folder(path)?);
@@ -38,7 +38,7 @@ fn read_folder(path: &Path) -> Result<Source, GuestError> {
     Ok(Source { main, dependencies })
 }
 
-/// The package whose files lie in `folder`.
+/// Reads the package whose files are in `folder`.
 fn read_package(folder: &Path) -> Result<Package, GuestError> {
     let mut files = Vec::new();
     for path in sorted_entries(folder)?.into_iter().filter(|path| is_wit(path)) {

@@ -1,4 +1,4 @@
-//! The files that a template ships with, as one tar archive.
+//! Packs the initial files of a template's workers into one tar archive.
 
 use super::read_input;
 use crate::error::CliError;
@@ -8,7 +8,7 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 use tar::{Builder, EntryType, Header, HeaderMode};
 
-/// The archive of a folder's contents, or the archive that `path` is.
+/// Packs the contents of a folder into an archive. If `path` is a file, it must be an archive and is read as it is.
 pub(super) fn from_path(path: &Path) -> Result<Vec<u8>, CliError> {
     if !path.is_dir() {
         return read_input(path);
@@ -18,7 +18,8 @@ pub(super) fn from_path(path: &Path) -> Result<Vec<u8>, CliError> {
     archive.into_inner().map_err(|source| CliError::Read { path: path.to_owned(), source })
 }
 
-/// Adds what is in `folder` below `name`, in the order of names: the same folder makes the same archive.
+/// Adds the contents of `folder` below `name`. Entries are sorted by name, so that the same folder gives the same
+/// archive.
 fn add_folder(archive: &mut Builder<Vec<u8>>, folder: &Path, name: &str) -> Result<(), CliError> {
     let failed = |source| CliError::Read { path: folder.to_owned(), source };
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
@@ -45,14 +46,15 @@ fn add_folder(archive: &mut Builder<Vec<u8>>, folder: &Path, name: &str) -> Resu
             header.set_size(bytes.len() as u64);
             archive.append_data(&mut header, &name, bytes.as_slice()).map_err(failed)?;
         } else {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, "it is no file, folder or link");
+            let source =
+                io::Error::new(io::ErrorKind::InvalidInput, "it is not a file, folder or symbolic link");
             return Err(failed(source));
         }
     }
     Ok(())
 }
 
-/// Kind and time; nothing about owners.
+/// The header of an entry: kind, deterministic permissions and modification time. Owners are left out.
 fn header(metadata: &fs::Metadata) -> Header {
     let mut header = Header::new_gnu();
     header.set_metadata_in_mode(metadata, HeaderMode::Deterministic);
@@ -107,6 +109,6 @@ mod tests {
         );
         let file = at("files.tar");
         fs::write(&file, &bytes).unwrap();
-        assert_eq!(from_path(&file).unwrap(), bytes, "an archive is taken as it is");
+        assert_eq!(from_path(&file).unwrap(), bytes, "an archive is read as it is");
     }
 }

@@ -1,4 +1,4 @@
-//! The log stream of a worker.
+//! `worker connect`: prints the log stream of a worker.
 
 use crate::args::Format;
 use crate::command::Context;
@@ -8,7 +8,7 @@ use golem_api::connect::{ConnectFormat, ConnectFrame, MessageFrame};
 use golem_model::WorkerId;
 use std::io::Write;
 
-/// Prints what the worker prints until the stream ends: as text, or in JSON an event on each line.
+/// Prints the output of the worker until the stream ends: as text, or as one JSON event per line.
 pub(super) async fn connect(
     context: &Context,
     worker: &WorkerId,
@@ -18,7 +18,7 @@ pub(super) async fn connect(
     while let Some(frame) = stream.next().await {
         print_frame(out, context.format, frame?)?;
     }
-    eprintln!("The worker is no longer in memory; connect again to follow it.");
+    eprintln!("The worker was unloaded from memory; run `worker connect` again to follow it.");
     Ok(())
 }
 
@@ -49,9 +49,9 @@ mod tests {
 
     fn printed(format: Format, frame: &str) -> Result<String, String> {
         let mut out = Vec::new();
-        let frame = serde_json::from_str(frame).expect("it is a frame");
+        let frame = serde_json::from_str(frame).expect("the text is a frame");
         print_frame(&mut out, format, frame).map_err(|error| error.report())?;
-        Ok(String::from_utf8(out).expect("text was written"))
+        Ok(String::from_utf8(out).expect("the output is text"))
     }
 
     #[test]
