@@ -1,16 +1,17 @@
-//! Where the guest library runs.
+//! A check that the code runs in a worker.
 
-/// Panics unless the code runs inside a worker. Called before each call of the host.
+/// Panics unless the code runs in a worker. `call` is the name of the function that the user called.
 ///
-/// Outside of WebAssembly the generated functions link, but end in an assertion that explains nothing.
+/// Without this check, the generated functions would panic on other targets with a message that does not explain the
+/// reason.
 #[cfg(not(target_family = "wasm"))]
 #[track_caller]
 pub(crate) fn require_worker(call: &str) {
-    panic!("{call} works inside a worker only; here the code runs as an ordinary program, which has no log");
+    panic!("{call} works inside a worker only; this is an ordinary program, which has no oplog");
 }
 
-/// Nothing to check: every component that uses the guest library runs in a worker.
+/// Does nothing: a component that uses the guest library always runs in a worker.
 #[cfg(target_family = "wasm")]
 #[inline(always)]
-#[expect(clippy::inline_always, reason = "it must leave nothing in a worker's code, not even the text")]
+#[expect(clippy::inline_always, reason = "the call and its text must not take space in the component")]
 pub(crate) fn require_worker(_call: &str) {}

@@ -1,8 +1,8 @@
-//! State that is saved: workers that come back at once, and move to new versions of their code.
+//! Saved state: faster recovery, and updates to new versions of the code.
 //!
-//! A worker whose struct derives serde's `Serialize` and `Deserialize` is saved from time to time by itself. After a crash
-//! it comes back from what was saved, and only what happened since is replayed; without the derives it comes back from its
-//! whole history, which is as safe and takes longer.
+//! If the state of a worker derives serde's `Serialize` and `Deserialize`, the server saves snapshots of the state.
+//! After a crash, the state is loaded from the latest snapshot, and only the history since then is replayed. Without
+//! the derives, the whole history is replayed, which is equally safe but takes longer.
 //!
 //! ```
 //! #[golem::worker]
@@ -24,14 +24,15 @@
 //! # fn main() {}
 //! ```
 //!
-//! All that has to survive is in the struct: what lies in a `static` or a `thread_local!` of the module is not saved with
-//! it. Promises can be in it, and buckets are outside of it anyway.
+//! The struct must contain everything that has to survive. The values of a `static` or a `thread_local!` of the
+//! module are not saved. The struct can contain a [`Promise`](crate::Promise). Values in buckets need not be part of
+//! it.
 //!
-//! # Other shapes
+//! # Migration
 //!
-//! A running worker can be moved to a new version of its template by what it saves (`golem worker update --mode
-//! manual`). Fields that were added need `#[serde(default)]`, and nothing more. When more than that changes, count the
-//! versions with the option `state_version` and write a function `migrate`, which makes the new state of an old one:
+//! The saved state can be used to update a worker to a new version of its template (`golem worker update --mode
+//! manual`). A new field only needs `#[serde(default)]`. For other changes, increase the option `state_version` and
+//! write a function `migrate`, which converts a saved state of an older version:
 //!
 //! ```
 //! #[golem::worker(state_version = "2")]
@@ -65,12 +66,12 @@
 //! # fn main() {}
 //! ```
 //!
-//! If it returns an error, the update does not happen, and the worker stays what it is.
+//! If `migrate` returns an error, the update fails and the worker keeps its version and state.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// What another version of a worker's code has saved.
+/// A state that another version of the worker's code has saved.
 #[derive(Debug, Clone, Copy)]
 pub struct SavedState<'a> {
     version: u32,
@@ -78,32 +79,32 @@ pub struct SavedState<'a> {
 }
 
 impl SavedState<'_> {
-    /// The `state_version` of the code that saved it.
+    /// The `state_version` of the code that saved the state.
     pub fn version(&self) -> u32 {
         self.version
     }
 
-    /// The state, in the shape that it had.
+    /// Deserializes the state as the type `T` that it had when it was saved.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, String> {
         let stored: SavedRecord<T> = ciborium::from_reader(self.bytes).map_err(|error| error.to_string())?;
         Ok(stored.state)
     }
 }
 
-/// What is saved, as CBOR: it keeps every number as it is, and maps with any keys.
+/// The saved data, encoded as CBOR. Unlike JSON, CBOR keeps every number exactly and allows maps with any type of key.
 #[derive(Serialize, Deserialize)]
 struct SavedRecord<T> {
     version: u32,
     state: T,
 }
 
-/// Only the version.
+/// The version in the saved data, readable whatever the type of the state is.
 #[derive(Deserialize)]
 struct SavedVersion {
     version: u32,
 }
 
-/// The bytes of a state. For the expansion of [`worker`](crate::worker).
+/// Encodes a state. The expansion of [`worker`](crate::worker) calls it.
 #[doc(hidden)]
 pub fn save<T: Serialize>(version: u32, state: &T) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
@@ -111,7 +112,7 @@ pub fn save<T: Serialize>(version: u32, state: &T) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-/// The state in what `save` has made, perhaps in another version.
+/// Decodes a state that [`save`] has encoded, possibly in another version.
 #[doc(hidden)]
 pub fn load<T: DeserializeOwned>(
     version: u32,
@@ -154,13 +155,13 @@ mod tests {
     }
 
     #[test]
-    fn what_was_saved_is_loaded() {
+    fn a_saved_state_is_loaded() {
         let bytes = save(1, &first()).unwrap();
         assert_eq!(load(1, &bytes, None), Ok(first()));
     }
 
     #[test]
-    fn another_version_is_migrated_or_refused() {
+    fn another_version_is_migrated_or_rejected() {
         let bytes = save(1, &first()).unwrap();
         let migrate = |saved: SavedState<'_>| match saved.version() {
             1 => Ok(StateV2 { count: saved.read::<StateV1>()?.numbers.len() }),
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_are_refused() {
+    fn other_bytes_are_rejected() {
         let error = load::<StateV1>(1, b"something else", None).unwrap_err();
         assert!(error.starts_with("this was not saved by a worker in Rust: "), "{error}");
         let shape = load::<StateV2>(1, &save(1, &first()).unwrap(), None).unwrap_err();

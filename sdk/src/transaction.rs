@@ -1,7 +1,7 @@
-//! Sagas: steps in other systems that are undone, last one first, when a later one fails.
+//! Transactions over several systems (sagas): if a step fails, the steps before it are undone in reverse order.
 //!
-//! A step is an [`Operation`]: what it does, and what undoes it. A worker that crashes between two steps, or in the middle
-//! of undoing them, goes on where it was, as always; nothing more is needed.
+//! A step is an [`Operation`]. It consists of an action and of a compensation, which undoes the action. A worker that
+//! crashes between two steps, or while it undoes steps, continues at the same place.
 //!
 //! ```
 //! use golem::transaction::{fallible, operation};
@@ -25,7 +25,7 @@ use crate::durability;
 use std::fmt;
 use std::rc::Rc;
 
-/// A step: what it does, and what undoes it.
+/// A step of a transaction: an action and the compensation that undoes it.
 pub struct Operation<In, Out, E> {
     execute: Box<Execute<In, Out, E>>,
     compensate: Rc<Compensate<In, Out, E>>,
@@ -40,7 +40,8 @@ impl<In, Out, E> fmt::Debug for Operation<In, Out, E> {
     }
 }
 
-/// A step that does `execute` and is undone by `compensate`, which gets what the step was given and what it returned.
+/// Creates a step with the action `execute` and the compensation `compensate`. The compensation gets the input and the
+/// output of the action.
 pub fn operation<In, Out, E>(
     execute: impl Fn(&In) -> Result<Out, E> + 'static,
     compensate: impl Fn(In, Out) -> Result<(), E> + 'static,
@@ -48,7 +49,7 @@ pub fn operation<In, Out, E>(
     Operation { execute: Box::new(execute), compensate: Rc::new(compensate) }
 }
 
-/// The steps that were done so far.
+/// A running transaction. It holds the compensations of the steps that have succeeded.
 pub struct Transaction<E> {
     compensations: Vec<Box<Compensation<E>>>,
 }
@@ -62,7 +63,10 @@ impl<E> fmt::Debug for Transaction<E> {
 }
 
 impl<E: 'static> Transaction<E> {
-    /// Does a step. It is undone if the transaction fails later; a step that fails has done nothing that would be.
+    /// Executes a step.
+    ///
+    /// If the transaction fails later, the step's compensation runs. The compensation of a step that returns an error
+    /// does not run, so such a step must have no effect.
     pub fn run<In, Out>(&mut self, operation: &Operation<In, Out, E>, input: In) -> Result<Out, E>
     where
         In: 'static,
@@ -74,7 +78,7 @@ impl<E: 'static> Transaction<E> {
         Ok(output)
     }
 
-    /// Undoes all steps, the last one first, up to one that cannot be undone.
+    /// Runs the compensations in reverse order. Stops at the first one that fails.
     fn compensate(&mut self) -> Result<(), E> {
         while let Some(compensate) = self.compensations.pop() {
             compensate()?;
@@ -83,18 +87,18 @@ impl<E: 'static> Transaction<E> {
     }
 }
 
-/// Why a transaction came to nothing.
+/// The reason why a transaction failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum TransactionError<E> {
-    /// A step failed, and all steps before it were undone.
+    /// A step failed, and all steps before it were undone. Contains the error of the step.
     Compensated(E),
-    /// A step failed, and one before it could not be undone: those before that one are still done.
+    /// A step failed, and the compensation of an earlier step failed too. The steps before that one are not undone.
     CompensationFailed {
-        /// Why the step failed.
+        /// Error of the failed step.
         error: E,
-        /// Why the other one could not be undone.
+        /// Error of the failed compensation.
         compensation_error: E,
-        /// How many steps are still done, that one not counted.
+        /// Number of steps that are not undone, without the step whose compensation failed.
         remaining: usize,
     },
 }
@@ -104,10 +108,8 @@ impl<E: fmt::Display> fmt::Display for TransactionError<E> {
         match self {
             Self::Compensated(error) => write!(f, "{error}; all steps before it were undone"),
             Self::CompensationFailed { error, compensation_error, remaining } => {
-                write!(
-                    f,
-                    "{error}; a step before it could not be undone: {compensation_error}; {remaining} more are still done"
-                )
+                write!(f, "{error}; a step before it could not be undone: {compensation_error}; ")?;
+                write!(f, "{remaining} more are still done")
             }
         }
     }
@@ -115,7 +117,7 @@ impl<E: fmt::Display> fmt::Display for TransactionError<E> {
 
 impl<E: fmt::Debug + fmt::Display> std::error::Error for TransactionError<E> {}
 
-/// Runs `body`; if it returns an error, the steps that it did are undone, and the error is returned.
+/// Runs `body` as a transaction. If `body` returns an error, the executed steps are undone and the error is returned.
 pub fn fallible<R, E: 'static>(
     body: impl FnOnce(&mut Transaction<E>) -> Result<R, E>,
 ) -> Result<R, TransactionError<E>> {
@@ -133,11 +135,14 @@ pub fn fallible<R, E: 'static>(
     }
 }
 
-/// Runs `body` until it succeeds: if it returns an error, the steps that it did are undone, the worker goes back to the
-/// beginning of the transaction, and it runs again after `pause`.
+/// Runs `body` as a transaction until it succeeds.
+///
+/// If `body` returns an error, the executed steps are undone. After `pause`, the worker is reverted to the beginning
+/// of the transaction and `body` runs again.
 ///
 /// # Panics
-/// When a step cannot be undone. The invocation then fails, and is tried again by its retry policy from where it was.
+/// If a compensation fails. The attempt of the invocation then fails, and the retry policy applies. A retry first
+/// replays the recorded calls.
 pub fn infallible<R, E: fmt::Display + 'static>(
     pause: std::time::Duration,
     body: impl FnOnce(&mut Transaction<E>) -> Result<R, E>,
@@ -151,7 +156,8 @@ pub fn infallible<R, E: fmt::Display + 'static>(
                 panic!("a step failed ({error}), and one before it cannot be undone: {compensation_error}");
             }
             std::thread::sleep(pause);
-            // Memory is again what it was, so that `body` finds everything as the first time.
+            // The jump restores the memory from before the transaction, so every run of `body` begins with the same
+            // state.
             durability::jump(begin)
         }
     }
@@ -206,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_stays_is_said() {
+    fn a_failed_compensation_is_reported() {
         let stuck = TransactionError::CompensationFailed {
             error: "c refused".to_owned(),
             compensation_error: "b stays".to_owned(),
