@@ -193,10 +193,10 @@ impl Bucket {
     }
 }
 
-fn read<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Error> {
+fn from_json<T: DeserializeOwned>(key: &str, bytes: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(bytes).map_err(|source| Error::Value { key: key.to_owned(), source })
 }
 
-fn written<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Vec<u8>, Error> {
+fn to_json<T: Serialize + ?Sized>(key: &str, value: &T) -> Result<Vec<u8>, Error> {
     serde_json::to_vec(value).map_err(|source| Error::Value { key: key.to_owned(), source })
 }
