@@ -64,7 +64,7 @@ pub fn token(global: &Global, home: Option<&Path>) -> Result<String, CliError> {
     Err(CliError::NoToken)
 }
 
-/// The configuration directory.
+/// The configuration directory: `--config-directory`, otherwise `.golem` in the home folder.
 pub(crate) fn config_directory(global: &Global, home: Option<&Path>) -> Option<PathBuf> {
     global.config_directory.clone().or_else(|| Some(home?.join(".golem")))
 }
