@@ -6,7 +6,7 @@
 use wasmtime::format_err;
 
 /// Defines methods that answer the same whatever they are asked. `async` as the trait has it.
-macro_rules! answers {
+macro_rules! fixed_answers {
     (async $answer:expr; $($method:ident($($argument:ty),*) -> $result:ty;)*) => {
         $(async fn $method(&mut self, $(_: $argument),*) -> $result {
             $answer
@@ -19,9 +19,9 @@ macro_rules! answers {
     };
 }
 
-pub(super) use answers;
+pub(super) use fixed_answers;
 
 /// The trap of a method that has no error to give.
-pub(super) fn absent(resource: &str) -> wasmtime::Error {
+pub(super) fn absent_resource(resource: &str) -> wasmtime::Error {
     format_err!("a worker never holds a {resource}: this version of the runtime gives none out")
 }

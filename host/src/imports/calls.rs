@@ -30,25 +30,25 @@ use wasmtime_wasi_io::poll::DynPollable;
 pub(super) const WAIT_IN_MEMORY: Duration = Duration::from_millis(50);
 
 /// Calls that a guest has made without waiting and not finished, by their number.
-pub(crate) type OpenCalls = BTreeMap<u64, Open>;
+pub(crate) type OpenCalls = BTreeMap<u64, OpenCall>;
 
 /// Such a call.
 #[derive(Debug, Clone)]
-pub(crate) struct Open {
+pub(crate) struct OpenCall {
     /// The function's full name.
     function: Arc<str>,
     /// Why there will be no answer, if that is known.
-    over: Option<CallError>,
+    error: Option<CallError>,
 }
 
 /// Makes a call. The request is the other worker, the function, the parameters, and for a call whose answer nobody wants
 /// the time. The response is written by the store.
-struct Make(OutgoingCall);
+struct MakeCall(OutgoingCall);
 
 /// As [`Make`], for a call whose answer nobody wants.
-struct Send(OutgoingCall);
+struct SendCall(OutgoingCall);
 
-fn request(out: &OutgoingCall) -> Vec<u8> {
+fn encode_call(out: &OutgoingCall) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64);
     bytes.extend_from_slice(out.target.template.0.as_bytes());
     put_bytes(&mut bytes, out.target.name.as_str().as_bytes());
@@ -63,13 +63,13 @@ fn request(out: &OutgoingCall) -> Vec<u8> {
     bytes
 }
 
-impl DurableCall for Make {
+impl DurableCall for MakeCall {
     const FUNCTION: HostFunction = HostFunction::CallMake;
     const EFFECT: Effect = Effect::ChangesShared;
     type Answer = (OplogIndex, Result<(), CallError>);
 
     fn request(&self) -> Vec<u8> {
-        request(&self.0)
+        encode_call(&self.0)
     }
 
     async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
@@ -82,13 +82,13 @@ impl DurableCall for Make {
     }
 }
 
-impl DurableCall for Send {
+impl DurableCall for SendCall {
     const FUNCTION: HostFunction = HostFunction::CallSend;
     const EFFECT: Effect = Effect::ChangesShared;
     type Answer = Result<(), CallError>;
 
     fn request(&self) -> Vec<u8> {
-        request(&self.0)
+        encode_call(&self.0)
     }
 
     async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
@@ -102,12 +102,12 @@ impl DurableCall for Send {
 }
 
 /// Waits for the answer of a call.
-struct Await {
+struct AwaitCall {
     call: OplogIndex,
     promise: PromiseId,
 }
 
-impl DurableCall for Await {
+impl DurableCall for AwaitCall {
     const FUNCTION: HostFunction = HostFunction::CallAwait;
     const EFFECT: Effect = Effect::ReadOnly;
     type Answer = CallAnswer;
@@ -121,7 +121,7 @@ impl DurableCall for Await {
         loop {
             match live.call_answer(self.call).await? {
                 AnswerState::Answered(bytes) => return Ok(CallResponse::Unrecorded(bytes.to_vec())),
-                AnswerState::Unknown => return Ok(CallResponse::Unrecorded(lost())),
+                AnswerState::Unknown => return Ok(CallResponse::Unrecorded(unknown_call_answer())),
                 AnswerState::Pending => {
                     let promises = vec![self.promise.clone()];
                     if std::mem::replace(&mut waited, true) {
@@ -140,16 +140,16 @@ impl DurableCall for Await {
 }
 
 /// What a call comes to of which the store knows nothing: this worker was made from another one's oplog.
-fn lost() -> Vec<u8> {
+fn unknown_call_answer() -> Vec<u8> {
     encode_answer(&Err(CallError::NotFound("nothing is known of this call any more".to_owned())))
 }
 
 /// Looks for the answer of a call. The response is 0, or 1 and the answer.
-struct Finish {
+struct FinishCall {
     call: OplogIndex,
 }
 
-impl DurableCall for Finish {
+impl DurableCall for FinishCall {
     const FUNCTION: HostFunction = HostFunction::CallFinish;
     const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Option<CallAnswer>;
@@ -162,7 +162,7 @@ impl DurableCall for Finish {
         let answer = match live.call_answer(self.call).await? {
             AnswerState::Pending => return Ok(CallResponse::Unrecorded(vec![0])),
             AnswerState::Answered(bytes) => bytes.to_vec(),
-            AnswerState::Unknown => lost(),
+            AnswerState::Unknown => unknown_call_answer(),
         };
         let mut response = vec![1];
         response.extend_from_slice(&answer);
@@ -180,11 +180,11 @@ impl DurableCall for Finish {
 
 /// Gives up on a call. The response is one byte, which the store writes: 0 if it was over, 1 if it was taken back, 2 if
 /// it goes on.
-struct Cancel {
+struct CancelCall {
     call: OplogIndex,
 }
 
-impl DurableCall for Cancel {
+impl DurableCall for CancelCall {
     const FUNCTION: HostFunction = HostFunction::CallCancel;
     const EFFECT: Effect = Effect::ChangesShared;
     type Answer = bool;
@@ -212,18 +212,18 @@ impl WorkerState {
     pub(crate) async fn client_call(&mut self, client: &ClientFunction, params: Vec<Value>) -> Result<Value> {
         match client.form {
             CallForm::Await => {
-                let answer = match self.outgoing(client, params)? {
+                let answer = match self.prepare_call(client, params)? {
                     Err(error) => Err(error),
                     Ok(out) => self.call_and_wait(out).await?,
                 };
-                Ok(answered(answer))
+                Ok(answer_value(answer))
             }
             CallForm::Send => {
-                let sent = match self.outgoing(client, params)? {
+                let sent = match self.prepare_call(client, params)? {
                     Err(error) => Err(error),
-                    Ok(out) => self.durable(Send(out)).await?,
+                    Ok(out) => self.durable(SendCall(out)).await?,
                 };
-                Ok(answered(sent.map(|()| None)))
+                Ok(answer_value(sent.map(|()| None)))
             }
             CallForm::Start => {
                 if self.calls.len() >= CALLS_OPEN_MAX {
@@ -231,14 +231,14 @@ impl WorkerState {
                         format!("{CALLS_OPEN_MAX} calls were started and not finished; finish some first");
                     return Err(self.raise(CallFailure::Trap(text)));
                 }
-                let (number, over) = match self.outgoing(client, params)? {
-                    Err(error) => (self.calls_refused(), Some(error)),
+                let (number, error) = match self.prepare_call(client, params)? {
+                    Err(error) => (self.next_refused_number(), Some(error)),
                     Ok(out) => {
-                        let (index, made) = self.durable(Make(out)).await?;
-                        (index.0, made.err())
+                        let (index, receipt) = self.durable(MakeCall(out)).await?;
+                        (index.0, receipt.err())
                     }
                 };
-                self.calls.insert(number, Open { function: Arc::clone(&client.function), over });
+                self.calls.insert(number, OpenCall { function: Arc::clone(&client.function), error });
                 Ok(Value::U64(number))
             }
             CallForm::Finish => {
@@ -251,18 +251,18 @@ impl WorkerState {
                     }
                 };
                 let answer = self.finish(client, number).await?;
-                Ok(Value::Option(answer.map(|answer| Box::new(answered(answer)))))
+                Ok(Value::Option(answer.map(|answer| Box::new(answer_value(answer)))))
             }
         }
     }
 
     async fn call_and_wait(&mut self, out: OutgoingCall) -> Result<CallAnswer> {
-        let (call, made) = self.durable(Make(out)).await?;
-        if let Err(error) = made {
+        let (call, receipt) = self.durable(MakeCall(out)).await?;
+        if let Err(error) = receipt {
             return Ok(Err(error));
         }
-        let promise = self.own_call(call);
-        self.durable(Await { call, promise }).await
+        let promise = self.call_promise(call);
+        self.durable(AwaitCall { call, promise }).await
     }
 
     async fn finish(&mut self, client: &ClientFunction, number: u64) -> Result<Option<CallAnswer>> {
@@ -271,9 +271,9 @@ impl WorkerState {
             let text = format!("call {number} is one of {}, not of {}", open.function, client.function);
             return Err(self.raise(CallFailure::Trap(text)));
         }
-        let answer = match open.over {
+        let answer = match open.error {
             Some(error) => Some(Err(error)),
-            None => self.durable(Finish { call: OplogIndex(number) }).await?,
+            None => self.durable(FinishCall { call: OplogIndex(number) }).await?,
         };
         if answer.is_some() {
             self.calls.remove(&number);
@@ -282,7 +282,7 @@ impl WorkerState {
     }
 
     /// The call that the parameters of a client function describe, or why there can be none.
-    fn outgoing(
+    fn prepare_call(
         &mut self,
         client: &ClientFunction,
         mut params: Vec<Value>,
@@ -293,7 +293,7 @@ impl WorkerState {
             return Err(self.raise(CallFailure::Trap(text)));
         };
         let not_before = match client.form {
-            CallForm::Send => params.pop().and_then(time),
+            CallForm::Send => params.pop().and_then(read_datetime),
             CallForm::Await | CallForm::Start | CallForm::Finish => None,
         };
         if params.is_empty() {
@@ -324,16 +324,16 @@ impl WorkerState {
     }
 
     /// A number for a call that was never made: unlike that of any entry, since no oplog gets so long.
-    fn calls_refused(&self) -> u64 {
-        let used = self.calls.range(REFUSED_FROM..).next_back();
-        used.map_or(REFUSED_FROM, |(last, _)| last + 1)
+    fn next_refused_number(&self) -> u64 {
+        let used = self.calls.range(REFUSED_CALLS_START..).next_back();
+        used.map_or(REFUSED_CALLS_START, |(last, _)| last + 1)
     }
 
-    fn own_call(&self, call: OplogIndex) -> PromiseId {
+    fn call_promise(&self, call: OplogIndex) -> PromiseId {
         PromiseId { worker: self.init.id.clone(), index: call }
     }
 
-    fn open_call(&mut self, number: u64) -> Result<&Open> {
+    fn open_call(&mut self, number: u64) -> Result<&OpenCall> {
         if !self.calls.contains_key(&number) {
             let text = format!("there is no call {number}: it was never made, or its answer was taken");
             return Err(self.raise(CallFailure::Trap(text)));
@@ -343,10 +343,10 @@ impl WorkerState {
 }
 
 /// Where numbers of calls begin that have no entry.
-const REFUSED_FROM: u64 = 1 << 63;
+const REFUSED_CALLS_START: u64 = 1 << 63;
 
 /// The answer as a value of `result<R, rpc-error>`.
-fn answered(answer: CallAnswer) -> Value {
+fn answer_value(answer: CallAnswer) -> Value {
     Value::Result(match answer {
         Ok(value) => Ok(value.map(Box::new)),
         Err(error) => Err(Some(Box::new(error.to_value()))),
@@ -354,7 +354,7 @@ fn answered(answer: CallAnswer) -> Value {
 }
 
 /// The time in an `option<datetime>`.
-fn time(at: Value) -> Option<Timestamp> {
+fn read_datetime(at: Value) -> Option<Timestamp> {
     let Value::Option(Some(at)) = at else { return None };
     let Value::Record(fields) = *at else { return None };
     match fields.as_slice() {
@@ -367,19 +367,19 @@ fn time(at: Value) -> Option<Timestamp> {
 
 impl calls::Host for WorkerState {
     async fn subscribe(&mut self, call: u64) -> Result<Resource<DynPollable>> {
-        let pollable = match self.open_call(call)?.over {
+        let pollable = match self.open_call(call)?.error {
             Some(_) => Pollable::Ready,
-            None => Pollable::Call(self.own_call(OplogIndex(call))),
+            None => Pollable::Call(self.call_promise(OplogIndex(call))),
         };
         self.objects.insert(Object::Pollable(pollable))
     }
 
     async fn cancel(&mut self, call: u64) -> Result<()> {
-        if self.open_call(call)?.over.is_none()
-            && self.durable(Cancel { call: OplogIndex(call) }).await?
+        if self.open_call(call)?.error.is_none()
+            && self.durable(CancelCall { call: OplogIndex(call) }).await?
             && let Some(open) = self.calls.get_mut(&call)
         {
-            open.over = Some(CallError::Cancelled);
+            open.error = Some(CallError::Cancelled);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@
 //! no crate that we use carries its bindings; its two functions are defined here by their types.
 
 use crate::state::WorkerState;
-use types::Unavailable;
+use types::ConfigError;
 use wasmtime::component::Linker;
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::p2::bindings::cli::environment;
@@ -14,7 +14,7 @@ const INTERFACES: [&str; 3] =
     ["wasi:config/store@0.2.0-draft", "wasi:config/store@0.2.0-rc.1", "wasi:config/runtime@0.2.0-draft"];
 
 /// What a function of the interface returns.
-type Returned<T> = (Result<T, Unavailable>,);
+type FunctionResult<T> = (Result<T, ConfigError>,);
 
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
     for interface in INTERFACES {
@@ -25,23 +25,29 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
     Ok(())
 }
 
-fn get(mut store: StoreContextMut<'_, WorkerState>, (key,): (String,)) -> Result<Returned<Option<String>>> {
+fn get(
+    mut store: StoreContextMut<'_, WorkerState>,
+    (key,): (String,),
+) -> Result<FunctionResult<Option<String>>> {
     let env = environment::Host::get_environment(store.data_mut())?;
     Ok((Ok(lookup(&env, &key)),))
 }
 
-fn get_all(mut store: StoreContextMut<'_, WorkerState>, (): ()) -> Result<Returned<Vec<(String, String)>>> {
+fn get_all(
+    mut store: StoreContextMut<'_, WorkerState>,
+    (): (),
+) -> Result<FunctionResult<Vec<(String, String)>>> {
     Ok((Ok(environment::Host::get_environment(store.data_mut())?),))
 }
 
 /// The variable of that name; else the one whose name is the key as environments spell it.
 fn lookup(env: &[(String, String)], key: &str) -> Option<String> {
     let find = |name: &str| env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    find(key).or_else(|| find(&variable(key)))
+    find(key).or_else(|| find(&env_name(key)))
 }
 
 /// `database.pool-size` is `DATABASE_POOL_SIZE`.
-fn variable(key: &str) -> String {
+fn env_name(key: &str) -> String {
     let spelled = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     key.chars().map(spelled).collect()
 }
@@ -54,7 +60,7 @@ mod types {
     #[derive(Debug, Clone, ComponentType, Lower)]
     #[component(variant)]
     #[allow(dead_code, reason = "part of the interface, and never the case here")]
-    pub(super) enum Unavailable {
+    pub(super) enum ConfigError {
         #[component(name = "upstream")]
         Upstream(String),
         #[component(name = "io")]

@@ -26,21 +26,21 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
 
 impl promises::Host for WorkerState {
     async fn subscribe(&mut self, promise: PromiseId) -> Result<Resource<DynPollable>> {
-        let promise = self.named_promise(promise)?;
+        let promise = self.to_promise_id(promise)?;
         self.promise_subscribe(promise).await
     }
 
     async fn get(&mut self, promise: PromiseId) -> Result<Option<Vec<u8>>> {
-        let promise = self.named_promise(promise)?;
+        let promise = self.to_promise_id(promise)?;
         self.promise_get(promise).await
     }
 }
 
 /// The position after this call's own entry, so there is nothing to answer. Recorded, because hints in the
 /// oplog make the cursor's place in a replay another than it was.
-struct Position;
+struct GetPosition;
 
-impl ObserveCall for Position {
+impl ObserveCall for GetPosition {
     const FUNCTION: HostFunction = HostFunction::PositionGet;
     type Answer = OplogIndex;
 
@@ -55,7 +55,7 @@ impl ObserveCall for Position {
 
 impl position::Host for WorkerState {
     async fn get(&mut self) -> Result<u64> {
-        self.observe(&Position).map(|index| index.0)
+        self.observe(&GetPosition).map(|index| index.0)
     }
 
     async fn jump(&mut self, position: u64) -> Result<()> {

@@ -103,9 +103,9 @@ impl ObserveCall for SetLevel {
 
 /// The policy in force: the guest's own, or what the server would do. The server may be told another one before a
 /// replay, so the answer is recorded.
-struct GetRetry(RetryPolicy);
+struct GetRetryPolicy(RetryPolicy);
 
-impl ObserveCall for GetRetry {
+impl ObserveCall for GetRetryPolicy {
     const FUNCTION: HostFunction = HostFunction::RetryPolicyGet;
     type Answer = RetryPolicy;
 
@@ -124,9 +124,9 @@ impl ObserveCall for GetRetry {
 }
 
 /// Chooses what happens after failures. Nothing to answer.
-struct SetRetry(RetryPolicy);
+struct SetRetryPolicy(RetryPolicy);
 
-impl ObserveCall for SetRetry {
+impl ObserveCall for SetRetryPolicy {
     const FUNCTION: HostFunction = HostFunction::RetryPolicySet;
     type Answer = ();
 
@@ -178,7 +178,7 @@ impl policy::Host for WorkerState {
 
     async fn get_retry_policy(&mut self) -> Result<policy::RetryPolicy> {
         let in_force = self.policy.retry.unwrap_or(self.init.retry);
-        let policy = self.observe(&GetRetry(in_force))?;
+        let policy = self.observe(&GetRetryPolicy(in_force))?;
         Ok(policy::RetryPolicy {
             max_attempts: policy.attempts_max,
             min_delay_ms: policy.delay_ms_min(),
@@ -191,7 +191,7 @@ impl policy::Host for WorkerState {
         let policy::RetryPolicy { max_attempts, min_delay_ms, max_delay_ms, multiplier } = policy;
         let policy = RetryPolicy::new(max_attempts, min_delay_ms, max_delay_ms, multiplier)
             .map_err(|error| self.raise(CallFailure::Trap(error.to_string())))?;
-        self.observe(&SetRetry(policy))?;
+        self.observe(&SetRetryPolicy(policy))?;
         self.policy.retry = Some(policy);
         Ok(())
     }

@@ -21,7 +21,7 @@ pub(super) fn put_promise(out: &mut Vec<u8>, promise: &PromiseId) {
     put_varint(out, promise.index.0);
 }
 
-fn request(promise: &PromiseId) -> Vec<u8> {
+fn encode_promise(promise: &PromiseId) -> Vec<u8> {
     let mut out = Vec::with_capacity(40);
     put_promise(&mut out, promise);
     out
@@ -33,12 +33,12 @@ pub(super) fn not_found(promise: &impl std::fmt::Display) -> CallFailure {
 }
 
 /// Makes a promise. Its index is that of the entry, so there is nothing to answer.
-struct Create {
+struct CreatePromise {
     /// The largest index that the interface can give, and what to do beyond it.
     limit: Option<(u64, &'static str)>,
 }
 
-impl DurableCall for Create {
+impl DurableCall for CreatePromise {
     const FUNCTION: HostFunction = HostFunction::PromiseCreate;
     const EFFECT: Effect = Effect::PublishesIndex;
     type Answer = OplogIndex;
@@ -65,17 +65,17 @@ impl DurableCall for Create {
 }
 
 /// Waits for a promise. The answer is its bytes.
-struct Await {
+struct AwaitPromise {
     promise: PromiseId,
 }
 
-impl DurableCall for Await {
+impl DurableCall for AwaitPromise {
     const FUNCTION: HostFunction = HostFunction::PromiseAwait;
     const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Vec<u8>;
 
     fn request(&self) -> Vec<u8> {
-        request(&self.promise)
+        encode_promise(&self.promise)
     }
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
@@ -95,18 +95,18 @@ impl DurableCall for Await {
 
 /// Completes a promise. The answer is one byte, which the store writes: 1 if this call did, 0 if an earlier one
 /// had, 2 if there is no such promise.
-struct Complete {
+struct CompletePromise {
     promise: PromiseId,
     data: Vec<u8>,
 }
 
-impl DurableCall for Complete {
+impl DurableCall for CompletePromise {
     const FUNCTION: HostFunction = HostFunction::PromiseComplete;
     const EFFECT: Effect = Effect::ChangesShared;
     type Answer = Completion;
 
     fn request(&self) -> Vec<u8> {
-        let mut out = request(&self.promise);
+        let mut out = encode_promise(&self.promise);
         put_bytes(&mut out, &self.data);
         out
     }
@@ -133,17 +133,17 @@ impl DurableCall for Complete {
 }
 
 /// Deletes a promise. The answer is one byte, which the store writes: 1 if it was there, 2 if not.
-struct Delete {
+struct DeletePromise {
     promise: PromiseId,
 }
 
-impl DurableCall for Delete {
+impl DurableCall for DeletePromise {
     const FUNCTION: HostFunction = HostFunction::PromiseDelete;
     const EFFECT: Effect = Effect::ChangesShared;
     type Answer = bool;
 
     fn request(&self) -> Vec<u8> {
-        request(&self.promise)
+        encode_promise(&self.promise)
     }
 
     async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
@@ -161,17 +161,17 @@ impl DurableCall for Delete {
 }
 
 /// Looks at a promise. The answer is 0 if it is pending, or 1 and its bytes; 2 if there is no such promise.
-struct Get {
+struct GetPromise {
     promise: PromiseId,
 }
 
-impl DurableCall for Get {
+impl DurableCall for GetPromise {
     const FUNCTION: HostFunction = HostFunction::PromiseGet;
     const EFFECT: Effect = Effect::ReadOnly;
     type Answer = PromiseState;
 
     fn request(&self) -> Vec<u8> {
-        request(&self.promise)
+        encode_promise(&self.promise)
     }
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
@@ -200,13 +200,13 @@ impl DurableCall for Get {
 impl WorkerState {
     /// Makes a promise whose index is not beyond `limit`.
     pub(super) async fn promise_create(&mut self, limit: Option<(u64, &'static str)>) -> Result<PromiseId> {
-        let index = self.durable(Create { limit }).await?;
+        let index = self.durable(CreatePromise { limit }).await?;
         Ok(PromiseId { worker: self.init.id.clone(), index })
     }
 
     /// The bytes of a promise, once it is completed.
     pub(super) async fn promise_await(&mut self, promise: PromiseId) -> Result<Vec<u8>> {
-        self.durable(Await { promise }).await
+        self.durable(AwaitPromise { promise }).await
     }
 
     /// Completes a promise and says whether this call did.
@@ -218,7 +218,7 @@ impl WorkerState {
             ))));
         }
         let missing = not_found(&promise);
-        match self.durable(Complete { promise, data }).await? {
+        match self.durable(CompletePromise { promise, data }).await? {
             Completion::Completed => Ok(true),
             Completion::AlreadyCompleted => Ok(false),
             Completion::Unknown => Err(self.raise(missing)),
@@ -227,13 +227,13 @@ impl WorkerState {
 
     /// Deletes a promise, if it is there.
     pub(super) async fn promise_delete(&mut self, promise: PromiseId) -> Result<()> {
-        self.durable(Delete { promise }).await.map(drop)
+        self.durable(DeletePromise { promise }).await.map(drop)
     }
 
     /// The bytes of a promise, if it is completed.
     pub(super) async fn promise_get(&mut self, promise: PromiseId) -> Result<Option<Vec<u8>>> {
         let missing = not_found(&promise);
-        match self.durable(Get { promise }).await? {
+        match self.durable(GetPromise { promise }).await? {
             PromiseState::Pending => Ok(None),
             PromiseState::Completed(data) => Ok(Some(data.to_vec())),
             PromiseState::Unknown => Err(self.raise(missing)),

@@ -18,7 +18,7 @@ pub(crate) struct Random {
     seed: [u8; 32],
     invocation: u64,
     /// The entry at which an instance was made that took over a saved state, until the next invocation; else 0.
-    reloaded: u64,
+    reload_entry: u64,
     /// Made when first drawn from: most invocations draw nothing.
     secure: Option<ChaCha20Rng>,
     insecure: Option<ChaCha20Rng>,
@@ -37,12 +37,12 @@ enum Domain {
 impl Random {
     /// The streams of the invocation with this number.
     pub(crate) fn new(seed: &[u8; 32], invocation: u64) -> Self {
-        Self { seed: *seed, invocation, reloaded: 0, secure: None, insecure: None }
+        Self { seed: *seed, invocation, reload_entry: 0, secure: None, insecure: None }
     }
 
     /// The streams of an instance that takes over a saved state, after that many invocations: none of theirs.
     pub(crate) fn after_reload(seed: &[u8; 32], invocation: u64, entry: OplogIndex) -> Self {
-        Self { reloaded: entry.0, ..Self::new(seed, invocation) }
+        Self { reload_entry: entry.0, ..Self::new(seed, invocation) }
     }
 
     fn derive(&self, domain: Domain, number: u64) -> [u8; 32] {
@@ -50,8 +50,8 @@ impl Random {
         hasher.update(&[domain as u8]);
         hasher.update(&self.invocation.to_le_bytes());
         hasher.update(&number.to_le_bytes());
-        if self.reloaded != 0 {
-            hasher.update(&self.reloaded.to_le_bytes());
+        if self.reload_entry != 0 {
+            hasher.update(&self.reload_entry.to_le_bytes());
         }
         *hasher.finalize().as_bytes()
     }

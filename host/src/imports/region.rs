@@ -22,9 +22,9 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
 }
 
 /// Opens a region, which is named by the index of this entry: there is nothing to answer.
-struct Begin;
+struct BeginRegion;
 
-impl ObserveCall for Begin {
+impl ObserveCall for BeginRegion {
     const FUNCTION: HostFunction = HostFunction::RegionBegin;
     type Answer = OplogIndex;
 
@@ -38,13 +38,13 @@ impl ObserveCall for Begin {
 }
 
 /// Closes a region. Nothing to answer.
-struct End {
+struct EndRegion {
     region: OplogIndex,
     /// Whether no region is open after it.
     outermost: bool,
 }
 
-impl DurableCall for End {
+impl DurableCall for EndRegion {
     const FUNCTION: HostFunction = HostFunction::RegionEnd;
     const EFFECT: Effect = Effect::ReadOnly;
     type Answer = ();
@@ -83,18 +83,18 @@ impl region::Host for WorkerState {
                 "{REGIONS_OPEN_MAX} atomic regions are open, which is the limit"
             ))));
         }
-        let region = self.observe(&Begin)?;
+        let region = self.observe(&BeginRegion)?;
         self.current.regions.push(region);
         Ok(region.0)
     }
 
     async fn end(&mut self, region: u64) -> Result<()> {
         let region = OplogIndex(region);
-        let Some(place) = self.current.regions.iter().position(|open| *open == region) else {
+        let Some(depth) = self.current.regions.iter().position(|open| *open == region) else {
             return Err(self.raise(CallFailure::Trap(format!("no atomic region {region} is open"))));
         };
-        self.durable(End { region, outermost: place == 0 }).await?;
-        self.current.regions.truncate(place);
+        self.durable(EndRegion { region, outermost: depth == 0 }).await?;
+        self.current.regions.truncate(depth);
         Ok(())
     }
 }
@@ -120,12 +120,12 @@ impl WorkerState {
         {
             return CallFailure::Stop(diverged);
         }
-        let hidden = self.journal.replay().is_unreachable(position);
+        let is_reverted = self.journal.replay().is_unreachable(position);
         let Some(mut live) = self.journal.live() else {
             return CallFailure::Trap("the oplog has neither ended nor another entry".to_owned());
         };
         let next = live.next_index();
-        if position <= start.index || position > next || hidden {
+        if position <= start.index || position > next || is_reverted {
             return CallFailure::Trap(format!(
                 "cannot jump to position {position}: the current invocation goes from {} to {next}, and what was set \
                  aside in it cannot be gone back to",

@@ -24,14 +24,19 @@ const STDERR_TAIL_BYTES: usize = 2_048;
 /// What a worker prints.
 pub(crate) struct Stdio {
     log: Arc<dyn LogSink>,
-    stdout: Text,
-    stderr: Text,
+    stdout: Utf8Decoder,
+    stderr: Utf8Decoder,
     stderr_tail: String,
 }
 
 impl Stdio {
     pub(crate) fn new(log: Arc<dyn LogSink>) -> Self {
-        Self { log, stdout: Text::default(), stderr: Text::default(), stderr_tail: String::new() }
+        Self {
+            log,
+            stdout: Utf8Decoder::default(),
+            stderr: Utf8Decoder::default(),
+            stderr_tail: String::new(),
+        }
     }
 
     /// Forgets what earlier invocations printed.
@@ -78,31 +83,33 @@ impl std::fmt::Debug for Stdio {
 
 /// A stream of bytes that is read as text: keeps a character that a write has cut.
 #[derive(Debug, Default)]
-struct Text {
-    cut: Vec<u8>,
+struct Utf8Decoder {
+    incomplete: Vec<u8>,
 }
 
-impl Text {
+impl Utf8Decoder {
     /// All text that is whole now. Bytes that are no UTF-8 become replacement characters.
     fn push(&mut self, bytes: &[u8]) -> String {
-        self.cut.extend_from_slice(bytes);
-        let mut text = String::with_capacity(self.cut.len());
-        let mut rest = 0;
-        for chunk in self.cut.utf8_chunks() {
+        self.incomplete.extend_from_slice(bytes);
+        let mut text = String::with_capacity(self.incomplete.len());
+        let mut consumed = 0;
+        for chunk in self.incomplete.utf8_chunks() {
             text.push_str(chunk.valid());
             let invalid = chunk.invalid();
-            let end = rest + chunk.valid().len() + invalid.len();
+            let end = consumed + chunk.valid().len() + invalid.len();
             // An incomplete character at the very end may be completed by the next write.
-            if end == self.cut.len() && std::str::from_utf8(invalid).is_err_and(|e| e.error_len().is_none()) {
-                rest = end - invalid.len();
+            if end == self.incomplete.len()
+                && std::str::from_utf8(invalid).is_err_and(|e| e.error_len().is_none())
+            {
+                consumed = end - invalid.len();
                 break;
             }
             if !invalid.is_empty() {
                 text.push(char::REPLACEMENT_CHARACTER);
             }
-            rest = end;
+            consumed = end;
         }
-        self.cut.drain(..rest);
+        self.incomplete.drain(..consumed);
         text
     }
 }
@@ -125,8 +132,8 @@ impl WorkerState {
     /// Prints `bytes`.
     fn print(&mut self, output: StdStream, bytes: &[u8]) {
         // What `save` and `load` print is shown nowhere: they run again whenever the worker is loaded.
-        let new = self.phase == Phase::Normal && self.journal.is_output_new();
-        self.stdio.write(output, bytes, new);
+        let is_visible = self.phase == Phase::Normal && self.journal.is_output_new();
+        self.stdio.write(output, bytes, is_visible);
     }
 
     /// Writes a line to the log.
@@ -196,12 +203,12 @@ mod tests {
 
     #[test]
     fn characters_cut_by_writes_are_joined() {
-        let mut text = Text::default();
+        let mut text = Utf8Decoder::default();
         assert_eq!(text.push(b"gr\xc3"), "gr");
         assert_eq!(text.push(b"\xbc\xc3\x9f"), "üß");
         assert_eq!(text.push(b"\xff!"), "\u{fffd}!");
         assert_eq!(text.push(b"\xf0\x9f"), "");
         assert_eq!(text.push(b"x"), "\u{fffd}x");
-        assert!(text.cut.is_empty());
+        assert!(text.incomplete.is_empty());
     }
 }

@@ -10,26 +10,26 @@ pub(crate) enum Blob {
     /// A container, by its name.
     Container(String),
     /// Bytes that are to be written.
-    Outgoing(Outgoing),
+    Outgoing(OutgoingData),
     /// Bytes that were read.
     Incoming(Arc<[u8]>),
     /// Names that are read in pages.
-    Names(Names),
+    Names(ObjectNames),
 }
 
 /// Bytes that are to be written.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Outgoing {
+pub(crate) struct OutgoingData {
     pub(in crate::imports) bytes: Vec<u8>,
     /// Whether the guest took the stream.
-    pub(super) taken: bool,
+    pub(super) stream_taken: bool,
     /// Container and object that are written when it is finished.
     pub(super) target: Option<(String, String)>,
 }
 
 /// Names of objects of a container.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Names {
+pub(crate) struct ObjectNames {
     pub(super) container: String,
     pub(super) after: Option<String>,
     pub(super) ended: bool,
@@ -71,7 +71,7 @@ impl Objects {
     }
 
     /// The bytes that are to be written, at `rep`.
-    pub(super) fn outgoing_blob(&mut self, rep: u32) -> Result<&mut Outgoing> {
+    pub(super) fn outgoing_blob(&mut self, rep: u32) -> Result<&mut OutgoingData> {
         match self.get_mut(rep)? {
             Object::Blob(Blob::Outgoing(value)) => Ok(value),
             other => Err(wrong_kind(other, "an outgoing value")),
@@ -79,7 +79,7 @@ impl Objects {
     }
 
     /// Removes the bytes that are to be written, at `rep`.
-    pub(super) fn take_outgoing_blob(&mut self, rep: u32) -> Result<Outgoing> {
+    pub(super) fn take_outgoing_blob(&mut self, rep: u32) -> Result<OutgoingData> {
         match self.remove(rep)? {
             Object::Blob(Blob::Outgoing(value)) => Ok(value),
             other => Err(wrong_kind(&other, "an outgoing value")),
@@ -95,7 +95,7 @@ impl Objects {
     }
 
     /// The names at `rep`.
-    pub(super) fn names(&self, rep: u32) -> Result<Names> {
+    pub(super) fn names(&self, rep: u32) -> Result<ObjectNames> {
         match self.get(rep)? {
             Object::Blob(Blob::Names(names)) => Ok(names.clone()),
             other => Err(wrong_kind(other, "names of objects")),
