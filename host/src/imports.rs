@@ -31,7 +31,9 @@ mod timezone;
 mod workers;
 
 pub(crate) use blobstore::Blob;
-pub(crate) use http::{Http, HttpCalls, Served, Unanswered, answered_bytes, obtain, read_answered};
+pub(crate) use http::{
+    Http, HttpCalls, Served, Unanswered, decode_response_state, encode_response_state, take_response,
+};
 pub(crate) use keyvalue::KeyValue;
 
 use crate::state::WorkerState;

@@ -29,7 +29,7 @@ pub(crate) use node::{Kind, NodeId, Stat};
 pub(crate) use path::Follow;
 pub(crate) use time::{FileClock, Time};
 #[cfg(test)]
-use tree::Opened;
+use tree::OpenNode;
 pub(crate) use tree::{Listed, Open};
 
 use node::{Content, Node};
@@ -87,14 +87,14 @@ impl Vfs {
 
     /// Counts one more descriptor or stream of `node`.
     pub(crate) fn retain(&mut self, node: NodeId) -> Result<(), Error> {
-        self.node_mut(node)?.opens += 1;
+        self.node_mut(node)?.open_count += 1;
         Ok(())
     }
 
     /// Counts one descriptor or stream of `node` less. The last one frees a node without a name.
     pub(crate) fn release(&mut self, node: NodeId) -> Result<(), Error> {
         let open = self.node_mut(node)?;
-        open.opens = open.opens.saturating_sub(1);
+        open.open_count = open.open_count.saturating_sub(1);
         self.free_unused(node);
         Ok(())
     }
@@ -122,7 +122,7 @@ impl Vfs {
     fn free_unused(&mut self, id: NodeId) {
         if let Some(node) = self.nodes.get(&id)
             && node.links == 0
-            && node.opens == 0
+            && node.open_count == 0
         {
             let bytes = NODE_BYTES + node.content.bytes();
             self.nodes.remove(&id);

@@ -69,7 +69,7 @@ impl wall_clock::Host for WorkerState {
 impl WorkerState {
     fn monotonic_now(&mut self) -> Result<u64> {
         let now = self.observe(&MonotonicClockNow)?;
-        self.file_clock.monotonic(now);
+        self.file_clock.advance_to(now);
         Ok(now)
     }
 }

@@ -21,9 +21,9 @@ mod serve;
 mod wire;
 
 pub(crate) use objects::{Http, Unanswered};
-pub(crate) use send::{HttpCalls, obtain};
+pub(crate) use send::{HttpCalls, take_response};
 pub(crate) use serve::Served;
-pub(crate) use wire::{answered_bytes, read_answered};
+pub(crate) use wire::{decode_response_state, encode_response_state};
 
 use crate::objects::Object;
 use crate::state::WorkerState;
@@ -55,7 +55,7 @@ impl types::Host for WorkerState {
     /// The error of a stream, if the stream is the body of a response.
     fn http_error_code(&mut self, error: Resource<IoError>) -> Result<Option<ErrorCode>> {
         Ok(match self.objects.get(error.rep())? {
-            Object::Http(Http::CallFailure(failure)) => Some(failure::code(failure)),
+            Object::Http(Http::Failure(failure)) => Some(failure::error_code(failure)),
             _ => None,
         })
     }

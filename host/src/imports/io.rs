@@ -3,7 +3,7 @@
 use super::calls::WAIT_IN_MEMORY;
 use super::promises::put_promise;
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live, ResponsePart, ResponseState};
-use crate::imports::{Http, answered_bytes, obtain, read_answered};
+use crate::imports::{Http, decode_response_state, encode_response_state, take_response};
 use crate::objects::{Input, Object, Output, Pollable, StdStream, wrong_kind};
 use crate::ports::{AnswerState, HttpFailure};
 use crate::program::{OutputError, StdinRead};
@@ -41,7 +41,7 @@ struct Poll {
 }
 
 /// The answer of a [`Poll`].
-struct Polled {
+struct PollResult {
     monotonic_nanos: u64,
     /// Indices of what is ready.
     ready: Vec<u32>,
@@ -52,7 +52,7 @@ struct Polled {
 impl DurableCall for Poll {
     const FUNCTION: HostFunction = HostFunction::Poll;
     const EFFECT: Effect = Effect::ReadOnly;
-    type Answer = Polled;
+    type Answer = PollResult;
 
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(2 + 10 * self.pollables.len());
@@ -111,17 +111,17 @@ impl DurableCall for Poll {
         }
     }
 
-    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Polled, DecodeError> {
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<PollResult, DecodeError> {
         let mut input = Reader::new(response);
         let monotonic_nanos = input.varint()?;
         let count = input.count()?;
         let ready = (0..count).map(|_| input.varint_as()).collect::<Result<_, _>>()?;
         let count = if input.is_empty() { 0 } else { input.count()? };
         let responses = (0..count)
-            .map(|_| Ok((input.varint()?, read_answered(input.bytes()?)?)))
+            .map(|_| Ok((input.varint()?, decode_response_state(input.bytes()?)?)))
             .collect::<Result<_, DecodeError>>()?;
         input.finish()?;
-        Ok(Polled { monotonic_nanos, ready, responses })
+        Ok(PollResult { monotonic_nanos, ready, responses })
     }
 }
 
@@ -133,7 +133,7 @@ impl Poll {
     fn response(&self, live: &mut Live<'_>, now: u64, ready: Vec<usize>) -> Vec<u8> {
         let mut responses: Vec<(u64, Vec<u8>)> = Vec::new();
         let mut bytes = 0;
-        let told: Vec<usize> = ready
+        let reported: Vec<usize> = ready
             .into_iter()
             .filter(|index| match &self.pollables[*index] {
                 Pollable::Http { call, part: ResponsePart::Response } => {
@@ -142,7 +142,7 @@ impl Poll {
                     }
                     let fits = bytes < POLL_RESPONSES_BYTES_MAX;
                     if fits {
-                        let response = answered_bytes(&obtain(live, *call));
+                        let response = encode_response_state(&take_response(live, *call));
                         bytes += response.len();
                         responses.push((*call, response));
                     }
@@ -151,10 +151,10 @@ impl Poll {
                 _ => true,
             })
             .collect();
-        let mut out = Vec::with_capacity(20 + told.len() + bytes);
+        let mut out = Vec::with_capacity(20 + reported.len() + bytes);
         put_varint(&mut out, now);
-        put_varint(&mut out, told.len() as u64);
-        for index in told {
+        put_varint(&mut out, reported.len() as u64);
+        for index in reported {
             put_varint(&mut out, index as u64);
         }
         if !responses.is_empty() {
@@ -219,7 +219,7 @@ impl Poll {
     }
 
     /// Whether the answer is known without looking at anything outside.
-    fn is_known(&self) -> bool {
+    fn is_all_ready(&self) -> bool {
         self.pollables.iter().all(|pollable| *pollable == Pollable::Ready)
     }
 }
@@ -228,9 +228,9 @@ impl WorkerState {
     async fn poll_objects(&mut self, reps: impl Iterator<Item = u32>, blocks: bool) -> Result<Vec<u32>> {
         let reps: Vec<u32> = reps.collect();
         if blocks && self.console.read_would_wait() {
-            self.poll_input(&reps).await?;
+            self.poll_stdin(&reps).await?;
         }
-        let pollables = reps.iter().map(|rep| self.awaited(*rep)).collect::<Result<Vec<_>>>()?;
+        let pollables = reps.iter().map(|rep| self.resolve_pollable(*rep)).collect::<Result<Vec<_>>>()?;
         if pollables.len() > POLLABLES_MAX {
             bail!(
                 "poll was called with {} pollables; at most {POLLABLES_MAX} are possible at once",
@@ -238,23 +238,24 @@ impl WorkerState {
             );
         }
         let poll = Poll { pollables, blocks };
-        if poll.is_known() {
+        if poll.is_all_ready() {
             return (0..poll.pollables.len()).map(|index| Ok(u32::try_from(index)?)).collect();
         }
-        let Polled { monotonic_nanos, ready, responses } = self.durable(poll).await?;
-        self.file_clock.monotonic(monotonic_nanos);
+        let PollResult { monotonic_nanos, ready, responses } = self.durable(poll).await?;
+        self.file_clock.advance_to(monotonic_nanos);
         for (call, answered) in responses {
-            let future =
-                reps.iter().find_map(|rep| match (self.objects.pollable(*rep), self.awaited(*rep)) {
+            let future = reps.iter().find_map(|rep| {
+                match (self.objects.pollable(*rep), self.resolve_pollable(*rep)) {
                     (Ok(Pollable::HttpResponse(future)), Ok(Pollable::Http { call: of, .. }))
                         if of == call =>
                     {
                         Some(*future)
                     }
                     _ => None,
-                });
+                }
+            });
             if let Some(future) = future {
-                self.arrived(future, call, answered)?;
+                self.store_response(future, call, answered)?;
             }
         }
         Ok(ready)
@@ -262,7 +263,7 @@ impl WorkerState {
 
     /// Waits for the next line of input if these pollables do: who waits for it waits for the next invocation,
     /// whatever else they wait for.
-    async fn poll_input(&mut self, reps: &[u32]) -> Result<()> {
+    async fn poll_stdin(&mut self, reps: &[u32]) -> Result<()> {
         let mut waits = false;
         for rep in reps {
             match self.objects.pollable(*rep)? {
@@ -275,11 +276,11 @@ impl WorkerState {
     }
 
     /// What the pollable at `rep` waits for now.
-    fn awaited(&self, rep: u32) -> Result<Pollable> {
+    fn resolve_pollable(&self, rep: u32) -> Result<Pollable> {
         match self.objects.pollable(rep)? {
             Pollable::Stdin if self.console.read_would_wait() => Ok(Pollable::Never),
             Pollable::Stdin => Ok(Pollable::Ready),
-            Pollable::HttpResponse(future) => self.objects.awaited_response(*future),
+            Pollable::HttpResponse(future) => self.objects.response_pollable(*future),
             pollable => Ok(pollable.clone()),
         }
     }
@@ -315,7 +316,7 @@ impl error::HostError for WorkerState {
         match self.objects.get(error.rep())? {
             Object::Error(text) => Ok(text.clone()),
             Object::FileError(error) => Ok(error.to_string()),
-            Object::Http(Http::CallFailure(failure)) => Ok(failure.to_string()),
+            Object::Http(Http::Failure(failure)) => Ok(failure.to_string()),
             other => Err(wrong_kind(other, "an error")),
         }
     }
@@ -331,7 +332,7 @@ impl streams::Host for WorkerState {
             StreamError::Closed => Ok(streams::StreamError::Closed),
             StreamError::LastOperationFailed(error) => {
                 let object = match error.downcast::<HttpFailure>() {
-                    Ok(failure) => Object::Http(Http::CallFailure(failure)),
+                    Ok(failure) => Object::Http(Http::Failure(failure)),
                     Err(error) => match error.downcast_ref::<vfs::Error>() {
                         Some(error) => Object::FileError(*error),
                         None => Object::Error(error.to_string()),
@@ -374,7 +375,7 @@ impl WorkerState {
     }
 
     /// Reads, and waits until there is something to read.
-    async fn await_stream(
+    async fn blocking_read_stream(
         &mut self,
         stream: &Resource<DynInputStream>,
         length: u64,
@@ -441,7 +442,7 @@ impl streams::HostInputStream for WorkerState {
         stream: Resource<DynInputStream>,
         length: u64,
     ) -> StreamResult<Vec<u8>> {
-        self.await_stream(&stream, length).await
+        self.blocking_read_stream(&stream, length).await
     }
 
     fn skip(&mut self, stream: Resource<DynInputStream>, length: u64) -> StreamResult<u64> {
@@ -449,14 +450,14 @@ impl streams::HostInputStream for WorkerState {
     }
 
     async fn blocking_skip(&mut self, stream: Resource<DynInputStream>, length: u64) -> StreamResult<u64> {
-        self.await_stream(&stream, length).await.map(|bytes| bytes.len() as u64)
+        self.blocking_read_stream(&stream, length).await.map(|bytes| bytes.len() as u64)
     }
 
     fn subscribe(&mut self, stream: Resource<DynInputStream>) -> Result<Resource<DynPollable>> {
         let pollable = match self.objects.input(stream.rep())? {
             Input::Stdin => Pollable::Stdin,
             Input::File(_) | Input::Bytes { .. } => Pollable::Ready,
-            Input::HttpBody(body) => self.http_body_awaited(*body)?,
+            Input::HttpBody(body) => self.http_body_pollable(*body)?,
         };
         self.objects.insert_child(Object::Pollable(pollable), stream.rep())
     }
@@ -527,7 +528,7 @@ impl streams::HostOutputStream for WorkerState {
         length: u64,
     ) -> StreamResult<u64> {
         self.check_write_stream(&stream)?;
-        let bytes = self.await_stream(&source, length.min(WRITE_BYTES_MAX as u64)).await?;
+        let bytes = self.blocking_read_stream(&source, length.min(WRITE_BYTES_MAX as u64)).await?;
         self.write_stream(&stream, &bytes)?;
         Ok(bytes.len() as u64)
     }

@@ -30,10 +30,10 @@ impl Vfs {
     pub(crate) fn without_handles(&self) -> Self {
         let mut closed = self.clone();
         let open: Vec<NodeId> =
-            closed.nodes.iter().filter(|(_, node)| node.opens > 0).map(|(id, _)| *id).collect();
+            closed.nodes.iter().filter(|(_, node)| node.open_count > 0).map(|(id, _)| *id).collect();
         for id in open {
             if let Some(node) = closed.nodes.get_mut(&id) {
-                node.opens = 0;
+                node.open_count = 0;
             }
             closed.free_unused(id);
         }
@@ -48,7 +48,7 @@ impl Vfs {
         for (id, node) in &self.nodes {
             put_varint(&mut out, id.0);
             put_varint(&mut out, u64::from(node.links));
-            put_varint(&mut out, u64::from(node.opens));
+            put_varint(&mut out, u64::from(node.open_count));
             for time in [node.accessed, node.modified, node.changed] {
                 put_varint(&mut out, time.seconds);
                 put_varint(&mut out, u64::from(time.nanos));
@@ -123,7 +123,7 @@ impl Vfs {
         }
         for (id, node) in &self.nodes {
             let names = found.get(id).copied().unwrap_or_default();
-            let is_kept = names > 0 || (node.opens > 0 && node.is_empty_or_file());
+            let is_kept = names > 0 || (node.open_count > 0 && node.is_empty_or_file());
             if names != node.links || !is_kept {
                 return None;
             }
@@ -134,10 +134,10 @@ impl Vfs {
 
 fn decode_node(input: &mut Reader<'_>) -> Result<Node, DecodeError> {
     let links = input.varint_as()?;
-    let opens = input.varint_as()?;
+    let open_count = input.varint_as()?;
     let [accessed, modified, changed] = [decode_time(input)?, decode_time(input)?, decode_time(input)?];
     let content = match input.byte()? {
-        FILE => Content::File(Data::Own(input.bytes()?.to_vec())),
+        FILE => Content::File(Data::Owned(input.bytes()?.to_vec())),
         DIRECTORY => {
             let parent = NodeId(input.varint()?);
             let mut entries = BTreeMap::new();
@@ -150,7 +150,7 @@ fn decode_node(input: &mut Reader<'_>) -> Result<Node, DecodeError> {
         LINK => Content::Link(input.string()?),
         tag => return Err(DecodeError::UnknownTag { what: "node", tag }),
     };
-    Ok(Node { content, links, opens, accessed, modified, changed })
+    Ok(Node { content, links, open_count, accessed, modified, changed })
 }
 
 fn decode_time(input: &mut Reader<'_>) -> Result<Time, DecodeError> {

@@ -55,7 +55,7 @@ impl Vfs {
             self.charge(end - length)?;
         }
         let (start, end) = (size(offset)?, size(end)?);
-        match self.data_mut(node)?.own_of(end) {
+        match self.data_mut(node)?.make_owned(end) {
             Ok(data) => data[start..end].copy_from_slice(bytes),
             Err(error) => {
                 self.refund((end as u64).saturating_sub(length));
@@ -81,7 +81,7 @@ impl Vfs {
         if length > before {
             self.charge(length - before)?;
             let end = size(length)?;
-            if let Err(error) = self.data_mut(node)?.own_of(end) {
+            if let Err(error) = self.data_mut(node)?.make_owned(end) {
                 self.refund(length - before);
                 return Err(error);
             }
@@ -90,7 +90,7 @@ impl Vfs {
             let end = size(length)?;
             match self.data_mut(node)? {
                 Data::Shared(bytes) => bytes.truncate(end),
-                Data::Own(bytes) => {
+                Data::Owned(bytes) => {
                     bytes.truncate(end);
                     bytes.shrink_to_fit();
                 }

@@ -50,7 +50,7 @@ pub(super) struct Node {
     /// Names that it has.
     pub(super) links: u32,
     /// Descriptors and streams that are open on it.
-    pub(super) opens: u32,
+    pub(super) open_count: u32,
     pub(super) accessed: Time,
     pub(super) modified: Time,
     pub(super) changed: Time,
@@ -71,7 +71,7 @@ pub(super) enum Data {
     /// Shared with other workers until it is changed: what a component ships with.
     Shared(Bytes),
     /// Its own.
-    Own(Vec<u8>),
+    Owned(Vec<u8>),
 }
 
 /// The names in a directory, in the order of their bytes.
@@ -84,7 +84,7 @@ pub(super) struct Directory {
 
 impl Node {
     pub(super) fn new(content: Content, links: u32, now: Time) -> Self {
-        Self { content, links, opens: 0, accessed: now, modified: now, changed: now }
+        Self { content, links, open_count: 0, accessed: now, modified: now, changed: now }
     }
 
     pub(super) fn stat(&self) -> Stat {
@@ -155,21 +155,21 @@ impl Data {
     pub(super) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Shared(bytes) => bytes,
-            Self::Own(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
         }
     }
 
     /// The bytes, to change: no longer shared, and at least `length`, lengthened with zeroes. Where more is needed,
     /// a quarter more than that is taken, so that many small writes copy little and a file takes little more than it
     /// counts for. On an error nothing changed.
-    pub(super) fn own_of(&mut self, length: usize) -> Result<&mut Vec<u8>, Error> {
+    pub(super) fn make_owned(&mut self, length: usize) -> Result<&mut Vec<u8>, Error> {
         if let Self::Shared(bytes) = self {
-            let mut own = Vec::new();
-            own.try_reserve_exact(bytes.len()).map_err(|_| Error::HostMemory)?;
-            own.extend_from_slice(bytes);
-            *self = Self::Own(own);
+            let mut owned = Vec::new();
+            owned.try_reserve_exact(bytes.len()).map_err(|_| Error::HostMemory)?;
+            owned.extend_from_slice(bytes);
+            *self = Self::Owned(owned);
         }
-        let Self::Own(bytes) = self else { unreachable!("made its own above") };
+        let Self::Owned(bytes) = self else { unreachable!("the bytes became owned above") };
         if length > bytes.capacity() {
             let room = length.saturating_add(length / 4) - bytes.len();
             bytes.try_reserve_exact(room).map_err(|_| Error::HostMemory)?;

@@ -43,7 +43,7 @@ pub(super) enum Target {
         slash: bool,
     },
     /// A directory as itself: the path ends in `.` or `..`.
-    Itself(NodeId),
+    Directory(NodeId),
 }
 
 impl Target {
@@ -51,7 +51,7 @@ impl Target {
     pub(super) fn node(&self) -> Option<NodeId> {
         match self {
             Self::Name { node, .. } => *node,
-            Self::Itself(node) => Some(*node),
+            Self::Directory(node) => Some(*node),
         }
     }
 }
@@ -59,8 +59,8 @@ impl Target {
 /// A part of a path.
 #[derive(Debug)]
 enum Step {
-    Here,
-    Up,
+    Current,
+    Parent,
     Name(String),
 }
 
@@ -68,16 +68,16 @@ impl Vfs {
     /// Finds what `path` names beneath `base`. All but its last name must be there.
     pub(super) fn walk(&self, base: NodeId, path: &str, follow: Follow) -> Result<Target, Error> {
         self.node(base)?.directory()?;
-        let mut here = base;
-        let mut above = Vec::new();
+        let mut current = base;
+        let mut parents = Vec::new();
         let mut rest = steps(path)?;
         let mut slash = path.ends_with('/');
         let mut links = 0;
         while let Some(step) = rest.pop() {
             let name = match step {
-                Step::Here => continue,
-                Step::Up => {
-                    here = above.pop().ok_or(Error::NotPermitted)?;
+                Step::Current => continue,
+                Step::Parent => {
+                    current = parents.pop().ok_or(Error::NotPermitted)?;
                     continue;
                 }
                 Step::Name(name) => name,
@@ -89,9 +89,9 @@ impl Vfs {
             if is_last && slash && follow == Follow::ToCreate {
                 return Err(Error::IsDirectory);
             }
-            let Some(&node) = self.node(here)?.directory()?.entries.get(&name) else {
+            let Some(&node) = self.node(current)?.directory()?.entries.get(&name) else {
                 if is_last {
-                    return Ok(Target::Name { dir: here, name, node: None, slash });
+                    return Ok(Target::Name { dir: current, name, node: None, slash });
                 }
                 return Err(Error::NoEntry);
             };
@@ -112,16 +112,16 @@ impl Vfs {
                     }
                 }
                 Content::Directory(_) if !is_last => {
-                    above.push(here);
-                    here = node;
+                    parents.push(current);
+                    current = node;
                 }
                 Content::File(_) if !is_last => return Err(Error::NotDirectory),
                 Content::File(_) | Content::Directory(_) | Content::Link(_) => {
-                    return Ok(Target::Name { dir: here, name, node: Some(node), slash });
+                    return Ok(Target::Name { dir: current, name, node: Some(node), slash });
                 }
             }
         }
-        Ok(Target::Itself(here))
+        Ok(Target::Directory(current))
     }
 
     /// The node that `path` names beneath `base`; a directory, if the path ends in a slash.
@@ -151,8 +151,8 @@ fn steps(path: &str) -> Result<Vec<Step>, Error> {
         return Err(Error::NotPermitted);
     }
     let parts = path.rsplit('/').filter(|part| !part.is_empty()).map(|part| match part {
-        "." => Step::Here,
-        ".." => Step::Up,
+        "." => Step::Current,
+        ".." => Step::Parent,
         name => Step::Name(name.to_owned()),
     });
     Ok(parts.collect())

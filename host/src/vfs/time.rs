@@ -66,7 +66,7 @@ impl FileClock {
     }
 
     /// The guest has come to this reading of the worker's monotonic clock: it read it, or waited.
-    pub(crate) fn monotonic(&mut self, reading_nanos: u64) {
+    pub(crate) fn advance_to(&mut self, reading_nanos: u64) {
         let passed = self.monotonic_nanos.map_or(0, |last| reading_nanos.saturating_sub(last));
         self.wall_nanos = self.wall_nanos.saturating_add(passed);
         self.monotonic_nanos = Some(reading_nanos);
@@ -80,15 +80,15 @@ mod tests {
     #[test]
     fn waits_move_the_time_of_files_and_never_beyond_the_wall_clock() {
         let mut clock = FileClock::new(Timestamp::from_nanos(1_000));
-        clock.monotonic(5);
+        clock.advance_to(5);
         assert_eq!(clock.now().nanos, 1_000, "how long ago the worker was created is not known");
-        clock.monotonic(25);
+        clock.advance_to(25);
         assert_eq!(clock.now().nanos, 1_020);
         // An invocation an hour later: what the monotonic clock did in between is in the wall time already.
         clock.wall(Timestamp::from_nanos(3_600_000_000_000));
-        clock.monotonic(3_600_000_000_000);
+        clock.advance_to(3_600_000_000_000);
         assert_eq!(clock.now(), Time { seconds: 3_600, nanos: 0 });
-        clock.monotonic(3_600_000_000_007);
+        clock.advance_to(3_600_000_000_007);
         assert_eq!(clock.now(), Time { seconds: 3_600, nanos: 7 });
     }
 

@@ -29,7 +29,7 @@ pub(crate) struct Open {
 
 /// A node that was opened, and counts as open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Opened {
+pub(crate) struct OpenNode {
     /// The node.
     pub(crate) node: NodeId,
     /// A file or a directory.
@@ -47,7 +47,7 @@ pub(crate) struct Listed {
 
 impl Vfs {
     /// Opens what `path` names, which [`Vfs::release`] must be told when it is closed.
-    pub(crate) fn open(&mut self, base: NodeId, path: &str, how: Open, now: Time) -> Result<Opened, Error> {
+    pub(crate) fn open(&mut self, base: NodeId, path: &str, how: Open, now: Time) -> Result<OpenNode, Error> {
         if how.directory && (how.create || how.exclusive || how.truncate) {
             return Err(Error::Invalid);
         }
@@ -69,12 +69,12 @@ impl Vfs {
                 node
             }
             (Target::Name { dir, name, .. }, None) if how.create => {
-                self.insert_new(*dir, name, Content::File(Data::Own(Vec::new())), now)?
+                self.insert_new(*dir, name, Content::File(Data::Owned(Vec::new())), now)?
             }
             (_, None) => return Err(Error::NoEntry),
         };
         self.retain(node)?;
-        Ok(Opened { node, kind: self.node(node)?.content.kind() })
+        Ok(OpenNode { node, kind: self.node(node)?.content.kind() })
     }
 
     fn open_existing(&mut self, node: NodeId, target: &Target, how: Open, now: Time) -> Result<(), Error> {
@@ -94,7 +94,7 @@ impl Vfs {
             Target::Name { dir, name, node: None, .. } => {
                 self.insert_new(dir, &name, Content::directory(dir), now).map(drop)
             }
-            Target::Name { .. } | Target::Itself(_) => Err(Error::Exist),
+            Target::Name { .. } | Target::Directory(_) => Err(Error::Exist),
         }
     }
 
@@ -124,7 +124,7 @@ impl Vfs {
                 }
                 Err(Error::Exist)
             }
-            Target::Itself(_) => Err(Error::Exist),
+            Target::Directory(_) => Err(Error::Exist),
         }
     }
 
@@ -163,7 +163,7 @@ impl Vfs {
     /// Removes the name of a file or of a symbolic link.
     pub(crate) fn unlink(&mut self, base: NodeId, path: &str, now: Time) -> Result<(), Error> {
         match self.walk(base, path, Follow::Never)? {
-            Target::Itself(_) => Err(Error::IsDirectory),
+            Target::Directory(_) => Err(Error::IsDirectory),
             Target::Name { node: None, .. } => Err(Error::NoEntry),
             Target::Name { dir, name, node: Some(node), slash } => {
                 match self.node(node)?.content.kind() {
@@ -179,7 +179,7 @@ impl Vfs {
     /// Removes an empty directory.
     pub(crate) fn remove_directory(&mut self, base: NodeId, path: &str, now: Time) -> Result<(), Error> {
         match self.walk(base, path, Follow::Never)? {
-            Target::Itself(_) => Err(Error::Invalid),
+            Target::Directory(_) => Err(Error::Invalid),
             Target::Name { node: None, .. } => Err(Error::NoEntry),
             Target::Name { dir, name, node: Some(node), .. } => {
                 if !self.node(node)?.directory()?.entries.is_empty() {
@@ -232,7 +232,7 @@ impl Vfs {
                 (false, Content::Directory(_)) => return Err(Error::IsDirectory),
             }
         }
-        self.check_alive(to_dir)?;
+        self.check_linked(to_dir)?;
         if to_node.is_none() {
             // What the old name counts for comes back below, so only a longer one needs room.
             let (old, new) = (entry_bytes(&from_name), entry_bytes(&to_name));
@@ -246,8 +246,8 @@ impl Vfs {
             self.node_mut(over)?.changed = now;
             self.drop_link(over)?;
         }
-        self.entries_changed(from_dir, now)?.remove(&from_name);
-        self.entries_changed(to_dir, now)?.insert(to_name, node);
+        self.entries_mut(from_dir, now)?.remove(&from_name);
+        self.entries_mut(to_dir, now)?.insert(to_name, node);
         let moved = self.node_mut(node)?;
         moved.changed = now;
         if let Content::Directory(directory) = &mut moved.content {
@@ -268,20 +268,20 @@ impl Vfs {
 
     /// Whether `node` is `directory`, or somewhere in it.
     fn is_within(&self, node: NodeId, directory: NodeId) -> Result<bool, Error> {
-        let mut here = node;
+        let mut current = node;
         loop {
-            if here == directory {
+            if current == directory {
                 return Ok(true);
             }
-            let parent = self.node(here)?.directory()?.parent;
-            if parent == here {
+            let parent = self.node(current)?.directory()?.parent;
+            if parent == current {
                 return Ok(false);
             }
             // A removed directory may outlive the one that it was in.
             if !self.nodes.contains_key(&parent) {
                 return Ok(false);
             }
-            here = parent;
+            current = parent;
         }
     }
 
@@ -302,9 +302,9 @@ impl Vfs {
         if name.len() > NAME_BYTES_MAX {
             return Err(Error::NameTooLong);
         }
-        self.check_alive(dir)?;
+        self.check_linked(dir)?;
         self.charge(entry_bytes(name))?;
-        self.entries_changed(dir, now)?.insert(name.to_owned(), node);
+        self.entries_mut(dir, now)?.insert(name.to_owned(), node);
         let node = self.node_mut(node)?;
         node.links += 1;
         node.changed = now;
@@ -313,7 +313,7 @@ impl Vfs {
 
     /// Takes a name from `node`.
     fn remove(&mut self, dir: NodeId, name: &str, node: NodeId, now: Time) -> Result<(), Error> {
-        self.entries_changed(dir, now)?.remove(name);
+        self.entries_mut(dir, now)?.remove(name);
         self.refund(entry_bytes(name));
         self.node_mut(node)?.changed = now;
         self.drop_link(node)
@@ -327,12 +327,12 @@ impl Vfs {
     }
 
     /// A directory that was removed while it was open takes no new names.
-    fn check_alive(&self, dir: NodeId) -> Result<(), Error> {
+    fn check_linked(&self, dir: NodeId) -> Result<(), Error> {
         if self.node(dir)?.links == 0 { Err(Error::NoEntry) } else { Ok(()) }
     }
 
     /// The names in a directory, which are about to change.
-    fn entries_changed(
+    fn entries_mut(
         &mut self,
         dir: NodeId,
         now: Time,

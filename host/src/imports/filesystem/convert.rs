@@ -9,7 +9,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 };
 
 /// The interface's code of an error.
-pub(super) fn code(error: Error) -> ErrorCode {
+pub(super) fn error_code(error: Error) -> ErrorCode {
     match error {
         Error::BadDescriptor => ErrorCode::BadDescriptor,
         Error::Busy => ErrorCode::Busy,
@@ -20,7 +20,7 @@ pub(super) fn code(error: Error) -> ErrorCode {
         Error::NameTooLong => ErrorCode::NameTooLong,
         Error::NoEntry => ErrorCode::NoEntry,
         Error::InsufficientSpace => ErrorCode::InsufficientSpace,
-        // Unreached: `refusal` and the streams end the instance with it before it becomes a code.
+        // Unreached: `fs_error` and the streams end the instance with it before it becomes a code.
         Error::HostMemory => ErrorCode::InsufficientMemory,
         Error::NotDirectory => ErrorCode::NotDirectory,
         Error::NotEmpty => ErrorCode::NotEmpty,
@@ -29,10 +29,10 @@ pub(super) fn code(error: Error) -> ErrorCode {
 }
 
 /// What the guest hears of an error: its code, or nothing, because the host's own trouble ends the instance.
-pub(super) fn refusal(error: Error) -> FsError {
+pub(super) fn fs_error(error: Error) -> FsError {
     match error {
         Error::HostMemory => FsError::trap(error),
-        error => code(error).into(),
+        error => error_code(error).into(),
     }
 }
 
@@ -61,7 +61,7 @@ pub(super) fn new_time(time: NewTimestamp, now: Time) -> Result<Option<Time>, Er
 
 /// How to open, and whether for reading. As with wasmtime, making or emptying a file opens it for writing, and
 /// what is not opened for writing is opened for reading.
-pub(super) fn request_of(path: PathFlags, open: OpenFlags, flags: DescriptorFlags) -> (Open, bool) {
+pub(super) fn open_request(path: PathFlags, open: OpenFlags, flags: DescriptorFlags) -> (Open, bool) {
     let (create, truncate) = (open.contains(OpenFlags::CREATE), open.contains(OpenFlags::TRUNCATE));
     let writes = flags.contains(DescriptorFlags::WRITE);
     let how = Open {
@@ -77,7 +77,7 @@ pub(super) fn request_of(path: PathFlags, open: OpenFlags, flags: DescriptorFlag
 
 /// What tells a node from every other: its number, which no other node gets. C libraries make an inode number of it,
 /// so it must stay the same while the file is written to.
-pub(super) fn identity(node: NodeId) -> MetadataHashValue {
+pub(super) fn node_hash(node: NodeId) -> MetadataHashValue {
     let hash = blake3::hash(&node.number().to_le_bytes());
     let (lower, rest) = hash.as_bytes().split_first_chunk::<8>().expect("a hash has 32 bytes");
     let (upper, _) = rest.split_first_chunk::<8>().expect("24 bytes are left");
@@ -85,7 +85,7 @@ pub(super) fn identity(node: NodeId) -> MetadataHashValue {
 }
 
 /// The flags about syncing, which are remembered to be shown: all files are as durable as their worker.
-const SYNC: [DescriptorFlags; 3] = [
+const SYNC_FLAGS: [DescriptorFlags; 3] = [
     DescriptorFlags::FILE_INTEGRITY_SYNC,
     DescriptorFlags::DATA_INTEGRITY_SYNC,
     DescriptorFlags::REQUESTED_WRITE_SYNC,
@@ -93,12 +93,12 @@ const SYNC: [DescriptorFlags; 3] = [
 
 impl From<DescriptorFlags> for SyncFlags {
     fn from(flags: DescriptorFlags) -> Self {
-        Self(SYNC.map(|flag| flags.contains(flag)))
+        Self(SYNC_FLAGS.map(|flag| flags.contains(flag)))
     }
 }
 
-pub(super) fn sync_of(SyncFlags(asked): SyncFlags) -> DescriptorFlags {
-    flags(SYNC.into_iter().zip(asked))
+pub(super) fn sync_flags(SyncFlags(asked): SyncFlags) -> DescriptorFlags {
+    flags(SYNC_FLAGS.into_iter().zip(asked))
 }
 
 /// Those flags that are set.
@@ -113,8 +113,8 @@ mod tests {
 
     #[test]
     fn no_guest_hears_of_the_hosts_trouble() {
-        assert!(refusal(Error::HostMemory).downcast().is_err(), "it is a trap, not a code");
-        let heard = refusal(Error::InsufficientSpace).downcast().unwrap();
+        assert!(fs_error(Error::HostMemory).downcast().is_err(), "it is a trap, not a code");
+        let heard = fs_error(Error::InsufficientSpace).downcast().unwrap();
         assert_eq!(heard, ErrorCode::InsufficientSpace);
     }
 }

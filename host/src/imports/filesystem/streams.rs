@@ -45,15 +45,15 @@ impl WorkerState {
         }
         let offset = stream.at.unwrap_or_default();
         let read = if stream.allowed {
-            self.on_files(|files, now| files.read(stream.node, offset, length, now))
+            self.with_files(|files, now| files.read(stream.node, offset, length, now))
         } else {
             Err(Error::BadDescriptor)
         };
-        let bytes = self.or_close(rep, read)?;
+        let bytes = self.close_on_error(rep, read)?;
         if bytes.is_empty() && length > 0 {
             return Err(StreamError::Closed);
         }
-        self.move_stream(rep, |stream| stream.at = Some(offset + bytes.len() as u64))?;
+        self.update_stream(rep, |stream| stream.at = Some(offset + bytes.len() as u64))?;
         Ok(bytes)
     }
 
@@ -69,19 +69,19 @@ impl WorkerState {
         }
         let written = match stream.at {
             _ if !stream.allowed => Err(Error::BadDescriptor),
-            Some(offset) => self.on_files(|files, now| files.write(stream.node, offset, bytes, now)),
-            None => self.on_files(|files, now| files.append(stream.node, bytes, now)),
+            Some(offset) => self.with_files(|files, now| files.write(stream.node, offset, bytes, now)),
+            None => self.with_files(|files, now| files.append(stream.node, bytes, now)),
         };
-        self.or_close(rep, written)?;
+        self.close_on_error(rep, written)?;
         let written = bytes.len() as u64;
-        self.move_stream(rep, |stream| stream.at = stream.at.map(|offset| offset + written))
+        self.update_stream(rep, |stream| stream.at = stream.at.map(|offset| offset + written))
     }
 
     /// Removes a stream, which may be one of a file.
     pub(in crate::imports) fn remove_stream(&mut self, rep: u32) -> Result<()> {
         match self.objects.remove(rep)? {
             Object::Input(Input::File(stream)) | Object::Output(Output::File(stream)) => {
-                self.on_files(|files, _| files.release(stream.node))?;
+                self.with_files(|files, _| files.release(stream.node))?;
                 Ok(())
             }
             _ => Ok(()),
@@ -89,18 +89,18 @@ impl WorkerState {
     }
 
     /// Closes the stream at `rep` on an error.
-    fn or_close<T>(&mut self, rep: u32, answer: Result<T, Error>) -> StreamResult<T> {
+    fn close_on_error<T>(&mut self, rep: u32, answer: Result<T, Error>) -> StreamResult<T> {
         match answer {
             Ok(answer) => Ok(answer),
             Err(error @ Error::HostMemory) => Err(StreamError::Trap(error.into())),
             Err(error) => {
-                self.move_stream(rep, |stream| stream.closed = true)?;
+                self.update_stream(rep, |stream| stream.closed = true)?;
                 Err(StreamError::LastOperationFailed(error.into()))
             }
         }
     }
 
-    fn move_stream(&mut self, rep: u32, change: impl FnOnce(&mut FileStream)) -> StreamResult<()> {
+    fn update_stream(&mut self, rep: u32, change: impl FnOnce(&mut FileStream)) -> StreamResult<()> {
         match self.objects.get_mut(rep).map_err(StreamError::Trap)? {
             Object::Input(Input::File(stream)) | Object::Output(Output::File(stream)) => {
                 change(stream);

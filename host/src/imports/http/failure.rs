@@ -11,7 +11,7 @@ const DETAILS_BYTES_MAX: usize = 1_024;
 pub(super) fn put_failure(out: &mut Vec<u8>, failure: &HttpFailure) {
     let details = |out: &mut Vec<u8>, tag: u8, text: &str| {
         out.push(tag);
-        put_bytes(out, shortened(text).as_bytes());
+        put_bytes(out, truncate_details(text).as_bytes());
     };
     match failure {
         HttpFailure::Denied => out.push(0),
@@ -70,7 +70,7 @@ pub(super) fn read_failure(input: &mut Reader<'_>) -> Result<HttpFailure, Decode
 }
 
 /// What `wasi:http` calls it.
-pub(super) fn code(failure: &HttpFailure) -> ErrorCode {
+pub(super) fn error_code(failure: &HttpFailure) -> ErrorCode {
     match failure {
         HttpFailure::Denied => ErrorCode::HttpRequestDenied,
         HttpFailure::AddressDenied => ErrorCode::DestinationIpProhibited,
@@ -100,7 +100,7 @@ pub(super) fn code(failure: &HttpFailure) -> ErrorCode {
     }
 }
 
-fn shortened(text: &str) -> &str {
+fn truncate_details(text: &str) -> &str {
     &text[..text.floor_char_boundary(DETAILS_BYTES_MAX)]
 }
 

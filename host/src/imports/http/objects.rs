@@ -27,30 +27,30 @@ pub(crate) enum Http {
     /// `outgoing-body`.
     Body(Body),
     /// `future-incoming-response`.
-    Future(Future),
+    ResponseFuture(ResponseFuture),
     /// `incoming-response`.
-    Received(Received),
+    ReceivedResponse(ReceivedResponse),
     /// `incoming-body`.
-    Incoming(Incoming),
+    ReceivedBody(ReceivedBody),
     /// `future-trailers`.
     Trailers(Trailers),
     /// `wasi:io/error.error` that is one of HTTP.
-    CallFailure(HttpFailure),
+    Failure(HttpFailure),
     /// `incoming-request`.
-    Asked(Asked),
+    ReceivedRequest(ReceivedRequest),
     /// `response-outparam`.
     Outparam,
 }
 
 /// The data of an `incoming-request`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct ReceivedRequest {
     pub(super) method: Method,
     pub(super) path_with_query: String,
     pub(super) authority: Option<String>,
     pub(super) headers: Fields,
     /// `None` once the guest has taken it.
-    pub(super) body: Option<Source>,
+    pub(super) body: Option<BodySource>,
 }
 
 /// The data of an `outgoing-request`.
@@ -61,7 +61,7 @@ pub(crate) struct Request {
     pub(super) authority: Option<String>,
     pub(super) path_with_query: Option<String>,
     pub(super) headers: Fields,
-    pub(super) body: Written,
+    pub(super) body: BodyState,
 }
 
 /// The data of `request-options`: time limits in nanoseconds.
@@ -77,12 +77,12 @@ pub(crate) struct Options {
 pub(crate) struct Response {
     pub(super) status: u16,
     pub(super) headers: Fields,
-    pub(super) body: Written,
+    pub(super) body: BodyState,
 }
 
 /// How far the body of a request or response is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Written {
+pub(super) enum BodyState {
     /// The guest has not asked for it: it is empty.
     #[default]
     Untouched,
@@ -104,7 +104,7 @@ pub(super) struct Content {
 /// The data of an `outgoing-body`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Body {
-    pub(super) of: Message,
+    pub(super) owner: BodyOwner,
     /// The length that the message's headers promise.
     pub(super) length: Option<u64>,
     pub(super) bytes: Vec<u8>,
@@ -114,7 +114,7 @@ pub(crate) struct Body {
 
 /// What a body belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Message {
+pub(super) enum BodyOwner {
     /// The `outgoing-request` at this index.
     Request(u32),
     /// The request of the `future-incoming-response` at this index.
@@ -124,18 +124,18 @@ pub(super) enum Message {
     /// The response that was given.
     Reply,
     /// What it belonged to was dropped.
-    Nothing { response: bool },
+    Dropped { response: bool },
 }
 
 /// The data of a `future-incoming-response`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Future {
+pub(crate) enum ResponseFuture {
     /// The request's body is not whole yet, so nothing has left.
-    Unsent(Box<Draft>),
+    Unsent(Box<RequestDraft>),
     /// It was sent.
     Sent(Unanswered),
     /// Something came for this call, which the guest has not taken.
-    Arrived(u64, Box<ResponseState>),
+    Received(u64, Box<ResponseState>),
     /// There will be no response.
     Failed(HttpFailure),
     /// The guest took what it came to.
@@ -144,7 +144,7 @@ pub(crate) enum Future {
 
 /// A request without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Draft {
+pub(crate) struct RequestDraft {
     pub(super) method: Method,
     pub(super) uri: ::http::Uri,
     pub(super) headers: Fields,
@@ -166,40 +166,40 @@ pub(crate) struct Unanswered {
 
 /// The data of an `incoming-response`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Received {
+pub(crate) struct ReceivedResponse {
     pub(super) status: u16,
     pub(super) headers: Fields,
     /// `None` once the guest has taken it.
-    pub(super) body: Option<Source>,
+    pub(super) body: Option<BodySource>,
 }
 
 /// The data of an `incoming-body`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Incoming {
-    pub(super) source: Source,
+pub(crate) struct ReceivedBody {
+    pub(super) source: BodySource,
     /// Whether the guest took the stream.
     pub(super) stream_taken: bool,
 }
 
 /// Where the rest of a body comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Source {
+pub(super) enum BodySource {
     /// From here.
-    Here { bytes: Bytes, end: Ended },
+    Buffered { bytes: Bytes, end: TrailersResult },
     /// From the response to this call, piece by piece.
     Call(u64),
 }
 
 /// How a body ended.
-pub(super) type Ended = Result<Option<Fields>, HttpFailure>;
+pub(super) type TrailersResult = Result<Option<Fields>, HttpFailure>;
 
 /// The data of a `future-trailers`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Trailers {
     /// The body has ended.
-    Known(Ended),
+    Known(TrailersResult),
     /// The body of the response to this call has not ended.
-    Of(u64),
+    Pending(u64),
     /// The guest took them.
     Taken,
 }
@@ -217,28 +217,28 @@ impl Http {
             }
             Self::Response(response) => response.headers.bytes() + response.body.bytes(),
             Self::Body(body) => body.bytes.len(),
-            Self::Future(Future::Unsent(draft)) => draft.headers.bytes(),
-            Self::Future(Future::Sent(sent)) => sent.request.body.len(),
-            Self::Future(Future::Arrived(_, answered)) => answered.bytes(),
-            Self::Received(received) => {
-                received.headers.bytes() + received.body.as_ref().map_or(0, Source::bytes)
+            Self::ResponseFuture(ResponseFuture::Unsent(draft)) => draft.headers.bytes(),
+            Self::ResponseFuture(ResponseFuture::Sent(sent)) => sent.request.body.len(),
+            Self::ResponseFuture(ResponseFuture::Received(_, answered)) => answered.bytes(),
+            Self::ReceivedResponse(received) => {
+                received.headers.bytes() + received.body.as_ref().map_or(0, BodySource::bytes)
             }
-            Self::Incoming(incoming) => incoming.source.bytes(),
-            Self::Asked(asked) => {
-                asked.headers.bytes()
-                    + asked.path_with_query.len()
-                    + asked.body.as_ref().map_or(0, Source::bytes)
+            Self::ReceivedBody(incoming) => incoming.source.bytes(),
+            Self::ReceivedRequest(received_request) => {
+                received_request.headers.bytes()
+                    + received_request.path_with_query.len()
+                    + received_request.body.as_ref().map_or(0, BodySource::bytes)
             }
             Self::Options(_)
             | Self::Outparam
-            | Self::Future(Future::Failed(_) | Future::Taken)
+            | Self::ResponseFuture(ResponseFuture::Failed(_) | ResponseFuture::Taken)
             | Self::Trailers(_)
-            | Self::CallFailure(_) => 0,
+            | Self::Failure(_) => 0,
         }
     }
 }
 
-impl Written {
+impl BodyState {
     fn bytes(&self) -> usize {
         match self {
             Self::Done(content) => content.bytes.len(),
@@ -247,18 +247,18 @@ impl Written {
     }
 }
 
-impl Source {
+impl BodySource {
     fn bytes(&self) -> usize {
         match self {
-            Self::Here { bytes, .. } => bytes.len(),
+            Self::Buffered { bytes, .. } => bytes.len(),
             Self::Call(_) => 0,
         }
     }
 }
 
 impl Body {
-    pub(super) fn new(of: Message, headers: &Fields) -> Self {
-        Self { of, length: headers.content_length(), bytes: Vec::new(), stream_taken: false }
+    pub(super) fn new(owner: BodyOwner, headers: &Fields) -> Self {
+        Self { owner, length: headers.content_length(), bytes: Vec::new(), stream_taken: false }
     }
 }
 
@@ -274,20 +274,22 @@ impl Objects {
     /// The requests whose responses the guest has not taken.
     pub(crate) fn unanswered_requests(&self) -> Vec<Unanswered> {
         let sent = self.iter().filter_map(|object| match object {
-            Object::Http(Http::Future(Future::Sent(unanswered))) => Some(unanswered.clone()),
+            Object::Http(Http::ResponseFuture(ResponseFuture::Sent(unanswered))) => Some(unanswered.clone()),
             _ => None,
         });
         sent.collect()
     }
 
     /// What a pollable of the `future-incoming-response` at `rep` waits for now.
-    pub(crate) fn awaited_response(&self, rep: u32) -> Result<Pollable> {
-        Ok(match self.future(rep)? {
-            Future::Unsent(_) => Pollable::Never,
-            Future::Sent(unanswered) => {
+    pub(crate) fn response_pollable(&self, rep: u32) -> Result<Pollable> {
+        Ok(match self.response_future(rep)? {
+            ResponseFuture::Unsent(_) => Pollable::Never,
+            ResponseFuture::Sent(unanswered) => {
                 Pollable::Http { call: unanswered.call, part: ResponsePart::Response }
             }
-            Future::Arrived(..) | Future::Failed(_) | Future::Taken => Pollable::Ready,
+            ResponseFuture::Received(..) | ResponseFuture::Failed(_) | ResponseFuture::Taken => {
+                Pollable::Ready
+            }
         })
     }
 }
@@ -332,9 +334,9 @@ access! {
     Options: request_options, update_request_options, remove_request_options, "HTTP request options";
     Response: response, update_response, remove_response, "an outgoing HTTP response";
     Body: , update_body, remove_body, "an outgoing HTTP body";
-    Future: future, update_future, remove_future, "a future HTTP response";
-    Received: received, update_received, remove_received, "an incoming HTTP response";
-    Incoming: incoming, update_incoming, remove_incoming, "an incoming HTTP body";
-    Asked: asked, update_asked, remove_asked, "an incoming HTTP request";
+    ResponseFuture: response_future, update_response_future, remove_response_future, "a future HTTP response";
+    ReceivedResponse: received_response, update_received_response, remove_received_response, "an incoming HTTP response";
+    ReceivedBody: received_body, update_received_body, remove_received_body, "an incoming HTTP body";
+    ReceivedRequest: received_request, update_received_request, remove_received_request, "an incoming HTTP request";
     Trailers: trailers, update_trailers, remove_trailers, "future HTTP trailers";
 }

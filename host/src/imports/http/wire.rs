@@ -92,7 +92,7 @@ fn read_head(input: &mut Reader<'_>) -> Result<ResponseHead, DecodeError> {
 }
 
 /// 0 not yet; 1 and a failure; 2, head, body, end; 3 and head.
-pub(crate) fn answered_bytes(answered: &ResponseState) -> Vec<u8> {
+pub(crate) fn encode_response_state(answered: &ResponseState) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);
     match answered {
         ResponseState::Pending => out.push(0),
@@ -115,8 +115,8 @@ pub(crate) fn answered_bytes(answered: &ResponseState) -> Vec<u8> {
     out
 }
 
-/// Reads [`answered_bytes`].
-pub(crate) fn read_answered(bytes: &[u8]) -> Result<ResponseState, DecodeError> {
+/// Reads [`encode_response_state`].
+pub(crate) fn decode_response_state(bytes: &[u8]) -> Result<ResponseState, DecodeError> {
     let mut input = Reader::new(bytes);
     let answered = match input.byte()? {
         0 => ResponseState::Pending,
@@ -134,7 +134,7 @@ pub(crate) fn read_answered(bytes: &[u8]) -> Result<ResponseState, DecodeError> 
 }
 
 /// 0 not yet; 1 and all the rest: bytes; 2 and the end.
-pub(super) fn read_bytes(read: &BodyRead) -> Vec<u8> {
+pub(super) fn encode_body_read(read: &BodyRead) -> Vec<u8> {
     match read {
         BodyRead::Pending => vec![0],
         BodyRead::Data(data) => [&[1], &data[..]].concat(),
@@ -146,8 +146,8 @@ pub(super) fn read_bytes(read: &BodyRead) -> Vec<u8> {
     }
 }
 
-/// Reads [`read_bytes`].
-pub(super) fn read_read(bytes: &[u8]) -> Result<BodyRead, DecodeError> {
+/// Reads [`encode_body_read`].
+pub(super) fn decode_body_read(bytes: &[u8]) -> Result<BodyRead, DecodeError> {
     match bytes {
         [0] => Ok(BodyRead::Pending),
         [1, data @ ..] if !data.is_empty() => Ok(BodyRead::Data(Bytes::copy_from_slice(data))),
@@ -162,7 +162,7 @@ pub(super) fn read_read(bytes: &[u8]) -> Result<BodyRead, DecodeError> {
 }
 
 /// 0 not yet; 1 and the end.
-pub(super) fn end_bytes(end: Option<&BodyEnd>) -> Vec<u8> {
+pub(super) fn encode_body_end(end: Option<&BodyEnd>) -> Vec<u8> {
     match end {
         None => vec![0],
         Some(end) => {
@@ -173,8 +173,8 @@ pub(super) fn end_bytes(end: Option<&BodyEnd>) -> Vec<u8> {
     }
 }
 
-/// Reads [`end_bytes`].
-pub(super) fn read_end_bytes(bytes: &[u8]) -> Result<Option<BodyEnd>, DecodeError> {
+/// Reads [`encode_body_end`].
+pub(super) fn decode_body_end(bytes: &[u8]) -> Result<Option<BodyEnd>, DecodeError> {
     match bytes {
         [0] => Ok(None),
         [1, rest @ ..] => {
@@ -207,31 +207,31 @@ mod tests {
         let ends = [Ok(None), Ok(Some(headers(&[("t", "x")]))), Err(HttpFailure::Incomplete)];
         for end in ends {
             let answered = ResponseState::Complete(head.clone(), body.clone(), end.clone());
-            assert_eq!(read_answered(&answered_bytes(&answered)).as_ref(), Ok(&answered));
+            assert_eq!(decode_response_state(&encode_response_state(&answered)).as_ref(), Ok(&answered));
             let read = BodyRead::End(end.clone());
-            assert_eq!(read_read(&read_bytes(&read)).as_ref(), Ok(&read));
-            assert_eq!(read_end_bytes(&end_bytes(Some(&end))), Ok(Some(end)));
+            assert_eq!(decode_body_read(&encode_body_read(&read)).as_ref(), Ok(&read));
+            assert_eq!(decode_body_end(&encode_body_end(Some(&end))), Ok(Some(end)));
         }
         for answered in [
             ResponseState::Pending,
             ResponseState::Failed(HttpFailure::TlsAlert { code: 1 }),
             ResponseState::HeadOnly(head),
         ] {
-            assert_eq!(read_answered(&answered_bytes(&answered)).as_ref(), Ok(&answered));
+            assert_eq!(decode_response_state(&encode_response_state(&answered)).as_ref(), Ok(&answered));
         }
         for read in [BodyRead::Pending, BodyRead::Data(body)] {
-            assert_eq!(read_read(&read_bytes(&read)).as_ref(), Ok(&read));
+            assert_eq!(decode_body_read(&encode_body_read(&read)).as_ref(), Ok(&read));
         }
-        assert_eq!(read_end_bytes(&end_bytes(None)), Ok(None));
+        assert_eq!(decode_body_end(&encode_body_end(None)), Ok(None));
     }
 
     #[test]
     fn other_bytes_are_refused() {
         for bytes in [&[][..], &[4], &[0, 0], &[2, 1], &[3, 200, 1, 9]] {
-            assert!(read_answered(bytes).is_err(), "{bytes:?}");
+            assert!(decode_response_state(bytes).is_err(), "{bytes:?}");
         }
         for bytes in [&[][..], &[0, 0], &[1], &[2], &[2, 0, 0], &[3]] {
-            assert!(read_read(bytes).is_err(), "{bytes:?}");
+            assert!(decode_body_read(bytes).is_err(), "{bytes:?}");
         }
     }
 }

@@ -44,7 +44,7 @@ impl Random {
 }
 
 /// A file that is open on both sides.
-struct Both {
+struct OpenPair {
     node: NodeId,
     file: File,
 }
@@ -133,7 +133,7 @@ fn kind(metadata: &fs::Metadata) -> Kind {
     }
 }
 
-fn step(random: &mut Random, vfs: &mut Vfs, root: &Path, open: &mut Vec<Both>) {
+fn step(random: &mut Random, vfs: &mut Vfs, root: &Path, open: &mut Vec<OpenPair>) {
     let (path, other) = (random.path(), random.path());
     let (real, real_other) = (root.join(&path), root.join(&other));
     let now = LATER;
@@ -167,7 +167,7 @@ fn step(random: &mut Random, vfs: &mut Vfs, root: &Path, open: &mut Vec<Both>) {
     }
 }
 
-fn open_both(random: &mut Random, vfs: &mut Vfs, path: &str, real: &Path, open: &mut Vec<Both>) {
+fn open_both(random: &mut Random, vfs: &mut Vfs, path: &str, real: &Path, open: &mut Vec<OpenPair>) {
     let create = !random.chance(3);
     let how = Open {
         follow: true,
@@ -185,17 +185,17 @@ fn open_both(random: &mut Random, vfs: &mut Vfs, path: &str, real: &Path, open: 
     }
     let mut file = None;
     compare(ours.map(|_| ()), path, || options.open(real).map(|opened| file = Some(opened)));
-    if let (Ok(Opened { node, .. }), Some(file)) = (ours, file) {
-        open.push(Both { node, file });
+    if let (Ok(OpenNode { node, .. }), Some(file)) = (ours, file) {
+        open.push(OpenPair { node, file });
     }
 }
 
-fn use_open(random: &mut Random, vfs: &mut Vfs, open: &mut Vec<Both>) {
+fn use_open(random: &mut Random, vfs: &mut Vfs, open: &mut Vec<OpenPair>) {
     if open.is_empty() {
         return;
     }
     let index = random.below(open.len());
-    let Both { node, file } = &open[index];
+    let OpenPair { node, file } = &open[index];
     let offset = random.below(50) as u64;
     match random.below(5) {
         0 => {
@@ -235,7 +235,7 @@ fn random_operations_come_to_the_same_as_on_a_real_directory() {
         our_tree(&mut vfs, ROOT, "", &mut ours);
         their_tree(real.path(), "", &mut theirs);
         assert_eq!(ours, theirs, "seed {seed}");
-        for Both { node, file } in open {
+        for OpenPair { node, file } in open {
             assert_eq!(vfs.stat(node).unwrap().links, file.metadata().unwrap().nlink(), "seed {seed}");
             vfs.release(node).unwrap();
         }
