@@ -1,5 +1,5 @@
-//! `golem:durability@1.0.0`: polling promises, the position in the oplog, idempotency keys. Its larger interfaces have
-//! files of their own.
+//! `golem:durability@1.0.0`: polling promises, the position in the oplog, idempotency keys. The larger interfaces of the
+//! package are in their own files: `calls`, `policy`, `region` and `workers`.
 
 use super::{policy, region, workers};
 use crate::bindings::api0_2_0::host::PromiseId;
@@ -36,8 +36,10 @@ impl promises::Host for WorkerState {
     }
 }
 
-/// The position after this call's own entry, so there is nothing to answer. Recorded, because hints in the
-/// oplog make the cursor's place in a replay another than it was.
+/// Reads the position in the oplog. The response is empty: the position is the index after this call's own entry.
+///
+/// The call is recorded, because replay skips hints: without an entry, the cursor could stand at another index during
+/// the replay than during the live call.
 struct GetPosition;
 
 impl ObserveCall for GetPosition {
@@ -68,8 +70,8 @@ impl keys::Host for WorkerState {
         Ok(self.current.key.as_ref().map(ToString::to_string))
     }
 
-    /// A function of the worker's seed, the invocation and the count: the same in every replay without an entry,
-    /// and never that of another worker.
+    /// Derives the key from the worker's seed, the invocation and the number of keys made before. Every replay derives
+    /// the same key without an oplog entry. Workers have different seeds, so their keys differ.
     async fn next(&mut self) -> Result<String> {
         let number = self.current.keys_generated;
         self.current.keys_generated += 1;
