@@ -1,10 +1,11 @@
 //! `wasi:blobstore@0.2.0-draft`: containers of objects, which the workers of a project share.
 //!
-//! - `calls`: the durable calls
+//! - `durable_calls`: the durable calls
 //! - `objects`: containers, values and lists of names as plain data
 //!
-//! A value is filled by a stream, and written as one piece: at once if its stream was dropped when `write-data` is called,
-//! otherwise when it is finished. Programs do it either way.
+//! A guest fills a value through a stream, and the value is stored as a whole. If the guest has dropped the stream before
+//! it calls `write-data`, the value is stored by that call; otherwise it is stored when the guest calls `finish`. Programs
+//! use both orders.
 
 mod durable_calls;
 mod objects;
@@ -26,7 +27,7 @@ use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
 
-/// What the guest is answered.
+/// The outer error traps. The inner result is for the guest: a value of the interface, or the text of its error.
 type HostResult<T> = Result<std::result::Result<T, String>>;
 
 /// Defines the interfaces.
@@ -176,7 +177,7 @@ impl container::HostContainer for WorkerState {
             let bytes = value.bytes.clone();
             return self.blob_put((container, name), bytes).await;
         }
-        // Whoever writes to nowhere should hear it now.
+        // A guest that writes to a missing container gets the error here, before it fills the value.
         if let Err(missing) = self.blob_container(&container).await? {
             return Ok(Err(missing));
         }

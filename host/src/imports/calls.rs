@@ -1,8 +1,8 @@
-//! Calls of other workers: what the functions of a client interface do, and `golem:durability/calls`.
+//! Calls of other workers: the implementation of client interfaces, and `golem:durability/calls`.
 //!
-//! The interfaces themselves are recognised in [`crate::clients`]; here are the durable calls behind them. A call is
-//! named by the index of the entry that makes it. Which calls a guest has made and not finished is a function of the
-//! oplog, so it is plain data here ([`OpenCalls`]) and a mistake of the guest is told without an entry.
+//! [`crate::clients`] recognises the interfaces; this module has the durable calls behind them. A call is named by the
+//! index of the entry that records it. The set of calls that a guest has started and not finished is determined by the
+//! oplog. It is plain data here ([`OpenCalls`]), so a wrong use of a call number traps without an oplog entry.
 
 use crate::bindings::durability::calls;
 use crate::clients::{CallForm, ClientFunction};
@@ -25,27 +25,28 @@ use wasmtime::Result;
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::poll::DynPollable;
 
-/// A caller stays in memory for so long: most answers come sooner than it could be rebuilt. Then it leaves memory, as any
-/// worker that waits for something of which nobody knows when it comes.
+/// The time that a caller stays in memory while it waits for an answer. Most answers arrive sooner than the caller could
+/// be rebuilt. After this time the caller is suspended, like any worker with an open-ended wait.
 pub(super) const WAIT_IN_MEMORY: Duration = Duration::from_millis(50);
 
-/// Calls that a guest has made without waiting and not finished, by their number.
+/// The calls that a guest has started and not finished, by their number.
 pub(crate) type OpenCalls = BTreeMap<u64, OpenCall>;
 
-/// Such a call.
+/// A call that a guest has started and not finished.
 #[derive(Debug, Clone)]
 pub(crate) struct OpenCall {
     /// The function's full name.
     function: Arc<str>,
-    /// Why there will be no answer, if that is known.
+    /// The call's error, if it is already known that the target will not answer.
     error: Option<CallError>,
 }
 
-/// Makes a call. The request is the other worker, the function, the parameters, and for a call whose answer nobody wants
-/// the time. The response is written by the store.
+/// Makes a call with a reply. The request is the target worker, the function and the parameters. The store writes the
+/// response.
 struct MakeCall(OutgoingCall);
 
-/// As [`Make`], for a call whose answer nobody wants.
+/// Makes a call without a reply. Request and response are those of [`MakeCall`], with the time before which the call
+/// must not run at the end of the request (0 if there is none).
 struct SendCall(OutgoingCall);
 
 fn encode_call(out: &OutgoingCall) -> Vec<u8> {
@@ -101,7 +102,7 @@ impl DurableCall for SendCall {
     }
 }
 
-/// Waits for the answer of a call.
+/// Waits for the answer to a call.
 struct AwaitCall {
     call: OplogIndex,
     promise: PromiseId,
@@ -139,12 +140,13 @@ impl DurableCall for AwaitCall {
     }
 }
 
-/// What a call comes to of which the store knows nothing: this worker was made from another one's oplog.
+/// The answer to a call that the store does not know. That happens in a worker that was created from another worker's
+/// oplog: the calls recorded in it were made by the other worker.
 fn unknown_call_answer() -> Vec<u8> {
     encode_answer(&Err(CallError::NotFound("nothing is known of this call any more".to_owned())))
 }
 
-/// Looks for the answer of a call. The response is 0, or 1 and the answer.
+/// Reads the answer to a call without waiting. The response is 0 if there is none yet, or 1 and the answer.
 struct FinishCall {
     call: OplogIndex,
 }
@@ -178,8 +180,8 @@ impl DurableCall for FinishCall {
     }
 }
 
-/// Gives up on a call. The response is one byte, which the store writes: 0 if it was over, 1 if it was taken back, 2 if
-/// it goes on.
+/// Cancels a call. The response is one byte, which the store writes: 0 if the call had ended before, 1 if it was
+/// withdrawn before it ran, 2 if it continues and its answer will be dropped.
 struct CancelCall {
     call: OplogIndex,
 }
@@ -208,7 +210,7 @@ impl DurableCall for CancelCall {
 }
 
 impl WorkerState {
-    /// What a function of a client interface gives for these parameters, as a value of its result type.
+    /// Runs a function of a client interface and returns a value of its result type.
     pub(crate) async fn client_call(&mut self, client: &ClientFunction, params: Vec<Value>) -> Result<Value> {
         match client.form {
             CallForm::Await => {
@@ -281,7 +283,7 @@ impl WorkerState {
         Ok(answer)
     }
 
-    /// The call that the parameters of a client function describe, or why there can be none.
+    /// Builds the call that the parameters of a client function describe. The inner error is an answer for the guest.
     fn prepare_call(
         &mut self,
         client: &ClientFunction,
@@ -323,7 +325,8 @@ impl WorkerState {
         }))
     }
 
-    /// A number for a call that was never made: unlike that of any entry, since no oplog gets so long.
+    /// A number for a call that was refused before it was recorded. It differs from every oplog index, because no oplog
+    /// reaches [`REFUSED_CALLS_START`].
     fn next_refused_number(&self) -> u64 {
         let used = self.calls.range(REFUSED_CALLS_START..).next_back();
         used.map_or(REFUSED_CALLS_START, |(last, _)| last + 1)
@@ -342,10 +345,10 @@ impl WorkerState {
     }
 }
 
-/// Where numbers of calls begin that have no entry.
+/// The first number of calls without an oplog entry.
 const REFUSED_CALLS_START: u64 = 1 << 63;
 
-/// The answer as a value of `result<R, rpc-error>`.
+/// Converts an answer to a value of `result<R, rpc-error>`.
 fn answer_value(answer: CallAnswer) -> Value {
     Value::Result(match answer {
         Ok(value) => Ok(value.map(Box::new)),
@@ -353,7 +356,7 @@ fn answer_value(answer: CallAnswer) -> Value {
     })
 }
 
-/// The time in an `option<datetime>`.
+/// Reads the time from a value of `option<datetime>`.
 fn read_datetime(at: Value) -> Option<Timestamp> {
     let Value::Option(Some(at)) = at else { return None };
     let Value::Record(fields) = *at else { return None };

@@ -1,12 +1,13 @@
-//! `wasi:keyvalue`, in the four shapes in which it was published, over one store.
+//! `wasi:keyvalue`, in the four published versions, over one store.
 //!
-//! - `calls`: the durable calls, which all of them share
+//! - `durable_calls`: the durable calls, which all versions use
 //! - `objects`: buckets, values and compare-and-swap handles as plain data
-//! - `v2023`: without a version, with numbers for handles; `v0_1`: `@0.1.0`; `draft`, `draft2`: `@0.2.0-draft` and
-//!   `@0.2.0-draft2`
+//! - `v2023`: without a version number; its handles are numbers
+//! - `v0_1`: `@0.1.0`
+//! - `draft`, `draft2`: `@0.2.0-draft` and `@0.2.0-draft2`
 //!
-//! Opening a bucket and filling a value ask nobody: they are functions of the calls made. A bound is looked at by the
-//! calls that reach the store, and what they refuse is recorded, so that another bound does not change a replay.
+//! Opening a bucket and filling a value do not access the store, so they write no oplog entry. The calls that access the
+//! store check the limits and record a refusal, so that a changed limit does not change a replay.
 
 mod draft;
 mod draft2;
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use wasmtime::component::Linker;
 use wasmtime::{Result, format_err};
 
-/// What the guest is answered: a value of the interface, or the text of its error.
+/// The outer error traps. The inner result is for the guest: a value of the interface, or the text of its error.
 type HostResult<T> = Result<std::result::Result<T, String>>;
 
 /// Defines the interfaces of all versions.
@@ -113,7 +114,7 @@ impl WorkerState {
         }
     }
 
-    /// The key's version; and its value, if that is wanted.
+    /// Reads the key's version, and its value if `with_value` is set.
     async fn value_watch(
         &mut self,
         bucket: String,
@@ -123,7 +124,7 @@ impl WorkerState {
         self.durable(WatchKey { bucket, key, with_value }).await
     }
 
-    /// Whether the value was exchanged; if not, the key's version now.
+    /// Sets the value if the key still has this version. The innermost error is the key's current version.
     async fn value_swap(
         &mut self,
         bucket: String,
@@ -147,7 +148,7 @@ fn expect_done(outcome: KeyValueOutcome) -> HostResult<()> {
     }
 }
 
-/// The error of a write that was not done.
+/// The guest's error for a write that changed nothing.
 fn write_error<T>(outcome: KeyValueOutcome) -> HostResult<T> {
     match outcome {
         KeyValueOutcome::Refused(reason) => Ok(Err(reason)),

@@ -1,4 +1,5 @@
-//! `golem:durability/worker`: the worker's own id, and what is known of others. Answers are recorded.
+//! `golem:durability/worker`: the worker's own id, and the metadata of other workers. The answers about other workers are
+//! recorded.
 
 use crate::bindings::durability::worker;
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
@@ -16,7 +17,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
     worker::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
 }
 
-/// What is known of a worker: 0 for nothing, or 1 and its facts.
+/// Reads the metadata of a worker. The response is 0 if there is no such worker, or 1 and its metadata.
 struct GetMetadata {
     worker: WorkerId,
 }
@@ -52,7 +53,8 @@ impl DurableCall for GetMetadata {
     }
 }
 
-/// A page of workers: their number and facts, then 0, or 1 and the name after which more follow.
+/// Lists a page of workers. The response is their number and their metadata, then 0 for the last page, or 1 and the name
+/// after which the next page begins.
 struct ListWorkers {
     query: WorkerQuery,
 }
@@ -150,7 +152,7 @@ fn read_option<'a, T>(
     }
 }
 
-/// The statuses in the order of the interface.
+/// The statuses of the model and of the interface. The position of a row is the status code in responses.
 const STATUSES: [(WorkerStatus, worker::WorkerStatus); 7] = [
     (WorkerStatus::Running, worker::WorkerStatus::Running),
     (WorkerStatus::Idle, worker::WorkerStatus::Idle),
@@ -172,7 +174,7 @@ fn status_from_code(code: u8) -> Result<WorkerStatus, DecodeError> {
 }
 
 impl WorkerState {
-    /// The facts in the records of the interface.
+    /// Converts metadata to the record of the interface.
     fn to_wit(metadata: WorkerMetadata) -> worker::WorkerMetadata {
         let (_, status) = STATUSES[usize::from(status_code(metadata.status))];
         worker::WorkerMetadata {
@@ -193,7 +195,7 @@ impl worker::Host for WorkerState {
 
     async fn metadata(&mut self, worker: worker::WorkerId) -> Result<Option<worker::WorkerMetadata>> {
         let template = template(worker.template_id);
-        // A name that no worker can have: there is no such worker, and nothing to ask.
+        // No worker can have an invalid name, so the call needs no answer from the store.
         let Ok(name) = WorkerName::new(worker.worker_name) else { return Ok(None) };
         let metadata = self.durable(GetMetadata { worker: WorkerId::new(template, name) }).await?;
         Ok(metadata.map(Self::to_wit))

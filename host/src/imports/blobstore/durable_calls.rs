@@ -1,6 +1,6 @@
 //! The durable calls on containers and objects.
 //!
-//! A response begins with 0 and a text if the call was refused.
+//! The response to a call that was refused is 0 and the text of the error.
 
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
 use crate::imports::keyvalue::durable_calls::{
@@ -21,7 +21,8 @@ fn put_id(out: &mut Vec<u8>, id: &ObjectId) {
     put_bytes(out, id.object.as_bytes());
 }
 
-/// When a container was made. Request: its name. Response: 1 if it is not there; 2 and seconds since the Unix epoch.
+/// Reads the creation time of a container. Request: its name. Response: 1 if the container does not exist, or 2 and the
+/// time in seconds since the Unix epoch.
 pub(super) struct GetContainer {
     pub(super) name: String,
 }
@@ -62,8 +63,8 @@ impl DurableCall for GetContainer {
     }
 }
 
-/// A part of an object. Request: container, object, first and last byte. Response: 1 and the bytes, or 2 and the code of
-/// what is not there.
+/// Reads a part of an object. Request: container, object, first and last byte. Response: 1 and the bytes, or 2 and the
+/// outcome code that says whether the container or the object does not exist.
 pub(super) struct GetObject {
     pub(super) id: ObjectId,
     pub(super) start: u64,
@@ -108,8 +109,8 @@ impl DurableCall for GetObject {
     }
 }
 
-/// When an object was written, in seconds since the Unix epoch, and how many bytes it has. Request: container, object.
-/// Response: 1 and both, or 2 and the code of what is not there.
+/// Reads when an object was written (in seconds since the Unix epoch) and its size in bytes. Request: container, object.
+/// Response: 1, time and size, or 2 and the outcome code that says whether the container or the object does not exist.
 pub(super) struct ObjectInfo {
     pub(super) id: ObjectId,
 }
@@ -155,8 +156,8 @@ impl DurableCall for ObjectInfo {
     }
 }
 
-/// A page of the names of a container's objects. Request: container, 0 or 1 and the name after which it begins, and at
-/// most how many. Response: as of a page of keys, or 2 if the container is not there.
+/// Lists a page of the names of a container's objects. Request: container; 0, or 1 and the name after which the page
+/// begins; the largest number of names. Response: that of a page of keys, or 2 if the container does not exist.
 pub(super) struct ListObjects {
     pub(super) container: String,
     pub(super) after: Option<String>,
@@ -199,12 +200,12 @@ impl DurableCall for ListObjects {
     }
 }
 
-/// The functions that change something. They differ in nothing but their names.
+/// A function that writes. The write functions differ only in the name that is recorded.
 pub(super) trait WriteFunction: Send + Sync {
     const FUNCTION: HostFunction;
 }
 
-/// See [`WriteFunction`].
+/// The implementations of [`WriteFunction`].
 pub(super) mod function {
     use super::{HostFunction, WriteFunction};
 
@@ -231,7 +232,7 @@ pub(super) mod function {
     }
 }
 
-/// Changes something. Response: the code of the outcome, which the store adds.
+/// Performs a write. Response: the code of the outcome, which the store adds.
 pub(super) struct WriteCall<K> {
     write: BlobWrite,
     function: PhantomData<K>,

@@ -9,25 +9,25 @@ use wasmtime::Result;
 pub(crate) enum Blob {
     /// A container, by its name.
     Container(String),
-    /// Bytes that are to be written.
+    /// `outgoing-value`: bytes that the guest is going to write.
     Outgoing(OutgoingData),
-    /// Bytes that were read.
+    /// `incoming-value`: bytes that were read.
     Incoming(Arc<[u8]>),
-    /// Names that are read in pages.
+    /// `stream-object-names`: names that the guest reads in pages.
     Names(ObjectNames),
 }
 
-/// Bytes that are to be written.
+/// The data of an `outgoing-value`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct OutgoingData {
     pub(in crate::imports) bytes: Vec<u8>,
-    /// Whether the guest took the stream.
+    /// Whether the guest has taken the stream.
     pub(super) stream_taken: bool,
-    /// Container and object that are written when it is finished.
+    /// The container and object to write when the guest calls `finish`.
     pub(super) target: Option<(String, String)>,
 }
 
-/// Names of objects of a container.
+/// The data of a `stream-object-names`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ObjectNames {
     pub(super) container: String,
@@ -36,7 +36,7 @@ pub(crate) struct ObjectNames {
 }
 
 impl Blob {
-    /// What it is, for errors.
+    /// The kind of the object, for error messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Container(_) => "a container",
@@ -46,7 +46,7 @@ impl Blob {
         }
     }
 
-    /// Bytes on the heap, about.
+    /// Approximate bytes on the heap.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Container(name) => name.len(),
@@ -70,7 +70,7 @@ impl Objects {
         }
     }
 
-    /// The bytes that are to be written, at `rep`.
+    /// The `outgoing-value` at `rep`.
     pub(super) fn outgoing_blob(&mut self, rep: u32) -> Result<&mut OutgoingData> {
         match self.get_mut(rep)? {
             Object::Blob(Blob::Outgoing(value)) => Ok(value),
@@ -78,7 +78,7 @@ impl Objects {
         }
     }
 
-    /// Removes the bytes that are to be written, at `rep`.
+    /// Removes the `outgoing-value` at `rep`.
     pub(super) fn take_outgoing_blob(&mut self, rep: u32) -> Result<OutgoingData> {
         match self.remove(rep)? {
             Object::Blob(Blob::Outgoing(value)) => Ok(value),
@@ -86,7 +86,7 @@ impl Objects {
         }
     }
 
-    /// The bytes that were read, at `rep`.
+    /// The bytes of the `incoming-value` at `rep`.
     pub(super) fn incoming_blob(&self, rep: u32) -> Result<Arc<[u8]>> {
         match self.get(rep)? {
             Object::Blob(Blob::Incoming(value)) => Ok(value.clone()),
@@ -94,7 +94,7 @@ impl Objects {
         }
     }
 
-    /// The names at `rep`.
+    /// The `stream-object-names` at `rep`.
     pub(super) fn names(&self, rep: u32) -> Result<ObjectNames> {
         match self.get(rep)? {
             Object::Blob(Blob::Names(names)) => Ok(names.clone()),

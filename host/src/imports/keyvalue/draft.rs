@@ -1,4 +1,4 @@
-//! `wasi:keyvalue@0.2.0-draft`: values are lists of bytes, the cursor of a list of keys is a number.
+//! `wasi:keyvalue@0.2.0-draft`: values are lists of bytes, and the cursor of `list-keys` is a number.
 
 use super::KeyValue;
 use super::durable_calls::PageStart;
@@ -40,7 +40,7 @@ impl store::HostBucket for WorkerState {
         Ok(self.value_exists(bucket, key).await?.map_err(Error::Other))
     }
 
-    /// The cursor counts the keys that were given before.
+    /// The cursor is the number of keys in the previous pages.
     async fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<u64>) -> StoreResult<KeyResponse> {
         let bucket = self.objects.bucket(bucket.rep())?;
         let given = cursor.unwrap_or_default();

@@ -1,5 +1,5 @@
-//! `wasi:keyvalue@0.2.0-draft2`: as the draft before it, with a cursor that is a key, signed numbers, and values that
-//! are exchanged if nobody wrote to them.
+//! `wasi:keyvalue@0.2.0-draft2`: as the first draft, but the cursor is a key, numbers are signed, and there is
+//! compare-and-swap.
 
 use super::KeyValue;
 use super::durable_calls::PageStart;
@@ -75,7 +75,8 @@ impl atomics::HostCas for WorkerState {
         }
     }
 
-    /// Moves the handle to the version that it shows: what is exchanged later is what was seen last.
+    /// Returns the current value, and moves the handle to its version: a later swap succeeds only if this version is
+    /// still the current one.
     async fn current(&mut self, cas: Resource<Cas>) -> StoreResult<Option<Vec<u8>>> {
         let CasObject { bucket, key, version: _ } = self.objects.cas(cas.rep())?;
         match self.value_watch(bucket.clone(), key.clone(), true).await? {

@@ -1,6 +1,7 @@
 //! The durable calls on buckets.
 //!
-//! A request begins with the bucket's name and the key; a response with 0 and a text if the call was refused.
+//! Unless stated otherwise, a request begins with the bucket's name and the key. The response to a call that was refused
+//! is 0 and the text of the error.
 
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
 use golem_model::OplogIndex;
@@ -23,7 +24,7 @@ pub(in super::super) fn refusal_response(reason: &impl ToString) -> CallResponse
     CallResponse::Unrecorded(out)
 }
 
-/// The first byte of a response that is no refusal, and the rest; or the refusal.
+/// Splits a response into its first byte and the rest. The inner error is the text of a refusal.
 pub(in super::super) fn split_response(response: &[u8]) -> Result<GuestResult<(u8, &[u8])>, DecodeError> {
     match response.split_first() {
         None => Err(DecodeError::Truncated),
@@ -51,7 +52,7 @@ pub(in super::super) fn unknown_tag<T>(what: &'static str, tag: u8) -> Result<T,
     Err(DecodeError::UnknownTag { what, tag })
 }
 
-/// The value of a key. Response: 1 if it is not there; 2 and the value.
+/// Reads the value of a key. Response: 1 if the key does not exist, or 2 and the value.
 pub(super) struct GetValue {
     pub(super) bucket: String,
     pub(super) key: String,
@@ -87,8 +88,8 @@ impl DurableCall for GetValue {
     }
 }
 
-/// The values of keys at one moment. Request: the count of the keys instead of one key, then they. Response: 1, then for
-/// each key 0 if it is not there, or 1 and the value with its length.
+/// Reads the values of several keys at the same point in commit order. Request: the bucket's name, the number of keys,
+/// the keys. Response: 1, then for each key 0 if it does not exist, or 1 and the value with its length.
 pub(super) struct GetValues {
     pub(super) bucket: String,
     pub(super) keys: Vec<String>,
@@ -150,7 +151,7 @@ impl DurableCall for GetValues {
     }
 }
 
-/// Whether a key is there. Response: 1 if not, 2 if it is.
+/// Checks whether a key exists. Response: 1 if not, 2 if it does.
 pub(super) struct KeyExists {
     pub(super) bucket: String,
     pub(super) key: String,
@@ -183,19 +184,19 @@ impl DurableCall for KeyExists {
     }
 }
 
-/// Where a page of keys begins.
+/// The position at which a page of keys begins.
 #[derive(Debug)]
 pub(super) enum PageStart {
     /// At the first key.
     FirstKey,
     /// After a key.
     AfterKey(String),
-    /// After so many keys.
+    /// After this number of keys.
     Skip(u64),
 }
 
-/// A page of the keys of a bucket, in order. Request: 0, or 1 and a key, or 2 and a number, instead of a key. Response:
-/// 1, the count and the keys; then 0, or 1 and the key after which the next page begins.
+/// Lists a page of the keys of a bucket, in order. Request: the bucket's name, then 0, or 1 and a key, or 2 and a number.
+/// Response: 1, the count and the keys; then 0, or 1 and the key after which the next page begins.
 pub(super) struct ListKeys {
     pub(super) bucket: String,
     pub(super) from: PageStart,
@@ -250,7 +251,8 @@ impl DurableCall for ListKeys {
     }
 }
 
-/// All keys of a bucket, in order, or the first of very many. Request: 3 instead of a key. Response: as of [`ListKeys`].
+/// Lists all keys of a bucket, in order. Request: the bucket's name and 3. Response: that of [`ListKeys`]; if the bucket
+/// has more than `KEY_VALUE_ALL_KEYS_MAX` keys, the page contains no keys and names a next page.
 pub(super) struct ListAllKeys {
     pub(super) bucket: String,
 }
@@ -273,7 +275,7 @@ impl DurableCall for ListAllKeys {
         }
         let mut page = live.keys(&self.bucket, None, KEY_VALUE_ALL_KEYS_MAX).await?;
         if page.next.is_some() {
-            // Nobody is given them.
+            // The guest gets an error in this case, so the keys need not be recorded.
             page.keys = Vec::new();
         }
         let bytes: usize = page.keys.iter().map(String::len).sum();
@@ -329,8 +331,8 @@ pub(in super::super) fn read_page(response: &[u8]) -> Result<GuestResult<KeyPage
     Ok(Ok(KeyPage { keys, next }))
 }
 
-/// A key's version, and its value if that is wanted. Request: after the key, 1 if it is, else 0. Response: 1 and the
-/// version; then nothing, if the key is not there or the value not wanted, or 1 and the value.
+/// Reads a key's version, and its value if `with_value` is set. Request: after the key, 1 if the value is wanted, else 0.
+/// Response: 1 and the version; then 1 and the value, or nothing if the key does not exist or the value is not wanted.
 pub(super) struct WatchKey {
     pub(super) bucket: String,
     pub(super) key: String,
@@ -383,12 +385,12 @@ impl DurableCall for WatchKey {
     }
 }
 
-/// The functions that write. They differ in nothing but their names.
+/// A function that writes. The write functions differ only in the name that is recorded.
 pub(super) trait WriteFunction: Send + Sync {
     const FUNCTION: HostFunction;
 }
 
-/// See [`WriteFunction`].
+/// The implementations of [`WriteFunction`].
 pub(super) mod function {
     use super::{HostFunction, WriteFunction};
 
@@ -413,7 +415,7 @@ pub(super) mod function {
     }
 }
 
-/// Writes. Response: [`KeyValueOutcome::encode`], which the store adds.
+/// Performs a write. Response: [`KeyValueOutcome::encode`], which the store adds.
 pub(super) struct WriteCall<K> {
     bucket: String,
     write: KeyValueWrite,

@@ -1,4 +1,4 @@
-//! `wasi:keyvalue@0.1.0`: resources; a key that is not there is `none`.
+//! `wasi:keyvalue@0.1.0`: handles are resources, and reading a key that does not exist returns `none`.
 
 use super::KeyValue;
 use crate::bindings::wasi::keyvalue0_1_0::{atomic, eventual, eventual_batch, types, wasi_keyvalue_error};
@@ -22,7 +22,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
 }
 
 impl WorkerState {
-    /// The answer with its error as a resource.
+    /// Converts the text of an error to a resource.
     fn error_as_resource<T>(&mut self, answer: std::result::Result<T, String>) -> StoreResult<T> {
         match answer {
             Ok(value) => Ok(Ok(value)),

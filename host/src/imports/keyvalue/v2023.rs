@@ -1,5 +1,5 @@
-//! `wasi:keyvalue` as published in 2023, without a version: handles are numbers, dropped by functions; a key that is not
-//! there is the error `Key not found`.
+//! `wasi:keyvalue` as published in 2023, without a version number: handles are numbers that functions drop, and reading
+//! a key that does not exist returns the error `Key not found`.
 
 use super::{HostResult, KeyValue};
 use crate::bindings::wasi::keyvalue::{atomic, batch, readwrite, types, wasi_cloud_error};
@@ -10,7 +10,7 @@ use std::sync::Arc;
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker};
 
-/// What `trace` says of a key that is not there. Programs compare it.
+/// The text that `trace` returns for a key that does not exist. Programs compare it.
 const KEY_NOT_FOUND: &str = "Key not found";
 
 type StoreResult<T> = Result<std::result::Result<T, u32>>;
@@ -33,7 +33,7 @@ impl WorkerState {
         Ok(self.objects.insert::<()>(Object::Error(text.to_owned()))?.rep())
     }
 
-    /// The answer with a handle to its error.
+    /// Converts the text of an error to a handle.
     fn error_as_handle<T>(&mut self, answer: std::result::Result<T, String>) -> StoreResult<T> {
         match answer {
             Ok(value) => Ok(Ok(value)),
@@ -156,7 +156,7 @@ impl batch::Host for WorkerState {
         }
     }
 
-    /// The interface has no error for it, so that a bucket with too many keys fails the invocation.
+    /// This function has no error in the interface, so a bucket with too many keys fails the invocation.
     async fn get_keys(&mut self, bucket: u32) -> Result<Vec<String>> {
         let name = self.objects.bucket(bucket)?;
         let answer: HostResult<_> = self.value_keys_all(name).await;
