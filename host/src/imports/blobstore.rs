@@ -3,9 +3,9 @@
 //! - `durable_calls`: the durable calls
 //! - `objects`: containers, values and lists of names as plain data
 //!
-//! A guest fills a value through a stream, and the value is stored as a whole. If the guest has dropped the stream before
-//! it calls `write-data`, the value is stored by that call; otherwise it is stored when the guest calls `finish`. Programs
-//! use both orders.
+//! A guest fills a value through a stream, and the value is stored as a whole. If the guest has dropped the stream
+//! before it calls `write-data`, the value is stored by that call; otherwise it is stored when the guest calls
+//! `finish`. Programs use both orders.
 
 mod durable_calls;
 mod objects;

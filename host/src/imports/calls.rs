@@ -25,8 +25,8 @@ use wasmtime::Result;
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::poll::DynPollable;
 
-/// The time that a caller stays in memory while it waits for an answer. Most answers arrive sooner than the caller could
-/// be rebuilt. After this time the caller is suspended, like any worker with an open-ended wait.
+/// The time that a caller stays in memory while it waits for an answer. Most answers arrive sooner than the caller
+/// could be rebuilt. After this time the caller is suspended, like any worker with an open-ended wait.
 pub(super) const WAIT_IN_MEMORY: Duration = Duration::from_millis(50);
 
 /// The calls that a guest has started and not finished, by their number.

@@ -47,9 +47,9 @@ impl ObserveCall for MonotonicClockNow {
 
 impl wall_clock::Host for WorkerState {
     fn now(&mut self) -> Result<wall_clock::Datetime> {
-        // A guest can turn off the recording of wall clock readings, but not of monotonic ones: timers are computed from
-        // monotonic readings, and the clock must not go back. The file clock takes recorded readings only, because a
-        // replay obtains the same ones.
+        // A guest can turn off the recording of wall clock readings, but not of monotonic ones: timers are computed
+        // from monotonic readings, and the clock must not go back. The file clock takes recorded readings only, because
+        // a replay obtains the same ones.
         let now = if self.policy.records_reads() {
             let now = self.observe(&WallClockNow)?;
             self.file_clock.wall(now);

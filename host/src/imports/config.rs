@@ -56,7 +56,8 @@ fn env_name(key: &str) -> String {
 mod types {
     use wasmtime::component::{ComponentType, Lower};
 
-    /// The error of the interface. It is needed for the types of the functions only: reading the environment never fails.
+    /// The error of the interface. It is needed for the types of the functions only: reading the environment never
+    /// fails.
     #[derive(Debug, Clone, ComponentType, Lower)]
     #[component(variant)]
     #[allow(dead_code, reason = "the interface declares these cases, and the host never returns them")]

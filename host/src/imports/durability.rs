@@ -1,5 +1,5 @@
-//! `golem:durability@1.0.0`: polling promises, the position in the oplog, idempotency keys. The larger interfaces of the
-//! package are in their own files: `calls`, `policy`, `region` and `workers`.
+//! `golem:durability@1.0.0`: polling promises, the position in the oplog, idempotency keys. The larger interfaces of
+//! the package are in their own files: `calls`, `policy`, `region` and `workers`.
 
 use super::{policy, region, workers};
 use crate::bindings::api0_2_0::host::PromiseId;

@@ -30,8 +30,8 @@ const POLLABLES_MAX: usize = 10_000;
 ///
 /// Request: 1 if it blocks, else 0; then the count and for each its kind (0 always ready, 1 timer, 2 promise, 3 HTTP
 /// request, 4 never ready, 128 call) and what it waits for. Response: the monotonic clock's reading, then the count and
-/// the indices of those that are ready, ascending. The reading is not for the guest: a timer that was ready must not lie
-/// in the future after a crash, so the clock goes on from there; and the time of files does. If responses to HTTP
+/// the indices of those that are ready, ascending. The reading is not for the guest: a timer that was ready must not
+/// lie in the future after a crash, so the clock goes on from there; and the time of files does. If responses to HTTP
 /// requests are among what is ready: their count, and for each the number of its call and the response. They are
 /// recorded here, and not only when the guest asks for them, because after a crash in between they would not be there,
 /// and a guest that was told they are relies on it.

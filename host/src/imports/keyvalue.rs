@@ -6,8 +6,8 @@
 //! - `v0_1`: `@0.1.0`
 //! - `draft`, `draft2`: `@0.2.0-draft` and `@0.2.0-draft2`
 //!
-//! Opening a bucket and filling a value do not access the store, so they write no oplog entry. The calls that access the
-//! store check the limits and record a refusal, so that a changed limit does not change a replay.
+//! Opening a bucket and filling a value do not access the store, so they write no oplog entry. The calls that access
+//! the store check the limits and record a refusal, so that a changed limit does not change a replay.
 
 mod draft;
 mod draft2;

@@ -10,7 +10,8 @@ use types::Level;
 use wasmtime::component::Linker;
 use wasmtime::{Result, StoreContextMut};
 
-/// The interface names that programs import: the name of 2023 and the name of the first draft. The function is the same.
+/// The interface names that programs import: the name of 2023 and the name of the first draft. The function is the
+/// same.
 const INTERFACES: [&str; 2] = ["wasi:logging/logging", "wasi:logging/logging@0.1.0-draft"];
 
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {

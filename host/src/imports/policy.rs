@@ -1,7 +1,8 @@
 //! `golem:durability/policy`: the persistence level, the retry policy, and whether requests may be sent twice.
 //!
-//! The policy is determined by the calls that the guest made, so replay rebuilds it. The calls are recorded nevertheless,
-//! so that a reader of the oplog sees why calls are missing in it, or why an invocation was retried so often.
+//! The policy is determined by the calls that the guest made, so replay rebuilds it. The calls are recorded
+//! nevertheless, so that a reader of the oplog sees why calls are missing in it, or why an invocation was retried so
+//! often.
 
 use crate::bindings::durability::policy;
 use crate::bindings::durability::policy::PersistenceLevel;

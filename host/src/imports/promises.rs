@@ -1,7 +1,7 @@
 //! The durable calls on promises. All interfaces with promises use them.
 //!
-//! A promise is identified by its id: worker and oplog index. This module checks no permissions; the promise port decides
-//! which promises exist for the calling worker.
+//! A promise is identified by its id: worker and oplog index. This module checks no permissions; the promise port
+//! decides which promises exist for the calling worker.
 
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
 use crate::objects::{Object, Pollable};
@@ -161,8 +161,8 @@ impl DurableCall for DeletePromise {
     }
 }
 
-/// Reads the state of a promise without waiting. The response is 0 if it is pending, 1 and its bytes if it is completed,
-/// 2 if it does not exist.
+/// Reads the state of a promise without waiting. The response is 0 if it is pending, 1 and its bytes if it is
+/// completed, 2 if it does not exist.
 struct GetPromise {
     promise: PromiseId,
 }

@@ -1,8 +1,8 @@
 //! `golem:durability/region` (atomic regions), and the implementation of `golem:durability/position#jump`.
 //!
 //! A region is named by the index of the entry that records its beginning. The set of open regions is determined by the
-//! calls that the guest made, so replay rebuilds it. After a crash, `durable::region_to_repeat` decides which open region
-//! is repeated, when the oplog is loaded.
+//! calls that the guest made, so replay rebuilds it. After a crash, `durable::region_to_repeat` decides which open
+//! region is repeated, when the oplog is loaded.
 //!
 //! A jump is one of the few host calls that inspect the replay state: see [`WorkerState::jump`].
 
@@ -105,8 +105,8 @@ impl region::Host for WorkerState {
 impl WorkerState {
     /// Stops this instance. The next instance continues from `position`.
     ///
-    /// This call inspects the replay state: a jump that was already recorded is not recorded again, and a live jump must
-    /// not go to a reverted position.
+    /// This call inspects the replay state: a jump that was already recorded is not recorded again, and a live jump
+    /// must not go to a reverted position.
     pub(super) fn jump(&mut self, position: OplogIndex) -> wasmtime::Error {
         let failure = self.try_jump(position);
         self.raise(failure)

@@ -1,5 +1,5 @@
-//! `golem:durability/worker`: the worker's own id, and the metadata of other workers. The answers about other workers are
-//! recorded.
+//! `golem:durability/worker`: the worker's own id, and the metadata of other workers. The answers about other workers
+//! are recorded.
 
 use crate::bindings::durability::worker;
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
@@ -53,8 +53,8 @@ impl DurableCall for GetMetadata {
     }
 }
 
-/// Lists a page of workers. The response is their number and their metadata, then 0 for the last page, or 1 and the name
-/// after which the next page begins.
+/// Lists a page of workers. The response is their number and their metadata, then 0 for the last page, or 1 and the
+/// name after which the next page begins.
 struct ListWorkers {
     query: WorkerQuery,
 }

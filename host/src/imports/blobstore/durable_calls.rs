@@ -109,8 +109,9 @@ impl DurableCall for GetObject {
     }
 }
 
-/// Reads when an object was written (in seconds since the Unix epoch) and its size in bytes. Request: container, object.
-/// Response: 1, time and size, or 2 and the outcome code that says whether the container or the object does not exist.
+/// Reads when an object was written (in seconds since the Unix epoch) and its size in bytes. Request: container,
+/// object. Response: 1, time and size, or 2 and the outcome code that says whether the container or the object does not
+/// exist.
 pub(super) struct ObjectInfo {
     pub(super) id: ObjectId,
 }

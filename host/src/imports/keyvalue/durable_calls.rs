@@ -1,7 +1,7 @@
 //! The durable calls on buckets.
 //!
-//! Unless stated otherwise, a request begins with the bucket's name and the key. The response to a call that was refused
-//! is 0 and the text of the error.
+//! Unless stated otherwise, a request begins with the bucket's name and the key. The response to a call that was
+//! refused is 0 and the text of the error.
 
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
 use golem_model::OplogIndex;
@@ -195,8 +195,8 @@ pub(super) enum PageStart {
     Skip(u64),
 }
 
-/// Lists a page of the keys of a bucket, in order. Request: the bucket's name, then 0, or 1 and a key, or 2 and a number.
-/// Response: 1, the count and the keys; then 0, or 1 and the key after which the next page begins.
+/// Lists a page of the keys of a bucket, in order. Request: the bucket's name, then 0, or 1 and a key, or 2 and a
+/// number. Response: 1, the count and the keys; then 0, or 1 and the key after which the next page begins.
 pub(super) struct ListKeys {
     pub(super) bucket: String,
     pub(super) from: PageStart,
@@ -251,8 +251,8 @@ impl DurableCall for ListKeys {
     }
 }
 
-/// Lists all keys of a bucket, in order. Request: the bucket's name and 3. Response: that of [`ListKeys`]; if the bucket
-/// has more than `KEY_VALUE_ALL_KEYS_MAX` keys, the page contains no keys and names a next page.
+/// Lists all keys of a bucket, in order. Request: the bucket's name and 3. Response: that of [`ListKeys`]; if the
+/// bucket has more than `KEY_VALUE_ALL_KEYS_MAX` keys, the page contains no keys and names a next page.
 pub(super) struct ListAllKeys {
     pub(super) bucket: String,
 }
@@ -331,8 +331,9 @@ pub(in super::super) fn read_page(response: &[u8]) -> Result<GuestResult<KeyPage
     Ok(Ok(KeyPage { keys, next }))
 }
 
-/// Reads a key's version, and its value if `with_value` is set. Request: after the key, 1 if the value is wanted, else 0.
-/// Response: 1 and the version; then 1 and the value, or nothing if the key does not exist or the value is not wanted.
+/// Reads a key's version, and its value if `with_value` is set. Request: after the key, 1 if the value is wanted, else
+/// 0. Response: 1 and the version; then 1 and the value, or nothing if the key does not exist or the value is not
+/// wanted.
 pub(super) struct WatchKey {
     pub(super) bucket: String,
     pub(super) key: String,

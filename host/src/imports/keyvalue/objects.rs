@@ -98,7 +98,8 @@ impl Objects {
         }
     }
 
-    /// Appends bytes that were written to a stream to the outgoing value at `rep`, of `wasi:keyvalue` or `wasi:blobstore`.
+    /// Appends bytes that were written to a stream to the outgoing value at `rep`, of `wasi:keyvalue` or
+    /// `wasi:blobstore`.
     pub(crate) fn extend_value(&mut self, rep: u32, more: &[u8]) -> Result<()> {
         self.update(rep, |object| match object {
             Object::KeyValue(KeyValue::Outgoing(value)) => {
