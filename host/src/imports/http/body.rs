@@ -1,4 +1,4 @@
-//! Bodies that guests write: kept whole until they are finished.
+//! Bodies that guests write. A body is buffered as a whole until the guest finishes it.
 
 use super::failure;
 use super::objects::{BodyOwner, BodyState, Content, ResponseFuture};
@@ -16,7 +16,7 @@ use wasmtime_wasi_http::p2::{HttpError, HttpResult};
 use wasmtime_wasi_io::streams::{StreamError, StreamResult};
 
 impl WorkerState {
-    /// Takes bytes written to the stream of the body at `body`.
+    /// Appends bytes that the guest wrote to the stream of the body at `body`.
     pub(crate) fn http_body_write(&mut self, body: u32, bytes: &[u8]) -> StreamResult<()> {
         let room = self.objects.update_body(body, |body| {
             let fits = body.bytes.len() + bytes.len() <= HTTP_BODY_BYTES_MAX;
@@ -34,7 +34,7 @@ impl WorkerState {
         }
     }
 
-    /// What the body `written` belonged to was dropped.
+    /// Detaches a body from its request or response, which was dropped.
     pub(super) fn detach_body(&mut self, written: &BodyState, response: bool) -> Result<()> {
         match written {
             BodyState::Open(body) => {
@@ -44,7 +44,7 @@ impl WorkerState {
         }
     }
 
-    /// Tells the message that its body is whole, or will never be.
+    /// Updates the owner of a body: the body is complete, or it failed. Sends the request if it waited for the body.
     fn complete_body(&mut self, owner: BodyOwner, body: Result<Content, HttpFailure>) -> Result<()> {
         let to_state = |body| match body {
             Ok(content) => BodyState::Done(content),
@@ -117,7 +117,7 @@ impl types::HostOutgoingBody for WorkerState {
     }
 }
 
-/// The error of a request whose body cannot be sent.
+/// The error of a request whose body was not finished.
 pub(super) fn body_error(failure: &HttpFailure) -> HttpError {
     failure::error_code(failure).into()
 }

@@ -1,8 +1,8 @@
-//! What guests receive: responses, their bodies and trailers.
+//! Received messages: responses, their bodies and trailers.
 //!
-//! A body that was recorded with its head is data of the object, and reading it needs no entry. Any other is read
-//! piece by piece, and each piece is recorded; when a crash comes in between, the guest has again what it had, and then
-//! a stream error.
+//! A body that was recorded together with its head is buffered in the host object, and reading it needs no oplog entry.
+//! Any other body is read in pieces, and each piece is recorded. After a crash between two pieces, the guest reads the
+//! recorded pieces again and then gets a stream error.
 
 use super::failure::error_code;
 use super::objects::{BodySource, Http, ReceivedBody, ReceivedResponse, Trailers};
@@ -25,7 +25,7 @@ use wasmtime_wasi_http::p2::bindings::http::types::{
 };
 use wasmtime_wasi_io::streams::{StreamError, StreamResult};
 
-/// Bytes that one read gives at most: the host copies them, and they are one answer in the oplog.
+/// Bytes that one read returns at most. The host copies them, and they are one response in the oplog.
 const READ_BYTES_MAX: u64 = 64 << 10;
 
 /// Reads the body of the response to a call. Request: the number of the call, the bytes wanted, and 1 if it waits for
@@ -92,8 +92,8 @@ impl DurableCall for ReadBody {
     }
 }
 
-/// Looks how the body of the response to a call ended, whatever of it was not read. Request: the number of the call.
-/// Response: [`wire::encode_body_end`].
+/// Reads how the body of the response to a call ended; the guest need not have read the body to its end. Request: the
+/// number of the call. Response: [`wire::encode_body_end`].
 struct GetTrailers {
     call: u64,
 }
@@ -118,7 +118,7 @@ impl ObserveCall for GetTrailers {
 }
 
 impl WorkerState {
-    /// Reads from the stream of the body at `body` what is there.
+    /// Reads the available bytes from the stream of the body at `body`.
     pub(crate) fn http_body_read(&mut self, body: u32, length: u64) -> StreamResult<Vec<u8>> {
         let limit = read_limit(length);
         match self.http_body_call(body)? {
@@ -130,7 +130,7 @@ impl WorkerState {
         }
     }
 
-    /// Reads from the stream of the body at `body`; waits until there is something.
+    /// Reads from the stream of the body at `body`. Waits until bytes are available or the body has ended.
     pub(crate) async fn http_body_blocking_read(&mut self, body: u32, length: u64) -> StreamResult<Vec<u8>> {
         let limit = read_limit(length);
         match self.http_body_call(body)? {
@@ -142,7 +142,7 @@ impl WorkerState {
         }
     }
 
-    /// What a pollable of the stream of the body at `body` waits for.
+    /// The event that a pollable of the stream of the body at `body` waits for.
     pub(crate) fn http_body_pollable(&self, body: u32) -> Result<Pollable> {
         Ok(match self.objects.received_body(body)?.source {
             BodySource::Buffered { .. } => Pollable::Ready,
@@ -171,7 +171,7 @@ impl WorkerState {
         }
     }
 
-    /// Takes up to `limit` bytes of a body that is here.
+    /// Takes up to `limit` bytes of a buffered body.
     fn take_buffered(&mut self, body: u32, limit: usize) -> StreamResult<Vec<u8>> {
         let taken = self.objects.update_received_body(body, |incoming| match &mut incoming.source {
             BodySource::Buffered { bytes, .. } if !bytes.is_empty() => {
@@ -188,7 +188,7 @@ impl WorkerState {
         }
     }
 
-    /// What is alive of a body that the guest has dropped is given up.
+    /// Cancels the request in flight of a body that the guest has dropped.
     fn release_source(&mut self, source: Option<&BodySource>) {
         if let Some(BodySource::Call(call)) = source {
             self.journal.forget_request(*call);

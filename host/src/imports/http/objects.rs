@@ -1,7 +1,7 @@
 //! The host objects of `wasi:http` as plain data.
 //!
-//! Invariant: a body that is being written and what it belongs to (a request, a response, or one of them after it was
-//! handed over) name each other, until one of them is gone.
+//! Invariant: a body that the guest writes and its owner (a request, a response, or the future or reply that either
+//! became) refer to each other, until one of them is dropped.
 
 use super::fields::Fields;
 use crate::durable::{ResponsePart, ResponseState};
@@ -34,7 +34,7 @@ pub(crate) enum Http {
     ReceivedBody(ReceivedBody),
     /// `future-trailers`.
     Trailers(Trailers),
-    /// `wasi:io/error.error` that is one of HTTP.
+    /// `wasi:io/error.error` with an HTTP failure.
     Failure(HttpFailure),
     /// `incoming-request`.
     ReceivedRequest(ReceivedRequest),
@@ -49,7 +49,7 @@ pub(crate) struct ReceivedRequest {
     pub(super) path_with_query: String,
     pub(super) authority: Option<String>,
     pub(super) headers: Fields,
-    /// `None` once the guest has taken it.
+    /// `None` once the guest has taken the body.
     pub(super) body: Option<BodySource>,
 }
 
@@ -80,21 +80,21 @@ pub(crate) struct Response {
     pub(super) body: BodyState,
 }
 
-/// How far the body of a request or response is.
+/// The state of the body of an outgoing request or response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) enum BodyState {
-    /// The guest has not asked for it: it is empty.
+    /// The guest has not asked for the body, so it is empty.
     #[default]
     Untouched,
-    /// The guest writes it by this `outgoing-body`.
+    /// The guest writes the body through the `outgoing-body` at this index.
     Open(u32),
-    /// It is whole.
+    /// The body is complete.
     Done(Content),
-    /// It will never be whole.
+    /// The guest did not finish the body.
     Broken(HttpFailure),
 }
 
-/// A whole body.
+/// A complete body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) bytes: Bytes,
@@ -105,14 +105,14 @@ pub(super) struct Content {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Body {
     pub(super) owner: BodyOwner,
-    /// The length that the message's headers promise.
+    /// The length that the message's headers declare.
     pub(super) length: Option<u64>,
     pub(super) bytes: Vec<u8>,
-    /// Whether the guest took the stream.
+    /// Whether the guest has taken the stream.
     pub(super) stream_taken: bool,
 }
 
-/// What a body belongs to.
+/// The owner of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum BodyOwner {
     /// The `outgoing-request` at this index.
@@ -121,24 +121,24 @@ pub(super) enum BodyOwner {
     Sent(u32),
     /// The `outgoing-response` at this index.
     Response(u32),
-    /// The response that was given.
+    /// The reply of the current invocation.
     Reply,
-    /// What it belonged to was dropped.
+    /// The guest dropped the owner. `response` says whether that was a response.
     Dropped { response: bool },
 }
 
 /// The data of a `future-incoming-response`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ResponseFuture {
-    /// The request's body is not whole yet, so nothing has left.
+    /// The request's body is not complete yet, so nothing was sent.
     Unsent(Box<RequestDraft>),
-    /// It was sent.
+    /// The request was sent.
     Sent(Unanswered),
-    /// Something came for this call, which the guest has not taken.
+    /// A poll has recorded a response for this call, and the guest has not taken it.
     Received(u64, Box<ResponseState>),
-    /// There will be no response.
+    /// The request failed.
     Failed(HttpFailure),
-    /// The guest took what it came to.
+    /// The guest has taken the response or the error.
     Taken,
 }
 
@@ -149,18 +149,18 @@ pub(crate) struct RequestDraft {
     pub(super) uri: ::http::Uri,
     pub(super) headers: Fields,
     pub(super) options: Options,
-    /// The `outgoing-body` by which the guest writes, if it does.
+    /// The `outgoing-body` through which the guest writes the body, if any.
     pub(super) body: Option<u32>,
 }
 
-/// A request that was sent, and whose response the guest has not taken.
+/// A request that was sent and whose response the guest has not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unanswered {
-    /// Its number among the worker's requests.
+    /// The number of the request among the worker's requests.
     pub(crate) call: u64,
-    /// What is sent.
+    /// The request.
     pub(crate) request: Arc<HttpRequest>,
-    /// Whether it is sent again when a crash took its response (G4).
+    /// Whether the request is sent again if a crash lost its response (G4).
     pub(crate) repeats: bool,
 }
 
@@ -169,7 +169,7 @@ pub(crate) struct Unanswered {
 pub(crate) struct ReceivedResponse {
     pub(super) status: u16,
     pub(super) headers: Fields,
-    /// `None` once the guest has taken it.
+    /// `None` once the guest has taken the body.
     pub(super) body: Option<BodySource>,
 }
 
@@ -177,20 +177,20 @@ pub(crate) struct ReceivedResponse {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ReceivedBody {
     pub(super) source: BodySource,
-    /// Whether the guest took the stream.
+    /// Whether the guest has taken the stream.
     pub(super) stream_taken: bool,
 }
 
-/// Where the rest of a body comes from.
+/// The source of the bytes of a body that the guest has not read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum BodySource {
-    /// From here.
+    /// All remaining bytes are in this object.
     Buffered { bytes: Bytes, end: TrailersResult },
-    /// From the response to this call, piece by piece.
+    /// The response to this call, which is read in pieces.
     Call(u64),
 }
 
-/// How a body ended.
+/// The end of a body: its trailers, or the failure.
 pub(super) type TrailersResult = Result<Option<Fields>, HttpFailure>;
 
 /// The data of a `future-trailers`.
@@ -200,12 +200,12 @@ pub(crate) enum Trailers {
     Known(TrailersResult),
     /// The body of the response to this call has not ended.
     Pending(u64),
-    /// The guest took them.
+    /// The guest has taken the trailers.
     Taken,
 }
 
 impl Http {
-    /// Bytes on the heap, about.
+    /// Approximate bytes on the heap.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Fields(fields) => fields.bytes(),
@@ -271,7 +271,7 @@ impl Objects {
         }
     }
 
-    /// The requests whose responses the guest has not taken.
+    /// The sent requests whose responses the guest has not taken.
     pub(crate) fn unanswered_requests(&self) -> Vec<Unanswered> {
         let sent = self.iter().filter_map(|object| match object {
             Object::Http(Http::ResponseFuture(ResponseFuture::Sent(unanswered))) => Some(unanswered.clone()),
@@ -280,7 +280,7 @@ impl Objects {
         sent.collect()
     }
 
-    /// What a pollable of the `future-incoming-response` at `rep` waits for now.
+    /// The event that a pollable of the `future-incoming-response` at `rep` waits for now.
     pub(crate) fn response_pollable(&self, rep: u32) -> Result<Pollable> {
         Ok(match self.response_future(rep)? {
             ResponseFuture::Unsent(_) => Pollable::Never,
@@ -294,7 +294,8 @@ impl Objects {
     }
 }
 
-/// Defines access to one kind: shared (if any import needs that), changing, and taking it away.
+/// Defines access to one kind of object: a getter (if an import needs it), a function that updates the object, and one
+/// that removes it.
 macro_rules! access {
     ($($kind:ident: $($name:ident)?, $update:ident, $remove:ident, $what:literal;)*) => {
         impl Objects {

@@ -1,4 +1,4 @@
-//! What guests make: fields, requests, responses, options. Bodies are in `body`.
+//! Objects that guests create: fields, requests, responses, options. Bodies are in `body`.
 
 use super::fields::Fields;
 use super::objects::{Body, BodyOwner, BodyState, Http, Options, Request, Response};
@@ -14,7 +14,7 @@ use wasmtime_wasi_http::p2::{HeaderError, HeaderResult};
 
 pub(super) type FieldsHandle = Resource<types::Fields>;
 
-/// Bytes of a method or a scheme. Known ones have fewer than ten; a longer text is no method.
+/// Bytes of a method or a scheme. The known ones have fewer than ten; a longer text is refused.
 const TOKEN_BYTES_MAX: usize = 64;
 
 impl WorkerState {
@@ -308,8 +308,8 @@ fn scheme_to_wit(scheme: &::http::uri::Scheme) -> Scheme {
     }
 }
 
-/// Empty means that the URI ends with the authority. A fragment never goes to a server, so it is refused here
-/// rather than lost in silence.
+/// Checks a path with a query. Empty text means that the URI ends with the authority. A fragment is refused, because it
+/// is not sent to a server and would be dropped silently.
 fn is_path_with_query(text: &str) -> bool {
     let start = text.is_empty() || text.starts_with(['/', '?']);
     start && !text.contains('#') && (text.is_empty() || text.parse::<PathAndQuery>().is_ok())
@@ -320,7 +320,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn methods_and_schemes_come_back_as_they_went_in() {
+    fn methods_and_schemes_survive_conversion() {
         let other = |name: &str| Method::Other(name.to_owned());
         assert!(matches!(method_from_wit(Method::Patch).as_ref().map(method_to_wit), Some(Method::Patch)));
         assert!(matches!(method_from_wit(other("GET")).as_ref().map(method_to_wit), Some(Method::Get)));

@@ -1,8 +1,8 @@
-//! Requests that leave: `outgoing-handler`, and the response that is to come.
+//! Sending requests: `outgoing-handler`, and the future of the response.
 //!
-//! A request is sent when it is whole: by `handle` if its body is, else when the body is finished. What leaves is
-//! announced in the oplog first (W2) under the number of the call, and carries a key that is a function of worker,
-//! invocation and that number, so that whoever gets it twice can tell.
+//! A request is sent when it is complete: by `handle` if its body is complete, otherwise when the guest finishes the
+//! body. The request is first announced in the oplog (W2) under the number of the call. It carries an idempotency key
+//! that is derived from the worker, the invocation and this number, so that a receiver recognises a repeated request.
 
 use super::failure::{error_code, put_failure, read_failure};
 use super::fields::FIELDS_BYTES_MAX;
@@ -31,27 +31,28 @@ use wasmtime_wasi_http::p2::bindings::http::types::{
 };
 use wasmtime_wasi_http::p2::{HttpError, HttpResult};
 
-/// Names a request to whoever receives it; a guest that sets it has its own.
+/// The header with the request's idempotency key. A value that the guest has set is kept.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The requests and the response of a worker. A function of the calls that it made.
+/// The HTTP state of a worker: the number of its requests, and the reply of the current invocation. It is determined by
+/// the calls that the guest made, so replay rebuilds it.
 #[derive(Debug, Default)]
 pub(crate) struct HttpCalls {
-    /// How many it has sent, or was refused to send.
+    /// The number of requests that the worker has sent or was refused to send.
     sent_count: u64,
-    /// The response that the guest is giving, in an invocation that is an HTTP request.
+    /// The reply of the guest, in an invocation that handles an HTTP request.
     pub(super) reply: Option<super::serve::Reply>,
 }
 
 impl HttpCalls {
-    /// Its bytes, for a saved state: what is between two invocations.
+    /// Encodes the state for a saved state. There is no reply between two invocations.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put_varint(&mut out, self.sent_count);
         out
     }
 
-    /// What [`HttpCalls::encode`] wrote.
+    /// Decodes the bytes of [`HttpCalls::encode`].
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes);
         let calls = Self { sent_count: input.varint()?, reply: None };
@@ -60,9 +61,10 @@ impl HttpCalls {
     }
 }
 
-/// Announces a request.
+/// Announces and sends a request.
 ///
-/// Request: the number of the call and the request. Response: 0 if it is on its way, or 1 and why it was refused.
+/// Request: the number of the call and the HTTP request. Response: 0 if the request was accepted for sending, or 1 and
+/// the failure.
 struct SendRequest {
     call: u64,
     request: Arc<HttpRequest>,
@@ -109,7 +111,7 @@ impl ObserveCall for SendRequest {
     }
 }
 
-/// Looks for the response to a call. Request: its number. Response: [`wire::encode_response_state`].
+/// Reads the response to a call without waiting. Request: its number. Response: [`wire::encode_response_state`].
 struct GetResponse {
     call: u64,
 }
@@ -133,7 +135,7 @@ impl ObserveCall for GetResponse {
     }
 }
 
-/// What there is of the response to a call, as a guest can have it.
+/// Takes the current state of the response to a call. Header fields or trailers beyond the limits become a failure.
 pub(crate) fn take_response(live: &mut Live<'_>, call: u64) -> ResponseState {
     match live.response(call) {
         ResponseState::Complete(head, ..) | ResponseState::HeadOnly(head) if !fits_fields(&head.headers) => {
@@ -145,7 +147,7 @@ pub(crate) fn take_response(live: &mut Live<'_>, call: u64) -> ResponseState {
     }
 }
 
-/// Whether header fields can be a `fields` object.
+/// Whether header fields fit into a `fields` object.
 fn fits_fields(headers: &HeaderMap) -> bool {
     fields::Fields::received(headers).is_ok()
 }
@@ -154,7 +156,7 @@ fn too_large() -> HttpFailure {
     HttpFailure::HeadTooLarge { bytes: u32::try_from(FIELDS_BYTES_MAX).unwrap_or(u32::MAX) }
 }
 
-/// The end of a body whose trailers can be a `fields` object.
+/// Replaces trailers that do not fit into a `fields` object by a failure.
 pub(super) fn limit_trailers(end: BodyEnd) -> BodyEnd {
     match end {
         Ok(Some(trailers)) if !fits_fields(&trailers) => Err(too_large()),
@@ -163,7 +165,7 @@ pub(super) fn limit_trailers(end: BodyEnd) -> BodyEnd {
 }
 
 impl WorkerState {
-    /// Keeps what a poll obtained for the future at `rep`.
+    /// Stores a response that a poll has recorded in the future at `rep`.
     pub(crate) fn store_response(&mut self, rep: u32, call: u64, response: ResponseState) -> Result<()> {
         self.objects.update_response_future(rep, |future| {
             if matches!(future, ResponseFuture::Sent(unanswered) if unanswered.call == call) {
@@ -172,7 +174,7 @@ impl WorkerState {
         })
     }
 
-    /// Announces and sends a request that is whole.
+    /// Announces and sends a complete request.
     pub(super) fn send(
         &mut self,
         draft: &RequestDraft,
@@ -193,13 +195,13 @@ impl WorkerState {
             trailers: content.trailers.map(|trailers| trailers.to_headers()).transpose()?,
             patience: draft.options.timeouts(),
         });
-        // A worker that has not said otherwise relies on its receivers to know the key.
+        // By default, a request may be sent twice: the receiver recognises it by the key.
         let repeats = self.policy.idempotent() || draft.method.is_idempotent();
         let sent = self.observe(&SendRequest { call, request: request.clone() })?;
         Ok(sent.map(|()| Unanswered { call, request, repeats }))
     }
 
-    /// The future of a request: sent, or waiting for its body.
+    /// Creates the future of a request, which is sent now or waits for its body.
     fn handle_request(
         &mut self,
         request: Request,
@@ -312,7 +314,7 @@ impl types::HostFutureIncomingResponse for WorkerState {
     }
 }
 
-/// How a body ended, as a guest can have it.
+/// Converts the end of a body for a host object.
 pub(super) fn to_trailers_result(end: BodyEnd) -> Result<TrailersResult> {
     Ok(match end {
         Ok(trailers) => Ok(trailers.as_ref().map(fields::Fields::received).transpose()?),
@@ -331,12 +333,12 @@ impl Options {
     }
 }
 
-/// The request without its body, if it can be sent.
+/// Checks that a request can be sent, and returns it without its body.
 fn draft(request: &Request, options: Options, body: Option<u32>) -> Result<RequestDraft, ErrorCode> {
     if request.method == Method::CONNECT {
         return Err(ErrorCode::HttpRequestMethodInvalid);
     }
-    // As elsewhere, a request that does not say is sent in safety.
+    // The default scheme is HTTPS, as in other hosts of `wasi:http`.
     let scheme = request.scheme.clone().unwrap_or(Scheme::HTTPS);
     if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
         return Err(ErrorCode::HttpProtocolError);
@@ -349,7 +351,7 @@ fn draft(request: &Request, options: Options, body: Option<u32>) -> Result<Reque
     let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build();
     let uri = uri.map_err(|_| ErrorCode::HttpRequestUriInvalid)?;
     let host_is_named = uri.host().is_some_and(|host| !host.is_empty());
-    // A user's name and password are for a header; here they would be lost in silence.
+    // User name and password belong into a header. In the authority they would be dropped silently.
     if !host_is_named || uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         return Err(ErrorCode::HttpRequestUriInvalid);
     }

@@ -1,7 +1,8 @@
-//! Requests that a guest is given, and the responses that it gives.
+//! Requests that a guest handles, and its replies.
 //!
-//! Both are whole: the request is a parameter of the invocation, the response its result. So nothing here needs an
-//! entry, and a response leaves after the commit of the invocation's end, as every result does (W4).
+//! Request and reply are complete values: the request is a parameter of the invocation, and the reply is its result. So
+//! nothing here writes an oplog entry. A reply is sent after the commit of the invocation's end, like every result
+//! (W4).
 
 use super::fields::Fields;
 use super::objects::{BodyOwner, BodySource, BodyState, Content, Http, ReceivedBody, ReceivedRequest};
@@ -18,10 +19,10 @@ use wasmtime_wasi_http::p2::bindings::http::types::{
     self, ErrorCode, IncomingBody, Method, OutgoingResponse, ResponseOutparam, Scheme,
 };
 
-/// The response that the guest is giving.
+/// The reply of the guest.
 #[derive(Debug)]
 pub(super) enum Reply {
-    /// This, of which the body may not be whole.
+    /// A response, whose body may be incomplete.
     Given {
         /// The status code.
         status: u16,
@@ -30,15 +31,15 @@ pub(super) enum Reply {
         /// The body.
         body: BodyState,
     },
-    /// None, for this reason.
+    /// The guest set an error instead of a response. This is the text for the caller.
     Refused(String),
 }
 
-/// The handles that the guest's handler takes.
+/// The two parameters of the guest's handler.
 pub(crate) type Served = (Resource<types::IncomingRequest>, Resource<ResponseOutparam>);
 
 impl WorkerState {
-    /// Makes the objects by which the guest sees `request` and gives its response.
+    /// Creates the objects for the guest's handler: the received request, and the out-parameter for the reply.
     pub(crate) fn serve(&mut self, request: IncomingRequest) -> Result<Served> {
         self.http.reply = None;
         let IncomingRequest { method, path_with_query, authority, headers, body } = request;
@@ -62,7 +63,7 @@ impl WorkerState {
         Ok((request, out))
     }
 
-    /// What the guest has given when its handler returned.
+    /// Takes the reply after the guest's handler has returned.
     pub(crate) fn served(&mut self) -> Result<Value> {
         let reply = match self.http.reply.take() {
             None => Err("the worker gave no response".to_owned()),
@@ -87,7 +88,7 @@ impl WorkerState {
         Ok(HttpReply::into_value(reply))
     }
 
-    /// Sets the body of the response that was given.
+    /// Sets the body of the reply.
     pub(super) fn set_reply_body(&mut self, written: BodyState) {
         if let Some(Reply::Given { body, .. }) = &mut self.http.reply {
             *body = written;
@@ -135,7 +136,7 @@ impl types::HostIncomingRequest for WorkerState {
 }
 
 impl types::HostResponseOutparam for WorkerState {
-    /// A response is a result, and there is one.
+    /// Not supported, because an invocation has one result.
     fn send_informational(
         &mut self,
         _: Resource<ResponseOutparam>,

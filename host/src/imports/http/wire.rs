@@ -1,4 +1,4 @@
-//! The bytes of requests and responses in the oplog (docs/oplog-format.md, "HTTP").
+//! The encoding of requests and responses in the oplog (docs/oplog-format.md, "HTTP").
 
 use super::failure::{put_failure, read_failure};
 use crate::durable::{BodyEnd, BodyRead, ResponseHead, ResponseState};
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
 use std::time::Duration;
 
-/// The bytes of a request as it leaves, which is how a replay tells it from another.
+/// Appends the bytes of a request as it is sent. Replay compares them to detect a divergence.
 pub(super) fn put_request(out: &mut Vec<u8>, request: &HttpRequest) {
     put_bytes(out, request.method.as_str().as_bytes());
     put_bytes(out, request.uri.to_string().as_bytes());
@@ -62,7 +62,7 @@ fn put_trailers(out: &mut Vec<u8>, trailers: Option<&HeaderMap>) {
     }
 }
 
-/// How a body ended: 0 without trailers, 1 and trailers, 2 and a failure.
+/// Appends the end of a body: 0 without trailers, 1 and trailers, 2 and a failure.
 fn put_end(out: &mut Vec<u8>, end: &BodyEnd) {
     match end {
         Ok(trailers) => put_trailers(out, trailers.as_ref()),
@@ -91,7 +91,7 @@ fn read_head(input: &mut Reader<'_>) -> Result<ResponseHead, DecodeError> {
     Ok(ResponseHead { status: input.varint_as()?, headers: read_headers(input)? })
 }
 
-/// 0 not yet; 1 and a failure; 2, head, body, end; 3 and head.
+/// Encodes the state of a response: 0 for pending; 1 and a failure; 2, head, body, end; 3 and head.
 pub(crate) fn encode_response_state(answered: &ResponseState) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);
     match answered {
@@ -115,7 +115,7 @@ pub(crate) fn encode_response_state(answered: &ResponseState) -> Vec<u8> {
     out
 }
 
-/// Reads [`encode_response_state`].
+/// Decodes the bytes of [`encode_response_state`].
 pub(crate) fn decode_response_state(bytes: &[u8]) -> Result<ResponseState, DecodeError> {
     let mut input = Reader::new(bytes);
     let answered = match input.byte()? {
@@ -133,7 +133,7 @@ pub(crate) fn decode_response_state(bytes: &[u8]) -> Result<ResponseState, Decod
     Ok(answered)
 }
 
-/// 0 not yet; 1 and all the rest: bytes; 2 and the end.
+/// Encodes a read of a body: 0 for pending; 1 and the bytes; 2 and the end of the body.
 pub(super) fn encode_body_read(read: &BodyRead) -> Vec<u8> {
     match read {
         BodyRead::Pending => vec![0],
@@ -146,7 +146,7 @@ pub(super) fn encode_body_read(read: &BodyRead) -> Vec<u8> {
     }
 }
 
-/// Reads [`encode_body_read`].
+/// Decodes the bytes of [`encode_body_read`].
 pub(super) fn decode_body_read(bytes: &[u8]) -> Result<BodyRead, DecodeError> {
     match bytes {
         [0] => Ok(BodyRead::Pending),
@@ -161,7 +161,7 @@ pub(super) fn decode_body_read(bytes: &[u8]) -> Result<BodyRead, DecodeError> {
     }
 }
 
-/// 0 not yet; 1 and the end.
+/// Encodes the end of a body: 0 if it has not ended yet; 1 and the end.
 pub(super) fn encode_body_end(end: Option<&BodyEnd>) -> Vec<u8> {
     match end {
         None => vec![0],
@@ -173,7 +173,7 @@ pub(super) fn encode_body_end(end: Option<&BodyEnd>) -> Vec<u8> {
     }
 }
 
-/// Reads [`encode_body_end`].
+/// Decodes the bytes of [`encode_body_end`].
 pub(super) fn decode_body_end(bytes: &[u8]) -> Result<Option<BodyEnd>, DecodeError> {
     match bytes {
         [0] => Ok(None),
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[test]
-    fn responses_come_back_as_they_went_in() {
+    fn responses_survive_encoding_and_decoding() {
         let head = ResponseHead { status: 207, headers: headers(&[("a", "1"), ("b", ""), ("a", "2")]) };
         let body = Bytes::from_static(b"\0body");
         let ends = [Ok(None), Ok(Some(headers(&[("t", "x")]))), Err(HttpFailure::Incomplete)];
@@ -226,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_are_refused() {
+    fn invalid_bytes_are_refused() {
         for bytes in [&[][..], &[4], &[0, 0], &[2, 1], &[3, 200, 1, 9]] {
             assert!(decode_response_state(bytes).is_err(), "{bytes:?}");
         }
