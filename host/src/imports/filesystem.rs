@@ -1,15 +1,15 @@
 //! `wasi:filesystem`: the worker's own files, which are data of its instance.
 //!
-//! One directory is preopened, `/`, empty for a new worker and seen by nobody else. Every call is a function of the
-//! calls before it, of the time of files ([`FileClock`](crate::vfs::FileClock)) and of the worker's memory
-//! limit, so none writes an entry; a replay makes the same files again. They are as durable as the worker: there is
-//! nothing to sync.
+//! One directory is preopened: `/`. It holds the files that the template ships, and no other worker sees it. The result
+//! of each call is determined by the calls before it, by the file clock ([`FileClock`](crate::vfs::FileClock)) and by
+//! the worker's memory limit. So no call writes an oplog entry, and a replay creates the same files again. Files are as
+//! durable as the worker, so syncing does nothing.
 //!
-//! Here: descriptors, and which of them allows what. What the operations do is in [`crate::vfs`]; `streams` reads and
-//! writes files as streams, `convert` turns the interface's types into ours.
+//! This module has the descriptors and their permissions. The operations on files are in [`crate::vfs`]; `streams`
+//! reads and writes files as streams, `convert` converts the interface's types.
 //!
-//! What a descriptor allows is as with wasmtime: a directory that was opened may be changed whether
-//! `mutate-directory` was asked for or not, because the C library never asks.
+//! The permissions of descriptors are those of wasmtime: an opened directory can be changed even without the flag
+//! `mutate-directory`, because the C library never requests the flag.
 
 mod convert;
 mod streams;
@@ -27,7 +27,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult, IoError};
 
-/// The resource as the bindings name it: only a tag here.
+/// A descriptor's handle. The resource type of the bindings is only a tag: the data is in [`Object::Descriptor`].
 type Handle = Resource<types::Descriptor>;
 
 /// The name of the one preopened directory.
@@ -40,7 +40,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
 }
 
 impl WorkerState {
-    /// Lets `operation` work on the files, at their time, and with the room that the worker's memory leaves.
+    /// Runs `operation` on the files with the time of the file clock. The files may grow as far as the worker's memory
+    /// limit allows.
     fn with_files<R>(
         &mut self,
         operation: impl FnOnce(&mut Vfs, Time) -> Result<R, vfs::Error>,
@@ -65,7 +66,7 @@ impl WorkerState {
         }
     }
 
-    /// The directory that `handle` stands for.
+    /// The directory that `handle` refers to.
     fn directory(&self, handle: &Handle) -> FsResult<NodeId> {
         let descriptor = self.descriptor(handle)?;
         if descriptor.kind == Kind::Directory {
@@ -75,7 +76,7 @@ impl WorkerState {
         }
     }
 
-    /// The file that `handle` stands for. A directory is the wrong descriptor for what can only be done to files.
+    /// The file that `handle` refers to. For a directory, the error is `bad-descriptor`.
     fn file(&self, handle: &Handle) -> FsResult<Descriptor> {
         let descriptor = self.descriptor(handle)?;
         if descriptor.kind == Kind::File { Ok(descriptor) } else { Err(ErrorCode::BadDescriptor.into()) }
@@ -129,7 +130,7 @@ impl types::Host for WorkerState {
 }
 
 impl types::HostDescriptor for WorkerState {
-    /// Everything is in memory already.
+    /// Does nothing: all files are in memory.
     async fn advise(&mut self, handle: Handle, _: Filesize, _: Filesize, _: Advice) -> FsResult<()> {
         self.file(&handle).map(drop)
     }

@@ -1,4 +1,4 @@
-//! `wasi:io`: waiting, and streams, each of which is at home where it leads.
+//! `wasi:io`: errors, polling and streams. The data of a stream is in the object that the stream reads or writes.
 
 use super::calls::WAIT_IN_MEMORY;
 use super::promises::put_promise;
@@ -19,33 +19,37 @@ use wasmtime_wasi::p2::bindings::io::{error, poll, streams};
 use wasmtime_wasi_io::poll::DynPollable;
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, Error, StreamError, StreamResult};
 
-/// Bytes that a guest may write to a stream at once. They are taken at once, so this is only a bound on the host's
-/// copy.
+/// Bytes that a guest may write to a stream in one call. A stream accepts them immediately, so this only bounds the
+/// host's copy.
 const WRITE_BYTES_MAX: usize = 64 << 10;
 
-/// Pollables that one call may wait for: each is looked at after each wait. More of them trap.
+/// Pollables that one call may wait for; a call with more traps. Each pollable is checked after each wait.
 const POLLABLES_MAX: usize = 10_000;
 
-/// Which pollables are ready. If it blocks, at least one.
+/// Determines which pollables are ready. If `blocks` is set, waits until at least one is.
 ///
-/// Request: 1 if it blocks, else 0; then the count and for each its kind (0 always ready, 1 timer, 2 promise, 3 HTTP
-/// request, 4 never ready, 128 call) and what it waits for. Response: the monotonic clock's reading, then the count and
-/// the indices of those that are ready, ascending. The reading is not for the guest: a timer that was ready must not
-/// lie in the future after a crash, so the clock goes on from there; and the time of files does. If responses to HTTP
-/// requests are among what is ready: their count, and for each the number of its call and the response. They are
-/// recorded here, and not only when the guest asks for them, because after a crash in between they would not be there,
-/// and a guest that was told they are relies on it.
+/// Request: 1 if the call blocks, else 0; the number of pollables; for each pollable its kind (0 always ready, 1 timer,
+/// 2 promise, 3 HTTP request, 4 never ready, 128 call) and the data of the kind.
+///
+/// Response: the reading of the monotonic clock; the number of ready pollables and their indices, ascending. If HTTP
+/// responses are among the ready pollables, then also their number, and for each the number of its call and the
+/// response.
+///
+/// The clock reading is not returned to the guest. It is recorded because a timer that was ready must not lie in the
+/// future after a crash: the monotonic clock and the time of files continue from this reading. HTTP responses are
+/// recorded here, and not only when the guest reads them. Otherwise a crash between the poll and the read would lose a
+/// response that the guest was told is ready.
 struct Poll {
     pollables: Vec<Pollable>,
     blocks: bool,
 }
 
-/// The answer of a [`Poll`].
+/// The result of a [`Poll`].
 struct PollResult {
     monotonic_nanos: u64,
-    /// Indices of what is ready.
+    /// The indices of the ready pollables.
     ready: Vec<u32>,
-    /// The responses that are among it, by the numbers of their calls.
+    /// The HTTP responses among them, with the numbers of their calls.
     responses: Vec<(u64, ResponseState)>,
 }
 
@@ -125,11 +129,12 @@ impl DurableCall for Poll {
     }
 }
 
-/// Bytes of responses that one poll records; what is ready beyond them is so for the next poll.
+/// Bytes of HTTP responses after which one poll records no further response. The remaining ready responses are reported
+/// by the next poll.
 const POLL_RESPONSES_BYTES_MAX: usize = 16 << 20;
 
 impl Poll {
-    /// The bytes of what is ready, with the responses among it.
+    /// Encodes the response of the poll, including the HTTP responses that are ready.
     fn response(&self, live: &mut Live<'_>, now: u64, ready: Vec<usize>) -> Vec<u8> {
         let mut responses: Vec<(u64, Vec<u8>)> = Vec::new();
         let mut bytes = 0;
@@ -218,7 +223,7 @@ impl Poll {
         promises
     }
 
-    /// Whether the answer is known without looking at anything outside.
+    /// Whether all pollables are always ready, so that nothing outside the worker has to be checked.
     fn is_all_ready(&self) -> bool {
         self.pollables.iter().all(|pollable| *pollable == Pollable::Ready)
     }
@@ -261,8 +266,8 @@ impl WorkerState {
         Ok(ready)
     }
 
-    /// Waits for the next line of input if these pollables do: who waits for it waits for the next invocation,
-    /// whatever else they wait for.
+    /// Waits for the next line of standard input if one of these pollables does and none is ready already. The next
+    /// line arrives with the next invocation, so the other pollables are not waited for meanwhile.
     async fn poll_stdin(&mut self, reps: &[u32]) -> Result<()> {
         let mut waits = false;
         for rep in reps {
@@ -275,7 +280,7 @@ impl WorkerState {
         if waits { self.next_line().await } else { Ok(()) }
     }
 
-    /// What the pollable at `rep` waits for now.
+    /// The event that the pollable at `rep` waits for now.
     fn resolve_pollable(&self, rep: u32) -> Result<Pollable> {
         match self.objects.pollable(rep)? {
             Pollable::Stdin if self.console.read_would_wait() => Ok(Pollable::Never),
@@ -350,7 +355,7 @@ impl WorkerState {
         self.objects.input(stream.rep()).cloned().map_err(StreamError::Trap)
     }
 
-    /// Reads what is there.
+    /// Reads the available bytes.
     fn read_stream(&mut self, stream: &Resource<DynInputStream>, length: u64) -> StreamResult<Vec<u8>> {
         match self.input_of(stream)? {
             Input::Stdin => match self.console.read(length) {
@@ -374,7 +379,7 @@ impl WorkerState {
         }
     }
 
-    /// Reads, and waits until there is something to read.
+    /// Waits until bytes are available, and reads them.
     async fn blocking_read_stream(
         &mut self,
         stream: &Resource<DynInputStream>,
@@ -419,7 +424,7 @@ impl WorkerState {
         }
     }
 
-    /// Where writing is an error now, asking whether one may write is one too.
+    /// Returns the error that writing to the stream would return now.
     fn check_write_stream(&mut self, stream: &Resource<DynOutputStream>) -> StreamResult<()> {
         self.check_stream(stream)?;
         let output = self.objects.output(stream.rep()).map_err(StreamError::Trap)?;

@@ -1,7 +1,7 @@
 //! `wasi:logging`: lines that a program writes to its worker's log, with a level and a context.
 //!
 //! As with text on standard output, a line is emitted while the guest is live and is not emitted again during a replay
-//! (`Journal::prints`). WASI never released the interface, so no crate contains its bindings. It has one function,
+//! (`Journal::is_output_new`). WASI never released the interface, so no crate contains its bindings. It has one function,
 //! which is defined here by its types.
 
 use crate::ports::LogLevel;

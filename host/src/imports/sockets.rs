@@ -1,7 +1,7 @@
-//! `wasi:sockets`: a world whose network is closed.
+//! `wasi:sockets`: all access is denied.
 //!
-//! A guest can hold the network (its library asks for it before anything else), but neither a socket nor a name
-//! resolution: making one is answered with `access-denied`. Deterministic, no entries.
+//! A guest can get the network object, which standard libraries request first. Creating a socket or resolving a name
+//! returns `access-denied`. The answers are constant, so the calls write no oplog entries.
 
 use super::absent::{absent_resource, fixed_answers};
 use crate::objects::Object;
@@ -39,7 +39,7 @@ impl network::Host for WorkerState {
         error.downcast()
     }
 
-    /// No stream of ours is a connection, so no error of a stream is one of the network.
+    /// No stream is a network connection, so no stream error is a network error.
     fn network_error_code(&mut self, _: Resource<IoError>) -> Result<Option<ErrorCode>> {
         Ok(None)
     }

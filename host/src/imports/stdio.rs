@@ -5,7 +5,7 @@
 //! A function that is called as a program has standard input, and its standard output is its result, not printed text
 //! (`crate::program`).
 //!
-//! Printing is one of the few host calls that ask whether the guest is live (`Journal::prints`).
+//! Printing is one of the few host calls that ask whether the guest is live (`Journal::is_output_new`).
 
 use crate::StopReason;
 use crate::objects::{Input, Object, Output, StdStream};

@@ -1,7 +1,7 @@
 //! Files as streams of `wasi:io`.
 //!
-//! A stream knows its file and where it stands, and does not need the descriptor that it was made from. It is ready
-//! at once and does all that it is asked for; an error closes it.
+//! A stream stores its file and its offset, and it stays usable when the descriptor that created it is dropped. It is
+//! always ready, and it reads or writes without waiting. An error closes it.
 
 use crate::objects::{Descriptor, FileStream, Input, Object, Output};
 use crate::state::WorkerState;
@@ -12,13 +12,14 @@ use wasmtime_wasi::p2::{FsError, FsResult};
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, StreamError, StreamResult};
 
 impl WorkerState {
-    /// A stream that reads `file` from `offset`. That the file is not open for reading is an error of the stream.
+    /// Opens a stream that reads `file` from `offset`. If the file is not open for reading, reading the stream is an
+    /// error.
     pub(super) fn open_input(&mut self, file: Descriptor, offset: u64) -> FsResult<Resource<DynInputStream>> {
         let stream = FileStream { node: file.node, at: Some(offset), allowed: file.read, closed: false };
         self.open_stream(stream, Object::Input(Input::File(stream)))
     }
 
-    /// A stream that writes `file` from `offset` on, or at its end.
+    /// Opens a stream that writes `file` from `offset` on, or appends to it if `offset` is `None`.
     pub(super) fn open_output(
         &mut self,
         file: Descriptor,
@@ -77,7 +78,7 @@ impl WorkerState {
         self.update_stream(rep, |stream| stream.at = stream.at.map(|offset| offset + written))
     }
 
-    /// Removes a stream, which may be one of a file.
+    /// Removes a stream, and releases its file if it has one.
     pub(in crate::imports) fn remove_stream(&mut self, rep: u32) -> Result<()> {
         match self.objects.remove(rep)? {
             Object::Input(Input::File(stream)) | Object::Output(Output::File(stream)) => {
@@ -88,7 +89,7 @@ impl WorkerState {
         }
     }
 
-    /// Closes the stream at `rep` on an error.
+    /// Returns `answer`, and closes the stream at `rep` if it is an error.
     fn close_on_error<T>(&mut self, rep: u32, answer: Result<T, Error>) -> StreamResult<T> {
         match answer {
             Ok(answer) => Ok(answer),
