@@ -6,10 +6,11 @@
 //!
 //! Architecture invariant: an import accesses clocks, promises and everything else outside the worker only through
 //! `durable`. A call without an oplog entry is determined by the calls before it and by the parameters of the worker's
-//! creation.
+//! creation. The exception is a wall clock reading that the guest chose not to record (`policy`).
 //!
 //! Imports do not branch on whether the guest is replayed or live, with two exceptions: `stdio` drops text that was
-//! emitted before (`Journal::is_output_new`), and `region` checks a jump against the recorded entries (`Journal::replay`).
+//! emitted before (`Journal::is_output_new`), and `region` checks a jump against the recorded entries
+//! (`Journal::replay`).
 
 mod absent;
 mod blobstore;

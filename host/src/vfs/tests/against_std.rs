@@ -1,8 +1,9 @@
-//! The same random operations on a [`Vfs`] and on a real directory, as far as the two should agree: both succeed or
-//! both fail with the same error, and the trees are equal.
+//! Runs the same random operations on a [`Vfs`] and on a real directory: both succeed or both fail with the same error,
+//! and the trees are equal in the end.
 //!
-//! What leads out of the directory is refused here only, so it is not tried there. With slashes and dots at the end of
-//! a path, systems differ in which of several errors they give.
+//! Two differences are allowed. Only the [`Vfs`] refuses paths that leave the directory, so these operations are not
+//! run on the real directory. If a path ends in a slash or a dot and several errors are possible, systems return
+//! different ones.
 
 use super::*;
 use std::collections::BTreeMap;
@@ -65,13 +66,13 @@ fn error(error: &io::Error) -> Error {
     }
 }
 
-/// Compares what an operation came to.
+/// Compares the results of an operation on both sides.
 fn compare<T: PartialEq + std::fmt::Debug>(
     ours: Result<T, Error>,
     what: &str,
     theirs: impl FnOnce() -> io::Result<T>,
 ) {
-    // Out of the directory, or a hard link to a directory.
+    // The path leaves the directory, or the operation is a hard link to a directory.
     let ours = match ours {
         Err(Error::NotPermitted) => return,
         ours => ours,
@@ -84,7 +85,7 @@ fn compare<T: PartialEq + std::fmt::Debug>(
     }
 }
 
-/// All there is below a directory: kind, size, names and what it holds, by path.
+/// All nodes below a directory by path: the kind, the number of names and the content of each.
 type Tree = BTreeMap<String, (Kind, u64, Vec<u8>)>;
 
 fn our_tree(vfs: &mut Vfs, dir: NodeId, path: &str, tree: &mut Tree) {
@@ -220,14 +221,14 @@ fn use_open(random: &mut Random, vfs: &mut Vfs, open: &mut Vec<OpenPair>) {
 }
 
 #[test]
-fn random_operations_come_to_the_same_as_on_a_real_directory() {
+fn random_operations_have_the_same_results_as_on_a_real_directory() {
     for seed in 1..=SEEDS {
         let real = tempfile::tempdir().unwrap();
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mut vfs = empty();
         let mut open = Vec::new();
         for number in 0..STEPS {
-            // The test's own output says where it stopped, should it fail.
+            // The output of a failing test shows the step at which it failed.
             println!("seed {seed}, step {number}");
             step(&mut random, &mut vfs, real.path(), &mut open);
         }
