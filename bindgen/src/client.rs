@@ -68,20 +68,22 @@ const KEYWORDS: [&str; 45] = [
 ];
 
 /// The interfaces that a world exports by name.
-pub fn exported(resolve: &Resolve, world: WorldId) -> Vec<InterfaceId> {
+pub fn exported_interfaces(resolve: &Resolve, world: WorldId) -> Vec<InterfaceId> {
     let exports = resolve.worlds[world].exports.values();
     let interfaces = exports.filter_map(|item| match item {
         WorldItem::Interface { id, .. } => Some(*id),
         WorldItem::Function(_) | WorldItem::Type { .. } => None,
     });
-    interfaces.filter(|id| name_of(resolve, *id).is_some()).collect()
+    interfaces.filter(|id| interface_name(resolve, *id).is_some()).collect()
 }
 
 /// The clients of everything that a component exports.
 pub fn of_component(wasm: &[u8]) -> Result<Vec<Package>, Error> {
     let decoded = wit_component::decode(wasm).map_err(|source| Error::Component { source })?;
     match decoded {
-        wit_component::DecodedWasm::Component(resolve, world) => write(&resolve, &exported(&resolve, world)),
+        wit_component::DecodedWasm::Component(resolve, world) => {
+            write(&resolve, &exported_interfaces(&resolve, world))
+        }
         wit_component::DecodedWasm::WitPackage(resolve, package) => {
             let interfaces: Vec<InterfaceId> =
                 resolve.packages[package].interfaces.values().copied().collect();
@@ -95,11 +97,13 @@ pub fn of_component(wasm: &[u8]) -> Result<Vec<Package>, Error> {
 pub fn write(resolve: &Resolve, interfaces: &[InterfaceId]) -> Result<Vec<Package>, Error> {
     let mut packages: BTreeMap<String, (PackageName, String)> = BTreeMap::new();
     for id in interfaces {
-        let Some((package, name)) = name_of(resolve, *id) else { continue };
+        let Some((package, name)) = interface_name(resolve, *id) else { continue };
         if package.namespace == "wasi" {
             continue;
         }
-        if let Some(text) = Writer::new(resolve, *id, &package.interface_id(name)).interface(name)? {
+        if let Some(text) =
+            InterfaceWriter::new(resolve, *id, &package.interface_id(name)).interface_text(name)?
+        {
             let entry = packages.entry(package.to_string());
             let (_, texts) = entry.or_insert_with(|| (package.clone(), String::new()));
             texts.push_str(&text);
@@ -108,7 +112,7 @@ pub fn write(resolve: &Resolve, interfaces: &[InterfaceId]) -> Result<Vec<Packag
     Ok(packages.into_values().map(|(package, text)| client_package(&package, &text)).collect())
 }
 
-fn name_of(resolve: &Resolve, id: InterfaceId) -> Option<(&PackageName, &str)> {
+fn interface_name(resolve: &Resolve, id: InterfaceId) -> Option<(&PackageName, &str)> {
     let interface = &resolve.interfaces[id];
     Some((&resolve.packages[interface.package?].name, interface.name.as_deref()?))
 }
@@ -130,78 +134,78 @@ fn escaped(name: &str) -> String {
 }
 
 /// A name that is not taken: `name`, or the first of its variations.
-fn free(name: &str, taken: &BTreeSet<String>) -> String {
-    let mut free = name.to_owned();
-    while taken.contains(&free) {
-        free = format!("the-{free}");
+fn free_name(name: &str, reserved_names: &BTreeSet<String>) -> String {
+    let mut candidate = name.to_owned();
+    while reserved_names.contains(&candidate) {
+        candidate = format!("the-{candidate}");
     }
-    free
+    candidate
 }
 
-struct Writer<'a> {
+struct InterfaceWriter<'a> {
     resolve: &'a Resolve,
     id: InterfaceId,
     /// For messages.
     full_name: &'a str,
     /// Types that were written, by their definition.
-    named: BTreeMap<usize, String>,
-    taken: BTreeSet<String>,
+    written_types: BTreeMap<usize, String>,
+    reserved_names: BTreeSet<String>,
     types: String,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> InterfaceWriter<'a> {
     fn new(resolve: &'a Resolve, id: InterfaceId, full_name: &'a str) -> Self {
-        let taken = BTreeSet::new();
-        Self { resolve, id, full_name, named: BTreeMap::new(), taken, types: String::new() }
+        let reserved_names = BTreeSet::new();
+        Self { resolve, id, full_name, written_types: BTreeMap::new(), reserved_names, types: String::new() }
     }
 
     /// The text of the client interface; `None` if there is nothing to call.
-    fn interface(mut self, name: &str) -> Result<Option<String>, Error> {
+    fn interface_text(mut self, name: &str) -> Result<Option<String>, Error> {
         let interface = &self.resolve.interfaces[self.id];
         let (callable, left_out): (Vec<&Function>, Vec<&Function>) =
-            interface.functions.values().partition(|function| self.callable(function));
+            interface.functions.values().partition(|function| self.is_callable(function));
         if callable.is_empty() {
             return Ok(None);
         }
         self.check_names(&callable)?;
         for function in &callable {
-            for form in forms(&function.name) {
-                self.taken.insert(form);
+            for client_name in client_names(&function.name) {
+                self.reserved_names.insert(client_name);
             }
         }
-        let error = self.take("rpc-error");
-        let datetime = self.take("datetime");
+        let error = self.reserve_name("rpc-error");
+        let datetime = self.reserve_name("datetime");
         let mut functions = String::new();
         for function in callable {
-            self.function(function, &error, &datetime, &mut functions);
+            self.write_function(function, &error, &datetime, &mut functions);
         }
         let alias = |name: &str, used: &str| {
             if name == used { name.to_owned() } else { format!("{name} as {used}") }
         };
         let mut text = format!("\n/// Calls of workers that export {}.\n", self.full_name);
         for function in left_out {
-            line(
+            write_line(
                 &mut text,
                 format_args!("/// Left out, because it takes or gives a handle: {}.", function.name),
             );
         }
-        line(&mut text, format_args!("interface {} {{", escaped(name)));
+        write_line(&mut text, format_args!("interface {} {{", escaped(name)));
         let (error, datetime) = (alias("rpc-error", &error), alias("datetime", &datetime));
-        line(&mut text, format_args!("    use golem:rpc/types@1.0.0.{{{error}, {datetime}}};"));
+        write_line(&mut text, format_args!("    use golem:rpc/types@1.0.0.{{{error}, {datetime}}};"));
         text.push_str(&self.types);
         text.push_str(&functions);
         text.push_str("}\n");
         Ok(Some(text))
     }
 
-    fn take(&mut self, name: &str) -> String {
-        let name = free(name, &self.taken);
-        self.taken.insert(name.clone());
+    fn reserve_name(&mut self, name: &str) -> String {
+        let name = free_name(name, &self.reserved_names);
+        self.reserved_names.insert(name.clone());
         name
     }
 
     /// Whether the function can be called from outside: it belongs to no resource and names no handle.
-    fn callable(&self, function: &Function) -> bool {
+    fn is_callable(&self, function: &Function) -> bool {
         matches!(function.kind, FunctionKind::Freestanding)
             && !function
                 .params
@@ -235,11 +239,11 @@ impl<'a> Writer<'a> {
     fn check_names(&self, functions: &[&Function]) -> Result<(), Error> {
         let mut seen: BTreeMap<String, &str> = BTreeMap::new();
         for function in functions {
-            for form in forms(&function.name) {
-                if let Some(other) = seen.insert(form.clone(), &function.name) {
+            for client_name in client_names(&function.name) {
+                if let Some(other) = seen.insert(client_name.clone(), &function.name) {
                     return Err(Error::ClientNames {
                         interface: self.full_name.to_owned(),
-                        name: form,
+                        name: client_name,
                         first: other.to_owned(),
                         second: function.name.clone(),
                     });
@@ -249,42 +253,42 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn function(&mut self, function: &Function, error: &str, datetime: &str, out: &mut String) {
+    fn write_function(&mut self, function: &Function, error: &str, datetime: &str, out: &mut String) {
         let names: BTreeSet<String> = function.params.iter().map(|param| param.name.clone()).collect();
-        let (worker, at) = (free("worker", &names), free("at", &names));
+        let (worker, at) = (free_name("worker", &names), free_name("at", &names));
         let mut params = format!("{worker}: string");
         for param in &function.params {
-            let ty = self.ty(param.ty);
+            let ty = self.type_text(param.ty);
             write!(params, ", {}: {ty}", escaped(&param.name)).expect("a String takes all");
         }
-        let result = function.result.map_or_else(|| "_".to_owned(), |ty| self.ty(ty));
+        let result = function.result.map_or_else(|| "_".to_owned(), |ty| self.type_text(ty));
         let outcome = format!("result<{result}, {error}>");
         let name = &function.name;
         out.push('\n');
         for doc in function.docs.contents.iter().flat_map(|docs| docs.lines()) {
-            line(out, format_args!("    /// {doc}"));
+            write_line(out, format_args!("    /// {doc}"));
         }
-        line(out, format_args!("    {}: func({params}) -> {outcome};", escaped(name)));
-        line(
+        write_line(out, format_args!("    {}: func({params}) -> {outcome};", escaped(name)));
+        write_line(
             out,
             format_args!("\n    /// As `{name}`, without an answer; at that time, or as soon as it can be."),
         );
-        line(
+        write_line(
             out,
             format_args!("    send-{name}: func({params}, {at}: option<{datetime}>) -> result<_, {error}>;"),
         );
-        line(out, format_args!("\n    /// As `{name}`, without waiting: the number of the call."));
-        line(out, format_args!("    start-{name}: func({params}) -> u64;"));
-        line(
+        write_line(out, format_args!("\n    /// As `{name}`, without waiting: the number of the call."));
+        write_line(out, format_args!("    start-{name}: func({params}) -> u64;"));
+        write_line(
             out,
             format_args!(
                 "\n    /// The answer of a call that `start-{name}` made, once it is there. It is given once."
             ),
         );
-        line(out, format_args!("    finish-{name}: func(call: u64) -> option<{outcome}>;"));
+        write_line(out, format_args!("    finish-{name}: func(call: u64) -> option<{outcome}>;"));
     }
 
-    fn ty(&mut self, ty: Type) -> String {
+    fn type_text(&mut self, ty: Type) -> String {
         let name = match ty {
             Type::Bool => "bool",
             Type::U8 => "u8",
@@ -300,53 +304,55 @@ impl<'a> Writer<'a> {
             Type::Char => "char",
             Type::String => "string",
             Type::ErrorContext => "error-context",
-            Type::Id(id) => return self.defined(id),
+            Type::Id(id) => return self.defined_type(id),
         };
         name.to_owned()
     }
 
-    fn side(&mut self, ty: Option<Type>) -> String {
-        ty.map_or_else(|| "_".to_owned(), |ty| self.ty(ty))
+    fn type_or_placeholder(&mut self, ty: Option<Type>) -> String {
+        ty.map_or_else(|| "_".to_owned(), |ty| self.type_text(ty))
     }
 
     /// A type that is made of others; one with a name is written first.
-    fn defined(&mut self, id: TypeId) -> String {
-        if let Some(name) = self.named.get(&id.index()) {
+    fn defined_type(&mut self, id: TypeId) -> String {
+        if let Some(name) = self.written_types.get(&id.index()) {
             return escaped(name);
         }
         let resolve = self.resolve;
         let definition = &resolve.types[id];
         let body = match &definition.kind {
-            TypeDefKind::Type(ty) => return self.ty(*ty),
-            TypeDefKind::Option(ty) => return format!("option<{}>", self.ty(*ty)),
-            TypeDefKind::List(ty) => return format!("list<{}>", self.ty(*ty)),
+            TypeDefKind::Type(ty) => return self.type_text(*ty),
+            TypeDefKind::Option(ty) => return format!("option<{}>", self.type_text(*ty)),
+            TypeDefKind::List(ty) => return format!("list<{}>", self.type_text(*ty)),
             TypeDefKind::Tuple(tuple) => {
-                let types: Vec<String> = tuple.types.iter().map(|ty| self.ty(*ty)).collect();
+                let types: Vec<String> = tuple.types.iter().map(|ty| self.type_text(*ty)).collect();
                 return format!("tuple<{}>", types.join(", "));
             }
             TypeDefKind::Result(result) => {
                 return match (result.ok, result.err) {
                     (None, None) => "result".to_owned(),
-                    (Some(ok), None) => format!("result<{}>", self.ty(ok)),
-                    (ok, err) => format!("result<{}, {}>", self.side(ok), self.side(err)),
+                    (Some(ok), None) => format!("result<{}>", self.type_text(ok)),
+                    (ok, err) => {
+                        format!("result<{}, {}>", self.type_or_placeholder(ok), self.type_or_placeholder(err))
+                    }
                 };
             }
             TypeDefKind::Record(record) => {
                 let fields =
                     record.fields.iter().map(|field| (field.name.as_str(), &field.docs, Some(field.ty)));
-                ("record", self.members(fields, ": ", ""))
+                ("record", self.members_text(fields, ": ", ""))
             }
             TypeDefKind::Variant(variant) => {
                 let cases = variant.cases.iter().map(|case| (case.name.as_str(), &case.docs, case.ty));
-                ("variant", self.members(cases, "(", ")"))
+                ("variant", self.members_text(cases, "(", ")"))
             }
             TypeDefKind::Enum(cases) => {
                 let cases = cases.cases.iter().map(|case| (case.name.as_str(), &case.docs, None));
-                ("enum", self.members(cases, "", ""))
+                ("enum", self.members_text(cases, "", ""))
             }
             TypeDefKind::Flags(flags) => {
                 let flags = flags.flags.iter().map(|flag| (flag.name.as_str(), &flag.docs, None));
-                ("flags", self.members(flags, "", ""))
+                ("flags", self.members_text(flags, "", ""))
             }
             TypeDefKind::Resource
             | TypeDefKind::Handle(_)
@@ -356,18 +362,18 @@ impl<'a> Writer<'a> {
             | TypeDefKind::FixedLengthList(..)
             | TypeDefKind::Unknown => unreachable!("functions that name such a type are left out"),
         };
-        let name = self.take_type_name(id);
+        let name = self.reserve_type_name(id);
         let (keyword, members) = body;
         self.types.push('\n');
         for doc in definition.docs.contents.iter().flat_map(|docs| docs.lines()) {
-            line(&mut self.types, format_args!("    /// {doc}"));
+            write_line(&mut self.types, format_args!("    /// {doc}"));
         }
-        line(&mut self.types, format_args!("    {keyword} {} {{\n{members}    }}", escaped(&name)));
-        self.named.insert(id.index(), name.clone());
+        write_line(&mut self.types, format_args!("    {keyword} {} {{\n{members}    }}", escaped(&name)));
+        self.written_types.insert(id.index(), name.clone());
         escaped(&name)
     }
 
-    fn members<'b>(
+    fn members_text<'b>(
         &mut self,
         members: impl Iterator<Item = (&'b str, &'b wit_parser::Docs, Option<Type>)>,
         before: &str,
@@ -376,16 +382,16 @@ impl<'a> Writer<'a> {
         let mut text = String::new();
         for (name, docs, ty) in members {
             for doc in docs.contents.iter().flat_map(|docs| docs.lines()) {
-                line(&mut text, format_args!("        /// {doc}"));
+                write_line(&mut text, format_args!("        /// {doc}"));
             }
-            let payload = ty.map(|ty| format!("{before}{}{after}", self.ty(ty))).unwrap_or_default();
-            line(&mut text, format_args!("        {}{payload},", escaped(name)));
+            let payload = ty.map(|ty| format!("{before}{}{after}", self.type_text(ty))).unwrap_or_default();
+            write_line(&mut text, format_args!("        {}{payload},", escaped(name)));
         }
         text
     }
 
     /// The type's own name; with that of its interface before it if another one has it.
-    fn take_type_name(&mut self, id: TypeId) -> String {
+    fn reserve_type_name(&mut self, id: TypeId) -> String {
         let definition = &self.resolve.types[id];
         let name = definition.name.as_deref().unwrap_or("value");
         let of = match definition.owner {
@@ -393,18 +399,18 @@ impl<'a> Writer<'a> {
             TypeOwner::World(_) | TypeOwner::None => None,
         };
         match of {
-            Some(of) if self.taken.contains(name) => self.take(&format!("{of}-{name}")),
-            _ => self.take(name),
+            Some(of) if self.reserved_names.contains(name) => self.reserve_name(&format!("{of}-{name}")),
+            _ => self.reserve_name(name),
         }
     }
 }
 
 /// The names of the client functions of one function.
-fn forms(name: &str) -> [String; 4] {
+fn client_names(name: &str) -> [String; 4] {
     [name.to_owned(), format!("send-{name}"), format!("start-{name}"), format!("finish-{name}")]
 }
 
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
+fn write_line(out: &mut String, text: std::fmt::Arguments<'_>) {
     writeln!(out, "{text}").expect("a String takes all");
 }
 

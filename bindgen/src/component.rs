@@ -16,7 +16,7 @@ pub fn encode(mut core: Vec<u8>, world: &World, described: bool) -> Result<Vec<u
         wit_component::embed_component_metadata(&mut core, resolve, id, StringEncoding::UTF8)
             .map_err(failed)?;
     }
-    if let Some(rewritten) = clock::holding(&core).map_err(failed)? {
+    if let Some(rewritten) = clock::add_clock_hold(&core).map_err(failed)? {
         core = rewritten;
     }
     ComponentEncoder::default()

@@ -33,11 +33,11 @@ impl Files {
 
     /// What wit-bindgen's generators give. Trailing spaces are taken away, which some of them leave.
     pub(crate) fn of_generator(generated: &wit_bindgen_core::Files) -> Self {
-        Self::tidied(generated.iter())
+        Self::without_trailing_spaces(generated.iter())
     }
 
     /// Files of any generator, without spaces at the ends of lines of text.
-    pub(crate) fn tidied<'a>(generated: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+    pub(crate) fn without_trailing_spaces<'a>(generated: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
         let mut files = Self::default();
         for (path, bytes) in generated {
             match std::str::from_utf8(bytes) {

@@ -92,7 +92,8 @@ impl World {
     /// The world `name` of `source`, or its only one.
     pub fn load(source: &Source, name: Option<&str>) -> Result<Self, Error> {
         let mut dependencies = source.dependencies.clone();
-        let given: Vec<String> = dependencies.iter().chain([&source.main]).filter_map(declared).collect();
+        let given: Vec<String> =
+            dependencies.iter().chain([&source.main]).filter_map(declared_package).collect();
         let missing = |package: &str| !given.iter().any(|known| known == package);
         dependencies.extend(runtime_api().filter(|(name, _)| missing(name)).map(|(_, package)| package));
 
@@ -184,7 +185,7 @@ fn runtime_api() -> impl Iterator<Item = (&'static str, Package)> {
 
 /// The package that a folder of WIT declares, without its version: a folder of that package by the user takes the place
 /// of ours.
-fn declared(package: &Package) -> Option<String> {
+fn declared_package(package: &Package) -> Option<String> {
     let line = |text: &str| {
         let rest = text.lines().find_map(|line| line.trim().strip_prefix("package "))?.to_owned();
         rest.split(['@', ';', ' ', '{']).next().map(str::to_owned)

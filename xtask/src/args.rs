@@ -21,7 +21,7 @@ pub(crate) enum Command {
     Tools,
     Demo { keep: bool },
     Test { stages: Vec<String> },
-    Stages,
+    ListStages,
     Bench { rest: Vec<String> },
     Bless,
 }
@@ -33,15 +33,15 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
         return Err("a command is missing".to_owned());
     };
     let rest: Vec<String> = words.collect();
-    let plain = |command| match rest.first() {
+    let without_arguments = |command| match rest.first() {
         None => Ok(command),
         Some(extra) => Err(format!("`{extra}` is not understood here")),
     };
     match command.as_str() {
         "help" | "--help" | "-h" => Ok(Command::Help),
-        "guests" => plain(Command::Guests),
-        "tools" => plain(Command::Tools),
-        "bless" => plain(Command::Bless),
+        "guests" => without_arguments(Command::Guests),
+        "tools" => without_arguments(Command::Tools),
+        "bless" => without_arguments(Command::Bless),
         "demo" => match rest.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             [] => Ok(Command::Demo { keep: false }),
             ["--keep"] => Ok(Command::Demo { keep: true }),
@@ -49,7 +49,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
                 Err(format!("`demo {}` is not understood; it takes --keep and nothing else", other.join(" ")))
             }
         },
-        "test" if rest.iter().any(|word| word == "--list") => Ok(Command::Stages),
+        "test" if rest.iter().any(|word| word == "--list") => Ok(Command::ListStages),
         "test" => match rest.iter().find(|word| word.starts_with('-')) {
             None => Ok(Command::Test { stages: rest }),
             Some(option) => Err(format!("`test` has no option `{option}`")),
@@ -80,7 +80,7 @@ mod tests {
         check("demo --keep", Ok(Command::Demo { keep: true }));
         check("test", Ok(Command::Test { stages: vec![] }));
         check("test lint docs", Ok(Command::Test { stages: vec!["lint".to_owned(), "docs".to_owned()] }));
-        check("test --list", Ok(Command::Stages));
+        check("test --list", Ok(Command::ListStages));
         check("bench", Ok(Command::Bench { rest: vec![] }));
         check("bench --quick", Ok(Command::Bench { rest: vec!["--quick".to_owned()] }));
         check("bench -- --quick", Ok(Command::Bench { rest: vec!["--quick".to_owned()] }));

@@ -74,7 +74,7 @@ pub(crate) fn list() {
     }
 }
 
-enum Verdict {
+enum StageResult {
     Passed,
     Failed(String),
     NotRun(&'static str),
@@ -87,59 +87,59 @@ pub(crate) fn run(tree: &Tree, names: &[String]) -> anyhow::Result<()> {
         bail!("there is no stage `{unknown}`; there are {}", known.join(", "));
     }
     let mut tally = Tally::default();
-    let mut results: Vec<(&Stage, Verdict, Duration)> = Vec::new();
+    let mut results: Vec<(&Stage, StageResult, Duration)> = Vec::new();
     for stage in STAGES.iter().filter(|stage| names.is_empty() || names.iter().any(|name| name == stage.name))
     {
-        let bad = |need: &&&str| {
-            results
-                .iter()
-                .any(|(done, verdict, _)| done.name == **need && !matches!(verdict, Verdict::Passed))
+        let is_missing = |need: &&&str| {
+            results.iter().any(|(done, stage_result, _)| {
+                done.name == **need && !matches!(stage_result, StageResult::Passed)
+            })
         };
-        if let Some(need) = stage.needs.iter().find(bad) {
-            results.push((stage, Verdict::NotRun(need), Duration::ZERO));
+        if let Some(need) = stage.needs.iter().find(is_missing) {
+            results.push((stage, StageResult::NotRun(need), Duration::ZERO));
             continue;
         }
         println!("\n== {}: {}", stage.name, stage.about);
         let begin = now();
         let result = (stage.run)(tree, &mut tally);
         let took = begin.elapsed();
-        let verdict = match result {
-            Ok(()) => Verdict::Passed,
-            Err(error) => Verdict::Failed(format!("{error:#}")),
+        let stage_result = match result {
+            Ok(()) => StageResult::Passed,
+            Err(error) => StageResult::Failed(format!("{error:#}")),
         };
-        if let Verdict::Failed(error) = &verdict {
+        if let StageResult::Failed(error) = &stage_result {
             println!("error: {error}");
         }
         println!("== {}: {:.1} minutes", stage.name, minutes(took));
-        results.push((stage, verdict, took));
+        results.push((stage, stage_result, took));
     }
-    close(&results, tally)
+    print_summary(&results, tally)
 }
 
-fn close(results: &[(&Stage, Verdict, Duration)], tally: Tally) -> anyhow::Result<()> {
+fn print_summary(results: &[(&Stage, StageResult, Duration)], tally: Tally) -> anyhow::Result<()> {
     println!("\nstage      minutes");
-    for (stage, verdict, took) in results {
-        let verdict = match verdict {
-            Verdict::Passed => "ok".to_owned(),
-            Verdict::Failed(error) => format!("FAILED: {}", error.lines().next().unwrap_or_default()),
-            Verdict::NotRun(need) => format!("not run, it needs `{need}`"),
+    for (stage, stage_result, took) in results {
+        let stage_result = match stage_result {
+            StageResult::Passed => "ok".to_owned(),
+            StageResult::Failed(error) => format!("FAILED: {}", error.lines().next().unwrap_or_default()),
+            StageResult::NotRun(need) => format!("not run, it needs `{need}`"),
         };
-        println!("{:<10} {:>7.1}  {verdict}", stage.name, minutes(*took));
+        println!("{:<10} {:>7.1}  {stage_result}", stage.name, minutes(*took));
     }
     let total: Duration = results.iter().map(|(_, _, took)| *took).sum();
     println!("{:<10} {:>7.1}", "all", minutes(total));
-    let bad: Vec<&str> = results
+    let failed: Vec<&str> = results
         .iter()
-        .filter(|(_, verdict, _)| !matches!(verdict, Verdict::Passed))
+        .filter(|(_, stage_result, _)| !matches!(stage_result, StageResult::Passed))
         .map(|(stage, _, _)| stage.name)
         .collect();
-    if bad.is_empty() {
+    if failed.is_empty() {
         println!("{tally}");
         return Ok(());
     }
-    println!("failed: {}; run one again with `cargo xtask test {}`", bad.join(", "), bad[0]);
+    println!("failed: {}; run one again with `cargo xtask test {}`", failed.join(", "), failed[0]);
     println!("{tally}");
-    bail!("{} of {} stages failed", bad.len(), results.len())
+    bail!("{} of {} stages failed", failed.len(), results.len())
 }
 
 #[expect(clippy::disallowed_methods, reason = "a stage's minutes are for a person; nothing replays them")]

@@ -69,7 +69,7 @@ impl Cli<'_> {
     fn run(&self, args: &[&str]) -> anyhow::Result<String> {
         let mut command = Command::new(self.tree.binary("golem"));
         command.current_dir(&self.tree.root).args(args);
-        println!("$ {}", shell::typed(&command));
+        println!("$ {}", shell::as_typed(&command));
         command.env("GOLEM_BASE_URL", &self.url).env("GOLEM_DATA_DIR", &self.data);
         // A token from the developer's own environment belongs to another server.
         command.env_remove("GOLEM_AUTH_TOKEN");

@@ -71,10 +71,10 @@ pub(crate) fn test_examples(tree: &Tree, tally: &mut Tally) -> anyhow::Result<()
     Ok(())
 }
 
-fn cargo(tree: &Tree, act: &str, guest: &Guest) -> Command {
+fn cargo(tree: &Tree, subcommand: &str, guest: &Guest) -> Command {
     let mut command = shell::cargo(&tree.root);
     command.env("CARGO_TARGET_DIR", tree.guests_target());
-    command.args([act, "--quiet", "--locked", "--manifest-path"]).arg(&guest.manifest);
+    command.args([subcommand, "--quiet", "--locked", "--manifest-path"]).arg(&guest.manifest);
     command
 }
 

@@ -9,7 +9,7 @@
 //! | `demo` | the whole story in one minute: deploy, call, kill, call again |
 //! | `checks` | the stages of `test`; `tally` adds up what the test runners counted |
 //! | `toolchains` | compilers of other languages |
-//! | `tools` | `bench` and `bless` |
+//! | `bench`, `bless` | the commands of these names |
 //!
 //! Invariant: every stage builds the host crates with `--workspace` and the `dev` profile. Another selection of
 //! packages or another profile is another set of features, and wasmtime would be compiled a second time.
@@ -17,13 +17,14 @@
 #![expect(clippy::print_stdout, reason = "this program's output is what it prints")]
 
 mod args;
+mod bench;
+mod bless;
 mod checks;
 mod demo;
 mod guests;
 mod shell;
 mod tally;
 mod toolchains;
-mod tools;
 mod tree;
 
 use args::Command;
@@ -57,11 +58,11 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Tools => toolchains::install(&Tree::find()?),
         Command::Demo { keep } => demo::run(&Tree::find()?, keep),
         Command::Test { stages } => checks::run(&Tree::find()?, &stages),
-        Command::Stages => {
+        Command::ListStages => {
             checks::list();
             Ok(())
         }
-        Command::Bench { rest } => tools::bench(&Tree::find()?, &rest),
-        Command::Bless => tools::bless(&Tree::find()?),
+        Command::Bench { rest } => bench::run(&Tree::find()?, &rest),
+        Command::Bless => bless::run(&Tree::find()?),
     }
 }

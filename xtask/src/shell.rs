@@ -27,7 +27,7 @@ pub(crate) fn cargo(root: &Path) -> Command {
 }
 
 /// The command as typed: settings, program without its folder, arguments.
-pub(crate) fn typed(command: &Command) -> String {
+pub(crate) fn as_typed(command: &Command) -> String {
     let mut words = Vec::new();
     for (name, value) in command.get_envs() {
         if let Some(value) = value {
@@ -56,7 +56,7 @@ fn quoted(word: &OsStr) -> String {
 
 /// Runs it with our output.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
-    let line = typed(command);
+    let line = as_typed(command);
     println!("$ {line}");
     let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
     if !status.success() {
@@ -67,7 +67,7 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
 
 /// Runs it with our output, and adds up what test runners say on the way.
 pub(crate) fn run_counting(command: &mut Command, tally: &mut Tally) -> anyhow::Result<()> {
-    let line = typed(command);
+    let line = as_typed(command);
     println!("$ {line}");
     let mut child =
         command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start `{line}`"))?;
@@ -87,7 +87,7 @@ pub(crate) fn run_counting(command: &mut Command, tally: &mut Tally) -> anyhow::
 
 /// Runs it silently and returns what it printed; its complaints are in the error.
 pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
-    let line = typed(command);
+    let line = as_typed(command);
     let output = command.output().with_context(|| format!("cannot start `{line}`"))?;
     if !output.status.success() {
         bail!("`{line}` ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
@@ -104,7 +104,7 @@ mod tests {
         let mut command = Command::new("/opt/bin/tool");
         command.current_dir("/home/me/tree").env("MODE", "a b").env_remove("HOME");
         command.args(["--file", "/home/me/tree/x.wasm", "it's", "", "f32=1"]);
-        assert_eq!(typed(&command), r"MODE='a b' tool --file x.wasm 'it'\''s' '' f32=1");
+        assert_eq!(as_typed(&command), r"MODE='a b' tool --file x.wasm 'it'\''s' '' f32=1");
     }
 
     #[test]

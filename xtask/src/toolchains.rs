@@ -17,12 +17,12 @@ const STAMP: &str = "installed.txt";
 
 /// Installs all of them.
 pub(crate) fn install(tree: &Tree) -> anyhow::Result<()> {
-    into(&tree.tools().join("python"), PYTHON, |folder| {
+    install_into(&tree.tools().join("python"), PYTHON, |folder| {
         shell::run(Command::new("python3").args(["-m", "venv"]).arg(folder))?;
         let mut pip = Command::new(folder.join("bin/pip"));
         shell::run(pip.args(["install", "--quiet", "--disable-pip-version-check"]).args(PYTHON))
     })?;
-    into(&tree.tools().join("node"), NODE, |folder| {
+    install_into(&tree.tools().join("node"), NODE, |folder| {
         let mut npm = Command::new("npm");
         npm.args(["install", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"]).arg(folder);
         shell::run(npm.args(NODE))
@@ -30,7 +30,7 @@ pub(crate) fn install(tree: &Tree) -> anyhow::Result<()> {
 }
 
 /// Makes `folder` anew by `fetch`, unless it holds `packages`.
-fn into(
+fn install_into(
     folder: &Path,
     packages: &[&str],
     fetch: impl FnOnce(&Path) -> anyhow::Result<()>,

@@ -29,13 +29,13 @@ pub(super) fn project(
 pub(super) fn files(project: &Project, texts: &[(&str, &str)]) -> Files {
     let mut files = Files::default();
     for (path, text) in texts {
-        files.push(filled(path, project), filled(text, project));
+        files.push(fill_names(path, project), fill_names(text, project));
     }
     files
 }
 
 /// `text` with the names of `project` in place of `{{…}}`.
-fn filled(text: &str, project: &Project) -> String {
+fn fill_names(text: &str, project: &Project) -> String {
     let snake = |text: &str| text.replace('-', "_");
     let pascal = |text: &str| {
         let words = text.split('-').map(|word| {

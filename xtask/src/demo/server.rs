@@ -25,7 +25,7 @@ impl Server {
     pub(crate) fn start(tree: &Tree, data: &Path, listen: &str) -> anyhow::Result<Self> {
         let mut command = Command::new(tree.binary("golem"));
         command.current_dir(&tree.root).args(["server", "--listen", listen, "--data-dir"]).arg(data);
-        println!("$ {} &", shell::typed(&command));
+        println!("$ {} &", shell::as_typed(&command));
         // Settings in the developer's own environment are for another server.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("GOLEM_") {

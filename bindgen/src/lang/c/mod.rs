@@ -46,7 +46,7 @@ impl Language for C {
         args.extend(layout.sources.iter().cloned());
         args.extend([format!("{GENERATED}/{world}.c"), format!("{GENERATED}/{world}_component_type.o")]);
         args.extend(["-o".to_owned(), format!("{BUILD}/core.wasm")]);
-        Some(compiled(args))
+        Some(zig_recipe(args))
     }
 
     fn source_extensions(&self) -> &'static [&'static str] {
@@ -62,7 +62,7 @@ pub(super) fn bindings(language: &'static str, world: &World) -> Result<Files, E
 }
 
 /// One call of Zig that leaves a described core module.
-pub(super) fn compiled(args: Vec<String>) -> Recipe {
+pub(super) fn zig_recipe(args: Vec<String>) -> Recipe {
     let step = Step { tool: &ZIG, args, env: Vec::new(), folder: "", stdout: None };
     Recipe { steps: vec![step], made: Made::Core { path: format!("{BUILD}/core.wasm"), described: true } }
 }

@@ -1,23 +1,13 @@
-//! `bench` and `bless`.
+//! `bless`: rewrites the golden files.
 
+use crate::shell;
 use crate::tree::Tree;
-use crate::{checks, guests, shell};
-use std::process::Command;
-
-/// Builds everything the benchmark starts, and runs it.
-pub(crate) fn bench(tree: &Tree, rest: &[String]) -> anyhow::Result<()> {
-    checks::build_programs(tree)?;
-    guests::build(tree)?;
-    let mut command = Command::new(tree.binary("golem-bench"));
-    command.current_dir(&tree.root).env("GOLEM_GUESTS_DIR", tree.components()).args(rest);
-    shell::run(&mut command)
-}
 
 /// The tests that own golden files: the bytes of the log, who may do what, the SDK's bindings, the macros' error messages.
 const OWN_GOLDENS: &[&str] = &["fixtures", "policy", "sdk_bindings", "ui"];
 
 /// Runs the tests that own golden files with the order to rewrite them. A new one gets a place in [`OWN_GOLDENS`].
-pub(crate) fn bless(tree: &Tree) -> anyhow::Result<()> {
+pub(crate) fn run(tree: &Tree) -> anyhow::Result<()> {
     let mut command = shell::cargo(&tree.root);
     command.env("BLESS", "1").env("TRYBUILD", "overwrite");
     command.args(["test", "--workspace", "--no-fail-fast"]);
