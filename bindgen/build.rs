@@ -1,7 +1,7 @@
-//! Puts the Go module that generated Go code needs into `OUT_DIR/go_runtime.rs`.
+//! Writes the Go module that generated Go code needs to `OUT_DIR/go_runtime.rs`.
 //!
-//! The pinned `wit-bindgen-go` has its text in its source, under its licence: it is read there, as WASI's text is
-//! (docs/decisions/0012-wasi-text-from-crates.md), and not copied into the tree.
+//! The source of the pinned crate `wit-bindgen-go` contains the module, with its licence. The build reads it from
+//! there, like the text of WASI (docs/decisions/0012-wasi-text-from-crates.md), so that the tree contains no copy.
 
 use anyhow::{Context, Result, bail};
 use cargo_metadata::MetadataCommand;
@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 const CRATE: &str = "wit-bindgen-go";
 
 fn main() -> Result<()> {
-    // Asked at run time: cargo may run a script that it compiled in another checkout.
+    // Read at run time, because cargo may run a build script that it compiled in another checkout.
     let here = PathBuf::from(cargo_variable("CARGO_MANIFEST_DIR")?);
     let root = here.parent().context("bindgen/ is a folder of the workspace")?;
     println!("cargo::rerun-if-changed=build.rs");
@@ -35,7 +35,7 @@ fn main() -> Result<()> {
     std::fs::write(&out, code).with_context(|| format!("cannot write {}", out.display()))
 }
 
-/// What a Go program is built from, and what the licence asks to go with it.
+/// Collects the files that a Go program is built from, and the files that the licence requires to be included.
 fn collect_module_files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     for entry in std::fs::read_dir(folder).with_context(|| format!("cannot read {}", folder.display()))? {
         let path = entry?.path();
@@ -51,7 +51,7 @@ fn collect_module_files(folder: &Path, found: &mut Vec<PathBuf>) -> Result<()> {
     Ok(())
 }
 
-/// The folder of the pinned crate.
+/// The source folder of the pinned crate.
 fn crate_folder(root: &Path) -> Result<PathBuf> {
     let host = cargo_variable("HOST")?;
     let load_metadata = |offline: bool| {
@@ -69,7 +69,7 @@ fn crate_folder(root: &Path) -> Result<PathBuf> {
     Ok(manifest.parent().context("a manifest is in a folder")?.into())
 }
 
-/// A variable that cargo sets for build scripts.
+/// Reads a variable that cargo sets for build scripts.
 fn cargo_variable(name: &str) -> Result<String> {
     let value = std::env::var_os(name).with_context(|| format!("cargo sets {name}"))?;
     value.into_string().ok().with_context(|| format!("{name} is not UTF-8"))

@@ -1,10 +1,12 @@
-//! A clock that stands still while memory is allocated for the caller's values.
+//! Holds the wall clock while memory is allocated for the caller's values.
 //!
-//! While the canonical ABI asks a module for memory (`cabi_realloc`), the module must not call out. Go's allocator may
-//! collect garbage there, and its collector reads both clocks. Go's runtime for components therefore tells the adapter
-//! to hold the monotonic clock meanwhile (`adapter_monotonic_clock_set_paused`); the wall clock, which the end of a
-//! collection reads, the adapter does not hold. So the module is given its own functions for both calls: they pass
-//! on everything, remember the last wall clock reading, and answer with it while the clock is held.
+//! While the canonical ABI requests memory from a module (`cabi_realloc`), the module must not call imports. Go's
+//! allocator may collect garbage there, and its collector reads both clocks. Go's runtime for components therefore
+//! tells the adapter to hold the monotonic clock during that time (`adapter_monotonic_clock_set_paused`). But the
+//! adapter does not hold the wall clock, which the end of a collection reads.
+//!
+//! So this module rewrites the core module: it adds two functions that replace both imports. They forward all calls,
+//! remember the last reading of the wall clock, and return it while the clock is held.
 
 use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
@@ -19,7 +21,7 @@ const READ_IMPORT: &str = "clock_time_get";
 /// The number of the wall clock in preview 1.
 const WALL_CLOCK: i32 = 0;
 
-/// `core` with such a clock, if it is a module that holds the clock and reads it.
+/// Rewrites `core`. The result is `None` for a module that does not both hold and read the clock.
 pub(super) fn add_clock_hold(core: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
     let scan = scan_module(core)?;
     let (Some(hold), Some(read)) = (scan.hold, scan.read) else { return Ok(None) };
@@ -42,9 +44,9 @@ struct Import {
 struct ModuleScan {
     hold: Option<Import>,
     read: Option<Import>,
-    /// How many functions there are, imported ones included.
+    /// Number of functions, including imported ones.
     functions: u32,
-    /// How many globals, imported ones included.
+    /// Number of globals, including imported ones.
     globals: u32,
 }
 
@@ -78,7 +80,8 @@ fn scan_module(core: &[u8]) -> anyhow::Result<ModuleScan> {
     Ok(scan)
 }
 
-/// Invariant: nothing gets another index. The two new functions and the two new globals come last.
+/// Rewrites the module. Invariant: existing functions and globals keep their indices, because the two new functions and
+/// the two new globals come last.
 struct Rewriter {
     hold: Import,
     read: Import,
@@ -87,12 +90,12 @@ struct Rewriter {
 }
 
 impl Rewriter {
-    /// Whether the clock is held.
+    /// The index of the global that says whether the clock is held.
     fn held_global(&self) -> u32 {
         self.globals
     }
 
-    /// The last reading of the wall clock.
+    /// The index of the global with the last reading of the wall clock.
     fn last_time_global(&self) -> u32 {
         self.globals + 1
     }
@@ -109,7 +112,7 @@ impl Rewriter {
         )
     }
 
-    /// Parameters: which clock, how precisely, where to write the time. Result: an error number.
+    /// Parameters of the function: clock id, precision, address for the time. Result: an error number.
     fn read_body(&self) -> Function {
         let wall = [Instruction::LocalGet(0), Instruction::I32Const(WALL_CLOCK), Instruction::I32Eq];
         let time = MemArg { offset: 0, align: 3, memory_index: 0 };
@@ -227,7 +230,7 @@ mod tests {
         (func (export "mine") (result i32) (global.get $mine)))"#;
 
     #[test]
-    fn modules_that_hold_no_clock_stay_as_they_are() {
+    fn modules_that_do_not_hold_the_clock_are_not_rewritten() {
         let plain = wat::parse_str("(module (func (export \"f\")))").unwrap();
         assert_eq!(add_clock_hold(&plain).unwrap(), None);
         assert!(add_clock_hold(b"no module").is_err());
@@ -240,7 +243,7 @@ mod tests {
         wasmparser::Validator::new().validate_all(&rewritten).unwrap();
         let (before, after) = (scan_module(&core).unwrap(), scan_module(&rewritten).unwrap());
         assert_eq!((after.functions, after.globals), (before.functions + 2, before.globals + 2));
-        // Only the two new functions call the imported ones: three calls of them before, each once after.
+        // Before: two calls of each import. After: one call of each, from the new functions only.
         let calls = |wasm: &[u8]| {
             let (mut reads, mut holds) = (0, 0);
             for payload in Parser::new(0).parse_all(wasm) {

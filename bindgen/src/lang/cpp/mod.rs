@@ -1,4 +1,4 @@
-//! C++, by wit-bindgen, and compiled by Zig's compiler.
+//! C++: bindings by wit-bindgen, compiled with Zig's C++ compiler.
 
 use super::c::{words, zig_recipe};
 use super::{BUILD, GENERATED, Language, Layout, Project, Recipe, template};
@@ -55,7 +55,7 @@ impl Language for Cpp {
     }
 }
 
-/// A WIT name as the generator spells it in C++: it puts an underscore after keywords.
+/// Spells a WIT name as the C++ generator does: a keyword gets an underscore at its end.
 fn identifier(name: &str) -> String {
     const KEYWORDS: &[&str] = &[
         "alignas",
