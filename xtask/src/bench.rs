@@ -4,7 +4,7 @@ use crate::tree::Tree;
 use crate::{checks, guests, shell};
 use std::process::Command;
 
-/// Builds everything the benchmark starts, and runs it.
+/// Builds the programs and guests that the benchmark needs, and runs it.
 pub(crate) fn run(tree: &Tree, rest: &[String]) -> anyhow::Result<()> {
     checks::build_programs(tree)?;
     guests::build(tree)?;

@@ -3,10 +3,12 @@
 use crate::shell;
 use crate::tree::Tree;
 
-/// The tests that own golden files: the bytes of the log, who may do what, the SDK's bindings, the macros' error messages.
+/// The tests with golden files: the bytes of the oplog, the policy table, the SDK's bindings, the macros' error
+/// messages.
 const OWN_GOLDENS: &[&str] = &["fixtures", "policy", "sdk_bindings", "ui"];
 
-/// Runs the tests that own golden files with the order to rewrite them. A new one gets a place in [`OWN_GOLDENS`].
+/// Runs the tests with golden files in the mode that rewrites them. A new test with golden files is added to
+/// [`OWN_GOLDENS`].
 pub(crate) fn run(tree: &Tree) -> anyhow::Result<()> {
     let mut command = shell::cargo(&tree.root);
     command.env("BLESS", "1").env("TRYBUILD", "overwrite");
@@ -15,6 +17,6 @@ pub(crate) fn run(tree: &Tree) -> anyhow::Result<()> {
         command.args(["--test", name]);
     }
     shell::run(&mut command)?;
-    println!("look at `git diff` before you commit: a golden file is a promise");
+    println!("review `git diff` before you commit: a golden file defines behaviour that must not change");
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! `test`: all checks, in stages.
 //!
-//! A stage that fails does not stop those that do not need it: who waits half an hour wants to hear everything at
-//! once. The last line adds up all tests that ran.
+//! If a stage fails, the stages that do not need it still run, so that one run of half an hour reports all failures.
+//! The last line has the sum of all tests that ran.
 
 use crate::tally::Tally;
 use crate::tree::Tree;
@@ -16,18 +16,18 @@ struct Stage {
     run: fn(&Tree, &mut Tally) -> anyhow::Result<()>,
 }
 
-/// In this order. The longest-lived results come first, the test runner's own lines last.
+/// The stages in the order in which they run.
 const STAGES: &[Stage] = &[
     Stage { name: "format", about: "rustfmt finds nothing to change", needs: &[], run: format },
     Stage {
         name: "guests",
-        about: "examples and test guests become components",
+        about: "examples and test guests are built as components",
         needs: &[],
         run: |tree, _| guests::build(tree),
     },
     Stage {
         name: "tools",
-        about: "the compilers of other languages are there",
+        about: "the compilers of other languages are installed",
         needs: &[],
         run: |tree, _| toolchains::install(tree),
     },
@@ -55,7 +55,7 @@ const STAGES: &[Stage] = &[
     },
     Stage {
         name: "demo",
-        about: "the demo ends with a worker that survived",
+        about: "the demo's worker survives a kill of the server",
         needs: &["guests", "build"],
         run: |tree, _| demo::run(tree, false),
     },
@@ -67,7 +67,7 @@ const STAGES: &[Stage] = &[
     },
 ];
 
-/// Prints the stages.
+/// Prints the names of the stages and what each checks.
 pub(crate) fn list() {
     for stage in STAGES {
         println!("{:<10}{}", stage.name, stage.about);
@@ -80,11 +80,11 @@ enum StageResult {
     NotRun(&'static str),
 }
 
-/// Runs the stages named, or all.
+/// Runs the named stages, or all stages if no name is given.
 pub(crate) fn run(tree: &Tree, names: &[String]) -> anyhow::Result<()> {
     if let Some(unknown) = names.iter().find(|name| !STAGES.iter().any(|stage| stage.name == **name)) {
         let known: Vec<&str> = STAGES.iter().map(|stage| stage.name).collect();
-        bail!("there is no stage `{unknown}`; there are {}", known.join(", "));
+        bail!("there is no stage `{unknown}`; the stages are {}", known.join(", "));
     }
     let mut tally = Tally::default();
     let mut results: Vec<(&Stage, StageResult, Duration)> = Vec::new();
@@ -142,7 +142,10 @@ fn print_summary(results: &[(&Stage, StageResult, Duration)], tally: Tally) -> a
     bail!("{} of {} stages failed", failed.len(), results.len())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a stage's minutes are for a person; nothing replays them")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the duration of a stage is only printed; no worker is involved"
+)]
 fn now() -> Instant {
     Instant::now()
 }
@@ -172,7 +175,7 @@ fn build_everything(tree: &Tree) -> anyhow::Result<()> {
     shell::run(shell::cargo(&tree.root).args(["build", "--workspace", "--all-targets", "--locked"]))
 }
 
-/// The programs alone: what the demo and the benchmark need.
+/// Builds only the programs, which the demo and the benchmark need.
 pub(crate) fn build_programs(tree: &Tree) -> anyhow::Result<()> {
     shell::run(shell::cargo(&tree.root).args(["build", "--workspace", "--bins", "--locked"]))
 }

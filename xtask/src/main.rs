@@ -2,19 +2,19 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | `args` | the command line, as text in and a [`args::Command`] out |
-//! | `tree` | where things are: root, target folder, examples and test guests |
-//! | `shell` | child processes: shown as typed, run, failures said plainly |
+//! | `args` | parses the command line into an [`args::Command`] |
+//! | `tree` | the paths: root, target folder, examples and test guests |
+//! | `shell` | runs child processes, and prints each command as a user would type it |
 //! | `guests` | builds the components that the demo and the suites run |
-//! | `demo` | the whole story in one minute: deploy, call, kill, call again |
-//! | `checks` | the stages of `test`; `tally` adds up what the test runners counted |
-//! | `toolchains` | compilers of other languages |
+//! | `demo` | the demo: deploy, call, kill the server, call again |
+//! | `checks` | the stages of `test`; `tally` sums the counts of the test runners |
+//! | `toolchains` | installs the compilers of other languages |
 //! | `bench`, `bless` | the commands of these names |
 //!
 //! Invariant: every stage builds the host crates with `--workspace` and the `dev` profile. Another selection of
-//! packages or another profile is another set of features, and wasmtime would be compiled a second time.
+//! packages or another profile has another set of features, so wasmtime would be compiled a second time.
 
-#![expect(clippy::print_stdout, reason = "this program's output is what it prints")]
+#![expect(clippy::print_stdout, reason = "the program prints its results to standard output")]
 
 mod args;
 mod bench;

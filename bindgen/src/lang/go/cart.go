@@ -27,7 +27,7 @@ func InitializeCart(userId string) {
 	fmt.Println("a cart for", userId)
 }
 
-// Strings that are kept must be copied: the memory of a parameter is freed after the call.
+// Strings that are kept must be copied: the memory of a parameter belongs to the caller.
 func AddItem(item api.ProductItem) {
 	if known := find(item.ProductId); known >= 0 {
 		cart[known].Quantity += item.Quantity
