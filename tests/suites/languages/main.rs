@@ -210,7 +210,7 @@ fn bad_input_is_refused_with_what_to_do() {
     for (args, expected) in [
         (
             &["bindgen", "--lang", "cobol", "--wit", "one.wit"][..],
-            "\"cobol\" is no language that bindings are made for; there are rust, c, cpp, go,",
+            "there are no bindings for the language \"cobol\"; supported are rust, c, cpp, go,",
         ),
         (&["bindgen", "--lang", "c", "--wit", "nowhere"], "cannot read nowhere"),
         (

@@ -1,6 +1,7 @@
 //! The durable calls on buckets.
 //!
-//! A request begins with the bucket's name and the key; a response with 0 and a text if the call was refused.
+//! Unless stated otherwise, a request begins with the bucket's name and the key. The response to a call that was
+//! refused is 0 and the text of the error.
 
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
 use golem_model::OplogIndex;
@@ -13,18 +14,18 @@ use std::marker::PhantomData;
 use std::sync::Arc;
 
 /// A value of the interface, or the text of its error.
-pub(in super::super) type Read<T> = std::result::Result<T, String>;
+pub(in super::super) type GuestResult<T> = std::result::Result<T, String>;
 
 const REFUSED: u8 = 0;
 
-pub(in super::super) fn refused(reason: &impl ToString) -> CallResponse {
+pub(in super::super) fn refusal_response(reason: &impl ToString) -> CallResponse {
     let mut out = vec![REFUSED];
     out.extend_from_slice(reason.to_string().as_bytes());
     CallResponse::Unrecorded(out)
 }
 
-/// The first byte of a response that is no refusal, and the rest; or the refusal.
-pub(in super::super) fn split(response: &[u8]) -> Result<Read<(u8, &[u8])>, DecodeError> {
+/// Splits a response into its first byte and the rest. The inner error is the text of a refusal.
+pub(in super::super) fn split_response(response: &[u8]) -> Result<GuestResult<(u8, &[u8])>, DecodeError> {
     match response.split_first() {
         None => Err(DecodeError::Truncated),
         Some((&REFUSED, text)) => {
@@ -47,57 +48,57 @@ fn check(bucket: &str, key: &str) -> Result<(), keyvalue::LimitError> {
     keyvalue::check_keys(std::iter::once(key))
 }
 
-pub(in super::super) fn unknown<T>(what: &'static str, tag: u8) -> Result<T, DecodeError> {
+pub(in super::super) fn unknown_tag<T>(what: &'static str, tag: u8) -> Result<T, DecodeError> {
     Err(DecodeError::UnknownTag { what, tag })
 }
 
-/// The value of a key. Response: 1 if it is not there; 2 and the value.
-pub(super) struct Get {
+/// Reads the value of a key. Response: 1 if the key does not exist, or 2 and the value.
+pub(super) struct GetValue {
     pub(super) bucket: String,
     pub(super) key: String,
 }
 
-impl DurableCall for Get {
+impl DurableCall for GetValue {
     const FUNCTION: HostFunction = HostFunction::KeyValueGet;
     const EFFECT: Effect = Effect::ReadOnly;
-    type Answer = Read<Option<Arc<[u8]>>>;
+    type Answer = GuestResult<Option<Arc<[u8]>>>;
 
     fn request(&self) -> Vec<u8> {
         request(&self.bucket, &self.key)
     }
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
-        if let Err(excess) = check(&self.bucket, &self.key) {
-            return Ok(refused(&excess));
+        if let Err(error) = check(&self.bucket, &self.key) {
+            return Ok(refusal_response(&error));
         }
-        let held = live.value(&self.bucket, &self.key).await?;
-        Ok(CallResponse::Unrecorded(match held.value {
+        let found = live.value(&self.bucket, &self.key).await?;
+        Ok(CallResponse::Unrecorded(match found.value {
             None => vec![1],
             Some(value) => [&[2], &*value].concat(),
         }))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
-        match split(response)? {
+        match split_response(response)? {
             Err(reason) => Ok(Err(reason)),
             Ok((1, [])) => Ok(Ok(None)),
             Ok((2, value)) => Ok(Ok(Some(value.into()))),
-            Ok((tag, _)) => unknown("value", tag),
+            Ok((tag, _)) => unknown_tag("value", tag),
         }
     }
 }
 
-/// The values of keys at one moment. Request: the count of the keys instead of one key, then they. Response: 1, then for
-/// each key 0 if it is not there, or 1 and the value with its length.
-pub(super) struct GetMany {
+/// Reads the values of several keys at the same point in commit order. Request: the bucket's name, the number of keys,
+/// the keys. Response: 1, then for each key 0 if it does not exist, or 1 and the value with its length.
+pub(super) struct GetValues {
     pub(super) bucket: String,
     pub(super) keys: Vec<String>,
 }
 
-impl DurableCall for GetMany {
+impl DurableCall for GetValues {
     const FUNCTION: HostFunction = HostFunction::KeyValueGetMany;
     const EFFECT: Effect = Effect::ReadOnly;
-    type Answer = Read<Vec<Option<Arc<[u8]>>>>;
+    type Answer = GuestResult<Vec<Option<Arc<[u8]>>>>;
 
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -108,18 +109,18 @@ impl DurableCall for GetMany {
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         let keys = self.keys.iter().map(String::as_str);
-        if let Err(excess) = keyvalue::check_bucket(&self.bucket).and_then(|()| keyvalue::check_keys(keys)) {
-            return Ok(refused(&excess));
+        if let Err(error) = keyvalue::check_bucket(&self.bucket).and_then(|()| keyvalue::check_keys(keys)) {
+            return Ok(refusal_response(&error));
         }
         let found = live.values(&self.bucket, &self.keys, KEY_VALUE_CALL_BYTES_MAX).await?;
         if found.len() < self.keys.len() {
-            return Ok(refused(&format!(
+            return Ok(refusal_response(&format!(
                 "the values of these keys have more than {KEY_VALUE_CALL_BYTES_MAX} bytes together; ask for fewer"
             )));
         }
         let mut out = vec![1];
-        for held in found {
-            match held.value {
+        for entry in found {
+            match entry.value {
                 None => out.push(0),
                 Some(value) => {
                     out.push(1);
@@ -131,10 +132,10 @@ impl DurableCall for GetMany {
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
-        let rest = match split(response)? {
+        let rest = match split_response(response)? {
             Err(reason) => return Ok(Err(reason)),
             Ok((1, rest)) => rest,
-            Ok((tag, _)) => return unknown("values", tag),
+            Ok((tag, _)) => return unknown_tag("values", tag),
         };
         let mut input = Reader::new(rest);
         let mut values = Vec::with_capacity(self.keys.len());
@@ -142,7 +143,7 @@ impl DurableCall for GetMany {
             values.push(match input.byte()? {
                 0 => None,
                 1 => Some(input.bytes()?.into()),
-                tag => return unknown("value", tag),
+                tag => return unknown_tag("value", tag),
             });
         }
         input.finish()?;
@@ -150,72 +151,72 @@ impl DurableCall for GetMany {
     }
 }
 
-/// Whether a key is there. Response: 1 if not, 2 if it is.
-pub(super) struct Exists {
+/// Checks whether a key exists. Response: 1 if not, 2 if it does.
+pub(super) struct KeyExists {
     pub(super) bucket: String,
     pub(super) key: String,
 }
 
-impl DurableCall for Exists {
+impl DurableCall for KeyExists {
     const FUNCTION: HostFunction = HostFunction::KeyValueExists;
     const EFFECT: Effect = Effect::ReadOnly;
-    type Answer = Read<bool>;
+    type Answer = GuestResult<bool>;
 
     fn request(&self) -> Vec<u8> {
         request(&self.bucket, &self.key)
     }
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
-        if let Err(excess) = check(&self.bucket, &self.key) {
-            return Ok(refused(&excess));
+        if let Err(error) = check(&self.bucket, &self.key) {
+            return Ok(refusal_response(&error));
         }
-        let held = live.value(&self.bucket, &self.key).await?;
-        Ok(CallResponse::Unrecorded(vec![if held.value.is_some() { 2 } else { 1 }]))
+        let found = live.value(&self.bucket, &self.key).await?;
+        Ok(CallResponse::Unrecorded(vec![if found.value.is_some() { 2 } else { 1 }]))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
-        match split(response)? {
+        match split_response(response)? {
             Err(reason) => Ok(Err(reason)),
             Ok((1, [])) => Ok(Ok(false)),
             Ok((2, [])) => Ok(Ok(true)),
-            Ok((tag, _)) => unknown("answer", tag),
+            Ok((tag, _)) => unknown_tag("answer", tag),
         }
     }
 }
 
-/// Where a page of keys begins.
+/// The position at which a page of keys begins.
 #[derive(Debug)]
-pub(super) enum From {
+pub(super) enum PageStart {
     /// At the first key.
-    Start,
+    FirstKey,
     /// After a key.
-    After(String),
-    /// After so many keys.
-    Count(u64),
+    AfterKey(String),
+    /// After this number of keys.
+    Skip(u64),
 }
 
-/// A page of the keys of a bucket, in order. Request: 0, or 1 and a key, or 2 and a number, instead of a key. Response:
-/// 1, the count and the keys; then 0, or 1 and the key after which the next page begins.
-pub(super) struct Keys {
+/// Lists a page of the keys of a bucket, in order. Request: the bucket's name, then 0, or 1 and a key, or 2 and a
+/// number. Response: 1, the count and the keys; then 0, or 1 and the key after which the next page begins.
+pub(super) struct ListKeys {
     pub(super) bucket: String,
-    pub(super) from: From,
+    pub(super) from: PageStart,
 }
 
-impl DurableCall for Keys {
+impl DurableCall for ListKeys {
     const FUNCTION: HostFunction = HostFunction::KeyValueKeys;
     const EFFECT: Effect = Effect::ReadOnly;
-    type Answer = Read<KeyPage>;
+    type Answer = GuestResult<KeyPage>;
 
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::new();
         put_bytes(&mut out, self.bucket.as_bytes());
         match &self.from {
-            From::Start => out.push(0),
-            From::After(key) => {
+            PageStart::FirstKey => out.push(0),
+            PageStart::AfterKey(key) => {
                 out.push(1);
                 put_bytes(&mut out, key.as_bytes());
             }
-            From::Count(count) => {
+            PageStart::Skip(count) => {
                 out.push(2);
                 put_varint(&mut out, *count);
             }
@@ -225,12 +226,12 @@ impl DurableCall for Keys {
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
         let (mut after, mut skipped) = match &self.from {
-            From::Start => (None, 0),
-            From::After(key) => (Some(key.clone()), 0),
-            From::Count(count) => (None, *count),
+            PageStart::FirstKey => (None, 0),
+            PageStart::AfterKey(key) => (Some(key.clone()), 0),
+            PageStart::Skip(count) => (None, *count),
         };
-        if let Err(excess) = check(&self.bucket, after.as_deref().unwrap_or_default()) {
-            return Ok(refused(&excess));
+        if let Err(error) = check(&self.bucket, after.as_deref().unwrap_or_default()) {
+            return Ok(refusal_response(&error));
         }
         loop {
             let mut page = live.keys(&self.bucket, after.as_deref(), KEY_VALUE_PAGE_KEYS).await?;
@@ -246,19 +247,20 @@ impl DurableCall for Keys {
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
-        page(response)
+        read_page(response)
     }
 }
 
-/// All keys of a bucket, in order, or the first of very many. Request: 3 instead of a key. Response: as of [`Keys`].
-pub(super) struct All {
+/// Lists all keys of a bucket, in order. Request: the bucket's name and 3. Response: that of [`ListKeys`]; if the
+/// bucket has more than `KEY_VALUE_ALL_KEYS_MAX` keys, the page contains no keys and names a next page.
+pub(super) struct ListAllKeys {
     pub(super) bucket: String,
 }
 
-impl DurableCall for All {
+impl DurableCall for ListAllKeys {
     const FUNCTION: HostFunction = HostFunction::KeyValueKeys;
     const EFFECT: Effect = Effect::ReadOnly;
-    type Answer = Read<KeyPage>;
+    type Answer = GuestResult<KeyPage>;
 
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -268,17 +270,17 @@ impl DurableCall for All {
     }
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
-        if let Err(excess) = keyvalue::check_bucket(&self.bucket) {
-            return Ok(refused(&excess));
+        if let Err(error) = keyvalue::check_bucket(&self.bucket) {
+            return Ok(refusal_response(&error));
         }
         let mut page = live.keys(&self.bucket, None, KEY_VALUE_ALL_KEYS_MAX).await?;
         if page.next.is_some() {
-            // Nobody is given them.
+            // The guest gets an error in this case, so the keys need not be recorded.
             page.keys = Vec::new();
         }
         let bytes: usize = page.keys.iter().map(String::len).sum();
         if bytes > KEY_VALUE_CALL_BYTES_MAX {
-            return Ok(refused(&format!(
+            return Ok(refusal_response(&format!(
                 "the keys of the bucket have more than {KEY_VALUE_CALL_BYTES_MAX} bytes together; read them in pages, \
                  by list-keys of a later version of the interface"
             )));
@@ -287,7 +289,7 @@ impl DurableCall for All {
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
-        page(response)
+        read_page(response)
     }
 }
 
@@ -311,11 +313,11 @@ pub(in super::super) fn put_page(page: &KeyPage) -> Vec<u8> {
     out
 }
 
-pub(in super::super) fn page(response: &[u8]) -> Result<Read<KeyPage>, DecodeError> {
-    let rest = match split(response)? {
+pub(in super::super) fn read_page(response: &[u8]) -> Result<GuestResult<KeyPage>, DecodeError> {
+    let rest = match split_response(response)? {
         Err(reason) => return Ok(Err(reason)),
         Ok((1, rest)) => rest,
-        Ok((tag, _)) => return unknown("keys", tag),
+        Ok((tag, _)) => return unknown_tag("keys", tag),
     };
     let mut input = Reader::new(rest);
     let count = input.count()?;
@@ -323,39 +325,40 @@ pub(in super::super) fn page(response: &[u8]) -> Result<Read<KeyPage>, DecodeErr
     let next = match input.byte()? {
         0 => None,
         1 => Some(input.string()?),
-        tag => return unknown("next key", tag),
+        tag => return unknown_tag("next key", tag),
     };
     input.finish()?;
     Ok(Ok(KeyPage { keys, next }))
 }
 
-/// A key's version, and its value if that is wanted. Request: after the key, 1 if it is, else 0. Response: 1 and the
-/// version; then nothing, if the key is not there or the value not wanted, or 1 and the value.
-pub(super) struct Watch {
+/// Reads a key's version, and its value if `with_value` is set. Request: after the key, 1 if the value is wanted, else
+/// 0. Response: 1 and the version; then 1 and the value, or nothing if the key does not exist or the value is not
+/// wanted.
+pub(super) struct WatchKey {
     pub(super) bucket: String,
     pub(super) key: String,
-    pub(super) valued: bool,
+    pub(super) with_value: bool,
 }
 
-impl DurableCall for Watch {
+impl DurableCall for WatchKey {
     const FUNCTION: HostFunction = HostFunction::KeyValueWatch;
     const EFFECT: Effect = Effect::ReadOnly;
-    type Answer = Read<(Version, Option<Arc<[u8]>>)>;
+    type Answer = GuestResult<(Version, Option<Arc<[u8]>>)>;
 
     fn request(&self) -> Vec<u8> {
         let mut out = request(&self.bucket, &self.key);
-        out.push(u8::from(self.valued));
+        out.push(u8::from(self.with_value));
         out
     }
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
-        if let Err(excess) = check(&self.bucket, &self.key) {
-            return Ok(refused(&excess));
+        if let Err(error) = check(&self.bucket, &self.key) {
+            return Ok(refusal_response(&error));
         }
-        let held = live.value(&self.bucket, &self.key).await?;
+        let found = live.value(&self.bucket, &self.key).await?;
         let mut out = vec![1];
-        put_varint(&mut out, held.version.0);
-        if let Some(value) = held.value.filter(|_| self.valued) {
+        put_varint(&mut out, found.version.0);
+        if let Some(value) = found.value.filter(|_| self.with_value) {
             out.push(1);
             out.extend_from_slice(&value);
         }
@@ -363,10 +366,10 @@ impl DurableCall for Watch {
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
-        let rest = match split(response)? {
+        let rest = match split_response(response)? {
             Err(reason) => return Ok(Err(reason)),
             Ok((1, rest)) => rest,
-            Ok((tag, _)) => return unknown("version", tag),
+            Ok((tag, _)) => return unknown_tag("version", tag),
         };
         let mut input = Reader::new(rest);
         let version = Version(input.varint()?);
@@ -378,33 +381,33 @@ impl DurableCall for Watch {
                 let value = input.rest();
                 Ok(Ok((version, Some(value.into()))))
             }
-            tag => unknown("value", tag),
+            tag => unknown_tag("value", tag),
         }
     }
 }
 
-/// The functions that write. They differ in nothing but their names.
-pub(super) trait Kind: Send + Sync {
+/// A function that writes. The write functions differ only in the name that is recorded.
+pub(super) trait WriteFunction: Send + Sync {
     const FUNCTION: HostFunction;
 }
 
-/// See [`Kind`].
-pub(super) mod kind {
-    use super::{HostFunction, Kind};
+/// The implementations of [`WriteFunction`].
+pub(super) mod function {
+    use super::{HostFunction, WriteFunction};
 
-    macro_rules! kinds {
+    macro_rules! functions {
         ($($name:ident = $function:ident;)*) => {
             $(
                 pub(in super::super) struct $name;
 
-                impl Kind for $name {
+                impl WriteFunction for $name {
                     const FUNCTION: HostFunction = HostFunction::$function;
                 }
             )*
         };
     }
 
-    kinds! {
+    functions! {
         Set = KeyValueSet;
         Delete = KeyValueDelete;
         Increment = KeyValueIncrement;
@@ -413,20 +416,20 @@ pub(super) mod kind {
     }
 }
 
-/// Writes. Response: [`KeyValueOutcome::encode`], which the store adds.
-pub(super) struct Writing<K> {
+/// Performs a write. Response: [`KeyValueOutcome::encode`], which the store adds.
+pub(super) struct WriteCall<K> {
     bucket: String,
     write: KeyValueWrite,
-    kind: PhantomData<K>,
+    function: PhantomData<K>,
 }
 
-impl<K> Writing<K> {
+impl<K> WriteCall<K> {
     pub(super) fn new(bucket: String, write: KeyValueWrite) -> Self {
-        Self { bucket, write, kind: PhantomData }
+        Self { bucket, write, function: PhantomData }
     }
 }
 
-impl<K: Kind> DurableCall for Writing<K> {
+impl<K: WriteFunction> DurableCall for WriteCall<K> {
     const FUNCTION: HostFunction = K::FUNCTION;
     const EFFECT: Effect = Effect::ChangesShared;
     type Answer = KeyValueOutcome;
@@ -471,8 +474,8 @@ impl<K: Kind> DurableCall for Writing<K> {
     }
 
     async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
-        if let Err(excess) = keyvalue::check_bucket(&self.bucket).and_then(|()| self.write.check()) {
-            return Ok(CallResponse::Unrecorded(KeyValueOutcome::Refused(excess.to_string()).encode()));
+        if let Err(error) = keyvalue::check_bucket(&self.bucket).and_then(|()| self.write.check()) {
+            return Ok(CallResponse::Unrecorded(KeyValueOutcome::Refused(error.to_string()).encode()));
         }
         let (index, response) = live.write(call.clone(), &self.bucket, self.write.clone()).await?;
         Ok(CallResponse::Recorded(index, response))

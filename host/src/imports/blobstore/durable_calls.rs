@@ -1,9 +1,11 @@
 //! The durable calls on containers and objects.
 //!
-//! A response begins with 0 and a text if the call was refused.
+//! The response to a call that was refused is 0 and the text of the error.
 
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
-use crate::imports::keyvalue::calls::{Read, page, put_page, refused, split, unknown};
+use crate::imports::keyvalue::durable_calls::{
+    GuestResult, put_page, read_page, refusal_response, split_response, unknown_tag,
+};
 use golem_model::OplogIndex;
 use golem_model::blobstore::{self, BlobOutcome, BlobWrite, ObjectId};
 use golem_model::keyvalue::{check_bucket, check_keys};
@@ -19,7 +21,8 @@ fn put_id(out: &mut Vec<u8>, id: &ObjectId) {
     put_bytes(out, id.object.as_bytes());
 }
 
-/// When a container was made. Request: its name. Response: 1 if it is not there; 2 and seconds since the Unix epoch.
+/// Reads the creation time of a container. Request: its name. Response: 1 if the container does not exist, or 2 and the
+/// time in seconds since the Unix epoch.
 pub(super) struct GetContainer {
     pub(super) name: String,
 }
@@ -27,15 +30,15 @@ pub(super) struct GetContainer {
 impl DurableCall for GetContainer {
     const FUNCTION: HostFunction = HostFunction::BlobContainerGet;
     const EFFECT: Effect = Effect::ReadOnly;
-    type Answer = Read<Option<u64>>;
+    type Answer = GuestResult<Option<u64>>;
 
     fn request(&self) -> Vec<u8> {
         self.name.as_bytes().to_vec()
     }
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
-        if let Err(excess) = check_bucket(&self.name) {
-            return Ok(refused(&excess));
+        if let Err(error) = check_bucket(&self.name) {
+            return Ok(refusal_response(&error));
         }
         let Some(found) = live.container(&self.name).await? else {
             return Ok(CallResponse::Unrecorded(vec![1]));
@@ -46,7 +49,7 @@ impl DurableCall for GetContainer {
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
-        match split(response)? {
+        match split_response(response)? {
             Err(reason) => Ok(Err(reason)),
             Ok((1, [])) => Ok(Ok(None)),
             Ok((2, rest)) => {
@@ -55,13 +58,13 @@ impl DurableCall for GetContainer {
                 input.finish()?;
                 Ok(Ok(Some(seconds)))
             }
-            Ok((tag, _)) => unknown("container", tag),
+            Ok((tag, _)) => unknown_tag("container", tag),
         }
     }
 }
 
-/// A part of an object. Request: container, object, first and last byte. Response: 1 and the bytes, or 2 and the code of
-/// what is not there.
+/// Reads a part of an object. Request: container, object, first and last byte. Response: 1 and the bytes, or 2 and the
+/// outcome code that says whether the container or the object does not exist.
 pub(super) struct GetObject {
     pub(super) id: ObjectId,
     pub(super) start: u64,
@@ -71,7 +74,7 @@ pub(super) struct GetObject {
 impl DurableCall for GetObject {
     const FUNCTION: HostFunction = HostFunction::BlobObjectGet;
     const EFFECT: Effect = Effect::ReadOnly;
-    type Answer = Read<Result<Arc<[u8]>, BlobOutcome>>;
+    type Answer = GuestResult<Result<Arc<[u8]>, BlobOutcome>>;
 
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -82,14 +85,14 @@ impl DurableCall for GetObject {
     }
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
-        if let Err(excess) = blobstore::check_id(&self.id) {
-            return Ok(refused(&excess));
+        if let Err(error) = blobstore::check_id(&self.id) {
+            return Ok(refusal_response(&error));
         }
         Ok(CallResponse::Unrecorded(match live.object(&self.id).await? {
             Ok(found) => {
                 let data = found.data();
-                let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(data.len());
-                let (start, end) = (place(self.start), place(self.end.saturating_add(1)));
+                let position = |at: u64| usize::try_from(at).unwrap_or(usize::MAX).min(data.len());
+                let (start, end) = (position(self.start), position(self.end.saturating_add(1)));
                 [&[1], data.get(start..end).unwrap_or_default()].concat()
             }
             Err(missing) => vec![2, missing.code()],
@@ -97,17 +100,18 @@ impl DurableCall for GetObject {
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
-        match split(response)? {
+        match split_response(response)? {
             Err(reason) => Ok(Err(reason)),
             Ok((1, bytes)) => Ok(Ok(Ok(bytes.into()))),
             Ok((2, [code])) => Ok(Ok(Err(BlobOutcome::from_code(*code)?))),
-            Ok((tag, _)) => unknown("object", tag),
+            Ok((tag, _)) => unknown_tag("object", tag),
         }
     }
 }
 
-/// When an object was written, in seconds since the Unix epoch, and how many bytes it has. Request: container, object.
-/// Response: 1 and both, or 2 and the code of what is not there.
+/// Reads when an object was written (in seconds since the Unix epoch) and its size in bytes. Request: container,
+/// object. Response: 1, time and size, or 2 and the outcome code that says whether the container or the object does not
+/// exist.
 pub(super) struct ObjectInfo {
     pub(super) id: ObjectId,
 }
@@ -115,7 +119,7 @@ pub(super) struct ObjectInfo {
 impl DurableCall for ObjectInfo {
     const FUNCTION: HostFunction = HostFunction::BlobObjectInfo;
     const EFFECT: Effect = Effect::ReadOnly;
-    type Answer = Read<Result<(u64, u64), BlobOutcome>>;
+    type Answer = GuestResult<Result<(u64, u64), BlobOutcome>>;
 
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -124,8 +128,8 @@ impl DurableCall for ObjectInfo {
     }
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
-        if let Err(excess) = blobstore::check_id(&self.id) {
-            return Ok(refused(&excess));
+        if let Err(error) = blobstore::check_id(&self.id) {
+            return Ok(refusal_response(&error));
         }
         Ok(CallResponse::Unrecorded(match live.object(&self.id).await? {
             Ok(found) => {
@@ -139,7 +143,7 @@ impl DurableCall for ObjectInfo {
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
-        match split(response)? {
+        match split_response(response)? {
             Err(reason) => Ok(Err(reason)),
             Ok((1, rest)) => {
                 let mut input = Reader::new(rest);
@@ -148,13 +152,13 @@ impl DurableCall for ObjectInfo {
                 Ok(Ok(Ok(info)))
             }
             Ok((2, [code])) => Ok(Ok(Err(BlobOutcome::from_code(*code)?))),
-            Ok((tag, _)) => unknown("object", tag),
+            Ok((tag, _)) => unknown_tag("object", tag),
         }
     }
 }
 
-/// A page of the names of a container's objects. Request: container, 0 or 1 and the name after which it begins, and at
-/// most how many. Response: as of a page of keys, or 2 if the container is not there.
+/// Lists a page of the names of a container's objects. Request: container; 0, or 1 and the name after which the page
+/// begins; the largest number of names. Response: that of a page of keys, or 2 if the container does not exist.
 pub(super) struct ListObjects {
     pub(super) container: String,
     pub(super) after: Option<String>,
@@ -164,7 +168,7 @@ pub(super) struct ListObjects {
 impl DurableCall for ListObjects {
     const FUNCTION: HostFunction = HostFunction::BlobObjectsList;
     const EFFECT: Effect = Effect::ReadOnly;
-    type Answer = Read<Option<KeyPage>>;
+    type Answer = GuestResult<Option<KeyPage>>;
 
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -184,8 +188,8 @@ impl DurableCall for ListObjects {
         let after = self.after.as_deref();
         let checked = check_bucket(&self.container)
             .and_then(|()| check_keys(std::iter::once(after.unwrap_or_default())));
-        if let Err(excess) = checked {
-            return Ok(refused(&excess));
+        if let Err(error) = checked {
+            return Ok(refusal_response(&error));
         }
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX).clamp(1, KEY_VALUE_PAGE_KEYS);
         let found = live.objects(&self.container, after, limit).await?;
@@ -193,32 +197,32 @@ impl DurableCall for ListObjects {
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
-        if response == [2] { Ok(Ok(None)) } else { Ok(page(response)?.map(Some)) }
+        if response == [2] { Ok(Ok(None)) } else { Ok(read_page(response)?.map(Some)) }
     }
 }
 
-/// The functions that change something. They differ in nothing but their names.
-pub(super) trait Kind: Send + Sync {
+/// A function that writes. The write functions differ only in the name that is recorded.
+pub(super) trait WriteFunction: Send + Sync {
     const FUNCTION: HostFunction;
 }
 
-/// See [`Kind`].
-pub(super) mod kind {
-    use super::{HostFunction, Kind};
+/// The implementations of [`WriteFunction`].
+pub(super) mod function {
+    use super::{HostFunction, WriteFunction};
 
-    macro_rules! kinds {
+    macro_rules! functions {
         ($($name:ident = $function:ident;)*) => {
             $(
                 pub(in super::super) struct $name;
 
-                impl Kind for $name {
+                impl WriteFunction for $name {
                     const FUNCTION: HostFunction = HostFunction::$function;
                 }
             )*
         };
     }
 
-    kinds! {
+    functions! {
         Create = BlobContainerCreate;
         Remove = BlobContainerDelete;
         Clear = BlobContainerClear;
@@ -229,26 +233,26 @@ pub(super) mod kind {
     }
 }
 
-/// Changes something. Response: the code of the outcome, which the store adds.
-pub(super) struct Acting<K> {
-    act: BlobWrite,
-    kind: PhantomData<K>,
+/// Performs a write. Response: the code of the outcome, which the store adds.
+pub(super) struct WriteCall<K> {
+    write: BlobWrite,
+    function: PhantomData<K>,
 }
 
-impl<K> Acting<K> {
-    pub(super) fn new(act: BlobWrite) -> Self {
-        Self { act, kind: PhantomData }
+impl<K> WriteCall<K> {
+    pub(super) fn new(write: BlobWrite) -> Self {
+        Self { write, function: PhantomData }
     }
 }
 
-impl<K: Kind> DurableCall for Acting<K> {
+impl<K: WriteFunction> DurableCall for WriteCall<K> {
     const FUNCTION: HostFunction = K::FUNCTION;
     const EFFECT: Effect = Effect::ChangesShared;
-    type Answer = Read<BlobOutcome>;
+    type Answer = GuestResult<BlobOutcome>;
 
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        match &self.act {
+        match &self.write {
             BlobWrite::Create(name) | BlobWrite::Remove(name) | BlobWrite::Clear(name) => {
                 put_bytes(&mut out, name.as_bytes())
             }
@@ -272,18 +276,18 @@ impl<K: Kind> DurableCall for Acting<K> {
     }
 
     async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
-        if let Err(excess) = self.act.check() {
-            return Ok(refused(&excess));
+        if let Err(error) = self.write.check() {
+            return Ok(refusal_response(&error));
         }
-        let (index, response) = live.write_blobs(call.clone(), self.act.clone()).await?;
+        let (index, response) = live.write_blobs(call.clone(), self.write.clone()).await?;
         Ok(CallResponse::Recorded(index, response))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError> {
-        match split(response)? {
+        match split_response(response)? {
             Err(reason) => Ok(Err(reason)),
             Ok((code, [])) => Ok(Ok(BlobOutcome::from_code(code)?)),
-            Ok((tag, _)) => unknown("outcome", tag),
+            Ok((tag, _)) => unknown_tag("outcome", tag),
         }
     }
 }
