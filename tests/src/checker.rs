@@ -26,14 +26,14 @@ impl Verdict {
     }
 
     /// Adds what another comparison found.
-    pub fn add(&mut self, other: Self) {
+    pub fn merge(&mut self, other: Self) {
         self.lost += other.lost;
         self.duplicated += other.duplicated;
         self.notes.extend(other.notes);
     }
 
     /// Something that was promised is not there.
-    pub fn lose(&mut self, count: u64, note: impl Into<String>) {
+    pub fn add_lost(&mut self, count: u64, note: impl Into<String>) {
         self.lost += count;
         if count > 0 {
             self.notes.push(format!("lost {count}: {}", note.into()));
@@ -41,7 +41,7 @@ impl Verdict {
     }
 
     /// Something happened that nobody, or nobody any more, asked for.
-    pub fn duplicate(&mut self, count: u64, note: impl Into<String>) {
+    pub fn add_duplicated(&mut self, count: u64, note: impl Into<String>) {
         self.duplicated += count;
         if count > 0 {
             self.notes.push(format!("duplicated {count}: {}", note.into()));
@@ -49,7 +49,7 @@ impl Verdict {
     }
 
     /// An answer that is neither, and wrong all the same.
-    pub fn wrong(&mut self, note: impl Into<String>) {
+    pub fn add_wrong(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
     }
 }
@@ -75,7 +75,7 @@ pub struct CounterHistory {
     worker: String,
     issued: BTreeSet<String>,
     answers: BTreeMap<String, u64>,
-    changed: Verdict,
+    conflicts: Verdict,
 }
 
 impl CounterHistory {
@@ -85,7 +85,7 @@ impl CounterHistory {
             worker: worker.into(),
             issued: BTreeSet::new(),
             answers: BTreeMap::new(),
-            changed: Verdict::default(),
+            conflicts: Verdict::default(),
         }
     }
 
@@ -95,30 +95,31 @@ impl CounterHistory {
     }
 
     /// A request with `key` is about to be sent, for the first time or again.
-    pub fn issued(&mut self, key: &str) {
+    pub fn record_issued(&mut self, key: &str) {
         self.issued.insert(key.to_owned());
     }
 
     /// The request with `key` was answered.
-    pub fn answered(&mut self, key: &str, value: u64) {
+    pub fn record_answer(&mut self, key: &str, value: u64) {
         match self.answers.insert(key.to_owned(), value) {
             Some(before) if before != value => {
                 let worker = &self.worker;
-                self.changed.duplicate(1, format!("{worker}: key {key} was answered {before}, then {value}"));
+                self.conflicts
+                    .add_duplicated(1, format!("{worker}: key {key} was answered {before}, then {value}"));
             }
             _ => {}
         }
     }
 
     /// A key that was answered, the `index`-th modulo their number.
-    pub fn any_answered(&self, index: u64) -> Option<String> {
+    pub fn nth_answered(&self, index: u64) -> Option<String> {
         let count = u64::try_from(self.answers.len()).ok().filter(|count| *count > 0)?;
         self.answers.keys().nth(usize::try_from(index % count).ok()?).cloned()
     }
 
     /// Compares with the counter's value at the end.
-    pub fn conclude(&self, value: u64) -> Verdict {
-        let mut verdict = self.changed.clone();
+    pub fn verify(&self, value: u64) -> Verdict {
+        let mut verdict = self.conflicts.clone();
         let worker = &self.worker;
         // Each surviving execution left one of the values 1 to `value`. Two keys with the same answer share one
         // execution, so one of them was undone; an answer beyond the value was undone as well.
@@ -126,13 +127,13 @@ impl CounterHistory {
             self.answers.values().copied().filter(|answer| (1..=value).contains(answer)).collect();
         let answered = self.answers.len() as u64;
         let distinct = accounted.len() as u64;
-        verdict.lose(
+        verdict.add_lost(
             answered - distinct,
             format!("{worker}: {answered} keys were answered, {distinct} of their effects are in the value {value}"),
         );
         // A request that was never answered may have run once or not at all.
         let open = self.issued.len() as u64 - answered;
-        verdict.duplicate(
+        verdict.add_duplicated(
             (value - distinct).saturating_sub(open),
             format!("{worker}: the value is {value}, but only {distinct} answered and {open} open keys account for it"),
         );
@@ -158,13 +159,13 @@ impl CountHistory {
     }
 
     /// Compares with the counter's value at the end.
-    pub fn conclude(&self, value: u64) -> Verdict {
+    pub fn verify(&self, value: u64) -> Verdict {
         let mut verdict = Verdict::default();
         let Self { worker, issued, acknowledged } = self;
         let note =
             format!("{worker}: {acknowledged} of {issued} requests were acknowledged, the value is {value}");
-        verdict.lose(acknowledged.saturating_sub(value), note.as_str());
-        verdict.duplicate(value.saturating_sub(*issued), note);
+        verdict.add_lost(acknowledged.saturating_sub(value), note.as_str());
+        verdict.add_duplicated(value.saturating_sub(*issued), note);
         verdict
     }
 }
@@ -189,12 +190,12 @@ impl CartHistory {
     }
 
     /// `add-item` was answered.
-    pub fn added(&mut self, product: &str, quantity: u64) {
+    pub fn record_added(&mut self, product: &str, quantity: u64) {
         self.contents.insert(product.to_owned(), quantity);
     }
 
     /// `remove-item` was answered.
-    pub fn removed(&mut self, product: &str) {
+    pub fn record_removed(&mut self, product: &str) {
         self.contents.remove(product);
     }
 
@@ -209,13 +210,13 @@ impl CartHistory {
     }
 
     /// A product that should be in it, the `index`-th modulo their number.
-    pub fn any(&self, index: u64) -> Option<String> {
+    pub fn nth_product(&self, index: u64) -> Option<String> {
         let count = u64::try_from(self.contents.len()).ok().filter(|count| *count > 0)?;
         self.contents.keys().nth(usize::try_from(index % count).ok()?).cloned()
     }
 
     /// Compares with what `get-cart-contents` returned.
-    pub fn conclude(&self, contents: &Value) -> Verdict {
+    pub fn verify(&self, contents: &Value) -> Verdict {
         let mut verdict = Verdict::default();
         let mut found: BTreeMap<String, u64> = BTreeMap::new();
         for item in contents.as_array().into_iter().flatten() {
@@ -226,15 +227,19 @@ impl CartHistory {
         for product in products {
             let worker = &self.worker;
             match (self.contents.get(product), found.get(product)) {
-                (Some(expected), Some(actual)) if actual > expected => verdict
-                    .duplicate(1, format!("{worker}: {product} has quantity {actual} instead of {expected}")),
+                (Some(expected), Some(actual)) if actual > expected => verdict.add_duplicated(
+                    1,
+                    format!("{worker}: {product} has quantity {actual} instead of {expected}"),
+                ),
                 (Some(expected), Some(actual)) if actual < expected => {
-                    verdict
-                        .lose(1, format!("{worker}: {product} has quantity {actual} instead of {expected}"));
+                    verdict.add_lost(
+                        1,
+                        format!("{worker}: {product} has quantity {actual} instead of {expected}"),
+                    );
                 }
-                (Some(_), None) => verdict.lose(1, format!("{worker}: {product} is missing")),
+                (Some(_), None) => verdict.add_lost(1, format!("{worker}: {product} is missing")),
                 (None, Some(_)) => {
-                    verdict.lose(1, format!("{worker}: the removal of {product} had no effect"));
+                    verdict.add_lost(1, format!("{worker}: the removal of {product} had no effect"));
                 }
                 _ => {}
             }
@@ -251,18 +256,18 @@ mod tests {
     fn check(answers: &[(&str, u64)], open: &[&str], value: u64, expected: (u64, u64)) {
         let mut history = CounterHistory::new("w");
         for (key, answer) in answers {
-            history.issued(key);
-            history.answered(key, *answer);
+            history.record_issued(key);
+            history.record_answer(key, *answer);
         }
         for key in open {
-            history.issued(key);
+            history.record_issued(key);
         }
-        let verdict = history.conclude(value);
+        let verdict = history.verify(value);
         assert_eq!((verdict.lost, verdict.duplicated), expected, "{verdict}");
     }
 
     #[test]
-    fn a_counter_that_tells_the_truth_is_clean() {
+    fn a_counter_with_exact_answers_is_clean() {
         check(&[], &[], 0, (0, 0));
         check(&[("a", 1), ("b", 2)], &[], 2, (0, 0));
         check(&[("a", 1), ("b", 2), ("a", 1)], &[], 2, (0, 0));
@@ -272,7 +277,7 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_that_forgot_has_lost() {
+    fn a_counter_below_its_answers_has_lost() {
         check(&[("a", 1), ("b", 2)], &[], 1, (1, 0));
         check(&[("a", 1), ("b", 2)], &[], 0, (2, 0));
         // Rolled back to 1, then counted on: the value alone would not show it.
@@ -285,10 +290,10 @@ mod tests {
         check(&[("a", 1), ("b", 2)], &["c"], 4, (0, 1));
         let verdict = {
             let mut history = CounterHistory::new("w");
-            history.issued("a");
-            history.answered("a", 1);
-            history.answered("a", 2);
-            history.conclude(2)
+            history.record_issued("a");
+            history.record_answer("a", 1);
+            history.record_answer("a", 2);
+            history.verify(2)
         };
         assert_eq!(
             (verdict.lost, verdict.duplicated),
@@ -301,7 +306,7 @@ mod tests {
     fn counts_are_bounded_on_both_sides() {
         let history = CountHistory { worker: "w".into(), issued: 5, acknowledged: 3 };
         for (value, expected) in [(2, (1, 0)), (3, (0, 0)), (5, (0, 0)), (6, (0, 1))] {
-            let verdict = history.conclude(value);
+            let verdict = history.verify(value);
             assert_eq!((verdict.lost, verdict.duplicated), expected);
         }
     }
@@ -309,10 +314,10 @@ mod tests {
     #[test]
     fn carts_are_compared_by_product() {
         let mut history = CartHistory::new("w");
-        history.added("p1", 2);
-        history.added("p2", 1);
-        history.added("p3", 1);
-        history.removed("p3");
+        history.record_added("p1", 2);
+        history.record_added("p2", 1);
+        history.record_added("p3", 1);
+        history.record_removed("p3");
         let item = |product: &str, quantity: u64| json!({ "product-id": product, "quantity": quantity });
         for (contents, expected) in [
             (json!([item("p2", 1), item("p1", 2)]), (0, 0)),
@@ -321,7 +326,7 @@ mod tests {
             (json!([item("p1", 1), item("p2", 1)]), (1, 0)),
             (json!([item("p1", 2), item("p2", 1), item("p3", 1)]), (1, 0)),
         ] {
-            let verdict = history.conclude(&contents);
+            let verdict = history.verify(&contents);
             assert_eq!((verdict.lost, verdict.duplicated), expected, "{contents}");
         }
     }

@@ -50,19 +50,19 @@ struct Script {
 
 /// The stand-in. It ends when dropped.
 #[derive(Debug)]
-pub struct GitHub {
+pub struct FakeGitHub {
     address: SocketAddr,
     script: Arc<Mutex<Script>>,
-    serving: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
-impl Drop for GitHub {
+impl Drop for FakeGitHub {
     fn drop(&mut self) {
-        self.serving.abort();
+        self.task.abort();
     }
 }
 
-impl GitHub {
+impl FakeGitHub {
     /// Begins to listen. Device codes are given out, and confirmed by nobody yet.
     ///
     /// # Panics
@@ -72,22 +72,22 @@ impl GitHub {
         let address = listener.local_addr().expect("it listens");
         let script = Arc::new(Mutex::new(Script::default()));
         let served = script.clone();
-        let serving = tokio::spawn(async move {
+        let task = tokio::spawn(async move {
             // Connections end with it.
             let mut connections = JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
                 connections.spawn(serve(socket, served.clone()));
             }
         });
-        let github = Self { address, script, serving };
-        github.answer(
+        let github = Self { address, script, task };
+        github.set_answers(
             "/login/device/code",
             [Answer::ok(&json!({
                 "device_code": "3584d83530557fdd1f46af8289938c8ef79f9dc5", "user_code": "WDJB-MJHT",
                 "verification_uri": "https://github.com/login/device", "expires_in": 900, "interval": 1,
             }))],
         );
-        github.answer("/login/oauth/access_token", [Answer::error("authorization_pending")]);
+        github.set_answers("/login/oauth/access_token", [Answer::error("authorization_pending")]);
         github
     }
 
@@ -100,19 +100,19 @@ impl GitHub {
     ///
     /// # Panics
     /// When another test has panicked while it held the script.
-    pub fn answer(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
+    pub fn set_answers(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
         let mut script = self.script.lock().expect("nobody panics with it");
         script.answers.insert(path.to_owned(), answers.into_iter().collect());
     }
 
     /// Who has the access token that it gives out.
-    pub fn user(&self, id: u64, login: &str, email: Option<&str>, emails: &Value) {
+    pub fn set_user(&self, id: u64, login: &str, email: Option<&str>, emails: &Value) {
         let token =
             json!({ "access_token": "gho_16C7e42F292c6912E7710c838347Ae178B4a", "token_type": "bearer" });
-        self.answer("/login/oauth/access_token", [Answer::ok(&token)]);
+        self.set_answers("/login/oauth/access_token", [Answer::ok(&token)]);
         let user = json!({ "id": id, "login": login, "name": null, "email": email });
-        self.answer("/user", [Answer::ok(&user)]);
-        self.answer("/user/emails", [Answer::ok(emails)]);
+        self.set_answers("/user", [Answer::ok(&user)]);
+        self.set_answers("/user/emails", [Answer::ok(emails)]);
     }
 
     /// Requests so far, heads and bodies.

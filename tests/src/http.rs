@@ -181,7 +181,7 @@ impl Connection {
 
     /// Sends a request made in advance and reads the response, of which only the status and the length of the body
     /// are looked at. What the load generator does, millions of times.
-    pub async fn exchange(&mut self, request: &[u8]) -> io::Result<u16> {
+    pub async fn call_prepared(&mut self, request: &[u8]) -> io::Result<u16> {
         self.send(request).await?;
         let head_end = self.read_head().await?;
         let status = status_of(&self.buffer)?;
@@ -196,14 +196,14 @@ impl Connection {
     }
 
     async fn read_head(&mut self) -> io::Result<usize> {
-        let mut looked = 0_usize;
+        let mut searched = 0_usize;
         loop {
-            let from = looked.saturating_sub(3);
+            let from = searched.saturating_sub(3);
             if let Some(at) = self.buffer[from..].windows(4).position(|four| four == b"\r\n\r\n") {
                 return Ok(from + at + 4);
             }
-            looked = self.buffer.len();
-            if looked > HEAD_BYTES_MAX {
+            searched = self.buffer.len();
+            if searched > HEAD_BYTES_MAX {
                 return Err(invalid("the head of the response does not end"));
             }
             if self.read_more().await? == 0 {
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_written_as_they_are() {
+    fn requests_are_encoded_as_http_1_1() {
         let request = Request::post("/x").bearer("t").json(&serde_json::json!([1]));
         assert_eq!(
             String::from_utf8(request.bytes()).unwrap(),

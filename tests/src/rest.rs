@@ -29,18 +29,18 @@ pub enum Key {
     Idempotency(String),
 }
 
-/// `/v1/templates/{template}/workers/{worker}/{act}`.
-pub fn worker_path(template: &str, worker: &str, act: &str) -> String {
+/// `/v1/templates/{template}/workers/{worker}/{operation}`.
+pub fn worker_path(template: &str, worker: &str, operation: &str) -> String {
     let mut path = format!("/v1/templates/{template}/workers/{worker}");
-    if !act.is_empty() {
+    if !operation.is_empty() {
         path.push('/');
-        path.push_str(act);
+        path.push_str(operation);
     }
     path
 }
 
 /// A function's name as a query parameter.
-pub fn encoded(text: &str) -> String {
+pub fn percent_encoded(text: &str) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut out = String::with_capacity(text.len() + 8);
     for byte in text.bytes() {
@@ -55,18 +55,18 @@ pub fn encoded(text: &str) -> String {
     out
 }
 
-/// Calls a function; `act` is `invoke` or `invoke-and-await`.
+/// Calls a function; `operation` is `invoke` or `invoke-and-await`.
 pub fn invocation(
-    act: &str,
+    operation: &str,
     template: &str,
     worker: &str,
     function: &str,
     params: &Value,
     key: &Key,
 ) -> Request {
-    let mut path = worker_path(template, worker, act);
+    let mut path = worker_path(template, worker, operation);
     path.push_str("?function=");
-    path.push_str(&encoded(function));
+    path.push_str(&percent_encoded(function));
     if let Key::Invocation(key) = key {
         path.push_str("&invocation-key=");
         path.push_str(key);
@@ -91,12 +91,12 @@ pub struct Part<'a> {
 
 /// A multipart request to `POST /v1/templates`.
 pub fn multipart(parts: &[Part<'_>]) -> Request {
-    form(Request::post("/v1/templates"), parts)
+    with_form(Request::post("/v1/templates"), parts)
 }
 
 /// `request` with a multipart form.
 #[must_use]
-pub fn form(request: Request, parts: &[Part<'_>]) -> Request {
+pub fn with_form(request: Request, parts: &[Part<'_>]) -> Request {
     let mut body = Vec::new();
     for part in parts {
         body.extend_from_slice(format!("--{BOUNDARY}\r\n").as_bytes());
@@ -171,13 +171,13 @@ impl Api {
 
     /// A request with our token, unless it carries another.
     #[must_use]
-    pub fn signed(&self, request: Request) -> Request {
+    pub fn with_token(&self, request: Request) -> Request {
         if request.has_header("Authorization") { request } else { request.bearer(&self.token) }
     }
 
     /// Sends a request with our token. Sent once: when the connection breaks, the caller decides.
     pub async fn try_call(&mut self, request: Request) -> io::Result<Response> {
-        let request = self.signed(request);
+        let request = self.with_token(request);
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => Connection::open(self.address).await?,
@@ -266,6 +266,6 @@ mod tests {
 
     #[test]
     fn function_names_are_encoded() {
-        assert_eq!(encoded("golem:counter/api/get"), "golem%3Acounter%2Fapi%2Fget");
+        assert_eq!(percent_encoded("golem:counter/api/get"), "golem%3Acounter%2Fapi%2Fget");
     }
 }

@@ -27,7 +27,7 @@ pub enum Program {
 
 /// How to start a server.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct ServerOptions {
     program: Program,
     faults: Vec<String>,
     data: PathBuf,
@@ -45,16 +45,16 @@ pub struct Server {
     /// The secret of its root token.
     pub token: String,
     /// From the start of the process to the line that says it is ready.
-    pub ready_in: Duration,
+    pub startup_time: Duration,
     log: PathBuf,
     /// Its last line on standard output.
-    heard: watch::Receiver<String>,
+    last_line: watch::Receiver<String>,
 }
 
 /// A start that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("the server ended with {status} before it was ready: {stderr}")]
-pub struct StartFailed {
+pub struct StartError {
     /// How it ended.
     pub status: ExitStatus,
     /// What it wrote on standard error.
@@ -92,7 +92,7 @@ impl Program {
     }
 }
 
-impl Plan {
+impl ServerOptions {
     /// The real server on the folder `data`.
     pub fn new(data: impl Into<PathBuf>) -> Self {
         let data = data.into();
@@ -167,7 +167,7 @@ impl Plan {
     }
 
     /// Starts it and waits until it is ready or has given up.
-    pub async fn try_start(&self) -> Result<Server, StartFailed> {
+    pub async fn try_start(&self) -> Result<Server, StartError> {
         let log = self.log.clone();
         let stderr = std::fs::OpenOptions::new()
             .create(true)
@@ -180,7 +180,7 @@ impl Plan {
         let stdout = child.stdout.take().expect("the output was asked for as a pipe");
         let mut lines = BufReader::new(stdout).lines();
         let first = wait::within(READY_MAX, lines.next_line()).await;
-        let ready_in = begin.elapsed();
+        let startup_time = begin.elapsed();
         let tail = || {
             let text = std::fs::read(&log).unwrap_or_default();
             let from = usize::try_from(written_before).unwrap_or_default().min(text.len());
@@ -190,7 +190,7 @@ impl Plan {
             Some(Ok(Some(line))) => line,
             Some(_) => {
                 let status = child.wait().await.expect("a child that was started can be waited for");
-                return Err(StartFailed { status, stderr: tail() });
+                return Err(StartError { status, stderr: tail() });
             }
             None => panic!("the server was not ready after {READY_MAX:?}; it wrote: {}", tail()),
         };
@@ -199,14 +199,14 @@ impl Plan {
             .expect("a ready server has written its token")
             .trim()
             .to_owned();
-        let (said, heard) = watch::channel(line);
+        let (last_line_tx, last_line) = watch::channel(line);
         // The reader goes on, so that the server never writes into a full pipe.
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
-                said.send_replace(line);
+                last_line_tx.send_replace(line);
             }
         });
-        Ok(Server { child, address, token, ready_in, log, heard })
+        Ok(Server { child, address, token, startup_time, log, last_line })
     }
 }
 
@@ -227,7 +227,7 @@ impl Server {
     ///
     /// # Panics
     /// When the process has ended.
-    pub fn id(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id().expect("the server has not been waited for")
     }
 
@@ -244,7 +244,7 @@ impl Server {
     /// SIGTERM; returns how it ended.
     pub async fn stop(mut self) -> ExitStatus {
         self.signal("TERM").await;
-        wait::patiently("the server to end after SIGTERM", self.child.wait())
+        wait::bounded("the server to end after SIGTERM", self.child.wait())
             .await
             .expect("a child that was started can be waited for")
     }
@@ -252,7 +252,7 @@ impl Server {
     /// Sends a signal by its name.
     pub async fn signal(&self, name: &str) {
         let status = Command::new("sh")
-            .args(["-c", &format!("kill -{name} {}", self.id())])
+            .args(["-c", &format!("kill -{name} {}", self.pid())])
             .status()
             .await
             .expect("there is a shell");
@@ -260,20 +260,20 @@ impl Server {
     }
 
     /// Tells a server that was started with `--disk` what its disk is from now on: `well`, `full` or `failing`.
-    pub async fn disk(&mut self, state: &str) {
+    pub async fn set_disk(&mut self, state: &str) {
         let stdin = self.child.stdin.as_mut().expect("the input was asked for as a pipe");
         stdin.write_all(format!("{state}\n").as_bytes()).await.expect("the server reads its input");
         let done = format!("the disk is {state}");
-        let heard = self.heard.wait_for(|line| *line == done);
+        let last_line = self.last_line.wait_for(|line| *line == done);
         drop(
-            wait::patiently("the server to confirm the state of its disk", heard)
+            wait::bounded("the server to confirm the state of its disk", last_line)
                 .await
                 .expect("the server runs"),
         );
     }
 
     /// Whether the process has ended by itself.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
+    pub fn exit_status(&mut self) -> Option<ExitStatus> {
         self.child.try_wait().expect("a child that was started can be looked at")
     }
 }

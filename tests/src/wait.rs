@@ -10,10 +10,10 @@ use std::time::{Duration, Instant};
 
 /// Longest that any single condition of a suite may take to come true: far beyond what a healthy run needs, so that a
 /// slow machine fails no test and a hang still ends.
-pub const PATIENCE: Duration = Duration::from_mins(1);
+pub const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// Between two looks at a condition that cannot be waited for otherwise.
-const LOOK_AGAIN: Duration = Duration::from_millis(10);
+const POLL_INTERVAL: Duration = Duration::from_millis(10);
 
 /// The time, for measuring.
 pub fn now() -> Instant {
@@ -33,15 +33,15 @@ pub fn pause_thread(duration: Duration) {
 /// Waits until `condition` gives a value, and looks again every few milliseconds.
 ///
 /// # Panics
-/// After [`PATIENCE`], naming `what` was waited for.
+/// After [`WAIT_MAX`], naming `what` was waited for.
 pub async fn until<T, F: Future<Output = Option<T>>>(what: &str, mut condition: impl FnMut() -> F) -> T {
     let begin = now();
     loop {
         if let Some(value) = condition().await {
             return value;
         }
-        assert!(begin.elapsed() < PATIENCE, "waited {PATIENCE:?} in vain until {what}");
-        pause(LOOK_AGAIN).await;
+        assert!(begin.elapsed() < WAIT_MAX, "waited {WAIT_MAX:?} in vain until {what}");
+        pause(POLL_INTERVAL).await;
     }
 }
 
@@ -53,7 +53,7 @@ pub async fn within<T>(limit: Duration, future: impl Future<Output = T>) -> Opti
 /// The future's value.
 ///
 /// # Panics
-/// After [`PATIENCE`], naming `what` was waited for.
-pub async fn patiently<T>(what: &str, future: impl Future<Output = T>) -> T {
-    within(PATIENCE, future).await.unwrap_or_else(|| panic!("waited {PATIENCE:?} in vain for {what}"))
+/// After [`WAIT_MAX`], naming `what` was waited for.
+pub async fn bounded<T>(what: &str, future: impl Future<Output = T>) -> T {
+    within(WAIT_MAX, future).await.unwrap_or_else(|| panic!("waited {WAIT_MAX:?} in vain for {what}"))
 }

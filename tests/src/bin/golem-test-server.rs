@@ -12,8 +12,8 @@ use clap::Parser;
 use golem_runtime::app::Seams;
 use golem_runtime::config::ServerArgs;
 use golem_runtime::executor::IdempotencyLookup;
-use golem_tests::late::LateStore;
-use golem_tests::vfs::{self, Disk, Mode};
+use golem_tests::early_ack::EarlyAckStore;
+use golem_tests::vfs::{self, Disk, DiskFaults};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -44,10 +44,10 @@ fn run() -> anyhow::Result<()> {
     loop {
         match words.next().context("the word `server` is missing")?.as_str() {
             "server" => break,
-            "--control" => control(&words.next().context("--control needs a name")?, &mut seams)?,
+            "--control" => apply_control(&words.next().context("--control needs a name")?, &mut seams)?,
             "--disk" => {
-                let disk = disk(Mode::default(), &mut seams);
-                std::thread::spawn(move || obey(disk));
+                let disk = register_disk(DiskFaults::default(), &mut seams);
+                std::thread::spawn(move || follow_commands(disk));
             }
             other => bail!("`{other}` is not understood"),
         }
@@ -57,11 +57,13 @@ fn run() -> anyhow::Result<()> {
 }
 
 /// One thing that durability rests on, taken away.
-fn control(name: &str, seams: &mut Seams) -> anyhow::Result<()> {
+fn apply_control(name: &str, seams: &mut Seams) -> anyhow::Result<()> {
     match name {
-        "reply-before-commit" => seams.wrap_store = Some(Box::new(|store| Arc::new(LateStore::new(store)))),
+        "reply-before-commit" => {
+            seams.wrap_store = Some(Box::new(|store| Arc::new(EarlyAckStore::new(store))))
+        }
         "drop-syncs" => {
-            disk(Mode { syncs_dropped: true, ..Mode::default() }, seams);
+            register_disk(DiskFaults { syncs_dropped: true, ..DiskFaults::default() }, seams);
         }
         "no-idempotency" => seams.idempotency = IdempotencyLookup::Disabled,
         other => bail!("there is no control `{other}`"),
@@ -69,24 +71,24 @@ fn control(name: &str, seams: &mut Seams) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn disk(mode: Mode, seams: &mut Seams) -> &'static Disk {
+fn register_disk(faults: DiskFaults, seams: &mut Seams) -> &'static Disk {
     seams.vfs = Some(DISK.to_owned());
-    vfs::register(DISK, mode)
+    vfs::register(DISK, faults)
 }
 
 /// Does to the disk what standard input says.
-fn obey(disk: &Disk) {
+fn follow_commands(disk: &Disk) {
     for line in std::io::stdin().lines().map_while(Result::ok) {
-        let mode = match line.as_str() {
-            "well" => Mode::default(),
-            "full" => Mode { bytes_left: Some(0), ..Mode::default() },
-            "failing" => Mode { sync_failing: Some(1), ..Mode::default() },
+        let faults = match line.as_str() {
+            "well" => DiskFaults::default(),
+            "full" => DiskFaults { bytes_left: Some(0), ..DiskFaults::default() },
+            "failing" => DiskFaults { sync_failing: Some(1), ..DiskFaults::default() },
             other => {
                 eprintln!("the disk cannot be `{other}`");
                 continue;
             }
         };
-        disk.set_mode(mode);
+        disk.set_faults(faults);
         println!("the disk is {line}");
     }
 }

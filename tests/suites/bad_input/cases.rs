@@ -6,7 +6,7 @@ mod uploads;
 use super::BODY_BYTES_MAX;
 use golem_tests::guests;
 use golem_tests::http::Request;
-use golem_tests::rest::{Api, Key, encoded, invocation, worker_path};
+use golem_tests::rest::{Api, Key, invocation, percent_encoded, worker_path};
 use serde_json::{Value, json};
 
 /// The worker that most mistakes are made with.
@@ -22,7 +22,7 @@ pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) request: Request,
     /// Whether our token is added to it.
-    pub(crate) signed: bool,
+    pub(crate) with_token: bool,
     pub(crate) status: u16,
     /// `*` stands for any text.
     pub(crate) message: String,
@@ -61,7 +61,7 @@ impl World {
 
 /// A case with a signed request.
 fn case(name: &'static str, request: Request, status: u16, message: impl Into<String>) -> Case {
-    Case { name, request, signed: true, status, message: message.into() }
+    Case { name, request, with_token: true, status, message: message.into() }
 }
 
 /// All of them.
@@ -89,7 +89,7 @@ fn strangers() -> Vec<Case> {
         "Unauthorized: the header Authorization must be `Bearer <token>`, where the token is a UUID";
     let missing = "Unauthorized: the header `Authorization: Bearer <token>` is missing";
     vec![
-        Case { signed: false, ..case("no token", list(), 401, missing) },
+        Case { with_token: false, ..case("no token", list(), 401, missing) },
         case("another scheme", with("Basic Z29sZW06Z29sZW0="), 401, malformed),
         case("a token that is no UUID", with("Bearer secret"), 401, malformed),
         case("no token after the scheme", with("Bearer"), 401, malformed),
@@ -295,7 +295,7 @@ fn invocations(world: &World) -> Vec<Case> {
     };
     let known = "The template exports golem:counter/api/get, golem:counter/api/increment";
     let path = worker_path(&world.counter, WORKER, "invoke-and-await");
-    let increment = format!("{path}?function={}", encoded(guests::INCREMENT));
+    let increment = format!("{path}?function={}", percent_encoded(guests::INCREMENT));
     let body = |text: &'static str| Request::post(increment.clone()).body("application/json", text);
     vec![
         case(
@@ -388,7 +388,7 @@ fn invocations(world: &World) -> Vec<Case> {
             Request::post(format!(
                 "{}?function={}&calling-convention=stdio",
                 worker_path(&world.cart, WORKER, "invoke-and-await"),
-                encoded(&format!("{}/initialize-cart", guests::CART_API))
+                percent_encoded(&format!("{}/initialize-cart", guests::CART_API))
             ))
             .json(&json!({ "params": [] })),
             400,

@@ -9,7 +9,7 @@ mod cases;
 use cases::{Case, World};
 use golem_tests::http::{Connection, Request, Response};
 use golem_tests::rest::{Api, upload};
-use golem_tests::server::Plan;
+use golem_tests::server::ServerOptions;
 use golem_tests::{guests, wait};
 use serde_json::json;
 
@@ -46,28 +46,28 @@ fn message(response: &Response) -> String {
 }
 
 /// Sends it as it is; only requests without any header `Authorization` get our token, unless they want none.
-async fn send(api: &Api, request: &Request, signed: bool) -> Response {
-    let request = if signed { api.signed(request.clone()) } else { request.clone() };
+async fn send(api: &Api, request: &Request, with_token: bool) -> Response {
+    let request = if with_token { api.with_token(request.clone()) } else { request.clone() };
     let mut connection = Connection::open(api.address()).await.expect("the server accepts connections");
-    wait::patiently("an answer", connection.call(&request)).await.expect("the server answers")
+    wait::bounded("an answer", connection.call(&request)).await.expect("the server answers")
 }
 
 #[tokio::test]
 async fn every_mistake_is_named_and_nothing_breaks() {
     let folder = tempfile::tempdir().unwrap();
-    let plan = Plan::new(folder.path().join("data"))
+    let options = ServerOptions::new(folder.path().join("data"))
         .set(format!("http.body_bytes_max={BODY_BYTES_MAX}"))
         .set(format!("http.upload_bytes_max={UPLOAD_BYTES_MAX}"))
         .set("log=warn");
-    let server = plan.start().await;
+    let server = options.start().await;
     let mut api = server.api();
     let world = World::prepare(&mut api).await;
 
     let mut wrong = Vec::new();
     let mut count = 0_u64;
     let cases = cases::all(&world);
-    for Case { name, request, signed, status, message: expected } in &cases {
-        let response = send(&api, request, *signed).await;
+    for Case { name, request, with_token, status, message: expected } in &cases {
+        let response = send(&api, request, *with_token).await;
         let found = message(&response);
         if response.status != *status || !matches(expected, &found) {
             wrong.push(format!(
@@ -95,7 +95,7 @@ async fn every_mistake_is_named_and_nothing_breaks() {
 #[tokio::test]
 async fn broken_http_harms_nobody_else() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Plan::new(folder.path().join("data")).set("log=warn").start().await;
+    let server = ServerOptions::new(folder.path().join("data")).set("log=warn").start().await;
     for bytes in [
         &b"\0\0\0\0\0\0\0\0\r\n\r\n"[..],
         b"GET\r\n\r\n",
@@ -107,7 +107,7 @@ async fn broken_http_harms_nobody_else() {
         let mut connection = Connection::open(server.address).await.unwrap();
         connection.send(bytes).await.unwrap();
         // An answer or the end of the connection: both are fine, waiting is not.
-        if let Ok(response) = wait::patiently("the end of a broken request", connection.receive()).await {
+        if let Ok(response) = wait::bounded("the end of a broken request", connection.receive()).await {
             assert!((400..600).contains(&response.status), "{bytes:?}: {}", response.status);
         }
     }

@@ -5,7 +5,7 @@ use golem_model::{Account, AccountId, Timestamp};
 use golem_runtime::storage::embedded::{EmbeddedStore, OpenOptions};
 use golem_runtime::storage::memory::{Fault, FaultKind, MemoryStore};
 use golem_runtime::storage::ports::{Batch, Catalog as _, CatalogWrite, Seq, Store as _, StoreError};
-use golem_tests::vfs::{self, Disk, Mode};
+use golem_tests::vfs::{self, Disk, DiskFaults};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -18,7 +18,7 @@ struct Faulty {
 
 impl Faulty {
     fn new(name: &'static str) -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), name, disk: vfs::register(name, Mode::default()) }
+        Self { dir: tempfile::tempdir().unwrap(), name, disk: vfs::register(name, DiskFaults::default()) }
     }
 
     fn open(&self) -> EmbeddedStore {
@@ -31,10 +31,10 @@ impl Faulty {
     /// Kills the process, as far as the disk is concerned, and starts another.
     fn crash(&self, store: EmbeddedStore) -> EmbeddedStore {
         // A crash is no clean end: what closing would write and delete must not count.
-        self.disk.set_mode(Mode { dead: true, ..Mode::default() });
+        self.disk.set_faults(DiskFaults { killed: true, ..DiskFaults::default() });
         drop(store);
         self.disk.crash();
-        self.disk.set_mode(Mode::default());
+        self.disk.set_faults(DiskFaults::default());
         self.open()
     }
 }
@@ -66,7 +66,7 @@ fn a_crash_keeps_what_was_acknowledged() {
 fn a_disk_that_drops_syncs_loses_what_was_acknowledged() {
     let faulty = Faulty::new("store-forgetful");
     let store = faulty.open();
-    faulty.disk.set_mode(Mode { syncs_dropped: true, ..Mode::default() });
+    faulty.disk.set_faults(DiskFaults { syncs_dropped: true, ..DiskFaults::default() });
     let mut writer = Writer::new(&store);
     writer.commit(&[1, 2, 3]);
     let store = faulty.crash(store);
@@ -78,10 +78,10 @@ fn a_full_disk_is_named_and_the_store_goes_on_when_there_is_space() {
     let faulty = Faulty::new("store-full");
     let mut store = faulty.open();
     for bytes in [0, 100, 4_096, 10_000, 50_000, 300_000] {
-        faulty.disk.set_mode(Mode::default());
+        faulty.disk.set_faults(DiskFaults::default());
         let mut writer = Writer::new(&store);
         writer.commit(&[1]);
-        faulty.disk.set_mode(Mode { bytes_left: Some(bytes), ..Mode::default() });
+        faulty.disk.set_faults(DiskFaults { bytes_left: Some(bytes), ..DiskFaults::default() });
         let mut acknowledged = writer.last;
         let error = loop {
             let batch = writer.batch(&[1, 2, 3, 4]);
@@ -99,7 +99,7 @@ fn a_full_disk_is_named_and_the_store_goes_on_when_there_is_space() {
         assert!(matches!(error, StoreError::Full { .. }), "{error}");
         assert_eq!(store.row(acknowledged).unwrap().unwrap().seq, acknowledged);
 
-        faulty.disk.set_mode(Mode::default());
+        faulty.disk.set_faults(DiskFaults::default());
         let last = store.recover().unwrap().last;
         check_after_failure(acknowledged, writer.last, last);
         check_log(&store, last);
@@ -125,14 +125,14 @@ fn a_catalog_write_that_failed_stops_nobody_once_there_is_space() {
             external: None,
         })
     };
-    let full = Mode { bytes_left: Some(0), ..Mode::default() };
+    let full = DiskFaults { bytes_left: Some(0), ..DiskFaults::default() };
     for round in 0..4 {
-        faulty.disk.set_mode(full);
+        faulty.disk.set_faults(full);
         for _ in 0..2 {
             let error = store.write(&[account(round)]).unwrap_err();
             assert!(matches!(error, StoreError::Full { .. }), "{error}");
         }
-        faulty.disk.set_mode(Mode::default());
+        faulty.disk.set_faults(DiskFaults::default());
         // Whoever comes first goes on.
         if round % 2 == 0 {
             store.write(&[account(round)]).unwrap();
@@ -158,7 +158,7 @@ fn a_sync_that_fails_is_never_trusted_after() {
         let store = faulty.open();
         let mut writer = Writer::new(&store);
         writer.commit(&[1, 2]);
-        faulty.disk.set_mode(Mode { sync_failing: Some(number), ..Mode::default() });
+        faulty.disk.set_faults(DiskFaults { sync_failing: Some(number), ..DiskFaults::default() });
         let acknowledged = loop {
             let acknowledged = writer.last;
             let batch = writer.batch(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
@@ -195,7 +195,7 @@ fn a_crash_before_recovery_keeps_what_was_acknowledged() {
         faulty.dir = tempfile::tempdir().unwrap();
         let store = faulty.open();
         let mut writer = Writer::new(&store);
-        faulty.disk.set_mode(Mode { sync_failing: Some(number), ..Mode::default() });
+        faulty.disk.set_faults(DiskFaults { sync_failing: Some(number), ..DiskFaults::default() });
         let acknowledged = loop {
             let before = writer.last;
             let batch = writer.batch(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);

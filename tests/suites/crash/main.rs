@@ -3,8 +3,8 @@
 //! `GOLEM_TEST_KILLS` says how often the server is killed (50 if it says nothing), `GOLEM_TEST_SEED` repeats a run's
 //! random numbers.
 
-use golem_tests::chance::Chance;
-use golem_tests::storm::{Crowd, Storm};
+use golem_tests::chaos::{ChaosTest, Workload};
+use golem_tests::rng::Rng;
 
 /// Kills when nobody says otherwise: about three minutes on two cores.
 const KILLS: u64 = 50;
@@ -21,15 +21,15 @@ fn kills() -> u64 {
 
 #[tokio::test]
 async fn a_server_that_is_killed_again_and_again_keeps_its_word() {
-    let storm = Storm {
-        seed: Chance::seed(),
+    let chaos = ChaosTest {
+        seed: Rng::seed_from_env(),
         kills: kills(),
         answers: (50, 2_000),
         faults: Vec::new(),
-        crowd: Crowd::ALL,
+        workload: Workload::ALL,
     };
-    let report = storm.run().await;
-    assert!(report.verdict.is_clean(), "{}", report.verdict);
-    assert_eq!(report.kills, storm.kills);
-    assert!(report.answers >= report.kills * storm.answers.0, "too little traffic: {report}");
+    let summary = chaos.run().await;
+    assert!(summary.verdict.is_clean(), "{}", summary.verdict);
+    assert_eq!(summary.kills, chaos.kills);
+    assert!(summary.answers >= summary.kills * chaos.answers.0, "too little traffic: {summary}");
 }

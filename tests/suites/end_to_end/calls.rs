@@ -3,7 +3,7 @@
 use crate::{Home, call, send, upload};
 use golem_tests::guests::{CALLS, COUNTER, GET};
 use golem_tests::http::Request;
-use golem_tests::rest::{Api, Part, encoded, multipart, result_of, worker_path};
+use golem_tests::rest::{Api, Part, multipart, percent_encoded, result_of, worker_path};
 use golem_tests::{guests, wait};
 use serde_json::{Value, json};
 
@@ -229,7 +229,7 @@ async fn what_is_sent_arrives_now_or_later_and_once() {
 #[tokio::test]
 async fn who_waits_leaves_its_place_to_whom_it_waits_for() {
     // One worker in memory at a time, and a chain of four.
-    let home = Home::with(|plan| plan.set("workers.residents_max=1")).await;
+    let home = Home::with(|options| options.set("workers.residents_max=1")).await;
     let mut api = home.api();
     upload(&mut api, COUNTER).await;
     let calls = upload(&mut api, CALLS).await;
@@ -316,7 +316,7 @@ async fn what_is_called_is_decided_at_upload() {
             .body("application/octet-stream", wasm.clone())
     };
     assert_eq!(api.ok(put("")).await.json()["links"][INTERFACE], json!(second));
-    let query = format!("?links={}", encoded(&json!({ INTERFACE: first }).to_string()));
+    let query = format!("?links={}", percent_encoded(&json!({ INTERFACE: first }).to_string()));
     assert_eq!(api.ok(put(&query)).await.json()["links"][INTERFACE], json!(first));
     // Workers stay with what their own version calls.
     assert_eq!(api.invoke(&calls, "a", &api_of("ask-counter"), &json!(["c"])).await, json!({ "ok": 2 }));

@@ -24,8 +24,9 @@ fn attempts(count: u32) -> Value {
 
 /// A server whose own policy would take hours.
 async fn patient() -> Home {
-    Home::with(|plan| {
-        plan.set("workers.suspend_after_ms=100")
+    Home::with(|options| {
+        options
+            .set("workers.suspend_after_ms=100")
             .set("workers.retry_delay_ms_min=3600000")
             .set("workers.retry_delay_ms_max=3600000")
     })

@@ -3,17 +3,17 @@
 use crate::{Home, call, upload};
 use golem_tests::guests::{COUNTER, GET, INCREMENT};
 use golem_tests::http::{Request, Response};
+use golem_tests::report::skip;
 use golem_tests::rest::{Api, result_of};
-use golem_tests::say::skip;
-use golem_tests::server::{Plan, StartFailed};
+use golem_tests::server::{ServerOptions, StartError};
 use golem_tests::wait;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Starts a server that must give up, with one line of an error.
-async fn refused(plan: &Plan) -> String {
-    let Err(StartFailed { status, stderr }) = plan.try_start().await else {
+async fn refused(options: &ServerOptions) -> String {
+    let Err(StartError { status, stderr }) = options.try_start().await else {
         panic!("the server started all the same");
     };
     assert!(!status.success(), "{status}: {stderr}");
@@ -34,7 +34,7 @@ async fn a_folder_in_use_is_refused() {
     let home = Home::new().await;
     let mut api = home.api();
     let template = upload(&mut api, COUNTER).await;
-    let error = refused(&home.plan).await;
+    let error = refused(&home.options).await;
     says(&error, &[&home.data().display().to_string(), "in use by another process", "use another folder"]);
     // The first one did not notice.
     assert_eq!(api.invoke(&template, "w", INCREMENT, &json!([])).await, json!(1));
@@ -47,8 +47,10 @@ async fn a_folder_in_use_is_refused() {
 async fn a_port_in_use_is_refused() {
     let home = Home::new().await;
     let folder = tempfile::tempdir().unwrap();
-    let plan = Plan::new(folder.path().join("data")).listen(home.server.address.to_string()).set("log=warn");
-    let error = refused(&plan).await;
+    let options = ServerOptions::new(folder.path().join("data"))
+        .listen(home.server.address.to_string())
+        .set("log=warn");
+    let error = refused(&options).await;
     says(
         &error,
         &[&format!("cannot listen on {}", home.server.address), "another program listens there", "--listen"],
@@ -59,9 +61,9 @@ async fn a_port_in_use_is_refused() {
 #[tokio::test]
 async fn a_setting_that_is_none_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let plan = Plan::new(folder.path().join("data")).set("http.body_byte_max=1");
+    let options = ServerOptions::new(folder.path().join("data")).set("http.body_byte_max=1");
     says(
-        &refused(&plan).await,
+        &refused(&options).await,
         &["unknown setting `http.body_byte_max`", "did you mean `http.body_bytes_max`?"],
     );
 }
@@ -69,14 +71,14 @@ async fn a_setting_that_is_none_is_refused() {
 #[tokio::test]
 async fn a_newer_folder_is_refused_and_left_alone() {
     let home = Home::new().await;
-    let (plan, data) = (home.plan.clone(), home.data());
+    let (options, data) = (home.options.clone(), home.data());
     assert!(home.server.stop().await.success());
     let store = data.join("golem.db");
     let connection = rusqlite::Connection::open(&store).unwrap();
     connection.pragma_update(None, "user_version", 4_000_000).unwrap();
     connection.close().unwrap();
     let before = std::fs::read(&store).unwrap();
-    let error = refused(&plan).await;
+    let error = refused(&options).await;
     says(&error, &[&data.display().to_string(), "4000000", "newer version of golem"]);
     assert!(std::fs::read(&store).unwrap() == before, "a folder that is refused is not written to");
 }
@@ -87,7 +89,7 @@ async fn something_else_in_the_place_of_the_store_is_refused() {
     let data = folder.path().join("data");
     std::fs::create_dir(&data).unwrap();
     std::fs::write(data.join("golem.db"), vec![b'x'; 100_000]).unwrap();
-    let error = refused(&Plan::new(&data).set("log=warn")).await;
+    let error = refused(&ServerOptions::new(&data).set("log=warn")).await;
     says(&error, &["golem.db"]);
     assert_eq!(std::fs::read(data.join("golem.db")).unwrap(), vec![b'x'; 100_000]);
 }
@@ -103,13 +105,13 @@ async fn a_folder_that_cannot_be_written_is_refused() {
     } else {
         // The log of the process must be somewhere else.
         let data = closed.join("data");
-        let error = refused(&Plan::new(&data).log(folder.path().join("log")).set("log=warn")).await;
+        let error = refused(&ServerOptions::new(&data).log(folder.path().join("log")).set("log=warn")).await;
         says(&error, &[&data.display().to_string(), "ermission denied"]);
     }
     // A file in the place of the folder stops any user.
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let error = refused(&Plan::new(&file).set("log=warn")).await;
+    let error = refused(&ServerOptions::new(&file).set("log=warn")).await;
     says(&error, &[&file.display().to_string()]);
 }
 
@@ -127,7 +129,7 @@ async fn a_damaged_component_is_named_and_harms_no_other() {
     let mut api = home.api();
     let template = upload(&mut api, COUNTER).await;
     assert_eq!(api.invoke(&template, "w", INCREMENT, &json!([])).await, json!(1));
-    let (plan, data) = (home.plan.clone(), home.data());
+    let (options, data) = (home.options.clone(), home.data());
     assert!(home.server.stop().await.success());
     let blob = only_file(&data.join("blobs"));
     let good = std::fs::read(&blob).unwrap();
@@ -136,7 +138,7 @@ async fn a_damaged_component_is_named_and_harms_no_other() {
     std::fs::write(&blob, &bad).unwrap();
     std::fs::remove_dir_all(data.join("compiled")).unwrap();
 
-    let server = plan.start().await;
+    let server = options.start().await;
     let mut api = server.api();
     let broken = api.call(call(&template, "w", GET, &json!([]), "get")).await;
     assert_eq!(broken.status, 500, "{}", broken.text());
@@ -149,7 +151,7 @@ async fn a_damaged_component_is_named_and_harms_no_other() {
     // With the file back, the worker is as it was.
     assert!(server.stop().await.success());
     std::fs::write(&blob, &good).unwrap();
-    let server = plan.start().await;
+    let server = options.start().await;
     assert_eq!(server.api().invoke(&template, "w", INCREMENT, &json!([])).await, json!(2));
     assert!(server.stop().await.success());
 }
@@ -170,15 +172,15 @@ async fn count(api: &mut Api, template: &str, from: u64, stop: impl Fn(&Response
 /// the server, without a restart.
 async fn trouble(state: &str, expected: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    let plan = Plan::new(folder.path().join("data")).with_faults(&["--disk"]).set("log=warn");
-    let mut server = plan.start().await;
+    let options = ServerOptions::new(folder.path().join("data")).with_faults(&["--disk"]).set("log=warn");
+    let mut server = options.start().await;
     let mut api = server.api();
     let template = upload(&mut api, COUNTER).await;
     for number in 0..50 {
         let well = api.ok(call(&template, "w", INCREMENT, &json!([]), &format!("key-{number}"))).await;
         assert_eq!(result_of(&well), json!(number + 1));
     }
-    server.disk(state).await;
+    server.set_disk(state).await;
     let failed = count(&mut api, &template, 50, |response| response.status == 503).await;
     let refused = api.call(call(&template, "w", INCREMENT, &json!([]), &format!("key-{failed}"))).await;
     if refused.status == 503 {
@@ -188,7 +190,7 @@ async fn trouble(state: &str, expected: &[&str]) {
     // Reading and living go on.
     assert_eq!(api.call(Request::get("/healthcheck")).await.status, 200);
 
-    server.disk("well").await;
+    server.set_disk("well").await;
     let again = call(&template, "w", INCREMENT, &json!([]), &format!("key-{failed}"));
     let response = wait::until("the server has recovered", || {
         let (mut api, again) = (Api::new(api.address(), api.token()), again.clone());
@@ -199,7 +201,7 @@ async fn trouble(state: &str, expected: &[&str]) {
     assert_eq!(result_of(&response), json!(failed + 1));
     assert_eq!(api.invoke(&template, "w", GET, &json!([])).await, json!(failed + 1));
     server.kill().await;
-    let server = plan.start().await;
+    let server = options.start().await;
     assert_eq!(server.api().invoke(&template, "w", GET, &json!([])).await, json!(failed + 1));
     for number in [0, 49, failed] {
         let again = call(&template, "w", INCREMENT, &json!([]), &format!("key-{number}"));

@@ -3,7 +3,7 @@
 use crate::{Home, call, upload};
 use golem_tests::guests;
 use golem_tests::http::Request;
-use golem_tests::rest::{Api, Part, form, multipart, result_of};
+use golem_tests::rest::{Api, Part, multipart, result_of, with_form};
 use serde_json::{Value, json};
 
 async fn files(api: &mut Api, template: &str, worker: &str, function: &str, params: &Value) -> Value {
@@ -85,7 +85,7 @@ async fn workers_begin_with_the_files_of_their_template() {
     let second = archive(&[("other", "new")]);
     let path = format!("/v1/templates/{template}/upload");
     let parts = [part("template", wasm.as_slice()), part("files", &second)];
-    let next = api.ok(form(Request::new("PUT", &path), &parts)).await.json();
+    let next = api.ok(with_form(Request::new("PUT", &path), &parts)).await.json();
     assert_eq!(next["versionedTemplateId"]["version"], 1);
     assert_eq!(files(&mut api, &template, "two", "read", &json!(["link"])).await, json!({ "ok": "new" }));
     let plain = Request::new("PUT", &path).body("application/octet-stream", wasm.clone());

@@ -91,10 +91,10 @@ async fn secrets_are_for_the_owner_and_not_in_the_store() {
 async fn a_missing_token_file_is_made_again() {
     let home = Home::new().await;
     let template = upload(&mut home.api(), guests::COUNTER).await;
-    let (data, plan, first) = (home.data(), home.plan.clone(), home.server.token.clone());
+    let (data, options, first) = (home.data(), home.options.clone(), home.server.token.clone());
     assert!(home.server.stop().await.success());
     std::fs::remove_file(data.join("root-token")).unwrap();
-    let server = plan.start().await;
+    let server = options.start().await;
     assert_ne!(
         server.token, first,
         "nobody knows the secret of the first any more, so it cannot be the same"

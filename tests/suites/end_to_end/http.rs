@@ -4,7 +4,7 @@ use crate::{Home, call, send, upload};
 use golem_tests::guests::{FETCH, FETCHES};
 use golem_tests::rest::{Api, Key, invocation, result_of};
 use golem_tests::wait;
-use golem_tests::web::{Seen, Web};
+use golem_tests::web::{ReceivedRequest, WebServer};
 use serde_json::{Value, json};
 
 /// Parameters of `fetch`.
@@ -16,7 +16,7 @@ fn post(url: &str, body: &str) -> Value {
     json!(["POST", url, [["x-from", "worker"]], body, true])
 }
 
-fn key(seen: &Seen) -> &str {
+fn key(seen: &ReceivedRequest) -> &str {
     seen.header("idempotency-key").expect("every request has one")
 }
 
@@ -26,11 +26,11 @@ async fn status(api: &mut Api, template: &str, worker: &str) -> String {
 
 #[tokio::test]
 async fn requests_go_out_and_answers_come_back() {
-    let (home, web) = (Home::new().await, Web::start().await);
+    let (home, web) = (Home::new().await, WebServer::start().await);
     let mut api = home.api();
     let template = upload(&mut api, FETCHES).await;
     let result = api.invoke(&template, "w", FETCH, &post(&web.url("/echo?a=b"), "hello")).await;
-    let seen = web.seen().pop().unwrap();
+    let seen = web.received().pop().unwrap();
     assert_eq!(
         (seen.method.as_str(), seen.path.as_str(), seen.body.as_slice()),
         ("POST", "/echo?a=b", &b"hello"[..])
@@ -48,7 +48,7 @@ async fn requests_go_out_and_answers_come_back() {
     assert_eq!(chunks["ok"]["trailers"], json!([["x-chunks", "3"]]));
     let before = json!(["POST", web.url("/echo"), [], "sent whole", false]);
     api.invoke(&template, "w", FETCH, &before).await;
-    let seen = web.seen().pop().unwrap();
+    let seen = web.received().pop().unwrap();
     assert_eq!(seen.body, b"sent whole");
     assert_eq!(seen.trailers, [("x-sum".to_owned(), "10".to_owned())]);
 
@@ -64,10 +64,14 @@ async fn requests_go_out_and_answers_come_back() {
     let together = call(&template, "w", "golem:fetches/api/together", &json!([paths]), "together");
     let mut second = home.api();
     let (together, ()) = tokio::join!(second.ok(together), async {
-        let before = web.seen().len();
+        let before = web.received().len();
         wait::until("all three were sent", || async {
-            let held =
-                web.seen().iter().skip(before.saturating_sub(3)).filter(|seen| seen.path == "/held").count();
+            let held = web
+                .received()
+                .iter()
+                .skip(before.saturating_sub(3))
+                .filter(|seen| seen.path == "/held")
+                .count();
             (held > 0).then_some(())
         })
         .await;
@@ -79,7 +83,7 @@ async fn requests_go_out_and_answers_come_back() {
 
 #[tokio::test]
 async fn long_bodies_come_whole() {
-    let (home, web) = (Home::new().await, Web::start().await);
+    let (home, web) = (Home::new().await, WebServer::start().await);
     let mut api = home.api();
     let template = upload(&mut api, FETCHES).await;
     // Below what is recorded with the head, and above.
@@ -91,18 +95,18 @@ async fn long_bodies_come_whole() {
     }
     let uploaded = json!([web.url("/echo"), 5_000_000]);
     api.invoke(&template, "w", "golem:fetches/api/upload", &uploaded).await;
-    assert_eq!(web.seen().pop().unwrap().body.len(), 5_000_000);
-    let count = web.seen().len();
+    assert_eq!(web.received().pop().unwrap().body.len(), 5_000_000);
+    let count = web.received().len();
     let home = home.crash().await;
     let mut api = home.api();
     api.invoke(&template, "w", FETCH, &get(&web.url("/echo"))).await;
-    assert_eq!(web.seen().len(), count + 1, "a replay sends nothing");
+    assert_eq!(web.received().len(), count + 1, "a replay sends nothing");
     home.end().await;
 }
 
 #[tokio::test]
 async fn failures_have_their_names() {
-    let (home, web) = (Home::new().await, Web::start().await);
+    let (home, web) = (Home::new().await, WebServer::start().await);
     let mut api = home.api();
     let template = upload(&mut api, FETCHES).await;
     let nobody = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
@@ -135,14 +139,14 @@ async fn failures_have_their_names() {
 
 #[tokio::test]
 async fn a_request_that_a_crash_interrupts_is_sent_once_more_and_no_more() {
-    let (home, web) = (Home::new().await, Web::start().await);
+    let (home, web) = (Home::new().await, WebServer::start().await);
     let mut api = home.api();
     let template = upload(&mut api, FETCHES).await;
     api.ok(send(&template, "w", FETCH, &post(&web.url("/held"), "x"), "held")).await;
-    web.until_seen(1).await;
+    web.wait_for_requests(1).await;
     assert_eq!(status(&mut api, &template, "w").await, "Running", "it does not leave memory");
     let home = home.crash().await;
-    let seen = web.until_seen(2).await;
+    let seen = web.wait_for_requests(2).await;
     assert_eq!(key(&seen[0]), key(&seen[1]));
     assert_eq!(seen[0].body, seen[1].body);
     web.release();
@@ -150,14 +154,14 @@ async fn a_request_that_a_crash_interrupts_is_sent_once_more_and_no_more() {
     let asked = call(&template, "w", FETCH, &post(&web.url("/held"), "x"), "held");
     let result = result_of(&api.ok(asked.clone()).await);
     assert_eq!(result["ok"]["body"], json!("released"));
-    assert_eq!(web.seen().len(), 2);
+    assert_eq!(web.received().len(), 2);
 
     let home = home.crash().await;
     let mut api = home.api();
     assert_eq!(result_of(&api.ok(asked).await), result, "the same key, the same answer");
     let another = api.invoke(&template, "w", FETCH, &get(&web.url("/echo"))).await;
     assert_eq!(another["ok"]["status"], json!(200));
-    let seen = web.seen();
+    let seen = web.received();
     assert_eq!(seen.len(), 3, "what was answered is not asked for again");
     assert_ne!(key(&seen[2]), key(&seen[0]));
     home.end().await;
@@ -165,12 +169,12 @@ async fn a_request_that_a_crash_interrupts_is_sent_once_more_and_no_more() {
 
 #[tokio::test]
 async fn a_body_that_a_crash_interrupts_ends_in_an_error_and_is_not_asked_for_again() {
-    let (home, web) = (Home::new().await, Web::start().await);
+    let (home, web) = (Home::new().await, WebServer::start().await);
     let mut api = home.api();
     let template = upload(&mut api, FETCHES).await;
     let events = get(&web.url("/events"));
     api.ok(send(&template, "w", FETCH, &events, "events")).await;
-    web.until_seen(1).await;
+    web.wait_for_requests(1).await;
     // Another worker's answer shows that some time has passed; what the first one has recorded by then rides along.
     api.invoke(&template, "other", FETCH, &get(&web.url("/echo"))).await;
     let home = home.crash().await;
@@ -180,7 +184,7 @@ async fn a_body_that_a_crash_interrupts_ends_in_an_error_and_is_not_asked_for_ag
     // If the head was not recorded by the crash, it is asked for again and comes whole.
     web.release();
     let result = result_of(&api.ok(asked).await);
-    let count = web.seen().iter().filter(|seen| seen.path == "/events").count();
+    let count = web.received().iter().filter(|seen| seen.path == "/events").count();
     match count {
         1 => {
             assert!(result["ok"]["end"].as_str().unwrap().contains("ConnectionTerminated"), "{result}");
@@ -194,26 +198,27 @@ async fn a_body_that_a_crash_interrupts_ends_in_an_error_and_is_not_asked_for_ag
 
 #[tokio::test]
 async fn settings_say_where_requests_may_go() {
-    let web = Web::start().await;
+    let web = WebServer::start().await;
     for (setting, error) in [
         ("outbound_http.enabled=false", "HttpRequestDenied"),
         ("outbound_http.private_addresses=refuse", "HttpRequestDenied"),
         ("outbound_http.deny=127.0.0.0/8", "HttpRequestDenied"),
         ("outbound_http.allow=example.com,*.example.org", "HttpRequestDenied"),
     ] {
-        let home = Home::with(|plan| plan.set(setting)).await;
+        let home = Home::with(|options| options.set(setting)).await;
         let mut api = home.api();
         let template = upload(&mut api, FETCHES).await;
         let result = api.invoke(&template, "w", FETCH, &get(&web.url("/echo"))).await;
         assert!(result["err"].as_str().unwrap().contains(error), "{setting}: {result}");
         home.end().await;
     }
-    assert!(web.seen().is_empty());
+    assert!(web.received().is_empty());
     let port = web.address().port();
     for setting in
         ["outbound_http.allow=127.0.0.1", &format!("outbound_http.allow=10.0.0.1,127.0.0.0/8:{port}")]
     {
-        let home = Home::with(|plan| plan.set("outbound_http.private_addresses=refuse").set(setting)).await;
+        let home =
+            Home::with(|options| options.set("outbound_http.private_addresses=refuse").set(setting)).await;
         let mut api = home.api();
         let template = upload(&mut api, FETCHES).await;
         let result = api.invoke(&template, "w", FETCH, &get(&web.url("/echo"))).await;
@@ -225,16 +230,16 @@ async fn settings_say_where_requests_may_go() {
 /// A client library that knows nothing of us.
 #[tokio::test]
 async fn a_published_client_library_works() {
-    let (home, web) = (Home::new().await, Web::start().await);
+    let (home, web) = (Home::new().await, WebServer::start().await);
     let mut api = home.api();
     let template = upload(&mut api, "published_client").await;
     let api_of = |function: &str| format!("golem:published-client/api/{function}");
     let got = api.invoke(&template, "w", &api_of("get"), &json!([web.url("/echo?a=b")])).await;
-    let seen = web.seen().pop().unwrap();
+    let seen = web.received().pop().unwrap();
     assert_eq!(seen.header("x-from"), Some("waki"));
     assert_eq!(got["ok"], json!([200, "yes", format!("GET\n/echo?a=b\n{}\n", key(&seen))]));
     let posted = api.invoke(&template, "w", &api_of("post"), &json!([web.url("/echo"), "text"])).await;
-    let seen = web.seen().pop().unwrap();
+    let seen = web.received().pop().unwrap();
     assert_eq!(seen.body, b"text");
     assert_eq!(posted["ok"], json!([200, format!("POST\n/echo\n{}\ntext", key(&seen))]));
     let chunks = api.invoke(&template, "w", &api_of("get"), &json!([web.url("/chunks/3")])).await;

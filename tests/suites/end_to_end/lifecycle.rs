@@ -76,11 +76,11 @@ async fn what_waits_can_be_seen_and_cancelled() {
     api.ok(send(&template, "w", SLEEP, &json!([1]), "queued")).await;
     api.ok(send(&template, "w", SLEEP, &json!([2]), "stays")).await;
     let waited = {
-        let request = api.signed(call(&template, "w", SLEEP, &json!([3]), "waited"));
+        let request = api.with_token(call(&template, "w", SLEEP, &json!([3]), "waited"));
         let address = api.address();
         tokio::spawn(async move {
             let mut connection = golem_tests::http::Connection::open(address).await.unwrap();
-            wait::patiently("an answer", connection.call(&request)).await.unwrap()
+            wait::bounded("an answer", connection.call(&request)).await.unwrap()
         })
     };
     wait::until("all are in the queue", || {

@@ -4,12 +4,13 @@ use crate::workers::until_status;
 use crate::{Home, call, upload};
 use golem_tests::guests::{COUNTER, INCREMENT};
 use golem_tests::http::Request;
-use golem_tests::rest::{Api, encoded, worker_path};
+use golem_tests::rest::{Api, percent_encoded, worker_path};
 use serde_json::{Value, json};
 
 /// A page: names, and the cursor.
 async fn page(api: &mut Api, template: &str, query: &[(&str, &str)]) -> (Vec<String>, Option<String>) {
-    let query: Vec<String> = query.iter().map(|(name, value)| format!("{name}={}", encoded(value))).collect();
+    let query: Vec<String> =
+        query.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
     let request = Request::get(format!("/v1/templates/{template}/workers?{}", query.join("&")));
     let page = api.ok(request).await.json();
     let names = page["workers"].as_array().unwrap().iter();
@@ -33,7 +34,7 @@ async fn all(api: &mut Api, template: &str, filters: &[&str], count: usize) -> V
 #[tokio::test]
 async fn workers_are_listed_by_name_a_page_at_a_time() {
     // Few heads stay in memory, so that most are listed from the store.
-    let home = Home::with(|plan| plan.set("workers.heads_cached_max=100")).await;
+    let home = Home::with(|options| options.set("workers.heads_cached_max=100")).await;
     let mut api = home.api();
     let template = upload(&mut api, COUNTER).await;
     let other = api.upload("another", &golem_tests::guests::bytes(COUNTER)).await;

@@ -1,7 +1,7 @@
 //! Login through GitHub, against a stand-in on loopback.
 
 use crate::Home;
-use golem_tests::github::{Answer, GitHub};
+use golem_tests::github::{Answer, FakeGitHub};
 use golem_tests::http::{Connection, Request, Response};
 use golem_tests::rest::Api;
 use golem_tests::wait;
@@ -9,10 +9,11 @@ use serde_json::{Value, json};
 
 const POLL: &str = "/login/oauth/access_token";
 
-async fn home(github: &GitHub) -> Home {
+async fn home(github: &FakeGitHub) -> Home {
     let url = github.url();
-    Home::with(|plan| {
-        plan.set("login.github_client_id=Iv1.8a61f9b3a7aba766")
+    Home::with(|options| {
+        options
+            .set("login.github_client_id=Iv1.8a61f9b3a7aba766")
             .set(format!("login.github_url={url}"))
             .set(format!("login.github_api_url={url}"))
     })
@@ -22,7 +23,7 @@ async fn home(github: &GitHub) -> Home {
 /// Without any token.
 async fn ask(home: &Home, request: Request) -> Response {
     let mut connection = Connection::open(home.server.address).await.unwrap();
-    wait::patiently("an answer", connection.call(&request)).await.unwrap()
+    wait::bounded("an answer", connection.call(&request)).await.unwrap()
 }
 
 async fn start(home: &Home, path: &str) -> Value {
@@ -78,7 +79,7 @@ async fn without_configuration_it_says_so() {
 
 #[tokio::test]
 async fn a_device_login_waits_for_the_confirmation() {
-    let github = GitHub::start().await;
+    let github = FakeGitHub::start().await;
     let home = home(&github).await;
     open_for_all(&home).await;
     let started = start(&home, "/login/oauth2/device/start").await;
@@ -90,14 +91,14 @@ async fn a_device_login_waits_for_the_confirmation() {
     let session = &started["encodedSession"];
 
     // Not confirmed yet, then too fast, then limited, then confirmed; GitHub is asked until then.
-    github.user(7, "ada", None, &verified("Ada@Example.com"));
+    github.set_user(7, "ada", None, &verified("Ada@Example.com"));
     let token = json!({ "access_token": "gho_16C7e42F292c6912E7710c838347Ae178B4a", "token_type": "bearer" });
     let slow = json!({ "error": "slow_down", "interval": 1 });
     let limited = Answer::status(403, &json!({ "message": "API rate limit exceeded" }))
         .header("x-ratelimit-remaining", "0")
         .header("retry-after", "1");
     let pending = Answer::error("authorization_pending");
-    github.answer(POLL, [pending, Answer::ok(&slow), limited, Answer::ok(&token)]);
+    github.set_answers(POLL, [pending, Answer::ok(&slow), limited, Answer::ok(&token)]);
     let response = complete(&home, session).await;
     assert_eq!(response.status, 200, "{}", response.text());
     let made = response.json();
@@ -121,7 +122,7 @@ async fn a_device_login_waits_for_the_confirmation() {
     // The same person again, over a restart, by the other paths, under another name and address: the same account.
     let started = start(&home, "/oauth2/device/start").await;
     let home = home.restart().await;
-    github.user(7, "ada-l", Some("other@example.com"), &verified("other@example.com"));
+    github.set_user(7, "ada-l", Some("other@example.com"), &verified("other@example.com"));
     let again = ask(&home, Request::post("/oauth2/device/complete").json(&started["encodedSession"])).await;
     assert_eq!(again.status, 200, "{}", again.text());
     assert_eq!(again.json()["data"]["accountId"], made["data"]["accountId"]);
@@ -131,7 +132,7 @@ async fn a_device_login_waits_for_the_confirmation() {
 
 #[tokio::test]
 async fn a_device_login_that_is_not_confirmed_ends() {
-    let github = GitHub::start().await;
+    let github = FakeGitHub::start().await;
     let home = home(&github).await;
     open_for_all(&home).await;
     let session = start(&home, "/login/oauth2/device/start").await["encodedSession"].clone();
@@ -142,7 +143,7 @@ async fn a_device_login_that_is_not_confirmed_ends() {
         (Answer::error("device_flow_disabled"), 500, "device_flow_disabled"),
         (Answer::status(502, &json!("bad gateway")), 500, "status 502"),
     ] {
-        github.answer(POLL, [answer]);
+        github.set_answers(POLL, [answer]);
         let said = text(&complete(&home, &session).await, status);
         assert!(said.contains(part), "{said}");
     }
@@ -154,16 +155,16 @@ async fn a_device_login_that_is_not_confirmed_ends() {
     }
     assert_eq!(complete(&home, &json!({ "session": 1 })).await.status, 400);
     // The code ends by itself, whatever GitHub says.
-    github.answer(
+    github.set_answers(
         "/login/device/code",
         [Answer::ok(&json!({
             "device_code": "d", "user_code": "u", "verification_uri": "v", "expires_in": 1, "interval": 1,
         }))],
     );
-    github.answer(POLL, [Answer::error("authorization_pending")]);
+    github.set_answers(POLL, [Answer::error("authorization_pending")]);
     let session = start(&home, "/login/oauth2/device/start").await["encodedSession"].clone();
     assert!(text(&complete(&home, &session).await, 401).contains("the code has expired"));
-    github.answer("/login/device/code", [Answer::status(404, &json!({ "error": "Not Found" }))]);
+    github.set_answers("/login/device/code", [Answer::status(404, &json!({ "error": "Not Found" }))]);
     let refused = ask(&home, Request::post("/login/oauth2/device/start")).await;
     assert!(text(&refused, 500).contains("Not Found"));
     home.end().await;
@@ -171,11 +172,11 @@ async fn a_device_login_that_is_not_confirmed_ends() {
 
 #[tokio::test]
 async fn an_access_token_is_exchanged_for_one_of_ours() {
-    let github = GitHub::start().await;
+    let github = FakeGitHub::start().await;
     let home = home(&github).await;
     let mut root = home.api();
     let exchange = |query: &str| Request::post(format!("/v1/oauth2?{query}"));
-    github.user(8, "bob", None, &verified("Bob@Example.com"));
+    github.set_user(8, "bob", None, &verified("Bob@Example.com"));
 
     // Who is not invited gets no account; whose address is put on the whitelist does.
     let refused = text(&ask(&home, exchange("provider=github&access_token=gho_x")).await, 403);
@@ -197,22 +198,22 @@ async fn an_access_token_is_exchanged_for_one_of_ours() {
     // An address that is not confirmed invites nobody.
     root.ok(Request::post("/v1/whitelist").json(&json!(["eve@example.com", "public@example.com"]))).await;
     let unconfirmed = json!([{ "email": "eve@example.com", "primary": true, "verified": false }]);
-    github.user(9, "eve", None, &unconfirmed);
+    github.set_user(9, "eve", None, &unconfirmed);
     text(&ask(&home, exchange("provider=github&access_token=gho_y")).await, 403);
     // A token that may not see the addresses, of someone who shows none, and of someone who shows one.
     for (id, public, status) in [(10, None, 403), (11, Some("public@example.com"), 200)] {
-        github.user(id, "carl", public, &json!([]));
-        github.answer("/user/emails", [Answer::status(404, &json!({ "message": "Not Found" }))]);
+        github.set_user(id, "carl", public, &json!([]));
+        github.set_answers("/user/emails", [Answer::status(404, &json!({ "message": "Not Found" }))]);
         let response = ask(&home, exchange("provider=github&access_token=gho_z")).await;
         assert_eq!(response.status, status, "{}", response.text());
     }
 
-    github.answer("/user", [Answer::status(401, &json!({ "message": "Bad credentials" }))]);
+    github.set_answers("/user", [Answer::status(401, &json!({ "message": "Bad credentials" }))]);
     let unknown = text(&ask(&home, exchange("provider=github&access_token=gho_z")).await, 401);
     assert!(unknown.contains("does not know the access token"), "{unknown}");
     let limited = Answer::status(403, &json!({ "message": "API rate limit exceeded" }))
         .header("x-ratelimit-remaining", "0");
-    github.answer("/user", [limited]);
+    github.set_answers("/user", [limited]);
     let limited = text(&ask(&home, exchange("provider=github&access_token=gho_z")).await, 500);
     assert!(limited.contains("API rate limit exceeded; it limits this server"), "{limited}");
     for query in ["provider=gitlab&access_token=x", "provider=github", "access_token=x", ""] {
@@ -226,21 +227,22 @@ async fn an_access_token_is_exchanged_for_one_of_ours() {
 
 #[tokio::test]
 async fn with_a_secret_tokens_of_other_apps_are_refused() {
-    let github = GitHub::start().await;
+    let github = FakeGitHub::start().await;
     let url = github.url();
-    let home = Home::with(|plan| {
-        plan.set("login.github_client_id=app")
+    let home = Home::with(|options| {
+        options
+            .set("login.github_client_id=app")
             .set("login.github_client_secret=hush")
             .set(format!("login.github_url={url}"))
             .set(format!("login.github_api_url={url}"))
     })
     .await;
     open_for_all(&home).await;
-    github.user(7, "ada", None, &verified("ada@example.com"));
+    github.set_user(7, "ada", None, &verified("ada@example.com"));
     let exchange = || Request::post("/v1/oauth2?provider=github&access_token=gho_x");
     let refused = text(&ask(&home, exchange()).await, 401);
     assert!(refused.contains("was not made for the app"), "{refused}");
-    github.answer("/applications/app/token", [Answer::ok(&json!({ "id": 1 }))]);
+    github.set_answers("/applications/app/token", [Answer::ok(&json!({ "id": 1 }))]);
     assert_eq!(ask(&home, exchange()).await.status, 200);
     // base64 of app:hush
     assert!(github.requests().iter().any(|request| request.contains("Basic YXBwOmh1c2g=")));

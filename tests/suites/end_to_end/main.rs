@@ -52,7 +52,7 @@ mod workers;
 use golem_tests::guests;
 use golem_tests::http::Request;
 use golem_tests::rest::{Api, Key, invocation};
-use golem_tests::server::{Plan, Server};
+use golem_tests::server::{Server, ServerOptions};
 use serde_json::Value;
 use std::path::PathBuf;
 use tempfile::TempDir;
@@ -60,21 +60,21 @@ use tempfile::TempDir;
 /// A folder with a server on it.
 struct Home {
     folder: TempDir,
-    plan: Plan,
+    options: ServerOptions,
     server: Server,
 }
 
 impl Home {
     async fn new() -> Self {
-        Self::with(|plan| plan).await
+        Self::with(|options| options).await
     }
 
     /// With other settings than usual.
-    async fn with(change: impl FnOnce(Plan) -> Plan) -> Self {
+    async fn with(change: impl FnOnce(ServerOptions) -> ServerOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let plan = change(Plan::new(folder.path().join("data")).set("log=warn"));
-        let server = plan.start().await;
-        Self { folder, plan, server }
+        let options = change(ServerOptions::new(folder.path().join("data")).set("log=warn"));
+        let server = options.start().await;
+        Self { folder, options, server }
     }
 
     fn api(&self) -> Api {
@@ -83,23 +83,23 @@ impl Home {
 
     /// The server's own folder.
     fn data(&self) -> PathBuf {
-        self.plan.data().to_owned()
+        self.options.data().to_owned()
     }
 
     /// SIGTERM and a new process.
     async fn restart(self) -> Self {
-        let Self { folder, plan, server } = self;
+        let Self { folder, options, server } = self;
         assert!(server.stop().await.success(), "a stop that was asked for is no failure");
-        let server = plan.start().await;
-        Self { folder, plan, server }
+        let server = options.start().await;
+        Self { folder, options, server }
     }
 
     /// SIGKILL and a new process.
     async fn crash(self) -> Self {
-        let Self { folder, plan, server } = self;
+        let Self { folder, options, server } = self;
         server.kill().await;
-        let server = plan.start().await;
-        Self { folder, plan, server }
+        let server = options.start().await;
+        Self { folder, options, server }
     }
 
     async fn end(self) {

@@ -2,7 +2,7 @@
 
 use crate::Home;
 use golem_tests::http::{Connection, Request, Response};
-use golem_tests::rest::{Api, Key, Part, encoded, invocation, multipart, worker_path};
+use golem_tests::rest::{Api, Key, Part, invocation, multipart, percent_encoded, worker_path};
 use golem_tests::{guests, wait};
 use serde_json::{Value, json};
 
@@ -12,7 +12,7 @@ const RUN: &str = "wasi:cli/run/run";
 /// A call by a convention.
 fn call(template: &str, worker: &str, convention: &str, params: &Value, key: Option<&str>) -> Request {
     let path = worker_path(template, worker, "invoke-and-await");
-    let path = format!("{path}?function={}&calling-convention={convention}", encoded(RUN));
+    let path = format!("{path}?function={}&calling-convention={convention}", percent_encoded(RUN));
     let request = Request::post(path).json(&json!({ "params": params }));
     match key {
         Some(key) => request.header("Idempotency-Key", key),
@@ -26,7 +26,7 @@ fn result(response: &Response) -> Value {
 
 /// Sends a request on a connection of its own, and goes on.
 fn aside(api: &Api, request: Request) -> tokio::task::JoinHandle<()> {
-    let (address, request) = (api.address(), api.signed(request));
+    let (address, request) = (api.address(), api.with_token(request));
     tokio::spawn(async move {
         if let Ok(mut connection) = Connection::open(address).await {
             // The server is killed meanwhile.
@@ -113,7 +113,7 @@ async fn what_a_program_answered_is_answered_after_a_crash() {
 
 #[tokio::test]
 async fn an_event_loop_answers_line_after_line() {
-    let mut home = Home::with(|plan| plan.set("workers.suspend_after_ms=200")).await;
+    let mut home = Home::with(|options| options.set("workers.suspend_after_ms=200")).await;
     let mut api = home.api();
     let template = api.upload("tally", &guests::preview1("tally")).await;
     let line = |params: Value, key: &str| call(&template, "w", "stdio-event-loop", &params, Some(key));
@@ -121,8 +121,10 @@ async fn an_event_loop_answers_line_after_line() {
     // A key that the server made, and another spelling.
     let key = api.key(&template, "w").await;
     let path = worker_path(&template, "w", "invoke-and-await");
-    let path =
-        format!("{path}?function={}&invocation-key={key}&calling-convention=StdioEventloop", encoded(RUN));
+    let path = format!(
+        "{path}?function={}&invocation-key={key}&calling-convention=StdioEventloop",
+        percent_encoded(RUN)
+    );
     let issued = Request::post(path).json(&json!({ "params": 2 }));
     assert_eq!(result(&api.ok(issued).await), json!(3));
     assert_eq!(api.status(&template, "w").await, "Idle");
@@ -177,7 +179,7 @@ async fn lines_wait_in_order_up_to_a_limit() {
     let line = |params: Value, key: String| call(&template, "w", "stdio-eventloop", &params, Some(&key));
     let send = |params: Value, key: String| {
         let path = worker_path(&template, "w", "invoke");
-        let path = format!("{path}?function={}&calling-convention=stdio-eventloop", encoded(RUN));
+        let path = format!("{path}?function={}&calling-convention=stdio-eventloop", percent_encoded(RUN));
         Request::post(path).json(&json!({ "params": params })).header("Idempotency-Key", key)
     };
     api.ok(send(json!("sleep 3000"), "first".to_owned())).await;
@@ -206,7 +208,7 @@ async fn a_function_that_is_no_program_can_be_called_as_one() {
     let template = api.upload("stdin", &guests::bytes("stdin")).await;
     let shout = "golem:stdin/api/shout";
     let path = worker_path(&template, "w", "invoke-and-await");
-    let path = format!("{path}?function={}&calling-convention=stdio", encoded(shout));
+    let path = format!("{path}?function={}&calling-convention=stdio", percent_encoded(shout));
     for text in ["quiet", "words"] {
         let request = Request::post(path.clone()).json(&json!({ "params": text }));
         assert_eq!(result(&api.ok(request).await), json!(text.to_uppercase()));

@@ -181,8 +181,9 @@ async fn a_shared_project_is_reached_as_far_as_it_is_shared() {
 #[tokio::test]
 async fn a_plan_ends_where_it_says() {
     let size = guests::bytes(guests::COUNTER).len();
-    let home = Home::with(|plan| {
-        plan.set("plan.projects_max=2")
+    let home = Home::with(|options| {
+        options
+            .set("plan.projects_max=2")
             .set("plan.templates_max=2")
             .set("plan.workers_max=2")
             .set(format!("plan.storage_bytes_max={}", size * 3))
@@ -257,7 +258,7 @@ async fn a_plan_ends_where_it_says() {
 
 #[tokio::test]
 async fn an_account_asks_only_so_often() {
-    let home = Home::with(|plan| plan.set("plan.requests_per_second_max=3")).await;
+    let home = Home::with(|options| options.set("plan.requests_per_second_max=3")).await;
     let mut root = home.api();
     let mut answers = Vec::new();
     for _ in 0..200 {

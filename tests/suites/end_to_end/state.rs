@@ -12,7 +12,7 @@ fn of(function: &str) -> String {
 
 #[tokio::test]
 async fn a_state_that_serde_saves_comes_back_without_its_history() {
-    let home = Home::with(|plan| plan.set("workers.snapshot_invocations=10")).await;
+    let home = Home::with(|options| options.set("workers.snapshot_invocations=10")).await;
     let mut api = home.api();
     let template = upload(&mut api, "keeps").await;
     let promise = api.invoke(&template, "w", &of("ask"), &json!([])).await;

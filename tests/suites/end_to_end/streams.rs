@@ -30,7 +30,7 @@ impl Stream {
     /// The next frame; `None` when the stream has ended.
     async fn frame(&mut self) -> Option<Value> {
         loop {
-            match wait::patiently("a frame", self.socket.next()).await?.ok()? {
+            match wait::bounded("a frame", self.socket.next()).await?.ok()? {
                 Message::Text(text) => return Some(serde_json::from_str(&text).unwrap()),
                 Message::Binary(bytes) => return Some(serde_json::from_slice(&bytes).unwrap()),
                 Message::Close(_) => return None,
@@ -84,7 +84,7 @@ async fn both_generations_of_frames_carry_what_is_printed() {
 
     // As old clients do every five seconds.
     old.socket.send(Message::Ping(vec![0, 1].into())).await.unwrap();
-    let answer = wait::patiently("a pong", old.socket.next()).await.unwrap().unwrap();
+    let answer = wait::bounded("a pong", old.socket.next()).await.unwrap().unwrap();
     assert_eq!(answer, Message::Pong(vec![0, 1].into()));
 
     api.ok(Request::new("DELETE", worker_path(&template, "w", ""))).await;
@@ -149,7 +149,7 @@ async fn only_the_last_events_are_kept() {
 /// A program that says which promise it waits for, and a caller that reads it there.
 #[tokio::test]
 async fn promises_are_found_in_the_stream_and_completed() {
-    let home = Home::with(|plan| plan.set("workers.suspend_after_ms=60000")).await;
+    let home = Home::with(|options| options.set("workers.suspend_after_ms=60000")).await;
     let mut api = home.api();
     let template = upload(&mut api, "promises").await;
     let series = "golem:promises/api/series";
@@ -162,7 +162,7 @@ async fn promises_are_found_in_the_stream_and_completed() {
             let mut stream = Stream::open(&api, &template, "w", "").await.unwrap();
             let mut text = String::new();
             let line = loop {
-                let Some(frame) = wait::within(wait::PATIENCE, stream.frame()).await.flatten() else {
+                let Some(frame) = wait::within(wait::WAIT_MAX, stream.frame()).await.flatten() else {
                     break None;
                 };
                 text.push_str(frame["Message"]["message"].as_str().unwrap());

@@ -65,7 +65,7 @@ async fn look_after_start(api: &mut Api, template: &str) -> (Vec<Value>, u64) {
 
 #[tokio::test]
 async fn a_worker_that_saves_itself_comes_back_without_its_history() {
-    let home = Home::with(|plan| plan.set("workers.snapshot_invocations=10")).await;
+    let home = Home::with(|options| options.set("workers.snapshot_invocations=10")).await;
     let mut api = home.api();
     let template = upload(&mut api, "saves").await;
     add(&mut api, &template, 0..55).await;
@@ -102,7 +102,7 @@ fn images(data: &Path) -> Vec<PathBuf> {
 
 #[tokio::test]
 async fn a_damaged_snapshot_costs_time_and_no_worker() {
-    let home = Home::with(|plan| plan.set("workers.snapshot_invocations=5")).await;
+    let home = Home::with(|options| options.set("workers.snapshot_invocations=5")).await;
     let mut api = home.api();
     let template = upload(&mut api, "saves").await;
     api.invoke(&template, "w", &of("grow"), &json!([0])).await;
@@ -143,7 +143,7 @@ async fn a_damaged_snapshot_costs_time_and_no_worker() {
 
 #[tokio::test]
 async fn a_worker_that_cannot_be_saved_says_so_and_goes_on() {
-    let home = Home::with(|plan| plan.set("workers.snapshot_invocations=3")).await;
+    let home = Home::with(|options| options.set("workers.snapshot_invocations=3")).await;
     let mut api = home.api();
     let template = upload(&mut api, "saves").await;
     api.invoke(&template, "w", &of("spoil"), &json!(["call-save"])).await;
@@ -160,7 +160,7 @@ async fn a_worker_that_cannot_be_saved_says_so_and_goes_on() {
 
 #[tokio::test]
 async fn an_automatic_update_is_rehearsed_and_can_go_back() {
-    let home = Home::with(|plan| plan.set("workers.snapshot_invocations=4")).await;
+    let home = Home::with(|options| options.set("workers.snapshot_invocations=4")).await;
     let mut api = home.api();
     let template = upload(&mut api, "saves").await;
     add(&mut api, &template, 0..10).await;
@@ -242,7 +242,7 @@ async fn an_update_that_would_diverge_changes_nothing() {
 
 #[tokio::test]
 async fn an_update_waits_for_the_invocation_that_runs() {
-    let home = Home::with(|plan| plan.set("workers.suspend_after_ms=100")).await;
+    let home = Home::with(|options| options.set("workers.suspend_after_ms=100")).await;
     let mut api = home.api();
     let template = upload(&mut api, SLEEPS).await;
     upload_version(&mut api, &template, SLEEPS).await;
@@ -273,7 +273,7 @@ async fn an_update_waits_for_the_invocation_that_runs() {
 
 #[tokio::test]
 async fn a_kill_at_any_moment_of_an_update_leaves_one_version_or_the_other() {
-    let mut home = Home::with(|plan| plan.set("workers.snapshot_invocations=3")).await;
+    let mut home = Home::with(|options| options.set("workers.snapshot_invocations=3")).await;
     let mut api = home.api();
     let template = upload(&mut api, "saves").await;
     upload_version(&mut api, &template, "saves-next").await;
@@ -283,7 +283,7 @@ async fn a_kill_at_any_moment_of_an_update_leaves_one_version_or_the_other() {
         let mut api = home.api();
         version = 1 - version;
         let mode = if round % 4 < 2 { "manual" } else { "automatic" };
-        let request = api.signed(update(&template, "w", mode, version));
+        let request = api.with_token(update(&template, "w", mode, version));
         // Killed before, while and after it is done.
         let mut connection = golem_tests::http::Connection::open(api.address()).await.unwrap();
         connection.send(&request.bytes()).await.unwrap();

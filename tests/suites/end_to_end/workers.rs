@@ -18,10 +18,10 @@ pub(crate) async fn until_status(api: &Api, template: &str, worker: &str, status
 
 /// Sends a request on a connection of its own, and goes on.
 pub(crate) fn aside(api: &Api, request: Request) -> JoinHandle<Response> {
-    let (address, request) = (api.address(), api.signed(request));
+    let (address, request) = (api.address(), api.with_token(request));
     tokio::spawn(async move {
         let mut connection = Connection::open(address).await.expect("the server accepts connections");
-        wait::patiently("an answer", connection.call(&request)).await.expect("the server answers")
+        wait::bounded("an answer", connection.call(&request)).await.expect("the server answers")
     })
 }
 
@@ -53,7 +53,7 @@ async fn a_deleted_worker_begins_from_nothing() {
 
 #[tokio::test]
 async fn a_long_sleep_leaves_memory_and_wakes_in_time() {
-    let home = Home::with(|plan| plan.set("workers.suspend_after_ms=100")).await;
+    let home = Home::with(|options| options.set("workers.suspend_after_ms=100")).await;
     let mut api = home.api();
     let template = upload(&mut api, SLEEPS).await;
     let begin = wait::now();
@@ -88,7 +88,8 @@ async fn a_long_sleep_leaves_memory_and_wakes_in_time() {
 #[tokio::test]
 async fn an_interrupted_worker_waits_until_it_is_resumed() {
     for suspend_after_ms in [100, 60_000] {
-        let home = Home::with(|plan| plan.set(format!("workers.suspend_after_ms={suspend_after_ms}"))).await;
+        let home =
+            Home::with(|options| options.set(format!("workers.suspend_after_ms={suspend_after_ms}"))).await;
         let mut api = home.api();
         let template = upload(&mut api, SLEEPS).await;
         api.create(&template, "w").await;
@@ -210,8 +211,9 @@ async fn a_worker_that_fails_says_why_and_stays_failed() {
 
 #[tokio::test]
 async fn a_failing_invocation_is_tried_again() {
-    let home = Home::with(|plan| {
-        plan.set("workers.retry_delay_ms_min=1000")
+    let home = Home::with(|options| {
+        options
+            .set("workers.retry_delay_ms_min=1000")
             .set("workers.retry_delay_ms_max=1000")
             .set("workers.retry_attempts_max=3")
     })
@@ -262,7 +264,7 @@ async fn a_caller_that_stops_waiting_finds_the_answer_later() {
     assert_eq!((timeout.status, timeout.text().as_str()), (504, ""));
     // A caller that hangs up does not take its invocation along.
     let mut hasty = Connection::open(api.address()).await.unwrap();
-    let other = api.signed(call(&template, "v", SLEEP, &json!([300]), "sleep"));
+    let other = api.with_token(call(&template, "v", SLEEP, &json!([300]), "sleep"));
     hasty.send(&other.bytes()).await.unwrap();
     wait::until("the other worker runs", || {
         let mut api = Api::new(api.address(), api.token());
@@ -295,7 +297,7 @@ async fn the_same_key_in_parallel_runs_once() {
 /// place: it waited until that one had been idle for minutes.
 #[tokio::test]
 async fn who_rests_makes_room_at_once() {
-    let home = Home::with(|plan| plan.set("workers.residents_max=1")).await;
+    let home = Home::with(|options| options.set("workers.residents_max=1")).await;
     let mut api = home.api();
     let template = upload(&mut api, SLEEPS).await;
     for round in 0..5 {

@@ -8,7 +8,7 @@
 
 use golem_tests::http::{Connection, Request};
 use golem_tests::rest::{Api, Key, invocation, result_of, worker_path};
-use golem_tests::server::{Plan, Program, Server};
+use golem_tests::server::{Program, Server, ServerOptions};
 use golem_tests::{guests, tools, wait};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -64,7 +64,7 @@ fn built(folder: &Path, language: &str) -> PathBuf {
 
 struct Cart {
     server: Server,
-    plan: Plan,
+    options: ServerOptions,
     template: String,
 }
 
@@ -81,7 +81,7 @@ impl Cart {
     /// SIGKILL and a new process.
     async fn crash(self) -> Self {
         self.server.kill().await;
-        Self { server: self.plan.start().await, ..self }
+        Self { server: self.options.start().await, ..self }
     }
 
     async fn until_it_waits(&self, worker: &str) {
@@ -107,10 +107,10 @@ fn item(product: &str, name: &str, price: f32, quantity: u32) -> Value {
 async fn a_cart_survives(language: &str) {
     let folder = tempfile::tempdir().unwrap();
     let wasm = std::fs::read(built(folder.path(), language)).unwrap();
-    let plan = Plan::new(folder.path().join("data")).set("log=warn");
-    let server = plan.start().await;
+    let options = ServerOptions::new(folder.path().join("data")).set("log=warn");
+    let server = options.start().await;
     let template = server.api().upload(language, &wasm).await;
-    let cart = Cart { server, plan, template };
+    let cart = Cart { server, options, template };
 
     let mut api = cart.server.api();
     cart.call(&mut api, "initialize-cart", json!(["Ada Łovelace"])).await;
@@ -180,7 +180,7 @@ async fn much_memory_comes_and_goes(cart: &Cart) {
     for number in 0..1_000 {
         let request =
             cart.request("invoke-and-await", "eve", "remove-item", &json!([large]), &number.to_string());
-        let answer = connection.call(&api.signed(request)).await.unwrap();
+        let answer = connection.call(&api.with_token(request)).await.unwrap();
         assert_eq!(answer.status, 200, "call {number}: {}", answer.text());
     }
 }

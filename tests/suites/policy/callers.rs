@@ -10,7 +10,7 @@ use golem_runtime::rest::{ENDPOINTS, Endpoint, Needs};
 use golem_tests::guests;
 use golem_tests::http::{Request, Response};
 use golem_tests::rest::{Api, Part, multipart};
-use golem_tests::server::Plan;
+use golem_tests::server::ServerOptions;
 use serde_json::json;
 use std::collections::BTreeSet;
 
@@ -91,7 +91,7 @@ fn decision(response: &Response) -> Decision {
 #[tokio::test]
 async fn every_endpoint_answers_as_decided() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Plan::new(folder.path().join("data")).set("log=error").start().await;
+    let server = ServerOptions::new(folder.path().join("data")).set("log=error").start().await;
     let mut root = server.api();
     let mut owner = root.new_account("owner").await;
     let template = owner.upload("counter", &guests::bytes(guests::COUNTER)).await;

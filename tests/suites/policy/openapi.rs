@@ -4,7 +4,7 @@ use golem_runtime::rest::{ENDPOINTS, openapi_document};
 use golem_tests::guests;
 use golem_tests::http::Request;
 use golem_tests::rest::worker_path;
-use golem_tests::server::Plan;
+use golem_tests::server::ServerOptions;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -66,7 +66,7 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
 #[tokio::test]
 async fn what_is_served_has_the_shapes_that_are_described() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Plan::new(folder.path().join("data")).set("log=warn").start().await;
+    let server = ServerOptions::new(folder.path().join("data")).set("log=warn").start().await;
     let mut api = server.api();
     let document = api.ok(Request::get("/openapi.json")).await.json();
     assert_eq!(document, openapi_document());

@@ -2,7 +2,7 @@
 
 use golem_runtime::rest::ENDPOINTS;
 use golem_tests::http::Request;
-use golem_tests::server::Plan;
+use golem_tests::server::ServerOptions;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Paths as the router's source has them. It can be asked for no list, so its text is read.
@@ -45,7 +45,7 @@ fn every_route_is_an_endpoint() {
 #[tokio::test]
 async fn every_path_answers_the_methods_that_are_listed() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Plan::new(folder.path().join("data")).set("log=warn").start().await;
+    let server = ServerOptions::new(folder.path().join("data")).set("log=warn").start().await;
     let mut api = server.api();
     let mut listed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for endpoint in ENDPOINTS {

@@ -15,7 +15,7 @@ mod snapshots;
 
 use golem_testing::{Failure, Options, SimulatedClock, TestWorker, Timestamp, Value};
 use golem_tests::guests;
-use golem_tests::say::say;
+use golem_tests::report::report;
 use std::time::Duration;
 
 /// A call of a script: function of the guest's interface `api`, parameters.
@@ -39,7 +39,7 @@ async fn check(guest: &str, options: Options, calls: Vec<Call>) -> TestWorker {
         result.unwrap_or_else(|failure| panic!("{function}: {failure}"));
     }
     let prefixes = worker.replay_from_every_prefix().await.unwrap_or_else(|error| panic!("{guest}: {error}"));
-    say(format_args!("{guest}: the same answers from each of {prefixes} prefixes"));
+    report(format_args!("{guest}: the same answers from each of {prefixes} prefixes"));
     worker
 }
 
@@ -343,7 +343,7 @@ async fn calls_of_other_workers() {
         worker.crash();
     }
     let prefixes = worker.replay_from_every_prefix().await.unwrap_or_else(|error| panic!("{error}"));
-    say(format_args!("calls: the same answers from each of {prefixes} prefixes"));
+    report(format_args!("calls: the same answers from each of {prefixes} prefixes"));
 }
 
 #[tokio::test]

@@ -1,11 +1,11 @@
 //! Ten thousand workers on one server: made, called, left alone, and there again after a restart.
 
-use golem_tests::chance::Chance;
 use golem_tests::http::{Connection, Request};
 use golem_tests::process::resident_bytes;
+use golem_tests::report::report;
 use golem_tests::rest::{Api, Key, invocation, result_of};
-use golem_tests::say::say;
-use golem_tests::server::{Plan, Server};
+use golem_tests::rng::Rng;
+use golem_tests::server::{Server, ServerOptions};
 use golem_tests::{guests, wait};
 use serde_json::json;
 use std::sync::Arc;
@@ -61,37 +61,37 @@ async fn call_each(
 
 fn request(api: &Api, template: &str, number: u64, function: &str) -> Request {
     let worker = format!("w{number}");
-    api.signed(invocation("invoke-and-await", template, &worker, function, &json!([]), &Key::None))
+    api.with_token(invocation("invoke-and-await", template, &worker, function, &json!([]), &Key::None))
 }
 
 #[tokio::test]
 async fn ten_thousand_workers_cost_heads_and_not_instances() {
     let folder = tempfile::tempdir().unwrap();
-    let plan = Plan::new(folder.path().join("data"))
+    let options = ServerOptions::new(folder.path().join("data"))
         .set(format!("workers.residents_max={RESIDENTS_MAX}"))
         .set("log=warn");
-    let server = plan.start().await;
+    let server = options.start().await;
     let template = server.api().upload("counter", &guests::bytes(guests::COUNTER)).await;
     let begin = wait::now();
     call_each(&server, &template, guests::INCREMENT, 0, 1_000, 1).await;
-    let few = resident_bytes(server.id());
+    let few = resident_bytes(server.pid());
     call_each(&server, &template, guests::INCREMENT, 1_000, WORKERS, 1).await;
-    let many = resident_bytes(server.id());
+    let many = resident_bytes(server.pid());
     let made_in = begin.elapsed();
     assert!(server.stop().await.success());
 
-    let server = plan.start().await;
-    let ready_in = server.ready_in;
+    let server = options.start().await;
+    let ready_in = server.startup_time;
     let begin = wait::now();
     call_each(&server, &template, guests::GET, 0, WORKERS, 1).await;
     let answered_in = begin.elapsed();
-    let again = resident_bytes(server.id());
+    let again = resident_bytes(server.pid());
     // A crash among all these is as good as a stop.
     server.kill().await;
-    let server = plan.start().await;
-    let mut chance = Chance::new(Chance::seed());
+    let server = options.start().await;
+    let mut rng = Rng::new(Rng::seed_from_env());
     for _ in 0..100 {
-        let number = chance.below(WORKERS);
+        let number = rng.below(WORKERS);
         let value =
             server.api().invoke(&template, &format!("w{number}"), guests::INCREMENT, &json!([])).await;
         assert!(value == json!(2) || value == json!(3), "worker {number}: {value}");
@@ -99,7 +99,7 @@ async fn ten_thousand_workers_cost_heads_and_not_instances() {
     assert!(server.stop().await.success());
 
     let each = many.saturating_sub(few) / (WORKERS - 1_000);
-    say(format_args!(
+    report(format_args!(
         "{WORKERS} workers: made and called in {made_in:.1?}, resident {} MiB with 1,000 and {} MiB with all \
          ({each} bytes each); restart in {ready_in:.0?}, all answered in {answered_in:.1?}, resident {} MiB",
         few >> 20,

@@ -21,12 +21,12 @@ const BEFORE_PLATEAU: (Duration, Duration) = (Duration::from_millis(24), Duratio
 
 /// When a phase ends, whichever comes first.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bound {
+pub(crate) struct PhaseLimit {
     pub(crate) time: Duration,
     pub(crate) calls: usize,
 }
 
-impl Bound {
+impl PhaseLimit {
     /// About one call for each client.
     pub(crate) const fn once(clients: usize) -> Self {
         Self { time: Duration::from_mins(1), calls: clients }
@@ -98,17 +98,17 @@ struct Phase {
 }
 
 impl Phase {
-    fn new(bound: Bound) -> anyhow::Result<Rc<Self>> {
+    fn new(limit: PhaseLimit) -> anyhow::Result<Rc<Self>> {
         Ok(Rc::new(Self {
-            left: Cell::new(bound.calls),
-            until: wait::now() + bound.time,
+            left: Cell::new(limit.calls),
+            until: wait::now() + limit.time,
             calls: Cell::new(0),
             nanos: RefCell::new(Histogram::new_with_max(CALL_NANOS_MAX, 3)?),
         }))
     }
 
     /// Whether one more call shall be made.
-    fn take(&self, now: Instant) -> bool {
+    fn take_call(&self, now: Instant) -> bool {
         let left = self.left.get();
         if left == 0 || now >= self.until {
             return false;
@@ -127,11 +127,11 @@ impl Phase {
 pub(crate) async fn run(
     address: SocketAddr,
     clients: usize,
-    bound: Bound,
+    limit: PhaseLimit,
     request: impl Fn(usize) -> Vec<u8>,
 ) -> anyhow::Result<Load> {
     let requests: Vec<Vec<u8>> = (0..clients).map(request).collect();
-    phase(address, clients, bound, |client| {
+    run_phase(address, clients, limit, |client| {
         let request = requests[client].clone();
         move || request.clone()
     })
@@ -139,7 +139,7 @@ pub(crate) async fn run(
 }
 
 /// Sends `count` requests, each another one, over `clients` connections.
-pub(crate) async fn each(
+pub(crate) async fn run_once_each(
     address: SocketAddr,
     clients: usize,
     count: usize,
@@ -148,25 +148,25 @@ pub(crate) async fn each(
     // Made in advance, so that making them is not measured.
     let requests: Rc<RefCell<Vec<Vec<u8>>>> = Rc::new(RefCell::new((0..count).map(|_| next()).collect()));
     requests.borrow_mut().reverse();
-    let bound = Bound { time: Duration::from_mins(10), calls: count };
-    phase(address, clients, bound, |_| {
+    let limit = PhaseLimit { time: Duration::from_mins(10), calls: count };
+    run_phase(address, clients, limit, |_| {
         let requests = requests.clone();
         move || requests.borrow_mut().pop().unwrap_or_default()
     })
     .await
 }
 
-async fn phase<N: FnMut() -> Vec<u8> + 'static>(
+async fn run_phase<N: FnMut() -> Vec<u8> + 'static>(
     address: SocketAddr,
     clients: usize,
-    bound: Bound,
+    limit: PhaseLimit,
     next: impl Fn(usize) -> N,
 ) -> anyhow::Result<Load> {
     let mut connections = Vec::with_capacity(clients);
     for _ in 0..clients {
         connections.push(Connection::open(address).await?);
     }
-    let phase = Phase::new(bound)?;
+    let phase = Phase::new(limit)?;
     let begin = wait::now();
     let local = LocalSet::new();
     let mut tasks = Vec::with_capacity(clients);
@@ -174,9 +174,9 @@ async fn phase<N: FnMut() -> Vec<u8> + 'static>(
         let (phase, mut next) = (phase.clone(), next(client));
         tasks.push(local.spawn_local(async move {
             let mut now = wait::now();
-            while phase.take(now) {
+            while phase.take_call(now) {
                 let request = next();
-                let status = connection.exchange(&request).await?;
+                let status = connection.call_prepared(&request).await?;
                 ensure!(status == 200, "a call was answered with {status}");
                 let done = wait::now();
                 phase.record(done - now);

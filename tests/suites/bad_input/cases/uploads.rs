@@ -4,7 +4,7 @@ use super::{Case, FORM, NOTHING, World, case};
 use crate::UPLOAD_BYTES_MAX;
 use golem_tests::guests;
 use golem_tests::http::Request;
-use golem_tests::rest::{Part, form, multipart, upload};
+use golem_tests::rest::{Part, multipart, upload, with_form};
 
 pub(super) fn cases(world: &World) -> Vec<Case> {
     let name = br#"{"componentName": "bad"}"#;
@@ -136,7 +136,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
         ),
         case(
             "a new version with a query part",
-            form(
+            with_form(
                 Request::new("PUT", format!("/v1/templates/{}/upload", world.counter)),
                 &[part("field0", name), part("template", &wasm)],
             ),

@@ -13,13 +13,13 @@
 mod caller;
 mod clients;
 
-use crate::chance::Chance;
 use crate::checker::{CounterHistory, Verdict};
+use crate::report::report;
 use crate::rest::Api;
-use crate::say::say;
-use crate::server::{Plan, Server};
+use crate::rng::Rng;
+use crate::server::{Server, ServerOptions};
 use crate::{guests, wait};
-use caller::{Caller, Place, Progress};
+use caller::{Caller, Endpoint, Progress};
 use clients::Client;
 use std::fmt;
 use std::sync::{Arc, Mutex};
@@ -35,7 +35,7 @@ const ANSWERS_LATE: Duration = Duration::from_secs(10);
 
 /// How hard it blows.
 #[derive(Debug, Clone)]
-pub struct Storm {
+pub struct ChaosTest {
     /// All randomness follows from it.
     pub seed: u64,
     /// How often the server is killed.
@@ -45,12 +45,12 @@ pub struct Storm {
     /// Faults of the server that is killed, for `golem-test-server`; none for the real server.
     pub faults: Vec<String>,
     /// Which clients take part.
-    pub crowd: Crowd,
+    pub workload: Workload,
 }
 
 /// How many clients of each kind.
 #[derive(Debug, Clone, Copy)]
-pub struct Crowd {
+pub struct Workload {
     /// Counters, with two clients each.
     pub counters: u64,
     /// Carts, with one client each.
@@ -62,20 +62,21 @@ pub struct Crowd {
     /// Clients that do not wait for results.
     pub senders: u64,
     /// Clients whose workers add to one number in a bucket that all of them share.
-    pub sharers: u64,
+    pub shared_counters: u64,
 }
 
-impl Crowd {
+impl Workload {
     /// Some of everything.
-    pub const ALL: Self = Self { counters: 3, carts: 2, sleepers: 2, waiters: 2, senders: 2, sharers: 3 };
+    pub const ALL: Self =
+        Self { counters: 3, carts: 2, sleepers: 2, waiters: 2, senders: 2, shared_counters: 3 };
     /// Those whose every answer is checked against every other.
-    pub const COUNTING: Self =
-        Self { counters: 4, carts: 2, sleepers: 0, waiters: 0, senders: 2, sharers: 0 };
+    pub const COUNTERS: Self =
+        Self { counters: 4, carts: 2, sleepers: 0, waiters: 0, senders: 2, shared_counters: 0 };
 }
 
 /// What happened.
 #[derive(Debug)]
-pub struct Report {
+pub struct Summary {
     /// To repeat it.
     pub seed: u64,
     /// How often the server was killed.
@@ -92,7 +93,7 @@ pub struct Report {
     pub first_answer: Vec<Duration>,
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { seed, kills, answers, repeated, verdict, ready, first_answer } = self;
         writeln!(f, "seed {seed}: kills {kills}, acknowledged {answers}, sent again {repeated}")?;
@@ -138,12 +139,12 @@ impl Templates {
     }
 }
 
-impl Storm {
+impl ChaosTest {
     /// Runs it on a fresh folder.
-    pub async fn run(&self) -> Report {
-        say(format_args!("storm with seed {} (GOLEM_TEST_SEED repeats it)", self.seed));
+    pub async fn run(&self) -> Summary {
+        report(format_args!("storm with seed {} (GOLEM_TEST_SEED repeats it)", self.seed));
         let folder = tempfile::tempdir().expect("a folder for the server can be made");
-        let calm = Plan::new(folder.path().join("data"))
+        let calm = ServerOptions::new(folder.path().join("data"))
             .set(format!("workers.suspend_after_ms={SUSPEND_AFTER_MS}"))
             .set("log=warn");
         // The templates are uploaded to a healthy server: what a fault destroys shall be what clients were told.
@@ -151,21 +152,21 @@ impl Storm {
         let templates = Templates::upload(&mut server.api()).await;
         assert!(server.stop().await.success(), "a healthy server ends well");
         let faults: Vec<&str> = self.faults.iter().map(String::as_str).collect();
-        let plan = if faults.is_empty() { calm } else { calm.with_faults(&faults) };
+        let options = if faults.is_empty() { calm } else { calm.with_faults(&faults) };
 
-        let (place, places) = watch::channel(None);
+        let (endpoint_tx, endpoint_rx) = watch::channel(None);
         let progress = Progress::new();
-        let chance = Chance::new(self.seed);
-        let counters: Vec<Arc<Mutex<CounterHistory>>> = (0..self.crowd.counters)
+        let rng = Rng::new(self.seed);
+        let counters: Vec<Arc<Mutex<CounterHistory>>> = (0..self.workload.counters)
             .map(|index| Arc::new(Mutex::new(CounterHistory::new(format!("counter-{index}")))))
             .collect();
         let shared = Arc::new(Mutex::new(CounterHistory::new("the number in the bucket")));
         let mut tasks = JoinSet::new();
-        for (index, client) in Client::of(self.crowd, &counters, &shared).into_iter().enumerate() {
-            let caller = Caller::new(places.clone(), progress.clone());
-            tasks.spawn(client.run(caller, templates.clone(), chance.branch(index as u64 + 1)));
+        for (index, client) in Client::all_of(self.workload, &counters, &shared).into_iter().enumerate() {
+            let caller = Caller::new(endpoint_rx.clone(), progress.clone());
+            tasks.spawn(client.run(caller, templates.clone(), rng.fork(index as u64 + 1)));
         }
-        let mut report = Report {
+        let mut summary = Summary {
             seed: self.seed,
             kills: 0,
             answers: 0,
@@ -174,85 +175,86 @@ impl Storm {
             ready: Vec::new(),
             first_answer: Vec::new(),
         };
-        let server = self.blow(&plan, &place, &progress, chance, &mut report).await;
+        let server = self.kill_repeatedly(&options, &endpoint_tx, &progress, rng, &mut summary).await;
         progress.stop();
         let rest = async {
             while let Some(verdict) = tasks.join_next().await {
-                report.verdict.add(verdict.expect("a client does not panic"));
+                summary.verdict.merge(verdict.expect("a client does not panic"));
             }
         };
-        wait::patiently("the clients to finish what they began", rest).await;
-        let mut caller = Caller::new(places, progress.clone());
+        wait::bounded("the clients to finish what they began", rest).await;
+        let mut caller = Caller::new(endpoint_rx, progress.clone());
         for history in &counters {
             let history = history.lock().expect("no client panicked").clone();
-            report.verdict.add(clients::conclude_counter(&mut caller, &templates.counter, &history).await);
+            summary.verdict.merge(clients::verify_counter(&mut caller, &templates.counter, &history).await);
         }
-        if self.crowd.sharers > 0 {
+        if self.workload.shared_counters > 0 {
             let history = shared.lock().expect("no client panicked").clone();
-            report.verdict.add(clients::conclude_shared(&mut caller, &templates.keyvalue, &history).await);
+            summary.verdict.merge(clients::verify_shared(&mut caller, &templates.keyvalue, &history).await);
         }
-        report.answers = progress.answers();
-        report.repeated = progress.repeated();
-        report.ready.sort();
-        report.first_answer.sort();
-        if !report.verdict.is_clean() && self.faults.is_empty() {
-            say(server.log());
+        summary.answers = progress.answers();
+        summary.repeated = progress.repeated();
+        summary.ready.sort();
+        summary.first_answer.sort();
+        if !summary.verdict.is_clean() && self.faults.is_empty() {
+            report(server.log());
         }
         // Of the damage that was done on purpose, a sample is enough.
         let lines = if self.faults.is_empty() { usize::MAX } else { 7 };
-        for line in report.to_string().lines().take(lines) {
-            say(line);
+        for line in summary.to_string().lines().take(lines) {
+            report(line);
         }
-        report
+        summary
     }
 
-    async fn blow(
+    async fn kill_repeatedly(
         &self,
-        plan: &Plan,
-        place: &watch::Sender<Option<Place>>,
+        options: &ServerOptions,
+        endpoint_tx: &watch::Sender<Option<Endpoint>>,
         progress: &Progress,
-        mut chance: Chance,
-        report: &mut Report,
+        mut rng: Rng,
+        summary: &mut Summary,
     ) -> Server {
-        let mut server = plan.start().await;
+        let mut server = options.start().await;
         loop {
             let before = progress.answers();
-            place.send_replace(Some(Place {
-                generation: report.kills,
+            endpoint_tx.send_replace(Some(Endpoint {
+                generation: summary.kills,
                 address: server.address,
                 token: server.token.clone(),
             }));
-            if report.kills == self.kills {
+            if summary.kills == self.kills {
                 return server;
             }
-            let wanted = before + chance.between(self.answers.0, self.answers.1);
-            let reached = wait::within(ANSWERS_LATE, progress.reach(wanted)).await.is_some();
-            if let Some(status) = server.ended() {
+            let wanted = before + rng.between(self.answers.0, self.answers.1);
+            let reached = wait::within(ANSWERS_LATE, progress.wait_for_answers(wanted)).await.is_some();
+            if let Some(status) = server.exit_status() {
                 panic!("the server ended by itself with {status}: {}", server.log());
             }
             // A slow machine gives fewer; none at all means that the server hangs.
             if !reached && progress.answers() == before {
-                report
-                    .verdict
-                    .wrong(format!("no answer came within {ANSWERS_LATE:?} before kill {}", report.kills));
+                summary.verdict.add_wrong(format!(
+                    "no answer came within {ANSWERS_LATE:?} before kill {}",
+                    summary.kills
+                ));
             }
             // Answers come in bursts, one per commit; this spreads the kill over the time between two.
-            wait::pause(Duration::from_micros(chance.below(3_000))).await;
+            wait::pause(Duration::from_micros(rng.below(3_000))).await;
             let killed = wait::now();
-            place.send_replace(None);
+            endpoint_tx.send_replace(None);
             server.kill().await;
-            report.kills += 1;
+            summary.kills += 1;
             let after = progress.answers();
-            server = plan.start().await;
-            report.ready.push(server.ready_in);
+            server = options.start().await;
+            summary.ready.push(server.startup_time);
             let first = progress.clone();
-            place.send_replace(Some(Place {
-                generation: report.kills,
+            endpoint_tx.send_replace(Some(Endpoint {
+                generation: summary.kills,
                 address: server.address,
                 token: server.token.clone(),
             }));
-            if wait::within(ANSWERS_LATE, first.reach(after + 1)).await.is_some() {
-                report.first_answer.push(killed.elapsed());
+            if wait::within(ANSWERS_LATE, first.wait_for_answers(after + 1)).await.is_some() {
+                summary.first_answer.push(killed.elapsed());
             }
         }
     }

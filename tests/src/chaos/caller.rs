@@ -9,11 +9,11 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 /// Before the same request goes to the same server again.
-const AGAIN_AFTER: Duration = Duration::from_millis(5);
+const RETRY_DELAY: Duration = Duration::from_millis(5);
 
 /// Where the server is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct Endpoint {
     /// Counts the starts.
     pub(super) generation: u64,
     /// Its address.
@@ -46,7 +46,7 @@ impl Progress {
     }
 
     /// Returns once there are `wanted` answers, or the storm is over.
-    pub(super) async fn reach(&self, wanted: u64) {
+    pub(super) async fn wait_for_answers(&self, wanted: u64) {
         let (mut answers, mut stopped) = (self.answers.subscribe(), self.stopped.subscribe());
         tokio::select! {
             // A closed channel cannot be: we hold its sender.
@@ -69,17 +69,17 @@ impl Progress {
 /// One client.
 #[derive(Debug, Clone)]
 pub(super) struct Caller {
-    places: watch::Receiver<Option<Place>>,
-    connection: Kept,
+    endpoint_rx: watch::Receiver<Option<Endpoint>>,
+    connection: CachedConnection,
     /// Shared by all.
     pub(super) progress: Progress,
 }
 
 /// A connection, and the start of the server that it belongs to. A clone begins without one.
 #[derive(Debug, Default)]
-struct Kept(Option<(u64, Connection)>);
+struct CachedConnection(Option<(u64, Connection)>);
 
-impl Clone for Kept {
+impl Clone for CachedConnection {
     fn clone(&self) -> Self {
         Self(None)
     }
@@ -95,12 +95,12 @@ pub(super) struct Answer {
 }
 
 impl Caller {
-    pub(super) fn new(places: watch::Receiver<Option<Place>>, progress: Progress) -> Self {
-        Self { places, connection: Kept(None), progress }
+    pub(super) fn new(endpoint_rx: watch::Receiver<Option<Endpoint>>, progress: Progress) -> Self {
+        Self { endpoint_rx, connection: CachedConnection(None), progress }
     }
 
     /// Sends `request` again and again until there is an answer that is not "come again".
-    pub(super) async fn ask(&mut self, request: &Request) -> Answer {
+    pub(super) async fn call_until_answered(&mut self, request: &Request) -> Answer {
         let line = request.line();
         let asking = async {
             let mut attempts = 0;
@@ -110,27 +110,27 @@ impl Caller {
                     self.progress.repeated.fetch_add(1, Ordering::Relaxed);
                 }
                 // 503: the store is not there just now, or the server is going. 429: too many wait for the worker.
-                match self.ask_once(request).await {
+                match self.call_once(request).await {
                     Some(response) if !matches!(response.status, 429 | 503) => {
                         return Answer { response, attempts };
                     }
-                    _ => wait::pause(AGAIN_AFTER).await,
+                    _ => wait::pause(RETRY_DELAY).await,
                 }
             }
         };
-        wait::patiently(&format!("an answer to {line}"), asking).await
+        wait::bounded(&format!("an answer to {line}"), asking).await
     }
 
     /// Sends `request` once, as soon as there is a server. `None` when the connection broke: nobody knows then.
-    pub(super) async fn ask_once(&mut self, request: &Request) -> Option<Response> {
-        let place = self.places.wait_for(Option::is_some).await.ok()?.clone()?;
+    pub(super) async fn call_once(&mut self, request: &Request) -> Option<Response> {
+        let endpoint = self.endpoint_rx.wait_for(Option::is_some).await.ok()?.clone()?;
         let mut connection = match self.connection.0.take() {
-            Some((generation, connection)) if generation == place.generation => connection,
-            _ => Connection::open(place.address).await.ok()?,
+            Some((generation, connection)) if generation == endpoint.generation => connection,
+            _ => Connection::open(endpoint.address).await.ok()?,
         };
-        let response = connection.call(&request.clone().bearer(&place.token)).await.ok()?;
+        let response = connection.call(&request.clone().bearer(&endpoint.token)).await.ok()?;
         if response.header("connection").is_none_or(|value| !value.eq_ignore_ascii_case("close")) {
-            self.connection.0 = Some((place.generation, connection));
+            self.connection.0 = Some((endpoint.generation, connection));
         }
         if response.status == 200 {
             self.progress.answers.send_modify(|answers| *answers += 1);

@@ -5,7 +5,7 @@
 //! in the queue, and the checker must notice.
 
 use crate::wait;
-use golem_model::shared::{Place, Space};
+use golem_model::shared::{ScopedKey, Space};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
 use golem_runtime::storage::ports::{
     Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNum,
@@ -23,7 +23,7 @@ const QUEUE_MAX: usize = 1_024;
 
 /// The store that acknowledges early.
 #[derive(Debug)]
-pub struct LateStore {
+pub struct EarlyAckStore {
     inner: Arc<dyn Store>,
     queue: SyncSender<Batch>,
     counts: Arc<Counts>,
@@ -34,10 +34,10 @@ pub struct LateStore {
 struct Counts {
     acknowledged: AtomicU64,
     performed: Mutex<u64>,
-    more: Condvar,
+    progressed: Condvar,
 }
 
-impl LateStore {
+impl EarlyAckStore {
     /// Wraps `inner`.
     pub fn new(inner: Arc<dyn Store>) -> Self {
         let (queue, commits) = sync_channel::<Batch>(QUEUE_MAX);
@@ -49,7 +49,7 @@ impl LateStore {
                 for batch in std::iter::once(first).chain(commits.try_iter()) {
                     store.commit(&batch).expect("the store below has no faults, and was told so already");
                     *lock(&done.performed) += 1;
-                    done.more.notify_all();
+                    done.progressed.notify_all();
                 }
             }
         });
@@ -57,10 +57,10 @@ impl LateStore {
     }
 
     /// The store below, once it holds everything that has been acknowledged by now.
-    fn settled(&self) -> &dyn Store {
+    fn drained(&self) -> &dyn Store {
         let acknowledged = self.counts.acknowledged.load(Ordering::SeqCst);
         let performed = lock(&self.counts.performed);
-        let waited = self.counts.more.wait_while(performed, |performed| *performed < acknowledged);
+        let waited = self.counts.progressed.wait_while(performed, |performed| *performed < acknowledged);
         drop(waited.expect(UNPOISONED));
         &*self.inner
     }
@@ -72,9 +72,9 @@ fn lock(count: &Mutex<u64>) -> MutexGuard<'_, u64> {
     count.lock().expect(UNPOISONED)
 }
 
-impl Store for LateStore {
+impl Store for EarlyAckStore {
     fn acquire(&self) -> Result<Vec<(ShardId, Epoch)>, StoreError> {
-        self.settled().acquire()
+        self.drained().acquire()
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
@@ -84,35 +84,35 @@ impl Store for LateStore {
     }
 
     fn recover(&self) -> Result<Position, StoreError> {
-        self.settled().recover()
+        self.drained().recover()
     }
 
     fn position(&self) -> Result<Position, StoreError> {
-        self.settled().position()
+        self.drained().position()
     }
 
     fn rows_back(&self, last: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError> {
-        self.settled().rows_back(last, limit)
+        self.drained().rows_back(last, limit)
     }
 
     fn row(&self, seq: Seq) -> Result<Option<LogRow>, StoreError> {
-        self.settled().row(seq)
+        self.drained().row(seq)
     }
 
     fn rows_after(&self, seq: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError> {
-        self.settled().rows_after(seq, limit)
+        self.drained().rows_after(seq, limit)
     }
 
     fn head(&self, id: &WorkerId) -> Result<Option<StoredHead>, StoreError> {
-        self.settled().head(id)
+        self.drained().head(id)
     }
 
     fn head_by_no(&self, no: WorkerNum) -> Result<Option<StoredHead>, StoreError> {
-        self.settled().head_by_no(no)
+        self.drained().head_by_no(no)
     }
 
     fn heads_to_wake(&self, after: WorkerNum, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
-        self.settled().heads_to_wake(after, limit)
+        self.drained().heads_to_wake(after, limit)
     }
 
     fn heads_named(
@@ -122,23 +122,23 @@ impl Store for LateStore {
         after: &str,
         limit: usize,
     ) -> Result<Vec<StoredHead>, StoreError> {
-        self.settled().heads_named(template, prefix, after, limit)
+        self.drained().heads_named(template, prefix, after, limit)
     }
 
     fn head_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError> {
-        self.settled().head_count(template)
+        self.drained().head_count(template)
     }
 
     fn head_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
-        self.settled().head_counts()
+        self.drained().head_counts()
     }
 
     fn idem(&self, worker: WorkerNum, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
-        self.settled().idem(worker, key_hash)
+        self.drained().idem(worker, key_hash)
     }
 
-    fn value(&self, project: ProjectId, place: &Place) -> Result<Option<ValueRow>, StoreError> {
-        self.settled().value(project, place)
+    fn value(&self, project: ProjectId, place: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
+        self.drained().value(project, place)
     }
 
     fn keys(
@@ -149,11 +149,11 @@ impl Store for LateStore {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        self.settled().keys(project, space, bucket, after, limit)
+        self.drained().keys(project, space, bucket, after, limit)
     }
 
     fn tidy(&self, limit: usize) -> Result<bool, StoreError> {
-        self.settled().tidy(limit)
+        self.drained().tidy(limit)
     }
 
     fn syncs(&self) -> u64 {

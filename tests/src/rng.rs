@@ -2,11 +2,11 @@
 
 /// A small generator (SplitMix64). Its numbers decide what a test does; they protect nothing.
 #[derive(Debug, Clone)]
-pub struct Chance {
+pub struct Rng {
     state: u64,
 }
 
-impl Chance {
+impl Rng {
     /// A generator whose numbers follow from `seed`.
     pub const fn new(seed: u64) -> Self {
         Self { state: seed }
@@ -17,7 +17,7 @@ impl Chance {
         clippy::disallowed_methods,
         reason = "a person repeats a run by this variable; it is no setting"
     )]
-    pub fn seed() -> u64 {
+    pub fn seed_from_env() -> u64 {
         if let Ok(text) = std::env::var("GOLEM_TEST_SEED") {
             return text
                 .parse()
@@ -31,14 +31,14 @@ impl Chance {
 
     /// A generator of its own for the `index`-th part of a test, so that parts do not disturb each other's numbers.
     #[must_use]
-    pub fn branch(&self, index: u64) -> Self {
-        let mut branch = Self::new(self.state ^ index.wrapping_mul(0xd1b5_4a32_d192_ed03));
-        branch.number();
-        branch
+    pub fn fork(&self, index: u64) -> Self {
+        let mut fork = Self::new(self.state ^ index.wrapping_mul(0xd1b5_4a32_d192_ed03));
+        fork.next_u64();
+        fork
     }
 
     /// Any number.
-    pub fn number(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.state;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -49,7 +49,7 @@ impl Chance {
     /// A number below `bound`.
     pub fn below(&mut self, bound: u64) -> u64 {
         assert!(bound > 0, "there is no number below 0");
-        self.number() % bound
+        self.next_u64() % bound
     }
 
     /// A number of `range`.

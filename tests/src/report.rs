@@ -4,12 +4,12 @@ use std::fmt::Display;
 use std::io::Write;
 
 /// Writes a line to standard error, past the test runner, which keeps to itself what passing tests print.
-pub fn say(line: impl Display) {
+pub fn report(line: impl Display) {
     // Nothing depends on it, and there is nowhere to complain.
     drop(writeln!(std::io::stderr().lock(), "{line}"));
 }
 
 /// Says why a test cannot say anything on this machine.
 pub fn skip(what: &str, why: &str) {
-    say(format_args!("skipped: {what}: {why}"));
+    report(format_args!("skipped: {what}: {why}"));
 }

@@ -3,17 +3,17 @@
 //! Every client goes on with one request until it is answered, with the same key, as a careful program would. The one
 //! exception are requests without a key, which are sent once: a program that sends them again asks for two runs.
 
-mod sharers;
+mod shared_counter;
 
-pub(super) use sharers::conclude_shared;
+pub(super) use shared_counter::verify_shared;
 
 use super::caller::Caller;
-use super::{Crowd, Templates};
-use crate::chance::Chance;
+use super::{Templates, Workload};
 use crate::checker::{CartHistory, CountHistory, CounterHistory, Verdict};
 use crate::guests;
 use crate::http::{Request, Response};
 use crate::rest::{Key, invocation, result_of, worker_path};
+use crate::rng::Rng;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
@@ -24,7 +24,7 @@ const SLEEP_MS: (u64, u64) = (300, 1_500);
 const ANSWERS_BEFORE_COMPLETION: u64 = 400;
 
 /// Requests that are sent without waiting for results before one looks at the value, which waits for them all.
-const SENT_BEFORE_LOOK: u64 = 50;
+const SENT_BEFORE_CHECK: u64 = 50;
 
 /// Products in a cart, at most: replies should stay small.
 const PRODUCTS_MAX: usize = 30;
@@ -43,13 +43,13 @@ pub(super) enum Client {
     /// Sends without waiting for results; with keys, or without.
     Sender { index: u64, keyed: bool },
     /// Adds to a number that it shares with others.
-    Sharer { index: u64, history: Arc<Mutex<CounterHistory>> },
+    SharedCounter { index: u64, history: Arc<Mutex<CounterHistory>> },
 }
 
 impl Client {
     /// Everyone in `crowd`.
-    pub(super) fn of(
-        crowd: Crowd,
+    pub(super) fn all_of(
+        workload: Workload,
         counters: &[Arc<Mutex<CounterHistory>>],
         shared: &Arc<Mutex<CounterHistory>>,
     ) -> Vec<Self> {
@@ -58,177 +58,177 @@ impl Client {
         for (index, history) in counters.iter().chain(counters).enumerate() {
             clients.push(Self::Counter { index: index as u64, history: history.clone() });
         }
-        clients.extend((0..crowd.carts).map(|index| Self::Cart { index }));
-        clients.extend((0..crowd.sleepers).map(|index| Self::Sleeper { index }));
-        clients.extend((0..crowd.waiters).map(|index| Self::Waiter { index }));
-        clients.extend((0..crowd.senders).map(|index| Self::Sender { index, keyed: index % 2 == 1 }));
-        clients.extend((0..crowd.sharers).map(|index| Self::Sharer { index, history: shared.clone() }));
+        clients.extend((0..workload.carts).map(|index| Self::Cart { index }));
+        clients.extend((0..workload.sleepers).map(|index| Self::Sleeper { index }));
+        clients.extend((0..workload.waiters).map(|index| Self::Waiter { index }));
+        clients.extend((0..workload.senders).map(|index| Self::Sender { index, keyed: index % 2 == 1 }));
+        clients.extend(
+            (0..workload.shared_counters).map(|index| Self::SharedCounter { index, history: shared.clone() }),
+        );
         clients
     }
 
     /// Goes on until the storm is over, or until an answer comes that cannot be.
-    pub(super) async fn run(self, caller: Caller, templates: Templates, chance: Chance) -> Verdict {
-        let mut act = Act { caller, chance, verdict: Verdict::default() };
+    pub(super) async fn run(self, caller: Caller, templates: Templates, rng: Rng) -> Verdict {
+        let mut run = ClientRun { caller, rng, verdict: Verdict::default() };
         // Something that cannot be has been written down where it was seen.
-        let (Ok(()) | Err(Impossible)) = match self {
-            Self::Counter { index, history } => act.count(&templates.counter, index, &history).await,
-            Self::Cart { index } => act.shop(&templates.cart, index).await,
-            Self::Sleeper { index } => act.sleep(&templates.sleeps, index).await,
-            Self::Waiter { index } => act.wait(&templates.promises, index).await,
-            Self::Sender { index, keyed } => act.send(&templates.counter, index, keyed).await,
-            Self::Sharer { index, history } => act.share(&templates.keyvalue, index, &history).await,
+        let (Ok(()) | Err(WrongAnswer)) = match self {
+            Self::Counter { index, history } => run.count_up(&templates.counter, index, &history).await,
+            Self::Cart { index } => run.use_cart(&templates.cart, index).await,
+            Self::Sleeper { index } => run.sleep_repeatedly(&templates.sleeps, index).await,
+            Self::Waiter { index } => run.await_promises(&templates.promises, index).await,
+            Self::Sender { index, keyed } => run.send_without_result(&templates.counter, index, keyed).await,
+            Self::SharedCounter { index, history } => {
+                run.add_to_shared_counter(&templates.keyvalue, index, &history).await
+            }
         };
-        act.verdict
+        run.verdict
     }
 }
 
 /// Compares a counter's history with its value.
-pub(super) async fn conclude_counter(
-    caller: &mut Caller,
-    template: &str,
-    history: &CounterHistory,
-) -> Verdict {
+pub(super) async fn verify_counter(caller: &mut Caller, template: &str, history: &CounterHistory) -> Verdict {
     let request =
         invocation("invoke-and-await", template, history.worker(), guests::GET, &json!([]), &Key::None);
-    let response = caller.ask(&request).await.response;
+    let response = caller.call_until_answered(&request).await.response;
     if response.status == 200 {
-        history.conclude(result_of(&response).as_u64().unwrap_or_default())
+        history.verify(result_of(&response).as_u64().unwrap_or_default())
     } else {
-        let mut verdict = history.conclude(0);
-        verdict.wrong(format!("{}: {} {}", history.worker(), response.status, response.text()));
+        let mut verdict = history.verify(0);
+        verdict.add_wrong(format!("{}: {} {}", history.worker(), response.status, response.text()));
         verdict
     }
 }
 
 /// An answer came that a server which keeps its word never gives. It is in the verdict.
-struct Impossible;
+struct WrongAnswer;
 
-struct Act {
+struct ClientRun {
     caller: Caller,
-    chance: Chance,
+    rng: Rng,
     verdict: Verdict,
 }
 
-impl Act {
-    async fn count(
+impl ClientRun {
+    async fn count_up(
         &mut self,
         template: &str,
         index: u64,
         history: &Mutex<CounterHistory>,
-    ) -> Result<(), Impossible> {
+    ) -> Result<(), WrongAnswer> {
         let worker = lock(history).worker().to_owned();
         let mut number = 0;
         while !self.caller.progress.is_stopped() {
             number += 1;
-            let again =
-                if self.chance.once_in(8) { lock(history).any_answered(self.chance.number()) } else { None };
-            let key = match again {
+            let used_key =
+                if self.rng.once_in(8) { lock(history).nth_answered(self.rng.next_u64()) } else { None };
+            let key = match used_key {
                 Some(key) => key,
-                None if self.chance.once_in(3) => {
+                None if self.rng.once_in(3) => {
                     let request = Request::post(worker_path(template, &worker, "key"));
-                    let answer = self.ask(&request).await?;
+                    let answer = self.call(&request).await?;
                     // The prefix tells the two kinds apart when the key is used again.
                     format!("I{}", answer.json()["value"].as_str().unwrap_or_default())
                 }
                 None => format!("H{index}-{number}"),
             };
             let kind = match key.strip_prefix('I') {
-                Some(made) => Key::Invocation(made.to_owned()),
+                Some(issued) => Key::Invocation(issued.to_owned()),
                 None => Key::Idempotency(key.clone()),
             };
-            lock(history).issued(&key);
+            lock(history).record_issued(&key);
             let request =
                 invocation("invoke-and-await", template, &worker, guests::INCREMENT, &json!([]), &kind);
-            let value = result_of(&self.ask(&request).await?).as_u64().unwrap_or_default();
-            lock(history).answered(&key, value);
+            let value = result_of(&self.call(&request).await?).as_u64().unwrap_or_default();
+            lock(history).record_answer(&key, value);
         }
         Ok(())
     }
 
-    async fn shop(&mut self, template: &str, index: u64) -> Result<(), Impossible> {
+    async fn use_cart(&mut self, template: &str, index: u64) -> Result<(), WrongAnswer> {
         let worker = format!("cart-{index}");
         let mut history = CartHistory::new(worker.as_str());
-        self.cart(template, &worker, "initialize-cart", &json!(["user"]), "start").await?;
+        self.call_cart(template, &worker, "initialize-cart", &json!(["user"]), "start").await?;
         let mut number = 0_u64;
         while !self.caller.progress.is_stopped() {
             number += 1;
             let key = format!("cart-{index}-{number}");
-            let present = history.any(self.chance.number());
-            match (self.chance.below(4), present) {
+            let present = history.nth_product(self.rng.next_u64());
+            match (self.rng.below(4), present) {
                 (0, Some(product)) => {
-                    self.cart(template, &worker, "remove-item", &json!([product]), &key).await?;
-                    history.removed(&product);
+                    self.call_cart(template, &worker, "remove-item", &json!([product]), &key).await?;
+                    history.record_removed(&product);
                 }
                 (1, Some(product)) => {
-                    let quantity = self.chance.between(1, 9);
+                    let quantity = self.rng.between(1, 9);
                     let params = json!([product, quantity]);
-                    self.cart(template, &worker, "update-item-quantity", &params, &key).await?;
-                    history.added(&product, quantity);
+                    self.call_cart(template, &worker, "update-item-quantity", &params, &key).await?;
+                    history.record_added(&product, quantity);
                 }
                 _ if history.len() < PRODUCTS_MAX => {
-                    let (product, quantity) = (format!("p{number}"), self.chance.between(1, 9));
+                    let (product, quantity) = (format!("p{number}"), self.rng.between(1, 9));
                     let item =
                         json!({ "product-id": product, "name": "thing", "price": 1.5, "quantity": quantity });
-                    self.cart(template, &worker, "add-item", &json!([item]), &key).await?;
-                    history.added(&product, quantity);
+                    self.call_cart(template, &worker, "add-item", &json!([item]), &key).await?;
+                    history.record_added(&product, quantity);
                 }
                 _ => {}
             }
-            if self.chance.once_in(16) {
-                self.look_into(template, &history).await?;
+            if self.rng.once_in(16) {
+                self.check_cart(template, &history).await?;
             }
         }
-        self.look_into(template, &history).await
+        self.check_cart(template, &history).await
     }
 
-    async fn cart(
+    async fn call_cart(
         &mut self,
         template: &str,
         worker: &str,
         function: &str,
         params: &Value,
         key: &str,
-    ) -> Result<Response, Impossible> {
+    ) -> Result<Response, WrongAnswer> {
         let function = format!("{}/{function}", guests::CART_API);
         let key = Key::Idempotency(key.to_owned());
-        self.ask(&invocation("invoke-and-await", template, worker, &function, params, &key)).await
+        self.call(&invocation("invoke-and-await", template, worker, &function, params, &key)).await
     }
 
-    async fn look_into(&mut self, template: &str, history: &CartHistory) -> Result<(), Impossible> {
+    async fn check_cart(&mut self, template: &str, history: &CartHistory) -> Result<(), WrongAnswer> {
         let function = format!("{}/get-cart-contents", guests::CART_API);
         let request =
             invocation("invoke-and-await", template, history.worker(), &function, &json!([]), &Key::None);
-        let contents = result_of(&self.ask(&request).await?);
-        let found = history.conclude(&contents);
+        let contents = result_of(&self.call(&request).await?);
+        let found = history.verify(&contents);
         let clean = found.is_clean();
-        self.verdict.add(found);
-        if clean { Ok(()) } else { Err(Impossible) }
+        self.verdict.merge(found);
+        if clean { Ok(()) } else { Err(WrongAnswer) }
     }
 
-    async fn sleep(&mut self, template: &str, index: u64) -> Result<(), Impossible> {
+    async fn sleep_repeatedly(&mut self, template: &str, index: u64) -> Result<(), WrongAnswer> {
         let mut number = 0;
         while !self.caller.progress.is_stopped() {
             number += 1;
             let worker = format!("sleeper-{index}-{number}");
-            let millis = self.chance.between(SLEEP_MS.0, SLEEP_MS.1);
+            let millis = self.rng.between(SLEEP_MS.0, SLEEP_MS.1);
             let key = Key::Idempotency(worker.clone());
             let request =
                 invocation("invoke-and-await", template, &worker, guests::SLEEP, &json!([millis]), &key);
-            let first = self.ask(&request).await?.text();
-            let second = self.ask(&request).await?.text();
+            let first = self.call(&request).await?.text();
+            let second = self.call(&request).await?.text();
             if first != second {
-                self.verdict.duplicate(1, format!("{worker}: slept {first}, then {second}"));
+                self.verdict.add_duplicated(1, format!("{worker}: slept {first}, then {second}"));
             }
         }
         Ok(())
     }
 
-    async fn wait(&mut self, template: &str, index: u64) -> Result<(), Impossible> {
+    async fn await_promises(&mut self, template: &str, index: u64) -> Result<(), WrongAnswer> {
         let mut number = 0;
         while !self.caller.progress.is_stopped() {
             number += 1;
             let worker = format!("waiter-{index}-{number}");
-            let key = |act: &str| Key::Idempotency(format!("{act}-{worker}"));
+            let key = |operation: &str| Key::Idempotency(format!("{operation}-{worker}"));
             let create = invocation(
                 "invoke-and-await",
                 template,
@@ -237,7 +237,7 @@ impl Act {
                 &json!([]),
                 &key("create"),
             );
-            let promise = result_of(&self.ask(&create).await?);
+            let promise = result_of(&self.call(&create).await?);
             let waiting = invocation(
                 "invoke-and-await",
                 template,
@@ -251,38 +251,43 @@ impl Act {
             let complete = Request::post(worker_path(template, &worker, "complete")).json(&body);
 
             let mut waiter = self.caller.clone();
-            let wake_at = self.caller.progress.answers() + self.chance.below(ANSWERS_BEFORE_COMPLETION);
-            let (woken, completed) = tokio::join!(waiter.ask(&waiting), async {
-                self.caller.progress.reach(wake_at).await;
-                self.caller.ask(&complete).await
+            let complete_at = self.caller.progress.answers() + self.rng.below(ANSWERS_BEFORE_COMPLETION);
+            let (woken, completed) = tokio::join!(waiter.call_until_answered(&waiting), async {
+                self.caller.progress.wait_for_answers(complete_at).await;
+                self.caller.call_until_answered(&complete).await
             });
-            let filled = self.check(&complete, completed.response)?.json();
+            let accepted = self.require_ok(&complete, completed.response)?.json();
             // A repeated request may find that the first one had done it.
-            if filled != json!(true) && completed.attempts == 1 {
+            if accepted != json!(true) && completed.attempts == 1 {
                 self.verdict
-                    .duplicate(1, format!("{worker}: its promise was filled before it was completed"));
+                    .add_duplicated(1, format!("{worker}: its promise was filled before it was completed"));
             }
-            let received = result_of(&self.check(&waiting, woken.response)?);
+            let received = result_of(&self.require_ok(&waiting, woken.response)?);
             if received != json!(data) {
-                self.verdict.lose(1, format!("{worker}: was woken with {received} instead of {data:?}"));
+                self.verdict.add_lost(1, format!("{worker}: was woken with {received} instead of {data:?}"));
             }
-            if self.check_again(&complete, &json!(false)).await? {
-                self.verdict.lose(1, format!("{worker}: its promise could be filled twice"));
+            if self.answer_differs(&complete, &json!(false)).await? {
+                self.verdict.add_lost(1, format!("{worker}: its promise could be filled twice"));
             }
         }
         Ok(())
     }
 
     /// Whether a request that must be answered `expected` now is answered otherwise.
-    async fn check_again(&mut self, request: &Request, expected: &Value) -> Result<bool, Impossible> {
-        Ok(self.ask(request).await?.json() != *expected)
+    async fn answer_differs(&mut self, request: &Request, expected: &Value) -> Result<bool, WrongAnswer> {
+        Ok(self.call(request).await?.json() != *expected)
     }
 
-    async fn send(&mut self, template: &str, index: u64, keyed: bool) -> Result<(), Impossible> {
+    async fn send_without_result(
+        &mut self,
+        template: &str,
+        index: u64,
+        keyed: bool,
+    ) -> Result<(), WrongAnswer> {
         let worker = format!("{}-{index}", if keyed { "sent-keyed" } else { "sent" });
         let mut history = CountHistory::new(worker.as_str());
         loop {
-            for _ in 0..SENT_BEFORE_LOOK {
+            for _ in 0..SENT_BEFORE_CHECK {
                 if self.caller.progress.is_stopped() {
                     break;
                 }
@@ -290,22 +295,22 @@ impl Act {
                 let key = if keyed { Key::Idempotency(format!("{}", history.issued)) } else { Key::None };
                 let request = invocation("invoke", template, &worker, guests::INCREMENT, &json!([]), &key);
                 if keyed {
-                    self.ask(&request).await?;
+                    self.call(&request).await?;
                     history.acknowledged += 1;
-                } else if let Some(response) = self.caller.ask_once(&request).await {
+                } else if let Some(response) = self.caller.call_once(&request).await {
                     match response.status {
                         200 => history.acknowledged += 1,
                         429 | 503 => {}
-                        _ => drop(self.check(&request, response)?),
+                        _ => drop(self.require_ok(&request, response)?),
                     }
                 }
             }
             let stopped = self.caller.progress.is_stopped();
-            let look = invocation("invoke-and-await", template, &worker, guests::GET, &json!([]), &Key::None);
-            let value = result_of(&self.ask(&look).await?).as_u64().unwrap_or_default();
-            let found = history.conclude(value);
+            let get = invocation("invoke-and-await", template, &worker, guests::GET, &json!([]), &Key::None);
+            let value = result_of(&self.call(&get).await?).as_u64().unwrap_or_default();
+            let found = history.verify(value);
             let clean = found.is_clean();
-            self.verdict.add(found);
+            self.verdict.merge(found);
             if !clean || stopped {
                 return Ok(());
             }
@@ -313,18 +318,18 @@ impl Act {
     }
 
     /// Asks until there is an answer, which must be 200.
-    async fn ask(&mut self, request: &Request) -> Result<Response, Impossible> {
-        let answer = self.caller.ask(request).await;
-        self.check(request, answer.response)
+    async fn call(&mut self, request: &Request) -> Result<Response, WrongAnswer> {
+        let answer = self.caller.call_until_answered(request).await;
+        self.require_ok(request, answer.response)
     }
 
-    fn check(&mut self, request: &Request, response: Response) -> Result<Response, Impossible> {
+    fn require_ok(&mut self, request: &Request, response: Response) -> Result<Response, WrongAnswer> {
         if response.status == 200 {
             return Ok(response);
         }
         // Everything that a client asks for is there, by what it was told before.
-        self.verdict.lose(1, format!("{}: {} {}", request.line(), response.status, response.text()));
-        Err(Impossible)
+        self.verdict.add_lost(1, format!("{}: {} {}", request.line(), response.status, response.text()));
+        Err(WrongAnswer)
     }
 }
 

@@ -3,12 +3,12 @@
 //! Every answer is the number after an addition, so that no two may be equal, whichever worker made them, and in the end
 //! the number is how many additions were answered: as of a counter with one worker.
 
-use super::{Act, Impossible, lock};
+use super::{ClientRun, WrongAnswer, lock};
+use crate::chaos::caller::Caller;
 use crate::checker::{CounterHistory, Verdict};
 use crate::guests;
 use crate::http::Request;
 use crate::rest::{Key, invocation, result_of};
-use crate::storm::caller::Caller;
 use serde_json::{Value, json};
 use std::sync::Mutex;
 
@@ -21,38 +21,38 @@ fn sum(result: &Value) -> u64 {
     result["ok"].as_u64().unwrap_or_default()
 }
 
-impl Act {
-    pub(super) async fn share(
+impl ClientRun {
+    pub(super) async fn add_to_shared_counter(
         &mut self,
         template: &str,
         index: u64,
         history: &Mutex<CounterHistory>,
-    ) -> Result<(), Impossible> {
+    ) -> Result<(), WrongAnswer> {
         let worker = format!("sharer-{index}");
         let mut number = 0;
         while !self.caller.progress.is_stopped() {
             number += 1;
             let key = format!("{worker}-{number}");
-            lock(history).issued(&key);
+            lock(history).record_issued(&key);
             let request = add(template, &worker, 1, &Key::Idempotency(key.clone()));
-            let value = sum(&result_of(&self.ask(&request).await?));
-            lock(history).answered(&key, value);
+            let value = sum(&result_of(&self.call(&request).await?));
+            lock(history).record_answer(&key, value);
         }
         Ok(())
     }
 }
 
 /// Compares the history of the number with what it is.
-pub(in crate::storm) async fn conclude_shared(
+pub(in crate::chaos) async fn verify_shared(
     caller: &mut Caller,
     template: &str,
     history: &CounterHistory,
 ) -> Verdict {
-    let response = caller.ask(&add(template, "sharer-of-none", 0, &Key::None)).await.response;
+    let response = caller.call_until_answered(&add(template, "sharer-of-none", 0, &Key::None)).await.response;
     if response.status == 200 {
-        return history.conclude(sum(&result_of(&response)));
+        return history.verify(sum(&result_of(&response)));
     }
-    let mut verdict = history.conclude(0);
-    verdict.wrong(format!("{}: {} {}", history.worker(), response.status, response.text()));
+    let mut verdict = history.verify(0);
+    verdict.add_wrong(format!("{}: {} {}", history.worker(), response.status, response.text()));
     verdict
 }

@@ -11,9 +11,9 @@ const RATE_32: f64 = 8_000.0;
 /// The 99th percentile with 32 clients.
 const P99_32: Duration = Duration::from_millis(10);
 /// The rate with 32 clients over that with one: what committing together must bring.
-const TOGETHER: f64 = 6.0;
+const GROUP_COMMIT_SPEEDUP: f64 = 6.0;
 /// The rate with 32 clients over that of an empty handler.
-const OF_EMPTY: f64 = 0.25;
+const SHARE_OF_EMPTY_HANDLER: f64 = 0.25;
 /// Calls a second with 256 clients.
 const RATE_256: f64 = 12_000.0;
 /// Share of the calls that may take about as long as a delayed acknowledgement of TCP.
@@ -23,20 +23,20 @@ const BYTES_PER_WORKER: f64 = 20_000.0;
 
 /// Everything that a bar is compared with.
 #[derive(Debug, Default)]
-pub(crate) struct Bars {
+pub(crate) struct Targets {
     /// Median of a raw write and sync.
     pub(crate) disk: Option<Duration>,
     /// Rate of an empty handler, by clients.
     pub(crate) empty: Vec<(usize, f64)>,
     /// Durable calls, by clients.
-    pub(crate) calls: Vec<Call>,
+    pub(crate) calls: Vec<CallRates>,
     /// Resident bytes, by workers.
     pub(crate) resident: Vec<(u64, u64)>,
 }
 
 /// Durable calls with a number of clients.
 #[derive(Debug)]
-pub(crate) struct Call {
+pub(crate) struct CallRates {
     clients: usize,
     rate: f64,
     p50: Duration,
@@ -44,7 +44,7 @@ pub(crate) struct Call {
     plateau: f64,
 }
 
-impl Call {
+impl CallRates {
     pub(crate) fn of(clients: usize, load: &Load) -> Self {
         Self {
             clients,
@@ -56,8 +56,8 @@ impl Call {
     }
 }
 
-impl Bars {
-    fn call(&self, clients: usize) -> Option<&Call> {
+impl Targets {
+    fn call(&self, clients: usize) -> Option<&CallRates> {
         self.calls.iter().find(|call| call.clients == clients)
     }
 
@@ -66,7 +66,7 @@ impl Bars {
         let empty = self.empty.iter().find(|(clients, _)| *clients == 32)?.1;
         let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
         let disk = self.disk?;
-        let mut bars = vec![
+        let mut targets = vec![
             (
                 one.p50 <= disk + ONE_CLIENT_ABOVE_DISK,
                 format!(
@@ -82,21 +82,24 @@ impl Bars {
                 format!("32 clients: p99 {:.2} ms, under {:.0} ms", ms(many.p99), ms(P99_32)),
             ),
             (
-                many.rate >= TOGETHER * one.rate,
-                format!("32 clients: {:.1} times one client, at least {TOGETHER:.0}", many.rate / one.rate),
+                many.rate >= GROUP_COMMIT_SPEEDUP * one.rate,
+                format!(
+                    "32 clients: {:.1} times one client, at least {GROUP_COMMIT_SPEEDUP:.0}",
+                    many.rate / one.rate
+                ),
             ),
             (
-                many.rate >= OF_EMPTY * empty,
+                many.rate >= SHARE_OF_EMPTY_HANDLER * empty,
                 format!(
                     "32 clients: {:.0} % of the empty handler, at least {:.0} %",
                     many.rate * 100.0 / empty,
-                    OF_EMPTY * 100.0
+                    SHARE_OF_EMPTY_HANDLER * 100.0
                 ),
             ),
             (most.rate >= RATE_256, format!("256 clients: {:.0}/s, at least {RATE_256:.0}/s", most.rate)),
         ];
         let plateau = self.calls.iter().map(|call| call.plateau).fold(0.0, f64::max);
-        bars.push((
+        targets.push((
             plateau <= PLATEAU,
             format!("bump of calls near 40 ms: {:.3} %, at most {:.1} %", plateau * 100.0, PLATEAU * 100.0),
         ));
@@ -104,16 +107,16 @@ impl Bars {
             && many > few
         {
             let each = (much as f64 - little as f64) / (many - few) as f64;
-            bars.push((
+            targets.push((
                 each <= BYTES_PER_WORKER,
                 format!("one more worker: {each:.0} bytes resident, at most {BYTES_PER_WORKER:.0}"),
             ));
         }
-        Some(bars)
+        Some(targets)
     }
 }
 
-impl fmt::Display for Bars {
+impl fmt::Display for Targets {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (met, text) in self.all().into_iter().flatten() {
             writeln!(f, "  {:<7}{text}", if met { "ok" } else { "MISSED" })?;
