@@ -12,8 +12,8 @@ use serde_json::{Value, json};
 /// The worker that most mistakes are made with.
 pub(crate) const WORKER: &str = "w";
 /// A UUID that names nothing.
-const NOTHING: &str = "00000000-0000-4000-8000-000000000000";
-const FORM: &str = "send multipart/form-data with two parts: `field0`, the JSON {\"componentName\": \"…\"}, \
+const UNKNOWN_ID: &str = "00000000-0000-4000-8000-000000000000";
+const FORM_HINT: &str = "send multipart/form-data with two parts: `field0`, the JSON {\"componentName\": \"…\"}, \
                     and `template`, the WebAssembly component; a third one, `files`, may be a tar archive of files";
 
 /// A request that cannot be right, and the answer to it.
@@ -30,7 +30,7 @@ pub(crate) struct Case {
 
 /// What is there.
 #[derive(Debug)]
-pub(crate) struct World {
+pub(crate) struct TestData {
     /// A template.
     pub(crate) counter: String,
     cart: String,
@@ -39,10 +39,10 @@ pub(crate) struct World {
     /// A key that belongs to another worker.
     foreign_key: String,
     /// The value of [`WORKER`].
-    pub(crate) counted: u64,
+    pub(crate) increments: u64,
 }
 
-impl World {
+impl TestData {
     pub(crate) async fn prepare(api: &mut Api) -> Self {
         let counter = api.upload("counter", &guests::bytes(guests::COUNTER)).await;
         let cart = api.upload("cart", &guests::bytes(guests::CART)).await;
@@ -55,7 +55,7 @@ impl World {
         api.ok(filling).await;
         let foreign_key = api.key(&counter, "other").await;
         let (account, project) = (api.account().await, api.default_project().await);
-        Self { counter, cart, account, project, foreign_key, counted: 1 }
+        Self { counter, cart, account, project, foreign_key, increments: 1 }
     }
 }
 
@@ -65,24 +65,24 @@ fn case(name: &'static str, request: Request, status: u16, message: impl Into<St
 }
 
 /// All of them.
-pub(crate) fn all(world: &World) -> Vec<Case> {
+pub(crate) fn all(data: &TestData) -> Vec<Case> {
     [
-        strangers(),
-        paths(world),
-        identity::cases(world),
-        uploads::cases(world),
-        workers(world),
-        invocations(world),
-        values(world),
-        keys(world),
-        promises(world),
+        authentication(),
+        paths(data),
+        identity::cases(data),
+        uploads::cases(data),
+        workers(data),
+        invocations(data),
+        values(data),
+        keys(data),
+        promises(data),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
-fn strangers() -> Vec<Case> {
+fn authentication() -> Vec<Case> {
     let list = || Request::get("/v1/templates");
     let with = |value: &str| list().header("Authorization", value);
     let malformed =
@@ -95,15 +95,15 @@ fn strangers() -> Vec<Case> {
         case("no token after the scheme", with("Bearer"), 401, malformed),
         case(
             "an unknown token",
-            list().bearer(NOTHING),
+            list().bearer(UNKNOWN_ID),
             401,
             "Unauthorized: the token is not known to this server",
         ),
     ]
 }
 
-fn paths(world: &World) -> Vec<Case> {
-    let template = &world.counter;
+fn paths(data: &TestData) -> Vec<Case> {
+    let template = &data.counter;
     let below = |rest: &str| format!("/v1/templates/{template}{rest}");
     let no_uuid = "Invalid template id \"counter\": it must be a UUID";
     vec![
@@ -123,15 +123,15 @@ fn paths(world: &World) -> Vec<Case> {
         case("the same in a longer path", Request::get("/v1/templates/counter/workers/w"), 400, no_uuid),
         case(
             "an unknown template",
-            Request::get(format!("/v1/templates/{NOTHING}")),
+            Request::get(format!("/v1/templates/{UNKNOWN_ID}")),
             404,
-            format!("Template not found: {NOTHING}"),
+            format!("Template not found: {UNKNOWN_ID}"),
         ),
         case(
             "the latest version of an unknown template",
-            Request::get(format!("/v1/templates/{NOTHING}/latest")),
+            Request::get(format!("/v1/templates/{UNKNOWN_ID}/latest")),
             404,
-            format!("Template not found: {NOTHING}"),
+            format!("Template not found: {UNKNOWN_ID}"),
         ),
         case(
             "a version that does not exist",
@@ -196,8 +196,8 @@ fn paths(world: &World) -> Vec<Case> {
     ]
 }
 
-fn workers(world: &World) -> Vec<Case> {
-    let create = |body: &Value| Request::post(format!("/v1/templates/{}/workers", world.counter)).json(body);
+fn workers(data: &TestData) -> Vec<Case> {
+    let create = |body: &Value| Request::post(format!("/v1/templates/{}/workers", data.counter)).json(body);
     let named = |name: &str| create(&json!({ "name": name, "args": [], "env": [] }));
     let long = "x".repeat(101);
     vec![
@@ -227,7 +227,7 @@ fn workers(world: &World) -> Vec<Case> {
         ),
         case(
             "a name that climbs",
-            Request::post(worker_path(&world.counter, "..%2Fa", "key")),
+            Request::post(worker_path(&data.counter, "..%2Fa", "key")),
             400,
             "Invalid worker name \"../a\": the character '.' is not allowed; use letters, digits, `_` and `-`",
         ),
@@ -235,13 +235,13 @@ fn workers(world: &World) -> Vec<Case> {
             "a worker that exists",
             named(WORKER),
             409,
-            format!("Worker already exists: {}/{WORKER}", world.counter),
+            format!("Worker already exists: {}/{WORKER}", data.counter),
         ),
         case(
             "a worker of an unknown template",
-            Request::post(format!("/v1/templates/{NOTHING}/workers")).json(&json!({ "name": "a" })),
+            Request::post(format!("/v1/templates/{UNKNOWN_ID}/workers")).json(&json!({ "name": "a" })),
             404,
-            format!("Template not found: {NOTHING}"),
+            format!("Template not found: {UNKNOWN_ID}"),
         ),
         case(
             "no name at all",
@@ -275,26 +275,26 @@ fn workers(world: &World) -> Vec<Case> {
         ),
         case(
             "JSON that ends early",
-            Request::post(format!("/v1/templates/{}/workers", world.counter))
+            Request::post(format!("/v1/templates/{}/workers", data.counter))
                 .body("application/json", "{\"name\": \"a\",\n\"args\": ["),
             400,
             "Malformed JSON in the request body: EOF while parsing a list at line 2 column 9",
         ),
         case(
             "no body",
-            Request::post(format!("/v1/templates/{}/workers", world.counter)),
+            Request::post(format!("/v1/templates/{}/workers", data.counter)),
             400,
             "Invalid request body: it is empty, JSON was expected",
         ),
     ]
 }
 
-fn invocations(world: &World) -> Vec<Case> {
+fn invocations(data: &TestData) -> Vec<Case> {
     let call = |function: &str, params: &Value| {
-        invocation("invoke-and-await", &world.counter, WORKER, function, params, &Key::None)
+        invocation("invoke-and-await", &data.counter, WORKER, function, params, &Key::None)
     };
     let known = "The template exports golem:counter/api/get, golem:counter/api/increment";
-    let path = worker_path(&world.counter, WORKER, "invoke-and-await");
+    let path = worker_path(&data.counter, WORKER, "invoke-and-await");
     let increment = format!("{path}?function={}", percent_encoded(guests::INCREMENT));
     let body = |text: &'static str| Request::post(increment.clone()).body("application/json", text);
     vec![
@@ -327,19 +327,19 @@ fn invocations(world: &World) -> Vec<Case> {
         ),
         case(
             "a function of an unknown template",
-            invocation("invoke-and-await", NOTHING, WORKER, guests::GET, &json!([]), &Key::None),
+            invocation("invoke-and-await", UNKNOWN_ID, WORKER, guests::GET, &json!([]), &Key::None),
             404,
-            format!("Template not found: {NOTHING}"),
+            format!("Template not found: {UNKNOWN_ID}"),
         ),
         case(
             "an unknown function without waiting for it",
-            invocation("invoke", &world.counter, WORKER, "nothing-here", &json!([]), &Key::None),
+            invocation("invoke", &data.counter, WORKER, "nothing-here", &json!([]), &Key::None),
             400,
             format!("Unknown function \"nothing-here\". {known}"),
         ),
         case(
             "a worker name that cannot be",
-            invocation("invoke", &world.counter, "a.b", guests::GET, &json!([]), &Key::None),
+            invocation("invoke", &data.counter, "a.b", guests::GET, &json!([]), &Key::None),
             400,
             "Invalid worker name \"a.b\": the character '.' is not allowed; use letters, digits, `_` and `-`",
         ),
@@ -387,7 +387,7 @@ fn invocations(world: &World) -> Vec<Case> {
             "a program that would take parameters",
             Request::post(format!(
                 "{}?function={}&calling-convention=stdio",
-                worker_path(&world.cart, WORKER, "invoke-and-await"),
+                worker_path(&data.cart, WORKER, "invoke-and-await"),
                 percent_encoded(&format!("{}/initialize-cart", guests::CART_API))
             ))
             .json(&json!({ "params": [] })),
@@ -422,10 +422,10 @@ fn invocations(world: &World) -> Vec<Case> {
     ]
 }
 
-fn values(world: &World) -> Vec<Case> {
+fn values(data: &TestData) -> Vec<Case> {
     let cart = |function: &str, params: &Value| {
         let function = format!("{}/{function}", guests::CART_API);
-        invocation("invoke-and-await", &world.cart, WORKER, &function, params, &Key::None)
+        invocation("invoke-and-await", &data.cart, WORKER, &function, params, &Key::None)
     };
     let add = |item: &Value| cart("add-item", &json!([item]));
     let item = |field: &str, value: Value| {
@@ -436,7 +436,7 @@ fn values(world: &World) -> Vec<Case> {
     vec![
         case(
             "too many parameters",
-            invocation("invoke-and-await", &world.counter, WORKER, guests::GET, &json!([1]), &Key::None),
+            invocation("invoke-and-await", &data.counter, WORKER, guests::GET, &json!([1]), &Key::None),
             400,
             "Unexpected number of parameters (got 1, expected: 0)",
         ),
@@ -527,14 +527,14 @@ fn values(world: &World) -> Vec<Case> {
     ]
 }
 
-fn keys(world: &World) -> Vec<Case> {
+fn keys(data: &TestData) -> Vec<Case> {
     let call = |function: &str, key: Key| {
-        invocation("invoke-and-await", &world.counter, WORKER, function, &json!([]), &key)
+        invocation("invoke-and-await", &data.counter, WORKER, function, &json!([]), &key)
     };
     let used = |function: &str, params: &Value| {
         let function = format!("{}/{function}", guests::CART_API);
         let key = Key::Idempotency("used".to_owned());
-        invocation("invoke-and-await", &world.cart, WORKER, &function, params, &key)
+        invocation("invoke-and-await", &data.cart, WORKER, &function, params, &key)
     };
     let header = |value: &str| call(guests::GET, Key::Idempotency(value.to_owned()));
     let reused = |first: &str, requested: &str| {
@@ -547,9 +547,9 @@ fn keys(world: &World) -> Vec<Case> {
     vec![
         case(
             "a key that the server did not make",
-            call(guests::GET, Key::Invocation(NOTHING.to_owned())),
+            call(guests::GET, Key::Invocation(UNKNOWN_ID.to_owned())),
             400,
-            format!("Invalid invocation key {NOTHING}*"),
+            format!("Invalid invocation key {UNKNOWN_ID}*"),
         ),
         case(
             "a key that is no UUID",
@@ -559,9 +559,9 @@ fn keys(world: &World) -> Vec<Case> {
         ),
         case(
             "a key of another worker",
-            call(guests::GET, Key::Invocation(world.foreign_key.clone())),
+            call(guests::GET, Key::Invocation(data.foreign_key.clone())),
             400,
-            format!("Invalid invocation key {}*", world.foreign_key),
+            format!("Invalid invocation key {}*", data.foreign_key),
         ),
         case(
             "a key with a space",
@@ -584,7 +584,7 @@ fn keys(world: &World) -> Vec<Case> {
         ),
         case(
             "two keys",
-            call(guests::GET, Key::Invocation(world.foreign_key.clone())).header("Idempotency-Key", "mine"),
+            call(guests::GET, Key::Invocation(data.foreign_key.clone())).header("Idempotency-Key", "mine"),
             400,
             "the query names the invocation by `invocation-key` and the header Idempotency-Key names it differently; \
              send one of them",
@@ -605,7 +605,7 @@ fn keys(world: &World) -> Vec<Case> {
             "a key of another function with the same parameters, not waiting for it",
             invocation(
                 "invoke",
-                &world.counter,
+                &data.counter,
                 WORKER,
                 guests::GET,
                 &json!([]),
@@ -617,22 +617,21 @@ fn keys(world: &World) -> Vec<Case> {
     ]
 }
 
-fn promises(world: &World) -> Vec<Case> {
-    let complete = |worker: &str, body: &Value| {
-        Request::post(worker_path(&world.counter, worker, "complete")).json(body)
-    };
+fn promises(data: &TestData) -> Vec<Case> {
+    let complete =
+        |worker: &str, body: &Value| Request::post(worker_path(&data.counter, worker, "complete")).json(body);
     vec![
         case(
             "a promise that does not exist",
             complete(WORKER, &json!({ "oplogIdx": 99_999, "data": [] })),
             404,
-            format!("Promise not found: {}/{WORKER}*99999*", world.counter),
+            format!("Promise not found: {}/{WORKER}*99999*", data.counter),
         ),
         case(
             "a position that is no promise",
             complete(WORKER, &json!({ "oplogIdx": "1", "data": [] })),
             404,
-            format!("Promise not found: {}/{WORKER}*1*", world.counter),
+            format!("Promise not found: {}/{WORKER}*1*", data.counter),
         ),
         case(
             "a promise of a worker that does not exist",

@@ -6,7 +6,7 @@
 
 mod cases;
 
-use cases::{Case, World};
+use cases::{Case, TestData};
 use golem_tests::http::{Connection, Request, Response};
 use golem_tests::rest::{Api, upload};
 use golem_tests::server::ServerOptions;
@@ -53,7 +53,7 @@ async fn send(api: &Api, request: &Request, with_token: bool) -> Response {
 }
 
 #[tokio::test]
-async fn every_mistake_is_named_and_nothing_breaks() {
+async fn every_mistake_gets_its_status_and_message() {
     let folder = tempfile::tempdir().unwrap();
     let options = ServerOptions::new(folder.path().join("data"))
         .set(format!("http.body_bytes_max={BODY_BYTES_MAX}"))
@@ -61,11 +61,11 @@ async fn every_mistake_is_named_and_nothing_breaks() {
         .set("log=warn");
     let server = options.start().await;
     let mut api = server.api();
-    let world = World::prepare(&mut api).await;
+    let data = TestData::prepare(&mut api).await;
 
     let mut wrong = Vec::new();
     let mut count = 0_u64;
-    let cases = cases::all(&world);
+    let cases = cases::all(&data);
     for Case { name, request, with_token, status, message: expected } in &cases {
         let response = send(&api, request, *with_token).await;
         let found = message(&response);
@@ -78,8 +78,8 @@ async fn every_mistake_is_named_and_nothing_breaks() {
         }
         // The server and the worker that the request was about go on.
         count += 1;
-        let counted = api.invoke(&world.counter, cases::WORKER, guests::INCREMENT, &json!([])).await;
-        assert_eq!(counted, json!(count + world.counted), "after {name}");
+        let counted = api.invoke(&data.counter, cases::WORKER, guests::INCREMENT, &json!([])).await;
+        assert_eq!(counted, json!(count + data.increments), "after {name}");
     }
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
     assert!(cases.len() >= 40, "only {} cases", cases.len());
@@ -93,7 +93,7 @@ async fn every_mistake_is_named_and_nothing_breaks() {
 
 /// Bytes that are no HTTP, or stop in the middle: the connection may end, the server may not.
 #[tokio::test]
-async fn broken_http_harms_nobody_else() {
+async fn broken_http_does_not_affect_other_connections() {
     let folder = tempfile::tempdir().unwrap();
     let server = ServerOptions::new(folder.path().join("data")).set("log=warn").start().await;
     for bytes in [

@@ -9,17 +9,17 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 /// A store and the catalog beside it.
-pub(crate) trait Both: Store + Catalog {}
+pub(crate) trait StoreAndCatalog: Store + Catalog {}
 
-impl<T: Store + Catalog> Both for T {}
+impl<T: Store + Catalog> StoreAndCatalog for T {}
 
 /// Something that can be opened, and opened again.
 pub(crate) trait Adapter {
     /// Opens it, as a process does at its start. The one opened before must have been dropped.
-    fn open(&self) -> Box<dyn Both>;
+    fn open(&self) -> Box<dyn StoreAndCatalog>;
 
     /// Opens it while another one has it open, as a second node does with a shared database.
-    fn open_second(&self) -> Box<dyn Both>;
+    fn open_second(&self) -> Box<dyn StoreAndCatalog>;
 }
 
 /// In memory.
@@ -27,11 +27,11 @@ pub(crate) trait Adapter {
 pub(crate) struct Memory(MemoryStore);
 
 impl Adapter for Memory {
-    fn open(&self) -> Box<dyn Both> {
+    fn open(&self) -> Box<dyn StoreAndCatalog> {
         Box::new(self.0.reopen())
     }
 
-    fn open_second(&self) -> Box<dyn Both> {
+    fn open_second(&self) -> Box<dyn StoreAndCatalog> {
         Box::new(self.0.reopen())
     }
 }
@@ -55,11 +55,11 @@ impl Embedded {
 }
 
 impl Adapter for Embedded {
-    fn open(&self) -> Box<dyn Both> {
+    fn open(&self) -> Box<dyn StoreAndCatalog> {
         Box::new(EmbeddedStore::open(self.options()).unwrap())
     }
 
-    fn open_second(&self) -> Box<dyn Both> {
+    fn open_second(&self) -> Box<dyn StoreAndCatalog> {
         let mut options = self.options();
         options.exclusive = false;
         Box::new(EmbeddedStore::open(options).unwrap())
@@ -83,14 +83,14 @@ pub(crate) use over_all_adapters;
 pub(crate) const SHARD: ShardId = ShardId(7);
 
 /// The epoch of [`SHARD`] after taking all shards.
-pub(crate) fn acquire(store: &dyn Both) -> Epoch {
+pub(crate) fn acquire(store: &dyn StoreAndCatalog) -> Epoch {
     let shards = store.acquire().unwrap();
     shards.iter().find(|(shard, _)| *shard == SHARD).expect("all shards are taken").1
 }
 
 /// Builds a log: knows the last row of the store and of each worker.
 pub(crate) struct Writer<'a> {
-    pub(crate) store: &'a dyn Both,
+    pub(crate) store: &'a dyn StoreAndCatalog,
     pub(crate) epoch: Epoch,
     pub(crate) last: Seq,
     ends: std::collections::BTreeMap<u64, Seq>,
@@ -98,12 +98,12 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     /// Takes the shards of a store that may hold rows already.
-    pub(crate) fn new(store: &'a dyn Both) -> Self {
+    pub(crate) fn new(store: &'a dyn StoreAndCatalog) -> Self {
         Self::with_epoch(store, acquire(store))
     }
 
     /// Goes on under an epoch that was taken before.
-    pub(crate) fn with_epoch(store: &'a dyn Both, epoch: Epoch) -> Self {
+    pub(crate) fn with_epoch(store: &'a dyn StoreAndCatalog, epoch: Epoch) -> Self {
         let last = store.position().unwrap().last;
         let mut ends = std::collections::BTreeMap::new();
         for row in store.rows_after(Seq(0), usize::MAX).unwrap() {
@@ -154,10 +154,10 @@ pub(crate) fn template(number: u128) -> TemplateId {
 }
 
 /// A head without anything to wake for.
-pub(crate) fn head(no: u64, of: TemplateId, name: &str) -> StoredHead {
+pub(crate) fn head(number: u64, template: TemplateId, name: &str) -> StoredHead {
     StoredHead {
-        no: WorkerNum(no),
-        id: WorkerId::new(of, WorkerName::new(name).unwrap()),
+        no: WorkerNum(number),
+        id: WorkerId::new(template, WorkerName::new(name).unwrap()),
         project: ProjectId(Uuid::from_u128(99)),
         shard: SHARD,
         applied: Seq(0),

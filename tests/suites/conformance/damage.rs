@@ -14,7 +14,7 @@ const FRAME_HEADER: usize = 24;
 const FRAME: usize = FRAME_HEADER + 4096;
 
 /// A copy of the files of a store as a crash leaves them, with commits in the write-ahead log.
-struct Crashed {
+struct CrashedStore {
     database: Vec<u8>,
     wal: Vec<u8>,
     /// The last row of each commit, and the bytes of the write-ahead log after it.
@@ -22,7 +22,7 @@ struct Crashed {
     bodies: Vec<Vec<u8>>,
 }
 
-impl Crashed {
+impl CrashedStore {
     fn new() -> Self {
         let embedded = Embedded::default();
         let dir = embedded.options().dir;
@@ -61,7 +61,7 @@ impl Crashed {
 
 #[test]
 fn a_torn_tail_loses_the_last_commit_or_nothing() {
-    let crashed = Crashed::new();
+    let crashed = CrashedStore::new();
     let &[.., (before, start), (after, end)] = &*crashed.commits else { panic!("too few commits") };
     assert!(end - start >= 3 * FRAME, "the last commit has several frames");
     let mut cuts: Vec<usize> = vec![start, start + 1, start + FRAME_HEADER - 1, end - 1, end - 512, end];
@@ -86,7 +86,7 @@ fn a_torn_tail_loses_the_last_commit_or_nothing() {
 
 #[test]
 fn pages_of_the_last_commit_may_be_missing_in_any_order() {
-    let crashed = Crashed::new();
+    let crashed = CrashedStore::new();
     let &[.., (before, start), (_, end)] = &*crashed.commits else { panic!("too few commits") };
     for frame in (start..end).step_by(FRAME) {
         let mut wal = crashed.wal.clone();
@@ -98,7 +98,7 @@ fn pages_of_the_last_commit_may_be_missing_in_any_order() {
 
 #[test]
 fn a_flipped_byte_in_the_last_commit_loses_that_commit() {
-    let crashed = Crashed::new();
+    let crashed = CrashedStore::new();
     let &[.., (before, start), (_, end)] = &*crashed.commits else { panic!("too few commits") };
     for at in (start..end).step_by(613) {
         let mut wal = crashed.wal.clone();
@@ -110,7 +110,7 @@ fn a_flipped_byte_in_the_last_commit_loses_that_commit() {
 
 #[test]
 fn a_flipped_byte_in_an_earlier_commit_is_refused() {
-    let crashed = Crashed::new();
+    let crashed = CrashedStore::new();
     let (_, start) = crashed.commits[0];
     let (_, end) = crashed.commits[2];
     for at in (start..end).step_by(613) {
@@ -187,7 +187,7 @@ fn a_newer_format_is_refused() {
 }
 
 #[test]
-fn what_cannot_be_a_store_is_refused_in_one_line() {
+fn a_path_that_is_no_store_is_refused_in_one_line() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "x").unwrap();
@@ -209,7 +209,7 @@ fn what_cannot_be_a_store_is_refused_in_one_line() {
 }
 
 #[test]
-fn nobody_else_may_read_the_folder() {
+fn only_the_owner_may_read_the_folder() {
     let embedded = Embedded::default();
     let dir = embedded.options().dir;
     let _store = EmbeddedStore::open(embedded.options()).unwrap();
@@ -221,7 +221,7 @@ fn nobody_else_may_read_the_folder() {
 }
 
 #[test]
-fn the_write_ahead_log_is_begun_again_and_not_truncated() {
+fn the_write_ahead_log_is_reused_and_not_truncated() {
     let embedded = Embedded::default();
     let mut options = embedded.options();
     options.wal_bytes = 8 << 20;

@@ -1,6 +1,6 @@
 //! What a store says and keeps when the disk is full, fails, or forgets; and what the switches of the memory store do.
 
-use crate::adapter::{Both, SHARD, Writer};
+use crate::adapter::{SHARD, StoreAndCatalog, Writer};
 use golem_model::{Account, AccountId, Timestamp};
 use golem_runtime::storage::embedded::{EmbeddedStore, OpenOptions};
 use golem_runtime::storage::memory::{Fault, FaultKind, MemoryStore};
@@ -10,13 +10,13 @@ use tempfile::TempDir;
 use uuid::Uuid;
 
 /// A store on a disk of its own that can be made to fail.
-struct Faulty {
+struct FaultyStore {
     dir: TempDir,
     name: &'static str,
     disk: &'static Disk,
 }
 
-impl Faulty {
+impl FaultyStore {
     fn new(name: &'static str) -> Self {
         Self { dir: tempfile::tempdir().unwrap(), name, disk: vfs::register(name, DiskFaults::default()) }
     }
@@ -49,7 +49,7 @@ fn check_log(store: &EmbeddedStore, last: Seq) {
 
 #[test]
 fn a_crash_keeps_what_was_acknowledged() {
-    let faulty = Faulty::new("store-honest");
+    let faulty = FaultyStore::new("store-honest");
     let mut store = faulty.open();
     for _ in 0..4 {
         let mut writer = Writer::new(&store);
@@ -64,7 +64,7 @@ fn a_crash_keeps_what_was_acknowledged() {
 
 #[test]
 fn a_disk_that_drops_syncs_loses_what_was_acknowledged() {
-    let faulty = Faulty::new("store-forgetful");
+    let faulty = FaultyStore::new("store-forgetful");
     let store = faulty.open();
     faulty.disk.set_faults(DiskFaults { syncs_dropped: true, ..DiskFaults::default() });
     let mut writer = Writer::new(&store);
@@ -74,8 +74,8 @@ fn a_disk_that_drops_syncs_loses_what_was_acknowledged() {
 }
 
 #[test]
-fn a_full_disk_is_named_and_the_store_goes_on_when_there_is_space() {
-    let faulty = Faulty::new("store-full");
+fn a_full_disk_is_reported_and_writes_resume_with_space() {
+    let faulty = FaultyStore::new("store-full");
     let mut store = faulty.open();
     for bytes in [0, 100, 4_096, 10_000, 50_000, 300_000] {
         faulty.disk.set_faults(DiskFaults::default());
@@ -110,8 +110,8 @@ fn a_full_disk_is_named_and_the_store_goes_on_when_there_is_space() {
 }
 
 #[test]
-fn a_catalog_write_that_failed_stops_nobody_once_there_is_space() {
-    let faulty = Faulty::new("catalog-full");
+fn a_failed_catalog_write_blocks_nothing_once_there_is_space() {
+    let faulty = FaultyStore::new("catalog-full");
     let store = faulty.open();
     let mut writer = Writer::new(&store);
     writer.commit(&[1]);
@@ -150,8 +150,8 @@ fn a_catalog_write_that_failed_stops_nobody_once_there_is_space() {
 }
 
 #[test]
-fn a_sync_that_fails_is_never_trusted_after() {
-    let mut faulty = Faulty::new("store-sync");
+fn recovery_after_a_failed_sync_keeps_what_was_acknowledged() {
+    let mut faulty = FaultyStore::new("store-sync");
     // The first ones are of commits; later ones are also of checkpoints.
     for number in (1..=6).chain((30..=52).step_by(2)) {
         faulty.dir = tempfile::tempdir().unwrap();
@@ -190,7 +190,7 @@ fn a_sync_that_fails_is_never_trusted_after() {
 
 #[test]
 fn a_crash_before_recovery_keeps_what_was_acknowledged() {
-    let mut faulty = Faulty::new("store-sync-crash");
+    let mut faulty = FaultyStore::new("store-sync-crash");
     for number in 1..=20 {
         faulty.dir = tempfile::tempdir().unwrap();
         let store = faulty.open();
@@ -221,12 +221,12 @@ fn check_after_failure(acknowledged: Seq, tried: Seq, found: Seq) {
 }
 
 #[test]
-fn the_memory_store_fails_when_it_is_told_to() {
+fn the_memory_store_fails_at_the_chosen_commit() {
     for (kind, applied) in
         [(FaultKind::Full, false), (FaultKind::Full, true), (FaultKind::Io, false), (FaultKind::Io, true)]
     {
         let store = MemoryStore::new();
-        let both: &dyn Both = &store;
+        let both: &dyn StoreAndCatalog = &store;
         let mut writer = Writer::new(both);
         store.fail(Fault { commit: 2, kind, applied });
         writer.commit(&[1]);

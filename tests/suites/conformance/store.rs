@@ -1,13 +1,15 @@
 //! The log, heads and index.
 
-use crate::adapter::{Adapter, Both, SHARD, Writer, acquire, head, over_all_adapters, row, template};
+use crate::adapter::{
+    Adapter, SHARD, StoreAndCatalog, Writer, acquire, head, over_all_adapters, row, template,
+};
 use golem_model::{Epoch, ShardId, Timestamp};
 use golem_runtime::storage::ports::{
     Batch, Derived, IdemRow, Position, Seq, StoreError, StoredHead, WorkerNum,
 };
 
 over_all_adapters! {
-    an_empty_store_stands_at_the_beginning
+    an_empty_store_has_no_rows
     epochs_grow_by_one_each_time_the_shards_are_taken
     rows_come_back_as_they_were_written
     a_worker_is_read_backwards_along_its_links
@@ -22,13 +24,13 @@ over_all_adapters! {
     heads_come_in_the_order_of_their_names
     index_entries_are_replaced
     removed_workers_are_swept_once_derived_has_passed_them
-    positions_are_never_given_twice_even_when_the_last_rows_are_swept
+    positions_are_not_reused_after_the_last_rows_are_swept
     sweeping_goes_in_slices
     everything_is_there_after_a_restart
     reads_beside_commits_see_whole_batches
 }
 
-fn an_empty_store_stands_at_the_beginning(adapter: &dyn Adapter) {
+fn an_empty_store_has_no_rows(adapter: &dyn Adapter) {
     let store = adapter.open();
     assert_eq!(store.position().unwrap(), Position::default());
     assert_eq!(store.row(Seq(1)).unwrap(), None);
@@ -203,7 +205,7 @@ fn heads_are_replaced(adapter: &dyn Adapter) {
 
 fn two_heads_of_one_id_are_refused(adapter: &dyn Adapter) {
     let store = adapter.open();
-    let batch = |no| Batch { heads: vec![head(no, template(1), "a")], ..Batch::default() };
+    let batch = |number| Batch { heads: vec![head(number, template(1), "a")], ..Batch::default() };
     store.commit(&batch(1)).unwrap();
     let error = store.commit(&batch(2)).unwrap_err();
     assert!(matches!(error, StoreError::Conflict { what: "worker" }), "{error}");
@@ -229,10 +231,10 @@ fn a_removed_head_frees_its_id_in_the_same_batch(adapter: &dyn Adapter) {
 fn heads_to_wake_come_in_pages(adapter: &dyn Adapter) {
     let store = adapter.open();
     let heads = (1..=20)
-        .map(|no| StoredHead {
-            active: no % 3 == 0,
-            wake_at: (no % 5 == 0).then_some(Timestamp::from_nanos(u64::MAX - no)),
-            ..head(no, template(1), &format!("w{no}"))
+        .map(|number| StoredHead {
+            active: number % 3 == 0,
+            wake_at: (number % 5 == 0).then_some(Timestamp::from_nanos(u64::MAX - number)),
+            ..head(number, template(1), &format!("w{number}"))
         })
         .collect();
     store.commit(&Batch { heads, ..Batch::default() }).unwrap();
@@ -252,7 +254,7 @@ fn heads_to_wake_come_in_pages(adapter: &dyn Adapter) {
 fn heads_come_in_the_order_of_their_names(adapter: &dyn Adapter) {
     let store = adapter.open();
     let names = ["b", "a", "cart-10", "cart-9", "cart", "Z", "cart_1", "\u{fc}", "carts"];
-    let mut heads: Vec<_> = (1..).zip(names).map(|(no, name)| head(no, template(1), name)).collect();
+    let mut heads: Vec<_> = (1..).zip(names).map(|(number, name)| head(number, template(1), name)).collect();
     heads.push(head(20, template(2), "cart-5"));
     store.commit(&Batch { heads, ..Batch::default() }).unwrap();
     let page = |number, prefix, after, limit| -> Vec<String> {
@@ -308,7 +310,7 @@ fn removed_workers_are_swept_once_derived_has_passed_them(adapter: &dyn Adapter)
     assert_eq!(store.rows_back(Seq(6), 100).unwrap().len(), 3);
 }
 
-fn positions_are_never_given_twice_even_when_the_last_rows_are_swept(adapter: &dyn Adapter) {
+fn positions_are_not_reused_after_the_last_rows_are_swept(adapter: &dyn Adapter) {
     {
         let store = adapter.open();
         let mut writer = Writer::new(&*store);
@@ -414,7 +416,7 @@ fn idem(worker: u64, key: u8, started: u64, outcome: u64) -> IdemRow {
     IdemRow { worker: WorkerNum(worker), key_hash: [key; 16], started: Seq(started), outcome: Seq(outcome) }
 }
 
-fn tidy_all(store: &dyn Both, limit: usize) {
+fn tidy_all(store: &dyn StoreAndCatalog, limit: usize) {
     for _ in 0..100 {
         if !store.tidy(limit).unwrap() {
             return;

@@ -20,7 +20,7 @@ fn kills() -> u64 {
 }
 
 #[tokio::test]
-async fn a_server_that_is_killed_again_and_again_keeps_its_word() {
+async fn a_repeatedly_killed_server_loses_and_duplicates_nothing() {
     let chaos = ChaosTest {
         seed: Rng::seed_from_env(),
         kills: kills(),

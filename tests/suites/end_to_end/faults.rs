@@ -1,6 +1,6 @@
 //! Folders and disks that are not as they should be: what is refused, what is lost (nothing), what comes back.
 
-use crate::{Home, call, upload};
+use crate::{TestNode, call, upload};
 use golem_tests::guests::{COUNTER, GET, INCREMENT};
 use golem_tests::http::{Request, Response};
 use golem_tests::report::skip;
@@ -12,7 +12,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 /// Starts a server that must give up, with one line of an error.
-async fn refused(options: &ServerOptions) -> String {
+async fn start_error(options: &ServerOptions) -> String {
     let Err(StartError { status, stderr }) = options.try_start().await else {
         panic!("the server started all the same");
     };
@@ -23,7 +23,7 @@ async fn refused(options: &ServerOptions) -> String {
 }
 
 #[track_caller]
-fn says(text: &str, parts: &[&str]) {
+fn assert_contains(text: &str, parts: &[&str]) {
     for part in parts {
         assert!(text.contains(part), "{text:?} should say {part:?}");
     }
@@ -31,66 +31,69 @@ fn says(text: &str, parts: &[&str]) {
 
 #[tokio::test]
 async fn a_folder_in_use_is_refused() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, COUNTER).await;
-    let error = refused(&home.options).await;
-    says(&error, &[&home.data().display().to_string(), "in use by another process", "use another folder"]);
+    let error = start_error(&node.options).await;
+    assert_contains(
+        &error,
+        &[&node.data().display().to_string(), "in use by another process", "use another folder"],
+    );
     // The first one did not notice.
     assert_eq!(api.invoke(&template, "w", INCREMENT, &json!([])).await, json!(1));
-    let home = home.crash().await;
-    assert_eq!(home.api().invoke(&template, "w", INCREMENT, &json!([])).await, json!(2));
-    home.end().await;
+    let node = node.crash().await;
+    assert_eq!(node.api().invoke(&template, "w", INCREMENT, &json!([])).await, json!(2));
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn a_port_in_use_is_refused() {
-    let home = Home::new().await;
+    let node = TestNode::new().await;
     let folder = tempfile::tempdir().unwrap();
     let options = ServerOptions::new(folder.path().join("data"))
-        .listen(home.server.address.to_string())
+        .listen(node.server.address.to_string())
         .set("log=warn");
-    let error = refused(&options).await;
-    says(
+    let error = start_error(&options).await;
+    assert_contains(
         &error,
-        &[&format!("cannot listen on {}", home.server.address), "another program listens there", "--listen"],
+        &[&format!("cannot listen on {}", node.server.address), "another program listens there", "--listen"],
     );
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn a_setting_that_is_none_is_refused() {
+async fn an_unknown_setting_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let options = ServerOptions::new(folder.path().join("data")).set("http.body_byte_max=1");
-    says(
-        &refused(&options).await,
+    assert_contains(
+        &start_error(&options).await,
         &["unknown setting `http.body_byte_max`", "did you mean `http.body_bytes_max`?"],
     );
 }
 
 #[tokio::test]
 async fn a_newer_folder_is_refused_and_left_alone() {
-    let home = Home::new().await;
-    let (options, data) = (home.options.clone(), home.data());
-    assert!(home.server.stop().await.success());
+    let node = TestNode::new().await;
+    let (options, data) = (node.options.clone(), node.data());
+    assert!(node.server.stop().await.success());
     let store = data.join("golem.db");
     let connection = rusqlite::Connection::open(&store).unwrap();
     connection.pragma_update(None, "user_version", 4_000_000).unwrap();
     connection.close().unwrap();
     let before = std::fs::read(&store).unwrap();
-    let error = refused(&options).await;
-    says(&error, &[&data.display().to_string(), "4000000", "newer version of golem"]);
+    let error = start_error(&options).await;
+    assert_contains(&error, &[&data.display().to_string(), "4000000", "newer version of golem"]);
     assert!(std::fs::read(&store).unwrap() == before, "a folder that is refused is not written to");
 }
 
 #[tokio::test]
-async fn something_else_in_the_place_of_the_store_is_refused() {
+async fn a_file_that_is_no_store_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     std::fs::create_dir(&data).unwrap();
     std::fs::write(data.join("golem.db"), vec![b'x'; 100_000]).unwrap();
-    let error = refused(&ServerOptions::new(&data).set("log=warn")).await;
-    says(&error, &["golem.db"]);
+    let error = start_error(&ServerOptions::new(&data).set("log=warn")).await;
+    assert_contains(&error, &["golem.db"]);
     assert_eq!(std::fs::read(data.join("golem.db")).unwrap(), vec![b'x'; 100_000]);
 }
 
@@ -105,14 +108,15 @@ async fn a_folder_that_cannot_be_written_is_refused() {
     } else {
         // The log of the process must be somewhere else.
         let data = closed.join("data");
-        let error = refused(&ServerOptions::new(&data).log(folder.path().join("log")).set("log=warn")).await;
-        says(&error, &[&data.display().to_string(), "ermission denied"]);
+        let error =
+            start_error(&ServerOptions::new(&data).log(folder.path().join("log")).set("log=warn")).await;
+        assert_contains(&error, &[&data.display().to_string(), "ermission denied"]);
     }
     // A file in the place of the folder stops any user.
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let error = refused(&ServerOptions::new(&file).set("log=warn")).await;
-    says(&error, &[&file.display().to_string()]);
+    let error = start_error(&ServerOptions::new(&file).set("log=warn")).await;
+    assert_contains(&error, &[&file.display().to_string()]);
 }
 
 /// The one file below `folder`.
@@ -124,13 +128,13 @@ fn only_file(folder: &Path) -> PathBuf {
 }
 
 #[tokio::test]
-async fn a_damaged_component_is_named_and_harms_no_other() {
-    let home = Home::new().await;
-    let mut api = home.api();
+async fn a_damaged_component_is_reported_and_other_components_work() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, COUNTER).await;
     assert_eq!(api.invoke(&template, "w", INCREMENT, &json!([])).await, json!(1));
-    let (options, data) = (home.options.clone(), home.data());
-    assert!(home.server.stop().await.success());
+    let (options, data) = (node.options.clone(), node.data());
+    assert!(node.server.stop().await.success());
     let blob = only_file(&data.join("blobs"));
     let good = std::fs::read(&blob).unwrap();
     let mut bad = good.clone();
@@ -142,7 +146,7 @@ async fn a_damaged_component_is_named_and_harms_no_other() {
     let mut api = server.api();
     let broken = api.call(call(&template, "w", GET, &json!([]), "get")).await;
     assert_eq!(broken.status, 500, "{}", broken.text());
-    says(&broken.text(), &["cannot be loaded"]);
+    assert_contains(&broken.text(), &["cannot be loaded"]);
     let download = api.call(Request::get(format!("/v1/templates/{template}/download"))).await;
     assert!((500..600).contains(&download.status), "damaged bytes were sent: {}", download.status);
     let sleeps = upload(&mut api, "sleeps").await;
@@ -157,7 +161,7 @@ async fn a_damaged_component_is_named_and_harms_no_other() {
 }
 
 /// Sends increments with keys of their own until `stop` says so of an answer; returns the keys that were answered well.
-async fn count(api: &mut Api, template: &str, from: u64, stop: impl Fn(&Response) -> bool) -> u64 {
+async fn increment_until(api: &mut Api, template: &str, from: u64, stop: impl Fn(&Response) -> bool) -> u64 {
     for number in from..from + 1_000 {
         let response = api.call(call(template, "w", INCREMENT, &json!([]), &format!("key-{number}"))).await;
         if stop(&response) {
@@ -170,7 +174,7 @@ async fn count(api: &mut Api, template: &str, from: u64, stop: impl Fn(&Response
 
 /// A disk in trouble: requests fail with a clear error, nothing acknowledged is lost, and when it is well again, so is
 /// the server, without a restart.
-async fn trouble(state: &str, expected: &[&str]) {
+async fn check_disk_fault(state: &str, expected: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let options = ServerOptions::new(folder.path().join("data")).with_faults(&["--disk"]).set("log=warn");
     let mut server = options.start().await;
@@ -181,10 +185,10 @@ async fn trouble(state: &str, expected: &[&str]) {
         assert_eq!(result_of(&well), json!(number + 1));
     }
     server.set_disk(state).await;
-    let failed = count(&mut api, &template, 50, |response| response.status == 503).await;
+    let failed = increment_until(&mut api, &template, 50, |response| response.status == 503).await;
     let refused = api.call(call(&template, "w", INCREMENT, &json!([]), &format!("key-{failed}"))).await;
     if refused.status == 503 {
-        says(&refused.text(), expected);
+        assert_contains(&refused.text(), expected);
         assert_eq!(refused.header("retry-after"), Some("1"));
     }
     // Reading and living go on.
@@ -211,11 +215,11 @@ async fn trouble(state: &str, expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_full_disk_loses_nothing_and_can_be_emptied() {
-    trouble("full", &["Nothing that was acknowledged is lost", "space"]).await;
+async fn a_full_disk_loses_nothing_and_writes_resume_with_space() {
+    check_disk_fault("full", &["Nothing that was acknowledged is lost", "space"]).await;
 }
 
 #[tokio::test]
-async fn a_sync_that_fails_is_not_trusted() {
-    trouble("failing", &["Nothing that was acknowledged is lost"]).await;
+async fn a_failed_sync_loses_nothing_that_was_acknowledged() {
+    check_disk_fault("failing", &["Nothing that was acknowledged is lost"]).await;
 }

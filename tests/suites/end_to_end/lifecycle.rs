@@ -1,6 +1,6 @@
 //! What a worker did, what waits for it, and taking that back.
 
-use crate::{Home, call, send, upload};
+use crate::{TestNode, call, send, upload};
 use golem_tests::guests::{COUNTER, GET, INCREMENT, SLEEP, SLEEPS};
 use golem_tests::http::Request;
 use golem_tests::rest::{Api, result_of, worker_path};
@@ -27,8 +27,8 @@ fn cancellation(template: &str, worker: &str, key: &str) -> Request {
 
 #[tokio::test]
 async fn an_oplog_is_read_in_pages_and_searched() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, COUNTER).await;
     for key in ["first", "second", "third"] {
         api.ok(call(&template, "w", INCREMENT, &json!([]), key)).await;
@@ -57,13 +57,13 @@ async fn an_oplog_is_read_in_pages_and_searched() {
     assert_eq!(nothing["entries"], json!([]));
     assert_eq!(api.call(Request::get(worker_path(&template, "w", "oplog?count=0"))).await.status, 400);
     assert_eq!(api.call(Request::get(worker_path(&template, "none", "oplog"))).await.status, 404);
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn what_waits_can_be_seen_and_cancelled() {
-    let home = Home::new().await;
-    let mut api = home.api();
+async fn queued_invocations_are_listed_and_cancelled() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, SLEEPS).await;
     api.create(&template, "w").await;
     api.ok(send(&template, "w", SLEEP, &json!([600_000]), "runs")).await;
@@ -106,8 +106,8 @@ async fn what_waits_can_be_seen_and_cancelled() {
     assert_eq!(api.call(cancellation(&template, "w", "unknown")).await.status, 404);
 
     // It stays cancelled.
-    let home = home.crash().await;
-    let mut api = home.api();
+    let node = node.crash().await;
+    let mut api = node.api();
     for (key, ms) in [("queued", 1), ("waited", 3)] {
         let again = api.call(call(&template, "w", SLEEP, &json!([ms]), key)).await;
         assert_eq!(again.status, 409, "{}", again.text());
@@ -121,21 +121,21 @@ async fn what_waits_can_be_seen_and_cancelled() {
     let left = queue(&mut api, &template, "w").await;
     let keys: Vec<_> = left.iter().map(|queued| queued["key"].as_str().unwrap()).collect();
     assert_eq!(keys, ["runs", "stays"]);
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn what_has_ended_cannot_be_cancelled() {
-    let home = Home::new().await;
-    let mut api = home.api();
+async fn a_completed_invocation_cannot_be_cancelled() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, COUNTER).await;
     let keyed = call(&template, "w", INCREMENT, &json!([]), "done");
     assert_eq!(result_of(&api.ok(keyed).await), json!(1));
-    let home = home.restart().await;
-    let mut api = home.api();
+    let node = node.restart().await;
+    let mut api = node.api();
     let refused = api.call(cancellation(&template, "w", "done")).await;
     assert_eq!(refused.status, 409);
     assert!(refused.text().contains("has ended"), "{}", refused.text());
     assert_eq!(api.invoke(&template, "w", GET, &json!([])).await, json!(1));
-    home.end().await;
+    node.stop().await;
 }

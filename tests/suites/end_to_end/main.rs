@@ -58,13 +58,13 @@ use std::path::PathBuf;
 use tempfile::TempDir;
 
 /// A folder with a server on it.
-struct Home {
+struct TestNode {
     folder: TempDir,
     options: ServerOptions,
     server: Server,
 }
 
-impl Home {
+impl TestNode {
     async fn new() -> Self {
         Self::with(|options| options).await
     }
@@ -102,7 +102,7 @@ impl Home {
         Self { folder, options, server }
     }
 
-    async fn end(self) {
+    async fn stop(self) {
         assert!(self.server.stop().await.success(), "a stop that was asked for is no failure");
         drop(self.folder);
     }

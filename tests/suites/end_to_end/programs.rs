@@ -1,6 +1,6 @@
 //! Programs that only know standard input and output (`tests/guests/tally`), over REST by both conventions.
 
-use crate::Home;
+use crate::TestNode;
 use golem_tests::http::{Connection, Request, Response};
 use golem_tests::rest::{Api, Key, Part, invocation, multipart, percent_encoded, worker_path};
 use golem_tests::{guests, wait};
@@ -25,7 +25,7 @@ fn result(response: &Response) -> Value {
 }
 
 /// Sends a request on a connection of its own, and goes on.
-fn aside(api: &Api, request: Request) -> tokio::task::JoinHandle<()> {
+fn send_in_background(api: &Api, request: Request) -> tokio::task::JoinHandle<()> {
     let (address, request) = (api.address(), api.with_token(request));
     tokio::spawn(async move {
         if let Ok(mut connection) = Connection::open(address).await {
@@ -49,8 +49,8 @@ async fn until_status(api: &Api, template: &str, worker: &str, status: &str) {
 
 #[tokio::test]
 async fn a_program_is_called_once_with_all_its_input() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     for (name, wasm) in [("module", guests::preview1("tally")), ("component", guests::bytes("tally"))] {
         let template = api.upload(name, &wasm).await;
         for (number, (params, expected)) in [
@@ -87,34 +87,34 @@ async fn a_program_is_called_once_with_all_its_input() {
         );
         assert_eq!(api.status(&template, "fails").await, "Exited");
     }
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn what_a_program_answered_is_answered_after_a_crash() {
-    let mut home = Home::new().await;
-    let mut api = home.api();
+async fn a_program_answer_survives_a_crash() {
+    let mut node = TestNode::new().await;
+    let mut api = node.api();
     let template = api.upload("tally", &guests::preview1("tally")).await;
     let sleeps = json!("sleep 1500");
-    let sent = aside(&api, call(&template, "sleeps", "stdio", &sleeps, Some("key")));
+    let sent = send_in_background(&api, call(&template, "sleeps", "stdio", &sleeps, Some("key")));
     until_status(&api, &template, "sleeps", "Running").await;
     let told = api.ok(call(&template, "told", "stdio", &json!("time"), Some("key"))).await;
-    home = home.crash().await;
+    node = node.crash().await;
     sent.await.unwrap();
-    let mut api = home.api();
+    let mut api = node.api();
     assert_eq!(api.ok(call(&template, "told", "stdio", &json!("time"), Some("key"))).await.body, told.body);
     assert_eq!(api.status(&template, "told").await, "Exited");
     let other = api.call(call(&template, "told", "stdio", &json!("other"), Some("key"))).await;
     assert_eq!(other.status, 409, "{}", other.text());
     // The one in whose middle it was goes on; if nothing of it was on disk, this call begins it.
     assert_eq!(result(&api.ok(call(&template, "sleeps", "stdio", &sleeps, Some("key"))).await), json!(0));
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn an_event_loop_answers_line_after_line() {
-    let mut home = Home::with(|options| options.set("workers.suspend_after_ms=200")).await;
-    let mut api = home.api();
+    let mut node = TestNode::with(|options| options.set("workers.suspend_after_ms=200")).await;
+    let mut api = node.api();
     let template = api.upload("tally", &guests::preview1("tally")).await;
     let line = |params: Value, key: &str| call(&template, "w", "stdio-event-loop", &params, Some(key));
     assert_eq!(result(&api.ok(line(json!(1), "a")).await), json!(1));
@@ -131,23 +131,23 @@ async fn an_event_loop_answers_line_after_line() {
     assert_eq!(result(&api.ok(line(json!("say {\"b\":1,\"a\":2}"), "c")).await), json!({ "b": 1, "a": 2 }));
 
     // The same key is the same line, also after a crash, and the total is still there.
-    home = home.crash().await;
-    api = home.api();
+    node = node.crash().await;
+    api = node.api();
     assert_eq!(result(&api.ok(line(json!(1), "a")).await), json!(1));
     assert_eq!(result(&api.ok(line(json!(4), "d")).await), json!(7));
 
     // Killed in the middle of a line, in memory and out of it.
     for (number, sleep) in [("e", 100), ("f", 1_500)] {
         let params = json!(format!("sleep {sleep}"));
-        let sent = aside(&api, line(params.clone(), number));
+        let sent = send_in_background(&api, line(params.clone(), number));
         wait::until("the line has begun", || {
             let mut api = Api::new(api.address(), api.token());
             let template = template.clone();
             async move { (api.status(&template, "w").await != "Idle").then_some(()) }
         })
         .await;
-        home = home.crash().await;
-        api = home.api();
+        node = node.crash().await;
+        api = node.api();
         sent.await.unwrap();
         assert_eq!(result(&api.ok(line(params, number)).await), json!(7));
     }
@@ -168,13 +168,13 @@ async fn an_event_loop_answers_line_after_line() {
     assert_eq!(api.status(&template, "w").await, "Exited");
     let over = api.call(line(json!(1), "i")).await;
     assert_eq!(over.json()["golemError"], json!({ "PreviousInvocationExited": {} }));
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn lines_wait_in_order_up_to_a_limit() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = api.upload("tally", &guests::preview1("tally")).await;
     let line = |params: Value, key: String| call(&template, "w", "stdio-eventloop", &params, Some(&key));
     let send = |params: Value, key: String| {
@@ -198,13 +198,13 @@ async fn lines_wait_in_order_up_to_a_limit() {
     // The last of them has seen all before it.
     let last = line(json!(1), format!("line-{}", accepted - 1));
     assert_eq!(result(&api.ok(last).await), json!(accepted));
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn a_function_that_is_no_program_can_be_called_as_one() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = api.upload("stdin", &guests::bytes("stdin")).await;
     let shout = "golem:stdin/api/shout";
     let path = worker_path(&template, "w", "invoke-and-await");
@@ -217,14 +217,14 @@ async fn a_function_that_is_no_program_can_be_called_as_one() {
     let read = api.invoke(&template, "w", "golem:stdin/api/line", &json!([])).await;
     assert!(read["err"].as_str().is_some_and(|text| text.contains("error")), "{read}");
     assert_eq!(api.status(&template, "w").await, "Idle");
-    home.end().await;
+    node.stop().await;
 }
 
 /// A worker whose loop never began, because its first line was taken back, took nothing but lines until it was deleted.
 #[tokio::test]
-async fn a_loop_whose_first_line_came_to_nothing_is_none() {
-    let mut home = Home::new().await;
-    let mut api = home.api();
+async fn a_loop_whose_first_line_was_rolled_back_never_began() {
+    let mut node = TestNode::new().await;
+    let mut api = node.api();
     let query = json!({ "componentName": "tally", "onFailure": "rollback", "retryPolicy": { "maxAttempts": 1, "minDelayMs": 1, "maxDelayMs": 1, "multiplier": 1.0 } });
     let wasm = guests::preview1("tally");
     let upload = multipart(&[
@@ -245,10 +245,10 @@ async fn a_loop_whose_first_line_came_to_nothing_is_none() {
     assert_eq!(too_long.status, 500, "{}", too_long.text());
 
     // Not only in memory.
-    home = home.crash().await;
-    api = home.api();
+    node = node.crash().await;
+    api = node.api();
     let answer = api.call(call(&template, "failed", "stdio", &json!(3), Some("c"))).await;
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(result(&answer), json!(3));
-    home.end().await;
+    node.stop().await;
 }

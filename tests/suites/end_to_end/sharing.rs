@@ -1,6 +1,6 @@
 //! Projects, policies and grants: what others may do, and what they may not even know.
 
-use crate::{Home, upload};
+use crate::{TestNode, upload};
 use golem_tests::guests;
 use golem_tests::http::Request;
 use golem_tests::rest::{Api, Key, Part, invocation, multipart, worker_path};
@@ -12,8 +12,8 @@ async fn status(api: &mut Api, request: Request) -> u16 {
 
 #[tokio::test]
 async fn projects_are_made_listed_and_deleted() {
-    let home = Home::new().await;
-    let mut root = home.api();
+    let node = TestNode::new().await;
+    let mut root = node.api();
     let account = root.account().await;
     let new = |name: &str| json!({ "name": name, "ownerAccountId": account, "description": "d" });
     let mut ids = Vec::new();
@@ -28,8 +28,8 @@ async fn projects_are_made_listed_and_deleted() {
         );
         ids.push(project["projectId"].as_str().unwrap().to_owned());
     }
-    let home = home.crash().await;
-    let mut root = home.api();
+    let node = node.crash().await;
+    let mut root = node.api();
     let list = root.ok(Request::get("/v1/projects")).await.json();
     assert_eq!(list.as_array().map(Vec::len), Some(4));
     assert_eq!(list[0]["projectData"]["projectType"], "Default");
@@ -66,17 +66,17 @@ async fn projects_are_made_listed_and_deleted() {
     root.ok(gone()).await;
     assert_eq!(status(&mut root, Request::get(&template_path)).await, 404);
     root.ok(delete(&ids[0])).await;
-    let home = home.crash().await;
-    let mut root = home.api();
+    let node = node.crash().await;
+    let mut root = node.api();
     assert_eq!(root.ok(Request::get("/v1/projects")).await.json().as_array().map(Vec::len), Some(2));
     assert_eq!(status(&mut root, Request::get(&template_path)).await, 404);
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn a_shared_project_is_reached_as_far_as_it_is_shared() {
-    let home = Home::new().await;
-    let mut owner = home.api();
+async fn a_shared_project_is_accessible_as_granted() {
+    let node = TestNode::new().await;
+    let mut owner = node.api();
     let mut ada = owner.new_account("ada").await;
     let ada_id = ada.account().await;
     let template = upload(&mut owner, guests::COUNTER).await;
@@ -164,8 +164,8 @@ async fn a_shared_project_is_reached_as_far_as_it_is_shared() {
     assert_eq!(ada.ok(Request::get(&grants)).await.json().as_array().map(Vec::len), Some(5));
 
     // Taken back: by DELETE, and by the POST that the published client sends.
-    let home = home.crash().await;
-    let mut owner = home.api();
+    let node = node.crash().await;
+    let mut owner = node.api();
     let mut ada = Api::new(owner.address(), ada.token());
     assert_eq!(ada.ok(call("w")).await.json()["result"], json!([4]), "grants survive");
     owner.ok(Request::new("DELETE", format!("{grants}/{second}"))).await;
@@ -175,13 +175,13 @@ async fn a_shared_project_is_reached_as_far_as_it_is_shared() {
     owner.ok(Request::post(format!("{grants}/{first}"))).await;
     assert_eq!(status(&mut ada, view()).await, 403);
     assert_eq!(status(&mut owner, Request::get(format!("{grants}/{first}"))).await, 404);
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn a_plan_ends_where_it_says() {
+async fn plan_limits_are_enforced() {
     let size = guests::bytes(guests::COUNTER).len();
-    let home = Home::with(|options| {
+    let node = TestNode::with(|options| {
         options
             .set("plan.projects_max=2")
             .set("plan.templates_max=2")
@@ -190,7 +190,7 @@ async fn a_plan_ends_where_it_says() {
             .set(format!("plan.monthly_upload_bytes_max={}", size * 4))
     })
     .await;
-    let mut root = home.api();
+    let mut root = node.api();
     let account = root.account().await;
     let refused = async |api: &mut Api, request: Request, text: &str| {
         let line = request.line();
@@ -232,8 +232,8 @@ async fn a_plan_ends_where_it_says() {
     refused(&mut root, create("w3"), text).await;
     refused(&mut root, call("w3"), text).await;
     root.ok(call("w1")).await;
-    let home = home.crash().await;
-    let mut root = home.api();
+    let node = node.crash().await;
+    let mut root = node.api();
     refused(&mut root, create("w3"), text).await;
     root.ok(Request::new("DELETE", worker_path(&first, "w1", ""))).await;
     root.ok(call("w3")).await;
@@ -253,13 +253,13 @@ async fn a_plan_ends_where_it_says() {
     let second = second[0]["versionedTemplateId"]["rawTemplateId"].as_str().unwrap().to_owned();
     let text = format!("(monthlyUploadLimit), the account has used {}", size * 4);
     refused(&mut root, version(&second), &text).await;
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn an_account_asks_only_so_often() {
-    let home = Home::with(|options| options.set("plan.requests_per_second_max=3")).await;
-    let mut root = home.api();
+async fn requests_per_account_are_rate_limited() {
+    let node = TestNode::with(|options| options.set("plan.requests_per_second_max=3")).await;
+    let mut root = node.api();
     let mut answers = Vec::new();
     for _ in 0..200 {
         let response = root.call(Request::get("/v1/login/token")).await;
@@ -275,5 +275,5 @@ async fn an_account_asks_only_so_often() {
         200,
         "who asks for nothing is not counted"
     );
-    home.end().await;
+    node.stop().await;
 }

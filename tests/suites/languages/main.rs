@@ -52,7 +52,7 @@ fn golem(folder: &Path, args: &[&str]) -> Result<Value, String> {
 }
 
 /// Begins a project and builds it; gives its component.
-fn built(folder: &Path, language: &str) -> PathBuf {
+fn build_project(folder: &Path, language: &str) -> PathBuf {
     let name = format!("{language}-cart");
     let run = |args: &[&str]| golem(folder, args).unwrap_or_else(|error| panic!("{args:?}: {error}"));
     let sdk = guests::sdk();
@@ -62,16 +62,16 @@ fn built(folder: &Path, language: &str) -> PathBuf {
     folder.join(built["component"].as_str().unwrap())
 }
 
-struct Cart {
+struct CartServer {
     server: Server,
     options: ServerOptions,
     template: String,
 }
 
-impl Cart {
-    fn request(&self, act: &str, worker: &str, function: &str, params: &Value, key: &str) -> Request {
+impl CartServer {
+    fn request(&self, operation: &str, worker: &str, function: &str, params: &Value, key: &str) -> Request {
         let function = format!("acme:shop/api/{function}");
-        invocation(act, &self.template, worker, &function, params, &Key::Idempotency(key.to_owned()))
+        invocation(operation, &self.template, worker, &function, params, &Key::Idempotency(key.to_owned()))
     }
 
     async fn call(&self, api: &mut Api, function: &str, params: Value) -> Value {
@@ -84,7 +84,7 @@ impl Cart {
         Self { server: self.options.start().await, ..self }
     }
 
-    async fn until_it_waits(&self, worker: &str) {
+    async fn wait_until_suspended(&self, worker: &str) {
         wait::until(&format!("{worker} waits"), || {
             let mut api = self.server.api();
             async move { (api.status(&self.template, worker).await == "Suspended").then_some(()) }
@@ -106,11 +106,11 @@ fn item(product: &str, name: &str, price: f32, quantity: u32) -> Value {
 /// The story of the shopping cart: filled, killed, checked out, killed while it waits, paid.
 async fn a_cart_survives(language: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let wasm = std::fs::read(built(folder.path(), language)).unwrap();
+    let wasm = std::fs::read(build_project(folder.path(), language)).unwrap();
     let options = ServerOptions::new(folder.path().join("data")).set("log=warn");
     let server = options.start().await;
     let template = server.api().upload(language, &wasm).await;
-    let cart = Cart { server, options, template };
+    let cart = CartServer { server, options, template };
 
     let mut api = cart.server.api();
     cart.call(&mut api, "initialize-cart", json!(["Ada Łovelace"])).await;
@@ -139,7 +139,7 @@ async fn a_cart_survives(language: &str) {
     let index = cart.call(&mut api, "request-checkout", json!([])).await["ok"].clone();
     assert!(index.is_u64(), "{index}");
     api.ok(cart.request("invoke", "ada", "checkout", &json!([]), "pays")).await;
-    cart.until_it_waits("ada").await;
+    cart.wait_until_suspended("ada").await;
 
     let cart = cart.crash().await;
     assert_eq!(cart.complete("ada", &index, b"approved").await, json!(true));
@@ -150,13 +150,13 @@ async fn a_cart_survives(language: &str) {
     assert_eq!(cart.call(&mut api, "get-cart-contents", json!([])).await, json!([]));
     assert_eq!(cart.call(&mut api, "orders-placed", json!([])).await, json!(1));
 
-    declined(&cart).await;
-    much_memory_comes_and_goes(&cart).await;
+    check_declined_payment(&cart).await;
+    pass_large_parameters(&cart).await;
     assert!(cart.server.stop().await.success());
 }
 
 /// Another worker's payment is declined, with bytes that are text of more than one byte each.
-async fn declined(cart: &Cart) {
+async fn check_declined_payment(cart: &CartServer) {
     let mut api = cart.server.api();
     let call = |function: &str, params: Value, key: &str| {
         cart.request("invoke-and-await", "bob", function, &params, key)
@@ -173,7 +173,7 @@ async fn declined(cart: &Cart) {
 
 /// Large parameters, many times over. A runtime whose garbage collector runs while parameters are being passed in once
 /// trapped here (Go's, before 0.4.0 of the module that generated code stands on).
-async fn much_memory_comes_and_goes(cart: &Cart) {
+async fn pass_large_parameters(cart: &CartServer) {
     let mut connection = Connection::open(cart.server.address).await.unwrap();
     let api = cart.server.api();
     let large = "x".repeat(30_000);

@@ -15,16 +15,16 @@ use serde_json::json;
 use std::collections::BTreeSet;
 
 /// A UUID that names nothing.
-const NOTHING: &str = "00000000-0000-4000-8000-000000000000";
+const UNKNOWN_ID: &str = "00000000-0000-4000-8000-000000000000";
 
 /// What is there.
-struct World {
+struct TestData {
     account: String,
     project: String,
     template: String,
 }
 
-impl World {
+impl TestData {
     /// A request for the endpoint about what the owner has.
     fn request(&self, endpoint: &Endpoint) -> Request {
         let Self { account, project, template } = self;
@@ -35,10 +35,10 @@ impl World {
             .replace("{worker_id}", &format!("{template}.nobody"))
             .replace("{account_id}", account)
             .replace("{project_id}", project)
-            .replace("{grant_id}", NOTHING)
-            .replace("{token_id}", NOTHING)
+            .replace("{grant_id}", UNKNOWN_ID)
+            .replace("{token_id}", UNKNOWN_ID)
             .replace("{key}", "none")
-            .replace("{project_policy_id}", NOTHING)
+            .replace("{project_policy_id}", UNKNOWN_ID)
             // Who is let through gives or takes this one, which opens nothing that is tried here.
             .replace("{role}", "CreateProject");
         let request = |query: &str| Request::new(endpoint.method, format!("{path}{query}"));
@@ -78,7 +78,7 @@ impl World {
 }
 
 /// What a response says about whether the caller may.
-fn decision(response: &Response) -> Decision {
+fn observed_decision(response: &Response) -> Decision {
     let hidden = ["Template not found", "Project not found", "Account not found"];
     match response.status {
         401 => panic!("the token is known"),
@@ -96,14 +96,14 @@ async fn every_endpoint_answers_as_decided() {
     let mut owner = root.new_account("owner").await;
     let template = owner.upload("counter", &guests::bytes(guests::COUNTER)).await;
     owner.create(&template, "w").await;
-    let world = World { account: owner.account().await, project: owner.default_project().await, template };
+    let data = TestData { account: owner.account().await, project: owner.default_project().await, template };
 
     let none = BTreeSet::new();
     let mut callers: Vec<(String, Api, Standing, BTreeSet<Role>)> = Vec::new();
     for action in ProjectAction::ALL {
         let mut api = root.new_account(&format!("{action:?}")).await;
         let name = golem_api::policy::ProjectAction::from(action).to_string();
-        owner.grant(&world.project, &api.account().await, &[&name]).await;
+        owner.grant(&data.project, &api.account().await, &[&name]).await;
         let granted: ActionSet = [action].into_iter().collect();
         callers.push((format!("grantee of {name}"), api, Standing::Grantee(granted), none.clone()));
     }
@@ -123,7 +123,7 @@ async fn every_endpoint_answers_as_decided() {
 
     let mut wrong = Vec::new();
     for endpoint in ENDPOINTS {
-        let request = world.request(endpoint);
+        let request = data.request(endpoint);
         let line = request.line();
         let unsigned =
             golem_tests::http::Connection::open(server.address).await.unwrap().call(&request).await;
@@ -132,7 +132,7 @@ async fn every_endpoint_answers_as_decided() {
             wrong.push(format!("{line}: nobody got {unsigned}"));
         }
         let Needs::Act(act) = endpoint.needs else { continue };
-        for (who, api, standing, roles) in &mut callers {
+        for (caller, api, standing, roles) in &mut callers {
             // An account is not shared, and a server is nobody's.
             let standing = match (act, *standing) {
                 (Act::Account(_), Standing::Grantee(_)) | (Act::System(_), _) => Standing::Stranger,
@@ -140,18 +140,18 @@ async fn every_endpoint_answers_as_decided() {
             };
             let expected = decide(act, standing, roles);
             let response = api.call(request.clone()).await;
-            let found = decision(&response);
+            let found = observed_decision(&response);
             if found != expected {
                 let text = response.text();
-                wrong.push(format!("{line}: {who} is {expected:?}, got {}: {text}", response.status));
+                wrong.push(format!("{line}: {caller} is {expected:?}, got {}: {text}", response.status));
             }
-            assert!(response.status < 500, "{line}: {who} got {}: {}", response.status, response.text());
+            assert!(response.status < 500, "{line}: {caller} got {}: {}", response.status, response.text());
         }
     }
     assert!(wrong.is_empty(), "{} answers are wrong:\n{}", wrong.len(), wrong.join("\n"));
     // Nothing has changed by all this.
     let owner = &mut callers.last_mut().unwrap().1;
-    assert_eq!(owner.status(&world.template, "w").await, "Idle");
+    assert_eq!(owner.status(&data.template, "w").await, "Idle");
     assert_eq!(root.ok(Request::get("/v1/whitelist/count")).await.json(), json!(0));
     assert!(server.stop().await.success());
 }

@@ -6,7 +6,7 @@ use golem_tests::server::ServerOptions;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Paths as the router's source has them. It can be asked for no list, so its text is read.
-fn routed() -> BTreeSet<String> {
+fn routed_paths() -> BTreeSet<String> {
     const WORKER: &str = "/v1/templates/{template_id}/workers/{worker_name}";
     let mut paths = BTreeSet::new();
     for file in ["runtime/src/rest.rs"] {
@@ -30,12 +30,12 @@ fn routed() -> BTreeSet<String> {
 
 #[test]
 fn every_route_is_an_endpoint() {
-    let mut routed = routed();
+    let mut routed_paths = routed_paths();
     // What lies below is the worker's own, with any method: no interface of ours.
-    routed.retain(|path| !path.contains("/workers/{worker_name}/http"));
+    routed_paths.retain(|path| !path.contains("/workers/{worker_name}/http"));
     let listed: BTreeSet<String> = ENDPOINTS.iter().map(|endpoint| endpoint.path.to_owned()).collect();
-    let missing: Vec<_> = routed.difference(&listed).collect();
-    let gone: Vec<_> = listed.difference(&routed).collect();
+    let missing: Vec<_> = routed_paths.difference(&listed).collect();
+    let gone: Vec<_> = listed.difference(&routed_paths).collect();
     assert!(missing.is_empty(), "these routes need a line in runtime/src/rest/endpoints.rs: {missing:#?}");
     assert!(gone.is_empty(), "these endpoints are not routed: {gone:#?}");
     let different: BTreeSet<_> = ENDPOINTS.iter().map(|endpoint| (endpoint.method, endpoint.path)).collect();

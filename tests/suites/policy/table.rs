@@ -55,12 +55,12 @@ fn table() -> String {
 }
 
 #[test]
-fn every_answer_is_the_one_in_the_table() {
+fn every_decision_matches_the_golden_table() {
     crate::check_golden("authorization.txt", &table());
 }
 
 #[test]
-fn a_role_that_sees_nothing_opens_nothing() {
+fn a_role_without_project_access_gets_not_found() {
     for role in [Role::WhitelistAdmin, Role::MarketingAdmin, Role::CreateProject, Role::InstanceServer] {
         for action in Action::ALL {
             let decision = decide(Act::Project(action), Standing::Stranger, &BTreeSet::from([role]));

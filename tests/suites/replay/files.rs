@@ -39,7 +39,7 @@ impl Files {
     }
 
     /// Everything again from every prefix; and nothing but invocations is recorded.
-    async fn end(self) {
+    async fn check_replay(self) {
         let calls = self.0.oplog().into_iter().filter(|entry| matches!(entry, Entry::HostCall { .. }));
         assert_eq!(calls.collect::<Vec<_>>(), [], "files need no entries");
         self.0.replay_from_every_prefix().await.unwrap();
@@ -78,7 +78,7 @@ async fn files_and_folders_through_the_standard_library() {
     files.check("remove", &["short"], done()).await;
     files.check("remove", &["short"], err("NotFound")).await;
     files.check("names", &["/"], ok(Some(texts(&["a", "log", "notes.txt", "same"])))).await;
-    files.end().await;
+    files.check_replay().await;
 }
 
 #[tokio::test]
@@ -101,11 +101,11 @@ async fn parts_of_files_and_files_that_stay_open() {
     files.check("write-kept", &[", gone and still here"], ok(None)).await;
     files.check("read-kept", &[], ok(Some(text("OPEN, gone and still here")))).await;
     files.check("read", &["f"], err("NotFound")).await;
-    files.end().await;
+    files.check_replay().await;
 }
 
 #[tokio::test]
-async fn files_have_the_time_of_their_invocation_or_of_the_last_wait() {
+async fn file_times_are_those_of_the_invocation_or_the_last_wait() {
     let created = 1_767_225_600_123_456_789;
     let mut files = Files::start(frozen()).await;
     let about = |kind: &str, bytes, modified| {
@@ -118,7 +118,7 @@ async fn files_have_the_time_of_their_invocation_or_of_the_last_wait() {
     assert_eq!(files.call("set-modified", vec![text("f"), Value::U64(1_500_000_000)]).await, ok(None));
     files.0.crash();
     files.check("about", &["f"], about("file", 4, 1_500_000_000)).await;
-    files.end().await;
+    files.check_replay().await;
 
     let mut files = Files::start(Options::default()).await;
     let twice = files.call("write-twice", vec![text("f"), Value::U64(25)]).await;
@@ -128,7 +128,7 @@ async fn files_have_the_time_of_their_invocation_or_of_the_last_wait() {
 }
 
 #[tokio::test]
-async fn files_fill_what_memory_leaves() {
+async fn files_may_fill_the_memory_limit() {
     let engine = Engine::new(EngineConfig {
         memory_bytes_max: 16 << 20,
         residents_max: 20,
@@ -145,7 +145,7 @@ async fn files_fill_what_memory_leaves() {
     assert!(matches!(filled[0], Value::U32(blocks) if (8..16).contains(&blocks)), "{filled:?}");
     files.check("remove", &["big"], ok(None)).await;
     files.check("write", &["small", "fits again"], ok(None)).await;
-    files.end().await;
+    files.check_replay().await;
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn files_that_a_component_ships_with() {
     files.check("append", &["words", " three"], ok(None)).await;
     files.0.crash();
     files.check("read", &["lib/words"], ok(Some(text("one two three")))).await;
-    files.end().await;
+    files.check_replay().await;
 
     let mut large = golem_host::Files::builder();
     large.file("large", vec![0; 600 << 20].into(), Timestamp::from_nanos(7)).unwrap();
@@ -171,7 +171,7 @@ async fn files_that_a_component_ships_with() {
 }
 
 #[tokio::test]
-async fn what_the_standard_library_does_not_ask_for() {
+async fn file_system_calls_below_the_standard_library() {
     let calls = ["preopened", "allowed", "streams", "identity", "links-and-times", "listing", "full"];
     let calls: Vec<_> = calls.map(|function| (function, vec![])).into();
     let worker = check("files_raw", frozen(), calls).await;

@@ -7,12 +7,12 @@ use golem_testing::{
 };
 use golem_tests::guests;
 
-fn over(http: &FakeHttp) -> Options {
+fn with_http(http: &FakeHttp) -> Options {
     Options { http: http.clone(), ..Options::default() }
 }
 
 async fn worker(http: &FakeHttp) -> TestWorker {
-    TestWorker::start_with(&guests::bytes(guests::FETCHES), over(http))
+    TestWorker::start_with(&guests::bytes(guests::FETCHES), with_http(http))
         .await
         .expect("the guest is a component")
 }
@@ -73,7 +73,7 @@ async fn requests_and_their_answers() {
         ("together", vec![Value::List((0..5).map(|n| text(&format!("http://example.com/{n}"))).collect())]),
         ("upload", vec![text("http://example.com/"), Value::U32(100_000)]),
     ];
-    let mut worker = check(guests::FETCHES, over(&http), calls).await;
+    let mut worker = check(guests::FETCHES, with_http(&http), calls).await;
     let sent = http.sent();
     let first = &sent[0];
     assert_eq!(
@@ -98,7 +98,7 @@ async fn requests_and_their_answers() {
 }
 
 #[tokio::test]
-async fn what_was_answered_is_not_asked_for_again() {
+async fn an_answered_request_is_not_sent_again() {
     let http = FakeHttp::responding(FakeResponse::new(200, "body"));
     let mut worker = worker(&http).await;
     let first = invoke(&mut worker, "fetch", fetch("POST", "/", Some("x"), false)).await.unwrap();
@@ -122,12 +122,12 @@ async fn a_request_without_an_answer_is_sent_again_after_a_crash() {
         if before == 0 { FakeAnswer::Hangs } else { FakeAnswer::Responds(FakeResponse::new(200, "at last")) }
     });
     let mut worker = worker(&http).await;
-    let control = worker.control();
+    let interrupt_handle = worker.control();
     let (cut, ()) = tokio::join!(invoke(&mut worker, "fetch", fetch("POST", "/", Some("x"), true)), async {
         while http.sent().is_empty() {
             tokio::task::yield_now().await;
         }
-        control.interrupt();
+        interrupt_handle.interrupt();
     });
     assert!(matches!(cut, Err(Failure::Interrupted)), "{cut:?}");
     let committed = worker.store().oplog_committed(worker.id());
@@ -144,7 +144,7 @@ async fn a_request_without_an_answer_is_sent_again_after_a_crash() {
 
 /// With the policy that requests must not be repeated, the guest is told that it is not known what became of one.
 #[tokio::test]
-async fn a_worker_may_ask_that_nothing_is_sent_twice() {
+async fn a_worker_may_forbid_that_requests_are_repeated() {
     for (method, sent, said) in [("POST", 1, "it may have reached its target"), ("GET", 2, "at last")] {
         let http = FakeHttp::new(|_, before| {
             if before == 0 {
@@ -154,13 +154,13 @@ async fn a_worker_may_ask_that_nothing_is_sent_twice() {
             }
         });
         let mut worker = worker(&http).await;
-        let control = worker.control();
+        let interrupt_handle = worker.control();
         let params = vec![text(method), text("http://example.com/")];
         let (cut, ()) = tokio::join!(invoke(&mut worker, "once", params), async {
             while http.sent().is_empty() {
                 tokio::task::yield_now().await;
             }
-            control.interrupt();
+            interrupt_handle.interrupt();
         });
         assert!(matches!(cut, Err(Failure::Interrupted)), "{cut:?}");
         worker.crash();
@@ -174,7 +174,7 @@ async fn a_worker_may_ask_that_nothing_is_sent_twice() {
 async fn a_body_that_a_crash_cuts_off_ends_in_an_error() {
     let http = FakeHttp::responding(FakeResponse::chunked(200, &[b"one ", b"two "]).endless());
     let mut worker = worker(&http).await;
-    let control = worker.control();
+    let interrupt_handle = worker.control();
     let store = worker.store().clone();
     let (cut, ()) = tokio::join!(invoke(&mut worker, "fetch", fetch("GET", "/", None, false)), async {
         while http.sent().is_empty() {
@@ -184,7 +184,7 @@ async fn a_body_that_a_crash_cuts_off_ends_in_an_error() {
         for _ in 0..1_000 {
             tokio::task::yield_now().await;
         }
-        control.interrupt();
+        interrupt_handle.interrupt();
     });
     assert!(matches!(cut, Err(Failure::Interrupted)), "{cut:?}");
     store.commit();
@@ -198,7 +198,7 @@ async fn a_body_that_a_crash_cuts_off_ends_in_an_error() {
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_given_as_far_as_it_came() {
+async fn a_broken_body_is_delivered_up_to_its_end() {
     for response in [
         FakeResponse::new(200, "half").broken(HttpFailure::Incomplete),
         FakeResponse::chunked(200, &[b"ha", b"lf"]).broken(HttpFailure::Incomplete),
@@ -225,7 +225,7 @@ async fn a_body_that_is_too_long_to_send_is_refused_at_the_write() {
 }
 
 #[tokio::test]
-async fn a_response_that_can_never_come_is_not_waited_for() {
+async fn waiting_for_the_response_to_an_unfinished_request_traps() {
     let http = FakeHttp::responding(FakeResponse::new(200, ""));
     let mut worker = worker(&http).await;
     match invoke(&mut worker, "forget-body", vec![text("http://example.com/")]).await {
@@ -239,7 +239,7 @@ async fn a_response_that_can_never_come_is_not_waited_for() {
 
 /// A request that a worker answers is an invocation.
 #[tokio::test]
-async fn requests_that_are_answered_are_replayed() {
+async fn incoming_requests_are_replayed() {
     let request = |path: &str, body: &str| {
         let request = IncomingRequest {
             method: "POST".to_owned(),

@@ -83,7 +83,7 @@ async fn a_shopping_cart_that_is_paid_in_the_end() {
 }
 
 #[tokio::test]
-async fn clocks_say_again_what_they_said() {
+async fn clock_readings_are_replayed() {
     let calls = vec![
         ("read", vec![]),
         ("read", vec![]),
@@ -205,7 +205,7 @@ async fn promises_by_both_versions_of_the_interface() {
 }
 
 #[tokio::test]
-async fn regions_and_ways_back() {
+async fn regions_and_jumps() {
     let mut worker = TestWorker::start(&guests::bytes("regions")).await.unwrap();
     let api = |function: &str| format!("golem:regions/api/{function}");
     let failed = worker.invoke(&api("flaky"), vec![]).await;
@@ -238,7 +238,7 @@ async fn regions_and_ways_back() {
 }
 
 #[tokio::test]
-async fn policies_hold_and_what_is_not_recorded_is_asked_again() {
+async fn policies_are_replayed_and_unrecorded_calls_run_again() {
     let mut worker = TestWorker::start(&guests::bytes("policies")).await.unwrap();
     let api = |function: &str| format!("golem:policies/api/{function}");
     let policy =
@@ -264,7 +264,7 @@ async fn policies_hold_and_what_is_not_recorded_is_asked_again() {
 }
 
 #[tokio::test]
-async fn what_was_seen_of_other_workers() {
+async fn metadata_of_other_workers_is_replayed() {
     let options = Options { args: vec!["a".to_owned(), "b".to_owned()], ..Options::default() };
     let calls =
         vec![("look", vec![text("test")]), ("look", vec![text("nobody")]), ("list", vec![text("te")])];
@@ -274,7 +274,7 @@ async fn what_was_seen_of_other_workers() {
 }
 
 #[tokio::test]
-async fn everything_at_once() {
+async fn all_kinds_of_steps_are_replayed() {
     let step = |case, payload: Option<Value>| Value::Variant(case, payload.map(Box::new));
     let random = step(2, Some(Value::U32(16)));
     let steps = |steps: Vec<Value>| vec![Value::List(steps)];
@@ -289,7 +289,7 @@ async fn everything_at_once() {
 }
 
 #[tokio::test]
-async fn everything_at_one_time() {
+async fn steps_at_a_frozen_time_are_replayed() {
     let step = |case| Value::Variant(case, None);
     let steps = || vec![Value::List(vec![step(0), step(1), step(5), step(0), step(1)])];
     check("accumulate", frozen(), vec![("run", steps()), ("run", steps()), ("digest", vec![])]).await;
@@ -347,7 +347,7 @@ async fn calls_of_other_workers() {
 }
 
 #[tokio::test]
-async fn a_caller_leaves_memory_until_it_is_answered() {
+async fn a_waiting_caller_is_evicted_until_the_answer_arrives() {
     let template = golem_model::TemplateId("00000000-0000-0000-0000-000000000009".parse().unwrap());
     let links = ["golem:counter/api", "golem:calls/target"].map(|name| (name.to_owned(), template));
     let options = Options { links: links.into(), ..Options::default() };

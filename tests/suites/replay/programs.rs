@@ -5,7 +5,7 @@ use golem_tests::guests;
 use std::time::Duration;
 
 /// Both forms of the program.
-fn forms() -> [(&'static str, Vec<u8>); 2] {
+fn program_variants() -> [(&'static str, Vec<u8>); 2] {
     [("component", guests::bytes("tally")), ("module for preview 1", guests::preview1("tally"))]
 }
 
@@ -24,8 +24,8 @@ async fn line(worker: &mut TestWorker, run: &str, input: &str) -> Result<Option<
 }
 
 #[tokio::test]
-async fn a_program_answers_all_its_input_and_is_over() {
-    for (form, wasm) in forms() {
+async fn a_program_answers_all_its_input_and_ends() {
+    for (form, wasm) in program_variants() {
         for (input, answer) in [
             ("17", "17\n"),
             ("1\n2\n\"log this\"", "1\n3\n3\n"),
@@ -43,8 +43,8 @@ async fn a_program_answers_all_its_input_and_is_over() {
 }
 
 #[tokio::test]
-async fn a_program_that_fails_says_what_it_said_last() {
-    for (form, wasm) in forms() {
+async fn a_failed_program_reports_its_last_standard_error() {
+    for (form, wasm) in program_variants() {
         let (mut worker, run) = start(&wasm).await;
         match worker.invoke_program(Convention::Stdio, &run, "\"jump\"").await {
             Err(Failure::Exited { code: 1, stderr }) => {
@@ -69,7 +69,7 @@ async fn a_result_has_a_limit() {
 
 #[tokio::test]
 async fn an_event_loop_remembers_what_it_read() {
-    for (form, wasm) in forms() {
+    for (form, wasm) in program_variants() {
         let (mut worker, run) = start(&wasm).await;
         assert_eq!(line(&mut worker, &run, "1").await.expect(form), Some(text("1")));
         assert_eq!(line(&mut worker, &run, "2").await.expect(form), Some(text("3")));
@@ -89,7 +89,7 @@ async fn an_event_loop_remembers_what_it_read() {
 
 #[tokio::test]
 async fn an_event_loop_replays_from_every_prefix() {
-    for (form, wasm) in forms() {
+    for (form, wasm) in program_variants() {
         let (mut worker, run) = start(&wasm).await;
         for input in ["1", "\"sleep 5\"", "\"sleep 3600000\"", "\"log one\"", "41", "\"exit 0\""] {
             let mut answer = line(&mut worker, &run, input).await;

@@ -23,7 +23,7 @@ fn text(text: &str) -> Vec<Value> {
 }
 
 /// All that the worker shows of itself.
-async fn look(worker: &mut TestWorker) -> Vec<Option<Value>> {
+async fn read_state(worker: &mut TestWorker) -> Vec<Option<Value>> {
     let mut seen = Vec::new();
     for function in ["all", "times", "calls", "notes"] {
         seen.push(call(worker, function, vec![]).await);
@@ -43,7 +43,7 @@ async fn a_saved_worker_is_the_same_whether_it_goes_on_is_loaded_or_replayed() {
     call(&mut worker, "add", text("ginger")).await;
     worker.snapshot().await.unwrap();
     call(&mut worker, "add", text("mint")).await;
-    let seen = look(&mut worker).await;
+    let seen = read_state(&mut worker).await;
     // It went on as what was saved, and that does not hold the number of calls.
     assert_eq!(seen[2], Some(Value::U64(1)));
     // Its files are.
@@ -51,9 +51,9 @@ async fn a_saved_worker_is_the_same_whether_it_goes_on_is_loaded_or_replayed() {
 
     // Replayed from its first entry, each snapshot is made and checked again.
     worker.evict();
-    assert_eq!(look(&mut worker).await, seen);
+    assert_eq!(read_state(&mut worker).await, seen);
     worker.load_from_snapshots(true);
-    assert_eq!(look(&mut worker).await, seen);
+    assert_eq!(read_state(&mut worker).await, seen);
     // Time goes on.
     let before = call(&mut worker, "times", vec![]).await;
     call(&mut worker, "add", text("mint")).await;
@@ -77,7 +77,7 @@ async fn a_crash_anywhere_around_a_snapshot_leaves_the_same_worker() {
 }
 
 #[tokio::test]
-async fn save_and_load_call_nobody() {
+async fn host_calls_in_save_and_load_are_refused() {
     for (what, says) in [
         ("refuse-save", "not now"),
         ("trap-save", "spoilt"),
@@ -125,7 +125,7 @@ async fn a_replay_that_saves_something_else_is_a_divergence() {
 }
 
 #[tokio::test]
-async fn a_component_without_them_is_not_saved() {
+async fn a_component_without_snapshot_exports_is_not_saved() {
     let mut worker = TestWorker::start(&golem_tests::guests::bytes("counter")).await.unwrap();
     let error = worker.snapshot().await.unwrap_err();
     assert!(error.to_string().contains("does not export golem:durability/snapshot"), "{error}");

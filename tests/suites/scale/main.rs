@@ -65,7 +65,7 @@ fn request(api: &Api, template: &str, number: u64, function: &str) -> Request {
 }
 
 #[tokio::test]
-async fn ten_thousand_workers_cost_heads_and_not_instances() {
+async fn idle_workers_cost_a_head_and_no_instance() {
     let folder = tempfile::tempdir().unwrap();
     let options = ServerOptions::new(folder.path().join("data"))
         .set(format!("workers.residents_max={RESIDENTS_MAX}"))

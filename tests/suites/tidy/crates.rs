@@ -4,7 +4,7 @@ use crate::{check, files};
 use std::collections::BTreeMap;
 
 /// Our own crates: folder, package, and which of ours it may use in what it ships.
-const HOUSE: &[(&str, &str, &[&str])] = &[
+const CRATES: &[(&str, &str, &[&str])] = &[
     ("model", "golem-model", &[]),
     ("macros", "golem-macros", &[]),
     ("sdk", "golem", &["golem-macros"]),
@@ -31,7 +31,7 @@ const HOUSE: &[(&str, &str, &[&str])] = &[
 ];
 
 /// Crates of others that only these folders may use in what they ship, and why.
-const ONLY: &[(&str, &[&str], &str)] = &[
+const RESTRICTED: &[(&str, &[&str], &str)] = &[
     ("wasmtime", &["host"], "the engine can be replaced or raised in one crate"),
     ("rusqlite", &["runtime", "tests"], "SQL is an adapter's matter"),
     ("libsqlite3-sys", &["runtime", "tests"], "SQL is an adapter's matter"),
@@ -57,7 +57,7 @@ fn shipped(manifest: &toml::Table) -> Vec<String> {
 }
 
 #[test]
-fn the_workspace_is_the_house_and_every_crate_takes_its_lints() {
+fn every_workspace_member_is_listed_and_inherits_the_lints() {
     let workspace: toml::Table = files::read("Cargo.toml").parse().expect("Cargo.toml is TOML");
     let mut members: Vec<&str> = workspace["workspace"]["members"]
         .as_array()
@@ -66,10 +66,10 @@ fn the_workspace_is_the_house_and_every_crate_takes_its_lints() {
         .filter_map(toml::Value::as_str)
         .collect();
     members.sort_unstable();
-    let mut house: Vec<&str> = HOUSE.iter().map(|(folder, ..)| *folder).collect();
-    house.sort_unstable();
-    assert_eq!(members, house, "a new crate gets a line in HOUSE that says what it may use");
-    for (folder, package, _) in HOUSE {
+    let mut listed: Vec<&str> = CRATES.iter().map(|(folder, ..)| *folder).collect();
+    listed.sort_unstable();
+    assert_eq!(members, listed, "a new crate gets a line in HOUSE that says what it may use");
+    for (folder, package, _) in CRATES {
         let manifest = manifest(folder);
         assert_eq!(manifest["package"]["name"].as_str(), Some(*package), "{folder}");
         let inherits = manifest.get("lints").and_then(|lints| lints.get("workspace"));
@@ -83,9 +83,9 @@ fn the_workspace_is_the_house_and_every_crate_takes_its_lints() {
 
 #[test]
 fn our_crates_use_each_other_in_one_direction() {
-    let ours: BTreeMap<&str, &str> = HOUSE.iter().map(|(folder, package, _)| (*package, *folder)).collect();
+    let ours: BTreeMap<&str, &str> = CRATES.iter().map(|(folder, package, _)| (*package, *folder)).collect();
     let mut findings = Vec::new();
-    for (folder, _, may) in HOUSE {
+    for (folder, _, may) in CRATES {
         for used in shipped(&manifest(folder)) {
             if ours.contains_key(used.as_str()) && !may.contains(&used.as_str()) {
                 findings.push(format!("{folder} uses {used}"));
@@ -96,11 +96,11 @@ fn our_crates_use_each_other_in_one_direction() {
 }
 
 #[test]
-fn the_engine_the_database_and_the_web_have_one_place_each() {
+fn the_engine_the_database_and_the_web_server_are_used_in_one_crate_each() {
     let mut findings = Vec::new();
-    for (folder, ..) in HOUSE {
+    for (folder, ..) in CRATES {
         for used in shipped(&manifest(folder)) {
-            for (only, places, why) in ONLY {
+            for (only, places, why) in RESTRICTED {
                 let same = used == *only || used.strip_prefix(only).is_some_and(|rest| rest.starts_with('-'));
                 if same && !places.contains(folder) {
                     findings.push(format!("{folder} uses {used}: {why}"));
@@ -112,7 +112,7 @@ fn the_engine_the_database_and_the_web_have_one_place_each() {
 }
 
 #[test]
-fn the_model_stays_pure() {
+fn the_model_depends_on_listed_crates_only() {
     let findings: Vec<String> =
         shipped(&manifest("model")).into_iter().filter(|used| !MODEL_USES.contains(&used.as_str())).collect();
     check("model may use only what is listed in MODEL_USES", &findings);

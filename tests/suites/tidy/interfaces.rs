@@ -13,7 +13,7 @@ const WRITTEN_BY_US: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn we_publish_our_own_interfaces_and_copy_none() {
+fn no_wasi_interface_is_copied_into_the_tree() {
     let mut findings = Vec::new();
     for file in files::with_extension("wit") {
         for line in file.text.lines() {
@@ -32,7 +32,7 @@ fn we_publish_our_own_interfaces_and_copy_none() {
 }
 
 #[test]
-fn every_function_of_the_runtime_api_says_what_it_does() {
+fn every_function_of_the_runtime_api_has_a_doc_comment() {
     let mut findings = Vec::new();
     for file in files::with_extension("wit").into_iter().filter(|file| file.path.starts_with("wit/")) {
         let mut before = "";

@@ -52,7 +52,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     let mut findings = Vec::new();
     for page in files::with_extension("md") {
         let folder = Path::new(&page.path).parent().unwrap_or(Path::new(""));
@@ -103,7 +103,7 @@ fn every_decision_is_in_the_index() {
 }
 
 #[test]
-fn the_map_in_the_readme_is_the_tree() {
+fn the_readme_lists_every_folder() {
     let readme = files::read("README.md");
     let mut findings = Vec::new();
     for entry in std::fs::read_dir(files::root()).expect("the root can be read") {
@@ -118,7 +118,7 @@ fn the_map_in_the_readme_is_the_tree() {
 }
 
 #[test]
-fn the_stages_in_the_testing_page_are_those_of_the_command() {
+fn the_testing_page_lists_every_stage_of_xtask_test() {
     let page = files::read("docs/testing.md");
     let code = files::read("xtask/src/checks.rs");
     let names = code.split("name: \"").skip(1).filter_map(|rest| rest.split('"').next());

@@ -27,14 +27,14 @@ fn ours() -> Vec<File> {
 }
 
 #[test]
-fn every_file_begins_with_what_lives_in_it() {
+fn every_file_begins_with_a_module_comment() {
     let findings: Vec<String> =
         ours().into_iter().filter(|file| !file.text.starts_with("//! ")).map(|file| file.path).collect();
     check("the first line of a file is `//!` and a sentence that says what lives there", &findings);
 }
 
 #[test]
-fn files_fit_in_a_head() {
+fn files_have_at_most_700_lines() {
     let mut findings = Vec::new();
     for file in ours() {
         let lines = file.text.lines().count();
@@ -60,7 +60,7 @@ fn files_fit_in_a_head() {
 }
 
 #[test]
-fn nothing_unfinished_stays() {
+fn no_unfinished_code_is_left() {
     // Written in two halves, or this file would find itself.
     let words = [
         concat!("to", "do!("),
@@ -108,7 +108,7 @@ fn no_test_sleeps() {
 }
 
 #[test]
-fn unsafe_code_says_why_it_is_safe() {
+fn unsafe_code_has_a_safety_comment() {
     let mut findings = Vec::new();
     let keyword = concat!("unsa", "fe");
     for file in ours() {
