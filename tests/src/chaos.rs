@@ -1,14 +1,14 @@
-//! Traffic from several clients, and a server that is killed under it again and again.
+//! Load from several clients on a server that is killed with SIGKILL repeatedly.
 //!
-//! | module | is |
+//! | module | contains |
 //! |---|---|
-//! | `caller` | one client: asks until it is answered, through restarts |
-//! | `clients` | what the clients do: counters, carts, sleepers, promises, shared values, requests without an answer |
+//! | `caller` | one client, which retries through restarts of the server |
+//! | `clients` | the kinds of clients: counters, carts, sleepers, promises, shared counters, requests without a result |
 //!
-//! The storm owns the server. It lets the clients collect a random number of answers, kills the server with SIGKILL at
-//! a random moment after that, and starts it on the same folder; in the end the clients finish what they began and the
-//! checker compares. Every random number follows from a printed seed; the interleaving of processes does not, so a
-//! seed repeats the kind of run, not the run.
+//! [`ChaosTest::run`] owns the server. It waits until the clients have received a random number of answers, kills the
+//! server at a random moment after that, and starts it again on the same data folder. In the end the clients finish
+//! their open requests, and the checker compares. All random numbers are determined by a printed seed. The
+//! interleaving of processes is not, so a seed does not repeat a run exactly.
 
 mod caller;
 mod clients;
@@ -27,69 +27,69 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
-/// Waits longer than this make a worker leave memory, in the servers of a storm.
+/// `workers.suspend_after_ms` of the servers: a worker that waits longer is evicted from memory.
 pub const SUSPEND_AFTER_MS: u64 = 100;
 
-/// Answers that the clients should have got long before; then it is killed all the same.
+/// Longest wait for the chosen number of answers. After it the server is killed anyway.
 const ANSWERS_LATE: Duration = Duration::from_secs(10);
 
-/// How hard it blows.
+/// The parameters of a chaos test.
 #[derive(Debug, Clone)]
 pub struct ChaosTest {
-    /// All randomness follows from it.
+    /// Seed of all random numbers.
     pub seed: u64,
     /// How often the server is killed.
     pub kills: u64,
-    /// Fewest and most answers between a start and the next kill.
+    /// Smallest and largest number of answers between a start and the next kill.
     pub answers: (u64, u64),
-    /// Faults of the server that is killed, for `golem-test-server`; none for the real server.
+    /// Arguments of `golem-test-server`; empty for the real server.
     pub faults: Vec<String>,
-    /// Which clients take part.
+    /// The clients that take part.
     pub workload: Workload,
 }
 
-/// How many clients of each kind.
+/// Number of clients of each kind.
 #[derive(Debug, Clone, Copy)]
 pub struct Workload {
-    /// Counters, with two clients each.
+    /// Counter workers, with two clients each.
     pub counters: u64,
-    /// Carts, with one client each.
+    /// Cart workers, with one client each.
     pub carts: u64,
     /// Clients whose workers sleep.
     pub sleepers: u64,
     /// Clients whose workers wait for promises.
     pub waiters: u64,
-    /// Clients that do not wait for results.
+    /// Clients that use `invoke`, which returns no result.
     pub senders: u64,
-    /// Clients whose workers add to one number in a bucket that all of them share.
+    /// Clients whose workers add to one number in a shared bucket.
     pub shared_counters: u64,
 }
 
 impl Workload {
-    /// Some of everything.
+    /// All kinds of clients.
     pub const ALL: Self =
         Self { counters: 3, carts: 2, sleepers: 2, waiters: 2, senders: 2, shared_counters: 3 };
-    /// Those whose every answer is checked against every other.
+    /// Only clients whose answers are numbers that the checker compares with each other.
     pub const COUNTERS: Self =
         Self { counters: 4, carts: 2, sleepers: 0, waiters: 0, senders: 2, shared_counters: 0 };
 }
 
-/// What happened.
+/// The result of a chaos test.
 #[derive(Debug)]
 pub struct Summary {
-    /// To repeat it.
+    /// The seed of the run.
     pub seed: u64,
     /// How often the server was killed.
     pub kills: u64,
-    /// Answers that clients got.
+    /// Answers that the clients received.
     pub answers: u64,
-    /// Requests that had to be sent again because the server died over them.
+    /// Retries of requests that got no answer, or the status 429 or 503.
     pub repeated: u64,
-    /// What the checker says.
+    /// The findings of the checker.
     pub verdict: Verdict,
-    /// From the start of the process to ready, for each restart, ascending.
+    /// Time from the start of the process to its ready line, for each restart, ascending.
     pub ready: Vec<Duration>,
-    /// From the kill to the first answer, for each restart, ascending.
+    /// Time from the kill to the first answer, for each restart, ascending.
     pub first_answer: Vec<Duration>,
 }
 
@@ -103,7 +103,7 @@ impl fmt::Display for Summary {
     }
 }
 
-/// Middle and maximum of sorted durations.
+/// Displays the median and the maximum of sorted durations.
 struct Spread<'a>(&'a [Duration]);
 
 impl fmt::Display for Spread<'_> {
@@ -117,7 +117,7 @@ impl fmt::Display for Spread<'_> {
     }
 }
 
-/// The templates of a storm.
+/// The ids of the uploaded templates.
 #[derive(Debug, Clone)]
 struct Templates {
     counter: String,
@@ -140,17 +140,18 @@ impl Templates {
 }
 
 impl ChaosTest {
-    /// Runs it on a fresh folder.
+    /// Runs the test on a new data folder.
     pub async fn run(&self) -> Summary {
-        report(format_args!("storm with seed {} (GOLEM_TEST_SEED repeats it)", self.seed));
-        let folder = tempfile::tempdir().expect("a folder for the server can be made");
+        report(format_args!("chaos test with seed {} (repeat it with GOLEM_TEST_SEED)", self.seed));
+        let folder = tempfile::tempdir().expect("a temporary folder can be created");
         let calm = ServerOptions::new(folder.path().join("data"))
             .set(format!("workers.suspend_after_ms={SUSPEND_AFTER_MS}"))
             .set("log=warn");
-        // The templates are uploaded to a healthy server: what a fault destroys shall be what clients were told.
+        // The templates are uploaded to a server without faults, so that a fault can affect only the clients'
+        // requests.
         let server = calm.start().await;
         let templates = Templates::upload(&mut server.api()).await;
-        assert!(server.stop().await.success(), "a healthy server ends well");
+        assert!(server.stop().await.success(), "a server without faults stops successfully");
         let faults: Vec<&str> = self.faults.iter().map(String::as_str).collect();
         let options = if faults.is_empty() { calm } else { calm.with_faults(&faults) };
 
@@ -182,7 +183,7 @@ impl ChaosTest {
                 summary.verdict.merge(verdict.expect("a client does not panic"));
             }
         };
-        wait::bounded("the clients to finish what they began", rest).await;
+        wait::bounded("the clients to finish their open requests", rest).await;
         let mut caller = Caller::new(endpoint_rx, progress.clone());
         for history in &counters {
             let history = history.lock().expect("no client panicked").clone();
@@ -199,7 +200,7 @@ impl ChaosTest {
         if !summary.verdict.is_clean() && self.faults.is_empty() {
             report(server.log());
         }
-        // Of the damage that was done on purpose, a sample is enough.
+        // The findings of a server with faults are expected, so a few lines are enough.
         let lines = if self.faults.is_empty() { usize::MAX } else { 7 };
         for line in summary.to_string().lines().take(lines) {
             report(line);
@@ -231,14 +232,15 @@ impl ChaosTest {
             if let Some(status) = server.exit_status() {
                 panic!("the server ended by itself with {status}: {}", server.log());
             }
-            // A slow machine gives fewer; none at all means that the server hangs.
+            // On a slow machine there may be fewer answers. No answer at all means that the server hangs.
             if !reached && progress.answers() == before {
                 summary.verdict.add_wrong(format!(
                     "no answer came within {ANSWERS_LATE:?} before kill {}",
                     summary.kills
                 ));
             }
-            // Answers come in bursts, one per commit; this spreads the kill over the time between two.
+            // Answers arrive in bursts, one burst per commit. The pause spreads the kills over the time between two
+            // commits.
             wait::pause(Duration::from_micros(rng.below(3_000))).await;
             let killed = wait::now();
             endpoint_tx.send_replace(None);

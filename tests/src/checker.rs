@@ -1,38 +1,38 @@
-//! The external model: what callers were told, compared with what is there.
+//! The external model: compares the answers that callers received with the state that the server shows.
 //!
-//! It knows nothing of the server. It is fed with requests and answers, and in the end with the state that the server
-//! shows, and says how many acknowledged invocations have no effect (lost) and how many effects no invocation accounts
-//! for (duplicated). The negative controls prove that it can tell.
+//! It does not use the server's code. Its input is the requests, their answers, and the state at the end. It counts
+//! acknowledged invocations without an effect (lost) and effects that no invocation accounts for (duplicated). The
+//! suite `controls` checks that it detects both.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// What a comparison found.
+/// The result of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// Acknowledged invocations whose effect is not there.
+    /// Acknowledged invocations whose effect is missing.
     pub lost: u64,
-    /// Effects that no invocation accounts for, and keys that were answered in two ways.
+    /// Effects that no invocation accounts for, and keys that got two different answers.
     pub duplicated: u64,
-    /// What was found, in words.
+    /// One line of text for each finding.
     pub notes: Vec<String>,
 }
 
 impl Verdict {
-    /// Nothing to complain of.
+    /// Whether there are no findings.
     pub fn is_clean(&self) -> bool {
         self.lost == 0 && self.duplicated == 0 && self.notes.is_empty()
     }
 
-    /// Adds what another comparison found.
+    /// Adds the findings of another comparison.
     pub fn merge(&mut self, other: Self) {
         self.lost += other.lost;
         self.duplicated += other.duplicated;
         self.notes.extend(other.notes);
     }
 
-    /// Something that was promised is not there.
+    /// Adds `count` acknowledged effects that are missing.
     pub fn add_lost(&mut self, count: u64, note: impl Into<String>) {
         self.lost += count;
         if count > 0 {
@@ -40,7 +40,7 @@ impl Verdict {
         }
     }
 
-    /// Something happened that nobody, or nobody any more, asked for.
+    /// Adds `count` effects without a request that explains them.
     pub fn add_duplicated(&mut self, count: u64, note: impl Into<String>) {
         self.duplicated += count;
         if count > 0 {
@@ -48,7 +48,7 @@ impl Verdict {
         }
     }
 
-    /// An answer that is neither, and wrong all the same.
+    /// Adds a wrong answer that is neither a loss nor a duplicate.
     pub fn add_wrong(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
     }
@@ -57,7 +57,7 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "lost {}, duplicated {}", self.lost, self.duplicated)?;
-        // The first ones tell the story.
+        // The first findings are enough to start an analysis.
         for note in self.notes.iter().take(20) {
             write!(f, "\n  {note}")?;
         }
@@ -68,10 +68,10 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What callers know of one counter: each `increment` carried a key, and was answered with the value after it.
+/// The requests and answers of one counter. Each `increment` carries a key; its answer is the value after it.
 #[derive(Debug, Clone)]
 pub struct CounterHistory {
-    /// For notes.
+    /// Name of the worker, for the notes.
     worker: String,
     issued: BTreeSet<String>,
     answers: BTreeMap<String, u64>,
@@ -79,7 +79,7 @@ pub struct CounterHistory {
 }
 
 impl CounterHistory {
-    /// Of a worker that nobody called yet.
+    /// The empty history of a worker without calls.
     pub fn new(worker: impl Into<String>) -> Self {
         Self {
             worker: worker.into(),
@@ -94,12 +94,12 @@ impl CounterHistory {
         &self.worker
     }
 
-    /// A request with `key` is about to be sent, for the first time or again.
+    /// Records that a request with `key` is about to be sent, for the first time or again.
     pub fn record_issued(&mut self, key: &str) {
         self.issued.insert(key.to_owned());
     }
 
-    /// The request with `key` was answered.
+    /// Records the answer to the request with `key`.
     pub fn record_answer(&mut self, key: &str, value: u64) {
         match self.answers.insert(key.to_owned(), value) {
             Some(before) if before != value => {
@@ -111,7 +111,7 @@ impl CounterHistory {
         }
     }
 
-    /// A key that was answered, the `index`-th modulo their number.
+    /// The `index`-th answered key, modulo their number; `None` if there is none.
     pub fn nth_answered(&self, index: u64) -> Option<String> {
         let count = u64::try_from(self.answers.len()).ok().filter(|count| *count > 0)?;
         self.answers.keys().nth(usize::try_from(index % count).ok()?).cloned()
@@ -122,16 +122,16 @@ impl CounterHistory {
         let mut verdict = self.conflicts.clone();
         let worker = &self.worker;
         // Each surviving execution left one of the values 1 to `value`. Two keys with the same answer share one
-        // execution, so one of them was undone; an answer beyond the value was undone as well.
+        // execution, so the other execution is lost. An answer above `value` is lost as well.
         let accounted: BTreeSet<u64> =
             self.answers.values().copied().filter(|answer| (1..=value).contains(answer)).collect();
         let answered = self.answers.len() as u64;
         let distinct = accounted.len() as u64;
         verdict.add_lost(
             answered - distinct,
-            format!("{worker}: {answered} keys were answered, {distinct} of their effects are in the value {value}"),
+            format!("{worker}: {answered} keys were answered, but the value {value} contains only {distinct} of their effects"),
         );
-        // A request that was never answered may have run once or not at all.
+        // A request without an answer may have run once or not at all.
         let open = self.issued.len() as u64 - answered;
         verdict.add_duplicated(
             (value - distinct).saturating_sub(open),
@@ -141,19 +141,19 @@ impl CounterHistory {
     }
 }
 
-/// What callers know of requests that carried no key, or whose answer says nothing: only how many.
+/// The number of requests and acknowledgements, for requests without a key or with an empty answer.
 #[derive(Debug, Clone)]
 pub struct CountHistory {
-    /// For notes.
+    /// Name of the worker, for the notes.
     pub worker: String,
-    /// Requests sent, each at most once or with a key of its own.
+    /// Requests sent. Each is sent at most once or has its own key.
     pub issued: u64,
     /// Requests acknowledged.
     pub acknowledged: u64,
 }
 
 impl CountHistory {
-    /// Of a worker that nobody called yet.
+    /// The empty history of a worker without calls.
     pub fn new(worker: impl Into<String>) -> Self {
         Self { worker: worker.into(), issued: 0, acknowledged: 0 }
     }
@@ -170,7 +170,7 @@ impl CountHistory {
     }
 }
 
-/// What the one caller of a cart knows: every operation was answered before the next was sent.
+/// The contents of a cart as its only caller knows them: each operation is answered before the next is sent.
 #[derive(Debug, Clone)]
 pub struct CartHistory {
     worker: String,
@@ -179,7 +179,7 @@ pub struct CartHistory {
 }
 
 impl CartHistory {
-    /// Of an empty cart.
+    /// The history of an empty cart.
     pub fn new(worker: impl Into<String>) -> Self {
         Self { worker: worker.into(), contents: BTreeMap::new() }
     }
@@ -189,27 +189,27 @@ impl CartHistory {
         &self.worker
     }
 
-    /// `add-item` was answered.
+    /// Records that `add-item` was answered.
     pub fn record_added(&mut self, product: &str, quantity: u64) {
         self.contents.insert(product.to_owned(), quantity);
     }
 
-    /// `remove-item` was answered.
+    /// Records that `remove-item` was answered.
     pub fn record_removed(&mut self, product: &str) {
         self.contents.remove(product);
     }
 
-    /// How many products should be in it.
+    /// Number of products that should be in the cart.
     pub fn len(&self) -> usize {
         self.contents.len()
     }
 
-    /// Whether none should be in it.
+    /// Whether the cart should be empty.
     pub fn is_empty(&self) -> bool {
         self.contents.is_empty()
     }
 
-    /// A product that should be in it, the `index`-th modulo their number.
+    /// The `index`-th product that should be in the cart, modulo their number; `None` if it is empty.
     pub fn nth_product(&self, index: u64) -> Option<String> {
         let count = u64::try_from(self.contents.len()).ok().filter(|count| *count > 0)?;
         self.contents.keys().nth(usize::try_from(index % count).ok()?).cloned()
@@ -280,7 +280,7 @@ mod tests {
     fn a_counter_below_its_answers_has_lost() {
         check(&[("a", 1), ("b", 2)], &[], 1, (1, 0));
         check(&[("a", 1), ("b", 2)], &[], 0, (2, 0));
-        // Rolled back to 1, then counted on: the value alone would not show it.
+        // The counter was rolled back to 1 and then incremented: the value alone does not show it.
         check(&[("a", 1), ("b", 2), ("c", 2), ("d", 3)], &[], 3, (1, 0));
     }
 
@@ -298,7 +298,7 @@ mod tests {
         assert_eq!(
             (verdict.lost, verdict.duplicated),
             (0, 2),
-            "the changed answer, and the effect of the first"
+            "the changed answer, and the effect that the first answer named"
         );
     }
 

@@ -1,8 +1,8 @@
-//! A store that says "durable" before it is: negative control (i).
+//! A store that acknowledges a commit before it is durable: the negative control `reply-before-commit`.
 //!
-//! Everything goes to the real store, but a commit is acknowledged when it is queued and performed a moment later, on
-//! another thread. Without a crash nobody can tell: whoever reads waits until the queue is empty. A crash loses what was
-//! in the queue, and the checker must notice.
+//! A commit is acknowledged when it is queued. Another thread performs it on the real store after `DELAY`. Without
+//! a crash the difference is invisible, because every read waits until the queue is empty. A crash loses the queued
+//! commits, and the checker must detect that.
 
 use crate::wait;
 use golem_model::shared::{ScopedKey, Space};
@@ -15,13 +15,13 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// How long after the acknowledgement a commit is performed.
+/// Time between the acknowledgement and the commit.
 const DELAY: Duration = Duration::from_millis(20);
 
-/// Commits that may wait; then the acknowledgement waits as well.
+/// Commits that the queue holds. When it is full, the acknowledgement waits.
 const QUEUE_MAX: usize = 1_024;
 
-/// The store that acknowledges early.
+/// The store that acknowledges commits early.
 #[derive(Debug)]
 pub struct EarlyAckStore {
     inner: Arc<dyn Store>,
@@ -29,7 +29,7 @@ pub struct EarlyAckStore {
     counts: Arc<Counts>,
 }
 
-/// Commits so far.
+/// Numbers of commits since the store was opened.
 #[derive(Debug, Default)]
 struct Counts {
     acknowledged: AtomicU64,
@@ -38,7 +38,7 @@ struct Counts {
 }
 
 impl EarlyAckStore {
-    /// Wraps `inner`.
+    /// Wraps the store `inner`.
     pub fn new(inner: Arc<dyn Store>) -> Self {
         let (queue, commits) = sync_channel::<Batch>(QUEUE_MAX);
         let counts = Arc::new(Counts::default());
@@ -47,7 +47,9 @@ impl EarlyAckStore {
             while let Ok(first) = commits.recv() {
                 wait::pause_thread(DELAY);
                 for batch in std::iter::once(first).chain(commits.try_iter()) {
-                    store.commit(&batch).expect("the store below has no faults, and was told so already");
+                    store
+                        .commit(&batch)
+                        .expect("the wrapped store has no faults, and the commit is acknowledged already");
                     *lock(&done.performed) += 1;
                     done.progressed.notify_all();
                 }
@@ -56,7 +58,7 @@ impl EarlyAckStore {
         Self { inner, queue, counts }
     }
 
-    /// The store below, once it holds everything that has been acknowledged by now.
+    /// Waits until the wrapped store holds every commit that is acknowledged now, and returns that store.
     fn drained(&self) -> &dyn Store {
         let acknowledged = self.counts.acknowledged.load(Ordering::SeqCst);
         let performed = lock(&self.counts.performed);

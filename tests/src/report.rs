@@ -1,15 +1,15 @@
-//! What a suite tells its reader also when it passes: measurements, seeds, reasons for skipping.
+//! Lines that a suite prints even when it passes: measurements, seeds, reasons for skipping.
 
 use std::fmt::Display;
 use std::io::Write;
 
-/// Writes a line to standard error, past the test runner, which keeps to itself what passing tests print.
+/// Writes a line to standard error directly. The test runner captures `println!` of passing tests, but not this.
 pub fn report(line: impl Display) {
-    // Nothing depends on it, and there is nowhere to complain.
+    // A failed write has no effect on the test, and there is no other place to report it.
     drop(writeln!(std::io::stderr().lock(), "{line}"));
 }
 
-/// Says why a test cannot say anything on this machine.
+/// Reports that the check `what` was skipped on this machine, and why.
 pub fn skip(what: &str, why: &str) {
     report(format_args!("skipped: {what}: {why}"));
 }

@@ -1,14 +1,14 @@
-//! A disk under SQLite that forgets, fills up or fails: a VFS around the system's.
+//! A simulated disk under SQLite that loses unsynced data, fills up or fails: a VFS that wraps the system's.
 //!
-//! What SQLite writes to a database or its journals stays in this process, block by block, and reaches the real file
-//! when SQLite syncs it, as with a real disk and the cache before it. So a process that is killed loses what it did
-//! not sync. With [`Mode::syncs_dropped`] a sync says that it was done and does nothing, as some disks do.
-//! All connections of the process see the same blocks. Locks and shared memory are the system's.
+//! Blocks that SQLite writes to a database or its journals stay in this process and reach the real file when SQLite
+//! syncs it. This models a disk with a volatile write cache: a killed process loses its unsynced writes. With
+//! [`DiskFaults::syncs_dropped`] a sync reports success and does nothing, as some disks do. All connections of the
+//! process see the same blocks. Locks and shared memory are the system's.
 //!
-//! A sync that fails behaves as Linux does: the blocks stay readable but are never written again unless SQLite
-//! writes them again, and every open handle of the file hears of it once.
+//! A failed sync behaves as on Linux: the blocks stay readable, but they are written to the file only if SQLite
+//! writes them again, and each open handle of the file gets the error once.
 //!
-//! Names of files are not modelled: making and deleting one is durable at once.
+//! Directory entries are not modelled: creating and deleting a file is durable at once.
 
 #![expect(unsafe_code, reason = "a VFS is a table of C functions")]
 
@@ -26,20 +26,20 @@ use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use write_cache::{RealFile, WriteCache, real};
 
-/// What is wrong with the disk. By default nothing.
+/// The active faults of the disk; none by default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct DiskFaults {
-    /// Syncs say that they were done and do nothing.
+    /// Syncs report success and do nothing.
     pub syncs_dropped: bool,
-    /// Bytes that can still be written; then there is no space.
+    /// Bytes that can still be written before the disk is full; `None` means no limit.
     pub bytes_left: Option<u64>,
-    /// The sync that fails, counted from 1 since the mode was set.
+    /// Number of the sync that fails, counted from 1 since the faults were set.
     pub sync_failing: Option<u64>,
-    /// Nothing is written, synced or deleted any more: as good as if the process had been killed.
+    /// Writes, truncations, syncs and deletions fail, as if the process had been killed.
     pub killed: bool,
 }
 
-/// A registered disk. Lives as long as the process.
+/// A registered disk. It lives as long as the process.
 pub struct Disk {
     inner: *mut ffi::sqlite3_vfs,
     state: Mutex<State>,
@@ -48,20 +48,20 @@ pub struct Disk {
 
 // SAFETY: `inner` is the system's VFS, which is never changed nor freed and may be called from any thread.
 unsafe impl Send for Disk {}
-// SAFETY: as above; everything else is behind a mutex.
+// SAFETY: as above; all other fields are behind a mutex.
 unsafe impl Sync for Disk {}
 
 #[derive(Debug, Default)]
 struct State {
     faults: DiskFaults,
-    /// Syncs since the mode was set.
+    /// Syncs since the faults were set.
     syncs: u64,
 }
 
-/// Makes a VFS that SQLite finds by `name`.
+/// Registers a VFS that SQLite finds by `name`.
 pub fn register(name: &str, faults: DiskFaults) -> &'static Disk {
-    let name = CString::new(name).expect("names of disks are given by tests and have no zero byte");
-    // SAFETY: null asks for the default VFS; SQLite initialises itself if need be.
+    let name = CString::new(name).expect("names of disks are constants without a zero byte");
+    // SAFETY: null selects the default VFS; SQLite initialises itself if necessary.
     let inner = unsafe { ffi::sqlite3_vfs_find(ptr::null()) };
     assert!(!inner.is_null(), "SQLite has no VFS for this system");
     let disk: &'static Disk = Box::leak(Box::new(Disk {
@@ -69,8 +69,8 @@ pub fn register(name: &str, faults: DiskFaults) -> &'static Disk {
         state: Mutex::new(State { faults, syncs: 0 }),
         files: Mutex::default(),
     }));
-    // SAFETY: `inner` points to a VFS. Its functions that are not replaced below do not look at the VFS that they
-    // are called with, or only at `mxPathname`, which is copied.
+    // SAFETY: `inner` points to a VFS. Its functions that are not replaced below do not read the VFS that they are
+    // called with, or only `mxPathname`, which is copied.
     let mut vfs = unsafe { ptr::read(inner) };
     let file_bytes = c_int::try_from(size_of::<File>()).expect("a handle is small");
     vfs.szOsFile += file_bytes;
@@ -93,18 +93,18 @@ impl fmt::Debug for Disk {
 }
 
 impl Disk {
-    /// Changes what is wrong, and counts syncs from 0 again.
+    /// Sets the faults, and resets the count of syncs.
     pub fn set_faults(&self, faults: DiskFaults) {
         *lock(&self.state) = State { faults, syncs: 0 };
     }
 
-    /// Syncs since the mode was set.
+    /// Syncs since the faults were set.
     pub fn syncs(&self) -> u64 {
         lock(&self.state).syncs
     }
 
-    /// Loses everything that was not synced. No connection may be open; [`Mode::killed`] keeps them from tidying up
-    /// when they are closed.
+    /// Discards all unsynced blocks. No connection may be open. Set [`DiskFaults::killed`] before closing the
+    /// connections, so that SQLite cannot checkpoint while it closes them.
     pub fn crash(&self) {
         lock(&self.files).clear();
     }
@@ -118,14 +118,14 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An open file as SQLite sees it. The system's own follows it in memory.
+/// An open file as SQLite sees it. The handle of the system's VFS follows it in memory.
 #[repr(C)]
 struct File {
     base: ffi::sqlite3_file,
     disk: *const Disk,
     /// From `Arc::into_raw`; null for temporary files, which are the system's.
     write_cache: *const Mutex<WriteCache>,
-    /// Failures of syncs that this handle was told of.
+    /// Number of failed syncs that this handle has reported.
     failures_reported: u64,
 }
 
@@ -133,16 +133,16 @@ fn code(outcome: Result<(), c_int>) -> c_int {
     outcome.err().unwrap_or(ffi::SQLITE_OK)
 }
 
-/// The parts of a handle that SQLite calls us with.
+/// Splits a handle from SQLite into our part, the real file and the write cache.
 ///
 /// # Safety
-/// `file` was opened by [`open`] and is not closed; nobody else uses it during `'a`.
+/// `file` was opened by [`open`] and is not closed; no other code uses it during `'a`.
 unsafe fn handle<'a>(
     file: *mut ffi::sqlite3_file,
 ) -> (&'a mut File, RealFile, Option<&'a Mutex<WriteCache>>) {
     let file = file.cast::<File>();
-    // SAFETY: SQLite gave us `szOsFile` bytes for it, ours first, the system's after them. The shadow is kept by a
-    // count that `close` gives back.
+    // SAFETY: SQLite allocated `szOsFile` bytes for it: ours first, then the system's. The write cache is kept by a
+    // reference count that `close` releases.
     unsafe {
         let real = RealFile { file: file.add(1).cast() };
         (&mut *file, real, (*file).write_cache.as_ref())
@@ -150,7 +150,7 @@ unsafe fn handle<'a>(
 }
 
 /// # Safety
-/// SQLite calls it with a VFS made by [`register`].
+/// `vfs` was created by [`register`].
 unsafe fn disk<'a>(vfs: *mut ffi::sqlite3_vfs) -> &'a Disk {
     // SAFETY: `register` put a leaked disk there.
     unsafe { &*(*vfs).pAppData.cast::<Disk>() }
@@ -178,7 +178,7 @@ unsafe extern "C" fn open(
         (*real).pMethods = ptr::null();
         (disk(vfs), RealFile { file: real })
     };
-    // SAFETY: the arguments are SQLite's, and the memory for the system's handle is there.
+    // SAFETY: the arguments come from SQLite, and the memory for the system's handle is allocated.
     let (outcome, opened) = unsafe {
         let inner = (*disk.inner).xOpen.expect("every VFS has xOpen");
         let outcome = inner(disk.inner, name, real.file, flags, flags_out);
@@ -200,7 +200,7 @@ unsafe extern "C" fn open(
         (Arc::into_raw(write_cache), failures)
     };
     let base = ffi::sqlite3_file { pMethods: &raw const METHODS };
-    // SAFETY: as above. Nothing that was there needs to be dropped.
+    // SAFETY: as above. The memory holds no value that needs to be dropped.
     unsafe { ours.write(File { base, disk: ptr::from_ref(disk), write_cache, failures_reported }) };
     ffi::SQLITE_OK
 }
@@ -226,7 +226,7 @@ unsafe extern "C" fn access(
     // SAFETY: SQLite keeps the rules of `xAccess`.
     unsafe {
         let disk = disk(vfs);
-        // An empty file does not exist for SQLite; one that is not synced yet is empty on the real disk.
+        // For SQLite an empty file does not exist. A file that is not synced yet is empty on the real disk.
         let write_cache = lock(&disk.files).get(&path(name)).cloned();
         let bytes = write_cache.is_some_and(|write_cache| lock(&write_cache).has_bytes());
         if flags == ffi::SQLITE_ACCESS_EXISTS && bytes {
@@ -238,7 +238,7 @@ unsafe extern "C" fn access(
 }
 
 static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
-    // Without the functions for memory-mapped pages, which would go past us.
+    // Version 2 excludes memory-mapped pages, which would bypass the write cache.
     iVersion: 2,
     xClose: Some(close),
     xRead: Some(read),
@@ -275,7 +275,7 @@ unsafe extern "C" fn read(file: *mut ffi::sqlite3_file, bytes: *mut c_void, coun
     // SAFETY: the file is open.
     let (_, real, write_cache) = unsafe { handle(file) };
     let Some(write_cache) = write_cache else { return real!(real, xRead, bytes, count, at) };
-    // SAFETY: SQLite gives `count` bytes to be filled.
+    // SAFETY: SQLite passes a buffer of `count` bytes.
     let bytes =
         unsafe { std::slice::from_raw_parts_mut(bytes.cast::<u8>(), usize::try_from(count).unwrap_or(0)) };
     match lock(write_cache).read(real, bytes, at.cast_unsigned()) {
@@ -294,7 +294,7 @@ unsafe extern "C" fn write(
     // SAFETY: the file is open.
     let (ours, real, write_cache) = unsafe { handle(file) };
     let Some(write_cache) = write_cache else { return real!(real, xWrite, bytes, count, at) };
-    // SAFETY: SQLite gives `count` bytes to be read; the disk is leaked.
+    // SAFETY: SQLite passes `count` bytes to read; the disk is leaked.
     let (bytes, disk) = unsafe {
         let count = usize::try_from(count).unwrap_or(0);
         (std::slice::from_raw_parts(bytes.cast::<u8>(), count), &*ours.disk)
@@ -368,7 +368,7 @@ unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, length: *mut i64) -
     let Some(write_cache) = write_cache else { return real!(real, xFileSize, length) };
     match lock(write_cache).length(real) {
         Ok(now) => {
-            // SAFETY: SQLite wants the length there.
+            // SAFETY: SQLite passes a pointer for the length.
             unsafe { *length = now.cast_signed() };
             ffi::SQLITE_OK
         }
@@ -382,18 +382,18 @@ unsafe extern "C" fn file_control(
     argument: *mut c_void,
 ) -> c_int {
     if operation == ffi::SQLITE_FCNTL_SIZE_HINT {
-        // It would make the real file longer.
+        // The real VFS would extend the real file.
         return ffi::SQLITE_OK;
     }
     // SAFETY: the file is open.
     real!(unsafe { handle(file) }.1, xFileControl, operation, argument)
 }
 
-/// Functions that only the system's VFS knows to do.
+/// Defines functions that call the same function of the system's VFS.
 macro_rules! forward_to_real {
     ($($name:ident = $function:ident($($argument:ident: $ty:ty),*) $(-> $out:ty)?;)*) => {
         $(unsafe extern "C" fn $name(file: *mut ffi::sqlite3_file $(, $argument: $ty)*) $(-> $out)? {
-            // SAFETY: the file is open; the arguments are SQLite's.
+            // SAFETY: the file is open; the arguments come from SQLite.
             real!(unsafe { handle(file) }.1, $function $(, $argument)*)
         })*
     };

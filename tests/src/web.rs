@@ -1,20 +1,20 @@
-//! A web server for workers to talk to: it counts what comes and misbehaves as a path asks it to.
+//! A web server that workers call. It records requests; some of its paths misbehave on purpose.
 //!
-//! | path | answers |
+//! | path | answer |
 //! |---|---|
-//! | `/echo` | method, path, `Idempotency-Key` and body of the request, one a line |
-//! | `/status/N` | that status, with an empty body |
-//! | `/held` | nothing until [`WebServer::release`], then `released` |
-//! | `/bytes/N` | a body of N bytes whose length is told |
-//! | `/chunks/N` | N chunks, `chunk 0` and so on, one a line, then the trailer `x-chunks` |
-//! | `/events` | an event stream: `data: one`, then `data: two` and the end when it is released |
+//! | `/echo` | method, path, `Idempotency-Key` and body of the request, on separate lines |
+//! | `/status/N` | status N, with an empty body |
+//! | `/held` | no answer until [`WebServer::release`], then `released` |
+//! | `/bytes/N` | a body of N bytes with a `Content-Length` |
+//! | `/chunks/N` | N chunks (`chunk 0` and so on, one per line), then the trailer `x-chunks` |
+//! | `/events` | an event stream: `data: one`; after the release `data: two` and the end |
 //! | `/redirect` | 302 to `/echo` |
 //! | `/reset` | the connection is reset without an answer |
-//! | `/cut` | a body that ends before the length that was told |
-//! | `/wide` | more header fields than anyone takes |
-//! | `/noise` | what is not HTTP |
+//! | `/cut` | a body that is shorter than its `Content-Length` |
+//! | `/wide` | more header fields than clients accept |
+//! | `/noise` | bytes that are not HTTP |
 //!
-//! Its own code, a few bytes at a time, because no library would misbehave like that.
+//! It writes HTTP by hand, because HTTP libraries do not offer this misbehaviour.
 
 use crate::wait;
 use std::io;
@@ -24,18 +24,18 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// A request as it came.
+/// A request as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ReceivedRequest {
     /// Its method.
     pub method: String,
     /// Its path with the query.
     pub path: String,
-    /// Names in lower case.
+    /// Names (in lower case) and values.
     pub headers: Vec<(String, String)>,
-    /// The body, without any transfer coding.
+    /// The body, decoded from its transfer coding.
     pub body: Vec<u8>,
-    /// Fields after a body in chunks.
+    /// Trailer fields of a chunked body.
     pub trailers: Vec<(String, String)>,
 }
 
@@ -46,7 +46,7 @@ impl ReceivedRequest {
     }
 }
 
-/// A web server on a free port of this machine, until it is dropped.
+/// A web server on a free port of loopback. It stops when it is dropped.
 #[derive(Debug)]
 pub struct WebServer {
     address: SocketAddr,
@@ -61,10 +61,10 @@ struct Shared {
 }
 
 impl WebServer {
-    /// Starts one.
+    /// Starts a server.
     ///
     /// # Panics
-    /// When there is no free port.
+    /// When no port is free.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let address = listener.local_addr().expect("it listens");
@@ -84,24 +84,24 @@ impl WebServer {
         format!("http://{}{path}", self.address)
     }
 
-    /// Where it listens.
+    /// The address of the server.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Lets everything that is held go on, from now on.
+    /// Releases all held answers, now and in future.
     pub fn release(&self) {
         self.shared.released.send_replace(true);
     }
 
-    /// The requests so far.
+    /// The requests received so far.
     pub fn received(&self) -> Vec<ReceivedRequest> {
         self.shared.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until so many requests have come.
+    /// Waits until `count` requests were received.
     pub async fn wait_for_requests(&self, count: usize) -> Vec<ReceivedRequest> {
-        wait::until(&format!("{count} requests have come"), || async {
+        wait::until(&format!("{count} requests were received"), || async {
             Some(self.received()).filter(|received| received.len() >= count)
         })
         .await
@@ -132,7 +132,7 @@ async fn read_line(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Strin
     Ok((read > 0).then(|| line.trim_end().to_owned()))
 }
 
-/// Header fields up to an empty line.
+/// Reads header fields up to an empty line.
 async fn read_fields(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<(String, String)>> {
     let mut fields = Vec::new();
     while let Some(text) = read_line(stream).await?.filter(|text| !text.is_empty()) {
@@ -167,7 +167,7 @@ async fn read_request(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Re
     Ok(Some(received))
 }
 
-/// Answers; gives whether the connection can be used on.
+/// Answers a request; returns whether the connection can be used for another one.
 async fn answer_request(
     stream: &mut BufReader<TcpStream>,
     request: &ReceivedRequest,
@@ -218,7 +218,7 @@ async fn answer_request(
         }
         "/redirect" => respond(stream, "302 Found", "Location: /echo\r\n", b"elsewhere").await,
         "/reset" => {
-            // Closed with something unread or no time left, a connection ends with RST instead of FIN.
+            // With zero linger, closing the connection sends RST instead of FIN.
             stream.get_ref().set_zero_linger()?;
             Ok(false)
         }
@@ -242,7 +242,7 @@ async fn answer_request(
 
 async fn wait_for_release(shared: &Shared) {
     let mut released = shared.released.subscribe();
-    // An error would mean that the server is gone, and then nobody waits for it.
+    // An error means that the server is gone; then the answer has no receiver.
     drop(released.wait_for(|released| *released).await);
 }
 

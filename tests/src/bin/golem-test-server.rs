@@ -1,11 +1,13 @@
-//! The real server, with faults to choose from: what the negative controls and the fault suites run.
+//! The real server with selectable faults. The suites `controls` and `end_to_end` run it.
 //!
-//! `golem-test-server [--control NAME | --disk] server …`; everything after `server` is as for `golem server`.
+//! Usage: `golem-test-server [--control NAME | --disk] server …`. The arguments after `server` are those of `golem
+//! server`.
 //!
-//! A control takes away one thing that durability rests on, for good. With `--disk` the server's disk is well at first,
-//! and does as it is told by lines on standard input (`full`, `failing`, `well`); each is confirmed on standard output.
+//! A control removes one condition of durability for the whole run. With `--disk` the server's disk has no faults at
+//! first. Lines on standard input (`full`, `failing`, `well`) change its state; each change is confirmed on standard
+//! output.
 
-#![expect(clippy::print_stdout, reason = "its output is read by the harness")]
+#![expect(clippy::print_stdout, reason = "the harness reads its output")]
 
 use anyhow::{Context, bail};
 use clap::Parser;
@@ -17,7 +19,7 @@ use golem_tests::vfs::{self, Disk, DiskFaults};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// The name under which SQLite finds our disk.
+/// The name of the simulated disk in SQLite.
 const DISK: &str = "golem-test-disk";
 
 #[derive(Debug, Parser)]
@@ -49,14 +51,14 @@ fn run() -> anyhow::Result<()> {
                 let disk = register_disk(DiskFaults::default(), &mut seams);
                 std::thread::spawn(move || follow_commands(disk));
             }
-            other => bail!("`{other}` is not understood"),
+            other => bail!("unknown argument `{other}`; use --control NAME, --disk or server"),
         }
     }
     let server = Server::parse_from(std::iter::once("golem-test-server".to_owned()).chain(words));
     golem_runtime::serve::run(&server.args, std::env::vars_os(), seams)
 }
 
-/// One thing that durability rests on, taken away.
+/// Removes one condition of durability.
 fn apply_control(name: &str, seams: &mut Seams) -> anyhow::Result<()> {
     match name {
         "reply-before-commit" => {
@@ -66,7 +68,9 @@ fn apply_control(name: &str, seams: &mut Seams) -> anyhow::Result<()> {
             register_disk(DiskFaults { syncs_dropped: true, ..DiskFaults::default() }, seams);
         }
         "no-idempotency" => seams.idempotency = IdempotencyLookup::Disabled,
-        other => bail!("there is no control `{other}`"),
+        other => {
+            bail!("there is no control `{other}`; use reply-before-commit, drop-syncs or no-idempotency")
+        }
     }
     Ok(())
 }
@@ -76,7 +80,7 @@ fn register_disk(faults: DiskFaults, seams: &mut Seams) -> &'static Disk {
     vfs::register(DISK, faults)
 }
 
-/// Does to the disk what standard input says.
+/// Reads states of the disk from standard input and applies them.
 fn follow_commands(disk: &Disk) {
     for line in std::io::stdin().lines().map_while(Result::ok) {
         let faults = match line.as_str() {
@@ -84,7 +88,7 @@ fn follow_commands(disk: &Disk) {
             "full" => DiskFaults { bytes_left: Some(0), ..DiskFaults::default() },
             "failing" => DiskFaults { sync_failing: Some(1), ..DiskFaults::default() },
             other => {
-                eprintln!("the disk cannot be `{other}`");
+                eprintln!("unknown state of the disk `{other}`; use well, full or failing");
                 continue;
             }
         };

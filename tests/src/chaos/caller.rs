@@ -1,4 +1,4 @@
-//! One client: asks until it is answered, through restarts of the server.
+//! One client: repeats a request until it is answered, through restarts of the server.
 
 use crate::http::{Connection, Request, Response};
 use crate::wait;
@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// Before the same request goes to the same server again.
+/// Time before a request is sent again.
 const RETRY_DELAY: Duration = Duration::from_millis(5);
 
-/// Where the server is now.
+/// The current process of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Endpoint {
-    /// Counts the starts.
+    /// Number of the start.
     pub(super) generation: u64,
     /// Its address.
     pub(super) address: SocketAddr,
@@ -22,7 +22,7 @@ pub(super) struct Endpoint {
     pub(super) token: String,
 }
 
-/// How far all clients together are.
+/// The progress of all clients together.
 #[derive(Debug, Clone)]
 pub(super) struct Progress {
     answers: watch::Sender<u64>,
@@ -35,32 +35,32 @@ impl Progress {
         Self { answers: watch::channel(0).0, stopped: watch::channel(false).0, repeated: Arc::default() }
     }
 
-    /// Answers so far.
+    /// Number of answers so far.
     pub(super) fn answers(&self) -> u64 {
         *self.answers.borrow()
     }
 
-    /// Requests that were sent again.
+    /// Number of retries so far.
     pub(super) fn repeated(&self) -> u64 {
         self.repeated.load(Ordering::Relaxed)
     }
 
-    /// Returns once there are `wanted` answers, or the storm is over.
+    /// Returns when there are `wanted` answers, or after [`Self::stop`].
     pub(super) async fn wait_for_answers(&self, wanted: u64) {
         let (mut answers, mut stopped) = (self.answers.subscribe(), self.stopped.subscribe());
         tokio::select! {
-            // A closed channel cannot be: we hold its sender.
+            // The channels cannot be closed: `self` holds the senders.
             _ = answers.wait_for(|answers| *answers >= wanted) => {}
             _ = stopped.wait_for(|stopped| *stopped) => {}
         }
     }
 
-    /// Asks the clients to finish what they began.
+    /// Asks the clients to finish their open requests and to start no others.
     pub(super) fn stop(&self) {
         self.stopped.send_replace(true);
     }
 
-    /// Whether clients should begin nothing new.
+    /// Whether clients should start no more requests.
     pub(super) fn is_stopped(&self) -> bool {
         *self.stopped.borrow()
     }
@@ -71,11 +71,11 @@ impl Progress {
 pub(super) struct Caller {
     endpoint_rx: watch::Receiver<Option<Endpoint>>,
     connection: CachedConnection,
-    /// Shared by all.
+    /// Shared by all clients.
     pub(super) progress: Progress,
 }
 
-/// A connection, and the start of the server that it belongs to. A clone begins without one.
+/// A connection and the number of the server start that it belongs to. A clone has no connection.
 #[derive(Debug, Default)]
 struct CachedConnection(Option<(u64, Connection)>);
 
@@ -85,12 +85,12 @@ impl Clone for CachedConnection {
     }
 }
 
-/// An answer, and how often it was asked for.
+/// An answer and the number of attempts.
 #[derive(Debug)]
 pub(super) struct Answer {
-    /// What came back.
+    /// The response.
     pub(super) response: Response,
-    /// Requests sent; from two on, an earlier one may have had its effect already.
+    /// Requests sent. If there are two or more, an earlier one may have had its effect already.
     pub(super) attempts: u64,
 }
 
@@ -99,7 +99,7 @@ impl Caller {
         Self { endpoint_rx, connection: CachedConnection(None), progress }
     }
 
-    /// Sends `request` again and again until there is an answer that is not "come again".
+    /// Sends `request` until the answer is neither 429 nor 503.
     pub(super) async fn call_until_answered(&mut self, request: &Request) -> Answer {
         let line = request.line();
         let asking = async {
@@ -109,7 +109,7 @@ impl Caller {
                 if attempts > 1 {
                     self.progress.repeated.fetch_add(1, Ordering::Relaxed);
                 }
-                // 503: the store is not there just now, or the server is going. 429: too many wait for the worker.
+                // 503: the store is unavailable or the server is stopping. 429: the queue of the worker is full.
                 match self.call_once(request).await {
                     Some(response) if !matches!(response.status, 429 | 503) => {
                         return Answer { response, attempts };
@@ -121,7 +121,8 @@ impl Caller {
         wait::bounded(&format!("an answer to {line}"), asking).await
     }
 
-    /// Sends `request` once, as soon as there is a server. `None` when the connection broke: nobody knows then.
+    /// Sends `request` once, as soon as there is a server. `None` means that the connection broke: the request may or
+    /// may not have had its effect.
     pub(super) async fn call_once(&mut self, request: &Request) -> Option<Response> {
         let endpoint = self.endpoint_rx.wait_for(Option::is_some).await.ok()?.clone()?;
         let mut connection = match self.connection.0.take() {

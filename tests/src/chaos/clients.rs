@@ -1,7 +1,7 @@
-//! What the clients of a storm do, and what each knows in the end.
+//! The kinds of clients, and the checks of their results.
 //!
-//! Every client goes on with one request until it is answered, with the same key, as a careful program would. The one
-//! exception are requests without a key, which are sent once: a program that sends them again asks for two runs.
+//! A client repeats a request with the same key until it is answered. Requests without a key are the exception: they
+//! are sent once, because a repetition is another invocation.
 
 mod shared_counter;
 
@@ -17,44 +17,47 @@ use crate::rng::Rng;
 use serde_json::{Value, json};
 use std::sync::{Arc, Mutex};
 
-/// Milliseconds of a sleep: always long enough to leave memory, short enough to end several times in a storm.
+/// Shortest and longest sleep in milliseconds. A sleep is always long enough for the worker to be evicted, and short
+/// enough to end several times during a test.
 const SLEEP_MS: (u64, u64) = (300, 1_500);
 
-/// Other clients' answers that go by before a promise is completed, at most: often enough a kill is among them.
+/// Largest number of answers to other clients before a promise is completed. It is large enough that the server is
+/// often killed in between.
 const ANSWERS_BEFORE_COMPLETION: u64 = 400;
 
-/// Requests that are sent without waiting for results before one looks at the value, which waits for them all.
+/// Number of requests that are sent without waiting for results before the value is read. The read waits for all of
+/// them.
 const SENT_BEFORE_CHECK: u64 = 50;
 
-/// Products in a cart, at most: replies should stay small.
+/// Largest number of products in a cart, so that replies stay small.
 const PRODUCTS_MAX: usize = 30;
 
 /// One client.
 #[derive(Debug)]
 pub(super) enum Client {
-    /// Counts, with keys of its own or of the server's making.
+    /// Increments a counter, with idempotency keys or with invocation keys of the server.
     Counter { index: u64, history: Arc<Mutex<CounterHistory>> },
-    /// Fills and empties a cart.
+    /// Adds products to a cart, changes and removes them.
     Cart { index: u64 },
-    /// Lets workers sleep.
+    /// Calls workers that sleep.
     Sleeper { index: u64 },
-    /// Lets workers wait for promises, and completes them.
+    /// Calls workers that wait for promises, and completes the promises.
     Waiter { index: u64 },
-    /// Sends without waiting for results; with keys, or without.
+    /// Sends requests without waiting for results, with keys or without.
     Sender { index: u64, keyed: bool },
-    /// Adds to a number that it shares with others.
+    /// Adds to a number that it shares with other clients.
     SharedCounter { index: u64, history: Arc<Mutex<CounterHistory>> },
 }
 
 impl Client {
-    /// Everyone in `crowd`.
+    /// All clients of `workload`.
     pub(super) fn all_of(
         workload: Workload,
         counters: &[Arc<Mutex<CounterHistory>>],
         shared: &Arc<Mutex<CounterHistory>>,
     ) -> Vec<Self> {
         let mut clients = Vec::new();
-        // Two for each counter, so that one worker has calls of several clients in line.
+        // Two clients for each counter, so that calls of several clients queue for one worker.
         for (index, history) in counters.iter().chain(counters).enumerate() {
             clients.push(Self::Counter { index: index as u64, history: history.clone() });
         }
@@ -68,10 +71,10 @@ impl Client {
         clients
     }
 
-    /// Goes on until the storm is over, or until an answer comes that cannot be.
+    /// Runs until the test stops the clients, or until the first wrong answer.
     pub(super) async fn run(self, caller: Caller, templates: Templates, rng: Rng) -> Verdict {
         let mut run = ClientRun { caller, rng, verdict: Verdict::default() };
-        // Something that cannot be has been written down where it was seen.
+        // A wrong answer is in the verdict already.
         let (Ok(()) | Err(WrongAnswer)) = match self {
             Self::Counter { index, history } => run.count_up(&templates.counter, index, &history).await,
             Self::Cart { index } => run.use_cart(&templates.cart, index).await,
@@ -86,7 +89,7 @@ impl Client {
     }
 }
 
-/// Compares a counter's history with its value.
+/// Compares the history of a counter with its value.
 pub(super) async fn verify_counter(caller: &mut Caller, template: &str, history: &CounterHistory) -> Verdict {
     let request =
         invocation("invoke-and-await", template, history.worker(), guests::GET, &json!([]), &Key::None);
@@ -100,7 +103,7 @@ pub(super) async fn verify_counter(caller: &mut Caller, template: &str, history:
     }
 }
 
-/// An answer came that a server which keeps its word never gives. It is in the verdict.
+/// The server gave an answer that contradicts its earlier ones. The finding is in the verdict.
 struct WrongAnswer;
 
 struct ClientRun {
@@ -127,7 +130,7 @@ impl ClientRun {
                 None if self.rng.once_in(3) => {
                     let request = Request::post(worker_path(template, &worker, "key"));
                     let answer = self.call(&request).await?;
-                    // The prefix tells the two kinds apart when the key is used again.
+                    // The prefix distinguishes the two kinds when the key is used again.
                     format!("I{}", answer.json()["value"].as_str().unwrap_or_default())
                 }
                 None => format!("H{index}-{number}"),
@@ -257,23 +260,26 @@ impl ClientRun {
                 self.caller.call_until_answered(&complete).await
             });
             let accepted = self.require_ok(&complete, completed.response)?.json();
-            // A repeated request may find that the first one had done it.
+            // After a retry the answer may be `false`, because the first request completed the promise.
             if accepted != json!(true) && completed.attempts == 1 {
                 self.verdict
-                    .add_duplicated(1, format!("{worker}: its promise was filled before it was completed"));
+                    .add_duplicated(1, format!("{worker}: its promise was completed before the request"));
             }
             let received = result_of(&self.require_ok(&waiting, woken.response)?);
             if received != json!(data) {
-                self.verdict.add_lost(1, format!("{worker}: was woken with {received} instead of {data:?}"));
+                self.verdict.add_lost(
+                    1,
+                    format!("{worker}: received {received} from its promise instead of {data:?}"),
+                );
             }
             if self.answer_differs(&complete, &json!(false)).await? {
-                self.verdict.add_lost(1, format!("{worker}: its promise could be filled twice"));
+                self.verdict.add_lost(1, format!("{worker}: its promise could be completed twice"));
             }
         }
         Ok(())
     }
 
-    /// Whether a request that must be answered `expected` now is answered otherwise.
+    /// Sends a request and returns whether the answer differs from `expected`.
     async fn answer_differs(&mut self, request: &Request, expected: &Value) -> Result<bool, WrongAnswer> {
         Ok(self.call(request).await?.json() != *expected)
     }
@@ -317,7 +323,7 @@ impl ClientRun {
         }
     }
 
-    /// Asks until there is an answer, which must be 200.
+    /// Sends a request until it is answered. The status must be 200.
     async fn call(&mut self, request: &Request) -> Result<Response, WrongAnswer> {
         let answer = self.caller.call_until_answered(request).await;
         self.require_ok(request, answer.response)
@@ -327,12 +333,13 @@ impl ClientRun {
         if response.status == 200 {
             return Ok(response);
         }
-        // Everything that a client asks for is there, by what it was told before.
+        // Every request refers to workers and promises that the server has acknowledged, so each status but 200 is a
+        // loss.
         self.verdict.add_lost(1, format!("{}: {} {}", request.line(), response.status, response.text()));
         Err(WrongAnswer)
     }
 }
 
 fn lock(history: &Mutex<CounterHistory>) -> std::sync::MutexGuard<'_, CounterHistory> {
-    history.lock().expect("no client panics while it writes")
+    history.lock().expect("no client panics while it holds the lock")
 }

@@ -1,4 +1,4 @@
-//! The shim itself: what survives a crash, and what fails.
+//! Tests of the simulated disk: which commits survive a crash, and which calls fail.
 
 use super::*;
 use rusqlite::{Connection, OpenFlags};
@@ -16,7 +16,7 @@ fn rows(connection: &Connection) -> i64 {
     connection.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).unwrap()
 }
 
-/// Commits 20 rows with checkpoints between, crashes, and says how many are left.
+/// Commits 20 rows with checkpoints in between, crashes, and returns the number of remaining rows.
 fn rows_after_crash(name: &str, faults: DiskFaults) -> i64 {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("test.db");

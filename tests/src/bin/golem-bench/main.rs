@@ -1,17 +1,18 @@
-//! The benchmark: the disk alone, HTTP alone, then durable calls, in one run, with the bars beside.
+//! The benchmark: measures the disk, HTTP without workers, durable calls, memory and recovery in one run, and
+//! compares the results with targets.
 //!
-//! | module | is |
+//! | module | contains |
 //! |---|---|
-//! | `disk` | raw append and fdatasync on the disk that the server will use |
-//! | `load` | many connections, one thread, requests made in advance |
-//! | `recovery` | the first answer of a worker with a history, with and without snapshots |
-//! | `targets` | what is expected, and whether it is met |
+//! | `disk` | raw write and fdatasync on the disk that the server uses |
+//! | `load` | the load generator: many connections on one thread, requests encoded in advance |
+//! | `recovery` | time to the first answer of a worker with a history, with and without snapshots |
+//! | `targets` | target values, and whether they are met |
 //!
-//! `cargo xtask bench` builds and runs it; `--quick` makes every phase short, `--recovery` runs that
-//! part alone, `--dir DIR` chooses the disk.
+//! `cargo xtask bench` builds and runs it. `--quick` shortens every phase, `--recovery` measures recovery only,
+//! `--dir DIR` selects the disk.
 
-#![expect(clippy::print_stdout, reason = "this program's output is what it prints")]
-#![expect(clippy::cast_precision_loss, reason = "counts and bytes are shown rounded")]
+#![expect(clippy::print_stdout, reason = "printing is the purpose of this program")]
+#![expect(clippy::cast_precision_loss, reason = "counts and bytes are displayed rounded")]
 
 mod disk;
 mod load;
@@ -30,21 +31,21 @@ use targets::{CallRates, Targets};
 
 const USAGE: &str = "usage: golem-bench [--quick] [--recovery] [--dir DIR]";
 
-/// Clients of the load phases.
+/// Numbers of clients in the load phases.
 const CLIENTS: [usize; 3] = [1, 32, 256];
 
-/// Workers whose memory is measured.
+/// Numbers of workers in the memory phases.
 const WORKERS: [u64; 2] = [1_000, 10_000];
 
 struct Args {
     quick: bool,
-    /// Only that part.
+    /// Measure recovery only.
     recovery: bool,
     dir: PathBuf,
 }
 
 fn args() -> Result<Args, String> {
-    // Beside what is built: a folder for temporary files may lie in memory, where a sync costs nothing.
+    // The target folder: a folder for temporary files may be in memory, where a sync costs nothing.
     let mut args = Args { quick: false, recovery: false, dir: target_folder() };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -52,7 +53,7 @@ fn args() -> Result<Args, String> {
             "--quick" => args.quick = true,
             "--recovery" => args.recovery = true,
             "--dir" => args.dir = words.next().ok_or("--dir needs a folder")?.into(),
-            other => return Err(format!("`{other}` is not understood")),
+            other => return Err(format!("unknown argument `{other}`")),
         }
     }
     Ok(args)
@@ -63,7 +64,7 @@ fn main() -> anyhow::Result<()> {
         Ok(args) => args,
         Err(error) => anyhow::bail!("{error}\n{USAGE}"),
     };
-    // One thread: a generator that takes a second core from the server would measure itself.
+    // One thread: a generator with a second core would take that core from the server and distort the result.
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(&args))
 }
 
@@ -99,11 +100,11 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     }
 
     let template = api.upload("counter", &guests::bytes(guests::COUNTER)).await;
-    println!("\ndurable calls: counter.increment, each client its own worker");
+    println!("\ndurable calls: counter.increment, one worker per client");
     for clients in CLIENTS {
         let increment =
             |client: usize| call(&caller, &template, &format!("load-{clients}-{client}"), guests::INCREMENT);
-        // The first call makes the worker, which is not what is measured.
+        // The first call creates the worker, which is not measured.
         load::run(server.address, clients, PhaseLimit::once(clients), increment).await?;
         let before = StoreCounters::read(&mut api).await?;
         let load = measure(&server, clients, limit, increment).await?;
@@ -117,7 +118,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         );
         targets.calls.push(CallRates::of(clients, &load.load));
     }
-    anyhow::ensure!(server.stop().await.success(), "the server did not end well");
+    anyhow::ensure!(server.stop().await.success(), "the server did not stop successfully");
 
     memory(args, &folder.path().join("many"), &mut targets).await?;
     recovery::measure(args.quick, folder.path()).await?;
@@ -125,7 +126,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Memory with many workers, and how long a start takes among them.
+/// Measures the memory of many workers, and the time of a start with them.
 async fn memory(args: &Args, data: &std::path::Path, targets: &mut Targets) -> anyhow::Result<()> {
     println!("\nmany workers, each called once");
     let options = ServerOptions::new(data).set("log=warn");
@@ -147,19 +148,19 @@ async fn memory(args: &Args, data: &std::path::Path, targets: &mut Targets) -> a
         made = workers;
         let resident = resident_bytes(server.pid());
         println!(
-            "  {made:>6} workers: {:>6.1} MiB resident, made and called at {:.0}/s",
+            "  {made:>6} workers: {:>6.1} MiB resident, created and called at {:.0}/s",
             mib(resident),
             load.rate()
         );
         targets.resident.push((made, resident));
     }
-    anyhow::ensure!(server.stop().await.success(), "the server did not end well");
+    anyhow::ensure!(server.stop().await.success(), "the server did not stop successfully");
     let server = options.start().await;
     println!("  start with {made} workers: {:.0} ms until ready", server.startup_time.as_secs_f64() * 1e3);
     let mut api = server.api();
     let last = api.invoke(&template, &format!("many-{}", made - 1), guests::GET, &json!([])).await;
     anyhow::ensure!(last == json!(1), "the last worker counted to {last} instead of 1");
-    anyhow::ensure!(server.stop().await.success(), "the server did not end well");
+    anyhow::ensure!(server.stop().await.success(), "the server did not stop successfully");
     Ok(())
 }
 
@@ -172,7 +173,7 @@ fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// A load, and the processor time that both sides spent on it.
+/// A load, and the processor time of the server and the generator.
 struct MeasuredLoad {
     load: Load,
     server: Duration,
@@ -216,7 +217,7 @@ async fn measure(
     })
 }
 
-/// What the server counts.
+/// Counters of the server's store, from `/metrics`.
 struct StoreCounters {
     syncs: f64,
     commits: f64,

@@ -1,4 +1,4 @@
-//! Recovery: the time to the first answer of a worker that has a history, with and without snapshots.
+//! Recovery: the time to the first answer of a worker with a history, with and without snapshots.
 
 use crate::load;
 use golem_tests::rest::{Api, Key, invocation};
@@ -11,12 +11,12 @@ use std::time::Duration;
 const ADD: &str = "golem:saves/api/add";
 const TOUCH: &str = "golem:saves/api/touch";
 
-/// Past invocations.
+/// Numbers of past invocations.
 const HISTORIES: [usize; 3] = [10, 1_000, 100_000];
-/// Clients that make the history; a worker runs one invocation at a time, but they share commits.
+/// Clients that create the history. A worker runs one invocation at a time, but invocations share commits.
 const CLIENTS: usize = 32;
 
-/// Measures both ways, each in a folder of its own.
+/// Measures with and without snapshots, each in a separate folder.
 pub(crate) async fn measure(quick: bool, folder: &Path) -> anyhow::Result<()> {
     println!("\nrecovery: first answer after a start, by past invocations (each reads the clock once)");
     for (name, every) in [("without snapshots", 0), ("with a snapshot every 1,000 invocations", 1_000)] {
@@ -39,18 +39,18 @@ async fn first_answer(options: &ServerOptions, history: usize) -> anyhow::Result
     let server = options.start().await;
     let mut api = server.api();
     let template = api.upload(&worker, &guests::bytes("saves")).await;
-    // The first call makes the worker.
+    // The first call creates the worker.
     api.invoke(&template, &worker, TOUCH, &json!([])).await;
     let request = invocation("invoke-and-await", &template, &worker, ADD, &json!(["text"]), &Key::None);
     let request = api.with_token(request).bytes();
     load::run_once_each(server.address, CLIENTS, history, || request.clone()).await?;
-    anyhow::ensure!(server.stop().await.success(), "the server did not end well");
+    anyhow::ensure!(server.stop().await.success(), "the server did not stop successfully");
     let server = options.start().await;
     let mut api: Api = server.api();
     let before = wait::now();
     let answer = api.invoke(&template, &worker, TOUCH, &json!([])).await;
     let took = before.elapsed();
-    anyhow::ensure!(answer == Value::Null, "it answered {answer}");
-    anyhow::ensure!(server.stop().await.success(), "the server did not end well");
+    anyhow::ensure!(answer == Value::Null, "expected null, the worker answered {answer}");
+    anyhow::ensure!(server.stop().await.success(), "the server did not stop successfully");
     Ok(took)
 }

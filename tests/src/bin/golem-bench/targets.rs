@@ -1,40 +1,40 @@
-//! What is expected of a quiet machine of two cores whose raw fdatasync takes about 0.16 ms.
+//! Target values for an idle machine with two cores and a raw fdatasync of about 0.16 ms.
 
 use crate::load::Load;
 use std::fmt;
 use std::time::Duration;
 
-/// Time of a call above that of the disk, with one client.
+/// Largest time of a call beyond that of the disk, with one client.
 const ONE_CLIENT_ABOVE_DISK: Duration = Duration::from_micros(400);
-/// Calls a second with 32 clients.
+/// Calls per second with 32 clients.
 const RATE_32: f64 = 8_000.0;
-/// The 99th percentile with 32 clients.
+/// 99th percentile of the call time with 32 clients.
 const P99_32: Duration = Duration::from_millis(10);
-/// The rate with 32 clients over that with one: what committing together must bring.
+/// Ratio of the rate with 32 clients to that with one client: the gain of group commit.
 const GROUP_COMMIT_SPEEDUP: f64 = 6.0;
-/// The rate with 32 clients over that of an empty handler.
+/// Ratio of the rate with 32 clients to that of an empty handler.
 const SHARE_OF_EMPTY_HANDLER: f64 = 0.25;
-/// Calls a second with 256 clients.
+/// Calls per second with 256 clients.
 const RATE_256: f64 = 12_000.0;
-/// Share of the calls that may take about as long as a delayed acknowledgement of TCP.
+/// Largest share of calls that take as long as a delayed TCP acknowledgement.
 const PLATEAU: f64 = 0.001;
-/// Memory for one more worker beyond the first thousand, in bytes: a head, not an instance.
+/// Memory of each worker beyond the first thousand, in bytes: a head, not an instance.
 const BYTES_PER_WORKER: f64 = 20_000.0;
 
-/// Everything that a bar is compared with.
+/// The measured values that are compared with the targets.
 #[derive(Debug, Default)]
 pub(crate) struct Targets {
-    /// Median of a raw write and sync.
+    /// Median time of a raw write and sync.
     pub(crate) disk: Option<Duration>,
-    /// Rate of an empty handler, by clients.
+    /// Rate of an empty handler, by number of clients.
     pub(crate) empty: Vec<(usize, f64)>,
-    /// Durable calls, by clients.
+    /// Durable calls, by number of clients.
     pub(crate) calls: Vec<CallRates>,
-    /// Resident bytes, by workers.
+    /// Resident bytes, by number of workers.
     pub(crate) resident: Vec<(u64, u64)>,
 }
 
-/// Durable calls with a number of clients.
+/// Measurements of durable calls with one number of clients.
 #[derive(Debug)]
 pub(crate) struct CallRates {
     clients: usize,

@@ -1,7 +1,7 @@
-//! Clients whose workers add to one number in a bucket that they share.
+//! Clients whose workers add to one number in a shared bucket.
 //!
-//! Every answer is the number after an addition, so that no two may be equal, whichever worker made them, and in the end
-//! the number is how many additions were answered: as of a counter with one worker.
+//! Every answer is the number after an addition. So no two answers may be equal, even from different workers, and in
+//! the end the number is the number of additions. The checker treats it as the counter of one worker.
 
 use super::{ClientRun, WrongAnswer, lock};
 use crate::chaos::caller::Caller;
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::sync::Mutex;
 
 fn add(template: &str, worker: &str, delta: u64, key: &Key) -> Request {
-    let params = json!(["storm", "number", delta]);
+    let params = json!(["chaos", "number", delta]);
     invocation("invoke-and-await", template, worker, guests::KEY_VALUE_INCREMENT, &params, key)
 }
 
@@ -42,7 +42,7 @@ impl ClientRun {
     }
 }
 
-/// Compares the history of the number with what it is.
+/// Compares the history of the number with its value.
 pub(in crate::chaos) async fn verify_shared(
     caller: &mut Caller,
     template: &str,
