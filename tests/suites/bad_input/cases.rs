@@ -1,4 +1,4 @@
-//! The mistakes.
+//! The wrong requests, as data.
 
 mod identity;
 mod uploads;
@@ -9,36 +9,36 @@ use golem_tests::http::Request;
 use golem_tests::rest::{Api, Key, invocation, percent_encoded, worker_path};
 use serde_json::{Value, json};
 
-/// The worker that most mistakes are made with.
+/// The worker that most cases address.
 pub(crate) const WORKER: &str = "w";
-/// A UUID that names nothing.
+/// A UUID that is not the id of any object.
 const UNKNOWN_ID: &str = "00000000-0000-4000-8000-000000000000";
 const FORM_HINT: &str = "send multipart/form-data with two parts: `field0`, the JSON {\"componentName\": \"…\"}, \
                     and `template`, the WebAssembly component; a third one, `files`, may be a tar archive of files";
 
-/// A request that cannot be right, and the answer to it.
+/// A wrong request and the expected answer.
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) request: Request,
-    /// Whether our token is added to it.
+    /// Whether our token is added to the request.
     pub(crate) with_token: bool,
     pub(crate) status: u16,
-    /// `*` stands for any text.
+    /// The expected message; `*` matches any text.
     pub(crate) message: String,
 }
 
-/// What is there.
+/// The objects that the cases refer to.
 #[derive(Debug)]
 pub(crate) struct TestData {
-    /// A template.
+    /// Id of the template `counter`.
     pub(crate) counter: String,
     cart: String,
     account: String,
     project: String,
-    /// A key that belongs to another worker.
+    /// An invocation key of another worker.
     foreign_key: String,
-    /// The value of [`WORKER`].
+    /// The value of the counter [`WORKER`].
     pub(crate) increments: u64,
 }
 
@@ -59,12 +59,12 @@ impl TestData {
     }
 }
 
-/// A case with a signed request.
+/// A case whose request gets our token.
 fn case(name: &'static str, request: Request, status: u16, message: impl Into<String>) -> Case {
     Case { name, request, with_token: true, status, message: message.into() }
 }
 
-/// All of them.
+/// All cases.
 pub(crate) fn all(data: &TestData) -> Vec<Case> {
     [
         authentication(),
@@ -147,30 +147,30 @@ fn paths(data: &TestData) -> Vec<Case> {
         ),
         case(
             "an unknown worker",
-            Request::get(below("/workers/nobody")),
+            Request::get(below("/workers/missing")),
             404,
-            format!("Worker not found: {template}/nobody"),
+            format!("Worker not found: {template}/missing"),
         ),
         case(
             "to delete an unknown worker",
-            Request::new("DELETE", below("/workers/nobody")),
+            Request::new("DELETE", below("/workers/missing")),
             404,
-            format!("Worker not found: {template}/nobody"),
+            format!("Worker not found: {template}/missing"),
         ),
         case(
             "to interrupt an unknown worker",
-            Request::post(below("/workers/nobody/interrupt")),
+            Request::post(below("/workers/missing/interrupt")),
             404,
-            format!("Worker not found: {template}/nobody"),
+            format!("Worker not found: {template}/missing"),
         ),
         case(
             "to resume an unknown worker",
-            Request::post(below("/workers/nobody/resume")),
+            Request::post(below("/workers/missing/resume")),
             404,
-            format!("Worker not found: {template}/nobody"),
+            format!("Worker not found: {template}/missing"),
         ),
         case(
-            "interrupt with a word for a truth",
+            "interrupt with a flag that is no boolean",
             Request::post(below("/workers/w/interrupt?recover-immediately=perhaps")),
             400,
             "Invalid query: *",
@@ -182,7 +182,7 @@ fn paths(data: &TestData) -> Vec<Case> {
             format!("Invalid worker id \"{template}\": it must be templateId.workerName"),
         ),
         case(
-            "connect without a WebSocket",
+            "connect without a WebSocket upgrade",
             Request::get(below("/workers/w/connect")),
             426,
             "connect is a WebSocket: *",
@@ -226,7 +226,7 @@ fn workers(data: &TestData) -> Vec<Case> {
             "Invalid worker name \"-a\": it must not start with `-`",
         ),
         case(
-            "a name that climbs",
+            "a name with a path to the parent folder",
             Request::post(worker_path(&data.counter, "..%2Fa", "key")),
             400,
             "Invalid worker name \"../a\": the character '.' is not allowed; use letters, digits, `_` and `-`",
@@ -244,13 +244,13 @@ fn workers(data: &TestData) -> Vec<Case> {
             format!("Template not found: {UNKNOWN_ID}"),
         ),
         case(
-            "no name at all",
+            "a body without a name",
             create(&json!({ "args": [] })),
             400,
             "Invalid request body: missing field `name` at line 1 column 11",
         ),
         case(
-            "arguments that are no texts",
+            "arguments that are no strings",
             create(&json!({ "name": "a", "args": [1] })),
             400,
             "Invalid request body: invalid type: integer `1`, expected a string at line 1 column *",
@@ -299,7 +299,7 @@ fn invocations(data: &TestData) -> Vec<Case> {
     let body = |text: &'static str| Request::post(increment.clone()).body("application/json", text);
     vec![
         case(
-            "a function that is nearly one",
+            "a misspelled function",
             call("golem:counter/api/incremnt", &json!([])),
             400,
             format!(
@@ -314,7 +314,7 @@ fn invocations(data: &TestData) -> Vec<Case> {
             format!("Unknown function \"get\": did you mean \"{}\"? {known}", guests::GET),
         ),
         case(
-            "a function like nothing here",
+            "a function with no similar name",
             call("start-engines", &json!([])),
             400,
             format!("Unknown function \"start-engines\". {known}"),
@@ -332,25 +332,25 @@ fn invocations(data: &TestData) -> Vec<Case> {
             format!("Template not found: {UNKNOWN_ID}"),
         ),
         case(
-            "an unknown function without waiting for it",
+            "an unknown function without waiting",
             invocation("invoke", &data.counter, WORKER, "nothing-here", &json!([]), &Key::None),
             400,
             format!("Unknown function \"nothing-here\". {known}"),
         ),
         case(
-            "a worker name that cannot be",
+            "an invalid worker name",
             invocation("invoke", &data.counter, "a.b", guests::GET, &json!([]), &Key::None),
             400,
             "Invalid worker name \"a.b\": the character '.' is not allowed; use letters, digits, `_` and `-`",
         ),
         case(
-            "JSON that is none",
+            "malformed JSON",
             body("{params: []}"),
             400,
             "Malformed JSON in the request body: key must be a string at line 1 column 2",
         ),
         case(
-            "JSON that goes on",
+            "JSON with trailing characters",
             body("{\"params\": []} []"),
             400,
             "Malformed JSON in the request body: trailing characters at line 1 column 16",
@@ -384,7 +384,7 @@ fn invocations(data: &TestData) -> Vec<Case> {
             "Malformed JSON in the request body: recursion limit exceeded at line 1 column *",
         ),
         case(
-            "a program that would take parameters",
+            "a program call of a function with parameters",
             Request::post(format!(
                 "{}?function={}&calling-convention=stdio",
                 worker_path(&data.cart, WORKER, "invoke-and-await"),
@@ -402,19 +402,19 @@ fn invocations(data: &TestData) -> Vec<Case> {
             "the calling convention stdio-event-loop needs an invocation key: ask for one with *",
         ),
         case(
-            "a calling convention that nobody knows",
+            "an unknown calling convention",
             Request::post(format!("{increment}&calling-convention=fast")).json(&json!({ "params": [] })),
             400,
             "Invalid query: *fast*",
         ),
         case(
-            "a time to wait that is no number",
+            "a waiting time that is no number",
             call(guests::GET, &json!([])).header("Golem-Await-Ms", "long"),
             400,
             "the header Golem-Await-Ms must be a number of milliseconds",
         ),
         case(
-            "a form of bytes that nobody knows",
+            "an unknown encoding of bytes",
             call(guests::GET, &json!([])).header("Golem-Bytes", "hex"),
             400,
             "the header Golem-Bytes must be array or base64",
@@ -453,31 +453,31 @@ fn values(data: &TestData) -> Vec<Case> {
             "params: expected an array of 1 parameters, found object",
         ),
         case(
-            "no parameters but null",
+            "null instead of parameters",
             cart("remove-item", &json!(null)),
             400,
             "params: expected an array of 1 parameters, found null",
         ),
         case(
-            "a number for a text",
+            "a number instead of a string",
             cart("remove-item", &json!([7])),
             400,
             "params[0]: expected string, found number",
         ),
         case(
-            "a text for a record",
+            "a string instead of a record",
             add(&json!("p")),
             400,
             "params[0]: expected record (an object), found string",
         ),
         case(
-            "a text for a number in a record",
+            "a string instead of a number in a record",
             add(&item("price", json!("1.5"))),
             400,
             "params[0].price: expected f32, found string",
         ),
         case(
-            "null for a text in a record",
+            "null instead of a string in a record",
             add(&item("name", json!(null))),
             400,
             "params[0].name: expected string, found null",
@@ -495,13 +495,13 @@ fn values(data: &TestData) -> Vec<Case> {
             "params[0].quantity: value 4294967296 is not within the range of 0 to 4294967295 of u32",
         ),
         case(
-            "half a thing",
+            "a fraction for an integer",
             add(&item("quantity", json!(0.5))),
             400,
             "params[0].quantity: expected u32, found the number 0.5",
         ),
         case(
-            "a price beyond all prices",
+            "a price beyond the range of f32",
             add(&item("price", json!(1e300))),
             400,
             "params[0].price: value 1e+300 is not within the range of -3.4028235e38 to 3.4028235e38 of f32",
@@ -602,7 +602,7 @@ fn keys(data: &TestData) -> Vec<Case> {
             reused(&initialize, &initialize),
         ),
         case(
-            "a key of another function with the same parameters, not waiting for it",
+            "a key of another function with the same parameters, without waiting",
             invocation(
                 "invoke",
                 &data.counter,
@@ -635,9 +635,9 @@ fn promises(data: &TestData) -> Vec<Case> {
         ),
         case(
             "a promise of a worker that does not exist",
-            complete("nobody", &json!({ "oplogIdx": 1, "data": [] })),
+            complete("missing", &json!({ "oplogIdx": 1, "data": [] })),
             404,
-            "* not found: *nobody*",
+            "* not found: *missing*",
         ),
         case(
             "an index that is no number",
@@ -658,13 +658,13 @@ fn promises(data: &TestData) -> Vec<Case> {
             "Invalid request body: missing field `data` *",
         ),
         case(
-            "data that are no bytes",
+            "data that is no list of bytes",
             complete(WORKER, &json!({ "oplogIdx": 1, "data": [256] })),
             400,
             "Invalid request body: expected an array of numbers from 0 to 255, or {\"base64\": string} at line 1 column 13",
         ),
         case(
-            "data that are text",
+            "data that is a string",
             complete(WORKER, &json!({ "oplogIdx": 1, "data": "text" })),
             400,
             "Invalid request body: *",

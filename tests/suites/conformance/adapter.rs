@@ -1,4 +1,4 @@
-//! The adapters under test, and what the cases write.
+//! The storage adapters under test, and builders for the rows that the cases write.
 
 use golem_model::oplog::codec::encode_inbox_event;
 use golem_model::{Epoch, InboxEvent, ProjectId, ShardId, TemplateId, Timestamp, WorkerId, WorkerName};
@@ -8,21 +8,21 @@ use golem_runtime::storage::ports::{Batch, Catalog, LogRow, Seq, Store, StoredHe
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// A store and the catalog beside it.
+/// A store that is also a catalog.
 pub(crate) trait StoreAndCatalog: Store + Catalog {}
 
 impl<T: Store + Catalog> StoreAndCatalog for T {}
 
-/// Something that can be opened, and opened again.
+/// A storage adapter that can be opened repeatedly.
 pub(crate) trait Adapter {
-    /// Opens it, as a process does at its start. The one opened before must have been dropped.
+    /// Opens the store as a process does at its start. The store that was opened before must have been dropped.
     fn open(&self) -> Box<dyn StoreAndCatalog>;
 
-    /// Opens it while another one has it open, as a second node does with a shared database.
+    /// Opens the store while it is open elsewhere, as a second node does with a shared database.
     fn open_second(&self) -> Box<dyn StoreAndCatalog>;
 }
 
-/// In memory.
+/// The store in memory.
 #[derive(Default)]
 pub(crate) struct Memory(MemoryStore);
 
@@ -36,7 +36,7 @@ impl Adapter for Memory {
     }
 }
 
-/// A folder of its own.
+/// The embedded store in a temporary folder.
 pub(crate) struct Embedded(TempDir);
 
 impl Default for Embedded {
@@ -46,7 +46,7 @@ impl Default for Embedded {
 }
 
 impl Embedded {
-    /// Small, so that opening is fast.
+    /// Options with a small write-ahead log, so that opening is fast.
     pub(crate) fn options(&self) -> OpenOptions {
         let mut options = OpenOptions::new(self.0.path().join("data"));
         options.wal_bytes = 64 << 10;
@@ -66,7 +66,7 @@ impl Adapter for Embedded {
     }
 }
 
-/// Runs each case over each adapter.
+/// Defines a test for each case and each adapter.
 macro_rules! over_all_adapters {
     ($($case:ident)*) => {
         mod memory {
@@ -82,13 +82,13 @@ pub(crate) use over_all_adapters;
 /// The only shard that the cases use.
 pub(crate) const SHARD: ShardId = ShardId(7);
 
-/// The epoch of [`SHARD`] after taking all shards.
+/// Acquires all shards and returns the epoch of [`SHARD`].
 pub(crate) fn acquire(store: &dyn StoreAndCatalog) -> Epoch {
     let shards = store.acquire().unwrap();
-    shards.iter().find(|(shard, _)| *shard == SHARD).expect("all shards are taken").1
+    shards.iter().find(|(shard, _)| *shard == SHARD).expect("all shards are acquired").1
 }
 
-/// Builds a log: knows the last row of the store and of each worker.
+/// Builds a log. It tracks the last row of the store and of each worker.
 pub(crate) struct Writer<'a> {
     pub(crate) store: &'a dyn StoreAndCatalog,
     pub(crate) epoch: Epoch,
@@ -97,12 +97,12 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Takes the shards of a store that may hold rows already.
+    /// Acquires the shards of a store, which may contain rows.
     pub(crate) fn new(store: &'a dyn StoreAndCatalog) -> Self {
         Self::with_epoch(store, acquire(store))
     }
 
-    /// Goes on under an epoch that was taken before.
+    /// Continues under an epoch that was acquired before.
     pub(crate) fn with_epoch(store: &'a dyn StoreAndCatalog, epoch: Epoch) -> Self {
         let last = store.position().unwrap().last;
         let mut ends = std::collections::BTreeMap::new();
@@ -137,23 +137,23 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// A row whose body says where it is.
+/// A row whose body is determined by its position.
 pub(crate) fn row(seq: Seq, worker: u64, prev: Seq, epoch: Epoch) -> LogRow {
     let body = encode_inbox_event(&InboxEvent::PromiseCompleted {
         at: Timestamp::from_nanos(seq.0),
         promise: golem_model::OplogIndex(worker),
-        // Rows of all sizes, some longer than a page.
+        // Bodies of various sizes, some of them longer than a page.
         data: vec![0x5A; usize::try_from(seq.0 * 37 % 9_000).unwrap()],
     });
     LogRow { seq, worker: WorkerNum(worker), prev, shard: SHARD, epoch, body }
 }
 
-/// A template by a small number.
+/// The template with a small number as its id.
 pub(crate) fn template(number: u128) -> TemplateId {
     TemplateId(Uuid::from_u128(number))
 }
 
-/// A head without anything to wake for.
+/// The head of an idle worker.
 pub(crate) fn head(number: u64, template: TemplateId, name: &str) -> StoredHead {
     StoredHead {
         no: WorkerNum(number),

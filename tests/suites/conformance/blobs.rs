@@ -1,4 +1,4 @@
-//! Uploaded components.
+//! The contract of the blob store, which holds uploaded components.
 
 use golem_runtime::storage::blobs::{FileBlobs, MemoryBlobs};
 use golem_runtime::storage::ports::{Blobs, StoreError};

@@ -1,4 +1,4 @@
-//! Accounts, projects, policies, grants, tokens, invitations, usage and templates.
+//! The catalog: accounts, projects, policies, grants, tokens, invitations, usage and templates.
 
 use crate::adapter::{Adapter, StoreAndCatalog, over_all_adapters, template};
 use golem_model::{
@@ -66,9 +66,9 @@ fn rows_that_clash_are_refused(adapter: &dyn Adapter) {
         let error = store.write(std::slice::from_ref(&write)).unwrap_err();
         assert!(matches!(error, StoreError::Conflict { what } if what == expected), "{write:?}: {error}");
     }
-    // The same name in another project is another template.
+    // The same name is allowed in another project.
     let elsewhere = TemplateVersion { project: ProjectId(Uuid::from_u128(2)), ..version(2, 0, "counter") };
-    // That project must exist.
+    // But the project must exist.
     let written = write_version(&*store, elsewhere.clone());
     assert!(matches!(written.unwrap_err(), StoreError::Conflict { what: "template" }));
     store.write(&[CatalogWrite::Project(project(2, 1, false))]).unwrap();
@@ -141,9 +141,15 @@ fn accounts_are_changed_and_removed(adapter: &dyn Adapter) {
         store.write(&[CatalogWrite::AccountChanged(changed.clone())]).unwrap();
         assert_eq!(store.accounts().unwrap(), [with_external(1, "github:7"), changed]);
         for (write, why) in [
-            (CatalogWrite::Account(with_external(3, "github:7")), "somebody else is vouched for so"),
-            (CatalogWrite::AccountChanged(with_external(2, "github:7")), "somebody else is vouched for so"),
-            (CatalogWrite::AccountChanged(account(9)), "there is none"),
+            (
+                CatalogWrite::Account(with_external(3, "github:7")),
+                "another account has this external identity",
+            ),
+            (
+                CatalogWrite::AccountChanged(with_external(2, "github:7")),
+                "another account has this external identity",
+            ),
+            (CatalogWrite::AccountChanged(account(9)), "the account does not exist"),
         ] {
             let error = store.write(&[write]).unwrap_err();
             assert!(matches!(error, StoreError::Conflict { what: "account" }), "{why}: {error}");
@@ -165,14 +171,14 @@ fn accounts_are_changed_and_removed(adapter: &dyn Adapter) {
                 CatalogWrite::AccountRemoved(account(1).id),
             ])
             .unwrap();
-        // Who was vouched for so can come again.
+        // The external identity of a removed account can be used again.
         store.write(&[CatalogWrite::Account(with_external(3, "github:7"))]).unwrap();
     }
     let store = adapter.open();
     let ids: Vec<_> = store.accounts().unwrap().into_iter().map(|account| account.id).collect();
     assert_eq!(ids, [account(2).id, account(3).id]);
-    assert_eq!(store.tokens().unwrap(), [], "an account's tokens go with it");
-    assert_eq!(store.grants().unwrap(), [], "and what was granted to it");
+    assert_eq!(store.tokens().unwrap(), [], "removing an account removes its tokens");
+    assert_eq!(store.grants().unwrap(), [], "and its grants");
     assert_eq!(store.usage().unwrap(), [], "and its usage");
 }
 
@@ -251,7 +257,7 @@ fn invitations_and_usage_survive_a_restart(adapter: &dyn Adapter) {
                 CatalogWrite::Invited(invited("b@x", 1)),
                 CatalogWrite::Invited(invited("a@x", 1)),
                 CatalogWrite::Invited(invited("c@x", 1)),
-                // Who invited first, did.
+                // A second invitation of the same address does not change the first.
                 CatalogWrite::Invited(invited("a@x", 2)),
                 CatalogWrite::InvitedRemoved("c@x".to_owned()),
                 CatalogWrite::InvitedRemoved("d@x".to_owned()),

@@ -1,4 +1,4 @@
-//! What a store says and keeps when the disk is full, fails, or forgets; and what the switches of the memory store do.
+//! Errors and contents of a store when the disk is full, fails or loses writes; and the faults of the memory store.
 
 use crate::adapter::{SHARD, StoreAndCatalog, Writer};
 use golem_model::{Account, AccountId, Timestamp};
@@ -9,7 +9,7 @@ use golem_tests::vfs::{self, Disk, DiskFaults};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// A store on a disk of its own that can be made to fail.
+/// A store on a separate simulated disk with faults.
 struct FaultyStore {
     dir: TempDir,
     name: &'static str,
@@ -28,9 +28,9 @@ impl FaultyStore {
         EmbeddedStore::open(options).unwrap()
     }
 
-    /// Kills the process, as far as the disk is concerned, and starts another.
+    /// Simulates SIGKILL for the disk, and opens the store again.
     fn crash(&self, store: EmbeddedStore) -> EmbeddedStore {
-        // A crash is no clean end: what closing would write and delete must not count.
+        // A crash is not a clean shutdown: writes and deletions of closing connections must have no effect.
         self.disk.set_faults(DiskFaults { killed: true, ..DiskFaults::default() });
         drop(store);
         self.disk.crash();
@@ -39,7 +39,7 @@ impl FaultyStore {
     }
 }
 
-/// Everything up to `last` is there, whole and in order.
+/// Checks that the store contains exactly the rows up to `last`.
 fn check_log(store: &EmbeddedStore, last: Seq) {
     assert_eq!(store.position().unwrap().last, last);
     let rows = store.rows_after(Seq(0), usize::MAX).unwrap();
@@ -92,7 +92,7 @@ fn a_full_disk_is_reported_and_writes_resume_with_space() {
         };
         assert!(matches!(error, StoreError::Full { .. }), "{error}");
         assert!(error.to_string().contains("no space is left for"), "{error}");
-        // Nothing is taken, nothing recovers, what is there can be read.
+        // While the disk is full, commits and recovery fail, and committed rows can be read.
         let error = store.commit(&Batch::default()).unwrap_err();
         assert!(error.to_string().contains("cannot write"), "{error}");
         let error = store.recover().unwrap_err();
@@ -133,7 +133,7 @@ fn a_failed_catalog_write_blocks_nothing_once_there_is_space() {
             assert!(matches!(error, StoreError::Full { .. }), "{error}");
         }
         faulty.disk.set_faults(DiskFaults::default());
-        // Whoever comes first goes on.
+        // Either kind of write may be the first after the fault.
         if round % 2 == 0 {
             store.write(&[account(round)]).unwrap();
             writer.commit(&[1]);
@@ -152,7 +152,7 @@ fn a_failed_catalog_write_blocks_nothing_once_there_is_space() {
 #[test]
 fn recovery_after_a_failed_sync_keeps_what_was_acknowledged() {
     let mut faulty = FaultyStore::new("store-sync");
-    // The first ones are of commits; later ones are also of checkpoints.
+    // The first syncs belong to commits, later ones also to checkpoints.
     for number in (1..=6).chain((30..=52).step_by(2)) {
         faulty.dir = tempfile::tempdir().unwrap();
         let store = faulty.open();
@@ -163,7 +163,7 @@ fn recovery_after_a_failed_sync_keeps_what_was_acknowledged() {
             let acknowledged = writer.last;
             let batch = writer.batch(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
             match store.commit(&batch) {
-                // It was a checkpoint's; the store has recovered from that by itself.
+                // The sync belonged to a checkpoint; the store has recovered from that itself.
                 Ok(()) if faulty.disk.syncs() > number + 2 => break writer.last,
                 Ok(()) => {}
                 Err(error) => {
@@ -172,11 +172,11 @@ fn recovery_after_a_failed_sync_keeps_what_was_acknowledged() {
                 }
             }
         };
-        // The sync that fails may be one of the recovery's own.
+        // The failing sync may be one of the recovery itself.
         let last = store.recover().or_else(|_| store.recover()).unwrap().last;
         check_after_failure(acknowledged, writer.last, last);
         check_log(&store, last);
-        // The power fails now, or after some commits. What recovery said was there still is.
+        // The process crashes now or after some commits. The rows that recovery reported are still there.
         let commits = number % 3;
         let mut writer = Writer::with_epoch(&store, writer.epoch);
         for _ in 0..commits {
@@ -203,7 +203,7 @@ fn a_crash_before_recovery_keeps_what_was_acknowledged() {
                 break before;
             }
             if faulty.disk.syncs() > number {
-                // It was a checkpoint that failed.
+                // A checkpoint failed.
                 break writer.last;
             }
         };
@@ -215,7 +215,7 @@ fn a_crash_before_recovery_keeps_what_was_acknowledged() {
     }
 }
 
-/// A batch that failed is there as a whole or not at all; one before it is there.
+/// A failed batch is stored as a whole or not at all. All earlier batches are stored.
 fn check_after_failure(acknowledged: Seq, tried: Seq, found: Seq) {
     assert!(found == acknowledged || found == tried, "{found} is neither {acknowledged} nor {tried}");
 }

@@ -1,4 +1,4 @@
-//! The log, heads and index.
+//! The log, the heads of workers and the index of invocation keys.
 
 use crate::adapter::{
     Adapter, SHARD, StoreAndCatalog, Writer, acquire, head, over_all_adapters, row, template,
@@ -132,7 +132,7 @@ fn a_batch_of_an_old_epoch_is_refused(adapter: &dyn Adapter) {
     );
     assert_eq!(first.position().unwrap().last, Seq(1));
 
-    // The new owner goes on where the old one stood; the old one stays out, also after a recovery.
+    // The new owner continues after the last row of the old one. The old owner stays fenced, also after a recovery.
     let mut writer = Writer::new(&*second);
     writer.commit(&[1]);
     assert_eq!(first.recover().unwrap().last, Seq(2));
@@ -295,7 +295,7 @@ fn removed_workers_are_swept_once_derived_has_passed_them(adapter: &dyn Adapter)
     };
     store.commit(&batch).unwrap();
 
-    // Whoever derives the tables again must still be able to read the rows.
+    // The rows must stay readable until the derived tables include them, because recovery derives the tables again.
     assert!(!store.tidy(100).unwrap());
     assert_eq!(store.rows_back(Seq(5), 100).unwrap().len(), 3);
 
@@ -344,13 +344,13 @@ fn sweeping_goes_in_slices(adapter: &dyn Adapter) {
     while store.tidy(3).unwrap() {
         let left = store.rows_after(Seq(0), 100).unwrap().len();
         assert!(before - left <= 3, "{before} rows, then {left}");
-        // What is left of a worker is a whole chain.
+        // The remaining rows of a worker form a complete chain.
         if left > 10 {
             assert_eq!(store.rows_back(Seq(left as u64 - 10), 100).unwrap().len(), left - 10);
         }
         before = left;
         slices += 1;
-        assert!(slices < 100, "it never ends");
+        assert!(slices < 100, "tidy never finishes");
     }
     assert!(slices >= 9, "{slices} slices");
     assert_eq!(store.rows_after(Seq(0), 100).unwrap(), []);
@@ -377,7 +377,7 @@ fn everything_is_there_after_a_restart(adapter: &dyn Adapter) {
     assert_eq!(store.rows_after(Seq(0), 10).unwrap(), rows);
     assert_eq!(store.head_by_no(WorkerNum(1)).unwrap(), Some(head(1, template(1), "a")));
     assert_eq!(store.idem(WorkerNum(1), [1; 16]).unwrap(), Some(idem(1, 1, 1, 3)));
-    // Nothing is taken from who does not own the shards since the restart.
+    // An owner from before the restart is fenced.
     let old = Batch { fences: vec![(SHARD, Epoch(1))], ..Batch::default() };
     acquire(&*store);
     assert!(matches!(store.commit(&old).unwrap_err(), StoreError::Fenced { .. }));
@@ -391,7 +391,7 @@ fn reads_beside_commits_see_whole_batches(adapter: &dyn Adapter) {
             scope.spawn(|| {
                 loop {
                     let last = store.position().unwrap().last;
-                    assert_eq!(last.0 % 3, 0, "half a batch can be seen");
+                    assert_eq!(last.0 % 3, 0, "half a batch is visible");
                     let chain = store.rows_back(last, usize::MAX).unwrap();
                     assert_eq!(chain.len() as u64, last.0 / 3);
                     if last.0 == 3 * BATCHES {
@@ -422,5 +422,5 @@ fn tidy_all(store: &dyn StoreAndCatalog, limit: usize) {
             return;
         }
     }
-    panic!("tidying never ends");
+    panic!("tidy never finishes");
 }

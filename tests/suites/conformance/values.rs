@@ -1,4 +1,4 @@
-//! What workers share.
+//! Shared values: buckets and containers of a project.
 
 use crate::adapter::{Adapter, StoreAndCatalog, Writer, over_all_adapters};
 use golem_model::ProjectId;
@@ -38,7 +38,7 @@ fn scoped_key(space: Space, bucket: &str, key: &str) -> ScopedKey {
     ScopedKey { space, bucket: bucket.into(), key: key.into() }
 }
 
-/// Commits a row, and these values as what it wrote.
+/// Commits a row together with the values that it writes.
 fn commit(writer: &mut Writer<'_>, values: Vec<ValueRow>) -> Seq {
     let batch = writer.batch(&[1]);
     let version = writer.last;
@@ -109,7 +109,7 @@ fn abandoned_buckets_are_swept(adapter: &dyn Adapter) {
     ];
     commit(&mut writer, objects.chain(others).collect());
     let batch = writer.batch(&[1]);
-    // What was written to it last, in the batch that abandons it, goes as well.
+    // A value that is written in the same batch that abandons the bucket is swept as well.
     let values = vec![value_row(MINE, Space::Objects, "7", "last", Some(b"x"))];
     let abandoned = vec![Abandoned { project: MINE, bucket: "7".into() }];
     store.commit(&Batch { values, abandoned, ..batch }).unwrap();
@@ -124,7 +124,7 @@ fn abandoned_buckets_are_swept(adapter: &dyn Adapter) {
     }
 }
 
-/// Buckets and containers of a project that was removed stayed in the store for ever.
+/// Regression: buckets and containers of a removed project were never swept.
 fn a_removed_projects_values_are_swept(adapter: &dyn Adapter) {
     const SPACES: [Space; 3] = [Space::Values, Space::Containers, Space::Objects];
     let store = adapter.open();

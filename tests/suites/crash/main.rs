@@ -1,19 +1,21 @@
-//! Durability under SIGKILL: nothing acknowledged is lost, nothing runs twice, everything that waited wakes.
+//! Durability under SIGKILL: no acknowledged request is lost, none runs twice, and each waiting worker wakes.
 //!
-//! `GOLEM_TEST_KILLS` says how often the server is killed (50 if it says nothing), `GOLEM_TEST_SEED` repeats a run's
-//! random numbers.
+//! `GOLEM_TEST_KILLS` sets the number of kills (default 50). `GOLEM_TEST_SEED` repeats the random numbers of a run.
 
 use golem_tests::chaos::{ChaosTest, Workload};
 use golem_tests::rng::Rng;
 
-/// Kills when nobody says otherwise: about three minutes on two cores.
+/// Default number of kills: about three minutes on two cores.
 const KILLS: u64 = 50;
 
-#[expect(clippy::disallowed_methods, reason = "a person makes a long run by this variable; it is no setting")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a developer extends a run with this variable; it is no setting of the server"
+)]
 fn kills() -> u64 {
     match std::env::var("GOLEM_TEST_KILLS") {
         Ok(text) => {
-            text.parse().unwrap_or_else(|_| panic!("GOLEM_TEST_KILLS must be a number, and is {text:?}"))
+            text.parse().unwrap_or_else(|_| panic!("GOLEM_TEST_KILLS must be a number, found {text:?}"))
         }
         Err(_) => KILLS,
     }

@@ -1,4 +1,4 @@
-//! Accounts, tokens, projects, policies, grants, the whitelist.
+//! Wrong requests about accounts, tokens, projects, policies, grants and the whitelist.
 
 use super::{Case, TestData, UNKNOWN_ID, case};
 use golem_tests::http::Request;
@@ -38,7 +38,7 @@ fn accounts(data: &TestData) -> Vec<Case> {
             "Invalid name: it holds a control character",
         ),
         case(
-            "an e-mail address that is none",
+            "an invalid e-mail address",
             post(json!({ "name": "a", "email": "ada" })),
             400,
             "Invalid email: \"ada\" is no e-mail address",
@@ -69,13 +69,13 @@ fn accounts(data: &TestData) -> Vec<Case> {
             "Account grant not found: *",
         ),
         case(
-            "a token for the past",
+            "a token that expires in the past",
             Request::post(&tokens).json(&json!({ "expiresAt": "2001-01-01T00:00:00Z" })),
             400,
             "Invalid expiresAt: 2001-01-01T00:00:00Z is in the past; *",
         ),
         case(
-            "a token for a time that is none",
+            "a token with an invalid time",
             Request::post(&tokens).json(&json!({ "expiresAt": "tomorrow" })),
             400,
             "Invalid request body: \"tomorrow\" is not a time; *",
@@ -87,13 +87,13 @@ fn accounts(data: &TestData) -> Vec<Case> {
             format!("Token not found: {UNKNOWN_ID}"),
         ),
         case(
-            "limits of nobody",
+            "resource limits without an account",
             Request::get("/v1/resource-limits"),
             400,
             "Invalid query: missing field `account-id`",
         ),
         case(
-            "the whitelist with what is no address",
+            "a whitelist entry that is no address",
             Request::post("/v1/whitelist").json(&json!(["a@b", "ada"])),
             400,
             "Invalid email: \"ada\" is no e-mail address",

@@ -1,4 +1,4 @@
-//! Mistakes in uploads.
+//! Wrong uploads.
 
 use super::{Case, FORM_HINT, TestData, UNKNOWN_ID, case};
 use crate::UPLOAD_BYTES_MAX;
@@ -62,7 +62,7 @@ pub(super) fn cases(data: &TestData) -> Vec<Case> {
             format!("{processing}this is not a valid WebAssembly component: *"),
         ),
         case(
-            "imports that nothing defines",
+            "undefined imports",
             upload("bad", &undefined),
             400,
             format!(
@@ -71,7 +71,7 @@ pub(super) fn cases(data: &TestData) -> Vec<Case> {
             ),
         ),
         case(
-            "the same as a new version",
+            "undefined imports in a new version",
             Request::new("PUT", format!("/v1/templates/{}/upload", data.counter))
                 .body("application/octet-stream", undefined.clone()),
             400,
@@ -88,7 +88,7 @@ pub(super) fn cases(data: &TestData) -> Vec<Case> {
             format!("Template not found: {UNKNOWN_ID}"),
         ),
         case(
-            "a name that is taken",
+            "a name that is in use",
             upload("counter", &wasm),
             409,
             format!(
@@ -105,7 +105,7 @@ pub(super) fn cases(data: &TestData) -> Vec<Case> {
             format!("the request body is larger than the limit of {UPLOAD_BYTES_MAX} bytes"),
         ),
         case(
-            "an upload that is no form",
+            "an upload without a form",
             Request::post("/v1/templates").body("application/octet-stream", wasm.clone()),
             400,
             format!("*: {FORM_HINT}"),
@@ -194,20 +194,20 @@ pub(super) fn cases(data: &TestData) -> Vec<Case> {
     ]
 }
 
-/// A component from its text.
+/// Compiles a component from WebAssembly text.
 fn component(text: &str) -> Vec<u8> {
-    wat::parse_str(text).expect("the text is written here")
+    wat::parse_str(text).expect("the text is valid WebAssembly")
 }
 
-/// An archive with a file of a thousand bytes, and a link that leads out of any worker.
+/// An archive with a file of a thousand bytes and a link to a path outside the worker's files.
 fn archive_with_escaping_link() -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     let mut file = tar::Header::new_gnu();
     file.set_size(1_000);
-    archive.append_data(&mut file, "file", &[b'x'; 1_000][..]).expect("memory takes all");
+    archive.append_data(&mut file, "file", &[b'x'; 1_000][..]).expect("writing to memory cannot fail");
     let mut link = tar::Header::new_gnu();
     link.set_entry_type(tar::EntryType::Symlink);
     link.set_size(0);
-    archive.append_link(&mut link, "passwd", "/etc/passwd").expect("memory takes all");
-    archive.into_inner().expect("memory takes all")
+    archive.append_link(&mut link, "passwd", "/etc/passwd").expect("writing to memory cannot fail");
+    archive.into_inner().expect("writing to memory cannot fail")
 }
