@@ -28,7 +28,7 @@ async fn an_account_is_made_changed_and_deleted() {
     assert_eq!(account, json!({ "id": id, "name": "Ada", "email": "ada@example.com", "planId": plan }));
     let path = format!("/v1/accounts/{id}");
 
-    // A PUT takes what the client sends, and what the documentation printed.
+    // A PUT accepts the body of the published client, and the body that the documentation shows.
     for body in [
         json!({ "name": "Ada L.", "email": "ada@example.org" }),
         json!({ "id": id, "name": "Ada L.", "email": "ada@example.org", "planId": plan, "more": 1 }),
@@ -83,7 +83,7 @@ async fn token_secrets_are_shown_once_and_tokens_can_be_revoked() {
     assert_eq!(list.json()[1], made["data"]);
     assert_eq!(root.ok(Request::get(format!("{tokens}/{id}"))).await.json(), made["data"]);
 
-    // A revoked token is refused from then on, over any restart.
+    // A revoked token stays refused, also after a restart.
     second.ok(delete(format!("{tokens}/{id}"))).await;
     assert_eq!(status(&mut second, Request::get("/v1/login/token")).await, 401);
     assert_eq!(status(&mut root, Request::get(format!("{tokens}/{id}"))).await, 404);
@@ -94,7 +94,7 @@ async fn token_secrets_are_shown_once_and_tokens_can_be_revoked() {
     let mut root = node.api();
     let past = json!({ "expiresAt": "2001-01-01T00:00:00Z" });
     assert_eq!(status(&mut root, Request::post(&tokens).json(&past)).await, 400);
-    // Nothing in the data folder holds a secret in clear but the one named file.
+    // The file `root-token` is the only one in the data folder that contains a secret in clear.
     for file in std::fs::read_dir(node.data()).unwrap() {
         let path = file.unwrap().path();
         if path.is_file() && path.file_name().is_some_and(|name| name != "root-token") {
@@ -120,7 +120,11 @@ async fn roles_grant_their_endpoints_only() {
     );
 
     assert_eq!(status(&mut ada, Request::get("/v1/whitelist")).await, 403);
-    assert_eq!(status(&mut ada, put(format!("{grants}/Admin"))).await, 403, "nobody raises themselves");
+    assert_eq!(
+        status(&mut ada, put(format!("{grants}/Admin"))).await,
+        403,
+        "an account cannot grant itself a role"
+    );
     let role = root.ok(put(format!("{grants}/WhitelistAdmin"))).await.json();
     assert_eq!(role, "WhitelistAdmin");
     assert_eq!(root.ok(Request::get(format!("{grants}/WhitelistAdmin"))).await.json(), "WhitelistAdmin");
@@ -142,7 +146,7 @@ async fn roles_grant_their_endpoints_only() {
 
     root.ok(delete(format!("{grants}/WhitelistAdmin"))).await;
     assert_eq!(status(&mut ada, Request::get("/v1/whitelist")).await, 403);
-    // A server without an administrator could not be mended.
+    // The last administrator cannot be removed: a server without one could not be administered.
     let mine = format!("/v1/accounts/{root_id}");
     assert_eq!(status(&mut root, delete(format!("{mine}/grants/Admin"))).await, 400);
     assert_eq!(status(&mut root, delete(&mine)).await, 400);
@@ -174,6 +178,6 @@ async fn reported_usage_of_accounts_is_counted() {
     assert_eq!(after["availableFuel"], json!(1_000_000_000_000_i64 - 800));
     let mut ada = Api::new(node.api().address(), ada.token());
     let of_root = format!("/v1/resource-limits?account-id={}", root.account().await);
-    assert_eq!(status(&mut ada, Request::get(of_root)).await, 404, "others do not exist");
+    assert_eq!(status(&mut ada, Request::get(of_root)).await, 404, "other accounts are hidden");
     node.stop().await;
 }

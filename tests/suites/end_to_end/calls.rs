@@ -1,4 +1,5 @@
-//! Calls between workers: answers and errors, links, later calls, cycles, and each call once whatever crashes.
+//! Calls between workers: answers and errors, links, scheduled calls, cycles, and exactly one run of each call over
+//! crashes.
 
 use crate::{TestNode, call, send, upload};
 use golem_tests::guests::{CALLS, COUNTER, GET};
@@ -7,7 +8,7 @@ use golem_tests::rest::{Api, Part, multipart, percent_encoded, result_of, worker
 use golem_tests::{guests, wait};
 use serde_json::{Value, json};
 
-/// A function that tests call, and one that other workers call.
+/// The full name of a function that tests call.
 fn api_function(function: &str) -> String {
     format!("golem:calls/api/{function}")
 }
@@ -16,7 +17,7 @@ fn target_function(function: &str) -> String {
     format!("golem:calls/target/{function}")
 }
 
-/// A server with the counter and the callers on it.
+/// A server with the templates `calls` and `counter`: the node, a client, and the ids of both.
 async fn node_with_callers() -> (TestNode, Api, String, String) {
     let node = TestNode::new().await;
     let mut api = node.api();
@@ -44,17 +45,17 @@ async fn total(api: &mut Api, template: &str, worker: &str) -> Value {
 #[tokio::test]
 async fn a_worker_calls_workers_and_gets_their_answers() {
     let (node, mut api, calls, counter) = node_with_callers().await;
-    // Of another template; the worker is made by the call, and is the one that REST knows.
+    // A call of another template. The call creates the worker, and REST addresses the same worker.
     for count in 1..=2 {
         let answer = api.invoke(&calls, "a", &api_function("ask-counter"), &json!(["c"])).await;
         assert_eq!(answer, json!({ "ok": count }));
     }
     assert_eq!(api.invoke(&counter, "c", GET, &json!([])).await, json!(2));
-    // Of its own template.
+    // A call of the same template.
     let answer = api.invoke(&calls, "a", &api_function("ask"), &json!(["b", 2, 3])).await;
     assert_eq!(answer, json!({ "ok": 6 }));
     assert_eq!(total(&mut api, &calls, "b").await, json!(6));
-    // Every kind of type, and errors that are values.
+    // All kinds of types, and errors that are values.
     let item = |state: Value| json!({ "name": "tea", "state": state, "marks": ["dear"] });
     let answer = api
         .invoke(&calls, "a", &api_function("ask-more"), &json!(["b", item(json!({ "present": 2 }))]))
@@ -80,14 +81,14 @@ async fn a_call_that_fails_returns_a_typed_error() {
     assert!(text.starts_with("RpcError::Invalid(") && text.contains("Invalid worker name"), "{text}");
     let text = error(&mut api, "ask-fail", json!(["f", "on purpose"])).await;
     assert!(text.starts_with("RpcError::RemoteFailed(") && text.contains("Runtime error"), "{text}");
-    // Now it takes no more invocations, from whomever.
+    // The failed worker refuses further invocations.
     let text = error(&mut api, "ask-touch", json!(["f"])).await;
     assert!(text.contains("The previously invoked function failed"), "{text}");
-    // Itself, while it waits for the answer.
+    // A worker that calls itself and waits for the answer is a cycle.
     let text = error(&mut api, "ask-touch", json!(["a"])).await;
     let chain = format!("a cycle of waiting calls: {calls}/a waits for {calls}/a");
     assert!(text.starts_with("RpcError::Deadlock(") && text.contains(&chain), "{text}");
-    // All that was told as a value: the caller is as well as before.
+    // The caller got all these errors as values, so it has not failed.
     assert_eq!(api.status(&calls, "a").await, "Idle");
     node.stop().await;
 }
@@ -95,7 +96,7 @@ async fn a_call_that_fails_returns_a_typed_error() {
 #[tokio::test]
 async fn a_cycle_of_calls_ends_with_an_error() {
     let (node, mut api, calls, _) = node_with_callers().await;
-    // a waits for b, b for c, and c for a.
+    // a calls b, b calls c, and c calls a.
     let answer = api.invoke(&calls, "a", &target_function("relay"), &json!([["b", "c", "a"]])).await;
     let text = answer["err"].as_str().unwrap_or_default();
     let id = |worker: &str| format!("{calls}/{worker}");
@@ -107,7 +108,7 @@ async fn a_cycle_of_calls_ends_with_an_error() {
         id("c")
     );
     assert!(text.contains("Deadlock") && text.contains(&chain), "{answer}");
-    // The call that could not be never ran, whoever came to wait last, and all of them go on.
+    // The refused call did not run, and all workers still work.
     for worker in ["a", "b", "c"] {
         assert_eq!(total(&mut api, &calls, worker).await, json!(0));
     }
@@ -124,7 +125,7 @@ async fn calls_run_concurrently_and_are_gathered() {
         let answers = api.invoke(&calls, "a", &api_function("gather"), &json!([workers, 5])).await;
         assert_eq!(answers, json!(vec![json!({ "ok": 5 * round }); workers.len()]));
     }
-    // One name that is none beside others.
+    // An invalid name among valid ones fails only its own call.
     let answers = api.invoke(&calls, "a", &api_function("gather"), &json!([["w0", "-"], 1])).await;
     assert_eq!(answers[0], json!({ "ok": 11 }));
     assert!(answers[1]["err"].as_str().is_some_and(|text| text.contains("Invalid")), "{answers}");
@@ -149,7 +150,7 @@ async fn a_call_is_finished_by_a_later_invocation_or_cancelled() {
     })
     .await;
     assert_eq!(answer, json!({ "ok": 1 }));
-    // Its answer was taken.
+    // The answer is delivered once.
     let again = call(&calls, "spent", &api_function("finish"), &json!([short]), "again");
     assert_ne!(api.call(again).await.status, 200, "another worker has no such call");
     for cancelled in [&long, &behind] {
@@ -168,7 +169,7 @@ async fn a_template_with_linked_callers_cannot_be_deleted() {
     let text = String::from_utf8_lossy(&refused.body).into_owned();
     assert_eq!(refused.status, 409, "{text}");
     assert!(text.contains("call its workers") && text.contains(&calls), "{text}");
-    // It is linked to itself as well, which hinders nobody.
+    // The template `calls` is linked to itself as well, which does not prevent its deletion.
     api.ok(delete(&calls)).await;
     api.ok(delete(&counter)).await;
     node.stop().await;
@@ -196,7 +197,7 @@ async fn a_waiting_caller_is_evicted_and_survives_a_crash() {
     let node = node.crash().await;
     let mut api = node.api();
     until_status(&api, &calls, "a", "Suspended").await;
-    // The worker that is waited for goes away: the caller hears of it.
+    // When the callee is deleted, the waiting caller gets an error.
     api.ok(Request::new("DELETE", worker_path(&calls, "n", ""))).await;
     let waited = call(&calls, "a", &api_function("ask"), &json!(["n", 1, 1]), "waits");
     let answer = result_of(&api.ok(waited).await);
@@ -220,7 +221,7 @@ async fn one_way_calls_run_once_at_their_time() {
     send(&mut api, 10, 500).await;
     let node = node.restart().await;
     let mut api = node.api();
-    poll_until(&api, "all that is due has arrived", async |api| {
+    poll_until(&api, "all due calls have run", async |api| {
         (total(api, &calls, "b").await == json!(111)).then_some(())
     })
     .await;
@@ -230,7 +231,7 @@ async fn one_way_calls_run_once_at_their_time() {
 
 #[tokio::test]
 async fn a_waiting_caller_gives_its_memory_slot_to_the_callee() {
-    // One worker in memory at a time, and a chain of four.
+    // Only one worker may be in memory, and the call chain has four.
     let node = TestNode::with(|options| options.set("workers.residents_max=1")).await;
     let mut api = node.api();
     upload(&mut api, COUNTER).await;
@@ -242,7 +243,7 @@ async fn a_waiting_caller_gives_its_memory_slot_to_the_callee() {
     node.stop().await;
 }
 
-/// Callers of one worker while the server is killed: each call that was answered ran once, and so did each that was made.
+/// Several workers call one worker while the server is killed repeatedly. Each call runs exactly once.
 #[tokio::test]
 async fn each_call_runs_once_although_the_server_is_killed() {
     const CALLERS: usize = 8;
@@ -254,9 +255,9 @@ async fn each_call_runs_once_although_the_server_is_killed() {
         api.ok(ask).await;
     }
     for kill in 1..=KILLS {
-        // Some have got further than at the last kill.
+        // Wait until the callers have made progress since the last kill.
         let goal = u64::try_from(kill * CALLERS).unwrap() * TIMES / (u64::try_from(KILLS).unwrap() + 2);
-        poll_until(&api, "some calls were made", async |api| {
+        poll_until(&api, "some calls have run", async |api| {
             (total(api, &calls, "b").await.as_u64() >= Some(goal)).then_some(())
         })
         .await;
@@ -314,7 +315,7 @@ async fn links_are_resolved_at_upload() {
     );
     assert_eq!(api.invoke(&second, "c", GET, &json!([])).await, json!(1));
 
-    // The next version calls whom this one calls, or whom the upload names.
+    // A new version keeps the links of the last version, unless the upload sets others.
     let wasm = guests::bytes(CALLS);
     let put = |query: &str| {
         Request::new("PUT", format!("/v1/templates/{calls}/upload{query}"))
@@ -323,7 +324,7 @@ async fn links_are_resolved_at_upload() {
     assert_eq!(api.ok(put("")).await.json()["links"][INTERFACE], json!(second));
     let query = format!("?links={}", percent_encoded(&json!({ INTERFACE: first }).to_string()));
     assert_eq!(api.ok(put(&query)).await.json()["links"][INTERFACE], json!(first));
-    // Workers stay with what their own version calls.
+    // Existing workers keep the links of their version.
     assert_eq!(
         api.invoke(&calls, "a", &api_function("ask-counter"), &json!(["c"])).await,
         json!({ "ok": 2 })
@@ -335,7 +336,7 @@ async fn links_are_resolved_at_upload() {
     node.stop().await;
 }
 
-/// The command writes what the guest of this suite was built with.
+/// `golem template client` writes the file that the guest `calls` was built with.
 #[tokio::test]
 async fn the_command_line_writes_the_client_of_a_template() {
     let node = TestNode::new().await;
@@ -366,7 +367,7 @@ async fn the_command_line_writes_the_client_of_a_template() {
     let written = std::fs::read_to_string(out.join("golem-counter-client.wit")).unwrap();
     let checked_in = std::path::Path::new(env!("CARGO_MANIFEST_DIR"))
         .join("guests/calls/clients/golem-counter-client.wit");
-    // A component carries no comments.
+    // A component contains no comments, so they are ignored.
     let code = |text: &str| {
         text.lines().filter(|line| !line.trim_start().starts_with("///")).collect::<Vec<_>>().join("\n")
     };

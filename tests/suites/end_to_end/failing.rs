@@ -1,4 +1,4 @@
-//! Ways out of failure: retry policies, recover, on-failure = rollback; and what each status makes of each request.
+//! Failure handling: retry policies, recover, on-failure = rollback; and the effect of each request in each status.
 
 use crate::workers::{admin_request, send_in_background, until_status};
 use crate::{TestNode, call, send, upload};
@@ -11,7 +11,7 @@ fn api_function(function: &str) -> String {
     format!("golem:failures/api/{function}")
 }
 
-/// Makes a worker with these choices.
+/// Creates a worker with these failure options.
 async fn create(api: &mut Api, template: &str, worker: &str, failure_options: &Value) {
     let mut body = json!({ "name": worker, "args": [], "env": [] });
     body.as_object_mut().unwrap().extend(failure_options.as_object().unwrap().clone());
@@ -22,7 +22,7 @@ fn attempts(count: u32) -> Value {
     json!({ "retryPolicy": { "maxAttempts": count, "minDelayMs": 1, "maxDelayMs": 1, "multiplier": 1.0 } })
 }
 
-/// A server whose own policy would take hours.
+/// A server whose default retry policy waits for hours.
 async fn node_with_slow_retries() -> TestNode {
     TestNode::with(|options| {
         options
@@ -53,7 +53,7 @@ async fn a_failed_worker_is_recovered_to_its_last_good_state() {
         let metadata = api.metadata(&template, "w").await;
         assert_eq!((&metadata["status"], &metadata["retryCount"]), (&json!("Idle"), &json!(0)));
         assert_eq!(api.invoke(&template, "w", &api_function("increment"), &json!([])).await, json!(count));
-        // The invocation that was discarded has the outcome that it had, and is not run again.
+        // The discarded invocation keeps its outcome and does not run again.
         assert_eq!(api.call(panic.clone()).await.json(), failed.json());
         assert_eq!(api.ok(admin_request(&template, "w", "recover")).await.json(), json!({}), "nothing to do");
         assert_eq!(api.invoke(&template, "w", &api_function("get"), &json!([])).await, json!(count));
@@ -123,7 +123,11 @@ async fn a_rolled_back_invocation_returns_its_error_and_the_worker_continues() {
     failure_options["onFailure"] = json!("fail");
     create(&mut api, &template, "other", &failure_options).await;
     api.call(call(&template, "other", &api_function("panic"), &json!(["no"]), "panic")).await;
-    assert_eq!(api.status(&template, "other").await, "Failed", "its own choice counts");
+    assert_eq!(
+        api.status(&template, "other").await,
+        "Failed",
+        "the worker's own option takes precedence over the template's"
+    );
 
     let mut node = node;
     for count in 1..4 {
@@ -143,7 +147,7 @@ async fn a_rolled_back_invocation_returns_its_error_and_the_worker_continues() {
         assert_eq!(api.invoke(&template, "w", &api_function("get"), &json!([])).await, json!(count));
         node = node.crash().await;
     }
-    // Who leaves by themselves is over all the same.
+    // An explicit exit is terminal, whatever the failure policy says.
     let mut api = node.api();
     api.call(call(&template, "w", &api_function("exit"), &json!([1]), "exit")).await;
     assert_eq!(api.status(&template, "w").await, "Exited");
@@ -168,11 +172,11 @@ async fn later_invocations_wait_while_a_rollback_worker_retries() {
     node.stop().await;
 }
 
-/// Every status, and how a worker comes to it.
+/// All statuses of a worker that has not been deleted.
 const STATUSES: [&str; 7] = ["Idle", "Running", "Suspended", "Interrupted", "Retrying", "Failed", "Exited"];
 
-/// What a request makes of a worker in each status, in the order of [`STATUSES`]: the status of the answer, and that of
-/// the worker after it.
+/// The effect of a request in each status, in the order of [`STATUSES`]: the HTTP status of the answer and the status
+/// of the worker after it.
 type Expected = [(u16, &'static str); 7];
 
 const TABLE: [(&str, Expected); 4] = [
@@ -216,7 +220,7 @@ const TABLE: [(&str, Expected); 4] = [
         "get",
         [
             (200, "Idle"),
-            // These wait behind what runs.
+            // These invocations wait behind the running one.
             (202, "Running"),
             (202, "Suspended"),
             (202, "Running"),
@@ -227,7 +231,7 @@ const TABLE: [(&str, Expected); 4] = [
     ),
 ];
 
-/// Brings a new worker to a status.
+/// Creates a worker in the given status.
 async fn create_in_status(api: &mut Api, failures: &str, sleeps: &str, worker: &str, status: &str) {
     let template = if status == "Suspended" { sleeps } else { failures };
     let failure_options = if status == "Failed" { attempts(1) } else { json!({}) };
@@ -271,7 +275,7 @@ async fn every_request_is_answered_by_the_table_in_every_status() {
                 api_function("get")
             };
             let answered = match request {
-                // Accepted, since there is no answer before the end of what it waits for.
+                // Sent without waiting, because the answer would come only after the running invocation.
                 "get" if answer == 202 => {
                     api.ok(send(template, &worker, &function, &json!([]), "next")).await;
                     202
@@ -279,9 +283,9 @@ async fn every_request_is_answered_by_the_table_in_every_status() {
                 "get" => api.call(call(template, &worker, &function, &json!([]), "next")).await.status,
                 _ => api.call(admin_request(template, &worker, request)).await.status,
             };
-            assert_eq!(answered, answer, "{request} a worker that is {status}");
+            assert_eq!(answered, answer, "{request} of a worker in status {status}");
             until_status(&api, template, &worker, status_after).await;
-            // And whatever it is, it can be removed.
+            // A worker in any status can be deleted.
             api.ok(Request::new("DELETE", worker_path(template, &worker, ""))).await;
             assert_eq!(api.call(Request::get(worker_path(template, &worker, ""))).await.status, 404);
         }
@@ -299,7 +303,7 @@ async fn a_retry_policy_set_by_the_worker_takes_precedence() {
     assert_eq!(api.call(fail).await.status, 500);
     let metadata = api.metadata(&template, "w").await;
     assert_eq!((&metadata["status"], &metadata["retryCount"]), (&json!("Failed"), &json!(2)));
-    // The policy was chosen by the invocation that is discarded.
+    // The discarded invocation had set the policy, so the policy is discarded too.
     api.ok(admin_request(&template, "w", "recover")).await;
     let in_force = api.invoke(&template, "w", "golem:policies/api/in-force", &json!([])).await;
     assert_eq!(in_force, json!([[7, 20, 20], [40, 1, 1]]));

@@ -1,4 +1,5 @@
-//! Folders and disks that are not as they should be: what is refused, what is lost (nothing), what comes back.
+//! Unusable data folders and failing disks: clear errors, no loss of acknowledged work, and recovery without a
+//! restart.
 
 use crate::{TestNode, call, upload};
 use golem_tests::guests::{COUNTER, GET, INCREMENT};
@@ -11,21 +12,21 @@ use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Starts a server that must give up, with one line of an error.
+/// Starts a server that must fail, and returns its one line of error text.
 async fn start_error(options: &ServerOptions) -> String {
     let Err(StartError { status, stderr }) = options.try_start().await else {
-        panic!("the server started all the same");
+        panic!("the server started although it should refuse to");
     };
     assert!(!status.success(), "{status}: {stderr}");
     let lines: Vec<&str> = stderr.lines().filter(|line| !line.is_empty()).collect();
-    assert_eq!(lines.len(), 1, "one line says what is wrong and what to do: {stderr}");
+    assert_eq!(lines.len(), 1, "the error should be one line: {stderr}");
     lines[0].to_owned()
 }
 
 #[track_caller]
 fn assert_contains(text: &str, parts: &[&str]) {
     for part in parts {
-        assert!(text.contains(part), "{text:?} should say {part:?}");
+        assert!(text.contains(part), "{text:?} should contain {part:?}");
     }
 }
 
@@ -39,7 +40,7 @@ async fn a_folder_in_use_is_refused() {
         &error,
         &[&node.data().display().to_string(), "in use by another process", "use another folder"],
     );
-    // The first one did not notice.
+    // The first server continues to work.
     assert_eq!(api.invoke(&template, "w", INCREMENT, &json!([])).await, json!(1));
     let node = node.crash().await;
     assert_eq!(node.api().invoke(&template, "w", INCREMENT, &json!([])).await, json!(2));
@@ -83,7 +84,10 @@ async fn a_newer_folder_is_refused_and_left_alone() {
     let before = std::fs::read(&store).unwrap();
     let error = start_error(&options).await;
     assert_contains(&error, &[&data.display().to_string(), "4000000", "newer version of golem"]);
-    assert!(std::fs::read(&store).unwrap() == before, "a folder that is refused is not written to");
+    assert!(
+        std::fs::read(&store).unwrap() == before,
+        "the server should not write to a folder that it refuses"
+    );
 }
 
 #[tokio::test]
@@ -106,13 +110,13 @@ async fn a_folder_that_cannot_be_written_is_refused() {
     if std::fs::write(closed.join("probe"), "").is_ok() {
         skip("a folder that cannot be written is refused", "this user may write everywhere");
     } else {
-        // The log of the process must be somewhere else.
+        // The log of the process must be outside the read-only folder.
         let data = closed.join("data");
         let error =
             start_error(&ServerOptions::new(&data).log(folder.path().join("log")).set("log=warn")).await;
         assert_contains(&error, &[&data.display().to_string(), "ermission denied"]);
     }
-    // A file in the place of the folder stops any user.
+    // A file instead of the folder is an error for every user.
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
     let error = start_error(&ServerOptions::new(&file).set("log=warn")).await;
@@ -123,7 +127,7 @@ async fn a_folder_that_cannot_be_written_is_refused() {
 fn only_file(folder: &Path) -> PathBuf {
     let mut files = std::fs::read_dir(folder).unwrap();
     let file = files.next().unwrap().unwrap().path();
-    assert!(files.next().is_none(), "{} holds more than one file", folder.display());
+    assert!(files.next().is_none(), "{} contains more than one file", folder.display());
     file
 }
 
@@ -152,7 +156,7 @@ async fn a_damaged_component_is_reported_and_other_components_work() {
     let sleeps = upload(&mut api, "sleeps").await;
     assert_eq!(api.invoke(&sleeps, "w", "golem:sleeps/api/finished", &json!([])).await, json!(0));
 
-    // With the file back, the worker is as it was.
+    // After the file is restored, the worker continues with its state.
     assert!(server.stop().await.success());
     std::fs::write(&blob, &good).unwrap();
     let server = options.start().await;
@@ -160,7 +164,8 @@ async fn a_damaged_component_is_reported_and_other_components_work() {
     assert!(server.stop().await.success());
 }
 
-/// Sends increments with keys of their own until `stop` says so of an answer; returns the keys that were answered well.
+/// Sends increments, each with its own key, until `stop` accepts an answer; returns the number of the key of that
+/// answer.
 async fn increment_until(api: &mut Api, template: &str, from: u64, stop: impl Fn(&Response) -> bool) -> u64 {
     for number in from..from + 1_000 {
         let response = api.call(call(template, "w", INCREMENT, &json!([]), &format!("key-{number}"))).await;
@@ -169,11 +174,11 @@ async fn increment_until(api: &mut Api, template: &str, from: u64, stop: impl Fn
         }
         assert_eq!(result_of(&response), json!(number + 1), "key {number}");
     }
-    panic!("a thousand calls came through a disk that does not work");
+    panic!("a thousand calls succeeded although the disk has a fault");
 }
 
-/// A disk in trouble: requests fail with a clear error, nothing acknowledged is lost, and when it is well again, so is
-/// the server, without a restart.
+/// A disk fault: requests fail with a clear error, no acknowledged work is lost, and the server recovers without a
+/// restart when the fault ends.
 async fn check_disk_fault(state: &str, expected: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
     let options = ServerOptions::new(folder.path().join("data")).with_faults(&["--disk"]).set("log=warn");
@@ -191,7 +196,7 @@ async fn check_disk_fault(state: &str, expected: &[&str]) {
         assert_contains(&refused.text(), expected);
         assert_eq!(refused.header("retry-after"), Some("1"));
     }
-    // Reading and living go on.
+    // The server still answers requests that write nothing.
     assert_eq!(api.call(Request::get("/healthcheck")).await.status, 200);
 
     server.set_disk("well").await;
@@ -201,7 +206,7 @@ async fn check_disk_fault(state: &str, expected: &[&str]) {
         async move { Some(api.call(again).await).filter(|response| response.status == 200) }
     })
     .await;
-    // The key that failed has run once, before or now.
+    // The failed key has run exactly once, either before or now.
     assert_eq!(result_of(&response), json!(failed + 1));
     assert_eq!(api.invoke(&template, "w", GET, &json!([])).await, json!(failed + 1));
     server.kill().await;

@@ -1,4 +1,4 @@
-//! A worker's files: private, and as durable as the worker.
+//! Files of workers: private to the worker, and as durable as the worker.
 
 use crate::{TestNode, call, upload};
 use golem_tests::guests;
@@ -26,11 +26,11 @@ async fn files_survive_a_crash_and_belong_to_one_worker() {
 
     let node = node.crash().await;
     let mut api = node.api();
-    assert_eq!(result_of(&api.ok(append).await), done, "the same call, not a second one");
+    assert_eq!(result_of(&api.ok(append).await), done, "the same key does not run again");
     assert_eq!(
         call_files(&mut api, &template, "w", "about", &json!(["/a/b/note"])).await,
         about,
-        "also its times"
+        "the times of the file are restored too"
     );
     assert_eq!(
         call_files(&mut api, &template, "w", "read", &json!(["a/b/note"])).await,
@@ -45,7 +45,7 @@ async fn files_survive_a_crash_and_belong_to_one_worker() {
     node.stop().await;
 }
 
-/// An archive of text files, and of a link to the first.
+/// A tar archive with text files and a link to the first one.
 fn archive(files: &[(&str, &str)]) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, text) in files {
@@ -81,7 +81,7 @@ async fn workers_begin_with_the_files_of_their_template() {
     let changed = call_files(&mut api, &template, "one", "append", &json!(["link", ", size = 5"])).await;
     assert_eq!(changed, json!({ "ok": null }));
 
-    // The next version ships others; who was made of the first one keeps what it began with.
+    // The next version has other files. Workers of the first version keep their files.
     let second = archive(&[("other", "new")]);
     let path = format!("/v1/templates/{template}/upload");
     let parts = [part("template", wasm.as_slice()), part("files", &second)];

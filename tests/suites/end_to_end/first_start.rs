@@ -1,4 +1,4 @@
-//! What a fresh folder becomes, and what of it survives.
+//! The first start on an empty folder, and what later starts keep.
 
 use crate::{TestNode, call, upload};
 use golem_tests::guests;
@@ -13,7 +13,7 @@ fn mode(path: &Path) -> u32 {
     metadata.permissions().mode() & 0o777
 }
 
-/// Everything that REST shows of the account that a first start makes.
+/// All that REST returns about the account that the first start creates.
 async fn account_overview(node: &TestNode) -> Value {
     let mut api = node.api();
     let project = api.ok(Request::get("/v1/projects/default")).await.json();
@@ -40,7 +40,7 @@ async fn later_starts_find_the_account_of_the_first_start() {
     assert_eq!(first["tokens"], json!([first["token"]]));
     assert_eq!(first["token"]["accountId"], first["account"]["id"]);
     let token = node.server.token.clone();
-    assert!(!first.to_string().contains(&token), "a secret is shown once, in its file");
+    assert!(!first.to_string().contains(&token), "the secret is only in its file");
 
     let node = node.restart().await;
     assert_eq!(account_overview(&node).await, first);
@@ -64,7 +64,7 @@ async fn secret_files_are_private_and_not_in_the_store() {
         assert_eq!(mode(&node.data().join(file)), 0o600, "{file}");
     }
     assert_eq!(mode(&node.data()), 0o700);
-    // Machine code: who could write there could run anything as the server.
+    // The folder contains machine code: write access to it would allow running any code as the server.
     assert_eq!(mode(&node.data().join("compiled")), 0o700);
     let token = node.server.token.clone();
     let bytes = uuid::Uuid::parse_str(&token).unwrap().into_bytes();
@@ -95,10 +95,7 @@ async fn a_missing_token_file_is_made_again() {
     assert!(node.server.stop().await.success());
     std::fs::remove_file(data.join("root-token")).unwrap();
     let server = options.start().await;
-    assert_ne!(
-        server.token, first,
-        "nobody knows the secret of the first any more, so it cannot be the same"
-    );
+    assert_ne!(server.token, first, "the secret of the first token is not stored, so the new one differs");
     server.api().ok(Request::get(format!("/v1/templates/{template}"))).await;
     assert!(server.stop().await.success());
 }
@@ -144,10 +141,10 @@ async fn a_restart_keeps_everything() {
         node = if crash { node.crash().await } else { node.restart().await };
         let mut api = node.api();
         assert_eq!(observe(&mut api).await, before);
-        // Used keys get the first answer, also from a process that never saw the invocation.
+        // A used key gets the first answer, also from a process that did not run the invocation.
         assert_eq!(result_of(&api.ok(by_issued(&issued)).await), json!(1));
         assert_eq!(result_of(&api.ok(own.clone()).await), json!(1));
-        // A key that was made before the restart is still good.
+        // A key that was issued before the restart is still valid.
         assert_eq!(result_of(&api.ok(by_issued(&unused)).await), json!(2));
         let count = call(&template, "implicit", guests::INCREMENT, &json!([]), &format!("round-{round}"));
         assert_eq!(result_of(&api.ok(count).await), json!(round + 1));

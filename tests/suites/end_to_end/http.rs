@@ -1,4 +1,4 @@
-//! HTTP requests that workers send, to a server that counts them.
+//! HTTP requests that workers send, to a test server that records them.
 
 use crate::{TestNode, call, send, upload};
 use golem_tests::guests::{FETCH, FETCHES};
@@ -17,7 +17,7 @@ fn post(url: &str, body: &str) -> Value {
 }
 
 fn key(seen: &ReceivedRequest) -> &str {
-    seen.header("idempotency-key").expect("every request has one")
+    seen.header("idempotency-key").expect("every request has an idempotency key")
 }
 
 async fn status(api: &mut Api, template: &str, worker: &str) -> String {
@@ -42,7 +42,7 @@ async fn requests_go_out_and_answers_come_back() {
     assert_eq!(answer["body"], json!(format!("POST\n/echo?a=b\n{}\nhello", key(&seen))));
     assert!(answer["headers"].as_array().unwrap().contains(&json!(["x-answer", "yes"])));
 
-    // A body in chunks and what follows it; a request with trailers of its own.
+    // A chunked body with trailers; then a request with trailers.
     let chunks = api.invoke(&template, "w", FETCH, &get(&web.url("/chunks/3"))).await;
     assert_eq!(chunks["ok"]["body"], json!("chunk 0\nchunk 1\nchunk 2\n"));
     assert_eq!(chunks["ok"]["trailers"], json!([["x-chunks", "3"]]));
@@ -52,20 +52,20 @@ async fn requests_go_out_and_answers_come_back() {
     assert_eq!(seen.body, b"sent whole");
     assert_eq!(seen.trailers, [("x-sum".to_owned(), "10".to_owned())]);
 
-    // A redirection is an answer like any other.
+    // Redirections are not followed.
     let redirect = api.invoke(&template, "w", FETCH, &get(&web.url("/redirect"))).await;
     assert_eq!((&redirect["ok"]["status"], &redirect["ok"]["body"]), (&json!(302), &json!("elsewhere")));
     for number in [204, 404, 500] {
         let said = api.invoke(&template, "w", FETCH, &get(&web.url(&format!("/status/{number}")))).await;
         assert_eq!(said["ok"]["status"], json!(number));
     }
-    // Several at once, one of which takes longer.
+    // Several requests at the same time, one of which takes longer.
     let paths = ["/status/201", "/held", "/status/202"].map(|path| web.url(path));
     let together = call(&template, "w", "golem:fetches/api/together", &json!([paths]), "together");
     let mut second = node.api();
     let (together, ()) = tokio::join!(second.ok(together), async {
         let before = web.received().len();
-        wait::until("all three were sent", || async {
+        wait::until("the held request was received", || async {
             let held = web
                 .received()
                 .iter()
@@ -86,7 +86,7 @@ async fn long_bodies_are_complete() {
     let (node, web) = (TestNode::new().await, WebServer::start().await);
     let mut api = node.api();
     let template = upload(&mut api, FETCHES).await;
-    // Below what is recorded with the head, and above.
+    // Lengths below and above the limit for bodies that are recorded together with the head.
     for length in [0_u64, 1, 1_000_000, 9_000_000] {
         let sum: u64 = (0..=250_u64).cycle().take(usize::try_from(length).unwrap()).sum();
         let url = web.url(&format!("/bytes/{length}"));
@@ -100,7 +100,7 @@ async fn long_bodies_are_complete() {
     let node = node.crash().await;
     let mut api = node.api();
     api.invoke(&template, "w", FETCH, &get(&web.url("/echo"))).await;
-    assert_eq!(web.received().len(), count + 1, "a replay sends nothing");
+    assert_eq!(web.received().len(), count + 1, "replay sends no requests");
     node.stop().await;
 }
 
@@ -114,8 +114,8 @@ async fn request_failures_map_to_error_codes() {
         (web.url("/reset"), "ConnectionTerminated"),
         (web.url("/noise"), "HttpProtocolError"),
         (web.url("/wide"), "HttpResponseHeaderSectionSize"),
-        (format!("http://{nobody}/"), "ConnectionRefused"),
-        // A server that does not know what to make of TLS.
+        (format!("http://{unused}/"), "ConnectionRefused"),
+        // A server that does not speak TLS.
         (format!("https://{}/", web.address()), "ConnectionTerminated"),
         ("http://no-such-name.invalid/".to_owned(), "DnsError"),
         ("http://169.254.169.254/latest/meta-data".to_owned(), "HttpRequestDenied"),
@@ -144,7 +144,7 @@ async fn a_request_that_a_crash_interrupts_is_sent_exactly_once_more() {
     let template = upload(&mut api, FETCHES).await;
     api.ok(send(&template, "w", FETCH, &post(&web.url("/held"), "x"), "held")).await;
     web.wait_for_requests(1).await;
-    assert_eq!(status(&mut api, &template, "w").await, "Running", "it does not leave memory");
+    assert_eq!(status(&mut api, &template, "w").await, "Running", "it is not evicted during a request");
     let node = node.crash().await;
     let seen = web.wait_for_requests(2).await;
     assert_eq!(key(&seen[0]), key(&seen[1]));
@@ -162,7 +162,7 @@ async fn a_request_that_a_crash_interrupts_is_sent_exactly_once_more() {
     let another = api.invoke(&template, "w", FETCH, &get(&web.url("/echo"))).await;
     assert_eq!(another["ok"]["status"], json!(200));
     let seen = web.received();
-    assert_eq!(seen.len(), 3, "what was answered is not asked for again");
+    assert_eq!(seen.len(), 3, "an answered request is not sent again");
     assert_ne!(key(&seen[2]), key(&seen[0]));
     node.stop().await;
 }
@@ -175,13 +175,13 @@ async fn a_body_that_a_crash_interrupts_ends_in_an_error_and_is_not_requested_ag
     let events = get(&web.url("/events"));
     api.ok(send(&template, "w", FETCH, &events, "events")).await;
     web.wait_for_requests(1).await;
-    // Another worker's answer shows that some time has passed; what the first one has recorded by then rides along.
+    // The commit of another worker's answer includes the entries that the first worker has recorded by then.
     api.invoke(&template, "other", FETCH, &get(&web.url("/echo"))).await;
     let node = node.crash().await;
     let mut api = node.api();
     let asked =
         invocation("invoke-and-await", &template, "w", FETCH, &events, &Key::Idempotency("events".into()));
-    // If the head was not recorded by the crash, it is asked for again and comes whole.
+    // If the head was not recorded before the crash, the request is sent again, and the body is complete.
     web.release();
     let result = result_of(&api.ok(asked).await);
     let count = web.received().iter().filter(|seen| seen.path == "/events").count();
@@ -228,7 +228,7 @@ async fn settings_restrict_request_targets() {
     }
 }
 
-/// A client library that knows nothing of us.
+/// An unmodified client library from the registry works.
 #[tokio::test]
 async fn a_published_client_library_works() {
     let (node, web) = (TestNode::new().await, WebServer::start().await);

@@ -10,7 +10,7 @@ fn http_request(template: &str, worker: &str, method: &str, path: &str) -> Reque
     Request::new(method, worker_path(template, worker, &format!("http{path}")))
 }
 
-/// How many requests the worker had answered with this one.
+/// The number of requests that the worker has answered, this one included.
 fn request_number(response: &Response) -> &str {
     response.header("x-number").unwrap_or_else(|| panic!("{} {}", response.status, response.text()))
 }
@@ -27,7 +27,7 @@ async fn a_worker_answers_requests_and_remembers_them() {
     assert!(text.starts_with("Method::Post /a/b%20c?d=e at golem\n"), "{text}");
     assert!(text.contains("\nx-one: 1\n") && text.contains("\ncontent-type: text/plain\n"), "{text}");
     assert!(text.ends_with("\n5 bytes: hello"), "{text}");
-    assert!(!text.to_lowercase().contains("bearer"), "the token is not the worker's: {text}");
+    assert!(!text.to_lowercase().contains("bearer"), "the worker must not see the token: {text}");
     assert_eq!(request_number(&first), "1");
     for (path, seen) in [("", "/"), ("/", "/"), ("?q", "/?q"), ("//x", "//x")] {
         let response = api.ok(http_request(&template, "w", "GET", path)).await;
@@ -39,7 +39,7 @@ async fn a_worker_answers_requests_and_remembers_them() {
         http_request(&template, "w", "PUT", "/").body("application/octet-stream", vec![b'x'; 5_000_000]);
     assert!(api.ok(large).await.text().contains("5000000 bytes: xxx"));
 
-    // The same key is the same request, which is answered once.
+    // A request with a used key gets the recorded answer.
     let keyed = || http_request(&template, "w", "GET", "/status/201").header("Idempotency-Key", "once");
     let once = api.call(keyed()).await;
     let node = node.crash().await;
@@ -52,11 +52,11 @@ async fn a_worker_answers_requests_and_remembers_them() {
     let other = http_request(&template, "w", "GET", "/status/202").header("Idempotency-Key", "once");
     assert_eq!(api.call(other).await.status, 409);
     let next = api.ok(http_request(&template, "w", "GET", "/")).await;
-    assert_eq!(request_number(&next), "9", "its memory outlives the crash");
+    assert_eq!(request_number(&next), "9", "the worker's memory survives the crash");
     node.stop().await;
 }
 
-/// Somebody with a grant to call workers, and none to make them, could make them by an HTTP request.
+/// Regression: an account that may call workers but not create them could create them with an HTTP request.
 #[tokio::test]
 async fn a_caller_without_create_permission_reaches_existing_workers_only() {
     let node = TestNode::new().await;
@@ -92,14 +92,14 @@ async fn handler_errors_are_reported() {
     assert_eq!(trapped.status, 500);
     assert!(trapped.text().contains("asked to"), "{}", trapped.text());
 
-    // Not by JSON, under no name.
+    // The handler cannot be called with JSON, under neither of its names.
     for function in ["wasi:http/incoming-handler/handle", "wasi:http/incoming-handler@0.2.12/handle"] {
         let json = invocation("invoke-and-await", &template, "w", function, &json!([]), &Key::None);
         let refused = api.call(json).await;
         assert_eq!(refused.status, 400);
         assert!(refused.text().contains("/http/PATH"), "{}", refused.text());
     }
-    // Not by those who have no handler, and no worker is made for it.
+    // A component without a handler answers 404, and no worker is created.
     let counter = upload(&mut api, COUNTER).await;
     let response = api.call(http_request(&counter, "c", "GET", "/")).await;
     assert_eq!(response.status, 404);

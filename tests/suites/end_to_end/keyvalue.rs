@@ -1,4 +1,4 @@
-//! Buckets: shared by the workers of a project, whatever template they run and whatever interface it was built against.
+//! Buckets: shared by the workers of a project, independent of their template and of the interface that it uses.
 
 use crate::{TestNode, call, upload};
 use golem_tests::http::Request;
@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-/// One guest for each of the published shapes of `wasi:keyvalue`.
+/// One guest for each published version of `wasi:keyvalue`.
 const IDENTITIES: [&str; 4] = ["keyvalue", "keyvalue-v01", "keyvalue-draft", "keyvalue-draft2"];
 
 fn api_function(guest: &str, function: &str) -> String {
@@ -58,7 +58,7 @@ async fn all_interfaces_see_one_store_that_outlives_crashes_and_workers() {
             assert_eq!(number, json!({ "ok": b"10" }), "{guest} in round {round}");
         }
         if round == 0 {
-            // What workers wrote is their project's, and stays when they go.
+            // Values belong to the project, so they stay when the workers are deleted.
             for (_, template) in &templates {
                 api.ok(Request::new("DELETE", worker_path(template, "writer", ""))).await;
             }
@@ -77,7 +77,7 @@ async fn all_interfaces_see_one_store_that_outlives_crashes_and_workers() {
     let mut api = node.api();
     let (guest, template) = &templates[3];
     let keys = invoke(&mut api, template, "w", guest, "keys", json!(["shared"])).await;
-    assert_eq!(keys, json!({ "ok": [] }), "what was removed stays removed");
+    assert_eq!(keys, json!({ "ok": [] }), "removed keys stay removed");
     node.stop().await;
 }
 
@@ -115,7 +115,7 @@ async fn objects_are_shared_and_survive_a_crash() {
     node.stop().await;
 }
 
-/// Asks until there is an answer, whatever happens to the server meanwhile.
+/// Sends a request until it is answered, through restarts of the server.
 async fn retry_until_answered(endpoint: &Mutex<(std::net::SocketAddr, String)>, request: &Request) -> Value {
     wait::until("an answer", || {
         let (address, token) = endpoint.lock().unwrap().clone();
@@ -152,7 +152,7 @@ async fn additions_of_two_workers_are_never_lost_nor_done_twice() {
                     let function = api_function(guest, "increment");
                     let request = call(&template, worker, &function, &json!(["sums", "all", 1]), &key);
                     let sum = retry_until_answered(&endpoint, &request).await["ok"].as_u64().unwrap();
-                    assert!(answers.lock().unwrap().insert(sum), "two additions came to {sum}");
+                    assert!(answers.lock().unwrap().insert(sum), "two additions returned {sum}");
                 }
             });
         }
@@ -173,12 +173,12 @@ async fn additions_of_two_workers_are_never_lost_nor_done_twice() {
         done.unwrap();
     }
     let answers = answers.lock().unwrap().clone();
-    assert_eq!(answers, (1..=all).collect(), "each number between was the answer to one addition");
+    assert_eq!(answers, (1..=all).collect(), "each number is the answer to exactly one addition");
     let mut api = node.api();
     let read_sum = invocation(
         "invoke-and-await",
         &template,
-        "onlooker",
+        "reader",
         &api_function(guest, "increment"),
         &json!(["sums", "all", 0]),
         &Key::None,

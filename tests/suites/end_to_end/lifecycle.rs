@@ -1,4 +1,4 @@
-//! What a worker did, what waits for it, and taking that back.
+//! The oplog and the queue of a worker, and cancelled invocations.
 
 use crate::{TestNode, call, send, upload};
 use golem_tests::guests::{COUNTER, GET, INCREMENT, SLEEP, SLEEPS};
@@ -42,7 +42,7 @@ async fn an_oplog_is_read_in_pages_and_searched() {
     assert_eq!(all["entries"][7]["details"]["result"], json!(3));
     assert_eq!(all["entries"][2]["details"]["key"], json!("first"));
 
-    // Pages together are the whole.
+    // All pages together are the whole oplog.
     let (mut pages, mut from) = (Vec::new(), json!(1));
     while from != Value::Null {
         let page = oplog(&mut api, &template, "w", &format!("?count=3&from={from}")).await;
@@ -95,7 +95,7 @@ async fn queued_invocations_are_listed_and_cancelled() {
     assert_eq!(seen[1]["function"], json!(SLEEP));
     assert!(seen[1]["acceptedAt"].is_string() && seen[3]["acceptedAt"].is_null(), "{seen:?}");
 
-    // Who waits for it is told; cancelling it again changes nothing.
+    // The waiting caller gets an error. A second cancellation has no effect.
     api.ok(cancellation(&template, "w", "waited")).await;
     let answer = waited.await.unwrap();
     assert_eq!(answer.status, 409, "{}", answer.text());
@@ -105,14 +105,14 @@ async fn queued_invocations_are_listed_and_cancelled() {
     assert_eq!(api.call(cancellation(&template, "w", "runs")).await.status, 409);
     assert_eq!(api.call(cancellation(&template, "w", "unknown")).await.status, 404);
 
-    // It stays cancelled.
+    // The invocations stay cancelled after a crash.
     let node = node.crash().await;
     let mut api = node.api();
     for (key, ms) in [("queued", 1), ("waited", 3)] {
         let again = api.call(call(&template, "w", SLEEP, &json!([ms]), key)).await;
         assert_eq!(again.status, 409, "{}", again.text());
         assert!(again.text().contains("cancelled"), "{}", again.text());
-        // The key still belongs to what was cancelled.
+        // The key still belongs to the cancelled invocation.
         let other = api.call(call(&template, "w", SLEEP, &json!([ms + 1]), key)).await;
         assert_eq!(other.status, 409);
         assert!(other.text().contains("was used before"), "{}", other.text());

@@ -1,4 +1,4 @@
-//! Lists of workers: over REST, and as workers see each other.
+//! Lists of workers: over REST, and from within workers.
 
 use crate::workers::until_status;
 use crate::{TestNode, call, upload};
@@ -7,7 +7,7 @@ use golem_tests::http::Request;
 use golem_tests::rest::{Api, percent_encoded, worker_path};
 use serde_json::{Value, json};
 
-/// A page: names, and the cursor.
+/// Requests one page: the names and the cursor.
 async fn page(api: &mut Api, template: &str, query: &[(&str, &str)]) -> (Vec<String>, Option<String>) {
     let query: Vec<String> =
         query.iter().map(|(name, value)| format!("{name}={}", percent_encoded(value))).collect();
@@ -18,7 +18,7 @@ async fn page(api: &mut Api, template: &str, query: &[(&str, &str)]) -> (Vec<Str
     (names, page["cursor"].as_str().map(str::to_owned))
 }
 
-/// All pages of that size.
+/// Requests all pages with `count` workers each, and returns the names.
 async fn all_pages(api: &mut Api, template: &str, filters: &[&str], count: usize) -> Vec<String> {
     let (mut names, mut cursor, count) = (Vec::new(), Some(String::new()), count.to_string());
     while let Some(from) = cursor {
@@ -33,7 +33,7 @@ async fn all_pages(api: &mut Api, template: &str, filters: &[&str], count: usize
 
 #[tokio::test]
 async fn workers_are_listed_by_name_a_page_at_a_time() {
-    // Few heads stay in memory, so that most are listed from the store.
+    // The cache holds few heads, so most workers are listed from the store.
     let node = TestNode::with(|options| options.set("workers.heads_cached_max=100")).await;
     let mut api = node.api();
     let template = upload(&mut api, COUNTER).await;
@@ -87,13 +87,17 @@ async fn workers_are_filtered_by_status() {
     let mut listed = api.ok(list).await.json()["workers"][0].clone();
     assert!(listed["createdAt"].as_str().is_some_and(|at| at.starts_with("20")), "{listed}");
     listed.as_object_mut().unwrap().remove("createdAt");
-    assert_eq!(listed, api.metadata(&template, "fails").await, "the rest is what the worker itself shows");
+    assert_eq!(
+        listed,
+        api.metadata(&template, "fails").await,
+        "the list contains the metadata of the worker"
+    );
     for bad in ["count=0", "count=1001", "filter=status", "filter=status+%3D+Tired"] {
         let answer = api.call(Request::get(format!("/v1/templates/{template}/workers?{bad}"))).await;
         assert_eq!(answer.status, 400, "{bad}: {}", answer.text());
     }
     let unknown = "00000000-0000-0000-0000-000000000000";
-    assert_eq!(api.call(Request::get(format!("/v1/templates/{nobody}/workers"))).await.status, 404);
+    assert_eq!(api.call(Request::get(format!("/v1/templates/{unknown}/workers"))).await.status, 404);
     node.stop().await;
 }
 
@@ -111,14 +115,14 @@ async fn workers_list_and_look_up_each_other() {
         |name: &str| call(&template, "eye", "golem:others/api/look", &json!([name]), &format!("look-{name}"));
     let seen = api.ok(look_request("w-07")).await.json();
     assert_eq!(seen["result"], json!(["w-07 WorkerStatus::Idle "]));
-    assert_eq!(api.ok(look_request("nobody")).await.json()["result"], json!([null]));
+    assert_eq!(api.ok(look_request("missing")).await.json()["result"], json!([null]));
     let list = call(&template, "eye", "golem:others/api/list", &json!(["w-"]), "list");
     let before = api.ok(list.clone()).await.json();
     assert_eq!(before["result"][0].as_array().map(Vec::len), Some(60));
     api.ok(Request::new("DELETE", worker_path(&template, "w-07", ""))).await;
     let node = node.crash().await;
     let mut api = node.api();
-    // What was seen stays seen; who looks again sees what is.
+    // Recorded answers stay the same. A new call returns the current state.
     assert_eq!(api.ok(look_request("w-07")).await.json(), seen);
     assert_eq!(api.ok(list).await.json(), before);
     let listed = api.invoke(&template, "eye", "golem:others/api/list", &json!(["w-"])).await;

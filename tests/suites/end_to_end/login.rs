@@ -1,4 +1,4 @@
-//! Login through GitHub, against a stand-in on loopback.
+//! Login through GitHub, against a fake on loopback.
 
 use crate::TestNode;
 use golem_tests::github::{Answer, FakeGitHub};
@@ -20,7 +20,7 @@ async fn start_node(github: &FakeGitHub) -> TestNode {
     .await
 }
 
-/// Without any token.
+/// Sends a request without a token.
 async fn call_without_token(node: &TestNode, request: Request) -> Response {
     let mut connection = Connection::open(node.server.address).await.unwrap();
     wait::bounded("an answer", connection.call(&request)).await.unwrap()
@@ -36,12 +36,12 @@ async fn complete_login(node: &TestNode, session: &Value) -> Response {
     call_without_token(node, Request::post("/login/oauth2/device/complete").json(session)).await
 }
 
-/// What the answer says under both of the names that clients look under.
+/// The error text, which must be the same in both fields that published clients read.
 #[track_caller]
 fn error_text(response: &Response, status: u16) -> String {
     assert_eq!(response.status, status, "{}", response.text());
     let body = response.json();
-    assert_eq!(body["error"], body["message"], "published clients look under one or the other");
+    assert_eq!(body["error"], body["message"], "published clients read either field");
     body["error"].as_str().unwrap_or_default().to_owned()
 }
 
@@ -90,7 +90,7 @@ async fn a_device_login_waits_for_the_confirmation() {
     assert!(started["expires"].as_str().is_some_and(|time| time.ends_with('Z')), "{started}");
     let session = &started["encodedSession"];
 
-    // Not confirmed yet, then too fast, then limited, then confirmed; GitHub is asked until then.
+    // GitHub answers: pending, slow down, rate limit, then the token. The server polls until the token.
     github.set_user(7, "ada", None, &verified("Ada@Example.com"));
     let token = json!({ "access_token": "gho_16C7e42F292c6912E7710c838347Ae178B4a", "token_type": "bearer" });
     let slow = json!({ "error": "slow_down", "interval": 1 });
@@ -110,7 +110,7 @@ async fn a_device_login_waits_for_the_confirmation() {
     assert_eq!(ada.ok(Request::get("/v1/projects")).await.json()[0]["projectData"]["projectType"], "Default");
     assert_eq!(ada.ok(Request::get(format!("{path}/grants"))).await.json(), json!([]));
 
-    // What was sent is what the documentation asks for.
+    // The requests to GitHub are those that its documentation requires.
     let requests = github.requests();
     assert!(requests[0].contains("client_id=Iv1.8a61f9b3a7aba766&scope=user%3Aemail"), "{}", requests[0]);
     let polls: Vec<_> = requests.iter().filter(|request| request.contains(POLL)).collect();
@@ -119,7 +119,8 @@ async fn a_device_login_waits_for_the_confirmation() {
     assert!(polls[0].contains(grant), "{}", polls[0]);
     assert!(requests.iter().all(|request| request.to_lowercase().contains("user-agent: golem")));
 
-    // The same person again, over a restart, by the other paths, under another name and address: the same account.
+    // A second login of the same GitHub user leads to the same account: after a restart, on the other paths, with
+    // another name and address.
     let started = start_login(&node, "/oauth2/device/start").await;
     let node = node.restart().await;
     github.set_user(7, "ada-l", Some("other@example.com"), &verified("other@example.com"));
@@ -149,14 +150,14 @@ async fn a_device_login_that_is_not_confirmed_fails() {
         let said = error_text(&complete_login(&node, &session).await, status);
         assert!(said.contains(part), "{said}");
     }
-    // A session that was not made here, and no session at all.
+    // A session that this server did not issue, and a body that is no session.
     for bad in [json!("x"), json!(format!("x{}", session.as_str().unwrap()))] {
         let response = complete_login(&node, &bad).await;
         assert_eq!(response.status, 400, "{}", response.text());
         assert!(response.text().contains("Invalid encodedSession"), "{}", response.text());
     }
     assert_eq!(complete_login(&node, &json!({ "session": 1 })).await.status, 400);
-    // The code ends by itself, whatever GitHub says.
+    // The code expires at its time, even if GitHub still answers pending.
     github.set_answers(
         "/login/device/code",
         [Answer::ok(&json!({
@@ -180,7 +181,7 @@ async fn an_access_token_is_exchanged_for_one_of_ours() {
     let exchange = |query: &str| Request::post(format!("/v1/oauth2?{query}"));
     github.set_user(8, "bob", None, &verified("Bob@Example.com"));
 
-    // Who is not invited gets no account; whose address is put on the whitelist does.
+    // Without an invitation there is no account; an address on the whitelist is an invitation.
     let refused =
         error_text(&call_without_token(&node, exchange("provider=github&access_token=gho_x")).await, 403);
     assert!(refused.contains("Bob@Example.com") && refused.contains("whitelist"), "{refused}");
@@ -192,18 +193,18 @@ async fn an_access_token_is_exchanged_for_one_of_ours() {
         assert_eq!(response.status, 200, "{}", response.text());
         accounts.push(response.json()["data"]["accountId"].clone());
     }
-    assert_eq!(accounts[0], accounts[1], "the same person has one account");
+    assert_eq!(accounts[0], accounts[1], "the same GitHub user has one account");
     assert!(github.requests().iter().any(|request| request.to_lowercase().contains("bearer gho_x")));
-    // Who has an account needs no invitation any more.
+    // An existing account needs no invitation.
     root.ok(Request::post("/v1/whitelist/remove").json(&json!(["bob@example.com"]))).await;
     assert_eq!(call_without_token(&node, exchange("provider=github&access_token=gho_x")).await.status, 200);
 
-    // An address that is not confirmed invites nobody.
+    // An unverified address does not count as invited.
     root.ok(Request::post("/v1/whitelist").json(&json!(["eve@example.com", "public@example.com"]))).await;
     let unconfirmed = json!([{ "email": "eve@example.com", "primary": true, "verified": false }]);
     github.set_user(9, "eve", None, &unconfirmed);
     error_text(&call_without_token(&node, exchange("provider=github&access_token=gho_y")).await, 403);
-    // A token that may not see the addresses, of someone who shows none, and of someone who shows one.
+    // Tokens without access to the addresses: of a user without a public address, and of a user with one.
     for (id, public, status) in [(10, None, 403), (11, Some("public@example.com"), 200)] {
         github.set_user(id, "carl", public, &json!([]));
         github.set_answers("/user/emails", [Answer::status(404, &json!({ "message": "Not Found" }))]);
@@ -250,7 +251,7 @@ async fn tokens_of_other_apps_are_refused_if_a_client_secret_is_set() {
     assert!(refused.contains("was not made for the app"), "{refused}");
     github.set_answers("/applications/app/token", [Answer::ok(&json!({ "id": 1 }))]);
     assert_eq!(call_without_token(&node, exchange()).await.status, 200);
-    // base64 of app:hush
+    // `YXBwOmh1c2g=` is base64 of `app:hush`.
     assert!(github.requests().iter().any(|request| request.contains("Basic YXBwOmh1c2g=")));
     node.stop().await;
 }

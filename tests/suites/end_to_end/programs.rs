@@ -1,4 +1,4 @@
-//! Programs that only know standard input and output (`tests/guests/tally`), over REST by both conventions.
+//! Programs that use only standard input and output (`tests/guests/tally`), over REST with both calling conventions.
 
 use crate::TestNode;
 use golem_tests::http::{Connection, Request, Response};
@@ -6,10 +6,10 @@ use golem_tests::rest::{Api, Key, Part, invocation, multipart, percent_encoded, 
 use golem_tests::{guests, wait};
 use serde_json::{Value, json};
 
-/// What programs are called by; the interface has a version, which callers need not know.
+/// The function of a program. Its interface has a version, which callers may omit.
 const RUN: &str = "wasi:cli/run/run";
 
-/// A call by a convention.
+/// A request with a calling convention.
 fn call(template: &str, worker: &str, convention: &str, params: &Value, key: Option<&str>) -> Request {
     let path = worker_path(template, worker, "invoke-and-await");
     let path = format!("{path}?function={}&calling-convention={convention}", percent_encoded(RUN));
@@ -24,12 +24,12 @@ fn result(response: &Response) -> Value {
     response.json()["result"].clone()
 }
 
-/// Sends a request on a connection of its own, and goes on.
+/// Sends a request on a separate connection in the background.
 fn send_in_background(api: &Api, request: Request) -> tokio::task::JoinHandle<()> {
     let (address, request) = (api.address(), api.with_token(request));
     tokio::spawn(async move {
         if let Ok(mut connection) = Connection::open(address).await {
-            // The server is killed meanwhile.
+            // The result is ignored, because the server is killed during the request.
             drop(connection.call(&request).await);
         }
     })
@@ -67,7 +67,7 @@ async fn a_program_is_called_once_with_all_its_input() {
             let spelled = ["stdio", "Stdio", "STDIO"][number % 3];
             let answer = api.ok(call(&template, &worker, spelled, &params, Some("key"))).await;
             assert_eq!(result(&answer), expected, "{name}: {params}");
-            // However it ended, the program has run: that was the worker's one invocation.
+            // The program has run, however it ended: that was the worker's only invocation.
             assert_eq!(api.status(&template, &worker).await, "Exited", "{name}: {params}");
             assert_eq!(
                 result(&api.ok(call(&template, &worker, "stdio", &params, Some("key"))).await),
@@ -106,7 +106,7 @@ async fn a_program_answer_survives_a_crash() {
     assert_eq!(api.status(&template, "told").await, "Exited");
     let other = api.call(call(&template, "told", "stdio", &json!("other"), Some("key"))).await;
     assert_eq!(other.status, 409, "{}", other.text());
-    // The one in whose middle it was goes on; if nothing of it was on disk, this call begins it.
+    // The interrupted invocation continues. If none of its entries was durable, this request starts it.
     assert_eq!(result(&api.ok(call(&template, "sleeps", "stdio", &sleeps, Some("key"))).await), json!(0));
     node.stop().await;
 }
@@ -118,7 +118,7 @@ async fn an_event_loop_answers_line_after_line() {
     let template = api.upload("tally", &guests::preview1("tally")).await;
     let line = |params: Value, key: &str| call(&template, "w", "stdio-event-loop", &params, Some(key));
     assert_eq!(result(&api.ok(line(json!(1), "a")).await), json!(1));
-    // A key that the server made, and another spelling.
+    // A key that the server issued, and another spelling of the convention.
     let key = api.key(&template, "w").await;
     let path = worker_path(&template, "w", "invoke-and-await");
     let path = format!(
@@ -130,13 +130,13 @@ async fn an_event_loop_answers_line_after_line() {
     assert_eq!(api.status(&template, "w").await, "Idle");
     assert_eq!(result(&api.ok(line(json!("say {\"b\":1,\"a\":2}"), "c")).await), json!({ "b": 1, "a": 2 }));
 
-    // The same key is the same line, also after a crash, and the total is still there.
+    // The same key gets the same answer, also after a crash, and the total is restored.
     node = node.crash().await;
     api = node.api();
     assert_eq!(result(&api.ok(line(json!(1), "a")).await), json!(1));
     assert_eq!(result(&api.ok(line(json!(4), "d")).await), json!(7));
 
-    // Killed in the middle of a line, in memory and out of it.
+    // Killed in the middle of a line, while the worker is in memory and while it is evicted.
     for (number, sleep) in [("e", 100), ("f", 1_500)] {
         let params = json!(format!("sleep {sleep}"));
         let sent = send_in_background(&api, line(params.clone(), number));
@@ -152,7 +152,7 @@ async fn an_event_loop_answers_line_after_line() {
         assert_eq!(result(&api.ok(line(params, number)).await), json!(7));
     }
 
-    // While it runs it takes nothing else.
+    // While the loop runs, the worker refuses other invocations.
     for request in [
         invocation("invoke-and-await", &template, "w", RUN, &json!([]), &Key::None),
         call(&template, "w", "stdio", &json!(1), None),
@@ -163,7 +163,7 @@ async fn an_event_loop_answers_line_after_line() {
     }
     assert_eq!(result(&api.ok(line(json!(1), "g")).await), json!(8));
 
-    // Its end is the worker's.
+    // The end of the program ends the worker.
     assert_eq!(result(&api.ok(line(json!("exit 0"), "h")).await), json!(8));
     assert_eq!(api.status(&template, "w").await, "Exited");
     let over = api.call(line(json!(1), "i")).await;
@@ -195,7 +195,7 @@ async fn lines_wait_in_order_up_to_a_limit() {
     };
     assert_eq!(refused.status, 429, "{}", refused.text());
     assert!((127..=129).contains(&accepted), "{accepted} lines waited");
-    // The last of them has seen all before it.
+    // The last line was processed after all lines before it.
     let last = line(json!(1), format!("line-{}", accepted - 1));
     assert_eq!(result(&api.ok(last).await), json!(accepted));
     node.stop().await;
@@ -213,14 +213,15 @@ async fn a_function_that_is_no_program_can_be_called_as_one() {
         let request = Request::post(path.clone()).json(&json!({ "params": text }));
         assert_eq!(result(&api.ok(request).await), json!(text.to_uppercase()));
     }
-    // Called as a function it has no input.
+    // Called as a function, it has no standard input.
     let read = api.invoke(&template, "w", "golem:stdin/api/line", &json!([])).await;
     assert!(read["err"].as_str().is_some_and(|text| text.contains("error")), "{read}");
     assert_eq!(api.status(&template, "w").await, "Idle");
     node.stop().await;
 }
 
-/// A worker whose loop never began, because its first line was taken back, took nothing but lines until it was deleted.
+/// Regression: a worker whose first line was rolled back accepted only further lines, although its loop had not
+/// begun.
 #[tokio::test]
 async fn a_loop_whose_first_line_was_rolled_back_never_began() {
     let mut node = TestNode::new().await;
@@ -244,7 +245,7 @@ async fn a_loop_whose_first_line_was_rolled_back_never_began() {
     let too_long = api.call(line("failed", json!("long 2000000"), "a")).await;
     assert_eq!(too_long.status, 500, "{}", too_long.text());
 
-    // Not only in memory.
+    // This must hold after a restart too.
     node = node.crash().await;
     api = node.api();
     let answer = api.call(call(&template, "failed", "stdio", &json!(3), Some("c"))).await;

@@ -1,4 +1,4 @@
-//! Promises, completed from outside.
+//! Promises that are completed from outside.
 
 use crate::{TestNode, call, send, upload};
 use golem_tests::guests::{AWAIT_PROMISE, CREATE_PROMISE, PROMISES};
@@ -16,13 +16,13 @@ async fn until_status(api: &mut Api, template: &str, worker: &str, status: &str)
     .await;
 }
 
-/// The request as the page on promises printed it: the path without a version, the index as a text.
+/// The request of the documentation of 2023: the path without a version, the index as a string.
 #[tokio::test]
 async fn the_documented_request_of_2023_completes_a_promise() {
     let node = TestNode::new().await;
     let mut api = node.api();
     let template = upload(&mut api, PROMISES).await;
-    // The printed index is 10. Promises are made until one has it; should none, the first after it stands in for it.
+    // The documented index is 10. Promises are created until one has the index 10 or more.
     let mut promise = Value::Null;
     while promise["oplog-idx"].as_i64().unwrap_or_default() < 10 {
         promise = api.invoke(&template, "cart", CREATE_PROMISE, &json!([])).await;
@@ -35,7 +35,7 @@ async fn the_documented_request_of_2023_completes_a_promise() {
     let body = format!("{{\"oplogIdx\" : \"{index}\", \"data\": [72, 101, 108, 108, 111]}}");
     let complete = Request::post(path).body("application/json", body);
     assert_eq!(api.ok(complete.clone()).await.json(), json!(true));
-    assert_eq!(api.ok(complete).await.json(), json!(false), "it is filled already");
+    assert_eq!(api.ok(complete).await.json(), json!(false), "the promise is already completed");
     let waited = call(&template, "cart", AWAIT_PROMISE, &json!([promise]), "waits");
     assert_eq!(result_of(&api.ok(waited).await), json!([72, 101, 108, 108, 111]));
     node.stop().await;
@@ -51,22 +51,18 @@ async fn a_promise_waits_over_crashes() {
     api.ok(send(&template, "w", AWAIT_PROMISE, &json!([promise]), "waits")).await;
     until_status(&mut api, &template, "w", "Suspended").await;
 
-    // What is shown of a worker may be ahead of what is durable: if the crash came before its wait was, it runs to that
-    // wait again.
+    // The displayed status may be ahead of the durable state. If the wait was not durable before the crash, the
+    // worker runs to it again.
     let node = node.crash().await;
     let mut api = node.api();
     until_status(&mut api, &template, "w", "Suspended").await;
     let complete = Request::post(worker_path(&template, "w", "complete"))
         .json(&json!({ "oplogIdx": promise["oplog-idx"], "data": [1] }));
     assert_eq!(api.ok(complete.clone()).await.json(), json!(true));
-    // At once, before the worker may have seen it.
+    // The crash follows at once, possibly before the worker has seen the completion.
     let node = node.crash().await;
     let mut api = node.api();
-    assert_eq!(
-        api.ok(complete).await.json(),
-        json!(false),
-        "a completion that was acknowledged is not forgotten"
-    );
+    assert_eq!(api.ok(complete).await.json(), json!(false), "an acknowledged completion survives the crash");
     let waited = call(&template, "w", AWAIT_PROMISE, &json!([promise]), "waits");
     assert_eq!(result_of(&api.ok(waited).await), json!([1]));
     node.stop().await;

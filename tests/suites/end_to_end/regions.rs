@@ -1,4 +1,4 @@
-//! Atomic regions and ways back, on a server that is killed.
+//! Atomic regions and jumps back, on a server that is killed.
 
 use crate::workers::until_status;
 use crate::{TestNode, call, send, upload};
@@ -18,7 +18,7 @@ async fn a_region_is_repeated_when_its_attempt_fails() {
     let template = upload(&mut api, REGIONS).await;
     let flaky = call(&template, "w", &api_function("flaky"), &json!([]), "flaky");
     let answer = result_of(&api.ok(flaky.clone()).await);
-    assert_eq!(answer[0], 1, "memory was what it had been before the first attempt: {answer}");
+    assert_eq!(answer[0], 1, "memory should be restored to its state before the first attempt: {answer}");
     let node = node.crash().await;
     let mut api = node.api();
     assert_eq!(result_of(&api.ok(flaky).await), answer);
@@ -31,7 +31,7 @@ async fn a_region_is_repeated_when_the_server_is_killed_in_it() {
     let mut node = TestNode::new().await;
     let mut api = node.api();
     let template = upload(&mut api, REGIONS).await;
-    // Sleeps in memory: twice in a region, and once after it.
+    // The function sleeps twice in a region and once after it. The sleeps are short, so the worker stays in memory.
     api.ok(send(&template, "w", &api_function("nested"), &json!([1_000]), "nested")).await;
     until_status(&api, &template, "w", "Running").await;
     for _ in 0..2 {
@@ -58,7 +58,8 @@ async fn a_jump_back_survives_a_crash() {
     let node = node.crash().await;
     let mut api = node.api();
     assert_eq!(api.invoke(&template, "w", &api_function("entered"), &json!([])).await, json!(3));
-    // What cannot be gone back to is refused by name; such an invocation fails for good in the end.
+    // A jump to an invalid position fails with an error that names the position. After all retries the invocation
+    // fails.
     let refused = api.call(call(&template, "w", &api_function("go-to"), &json!([1]), "go-to")).await;
     assert_eq!(refused.status, 500);
     assert!(refused.text().contains("cannot jump to position 1: "), "{}", refused.text());

@@ -1,4 +1,4 @@
-//! Projects, policies and grants: what others may do, and what they may not even know.
+//! Projects, policies and grants: the actions of other accounts, and objects that are hidden from them.
 
 use crate::{TestNode, upload};
 use golem_tests::guests;
@@ -34,7 +34,7 @@ async fn projects_are_made_listed_and_deleted() {
     assert_eq!(list.as_array().map(Vec::len), Some(4));
     assert_eq!(list[0]["projectData"]["projectType"], "Default");
     let named = root.ok(Request::get("/v1/projects?project-name=same")).await.json();
-    assert_eq!(named.as_array().map(Vec::len), Some(2), "several projects may share a name");
+    assert_eq!(named.as_array().map(Vec::len), Some(2), "several projects may have the same name");
 
     // A template name is unique in its project only.
     let wasm = guests::bytes(guests::COUNTER);
@@ -51,11 +51,11 @@ async fn projects_are_made_listed_and_deleted() {
     let delete = |id: &str| Request::new("DELETE", path(id));
     assert_eq!(status(&mut root, delete(&ids[0])).await, 400, "it has a template");
     let default = root.default_project().await;
-    assert_eq!(status(&mut root, delete(&default)).await, 400, "everything unnamed goes there");
+    assert_eq!(status(&mut root, delete(&default)).await, 400, "it is the default project");
     root.ok(delete(&ids[2])).await;
     assert_eq!(status(&mut root, Request::get(path(&ids[2]))).await, 404);
 
-    // A template goes when its last worker has gone, and then the project may.
+    // A template can be deleted after its last worker, and the project after its last template.
     let template_path = format!("/v1/templates/{template}");
     let gone = || Request::new("DELETE", &template_path);
     root.create(&template, "w").await;
@@ -90,7 +90,7 @@ async fn a_shared_project_is_accessible_as_granted() {
     };
     let grants = format!("/v1/projects/{project}/grants");
 
-    // To a stranger, nothing is there, and it says so as if nothing were.
+    // For an account without a grant, all objects of the project are answered with 404.
     for (request, what) in [
         (view(), "Template not found"),
         (list(), "Project not found"),
@@ -106,7 +106,7 @@ async fn a_shared_project_is_accessible_as_granted() {
     }
     assert_eq!(ada.ok(Request::get("/v1/projects")).await.json().as_array().map(Vec::len), Some(1));
 
-    // By a policy that exists, in both spellings of its actions.
+    // A grant with an existing policy; the policy's actions are accepted in both forms.
     let mut policies = Vec::new();
     for actions in [json!(["ViewComponent"]), json!({ "actions": ["ViewComponent"] })] {
         let body = json!({ "name": "look", "projectActions": actions });
@@ -137,20 +137,24 @@ async fn a_shared_project_is_accessible_as_granted() {
     assert_eq!(refused.status, 403);
     assert!(refused.text().contains("ViewInstance"), "{}", refused.text());
 
-    // By actions, which make a policy.
+    // A grant with actions, which creates a policy.
     let second = owner.grant(&project, &ada_id, &["UpdateInstance"]).await;
     assert_eq!(ada.ok(call("w")).await.json()["result"], json!([2]));
     let missing = ada.call(call("new")).await;
-    assert_eq!(missing.status, 404, "who may not make workers can only call those that are there");
+    assert_eq!(missing.status, 404, "without the action CreateInstance only existing workers can be called");
     assert_eq!(status(&mut owner, Request::get(worker_path(&template, "new", ""))).await, 404);
     owner.grant(&project, &ada_id, &["CreateInstance"]).await;
     assert_eq!(ada.ok(call("new")).await.json()["result"], json!([1]));
     let metadata = owner.metadata(&template, "new").await;
-    assert_eq!(metadata["accountId"], json!(owner.account().await), "the owner pays");
+    assert_eq!(
+        metadata["accountId"],
+        json!(owner.account().await),
+        "the worker belongs to the owner of the project"
+    );
     let actions = ada.ok(Request::get(format!("/v1/projects/{project}/actions"))).await.json();
     assert_eq!(actions, json!(["ViewComponent", "CreateInstance", "UpdateInstance"]));
 
-    // Nobody gives what they do not have.
+    // An account cannot grant actions that it does not have.
     owner.grant(&project, &ada_id, &["CreateProjectGrants", "ViewProjectGrants"]).await;
     let mut bob = owner.new_account("bob").await;
     let bob_id = bob.account().await;
@@ -163,11 +167,11 @@ async fn a_shared_project_is_accessible_as_granted() {
     assert_eq!(bob.ok(call("w")).await.json()["result"], json!([3]));
     assert_eq!(ada.ok(Request::get(&grants)).await.json().as_array().map(Vec::len), Some(5));
 
-    // Taken back: by DELETE, and by the POST that the published client sends.
+    // Grants are revoked with DELETE, and with the POST that the published client sends.
     let node = node.crash().await;
     let mut owner = node.api();
     let mut ada = Api::new(owner.address(), ada.token());
-    assert_eq!(ada.ok(call("w")).await.json()["result"], json!([4]), "grants survive");
+    assert_eq!(ada.ok(call("w")).await.json()["result"], json!([4]), "grants survive a crash");
     owner.ok(Request::new("DELETE", format!("{grants}/{second}"))).await;
     let refused = ada.call(call("w")).await;
     assert_eq!(refused.status, 403, "{}", refused.text());
@@ -219,7 +223,7 @@ async fn plan_limits_are_enforced() {
     let text = format!("bytes of stored templates (storageLimit), the account has used {}", size * 3);
     refused(&mut root, version(&first), &text).await;
 
-    // Workers, however they are made; the count survives a crash and follows deletions.
+    // The limit of workers counts explicit and implicit creation. The count survives a crash and follows deletions.
     root.create(&first, "w1").await;
     root.invoke(&first, "w2", guests::INCREMENT, &json!([])).await;
     let text = "the plan allows 2 workers (instanceLimit), the account has used 2";
@@ -238,12 +242,12 @@ async fn plan_limits_are_enforced() {
     root.ok(Request::new("DELETE", worker_path(&first, "w1", ""))).await;
     root.ok(call("w3")).await;
     refused(&mut root, call("w4"), text).await;
-    // Others have their own.
+    // Other accounts have their own limits.
     let mut ada = root.new_account("ada").await;
     let hers = ada.upload("a", &wasm).await;
     ada.create(&hers, "w1").await;
 
-    // What was deleted makes room, but was uploaded all the same.
+    // Deleted templates free storage, but their uploads still count for the month.
     for worker in ["w2", "w3"] {
         root.ok(Request::new("DELETE", worker_path(&first, worker, ""))).await;
     }
@@ -273,7 +277,7 @@ async fn requests_per_account_are_rate_limited() {
     assert_eq!(
         root.call(Request::get("/healthcheck")).await.status,
         200,
-        "who asks for nothing is not counted"
+        "requests without authentication are not counted"
     );
     node.stop().await;
 }

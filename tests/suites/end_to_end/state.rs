@@ -1,4 +1,5 @@
-//! Workers in Rust whose state serde saves (`tests/guests/keeps`, `keeps-next`): without a line of code for it.
+//! Workers in Rust whose state is saved with serde (`tests/guests/keeps`, `keeps-next`), without code of their own
+//! for it.
 
 use crate::updates::{finished_update, metric, update, upload_version};
 use crate::{TestNode, upload};
@@ -25,7 +26,7 @@ async fn a_serde_state_is_restored_without_replaying_its_history() {
     assert!(metric(&mut api, "golem_worker_snapshots_loaded_total").await >= 1);
     assert!(metric(&mut api, "golem_entries_replayed_total").await < 40);
 
-    // A promise in the state is the promise that it was.
+    // A promise in the saved state is the same promise after the load.
     let complete = Request::post(worker_path(&template, "w", "complete"));
     let body = json!({ "oplogIdx": promise, "data": b"\"yes\"" });
     assert_eq!(api.ok(complete.json(&body)).await.json(), json!(true));

@@ -1,4 +1,4 @@
-//! What workers print, over WebSocket, in the frames of both generations.
+//! Output of workers over WebSocket, in the frames of 2023 and as events.
 
 use crate::{TestNode, call, send, upload};
 use futures_util::{SinkExt, StreamExt};
@@ -39,13 +39,13 @@ impl LogStream {
         }
     }
 
-    /// Reads frames of 2023 until their text ends with `end`, which must come.
+    /// Reads frames of 2023 until their text ends with `end`; panics if the stream ends before.
     async fn read_until(&mut self, end: &str) {
         while !self.text.ends_with(end) {
             let frame =
                 self.next_frame().await.unwrap_or_else(|| panic!("the stream ended after {:?}", self.text));
             let message = frame["Message"]["message"].as_str();
-            self.text.push_str(message.unwrap_or_else(|| panic!("{frame} is no message")));
+            self.text.push_str(message.unwrap_or_else(|| panic!("{frame} is not a message")));
         }
     }
 }
@@ -60,7 +60,7 @@ async fn both_generations_of_frames_carry_what_is_printed() {
     api.invoke(&template, "w", LINES, &json!(["early", "wrong"])).await;
     let mut old = LogStream::open(&api, &template, "w", "").await.unwrap();
     let mut new = LogStream::open(&api, &template, "w", "?format=events").await.unwrap();
-    // What was printed before comes first.
+    // A new stream begins with the output from before it was opened.
     old.read_until("wrong\n").await;
     assert_eq!(old.text, "early\nwrong\n");
     api.invoke(&template, "w", LINES, &json!(["late", "worse"])).await;
@@ -70,19 +70,19 @@ async fn both_generations_of_frames_carry_what_is_printed() {
     let (mut out, mut error) = (String::new(), String::new());
     while !error.ends_with("worse\n") {
         let frame = new.next_frame().await.unwrap();
-        let event = frame["event"].as_object().unwrap_or_else(|| panic!("{frame} is no event"));
+        let event = frame["event"].as_object().unwrap_or_else(|| panic!("{frame} is not an event"));
         for (kind, body) in event {
             let message = body["message"].as_str().unwrap();
             match kind.as_str() {
                 "Stdout" => out.push_str(message),
                 "Stderr" => error.push_str(message),
-                other => panic!("nobody wrote {other}"),
+                other => panic!("unexpected event {other}"),
             }
         }
     }
     assert_eq!((out.as_str(), error.as_str()), ("early\nlate\n", "wrong\nworse\n"));
 
-    // As old clients do every five seconds.
+    // The published client sends a ping every five seconds.
     old.socket.send(Message::Ping(vec![0, 1].into())).await.unwrap();
     let answer = wait::bounded("a pong", old.socket.next()).await.unwrap().unwrap();
     assert_eq!(answer, Message::Pong(vec![0, 1].into()));
@@ -122,11 +122,11 @@ async fn a_stream_is_refused_like_any_request() {
     let mut api = node.api();
     let template = upload(&mut api, "prints").await;
     let stranger = Api::new(api.address(), "00000000-0000-4000-8000-000000000000");
-    for (api, worker, status) in [(&api, "nobody", 404), (&stranger, "nobody", 401), (&api, "a.b", 400)] {
+    for (api, worker, status) in [(&api, "missing", 404), (&stranger, "missing", 401), (&api, "a.b", 400)] {
         match LogStream::open(api, &template, worker, "").await {
             Err(tungstenite::Error::Http(response)) => assert_eq!(response.status(), status, "{worker}"),
             Err(error) => panic!("{worker}: {error}"),
-            Ok(_) => panic!("{worker}: there is nothing to connect to"),
+            Ok(_) => panic!("{worker}: the stream should be refused"),
         }
     }
     node.stop().await;
@@ -146,7 +146,7 @@ async fn only_the_last_events_are_kept() {
     node.stop().await;
 }
 
-/// A program that says which promise it waits for, and a caller that reads it there.
+/// A worker prints the promise that it waits for, and a client reads it from the stream.
 #[tokio::test]
 async fn promises_are_found_in_the_stream_and_completed() {
     let node = TestNode::with(|options| options.set("workers.suspend_after_ms=60000")).await;
@@ -157,7 +157,7 @@ async fn promises_are_found_in_the_stream_and_completed() {
     api.ok(send(&template, "w", series, &json!([3]), "series")).await;
     let mut seen = String::new();
     for number in 0..3_u8 {
-        // The worker leaves memory while it waits, and its stream ends; what it printed is there again.
+        // While the worker waits it may be evicted, which ends the stream. A new stream repeats the output.
         let line = loop {
             let mut stream = LogStream::open(&api, &template, "w", "").await.unwrap();
             let mut text = String::new();
@@ -184,7 +184,7 @@ async fn promises_are_found_in_the_stream_and_completed() {
     }
     let waited = call(&template, "w", series, &json!([3]), "series");
     assert_eq!(result_of(&api.ok(waited).await), json!([[0], [1], [2]]));
-    // A call without a key is another call.
+    // A call without a key is a new invocation.
     let other = invocation("invoke", &template, "w", series, &json!([0]), &Key::None);
     api.ok(other).await;
     node.stop().await;

@@ -1,4 +1,4 @@
-//! Templates: upload in every spelling, versions, download.
+//! Templates: upload in every accepted form, versions, download.
 
 use crate::{TestNode, upload};
 use golem_tests::guests;
@@ -29,7 +29,7 @@ async fn an_upload_is_taken_in_every_spelling_of_its_form() {
             vec![part(first, Some("application/json"), query.as_bytes()), part(second, octets, &wasm)];
         if swapped {
             parts.reverse();
-            // Old clients did not say what their parts were.
+            // Old clients send parts without a content type.
             for part in &mut parts {
                 part.content_type = None;
             }
@@ -89,7 +89,7 @@ async fn a_new_version_is_for_new_workers() {
         let numbers: Vec<_> =
             versions.as_array().into_iter().flatten().map(|v| &v["versionedTemplateId"]["version"]).collect();
         assert_eq!(numbers, [&json!(0), &json!(1)]);
-        // The bytes of each version, exactly.
+        // Each version is downloaded byte for byte.
         for (query, wasm) in [("?version=0", &counter), ("?version=1", &cart), ("", &cart)] {
             let download = api.ok(Request::get(path(&format!("/download{query}")))).await;
             assert_eq!(download.header("content-type"), Some("application/octet-stream"));
@@ -99,10 +99,10 @@ async fn a_new_version_is_for_new_workers() {
                 download.body.len()
             );
         }
-        // The old worker does not notice.
+        // The existing worker keeps its version.
         assert_eq!(api.invoke(&template, "old", guests::INCREMENT, &count).await, json!(value));
         assert_eq!(api.metadata(&template, "old").await["templateVersion"], json!(0));
-        // A new one has the new functions.
+        // A new worker has the new version.
         let user = format!("{}/initialize-cart", guests::CART_API);
         api.invoke(&template, &format!("new-{value}"), &user, &json!(["ada"])).await;
         let identified =
@@ -113,7 +113,7 @@ async fn a_new_version_is_for_new_workers() {
     node.stop().await;
 }
 
-/// A program for WASI preview 1 as C compilers make them: it prints and returns.
+/// A program for WASI preview 1 as C compilers produce it: it prints a line and returns.
 const PROGRAM: &str = r#"(module
     (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 1)
@@ -138,7 +138,7 @@ async fn a_module_for_preview_1_is_kept_as_it_was_uploaded() {
     let export = stored[0]["metadata"]["exports"][0]["Instance"]["name"].as_str().unwrap_or_default();
     assert!(export.starts_with("wasi:cli/run@0.2."), "{stored}");
     let download = api.ok(Request::get(format!("/v1/templates/{template}/download"))).await;
-    assert!(download.body == wasm, "other bytes came back");
+    assert!(download.body == wasm, "the downloaded bytes differ");
     assert_eq!(api.invoke(&template, "b", run, &json!([])).await, json!({ "ok": null }));
     node.stop().await;
 }

@@ -1,4 +1,4 @@
-//! Snapshots, and workers that move to another version of their template.
+//! Snapshots, and updates of workers to another version of their template.
 
 use crate::{TestNode, call, send, upload};
 use golem_tests::guests::{self, SLEEP, SLEEPS};
@@ -22,7 +22,7 @@ pub(super) async fn upload_version(api: &mut Api, template: &str, guest: &str) {
 pub(super) async fn metric(api: &mut Api, name: &str) -> u64 {
     let page = api.ok(Request::get("/metrics")).await.text();
     let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
-    line.unwrap_or_else(|| panic!("{name} is no metric")).parse().unwrap()
+    line.unwrap_or_else(|| panic!("there is no metric {name}")).parse().unwrap()
 }
 
 pub(super) fn update(template: &str, worker: &str, mode: &str, version: u32) -> Request {
@@ -30,7 +30,7 @@ pub(super) fn update(template: &str, worker: &str, mode: &str, version: u32) -> 
     Request::post(worker_path(template, worker, "update")).json(&body)
 }
 
-/// The report, once nothing is pending.
+/// Waits until no update is pending and returns the report.
 pub(super) async fn finished_update(api: &Api, template: &str, worker: &str) -> Value {
     wait::until("the update is done or refused", || {
         let mut api = Api::new(api.address(), api.token());
@@ -52,12 +52,12 @@ async fn add(api: &mut Api, template: &str, range: std::ops::Range<u32>) {
 
 async fn read_state(api: &mut Api, template: &str) -> Vec<Value> {
     let mut texts = api.invoke(template, "w", &api_function("all"), &json!([])).await;
-    // The order is that of a hash map, which the worker draws anew when it is saved.
+    // The order is that of a hash map, which changes when the worker is saved.
     texts.as_array_mut().unwrap().sort_by_key(ToString::to_string);
     vec![texts, api.invoke(template, "w", &api_function("times"), &json!([])).await]
 }
 
-/// What a worker shows, and how many entries had to be replayed for that.
+/// The state of a worker, and the number of entries that were replayed for it.
 async fn read_state_after_start(api: &mut Api, template: &str) -> (Vec<Value>, u64) {
     let seen = read_state(api, template).await;
     (seen, metric(api, "golem_entries_replayed_total").await)
@@ -88,7 +88,8 @@ async fn a_worker_with_snapshots_is_restored_without_replaying_its_history() {
 
 const DAMAGED: &str = "damaged";
 
-/// Such an image may have been overtaken just before a crash; one that cannot be read is left to people.
+/// Whether this test has overwritten the image. The server does not remove images that it cannot read, so they stay
+/// after the worker is deleted.
 fn is_damaged(path: &Path) -> bool {
     std::fs::read_to_string(path).is_ok_and(|text| text == DAMAGED)
 }
@@ -107,7 +108,7 @@ async fn a_damaged_snapshot_is_skipped() {
     let template = upload(&mut api, "saves").await;
     api.invoke(&template, "w", &api_function("grow"), &json!([0])).await;
     add(&mut api, &template, 0..1).await;
-    // Too large for the log.
+    // Snapshots of this size are not stored in the log but as files.
     for filler in [100_000, 200_000, 300_000, 400_000] {
         api.invoke(&template, "w", &api_function("grow"), &json!([filler])).await;
         for _ in 0..5 {
@@ -213,7 +214,7 @@ async fn an_update_that_would_diverge_changes_nothing() {
         let mut api = node.api();
         assert_eq!(read_state(&mut api, &template).await, seen);
     }
-    // By hand it can go where a replay cannot, if both versions know how.
+    // A manual update succeeds where replay diverges, if both versions support it.
     let mut api = node.api();
     api.ok(update(&template, "w", "manual", 2)).await;
     let report = finished_update(&api, &template, "w").await;
@@ -226,12 +227,12 @@ async fn an_update_that_would_diverge_changes_nothing() {
         "{report}"
     );
     assert_eq!(api.invoke(&template, "w", &api_function("count"), &json!([])).await, json!(3));
-    // What the new version alone can do is in the oplog now: the old one could not replay that.
+    // The oplog now contains a call that only the new version can replay.
     let seen = read_state(&mut api, &template).await;
     node = node.crash().await;
     let mut api = node.api();
     assert_eq!(read_state(&mut api, &template).await, seen);
-    // And back.
+    // The reverse update.
     api.ok(update(&template, "w", "manual", 0)).await;
     assert_eq!(finished_update(&api, &template, "w").await["templateVersion"], json!(0));
     node = node.crash().await;
@@ -252,7 +253,7 @@ async fn an_update_waits_for_the_invocation_that_runs() {
     let asleep = call(&template, worker, SLEEP, &json!([1_500]), "asleep");
     api.ok(send(&template, worker, SLEEP, &json!([1_500]), "asleep")).await;
     assert_eq!(api.metadata(&template, worker).await["templateVersion"], json!(2));
-    // An update goes before what has not begun.
+    // A pending update runs before invocations that have not begun.
     wait::until("the invocation has begun", || {
         let (mut api, template) = (node.api(), template.clone());
         async move { (api.status(&template, worker).await == "Suspended").then_some(()) }
@@ -262,7 +263,7 @@ async fn an_update_waits_for_the_invocation_that_runs() {
     let pending = api.ok(Request::get(worker_path(&template, worker, "update"))).await.json();
     assert_eq!(pending["pending"]["targetVersion"], json!(0), "{pending}");
     assert_eq!(api.call(update(&template, worker, "automatic", 1)).await.status, 409);
-    // Asked for is asked for, also over a crash.
+    // The pending update survives a crash.
     let node = node.crash().await;
     let mut api = node.api();
     assert!(result_of(&api.ok(asleep).await).as_u64() >= Some(1_500));
@@ -284,18 +285,19 @@ async fn a_kill_at_any_moment_of_an_update_leaves_one_version_or_the_other() {
         version = 1 - version;
         let mode = if round % 4 < 2 { "manual" } else { "automatic" };
         let request = api.with_token(update(&template, "w", mode, version));
-        // Killed before, while and after it is done.
+        // The server is killed before, during or after the update.
         let mut connection = golem_tests::http::Connection::open(api.address()).await.unwrap();
         connection.send(&request.bytes()).await.unwrap();
         if round % 2 == 1 {
-            // Sent after it on another connection: its answer says that the server had time for the update.
+            // The answer to this later request shows that the server has had time for the update.
             drop(api.call(Request::get(worker_path(&template, "w", "update"))).await);
         }
         node = node.crash().await;
         let mut api = node.api();
         let report = finished_update(&api, &template, "w").await;
         let found = u32::try_from(report["templateVersion"].as_u64().unwrap()).unwrap();
-        // The request may have been lost, and an update by hand is never refused here; nor does a replay differ.
+        // The request may have been lost. If it was not, the update succeeds, because neither version refuses a
+        // snapshot or diverges here.
         assert!(report["last"].is_null() || report["last"]["updated"] == true, "{report}");
         version = found;
         let texts = api.invoke(&template, "w", &api_function("all"), &json!([])).await;

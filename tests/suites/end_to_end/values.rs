@@ -1,4 +1,4 @@
-//! Every type of WIT, through JSON into a guest and back.
+//! Every WIT type, as JSON into a guest and back.
 
 use crate::{TestNode, upload};
 use golem_tests::rest::{Key, invocation};

@@ -16,7 +16,7 @@ pub(crate) async fn until_status(api: &Api, template: &str, worker: &str, status
     .await;
 }
 
-/// Sends a request on a connection of its own, and goes on.
+/// Sends a request on a separate connection in the background.
 pub(crate) fn send_in_background(api: &Api, request: Request) -> JoinHandle<Response> {
     let (address, request) = (api.address(), api.with_token(request));
     tokio::spawn(async move {
@@ -42,7 +42,7 @@ async fn a_recreated_worker_starts_empty() {
     let node = node.crash().await;
     let mut api = node.api();
     assert_eq!(api.call(Request::get(worker_path(&template, "w", ""))).await.status, 404);
-    // The same key: it belonged to the worker that is gone.
+    // The key runs again, because it belonged to the deleted worker.
     assert_eq!(result_of(&api.ok(keyed).await), json!(1));
     assert_eq!(api.invoke(&template, "w", GET, &json!([])).await, json!(1));
     api.create(&template, "other").await;
@@ -65,7 +65,7 @@ async fn a_sleeping_worker_is_evicted_and_wakes_in_time() {
     })
     .await;
     until_status(&api, &template, "w", "Suspended").await;
-    // Another call waits in line behind it.
+    // Another call waits in the queue behind it.
     let second =
         send_in_background(&api, call(&template, "w", "golem:sleeps/api/finished", &json!([]), "finished"));
     let slept = result_of(&waiting.await.unwrap());
@@ -73,7 +73,7 @@ async fn a_sleeping_worker_is_evicted_and_wakes_in_time() {
     assert!(begin.elapsed().as_millis() >= 1_500);
     assert_eq!(result_of(&second.await.unwrap()), json!(1));
 
-    // A sleep over a crash is as long as it would have been.
+    // A crash does not change the duration of a sleep.
     let begin = wait::now();
     api.ok(send(&template, "w", SLEEP, &json!([1_500]), "again")).await;
     until_status(&api, &template, "w", "Suspended").await;
@@ -107,11 +107,11 @@ async fn an_interrupted_worker_waits_until_it_is_resumed() {
             json!({ "Interrupted": { "recoverImmediately": false } })
         );
         assert_eq!(interrupted.json()["error"], "Interrupted via the Golem API");
-        // Who asks again is told the same, instead of waiting for what nobody lets go on.
+        // A repeated request gets the same error at once, because the invocation does not continue before a resume.
         let again = api.call(sleep.clone()).await;
         assert_eq!((again.status, again.json()), (500, interrupted.json()));
         assert_eq!(api.status(&template, "w").await, "Interrupted");
-        // It stays so, over a restart too.
+        // The worker stays interrupted, also after a restart.
         let node = node.crash().await;
         let mut api = node.api();
         assert_eq!(api.status(&template, "w").await, "Interrupted");
@@ -169,7 +169,7 @@ async fn an_endless_loop_can_be_interrupted_and_other_workers_run() {
     api.ok(admin_request(&template, "w", "interrupt")).await;
     assert_eq!(spinning.await.unwrap().status, 500);
     until_status(&api, &template, "w", "Interrupted").await;
-    // Also while it runs again, a deletion ends it.
+    // A deletion ends the loop while it runs.
     api.ok(admin_request(&template, "w", "resume")).await;
     until_status(&api, &template, "w", "Running").await;
     api.ok(Request::new("DELETE", worker_path(&template, "w", ""))).await;
@@ -197,7 +197,7 @@ async fn a_failed_worker_returns_its_error_and_stays_failed() {
         let metadata = api.metadata(&template, "w").await;
         assert_eq!(metadata["status"], "Failed");
         assert!(metadata["retryCount"].as_u64().is_some_and(|count| count >= 1), "{metadata}");
-        // The same key is answered as before; another invocation is refused.
+        // The same key gets the same error; another invocation is refused.
         assert_eq!(api.call(trap.clone()).await.json(), failed.json());
         let next = api.call(call(&template, "w", &api_function("get"), &json!([]), "get")).await;
         assert_eq!(next.status, 500);
@@ -205,7 +205,7 @@ async fn a_failed_worker_returns_its_error_and_stays_failed() {
         assert_eq!(next.json()["error"], "The previously invoked function failed");
         node = node.crash().await;
     }
-    // An error that is an answer is no failure.
+    // An error result is not a failure of the worker.
     let mut api = node.api();
     assert_eq!(
         api.invoke(&template, "v", &api_function("refuse"), &json!(["no"])).await,
@@ -227,7 +227,7 @@ async fn a_failing_invocation_is_retried() {
     let mut api = node.api();
     let template = upload(&mut api, "failures").await;
     api.create(&template, "w").await;
-    // A time that never comes: each attempt fails, and the last one for good.
+    // The time is in the far future, so every attempt fails.
     let until = json!([99_999_999_999_u64]);
     let waiting =
         send_in_background(&api, call(&template, "w", "golem:failures/api/fail-until", &until, "fail"));
@@ -269,11 +269,11 @@ async fn a_caller_that_stops_waiting_finds_the_answer_later() {
     let sleep = invocation("invoke-and-await", &template, "w", SLEEP, &json!([2_000]), &Key::Invocation(key));
     let timeout = api.call(sleep.clone().header("Golem-Await-Ms", "50")).await;
     assert_eq!((timeout.status, timeout.text().as_str()), (504, ""));
-    // A caller that hangs up does not take its invocation along.
+    // An invocation continues when its caller disconnects.
     let mut hasty = Connection::open(api.address()).await.unwrap();
     let other = api.with_token(call(&template, "v", SLEEP, &json!([300]), "sleep"));
     hasty.send(&other.bytes()).await.unwrap();
-    wait::until("the other worker runs", || {
+    wait::until("the other worker exists", || {
         let mut api = Api::new(api.address(), api.token());
         let path = worker_path(&template, "v", "");
         async move { (api.call(Request::get(path)).await.status == 200).then_some(()) }
@@ -301,8 +301,8 @@ async fn the_same_key_in_parallel_runs_once() {
     node.stop().await;
 }
 
-/// A worker that waited for a place among those in memory was not told when another one began to rest, and could have its
-/// place: it waited until that one had been idle for minutes.
+/// Regression: a worker that waited for a memory slot was not notified when another worker became idle and could be
+/// evicted. It waited until the idle timeout of several minutes.
 #[tokio::test]
 async fn an_idle_worker_is_evicted_as_soon_as_another_waits() {
     let node = TestNode::with(|options| options.set("workers.residents_max=1")).await;
