@@ -1,10 +1,9 @@
-//! Every language, from `golem new` to a worker that survives: what a user of it would do, by the programs that they
-//! would use.
+//! Every language, from `golem new` to a worker that survives SIGKILL, with the commands that a user types.
 //!
-//! The compilers are those that `cargo xtask tools` installs. Nothing here knows what is special about a language: the
-//! list below is checked against what the command line offers.
+//! The compilers are those that `cargo xtask tools` installs. The suite contains no code for a single language. The
+//! list of languages is compared with that of `golem languages`.
 
-#![expect(clippy::unwrap_used, reason = "in a test, the place of a panic is the message")]
+#![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
 
 use golem_tests::http::{Connection, Request};
 use golem_tests::rest::{Api, Key, invocation, result_of, worker_path};
@@ -14,10 +13,10 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A test for each language.
+/// Defines a test for each language.
 macro_rules! languages {
     ($($test:ident: $language:literal,)*) => {
-        /// The languages that have a test.
+        /// The languages with a test.
         const TESTED: &[&str] = &[$($language),*];
 
         $(
@@ -51,12 +50,12 @@ fn golem(folder: &Path, args: &[&str]) -> Result<Value, String> {
     Ok(serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{args:?}: {error}; {stderr}")))
 }
 
-/// Begins a project and builds it; gives its component.
+/// Creates a project and builds it; returns the path of its component.
 fn build_project(folder: &Path, language: &str) -> PathBuf {
     let name = format!("{language}-cart");
     let run = |args: &[&str]| golem(folder, args).unwrap_or_else(|error| panic!("{args:?}: {error}"));
     let sdk = guests::sdk();
-    // Means nothing in other languages.
+    // Only Rust projects use `--sdk`; others ignore it.
     run(&["new", "--lang", language, "--package-name", "acme:shop", "--sdk", &sdk, &name]);
     let built = run(&["build", "--dir", &name]);
     folder.join(built["component"].as_str().unwrap())
@@ -78,7 +77,7 @@ impl CartServer {
         api.invoke(&self.template, "ada", &format!("acme:shop/api/{function}"), &params).await
     }
 
-    /// SIGKILL and a new process.
+    /// Kills the server with SIGKILL and starts it again.
     async fn crash(self) -> Self {
         self.server.kill().await;
         Self { server: self.options.start().await, ..self }
@@ -103,7 +102,8 @@ fn item(product: &str, name: &str, price: f32, quantity: u32) -> Value {
     json!({ "product-id": product, "name": name, "price": price, "quantity": quantity })
 }
 
-/// The story of the shopping cart: filled, killed, checked out, killed while it waits, paid.
+/// The life of a shopping cart: it is filled, the server is killed, the checkout waits, the server is killed again,
+/// the payment completes the checkout.
 async fn a_cart_survives(language: &str) {
     let folder = tempfile::tempdir().unwrap();
     let wasm = std::fs::read(build_project(folder.path(), language)).unwrap();
@@ -155,7 +155,7 @@ async fn a_cart_survives(language: &str) {
     assert!(cart.server.stop().await.success());
 }
 
-/// Another worker's payment is declined, with bytes that are text of more than one byte each.
+/// The payment of another worker is declined. The reason contains a multi-byte character.
 async fn check_declined_payment(cart: &CartServer) {
     let mut api = cart.server.api();
     let call = |function: &str, params: Value, key: &str| {
@@ -171,8 +171,8 @@ async fn check_declined_payment(cart: &CartServer) {
     assert_eq!(result_of(&api.ok(call("orders-placed", json!([]), "counts")).await), json!(1));
 }
 
-/// Large parameters, many times over. A runtime whose garbage collector runs while parameters are being passed in once
-/// trapped here (Go's, before 0.4.0 of the module that generated code stands on).
+/// Calls a function many times with large parameters. Regression: a garbage collection while parameters were passed
+/// in trapped (Go, before version 0.4.0 of the module that generated code uses).
 async fn pass_large_parameters(cart: &CartServer) {
     let mut connection = Connection::open(cart.server.address).await.unwrap();
     let api = cart.server.api();
@@ -195,7 +195,7 @@ fn every_language_that_is_offered_as_proven_has_a_test() {
     assert_eq!(names, TESTED);
 }
 
-/// What is wrong is said, and nothing is written.
+/// Wrong input gets an error that says what to do, and no file is written.
 #[test]
 fn bad_input_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
@@ -253,11 +253,11 @@ fn bad_input_is_refused_with_what_to_do() {
         assert!(error.contains(expected), "{args:?} said: {error}");
     }
     assert_eq!(std::fs::read_to_string(path.join("mine/one.h")).unwrap(), "my own");
-    assert_eq!(std::fs::read_dir(path.join("mine")).unwrap().count(), 1, "nothing was written beside it");
+    assert_eq!(std::fs::read_dir(path.join("mine")).unwrap().count(), 1, "no other file should be written");
     assert!(!path.join("gen").exists() && !path.join("cart").exists());
 }
 
-/// Without its compiler, a build says what to install, and writes nothing.
+/// A build without its compiler says what to install and writes no file.
 #[test]
 fn a_missing_compiler_is_named() {
     let folder = tempfile::tempdir().unwrap();

@@ -5,7 +5,7 @@ use golem_tests::http::Request;
 use golem_tests::server::ServerOptions;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Paths as the router's source has them. It can be asked for no list, so its text is read.
+/// The paths of all routes. The router offers no list, so this reads its source text.
 fn routed_paths() -> BTreeSet<String> {
     const WORKER: &str = "/v1/templates/{template_id}/workers/{worker_name}";
     let mut paths = BTreeSet::new();
@@ -21,7 +21,7 @@ fn routed_paths() -> BTreeSet<String> {
             } else if rest.starts_with("&of_worker(") {
                 format!("{WORKER}/{}", text(rest))
             } else {
-                panic!("{file} has a route that is not understood here: {}", &rest[..60])
+                panic!("{file} has a route that this test cannot parse: {}", &rest[..60])
             });
         }
     }
@@ -31,7 +31,7 @@ fn routed_paths() -> BTreeSet<String> {
 #[test]
 fn every_route_is_an_endpoint() {
     let mut routed_paths = routed_paths();
-    // What lies below is the worker's own, with any method: no interface of ours.
+    // Paths below `/http` belong to the worker and accept any method.
     routed_paths.retain(|path| !path.contains("/workers/{worker_name}/http"));
     let listed: BTreeSet<String> = ENDPOINTS.iter().map(|endpoint| endpoint.path.to_owned()).collect();
     let missing: Vec<_> = routed_paths.difference(&listed).collect();

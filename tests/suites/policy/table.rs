@@ -1,4 +1,4 @@
-//! Every answer, in one table.
+//! Every authorization decision, in one golden table.
 
 use golem_model::{ActionSet, Role};
 use golem_runtime::identity::{AccountAct, Act, Action, Decision, Standing, SystemAct, decide};
@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 const HEAD: &str = "\
-# Who may do what: every act (rows) for every way to stand to the thing, and for strangers with one role (columns).
+# Authorization decisions: for every action (rows), by the caller's relation to the object, and for strangers with one role (columns).
 #   yes  allowed
-#   no   403, they may know of the thing
-#   -    404, they may not
-# `other` was granted every action but the one that the row asks for, `one` was granted only that one.
-# Written by `cargo xtask bless`; docs/rest.md says which endpoint wants which act.
+#   no   403: the caller may know that the object exists
+#   -    404: the object is hidden from the caller
+# `other` is a grantee with every action but that of the row, `one` is a grantee with only that action.
+# Written by `cargo xtask bless`; docs/rest.md lists the action of each endpoint.
 ";
 
 fn table() -> String {

@@ -37,10 +37,10 @@ impl Guest {
     async fn call(&mut self, function: &str, params: Vec<Value>) -> Value {
         let function = format!("golem:blobs/api/{function}");
         let result = self.0.invoke(&function, params).await;
-        result.unwrap_or_else(|failure| panic!("{function}: {failure}")).expect("all have a result")
+        result.unwrap_or_else(|failure| panic!("{function}: {failure}")).expect("all functions have a result")
     }
 
-    /// Calls a function on the container `c`, or with more texts on what is in it.
+    /// Calls a function on the container `c`; further parameters select an object in it.
     async fn call_in_container(&mut self, function: &str, texts: &[&str], more: Vec<Value>) -> Value {
         let params = std::iter::once(&"c").chain(texts).map(|name| text(name)).chain(more);
         self.call(function, params.collect()).await
@@ -74,7 +74,7 @@ async fn containers() {
     assert_eq!(
         guest.call_in_container("has", &["o"], vec![]).await,
         ok(Value::Bool(false)),
-        "another container"
+        "the new container is empty"
     );
     let long = "c".repeat(300);
     let refused = guest.call("create", vec![text(&long)]).await;

@@ -1,6 +1,6 @@
-//! Files: what a worker wrote is there again after a crash, though nothing about it is in its oplog.
+//! Files: a worker's files are restored after a crash, although the oplog contains no entries about them.
 
-#![expect(clippy::unwrap_used, reason = "in a test, the place of a panic is the message")]
+#![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
 
 use super::{check, frozen, text};
 use golem_host::{Engine, EngineConfig};
@@ -38,10 +38,10 @@ impl Files {
         assert_eq!(answer, expected, "{function} {params:?}");
     }
 
-    /// Everything again from every prefix; and nothing but invocations is recorded.
+    /// Replays from every prefix of the oplog, and checks that the oplog contains no host calls.
     async fn check_replay(self) {
         let calls = self.0.oplog().into_iter().filter(|entry| matches!(entry, Entry::HostCall { .. }));
-        assert_eq!(calls.collect::<Vec<_>>(), [], "files need no entries");
+        assert_eq!(calls.collect::<Vec<_>>(), [], "file operations record no entries");
         self.0.replay_from_every_prefix().await.unwrap();
     }
 }
@@ -122,7 +122,7 @@ async fn file_times_are_those_of_the_invocation_or_the_last_wait() {
 
     let mut files = Files::start(Options::default()).await;
     let twice = files.call("write-twice", vec![text("f"), Value::U64(25)]).await;
-    assert_eq!(twice, ok(Some(Value::U64(25_000_000))), "a wait is seen in the times of files");
+    assert_eq!(twice, ok(Some(Value::U64(25_000_000))), "a wait advances the times of files");
     files.0.crash();
     files.check("read", &["f"], ok(Some(text("second")))).await;
 }
@@ -140,7 +140,7 @@ async fn files_may_fill_the_memory_limit() {
     let mut files = Files(TestWorker::of(component, frozen(), MemoryStore::new()).unwrap());
     let Value::Result(Ok(Some(filled))) = files.call("fill", vec![text("big")]).await else { panic!() };
     let Value::Tuple(filled) = *filled else { panic!() };
-    // The C library has no better word for an error of a stream; `files-raw` sees the interface's.
+    // The C library maps all stream errors to this code. The guest `files-raw` sees the error of the interface.
     assert_eq!(filled[1], text("I/O error (os error 29)"));
     assert!(matches!(filled[0], Value::U32(blocks) if (8..16).contains(&blocks)), "{filled:?}");
     files.check("remove", &["big"], ok(None)).await;
@@ -191,7 +191,7 @@ async fn file_system_calls_below_the_standard_library() {
     assert_eq!(told.join("\n"), RAW.trim());
 }
 
-/// What `files-raw` tells, function after function.
+/// The results of `files-raw`, function by function.
 const RAW: &str = r#"
 /: Ok(DescriptorType::Directory) Ok(DescriptorFlags(READ | MUTATE_DIRECTORY))
 DescriptorFlags(READ)

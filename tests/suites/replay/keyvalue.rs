@@ -1,13 +1,14 @@
-//! Buckets, through each of the published shapes of `wasi:keyvalue`.
+//! Buckets, through each published version of `wasi:keyvalue`.
 
 use crate::{check, text};
 use golem_testing::{Failure, Options, TestWorker, Value};
 use golem_tests::guests;
 
-/// The guests, with what they say of a key that is not there.
+/// The guests, one for each version.
 const IDENTITIES: [&str; 4] = ["keyvalue", "keyvalue_v01", "keyvalue_draft", "keyvalue_draft2"];
 
-/// The interface of 2023 has no value for a key that is not there, only an error.
+/// Whether the guest uses the interface of 2023. That interface returns an error for a missing key; the others return
+/// `none`.
 fn is_2023_interface(guest: &str) -> bool {
     guest == IDENTITIES[0]
 }
@@ -57,7 +58,7 @@ impl Guest {
     async fn call(&mut self, function: &str, params: Vec<Value>) -> Value {
         let function = format!("golem:{}/api/{function}", self.name.replace('_', "-"));
         let result = self.worker.invoke(&function, params).await;
-        result.unwrap_or_else(|failure| panic!("{function}: {failure}")).expect("all have a result")
+        result.unwrap_or_else(|failure| panic!("{function}: {failure}")).expect("all functions have a result")
     }
 
     /// Calls a function on a key of the bucket `b`.
@@ -82,20 +83,20 @@ async fn one_key_at_a_time() {
         assert_eq!(
             guest.call_on_key("delete", "k", vec![]).await,
             done(),
-            "{name}: nothing to delete is no error"
+            "{name}: deleting a missing key is no error"
         );
         assert_eq!(guest.call_on_key("set", "k", vec![bytes("one")]).await, done(), "{name}");
         assert_eq!(
             guest.call_on_key("set", "", vec![bytes("")]).await,
             done(),
-            "{name}: the empty key is a key"
+            "{name}: the empty key is valid"
         );
         guest.call_on_key("set", "k", vec![bytes("two")]).await;
         guest.worker.crash();
         assert_eq!(guest.call_on_key("get", "k", vec![]).await, ok(some(bytes("two"))), "{name}");
         assert_eq!(guest.call_on_key("exists", "k", vec![]).await, ok(Value::Bool(true)), "{name}");
         let other = guest.call("exists", vec![text("other"), text("k")]).await;
-        assert_eq!(other, ok(Value::Bool(false)), "{name}: a bucket is not another");
+        assert_eq!(other, ok(Value::Bool(false)), "{name}: buckets are separate");
         assert_eq!(guest.call_on_key("delete", "k", vec![]).await, done(), "{name}");
         assert_eq!(guest.call_on_key("get", "k", vec![]).await, absent, "{name}");
         guest.finish().await;
@@ -175,7 +176,7 @@ async fn numbers() {
         assert_eq!(guest.call_on_key("get", "word", vec![]).await, ok(some(bytes("seven"))), "{name}");
         let below = guest.call_on_key("increment", "below", vec![Value::S64(-3)]).await;
         if name == "keyvalue_draft2" {
-            assert_eq!(below, ok(Value::S64(-3)), "{name}: its numbers have a sign");
+            assert_eq!(below, ok(Value::S64(-3)), "{name}: its numbers are signed");
         }
         let busy = guest.call("busy", vec![text("b"), Value::U32(20)]).await;
         assert_eq!(busy, ok(Value::S64(210)), "{name}");
@@ -198,7 +199,11 @@ async fn a_value_is_swapped_only_if_it_is_unchanged() {
     let mut guest = Guest::start("keyvalue_draft2").await;
     let append = |letter: u8, disturbed| vec![Value::U8(letter), Value::Bool(disturbed)];
     assert_eq!(guest.call_on_key("append", "k", append(b'a', false)).await, ok(Value::U32(1)));
-    assert_eq!(guest.call_on_key("append", "k", append(b'b', true)).await, ok(Value::U32(2)), "once more");
+    assert_eq!(
+        guest.call_on_key("append", "k", append(b'b', true)).await,
+        ok(Value::U32(2)),
+        "the second attempt succeeds"
+    );
     assert_eq!(guest.call_on_key("append", "k", append(b'c', false)).await, ok(Value::U32(1)));
     assert_eq!(guest.call_on_key("get", "k", vec![]).await, ok(some(bytes("abc"))));
     guest.finish().await;
@@ -232,7 +237,7 @@ async fn a_number_that_is_no_handle_fails_the_invocation() {
     let mut guest = Guest::start("keyvalue").await;
     let function = "golem:keyvalue/api/use-dropped";
     let Err(Failure::Trapped { details, .. }) = guest.worker.invoke(function, vec![text("b")]).await else {
-        panic!("the handle was given back");
+        panic!("the handle was dropped, so the call should trap");
     };
     assert!(details.contains("no host object"), "{details}");
 }
@@ -240,7 +245,7 @@ async fn a_number_that_is_no_handle_fails_the_invocation() {
 #[tokio::test]
 async fn a_write_whose_answer_was_lost_is_applied_once() {
     let mut guest = Guest::start("keyvalue_draft2").await;
-    // The write succeeds, the end of the invocation does not.
+    // The write is stored, but recording the end of the invocation fails.
     guest.worker.store().fail_after(1);
     let function = "golem:keyvalue-draft2/api/increment";
     let params = vec![text("b"), text("n"), Value::S64(1)];

@@ -1,13 +1,14 @@
-//! The guest library for Rust: typed buckets and promises, sagas, log lines, over the same replay as everything else.
+//! The guest library for Rust: typed buckets and promises, sagas and log lines, checked by replay from every prefix.
 
 use crate::{check, text};
 use golem_testing::{Options, Value};
 
-/// Calls one function of the guest, and compares the lines that it tells.
+/// Calls a function of the guest and compares the lines that it returns.
 async fn check_lines(function: &'static str, params: Vec<Value>, expected: &[&str]) {
     let mut worker = check("library", Options::default(), vec![(function, params.clone())]).await;
     let lines = worker.invoke(&format!("golem:library/api/{function}"), params).await;
-    let lines = lines.unwrap_or_else(|failure| panic!("{function}: {failure}")).expect("it has a result");
+    let lines =
+        lines.unwrap_or_else(|failure| panic!("{function}: {failure}")).expect("the function has a result");
     let lines = match lines {
         Value::Result(Ok(Some(lines))) => *lines,
         other => other,

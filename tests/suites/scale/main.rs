@@ -1,4 +1,4 @@
-//! Ten thousand workers on one server: made, called, left alone, and there again after a restart.
+//! Ten thousand workers on one server: created and called, with bounded memory, and called again after a restart.
 
 use golem_tests::http::{Connection, Request};
 use golem_tests::process::resident_bytes;
@@ -12,20 +12,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::task::JoinSet;
 
-/// Workers in all.
+/// Number of workers.
 const WORKERS: u64 = 10_000;
-/// Of them at most so many are in memory at a time.
+/// Largest number of workers in memory at the same time.
 const RESIDENTS_MAX: u64 = 200;
-/// Clients that make and call them.
+/// Number of clients that create and call the workers.
 const CLIENTS: u64 = 16;
-/// Resident memory of the server with all workers, in bytes: generous for the 200 in memory and the heads of the rest,
-/// and far below ten thousand instances.
+/// Largest resident memory of the server with all workers, in bytes. It is enough for 200 instances and the heads of
+/// the other workers, and far below ten thousand instances.
 const RESIDENT_BYTES_MAX: u64 = 1 << 30;
-/// What each worker beyond the first thousand may add to it, in bytes: a head is a few hundred bytes, an instance
+/// Largest memory of each worker beyond the first thousand, in bytes. A head has a few hundred bytes, an instance
 /// hundreds of thousands.
 const BYTES_PER_WORKER_MAX: u64 = 30_000;
 
-/// Calls `function` on every worker of `range` from several clients; each answer must be `expected`.
+/// Calls `function` on the workers `from` to `to` (excluded) from several clients; each answer must be `expected`.
 async fn call_each(
     server: &Server,
     template: &str,
@@ -86,7 +86,7 @@ async fn idle_workers_cost_a_head_and_no_instance() {
     call_each(&server, &template, guests::GET, 0, WORKERS, 1).await;
     let answered_in = begin.elapsed();
     let again = resident_bytes(server.pid());
-    // A crash among all these is as good as a stop.
+    // A kill keeps all workers, like a clean stop.
     server.kill().await;
     let server = options.start().await;
     let mut rng = Rng::new(Rng::seed_from_env());
@@ -100,7 +100,7 @@ async fn idle_workers_cost_a_head_and_no_instance() {
 
     let each = many.saturating_sub(few) / (WORKERS - 1_000);
     report(format_args!(
-        "{WORKERS} workers: made and called in {made_in:.1?}, resident {} MiB with 1,000 and {} MiB with all \
+        "{WORKERS} workers: created and called in {made_in:.1?}, resident {} MiB with 1,000 and {} MiB with all \
          ({each} bytes each); restart in {ready_in:.0?}, all answered in {answered_in:.1?}, resident {} MiB",
         few >> 20,
         many >> 20,

@@ -1,9 +1,9 @@
-//! Which crate may use which crate. A dependency is the only way to name another crate, so the manifests decide.
+//! Dependencies between crates. A crate can use another only through a dependency, so the tests read the manifests.
 
 use crate::{check, files};
 use std::collections::BTreeMap;
 
-/// Our own crates: folder, package, and which of ours it may use in what it ships.
+/// The workspace crates: folder, package, and the workspace crates that it may use as normal dependencies.
 const CRATES: &[(&str, &str, &[&str])] = &[
     ("model", "golem-model", &[]),
     ("macros", "golem-macros", &[]),
@@ -30,19 +30,19 @@ const CRATES: &[(&str, &str, &[&str])] = &[
     ("xtask", "xtask", &[]),
 ];
 
-/// Crates of others that only these folders may use in what they ship, and why.
+/// External crates that only these folders may use as normal dependencies, and the reason.
 const RESTRICTED: &[(&str, &[&str], &str)] = &[
-    ("wasmtime", &["host"], "the engine can be replaced or raised in one crate"),
-    ("rusqlite", &["runtime", "tests"], "SQL is an adapter's matter"),
-    ("libsqlite3-sys", &["runtime", "tests"], "SQL is an adapter's matter"),
-    ("axum", &["runtime"], "the contract is apart from its server"),
-    ("hyper", &["runtime"], "the contract is apart from its server"),
-    ("tower", &["runtime"], "the contract is apart from its server"),
-    ("reqwest", &["api", "tests"], "there is one client"),
-    ("wit-bindgen", &["sdk", "bindgen"], "guests alone are compiled against bindings"),
+    ("wasmtime", &["host"], "the engine can be upgraded in one crate"),
+    ("rusqlite", &["runtime", "tests"], "only storage adapters use SQL"),
+    ("libsqlite3-sys", &["runtime", "tests"], "only storage adapters use SQL"),
+    ("axum", &["runtime"], "the REST contract is separate from its server"),
+    ("hyper", &["runtime"], "the REST contract is separate from its server"),
+    ("tower", &["runtime"], "the REST contract is separate from its server"),
+    ("reqwest", &["api", "tests"], "the project has one HTTP client"),
+    ("wit-bindgen", &["sdk", "bindgen"], "only guests are compiled against bindings"),
 ];
 
-/// The shared words use no I/O, no runtime, no engine: they must build for guests and load in a second.
+/// The dependencies of `model`. It uses no I/O, no async runtime and no engine, because guests use it too.
 const MODEL_USES: &[&str] =
     &["base64", "blake3", "crc32c", "indexmap", "jiff", "serde", "serde_json", "thiserror", "uuid"];
 
@@ -68,7 +68,7 @@ fn every_workspace_member_is_listed_and_inherits_the_lints() {
     members.sort_unstable();
     let mut listed: Vec<&str> = CRATES.iter().map(|(folder, ..)| *folder).collect();
     listed.sort_unstable();
-    assert_eq!(members, listed, "a new crate gets a line in HOUSE that says what it may use");
+    assert_eq!(members, listed, "add a new crate to CRATES, with the crates that it may use");
     for (folder, package, _) in CRATES {
         let manifest = manifest(folder);
         assert_eq!(manifest["package"]["name"].as_str(), Some(*package), "{folder}");
@@ -92,7 +92,7 @@ fn our_crates_use_each_other_in_one_direction() {
             }
         }
     }
-    check("a crate of ours uses another that it may not know", &findings);
+    check("a workspace crate uses another one that CRATES does not allow", &findings);
 }
 
 #[test]
@@ -108,14 +108,14 @@ fn the_engine_the_database_and_the_web_server_are_used_in_one_crate_each() {
             }
         }
     }
-    check("a dependency that has its place elsewhere", &findings);
+    check("an external crate is used outside the folders that RESTRICTED allows", &findings);
 }
 
 #[test]
 fn the_model_depends_on_listed_crates_only() {
     let findings: Vec<String> =
         shipped(&manifest("model")).into_iter().filter(|used| !MODEL_USES.contains(&used.as_str())).collect();
-    check("model may use only what is listed in MODEL_USES", &findings);
+    check("model may use only the crates in MODEL_USES", &findings);
 }
 
 #[test]
@@ -127,5 +127,5 @@ fn inside_the_runtime_only_storage_names_the_database() {
             findings.push(file.path);
         }
     }
-    check("only runtime/src/storage and the fault-injecting tests may name SQLite", &findings);
+    check("only runtime/src/storage and tests/ may use SQLite", &findings);
 }

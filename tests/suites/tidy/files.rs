@@ -1,8 +1,8 @@
-//! Reads the tree as it lies on the disk, less what is generated.
+//! Reads the files of the tree, except generated folders.
 
 use std::path::{Path, PathBuf};
 
-/// Folders that nobody writes by hand. `deps` is the WASI text that tools put below `wit/`.
+/// Folders that are not written by hand. `deps` is the WASI text that tools copy below `wit/`.
 const GENERATED: [&str; 5] = ["target", ".git", "deps", "node_modules", "dist"];
 
 /// The root of the checkout.
@@ -10,15 +10,15 @@ pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in a folder of the root")
 }
 
-/// A file that somebody wrote.
+/// A file of the tree.
 pub(crate) struct File {
-    /// From the root, with `/`.
+    /// Path from the root, with `/`.
     pub(crate) path: String,
-    /// What is in it.
+    /// Content.
     pub(crate) text: String,
 }
 
-/// Every file below the root whose name ends with `extension`, in order of paths.
+/// All files with this extension, sorted by path.
 pub(crate) fn with_extension(extension: &str) -> Vec<File> {
     let mut paths = Vec::new();
     walk(root(), &mut |path| {
@@ -38,7 +38,7 @@ pub(crate) fn with_extension(extension: &str) -> Vec<File> {
         .collect()
 }
 
-/// A file by its path from the root.
+/// Reads a file by its path from the root.
 pub(crate) fn read(path: &str) -> String {
     std::fs::read_to_string(root().join(path)).unwrap_or_else(|error| panic!("cannot read {path}: {error}"))
 }
