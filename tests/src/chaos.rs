@@ -3,7 +3,7 @@
 //! | module | contains |
 //! |---|---|
 //! | `caller` | one client, which retries through restarts of the server |
-//! | `clients` | the kinds of clients: counters, carts, sleepers, promises, shared counters, requests without a result |
+//! | `clients` | kinds of clients: counters, carts, sleepers, promises, shared counters, requests without a result |
 //!
 //! [`ChaosTest::run`] owns the server. It waits until the clients have received a random number of answers, kills the
 //! server at a random moment after that, and starts it again on the same data folder. In the end the clients finish

@@ -4,10 +4,10 @@
 //! | module | contains |
 //! |---|---|
 //! | `server`, `rest`, `http` | a server process; the REST interface in the shapes of 2023; HTTP/1.1 as bytes |
-//! | `chaos`, `checker` | clients under SIGKILL; a model that compares acknowledged requests with the server's state |
+//! | `chaos`, `checker` | clients under SIGKILL; a model that compares acknowledgements with the state |
 //! | `early_ack`, `vfs` | faults: a store that acknowledges early; a disk under SQLite that forgets, fills up or fails |
 //! | `github` | a fake GitHub with the endpoints that a login uses |
-//! | `guests`, `tools` | paths of the components that suites upload; the search path with the compilers of other languages |
+//! | `guests`, `tools` | paths of the components that suites upload; compilers of other languages |
 //! | `web` | a web server that workers call; its paths select kinds of misbehaviour |
 //! | `process` | memory and processor time of a process, from `/proc` |
 //! | `wait`, `rng`, `report` | time, randomness, lines for the reader |

@@ -5,7 +5,7 @@
 //! | `table` | does every decision match the golden table |
 //! | `routes` | is every route of the router in the list of endpoints |
 //! | `openapi` | is the OpenAPI document complete, and do responses match it |
-//! | `callers` | does every endpoint answer each kind of caller as decided: without a token, stranger, grantee, owner, each role |
+//! | `callers` | does every endpoint answer as decided: no token, stranger, grantee, owner, each role |
 //!
 //! `BLESS=1` rewrites the golden files.
 

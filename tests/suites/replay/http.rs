@@ -116,8 +116,8 @@ async fn an_answered_request_is_not_sent_again() {
     assert_ne!(key(&sent[0]), key(&sent[1]), "another call is a new request with another key");
 }
 
-/// All entries before a request are durable when it is sent (rule W2 in docs/durability.md). After a crash it is sent again with the same
-/// key.
+/// All entries before a request are durable when it is sent (rule W2 in docs/durability.md). After a crash it is sent
+/// again with the same key.
 #[tokio::test]
 async fn a_request_without_an_answer_is_sent_again_after_a_crash() {
     let http = FakeHttp::new(|_, before| {
