@@ -1,43 +1,43 @@
-//! What a file holds beyond the real one: blocks that were not synced.
+//! The simulated write cache of a file: blocks that are not synced.
 
 use libsqlite3_sys as ffi;
 use std::collections::BTreeMap;
 use std::ffi::c_int;
 
-/// Bytes of a block, the unit that is kept or lost.
+/// Size of a block in bytes. A block is kept or lost as a whole.
 const BLOCK: u64 = 4096;
 
-/// What one file holds beyond the real one.
+/// The difference between a file as SQLite sees it and the real file.
 #[derive(Debug, Default)]
-pub(super) struct Shadow {
+pub(super) struct WriteCache {
     blocks: BTreeMap<u64, Block>,
-    /// The length, where it differs from the real file's.
+    /// The length, if it differs from that of the real file.
     length: Option<u64>,
-    /// What the real file holds from here on was cut off.
-    cut: Option<u64>,
-    /// Syncs that failed.
+    /// Bytes of the real file from this offset on are truncated.
+    truncated_at: Option<u64>,
+    /// Number of failed syncs.
     pub(super) failures: u64,
 }
 
 #[derive(Debug)]
 struct Block {
     bytes: Box<[u8]>,
-    /// Whether a sync has to write it. If not, one failed to, and the block will be lost.
+    /// Whether the next sync writes the block. `false` means that a sync of the block failed: a crash will lose it.
     dirty: bool,
 }
 
 /// The real file behind a handle.
 #[derive(Clone, Copy)]
-pub(super) struct Real {
+pub(super) struct RealFile {
     pub(super) file: *mut ffi::sqlite3_file,
 }
 
 /// Calls a function of the real file's table.
 macro_rules! real {
     ($real:expr, $function:ident $(, $argument:expr)*) => {{
-        let real: Real = $real;
-        // SAFETY: the system's VFS opened this file and set its table, whose functions of version 2 are all there.
-        // The handle is not closed while SQLite calls us with it.
+        let real: RealFile = $real;
+        // SAFETY: the system's VFS opened this file and set its table, which has all functions of version 2. SQLite
+        // does not close the handle during a call with it.
         unsafe {
             let function = (*(*real.file).pMethods).$function.expect("the system's VFS has all functions");
             function(real.file $(, $argument)*)
@@ -46,14 +46,14 @@ macro_rules! real {
 }
 pub(super) use real;
 
-impl Real {
+impl RealFile {
     fn length(self) -> Result<u64, c_int> {
         let mut length = 0;
         check(real!(self, xFileSize, &raw mut length))?;
         Ok(u64::try_from(length).unwrap_or(0))
     }
 
-    /// Fills `bytes`, with zeros where the file has ended.
+    /// Fills `bytes`, with zeros beyond the end of the file.
     fn read(self, bytes: &mut [u8], at: u64) -> Result<(), c_int> {
         let count = c_int::try_from(bytes.len()).map_err(|_| ffi::SQLITE_IOERR_READ)?;
         match real!(self, xRead, bytes.as_mut_ptr().cast(), count, at.cast_signed()) {
@@ -72,26 +72,27 @@ pub(super) fn check(code: c_int) -> Result<(), c_int> {
     if code == ffi::SQLITE_OK { Ok(()) } else { Err(code) }
 }
 
-impl Shadow {
-    /// Whether the file would have bytes if it were synced now.
+impl WriteCache {
+    /// Whether the file would be non-empty if it were synced now.
     pub(super) fn has_bytes(&self) -> bool {
         self.length.is_some_and(|length| length > 0)
     }
 
-    pub(super) fn length(&self, real: Real) -> Result<u64, c_int> {
+    pub(super) fn length(&self, real: RealFile) -> Result<u64, c_int> {
         let length = real.length()?;
-        Ok(match (self.cut, self.length) {
+        Ok(match (self.truncated_at, self.length) {
             (None, None) => length,
             (None, Some(ours)) => ours.max(length),
-            (Some(cut), ours) => ours.unwrap_or(cut),
+            (Some(truncated_at), ours) => ours.unwrap_or(truncated_at),
         })
     }
 
-    /// Fills `bytes`. False if the file ends before.
-    pub(super) fn read(&self, real: Real, bytes: &mut [u8], at: u64) -> Result<bool, c_int> {
+    /// Fills `bytes`. Returns `false` if the file ends before their end.
+    pub(super) fn read(&self, real: RealFile, bytes: &mut [u8], at: u64) -> Result<bool, c_int> {
         bytes.fill(0);
         let end = at + bytes.len() as u64;
-        let from_real = self.cut.map_or(end, |cut| end.min(cut)).saturating_sub(at);
+        let from_real =
+            self.truncated_at.map_or(end, |truncated_at| end.min(truncated_at)).saturating_sub(at);
         if from_real > 0 {
             real.read(&mut bytes[..index(from_real)], at)?;
         }
@@ -108,7 +109,7 @@ impl Shadow {
         Ok(end <= length)
     }
 
-    pub(super) fn write(&mut self, real: Real, bytes: &[u8], at: u64) -> Result<(), c_int> {
+    pub(super) fn write(&mut self, real: RealFile, bytes: &[u8], at: u64) -> Result<(), c_int> {
         let end = at + bytes.len() as u64;
         let length = self.length(real)?;
         for number in at / BLOCK..end.div_ceil(BLOCK) {
@@ -132,14 +133,14 @@ impl Shadow {
             block.bytes[index(length % BLOCK)..].fill(0);
         }
         self.length = Some(length);
-        self.cut = Some(self.cut.map_or(length, |cut| cut.min(length)));
+        self.truncated_at = Some(self.truncated_at.map_or(length, |truncated_at| truncated_at.min(length)));
     }
 
-    /// Writes everything to the real file.
-    pub(super) fn flush(&mut self, real: Real) -> Result<(), c_int> {
+    /// Writes the dirty blocks and the length to the real file.
+    pub(super) fn flush(&mut self, real: RealFile) -> Result<(), c_int> {
         let length = self.length(real)?;
-        if let Some(cut) = self.cut {
-            check(real!(real, xTruncate, cut.cast_signed()))?;
+        if let Some(truncated_at) = self.truncated_at {
+            check(real!(real, xTruncate, truncated_at.cast_signed()))?;
         }
         for (number, block) in self.blocks.iter().filter(|(_, block)| block.dirty) {
             let start = number * BLOCK;
@@ -147,15 +148,15 @@ impl Shadow {
                 real.write(&block.bytes[..index(BLOCK.min(length - start))], start)?;
             }
         }
-        // What is left was lost by a sync before; it can be read until the crash.
+        // The remaining blocks belong to a failed sync. They can be read until the crash.
         self.blocks.retain(|_, block| !block.dirty);
         self.length = (!self.blocks.is_empty()).then_some(length);
-        self.cut = None;
+        self.truncated_at = None;
         Ok(())
     }
 
-    /// A sync that failed: what it should have written will be lost.
-    pub(super) fn fail(&mut self) {
+    /// Fails a sync: a crash will lose the blocks that it should have written.
+    pub(super) fn fail_sync(&mut self) {
         self.failures += 1;
         for block in self.blocks.values_mut() {
             block.dirty = false;

@@ -1,11 +1,11 @@
-//! A store that says "durable" before it is: negative control (i).
+//! A store that acknowledges a commit before it is durable: the negative control `reply-before-commit`.
 //!
-//! Everything goes to the real store, but a commit is acknowledged when it is queued and performed a moment later, on
-//! another thread. Without a crash nobody can tell: whoever reads waits until the queue is empty. A crash loses what was
-//! in the queue, and the checker must notice.
+//! A commit is acknowledged when it is queued. Another thread performs it on the real store after `DELAY`. Without
+//! a crash the difference is invisible, because every read waits until the queue is empty. A crash loses the queued
+//! commits, and the checker must detect that.
 
 use crate::wait;
-use golem_model::shared::{Place, Space};
+use golem_model::shared::{ScopedKey, Space};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
 use golem_runtime::storage::ports::{
     Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNum,
@@ -15,30 +15,30 @@ use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 use std::time::Duration;
 
-/// How long after the acknowledgement a commit is performed.
+/// Time between the acknowledgement and the commit.
 const DELAY: Duration = Duration::from_millis(20);
 
-/// Commits that may wait; then the acknowledgement waits as well.
+/// Commits that the queue holds. When it is full, the acknowledgement waits.
 const QUEUE_MAX: usize = 1_024;
 
-/// The store that acknowledges early.
+/// The store that acknowledges commits early.
 #[derive(Debug)]
-pub struct LateStore {
+pub struct EarlyAckStore {
     inner: Arc<dyn Store>,
     queue: SyncSender<Batch>,
     counts: Arc<Counts>,
 }
 
-/// Commits so far.
+/// Numbers of commits since the store was opened.
 #[derive(Debug, Default)]
 struct Counts {
     acknowledged: AtomicU64,
     performed: Mutex<u64>,
-    more: Condvar,
+    progressed: Condvar,
 }
 
-impl LateStore {
-    /// Wraps `inner`.
+impl EarlyAckStore {
+    /// Wraps the store `inner`.
     pub fn new(inner: Arc<dyn Store>) -> Self {
         let (queue, commits) = sync_channel::<Batch>(QUEUE_MAX);
         let counts = Arc::new(Counts::default());
@@ -47,20 +47,22 @@ impl LateStore {
             while let Ok(first) = commits.recv() {
                 wait::pause_thread(DELAY);
                 for batch in std::iter::once(first).chain(commits.try_iter()) {
-                    store.commit(&batch).expect("the store below has no faults, and was told so already");
+                    store
+                        .commit(&batch)
+                        .expect("the wrapped store has no faults, and the commit is acknowledged already");
                     *lock(&done.performed) += 1;
-                    done.more.notify_all();
+                    done.progressed.notify_all();
                 }
             }
         });
         Self { inner, queue, counts }
     }
 
-    /// The store below, once it holds everything that has been acknowledged by now.
-    fn settled(&self) -> &dyn Store {
+    /// Waits until the wrapped store holds every commit that is acknowledged now, and returns that store.
+    fn drained(&self) -> &dyn Store {
         let acknowledged = self.counts.acknowledged.load(Ordering::SeqCst);
         let performed = lock(&self.counts.performed);
-        let waited = self.counts.more.wait_while(performed, |performed| *performed < acknowledged);
+        let waited = self.counts.progressed.wait_while(performed, |performed| *performed < acknowledged);
         drop(waited.expect(UNPOISONED));
         &*self.inner
     }
@@ -72,9 +74,9 @@ fn lock(count: &Mutex<u64>) -> MutexGuard<'_, u64> {
     count.lock().expect(UNPOISONED)
 }
 
-impl Store for LateStore {
+impl Store for EarlyAckStore {
     fn acquire(&self) -> Result<Vec<(ShardId, Epoch)>, StoreError> {
-        self.settled().acquire()
+        self.drained().acquire()
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
@@ -84,35 +86,35 @@ impl Store for LateStore {
     }
 
     fn recover(&self) -> Result<Position, StoreError> {
-        self.settled().recover()
+        self.drained().recover()
     }
 
     fn position(&self) -> Result<Position, StoreError> {
-        self.settled().position()
+        self.drained().position()
     }
 
     fn rows_back(&self, last: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError> {
-        self.settled().rows_back(last, limit)
+        self.drained().rows_back(last, limit)
     }
 
     fn row(&self, seq: Seq) -> Result<Option<LogRow>, StoreError> {
-        self.settled().row(seq)
+        self.drained().row(seq)
     }
 
     fn rows_after(&self, seq: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError> {
-        self.settled().rows_after(seq, limit)
+        self.drained().rows_after(seq, limit)
     }
 
     fn head(&self, id: &WorkerId) -> Result<Option<StoredHead>, StoreError> {
-        self.settled().head(id)
+        self.drained().head(id)
     }
 
     fn head_by_no(&self, no: WorkerNum) -> Result<Option<StoredHead>, StoreError> {
-        self.settled().head_by_no(no)
+        self.drained().head_by_no(no)
     }
 
     fn heads_to_wake(&self, after: WorkerNum, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
-        self.settled().heads_to_wake(after, limit)
+        self.drained().heads_to_wake(after, limit)
     }
 
     fn heads_named(
@@ -122,23 +124,23 @@ impl Store for LateStore {
         after: &str,
         limit: usize,
     ) -> Result<Vec<StoredHead>, StoreError> {
-        self.settled().heads_named(template, prefix, after, limit)
+        self.drained().heads_named(template, prefix, after, limit)
     }
 
     fn head_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError> {
-        self.settled().head_count(template)
+        self.drained().head_count(template)
     }
 
     fn head_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
-        self.settled().head_counts()
+        self.drained().head_counts()
     }
 
     fn idem(&self, worker: WorkerNum, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
-        self.settled().idem(worker, key_hash)
+        self.drained().idem(worker, key_hash)
     }
 
-    fn value(&self, project: ProjectId, place: &Place) -> Result<Option<ValueRow>, StoreError> {
-        self.settled().value(project, place)
+    fn value(&self, project: ProjectId, place: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
+        self.drained().value(project, place)
     }
 
     fn keys(
@@ -149,11 +151,11 @@ impl Store for LateStore {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Vec<String>, StoreError> {
-        self.settled().keys(project, space, bucket, after, limit)
+        self.drained().keys(project, space, bucket, after, limit)
     }
 
     fn tidy(&self, limit: usize) -> Result<bool, StoreError> {
-        self.settled().tidy(limit)
+        self.drained().tidy(limit)
     }
 
     fn syncs(&self) -> u64 {
