@@ -1,20 +1,19 @@
 //! Runs one durable worker on wasmtime.
 //!
-//! [`Engine`] compiles components; a [`Component`] knows what it exports; an [`Instance`] is one activation of a
-//! worker: it is made from the worker's oplog, whole or after a snapshot, replays it, and then takes invocations one at a time.
-//! Inside, `imports` has a thin file for each WIT interface, `durable` is the one door through which
-//! imports reach anything whose answer could differ in a replay, and `objects` holds what guests have handles
-//! to.
+//! [`Engine`] compiles components. A [`Component`] knows its exports. An [`Instance`] is one activation of a worker: it
+//! is created from the worker's oplog (all of it, or the entries after a snapshot), replays it, and then runs
+//! invocations one at a time. Inside, `imports` has a thin file for each WIT interface, `durable` is the door through
+//! which imports reach everything whose answer could differ in a replay, and `objects` holds the host objects behind
+//! the guest's handles.
 //!
-//! Architecture invariant: this is the only crate that names wasmtime, and it has no clock, disk or network
-//! of its own (but for the folder of compiled code); all it needs from outside comes through [`ports`].
+//! Architecture invariant: this is the only crate that names wasmtime. It has no clock, disk or network of its own,
+//! except for the folder of compiled code; everything else from outside comes through [`ports`].
 
 mod bindings;
 mod cache;
 mod checks;
 mod clients;
 mod component;
-mod control;
 mod durable;
 mod engine;
 mod error;
@@ -22,6 +21,7 @@ mod event_loop;
 mod files;
 mod imports;
 mod incoming;
+mod interrupt_handle;
 mod invoke;
 mod limits;
 mod objects;
@@ -39,10 +39,10 @@ mod worker;
 
 pub use clients::{CallForm, ClientFunction, ClientInterface};
 pub use component::{Component, ComponentError};
-pub use control::InterruptHandle;
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use error::{Outcome, ReplayEnd, StopReason};
 pub use files::{Files, FilesBuilder, FilesError};
 pub use incoming::{HttpReply, INCOMING_HTTP, IncomingRequest, http_handler, is_http_handler};
+pub use interrupt_handle::InterruptHandle;
 pub use snapshot::{SnapshotBase, SnapshotError, image_owner};
 pub use worker::{Instance, ReloadTarget, WorkerInit};

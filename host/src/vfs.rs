@@ -1,18 +1,21 @@
-//! A worker's files: a virtual filesystem that is nothing but data.
+//! A worker's files: a virtual filesystem in memory.
 //!
-//! A [`Vfs`] is a tree of nodes (directories, files, symbolic links) in memory. Everything that happens to it is a
-//! function of the calls made and of the times that come with them, so a replay rebuilds it exactly and no call on
-//! it is recorded. It answers as the Linux kernel would, seen through wasmtime's `wasi:filesystem`: the same
-//! calls succeed, and the same error is given where one is.
+//! A [`Vfs`] is a tree of nodes: directories, files and symbolic links. Its content is determined by the calls on it
+//! and the times passed to them. So a replay rebuilds it exactly, and no call on it is recorded. It behaves like the
+//! Linux kernel seen through wasmtime's `wasi:filesystem`: the same calls succeed, and failing calls return the same
+//! error (test `against_std`).
 //!
-//! `node` is what the tree is made of, `path` finds the node that a path names, `tree` changes which names there
-//! are, `file` what a file holds, `time` tells the time of files, `codec` writes it all as bytes.
+//! - `node`: the nodes of the tree
+//! - `path`: finds the node that a path names
+//! - `tree`: adds, moves and removes names
+//! - `file`: reads and writes the content of files
+//! - `time`: the file clock
+//! - `codec`: the encoding as bytes
 //!
-//! Architecture invariant: no I/O, no clock, no randomness, and no name of wasmtime's; times and limits are passed in.
-//! Invariant: a node lives as long as a name or an open descriptor or stream refers to it; its number is
-//! never given to another.
-//! Invariant: what answers a guest gets depends on constants and on the worker's own memory only, so a limit is
-//! reached at the same call in a replay. A constant here that a guest can see must not change.
+//! Architecture invariant: no I/O, no clock, no randomness and no wasmtime; times and limits are passed in. Invariant:
+//! a node exists as long as a name, an open descriptor or an open stream refers to it. Node numbers are never reused.
+//! Invariant: the answers to the guest depend only on constants and on the worker's own memory, so a replay reaches a
+//! limit at the same call. A constant that a guest can observe must not change.
 
 mod codec;
 mod error;
@@ -29,19 +32,20 @@ pub(crate) use node::{Kind, NodeId, Stat};
 pub(crate) use path::Follow;
 pub(crate) use time::{FileClock, Time};
 #[cfg(test)]
-use tree::Opened;
+use tree::OpenNode;
 pub(crate) use tree::{Listed, Open};
 
 use node::{Content, Node};
 use std::collections::BTreeMap;
 
-/// Nodes that a worker's filesystem may have; one more is no space. Each is work for every snapshot.
+/// Nodes that a worker's filesystem may have; one more is refused with `insufficient-space`. Every snapshot encodes all
+/// nodes.
 const NODES_MAX: usize = 100_000;
 
-/// Bytes that a node counts for beside what it holds, about what it takes.
+/// Bytes that a node counts in addition to its content: approximately the memory that it needs.
 const NODE_BYTES: u64 = 256;
 
-/// Bytes that a name in a directory counts for beside its text, about what it takes.
+/// Bytes that a directory entry counts in addition to its name: approximately the memory that it needs.
 const ENTRY_BYTES: u64 = 64;
 
 /// A filesystem.
@@ -50,23 +54,23 @@ pub(crate) struct Vfs {
     nodes: BTreeMap<NodeId, Node>,
     /// The number of the next node.
     next: NodeId,
-    /// What it counts for: contents, names, and nodes but for the root.
+    /// Bytes that count against the limit: contents, names, and all nodes except the root.
     bytes: u64,
-    /// What it may count for at most now; not part of what it is.
+    /// The current limit of `bytes`. It is not part of the encoded state.
     bytes_max: u64,
 }
 
 impl Vfs {
-    /// The directory that all others are in.
+    /// The root directory.
     pub(crate) const ROOT: NodeId = NodeId(1);
 
-    /// An empty one.
+    /// Creates an empty filesystem.
     pub(crate) fn new(now: Time) -> Self {
         let root = Node::new(Content::directory(Self::ROOT), 1, now);
         Self { nodes: BTreeMap::from([(Self::ROOT, root)]), next: NodeId(2), bytes: 0, bytes_max: u64::MAX }
     }
 
-    /// A copy for a new worker, whose root is made now.
+    /// Copies the filesystem for a new worker. The times of the copy's root are `now`.
     pub(crate) fn copy(&self, now: Time) -> Self {
         let mut copy = self.clone();
         if let Ok(root) = copy.node_mut(Self::ROOT) {
@@ -75,26 +79,26 @@ impl Vfs {
         copy
     }
 
-    /// What it counts for, in bytes of the worker's memory.
+    /// Bytes that the filesystem counts as memory of the worker.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Sets how far [`Vfs::bytes`] may grow. What it counts for already stays.
+    /// Sets the limit of [`Vfs::bytes`]. Existing content stays, even if it exceeds the limit.
     pub(crate) fn set_bytes_max(&mut self, bytes_max: u64) {
         self.bytes_max = bytes_max;
     }
 
-    /// Counts one more descriptor or stream of `node`.
+    /// Adds one to the open descriptors and streams of `node`.
     pub(crate) fn retain(&mut self, node: NodeId) -> Result<(), Error> {
-        self.node_mut(node)?.opens += 1;
+        self.node_mut(node)?.open_count += 1;
         Ok(())
     }
 
-    /// Counts one descriptor or stream of `node` less. The last one frees a node without a name.
+    /// Subtracts one from the open descriptors and streams of `node`. A node without a name is freed with the last one.
     pub(crate) fn release(&mut self, node: NodeId) -> Result<(), Error> {
         let open = self.node_mut(node)?;
-        open.opens = open.opens.saturating_sub(1);
+        open.open_count = open.open_count.saturating_sub(1);
         self.free_unused(node);
         Ok(())
     }
@@ -107,7 +111,7 @@ impl Vfs {
         self.nodes.get_mut(&id).ok_or(Error::BadDescriptor)
     }
 
-    /// Adds a node without a name yet; it counts for `bytes` more than its own.
+    /// Adds a node that has no name yet, and charges the bytes of the node and its content.
     fn add(&mut self, content: Content, now: Time) -> Result<NodeId, Error> {
         if self.nodes.len() >= NODES_MAX {
             return Err(Error::InsufficientSpace);
@@ -122,7 +126,7 @@ impl Vfs {
     fn free_unused(&mut self, id: NodeId) {
         if let Some(node) = self.nodes.get(&id)
             && node.links == 0
-            && node.opens == 0
+            && node.open_count == 0
         {
             let bytes = NODE_BYTES + node.content.bytes();
             self.nodes.remove(&id);
@@ -130,7 +134,7 @@ impl Vfs {
         }
     }
 
-    /// Takes `bytes` of what is left, or refuses.
+    /// Adds `bytes` to the count, or fails with [`Error::InsufficientSpace`] if that would exceed the limit.
     fn charge(&mut self, bytes: u64) -> Result<(), Error> {
         match self.bytes.checked_add(bytes) {
             Some(total) if total <= self.bytes_max => {

@@ -1,14 +1,14 @@
-//! The bytes of requests and responses in the oplog (docs/oplog-format.md, "HTTP").
+//! The encoding of requests and responses in the oplog (docs/oplog-format.md, "HTTP").
 
 use super::failure::{put_failure, read_failure};
-use crate::durable::{Answered, BodyEnd, Head, Read};
+use crate::durable::{BodyEnd, BodyRead, ResponseHead, ResponseState};
 use crate::ports::HttpRequest;
 use ::http::{HeaderMap, HeaderName, HeaderValue};
 use bytes::Bytes;
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
 use std::time::Duration;
 
-/// The bytes of a request as it leaves, which is how a replay tells it from another.
+/// Appends the bytes of a request as it is sent. Replay compares them to detect a divergence.
 pub(super) fn put_request(out: &mut Vec<u8>, request: &HttpRequest) {
     put_bytes(out, request.method.as_str().as_bytes());
     put_bytes(out, request.uri.to_string().as_bytes());
@@ -62,7 +62,7 @@ fn put_trailers(out: &mut Vec<u8>, trailers: Option<&HeaderMap>) {
     }
 }
 
-/// How a body ended: 0 without trailers, 1 and trailers, 2 and a failure.
+/// Appends the end of a body: 0 without trailers, 1 and trailers, 2 and a failure.
 fn put_end(out: &mut Vec<u8>, end: &BodyEnd) {
     match end {
         Ok(trailers) => put_trailers(out, trailers.as_ref()),
@@ -82,32 +82,32 @@ fn read_end(input: &mut Reader<'_>) -> Result<BodyEnd, DecodeError> {
     })
 }
 
-fn put_head(out: &mut Vec<u8>, head: &Head) {
+fn put_head(out: &mut Vec<u8>, head: &ResponseHead) {
     put_varint(out, u64::from(head.status));
     put_headers(out, &head.headers);
 }
 
-fn read_head(input: &mut Reader<'_>) -> Result<Head, DecodeError> {
-    Ok(Head { status: input.varint_as()?, headers: read_headers(input)? })
+fn read_head(input: &mut Reader<'_>) -> Result<ResponseHead, DecodeError> {
+    Ok(ResponseHead { status: input.varint_as()?, headers: read_headers(input)? })
 }
 
-/// 0 not yet; 1 and a failure; 2, head, body, end; 3 and head.
-pub(crate) fn answered_bytes(answered: &Answered) -> Vec<u8> {
+/// Encodes the state of a response: 0 for pending; 1 and a failure; 2, head, body, end; 3 and head.
+pub(crate) fn encode_response_state(answered: &ResponseState) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);
     match answered {
-        Answered::NotYet => out.push(0),
-        Answered::Failed(failure) => {
+        ResponseState::Pending => out.push(0),
+        ResponseState::Failed(failure) => {
             out.push(1);
             put_failure(&mut out, failure);
         }
-        Answered::Whole(head, body, end) => {
+        ResponseState::Complete(head, body, end) => {
             out.reserve(body.len() + 256);
             out.push(2);
             put_head(&mut out, head);
             put_bytes(&mut out, body);
             put_end(&mut out, end);
         }
-        Answered::Begun(head) => {
+        ResponseState::HeadOnly(head) => {
             out.push(3);
             put_head(&mut out, head);
         }
@@ -115,30 +115,30 @@ pub(crate) fn answered_bytes(answered: &Answered) -> Vec<u8> {
     out
 }
 
-/// Reads [`answered_bytes`].
-pub(crate) fn read_answered(bytes: &[u8]) -> Result<Answered, DecodeError> {
+/// Decodes the bytes of [`encode_response_state`].
+pub(crate) fn decode_response_state(bytes: &[u8]) -> Result<ResponseState, DecodeError> {
     let mut input = Reader::new(bytes);
     let answered = match input.byte()? {
-        0 => Answered::NotYet,
-        1 => Answered::Failed(read_failure(&mut input)?),
+        0 => ResponseState::Pending,
+        1 => ResponseState::Failed(read_failure(&mut input)?),
         2 => {
             let head = read_head(&mut input)?;
             let body = Bytes::copy_from_slice(input.bytes()?);
-            Answered::Whole(head, body, read_end(&mut input)?)
+            ResponseState::Complete(head, body, read_end(&mut input)?)
         }
-        3 => Answered::Begun(read_head(&mut input)?),
+        3 => ResponseState::HeadOnly(read_head(&mut input)?),
         tag => return Err(DecodeError::UnknownTag { what: "HTTP response", tag }),
     };
     input.finish()?;
     Ok(answered)
 }
 
-/// 0 not yet; 1 and all the rest: bytes; 2 and the end.
-pub(super) fn read_bytes(read: &Read) -> Vec<u8> {
+/// Encodes a read of a body: 0 for pending; 1 and the bytes; 2 and the end of the body.
+pub(super) fn encode_body_read(read: &BodyRead) -> Vec<u8> {
     match read {
-        Read::NotYet => vec![0],
-        Read::Data(data) => [&[1], &data[..]].concat(),
-        Read::End(end) => {
+        BodyRead::Pending => vec![0],
+        BodyRead::Data(data) => [&[1], &data[..]].concat(),
+        BodyRead::End(end) => {
             let mut out = vec![2];
             put_end(&mut out, end);
             out
@@ -146,23 +146,23 @@ pub(super) fn read_bytes(read: &Read) -> Vec<u8> {
     }
 }
 
-/// Reads [`read_bytes`].
-pub(super) fn read_read(bytes: &[u8]) -> Result<Read, DecodeError> {
+/// Decodes the bytes of [`encode_body_read`].
+pub(super) fn decode_body_read(bytes: &[u8]) -> Result<BodyRead, DecodeError> {
     match bytes {
-        [0] => Ok(Read::NotYet),
-        [1, data @ ..] if !data.is_empty() => Ok(Read::Data(Bytes::copy_from_slice(data))),
+        [0] => Ok(BodyRead::Pending),
+        [1, data @ ..] if !data.is_empty() => Ok(BodyRead::Data(Bytes::copy_from_slice(data))),
         [2, rest @ ..] => {
             let mut input = Reader::new(rest);
             let end = read_end(&mut input)?;
             input.finish()?;
-            Ok(Read::End(end))
+            Ok(BodyRead::End(end))
         }
         _ => Err(DecodeError::Invalid("a read of an HTTP body")),
     }
 }
 
-/// 0 not yet; 1 and the end.
-pub(super) fn end_bytes(end: Option<&BodyEnd>) -> Vec<u8> {
+/// Encodes the end of a body: 0 if it has not ended yet; 1 and the end.
+pub(super) fn encode_body_end(end: Option<&BodyEnd>) -> Vec<u8> {
     match end {
         None => vec![0],
         Some(end) => {
@@ -173,8 +173,8 @@ pub(super) fn end_bytes(end: Option<&BodyEnd>) -> Vec<u8> {
     }
 }
 
-/// Reads [`end_bytes`].
-pub(super) fn read_end_bytes(bytes: &[u8]) -> Result<Option<BodyEnd>, DecodeError> {
+/// Decodes the bytes of [`encode_body_end`].
+pub(super) fn decode_body_end(bytes: &[u8]) -> Result<Option<BodyEnd>, DecodeError> {
     match bytes {
         [0] => Ok(None),
         [1, rest @ ..] => {
@@ -201,35 +201,37 @@ mod tests {
     }
 
     #[test]
-    fn responses_come_back_as_they_went_in() {
-        let head = Head { status: 207, headers: headers(&[("a", "1"), ("b", ""), ("a", "2")]) };
+    fn responses_survive_encoding_and_decoding() {
+        let head = ResponseHead { status: 207, headers: headers(&[("a", "1"), ("b", ""), ("a", "2")]) };
         let body = Bytes::from_static(b"\0body");
         let ends = [Ok(None), Ok(Some(headers(&[("t", "x")]))), Err(HttpFailure::Incomplete)];
         for end in ends {
-            let answered = Answered::Whole(head.clone(), body.clone(), end.clone());
-            assert_eq!(read_answered(&answered_bytes(&answered)).as_ref(), Ok(&answered));
-            let read = Read::End(end.clone());
-            assert_eq!(read_read(&read_bytes(&read)).as_ref(), Ok(&read));
-            assert_eq!(read_end_bytes(&end_bytes(Some(&end))), Ok(Some(end)));
+            let answered = ResponseState::Complete(head.clone(), body.clone(), end.clone());
+            assert_eq!(decode_response_state(&encode_response_state(&answered)).as_ref(), Ok(&answered));
+            let read = BodyRead::End(end.clone());
+            assert_eq!(decode_body_read(&encode_body_read(&read)).as_ref(), Ok(&read));
+            assert_eq!(decode_body_end(&encode_body_end(Some(&end))), Ok(Some(end)));
         }
-        for answered in
-            [Answered::NotYet, Answered::Failed(HttpFailure::TlsAlert { code: 1 }), Answered::Begun(head)]
-        {
-            assert_eq!(read_answered(&answered_bytes(&answered)).as_ref(), Ok(&answered));
+        for answered in [
+            ResponseState::Pending,
+            ResponseState::Failed(HttpFailure::TlsAlert { code: 1 }),
+            ResponseState::HeadOnly(head),
+        ] {
+            assert_eq!(decode_response_state(&encode_response_state(&answered)).as_ref(), Ok(&answered));
         }
-        for read in [Read::NotYet, Read::Data(body)] {
-            assert_eq!(read_read(&read_bytes(&read)).as_ref(), Ok(&read));
+        for read in [BodyRead::Pending, BodyRead::Data(body)] {
+            assert_eq!(decode_body_read(&encode_body_read(&read)).as_ref(), Ok(&read));
         }
-        assert_eq!(read_end_bytes(&end_bytes(None)), Ok(None));
+        assert_eq!(decode_body_end(&encode_body_end(None)), Ok(None));
     }
 
     #[test]
-    fn other_bytes_are_refused() {
+    fn invalid_bytes_are_refused() {
         for bytes in [&[][..], &[4], &[0, 0], &[2, 1], &[3, 200, 1, 9]] {
-            assert!(read_answered(bytes).is_err(), "{bytes:?}");
+            assert!(decode_response_state(bytes).is_err(), "{bytes:?}");
         }
         for bytes in [&[][..], &[0, 0], &[1], &[2], &[2, 0, 0], &[3]] {
-            assert!(read_read(bytes).is_err(), "{bytes:?}");
+            assert!(decode_body_read(bytes).is_err(), "{bytes:?}");
         }
     }
 }
