@@ -174,7 +174,7 @@ impl Poll {
                 Pollable::Ready => true,
                 Pollable::Timer { deadline_nanos } => *deadline_nanos <= now,
                 Pollable::Promise(promise) => live.promise(promise).await? != PromiseState::Pending,
-                Pollable::Call(call) => live.answer(call.index).await? != AnswerState::Pending,
+                Pollable::Call(call) => live.call_answer(call.index).await? != AnswerState::Pending,
                 Pollable::Http { call, part } => live.is_request_ready(*call, *part)?,
                 Pollable::HttpResponse(_) | Pollable::Stdin | Pollable::Never => false,
             };
