@@ -250,7 +250,7 @@ impl<K: Kind> DurableCall for Acting<K> {
         let mut out = Vec::new();
         match &self.act {
             BlobWrite::Create(name) | BlobWrite::Remove(name) | BlobWrite::Clear(name) => {
-                put_bytes(&mut out, name.as_bytes())
+                put_bytes(&mut out, name.as_bytes());
             }
             BlobWrite::Put { id, data } => {
                 put_id(&mut out, id);
