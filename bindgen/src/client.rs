@@ -1,10 +1,17 @@
-//! Client interfaces: the WIT by which one worker calls others, made from an interface that those export.
+//! Client interfaces: the WIT by which one worker calls others. It is generated from an interface that the others
+//! export.
 //!
-//! For `p:n/i` it is `p:n-client/i`, of the same version, with up to four functions for each function `f` of `p:n/i`: `f`
-//! waits for the answer, `send-f` wants none and may be for later, `start-f` gives a number, and `finish-f` the answer
-//! for that number. The text stands by itself but for `golem:rpc` ([`RPC`]): the types that the functions name are
-//! written out again, which makes no difference to the component model. Functions that take or give handles of
-//! resources are left out, because nothing of a resource leaves a worker.
+//! The client of `p:n/i` is `p:n-client/i`, with the same version. It has four functions for each function `f` of
+//! `p:n/i`:
+//!
+//! - `f` waits for the answer
+//! - `send-f` has no answer and may be scheduled for a later time
+//! - `start-f` returns the number of the call
+//! - `finish-f` returns the answer for that number
+//!
+//! The text depends only on `golem:rpc` ([`RPC`]): it repeats the types that the functions use. For the component model
+//! they are the same types. Functions that take or return resource handles are omitted, because a resource cannot leave
+//! its worker.
 
 use crate::Error;
 use crate::wit::Package;
@@ -18,7 +25,7 @@ use wit_parser::{
 /// The text of the package `golem:rpc`, which every client interface uses.
 pub const RPC: &str = include_str!("../../wit/golem-rpc/types.wit");
 
-/// Words of WIT that cannot be names without a `%` before them.
+/// Keywords of WIT. Used as a name, a keyword needs a `%` before it.
 const KEYWORDS: [&str; 45] = [
     "as",
     "async",
@@ -68,20 +75,22 @@ const KEYWORDS: [&str; 45] = [
 ];
 
 /// The interfaces that a world exports by name.
-pub fn exported(resolve: &Resolve, world: WorldId) -> Vec<InterfaceId> {
+pub fn exported_interfaces(resolve: &Resolve, world: WorldId) -> Vec<InterfaceId> {
     let exports = resolve.worlds[world].exports.values();
     let interfaces = exports.filter_map(|item| match item {
         WorldItem::Interface { id, .. } => Some(*id),
         WorldItem::Function(_) | WorldItem::Type { .. } => None,
     });
-    interfaces.filter(|id| name_of(resolve, *id).is_some()).collect()
+    interfaces.filter(|id| interface_name(resolve, *id).is_some()).collect()
 }
 
-/// The clients of everything that a component exports.
+/// Writes the clients of all interfaces that a component exports.
 pub fn of_component(wasm: &[u8]) -> Result<Vec<Package>, Error> {
     let decoded = wit_component::decode(wasm).map_err(|source| Error::Component { source })?;
     match decoded {
-        wit_component::DecodedWasm::Component(resolve, world) => write(&resolve, &exported(&resolve, world)),
+        wit_component::DecodedWasm::Component(resolve, world) => {
+            write(&resolve, &exported_interfaces(&resolve, world))
+        }
         wit_component::DecodedWasm::WitPackage(resolve, package) => {
             let interfaces: Vec<InterfaceId> =
                 resolve.packages[package].interfaces.values().copied().collect();
@@ -90,16 +99,18 @@ pub fn of_component(wasm: &[u8]) -> Result<Vec<Package>, Error> {
     }
 }
 
-/// The clients of these interfaces: one package for each package that they are in. Interfaces of WASI, and those without
-/// a function that can be called, have none.
+/// Writes the clients of these interfaces: one client package for each package that they are in. Interfaces of WASI and
+/// interfaces without a callable function have no client.
 pub fn write(resolve: &Resolve, interfaces: &[InterfaceId]) -> Result<Vec<Package>, Error> {
     let mut packages: BTreeMap<String, (PackageName, String)> = BTreeMap::new();
     for id in interfaces {
-        let Some((package, name)) = name_of(resolve, *id) else { continue };
+        let Some((package, name)) = interface_name(resolve, *id) else { continue };
         if package.namespace == "wasi" {
             continue;
         }
-        if let Some(text) = Writer::new(resolve, *id, &package.interface_id(name)).interface(name)? {
+        if let Some(text) =
+            InterfaceWriter::new(resolve, *id, &package.interface_id(name)).interface_text(name)?
+        {
             let entry = packages.entry(package.to_string());
             let (_, texts) = entry.or_insert_with(|| (package.clone(), String::new()));
             texts.push_str(&text);
@@ -108,7 +119,7 @@ pub fn write(resolve: &Resolve, interfaces: &[InterfaceId]) -> Result<Vec<Packag
     Ok(packages.into_values().map(|(package, text)| client_package(&package, &text)).collect())
 }
 
-fn name_of(resolve: &Resolve, id: InterfaceId) -> Option<(&PackageName, &str)> {
+fn interface_name(resolve: &Resolve, id: InterfaceId) -> Option<(&PackageName, &str)> {
     let interface = &resolve.interfaces[id];
     Some((&resolve.packages[interface.package?].name, interface.name.as_deref()?))
 }
@@ -117,7 +128,7 @@ fn client_package(package: &PackageName, interfaces: &str) -> Package {
     let PackageName { namespace, name, version } = package;
     let at = version.as_ref().map(|version| format!("@{version}")).unwrap_or_default();
     let text = format!(
-        "// Calls of workers of a template that exports interfaces of {package}. Generated by golem-bindgen.\n\
+        "// Clients for workers of a template that exports interfaces of {package}. Generated by golem-bindgen.\n\
          package {}:{}-client{at};\n{interfaces}",
         escaped(namespace),
         name,
@@ -129,79 +140,80 @@ fn escaped(name: &str) -> String {
     if KEYWORDS.contains(&name) { format!("%{name}") } else { name.to_owned() }
 }
 
-/// A name that is not taken: `name`, or the first of its variations.
-fn free(name: &str, taken: &BTreeSet<String>) -> String {
-    let mut free = name.to_owned();
-    while taken.contains(&free) {
-        free = format!("the-{free}");
+/// Finds a name that is not reserved: `name`, or `name` with `the-` before it as often as needed.
+fn free_name(name: &str, reserved_names: &BTreeSet<String>) -> String {
+    let mut candidate = name.to_owned();
+    while reserved_names.contains(&candidate) {
+        candidate = format!("the-{candidate}");
     }
-    free
+    candidate
 }
 
-struct Writer<'a> {
+struct InterfaceWriter<'a> {
     resolve: &'a Resolve,
     id: InterfaceId,
-    /// For messages.
+    /// The interface's full name, for messages.
     full_name: &'a str,
-    /// Types that were written, by their definition.
-    named: BTreeMap<usize, String>,
-    taken: BTreeSet<String>,
+    /// The names of the types that were written, by the index of their definition.
+    written_types: BTreeMap<usize, String>,
+    reserved_names: BTreeSet<String>,
     types: String,
 }
 
-impl<'a> Writer<'a> {
+impl<'a> InterfaceWriter<'a> {
     fn new(resolve: &'a Resolve, id: InterfaceId, full_name: &'a str) -> Self {
-        let taken = BTreeSet::new();
-        Self { resolve, id, full_name, named: BTreeMap::new(), taken, types: String::new() }
+        let reserved_names = BTreeSet::new();
+        Self { resolve, id, full_name, written_types: BTreeMap::new(), reserved_names, types: String::new() }
     }
 
-    /// The text of the client interface; `None` if there is nothing to call.
-    fn interface(mut self, name: &str) -> Result<Option<String>, Error> {
+    /// Writes the client interface; `None` if no function can be called.
+    fn interface_text(mut self, name: &str) -> Result<Option<String>, Error> {
         let interface = &self.resolve.interfaces[self.id];
-        let (callable, left_out): (Vec<&Function>, Vec<&Function>) =
-            interface.functions.values().partition(|function| self.callable(function));
+        let (callable, omitted): (Vec<&Function>, Vec<&Function>) =
+            interface.functions.values().partition(|function| self.is_callable(function));
         if callable.is_empty() {
             return Ok(None);
         }
         self.check_names(&callable)?;
         for function in &callable {
-            for form in forms(&function.name) {
-                self.taken.insert(form);
+            for client_name in client_names(&function.name) {
+                self.reserved_names.insert(client_name);
             }
         }
-        let error = self.take("rpc-error");
-        let datetime = self.take("datetime");
+        let error = self.reserve_name("rpc-error");
+        let datetime = self.reserve_name("datetime");
         let mut functions = String::new();
         for function in callable {
-            self.function(function, &error, &datetime, &mut functions);
+            self.write_function(function, &error, &datetime, &mut functions);
         }
         let alias = |name: &str, used: &str| {
             if name == used { name.to_owned() } else { format!("{name} as {used}") }
         };
-        let mut text = format!("\n/// Calls of workers that export {}.\n", self.full_name);
-        for function in left_out {
-            line(
+        let mut text = format!("\n/// Calls workers that export {}.\n", self.full_name);
+        for function in omitted {
+            write_line(
                 &mut text,
-                format_args!("/// Left out, because it takes or gives a handle: {}.", function.name),
+                format_args!("/// Omitted, because it takes or returns a handle: {}.", function.name),
             );
         }
-        line(&mut text, format_args!("interface {} {{", escaped(name)));
+        write_line(&mut text, format_args!("interface {} {{", escaped(name)));
         let (error, datetime) = (alias("rpc-error", &error), alias("datetime", &datetime));
-        line(&mut text, format_args!("    use golem:rpc/types@1.0.0.{{{error}, {datetime}}};"));
+        write_line(&mut text, format_args!("    use golem:rpc/types@1.0.0.{{{error}, {datetime}}};"));
         text.push_str(&self.types);
         text.push_str(&functions);
         text.push_str("}\n");
         Ok(Some(text))
     }
 
-    fn take(&mut self, name: &str) -> String {
-        let name = free(name, &self.taken);
-        self.taken.insert(name.clone());
+    fn reserve_name(&mut self, name: &str) -> String {
+        let name = free_name(name, &self.reserved_names);
+        self.reserved_names.insert(name.clone());
         name
     }
 
-    /// Whether the function can be called from outside: it belongs to no resource and names no handle.
-    fn callable(&self, function: &Function) -> bool {
+    /// Whether the function can be called from another worker: it belongs to no resource, and its types contain no
+    /// handle.
+    fn is_callable(&self, function: &Function) -> bool {
         matches!(function.kind, FunctionKind::Freestanding)
             && !function
                 .params
@@ -235,11 +247,11 @@ impl<'a> Writer<'a> {
     fn check_names(&self, functions: &[&Function]) -> Result<(), Error> {
         let mut seen: BTreeMap<String, &str> = BTreeMap::new();
         for function in functions {
-            for form in forms(&function.name) {
-                if let Some(other) = seen.insert(form.clone(), &function.name) {
+            for client_name in client_names(&function.name) {
+                if let Some(other) = seen.insert(client_name.clone(), &function.name) {
                     return Err(Error::ClientNames {
                         interface: self.full_name.to_owned(),
-                        name: form,
+                        name: client_name,
                         first: other.to_owned(),
                         second: function.name.clone(),
                     });
@@ -249,42 +261,48 @@ impl<'a> Writer<'a> {
         Ok(())
     }
 
-    fn function(&mut self, function: &Function, error: &str, datetime: &str, out: &mut String) {
+    fn write_function(&mut self, function: &Function, error: &str, datetime: &str, out: &mut String) {
         let names: BTreeSet<String> = function.params.iter().map(|param| param.name.clone()).collect();
-        let (worker, at) = (free("worker", &names), free("at", &names));
+        let (worker, at) = (free_name("worker", &names), free_name("at", &names));
         let mut params = format!("{worker}: string");
         for param in &function.params {
-            let ty = self.ty(param.ty);
-            write!(params, ", {}: {ty}", escaped(&param.name)).expect("a String takes all");
+            let ty = self.type_text(param.ty);
+            write!(params, ", {}: {ty}", escaped(&param.name)).expect("writing to a String cannot fail");
         }
-        let result = function.result.map_or_else(|| "_".to_owned(), |ty| self.ty(ty));
+        let result = function.result.map_or_else(|| "_".to_owned(), |ty| self.type_text(ty));
         let outcome = format!("result<{result}, {error}>");
         let name = &function.name;
         out.push('\n');
         for doc in function.docs.contents.iter().flat_map(|docs| docs.lines()) {
-            line(out, format_args!("    /// {doc}"));
+            write_line(out, format_args!("    /// {doc}"));
         }
-        line(out, format_args!("    {}: func({params}) -> {outcome};", escaped(name)));
-        line(
+        write_line(out, format_args!("    {}: func({params}) -> {outcome};", escaped(name)));
+        write_line(
             out,
-            format_args!("\n    /// As `{name}`, without an answer; at that time, or as soon as it can be."),
+            format_args!(
+                "\n    /// Calls `{name}` without an answer, at the given time or as soon as possible."
+            ),
         );
-        line(
+        write_line(
             out,
             format_args!("    send-{name}: func({params}, {at}: option<{datetime}>) -> result<_, {error}>;"),
         );
-        line(out, format_args!("\n    /// As `{name}`, without waiting: the number of the call."));
-        line(out, format_args!("    start-{name}: func({params}) -> u64;"));
-        line(
+        write_line(
+            out,
+            format_args!("\n    /// Starts a call of `{name}` and returns its number without waiting."),
+        );
+        write_line(out, format_args!("    start-{name}: func({params}) -> u64;"));
+        write_line(
             out,
             format_args!(
-                "\n    /// The answer of a call that `start-{name}` made, once it is there. It is given once."
+                "\n    /// Returns the answer to a call of `start-{name}`, or `none` if it has not arrived. An answer is \
+                 returned once."
             ),
         );
-        line(out, format_args!("    finish-{name}: func(call: u64) -> option<{outcome}>;"));
+        write_line(out, format_args!("    finish-{name}: func(call: u64) -> option<{outcome}>;"));
     }
 
-    fn ty(&mut self, ty: Type) -> String {
+    fn type_text(&mut self, ty: Type) -> String {
         let name = match ty {
             Type::Bool => "bool",
             Type::U8 => "u8",
@@ -300,53 +318,55 @@ impl<'a> Writer<'a> {
             Type::Char => "char",
             Type::String => "string",
             Type::ErrorContext => "error-context",
-            Type::Id(id) => return self.defined(id),
+            Type::Id(id) => return self.defined_type(id),
         };
         name.to_owned()
     }
 
-    fn side(&mut self, ty: Option<Type>) -> String {
-        ty.map_or_else(|| "_".to_owned(), |ty| self.ty(ty))
+    fn type_or_placeholder(&mut self, ty: Option<Type>) -> String {
+        ty.map_or_else(|| "_".to_owned(), |ty| self.type_text(ty))
     }
 
-    /// A type that is made of others; one with a name is written first.
-    fn defined(&mut self, id: TypeId) -> String {
-        if let Some(name) = self.named.get(&id.index()) {
+    /// Writes a reference to a defined type. The definition of a named type is written first.
+    fn defined_type(&mut self, id: TypeId) -> String {
+        if let Some(name) = self.written_types.get(&id.index()) {
             return escaped(name);
         }
         let resolve = self.resolve;
         let definition = &resolve.types[id];
         let body = match &definition.kind {
-            TypeDefKind::Type(ty) => return self.ty(*ty),
-            TypeDefKind::Option(ty) => return format!("option<{}>", self.ty(*ty)),
-            TypeDefKind::List(ty) => return format!("list<{}>", self.ty(*ty)),
+            TypeDefKind::Type(ty) => return self.type_text(*ty),
+            TypeDefKind::Option(ty) => return format!("option<{}>", self.type_text(*ty)),
+            TypeDefKind::List(ty) => return format!("list<{}>", self.type_text(*ty)),
             TypeDefKind::Tuple(tuple) => {
-                let types: Vec<String> = tuple.types.iter().map(|ty| self.ty(*ty)).collect();
+                let types: Vec<String> = tuple.types.iter().map(|ty| self.type_text(*ty)).collect();
                 return format!("tuple<{}>", types.join(", "));
             }
             TypeDefKind::Result(result) => {
                 return match (result.ok, result.err) {
                     (None, None) => "result".to_owned(),
-                    (Some(ok), None) => format!("result<{}>", self.ty(ok)),
-                    (ok, err) => format!("result<{}, {}>", self.side(ok), self.side(err)),
+                    (Some(ok), None) => format!("result<{}>", self.type_text(ok)),
+                    (ok, err) => {
+                        format!("result<{}, {}>", self.type_or_placeholder(ok), self.type_or_placeholder(err))
+                    }
                 };
             }
             TypeDefKind::Record(record) => {
                 let fields =
                     record.fields.iter().map(|field| (field.name.as_str(), &field.docs, Some(field.ty)));
-                ("record", self.members(fields, ": ", ""))
+                ("record", self.members_text(fields, ": ", ""))
             }
             TypeDefKind::Variant(variant) => {
                 let cases = variant.cases.iter().map(|case| (case.name.as_str(), &case.docs, case.ty));
-                ("variant", self.members(cases, "(", ")"))
+                ("variant", self.members_text(cases, "(", ")"))
             }
             TypeDefKind::Enum(cases) => {
                 let cases = cases.cases.iter().map(|case| (case.name.as_str(), &case.docs, None));
-                ("enum", self.members(cases, "", ""))
+                ("enum", self.members_text(cases, "", ""))
             }
             TypeDefKind::Flags(flags) => {
                 let flags = flags.flags.iter().map(|flag| (flag.name.as_str(), &flag.docs, None));
-                ("flags", self.members(flags, "", ""))
+                ("flags", self.members_text(flags, "", ""))
             }
             TypeDefKind::Resource
             | TypeDefKind::Handle(_)
@@ -354,20 +374,20 @@ impl<'a> Writer<'a> {
             | TypeDefKind::Stream(_)
             | TypeDefKind::Map(..)
             | TypeDefKind::FixedLengthList(..)
-            | TypeDefKind::Unknown => unreachable!("functions that name such a type are left out"),
+            | TypeDefKind::Unknown => unreachable!("functions that use such a type are omitted"),
         };
-        let name = self.take_type_name(id);
+        let name = self.reserve_type_name(id);
         let (keyword, members) = body;
         self.types.push('\n');
         for doc in definition.docs.contents.iter().flat_map(|docs| docs.lines()) {
-            line(&mut self.types, format_args!("    /// {doc}"));
+            write_line(&mut self.types, format_args!("    /// {doc}"));
         }
-        line(&mut self.types, format_args!("    {keyword} {} {{\n{members}    }}", escaped(&name)));
-        self.named.insert(id.index(), name.clone());
+        write_line(&mut self.types, format_args!("    {keyword} {} {{\n{members}    }}", escaped(&name)));
+        self.written_types.insert(id.index(), name.clone());
         escaped(&name)
     }
 
-    fn members<'b>(
+    fn members_text<'b>(
         &mut self,
         members: impl Iterator<Item = (&'b str, &'b wit_parser::Docs, Option<Type>)>,
         before: &str,
@@ -376,16 +396,16 @@ impl<'a> Writer<'a> {
         let mut text = String::new();
         for (name, docs, ty) in members {
             for doc in docs.contents.iter().flat_map(|docs| docs.lines()) {
-                line(&mut text, format_args!("        /// {doc}"));
+                write_line(&mut text, format_args!("        /// {doc}"));
             }
-            let payload = ty.map(|ty| format!("{before}{}{after}", self.ty(ty))).unwrap_or_default();
-            line(&mut text, format_args!("        {}{payload},", escaped(name)));
+            let payload = ty.map(|ty| format!("{before}{}{after}", self.type_text(ty))).unwrap_or_default();
+            write_line(&mut text, format_args!("        {}{payload},", escaped(name)));
         }
         text
     }
 
-    /// The type's own name; with that of its interface before it if another one has it.
-    fn take_type_name(&mut self, id: TypeId) -> String {
+    /// Reserves the type's own name. If the name is reserved already, the name of the type's interface comes before it.
+    fn reserve_type_name(&mut self, id: TypeId) -> String {
         let definition = &self.resolve.types[id];
         let name = definition.name.as_deref().unwrap_or("value");
         let of = match definition.owner {
@@ -393,19 +413,19 @@ impl<'a> Writer<'a> {
             TypeOwner::World(_) | TypeOwner::None => None,
         };
         match of {
-            Some(of) if self.taken.contains(name) => self.take(&format!("{of}-{name}")),
-            _ => self.take(name),
+            Some(of) if self.reserved_names.contains(name) => self.reserve_name(&format!("{of}-{name}")),
+            _ => self.reserve_name(name),
         }
     }
 }
 
-/// The names of the client functions of one function.
-fn forms(name: &str) -> [String; 4] {
+/// The names of the four client functions of one function.
+fn client_names(name: &str) -> [String; 4] {
     [name.to_owned(), format!("send-{name}"), format!("start-{name}"), format!("finish-{name}")]
 }
 
-fn line(out: &mut String, text: std::fmt::Arguments<'_>) {
-    writeln!(out, "{text}").expect("a String takes all");
+fn write_line(out: &mut String, text: std::fmt::Arguments<'_>) {
+    writeln!(out, "{text}").expect("writing to a String cannot fail");
 }
 
 #[cfg(test)]
@@ -422,42 +442,42 @@ mod tests {
         };
         assert_eq!(clients.len(), 1);
         assert_eq!(clients[0].files[0].1, expected);
-        // What is written can be read.
+        // The generated text can be parsed.
         wit::resolve(&clients[0], &[Package::file("rpc.wit", RPC)]).unwrap();
     }
 
     #[test]
-    fn a_client_has_four_forms_of_each_function() {
+    fn a_client_has_four_functions_for_each_function() {
         check(
             "package a:b@1.2.0; interface api { /// Adds.\n add: func(by: u32) -> u64; clear: func(); }",
-            "// Calls of workers of a template that exports interfaces of a:b@1.2.0. Generated by golem-bindgen.
+            "// Clients for workers of a template that exports interfaces of a:b@1.2.0. Generated by golem-bindgen.
 package a:b-client@1.2.0;
 
-/// Calls of workers that export a:b/api@1.2.0.
+/// Calls workers that export a:b/api@1.2.0.
 interface api {
     use golem:rpc/types@1.0.0.{rpc-error, datetime};
 
     /// Adds.
     add: func(worker: string, by: u32) -> result<u64, rpc-error>;
 
-    /// As `add`, without an answer; at that time, or as soon as it can be.
+    /// Calls `add` without an answer, at the given time or as soon as possible.
     send-add: func(worker: string, by: u32, at: option<datetime>) -> result<_, rpc-error>;
 
-    /// As `add`, without waiting: the number of the call.
+    /// Starts a call of `add` and returns its number without waiting.
     start-add: func(worker: string, by: u32) -> u64;
 
-    /// The answer of a call that `start-add` made, once it is there. It is given once.
+    /// Returns the answer to a call of `start-add`, or `none` if it has not arrived. An answer is returned once.
     finish-add: func(call: u64) -> option<result<u64, rpc-error>>;
 
     clear: func(worker: string) -> result<_, rpc-error>;
 
-    /// As `clear`, without an answer; at that time, or as soon as it can be.
+    /// Calls `clear` without an answer, at the given time or as soon as possible.
     send-clear: func(worker: string, at: option<datetime>) -> result<_, rpc-error>;
 
-    /// As `clear`, without waiting: the number of the call.
+    /// Starts a call of `clear` and returns its number without waiting.
     start-clear: func(worker: string) -> u64;
 
-    /// The answer of a call that `start-clear` made, once it is there. It is given once.
+    /// Returns the answer to a call of `start-clear`, or `none` if it has not arrived. An answer is returned once.
     finish-clear: func(call: u64) -> option<result<_, rpc-error>>;
 }
 ",
@@ -465,7 +485,7 @@ interface api {
     }
 
     #[test]
-    fn types_come_along_and_resources_do_not() {
+    fn types_are_copied_and_functions_with_resources_are_omitted() {
         let package = "package a:b;
             interface types { record item { /// Which.\n id: string, %list: option<list<kind>> } enum kind { x, %record } }
             interface api {
@@ -481,7 +501,7 @@ interface api {
         let text = &clients[0].files[0].1;
         wit::resolve(&clients[0], &[Package::file("rpc.wit", RPC)]).unwrap();
         for part in [
-            "/// Left out, because it takes or gives a handle: open.",
+            "/// Omitted, because it takes or returns a handle: open.",
             "use golem:rpc/types@1.0.0.{rpc-error, datetime};",
             "enum kind {\n        x,\n        %record,\n    }",
             "record item {\n        /// Which.\n        id: string,\n        %list: option<list<kind>>,\n    }",

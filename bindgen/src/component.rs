@@ -1,4 +1,4 @@
-//! From what a compiler gives to a component, in this process.
+//! Turns the core module that a compiler has written into a component. Runs no other program.
 
 mod clock;
 
@@ -6,9 +6,9 @@ use crate::{Error, World};
 use wasi_preview1_component_adapter_provider as adapters;
 use wit_component::{ComponentEncoder, StringEncoding};
 
-/// Makes a component of `core`, a core module for WASI preview 1 or for no system at all.
+/// Encodes `core` as a component. It is a core module for WASI preview 1 or without any imports from a system.
 ///
-/// `described` says that its bindings have left the world's types in it already.
+/// `described` says that the bindings have already put the types of the world into a custom section of the module.
 pub fn encode(mut core: Vec<u8>, world: &World, described: bool) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Encode { world: world.name().to_owned(), source };
     if !described {
@@ -16,7 +16,7 @@ pub fn encode(mut core: Vec<u8>, world: &World, described: bool) -> Result<Vec<u
         wit_component::embed_component_metadata(&mut core, resolve, id, StringEncoding::UTF8)
             .map_err(failed)?;
     }
-    if let Some(rewritten) = clock::holding(&core).map_err(failed)? {
+    if let Some(rewritten) = clock::add_clock_hold(&core).map_err(failed)? {
         core = rewritten;
     }
     ComponentEncoder::default()

@@ -1,38 +1,38 @@
-//! What can be wrong with the text that bindings are made of.
+//! Errors of generating bindings, projects and components.
 
-/// Why no bindings could be made.
+/// An error of generating bindings, projects or components.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
     /// A file is not WIT.
     #[error("the WIT of {package} cannot be read")]
     Parse {
-        /// The folder or file that the package was given as.
+        /// The folder or file of the package, as the caller named it.
         package: String,
-        /// Where and what.
+        /// The position and the syntax error.
         #[source]
         source: anyhow::Error,
     },
-    /// Each package can be read, but they do not fit together.
-    #[error("the WIT packages {packages} do not fit together")]
+    /// Each package can be parsed, but a name in one of them cannot be resolved.
+    #[error("the WIT packages {packages} cannot be resolved together")]
     Resolve {
-        /// The packages, as given.
+        /// The packages, as the caller named them.
         packages: String,
-        /// Which name is missing or wrong.
+        /// The name that is missing or wrong.
         #[source]
         source: anyhow::Error,
     },
-    /// The text of `wasi:io` names no version.
+    /// The text of `wasi:io` does not declare a version.
     #[error("the text given as wasi:io does not begin with `package wasi:io@<version>;`")]
     WasiIoVersion,
-    /// Not a component.
+    /// The file is not a component.
     #[error("the component cannot be read")]
     Component {
-        /// Why.
+        /// The cause.
         #[source]
         source: anyhow::Error,
     },
-    /// Functions whose client functions would have the same name.
+    /// Client functions of two functions would have the same name.
     #[error(
         "no client can be written for {interface}: {name} would be a client function of both {first} and {second}; \
          rename one of them"
@@ -40,11 +40,11 @@ pub enum Error {
     ClientNames {
         /// The interface.
         interface: String,
-        /// The name.
+        /// The name of both client functions.
         name: String,
-        /// A function.
+        /// The first function.
         first: String,
-        /// Another one.
+        /// The second function.
         second: String,
     },
     /// The package has no such world.
@@ -55,12 +55,12 @@ pub enum Error {
     NoSuchWorld {
         /// The package.
         package: String,
-        /// The name.
+        /// The name that was not found.
         world: String,
-        /// What there is.
+        /// The names of the package's worlds.
         worlds: Vec<String>,
     },
-    /// The package has no world, or several and none was chosen.
+    /// The package has no world, or it has several and none was chosen.
     #[error(
         "the package {package} has {}",
         if worlds.is_empty() {
@@ -72,27 +72,27 @@ pub enum Error {
     WhichWorld {
         /// The package.
         package: String,
-        /// What there is.
+        /// The names of the package's worlds.
         worlds: Vec<String>,
     },
-    /// What the compiler gave cannot become a component.
-    #[error("no component can be made of what the compiler gave for the world {world}")]
+    /// The compiler's output cannot be encoded as a component.
+    #[error("the compiler's output for the world {world} cannot be encoded as a component")]
     Encode {
         /// The world.
         world: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: anyhow::Error,
     },
-    /// Nothing is made for such a language.
-    #[error("{name:?} is no language that bindings are made for; there are {}", known.join(", "))]
+    /// The language is not supported.
+    #[error("there are no bindings for the language {name:?}; supported are {}", known.join(", "))]
     NoSuchLanguage {
         /// The name.
         name: String,
-        /// What there is.
+        /// The names of the supported languages.
         known: Vec<&'static str>,
     },
-    /// The name of a new project cannot be one in all places where it is used.
+    /// The name of a new project is not valid in all places where it is used.
     #[error(
         "{name:?} cannot be the name of a project: use letters, digits and single hyphens, beginning with a letter, \
          for example my-cart"
@@ -101,7 +101,7 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// A package's name is not of the form of WIT.
+    /// A package's name does not have the form that WIT requires.
     #[error(
         "{name:?} cannot be the name of a package: write it as namespace:name, in lower case, for example acme:cart"
     )]
@@ -109,23 +109,23 @@ pub enum Error {
         /// The name.
         name: String,
     },
-    /// The generator refused.
-    #[error("no {language} bindings could be generated for the world {world}")]
+    /// The generator failed.
+    #[error("cannot generate {language} bindings for the world {world}")]
     Generate {
-        /// The language asked for.
+        /// The language.
         language: &'static str,
         /// The world.
         world: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: anyhow::Error,
     },
-    /// The world's text could not be printed.
+    /// The package could not be printed as WIT.
     #[error("the package {package} cannot be printed as WIT")]
     Print {
         /// The package.
         package: String,
-        /// Why.
+        /// The cause.
         #[source]
         source: anyhow::Error,
     },

@@ -1,15 +1,15 @@
-//! What generators give: paths and bytes. Who writes them to a disk is another's concern.
+//! The output of generators: paths and bytes. The caller writes them to a disk.
 
 use std::collections::BTreeMap;
 
-/// Files by their path, relative to where they go, with `/` between folders. In order of paths.
+/// Files by path, in the order of paths. A path is relative to the target folder, with `/` between folders.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Files {
     files: BTreeMap<String, Vec<u8>>,
 }
 
 impl Files {
-    /// Adds a file, in place of one of the same path.
+    /// Adds a file, and replaces a file of the same path.
     pub fn push(&mut self, path: impl Into<String>, bytes: impl Into<Vec<u8>>) {
         self.files.insert(path.into(), bytes.into());
     }
@@ -21,23 +21,23 @@ impl Files {
         }
     }
 
-    /// All of them.
+    /// All files.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.files.iter().map(|(path, bytes)| (path.as_str(), bytes.as_slice()))
     }
 
-    /// The one of this path.
+    /// The file of this path.
     pub fn get(&self, path: &str) -> Option<&[u8]> {
         self.files.get(path).map(Vec::as_slice)
     }
 
-    /// What wit-bindgen's generators give. Trailing spaces are taken away, which some of them leave.
+    /// The output of one of wit-bindgen's generators, without the trailing spaces that some of them write.
     pub(crate) fn of_generator(generated: &wit_bindgen_core::Files) -> Self {
-        Self::tidied(generated.iter())
+        Self::without_trailing_spaces(generated.iter())
     }
 
-    /// Files of any generator, without spaces at the ends of lines of text.
-    pub(crate) fn tidied<'a>(generated: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
+    /// The output of any generator. In text files, spaces at the ends of lines are removed.
+    pub(crate) fn without_trailing_spaces<'a>(generated: impl Iterator<Item = (&'a str, &'a [u8])>) -> Self {
         let mut files = Self::default();
         for (path, bytes) in generated {
             match std::str::from_utf8(bytes) {

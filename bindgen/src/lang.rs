@@ -1,7 +1,7 @@
-//! The languages: a folder for each, and a line in [`all`].
+//! The languages. Each has a folder and a line in [`all`].
 //!
-//! A language is what [`Language`] asks of it. Nothing outside its folder knows it by name: commands, tests and the
-//! table in `docs/languages.md` go through the list.
+//! A language implements [`Language`]. No code outside its folder names a language: commands, tests and the table in
+//! `docs/languages.md` iterate over the list.
 
 mod c;
 mod cpp;
@@ -16,42 +16,44 @@ mod zig;
 use crate::{Error, Files, World};
 use std::fmt::Debug;
 
-/// What can be made for one language.
+/// Generates code, projects and build recipes for one language.
 pub trait Language: Debug + Sync {
-    /// Its name on the command line, in small letters.
+    /// Its name on the command line, in lower case.
     fn name(&self) -> &'static str;
 
     /// Its name in sentences.
     fn title(&self) -> &'static str;
 
-    /// Other spellings that are understood.
+    /// Other accepted spellings.
     fn aliases(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// The tier of 2023: 2 for languages with bindings from the beginning, 3 for those that had none.
+    /// The tier of 2023: 2 for languages that had bindings from the beginning, 3 for languages that had none.
     fn tier(&self) -> u8;
 
-    /// Whether a compiler for it takes part in our tests. What is generated for others was compiled by nobody yet.
+    /// Whether our tests compile programs in this language. The code that is generated for other languages has never
+    /// been compiled.
     fn proven(&self) -> bool {
         true
     }
 
-    /// Bindings for a world, below the folder of generated files.
+    /// Generates the bindings for a world. The paths are relative to the folder of generated files.
     fn bindings(&self, world: &World) -> Result<Files, Error>;
 
-    /// The files of a new project, which belong to its author. `None` if there is nothing to begin with.
+    /// The files of a new project, which its author will edit. `None` if there is no project template.
     fn project(&self, project: &Project) -> Option<Files>;
 
-    /// How a project becomes a component. `None` if nobody has found out.
+    /// The build recipe of a project. `None` if the language has none.
     fn recipe(&self, layout: &Layout<'_>) -> Option<Recipe>;
 
-    /// The ends of the names of source files, with the dot, for a recipe that lists them.
+    /// The extensions of source files, with the dot, for a recipe that lists the source files.
     fn source_extensions(&self) -> &'static [&'static str] {
         &[]
     }
 
-    /// Whether a project has a folder of WIT. In Rust, the guest library makes the WIT of the code.
+    /// Whether a project has a folder of WIT. A Rust project has none, because the guest library generates the WIT from
+    /// the code.
     fn wit_first(&self) -> bool {
         true
     }
@@ -85,14 +87,14 @@ pub fn find(name: &str) -> Result<&'static dyn Language, Error> {
     })
 }
 
-/// A project that is to begin.
+/// The names of a new project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Project {
     /// Its name, in kebab-case.
     name: String,
     namespace: String,
     package: String,
-    /// Where the guest library is, if it is not that of the registry. Rust only.
+    /// The path of the guest library, if it is not taken from the registry. Used for Rust only.
     pub sdk: Option<String>,
 }
 
@@ -119,7 +121,8 @@ impl Project {
     }
 }
 
-/// Whether it is a word of letters, digits and single hyphens that begins with a letter, as names in WIT are.
+/// Whether `text` is a name in kebab-case, as in WIT: words of letters and digits that begin with a letter, separated
+/// by single hyphens.
 fn is_kebab(text: &str) -> bool {
     let word = |word: &str| {
         word.starts_with(|first: char| first.is_ascii_lowercase())
@@ -130,10 +133,10 @@ fn is_kebab(text: &str) -> bool {
 
 /// The folder of generated bindings in a project.
 pub const GENERATED: &str = "gen";
-/// The folder for what is built.
+/// The folder of build output in a project.
 pub const BUILD: &str = "build";
 
-/// What a recipe must know of a project.
+/// The properties of a project that a recipe depends on.
 #[derive(Debug)]
 pub struct Layout<'a> {
     /// The project's name, in kebab-case.
@@ -144,42 +147,42 @@ pub struct Layout<'a> {
     pub sources: &'a [String],
 }
 
-/// How a project becomes a component.
+/// A build recipe: turns a project into a component.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Recipe {
-    /// What is run, in this order, in the project's folder.
+    /// The programs to run in this order, in the project's folder.
     pub steps: Vec<Step>,
-    /// What is there then.
+    /// The output of the last step.
     pub made: Made,
 }
 
-/// A program that is run.
+/// One step of a recipe: a program to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Step {
-    /// Which.
+    /// The program.
     pub tool: &'static Tool,
     /// Its arguments.
     pub args: Vec<String>,
-    /// Variables of its environment.
+    /// Its environment variables.
     pub env: Vec<(&'static str, String)>,
-    /// The folder that it runs in, below the project's; empty for that itself.
+    /// The folder that it runs in, relative to the project's folder; empty for the project's folder itself.
     pub folder: &'static str,
-    /// The file that takes what it prints, below the project's folder. Otherwise it is shown.
+    /// The file that its standard output is written to, relative to the project's folder. `None` shows the output.
     pub stdout: Option<String>,
 }
 
 /// A program of a toolchain.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Tool {
-    /// What it is, in sentences.
+    /// Its name in sentences.
     pub title: &'static str,
-    /// The names that it goes by; the first one found is taken. A name with a space is a program and its first argument.
+    /// The names of the program; the first one found is used. A name with a space is a program and its first argument.
     pub programs: &'static [&'static str],
-    /// What makes it say its version.
+    /// The arguments that make it print its version.
     pub version_args: &'static [&'static str],
-    /// What that must contain: the version that is known to work, as far as it matters.
+    /// The text that the printed version must contain: the part of the tested version that matters.
     pub version: &'static str,
-    /// How to get it.
+    /// How to install it.
     pub install: &'static str,
 }
 
@@ -199,7 +202,7 @@ fn generate(
     Ok(Files::of_generator(&files))
 }
 
-/// What a recipe's last step leaves.
+/// The output of a recipe's last step.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Made {
     /// A component in this file.
@@ -208,7 +211,7 @@ pub enum Made {
     Core {
         /// The file.
         path: String,
-        /// Whether its bindings have left the types of the world in it.
+        /// Whether the bindings have put the types of the world into the module.
         described: bool,
     },
 }
@@ -225,7 +228,7 @@ mod tests {
         }
         let error = find("cobol").unwrap_err().to_string();
         assert!(
-            error.starts_with("\"cobol\" is no language that bindings are made for; there are rust, c,"),
+            error.starts_with("there are no bindings for the language \"cobol\"; supported are rust, c,"),
             "{error}"
         );
     }

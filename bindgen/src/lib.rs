@@ -1,14 +1,14 @@
 //! Turns WIT into guest code: text in, text out.
 //!
-//! - [`wit`] reads WIT packages from text and prints them again.
-//! - [`world`] puts the Runtime API beside the world that a user wrote.
-//! - [`lang`] writes bindings, projects and build recipes, a folder for each language.
-//! - [`component`] makes a component of what a compiler gives.
-//! - [`client`] writes the interfaces by which workers call each other.
-//! - [`rust`] writes the Rust bindings that the guest library is built on.
+//! - [`wit`] parses WIT packages and prints them again.
+//! - [`world`] adds the Runtime API to the world of a user.
+//! - [`lang`] generates bindings, projects and build recipes, with a folder for each language.
+//! - [`component`] encodes the output of a compiler as a component.
+//! - [`client`] generates the interfaces by which workers call each other.
+//! - [`rust`] generates the Rust bindings of the guest library.
 //!
-//! Architecture invariant: nothing here reads a file, an environment variable or the network. Callers bring the text and
-//! decide where results go, so that a command, a build script and a test produce the same bytes.
+//! Architecture invariant: nothing here reads a file, an environment variable or the network at run time. Callers pass
+//! the text and write the results, so that a command, a build script and a test produce the same bytes.
 
 pub mod client;
 pub mod component;

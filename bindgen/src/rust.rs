@@ -4,7 +4,7 @@ use crate::Error;
 use crate::wit::{self, Package};
 use wit_bindgen_rust::{Opts, WithOption};
 
-/// The world of the guest library: all that a worker may import from Golem.
+/// The world of the guest library: all interfaces of Golem that a worker may import.
 const WORLD: &str = "
 package golem:sdk;
 
@@ -19,16 +19,17 @@ world sdk {
 }
 ";
 
-/// Tells a reader where the text comes from; a test in this crate fails when it is stale.
+/// The first lines of the generated file. A test of this crate fails if the file is stale.
 const HEADER: &str = "\
 // The guest library's bindings, generated from `wit/` by the crate golem-bindgen.
 // `BLESS=1 cargo test -p golem-bindgen` writes them anew.
 ";
 
-/// The guest library's bindings, for the Runtime API in `runtime_api` and the text of `wasi:io`.
+/// Generates the guest library's bindings from the Runtime API in `runtime_api` and the text of `wasi:io`.
 ///
-/// The pollables that these interfaces return are those of the crate `wasip2`, so that they can wait beside sockets and
-/// timers. Its version of `wasi:io` is newer than the one which the Runtime API names; here the name follows the text.
+/// The interfaces return the pollable type of the crate `wasip2`, so that a worker can wait for their pollables
+/// together with sockets and timers. That crate uses a newer version of `wasi:io` than the Runtime API, so the version
+/// in the Runtime API's text is replaced by the version of `wasi_io`.
 pub fn sdk_bindings(runtime_api: &[Package], wasi_io: &str) -> Result<String, Error> {
     let version = wit::wasi_io_version(wasi_io)?;
     let mut packages: Vec<Package> = runtime_api.to_vec();
@@ -43,12 +44,12 @@ pub fn sdk_bindings(runtime_api: &[Package], wasi_io: &str) -> Result<String, Er
     let mut generator = Opts {
         format: true,
         generate_all: true,
-        // The clients that workers bind by themselves share the types of `golem:rpc`, which nothing here uses.
+        // Workers generate the bindings of their clients themselves, and these use the types of `golem:rpc`.
         generate_unused_types: true,
-        // Makes the name of the link section unlike that of any worker's own bindings.
+        // The name of the link section must differ from that of a worker's own bindings.
         type_section_suffix: Some("golem-sdk".to_owned()),
         additional_derive_attributes: ["Eq", "PartialEq", "Hash"].map(str::to_owned).into(),
-        // A float, and a handle: they have no total equality.
+        // These contain a float and a handle, which have no total equality.
         additional_derive_ignore: ["retry-policy", "cas-error"].map(str::to_owned).into(),
         with: vec![(format!("wasi:io/poll@{version}"), WithOption::Path("::wasip2::io::poll".to_owned()))],
         ..Opts::default()

@@ -1,9 +1,9 @@
-//! WIT packages from text, and back.
+//! Parses WIT packages and prints them.
 
 use crate::Error;
 use wit_parser::{PackageId, Resolve, SourceMap, UnresolvedPackageGroup};
 
-/// One WIT package: what a folder of WIT files holds.
+/// One WIT package: the files of one folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Package {
     /// The folder's name, for messages.
@@ -21,7 +21,7 @@ impl Package {
 
     fn parse(&self) -> Result<UnresolvedPackageGroup, Error> {
         let mut map = SourceMap::default();
-        // By name, so that the order in which a folder was listed does not matter.
+        // Sorted by name, so that the order of the folder's listing does not matter.
         let mut files: Vec<_> = self.files.iter().collect();
         files.sort();
         for (name, text) in files {
@@ -34,7 +34,7 @@ impl Package {
     }
 }
 
-/// Reads `main` and the packages that it names from `dependencies`, which may come in any order.
+/// Resolves `main` with the packages that it names. `dependencies` may be in any order.
 pub fn resolve(main: &Package, dependencies: &[Package]) -> Result<(Resolve, PackageId), Error> {
     let parsed = main.parse()?;
     let others = dependencies.iter().map(Package::parse).collect::<Result<Vec<_>, _>>()?;

@@ -1,6 +1,6 @@
-//! Client interfaces that are checked in are what is generated now. `BLESS=1` rewrites them.
+//! The checked-in client interfaces must equal the generated ones. `BLESS=1` rewrites them.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_used, reason = "a panic in a helper fails the test")]
 
 use golem_bindgen::client;
 use golem_bindgen::wit::{self, Package};
@@ -11,7 +11,7 @@ fn tree() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
 }
 
-/// Checks the client of an interface, which lies in `folder` under its package's name.
+/// Checks the client of an interface. Its file is in `folder` and is named after the package.
 fn check(folder: &str, package: &Package, interface: &str) {
     let (resolve, id) = wit::resolve(package, &clients(folder)).unwrap();
     let interface = resolve.packages[id].interfaces[interface];
@@ -29,7 +29,7 @@ fn check(folder: &str, package: &Package, interface: &str) {
     );
 }
 
-/// What the package's own world imports: the clients that are checked in.
+/// The checked-in clients, which the world of the guest imports.
 fn clients(folder: &str) -> Vec<Package> {
     let files = fs::read_dir(tree().join(folder)).unwrap().map(|entry| entry.unwrap().path());
     let text = |path: PathBuf| {
@@ -49,7 +49,7 @@ fn the_clients_of_the_guest_calls_are_fresh() {
     }";
     check(FOLDER, &Package::file("counter.wit", counter), "api");
     let text = fs::read_to_string(tree().join("tests/guests/calls/wit/calls.wit")).unwrap();
-    // Without the world: it imports the client that is written here.
+    // Without the world, because the world imports the client that is generated here.
     let interfaces = text.split("\nworld ").next().unwrap_or_default();
     check(FOLDER, &Package::file("calls.wit", interfaces), "target");
 }

@@ -1,8 +1,6 @@
-//! The guest library's bindings are checked in; this fails when `wit/` says something else by now.
-//!
-//! `BLESS=1` rewrites them.
+//! The checked-in bindings of the guest library must equal the bindings generated from `wit/`. `BLESS=1` rewrites them.
 
-#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+#![allow(clippy::unwrap_used, reason = "a panic in a helper fails the test")]
 
 use golem_bindgen::wit::Package;
 use std::fs;
@@ -28,7 +26,7 @@ fn package(folder: &Path) -> Package {
 
 /// The text of `wasi:io` in the pinned `wasmtime-wasi-io`, which the host is built against.
 fn wasi_io() -> String {
-    // Only crates that this machine's builds need: those of other platforms may never have been downloaded.
+    // Only the crates for this machine: the crates of other platforms may not have been downloaded.
     let options: Vec<String> = ["--locked", "--filter-platform", &this_machine()].map(str::to_owned).into();
     let metadata = cargo_metadata::MetadataCommand::new()
         .manifest_path(tree().join("Cargo.toml"))
@@ -65,14 +63,14 @@ fn the_checked_in_bindings_are_fresh() {
 }
 
 #[test]
-fn each_package_of_the_runtime_api_stands_by_itself() {
+fn each_package_of_the_runtime_api_can_be_resolved_and_is_documented() {
     let all = runtime_api(&["golem-api", "golem-api-0.2.0", "golem-durability", "golem-rpc"]);
     let io = Package::file("wasi-io.wit", wasi_io().replace("0.2.12", "0.2.0"));
     for main in &all {
         let others: Vec<_> = all.iter().filter(|other| *other != main).cloned().chain([io.clone()]).collect();
         let (resolve, id) = golem_bindgen::wit::resolve(main, &others).unwrap();
         assert!(golem_bindgen::wit::print(&resolve, id).unwrap().contains("package golem:"));
-        // What callers meet in generated code has to be explained somewhere.
+        // The doc comments appear in the generated code, so every interface and function needs one.
         for (_, interface) in resolve
             .interfaces
             .iter()

@@ -1,12 +1,16 @@
-//! The functions that guests may import: one thin file for each group of interfaces.
+//! The interfaces that guests may import, with one file for each group of interfaces.
 //!
-//! The traits are wasmtime's generated bindings, implemented for [`WorkerState`]; no implementation in wasmtime-wasi
-//! holds any state here. Everything in WASI 0.2 links. Interfaces that are not durable behave like an empty or closed
-//! world, because standard libraries import more than their programs use.
+//! The traits are wasmtime's generated bindings, implemented for [`WorkerState`]; the implementations of wasmtime-wasi
+//! are not used. All interfaces of WASI 0.2 are defined, because standard libraries import more than their programs
+//! use. Interfaces without durable support have no content (no terminals) or deny access (sockets).
 //!
-//! Architecture invariant: an import reaches time, promises and everything else outside the worker only through
-//! `durable`. An import without an entry in the oplog is a function of the calls made and of the worker's initial
-//! state.
+//! Architecture invariant: an import accesses clocks, promises and everything else outside the worker only through
+//! `durable`. A call without an oplog entry is determined by the calls before it and by the parameters of the worker's
+//! creation. The exception is a wall clock reading that the guest chose not to record (`policy`).
+//!
+//! Imports do not branch on whether the guest is replayed or live, with two exceptions: `stdio` drops text that was
+//! emitted before (`Journal::is_output_new`), and `region` checks a jump against the recorded entries
+//! (`Journal::replay`).
 
 mod absent;
 mod blobstore;
@@ -31,14 +35,16 @@ mod timezone;
 mod workers;
 
 pub(crate) use blobstore::Blob;
-pub(crate) use http::{Http, HttpCalls, Served, Unanswered, answered_bytes, obtain, read_answered};
+pub(crate) use http::{
+    Http, HttpCalls, Served, Unanswered, decode_response_state, encode_response_state, take_response,
+};
 pub(crate) use keyvalue::KeyValue;
 
 use crate::state::WorkerState;
 use wasmtime::component::{HasSelf, Linker};
 use wasmtime_wasi::p2::bindings as wasi;
 
-/// Defines every import.
+/// Defines all imports.
 pub(crate) fn add_to_linker(linker: &mut Linker<WorkerState>) -> wasmtime::Result<()> {
     type Worker = HasSelf<WorkerState>;
     fn worker(state: &mut WorkerState) -> &mut WorkerState {

@@ -1,22 +1,21 @@
-//! A worker's files: a virtual filesystem in memory, as plain data.
+//! A worker's files: a virtual filesystem in memory.
 //!
-//! A [`Vfs`] is a tree of nodes (directories, files, symbolic links). It is a function of the calls made and of the
-//! times passed to them, so a replay rebuilds it exactly and no call on it is recorded. It behaves like the Linux
-//! kernel behind wasmtime's `wasi:filesystem`: the same calls succeed, and the others return the same errors.
+//! A [`Vfs`] is a tree of nodes: directories, files and symbolic links. Its content is determined by the calls on it
+//! and the times passed to them. So a replay rebuilds it exactly, and no call on it is recorded. It behaves like the
+//! Linux kernel seen through wasmtime's `wasi:filesystem`: the same calls succeed, and failing calls return the same
+//! error (test `against_std`).
 //!
-//! | module | contents |
-//! |---|---|
-//! | `node` | the nodes of the tree |
-//! | `path` | resolves a path to its node |
-//! | `tree` | operations that add and remove names |
-//! | `file` | the contents of a file |
-//! | `time` | the times of files |
-//! | `codec` | the filesystem as bytes |
+//! - `node`: the nodes of the tree
+//! - `path`: finds the node that a path names
+//! - `tree`: adds, moves and removes names
+//! - `file`: reads and writes the content of files
+//! - `time`: the file clock
+//! - `codec`: the encoding as bytes
 //!
-//! Architecture invariant: no I/O, no clock, no randomness, and no type of wasmtime; times and limits are passed in.
-//! Invariant: a node lives as long as a name or an open descriptor or stream refers to it; its number is not reused.
-//! Invariant: every answer depends only on constants and on the worker's own memory, so a replay reaches a limit at the
-//! same call. A constant here that a guest can observe must not change.
+//! Architecture invariant: no I/O, no clock, no randomness and no wasmtime; times and limits are passed in. Invariant:
+//! a node exists as long as a name, an open descriptor or an open stream refers to it. Node numbers are never reused.
+//! Invariant: the answers to the guest depend only on constants and on the worker's own memory, so a replay reaches a
+//! limit at the same call. A constant that a guest can observe must not change.
 
 mod codec;
 mod error;
@@ -33,20 +32,20 @@ pub(crate) use node::{Kind, NodeId, Stat};
 pub(crate) use path::Follow;
 pub(crate) use time::{FileClock, Time};
 #[cfg(test)]
-use tree::Opened;
+use tree::OpenNode;
 pub(crate) use tree::{Listed, Open};
 
 use node::{Content, Node};
 use std::collections::BTreeMap;
 
-/// Nodes that a worker's filesystem may have; one more fails with insufficient space. Every snapshot copies all of
-/// them.
+/// Nodes that a worker's filesystem may have; one more is refused with `insufficient-space`. Every snapshot encodes all
+/// nodes.
 const NODES_MAX: usize = 100_000;
 
-/// Bytes that a node counts for in addition to its contents: about its real size.
+/// Bytes that a node counts in addition to its content: approximately the memory that it needs.
 const NODE_BYTES: u64 = 256;
 
-/// Bytes that a name in a directory counts for in addition to its text: about its real size.
+/// Bytes that a directory entry counts in addition to its name: approximately the memory that it needs.
 const ENTRY_BYTES: u64 = 64;
 
 /// A filesystem.
@@ -55,9 +54,9 @@ pub(crate) struct Vfs {
     nodes: BTreeMap<NodeId, Node>,
     /// The number of the next node.
     next: NodeId,
-    /// The accounted bytes: contents, names, and nodes except for the root.
+    /// Bytes that count against the limit: contents, names, and all nodes except the root.
     bytes: u64,
-    /// The current upper limit of `bytes`; not part of the filesystem's state.
+    /// The current limit of `bytes`. It is not part of the encoded state.
     bytes_max: u64,
 }
 
@@ -65,13 +64,13 @@ impl Vfs {
     /// The root directory.
     pub(crate) const ROOT: NodeId = NodeId(1);
 
-    /// An empty filesystem.
+    /// Creates an empty filesystem.
     pub(crate) fn new(now: Time) -> Self {
         let root = Node::new(Content::directory(Self::ROOT), 1, now);
         Self { nodes: BTreeMap::from([(Self::ROOT, root)]), next: NodeId(2), bytes: 0, bytes_max: u64::MAX }
     }
 
-    /// A copy for a new worker, with the times of the root set to `now`.
+    /// Copies the filesystem for a new worker. The times of the copy's root are `now`.
     pub(crate) fn copy(&self, now: Time) -> Self {
         let mut copy = self.clone();
         if let Ok(root) = copy.node_mut(Self::ROOT) {
@@ -80,26 +79,26 @@ impl Vfs {
         copy
     }
 
-    /// The accounted size, in bytes of the worker's memory.
+    /// Bytes that the filesystem counts as memory of the worker.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
     }
 
-    /// Sets the limit of [`Vfs::bytes`]. A lower limit removes nothing.
+    /// Sets the limit of [`Vfs::bytes`]. Existing content stays, even if it exceeds the limit.
     pub(crate) fn set_bytes_max(&mut self, bytes_max: u64) {
         self.bytes_max = bytes_max;
     }
 
-    /// Counts one more descriptor or stream of `node`.
+    /// Adds one to the open descriptors and streams of `node`.
     pub(crate) fn retain(&mut self, node: NodeId) -> Result<(), Error> {
-        self.node_mut(node)?.opens += 1;
+        self.node_mut(node)?.open_count += 1;
         Ok(())
     }
 
-    /// Counts one descriptor or stream of `node` less. The last one frees a node that has no name.
+    /// Subtracts one from the open descriptors and streams of `node`. A node without a name is freed with the last one.
     pub(crate) fn release(&mut self, node: NodeId) -> Result<(), Error> {
         let open = self.node_mut(node)?;
-        open.opens = open.opens.saturating_sub(1);
+        open.open_count = open.open_count.saturating_sub(1);
         self.free_unused(node);
         Ok(())
     }
@@ -112,7 +111,7 @@ impl Vfs {
         self.nodes.get_mut(&id).ok_or(Error::BadDescriptor)
     }
 
-    /// Adds a node that has no name yet. It counts for [`NODE_BYTES`] and its contents.
+    /// Adds a node that has no name yet, and charges the bytes of the node and its content.
     fn add(&mut self, content: Content, now: Time) -> Result<NodeId, Error> {
         if self.nodes.len() >= NODES_MAX {
             return Err(Error::InsufficientSpace);
@@ -127,7 +126,7 @@ impl Vfs {
     fn free_unused(&mut self, id: NodeId) {
         if let Some(node) = self.nodes.get(&id)
             && node.links == 0
-            && node.opens == 0
+            && node.open_count == 0
         {
             let bytes = NODE_BYTES + node.content.bytes();
             self.nodes.remove(&id);
@@ -135,7 +134,7 @@ impl Vfs {
         }
     }
 
-    /// Accounts for `bytes` more, or fails if they exceed the limit.
+    /// Adds `bytes` to the count, or fails with [`Error::InsufficientSpace`] if that would exceed the limit.
     fn charge(&mut self, bytes: u64) -> Result<(), Error> {
         match self.bytes.checked_add(bytes) {
             Some(total) if total <= self.bytes_max => {

@@ -3381,13 +3381,13 @@ pub mod wasi {
         }
     }
     pub mod logging {
-        /// Lines of a worker's log.
+        /// Writing to a worker's log.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod logging {
             #[used]
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
-            /// How much a line matters, least first.
+            /// The severity of a line, from the lowest to the highest.
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
             pub enum Level {
@@ -3431,7 +3431,7 @@ pub mod wasi {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Writes a line. `context` says where it comes from, for example a module.
+            /// Writes a line. `context` names its origin, for example a module.
             #[allow(async_fn_in_trait)]
             pub fn log(level: Level, context: &str, message: &str) -> () {
                 unsafe {

@@ -1,11 +1,11 @@
-//! The command line. By hand: five words do not need a library that takes half a minute to compile.
+//! The command line. It is parsed without a library, because a command line library takes half a minute to compile.
 
-/// Shown for `help` and after a mistake.
+/// The help text, which is also printed after a wrong command line.
 pub(crate) const USAGE: &str = "\
 usage: cargo xtask <command>
 
   demo [--keep]       build, deploy the example, call it, kill the server, start it again, call it again;
-                      with --keep the server goes on running at the end
+                      with --keep the server keeps running at the end
   test [STAGE...]     run all checks, or only the stages named; --list prints their names
   guests              build the examples and the test guests into target/guests
   tools               install the compilers of other languages into target/tools
@@ -13,7 +13,7 @@ usage: cargo xtask <command>
   bless               rewrite the golden files of the tests; look at the difference before you commit it
   help                this text";
 
-/// What to do.
+/// A command of the developer.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Help,
@@ -21,35 +21,33 @@ pub(crate) enum Command {
     Tools,
     Demo { keep: bool },
     Test { stages: Vec<String> },
-    Stages,
+    ListStages,
     Bench { rest: Vec<String> },
     Bless,
 }
 
-/// Reads the words after `cargo xtask`.
+/// Parses the words after `cargo xtask`.
 pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, String> {
     let mut words = words.into_iter();
     let Some(command) = words.next() else {
         return Err("a command is missing".to_owned());
     };
     let rest: Vec<String> = words.collect();
-    let plain = |command| match rest.first() {
+    let without_arguments = |command| match rest.first() {
         None => Ok(command),
-        Some(extra) => Err(format!("`{extra}` is not understood here")),
+        Some(extra) => Err(format!("unexpected argument `{extra}`")),
     };
     match command.as_str() {
         "help" | "--help" | "-h" => Ok(Command::Help),
-        "guests" => plain(Command::Guests),
-        "tools" => plain(Command::Tools),
-        "bless" => plain(Command::Bless),
+        "guests" => without_arguments(Command::Guests),
+        "tools" => without_arguments(Command::Tools),
+        "bless" => without_arguments(Command::Bless),
         "demo" => match rest.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             [] => Ok(Command::Demo { keep: false }),
             ["--keep"] => Ok(Command::Demo { keep: true }),
-            other => {
-                Err(format!("`demo {}` is not understood; it takes --keep and nothing else", other.join(" ")))
-            }
+            other => Err(format!("`demo {}` is not a command; `demo` accepts only --keep", other.join(" "))),
         },
-        "test" if rest.iter().any(|word| word == "--list") => Ok(Command::Stages),
+        "test" if rest.iter().any(|word| word == "--list") => Ok(Command::ListStages),
         "test" => match rest.iter().find(|word| word.starts_with('-')) {
             None => Ok(Command::Test { stages: rest }),
             Some(option) => Err(format!("`test` has no option `{option}`")),
@@ -72,7 +70,7 @@ mod tests {
     }
 
     #[test]
-    fn words_become_commands() {
+    fn command_lines_are_parsed() {
         check("help", Ok(Command::Help));
         check("guests", Ok(Command::Guests));
         check("tools", Ok(Command::Tools));
@@ -80,7 +78,7 @@ mod tests {
         check("demo --keep", Ok(Command::Demo { keep: true }));
         check("test", Ok(Command::Test { stages: vec![] }));
         check("test lint docs", Ok(Command::Test { stages: vec!["lint".to_owned(), "docs".to_owned()] }));
-        check("test --list", Ok(Command::Stages));
+        check("test --list", Ok(Command::ListStages));
         check("bench", Ok(Command::Bench { rest: vec![] }));
         check("bench --quick", Ok(Command::Bench { rest: vec!["--quick".to_owned()] }));
         check("bench -- --quick", Ok(Command::Bench { rest: vec!["--quick".to_owned()] }));
@@ -88,11 +86,11 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn errors_name_the_wrong_argument() {
         check("", Err("a command is missing"));
         check("tset", Err("there is no command `tset`"));
-        check("guests all", Err("`all` is not understood here"));
-        check("demo --kepe", Err("`demo --kepe` is not understood; it takes --keep and nothing else"));
+        check("guests all", Err("unexpected argument `all`"));
+        check("demo --kepe", Err("`demo --kepe` is not a command; `demo` accepts only --keep"));
         check("test --fast", Err("`test` has no option `--fast`"));
     }
 }

@@ -1,7 +1,7 @@
 //! `test`: all checks, in stages.
 //!
-//! A stage that fails does not stop those that do not need it: who waits half an hour wants to hear everything at
-//! once. The last line adds up all tests that ran.
+//! If a stage fails, the stages that do not need it still run, so that one run of half an hour reports all failures.
+//! The last line has the sum of all tests that ran.
 
 use crate::tally::Tally;
 use crate::tree::Tree;
@@ -16,18 +16,18 @@ struct Stage {
     run: fn(&Tree, &mut Tally) -> anyhow::Result<()>,
 }
 
-/// In this order. The longest-lived results come first, the test runner's own lines last.
+/// The stages in the order in which they run.
 const STAGES: &[Stage] = &[
     Stage { name: "format", about: "rustfmt finds nothing to change", needs: &[], run: format },
     Stage {
         name: "guests",
-        about: "examples and test guests become components",
+        about: "examples and test guests are built as components",
         needs: &[],
         run: |tree, _| guests::build(tree),
     },
     Stage {
         name: "tools",
-        about: "the compilers of other languages are there",
+        about: "the compilers of other languages are installed",
         needs: &[],
         run: |tree, _| toolchains::install(tree),
     },
@@ -55,7 +55,7 @@ const STAGES: &[Stage] = &[
     },
     Stage {
         name: "demo",
-        about: "the demo ends with a worker that survived",
+        about: "the demo's worker survives a kill of the server",
         needs: &["guests", "build"],
         run: |tree, _| demo::run(tree, false),
     },
@@ -67,82 +67,85 @@ const STAGES: &[Stage] = &[
     },
 ];
 
-/// Prints the stages.
+/// Prints the names of the stages and what each checks.
 pub(crate) fn list() {
     for stage in STAGES {
         println!("{:<10}{}", stage.name, stage.about);
     }
 }
 
-enum Verdict {
+enum StageResult {
     Passed,
     Failed(String),
     NotRun(&'static str),
 }
 
-/// Runs the stages named, or all.
+/// Runs the named stages, or all stages if no name is given.
 pub(crate) fn run(tree: &Tree, names: &[String]) -> anyhow::Result<()> {
     if let Some(unknown) = names.iter().find(|name| !STAGES.iter().any(|stage| stage.name == **name)) {
         let known: Vec<&str> = STAGES.iter().map(|stage| stage.name).collect();
-        bail!("there is no stage `{unknown}`; there are {}", known.join(", "));
+        bail!("there is no stage `{unknown}`; the stages are {}", known.join(", "));
     }
     let mut tally = Tally::default();
-    let mut results: Vec<(&Stage, Verdict, Duration)> = Vec::new();
+    let mut results: Vec<(&Stage, StageResult, Duration)> = Vec::new();
     for stage in STAGES.iter().filter(|stage| names.is_empty() || names.iter().any(|name| name == stage.name))
     {
-        let bad = |need: &&&str| {
-            results
-                .iter()
-                .any(|(done, verdict, _)| done.name == **need && !matches!(verdict, Verdict::Passed))
+        let is_missing = |need: &&&str| {
+            results.iter().any(|(done, stage_result, _)| {
+                done.name == **need && !matches!(stage_result, StageResult::Passed)
+            })
         };
-        if let Some(need) = stage.needs.iter().find(bad) {
-            results.push((stage, Verdict::NotRun(need), Duration::ZERO));
+        if let Some(need) = stage.needs.iter().find(is_missing) {
+            results.push((stage, StageResult::NotRun(need), Duration::ZERO));
             continue;
         }
         println!("\n== {}: {}", stage.name, stage.about);
         let begin = now();
         let result = (stage.run)(tree, &mut tally);
         let took = begin.elapsed();
-        let verdict = match result {
-            Ok(()) => Verdict::Passed,
-            Err(error) => Verdict::Failed(format!("{error:#}")),
+        let stage_result = match result {
+            Ok(()) => StageResult::Passed,
+            Err(error) => StageResult::Failed(format!("{error:#}")),
         };
-        if let Verdict::Failed(error) = &verdict {
+        if let StageResult::Failed(error) = &stage_result {
             println!("error: {error}");
         }
         println!("== {}: {:.1} minutes", stage.name, minutes(took));
-        results.push((stage, verdict, took));
+        results.push((stage, stage_result, took));
     }
-    close(&results, tally)
+    print_summary(&results, tally)
 }
 
-fn close(results: &[(&Stage, Verdict, Duration)], tally: Tally) -> anyhow::Result<()> {
+fn print_summary(results: &[(&Stage, StageResult, Duration)], tally: Tally) -> anyhow::Result<()> {
     println!("\nstage      minutes");
-    for (stage, verdict, took) in results {
-        let verdict = match verdict {
-            Verdict::Passed => "ok".to_owned(),
-            Verdict::Failed(error) => format!("FAILED: {}", error.lines().next().unwrap_or_default()),
-            Verdict::NotRun(need) => format!("not run, it needs `{need}`"),
+    for (stage, stage_result, took) in results {
+        let stage_result = match stage_result {
+            StageResult::Passed => "ok".to_owned(),
+            StageResult::Failed(error) => format!("FAILED: {}", error.lines().next().unwrap_or_default()),
+            StageResult::NotRun(need) => format!("not run, it needs `{need}`"),
         };
-        println!("{:<10} {:>7.1}  {verdict}", stage.name, minutes(*took));
+        println!("{:<10} {:>7.1}  {stage_result}", stage.name, minutes(*took));
     }
     let total: Duration = results.iter().map(|(_, _, took)| *took).sum();
     println!("{:<10} {:>7.1}", "all", minutes(total));
-    let bad: Vec<&str> = results
+    let failed: Vec<&str> = results
         .iter()
-        .filter(|(_, verdict, _)| !matches!(verdict, Verdict::Passed))
+        .filter(|(_, stage_result, _)| !matches!(stage_result, StageResult::Passed))
         .map(|(stage, _, _)| stage.name)
         .collect();
-    if bad.is_empty() {
+    if failed.is_empty() {
         println!("{tally}");
         return Ok(());
     }
-    println!("failed: {}; run one again with `cargo xtask test {}`", bad.join(", "), bad[0]);
+    println!("failed: {}; run one again with `cargo xtask test {}`", failed.join(", "), failed[0]);
     println!("{tally}");
-    bail!("{} of {} stages failed", bad.len(), results.len())
+    bail!("{} of {} stages failed", failed.len(), results.len())
 }
 
-#[expect(clippy::disallowed_methods, reason = "a stage's minutes are for a person; nothing replays them")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the duration of a stage is only printed; no worker is involved"
+)]
 fn now() -> Instant {
     Instant::now()
 }
@@ -172,7 +175,7 @@ fn build_everything(tree: &Tree) -> anyhow::Result<()> {
     shell::run(shell::cargo(&tree.root).args(["build", "--workspace", "--all-targets", "--locked"]))
 }
 
-/// The programs alone: what the demo and the benchmark need.
+/// Builds only the programs, which the demo and the benchmark need.
 pub(crate) fn build_programs(tree: &Tree) -> anyhow::Result<()> {
     shell::run(shell::cargo(&tree.root).args(["build", "--workspace", "--bins", "--locked"]))
 }

@@ -1,6 +1,7 @@
-//! `demo`: the whole story in one minute. Every command is shown as a person would type it.
+//! `demo`: deploys an example, calls it, kills the server, and calls the example again. Every command is printed as a
+//! user would type it.
 //!
-//! Invariant: a wrong value is a failure. The demo is a check as much as a show.
+//! Invariant: a wrong value fails the demo, because the demo is also a stage of `cargo xtask test`.
 
 mod server;
 
@@ -15,7 +16,7 @@ const TEMPLATE: &str = "counter";
 const WORKER: &str = "first";
 const FUNCTION: &str = "golem:counter/api/increment";
 
-/// Runs it; with `keep`, leaves the server running at the end.
+/// Runs the demo. With `keep`, the server keeps running at the end.
 pub(crate) fn run(tree: &Tree, keep: bool) -> anyhow::Result<()> {
     println!("-- Build the server, the command line and the example.");
     checks::build_programs(tree)?;
@@ -28,14 +29,14 @@ pub(crate) fn run(tree: &Tree, keep: bool) -> anyhow::Result<()> {
     let golem = Cli { tree, url: server.url.clone(), data: data.path.clone() };
     println!("$ export GOLEM_BASE_URL={} GOLEM_DATA_DIR={}", golem.url, golem.data.display());
 
-    println!("\n-- Deploy the example and call it three times. The worker is made by the first call.");
+    println!("\n-- Deploy the example and call it three times. The first call creates the worker.");
     let component = tree.components().join("counter.wasm");
     golem.run(&["template", "add", "--template-name", TEMPLATE, &component.to_string_lossy()])?;
     for expected in 1..=3 {
         golem.increment(expected)?;
     }
 
-    println!("\n-- Kill the server: no goodbye, nothing is flushed.");
+    println!("\n-- Kill the server with SIGKILL: it cannot flush anything.");
     let address = server.address()?;
     server.kill()?;
 
@@ -47,7 +48,7 @@ pub(crate) fn run(tree: &Tree, keep: bool) -> anyhow::Result<()> {
     println!("\nthe worker survived");
     if keep {
         println!(
-            "\nThe server goes on at {}; its data and root-token are in {}.",
+            "\nThe server keeps running on {}; its data and root-token are in {}.",
             server.url,
             data.path.display()
         );
@@ -58,7 +59,7 @@ pub(crate) fn run(tree: &Tree, keep: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The command line, pointed at the demo's server.
+/// The command-line client, configured for the demo's server.
 struct Cli<'a> {
     tree: &'a Tree,
     url: String,
@@ -69,7 +70,7 @@ impl Cli<'_> {
     fn run(&self, args: &[&str]) -> anyhow::Result<String> {
         let mut command = Command::new(self.tree.binary("golem"));
         command.current_dir(&self.tree.root).args(args);
-        println!("$ {}", shell::typed(&command));
+        println!("$ {}", shell::as_typed(&command));
         command.env("GOLEM_BASE_URL", &self.url).env("GOLEM_DATA_DIR", &self.data);
         // A token from the developer's own environment belongs to another server.
         command.env_remove("GOLEM_AUTH_TOKEN");
@@ -94,15 +95,15 @@ impl Cli<'_> {
             "[]",
         ])?;
         let value: serde_json::Value =
-            serde_json::from_str(&text).with_context(|| format!("`{}` is no JSON", text.trim()))?;
+            serde_json::from_str(&text).with_context(|| format!("`{}` is not JSON", text.trim()))?;
         if value != serde_json::json!([expected]) {
-            bail!("the counter should have answered [{expected}], it answered {value}");
+            bail!("the counter answered {value} instead of [{expected}]");
         }
         Ok(())
     }
 }
 
-/// A folder of its own for each run, removed at the end unless it is kept.
+/// A new data folder for each run. It is removed at the end unless it is kept.
 struct DataDir {
     path: PathBuf,
     keep: bool,

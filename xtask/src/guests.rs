@@ -7,7 +7,7 @@ use anyhow::{Context, bail};
 use std::path::Path;
 use std::process::Command;
 
-/// Builds all of them.
+/// Builds all examples and test guests.
 pub(crate) fn build(tree: &Tree) -> anyhow::Result<()> {
     let guests = tree.guests()?;
     let mut targets: Vec<_> = guests.iter().flat_map(|guest| guest.targets().iter().copied()).collect();
@@ -23,18 +23,21 @@ pub(crate) fn build(tree: &Tree) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Builds the one in `folder` of the checkout, for example `examples/counter`.
+/// Builds the guest in `folder` of the checkout, for example `examples/counter`.
 pub(crate) fn build_named(tree: &Tree, folder: &str) -> anyhow::Result<()> {
     let guests = tree.guests()?;
-    let guest =
-        guests.iter().find(|guest| guest.label == folder).with_context(|| format!("there is no {folder}"))?;
+    let guest = guests
+        .iter()
+        .find(|guest| guest.label == folder)
+        .with_context(|| format!("there is no guest {folder}"))?;
     for target in guest.targets() {
         add_target(tree, target)?;
     }
     build_one(tree, guest)
 }
 
-// One after the other: they share a target folder, which cargo locks, and each build uses all cores by itself.
+// The guests are built one after the other: they share a target folder, which cargo locks, and each build uses all
+// cores.
 fn build_one(tree: &Tree, guest: &Guest) -> anyhow::Result<()> {
     for target in guest.targets() {
         let mut command = cargo(tree, "build", guest);
@@ -43,7 +46,7 @@ fn build_one(tree: &Tree, guest: &Guest) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether all are formatted.
+/// Checks that all guests are formatted.
 pub(crate) fn check_format(tree: &Tree) -> anyhow::Result<()> {
     for guest in tree.guests()? {
         let mut command = shell::cargo(&tree.root);
@@ -52,7 +55,7 @@ pub(crate) fn check_format(tree: &Tree) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Clippy for the code that people copy, as it is compiled for a worker and as it is compiled for its unit tests.
+/// Runs clippy on the examples, for the worker's target and for their unit tests. Test guests are not checked.
 pub(crate) fn lint_examples(tree: &Tree) -> anyhow::Result<()> {
     for guest in tree.guests()?.iter().filter(|guest| guest.example) {
         let mut worker = cargo(tree, "clippy", guest);
@@ -63,7 +66,7 @@ pub(crate) fn lint_examples(tree: &Tree) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The examples' own unit tests. They are plain Rust and run without a server.
+/// Runs the examples' own unit tests. They are plain Rust and run without a server.
 pub(crate) fn test_examples(tree: &Tree, tally: &mut Tally) -> anyhow::Result<()> {
     for guest in tree.guests()?.iter().filter(|guest| guest.example) {
         shell::run_counting(&mut cargo(tree, "test", guest), tally)?;
@@ -71,14 +74,14 @@ pub(crate) fn test_examples(tree: &Tree, tally: &mut Tally) -> anyhow::Result<()
     Ok(())
 }
 
-fn cargo(tree: &Tree, act: &str, guest: &Guest) -> Command {
+fn cargo(tree: &Tree, subcommand: &str, guest: &Guest) -> Command {
     let mut command = shell::cargo(&tree.root);
     command.env("CARGO_TARGET_DIR", tree.guests_target());
-    command.args([act, "--quiet", "--locked", "--manifest-path"]).arg(&guest.manifest);
+    command.args([subcommand, "--quiet", "--locked", "--manifest-path"]).arg(&guest.manifest);
     command
 }
 
-/// Adds a target to the toolchain unless it is there.
+/// Adds a target to the toolchain unless it is installed.
 pub(crate) fn add_target(tree: &Tree, target: &str) -> anyhow::Result<()> {
     let mut rustc = Command::new("rustc");
     rustc.current_dir(&tree.root).args(["--print", "target-libdir", "--target", target]);

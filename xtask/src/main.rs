@@ -2,28 +2,29 @@
 //!
 //! | module | is |
 //! |---|---|
-//! | `args` | the command line, as text in and a [`args::Command`] out |
-//! | `tree` | where things are: root, target folder, examples and test guests |
-//! | `shell` | child processes: shown as typed, run, failures said plainly |
+//! | `args` | parses the command line into an [`args::Command`] |
+//! | `tree` | the paths: root, target folder, examples and test guests |
+//! | `shell` | runs child processes, and prints each command as a user would type it |
 //! | `guests` | builds the components that the demo and the suites run |
-//! | `demo` | the whole story in one minute: deploy, call, kill, call again |
-//! | `checks` | the stages of `test`; `tally` adds up what the test runners counted |
-//! | `toolchains` | compilers of other languages |
-//! | `tools` | `bench` and `bless` |
+//! | `demo` | the demo: deploy, call, kill the server, call again |
+//! | `checks` | the stages of `test`; `tally` sums the counts of the test runners |
+//! | `toolchains` | installs the compilers of other languages |
+//! | `bench`, `bless` | the commands of these names |
 //!
 //! Invariant: every stage builds the host crates with `--workspace` and the `dev` profile. Another selection of
-//! packages or another profile is another set of features, and wasmtime would be compiled a second time.
+//! packages or another profile has another set of features, so wasmtime would be compiled a second time.
 
-#![expect(clippy::print_stdout, reason = "this program's output is what it prints")]
+#![expect(clippy::print_stdout, reason = "the program prints its results to standard output")]
 
 mod args;
+mod bench;
+mod bless;
 mod checks;
 mod demo;
 mod guests;
 mod shell;
 mod tally;
 mod toolchains;
-mod tools;
 mod tree;
 
 use args::Command;
@@ -57,11 +58,11 @@ fn run(command: Command) -> anyhow::Result<()> {
         Command::Tools => toolchains::install(&Tree::find()?),
         Command::Demo { keep } => demo::run(&Tree::find()?, keep),
         Command::Test { stages } => checks::run(&Tree::find()?, &stages),
-        Command::Stages => {
+        Command::ListStages => {
             checks::list();
             Ok(())
         }
-        Command::Bench { rest } => tools::bench(&Tree::find()?, &rest),
-        Command::Bless => tools::bless(&Tree::find()?),
+        Command::Bench { rest } => bench::run(&Tree::find()?, &rest),
+        Command::Bless => bless::run(&Tree::find()?),
     }
 }

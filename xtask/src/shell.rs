@@ -1,4 +1,4 @@
-//! Child processes: shown as a person would type them, run, and failures said plainly.
+//! Runs child processes. Each command is printed as a user would type it, and an error names the command.
 
 use crate::tally::Tally;
 use anyhow::{Context, bail};
@@ -9,9 +9,9 @@ use std::process::{Command, Stdio};
 
 /// A cargo command in `root`.
 ///
-/// `cargo xtask` runs under cargo and inherits what cargo tells a running program about its package. Some build
-/// scripts ask to be run again when those variables change, so they are taken away: what xtask builds and what
-/// a person builds by hand stay one and the same.
+/// `cargo xtask` runs under cargo, so it inherits the variables that cargo sets for a running program. Some build
+/// scripts run again when these variables change. The variables are removed here, so that a build by xtask and a build
+/// by a user can reuse each other's results.
 pub(crate) fn cargo(root: &Path) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.current_dir(root);
@@ -26,8 +26,8 @@ pub(crate) fn cargo(root: &Path) -> Command {
     command
 }
 
-/// The command as typed: settings, program without its folder, arguments.
-pub(crate) fn typed(command: &Command) -> String {
+/// The command as a user would type it: environment variables, the program without its folder, arguments.
+pub(crate) fn as_typed(command: &Command) -> String {
     let mut words = Vec::new();
     for (name, value) in command.get_envs() {
         if let Some(value) = value {
@@ -54,9 +54,9 @@ fn quoted(word: &OsStr) -> String {
     }
 }
 
-/// Runs it with our output.
+/// Runs the command with the output of this program.
 pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
-    let line = typed(command);
+    let line = as_typed(command);
     println!("$ {line}");
     let status = command.status().with_context(|| format!("cannot start `{line}`"))?;
     if !status.success() {
@@ -65,13 +65,13 @@ pub(crate) fn run(command: &mut Command) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Runs it with our output, and adds up what test runners say on the way.
+/// Runs the command with the output of this program, and adds the counts of test runners in its output to `tally`.
 pub(crate) fn run_counting(command: &mut Command, tally: &mut Tally) -> anyhow::Result<()> {
-    let line = typed(command);
+    let line = as_typed(command);
     println!("$ {line}");
     let mut child =
         command.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start `{line}`"))?;
-    let stdout = child.stdout.take().context("the output was asked for as a pipe")?;
+    let stdout = child.stdout.take().context("the standard output is a pipe")?;
     for text in BufReader::new(stdout).split(b'\n') {
         let text = text.with_context(|| format!("cannot read the output of `{line}`"))?;
         let text = String::from_utf8_lossy(&text);
@@ -85,14 +85,14 @@ pub(crate) fn run_counting(command: &mut Command, tally: &mut Tally) -> anyhow::
     Ok(())
 }
 
-/// Runs it silently and returns what it printed; its complaints are in the error.
+/// Runs the command without printing, and returns its standard output. An error contains its standard error.
 pub(crate) fn output(command: &mut Command) -> anyhow::Result<String> {
-    let line = typed(command);
+    let line = as_typed(command);
     let output = command.output().with_context(|| format!("cannot start `{line}`"))?;
     if !output.status.success() {
         bail!("`{line}` ended with {}: {}", output.status, String::from_utf8_lossy(&output.stderr).trim());
     }
-    String::from_utf8(output.stdout).with_context(|| format!("`{line}` printed something that is not UTF-8"))
+    String::from_utf8(output.stdout).with_context(|| format!("the output of `{line}` is not UTF-8"))
 }
 
 #[cfg(test)]
@@ -100,15 +100,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_command_is_shown_as_it_would_be_typed() {
+    fn a_command_is_printed_as_a_user_would_type_it() {
         let mut command = Command::new("/opt/bin/tool");
         command.current_dir("/home/me/tree").env("MODE", "a b").env_remove("HOME");
         command.args(["--file", "/home/me/tree/x.wasm", "it's", "", "f32=1"]);
-        assert_eq!(typed(&command), r"MODE='a b' tool --file x.wasm 'it'\''s' '' f32=1");
+        assert_eq!(as_typed(&command), r"MODE='a b' tool --file x.wasm 'it'\''s' '' f32=1");
     }
 
     #[test]
-    fn a_failing_command_is_named_with_its_complaint() {
+    fn an_error_contains_the_command_and_its_standard_error() {
         let mut command = Command::new("sh");
         command.args(["-c", "echo nonsense >&2; exit 3"]);
         let error = output(&mut command).unwrap_err().to_string();

@@ -1,8 +1,8 @@
-//! Adds up what several test runs counted, so that `test` can end with one line for all.
+//! Sums the counts of several test runs, so that `test` can end with one line for all.
 
 use std::fmt;
 
-/// Tests so far.
+/// Number of tests so far.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Tally {
     passed: u64,
@@ -11,7 +11,7 @@ pub(crate) struct Tally {
 }
 
 impl Tally {
-    /// Takes the closing line of a test binary into account; other lines mean nothing.
+    /// Adds the counts in the closing line of a test binary. Other lines are ignored.
     pub(crate) fn read(&mut self, line: &str) {
         let Some((_, result)) = line.split_once("test result: ") else { return };
         let Some((_, counts)) = result.split_once(". ") else { return };

@@ -1,12 +1,12 @@
-//! Where things are.
+//! The paths of the checkout: root, target folder, examples and test guests.
 
 use crate::shell;
 use anyhow::{Context, bail};
 use std::path::{Path, PathBuf};
 
-/// The target that guests are built for.
+/// The target of all guests.
 pub(crate) const GUEST_TARGET: &str = "wasm32-wasip2";
-/// The target of WASI preview 1, which programs among the guests are built for too.
+/// The target of WASI preview 1. Guests that are programs are also built for it.
 pub(crate) const PROGRAM_TARGET: &str = "wasm32-wasip1";
 
 /// The checkout and its target folder.
@@ -14,32 +14,33 @@ pub(crate) const PROGRAM_TARGET: &str = "wasm32-wasip1";
 pub(crate) struct Tree {
     /// The checkout.
     pub(crate) root: PathBuf,
-    /// Where cargo puts what it builds: `target`, unless the user says otherwise.
+    /// Cargo's target folder: `target`, unless the user has configured another one.
     pub(crate) target: PathBuf,
 }
 
-/// A package that is a workspace of its own and becomes a component.
+/// A package with its own workspace that is built as a component.
 #[derive(Debug)]
 pub(crate) struct Guest {
-    /// For messages: `examples/counter`.
+    /// Its name in messages, for example `examples/counter`.
     pub(crate) label: String,
     /// Its `Cargo.toml`.
     pub(crate) manifest: PathBuf,
-    /// Examples have unit tests of their own, and are read by people.
+    /// Whether it is an example. Examples have unit tests and are checked by clippy.
     pub(crate) example: bool,
-    /// A program (`src/main.rs`) that reads standard input, not a library of functions.
+    /// Whether it is a program (`src/main.rs`) and not a library.
     pub(crate) program: bool,
 }
 
 impl Guest {
-    /// What it is built for.
+    /// The targets that it is built for.
     pub(crate) fn targets(&self) -> &'static [&'static str] {
         if self.program { &[GUEST_TARGET, PROGRAM_TARGET] } else { &[GUEST_TARGET] }
     }
 }
 
 impl Tree {
-    /// Asks cargo, so that `CARGO_TARGET_DIR` and configuration files are respected.
+    /// Finds the checkout. The target folder is read from `cargo metadata`, so that `CARGO_TARGET_DIR` and
+    /// configuration files are respected.
     pub(crate) fn find() -> anyhow::Result<Self> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().context("xtask lies in the root folder")?;
         let json = shell::output(shell::cargo(root).args([
@@ -51,37 +52,38 @@ impl Tree {
         ]))?;
         let metadata: serde_json::Value =
             serde_json::from_str(&json).context("`cargo metadata` did not print JSON")?;
-        let target =
-            metadata["target_directory"].as_str().context("`cargo metadata` names no target folder")?;
+        let target = metadata["target_directory"]
+            .as_str()
+            .context("`cargo metadata` did not print the target folder")?;
         Ok(Self { root: root.to_owned(), target: PathBuf::from(target) })
     }
 
-    /// The cargo target folder of all guests together, so that what they share is compiled once.
+    /// The common cargo target folder of all guests, so that shared dependencies are compiled once.
     pub(crate) fn guests_target(&self) -> PathBuf {
         self.target.join("guests")
     }
 
-    /// Where the compilers of other languages lie. The suite `languages` looks here.
+    /// The folder of the compilers of other languages. The suite `languages` uses it.
     pub(crate) fn tools(&self) -> PathBuf {
         self.target.join("tools")
     }
 
-    /// Where the built components lie. The suites look here, see `GOLEM_GUESTS_DIR`.
+    /// The folder of the built components. The suites use it, see `GOLEM_GUESTS_DIR`.
     pub(crate) fn components(&self) -> PathBuf {
         self.guests_target().join(GUEST_TARGET).join("release")
     }
 
-    /// Where the programs that the workspace builds lie.
+    /// The folder of the programs that the workspace builds.
     pub(crate) fn programs(&self) -> PathBuf {
         self.target.join("debug")
     }
 
-    /// One of them.
+    /// The path of one of these programs.
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
         self.programs().join(name)
     }
 
-    /// Every folder with a `Cargo.toml` under `examples/` and `tests/guests/`, by name.
+    /// All folders with a `Cargo.toml` under `examples/` and `tests/guests/`, sorted by name.
     pub(crate) fn guests(&self) -> anyhow::Result<Vec<Guest>> {
         let mut found = Vec::new();
         for (folder, example) in [("examples", true), ("tests/guests", false)] {

@@ -1,10 +1,12 @@
-//! A clock that stands still while memory is allocated for the caller's values.
+//! Holds the wall clock while memory is allocated for the caller's values.
 //!
-//! While the canonical ABI asks a module for memory (`cabi_realloc`), the module must not call out. Go's allocator may
-//! collect garbage there, and its collector reads both clocks. Go's runtime for components therefore tells the adapter
-//! to hold the monotonic clock meanwhile (`adapter_monotonic_clock_set_paused`); the wall clock, which the end of a
-//! collection reads, the adapter does not hold. So the module is given its own functions for both calls: they pass
-//! on everything, remember the last wall clock reading, and answer with it while the clock is held.
+//! While the canonical ABI requests memory from a module (`cabi_realloc`), the module must not call imports. Go's
+//! allocator may collect garbage there, and its collector reads both clocks. Go's runtime for components therefore
+//! tells the adapter to hold the monotonic clock during that time (`adapter_monotonic_clock_set_paused`). But the
+//! adapter does not hold the wall clock, which the end of a collection reads.
+//!
+//! So this module rewrites the core module: it adds two functions that replace both imports. They forward all calls,
+//! remember the last reading of the wall clock, and return it while the clock is held.
 
 use wasm_encoder::reencode::{Error, Reencode, utils};
 use wasm_encoder::{
@@ -14,18 +16,18 @@ use wasm_encoder::{
 use wasmparser::{CodeSectionReader, FunctionSectionReader, GlobalSectionReader, Parser, Payload, TypeRef};
 
 const MODULE: &str = "wasi_snapshot_preview1";
-const HOLD: &str = "adapter_monotonic_clock_set_paused";
-const READ: &str = "clock_time_get";
+const HOLD_IMPORT: &str = "adapter_monotonic_clock_set_paused";
+const READ_IMPORT: &str = "clock_time_get";
 /// The number of the wall clock in preview 1.
 const WALL_CLOCK: i32 = 0;
 
-/// `core` with such a clock, if it is a module that holds the clock and reads it.
-pub(super) fn holding(core: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
-    let found = look(core)?;
-    let (Some(hold), Some(read)) = (found.hold, found.read) else { return Ok(None) };
-    let mut rewriting = Rewriting { hold, read, functions: found.functions, globals: found.globals };
+/// Rewrites `core`. The result is `None` for a module that does not both hold and read the clock.
+pub(super) fn add_clock_hold(core: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
+    let scan = scan_module(core)?;
+    let (Some(hold), Some(read)) = (scan.hold, scan.read) else { return Ok(None) };
+    let mut rewriter = Rewriter { hold, read, functions: scan.functions, globals: scan.globals };
     let mut module = Module::new();
-    rewriting
+    rewriter
         .parse_core_module(&mut module, Parser::new(0), core)
         .map_err(|error| anyhow::anyhow!("the module cannot be rewritten: {error}"))?;
     Ok(Some(module.finish()))
@@ -39,17 +41,17 @@ struct Import {
 }
 
 #[derive(Debug, Default)]
-struct Found {
+struct ModuleScan {
     hold: Option<Import>,
     read: Option<Import>,
-    /// How many functions there are, imported ones included.
+    /// Number of functions, including imported ones.
     functions: u32,
-    /// How many globals, imported ones included.
+    /// Number of globals, including imported ones.
     globals: u32,
 }
 
-fn look(core: &[u8]) -> anyhow::Result<Found> {
-    let mut found = Found::default();
+fn scan_module(core: &[u8]) -> anyhow::Result<ModuleScan> {
+    let mut scan = ModuleScan::default();
     for payload in Parser::new(0).parse_all(core) {
         match payload? {
             Payload::ImportSection(section) => {
@@ -57,43 +59,44 @@ fn look(core: &[u8]) -> anyhow::Result<Found> {
                     let import = import?;
                     match import.ty {
                         TypeRef::Func(ty) | TypeRef::FuncExact(ty) => {
-                            let this = Some(Import { index: found.functions, ty });
+                            let this = Some(Import { index: scan.functions, ty });
                             match (import.module, import.name) {
-                                (MODULE, HOLD) => found.hold = this,
-                                (MODULE, READ) => found.read = this,
+                                (MODULE, HOLD_IMPORT) => scan.hold = this,
+                                (MODULE, READ_IMPORT) => scan.read = this,
                                 _ => {}
                             }
-                            found.functions += 1;
+                            scan.functions += 1;
                         }
-                        TypeRef::Global(_) => found.globals += 1,
+                        TypeRef::Global(_) => scan.globals += 1,
                         TypeRef::Table(_) | TypeRef::Memory(_) | TypeRef::Tag(_) => {}
                     }
                 }
             }
-            Payload::FunctionSection(section) => found.functions += section.count(),
-            Payload::GlobalSection(section) => found.globals += section.count(),
+            Payload::FunctionSection(section) => scan.functions += section.count(),
+            Payload::GlobalSection(section) => scan.globals += section.count(),
             _ => {}
         }
     }
-    Ok(found)
+    Ok(scan)
 }
 
-/// Invariant: nothing gets another index. The two new functions and the two new globals come last.
-struct Rewriting {
+/// Rewrites the module. Invariant: existing functions and globals keep their indices, because the two new functions and
+/// the two new globals come last.
+struct Rewriter {
     hold: Import,
     read: Import,
     functions: u32,
     globals: u32,
 }
 
-impl Rewriting {
-    /// Whether the clock is held.
-    fn held(&self) -> u32 {
+impl Rewriter {
+    /// The index of the global that says whether the clock is held.
+    fn held_global(&self) -> u32 {
         self.globals
     }
 
-    /// The last reading of the wall clock.
-    fn last(&self) -> u32 {
+    /// The index of the global with the last reading of the wall clock.
+    fn last_time_global(&self) -> u32 {
         self.globals + 1
     }
 
@@ -102,24 +105,24 @@ impl Rewriting {
             [],
             [
                 Instruction::LocalGet(0),
-                Instruction::GlobalSet(self.held()),
+                Instruction::GlobalSet(self.held_global()),
                 Instruction::LocalGet(0),
                 Instruction::Call(self.hold.index),
             ],
         )
     }
 
-    /// Parameters: which clock, how precisely, where to write the time. Result: an error number.
+    /// Parameters of the function: clock id, precision, address for the time. Result: an error number.
     fn read_body(&self) -> Function {
         let wall = [Instruction::LocalGet(0), Instruction::I32Const(WALL_CLOCK), Instruction::I32Eq];
         let time = MemArg { offset: 0, align: 3, memory_index: 0 };
         let mut instructions = wall.to_vec();
         instructions.extend([
-            Instruction::GlobalGet(self.held()),
+            Instruction::GlobalGet(self.held_global()),
             Instruction::I32And,
             Instruction::If(BlockType::Empty),
             Instruction::LocalGet(2),
-            Instruction::GlobalGet(self.last()),
+            Instruction::GlobalGet(self.last_time_global()),
             Instruction::I64Store(time),
             Instruction::I32Const(0),
             Instruction::Return,
@@ -137,7 +140,7 @@ impl Rewriting {
             Instruction::If(BlockType::Empty),
             Instruction::LocalGet(2),
             Instruction::I64Load(time),
-            Instruction::GlobalSet(self.last()),
+            Instruction::GlobalSet(self.last_time_global()),
             Instruction::End,
             Instruction::LocalGet(3),
         ]);
@@ -157,7 +160,7 @@ fn body<'a>(
     function
 }
 
-impl Reencode for Rewriting {
+impl Reencode for Rewriter {
     type Error = std::convert::Infallible;
 
     fn function_index(&mut self, function: u32) -> Result<u32, Error<Self::Error>> {
@@ -227,20 +230,20 @@ mod tests {
         (func (export "mine") (result i32) (global.get $mine)))"#;
 
     #[test]
-    fn modules_that_hold_no_clock_stay_as_they_are() {
+    fn modules_that_do_not_hold_the_clock_are_not_rewritten() {
         let plain = wat::parse_str("(module (func (export \"f\")))").unwrap();
-        assert_eq!(holding(&plain).unwrap(), None);
-        assert!(holding(b"no module").is_err());
+        assert_eq!(add_clock_hold(&plain).unwrap(), None);
+        assert!(add_clock_hold(b"no module").is_err());
     }
 
     #[test]
     fn the_rewritten_module_is_valid_and_calls_its_own_functions() {
         let core = wat::parse_str(GO_LIKE).unwrap();
-        let rewritten = holding(&core).unwrap().unwrap();
+        let rewritten = add_clock_hold(&core).unwrap().unwrap();
         wasmparser::Validator::new().validate_all(&rewritten).unwrap();
-        let (before, after) = (look(&core).unwrap(), look(&rewritten).unwrap());
+        let (before, after) = (scan_module(&core).unwrap(), scan_module(&rewritten).unwrap());
         assert_eq!((after.functions, after.globals), (before.functions + 2, before.globals + 2));
-        // Only the two new functions call the imported ones: three calls of them before, each once after.
+        // Before: two calls of each import. After: one call of each, from the new functions only.
         let calls = |wasm: &[u8]| {
             let (mut reads, mut holds) = (0, 0);
             for payload in Parser::new(0).parse_all(wasm) {

@@ -1,16 +1,16 @@
-//! The texts that projects begin with, with the project's names put in.
+//! Project templates: fills the names of a project into the texts of its first files.
 
 use super::Project;
 use crate::Files;
 
-/// The interface that every project begins with: the shopping cart of the documentation.
+/// The interface of every new project: the shopping cart of the documentation.
 pub(super) const WIT: &str = include_str!("shopping-cart.wit");
 
 const README: &str = include_str!("readme.md.txt");
 const IGNORED: &str = "/gen/\n/build/\n";
 
-/// A project with the shopping cart's WIT, its program `text` in the file `source`, a README, and `others`: paths and
-/// texts in which `{{package}}` and the like are replaced.
+/// The files of a project: the shopping cart's WIT, its program `text` in the file `source`, a README, and `others`. In
+/// all paths and texts, `{{package}}` and the other placeholders are replaced.
 pub(super) fn project(
     project: &Project,
     language: &str,
@@ -25,17 +25,17 @@ pub(super) fn project(
     files(project, &texts)
 }
 
-/// Files of these paths and texts, with the project's names put in.
+/// Files with these paths and texts, in which the placeholders are replaced by the project's names.
 pub(super) fn files(project: &Project, texts: &[(&str, &str)]) -> Files {
     let mut files = Files::default();
     for (path, text) in texts {
-        files.push(filled(path, project), filled(text, project));
+        files.push(fill_names(path, project), fill_names(text, project));
     }
     files
 }
 
-/// `text` with the names of `project` in place of `{{…}}`.
-fn filled(text: &str, project: &Project) -> String {
+/// Replaces each placeholder `{{…}}` in `text` by the name of `project`.
+fn fill_names(text: &str, project: &Project) -> String {
     let snake = |text: &str| text.replace('-', "_");
     let pascal = |text: &str| {
         let words = text.split('-').map(|word| {

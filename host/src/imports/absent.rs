@@ -1,12 +1,13 @@
-//! Resources that a guest can name but never hold, because nothing gives it one.
+//! Resource types that a guest can import, and of which the runtime never creates an instance.
 //!
-//! Their methods must be defined, or components that import them would not link. Wasmtime checks every handle
-//! before it calls us, so no guest reaches them; should one do so, it is told the truth and nothing panics.
+//! Their methods must be defined, because components that import them would not link otherwise. Wasmtime checks every
+//! handle before it calls a host method, so a guest cannot reach these methods. If one is reached nevertheless, it
+//! returns an error or traps; it does not panic.
 
 use wasmtime::format_err;
 
-/// Defines methods that answer the same whatever they are asked. `async` as the trait has it.
-macro_rules! answers {
+/// Defines methods that return the same result for all arguments. Begin with `async` if the trait's methods are async.
+macro_rules! fixed_answers {
     (async $answer:expr; $($method:ident($($argument:ty),*) -> $result:ty;)*) => {
         $(async fn $method(&mut self, $(_: $argument),*) -> $result {
             $answer
@@ -19,9 +20,9 @@ macro_rules! answers {
     };
 }
 
-pub(super) use answers;
+pub(super) use fixed_answers;
 
-/// The trap of a method that has no error to give.
-pub(super) fn absent(resource: &str) -> wasmtime::Error {
+/// The trap of a method whose result type has no error.
+pub(super) fn absent_resource(resource: &str) -> wasmtime::Error {
     format_err!("a worker never holds a {resource}: this version of the runtime gives none out")
 }

@@ -1,12 +1,13 @@
 //! `wasi:blobstore@0.2.0-draft`: containers of objects, which the workers of a project share.
 //!
-//! - `calls`: the durable calls
+//! - `durable_calls`: the durable calls
 //! - `objects`: containers, values and lists of names as plain data
 //!
-//! A value is filled by a stream, and written as one piece: at once if its stream was dropped when `write-data` is called,
-//! otherwise when it is finished. Programs do it either way.
+//! A guest fills a value through a stream, and the value is stored as a whole. If the guest has dropped the stream
+//! before it calls `write-data`, the value is stored by that call; otherwise it is stored when the guest calls
+//! `finish`. Programs use both orders.
 
-mod calls;
+mod durable_calls;
 mod objects;
 
 pub(crate) use objects::Blob;
@@ -15,19 +16,19 @@ use crate::bindings::wasi::blobstore::{blobstore, container, types};
 use crate::objects::{Input, Object, Output};
 use crate::state::WorkerState;
 use blobstore::ObjectId;
-use calls::{Acting, GetContainer, GetObject, Kind, ListObjects, ObjectInfo, kind};
 use container::{Container, StreamObjectNames};
+use durable_calls::{GetContainer, GetObject, ListObjects, ObjectInfo, WriteCall, WriteFunction, function};
 use golem_model::blobstore::{self as model, BlobOutcome, BlobWrite};
 use golem_model::limits::KEY_VALUE_PAGE_KEYS;
 use golem_model::shared::KeyPage;
-use objects::{Names, Outgoing};
+use objects::{ObjectNames, OutgoingData};
 use types::{ContainerMetadata, IncomingValue, ObjectMetadata, OutgoingValue};
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
 
-/// What the guest is answered.
-type Answer<T> = Result<std::result::Result<T, String>>;
+/// The outer error traps. The inner result is for the guest: a value of the interface, or the text of its error.
+type HostResult<T> = Result<std::result::Result<T, String>>;
 
 /// Defines the interfaces.
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
@@ -36,12 +37,12 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
     blobstore::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
 }
 
-fn id(container: &str, object: &str) -> model::ObjectId {
+fn object_id(container: &str, object: &str) -> model::ObjectId {
     model::ObjectId { container: container.into(), object: object.into() }
 }
 
-fn named(id: &ObjectId) -> model::ObjectId {
-    self::id(&id.container, &id.object)
+fn model_id(id: &ObjectId) -> model::ObjectId {
+    object_id(&id.container, &id.object)
 }
 
 fn no_container() -> String {
@@ -49,8 +50,8 @@ fn no_container() -> String {
 }
 
 impl WorkerState {
-    async fn blob_act<K: Kind>(&mut self, act: BlobWrite) -> Answer<()> {
-        let outcome = self.durable(Acting::<K>::new(act)).await?;
+    async fn blob_write<K: WriteFunction>(&mut self, write: BlobWrite) -> HostResult<()> {
+        let outcome = self.durable(WriteCall::<K>::new(write)).await?;
         Ok(outcome.and_then(|outcome| match outcome {
             BlobOutcome::Done => Ok(()),
             BlobOutcome::Exists | BlobOutcome::NoContainer | BlobOutcome::NoObject => {
@@ -59,17 +60,17 @@ impl WorkerState {
         }))
     }
 
-    async fn blob_put(&mut self, target: (String, String), bytes: Vec<u8>) -> Answer<()> {
-        let id = id(&target.0, &target.1);
-        self.blob_act::<kind::Put>(BlobWrite::Put { id, data: bytes.into() }).await
+    async fn blob_put(&mut self, target: (String, String), bytes: Vec<u8>) -> HostResult<()> {
+        let id = object_id(&target.0, &target.1);
+        self.blob_write::<function::Put>(BlobWrite::Put { id, data: bytes.into() }).await
     }
 
-    async fn blob_container(&mut self, name: &str) -> Answer<u64> {
+    async fn blob_container(&mut self, name: &str) -> HostResult<u64> {
         let found = self.durable(GetContainer { name: name.to_owned() }).await?;
         Ok(found.and_then(|found| found.ok_or_else(no_container)))
     }
 
-    async fn blob_names(&mut self, names: &Names, limit: u64) -> Answer<KeyPage> {
+    async fn blob_names(&mut self, names: &ObjectNames, limit: u64) -> HostResult<KeyPage> {
         let (container, after) = (names.container.clone(), names.after.clone());
         let found = self.durable(ListObjects { container, after, limit }).await?;
         Ok(found.and_then(|page| page.ok_or_else(no_container)))
@@ -84,21 +85,21 @@ impl types::Host for WorkerState {}
 
 impl types::HostOutgoingValue for WorkerState {
     async fn new_outgoing_value(&mut self) -> Result<Resource<OutgoingValue>> {
-        self.objects.insert(Object::Blob(Blob::Outgoing(Outgoing::default())))
+        self.objects.insert(Object::Blob(Blob::Outgoing(OutgoingData::default())))
     }
 
     async fn outgoing_value_write_body(
         &mut self,
         value: Resource<OutgoingValue>,
     ) -> Result<std::result::Result<Resource<DynOutputStream>, ()>> {
-        if std::mem::replace(&mut self.objects.outgoing_blob(value.rep())?.taken, true) {
+        if std::mem::replace(&mut self.objects.outgoing_blob(value.rep())?.stream_taken, true) {
             return Ok(Err(()));
         }
         Ok(Ok(self.objects.insert_child(Object::Output(Output::Value(value.rep())), value.rep())?))
     }
 
-    async fn finish(&mut self, value: Resource<OutgoingValue>) -> Answer<()> {
-        let Outgoing { bytes, taken: _, target } = self.objects.take_outgoing_blob(value.rep())?;
+    async fn finish(&mut self, value: Resource<OutgoingValue>) -> HostResult<()> {
+        let OutgoingData { bytes, stream_taken: _, target } = self.objects.take_outgoing_blob(value.rep())?;
         match target {
             Some(target) => self.blob_put(target, bytes).await,
             None => Ok(Ok(())),
@@ -111,7 +112,7 @@ impl types::HostOutgoingValue for WorkerState {
 }
 
 impl types::HostIncomingValue for WorkerState {
-    async fn incoming_value_consume_sync(&mut self, value: Resource<IncomingValue>) -> Answer<Vec<u8>> {
+    async fn incoming_value_consume_sync(&mut self, value: Resource<IncomingValue>) -> HostResult<Vec<u8>> {
         let bytes = self.objects.incoming_blob(value.rep())?;
         self.objects.remove(value.rep())?;
         Ok(Ok(bytes.to_vec()))
@@ -120,7 +121,7 @@ impl types::HostIncomingValue for WorkerState {
     async fn incoming_value_consume_async(
         &mut self,
         value: Resource<IncomingValue>,
-    ) -> Answer<Resource<DynInputStream>> {
+    ) -> HostResult<Resource<DynInputStream>> {
         let bytes = self.objects.incoming_blob(value.rep())?;
         self.objects.remove(value.rep())?;
         Ok(Ok(self.objects.insert(Object::Input(Input::Bytes { bytes, position: 0 }))?))
@@ -138,11 +139,11 @@ impl types::HostIncomingValue for WorkerState {
 impl container::Host for WorkerState {}
 
 impl container::HostContainer for WorkerState {
-    async fn name(&mut self, container: Resource<Container>) -> Answer<String> {
+    async fn name(&mut self, container: Resource<Container>) -> HostResult<String> {
         Ok(Ok(self.objects.container(container.rep())?))
     }
 
-    async fn info(&mut self, container: Resource<Container>) -> Answer<ContainerMetadata> {
+    async fn info(&mut self, container: Resource<Container>) -> HostResult<ContainerMetadata> {
         let name = self.objects.container(container.rep())?;
         let created = self.blob_container(&name).await?;
         Ok(created.map(|created_at| ContainerMetadata { name, created_at }))
@@ -154,9 +155,9 @@ impl container::HostContainer for WorkerState {
         name: String,
         start: u64,
         end: u64,
-    ) -> Answer<Resource<IncomingValue>> {
+    ) -> HostResult<Resource<IncomingValue>> {
         let container = self.objects.container(container.rep())?;
-        match self.durable(GetObject { id: id(&container, &name), start, end }).await? {
+        match self.durable(GetObject { id: object_id(&container, &name), start, end }).await? {
             Ok(Ok(bytes)) => Ok(Ok(self.objects.insert(Object::Blob(Blob::Incoming(bytes)))?)),
             Ok(Err(missing)) => Ok(Err(missing.to_string())),
             Err(reason) => Ok(Err(reason)),
@@ -168,15 +169,15 @@ impl container::HostContainer for WorkerState {
         container: Resource<Container>,
         name: String,
         data: Resource<OutgoingValue>,
-    ) -> Answer<()> {
+    ) -> HostResult<()> {
         let container = self.objects.container(container.rep())?;
         let open = self.objects.has_children(data.rep())?;
         let value = self.objects.outgoing_blob(data.rep())?;
-        if value.taken && !open {
+        if value.stream_taken && !open {
             let bytes = value.bytes.clone();
             return self.blob_put((container, name), bytes).await;
         }
-        // Whoever writes to nowhere should hear it now.
+        // A guest that writes to a missing container gets the error here, before it fills the value.
         if let Err(missing) = self.blob_container(&container).await? {
             return Ok(Err(missing));
         }
@@ -188,29 +189,32 @@ impl container::HostContainer for WorkerState {
         Ok(Ok(()))
     }
 
-    async fn list_objects(&mut self, container: Resource<Container>) -> Answer<Resource<StreamObjectNames>> {
+    async fn list_objects(
+        &mut self,
+        container: Resource<Container>,
+    ) -> HostResult<Resource<StreamObjectNames>> {
         let container = self.objects.container(container.rep())?;
         if let Err(missing) = self.blob_container(&container).await? {
             return Ok(Err(missing));
         }
-        let names = Names { container, after: None, ended: false };
+        let names = ObjectNames { container, after: None, ended: false };
         Ok(Ok(self.objects.insert(Object::Blob(Blob::Names(names)))?))
     }
 
-    async fn delete_object(&mut self, container: Resource<Container>, name: String) -> Answer<()> {
+    async fn delete_object(&mut self, container: Resource<Container>, name: String) -> HostResult<()> {
         let container = self.objects.container(container.rep())?.into();
-        self.blob_act::<kind::Delete>(BlobWrite::Delete { container, objects: vec![name.into()] }).await
+        self.blob_write::<function::Delete>(BlobWrite::Delete { container, objects: vec![name.into()] }).await
     }
 
-    async fn delete_objects(&mut self, container: Resource<Container>, names: Vec<String>) -> Answer<()> {
+    async fn delete_objects(&mut self, container: Resource<Container>, names: Vec<String>) -> HostResult<()> {
         let container = self.objects.container(container.rep())?.into();
         let objects = names.into_iter().map(Into::into).collect();
-        self.blob_act::<kind::Delete>(BlobWrite::Delete { container, objects }).await
+        self.blob_write::<function::Delete>(BlobWrite::Delete { container, objects }).await
     }
 
-    async fn has_object(&mut self, container: Resource<Container>, name: String) -> Answer<bool> {
+    async fn has_object(&mut self, container: Resource<Container>, name: String) -> HostResult<bool> {
         let container = self.objects.container(container.rep())?;
-        let found = self.durable(ObjectInfo { id: id(&container, &name) }).await?;
+        let found = self.durable(ObjectInfo { id: object_id(&container, &name) }).await?;
         Ok(found.and_then(|found| match found {
             Ok(_) => Ok(true),
             Err(BlobOutcome::NoObject) => Ok(false),
@@ -218,18 +222,22 @@ impl container::HostContainer for WorkerState {
         }))
     }
 
-    async fn object_info(&mut self, container: Resource<Container>, name: String) -> Answer<ObjectMetadata> {
+    async fn object_info(
+        &mut self,
+        container: Resource<Container>,
+        name: String,
+    ) -> HostResult<ObjectMetadata> {
         let container = self.objects.container(container.rep())?;
-        let found = self.durable(ObjectInfo { id: id(&container, &name) }).await?;
+        let found = self.durable(ObjectInfo { id: object_id(&container, &name) }).await?;
         Ok(found.and_then(|found| match found {
             Ok((created_at, size)) => Ok(ObjectMetadata { name, container, created_at, size }),
             Err(missing) => Err(missing.to_string()),
         }))
     }
 
-    async fn clear(&mut self, container: Resource<Container>) -> Answer<()> {
+    async fn clear(&mut self, container: Resource<Container>) -> HostResult<()> {
         let name = self.objects.container(container.rep())?.into();
-        self.blob_act::<kind::Clear>(BlobWrite::Clear(name)).await
+        self.blob_write::<function::Clear>(BlobWrite::Clear(name)).await
     }
 
     async fn drop(&mut self, container: Resource<Container>) -> Result<()> {
@@ -242,7 +250,7 @@ impl container::HostStreamObjectNames for WorkerState {
         &mut self,
         stream: Resource<StreamObjectNames>,
         len: u64,
-    ) -> Answer<(Vec<String>, bool)> {
+    ) -> HostResult<(Vec<String>, bool)> {
         let mut names = self.objects.names(stream.rep())?;
         if names.ended || len == 0 {
             return Ok(Ok((Vec::new(), names.ended)));
@@ -263,7 +271,7 @@ impl container::HostStreamObjectNames for WorkerState {
         &mut self,
         stream: Resource<StreamObjectNames>,
         num: u64,
-    ) -> Answer<(u64, bool)> {
+    ) -> HostResult<(u64, bool)> {
         let mut skipped = 0;
         while skipped < num {
             let wanted = (num - skipped).min(KEY_VALUE_PAGE_KEYS as u64);
@@ -286,36 +294,36 @@ impl container::HostStreamObjectNames for WorkerState {
 }
 
 impl blobstore::Host for WorkerState {
-    async fn create_container(&mut self, name: String) -> Answer<Resource<Container>> {
-        match self.blob_act::<kind::Create>(BlobWrite::Create(name.as_str().into())).await? {
+    async fn create_container(&mut self, name: String) -> HostResult<Resource<Container>> {
+        match self.blob_write::<function::Create>(BlobWrite::Create(name.as_str().into())).await? {
             Ok(()) => Ok(Ok(self.container_handle(name)?)),
             Err(reason) => Ok(Err(reason)),
         }
     }
 
-    async fn get_container(&mut self, name: String) -> Answer<Resource<Container>> {
+    async fn get_container(&mut self, name: String) -> HostResult<Resource<Container>> {
         match self.blob_container(&name).await? {
             Ok(_) => Ok(Ok(self.container_handle(name)?)),
             Err(reason) => Ok(Err(reason)),
         }
     }
 
-    async fn delete_container(&mut self, name: String) -> Answer<()> {
-        self.blob_act::<kind::Remove>(BlobWrite::Remove(name.into())).await
+    async fn delete_container(&mut self, name: String) -> HostResult<()> {
+        self.blob_write::<function::Remove>(BlobWrite::Remove(name.into())).await
     }
 
-    async fn container_exists(&mut self, name: String) -> Answer<bool> {
+    async fn container_exists(&mut self, name: String) -> HostResult<bool> {
         let found = self.durable(GetContainer { name }).await?;
         Ok(found.map(|found| found.is_some()))
     }
 
-    async fn copy_object(&mut self, src: ObjectId, dest: ObjectId) -> Answer<()> {
-        let (from, to) = (named(&src), named(&dest));
-        self.blob_act::<kind::Copy>(BlobWrite::Copy { from, to, moves: false }).await
+    async fn copy_object(&mut self, src: ObjectId, dest: ObjectId) -> HostResult<()> {
+        let (from, to) = (model_id(&src), model_id(&dest));
+        self.blob_write::<function::Copy>(BlobWrite::Copy { from, to, moves: false }).await
     }
 
-    async fn move_object(&mut self, src: ObjectId, dest: ObjectId) -> Answer<()> {
-        let (from, to) = (named(&src), named(&dest));
-        self.blob_act::<kind::Move>(BlobWrite::Copy { from, to, moves: true }).await
+    async fn move_object(&mut self, src: ObjectId, dest: ObjectId) -> HostResult<()> {
+        let (from, to) = (model_id(&src), model_id(&dest));
+        self.blob_write::<function::Move>(BlobWrite::Copy { from, to, moves: true }).await
     }
 }

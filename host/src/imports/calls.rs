@@ -1,8 +1,8 @@
-//! Calls of other workers: what the functions of a client interface do, and `golem:durability/calls`.
+//! Calls of other workers: the implementation of client interfaces, and `golem:durability/calls`.
 //!
-//! The interfaces themselves are recognised in [`crate::clients`]; here are the durable calls behind them. A call is
-//! named by the index of the entry that makes it. Which calls a guest has made and not finished is a function of the
-//! oplog, so it is plain data here ([`OpenCalls`]) and a mistake of the guest is told without an entry.
+//! [`crate::clients`] recognises the interfaces; this module has the durable calls behind them. A call is named by the
+//! index of the entry that records it. The set of calls that a guest has started and not finished is determined by the
+//! oplog. It is plain data here ([`OpenCalls`]), so a wrong use of a call number traps without an oplog entry.
 
 use crate::bindings::durability::calls;
 use crate::clients::{CallForm, ClientFunction};
@@ -25,30 +25,31 @@ use wasmtime::Result;
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::poll::DynPollable;
 
-/// A caller stays in memory for so long: most answers come sooner than it could be rebuilt. Then it leaves memory, as any
-/// worker that waits for something of which nobody knows when it comes.
+/// The time that a caller stays in memory while it waits for an answer. Most answers arrive sooner than the caller
+/// could be rebuilt. After this time the caller is suspended, like any worker with an open-ended wait.
 pub(super) const WAIT_IN_MEMORY: Duration = Duration::from_millis(50);
 
-/// Calls that a guest has made without waiting and not finished, by their number.
-pub(crate) type OpenCalls = BTreeMap<u64, Open>;
+/// The calls that a guest has started and not finished, by their number.
+pub(crate) type OpenCalls = BTreeMap<u64, OpenCall>;
 
-/// Such a call.
+/// A call that a guest has started and not finished.
 #[derive(Debug, Clone)]
-pub(crate) struct Open {
+pub(crate) struct OpenCall {
     /// The function's full name.
     function: Arc<str>,
-    /// Why there will be no answer, if that is known.
-    over: Option<CallError>,
+    /// The call's error, if it is already known that the target will not answer.
+    error: Option<CallError>,
 }
 
-/// Makes a call. The request is the other worker, the function, the parameters, and for a call whose answer nobody wants
-/// the time. The response is written by the store.
-struct Make(OutgoingCall);
+/// Makes a call with a reply. The request is the target worker, the function and the parameters. The store writes the
+/// response.
+struct MakeCall(OutgoingCall);
 
-/// As [`Make`], for a call whose answer nobody wants.
-struct Send(OutgoingCall);
+/// Makes a call without a reply. Request and response are those of [`MakeCall`], with the time before which the call
+/// must not run at the end of the request (0 if there is none).
+struct SendCall(OutgoingCall);
 
-fn request(out: &OutgoingCall) -> Vec<u8> {
+fn encode_call(out: &OutgoingCall) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(64);
     bytes.extend_from_slice(out.target.template.0.as_bytes());
     put_bytes(&mut bytes, out.target.name.as_str().as_bytes());
@@ -63,13 +64,13 @@ fn request(out: &OutgoingCall) -> Vec<u8> {
     bytes
 }
 
-impl DurableCall for Make {
+impl DurableCall for MakeCall {
     const FUNCTION: HostFunction = HostFunction::CallMake;
     const EFFECT: Effect = Effect::ChangesShared;
     type Answer = (OplogIndex, Result<(), CallError>);
 
     fn request(&self) -> Vec<u8> {
-        request(&self.0)
+        encode_call(&self.0)
     }
 
     async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
@@ -82,13 +83,13 @@ impl DurableCall for Make {
     }
 }
 
-impl DurableCall for Send {
+impl DurableCall for SendCall {
     const FUNCTION: HostFunction = HostFunction::CallSend;
     const EFFECT: Effect = Effect::ChangesShared;
     type Answer = Result<(), CallError>;
 
     fn request(&self) -> Vec<u8> {
-        request(&self.0)
+        encode_call(&self.0)
     }
 
     async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
@@ -101,13 +102,13 @@ impl DurableCall for Send {
     }
 }
 
-/// Waits for the answer of a call.
-struct Await {
+/// Waits for the answer to a call.
+struct AwaitCall {
     call: OplogIndex,
     promise: PromiseId,
 }
 
-impl DurableCall for Await {
+impl DurableCall for AwaitCall {
     const FUNCTION: HostFunction = HostFunction::CallAwait;
     const EFFECT: Effect = Effect::ReadOnly;
     type Answer = CallAnswer;
@@ -121,7 +122,7 @@ impl DurableCall for Await {
         loop {
             match live.call_answer(self.call).await? {
                 AnswerState::Answered(bytes) => return Ok(CallResponse::Unrecorded(bytes.to_vec())),
-                AnswerState::Unknown => return Ok(CallResponse::Unrecorded(lost())),
+                AnswerState::Unknown => return Ok(CallResponse::Unrecorded(unknown_call_answer())),
                 AnswerState::Pending => {
                     let promises = vec![self.promise.clone()];
                     if std::mem::replace(&mut waited, true) {
@@ -139,17 +140,18 @@ impl DurableCall for Await {
     }
 }
 
-/// What a call comes to of which the store knows nothing: this worker was made from another one's oplog.
-fn lost() -> Vec<u8> {
+/// The answer to a call that the store does not know. That happens in a worker that was created from another worker's
+/// oplog: the calls recorded in it were made by the other worker.
+fn unknown_call_answer() -> Vec<u8> {
     encode_answer(&Err(CallError::NotFound("nothing is known of this call any more".to_owned())))
 }
 
-/// Looks for the answer of a call. The response is 0, or 1 and the answer.
-struct Finish {
+/// Reads the answer to a call without waiting. The response is 0 if there is none yet, or 1 and the answer.
+struct FinishCall {
     call: OplogIndex,
 }
 
-impl DurableCall for Finish {
+impl DurableCall for FinishCall {
     const FUNCTION: HostFunction = HostFunction::CallFinish;
     const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Option<CallAnswer>;
@@ -162,7 +164,7 @@ impl DurableCall for Finish {
         let answer = match live.call_answer(self.call).await? {
             AnswerState::Pending => return Ok(CallResponse::Unrecorded(vec![0])),
             AnswerState::Answered(bytes) => bytes.to_vec(),
-            AnswerState::Unknown => lost(),
+            AnswerState::Unknown => unknown_call_answer(),
         };
         let mut response = vec![1];
         response.extend_from_slice(&answer);
@@ -178,13 +180,13 @@ impl DurableCall for Finish {
     }
 }
 
-/// Gives up on a call. The response is one byte, which the store writes: 0 if it was over, 1 if it was taken back, 2 if
-/// it goes on.
-struct Cancel {
+/// Cancels a call. The response is one byte, which the store writes: 0 if the call had ended before, 1 if it was
+/// withdrawn before it ran, 2 if it continues and its answer will be dropped.
+struct CancelCall {
     call: OplogIndex,
 }
 
-impl DurableCall for Cancel {
+impl DurableCall for CancelCall {
     const FUNCTION: HostFunction = HostFunction::CallCancel;
     const EFFECT: Effect = Effect::ChangesShared;
     type Answer = bool;
@@ -208,22 +210,22 @@ impl DurableCall for Cancel {
 }
 
 impl WorkerState {
-    /// What a function of a client interface gives for these parameters, as a value of its result type.
+    /// Runs a function of a client interface and returns a value of its result type.
     pub(crate) async fn client_call(&mut self, client: &ClientFunction, params: Vec<Value>) -> Result<Value> {
         match client.form {
             CallForm::Await => {
-                let answer = match self.outgoing(client, params)? {
+                let answer = match self.prepare_call(client, params)? {
                     Err(error) => Err(error),
                     Ok(out) => self.call_and_wait(out).await?,
                 };
-                Ok(answered(answer))
+                Ok(answer_value(answer))
             }
             CallForm::Send => {
-                let sent = match self.outgoing(client, params)? {
+                let sent = match self.prepare_call(client, params)? {
                     Err(error) => Err(error),
-                    Ok(out) => self.durable(Send(out)).await?,
+                    Ok(out) => self.durable(SendCall(out)).await?,
                 };
-                Ok(answered(sent.map(|()| None)))
+                Ok(answer_value(sent.map(|()| None)))
             }
             CallForm::Start => {
                 if self.calls.len() >= CALLS_OPEN_MAX {
@@ -231,14 +233,14 @@ impl WorkerState {
                         format!("{CALLS_OPEN_MAX} calls were started and not finished; finish some first");
                     return Err(self.raise(CallFailure::Trap(text)));
                 }
-                let (number, over) = match self.outgoing(client, params)? {
-                    Err(error) => (self.calls_refused(), Some(error)),
+                let (number, error) = match self.prepare_call(client, params)? {
+                    Err(error) => (self.next_refused_number(), Some(error)),
                     Ok(out) => {
-                        let (index, made) = self.durable(Make(out)).await?;
-                        (index.0, made.err())
+                        let (index, receipt) = self.durable(MakeCall(out)).await?;
+                        (index.0, receipt.err())
                     }
                 };
-                self.calls.insert(number, Open { function: Arc::clone(&client.function), over });
+                self.calls.insert(number, OpenCall { function: Arc::clone(&client.function), error });
                 Ok(Value::U64(number))
             }
             CallForm::Finish => {
@@ -251,18 +253,18 @@ impl WorkerState {
                     }
                 };
                 let answer = self.finish(client, number).await?;
-                Ok(Value::Option(answer.map(|answer| Box::new(answered(answer)))))
+                Ok(Value::Option(answer.map(|answer| Box::new(answer_value(answer)))))
             }
         }
     }
 
     async fn call_and_wait(&mut self, out: OutgoingCall) -> Result<CallAnswer> {
-        let (call, made) = self.durable(Make(out)).await?;
-        if let Err(error) = made {
+        let (call, receipt) = self.durable(MakeCall(out)).await?;
+        if let Err(error) = receipt {
             return Ok(Err(error));
         }
-        let promise = self.own_call(call);
-        self.durable(Await { call, promise }).await
+        let promise = self.call_promise(call);
+        self.durable(AwaitCall { call, promise }).await
     }
 
     async fn finish(&mut self, client: &ClientFunction, number: u64) -> Result<Option<CallAnswer>> {
@@ -271,9 +273,9 @@ impl WorkerState {
             let text = format!("call {number} is one of {}, not of {}", open.function, client.function);
             return Err(self.raise(CallFailure::Trap(text)));
         }
-        let answer = match open.over {
+        let answer = match open.error {
             Some(error) => Some(Err(error)),
-            None => self.durable(Finish { call: OplogIndex(number) }).await?,
+            None => self.durable(FinishCall { call: OplogIndex(number) }).await?,
         };
         if answer.is_some() {
             self.calls.remove(&number);
@@ -281,8 +283,8 @@ impl WorkerState {
         Ok(answer)
     }
 
-    /// The call that the parameters of a client function describe, or why there can be none.
-    fn outgoing(
+    /// Builds the call that the parameters of a client function describe. The inner error is an answer for the guest.
+    fn prepare_call(
         &mut self,
         client: &ClientFunction,
         mut params: Vec<Value>,
@@ -293,7 +295,7 @@ impl WorkerState {
             return Err(self.raise(CallFailure::Trap(text)));
         };
         let not_before = match client.form {
-            CallForm::Send => params.pop().and_then(time),
+            CallForm::Send => params.pop().and_then(read_datetime),
             CallForm::Await | CallForm::Start | CallForm::Finish => None,
         };
         if params.is_empty() {
@@ -323,17 +325,18 @@ impl WorkerState {
         }))
     }
 
-    /// A number for a call that was never made: unlike that of any entry, since no oplog gets so long.
-    fn calls_refused(&self) -> u64 {
-        let used = self.calls.range(REFUSED_FROM..).next_back();
-        used.map_or(REFUSED_FROM, |(last, _)| last + 1)
+    /// A number for a call that was refused before it was recorded. It differs from every oplog index, because no oplog
+    /// reaches [`REFUSED_CALLS_START`].
+    fn next_refused_number(&self) -> u64 {
+        let used = self.calls.range(REFUSED_CALLS_START..).next_back();
+        used.map_or(REFUSED_CALLS_START, |(last, _)| last + 1)
     }
 
-    fn own_call(&self, call: OplogIndex) -> PromiseId {
+    fn call_promise(&self, call: OplogIndex) -> PromiseId {
         PromiseId { worker: self.init.id.clone(), index: call }
     }
 
-    fn open_call(&mut self, number: u64) -> Result<&Open> {
+    fn open_call(&mut self, number: u64) -> Result<&OpenCall> {
         if !self.calls.contains_key(&number) {
             let text = format!("there is no call {number}: it was never made, or its answer was taken");
             return Err(self.raise(CallFailure::Trap(text)));
@@ -342,19 +345,19 @@ impl WorkerState {
     }
 }
 
-/// Where numbers of calls begin that have no entry.
-const REFUSED_FROM: u64 = 1 << 63;
+/// The first number of calls without an oplog entry.
+const REFUSED_CALLS_START: u64 = 1 << 63;
 
-/// The answer as a value of `result<R, rpc-error>`.
-fn answered(answer: CallAnswer) -> Value {
+/// Converts an answer to a value of `result<R, rpc-error>`.
+fn answer_value(answer: CallAnswer) -> Value {
     Value::Result(match answer {
         Ok(value) => Ok(value.map(Box::new)),
         Err(error) => Err(Some(Box::new(error.to_value()))),
     })
 }
 
-/// The time in an `option<datetime>`.
-fn time(at: Value) -> Option<Timestamp> {
+/// Reads the time from a value of `option<datetime>`.
+fn read_datetime(at: Value) -> Option<Timestamp> {
     let Value::Option(Some(at)) = at else { return None };
     let Value::Record(fields) = *at else { return None };
     match fields.as_slice() {
@@ -367,19 +370,19 @@ fn time(at: Value) -> Option<Timestamp> {
 
 impl calls::Host for WorkerState {
     async fn subscribe(&mut self, call: u64) -> Result<Resource<DynPollable>> {
-        let pollable = match self.open_call(call)?.over {
+        let pollable = match self.open_call(call)?.error {
             Some(_) => Pollable::Ready,
-            None => Pollable::Call(self.own_call(OplogIndex(call))),
+            None => Pollable::Call(self.call_promise(OplogIndex(call))),
         };
         self.objects.insert(Object::Pollable(pollable))
     }
 
     async fn cancel(&mut self, call: u64) -> Result<()> {
-        if self.open_call(call)?.over.is_none()
-            && self.durable(Cancel { call: OplogIndex(call) }).await?
+        if self.open_call(call)?.error.is_none()
+            && self.durable(CancelCall { call: OplogIndex(call) }).await?
             && let Some(open) = self.calls.get_mut(&call)
         {
-            open.over = Some(CallError::Cancelled);
+            open.error = Some(CallError::Cancelled);
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! `wasi:cli/environment` and `exit`: what the worker was created with, and its end.
+//! `wasi:cli/environment` and `wasi:cli/exit`: the worker's arguments and environment, and its explicit exit.
 
 use crate::StopReason;
 use crate::state::WorkerState;

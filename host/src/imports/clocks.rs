@@ -1,4 +1,4 @@
-//! `wasi:clocks`: readings are recorded; a timer is the reading at which it is due.
+//! `wasi:clocks`: clock readings are recorded in the oplog; a timer is stored as the reading at which it expires.
 
 use crate::durable::{Live, ObserveCall, decode_nanos, encode_nanos};
 use crate::objects::{Object, Pollable};
@@ -47,8 +47,9 @@ impl ObserveCall for MonotonicClockNow {
 
 impl wall_clock::Host for WorkerState {
     fn now(&mut self) -> Result<wall_clock::Datetime> {
-        // The monotonic clock is always recorded: waits are made of its readings, and it must not go back. Files know
-        // only recorded times, which a replay finds again.
+        // A guest can turn off the recording of wall clock readings, but not of monotonic ones: timers are computed
+        // from monotonic readings, and the clock must not go back. The file clock takes recorded readings only, because
+        // a replay obtains the same ones.
         let now = if self.policy.records_reads() {
             let now = self.observe(&WallClockNow)?;
             self.file_clock.wall(now);
@@ -69,7 +70,7 @@ impl wall_clock::Host for WorkerState {
 impl WorkerState {
     fn monotonic_now(&mut self) -> Result<u64> {
         let now = self.observe(&MonotonicClockNow)?;
-        self.file_clock.monotonic(now);
+        self.file_clock.advance_to(now);
         Ok(now)
     }
 }

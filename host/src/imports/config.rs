@@ -1,20 +1,20 @@
-//! `wasi:config`: the worker's environment under another name (docs/decisions).
+//! `wasi:config`: gives access to the worker's environment (docs/decisions).
 //!
-//! Nothing is recorded: the environment is fixed when the worker is made. WASI has only drafts of the interface, so
-//! no crate that we use carries its bindings; its two functions are defined here by their types.
+//! The calls write no oplog entries, because the environment is fixed when the worker is created. WASI has only drafts
+//! of the interface, so no crate that we use contains its bindings. Its two functions are defined here by their types.
 
 use crate::state::WorkerState;
-use types::Unavailable;
+use types::ConfigError;
 use wasmtime::component::Linker;
 use wasmtime::{Result, StoreContextMut};
 use wasmtime_wasi::p2::bindings::cli::environment;
 
-/// The names under which programs import it. The functions are the same; the oldest draft called it `runtime`.
+/// The interface names that programs import. The functions are the same; the oldest draft called it `runtime`.
 const INTERFACES: [&str; 3] =
     ["wasi:config/store@0.2.0-draft", "wasi:config/store@0.2.0-rc.1", "wasi:config/runtime@0.2.0-draft"];
 
-/// What a function of the interface returns.
-type Returned<T> = (Result<T, Unavailable>,);
+/// The result of a function of the interface.
+type FunctionResult<T> = (Result<T, ConfigError>,);
 
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
     for interface in INTERFACES {
@@ -25,23 +25,29 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
     Ok(())
 }
 
-fn get(mut store: StoreContextMut<'_, WorkerState>, (key,): (String,)) -> Result<Returned<Option<String>>> {
+fn get(
+    mut store: StoreContextMut<'_, WorkerState>,
+    (key,): (String,),
+) -> Result<FunctionResult<Option<String>>> {
     let env = environment::Host::get_environment(store.data_mut())?;
     Ok((Ok(lookup(&env, &key)),))
 }
 
-fn get_all(mut store: StoreContextMut<'_, WorkerState>, (): ()) -> Result<Returned<Vec<(String, String)>>> {
+fn get_all(
+    mut store: StoreContextMut<'_, WorkerState>,
+    (): (),
+) -> Result<FunctionResult<Vec<(String, String)>>> {
     Ok((Ok(environment::Host::get_environment(store.data_mut())?),))
 }
 
-/// The variable of that name; else the one whose name is the key as environments spell it.
+/// Finds the variable named `key`, or else the variable named [`env_name`] of `key`.
 fn lookup(env: &[(String, String)], key: &str) -> Option<String> {
     let find = |name: &str| env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone());
-    find(key).or_else(|| find(&variable(key)))
+    find(key).or_else(|| find(&env_name(key)))
 }
 
-/// `database.pool-size` is `DATABASE_POOL_SIZE`.
-fn variable(key: &str) -> String {
+/// Spells a configuration key as an environment variable: `database.pool-size` becomes `DATABASE_POOL_SIZE`.
+fn env_name(key: &str) -> String {
     let spelled = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' };
     key.chars().map(spelled).collect()
 }
@@ -50,11 +56,12 @@ fn variable(key: &str) -> String {
 mod types {
     use wasmtime::component::{ComponentType, Lower};
 
-    /// Why there is no answer. The environment is always there, so it is only part of the functions' types.
+    /// The error of the interface. It is needed for the types of the functions only: reading the environment never
+    /// fails.
     #[derive(Debug, Clone, ComponentType, Lower)]
     #[component(variant)]
-    #[allow(dead_code, reason = "part of the interface, and never the case here")]
-    pub(super) enum Unavailable {
+    #[allow(dead_code, reason = "the interface declares these cases, and the host never returns them")]
+    pub(super) enum ConfigError {
         #[component(name = "upstream")]
         Upstream(String),
         #[component(name = "io")]
@@ -67,7 +74,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_are_variables_by_their_own_name_or_as_environments_spell_them() {
+    fn keys_are_looked_up_by_their_own_name_and_then_in_environment_spelling() {
         let env = [("DB_URL", "upper"), ("db.url", "exact"), ("Q_1", "one"), ("q_1", "two")]
             .map(|(name, value)| (name.to_owned(), value.to_owned()));
         for (key, expected) in [

@@ -1,5 +1,5 @@
-//! `golem:durability@1.0.0`: polling promises, the position in the oplog, idempotency keys. Its larger interfaces have
-//! files of their own.
+//! `golem:durability@1.0.0`: polling promises, the position in the oplog, idempotency keys. The larger interfaces of
+//! the package are in their own files: `calls`, `policy`, `region` and `workers`.
 
 use super::{policy, region, workers};
 use crate::bindings::api0_2_0::host::PromiseId;
@@ -26,21 +26,23 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
 
 impl promises::Host for WorkerState {
     async fn subscribe(&mut self, promise: PromiseId) -> Result<Resource<DynPollable>> {
-        let promise = self.named_promise(promise)?;
+        let promise = self.to_promise_id(promise)?;
         self.promise_subscribe(promise).await
     }
 
     async fn get(&mut self, promise: PromiseId) -> Result<Option<Vec<u8>>> {
-        let promise = self.named_promise(promise)?;
+        let promise = self.to_promise_id(promise)?;
         self.promise_get(promise).await
     }
 }
 
-/// The position after this call's own entry, so there is nothing to answer. Recorded, because hints in the
-/// oplog make the cursor's place in a replay another than it was.
-struct Position;
+/// Reads the position in the oplog. The response is empty: the position is the index after this call's own entry.
+///
+/// The call is recorded, because replay skips hints: without an entry, the cursor could stand at another index during
+/// the replay than during the live call.
+struct GetPosition;
 
-impl ObserveCall for Position {
+impl ObserveCall for GetPosition {
     const FUNCTION: HostFunction = HostFunction::PositionGet;
     type Answer = OplogIndex;
 
@@ -55,7 +57,7 @@ impl ObserveCall for Position {
 
 impl position::Host for WorkerState {
     async fn get(&mut self) -> Result<u64> {
-        self.observe(&Position).map(|index| index.0)
+        self.observe(&GetPosition).map(|index| index.0)
     }
 
     async fn jump(&mut self, position: u64) -> Result<()> {
@@ -68,8 +70,8 @@ impl keys::Host for WorkerState {
         Ok(self.current.key.as_ref().map(ToString::to_string))
     }
 
-    /// A function of the worker's seed, the invocation and the count: the same in every replay without an entry,
-    /// and never that of another worker.
+    /// Derives the key from the worker's seed, the invocation and the number of keys made before. Every replay derives
+    /// the same key without an oplog entry. Workers have different seeds, so their keys differ.
     async fn next(&mut self) -> Result<String> {
         let number = self.current.keys_generated;
         self.current.keys_generated += 1;

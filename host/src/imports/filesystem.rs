@@ -1,15 +1,15 @@
 //! `wasi:filesystem`: the worker's own files, which are data of its instance.
 //!
-//! One directory is preopened, `/`, empty for a new worker and seen by nobody else. Every call is a function of the
-//! calls before it, of the time of files ([`FileClock`](crate::vfs::FileClock)) and of the worker's memory
-//! limit, so none writes an entry; a replay makes the same files again. They are as durable as the worker: there is
-//! nothing to sync.
+//! One directory is preopened: `/`. It holds the files that the template ships, and no other worker sees it. The result
+//! of each call is determined by the calls before it, by the file clock ([`FileClock`](crate::vfs::FileClock)) and by
+//! the worker's memory limit. So no call writes an oplog entry, and a replay creates the same files again. Files are as
+//! durable as the worker, so syncing does nothing.
 //!
-//! Here: descriptors, and which of them allows what. What the operations do is in [`crate::vfs`]; `streams` reads and
-//! writes files as streams, `convert` turns the interface's types into ours.
+//! This module has the descriptors and their permissions. The operations on files are in [`crate::vfs`]; `streams`
+//! reads and writes files as streams, `convert` converts the interface's types.
 //!
-//! What a descriptor allows is as with wasmtime: a directory that was opened may be changed whether
-//! `mutate-directory` was asked for or not, because the C library never asks.
+//! The permissions of descriptors are those of wasmtime: an opened directory can be changed even without the flag
+//! `mutate-directory`, because the C library never requests the flag.
 
 mod convert;
 mod streams;
@@ -17,7 +17,7 @@ mod streams;
 use crate::objects::{Descriptor, Listing, Object, wrong_kind};
 use crate::state::WorkerState;
 use crate::vfs::{self, Kind, NodeId, Open, Time, Vfs};
-use convert::{code, datetime, descriptor_type, new_time, refusal, request_of, sync_of};
+use convert::{datetime, descriptor_type, error_code, fs_error, new_time, open_request, sync_flags};
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi::p2::bindings::filesystem::types::{
@@ -27,7 +27,7 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
 use wasmtime_wasi::p2::bindings::filesystem::{preopens, types};
 use wasmtime_wasi::p2::{DynInputStream, DynOutputStream, FsError, FsResult, IoError};
 
-/// The resource as the bindings name it: only a tag here.
+/// A descriptor's handle. The resource type of the bindings is only a tag: the data is in [`Object::Descriptor`].
 type Handle = Resource<types::Descriptor>;
 
 /// The name of the one preopened directory.
@@ -40,8 +40,9 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
 }
 
 impl WorkerState {
-    /// Lets `operation` work on the files, at their time, and with the room that the worker's memory leaves.
-    fn on_files<R>(
+    /// Runs `operation` on the files with the time of the file clock. The files may grow as far as the worker's memory
+    /// limit allows.
+    fn with_files<R>(
         &mut self,
         operation: impl FnOnce(&mut Vfs, Time) -> Result<R, vfs::Error>,
     ) -> Result<R, vfs::Error> {
@@ -65,7 +66,7 @@ impl WorkerState {
         }
     }
 
-    /// The directory that `handle` stands for.
+    /// The directory that `handle` refers to.
     fn directory(&self, handle: &Handle) -> FsResult<NodeId> {
         let descriptor = self.descriptor(handle)?;
         if descriptor.kind == Kind::Directory {
@@ -75,14 +76,14 @@ impl WorkerState {
         }
     }
 
-    /// The file that `handle` stands for. A directory is the wrong descriptor for what can only be done to files.
+    /// The file that `handle` refers to. For a directory, the error is `bad-descriptor`.
     fn file(&self, handle: &Handle) -> FsResult<Descriptor> {
         let descriptor = self.descriptor(handle)?;
         if descriptor.kind == Kind::File { Ok(descriptor) } else { Err(ErrorCode::BadDescriptor.into()) }
     }
 
     fn stat_of(&self, node: NodeId) -> FsResult<DescriptorStat> {
-        let stat = self.files.stat(node).map_err(refusal)?;
+        let stat = self.files.stat(node).map_err(fs_error)?;
         Ok(DescriptorStat {
             type_: descriptor_type(stat.kind),
             link_count: stat.links,
@@ -93,15 +94,15 @@ impl WorkerState {
         })
     }
 
-    fn found(&self, handle: &Handle, flags: PathFlags, path: &str) -> FsResult<NodeId> {
+    fn find_at(&self, handle: &Handle, flags: PathFlags, path: &str) -> FsResult<NodeId> {
         let base = self.directory(handle)?;
-        self.files.find(base, path, flags.contains(PathFlags::SYMLINK_FOLLOW)).map_err(refusal)
+        self.files.find(base, path, flags.contains(PathFlags::SYMLINK_FOLLOW)).map_err(fs_error)
     }
 
     fn set_times_of(&mut self, node: NodeId, accessed: NewTimestamp, modified: NewTimestamp) -> FsResult<()> {
         let now = self.file_clock.now();
         let (accessed, modified) = (new_time(accessed, now)?, new_time(modified, now)?);
-        self.files.set_times(node, accessed, modified, now).map_err(refusal)
+        self.files.set_times(node, accessed, modified, now).map_err(fs_error)
     }
 }
 
@@ -121,7 +122,7 @@ impl types::Host for WorkerState {
 
     fn filesystem_error_code(&mut self, error: Resource<IoError>) -> Result<Option<ErrorCode>> {
         match self.objects.get(error.rep())? {
-            Object::FileError(error) => Ok(Some(code(*error))),
+            Object::FileError(error) => Ok(Some(error_code(*error))),
             Object::Error(_) => Ok(None),
             other => Err(wrong_kind(other, "an error")),
         }
@@ -129,7 +130,7 @@ impl types::Host for WorkerState {
 }
 
 impl types::HostDescriptor for WorkerState {
-    /// Everything is in memory already.
+    /// Does nothing: all files are in memory.
     async fn advise(&mut self, handle: Handle, _: Filesize, _: Filesize, _: Advice) -> FsResult<()> {
         self.file(&handle).map(drop)
     }
@@ -149,7 +150,7 @@ impl types::HostDescriptor for WorkerState {
             (DescriptorFlags::WRITE, write),
             (DescriptorFlags::MUTATE_DIRECTORY, kind == Kind::Directory),
         ];
-        Ok(convert::flags(allowed) | sync_of(sync))
+        Ok(convert::flags(allowed) | sync_flags(sync))
     }
 
     async fn get_type(&mut self, handle: Handle) -> FsResult<DescriptorType> {
@@ -161,7 +162,7 @@ impl types::HostDescriptor for WorkerState {
         if !file.write {
             return Err(ErrorCode::Invalid.into());
         }
-        self.on_files(|files, now| files.set_size(file.node, size, now)).map_err(refusal)
+        self.with_files(|files, now| files.set_size(file.node, size, now)).map_err(fs_error)
     }
 
     async fn set_times(
@@ -185,7 +186,7 @@ impl types::HostDescriptor for WorkerState {
             return Err(ErrorCode::BadDescriptor.into());
         }
         let bytes =
-            self.on_files(|files, now| files.read(file.node, offset, length, now)).map_err(refusal)?;
+            self.with_files(|files, now| files.read(file.node, offset, length, now)).map_err(fs_error)?;
         let at_end = bytes.is_empty();
         Ok((bytes, at_end))
     }
@@ -195,13 +196,13 @@ impl types::HostDescriptor for WorkerState {
         if !file.write {
             return Err(ErrorCode::BadDescriptor.into());
         }
-        self.on_files(|files, now| files.write(file.node, offset, &bytes, now)).map_err(refusal)?;
+        self.with_files(|files, now| files.write(file.node, offset, &bytes, now)).map_err(fs_error)?;
         Ok(bytes.len() as u64)
     }
 
     async fn read_directory(&mut self, handle: Handle) -> FsResult<Resource<DirectoryEntryStream>> {
         let node = self.directory(&handle)?;
-        let entries = self.on_files(|files, now| files.list(node, now)).map_err(refusal)?;
+        let entries = self.with_files(|files, now| files.list(node, now)).map_err(fs_error)?;
         let listing = Object::Listing(Listing::new(entries));
         if listing.bytes() > self.objects.bytes_left() {
             return Err(ErrorCode::InsufficientMemory.into());
@@ -211,7 +212,7 @@ impl types::HostDescriptor for WorkerState {
 
     async fn create_directory_at(&mut self, handle: Handle, path: String) -> FsResult<()> {
         let base = self.directory(&handle)?;
-        self.on_files(|files, now| files.create_directory(base, &path, now)).map_err(refusal)
+        self.with_files(|files, now| files.create_directory(base, &path, now)).map_err(fs_error)
     }
 
     async fn stat(&mut self, handle: Handle) -> FsResult<DescriptorStat> {
@@ -219,7 +220,7 @@ impl types::HostDescriptor for WorkerState {
     }
 
     async fn stat_at(&mut self, handle: Handle, flags: PathFlags, path: String) -> FsResult<DescriptorStat> {
-        self.stat_of(self.found(&handle, flags, &path)?)
+        self.stat_of(self.find_at(&handle, flags, &path)?)
     }
 
     async fn set_times_at(
@@ -230,7 +231,7 @@ impl types::HostDescriptor for WorkerState {
         accessed: NewTimestamp,
         modified: NewTimestamp,
     ) -> FsResult<()> {
-        let node = self.found(&handle, flags, &path)?;
+        let node = self.find_at(&handle, flags, &path)?;
         self.set_times_of(node, accessed, modified)
     }
 
@@ -246,7 +247,7 @@ impl types::HostDescriptor for WorkerState {
         if old_flags.contains(PathFlags::SYMLINK_FOLLOW) {
             return Err(ErrorCode::Invalid.into());
         }
-        self.on_files(|files, now| files.link(old, &old_path, new, &new_path, now)).map_err(refusal)
+        self.with_files(|files, now| files.link(old, &old_path, new, &new_path, now)).map_err(fs_error)
     }
 
     async fn open_at(
@@ -258,21 +259,21 @@ impl types::HostDescriptor for WorkerState {
         flags: DescriptorFlags,
     ) -> FsResult<Handle> {
         let base = self.directory(&handle)?;
-        let (how, read) = request_of(path_flags, open_flags, flags);
+        let (how, read) = open_request(path_flags, open_flags, flags);
         let Open { write, .. } = how;
-        let opened = self.on_files(|files, now| files.open(base, &path, how, now)).map_err(refusal)?;
+        let opened = self.with_files(|files, now| files.open(base, &path, how, now)).map_err(fs_error)?;
         let descriptor = Descriptor { node: opened.node, kind: opened.kind, read, write, sync: flags.into() };
         self.objects.insert(Object::Descriptor(descriptor)).map_err(FsError::trap)
     }
 
     async fn readlink_at(&mut self, handle: Handle, path: String) -> FsResult<String> {
         let base = self.directory(&handle)?;
-        self.files.read_link(base, &path).map_err(refusal)
+        self.files.read_link(base, &path).map_err(fs_error)
     }
 
     async fn remove_directory_at(&mut self, handle: Handle, path: String) -> FsResult<()> {
         let base = self.directory(&handle)?;
-        self.on_files(|files, now| files.remove_directory(base, &path, now)).map_err(refusal)
+        self.with_files(|files, now| files.remove_directory(base, &path, now)).map_err(fs_error)
     }
 
     async fn rename_at(
@@ -283,17 +284,17 @@ impl types::HostDescriptor for WorkerState {
         new_path: String,
     ) -> FsResult<()> {
         let (old, new) = (self.directory(&old)?, self.directory(&new)?);
-        self.on_files(|files, now| files.rename(old, &old_path, new, &new_path, now)).map_err(refusal)
+        self.with_files(|files, now| files.rename(old, &old_path, new, &new_path, now)).map_err(fs_error)
     }
 
     async fn symlink_at(&mut self, handle: Handle, target: String, path: String) -> FsResult<()> {
         let base = self.directory(&handle)?;
-        self.on_files(|files, now| files.symlink(&target, base, &path, now)).map_err(refusal)
+        self.with_files(|files, now| files.symlink(&target, base, &path, now)).map_err(fs_error)
     }
 
     async fn unlink_file_at(&mut self, handle: Handle, path: String) -> FsResult<()> {
         let base = self.directory(&handle)?;
-        self.on_files(|files, now| files.unlink(base, &path, now)).map_err(refusal)
+        self.with_files(|files, now| files.unlink(base, &path, now)).map_err(fs_error)
     }
 
     async fn is_same_object(&mut self, a: Handle, b: Handle) -> Result<bool> {
@@ -305,7 +306,7 @@ impl types::HostDescriptor for WorkerState {
     }
 
     async fn metadata_hash(&mut self, handle: Handle) -> FsResult<MetadataHashValue> {
-        Ok(convert::identity(self.descriptor(&handle)?.node))
+        Ok(convert::node_hash(self.descriptor(&handle)?.node))
     }
 
     async fn metadata_hash_at(
@@ -314,7 +315,7 @@ impl types::HostDescriptor for WorkerState {
         flags: PathFlags,
         path: String,
     ) -> FsResult<MetadataHashValue> {
-        Ok(convert::identity(self.found(&handle, flags, &path)?))
+        Ok(convert::node_hash(self.find_at(&handle, flags, &path)?))
     }
 
     fn read_via_stream(&mut self, handle: Handle, offset: Filesize) -> FsResult<Resource<DynInputStream>> {
@@ -338,7 +339,7 @@ impl types::HostDescriptor for WorkerState {
     fn drop(&mut self, handle: Handle) -> Result<()> {
         match self.objects.remove(handle.rep())? {
             Object::Descriptor(descriptor) => {
-                self.on_files(|files, _| files.release(descriptor.node))?;
+                self.with_files(|files, _| files.release(descriptor.node))?;
                 Ok(())
             }
             other => Err(wrong_kind(&other, "a descriptor")),

@@ -1,8 +1,8 @@
-//! `golem:api/host`, as published in 2023 without a version, and `golem:api/host@0.2.0`: promises, and the worker's
-//! own address. The versions differ in the width of a promise's index only.
+//! `golem:api/host`: promises, and the worker's own address. There are two versions: the one published in 2023 without
+//! a version number, and `@0.2.0`. They differ only in the width of a promise's oplog index.
 
 use super::promises::not_found;
-use crate::bindings::api::host as v0_1;
+use crate::bindings::api::host as v2023;
 use crate::bindings::api0_2_0::host as v0_2;
 use crate::state::WorkerState;
 use golem_model::{OplogIndex, PromiseId, TemplateId, WorkerId, WorkerName};
@@ -12,22 +12,22 @@ use wasmtime::component::{HasSelf, Linker};
 
 /// Defines both versions.
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
-    v0_1::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
+    v2023::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)?;
     v0_2::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
 }
 
-/// The largest index of the interface of 2023.
+/// The largest oplog index that the interface of 2023 can represent.
 const OPLOG_IDX_MAX: u64 = i32::MAX as u64;
 
-/// What the unversioned interface's users can do beyond it.
-const WIDER: &str = "golem:api/host@0.2.0 has no such limit";
+/// Part of an error message: the interface to use for larger indices.
+const WIDER_INTERFACE: &str = "golem:api/host@0.2.0 has no such limit";
 
-/// The records of one version, to and from the model's, and its functions.
+/// Converts the records of one version from and to the model's types, and implements its functions.
 macro_rules! version {
     ($version:ident, $index:ty, $limit:expr) => {
         impl $version::WorkerId {
-            /// The worker in the records of this version.
-            pub(super) fn of(worker: &WorkerId) -> Self {
+            /// Converts a worker id to the record of this version.
+            pub(super) fn from_model(worker: &WorkerId) -> Self {
                 let (high_bits, low_bits) = worker.template.0.as_u64_pair();
                 Self {
                     template_id: $version::TemplateId { uuid: $version::Uuid { high_bits, low_bits } },
@@ -37,13 +37,14 @@ macro_rules! version {
         }
 
         impl $version::PromiseId {
-            fn of(promise: &PromiseId) -> Result<Self> {
+            fn from_model(promise: &PromiseId) -> Result<Self> {
                 let oplog_idx = <$index>::try_from(promise.index.0)?;
-                Ok(Self { worker_id: $version::WorkerId::of(&promise.worker), oplog_idx })
+                Ok(Self { worker_id: $version::WorkerId::from_model(&promise.worker), oplog_idx })
             }
 
-            /// The promise that is named, or its text if there can be none of that name.
-            fn named(self) -> Result<PromiseId, String> {
+            /// Converts the record to a promise id. The error is the id as text: no promise can have an invalid worker
+            /// name or a negative index.
+            fn into_model(self) -> Result<PromiseId, String> {
                 let $version::Uuid { high_bits, low_bits } = self.worker_id.template_id.uuid;
                 let template = TemplateId(Uuid::from_u64_pair(high_bits, low_bits));
                 let name = self.worker_id.worker_name;
@@ -60,11 +61,11 @@ macro_rules! version {
         impl $version::Host for WorkerState {
             async fn golem_create_promise(&mut self) -> Result<$version::PromiseId> {
                 let promise = self.promise_create($limit).await?;
-                $version::PromiseId::of(&promise)
+                $version::PromiseId::from_model(&promise)
             }
 
             async fn golem_await_promise(&mut self, promise: $version::PromiseId) -> Result<Vec<u8>> {
-                match promise.named() {
+                match promise.into_model() {
                     Ok(promise) => self.promise_await(promise).await,
                     Err(text) => Err(self.raise(not_found(&text))),
                 }
@@ -75,16 +76,16 @@ macro_rules! version {
                 promise: $version::PromiseId,
                 data: Vec<u8>,
             ) -> Result<bool> {
-                match promise.named() {
+                match promise.into_model() {
                     Ok(promise) => self.promise_complete(promise, data).await,
                     Err(text) => Err(self.raise(not_found(&text))),
                 }
             }
 
             async fn golem_delete_promise(&mut self, promise: $version::PromiseId) -> Result<()> {
-                match promise.named() {
+                match promise.into_model() {
                     Ok(promise) => self.promise_delete(promise).await,
-                    // There is nothing to delete.
+                    // A promise with such an id cannot exist, so there is nothing to delete.
                     Err(_) => Ok(()),
                 }
             }
@@ -96,12 +97,12 @@ macro_rules! version {
     };
 }
 
-version!(v0_1, i32, Some((OPLOG_IDX_MAX, WIDER)));
+version!(v2023, i32, Some((OPLOG_IDX_MAX, WIDER_INTERFACE)));
 version!(v0_2, u64, None);
 
 impl WorkerState {
-    /// The promise that `golem:durability` names.
-    pub(super) fn named_promise(&mut self, promise: v0_2::PromiseId) -> Result<PromiseId> {
-        promise.named().map_err(|text| self.raise(not_found(&text)))
+    /// Converts a promise id that `golem:durability` received. Traps if no promise can have this id.
+    pub(super) fn to_promise_id(&mut self, promise: v0_2::PromiseId) -> Result<PromiseId> {
+        promise.into_model().map_err(|text| self.raise(not_found(&text)))
     }
 }

@@ -1,14 +1,16 @@
 //! `wasi:http`: requests that a worker sends and requests that it answers, durably.
 //!
-//! A request leaves once its intent is durable; its response is recorded before the guest sees anything of it, and one
-//! that is recorded is never asked for again. What is alive of a request is in `durable::exchange`; here is what a
-//! guest holds, as plain data, and the calls that are recorded.
+//! A request is sent once its intent is durable. The response is recorded before the guest sees it, and a request whose
+//! response was recorded is not sent again. The requests in flight are in `durable::exchange`. This module has the host
+//! objects, as plain data, and the recorded calls.
 //!
 //! - `fields`: header fields and their rules
-//! - `objects`: the data of requests, responses, bodies, options
-//! - `outgoing`, `body`: what guests make; `send`: what leaves; `incoming`: what comes back; `serve`: what is asked of
-//!   them
-//! - `wire`, `failure`: the bytes of it in the oplog
+//! - `objects`: the data of requests, responses, bodies and options
+//! - `outgoing`, `body`: requests and responses that the guest creates, and their bodies
+//! - `send`: sending a request and receiving the head of its response
+//! - `incoming`: reading responses, their bodies and trailers
+//! - `serve`: requests that the guest handles
+//! - `wire`, `failure`: the encoding in the oplog
 
 mod body;
 mod failure;
@@ -21,9 +23,9 @@ mod serve;
 mod wire;
 
 pub(crate) use objects::{Http, Unanswered};
-pub(crate) use send::{HttpCalls, obtain};
+pub(crate) use send::{HttpCalls, take_response};
 pub(crate) use serve::Served;
-pub(crate) use wire::{answered_bytes, read_answered};
+pub(crate) use wire::{decode_response_state, encode_response_state};
 
 use crate::objects::Object;
 use crate::state::WorkerState;
@@ -52,10 +54,10 @@ impl types::Host for WorkerState {
         error.downcast()
     }
 
-    /// The error of a stream, if the stream is the body of a response.
+    /// The HTTP error code of a stream error, if the stream is the body of a response.
     fn http_error_code(&mut self, error: Resource<IoError>) -> Result<Option<ErrorCode>> {
         Ok(match self.objects.get(error.rep())? {
-            Object::Http(Http::CallFailure(failure)) => Some(failure::code(failure)),
+            Object::Http(Http::Failure(failure)) => Some(failure::error_code(failure)),
             _ => None,
         })
     }

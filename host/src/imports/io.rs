@@ -1,9 +1,9 @@
-//! `wasi:io`: waiting, and streams, each of which is at home where it leads.
+//! `wasi:io`: errors, polling and streams. The data of a stream is in the object that the stream reads or writes.
 
 use super::calls::WAIT_IN_MEMORY;
 use super::promises::put_promise;
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live, ResponsePart, ResponseState};
-use crate::imports::{Http, answered_bytes, obtain, read_answered};
+use crate::imports::{Http, decode_response_state, encode_response_state, take_response};
 use crate::objects::{Input, Object, Output, Pollable, StdStream, wrong_kind};
 use crate::ports::{AnswerState, HttpFailure};
 use crate::program::{OutputError, StdinRead};
@@ -19,40 +19,44 @@ use wasmtime_wasi::p2::bindings::io::{error, poll, streams};
 use wasmtime_wasi_io::poll::DynPollable;
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, Error, StreamError, StreamResult};
 
-/// Bytes that a guest may write to a stream at once. They are taken at once, so this is only a bound on the host's
-/// copy.
+/// Bytes that a guest may write to a stream in one call. A stream accepts them immediately, so this only bounds the
+/// host's copy.
 const WRITE_BYTES_MAX: usize = 64 << 10;
 
-/// Pollables that one call may wait for: each is looked at after each wait. More of them trap.
+/// Pollables that one call may wait for; a call with more traps. Each pollable is checked after each wait.
 const POLLABLES_MAX: usize = 10_000;
 
-/// Which pollables are ready. If it blocks, at least one.
+/// Determines which pollables are ready. If `blocks` is set, waits until at least one is.
 ///
-/// Request: 1 if it blocks, else 0; then the count and for each its kind (0 always ready, 1 timer, 2 promise, 3 HTTP
-/// request, 4 never ready, 128 call) and what it waits for. Response: the monotonic clock's reading, then the count and
-/// the indices of those that are ready, ascending. The reading is not for the guest: a timer that was ready must not lie
-/// in the future after a crash, so the clock goes on from there; and the time of files does. If responses to HTTP
-/// requests are among what is ready: their count, and for each the number of its call and the response. They are
-/// recorded here, and not only when the guest asks for them, because after a crash in between they would not be there,
-/// and a guest that was told they are relies on it.
+/// Request: 1 if the call blocks, else 0; the number of pollables; for each pollable its kind (0 always ready, 1 timer,
+/// 2 promise, 3 HTTP request, 4 never ready, 128 call) and the data of the kind.
+///
+/// Response: the reading of the monotonic clock; the number of ready pollables and their indices, ascending. If HTTP
+/// responses are among the ready pollables, then also their number, and for each the number of its call and the
+/// response.
+///
+/// The clock reading is not returned to the guest. It is recorded because a timer that was ready must not lie in the
+/// future after a crash: the monotonic clock and the time of files continue from this reading. HTTP responses are
+/// recorded here, and not only when the guest reads them. Otherwise a crash between the poll and the read would lose a
+/// response that the guest was told is ready.
 struct Poll {
     pollables: Vec<Pollable>,
     blocks: bool,
 }
 
-/// The answer of a [`Poll`].
-struct Polled {
+/// The result of a [`Poll`].
+struct PollResult {
     monotonic_nanos: u64,
-    /// Indices of what is ready.
+    /// The indices of the ready pollables.
     ready: Vec<u32>,
-    /// The responses that are among it, by the numbers of their calls.
+    /// The HTTP responses among them, with the numbers of their calls.
     responses: Vec<(u64, ResponseState)>,
 }
 
 impl DurableCall for Poll {
     const FUNCTION: HostFunction = HostFunction::Poll;
     const EFFECT: Effect = Effect::ReadOnly;
-    type Answer = Polled;
+    type Answer = PollResult;
 
     fn request(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(2 + 10 * self.pollables.len());
@@ -111,29 +115,30 @@ impl DurableCall for Poll {
         }
     }
 
-    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Polled, DecodeError> {
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<PollResult, DecodeError> {
         let mut input = Reader::new(response);
         let monotonic_nanos = input.varint()?;
         let count = input.count()?;
         let ready = (0..count).map(|_| input.varint_as()).collect::<Result<_, _>>()?;
         let count = if input.is_empty() { 0 } else { input.count()? };
         let responses = (0..count)
-            .map(|_| Ok((input.varint()?, read_answered(input.bytes()?)?)))
+            .map(|_| Ok((input.varint()?, decode_response_state(input.bytes()?)?)))
             .collect::<Result<_, DecodeError>>()?;
         input.finish()?;
-        Ok(Polled { monotonic_nanos, ready, responses })
+        Ok(PollResult { monotonic_nanos, ready, responses })
     }
 }
 
-/// Bytes of responses that one poll records; what is ready beyond them is so for the next poll.
+/// Bytes of HTTP responses after which one poll records no further response. The remaining ready responses are reported
+/// by the next poll.
 const POLL_RESPONSES_BYTES_MAX: usize = 16 << 20;
 
 impl Poll {
-    /// The bytes of what is ready, with the responses among it.
+    /// Encodes the response of the poll, including the HTTP responses that are ready.
     fn response(&self, live: &mut Live<'_>, now: u64, ready: Vec<usize>) -> Vec<u8> {
         let mut responses: Vec<(u64, Vec<u8>)> = Vec::new();
         let mut bytes = 0;
-        let told: Vec<usize> = ready
+        let reported: Vec<usize> = ready
             .into_iter()
             .filter(|index| match &self.pollables[*index] {
                 Pollable::Http { call, part: ResponsePart::Response } => {
@@ -142,7 +147,7 @@ impl Poll {
                     }
                     let fits = bytes < POLL_RESPONSES_BYTES_MAX;
                     if fits {
-                        let response = answered_bytes(&obtain(live, *call));
+                        let response = encode_response_state(&take_response(live, *call));
                         bytes += response.len();
                         responses.push((*call, response));
                     }
@@ -151,10 +156,10 @@ impl Poll {
                 _ => true,
             })
             .collect();
-        let mut out = Vec::with_capacity(20 + told.len() + bytes);
+        let mut out = Vec::with_capacity(20 + reported.len() + bytes);
         put_varint(&mut out, now);
-        put_varint(&mut out, told.len() as u64);
-        for index in told {
+        put_varint(&mut out, reported.len() as u64);
+        for index in reported {
             put_varint(&mut out, index as u64);
         }
         if !responses.is_empty() {
@@ -218,8 +223,8 @@ impl Poll {
         promises
     }
 
-    /// Whether the answer is known without looking at anything outside.
-    fn is_known(&self) -> bool {
+    /// Whether all pollables are always ready, so that nothing outside the worker has to be checked.
+    fn is_all_ready(&self) -> bool {
         self.pollables.iter().all(|pollable| *pollable == Pollable::Ready)
     }
 }
@@ -228,9 +233,9 @@ impl WorkerState {
     async fn poll_objects(&mut self, reps: impl Iterator<Item = u32>, blocks: bool) -> Result<Vec<u32>> {
         let reps: Vec<u32> = reps.collect();
         if blocks && self.console.read_would_wait() {
-            self.poll_input(&reps).await?;
+            self.poll_stdin(&reps).await?;
         }
-        let pollables = reps.iter().map(|rep| self.awaited(*rep)).collect::<Result<Vec<_>>>()?;
+        let pollables = reps.iter().map(|rep| self.resolve_pollable(*rep)).collect::<Result<Vec<_>>>()?;
         if pollables.len() > POLLABLES_MAX {
             bail!(
                 "poll was called with {} pollables; at most {POLLABLES_MAX} are possible at once",
@@ -238,31 +243,32 @@ impl WorkerState {
             );
         }
         let poll = Poll { pollables, blocks };
-        if poll.is_known() {
+        if poll.is_all_ready() {
             return (0..poll.pollables.len()).map(|index| Ok(u32::try_from(index)?)).collect();
         }
-        let Polled { monotonic_nanos, ready, responses } = self.durable(poll).await?;
-        self.file_clock.monotonic(monotonic_nanos);
+        let PollResult { monotonic_nanos, ready, responses } = self.durable(poll).await?;
+        self.file_clock.advance_to(monotonic_nanos);
         for (call, answered) in responses {
-            let future =
-                reps.iter().find_map(|rep| match (self.objects.pollable(*rep), self.awaited(*rep)) {
+            let future = reps.iter().find_map(|rep| {
+                match (self.objects.pollable(*rep), self.resolve_pollable(*rep)) {
                     (Ok(Pollable::HttpResponse(future)), Ok(Pollable::Http { call: of, .. }))
                         if of == call =>
                     {
                         Some(*future)
                     }
                     _ => None,
-                });
+                }
+            });
             if let Some(future) = future {
-                self.arrived(future, call, answered)?;
+                self.store_response(future, call, answered)?;
             }
         }
         Ok(ready)
     }
 
-    /// Waits for the next line of input if these pollables do: who waits for it waits for the next invocation,
-    /// whatever else they wait for.
-    async fn poll_input(&mut self, reps: &[u32]) -> Result<()> {
+    /// Waits for the next line of standard input if one of these pollables does and none is ready already. The next
+    /// line arrives with the next invocation, so the other pollables are not waited for meanwhile.
+    async fn poll_stdin(&mut self, reps: &[u32]) -> Result<()> {
         let mut waits = false;
         for rep in reps {
             match self.objects.pollable(*rep)? {
@@ -274,12 +280,12 @@ impl WorkerState {
         if waits { self.next_line().await } else { Ok(()) }
     }
 
-    /// What the pollable at `rep` waits for now.
-    fn awaited(&self, rep: u32) -> Result<Pollable> {
+    /// The event that the pollable at `rep` waits for now.
+    fn resolve_pollable(&self, rep: u32) -> Result<Pollable> {
         match self.objects.pollable(rep)? {
             Pollable::Stdin if self.console.read_would_wait() => Ok(Pollable::Never),
             Pollable::Stdin => Ok(Pollable::Ready),
-            Pollable::HttpResponse(future) => self.objects.awaited_response(*future),
+            Pollable::HttpResponse(future) => self.objects.response_pollable(*future),
             pollable => Ok(pollable.clone()),
         }
     }
@@ -315,7 +321,7 @@ impl error::HostError for WorkerState {
         match self.objects.get(error.rep())? {
             Object::Error(text) => Ok(text.clone()),
             Object::FileError(error) => Ok(error.to_string()),
-            Object::Http(Http::CallFailure(failure)) => Ok(failure.to_string()),
+            Object::Http(Http::Failure(failure)) => Ok(failure.to_string()),
             other => Err(wrong_kind(other, "an error")),
         }
     }
@@ -331,7 +337,7 @@ impl streams::Host for WorkerState {
             StreamError::Closed => Ok(streams::StreamError::Closed),
             StreamError::LastOperationFailed(error) => {
                 let object = match error.downcast::<HttpFailure>() {
-                    Ok(failure) => Object::Http(Http::CallFailure(failure)),
+                    Ok(failure) => Object::Http(Http::Failure(failure)),
                     Err(error) => match error.downcast_ref::<vfs::Error>() {
                         Some(error) => Object::FileError(*error),
                         None => Object::Error(error.to_string()),
@@ -349,7 +355,7 @@ impl WorkerState {
         self.objects.input(stream.rep()).cloned().map_err(StreamError::Trap)
     }
 
-    /// Reads what is there.
+    /// Reads the available bytes.
     fn read_stream(&mut self, stream: &Resource<DynInputStream>, length: u64) -> StreamResult<Vec<u8>> {
         match self.input_of(stream)? {
             Input::Stdin => match self.console.read(length) {
@@ -373,8 +379,8 @@ impl WorkerState {
         }
     }
 
-    /// Reads, and waits until there is something to read.
-    async fn await_stream(
+    /// Waits until bytes are available, and reads them.
+    async fn blocking_read_stream(
         &mut self,
         stream: &Resource<DynInputStream>,
         length: u64,
@@ -418,7 +424,7 @@ impl WorkerState {
         }
     }
 
-    /// Where writing is an error now, asking whether one may write is one too.
+    /// Returns the error that writing to the stream would return now.
     fn check_write_stream(&mut self, stream: &Resource<DynOutputStream>) -> StreamResult<()> {
         self.check_stream(stream)?;
         let output = self.objects.output(stream.rep()).map_err(StreamError::Trap)?;
@@ -441,7 +447,7 @@ impl streams::HostInputStream for WorkerState {
         stream: Resource<DynInputStream>,
         length: u64,
     ) -> StreamResult<Vec<u8>> {
-        self.await_stream(&stream, length).await
+        self.blocking_read_stream(&stream, length).await
     }
 
     fn skip(&mut self, stream: Resource<DynInputStream>, length: u64) -> StreamResult<u64> {
@@ -449,14 +455,14 @@ impl streams::HostInputStream for WorkerState {
     }
 
     async fn blocking_skip(&mut self, stream: Resource<DynInputStream>, length: u64) -> StreamResult<u64> {
-        self.await_stream(&stream, length).await.map(|bytes| bytes.len() as u64)
+        self.blocking_read_stream(&stream, length).await.map(|bytes| bytes.len() as u64)
     }
 
     fn subscribe(&mut self, stream: Resource<DynInputStream>) -> Result<Resource<DynPollable>> {
         let pollable = match self.objects.input(stream.rep())? {
             Input::Stdin => Pollable::Stdin,
             Input::File(_) | Input::Bytes { .. } => Pollable::Ready,
-            Input::HttpBody(body) => self.http_body_awaited(*body)?,
+            Input::HttpBody(body) => self.http_body_pollable(*body)?,
         };
         self.objects.insert_child(Object::Pollable(pollable), stream.rep())
     }
@@ -527,7 +533,7 @@ impl streams::HostOutputStream for WorkerState {
         length: u64,
     ) -> StreamResult<u64> {
         self.check_write_stream(&stream)?;
-        let bytes = self.await_stream(&source, length.min(WRITE_BYTES_MAX as u64)).await?;
+        let bytes = self.blocking_read_stream(&source, length.min(WRITE_BYTES_MAX as u64)).await?;
         self.write_stream(&stream, &bytes)?;
         Ok(bytes.len() as u64)
     }

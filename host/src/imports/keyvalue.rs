@@ -1,16 +1,17 @@
-//! `wasi:keyvalue`, in the four shapes in which it was published, over one store.
+//! `wasi:keyvalue`, in the four published versions, over one store.
 //!
-//! - `calls`: the durable calls, which all of them share
+//! - `durable_calls`: the durable calls, which all versions use
 //! - `objects`: buckets, values and compare-and-swap handles as plain data
-//! - `v2023`: without a version, with numbers for handles; `v0_1`: `@0.1.0`; `draft`, `draft2`: `@0.2.0-draft` and
-//!   `@0.2.0-draft2`
+//! - `v2023`: without a version number; its handles are numbers
+//! - `v0_1`: `@0.1.0`
+//! - `draft`, `draft2`: `@0.2.0-draft` and `@0.2.0-draft2`
 //!
-//! Opening a bucket and filling a value ask nobody: they are functions of the calls made. A bound is looked at by the
-//! calls that reach the store, and what they refuse is recorded, so that another bound does not change a replay.
+//! Opening a bucket and filling a value do not access the store, so they write no oplog entry. The calls that access
+//! the store check the limits and record a refusal, so that a changed limit does not change a replay.
 
-pub(super) mod calls;
 mod draft;
 mod draft2;
+pub(super) mod durable_calls;
 mod objects;
 mod v0_1;
 mod v2023;
@@ -18,7 +19,9 @@ mod v2023;
 pub(crate) use objects::KeyValue;
 
 use crate::state::WorkerState;
-use calls::{All, Exists, From, Get, GetMany, Keys, Watch, Writing, kind};
+use durable_calls::{
+    GetValue, GetValues, KeyExists, ListAllKeys, ListKeys, PageStart, WatchKey, WriteCall, function,
+};
 use golem_model::keyvalue::{Delta, KeyValueOutcome, KeyValueWrite};
 use golem_model::limits::KEY_VALUE_ALL_KEYS_MAX;
 use golem_model::shared::{KeyPage, Version};
@@ -26,8 +29,8 @@ use std::sync::Arc;
 use wasmtime::component::Linker;
 use wasmtime::{Result, format_err};
 
-/// What the guest is answered: a value of the interface, or the text of its error.
-type Answer<T> = Result<std::result::Result<T, String>>;
+/// The outer error traps. The inner result is for the guest: a value of the interface, or the text of its error.
+type HostResult<T> = Result<std::result::Result<T, String>>;
 
 /// Defines the interfaces of all versions.
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
@@ -38,24 +41,28 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
 }
 
 impl WorkerState {
-    async fn value_get(&mut self, bucket: String, key: String) -> Answer<Option<Arc<[u8]>>> {
-        self.durable(Get { bucket, key }).await
+    async fn value_get(&mut self, bucket: String, key: String) -> HostResult<Option<Arc<[u8]>>> {
+        self.durable(GetValue { bucket, key }).await
     }
 
-    async fn value_get_many(&mut self, bucket: String, keys: Vec<String>) -> Answer<Vec<Option<Arc<[u8]>>>> {
-        self.durable(GetMany { bucket, keys }).await
+    async fn value_get_many(
+        &mut self,
+        bucket: String,
+        keys: Vec<String>,
+    ) -> HostResult<Vec<Option<Arc<[u8]>>>> {
+        self.durable(GetValues { bucket, keys }).await
     }
 
-    async fn value_exists(&mut self, bucket: String, key: String) -> Answer<bool> {
-        self.durable(Exists { bucket, key }).await
+    async fn value_exists(&mut self, bucket: String, key: String) -> HostResult<bool> {
+        self.durable(KeyExists { bucket, key }).await
     }
 
-    async fn value_keys(&mut self, bucket: String, from: From) -> Answer<KeyPage> {
-        self.durable(Keys { bucket, from }).await
+    async fn value_keys(&mut self, bucket: String, from: PageStart) -> HostResult<KeyPage> {
+        self.durable(ListKeys { bucket, from }).await
     }
 
-    async fn value_keys_all(&mut self, bucket: String) -> Answer<Vec<String>> {
-        let found = self.durable(All { bucket }).await?;
+    async fn value_keys_all(&mut self, bucket: String) -> HostResult<Vec<String>> {
+        let found = self.durable(ListAllKeys { bucket }).await?;
         Ok(found.and_then(|page| match page.next {
             None => Ok(page.keys),
             Some(_) => Err(format!(
@@ -65,31 +72,31 @@ impl WorkerState {
         }))
     }
 
-    async fn value_set(&mut self, bucket: String, pairs: Vec<(String, Vec<u8>)>) -> Answer<()> {
+    async fn value_set(&mut self, bucket: String, pairs: Vec<(String, Vec<u8>)>) -> HostResult<()> {
         let pairs = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
-        let call = Writing::<kind::Set>::new(bucket, KeyValueWrite::Set(pairs));
-        done(self.durable(call).await?)
+        let call = WriteCall::<function::Set>::new(bucket, KeyValueWrite::Set(pairs));
+        expect_done(self.durable(call).await?)
     }
 
-    async fn value_delete(&mut self, bucket: String, keys: Vec<String>) -> Answer<()> {
+    async fn value_delete(&mut self, bucket: String, keys: Vec<String>) -> HostResult<()> {
         let keys = keys.into_iter().map(Into::into).collect();
-        let call = Writing::<kind::Delete>::new(bucket, KeyValueWrite::Delete(keys));
-        done(self.durable(call).await?)
+        let call = WriteCall::<function::Delete>::new(bucket, KeyValueWrite::Delete(keys));
+        expect_done(self.durable(call).await?)
     }
 
-    async fn value_increment(&mut self, bucket: String, key: String, by: u64) -> Answer<u64> {
+    async fn value_increment(&mut self, bucket: String, key: String, by: u64) -> HostResult<u64> {
         let write = KeyValueWrite::Increment { key: key.into(), by: Delta::Unsigned(by) };
-        match self.durable(Writing::<kind::Increment>::new(bucket, write)).await? {
+        match self.durable(WriteCall::<function::Increment>::new(bucket, write)).await? {
             KeyValueOutcome::Unsigned(sum) => Ok(Ok(sum)),
-            other => refusal(other),
+            other => write_error(other),
         }
     }
 
-    async fn value_increment_signed(&mut self, bucket: String, key: String, by: i64) -> Answer<i64> {
+    async fn value_increment_signed(&mut self, bucket: String, key: String, by: i64) -> HostResult<i64> {
         let write = KeyValueWrite::Increment { key: key.into(), by: Delta::Signed(by) };
-        match self.durable(Writing::<kind::Increment>::new(bucket, write)).await? {
+        match self.durable(WriteCall::<function::Increment>::new(bucket, write)).await? {
             KeyValueOutcome::Signed(sum) => Ok(Ok(sum)),
-            other => refusal(other),
+            other => write_error(other),
         }
     }
 
@@ -99,50 +106,50 @@ impl WorkerState {
         key: String,
         old: u64,
         new: u64,
-    ) -> Answer<bool> {
+    ) -> HostResult<bool> {
         let write = KeyValueWrite::CompareAndSwap { key: key.into(), old, new };
-        match self.durable(Writing::<kind::CompareAndSwap>::new(bucket, write)).await? {
+        match self.durable(WriteCall::<function::CompareAndSwap>::new(bucket, write)).await? {
             KeyValueOutcome::Compared(equal) => Ok(Ok(equal)),
-            other => refusal(other),
+            other => write_error(other),
         }
     }
 
-    /// The key's version; and its value, if that is wanted.
+    /// Reads the key's version, and its value if `with_value` is set.
     async fn value_watch(
         &mut self,
         bucket: String,
         key: String,
-        valued: bool,
-    ) -> Answer<(Version, Option<Arc<[u8]>>)> {
-        self.durable(Watch { bucket, key, valued }).await
+        with_value: bool,
+    ) -> HostResult<(Version, Option<Arc<[u8]>>)> {
+        self.durable(WatchKey { bucket, key, with_value }).await
     }
 
-    /// Whether the value was exchanged; if not, the key's version now.
+    /// Sets the value if the key still has this version. The innermost error is the key's current version.
     async fn value_swap(
         &mut self,
         bucket: String,
         key: String,
         version: Version,
         value: Vec<u8>,
-    ) -> Answer<std::result::Result<(), Version>> {
+    ) -> HostResult<std::result::Result<(), Version>> {
         let write = KeyValueWrite::Swap { key: key.into(), version, value: value.into() };
-        match self.durable(Writing::<kind::Swap>::new(bucket, write)).await? {
+        match self.durable(WriteCall::<function::Swap>::new(bucket, write)).await? {
             KeyValueOutcome::Done => Ok(Ok(Ok(()))),
             KeyValueOutcome::Changed(version) => Ok(Ok(Err(version))),
-            other => refusal(other),
+            other => write_error(other),
         }
     }
 }
 
-fn done(outcome: KeyValueOutcome) -> Answer<()> {
+fn expect_done(outcome: KeyValueOutcome) -> HostResult<()> {
     match outcome {
         KeyValueOutcome::Done => Ok(Ok(())),
-        other => refusal(other),
+        other => write_error(other),
     }
 }
 
-/// The error of a write that was not done.
-fn refusal<T>(outcome: KeyValueOutcome) -> Answer<T> {
+/// The guest's error for a write that changed nothing.
+fn write_error<T>(outcome: KeyValueOutcome) -> HostResult<T> {
     match outcome {
         KeyValueOutcome::Refused(reason) => Ok(Err(reason)),
         KeyValueOutcome::NotANumber => {

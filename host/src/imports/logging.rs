@@ -1,7 +1,8 @@
 //! `wasi:logging`: lines that a program writes to its worker's log, with a level and a context.
 //!
-//! They are printed like text is: while the guest is live, and not again in a replay. WASI has never released the
-//! interface, so no crate carries its bindings; it is one function, defined here by its types.
+//! As with text on standard output, a line is emitted while the guest is live and is not emitted again during a replay
+//! (`Journal::is_output_new`). WASI never released the interface, so no crate contains its bindings. It has one function,
+//! which is defined here by its types.
 
 use crate::ports::LogLevel;
 use crate::state::WorkerState;
@@ -9,7 +10,8 @@ use types::Level;
 use wasmtime::component::Linker;
 use wasmtime::{Result, StoreContextMut};
 
-/// The names under which programs import it: that of 2023, and that of its first draft. The function is the same.
+/// The interface names that programs import: the name of 2023 and the name of the first draft. The function is the
+/// same.
 const INTERFACES: [&str; 2] = ["wasi:logging/logging", "wasi:logging/logging@0.1.0-draft"];
 
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
@@ -46,10 +48,10 @@ impl From<Level> for LogLevel {
 mod types {
     use wasmtime::component::{ComponentType, Lift};
 
-    /// How grave a line is.
+    /// The severity of a line.
     #[derive(Debug, Clone, Copy, ComponentType, Lift)]
     #[component(enum)]
-    #[allow(dead_code, reason = "made by lifting, from the index of the case")]
+    #[allow(dead_code, reason = "lifting constructs the cases from their index")]
     #[repr(u8)]
     pub(super) enum Level {
         #[component(name = "trace")]

@@ -1,7 +1,8 @@
-//! `golem:durability/policy`: how much is recorded, how often is tried again, what may be sent twice.
+//! `golem:durability/policy`: the persistence level, the retry policy, and whether requests may be sent twice.
 //!
-//! What is set is a function of the calls made, so replay rebuilds it. It is recorded all the same: who reads an oplog
-//! must see why calls are missing in it, or why an invocation was tried so often.
+//! The policy is determined by the calls that the guest made, so replay rebuilds it. The calls are recorded
+//! nevertheless, so that a reader of the oplog sees why calls are missing in it, or why an invocation was retried so
+//! often.
 
 use crate::bindings::durability::policy;
 use crate::bindings::durability::policy::PersistenceLevel;
@@ -17,7 +18,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
     policy::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
 }
 
-/// What the guest has chosen.
+/// The settings that the guest has chosen.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Policy {
     level: PersistenceLevel,
@@ -32,7 +33,7 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// Its bytes, for a saved state.
+    /// Encodes the policy for a saved state.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let level = match self.level {
             PersistenceLevel::PersistNothing => 0,
@@ -46,7 +47,7 @@ impl Policy {
         out
     }
 
-    /// What [`Policy::encode`] wrote.
+    /// Decodes the bytes of [`Policy::encode`].
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes);
         let level = match input.byte()? {
@@ -61,23 +62,23 @@ impl Policy {
         Ok(Self { level, retry, idempotent })
     }
 
-    /// What happens after failures, if the guest has chosen.
+    /// The retry policy after failures; `None` if the guest has not set one.
     pub(crate) fn retry(&self) -> Option<RetryPolicy> {
         self.retry
     }
 
-    /// Whether what may have had an effect outside is done again when a crash took its answer.
+    /// Whether a call with a possible effect outside is repeated if a crash lost its answer.
     pub(crate) fn idempotent(&self) -> bool {
         self.idempotent
     }
 
-    /// Whether an answer that can be asked for again, and changes nothing, is recorded.
+    /// Whether the answers of repeatable calls without an effect are recorded.
     pub(crate) fn records_reads(&self) -> bool {
         self.level == PersistenceLevel::Smart
     }
 }
 
-/// Chooses how much is recorded. Nothing to answer.
+/// Sets the persistence level. The response is empty.
 struct SetLevel(PersistenceLevel);
 
 impl ObserveCall for SetLevel {
@@ -101,11 +102,11 @@ impl ObserveCall for SetLevel {
     }
 }
 
-/// The policy in force: the guest's own, or what the server would do. The server may be told another one before a
-/// replay, so the answer is recorded.
-struct GetRetry(RetryPolicy);
+/// Reads the retry policy in force: the guest's own, or the server's. The answer is recorded, because the server's
+/// policy may be another one at the time of a replay.
+struct GetRetryPolicy(RetryPolicy);
 
-impl ObserveCall for GetRetry {
+impl ObserveCall for GetRetryPolicy {
     const FUNCTION: HostFunction = HostFunction::RetryPolicyGet;
     type Answer = RetryPolicy;
 
@@ -123,10 +124,10 @@ impl ObserveCall for GetRetry {
     }
 }
 
-/// Chooses what happens after failures. Nothing to answer.
-struct SetRetry(RetryPolicy);
+/// Sets the retry policy. The response is empty.
+struct SetRetryPolicy(RetryPolicy);
 
-impl ObserveCall for SetRetry {
+impl ObserveCall for SetRetryPolicy {
     const FUNCTION: HostFunction = HostFunction::RetryPolicySet;
     type Answer = ();
 
@@ -145,7 +146,7 @@ impl ObserveCall for SetRetry {
     }
 }
 
-/// Says whether outside writes may be sent twice. Nothing to answer.
+/// Sets whether writes to the outside may be sent twice. The response is empty.
 struct SetIdempotence(bool);
 
 impl ObserveCall for SetIdempotence {
@@ -178,7 +179,7 @@ impl policy::Host for WorkerState {
 
     async fn get_retry_policy(&mut self) -> Result<policy::RetryPolicy> {
         let in_force = self.policy.retry.unwrap_or(self.init.retry);
-        let policy = self.observe(&GetRetry(in_force))?;
+        let policy = self.observe(&GetRetryPolicy(in_force))?;
         Ok(policy::RetryPolicy {
             max_attempts: policy.attempts_max,
             min_delay_ms: policy.delay_ms_min(),
@@ -191,7 +192,7 @@ impl policy::Host for WorkerState {
         let policy::RetryPolicy { max_attempts, min_delay_ms, max_delay_ms, multiplier } = policy;
         let policy = RetryPolicy::new(max_attempts, min_delay_ms, max_delay_ms, multiplier)
             .map_err(|error| self.raise(CallFailure::Trap(error.to_string())))?;
-        self.observe(&SetRetry(policy))?;
+        self.observe(&SetRetryPolicy(policy))?;
         self.policy.retry = Some(policy);
         Ok(())
     }

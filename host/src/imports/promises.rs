@@ -1,6 +1,7 @@
-//! The durable calls on promises, which all interfaces with promises share.
+//! The durable calls on promises. All interfaces with promises use them.
 //!
-//! A promise is found by its id alone: worker and oplog index. Whoever knows it may wait for it and complete it.
+//! A promise is identified by its id: worker and oplog index. This module checks no permissions; the promise port
+//! decides which promises exist for the calling worker.
 
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
 use crate::objects::{Object, Pollable};
@@ -14,31 +15,31 @@ use wasmtime::Result;
 use wasmtime::component::Resource;
 use wasmtime_wasi_io::poll::DynPollable;
 
-/// The bytes of a promise's id in a request: template (16 bytes), name with its length, index.
+/// Appends the bytes of a promise's id in a request: template (16 bytes), name with its length, index.
 pub(super) fn put_promise(out: &mut Vec<u8>, promise: &PromiseId) {
     out.extend_from_slice(promise.worker.template.0.as_bytes());
     put_bytes(out, promise.worker.name.as_str().as_bytes());
     put_varint(out, promise.index.0);
 }
 
-fn request(promise: &PromiseId) -> Vec<u8> {
+fn encode_promise(promise: &PromiseId) -> Vec<u8> {
     let mut out = Vec::with_capacity(40);
     put_promise(&mut out, promise);
     out
 }
 
-/// The trap of a call on a promise that is not there.
+/// The trap of a call on a promise that does not exist.
 pub(super) fn not_found(promise: &impl std::fmt::Display) -> CallFailure {
     CallFailure::Trap(format!("Promise not found: {promise}"))
 }
 
-/// Makes a promise. Its index is that of the entry, so there is nothing to answer.
-struct Create {
-    /// The largest index that the interface can give, and what to do beyond it.
+/// Creates a promise. The response is empty, because the promise's index is the index of the entry.
+struct CreatePromise {
+    /// The largest index that the interface can return, and the advice in the error message beyond it.
     limit: Option<(u64, &'static str)>,
 }
 
-impl DurableCall for Create {
+impl DurableCall for CreatePromise {
     const FUNCTION: HostFunction = HostFunction::PromiseCreate;
     const EFFECT: Effect = Effect::PublishesIndex;
     type Answer = OplogIndex;
@@ -64,18 +65,18 @@ impl DurableCall for Create {
     }
 }
 
-/// Waits for a promise. The answer is its bytes.
-struct Await {
+/// Waits until a promise is completed. The response is its bytes.
+struct AwaitPromise {
     promise: PromiseId,
 }
 
-impl DurableCall for Await {
+impl DurableCall for AwaitPromise {
     const FUNCTION: HostFunction = HostFunction::PromiseAwait;
     const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Vec<u8>;
 
     fn request(&self) -> Vec<u8> {
-        request(&self.promise)
+        encode_promise(&self.promise)
     }
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
@@ -93,20 +94,20 @@ impl DurableCall for Await {
     }
 }
 
-/// Completes a promise. The answer is one byte, which the store writes: 1 if this call did, 0 if an earlier one
-/// had, 2 if there is no such promise.
-struct Complete {
+/// Completes a promise. The response is one byte, which the store writes: 1 if this call completed the promise, 0 if
+/// it was completed before, 2 if it does not exist.
+struct CompletePromise {
     promise: PromiseId,
     data: Vec<u8>,
 }
 
-impl DurableCall for Complete {
+impl DurableCall for CompletePromise {
     const FUNCTION: HostFunction = HostFunction::PromiseComplete;
     const EFFECT: Effect = Effect::ChangesShared;
     type Answer = Completion;
 
     fn request(&self) -> Vec<u8> {
-        let mut out = request(&self.promise);
+        let mut out = encode_promise(&self.promise);
         put_bytes(&mut out, &self.data);
         out
     }
@@ -132,18 +133,18 @@ impl DurableCall for Complete {
     }
 }
 
-/// Deletes a promise. The answer is one byte, which the store writes: 1 if it was there, 2 if not.
-struct Delete {
+/// Deletes a promise. The response is one byte, which the store writes: 1 if the promise existed, 2 if not.
+struct DeletePromise {
     promise: PromiseId,
 }
 
-impl DurableCall for Delete {
+impl DurableCall for DeletePromise {
     const FUNCTION: HostFunction = HostFunction::PromiseDelete;
     const EFFECT: Effect = Effect::ChangesShared;
     type Answer = bool;
 
     fn request(&self) -> Vec<u8> {
-        request(&self.promise)
+        encode_promise(&self.promise)
     }
 
     async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
@@ -160,18 +161,19 @@ impl DurableCall for Delete {
     }
 }
 
-/// Looks at a promise. The answer is 0 if it is pending, or 1 and its bytes; 2 if there is no such promise.
-struct Get {
+/// Reads the state of a promise without waiting. The response is 0 if it is pending, 1 and its bytes if it is
+/// completed, 2 if it does not exist.
+struct GetPromise {
     promise: PromiseId,
 }
 
-impl DurableCall for Get {
+impl DurableCall for GetPromise {
     const FUNCTION: HostFunction = HostFunction::PromiseGet;
     const EFFECT: Effect = Effect::ReadOnly;
     type Answer = PromiseState;
 
     fn request(&self) -> Vec<u8> {
-        request(&self.promise)
+        encode_promise(&self.promise)
     }
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
@@ -198,18 +200,18 @@ impl DurableCall for Get {
 }
 
 impl WorkerState {
-    /// Makes a promise whose index is not beyond `limit`.
+    /// Creates a promise. Traps if its index would be beyond `limit`.
     pub(super) async fn promise_create(&mut self, limit: Option<(u64, &'static str)>) -> Result<PromiseId> {
-        let index = self.durable(Create { limit }).await?;
+        let index = self.durable(CreatePromise { limit }).await?;
         Ok(PromiseId { worker: self.init.id.clone(), index })
     }
 
-    /// The bytes of a promise, once it is completed.
+    /// Waits until a promise is completed and returns its bytes.
     pub(super) async fn promise_await(&mut self, promise: PromiseId) -> Result<Vec<u8>> {
-        self.durable(Await { promise }).await
+        self.durable(AwaitPromise { promise }).await
     }
 
-    /// Completes a promise and says whether this call did.
+    /// Completes a promise. Returns false if it was completed before.
     pub(super) async fn promise_complete(&mut self, promise: PromiseId, data: Vec<u8>) -> Result<bool> {
         if data.len() > PROMISE_DATA_BYTES_MAX {
             return Err(self.raise(CallFailure::Trap(format!(
@@ -218,29 +220,29 @@ impl WorkerState {
             ))));
         }
         let missing = not_found(&promise);
-        match self.durable(Complete { promise, data }).await? {
+        match self.durable(CompletePromise { promise, data }).await? {
             Completion::Completed => Ok(true),
             Completion::AlreadyCompleted => Ok(false),
             Completion::Unknown => Err(self.raise(missing)),
         }
     }
 
-    /// Deletes a promise, if it is there.
+    /// Deletes a promise, if it exists.
     pub(super) async fn promise_delete(&mut self, promise: PromiseId) -> Result<()> {
-        self.durable(Delete { promise }).await.map(drop)
+        self.durable(DeletePromise { promise }).await.map(drop)
     }
 
     /// The bytes of a promise, if it is completed.
     pub(super) async fn promise_get(&mut self, promise: PromiseId) -> Result<Option<Vec<u8>>> {
         let missing = not_found(&promise);
-        match self.durable(Get { promise }).await? {
+        match self.durable(GetPromise { promise }).await? {
             PromiseState::Pending => Ok(None),
             PromiseState::Completed(data) => Ok(Some(data.to_vec())),
             PromiseState::Unknown => Err(self.raise(missing)),
         }
     }
 
-    /// A pollable that is ready once the promise, which must exist, is no longer pending.
+    /// Creates a pollable that is ready once the promise is no longer pending. Traps if the promise does not exist.
     pub(super) async fn promise_subscribe(&mut self, promise: PromiseId) -> Result<Resource<DynPollable>> {
         self.promise_get(promise.clone()).await?;
         self.objects.insert(Object::Pollable(Pollable::Promise(promise)))

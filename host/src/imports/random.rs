@@ -1,5 +1,5 @@
-//! `wasi:random`: streams that are a function of the worker's seed and the number of the invocation, so that
-//! replay draws the same without an entry.
+//! `wasi:random`: random streams that are derived from the worker's seed and the number of the invocation. A replay
+//! draws the same values without oplog entries.
 
 use crate::limits::RANDOM_BYTES_MAX;
 use crate::state::WorkerState;
@@ -11,20 +11,21 @@ use wasmtime_wasi::p2::bindings::random::{insecure, insecure_seed, random};
 
 /// The random streams of one invocation.
 ///
-/// Each invocation has its own, so that what one draws does not depend on how often an earlier one was rolled
-/// back.
+/// Each invocation has its own streams, so its values do not depend on how often an earlier invocation was rolled back.
 #[derive(Debug)]
 pub(crate) struct Random {
     seed: [u8; 32],
     invocation: u64,
-    /// The entry at which an instance was made that took over a saved state, until the next invocation; else 0.
-    reloaded: u64,
-    /// Made when first drawn from: most invocations draw nothing.
+    /// The oplog index at which the instance was loaded from a saved state; 0 from the next invocation on, and 0 for an
+    /// instance that was not loaded from a saved state.
+    reload_entry: u64,
+    /// Created at the first draw, because most invocations draw nothing.
     secure: Option<ChaCha20Rng>,
     insecure: Option<ChaCha20Rng>,
 }
 
-/// Which stream. A guest may publish what it draws from the insecure one; that must not give away the other.
+/// The purpose of a derived value. A guest may publish values of the insecure stream, and these must not reveal the
+/// secure stream, so each purpose is derived separately.
 #[derive(Debug, Clone, Copy)]
 enum Domain {
     Secure = 1,
@@ -35,14 +36,15 @@ enum Domain {
 }
 
 impl Random {
-    /// The streams of the invocation with this number.
+    /// Creates the streams of the invocation with this number.
     pub(crate) fn new(seed: &[u8; 32], invocation: u64) -> Self {
-        Self { seed: *seed, invocation, reloaded: 0, secure: None, insecure: None }
+        Self { seed: *seed, invocation, reload_entry: 0, secure: None, insecure: None }
     }
 
-    /// The streams of an instance that takes over a saved state, after that many invocations: none of theirs.
+    /// Creates the streams of an instance that loads a saved state at `entry`, after `invocation` invocations. They
+    /// differ from the streams of all these invocations.
     pub(crate) fn after_reload(seed: &[u8; 32], invocation: u64, entry: OplogIndex) -> Self {
-        Self { reloaded: entry.0, ..Self::new(seed, invocation) }
+        Self { reload_entry: entry.0, ..Self::new(seed, invocation) }
     }
 
     fn derive(&self, domain: Domain, number: u64) -> [u8; 32] {
@@ -50,8 +52,8 @@ impl Random {
         hasher.update(&[domain as u8]);
         hasher.update(&self.invocation.to_le_bytes());
         hasher.update(&number.to_le_bytes());
-        if self.reloaded != 0 {
-            hasher.update(&self.reloaded.to_le_bytes());
+        if self.reload_entry != 0 {
+            hasher.update(&self.reload_entry.to_le_bytes());
         }
         *hasher.finalize().as_bytes()
     }
@@ -60,14 +62,14 @@ impl Random {
         if self.secure.is_none() {
             self.secure = Some(ChaCha20Rng::from_seed(self.derive(Domain::Secure, 0)));
         }
-        self.secure.as_mut().expect("it was just made")
+        self.secure.as_mut().expect("it was just created")
     }
 
     fn insecure(&mut self) -> &mut ChaCha20Rng {
         if self.insecure.is_none() {
             self.insecure = Some(ChaCha20Rng::from_seed(self.derive(Domain::Insecure, 0)));
         }
-        self.insecure.as_mut().expect("it was just made")
+        self.insecure.as_mut().expect("it was just created")
     }
 
     /// 16 bytes for the idempotency key with this number.

@@ -1,8 +1,10 @@
-//! `golem:durability/region`, and the way back of `golem:durability/position#jump`.
+//! `golem:durability/region` (atomic regions), and the implementation of `golem:durability/position#jump`.
 //!
-//! A region is named by the index of the entry that records its beginning. Which regions are open is a function of the
-//! calls made, so replay rebuilds it; what happens to an open one after a crash is decided when the oplog is loaded
-//! (`durable::region_to_repeat`).
+//! A region is named by the index of the entry that records its beginning. The set of open regions is determined by the
+//! calls that the guest made, so replay rebuilds it. After a crash, `durable::region_to_repeat` decides which open
+//! region is repeated, when the oplog is loaded.
+//!
+//! A jump is one of the few host calls that inspect the replay state: see [`WorkerState::jump`].
 
 use crate::bindings::durability::region;
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live, ObserveCall};
@@ -13,18 +15,18 @@ use golem_model::oplog::{Call, Entry, HostFunction, RevertReason};
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker};
 
-/// Regions that may be open at the same time; the call that would open one more traps. A guest with that many
-/// forgets to close them.
+/// Regions that may be open at the same time; the call that would open one more traps. A guest with that many open
+/// regions does not close them.
 const REGIONS_OPEN_MAX: usize = 1_000;
 
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
     region::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
 }
 
-/// Opens a region, which is named by the index of this entry: there is nothing to answer.
-struct Begin;
+/// Opens a region. The response is empty: the region is named by the index of this entry.
+struct BeginRegion;
 
-impl ObserveCall for Begin {
+impl ObserveCall for BeginRegion {
     const FUNCTION: HostFunction = HostFunction::RegionBegin;
     type Answer = OplogIndex;
 
@@ -37,14 +39,14 @@ impl ObserveCall for Begin {
     }
 }
 
-/// Closes a region. Nothing to answer.
-struct End {
+/// Closes a region. The response is empty.
+struct EndRegion {
     region: OplogIndex,
-    /// Whether no region is open after it.
+    /// Whether no other region is open once this one is closed.
     outermost: bool,
 }
 
-impl DurableCall for End {
+impl DurableCall for EndRegion {
     const FUNCTION: HostFunction = HostFunction::RegionEnd;
     const EFFECT: Effect = Effect::ReadOnly;
     type Answer = ();
@@ -58,8 +60,9 @@ impl DurableCall for End {
     async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
         let entry = Entry::HostCall { call: call.clone(), response: Vec::new() };
         let index = live.record(entry)?;
-        // Once the guest goes on, no crash may repeat the region. If nothing of it has been handed over, nothing
-        // of it can have been seen: a crash that loses its end loses its beginning too.
+        // Once the guest continues, no crash may repeat the region, so its end must be durable. If no entry of the
+        // region has been handed to the store, no commit is needed: a crash that loses the end also loses the
+        // beginning, and nothing of the region was visible outside.
         if self.outermost && live.last_appended() >= self.region {
             live.commit().await?;
         }
@@ -83,24 +86,27 @@ impl region::Host for WorkerState {
                 "{REGIONS_OPEN_MAX} atomic regions are open, which is the limit"
             ))));
         }
-        let region = self.observe(&Begin)?;
+        let region = self.observe(&BeginRegion)?;
         self.current.regions.push(region);
         Ok(region.0)
     }
 
     async fn end(&mut self, region: u64) -> Result<()> {
         let region = OplogIndex(region);
-        let Some(place) = self.current.regions.iter().position(|open| *open == region) else {
+        let Some(depth) = self.current.regions.iter().position(|open| *open == region) else {
             return Err(self.raise(CallFailure::Trap(format!("no atomic region {region} is open"))));
         };
-        self.durable(End { region, outermost: place == 0 }).await?;
-        self.current.regions.truncate(place);
+        self.durable(EndRegion { region, outermost: depth == 0 }).await?;
+        self.current.regions.truncate(depth);
         Ok(())
     }
 }
 
 impl WorkerState {
-    /// Ends this instance; the next one goes on from `position`.
+    /// Stops this instance. The next instance continues from `position`.
+    ///
+    /// This call inspects the replay state: a jump that was already recorded is not recorded again, and a live jump
+    /// must not go to a reverted position.
     pub(super) fn jump(&mut self, position: OplogIndex) -> wasmtime::Error {
         let failure = self.try_jump(position);
         self.raise(failure)
@@ -115,17 +121,18 @@ impl WorkerState {
                 "cannot jump to position {position} while nothing is being invoked"
             ));
         };
-        // One that is recorded is not made again: what it left is not replayed.
+        // Replay does not visit the entries that a recorded jump reverted. So a jump while recorded entries remain is a
+        // divergence.
         if let Some(diverged) = self.journal.replay().unexpected_end(format!("a jump to position {position}"))
         {
             return CallFailure::Stop(diverged);
         }
-        let hidden = self.journal.replay().is_unreachable(position);
+        let is_reverted = self.journal.replay().is_unreachable(position);
         let Some(mut live) = self.journal.live() else {
             return CallFailure::Trap("the oplog has neither ended nor another entry".to_owned());
         };
         let next = live.next_index();
-        if position <= start.index || position > next || hidden {
+        if position <= start.index || position > next || is_reverted {
             return CallFailure::Trap(format!(
                 "cannot jump to position {position}: the current invocation goes from {} to {next}, and what was set \
                  aside in it cannot be gone back to",

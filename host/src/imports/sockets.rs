@@ -1,9 +1,9 @@
-//! `wasi:sockets`: a world whose network is closed.
+//! `wasi:sockets`: all access is denied.
 //!
-//! A guest can hold the network (its library asks for it before anything else), but neither a socket nor a name
-//! resolution: making one is answered with `access-denied`. Deterministic, no entries.
+//! A guest can get the network object, which standard libraries request first. Creating a socket or resolving a name
+//! returns `access-denied`. The answers are constant, so the calls write no oplog entries.
 
-use super::absent::{absent, answers};
+use super::absent::{absent_resource, fixed_answers};
 use crate::objects::Object;
 use crate::state::WorkerState;
 use wasmtime::Result;
@@ -39,7 +39,7 @@ impl network::Host for WorkerState {
         error.downcast()
     }
 
-    /// No stream of ours is a connection, so no error of a stream is one of the network.
+    /// No stream is a network connection, so no stream error is a network error.
     fn network_error_code(&mut self, _: Resource<IoError>) -> Result<Option<ErrorCode>> {
         Ok(None)
     }
@@ -81,11 +81,11 @@ impl udp_create_socket::Host for WorkerState {
 }
 
 impl ip_name_lookup::HostResolveAddressStream for WorkerState {
-    answers! { Err(ErrorCode::AccessDenied.into());
+    fixed_answers! { Err(ErrorCode::AccessDenied.into());
         resolve_next_address(Resource<ResolveAddressStream>) -> SocketResult<Option<IpAddress>>;
     }
 
-    answers! { Err(absent("wasi:sockets/ip-name-lookup#resolve-address-stream"));
+    fixed_answers! { Err(absent_resource("wasi:sockets/ip-name-lookup#resolve-address-stream"));
         subscribe(Resource<ResolveAddressStream>) -> Result<Resource<DynPollable>>;
         drop(Resource<ResolveAddressStream>) -> Result<()>;
     }
@@ -94,12 +94,12 @@ impl ip_name_lookup::HostResolveAddressStream for WorkerState {
 impl tcp::Host for WorkerState {}
 
 impl tcp::HostTcpSocket for WorkerState {
-    answers! { async Err(ErrorCode::InvalidState.into());
+    fixed_answers! { async Err(ErrorCode::InvalidState.into());
         start_bind(Resource<TcpSocket>, Resource<Network>, IpSocketAddress) -> SocketResult<()>;
         start_listen(Resource<TcpSocket>) -> SocketResult<()>;
     }
 
-    answers! { Err(ErrorCode::InvalidState.into());
+    fixed_answers! { Err(ErrorCode::InvalidState.into());
         finish_bind(Resource<TcpSocket>) -> SocketResult<()>;
         start_connect(Resource<TcpSocket>, Resource<Network>, IpSocketAddress) -> SocketResult<()>;
         finish_connect(Resource<TcpSocket>) -> SocketResult<(Resource<DynInputStream>, Resource<DynOutputStream>)>;
@@ -125,7 +125,7 @@ impl tcp::HostTcpSocket for WorkerState {
         shutdown(Resource<TcpSocket>, ShutdownType) -> SocketResult<()>;
     }
 
-    answers! { Err(absent("wasi:sockets/tcp#tcp-socket"));
+    fixed_answers! { Err(absent_resource("wasi:sockets/tcp#tcp-socket"));
         is_listening(Resource<TcpSocket>) -> Result<bool>;
         address_family(Resource<TcpSocket>) -> Result<IpAddressFamily>;
         subscribe(Resource<TcpSocket>) -> Result<Resource<DynPollable>>;
@@ -136,13 +136,13 @@ impl tcp::HostTcpSocket for WorkerState {
 impl udp::Host for WorkerState {}
 
 impl udp::HostUdpSocket for WorkerState {
-    answers! { async Err(ErrorCode::InvalidState.into());
+    fixed_answers! { async Err(ErrorCode::InvalidState.into());
         start_bind(Resource<UdpSocket>, Resource<Network>, IpSocketAddress) -> SocketResult<()>;
         stream(Resource<UdpSocket>, Option<IpSocketAddress>)
             -> SocketResult<(Resource<IncomingDatagramStream>, Resource<OutgoingDatagramStream>)>;
     }
 
-    answers! { Err(ErrorCode::InvalidState.into());
+    fixed_answers! { Err(ErrorCode::InvalidState.into());
         finish_bind(Resource<UdpSocket>) -> SocketResult<()>;
         local_address(Resource<UdpSocket>) -> SocketResult<IpSocketAddress>;
         remote_address(Resource<UdpSocket>) -> SocketResult<IpSocketAddress>;
@@ -154,7 +154,7 @@ impl udp::HostUdpSocket for WorkerState {
         set_send_buffer_size(Resource<UdpSocket>, u64) -> SocketResult<()>;
     }
 
-    answers! { Err(absent("wasi:sockets/udp#udp-socket"));
+    fixed_answers! { Err(absent_resource("wasi:sockets/udp#udp-socket"));
         address_family(Resource<UdpSocket>) -> Result<IpAddressFamily>;
         subscribe(Resource<UdpSocket>) -> Result<Resource<DynPollable>>;
         drop(Resource<UdpSocket>) -> Result<()>;
@@ -162,27 +162,27 @@ impl udp::HostUdpSocket for WorkerState {
 }
 
 impl udp::HostIncomingDatagramStream for WorkerState {
-    answers! { Err(ErrorCode::InvalidState.into());
+    fixed_answers! { Err(ErrorCode::InvalidState.into());
         receive(Resource<IncomingDatagramStream>, u64) -> SocketResult<Vec<IncomingDatagram>>;
     }
 
-    answers! { Err(absent("wasi:sockets/udp#incoming-datagram-stream"));
+    fixed_answers! { Err(absent_resource("wasi:sockets/udp#incoming-datagram-stream"));
         subscribe(Resource<IncomingDatagramStream>) -> Result<Resource<DynPollable>>;
         drop(Resource<IncomingDatagramStream>) -> Result<()>;
     }
 }
 
 impl udp::HostOutgoingDatagramStream for WorkerState {
-    answers! { Err(ErrorCode::InvalidState.into());
+    fixed_answers! { Err(ErrorCode::InvalidState.into());
         check_send(Resource<OutgoingDatagramStream>) -> SocketResult<u64>;
         send(Resource<OutgoingDatagramStream>, Vec<OutgoingDatagram>) -> SocketResult<u64>;
     }
 
-    answers! { Err(absent("wasi:sockets/udp#outgoing-datagram-stream"));
+    fixed_answers! { Err(absent_resource("wasi:sockets/udp#outgoing-datagram-stream"));
         subscribe(Resource<OutgoingDatagramStream>) -> Result<Resource<DynPollable>>;
     }
 
-    answers! { async Err(absent("wasi:sockets/udp#outgoing-datagram-stream"));
+    fixed_answers! { async Err(absent_resource("wasi:sockets/udp#outgoing-datagram-stream"));
         drop(Resource<OutgoingDatagramStream>) -> Result<()>;
     }
 }

@@ -1,8 +1,11 @@
-//! Standard input, output and error, and the terminals, of which there are none.
+//! Standard input, output and error. Terminals do not exist: the functions that return one return `none`.
 //!
-//! What a guest prints goes to the log while it is live; in a replay it was printed before. A crash may repeat
-//! what was printed after the last entry that survived. A function that is called as a program has an input, and its
-//! standard output is its result and no print (`crate::program`).
+//! Text that a guest prints while it is live goes to the log sink. During a replay the text is dropped, because it was
+//! emitted before. After a crash, text that was printed after the last surviving entry may be emitted a second time.
+//! A function that is called as a program has standard input, and its standard output is its result, not printed text
+//! (`crate::program`).
+//!
+//! Printing is one of the few host calls that ask whether the guest is live (`Journal::is_output_new`).
 
 use crate::StopReason;
 use crate::objects::{Input, Object, Output, StdStream};
@@ -18,28 +21,33 @@ use wasmtime_wasi::p2::bindings::cli::{
 };
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, StreamError, StreamResult};
 
-/// Bytes of standard error that are kept to be shown with a trap: a panic message and some context.
+/// Bytes of standard error that are kept for the details of a trap: enough for a panic message and some context.
 const STDERR_TAIL_BYTES: usize = 2_048;
 
-/// What a worker prints.
+/// The standard output and standard error of a worker.
 pub(crate) struct Stdio {
     log: Arc<dyn LogSink>,
-    stdout: Text,
-    stderr: Text,
+    stdout: Utf8Decoder,
+    stderr: Utf8Decoder,
     stderr_tail: String,
 }
 
 impl Stdio {
     pub(crate) fn new(log: Arc<dyn LogSink>) -> Self {
-        Self { log, stdout: Text::default(), stderr: Text::default(), stderr_tail: String::new() }
+        Self {
+            log,
+            stdout: Utf8Decoder::default(),
+            stderr: Utf8Decoder::default(),
+            stderr_tail: String::new(),
+        }
     }
 
-    /// Forgets what earlier invocations printed.
+    /// Clears the kept end of standard error when an invocation begins.
     pub(crate) fn begin(&mut self) {
         self.stderr_tail.clear();
     }
 
-    /// The end of what the invocation has printed to standard error.
+    /// The last bytes that the current invocation printed to standard error.
     pub(crate) fn stderr_tail(&self) -> &str {
         &self.stderr_tail
     }
@@ -76,39 +84,41 @@ impl std::fmt::Debug for Stdio {
     }
 }
 
-/// A stream of bytes that is read as text: keeps a character that a write has cut.
+/// Decodes a stream of bytes as UTF-8 text. A character that is split between two writes is kept until it is complete.
 #[derive(Debug, Default)]
-struct Text {
-    cut: Vec<u8>,
+struct Utf8Decoder {
+    incomplete: Vec<u8>,
 }
 
-impl Text {
-    /// All text that is whole now. Bytes that are no UTF-8 become replacement characters.
+impl Utf8Decoder {
+    /// Adds `bytes` and returns all complete characters. Bytes that are not UTF-8 become replacement characters.
     fn push(&mut self, bytes: &[u8]) -> String {
-        self.cut.extend_from_slice(bytes);
-        let mut text = String::with_capacity(self.cut.len());
-        let mut rest = 0;
-        for chunk in self.cut.utf8_chunks() {
+        self.incomplete.extend_from_slice(bytes);
+        let mut text = String::with_capacity(self.incomplete.len());
+        let mut consumed = 0;
+        for chunk in self.incomplete.utf8_chunks() {
             text.push_str(chunk.valid());
             let invalid = chunk.invalid();
-            let end = rest + chunk.valid().len() + invalid.len();
-            // An incomplete character at the very end may be completed by the next write.
-            if end == self.cut.len() && std::str::from_utf8(invalid).is_err_and(|e| e.error_len().is_none()) {
-                rest = end - invalid.len();
+            let end = consumed + chunk.valid().len() + invalid.len();
+            // The next write may complete a character that is incomplete at the end.
+            if end == self.incomplete.len()
+                && std::str::from_utf8(invalid).is_err_and(|e| e.error_len().is_none())
+            {
+                consumed = end - invalid.len();
                 break;
             }
             if !invalid.is_empty() {
                 text.push(char::REPLACEMENT_CHARACTER);
             }
-            rest = end;
+            consumed = end;
         }
-        self.cut.drain(..rest);
+        self.incomplete.drain(..consumed);
         text
     }
 }
 
 impl WorkerState {
-    /// Takes what the guest writes to one of its outputs.
+    /// Handles bytes that the guest writes to standard output or standard error.
     pub(crate) fn write_output(&mut self, output: StdStream, bytes: &[u8]) -> StreamResult<()> {
         if output == StdStream::Stderr || !self.console.convention().is_program() {
             self.print(output, bytes);
@@ -124,9 +134,9 @@ impl WorkerState {
 
     /// Prints `bytes`.
     fn print(&mut self, output: StdStream, bytes: &[u8]) {
-        // What `save` and `load` print is shown nowhere: they run again whenever the worker is loaded.
-        let new = self.phase == Phase::Normal && self.journal.is_output_new();
-        self.stdio.write(output, bytes, new);
+        // Text that `save` and `load` print is dropped: these functions run again whenever the worker is loaded.
+        let is_visible = self.phase == Phase::Normal && self.journal.is_output_new();
+        self.stdio.write(output, bytes, is_visible);
     }
 
     /// Writes a line to the log.
@@ -195,13 +205,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn characters_cut_by_writes_are_joined() {
-        let mut text = Text::default();
+    fn characters_split_between_writes_are_joined() {
+        let mut text = Utf8Decoder::default();
         assert_eq!(text.push(b"gr\xc3"), "gr");
         assert_eq!(text.push(b"\xbc\xc3\x9f"), "üß");
         assert_eq!(text.push(b"\xff!"), "\u{fffd}!");
         assert_eq!(text.push(b"\xf0\x9f"), "");
         assert_eq!(text.push(b"x"), "\u{fffd}x");
-        assert!(text.cut.is_empty());
+        assert!(text.incomplete.is_empty());
     }
 }

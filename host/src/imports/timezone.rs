@@ -1,4 +1,5 @@
-//! `wasi:clocks/timezone`: the worker's time zone is UTC, wherever it runs. Deterministic, no entries.
+//! `wasi:clocks/timezone`: the worker's time zone is UTC on every node. The answers are constant, so the calls write no
+//! oplog entries.
 
 use crate::state::WorkerState;
 use wasmtime::Result;

@@ -1,4 +1,5 @@
-//! `golem:durability/worker`: the worker's own id, and what is known of others. Answers are recorded.
+//! `golem:durability/worker`: the worker's own id, and the metadata of other workers. The answers about other workers
+//! are recorded.
 
 use crate::bindings::durability::worker;
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live};
@@ -16,12 +17,12 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
     worker::add_to_linker::<_, HasSelf<WorkerState>>(linker, |state| state)
 }
 
-/// What is known of a worker: 0 for nothing, or 1 and its facts.
-struct Metadata {
+/// Reads the metadata of a worker. The response is 0 if there is no such worker, or 1 and its metadata.
+struct GetMetadata {
     worker: WorkerId,
 }
 
-impl DurableCall for Metadata {
+impl DurableCall for GetMetadata {
     const FUNCTION: HostFunction = HostFunction::WorkerMetadata;
     const EFFECT: Effect = Effect::ReadOnly;
     type Answer = Option<WorkerMetadata>;
@@ -36,9 +37,9 @@ impl DurableCall for Metadata {
         let mut out = Vec::with_capacity(64);
         match live.worker_metadata(&self.worker).await? {
             None => out.push(0),
-            Some(facts) => {
+            Some(metadata) => {
                 out.push(1);
-                put_facts(&mut out, &facts);
+                put_metadata(&mut out, &metadata);
             }
         }
         Ok(CallResponse::Unrecorded(out))
@@ -46,18 +47,19 @@ impl DurableCall for Metadata {
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Option<WorkerMetadata>, DecodeError> {
         let mut input = Reader::new(response);
-        let facts = option(&mut input, facts)?;
+        let metadata = read_option(&mut input, read_metadata)?;
         input.finish()?;
-        Ok(facts)
+        Ok(metadata)
     }
 }
 
-/// A page of workers: their number and facts, then 0, or 1 and the name after which more follow.
-struct List {
+/// Lists a page of workers. The response is their number and their metadata, then 0 for the last page, or 1 and the
+/// name after which the next page begins.
+struct ListWorkers {
     query: WorkerQuery,
 }
 
-impl DurableCall for List {
+impl DurableCall for ListWorkers {
     const FUNCTION: HostFunction = HostFunction::WorkerList;
     const EFFECT: Effect = Effect::ReadOnly;
     type Answer = WorkerPage;
@@ -77,8 +79,8 @@ impl DurableCall for List {
         let page = live.worker_list(&self.query).await?;
         let mut out = Vec::with_capacity(64 * (page.workers.len() + 1));
         put_varint(&mut out, page.workers.len() as u64);
-        for facts in &page.workers {
-            put_facts(&mut out, facts);
+        for metadata in &page.workers {
+            put_metadata(&mut out, metadata);
         }
         put_option(&mut out, page.next.as_ref(), |out, name| put_bytes(out, name.as_str().as_bytes()));
         Ok(CallResponse::Unrecorded(out))
@@ -87,37 +89,37 @@ impl DurableCall for List {
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<WorkerPage, DecodeError> {
         let mut input = Reader::new(response);
         let count = input.count()?;
-        let workers = (0..count).map(|_| facts(&mut input)).collect::<Result<_, _>>()?;
-        let next = option(&mut input, name)?;
+        let workers = (0..count).map(|_| read_metadata(&mut input)).collect::<Result<_, _>>()?;
+        let next = read_option(&mut input, read_name)?;
         input.finish()?;
         Ok(WorkerPage { workers, next })
     }
 }
 
-fn put_facts(out: &mut Vec<u8>, facts: &WorkerMetadata) {
-    put_worker_id(out, &facts.id);
-    put_varint(out, facts.args.len() as u64);
-    for arg in &facts.args {
+fn put_metadata(out: &mut Vec<u8>, metadata: &WorkerMetadata) {
+    put_worker_id(out, &metadata.id);
+    put_varint(out, metadata.args.len() as u64);
+    for arg in &metadata.args {
         put_bytes(out, arg.as_bytes());
     }
-    put_varint(out, facts.env.len() as u64);
-    for (name, value) in &facts.env {
+    put_varint(out, metadata.env.len() as u64);
+    for (name, value) in &metadata.env {
         put_bytes(out, name.as_bytes());
         put_bytes(out, value.as_bytes());
     }
-    out.push(status_code(facts.status));
-    put_varint(out, u64::from(facts.template_version));
-    put_varint(out, u64::from(facts.retry_count));
+    out.push(status_code(metadata.status));
+    put_varint(out, u64::from(metadata.template_version));
+    put_varint(out, u64::from(metadata.retry_count));
 }
 
-fn facts(input: &mut Reader<'_>) -> Result<WorkerMetadata, DecodeError> {
+fn read_metadata(input: &mut Reader<'_>) -> Result<WorkerMetadata, DecodeError> {
     let id = worker_id(input)?;
     let count = input.count()?;
     let args = (0..count).map(|_| input.string()).collect::<Result<_, _>>()?;
     let count = input.count()?;
     let env =
         (0..count).map(|_| Ok((input.string()?, input.string()?))).collect::<Result<_, DecodeError>>()?;
-    let status = status(input.byte()?)?;
+    let status = status_from_code(input.byte()?)?;
     Ok(WorkerMetadata {
         id,
         args,
@@ -128,7 +130,7 @@ fn facts(input: &mut Reader<'_>) -> Result<WorkerMetadata, DecodeError> {
     })
 }
 
-fn name(input: &mut Reader<'_>) -> Result<WorkerName, DecodeError> {
+fn read_name(input: &mut Reader<'_>) -> Result<WorkerName, DecodeError> {
     WorkerName::new(input.string()?).map_err(|_| DecodeError::Invalid("a worker name"))
 }
 
@@ -139,7 +141,7 @@ fn put_option<T>(out: &mut Vec<u8>, value: Option<&T>, put: impl FnOnce(&mut Vec
     }
 }
 
-fn option<'a, T>(
+fn read_option<'a, T>(
     input: &mut Reader<'a>,
     read: impl FnOnce(&mut Reader<'a>) -> Result<T, DecodeError>,
 ) -> Result<Option<T>, DecodeError> {
@@ -150,7 +152,7 @@ fn option<'a, T>(
     }
 }
 
-/// The statuses in the order of the interface.
+/// The statuses of the model and of the interface. The position of a row is the status code in responses.
 const STATUSES: [(WorkerStatus, worker::WorkerStatus); 7] = [
     (WorkerStatus::Running, worker::WorkerStatus::Running),
     (WorkerStatus::Idle, worker::WorkerStatus::Idle),
@@ -162,41 +164,41 @@ const STATUSES: [(WorkerStatus, worker::WorkerStatus); 7] = [
 ];
 
 fn status_code(status: WorkerStatus) -> u8 {
-    let place = STATUSES.iter().position(|(ours, _)| *ours == status);
-    place.and_then(|place| u8::try_from(place).ok()).expect("every status is in the table")
+    let index = STATUSES.iter().position(|(ours, _)| *ours == status);
+    index.and_then(|index| u8::try_from(index).ok()).expect("every status is in the table")
 }
 
-fn status(code: u8) -> Result<WorkerStatus, DecodeError> {
+fn status_from_code(code: u8) -> Result<WorkerStatus, DecodeError> {
     let found = STATUSES.get(usize::from(code));
     found.map(|(ours, _)| *ours).ok_or(DecodeError::UnknownTag { what: "worker status", tag: code })
 }
 
 impl WorkerState {
-    /// The facts in the records of the interface.
-    fn shown(facts: WorkerMetadata) -> worker::WorkerMetadata {
-        let (_, status) = STATUSES[usize::from(status_code(facts.status))];
+    /// Converts metadata to the record of the interface.
+    fn to_wit(metadata: WorkerMetadata) -> worker::WorkerMetadata {
+        let (_, status) = STATUSES[usize::from(status_code(metadata.status))];
         worker::WorkerMetadata {
-            worker_id: worker::WorkerId::of(&facts.id),
-            args: facts.args,
-            env: facts.env,
+            worker_id: worker::WorkerId::from_model(&metadata.id),
+            args: metadata.args,
+            env: metadata.env,
             status,
-            template_version: facts.template_version,
-            retry_count: facts.retry_count,
+            template_version: metadata.template_version,
+            retry_count: metadata.retry_count,
         }
     }
 }
 
 impl worker::Host for WorkerState {
     async fn self_id(&mut self) -> Result<worker::WorkerId> {
-        Ok(worker::WorkerId::of(&self.init.id))
+        Ok(worker::WorkerId::from_model(&self.init.id))
     }
 
     async fn metadata(&mut self, worker: worker::WorkerId) -> Result<Option<worker::WorkerMetadata>> {
         let template = template(worker.template_id);
-        // A name that no worker can have: there is no such worker, and nothing to ask.
+        // No worker can have an invalid name, so the call needs no answer from the store.
         let Ok(name) = WorkerName::new(worker.worker_name) else { return Ok(None) };
-        let facts = self.durable(Metadata { worker: WorkerId::new(template, name) }).await?;
-        Ok(facts.map(Self::shown))
+        let metadata = self.durable(GetMetadata { worker: WorkerId::new(template, name) }).await?;
+        Ok(metadata.map(Self::to_wit))
     }
 
     async fn list(&mut self, filter: worker::Filter, cursor: Option<String>) -> Result<worker::Page> {
@@ -213,9 +215,9 @@ impl worker::Host for WorkerState {
             template_version: filter.template_version,
             after,
         };
-        let page = self.durable(List { query }).await?;
+        let page = self.durable(ListWorkers { query }).await?;
         Ok(worker::Page {
-            workers: page.workers.into_iter().map(Self::shown).collect(),
+            workers: page.workers.into_iter().map(Self::to_wit).collect(),
             cursor: page.next.map(String::from),
         })
     }

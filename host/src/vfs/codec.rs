@@ -1,18 +1,22 @@
-//! A filesystem as bytes.
+//! The encoding of a filesystem.
 //!
 //! | field | bytes |
 //! | --- | --- |
 //! | version | 1: this layout |
-//! | next | the number of the next node |
-//! | count | of nodes |
-//! | nodes | in the order of their numbers |
+//! | next | the number that the next node gets |
+//! | count | the number of nodes |
+//! | nodes | the nodes in the order of their numbers |
 //!
-//! A node is its number, its names, what is open on it, three times (accessed, modified, changed: seconds and
-//! nanoseconds), then a tag: 1 a file and its bytes; 2 a directory: the number of the one it is in, the count of its
-//! entries, and name and number of each; 3 a link and its target. Numbers are variable-length integers, texts and
-//! bytes have their length before them.
+//! A node is encoded as its number, the number of its names, the number of open descriptors and streams, three times
+//! (accessed, modified, changed: seconds and nanoseconds), and a tag with content:
 //!
-//! Invariant: equal filesystems have equal bytes. What it counts for is not written but added up again.
+//! - 1: a file; its bytes
+//! - 2: a directory; the number of its parent, the number of entries, and the name and node number of each entry
+//! - 3: a symbolic link; its target
+//!
+//! Numbers are variable-length integers. Texts and bytes are preceded by their length.
+//!
+//! Invariant: equal filesystems have equal bytes. The count of bytes is not encoded; decoding computes it again.
 
 use super::node::{Content, Data, Directory, Node};
 use super::{ENTRY_BYTES, NODE_BYTES, NodeId, Time, Vfs};
@@ -26,21 +30,21 @@ const DIRECTORY: u8 = 2;
 const LINK: u8 = 3;
 
 impl Vfs {
-    /// The filesystem as it is when nothing on it is open any more.
+    /// Copies the filesystem without open descriptors and streams. Nodes that only these referred to are freed.
     pub(crate) fn without_handles(&self) -> Self {
         let mut closed = self.clone();
         let open: Vec<NodeId> =
-            closed.nodes.iter().filter(|(_, node)| node.opens > 0).map(|(id, _)| *id).collect();
+            closed.nodes.iter().filter(|(_, node)| node.open_count > 0).map(|(id, _)| *id).collect();
         for id in open {
             if let Some(node) = closed.nodes.get_mut(&id) {
-                node.opens = 0;
+                node.open_count = 0;
             }
             closed.free_unused(id);
         }
         closed
     }
 
-    /// Its bytes.
+    /// Encodes the filesystem.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = vec![VERSION];
         put_varint(&mut out, self.next.0);
@@ -48,7 +52,7 @@ impl Vfs {
         for (id, node) in &self.nodes {
             put_varint(&mut out, id.0);
             put_varint(&mut out, u64::from(node.links));
-            put_varint(&mut out, u64::from(node.opens));
+            put_varint(&mut out, u64::from(node.open_count));
             for time in [node.accessed, node.modified, node.changed] {
                 put_varint(&mut out, time.seconds);
                 put_varint(&mut out, u64::from(time.nanos));
@@ -76,7 +80,7 @@ impl Vfs {
         out
     }
 
-    /// A filesystem from its bytes.
+    /// Decodes the bytes of [`Vfs::encode`].
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes);
         match input.byte()? {
@@ -104,8 +108,8 @@ impl Vfs {
         Ok(vfs)
     }
 
-    /// That this is a tree: each node with names is found from the root as often as it counts, a directory once, and
-    /// one without is open, and empty if it is a directory.
+    /// Checks that the nodes form a tree. Each node with names is found from the root as often as its number of names
+    /// says, and a directory is found once. A node without a name is open, and empty if it is a directory.
     fn check(&self) -> Option<()> {
         let mut found: BTreeMap<NodeId, u32> = BTreeMap::from([(Self::ROOT, 1)]);
         let mut directories = vec![Self::ROOT];
@@ -123,7 +127,7 @@ impl Vfs {
         }
         for (id, node) in &self.nodes {
             let names = found.get(id).copied().unwrap_or_default();
-            let is_kept = names > 0 || (node.opens > 0 && node.is_empty_or_file());
+            let is_kept = names > 0 || (node.open_count > 0 && node.is_empty_or_file());
             if names != node.links || !is_kept {
                 return None;
             }
@@ -134,10 +138,10 @@ impl Vfs {
 
 fn decode_node(input: &mut Reader<'_>) -> Result<Node, DecodeError> {
     let links = input.varint_as()?;
-    let opens = input.varint_as()?;
+    let open_count = input.varint_as()?;
     let [accessed, modified, changed] = [decode_time(input)?, decode_time(input)?, decode_time(input)?];
     let content = match input.byte()? {
-        FILE => Content::File(Data::Own(input.bytes()?.to_vec())),
+        FILE => Content::File(Data::Owned(input.bytes()?.to_vec())),
         DIRECTORY => {
             let parent = NodeId(input.varint()?);
             let mut entries = BTreeMap::new();
@@ -150,7 +154,7 @@ fn decode_node(input: &mut Reader<'_>) -> Result<Node, DecodeError> {
         LINK => Content::Link(input.string()?),
         tag => return Err(DecodeError::UnknownTag { what: "node", tag }),
     };
-    Ok(Node { content, links, opens, accessed, modified, changed })
+    Ok(Node { content, links, open_count, accessed, modified, changed })
 }
 
 fn decode_time(input: &mut Reader<'_>) -> Result<Time, DecodeError> {

@@ -1,39 +1,40 @@
-//! Why an operation on files was refused.
+//! Errors of operations on files.
 
-/// Why an operation on files was refused: the codes of `wasi:filesystem` that a [`Vfs`](super::Vfs) has a use for.
+/// An error of an operation on files: the error codes of `wasi:filesystem` that a [`Vfs`](super::Vfs) returns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Error {
-    /// The descriptor does not allow this.
+    /// The descriptor does not allow the operation.
     #[error("bad descriptor")]
     BadDescriptor,
-    /// `.` or `..` was to be renamed.
+    /// A rename from or to `.` or `..`.
     #[error("the directory is in use")]
     Busy,
-    /// There is something of that name.
+    /// The name exists already.
     #[error("it exists already")]
     Exist,
-    /// The argument makes no sense here.
+    /// The argument is not valid for the operation.
     #[error("invalid argument")]
     Invalid,
-    /// It is a directory, and must not be.
+    /// The node is a directory, and the operation needs another kind.
     #[error("it is a directory")]
     IsDirectory,
-    /// Too many symbolic links, or one that must not be followed.
+    /// There are too many symbolic links, or a symbolic link must not be followed.
     #[error("too many levels of symbolic links")]
     Loop,
     /// A name, or the whole path, is too long.
     #[error("the name is too long")]
     NameTooLong,
-    /// There is nothing of that name.
+    /// The name does not exist.
     #[error("no such file or directory")]
     NoEntry,
-    /// The worker's memory limit, or the limit of nodes, is reached.
+    /// The worker's memory limit or the limit of nodes is reached.
     #[error("no space left")]
     InsufficientSpace,
-    /// The host has no memory for what the worker may have. No answer for a guest: a replay elsewhere would not get it.
+    /// The host cannot allocate memory that the worker's limit allows. It is not an answer for the guest, because a
+    /// replay on another host would not get it.
     #[error("the host has no memory for the file")]
     HostMemory,
-    /// It is no directory, and must be.
+    /// The node is not a directory, and the operation needs one.
     #[error("it is not a directory")]
     NotDirectory,
     /// The directory has entries.

@@ -1,22 +1,23 @@
-//! What files hold.
+//! The content of files: reading, writing, sizes and times.
 
 use super::node::{Content, Data};
 use super::{Error, NodeId, Stat, Time, Vfs};
 use bytes::Bytes;
 
-/// Bytes that one read gives at most. A guest that wants more reads again, as all do.
+/// Bytes that one read returns at most. A guest that wants more reads again.
 const READ_BYTES_MAX: usize = 1 << 20;
 
 /// The largest offset and size, as on Linux.
 const OFFSET_MAX: u64 = i64::MAX as u64;
 
 impl Vfs {
-    /// What there is to know about `node`.
+    /// The metadata of `node`.
     pub(crate) fn stat(&self, node: NodeId) -> Result<Stat, Error> {
         Ok(self.node(node)?.stat())
     }
 
-    /// Up to `length` bytes of a file from `offset`. None if and only if there are none, or none were wanted.
+    /// Reads up to `length` bytes of a file from `offset`. The result is empty only at the end of the file, or if
+    /// `length` is 0.
     pub(crate) fn read(
         &mut self,
         node: NodeId,
@@ -41,7 +42,7 @@ impl Vfs {
         Ok(&bytes[start..start.saturating_add(length).min(bytes.len())])
     }
 
-    /// Writes all of `bytes` to a file at `offset`, which may lie beyond its end: zeroes are between.
+    /// Writes all of `bytes` to a file at `offset`. If `offset` lies beyond the end, the gap is filled with zeroes.
     pub(crate) fn write(&mut self, node: NodeId, offset: u64, bytes: &[u8], now: Time) -> Result<(), Error> {
         if offset > OFFSET_MAX {
             return Err(Error::Invalid);
@@ -55,7 +56,7 @@ impl Vfs {
             self.charge(end - length)?;
         }
         let (start, end) = (size(offset)?, size(end)?);
-        match self.data_mut(node)?.own_of(end) {
+        match self.data_mut(node)?.make_owned(end) {
             Ok(data) => data[start..end].copy_from_slice(bytes),
             Err(error) => {
                 self.refund((end as u64).saturating_sub(length));
@@ -72,7 +73,7 @@ impl Vfs {
         self.write(node, end, bytes, now)
     }
 
-    /// Cuts a file, or lengthens it with zeroes.
+    /// Truncates a file, or extends it with zeroes.
     pub(crate) fn set_size(&mut self, node: NodeId, length: u64, now: Time) -> Result<(), Error> {
         if length > OFFSET_MAX {
             return Err(Error::Invalid);
@@ -81,7 +82,7 @@ impl Vfs {
         if length > before {
             self.charge(length - before)?;
             let end = size(length)?;
-            if let Err(error) = self.data_mut(node)?.own_of(end) {
+            if let Err(error) = self.data_mut(node)?.make_owned(end) {
                 self.refund(length - before);
                 return Err(error);
             }
@@ -90,7 +91,7 @@ impl Vfs {
             let end = size(length)?;
             match self.data_mut(node)? {
                 Data::Shared(bytes) => bytes.truncate(end),
-                Data::Own(bytes) => {
+                Data::Owned(bytes) => {
                     bytes.truncate(end);
                     bytes.shrink_to_fit();
                 }
@@ -100,7 +101,7 @@ impl Vfs {
         Ok(())
     }
 
-    /// Makes `bytes` what a file holds, without a copy of its own until it is changed.
+    /// Sets the content of a file to `bytes` without copying them. The first write to the file makes a copy.
     pub(crate) fn share(&mut self, node: NodeId, bytes: Bytes, now: Time) -> Result<(), Error> {
         self.set_size(node, 0, now)?;
         self.charge(bytes.len() as u64)?;
@@ -108,7 +109,7 @@ impl Vfs {
         Ok(())
     }
 
-    /// Sets times of a node; `None` leaves one as it is.
+    /// Sets the times of a node; `None` does not change the time.
     pub(crate) fn set_times(
         &mut self,
         node: NodeId,

@@ -1,21 +1,21 @@
-//! What a filesystem is made of.
+//! The nodes of a filesystem.
 
 use super::{Error, Time};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
-/// The number of a node, which no other node ever gets.
+/// The number of a node. Numbers are never reused (`Vfs::next` only grows).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct NodeId(pub(super) u64);
 
 impl NodeId {
-    /// The number, for what identifies a file to its reader.
+    /// The number, for computing the identity that a guest sees.
     pub(crate) fn number(self) -> u64 {
         self.0
     }
 }
 
-/// What kind of node it is.
+/// The kind of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// A regular file.
@@ -26,20 +26,20 @@ pub(crate) enum Kind {
     Link,
 }
 
-/// What a node tells about itself.
+/// The metadata of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stat {
-    /// What it is.
+    /// The kind of the node.
     pub(crate) kind: Kind,
-    /// How many names it has. One for a directory, however many directories it holds.
+    /// Number of names. A directory has one, even if it contains directories.
     pub(crate) links: u64,
     /// Bytes of a file or of a link's target; 0 for a directory.
     pub(crate) size: u64,
-    /// When it was read last.
+    /// Time of the last read.
     pub(crate) accessed: Time,
-    /// When what it holds was changed last.
+    /// Time of the last change of the content.
     pub(crate) modified: Time,
-    /// When anything about it was changed last.
+    /// Time of the last change of content or metadata.
     pub(crate) changed: Time,
 }
 
@@ -47,44 +47,44 @@ pub(crate) struct Stat {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Node {
     pub(super) content: Content,
-    /// Names that it has.
+    /// Number of names.
     pub(super) links: u32,
-    /// Descriptors and streams that are open on it.
-    pub(super) opens: u32,
+    /// Number of open descriptors and streams.
+    pub(super) open_count: u32,
     pub(super) accessed: Time,
     pub(super) modified: Time,
     pub(super) changed: Time,
 }
 
-/// What a node holds.
+/// The content of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Content {
     File(Data),
     Directory(Directory),
-    /// Where the link points: a relative path.
+    /// The target of a symbolic link: a relative path.
     Link(String),
 }
 
 /// The bytes of a file.
 #[derive(Debug, Clone)]
 pub(super) enum Data {
-    /// Shared with other workers until it is changed: what a component ships with.
+    /// Shared with other workers until the file is changed: the content of a file that the component ships.
     Shared(Bytes),
-    /// Its own.
-    Own(Vec<u8>),
+    /// Bytes of this file alone.
+    Owned(Vec<u8>),
 }
 
 /// The names in a directory, in the order of their bytes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Directory {
     pub(super) entries: BTreeMap<String, NodeId>,
-    /// The directory that it is in; itself for the root.
+    /// The parent directory; for the root, the root itself.
     pub(super) parent: NodeId,
 }
 
 impl Node {
     pub(super) fn new(content: Content, links: u32, now: Time) -> Self {
-        Self { content, links, opens: 0, accessed: now, modified: now, changed: now }
+        Self { content, links, open_count: 0, accessed: now, modified: now, changed: now }
     }
 
     pub(super) fn stat(&self) -> Stat {
@@ -102,13 +102,13 @@ impl Node {
         }
     }
 
-    /// What it holds has changed.
+    /// Updates the times after a change of the content.
     pub(super) fn touch(&mut self, now: Time) {
         self.modified = now;
         self.changed = now;
     }
 
-    /// Whether nothing can be found in it.
+    /// Whether the node is an empty directory, a file or a link.
     pub(super) fn is_empty_or_file(&self) -> bool {
         self.directory().map_or(true, |directory| directory.entries.is_empty())
     }
@@ -141,7 +141,7 @@ impl Content {
         }
     }
 
-    /// What it counts for beside the node. Names of a directory count when they are given.
+    /// Bytes that the content counts in addition to the node. The names in a directory are counted when they are added.
     pub(super) fn bytes(&self) -> u64 {
         match self {
             Self::File(data) => data.as_slice().len() as u64,
@@ -155,21 +155,22 @@ impl Data {
     pub(super) fn as_slice(&self) -> &[u8] {
         match self {
             Self::Shared(bytes) => bytes,
-            Self::Own(bytes) => bytes,
+            Self::Owned(bytes) => bytes,
         }
     }
 
-    /// The bytes, to change: no longer shared, and at least `length`, lengthened with zeroes. Where more is needed,
-    /// a quarter more than that is taken, so that many small writes copy little and a file takes little more than it
-    /// counts for. On an error nothing changed.
-    pub(super) fn own_of(&mut self, length: usize) -> Result<&mut Vec<u8>, Error> {
+    /// Makes the bytes owned, extends them with zeroes to at least `length`, and returns them for writing.
+    ///
+    /// A new allocation is a quarter larger than needed. So many small writes copy little, and a file needs little
+    /// more memory than it counts. On an error nothing has changed.
+    pub(super) fn make_owned(&mut self, length: usize) -> Result<&mut Vec<u8>, Error> {
         if let Self::Shared(bytes) = self {
-            let mut own = Vec::new();
-            own.try_reserve_exact(bytes.len()).map_err(|_| Error::HostMemory)?;
-            own.extend_from_slice(bytes);
-            *self = Self::Own(own);
+            let mut owned = Vec::new();
+            owned.try_reserve_exact(bytes.len()).map_err(|_| Error::HostMemory)?;
+            owned.extend_from_slice(bytes);
+            *self = Self::Owned(owned);
         }
-        let Self::Own(bytes) = self else { unreachable!("made its own above") };
+        let Self::Owned(bytes) = self else { unreachable!("the bytes became owned above") };
         if length > bytes.capacity() {
             let room = length.saturating_add(length / 4) - bytes.len();
             bytes.try_reserve_exact(room).map_err(|_| Error::HostMemory)?;

@@ -1,34 +1,34 @@
 //! Finding the node that a path names.
 //!
-//! A path is resolved beneath a directory: `..` and symbolic links may lead anywhere below it, and not out of it,
-//! not even for a moment.
+//! A path is resolved beneath a directory: no step of the path, including `..` and the target of a symbolic link, may
+//! leave this directory.
 
 use super::node::Content;
 use super::{Error, NodeId, Vfs};
 
-/// Bytes of a path, as on Linux; a longer one is too long.
+/// Bytes of a path, as on Linux; a longer path fails with [`Error::NameTooLong`].
 const PATH_BYTES_MAX: usize = 4_095;
 
-/// Bytes of a name, as on Linux; a longer one is too long.
+/// Bytes of a name, as on Linux; a longer name fails with [`Error::NameTooLong`].
 pub(super) const NAME_BYTES_MAX: usize = 255;
 
-/// Symbolic links followed for one path, as on Linux; one more is a loop.
+/// Symbolic links followed for one path, as on Linux; one more fails with [`Error::Loop`].
 const LINKS_FOLLOWED_MAX: u32 = 40;
 
-/// Whether a symbolic link that a path ends in is followed.
+/// Whether a symbolic link at the end of a path is followed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Follow {
-    /// It is.
+    /// The link is followed.
     Always,
-    /// It is, on the way to a file that may have to be made, which no slash can follow.
+    /// The link is followed in order to create a file; a slash at the end of the path is an error.
     ToCreate,
-    /// Only if the path ends in a slash, which asks for a directory.
+    /// The link is followed only if the path ends in a slash, which means a directory.
     IfSlash,
-    /// It is not, whatever the path looks like.
+    /// The link is not followed.
     Never,
 }
 
-/// What a path names.
+/// The result of resolving a path.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Target {
     /// A name in a directory.
@@ -37,21 +37,21 @@ pub(super) enum Target {
         dir: NodeId,
         /// The name.
         name: String,
-        /// What is there under this name, if anything.
+        /// The node with this name, if it exists.
         node: Option<NodeId>,
-        /// Whether a slash after it asks for a directory.
+        /// Whether a slash follows the name, which means a directory.
         slash: bool,
     },
-    /// A directory as itself: the path ends in `.` or `..`.
-    Itself(NodeId),
+    /// A directory without a name: the path ends in `.` or `..`.
+    Directory(NodeId),
 }
 
 impl Target {
-    /// The node that is there.
+    /// The node, if it exists.
     pub(super) fn node(&self) -> Option<NodeId> {
         match self {
             Self::Name { node, .. } => *node,
-            Self::Itself(node) => Some(*node),
+            Self::Directory(node) => Some(*node),
         }
     }
 }
@@ -59,25 +59,25 @@ impl Target {
 /// A part of a path.
 #[derive(Debug)]
 enum Step {
-    Here,
-    Up,
+    Current,
+    Parent,
     Name(String),
 }
 
 impl Vfs {
-    /// Finds what `path` names beneath `base`. All but its last name must be there.
+    /// Resolves `path` beneath `base`. All its names except the last one must exist.
     pub(super) fn walk(&self, base: NodeId, path: &str, follow: Follow) -> Result<Target, Error> {
         self.node(base)?.directory()?;
-        let mut here = base;
-        let mut above = Vec::new();
+        let mut current = base;
+        let mut parents = Vec::new();
         let mut rest = steps(path)?;
         let mut slash = path.ends_with('/');
         let mut links = 0;
         while let Some(step) = rest.pop() {
             let name = match step {
-                Step::Here => continue,
-                Step::Up => {
-                    here = above.pop().ok_or(Error::NotPermitted)?;
+                Step::Current => continue,
+                Step::Parent => {
+                    current = parents.pop().ok_or(Error::NotPermitted)?;
                     continue;
                 }
                 Step::Name(name) => name,
@@ -89,9 +89,9 @@ impl Vfs {
             if is_last && slash && follow == Follow::ToCreate {
                 return Err(Error::IsDirectory);
             }
-            let Some(&node) = self.node(here)?.directory()?.entries.get(&name) else {
+            let Some(&node) = self.node(current)?.directory()?.entries.get(&name) else {
                 if is_last {
-                    return Ok(Target::Name { dir: here, name, node: None, slash });
+                    return Ok(Target::Name { dir: current, name, node: None, slash });
                 }
                 return Err(Error::NoEntry);
             };
@@ -112,19 +112,19 @@ impl Vfs {
                     }
                 }
                 Content::Directory(_) if !is_last => {
-                    above.push(here);
-                    here = node;
+                    parents.push(current);
+                    current = node;
                 }
                 Content::File(_) if !is_last => return Err(Error::NotDirectory),
                 Content::File(_) | Content::Directory(_) | Content::Link(_) => {
-                    return Ok(Target::Name { dir: here, name, node: Some(node), slash });
+                    return Ok(Target::Name { dir: current, name, node: Some(node), slash });
                 }
             }
         }
-        Ok(Target::Itself(here))
+        Ok(Target::Directory(current))
     }
 
-    /// The node that `path` names beneath `base`; a directory, if the path ends in a slash.
+    /// Finds the node that `path` names beneath `base`. If the path ends in a slash, the node must be a directory.
     pub(crate) fn find(&self, base: NodeId, path: &str, follow: bool) -> Result<NodeId, Error> {
         let follow = if follow { Follow::Always } else { Follow::IfSlash };
         let target = self.walk(base, path, follow)?;
@@ -136,7 +136,7 @@ impl Vfs {
     }
 }
 
-/// The parts of `path`, the first one last.
+/// Splits `path` into its parts, in reverse order.
 fn steps(path: &str) -> Result<Vec<Step>, Error> {
     if path.contains('\0') {
         return Err(Error::Invalid);
@@ -151,8 +151,8 @@ fn steps(path: &str) -> Result<Vec<Step>, Error> {
         return Err(Error::NotPermitted);
     }
     let parts = path.rsplit('/').filter(|part| !part.is_empty()).map(|part| match part {
-        "." => Step::Here,
-        ".." => Step::Up,
+        "." => Step::Current,
+        ".." => Step::Parent,
         name => Step::Name(name.to_owned()),
     });
     Ok(parts.collect())

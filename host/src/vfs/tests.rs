@@ -1,4 +1,4 @@
-//! The filesystem through its operations: what each case answers, and what it counts.
+//! Tests of the operations: the answer of each case, and the counted bytes.
 
 mod against_std;
 mod encoding;
@@ -16,7 +16,7 @@ fn empty() -> Vfs {
     vfs
 }
 
-/// What most tests begin with: `file`, `dir/inner`, `full/sub/file`, and links to all sorts.
+/// The filesystem that most tests begin with: `file`, `dir/inner`, `full/sub/file`, and various symbolic links.
 fn sample() -> Vfs {
     let mut vfs = empty();
     for dir in ["dir", "dir/inner", "full", "full/sub"] {
@@ -43,7 +43,7 @@ fn sample() -> Vfs {
     vfs
 }
 
-/// Makes or overwrites a file.
+/// Creates or overwrites a file.
 fn put(vfs: &mut Vfs, path: &str, bytes: &[u8]) {
     let how = Open { create: true, truncate: true, write: true, follow: true, ..Open::default() };
     let node = vfs.open(ROOT, path, how, NOW).unwrap().node;
@@ -61,7 +61,7 @@ fn names(vfs: &mut Vfs, path: &str) -> Vec<String> {
     vfs.list(node, NOW).unwrap().into_iter().map(|entry| entry.name).collect()
 }
 
-/// Runs `operation` on the sample for each case. A refused operation changes nothing.
+/// Runs `operation` on the sample for each case. A failed operation must change nothing.
 fn check<T: PartialEq + std::fmt::Debug>(
     cases: &[(&str, Result<T, Error>)],
     operation: impl Fn(&mut Vfs, &str) -> Result<T, Error>,
@@ -72,7 +72,7 @@ fn check<T: PartialEq + std::fmt::Debug>(
         let answer = operation(&mut vfs, path);
         assert_eq!(&answer, expected, "{path}");
         if answer.is_err() {
-            assert_eq!(vfs, before, "{path} was refused and yet changed something");
+            assert_eq!(vfs, before, "{path} failed but changed something");
         }
         assert_eq!(
             Vfs::decode(&vfs.encode()).unwrap().bytes(),
@@ -116,7 +116,7 @@ fn paths_lead_to_what_they_name() {
         ("fi\0le", Err(Error::Invalid)),
     ];
     check(&cases, |vfs, path| vfs.find(ROOT, path, true).map(|node| vfs.stat(node).unwrap().kind));
-    // A link is what it is, but for a slash behind it.
+    // A link is not followed, unless a slash comes after it.
     let cases = [
         ("to-file", Ok(Kind::Link)),
         ("to-itself", Ok(Kind::Link)),
@@ -134,7 +134,7 @@ fn paths_lead_to_what_they_name() {
 }
 
 #[test]
-fn a_directory_is_a_world_of_its_own() {
+fn paths_cannot_leave_the_directory_that_they_start_from() {
     let vfs = sample();
     let dir = vfs.find(ROOT, "dir", true).unwrap();
     assert_eq!(vfs.find(dir, "..", true), Err(Error::NotPermitted));
@@ -208,7 +208,10 @@ fn opening() {
 
     let mut vfs = sample();
     vfs.open(ROOT, "to-nothing", Open { create: true, ..follow }, NOW).unwrap();
-    assert!(names(&mut vfs, ".").contains(&"nothing".to_owned()), "made where the link points");
+    assert!(
+        names(&mut vfs, ".").contains(&"nothing".to_owned()),
+        "the file is created at the target of the link"
+    );
     vfs.open(ROOT, "file", Open { truncate: true, ..follow }, LATER).unwrap();
     let node = vfs.find(ROOT, "file", true).unwrap();
     let stat = vfs.stat(node).unwrap();
@@ -360,15 +363,15 @@ fn renaming() {
     assert_eq!(
         vfs.rename(ROOT, "dir", ROOT, "dir/moved/sub/x", NOW),
         Err(Error::Invalid),
-        "it knows where it is"
+        "a directory cannot be moved into itself"
     );
     vfs.link(ROOT, "file", ROOT, "same", NOW).unwrap();
     vfs.rename(ROOT, "file", ROOT, "same", NOW).unwrap();
-    assert!(vfs.find(ROOT, "file", false).is_ok(), "two names of one file stay both, as POSIX has it");
+    assert!(vfs.find(ROOT, "file", false).is_ok(), "two names of one file both stay, as POSIX requires");
 }
 
 #[test]
-fn what_is_open_outlives_its_name() {
+fn open_nodes_stay_usable_after_their_names_are_removed() {
     let mut vfs = sample();
     let before = vfs.bytes();
     let file = vfs.open(ROOT, "file", Open { write: true, ..Open::default() }, NOW).unwrap().node;
@@ -387,7 +390,7 @@ fn what_is_open_outlives_its_name() {
     assert_eq!(vfs.read(file, 0, 1, LATER), Err(Error::BadDescriptor));
     put(&mut vfs, "file", b"text");
     vfs.create_directory(ROOT, "dir/inner", NOW).unwrap();
-    assert_ne!(vfs.find(ROOT, "file", true).unwrap(), file, "a number is not given again");
+    assert_ne!(vfs.find(ROOT, "file", true).unwrap(), file, "a node number is not reused");
     assert_eq!(vfs.bytes(), before);
 }
 
@@ -402,7 +405,7 @@ fn reading_and_writing_at_offsets() {
     assert_eq!(vfs.read(node, i64::MAX as u64, 1, NOW).unwrap(), b"");
     assert_eq!(vfs.read(node, u64::MAX, 1, NOW), Err(Error::Invalid));
     assert_eq!(vfs.write(node, u64::MAX, b"x", NOW), Err(Error::Invalid));
-    assert_eq!(vfs.write(node, 1 << 40, b"", NOW), Ok(()), "nothing written makes nothing longer");
+    assert_eq!(vfs.write(node, 1 << 40, b"", NOW), Ok(()), "an empty write does not extend the file");
     vfs.append(node, b"!", NOW).unwrap();
     vfs.set_size(node, 2, NOW).unwrap();
     vfs.set_size(node, 4, NOW).unwrap();
@@ -430,7 +433,7 @@ fn times() {
     vfs.set_times(file, None, None, at(8)).unwrap();
     assert_eq!(all(&vfs, file), [100, 5, 7]);
     vfs.link(ROOT, "file", ROOT, "dir/link", at(9)).unwrap();
-    assert_eq!(all(&vfs, file), [100, 5, 9], "its names changed");
+    assert_eq!(all(&vfs, file), [100, 5, 9], "a new name changes the file's metadata");
     let dir = vfs.find(ROOT, "dir", true).unwrap();
     assert_eq!(all(&vfs, dir), [1, 9, 9]);
     vfs.list(dir, at(10)).unwrap();
@@ -450,14 +453,14 @@ fn listings_are_in_the_order_of_bytes() {
     assert_eq!(names(&mut vfs, "."), ["10", "9", "Z", "a", "a b", "b", "é"]);
 }
 
-/// The size was allowed by the worker's limit, and the allocation aborted the server.
+/// Regression test: the worker's limit allowed the size, and the failing allocation aborted the server.
 #[test]
-fn a_file_that_the_host_has_no_memory_for_is_refused_and_stays_as_it_was() {
+fn growing_a_file_beyond_the_hosts_memory_fails_and_changes_nothing() {
     let mut vfs = sample();
     let node = vfs.find(ROOT, "file", true).unwrap();
     vfs.set_bytes_max(u64::MAX);
     let before = vfs.clone();
-    // More than any address space has, and more than a `Vec` may.
+    // Larger than any address space, and larger than a `Vec` may be.
     for length in [1_u64 << 60, (1 << 63) - 1] {
         assert_eq!(vfs.set_size(node, length, LATER), Err(Error::HostMemory));
         assert_eq!(vfs.write(node, length - 1, b"x", LATER), Err(Error::HostMemory));
@@ -467,7 +470,7 @@ fn a_file_that_the_host_has_no_memory_for_is_refused_and_stays_as_it_was() {
 }
 
 #[test]
-fn a_full_filesystem_refuses_and_stays_as_it_was() {
+fn operations_on_a_full_filesystem_fail_and_change_nothing() {
     let mut vfs = sample();
     let node = vfs.find(ROOT, "file", true).unwrap();
     vfs.set_bytes_max(vfs.bytes() + 100);
@@ -489,7 +492,7 @@ fn a_full_filesystem_refuses_and_stays_as_it_was() {
     assert_eq!(
         vfs.append(node, b"x", LATER),
         Err(Error::InsufficientSpace),
-        "what is there stays, nothing more"
+        "existing content stays, but nothing can be added"
     );
     vfs.unlink(ROOT, "to-file", LATER).unwrap();
 }

@@ -1,35 +1,35 @@
-//! Which names there are.
+//! Operations that add, move and remove names, and listing a directory.
 //!
-//! Invariant: an operation that is refused has changed nothing.
+//! Invariant: an operation that fails has changed nothing (`check` in the tests compares the states).
 
 use super::node::{Content, Data};
 use super::path::{NAME_BYTES_MAX, Target};
 use super::{ENTRY_BYTES, Error, Follow, Kind, NodeId, Time, Vfs};
 
-/// Bytes of a link's target, as on Linux; a longer one is too long.
+/// Bytes of a link's target, as on Linux; a longer target fails with [`Error::NameTooLong`].
 const LINK_BYTES_MAX: usize = 4_095;
 
-/// How to open.
+/// The options of [`Vfs::open`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the interface")]
 pub(crate) struct Open {
     /// Follow a link at the end of the path.
     pub(crate) follow: bool,
-    /// Make a file if nothing is there.
+    /// Create a file if the name does not exist.
     pub(crate) create: bool,
-    /// With `create`: fail if something is there.
+    /// With `create`: fail if the name exists.
     pub(crate) exclusive: bool,
-    /// Fail if it is no directory.
+    /// Fail if the node is not a directory.
     pub(crate) directory: bool,
-    /// Empty the file.
+    /// Truncate the file to zero bytes.
     pub(crate) truncate: bool,
-    /// For writing, which a directory cannot be.
+    /// Open for writing. A directory cannot be opened for writing.
     pub(crate) write: bool,
 }
 
-/// A node that was opened, and counts as open.
+/// An opened node. Its open count includes this opening.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Opened {
+pub(crate) struct OpenNode {
     /// The node.
     pub(crate) node: NodeId,
     /// A file or a directory.
@@ -39,15 +39,15 @@ pub(crate) struct Opened {
 /// An entry of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listed {
-    /// Its name.
+    /// The name.
     pub(crate) name: String,
-    /// What it is.
+    /// The kind of the node.
     pub(crate) kind: Kind,
 }
 
 impl Vfs {
-    /// Opens what `path` names, which [`Vfs::release`] must be told when it is closed.
-    pub(crate) fn open(&mut self, base: NodeId, path: &str, how: Open, now: Time) -> Result<Opened, Error> {
+    /// Opens the node that `path` names. The caller must call [`Vfs::release`] when it closes the node.
+    pub(crate) fn open(&mut self, base: NodeId, path: &str, how: Open, now: Time) -> Result<OpenNode, Error> {
         if how.directory && (how.create || how.exclusive || how.truncate) {
             return Err(Error::Invalid);
         }
@@ -69,12 +69,12 @@ impl Vfs {
                 node
             }
             (Target::Name { dir, name, .. }, None) if how.create => {
-                self.insert_new(*dir, name, Content::File(Data::Own(Vec::new())), now)?
+                self.insert_new(*dir, name, Content::File(Data::Owned(Vec::new())), now)?
             }
             (_, None) => return Err(Error::NoEntry),
         };
         self.retain(node)?;
-        Ok(Opened { node, kind: self.node(node)?.content.kind() })
+        Ok(OpenNode { node, kind: self.node(node)?.content.kind() })
     }
 
     fn open_existing(&mut self, node: NodeId, target: &Target, how: Open, now: Time) -> Result<(), Error> {
@@ -88,17 +88,17 @@ impl Vfs {
         }
     }
 
-    /// Makes a directory.
+    /// Creates a directory.
     pub(crate) fn create_directory(&mut self, base: NodeId, path: &str, now: Time) -> Result<(), Error> {
         match self.walk(base, path, Follow::Never)? {
             Target::Name { dir, name, node: None, .. } => {
                 self.insert_new(dir, &name, Content::directory(dir), now).map(drop)
             }
-            Target::Name { .. } | Target::Itself(_) => Err(Error::Exist),
+            Target::Name { .. } | Target::Directory(_) => Err(Error::Exist),
         }
     }
 
-    /// Makes a symbolic link at `path` that points to `target`.
+    /// Creates a symbolic link at `path` that points to `target`.
     pub(crate) fn symlink(&mut self, target: &str, base: NodeId, path: &str, now: Time) -> Result<(), Error> {
         if target.starts_with('/') {
             return Err(Error::NotPermitted);
@@ -116,7 +116,7 @@ impl Vfs {
             Target::Name { dir, name, node: None, slash: false } => {
                 self.insert_new(dir, &name, Content::Link(target.to_owned()), now).map(drop)
             }
-            // A slash asks for a directory, which is not there.
+            // The slash means a directory, which does not exist.
             Target::Name { node: None, .. } => Err(Error::NoEntry),
             Target::Name { node: Some(node), slash, .. } => {
                 if slash && self.node(node)?.content.kind() == Kind::File {
@@ -124,11 +124,11 @@ impl Vfs {
                 }
                 Err(Error::Exist)
             }
-            Target::Itself(_) => Err(Error::Exist),
+            Target::Directory(_) => Err(Error::Exist),
         }
     }
 
-    /// Where the symbolic link at `path` points.
+    /// The target of the symbolic link at `path`.
     pub(crate) fn read_link(&self, base: NodeId, path: &str) -> Result<String, Error> {
         let node = self.find(base, path, false)?;
         match &self.node(node)?.content {
@@ -137,7 +137,7 @@ impl Vfs {
         }
     }
 
-    /// Gives what `old_path` names another name.
+    /// Adds the name `new_path` to the node that `old_path` names.
     pub(crate) fn link(
         &mut self,
         old_base: NodeId,
@@ -163,7 +163,7 @@ impl Vfs {
     /// Removes the name of a file or of a symbolic link.
     pub(crate) fn unlink(&mut self, base: NodeId, path: &str, now: Time) -> Result<(), Error> {
         match self.walk(base, path, Follow::Never)? {
-            Target::Itself(_) => Err(Error::IsDirectory),
+            Target::Directory(_) => Err(Error::IsDirectory),
             Target::Name { node: None, .. } => Err(Error::NoEntry),
             Target::Name { dir, name, node: Some(node), slash } => {
                 match self.node(node)?.content.kind() {
@@ -179,7 +179,7 @@ impl Vfs {
     /// Removes an empty directory.
     pub(crate) fn remove_directory(&mut self, base: NodeId, path: &str, now: Time) -> Result<(), Error> {
         match self.walk(base, path, Follow::Never)? {
-            Target::Itself(_) => Err(Error::Invalid),
+            Target::Directory(_) => Err(Error::Invalid),
             Target::Name { node: None, .. } => Err(Error::NoEntry),
             Target::Name { dir, name, node: Some(node), .. } => {
                 if !self.node(node)?.directory()?.entries.is_empty() {
@@ -190,7 +190,7 @@ impl Vfs {
         }
     }
 
-    /// Moves a name, over what may be there already.
+    /// Moves a name. A node at the new name is replaced.
     pub(crate) fn rename(
         &mut self,
         old_base: NodeId,
@@ -232,22 +232,22 @@ impl Vfs {
                 (false, Content::Directory(_)) => return Err(Error::IsDirectory),
             }
         }
-        self.check_alive(to_dir)?;
+        self.check_linked(to_dir)?;
         if to_node.is_none() {
-            // What the old name counts for comes back below, so only a longer one needs room.
+            // The old name is removed below, so only a longer name needs more bytes.
             let (old, new) = (entry_bytes(&from_name), entry_bytes(&to_name));
             self.charge(new.saturating_sub(old))?;
             self.refund(old.saturating_sub(new));
         } else {
             self.refund(entry_bytes(&from_name));
         }
-        // Nothing below is refused.
+        // Nothing below fails.
         if let Some(over) = to_node {
             self.node_mut(over)?.changed = now;
             self.drop_link(over)?;
         }
-        self.entries_changed(from_dir, now)?.remove(&from_name);
-        self.entries_changed(to_dir, now)?.insert(to_name, node);
+        self.entries_mut(from_dir, now)?.remove(&from_name);
+        self.entries_mut(to_dir, now)?.insert(to_name, node);
         let moved = self.node_mut(node)?;
         moved.changed = now;
         if let Content::Directory(directory) = &mut moved.content {
@@ -266,26 +266,26 @@ impl Vfs {
         Ok(listed)
     }
 
-    /// Whether `node` is `directory`, or somewhere in it.
+    /// Whether `node` is `directory` or a descendant of it.
     fn is_within(&self, node: NodeId, directory: NodeId) -> Result<bool, Error> {
-        let mut here = node;
+        let mut current = node;
         loop {
-            if here == directory {
+            if current == directory {
                 return Ok(true);
             }
-            let parent = self.node(here)?.directory()?.parent;
-            if parent == here {
+            let parent = self.node(current)?.directory()?.parent;
+            if parent == current {
                 return Ok(false);
             }
-            // A removed directory may outlive the one that it was in.
+            // A removed directory that is still open may exist longer than its parent.
             if !self.nodes.contains_key(&parent) {
                 return Ok(false);
             }
-            here = parent;
+            current = parent;
         }
     }
 
-    /// Adds a new node under a new name, or neither.
+    /// Adds a new node with a name. On an error, neither is added.
     fn insert_new(&mut self, dir: NodeId, name: &str, content: Content, now: Time) -> Result<NodeId, Error> {
         let node = self.add(content, now)?;
         match self.insert(dir, name, node, now) {
@@ -297,23 +297,23 @@ impl Vfs {
         }
     }
 
-    /// Gives `node` a name that nothing has.
+    /// Adds a name to `node`. The name must not exist.
     fn insert(&mut self, dir: NodeId, name: &str, node: NodeId, now: Time) -> Result<(), Error> {
         if name.len() > NAME_BYTES_MAX {
             return Err(Error::NameTooLong);
         }
-        self.check_alive(dir)?;
+        self.check_linked(dir)?;
         self.charge(entry_bytes(name))?;
-        self.entries_changed(dir, now)?.insert(name.to_owned(), node);
+        self.entries_mut(dir, now)?.insert(name.to_owned(), node);
         let node = self.node_mut(node)?;
         node.links += 1;
         node.changed = now;
         Ok(())
     }
 
-    /// Takes a name from `node`.
+    /// Removes a name of `node`.
     fn remove(&mut self, dir: NodeId, name: &str, node: NodeId, now: Time) -> Result<(), Error> {
-        self.entries_changed(dir, now)?.remove(name);
+        self.entries_mut(dir, now)?.remove(name);
         self.refund(entry_bytes(name));
         self.node_mut(node)?.changed = now;
         self.drop_link(node)
@@ -326,13 +326,13 @@ impl Vfs {
         Ok(())
     }
 
-    /// A directory that was removed while it was open takes no new names.
-    fn check_alive(&self, dir: NodeId) -> Result<(), Error> {
+    /// Fails for a directory that was removed while it was open: no names can be added to it.
+    fn check_linked(&self, dir: NodeId) -> Result<(), Error> {
         if self.node(dir)?.links == 0 { Err(Error::NoEntry) } else { Ok(()) }
     }
 
-    /// The names in a directory, which are about to change.
-    fn entries_changed(
+    /// Updates the times of a directory and returns its names for a change.
+    fn entries_mut(
         &mut self,
         dir: NodeId,
         now: Time,

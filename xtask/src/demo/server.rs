@@ -9,23 +9,24 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::time::Duration;
 
-/// How long a start may take. It takes well under a second; a machine that compiles beside it may be slow.
+/// The time limit for a start. A start takes well under a second, but a machine that compiles at the same time may be
+/// slow.
 const READY_MAX: Duration = Duration::from_mins(1);
 
-/// A running server. Dropping it kills it, so that no failure leaves one behind.
+/// A running server. Dropping it kills the server, so that a failed demo leaves no process behind.
 pub(crate) struct Server {
     child: Child,
     leave: bool,
-    /// Where it answers.
+    /// Its base URL.
     pub(crate) url: String,
 }
 
 impl Server {
-    /// Starts it and waits for the line that says it is ready.
+    /// Starts the server and waits for the line that says that it is ready.
     pub(crate) fn start(tree: &Tree, data: &Path, listen: &str) -> anyhow::Result<Self> {
         let mut command = Command::new(tree.binary("golem"));
         command.current_dir(&tree.root).args(["server", "--listen", listen, "--data-dir"]).arg(data);
-        println!("$ {} &", shell::typed(&command));
+        println!("$ {} &", shell::as_typed(&command));
         // Settings in the developer's own environment are for another server.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("GOLEM_") {
@@ -37,15 +38,16 @@ impl Server {
             .stdout(Stdio::piped())
             .spawn()
             .with_context(|| format!("cannot start {}", tree.binary("golem").display()))?;
-        let stdout = child.stdout.take().context("the output was asked for as a pipe")?;
+        let stdout = child.stdout.take().context("the standard output is a pipe")?;
         let mut server = Self { child, leave: false, url: String::new() };
 
-        // The reader goes on after the first line, so that the server never writes into a closed or full pipe.
+        // The reader continues after the first line, because otherwise the server could block on a full pipe or fail on
+        // a closed one.
         let (lines, first) = mpsc::sync_channel(1);
         std::thread::spawn(move || {
             for line in BufReader::new(stdout).lines().map_while(Result::ok) {
                 println!("{line}");
-                // Only the first line has a reader; nobody takes the others.
+                // Only the first line is received, so the result of sending the others is ignored.
                 drop(lines.try_send(line));
             }
         });
@@ -60,18 +62,19 @@ impl Server {
         Ok(server)
     }
 
-    /// Its process.
+    /// Its process id.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
-    /// Host and port, to start the next one at the same place.
+    /// Host and port, to start the next server on the same address.
     pub(crate) fn address(&self) -> anyhow::Result<String> {
-        let address = self.url.strip_prefix("http://").context("the server speaks http")?;
+        let address =
+            self.url.strip_prefix("http://").context("the server's URL does not begin with http://")?;
         Ok(address.trim_end_matches('/').to_owned())
     }
 
-    /// SIGKILL: what a power cut, an out-of-memory killer and an impatient operator have in common.
+    /// Kills the server with SIGKILL, as an out-of-memory killer or an operator does. The server cannot react to it.
     pub(crate) fn kill(mut self) -> anyhow::Result<()> {
         println!("$ kill -KILL {}", self.id());
         self.child.kill().context("cannot kill the server")?;
@@ -80,7 +83,7 @@ impl Server {
         Ok(())
     }
 
-    /// Lets it live on after this program.
+    /// Keeps the server running after this program ends.
     pub(crate) fn leave_running(mut self) {
         self.leave = true;
     }
@@ -89,7 +92,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if !self.leave {
-            // It may have ended already, which is as good.
+            // An error means that the server has ended already.
             drop(self.child.kill());
             drop(self.child.wait());
         }

@@ -1,4 +1,4 @@
-// One worker for each customer's shopping cart. What is in these variables survives every crash.
+// Each worker is the shopping cart of one customer. The values of these variables survive crashes.
 
 #include "golem.h"
 #include "shopping_cart.h"
@@ -15,7 +15,7 @@ typedef exports_{{namespace_snake}}_{{package_snake}}_api_checkout_result_t chec
 #define CHECKOUT_SUCCESS 1
 
 static items_t cart;
-static bool announced;
+static bool requested;
 static golem_promise_t payment;
 
 static bool same(const shopping_cart_string_t *a, const shopping_cart_string_t *b) {
@@ -26,7 +26,7 @@ static void copy(shopping_cart_string_t *to, const shopping_cart_string_t *from)
     shopping_cart_string_dup_n(to, (const char *)from->ptr, from->len);
 }
 
-static void forget(size_t at) {
+static void remove_at(size_t at) {
     shopping_cart_string_free(&cart.ptr[at].product_id);
     shopping_cart_string_free(&cart.ptr[at].name);
     memmove(&cart.ptr[at], &cart.ptr[at + 1], (cart.len - at - 1) * sizeof(item_t));
@@ -34,7 +34,7 @@ static void forget(size_t at) {
 }
 
 static void empty(void) {
-    while (cart.len > 0) forget(cart.len - 1);
+    while (cart.len > 0) remove_at(cart.len - 1);
 }
 
 static item_t *find(const shopping_cart_string_t *product_id) {
@@ -45,13 +45,13 @@ static item_t *find(const shopping_cart_string_t *product_id) {
 
 void exports_{{namespace_snake}}_{{package_snake}}_api_initialize_cart(shopping_cart_string_t *user_id) {
     empty();
-    announced = false;
+    requested = false;
     printf("a cart for %.*s\n", (int)user_id->len, (const char *)user_id->ptr);
     fflush(stdout);
     shopping_cart_string_free(user_id);
 }
 
-// The item is ours: what is not kept is freed.
+// The callee owns the item: it frees the parts that it does not keep.
 void exports_{{namespace_snake}}_{{package_snake}}_api_add_item(item_t *item) {
     item_t *known = find(&item->product_id);
     if (known != NULL) {
@@ -66,19 +66,19 @@ void exports_{{namespace_snake}}_{{package_snake}}_api_add_item(item_t *item) {
 
 void exports_{{namespace_snake}}_{{package_snake}}_api_remove_item(shopping_cart_string_t *product_id) {
     item_t *known = find(product_id);
-    if (known != NULL) forget((size_t)(known - cart.ptr));
+    if (known != NULL) remove_at((size_t)(known - cart.ptr));
     shopping_cart_string_free(product_id);
 }
 
 void exports_{{namespace_snake}}_{{package_snake}}_api_update_item_quantity(shopping_cart_string_t *product_id,
                                                                      uint32_t quantity) {
     item_t *known = find(product_id);
-    if (known != NULL && quantity == 0) forget((size_t)(known - cart.ptr));
+    if (known != NULL && quantity == 0) remove_at((size_t)(known - cart.ptr));
     else if (known != NULL) known->quantity = quantity;
     shopping_cart_string_free(product_id);
 }
 
-// What is given to the caller is freed once it was sent, so it is a copy.
+// The bindings free the result after the call, so the result is a copy.
 void exports_{{namespace_snake}}_{{package_snake}}_api_get_cart_contents(items_t *ret) {
     ret->len = cart.len;
     ret->ptr = cart.len == 0 ? NULL : malloc(cart.len * sizeof(item_t));
@@ -95,9 +95,9 @@ bool exports_{{namespace_snake}}_{{package_snake}}_api_request_checkout(uint64_t
         shopping_cart_string_dup(err, "the cart is empty");
         return false;
     }
-    if (!announced) {
+    if (!requested) {
         payment = golem_promise_create();
-        announced = true;
+        requested = true;
     }
     *ret = payment.oplog_idx;
     return true;
@@ -110,7 +110,7 @@ void exports_{{namespace_snake}}_{{package_snake}}_api_checkout(checkout_result_
         return;
     }
     char *answer = golem_promise_await(&payment, NULL);
-    announced = false;
+    requested = false;
     char text[256];
     if (strcmp(answer, "approved") != 0) {
         snprintf(text, sizeof text, "declined: %s", answer);

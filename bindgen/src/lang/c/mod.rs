@@ -1,6 +1,6 @@
-//! C, by wit-bindgen, and compiled by Zig's C compiler, which brings its own headers and linker.
+//! C: bindings by wit-bindgen, compiled with Zig's C compiler, which includes headers and a linker.
 //!
-//! [`ZIG`] serves the languages that can be compiled by it or stand on the C bindings.
+//! [`ZIG`] is also used by the languages that Zig compiles or that use the C bindings.
 
 use super::{BUILD, GENERATED, Language, Layout, Made, Project, Recipe, Step, Tool, template};
 use crate::{Error, Files, World};
@@ -9,7 +9,7 @@ use crate::{Error, Files, World};
 #[derive(Debug)]
 pub(super) struct C;
 
-/// Zig, for C and C++ too.
+/// Zig, which also compiles C and C++.
 pub(super) static ZIG: Tool = Tool {
     title: "Zig",
     programs: &["zig", "python-zig"],
@@ -46,7 +46,7 @@ impl Language for C {
         args.extend(layout.sources.iter().cloned());
         args.extend([format!("{GENERATED}/{world}.c"), format!("{GENERATED}/{world}_component_type.o")]);
         args.extend(["-o".to_owned(), format!("{BUILD}/core.wasm")]);
-        Some(compiled(args))
+        Some(zig_recipe(args))
     }
 
     fn source_extensions(&self) -> &'static [&'static str] {
@@ -61,13 +61,13 @@ pub(super) fn bindings(language: &'static str, world: &World) -> Result<Files, E
     Ok(files)
 }
 
-/// One call of Zig that leaves a described core module.
-pub(super) fn compiled(args: Vec<String>) -> Recipe {
+/// A recipe with one call of Zig. Its output is a core module with the types of the world.
+pub(super) fn zig_recipe(args: Vec<String>) -> Recipe {
     let step = Step { tool: &ZIG, args, env: Vec::new(), folder: "", stdout: None };
     Recipe { steps: vec![step], made: Made::Core { path: format!("{BUILD}/core.wasm"), described: true } }
 }
 
-/// The words of `text`, as arguments.
+/// Splits `text` at white space into arguments.
 pub(super) fn words(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }

@@ -1,4 +1,4 @@
-// One worker for each customer's shopping cart. What is in these variables survives every crash.
+// Each worker is the shopping cart of one customer. The values of these variables survive crashes.
 
 #include "golem.hpp"
 #include <algorithm>

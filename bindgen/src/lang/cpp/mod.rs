@@ -1,6 +1,6 @@
-//! C++, by wit-bindgen, and compiled by Zig's compiler.
+//! C++: bindings by wit-bindgen, compiled with Zig's C++ compiler.
 
-use super::c::{compiled, words};
+use super::c::{words, zig_recipe};
 use super::{BUILD, GENERATED, Language, Layout, Project, Recipe, template};
 use crate::{Error, Files, World};
 
@@ -47,7 +47,7 @@ impl Language for Cpp {
         args.extend(layout.sources.iter().cloned());
         args.extend([format!("{GENERATED}/{world}.cpp"), format!("{GENERATED}/{world}_component_type.o")]);
         args.extend(["-o".to_owned(), format!("{BUILD}/core.wasm")]);
-        Some(compiled(args))
+        Some(zig_recipe(args))
     }
 
     fn source_extensions(&self) -> &'static [&'static str] {
@@ -55,7 +55,7 @@ impl Language for Cpp {
     }
 }
 
-/// A WIT name as the generator spells it in C++: it puts an underscore after keywords.
+/// Spells a WIT name as the C++ generator does: a keyword gets an underscore at its end.
 fn identifier(name: &str) -> String {
     const KEYWORDS: &[&str] = &[
         "alignas",

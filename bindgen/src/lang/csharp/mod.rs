@@ -1,4 +1,4 @@
-//! C#, by wit-bindgen. No compiler for it takes part in our tests.
+//! C#: bindings by wit-bindgen. Our tests do not compile C# programs.
 
 use super::{Language, Layout, Project, Recipe};
 use crate::{Error, Files, World};

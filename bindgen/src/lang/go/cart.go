@@ -1,4 +1,4 @@
-// One worker for each customer's shopping cart. What is in these variables survives every crash.
+// Each worker is the shopping cart of one customer. The values of these variables survive crashes.
 
 package export_{{namespace_snake}}_{{package_snake}}_api
 
@@ -27,7 +27,7 @@ func InitializeCart(userId string) {
 	fmt.Println("a cart for", userId)
 }
 
-// A text that is kept is copied: what it was lent from belongs to the caller.
+// Strings that are kept must be copied: the memory of a parameter belongs to the caller.
 func AddItem(item api.ProductItem) {
 	if known := find(item.ProductId); known >= 0 {
 		cart[known].Quantity += item.Quantity

@@ -2,7 +2,7 @@ module wit_component/export_{{namespace_snake}}_{{package_snake}}_api
 
 go 1.27.1
 
-// `golem build` compiles from gen/; these lines are for editors.
+// `golem build` compiles in gen/ and does not use these lines; editors do.
 require (
 	go.bytecodealliance.org/pkg v0.4.0
 	wit_component v0.0.0

@@ -1,8 +1,8 @@
-//! JavaScript, by componentize-js, which brings the engine SpiderMonkey. (The smaller one of componentize-qjs reads 64-bit
-//! integers as floating-point numbers: it loses bits of every id.)
+//! JavaScript: built with componentize-js, which includes the engine SpiderMonkey. (The smaller engine of
+//! componentize-qjs is not used: it reads 64-bit integers as floating-point numbers and so loses bits of ids.)
 //!
-//! The tool reads the WIT by itself when it builds; what is generated here is the WIT with the Runtime API, and a module
-//! that speaks its terms in JavaScript's.
+//! The tool generates the bindings from the WIT during a build. The files generated here are the WIT with the Runtime
+//! API, and a module that wraps the Runtime API for JavaScript.
 
 use super::c::words;
 use super::{BUILD, GENERATED, Language, Layout, Made, Project, Recipe, Step, Tool, template};

@@ -1,7 +1,7 @@
-//! Python, by componentize-py, which brings its own interpreter.
+//! Python: built with componentize-py, which includes an interpreter.
 //!
-//! The tool makes bindings from the WIT by itself when it builds; what is generated here is the WIT with the Runtime
-//! API, and a module that speaks its terms in Python's.
+//! The tool generates the bindings from the WIT during a build. The files generated here are the WIT with the Runtime
+//! API, and a module that wraps the Runtime API for Python.
 
 use super::c::words;
 use super::{BUILD, GENERATED, Language, Layout, Made, Project, Recipe, Step, Tool, template};

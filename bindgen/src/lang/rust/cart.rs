@@ -1,16 +1,16 @@
-//! One worker for each customer's shopping cart. What is in its struct survives every crash.
+//! Each worker is the shopping cart of one customer. The fields of the struct survive crashes.
 
 #[golem::worker(package = "{{package}}")]
 mod cart {
     use golem::kv::Bucket;
     use golem::{PromiseId, promise};
 
-    /// Something to buy, and how often.
+    /// A product and its quantity.
     #[derive(Clone)]
     pub struct ProductItem {
         pub product_id: String,
         pub name: String,
-        /// The price of one.
+        /// The price of one unit.
         pub price: f32,
         pub quantity: u32,
     }
@@ -19,11 +19,11 @@ mod cart {
         pub order_id: String,
     }
 
-    /// How a checkout ended.
+    /// The result of a checkout.
     pub enum CheckoutResult {
-        /// Why there is no order. The cart is as it was.
+        /// The order was not placed, with the reason. The cart is unchanged.
         Error(String),
-        /// The order was placed. The cart is empty again.
+        /// The order was placed. The cart is empty now.
         Success(OrderConfirmation),
     }
 
@@ -34,13 +34,13 @@ mod cart {
     }
 
     impl Cart {
-        /// Begins an empty cart for a user.
+        /// Starts an empty cart for a user.
         pub fn initialize_cart(&mut self, user_id: String) {
             *self = Self::default();
             println!("a cart for {user_id}");
         }
 
-        /// Puts an item into the cart. One that is there already becomes more.
+        /// Adds an item to the cart. If the product is there already, its quantity increases.
         pub fn add_item(&mut self, item: ProductItem) {
             match self.items.iter_mut().find(|known| known.product_id == item.product_id) {
                 Some(known) => known.quantity += item.quantity,
@@ -48,12 +48,12 @@ mod cart {
             }
         }
 
-        /// Takes a product out of the cart.
+        /// Removes a product from the cart.
         pub fn remove_item(&mut self, product_id: String) {
             self.items.retain(|item| item.product_id != product_id);
         }
 
-        /// Changes how many of a product are in the cart; 0 takes it out.
+        /// Sets the quantity of a product in the cart; 0 removes the product.
         pub fn update_item_quantity(&mut self, product_id: String, quantity: u32) {
             if let Some(item) = self.items.iter_mut().find(|item| item.product_id == product_id) {
                 item.quantity = quantity;
@@ -61,12 +61,12 @@ mod cart {
             self.items.retain(|item| item.quantity > 0);
         }
 
-        /// What is in the cart, in the order in which it was added.
+        /// Returns the items in the order in which they were added.
         pub fn get_cart_contents(&self) -> Vec<ProductItem> {
             self.items.clone()
         }
 
-        /// Announces a checkout: the index of the promise that the payment service is to complete.
+        /// Requests a checkout. Returns the oplog index of the promise that the payment service must complete.
         pub fn request_checkout(&mut self) -> Result<u64, String> {
             if self.items.is_empty() {
                 return Err("the cart is empty".to_owned());
@@ -74,7 +74,7 @@ mod cart {
             Ok(self.payment.get_or_insert_with(promise::create).oplog_idx)
         }
 
-        /// Waits until the payment service has completed the promise. The bytes `approved` place the order.
+        /// Waits until the payment service has completed the promise. The data `approved` places the order.
         pub fn checkout(&mut self) -> CheckoutResult {
             if let Err(reason) = self.request_checkout() {
                 return CheckoutResult::Error(reason);
@@ -89,7 +89,7 @@ mod cart {
             CheckoutResult::Success(OrderConfirmation { order_id: format!("order-{}", payment.oplog_idx) })
         }
 
-        /// How many orders all carts of the project have placed together: a number in a bucket that they share.
+        /// Returns the number of orders that all carts of the project have placed. It is stored in a shared bucket.
         pub fn orders_placed(&self) -> u64 {
             let placed = orders().get("placed").expect("the number of orders is a number");
             placed.unwrap_or_default()

@@ -1,4 +1,4 @@
-//! One worker for each customer's shopping cart. What is in these variables survives every crash.
+//! Each worker is the shopping cart of one customer. The values of these variables survive crashes.
 
 const std = @import("std");
 const golem = @import("golem");
@@ -20,13 +20,13 @@ fn find(product_id: golem.String) ?usize {
     return null;
 }
 
-fn forget(at: usize) void {
+fn removeAt(at: usize) void {
     var item = cart.orderedRemove(at);
     c.exports_{{namespace_snake}}_{{package_snake}}_api_product_item_free(&item);
 }
 
 fn empty() void {
-    while (cart.items.len > 0) forget(cart.items.len - 1);
+    while (cart.items.len > 0) removeAt(cart.items.len - 1);
 }
 
 export fn exports_{{namespace_snake}}_{{package_snake}}_api_initialize_cart(user_id: *golem.String) void {
@@ -36,7 +36,7 @@ export fn exports_{{namespace_snake}}_{{package_snake}}_api_initialize_cart(user
     c.shopping_cart_string_free(user_id);
 }
 
-/// The item is ours: what is not kept is freed.
+/// The callee owns the item: it frees the parts that it does not keep.
 export fn exports_{{namespace_snake}}_{{package_snake}}_api_add_item(item: *Item) void {
     if (find(item.product_id)) |known| {
         cart.items[known].quantity += item.quantity;
@@ -47,7 +47,7 @@ export fn exports_{{namespace_snake}}_{{package_snake}}_api_add_item(item: *Item
 }
 
 export fn exports_{{namespace_snake}}_{{package_snake}}_api_remove_item(product_id: *golem.String) void {
-    if (find(product_id.*)) |known| forget(known);
+    if (find(product_id.*)) |known| removeAt(known);
     c.shopping_cart_string_free(product_id);
 }
 
@@ -56,12 +56,12 @@ export fn exports_{{namespace_snake}}_{{package_snake}}_api_update_item_quantity
     quantity: u32,
 ) void {
     if (find(product_id.*)) |known| {
-        if (quantity == 0) forget(known) else cart.items[known].quantity = quantity;
+        if (quantity == 0) removeAt(known) else cart.items[known].quantity = quantity;
     }
     c.shopping_cart_string_free(product_id);
 }
 
-/// What is given to the caller is freed once it was sent, so it is a copy.
+/// The bindings free the result after the call, so the result is a copy.
 export fn exports_{{namespace_snake}}_{{package_snake}}_api_get_cart_contents(ret: *Items) void {
     if (cart.items.len == 0) {
         ret.* = .{ .ptr = null, .len = 0 };

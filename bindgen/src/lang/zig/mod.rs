@@ -1,4 +1,4 @@
-//! Zig, on the C bindings: their header is translated by Zig itself, and both are compiled together.
+//! Zig: uses the C bindings. Zig translates their header, and compiles the C bindings and the program together.
 
 use super::c::{self, ZIG, words};
 use super::{BUILD, GENERATED, Language, Layout, Made, Project, Recipe, Step, template};
@@ -36,7 +36,7 @@ impl Language for Zig {
         let core = format!("{BUILD}/core.wasm");
         let step =
             |args: String| Step { tool: &ZIG, args: words(&args), env: Vec::new(), folder: "", stdout: None };
-        // C files belong to the module that is named after them.
+        // C files belong to the module that comes after them on the command line.
         let build = step(format!(
             "build-exe -target wasm32-wasi -mexec-model=reactor -fno-entry -rdynamic -O ReleaseSmall -fstrip -lc \
              -I{GENERATED} {GENERATED}/{world}.c {GENERATED}/{world}_component_type.o --dep golem \

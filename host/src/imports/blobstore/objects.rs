@@ -9,34 +9,34 @@ use wasmtime::Result;
 pub(crate) enum Blob {
     /// A container, by its name.
     Container(String),
-    /// Bytes that are to be written.
-    Outgoing(Outgoing),
-    /// Bytes that were read.
+    /// `outgoing-value`: bytes that the guest is going to write.
+    Outgoing(OutgoingData),
+    /// `incoming-value`: bytes that were read.
     Incoming(Arc<[u8]>),
-    /// Names that are read in pages.
-    Names(Names),
+    /// `stream-object-names`: names that the guest reads in pages.
+    Names(ObjectNames),
 }
 
-/// Bytes that are to be written.
+/// The data of an `outgoing-value`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Outgoing {
+pub(crate) struct OutgoingData {
     pub(in crate::imports) bytes: Vec<u8>,
-    /// Whether the guest took the stream.
-    pub(super) taken: bool,
-    /// Container and object that are written when it is finished.
+    /// Whether the guest has taken the stream.
+    pub(super) stream_taken: bool,
+    /// The container and object to write when the guest calls `finish`.
     pub(super) target: Option<(String, String)>,
 }
 
-/// Names of objects of a container.
+/// The data of a `stream-object-names`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Names {
+pub(crate) struct ObjectNames {
     pub(super) container: String,
     pub(super) after: Option<String>,
     pub(super) ended: bool,
 }
 
 impl Blob {
-    /// What it is, for errors.
+    /// The kind of the object, for error messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Container(_) => "a container",
@@ -46,7 +46,7 @@ impl Blob {
         }
     }
 
-    /// Bytes on the heap, about.
+    /// Approximate bytes on the heap.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Container(name) => name.len(),
@@ -70,23 +70,23 @@ impl Objects {
         }
     }
 
-    /// The bytes that are to be written, at `rep`.
-    pub(super) fn outgoing_blob(&mut self, rep: u32) -> Result<&mut Outgoing> {
+    /// The `outgoing-value` at `rep`.
+    pub(super) fn outgoing_blob(&mut self, rep: u32) -> Result<&mut OutgoingData> {
         match self.get_mut(rep)? {
             Object::Blob(Blob::Outgoing(value)) => Ok(value),
             other => Err(wrong_kind(other, "an outgoing value")),
         }
     }
 
-    /// Removes the bytes that are to be written, at `rep`.
-    pub(super) fn take_outgoing_blob(&mut self, rep: u32) -> Result<Outgoing> {
+    /// Removes the `outgoing-value` at `rep`.
+    pub(super) fn take_outgoing_blob(&mut self, rep: u32) -> Result<OutgoingData> {
         match self.remove(rep)? {
             Object::Blob(Blob::Outgoing(value)) => Ok(value),
             other => Err(wrong_kind(&other, "an outgoing value")),
         }
     }
 
-    /// The bytes that were read, at `rep`.
+    /// The bytes of the `incoming-value` at `rep`.
     pub(super) fn incoming_blob(&self, rep: u32) -> Result<Arc<[u8]>> {
         match self.get(rep)? {
             Object::Blob(Blob::Incoming(value)) => Ok(value.clone()),
@@ -94,8 +94,8 @@ impl Objects {
         }
     }
 
-    /// The names at `rep`.
-    pub(super) fn names(&self, rep: u32) -> Result<Names> {
+    /// The `stream-object-names` at `rep`.
+    pub(super) fn names(&self, rep: u32) -> Result<ObjectNames> {
         match self.get(rep)? {
             Object::Blob(Blob::Names(names)) => Ok(names.clone()),
             other => Err(wrong_kind(other, "names of objects")),

@@ -1,4 +1,4 @@
-//! The types of `wasi:filesystem`, from ours and to ours.
+//! Conversions between the types of `wasi:filesystem` and those of the virtual filesystem.
 
 use crate::objects::SyncFlags;
 use crate::vfs::{Error, Kind, NodeId, Open, Time};
@@ -8,8 +8,8 @@ use wasmtime_wasi::p2::bindings::filesystem::types::{
     DescriptorFlags, DescriptorType, ErrorCode, MetadataHashValue, NewTimestamp, OpenFlags, PathFlags,
 };
 
-/// The interface's code of an error.
-pub(super) fn code(error: Error) -> ErrorCode {
+/// The error code of the interface.
+pub(super) fn error_code(error: Error) -> ErrorCode {
     match error {
         Error::BadDescriptor => ErrorCode::BadDescriptor,
         Error::Busy => ErrorCode::Busy,
@@ -20,7 +20,7 @@ pub(super) fn code(error: Error) -> ErrorCode {
         Error::NameTooLong => ErrorCode::NameTooLong,
         Error::NoEntry => ErrorCode::NoEntry,
         Error::InsufficientSpace => ErrorCode::InsufficientSpace,
-        // Unreached: `refusal` and the streams end the instance with it before it becomes a code.
+        // Not reached: for this error, `fs_error` and the streams trap before it is converted to a code.
         Error::HostMemory => ErrorCode::InsufficientMemory,
         Error::NotDirectory => ErrorCode::NotDirectory,
         Error::NotEmpty => ErrorCode::NotEmpty,
@@ -28,11 +28,12 @@ pub(super) fn code(error: Error) -> ErrorCode {
     }
 }
 
-/// What the guest hears of an error: its code, or nothing, because the host's own trouble ends the instance.
-pub(super) fn refusal(error: Error) -> FsError {
+/// Converts an error to its code for the guest. Lack of host memory becomes a trap instead: it ends the instance, and
+/// the guest does not see it.
+pub(super) fn fs_error(error: Error) -> FsError {
     match error {
         Error::HostMemory => FsError::trap(error),
-        error => code(error).into(),
+        error => error_code(error).into(),
     }
 }
 
@@ -48,7 +49,7 @@ pub(super) fn datetime(time: Time) -> Datetime {
     Datetime { seconds: time.seconds, nanoseconds: time.nanos }
 }
 
-/// The time that a guest wants a file to have, if any.
+/// The new time of a file; `None` if the guest does not change it.
 pub(super) fn new_time(time: NewTimestamp, now: Time) -> Result<Option<Time>, ErrorCode> {
     match time {
         NewTimestamp::NoChange => Ok(None),
@@ -59,9 +60,9 @@ pub(super) fn new_time(time: NewTimestamp, now: Time) -> Result<Option<Time>, Er
     }
 }
 
-/// How to open, and whether for reading. As with wasmtime, making or emptying a file opens it for writing, and
-/// what is not opened for writing is opened for reading.
-pub(super) fn request_of(path: PathFlags, open: OpenFlags, flags: DescriptorFlags) -> (Open, bool) {
+/// The options for opening, and whether the descriptor allows reading. As in wasmtime, creating or truncating a file
+/// opens it for writing, and a file that is not opened for writing is opened for reading.
+pub(super) fn open_request(path: PathFlags, open: OpenFlags, flags: DescriptorFlags) -> (Open, bool) {
     let (create, truncate) = (open.contains(OpenFlags::CREATE), open.contains(OpenFlags::TRUNCATE));
     let writes = flags.contains(DescriptorFlags::WRITE);
     let how = Open {
@@ -75,17 +76,18 @@ pub(super) fn request_of(path: PathFlags, open: OpenFlags, flags: DescriptorFlag
     (how, flags.contains(DescriptorFlags::READ) || !writes)
 }
 
-/// What tells a node from every other: its number, which no other node gets. C libraries make an inode number of it,
-/// so it must stay the same while the file is written to.
-pub(super) fn identity(node: NodeId) -> MetadataHashValue {
+/// The hash that identifies a node. It is derived from the node's number, which is never reused. C libraries compute an
+/// inode number from it, so it must not change when the file is written.
+pub(super) fn node_hash(node: NodeId) -> MetadataHashValue {
     let hash = blake3::hash(&node.number().to_le_bytes());
     let (lower, rest) = hash.as_bytes().split_first_chunk::<8>().expect("a hash has 32 bytes");
     let (upper, _) = rest.split_first_chunk::<8>().expect("24 bytes are left");
     MetadataHashValue { lower: u64::from_le_bytes(*lower), upper: u64::from_le_bytes(*upper) }
 }
 
-/// The flags about syncing, which are remembered to be shown: all files are as durable as their worker.
-const SYNC: [DescriptorFlags; 3] = [
+/// The flags about syncing. They are stored only to be returned by `get-flags`: all files are as durable as their
+/// worker.
+const SYNC_FLAGS: [DescriptorFlags; 3] = [
     DescriptorFlags::FILE_INTEGRITY_SYNC,
     DescriptorFlags::DATA_INTEGRITY_SYNC,
     DescriptorFlags::REQUESTED_WRITE_SYNC,
@@ -93,15 +95,15 @@ const SYNC: [DescriptorFlags; 3] = [
 
 impl From<DescriptorFlags> for SyncFlags {
     fn from(flags: DescriptorFlags) -> Self {
-        Self(SYNC.map(|flag| flags.contains(flag)))
+        Self(SYNC_FLAGS.map(|flag| flags.contains(flag)))
     }
 }
 
-pub(super) fn sync_of(SyncFlags(asked): SyncFlags) -> DescriptorFlags {
-    flags(SYNC.into_iter().zip(asked))
+pub(super) fn sync_flags(SyncFlags(asked): SyncFlags) -> DescriptorFlags {
+    flags(SYNC_FLAGS.into_iter().zip(asked))
 }
 
-/// Those flags that are set.
+/// Combines the flags that are set.
 pub(super) fn flags(flags: impl IntoIterator<Item = (DescriptorFlags, bool)>) -> DescriptorFlags {
     let set = flags.into_iter().filter(|(_, is_set)| *is_set);
     set.fold(DescriptorFlags::empty(), |all, (flag, _)| all | flag)
@@ -112,9 +114,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_guest_hears_of_the_hosts_trouble() {
-        assert!(refusal(Error::HostMemory).downcast().is_err(), "it is a trap, not a code");
-        let heard = refusal(Error::InsufficientSpace).downcast().unwrap();
-        assert_eq!(heard, ErrorCode::InsufficientSpace);
+    fn lack_of_host_memory_is_a_trap_and_not_an_error_code() {
+        assert!(fs_error(Error::HostMemory).downcast().is_err(), "it is a trap, not a code");
+        let code = fs_error(Error::InsufficientSpace).downcast().unwrap();
+        assert_eq!(code, ErrorCode::InsufficientSpace);
     }
 }

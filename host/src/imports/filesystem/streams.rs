@@ -1,7 +1,7 @@
 //! Files as streams of `wasi:io`.
 //!
-//! A stream knows its file and where it stands, and does not need the descriptor that it was made from. It is ready
-//! at once and does all that it is asked for; an error closes it.
+//! A stream stores its file and its offset, and it stays usable when the descriptor that created it is dropped. It is
+//! always ready, and it reads or writes without waiting. An error closes it.
 
 use crate::objects::{Descriptor, FileStream, Input, Object, Output};
 use crate::state::WorkerState;
@@ -12,13 +12,14 @@ use wasmtime_wasi::p2::{FsError, FsResult};
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, StreamError, StreamResult};
 
 impl WorkerState {
-    /// A stream that reads `file` from `offset`. That the file is not open for reading is an error of the stream.
+    /// Opens a stream that reads `file` from `offset`. If the file is not open for reading, reading the stream is an
+    /// error.
     pub(super) fn open_input(&mut self, file: Descriptor, offset: u64) -> FsResult<Resource<DynInputStream>> {
         let stream = FileStream { node: file.node, at: Some(offset), allowed: file.read, closed: false };
         self.open_stream(stream, Object::Input(Input::File(stream)))
     }
 
-    /// A stream that writes `file` from `offset` on, or at its end.
+    /// Opens a stream that writes `file` from `offset` on, or appends to it if `offset` is `None`.
     pub(super) fn open_output(
         &mut self,
         file: Descriptor,
@@ -45,15 +46,15 @@ impl WorkerState {
         }
         let offset = stream.at.unwrap_or_default();
         let read = if stream.allowed {
-            self.on_files(|files, now| files.read(stream.node, offset, length, now))
+            self.with_files(|files, now| files.read(stream.node, offset, length, now))
         } else {
             Err(Error::BadDescriptor)
         };
-        let bytes = self.or_close(rep, read)?;
+        let bytes = self.close_on_error(rep, read)?;
         if bytes.is_empty() && length > 0 {
             return Err(StreamError::Closed);
         }
-        self.move_stream(rep, |stream| stream.at = Some(offset + bytes.len() as u64))?;
+        self.update_stream(rep, |stream| stream.at = Some(offset + bytes.len() as u64))?;
         Ok(bytes)
     }
 
@@ -69,38 +70,38 @@ impl WorkerState {
         }
         let written = match stream.at {
             _ if !stream.allowed => Err(Error::BadDescriptor),
-            Some(offset) => self.on_files(|files, now| files.write(stream.node, offset, bytes, now)),
-            None => self.on_files(|files, now| files.append(stream.node, bytes, now)),
+            Some(offset) => self.with_files(|files, now| files.write(stream.node, offset, bytes, now)),
+            None => self.with_files(|files, now| files.append(stream.node, bytes, now)),
         };
-        self.or_close(rep, written)?;
+        self.close_on_error(rep, written)?;
         let written = bytes.len() as u64;
-        self.move_stream(rep, |stream| stream.at = stream.at.map(|offset| offset + written))
+        self.update_stream(rep, |stream| stream.at = stream.at.map(|offset| offset + written))
     }
 
-    /// Removes a stream, which may be one of a file.
+    /// Removes a stream, and releases its file if it has one.
     pub(in crate::imports) fn remove_stream(&mut self, rep: u32) -> Result<()> {
         match self.objects.remove(rep)? {
             Object::Input(Input::File(stream)) | Object::Output(Output::File(stream)) => {
-                self.on_files(|files, _| files.release(stream.node))?;
+                self.with_files(|files, _| files.release(stream.node))?;
                 Ok(())
             }
             _ => Ok(()),
         }
     }
 
-    /// Closes the stream at `rep` on an error.
-    fn or_close<T>(&mut self, rep: u32, answer: Result<T, Error>) -> StreamResult<T> {
+    /// Returns `answer`, and closes the stream at `rep` if it is an error.
+    fn close_on_error<T>(&mut self, rep: u32, answer: Result<T, Error>) -> StreamResult<T> {
         match answer {
             Ok(answer) => Ok(answer),
             Err(error @ Error::HostMemory) => Err(StreamError::Trap(error.into())),
             Err(error) => {
-                self.move_stream(rep, |stream| stream.closed = true)?;
+                self.update_stream(rep, |stream| stream.closed = true)?;
                 Err(StreamError::LastOperationFailed(error.into()))
             }
         }
     }
 
-    fn move_stream(&mut self, rep: u32, change: impl FnOnce(&mut FileStream)) -> StreamResult<()> {
+    fn update_stream(&mut self, rep: u32, change: impl FnOnce(&mut FileStream)) -> StreamResult<()> {
         match self.objects.get_mut(rep).map_err(StreamError::Trap)? {
             Object::Input(Input::File(stream)) | Object::Output(Output::File(stream)) => {
                 change(stream);

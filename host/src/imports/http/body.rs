@@ -1,7 +1,7 @@
-//! Bodies that guests write: kept whole until they are finished.
+//! Bodies that guests write. A body is buffered as a whole until the guest finishes it.
 
 use super::failure;
-use super::objects::{Content, Future, Message, Written};
+use super::objects::{BodyOwner, BodyState, Content, ResponseFuture};
 use super::outgoing::FieldsHandle;
 use crate::objects::{Object, Output};
 use crate::ports::HttpFailure;
@@ -16,7 +16,7 @@ use wasmtime_wasi_http::p2::{HttpError, HttpResult};
 use wasmtime_wasi_io::streams::{StreamError, StreamResult};
 
 impl WorkerState {
-    /// Takes bytes written to the stream of the body at `body`.
+    /// Appends bytes that the guest wrote to the stream of the body at `body`.
     pub(crate) fn http_body_write(&mut self, body: u32, bytes: &[u8]) -> StreamResult<()> {
         let room = self.objects.update_body(body, |body| {
             let fits = body.bytes.len() + bytes.len() <= HTTP_BODY_BYTES_MAX;
@@ -34,48 +34,48 @@ impl WorkerState {
         }
     }
 
-    /// What the body `written` belonged to was dropped.
-    pub(super) fn orphan(&mut self, written: &Written, response: bool) -> Result<()> {
+    /// Detaches a body from its request or response, which was dropped.
+    pub(super) fn detach_body(&mut self, written: &BodyState, response: bool) -> Result<()> {
         match written {
-            Written::Open(body) => {
-                self.objects.update_body(*body, |body| body.of = Message::Nothing { response })
+            BodyState::Open(body) => {
+                self.objects.update_body(*body, |body| body.owner = BodyOwner::Dropped { response })
             }
-            Written::Untouched | Written::Done(_) | Written::Broken(_) => Ok(()),
+            BodyState::Untouched | BodyState::Done(_) | BodyState::Broken(_) => Ok(()),
         }
     }
 
-    /// Tells the message that its body is whole, or will never be.
-    fn written(&mut self, of: Message, body: Result<Content, HttpFailure>) -> Result<()> {
-        let as_written = |body| match body {
-            Ok(content) => Written::Done(content),
-            Err(failure) => Written::Broken(failure),
+    /// Updates the owner of a body: the body is complete, or it failed. Sends the request if it waited for the body.
+    fn complete_body(&mut self, owner: BodyOwner, body: Result<Content, HttpFailure>) -> Result<()> {
+        let to_state = |body| match body {
+            Ok(content) => BodyState::Done(content),
+            Err(failure) => BodyState::Broken(failure),
         };
-        match of {
-            Message::Request(rep) => {
-                self.objects.update_request(rep, |request| request.body = as_written(body))
+        match owner {
+            BodyOwner::Request(rep) => {
+                self.objects.update_request(rep, |request| request.body = to_state(body))
             }
-            Message::Response(rep) => {
-                self.objects.update_response(rep, |response| response.body = as_written(body))
+            BodyOwner::Response(rep) => {
+                self.objects.update_response(rep, |response| response.body = to_state(body))
             }
-            Message::Sent(rep) => {
-                let future = self.objects.update_future(rep, |future| {
-                    std::mem::replace(future, Future::Failed(HttpFailure::Unfinished))
+            BodyOwner::Sent(rep) => {
+                let future = self.objects.update_response_future(rep, |future| {
+                    std::mem::replace(future, ResponseFuture::Failed(HttpFailure::Unfinished))
                 })?;
                 let future = match (future, body) {
-                    (Future::Unsent(draft), Ok(content)) => match self.send(&draft, content)? {
-                        Ok(sent) => Future::Sent(sent),
-                        Err(failure) => Future::Failed(failure),
+                    (ResponseFuture::Unsent(draft), Ok(content)) => match self.send(&draft, content)? {
+                        Ok(sent) => ResponseFuture::Sent(sent),
+                        Err(failure) => ResponseFuture::Failed(failure),
                     },
-                    (Future::Unsent(_), Err(failure)) => Future::Failed(failure),
+                    (ResponseFuture::Unsent(_), Err(failure)) => ResponseFuture::Failed(failure),
                     (other, _) => other,
                 };
-                self.objects.update_future(rep, |slot| *slot = future)
+                self.objects.update_response_future(rep, |slot| *slot = future)
             }
-            Message::Reply => {
-                self.reply_written(as_written(body));
+            BodyOwner::Reply => {
+                self.set_reply_body(to_state(body));
                 Ok(())
             }
-            Message::Nothing { .. } => Ok(()),
+            BodyOwner::Dropped { .. } => Ok(()),
         }
     }
 }
@@ -98,14 +98,14 @@ impl types::HostOutgoingBody for WorkerState {
         let written = body.bytes.len() as u64;
         if body.length.is_none_or(|length| length == written) {
             let content = Content { bytes: Bytes::from(body.bytes), trailers };
-            return self.written(body.of, Ok(content)).map_err(HttpError::trap);
+            return self.complete_body(body.owner, Ok(content)).map_err(HttpError::trap);
         }
-        self.written(body.of, Err(HttpFailure::Unfinished)).map_err(HttpError::trap)?;
-        Err(match body.of {
-            Message::Request(_) | Message::Sent(_) | Message::Nothing { response: false } => {
+        self.complete_body(body.owner, Err(HttpFailure::Unfinished)).map_err(HttpError::trap)?;
+        Err(match body.owner {
+            BodyOwner::Request(_) | BodyOwner::Sent(_) | BodyOwner::Dropped { response: false } => {
                 ErrorCode::HttpRequestBodySize(Some(written)).into()
             }
-            Message::Response(_) | Message::Reply | Message::Nothing { response: true } => {
+            BodyOwner::Response(_) | BodyOwner::Reply | BodyOwner::Dropped { response: true } => {
                 ErrorCode::HttpResponseBodySize(Some(written)).into()
             }
         })
@@ -113,11 +113,11 @@ impl types::HostOutgoingBody for WorkerState {
 
     fn drop(&mut self, body: Resource<OutgoingBody>) -> Result<()> {
         let body = self.objects.remove_body(body.rep())?;
-        self.written(body.of, Err(HttpFailure::Unfinished))
+        self.complete_body(body.owner, Err(HttpFailure::Unfinished))
     }
 }
 
-/// The error of a request whose body cannot be sent.
-pub(super) fn broken(failure: &HttpFailure) -> HttpError {
-    failure::code(failure).into()
+/// The error of a request whose body was not finished.
+pub(super) fn body_error(failure: &HttpFailure) -> HttpError {
+    failure::error_code(failure).into()
 }

@@ -1,17 +1,18 @@
-//! Failures of requests: their bytes in the oplog, and what guests call them.
+//! Failures of HTTP requests: their encoding in the oplog, and their `wasi:http` error codes.
 
 use crate::ports::HttpFailure;
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
 use wasmtime_wasi_http::p2::bindings::http::types::{DnsErrorPayload, ErrorCode, TlsAlertReceivedPayload};
 
-/// Bytes of a failure's text that are recorded: what a library says may quote what came over the wire.
+/// Bytes of a failure's text that are recorded. The bound is needed because a library's message may quote received
+/// bytes.
 const DETAILS_BYTES_MAX: usize = 1_024;
 
-/// Appends the bytes of a failure: its tag, then what it carries. A tag once given is never given again.
+/// Appends the bytes of a failure: its tag, then its fields. Tags are never reused (docs/oplog-format.md, "HTTP").
 pub(super) fn put_failure(out: &mut Vec<u8>, failure: &HttpFailure) {
     let details = |out: &mut Vec<u8>, tag: u8, text: &str| {
         out.push(tag);
-        put_bytes(out, shortened(text).as_bytes());
+        put_bytes(out, truncate_details(text).as_bytes());
     };
     match failure {
         HttpFailure::Denied => out.push(0),
@@ -41,7 +42,7 @@ pub(super) fn put_failure(out: &mut Vec<u8>, failure: &HttpFailure) {
     }
 }
 
-/// Reads a failure.
+/// Decodes the bytes of [`put_failure`].
 pub(super) fn read_failure(input: &mut Reader<'_>) -> Result<HttpFailure, DecodeError> {
     Ok(match input.byte()? {
         0 => HttpFailure::Denied,
@@ -69,8 +70,8 @@ pub(super) fn read_failure(input: &mut Reader<'_>) -> Result<HttpFailure, Decode
     })
 }
 
-/// What `wasi:http` calls it.
-pub(super) fn code(failure: &HttpFailure) -> ErrorCode {
+/// The `wasi:http` error code of a failure.
+pub(super) fn error_code(failure: &HttpFailure) -> ErrorCode {
     match failure {
         HttpFailure::Denied => ErrorCode::HttpRequestDenied,
         HttpFailure::AddressDenied => ErrorCode::DestinationIpProhibited,
@@ -89,7 +90,7 @@ pub(super) fn code(failure: &HttpFailure) -> ErrorCode {
             alert_id: Some(*code),
             alert_message: None,
         }),
-        // Both are waits for data on a connection that is there.
+        // In both cases the connection was established and no data arrived in time.
         HttpFailure::ResponseTimeout | HttpFailure::BodyTimeout => ErrorCode::ConnectionReadTimeout,
         HttpFailure::Incomplete => ErrorCode::HttpResponseIncomplete,
         HttpFailure::HeadTooLarge { bytes } => ErrorCode::HttpResponseHeaderSectionSize(Some(*bytes)),
@@ -100,7 +101,7 @@ pub(super) fn code(failure: &HttpFailure) -> ErrorCode {
     }
 }
 
-fn shortened(text: &str) -> &str {
+fn truncate_details(text: &str) -> &str {
     &text[..text.floor_char_boundary(DETAILS_BYTES_MAX)]
 }
 
@@ -109,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn failures_come_back_as_they_went_in() {
+    fn failures_survive_encoding_and_decoding() {
         let details = || "why \u{e9}".to_owned();
         let failures = [
             HttpFailure::Denied,
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn a_long_text_is_cut_between_two_characters() {
+    fn a_long_text_is_truncated_between_two_characters() {
         let failure = HttpFailure::Other { details: "\u{20ac}".repeat(1_000) };
         let mut bytes = Vec::new();
         put_failure(&mut bytes, &failure);

@@ -1,18 +1,18 @@
-//! Header fields as plain data: names, values, and who may change them.
+//! Header fields as plain data: names, values, and whether they may be changed. No I/O.
 //!
-//! Pure. Invariant: every name is lower case and, like every value, valid in HTTP/1.1 and HTTP/2, so whoever
-//! sends the fields need not look again.
+//! Invariant: every name is lower case, and every name and value is valid in HTTP/1.1 and HTTP/2. So the code that
+//! sends the fields need not check them again.
 
 use http::header::{CONTENT_LENGTH, HeaderMap, HeaderName, HeaderValue};
 
-/// Bytes of one `fields` object: names and values, and [`ENTRY_BYTES`] for each entry. More than servers take in
-/// practice; a guest that goes beyond traps, for WASI has no error for it.
+/// Bytes of one `fields` object: names and values, and [`ENTRY_BYTES`] for each entry. Servers accept less in practice.
+/// A guest that exceeds the limit traps, because WASI has no error for it.
 pub(super) const FIELDS_BYTES_MAX: usize = 128 << 10;
 
-/// What an entry counts beyond its text, so that empty values are not free. HTTP/2 counts the same.
+/// Bytes that an entry counts in addition to its text, so that empty values are not free. HTTP/2 uses the same number.
 const ENTRY_BYTES: usize = 32;
 
-/// Names that belong to the connection and not to the message: whoever sends a message sets them.
+/// Names that belong to the connection and not to the message. The HTTP client and the server set these fields.
 const FORBIDDEN: [&str; 9] = [
     "connection",
     "host",
@@ -25,19 +25,19 @@ const FORBIDDEN: [&str; 9] = [
     "upgrade",
 ];
 
-/// Why fields were not changed.
+/// An error of a change of fields.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FieldsError {
-    /// Not a field name, or not a value of that name.
+    /// The name is not a valid field name, or the value is not valid for this name.
     #[error("the field's name or value is not valid in HTTP")]
     Syntax,
-    /// A name of [`FORBIDDEN`].
+    /// The name is one of [`FORBIDDEN`].
     #[error("the field belongs to the connection and cannot be set")]
     Forbidden,
-    /// The fields belong to a message.
+    /// The fields belong to a message, so they are immutable.
     #[error("the fields belong to a message and cannot be changed any more; change a clone")]
     Immutable,
-    /// Beyond [`FIELDS_BYTES_MAX`].
+    /// The fields would exceed [`FIELDS_BYTES_MAX`].
     #[error("an HTTP fields object can hold at most {FIELDS_BYTES_MAX} bytes")]
     TooLarge,
 }
@@ -51,7 +51,7 @@ pub(crate) struct Fields {
 }
 
 impl Fields {
-    /// The fields of a message that came: without those that belong to the connection, and never to change.
+    /// The fields of a received message: immutable, and without the fields that belong to the connection.
     pub(super) fn received(headers: &HeaderMap) -> Result<Self, FieldsError> {
         let mut fields = Self { immutable: true, ..Self::default() };
         for (name, value) in headers {
@@ -63,7 +63,7 @@ impl Fields {
         Ok(fields)
     }
 
-    /// The fields as they are sent.
+    /// Converts the fields for sending.
     pub(super) fn to_headers(&self) -> Result<HeaderMap, FieldsError> {
         let mut headers = HeaderMap::with_capacity(self.entries.len());
         for (name, value) in &self.entries {
@@ -73,18 +73,18 @@ impl Fields {
         Ok(headers)
     }
 
-    /// The same fields, never to change again: those of a message.
+    /// Makes the fields immutable. The fields of a message are.
     pub(super) fn immutable(mut self) -> Self {
         self.immutable = true;
         self
     }
 
-    /// A copy that may change.
+    /// A copy that can be changed.
     pub(super) fn mutable_copy(&self) -> Self {
         Self { immutable: false, ..self.clone() }
     }
 
-    /// All values of `name`. A name that is none has no values.
+    /// All values of `name`. An invalid name has no values.
     pub(super) fn get(&self, name: &str) -> Vec<Vec<u8>> {
         let Ok(name) = HeaderName::from_bytes(name.as_bytes()) else { return Vec::new() };
         self.entries.iter().filter(|(other, _)| *other == name).map(|(_, value)| value.clone()).collect()
@@ -95,7 +95,7 @@ impl Fields {
         HeaderName::from_bytes(name.as_bytes()).is_ok_and(|name| self.contains(&name))
     }
 
-    /// All entries, those of one name in the order in which they came.
+    /// All entries. The values of one name are in the order in which they were added.
     pub(super) fn entries(&self) -> Vec<(String, Vec<u8>)> {
         self.entries.iter().map(|(name, value)| (name.as_str().to_owned(), value.clone())).collect()
     }
@@ -113,7 +113,7 @@ impl Fields {
         Ok(())
     }
 
-    /// Makes `values` the only values of `name`, or leaves everything as it was.
+    /// Makes `values` the only values of `name`. On an error, nothing has changed.
     pub(super) fn set(&mut self, name: &str, values: Vec<Vec<u8>>) -> Result<(), FieldsError> {
         let name = settable(name)?;
         for value in &values {
@@ -135,13 +135,13 @@ impl Fields {
         self.set(name, Vec::new())
     }
 
-    /// The length that the body will have, if the fields say.
+    /// The value of `content-length`, if it is present.
     pub(super) fn content_length(&self) -> Option<u64> {
         let (_, value) = self.entries.iter().find(|(name, _)| *name == CONTENT_LENGTH)?;
         parse_length(value)
     }
 
-    /// What the fields count against the limit.
+    /// Bytes that count against [`FIELDS_BYTES_MAX`].
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
@@ -159,7 +159,7 @@ impl Fields {
         entries.map(|(name, value)| entry_bytes(name, value)).sum()
     }
 
-    /// Counts `values` on top of `bytes`, if they fit.
+    /// Sets the size to `bytes` plus the size of `values`, or fails if that exceeds the limit.
     fn grow(
         &mut self,
         bytes: usize,
@@ -180,7 +180,7 @@ fn entry_bytes(name: &HeaderName, value: &[u8]) -> usize {
     name.as_str().len() + value.len() + ENTRY_BYTES
 }
 
-/// The name, if a guest may set it.
+/// Parses a name and checks that a guest may set it.
 fn settable(name: &str) -> Result<HeaderName, FieldsError> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| FieldsError::Syntax)?;
     if FORBIDDEN.contains(&name.as_str()) { Err(FieldsError::Forbidden) } else { Ok(name) }
@@ -188,7 +188,7 @@ fn settable(name: &str) -> Result<HeaderName, FieldsError> {
 
 fn check_value(name: &HeaderName, value: &[u8]) -> Result<(), FieldsError> {
     let valid = HeaderValue::from_bytes(value).is_ok();
-    // The length decides where a message ends: two readings of it would let one message hide in another.
+    // The length determines where a message ends. Two interpretations of it would allow request smuggling.
     if valid && (*name != CONTENT_LENGTH || parse_length(value).is_some()) {
         Ok(())
     } else {
@@ -196,7 +196,7 @@ fn check_value(name: &HeaderName, value: &[u8]) -> Result<(), FieldsError> {
     }
 }
 
-/// Digits only: Rust's own parser would also take a sign.
+/// Accepts digits only: Rust's own parser would also accept a sign.
 fn parse_length(value: &[u8]) -> Option<u64> {
     let digits = value.iter().all(u8::is_ascii_digit);
     if digits { std::str::from_utf8(value).ok()?.parse().ok() } else { None }
@@ -236,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn fields_that_came_are_those_of_the_message() {
+    fn received_fields_are_immutable_and_without_connection_fields() {
         let mut headers = http::HeaderMap::new();
         for (name, value) in
             [("connection", "close"), ("x-a", "1"), ("transfer-encoding", "chunked"), ("x-a", "2")]

@@ -1,12 +1,12 @@
-//! What guests receive: responses, their bodies and trailers.
+//! Received messages: responses, their bodies and trailers.
 //!
-//! A body that was recorded with its head is data of the object, and reading it needs no entry. Any other is read
-//! piece by piece, and each piece is recorded; when a crash comes in between, the guest has again what it had, and then
-//! a stream error.
+//! A body that was recorded together with its head is buffered in the host object, and reading it needs no oplog entry.
+//! Any other body is read in pieces, and each piece is recorded. After a crash between two pieces, the guest reads the
+//! recorded pieces again and then gets a stream error.
 
-use super::failure::code;
-use super::objects::{Http, Incoming, Received, Source, Trailers};
-use super::send::ended;
+use super::failure::error_code;
+use super::objects::{BodySource, Http, ReceivedBody, ReceivedResponse, Trailers};
+use super::send::to_trailers_result;
 use super::{send, wire};
 use crate::durable::{
     BodyEnd, BodyRead, CallFailure, CallResponse, DurableCall, Effect, Live, ObserveCall, ResponsePart,
@@ -25,11 +25,11 @@ use wasmtime_wasi_http::p2::bindings::http::types::{
 };
 use wasmtime_wasi_io::streams::{StreamError, StreamResult};
 
-/// Bytes that one read gives at most: the host copies them, and they are one answer in the oplog.
+/// Bytes that one read returns at most. The host copies them, and they are one response in the oplog.
 const READ_BYTES_MAX: u64 = 64 << 10;
 
 /// Reads the body of the response to a call. Request: the number of the call, the bytes wanted, and 1 if it waits for
-/// some, else 0. Response: [`wire::read_bytes`].
+/// some, else 0. Response: [`wire::encode_body_read`].
 struct ReadBody {
     call: u64,
     limit: usize,
@@ -37,7 +37,7 @@ struct ReadBody {
 }
 
 impl ReadBody {
-    fn bytes(&self) -> Vec<u8> {
+    fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(8);
         put_varint(&mut out, self.call);
         put_varint(&mut out, self.limit as u64);
@@ -47,10 +47,10 @@ impl ReadBody {
 
     fn read(&self, live: &mut Live<'_>) -> Vec<u8> {
         let read = match live.read_body(self.call, self.limit) {
-            BodyRead::End(end) => BodyRead::End(send::bounded(end)),
+            BodyRead::End(end) => BodyRead::End(send::limit_trailers(end)),
             other => other,
         };
-        wire::read_bytes(&read)
+        wire::encode_body_read(&read)
     }
 }
 
@@ -59,7 +59,7 @@ impl ObserveCall for ReadBody {
     type Answer = BodyRead;
 
     fn request(&self) -> Vec<u8> {
-        self.bytes()
+        self.encode()
     }
 
     fn observe(&self, live: &mut Live<'_>) -> Vec<u8> {
@@ -67,7 +67,7 @@ impl ObserveCall for ReadBody {
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<BodyRead, DecodeError> {
-        wire::read_read(response)
+        wire::decode_body_read(response)
     }
 }
 
@@ -77,7 +77,7 @@ impl DurableCall for ReadBody {
     type Answer = BodyRead;
 
     fn request(&self) -> Vec<u8> {
-        self.bytes()
+        self.encode()
     }
 
     async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
@@ -88,12 +88,12 @@ impl DurableCall for ReadBody {
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<BodyRead, DecodeError> {
-        wire::read_read(response)
+        wire::decode_body_read(response)
     }
 }
 
-/// Looks how the body of the response to a call ended, whatever of it was not read. Request: the number of the call.
-/// Response: [`wire::end_bytes`].
+/// Reads how the body of the response to a call ended; the guest need not have read the body to its end. Request: the
+/// number of the call. Response: [`wire::encode_body_end`].
 struct GetTrailers {
     call: u64,
 }
@@ -109,75 +109,77 @@ impl ObserveCall for GetTrailers {
     }
 
     fn observe(&self, live: &mut Live<'_>) -> Vec<u8> {
-        wire::end_bytes(live.body_end(self.call).map(send::bounded).as_ref())
+        wire::encode_body_end(live.body_end(self.call).map(send::limit_trailers).as_ref())
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Option<BodyEnd>, DecodeError> {
-        wire::read_end_bytes(response)
+        wire::decode_body_end(response)
     }
 }
 
 impl WorkerState {
-    /// Reads from the stream of the body at `body` what is there.
+    /// Reads the available bytes from the stream of the body at `body`.
     pub(crate) fn http_body_read(&mut self, body: u32, length: u64) -> StreamResult<Vec<u8>> {
-        let limit = limit(length);
+        let limit = read_limit(length);
         match self.http_body_call(body)? {
             Some(call) if limit > 0 => {
                 let read = self.observe(&ReadBody { call, limit, waits: false });
-                self.http_body_took(body, read.map_err(StreamError::Trap)?)
+                self.apply_body_read(body, read.map_err(StreamError::Trap)?)
             }
-            _ => self.http_body_rest(body, limit),
+            _ => self.take_buffered(body, limit),
         }
     }
 
-    /// Reads from the stream of the body at `body`; waits until there is something.
+    /// Reads from the stream of the body at `body`. Waits until bytes are available or the body has ended.
     pub(crate) async fn http_body_blocking_read(&mut self, body: u32, length: u64) -> StreamResult<Vec<u8>> {
-        let limit = limit(length);
+        let limit = read_limit(length);
         match self.http_body_call(body)? {
             Some(call) if limit > 0 => {
                 let read = self.durable(ReadBody { call, limit, waits: true }).await;
-                self.http_body_took(body, read.map_err(StreamError::Trap)?)
+                self.apply_body_read(body, read.map_err(StreamError::Trap)?)
             }
-            _ => self.http_body_rest(body, limit),
+            _ => self.take_buffered(body, limit),
         }
     }
 
-    /// What a pollable of the stream of the body at `body` waits for.
-    pub(crate) fn http_body_awaited(&self, body: u32) -> Result<Pollable> {
-        Ok(match self.objects.incoming(body)?.source {
-            Source::Here { .. } => Pollable::Ready,
-            Source::Call(call) => Pollable::Http { call, part: ResponsePart::Body },
+    /// The event that a pollable of the stream of the body at `body` waits for.
+    pub(crate) fn http_body_pollable(&self, body: u32) -> Result<Pollable> {
+        Ok(match self.objects.received_body(body)?.source {
+            BodySource::Buffered { .. } => Pollable::Ready,
+            BodySource::Call(call) => Pollable::Http { call, part: ResponsePart::Body },
         })
     }
 
     fn http_body_call(&self, body: u32) -> StreamResult<Option<u64>> {
-        match self.objects.incoming(body).map_err(StreamError::Trap)?.source {
-            Source::Here { .. } => Ok(None),
-            Source::Call(call) => Ok(Some(call)),
+        match self.objects.received_body(body).map_err(StreamError::Trap)?.source {
+            BodySource::Buffered { .. } => Ok(None),
+            BodySource::Call(call) => Ok(Some(call)),
         }
     }
 
-    fn http_body_took(&mut self, body: u32, read: BodyRead) -> StreamResult<Vec<u8>> {
+    fn apply_body_read(&mut self, body: u32, read: BodyRead) -> StreamResult<Vec<u8>> {
         match read {
             BodyRead::Pending => Ok(Vec::new()),
             BodyRead::Data(data) => Ok(data.into()),
             BodyRead::End(end) => {
-                let end = ended(end).map_err(StreamError::Trap)?;
-                let source = Source::Here { bytes: Bytes::new(), end };
-                let set = self.objects.update_incoming(body, |incoming| incoming.source = source);
+                let end = to_trailers_result(end).map_err(StreamError::Trap)?;
+                let source = BodySource::Buffered { bytes: Bytes::new(), end };
+                let set = self.objects.update_received_body(body, |incoming| incoming.source = source);
                 set.map_err(StreamError::Trap)?;
-                self.http_body_rest(body, 1)
+                self.take_buffered(body, 1)
             }
         }
     }
 
-    /// Takes up to `limit` bytes of a body that is here.
-    fn http_body_rest(&mut self, body: u32, limit: usize) -> StreamResult<Vec<u8>> {
-        let taken = self.objects.update_incoming(body, |incoming| match &mut incoming.source {
-            Source::Here { bytes, .. } if !bytes.is_empty() => Ok(bytes.split_to(limit.min(bytes.len()))),
-            Source::Here { end: Err(failure), .. } => Err(Some(failure.clone())),
-            Source::Here { end: Ok(_), .. } => Err(None),
-            Source::Call(_) => Ok(Bytes::new()),
+    /// Takes up to `limit` bytes of a buffered body.
+    fn take_buffered(&mut self, body: u32, limit: usize) -> StreamResult<Vec<u8>> {
+        let taken = self.objects.update_received_body(body, |incoming| match &mut incoming.source {
+            BodySource::Buffered { bytes, .. } if !bytes.is_empty() => {
+                Ok(bytes.split_to(limit.min(bytes.len())))
+            }
+            BodySource::Buffered { end: Err(failure), .. } => Err(Some(failure.clone())),
+            BodySource::Buffered { end: Ok(_), .. } => Err(None),
+            BodySource::Call(_) => Ok(Bytes::new()),
         });
         match taken.map_err(StreamError::Trap)? {
             Ok(data) => Ok(data.into()),
@@ -186,25 +188,25 @@ impl WorkerState {
         }
     }
 
-    /// What is alive of a body that the guest has dropped is given up.
-    fn give_up(&mut self, source: Option<&Source>) {
-        if let Some(Source::Call(call)) = source {
+    /// Cancels the request in flight of a body that the guest has dropped.
+    fn release_source(&mut self, source: Option<&BodySource>) {
+        if let Some(BodySource::Call(call)) = source {
             self.journal.forget_request(*call);
         }
     }
 }
 
-fn limit(length: u64) -> usize {
+fn read_limit(length: u64) -> usize {
     usize::try_from(length.min(READ_BYTES_MAX)).unwrap_or(0)
 }
 
 impl types::HostIncomingResponse for WorkerState {
     fn status(&mut self, response: Resource<IncomingResponse>) -> Result<u16> {
-        Ok(self.objects.received(response.rep())?.status)
+        Ok(self.objects.received_response(response.rep())?.status)
     }
 
     fn headers(&mut self, response: Resource<IncomingResponse>) -> Result<Resource<types::Fields>> {
-        let headers = self.objects.received(response.rep())?.headers.clone();
+        let headers = self.objects.received_response(response.rep())?.headers.clone();
         self.new_fields(headers)
     }
 
@@ -212,14 +214,15 @@ impl types::HostIncomingResponse for WorkerState {
         &mut self,
         response: Resource<IncomingResponse>,
     ) -> Result<Result<Resource<IncomingBody>, ()>> {
-        let source = self.objects.update_received(response.rep(), |received| received.body.take())?;
+        let source =
+            self.objects.update_received_response(response.rep(), |received| received.body.take())?;
         let Some(source) = source else { return Ok(Err(())) };
-        self.new_http(Http::Incoming(Incoming { source, stream_taken: false })).map(Ok)
+        self.new_http(Http::ReceivedBody(ReceivedBody { source, stream_taken: false })).map(Ok)
     }
 
     fn drop(&mut self, response: Resource<IncomingResponse>) -> Result<()> {
-        let Received { body, .. } = self.objects.remove_received(response.rep())?;
-        self.give_up(body.as_ref());
+        let ReceivedResponse { body, .. } = self.objects.remove_received_response(response.rep())?;
+        self.release_source(body.as_ref());
         Ok(())
     }
 }
@@ -227,24 +230,24 @@ impl types::HostIncomingResponse for WorkerState {
 impl types::HostIncomingBody for WorkerState {
     fn stream(&mut self, body: Resource<IncomingBody>) -> Result<Result<Resource<DynInputStream>, ()>> {
         let rep = body.rep();
-        if self.objects.update_incoming(rep, |body| std::mem::replace(&mut body.stream_taken, true))? {
+        if self.objects.update_received_body(rep, |body| std::mem::replace(&mut body.stream_taken, true))? {
             return Ok(Err(()));
         }
         self.objects.insert_child(Object::Input(Input::HttpBody(rep)), rep).map(Ok)
     }
 
     fn finish(&mut self, body: Resource<IncomingBody>) -> Result<Resource<FutureTrailers>> {
-        let Incoming { source, .. } = self.objects.remove_incoming(body.rep())?;
+        let ReceivedBody { source, .. } = self.objects.remove_received_body(body.rep())?;
         let trailers = match source {
-            Source::Here { end, .. } => Trailers::Known(end),
-            Source::Call(call) => Trailers::Of(call),
+            BodySource::Buffered { end, .. } => Trailers::Known(end),
+            BodySource::Call(call) => Trailers::Pending(call),
         };
         self.new_http(Http::Trailers(trailers))
     }
 
     fn drop(&mut self, body: Resource<IncomingBody>) -> Result<()> {
-        let Incoming { source, .. } = self.objects.remove_incoming(body.rep())?;
-        self.give_up(Some(&source));
+        let ReceivedBody { source, .. } = self.objects.remove_received_body(body.rep())?;
+        self.release_source(Some(&source));
         Ok(())
     }
 }
@@ -253,7 +256,7 @@ impl types::HostFutureTrailers for WorkerState {
     fn subscribe(&mut self, trailers: Resource<FutureTrailers>) -> Result<Resource<DynPollable>> {
         let pollable = match self.objects.trailers(trailers.rep())? {
             Trailers::Known(_) | Trailers::Taken => Pollable::Ready,
-            Trailers::Of(call) => Pollable::Http { call: *call, part: ResponsePart::Trailers },
+            Trailers::Pending(call) => Pollable::Http { call: *call, part: ResponsePart::Trailers },
         };
         self.objects.insert_child(Object::Pollable(pollable), trailers.rep())
     }
@@ -265,11 +268,11 @@ impl types::HostFutureTrailers for WorkerState {
         let end = match self.objects.trailers(trailers.rep())? {
             Trailers::Taken => return Ok(Some(Err(()))),
             Trailers::Known(end) => end.clone(),
-            Trailers::Of(call) => {
+            Trailers::Pending(call) => {
                 let call = *call;
                 match self.observe(&GetTrailers { call })? {
                     None => return Ok(None),
-                    Some(end) => ended(end)?,
+                    Some(end) => to_trailers_result(end)?,
                 }
             }
         };
@@ -277,12 +280,12 @@ impl types::HostFutureTrailers for WorkerState {
         Ok(Some(Ok(match end {
             Ok(None) => Ok(None),
             Ok(Some(fields)) => Ok(Some(self.new_fields(fields)?)),
-            Err(failure) => Err(code(&failure)),
+            Err(failure) => Err(error_code(&failure)),
         })))
     }
 
     fn drop(&mut self, trailers: Resource<FutureTrailers>) -> Result<()> {
-        if let Trailers::Of(call) = self.objects.remove_trailers(trailers.rep())? {
+        if let Trailers::Pending(call) = self.objects.remove_trailers(trailers.rep())? {
             self.journal.forget_request(call);
         }
         Ok(())

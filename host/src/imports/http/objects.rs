@@ -1,7 +1,7 @@
 //! The host objects of `wasi:http` as plain data.
 //!
-//! Invariant: a body that is being written and what it belongs to (a request, a response, or one of them after it was
-//! handed over) name each other, until one of them is gone.
+//! Invariant: a body that the guest writes and its owner (a request, a response, or the future or reply that either
+//! became) refer to each other, until one of them is dropped.
 
 use super::fields::Fields;
 use crate::durable::{ResponsePart, ResponseState};
@@ -27,30 +27,30 @@ pub(crate) enum Http {
     /// `outgoing-body`.
     Body(Body),
     /// `future-incoming-response`.
-    Future(Future),
+    ResponseFuture(ResponseFuture),
     /// `incoming-response`.
-    Received(Received),
+    ReceivedResponse(ReceivedResponse),
     /// `incoming-body`.
-    Incoming(Incoming),
+    ReceivedBody(ReceivedBody),
     /// `future-trailers`.
     Trailers(Trailers),
-    /// `wasi:io/error.error` that is one of HTTP.
-    CallFailure(HttpFailure),
+    /// `wasi:io/error.error` with an HTTP failure.
+    Failure(HttpFailure),
     /// `incoming-request`.
-    Asked(Asked),
+    ReceivedRequest(ReceivedRequest),
     /// `response-outparam`.
     Outparam,
 }
 
 /// The data of an `incoming-request`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Asked {
+pub(crate) struct ReceivedRequest {
     pub(super) method: Method,
     pub(super) path_with_query: String,
     pub(super) authority: Option<String>,
     pub(super) headers: Fields,
-    /// `None` once the guest has taken it.
-    pub(super) body: Option<Source>,
+    /// `None` once the guest has taken the body.
+    pub(super) body: Option<BodySource>,
 }
 
 /// The data of an `outgoing-request`.
@@ -61,7 +61,7 @@ pub(crate) struct Request {
     pub(super) authority: Option<String>,
     pub(super) path_with_query: Option<String>,
     pub(super) headers: Fields,
-    pub(super) body: Written,
+    pub(super) body: BodyState,
 }
 
 /// The data of `request-options`: time limits in nanoseconds.
@@ -77,24 +77,24 @@ pub(crate) struct Options {
 pub(crate) struct Response {
     pub(super) status: u16,
     pub(super) headers: Fields,
-    pub(super) body: Written,
+    pub(super) body: BodyState,
 }
 
-/// How far the body of a request or response is.
+/// The state of the body of an outgoing request or response.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(super) enum Written {
-    /// The guest has not asked for it: it is empty.
+pub(super) enum BodyState {
+    /// The guest has not asked for the body, so it is empty.
     #[default]
     Untouched,
-    /// The guest writes it by this `outgoing-body`.
+    /// The guest writes the body through the `outgoing-body` at this index.
     Open(u32),
-    /// It is whole.
+    /// The body is complete.
     Done(Content),
-    /// It will never be whole.
+    /// The guest did not finish the body.
     Broken(HttpFailure),
 }
 
-/// A whole body.
+/// A complete body.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Content {
     pub(super) bytes: Bytes,
@@ -104,108 +104,108 @@ pub(super) struct Content {
 /// The data of an `outgoing-body`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Body {
-    pub(super) of: Message,
-    /// The length that the message's headers promise.
+    pub(super) owner: BodyOwner,
+    /// The length that the message's headers declare.
     pub(super) length: Option<u64>,
     pub(super) bytes: Vec<u8>,
-    /// Whether the guest took the stream.
+    /// Whether the guest has taken the stream.
     pub(super) stream_taken: bool,
 }
 
-/// What a body belongs to.
+/// The owner of a body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Message {
+pub(super) enum BodyOwner {
     /// The `outgoing-request` at this index.
     Request(u32),
     /// The request of the `future-incoming-response` at this index.
     Sent(u32),
     /// The `outgoing-response` at this index.
     Response(u32),
-    /// The response that was given.
+    /// The reply of the current invocation.
     Reply,
-    /// What it belonged to was dropped.
-    Nothing { response: bool },
+    /// The guest dropped the owner. `response` says whether that was a response.
+    Dropped { response: bool },
 }
 
 /// The data of a `future-incoming-response`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Future {
-    /// The request's body is not whole yet, so nothing has left.
-    Unsent(Box<Draft>),
-    /// It was sent.
+pub(crate) enum ResponseFuture {
+    /// The request's body is not complete yet, so nothing was sent.
+    Unsent(Box<RequestDraft>),
+    /// The request was sent.
     Sent(Unanswered),
-    /// Something came for this call, which the guest has not taken.
-    Arrived(u64, Box<ResponseState>),
-    /// There will be no response.
+    /// A poll has recorded a response for this call, and the guest has not taken it.
+    Received(u64, Box<ResponseState>),
+    /// The request failed.
     Failed(HttpFailure),
-    /// The guest took what it came to.
+    /// The guest has taken the response or the error.
     Taken,
 }
 
 /// A request without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Draft {
+pub(crate) struct RequestDraft {
     pub(super) method: Method,
     pub(super) uri: ::http::Uri,
     pub(super) headers: Fields,
     pub(super) options: Options,
-    /// The `outgoing-body` by which the guest writes, if it does.
+    /// The `outgoing-body` through which the guest writes the body, if any.
     pub(super) body: Option<u32>,
 }
 
-/// A request that was sent, and whose response the guest has not taken.
+/// A request that was sent and whose response the guest has not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Unanswered {
-    /// Its number among the worker's requests.
+    /// The number of the request among the worker's requests.
     pub(crate) call: u64,
-    /// What is sent.
+    /// The request.
     pub(crate) request: Arc<HttpRequest>,
-    /// Whether it is sent again when a crash took its response (G4).
+    /// Whether the request is sent again if a crash lost its response (G4).
     pub(crate) repeats: bool,
 }
 
 /// The data of an `incoming-response`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Received {
+pub(crate) struct ReceivedResponse {
     pub(super) status: u16,
     pub(super) headers: Fields,
-    /// `None` once the guest has taken it.
-    pub(super) body: Option<Source>,
+    /// `None` once the guest has taken the body.
+    pub(super) body: Option<BodySource>,
 }
 
 /// The data of an `incoming-body`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Incoming {
-    pub(super) source: Source,
-    /// Whether the guest took the stream.
+pub(crate) struct ReceivedBody {
+    pub(super) source: BodySource,
+    /// Whether the guest has taken the stream.
     pub(super) stream_taken: bool,
 }
 
-/// Where the rest of a body comes from.
+/// The source of the bytes of a body that the guest has not read yet.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Source {
-    /// From here.
-    Here { bytes: Bytes, end: Ended },
-    /// From the response to this call, piece by piece.
+pub(super) enum BodySource {
+    /// All remaining bytes are in this object.
+    Buffered { bytes: Bytes, end: TrailersResult },
+    /// The response to this call, which is read in pieces.
     Call(u64),
 }
 
-/// How a body ended.
-pub(super) type Ended = Result<Option<Fields>, HttpFailure>;
+/// The end of a body: its trailers, or the failure.
+pub(super) type TrailersResult = Result<Option<Fields>, HttpFailure>;
 
 /// The data of a `future-trailers`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Trailers {
     /// The body has ended.
-    Known(Ended),
+    Known(TrailersResult),
     /// The body of the response to this call has not ended.
-    Of(u64),
-    /// The guest took them.
+    Pending(u64),
+    /// The guest has taken the trailers.
     Taken,
 }
 
 impl Http {
-    /// Bytes on the heap, about.
+    /// Approximate bytes on the heap.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Fields(fields) => fields.bytes(),
@@ -217,28 +217,28 @@ impl Http {
             }
             Self::Response(response) => response.headers.bytes() + response.body.bytes(),
             Self::Body(body) => body.bytes.len(),
-            Self::Future(Future::Unsent(draft)) => draft.headers.bytes(),
-            Self::Future(Future::Sent(sent)) => sent.request.body.len(),
-            Self::Future(Future::Arrived(_, answered)) => answered.bytes(),
-            Self::Received(received) => {
-                received.headers.bytes() + received.body.as_ref().map_or(0, Source::bytes)
+            Self::ResponseFuture(ResponseFuture::Unsent(draft)) => draft.headers.bytes(),
+            Self::ResponseFuture(ResponseFuture::Sent(sent)) => sent.request.body.len(),
+            Self::ResponseFuture(ResponseFuture::Received(_, answered)) => answered.bytes(),
+            Self::ReceivedResponse(received) => {
+                received.headers.bytes() + received.body.as_ref().map_or(0, BodySource::bytes)
             }
-            Self::Incoming(incoming) => incoming.source.bytes(),
-            Self::Asked(asked) => {
-                asked.headers.bytes()
-                    + asked.path_with_query.len()
-                    + asked.body.as_ref().map_or(0, Source::bytes)
+            Self::ReceivedBody(incoming) => incoming.source.bytes(),
+            Self::ReceivedRequest(received_request) => {
+                received_request.headers.bytes()
+                    + received_request.path_with_query.len()
+                    + received_request.body.as_ref().map_or(0, BodySource::bytes)
             }
             Self::Options(_)
             | Self::Outparam
-            | Self::Future(Future::Failed(_) | Future::Taken)
+            | Self::ResponseFuture(ResponseFuture::Failed(_) | ResponseFuture::Taken)
             | Self::Trailers(_)
-            | Self::CallFailure(_) => 0,
+            | Self::Failure(_) => 0,
         }
     }
 }
 
-impl Written {
+impl BodyState {
     fn bytes(&self) -> usize {
         match self {
             Self::Done(content) => content.bytes.len(),
@@ -247,18 +247,18 @@ impl Written {
     }
 }
 
-impl Source {
+impl BodySource {
     fn bytes(&self) -> usize {
         match self {
-            Self::Here { bytes, .. } => bytes.len(),
+            Self::Buffered { bytes, .. } => bytes.len(),
             Self::Call(_) => 0,
         }
     }
 }
 
 impl Body {
-    pub(super) fn new(of: Message, headers: &Fields) -> Self {
-        Self { of, length: headers.content_length(), bytes: Vec::new(), stream_taken: false }
+    pub(super) fn new(owner: BodyOwner, headers: &Fields) -> Self {
+        Self { owner, length: headers.content_length(), bytes: Vec::new(), stream_taken: false }
     }
 }
 
@@ -271,28 +271,31 @@ impl Objects {
         }
     }
 
-    /// The requests whose responses the guest has not taken.
+    /// The sent requests whose responses the guest has not taken.
     pub(crate) fn unanswered_requests(&self) -> Vec<Unanswered> {
         let sent = self.iter().filter_map(|object| match object {
-            Object::Http(Http::Future(Future::Sent(unanswered))) => Some(unanswered.clone()),
+            Object::Http(Http::ResponseFuture(ResponseFuture::Sent(unanswered))) => Some(unanswered.clone()),
             _ => None,
         });
         sent.collect()
     }
 
-    /// What a pollable of the `future-incoming-response` at `rep` waits for now.
-    pub(crate) fn awaited_response(&self, rep: u32) -> Result<Pollable> {
-        Ok(match self.future(rep)? {
-            Future::Unsent(_) => Pollable::Never,
-            Future::Sent(unanswered) => {
+    /// The event that a pollable of the `future-incoming-response` at `rep` waits for now.
+    pub(crate) fn response_pollable(&self, rep: u32) -> Result<Pollable> {
+        Ok(match self.response_future(rep)? {
+            ResponseFuture::Unsent(_) => Pollable::Never,
+            ResponseFuture::Sent(unanswered) => {
                 Pollable::Http { call: unanswered.call, part: ResponsePart::Response }
             }
-            Future::Arrived(..) | Future::Failed(_) | Future::Taken => Pollable::Ready,
+            ResponseFuture::Received(..) | ResponseFuture::Failed(_) | ResponseFuture::Taken => {
+                Pollable::Ready
+            }
         })
     }
 }
 
-/// Defines access to one kind: shared (if any import needs that), changing, and taking it away.
+/// Defines access to one kind of object: a getter (if an import needs it), a function that updates the object, and one
+/// that removes it.
 macro_rules! access {
     ($($kind:ident: $($name:ident)?, $update:ident, $remove:ident, $what:literal;)*) => {
         impl Objects {
@@ -332,9 +335,9 @@ access! {
     Options: request_options, update_request_options, remove_request_options, "HTTP request options";
     Response: response, update_response, remove_response, "an outgoing HTTP response";
     Body: , update_body, remove_body, "an outgoing HTTP body";
-    Future: future, update_future, remove_future, "a future HTTP response";
-    Received: received, update_received, remove_received, "an incoming HTTP response";
-    Incoming: incoming, update_incoming, remove_incoming, "an incoming HTTP body";
-    Asked: asked, update_asked, remove_asked, "an incoming HTTP request";
+    ResponseFuture: response_future, update_response_future, remove_response_future, "a future HTTP response";
+    ReceivedResponse: received_response, update_received_response, remove_received_response, "an incoming HTTP response";
+    ReceivedBody: received_body, update_received_body, remove_received_body, "an incoming HTTP body";
+    ReceivedRequest: received_request, update_received_request, remove_received_request, "an incoming HTTP request";
     Trailers: trailers, update_trailers, remove_trailers, "future HTTP trailers";
 }

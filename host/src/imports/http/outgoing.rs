@@ -1,7 +1,7 @@
-//! What guests make: fields, requests, responses, options. Bodies are in `body`.
+//! Objects that guests create: fields, requests, responses, options. Bodies are in `body`.
 
 use super::fields::Fields;
-use super::objects::{Body, Http, Message, Options, Request, Response, Written};
+use super::objects::{Body, BodyOwner, BodyState, Http, Options, Request, Response};
 use crate::objects::Object;
 use crate::state::WorkerState;
 use ::http::uri::{Authority, PathAndQuery};
@@ -14,8 +14,8 @@ use wasmtime_wasi_http::p2::{HeaderError, HeaderResult};
 
 pub(super) type FieldsHandle = Resource<types::Fields>;
 
-/// Bytes of a method or a scheme. Known ones have fewer than ten; a longer text is no method.
-const WORD_BYTES_MAX: usize = 64;
+/// Bytes of a method or a scheme. The known ones have fewer than ten; a longer text is refused.
+const TOKEN_BYTES_MAX: usize = 64;
 
 impl WorkerState {
     pub(super) fn new_http<T: 'static>(&mut self, object: Http) -> Result<Resource<T>> {
@@ -86,27 +86,27 @@ impl types::HostOutgoingRequest for WorkerState {
             authority: None,
             path_with_query: None,
             headers,
-            body: Written::Untouched,
+            body: BodyState::Untouched,
         }))
     }
 
     fn body(&mut self, request: Resource<OutgoingRequest>) -> Result<Result<Resource<OutgoingBody>, ()>> {
         let of = self.objects.request(request.rep())?;
-        if of.body != Written::Untouched {
+        if of.body != BodyState::Untouched {
             return Ok(Err(()));
         }
-        let body = Body::new(Message::Request(request.rep()), &of.headers);
+        let body = Body::new(BodyOwner::Request(request.rep()), &of.headers);
         let body = self.new_http::<OutgoingBody>(Http::Body(body))?;
-        self.objects.update_request(request.rep(), |request| request.body = Written::Open(body.rep()))?;
+        self.objects.update_request(request.rep(), |request| request.body = BodyState::Open(body.rep()))?;
         Ok(Ok(body))
     }
 
     fn method(&mut self, request: Resource<OutgoingRequest>) -> Result<Method> {
-        Ok(method_out(&self.objects.request(request.rep())?.method))
+        Ok(method_to_wit(&self.objects.request(request.rep())?.method))
     }
 
     fn set_method(&mut self, request: Resource<OutgoingRequest>, method: Method) -> Result<Result<(), ()>> {
-        let Some(method) = method_in(method) else { return Ok(Err(())) };
+        let Some(method) = method_from_wit(method) else { return Ok(Err(())) };
         self.objects.update_request(request.rep(), |request| request.method = method).map(Ok)
     }
 
@@ -128,7 +128,7 @@ impl types::HostOutgoingRequest for WorkerState {
     }
 
     fn scheme(&mut self, request: Resource<OutgoingRequest>) -> Result<Option<Scheme>> {
-        Ok(self.objects.request(request.rep())?.scheme.as_ref().map(scheme_out))
+        Ok(self.objects.request(request.rep())?.scheme.as_ref().map(scheme_to_wit))
     }
 
     fn set_scheme(
@@ -136,7 +136,7 @@ impl types::HostOutgoingRequest for WorkerState {
         request: Resource<OutgoingRequest>,
         scheme: Option<Scheme>,
     ) -> Result<Result<(), ()>> {
-        let Ok(scheme) = scheme.map(|scheme| scheme_in(scheme).ok_or(())).transpose() else {
+        let Ok(scheme) = scheme.map(|scheme| scheme_from_wit(scheme).ok_or(())).transpose() else {
             return Ok(Err(()));
         };
         self.objects.update_request(request.rep(), |request| request.scheme = scheme).map(Ok)
@@ -164,14 +164,14 @@ impl types::HostOutgoingRequest for WorkerState {
 
     fn drop(&mut self, request: Resource<OutgoingRequest>) -> Result<()> {
         let request = self.objects.remove_request(request.rep())?;
-        self.orphan(&request.body, false)
+        self.detach_body(&request.body, false)
     }
 }
 
 impl types::HostOutgoingResponse for WorkerState {
     fn new(&mut self, headers: FieldsHandle) -> Result<Resource<OutgoingResponse>> {
         let headers = self.objects.remove_fields(headers.rep())?.immutable();
-        self.new_http(Http::Response(Response { status: 200, headers, body: Written::Untouched }))
+        self.new_http(Http::Response(Response { status: 200, headers, body: BodyState::Untouched }))
     }
 
     fn status_code(&mut self, response: Resource<OutgoingResponse>) -> Result<u16> {
@@ -196,18 +196,19 @@ impl types::HostOutgoingResponse for WorkerState {
 
     fn body(&mut self, response: Resource<OutgoingResponse>) -> Result<Result<Resource<OutgoingBody>, ()>> {
         let of = self.objects.response(response.rep())?;
-        if of.body != Written::Untouched {
+        if of.body != BodyState::Untouched {
             return Ok(Err(()));
         }
-        let body = Body::new(Message::Response(response.rep()), &of.headers);
+        let body = Body::new(BodyOwner::Response(response.rep()), &of.headers);
         let body = self.new_http::<OutgoingBody>(Http::Body(body))?;
-        self.objects.update_response(response.rep(), |response| response.body = Written::Open(body.rep()))?;
+        self.objects
+            .update_response(response.rep(), |response| response.body = BodyState::Open(body.rep()))?;
         Ok(Ok(body))
     }
 
     fn drop(&mut self, response: Resource<OutgoingResponse>) -> Result<()> {
         let response = self.objects.remove_response(response.rep())?;
-        self.orphan(&response.body, true)
+        self.detach_body(&response.body, true)
     }
 }
 
@@ -257,7 +258,7 @@ impl types::HostRequestOptions for WorkerState {
     }
 }
 
-fn method_in(method: Method) -> Option<::http::Method> {
+fn method_from_wit(method: Method) -> Option<::http::Method> {
     Some(match method {
         Method::Get => ::http::Method::GET,
         Method::Head => ::http::Method::HEAD,
@@ -268,14 +269,14 @@ fn method_in(method: Method) -> Option<::http::Method> {
         Method::Options => ::http::Method::OPTIONS,
         Method::Trace => ::http::Method::TRACE,
         Method::Patch => ::http::Method::PATCH,
-        Method::Other(name) if name.len() <= WORD_BYTES_MAX => {
+        Method::Other(name) if name.len() <= TOKEN_BYTES_MAX => {
             ::http::Method::from_bytes(name.as_bytes()).ok()?
         }
         Method::Other(_) => return None,
     })
 }
 
-pub(super) fn method_out(method: &::http::Method) -> Method {
+pub(super) fn method_to_wit(method: &::http::Method) -> Method {
     match method.as_str() {
         "GET" => Method::Get,
         "HEAD" => Method::Head,
@@ -290,16 +291,16 @@ pub(super) fn method_out(method: &::http::Method) -> Method {
     }
 }
 
-fn scheme_in(scheme: Scheme) -> Option<::http::uri::Scheme> {
+fn scheme_from_wit(scheme: Scheme) -> Option<::http::uri::Scheme> {
     match scheme {
         Scheme::Http => Some(::http::uri::Scheme::HTTP),
         Scheme::Https => Some(::http::uri::Scheme::HTTPS),
-        Scheme::Other(name) if (1..=WORD_BYTES_MAX).contains(&name.len()) => name.parse().ok(),
+        Scheme::Other(name) if (1..=TOKEN_BYTES_MAX).contains(&name.len()) => name.parse().ok(),
         Scheme::Other(_) => None,
     }
 }
 
-fn scheme_out(scheme: &::http::uri::Scheme) -> Scheme {
+fn scheme_to_wit(scheme: &::http::uri::Scheme) -> Scheme {
     match scheme.as_str() {
         "http" => Scheme::Http,
         "https" => Scheme::Https,
@@ -307,8 +308,8 @@ fn scheme_out(scheme: &::http::uri::Scheme) -> Scheme {
     }
 }
 
-/// Empty means that the URI ends with the authority. A fragment never goes to a server, so it is refused here
-/// rather than lost in silence.
+/// Checks a path with a query. Empty text means that the URI ends with the authority. A fragment is refused, because it
+/// is not sent to a server and would be dropped silently.
 fn is_path_with_query(text: &str) -> bool {
     let start = text.is_empty() || text.starts_with(['/', '?']);
     start && !text.contains('#') && (text.is_empty() || text.parse::<PathAndQuery>().is_ok())
@@ -319,20 +320,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn methods_and_schemes_come_back_as_they_went_in() {
+    fn methods_and_schemes_survive_conversion() {
         let other = |name: &str| Method::Other(name.to_owned());
-        assert!(matches!(method_in(Method::Patch).as_ref().map(method_out), Some(Method::Patch)));
-        assert!(matches!(method_in(other("GET")).as_ref().map(method_out), Some(Method::Get)));
+        assert!(matches!(method_from_wit(Method::Patch).as_ref().map(method_to_wit), Some(Method::Patch)));
+        assert!(matches!(method_from_wit(other("GET")).as_ref().map(method_to_wit), Some(Method::Get)));
         assert!(
-            matches!(method_in(other("brew")).as_ref().map(method_out), Some(Method::Other(name)) if name == "brew")
+            matches!(method_from_wit(other("brew")).as_ref().map(method_to_wit), Some(Method::Other(name)) if name == "brew")
         );
-        for bad in ["", "two words", "a\r\nb", &"x".repeat(WORD_BYTES_MAX + 1)] {
-            assert!(method_in(other(bad)).is_none(), "{bad:?}");
-            assert!(scheme_in(Scheme::Other(bad.to_owned())).is_none(), "{bad:?}");
+        for bad in ["", "two words", "a\r\nb", &"x".repeat(TOKEN_BYTES_MAX + 1)] {
+            assert!(method_from_wit(other(bad)).is_none(), "{bad:?}");
+            assert!(scheme_from_wit(Scheme::Other(bad.to_owned())).is_none(), "{bad:?}");
         }
-        assert!(matches!(scheme_in(Scheme::Https).as_ref().map(scheme_out), Some(Scheme::Https)));
-        let ftp = scheme_in(Scheme::Other("ftp".to_owned()));
-        assert!(matches!(ftp.as_ref().map(scheme_out), Some(Scheme::Other(name)) if name == "ftp"));
+        assert!(matches!(scheme_from_wit(Scheme::Https).as_ref().map(scheme_to_wit), Some(Scheme::Https)));
+        let ftp = scheme_from_wit(Scheme::Other("ftp".to_owned()));
+        assert!(matches!(ftp.as_ref().map(scheme_to_wit), Some(Scheme::Other(name)) if name == "ftp"));
     }
 
     #[test]

@@ -1,13 +1,14 @@
-//! Requests that leave: `outgoing-handler`, and the response that is to come.
+//! Sending requests: `outgoing-handler`, and the future of the response.
 //!
-//! A request is sent when it is whole: by `handle` if its body is, else when the body is finished. What leaves is
-//! announced in the oplog first (W2) under the number of the call, and carries a key that is a function of worker,
-//! invocation and that number, so that whoever gets it twice can tell.
+//! A request is sent when it is complete: by `handle` if its body is complete, otherwise when the guest finishes the
+//! body. The request is first announced in the oplog (W2) under the number of the call. It carries an idempotency key
+//! that is derived from the worker, the invocation and this number, so that a receiver recognises a repeated request.
 
-use super::failure::{code, put_failure, read_failure};
+use super::failure::{error_code, put_failure, read_failure};
 use super::fields::FIELDS_BYTES_MAX;
 use super::objects::{
-    Content, Draft, Ended, Future, Http, Options, Received, Request, Source, Unanswered, Written,
+    BodySource, BodyState, Content, Http, Options, ReceivedResponse, Request, RequestDraft, ResponseFuture,
+    TrailersResult, Unanswered,
 };
 use super::{body, fields, wire};
 use crate::durable::{BodyEnd, Effect, Live, ObserveCall, ResponseState};
@@ -30,44 +31,46 @@ use wasmtime_wasi_http::p2::bindings::http::types::{
 };
 use wasmtime_wasi_http::p2::{HttpError, HttpResult};
 
-/// Names a request to whoever receives it; a guest that sets it has its own.
+/// The header with the request's idempotency key. A value that the guest has set is kept.
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
-/// The requests and the response of a worker. A function of the calls that it made.
+/// The HTTP state of a worker: the number of its requests, and the reply of the current invocation. It is determined by
+/// the calls that the guest made, so replay rebuilds it.
 #[derive(Debug, Default)]
 pub(crate) struct HttpCalls {
-    /// How many it has sent, or was refused to send.
-    made: u64,
-    /// The response that the guest is giving, in an invocation that is an HTTP request.
+    /// The number of requests that the worker has sent or was refused to send.
+    sent_count: u64,
+    /// The reply of the guest, in an invocation that handles an HTTP request.
     pub(super) reply: Option<super::serve::Reply>,
 }
 
 impl HttpCalls {
-    /// Its bytes, for a saved state: what is between two invocations.
+    /// Encodes the state for a saved state. There is no reply between two invocations.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
-        put_varint(&mut out, self.made);
+        put_varint(&mut out, self.sent_count);
         out
     }
 
-    /// What [`HttpCalls::encode`] wrote.
+    /// Decodes the bytes of [`HttpCalls::encode`].
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes);
-        let calls = Self { made: input.varint()?, reply: None };
+        let calls = Self { sent_count: input.varint()?, reply: None };
         input.finish()?;
         Ok(calls)
     }
 }
 
-/// Announces a request.
+/// Announces and sends a request.
 ///
-/// Request: the number of the call and the request. Response: 0 if it is on its way, or 1 and why it was refused.
-struct Send {
+/// Request: the number of the call and the HTTP request. Response: 0 if the request was accepted for sending, or 1 and
+/// the failure.
+struct SendRequest {
     call: u64,
     request: Arc<HttpRequest>,
 }
 
-impl ObserveCall for Send {
+impl ObserveCall for SendRequest {
     const FUNCTION: HostFunction = HostFunction::HttpSend;
     const EFFECT: Effect = Effect::AnnouncesIntent;
     type Answer = Result<(), HttpFailure>;
@@ -108,7 +111,7 @@ impl ObserveCall for Send {
     }
 }
 
-/// Looks for the response to a call. Request: its number. Response: [`wire::answered_bytes`].
+/// Reads the response to a call without waiting. Request: its number. Response: [`wire::encode_response_state`].
 struct GetResponse {
     call: u64,
 }
@@ -124,28 +127,28 @@ impl ObserveCall for GetResponse {
     }
 
     fn observe(&self, live: &mut Live<'_>) -> Vec<u8> {
-        wire::answered_bytes(&obtain(live, self.call))
+        wire::encode_response_state(&take_response(live, self.call))
     }
 
     fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<ResponseState, DecodeError> {
-        wire::read_answered(response)
+        wire::decode_response_state(response)
     }
 }
 
-/// What there is of the response to a call, as a guest can have it.
-pub(crate) fn obtain(live: &mut Live<'_>, call: u64) -> ResponseState {
+/// Takes the current state of the response to a call. Header fields or trailers beyond the limits become a failure.
+pub(crate) fn take_response(live: &mut Live<'_>, call: u64) -> ResponseState {
     match live.response(call) {
-        ResponseState::Complete(head, ..) | ResponseState::HeadOnly(head) if !fits(&head.headers) => {
+        ResponseState::Complete(head, ..) | ResponseState::HeadOnly(head) if !fits_fields(&head.headers) => {
             live.forget_request(call);
             ResponseState::Failed(too_large())
         }
-        ResponseState::Complete(head, body, end) => ResponseState::Complete(head, body, bounded(end)),
+        ResponseState::Complete(head, body, end) => ResponseState::Complete(head, body, limit_trailers(end)),
         other => other,
     }
 }
 
-/// Whether header fields can be a `fields` object.
-fn fits(headers: &HeaderMap) -> bool {
+/// Whether header fields fit into a `fields` object.
+fn fits_fields(headers: &HeaderMap) -> bool {
     fields::Fields::received(headers).is_ok()
 }
 
@@ -153,32 +156,32 @@ fn too_large() -> HttpFailure {
     HttpFailure::HeadTooLarge { bytes: u32::try_from(FIELDS_BYTES_MAX).unwrap_or(u32::MAX) }
 }
 
-/// The end of a body whose trailers can be a `fields` object.
-pub(super) fn bounded(end: BodyEnd) -> BodyEnd {
+/// Replaces trailers that do not fit into a `fields` object by a failure.
+pub(super) fn limit_trailers(end: BodyEnd) -> BodyEnd {
     match end {
-        Ok(Some(trailers)) if !fits(&trailers) => Err(too_large()),
+        Ok(Some(trailers)) if !fits_fields(&trailers) => Err(too_large()),
         other => other,
     }
 }
 
 impl WorkerState {
-    /// Keeps what a poll obtained for the future at `rep`.
-    pub(crate) fn arrived(&mut self, rep: u32, call: u64, answered: ResponseState) -> Result<()> {
-        self.objects.update_future(rep, |future| {
-            if matches!(future, Future::Sent(unanswered) if unanswered.call == call) {
-                *future = Future::Arrived(call, Box::new(answered));
+    /// Stores a response that a poll has recorded in the future at `rep`.
+    pub(crate) fn store_response(&mut self, rep: u32, call: u64, response: ResponseState) -> Result<()> {
+        self.objects.update_response_future(rep, |future| {
+            if matches!(future, ResponseFuture::Sent(unanswered) if unanswered.call == call) {
+                *future = ResponseFuture::Received(call, Box::new(response));
             }
         })
     }
 
-    /// Announces and sends a request that is whole.
+    /// Announces and sends a complete request.
     pub(super) fn send(
         &mut self,
-        draft: &Draft,
+        draft: &RequestDraft,
         content: Content,
     ) -> Result<Result<Unanswered, HttpFailure>> {
-        let call = self.http.made;
-        self.http.made += 1;
+        let call = self.http.sent_count;
+        self.http.sent_count += 1;
         let mut headers = draft.headers.to_headers()?;
         if !headers.contains_key(IDEMPOTENCY_KEY) {
             let key = uuid::Builder::from_custom_bytes(self.random.http_key(call)).into_uuid().to_string();
@@ -190,55 +193,55 @@ impl WorkerState {
             headers,
             body: content.bytes,
             trailers: content.trailers.map(|trailers| trailers.to_headers()).transpose()?,
-            patience: draft.options.patience(),
+            patience: draft.options.timeouts(),
         });
-        // A worker that has not said otherwise relies on its receivers to know the key.
+        // By default, a request may be sent twice: the receiver recognises it by the key.
         let repeats = self.policy.idempotent() || draft.method.is_idempotent();
-        let sent = self.observe(&Send { call, request: request.clone() })?;
+        let sent = self.observe(&SendRequest { call, request: request.clone() })?;
         Ok(sent.map(|()| Unanswered { call, request, repeats }))
     }
 
-    /// The future of a request: sent, or waiting for its body.
-    fn handled_request(
+    /// Creates the future of a request, which is sent now or waits for its body.
+    fn handle_request(
         &mut self,
         request: Request,
         options: Options,
     ) -> HttpResult<Resource<FutureIncomingResponse>> {
         let body = match &request.body {
-            Written::Open(body) => Some(*body),
+            BodyState::Open(body) => Some(*body),
             _ => None,
         };
         let draft = match draft(&request, options, body) {
             Ok(draft) => draft,
             Err(error) => {
-                self.orphan(&request.body, false).map_err(HttpError::trap)?;
+                self.detach_body(&request.body, false).map_err(HttpError::trap)?;
                 return Err(error.into());
             }
         };
         let future = match request.body {
-            Written::Open(_) => Future::Unsent(Box::new(draft)),
-            Written::Broken(failure) => return Err(body::broken(&failure)),
-            Written::Untouched | Written::Done(_) => {
+            BodyState::Open(_) => ResponseFuture::Unsent(Box::new(draft)),
+            BodyState::Broken(failure) => return Err(body::body_error(&failure)),
+            BodyState::Untouched | BodyState::Done(_) => {
                 let content = match request.body {
-                    Written::Done(content) => content,
+                    BodyState::Done(content) => content,
                     _ => Content::default(),
                 };
                 match self.send(&draft, content).map_err(HttpError::trap)? {
-                    Ok(sent) => Future::Sent(sent),
-                    Err(failure) => return Err(code(&failure).into()),
+                    Ok(sent) => ResponseFuture::Sent(sent),
+                    Err(failure) => return Err(error_code(&failure).into()),
                 }
             }
         };
         let future =
-            self.new_http::<FutureIncomingResponse>(Http::Future(future)).map_err(HttpError::trap)?;
+            self.new_http::<FutureIncomingResponse>(Http::ResponseFuture(future)).map_err(HttpError::trap)?;
         if let Some(body) = body {
-            self.adopt(body, future.rep()).map_err(HttpError::trap)?;
+            self.attach_body(body, future.rep()).map_err(HttpError::trap)?;
         }
         Ok(future)
     }
 
-    fn adopt(&mut self, body: u32, future: u32) -> Result<()> {
-        self.objects.update_body(body, |body| body.of = super::objects::Message::Sent(future))
+    fn attach_body(&mut self, body: u32, future: u32) -> Result<()> {
+        self.objects.update_body(body, |body| body.owner = super::objects::BodyOwner::Sent(future))
     }
 }
 
@@ -253,7 +256,7 @@ impl outgoing_handler::Host for WorkerState {
             Some(options) => self.objects.remove_request_options(options.rep()).map_err(HttpError::trap)?,
             None => Options::default(),
         };
-        self.handled_request(request, options)
+        self.handle_request(request, options)
     }
 }
 
@@ -268,49 +271,51 @@ impl types::HostFutureIncomingResponse for WorkerState {
         future: Resource<FutureIncomingResponse>,
     ) -> Result<Option<Result<Result<Resource<IncomingResponse>, ErrorCode>, ()>>> {
         let rep = future.rep();
-        let (call, answered) = match self.objects.future(rep)? {
-            Future::Unsent(_) => return Ok(None),
-            Future::Taken => return Ok(Some(Err(()))),
-            Future::Sent(unanswered) => {
+        let (call, response) = match self.objects.response_future(rep)? {
+            ResponseFuture::Unsent(_) => return Ok(None),
+            ResponseFuture::Taken => return Ok(Some(Err(()))),
+            ResponseFuture::Sent(unanswered) => {
                 let call = unanswered.call;
                 (call, self.observe(&GetResponse { call })?)
             }
-            Future::Arrived(call, answered) => (*call, (**answered).clone()),
-            Future::Failed(failure) => (0, ResponseState::Failed(failure.clone())),
+            ResponseFuture::Received(call, response) => (*call, (**response).clone()),
+            ResponseFuture::Failed(failure) => (0, ResponseState::Failed(failure.clone())),
         };
-        let (head, source) = match answered {
+        let (head, source) = match response {
             ResponseState::Pending => return Ok(None),
             ResponseState::Failed(failure) => {
-                self.objects.update_future(rep, |future| *future = Future::Taken)?;
-                return Ok(Some(Ok(Err(code(&failure)))));
+                self.objects.update_response_future(rep, |future| *future = ResponseFuture::Taken)?;
+                return Ok(Some(Ok(Err(error_code(&failure)))));
             }
-            ResponseState::Complete(head, bytes, end) => (head, Source::Here { bytes, end: ended(end)? }),
-            ResponseState::HeadOnly(head) => (head, Source::Call(call)),
+            ResponseState::Complete(head, bytes, end) => {
+                (head, BodySource::Buffered { bytes, end: to_trailers_result(end)? })
+            }
+            ResponseState::HeadOnly(head) => (head, BodySource::Call(call)),
         };
-        self.objects.update_future(rep, |future| *future = Future::Taken)?;
+        self.objects.update_response_future(rep, |future| *future = ResponseFuture::Taken)?;
         let headers = fields::Fields::received(&head.headers)?;
-        let received = Received { status: head.status, headers, body: Some(source) };
-        Ok(Some(Ok(Ok(self.new_http(Http::Received(received))?))))
+        let received = ReceivedResponse { status: head.status, headers, body: Some(source) };
+        Ok(Some(Ok(Ok(self.new_http(Http::ReceivedResponse(received))?))))
     }
 
     fn drop(&mut self, future: Resource<FutureIncomingResponse>) -> Result<()> {
-        match self.objects.remove_future(future.rep())? {
-            Future::Sent(Unanswered { call, .. }) | Future::Arrived(call, _) => {
+        match self.objects.remove_response_future(future.rep())? {
+            ResponseFuture::Sent(Unanswered { call, .. }) | ResponseFuture::Received(call, _) => {
                 self.journal.forget_request(call);
             }
-            Future::Unsent(draft) => {
+            ResponseFuture::Unsent(draft) => {
                 if let Some(body) = draft.body {
-                    self.orphan(&Written::Open(body), false)?;
+                    self.detach_body(&BodyState::Open(body), false)?;
                 }
             }
-            Future::Failed(_) | Future::Taken => {}
+            ResponseFuture::Failed(_) | ResponseFuture::Taken => {}
         }
         Ok(())
     }
 }
 
-/// How a body ended, as a guest can have it.
-pub(super) fn ended(end: BodyEnd) -> Result<Ended> {
+/// Converts the end of a body for a host object.
+pub(super) fn to_trailers_result(end: BodyEnd) -> Result<TrailersResult> {
     Ok(match end {
         Ok(trailers) => Ok(trailers.as_ref().map(fields::Fields::received).transpose()?),
         Err(failure) => Err(failure),
@@ -318,7 +323,7 @@ pub(super) fn ended(end: BodyEnd) -> Result<Ended> {
 }
 
 impl Options {
-    fn patience(self) -> HttpTimeouts {
+    fn timeouts(self) -> HttpTimeouts {
         let limit = |nanos: Option<u64>| nanos.map(Duration::from_nanos);
         HttpTimeouts {
             connect: limit(self.connect),
@@ -328,12 +333,12 @@ impl Options {
     }
 }
 
-/// The request without its body, if it can be sent.
-fn draft(request: &Request, options: Options, body: Option<u32>) -> Result<Draft, ErrorCode> {
+/// Checks that a request can be sent, and returns it without its body.
+fn draft(request: &Request, options: Options, body: Option<u32>) -> Result<RequestDraft, ErrorCode> {
     if request.method == Method::CONNECT {
         return Err(ErrorCode::HttpRequestMethodInvalid);
     }
-    // As elsewhere, a request that does not say is sent in safety.
+    // The default scheme is HTTPS, as in other hosts of `wasi:http`.
     let scheme = request.scheme.clone().unwrap_or(Scheme::HTTPS);
     if scheme != Scheme::HTTP && scheme != Scheme::HTTPS {
         return Err(ErrorCode::HttpProtocolError);
@@ -346,13 +351,13 @@ fn draft(request: &Request, options: Options, body: Option<u32>) -> Result<Draft
     let uri = Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build();
     let uri = uri.map_err(|_| ErrorCode::HttpRequestUriInvalid)?;
     let host_is_named = uri.host().is_some_and(|host| !host.is_empty());
-    // A user's name and password are for a header; here they would be lost in silence.
+    // User name and password belong into a header. In the authority they would be dropped silently.
     if !host_is_named || uri.authority().is_some_and(|authority| authority.as_str().contains('@')) {
         return Err(ErrorCode::HttpRequestUriInvalid);
     }
-    let promised = request.headers.content_length().unwrap_or(0);
-    if promised > 0 && request.body == Written::Untouched {
+    let declared_length = request.headers.content_length().unwrap_or(0);
+    if declared_length > 0 && request.body == BodyState::Untouched {
         return Err(ErrorCode::HttpRequestBodySize(Some(0)));
     }
-    Ok(Draft { method: request.method.clone(), uri, headers: request.headers.clone(), options, body })
+    Ok(RequestDraft { method: request.method.clone(), uri, headers: request.headers.clone(), options, body })
 }

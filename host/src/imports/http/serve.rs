@@ -1,11 +1,12 @@
-//! Requests that a guest is given, and the responses that it gives.
+//! Requests that a guest handles, and its replies.
 //!
-//! Both are whole: the request is a parameter of the invocation, the response its result. So nothing here needs an
-//! entry, and a response leaves after the commit of the invocation's end, as every result does (W4).
+//! Request and reply are complete values: the request is a parameter of the invocation, and the reply is its result. So
+//! nothing here writes an oplog entry. A reply is sent after the commit of the invocation's end, like every result
+//! (W4).
 
 use super::fields::Fields;
-use super::objects::{Asked, Content, Http, Incoming, Message, Source, Written};
-use super::outgoing::{FieldsHandle, method_out};
+use super::objects::{BodyOwner, BodySource, BodyState, Content, Http, ReceivedBody, ReceivedRequest};
+use super::outgoing::{FieldsHandle, method_to_wit};
 use crate::incoming::{HttpReply, IncomingRequest};
 use crate::state::WorkerState;
 use ::http::{HeaderMap, HeaderName, HeaderValue};
@@ -18,27 +19,27 @@ use wasmtime_wasi_http::p2::bindings::http::types::{
     self, ErrorCode, IncomingBody, Method, OutgoingResponse, ResponseOutparam, Scheme,
 };
 
-/// The response that the guest is giving.
+/// The reply of the guest.
 #[derive(Debug)]
 pub(super) enum Reply {
-    /// This, of which the body may not be whole.
+    /// A response, whose body may be incomplete.
     Given {
         /// The status code.
         status: u16,
         /// Header fields.
         headers: Fields,
         /// The body.
-        body: Written,
+        body: BodyState,
     },
-    /// None, for this reason.
+    /// The guest set an error instead of a response. This is the text for the caller.
     Refused(String),
 }
 
-/// The handles that the guest's handler takes.
+/// The two parameters of the guest's handler.
 pub(crate) type Served = (Resource<types::IncomingRequest>, Resource<ResponseOutparam>);
 
 impl WorkerState {
-    /// Makes the objects by which the guest sees `request` and gives its response.
+    /// Creates the objects for the guest's handler: the received request, and the out-parameter for the reply.
     pub(crate) fn serve(&mut self, request: IncomingRequest) -> Result<Served> {
         self.http.reply = None;
         let IncomingRequest { method, path_with_query, authority, headers, body } = request;
@@ -49,30 +50,30 @@ impl WorkerState {
             let name = HeaderName::from_bytes(name.as_bytes())?;
             received.append(name, HeaderValue::from_bytes(&value)?);
         }
-        let source = Source::Here { bytes: Bytes::from(body), end: Ok(None) };
-        let asked = Asked {
+        let source = BodySource::Buffered { bytes: Bytes::from(body), end: Ok(None) };
+        let received_request = ReceivedRequest {
             method,
             path_with_query,
             authority,
             headers: Fields::received(&received)?,
             body: Some(source),
         };
-        let request = self.new_http(Http::Asked(asked))?;
+        let request = self.new_http(Http::ReceivedRequest(received_request))?;
         let out = self.new_http(Http::Outparam)?;
         Ok((request, out))
     }
 
-    /// What the guest has given when its handler returned.
+    /// Takes the reply after the guest's handler has returned.
     pub(crate) fn served(&mut self) -> Result<Value> {
-        let given = match self.http.reply.take() {
+        let reply = match self.http.reply.take() {
             None => Err("the worker gave no response".to_owned()),
             Some(Reply::Refused(text)) => Err(text),
             Some(Reply::Given { status, headers, body }) => {
-                self.orphan(&body, true)?;
+                self.detach_body(&body, true)?;
                 let content = match body {
-                    Written::Untouched => Ok(Content::default()),
-                    Written::Done(content) => Ok(content),
-                    Written::Open(_) | Written::Broken(_) => {
+                    BodyState::Untouched => Ok(Content::default()),
+                    BodyState::Done(content) => Ok(content),
+                    BodyState::Open(_) | BodyState::Broken(_) => {
                         Err("the worker did not finish the body of its response".to_owned())
                     }
                 };
@@ -84,11 +85,11 @@ impl WorkerState {
                 })
             }
         };
-        Ok(HttpReply::into_value(given))
+        Ok(HttpReply::into_value(reply))
     }
 
-    /// Sets the body of the response that was given.
-    pub(super) fn reply_written(&mut self, written: Written) {
+    /// Sets the body of the reply.
+    pub(super) fn set_reply_body(&mut self, written: BodyState) {
         if let Some(Reply::Given { body, .. }) = &mut self.http.reply {
             *body = written;
         }
@@ -97,24 +98,24 @@ impl WorkerState {
 
 impl types::HostIncomingRequest for WorkerState {
     fn method(&mut self, request: Resource<types::IncomingRequest>) -> Result<Method> {
-        Ok(method_out(&self.objects.asked(request.rep())?.method))
+        Ok(method_to_wit(&self.objects.received_request(request.rep())?.method))
     }
 
     fn path_with_query(&mut self, request: Resource<types::IncomingRequest>) -> Result<Option<String>> {
-        Ok(Some(self.objects.asked(request.rep())?.path_with_query.clone()))
+        Ok(Some(self.objects.received_request(request.rep())?.path_with_query.clone()))
     }
 
     fn scheme(&mut self, request: Resource<types::IncomingRequest>) -> Result<Option<Scheme>> {
-        self.objects.asked(request.rep())?;
+        self.objects.received_request(request.rep())?;
         Ok(Some(Scheme::Http))
     }
 
     fn authority(&mut self, request: Resource<types::IncomingRequest>) -> Result<Option<String>> {
-        Ok(self.objects.asked(request.rep())?.authority.clone())
+        Ok(self.objects.received_request(request.rep())?.authority.clone())
     }
 
     fn headers(&mut self, request: Resource<types::IncomingRequest>) -> Result<FieldsHandle> {
-        let headers = self.objects.asked(request.rep())?.headers.clone();
+        let headers = self.objects.received_request(request.rep())?.headers.clone();
         self.new_fields(headers)
     }
 
@@ -122,18 +123,20 @@ impl types::HostIncomingRequest for WorkerState {
         &mut self,
         request: Resource<types::IncomingRequest>,
     ) -> Result<Result<Resource<IncomingBody>, ()>> {
-        let source = self.objects.update_asked(request.rep(), |asked| asked.body.take())?;
+        let source = self
+            .objects
+            .update_received_request(request.rep(), |received_request| received_request.body.take())?;
         let Some(source) = source else { return Ok(Err(())) };
-        self.new_http(Http::Incoming(Incoming { source, stream_taken: false })).map(Ok)
+        self.new_http(Http::ReceivedBody(ReceivedBody { source, stream_taken: false })).map(Ok)
     }
 
     fn drop(&mut self, request: Resource<types::IncomingRequest>) -> Result<()> {
-        self.objects.remove_asked(request.rep()).map(drop)
+        self.objects.remove_received_request(request.rep()).map(drop)
     }
 }
 
 impl types::HostResponseOutparam for WorkerState {
-    /// A response is a result, and there is one.
+    /// Not supported, because an invocation has one result.
     fn send_informational(
         &mut self,
         _: Resource<ResponseOutparam>,
@@ -155,8 +158,8 @@ impl types::HostResponseOutparam for WorkerState {
             Err(code) => Reply::Refused(format!("the worker answered with the error {code:?}")),
             Ok(response) => {
                 let response = self.objects.remove_response(response.rep())?;
-                if let Written::Open(body) = response.body {
-                    self.objects.update_body(body, |body| body.of = Message::Reply)?;
+                if let BodyState::Open(body) = response.body {
+                    self.objects.update_body(body, |body| body.owner = BodyOwner::Reply)?;
                 }
                 Reply::Given { status: response.status, headers: response.headers, body: response.body }
             }

@@ -1,4 +1,4 @@
-//! The bytes of requests and responses in the oplog (docs/oplog-format.md, "HTTP").
+//! The encoding of requests and responses in the oplog (docs/oplog-format.md, "HTTP").
 
 use super::failure::{put_failure, read_failure};
 use crate::durable::{BodyEnd, BodyRead, ResponseHead, ResponseState};
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
 use std::time::Duration;
 
-/// The bytes of a request as it leaves, which is how a replay tells it from another.
+/// Appends the bytes of a request as it is sent. Replay compares them to detect a divergence.
 pub(super) fn put_request(out: &mut Vec<u8>, request: &HttpRequest) {
     put_bytes(out, request.method.as_str().as_bytes());
     put_bytes(out, request.uri.to_string().as_bytes());
@@ -62,7 +62,7 @@ fn put_trailers(out: &mut Vec<u8>, trailers: Option<&HeaderMap>) {
     }
 }
 
-/// How a body ended: 0 without trailers, 1 and trailers, 2 and a failure.
+/// Appends the end of a body: 0 without trailers, 1 and trailers, 2 and a failure.
 fn put_end(out: &mut Vec<u8>, end: &BodyEnd) {
     match end {
         Ok(trailers) => put_trailers(out, trailers.as_ref()),
@@ -91,8 +91,8 @@ fn read_head(input: &mut Reader<'_>) -> Result<ResponseHead, DecodeError> {
     Ok(ResponseHead { status: input.varint_as()?, headers: read_headers(input)? })
 }
 
-/// 0 not yet; 1 and a failure; 2, head, body, end; 3 and head.
-pub(crate) fn answered_bytes(answered: &ResponseState) -> Vec<u8> {
+/// Encodes the state of a response: 0 for pending; 1 and a failure; 2, head, body, end; 3 and head.
+pub(crate) fn encode_response_state(answered: &ResponseState) -> Vec<u8> {
     let mut out = Vec::with_capacity(64);
     match answered {
         ResponseState::Pending => out.push(0),
@@ -115,8 +115,8 @@ pub(crate) fn answered_bytes(answered: &ResponseState) -> Vec<u8> {
     out
 }
 
-/// Reads [`answered_bytes`].
-pub(crate) fn read_answered(bytes: &[u8]) -> Result<ResponseState, DecodeError> {
+/// Decodes the bytes of [`encode_response_state`].
+pub(crate) fn decode_response_state(bytes: &[u8]) -> Result<ResponseState, DecodeError> {
     let mut input = Reader::new(bytes);
     let answered = match input.byte()? {
         0 => ResponseState::Pending,
@@ -133,8 +133,8 @@ pub(crate) fn read_answered(bytes: &[u8]) -> Result<ResponseState, DecodeError> 
     Ok(answered)
 }
 
-/// 0 not yet; 1 and all the rest: bytes; 2 and the end.
-pub(super) fn read_bytes(read: &BodyRead) -> Vec<u8> {
+/// Encodes a read of a body: 0 for pending; 1 and the bytes; 2 and the end of the body.
+pub(super) fn encode_body_read(read: &BodyRead) -> Vec<u8> {
     match read {
         BodyRead::Pending => vec![0],
         BodyRead::Data(data) => [&[1], &data[..]].concat(),
@@ -146,8 +146,8 @@ pub(super) fn read_bytes(read: &BodyRead) -> Vec<u8> {
     }
 }
 
-/// Reads [`read_bytes`].
-pub(super) fn read_read(bytes: &[u8]) -> Result<BodyRead, DecodeError> {
+/// Decodes the bytes of [`encode_body_read`].
+pub(super) fn decode_body_read(bytes: &[u8]) -> Result<BodyRead, DecodeError> {
     match bytes {
         [0] => Ok(BodyRead::Pending),
         [1, data @ ..] if !data.is_empty() => Ok(BodyRead::Data(Bytes::copy_from_slice(data))),
@@ -161,8 +161,8 @@ pub(super) fn read_read(bytes: &[u8]) -> Result<BodyRead, DecodeError> {
     }
 }
 
-/// 0 not yet; 1 and the end.
-pub(super) fn end_bytes(end: Option<&BodyEnd>) -> Vec<u8> {
+/// Encodes the end of a body: 0 if it has not ended yet; 1 and the end.
+pub(super) fn encode_body_end(end: Option<&BodyEnd>) -> Vec<u8> {
     match end {
         None => vec![0],
         Some(end) => {
@@ -173,8 +173,8 @@ pub(super) fn end_bytes(end: Option<&BodyEnd>) -> Vec<u8> {
     }
 }
 
-/// Reads [`end_bytes`].
-pub(super) fn read_end_bytes(bytes: &[u8]) -> Result<Option<BodyEnd>, DecodeError> {
+/// Decodes the bytes of [`encode_body_end`].
+pub(super) fn decode_body_end(bytes: &[u8]) -> Result<Option<BodyEnd>, DecodeError> {
     match bytes {
         [0] => Ok(None),
         [1, rest @ ..] => {
@@ -201,37 +201,37 @@ mod tests {
     }
 
     #[test]
-    fn responses_come_back_as_they_went_in() {
+    fn responses_survive_encoding_and_decoding() {
         let head = ResponseHead { status: 207, headers: headers(&[("a", "1"), ("b", ""), ("a", "2")]) };
         let body = Bytes::from_static(b"\0body");
         let ends = [Ok(None), Ok(Some(headers(&[("t", "x")]))), Err(HttpFailure::Incomplete)];
         for end in ends {
             let answered = ResponseState::Complete(head.clone(), body.clone(), end.clone());
-            assert_eq!(read_answered(&answered_bytes(&answered)).as_ref(), Ok(&answered));
+            assert_eq!(decode_response_state(&encode_response_state(&answered)).as_ref(), Ok(&answered));
             let read = BodyRead::End(end.clone());
-            assert_eq!(read_read(&read_bytes(&read)).as_ref(), Ok(&read));
-            assert_eq!(read_end_bytes(&end_bytes(Some(&end))), Ok(Some(end)));
+            assert_eq!(decode_body_read(&encode_body_read(&read)).as_ref(), Ok(&read));
+            assert_eq!(decode_body_end(&encode_body_end(Some(&end))), Ok(Some(end)));
         }
         for answered in [
             ResponseState::Pending,
             ResponseState::Failed(HttpFailure::TlsAlert { code: 1 }),
             ResponseState::HeadOnly(head),
         ] {
-            assert_eq!(read_answered(&answered_bytes(&answered)).as_ref(), Ok(&answered));
+            assert_eq!(decode_response_state(&encode_response_state(&answered)).as_ref(), Ok(&answered));
         }
         for read in [BodyRead::Pending, BodyRead::Data(body)] {
-            assert_eq!(read_read(&read_bytes(&read)).as_ref(), Ok(&read));
+            assert_eq!(decode_body_read(&encode_body_read(&read)).as_ref(), Ok(&read));
         }
-        assert_eq!(read_end_bytes(&end_bytes(None)), Ok(None));
+        assert_eq!(decode_body_end(&encode_body_end(None)), Ok(None));
     }
 
     #[test]
-    fn other_bytes_are_refused() {
+    fn invalid_bytes_are_refused() {
         for bytes in [&[][..], &[4], &[0, 0], &[2, 1], &[3, 200, 1, 9]] {
-            assert!(read_answered(bytes).is_err(), "{bytes:?}");
+            assert!(decode_response_state(bytes).is_err(), "{bytes:?}");
         }
         for bytes in [&[][..], &[0, 0], &[1], &[2], &[2, 0, 0], &[3]] {
-            assert!(read_read(bytes).is_err(), "{bytes:?}");
+            assert!(decode_body_read(bytes).is_err(), "{bytes:?}");
         }
     }
 }

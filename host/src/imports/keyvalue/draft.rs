@@ -1,7 +1,7 @@
-//! `wasi:keyvalue@0.2.0-draft`: values are lists of bytes, the cursor of a list of keys is a number.
+//! `wasi:keyvalue@0.2.0-draft`: values are lists of bytes, and the cursor of `list-keys` is a number.
 
 use super::KeyValue;
-use super::calls::From;
+use super::durable_calls::PageStart;
 use crate::bindings::wasi::keyvalue0_2_0_draft::{atomics, batch, store};
 use crate::objects::Object;
 use crate::state::WorkerState;
@@ -9,7 +9,7 @@ use store::{Bucket, Error, KeyResponse};
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
-type Outcome<T> = Result<std::result::Result<T, Error>>;
+type StoreResult<T> = Result<std::result::Result<T, Error>>;
 
 /// Defines the interfaces.
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
@@ -19,32 +19,32 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
 }
 
 impl store::HostBucket for WorkerState {
-    async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Outcome<Option<Vec<u8>>> {
+    async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> StoreResult<Option<Vec<u8>>> {
         let bucket = self.objects.bucket(bucket.rep())?;
         let answer = self.value_get(bucket, key).await?;
         Ok(answer.map(|value| value.map(|value| value.to_vec())).map_err(Error::Other))
     }
 
-    async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Outcome<()> {
+    async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> StoreResult<()> {
         let bucket = self.objects.bucket(bucket.rep())?;
         Ok(self.value_set(bucket, vec![(key, value)]).await?.map_err(Error::Other))
     }
 
-    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Outcome<()> {
+    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> StoreResult<()> {
         let bucket = self.objects.bucket(bucket.rep())?;
         Ok(self.value_delete(bucket, vec![key]).await?.map_err(Error::Other))
     }
 
-    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Outcome<bool> {
+    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> StoreResult<bool> {
         let bucket = self.objects.bucket(bucket.rep())?;
         Ok(self.value_exists(bucket, key).await?.map_err(Error::Other))
     }
 
-    /// The cursor counts the keys that were given before.
-    async fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<u64>) -> Outcome<KeyResponse> {
+    /// The cursor is the number of keys in the previous pages.
+    async fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<u64>) -> StoreResult<KeyResponse> {
         let bucket = self.objects.bucket(bucket.rep())?;
         let given = cursor.unwrap_or_default();
-        let from = if given == 0 { From::Start } else { From::Count(given) };
+        let from = if given == 0 { PageStart::FirstKey } else { PageStart::Skip(given) };
         let answer = self.value_keys(bucket, from).await?;
         let page = answer.map(|page| {
             let cursor = page.next.map(|_| given.saturating_add(page.keys.len() as u64));
@@ -59,13 +59,13 @@ impl store::HostBucket for WorkerState {
 }
 
 impl store::Host for WorkerState {
-    async fn open(&mut self, identifier: String) -> Outcome<Resource<Bucket>> {
+    async fn open(&mut self, identifier: String) -> StoreResult<Resource<Bucket>> {
         Ok(Ok(self.objects.insert(Object::KeyValue(KeyValue::Bucket(identifier)))?))
     }
 }
 
 impl atomics::Host for WorkerState {
-    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> Outcome<u64> {
+    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> StoreResult<u64> {
         let bucket = self.objects.bucket(bucket.rep())?;
         Ok(self.value_increment(bucket, key, delta).await?.map_err(Error::Other))
     }
@@ -76,7 +76,7 @@ impl batch::Host for WorkerState {
         &mut self,
         bucket: Resource<Bucket>,
         keys: Vec<String>,
-    ) -> Outcome<Vec<Option<(String, Vec<u8>)>>> {
+    ) -> StoreResult<Vec<Option<(String, Vec<u8>)>>> {
         let bucket = self.objects.bucket(bucket.rep())?;
         let answer = self.value_get_many(bucket, keys.clone()).await?;
         let pairs = answer.map(|values| {
@@ -87,12 +87,12 @@ impl batch::Host for WorkerState {
         Ok(pairs.map_err(Error::Other))
     }
 
-    async fn set_many(&mut self, bucket: Resource<Bucket>, pairs: Vec<(String, Vec<u8>)>) -> Outcome<()> {
+    async fn set_many(&mut self, bucket: Resource<Bucket>, pairs: Vec<(String, Vec<u8>)>) -> StoreResult<()> {
         let bucket = self.objects.bucket(bucket.rep())?;
         Ok(self.value_set(bucket, pairs).await?.map_err(Error::Other))
     }
 
-    async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Outcome<()> {
+    async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> StoreResult<()> {
         let bucket = self.objects.bucket(bucket.rep())?;
         Ok(self.value_delete(bucket, keys).await?.map_err(Error::Other))
     }

@@ -1,8 +1,8 @@
-//! `wasi:keyvalue@0.2.0-draft2`: as the draft before it, with a cursor that is a key, signed numbers, and values that
-//! are exchanged if nobody wrote to them.
+//! `wasi:keyvalue@0.2.0-draft2`: as the first draft, but the cursor is a key, numbers are signed, and there is
+//! compare-and-swap.
 
 use super::KeyValue;
-use super::calls::From;
+use super::durable_calls::PageStart;
 use super::objects::Cas as CasObject;
 use crate::bindings::wasi::keyvalue0_2_0_draft2::{atomics, batch, store};
 use crate::objects::Object;
@@ -12,7 +12,7 @@ use store::{Bucket, Error, KeyResponse};
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker, Resource};
 
-type Outcome<T> = Result<std::result::Result<T, Error>>;
+type StoreResult<T> = Result<std::result::Result<T, Error>>;
 
 /// Defines the interfaces.
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
@@ -22,31 +22,35 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
 }
 
 impl store::HostBucket for WorkerState {
-    async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> Outcome<Option<Vec<u8>>> {
+    async fn get(&mut self, bucket: Resource<Bucket>, key: String) -> StoreResult<Option<Vec<u8>>> {
         let bucket = self.objects.bucket(bucket.rep())?;
         let answer = self.value_get(bucket, key).await?;
         Ok(answer.map(|value| value.map(|value| value.to_vec())).map_err(Error::Other))
     }
 
-    async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> Outcome<()> {
+    async fn set(&mut self, bucket: Resource<Bucket>, key: String, value: Vec<u8>) -> StoreResult<()> {
         let bucket = self.objects.bucket(bucket.rep())?;
         Ok(self.value_set(bucket, vec![(key, value)]).await?.map_err(Error::Other))
     }
 
-    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Outcome<()> {
+    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> StoreResult<()> {
         let bucket = self.objects.bucket(bucket.rep())?;
         Ok(self.value_delete(bucket, vec![key]).await?.map_err(Error::Other))
     }
 
-    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Outcome<bool> {
+    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> StoreResult<bool> {
         let bucket = self.objects.bucket(bucket.rep())?;
         Ok(self.value_exists(bucket, key).await?.map_err(Error::Other))
     }
 
     /// The cursor is the key after which the next page begins.
-    async fn list_keys(&mut self, bucket: Resource<Bucket>, cursor: Option<String>) -> Outcome<KeyResponse> {
+    async fn list_keys(
+        &mut self,
+        bucket: Resource<Bucket>,
+        cursor: Option<String>,
+    ) -> StoreResult<KeyResponse> {
         let bucket = self.objects.bucket(bucket.rep())?;
-        let from = cursor.map_or(From::Start, From::After);
+        let from = cursor.map_or(PageStart::FirstKey, PageStart::AfterKey);
         let answer = self.value_keys(bucket, from).await?;
         Ok(answer.map(|page| KeyResponse { keys: page.keys, cursor: page.next }).map_err(Error::Other))
     }
@@ -57,13 +61,13 @@ impl store::HostBucket for WorkerState {
 }
 
 impl store::Host for WorkerState {
-    async fn open(&mut self, identifier: String) -> Outcome<Resource<Bucket>> {
+    async fn open(&mut self, identifier: String) -> StoreResult<Resource<Bucket>> {
         Ok(Ok(self.objects.insert(Object::KeyValue(KeyValue::Bucket(identifier)))?))
     }
 }
 
 impl atomics::HostCas for WorkerState {
-    async fn new(&mut self, bucket: Resource<Bucket>, key: String) -> Outcome<Resource<Cas>> {
+    async fn new(&mut self, bucket: Resource<Bucket>, key: String) -> StoreResult<Resource<Cas>> {
         let bucket = self.objects.bucket(bucket.rep())?;
         match self.value_watch(bucket.clone(), key.clone(), false).await? {
             Ok((version, _)) => Ok(Ok(self.cas_handle(CasObject { bucket, key, version })?)),
@@ -71,8 +75,9 @@ impl atomics::HostCas for WorkerState {
         }
     }
 
-    /// Moves the handle to the version that it shows: what is exchanged later is what was seen last.
-    async fn current(&mut self, cas: Resource<Cas>) -> Outcome<Option<Vec<u8>>> {
+    /// Returns the current value, and moves the handle to its version: a later swap succeeds only if this version is
+    /// still the current one.
+    async fn current(&mut self, cas: Resource<Cas>) -> StoreResult<Option<Vec<u8>>> {
         let CasObject { bucket, key, version: _ } = self.objects.cas(cas.rep())?;
         match self.value_watch(bucket.clone(), key.clone(), true).await? {
             Ok((version, value)) => {
@@ -90,7 +95,7 @@ impl atomics::HostCas for WorkerState {
 }
 
 impl atomics::Host for WorkerState {
-    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: i64) -> Outcome<i64> {
+    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: i64) -> StoreResult<i64> {
         let bucket = self.objects.bucket(bucket.rep())?;
         Ok(self.value_increment_signed(bucket, key, delta).await?.map_err(Error::Other))
     }
@@ -123,7 +128,7 @@ impl batch::Host for WorkerState {
         &mut self,
         bucket: Resource<Bucket>,
         keys: Vec<String>,
-    ) -> Outcome<Vec<(String, Option<Vec<u8>>)>> {
+    ) -> StoreResult<Vec<(String, Option<Vec<u8>>)>> {
         let bucket = self.objects.bucket(bucket.rep())?;
         let answer = self.value_get_many(bucket, keys.clone()).await?;
         let pairs = answer.map(|values| {
@@ -134,12 +139,12 @@ impl batch::Host for WorkerState {
         Ok(pairs.map_err(Error::Other))
     }
 
-    async fn set_many(&mut self, bucket: Resource<Bucket>, pairs: Vec<(String, Vec<u8>)>) -> Outcome<()> {
+    async fn set_many(&mut self, bucket: Resource<Bucket>, pairs: Vec<(String, Vec<u8>)>) -> StoreResult<()> {
         let bucket = self.objects.bucket(bucket.rep())?;
         Ok(self.value_set(bucket, pairs).await?.map_err(Error::Other))
     }
 
-    async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Outcome<()> {
+    async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> StoreResult<()> {
         let bucket = self.objects.bucket(bucket.rep())?;
         Ok(self.value_delete(bucket, keys).await?.map_err(Error::Other))
     }

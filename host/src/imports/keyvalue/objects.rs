@@ -11,15 +11,15 @@ use wasmtime::Result;
 pub(crate) enum KeyValue {
     /// A bucket, by its name.
     Bucket(String),
-    /// A value that is to be written.
+    /// A value that the guest is going to write.
     Outgoing(Vec<u8>),
     /// A value that was read.
     Incoming(Arc<[u8]>),
-    /// A key as it was.
+    /// A compare-and-swap handle.
     Cas(Cas),
 }
 
-/// A key as it was at a moment.
+/// The data of a compare-and-swap handle: a key, and the version that the guest has seen last.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Cas {
     pub(super) bucket: String,
@@ -28,7 +28,7 @@ pub(crate) struct Cas {
 }
 
 impl KeyValue {
-    /// What it is, for errors.
+    /// The kind of the object, for error messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
             Self::Bucket(_) => "a bucket",
@@ -38,7 +38,7 @@ impl KeyValue {
         }
     }
 
-    /// Bytes on the heap, about.
+    /// Approximate bytes on the heap.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Bucket(name) => name.len(),
@@ -49,7 +49,8 @@ impl KeyValue {
     }
 }
 
-/// Handles are numbers in the interface of 2023, so that a guest can use one of another kind: that traps.
+/// Access to the objects. In the interface of 2023 handles are plain numbers, so a guest can pass a handle of another
+/// kind; such a call traps.
 impl Objects {
     /// The name of the bucket at `rep`.
     pub(super) fn bucket(&self, rep: u32) -> Result<String> {
@@ -59,7 +60,7 @@ impl Objects {
         }
     }
 
-    /// The value that is to be written, at `rep`.
+    /// The outgoing value at `rep`.
     pub(super) fn outgoing_value(&self, rep: u32) -> Result<Vec<u8>> {
         match self.get(rep)? {
             Object::KeyValue(KeyValue::Outgoing(value)) => Ok(value.clone()),
@@ -67,13 +68,13 @@ impl Objects {
         }
     }
 
-    /// Gives the value at `rep` its bytes.
+    /// Sets the bytes of the outgoing value at `rep`.
     pub(super) fn fill_outgoing_value(&mut self, rep: u32, bytes: Vec<u8>) -> Result<()> {
         self.outgoing_value(rep)?;
         self.update(rep, |object| *object = Object::KeyValue(KeyValue::Outgoing(bytes)))
     }
 
-    /// The value that was read, at `rep`.
+    /// The incoming value at `rep`.
     pub(super) fn incoming_value(&self, rep: u32) -> Result<Arc<[u8]>> {
         match self.get(rep)? {
             Object::KeyValue(KeyValue::Incoming(value)) => Ok(value.clone()),
@@ -81,7 +82,7 @@ impl Objects {
         }
     }
 
-    /// The key as it was, at `rep`.
+    /// The compare-and-swap handle at `rep`.
     pub(super) fn cas(&self, rep: u32) -> Result<Cas> {
         match self.get(rep)? {
             Object::KeyValue(KeyValue::Cas(cas)) => Ok(cas.clone()),
@@ -97,7 +98,8 @@ impl Objects {
         }
     }
 
-    /// Adds what a stream was given to the value at `rep` that is to be written, to a bucket or to a container.
+    /// Appends bytes that were written to a stream to the outgoing value at `rep`, of `wasi:keyvalue` or
+    /// `wasi:blobstore`.
     pub(crate) fn extend_value(&mut self, rep: u32, more: &[u8]) -> Result<()> {
         self.update(rep, |object| match object {
             Object::KeyValue(KeyValue::Outgoing(value)) => {

@@ -1,4 +1,4 @@
-//! `wasi:keyvalue@0.1.0`: resources; a key that is not there is `none`.
+//! `wasi:keyvalue@0.1.0`: handles are resources, and reading a key that does not exist returns `none`.
 
 use super::KeyValue;
 use crate::bindings::wasi::keyvalue0_1_0::{atomic, eventual, eventual_batch, types, wasi_keyvalue_error};
@@ -10,7 +10,7 @@ use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker, Resource};
 use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream};
 
-type Outcome<T> = Result<std::result::Result<T, Resource<Error>>>;
+type StoreResult<T> = Result<std::result::Result<T, Resource<Error>>>;
 
 /// Defines the interfaces.
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
@@ -22,8 +22,8 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
 }
 
 impl WorkerState {
-    /// The answer with its error as a resource.
-    fn traced<T>(&mut self, answer: std::result::Result<T, String>) -> Outcome<T> {
+    /// Converts the text of an error to a resource.
+    fn error_as_resource<T>(&mut self, answer: std::result::Result<T, String>) -> StoreResult<T> {
         match answer {
             Ok(value) => Ok(Ok(value)),
             Err(text) => Ok(Err(self.objects.insert(Object::Error(text))?)),
@@ -46,7 +46,7 @@ impl wasi_keyvalue_error::HostError for WorkerState {
 impl types::Host for WorkerState {}
 
 impl types::HostBucket for WorkerState {
-    async fn open_bucket(&mut self, name: String) -> Outcome<Resource<Bucket>> {
+    async fn open_bucket(&mut self, name: String) -> StoreResult<Resource<Bucket>> {
         Ok(Ok(self.objects.insert(Object::KeyValue(KeyValue::Bucket(name)))?))
     }
 
@@ -63,7 +63,7 @@ impl types::HostOutgoingValue for WorkerState {
     async fn outgoing_value_write_body_async(
         &mut self,
         value: Resource<OutgoingValue>,
-    ) -> Outcome<Resource<DynOutputStream>> {
+    ) -> StoreResult<Resource<DynOutputStream>> {
         self.objects.outgoing_value(value.rep())?;
         Ok(Ok(self.objects.insert_child(Object::Output(Output::Value(value.rep())), value.rep())?))
     }
@@ -72,7 +72,7 @@ impl types::HostOutgoingValue for WorkerState {
         &mut self,
         value: Resource<OutgoingValue>,
         bytes: Vec<u8>,
-    ) -> Outcome<()> {
+    ) -> StoreResult<()> {
         self.objects.fill_outgoing_value(value.rep(), bytes).map(Ok)
     }
 
@@ -82,19 +82,19 @@ impl types::HostOutgoingValue for WorkerState {
 }
 
 impl types::HostIncomingValue for WorkerState {
-    async fn incoming_value_consume_sync(&mut self, value: Resource<IncomingValue>) -> Outcome<Vec<u8>> {
+    async fn incoming_value_consume_sync(&mut self, value: Resource<IncomingValue>) -> StoreResult<Vec<u8>> {
         Ok(Ok(self.objects.incoming_value(value.rep())?.to_vec()))
     }
 
     async fn incoming_value_consume_async(
         &mut self,
         value: Resource<IncomingValue>,
-    ) -> Outcome<Resource<DynInputStream>> {
+    ) -> StoreResult<Resource<DynInputStream>> {
         let bytes = self.objects.incoming_value(value.rep())?;
         Ok(Ok(self.objects.insert(Object::Input(Input::Bytes { bytes, position: 0 }))?))
     }
 
-    async fn incoming_value_size(&mut self, value: Resource<IncomingValue>) -> Outcome<u64> {
+    async fn incoming_value_size(&mut self, value: Resource<IncomingValue>) -> StoreResult<u64> {
         Ok(Ok(self.objects.incoming_value(value.rep())?.len() as u64))
     }
 
@@ -108,14 +108,14 @@ impl eventual::Host for WorkerState {
         &mut self,
         bucket: Resource<Bucket>,
         key: String,
-    ) -> Outcome<Option<Resource<IncomingValue>>> {
+    ) -> StoreResult<Option<Resource<IncomingValue>>> {
         let bucket = self.objects.bucket(bucket.rep())?;
         match self.value_get(bucket, key).await? {
             Ok(None) => Ok(Ok(None)),
             Ok(Some(value)) => {
                 Ok(Ok(Some(self.objects.insert(Object::KeyValue(KeyValue::Incoming(value)))?)))
             }
-            Err(text) => self.traced(Err(text)),
+            Err(text) => self.error_as_resource(Err(text)),
         }
     }
 
@@ -124,23 +124,23 @@ impl eventual::Host for WorkerState {
         bucket: Resource<Bucket>,
         key: String,
         value: Resource<OutgoingValue>,
-    ) -> Outcome<()> {
+    ) -> StoreResult<()> {
         let bucket = self.objects.bucket(bucket.rep())?;
         let value = self.objects.outgoing_value(value.rep())?;
         let answer = self.value_set(bucket, vec![(key, value)]).await?;
-        self.traced(answer)
+        self.error_as_resource(answer)
     }
 
-    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> Outcome<()> {
+    async fn delete(&mut self, bucket: Resource<Bucket>, key: String) -> StoreResult<()> {
         let bucket = self.objects.bucket(bucket.rep())?;
         let answer = self.value_delete(bucket, vec![key]).await?;
-        self.traced(answer)
+        self.error_as_resource(answer)
     }
 
-    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> Outcome<bool> {
+    async fn exists(&mut self, bucket: Resource<Bucket>, key: String) -> StoreResult<bool> {
         let bucket = self.objects.bucket(bucket.rep())?;
         let answer = self.value_exists(bucket, key).await?;
-        self.traced(answer)
+        self.error_as_resource(answer)
     }
 }
 
@@ -149,7 +149,7 @@ impl eventual_batch::Host for WorkerState {
         &mut self,
         bucket: Resource<Bucket>,
         keys: Vec<String>,
-    ) -> Outcome<Vec<Option<Resource<IncomingValue>>>> {
+    ) -> StoreResult<Vec<Option<Resource<IncomingValue>>>> {
         let bucket = self.objects.bucket(bucket.rep())?;
         match self.value_get_many(bucket, keys).await? {
             Ok(values) => {
@@ -159,41 +159,41 @@ impl eventual_batch::Host for WorkerState {
                 });
                 Ok(Ok(resources.collect::<Result<_>>()?))
             }
-            Err(text) => self.traced(Err(text)),
+            Err(text) => self.error_as_resource(Err(text)),
         }
     }
 
-    async fn keys(&mut self, bucket: Resource<Bucket>) -> Outcome<Vec<String>> {
+    async fn keys(&mut self, bucket: Resource<Bucket>) -> StoreResult<Vec<String>> {
         let bucket = self.objects.bucket(bucket.rep())?;
         let answer = self.value_keys_all(bucket).await?;
-        self.traced(answer)
+        self.error_as_resource(answer)
     }
 
     async fn set_many(
         &mut self,
         bucket: Resource<Bucket>,
         pairs: Vec<(String, Resource<OutgoingValue>)>,
-    ) -> Outcome<()> {
+    ) -> StoreResult<()> {
         let bucket = self.objects.bucket(bucket.rep())?;
         let pairs =
             pairs.into_iter().map(|(key, value)| Ok((key, self.objects.outgoing_value(value.rep())?)));
         let pairs = pairs.collect::<Result<_>>()?;
         let answer = self.value_set(bucket, pairs).await?;
-        self.traced(answer)
+        self.error_as_resource(answer)
     }
 
-    async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> Outcome<()> {
+    async fn delete_many(&mut self, bucket: Resource<Bucket>, keys: Vec<String>) -> StoreResult<()> {
         let bucket = self.objects.bucket(bucket.rep())?;
         let answer = self.value_delete(bucket, keys).await?;
-        self.traced(answer)
+        self.error_as_resource(answer)
     }
 }
 
 impl atomic::Host for WorkerState {
-    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> Outcome<u64> {
+    async fn increment(&mut self, bucket: Resource<Bucket>, key: String, delta: u64) -> StoreResult<u64> {
         let bucket = self.objects.bucket(bucket.rep())?;
         let answer = self.value_increment(bucket, key, delta).await?;
-        self.traced(answer)
+        self.error_as_resource(answer)
     }
 
     async fn compare_and_swap(
@@ -202,9 +202,9 @@ impl atomic::Host for WorkerState {
         key: String,
         old: u64,
         new: u64,
-    ) -> Outcome<bool> {
+    ) -> StoreResult<bool> {
         let bucket = self.objects.bucket(bucket.rep())?;
         let answer = self.value_compare_and_swap(bucket, key, old, new).await?;
-        self.traced(answer)
+        self.error_as_resource(answer)
     }
 }

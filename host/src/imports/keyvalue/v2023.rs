@@ -1,7 +1,7 @@
-//! `wasi:keyvalue` as published in 2023, without a version: handles are numbers, dropped by functions; a key that is not
-//! there is the error `Key not found`.
+//! `wasi:keyvalue` as published in 2023, without a version number: handles are numbers that functions drop, and reading
+//! a key that does not exist returns the error `Key not found`.
 
-use super::{Answer, KeyValue};
+use super::{HostResult, KeyValue};
 use crate::bindings::wasi::keyvalue::{atomic, batch, readwrite, types, wasi_cloud_error};
 use crate::durable::CallFailure;
 use crate::objects::Object;
@@ -10,10 +10,10 @@ use std::sync::Arc;
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker};
 
-/// What `trace` says of a key that is not there. Programs compare it.
+/// The text that `trace` returns for a key that does not exist. Programs compare it.
 const KEY_NOT_FOUND: &str = "Key not found";
 
-type Outcome<T> = Result<std::result::Result<T, u32>>;
+type StoreResult<T> = Result<std::result::Result<T, u32>>;
 
 /// Defines the interfaces.
 pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
@@ -25,7 +25,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
 }
 
 impl WorkerState {
-    fn handle(&mut self, object: KeyValue) -> Result<u32> {
+    fn new_handle(&mut self, object: KeyValue) -> Result<u32> {
         Ok(self.objects.insert::<()>(Object::KeyValue(object))?.rep())
     }
 
@@ -33,17 +33,17 @@ impl WorkerState {
         Ok(self.objects.insert::<()>(Object::Error(text.to_owned()))?.rep())
     }
 
-    /// The answer with a handle to its error.
-    fn handled<T>(&mut self, answer: std::result::Result<T, String>) -> Outcome<T> {
+    /// Converts the text of an error to a handle.
+    fn error_as_handle<T>(&mut self, answer: std::result::Result<T, String>) -> StoreResult<T> {
         match answer {
             Ok(value) => Ok(Ok(value)),
             Err(text) => Ok(Err(self.error_handle(&text)?)),
         }
     }
 
-    fn incoming(&mut self, value: Option<Arc<[u8]>>) -> Outcome<u32> {
+    fn found_value(&mut self, value: Option<Arc<[u8]>>) -> StoreResult<u32> {
         match value {
-            Some(value) => Ok(Ok(self.handle(KeyValue::Incoming(value))?)),
+            Some(value) => Ok(Ok(self.new_handle(KeyValue::Incoming(value))?)),
             None => Ok(Err(self.error_handle(KEY_NOT_FOUND)?)),
         }
     }
@@ -66,8 +66,8 @@ impl types::Host for WorkerState {
         self.objects.remove(bucket).map(drop)
     }
 
-    async fn open_bucket(&mut self, name: String) -> Outcome<u32> {
-        Ok(Ok(self.handle(KeyValue::Bucket(name))?))
+    async fn open_bucket(&mut self, name: String) -> StoreResult<u32> {
+        Ok(Ok(self.new_handle(KeyValue::Bucket(name))?))
     }
 
     async fn drop_outgoing_value(&mut self, value: u32) -> Result<()> {
@@ -76,10 +76,10 @@ impl types::Host for WorkerState {
     }
 
     async fn new_outgoing_value(&mut self) -> Result<u32> {
-        self.handle(KeyValue::Outgoing(Vec::new()))
+        self.new_handle(KeyValue::Outgoing(Vec::new()))
     }
 
-    async fn outgoing_value_write_body_sync(&mut self, value: u32, bytes: Vec<u8>) -> Outcome<()> {
+    async fn outgoing_value_write_body_sync(&mut self, value: u32, bytes: Vec<u8>) -> StoreResult<()> {
         self.objects.fill_outgoing_value(value, bytes).map(Ok)
     }
 
@@ -88,7 +88,7 @@ impl types::Host for WorkerState {
         self.objects.remove(value).map(drop)
     }
 
-    async fn incoming_value_consume_sync(&mut self, value: u32) -> Outcome<Vec<u8>> {
+    async fn incoming_value_consume_sync(&mut self, value: u32) -> StoreResult<Vec<u8>> {
         Ok(Ok(self.objects.incoming_value(value)?.to_vec()))
     }
 
@@ -98,50 +98,50 @@ impl types::Host for WorkerState {
 }
 
 impl readwrite::Host for WorkerState {
-    async fn get(&mut self, bucket: u32, key: String) -> Outcome<u32> {
+    async fn get(&mut self, bucket: u32, key: String) -> StoreResult<u32> {
         let bucket = self.objects.bucket(bucket)?;
         match self.value_get(bucket, key).await? {
-            Ok(value) => self.incoming(value),
-            Err(text) => self.handled(Err(text)),
+            Ok(value) => self.found_value(value),
+            Err(text) => self.error_as_handle(Err(text)),
         }
     }
 
-    async fn set(&mut self, bucket: u32, key: String, value: u32) -> Outcome<()> {
+    async fn set(&mut self, bucket: u32, key: String, value: u32) -> StoreResult<()> {
         let bucket = self.objects.bucket(bucket)?;
         let value = self.objects.outgoing_value(value)?;
         let answer = self.value_set(bucket, vec![(key, value)]).await?;
-        self.handled(answer)
+        self.error_as_handle(answer)
     }
 
-    async fn delete(&mut self, bucket: u32, key: String) -> Outcome<()> {
+    async fn delete(&mut self, bucket: u32, key: String) -> StoreResult<()> {
         let bucket = self.objects.bucket(bucket)?;
         let answer = self.value_delete(bucket, vec![key]).await?;
-        self.handled(answer)
+        self.error_as_handle(answer)
     }
 
-    async fn exists(&mut self, bucket: u32, key: String) -> Outcome<bool> {
+    async fn exists(&mut self, bucket: u32, key: String) -> StoreResult<bool> {
         let bucket = self.objects.bucket(bucket)?;
         let answer = self.value_exists(bucket, key).await?;
-        self.handled(answer)
+        self.error_as_handle(answer)
     }
 }
 
 impl atomic::Host for WorkerState {
-    async fn increment(&mut self, bucket: u32, key: String, delta: u64) -> Outcome<u64> {
+    async fn increment(&mut self, bucket: u32, key: String, delta: u64) -> StoreResult<u64> {
         let bucket = self.objects.bucket(bucket)?;
         let answer = self.value_increment(bucket, key, delta).await?;
-        self.handled(answer)
+        self.error_as_handle(answer)
     }
 
-    async fn compare_and_swap(&mut self, bucket: u32, key: String, old: u64, new: u64) -> Outcome<bool> {
+    async fn compare_and_swap(&mut self, bucket: u32, key: String, old: u64, new: u64) -> StoreResult<bool> {
         let bucket = self.objects.bucket(bucket)?;
         let answer = self.value_compare_and_swap(bucket, key, old, new).await?;
-        self.handled(answer)
+        self.error_as_handle(answer)
     }
 }
 
 impl batch::Host for WorkerState {
-    async fn get_many(&mut self, bucket: u32, keys: Vec<String>) -> Outcome<Vec<u32>> {
+    async fn get_many(&mut self, bucket: u32, keys: Vec<String>) -> StoreResult<Vec<u32>> {
         let bucket = self.objects.bucket(bucket)?;
         let values = match self.value_get_many(bucket, keys).await? {
             Ok(values) => values.into_iter().collect::<Option<Vec<_>>>().ok_or(KEY_NOT_FOUND.to_owned()),
@@ -149,31 +149,31 @@ impl batch::Host for WorkerState {
         };
         match values {
             Ok(values) => {
-                let handles = values.into_iter().map(|value| self.handle(KeyValue::Incoming(value)));
+                let handles = values.into_iter().map(|value| self.new_handle(KeyValue::Incoming(value)));
                 Ok(Ok(handles.collect::<Result<_>>()?))
             }
-            Err(text) => self.handled(Err(text)),
+            Err(text) => self.error_as_handle(Err(text)),
         }
     }
 
-    /// The interface has no error for it, so that a bucket with too many keys fails the invocation.
+    /// This function has no error in the interface, so a bucket with too many keys fails the invocation.
     async fn get_keys(&mut self, bucket: u32) -> Result<Vec<String>> {
         let name = self.objects.bucket(bucket)?;
-        let answer: Answer<_> = self.value_keys_all(name).await;
+        let answer: HostResult<_> = self.value_keys_all(name).await;
         answer?.map_err(|text| self.raise(CallFailure::Trap(text)))
     }
 
-    async fn set_many(&mut self, bucket: u32, pairs: Vec<(String, u32)>) -> Outcome<()> {
+    async fn set_many(&mut self, bucket: u32, pairs: Vec<(String, u32)>) -> StoreResult<()> {
         let bucket = self.objects.bucket(bucket)?;
         let pairs = pairs.into_iter().map(|(key, value)| Ok((key, self.objects.outgoing_value(value)?)));
         let pairs = pairs.collect::<Result<_>>()?;
         let answer = self.value_set(bucket, pairs).await?;
-        self.handled(answer)
+        self.error_as_handle(answer)
     }
 
-    async fn delete_many(&mut self, bucket: u32, keys: Vec<String>) -> Outcome<()> {
+    async fn delete_many(&mut self, bucket: u32, keys: Vec<String>) -> StoreResult<()> {
         let bucket = self.objects.bucket(bucket)?;
         let answer = self.value_delete(bucket, keys).await?;
-        self.handled(answer)
+        self.error_as_handle(answer)
     }
 }

@@ -1,8 +1,9 @@
-//! The same random operations on a [`Vfs`] and on a real directory, as far as the two should agree: both succeed or
-//! both fail with the same error, and the trees are equal.
+//! Runs the same random operations on a [`Vfs`] and on a real directory: both succeed or both fail with the same error,
+//! and the trees are equal in the end.
 //!
-//! What leads out of the directory is refused here only, so it is not tried there. With slashes and dots at the end of
-//! a path, systems differ in which of several errors they give.
+//! Two differences are allowed. Only the [`Vfs`] refuses paths that leave the directory, so these operations are not
+//! run on the real directory. If a path ends in a slash or a dot and several errors are possible, systems return
+//! different ones.
 
 use super::*;
 use std::collections::BTreeMap;
@@ -44,7 +45,7 @@ impl Random {
 }
 
 /// A file that is open on both sides.
-struct Both {
+struct OpenPair {
     node: NodeId,
     file: File,
 }
@@ -65,13 +66,13 @@ fn error(error: &io::Error) -> Error {
     }
 }
 
-/// Compares what an operation came to.
+/// Compares the results of an operation on both sides.
 fn compare<T: PartialEq + std::fmt::Debug>(
     ours: Result<T, Error>,
     what: &str,
     theirs: impl FnOnce() -> io::Result<T>,
 ) {
-    // Out of the directory, or a hard link to a directory.
+    // The path leaves the directory, or the operation is a hard link to a directory.
     let ours = match ours {
         Err(Error::NotPermitted) => return,
         ours => ours,
@@ -84,7 +85,7 @@ fn compare<T: PartialEq + std::fmt::Debug>(
     }
 }
 
-/// All there is below a directory: kind, size, names and what it holds, by path.
+/// All nodes below a directory by path: the kind, the number of names and the content of each.
 type Tree = BTreeMap<String, (Kind, u64, Vec<u8>)>;
 
 fn our_tree(vfs: &mut Vfs, dir: NodeId, path: &str, tree: &mut Tree) {
@@ -133,7 +134,7 @@ fn kind(metadata: &fs::Metadata) -> Kind {
     }
 }
 
-fn step(random: &mut Random, vfs: &mut Vfs, root: &Path, open: &mut Vec<Both>) {
+fn step(random: &mut Random, vfs: &mut Vfs, root: &Path, open: &mut Vec<OpenPair>) {
     let (path, other) = (random.path(), random.path());
     let (real, real_other) = (root.join(&path), root.join(&other));
     let now = LATER;
@@ -167,7 +168,7 @@ fn step(random: &mut Random, vfs: &mut Vfs, root: &Path, open: &mut Vec<Both>) {
     }
 }
 
-fn open_both(random: &mut Random, vfs: &mut Vfs, path: &str, real: &Path, open: &mut Vec<Both>) {
+fn open_both(random: &mut Random, vfs: &mut Vfs, path: &str, real: &Path, open: &mut Vec<OpenPair>) {
     let create = !random.chance(3);
     let how = Open {
         follow: true,
@@ -185,17 +186,17 @@ fn open_both(random: &mut Random, vfs: &mut Vfs, path: &str, real: &Path, open: 
     }
     let mut file = None;
     compare(ours.map(|_| ()), path, || options.open(real).map(|opened| file = Some(opened)));
-    if let (Ok(Opened { node, .. }), Some(file)) = (ours, file) {
-        open.push(Both { node, file });
+    if let (Ok(OpenNode { node, .. }), Some(file)) = (ours, file) {
+        open.push(OpenPair { node, file });
     }
 }
 
-fn use_open(random: &mut Random, vfs: &mut Vfs, open: &mut Vec<Both>) {
+fn use_open(random: &mut Random, vfs: &mut Vfs, open: &mut Vec<OpenPair>) {
     if open.is_empty() {
         return;
     }
     let index = random.below(open.len());
-    let Both { node, file } = &open[index];
+    let OpenPair { node, file } = &open[index];
     let offset = random.below(50) as u64;
     match random.below(5) {
         0 => {
@@ -220,14 +221,14 @@ fn use_open(random: &mut Random, vfs: &mut Vfs, open: &mut Vec<Both>) {
 }
 
 #[test]
-fn random_operations_come_to_the_same_as_on_a_real_directory() {
+fn random_operations_have_the_same_results_as_on_a_real_directory() {
     for seed in 1..=SEEDS {
         let real = tempfile::tempdir().unwrap();
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let mut vfs = empty();
         let mut open = Vec::new();
         for number in 0..STEPS {
-            // The test's own output says where it stopped, should it fail.
+            // The output of a failing test shows the step at which it failed.
             println!("seed {seed}, step {number}");
             step(&mut random, &mut vfs, real.path(), &mut open);
         }
@@ -235,7 +236,7 @@ fn random_operations_come_to_the_same_as_on_a_real_directory() {
         our_tree(&mut vfs, ROOT, "", &mut ours);
         their_tree(real.path(), "", &mut theirs);
         assert_eq!(ours, theirs, "seed {seed}");
-        for Both { node, file } in open {
+        for OpenPair { node, file } in open {
             assert_eq!(vfs.stat(node).unwrap().links, file.metadata().unwrap().nlink(), "seed {seed}");
             vfs.release(node).unwrap();
         }

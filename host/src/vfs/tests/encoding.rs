@@ -1,9 +1,9 @@
-//! A filesystem as bytes and back.
+//! Tests of the encoding.
 
 use super::*;
 
 #[test]
-fn a_filesystem_is_what_its_bytes_say() {
+fn filesystems_survive_encoding_and_decoding() {
     let mut vfs = sample();
     vfs.link(ROOT, "file", ROOT, "dir/same", LATER).unwrap();
     vfs.open(ROOT, "file", Open::default(), NOW).unwrap();
@@ -15,7 +15,7 @@ fn a_filesystem_is_what_its_bytes_say() {
 }
 
 #[test]
-fn the_layout_is_kept() {
+fn the_encoding_has_not_changed() {
     let mut vfs = Vfs::new(NOW);
     put(&mut vfs, "a", b"b");
     let root = [1, 1, 0, 1, 0, 1, 0, 1, 0, 2, 1, 1, 1, b'a', 2];
@@ -29,7 +29,7 @@ fn damaged_bytes_are_refused() {
     for end in 0..bytes.len() {
         Vfs::decode(&bytes[..end]).unwrap_err();
     }
-    // Nothing panics, and what is taken is a tree whose operations end.
+    // Nothing panics, and bytes that are accepted are a tree on which operations terminate.
     for position in 0..bytes.len() {
         for change in [1, 0x80, 0xff] {
             let mut damaged = bytes.clone();
