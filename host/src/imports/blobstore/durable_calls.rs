@@ -254,7 +254,7 @@ impl<K: WriteFunction> DurableCall for WriteCall<K> {
         let mut out = Vec::new();
         match &self.write {
             BlobWrite::Create(name) | BlobWrite::Remove(name) | BlobWrite::Clear(name) => {
-                put_bytes(&mut out, name.as_bytes())
+                put_bytes(&mut out, name.as_bytes());
             }
             BlobWrite::Put { id, data } => {
                 put_id(&mut out, id);
