@@ -1,4 +1,4 @@
-//! Accounts: `/v1/accounts`, and what their plans allow.
+//! Accounts and their plans: `/v1/accounts`.
 
 use golem_model as model;
 use golem_model::{AccountId, Timestamp};
@@ -14,7 +14,7 @@ pub use golem_model::Role;
 pub struct Account {
     /// Its id.
     pub id: AccountId,
-    /// The name people read.
+    /// Display name.
     pub name: String,
     /// Primary e-mail address.
     pub email: String,
@@ -23,7 +23,7 @@ pub struct Account {
 }
 
 impl Account {
-    /// `account` under the plan `plan_id`.
+    /// The served form of `account`, with the plan `plan_id`.
     pub fn of(account: &model::Account, plan_id: Uuid) -> Self {
         Self { id: account.id, name: account.name.clone(), email: account.email.clone(), plan_id }
     }
@@ -33,11 +33,11 @@ impl Account {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AccountData {
-    /// The name people read.
+    /// Display name.
     pub name: String,
     /// Primary e-mail address.
     pub email: String,
-    /// Only to be compared: a plan cannot be changed by this request.
+    /// Must be the account's plan if given: the request cannot change the plan.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub plan_id: Option<Uuid>,
 }
@@ -48,27 +48,27 @@ pub struct AccountData {
 pub struct Plan {
     /// Its id.
     pub plan_id: Uuid,
-    /// What it allows.
+    /// Its limits.
     pub plan_data: PlanData,
 }
 
-/// What a plan allows.
+/// The limits of a plan.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PlanData {
-    /// Projects.
+    /// Number of projects.
     pub project_limit: i32,
-    /// Templates.
+    /// Number of templates.
     #[serde(alias = "templateLimit")]
     pub component_limit: i32,
-    /// Workers in all templates.
+    /// Number of workers in all templates.
     #[serde(alias = "workerLimit")]
     pub instance_limit: i32,
-    /// Bytes stored.
+    /// Stored bytes.
     pub storage_limit: i32,
     /// Processing units per month.
     pub monthly_gas_limit: i64,
-    /// Bytes of templates uploaded per month.
+    /// Uploaded bytes of templates per month.
     pub monthly_upload_limit: i32,
 }
 
@@ -78,40 +78,40 @@ pub struct PlanData {
 pub struct AccountSummary {
     /// The account.
     pub id: AccountId,
-    /// The name people read.
+    /// Display name.
     pub name: String,
     /// Primary e-mail address.
     pub email: String,
-    /// Its templates.
+    /// Number of its templates.
     #[serde(alias = "componentsCount")]
     pub templates_count: i64,
-    /// Its workers.
+    /// Number of its workers.
     #[serde(alias = "instancesCount")]
     pub workers_count: i64,
     /// When it was created.
     pub created_at: Timestamp,
 }
 
-/// Query of the lists that can be long: `GET /admin/accounts`, `GET /v1/whitelist`.
+/// Query of paged lists: `GET /admin/accounts`, `GET /v1/whitelist`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct PageQuery {
-    /// How many to leave out.
+    /// Number of elements to skip.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skip: Option<u32>,
-    /// How many to list, at most.
+    /// Maximum number of elements to list.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub limit: Option<u32>,
 }
 
-/// An element of `GET /v1/whitelist`: someone who may log in for a first time.
+/// An element of `GET /v1/whitelist`: an e-mail address that may log in for the first time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WhitelistEntry {
     /// The e-mail address.
     pub email: String,
-    /// When it was put there.
+    /// When the address was added.
     pub created_at: Timestamp,
-    /// Who put it there.
+    /// The account that added it.
     pub created_by: AccountId,
 }
 

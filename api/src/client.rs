@@ -1,11 +1,13 @@
 //! A client for the REST interface.
 //!
-//! One file per resource, each an `impl Client`: `template`, `worker`, `project` (with policies and grants), `account`
-//! (with roles, tokens and the whitelist), `login`, and `connect` for a worker's log stream. A method is one request; nothing is repeated behind the caller's back, as only the
-//! caller knows whether its request may be sent twice (an invocation with a key may).
+//! Each resource has a file with an `impl Client`: `template`, `worker`, `project` (with policies and grants),
+//! `account` (with roles, tokens and the whitelist), `login`, and `connect` for a worker's log stream.
 //!
-//! Invariant: an answer that is no success becomes [`ClientError::Status`] with the status and the body as the
-//! server sent them. Invariant: every socket has TCP_NODELAY, so that no request waits 40 ms for an acknowledgement.
+//! A method sends one request and does not retry it. Only the caller knows whether a request may be sent twice; an
+//! invocation with a key may.
+//!
+//! Invariant: a response that is not a success becomes [`ClientError::Status`], with the status and the body that the
+//! server sent. Invariant: every socket sets TCP_NODELAY, so that requests do not wait 40 ms for an acknowledgement.
 
 mod account;
 mod connect;
@@ -30,10 +32,10 @@ use serde::de::DeserializeOwned;
 use std::fmt;
 use std::time::Duration;
 
-/// How long to wait for a connection; an answer may take as long as the invocation does.
+/// Time limit for connecting. The response has no time limit, because it may take as long as the invocation.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// A client of one server. Cheap to clone; clones share their connections.
+/// A client of one server. It is cheap to clone, and clones share their connections.
 #[derive(Clone)]
 pub struct Client {
     http: reqwest::Client,
@@ -43,39 +45,39 @@ pub struct Client {
 }
 
 impl fmt::Debug for Client {
-    /// Without the token.
+    /// Prints the client without the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("base", &self.base.as_str()).finish_non_exhaustive()
     }
 }
 
-/// What a client is made of besides its server's address.
+/// Options of a client.
 #[derive(Clone, Default)]
 pub struct ClientOptions {
     /// The secret of the token to authenticate with.
     pub token: Option<String>,
-    /// Take any certificate. For tests against servers with one of their own making.
+    /// Accept any certificate. For tests against servers with a self-signed certificate.
     pub allow_insecure: bool,
 }
 
 impl fmt::Debug for ClientOptions {
-    /// Without the token.
+    /// Prints the options without the token.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("ClientOptions").field("allow_insecure", &self.allow_insecure).finish_non_exhaustive()
     }
 }
 
 impl Client {
-    /// A client of the server at `base_url`, with the secret of a token.
+    /// Creates a client of the server at `base_url` that authenticates with the secret of a token.
     pub fn new(base_url: &str, token: impl Into<String>) -> Result<Self, ClientError> {
         Self::with_options(base_url, ClientOptions { token: Some(token.into()), ..ClientOptions::default() })
     }
 
-    /// A client of the server at `base_url`.
+    /// Creates a client of the server at `base_url`.
     pub fn with_options(base_url: &str, options: ClientOptions) -> Result<Self, ClientError> {
         tls::install_provider();
-        let base = base_of(base_url)?;
-        let authorization = options.token.map(|token| authorization(&token)).transpose()?;
+        let base = parse_base_url(base_url)?;
+        let authorization = options.token.map(|token| authorization_header(&token)).transpose()?;
         let http = reqwest::Client::builder()
             .tcp_nodelay(true)
             .connect_timeout(CONNECT_TIMEOUT)
@@ -85,7 +87,7 @@ impl Client {
         Ok(Self { http, base, authorization, allow_insecure: options.allow_insecure })
     }
 
-    /// The address of the server, always with a path that ends in `/`.
+    /// The address of the server. Its path ends in `/`.
     pub fn base_url(&self) -> &str {
         self.base.as_str()
     }
@@ -100,7 +102,7 @@ impl Client {
         self.json(self.request(Method::GET, &["v1", "version"])).await
     }
 
-    /// The URL of a path. Segments may hold any character.
+    /// The URL of a path. Segments may contain any character.
     fn url(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
@@ -117,7 +119,7 @@ impl Client {
         }
     }
 
-    /// Sends a request and makes an error of every answer that is no success.
+    /// Sends a request. A response that is not a success is an error.
     async fn send(&self, request: RequestBuilder) -> Result<Response, ClientError> {
         let response = request
             .send()
@@ -128,16 +130,16 @@ impl Client {
             return Ok(response);
         }
         let text = response.text().await.unwrap_or_default();
-        Err(ClientError::of_status(status.as_u16(), &text))
+        Err(ClientError::from_answer(status.as_u16(), &text))
     }
 
-    /// Sends a request and reads the answer as JSON.
+    /// Sends a request and parses the response as JSON.
     async fn json<T: DeserializeOwned>(&self, request: RequestBuilder) -> Result<T, ClientError> {
         let bytes = self.bytes(request).await?;
         serde_json::from_slice(&bytes).map_err(ClientError::Decode)
     }
 
-    /// Sends a request and takes the answer as it is.
+    /// Sends a request and returns the body of the response.
     async fn bytes(&self, request: RequestBuilder) -> Result<Vec<u8>, ClientError> {
         let response = self.send(request).await?;
         let bytes = response.bytes().await;
@@ -145,7 +147,7 @@ impl Client {
     }
 }
 
-fn base_of(text: &str) -> Result<Url, ClientError> {
+fn parse_base_url(text: &str) -> Result<Url, ClientError> {
     let error = |reason: String| ClientError::BaseUrl { url: text.to_owned(), reason };
     let mut url = Url::parse(text).map_err(|e| error(e.to_string()))?;
     if !matches!(url.scheme(), "http" | "https") {
@@ -160,7 +162,7 @@ fn base_of(text: &str) -> Result<Url, ClientError> {
     Ok(url)
 }
 
-fn authorization(token: &str) -> Result<HeaderValue, ClientError> {
+fn authorization_header(token: &str) -> Result<HeaderValue, ClientError> {
     let mut value =
         HeaderValue::from_str(&format!("Bearer {}", token.trim())).map_err(|_| ClientError::Token)?;
     value.set_sensitive(true);
@@ -168,13 +170,13 @@ fn authorization(token: &str) -> Result<HeaderValue, ClientError> {
 }
 
 impl ClientError {
-    fn of_status(status: u16, text: &str) -> Self {
-        /// Characters of a body that is no error body of ours, at most.
-        const FOREIGN_CHARS_MAX: usize = 400;
+    fn from_answer(status: u16, text: &str) -> Self {
+        /// Maximum number of characters of a body that is not a Golem error body, for example from a proxy.
+        const FOREIGN_BODY_CHARS_MAX: usize = 400;
         let body = serde_json::from_str::<ErrorBody>(text).ok().filter(|body| !body.texts().is_empty());
         let body = body.unwrap_or_else(|| match text.trim() {
             "" => ErrorBody::default(),
-            foreign => ErrorBody::text(foreign.chars().take(FOREIGN_CHARS_MAX).collect::<String>()),
+            foreign => ErrorBody::text(foreign.chars().take(FOREIGN_BODY_CHARS_MAX).collect::<String>()),
         });
         Self::Status { status, body: Box::new(body) }
     }

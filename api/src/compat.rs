@@ -1,8 +1,8 @@
-//! Spellings that clients of different years use for one thing, for `#[serde(with = …)]`.
+//! Modules for `#[serde(with = …)]` that accept the spellings of clients of different years.
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// A text that is sent as itself, and accepted as `{"value": …}` too.
+/// A text. It is sent as a string, and accepted as `{"value": …}` too.
 pub(crate) mod text {
     use super::{Deserialize, Deserializer, Serializer};
 
@@ -23,7 +23,7 @@ pub(crate) mod text {
     }
 }
 
-/// A text that is sent as `{"value": …}`, and accepted as itself too.
+/// A text. It is sent as `{"value": …}`, and accepted as a string too.
 pub(crate) mod text_object {
     use super::{Deserializer, Serialize, Serializer, text};
 
@@ -41,7 +41,7 @@ pub(crate) mod text_object {
     }
 }
 
-/// A structure that travels as its JSON text, where only texts can: in a query.
+/// A structure within a query string, which can contain only texts: it is sent and accepted as JSON text.
 pub(crate) mod json_text {
     use serde::de::{DeserializeOwned, Error as _};
     use serde::ser::Error as _;
@@ -68,7 +68,7 @@ pub(crate) mod json_text {
     }
 }
 
-/// A position that is sent as a number, and accepted as a decimal string too.
+/// A position. It is sent as a number, and accepted as a decimal string too.
 pub(crate) mod index {
     use super::{Deserializer, Serializer};
     use serde::de::{Error, Unexpected, Visitor};
@@ -76,16 +76,16 @@ pub(crate) mod index {
 
     const EXPECTED: &str = "a whole number from 0, or its decimal digits as a string";
 
-    // Serde's `with` hands out references.
+    // Serde's `with` passes references.
     #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for this signature")]
     pub(crate) fn serialize<S: Serializer>(index: &u64, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_u64(*index)
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
-        struct Index;
+        struct IndexVisitor;
 
-        impl Visitor<'_> for Index {
+        impl Visitor<'_> for IndexVisitor {
             type Value = u64;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -109,11 +109,11 @@ pub(crate) mod index {
             }
         }
 
-        deserializer.deserialize_any(Index)
+        deserializer.deserialize_any(IndexVisitor)
     }
 }
 
-/// Environment variables: sent as a list of pairs, and accepted as an object too.
+/// Environment variables. They are sent as a list of pairs, and accepted as an object too.
 pub(crate) mod pairs {
     use super::{Deserializer, Serialize, Serializer};
     use serde::de::{MapAccess, SeqAccess, Visitor};
@@ -126,9 +126,9 @@ pub(crate) mod pairs {
     }
 
     pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Pairs, D::Error> {
-        struct Either;
+        struct PairsVisitor;
 
-        impl<'de> Visitor<'de> for Either {
+        impl<'de> Visitor<'de> for PairsVisitor {
             type Value = Pairs;
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -156,11 +156,11 @@ pub(crate) mod pairs {
             }
         }
 
-        deserializer.deserialize_any(Either)
+        deserializer.deserialize_any(PairsVisitor)
     }
 }
 
-/// Bytes: sent as an array of numbers, and accepted as `{"base64": …}` too.
+/// Bytes. They are sent as an array of numbers, and accepted as `{"base64": …}` too.
 pub(crate) mod bytes {
     use super::{Deserialize, Deserializer, Serialize, Serializer};
     use base64::Engine;
@@ -185,7 +185,8 @@ pub(crate) mod bytes {
     }
 }
 
-/// A list of actions: sent as `{"actions": […]}`, what the published client reads, and accepted as a bare list too.
+/// A list of actions. It is sent as `{"actions": […]}`, as the published client expects, and accepted as a plain list
+/// too.
 pub(crate) mod actions {
     use super::{Deserialize, Deserializer, Serialize, Serializer};
 

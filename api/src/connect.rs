@@ -1,7 +1,7 @@
 //! The log stream of a worker: `GET …/workers/{name}/connect`, a WebSocket whose frames are one JSON value each.
 //!
-//! There were two generations of frames. The server sends those of 2023, [`MessageFrame`], where stdout, stderr and
-//! log lines are one text; who asks with `?format=events` gets [`EventFrame`], which keeps them apart.
+//! There are two generations of frames. By default the server sends those of 2023, [`MessageFrame`], in which stdout,
+//! stderr and log lines are one text. With `?format=events` it sends [`EventFrame`], which distinguishes them.
 
 use crate::error::GolemError;
 use serde::{Deserialize, Serialize};
@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// Query of `connect`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ConnectQuery {
-    /// Which frames the client understands.
+    /// The frames that the client expects.
     #[serde(default)]
     pub format: ConnectFormat,
 }
@@ -28,14 +28,14 @@ pub enum ConnectFormat {
 /// A frame of 2023.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum MessageFrame {
-    /// Text to print as it is; line ends are part of it.
+    /// Text to print unchanged. It contains line ends.
     Message {
         /// The text.
         message: String,
     },
-    /// Why the stream cannot be, or ends.
+    /// The stream cannot be opened, or ends.
     Error {
-        /// What happened.
+        /// The reason.
         error: WorkerEndpointError,
     },
 }
@@ -61,7 +61,7 @@ pub struct EventFrame {
     pub event: WorkerEvent,
 }
 
-/// Something that a worker printed or logged.
+/// Output or a log event of a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum WorkerEvent {
     /// Written to standard output.
@@ -76,19 +76,19 @@ pub enum WorkerEvent {
     },
     /// Logged through `wasi:logging`.
     Log {
-        /// How important it is.
+        /// The level.
         level: LogLevel,
-        /// What it is about, in the guest's words.
+        /// The context that the guest gave.
         context: String,
         /// The text, without a line end.
         message: String,
     },
 }
 
-/// Importance of a log line: sent as a number from 0, trace, to 5, critical.
+/// The level of a log line. It is sent as a number from 0 (trace) to 5 (critical).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "u8", into = "u8")]
-#[expect(missing_docs, reason = "the levels are WIT's own words")]
+#[expect(missing_docs, reason = "the names of the levels are those of WIT")]
 pub enum LogLevel {
     Trace,
     Debug,
@@ -119,7 +119,7 @@ impl TryFrom<u8> for LogLevel {
 
     fn try_from(number: u8) -> Result<Self, String> {
         let level = Self::ALL.get(usize::from(number)).copied();
-        level.ok_or_else(|| format!("{number} is no log level; levels are 0 (trace) to 5 (critical)"))
+        level.ok_or_else(|| format!("{number} is not a log level; the levels are 0 (trace) to 5 (critical)"))
     }
 }
 
@@ -129,7 +129,7 @@ impl From<LogLevel> for u8 {
     }
 }
 
-/// The errors of worker endpoints as one union, for clients that cannot see a status.
+/// The errors of worker endpoints as one union. The frames of a log stream carry no HTTP status.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all_fields = "camelCase")]
 #[allow(missing_docs, reason = "each case is the body of one status")]

@@ -1,8 +1,8 @@
 //! Error bodies.
 //!
-//! Each family of endpoints had its own shape: `{"errors": […]}`, `{"error": …}`, `{"message": …}`,
-//! `{"golemError": …}`. [`ErrorBody`] is all of them: its constructors fill every field that some published client
-//! reads for that kind of error, so one body serves all families; on input it takes any of the shapes.
+//! In 2023, each family of endpoints had its own shape: `{"errors": […]}`, `{"error": …}`, `{"message": …}`,
+//! `{"golemError": …}`. [`ErrorBody`] combines them. Its constructors fill every field that a published client reads
+//! for the kind of error, so one body serves all families. Parsing accepts each of the shapes.
 
 use crate::template::VersionedTemplateId;
 use crate::worker::{PromiseId, WorkerId};
@@ -10,57 +10,57 @@ use golem_model::TemplateId;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The body of an answer that is no success.
+/// The body of an error response.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 #[must_use]
 pub struct ErrorBody {
-    /// What is wrong with the request (400).
+    /// The errors in the request (400).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<String>,
-    /// What happened.
+    /// The error text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// What happened, for the families that say `message`.
+    /// The error text, for the families of endpoints that use `message`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
-    /// The template that has the name already (409).
+    /// The existing template of the same name (409).
     #[serde(default, alias = "component_id", skip_serializing_if = "Option::is_none")]
     pub component_id: Option<TemplateId>,
-    /// What happened in the worker (500).
+    /// The error of the worker (500).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub golem_error: Option<GolemError>,
 }
 
 impl ErrorBody {
-    /// The request is wrong in these ways; for status 400.
+    /// The body for an invalid request: status 400, with one text per error.
     pub fn invalid(errors: impl IntoIterator<Item = impl Into<String>>) -> Self {
         Self { errors: errors.into_iter().map(Into::into).collect(), ..Self::default() }
     }
 
-    /// One text; for every status but 400.
+    /// The body with one text: for every status except 400.
     pub fn text(text: impl Into<String>) -> Self {
         let text = text.into();
         Self { error: Some(text.clone()), message: Some(text), ..Self::default() }
     }
 
-    /// The template `id` has the name already; for status 409.
+    /// The body for status 409: the template `id` already has the name.
     pub fn template_exists(id: TemplateId, text: impl Into<String>) -> Self {
         Self { component_id: Some(id), ..Self::text(text) }
     }
 
-    /// Something happened in a worker.
+    /// The body for an error of a worker.
     pub fn golem(error: GolemError) -> Self {
         let text = error.to_string();
         Self { golem_error: Some(error), ..Self::text(text) }
     }
 
-    /// What people should read, from whichever fields there are.
+    /// The error texts for the user, from the fields that are present.
     pub fn texts(&self) -> Vec<String> {
         if !self.errors.is_empty() {
             return self.errors.clone();
         }
-        // The texts first: they may say more than the variant can.
+        // Texts have precedence over `golem_error`: they may contain more details.
         let mut texts: Vec<String> = [&self.error, &self.message].into_iter().flatten().cloned().collect();
         texts.dedup();
         if let (true, Some(error)) = (texts.is_empty(), &self.golem_error) {
@@ -79,14 +79,14 @@ impl fmt::Display for ErrorBody {
     }
 }
 
-/// What can happen to a worker, or on the way to it. Its text is what people read.
+/// An error of a worker, or of a request to it.
 ///
-/// Tags and field names are those of 2023, with the names of before October 2023 accepted.
+/// Tags and field names are those of 2023. The names from before October 2023 are accepted too.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize, Deserialize)]
 #[serde(rename_all_fields = "camelCase")]
-#[allow(missing_docs, reason = "the fields are explained by the text beside them")]
+#[allow(missing_docs, reason = "the error text explains the fields")]
 pub enum GolemError {
-    /// The request cannot be carried out as it is.
+    /// The request is invalid.
     #[error("Invalid request: {details}")]
     InvalidRequest { details: String },
     /// The name is taken.
@@ -103,7 +103,7 @@ pub enum GolemError {
         #[serde(alias = "workerId")]
         instance_id: WorkerId,
     },
-    /// The worker could not be made.
+    /// The worker could not be created.
     #[error("Failed to create worker: {instance_id}: {details}")]
     #[serde(alias = "InstanceCreationFailed")]
     WorkerCreationFailed {
@@ -111,14 +111,14 @@ pub enum GolemError {
         instance_id: WorkerId,
         details: String,
     },
-    /// The worker could not be brought back.
+    /// The worker could not be resumed.
     #[error("Failed to resume worker: {instance_id}")]
     #[serde(alias = "FailedToResumeInstance")]
     FailedToResumeWorker {
         #[serde(alias = "workerId")]
         instance_id: WorkerId,
     },
-    /// The template's bytes could not be read.
+    /// The template's component could not be read.
     #[error("Failed to download template {} version {}: {reason}", .component_id.raw_template_id, .component_id.version)]
     #[serde(alias = "ComponentDownloadFailed")]
     TemplateDownloadFailed {
@@ -126,7 +126,7 @@ pub enum GolemError {
         component_id: VersionedTemplateId,
         reason: String,
     },
-    /// The template's bytes are no component that runs here.
+    /// The template's bytes are not a component that this server can run.
     #[error("Failed to parse template {} version {}: {reason}", .component_id.raw_template_id, .component_id.version)]
     #[serde(alias = "ComponentParseFailed")]
     TemplateParseFailed {
@@ -134,7 +134,7 @@ pub enum GolemError {
         component_id: VersionedTemplateId,
         reason: String,
     },
-    /// Nobody knows the template's latest version.
+    /// The template's latest version could not be determined.
     #[error("Failed to get the latest version of template {component_id}: {reason}")]
     #[serde(alias = "GetLatestVersionOfComponentFailed")]
     GetLatestVersionOfTemplateFailed {
@@ -142,35 +142,35 @@ pub enum GolemError {
         component_id: TemplateId,
         reason: String,
     },
-    /// There is no such promise: it never was, or it was deleted.
+    /// There is no such promise: it was never created, or it was deleted.
     #[error("Promise not found: {promise_id}")]
     PromiseNotFound { promise_id: PromiseId },
-    /// The promise was dropped while somebody waited.
+    /// The promise was dropped while a request waited for it.
     #[error("Promise dropped: {promise_id}")]
     PromiseDropped { promise_id: PromiseId },
-    /// The promise has its value already.
+    /// The promise was completed before.
     #[error("Promise already completed: {promise_id}")]
     PromiseAlreadyCompleted { promise_id: PromiseId },
-    /// A person stopped the worker.
+    /// An operator interrupted the worker, or simulated a crash.
     #[error("{}", if *.recover_immediately { "Simulated crash via the Golem API" } else { "Interrupted via the Golem API" })]
     Interrupted { recover_immediately: bool },
-    /// Parameters are not of the function's types.
+    /// The parameters do not match the function's types.
     #[error("Parameter type mismatch")]
     ParamTypeMismatch {},
-    /// A message without a value.
+    /// A message contains no value.
     #[error("No value in message")]
     NoValueInMessage {},
-    /// A value is not the one that was expected.
+    /// A value differs from the expected one.
     #[error("Value mismatch: {details}")]
     ValueMismatch { details: String },
-    /// On replay, the worker asked for something else than its oplog holds.
+    /// A divergence: during replay, the worker requested another call than its oplog has recorded.
     #[error("Unexpected oplog entry: expected {expected}, got {got}")]
     UnexpectedOplogEntry { expected: String, got: String },
     /// The guest failed.
     #[error("Runtime error: {details}")]
     RuntimeError { details: String },
     /// The node does not own the worker's shard.
-    #[error("Invalid shard: {}, this node has {}", .shard_id.value, shards(.shard_ids))]
+    #[error("Invalid shard: {}, this node has {}", .shard_id.value, join_shards(.shard_ids))]
     InvalidShardId { shard_id: ShardId, shard_ids: Vec<ShardId> },
     /// The worker failed before and cannot be used.
     #[error("The previously invoked function failed")]
@@ -178,10 +178,10 @@ pub enum GolemError {
     /// The worker's program has exited.
     #[error("The previously invoked function exited")]
     PreviousInvocationExited {},
-    /// Anything else.
+    /// Any other error.
     #[error("Unknown error: {details}")]
     Unknown { details: String },
-    /// The worker cannot be reached now.
+    /// The worker is temporarily unavailable.
     #[error("The worker is not available")]
     InstanceUnavailable {},
     /// The account may not use the worker.
@@ -189,14 +189,14 @@ pub enum GolemError {
     InvalidAccount {},
 }
 
-/// A shard's number, as sent.
+/// The number of a shard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShardId {
     /// The number.
     pub value: i64,
 }
 
-fn shards(shards: &[ShardId]) -> String {
+fn join_shards(shards: &[ShardId]) -> String {
     shards.iter().map(|shard| shard.value.to_string()).collect::<Vec<_>>().join(", ")
 }
 

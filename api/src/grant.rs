@@ -1,4 +1,4 @@
-//! Project grants: `/v1/projects/{id}/grants`, which give another account a policy's actions.
+//! Project grants: `/v1/projects/{id}/grants`. A grant permits the actions of a policy to another account.
 
 use crate::compat;
 use crate::policy::ProjectAction;
@@ -11,19 +11,19 @@ use serde::{Deserialize, Serialize};
 pub struct ProjectGrant {
     /// Its id.
     pub id: GrantId,
-    /// Who gets what.
+    /// The content of the grant.
     pub data: ProjectGrantData,
 }
 
-/// Who gets what.
+/// The content of a grant: which account may perform which actions, and in which project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProjectGrantData {
-    /// Who may.
+    /// The account that may perform the actions.
     pub grantee_account_id: AccountId,
-    /// Where.
+    /// The project in which the actions are permitted.
     pub grantor_project_id: ProjectId,
-    /// What.
+    /// The policy that lists the actions.
     pub project_policy_id: PolicyId,
 }
 
@@ -40,7 +40,7 @@ impl From<&model::Grant> for ProjectGrant {
     }
 }
 
-/// Body of `POST /v1/projects/{id}/grants`: with a policy, or with actions to make one of.
+/// Body of `POST /v1/projects/{id}/grants`: with a policy, or with actions for a new policy.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(
     untagged,
@@ -48,18 +48,18 @@ impl From<&model::Grant> for ProjectGrant {
     expecting = "expected granteeAccountId with either projectPolicyId or projectActions"
 )]
 pub enum ProjectGrantRequest {
-    /// Give a policy that exists.
+    /// Grant an existing policy.
     Policy {
-        /// Who may.
+        /// The account that may perform the actions.
         grantee_account_id: AccountId,
-        /// What.
+        /// The policy that lists the actions.
         project_policy_id: PolicyId,
     },
-    /// Make a policy of these actions and give it.
+    /// Create a policy with these actions and grant it.
     Actions {
-        /// Who may.
+        /// The account that may perform the actions.
         grantee_account_id: AccountId,
-        /// What.
+        /// The actions.
         #[serde(deserialize_with = "compat::actions::deserialize")]
         project_actions: Vec<ProjectAction>,
         /// The new policy's name.

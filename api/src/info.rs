@@ -1,8 +1,8 @@
-//! What the server says about itself: `/healthcheck` (200, empty) and `/v1/version`.
+//! Health and version of the server: `/healthcheck` (200, empty) and `/v1/version`.
 
 use serde::{Deserialize, Serialize};
 
-/// Answer of `GET /v1/version`.
+/// Response of `GET /v1/version`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VersionInfo {
     /// The server's version.

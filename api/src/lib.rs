@@ -1,23 +1,27 @@
-//! The REST contract of Golem: what goes over the wire, a file per resource.
+//! The REST contract of Golem: requests, responses and errors, with a file per resource.
 //!
 //! | module | resource |
 //! |---|---|
 //! | [`template`] | uploaded components, their versions and exports |
 //! | [`worker`] | workers, invocations, promises |
-//! | [`oplog`] | what a worker did, and what waits for it |
-//! | [`update`] | moving a worker to another template version |
+//! | [`oplog`] | a worker's oplog and its queue |
+//! | [`update`] | updates of a worker to another template version |
 //! | [`connect`] | the frames of a worker's log stream |
 //! | [`error`] | error bodies and [`GolemError`] |
-//! | [`account`], [`project`], [`policy`], [`grant`], [`token`], [`login`], [`limits`] | who may do what, and how much of it |
+//! | [`account`], [`project`], [`policy`], [`grant`], [`token`], [`login`], [`limits`] | identity and limits |
 //! | [`info`] | health and version |
-//! | `client` | a client for all of it (feature `client`) |
+//! | `client` | a client for the whole contract (feature `client`) |
 //!
-//! The shapes are those of the hosted service of 2023. Invariant: what we send parses in the clients published
-//! then; what we accept is that and every other spelling those clients, their documentation and their successors
-//! used. A field name that says `component` or `instance` is such a spelling: the words here are template and worker.
+//! The JSON shapes are those of the hosted service of 2023. Field names with `component` or `instance` are spellings of
+//! that service; the terms of this code are template and worker.
 //!
-//! Architecture invariant: no server here, and nothing stored. Stored types are in `golem-model`; each resource
-//! says how it is made from them.
+//! Invariant: the clients published in 2023 can parse every response.
+//!
+//! Invariant: requests are accepted in every spelling that those clients, their documentation and their successors
+//! used. The tests in `tests/shapes.rs` check both.
+//!
+//! Architecture invariant: this crate contains no server and no stored type. Stored types are in `golem-model`; each
+//! resource defines the conversion from them.
 
 #![warn(missing_docs)]
 

@@ -4,13 +4,13 @@ use golem_model::AccountId;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
-/// What an account has left.
+/// The remaining resources of an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ResourceLimits {
-    /// Processing units.
+    /// Remaining processing units.
     pub available_fuel: i64,
-    /// Bytes of memory of one worker.
+    /// Maximum memory of one worker in bytes.
     #[serde(alias = "maxMemoryPerWorker")]
     pub max_memory_per_instance: i64,
 }
@@ -19,13 +19,13 @@ pub struct ResourceLimits {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ResourceLimitsQuery {
-    /// Whose.
+    /// The account.
     pub account_id: AccountId,
 }
 
-/// Body of `POST /v1/resource-limits`: processing units used.
+/// Body of `POST /v1/resource-limits`: a report of used processing units.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ResourceLimitsUpdate {
-    /// Units by account.
+    /// Used processing units, by account.
     pub updates: BTreeMap<AccountId, i64>,
 }

@@ -1,6 +1,6 @@
 //! Login through an identity provider: `/v1/oauth2`, `/login/oauth2/device`.
 //!
-//! Every one of these ends in an [`UnsafeToken`](crate::token::UnsafeToken).
+//! Every login returns an [`UnsafeToken`](crate::token::UnsafeToken).
 
 use golem_model::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -8,24 +8,24 @@ use serde::{Deserialize, Serialize};
 /// Query of `POST /v1/oauth2`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OAuth2Query {
-    /// Who vouches; `github`.
+    /// The identity provider; `github`.
     pub provider: String,
-    /// The provider's token.
+    /// An access token of the provider.
     #[serde(alias = "access-token")]
     pub access_token: String,
 }
 
-/// Answer of `POST /login/oauth2/device/start`. The next request, `…/complete`, has `encoded_session` as a bare JSON
-/// string for its body.
+/// Response of `POST /login/oauth2/device/start`. The body of the next request, `…/complete`, is `encoded_session` as a
+/// JSON string.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct OAuth2Data {
-    /// Where the user confirms.
+    /// The page on which the user confirms the login.
     pub url: String,
-    /// What the user types there.
+    /// The code that the user enters there.
     pub user_code: String,
-    /// Until when.
+    /// When the login attempt expires.
     pub expires: Timestamp,
-    /// Names the attempt.
+    /// Identifies the login attempt.
     pub encoded_session: String,
 }

@@ -1,29 +1,29 @@
-//! A worker's oplog and its queue, for people to look at: `…/workers/{name}/oplog`, `…/queue`.
+//! A worker's oplog and its queue, in a readable form: `…/workers/{name}/oplog`, `…/queue`.
 
 use golem_model::Timestamp;
 use serde::{Deserialize, Serialize};
 
-/// Entries in a page of an oplog, if the query does not say how many.
+/// Number of entries in a page of an oplog by default.
 pub const OPLOG_COUNT_DEFAULT: usize = 100;
 
-/// Entries in a page of an oplog, at most.
+/// Maximum number of entries in a page of an oplog.
 pub const OPLOG_COUNT_MAX: usize = 1_000;
 
 /// Query of `GET …/oplog`.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct OplogQuery {
-    /// The first index to look at; the oplog's first entry if it is missing.
+    /// The index at which the page starts; by default the oplog's first entry.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<u64>,
-    /// Entries wanted, at most.
+    /// Maximum number of entries.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub count: Option<usize>,
-    /// Words that an entry must have, all of them, whatever their case.
+    /// Only entries that contain all these words, regardless of case.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub query: Option<String>,
 }
 
-/// A part of an oplog.
+/// A page of an oplog.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct OplogPage {
     /// The entries, ascending.
@@ -39,17 +39,17 @@ pub struct OplogPage {
 pub struct OplogEntry {
     /// Its position, from 1.
     pub index: u64,
-    /// What kind of entry it is, such as `invocation-started`.
+    /// The kind of entry, such as `invocation-started`.
     pub kind: String,
-    /// When it was written, where that is recorded.
+    /// When it was written, if that is recorded.
     pub at: Option<Timestamp>,
-    /// What it says, in words.
+    /// A description of the entry.
     pub text: String,
-    /// What it holds; which fields there are depends on the kind, and may become more.
+    /// The content of the entry. The fields depend on the kind; new fields may be added.
     pub details: serde_json::Value,
 }
 
-/// An invocation that has not ended.
+/// An invocation that is pending or running.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct QueuedInvocation {
@@ -57,8 +57,8 @@ pub struct QueuedInvocation {
     pub key: Option<String>,
     /// Its function.
     pub function: String,
-    /// When it was accepted; null for one that is accepted only together with its outcome.
+    /// When it was accepted; null for an invocation that is recorded only together with its outcome.
     pub accepted_at: Option<Timestamp>,
-    /// Whether it has begun. One that has cannot be cancelled.
+    /// Whether it has started. A started invocation cannot be cancelled.
     pub begun: bool,
 }

@@ -15,7 +15,7 @@ pub struct ProjectPolicy {
     pub id: PolicyId,
     /// Its name.
     pub name: String,
-    /// What it allows; a bare list is accepted.
+    /// The permitted actions; a plain list is accepted too.
     #[serde(with = "compat::actions")]
     pub project_actions: Vec<ProjectAction>,
 }
@@ -26,27 +26,27 @@ pub struct ProjectPolicy {
 pub struct ProjectPolicyData {
     /// Its name.
     pub name: String,
-    /// What it allows; a bare list is accepted.
+    /// The permitted actions; a plain list is accepted too.
     #[serde(with = "compat::actions")]
     pub project_actions: Vec<ProjectAction>,
 }
 
-/// Something that can be done in a project. A component is a template, an instance a worker.
+/// An action in a project. In the names, a component is a template and an instance is a worker.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ProjectAction {
-    /// See templates.
+    /// View templates.
     #[serde(alias = "ViewTemplate")]
     ViewComponent,
     /// Upload new templates.
     #[serde(alias = "CreateTemplate")]
     CreateComponent,
-    /// Upload new versions.
+    /// Upload new versions of templates.
     #[serde(alias = "UpdateTemplate")]
     UpdateComponent,
     /// Delete templates.
     #[serde(alias = "DeleteTemplate")]
     DeleteComponent,
-    /// See workers.
+    /// View workers.
     #[serde(alias = "ViewWorker")]
     ViewInstance,
     /// Create workers.
@@ -58,16 +58,16 @@ pub enum ProjectAction {
     /// Delete workers.
     #[serde(alias = "DeleteWorker")]
     DeleteInstance,
-    /// See who may do what.
+    /// View the grants of the project.
     ViewProjectGrants,
-    /// Allow others.
+    /// Create grants.
     CreateProjectGrants,
-    /// No longer allow others.
+    /// Delete grants.
     DeleteProjectGrants,
 }
 
 impl ProjectAction {
-    /// All of them.
+    /// All actions.
     pub const ALL: [Self; 11] = [
         Self::ViewComponent,
         Self::CreateComponent,
@@ -89,19 +89,19 @@ impl fmt::Display for ProjectAction {
     }
 }
 
-/// A text that names no action.
+/// The text is not the name of an action.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no action; actions are {}",
+#[error("{text:?} is not an action; the actions are {}",
     model::ProjectAction::ALL.map(|action| format!("{action:?}")).join(", "))]
 pub struct ProjectActionError {
-    /// What was given.
+    /// The given text.
     pub text: String,
 }
 
 impl FromStr for ProjectAction {
     type Err = ProjectActionError;
 
-    /// Takes both vocabularies: `ViewComponent` and `ViewTemplate`.
+    /// Accepts both vocabularies: `ViewComponent` and `ViewTemplate`.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let named = |action: &Self| {
             action.to_string() == text || format!("{:?}", model::ProjectAction::from(*action)) == text

@@ -10,32 +10,32 @@ use serde::{Deserialize, Serialize};
 pub struct Project {
     /// Its id.
     pub project_id: ProjectId,
-    /// All else about it.
+    /// The content of the project.
     pub project_data: ProjectData,
 }
 
-/// What a project is.
+/// The content of a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProjectData {
-    /// Its name; several projects may share one.
+    /// Its name. Not unique: several projects may have the same name.
     pub name: String,
-    /// Who owns it.
+    /// The account that owns it.
     pub owner_account_id: AccountId,
-    /// What people wrote about it.
+    /// Description, free text.
     pub description: String,
-    /// Always `default`: environments never came.
+    /// Always `default`: environments do not exist, but clients of 2023 expect the field.
     pub default_environment_id: String,
-    /// Whether it is the one used where none is named.
+    /// Whether it is the account's default project.
     pub project_type: ProjectType,
 }
 
 /// Whether a project is its account's default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum ProjectType {
-    /// Used where no project is named.
+    /// The default project, which requests without a project use.
     Default,
-    /// Made by a person.
+    /// Any other project.
     NonDefault,
 }
 
@@ -45,9 +45,9 @@ pub enum ProjectType {
 pub struct ProjectDataRequest {
     /// Its name.
     pub name: String,
-    /// Must be the caller.
+    /// Must be the account of the caller.
     pub owner_account_id: AccountId,
-    /// What people should know about it.
+    /// Description, free text.
     pub description: String,
 }
 
@@ -55,7 +55,7 @@ pub struct ProjectDataRequest {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct ProjectListQuery {
-    /// Projects of this name.
+    /// Only projects of this name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project_name: Option<String>,
 }

@@ -12,27 +12,27 @@ use std::collections::BTreeMap;
 pub struct Template {
     /// Template and version.
     pub versioned_template_id: VersionedTemplateId,
-    /// The same again, as clients of 2023 expect it.
+    /// Template and version again, for clients of 2023.
     pub user_template_id: NestedTemplateId,
-    /// The same again, as clients of 2023 expect it.
+    /// Template and version again, for clients of 2023.
     pub protected_template_id: NestedTemplateId,
-    /// The name that people gave it.
+    /// Its name.
     pub template_name: TemplateName,
-    /// Bytes of the uploaded WebAssembly.
+    /// Size of the uploaded component in bytes.
     pub template_size: u64,
-    /// Bytes of the archive of files that its workers begin with; missing if it ships none.
+    /// Size of the uploaded archive of its workers' initial files in bytes; missing if there is none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files_size: Option<u64>,
-    /// What it exports and which tools made it.
+    /// Its exports and the tools that built it.
     pub metadata: TemplateMetadata,
     /// The project that it belongs to.
     pub project_id: ProjectId,
-    /// The templates whose workers its workers call, by the interface; missing if they call none.
+    /// The templates whose workers its workers call, by the interface that those export; missing if there are none.
     #[serde(default, skip_serializing_if = "Links::is_empty")]
     pub links: Links,
 }
 
-/// Templates by the interface that they export, such as `golem:cart/api`.
+/// Links to templates, by the interface that those export, such as `golem:cart/api`.
 pub type Links = BTreeMap<String, TemplateId>;
 
 /// Template and version.
@@ -46,7 +46,7 @@ pub struct VersionedTemplateId {
     pub version: u32,
 }
 
-/// A [`VersionedTemplateId`] one level down.
+/// A [`VersionedTemplateId`] inside an object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NestedTemplateId {
@@ -60,12 +60,12 @@ pub struct NestedTemplateId {
 #[serde(transparent)]
 pub struct TemplateName(#[serde(with = "compat::text_object")] pub String);
 
-/// What a template's component says about itself.
+/// Metadata of a template's component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct TemplateMetadata {
-    /// What it exports.
+    /// Its exports.
     pub exports: Vec<Export>,
-    /// Which tools made it.
+    /// The tools that built it.
     pub producers: Vec<Producers>,
 }
 
@@ -90,11 +90,11 @@ pub struct ProducerField {
 pub struct Producer {
     /// The tool.
     pub name: String,
-    /// Its version; empty if it says none.
+    /// Its version; empty if it is unknown.
     pub version: String,
 }
 
-/// Something that a component exports.
+/// An export of a component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Export {
     /// An interface.
@@ -132,7 +132,7 @@ pub struct FunctionParameter {
 /// A result.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct FunctionResult {
-    /// Its name; components of today have none.
+    /// Its name. Always null: results of current components are unnamed.
     pub name: Option<String>,
     /// Its type.
     #[serde(alias = "typ")]
@@ -141,9 +141,9 @@ pub struct FunctionResult {
 
 /// A type, as `{"U64": {}}` or `{"List": …}`.
 ///
-/// The primitive cases have braces because that is how they are sent.
+/// The primitive cases have braces because each of them is sent as an object.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[expect(missing_docs, reason = "the primitive types are WIT's own words")]
+#[expect(missing_docs, reason = "the names of the primitive types are those of WIT")]
 pub enum Type {
     Bool {},
     S8 {},
@@ -162,57 +162,58 @@ pub enum Type {
     List(Box<Type>),
     /// `option<t>`.
     Option(Box<Type>),
-    /// Types of ok and of err; null is a unit side.
+    /// The types of ok and err; null stands for a unit type.
     Result(Option<Box<Type>>, Option<Box<Type>>),
     /// `tuple<…>`.
     Tuple(Vec<Type>),
     /// Fields in order.
     Record(Vec<(String, Type)>),
-    /// Cases in order; null is a case without payload.
+    /// Cases in order; null stands for no payload.
     Variant(Vec<(String, Option<Type>)>),
-    /// Names in order.
+    /// Names of the cases in order.
     Enum(Vec<String>),
-    /// Names in order.
+    /// Names of the flags in order.
     Flags(Vec<String>),
-    /// A resource. Not known in 2023; a function that names one cannot be invoked from outside.
+    /// A handle to the named resource. Clients of 2023 do not know this case. A function that uses a handle cannot be
+    /// invoked from outside.
     Handle(String),
 }
 
-/// The part of an upload that says what is uploaded.
+/// The part of a multipart upload that describes the upload.
 ///
-/// Its name is `field0` or `query`, that of the component's bytes `template` or `component`.
+/// The part is named `field0` or `query`. The part with the component is named `template` or `component`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TemplateQuery {
-    /// The project; the default project if it is missing.
+    /// The project; by default the account's default project.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project_id: Option<ProjectId>,
-    /// The template's name. `templateName`, and the name as `{"value": …}`, are accepted.
+    /// The template's name. `templateName`, and the name as `{"value": …}`, are accepted too.
     #[serde(alias = "templateName", with = "compat::text")]
     pub component_name: String,
-    /// The templates whose workers the component is to call, by the interface that they export; where only one template
-    /// of the project exports it, it need not be named.
+    /// The templates whose workers the component calls, by the interface that those export. A link may be missing if
+    /// only one template of the project exports the interface.
     #[serde(default, skip_serializing_if = "Links::is_empty")]
     pub links: Links,
-    /// How often a failed invocation of its workers is tried again; as the server is set if it is missing.
+    /// How often a failed invocation of its workers is retried; by default according to the server's settings.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry_policy: Option<RetryPolicy>,
-    /// What happens to its workers after the last attempt; `fail` if it is missing.
+    /// What happens to its workers after the last attempt; by default `fail`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
 }
 
-/// Query of `PUT /v1/templates/{id}/upload`. What is missing stays as for the version before.
+/// Query of `PUT /v1/templates/{id}/upload`. Missing fields keep their value from the previous version.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TemplateUpdateQuery {
-    /// How often a failed invocation of its workers is tried again: the policy as JSON.
+    /// How often a failed invocation of its workers is retried: the policy as JSON.
     #[serde(default, with = "compat::json_text", skip_serializing_if = "Option::is_none")]
     pub retry_policy: Option<RetryPolicy>,
     /// What happens to its workers after the last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
-    /// [`Links`] as JSON. One that is not named stays what it was in the version before.
+    /// [`Links`] as JSON. A link that is not named is kept from the previous version.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub links: Option<String>,
 }
@@ -221,10 +222,10 @@ pub struct TemplateUpdateQuery {
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct TemplateListQuery {
-    /// Templates of this project; of the default project if it is missing.
+    /// Only templates of this project; by default the account's default project.
     #[serde(default, alias = "projectId", skip_serializing_if = "Option::is_none")]
     pub project_id: Option<ProjectId>,
-    /// Templates of this name.
+    /// Only templates of this name.
     #[serde(
         default,
         alias = "templateName",
@@ -237,7 +238,7 @@ pub struct TemplateListQuery {
 /// Query of `GET /v1/templates/{id}/download`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct TemplateDownloadQuery {
-    /// The version; the latest if it is missing.
+    /// The version; by default the latest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub version: Option<u32>,
 }
@@ -254,7 +255,8 @@ impl From<&model::TemplateVersion> for Template {
             template_size: template.size_bytes,
             files_size: template.files.map(|files| files.size_bytes),
             metadata: TemplateMetadata {
-                // The published clients know no handles and could not read the whole list.
+                // Functions with handles are left out: the published clients do not know `Handle` and would fail to
+                // parse the whole list.
                 exports: template
                     .exports
                     .iter()

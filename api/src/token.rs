@@ -12,11 +12,11 @@ use std::fmt;
 pub struct Token {
     /// Its id, which is not secret.
     pub id: TokenId,
-    /// The account that it speaks for.
+    /// The account that it authenticates.
     pub account_id: AccountId,
     /// When it was created.
     pub created_at: Timestamp,
-    /// From when on it is refused.
+    /// It is rejected from this time on.
     pub expires_at: Timestamp,
 }
 
@@ -31,18 +31,18 @@ impl From<&model::Token> for Token {
     }
 }
 
-/// A token with its secret: shown once, when it is made.
+/// A token with its secret. The server returns it once, at the token's creation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct UnsafeToken {
     /// The token.
     pub data: Token,
-    /// What goes into the header `Authorization: Bearer …`.
+    /// The secret for the header `Authorization: Bearer …`.
     pub secret: Secret,
 }
 
 /// The secret of a token, sent as `{"value": uuid}`; a plain string is accepted.
 ///
-/// Invariant: `Debug` does not show it, so that it cannot slip into a log.
+/// Invariant: `Debug` does not print it, so that it does not appear in logs.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Secret(#[serde(with = "compat::text_object")] pub String);
@@ -57,6 +57,6 @@ impl fmt::Debug for Secret {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct TokenCreationRequest {
-    /// From when on the token shall be refused.
+    /// The token will be rejected from this time on.
     pub expires_at: Timestamp,
 }

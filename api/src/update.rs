@@ -1,4 +1,4 @@
-//! Moving a worker to another version of its template: `…/workers/{name}/update`.
+//! Updates of a worker to another version of its template: `…/workers/{name}/update`.
 
 use golem_model::Timestamp;
 use golem_model::oplog::UpdateMode;
@@ -8,52 +8,52 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateRequest {
-    /// How: `automatic` or `manual`.
+    /// How the worker is updated: `automatic` or `manual`.
     pub mode: UpdateMode,
-    /// The version that the worker is to run.
+    /// The requested version.
     pub target_version: u32,
 }
 
-/// What is known of a worker's updates.
+/// The updates of a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateReport {
     /// The version that the worker runs.
     pub template_version: u32,
-    /// What was asked for and is done as soon as no invocation runs.
+    /// The requested update, which starts as soon as no invocation runs.
     pub pending: Option<PendingUpdate>,
-    /// What came of the last one.
+    /// The outcome of the last update.
     pub last: Option<UpdateOutcome>,
 }
 
-/// An update that was asked for.
+/// A requested update that has not started.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PendingUpdate {
-    /// How.
+    /// How the worker is updated.
     pub mode: UpdateMode,
-    /// The version.
+    /// The requested version.
     pub target_version: u32,
-    /// When it was asked for.
+    /// When it was requested.
     pub requested_at: Timestamp,
 }
 
-/// What came of an update.
+/// The outcome of an update.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UpdateOutcome {
-    /// Whether the worker runs the version that was asked for; else it is as it was.
+    /// Whether the update succeeded. If not, the worker is unchanged.
     pub updated: bool,
-    /// How.
+    /// The requested mode.
     pub mode: UpdateMode,
-    /// The version before.
+    /// The version before the update.
     pub from: u32,
-    /// The version asked for.
+    /// The requested version.
     pub to: u32,
-    /// When.
+    /// Time of the outcome.
     pub at: Timestamp,
-    /// Why it was refused.
+    /// Why the update failed, if it did.
     pub details: Option<String>,
-    /// The oplog index at which the new version asked for something else than is recorded, if that is why.
+    /// The oplog index at which the replay by the new version diverged, if that is the reason.
     pub oplog_index: Option<u64>,
 }

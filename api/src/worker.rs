@@ -11,7 +11,7 @@ use std::str::FromStr;
 /// Body of `POST …/workers`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct WorkerCreationRequest {
-    /// The worker's name. A text, so that the server can say what is wrong with it.
+    /// The worker's name. It is a text, so that the server can explain why a name is invalid.
     pub name: String,
     /// Command-line arguments.
     #[serde(default)]
@@ -19,10 +19,10 @@ pub struct WorkerCreationRequest {
     /// Environment variables; an object is accepted too.
     #[serde(default, with = "compat::pairs")]
     pub env: Vec<(String, String)>,
-    /// How often a failed invocation is tried again; as for the template if it is missing.
+    /// How often a failed invocation is retried; by default as for the template.
     #[serde(default, rename = "retryPolicy", skip_serializing_if = "Option::is_none")]
     pub retry_policy: Option<RetryPolicy>,
-    /// What happens after the last attempt: `fail` or `rollback`.
+    /// What happens after the last attempt, `fail` or `rollback`; by default as for the template.
     #[serde(default, rename = "onFailure", skip_serializing_if = "Option::is_none")]
     pub on_failure: Option<OnFailure>,
 }
@@ -48,7 +48,7 @@ pub struct VersionedWorkerId {
     pub template_version_used: u32,
 }
 
-/// What callers can know of a worker.
+/// The public metadata of a worker.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct WorkerMetadata {
@@ -60,30 +60,30 @@ pub struct WorkerMetadata {
     pub args: Vec<String>,
     /// Environment given at its creation.
     pub env: BTreeMap<String, String>,
-    /// What it is doing.
+    /// Its status.
     pub status: WorkerStatus,
     /// The template version that it runs.
     pub template_version: u32,
     /// Failures since the last success.
     pub retry_count: u32,
-    /// When it was made. Only in lists: the worker of 2023 did not have it.
+    /// When it was created. Only in lists: in 2023, a single worker did not have the field.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub created_at: Option<Timestamp>,
 }
 
-/// Query of `GET …/workers`. Can be repeated: `filter`.
+/// Query of `GET …/workers`. The parameter `filter` can be repeated.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WorkerListQuery {
-    /// Conditions, all of which must hold: a property, a comparison, a value, with blanks between.
+    /// Conditions, all of which must hold: property, comparison and value, separated by blanks.
     pub filters: Vec<String>,
-    /// Where the page before ended.
+    /// The cursor of the previous page.
     pub cursor: Option<String>,
-    /// How many workers, at most.
+    /// Maximum number of workers.
     pub count: Option<usize>,
 }
 
 impl WorkerListQuery {
-    /// As pairs of a query string.
+    /// The query as pairs of a query string.
     pub fn pairs(&self) -> Vec<(&'static str, String)> {
         let filters = self.filters.iter().map(|filter| ("filter", filter.clone()));
         let cursor = self.cursor.iter().map(|cursor| ("cursor", cursor.clone()));
@@ -91,35 +91,35 @@ impl WorkerListQuery {
     }
 }
 
-/// Workers on a page if the query does not say.
+/// Number of workers on a page by default.
 pub const WORKER_COUNT_DEFAULT: usize = 50;
-/// Workers on a page, at most.
+/// Maximum number of workers on a page.
 pub const WORKER_COUNT_MAX: usize = 1_000;
 
-/// Answer of `GET …/workers`: a part of the list, ordered by name.
+/// Response of `GET …/workers`: a page of the list, sorted by name.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct WorkersMetadata {
-    /// The workers; may be none although more follow.
+    /// The workers. A page may be empty although more workers follow.
     pub workers: Vec<WorkerMetadata>,
-    /// Where the next page begins; missing at the end.
+    /// The cursor of the next page; missing on the last page.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cursor: Option<String>,
 }
 
-/// Names one invocation of one worker, for ever. Sent as `{"value": key}`; a plain string is accepted.
+/// An invocation key, which names one invocation of one worker. Sent as `{"value": key}`; a plain string is accepted.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct InvocationKey(#[serde(with = "compat::text_object")] pub String);
 
-/// Body of `invoke` and `invoke-and-await`. `P` is what the parameters are read into.
+/// Body of `invoke` and `invoke-and-await`. `P` is the type of the parameters.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvokeParameters<P = serde_json::Value> {
     /// One element per parameter, or any JSON value under the stdio conventions.
     pub params: P,
 }
 
-/// Answer of `invoke-and-await`. A server can put
-/// [`ResultJson`](golem_model::value::json::ResultJson) in the place of `R` and write it without a detour.
+/// Response of `invoke-and-await`. A server can use [`ResultJson`](golem_model::value::json::ResultJson) for `R`, which
+/// serializes without an intermediate tree.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InvokeResult<R = serde_json::Value> {
     /// One element per result, or any JSON value under the stdio conventions.
@@ -132,31 +132,31 @@ pub struct InvokeResult<R = serde_json::Value> {
 pub struct InvokeQuery {
     /// Full name of the function.
     pub function: String,
-    /// A key made by `POST …/key`; the server makes one if it is missing. Not looked at by `invoke`.
+    /// A key issued by `POST …/key`. Without it, the server creates one. `invoke` ignores it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub invocation_key: Option<String>,
-    /// How parameters and result travel.
+    /// How parameters and result are passed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calling_convention: Option<CallingConvention>,
 }
 
-/// The header that carries an idempotency key of the client's own making.
+/// The header for an idempotency key that the client chose.
 pub const IDEMPOTENCY_KEY_HEADER: &str = "idempotency-key";
 
-/// How parameters and result travel between caller and guest.
+/// How parameters and result are passed between caller and guest.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "&'static str")]
 pub enum CallingConvention {
     /// Typed parameters and results.
     #[default]
     Component,
-    /// Parameters are standard input, standard output is the result.
+    /// The parameters are standard input, and standard output is the result.
     Stdio,
-    /// A line of standard input for each request, a line of standard output for each result.
+    /// Each request is a line of standard input, and each result is a line of standard output.
     StdioEventLoop,
 }
 
-/// A text that names no calling convention.
+/// The text is not the name of a calling convention.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown calling convention \"{0}\"; use component, stdio or stdio-event-loop")]
 pub struct CallingConventionError(pub String);
@@ -164,7 +164,7 @@ pub struct CallingConventionError(pub String);
 impl FromStr for CallingConvention {
     type Err = CallingConventionError;
 
-    /// Takes every spelling that was ever documented: case and dashes do not count.
+    /// Accepts every documented spelling: case, dashes and underscores are ignored.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let plain: String = text.chars().filter(|c| !matches!(c, '-' | '_')).collect();
         match plain.to_ascii_lowercase().as_str() {
@@ -227,16 +227,16 @@ pub struct CompleteParameters {
     /// The promise's position in the worker's oplog, as number or decimal string.
     #[serde(with = "compat::index")]
     pub oplog_idx: u64,
-    /// What the promise is completed with: an array of numbers, or `{"base64": …}`.
+    /// The data of the promise: an array of numbers, or `{"base64": …}`.
     #[serde(with = "compat::bytes")]
     pub data: Vec<u8>,
 }
 
-/// A promise.
+/// Identifies a promise.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PromiseId {
-    /// The worker that made it.
+    /// The worker that created it.
     #[serde(alias = "workerId")]
     pub instance_id: WorkerId,
     /// Its position in the worker's oplog.
@@ -248,7 +248,7 @@ pub struct PromiseId {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct InterruptQuery {
-    /// Treat it as a crash: the worker is recovered at once.
+    /// Simulate a crash: the worker is recovered at once.
     #[serde(default, alias = "recovery-immediately")]
     pub recover_immediately: bool,
 }

@@ -1,4 +1,4 @@
-//! The shapes of 2023, byte for byte, and the other spellings that are accepted.
+//! The JSON shapes of 2023, and the other accepted spellings.
 
 use golem_api::connect::{
     ConnectFormat, ConnectFrame, ConnectQuery, EventFrame, LogLevel, MessageFrame, WorkerEvent,
@@ -20,10 +20,12 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
 
-const T: &str = "11111111-2222-4333-8444-555555555555";
-const P: &str = "99999999-8888-4777-8666-555555555555";
+/// An id, used for objects of every kind.
+const ID: &str = "11111111-2222-4333-8444-555555555555";
+/// Another id.
+const OTHER_ID: &str = "99999999-8888-4777-8666-555555555555";
 
-/// `written` is what we send, and it and every one of `accepted` read as the same value.
+/// Checks that `written` is the JSON of a value, and that each of `accepted` parses as the same value.
 fn check<V: Serialize + DeserializeOwned + PartialEq + Debug>(written: &Value, accepted: &[Value]) -> V {
     let value: V = serde_json::from_value(written.clone()).unwrap_or_else(|e| panic!("{e}: {written}"));
     assert_eq!(&serde_json::to_value(&value).expect("it can be written"), written);
@@ -34,8 +36,8 @@ fn check<V: Serialize + DeserializeOwned + PartialEq + Debug>(written: &Value, a
     value
 }
 
-fn refused<V: DeserializeOwned + Debug>(json: &Value) -> String {
-    serde_json::from_value::<V>(json.clone()).expect_err("it should be refused").to_string()
+fn parse_error<V: DeserializeOwned + Debug>(json: &Value) -> String {
+    serde_json::from_value::<V>(json.clone()).expect_err("parsing must fail").to_string()
 }
 
 #[test]
@@ -54,9 +56,9 @@ fn a_template_has_the_shape_of_2023() {
         ("g".to_owned(), Type::Flags(vec!["q".to_owned()])),
     ]);
     let stored = TemplateVersion {
-        id: T.parse().unwrap(),
+        id: ID.parse().unwrap(),
         version: 3,
-        project: P.parse().unwrap(),
+        project: OTHER_ID.parse().unwrap(),
         name: "cart".to_owned(),
         size_bytes: 1234,
         content_hash: [0; 32],
@@ -82,7 +84,7 @@ fn a_template_has_the_shape_of_2023() {
         created_at: Timestamp::from_nanos(0),
         failure_options: golem_model::FailureOptions::default(),
     };
-    let id = json!({"rawTemplateId": T, "version": 3});
+    let id = json!({"rawTemplateId": ID, "version": 3});
     let written = json!({
         "versionedTemplateId": id,
         "userTemplateId": {"versionedComponentId": id},
@@ -108,7 +110,7 @@ fn a_template_has_the_shape_of_2023() {
             ],
             "producers": [{"fields": [{"name": "language", "values": [{"name": "Rust", "version": ""}]}]}],
         },
-        "projectId": P,
+        "projectId": OTHER_ID,
     });
     let template = Template::from(&stored);
     assert_eq!(check::<Template>(&written, &[]), template);
@@ -128,25 +130,25 @@ fn an_upload_is_described_in_several_ways() {
             json!({"templateName": {"value": "cart"}}),
         ],
     );
-    let error = refused::<TemplateQuery>(&json!({"componentName": 1}));
+    let error = parse_error::<TemplateQuery>(&json!({"componentName": 1}));
     assert!(error.contains("expected a string or {\"value\": string}"), "{error}");
-    check::<TemplateListQuery>(&json!({"project-id": P}), &[json!({"projectId": P})]);
+    check::<TemplateListQuery>(&json!({"project-id": OTHER_ID}), &[json!({"projectId": OTHER_ID})]);
 }
 
 #[test]
 fn workers_have_the_shapes_of_2023() {
-    let id = json!({"rawTemplateId": T, "workerName": "w"});
-    check::<WorkerId>(&id, &[json!({"templateId": T, "workerName": "w"})]);
+    let id = json!({"rawTemplateId": ID, "workerName": "w"});
+    check::<WorkerId>(&id, &[json!({"templateId": ID, "workerName": "w"})]);
     check::<VersionedWorkerId>(&json!({"workerId": id, "templateVersionUsed": 0}), &[]);
     check::<WorkerMetadata>(
         &json!({
-            "workerId": id, "accountId": P, "args": ["a"], "env": {"K": "v"}, "status": "Suspended",
+            "workerId": id, "accountId": OTHER_ID, "args": ["a"], "env": {"K": "v"}, "status": "Suspended",
             "templateVersion": 0, "retryCount": 2,
         }),
         &[],
     );
     let listed = json!({
-        "workerId": id, "accountId": P, "args": [], "env": {}, "status": "Idle", "templateVersion": 1,
+        "workerId": id, "accountId": OTHER_ID, "args": [], "env": {}, "status": "Idle", "templateVersion": 1,
         "retryCount": 0, "createdAt": "2026-01-01T00:00:00Z",
     });
     check::<WorkersMetadata>(&json!({"workers": [listed], "cursor": "w"}), &[]);
@@ -165,7 +167,7 @@ fn workers_have_the_shapes_of_2023() {
     );
     check::<TemplateQuery>(&json!({"componentName": "c", "retryPolicy": policy, "onFailure": "fail"}), &[]);
     assert!(
-        refused::<WorkerCreationRequest>(&json!({"name": "w", "env": "K=v"}))
+        parse_error::<WorkerCreationRequest>(&json!({"name": "w", "env": "K=v"}))
             .contains("a list of [name, value] pairs")
     );
     check::<InvocationKey>(&json!({"value": "k"}), &[json!("k")]);
@@ -182,15 +184,15 @@ fn a_promise_is_completed_as_the_page_of_2023_shows_it() {
         &[json!({"oplogIdx": "10", "data": [1, 255]}), json!({"oplogIdx": "10", "data": {"base64": "Af8="}})],
     );
     for bad in [json!(-1), json!("-1"), json!("ten"), json!(""), json!("+1"), json!(1.5), json!(null)] {
-        let error = refused::<CompleteParameters>(&json!({"oplogIdx": bad, "data": []}));
+        let error = parse_error::<CompleteParameters>(&json!({"oplogIdx": bad, "data": []}));
         assert!(error.contains("a whole number from 0, or its decimal digits as a string"), "{bad}: {error}");
     }
-    let error = refused::<CompleteParameters>(&json!({"oplogIdx": 1, "data": [256]}));
+    let error = parse_error::<CompleteParameters>(&json!({"oplogIdx": 1, "data": [256]}));
     assert!(error.contains("numbers from 0 to 255"), "{error}");
 }
 
 #[test]
-fn queries_take_every_spelling() {
+fn queries_accept_every_spelling() {
     for text in ["stdio-event-loop", "stdio-eventloop", "StdioEventloop", "STDIO_EVENT_LOOP"] {
         assert_eq!(text.parse(), Ok(CallingConvention::StdioEventLoop), "{text}");
     }
@@ -215,10 +217,10 @@ fn error_bodies_serve_every_family() {
     let written = |body: ErrorBody| serde_json::to_value(body).unwrap();
     assert_eq!(written(ErrorBody::invalid(["a"])), json!({"errors": ["a"]}));
     assert_eq!(written(ErrorBody::text("a")), json!({"error": "a", "message": "a"}));
-    let template: TemplateId = T.parse().unwrap();
+    let template: TemplateId = ID.parse().unwrap();
     assert_eq!(
         written(ErrorBody::template_exists(template, "a")),
-        json!({"componentId": T, "error": "a", "message": "a"})
+        json!({"componentId": ID, "error": "a", "message": "a"})
     );
     assert_eq!(
         written(ErrorBody::golem(GolemError::RuntimeError { details: "trap".to_owned() })),
@@ -240,57 +242,59 @@ fn error_bodies_serve_every_family() {
     ] {
         assert_eq!(serde_json::from_value::<ErrorBody>(json).unwrap().texts(), texts);
     }
-    assert!(serde_json::from_value::<ErrorBody>(json!({"component_id": T})).unwrap().texts()[0].contains(T));
+    assert!(
+        serde_json::from_value::<ErrorBody>(json!({"component_id": ID})).unwrap().texts()[0].contains(ID)
+    );
 }
 
 #[test]
 fn golem_errors_have_the_names_of_2023() {
-    let worker = json!({"rawTemplateId": T, "workerName": "w"});
-    let version = json!({"rawTemplateId": T, "version": 1});
+    let worker = json!({"rawTemplateId": ID, "workerName": "w"});
+    let version = json!({"rawTemplateId": ID, "version": 1});
     let promise = json!({"instanceId": worker, "oplogIdx": 7});
     for (written, older, text) in [
         (json!({"InvalidRequest": {"details": "d"}}), None, "Invalid request: d".to_owned()),
         (
             json!({"WorkerAlreadyExists": {"instanceId": worker}}),
             Some(json!({"InstanceAlreadyExists": {"instanceId": worker}})),
-            format!("Worker already exists: {T}/w"),
+            format!("Worker already exists: {ID}/w"),
         ),
         (
             json!({"WorkerNotFound": {"instanceId": worker}}),
             Some(json!({"InstanceNotFound": {"instanceId": worker}})),
-            format!("Worker not found: {T}/w"),
+            format!("Worker not found: {ID}/w"),
         ),
         (
             json!({"WorkerCreationFailed": {"instanceId": worker, "details": "d"}}),
             Some(json!({"InstanceCreationFailed": {"instanceId": worker, "details": "d"}})),
-            format!("Failed to create worker: {T}/w: d"),
+            format!("Failed to create worker: {ID}/w: d"),
         ),
         (
             json!({"FailedToResumeWorker": {"instanceId": worker}}),
             Some(json!({"FailedToResumeInstance": {"instanceId": worker}})),
-            format!("Failed to resume worker: {T}/w"),
+            format!("Failed to resume worker: {ID}/w"),
         ),
         (
             json!({"TemplateDownloadFailed": {"componentId": version, "reason": "r"}}),
             Some(json!({"ComponentDownloadFailed": {"componentId": version, "reason": "r"}})),
-            format!("Failed to download template {T} version 1: r"),
+            format!("Failed to download template {ID} version 1: r"),
         ),
         (
             json!({"TemplateParseFailed": {"componentId": version, "reason": "r"}}),
             Some(json!({"ComponentParseFailed": {"componentId": version, "reason": "r"}})),
-            format!("Failed to parse template {T} version 1: r"),
+            format!("Failed to parse template {ID} version 1: r"),
         ),
         (
-            json!({"GetLatestVersionOfTemplateFailed": {"componentId": T, "reason": "r"}}),
-            Some(json!({"GetLatestVersionOfComponentFailed": {"componentId": T, "reason": "r"}})),
-            format!("Failed to get the latest version of template {T}: r"),
+            json!({"GetLatestVersionOfTemplateFailed": {"componentId": ID, "reason": "r"}}),
+            Some(json!({"GetLatestVersionOfComponentFailed": {"componentId": ID, "reason": "r"}})),
+            format!("Failed to get the latest version of template {ID}: r"),
         ),
-        (json!({"PromiseNotFound": {"promiseId": promise}}), None, format!("Promise not found: {T}/w@7")),
-        (json!({"PromiseDropped": {"promiseId": promise}}), None, format!("Promise dropped: {T}/w@7")),
+        (json!({"PromiseNotFound": {"promiseId": promise}}), None, format!("Promise not found: {ID}/w@7")),
+        (json!({"PromiseDropped": {"promiseId": promise}}), None, format!("Promise dropped: {ID}/w@7")),
         (
             json!({"PromiseAlreadyCompleted": {"promiseId": promise}}),
             None,
-            format!("Promise already completed: {T}/w@7"),
+            format!("Promise already completed: {ID}/w@7"),
         ),
         (
             json!({"Interrupted": {"recoverImmediately": false}}),
@@ -348,23 +352,24 @@ fn log_streams_have_two_generations_of_frames() {
     );
     assert_eq!(MessageFrame::of(&frame.event), MessageFrame::Message { message: "[ERROR] m\n".to_owned() });
     assert_eq!(serde_json::from_value::<ConnectFrame>(log).unwrap(), ConnectFrame::Event(frame));
-    let error = refused::<EventFrame>(&json!({"event": {"Log": {"level": 6, "context": "", "message": ""}}}));
-    assert!(error.contains("6 is no log level"), "{error}");
+    let error =
+        parse_error::<EventFrame>(&json!({"event": {"Log": {"level": 6, "context": "", "message": ""}}}));
+    assert!(error.contains("6 is not a log level"), "{error}");
 }
 
 #[test]
 fn owners_have_the_shapes_of_2023() {
     let token = json!({
-        "data": {"id": T, "accountId": P, "createdAt": "2023-09-01T00:00:00Z", "expiresAt": "2100-01-01T00:00:00Z"},
-        "secret": {"value": T},
+        "data": {"id": ID, "accountId": OTHER_ID, "createdAt": "2023-09-01T00:00:00Z", "expiresAt": "2100-01-01T00:00:00Z"},
+        "secret": {"value": ID},
     });
     let mut plain = token.clone();
-    plain["secret"] = json!(T);
+    plain["secret"] = json!(ID);
     let token = check::<UnsafeToken>(&token, &[plain]);
     assert!(!format!("{:?}", token.secret).contains("1111"), "a secret must not be printed");
     check::<Project>(
-        &json!({"projectId": P, "projectData": {
-            "name": "default-project", "ownerAccountId": T, "description": "d",
+        &json!({"projectId": OTHER_ID, "projectData": {
+            "name": "default-project", "ownerAccountId": ID, "description": "d",
             "defaultEnvironmentId": "default", "projectType": "Default",
         }}),
         &[],
@@ -376,6 +381,6 @@ fn owners_have_the_shapes_of_2023() {
             json!({"name": "p", "projectActions": ["ViewTemplate", "UpdateWorker"]}),
         ],
     );
-    check::<ProjectGrantRequest>(&json!({"granteeAccountId": T, "projectPolicyId": P}), &[]);
-    check::<ProjectGrantRequest>(&json!({"granteeAccountId": T, "projectActions": ["ViewInstance"]}), &[]);
+    check::<ProjectGrantRequest>(&json!({"granteeAccountId": ID, "projectPolicyId": OTHER_ID}), &[]);
+    check::<ProjectGrantRequest>(&json!({"granteeAccountId": ID, "projectActions": ["ViewInstance"]}), &[]);
 }

@@ -1,4 +1,4 @@
-//! The commands, a file per noun.
+//! The commands: one file per noun.
 
 pub mod account;
 pub mod local;
@@ -14,7 +14,7 @@ use clap::Subcommand;
 use golem_api::client::Client;
 use std::io::Write;
 
-/// A command.
+/// A command of the command line.
 #[derive(Debug, Clone, Subcommand)]
 pub enum Command {
     /// Uploaded components and their versions
@@ -30,27 +30,27 @@ pub enum Command {
     /// Projects, which hold templates and their workers
     #[command(subcommand)]
     Project(project::ProjectCommand),
-    /// Named sets of actions, to share projects with
+    /// Policies: named sets of actions for sharing projects
     #[command(subcommand)]
     ProjectPolicy(project::PolicyCommand),
-    /// Let another account do something in a project
+    /// Grant another account actions in a project
     Share(project::ShareCommand),
-    /// Guest projects, which need no server.
+    /// Commands for guest projects. They need no server.
     #[command(flatten)]
     Local(local::LocalCommand),
 }
 
-/// What every command works with.
+/// What every command that talks to a server needs.
 #[derive(Debug)]
 pub struct Context {
-    /// The server.
+    /// The REST client of the server.
     pub client: Client,
-    /// How results are printed.
+    /// The output format of results.
     pub format: Format,
 }
 
 impl Command {
-    /// Carries it out and writes its result to `out`.
+    /// Executes the command and writes its result to `out`.
     pub async fn execute(self, context: &Context, out: &mut (impl Write + Send)) -> Result<(), CliError> {
         match self {
             Self::Template(command) => command.execute(context, out).await,

@@ -1,4 +1,4 @@
-//! Errors, and the one line that is printed for each.
+//! Errors of commands and the line that each of them prints.
 
 use golem_api::client::ClientError;
 use golem_api::connect::WorkerEndpointError;
@@ -6,42 +6,42 @@ use std::error::Error;
 use std::fmt::Write;
 use std::path::PathBuf;
 
-/// Why a command did not succeed.
+/// The reason why a command failed.
 #[derive(Debug, thiserror::Error)]
 pub enum CliError {
-    /// The server refused, or could not be reached.
+    /// The server rejected the request or could not be reached.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// An invocation has no answer, but may be running.
+    /// The connection broke before the result of an invocation arrived. The invocation may still be running.
     #[error("the invocation may still be running; ask for its result with --invocation-key {key}")]
-    Unanswered {
-        /// Its key.
+    InvocationUnanswered {
+        /// The invocation's key.
         key: String,
-        /// What happened.
+        /// Error of the request.
         #[source]
         source: ClientError,
     },
     /// The log stream ended with an error.
     #[error(transparent)]
-    Worker(#[from] WorkerEndpointError),
-    /// No token anywhere.
+    LogStream(#[from] WorkerEndpointError),
+    /// No source provides a token, see [`profile`](crate::profile).
     #[error(
-        "no token: give --auth-token or GOLEM_AUTH_TOKEN, or with --data-dir or GOLEM_DATA_DIR the data folder of a \
-         server on this machine"
+        "no token: pass one with --auth-token or GOLEM_AUTH_TOKEN; for a server on this machine, pass its data folder \
+         with --data-dir or GOLEM_DATA_DIR"
     )]
     NoToken,
     /// The data folder holds no token.
-    #[error("no token in {}: is it the data folder of a server that has been started?", .path.display())]
+    #[error("no token in {}: pass the data folder of a server that was started before", .path.display())]
     NoRootToken {
-        /// The file that is missing.
+        /// Path of the missing file.
         path: PathBuf,
     },
     /// The stored token cannot be read.
-    #[error("{} is not what this program stores: delete it, or give --auth-token", .path.display())]
+    #[error("{} does not contain a stored token: delete the file, or pass a token with --auth-token", .path.display())]
     StoredToken {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What is wrong with it.
+        /// Error of the parser.
         #[source]
         source: serde_json::Error,
     },
@@ -51,105 +51,106 @@ pub enum CliError {
     /// A file cannot be read.
     #[error("cannot read {}", .path.display())]
     Read {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What happened.
+        /// Error of the operating system.
         #[source]
         source: std::io::Error,
     },
     /// A file cannot be written.
     #[error("cannot write {}", .path.display())]
     Write {
-        /// The file.
+        /// Path of the file.
         path: PathBuf,
-        /// What happened.
+        /// Error of the operating system.
         #[source]
         source: std::io::Error,
     },
-    /// WIT is not as it must be.
+    /// The WIT is invalid, or no bindings can be generated for it.
     #[error(transparent)]
     Bindgen(#[from] golem_bindgen::Error),
-    /// A guest project is not as it must be, or cannot be built.
+    /// A guest project is invalid or cannot be built.
     #[error(transparent)]
     Guest(#[from] crate::guest::GuestError),
-    /// Nothing can be called.
-    #[error("the template exports no interface that another worker can call")]
-    NothingToCall,
-    /// An option's text is no JSON.
+    /// The component exports no interface, so there is no client to write.
+    #[error("the template exports no interface that other workers can call")]
+    NoExports,
+    /// The value of an option is not JSON.
     #[error("{option} is not JSON; quote it for the shell, for example --parameters '[1, \"two\"]'")]
     Json {
-        /// The option.
+        /// Name of the option.
         option: &'static str,
-        /// What is wrong with it.
+        /// Error of the parser.
         #[source]
         source: serde_json::Error,
     },
-    /// An option's text is no base64.
+    /// The value of an option is not base64.
     #[error("{option} is not base64")]
     Base64 {
-        /// The option.
+        /// Name of the option.
         option: &'static str,
-        /// What is wrong with it.
+        /// Error of the decoder.
         #[source]
         source: base64::DecodeError,
     },
-    /// There is no such thing.
+    /// No object has this name.
     #[error("there is no {noun} named \"{name}\"")]
-    NoSuch {
-        /// What it would be.
+    NotFound {
+        /// Kind of the object, such as `template`.
         noun: &'static str,
-        /// Its name.
+        /// The name.
         name: String,
     },
-    /// There are several.
+    /// Several objects have this name.
     #[error("several {noun}s are named \"{name}\"; choose one with {option}: {ids}")]
-    Ambiguous {
-        /// What they are.
+    AmbiguousName {
+        /// Kind of the objects, such as `template`.
         noun: &'static str,
-        /// Their name.
+        /// The name.
         name: String,
-        /// The option that chooses one.
+        /// The option that selects one of them.
         option: &'static str,
-        /// Their ids.
+        /// Ids of the objects, separated by commas.
         ids: String,
     },
     /// The template has no such version.
     #[error("the template has no version {version}; the latest is {latest}")]
-    NoSuchVersion {
-        /// The version asked for.
+    VersionNotFound {
+        /// The requested version.
         version: u32,
-        /// The latest one.
+        /// The latest version of the template.
         latest: u32,
     },
     /// The result cannot be written.
     #[error("cannot write the result")]
-    Output(#[source] std::io::Error),
+    WriteResult(#[source] std::io::Error),
 }
 
 impl CliError {
-    /// What is printed: one line, with the cause, beginning with the kind of error if the server told it.
+    /// The line that is printed for the error. It contains the causes. Errors from the server begin with their kind.
     pub fn report(&self) -> String {
         match self {
-            Self::Client(error) => of_client(error),
-            Self::Unanswered { source, .. } => format!("{}; {self}", of_client(source)),
-            Self::Worker(error) => of_stream(error),
-            other => chain(other),
+            Self::Client(error) => client_report(error),
+            Self::InvocationUnanswered { source, .. } => format!("{}; {self}", client_report(source)),
+            Self::LogStream(error) => stream_report(error),
+            other => with_causes(other),
         }
     }
 }
 
-fn of_client(error: &ClientError) -> String {
+fn client_report(error: &ClientError) -> String {
     if let ClientError::Transport { url, source } = error
         && source.is_connect()
     {
-        let cause = chain(source);
+        let cause = with_causes(source);
         return format!(
-            "no server answers at {url}; is it running? Start one with `golem server`, or give --base-url. ({cause})"
+            "cannot connect to the server at {url}: start one with `golem server`, or pass its address with --base-url \
+             ({cause})"
         );
     }
-    let (Some(status), Some(body)) = (error.status(), error.body()) else { return chain(error) };
+    let (Some(status), Some(body)) = (error.status(), error.body()) else { return with_causes(error) };
     let text = body.to_string();
-    // A server may name the kind itself.
+    // The server's text may already begin with the kind of error.
     let plain = text.strip_prefix("Unauthorized: ").filter(|_| status == 401).unwrap_or(&text);
     match (status, plain) {
         (504, "") => "Gateway timeout".to_owned(),
@@ -165,7 +166,7 @@ fn of_client(error: &ClientError) -> String {
     }
 }
 
-fn of_stream(error: &WorkerEndpointError) -> String {
+fn stream_report(error: &WorkerEndpointError) -> String {
     let kind = match error {
         WorkerEndpointError::BadRequest { .. } => "Invalid API call",
         WorkerEndpointError::Unauthorized { .. } => "Unauthorized",
@@ -178,13 +179,13 @@ fn of_stream(error: &WorkerEndpointError) -> String {
     format!("{kind}: {error}")
 }
 
-/// An error and its causes on one line.
-fn chain(error: &dyn Error) -> String {
+/// Formats an error and its causes on one line.
+fn with_causes(error: &dyn Error) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
     while let Some(error) = cause {
         let part = error.to_string();
-        // Some libraries repeat their cause in their own text.
+        // Some libraries repeat the cause in their own message.
         if !text.ends_with(&part) {
             write!(text, ": {part}").expect("writing to a String cannot fail");
         }
@@ -203,11 +204,11 @@ mod tests {
     }
 
     #[test]
-    fn answers_are_reported_by_their_kind() {
+    fn error_responses_are_reported_with_their_kind() {
         for (status, body, text) in [
             (400, ErrorBody::invalid(["a", "b"]), "Invalid API call: a, b"),
-            (401, ErrorBody::text("who?"), "Unauthorized: who?"),
-            (401, ErrorBody::text("Unauthorized: who?"), "Unauthorized: who?"),
+            (401, ErrorBody::text("no token"), "Unauthorized: no token"),
+            (401, ErrorBody::text("Unauthorized: no token"), "Unauthorized: no token"),
             (403, ErrorBody::text("too many"), "Limit Exceeded: too many"),
             (404, ErrorBody::text("no worker"), "Not found: no worker"),
             (409, ErrorBody::text("exists"), "Conflict: exists"),
@@ -221,16 +222,16 @@ mod tests {
     }
 
     #[test]
-    fn an_unanswered_invocation_says_how_to_get_its_result() {
+    fn an_unanswered_invocation_is_reported_with_its_key() {
         let source = ClientError::Status { status: 504, body: Box::default() };
         assert_eq!(
-            CliError::Unanswered { key: "k".to_owned(), source }.report(),
+            CliError::InvocationUnanswered { key: "k".to_owned(), source }.report(),
             "Gateway timeout; the invocation may still be running; ask for its result with --invocation-key k"
         );
     }
 
     #[test]
-    fn causes_are_on_the_same_line() {
+    fn causes_are_reported_on_the_same_line() {
         let source = serde_json::from_str::<u8>("x").unwrap_err();
         assert_eq!(
             CliError::Json { option: "--parameters", source }.report(),

@@ -1,21 +1,22 @@
-//! The Golem command line: commands that talk to a server over REST.
+//! The Golem command line: commands that talk to a server over REST, and commands for guest projects.
 //!
-//! | module | is |
+//! | module | contents |
 //! |---|---|
-//! | [`args`] | global options and the options that several commands share |
-//! | [`command`] | a file per noun: what its commands take and do |
+//! | [`args`] | global options, and options that several commands share |
+//! | [`command`] | the commands: one file per noun |
 //! | [`guest`] | guest projects: their manifest, generated files, compilers |
-//! | [`profile`] | which server, and with which token |
-//! | `login` | getting a token where there is none |
-//! | [`output`] | how results look |
-//! | [`error`] | how errors look |
+//! | [`profile`] | the client for a server, and the sources of its token |
+//! | `login` | device login, if no source provides a token |
+//! | [`output`] | printing results |
+//! | [`error`] | errors and their messages |
 //!
-//! Two programs are made of it: `golem-cli`, which is nothing else, and `golem`, which puts the same commands beside
-//! `server`. A program flattens [`Global`] and [`Command`] into its own arguments and calls [`run`].
+//! Two programs use this library: `golem-cli` contains these commands only, `golem` adds the command `server`. Each
+//! flattens [`Global`] and [`Command`] into its own arguments and calls [`run`].
 //!
-//! Invariant: results go to `out`, which is standard output, and nothing else does; everything else goes to standard
-//! error. Architecture invariant: no engine, no store, no private endpoint: what the command line can do, every
-//! client can.
+//! Invariant: only results are written to `out`, which is standard output. Everything else goes to standard error.
+//!
+//! Architecture invariant: this crate contains no engine and no store, and calls no private endpoint. Every REST client
+//! can do what the command line can do.
 
 pub mod args;
 pub mod command;
@@ -34,13 +35,15 @@ use std::io::Write;
 use std::process::ExitCode;
 use tracing_subscriber::filter::LevelFilter;
 
-/// Carries out `command`, writes its result to `out` and an error to standard error.
+/// Executes `command`. Writes its result to `out` and an error to standard error.
 pub async fn run(global: &Global, command: Command, out: &mut (impl Write + Send)) -> ExitCode {
     log_to_stderr(global);
     match execute(global, command, out).await {
         Ok(()) => ExitCode::SUCCESS,
-        // Whoever reads has read enough, as in `golem template list | head -1`.
-        Err(CliError::Output(source)) if source.kind() == std::io::ErrorKind::BrokenPipe => ExitCode::SUCCESS,
+        // The reader has closed the pipe, as in `golem template list | head -1`. This is not an error.
+        Err(CliError::WriteResult(source)) if source.kind() == std::io::ErrorKind::BrokenPipe => {
+            ExitCode::SUCCESS
+        }
         Err(error) => {
             eprintln!("{}", error.report());
             ExitCode::FAILURE
@@ -48,7 +51,7 @@ pub async fn run(global: &Global, command: Command, out: &mut (impl Write + Send
     }
 }
 
-/// Carries out `command` and writes its result to `out`.
+/// Executes `command` and writes its result to `out`.
 pub async fn execute(
     global: &Global,
     command: Command,
@@ -66,7 +69,8 @@ pub async fn execute(
     command.execute(&context, out).await
 }
 
-/// Logs what the command does, if asked to. Harmless if the program logs already.
+/// Logs to standard error at the level that `--verbose` and `--quiet` select. Does nothing if the program has already
+/// installed a logger.
 fn log_to_stderr(global: &Global) {
     let level = match i16::from(global.verbose) - i16::from(global.quiet) {
         ..=-2 => LevelFilter::OFF,

@@ -1,17 +1,17 @@
-//! Getting a token by a device login, and keeping it.
+//! Obtains a token by device login and stores it.
 //!
-//! Invariant: the file that keeps it can only be read by its owner.
+//! Invariant: only the owner of the file with the stored token can read it.
 
 use crate::args::Global;
 use crate::error::CliError;
-use crate::profile::{AUTHENTICATION_FILE, configuration};
+use crate::profile::{AUTHENTICATION_FILE, config_directory};
 use golem_api::client::{Client, ClientOptions};
 use golem_api::token::UnsafeToken;
 use serde_json::json;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
-/// Logs in and keeps the token. `None` if the server does not log people in.
+/// Logs in and stores the token. Returns `None` if the server does not support device login.
 pub(crate) async fn log_in(global: &Global, home: Option<&Path>) -> Result<Option<String>, CliError> {
     let options = ClientOptions { token: None, allow_insecure: global.allow_insecure };
     let client = Client::with_options(&global.base_url, options)?;
@@ -20,24 +20,25 @@ pub(crate) async fn log_in(global: &Global, home: Option<&Path>) -> Result<Optio
         Err(error) if error.status() == Some(400) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    // For people, and so not among the results.
+    // Instructions for the user, not a result: they go to standard error.
     eprintln!("To log in, open this page:\n\n    {}\n", started.url);
-    eprintln!("and type this code, which is good until {}:\n\n    {}\n", started.expires, started.user_code);
+    eprintln!("and enter this code, which expires at {}:\n\n    {}\n", started.expires, started.user_code);
     eprintln!("Waiting...");
     let token = client.login_complete(&started.encoded_session).await?;
-    keep(global, home, &token)?;
+    store_token(global, home, &token)?;
     Ok(Some(token.secret.0))
 }
 
-fn keep(global: &Global, home: Option<&Path>, token: &UnsafeToken) -> Result<(), CliError> {
-    let Some(directory) = configuration(global, home) else { return Ok(()) };
+fn store_token(global: &Global, home: Option<&Path>, token: &UnsafeToken) -> Result<(), CliError> {
+    let Some(directory) = config_directory(global, home) else { return Ok(()) };
     let path = directory.join(AUTHENTICATION_FILE);
-    // The secret as plain text, as the tool of the hosted service wrote it.
+    // The secret is a plain string, as in the file that the 2023 command line tool wrote.
     let text = json!({ "data": token.data, "secret": token.secret.0 }).to_string();
-    write(&directory, &path, &text).map_err(|source| CliError::Write { path, source })
+    write_private(&directory, &path, &text).map_err(|source| CliError::Write { path, source })
 }
 
-fn write(directory: &Path, path: &PathBuf, text: &str) -> std::io::Result<()> {
+/// Writes a file that only its owner can read. The rename replaces an existing file, whatever its permissions are.
+fn write_private(directory: &Path, path: &PathBuf, text: &str) -> std::io::Result<()> {
     use std::os::unix::fs::OpenOptionsExt as _;
     std::fs::create_dir_all(directory)?;
     let temporary = path.with_extension("tmp");

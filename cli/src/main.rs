@@ -1,29 +1,29 @@
-//! The program `golem-cli`: every command that only needs a server to talk to.
+//! The program `golem-cli`: all commands of the command line, without the server.
 
 use clap::{Parser, Subcommand};
 use golem_cli::{Command, Global};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-/// Talks to a Golem server
+/// Command line for Golem servers and guest projects
 #[derive(Debug, Parser)]
 #[command(name = "golem-cli", version)]
 struct Args {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
-    command: Mine,
+    command: ProgramCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Mine {
+enum ProgramCommand {
     #[command(flatten)]
     Shared(Command),
-    /// Where the server is: in the program `golem`
+    /// Not in this program: use `golem server`
     #[command(disable_help_flag = true)]
     Server {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true, hide = true)]
-        rest: Vec<OsString>,
+        server_args: Vec<OsString>,
     },
 }
 
@@ -31,10 +31,12 @@ enum Mine {
 async fn main() -> ExitCode {
     let args = Args::parse();
     match args.command {
-        Mine::Shared(command) => golem_cli::run(&args.global, command, &mut std::io::stdout()).await,
-        Mine::Server { .. } => {
+        ProgramCommand::Shared(command) => {
+            golem_cli::run(&args.global, command, &mut std::io::stdout()).await
+        }
+        ProgramCommand::Server { .. } => {
             eprintln!(
-                "golem-cli only talks to servers; the server is in the program golem: golem server --help"
+                "golem-cli does not contain the server; run it with the program golem: golem server --help"
             );
             ExitCode::FAILURE
         }

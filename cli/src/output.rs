@@ -1,7 +1,7 @@
-//! How results look.
+//! Prints results.
 //!
-//! A result is anything that can be serialised, printed in the format that was asked for. What REST sends is printed as
-//! it is; templates have a view of their own.
+//! A result is any serializable value. It is printed in the requested format. REST responses are printed unchanged,
+//! except for templates, which have their own view.
 
 pub mod template;
 
@@ -10,18 +10,18 @@ use crate::error::CliError;
 use serde::Serialize;
 use std::io::Write;
 
-/// Writes `result` and a line end.
+/// Writes `result` and a newline.
 pub fn print(out: &mut impl Write, format: Format, result: &impl Serialize) -> Result<(), CliError> {
     let text = match format {
         Format::Json => serde_json::to_string_pretty(result).map_err(std::io::Error::other),
         Format::Yaml => serde_norway::to_string(result).map_err(std::io::Error::other),
     };
-    let text = text.map_err(CliError::Output)?;
+    let text = text.map_err(CliError::WriteResult)?;
     write(out, text.trim_end_matches('\n'))?;
     write(out, "\n")
 }
 
-/// Writes `text` as it is, at once.
+/// Writes `text` unchanged and flushes.
 pub fn write(out: &mut impl Write, text: &str) -> Result<(), CliError> {
-    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(CliError::Output)
+    out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(CliError::WriteResult)
 }

@@ -1,11 +1,14 @@
-//! Which server to talk to, and with which token.
+//! Creates the client for the selected server and finds its token.
 //!
-//! The token is, in this order: `--auth-token` or `GOLEM_AUTH_TOKEN`; the file `root-token` in the folder given by
-//! `--data-dir` or `GOLEM_DATA_DIR`; `cloud_authentication.json` in the configuration directory; and for a server on
-//! this machine, `golem-data/root-token`, where `golem server` puts it if it is told nothing. Where there is none, a server
-//! that logs people in is asked for one, which is kept in `cloud_authentication.json`.
+//! The first source that provides a token is used:
 //!
-//! Invariant: a token that was not named for it is never sent to another machine than this one.
+//! 1. `--auth-token` or `GOLEM_AUTH_TOKEN`
+//! 2. the file `root-token` in the folder given by `--data-dir` or `GOLEM_DATA_DIR`
+//! 3. `cloud_authentication.json` in the configuration directory
+//! 4. for a server on this machine: `golem-data/root-token`, where `golem server` stores it by default
+//! 5. a device login, if the server supports it; the token is then stored in `cloud_authentication.json`
+//!
+//! Invariant: the token of source 4 is sent to a server on this machine only.
 
 use crate::args::Global;
 use crate::error::CliError;
@@ -15,20 +18,21 @@ use serde::Deserialize;
 use std::path::{Path, PathBuf};
 use tracing::info;
 
-/// Where a server writes the secret of its first token, in its data folder.
+/// Name of the file in a server's data folder that contains the secret of its first token.
 const ROOT_TOKEN_FILE: &str = "root-token";
-/// Where the hosted service's tool kept its token, in the configuration directory.
+/// Name of the file in the configuration directory that contains the stored token. The 2023 command line tool used the
+/// same file.
 pub(crate) const AUTHENTICATION_FILE: &str = "cloud_authentication.json";
-/// The data folder of a server that is told nothing.
+/// The default data folder of a server.
 const DATA_DIR_DEFAULT: &str = "golem-data";
 
-/// The client that `global` asks for, with the secret of a token.
+/// Creates the client for the server that `global` selects. `token` is the secret of a token.
 pub fn client(global: &Global, token: String) -> Result<Client, CliError> {
     let options = ClientOptions { token: Some(token), allow_insecure: global.allow_insecure };
     Ok(Client::with_options(&global.base_url, options)?)
 }
 
-/// The secret of the token that `global` asks for.
+/// Finds the secret of the token in the sources 1 to 4 (see the module's documentation).
 pub fn token(global: &Global, home: Option<&Path>) -> Result<String, CliError> {
     if let Some(token) = &global.auth_token {
         return Ok(token.clone());
@@ -37,7 +41,7 @@ pub fn token(global: &Global, home: Option<&Path>) -> Result<String, CliError> {
         let path = Path::new(data_dir).join(ROOT_TOKEN_FILE);
         return read_optional(&path)?.map(trimmed).ok_or(CliError::NoRootToken { path });
     }
-    if let Some(path) = configuration(global, home).map(|directory| directory.join(AUTHENTICATION_FILE))
+    if let Some(path) = config_directory(global, home).map(|directory| directory.join(AUTHENTICATION_FILE))
         && let Some(text) = read_optional(&path)?
     {
         #[derive(Deserialize)]
@@ -60,8 +64,8 @@ pub fn token(global: &Global, home: Option<&Path>) -> Result<String, CliError> {
     Err(CliError::NoToken)
 }
 
-/// The configuration directory.
-pub(crate) fn configuration(global: &Global, home: Option<&Path>) -> Option<PathBuf> {
+/// The configuration directory: `--config-directory`, otherwise `.golem` in the home folder.
+pub(crate) fn config_directory(global: &Global, home: Option<&Path>) -> Option<PathBuf> {
     global.config_directory.clone().or_else(|| Some(home?.join(".golem")))
 }
 
@@ -77,11 +81,11 @@ fn read_optional(path: &Path) -> Result<Option<String>, CliError> {
     }
 }
 
-/// Whether a server's address is this machine's.
+/// Whether the address of a server is an address of this machine.
 fn is_local(base_url: &str) -> bool {
     let rest = base_url.split_once("://").map_or(base_url, |(_, rest)| rest);
     let authority = rest.split(['/', '?', '#', '\\']).next().unwrap_or_default();
-    // `localhost:x@elsewhere` is elsewhere.
+    // In `localhost:x@elsewhere`, the host is `elsewhere`.
     if authority.contains('@') {
         return false;
     }
@@ -98,7 +102,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_this_machine_is_local() {
+    fn only_addresses_of_this_machine_are_local() {
         for local in
             ["http://localhost:9881", "http://127.0.0.1:1/", "https://[::1]:9881", "http://LOCALHOST"]
         {

@@ -1,4 +1,4 @@
-//! What the commands accept and how their results look, without a server.
+//! Tests of argument parsing and of the output format. They need no server.
 
 use clap::{CommandFactory, Parser, Subcommand};
 use golem_cli::args::BASE_URL_DEFAULT;
@@ -9,17 +9,18 @@ use golem_cli::{Command, Format, Global, output, profile};
 use serde_json::json;
 use std::path::Path;
 
-/// The shape of the program `golem`: our commands beside one that has an option of the same name as a global one.
+/// Has the structure of the program `golem`: the shared commands and a command `server` whose option `--data-dir` has
+/// the same name as a global option.
 #[derive(Debug, Parser)]
 struct Program {
     #[command(flatten)]
     global: Global,
     #[command(subcommand)]
-    command: Every,
+    command: ProgramCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Every {
+enum ProgramCommand {
     #[command(flatten)]
     Shared(Command),
     Server {
@@ -28,7 +29,7 @@ enum Every {
     },
 }
 
-const T: &str = "11111111-2222-4333-8444-555555555555";
+const ID: &str = "11111111-2222-4333-8444-555555555555";
 
 fn parse(line: &str) -> Result<Program, String> {
     Program::try_parse_from(line.split(' ')).map_err(|error| error.to_string())
@@ -36,7 +37,7 @@ fn parse(line: &str) -> Result<Program, String> {
 
 fn worker(line: &str) -> WorkerCommand {
     match parse(&format!("golem worker {line}")).unwrap_or_else(|error| panic!("{line}: {error}")).command {
-        Every::Shared(Command::Worker(command)) => command,
+        ProgramCommand::Shared(Command::Worker(command)) => command,
         other => panic!("{line} is {other:?}"),
     }
 }
@@ -62,18 +63,18 @@ fn global_options_stand_before_or_after_the_command() {
 }
 
 #[test]
-fn the_servers_data_folder_is_an_option_of_its_own() {
+fn the_data_dir_option_of_the_server_is_separate_from_the_global_one() {
     let program = parse("golem server --data-dir here").unwrap();
-    assert!(matches!(program.command, Every::Server { data_dir: Some(dir) } if dir == "here"));
+    assert!(matches!(program.command, ProgramCommand::Server { data_dir: Some(dir) } if dir == "here"));
 }
 
 #[test]
-fn templates_are_named_by_id_or_by_name() {
+fn templates_are_selected_by_id_or_by_name() {
     for good in [
-        format!("golem template get -C {T}"),
-        format!("golem template update --template-id {T} file.wasm"),
+        format!("golem template get -C {ID}"),
+        format!("golem template update --template-id {ID} file.wasm"),
         "golem template get -t name".to_owned(),
-        format!("golem template get -t name -P {T}"),
+        format!("golem template get -t name -P {ID}"),
         "golem template get -t name --project-name p --version 2".to_owned(),
         "golem template list".to_owned(),
         "golem template add -t name file.wasm".to_owned(),
@@ -83,14 +84,14 @@ fn templates_are_named_by_id_or_by_name() {
     }
     for (bad, part) in [
         ("golem template get".to_owned(), "--template-id"),
-        (format!("golem template get -C {T} -t name"), "cannot be used with"),
-        (format!("golem template get -C {T} -p project"), "cannot be used with"),
-        (format!("golem template list -P {T} -p project"), "cannot be used with"),
+        (format!("golem template get -C {ID} -t name"), "cannot be used with"),
+        (format!("golem template get -C {ID} -p project"), "cannot be used with"),
+        (format!("golem template list -P {ID} -p project"), "cannot be used with"),
         ("golem template get -C 7".to_owned(), "invalid value '7'"),
         ("golem template add file.wasm".to_owned(), "--template-name"),
         ("golem worker get -t x -w a.b".to_owned(), "Invalid worker name \"a.b\""),
         ("golem worker get -t x".to_owned(), "--worker-name"),
-        ("golem worker add -t x -w y -e NOVALUE".to_owned(), "write NAME=VALUE"),
+        ("golem worker add -t x -w y -e NOVALUE".to_owned(), "a variable is written as NAME=VALUE"),
         ("golem worker complete -t x -w y --oplog-idx 1".to_owned(), "--data"),
         (
             "golem worker complete -t x -w y --oplog-idx 1 --data a --data-base64 YQ==".to_owned(),
@@ -98,13 +99,13 @@ fn templates_are_named_by_id_or_by_name() {
         ),
         ("golem worker complete -t x -w y --oplog-idx -1 --data a".to_owned(), "-1"),
     ] {
-        let error = parse(&bad).expect_err("it should be refused");
+        let error = parse(&bad).expect_err("the arguments should be rejected");
         assert!(error.contains(part), "{bad}: {error}");
     }
 }
 
 #[test]
-fn the_commands_of_2023_about_accounts_and_projects_are_taken() {
+fn the_account_and_project_commands_of_2023_are_accepted() {
     for good in [
         "account get",
         "account --account-id {} get",
@@ -131,29 +132,32 @@ fn the_commands_of_2023_about_accounts_and_projects_are_taken() {
         "share -p name --recipient-account-id {} -A ViewTemplate UpdateWorker",
         "share --recipient-account-id {} --project-actions ViewTemplate",
     ] {
-        let line = format!("golem {}", good.replace("{}", T));
+        let line = format!("golem {}", good.replace("{}", ID));
         assert!(parse(&line).is_ok(), "{line}: {:?}", parse(&line));
     }
     for (bad, part) in [
         ("account -A me get", "invalid value 'me'"),
         ("account new -n Ada", "--account-email"),
-        ("account grant add Root", "\"Root\" is no role; roles are Admin"),
+        ("account grant add Root", "\"Root\" is not a role; the roles are Admin"),
         ("token add --expires-at tomorrow", "is not a time"),
         ("project-policy add --project-policy-name p", "ACTION"),
-        ("project-policy add --project-policy-name p Fly", "\"Fly\" is no action; actions are ViewTemplate"),
+        (
+            "project-policy add --project-policy-name p Fly",
+            "\"Fly\" is not an action; the actions are ViewTemplate",
+        ),
         ("share --recipient-account-id {}", "--project-policy-id"),
         ("share --recipient-account-id {} --project-policy-id {} -A ViewTemplate", "cannot be used with"),
     ] {
-        let line = format!("golem {}", bad.replace("{}", T));
-        let error = parse(&line).expect_err("it should be refused");
+        let line = format!("golem {}", bad.replace("{}", ID));
+        let error = parse(&line).expect_err("the arguments should be rejected");
         assert!(error.contains(part), "{line}: {error}");
     }
 }
 
 #[test]
-fn workers_take_environment_and_arguments() {
+fn workers_have_environment_variables_and_arguments() {
     let WorkerCommand::Add { env, args, .. } = worker("add -t x -w y -e A=1 --env B=x=y -- --flag z") else {
-        panic!("it is `worker add`")
+        panic!("the command should be `worker add`")
     };
     assert_eq!(env, [("A".to_owned(), "1".to_owned()), ("B".to_owned(), "x=y".to_owned())]);
     assert_eq!(args, ["--flag", "z"]);
@@ -210,7 +214,7 @@ fn global(token: Option<&str>, data_dir: Option<&Path>, config: Option<&Path>) -
 }
 
 #[test]
-fn tokens_are_looked_for_in_order() {
+fn token_sources_are_tried_in_order() {
     let folder = tempfile::tempdir().unwrap();
     let (data, config, home) =
         (folder.path().join("data"), folder.path().join("config"), folder.path().join("home"));
@@ -218,11 +222,11 @@ fn tokens_are_looked_for_in_order() {
         std::fs::create_dir_all(dir).unwrap();
     }
     let stored =
-        |secret: &str| format!(r#"{{"data":{{"id":"{T}","accountId":"some-account"}},"secret":{secret}}}"#);
+        |secret: &str| format!(r#"{{"data":{{"id":"{ID}","accountId":"some-account"}},"secret":{secret}}}"#);
     let token = |global: &Global| profile::token(global, Some(&home)).map_err(|error| error.report());
 
     let error = token(&global(None, None, None)).unwrap_err();
-    assert!(error.starts_with("no token: give --auth-token"), "{error}");
+    assert!(error.starts_with("no token: pass one with --auth-token"), "{error}");
     std::fs::write(home.join(".golem/cloud_authentication.json"), stored("\"of-home\"")).unwrap();
     assert_eq!(token(&global(None, None, None)).as_deref(), Ok("of-home"));
     std::fs::write(config.join("cloud_authentication.json"), stored("{\"value\":\"of-config\"}")).unwrap();
@@ -234,13 +238,13 @@ fn tokens_are_looked_for_in_order() {
     assert_eq!(token(&global(Some("given"), Some(&data), Some(&config))).as_deref(), Ok("given"));
     std::fs::write(config.join("cloud_authentication.json"), "{").unwrap();
     let error = token(&global(None, None, Some(&config))).unwrap_err();
-    assert!(error.contains("is not what this program stores"), "{error}");
+    assert!(error.contains("does not contain a stored token"), "{error}");
 }
 
 fn printed(format: Format, result: &impl serde::Serialize) -> String {
     let mut out = Vec::new();
-    output::print(&mut out, format, result).expect("memory takes it");
-    String::from_utf8(out).expect("text was printed")
+    output::print(&mut out, format, result).expect("writing to memory cannot fail");
+    String::from_utf8(out).expect("the output is text")
 }
 
 #[test]
@@ -257,8 +261,8 @@ fn results_are_printed_as_yaml_or_json() {
 }
 
 #[test]
-fn a_template_is_shown_with_its_functions() {
-    let id = json!({"rawTemplateId": T, "version": 2});
+fn a_template_is_printed_with_its_functions() {
+    let id = json!({"rawTemplateId": ID, "version": 2});
     let template = serde_json::from_value(json!({
         "versionedTemplateId": id,
         "userTemplateId": {"versionedComponentId": id},
@@ -280,11 +284,11 @@ fn a_template_is_shown_with_its_functions() {
                 {"name": "b", "tpe": {"Flags": ["p", "q"]}},
             ]}},
         ], "producers": []},
-        "projectId": T,
+        "projectId": ID,
     }))
     .unwrap();
     let expected = format!(
-        "template_id: {T}
+        "template_id: {ID}
 template_version: 2
 template_name: cart
 template_size: 1234
@@ -298,11 +302,11 @@ exports:
 }
 
 #[test]
-fn a_file_that_is_not_there_is_refused_before_anything_is_sent() {
-    let Every::Shared(command @ Command::Template(TemplateCommand::Add { .. })) =
+fn a_missing_file_is_an_error_before_any_request() {
+    let ProgramCommand::Shared(command @ Command::Template(TemplateCommand::Add { .. })) =
         parse("golem template add -t x /no/such/file.wasm").unwrap().command
     else {
-        panic!("it is `template add`")
+        panic!("the command should be `template add`")
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let mut out = Vec::new();

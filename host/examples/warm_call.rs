@@ -1,7 +1,7 @@
-//! What a warm invocation of a trivial function costs, without a store: `cargo run --release -p golem-host
-//! --features testing --example warm_call`.
+//! Measures a warm invocation of a trivial function, without a store: `cargo run --release -p golem-host --features
+//! testing --example warm_call`.
 //!
-//! Counts are powers of ten; the ports do nothing, so that only the host is measured.
+//! Counts are powers of ten. The ports do nothing, so only the host is measured.
 
 use async_trait::async_trait;
 use golem_host::ports::{Clock, LogEvent, LogSink, Oplog, PortError, Ports};
@@ -83,7 +83,7 @@ async fn main() {
         seed: [0; 32],
     };
     let nowhere = Arc::new(Nowhere);
-    // What is measured asks for nothing but these.
+    // The guest uses only the ports of `nowhere`.
     let store = MemoryStore::new();
     store.create(&id, vec![created.clone()]).expect("it is empty");
     let (clock, log) = (SimulatedClock::new(Timestamp::default()), LogCollector::default());

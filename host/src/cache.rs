@@ -1,7 +1,7 @@
-//! Compiled code on disk, named by the component's content and by all that the code depends on.
+//! Compiled code on disk, named by the component's content and by everything that the code depends on.
 //!
-//! Invariant: only files that this module wrote, whole, are ever run; anything else in the folder is ignored. The
-//! folder must be writable by nobody but the server: its files are machine code.
+//! Invariant: only files that this module wrote completely are run; other files in the folder are ignored. Only the
+//! server may have write access to the folder, because its files are machine code.
 
 use std::fs::Permissions;
 use std::io::Write;
@@ -17,22 +17,22 @@ pub(crate) struct Cache {
     compatibility: [u8; 32],
 }
 
-/// Only the owner may look into the folder or write there.
+/// Only the owner may read or write the folder.
 const FOLDER_MODE: u32 = 0o700;
 
-/// BLAKE3 of the code, before it.
+/// Bytes of the BLAKE3 checksum that precedes the code in a file.
 const CHECKSUM_BYTES: usize = 32;
 
 impl Cache {
-    /// Uses `folder`, made if it is missing, for code of this compatibility. Only its owner may look into it or write
-    /// there, whatever mode it had: the code in it is run.
+    /// Uses `folder` for code of this compatibility, and creates it if it is missing. Sets its mode so that only the
+    /// owner may read or write it: the code in it is run.
     pub(crate) fn new(folder: PathBuf, compatibility: [u8; 32]) -> std::io::Result<Self> {
         std::fs::create_dir_all(&folder)?;
         std::fs::set_permissions(&folder, Permissions::from_mode(FOLDER_MODE))?;
         Ok(Self { folder, compatibility })
     }
 
-    /// The compiled component of this content, if it is there and whole.
+    /// The compiled component of this content, if it exists and is undamaged.
     pub(crate) fn load(&self, engine: &Engine, content_hash: &[u8; 32]) -> Option<Component> {
         let path = self.path(content_hash);
         let bytes = std::fs::read(&path).ok()?;
@@ -41,8 +41,8 @@ impl Cache {
             tracing::warn!(path = %path.display(), "compiled code is damaged; compiling again");
             return None;
         }
-        // SAFETY: the checksum says that these are the bytes that `store` wrote whole, from a component that
-        // wasmtime compiled; the name says that it was for an engine with the same settings and version.
+        // SAFETY: the checksum guarantees that these are the bytes that `store` wrote, from a component that wasmtime
+        // compiled. The file name guarantees the same settings and version of the engine.
         #[expect(unsafe_code, reason = "loading machine code is what this file is for")]
         let component = unsafe { Component::deserialize(engine, code) };
         component
@@ -52,7 +52,7 @@ impl Cache {
             .ok()
     }
 
-    /// Keeps `component`. A failure costs only time later, so it is logged and forgotten.
+    /// Stores `component`. A failure only costs time later, so it is logged and ignored.
     pub(crate) fn store(&self, component: &Component, content_hash: &[u8; 32]) {
         let path = self.path(content_hash);
         let written = component
@@ -71,7 +71,7 @@ impl Cache {
     }
 }
 
-/// Writes a file whole or not at all. It need not survive a power failure: the checksum finds a torn one.
+/// Writes a file completely or not at all. It need not survive a power failure: the checksum detects a torn file.
 fn write(path: &Path, code: &[u8]) -> std::io::Result<()> {
     static WRITES: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
     let number = WRITES.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
@@ -84,7 +84,7 @@ fn write(path: &Path, code: &[u8]) -> std::io::Result<()> {
         std::fs::rename(&temporary, path)
     })();
     if written.is_err() {
-        // Best effort: what is left over is never read.
+        // Best effort: a leftover file is never read.
         drop(std::fs::remove_file(&temporary));
     }
     written
@@ -95,13 +95,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_the_owner_may_look_into_the_folder() {
+    fn only_the_owner_may_read_the_folder() {
         let data = tempfile::tempdir().unwrap();
         let folder = data.path().join("compiled");
         let mode = || std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777;
         Cache::new(folder.clone(), [0; 32]).unwrap();
         assert_eq!(mode(), FOLDER_MODE);
-        // A folder that an earlier version made.
+        // The mode that an earlier version set.
         std::fs::set_permissions(&folder, Permissions::from_mode(0o755)).unwrap();
         Cache::new(folder.clone(), [0; 32]).unwrap();
         assert_eq!(mode(), FOLDER_MODE);

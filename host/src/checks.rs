@@ -1,4 +1,4 @@
-//! What is checked at upload, so that a template that was accepted can be run.
+//! Checks at upload: a template that passes them can run here.
 
 use crate::component::ComponentError;
 use crate::engine::{MEMORIES_PER_COMPONENT_MAX, TABLES_PER_COMPONENT_MAX};
@@ -9,15 +9,15 @@ use wasmparser::{KnownCustom, Parser, Payload, Validator, WasmFeatures};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 
-/// What the bytes of a component say of it.
+/// Information from the bytes of a component.
 #[derive(Debug)]
-pub(crate) struct Described {
+pub(crate) struct Description {
     /// All producers sections, the component's own first.
     pub(crate) producers: Vec<Producers>,
 }
 
-/// Checks that `wasm` is a component of the kind that runs here, and reads who made it.
-pub(crate) fn describe(wasm: &[u8]) -> Result<Described, ComponentError> {
+/// Checks that `wasm` is a component of a supported kind, and reads which tools produced it.
+pub(crate) fn describe(wasm: &[u8]) -> Result<Description, ComponentError> {
     check_header(wasm)?;
     let mut producers = Vec::new();
     let mut depth = 0_usize;
@@ -50,7 +50,7 @@ pub(crate) fn describe(wasm: &[u8]) -> Result<Described, ComponentError> {
     if let Some(import) = preview3 {
         return Err(ComponentError::Preview3 { import });
     }
-    Ok(Described { producers })
+    Ok(Description { producers })
 }
 
 /// Bytes that every WebAssembly binary begins with.
@@ -60,7 +60,7 @@ const COMPONENT_VERSION: u16 = 0x0d;
 
 fn check_header(wasm: &[u8]) -> Result<(), ComponentError> {
     let Some(rest) = wasm.strip_prefix(MAGIC) else {
-        return Err(ComponentError::NotWasm { found: seems(wasm) });
+        return Err(ComponentError::NotWasm { found: guess_format(wasm) });
     };
     let Some((&[v0, v1, l0, l1], _)) = rest.split_first_chunk::<4>() else {
         return Err(ComponentError::NotWasm { found: "a file that ends inside its header".to_owned() });
@@ -71,13 +71,13 @@ fn check_header(wasm: &[u8]) -> Result<(), ComponentError> {
         (1, older) if older < COMPONENT_VERSION => Err(ComponentError::OldBinaryFormat { version: older }),
         (1, newer) => Err(ComponentError::NewBinaryFormat { version: newer }),
         _ => Err(ComponentError::NotWasm {
-            found: format!("WebAssembly of version {version} and layer {layer}, which nothing here knows"),
+            found: format!("WebAssembly of an unknown kind (version {version}, layer {layer})"),
         }),
     }
 }
 
-/// What a file that is not a WebAssembly binary seems to be.
-fn seems(bytes: &[u8]) -> String {
+/// Guesses the format of a file that is not a WebAssembly binary.
+fn guess_format(bytes: &[u8]) -> String {
     if bytes.is_empty() {
         return "an empty file".to_owned();
     }
@@ -93,7 +93,7 @@ fn seems(bytes: &[u8]) -> String {
     format!("a file that begins with \"{shown}\"")
 }
 
-/// Whether an import is WASI 0.3, which is asynchronous throughout.
+/// Whether an import belongs to WASI 0.3, whose functions are asynchronous.
 fn is_preview3(import: &str) -> bool {
     import.starts_with("wasi:")
         && import.rsplit_once('@').is_some_and(|(_, version)| version.starts_with("0.3."))
@@ -115,13 +115,13 @@ fn read_producers(
     Ok(Producers { fields })
 }
 
-/// Why wasmtime would not compile `wasm`.
-pub(crate) fn refusal(wasm: &[u8], error: &wasmtime::Error) -> ComponentError {
+/// The reason why wasmtime rejected `wasm`.
+pub(crate) fn compile_error(wasm: &[u8], error: &wasmtime::Error) -> ComponentError {
     let details = format!("{error:#}");
     if details.contains("pooling allocator") || details.contains("exceeds the configured") {
         return ComponentError::TooLarge { details };
     }
-    // Valid with everything on, and still refused: it needs something that is off here.
+    // If it is valid with every feature enabled, it needs a feature that is disabled here.
     let features = WasmFeatures::all();
     if Validator::new_with_features(features).validate_all(wasm).is_ok() {
         let asynchronous = WasmFeatures::CM_ASYNC
@@ -140,19 +140,19 @@ pub(crate) fn refusal(wasm: &[u8], error: &wasmtime::Error) -> ComponentError {
 const PAGE_BYTES: u64 = 64 << 10;
 
 /// Checks that a worker's limits leave room for `component`.
-pub(crate) fn fits(component: &Component, memory_bytes_max: usize) -> Result<(), ComponentError> {
-    // `None` if a core module is imported; linking refuses that.
+pub(crate) fn check_limits(component: &Component, memory_bytes_max: usize) -> Result<(), ComponentError> {
+    // `None` if the component imports a core module; linking rejects that.
     let Some(needed) = component.resources_required() else { return Ok(()) };
     let too_large = |details: String| Err(ComponentError::TooLarge { details });
     if needed.num_memories > MEMORIES_PER_COMPONENT_MAX {
         return too_large(format!(
-            "it has {} memories; at most {MEMORIES_PER_COMPONENT_MAX} are possible",
+            "it has {} memories; at most {MEMORIES_PER_COMPONENT_MAX} are allowed",
             needed.num_memories
         ));
     }
     if needed.num_tables > TABLES_PER_COMPONENT_MAX {
         return too_large(format!(
-            "it has {} tables; at most {TABLES_PER_COMPONENT_MAX} are possible",
+            "it has {} tables; at most {TABLES_PER_COMPONENT_MAX} are allowed",
             needed.num_tables
         ));
     }
@@ -165,14 +165,14 @@ pub(crate) fn fits(component: &Component, memory_bytes_max: usize) -> Result<(),
     let elements = needed.max_initial_table_size.unwrap_or(0);
     if elements > TABLE_ELEMENTS_MAX as u64 {
         return too_large(format!(
-            "it has a table of {elements} elements; at most {TABLE_ELEMENTS_MAX} are possible"
+            "it has a table of {elements} elements; at most {TABLE_ELEMENTS_MAX} are allowed"
         ));
     }
     Ok(())
 }
 
 /// Checks that a worker's limits leave room for files of `files_bytes` beside the memory of `component`.
-pub(crate) fn files_fit(
+pub(crate) fn check_files_limit(
     component: &Component,
     files_bytes: u64,
     memory_bytes_max: usize,
@@ -189,15 +189,15 @@ pub(crate) fn files_fit(
     Ok(())
 }
 
-/// What the largest memory of `component` begins with.
+/// The initial size of the largest memory of `component`.
 fn first_memory_bytes(component: &Component) -> u64 {
     let needed = component.resources_required();
     let pages = needed.and_then(|needed| needed.max_initial_memory_size);
     pages.unwrap_or(0).saturating_mul(PAGE_BYTES)
 }
 
-/// Why `component` cannot be linked: all functions that nothing defines, not only the first.
-pub(crate) fn unlinkable(
+/// The reason why `component` cannot be linked: all undefined functions, not only the first.
+pub(crate) fn link_error(
     linker: &Linker<WorkerState>,
     component: &Component,
     error: &wasmtime::Error,
@@ -227,8 +227,11 @@ pub(crate) fn unlinkable(
         }
     }
     if undefined.is_empty() {
-        // All are there, so one has another type: an interface of ours in a form that was never published.
-        ComponentError::Invalid { details: format!("an import has another type than here: {error:#}") }
+        // All functions are defined, so one has another type: the component uses our interface in a form that was never
+        // published.
+        ComponentError::Invalid {
+            details: format!("an import has another type than on this server: {error:#}"),
+        }
     } else {
         ComponentError::UndefinedImports { imports: undefined }
     }
@@ -239,7 +242,7 @@ const PATCH_VERSIONS: u32 = 100;
 
 /// Whether `linker` defines a function, in this interface or in one of a compatible version.
 ///
-/// wasmtime cannot be asked; but defining a function anew is an error exactly if it is there.
+/// wasmtime has no function for this question. But defining a function again is an error exactly if it exists.
 fn defines(linker: &Linker<WorkerState>, interface: Option<&str>, function: &str) -> bool {
     let taken = |interface: Option<&str>| {
         let mut probe = linker.clone();

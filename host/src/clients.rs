@@ -1,7 +1,8 @@
 //! Client interfaces: imports by which a component calls other workers.
 //!
-//! For an interface `p:n/i` the generated client interface is `p:n-client/i`. For each function `f` of the former it has
-//! up to four, told apart by name and type, because a component's imports name only those that it uses:
+//! The client interface generated for `p:n/i` is `p:n-client/i`. It has up to four functions for each function `f` of
+//! `p:n/i`. They are distinguished by name and type, because a component's imports contain only the functions that it
+//! uses:
 //!
 //! | function | parameters | result |
 //! |---|---|---|
@@ -10,8 +11,8 @@
 //! | `start-f` | the worker's name, those of `f` | `u64` |
 //! | `finish-f` | `u64` | `option<result<R, rpc-error>>` |
 //!
-//! They are defined by their dynamic types: nothing of them is known before a component comes. Which template they
-//! lead to is not decided here but by the links of the template version ([`crate::WorkerInit::links`]).
+//! The host defines them by their dynamic types, which are known only once a component is compiled. The links of the
+//! template version ([`crate::WorkerInit::links`]) determine the template of the called worker.
 
 use crate::component::ComponentError;
 use crate::ports::ExpectedResult;
@@ -40,51 +41,51 @@ pub struct ClientInterface {
 pub struct ClientFunction {
     /// Its name in the client interface.
     pub name: String,
-    /// The interface of the function that it calls.
+    /// The interface of the called function.
     pub interface: Arc<str>,
-    /// The full name of that function.
+    /// The full name of the called function.
     pub function: Arc<str>,
-    /// How it calls it.
+    /// The form of the call.
     pub form: CallForm,
-    /// The parameters of that function; meaningless for [`CallForm::Finish`].
+    /// The parameters of the called function; meaningless for [`CallForm::Finish`].
     pub params: Arc<[Param]>,
-    /// The result of that function, if this form says it.
+    /// The result of the called function, if this form specifies it.
     pub result: ExpectedResult,
     /// Types of the client function itself.
     own_params: Vec<Type>,
     own_result: Type,
 }
 
-/// How a client function calls.
+/// The form of a call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CallForm {
-    /// And waits for the answer.
+    /// Calls and waits for the answer.
     Await,
-    /// Without an answer, now or later.
+    /// Calls without an answer.
     Send,
-    /// And goes on; the answer is taken later.
+    /// Calls and continues; [`CallForm::Finish`] takes the answer.
     Start,
-    /// Takes that answer.
+    /// Takes the answer of a [`CallForm::Start`].
     Finish,
 }
 
-/// The interface that a client interface is made from, by name alone.
-fn made_from(import: &str) -> Option<String> {
+/// The called interface of a client interface, derived from the name alone.
+fn called_interface(import: &str) -> Option<String> {
     let (package, rest) = import.split_once('/')?;
     Some(format!("{}/{rest}", package.strip_suffix("-client")?))
 }
 
 /// The client interfaces that `component` imports.
-pub(crate) fn find(component: &Component) -> Result<Vec<ClientInterface>, ComponentError> {
+pub(crate) fn find_imports(component: &Component) -> Result<Vec<ClientInterface>, ComponentError> {
     let engine = component.engine();
     let mut found = Vec::new();
     for (name, item) in component.component_type().imports(engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
-        let Some(interface) = made_from(name).map(Arc::<str>::from) else { continue };
+        let Some(interface) = called_interface(name).map(Arc::<str>::from) else { continue };
         let mut functions = Vec::new();
         for (function, item) in instance.exports(engine) {
             if let ComponentItem::ComponentFunc(ty) = item.ty {
-                let client = client(&interface, function, &ty).map_err(|details| {
+                let client = parse_client(&interface, function, &ty).map_err(|details| {
                     ComponentError::ClientForm { function: format!("{name}#{function}"), details }
                 })?;
                 functions.push(Arc::new(client));
@@ -97,14 +98,18 @@ pub(crate) fn find(component: &Component) -> Result<Vec<ClientInterface>, Compon
     Ok(found)
 }
 
-fn client(interface: &Arc<str>, name: &str, ty: &ComponentFunc) -> Result<ClientFunction, &'static str> {
+fn parse_client(
+    interface: &Arc<str>,
+    name: &str,
+    ty: &ComponentFunc,
+) -> Result<ClientFunction, &'static str> {
     let params: Vec<Param> =
         ty.params().map(|(name, ty)| Param { name: name.to_owned(), ty: model_type(&ty) }).collect();
     let result = ty.results().next().map(|ty| model_type(&ty)).ok_or("it has no result")?;
     if params.iter().map(|param| &param.ty).chain([&result]).any(|ty| handle_in(ty).is_some()) {
         return Err("it takes or gives a handle, which cannot leave a component");
     }
-    let (form, function, called, called_result) = form(name, &params, &result)?;
+    let (form, function, called, called_result) = parse_form(name, &params, &result)?;
     Ok(ClientFunction {
         name: name.to_owned(),
         interface: Arc::clone(interface),
@@ -117,11 +122,11 @@ fn client(interface: &Arc<str>, name: &str, ty: &ComponentFunc) -> Result<Client
     })
 }
 
-type Formed<'a> = (CallForm, &'a str, Vec<Param>, ExpectedResult);
+type ParsedForm<'a> = (CallForm, &'a str, Vec<Param>, ExpectedResult);
 
-fn form<'a>(name: &'a str, params: &[Param], result: &Type) -> Result<Formed<'a>, &'static str> {
+fn parse_form<'a>(name: &'a str, params: &[Param], result: &Type) -> Result<ParsedForm<'a>, &'static str> {
     if let (Some(function), Type::Option(inner)) = (name.strip_prefix("finish-"), result)
-        && let Some(called) = outcome(inner)
+        && let Some(called) = ok_side(inner)
         && params.iter().map(|param| &param.ty).eq([&Type::U64])
     {
         return Ok((CallForm::Finish, function, Vec::new(), called));
@@ -132,7 +137,7 @@ fn form<'a>(name: &'a str, params: &[Param], result: &Type) -> Result<Formed<'a>
     if let (Some(function), Type::U64) = (name.strip_prefix("start-"), result) {
         return Ok((CallForm::Start, function, rest.to_vec(), ExpectedResult::Unsaid));
     }
-    let Some(called) = outcome(result) else {
+    let Some(called) = ok_side(result) else {
         return Err("its result is not of the type result<…, golem:rpc/types.rpc-error>");
     };
     if let (Some(function), ExpectedResult::Nothing, Some((at, rest))) =
@@ -144,8 +149,8 @@ fn form<'a>(name: &'a str, params: &[Param], result: &Type) -> Result<Formed<'a>
     Ok((CallForm::Await, name, rest.to_vec(), called))
 }
 
-/// The good side of a `result<…, rpc-error>`.
-fn outcome(ty: &Type) -> Option<ExpectedResult> {
+/// The ok side of a `result<…, rpc-error>`.
+fn ok_side(ty: &Type) -> Option<ExpectedResult> {
     match ty {
         Type::Result { ok, err: Some(error) } if **error == CallError::ty() => {
             Some(ok.as_deref().map_or(ExpectedResult::Nothing, |ty| ExpectedResult::Value(ty.clone())))
@@ -180,8 +185,10 @@ pub(crate) fn define(
                     let answer = store.data_mut().client_call(&client, lifted).await?;
                     let lowered = match to_val(&answer, &client.own_result) {
                         Ok(lowered) => lowered,
-                        // The other worker was updated since the call was made.
-                        Err(mismatch) => to_val(&client.unfit(&mismatch.to_string()), &client.own_result)?,
+                        // The called worker was updated since the call was made.
+                        Err(mismatch) => {
+                            to_val(&client.incompatible_result(&mismatch.to_string()), &client.own_result)?
+                        }
                     };
                     if let Some(result) = results.first_mut() {
                         *result = lowered;
@@ -195,8 +202,8 @@ pub(crate) fn define(
 }
 
 impl ClientFunction {
-    /// The answer to a result that is not of the expected type.
-    fn unfit(&self, mismatch: &str) -> Value {
+    /// The answer in place of a result that does not have the expected type.
+    fn incompatible_result(&self, mismatch: &str) -> Value {
         let text = format!(
             "the result of {} has another type than the caller was built for: {mismatch}",
             self.function
@@ -216,7 +223,7 @@ mod tests {
     fn check(name: &str, params: &[&Type], result: &Type, expected: Result<(CallForm, &str, usize), &str>) {
         let params: Vec<Param> =
             params.iter().map(|ty| Param { name: "p".to_owned(), ty: (*ty).clone() }).collect();
-        match (form(name, &params, result), expected) {
+        match (parse_form(name, &params, result), expected) {
             (Ok((form, function, params, _)), Ok(expected)) => {
                 assert_eq!((form, function, params.len()), expected, "{name}");
             }
@@ -226,7 +233,7 @@ mod tests {
     }
 
     #[test]
-    fn forms_are_told_apart() {
+    fn forms_are_recognised_by_name_and_type() {
         let outcome =
             |ok: Option<Type>| Type::Result { ok: ok.map(Box::new), err: Some(Box::new(CallError::ty())) };
         let at = &Type::Option(Box::new(datetime()));
@@ -237,11 +244,11 @@ mod tests {
         check("start-add", &[name, number], &Type::U64, Ok((CallForm::Start, "add", 1)));
         let taken = &Type::Option(Box::new(counted.clone()));
         check("finish-add", &[&Type::U64], taken, Ok((CallForm::Finish, "add", 0)));
-        // Functions whose own names begin like a form.
+        // Functions whose own names begin like another form.
         check("send-mail", &[name, name], nothing, Ok((CallForm::Await, "send-mail", 1)));
         check("start-engine", &[name], counted, Ok((CallForm::Await, "start-engine", 0)));
         check("send-send-mail", &[name, name, at], nothing, Ok((CallForm::Send, "send-mail", 1)));
-        // None of them.
+        // No valid form.
         check("add", &[number], nothing, Err("name of a worker"));
         check("add", &[name], number, Err("rpc-error"));
         check(
@@ -254,9 +261,9 @@ mod tests {
 
     #[test]
     fn the_interface_follows_from_the_import() {
-        assert_eq!(made_from("golem:cart-client/api").as_deref(), Some("golem:cart/api"));
-        assert_eq!(made_from("golem:cart-client/api@1.2.0").as_deref(), Some("golem:cart/api@1.2.0"));
-        assert_eq!(made_from("golem:cart/api-client"), None);
-        assert_eq!(made_from("client"), None);
+        assert_eq!(called_interface("golem:cart-client/api").as_deref(), Some("golem:cart/api"));
+        assert_eq!(called_interface("golem:cart-client/api@1.2.0").as_deref(), Some("golem:cart/api@1.2.0"));
+        assert_eq!(called_interface("golem:cart/api-client"), None);
+        assert_eq!(called_interface("client"), None);
     }
 }

@@ -1,4 +1,4 @@
-//! Compiled components and what they export.
+//! Compiled components and their exports.
 
 use crate::checks;
 use crate::clients::ClientInterface;
@@ -30,13 +30,13 @@ struct Shared {
     callables: HashMap<Arc<str>, Callable>,
 }
 
-/// A function that can be called, found once.
+/// An exported function, looked up once.
 pub(crate) struct Callable {
-    /// Where it is.
+    /// Its export index.
     pub(crate) index: ComponentExportIndex,
     /// Its types.
     pub(crate) function: Arc<Function>,
-    /// The handle in its types that makes it impossible to call from outside.
+    /// A handle among its types, which makes it impossible to call from outside.
     pub(crate) handle: Option<String>,
 }
 
@@ -62,24 +62,24 @@ impl Component {
         Self { shared: Arc::new(shared), files: None }
     }
 
-    /// This component with files for its workers to begin with, if their memory has room for them.
+    /// This component with initial files for its workers, if their memory has room for them.
     pub fn with_files(self, files: Files) -> Result<Self, ComponentError> {
         let memory_bytes_max = self.shared.engine.memory_bytes_max();
-        checks::files_fit(self.shared.pre.component(), files.bytes(), memory_bytes_max)?;
+        checks::check_files_limit(self.shared.pre.component(), files.bytes(), memory_bytes_max)?;
         Ok(Self { files: Some(files), ..self })
     }
 
-    /// What its workers begin with.
+    /// The initial files of its workers.
     pub(crate) fn files(&self) -> Option<&Files> {
         self.files.as_ref()
     }
 
-    /// What it exports, in the component's order.
+    /// Its exports, in the component's order.
     pub fn exports(&self) -> &[Export] {
         &self.shared.exports
     }
 
-    /// Which tools made it and the modules in it.
+    /// The tools that produced it and the modules in it.
     pub fn producers(&self) -> &[Producers] {
         &self.shared.producers
     }
@@ -89,7 +89,7 @@ impl Component {
         &self.shared.clients
     }
 
-    /// Its functions by full name.
+    /// Its exported functions by full name.
     pub fn functions(&self) -> &Functions {
         &self.shared.functions
     }
@@ -103,7 +103,7 @@ impl Component {
         &self.shared.pre
     }
 
-    /// The function that answers HTTP requests.
+    /// The function that handles HTTP requests.
     pub(crate) fn http_handler(&self) -> Option<&Callable> {
         self.callable(crate::http_handler(self.functions())?)
     }
@@ -119,7 +119,7 @@ impl std::fmt::Debug for Component {
     }
 }
 
-/// What the component exports, and where each function is, by its full name.
+/// The component's exports, and the index of each function by its full name.
 fn exports(pre: &InstancePre<WorkerState>) -> (Vec<Export>, Vec<(String, ComponentExportIndex)>) {
     let component = pre.component();
     let engine = component.engine();
@@ -146,7 +146,7 @@ fn exports(pre: &InstancePre<WorkerState>) -> (Vec<Export>, Vec<(String, Compone
                 }
                 exports.push(Export::Interface { name: name.to_owned(), functions });
             }
-            // Nothing to call.
+            // No function to call.
             ComponentItem::CoreFunc(_)
             | ComponentItem::Module(_)
             | ComponentItem::Component(_)
@@ -171,10 +171,10 @@ pub enum ComponentError {
     /// Not a WebAssembly binary.
     #[error("this is not a WebAssembly component but {found}")]
     NotWasm {
-        /// What it seems to be.
+        /// The format that they seem to have.
         found: String,
     },
-    /// A core module that is no program and has no typed interface.
+    /// A core module that is neither a program nor has a typed interface.
     #[error(
         "this is a WebAssembly core module, not a component; {}",
         if *imports_preview1 {
@@ -188,22 +188,22 @@ pub enum ComponentError {
         /// Whether it was built for WASI preview 1.
         imports_preview1: bool,
     },
-    /// A core module built for what came before WASI preview 1.
+    /// A core module built for the predecessor of WASI preview 1.
     #[error(
         "this core module was built for wasi_unstable, which came before WASI preview 1 (it imports {import}); \
          build it again with current tools"
     )]
     Preview0 {
-        /// An import that says so.
+        /// An import that shows it.
         import: String,
     },
-    /// A core module that cannot be made a component.
+    /// A core module that cannot be converted to a component.
     #[error("this core module cannot be turned into a component: {details}")]
     Unadaptable {
-        /// Where and why.
+        /// The place and the cause.
         details: String,
     },
-    /// A component in an encoding from before the standard.
+    /// A component in an encoding older than the standard.
     #[error(
         "this component has the binary format {version:#x}, which is older than WASI 0.2; build it again with current tools"
     )]
@@ -211,7 +211,7 @@ pub enum ComponentError {
         /// The version in its header.
         version: u16,
     },
-    /// A component in an encoding that came later.
+    /// A component in an encoding newer than this server.
     #[error(
         "this component has the binary format {version:#x}, which is newer than this server; update the server"
     )]
@@ -224,34 +224,35 @@ pub enum ComponentError {
         "this component was built for WASI 0.3 (it imports {import}); build it for WASI 0.2 (target wasm32-wasip2)"
     )]
     Preview3 {
-        /// An import that says so.
+        /// An import that shows it.
         import: String,
     },
     /// A component with asynchronous functions.
     #[error(
-        "this component uses the asynchronous functions of the component model, which durable workers cannot; \
+        "this component uses the asynchronous functions of the component model, which durable workers do not support; \
          build it with synchronous bindings for WASI 0.2"
     )]
     AsyncOnly,
-    /// A component that needs a proposal which is off.
-    #[error("this component uses a WebAssembly feature that durable workers cannot: {details}")]
+    /// A component that needs a disabled WebAssembly proposal.
+    #[error("this component uses a WebAssembly feature that durable workers do not support: {details}")]
     UnsupportedFeature {
-        /// What wasmtime said.
+        /// wasmtime's message.
         details: String,
     },
-    /// It imports what nothing here defines.
+    /// A component that imports functions which the host does not define.
     #[error(
-        "nothing here defines {} that this component imports: {}",
+        "this component imports {} that this server does not define: {}",
         if imports.len() == 1 { "a function" } else { "functions" },
         imports.join(", ")
     )]
     UndefinedImports {
-        /// `interface#function`, or a bare name for what the world imports directly.
+        /// `interface#function`, or a bare name for an import of the world itself.
         imports: Vec<String>,
     },
-    /// It imports a client interface that is not of the generated form.
+    /// A component that imports a client interface which does not have the generated form.
     #[error(
-        "{function} is not as the client of an interface is generated: {details}. Generate the client anew"
+        "{function} does not have the form of a generated client function: {details}; generate the client again with \
+         `golem template client`"
     )]
     ClientForm {
         /// `interface#function`.
@@ -259,16 +260,16 @@ pub enum ComponentError {
         /// What is wrong.
         details: &'static str,
     },
-    /// It needs more than a worker can have.
+    /// A component that exceeds the limits of a worker.
     #[error("this component is too large for a worker: {details}")]
     TooLarge {
         /// What is too large.
         details: String,
     },
-    /// It is malformed.
+    /// A malformed component.
     #[error("this is not a valid WebAssembly component: {details}")]
     Invalid {
-        /// Where and why.
+        /// The place and the cause.
         details: String,
     },
 }

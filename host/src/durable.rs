@@ -1,57 +1,65 @@
 //! The one door to everything whose answer could differ in a replay.
 //!
-//! An import describes its call as a value of [`ObserveCall`] (answered at once) or [`DurableCall`] (may wait, may change
-//! shared state) and hands it to [`WorkerState::observe`] or [`WorkerState::durable`]. The door answers it from the
-//! oplog as long as the oplog goes on, and performs and records it after that; the guest gets what was
-//! recorded in both cases, decoded by the same function.
+//! An import describes its call as a value of [`ObserveCall`] (answered at once) or [`DurableCall`] (may wait, may
+//! change shared state) and passes it to [`WorkerState::observe`] or [`WorkerState::durable`]. During replay the door
+//! answers the call from the oplog; afterwards it performs the call and records the answer. In both modes the guest
+//! gets the recorded bytes, decoded by the same function.
 //!
-//! `effect` says when a record must reach the store, `replay` is the cursor over the recorded entries, `live` is
-//! what a call may do after their end (with buckets and containers: `shared`), `clock` is the worker's monotonic clock,
-//! `aside` is what replay hops over.
+//! | module | contents |
+//! |---|---|
+//! | `effect` | the traits of a call, and when its record must reach the store |
+//! | `replay` | the cursor over the recorded entries |
+//! | `reverted` | the entries that replay skips |
+//! | `live` | what a call may do after the recorded entries (`shared`: with buckets and containers) |
+//! | `clock` | the worker's monotonic clock |
+//! | `exchange` | HTTP requests in flight |
 //!
-//! Architecture invariant: imports never ask whether they run in a replay, but for the printing of text.
-//! Invariant: a call is performed only with a [`Live`], and a `Live` is only had from an
-//! [`Ended`](replay::Ended) replay.
+//! Architecture invariant: imports do not depend on the mode (replay or live), with two exceptions. `stdio` prints text
+//! and log lines only if they are new ([`Journal::is_output_new`]). `region` reports a jump as a divergence while recorded
+//! entries remain.
+//! Invariant: a call is performed only with a [`Live`], and a `Live` requires the proof
+//! [`OplogEnded`](replay::OplogEnded).
 
-mod aside;
 mod clock;
 mod effect;
 mod exchange;
 mod live;
 mod replay;
+mod reverted;
 mod shared;
 
-pub(crate) use aside::{Aside, region_to_repeat};
 pub(crate) use clock::{decode as decode_nanos, encode as encode_nanos};
 pub(crate) use effect::{CallFailure, CallResponse, DurableCall, Effect, ObserveCall};
 pub(crate) use exchange::{BodyEnd, BodyRead, ResponseHead, ResponsePart, ResponseState};
-pub(crate) use live::{Activity, Live, Tail};
-pub(crate) use replay::{Ending, InvocationStart, Replay, Started};
+pub(crate) use live::{ActivationContext, Live, Tail};
+pub(crate) use replay::{InvocationStart, NextRecorded, RecordedInvocation, Replay};
+pub(crate) use reverted::{RevertedRanges, region_to_repeat};
 
 use crate::StopReason;
 use crate::state::WorkerState;
 use golem_model::oplog::{Call, Entry, HostFunction, Request};
 use golem_model::{OplogIndex, Timestamp, Value};
 
-/// The worker's oplog as its instance sees it: what is recorded, then what it adds.
+/// The worker's oplog as seen by its instance: the recorded entries, then the ones that the instance adds.
 #[derive(Debug)]
 pub(crate) struct Journal {
     replay: Replay,
     tail: Tail,
-    /// Whether the guest has made a call after the recorded ones.
+    /// Whether the guest has made its first call after the recorded entries.
     went_live: bool,
-    /// The guest asked for something that is not recorded: what it makes of that cannot be compared.
-    unrecorded: bool,
+    /// Whether the guest has read a time that is not recorded. Its results may then differ in a replay and are not
+    /// compared.
+    saw_unrecorded_time: bool,
 }
 
 impl Journal {
     pub(crate) fn new(replay: Replay, tail: Tail) -> Self {
-        Self { replay, tail, went_live: false, unrecorded: false }
+        Self { replay, tail, went_live: false, saw_unrecorded_time: false }
     }
 
-    /// What may be done once the recorded entries have ended.
+    /// Access to live calls, once the recorded entries have ended.
     pub(crate) fn live(&mut self) -> Option<Live<'_>> {
-        let ended = self.replay.ended()?;
+        let ended = self.replay.proof_of_end()?;
         Some(Live::new(ended, &mut self.tail))
     }
 
@@ -60,86 +68,91 @@ impl Journal {
         &mut self.replay
     }
 
-    /// Whether what the guest prints now was not printed before: it is live, and has come to where it last left memory.
+    /// Whether text that the guest prints now is new. It is not new during replay, nor before the guest has reached the
+    /// wait at which it last left memory: the earlier activation has printed it.
     pub(crate) fn is_output_new(&mut self) -> bool {
         self.live().is_some() && !self.replay.is_before_wait()
     }
 
-    /// The wall clock, for a guest that wants no record of it: in a replay it shows another time than it did.
+    /// The wall clock, without a record. In a replay the guest sees another time than before.
     pub(crate) fn wall_unrecorded(&mut self) -> Timestamp {
-        self.unrecorded = true;
+        self.saw_unrecorded_time = true;
         self.tail.wall_now()
     }
 
     /// Checks that the oplog holds this completion next.
-    pub(crate) fn completed(&mut self, result: Option<&Value>) -> Result<(), StopReason> {
-        if self.unrecorded { self.replay.completed_with_any() } else { self.replay.completed(result) }
+    pub(crate) fn check_completion(&mut self, result: Option<&Value>) -> Result<(), StopReason> {
+        if self.saw_unrecorded_time {
+            self.replay.check_any_completion()
+        } else {
+            self.replay.check_completion(result)
+        }
     }
 
-    /// The index of the last entry handed to the store.
+    /// The index of the last entry that was appended to the store.
     pub(crate) fn appended(&self) -> OplogIndex {
         self.tail.appended()
     }
 
-    /// Forgets what is alive of an HTTP request, if anything is: the guest has dropped what it could ask by.
+    /// Drops the state of an HTTP request, if there is any: the guest has dropped the handles for its response.
     pub(crate) fn forget_request(&mut self, call: u64) {
         self.tail.forget_request(call);
     }
 
-    /// Forgets every request: the guest that held handles to them is gone.
+    /// Drops the state of every request: the guest that held handles to them is gone.
     pub(crate) fn forget_requests(&mut self) {
         self.tail.forget_requests();
     }
 
-    /// Hands to the store what was recorded. Does nothing in a replay, when nothing can have been.
+    /// Appends the buffered entries to the store. Does nothing in a replay, which buffers no entries.
     pub(crate) fn flush(&mut self) -> Result<(), StopReason> {
         self.live().map_or(Ok(()), |mut live| live.flush())
     }
 }
 
 impl WorkerState {
-    /// Answers a call that is answered at once.
+    /// Answers a call at once, without waiting.
     pub(crate) fn observe<C: ObserveCall>(&mut self, call: &C) -> wasmtime::Result<C::Answer> {
-        let outcome = self.observed(call);
+        let outcome = self.try_observe(call);
         outcome.map_err(|failure| self.raise(failure))
     }
 
-    fn observed<C: ObserveCall>(&mut self, call: &C) -> Result<C::Answer, CallFailure> {
+    fn try_observe<C: ObserveCall>(&mut self, call: &C) -> Result<C::Answer, CallFailure> {
         self.check_interrupt()?;
         self.check_phase(C::FUNCTION, C::EFFECT == Effect::ReadOnly)?;
         let recorded = Call { function: C::FUNCTION, request: Request::new(call.request()) };
-        if let Some((index, response)) = self.journal.replay.call(&recorded)? {
+        if let Some((index, response)) = self.journal.replay.recorded_answer(&recorded)? {
             return answer(C::FUNCTION, index, call.answer(index, &response));
         }
         self.go_live();
         let mut live = self.journal.live().ok_or_else(not_ended)?;
         let response = call.observe(&mut live);
-        let given = call.answer(live.next_index(), &response);
+        let decoded = call.answer(live.next_index(), &response);
         match C::EFFECT {
             Effect::ReadOnly | Effect::ChangesShared => {
                 let index = live.record(Entry::HostCall { call: recorded, response })?;
-                answer(C::FUNCTION, index, given)
+                answer(C::FUNCTION, index, decoded)
             }
             Effect::PublishesIndex | Effect::AnnouncesIntent => {
                 let index = live.record(Entry::HostCall { call: recorded, response: response.clone() })?;
                 live.flush()?;
                 call.begin(&response, &mut live);
-                answer(C::FUNCTION, index, given)
+                answer(C::FUNCTION, index, decoded)
             }
         }
     }
 
-    /// Answers a call that may wait or change what others see.
+    /// Performs a call that may wait or change state that others see.
     pub(crate) async fn durable<C: DurableCall>(&mut self, call: C) -> wasmtime::Result<C::Answer> {
-        let outcome = self.performed(call).await;
+        let outcome = self.try_durable(call).await;
         outcome.map_err(|failure| self.raise(failure))
     }
 
-    async fn performed<C: DurableCall>(&mut self, call: C) -> Result<C::Answer, CallFailure> {
+    async fn try_durable<C: DurableCall>(&mut self, call: C) -> Result<C::Answer, CallFailure> {
         self.check_interrupt()?;
         self.check_phase(C::FUNCTION, false)?;
         let recorded = Call { function: C::FUNCTION, request: Request::new(call.request()) };
-        if let Some((index, response)) = self.journal.replay.call(&recorded)? {
+        if let Some((index, response)) = self.journal.replay.recorded_answer(&recorded)? {
             return answer(C::FUNCTION, index, call.answer(index, &response));
         }
         self.go_live();
@@ -158,19 +171,19 @@ impl WorkerState {
         answer(C::FUNCTION, index, call.answer(index, &response))
     }
 
-    /// The recorded entries have ended: what they left under way goes on.
+    /// Resumes the HTTP requests that the recorded entries left in flight, at the first call after them.
     fn go_live(&mut self) {
         if !std::mem::replace(&mut self.journal.went_live, true)
             && let Some(mut live) = self.journal.live()
         {
             for unanswered in self.objects.unanswered_requests() {
-                live.begin_again(unanswered);
+                live.resume_request(unanswered);
             }
         }
     }
 
-    fn check_phase(&self, function: HostFunction, observed: bool) -> Result<(), CallFailure> {
-        match self.phase.refusal(function.name(), observed) {
+    fn check_phase(&self, function: HostFunction, is_observation: bool) -> Result<(), CallFailure> {
+        match self.phase.refusal(function.name(), is_observation) {
             None => Ok(()),
             Some(text) => Err(CallFailure::Trap(text)),
         }
@@ -185,12 +198,12 @@ impl WorkerState {
     }
 }
 
-/// `call` said that the recorded entries have ended, so a [`Live`] must be had.
+/// [`Replay::recorded_answer`] said that the recorded entries have ended, so there must be a [`Live`].
 fn not_ended() -> CallFailure {
     CallFailure::Trap("the oplog has neither ended nor another entry".to_owned())
 }
 
-/// A recorded answer that cannot be read is reported like a divergence: another program wrote it.
+/// Reports a recorded answer that cannot be decoded as a divergence: another program wrote it.
 fn answer<A>(
     function: HostFunction,
     index: OplogIndex,

@@ -1,4 +1,4 @@
-//! The engine: wasmtime's settings, the linker with all that guests may import, the cache of compiled code.
+//! The engine: wasmtime's settings, the linker with all imports, the cache of compiled code.
 
 use crate::cache::Cache;
 use crate::component::{Component, ComponentError};
@@ -13,41 +13,41 @@ use std::time::Duration;
 use wasmtime::component::Linker;
 use wasmtime::{Config, InstanceAllocationStrategy, PoolingAllocationConfig};
 
-/// Address space for a linear memory, so large that no address of a 32-bit guest needs a check.
+/// Address space for a linear memory: large enough that no access of a 32-bit guest needs a bounds check.
 const MEMORY_RESERVATION_BYTES: u64 = 4 << 30;
-/// Address space for a linear memory in dense mode, if the memory may not grow larger: more workers fit, and
-/// each access costs a check.
+/// Address space for a linear memory in dense mode, unless the memory may grow larger. More workers fit, and each
+/// access costs a bounds check.
 const MEMORY_RESERVATION_DENSE_BYTES: u64 = 256 << 20;
-/// What guests may use of their stack. Recursion that needs more is a bug; the host's frames come on top.
+/// The guest's part of a stack. Recursion that needs more is a bug. The host's frames come on top.
 const WASM_STACK_BYTES: usize = 512 << 10;
 /// A worker's whole stack.
 const STACK_BYTES: usize = 1 << 20;
 /// Core instances of one component: modules composed into it, adapters, shims.
 const CORE_INSTANCES_PER_COMPONENT_MAX: u32 = 100;
-/// Core instances that a component has on average, at most: sizes the pool.
+/// Core instances of a component on average, at most: sizes the pool.
 const CORE_INSTANCES_PER_COMPONENT: u32 = 20;
 /// Linear memories of one component: composed components have one for each language runtime.
 pub(crate) const MEMORIES_PER_COMPONENT_MAX: u32 = 8;
-/// Linear memories that a component has on average, at most: sizes the pool.
+/// Linear memories of a component on average, at most: sizes the pool.
 const MEMORIES_PER_COMPONENT: u32 = 2;
 /// Tables of one component.
 pub(crate) const TABLES_PER_COMPONENT_MAX: u32 = 32;
-/// Tables that a component has on average, at most: sizes the pool.
+/// Tables of a component on average, at most: sizes the pool.
 const TABLES_PER_COMPONENT: u32 = 4;
-/// wasmtime's own data of a component instance and of its core instances, in bytes.
+/// Bytes of wasmtime's own data for a component instance, and for each of its core instances.
 const INSTANCE_METADATA_BYTES_MAX: usize = 8 << 20;
 
 /// Settings of an [`Engine`].
 #[derive(Debug, Clone)]
 pub struct EngineConfig {
-    /// Workers that can be in memory at a time: slots of the pool. One more activation fails.
+    /// Workers that can be in memory at the same time (slots of the pool). One more activation fails.
     pub residents_max: u32,
-    /// Reserve less address space for each worker, at the price of a check at each memory access.
+    /// Reserves less address space for each worker. Each memory access then costs a bounds check.
     pub dense: bool,
-    /// Linear memory and files of one worker, in bytes. A constant of the deployment: `memory.grow` fails at exactly this
-    /// size, so a worker that is replayed under another one may diverge.
+    /// Bytes of linear memory and files of one worker. Must stay the same for a deployment: `memory.grow` fails at
+    /// exactly this size, so a worker that is replayed under another value may diverge.
     pub memory_bytes_max: usize,
-    /// Where compiled code is kept; `None` compiles anew each time.
+    /// The folder for compiled code; `None` compiles anew each time.
     pub cache_dir: Option<PathBuf>,
     /// The time between two calls of [`Engine::tick`].
     pub tick: Duration,
@@ -65,17 +65,17 @@ impl Default for EngineConfig {
     }
 }
 
-/// Why an engine could not be made.
+/// Why an engine could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum EngineError {
-    /// A setting makes no sense.
+    /// A setting is out of range.
     #[error("the engine's setting {setting} is {value}; {wanted}")]
     Setting {
         /// The setting.
         setting: &'static str,
         /// Its value.
         value: u64,
-        /// What it should be.
+        /// The allowed values.
         wanted: &'static str,
     },
     /// wasmtime could not be set up with these settings.
@@ -84,7 +84,7 @@ pub enum EngineError {
          allow fewer workers in memory, or reserve less for each with the dense setting"
     )]
     Setup {
-        /// Workers that were to fit.
+        /// Workers in memory that were configured.
         residents_max: u32,
         /// What wasmtime said.
         reason: String,
@@ -94,7 +94,7 @@ pub enum EngineError {
     Cache {
         /// The folder.
         path: PathBuf,
-        /// Why.
+        /// The cause.
         source: std::io::Error,
     },
 }
@@ -165,45 +165,46 @@ impl Engine {
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    /// Names everything about this engine that could make a replay differ. Each oplog says which engines wrote it.
+    /// Identifies everything about this engine that could make a replay differ. Each oplog names the engines that wrote
+    /// it.
     pub fn fingerprint(&self) -> &str {
         &self.shared.fingerprint
     }
 
-    /// How often [`Engine::tick`] is to be called.
+    /// The interval at which [`Engine::tick`] must be called.
     pub fn tick_interval(&self) -> Duration {
         self.shared.tick
     }
 
-    /// Ends the time slice of every running guest. To be called each [`EngineConfig::tick`], from a thread that no
-    /// guest can hold up: interrupts reach a guest that computes only through this.
+    /// Ends the time slice of every running guest. Must be called at each [`EngineConfig::tick`], from a thread that no
+    /// guest can block: interrupts reach a computing guest only through this call.
     pub fn tick(&self) {
         self.shared.engine.increment_epoch();
     }
 
-    /// Checks `wasm` and compiles it, or loads what was compiled before for the same `content_hash`. A core module
-    /// for WASI preview 1 becomes a component on the way.
+    /// Checks and compiles `wasm`, or loads the code compiled before for the same `content_hash`. A core module for
+    /// WASI preview 1 becomes a component first.
     ///
-    /// Takes up to seconds of processor time: call it on a thread where that does no harm.
+    /// Takes up to seconds of processor time: call it on a thread that may block.
     pub fn compile(&self, wasm: &[u8], content_hash: [u8; 32]) -> Result<Component, ComponentError> {
         let component = preview1::component_of(wasm)?;
         let content_hash = match &component {
             Cow::Borrowed(_) => content_hash,
-            // Compiled code is of the component: other adapters make another one of the same module.
+            // The hash is of the component: other adapters make another component from the same module.
             Cow::Owned(adapted) => *blake3::hash(adapted).as_bytes(),
         };
         let wasm = component.as_ref();
-        let described = checks::describe(wasm)?;
+        let description = checks::describe(wasm)?;
         let cached =
             self.shared.cache.as_ref().and_then(|cache| cache.load(&self.shared.engine, &content_hash));
         let fresh = cached.is_none();
         let compiled = match cached {
             Some(compiled) => compiled,
             None => wasmtime::component::Component::from_binary(&self.shared.engine, wasm)
-                .map_err(|error| checks::refusal(wasm, &error))?,
+                .map_err(|error| checks::compile_error(wasm, &error))?,
         };
-        checks::fits(&compiled, self.shared.memory_bytes_max)?;
-        let clients = clients::find(&compiled)?;
+        checks::check_limits(&compiled, self.shared.memory_bytes_max)?;
+        let clients = clients::find_imports(&compiled)?;
         let mut linker = Cow::Borrowed(&self.shared.linker);
         if !clients.is_empty() {
             clients::define(linker.to_mut(), &clients)
@@ -211,11 +212,11 @@ impl Engine {
         }
         let pre = linker
             .instantiate_pre(&compiled)
-            .map_err(|error| checks::unlinkable(&linker, &compiled, &error))?;
+            .map_err(|error| checks::link_error(&linker, &compiled, &error))?;
         if let (true, Some(cache)) = (fresh, &self.shared.cache) {
             cache.store(&compiled, &content_hash);
         }
-        Ok(Component::new(self.clone(), pre, described.producers, clients))
+        Ok(Component::new(self.clone(), pre, description.producers, clients))
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {
@@ -248,7 +249,7 @@ fn settings(config: &EngineConfig) -> Config {
         .total_core_instances(many(CORE_INSTANCES_PER_COMPONENT).max(CORE_INSTANCES_PER_COMPONENT_MAX))
         .total_memories(many(MEMORIES_PER_COMPONENT).max(MEMORIES_PER_COMPONENT_MAX))
         .total_tables(many(TABLES_PER_COMPONENT).max(TABLES_PER_COMPONENT_MAX))
-        // A store keeps its stack between calls, so there is one for each worker in memory.
+        // A store keeps its stack between calls, so each worker in memory needs one.
         .total_stacks(config.residents_max)
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT_MAX)
         .max_memories_per_component(MEMORIES_PER_COMPONENT_MAX)
@@ -262,7 +263,7 @@ fn settings(config: &EngineConfig) -> Config {
     let mut settings = Config::new();
     settings
         .wasm_component_model(true)
-        // Calls are four to five times cheaper without, and WASI 0.2 needs none of it.
+        // Calls are four to five times cheaper without it, and WASI 0.2 does not need it.
         .concurrency_support(false)
         // Replay on another machine must compute the same bits.
         .cranelift_nan_canonicalization(true)
@@ -278,7 +279,7 @@ fn settings(config: &EngineConfig) -> Config {
     settings
 }
 
-/// Digest of all that compiled code depends on.
+/// Digest of everything that compiled code depends on.
 fn compatibility(engine: &wasmtime::Engine) -> [u8; 32] {
     struct Digest(blake3::Hasher);
     impl Hasher for Digest {

@@ -1,72 +1,73 @@
-//! How an invocation, or a worker, can end.
+//! How an invocation, or an instance, can end.
 
 use crate::ports::PortError;
 use golem_model::oplog::Parked;
 use golem_model::{IdempotencyKey, OplogIndex, RetryPolicy, Value};
 
-/// What an invocation came to.
+/// The result of running an invocation.
 #[derive(Debug)]
 #[must_use]
 pub enum Outcome {
-    /// It returned. All its entries were handed to the store, none need be durable.
+    /// It returned. All its entries were appended to the store; they need not be durable yet.
     Completed {
-        /// What it returned, if its function has a result.
+        /// The returned value, if the function has a result.
         result: Option<Value>,
     },
     /// It did not return, and the [`Instance`](crate::Instance) is spent.
     Stopped(StopReason),
 }
 
-/// Why an instance stopped. It is spent afterwards: a new one is made from the oplog.
+/// Why an instance stopped. It is spent afterwards: a new one is created from the oplog.
 #[derive(Debug)]
 #[must_use]
 pub enum StopReason {
-    /// It waits. The entry that says so was appended, and is not durable yet.
+    /// The worker waits. Its `Parked` entry was appended, and need not be durable yet.
     Parked(Parked),
-    /// The guest trapped. What it had recorded was appended; how the attempt or the invocation failed is for
-    /// the caller to append.
+    /// The guest trapped. Its recorded entries were appended. The caller appends the entry for the failed attempt or
+    /// invocation.
     Trapped {
         /// The trap and the guest's stack.
         details: String,
-        /// Whether another attempt may help. A stack overflow depends on the machine and would not.
+        /// Whether another attempt may help. It does not after a stack overflow, which depends on the machine.
         retry: bool,
-        /// What the guest chose for its failures, if it did.
+        /// The retry policy that the guest set, if it did.
         policy: Option<RetryPolicy>,
     },
-    /// The guest called `exit`. What it had recorded was appended.
+    /// The guest called `exit`. Its recorded entries were appended.
     Exited {
         /// The exit code; 0 is success.
         code: u8,
-        /// What it had written to standard error last.
+        /// The end of its standard error.
         stderr: String,
     },
-    /// The guest went back to an earlier position. The entry that says so was appended: the next instance goes on
-    /// from there, at once.
+    /// The guest jumped to an earlier position. The `Revert` entry was appended: the next instance continues from
+    /// there, at once.
     JumpedBack,
-    /// [`InterruptHandle::interrupt`](crate::Control::interrupt) was called. What was recorded before was appended.
+    /// [`InterruptHandle::interrupt`](crate::InterruptHandle::interrupt) was called. The entries recorded before were
+    /// appended.
     Interrupted,
     /// Replay asked for another call than the oplog holds. Nothing was appended.
     Diverged {
-        /// The entry at which they part.
+        /// The index at which they differ.
         index: OplogIndex,
-        /// What the oplog holds there.
+        /// The recorded entry.
         recorded: String,
-        /// What replay asked for.
+        /// The guest's request.
         requested: String,
     },
-    /// Our own trouble: the worker is as it was, and is loaded again later.
+    /// A port failed. The worker is unchanged, and is loaded again later.
     Port(PortError),
 }
 
-/// How far a replay came.
+/// The position that a replay reached.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[must_use]
 pub enum ReplayEnd {
-    /// The oplog ends between two invocations: the instance takes the next one.
+    /// The oplog ends between two invocations: the instance runs the next one.
     Ready,
-    /// The oplog ends inside this invocation: [`Instance::resume`](crate::Instance::resume) goes on with it.
+    /// The oplog ends inside this invocation: [`Instance::resume`](crate::Instance::resume) continues it.
     Unfinished {
-        /// The invocation.
+        /// The invocation's key.
         key: IdempotencyKey,
     },
 }

@@ -1,15 +1,15 @@
-//! A function that is called once and answers a line for each invocation.
+//! An event loop: a function that is called once and answers one line per invocation.
 //!
-//! The call is a future that owns the worker's store. Where the program asks for a line that is not there, it pauses:
-//! the invocation is over, and the future is kept, with the guest's stack, until the next one comes. Dropping it is
-//! what dropping any instance is: the next activation replays all lines since the function was called.
+//! The call is a future that owns the worker's store. It pauses when the program reads a line that has not arrived: the
+//! invocation is complete, and the future is kept, with the guest's stack, until the next invocation. Dropping the
+//! future loses nothing, as with any instance: the next activation replays all lines since the call.
 
 use crate::StopReason;
-use crate::durable::{Ending, Started};
-use crate::invoke::{Prepared, Uncalled};
-use crate::program::{Console, Next, Pause, Turns};
+use crate::durable::{NextRecorded, RecordedInvocation};
+use crate::invoke::{InvokeError, PreparedCall};
+use crate::program::{Console, Handoff, PauseReason, ResumeWith};
 use crate::state::WorkerState;
-use crate::worker::failed;
+use crate::worker::recorded_failure;
 use golem_model::oplog::{Entry, InvocationSource};
 use golem_model::{Convention, Invocation, Value};
 use std::future::{Future, poll_fn};
@@ -19,56 +19,56 @@ use std::task::Poll;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
-/// How a call ended: the store is the caller's again.
-type Returned = (Store<WorkerState>, Result<Option<Value>, Uncalled>);
+/// The output of the call: the store goes back to the caller.
+type CallOutput = (Store<WorkerState>, Result<Option<Value>, InvokeError>);
 
 /// A running event loop.
 pub(crate) struct EventLoop {
-    call: Pin<Box<dyn Future<Output = Returned> + Send>>,
-    turns: Turns,
+    call: Pin<Box<dyn Future<Output = CallOutput> + Send>>,
+    handoff: Handoff,
     function: Arc<str>,
 }
 
-/// What driving a loop came to.
-pub(crate) enum Driven {
-    /// It waits for the next invocation.
-    Paused(Pause),
-    /// The function has ended.
-    Returned(Box<Store<WorkerState>>, Result<Option<Value>, Uncalled>),
+/// Why driving a loop ended.
+pub(crate) enum DriveEnd {
+    /// The loop waits for the next invocation.
+    Paused(PauseReason),
+    /// The function returned or was stopped.
+    Returned(Box<Store<WorkerState>>, Result<Option<Value>, InvokeError>),
 }
 
 impl EventLoop {
-    /// Calls the function, as soon as it is driven.
+    /// Prepares the call. It starts with the first [`EventLoop::drive`].
     pub(crate) fn start(
         function: Arc<str>,
-        prepared: Prepared,
+        prepared: PreparedCall,
         mut store: Store<WorkerState>,
         exports: Instance,
     ) -> Self {
-        let turns = store.data().turns.clone();
+        let handoff = store.data().handoff.clone();
         let call = Box::pin(async move {
             let called = prepared.call(&mut store, &exports).await;
             (store, called)
         });
-        Self { call, turns, function }
+        Self { call, handoff, function }
     }
 
-    /// The function that it is.
+    /// The called function.
     pub(crate) fn function(&self) -> &Arc<str> {
         &self.function
     }
 
-    /// Lets it go on when it is driven next.
-    pub(crate) fn go_on(&self, next: Next) {
-        self.turns.go_on(next);
+    /// Sets what the loop does when it is driven next.
+    pub(crate) fn resume_with(&self, next: ResumeWith) {
+        self.handoff.resume_with(next);
     }
 
     /// Runs it until it pauses or ends.
-    pub(crate) async fn drive(&mut self) -> Driven {
+    pub(crate) async fn drive(&mut self) -> DriveEnd {
         poll_fn(|context| match self.call.as_mut().poll(context) {
-            Poll::Ready((store, called)) => Poll::Ready(Driven::Returned(Box::new(store), called)),
-            Poll::Pending => match self.turns.paused() {
-                Some(pause) => Poll::Ready(Driven::Paused(pause)),
+            Poll::Ready((store, called)) => Poll::Ready(DriveEnd::Returned(Box::new(store), called)),
+            Poll::Pending => match self.handoff.paused() {
+                Some(pause) => Poll::Ready(DriveEnd::Paused(pause)),
                 None => Poll::Pending,
             },
         })
@@ -77,34 +77,38 @@ impl EventLoop {
 }
 
 impl WorkerState {
-    /// The program asks for the next line: its invocation is over, and the next one begins when there is one.
+    /// Called when the program reads the next line. Completes the current invocation and begins the next one once it
+    /// arrives.
     pub(crate) async fn next_line(&mut self) -> wasmtime::Result<()> {
-        let turned = self.turn().await;
-        turned.map_err(|stop| self.stop(stop))
+        let outcome = self.finish_line().await;
+        outcome.map_err(|stop| self.stop(stop))
     }
 
-    async fn turn(&mut self) -> Result<(), StopReason> {
+    async fn finish_line(&mut self) -> Result<(), StopReason> {
         let result = Some(self.console.take_output());
-        let finished = self.conclude(result.as_ref(), false)?;
-        let pause = match (self.journal.replay().ending()?, finished) {
-            (Ending::None, Finished::Recorded) => Pause::Answered(result),
-            (Ending::None, Finished::ReplayEnd) => Pause::Ready,
-            (Ending::Unfinished(key), _) => Pause::Unfinished(key),
-            (Ending::Failed(cause), _) => return Err(failed(cause)),
-            (Ending::Completed, _) => return self.next_recorded(),
-            // A loop that runs is never saved.
-            (Ending::Reloaded { .. }, _) => return Err(StopReason::Port(crate::ports::PortError::Discarded)),
+        let finished = self.complete_invocation(result.as_ref(), false)?;
+        let pause = match (self.journal.replay().peek_next()?, finished) {
+            (NextRecorded::OplogEnd, CompletionRecord::New) => PauseReason::Answered(result),
+            (NextRecorded::OplogEnd, CompletionRecord::Replayed) => PauseReason::Ready,
+            (NextRecorded::Unfinished(key), _) => PauseReason::Unfinished(key),
+            (NextRecorded::Failed(cause), _) => return Err(recorded_failure(cause)),
+            (NextRecorded::Completed, _) => return self.begin_recorded(),
+            // A running loop is never saved.
+            (NextRecorded::Reloaded { .. }, _) => {
+                return Err(StopReason::Port(crate::ports::PortError::Discarded));
+            }
         };
-        match self.turns.clone().pause(pause).await {
-            Next::Resume => self.next_recorded(),
-            Next::Invoke(invocation, arrival) => self.start(invocation, arrival).map(drop),
+        match self.handoff.clone().pause(pause).await {
+            ResumeWith::Recorded => self.begin_recorded(),
+            ResumeWith::Invocation(invocation, event) => self.record_start(invocation, event).map(drop),
         }
     }
 
-    /// Turns to the next recorded invocation, which must be one of the loop.
-    fn next_recorded(&mut self) -> Result<(), StopReason> {
+    /// Begins the next recorded invocation, which must be one of the loop.
+    fn begin_recorded(&mut self) -> Result<(), StopReason> {
         let index = self.journal.appended();
-        let Started { at, key, function, params, begun, convention } = self.journal.replay().started()?;
+        let RecordedInvocation { at, key, function, params, start, convention } =
+            self.journal.replay().take_invocation()?;
         if convention != Convention::StdioEventLoop {
             return Err(StopReason::Diverged {
                 index,
@@ -112,59 +116,63 @@ impl WorkerState {
                 requested: "the next line of an event loop".to_owned(),
             });
         }
-        self.begin(key, begun, at, Console::new(convention, &params));
+        self.begin_invocation(key, start, at, Console::new(convention, &params));
         Ok(())
     }
 
-    /// Records that an invocation begins, and turns to it.
-    pub(crate) fn start(
+    /// Records the start of an invocation, and begins it.
+    pub(crate) fn record_start(
         &mut self,
         invocation: Invocation,
-        arrival: Option<u64>,
+        event: Option<u64>,
     ) -> Result<Arc<str>, StopReason> {
         if self.interrupt_handle.is_interrupted() {
             return Err(StopReason::Interrupted);
         }
-        let source = match arrival {
-            Some(arrival) => InvocationSource::Queued { arrival },
+        let source = match event {
+            Some(event) => InvocationSource::Queued { arrival: event },
             None => invocation.source(),
         };
         let mut live = self.journal.live().expect("the oplog is replayed before a new invocation");
         let at = live.wall_now();
         let index = live.record(Entry::InvocationStarted { at, key: invocation.key.clone(), source })?;
-        let begun = self.journal.replay().begin(index);
+        let start = self.journal.replay().count_invocation(index);
         let Invocation { key, function, params, convention } = invocation;
-        self.begin(key, begun, at, Console::new(convention, &params));
+        self.begin_invocation(key, start, at, Console::new(convention, &params));
         Ok(function)
     }
 
-    /// Records that the invocation came to its result, and hands everything to the store; or finds it recorded.
-    /// `over` says that the worker's program has come to its end with it.
-    pub(crate) fn conclude(&mut self, result: Option<&Value>, over: bool) -> Result<Finished, StopReason> {
+    /// Records the invocation's completion and appends all entries; in a replay, checks the recorded completion.
+    /// `program_ended`: the worker's program has ended with this invocation.
+    pub(crate) fn complete_invocation(
+        &mut self,
+        result: Option<&Value>,
+        program_ended: bool,
+    ) -> Result<CompletionRecord, StopReason> {
         let Some(mut live) = self.journal.live() else {
-            self.journal.completed(result)?;
-            return Ok(Finished::ReplayEnd);
+            self.journal.check_completion(result)?;
+            return Ok(CompletionRecord::Replayed);
         };
         let at = live.wall_now();
-        if over {
-            // The two entries below must be one row: a crash between them would leave a worker whose program has ended
-            // and that says that it has not.
+        if program_ended {
+            // The two entries below must be in one row. A crash between them would leave a worker whose program has
+            // ended without a record of that.
             live.flush()?;
         }
         live.record(Entry::InvocationCompleted { at, result: result.cloned() })?;
-        if over {
+        if program_ended {
             live.record(Entry::ProgramEnded { at })?;
         }
         live.flush()?;
-        Ok(Finished::Recorded)
+        Ok(CompletionRecord::New)
     }
 }
 
-/// Whether an invocation's end was new.
+/// Whether a completion was new.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Finished {
-    /// It was added to the oplog.
-    Recorded,
-    /// It was in the oplog.
-    ReplayEnd,
+pub(crate) enum CompletionRecord {
+    /// It was appended to the oplog.
+    New,
+    /// It was in the oplog already.
+    Replayed,
 }

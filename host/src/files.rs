@@ -1,42 +1,42 @@
 //! Files that a component ships with.
 //!
-//! Every worker of the component begins with a copy of its own. Contents are shared between all of them until a worker
-//! changes a file; nobody sees what another worker changed.
+//! Each worker of the component begins with its own copy. Workers share a file's contents until one of them changes the
+//! file; the change is visible to that worker only.
 
 use crate::vfs::{Error, Open, Time, Vfs};
 use bytes::Bytes;
 use golem_model::Timestamp;
 use std::sync::Arc;
 
-/// What a new worker finds in `/`. Clones share everything.
+/// The initial contents of a new worker's `/`. Clones share everything.
 #[derive(Debug, Clone)]
 pub struct Files {
     vfs: Arc<Vfs>,
 }
 
-/// Files that are being put together.
+/// Collects [`Files`].
 #[derive(Debug)]
 pub struct FilesBuilder {
     vfs: Vfs,
 }
 
-/// Why something cannot be among the files.
+/// Why a path cannot be added.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{path}: {problem}")]
 pub struct FilesError {
-    /// Where it was to be.
+    /// The path.
     pub path: String,
-    /// Why it cannot be there.
+    /// The reason.
     pub problem: String,
 }
 
 impl Files {
-    /// Begins without any.
+    /// Starts without any files.
     pub fn builder() -> FilesBuilder {
         FilesBuilder { vfs: Vfs::new(Time::default()) }
     }
 
-    /// What they count for, in bytes of a worker's memory.
+    /// Their size, in bytes of a worker's memory.
     pub fn bytes(&self) -> u64 {
         self.vfs.bytes()
     }
@@ -48,19 +48,19 @@ impl Files {
 }
 
 impl FilesBuilder {
-    /// Adds a directory, and those that it is in. One that is there stays.
+    /// Adds a directory and its parents. An existing directory stays.
     pub fn directory(&mut self, path: &str, modified: Timestamp) -> Result<(), FilesError> {
-        let Some(name) = plain(path)? else { return Ok(()) };
+        let Some(name) = normalize_path(path)? else { return Ok(()) };
         self.parents(name, modified)?;
         match self.vfs.create_directory(Vfs::ROOT, name, modified.into()) {
             Err(Error::Exist) if self.is_directory(name) => Ok(()),
-            made => made.map_err(|error| refused(path, error)),
+            made => made.map_err(|error| files_error(path, error)),
         }
     }
 
-    /// Adds a file, or takes the place of one.
+    /// Adds or replaces a file.
     pub fn file(&mut self, path: &str, bytes: Bytes, modified: Timestamp) -> Result<(), FilesError> {
-        let name = plain(path)?.ok_or_else(|| refused(path, Error::IsDirectory))?;
+        let name = normalize_path(path)?.ok_or_else(|| files_error(path, Error::IsDirectory))?;
         self.parents(name, modified)?;
         let now = modified.into();
         let put = || {
@@ -69,47 +69,47 @@ impl FilesBuilder {
             self.vfs.release(node)?;
             self.vfs.share(node, bytes, now)
         };
-        put().map_err(|error| refused(path, error))
+        put().map_err(|error| files_error(path, error))
     }
 
     /// Adds a symbolic link that points to `target`.
     pub fn link(&mut self, path: &str, target: &str, modified: Timestamp) -> Result<(), FilesError> {
-        let name = plain(path)?.ok_or_else(|| refused(path, Error::Exist))?;
+        let name = normalize_path(path)?.ok_or_else(|| files_error(path, Error::Exist))?;
         self.parents(name, modified)?;
         self.vfs.symlink(target, Vfs::ROOT, name, modified.into()).map_err(|error| match error {
             Error::NotPermitted => FilesError {
                 path: path.to_owned(),
                 problem: format!("a link to {target}: links must be relative"),
             },
-            error => refused(path, error),
+            error => files_error(path, error),
         })
     }
 
-    /// Adds another name of a file that was added before.
+    /// Adds another name (a hard link) for a file that was added before.
     pub fn same(&mut self, path: &str, other: &str, modified: Timestamp) -> Result<(), FilesError> {
-        let name = plain(path)?.ok_or_else(|| refused(path, Error::Exist))?;
-        let other = plain(other)?.ok_or_else(|| refused(other, Error::IsDirectory))?;
+        let name = normalize_path(path)?.ok_or_else(|| files_error(path, Error::Exist))?;
+        let other = normalize_path(other)?.ok_or_else(|| files_error(other, Error::IsDirectory))?;
         self.parents(name, modified)?;
         self.vfs
             .link(Vfs::ROOT, other, Vfs::ROOT, name, modified.into())
-            .map_err(|error| refused(path, error))
+            .map_err(|error| files_error(path, error))
     }
 
-    /// They are complete.
+    /// Completes the files.
     pub fn build(self) -> Files {
         Files { vfs: Arc::new(self.vfs) }
     }
 
-    /// Makes the directories that `name` is in. Links on the way are not followed: an archive that asks for that
-    /// wants to write where it does not say.
+    /// Creates the parent directories of `name`. Symbolic links among them are not followed: an archive could otherwise
+    /// write outside the path that it shows.
     fn parents(&mut self, name: &str, modified: Timestamp) -> Result<(), FilesError> {
         for (end, _) in name.match_indices('/') {
             let parent = &name[..end];
             match self.vfs.create_directory(Vfs::ROOT, parent, modified.into()) {
                 Ok(()) => {}
                 Err(Error::Exist) if self.is_directory(parent) => {}
-                Err(Error::Exist) => return Err(refused(parent, Error::NotDirectory)),
-                Err(error) => return Err(refused(parent, error)),
+                Err(Error::Exist) => return Err(files_error(parent, Error::NotDirectory)),
+                Err(error) => return Err(files_error(parent, error)),
             }
         }
         Ok(())
@@ -121,8 +121,8 @@ impl FilesBuilder {
     }
 }
 
-/// `path` without what does not matter; `None` is the root itself. Steps upwards are refused.
-fn plain(path: &str) -> Result<Option<&str>, FilesError> {
+/// `path` without redundant parts; `None` is the root itself. `..` is rejected.
+fn normalize_path(path: &str) -> Result<Option<&str>, FilesError> {
     let mut name = path.trim_end_matches('/');
     while let Some(rest) = name.strip_prefix("./") {
         name = rest.trim_start_matches('/');
@@ -136,7 +136,7 @@ fn plain(path: &str) -> Result<Option<&str>, FilesError> {
     Ok((!name.is_empty() && name != ".").then_some(name))
 }
 
-fn refused(path: &str, error: Error) -> FilesError {
+fn files_error(path: &str, error: Error) -> FilesError {
     let problem = match error {
         Error::InsufficientSpace => "there are too many files and folders".to_owned(),
         error => error.to_string(),
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn files_lie_where_they_were_put() {
+    fn files_are_found_at_their_paths() {
         let mut builder = Files::builder();
         builder.directory("./", AT).unwrap();
         builder.file("./a/b/c", Bytes::from_static(b"old"), AT).unwrap();
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_leads_elsewhere_is_refused() {
+    fn paths_that_lead_elsewhere_are_rejected() {
         let text = || Bytes::from_static(b"x");
         let relative = "paths must be relative, and without `..`";
         assert_eq!(problem(|files| files.file("/etc/x", text(), AT)), format!("/etc/x: {relative}"));

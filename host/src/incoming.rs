@@ -1,30 +1,30 @@
-//! A request that a worker answers through `wasi:http/incoming-handler`, as an invocation.
+//! An HTTP request for a worker's `wasi:http/incoming-handler`, as an invocation.
 //!
-//! Request and response are values like all others, so that queue, keys, oplog, replay and retries treat them as they
-//! treat any invocation. Handles exist only inside the instance.
+//! Request and response are ordinary values, so queue, keys, oplog, replay and retries work as for any invocation.
+//! Handles exist only inside the instance.
 
 use golem_model::Value;
 use golem_model::template::Functions;
 
-/// The name under which such an invocation is recorded. No component can export a function of this name: theirs has the
-/// interface's version in it.
+/// The function name under which such an invocation is recorded. A component cannot export a function of this name:
+/// there the name contains the interface's version.
 pub const INCOMING_HTTP: &str = "wasi:http/incoming-handler/handle";
 
-/// What a component's function of that name begins and ends with.
+/// The beginning and the end of the handler's name in a component.
 const INTERFACE: &str = "wasi:http/incoming-handler@0.2.";
 const FUNCTION: &str = "/handle";
 
 /// A field's name and value.
 type Field = (String, Vec<u8>);
 
-/// A request as it came.
+/// A request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IncomingRequest {
     /// The method.
     pub method: String,
-    /// Path and query, as the worker is to see them.
+    /// Path and query that the worker sees.
     pub path_with_query: String,
-    /// The host that the caller named.
+    /// The authority that the HTTP client named.
     pub authority: Option<String>,
     /// Header fields, in lower case.
     pub headers: Vec<Field>,
@@ -45,12 +45,12 @@ pub struct HttpReply {
     pub trailers: Option<Vec<Field>>,
 }
 
-/// The full name of the function among `functions` that answers HTTP requests.
+/// The full name of the function among `functions` that handles HTTP requests.
 pub fn http_handler(functions: &Functions) -> Option<&str> {
     functions.names().find(|name| is_http_handler(name))
 }
 
-/// Whether a function of this full name answers HTTP requests.
+/// Whether a function of this full name handles HTTP requests.
 pub fn is_http_handler(name: &str) -> bool {
     name == INCOMING_HTTP || (name.starts_with(INTERFACE) && name.ends_with(FUNCTION))
 }
@@ -73,7 +73,7 @@ fn fields(value: Value) -> Option<Vec<Field>> {
 }
 
 impl IncomingRequest {
-    /// The request as the parameter of an invocation.
+    /// Converts the request to the parameter of an invocation.
     pub fn into_value(self) -> Value {
         let Self { method, path_with_query, authority, headers, body } = self;
         Value::Record(vec![
@@ -85,7 +85,7 @@ impl IncomingRequest {
         ])
     }
 
-    /// Reads [`IncomingRequest::into_value`].
+    /// Converts back from [`IncomingRequest::into_value`].
     pub fn from_value(value: Value) -> Option<Self> {
         let Value::Record(parts) = value else { return None };
         let [method, path, authority, headers, body] = <[Value; 5]>::try_from(parts).ok()?;
@@ -107,9 +107,9 @@ impl IncomingRequest {
 }
 
 impl HttpReply {
-    /// The outcome of an invocation: a response, or why there is none.
-    pub fn into_value(given: Result<Self, String>) -> Value {
-        Value::Result(match given {
+    /// Converts the result of an invocation: a response, or why there is none.
+    pub fn into_value(reply: Result<Self, String>) -> Value {
+        Value::Result(match reply {
             Ok(Self { status, headers, body, trailers }) => Ok(Some(Box::new(Value::Record(vec![
                 Value::U16(status),
                 fields_value(headers),
@@ -120,7 +120,7 @@ impl HttpReply {
         })
     }
 
-    /// Reads [`HttpReply::into_value`].
+    /// Converts back from [`HttpReply::into_value`].
     pub fn from_value(value: Value) -> Option<Result<Self, String>> {
         match value {
             Value::Result(Ok(Some(response))) => {
@@ -152,7 +152,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_and_responses_come_back_as_they_went_in() {
+    fn requests_and_responses_round_trip_through_values() {
         let headers = vec![("a".to_owned(), b"1".to_vec()), ("a".to_owned(), b"\xff".to_vec())];
         for authority in [None, Some("example.com".to_owned())] {
             let request = IncomingRequest {

@@ -1,10 +1,10 @@
-//! The hand on a running guest.
+//! The handle that interrupts a running guest.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
-/// Stops a running guest from outside. All clones are one.
+/// Interrupts a running guest from outside. Clones share one state.
 #[derive(Debug, Clone, Default)]
 pub struct InterruptHandle {
     shared: Arc<Shared>,
@@ -17,13 +17,13 @@ struct Shared {
 }
 
 impl InterruptHandle {
-    /// A control that lets its guest run.
+    /// A handle that was not interrupted.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Makes the guest stop with [`StopReason::Interrupted`](crate::Stop::Interrupted) at its next host call or
-    /// tick, and at once where it waits. There is no way back: the next activation has a control of its own.
+    /// Makes the guest stop with [`StopReason::Interrupted`](crate::StopReason::Interrupted) at its next host call or
+    /// tick, and at once if it waits. This cannot be undone; the next activation has its own handle.
     pub fn interrupt(&self) {
         self.shared.interrupted.store(true, Ordering::Release);
         self.shared.wake.notify_waiters();
@@ -38,7 +38,7 @@ impl InterruptHandle {
     pub(crate) async fn interrupted(&self) {
         let notified = self.shared.wake.notified();
         tokio::pin!(notified);
-        // Registered before the flag is read: an interrupt in between wakes us.
+        // Registers before the flag is read: an interrupt in between wakes us.
         notified.as_mut().enable();
         if !self.is_interrupted() {
             notified.await;

@@ -1,7 +1,7 @@
-//! One call of an exported function: the function found, parameters to wasmtime's values, the result back.
+//! One call of an exported function: finds the function, converts the parameters, converts the result.
 //!
-//! Functions are called by their dynamic types, which makes a value of forty bytes of each byte of a
-//! `list<u8>`. Those that take or give nothing but bytes are called by their static type instead.
+//! Functions are called by their dynamic types, where each byte of a `list<u8>` becomes a value of forty bytes.
+//! Functions that take or return only bytes are called by their static type instead.
 
 use crate::Component;
 use crate::component::Callable;
@@ -17,7 +17,7 @@ use wasmtime::Store;
 use wasmtime::component::{ComponentExportIndex, Func, Instance, Val};
 
 /// A call whose function was found and whose parameters were converted.
-pub(crate) struct Prepared {
+pub(crate) struct PreparedCall {
     index: ComponentExportIndex,
     function: Arc<Function>,
     params: Params,
@@ -26,30 +26,31 @@ pub(crate) struct Prepared {
 enum Params {
     /// One `list<u8>`; the result is a `list<u8>` or nothing.
     Bytes(Vec<u8>),
-    /// Nothing; the result is a `list<u8>`.
+    /// No parameters; the result is a `list<u8>`.
     NoneForBytes,
-    /// Whatever the function takes.
+    /// Any other parameters.
     Values(Vec<Val>),
     /// An HTTP request for the component's handler; the result is its response.
     Http(Box<IncomingRequest>),
 }
 
 /// Why a call has no result.
-pub(crate) enum Uncalled {
-    /// It could not be made, or its result not be taken; another attempt would be the same.
+pub(crate) enum InvokeError {
+    /// The call was not possible, or its result cannot be used. Another attempt would fail in the same way.
     Refused(String),
     /// The guest was stopped.
     Stopped(wasmtime::Error),
 }
 
-impl Prepared {
-    /// Finds the function of an invocation and converts its parameters. A program has none: it reads them.
-    pub(crate) fn of(component: &Component, invocation: &Invocation) -> Result<Self, String> {
+impl PreparedCall {
+    /// Finds the function of an invocation and converts its parameters. A program has no parameters: it reads its
+    /// input.
+    pub(crate) fn for_invocation(component: &Component, invocation: &Invocation) -> Result<Self, String> {
         let params = if invocation.convention.is_program() { &[][..] } else { &invocation.params };
         Self::new(component, &invocation.function, params)
     }
 
-    /// Finds the function `name` of `component` and converts `params`; on an error, a text for its caller.
+    /// Finds the function `name` of `component` and converts `params`. An error is a text for the caller.
     fn new(component: &Component, name: &str, params: &[Value]) -> Result<Self, String> {
         if name == INCOMING_HTTP {
             return Self::http(component, params);
@@ -88,7 +89,7 @@ impl Prepared {
         Ok(Self { index: *index, function: Arc::clone(function), params })
     }
 
-    /// An HTTP request for the component's handler.
+    /// Prepares an HTTP request for the component's handler.
     fn http(component: &Component, params: &[Value]) -> Result<Self, String> {
         let Some(Callable { index, function, .. }) = component.http_handler() else {
             return Err("the component exports no wasi:http/incoming-handler@0.2".to_owned());
@@ -106,22 +107,22 @@ impl Prepared {
         self,
         store: &mut Store<WorkerState>,
         exports: &Instance,
-    ) -> Result<Option<Value>, Uncalled> {
+    ) -> Result<Option<Value>, InvokeError> {
         let Some(func) = exports.get_func(&mut *store, self.index) else {
-            return Err(Uncalled::Refused(format!(
+            return Err(InvokeError::Refused(format!(
                 "the instance exports no function {}",
                 self.function.name
             )));
         };
         let called = match (&self.params, &self.function.result) {
-            (Params::Http(request), _) => by_handles(store, func, request).await.map(Some),
+            (Params::Http(request), _) => call_http_handler(store, func, request).await.map(Some),
             (Params::Bytes(bytes), None) => {
-                by_type::<_, ()>(store, func, (bytes.as_slice(),)).await.map(|()| None)
+                call_typed::<_, ()>(store, func, (bytes.as_slice(),)).await.map(|()| None)
             }
             (Params::Bytes(bytes), Some(_)) => {
-                by_type(store, func, (bytes.as_slice(),)).await.map(bytes_value).map(Some)
+                call_typed(store, func, (bytes.as_slice(),)).await.map(bytes_value).map(Some)
             }
-            (Params::NoneForBytes, _) => by_type(store, func, ()).await.map(bytes_value).map(Some),
+            (Params::NoneForBytes, _) => call_typed(store, func, ()).await.map(bytes_value).map(Some),
             (Params::Values(params), None) => func.call_async(store, params, &mut []).await.map(|()| None),
             (Params::Values(params), Some(ty)) => {
                 let mut results = [Val::Bool(false)];
@@ -130,17 +131,17 @@ impl Prepared {
                 match called.map(|()| from_val(result, ty)) {
                     Ok(Err(error)) => {
                         let details = format!("the result of {}: {error}", self.function.name);
-                        return Err(Uncalled::Refused(details));
+                        return Err(InvokeError::Refused(details));
                     }
                     Ok(Ok(result)) => Ok(Some(result)),
                     Err(error) => Err(error),
                 }
             }
         };
-        let result = called.map_err(Uncalled::Stopped)?;
+        let result = called.map_err(InvokeError::Stopped)?;
         let bytes = result.as_ref().map_or(0, encoded_bytes);
         if bytes > ENTRY_BYTES_MAX {
-            return Err(Uncalled::Refused(format!(
+            return Err(InvokeError::Refused(format!(
                 "the result of {} needs {bytes} bytes; at most {ENTRY_BYTES_MAX} can be recorded",
                 self.function.name
             )));
@@ -157,7 +158,7 @@ fn bytes_value((bytes,): (Vec<u8>,)) -> Value {
     Value::Bytes(bytes)
 }
 
-async fn by_handles(
+async fn call_http_handler(
     store: &mut Store<WorkerState>,
     func: Func,
     request: &IncomingRequest,
@@ -168,7 +169,7 @@ async fn by_handles(
 }
 
 /// Calls a function by its static type.
-pub(crate) async fn by_type<P, R>(
+pub(crate) async fn call_typed<P, R>(
     store: &mut Store<WorkerState>,
     func: Func,
     params: P,

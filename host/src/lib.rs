@@ -1,13 +1,13 @@
 //! Runs one durable worker on wasmtime.
 //!
-//! [`Engine`] compiles components; a [`Component`] knows what it exports; an [`Instance`] is one activation of a
-//! worker: it is made from the worker's oplog, whole or after a snapshot, replays it, and then takes invocations one at a time.
-//! Inside, `imports` has a thin file for each WIT interface, `durable` is the one door through which
-//! imports reach anything whose answer could differ in a replay, and `objects` holds what guests have handles
-//! to.
+//! [`Engine`] compiles components. A [`Component`] knows its exports. An [`Instance`] is one activation of a worker: it
+//! is created from the worker's oplog (all of it, or the entries after a snapshot), replays it, and then runs
+//! invocations one at a time. Inside, `imports` has a thin file for each WIT interface, `durable` is the door through
+//! which imports reach everything whose answer could differ in a replay, and `objects` holds the host objects behind
+//! the guest's handles.
 //!
-//! Architecture invariant: this is the only crate that names wasmtime, and it has no clock, disk or network
-//! of its own (but for the folder of compiled code); all it needs from outside comes through [`ports`].
+//! Architecture invariant: this is the only crate that names wasmtime. It has no clock, disk or network of its own,
+//! except for the folder of compiled code; everything else from outside comes through [`ports`].
 
 mod bindings;
 mod cache;

@@ -1,38 +1,39 @@
-//! How much a worker may use. The answers come from constants only, so that a replay gets the same ones.
+//! The limits of a worker. The answers depend only on constants and on the worker's own memory, so a replay gets the
+//! same ones.
 //!
-//! Invariant: a shortage of the host never becomes an answer to the guest. It ends the instance, which is made
+//! Invariant: a shortage of the host never becomes an answer to the guest. It ends the instance. The worker is loaded
 //! again later and then gets the memory that it was granted.
 
 use wasmtime::{Result, bail, format_err};
 
-/// Elements of one table. wasmtime reserves address space for them in each slot of the pool; the largest guests
-/// we know (Python) need about 20,000.
+/// Elements of one table. wasmtime reserves address space for them in each slot of the pool; the largest guests we know
+/// (Python) need about 20,000.
 pub(crate) const TABLE_ELEMENTS_MAX: usize = 65_536;
 
-/// Bytes that one call may make the host hold on the guest's behalf while it lifts parameters or results;
-/// more traps. Large enough for a `list<u8>` of a few megabytes, of which each byte is a value of forty.
+/// Bytes that one call may make the host hold for the guest while it lifts parameters or results; more traps. Large
+/// enough for a `list<u8>` of a few megabytes, of which each byte becomes a value of forty bytes.
 pub(crate) const LIFTED_BYTES_MAX: usize = 256 << 20;
 
-/// Bytes of recorded answers that an activation may buffer before it hands them to the store: a worker that reads
-/// one large promise after the other holds this much of them, not all.
+/// Bytes of recorded answers that an activation may buffer before it appends them. It bounds the memory of a worker
+/// that reads one large promise after another.
 pub(crate) const ANSWERS_BUFFERED_BYTES_MAX: usize = 1 << 20;
 
 /// Random bytes that one call may ask for; more traps.
 pub(crate) const RANDOM_BYTES_MAX: u64 = 16 << 20;
 
-/// Bytes of a response's body up to which it is recorded together with its head, in one entry that the guest has
-/// whole before it sees the head; a longer one is recorded piece by piece, as it is read.
+/// Bytes of a response's body up to which head and body are recorded in one entry, before the guest sees the head. A
+/// longer body is recorded piece by piece, as it is read.
 pub(crate) const HTTP_WHOLE_BYTES_MAX: usize = 4 << 20;
 
-/// Answers wasmtime's questions about memory for one worker.
+/// Decides for wasmtime how far one worker's memory may grow.
 #[derive(Debug)]
 pub(crate) struct Limits {
     memory_bytes_max: usize,
-    /// All its linear memories together.
+    /// Bytes of all its linear memories.
     memory_bytes: usize,
-    /// Its files, which share the limit.
+    /// Bytes of its files, which share the limit.
     files_bytes: usize,
-    /// Whether the growth in progress was granted: then a failure is the host's.
+    /// Whether the growth in progress was granted. If it fails then, the host has a shortage.
     granted: bool,
     shortage: Option<String>,
 }
@@ -42,22 +43,22 @@ impl Limits {
         Self { memory_bytes_max, memory_bytes: 0, files_bytes: 0, granted: false, shortage: None }
     }
 
-    /// How many bytes its files may have: what its memories leave.
+    /// The bytes that its files may have: the limit less its memories.
     pub(crate) fn files_bytes_max(&self) -> u64 {
         self.memory_bytes_max.saturating_sub(self.memory_bytes) as u64
     }
 
-    /// Takes note of how many bytes its files have.
+    /// Sets how many bytes its files have.
     pub(crate) fn set_files_bytes(&mut self, bytes: u64) {
         self.files_bytes = usize::try_from(bytes).unwrap_or(usize::MAX);
     }
 
-    /// Takes note that the host could not give its files what they may have; the caller ends the instance.
+    /// Records that the host lacks something that it has granted. The caller ends the instance.
     pub(crate) fn record_shortage(&mut self, what: String) {
         self.shortage = Some(what);
     }
 
-    /// Why the host could not give what was granted.
+    /// The recorded shortage, if there is one.
     pub(crate) fn take_shortage(&mut self) -> Option<String> {
         self.shortage.take()
     }
@@ -75,7 +76,7 @@ impl wasmtime::ResourceLimiter for Limits {
     }
 
     fn memory_grow_failed(&mut self, error: wasmtime::Error) -> Result<()> {
-        // Also called for what no memory of the guest's type could grow to; that is an answer.
+        // wasmtime also calls this for a growth that the memory's type forbids; that is a normal answer.
         if !std::mem::take(&mut self.granted) {
             return Ok(());
         }

@@ -1,13 +1,13 @@
-//! The host objects that a guest holds handles to.
+//! The host objects behind the guest's handles.
 //!
 //! Resource types of wasmtime's bindings are only tags here: a handle's `rep` is an index into [`Objects`], and
-//! nothing is ever put into a wasmtime `ResourceTable`.
+//! wasmtime's `ResourceTable` is not used.
 //!
-//! Invariant: an object is plain data that replay rebuilds exactly, with its index; no kind holds a socket, a
-//! task or a lock. Whatever is live (a wait in progress) lives in the host call, not here. An image of a
-//! worker's memory needs that: it stores these objects beside the bytes.
+//! Invariant: an object is plain data that replay rebuilds exactly, with its index. No kind holds a socket, a task or a
+//! lock. Live state (a wait in progress) belongs to the host call. An image of a worker's memory relies on this: it
+//! stores these objects beside the bytes.
 //!
-//! Invariant: indices are a function of the calls made, as replay must hand out the same ones.
+//! Invariant: indices are a function of the calls made, because replay must return the same ones.
 
 use crate::durable::ResponsePart;
 use crate::imports::{Blob, Http, KeyValue};
@@ -16,12 +16,13 @@ use golem_model::PromiseId;
 use wasmtime::component::Resource;
 use wasmtime::{Result, bail, format_err};
 
-/// Host objects that one worker may hold at a time; the call that would make one more traps. A guest with that
-/// many leaks them, and each costs memory that its own limit does not count.
+/// Host objects that one worker may hold at a time; the call that would create one more traps. A guest with that many
+/// leaks them, and the memory of each is not counted in the guest's own limit.
 pub(crate) const OBJECTS_MAX: usize = 100_000;
 
-/// Bytes of texts, header fields, HTTP bodies and values in one worker's host objects; the call that would add more traps. Room for
-/// a read and a write of as many values as one call may have, far beyond what requests in flight hold.
+/// Bytes of texts, header fields, HTTP bodies and values in one worker's host objects; the call that would add more
+/// traps. It has room for reading and writing as many values as one call may have, which is far beyond the requests in
+/// flight.
 const OBJECTS_BYTES_MAX: usize = 80 << 20;
 
 /// A host object.
@@ -52,7 +53,7 @@ pub(crate) enum Object {
 }
 
 impl Object {
-    /// What it is, for errors: the object itself may be large.
+    /// The kind of object, for errors: the object itself may be large.
     fn kind(&self) -> &'static str {
         match self {
             Self::Pollable(_) => "a pollable",
@@ -69,7 +70,7 @@ impl Object {
         }
     }
 
-    /// Bytes on the heap, about.
+    /// Bytes on the heap, approximately.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Pollable(_)
@@ -91,79 +92,79 @@ impl Object {
 /// What a pollable waits for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Pollable {
-    /// Nothing: always ready.
+    /// Nothing: it is always ready.
     Ready,
-    /// The worker's monotonic clock reaching this many nanoseconds.
+    /// The worker's monotonic clock to reach a time.
     Timer {
-        /// On the worker's clock, which goes on over restarts.
+        /// The time in nanoseconds, on the worker's clock, which continues across restarts.
         deadline_nanos: u64,
     },
-    /// A promise being completed or deleted.
+    /// A promise to be completed or deleted.
     Promise(PromiseId),
-    /// The answer to a call of the worker's own, named as a promise would be.
+    /// The answer to one of the worker's own calls. The call is named like a promise.
     Call(PromiseId),
     /// The response of the `future-incoming-response` at this index, which is the pollable's parent.
     HttpResponse(u32),
-    /// Something of the HTTP request that was sent as this call.
+    /// A part of the response to an HTTP request.
     Http {
-        /// Its number.
+        /// The number of the call that sent the request.
         call: u64,
-        /// What of it.
+        /// The part.
         part: ResponsePart,
     },
-    /// What only the guest itself could bring about: the response to a request that it has not sent yet.
+    /// The response to a request that the guest has not sent: only the guest itself could make it ready.
     Never,
-    /// Standard input having something to read.
+    /// Standard input to have bytes to read.
     Stdin,
 }
 
-/// Where an input stream reads.
+/// The source of an input stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Input {
-    /// Standard input, which only a function that is called as a program has: elsewhere every read is an error.
+    /// Standard input. Only a function that is called as a program has it; for others every read is an error.
     Stdin,
-    /// From a file.
+    /// A file.
     File(FileStream),
     /// The incoming HTTP body at this index, which is the stream's parent.
     HttpBody(u32),
-    /// Bytes that are there.
+    /// Bytes in memory.
     Bytes {
-        /// All of them.
+        /// The whole contents.
         bytes: std::sync::Arc<[u8]>,
-        /// The next one.
+        /// Index of the next byte.
         position: usize,
     },
 }
 
-/// Where an output stream writes.
+/// The destination of an output stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Output {
-    /// To the worker's log.
+    /// Standard output or standard error.
     Print(StdStream),
-    /// Into the outgoing HTTP body at this index, which is the stream's parent.
+    /// The outgoing HTTP body at this index, which is the stream's parent.
     HttpBody(u32),
-    /// Into a file.
+    /// A file.
     File(FileStream),
-    /// Into the value at this index that is to be written to a bucket or container, which is the stream's parent.
+    /// The outgoing value at this index, for a bucket or container. The value is the stream's parent.
     Value(u32),
 }
 
 /// An open file or directory, which counts as open in the worker's files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Descriptor {
-    /// What is open.
+    /// The file or directory.
     pub(crate) node: NodeId,
-    /// A file or a directory.
+    /// Whether it is a file or a directory.
     pub(crate) kind: Kind,
-    /// May it be read.
+    /// Whether it may be read.
     pub(crate) read: bool,
-    /// May it be written.
+    /// Whether it may be written.
     pub(crate) write: bool,
-    /// What was asked for about syncing.
+    /// The sync modes that the guest asked for.
     pub(crate) sync: SyncFlags,
 }
 
-/// Whether syncing a file's integrity, its data's, and before reading was asked for.
+/// Whether the guest asked for sync of file integrity, of data integrity, and before reads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct SyncFlags(pub(crate) [bool; 3]);
 
@@ -172,15 +173,15 @@ pub(crate) struct SyncFlags(pub(crate) [bool; 3]);
 pub(crate) struct FileStream {
     /// The file.
     pub(crate) node: NodeId,
-    /// Where it stands; `None` is always at the end.
+    /// Its offset; `None` appends to the end.
     pub(crate) at: Option<u64>,
-    /// Whether its descriptor allowed what it does.
+    /// Whether the descriptor allowed this direction.
     pub(crate) allowed: bool,
     /// Whether an error has closed it.
     pub(crate) closed: bool,
 }
 
-/// The entries of a directory as they were, and where their reader stands.
+/// The entries of a directory at the time of the listing, and the reader's position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listing {
     entries: Vec<Listed>,
@@ -189,7 +190,7 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
-    /// Before the first of `entries`.
+    /// A listing that begins at the first of `entries`.
     pub(crate) fn new(entries: Vec<Listed>) -> Self {
         let bytes = entries.iter().map(|entry| size_of::<Listed>() + entry.name.len()).sum();
         Self { entries, position: 0, bytes }
@@ -203,7 +204,7 @@ impl Listing {
     }
 }
 
-/// What a worker prints to.
+/// An output stream of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum StdStream {
     /// Standard output.
@@ -230,19 +231,19 @@ pub(crate) struct Objects {
 }
 
 impl Objects {
-    /// Takes `object` and gives its handle.
+    /// Adds `object` and returns its handle.
     pub(crate) fn insert<T: 'static>(&mut self, object: Object) -> Result<Resource<T>> {
-        self.place(object, None)
+        self.insert_slot(object, None)
     }
 
-    /// Takes `object`, which must be dropped before `parent` is.
+    /// Adds `object`, which must be dropped before `parent`.
     pub(crate) fn insert_child<T: 'static>(&mut self, object: Object, parent: u32) -> Result<Resource<T>> {
-        let resource = self.place(object, Some(parent))?;
+        let resource = self.insert_slot(object, Some(parent))?;
         self.slot_mut(parent)?.children += 1;
         Ok(resource)
     }
 
-    fn place<T: 'static>(&mut self, object: Object, parent: Option<u32>) -> Result<Resource<T>> {
+    fn insert_slot<T: 'static>(&mut self, object: Object, parent: Option<u32>) -> Result<Resource<T>> {
         if let Some(parent) = parent {
             self.slot(parent)?;
         }
@@ -284,7 +285,7 @@ impl Objects {
         self.slot_mut(rep).map(|slot| &mut slot.object)
     }
 
-    /// Lets `change` work on the object at `rep`, where it may grow or shrink.
+    /// Applies `change` to the object at `rep`, and accounts for the bytes by which it grows or shrinks.
     pub(crate) fn update<R>(&mut self, rep: u32, change: impl FnOnce(&mut Object) -> R) -> Result<R> {
         let object = self.get_mut(rep)?;
         let before = object.bytes();
@@ -295,7 +296,7 @@ impl Objects {
         Ok(answer)
     }
 
-    /// Removes and gives the object at `rep`; an error while it has children.
+    /// Removes and returns the object at `rep`; an error while it has children.
     pub(crate) fn remove(&mut self, rep: u32) -> Result<Object> {
         if self.slot(rep)?.children > 0 {
             bail!("a host object was dropped before the objects made from it");
@@ -309,7 +310,7 @@ impl Objects {
         Ok(slot.object)
     }
 
-    /// Whether there are objects made from the one at `rep`.
+    /// Whether the object at `rep` has children.
     pub(crate) fn has_children(&self, rep: u32) -> Result<bool> {
         Ok(self.slot(rep)?.children > 0)
     }
@@ -330,7 +331,7 @@ impl Objects {
         }
     }
 
-    /// Moves the stream of bytes at `rep` on.
+    /// Advances the stream of bytes at `rep`.
     pub(crate) fn skip_bytes(&mut self, rep: u32, length: usize) -> Result<()> {
         match self.get_mut(rep)? {
             Object::Input(Input::Bytes { position, .. }) => {
@@ -372,8 +373,8 @@ fn missing(rep: u32) -> wasmtime::Error {
     format_err!("there is no host object {rep}")
 }
 
-/// wasmtime checks handle types, so a guest can cause this only where handles are plain numbers: in the interfaces of
-/// 2023.
+/// The error for a handle of another kind. wasmtime checks handle types, so a guest can cause this only in the
+/// interfaces of 2023, where handles are plain numbers.
 pub(crate) fn wrong_kind(object: &Object, wanted: &str) -> wasmtime::Error {
     format_err!("a handle to {} was used as {wanted}", object.kind())
 }

@@ -1,8 +1,9 @@
-//! What a worker needs from outside. The adapters live in `runtime`; memory ones for tests in `testing`.
+//! The ports: what a worker needs from outside. Crate `runtime` has the adapters; `testing` has memory adapters for
+//! tests.
 //!
-//! A set of ports is bound to one *activation* of one worker: one stay in memory. When the activation was
-//! discarded (a commit failed, another owner took over, the worker was deleted) every call fails with
-//! [`PortError::Discarded`], and nothing that it did afterwards has an effect.
+//! A set of ports belongs to one *activation* of one worker, which is one stay in memory. An activation can be
+//! discarded: a commit failed, another owner took over, or the worker was deleted. Then every call fails with
+//! [`PortError::Discarded`], and no later call of the activation has an effect.
 
 mod blobstore;
 mod calls;
@@ -31,11 +32,11 @@ use std::sync::Arc;
 /// The ports of one activation.
 #[derive(Clone)]
 pub struct Ports {
-    /// Where entries go.
+    /// Takes the worker's entries.
     pub oplog: Arc<dyn Oplog>,
     /// The promises of all workers.
     pub promises: Arc<dyn Promises>,
-    /// Calls of other workers.
+    /// Calls to other workers.
     pub calls: Arc<dyn Calls>,
     /// The buckets of the worker's project.
     pub keyvalue: Arc<dyn KeyValue>,
@@ -43,9 +44,9 @@ pub struct Ports {
     pub blobstore: Arc<dyn Blobstore>,
     /// Time.
     pub clock: Arc<dyn Clock>,
-    /// Where stdout, stderr and log lines go.
+    /// Takes stdout, stderr and log lines.
     pub log: Arc<dyn LogSink>,
-    /// What is known of other workers.
+    /// The workers of the worker's project.
     pub workers: Arc<dyn Workers>,
     /// HTTP requests to the outside.
     pub http: Arc<dyn OutboundHttp>,
@@ -57,16 +58,16 @@ impl std::fmt::Debug for Ports {
     }
 }
 
-/// Our own trouble, never the guest's: the activation ends, the worker is loaded again later.
+/// An error of the server, never the guest's. The activation ends, and the worker is loaded again later.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum PortError {
-    /// This activation is no longer the worker's: whatever it does has no effect any more.
+    /// The worker has another activation now, or none. Nothing that this one does has an effect.
     #[error("this activation of the worker was discarded")]
     Discarded,
-    /// The store cannot be written or read now. Nothing is lost; the same may succeed later.
+    /// The store cannot be written or read now. Nothing is lost; a retry may succeed later.
     #[error("the store is unavailable: {reason}")]
     Unavailable {
-        /// What the store said.
+        /// The cause.
         reason: Arc<str>,
     },
 }

@@ -1,11 +1,11 @@
-//! Core modules: what was built for WASI preview 1 becomes a component when it is compiled.
+//! Core modules: a module built for WASI preview 1 is converted to a component when it is compiled.
 //!
-//! A program (it exports `_start`) becomes a component that exports `wasi:cli/run`; a library whose bindings left
-//! the types of its interface in a custom section exports that interface. So there is one way for all guests, and
-//! nothing below knows of preview 1.
+//! A program (it exports `_start`) becomes a component that exports `wasi:cli/run`. A library whose bindings stored the
+//! types of its interface in a custom section becomes a component that exports this interface. All other modules of the
+//! host see only components.
 //!
-//! Invariant: the component is a function of the module's bytes and of the pinned adapters. What was uploaded is
-//! what is stored; the component is made again wherever the module is compiled.
+//! Invariant: the component is a function of the module's bytes and of the pinned adapters. The store holds the module
+//! as uploaded; it is converted again wherever it is compiled.
 
 use crate::component::ComponentError;
 use std::borrow::Cow;
@@ -14,18 +14,18 @@ use wasi_preview1_component_adapter_provider as adapters;
 use wasmparser::{ExternalKind, Parser, Payload};
 use wit_component::ComponentEncoder;
 
-/// How a core module begins.
+/// The first bytes of a core module.
 const HEADER: &[u8] = b"\0asm\x01\0\0\0";
-/// What a module calls the functions of preview 1.
+/// The module name of preview 1 in imports.
 const PREVIEW1: &str = adapters::WASI_SNAPSHOT_PREVIEW1_ADAPTER_NAME;
-/// What the snapshot before it called them; some have other parameters.
+/// The module name of its predecessor; some functions have other parameters there.
 const PREVIEW0: &str = "wasi_unstable";
-/// What a program exports.
+/// The export that marks a program.
 const START: &str = "_start";
-/// Custom sections in which bindings leave the types of a module's interface.
+/// Prefix of the custom sections in which bindings store the types of a module's interface.
 const TYPES: &str = "component-type";
 
-/// The component in `wasm`: its own bytes, or what becomes of a core module.
+/// The component for `wasm`: its own bytes, or the conversion of a core module.
 pub(crate) fn component_of(wasm: &[u8]) -> Result<Cow<'_, [u8]>, ComponentError> {
     if !wasm.starts_with(HEADER) {
         return Ok(Cow::Borrowed(wasm));
@@ -35,12 +35,12 @@ pub(crate) fn component_of(wasm: &[u8]) -> Result<Cow<'_, [u8]>, ComponentError>
         return Err(ComponentError::Preview0 { import: import.1.to_owned() });
     }
     let imports_preview1 = module.imports.iter().any(|(from, _)| *from == PREVIEW1);
-    // Without types it is a program for preview 1, or nothing that can be called.
-    let is_program = imports_preview1 && module.starts;
-    if !module.typed && !is_program {
+    // Without types, a module is a program for preview 1, or has nothing to call.
+    let is_program = imports_preview1 && module.exports_start;
+    if !module.has_types && !is_program {
         return Err(ComponentError::CoreModule { imports_preview1 });
     }
-    let adapter = if module.starts {
+    let adapter = if module.exports_start {
         adapters::WASI_SNAPSHOT_PREVIEW1_COMMAND_ADAPTER
     } else {
         adapters::WASI_SNAPSHOT_PREVIEW1_REACTOR_ADAPTER
@@ -50,30 +50,30 @@ pub(crate) fn component_of(wasm: &[u8]) -> Result<Cow<'_, [u8]>, ComponentError>
 }
 
 fn encode(wasm: &[u8], adapter: Option<&[u8]>) -> Result<Vec<u8>, ComponentError> {
-    // Not validated here: compiling does that.
-    let mut encoder = ComponentEncoder::default().validate(false).module(wasm).map_err(unadaptable)?;
+    // Validation is left to the compilation.
+    let mut encoder = ComponentEncoder::default().validate(false).module(wasm).map_err(adapt_error)?;
     if let Some(adapter) = adapter {
-        encoder = encoder.adapter(PREVIEW1, adapter).map_err(unadaptable)?;
+        encoder = encoder.adapter(PREVIEW1, adapter).map_err(adapt_error)?;
     }
-    encoder.encode().map_err(unadaptable)
+    encoder.encode().map_err(adapt_error)
 }
 
 /// `error` with its causes.
-fn unadaptable(error: impl std::fmt::Display) -> ComponentError {
+fn adapt_error(error: impl std::fmt::Display) -> ComponentError {
     ComponentError::Unadaptable { details: format!("{error:#}") }
 }
 
-/// What a core module says of itself.
+/// Information from the sections of a core module.
 #[derive(Debug, Default)]
 struct Module<'a> {
     /// Module and name of each import.
     imports: Vec<(&'a str, &'a str)>,
-    /// The functions it exports.
+    /// Names of the exported functions.
     exports: HashSet<&'a str>,
-    /// Whether it exports what a program begins with.
-    starts: bool,
-    /// Whether bindings left types in it.
-    typed: bool,
+    /// Whether it exports [`START`].
+    exports_start: bool,
+    /// Whether bindings stored types in it.
+    has_types: bool,
 }
 
 impl<'a> Module<'a> {
@@ -98,20 +98,21 @@ impl<'a> Module<'a> {
                         }
                     }
                 }
-                Payload::CustomSection(section) => module.typed |= section.name().starts_with(TYPES),
+                Payload::CustomSection(section) => module.has_types |= section.name().starts_with(TYPES),
                 _ => {}
             }
         }
-        module.starts = module.exports.contains(START);
+        module.exports_start = module.exports.contains(START);
         Ok(module)
     }
 
-    /// Names everything that it imports and nothing defines. What its own types mention is found at linking.
+    /// Checks that every import is defined, and reports all that are not. Imports that its own types mention are
+    /// checked at linking.
     fn check_imports(&self, adapter: &[u8]) -> Result<(), ComponentError> {
         let defined = Module::read(adapter)?.exports;
         let missing = self.imports.iter().filter(|(from, name)| match *from {
             PREVIEW1 => !defined.contains(name),
-            _ => !self.typed,
+            _ => !self.has_types,
         });
         let imports: Vec<String> = missing.map(|(from, name)| format!("{from}#{name}")).collect();
         if imports.is_empty() { Ok(()) } else { Err(ComponentError::UndefinedImports { imports }) }

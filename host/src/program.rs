@@ -1,49 +1,49 @@
-//! Functions that are called as programs: what they read from standard input and what they answer on standard output.
+//! Functions that are called as programs: they read standard input and answer on standard output.
 //!
-//! [`Console`] is a guest's side of it: plain data, rebuilt by every replay, because all that a program reads is in
-//! the entry that begins its invocation. [`Turns`] hands an event loop from one invocation to the next: the loop is
-//! one long call, which pauses where the program asks for a line that nobody has sent yet.
+//! [`Console`] is the guest's side. It is plain data that every replay rebuilds, because the whole input is in the
+//! entry that starts the invocation. [`Handoff`] passes an event loop from one invocation to the next. The loop is one
+//! long call, which pauses when the program reads a line that has not arrived.
 //!
-//! Invariant: an invocation of a loop ends where the program asks for the next line, not where it answers: what it
-//! does in between belongs to the invocation, and between two invocations nothing happens.
+//! Invariant: an invocation of a loop ends when the program reads the next line, not when it writes its answer.
+//! Everything that it does in between belongs to the invocation, and between two invocations the program does not run.
 
 use crate::StopReason;
 use crate::state::WorkerState;
-use crate::worker::Turn;
+use crate::worker::CallEnd;
 use golem_model::{Convention, IdempotencyKey, Invocation, Value};
 use parking_lot::Mutex;
 use std::future::poll_fn;
 use std::sync::Arc;
 use std::task::Poll;
 
-/// Bytes that a program may write to standard output in one invocation; more fail it. The result is one entry of
-/// the oplog and one answer of the server.
+/// Bytes that a program may write to standard output in one invocation; more fail it. The result is one entry of the
+/// oplog and one response of the server.
 const OUTPUT_BYTES_MAX: usize = 8 << 20;
 /// Bytes of one line of an event loop's answer; more fail the invocation.
 const LINE_BYTES_MAX: usize = 1 << 20;
-/// Bytes that one read gives, at most: as much as one write takes.
+/// Bytes that one read returns at most: as many as one write takes.
 const READ_BYTES_MAX: u64 = 64 << 10;
 
-/// What standard input and output are to the guest.
+/// The guest's standard input and output.
 #[derive(Debug, Default)]
 pub(crate) struct Console {
     convention: Convention,
     input: Vec<u8>,
-    /// How much of the input was read.
+    /// Bytes of the input that were read.
     read: usize,
     output: Vec<u8>,
-    /// Whether the line of answer is whole.
+    /// Whether the line of the answer is complete.
     answered: bool,
 }
 
-/// What a read comes to.
+/// The result of reading standard input.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum StdinRead {
-    /// These bytes, at least one unless none were asked for.
+    /// At least one byte, unless the guest asked for none.
     Bytes(Vec<u8>),
-    /// There are no more.
+    /// The end of the input.
     End,
-    /// The next line, once there is one.
+    /// The read must wait for the next line.
     NextLine,
     /// An error for the guest.
     Disabled(&'static str),
@@ -54,7 +54,7 @@ pub(crate) enum StdinRead {
 pub(crate) enum OutputError {
     /// An error for the guest.
     Disabled(&'static str),
-    /// The invocation fails, with this text for its caller.
+    /// The invocation fails with this text.
     TooLong(String),
 }
 
@@ -77,7 +77,7 @@ impl Console {
         Self { convention, input, ..Self::default() }
     }
 
-    /// How the guest is called.
+    /// The calling convention of the invocation.
     pub(crate) fn convention(&self) -> Convention {
         self.convention
     }
@@ -99,7 +99,7 @@ impl Console {
         }
     }
 
-    /// Whether a read would wait.
+    /// Whether a read would wait for the next line.
     pub(crate) fn read_would_wait(&self) -> bool {
         self.convention == Convention::StdioEventLoop && self.read == self.input.len() && self.answered
     }
@@ -110,7 +110,7 @@ impl Console {
         if disabled { Err(OutputError::Disabled(NO_OUTPUT_YET)) } else { Ok(()) }
     }
 
-    /// Takes what a program writes to standard output.
+    /// Appends to standard output, as far as the convention allows.
     pub(crate) fn write(&mut self, bytes: &[u8]) -> Result<(), OutputError> {
         if bytes.is_empty() {
             return Ok(());
@@ -138,7 +138,7 @@ impl Console {
         if rest.is_empty() { Ok(()) } else { Err(OutputError::Disabled(NO_OUTPUT_YET)) }
     }
 
-    /// All that was written, as the invocation's result. Bytes that are no text are replaced.
+    /// Everything written, as the invocation's result. Invalid UTF-8 is replaced.
     pub(crate) fn take_output(&mut self) -> Value {
         let output = std::mem::take(&mut self.output);
         Value::String(
@@ -148,19 +148,20 @@ impl Console {
     }
 }
 
-/// The interface of programs, in some version.
+/// The interface of programs, without its version.
 const RUN: &str = "wasi:cli/run";
 
-/// What a function came to that has returned. Of a program it is what it wrote; what it returns only says whether it
-/// went well. A program that has run is over: what it did to its memory was meant to be its last.
-pub(crate) fn returned(
+/// Maps a returned call to its result. For a program that is its standard output; the return value only signals
+/// success. After the function `run` and after an event loop, the worker's program has ended: a program may leave its
+/// memory in any state at its end.
+pub(crate) fn on_return(
     state: &mut WorkerState,
     name: &str,
     result: Option<Value>,
-) -> Result<Turn, StopReason> {
+) -> Result<CallEnd, StopReason> {
     let convention = state.console.convention();
     if !convention.is_program() {
-        return Ok(Turn::Came { result, over: false });
+        return Ok(CallEnd::Returned { result, program_ended: false });
     }
     if let Some(Value::Result(Err(error))) = result {
         state.journal.flush()?;
@@ -173,74 +174,74 @@ pub(crate) fn returned(
     }
     let version = name.strip_prefix(RUN).and_then(|rest| rest.strip_suffix("/run"));
     let is_run = version.is_some_and(|version| version.is_empty() || version.starts_with('@'));
-    let over = is_run || convention == Convention::StdioEventLoop;
-    Ok(Turn::Came { result: Some(state.console.take_output()), over })
+    let program_ended = is_run || convention == Convention::StdioEventLoop;
+    Ok(CallEnd::Returned { result: Some(state.console.take_output()), program_ended })
 }
 
-/// What a function came to that was stopped: a program that exits with 0 has ended well.
-pub(crate) fn stopped(state: &mut WorkerState, stop: StopReason) -> Result<Turn, StopReason> {
+/// Maps a stopped call to its result: a program that exits with 0 has completed.
+pub(crate) fn on_stop(state: &mut WorkerState, stop: StopReason) -> Result<CallEnd, StopReason> {
     match stop {
         StopReason::Exited { code: 0, .. } if state.console.convention().is_program() => {
-            Ok(Turn::Came { result: Some(state.console.take_output()), over: true })
+            Ok(CallEnd::Returned { result: Some(state.console.take_output()), program_ended: true })
         }
         stop => Err(stop),
     }
 }
 
-/// Why a loop has paused: what the one who drives it must know.
+/// Why a loop has paused, for the instance that drives it.
 #[derive(Debug)]
-pub(crate) enum Pause {
-    /// The invocation came to this, and that was recorded. The loop takes the next one.
+pub(crate) enum PauseReason {
+    /// The invocation completed with this result, which was recorded. The loop takes the next invocation.
     Answered(Option<Value>),
-    /// All that was recorded was replayed. The loop takes the next invocation.
+    /// All recorded entries were replayed. The loop takes the next invocation.
     Ready,
-    /// This invocation is recorded in part: it is to be resumed.
+    /// This invocation is recorded in part, and must be resumed.
     Unfinished(IdempotencyKey),
 }
 
-/// What a paused loop goes on with.
+/// The invocation with which a paused loop continues.
 #[derive(Debug)]
-pub(crate) enum Next {
-    /// The invocation that is recorded in part.
-    Resume,
-    /// This one, and the position of its arrival if it was accepted before.
-    Invoke(Invocation, Option<u64>),
+pub(crate) enum ResumeWith {
+    /// The one that is recorded in part.
+    Recorded,
+    /// A new one, and the position of its inbox event if it was queued.
+    Invocation(Invocation, Option<u64>),
 }
 
-/// Where a loop and the one who drives it meet. Clones are one.
+/// Passes control between a loop and the instance that drives it. Clones share one state.
 ///
-/// Nobody is woken: the loop's future is polled by who drives it, after it was told how to go on, and by nobody
+/// No waker is needed: the instance polls the loop's future after it has set the next invocation, and never polls it
 /// while it pauses.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Turns {
-    meeting: Arc<Mutex<Meeting>>,
+pub(crate) struct Handoff {
+    state: Arc<Mutex<HandoffState>>,
 }
 
 #[derive(Debug, Default)]
-struct Meeting {
-    pause: Option<Pause>,
-    next: Option<Next>,
+struct HandoffState {
+    pause: Option<PauseReason>,
+    next: Option<ResumeWith>,
 }
 
-impl Turns {
-    /// The loop pauses, and returns when it is to go on.
-    pub(crate) async fn pause(&self, pause: Pause) -> Next {
-        self.meeting.lock().pause = Some(pause);
-        poll_fn(|_| match self.meeting.lock().next.take() {
+impl Handoff {
+    /// Pauses the loop, and returns the invocation with which it continues.
+    pub(crate) async fn pause(&self, pause: PauseReason) -> ResumeWith {
+        self.state.lock().pause = Some(pause);
+        poll_fn(|_| match self.state.lock().next.take() {
             Some(next) => Poll::Ready(next),
             None => Poll::Pending,
         })
         .await
     }
 
-    /// Why the loop has paused, if it has since this was last asked.
-    pub(crate) fn paused(&self) -> Option<Pause> {
-        self.meeting.lock().pause.take()
+    /// Takes the reason of a pause, if the loop has paused since the last call.
+    pub(crate) fn paused(&self) -> Option<PauseReason> {
+        self.state.lock().pause.take()
     }
 
-    /// Lets the loop go on when it is polled next.
-    pub(crate) fn go_on(&self, next: Next) {
-        self.meeting.lock().next = Some(next);
+    /// Sets the invocation with which the loop continues when it is polled next.
+    pub(crate) fn resume_with(&self, next: ResumeWith) {
+        self.state.lock().next = Some(next);
     }
 }
 

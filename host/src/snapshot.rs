@@ -1,11 +1,11 @@
-//! The image of a worker between two invocations: what its own `save` gave, and what the host knows beside.
+//! The image of a worker between two invocations: the bytes from its own `save`, and the host's state.
 //!
-//! Image version 1: the byte 1, the worker id, varint index of the entry that the image belongs to, bytes of the guest,
-//! many host sections (varint tag, bytes). Worker and index make every image a blob of its own, so that one can be
-//! removed without asking who else has the same bytes.
+//! Image version 1: the byte 1, the worker id, varint index of the image's entry, bytes from the guest, many host
+//! sections (varint tag, bytes). Worker and index make every image a distinct blob, so an image can be deleted without
+//! checking for other owners of the same bytes.
 //!
-//! Invariant: all that the host derives from the oplog and a later call can tell is in an image or in the
-//! [`SavedState`] beside it. A kind of host state that has no section refuses to be saved.
+//! Invariant: all host state that derives from the oplog and that a later call can observe is in an image or in the
+//! [`SavedState`] beside it. Host state without a section makes the save fail.
 
 use crate::imports::HttpCalls;
 use crate::imports::policy::Policy;
@@ -16,46 +16,46 @@ use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
 use golem_model::oplog::{OplogIndex, SavedState};
 use golem_model::{Timestamp, WorkerId};
 
-/// The interface that components export to be saved and loaded.
+/// The interface that a component exports to support snapshots.
 pub(crate) const INTERFACE: &str = "golem:durability/snapshot@1.0.0";
 
 const VERSION: u8 = 1;
 
-/// A state from which a worker goes on without what came before.
+/// A saved state from which a worker continues without the entries before it.
 #[derive(Debug, Clone)]
 pub struct SnapshotBase {
-    /// The entry that it belongs to.
+    /// The index of its entry.
     pub index: OplogIndex,
-    /// When that was written.
+    /// Time of the entry.
     pub at: Timestamp,
-    /// What that says.
+    /// The saved state in the entry.
     pub state: SavedState,
     /// The bytes of the state's image.
     pub image: Vec<u8>,
 }
 
-/// Why a state was not saved, or not loaded. The instance is spent.
+/// Why a state was not saved or not loaded. The instance is spent.
 #[derive(Debug, thiserror::Error)]
 pub enum SnapshotError {
-    /// The guest does not allow it.
+    /// The guest refused, or the state cannot be saved or loaded.
     #[error("{details}")]
     Refused {
-        /// What it said, or did instead.
+        /// The reason.
         details: String,
     },
-    /// It was stopped for a reason that says nothing about the state.
+    /// The instance stopped for a reason that is not about the state.
     #[error("the worker was stopped: {0:?}")]
     Stopped(crate::StopReason),
 }
 
-/// What the instance does, where that limits what it may ask for.
+/// The phase of an instance, which restricts the calls that the guest may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Phase {
-    /// Nothing special.
+    /// No restriction.
     #[default]
     Normal,
-    /// It is made to take over a saved state. Its initialisation may learn things, but wait for nothing and change
-    /// nothing: what it learnt is recorded only when the state was loaded.
+    /// The initialisation before a saved state is loaded. The guest may make calls that only read, but neither wait nor
+    /// change anything: their records are appended only after the state was loaded.
     Starting,
     /// Its `save` runs.
     Saving,
@@ -64,11 +64,11 @@ pub(crate) enum Phase {
 }
 
 impl Phase {
-    /// Why a call cannot be made now; `observed` is one that is answered at once.
-    pub(crate) fn refusal(self, function: &str, observed: bool) -> Option<String> {
+    /// Why a call is not allowed now. `is_observation`: the call only reads and is answered at once.
+    pub(crate) fn refusal(self, function: &str, is_observation: bool) -> Option<String> {
         let when = match self {
             Self::Normal => return None,
-            Self::Starting if observed => return None,
+            Self::Starting if is_observation => return None,
             Self::Starting => "while an instance is made that takes over a saved state",
             Self::Saving => "in save",
             Self::Loading => "in load",
@@ -77,15 +77,15 @@ impl Phase {
     }
 }
 
-/// An image, read.
+/// A decoded image.
 #[derive(Debug)]
-pub(crate) struct Decoded<'a> {
-    /// What the guest saved.
+pub(crate) struct DecodedImage<'a> {
+    /// The bytes from the guest's `save`.
     pub(crate) guest: &'a [u8],
     sections: Vec<(u64, &'a [u8])>,
 }
 
-/// The image of `worker` at `index`.
+/// Encodes the image of `worker` at the entry `index`.
 pub(crate) fn encode(
     state: &WorkerState,
     worker: &WorkerId,
@@ -106,7 +106,7 @@ pub(crate) fn encode(
     Ok(out)
 }
 
-/// Whose image it is; `None` if it is none.
+/// The worker to which an image belongs; `None` if the bytes are not an image.
 pub fn image_owner(image: &[u8]) -> Option<WorkerId> {
     let mut input = Reader::new(image);
     if input.byte().ok()? != VERSION {
@@ -115,8 +115,8 @@ pub fn image_owner(image: &[u8]) -> Option<WorkerId> {
     worker_id(&mut input).ok()
 }
 
-/// Reads an image, which was checked against its hash before.
-pub(crate) fn decode(image: &[u8]) -> Result<Decoded<'_>, DecodeError> {
+/// Decodes an image. The caller has checked its hash.
+pub(crate) fn decode(image: &[u8]) -> Result<DecodedImage<'_>, DecodeError> {
     let mut input = Reader::new(image);
     match input.byte()? {
         VERSION => {}
@@ -129,17 +129,17 @@ pub(crate) fn decode(image: &[u8]) -> Result<Decoded<'_>, DecodeError> {
     let sections =
         (0..count).map(|_| Ok((input.varint()?, input.bytes()?))).collect::<Result<_, DecodeError>>()?;
     input.finish()?;
-    Ok(Decoded { guest, sections })
+    Ok(DecodedImage { guest, sections })
 }
 
-/// The files, as `vfs::codec` writes them, without what was open.
+/// The files, encoded by `vfs::codec`, without open handles.
 const FILES: u64 = 1;
-/// How many HTTP requests it has made.
+/// The number of HTTP requests made so far.
 const HTTP: u64 = 2;
-/// What it has chosen of `golem:durability/policy`.
+/// The settings through `golem:durability/policy`.
 const POLICY: u64 = 3;
 
-/// What the host knows of the worker and its next invocation could tell. Tags are given once.
+/// The host state that the next invocation could observe. A tag is never reused.
 fn sections(state: &WorkerState) -> Result<Vec<(u64, Vec<u8>)>, String> {
     if !state.calls.is_empty() {
         return Err(format!("{} calls of other workers are not finished", state.calls.len()));
@@ -155,8 +155,8 @@ fn sections(state: &WorkerState) -> Result<Vec<(u64, Vec<u8>)>, String> {
     ])
 }
 
-/// Takes over the host's part of an image.
-pub(crate) fn restore(state: &mut WorkerState, image: &Decoded<'_>) -> Result<(), String> {
+/// Restores the host state of an image.
+pub(crate) fn restore(state: &mut WorkerState, image: &DecodedImage<'_>) -> Result<(), String> {
     for (tag, bytes) in &image.sections {
         match *tag {
             FILES => {

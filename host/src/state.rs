@@ -1,4 +1,4 @@
-//! What wasmtime's store holds for one worker. The imports are methods of it.
+//! The host's state of one worker, held by its wasmtime store. The imports are methods of it.
 
 use crate::durable::{CallFailure, InvocationStart, Journal};
 use crate::files::Files;
@@ -9,7 +9,7 @@ use crate::imports::random::Random;
 use crate::imports::stdio::Stdio;
 use crate::limits::Limits;
 use crate::objects::Objects;
-use crate::program::{Console, Turns};
+use crate::program::{Console, Handoff};
 use crate::snapshot::Phase;
 use crate::vfs::{FileClock, Vfs};
 use crate::{InterruptHandle, StopReason, WorkerInit};
@@ -18,52 +18,52 @@ use golem_model::{IdempotencyKey, OplogIndex, Timestamp};
 /// The host's side of one worker.
 #[derive(Debug)]
 pub(crate) struct WorkerState {
-    /// Who the worker is.
+    /// The worker's identity and settings.
     pub(crate) init: WorkerInit,
-    /// What the guest holds handles to.
+    /// The host objects behind the guest's handles.
     pub(crate) objects: Objects,
     /// The worker's oplog.
     pub(crate) journal: Journal,
-    /// Stops the guest.
+    /// Interrupts the guest.
     pub(crate) interrupt_handle: InterruptHandle,
-    /// What the guest draws.
+    /// The guest's randomness.
     pub(crate) random: Random,
-    /// What the guest prints.
+    /// The guest's output.
     pub(crate) stdio: Stdio,
     /// Its files.
     pub(crate) files: Vfs,
-    /// What time it is for files.
+    /// The time for file operations.
     pub(crate) file_clock: FileClock,
-    /// How far its memory may grow.
+    /// The limits of its memory.
     pub(crate) limits: Limits,
-    /// Calls of other workers that the guest has not finished.
+    /// Calls to other workers that the guest has not finished.
     pub(crate) calls: OpenCalls,
-    /// The HTTP requests that it makes.
+    /// The state of its HTTP requests.
     pub(crate) http: HttpCalls,
-    /// What the guest has chosen of `golem:durability/policy`.
+    /// The guest's settings through `golem:durability/policy`.
     pub(crate) policy: Policy,
-    /// What standard input and output are to it.
+    /// The guest's standard input and output.
     pub(crate) console: Console,
     /// Hands an event loop from one invocation to the next.
-    pub(crate) turns: Turns,
-    /// The invocation that runs.
+    pub(crate) handoff: Handoff,
+    /// The current invocation.
     pub(crate) current: CurrentInvocation,
-    /// What it may ask for now.
+    /// Restricts the calls that the guest may make now.
     pub(crate) phase: Phase,
-    /// Why the guest was stopped, while wasmtime unwinds it.
+    /// Why the host stopped the guest, while wasmtime unwinds it.
     stop: Option<StopReason>,
 }
 
-/// The invocation that runs. Everything here is a function of the oplog.
+/// The current invocation. Everything here is a function of the oplog.
 #[derive(Debug, Default)]
 pub(crate) struct CurrentInvocation {
-    /// Its place in the oplog; `None` while the instance is made.
+    /// Its start in the oplog; `None` while the instance is created.
     pub(crate) start: Option<InvocationStart>,
-    /// Its key; `None` while the instance is made.
+    /// Its key; `None` while the instance is created.
     pub(crate) key: Option<IdempotencyKey>,
-    /// Idempotency keys that it has made.
+    /// Idempotency keys that it has generated.
     pub(crate) keys_generated: u64,
-    /// The atomic regions that are open, the outermost first.
+    /// The open atomic regions, the outermost first.
     pub(crate) regions: Vec<OplogIndex>,
 }
 
@@ -93,21 +93,21 @@ impl WorkerState {
             http: HttpCalls::default(),
             policy: Policy::default(),
             console: Console::default(),
-            turns: Turns::default(),
+            handoff: Handoff::default(),
             current: CurrentInvocation::default(),
             phase: Phase::Normal,
             stop: None,
         }
     }
 
-    /// Gives a worker that has no memory yet a copy of `files`.
-    pub(crate) fn begin_with(&mut self, files: &Files) {
+    /// Gives a new worker a copy of `files`.
+    pub(crate) fn set_files(&mut self, files: &Files) {
         self.files = files.copy(self.file_clock.now());
         self.limits.set_files_bytes(self.files.bytes());
     }
 
-    /// Turns to the next invocation, which began at `at`.
-    pub(crate) fn begin(
+    /// Begins the next invocation, which started at `at`.
+    pub(crate) fn begin_invocation(
         &mut self,
         key: IdempotencyKey,
         start: InvocationStart,
@@ -116,14 +116,14 @@ impl WorkerState {
     ) {
         self.current =
             CurrentInvocation { start: Some(start), key: Some(key), ..CurrentInvocation::default() };
-        // By the number that is never given twice: what an invocation that was set aside drew is drawn by no other.
+        // The number is never reused, so an invocation does not repeat the random values of a reverted one.
         self.random = Random::new(&self.init.seed, start.number);
         self.stdio.begin();
         self.file_clock.wall(at);
         self.console = console;
     }
 
-    /// The error that makes wasmtime unwind the guest for `failure`.
+    /// Converts `failure` to the error that makes wasmtime unwind the guest.
     pub(crate) fn raise(&mut self, failure: CallFailure) -> wasmtime::Error {
         match failure {
             CallFailure::Stop(stop) => self.stop(stop),
@@ -131,13 +131,13 @@ impl WorkerState {
         }
     }
 
-    /// The error that makes wasmtime unwind the guest, which then has stopped for this reason.
+    /// Stops the guest for this reason: the returned error makes wasmtime unwind it.
     pub(crate) fn stop(&mut self, stop: StopReason) -> wasmtime::Error {
         self.stop.get_or_insert(stop);
         wasmtime::Error::msg("the worker stops")
     }
 
-    /// Why the guest was stopped, if the host did it.
+    /// Why the host stopped the guest, if it did.
     pub(crate) fn take_stop(&mut self) -> Option<StopReason> {
         self.stop.take()
     }

@@ -1,7 +1,7 @@
-//! Ports for tests: oplogs, promises, buckets and containers in memory that lose what was not committed, a clock that is
-//! driven by hand, a collector of what workers print, a world that answers HTTP requests as it is told.
+//! Ports for tests: a memory store (oplogs, promises, buckets, containers) that loses uncommitted changes in a crash, a
+//! simulated clock, a collector of output, and a fake HTTP service.
 //!
-//! Invariant: nothing here waits for time to pass or gives another answer in another run.
+//! Invariant: nothing here waits for real time, and every run gives the same answers.
 
 mod calls;
 mod clock;
@@ -21,8 +21,8 @@ use crate::ports::Ports;
 use golem_model::WorkerId;
 use std::sync::Arc;
 
-/// The ports of a new activation of `worker`, without a world that answers HTTP requests. Those of its earlier
-/// activations fail from now on.
+/// The ports of a new activation of `worker`; HTTP requests are denied. The ports of earlier activations fail from now
+/// on.
 pub fn ports(
     store: &MemoryStore,
     worker: &WorkerId,

@@ -1,4 +1,4 @@
-//! From wasmtime's errors to why a worker stopped.
+//! Converts wasmtime's errors to the reason why a worker stopped.
 
 use crate::StopReason;
 use crate::ports::PortError;
@@ -6,10 +6,10 @@ use crate::state::WorkerState;
 use std::fmt::Write as _;
 use wasmtime::{PoolConcurrencyLimitError, Trap, WasmBacktrace};
 
-/// Why the guest, whose call gave `error`, stopped. What it had recorded is handed to the store where the
-/// worker will go on from it.
-pub(crate) fn stop(state: &mut WorkerState, error: &wasmtime::Error) -> StopReason {
-    let stop = reason(state, error);
+/// Why the guest stopped when its call returned `error`. If the worker will continue from here, its buffered entries
+/// are appended.
+pub(crate) fn flush_and_classify(state: &mut WorkerState, error: &wasmtime::Error) -> StopReason {
+    let stop = classify(state, error);
     match &stop {
         StopReason::Exited { .. } | StopReason::Trapped { .. } | StopReason::Interrupted => {
             match state.journal.flush() {
@@ -17,8 +17,8 @@ pub(crate) fn stop(state: &mut WorkerState, error: &wasmtime::Error) -> StopReas
                 Err(failed) => failed,
             }
         }
-        // A worker was handed over when it parked or went back; a divergence happens before anything is recorded;
-        // and what came before our own trouble is done again by the next activation.
+        // Parking and jumping have appended the entries already. A divergence comes before anything is recorded. After
+        // an error of a port, the next activation repeats what was not appended.
         StopReason::Parked(_)
         | StopReason::JumpedBack
         | StopReason::Diverged { .. }
@@ -26,8 +26,8 @@ pub(crate) fn stop(state: &mut WorkerState, error: &wasmtime::Error) -> StopReas
     }
 }
 
-/// Names the called function in a trap: a component may have been stripped of the names that its stack would show.
-pub(crate) fn in_function(name: &str, stop: StopReason) -> StopReason {
+/// Adds the called function to a trap: a stripped component has no names in its stack.
+pub(crate) fn name_function(name: &str, stop: StopReason) -> StopReason {
     match stop {
         StopReason::Trapped { details, retry, policy } => {
             let name = match name.rsplit_once('/') {
@@ -40,24 +40,24 @@ pub(crate) fn in_function(name: &str, stop: StopReason) -> StopReason {
     }
 }
 
-/// Why the guest stopped. Nothing is handed to the store.
-pub(crate) fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> StopReason {
+/// Why the guest stopped. Nothing is appended to the store.
+pub(crate) fn classify(state: &mut WorkerState, error: &wasmtime::Error) -> StopReason {
     let stop = match state.take_stop() {
         Some(stop) => stop,
         None => match shortage(state, error) {
             Some(reason) => StopReason::Port(PortError::Unavailable { reason: reason.into() }),
             None => StopReason::Trapped {
                 details: details(error, state.stdio.stderr_tail()),
-                // How deep a stack may be depends on compiler and machine, so the end was not the guest's
-                // alone; but here it would be the same again.
+                // The depth of the stack depends on the compiler and the machine, so the guest alone did not cause the
+                // overflow. Another attempt here would overflow again.
                 retry: error.downcast_ref::<Trap>() != Some(&Trap::StackOverflow),
                 policy: state.policy.retry(),
             },
         },
     };
-    // Whoever leaves by themselves leaves where they left before.
-    let left = match &stop {
-        // A program that ends well has come to its result, which the oplog then holds.
+    // During replay, an exit or a trap must occur at the recorded position; anything else is a divergence.
+    let end = match &stop {
+        // A program that exits with 0 has completed, and the oplog holds its completion next.
         StopReason::Exited { code: 0, .. } if state.console.convention().is_program() => return stop,
         StopReason::Exited { code, .. } => format!("the program's exit with code {code}"),
         StopReason::Trapped { details, .. } => format!("a trap: {details}"),
@@ -69,21 +69,22 @@ pub(crate) fn reason(state: &mut WorkerState, error: &wasmtime::Error) -> StopRe
             return stop;
         }
     };
-    state.journal.replay().unexpected_end(left).unwrap_or(stop)
+    state.journal.replay().unexpected_end(end).unwrap_or(stop)
 }
 
-/// What the host lacked, if that is why the guest stopped.
+/// The shortage of the host that stopped the guest, if that was the reason.
 fn shortage(state: &mut WorkerState, error: &wasmtime::Error) -> Option<String> {
     state.limits.take_shortage().or_else(|| {
         error.downcast_ref::<PoolConcurrencyLimitError>().map(|full| {
             format!(
-                "all places for workers in memory are taken ({full}); allow more, or wait until some are free"
+                "the limit of workers in memory is reached ({full}); raise the limit, or wait until a worker \
+                 leaves memory"
             )
         })
     })
 }
 
-/// The guest's stack, the trap and what it printed last; of a trap in the order of 2023 (docs/rest.md).
+/// The guest's stack, the trap and the end of its standard error; for a trap in the order of 2023 (docs/rest.md).
 fn details(error: &wasmtime::Error, stderr_tail: &str) -> String {
     let backtrace = error.downcast_ref::<WasmBacktrace>().map(ToString::to_string).unwrap_or_default();
     let mut text = String::new();
@@ -94,12 +95,13 @@ fn details(error: &wasmtime::Error, stderr_tail: &str) -> String {
             continue;
         }
         let separator = if text.is_empty() { "" } else { ": " };
-        write!(text, "{separator}{cause}").expect("strings take everything");
+        write!(text, "{separator}{cause}").expect("writing to a String succeeds");
     }
     let (_, frames) = backtrace.split_once('\n').unwrap_or_default();
     if !frames.is_empty() {
         let frames = frames.trim_end();
-        // What the host says of a call is what to read first; a trap says little without its place.
+        // The host's own error text comes first. A wasm trap means little without its place, so there the stack comes
+        // first.
         text = if error.downcast_ref::<Trap>().is_some() {
             format!("error while executing at wasm backtrace:\n{frames}\nCaused by: {text}")
         } else {
@@ -107,7 +109,7 @@ fn details(error: &wasmtime::Error, stderr_tail: &str) -> String {
         };
     }
     if !stderr_tail.is_empty() {
-        write!(text, "\nstandard error:\n{}", stderr_tail.trim_end()).expect("strings take everything");
+        write!(text, "\nstandard error:\n{}", stderr_tail.trim_end()).expect("writing to a String succeeds");
     }
     text
 }

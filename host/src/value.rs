@@ -1,10 +1,10 @@
-//! wasmtime's types and values to and from the model's.
+//! Converts types and values between wasmtime and the model.
 
 use golem_model::{Type, Value};
 use wasmtime::component::Val;
 use wasmtime::component::types::Type as Ty;
 
-/// A value that is not of its type.
+/// The error for a value that does not have the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("expected {expected}, found {found}")]
 pub(crate) struct Mismatch {
@@ -16,7 +16,7 @@ fn mismatch(expected: &Type, found: &impl std::fmt::Debug) -> Mismatch {
     Mismatch { expected: expected.to_string(), found: format!("{found:?}").chars().take(100).collect() }
 }
 
-/// The model's type for wasmtime's.
+/// Converts wasmtime's type to the model's.
 pub(crate) fn model_type(ty: &Ty) -> Type {
     let boxed = |ty: Ty| Box::new(model_type(&ty));
     match ty {
@@ -47,14 +47,14 @@ pub(crate) fn model_type(ty: &Ty) -> Type {
         Ty::Flags(flags) => Type::Flags(flags.names().map(str::to_owned).collect()),
         Ty::Own(_) => Type::Handle("own resource".to_owned()),
         Ty::Borrow(_) => Type::Handle("borrowed resource".to_owned()),
-        // Behind component-model features that the engine has off, so no component has them.
+        // These types need component-model features that the engine disables, so no component has them.
         Ty::Map(_) | Ty::FixedLengthList(_) | Ty::Future(_) | Ty::Stream(_) | Ty::ErrorContext => {
             Type::Handle("unsupported type".to_owned())
         }
     }
 }
 
-/// The first handle in `ty`, which makes a function impossible to invoke from outside.
+/// The first handle in `ty`. A function with a handle cannot be invoked from outside.
 pub(crate) fn handle_in(ty: &Type) -> Option<&str> {
     match ty {
         Type::Handle(name) => Some(name),
@@ -83,7 +83,7 @@ pub(crate) fn handle_in(ty: &Type) -> Option<&str> {
     }
 }
 
-/// wasmtime's value for `value`, which is of type `ty`.
+/// Converts `value`, of type `ty`, to wasmtime's value.
 pub(crate) fn to_val(value: &Value, ty: &Type) -> Result<Val, Mismatch> {
     let error = || mismatch(ty, value);
     let side = |value: &Option<Box<Value>>, ty: &Option<Box<Type>>| match (value, ty) {
@@ -146,7 +146,7 @@ pub(crate) fn to_val(value: &Value, ty: &Type) -> Result<Val, Mismatch> {
     })
 }
 
-/// The model's value for wasmtime's, which is of type `ty`.
+/// Converts wasmtime's value, of type `ty`, to the model's.
 pub(crate) fn from_val(val: Val, ty: &Type) -> Result<Value, Mismatch> {
     let side = |val: Option<Box<Val>>, ty: &Option<Box<Type>>| match (val, ty) {
         (Some(val), Some(ty)) => Ok(Some(Box::new(from_val(*val, ty)?))),
@@ -222,7 +222,7 @@ fn index(position: usize) -> u32 {
     u32::try_from(position).expect("a component has fewer than 2^32 cases")
 }
 
-/// The bytes that `value` takes in the oplog, within a few.
+/// The size of `value` in the oplog, to within a few bytes.
 pub(crate) fn encoded_bytes(value: &Value) -> usize {
     let sum = |items: &[Value]| items.iter().map(encoded_bytes).sum::<usize>();
     match value {

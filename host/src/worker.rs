@@ -1,19 +1,22 @@
-//! One activation of a worker: it is made, replays its oplog, takes invocations, stops.
+//! One activation of a worker: create, replay, invoke, stop.
 //!
-//! Invariant: after any [`StopReason`], and when a call's future was dropped, the instance takes no more calls. Rolling
-//! back always means a new instance, never a repaired one.
+//! Invariant: after any [`StopReason`], and after a call's future was dropped, the instance takes no more calls.
+//! Reverting always creates a new instance; a used one is never repaired.
 
 mod snapshot;
 
 pub use snapshot::ReloadTarget;
 
-use crate::durable::{Activity, Aside, Ending, Journal, Replay, Started, Tail, region_to_repeat};
-use crate::event_loop::{Driven, EventLoop};
+use crate::durable::{
+    ActivationContext, Journal, NextRecorded, RecordedInvocation, Replay, RevertedRanges, Tail,
+    region_to_repeat,
+};
+use crate::event_loop::{DriveEnd, EventLoop};
 use crate::imports::stdio::Stdio;
-use crate::invoke::{Prepared, Uncalled};
+use crate::invoke::{InvokeError, PreparedCall};
 use crate::limits::{LIFTED_BYTES_MAX, Limits};
 use crate::ports::{PortError, Ports};
-use crate::program::{Console, Next, Pause};
+use crate::program::{Console, PauseReason, ResumeWith};
 use crate::state::WorkerState;
 use crate::{Component, InterruptHandle, Outcome, ReplayEnd, SnapshotBase, StopReason, program, trap};
 use golem_model::oplog::FailureCause;
@@ -25,12 +28,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use wasmtime::{Store, UpdateDeadline};
 
-/// Who the worker is: all that its entry `Created` fixes, and what the server sets.
+/// A worker's identity (everything that its entry `Created` fixes) and the server's settings for it.
 #[derive(Debug, Clone)]
 pub struct WorkerInit {
-    /// The worker.
+    /// The worker's id.
     pub id: WorkerId,
-    /// The account that it belongs to.
+    /// The account that owns it.
     pub account: AccountId,
     /// The template version that it runs.
     pub template_version: u32,
@@ -41,34 +44,34 @@ pub struct WorkerInit {
     pub env: Vec<(String, String)>,
     /// Seed of all its randomness.
     pub seed: [u8; 32],
-    /// The templates that it calls, by the interface that they export.
+    /// The templates of the workers that it calls, by the interface that they export.
     pub links: BTreeMap<String, TemplateId>,
     /// A wait longer than this parks the worker.
     pub suspend_after: Duration,
-    /// What happens after a failure unless the guest chooses otherwise. Only told to the guest: the server decides.
+    /// The retry policy unless the guest sets another. The guest can read it; the server applies it.
     pub retry: RetryPolicy,
 }
 
 /// One activation: a worker's instance in memory, at some position of its oplog.
 pub struct Instance {
-    /// `None` while `running` has it.
+    /// `None` while `running` owns it.
     store: Option<Store<WorkerState>>,
-    /// The event loop that answers invocations.
+    /// The event loop that answers invocations, if one runs.
     running: Option<EventLoop>,
     worker: WorkerId,
     exports: wasmtime::component::Instance,
     component: Component,
     ports: Ports,
-    /// Set while a call runs, and for ever once one did not return.
+    /// Set while a call runs. It stays set if the call did not return.
     spent: bool,
 }
 
 impl Instance {
-    /// Makes the worker's instance. `history` is its oplog from index 1, with the sources of queued invocations
+    /// Creates the worker's instance. `history` is its oplog from index 1, with the sources of queued invocations
     /// resolved to inline ones.
     ///
-    /// What the guest's initialisation learns is replayed from the oplog, or recorded. On an error nothing was
-    /// appended, but for [`StopReason::Parked`].
+    /// Calls during the guest's initialisation are replayed from the oplog, or recorded. On an error nothing was
+    /// appended, except for [`StopReason::Parked`].
     pub async fn activate(
         component: &Component,
         init: WorkerInit,
@@ -85,17 +88,21 @@ impl Instance {
         let mut state =
             WorkerState::new(init, created, journal, interrupt_handle, Stdio::new(ports.log.clone()), limits);
         if let Some(files) = component.files() {
-            state.begin_with(files);
+            state.set_files(files);
         }
-        let mut instance = Self::made(component, state, ports).await?;
-        // What the initialisation learnt comes before the first invocation, whoever records that one: who stops a
-        // worker records it in the instance's place.
+        let mut instance = Self::instantiate(component, state, ports).await?;
+        // The calls of the initialisation must precede the entry of the first invocation. The executor may append that
+        // entry itself: when an operator stops a worker whose invocation has recorded nothing yet.
         instance.state()?.journal.flush()?;
         Ok(instance)
     }
 
-    /// A fresh instance. Nothing is handed over.
-    async fn made(component: &Component, state: WorkerState, ports: Ports) -> Result<Self, StopReason> {
+    /// A fresh instance. Appends nothing.
+    async fn instantiate(
+        component: &Component,
+        state: WorkerState,
+        ports: Ports,
+    ) -> Result<Self, StopReason> {
         let engine = component.engine();
         let mut store = Store::new(engine.wasmtime(), state);
         store.limiter(|state| &mut state.limits);
@@ -115,43 +122,43 @@ impl Instance {
                 let (store, component) = (Some(store), component.clone());
                 Ok(Self { store, running: None, worker, exports, component, ports, spent: false })
             }
-            Err(error) => Err(trap::reason(store.data_mut(), &error)),
+            Err(error) => Err(trap::classify(store.data_mut(), &error)),
         }
     }
 
-    /// Replays every invocation that the oplog holds whole.
+    /// Replays every invocation that the oplog completes.
     pub async fn replay(&mut self) -> Result<ReplayEnd, StopReason> {
-        self.take()?;
+        self.acquire()?;
         loop {
-            let ending = self.state()?.journal.replay().ending()?;
-            let turn = match ending {
-                Ending::None => Turn::Paused(Pause::Ready),
-                Ending::Unfinished(key) => Turn::Paused(Pause::Unfinished(key)),
-                Ending::Failed(cause) => return Err(failed(cause)),
-                Ending::Completed => self.rerun().await?,
-                Ending::Reloaded { index, at, state, updated: false } => {
-                    self.repeat(index, at, &state).await?;
+            let next = self.state()?.journal.replay().peek_next()?;
+            let end = match next {
+                NextRecorded::OplogEnd => CallEnd::Paused(PauseReason::Ready),
+                NextRecorded::Unfinished(key) => CallEnd::Paused(PauseReason::Unfinished(key)),
+                NextRecorded::Failed(cause) => return Err(recorded_failure(cause)),
+                NextRecorded::Completed => self.run_recorded().await?,
+                NextRecorded::Reloaded { index, at, state, updated: false } => {
+                    self.replay_snapshot(index, at, &state).await?;
                     continue;
                 }
-                Ending::Reloaded { index, updated: true, .. } => {
-                    // Whoever loads a worker begins at the last update by hand, or after it.
-                    let reason = format!("a replay cannot pass the update by hand in entry {index}");
+                NextRecorded::Reloaded { index, updated: true, .. } => {
+                    // The caller loads a worker from its last manual update or a later entry.
+                    let reason = format!("replay cannot pass the manual update at entry {index}");
                     return Err(StopReason::Port(PortError::Unavailable { reason: reason.into() }));
                 }
             };
-            match turn {
-                Turn::Came { result, over } => {
-                    self.state()?.journal.completed(result.as_ref())?;
-                    if over {
-                        // Nothing follows, and the instance has no program any more.
+            match end {
+                CallEnd::Returned { result, program_ended } => {
+                    self.state()?.journal.check_completion(result.as_ref())?;
+                    if program_ended {
+                        // Nothing follows: the program has ended.
                         return Ok(ReplayEnd::Ready);
                     }
                 }
-                Turn::Paused(Pause::Ready | Pause::Answered(_)) => {
+                CallEnd::Paused(PauseReason::Ready | PauseReason::Answered(_)) => {
                     self.spent = false;
                     return Ok(ReplayEnd::Ready);
                 }
-                Turn::Paused(Pause::Unfinished(key)) => {
+                CallEnd::Paused(PauseReason::Unfinished(key)) => {
                     self.spent = false;
                     return Ok(ReplayEnd::Unfinished { key });
                 }
@@ -159,62 +166,62 @@ impl Instance {
         }
     }
 
-    /// Goes on with the invocation that [`Instance::replay`] found unfinished: first as recorded, then live.
+    /// Continues the invocation that [`Instance::replay`] found unfinished: first as recorded, then live.
     pub async fn resume(&mut self) -> Outcome {
-        self.resumed().await.into()
+        self.try_resume().await.into()
     }
 
-    async fn resumed(&mut self) -> Result<Option<Value>, StopReason> {
-        self.take()?;
-        let turn = match &self.running {
+    async fn try_resume(&mut self) -> Result<Option<Value>, StopReason> {
+        self.acquire()?;
+        let end = match &self.running {
             Some(running) => {
-                running.go_on(Next::Resume);
+                running.resume_with(ResumeWith::Recorded);
                 self.drive().await?
             }
-            None => self.rerun().await?,
+            None => self.run_recorded().await?,
         };
-        self.complete(turn)
+        self.complete(end)
     }
 
-    /// Runs one invocation live. `arrival` is its position if it was accepted before.
+    /// Runs one invocation live. `event` is the position of its inbox event, if it was queued.
     ///
     /// # Panics
     ///
     /// If the oplog was not replayed to its end.
-    pub async fn invoke(&mut self, invocation: Invocation, arrival: Option<u64>) -> Outcome {
-        self.invoked(invocation, arrival).await.into()
+    pub async fn invoke(&mut self, invocation: Invocation, event: Option<u64>) -> Outcome {
+        self.try_invoke(invocation, event).await.into()
     }
 
-    async fn invoked(
+    async fn try_invoke(
         &mut self,
         invocation: Invocation,
-        arrival: Option<u64>,
+        event: Option<u64>,
     ) -> Result<Option<Value>, StopReason> {
-        self.take()?;
-        let turn = if let Some(running) = &self.running {
+        self.acquire()?;
+        let end = if let Some(running) = &self.running {
             let same = *running.function() == invocation.function;
             if !same || invocation.convention != Convention::StdioEventLoop {
-                // Whoever admits invocations knows that the loop runs, and does not admit this one.
+                // The caller knows that the loop runs, and does not admit such an invocation.
                 return Err(StopReason::Port(PortError::Discarded));
             }
-            running.go_on(Next::Invoke(invocation, arrival));
+            running.resume_with(ResumeWith::Invocation(invocation, event));
             self.drive().await?
         } else {
-            let prepared = Prepared::of(&self.component, &invocation);
+            let prepared = PreparedCall::for_invocation(&self.component, &invocation);
             let convention = invocation.convention;
-            let function = self.state()?.start(invocation, arrival)?;
+            let function = self.state()?.record_start(invocation, event)?;
             self.run(function, prepared, convention).await?
         };
-        self.complete(turn)
+        self.complete(end)
     }
 
-    /// The index of the last entry handed to the store; none is known while an event loop has the store.
+    /// The index of the last entry that was appended to the store; unknown while an event loop owns the store.
     pub fn oplog_end(&self) -> Option<OplogIndex> {
         self.store.as_ref().map(|store| store.data().journal.appended())
     }
 
-    /// Takes the instance for a call. Only one that returns gives it back.
-    fn take(&mut self) -> Result<(), StopReason> {
+    /// Marks the instance as spent during a call. A call that returns clears the mark.
+    fn acquire(&mut self) -> Result<(), StopReason> {
         if std::mem::replace(&mut self.spent, true) {
             Err(StopReason::Port(PortError::Discarded))
         } else {
@@ -222,36 +229,38 @@ impl Instance {
         }
     }
 
-    /// The host's side of the worker, which no event loop has.
+    /// The host's state of the worker; an error while an event loop owns it.
     fn state(&mut self) -> Result<&mut WorkerState, StopReason> {
         self.store.as_mut().map(Store::data_mut).ok_or(StopReason::Port(PortError::Discarded))
     }
 
-    /// Runs the next recorded invocation as far as it is recorded, and then live.
-    async fn rerun(&mut self) -> Result<Turn, StopReason> {
-        let Started { at, key, function, params, begun, convention } =
-            self.state()?.journal.replay().started()?;
+    /// Runs the next recorded invocation: as far as it is recorded in a replay, then live.
+    async fn run_recorded(&mut self) -> Result<CallEnd, StopReason> {
+        let RecordedInvocation { at, key, function, params, start, convention } =
+            self.state()?.journal.replay().take_invocation()?;
         let invocation = Invocation { key, function, params, convention };
-        let prepared = Prepared::of(&self.component, &invocation);
+        let prepared = PreparedCall::for_invocation(&self.component, &invocation);
         let Invocation { key, function, params, convention } = invocation;
-        self.state()?.begin(key, begun, at, Console::new(convention, &params));
+        self.state()?.begin_invocation(key, start, at, Console::new(convention, &params));
         self.run(function, prepared, convention).await
     }
 
-    /// Records what the invocation came to, unless the loop that answered it has; hands everything to the store.
-    fn complete(&mut self, turn: Turn) -> Result<Option<Value>, StopReason> {
-        match turn {
-            Turn::Came { result, over } => {
-                // In a replay it returned before it had made all the calls that were recorded, which is found here.
-                self.state()?.conclude(result.as_ref(), over)?;
-                self.spent = over;
+    /// Records the completion of the invocation, unless the event loop has done so, and appends all entries.
+    fn complete(&mut self, end: CallEnd) -> Result<Option<Value>, StopReason> {
+        match end {
+            CallEnd::Returned { result, program_ended } => {
+                // If the guest returned before it made all recorded calls, this finds the divergence.
+                self.state()?.complete_invocation(result.as_ref(), program_ended)?;
+                self.spent = program_ended;
                 Ok(result)
             }
-            Turn::Paused(Pause::Answered(result)) => {
+            CallEnd::Paused(PauseReason::Answered(result)) => {
                 self.spent = false;
                 Ok(result)
             }
-            Turn::Paused(Pause::Ready | Pause::Unfinished(_)) => Err(StopReason::Port(PortError::Discarded)),
+            CallEnd::Paused(PauseReason::Ready | PauseReason::Unfinished(_)) => {
+                Err(StopReason::Port(PortError::Discarded))
+            }
         }
     }
 
@@ -259,12 +268,12 @@ impl Instance {
     async fn run(
         &mut self,
         name: Arc<str>,
-        prepared: Result<Prepared, String>,
+        prepared: Result<PreparedCall, String>,
         convention: Convention,
-    ) -> Result<Turn, StopReason> {
+    ) -> Result<CallEnd, StopReason> {
         let prepared = match prepared {
             Ok(prepared) => prepared,
-            Err(details) => return Err(self.refuse(details)),
+            Err(details) => return Err(self.fail_invocation(details)),
         };
         let Some(mut store) = self.store.take() else { return Err(StopReason::Port(PortError::Discarded)) };
         store.set_epoch_deadline(1);
@@ -274,35 +283,41 @@ impl Instance {
         }
         let called = prepared.call(&mut store, &self.exports).await;
         self.store = Some(store);
-        self.ended(&name, called)
+        self.end_call(&name, called)
     }
 
-    /// Runs the event loop until it answers or ends.
-    async fn drive(&mut self) -> Result<Turn, StopReason> {
+    /// Runs the event loop until it pauses or ends.
+    async fn drive(&mut self) -> Result<CallEnd, StopReason> {
         let Some(running) = &mut self.running else { return Err(StopReason::Port(PortError::Discarded)) };
         match running.drive().await {
-            Driven::Paused(pause) => Ok(Turn::Paused(pause)),
-            Driven::Returned(store, called) => {
+            DriveEnd::Paused(pause) => Ok(CallEnd::Paused(pause)),
+            DriveEnd::Returned(store, called) => {
                 let name = Arc::clone(running.function());
                 self.running = None;
                 self.store = Some(*store);
-                self.ended(&name, called)
+                self.end_call(&name, called)
             }
         }
     }
 
-    /// What a call that ended came to.
-    fn ended(&mut self, name: &str, called: Result<Option<Value>, Uncalled>) -> Result<Turn, StopReason> {
+    /// Converts the end of a call.
+    fn end_call(
+        &mut self,
+        name: &str,
+        called: Result<Option<Value>, InvokeError>,
+    ) -> Result<CallEnd, StopReason> {
         let stop = match called {
-            Ok(result) => return program::returned(self.state()?, name, result),
-            Err(Uncalled::Refused(details)) => return Err(self.refuse(details)),
-            Err(Uncalled::Stopped(error)) => trap::in_function(name, trap::stop(self.state()?, &error)),
+            Ok(result) => return program::on_return(self.state()?, name, result),
+            Err(InvokeError::Refused(details)) => return Err(self.fail_invocation(details)),
+            Err(InvokeError::Stopped(error)) => {
+                trap::name_function(name, trap::flush_and_classify(self.state()?, &error))
+            }
         };
-        program::stopped(self.state()?, stop)
+        program::on_stop(self.state()?, stop)
     }
 
-    /// Fails the invocation for a reason that no other attempt changes.
-    fn refuse(&mut self, details: String) -> StopReason {
+    /// Fails the invocation for a reason that another attempt would meet again.
+    fn fail_invocation(&mut self, details: String) -> StopReason {
         match self.state().and_then(|state| state.journal.flush()) {
             Ok(()) => StopReason::Trapped { details, retry: false, policy: None },
             Err(stop) => stop,
@@ -310,17 +325,17 @@ impl Instance {
     }
 }
 
-/// What running an invocation led to.
-pub(crate) enum Turn {
-    /// The function ended with this. `over` says that it was the worker's program, which can be run once.
-    Came {
-        /// What it came to.
+/// The end of one run of an invocation.
+pub(crate) enum CallEnd {
+    /// The function returned, or the program exited with 0.
+    Returned {
+        /// The invocation's result.
         result: Option<Value>,
-        /// Whether the worker takes no more.
-        over: bool,
+        /// Whether the worker's program has ended. It runs only once, so the worker takes no more invocations.
+        program_ended: bool,
     },
-    /// An event loop waits for the next invocation.
-    Paused(Pause),
+    /// The event loop waits for the next invocation.
+    Paused(PauseReason),
 }
 
 impl From<Result<Option<Value>, StopReason>> for Outcome {
@@ -341,7 +356,7 @@ impl std::fmt::Debug for Instance {
     }
 }
 
-/// The oplog of a worker whose instance is being made: what is recorded after `base`, then what it adds.
+/// The journal of a new instance: the entries after `base`, then the ones that the instance adds.
 fn journal(
     component: &Component,
     init: &WorkerInit,
@@ -350,25 +365,25 @@ fn journal(
     ports: &Ports,
     interrupt_handle: &InterruptHandle,
 ) -> Journal {
-    let activity = Activity {
+    let context = ActivationContext {
         ports: ports.clone(),
         interrupt_handle: interrupt_handle.clone(),
         suspend_after: init.suspend_after,
         engine: component.engine().fingerprint().to_owned(),
     };
     let before = base.map_or(OplogIndex(0), |base| base.index);
-    let begun = base.map_or(0, |base| base.state.invocations);
-    let mut aside = Aside::of(before, &history);
-    let repeat = region_to_repeat(&history, &aside);
-    let tail = Tail::new(base, &history, repeat, activity);
+    let invocations = base.map_or(0, |base| base.state.invocations);
+    let mut reverted = RevertedRanges::from_entries(before, &history);
+    let repeat = region_to_repeat(&history, &reverted);
+    let tail = Tail::new(base, &history, repeat, context);
     if let Some(from) = repeat {
-        aside.add(from, before.plus(history.len() as u64 + 1));
+        reverted.add(from, before.plus(history.len() as u64 + 1));
     }
-    Journal::new(Replay::new(before, begun, history, aside), tail)
+    Journal::new(Replay::new(before, invocations, history, reverted), tail)
 }
 
-/// The end of a worker whose oplog says that it failed for good.
-pub(crate) fn failed(cause: FailureCause) -> StopReason {
+/// The stop reason of a worker whose oplog records a final failure.
+pub(crate) fn recorded_failure(cause: FailureCause) -> StopReason {
     match cause {
         FailureCause::Trap { details } | FailureCause::Discarded { details } => {
             StopReason::Trapped { details, retry: false, policy: None }

@@ -1,4 +1,4 @@
-//! What a module holds: its functions, its types, its state. Nothing is judged here that [`crate::valid`] can judge.
+//! Finds the functions, types and state of a worker's module. Most errors are reported by [`crate::valid`], not here.
 
 use crate::fallback::is_flags;
 use proc_macro2::{TokenStream, TokenTree};
@@ -12,42 +12,42 @@ pub(crate) struct Module {
     pub(crate) ident: Ident,
     pub(crate) docs: Vec<String>,
     pub(crate) state: Option<State>,
-    /// What is exported: functions of the module and methods of the state, in the order of the source.
+    /// The exported functions: functions of the module and methods of the state, in the order of the source.
     pub(crate) functions: Vec<Function>,
-    /// All types that the module defines, whether anything exported uses them or not.
-    pub(crate) types: Vec<Defined>,
+    /// All types that the module defines, including those that no exported function uses.
+    pub(crate) types: Vec<DefinedType>,
 }
 
-/// The struct that holds what survives between calls.
+/// The struct whose value is kept between calls.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) ident: Ident,
-    /// The function `new` that takes nothing.
+    /// Whether it has a function `new` without parameters.
     pub(crate) has_new: bool,
-    /// It derives `Serialize` and `Deserialize`: it can be saved and loaded.
-    pub(crate) saved: bool,
-    /// The function `migrate`, which makes it of what another version of it has saved.
-    pub(crate) migrates: bool,
+    /// Whether it derives `Serialize` and `Deserialize`, so that it can be saved and loaded.
+    pub(crate) is_saved: bool,
+    /// Whether it has a function `migrate`, which converts a state that another version saved.
+    pub(crate) has_migrate: bool,
 }
 
-/// Something callable.
+/// A function or method that is exported.
 #[derive(Debug)]
 pub(crate) struct Function {
     pub(crate) attributes: Vec<Attribute>,
     pub(crate) signature: Signature,
-    /// Whether it stands in the `impl` of the state.
-    pub(crate) of_state: bool,
+    /// Whether it is defined in an `impl` of the state.
+    pub(crate) is_method: bool,
 }
 
 /// A type that the module defines.
 #[derive(Debug)]
-pub(crate) enum Defined {
+pub(crate) enum DefinedType {
     Struct { item: syn::ItemStruct, flags: bool },
     Enum { item: syn::ItemEnum, flags: Option<Box<Attribute>> },
     Alias(syn::ItemType),
 }
 
-impl Defined {
+impl DefinedType {
     pub(crate) fn ident(&self) -> &Ident {
         match self {
             Self::Struct { item, .. } => &item.ident,
@@ -65,31 +65,31 @@ impl Defined {
     }
 }
 
-/// A struct with callable methods: perhaps the state, perhaps a type with helpers.
-struct Candidate<'a> {
+/// A struct with public methods that take `self`: either the state or a type with helper methods.
+struct StateCandidate<'a> {
     ident: &'a Ident,
     methods: Vec<&'a syn::ImplItemFn>,
 }
 
 impl Module {
-    /// Looks through a module, and takes the attributes out of it that only mean something to us.
-    pub(crate) fn find(module: &mut ItemMod) -> syn::Result<Self> {
+    /// Collects the content of a module, and removes the attributes that only this macro understands.
+    pub(crate) fn from_item(module: &mut ItemMod) -> syn::Result<Self> {
         let ident = module.ident.clone();
         let Some((_, items)) = &mut module.content else {
             return Err(syn::Error::new_spanned(
                 module.semi,
-                format!("the worker's code has to be here: `mod {ident} {{ … }}`, not in a file of its own"),
+                format!("the worker's code must be inline: `mod {ident} {{ … }}`, not in a separate file"),
             ));
         };
-        let types = items.iter_mut().filter_map(defined).collect::<Vec<_>>();
-        let candidates = candidates(items, &types);
+        let types = items.iter_mut().filter_map(defined_type).collect::<Vec<_>>();
+        let candidates = state_candidates(items, &types);
         let state = choose_state(&candidates, items, &types)?;
-        let functions = functions(items, state.as_ref().map(|state| &state.ident));
+        let functions = exported_functions(items, state.as_ref().map(|state| &state.ident));
         let state = match state {
             Some(state) => Some(State {
                 has_new: has_new(items, &state.ident)?,
-                saved: types.iter().any(|ty| *ty.ident() == state.ident && derives_serde(ty)),
-                migrates: migrates(items, &state.ident),
+                is_saved: types.iter().any(|ty| *ty.ident() == state.ident && derives_serde(ty)),
+                has_migrate: has_migrate(items, &state.ident),
                 ident: state.ident,
             }),
             None => None,
@@ -98,7 +98,7 @@ impl Module {
     }
 }
 
-fn defined(item: &mut Item) -> Option<Defined> {
+fn defined_type(item: &mut Item) -> Option<DefinedType> {
     fn take_flags(attributes: &mut Vec<Attribute>) -> Option<Attribute> {
         let at = attributes.iter().position(is_flags)?;
         Some(attributes.remove(at))
@@ -106,18 +106,18 @@ fn defined(item: &mut Item) -> Option<Defined> {
     match item {
         Item::Struct(item) => {
             let flags = take_flags(&mut item.attrs).is_some();
-            Some(Defined::Struct { item: item.clone(), flags })
+            Some(DefinedType::Struct { item: item.clone(), flags })
         }
         Item::Enum(item) => {
             let flags = take_flags(&mut item.attrs).map(Box::new);
-            Some(Defined::Enum { item: item.clone(), flags })
+            Some(DefinedType::Enum { item: item.clone(), flags })
         }
-        Item::Type(item) => Some(Defined::Alias(item.clone())),
+        Item::Type(item) => Some(DefinedType::Alias(item.clone())),
         _ => None,
     }
 }
 
-/// The type whose own methods an item holds.
+/// The type and the block, if the item is an inherent `impl`.
 fn self_type(item: &Item) -> Option<(&Ident, &syn::ItemImpl)> {
     let Item::Impl(block) = item else { return None };
     match (&block.trait_, &*block.self_ty) {
@@ -126,28 +126,28 @@ fn self_type(item: &Item) -> Option<(&Ident, &syn::ItemImpl)> {
     }
 }
 
-fn methods(block: &syn::ItemImpl) -> impl Iterator<Item = &syn::ImplItemFn> {
+fn public_methods(block: &syn::ItemImpl) -> impl Iterator<Item = &syn::ImplItemFn> {
     block.items.iter().filter_map(|item| match item {
-        ImplItem::Fn(function) if is_public(&function.vis) && !is_for_tests(&function.attrs) => {
+        ImplItem::Fn(function) if is_public(&function.vis) && !is_test_only(&function.attrs) => {
             Some(function)
         }
         _ => None,
     })
 }
 
-fn candidates<'a>(items: &'a [Item], types: &'a [Defined]) -> Vec<Candidate<'a>> {
-    let mut candidates: Vec<Candidate<'a>> = Vec::new();
+fn state_candidates<'a>(items: &'a [Item], types: &'a [DefinedType]) -> Vec<StateCandidate<'a>> {
+    let mut candidates: Vec<StateCandidate<'a>> = Vec::new();
     for (ident, block) in items.iter().filter_map(self_type) {
         let is_struct =
-            |defined: &Defined| matches!(defined, Defined::Struct { item, .. } if item.ident == *ident);
-        // At the struct's own name is where to say that it needs, for example, a first value.
-        let Some(ident) = types.iter().find(|defined| is_struct(defined)).map(Defined::ident) else {
+            |ty: &DefinedType| matches!(ty, DefinedType::Struct { item, .. } if item.ident == *ident);
+        // The identifier of the definition, because errors about the state are reported there.
+        let Some(ident) = types.iter().find(|defined| is_struct(defined)).map(DefinedType::ident) else {
             continue;
         };
-        let callable = methods(block).filter(|function| function.sig.receiver().is_some());
+        let callable = public_methods(block).filter(|function| function.sig.receiver().is_some());
         match candidates.iter_mut().find(|candidate| candidate.ident == ident) {
             Some(candidate) => candidate.methods.extend(callable),
-            None => candidates.push(Candidate { ident, methods: callable.collect() }),
+            None => candidates.push(StateCandidate { ident, methods: callable.collect() }),
         }
     }
     candidates.retain(|candidate| !candidate.methods.is_empty());
@@ -156,9 +156,9 @@ fn candidates<'a>(items: &'a [Item], types: &'a [Defined]) -> Vec<Candidate<'a>>
 
 /// The one candidate that no exported function takes or returns.
 fn choose_state(
-    candidates: &[Candidate<'_>],
+    candidates: &[StateCandidate<'_>],
     items: &[Item],
-    types: &[Defined],
+    types: &[DefinedType],
 ) -> syn::Result<Option<State>> {
     let mut used = BTreeSet::new();
     for item in items {
@@ -172,12 +172,12 @@ fn choose_state(
         for method in &candidate.methods {
             let mut of_method = BTreeSet::new();
             collect_idents(signature_types(&method.sig), &mut of_method);
-            // What a method says of its own type makes that type no parameter.
+            // A method that names its own type does not make that type a parameter.
             of_method.remove(&candidate.ident.to_string());
             used.extend(of_method);
         }
     }
-    // Through the types that these use, until nothing is added.
+    // Add the types that the used types refer to, until there are no more.
     loop {
         let before = used.len();
         for defined in
@@ -191,9 +191,12 @@ fn choose_state(
     }
     let mut left = candidates.iter().filter(|candidate| !used.contains(&candidate.ident.to_string()));
     match (left.next(), left.next()) {
-        (Some(state), None) => {
-            Ok(Some(State { ident: state.ident.clone(), has_new: false, saved: false, migrates: false }))
-        }
+        (Some(state), None) => Ok(Some(State {
+            ident: state.ident.clone(),
+            has_new: false,
+            is_saved: false,
+            has_migrate: false,
+        })),
         (None, _) => Ok(None),
         (Some(first), Some(second)) => Err(syn::Error::new(
             second.ident.span(),
@@ -228,27 +231,27 @@ fn collect_idents(tokens: TokenStream, into: &mut BTreeSet<String>) {
     }
 }
 
-fn functions(items: &[Item], state: Option<&Ident>) -> Vec<Function> {
+fn exported_functions(items: &[Item], state: Option<&Ident>) -> Vec<Function> {
     let mut functions = Vec::new();
     for item in items {
         if let Item::Fn(function) = item
             && is_public(&function.vis)
-            && !is_for_tests(&function.attrs)
+            && !is_test_only(&function.attrs)
         {
             functions.push(Function {
                 attributes: function.attrs.clone(),
                 signature: function.sig.clone(),
-                of_state: false,
+                is_method: false,
             });
         }
         if let Some((ident, block)) = self_type(item)
             && Some(ident) == state
         {
-            functions.extend(methods(block).filter(|function| !is_constructor(&function.sig)).map(
+            functions.extend(public_methods(block).filter(|function| !is_constructor(&function.sig)).map(
                 |function| Function {
                     attributes: function.attrs.clone(),
                     signature: function.sig.clone(),
-                    of_state: true,
+                    is_method: true,
                 },
             ));
         }
@@ -260,30 +263,30 @@ fn is_constructor(signature: &Signature) -> bool {
     signature.ident == "new" && signature.receiver().is_none()
 }
 
-/// Whether the state has a function `new`, public or not.
 /// Whether a struct derives both traits of serde, by their usual names.
-fn derives_serde(defined: &Defined) -> bool {
-    let Defined::Struct { item, .. } = defined else { return false };
+fn derives_serde(defined: &DefinedType) -> bool {
+    let DefinedType::Struct { item, .. } = defined else { return false };
     let mut derived = BTreeSet::new();
     for attribute in item.attrs.iter().filter(|attribute| attribute.path().is_ident("derive")) {
         let parsed = attribute.parse_nested_meta(|meta| {
             derived.extend(meta.path.segments.last().map(|segment| segment.ident.to_string()));
             Ok(())
         });
-        // The compiler says what is wrong with it.
+        // The compiler reports invalid syntax in `derive`.
         drop(parsed);
     }
     ["Serialize", "Deserialize"].iter().all(|name| derived.contains(*name))
 }
 
 /// Whether the state has a function `migrate` that takes no `self`.
-fn migrates(items: &[Item], state: &Ident) -> bool {
+fn has_migrate(items: &[Item], state: &Ident) -> bool {
     let blocks = items.iter().filter_map(self_type).filter(|(ident, _)| *ident == state);
     blocks.flat_map(|(_, block)| &block.items).any(|item| {
         matches!(item, ImplItem::Fn(function) if function.sig.ident == "migrate" && function.sig.receiver().is_none())
     })
 }
 
+/// Whether the state has a function `new`, public or not. A `new` with parameters is an error.
 fn has_new(items: &[Item], state: &Ident) -> syn::Result<bool> {
     let blocks = items.iter().filter_map(self_type).filter(|(ident, _)| *ident == state);
     for item in blocks.flat_map(|(_, block)| &block.items) {
@@ -294,8 +297,8 @@ fn has_new(items: &[Item], state: &Ident) -> syn::Result<bool> {
                 None => Ok(true),
                 Some(argument) => Err(syn::Error::new_spanned(
                     argument,
-                    "nobody is there to pass arguments when a worker begins: let `new` take none, and export a function \
-                     that sets up what callers know",
+                    "`new` cannot take parameters, because a worker is created without arguments; remove them, and \
+                     export a function that initializes the state",
                 )),
             };
         }
@@ -307,8 +310,8 @@ fn is_public(visibility: &Visibility) -> bool {
     matches!(visibility, Visibility::Public(_))
 }
 
-/// `#[cfg(test)]`: not part of any worker.
-fn is_for_tests(attributes: &[Attribute]) -> bool {
+/// Whether the item is only for tests (`#[test]` or `#[cfg(test)]`), so not part of the worker.
+fn is_test_only(attributes: &[Attribute]) -> bool {
     attributes.iter().any(|attribute| {
         attribute.path().is_ident("test")
             || attribute.path().is_ident("cfg")
@@ -324,7 +327,7 @@ pub(crate) fn docs(attributes: &[Attribute]) -> Vec<String> {
             && pair.path.is_ident("doc")
             && let syn::Expr::Lit(syn::ExprLit { lit: syn::Lit::Str(text), .. }) = &pair.value
         {
-            // `lines` of an empty text are none, and an empty line separates paragraphs.
+            // `lines` of an empty text returns none, but an empty line separates paragraphs.
             if text.value().is_empty() {
                 lines.push(String::new());
             }

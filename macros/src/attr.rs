@@ -1,4 +1,4 @@
-//! The arguments of the attribute.
+//! Parses the arguments of the attribute.
 
 use crate::model::Package;
 use crate::names;
@@ -11,7 +11,7 @@ use syn::{LitStr, Path};
 pub(crate) struct ModuleOptions {
     pub(crate) package: Option<Package>,
     pub(crate) interface: Option<String>,
-    /// The version of the state's shape, and where it is said.
+    /// The version of the state's shape, and the place of the option for errors.
     pub(crate) state_version: Option<(u32, Span)>,
 }
 
@@ -65,12 +65,12 @@ impl WitOptions {
     }
 }
 
-/// `key = "value", …`, each key once.
+/// Parses `key = "value", …`. Each key may occur once.
 fn pairs(arguments: TokenStream) -> syn::Result<Vec<(Path, LitStr)>> {
     let mut pairs: Vec<(Path, LitStr)> = Vec::new();
     let parser = syn::meta::parser(|meta| {
         let value =
-            meta.value().map_err(|_| meta.error("an option has a value: `name = \"value\"`"))?.parse()?;
+            meta.value().map_err(|_| meta.error("an option needs a value: `name = \"value\"`"))?.parse()?;
         if pairs.iter().any(|(key, _)| *key == meta.path) {
             return Err(meta.error("this option is given twice"));
         }
@@ -86,7 +86,7 @@ fn name(path: &Path) -> String {
 }
 
 fn unknown(key: &Path, name: &str, known: &str) -> syn::Error {
-    syn::Error::new_spanned(key, format!("there is no option `{name}`; here are {known}"))
+    syn::Error::new_spanned(key, format!("unknown option `{name}`; the options are {known}"))
 }
 
 fn state_version(value: &LitStr) -> syn::Result<u32> {
@@ -94,7 +94,7 @@ fn state_version(value: &LitStr) -> syn::Result<u32> {
     number.parse().map_err(|_| {
         syn::Error::new(
             value.span(),
-            format!("`{number}` is not a version of a state; it is a number, as in \"2\""),
+            format!("`{number}` is not a version of a state; write a number, as in \"2\""),
         )
     })
 }
@@ -116,7 +116,7 @@ fn package(value: &LitStr) -> syn::Result<Package> {
         let number =
             |part: &str| part == "0" || part.parse::<u64>().is_ok_and(|_| !part.starts_with(['0', '+']));
         if version.split('.').count() != 3 || !version.split('.').all(number) {
-            return Err(error(format!("`{version}` is not a version; three numbers make one, as in 1.0.0")));
+            return Err(error(format!("`{version}` is not a version; write three numbers, as in 1.0.0")));
         }
     }
     if let Some(owner) = reserved(namespace, name) {
@@ -129,7 +129,7 @@ fn package(value: &LitStr) -> syn::Result<Package> {
     })
 }
 
-/// Whose a package is that workers must not redefine.
+/// The owner of a package that workers must not redefine, if it is such a package.
 pub(crate) fn reserved(namespace: &str, name: &str) -> Option<&'static str> {
     match (namespace, name) {
         ("golem", "api" | "durability" | "rpc" | "sdk") => Some("Golem's Runtime API"),

@@ -1,25 +1,26 @@
-//! The code that joins a module to its WIT.
+//! Generates the code that connects a module with the bindings of its WIT.
 //!
-//! Inside the user's module, for WebAssembly only: the bindings that the generator makes of the WIT, the state, and a function
-//! for each export that converts its arguments, calls the user's, and converts the result. The user's types are not the
-//! generated ones, so that they may have any derives and methods; where a type contains none of them, nothing is converted.
+//! The code is inside the user's module and exists for WebAssembly only. It consists of the bindings that wit-bindgen
+//! generates from the WIT, the state, and a function for each export. Such a function converts its arguments, calls the
+//! user's function, and converts the result. The user's types are separate from the generated ones, so that they may
+//! have any derives and methods. A type that contains none of the user's types needs no conversion.
 
-use crate::model::{Case, Function, Kind, Package, Receiver, Saved, State, Type, TypeDef, Worker};
+use crate::model::{Case, Function, Kind, Package, Receiver, SaveOptions, State, Type, TypeDef, Worker};
 use crate::{names, wit};
 use proc_macro2::TokenStream;
 use quote::{format_ident, quote, quote_spanned};
 use syn::{Ident, ItemMod};
 
-/// Which way a value goes.
+/// The direction of a conversion.
 #[derive(Debug, Clone, Copy)]
-enum Way {
-    /// From the caller into the user's function.
-    In,
-    /// Out of the user's function.
-    Out,
+enum Direction {
+    /// An argument: from the generated type to the user's type.
+    ToUser,
+    /// A result: from the user's type to the generated type.
+    ToCaller,
 }
 
-/// The module with what makes it a worker.
+/// The user's module with the generated code.
 pub(crate) fn expand(worker: &Worker, module: &ItemMod) -> TokenStream {
     let ItemMod { attrs, vis, unsafety, mod_token, ident, content, .. } = module;
     let items = content.iter().flat_map(|(_, items)| items);
@@ -31,12 +32,12 @@ pub(crate) fn expand(worker: &Worker, module: &ItemMod) -> TokenStream {
         #(#outer)*
         #[cfg_attr(
             not(target_family = "wasm"),
-            allow(dead_code, reason = "natively nobody calls what a worker exports, except tests")
+            allow(dead_code, reason = "on native targets, only tests call the exported functions")
         )]
         #[allow(
             clippy::needless_pass_by_value,
             clippy::option_option,
-            reason = "arguments come from another memory, and an option of an option is a type of WIT"
+            reason = "exported functions take arguments by value, and WIT has options of options"
         )]
         #vis #unsafety #mod_token #ident {
             #(#inner)*
@@ -47,7 +48,7 @@ pub(crate) fn expand(worker: &Worker, module: &ItemMod) -> TokenStream {
     }
 }
 
-/// Fails to compile, at the state's name, unless a first value can be made; on every target.
+/// Code that fails to compile at the state's name unless its first value can be created. It exists on every target.
 fn first_state_check(state: &State) -> TokenStream {
     let (ident, first) = (&state.ident, first_state(state));
     quote_spanned!(ident.span()=> const _: fn() -> #ident = #first;)
@@ -64,13 +65,13 @@ fn first_state(state: &State) -> TokenStream {
 
 /// The path of the interface's module in the generated bindings.
 pub(crate) fn interface_path(package: &Package, interface: &str) -> TokenStream {
-    let (namespace, name) = (names::bound_snake(&package.namespace), names::bound_snake(&package.name));
-    let interface = names::bound_snake(interface);
+    let (namespace, name) = (names::binding_snake(&package.namespace), names::binding_snake(&package.name));
+    let interface = names::binding_snake(interface);
     quote!(exports::#namespace::#name::#interface)
 }
 
 fn glue(worker: &Worker) -> TokenStream {
-    let (text, world) = (wit::print(worker), wit::world(worker));
+    let (text, world) = (wit::print(worker), wit::world_name(worker));
     let suffix = format!("golem-worker-{}-{}", worker.package, worker.interface);
     let interface = interface_path(&worker.package, &worker.interface);
     let state = worker.state.as_ref().map(|state| {
@@ -85,8 +86,8 @@ fn glue(worker: &Worker) -> TokenStream {
             }
         }
     });
-    let snapshot = worker.state.as_ref().and_then(|state| Some(snapshot(state, state.saved.as_ref()?)));
-    let functions = worker.functions.iter().map(|function| export(function, worker));
+    let snapshot = worker.state.as_ref().and_then(|state| Some(snapshot(state, state.save.as_ref()?)));
+    let functions = worker.functions.iter().map(|function| exported_function(function, worker));
     let conversions = worker.types.iter().map(|ty| conversions(ty, &worker.types));
     quote! {
         #[cfg(target_family = "wasm")]
@@ -120,11 +121,11 @@ fn glue(worker: &Worker) -> TokenStream {
     }
 }
 
-/// The exports by which the state is saved and loaded.
-fn snapshot(state: &State, saved: &Saved) -> TokenStream {
+/// The exports that save and load the state.
+fn snapshot(state: &State, options: &SaveOptions) -> TokenStream {
     let State { ident, .. } = state;
-    let version = saved.version;
-    let migrate = if saved.migrates {
+    let version = options.version;
+    let migrate = if options.has_migrate {
         quote!(::core::option::Option::Some(super::#ident::migrate))
     } else {
         quote!(::core::option::Option::None)
@@ -144,16 +145,17 @@ fn snapshot(state: &State, saved: &Saved) -> TokenStream {
     }
 }
 
-fn export(function: &Function, worker: &Worker) -> TokenStream {
+fn exported_function(function: &Function, worker: &Worker) -> TokenStream {
     let types = &worker.types;
-    let name = names::bound_snake(&function.wit);
+    let name = names::binding_snake(&function.wit);
     let arguments: Vec<Ident> = (0..function.params.len()).map(|i| format_ident!("argument{i}")).collect();
-    let bound: Vec<TokenStream> = function.params.iter().map(|param| bound_type(&param.ty, types)).collect();
+    let bound: Vec<TokenStream> =
+        function.params.iter().map(|param| binding_type(&param.ty, types)).collect();
     let passed: Vec<TokenStream> = function
         .params
         .iter()
         .zip(&arguments)
-        .map(|(param, argument)| convert(&param.ty, types, Way::In, quote!(#argument)))
+        .map(|(param, argument)| convert(&param.ty, types, Direction::ToUser, quote!(#argument)))
         .collect();
     let user = &function.ident;
     let call = match (function.receiver, &worker.state) {
@@ -168,8 +170,8 @@ fn export(function: &Function, worker: &Worker) -> TokenStream {
     match &function.result {
         None => quote!(fn #name(#(#arguments: #bound),*) { #call }),
         Some(ty) => {
-            let result = bound_type(ty, types);
-            let converted = convert(ty, types, Way::Out, quote!(result));
+            let result = binding_type(ty, types);
+            let converted = convert(ty, types, Direction::ToCaller, quote!(result));
             quote! {
                 fn #name(#(#arguments: #bound),*) -> #result {
                     let result = #call;
@@ -180,8 +182,8 @@ fn export(function: &Function, worker: &Worker) -> TokenStream {
     }
 }
 
-/// The generated type.
-fn bound_type(ty: &Type, types: &[TypeDef]) -> TokenStream {
+/// The type that the binding generator uses for `ty`.
+fn binding_type(ty: &Type, types: &[TypeDef]) -> TokenStream {
     match ty {
         Type::Primitive("string") => quote!(::std::string::String),
         Type::Primitive(name) => {
@@ -194,47 +196,47 @@ fn bound_type(ty: &Type, types: &[TypeDef]) -> TokenStream {
             quote!(::core::primitive::#ident)
         }
         Type::List(item) => {
-            let item = bound_type(item, types);
+            let item = binding_type(item, types);
             quote!(::std::vec::Vec<#item>)
         }
         Type::Option(item) => {
-            let item = bound_type(item, types);
+            let item = binding_type(item, types);
             quote!(::core::option::Option<#item>)
         }
         Type::Result(ok, error) => {
             let side =
-                |ty: &Option<Box<Type>>| ty.as_ref().map_or_else(|| quote!(()), |ty| bound_type(ty, types));
+                |ty: &Option<Box<Type>>| ty.as_ref().map_or_else(|| quote!(()), |ty| binding_type(ty, types));
             let (ok, error) = (side(ok), side(error));
             quote!(::core::result::Result<#ok, #error>)
         }
         Type::Tuple(items) => {
-            let items = items.iter().map(|item| bound_type(item, types));
+            let items = items.iter().map(|item| binding_type(item, types));
             quote!((#(#items,)*))
         }
         Type::Named(at) => {
-            let name = names::bound_type(&types[*at].wit);
+            let name = names::binding_type(&types[*at].wit);
             quote!(bound::#name)
         }
     }
 }
 
-/// Whether the user's type and the generated one are the same.
-fn is_same(ty: &Type) -> bool {
+/// Whether the user's type and the generated type are the same.
+fn needs_no_conversion(ty: &Type) -> bool {
     match ty {
         Type::Primitive(_) => true,
-        Type::List(item) | Type::Option(item) => is_same(item),
-        Type::Result(ok, error) => [ok, error].into_iter().flatten().all(|side| is_same(side)),
-        Type::Tuple(items) => items.iter().all(is_same),
+        Type::List(item) | Type::Option(item) => needs_no_conversion(item),
+        Type::Result(ok, error) => [ok, error].into_iter().flatten().all(|side| needs_no_conversion(side)),
+        Type::Tuple(items) => items.iter().all(needs_no_conversion),
         Type::Named(_) => false,
     }
 }
 
-fn convert(ty: &Type, types: &[TypeDef], way: Way, value: TokenStream) -> TokenStream {
-    if is_same(ty) {
+fn convert(ty: &Type, types: &[TypeDef], direction: Direction, value: TokenStream) -> TokenStream {
+    if needs_no_conversion(ty) {
         return value;
     }
     let each = |ty: &Type| {
-        let converted = convert(ty, types, way, quote!(item));
+        let converted = convert(ty, types, direction, quote!(item));
         quote!(|item| #converted)
     };
     match ty {
@@ -251,11 +253,11 @@ fn convert(ty: &Type, types: &[TypeDef], way: Way, value: TokenStream) -> TokenS
         }
         Type::Result(ok, error) => {
             let mut converted = value;
-            if let Some(ok) = ok.as_ref().filter(|ok| !is_same(ok)) {
+            if let Some(ok) = ok.as_ref().filter(|ok| !needs_no_conversion(ok)) {
                 let each = each(ok);
                 converted = quote!(#converted.map(#each));
             }
-            if let Some(error) = error.as_ref().filter(|error| !is_same(error)) {
+            if let Some(error) = error.as_ref().filter(|error| !needs_no_conversion(error)) {
                 let each = each(error);
                 converted = quote!(#converted.map_err(#each));
             }
@@ -264,65 +266,67 @@ fn convert(ty: &Type, types: &[TypeDef], way: Way, value: TokenStream) -> TokenS
         Type::Tuple(items) => {
             let parts: Vec<Ident> = (0..items.len()).map(|i| format_ident!("part{i}")).collect();
             let converted =
-                items.iter().zip(&parts).map(|(item, part)| convert(item, types, way, quote!(#part)));
+                items.iter().zip(&parts).map(|(item, part)| convert(item, types, direction, quote!(#part)));
             quote!({ let (#(#parts,)*) = #value; (#(#converted,)*) })
         }
         Type::Named(at) => {
-            let function = converter(&types[*at], way);
+            let function = converter(&types[*at], direction);
             quote!(#function(#value))
         }
     }
 }
 
-fn converter(ty: &TypeDef, way: Way) -> Ident {
+fn converter(ty: &TypeDef, direction: Direction) -> Ident {
     let name = ty.wit.replace('-', "_");
-    match way {
-        Way::In => format_ident!("{name}_in"),
-        Way::Out => format_ident!("{name}_out"),
+    match direction {
+        Direction::ToUser => format_ident!("{name}_in"),
+        Direction::ToCaller => format_ident!("{name}_out"),
     }
 }
 
-/// The two functions that convert a type of the user's.
+/// The two functions that convert a type that the user defined.
 fn conversions(ty: &TypeDef, types: &[TypeDef]) -> TokenStream {
     let user = &ty.ident;
-    let bound = names::bound_type(&ty.wit);
-    let (inwards, outwards) = (converter(ty, Way::In), converter(ty, Way::Out));
+    let bound = names::binding_type(&ty.wit);
+    let (inwards, outwards) = (converter(ty, Direction::ToUser), converter(ty, Direction::ToCaller));
     let (body_in, body_out) = match &ty.kind {
         Kind::Record(fields) => {
-            let of = |way| {
+            let of = |direction| {
                 fields.iter().map(move |field| {
-                    let (mine, theirs) = (&field.ident, names::bound_snake(&field.wit));
-                    match way {
-                        Way::In => {
-                            let value = convert(&field.ty, types, way, quote!(value.#theirs));
-                            quote!(#mine: #value)
+                    let (user_name, binding_name) = (&field.ident, names::binding_snake(&field.wit));
+                    match direction {
+                        Direction::ToUser => {
+                            let value = convert(&field.ty, types, direction, quote!(value.#binding_name));
+                            quote!(#user_name: #value)
                         }
-                        Way::Out => {
-                            let value = convert(&field.ty, types, way, quote!(value.#mine));
-                            quote!(#theirs: #value)
+                        Direction::ToCaller => {
+                            let value = convert(&field.ty, types, direction, quote!(value.#user_name));
+                            quote!(#binding_name: #value)
                         }
                     }
                 })
             };
-            let (fields_in, fields_out) = (of(Way::In), of(Way::Out));
+            let (fields_in, fields_out) = (of(Direction::ToUser), of(Direction::ToCaller));
             (quote!(super::#user { #(#fields_in),* }), quote!(bound::#bound { #(#fields_out),* }))
         }
         Kind::Flags(fields) => {
-            let mine: Vec<&Ident> = fields.iter().map(|field| &field.ident).collect();
-            let theirs: Vec<Ident> = fields.iter().map(|field| names::bound_flag(&field.wit)).collect();
+            let user_name: Vec<&Ident> = fields.iter().map(|field| &field.ident).collect();
+            let binding_name: Vec<Ident> =
+                fields.iter().map(|field| names::binding_flag(&field.wit)).collect();
             (
-                quote!(super::#user { #(#mine: value.contains(bound::#bound::#theirs)),* }),
+                quote!(super::#user { #(#user_name: value.contains(bound::#bound::#binding_name)),* }),
                 quote!({
                     let mut flags = bound::#bound::empty();
-                    #(flags.set(bound::#bound::#theirs, value.#mine);)*
+                    #(flags.set(bound::#bound::#binding_name, value.#user_name);)*
                     flags
                 }),
             )
         }
         Kind::Enum(cases) | Kind::Variant(cases) => {
             let bound = &bound;
-            let arms = |way| cases.iter().map(move |case| arm(case, user, bound, types, way));
-            let (arms_in, arms_out) = (arms(Way::In), arms(Way::Out));
+            let arms =
+                |direction| cases.iter().map(move |case| match_arm(case, user, bound, types, direction));
+            let (arms_in, arms_out) = (arms(Direction::ToUser), arms(Direction::ToCaller));
             (quote!(match value { #(#arms_in)* }), quote!(match value { #(#arms_out)* }))
         }
     };
@@ -332,11 +336,21 @@ fn conversions(ty: &TypeDef, types: &[TypeDef]) -> TokenStream {
     }
 }
 
-fn arm(case: &Case, user: &Ident, bound: &Ident, types: &[TypeDef], way: Way) -> TokenStream {
-    let (mine, theirs) = (&case.ident, names::bound_case(&case.wit));
+fn match_arm(
+    case: &Case,
+    user: &Ident,
+    bound: &Ident,
+    types: &[TypeDef],
+    direction: Direction,
+) -> TokenStream {
+    let (user_name, binding_name) = (&case.ident, names::binding_case(&case.wit));
     let parts: Vec<Ident> = (0..case.values.len()).map(|i| format_ident!("part{i}")).collect();
-    let converted: Vec<TokenStream> =
-        case.values.iter().zip(&parts).map(|(ty, part)| convert(ty, types, way, quote!(#part))).collect();
+    let converted: Vec<TokenStream> = case
+        .values
+        .iter()
+        .zip(&parts)
+        .map(|(ty, part)| convert(ty, types, direction, quote!(#part)))
+        .collect();
     // Several values of a case are one tuple in WIT.
     let tuple = |items: &[TokenStream]| match items {
         [] => quote!(),
@@ -345,14 +359,14 @@ fn arm(case: &Case, user: &Ident, bound: &Ident, types: &[TypeDef], way: Way) ->
     };
     let plain = |items: &[TokenStream]| if items.is_empty() { quote!() } else { quote!((#(#items),*)) };
     let names: Vec<TokenStream> = parts.iter().map(|part| quote!(#part)).collect();
-    match way {
-        Way::In => {
+    match direction {
+        Direction::ToUser => {
             let (pattern, value) = (tuple(&names), plain(&converted));
-            quote!(bound::#bound::#theirs #pattern => super::#user::#mine #value,)
+            quote!(bound::#bound::#binding_name #pattern => super::#user::#user_name #value,)
         }
-        Way::Out => {
+        Direction::ToCaller => {
             let (pattern, value) = (plain(&names), tuple(&converted));
-            quote!(super::#user::#mine #pattern => bound::#bound::#theirs #value,)
+            quote!(super::#user::#user_name #pattern => bound::#bound::#binding_name #value,)
         }
     }
 }

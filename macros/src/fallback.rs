@@ -1,19 +1,19 @@
-//! What the compiler sees when the macro has errors to report.
+//! The output of the macro when there are errors.
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, quote};
 use syn::visit_mut::VisitMut;
 
-/// The errors, and the item without our attributes inside it: other code goes on finding what it refers to, so that one
-/// mistake does not cause a hundred more messages.
+/// The errors, and the item without the attributes of this crate. Other code can still refer to the item, so that one
+/// mistake does not cause many more messages.
 pub(crate) fn expand(error: &syn::Error, item: TokenStream) -> TokenStream {
     let errors = error.to_compile_error();
     let item = match syn::parse2::<syn::Item>(item.clone()) {
         Ok(syn::Item::Mod(mut module)) => {
-            Strip.visit_item_mod_mut(&mut module);
-            quote!(#[allow(dead_code, reason = "there are errors to mend first")] #module)
+            FlagsRemover.visit_item_mod_mut(&mut module);
+            quote!(#[allow(dead_code, reason = "the errors of the macro are reported instead")] #module)
         }
-        // Its trait comes from the bindings, which there are none of.
+        // Left out: its trait is defined by the bindings, which are not generated.
         Ok(syn::Item::Impl(_)) => TokenStream::new(),
         Ok(other) => other.into_token_stream(),
         Err(_) => item,
@@ -21,10 +21,10 @@ pub(crate) fn expand(error: &syn::Error, item: TokenStream) -> TokenStream {
     quote!(#errors #item)
 }
 
-/// Takes `#[golem::flags]` away.
-pub(crate) struct Strip;
+/// Removes `#[golem::flags]`.
+pub(crate) struct FlagsRemover;
 
-impl VisitMut for Strip {
+impl VisitMut for FlagsRemover {
     fn visit_item_struct_mut(&mut self, item: &mut syn::ItemStruct) {
         item.attrs.retain(|attribute| !is_flags(attribute));
     }
@@ -34,7 +34,7 @@ impl VisitMut for Strip {
     }
 }
 
-/// `#[golem::flags]`, or `#[flags]` where that was imported.
+/// Whether the attribute is `#[golem::flags]`, or `#[flags]` after an import.
 pub(crate) fn is_flags(attribute: &syn::Attribute) -> bool {
     let path = attribute.path();
     path.is_ident("flags")

@@ -1,4 +1,4 @@
-//! Workers that begin with a WIT file: `#[golem::worker(wit = "wit", world = "cart")] impl Guest for Cart`.
+//! Workers that implement a WIT file: `#[golem::worker(wit = "wit", world = "cart")] impl Guest for Cart`.
 
 use crate::attr::WitOptions;
 use proc_macro2::TokenStream;
@@ -12,13 +12,13 @@ pub(crate) fn expand(arguments: TokenStream, block: &ItemImpl) -> syn::Result<To
     let Some((_, path, _)) = &block.trait_ else {
         return Err(syn::Error::new_spanned(
             &block.self_ty,
-            "`#[golem::worker]` goes on the module that holds this `impl`; with `wit = \"…\"`, on `impl Guest for …`",
+            "`#[golem::worker]` goes on the module that contains this `impl`; with `wit = \"…\"`, on `impl Guest for …`",
         ));
     };
     let options = WitOptions::parse(arguments)?;
     let exports = Exports::read(&options)?;
     let import = if path.is_ident("Guest") {
-        let module = exports.only(&options)?;
+        let module = exports.single_module(&options)?;
         Some(quote!(
             #[allow(unused_imports, reason = "an implementation need not name every type")]
             use #module::*;
@@ -29,7 +29,7 @@ pub(crate) fn expand(arguments: TokenStream, block: &ItemImpl) -> syn::Result<To
     let (wit, world) = (&options.wit, &exports.world);
     let ty = &block.self_ty;
     Ok(quote! {
-        /// What the world imports and exports, as the binding generator writes it.
+        /// The bindings of the world's imports and exports.
         #[allow(warnings, missing_docs, unsafe_code, clippy::all, clippy::pedantic, clippy::restriction, clippy::nursery, reason = "generated")]
         mod bindings {
             ::golem::__private::wit_bindgen::generate!({
@@ -44,20 +44,21 @@ pub(crate) fn expand(arguments: TokenStream, block: &ItemImpl) -> syn::Result<To
 
         #block
 
-        // Natively nobody calls what a worker exports, except tests.
+        // On native targets, only tests call the exported functions; this marks the type as used.
         const _: fn() = || { let _: Option<#ty> = None; };
 
-        // Only a component has exports; natively their names do not link.
+        // Only a component has exports; their symbols do not link on native targets.
         #[cfg(target_family = "wasm")]
         bindings::export!(#ty with_types_in bindings);
     })
 }
 
-/// What a world exports.
+/// The exports of a world.
 #[derive(Debug)]
 struct Exports {
     world: String,
-    /// Where the trait `Guest` of each exported interface is; for functions that the world itself exports, the root.
+    /// The module with the trait `Guest` of each exported interface. For functions that the world itself exports, it is
+    /// the root of the bindings.
     modules: Vec<TokenStream>,
 }
 
@@ -66,13 +67,13 @@ impl Exports {
         let wit_error = |text: String| syn::Error::new(options.wit.span(), text);
         #[expect(
             clippy::disallowed_methods,
-            reason = "cargo tells macros in the environment where the crate is"
+            reason = "cargo passes the folder of the crate to macros in the environment"
         )]
         let root = std::env::var("CARGO_MANIFEST_DIR").unwrap_or_default();
         let path = PathBuf::from(root).join(options.wit.value());
         if !path.exists() {
             return Err(wit_error(format!(
-                "there is no `{}`; the path is seen from the folder with Cargo.toml",
+                "cannot find `{}`; the path is relative to the folder with Cargo.toml",
                 options.wit.value()
             )));
         }
@@ -86,10 +87,10 @@ impl Exports {
             let span = options.world.as_ref().map_or(options.wit.span(), syn::LitStr::span);
             syn::Error::new(span, format!("{error}; worlds in this package: {known}"))
         })?;
-        Self::of(&resolve, world, options)
+        Self::of_world(&resolve, world, options)
     }
 
-    fn of(resolve: &Resolve, world: WorldId, options: &WitOptions) -> syn::Result<Self> {
+    fn of_world(resolve: &Resolve, world: WorldId, options: &WitOptions) -> syn::Result<Self> {
         let world = &resolve.worlds[world];
         let (mut modules, mut has_functions) = (Vec::new(), false);
         for (key, item) in &world.exports {
@@ -98,13 +99,13 @@ impl Exports {
                     let interface = &resolve.interfaces[*id];
                     let package = interface.package.map(|id| &resolve.packages[id].name);
                     if let (Some(package), Some(name)) = (package, &interface.name) {
-                        let namespace = snake(&package.namespace);
-                        let (package, name) = (snake(&package.name), snake(name));
+                        let namespace = module_ident(&package.namespace);
+                        let (package, name) = (module_ident(&package.name), module_ident(name));
                         modules.push(quote!(bindings::exports::#namespace::#package::#name));
                     }
                 }
                 (WorldKey::Name(name), WorldItem::Interface { .. }) => {
-                    let name = snake(name);
+                    let name = module_ident(name);
                     modules.push(quote!(bindings::exports::#name));
                 }
                 (WorldKey::Name(_), WorldItem::Function(_)) => has_functions = true,
@@ -117,14 +118,14 @@ impl Exports {
         if modules.is_empty() {
             return Err(syn::Error::new(
                 options.world.as_ref().unwrap_or(&options.wit).span(),
-                format!("the world `{}` exports nothing that could be called", world.name),
+                format!("the world `{}` exports no interface and no function", world.name),
             ));
         }
         Ok(Self { world: world.name.clone(), modules })
     }
 
-    /// The one module whose `Guest` a bare name can mean.
-    fn only(&self, options: &WitOptions) -> syn::Result<&TokenStream> {
+    /// The only module with a trait `Guest`. If there are several, the name `Guest` is ambiguous, which is an error.
+    fn single_module(&self, options: &WitOptions) -> syn::Result<&TokenStream> {
         match self.modules.as_slice() {
             [only] => Ok(only),
             several => {
@@ -135,8 +136,8 @@ impl Exports {
                 Err(syn::Error::new(
                     options.world.as_ref().unwrap_or(&options.wit).span(),
                     format!(
-                        "the world `{}` exports several traits, so `Guest` alone is not enough: implement {} by their \
-                         full names, with this attribute on one of them",
+                        "the world `{}` exports several traits, so `Guest` is ambiguous: implement {} by their full \
+                        names, with this attribute on one of them",
                         self.world,
                         paths.join(" and ")
                     ),
@@ -146,7 +147,7 @@ impl Exports {
     }
 }
 
-fn snake(name: &str) -> syn::Ident {
-    let ident = crate::names::bound_snake(name);
+fn module_ident(name: &str) -> syn::Ident {
+    let ident = crate::names::binding_snake(name);
     format_ident!("{ident}")
 }

@@ -1,19 +1,19 @@
 //! The attribute macros of the guest library.
 //!
-//! A worker's module goes through these, in this order:
+//! A worker's module passes through these modules, in this order:
 //!
-//! - `attr` reads the arguments of the attribute.
-//! - `ast` finds what the module exports: functions, the state, the types they use.
-//! - `valid` turns that into a `model::Worker`, or into errors at the tokens that are wrong.
+//! - `attr` parses the arguments of the attribute.
+//! - `ast` finds the exports of the module: functions, the state, and the types that they use.
+//! - `valid` checks them. It returns a `model::Worker`, or errors at the wrong tokens.
 //! - `wit` prints the worker's interface as WIT.
-//! - `expand` writes the code that joins the two, for WebAssembly only.
-//! - `fallback` is what the compiler sees instead when there are errors: the module as it was, so that one mistake gives
-//!   one message.
+//! - `expand` generates the code that connects the module with the bindings of the WIT, for WebAssembly only.
+//! - `fallback` replaces `expand` when there are errors: the module stays as it was, so that one mistake causes one
+//!   message.
 //!
-//! `from_wit` is the other way round: an `impl` of the trait that a WIT file gives. `remote` makes functions of the client
-//! by which a worker calls others.
+//! `from_wit` handles the other direction: an `impl` of the trait that is generated from a WIT file. `remote` generates
+//! client functions, with which a worker calls other workers.
 //!
-//! Invariant: on targets other than WebAssembly, the module stays the plain Rust that the user wrote.
+//! Invariant: on targets other than WebAssembly, the module stays the plain Rust of the user.
 
 mod ast;
 mod attr;
@@ -32,7 +32,7 @@ mod wit;
 use proc_macro2::TokenStream;
 use quote::quote;
 
-/// Makes a worker of a module, or of the implementation of a WIT interface.
+/// Turns a module, or the implementation of a WIT interface, into a worker.
 ///
 /// # On a module
 ///
@@ -53,15 +53,15 @@ use quote::quote;
 /// # fn main() {}
 /// ```
 ///
-/// What becomes an exported function: each `pub fn` of the module, and each `pub fn` with `&self` or `&mut self` of the
-/// state. What is not `pub` (or only `pub(crate)`) stays inside.
+/// **Exported functions** are each `pub fn` of the module, and each `pub fn` of the state with `&self` or `&mut self`.
+/// Functions that are private or `pub(crate)` are not exported.
 ///
-/// What is the state: the struct that has such methods. At most one struct can be that, not counting those that exported
-/// functions take or return: methods of these are their own business. It is made by its function `new()`, if it has one,
-/// or by `Default`, when the worker is first called.
+/// **The state** is the struct with such methods. Structs that exported functions take or return do not count, and
+/// their methods are not exported. At most one other struct may have public methods. The state is created when the
+/// worker is first called: by its function `new()` if it has one, else by `Default`.
 ///
-/// If it derives serde's `Serialize` and `Deserialize`, it is saved from time to time, and the worker comes back from what
-/// was saved instead of from its whole history; see `golem::state`.
+/// If the state derives serde's `Serialize` and `Deserialize`, it is saved from time to time. The worker then recovers
+/// from the saved state instead of its whole history; see `golem::state`.
 ///
 /// | Rust | WIT |
 /// | --- | --- |
@@ -72,11 +72,17 @@ use quote::quote;
 /// | `pub enum` with values, such as `Card(String)` | `variant` |
 /// | `pub struct` with `bool` fields and [`#[golem::flags]`](macro@flags) | `flags` |
 ///
-/// Names become kebab-case: `add_item` is called as `add-item`. Doc comments go along.
+/// Names become kebab-case: callers call `add_item` as `add-item`. Doc comments are copied into the WIT.
 ///
-/// Options: `package = "acme:shop@1.0.0"` (otherwise `golem:` and the name of the module), `interface = "cart"` (otherwise
-/// `api`), `state_version = "2"` (otherwise 1), the version of the state's shape. A function's full name is
-/// `<package>/<interface>/<function>`.
+/// Options:
+///
+/// | Option | Meaning | Default |
+/// | --- | --- | --- |
+/// | `package = "acme:shop@1.0.0"` | the WIT package | `golem:` and the name of the module |
+/// | `interface = "cart"` | the exported interface | `api` |
+/// | `state_version = "2"` | the version of the state's shape | 1 |
+///
+/// A function's full name is `<package>/<interface>/<function>`.
 ///
 /// # On an `impl`, with a WIT file
 ///
@@ -91,15 +97,16 @@ use quote::quote;
 /// }
 /// ```
 ///
-/// `wit` is the folder or file with the WIT, seen from `Cargo.toml`; `world` can be left out if there is only one. The
-/// trait `Guest` and the types of the interface that the world exports come into scope, and everything that was generated is
-/// in the module `bindings`. Golem's own interfaces need not be named in the WIT: this crate brings them.
+/// `wit` is the path of the folder or file with the WIT, relative to the folder with `Cargo.toml`. `world` can be left
+/// out if there is only one. The trait `Guest` and the types of the exported interface are brought into scope. The
+/// module `bindings` contains all generated code. The WIT need not import Golem's own interfaces, because this crate
+/// contains their bindings.
 #[proc_macro_attribute]
 pub fn worker(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    worker_of(arguments.into(), item.into()).into()
+    expand_worker(arguments.into(), item.into()).into()
 }
 
-/// Fills a module with the functions of a client: calls of workers of another template, or of the same one.
+/// Fills a module with client functions, which call workers of another template or of the same one.
 ///
 /// ```ignore
 /// #[golem::remote("wit/golem-counter-client.wit")]
@@ -108,14 +115,15 @@ pub fn worker(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream)
 /// let count = counter::increment("the-worker")?;
 /// ```
 ///
-/// The path, seen from `Cargo.toml`, is that of the file that `golem template client` has written. If its package has one
-/// interface, the functions and types of that are in the module; otherwise a module for each interface.
+/// The path is that of a file that `golem template client` created, relative to the folder with `Cargo.toml`. If its
+/// package has one interface, the module contains the functions and types of the interface. Otherwise it contains a
+/// module for each interface.
 #[proc_macro_attribute]
 pub fn remote(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
     remote::expand(arguments.into(), item.into()).into()
 }
 
-/// Marks a struct of a worker's module as a set of flags: named switches that are on or off.
+/// Marks a struct of a worker's module as a set of flags, each of which is on or off.
 ///
 /// ```
 /// #[golem::worker]
@@ -133,10 +141,10 @@ pub fn remote(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream)
 /// # fn main() {}
 /// ```
 ///
-/// In WIT this is `flags permissions { read, write }`; callers see the list of those that are on.
+/// In WIT this is `flags permissions { read, write }`. In JSON, the value is the list of the flags that are on.
 #[proc_macro_attribute]
 pub fn flags(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) -> proc_macro::TokenStream {
-    // `worker` takes the attribute away from the types of its module, so that this runs elsewhere only.
+    // `worker` removes the attribute from the types of its module, so this runs only for other items.
     let (arguments, item) = (TokenStream::from(arguments), TokenStream::from(item));
     let error = syn::Error::new(
         proc_macro2::Span::call_site(),
@@ -147,9 +155,9 @@ pub fn flags(arguments: proc_macro::TokenStream, item: proc_macro::TokenStream) 
     quote!(#error #item).into()
 }
 
-fn worker_of(arguments: TokenStream, item: TokenStream) -> TokenStream {
+fn expand_worker(arguments: TokenStream, item: TokenStream) -> TokenStream {
     let result = match syn::parse2::<syn::Item>(item.clone()) {
-        Ok(syn::Item::Mod(module)) => module_worker(arguments, module),
+        Ok(syn::Item::Mod(module)) => expand_module(arguments, module),
         Ok(syn::Item::Impl(block)) => from_wit::expand(arguments, &block),
         Ok(other) => Err(syn::Error::new_spanned(
             first_token(&other),
@@ -160,14 +168,14 @@ fn worker_of(arguments: TokenStream, item: TokenStream) -> TokenStream {
     result.unwrap_or_else(|error| fallback::expand(&error, item))
 }
 
-fn module_worker(arguments: TokenStream, mut module: syn::ItemMod) -> syn::Result<TokenStream> {
+fn expand_module(arguments: TokenStream, mut module: syn::ItemMod) -> syn::Result<TokenStream> {
     let options = attr::ModuleOptions::parse(arguments)?;
-    let found = ast::Module::find(&mut module)?;
-    let worker = valid::check(&found, &options)?;
+    let parsed = ast::Module::from_item(&mut module)?;
+    let worker = valid::check(&parsed, &options)?;
     Ok(expand::expand(&worker, &module))
 }
 
-/// Where to point at a whole item: at its first word, not at a hundred lines.
+/// The first word of an item. Errors about the whole item are reported there, not on all its lines.
 fn first_token(tokens: &impl quote::ToTokens) -> TokenStream {
     tokens
         .to_token_stream()

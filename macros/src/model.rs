@@ -1,8 +1,8 @@
-//! A worker's interface after checking: everything in here can be expressed in WIT.
+//! A worker's interface after the checks: everything in it can be expressed in WIT.
 
 use syn::Ident;
 
-/// A worker made of a module.
+/// A worker that a module defines.
 #[derive(Debug)]
 pub(crate) struct Worker {
     /// `namespace:name`, perhaps with `@version`.
@@ -11,11 +11,12 @@ pub(crate) struct Worker {
     pub(crate) interface: String,
     /// The module's doc comment.
     pub(crate) docs: Vec<String>,
-    /// What survives between calls, if anything does.
+    /// The state, if the worker has one.
     pub(crate) state: Option<State>,
     /// The exported functions, in the order of the source.
     pub(crate) functions: Vec<Function>,
-    /// The types that they use, each after those that it uses itself. [`Type::Named`] points here.
+    /// The types that the functions use. Each type follows the types that it refers to. [`Type::Named`] is an index
+    /// into this list.
     pub(crate) types: Vec<TypeDef>,
 }
 
@@ -27,28 +28,30 @@ pub(crate) struct Package {
     pub(crate) version: Option<String>,
 }
 
-/// The state's type and how the first value of it is made.
+/// The state's type, and how its first value is created.
 #[derive(Debug)]
 pub(crate) struct State {
     pub(crate) ident: Ident,
-    /// `new()`, otherwise `default()`.
+    /// Whether the first value is created by `new()`; otherwise by `default()`.
     pub(crate) has_new: bool,
-    /// How it is saved, if it is.
-    pub(crate) saved: Option<Saved>,
+    /// How the state is saved, if it can be saved.
+    pub(crate) save: Option<SaveOptions>,
 }
 
 /// How a state is saved and loaded.
 #[derive(Debug)]
-pub(crate) struct Saved {
+pub(crate) struct SaveOptions {
     /// The version of its shape.
     pub(crate) version: u32,
     /// Whether it has a function `migrate` for other versions.
-    pub(crate) migrates: bool,
+    pub(crate) has_migrate: bool,
 }
 
+/// An exported function.
 #[derive(Debug)]
 pub(crate) struct Function {
     pub(crate) ident: Ident,
+    /// Its name in WIT.
     pub(crate) wit: String,
     pub(crate) docs: Vec<String>,
     pub(crate) receiver: Receiver,
@@ -56,10 +59,10 @@ pub(crate) struct Function {
     pub(crate) result: Option<Type>,
 }
 
-/// How a function meets the state.
+/// How a function accesses the state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Receiver {
-    /// Not at all: a function of the module.
+    /// Not at all: it is a function of the module.
     None,
     /// `&self`
     Shared,
@@ -67,13 +70,15 @@ pub(crate) enum Receiver {
     Exclusive,
 }
 
+/// A parameter of a function.
 #[derive(Debug)]
 pub(crate) struct Param {
+    /// Its name in WIT.
     pub(crate) wit: String,
     pub(crate) ty: Type,
 }
 
-/// A type in WIT's terms.
+/// A WIT type.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Type {
     /// `bool`, `u8` … `string`: the WIT spelling.
@@ -87,14 +92,17 @@ pub(crate) enum Type {
     Named(usize),
 }
 
+/// A named type that the module defines.
 #[derive(Debug)]
 pub(crate) struct TypeDef {
     pub(crate) ident: Ident,
+    /// Its name in WIT.
     pub(crate) wit: String,
     pub(crate) docs: Vec<String>,
     pub(crate) kind: Kind,
 }
 
+/// The definition of a named type.
 #[derive(Debug)]
 pub(crate) enum Kind {
     Record(Vec<Field>),
@@ -105,20 +113,24 @@ pub(crate) enum Kind {
     Enum(Vec<Case>),
 }
 
+/// A field of a record, or a flag.
 #[derive(Debug)]
 pub(crate) struct Field {
     pub(crate) ident: Ident,
+    /// Its name in WIT.
     pub(crate) wit: String,
     pub(crate) docs: Vec<String>,
     /// Always `bool` in flags.
     pub(crate) ty: Type,
 }
 
+/// A case of a variant or an enum.
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) ident: Ident,
+    /// Its name in WIT.
     pub(crate) wit: String,
     pub(crate) docs: Vec<String>,
-    /// What the case carries; several values are a tuple in WIT.
+    /// The values of the case. Several values are one tuple in WIT.
     pub(crate) values: Vec<Type>,
 }

@@ -1,9 +1,9 @@
-//! Names: Rust's, WIT's, and those that the binding generator makes of WIT's again.
+//! Conversions between names in Rust, in WIT, and in the generated bindings.
 
 use proc_macro2::Span;
 use syn::Ident;
 
-/// Words that WIT's grammar uses. As names they are written with `%` in front.
+/// Keywords of WIT. As names they are written with `%` in front.
 const WIT_KEYWORDS: &[&str] = &[
     "as",
     "async",
@@ -52,7 +52,7 @@ const WIT_KEYWORDS: &[&str] = &[
     "world",
 ];
 
-/// Words that the binding generator puts `_` after, being keywords of Rust.
+/// Keywords of Rust. The binding generator appends `_` to them.
 const RUST_KEYWORDS: &[&str] = &[
     "abstract", "as", "async", "await", "become", "box", "break", "const", "continue", "crate", "do", "dyn",
     "else", "enum", "extern", "false", "final", "fn", "for", "if", "impl", "in", "let", "loop", "macro",
@@ -61,9 +61,10 @@ const RUST_KEYWORDS: &[&str] = &[
     "while", "yield",
 ];
 
-/// The kebab-case of a Rust name: `add_item` and `AddItem` are `add-item`, `HTTPError` is `http-error`.
+/// Converts a Rust name to kebab-case: `add_item` and `AddItem` to `add-item`, `HTTPError` to `http-error`.
 ///
-/// A number belongs to the word before it (`item_2` is `item2`), because older WIT tools refuse words that begin with one.
+/// A number is joined to the word before it (`item_2` becomes `item2`), because older WIT tools reject words that begin
+/// with a digit.
 pub(crate) fn kebab(ident: &Ident) -> syn::Result<String> {
     let text = ident.to_string();
     let text = text.strip_prefix("r#").unwrap_or(&text);
@@ -93,52 +94,52 @@ pub(crate) fn kebab(ident: &Ident) -> syn::Result<String> {
         }
     }
     match words.first() {
-        None => Err(syn::Error::new(ident.span(), "this needs a name, which callers will see")),
+        None => Err(syn::Error::new(ident.span(), "a name in WIT needs at least one letter")),
         Some(word) if word.starts_with(|c: char| c.is_ascii_digit()) => {
-            Err(syn::Error::new(ident.span(), "the first letter of a name in WIT cannot be a digit"))
+            Err(syn::Error::new(ident.span(), "a name in WIT cannot begin with a digit"))
         }
         Some(_) => Ok(words.join("-")),
     }
 }
 
-/// How a name is written in a WIT file.
-pub(crate) fn escaped(name: &str) -> String {
+/// Writes a name as in a WIT file.
+pub(crate) fn escape_keyword(name: &str) -> String {
     if WIT_KEYWORDS.contains(&name) { format!("%{name}") } else { name.to_owned() }
 }
 
-/// What the binding generator calls a function, a parameter, a field or a module of this WIT name.
-pub(crate) fn bound_snake(name: &str) -> Ident {
+/// The name of a function, a parameter, a field or a module in the generated bindings, from its WIT name.
+pub(crate) fn binding_snake(name: &str) -> Ident {
     let keyword = if RUST_KEYWORDS.contains(&name) { "_" } else { "" };
     Ident::new(&format!("{}{keyword}", name.replace('-', "_")), Span::call_site())
 }
 
-/// What the binding generator calls a type of this WIT name.
-pub(crate) fn bound_type(name: &str) -> Ident {
-    // The trait with the exported functions has that name.
-    if name == "guest" { Ident::new("Guest_", Span::call_site()) } else { bound_case(name) }
+/// The name of a type in the generated bindings, from its WIT name.
+pub(crate) fn binding_type(name: &str) -> Ident {
+    // The trait with the exported functions is called `Guest`.
+    if name == "guest" { Ident::new("Guest_", Span::call_site()) } else { binding_case(name) }
 }
 
-/// What the binding generator calls a case of an enum or a variant of this WIT name.
-pub(crate) fn bound_case(name: &str) -> Ident {
+/// The name of a case of an enum or a variant in the generated bindings, from its WIT name.
+pub(crate) fn binding_case(name: &str) -> Ident {
     let mut camel = String::new();
     for word in name.split('-') {
         let mut chars = word.chars();
         camel.extend(chars.next().map(|c| c.to_ascii_uppercase()));
         camel.push_str(chars.as_str());
     }
-    // The only camel-case keyword.
+    // `Self` is the only keyword in camel case.
     if camel == "Self" {
         camel.push('_');
     }
     Ident::new(&camel, Span::call_site())
 }
 
-/// What the binding generator calls a flag of this WIT name.
-pub(crate) fn bound_flag(name: &str) -> Ident {
+/// The name of a flag in the generated bindings, from its WIT name.
+pub(crate) fn binding_flag(name: &str) -> Ident {
     Ident::new(&name.replace('-', "_").to_ascii_uppercase(), Span::call_site())
 }
 
-/// What is wrong with a kebab-case name that a user wrote, if anything is.
+/// The error in a kebab-case name that the user wrote, if there is one.
 pub(crate) fn kebab_error(name: &str) -> Option<String> {
     let word_fits = |word: &str| {
         word.starts_with(|c: char| c.is_ascii_lowercase())
@@ -180,13 +181,13 @@ mod tests {
 
     #[test]
     fn generated_names_are_known() {
-        assert_eq!(bound_snake("type"), "type_");
-        assert_eq!(bound_snake("add-item"), "add_item");
-        assert_eq!(bound_type("guest"), "Guest_");
-        assert_eq!(bound_type("http2-server"), "Http2Server");
-        assert_eq!(bound_flag("read-only"), "READ_ONLY");
-        assert_eq!(escaped("list"), "%list");
-        assert_eq!(escaped("lists"), "lists");
+        assert_eq!(binding_snake("type"), "type_");
+        assert_eq!(binding_snake("add-item"), "add_item");
+        assert_eq!(binding_type("guest"), "Guest_");
+        assert_eq!(binding_type("http2-server"), "Http2Server");
+        assert_eq!(binding_flag("read-only"), "READ_ONLY");
+        assert_eq!(escape_keyword("list"), "%list");
+        assert_eq!(escape_keyword("lists"), "lists");
         assert!(kebab_error("Cart").is_some() && kebab_error("a--b").is_some() && kebab_error("").is_some());
     }
 }

@@ -1,13 +1,13 @@
-//! Text in, text out: modules and the WIT that they become.
+//! Tests from text to text: modules, and the WIT or the error that results.
 
 use crate::{ast, attr, valid, wit};
 
-/// `expected` is the text between the braces of the interface, or a part of the error.
+/// Checks the WIT of `module`, ignoring whitespace. `expected` is the WIT, or a part of the error message.
 fn check(arguments: &str, module: &str, expected: Result<&str, &str>) {
     let mut module: syn::ItemMod = syn::parse_str(module).expect("the test's module is Rust");
     let printed =
         attr::ModuleOptions::parse(syn::parse_str(arguments).expect("the test's arguments are tokens"))
-            .and_then(|options| valid::check(&ast::Module::find(&mut module)?, &options))
+            .and_then(|options| valid::check(&ast::Module::from_item(&mut module)?, &options))
             .map(|worker| wit::print(&worker));
     match (printed, expected) {
         (Ok(text), Ok(expected)) => {
@@ -116,7 +116,7 @@ fn types_are_carried_over() {
 }
 
 #[test]
-fn the_state_is_the_struct_that_nobody_passes() {
+fn the_state_is_the_struct_that_no_function_takes_or_returns() {
     let item = "pub struct Item { pub price: u32 } impl Item { pub fn total(&self) -> u32 { 1 } }";
     let cart = "pub struct Cart { items: Vec<Item> }
                 impl Cart { fn new() -> Self { Cart { items: vec![] } } pub fn add(&mut self, item: Option<Item>) {} }";
@@ -142,7 +142,7 @@ fn names_must_stay_apart() {
     check("", "mod m { pub struct A { a_b: u8, aB: u8 } pub fn a(a: A) {} }", Err("both called `a-b`"));
     check("", "mod m { pub enum A { Ab, AB } pub fn f(a: A) {} }", Err("both called `ab`"));
     check("", "mod m { pub fn größe() {} }", Err("`ö` cannot be part"));
-    check("", "mod m;", Err("has to be here"));
+    check("", "mod m;", Err("must be inline"));
     check("package = \"a:b@1\"", "mod m { pub fn f() {} }", Err("is not a version"));
     check("package = \"a:b@1.02.3\"", "mod m { pub fn f() {} }", Err("is not a version"));
     check("package = \"ab\"", "mod m { pub fn f() {} }", Err("namespace:name"));
@@ -158,7 +158,7 @@ fn types_without_a_counterpart_are_refused() {
         ("()", "leave it out here"),
         ("&[u8]", "take a `Vec`"),
         ("&Item", "without `&`"),
-        ("[u8; 4]", "a list is a `Vec`"),
+        ("[u8; 4]", "use a `Vec`"),
         ("impl Fn()", "write out which one"),
         ("Box<dyn Fn()>", "use the type inside it"),
         ("fn()", "functions cannot be passed"),
@@ -205,12 +205,12 @@ fn a_state_that_can_be_saved_is_exported() {
     check("state_version = \"7\"", module, Ok(expected));
     check("state_version = \"seven\"", module, Err("`seven` is not a version of a state"));
     let half = module.replace("Deserialize", "Clone");
-    check("state_version = \"2\"", &half, Err("there is no state that is saved: derive serde's"));
+    check("state_version = \"2\"", &half, Err("the worker has no state that can be saved: derive serde's"));
 }
 
-/// The interface is written out in what the macro prints; this is where it is published.
+/// The macro contains a copy of the interface `snapshot`. This compares it with the published WIT file.
 #[test]
-fn the_snapshot_interface_is_the_published_one() {
+fn the_copy_of_the_snapshot_interface_matches_the_published_one() {
     let published = include_str!("../../wit/golem-durability/snapshot.wit");
     for function in
         ["save: func() -> result<list<u8>, string>;", "load: func(bytes: list<u8>) -> result<_, string>;"]

@@ -1,15 +1,15 @@
-//! Rust types to WIT types.
+//! Converts Rust types to WIT types.
 
-use crate::ast::{Defined, Module, docs};
+use crate::ast::{DefinedType, Module, docs};
 use crate::model::{Case, Field, Kind, Type, TypeDef};
 use crate::names;
 use std::collections::BTreeMap;
 use syn::{Fields, GenericArgument, Ident, PathArguments, Visibility};
 
-/// Flags that one set can have; the component model allows no more.
+/// Maximum number of flags in one type. The limit is that of the component model.
 const FLAGS_MAX: usize = 32;
 
-/// Gathers what is wrong, so that all mistakes are reported at once.
+/// Collects errors, so that all mistakes are reported at once.
 #[derive(Debug, Default)]
 pub(crate) struct Errors(Option<syn::Error>);
 
@@ -29,7 +29,7 @@ impl Errors {
         self.0.map_or(Ok(()), Err)
     }
 
-    /// The name, or any name after an error.
+    /// The kebab-case name, or a placeholder after an error.
     pub(crate) fn kebab(&mut self, ident: &Ident) -> String {
         names::kebab(ident).unwrap_or_else(|error| {
             self.push(error);
@@ -38,13 +38,13 @@ impl Errors {
     }
 }
 
-/// Names that have been given in one scope.
+/// The names of one scope: from the WIT name to the Rust name.
 #[derive(Debug, Default)]
 pub(crate) struct Scope(BTreeMap<String, String>);
 
 impl Scope {
-    /// Takes a name for `ident`; two things of one name in WIT are an error.
-    pub(crate) fn take(&mut self, wit: &str, ident: &Ident, errors: &mut Errors) {
+    /// Declares the WIT name of `ident`. A second declaration of the same WIT name is an error.
+    pub(crate) fn declare(&mut self, wit: &str, ident: &Ident, errors: &mut Errors) {
         if let Some(before) = self.0.insert(wit.to_owned(), ident.to_string())
             && wit != "unnamed"
         {
@@ -56,27 +56,27 @@ impl Scope {
     }
 }
 
-/// Converts types, and with them the definitions that they need.
+/// Converts types, and the definitions that they refer to.
 #[derive(Debug)]
 pub(crate) struct Converter<'a> {
     module: &'a Module,
     pub(crate) types: Vec<TypeDef>,
-    /// By Rust name; `None` while its fields are being looked at.
-    known: BTreeMap<String, Option<Type>>,
+    /// The converted definitions by Rust name. `None` while the fields of the type are being converted.
+    converted: BTreeMap<String, Option<Type>>,
     pub(crate) errors: Errors,
 }
 
-/// Stands for a type that could not be converted; there is an error about it.
-const WRONG: Type = Type::Primitive("bool");
+/// Stands for a type that could not be converted and for which an error was reported.
+const PLACEHOLDER_TYPE: Type = Type::Primitive("bool");
 
 impl<'a> Converter<'a> {
     pub(crate) fn new(module: &'a Module) -> Self {
-        Self { module, types: Vec::new(), known: BTreeMap::new(), errors: Errors::default() }
+        Self { module, types: Vec::new(), converted: BTreeMap::new(), errors: Errors::default() }
     }
 
-    fn wrong(&mut self, tokens: impl quote::ToTokens, text: impl std::fmt::Display) -> Type {
+    fn reject(&mut self, tokens: impl quote::ToTokens, text: impl std::fmt::Display) -> Type {
         self.errors.at(tokens, text);
-        WRONG
+        PLACEHOLDER_TYPE
     }
 
     pub(crate) fn convert(&mut self, ty: &syn::Type) -> Type {
@@ -85,30 +85,31 @@ impl<'a> Converter<'a> {
             syn::Type::Group(inner) => self.convert(&inner.elem),
             syn::Type::Path(path) if path.qself.is_none() => self.convert_path(path),
             syn::Type::Tuple(tuple) if tuple.elems.is_empty() => {
-                self.wrong(ty, "`()` stands only for a result that is nothing; leave it out here")
+                self.reject(ty, "`()` is possible only as a result; leave it out here")
             }
             syn::Type::Tuple(tuple) => Type::Tuple(tuple.elems.iter().map(|ty| self.convert(ty)).collect()),
             syn::Type::Reference(reference) => {
-                let text = match &*reference.elem {
-                    syn::Type::Path(path) if path.path.is_ident("str") => {
-                        "callers are in another memory; take a `String`"
-                    }
-                    syn::Type::Slice(_) => "callers are in another memory; take a `Vec`",
-                    _ => "callers are in another memory; take the value itself, without `&`",
+                let instead = match &*reference.elem {
+                    syn::Type::Path(path) if path.path.is_ident("str") => "a `String`",
+                    syn::Type::Slice(_) => "a `Vec`",
+                    _ => "the value itself, without `&`",
                 };
-                self.wrong(ty, text)
+                let text = "references cannot be passed, because callers have another memory";
+                self.reject(ty, format!("{text}; take {instead}"))
             }
-            syn::Type::Slice(_) | syn::Type::Array(_) => self.wrong(ty, "a list is a `Vec` here"),
+            syn::Type::Slice(_) | syn::Type::Array(_) => {
+                self.reject(ty, "arrays and slices cannot be passed; use a `Vec`")
+            }
             syn::Type::ImplTrait(_) | syn::Type::TraitObject(_) => {
-                self.wrong(ty, "callers need to know the type; write out which one it is")
+                self.reject(ty, "callers need a concrete type; write out which one it is")
             }
-            syn::Type::BareFn(_) => self.wrong(ty, "functions cannot be passed to or from a worker"),
-            syn::Type::Never(_) => self.wrong(ty, "an exported function returns; leave out `-> !`"),
-            _ => self.wrong(ty, "this type cannot be passed to or from a worker"),
+            syn::Type::BareFn(_) => self.reject(ty, "functions cannot be passed to or from a worker"),
+            syn::Type::Never(_) => self.reject(ty, "an exported function must return; remove `-> !`"),
+            _ => self.reject(ty, "this type cannot be passed to or from a worker"),
         }
     }
 
-    /// A function's result, or one side of a `Result`: may be nothing.
+    /// Converts a function's result, or one side of a `Result`. `()` becomes `None`.
     pub(crate) fn convert_or_unit(&mut self, ty: &syn::Type) -> Option<Type> {
         match ty {
             syn::Type::Tuple(tuple) if tuple.elems.is_empty() => None,
@@ -119,19 +120,19 @@ impl<'a> Converter<'a> {
 
     fn convert_path(&mut self, ty: &syn::TypePath) -> Type {
         let path = &ty.path;
-        let Some(last) = path.segments.last() else { return WRONG };
+        let Some(last) = path.segments.last() else { return PLACEHOLDER_TYPE };
         let name = last.ident.to_string();
         let here = path.segments.len() == 1 || path.segments.len() == 2 && path.segments[0].ident == "self";
         if here && self.module.state.as_ref().is_some_and(|state| state.ident == last.ident || name == "Self")
         {
             return self
-                .wrong(ty, "the worker's state stays in the worker; return the part that callers need");
+                .reject(ty, "the worker's state stays in the worker; return the part that callers need");
         }
         if here && let Some(at) = self.module.types.iter().position(|defined| *defined.ident() == last.ident)
         {
             if !last.arguments.is_empty() {
                 return self
-                    .wrong(&last.arguments, "WIT has no generic types of one's own; write out the type");
+                    .reject(&last.arguments, "WIT has no user-defined generic types; write out the type");
             }
             return self.define(at, &last.ident);
         }
@@ -140,20 +141,20 @@ impl<'a> Converter<'a> {
             matches!(root.as_str(), "std" | "core" | "alloc")
         };
         if path.segments.len() > 1 && !known_root() {
-            return self.wrong(
+            return self.reject(
                 ty,
-                format!("types of other modules have no place in this worker's WIT; define `{name}` inside the module `{}`", self.module.ident),
+                format!("types of other modules cannot be in this worker's WIT; define `{name}` inside the module `{}`", self.module.ident),
             );
         }
-        self.standard(ty, &name, &last.arguments)
+        self.convert_standard(ty, &name, &last.arguments)
     }
 
-    fn standard(&mut self, ty: &syn::TypePath, name: &str, arguments: &PathArguments) -> Type {
+    fn convert_standard(&mut self, ty: &syn::TypePath, name: &str, arguments: &PathArguments) -> Type {
         if let Some(primitive) = primitive(name) {
             return match arguments {
                 PathArguments::None => Type::Primitive(primitive),
                 PathArguments::AngleBracketed(_) | PathArguments::Parenthesized(_) => {
-                    self.wrong(arguments, format!("`{name}` takes no parameters"))
+                    self.reject(arguments, format!("`{name}` takes no parameters"))
                 }
             };
         }
@@ -175,15 +176,15 @@ impl<'a> Converter<'a> {
                 let (ok, error) = (self.convert_or_unit(ok), self.convert_or_unit(error));
                 Type::Result(ok.map(Box::new), error.map(Box::new))
             }
-            ("Result", _) => self.wrong(ty, "write out both sides: `Result<T, E>`, for example `Result<u64, String>`"),
-            ("Vec" | "Option", _) => self.wrong(ty, format!("`{name}` needs to know of what: `{name}<T>`")),
+            ("Result", _) => self.reject(ty, "write out both sides: `Result<T, E>`, for example `Result<u64, String>`"),
+            ("Vec" | "Option", _) => self.reject(ty, format!("`{name}` needs a type parameter: `{name}<T>`")),
             _ => match suggestion(name) {
-                Some(suggestion) => self.wrong(ty, format!("`{name}` has no counterpart in WIT; {suggestion}")),
-                None => self.wrong(
+                Some(suggestion) => self.reject(ty, format!("`{name}` has no counterpart in WIT; {suggestion}")),
+                None => self.reject(
                     ty,
                     format!(
-                        "`{name}` is not a type that callers can know; define it as a `pub struct` or `pub enum` inside \
-                         the module `{}`",
+                        "callers do not know the type `{name}`; define it as a `pub struct` or `pub enum` inside the \
+                         module `{}`",
                         self.module.ident
                     ),
                 ),
@@ -191,39 +192,41 @@ impl<'a> Converter<'a> {
         }
     }
 
-    /// The type at this place of the module, mentioned at `mention`.
+    /// Converts the definition at index `at` of the module's types, which the code refers to at `mention`.
     fn define(&mut self, at: usize, mention: &Ident) -> Type {
         let module = self.module;
         let defined = &module.types[at];
         let name = defined.ident().to_string();
-        match self.known.get(&name) {
+        match self.converted.get(&name) {
             Some(Some(ty)) => return ty.clone(),
             Some(None) => {
-                return self.wrong(
+                return self.reject(
                     mention,
-                    format!("`{name}` contains itself here, and WIT's types are finite; keep the items in a `Vec` of the \
-                             parent and refer to them by number"),
+                    format!(
+                        "`{name}` contains itself here, but WIT has no recursive types; keep the items in a `Vec` of \
+                         the parent and refer to them by index"
+                    ),
                 );
             }
             None => {}
         }
-        self.known.insert(name.clone(), None);
+        self.converted.insert(name.clone(), None);
         let ty = match defined {
-            Defined::Alias(alias) => {
-                self.no_generics(&alias.generics);
+            DefinedType::Alias(alias) => {
+                self.reject_generics(&alias.generics);
                 self.convert(&alias.ty)
             }
-            Defined::Struct { item, flags } => {
-                self.visible(&item.vis, &item.ident);
-                self.no_generics(&item.generics);
-                self.no_cfg(&item.attrs);
+            DefinedType::Struct { item, flags } => {
+                self.require_public(&item.vis, &item.ident);
+                self.reject_generics(&item.generics);
+                self.reject_cfg(&item.attrs);
                 let kind = if *flags { self.flags(item) } else { self.record(item) };
                 self.add(&item.ident, docs(&item.attrs), kind)
             }
-            Defined::Enum { item, flags } => {
-                self.visible(&item.vis, &item.ident);
-                self.no_generics(&item.generics);
-                self.no_cfg(&item.attrs);
+            DefinedType::Enum { item, flags } => {
+                self.require_public(&item.vis, &item.ident);
+                self.reject_generics(&item.generics);
+                self.reject_cfg(&item.attrs);
                 if let Some(attribute) = flags {
                     self.errors
                         .at(attribute, "flags are a struct with one `bool` field for each flag, not an enum");
@@ -232,7 +235,7 @@ impl<'a> Converter<'a> {
                 self.add(&item.ident, docs(&item.attrs), kind)
             }
         };
-        self.known.insert(name, Some(ty.clone()));
+        self.converted.insert(name, Some(ty.clone()));
         ty
     }
 
@@ -242,24 +245,24 @@ impl<'a> Converter<'a> {
         Type::Named(self.types.len() - 1)
     }
 
-    fn visible(&mut self, visibility: &Visibility, ident: &Ident) {
+    fn require_public(&mut self, visibility: &Visibility, ident: &Ident) {
         if !matches!(visibility, Visibility::Public(_)) {
             self.errors
                 .at(ident, format!("an exported function uses `{ident}`, so callers see it; make it `pub`"));
         }
     }
 
-    fn no_generics(&mut self, generics: &syn::Generics) {
+    fn reject_generics(&mut self, generics: &syn::Generics) {
         if !generics.params.is_empty() {
             self.errors.at(generics, "a type that callers see cannot be generic; write out the types");
         }
     }
 
-    pub(crate) fn no_cfg(&mut self, attributes: &[syn::Attribute]) {
+    pub(crate) fn reject_cfg(&mut self, attributes: &[syn::Attribute]) {
         for attribute in attributes.iter().filter(|attribute| attribute.path().is_ident("cfg")) {
             self.errors.at(
                 attribute,
-                "what callers see cannot depend on how the worker is compiled; remove `cfg` here",
+                "the exported interface cannot depend on how the worker is compiled; remove `cfg` here",
             );
         }
     }
@@ -303,7 +306,7 @@ impl<'a> Converter<'a> {
         if fields.is_empty() || fields.len() > FLAGS_MAX {
             self.errors.at(
                 &item.ident,
-                format!("there have to be 1 to {FLAGS_MAX} flags, here are {}", fields.len()),
+                format!("a flags type has 1 to {FLAGS_MAX} flags; this one has {}", fields.len()),
             );
         }
         Kind::Flags(fields)
@@ -314,9 +317,9 @@ impl<'a> Converter<'a> {
         let mut converted = Vec::new();
         for field in &fields.named {
             let Some(ident) = &field.ident else { continue };
-            self.no_cfg(&field.attrs);
+            self.reject_cfg(&field.attrs);
             let wit = self.errors.kebab(ident);
-            scope.take(&wit, ident, &mut self.errors);
+            scope.declare(&wit, ident, &mut self.errors);
             let ty = self.convert(&field.ty);
             converted.push(Field { ident: ident.clone(), wit, docs: docs(&field.attrs), ty });
         }
@@ -327,9 +330,9 @@ impl<'a> Converter<'a> {
         let mut scope = Scope::default();
         let mut cases = Vec::new();
         for variant in &item.variants {
-            self.no_cfg(&variant.attrs);
+            self.reject_cfg(&variant.attrs);
             let wit = self.errors.kebab(&variant.ident);
-            scope.take(&wit, &variant.ident, &mut self.errors);
+            scope.declare(&wit, &variant.ident, &mut self.errors);
             let values = match &variant.fields {
                 Fields::Unit => Vec::new(),
                 Fields::Unnamed(fields) => {
@@ -349,7 +352,7 @@ impl<'a> Converter<'a> {
             cases.push(Case { ident: variant.ident.clone(), wit, docs: docs(&variant.attrs), values });
         }
         if cases.is_empty() {
-            self.errors.at(&item.ident, "an enum needs at least one case before anybody can pass it");
+            self.errors.at(&item.ident, "an enum in WIT has at least one case; add one");
         }
         if cases.iter().all(|case| case.values.is_empty()) { Kind::Enum(cases) } else { Kind::Variant(cases) }
     }
@@ -374,7 +377,7 @@ fn primitive(name: &str) -> Option<&'static str> {
     })
 }
 
-/// What to write instead of a well-known type.
+/// What to use instead of a well-known type that has no counterpart in WIT.
 fn suggestion(name: &str) -> Option<&'static str> {
     Some(match name {
         "usize" => "its size differs between machines: use `u32` or `u64`",
@@ -384,7 +387,7 @@ fn suggestion(name: &str) -> Option<&'static str> {
         "HashMap" | "BTreeMap" => "use a list of pairs, `Vec<(K, V)>`",
         "HashSet" | "BTreeSet" | "VecDeque" | "LinkedList" | "BinaryHeap" => "use `Vec<T>`",
         "Box" | "Rc" | "Arc" | "RefCell" | "Cell" | "Mutex" => "use the type inside it",
-        "Duration" => "use a number and say of what, for example `timeout_ms: u64`",
+        "Duration" => "use a number with its unit in the name, for example `timeout_ms: u64`",
         "SystemTime" | "Instant" => "use the seconds since 1970 as `u64`",
         "NonZero" | "NonZeroU32" | "NonZeroU64" => "use the plain number",
         "PromiseId" | "WorkerId" | "Uuid" => "use a `String` and the id's `to_string()`",

@@ -1,13 +1,13 @@
-//! Judges a module: what cannot be a worker is reported at the token that is wrong, all of it at once.
+//! Checks a module. All errors are reported at once, each at the wrong token.
 
 use crate::ast;
 use crate::ast::{Module, docs};
 use crate::attr::{self, ModuleOptions};
-use crate::model::{Function, Package, Param, Receiver, Saved, State, Worker};
+use crate::model::{Function, Package, Param, Receiver, SaveOptions, State, Worker};
 use crate::types::{Converter, Scope};
 use syn::{FnArg, Pat, ReturnType};
 
-/// The worker that a module describes.
+/// Checks a module and returns the worker that it defines.
 pub(crate) fn check(module: &Module, options: &ModuleOptions) -> syn::Result<Worker> {
     let mut converter = Converter::new(module);
     let package = options.package.clone().unwrap_or_else(|| default_package(module, &mut converter));
@@ -22,16 +22,16 @@ pub(crate) fn check(module: &Module, options: &ModuleOptions) -> syn::Result<Wor
     }
     let mut scope = Scope::default();
     for ty in &converter.types {
-        scope.take(&ty.wit, &ty.ident, &mut converter.errors);
+        scope.declare(&ty.wit, &ty.ident, &mut converter.errors);
     }
     for (function, found) in functions.iter().zip(&module.functions) {
-        scope.take(&function.wit, &found.signature.ident, &mut converter.errors);
+        scope.declare(&function.wit, &found.signature.ident, &mut converter.errors);
     }
     if let Some((_, span)) = options.state_version
-        && !module.state.as_ref().is_some_and(|state| state.saved)
+        && !module.state.as_ref().is_some_and(|state| state.is_saved)
     {
-        let text = "there is no state that is saved: derive serde's `Serialize` and `Deserialize` for the worker's struct, \
-                    or leave this option out";
+        let text = "the worker has no state that can be saved: derive serde's `Serialize` and `Deserialize` for the \
+                    worker's struct, or remove this option";
         converter.errors.push(syn::Error::new(span, text));
     }
     let state_version = options.state_version.map_or(1, |(version, _)| version);
@@ -43,7 +43,9 @@ pub(crate) fn check(module: &Module, options: &ModuleOptions) -> syn::Result<Wor
         state: module.state.as_ref().map(|state| State {
             ident: state.ident.clone(),
             has_new: state.has_new,
-            saved: state.saved.then_some(Saved { version: state_version, migrates: state.migrates }),
+            save: state
+                .is_saved
+                .then_some(SaveOptions { version: state_version, has_migrate: state.has_migrate }),
         }),
         functions,
         types: converter.types,
@@ -66,18 +68,17 @@ fn default_package(module: &Module, converter: &mut Converter<'_>) -> Package {
 
 fn check_function(function: &ast::Function, converter: &mut Converter<'_>) -> Function {
     let signature = &function.signature;
-    converter.no_cfg(&function.attributes);
+    converter.reject_cfg(&function.attributes);
     if let Some(token) = &signature.asyncness {
         converter.errors.at(
             token,
-            "exported functions are not `async`: a worker that waits is suspended as a whole; call what you need and wait \
-             for it",
+            "exported functions cannot be `async`: a worker is suspended as a whole while it waits; use blocking calls",
         );
     }
     if let Some(token) = &signature.unsafety {
         converter
             .errors
-            .at(token, "callers cannot promise anything to an `unsafe` function; remove `unsafe`");
+            .at(token, "callers cannot uphold the contract of an `unsafe` function; remove `unsafe`");
     }
     if let Some(abi) = &signature.abi {
         converter.errors.at(abi, "exported functions are ordinary Rust functions; remove `extern`");
@@ -96,7 +97,7 @@ fn check_function(function: &ast::Function, converter: &mut Converter<'_>) -> Fu
             &signature.generics,
             "callers cannot choose type parameters; write out the types, or make the function `pub(crate)`",
         );
-        // Its types name the parameters, which would be said once more for each.
+        // The signature refers to the type parameters; each reference would cause another error.
         return checked;
     }
     let mut scope = Scope::default();
@@ -106,7 +107,7 @@ fn check_function(function: &ast::Function, converter: &mut Converter<'_>) -> Fu
             FnArg::Typed(typed) => checked.params.push(check_param(typed, &mut scope, converter)),
         }
     }
-    if function.of_state && signature.receiver().is_none() {
+    if function.is_method && signature.receiver().is_none() {
         converter.errors.at(
             &signature.ident,
             "a public function of the state takes `&self` or `&mut self`; without them, move it out of the `impl` or make \
@@ -137,13 +138,13 @@ fn check_param(param: &syn::PatType, scope: &mut Scope, converter: &mut Converte
     let wit = match &*param.pat {
         Pat::Ident(pattern) if pattern.subpat.is_none() => {
             let wit = converter.errors.kebab(&pattern.ident);
-            scope.take(&wit, &pattern.ident, &mut converter.errors);
+            scope.declare(&wit, &pattern.ident, &mut converter.errors);
             wit
         }
         other => {
             converter
                 .errors
-                .at(other, "callers need a name for this parameter; name it here and take it apart inside");
+                .at(other, "callers need a name for this parameter; name it here and destructure it inside");
             "unnamed".to_owned()
         }
     };

@@ -1,12 +1,12 @@
 //! Prints a worker's interface as WIT.
 
 use crate::model::{Function, Kind, Package, Type, TypeDef, Worker};
-use crate::names::escaped;
+use crate::names::escape_keyword;
 use std::fmt::{self, Write as _};
 
 impl fmt::Display for Package {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}", escaped(&self.namespace), escaped(&self.name))?;
+        write!(f, "{}:{}", escape_keyword(&self.namespace), escape_keyword(&self.name))?;
         match &self.version {
             Some(version) => write!(f, "@{version}"),
             None => Ok(()),
@@ -14,16 +14,16 @@ impl fmt::Display for Package {
     }
 }
 
-/// The world's name. Nobody sees it, but no two things of a package have one name.
-pub(crate) fn world(worker: &Worker) -> &'static str {
+/// The world's name. It is not visible to callers, but must differ from the interface's name.
+pub(crate) fn world_name(worker: &Worker) -> &'static str {
     if worker.interface == "worker" { "worker-world" } else { "worker" }
 }
 
-/// The whole package.
+/// Prints the whole package.
 pub(crate) fn print(worker: &Worker) -> String {
     let mut text = format!("package {};\n\n", worker.package);
     docs(&mut text, "", &worker.docs);
-    line(&mut text, "", format_args!("interface {} {{", escaped(&worker.interface)));
+    line(&mut text, "", format_args!("interface {} {{", escape_keyword(&worker.interface)));
     for ty in &worker.types {
         define(&mut text, ty, &worker.types);
         text.push('\n');
@@ -36,13 +36,13 @@ pub(crate) fn print(worker: &Worker) -> String {
         line(
             &mut text,
             INDENT,
-            format_args!("{}: {};", escaped(&function.wit), signature(function, &worker.types)),
+            format_args!("{}: {};", escape_keyword(&function.wit), signature(function, &worker.types)),
         );
     }
     text.push_str("}\n\n");
-    line(&mut text, "", format_args!("world {} {{", world(worker)));
-    line(&mut text, INDENT, format_args!("export {};", escaped(&worker.interface)));
-    let saved = worker.state.as_ref().is_some_and(|state| state.saved.is_some());
+    line(&mut text, "", format_args!("world {} {{", world_name(worker)));
+    line(&mut text, INDENT, format_args!("export {};", escape_keyword(&worker.interface)));
+    let saved = worker.state.as_ref().is_some_and(|state| state.save.is_some());
     if saved {
         line(&mut text, INDENT, format_args!("export golem:durability/snapshot@1.0.0;"));
     }
@@ -53,7 +53,7 @@ pub(crate) fn print(worker: &Worker) -> String {
     text
 }
 
-/// As in `wit/golem-durability/snapshot.wit`, which a test compares.
+/// A copy of `wit/golem-durability/snapshot.wit`; a test compares them.
 pub(crate) const SNAPSHOT: &str = "
 package golem:durability@1.0.0 {
   interface snapshot {
@@ -79,18 +79,19 @@ fn signature(function: &Function, types: &[TypeDef]) -> String {
     let params: Vec<String> = function
         .params
         .iter()
-        .map(|param| format!("{}: {}", escaped(&param.wit), spell(&param.ty, types)))
+        .map(|param| format!("{}: {}", escape_keyword(&param.wit), type_text(&param.ty, types)))
         .collect();
-    let result = function.result.as_ref().map(|ty| format!(" -> {}", spell(ty, types))).unwrap_or_default();
+    let result =
+        function.result.as_ref().map(|ty| format!(" -> {}", type_text(ty, types))).unwrap_or_default();
     format!("func({}){result}", params.join(", "))
 }
 
-fn spell(ty: &Type, types: &[TypeDef]) -> String {
-    let side = |ty: &Option<Box<Type>>| ty.as_ref().map(|ty| spell(ty, types));
+fn type_text(ty: &Type, types: &[TypeDef]) -> String {
+    let side = |ty: &Option<Box<Type>>| ty.as_ref().map(|ty| type_text(ty, types));
     match ty {
         Type::Primitive(name) => (*name).to_owned(),
-        Type::List(item) => format!("list<{}>", spell(item, types)),
-        Type::Option(item) => format!("option<{}>", spell(item, types)),
+        Type::List(item) => format!("list<{}>", type_text(item, types)),
+        Type::Option(item) => format!("option<{}>", type_text(item, types)),
         Type::Result(ok, error) => match (side(ok), side(error)) {
             (None, None) => "result".to_owned(),
             (Some(ok), None) => format!("result<{ok}>"),
@@ -98,9 +99,12 @@ fn spell(ty: &Type, types: &[TypeDef]) -> String {
             (Some(ok), Some(error)) => format!("result<{ok}, {error}>"),
         },
         Type::Tuple(items) => {
-            format!("tuple<{}>", items.iter().map(|item| spell(item, types)).collect::<Vec<_>>().join(", "))
+            format!(
+                "tuple<{}>",
+                items.iter().map(|item| type_text(item, types)).collect::<Vec<_>>().join(", ")
+            )
         }
-        Type::Named(at) => escaped(&types[*at].wit),
+        Type::Named(at) => escape_keyword(&types[*at].wit),
     }
 }
 
@@ -111,11 +115,11 @@ fn define(text: &mut String, ty: &TypeDef, types: &[TypeDef]) {
             "record",
             fields
                 .iter()
-                .map(|f| (&*f.docs, format!("{}: {}", escaped(&f.wit), spell(&f.ty, types))))
+                .map(|f| (&*f.docs, format!("{}: {}", escape_keyword(&f.wit), type_text(&f.ty, types))))
                 .collect(),
         ),
-        Kind::Flags(fields) => ("flags", fields.iter().map(|f| (&*f.docs, escaped(&f.wit))).collect()),
-        Kind::Enum(cases) => ("enum", cases.iter().map(|c| (&*c.docs, escaped(&c.wit))).collect()),
+        Kind::Flags(fields) => ("flags", fields.iter().map(|f| (&*f.docs, escape_keyword(&f.wit))).collect()),
+        Kind::Enum(cases) => ("enum", cases.iter().map(|c| (&*c.docs, escape_keyword(&c.wit))).collect()),
         Kind::Variant(cases) => (
             "variant",
             cases
@@ -123,16 +127,16 @@ fn define(text: &mut String, ty: &TypeDef, types: &[TypeDef]) {
                 .map(|case| {
                     let value = match case.values.as_slice() {
                         [] => String::new(),
-                        [value] => format!("({})", spell(value, types)),
-                        several => format!("({})", spell(&Type::Tuple(several.to_vec()), types)),
+                        [value] => format!("({})", type_text(value, types)),
+                        several => format!("({})", type_text(&Type::Tuple(several.to_vec()), types)),
                     };
-                    (&*case.docs, format!("{}{value}", escaped(&case.wit)))
+                    (&*case.docs, format!("{}{value}", escape_keyword(&case.wit)))
                 })
                 .collect(),
         ),
     };
     docs(text, INDENT, &ty.docs);
-    line(text, INDENT, format_args!("{keyword} {} {{", escaped(&ty.wit)));
+    line(text, INDENT, format_args!("{keyword} {} {{", escape_keyword(&ty.wit)));
     for (lines, item) in items {
         docs(text, deeper, lines);
         line(text, deeper, format_args!("{item},"));

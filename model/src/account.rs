@@ -1,4 +1,4 @@
-//! Accounts, projects, policies, grants and tokens: who owns what, and who may do what with it.
+//! Accounts, projects, policies, grants and tokens: ownership and permissions.
 
 use crate::{AccountId, GrantId, PolicyId, ProjectId, Timestamp, TokenId};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -11,41 +11,41 @@ use std::str::FromStr;
 pub struct Account {
     /// Its id.
     pub id: AccountId,
-    /// The name people read.
+    /// Display name.
     pub name: String,
     /// Primary e-mail address; may be empty for the root account of a local server.
     pub email: String,
     /// When it was created.
     pub created_at: Timestamp,
-    /// What it may do beyond its own.
+    /// Permissions beyond the account's own projects.
     #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
     pub roles: BTreeSet<Role>,
-    /// Who vouches for it, `github:` and the user's number there; no two accounts have the same.
+    /// Identity at an external login provider: `github:` and the user's number there. Unique among all accounts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub external: Option<String>,
 }
 
-/// What an account may do beyond its own. The names are those of 2023.
+/// A permission of an account beyond its own projects. The names are those of 2023.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Role {
-    /// Everything, everywhere.
+    /// Every action on every object.
     Admin,
-    /// Say who may log in for a first time.
+    /// Manage the whitelist: the e-mail addresses that may log in for the first time.
     WhitelistAdmin,
-    /// Look at the list of accounts.
+    /// List all accounts.
     MarketingAdmin,
-    /// See every project.
+    /// View every project.
     ViewProject,
-    /// Delete every project.
+    /// Delete any project.
     DeleteProject,
-    /// Make projects for other accounts.
+    /// Create projects for other accounts.
     CreateProject,
-    /// Read and write what accounts have used: the role of servers that run workers.
+    /// Read and report the resource usage of accounts: the role of servers that run workers.
     InstanceServer,
 }
 
 impl Role {
-    /// All of them.
+    /// All roles.
     pub const ALL: [Self; 7] = [
         Self::Admin,
         Self::WhitelistAdmin,
@@ -63,11 +63,11 @@ impl fmt::Display for Role {
     }
 }
 
-/// A text that names no role.
+/// The text is not the name of a role.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text:?} is no role; roles are {}", names(&Role::ALL))]
+#[error("{text:?} is not a role; the roles are {}", join_names(&Role::ALL))]
 pub struct RoleError {
-    /// What was given.
+    /// The given text.
     pub text: String,
 }
 
@@ -80,7 +80,7 @@ impl FromStr for Role {
     }
 }
 
-fn names<T: fmt::Display>(all: &[T]) -> String {
+fn join_names<T: fmt::Display>(all: &[T]) -> String {
     all.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
@@ -91,45 +91,45 @@ pub struct Project {
     pub id: ProjectId,
     /// The account that owns it.
     pub owner: AccountId,
-    /// Its name; several projects may share one.
+    /// Its name. Not unique: several projects may have the same name.
     pub name: String,
-    /// What people wrote about it.
+    /// Description, free text.
     pub description: String,
-    /// Whether it is the account's default project, used where none is named.
+    /// Whether it is the account's default project. Requests that name no project use the default project.
     pub default: bool,
     /// When it was created.
     pub created_at: Timestamp,
 }
 
-/// Something that can be allowed to others in a project.
+/// An action in a project. A grant permits actions to other accounts than the owner.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum ProjectAction {
-    /// See and download templates.
+    /// View and download templates.
     ViewTemplate,
     /// Upload new templates.
     CreateTemplate,
-    /// Upload new versions.
+    /// Upload new versions of templates.
     UpdateTemplate,
     /// Delete templates.
     DeleteTemplate,
-    /// See workers, and what they print.
+    /// View workers and their output.
     ViewWorker,
-    /// Make workers.
+    /// Create workers.
     CreateWorker,
     /// Invoke, interrupt and resume workers, complete their promises.
     UpdateWorker,
     /// Delete workers.
     DeleteWorker,
-    /// See who may do what.
+    /// View the grants of the project.
     ViewProjectGrants,
-    /// Allow others.
+    /// Create grants.
     CreateProjectGrants,
-    /// No longer allow others.
+    /// Delete grants.
     DeleteProjectGrants,
 }
 
 impl ProjectAction {
-    /// All of them.
+    /// All actions.
     pub const ALL: [Self; 11] = [
         Self::ViewTemplate,
         Self::CreateTemplate,
@@ -145,33 +145,33 @@ impl ProjectAction {
     ];
 }
 
-/// A set of actions. In JSON, a list.
+/// A set of actions. Its JSON form is a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct ActionSet(u16);
 
 impl ActionSet {
     /// No action.
     pub const NONE: Self = Self(0);
-    /// Every action: what an owner has.
+    /// Every action: the permissions of the project's owner.
     pub const ALL: Self = Self((1 << ProjectAction::ALL.len()) - 1);
 
-    /// Whether it holds `action`.
+    /// Whether the set contains `action`.
     pub const fn contains(self, action: ProjectAction) -> bool {
         self.0 & (1 << action as u16) != 0
     }
 
-    /// Whether it holds no action.
+    /// Whether the set is empty.
     pub const fn is_empty(self) -> bool {
         self.0 == 0
     }
 
-    /// What is in either.
+    /// The union of both sets.
     #[must_use]
     pub const fn union(self, other: Self) -> Self {
         Self(self.0 | other.0)
     }
 
-    /// What is in this one and not in `other`.
+    /// The actions of this set that are not in `other`.
     #[must_use]
     pub const fn without(self, other: Self) -> Self {
         Self(self.0 & !other.0)
@@ -201,74 +201,74 @@ impl<'de> Deserialize<'de> for ActionSet {
     }
 }
 
-/// A named set of actions, to be given to accounts.
+/// A named set of actions. Grants refer to it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Policy {
     /// Its id.
     pub id: PolicyId,
-    /// Who made it.
+    /// The account that created it.
     pub owner: AccountId,
     /// Its name.
     pub name: String,
-    /// What it allows.
+    /// The permitted actions.
     pub actions: ActionSet,
     /// When it was created.
     pub created_at: Timestamp,
 }
 
-/// A policy given to an account in a project.
+/// Permits the actions of a policy to an account in a project.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Grant {
     /// Its id.
     pub id: GrantId,
-    /// Where.
+    /// The project in which the actions are permitted.
     pub project: ProjectId,
-    /// Who may.
+    /// The account to which they are permitted.
     pub grantee: AccountId,
-    /// What.
+    /// The policy that lists the actions.
     pub policy: PolicyId,
-    /// Who gave it.
+    /// The account that created the grant.
     pub granted_by: AccountId,
-    /// When.
+    /// When it was created.
     pub created_at: Timestamp,
 }
 
-/// An API token as stored: its secret only as a hash.
+/// An API token as stored. The secret itself is not stored, only its hash.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Token {
     /// Its id, which is not secret.
     pub id: TokenId,
-    /// The account it speaks for.
+    /// The account that the token authenticates.
     pub account: AccountId,
     /// BLAKE3 of the secret's 36 characters. The secret has 122 random bits, so no salt or slow hash is needed.
     pub secret_hash: [u8; 32],
     /// When it was created.
     pub created_at: Timestamp,
-    /// From when on it is refused.
+    /// The token is rejected from this time on.
     pub expires_at: Timestamp,
 }
 
-/// Someone who may log in for a first time.
+/// A whitelist entry: an e-mail address that may log in for the first time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invited {
     /// The e-mail address, in lower case.
     pub email: String,
-    /// Who said so.
+    /// The account that added the entry.
     pub created_by: AccountId,
-    /// When.
+    /// When the entry was added.
     pub created_at: Timestamp,
 }
 
-/// What an account has used in a month.
+/// The resource usage of an account in one calendar month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Usage {
-    /// Whose.
+    /// The account.
     pub account: AccountId,
-    /// Months since January of the year 0, UTC.
+    /// The month, as [`Timestamp::month`] counts them: months since January of the year 0, UTC.
     pub month: u32,
     /// Bytes of components uploaded.
     pub uploaded_bytes: u64,
-    /// Processing units.
+    /// Processing units used.
     pub gas: i64,
 }
 
@@ -277,20 +277,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn roles_are_read_by_their_names() {
+    fn roles_are_parsed_from_their_names() {
         for role in Role::ALL {
             assert_eq!(role.to_string().parse(), Ok(role));
         }
         let error = "Root".parse::<Role>().unwrap_err().to_string();
         assert_eq!(
             error,
-            "\"Root\" is no role; roles are Admin, WhitelistAdmin, MarketingAdmin, ViewProject, DeleteProject, \
+            "\"Root\" is not a role; the roles are Admin, WhitelistAdmin, MarketingAdmin, ViewProject, DeleteProject, \
              CreateProject, InstanceServer"
         );
     }
 
     #[test]
-    fn sets_of_actions_hold_what_was_put_in() {
+    fn action_sets_contain_exactly_the_collected_actions() {
         let some: ActionSet =
             [ProjectAction::UpdateWorker, ProjectAction::ViewTemplate].into_iter().collect();
         assert_eq!(

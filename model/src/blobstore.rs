@@ -1,8 +1,9 @@
-//! Containers of objects: what may be asked of them, decided by pure functions that every store shares.
+//! Blob containers and objects. Pure functions decide the effects of every write, so that all stores behave alike.
 //!
-//! A container belongs to a project and must be made. Its objects lie under its *generation*, the version of its record:
-//! emptying or removing a container changes or removes the record, and what lies under the old generation can never be
-//! asked for again.
+//! A container belongs to a project and must be created before use. The keys of its objects contain the container's
+//! *generation*: the version of the container's record. Clearing a container writes its record again, and removing it
+//! removes the record. In both cases the objects of the old generation are unreachable: no later record has that
+//! version. Such a generation is *abandoned*, and the store deletes its objects later.
 
 use crate::Timestamp;
 use crate::keyvalue::{self, LimitError};
@@ -11,7 +12,7 @@ use crate::oplog::wire::DecodeError;
 use crate::shared::{CacheMiss, ScopedKey, Space, StateReader, Version, Versioned, WriteEffects};
 use std::sync::Arc;
 
-/// An object, by the name of its container and its own.
+/// Names an object by its container's name and its own name.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ObjectId {
     /// The container's name.
@@ -20,47 +21,47 @@ pub struct ObjectId {
     pub object: Arc<str>,
 }
 
-/// A change of containers and objects.
+/// A write to containers and objects, applied as a whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum BlobWrite {
-    /// Makes a container.
+    /// Creates a container.
     Create(Arc<str>),
     /// Removes a container and all its objects.
     Remove(Arc<str>),
     /// Removes all objects of a container.
     Clear(Arc<str>),
-    /// Writes an object, whether or not there was one.
+    /// Writes an object; an existing object is replaced.
     Put {
         /// The object.
         id: ObjectId,
         /// Its bytes.
         data: Arc<[u8]>,
     },
-    /// Removes objects; those that are not there are passed over.
+    /// Removes objects. Names without an object are ignored.
     Delete {
         /// The container's name.
         container: Arc<str>,
         /// The objects' names.
         objects: Vec<Arc<str>>,
     },
-    /// Writes an object with the bytes of another one.
+    /// Copies or moves an object.
     Copy {
-        /// The object that is there.
+        /// The existing object.
         from: ObjectId,
-        /// The object that is written.
+        /// The object that is written or replaced.
         to: ObjectId,
-        /// Whether `from` is removed.
+        /// Whether `from` is removed: a move.
         moves: bool,
     },
 }
 
-/// What an act came to. It is recorded with the call, in the same commit as the change.
+/// The outcome of a write. It is recorded with the host call, in the same commit as the write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BlobOutcome {
-    /// Done.
+    /// The write was applied.
     #[error("done")]
     Done,
-    /// The container is there already; nothing was changed.
+    /// The container exists already; nothing was changed.
     #[error("a container of that name exists")]
     Exists,
     /// There is no such container; nothing was changed.
@@ -72,7 +73,7 @@ pub enum BlobOutcome {
 }
 
 impl BlobOutcome {
-    /// Its byte in the oplog.
+    /// The byte that stands for the outcome in the oplog.
     pub const fn code(self) -> u8 {
         match self {
             Self::Done => 1,
@@ -89,78 +90,78 @@ impl BlobOutcome {
             2 => Ok(Self::Exists),
             3 => Ok(Self::NoContainer),
             4 => Ok(Self::NoObject),
-            tag => Err(DecodeError::UnknownTag { what: "outcome of an act on objects", tag }),
+            tag => Err(DecodeError::UnknownTag { what: "outcome of a blobstore write", tag }),
         }
     }
 }
 
-/// A container that is there.
+/// An existing container.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Container {
-    /// When it was made.
+    /// When it was created.
     pub created_at: Timestamp,
-    /// Under what its objects lie.
+    /// The current generation, as text: the bucket in the keys of its objects.
     pub generation: Arc<str>,
 }
 
-/// An object that is there.
+/// An existing object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Object {
     /// When it was written.
     pub created_at: Timestamp,
-    /// The bytes of its record; the first [`HEADER_BYTES`] are not the object's.
+    /// The bytes of its record: a header of [`HEADER_BYTES`], then the object's data.
     record: Arc<[u8]>,
 }
 
-/// Bytes of a record before those of the object: its time in nanoseconds, little-endian.
+/// Length of a record's header: the time of writing in nanoseconds, little-endian.
 const HEADER_BYTES: usize = 8;
 
 impl Object {
-    /// Its bytes.
+    /// The object's data.
     pub fn data(&self) -> &[u8] {
         &self.record[HEADER_BYTES..]
     }
 }
 
-/// The place of a container's record.
+/// The key of a container's record.
 pub fn container_key(name: &Arc<str>) -> ScopedKey {
     ScopedKey { space: Space::Containers, bucket: "".into(), key: name.clone() }
 }
 
-/// The container of this name, if it is there.
+/// Reads the container of this name, if it exists.
 pub fn container(name: &Arc<str>, state: &mut dyn StateReader) -> Result<Option<Container>, CacheMiss> {
-    let held = state.read(&container_key(name))?;
-    let Versioned { value: Some(record), version: Version(generation) } = held else { return Ok(None) };
-    Ok(Some(Container { created_at: time(&record), generation: generation.to_string().into() }))
+    let versioned = state.read(&container_key(name))?;
+    let Versioned { value: Some(record), version: Version(generation) } = versioned else { return Ok(None) };
+    Ok(Some(Container { created_at: record_time(&record), generation: generation.to_string().into() }))
 }
 
-/// The object, or what is not there.
+/// Reads an object. If the container or the object does not exist, the inner error says which of them.
 pub fn object(id: &ObjectId, state: &mut dyn StateReader) -> Result<Result<Object, BlobOutcome>, CacheMiss> {
     let Some(container) = container(&id.container, state)? else { return Ok(Err(BlobOutcome::NoContainer)) };
-    let held = state.read(&container.place(&id.object))?;
-    Ok(match held.value.filter(|record| record.len() >= HEADER_BYTES) {
-        Some(record) => Ok(Object { created_at: time(&record), record }),
+    let versioned = state.read(&container.object_key(&id.object))?;
+    Ok(match versioned.value.filter(|record| record.len() >= HEADER_BYTES) {
+        Some(record) => Ok(Object { created_at: record_time(&record), record }),
         None => Err(BlobOutcome::NoObject),
     })
 }
 
 impl Container {
-    fn place(&self, object: &Arc<str>) -> ScopedKey {
+    fn object_key(&self, object: &Arc<str>) -> ScopedKey {
         ScopedKey { space: Space::Objects, bucket: self.generation.clone(), key: object.clone() }
     }
 }
 
-fn time(record: &[u8]) -> Timestamp {
+fn record_time(record: &[u8]) -> Timestamp {
     let nanos = record.first_chunk::<HEADER_BYTES>().map_or(0, |nanos| u64::from_le_bytes(*nanos));
     Timestamp::from_nanos(nanos)
 }
 
-fn record(at: Timestamp, data: &[u8]) -> Arc<[u8]> {
+fn encode_record(at: Timestamp, data: &[u8]) -> Arc<[u8]> {
     [&at.as_nanos().to_le_bytes(), data].concat().into()
 }
 
 impl BlobWrite {
-    /// Whether it is within all bounds.
+    /// Checks names and data against the limits.
     pub fn check(&self) -> Result<(), LimitError> {
         let ids: [Option<&ObjectId>; 2] = match self {
             Self::Create(name) | Self::Remove(name) | Self::Clear(name) => {
@@ -181,50 +182,50 @@ impl BlobWrite {
         ids.into_iter().flatten().try_for_each(check_id)
     }
 
-    /// What it changes and comes to.
+    /// Decides the effects of the write on `state`. A write that fails changes nothing and has only an outcome.
     pub fn decide(&self, now: Timestamp, state: &mut dyn StateReader) -> Result<WriteEffects, CacheMiss> {
-        let mut decided = WriteEffects::default();
-        let outcome = self.act(now, state, &mut decided)?;
+        let mut effects = WriteEffects::default();
+        let outcome = self.collect_effects(now, state, &mut effects)?;
         if outcome != BlobOutcome::Done {
-            decided = WriteEffects::default();
+            effects = WriteEffects::default();
         }
-        decided.response = vec![outcome.code()];
-        Ok(decided)
+        effects.response = vec![outcome.code()];
+        Ok(effects)
     }
 
-    fn act(
+    fn collect_effects(
         &self,
         now: Timestamp,
         state: &mut dyn StateReader,
-        decided: &mut WriteEffects,
+        effects: &mut WriteEffects,
     ) -> Result<BlobOutcome, CacheMiss> {
         match self {
             Self::Create(name) => {
                 if container(name, state)?.is_some() {
                     return Ok(BlobOutcome::Exists);
                 }
-                decided.changes.push((container_key(name), Some(record(now, &[]))));
+                effects.changes.push((container_key(name), Some(encode_record(now, &[]))));
             }
             Self::Remove(name) => {
-                let Some(there) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
-                decided.changes.push((container_key(name), None));
-                decided.abandoned.push(there.generation);
+                let Some(existing) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
+                effects.changes.push((container_key(name), None));
+                effects.abandoned.push(existing.generation);
             }
             Self::Clear(name) => {
-                let Some(there) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
-                // The same record by another write: the next generation.
-                decided.changes.push((container_key(name), Some(record(there.created_at, &[]))));
-                decided.abandoned.push(there.generation);
+                let Some(existing) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
+                // Writing the unchanged record gives it a new version, which is the next generation.
+                effects.changes.push((container_key(name), Some(encode_record(existing.created_at, &[]))));
+                effects.abandoned.push(existing.generation);
             }
             Self::Put { id, data } => {
-                let Some(there) = container(&id.container, state)? else {
+                let Some(existing) = container(&id.container, state)? else {
                     return Ok(BlobOutcome::NoContainer);
                 };
-                decided.changes.push((there.place(&id.object), Some(record(now, data))));
+                effects.changes.push((existing.object_key(&id.object), Some(encode_record(now, data))));
             }
             Self::Delete { container: name, objects } => {
-                let Some(there) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
-                decided.changes.extend(objects.iter().map(|object| (there.place(object), None)));
+                let Some(existing) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
+                effects.changes.extend(objects.iter().map(|object| (existing.object_key(object), None)));
             }
             Self::Copy { from, to, moves } => {
                 let Some(source) = container(&from.container, state)? else {
@@ -237,18 +238,18 @@ impl BlobWrite {
                     Ok(found) => found,
                     Err(missing) => return Ok(missing),
                 };
-                // First the removal: an object may be moved to where it is.
+                // The removal comes first: an object may be moved onto itself.
                 if *moves {
-                    decided.changes.push((source.place(&from.object), None));
+                    effects.changes.push((source.object_key(&from.object), None));
                 }
-                decided.changes.push((target.place(&to.object), Some(record(now, found.data()))));
+                effects.changes.push((target.object_key(&to.object), Some(encode_record(now, found.data()))));
             }
         }
         Ok(BlobOutcome::Done)
     }
 }
 
-/// Whether these may be names.
+/// Checks both names of an object against the limits.
 pub fn check_id(id: &ObjectId) -> Result<(), LimitError> {
     keyvalue::check_bucket(&id.container)?;
     keyvalue::check_keys(std::iter::once(&*id.object))
@@ -259,34 +260,34 @@ mod tests {
     use super::*;
     use std::collections::BTreeMap;
 
-    /// Everything is at hand.
+    /// A state that is entirely in memory and so has no cache misses.
     #[derive(Default)]
-    struct All {
-        held: BTreeMap<ScopedKey, Versioned>,
+    struct MemoryState {
+        values: BTreeMap<ScopedKey, Versioned>,
         writes: u64,
         abandoned: Vec<Arc<str>>,
     }
 
-    impl StateReader for All {
-        fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss> {
-            Ok(self.held.get(place).cloned().unwrap_or_default())
+    impl StateReader for MemoryState {
+        fn read(&mut self, key: &ScopedKey) -> Result<Versioned, CacheMiss> {
+            Ok(self.values.get(key).cloned().unwrap_or_default())
         }
     }
 
-    impl All {
-        fn act(&mut self, act: &BlobWrite) -> BlobOutcome {
+    impl MemoryState {
+        fn apply(&mut self, write: &BlobWrite) -> BlobOutcome {
             self.writes += 1;
-            let decided = act.decide(Timestamp::from_nanos(self.writes * 1_000), self).unwrap();
-            for (place, value) in decided.changes {
+            let effects = write.decide(Timestamp::from_nanos(self.writes * 1_000), self).unwrap();
+            for (key, value) in effects.changes {
                 match value {
                     Some(_) => {
-                        drop(self.held.insert(place, Versioned { value, version: Version(self.writes) }));
+                        drop(self.values.insert(key, Versioned { value, version: Version(self.writes) }));
                     }
-                    None => drop(self.held.remove(&place)),
+                    None => drop(self.values.remove(&key)),
                 }
             }
-            self.abandoned.extend(decided.abandoned);
-            BlobOutcome::from_code(decided.response[0]).unwrap()
+            self.abandoned.extend(effects.abandoned);
+            BlobOutcome::from_code(effects.response[0]).unwrap()
         }
 
         fn read(&mut self, container: &str, object: &str) -> Result<Vec<u8>, BlobOutcome> {
@@ -303,51 +304,51 @@ mod tests {
     }
 
     #[test]
-    fn containers_must_be_made_and_are_made_once() {
-        let mut all = All::default();
-        assert_eq!(all.act(&put("c", "o", b"x")), BlobOutcome::NoContainer);
-        assert_eq!(all.act(&BlobWrite::Remove("c".into())), BlobOutcome::NoContainer);
-        assert_eq!(all.act(&BlobWrite::Create("c".into())), BlobOutcome::Done);
-        assert_eq!(all.act(&BlobWrite::Create("c".into())), BlobOutcome::Exists);
-        assert_eq!(all.act(&put("c", "o", b"x")), BlobOutcome::Done);
-        assert_eq!(all.read("c", "o"), Ok(b"x".to_vec()));
-        assert_eq!(all.read("c", "p"), Err(BlobOutcome::NoObject));
-        assert_eq!(all.read("d", "o"), Err(BlobOutcome::NoContainer));
+    fn containers_must_be_created_and_only_once() {
+        let mut state = MemoryState::default();
+        assert_eq!(state.apply(&put("c", "o", b"x")), BlobOutcome::NoContainer);
+        assert_eq!(state.apply(&BlobWrite::Remove("c".into())), BlobOutcome::NoContainer);
+        assert_eq!(state.apply(&BlobWrite::Create("c".into())), BlobOutcome::Done);
+        assert_eq!(state.apply(&BlobWrite::Create("c".into())), BlobOutcome::Exists);
+        assert_eq!(state.apply(&put("c", "o", b"x")), BlobOutcome::Done);
+        assert_eq!(state.read("c", "o"), Ok(b"x".to_vec()));
+        assert_eq!(state.read("c", "p"), Err(BlobOutcome::NoObject));
+        assert_eq!(state.read("d", "o"), Err(BlobOutcome::NoContainer));
     }
 
     #[test]
-    fn what_was_in_a_container_is_gone_with_its_generation() {
-        let mut all = All::default();
-        all.act(&BlobWrite::Create("c".into()));
-        all.act(&put("c", "o", b"x"));
-        let made = container(&"c".into(), &mut all).unwrap().unwrap();
-        assert_eq!(all.act(&BlobWrite::Clear("c".into())), BlobOutcome::Done);
-        assert_eq!(all.read("c", "o"), Err(BlobOutcome::NoObject));
-        let cleared = container(&"c".into(), &mut all).unwrap().unwrap();
-        assert_eq!(cleared.created_at, made.created_at);
-        all.act(&put("c", "o", b"y"));
-        assert_eq!(all.act(&BlobWrite::Remove("c".into())), BlobOutcome::Done);
-        assert_eq!(all.act(&BlobWrite::Create("c".into())), BlobOutcome::Done);
-        assert_eq!(all.read("c", "o"), Err(BlobOutcome::NoObject));
-        assert_eq!(all.abandoned, [made.generation, cleared.generation]);
+    fn clearing_or_removing_a_container_abandons_its_generation() {
+        let mut state = MemoryState::default();
+        state.apply(&BlobWrite::Create("c".into()));
+        state.apply(&put("c", "o", b"x"));
+        let created = container(&"c".into(), &mut state).unwrap().unwrap();
+        assert_eq!(state.apply(&BlobWrite::Clear("c".into())), BlobOutcome::Done);
+        assert_eq!(state.read("c", "o"), Err(BlobOutcome::NoObject));
+        let cleared = container(&"c".into(), &mut state).unwrap().unwrap();
+        assert_eq!(cleared.created_at, created.created_at);
+        state.apply(&put("c", "o", b"y"));
+        assert_eq!(state.apply(&BlobWrite::Remove("c".into())), BlobOutcome::Done);
+        assert_eq!(state.apply(&BlobWrite::Create("c".into())), BlobOutcome::Done);
+        assert_eq!(state.read("c", "o"), Err(BlobOutcome::NoObject));
+        assert_eq!(state.abandoned, [created.generation, cleared.generation]);
     }
 
     #[test]
     fn objects_are_copied_and_moved() {
-        let mut all = All::default();
+        let mut state = MemoryState::default();
         let copy = |from: ObjectId, to: ObjectId, moves| BlobWrite::Copy { from, to, moves };
-        all.act(&BlobWrite::Create("c".into()));
-        all.act(&put("c", "o", b"x"));
-        assert_eq!(all.act(&copy(id("c", "o"), id("d", "o"), false)), BlobOutcome::NoContainer);
-        assert_eq!(all.act(&copy(id("c", "n"), id("c", "o"), false)), BlobOutcome::NoObject);
-        all.act(&BlobWrite::Create("d".into()));
-        assert_eq!(all.act(&copy(id("c", "o"), id("d", "p"), false)), BlobOutcome::Done);
-        assert_eq!(all.act(&copy(id("c", "o"), id("c", "o"), true)), BlobOutcome::Done, "to where it is");
-        assert_eq!(all.act(&copy(id("c", "o"), id("d", "q"), true)), BlobOutcome::Done);
-        assert_eq!(all.read("c", "o"), Err(BlobOutcome::NoObject));
-        assert_eq!((all.read("d", "p"), all.read("d", "q")), (Ok(b"x".to_vec()), Ok(b"x".to_vec())));
+        state.apply(&BlobWrite::Create("c".into()));
+        state.apply(&put("c", "o", b"x"));
+        assert_eq!(state.apply(&copy(id("c", "o"), id("d", "o"), false)), BlobOutcome::NoContainer);
+        assert_eq!(state.apply(&copy(id("c", "n"), id("c", "o"), false)), BlobOutcome::NoObject);
+        state.apply(&BlobWrite::Create("d".into()));
+        assert_eq!(state.apply(&copy(id("c", "o"), id("d", "p"), false)), BlobOutcome::Done);
+        assert_eq!(state.apply(&copy(id("c", "o"), id("c", "o"), true)), BlobOutcome::Done, "onto itself");
+        assert_eq!(state.apply(&copy(id("c", "o"), id("d", "q"), true)), BlobOutcome::Done);
+        assert_eq!(state.read("c", "o"), Err(BlobOutcome::NoObject));
+        assert_eq!((state.read("d", "p"), state.read("d", "q")), (Ok(b"x".to_vec()), Ok(b"x".to_vec())));
         let objects = vec!["p".into(), "never there".into()];
-        assert_eq!(all.act(&BlobWrite::Delete { container: "d".into(), objects }), BlobOutcome::Done);
-        assert_eq!(all.read("d", "p"), Err(BlobOutcome::NoObject));
+        assert_eq!(state.apply(&BlobWrite::Delete { container: "d".into(), objects }), BlobOutcome::Done);
+        assert_eq!(state.read("d", "p"), Err(BlobOutcome::NoObject));
     }
 }

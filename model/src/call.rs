@@ -1,48 +1,48 @@
-//! Calls between workers: what they come to, and the bytes of that in an oplog (docs/oplog-format.md).
+//! Calls between workers: their answers, errors and receipts, and the encoding of these (docs/oplog-format.md).
 //!
-//! A call is named by its caller and the index of the entry in the caller's oplog that made it. The worker that is
-//! called knows it by its *ticket*: the row with which the call arrived there. An answer carries both, so that one that
-//! comes late never fills another call.
+//! The caller identifies a call by the oplog index of the entry that made it. The callee identifies it by its *call
+//! row*: the store position of the inbox event that queued the call. An answer carries both. A late answer therefore
+//! cannot complete another call.
 
 use crate::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
 use crate::oplog::{OplogIndex, codec};
 use crate::value::codec as values;
 use crate::{Type, Value, WorkerId};
 
-/// What a call comes to: what its function returned, or why there is nothing.
+/// The answer of a call: the value that the function returned, if it has a result, or an error.
 pub type CallAnswer = Result<Option<Value>, CallError>;
 
-/// Why a call of another worker has no result: the cases of `golem:rpc/types.rpc-error`, in its order.
+/// Why a call of another worker failed: the cases of `golem:rpc/types.rpc-error`, in the order of the WIT.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {
     /// The worker belongs to another project.
     #[error("{0}")]
     Denied(String),
-    /// Template or worker are gone.
+    /// The template does not exist, or the callee was deleted before it answered.
     #[error("{0}")]
     NotFound(String),
-    /// The call is impossible.
+    /// The call itself is invalid: a text that is not a worker name, or parameters or a result that are too large.
     #[error("{0}")]
     Invalid(String),
-    /// Too much is under way.
+    /// Too many invocations are pending at the callee.
     #[error("{0}")]
     Busy(String),
-    /// The function failed for good, or the worker had.
+    /// The function failed permanently, or the callee is a failed worker.
     #[error("{0}")]
     RemoteFailed(String),
-    /// The worker's version of the function is another.
+    /// The callee runs a template version in which the function is missing or has other types.
     #[error("{0}")]
     Incompatible(String),
-    /// The caller would wait for itself.
+    /// The callee waits, directly or through other workers, for the caller.
     #[error("{0}")]
     Deadlock(String),
-    /// The caller gave up.
+    /// The caller cancelled the call.
     #[error("the caller gave up on the call")]
     Cancelled,
 }
 
-/// The cases of `rpc-error` with a text, by index; the one after them has none.
-const CASES: [&str; 7] =
+/// The cases of `rpc-error` that carry a text, by index. The next index, [`CANCELLED`], carries none.
+const CASE_NAMES: [&str; 7] =
     ["denied", "not-found", "invalid", "busy", "remote-failed", "incompatible", "deadlock"];
 const CANCELLED: u8 = 7;
 
@@ -62,7 +62,7 @@ impl CallError {
 
     /// The type of `golem:rpc/types.rpc-error`.
     pub fn ty() -> Type {
-        let texts = CASES.iter().map(|name| ((*name).to_owned(), Some(Type::String)));
+        let texts = CASE_NAMES.iter().map(|name| ((*name).to_owned(), Some(Type::String)));
         Type::Variant(texts.chain([("cancelled".to_owned(), None)]).collect())
     }
 
@@ -73,7 +73,7 @@ impl CallError {
         Value::Variant(u32::from(case), payload)
     }
 
-    /// Appends its bytes: the case, and its text.
+    /// Appends its encoding: the index of the case, and the text.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let (case, text) = self.case();
         out.push(case);
@@ -98,7 +98,7 @@ impl CallError {
     }
 }
 
-/// The bytes of an answer: 0; 1 and a value; 2 and an error.
+/// Encodes an answer: 0 (no result); 1 and a value; 2 and an error.
 pub fn encode_answer(answer: &CallAnswer) -> Vec<u8> {
     let mut out = Vec::with_capacity(32);
     match answer {
@@ -128,19 +128,19 @@ pub fn decode_answer(bytes: &[u8]) -> Result<CallAnswer, DecodeError> {
     Ok(answer)
 }
 
-/// A call that the other worker's queue has taken in.
+/// Confirms that a call is in the callee's queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CallReceipt {
-    /// The row with which it arrived.
+    /// The call row: the store position of the inbox event that queued the call.
     pub call_row: u64,
-    /// Where.
+    /// The callee.
     pub target: WorkerId,
 }
 
-/// The recorded response of making a call: 0, varint ticket and the worker; or 1 and the error.
-pub fn encode_call_receipt(made: &Result<CallReceipt, CallError>) -> Vec<u8> {
+/// Encodes the recorded response of making a call: 0, varint call row and the callee; or 1 and the error.
+pub fn encode_call_receipt(receipt: &Result<CallReceipt, CallError>) -> Vec<u8> {
     let mut out = Vec::with_capacity(48);
-    match made {
+    match receipt {
         Ok(CallReceipt { call_row, target }) => {
             out.push(0);
             put_varint(&mut out, *call_row);
@@ -157,16 +157,16 @@ pub fn encode_call_receipt(made: &Result<CallReceipt, CallError>) -> Vec<u8> {
 /// Reads what [`encode_call_receipt`] wrote.
 pub fn decode_call_receipt(bytes: &[u8]) -> Result<Result<CallReceipt, CallError>, DecodeError> {
     let mut input = Reader::new(bytes);
-    let made = match input.byte()? {
+    let receipt = match input.byte()? {
         0 => Ok(CallReceipt { call_row: input.varint()?, target: codec::worker_id(&mut input)? }),
         1 => Err(CallError::decode(&mut input)?),
-        tag => return Err(DecodeError::UnknownTag { what: "made call", tag }),
+        tag => return Err(DecodeError::UnknownTag { what: "call receipt", tag }),
     };
     input.finish()?;
-    Ok(made)
+    Ok(receipt)
 }
 
-/// The request of a call on a call: its index.
+/// Encodes the request of a host call that refers to an earlier call between workers: that call's oplog index.
 pub fn encode_index(call: OplogIndex) -> Vec<u8> {
     let mut out = Vec::with_capacity(5);
     put_varint(&mut out, call.0);
@@ -186,7 +186,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn answers_come_back_as_they_were() {
+    fn answers_survive_encoding_and_decoding() {
         let text = || "why".to_owned();
         let errors = [
             CallError::Denied(text()),

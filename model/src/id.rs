@@ -1,6 +1,6 @@
-//! Ids: types that cannot be swapped for each other.
+//! Ids. Each kind has its own type, so that the compiler finds swapped arguments.
 //!
-//! `Display` prints what REST speaks (a plain UUID); `Debug` prints the id with its kind.
+//! `Display` prints the form of the REST API, a plain UUID. `Debug` prints the id with its kind as a prefix.
 
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -43,16 +43,16 @@ uuid_id!(
     /// A namespace of templates, buckets and grants, owned by one account.
     ProjectId, "project");
 uuid_id!(
-    /// An uploaded component, all versions of it.
+    /// An uploaded component with all its versions.
     TemplateId, "template");
 uuid_id!(
-    /// An API token. Not its secret, which is never stored.
+    /// Identifies an API token. It is not the token's secret.
     TokenId, "token");
 uuid_id!(
     /// A named set of actions.
     PolicyId, "policy");
 uuid_id!(
-    /// A policy given to an account in a project.
+    /// The permission of an account to perform a policy's actions in a project.
     GrantId, "grant");
 
 /// A worker's name, unique within its template.
@@ -87,11 +87,11 @@ pub enum WorkerNameError {
     },
 }
 
-/// Characters of a worker name, at most.
+/// Maximum length of a worker name in characters.
 pub const WORKER_NAME_CHARS_MAX: usize = 100;
 
 impl WorkerName {
-    /// Checks `name` and takes it.
+    /// Checks `name`.
     pub fn new(name: impl Into<String>) -> Result<Self, WorkerNameError> {
         let name = name.into();
         let count = name.chars().count();
@@ -150,7 +150,7 @@ impl fmt::Debug for WorkerName {
     }
 }
 
-/// A worker: template and name. Printed as `template/name`.
+/// Identifies a worker by template and name. Printed as `template/name`.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct WorkerId {
     /// The template whose component the worker runs.
@@ -160,7 +160,7 @@ pub struct WorkerId {
 }
 
 impl WorkerId {
-    /// Joins template and name.
+    /// The id of the worker `name` of `template`.
     pub fn new(template: TemplateId, name: WorkerName) -> Self {
         Self { template, name }
     }

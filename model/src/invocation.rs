@@ -6,30 +6,30 @@ use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::sync::Arc;
 
-/// Names an invocation of a worker: the same key is the same invocation, which runs once.
+/// Names an invocation of a worker. Requests with the same key are the same invocation, which runs once.
 ///
-/// 1 to 255 visible ASCII characters. REST spells it as an invocation key (made by the server) or as the
-/// header `Idempotency-Key` (made by the client).
+/// 1 to 255 visible ASCII characters. The REST API has two spellings: an invocation key, which the server issues, and
+/// the header `Idempotency-Key`, which the client chooses.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct IdempotencyKey(Arc<str>);
 
-/// Characters of an idempotency key, at most.
+/// Maximum length of an idempotency key in characters.
 pub const IDEMPOTENCY_KEY_CHARS_MAX: usize = 255;
 
-/// A text that cannot be an idempotency key.
+/// The text cannot be an idempotency key.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("Invalid idempotency key: it has {length} bytes{}; use 1 to {IDEMPOTENCY_KEY_CHARS_MAX} visible ASCII characters",
     if *visible { "" } else { " and holds a character that is not visible ASCII" })]
 pub struct IdempotencyKeyError {
-    /// Its length in bytes.
+    /// Length of the text in bytes.
     pub length: usize,
-    /// Whether all of it is visible ASCII.
+    /// Whether the text consists of visible ASCII characters only.
     pub visible: bool,
 }
 
 impl IdempotencyKey {
-    /// Checks `key` and takes it.
+    /// Checks `key`.
     pub fn new(key: impl Into<Arc<str>>) -> Result<Self, IdempotencyKeyError> {
         let key = key.into();
         let visible = key.bytes().all(|b| b.is_ascii_graphic());
@@ -39,23 +39,25 @@ impl IdempotencyKey {
         Ok(Self(key))
     }
 
-    /// A key that nobody outside knows, for an invocation whose caller named none. Starts with a space, so it can
-    /// never clash with a caller's, and needs no place in any index: nobody can repeat it.
+    /// The key of an anonymous invocation: one whose caller gave no key. `unique` must not repeat.
+    ///
+    /// The key starts with a space, which [`IdempotencyKey::new`] rejects, so it differs from every key of a caller.
+    /// Anonymous invocations cannot be repeated or looked up, so they are not indexed.
     pub fn anonymous(unique: u128) -> Self {
         Self(Arc::from(format!(" {unique:032x}")))
     }
 
-    /// Whether no caller knows this key.
+    /// Whether the invocation is anonymous: its caller gave no key.
     pub fn is_anonymous(&self) -> bool {
         self.0.starts_with(' ')
     }
 
-    /// Takes a key from the oplog, which may be anonymous.
+    /// Checks a key that was read from the oplog. Unlike in [`IdempotencyKey::new`], it may be anonymous.
     pub(crate) fn from_stored(key: String) -> Result<Self, IdempotencyKeyError> {
         if key.starts_with(' ') && key.len() == 33 { Ok(Self(key.into())) } else { Self::new(key) }
     }
 
-    /// The first 16 bytes of BLAKE3 of the key: its name in the index of outcomes.
+    /// The first 16 bytes of BLAKE3 of the key, under which the index of outcomes stores it.
     pub fn index_hash(&self) -> [u8; 16] {
         let mut short = [0; 16];
         short.copy_from_slice(&blake3::hash(self.0.as_bytes()).as_bytes()[..16]);
@@ -103,28 +105,30 @@ pub struct Invocation {
     pub function: Arc<str>,
     /// One value per parameter, checked against the function's type; for a program, its input as one text.
     pub params: Vec<Value>,
-    /// How they reach the guest.
+    /// How the parameters reach the guest.
     pub convention: Convention,
 }
 
-/// How parameters reach the guest and how it answers.
+/// How parameters reach the guest, and how the result is returned.
 ///
-/// A function that is called as a program takes no parameters of its own: it reads standard input and writes to
-/// standard output. Each convention has a code in the oplog, which is never given again.
+/// A function that is called as a program has no typed parameters: it reads standard input and writes to standard
+/// output. Each convention has a code in the oplog.
+///
+/// Invariant: a code is never given to another convention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Convention {
     /// Typed parameters and result.
     #[default]
     Component,
-    /// The text is all of standard input; what is written to standard output until the function ends is the result.
+    /// The text is the whole standard input. The result is the standard output up to the end of the function.
     Stdio,
-    /// The text is the next line of standard input; the next line of standard output is the result. The function
-    /// goes on.
+    /// The text is the next line of standard input. The result is the next line of standard output. The function
+    /// keeps running.
     StdioEventLoop,
 }
 
 impl Convention {
-    /// Its code in the oplog.
+    /// The code of the convention in the oplog.
     pub const fn code(self) -> u8 {
         match self {
             Self::Component => 0,
@@ -150,12 +154,12 @@ impl Convention {
 }
 
 impl Invocation {
-    /// A call of a function as a program.
+    /// An invocation of a function as a program.
     pub fn program(key: IdempotencyKey, function: Arc<str>, convention: Convention, input: String) -> Self {
         Self { key, function, params: vec![Value::String(input)], convention }
     }
 
-    /// How the entry that begins it tells what it is.
+    /// Function and parameters in the form of the entry that starts the invocation.
     pub fn source(&self) -> InvocationSource {
         let function = Arc::clone(&self.function);
         match (self.convention, self.params.as_slice()) {
@@ -168,7 +172,7 @@ impl Invocation {
         }
     }
 
-    /// The arrival that accepts it.
+    /// The inbox event that accepts the invocation.
     pub fn to_inbox_event(&self, at: Timestamp) -> InboxEvent {
         let key = self.key.clone();
         match self.source() {
@@ -182,7 +186,8 @@ impl Invocation {
         }
     }
 
-    /// BLAKE3 over function, convention and encoded parameters: tells a repeated request from a key used twice.
+    /// BLAKE3 over function, convention and encoded parameters. It distinguishes a repeated request from another
+    /// invocation under the same key.
     pub fn digest(&self) -> [u8; 32] {
         match (self.convention, self.params.as_slice()) {
             (Convention::Stdio | Convention::StdioEventLoop, [Value::String(input)]) => {
@@ -199,7 +204,8 @@ impl Invocation {
         let mut hasher = blake3::Hasher::new();
         hasher.update(&(function.len() as u64).to_le_bytes());
         hasher.update(function.as_bytes());
-        // No function has so many parameters.
+        // In `digest_of`, the number of parameters stands here. No function has `u64::MAX` of them, so a call as a
+        // program never has the digest of a typed call.
         hasher.update(&u64::MAX.to_le_bytes());
         hasher.update(&[convention.code()]);
         hasher.update(input.as_bytes());

@@ -1,7 +1,8 @@
-//! Buckets of keys and values: what may be asked of them, decided by pure functions that every store shares.
+//! Key-value buckets. Pure functions decide the effects of every write, so that all stores behave alike.
 //!
-//! A bucket belongs to a project and is shared by its workers. It needs no creation: one that nobody wrote to is empty.
-//! A number is stored as decimal text, so that `get` shows it and every interface reads the same.
+//! A bucket belongs to a project, and all workers of the project share it. It is not created explicitly: a bucket
+//! without writes is empty. Numbers are stored as decimal text, so that `get` returns a readable value and all
+//! interfaces read the same number.
 
 use crate::limits::{
     KEY_VALUE_BUCKET_BYTES_MAX, KEY_VALUE_CALL_BYTES_MAX, KEY_VALUE_CALL_KEYS_MAX, KEY_VALUE_KEY_BYTES_MAX,
@@ -11,96 +12,96 @@ use crate::oplog::wire::{DecodeError, Reader, put_varint};
 use crate::shared::{CacheMiss, ScopedKey, Space, StateReader, Version, WriteEffects};
 use std::sync::Arc;
 
-/// What is added to a number, and so how the number is read.
+/// The summand of an increment. Its type determines the range of the number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Delta {
-    /// To a number of 0 to 2⁶⁴ - 1.
+    /// The number is from 0 to 2⁶⁴ - 1.
     Unsigned(u64),
-    /// To a number of -2⁶³ to 2⁶³ - 1.
+    /// The number is from -2⁶³ to 2⁶³ - 1.
     Signed(i64),
 }
 
-/// A change of a bucket, done as a whole or not at all.
+/// A write to a bucket, applied as a whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyValueWrite {
-    /// Gives keys these values. Of a key that is named twice, the last one counts.
+    /// Sets the values of keys. If a key occurs more than once, its last value is stored.
     Set(Vec<(Arc<str>, Arc<[u8]>)>),
-    /// Removes keys; those that are not there are passed over.
+    /// Removes keys. Keys without a value are ignored.
     Delete(Vec<Arc<str>>),
-    /// Adds to a number. A key that is not there counts as zero.
+    /// Adds to a number. A missing key counts as zero.
     Increment {
         /// The key.
         key: Arc<str>,
-        /// What is added.
+        /// The summand.
         by: Delta,
     },
-    /// Gives a number another value if it is `old`. A key that is not there is no number.
+    /// Replaces a number by `new` if it equals `old`. A missing key never equals `old`.
     CompareAndSwap {
         /// The key.
         key: Arc<str>,
-        /// The number that it must be.
+        /// The expected number.
         old: u64,
-        /// The number that it becomes.
+        /// The new number.
         new: u64,
     },
-    /// Gives a key a value if its last write is still the one named.
+    /// Sets the value of a key if the key still has the given version.
     Swap {
         /// The key.
         key: Arc<str>,
-        /// Its last write.
+        /// The expected version.
         version: Version,
-        /// Its value from now on.
+        /// The new value.
         value: Arc<[u8]>,
     },
 }
 
-/// What a write came to. It is recorded with the call, in the same commit as the change.
+/// The outcome of a write. It is recorded with the host call, in the same commit as the write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KeyValueOutcome {
-    /// Done.
+    /// The write was applied.
     Done,
-    /// The number is now this one.
+    /// The sum, which is now stored.
     Unsigned(u64),
-    /// The number is now this one.
+    /// The sum, which is now stored.
     Signed(i64),
-    /// Whether the number was the expected one, and so was exchanged.
+    /// Whether the number was the expected one. If so, it was replaced.
     Compared(bool),
-    /// The last write was another, this one; nothing was changed.
+    /// The key has this version instead of the expected one; nothing was changed.
     Changed(Version),
-    /// The value is no number of the wanted kind in decimal text; nothing was changed.
+    /// The stored value is not the decimal text of a number in the range; nothing was changed.
     NotANumber,
-    /// The sum is no number of the wanted kind; nothing was changed.
+    /// The sum is out of range; nothing was changed.
     OutOfRange,
-    /// It was not even tried, for this reason.
+    /// The write was not attempted, for this reason.
     Refused(String),
 }
 
-/// A name, key or value that is beyond a bound.
+/// A name, a key, a value or a call exceeds a limit.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum LimitError {
-    /// The bucket's name is too long.
+    /// The bucket's name is too long. Its length in bytes.
     #[error("the name of a bucket has {0} bytes; at most {KEY_VALUE_BUCKET_BYTES_MAX} are possible")]
     Bucket(usize),
-    /// A key is too long.
+    /// A key is too long. Its length in bytes.
     #[error("a key has {0} bytes; at most {KEY_VALUE_KEY_BYTES_MAX} are possible")]
     Key(usize),
-    /// A value is too large.
+    /// A value is too large. Its size in bytes.
     #[error("the value has {0} bytes; at most {KEY_VALUE_VALUE_BYTES_MAX} are possible")]
     Value(usize),
-    /// Too many keys at once.
+    /// Too many keys in one call. Their number.
     #[error("{0} keys in one call; at most {KEY_VALUE_CALL_KEYS_MAX} are possible, use several calls")]
     Keys(usize),
-    /// Too much at once.
+    /// Too many bytes of keys and values in one call. Their number.
     #[error("{0} bytes in one call; at most {KEY_VALUE_CALL_BYTES_MAX} are possible, use several calls")]
     Call(usize),
 }
 
-/// Whether a bucket may have this name.
+/// Checks the name of a bucket against the limits.
 pub fn check_bucket(name: &str) -> Result<(), LimitError> {
     if name.len() <= KEY_VALUE_BUCKET_BYTES_MAX { Ok(()) } else { Err(LimitError::Bucket(name.len())) }
 }
 
-/// Whether these may be keys of one call.
+/// Checks the keys of one call against the limits.
 pub fn check_keys<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Result<(), LimitError> {
     if keys.len() > KEY_VALUE_CALL_KEYS_MAX {
         return Err(LimitError::Keys(keys.len()));
@@ -114,9 +115,9 @@ pub fn check_keys<'a>(keys: impl ExactSizeIterator<Item = &'a str>) -> Result<()
 }
 
 impl KeyValueWrite {
-    /// Whether it is within all bounds.
+    /// Checks keys and values against the limits.
     pub fn check(&self) -> Result<(), LimitError> {
-        let one = |key: &str, value: &[u8]| {
+        let check_pair = |key: &str, value: &[u8]| {
             check_keys(std::iter::once(key))?;
             check_value(value)
         };
@@ -131,44 +132,46 @@ impl KeyValueWrite {
                 if bytes > KEY_VALUE_CALL_BYTES_MAX { Err(LimitError::Call(bytes)) } else { Ok(()) }
             }
             Self::Delete(keys) => check_keys(keys.iter().map(|key| &**key)),
-            Self::Increment { key, .. } | Self::CompareAndSwap { key, .. } => one(key, &[]),
-            Self::Swap { key, value, .. } => one(key, value),
+            Self::Increment { key, .. } | Self::CompareAndSwap { key, .. } => check_pair(key, &[]),
+            Self::Swap { key, value, .. } => check_pair(key, value),
         }
     }
 
-    /// What it changes in `bucket` and comes to.
+    /// Decides the effects of the write on `state`, in `bucket`.
     pub fn decide(&self, bucket: &Arc<str>, state: &mut dyn StateReader) -> Result<WriteEffects, CacheMiss> {
-        let at = |key: &Arc<str>| place(bucket, key);
+        let key_of = |key: &Arc<str>| place(bucket, key);
         let (changes, outcome) = match self {
             Self::Set(pairs) => {
-                let changes = pairs.iter().map(|(key, value)| (at(key), Some(value.clone())));
+                let changes = pairs.iter().map(|(key, value)| (key_of(key), Some(value.clone())));
                 (changes.collect(), KeyValueOutcome::Done)
             }
-            Self::Delete(keys) => (keys.iter().map(|key| (at(key), None)).collect(), KeyValueOutcome::Done),
+            Self::Delete(keys) => {
+                (keys.iter().map(|key| (key_of(key), None)).collect(), KeyValueOutcome::Done)
+            }
             Self::Increment { key, by } => {
-                let held = state.read(&at(key))?;
-                match added(held.value.as_deref(), *by) {
-                    Ok((text, outcome)) => (vec![(at(key), Some(text.into_bytes().into()))], outcome),
+                let versioned = state.read(&key_of(key))?;
+                match add_delta(versioned.value.as_deref(), *by) {
+                    Ok((text, outcome)) => (vec![(key_of(key), Some(text.into_bytes().into()))], outcome),
                     Err(outcome) => (Vec::new(), outcome),
                 }
             }
             Self::CompareAndSwap { key, old, new } => {
-                let held = state.read(&at(key))?;
-                match held.value.as_deref().map(number::<u64>) {
+                let versioned = state.read(&key_of(key))?;
+                match versioned.value.as_deref().map(parse_number::<u64>) {
                     Some(None) => (Vec::new(), KeyValueOutcome::NotANumber),
                     Some(Some(found)) if found == *old => {
                         let text = new.to_string().into_bytes();
-                        (vec![(at(key), Some(text.into()))], KeyValueOutcome::Compared(true))
+                        (vec![(key_of(key), Some(text.into()))], KeyValueOutcome::Compared(true))
                     }
                     Some(Some(_)) | None => (Vec::new(), KeyValueOutcome::Compared(false)),
                 }
             }
             Self::Swap { key, version, value } => {
-                let held = state.read(&at(key))?;
-                if held.version == *version {
-                    (vec![(at(key), Some(value.clone()))], KeyValueOutcome::Done)
+                let versioned = state.read(&key_of(key))?;
+                if versioned.version == *version {
+                    (vec![(key_of(key), Some(value.clone()))], KeyValueOutcome::Done)
                 } else {
-                    (Vec::new(), KeyValueOutcome::Changed(held.version))
+                    (Vec::new(), KeyValueOutcome::Changed(versioned.version))
                 }
             }
         };
@@ -176,7 +179,7 @@ impl KeyValueWrite {
     }
 }
 
-/// Where the value of a key is.
+/// The scoped key of a value.
 pub fn place(bucket: &Arc<str>, key: &Arc<str>) -> ScopedKey {
     ScopedKey { space: Space::Values, bucket: bucket.clone(), key: key.clone() }
 }
@@ -185,28 +188,29 @@ fn check_value(value: &[u8]) -> Result<(), LimitError> {
     if value.len() <= KEY_VALUE_VALUE_BYTES_MAX { Ok(()) } else { Err(LimitError::Value(value.len())) }
 }
 
-/// The sum as text and as an outcome.
-fn added(value: Option<&[u8]>, by: Delta) -> Result<(String, KeyValueOutcome), KeyValueOutcome> {
+/// Adds to the number in `value`. Returns the sum as text and as an outcome, or the outcome of the failure.
+fn add_delta(value: Option<&[u8]>, by: Delta) -> Result<(String, KeyValueOutcome), KeyValueOutcome> {
     match by {
         Delta::Unsigned(by) => {
-            let number = value.map_or(Some(0), number::<u64>).ok_or(KeyValueOutcome::NotANumber)?;
+            let number = value.map_or(Some(0), parse_number::<u64>).ok_or(KeyValueOutcome::NotANumber)?;
             let sum = number.checked_add(by).ok_or(KeyValueOutcome::OutOfRange)?;
             Ok((sum.to_string(), KeyValueOutcome::Unsigned(sum)))
         }
         Delta::Signed(by) => {
-            let number = value.map_or(Some(0), number::<i64>).ok_or(KeyValueOutcome::NotANumber)?;
+            let number = value.map_or(Some(0), parse_number::<i64>).ok_or(KeyValueOutcome::NotANumber)?;
             let sum = number.checked_add(by).ok_or(KeyValueOutcome::OutOfRange)?;
             Ok((sum.to_string(), KeyValueOutcome::Signed(sum)))
         }
     }
 }
 
-fn number<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
+fn parse_number<T: std::str::FromStr>(value: &[u8]) -> Option<T> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
 impl KeyValueOutcome {
-    /// Its bytes in the oplog: a tag and what it carries, integers in eight bytes, little-endian.
+    /// Encodes the outcome for the oplog: a tag and its payload. Numbers have eight bytes, little-endian; a version is
+    /// a varint.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(9);
         match self {
@@ -265,62 +269,62 @@ mod tests {
     use super::*;
     use crate::shared::Versioned;
 
-    fn held(value: &[u8], version: u64) -> Versioned {
+    fn versioned(value: &[u8], version: u64) -> Versioned {
         Versioned { value: Some(value.into()), version: Version(version) }
     }
 
-    /// Every place holds the same.
-    struct One<'a>(&'a Versioned);
+    /// Every key has the same value and version.
+    struct ConstantState<'a>(&'a Versioned);
 
-    impl StateReader for One<'_> {
+    impl StateReader for ConstantState<'_> {
         fn read(&mut self, _: &ScopedKey) -> Result<Versioned, CacheMiss> {
             Ok(self.0.clone())
         }
     }
 
-    fn check(write: &KeyValueWrite, held: &Versioned, value: Option<&[u8]>, outcome: &KeyValueOutcome) {
-        let decided = write.decide(&"b".into(), &mut One(held)).unwrap();
-        assert_eq!(KeyValueOutcome::decode(&decided.response).unwrap(), *outcome);
-        assert_eq!(decided.changes.last().and_then(|(_, value)| value.as_deref()), value);
+    fn check(write: &KeyValueWrite, versioned: &Versioned, value: Option<&[u8]>, outcome: &KeyValueOutcome) {
+        let effects = write.decide(&"b".into(), &mut ConstantState(versioned)).unwrap();
+        assert_eq!(KeyValueOutcome::decode(&effects.response).unwrap(), *outcome);
+        assert_eq!(effects.changes.last().and_then(|(_, value)| value.as_deref()), value);
     }
 
     #[test]
     fn numbers_are_decimal_text_and_never_wrap() {
         let plus = |by| KeyValueWrite::Increment { key: "n".into(), by };
         check(&plus(Delta::Unsigned(5)), &Versioned::default(), Some(b"5"), &KeyValueOutcome::Unsigned(5));
-        check(&plus(Delta::Unsigned(0)), &held(b"7", 1), Some(b"7"), &KeyValueOutcome::Unsigned(7));
-        check(&plus(Delta::Signed(-9)), &held(b"7", 1), Some(b"-2"), &KeyValueOutcome::Signed(-2));
-        check(&plus(Delta::Unsigned(1)), &held(b"-2", 1), None, &KeyValueOutcome::NotANumber);
-        check(&plus(Delta::Signed(1)), &held(b"", 1), None, &KeyValueOutcome::NotANumber);
-        check(&plus(Delta::Signed(1)), &held(&[0xFF], 1), None, &KeyValueOutcome::NotANumber);
-        check(&plus(Delta::Unsigned(u64::MAX)), &held(b"1", 1), None, &KeyValueOutcome::OutOfRange);
-        check(&plus(Delta::Signed(i64::MIN)), &held(b"-1", 1), None, &KeyValueOutcome::OutOfRange);
+        check(&plus(Delta::Unsigned(0)), &versioned(b"7", 1), Some(b"7"), &KeyValueOutcome::Unsigned(7));
+        check(&plus(Delta::Signed(-9)), &versioned(b"7", 1), Some(b"-2"), &KeyValueOutcome::Signed(-2));
+        check(&plus(Delta::Unsigned(1)), &versioned(b"-2", 1), None, &KeyValueOutcome::NotANumber);
+        check(&plus(Delta::Signed(1)), &versioned(b"", 1), None, &KeyValueOutcome::NotANumber);
+        check(&plus(Delta::Signed(1)), &versioned(&[0xFF], 1), None, &KeyValueOutcome::NotANumber);
+        check(&plus(Delta::Unsigned(u64::MAX)), &versioned(b"1", 1), None, &KeyValueOutcome::OutOfRange);
+        check(&plus(Delta::Signed(i64::MIN)), &versioned(b"-1", 1), None, &KeyValueOutcome::OutOfRange);
     }
 
     #[test]
     fn a_comparison_of_numbers_needs_a_number() {
         let swap = |old, new| KeyValueWrite::CompareAndSwap { key: "n".into(), old, new };
         check(&swap(0, 1), &Versioned::default(), None, &KeyValueOutcome::Compared(false));
-        check(&swap(3, 9), &held(b"3", 1), Some(b"9"), &KeyValueOutcome::Compared(true));
-        check(&swap(4, 9), &held(b"3", 1), None, &KeyValueOutcome::Compared(false));
-        check(&swap(4, 9), &held(b"three", 1), None, &KeyValueOutcome::NotANumber);
+        check(&swap(3, 9), &versioned(b"3", 1), Some(b"9"), &KeyValueOutcome::Compared(true));
+        check(&swap(4, 9), &versioned(b"3", 1), None, &KeyValueOutcome::Compared(false));
+        check(&swap(4, 9), &versioned(b"three", 1), None, &KeyValueOutcome::NotANumber);
     }
 
     #[test]
-    fn a_swap_goes_by_the_write_and_not_by_the_value() {
+    fn a_swap_compares_versions_and_not_values() {
         let swap = |version| KeyValueWrite::Swap {
             key: "k".into(),
             version: Version(version),
             value: b"new"[..].into(),
         };
         check(&swap(0), &Versioned::default(), Some(b"new"), &KeyValueOutcome::Done);
-        check(&swap(4), &held(b"old", 4), Some(b"new"), &KeyValueOutcome::Done);
-        check(&swap(4), &held(b"old", 6), None, &KeyValueOutcome::Changed(Version(6)));
+        check(&swap(4), &versioned(b"old", 4), Some(b"new"), &KeyValueOutcome::Done);
+        check(&swap(4), &versioned(b"old", 6), None, &KeyValueOutcome::Changed(Version(6)));
         check(&swap(4), &Versioned::default(), None, &KeyValueOutcome::Changed(Version::ABSENT));
     }
 
     #[test]
-    fn what_is_beyond_a_bound_is_named() {
+    fn exceeded_limits_are_reported() {
         let long: Arc<str> = "k".repeat(KEY_VALUE_KEY_BYTES_MAX + 1).into();
         let large: Arc<[u8]> = vec![0; KEY_VALUE_VALUE_BYTES_MAX + 1].into();
         assert_eq!(check_bucket(&"b".repeat(256)), Err(LimitError::Bucket(256)));

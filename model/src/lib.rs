@@ -1,7 +1,8 @@
-//! The shared words of Golem: ids, nouns and their states, values, limits, oplog entries and their bytes.
+//! The vocabulary that all crates of Golem share: ids, accounts, templates, workers, values, limits, and oplog records
+//! with their encoding.
 //!
-//! Architecture invariant: nothing here does I/O, waits, or names wasmtime, HTTP or SQL; the crate builds
-//! for the host and for WebAssembly alike. Everything else in the workspace may use it.
+//! Architecture invariant: this crate does no I/O, has no async code, and does not depend on wasmtime, HTTP or SQL. It
+//! builds for the host and for WebAssembly. Every other crate of the workspace may depend on it.
 
 pub mod account;
 pub mod blobstore;

@@ -1,62 +1,64 @@
-//! Every bound of the system that is not a setting: its name, its unit, why that value, what happens at it.
+//! The fixed limits of the system, which no setting changes. Each has a name, a unit, a reason, and a defined behaviour
+//! when it is reached.
 
-/// Bytes of one promise's data. More is refused: the bytes travel through oplog and memory as one piece.
+/// Bytes of one promise's data. Larger data is rejected: memory and the oplog hold it as one piece.
 pub const PROMISE_DATA_BYTES_MAX: usize = 4 << 20;
 
-/// Bytes of one encoded oplog entry. An invocation whose parameters or result need more fails with an error that
-/// says so; SQLite and memory would bear more, replies and replay would not.
+/// Bytes of one encoded oplog entry. An invocation whose parameters or result need more fails with an error that says
+/// so. SQLite and memory would allow larger entries; replies and replay would not.
 pub const ENTRY_BYTES_MAX: usize = 64 << 20;
 
-/// Entries that an activation may buffer before it hands them to the store: bounds what a crash makes it redo.
+/// Entries that an activation may buffer before it passes them to the store. Bounds the work repeated after a crash.
 pub const ENTRIES_BUFFERED_MAX: usize = 128;
 
-/// Bytes of the parameters, and of the result, of a call between workers. A call with more is refused with
-/// `rpc-error.invalid`: the bytes travel through two oplogs as one piece.
+/// Bytes of the parameters, and of the result, of a call between workers. A larger call fails with `rpc-error.invalid`:
+/// two oplogs hold the bytes as one piece.
 pub const CALL_BYTES_MAX: usize = 16 << 20;
 
-/// Calls of other workers that one worker may have started and not finished; one more fails the invocation. Such a worker
-/// keeps a record of each in memory, and so does the server.
+/// Unfinished calls that one worker may have made to other workers. One more fails the invocation. The worker's
+/// instance and the server each keep a record of every such call in memory.
 pub const CALLS_OPEN_MAX: usize = 10_000;
 
-/// Invocations that may wait for one worker; the next caller is refused with 429 and may come again.
+/// Pending invocations of one worker. The next request gets status 429 and may be retried.
 pub const INVOCATIONS_PENDING_MAX: usize = 1_000;
 
-/// Lines that may wait for one event loop (2023's capacity); the next caller is refused with 429 and may come again.
+/// Pending lines of one event loop, the capacity of 2023. The next request gets status 429 and may be retried.
 pub const LINES_PENDING_MAX: usize = 128;
 
-/// Depth of a typed value. Deeper JSON is refused before it can exhaust a stack.
+/// Nesting depth of a typed value. Deeper JSON is rejected before it can exhaust the stack.
 pub const VALUE_DEPTH_MAX: usize = 128;
 
-/// Encoded requests of host calls up to this size are stored whole, so that a divergence can show both calls;
-/// longer ones as length and BLAKE3.
+/// Bytes of an encoded host call request that is stored whole, so that a divergence can show both calls. A longer
+/// request is stored as length and BLAKE3.
 pub const HOST_CALL_REQUEST_BYTES_INLINE_MAX: usize = 256;
 
-/// Log events kept in memory for each worker; who connects sees them first (reference §2.8.4).
+/// Log events kept in memory for each worker. A new log stream begins with them (reference §2.8.4).
 pub const LOG_EVENTS_KEPT: usize = 128;
 
-/// Bytes of the name of a bucket; a longer one is refused by an error of the interface.
+/// Bytes of a bucket's name. A longer name fails with an error of the interface.
 pub const KEY_VALUE_BUCKET_BYTES_MAX: usize = 255;
 
-/// Bytes of a key; a longer one is refused. Keys are read whole pages at a time and lie in an index.
+/// Bytes of a key. A longer key is rejected: keys are indexed, and are listed in whole pages.
 pub const KEY_VALUE_KEY_BYTES_MAX: usize = 1_024;
 
-/// Bytes of a value; a larger one is refused. It travels through memory, transaction and oplog as one piece.
+/// Bytes of a value. A larger value is rejected: memory, transaction and oplog hold it as one piece.
 pub const KEY_VALUE_VALUE_BYTES_MAX: usize = 10 << 20;
 
-/// Keys that one call may name; more are refused. The ledger takes them under one lock.
+/// Keys in one call. More keys are rejected: the ledger handles all keys of a call under one lock.
 pub const KEY_VALUE_CALL_KEYS_MAX: usize = 10_000;
 
-/// Bytes of keys and values that one call may write or read; more are refused. Half of [`ENTRY_BYTES_MAX`], because
-/// the answer of a read is one entry.
+/// Bytes of keys and values that one call may write or read. More bytes are rejected. Half of [`ENTRY_BYTES_MAX`],
+/// because the response to a read is one entry.
 pub const KEY_VALUE_CALL_BYTES_MAX: usize = 32 << 20;
 
-/// Keys that one call may be given when it asks for all keys of a bucket; a bucket that has more is refused and must be
-/// read in pages.
+/// Keys that one call may return for a request of all keys of a bucket. For a bucket with more keys the call fails, and
+/// the guest must read the keys in pages.
 pub const KEY_VALUE_ALL_KEYS_MAX: usize = 100_000;
 
-/// Keys in one page.
+/// Keys in one page of a bucket's keys.
 pub const KEY_VALUE_PAGE_KEYS: usize = 1_000;
 
-/// Bytes of an HTTP body that a worker writes: that of a request it sends, or of a response it gives. It is held in
-/// memory whole and hashed or recorded whole; the write beyond it fails, and the text says so.
+/// Bytes of an HTTP body that a worker writes: the body of an outgoing request, or of a response. The host keeps the
+/// whole body in memory and hashes or records it as one piece. The write that exceeds the limit fails with an error
+/// that says so.
 pub const HTTP_BODY_BYTES_MAX: usize = 8 << 20;

@@ -1,10 +1,11 @@
-//! Promises: slots made by a worker, completed once from anywhere.
+//! Promises: slots that a worker creates and that are completed once, from anywhere.
 
 use crate::{OplogIndex, WorkerId};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A promise: the worker that made it and the oplog index of its creation, so that replay makes the same id.
+/// Identifies a promise by the worker that created it and the oplog index of its creation. Replay therefore creates the
+/// same id.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct PromiseId {
     /// The worker whose oplog holds the promise.
@@ -19,24 +20,24 @@ impl fmt::Display for PromiseId {
     }
 }
 
-/// What is known of a promise.
+/// The state of a promise.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum PromiseState {
-    /// Nobody has completed it yet.
+    /// Not completed yet.
     Pending,
-    /// Completed with these bytes, for ever.
+    /// Completed with these bytes. This state is final, unless the promise is deleted.
     Completed(std::sync::Arc<[u8]>),
-    /// It never existed, was deleted, or its worker was.
+    /// The promise does not exist: it was never created, or it or its worker was deleted.
     Unknown,
 }
 
-/// What an attempt to complete a promise came to.
+/// The outcome of a request to complete a promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Completion {
-    /// This attempt filled it.
+    /// This request completed the promise.
     Completed,
-    /// An earlier one had.
+    /// An earlier request completed it.
     AlreadyCompleted,
-    /// There is no such promise.
+    /// The promise does not exist.
     Unknown,
 }

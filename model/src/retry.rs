@@ -1,25 +1,25 @@
-//! What happens after a failed attempt of an invocation.
+//! Retries of failed invocations.
 
 use crate::oplog::wire::{DecodeError, Reader, put_varint};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
-/// How often, and after what delay, a failed invocation is tried again.
+/// How often a failed invocation is retried, and after which delays.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "Plain", into = "Plain")]
 pub struct RetryPolicy {
-    /// Attempts in all, the first included; at least 1.
+    /// Maximum number of attempts, including the first; at least 1.
     pub attempts_max: u32,
     /// Delay after the first failure.
     pub delay_min: Duration,
-    /// No delay is longer; not less than `delay_min`.
+    /// Upper bound of every delay; not less than `delay_min`.
     pub delay_max: Duration,
     /// Factor from one delay to the next; at least 1.
     pub multiplier: f64,
 }
 
 impl Default for RetryPolicy {
-    /// That of 2023.
+    /// The policy of 2023.
     fn default() -> Self {
         Self {
             attempts_max: 3,
@@ -30,18 +30,18 @@ impl Default for RetryPolicy {
     }
 }
 
-/// A number that a retry policy cannot have.
+/// The numbers are not valid for a retry policy.
 #[derive(Debug, Clone, Copy, PartialEq, thiserror::Error)]
 pub enum RetryPolicyError {
-    /// No attempt at all.
+    /// The policy allows no attempt at all.
     #[error("a retry policy allows at least 1 attempt, the first one")]
     Attempts,
-    /// The delays contradict each other.
+    /// The smallest delay exceeds the greatest.
     #[error("the smallest delay of a retry policy, {min_ms} ms, is more than its greatest, {max_ms} ms")]
     Delays {
-        /// Milliseconds.
+        /// The smallest delay in milliseconds.
         min_ms: u64,
-        /// Milliseconds.
+        /// The greatest delay in milliseconds.
         max_ms: u64,
     },
     /// The delays would shrink.
@@ -50,7 +50,7 @@ pub enum RetryPolicyError {
 }
 
 impl RetryPolicy {
-    /// A policy of these numbers, delays in milliseconds.
+    /// Creates a policy; the delays are in milliseconds.
     pub fn new(
         attempts_max: u32,
         delay_ms_min: u64,
@@ -74,31 +74,31 @@ impl RetryPolicy {
         })
     }
 
-    /// Milliseconds of the delay after the first failure.
+    /// The delay after the first failure in milliseconds.
     pub fn delay_ms_min(&self) -> u64 {
         millis(self.delay_min)
     }
 
-    /// Milliseconds of the longest delay.
+    /// The upper bound of the delays in milliseconds.
     pub fn delay_ms_max(&self) -> u64 {
         millis(self.delay_max)
     }
 
-    /// The delay after the `failures`-th consecutive failure (from 1); `None` if no attempt is left.
+    /// The delay after the `failures`-th consecutive failure, counted from 1; `None` if no attempt is left.
     ///
-    /// It grows by the multiplier up to the maximum. `jitter`, from 0 to 1, takes up to a fifth away, so that workers
-    /// that failed together do not come back together.
+    /// The delay grows by the multiplier up to the maximum. `jitter`, from 0 to 1, shortens it by up to a fifth, so
+    /// that workers that failed together do not retry together.
     pub fn delay(&self, failures: u32, jitter: f64) -> Option<Duration> {
         if failures >= self.attempts_max {
             return None;
         }
         let exponent = i32::try_from(failures.saturating_sub(1)).unwrap_or(i32::MAX);
         let seconds = self.delay_min.as_secs_f64() * self.multiplier.powi(exponent);
-        let whole = Duration::try_from_secs_f64(seconds).unwrap_or(self.delay_max).min(self.delay_max);
-        Some(whole.mul_f64(1.0 - JITTER * jitter.clamp(0.0, 1.0)))
+        let capped = Duration::try_from_secs_f64(seconds).unwrap_or(self.delay_max).min(self.delay_max);
+        Some(capped.mul_f64(1.0 - JITTER * jitter.clamp(0.0, 1.0)))
     }
 
-    /// Appends its bytes: varints of attempts and milliseconds, then the multiplier's 8 bytes.
+    /// Appends the encoding: varints of attempts and milliseconds, then the multiplier's 8 bytes.
     pub fn encode(&self, out: &mut Vec<u8>) {
         put_varint(out, u64::from(self.attempts_max));
         put_varint(out, self.delay_ms_min());
@@ -114,24 +114,24 @@ impl RetryPolicy {
     }
 }
 
-/// The part of a delay that may be taken away.
+/// The largest part of a delay by which jitter shortens it.
 const JITTER: f64 = 0.2;
 
 fn millis(delay: Duration) -> u64 {
     u64::try_from(delay.as_millis()).unwrap_or(u64::MAX)
 }
 
-/// As JSON has it.
+/// The JSON form of a policy.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Plain {
+struct RetryPolicyJson {
     max_attempts: u32,
     min_delay_ms: u64,
     max_delay_ms: u64,
     multiplier: f64,
 }
 
-impl From<RetryPolicy> for Plain {
+impl From<RetryPolicy> for RetryPolicyJson {
     fn from(policy: RetryPolicy) -> Self {
         Self {
             max_attempts: policy.attempts_max,
@@ -142,11 +142,11 @@ impl From<RetryPolicy> for Plain {
     }
 }
 
-impl TryFrom<Plain> for RetryPolicy {
+impl TryFrom<RetryPolicyJson> for RetryPolicy {
     type Error = RetryPolicyError;
 
-    fn try_from(plain: Plain) -> Result<Self, Self::Error> {
-        Self::new(plain.max_attempts, plain.min_delay_ms, plain.max_delay_ms, plain.multiplier)
+    fn try_from(json: RetryPolicyJson) -> Result<Self, Self::Error> {
+        Self::new(json.max_attempts, json.min_delay_ms, json.max_delay_ms, json.multiplier)
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn it_comes_back_from_its_bytes_and_from_json() {
+    fn a_policy_survives_encoding_and_json() {
         let policy = RetryPolicy::new(7, 20, 3_000, 1.5).unwrap();
         let mut bytes = Vec::new();
         policy.encode(&mut bytes);

@@ -1,10 +1,10 @@
-//! Shards: slices of the worker-id space, the unit that a node owns.
+//! Shards: slices of the worker-id space. A node owns whole shards.
 
 use crate::{TemplateId, WorkerName};
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// Number of shards. Part of every stored row: it can never change for existing data.
+/// Number of shards. Every stored row contains a shard, so the number is fixed for existing data.
 pub const SHARDS: u16 = 256;
 
 /// A slice of the worker-id space, `0..SHARDS`.
@@ -14,7 +14,8 @@ pub struct ShardId(pub u8);
 
 impl ShardId {
     /// The shard of a worker: the first byte of BLAKE3 over the template's 16 bytes and the name's UTF-8.
-    /// Fixed for ever; stored rows rely on it.
+    ///
+    /// Invariant: this function never changes, because stored rows contain its result.
     pub fn of(template: TemplateId, name: &WorkerName) -> Self {
         let mut hasher = blake3::Hasher::new();
         hasher.update(template.0.as_bytes());
@@ -34,7 +35,7 @@ impl fmt::Display for ShardId {
     }
 }
 
-/// The number that grows at each change of a shard's owner. A commit under an old one is refused.
+/// A number that grows at each change of a shard's owner. It fences commits: the store rejects those of an old epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub u64);

@@ -1,109 +1,112 @@
-//! What the workers of a project share: places that hold bytes, and deeds that change them.
+//! State that the workers of a project share: versioned values under scoped keys, and the writes that change them.
 //!
-//! A deed is decided by a pure function of the places that it looks at. Whoever keeps the places gives it a [`StateReader`];
-//! what is not at hand is named, read, and the deed decided again.
+//! A pure function decides the effects of a shared write. The store passes it a [`StateReader`] of the current state.
+//! The reader may hold only a part of the state in memory. The function then returns a [`CacheMiss`] with the missing
+//! key; the store loads that key and calls the function again.
 
 use crate::{Timestamp, blobstore, keyvalue};
 use std::sync::Arc;
 
-/// What kind of thing a place belongs to.
+/// The key space: which kind of object a [`ScopedKey`] belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
 pub enum Space {
-    /// Values of buckets: by bucket and key.
+    /// Values of key-value buckets, by bucket and key.
     Values = 0,
-    /// Containers of objects: by an empty bucket and the container's name.
+    /// Records of blob containers, by an empty bucket and the container's name.
     Containers = 1,
-    /// Objects: by the container's generation and the object's name.
+    /// Blob objects, by the container's generation and the object's name.
     Objects = 2,
 }
 
 impl Space {
-    /// Its code in the store.
+    /// The code of the key space in the store.
     pub const fn code(self) -> u8 {
         self as u8
     }
 }
 
-/// Where bytes are, in a project.
+/// The key of a shared value within a project.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopedKey {
-    /// The kind of thing.
+    /// The key space.
     pub space: Space,
-    /// What the keys belong to.
+    /// The bucket, or its counterpart in the other key spaces.
     pub bucket: Arc<str>,
-    /// The key.
+    /// The key within the bucket.
     pub key: Arc<str>,
 }
 
-/// Names one write of a place: never given again, so that a value that came back is told from one that stayed.
+/// Identifies the write that set a value. Versions are not reused: a compare-and-swap by version therefore detects
+/// that a value was changed and changed back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Version(pub u64);
 
 impl Version {
-    /// Of a place that holds nothing.
+    /// The version of a key without a value.
     pub const ABSENT: Self = Self(0);
 }
 
-/// What a place holds.
+/// A value with its version.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Versioned {
-    /// Its bytes, if there are any.
+    /// The value, if the key has one.
     pub value: Option<Arc<[u8]>>,
-    /// The write that they come from; [`Version::ABSENT`] if there are none.
+    /// The write that set the value; [`Version::ABSENT`] if there is none.
     pub version: Version,
 }
 
-/// A page of keys, in order of their bytes.
+/// A page of keys, sorted by their bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct KeyPage {
     /// The keys.
     pub keys: Vec<String>,
-    /// If there may be more: ask for those after this one.
+    /// The next page starts after this key. `None` if there are no more keys.
     pub next: Option<String>,
 }
 
-/// This place must be read first.
+/// The reader does not hold this key; it must be loaded first.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CacheMiss(pub ScopedKey);
 
-/// What places hold, as far as it is at hand.
+/// Reads the shared state, as far as it is in memory.
 pub trait StateReader {
-    /// What `place` holds.
-    fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss>;
+    /// The value and version of `key`. A key without a value is not an error: see [`Version::ABSENT`].
+    fn read(&mut self, key: &ScopedKey) -> Result<Versioned, CacheMiss>;
 }
 
-/// A change of what is shared, done as a whole or not at all.
+/// A write to the shared state, applied as a whole or not at all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum SharedWrite {
     /// A write to a bucket.
     KeyValue {
         /// The bucket.
         bucket: Arc<str>,
-        /// What is written.
+        /// The write.
         write: keyvalue::KeyValueWrite,
     },
-    /// A change of containers and objects.
+    /// A write to containers and objects.
     Blobs(blobstore::BlobWrite),
 }
 
-/// What a deed changes and comes to.
+/// The effects of a shared write.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WriteEffects {
-    /// Places and their bytes from now on; `None` empties a place.
+    /// Keys with their new values; `None` removes the value.
     pub changes: Vec<(ScopedKey, Option<Arc<[u8]>>)>,
-    /// Buckets of [`Space::Objects`] that nobody will ever ask for again.
+    /// Buckets of [`Space::Objects`] that became unreachable: generations of cleared or removed containers. The store
+    /// deletes their objects later.
     pub abandoned: Vec<Arc<str>>,
-    /// The bytes that record what it came to, for the oplog.
+    /// The encoded outcome, which becomes the response of the host call in the oplog.
     pub response: Vec<u8>,
 }
 
 impl SharedWrite {
-    /// Decides it, at `now`.
+    /// Decides the effects of the write on `state`. `now` is the time of creation of new containers and objects.
     pub fn decide(&self, now: Timestamp, state: &mut dyn StateReader) -> Result<WriteEffects, CacheMiss> {
         match self {
             Self::KeyValue { bucket, write } => write.decide(bucket, state),
-            Self::Blobs(act) => act.decide(now, state),
+            Self::Blobs(write) => write.decide(now, state),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Templates: uploaded components, their versions and what they export.
+//! Templates: uploaded components, their versions and their exports.
 
 use crate::{FailureOptions, ProjectId, TemplateId, Timestamp, Type};
 use serde::{Deserialize, Serialize};
@@ -10,50 +10,50 @@ use std::sync::Arc;
 pub struct TemplateVersion {
     /// The template.
     pub id: TemplateId,
-    /// From 0, counted up by one for each upload.
+    /// The version: 0 for the first upload, plus 1 for each further upload.
     pub version: u32,
     /// The project that the template belongs to.
     pub project: ProjectId,
     /// The template's name, unique in its project.
     pub name: String,
-    /// Size of the uploaded bytes.
+    /// Size of the component in bytes.
     pub size_bytes: u64,
-    /// BLAKE3 of the uploaded bytes: their name in the blob store and in the cache of compiled code.
+    /// BLAKE3 of the component: its name in the blob store and in the cache of compiled code.
     pub content_hash: [u8; 32],
-    /// What it exports.
+    /// The exports of the component.
     pub exports: Vec<Export>,
-    /// The producers section of the component: which tools made it.
+    /// The producers sections of the component: the tools that built it.
     pub producers: Vec<Producers>,
-    /// Which templates the workers belong to that its workers call, by the interface that those export.
+    /// The templates whose workers its workers call, by the interface that those templates export.
     #[serde(default)]
     pub links: BTreeMap<String, TemplateId>,
-    /// The files that its workers begin with, if it ships any.
+    /// The initial files of its workers, if the upload contained any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files: Option<ShippedFiles>,
     /// When it was uploaded.
     pub created_at: Timestamp,
-    /// What was chosen for the failures of workers that are made from it.
+    /// Default failure options of workers that are created from it.
     #[serde(default)]
     pub failure_options: FailureOptions,
 }
 
 impl TemplateVersion {
-    /// All bytes that were uploaded for it.
+    /// Size of everything that was uploaded for this version: the component and its files, in bytes.
     pub fn stored_bytes(&self) -> u64 {
         self.size_bytes + self.files.map_or(0, |files| files.size_bytes)
     }
 }
 
-/// The archive of the files that a template version ships with.
+/// The uploaded archive of a template version's initial files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShippedFiles {
-    /// Size of the archive.
+    /// Size of the archive in bytes.
     pub size_bytes: u64,
     /// BLAKE3 of the archive: its name in the blob store.
     pub content_hash: [u8; 32],
 }
 
-/// Something that a component exports.
+/// An export of a component.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub enum Export {
     /// An interface with its functions; `name` is `package:name/interface`, with `@version` if it has one.
@@ -79,20 +79,21 @@ pub struct Function {
 }
 
 impl Function {
-    /// Whether a parameter or the result has a handle to a resource in it, so that no caller outside can give or take it.
+    /// Whether a parameter or the result contains a resource handle. Such a function cannot be called from outside the
+    /// component.
     pub fn has_handles(&self) -> bool {
-        fn handle(ty: &Type) -> bool {
+        fn contains_handle(ty: &Type) -> bool {
             match ty {
                 Type::Handle(_) => true,
-                Type::List(inner) | Type::Option(inner) => handle(inner),
-                Type::Result { ok, err } => ok.iter().chain(err).any(|ty| handle(ty)),
-                Type::Tuple(items) => items.iter().any(handle),
-                Type::Record(fields) => fields.iter().any(|(_, ty)| handle(ty)),
-                Type::Variant(cases) => cases.iter().filter_map(|(_, ty)| ty.as_ref()).any(handle),
+                Type::List(inner) | Type::Option(inner) => contains_handle(inner),
+                Type::Result { ok, err } => ok.iter().chain(err).any(|ty| contains_handle(ty)),
+                Type::Tuple(items) => items.iter().any(contains_handle),
+                Type::Record(fields) => fields.iter().any(|(_, ty)| contains_handle(ty)),
+                Type::Variant(cases) => cases.iter().filter_map(|(_, ty)| ty.as_ref()).any(contains_handle),
                 _ => false,
             }
         }
-        self.params.iter().any(|param| handle(&param.ty)) || self.result.iter().any(handle)
+        self.params.iter().any(|param| contains_handle(&param.ty)) || self.result.iter().any(contains_handle)
     }
 }
 
@@ -115,16 +116,17 @@ pub struct Producers {
 /// A field of a producers section.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProducerField {
-    /// Its name.
+    /// The field's name.
     pub name: String,
     /// Name and version of each tool.
     pub values: Vec<(String, String)>,
 }
 
-/// The functions of a template version, found by the full name that callers use.
+/// The functions of a template version, by full name.
 ///
-/// An interface's function is `package:name/interface/function`. One exported by the world is `function`;
-/// callers may also write `package:name/function` (reference §5.1), which REST resolves before it asks here.
+/// The full name of an interface's function is `package:name/interface/function`. The full name of a function that the
+/// world exports is `function`; callers may also write `package:name/function` (reference §5.1), which the REST API
+/// resolves before the lookup.
 #[derive(Debug, Clone, Default)]
 pub struct Functions {
     by_name: std::collections::BTreeMap<Arc<str>, Arc<Function>>,
@@ -152,7 +154,7 @@ impl Functions {
         Self { by_name }
     }
 
-    /// The function of exactly this full name, and that name.
+    /// The function with exactly this full name, and the name.
     pub fn get(&self, name: &str) -> Option<(&Arc<str>, &Arc<Function>)> {
         self.by_name.get_key_value(name)
     }

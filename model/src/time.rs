@@ -4,12 +4,12 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::fmt;
 use std::str::FromStr;
 
-/// A point in time: nanoseconds since the Unix epoch, UTC. RFC 3339 in JSON and text.
+/// A point in time: nanoseconds since the Unix epoch, UTC. In JSON and text it has the form of RFC 3339.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// From nanoseconds since the Unix epoch.
+    /// The instant at this number of nanoseconds since the Unix epoch.
     pub const fn from_nanos(nanos: u64) -> Self {
         Self(nanos)
     }
@@ -19,20 +19,20 @@ impl Timestamp {
         self.0
     }
 
-    /// This instant moved forward, saturating at the end of time (the year 2554).
+    /// This instant plus `duration`, saturating at the largest instant (in the year 2554).
     #[must_use]
     pub fn plus(self, duration: std::time::Duration) -> Self {
         Self(self.0.saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)))
     }
 
-    /// The calendar month that it lies in, UTC: months since January of the year 0.
+    /// The calendar month of this instant, UTC: months since January of the year 0.
     pub fn month(self) -> u32 {
         let time = jiff::Timestamp::from_nanosecond(i128::from(self.0)).unwrap_or(jiff::Timestamp::MAX);
         let date = time.to_zoned(jiff::tz::TimeZone::UTC).date();
         u32::from(date.year().unsigned_abs()) * 12 + u32::from(date.month().unsigned_abs()) - 1
     }
 
-    /// How long after `earlier` this instant is; zero if it is not after it.
+    /// The time from `earlier` to this instant; zero if `earlier` is later.
     pub fn since(self, earlier: Self) -> std::time::Duration {
         std::time::Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
@@ -60,11 +60,11 @@ impl fmt::Debug for Timestamp {
     }
 }
 
-/// A text that is no RFC 3339 time after 1970.
+/// The text is not an RFC 3339 time since 1970.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{text:?} is not a time; write RFC 3339, for example 2030-01-31T12:00:00Z")]
 pub struct TimestampError {
-    /// What was given.
+    /// The given text.
     pub text: String,
 }
 
@@ -107,7 +107,7 @@ mod tests {
         assert_eq!(
             last,
             Timestamp::from_nanos(u64::MAX),
-            "what is later than can be written is the latest time"
+            "a time beyond the range becomes the largest instant"
         );
         assert!("yesterday".parse::<Timestamp>().is_err());
         assert!("1960-01-01T00:00:00Z".parse::<Timestamp>().is_err());

@@ -1,7 +1,7 @@
-//! Typed values: what parameters and results are between JSON, oplog and guest.
+//! Typed values: the common form of parameters and results in JSON, oplog and guest.
 //!
-//! [`Type`] is a component's type with all names resolved; [`Value`] is a value of one. A value does not
-//! carry names: it means something only beside its type. `codec` gives its bytes, `json` its JSON form.
+//! [`Type`] is a component's type with all named types resolved. [`Value`] is a value of a type. It contains no names
+//! of fields or cases, so its interpretation needs the type. `codec` has the binary encoding, `json` the JSON form.
 
 pub mod codec;
 pub mod json;
@@ -9,9 +9,9 @@ pub mod json;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// A WIT type, without names of named types.
+/// A WIT type. Named types are replaced by their definition.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[allow(missing_docs, reason = "the primitive types are WIT's own words")]
+#[allow(missing_docs, reason = "the names of the primitive types are those of WIT")]
 pub enum Type {
     Bool,
     S8,
@@ -45,13 +45,14 @@ pub enum Type {
     Enum(Vec<String>),
     /// Flag names in order.
     Flags(Vec<String>),
-    /// A resource handle, which cannot leave a component; a function that uses one cannot be invoked.
+    /// A handle to the named resource. A handle cannot leave its component, so a function that uses one cannot be
+    /// invoked.
     Handle(String),
 }
 
 /// A value of a [`Type`].
 #[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs, reason = "the primitive values are WIT's own words")]
+#[allow(missing_docs, reason = "the names of the primitive values are those of WIT")]
 pub enum Value {
     Bool(bool),
     S8(i8),
@@ -66,7 +67,7 @@ pub enum Value {
     F64(f64),
     Char(char),
     String(String),
-    /// Elements of any `list` but `list<u8>`.
+    /// The elements of any `list` except `list<u8>`.
     List(Vec<Value>),
     /// The elements of a `list<u8>`, always in this form.
     Bytes(Vec<u8>),
@@ -76,7 +77,7 @@ pub enum Value {
     Tuple(Vec<Value>),
     /// Field values in the order of the type.
     Record(Vec<Value>),
-    /// Index of the case, and its payload if the case has one.
+    /// Index of the case, and its payload if it has one.
     Variant(u32, Option<Box<Value>>),
     /// Index of the case.
     Enum(u32),
@@ -85,7 +86,7 @@ pub enum Value {
 }
 
 impl fmt::Display for Type {
-    /// Prints a type the way error messages and the command line name it (reference §6.3, template view).
+    /// Prints a type in the notation of error messages and the command line (reference §6.3, template view).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fn list<T>(
             f: &mut fmt::Formatter<'_>,

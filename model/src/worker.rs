@@ -1,23 +1,23 @@
-//! Workers: what callers can know of one, and what they can choose for it.
+//! Workers: their status, and the options for their failures.
 
 use crate::RetryPolicy;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// What a worker is doing, in the words of REST.
+/// The status of a worker, with the names of the REST API.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum WorkerStatus {
     /// Executing an invocation.
     Running,
-    /// Waiting for an invocation; how every worker starts.
+    /// Waiting for an invocation. The status of a new worker.
     Idle,
-    /// In the middle of an invocation, out of memory, until a time or a promise.
+    /// In the middle of an invocation and unloaded. A time or a promise resumes it.
     Suspended,
-    /// Stopped by a person in the middle of an invocation; goes on with the next one, or when resumed.
+    /// Stopped by an operator in the middle of an invocation. The next invocation or a request to resume continues it.
     Interrupted,
     /// Failed; another attempt is scheduled.
     Retrying,
-    /// Failed for good.
+    /// Failed permanently.
     Failed,
     /// The program called `exit`.
     Exited,
@@ -29,31 +29,32 @@ impl fmt::Display for WorkerStatus {
     }
 }
 
-/// What becomes of a worker whose invocation failed for good.
+/// What happens to a worker after an invocation failed permanently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
-    /// It is `Failed` and takes no more invocations, until somebody recovers it: as in 2023.
+    /// The worker is `Failed` and accepts no more invocations until an operator recovers it, as in 2023.
     #[default]
     Fail,
-    /// It goes back to what it was before that invocation, whose caller gets the error, and takes the next one.
+    /// The worker is rolled back to its state before the invocation, and then takes the next invocation. The caller of
+    /// the failed invocation gets the error.
     Rollback,
 }
 
-/// What was chosen for a worker's failures: for the worker itself, or for all workers of a template version.
+/// Options for the failures of a worker, or of all workers of a template version.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FailureOptions {
-    /// How often a failed invocation is tried again; as the server is set where it is not said.
+    /// How often a failed invocation is retried. Without it, the server's setting applies.
     #[serde(default)]
     pub retry_policy: Option<RetryPolicy>,
-    /// What happens after the last attempt; [`OnFailure::Fail`] where it is not said.
+    /// What happens after the last attempt. Without it, [`OnFailure::Fail`] applies.
     #[serde(default)]
     pub on_failure: Option<OnFailure>,
 }
 
 impl FailureOptions {
-    /// These choices, and those of `others` where nothing is chosen here.
+    /// These options, completed by those of `others`.
     #[must_use]
     pub fn or(self, others: Self) -> Self {
         Self {
@@ -62,7 +63,7 @@ impl FailureOptions {
         }
     }
 
-    /// Whether nothing is chosen.
+    /// Whether no option is set.
     pub fn is_empty(&self) -> bool {
         self.retry_policy.is_none() && self.on_failure.is_none()
     }

@@ -1,7 +1,8 @@
-//! The only place that builds services and joins them.
+//! The only place that builds services and connects them.
 //!
-//! [`start`] gives a whole server inside this process: the binary runs one, tests run many. What differs between
-//! them, beside the settings, are [`Seams`].
+//! [`start`] runs a whole server inside this process. Two programs call it, through [`crate::serve::run`]: `golem`, and
+//! `golem-test-server` of the crate `golem-tests`, which can set [`Overrides`]. Integration tests do not call it; they
+//! start one of these programs as a child process (`tests/src/server.rs`).
 
 use crate::catalog::{Quotas, TemplateParts, Templates};
 use crate::clock::SystemClock;
@@ -12,9 +13,11 @@ use crate::executor::{
 };
 use crate::http::{HttpLimits, HttpServer};
 use crate::identity::{self, BootstrapError, Directory, Plan, RequestRates};
-use crate::login::{Login, WebError};
+use crate::login::{Login, ProviderError};
 use crate::metrics::Metrics;
-use crate::outbound::{EveryProject, OutboundClient, OutboundLimits, Reach, Roots, RootsError};
+use crate::outbound::{
+    AllowEveryProject, OutboundClient, OutboundLimits, OutboundPolicy, RootsError, TrustedRoots,
+};
 use crate::rest::{InvocationKeys, RequestLimits, Services};
 use crate::storage::blobs::FileBlobs;
 use crate::storage::embedded::{EmbeddedStore, OpenOptions};
@@ -32,47 +35,48 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Slots for instances beside those that the executor keeps: instances on their way out hold theirs a little longer.
-const SLOTS_SPARE: u64 = 256;
+/// Instance slots of the engine beyond `workers.residents_max`: an instance that is being unloaded still holds its
+/// slot.
+const INSTANCE_SLOTS_SPARE: u64 = 256;
 
-/// For the answers to callers who were still waiting when the workers came to rest.
-const LAST_ANSWERS_MAX: Duration = Duration::from_secs(1);
+/// After the executor has stopped, callers that were still waiting get this long to receive their responses.
+const LAST_REPLIES_MAX: Duration = Duration::from_secs(1);
 
-/// Puts something between the server and its store.
+/// Wraps the store of a server.
 pub type WrapStore = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send>;
 
-/// What tests put in the place of something real. The default is a real server.
+/// Replacements for parts of a server, for tests. The default is a real server.
 #[derive(Default)]
-pub struct Seams {
-    /// Keeps the log. With it `catalog` and `blobs` must be given too; otherwise all are in the data folder.
+pub struct Overrides {
+    /// The log. If it is set, `catalog` and `blobs` must be set too. By default, all three are in the data folder.
     pub store: Option<Arc<dyn Store>>,
-    /// Keeps accounts, projects, tokens and templates.
+    /// Accounts, projects, tokens and templates.
     pub catalog: Option<Arc<dyn Catalog>>,
-    /// Keeps components.
+    /// Uploaded components.
     pub blobs: Option<Arc<dyn Blobs>>,
-    /// Keeps images of workers that are too large for the log; else they are in the data folder.
+    /// Memory images that are too large for the log. By default, they are in the data folder.
     pub snapshots: Option<Arc<dyn Blobs>>,
-    /// The SQLite VFS under the store in the data folder.
+    /// Name of the SQLite VFS under the store in the data folder.
     pub vfs: Option<String>,
-    /// Wraps the store, whichever it is.
+    /// Wraps the store, whether it is the default or a replacement.
     pub wrap_store: Option<WrapStore>,
-    /// Time.
+    /// Wall time and elapsed time.
     pub clock: Option<Arc<dyn Clock>>,
-    /// Randomness.
+    /// Random bytes.
     pub entropy: Option<Arc<dyn Entropy>>,
-    /// Where HTTP requests of workers go.
+    /// Sends the HTTP requests of workers.
     pub outbound: Option<Arc<dyn Outbound>>,
-    /// Whether repeated keys are recognised.
+    /// Whether the server recognises repeated idempotency keys.
     pub idempotency: IdempotencyLookup,
 }
 
-impl fmt::Debug for Seams {
+impl fmt::Debug for Overrides {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Seams").finish_non_exhaustive()
+        f.debug_struct("Overrides").finish_non_exhaustive()
     }
 }
 
-/// Why a server cannot start, with what to do. What the system said is the source.
+/// Why a server cannot start, with what to do. The system's error is the source.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
     /// The store cannot be opened.
@@ -84,7 +88,7 @@ pub enum StartError {
     /// The WebAssembly engine cannot be set up.
     #[error(transparent)]
     Engine(#[from] EngineError),
-    /// The certificates that hosts are to be checked by cannot be used.
+    /// The root certificates of the setting `outbound_http.root_certificates` cannot be used.
     #[error(transparent)]
     Roots(#[from] RootsError),
     /// The workers cannot be recovered.
@@ -92,53 +96,58 @@ pub enum StartError {
     Executor(#[from] crate::executor::StartError),
     /// Login cannot be set up.
     #[error("login cannot be set up")]
-    Login(#[from] WebError),
-    /// The address cannot be listened on.
+    Login(#[from] ProviderError),
+    /// The server cannot listen on the address.
     #[error("cannot listen on {listen}: {}", listen_advice(source.kind()))]
     Listen {
-        /// The address.
+        /// The address, from the setting `listen`.
         listen: String,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// A folder cannot be made.
-    #[error("cannot make the folder {}", path.display())]
+    /// A folder cannot be created.
+    #[error("cannot create the folder {}", path.display())]
     Folder {
         /// The folder.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
     /// A thread cannot be started.
     #[error("cannot start the thread {name}")]
     Thread {
-        /// Its name.
+        /// Name of the thread.
         name: &'static str,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// Seams that do not fit together.
-    #[error("a store was given without its catalog or blobs")]
-    Seams,
+    /// Only some of `store`, `catalog` and `blobs` are overridden.
+    #[error("invalid overrides: set store, catalog and blobs together, or none of them")]
+    Overrides,
 }
 
 fn listen_advice(kind: io::ErrorKind) -> &'static str {
     match kind {
         io::ErrorKind::AddrInUse => {
-            "another program listens there; stop it, or take another port by --listen (port 0 takes a free one)"
+            "another program listens there; stop it, or choose another port with --listen (port 0 selects a free one)"
         }
-        io::ErrorKind::PermissionDenied => "ports below 1024 need permission; take another one by --listen",
+        io::ErrorKind::PermissionDenied => {
+            "ports below 1024 need a privilege; choose another one with --listen"
+        }
         io::ErrorKind::AddrNotAvailable => {
-            "this machine does not have that address; 127.0.0.1 and 0.0.0.0 always work"
+            "this machine does not have that address; use 127.0.0.1 or 0.0.0.0"
         }
         _ => "--listen takes host:port, for example 127.0.0.1:9881",
     }
 }
 
-/// A server that runs in this process, until [`Server::shutdown`]. Dropped without, it stops as if killed.
+/// A server in this process. [`Server::shutdown`] stops it.
+///
+/// Dropping it without `shutdown` does not stop the accept loop or the workers: they end with the async runtime, as if
+/// the process were killed.
 pub struct Server {
     http: HttpServer,
     executor: Executor,
@@ -157,7 +166,7 @@ impl fmt::Debug for Server {
 }
 
 impl Server {
-    /// Where it listens.
+    /// The address that the server listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.http.local_addr()
     }
@@ -172,26 +181,25 @@ impl Server {
         &self.data_dir
     }
 
-    /// What it counts.
+    /// The server's counters.
     pub fn metrics(&self) -> &Metrics {
         &self.metrics
     }
 
-    /// Its workers.
+    /// The executor of the server's workers.
     pub fn executor(&self) -> &Executor {
         &self.executor
     }
 
-    /// Stops accepting, lets requests under way end, brings workers to rest. What was acknowledged is durable at any
-    /// time; this only spares callers a broken connection.
+    /// Stops accepting connections, waits for requests in flight, then stops the workers. Acknowledged work is durable
+    /// without this; a clean shutdown only spares callers a broken connection.
     pub async fn shutdown(self) {
         let clock = self.clock.as_ref();
         let mut draining = self.http.drain().await;
         draining.wait(clock, self.drain_max).await;
-        // Callers who wait for an invocation that takes longer are told to come back; their invocations go on after
-        // the next start.
+        // Callers whose invocations take longer get 503 now. Their invocations continue after the next start.
         self.executor.shutdown().await;
-        let left = draining.wait(clock, LAST_ANSWERS_MAX).await;
+        let left = draining.wait(clock, LAST_REPLIES_MAX).await;
         if left > 0 {
             tracing::warn!(left, "closed connections whose requests did not end in time");
         }
@@ -199,7 +207,7 @@ impl Server {
     }
 }
 
-/// What is kept where.
+/// The stores of a server.
 struct Stores {
     store: Arc<dyn Store>,
     catalog: Arc<dyn Catalog>,
@@ -207,31 +215,41 @@ struct Stores {
 }
 
 /// Builds and starts a server.
-pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
-    let Seams { store, catalog, blobs, snapshots, vfs, wrap_store, clock, entropy, outbound, idempotency } =
-        seams;
+pub async fn start(config: Config, overrides: Overrides) -> Result<Server, StartError> {
+    let Overrides {
+        store,
+        catalog,
+        blobs,
+        snapshots,
+        vfs,
+        wrap_store,
+        clock,
+        entropy,
+        outbound,
+        idempotency,
+    } = overrides;
     let clock = clock.unwrap_or_else(|| Arc::new(SystemClock::new()));
     let entropy = entropy.unwrap_or_else(|| Arc::new(SystemEntropy));
     let data_dir = config.server.data_dir.clone();
     let engine_config = engine_config(&config.engine, &config.workers, &data_dir);
     let components_cached_max = usize_of(config.engine.components_cached_max);
 
-    let given = match (store, catalog, blobs) {
+    let overridden = match (store, catalog, blobs) {
         (Some(store), Some(catalog), Some(blobs)) => Some(Stores { store, catalog, blobs }),
         (None, None, None) => None,
-        _ => return Err(StartError::Seams),
+        _ => return Err(StartError::Overrides),
     };
     let plan = Plan::new(config.plan.clone());
     let (start_clock, start_entropy, start_dir) = (clock.clone(), entropy.clone(), data_dir.clone());
-    // Opening, reading and compiling block.
-    let prepared = blocking(move || {
-        let stores = match given {
+    // Opening the store, reading the catalog and compiling block the thread.
+    let prepared = run_blocking(move || {
+        let stores = match overridden {
             Some(stores) => {
                 std::fs::create_dir_all(&start_dir)
                     .map_err(|source| StartError::Folder { path: start_dir.clone(), source })?;
                 stores
             }
-            None => open(&start_dir, vfs)?,
+            None => open_stores(&start_dir, vfs)?,
         };
         let Stores { store, catalog, blobs } = stores;
         let store = match wrap_store {
@@ -289,7 +307,7 @@ pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
 
     let mut first_count = [0; 8];
     entropy.fill(&mut first_count);
-    // The router must know when the server stops, and the server what to route.
+    // The router and the server share this token: the router's handlers must learn when the server begins to drain.
     let stopping = CancellationToken::new();
     let services = Arc::new(Services {
         login,
@@ -325,8 +343,8 @@ pub async fn start(config: Config, seams: Seams) -> Result<Server, StartError> {
     })
 }
 
-/// The store in the data folder.
-fn open(dir: &Path, vfs: Option<String>) -> Result<Stores, StartError> {
+/// Opens the stores in the data folder.
+fn open_stores(dir: &Path, vfs: Option<String>) -> Result<Stores, StartError> {
     let store = Arc::new(EmbeddedStore::open(OpenOptions { vfs, ..OpenOptions::new(dir) })?);
     let blobs = Arc::new(FileBlobs::open(dir)?);
     Ok(Stores { store: store.clone(), catalog: store, blobs })
@@ -334,7 +352,7 @@ fn open(dir: &Path, vfs: Option<String>) -> Result<Stores, StartError> {
 
 fn engine_config(engine: &EngineSettings, workers: &WorkerSettings, data_dir: &Path) -> EngineConfig {
     EngineConfig {
-        residents_max: u32::try_from(workers.residents_max + SLOTS_SPARE).unwrap_or(u32::MAX),
+        residents_max: u32::try_from(workers.residents_max + INSTANCE_SLOTS_SPARE).unwrap_or(u32::MAX),
         dense: engine.dense,
         memory_bytes_max: usize_of(engine.memory_bytes_max),
         cache_dir: Some(data_dir.join("compiled")),
@@ -350,7 +368,7 @@ fn executor_settings(workers: &WorkerSettings) -> ExecutorSettings {
         heads_cached_max: usize_of(workers.heads_cached_max),
         retry: RetryPolicy {
             attempts_max: u32::try_from(workers.retry_attempts_max).unwrap_or(u32::MAX),
-            // A smallest delay above the greatest means the greatest.
+            // If the minimum is above the maximum, the maximum applies.
             delay_min: Duration::from_millis(workers.retry_delay_ms_min.min(workers.retry_delay_ms_max)),
             delay_max: Duration::from_millis(workers.retry_delay_ms_max),
             multiplier: workers.retry_multiplier,
@@ -362,8 +380,8 @@ fn executor_settings(workers: &WorkerSettings) -> ExecutorSettings {
     }
 }
 
-/// The client of all workers. On a machine where the server itself can only be reached from that machine, workers may
-/// reach what else is there.
+/// The HTTP client of all workers. With `private_addresses = auto`, workers may reach private addresses only if the
+/// server itself listens on a loopback address.
 fn outbound_client(
     settings: &OutboundHttpSettings,
     listen: &str,
@@ -374,7 +392,7 @@ fn outbound_client(
         PrivateAddresses::Refuse => false,
         PrivateAddresses::Auto => is_loopback(listen),
     };
-    let reach = Reach {
+    let policy = OutboundPolicy {
         enabled: settings.enabled,
         allow: settings.allow.0.clone(),
         deny: settings.deny.0.clone(),
@@ -387,13 +405,13 @@ fn outbound_client(
         between_bytes_max: Duration::from_millis(settings.between_bytes_ms_max),
     };
     let roots = match settings.root_certificates.as_str() {
-        "" => Roots::usual(),
-        file => Roots::and_of(Path::new(file))?,
+        "" => TrustedRoots::bundled(),
+        file => TrustedRoots::with_file(Path::new(file))?,
     };
-    Ok(OutboundClient::new(reach, roots, Arc::new(EveryProject), limits, clock.clone()))
+    Ok(OutboundClient::new(policy, roots, Arc::new(AllowEveryProject), limits, clock.clone()))
 }
 
-/// Whether host and port are of this machine only.
+/// Whether `listen` (host and port) is a loopback address.
 fn is_loopback(listen: &str) -> bool {
     let host = listen.rsplit_once(':').map_or(listen, |(host, _)| host);
     let host = host.trim_start_matches('[').trim_end_matches(']');
@@ -405,14 +423,14 @@ fn usize_of(number: u64) -> usize {
     usize::try_from(number).unwrap_or(usize::MAX)
 }
 
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
+async fn run_blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> T {
     match tokio::task::spawn_blocking(work).await {
         Ok(done) => done,
         Err(panicked) => std::panic::resume_unwind(panicked.into_panic()),
     }
 }
 
-/// Ends the time slices of running guests, from a thread that no guest can hold.
+/// Ends the time slices of running guests. It has its own thread, which no guest can block.
 struct Ticker {
     stop: Arc<AtomicBool>,
     thread: Option<JoinHandle<()>>,
@@ -441,7 +459,7 @@ impl Drop for Ticker {
         self.stop.store(true, Ordering::Release);
         if let Some(thread) = self.thread.take() {
             thread.thread().unpark();
-            // It cannot have panicked, and if it had there is nobody to tell.
+            // The thread does not panic. A panic could not be reported here anyway.
             drop(thread.join());
         }
     }

@@ -1,9 +1,12 @@
-//! Templates: what is uploaded, the compiled code of it, and how much of it there may be.
+//! Templates: uploads, compiled code, and the limits of a plan on them.
 //!
-//! Everything but the bytes of components is in memory; the store is read once, at start. `templates` has the
-//! versions and the uploads, `components` the compiled code, `quotas` what accounts use of their plan.
+//! `templates` holds the versions and the uploads, `components` the compiled code, `files` the archives of files,
+//! `links` decides which template a call goes to, `quotas` compares an account's usage with its plan. All rows are in
+//! memory; the store is read once, at start, and again after a failed write. Components and archives are read when they
+//! are needed.
 //!
-//! Invariant: a component's bytes are durable before a row names them, and a row before anybody hears of it.
+//! Invariant: a component's bytes are durable before a row refers to them, and a row is durable before it is visible in
+//! memory.
 
 mod components;
 mod files;

@@ -1,11 +1,12 @@
-//! Settings of the server: where they come from, what they may be.
+//! Settings of the server: their sources, names, values and defaults.
 //!
-//! Read once, at start: command line over environment (`GOLEM_…`) over TOML file over defaults. `setting` has the
-//! kinds of values and the macro that declares a section; each other file is a section of the TOML file.
+//! They are read once, at start. The command line takes precedence over the environment (`GOLEM_…`), the environment
+//! over the TOML file, the file over the defaults. `setting` has the types of values and the macro that declares a
+//! section; each other file is a section of the TOML file or a source.
 //!
-//! Invariant: every setting exists in all three spellings. `http.body_bytes_max` in the file is
-//! `GOLEM_HTTP_BODY_BYTES_MAX` in the environment and `--set http.body_bytes_max=…` on the command line.
-//! Architecture invariant: no other module reads the environment.
+//! Invariant: every setting exists in all sources. `http.body_bytes_max` in the file is `GOLEM_HTTP_BODY_BYTES_MAX` in
+//! the environment and `--set http.body_bytes_max=…` on the command line. Architecture invariant: `main` passes the
+//! environment to this module, and no other module of the server reads it (clippy's `disallowed_methods` forbids it).
 
 mod args;
 mod engine;
@@ -26,14 +27,14 @@ pub use plan::PlanSettings;
 pub use setting::SecretText;
 pub use workers::WorkerSettings;
 
-use setting::{Key, Raw, Section};
+use setting::{RawValue, Section, SettingInfo};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 /// All settings of a server.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Config {
-    /// Where, and how to log.
+    /// The settings outside any section.
     pub server: ServerSettings,
     /// Section `http`.
     pub http: HttpSettings,
@@ -52,13 +53,13 @@ pub struct Config {
 /// The settings outside any section.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// The folder that holds everything the server keeps.
+    /// The folder that contains all data of the server.
     pub data_dir: PathBuf,
-    /// Host and port to listen on; port 0 takes a free one.
+    /// Host and port to listen on; port 0 selects a free one.
     pub listen: String,
     /// What to log: a level, or `target=level` directives separated by commas.
     pub log: String,
-    /// How to write log lines.
+    /// Format of log lines.
     pub log_format: LogFormat,
 }
 
@@ -73,40 +74,45 @@ impl Default for ServerSettings {
     }
 }
 
-/// How log lines are written.
+/// Format of log lines.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum LogFormat {
-    /// For people.
+    /// Readable text.
     #[default]
     Text,
-    /// One JSON object a line, for collectors.
+    /// One JSON object per line.
     Json,
 }
 
 impl Section for ServerSettings {
     const NAME: &'static str = "";
 
-    fn keys() -> Vec<Key> {
-        let key = |name, about, default: &str, expected: &str| Key {
+    fn settings() -> Vec<SettingInfo> {
+        let key = |name, about, default: &str, expected: &str| SettingInfo {
             name,
             about,
             default: default.to_owned(),
             expected: expected.to_owned(),
         };
         vec![
-            key("data_dir", "The folder that holds everything the server keeps.", "golem-data", "a folder"),
-            key("listen", "Host and port to listen on; port 0 takes a free one.", "127.0.0.1:9881", LISTEN),
+            key("data_dir", "The folder that contains all data of the server.", "golem-data", "a folder"),
+            key(
+                "listen",
+                "Host and port to listen on; port 0 selects a free one.",
+                "127.0.0.1:9881",
+                LISTEN_EXPECTED,
+            ),
             key(
                 "log",
                 "What to log.",
                 "info",
                 "a level (error, warn, info, debug, trace) or target=level, …",
             ),
-            key("log_format", "How to write log lines.", "text", LOG_FORMAT),
+            key("log_format", "Format of log lines.", "text", LOG_FORMAT_EXPECTED),
         ]
     }
 
-    fn set(&mut self, field: &str, raw: &Raw) -> Option<Result<(), String>> {
+    fn set(&mut self, field: &str, raw: &RawValue) -> Option<Result<(), String>> {
         let Some(text) = raw.as_text() else {
             let known = matches!(field, "data_dir" | "listen" | "log" | "log_format");
             return known.then(|| Err("a text".to_owned()));
@@ -122,7 +128,7 @@ impl Section for ServerSettings {
                     text.clone_into(&mut self.listen);
                     Ok(())
                 }
-                _ => Err(LISTEN.to_owned()),
+                _ => Err(LISTEN_EXPECTED.to_owned()),
             },
             "log" => {
                 text.clone_into(&mut self.log);
@@ -137,17 +143,17 @@ impl Section for ServerSettings {
                     self.log_format = LogFormat::Json;
                     Ok(())
                 }
-                _ => Err(LOG_FORMAT.to_owned()),
+                _ => Err(LOG_FORMAT_EXPECTED.to_owned()),
             },
             _ => return None,
         })
     }
 }
 
-const LISTEN: &str = "host:port, for example 127.0.0.1:9881";
-const LOG_FORMAT: &str = "text or json";
+const LISTEN_EXPECTED: &str = "host:port, for example 127.0.0.1:9881";
+const LOG_FORMAT_EXPECTED: &str = "text or json";
 
-/// Why settings were refused. One line each, with what to do.
+/// Why settings are refused. Each message is one line and says what to do.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
     /// The file cannot be read.
@@ -155,7 +161,7 @@ pub enum ConfigError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
@@ -164,35 +170,35 @@ pub enum ConfigError {
     Syntax {
         /// The file.
         path: PathBuf,
-        /// From 1.
+        /// Line of the error, from 1.
         line: usize,
-        /// From 1.
+        /// Column of the error, from 1.
         column: usize,
-        /// What the parser said.
+        /// The parser's message.
         message: String,
     },
-    /// A key that no setting has.
+    /// There is no setting with this key.
     #[error("unknown setting `{key}` in {origin}; {}", known_text(nearest.as_deref(), known))]
     Unknown {
-        /// The key as written there.
+        /// The key as the source spells it.
         key: String,
-        /// Where it was found.
+        /// Name of the source.
         origin: String,
-        /// The known key that it resembles.
+        /// The known key that is most similar.
         nearest: Option<String>,
-        /// The keys that could stand there.
+        /// The known keys.
         known: Vec<String>,
     },
-    /// A value that the setting cannot have.
+    /// The value is not allowed for the setting.
     #[error("the setting `{key}` in {origin} is {found}; it must be {expected}")]
     Invalid {
-        /// The key as written there.
+        /// The key as the source spells it.
         key: String,
-        /// Where it was found.
+        /// Name of the source.
         origin: String,
-        /// The value.
+        /// The refused value.
         found: String,
-        /// What it can be.
+        /// Description of the allowed values.
         expected: String,
     },
 }
@@ -200,71 +206,71 @@ pub enum ConfigError {
 fn known_text(nearest: Option<&str>, known: &[String]) -> String {
     let list = known.join(", ");
     nearest.map_or_else(
-        || format!("known are {list}"),
-        |nearest| format!("did you mean `{nearest}`? Known are {list}"),
+        || format!("the known settings are {list}"),
+        |nearest| format!("did you mean `{nearest}`? The known settings are {list}"),
     )
 }
 
-/// One value from one place, before it is known what it means.
-struct Given {
+/// One value from one source, not yet interpreted.
+struct SettingValue {
     /// Dotted key, as in the TOML file.
     key: String,
-    /// The key as that place spells it.
-    spelled: String,
-    /// That place.
+    /// The key as the source spells it.
+    spelling: String,
+    /// Name of the source.
     origin: String,
-    raw: Raw,
+    raw: RawValue,
 }
 
 impl Config {
-    /// Reads all sources. `environment` are the process's variables.
+    /// Reads all sources, and returns the settings and warnings. `environment` contains the process's variables.
     pub fn load(
         args: &ServerArgs,
         environment: impl IntoIterator<Item = (OsString, OsString)>,
     ) -> Result<(Self, Vec<String>), ConfigError> {
         let environment = environment::read(environment, &all_keys())?;
-        let mut given = match args.config.as_ref().or(environment.file.as_ref()) {
-            Some(path) => file(path)?,
+        let mut values = match args.config.as_ref().or(environment.file.as_ref()) {
+            Some(path) => read_file(path)?,
             None => Vec::new(),
         };
-        given.extend(environment.given);
-        given.extend(args.given()?);
+        values.extend(environment.values);
+        values.extend(args.values()?);
         let mut config = Self::default();
-        for value in given {
+        for value in values {
             config.apply(&value)?;
         }
         Ok((config, environment.warnings))
     }
 
-    fn apply(&mut self, given: &Given) -> Result<(), ConfigError> {
-        let (section, field) = given.key.split_once('.').unwrap_or(("", &given.key));
+    fn apply(&mut self, value: &SettingValue) -> Result<(), ConfigError> {
+        let (section, field) = value.key.split_once('.').unwrap_or(("", &value.key));
         let set = match section {
-            ServerSettings::NAME => self.server.set(field, &given.raw),
-            HttpSettings::NAME => self.http.set(field, &given.raw),
-            WorkerSettings::NAME => self.workers.set(field, &given.raw),
-            EngineSettings::NAME => self.engine.set(field, &given.raw),
-            PlanSettings::NAME => self.plan.set(field, &given.raw),
-            OutboundHttpSettings::NAME => self.outbound_http.set(field, &given.raw),
-            LoginSettings::NAME => self.login.set(field, &given.raw),
+            ServerSettings::NAME => self.server.set(field, &value.raw),
+            HttpSettings::NAME => self.http.set(field, &value.raw),
+            WorkerSettings::NAME => self.workers.set(field, &value.raw),
+            EngineSettings::NAME => self.engine.set(field, &value.raw),
+            PlanSettings::NAME => self.plan.set(field, &value.raw),
+            OutboundHttpSettings::NAME => self.outbound_http.set(field, &value.raw),
+            LoginSettings::NAME => self.login.set(field, &value.raw),
             _ => None,
         };
         match set {
             Some(Ok(())) => Ok(()),
             Some(Err(expected)) => Err(ConfigError::Invalid {
-                key: given.spelled.clone(),
-                origin: given.origin.clone(),
-                found: given.raw.to_string(),
+                key: value.spelling.clone(),
+                origin: value.origin.clone(),
+                found: value.raw.to_string(),
                 expected,
             }),
-            None => Err(unknown(&given.key, &given.spelled, &given.origin)),
+            None => Err(unknown_setting(&value.key, &value.spelling, &value.origin)),
         }
     }
 
     /// All settings with their defaults, as a TOML file with comments.
-    pub fn documented() -> String {
+    pub fn default_toml() -> String {
         let mut text = String::from("# Settings of the golem server and their defaults.\n");
         let mut section = "";
-        for (key, about) in all_keys_documented() {
+        for (key, about) in all_settings() {
             let (of, field) = key.split_once('.').unwrap_or(("", &key));
             if of != section {
                 section = match of {
@@ -284,14 +290,14 @@ impl Config {
     }
 }
 
-/// All dotted keys.
+/// The dotted keys of all settings.
 fn all_keys() -> Vec<String> {
-    all_keys_documented().into_iter().map(|(key, _)| key).collect()
+    all_settings().into_iter().map(|(key, _)| key).collect()
 }
 
-fn all_keys_documented() -> Vec<(String, Key)> {
-    fn of<S: Section>() -> impl Iterator<Item = (String, Key)> {
-        S::keys().into_iter().map(|key| {
+fn all_settings() -> Vec<(String, SettingInfo)> {
+    fn of<S: Section>() -> impl Iterator<Item = (String, SettingInfo)> {
+        S::settings().into_iter().map(|key| {
             let dotted =
                 if S::NAME.is_empty() { key.name.to_owned() } else { format!("{}.{}", S::NAME, key.name) };
             (dotted, key)
@@ -307,18 +313,18 @@ fn all_keys_documented() -> Vec<(String, Key)> {
         .collect()
 }
 
-fn unknown(key: &str, spelled: &str, origin: &str) -> ConfigError {
+fn unknown_setting(key: &str, spelling: &str, origin: &str) -> ConfigError {
     let known = all_keys();
     ConfigError::Unknown {
-        key: spelled.to_owned(),
+        key: spelling.to_owned(),
         origin: origin.to_owned(),
         nearest: crate::text::nearest(key, known.iter().map(String::as_str)).map(str::to_owned),
         known,
     }
 }
 
-/// The values of a TOML file.
-fn file(path: &std::path::Path) -> Result<Vec<Given>, ConfigError> {
+/// Reads the values in a TOML file.
+fn read_file(path: &std::path::Path) -> Result<Vec<SettingValue>, ConfigError> {
     let text = std::fs::read_to_string(path)
         .map_err(|source| ConfigError::File { path: path.to_owned(), source })?;
     let table: toml::Table = text.parse().map_err(|error: toml::de::Error| {
@@ -331,16 +337,21 @@ fn file(path: &std::path::Path) -> Result<Vec<Given>, ConfigError> {
         }
     })?;
     let origin = path.display().to_string();
-    let mut given = Vec::new();
+    let mut values = Vec::new();
     let mut push = |key: String, value: toml::Value| {
-        given.push(Given { spelled: key.clone(), key, origin: origin.clone(), raw: Raw::Toml(value) });
+        values.push(SettingValue {
+            spelling: key.clone(),
+            key,
+            origin: origin.clone(),
+            raw: RawValue::Toml(value),
+        });
     };
     for (key, value) in table {
         match value {
             toml::Value::Table(fields) => {
                 let known = all_keys().iter().any(|k| k.starts_with(&format!("{key}.")));
                 if !known {
-                    return Err(unknown(&key, &format!("[{key}]"), &origin));
+                    return Err(unknown_setting(&key, &format!("[{key}]"), &origin));
                 }
                 for (field, value) in fields {
                     push(format!("{key}.{field}"), value);
@@ -349,7 +360,7 @@ fn file(path: &std::path::Path) -> Result<Vec<Given>, ConfigError> {
             value => push(key, value),
         }
     }
-    Ok(given)
+    Ok(values)
 }
 
 #[cfg(test)]
@@ -384,7 +395,7 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_named() {
+    fn a_mistake_is_explained() {
         for (toml, environment, set, part) in [
             (
                 "[http]\nbody_byte_max = 1",
@@ -397,7 +408,7 @@ mod tests {
                 "[nothing]\nx = 1",
                 None,
                 None,
-                "unknown setting `[nothing]` in FILE; known are data_dir, listen",
+                "unknown setting `[nothing]` in FILE; the known settings are data_dir, listen",
             ),
             (
                 "[http]\nuploads_max = \"many\"",
@@ -448,7 +459,7 @@ mod tests {
 
     #[test]
     fn the_documented_settings_are_the_defaults() {
-        let config = load(&Config::documented(), &[], &ServerArgs::default()).unwrap();
+        let config = load(&Config::default_toml(), &[], &ServerArgs::default()).unwrap();
         assert_eq!(config, Config::default());
     }
 }

@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 /// A source of random bytes, so that tests and the simulator can repeat a run.
 pub trait Entropy: Send + Sync + fmt::Debug {
-    /// Fills `bytes` with bytes that nobody can predict.
+    /// Fills `bytes` with unpredictable bytes.
     fn fill(&self, bytes: &mut [u8]);
 
     /// A random UUID (version 4).
@@ -16,12 +16,13 @@ pub trait Entropy: Send + Sync + fmt::Debug {
     }
 }
 
-/// The system's source.
+/// The operating system's source.
 #[derive(Debug, Default)]
 pub struct SystemEntropy;
 
 impl Entropy for SystemEntropy {
     fn fill(&self, bytes: &mut [u8]) {
-        getrandom::fill(bytes).expect("a system without randomness cannot make keys; nothing can go on");
+        getrandom::fill(bytes)
+            .expect("without random bytes the server cannot create keys and must not continue");
     }
 }

@@ -1,47 +1,52 @@
 //! The executor: runs the workers of this node, durably.
 //!
-//! The way of an invocation: [`Executor::invoke`] admits it under the one lock of the node (`core`), a task drives
-//! the worker's instance (`worker_task`), what that did gets its place in the `ledger`, the `committer` makes it
-//! durable together with everything else that waits, and only then the reply leaves.
+//! An invocation passes through these steps:
 //!
-//! Architecture invariant: a reply is delivered by the committer after the commit that holds its outcome, or from a
-//! row read back from the store; there is no third way.
+//! - [`Executor::invoke`] admits it under the node's one lock (`core`).
+//! - A task runs it on the worker's instance (`worker_task`).
+//! - The `ledger` gives each recorded entry its position in the log.
+//! - The `committer` makes the entries durable, in one transaction with everything else that is pending.
+//! - The reply is sent after that commit.
+//!
+//! Architecture invariant: the outcome of an invocation (its result or its recorded failure) is delivered after the
+//! commit of its row (`Core::when_durable`), or it is read back from a committed row. Errors that record no outcome
+//! (the store is unavailable, the server is shutting down, the worker has already failed) are delivered at once.
 
+mod adapters;
 mod admission;
-mod calls;
 mod committer;
 mod core;
+mod discard;
 mod error;
-mod head;
+mod event_loop;
 mod history;
-mod inspect;
 mod invoke;
 mod ledger;
+mod lifecycle;
 mod listing;
 mod load;
 mod logs;
 mod metrics;
-mod operate;
-mod ports;
-mod program;
+mod oplog_search;
+mod projection;
 mod queue;
-mod recover;
-mod recovery;
 mod retry;
 mod scheduler;
 mod settings;
 mod snapshot;
+mod startup;
 mod update;
+mod worker_calls;
 mod worker_task;
 
 pub use admission::{Admission, NotAdmitted};
 pub use error::{ExecutorError, StartError};
-pub use inspect::{OplogPage, OplogSearch, Wanted};
 pub use invoke::KeyState;
+pub use lifecycle::{WorkerSpec, WorkerView};
 pub use listing::{WorkerRange, WorkersPage};
 pub use logs::{LogNotice, LogSubscription};
 pub use metrics::ExecutorMetrics;
-pub use operate::{WorkerSpec, WorkerView};
+pub use oplog_search::{EntryFilter, OplogPage, OplogSearch};
 pub use queue::QueuedInvocation;
 pub use settings::{ExecutorSettings, IdempotencyLookup, SnapshotPolicy};
 pub use update::{UpdateOutcome, UpdateView};
@@ -55,52 +60,53 @@ use golem_model::{FailureOptions, ProjectId, TemplateId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// How the executor gets compiled components.
+/// Gives the executor its compiled components.
 #[async_trait]
 pub trait Components: Send + Sync {
-    /// The component of a template version. The error says what is wrong with it.
+    /// Returns the component of a template version. The error text describes what is wrong with the component.
     async fn component(&self, template: TemplateId, version: u32) -> Result<golem_host::Component, String>;
 
-    /// A template's project and newest version, if it exists. Never waits.
+    /// Returns a template's project and newest version, if the template exists. Does not wait.
     fn newest(&self, template: TemplateId) -> Option<(ProjectId, u32)>;
 
-    /// A function that a template version exports, by its full name. Never waits.
+    /// Returns a function that a template version exports, by its full name. Does not wait.
     fn function(&self, template: TemplateId, version: u32, name: &str) -> Option<Arc<Function>>;
 
-    /// What was chosen for the failures of a template version's workers. Never waits.
+    /// Returns the failure options that were chosen for the workers of a template version. Does not wait.
     fn failure_options(&self, template: TemplateId, version: u32) -> FailureOptions;
 
-    /// Which template the workers belong to that a template version calls, by the interface. Never waits.
+    /// Returns the templates that a template version calls, by the name of the client interface. Does not wait.
     fn links(&self, template: TemplateId, version: u32) -> BTreeMap<String, TemplateId>;
 }
 
-/// How workers reach the outside.
+/// Gives workers their outbound HTTP.
 pub trait Outbound: Send + Sync {
-    /// The way of a project's workers.
+    /// Returns the HTTP client for the workers of a project.
     fn of_project(&self, project: ProjectId) -> Arc<dyn OutboundHttp>;
 }
 
-/// What an executor is made of.
+/// The dependencies of an executor.
 pub struct ExecutorParts {
-    /// Where the log is kept.
+    /// Stores the log and the state derived from it.
     pub store: Arc<dyn Store>,
-    /// Where images of workers are kept that are too large for the log.
+    /// Stores the images of workers that are too large for the log.
     pub snapshots: Arc<dyn Blobs>,
-    /// Where components come from.
+    /// Gives the compiled components.
     pub components: Arc<dyn Components>,
-    /// Whether workers may be made.
+    /// Decides whether a worker may be created.
     pub admission: Arc<dyn Admission>,
-    /// Time.
+    /// The clock.
     pub clock: Arc<dyn Clock>,
-    /// Seeds of workers.
+    /// Source of the workers' random seeds.
     pub entropy: Arc<dyn Entropy>,
-    /// Where HTTP requests of workers go.
+    /// Gives workers their outbound HTTP.
     pub outbound: Arc<dyn Outbound>,
-    /// Bounds and policies.
+    /// Limits and policies.
     pub settings: ExecutorSettings,
-    /// Where it counts.
+    /// Counters and gauges of this executor.
     pub metrics: Arc<ExecutorMetrics>,
-    /// Whether repeated keys are recognised; always [`IdempotencyLookup::Enforced`] outside one negative control.
+    /// Whether repeated keys are recognised. Always [`IdempotencyLookup::Enforced`], except in one negative control of
+    /// the tests.
     pub idempotency: IdempotencyLookup,
 }
 

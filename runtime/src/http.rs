@@ -1,7 +1,7 @@
-//! Serving HTTP: one accept loop for every router.
+//! The HTTP server: one accept loop for any router.
 //!
-//! `server` accepts, bounds and drains connections; `body` reads request bodies within limits of size and time.
-//! Knows nothing of what is served.
+//! `server` accepts, limits and drains connections; `refuse` answers connections beyond the limit; `body` reads request
+//! bodies within limits of size and time. Architecture invariant: nothing here depends on what the router serves.
 
 mod body;
 mod refuse;

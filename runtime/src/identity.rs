@@ -1,11 +1,12 @@
-//! Who asks, and what they may.
+//! Authentication and authorization.
 //!
-//! `bootstrap` makes the rows and secrets of a first start; [`Directory`] keeps all rows of identity, a file here for
-//! each noun: `account` (with roles), `project`, `grant` (with policies), `token`, `invite` (the whitelist), `plan`
-//! (limits and usage). `token` turns a request's header into a [`Principal`]; `authorize` decides what a principal may
-//! and gives a [`Scope`] as proof.
+//! `bootstrap` creates the rows and secrets of the first start. [`Directory`] owns all rows; one file here for each
+//! noun: `account` (with roles), `project`, `grant` (with policies), `token`, `invite` (the whitelist), `plan` (limits
+//! and usage). `token` authenticates: it turns a request's header into a [`Principal`]. `authorize` decides what a
+//! principal may do and returns a [`Scope`] as proof.
 //!
-//! Invariant: no secret is kept in the store, in memory or in the log: of a token there is only a hash.
+//! Invariant: of a token's secret only the hash is kept, in the store and in memory, and the secret is not logged. In the
+//! data folder, only the root token's file and `secret-key` contain secrets in clear text.
 
 mod account;
 mod authorize;
@@ -19,15 +20,16 @@ mod secret_file;
 mod state;
 mod token;
 
-pub use account::NotInvited;
+pub use account::InvitationRequired;
 pub use authorize::{
-    AccountAct, AccountScope, Act, Action, Decision, Denied, Scope, Standing, SystemAct, SystemScope, decide,
+    AccountAct, AccountScope, Act, Action, AuthorizationError, Decision, Scope, Standing, SystemAct,
+    SystemScope, decide,
 };
-pub use bootstrap::{BootstrapError, Bootstrapped, ROOT_TOKEN_FILE, SECRET_KEY_FILE, bootstrap};
+pub use bootstrap::{BootstrapError, ROOT_TOKEN_FILE, SECRET_KEY_FILE, ServerSecrets, bootstrap};
 pub use directory::{Directory, IdentityError};
-pub use grant::Given;
-pub use plan::{LimitReached, Limited, Plan, RequestRates, Stored, UNLIMITED};
+pub use grant::GrantPolicy;
+pub use plan::{Plan, PlanLimitError, PlanResource, RequestRates, StorageUsage, UNLIMITED};
 pub use project::NewProject;
-pub use token::{NewToken, Principal, Unauthenticated, secret_hash};
+pub use token::{AuthenticationError, NewToken, Principal, secret_hash};
 
 pub(crate) use plan::check as check_limit;

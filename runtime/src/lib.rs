@@ -1,12 +1,20 @@
 //! The Golem server.
 //!
-//! `app` builds everything from `config` and joins it: `storage` keeps, `executor` runs workers, `catalog` has
-//! templates, `identity` says who asks, `rest` serves all of it through `http`, `outbound` carries what workers send,
-//! `metrics` counts. `serve` is the
-//! command that runs a server until somebody stops it.
+//! | module | contains |
+//! | --- | --- |
+//! | `app` | builds all services from `config` and connects them |
+//! | `storage` | the store of logs, values, accounts and templates |
+//! | `executor` | runs workers |
+//! | `catalog` | templates and their compiled code |
+//! | `identity` | accounts, authentication and authorization |
+//! | `login` | login through GitHub |
+//! | `rest`, `http` | the REST endpoints, and the HTTP server below them |
+//! | `outbound` | HTTP requests that workers send |
+//! | `metrics` | counters and gauges |
+//! | `serve` | the command `golem server` |
 //!
-//! Architecture invariant: only `app` joins services; the others get what they need handed in. Only `clock` reads
-//! time, only `config` the environment, only `entropy` draws random numbers.
+//! Architecture invariant: only `app` connects services; every other module takes what it needs as arguments. Only
+//! `clock` reads the system's clock, only `config` interprets the environment, only `entropy` draws random numbers.
 
 pub mod app;
 pub mod catalog;

@@ -1,17 +1,17 @@
-//! The program `golem`: the server, and every command of the command line.
+//! The program `golem`: the server and all commands of the command line.
 
 use clap::{Parser, Subcommand};
 use golem_cli::Global;
-use golem_runtime::app::Seams;
+use golem_runtime::app::Overrides;
 use golem_runtime::config::ServerArgs;
 use golem_runtime::serve;
 use std::process::ExitCode;
 
-// Requests allocate and free small pieces on all threads at once.
+// The server allocates and frees many small objects on all threads at the same time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Durable WebAssembly workers: the server, and the commands that talk to one
+/// Durable WebAssembly workers: the server and its command-line client
 #[derive(Debug, Parser)]
 #[command(name = "golem", version, propagate_version = true)]
 struct Args {
@@ -23,7 +23,7 @@ struct Args {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Runs the server until it is stopped by SIGTERM or SIGINT
+    /// Runs the server until it receives SIGTERM or SIGINT
     Server(ServerArgs),
     #[command(flatten)]
     Client(golem_cli::Command),
@@ -32,12 +32,12 @@ enum Command {
 fn main() -> ExitCode {
     let args = Args::parse();
     let failed = |error: anyhow::Error| {
-        // Errors are one line, with what to do.
+        // Errors are one line and say what to do.
         eprintln!("golem: {error:#}");
         ExitCode::FAILURE
     };
     match args.command {
-        Command::Server(server) => match serve::run(&server, std::env::vars_os(), Seams::default()) {
+        Command::Server(server) => match serve::run(&server, std::env::vars_os(), Overrides::default()) {
             Ok(()) => ExitCode::SUCCESS,
             Err(error) => failed(error),
         },

@@ -1,6 +1,6 @@
-//! What the server counts, and how `/metrics` says it.
+//! The server's counters and gauges, and the page at `/metrics` that shows them.
 //!
-//! Counters are plain atomics, so that counting costs nothing; the library writes the page when it is asked for.
+//! Counters are atomics, so counting is cheap. The library `prometheus-client` renders the page for each request.
 
 use crate::executor::ExecutorMetrics;
 use crate::http::HttpCounters;
@@ -15,33 +15,33 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// Everything that is counted.
+/// All counters of the server.
 #[derive(Debug, Default)]
 pub struct Metrics {
-    /// Connections.
+    /// Counters of connections.
     pub http: Arc<HttpCounters>,
-    /// Workers and commits.
+    /// Counters of workers and commits.
     pub executor: Arc<ExecutorMetrics>,
-    /// How long callers waited for the results of invocations.
-    pub awaited: Histogram,
-    /// Callers that stopped waiting because of the limit.
-    pub awaited_timeouts: AtomicU64,
-    /// Responses by the first digit of their status, from 1.
+    /// How long callers waited for results of invocations.
+    pub invocation_waits: Histogram,
+    /// Callers that stopped waiting because of the time limit.
+    pub invocation_wait_timeouts: AtomicU64,
+    /// Number of responses by status class: index 0 is 1xx, index 4 is 5xx.
     responses: [AtomicU64; 5],
 }
 
-/// Numbers read at the moment of asking.
+/// Values that are read when the page is rendered.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct Readings {
-    /// Syncs of the log.
+pub struct MetricsSample {
+    /// Syncs of the log so far.
     pub store_syncs: u64,
-    /// Workers, if the store could say.
+    /// Number of workers; `None` if the store could not be read.
     pub workers: Option<u64>,
-    /// Templates.
+    /// Number of templates.
     pub templates: usize,
-    /// Versions of templates.
+    /// Number of template versions.
     pub template_versions: usize,
-    /// Since the start.
+    /// Time since the start.
     pub uptime: Duration,
 }
 
@@ -63,7 +63,7 @@ const BUCKETS_MICROS: [u64; 14] = [
     300_000_000,
 ];
 
-/// Durations, by how long they were.
+/// A histogram of durations.
 #[derive(Debug, Default)]
 pub struct Histogram {
     buckets: [AtomicU64; BUCKETS_MICROS.len()],
@@ -72,7 +72,7 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Counts one.
+    /// Counts one duration.
     pub fn observe(&self, duration: Duration) {
         let micros = u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         if let Some(at) = BUCKETS_MICROS.iter().position(|bound| micros <= *bound) {
@@ -85,38 +85,42 @@ impl Histogram {
 
 impl Metrics {
     /// Counts a response.
-    pub fn responded(&self, status: http::StatusCode) {
+    pub fn count_response(&self, status: http::StatusCode) {
         if let Some(counter) = self.responses.get(usize::from(status.as_u16() / 100).wrapping_sub(1)) {
             counter.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// The page at `/metrics`, in the OpenMetrics text format.
-    pub fn page(self: &Arc<Self>, readings: Readings) -> String {
+    /// Renders the page at `/metrics` in the OpenMetrics text format.
+    pub fn render(self: &Arc<Self>, sample: MetricsSample) -> String {
         let mut registry = Registry::default();
-        registry.register_collector(Box::new(Reading { metrics: self.clone(), readings }));
+        registry.register_collector(Box::new(MetricsCollector { metrics: self.clone(), sample }));
         let mut page = String::with_capacity(4096);
-        text::encode(&mut page, &registry).expect("a String takes everything");
+        text::encode(&mut page, &registry).expect("writing to a String cannot fail");
         page
     }
 }
 
-/// What `/metrics` says at one moment.
+/// Encodes the counters together with one sample of the other values.
 #[derive(Debug)]
-struct Reading {
+struct MetricsCollector {
     metrics: Arc<Metrics>,
-    readings: Readings,
+    sample: MetricsSample,
 }
 
-impl Collector for Reading {
+impl Collector for MetricsCollector {
     fn encode(&self, mut out: DescriptorEncoder<'_>) -> fmt::Result {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let (http, executor, readings) = (&self.metrics.http, &self.metrics.executor, &self.readings);
-        responses(&mut out, &self.metrics.responses)?;
+        let (http, executor, sample) = (&self.metrics.http, &self.metrics.executor, &self.sample);
+        encode_responses(&mut out, &self.metrics.responses)?;
         // The format adds `_total` to the names of counters.
         let counters = [
             ("golem_http_connections", "Connections accepted", read(&http.accepted)),
-            ("golem_http_connections_refused", "Connections turned away at the limit", read(&http.refused)),
+            (
+                "golem_http_connections_refused",
+                "Connections refused because the limit was reached",
+                read(&http.refused),
+            ),
             ("golem_invocations", "Invocations that ended", read(&executor.invocations)),
             ("golem_invocations_failed", "Invocations that failed", read(&executor.invocations_failed)),
             (
@@ -126,23 +130,31 @@ impl Collector for Reading {
             ),
             (
                 "golem_invocation_wait_timeouts",
-                "Callers that stopped waiting at the limit",
-                read(&self.metrics.awaited_timeouts),
+                "Callers that stopped waiting because of the time limit",
+                read(&self.metrics.invocation_wait_timeouts),
             ),
             ("golem_store_commits", "Commits of the log", read(&executor.commits)),
             ("golem_store_commits_failed", "Commits that failed", read(&executor.commits_failed)),
             ("golem_store_rows", "Rows of the log committed", read(&executor.rows)),
-            ("golem_store_syncs", "Syncs of the log to the disk", readings.store_syncs),
+            ("golem_store_syncs", "Syncs of the log to the disk", sample.store_syncs),
             (
                 "golem_worker_activations",
                 "Times a worker was loaded into memory",
                 read(&executor.activations),
             ),
-            ("golem_entries_replayed", "Oplog entries replayed at that", read(&executor.entries_replayed)),
-            ("golem_worker_snapshots", "Times a worker was saved by its own save", read(&executor.snapshots)),
+            (
+                "golem_entries_replayed",
+                "Oplog entries replayed while workers were loaded",
+                read(&executor.entries_replayed),
+            ),
+            (
+                "golem_worker_snapshots",
+                "Snapshots taken by the guest's save function",
+                read(&executor.snapshots),
+            ),
             (
                 "golem_worker_snapshots_loaded",
-                "Times a worker was loaded from what it had saved",
+                "Times a worker was loaded from a snapshot",
                 read(&executor.snapshots_loaded),
             ),
             (
@@ -150,7 +162,7 @@ impl Collector for Reading {
                 "Updates of workers to another version of their template",
                 read(&executor.updates),
             ),
-            ("golem_worker_parks", "Times a worker left memory to wait", read(&executor.parks)),
+            ("golem_worker_parks", "Times a worker left memory while it waited", read(&executor.parks)),
         ];
         for (name, help, value) in counters {
             counter(&mut out, name, help, &value)?;
@@ -158,29 +170,38 @@ impl Collector for Reading {
         let commit_seconds = Duration::from_nanos(read(&executor.commit_nanos)).as_secs_f64();
         counter(&mut out, "golem_store_commit_seconds", "Time spent in commits", &commit_seconds)?;
         let gauges = [
-            ("golem_http_connections_open", "Connections open now", whole(read(&http.open))),
+            ("golem_http_connections_open", "Connections open now", gauge_value(read(&http.open))),
             ("golem_workers_resident", "Workers in memory", executor.residents.load(Ordering::Relaxed)),
             (
                 "golem_worker_heads_cached",
-                "Workers whose heads are in memory",
+                "Workers whose projection is in memory",
                 executor.heads_cached.load(Ordering::Relaxed),
             ),
-            ("golem_templates", "Templates", whole(readings.templates as u64)),
-            ("golem_template_versions", "Versions of templates", whole(readings.template_versions as u64)),
+            ("golem_templates", "Templates", gauge_value(sample.templates as u64)),
+            (
+                "golem_template_versions",
+                "Versions of templates",
+                gauge_value(sample.template_versions as u64),
+            ),
         ];
         for (name, help, value) in gauges {
             gauge(&mut out, name, help, &value)?;
         }
-        if let Some(workers) = readings.workers {
-            gauge(&mut out, "golem_workers", "Workers that exist, a little behind the log", &whole(workers))?;
+        if let Some(workers) = sample.workers {
+            gauge(
+                &mut out,
+                "golem_workers",
+                "Workers that exist; the number may lag behind the log",
+                &gauge_value(workers),
+            )?;
         }
-        gauge(&mut out, "golem_uptime_seconds", "Time since the start", &readings.uptime.as_secs_f64())?;
-        waits(&mut out, &self.metrics.awaited)
+        gauge(&mut out, "golem_uptime_seconds", "Time since the start", &sample.uptime.as_secs_f64())?;
+        encode_waits(&mut out, &self.metrics.invocation_waits)
     }
 }
 
-/// A gauge's number in the library's type.
-fn whole(number: u64) -> i64 {
+/// Converts a gauge's number to the library's type.
+fn gauge_value(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }
 
@@ -203,8 +224,8 @@ fn gauge(
     out.encode_descriptor(name, help, None, MetricType::Gauge)?.encode_gauge(value)
 }
 
-fn responses(out: &mut DescriptorEncoder<'_>, responses: &[AtomicU64; 5]) -> fmt::Result {
-    let help = "Responses by class of status";
+fn encode_responses(out: &mut DescriptorEncoder<'_>, responses: &[AtomicU64; 5]) -> fmt::Result {
+    let help = "Responses by status class";
     let mut metric = out.encode_descriptor("golem_http_responses", help, None, MetricType::Counter)?;
     for (class, counter) in (1..).zip(responses) {
         let labels = [("class", format!("{class}xx"))];
@@ -214,8 +235,8 @@ fn responses(out: &mut DescriptorEncoder<'_>, responses: &[AtomicU64; 5]) -> fmt
     Ok(())
 }
 
-fn waits(out: &mut DescriptorEncoder<'_>, histogram: &Histogram) -> fmt::Result {
-    // The count is read last: a bucket must not hold more than it, and who observes adds to it last.
+fn encode_waits(out: &mut DescriptorEncoder<'_>, histogram: &Histogram) -> fmt::Result {
+    // The count is read after the buckets, and `observe` increments it after the bucket. So a bucket never exceeds it.
     let mut buckets: Vec<(f64, u64)> = BUCKETS_MICROS
         .iter()
         .zip(&histogram.buckets)
@@ -236,13 +257,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_page_says_what_was_counted() {
+    fn the_page_shows_all_counters() {
         let metrics = Arc::new(Metrics::default());
-        metrics.responded(http::StatusCode::OK);
-        metrics.responded(http::StatusCode::NOT_FOUND);
-        metrics.awaited.observe(Duration::from_millis(2));
-        metrics.awaited.observe(Duration::from_secs(1_000));
-        let page = metrics.page(Readings { store_syncs: 7, workers: Some(3), ..Readings::default() });
+        metrics.count_response(http::StatusCode::OK);
+        metrics.count_response(http::StatusCode::NOT_FOUND);
+        metrics.invocation_waits.observe(Duration::from_millis(2));
+        metrics.invocation_waits.observe(Duration::from_secs(1_000));
+        let page =
+            metrics.render(MetricsSample { store_syncs: 7, workers: Some(3), ..MetricsSample::default() });
         for line in [
             "golem_http_responses_total{class=\"2xx\"} 1",
             "golem_http_responses_total{class=\"4xx\"} 1",

@@ -1,21 +1,21 @@
-//! HTTP requests of workers to the outside: where they may go, and the client that carries them.
+//! HTTP requests that workers send: which hosts they may reach, and the client that sends them.
 //!
-//! - `reach`: which hosts and addresses may be reached (section `outbound_http` of the settings)
-//! - `connect`: names to addresses to connections, each checked
-//! - `client`: one request out, one response in
-//! - `tls`: whom requests over TLS trust
-//! - `failure`: what libraries say, in the host's words
+//! - `policy`: which hosts and addresses may be reached (section `outbound_http` of the settings)
+//! - `connect`: resolves a name, checks its addresses and connects
+//! - `client`: sends one request and receives its response
+//! - `tls`: the root certificates that requests trust
+//! - `failure`: maps the libraries' errors to [`HttpFailure`](golem_host::ports::HttpFailure)
 //!
-//! Invariant: an address is checked after its name was resolved and before it is connected to, so that a name cannot
-//! lead where its address may not.
-//! Invariant: nothing here repeats a request that may have reached its target, and no redirection is followed.
+//! Invariant: an address is checked after its name was resolved and before the connection is made, so a name cannot
+//! lead to an address that is not allowed.
+//! Invariant: nothing here repeats a request that may have reached its target, or follows a redirection.
 
 mod client;
 mod connect;
 mod failure;
-mod reach;
+mod policy;
 mod tls;
 
-pub use client::{EveryProject, OutboundClient, OutboundLimits, ProjectReach};
-pub use reach::{HostPattern, HostPatternError, Reach};
-pub use tls::{Roots, RootsError};
+pub use client::{AllowEveryProject, OutboundClient, OutboundLimits, ProjectPolicy};
+pub use policy::{HostPattern, HostPatternError, OutboundPolicy};
+pub use tls::{RootsError, TrustedRoots};

@@ -1,10 +1,10 @@
-//! REST: the endpoints of 2023, and health.
+//! The REST endpoints: those of 2023, ours, and health.
 //!
-//! Each handler extracts, authorizes, makes one call of a service and converts the answer. A file here has the name
-//! of the resource's file in `golem-api`, where the JSON shapes are; `error` has every error's status and body,
-//! `extract` what handlers take from requests.
+//! A handler extracts, authorizes, calls one service and converts the result. A file here has the name of the file in
+//! `golem-api` that has the JSON types; `error` has the status and body of every error, `extract` the extractors of
+//! handlers.
 //!
-//! Architecture invariant: nothing here touches the store or a worker but through the services.
+//! Architecture invariant: handlers use the store and the workers only through the services.
 
 mod account;
 mod admin;
@@ -48,7 +48,7 @@ use axum::extract::{DefaultBodyLimit, Request, State};
 use axum::middleware::{self, Next};
 use axum::response::Response;
 use axum::routing::{any, delete, get, post, put};
-use error::{ApiError, denied};
+use error::{ApiError, authorization_error};
 use golem_host::ports::Clock;
 use golem_model::{AccountId, Project, ProjectId, TemplateId};
 use std::sync::Arc;
@@ -56,31 +56,31 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::sync::CancellationToken;
 
-/// What handlers call.
+/// The services that handlers call.
 pub struct Services {
-    /// Who asks, and what they may.
+    /// Authenticates and authorizes callers.
     pub directory: Directory,
-    /// What accounts use of what their plan allows.
+    /// Compares the usage of accounts with their plan.
     pub quotas: Arc<Quotas>,
-    /// Logs people in.
+    /// Logs people in through GitHub.
     pub login: Login,
-    /// How often accounts may ask.
+    /// Limits the requests of each account.
     pub rates: RequestRates,
     /// Templates.
     pub templates: Arc<Templates>,
-    /// Workers.
+    /// Runs the workers.
     pub executor: Executor,
-    /// Makes and checks invocation keys.
+    /// Issues and checks invocation keys.
     pub keys: InvocationKeys,
-    /// For its number of syncs.
+    /// Only for its number of syncs.
     pub store: Arc<dyn Store>,
-    /// Time.
+    /// Wall time and elapsed time.
     pub clock: Arc<dyn Clock>,
-    /// Names of invocations whose callers name none.
+    /// Random names for invocations without a key.
     pub entropy: Arc<dyn Entropy>,
-    /// What is counted.
+    /// The server's counters.
     pub metrics: Arc<Metrics>,
-    /// Bounds of requests.
+    /// Limits of requests.
     pub limits: RequestLimits,
     /// Cancelled when the server begins to drain.
     pub stopping: CancellationToken,
@@ -92,19 +92,19 @@ impl std::fmt::Debug for Services {
     }
 }
 
-/// Bounds of requests.
+/// Limits of requests.
 #[derive(Debug)]
 pub struct RequestLimits {
     body: BodyLimits,
     upload: BodyLimits,
     uploads: Semaphore,
     await_max: Duration,
-    /// Linear memory of one worker.
+    /// Linear memory of one worker, as `/v1/resource-limits` shows it.
     memory_bytes_max: u64,
 }
 
 impl RequestLimits {
-    /// As the settings say.
+    /// The limits from the settings.
     pub fn new(settings: &HttpSettings, memory_bytes_max: u64) -> Self {
         let time_max = Duration::from_millis(settings.body_ms_max);
         let size = |bytes: u64| usize::try_from(bytes).unwrap_or(usize::MAX);
@@ -119,8 +119,9 @@ impl RequestLimits {
 }
 
 impl Services {
-    /// The template, and proof that `principal` may do `action` with it. To others it does not exist.
-    fn template(
+    /// Authorizes `principal` to do `action` with a template. If the caller may not know of the template, the error
+    /// says that it does not exist.
+    fn authorize_template(
         &self,
         principal: Principal,
         action: Action,
@@ -130,11 +131,12 @@ impl Services {
         let template = self.templates.get(id).ok_or_else(missing)?;
         let project = self.directory.project(template.project).ok_or_else(missing)?;
         let scope = self.directory.authorize(principal, action, &project);
-        Ok((template, scope.map_err(|error| denied(error, missing))?))
+        Ok((template, scope.map_err(|error| authorization_error(error, missing))?))
     }
 
-    /// The project, and proof that `principal` may do `action` in it.
-    fn project(
+    /// Authorizes `principal` to do `action` in a project. If the caller may not know of the project, the error says
+    /// that it does not exist.
+    fn authorize_project(
         &self,
         principal: Principal,
         action: Action,
@@ -143,24 +145,29 @@ impl Services {
         let missing = || ApiError::not_found(format!("Project not found: {id}"));
         let project = self.directory.project(id).ok_or_else(missing)?;
         let scope = self.directory.authorize(principal, action, &project);
-        Ok((project, scope.map_err(|error| denied(error, missing))?))
+        Ok((project, scope.map_err(|error| authorization_error(error, missing))?))
     }
 
-    /// Proof that `principal` may do `act` with an account. To others it does not exist.
-    fn account(
+    /// Authorizes `principal` to do `operation` on an account. If the caller may not know of the account, the error says that
+    /// it does not exist.
+    fn authorize_account(
         &self,
         principal: Principal,
-        act: AccountAct,
+        operation: AccountAct,
         id: AccountId,
     ) -> Result<AccountScope, ApiError> {
         let missing = || ApiError::not_found(format!("Account not found: {id}"));
-        self.directory.authorize_account(principal, act, id).map_err(|error| denied(error, missing))
+        self.directory
+            .authorize_account(principal, operation, id)
+            .map_err(|error| authorization_error(error, missing))
     }
 
-    /// Proof that `principal` may do `act`.
-    fn system(&self, principal: Principal, act: SystemAct) -> Result<SystemScope, ApiError> {
+    /// Authorizes `principal` to do `operation` on the server.
+    fn authorize_system(&self, principal: Principal, operation: SystemAct) -> Result<SystemScope, ApiError> {
         let missing = || ApiError::not_found("there is nothing here");
-        self.directory.authorize_system(principal, act).map_err(|error| denied(error, missing))
+        self.directory
+            .authorize_system(principal, operation)
+            .map_err(|error| authorization_error(error, missing))
     }
 }
 
@@ -181,7 +188,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .route(&of_worker("invoke-and-await"), post(worker::invoke_and_await))
         .route(&of_worker("invoke"), post(worker::invoke))
         .route(&of_worker("complete"), post(worker::complete))
-        // The documentation of promises printed this path without its version.
+        // The 2023 documentation of promises shows this path without its version.
         .route("/templates/{template_id}/workers/{worker_name}/complete", post(worker::complete))
         .route(&of_worker("interrupt"), post(worker::interrupt))
         .route(&of_worker("resume"), post(worker::resume))
@@ -195,7 +202,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .route(&of_worker("http/"), any(incoming::handle))
         .route(&of_worker("http/{*path}"), any(incoming::handle))
         .route("/v1/login/token", get(token::current))
-        .merge(identity())
+        .merge(identity_routes())
         .route("/healthcheck", get(health::healthcheck))
         .route("/v1/version", get(health::version))
         .route("/version", get(health::version))
@@ -203,19 +210,19 @@ pub fn router(services: Arc<Services>) -> Router {
         .route("/openapi.json", get(openapi::serve))
         .fallback(error::unknown_path)
         .method_not_allowed_fallback(error::wrong_method)
-        // Bodies are read by `extract`, which has limits of its own.
+        // `extract` reads bodies, with its own limits.
         .layer(DefaultBodyLimit::disable())
-        .layer(middleware::from_fn_with_state(services.clone(), count))
+        .layer(middleware::from_fn_with_state(services.clone(), count_response))
         .with_state(services)
 }
 
-/// Routes about who may do what, and how much of it.
-fn identity() -> Router<Arc<Services>> {
+/// Routes of accounts, projects, grants, tokens and limits.
+fn identity_routes() -> Router<Arc<Services>> {
     Router::new()
-        .route("/v1/oauth2", post(login::by_access_token))
+        .route("/v1/oauth2", post(login::login_with_access_token))
         .route("/login/oauth2/device/start", post(login::device_start))
         .route("/login/oauth2/device/complete", post(login::device_complete))
-        // The documentation printed these paths so.
+        // The 2023 documentation shows these paths.
         .route("/oauth2/device/start", post(login::device_start))
         .route("/oauth2/device/complete", post(login::device_complete))
         .route("/v1/accounts", post(account::create))
@@ -236,7 +243,7 @@ fn identity() -> Router<Arc<Services>> {
         .route("/v1/projects/{project_id}/grants", get(grant::list).post(grant::create))
         .route(
             "/v1/projects/{project_id}/grants/{grant_id}",
-            // The published client deletes by POST.
+            // The published client deletes with POST.
             get(grant::view).delete(grant::delete).post(grant::delete),
         )
         .route("/v1/project-policies", post(grant::policy_create))
@@ -251,9 +258,9 @@ fn identity() -> Router<Arc<Services>> {
         .route("/v1/{account_id}/golem-cli", get(health::command_line))
 }
 
-/// Counts responses.
-async fn count(State(services): State<Arc<Services>>, request: Request, next: Next) -> Response {
+/// Middleware that counts responses by status class.
+async fn count_response(State(services): State<Arc<Services>>, request: Request, next: Next) -> Response {
     let response = next.run(request).await;
-    services.metrics.responded(response.status());
+    services.metrics.count_response(response.status());
     response
 }

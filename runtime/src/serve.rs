@@ -1,6 +1,6 @@
-//! `golem server`: a server until somebody stops it.
+//! The command `golem server`: runs a server until a signal stops it.
 
-use crate::app::{self, Seams, Server};
+use crate::app::{self, Overrides, Server};
 use crate::config::{Config, LogFormat, ServerArgs, ServerSettings};
 use anyhow::Context;
 use std::ffi::OsString;
@@ -9,17 +9,17 @@ use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
-/// How long threads may take to end after everything is at rest.
-const STRAGGLERS_MAX: Duration = Duration::from_millis(500);
+/// After the shutdown of the server, blocking threads get this long to end.
+const RUNTIME_SHUTDOWN_MAX: Duration = Duration::from_millis(500);
 
-/// Runs a server in a runtime of its own. Returns when it was stopped by SIGTERM or SIGINT and everything is at rest.
+/// Runs a server in its own async runtime. Returns after SIGTERM or SIGINT, when the server has shut down.
 pub fn run(
     args: &ServerArgs,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
-    seams: Seams,
+    overrides: Overrides,
 ) -> anyhow::Result<()> {
     if args.settings {
-        return Ok(std::io::stdout().lock().write_all(Config::documented().as_bytes())?);
+        return Ok(std::io::stdout().lock().write_all(Config::default_toml().as_bytes())?);
     }
     let (config, warnings) = Config::load(args, environment)?;
     log_to_stderr(&config.server)?;
@@ -32,28 +32,29 @@ pub fn run(
         .build()
         .context("cannot start the threads of the server")?;
     let ended = runtime.block_on(async {
-        // Before anything else: a signal during the start must not be lost.
-        let mut stop = Stop::new()?;
+        // First, so that a signal during the start is not lost.
+        let mut stop = StopSignals::new()?;
         let server = tokio::select! {
-            started = app::start(config, seams) => started?,
-            () = stop.asked() => return Ok(()),
+            started = app::start(config, overrides) => started?,
+            () = stop.received() => return Ok(()),
         };
-        announce(&server)?;
-        stop.asked().await;
+        print_ready_line(&server)?;
+        stop.received().await;
         tracing::info!("stopping; another signal stops at once");
         tokio::select! {
             () = server.shutdown() => tracing::info!("stopped"),
-            () = stop.asked() => tracing::warn!("stopped at once"),
+            () = stop.received() => tracing::warn!("stopped at once"),
         }
         Ok(())
     });
-    // A component that is being compiled would hold the process for seconds, and nobody waits for it any more.
-    runtime.shutdown_timeout(STRAGGLERS_MAX);
+    // A component that is being compiled would delay the end of the process by seconds, and its result is no longer
+    // needed.
+    runtime.shutdown_timeout(RUNTIME_SHUTDOWN_MAX);
     ended
 }
 
-/// The one line on standard output, for people and for programs that start servers.
-fn announce(server: &Server) -> anyhow::Result<()> {
+/// Prints the one line on standard output, for people and for programs that start servers.
+fn print_ready_line(server: &Server) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     writeln!(
         out,
@@ -62,12 +63,12 @@ fn announce(server: &Server) -> anyhow::Result<()> {
         server.token_file().display()
     )
     .and_then(|()| out.flush())
-    .context("cannot say on standard output that the server is ready")
+    .context("cannot write to standard output that the server is ready")
 }
 
 /// Sends log lines to standard error. A second call in a process changes nothing.
 fn log_to_stderr(settings: &ServerSettings) -> anyhow::Result<()> {
-    // Its own error says less than ours, twice.
+    // The parser's own error is longer and less specific than ours.
     let filter = EnvFilter::builder().parse(&settings.log).map_err(|_| {
         anyhow::anyhow!(
             "the setting `log` is {:?}; it must be a level (error, warn, info, debug, trace) or target=level, …",
@@ -79,24 +80,24 @@ fn log_to_stderr(settings: &ServerSettings) -> anyhow::Result<()> {
         LogFormat::Text => lines.with_ansi(false).try_init(),
         LogFormat::Json => lines.json().try_init(),
     };
-    // A process has one subscriber; whoever installed another one wants it.
+    // A process has only one subscriber. If another one is installed already, it stays.
     drop(installed);
     Ok(())
 }
 
 /// The signals that stop a server.
-struct Stop {
+struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
-impl Stop {
+impl StopSignals {
     fn new() -> anyhow::Result<Self> {
         let listen = |kind| signal(kind).context("cannot listen for signals");
         Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    async fn asked(&mut self) {
+    async fn received(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -1,8 +1,8 @@
-//! Storage: what the runtime needs kept, as ports, and the adapters that keep it.
+//! Storage: the ports that the runtime needs, and their adapters.
 //!
-//! `ports` holds the contracts; `memory` keeps everything in memory, for tests; `embedded` is the one SQLite
-//! file of a data folder. One conformance suite (`tests/suites/conformance`) runs over all of them.
-//! Architecture invariant: nothing outside this folder names SQLite.
+//! `ports` has the contracts. `embedded` is the SQLite file in a data folder, `blobs` the files for components and
+//! images, `memory` a store in memory for tests. One conformance suite (`tests/suites/conformance`) runs over all
+//! adapters. Architecture invariant: no code outside this folder uses `rusqlite`.
 
 pub mod blobs;
 pub mod embedded;

@@ -1,12 +1,12 @@
-//! Help for messages that name what the reader probably meant.
+//! Suggestions for misspelled names in error messages.
 
-/// The one of `known` that `given` is probably a misspelling of.
+/// The element of `known` that `given` probably misspells.
 pub(crate) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let longest = 200;
     if given.len() > longest {
         return None;
     }
-    // A third of the letters may be wrong, and never more than three: beyond, a guess confuses more than it helps.
+    // At most a third of the letters may be wrong, and at most three. A suggestion that differs more would mislead.
     let allowed = (given.chars().count() / 3).clamp(1, 3);
     known
         .into_iter()
@@ -17,7 +17,7 @@ pub(crate) fn nearest<'a>(given: &str, known: impl IntoIterator<Item = &'a str>)
         .map(|(_, candidate)| candidate)
 }
 
-/// How many letters must be inserted, removed or replaced to turn `a` into `b`.
+/// The edit distance: letters to insert, remove or replace to turn `a` into `b`.
 fn distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();

@@ -1,27 +1,28 @@
-//! Calls of other workers that were started and not waited for.
+//! Waiting for and cancelling calls of other workers that were started without waiting.
 //!
-//! The interfaces by which one worker calls others are generated from what those export: for `increment` of
-//! `golem:counter/api` there are `increment`, which waits, `send-increment`, which wants no answer, and
-//! `start-increment`, which gives the number of a call whose answer `finish-increment` takes. With that number, a program
-//! can wait for several answers, or for an answer and a timer, or give up.
+//! The client interface for `golem:counter/api` contains `start-increment`, which starts a call of `increment` and
+//! returns the number of the call, and `finish-increment`, which returns the call's result (see [`rpc`](crate::rpc)).
+//! With the number, a worker can wait for several results at once, for a result or a timer, or cancel the call.
 
 use crate::bindings::golem::durability::calls;
-use crate::inside;
+use crate::guard;
 
 pub use crate::promise::Pollable;
 
-/// A pollable that is ready once the call has an answer or an error; to be waited for with `wasip2::io::poll::poll`.
+/// Returns a pollable that is ready once the call has a result or an error. `wasip2::io::poll::poll` waits for it.
 ///
-/// Fails the invocation if this worker made no such call, or its answer was taken.
+/// Fails the invocation if this worker made no call with this number, or if its result was already taken.
 #[must_use]
 pub fn subscribe(call: u64) -> Pollable {
-    inside::a_worker("golem::call::subscribe");
+    guard::require_worker("golem::call::subscribe");
     calls::subscribe(call)
 }
 
-/// Gives up on a call: one that has not begun never will; one that has begun is not stopped, its answer is dropped.
-/// `finish-…` gives the error `cancelled` then. Does nothing if the answer is there already.
+/// Cancels a call.
+///
+/// A call that has not begun never runs. A call that has begun is not stopped, but its result is dropped. In both
+/// cases, `finish-…` then returns the error `cancelled`. Does nothing if the result has already arrived.
 pub fn cancel(call: u64) {
-    inside::a_worker("golem::call::cancel");
+    guard::require_worker("golem::call::cancel");
     calls::cancel(call);
 }

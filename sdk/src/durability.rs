@@ -1,7 +1,7 @@
-//! What a worker can decide about its own durability.
+//! Control over the durability of a worker.
 //!
-//! Nothing of this is needed for a durable worker: everything is durable without it. It is for code that does better
-//! knowing that it may be interrupted and continued.
+//! A worker is durable without these functions. They are for code that needs control over how it is retried, repeated
+//! or recorded.
 //!
 //! ```no_run
 //! use golem::{atomically, idempotency_key};
@@ -16,17 +16,20 @@
 //! ```
 
 use crate::bindings::golem::durability as host;
-use crate::inside;
+use crate::guard;
 use crate::{TemplateId, WorkerId};
 
 pub use host::policy::{PersistenceLevel, RetryPolicy};
 pub use host::worker::{Filter, WorkerMetadata, WorkerStatus};
 
-/// Runs `work` as an atomic region: if the worker crashes or traps before it has returned, all of it is repeated as if
-/// for the first time.
+/// Runs `work` as an atomic region: if the worker crashes or traps before `work` returns, all of `work` runs again.
 ///
-/// Memory is again what it was, and promises that `work` made are gone; what it did outside the worker stays done.
-/// Regions inside a region go back to the outermost one. Once this returns, nothing of it is ever repeated.
+/// The repetition begins with the memory from before `work`. Promises that `work` created no longer exist. Effects
+/// outside the worker are not undone.
+///
+/// Regions can be nested; then the repetition begins with the outermost region. After the outermost region has
+/// returned, a crash does not repeat it. A worker that is unloaded while it waits in a region does not repeat the
+/// region.
 pub fn atomically<R>(work: impl FnOnce() -> R) -> R {
     let region = region::begin();
     let result = work();
@@ -34,60 +37,65 @@ pub fn atomically<R>(work: impl FnOnce() -> R) -> R {
     result
 }
 
-/// Atomic regions by hand, where a closure is in the way. See [`atomically`].
+/// Atomic regions without a closure. See [`atomically`].
 pub mod region {
-    use super::{host, inside};
+    use super::{guard, host};
 
-    /// Opens a region and returns what closes it.
-    #[must_use = "a region that is not closed ends with the invocation"]
+    /// Begins a region and returns its id, which [`end`] takes.
+    #[must_use = "without its id, the region stays open until the invocation ends"]
     pub fn begin() -> u64 {
-        inside::a_worker("golem::durability::region::begin");
+        guard::require_worker("golem::durability::region::begin");
         host::region::begin()
     }
 
-    /// Closes the region that [`begin`] returned `region` for, and every region opened inside it.
+    /// Ends the region with the id `region` and every region that was begun inside it.
+    ///
+    /// Fails the invocation if the region is not open.
     pub fn end(region: u64) {
-        inside::a_worker("golem::durability::region::end");
+        guard::require_worker("golem::durability::region::end");
         host::region::end(region);
     }
 }
 
-/// The position in the worker's log that the next recorded call will have. It never goes down.
+/// The oplog index that the next recorded call will have. It never decreases.
 #[must_use]
 pub fn oplog_index() -> u64 {
-    inside::a_worker("golem::durability::oplog_index");
+    guard::require_worker("golem::durability::oplog_index");
     host::position::get()
 }
 
-/// Goes back: the worker becomes what it was when [`oplog_index`] returned `position`, and runs on from there.
+/// Reverts the worker to its state at the time when [`oplog_index`] returned `position`, and continues from there.
 ///
-/// What was recorded in between stays in the log and is no longer replayed; promises made in between are gone; effects
-/// outside the worker are not undone. Fails the invocation if the position is not in it.
+/// The entries since that position stay in the oplog but are no longer replayed. Promises created since then no
+/// longer exist. Effects outside the worker are not undone. Fails the invocation if the position is not in the
+/// current invocation or has itself been reverted.
 pub fn jump(position: u64) -> ! {
-    inside::a_worker("golem::durability::jump");
+    guard::require_worker("golem::durability::jump");
     host::position::jump(position);
     unreachable!("the host does not return from a jump")
 }
 
-/// A new key, to be sent with a request to another service.
+/// Creates an idempotency key for a request to another service.
 ///
-/// It is the same again when the code is continued or repeated after a crash, and differs from every other key.
+/// If the code is replayed or repeated after a crash, the same call returns the same key. No other call returns that
+/// key.
 #[must_use]
 pub fn idempotency_key() -> String {
-    inside::a_worker("golem::idempotency_key");
+    guard::require_worker("golem::idempotency_key");
     host::keys::next()
 }
 
-/// The key of the invocation that is running; none where nothing is being invoked.
+/// The idempotency key of the current invocation; `None` outside an invocation, as in the start of the component.
 #[must_use]
 pub fn invocation_key() -> Option<String> {
-    inside::a_worker("golem::durability::invocation_key");
+    guard::require_worker("golem::durability::invocation_key");
     host::keys::current()
 }
 
-/// Runs `work` under a retry policy, and sets the one from before again when it returns.
+/// Runs `work` under a retry policy and restores the previous policy when `work` returns.
 ///
-/// Should `work` trap, the policy decides what happens. Fails the invocation if a number is out of its range.
+/// If `work` traps, the policy decides how the invocation is retried. Fails the invocation if a value in the policy
+/// is out of range.
 pub fn with_retry_policy<R>(policy: RetryPolicy, work: impl FnOnce() -> R) -> R {
     let before = retry_policy();
     set_retry_policy(policy);
@@ -96,24 +104,26 @@ pub fn with_retry_policy<R>(policy: RetryPolicy, work: impl FnOnce() -> R) -> R 
     result
 }
 
-/// The retry policy in force.
+/// The current retry policy of the worker.
 #[must_use]
 pub fn retry_policy() -> RetryPolicy {
-    inside::a_worker("golem::durability::retry_policy");
+    guard::require_worker("golem::durability::retry_policy");
     host::policy::get_retry_policy()
 }
 
-/// Chooses what happens after failures from here on, for the rest of the worker's life.
+/// Sets the retry policy for all later failures of the worker. The setting survives crashes.
+///
+/// Fails the invocation if a value in the policy is out of range.
 pub fn set_retry_policy(policy: RetryPolicy) {
-    inside::a_worker("golem::durability::set_retry_policy");
+    guard::require_worker("golem::durability::set_retry_policy");
     host::policy::set_retry_policy(policy);
 }
 
-/// Runs `work` with less recorded, and sets the level from before again when it returns.
+/// Runs `work` under another persistence level and restores the previous level when `work` returns.
 ///
-/// What is not recorded may be another thing when the worker is rebuilt: nothing that others are told may depend on it.
+/// A value that is not recorded may differ when the worker is replayed, so no output of the worker may depend on it.
 pub fn with_persistence<R>(level: PersistenceLevel, work: impl FnOnce() -> R) -> R {
-    inside::a_worker("golem::durability::with_persistence");
+    guard::require_worker("golem::durability::with_persistence");
     let before = host::policy::get_persistence_level();
     host::policy::set_persistence_level(level);
     let result = work();
@@ -121,29 +131,32 @@ pub fn with_persistence<R>(level: PersistenceLevel, work: impl FnOnce() -> R) ->
     result
 }
 
-/// Says whether an outside write whose outcome a crash made unknown may be sent again; `true` at the start.
+/// Sets whether writes outside the worker count as idempotent. The initial value is `true`.
+///
+/// The setting applies to a write whose outcome is unknown after a crash. If `true`, the write is sent again. If
+/// `false`, the call returns an error instead.
 pub fn set_idempotence(idempotent: bool) {
-    inside::a_worker("golem::durability::set_idempotence");
+    guard::require_worker("golem::durability::set_idempotence");
     host::policy::set_idempotence(idempotent);
 }
 
-/// The worker that is asking.
+/// The id of this worker.
 #[must_use]
 pub fn self_id() -> WorkerId {
-    inside::a_worker("golem::durability::self_id");
+    guard::require_worker("golem::durability::self_id");
     host::worker::self_id()
 }
 
-/// What is known of a worker; none if there is no such worker in this worker's project.
+/// The metadata of a worker; `None` if the project of this worker has no worker with this id.
 #[must_use]
 pub fn worker_metadata(id: &WorkerId) -> Option<WorkerMetadata> {
-    inside::a_worker("golem::durability::worker_metadata");
+    guard::require_worker("golem::durability::worker_metadata");
     host::worker::metadata(id)
 }
 
-/// The workers of a template that match, in the order of their names; pages are asked for as they are needed.
-pub fn workers(filter: Filter) -> impl Iterator<Item = WorkerMetadata> {
-    inside::a_worker("golem::durability::workers");
+/// Lists the workers that match `filter`, ordered by name. The iterator fetches one page at a time, when it is needed.
+pub fn list_workers(filter: Filter) -> impl Iterator<Item = WorkerMetadata> {
+    guard::require_worker("golem::durability::list_workers");
     let mut next = Some(None);
     let pages = std::iter::from_fn(move || {
         let cursor: Option<String> = next.take()?;
@@ -154,8 +167,8 @@ pub fn workers(filter: Filter) -> impl Iterator<Item = WorkerMetadata> {
     pages.flatten()
 }
 
-/// A filter for all workers of a template.
+/// Creates a filter that matches all workers of a template.
 #[must_use]
-pub fn workers_of(template_id: TemplateId) -> Filter {
+pub fn filter_by_template(template_id: TemplateId) -> Filter {
     Filter { template_id, name_prefix: None, status: None, template_version: None }
 }

@@ -1,19 +1,19 @@
-//! Ids as text: `7a3d6f2e-…` for a template, `<template>/<worker name>` for a worker,
-//! `<template>/<worker name>@<index>` for a promise.
+//! The text form of ids: `7a3d6f2e-…` for a template, `<template>/<worker name>` for a worker,
+//! `<template>/<worker name>@<oplog index>` for a promise.
 
 use crate::{PromiseId, TemplateId, Uuid, WorkerId};
 use std::fmt;
 use std::str::FromStr;
 
-/// Why a text is not an id.
+/// The error for a text that is not a valid id.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct IdError {
     text: String,
     expected: &'static str,
 }
 
-/// Ids are saved as their text.
-macro_rules! saved_as_text {
+/// Implements serde's traits for id types. An id is serialized as its text form.
+macro_rules! serde_as_text {
     ($($id:ty),*) => {$(
         impl serde::Serialize for $id {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
@@ -30,7 +30,7 @@ macro_rules! saved_as_text {
     )*};
 }
 
-saved_as_text!(Uuid, TemplateId, WorkerId, PromiseId);
+serde_as_text!(Uuid, TemplateId, WorkerId, PromiseId);
 
 impl fmt::Display for IdError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -145,7 +145,7 @@ mod tests {
     }
 
     #[test]
-    fn promise_ids_are_printed_and_read() {
+    fn promise_ids_are_formatted_and_parsed() {
         check("7a3d6f2e-0c41-4a6b-9d3f-5b1e8c2a9f10/cart-1@10", Ok(10));
         check("00000000-0000-0000-0000-000000000000/ü@18446744073709551615", Ok(u64::MAX));
         check("7a3d6f2e-0c41-4a6b-9d3f-5b1e8c2a9f10/cart-1", Err("a promise id"));

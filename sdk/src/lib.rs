@@ -1,17 +1,18 @@
 //! Write durable WebAssembly workers in plain Rust.
 //!
-//! A worker is a program that does not stop being there. Its memory survives crashes, restarts and moves to other
-//! machines; when it waits, it can wait for months. You write it as if nothing ever failed: there is no database to keep
-//! its state in, no queue, no retry loop.
+//! A worker is a program with durable state. Its memory survives crashes and restarts of the server. A worker can
+//! wait for months and uses no memory while it waits. You write it as if nothing ever failed: it needs no database
+//! for its state, no queue and no retry loop.
 //!
 //! # First worker
 //!
-//! A worker is a module. The attribute [`macro@worker`] turns its public functions into functions that can be called over REST:
+//! A worker is a module. The attribute [`macro@worker`] exports its public functions, so that they can be called over
+//! REST:
 //!
 //! ```
 //! #[golem::worker]
 //! mod greeter {
-//!     /// Greets somebody.
+//!     /// Greets a person by name.
 //!     pub fn greet(name: String) -> String {
 //!         format!("Hello, {name}!")
 //!     }
@@ -19,23 +20,26 @@
 //! # fn main() { assert_eq!(greeter::greet("Ada".to_owned()), "Hello, Ada!"); }
 //! ```
 //!
-//! In `Cargo.toml`, the library is a `cdylib`; the component comes from `cargo build --release --target wasm32-wasip2`:
+//! In `Cargo.toml`, the library is a `cdylib`. This crate is not published yet, so the dependency is a path:
 //!
 //! ```toml
 //! [lib]
 //! crate-type = ["cdylib"]
 //!
 //! [dependencies]
-//! golem = "0.1"
+//! golem = { path = "<checkout of the Golem repository>/sdk" }
 //! ```
 //!
-//! Uploaded as a template, `greet` is called as `golem:greeter/api/greet`: the package `golem:` and the module's name,
-//! the interface `api`, the function in kebab-case. The attribute can choose other names.
+//! The command `cargo build --release --target wasm32-wasip2` builds the component.
+//!
+//! After the component is uploaded as a template, the full name of the function is `golem:greeter/api/greet`. It
+//! consists of the package (`golem:` and the name of the module), the interface `api` and the function's name in
+//! kebab-case. Options of the attribute select another package and interface.
 //!
 //! # State
 //!
-//! A struct with public methods is the worker's state. There is one of it in each worker, made when the worker is first
-//! called, and it is simply there in every later call:
+//! A struct with public methods is the worker's state. Each worker has one value of it. The value is created at the
+//! first call and is kept for all later calls:
 //!
 //! ```
 //! #[golem::worker]
@@ -55,18 +59,18 @@
 //! # fn main() {}
 //! ```
 //!
-//! Its first value is `Counter::new()` if there is such a function without parameters, otherwise `Counter::default()`.
-//! One call is finished before the next begins, so that no locks are needed.
+//! The initial value is `Counter::new()` if the struct has a function `new` without parameters, otherwise
+//! `Counter::default()`. A worker executes one call at a time, so no locks are needed.
 //!
-//! If the struct derives serde's `Serialize` and `Deserialize`, it is saved from time to time, and the worker comes back
-//! from that instead of its whole history; see [`state`].
+//! If the struct derives serde's `Serialize` and `Deserialize`, the server saves snapshots of it. After a crash, the
+//! worker is then restored from the latest snapshot instead of from its whole history; see [`state`].
 //!
-//! Structs and enums of the module can be parameters and results; see [`macro@worker`] for all types.
+//! Structs and enums of the module can be used as parameters and results; [`macro@worker`] lists all supported types.
 //!
 //! # Promises
 //!
-//! When a worker has to wait for somebody (a payment, an approval, another system's answer), it creates a [`promise`],
-//! hands its id to whoever will have the answer, and waits:
+//! A worker that needs an answer from outside (a payment, an approval, a reply of another system) creates a
+//! [`promise`], passes its id to the system that will provide the answer, and waits:
 //!
 //! ```no_run
 //! use golem::promise;
@@ -76,34 +80,34 @@
 //! let answer: Vec<u8> = promise::wait(&id);
 //! ```
 //!
-//! While it waits, it costs nothing. The answer may come over REST or from another worker with [`promise::complete`].
-//! A [`Promise`] is one whose answer is a value, sent as JSON; it can also be waited for with a limit in time.
+//! A waiting worker is unloaded from memory. The promise is completed over REST, or by another worker with
+//! [`promise::complete`]. A [`Promise`] is completed with a value in JSON; it also supports waiting with a time limit.
 //!
-//! # What workers share
+//! # Shared data
 //!
-//! Workers have no memory in common. Values that all workers of a project use lie in buckets, see [`kv`].
+//! Workers do not share memory. Buckets store values that all workers of a project can read and write; see [`kv`].
 //!
-//! # When a later step fails
+//! # Transactions
 //!
-//! What was done in other systems can be undone in reverse order, see [`transaction`].
+//! If a later step fails, earlier steps in other systems can be undone in reverse order; see [`transaction`].
 //!
 //! # Logging
 //!
-//! What a worker prints is in its log; lines with levels come through [`logging`].
+//! The output of a worker goes to its log stream. The module [`logging`] adds log lines with levels.
 //!
 //! # Other workers
 //!
-//! A worker calls functions of other workers, of its own template or of another one, and each call runs exactly once; see
-//! [`rpc`].
+//! A worker can call functions of other workers, of its own template or of other templates of the project; see [`rpc`].
 //!
 //! # Tests
 //!
-//! On any other target than WebAssembly, the module stays plain Rust: its unit tests run with `cargo test`. The functions
-//! of this crate that speak to Golem can be compiled there, but panic when called, because only a worker has a log.
+//! On targets other than WebAssembly, the module stays plain Rust, so its unit tests run with `cargo test`. The
+//! functions of this crate that call the host compile on those targets but panic when they are called, because only a
+//! worker has an oplog.
 
 #![warn(missing_docs)]
 
-// Generated and checked for staleness by the crate golem-bindgen; formatted by its generator.
+// Generated by the crate golem-bindgen, which also tests that it is up to date. It keeps the format of the generator.
 #[rustfmt::skip]
 #[allow(missing_docs, unreachable_pub, unsafe_code, missing_debug_implementations, reason = "generated")]
 #[allow(elided_lifetimes_in_paths, unused_lifetimes, clippy::pedantic, clippy::unwrap_used, reason = "generated")]
@@ -111,8 +115,8 @@
 mod bindings;
 pub mod call;
 pub mod durability;
+mod guard;
 mod id;
-mod inside;
 pub mod kv;
 pub mod logging;
 pub mod promise;
@@ -129,13 +133,15 @@ pub use promise::raw::{
     get_self_uri, golem_await_promise, golem_complete_promise, golem_create_promise, golem_delete_promise,
 };
 
-/// Waits. A worker that waits for long leaves memory, and comes back when the time has come, whatever happened to the
-/// machine meanwhile. It is what [`std::thread::sleep`] does in a worker.
+/// Waits for `duration`. During a long wait, the worker is unloaded from memory. It resumes when the time is over,
+/// even if the server was restarted meanwhile.
+///
+/// In a worker, [`std::thread::sleep`] does the same.
 pub fn sleep(duration: std::time::Duration) {
     std::thread::sleep(duration);
 }
 
-/// What the expansion of [`macro@worker`] refers to. Not part of the interface: it changes without notice.
+/// Items that the expansion of [`macro@worker`] uses. Not part of the public interface: they change without notice.
 #[doc(hidden)]
 pub mod __private {
     pub use crate::state::{load, save};

@@ -1,28 +1,29 @@
-//! Lines of the worker's log with a level, by the macros of the crate [`log`].
+//! Log lines with a level, written with the macros of the crate [`log`].
 //!
 //! ```no_run
 //! golem::logging::init(log::LevelFilter::Info);
 //! log::info!("a cart for {}", "Ada");
 //! ```
 //!
-//! What is logged goes to `wasi:logging` and from there to whoever listens to the worker, once, also when code is
-//! repeated after a crash. The target of a line (its module, unless it says another) is the context.
+//! A line goes through `wasi:logging` to the log stream of the worker. A replay does not write a line again, but a
+//! line that was written just before a crash may appear twice. The target of a line (by default the name of its
+//! module) is the context in `wasi:logging`.
 
 use crate::bindings::wasi::logging::logging as host;
-use crate::inside;
+use crate::guard;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 
 #[derive(Debug)]
-struct Worker;
+struct WorkerLogger;
 
-impl Log for Worker {
+impl Log for WorkerLogger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
         metadata.level() <= log::max_level()
     }
 
     fn log(&self, record: &Record<'_>) {
         if self.enabled(record.metadata()) {
-            inside::a_worker("a line of golem::logging");
+            guard::require_worker("a line of golem::logging");
             let level = match record.level() {
                 Level::Error => host::Level::Error,
                 Level::Warn => host::Level::Warn,
@@ -37,10 +38,10 @@ impl Log for Worker {
     fn flush(&self) {}
 }
 
-/// Sends what the macros of the crate `log` write to the worker's log, from this level on. Calling it again only changes
-/// the level.
+/// Sends the lines of the macros of the crate `log` to the log stream of the worker, if they have this level or a more
+/// severe one. A second call only changes the level.
 pub fn init(level: LevelFilter) {
-    // It fails if there is a logger: ours, or one that the program chose, which stays.
-    drop(log::set_logger(&Worker));
+    // Fails if a logger is already installed: this one, or one that the program has chosen. That logger is kept.
+    drop(log::set_logger(&WorkerLogger));
     log::set_max_level(level);
 }

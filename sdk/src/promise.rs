@@ -1,7 +1,10 @@
-//! Promises: slots that a worker creates and that anyone who knows the id completes once.
+//! Promises: a worker creates a promise and waits until it is completed.
 //!
-//! Waiting for a promise suspends the worker: it leaves memory, and comes back where it was when the promise is completed,
-//! minutes or months later, whatever happened to the machine in between.
+//! A promise is completed once, with any bytes. The caller that completes it needs its id and can be a REST client,
+//! another worker or the same worker.
+//!
+//! Waiting suspends the worker: it is unloaded from memory. When the promise is completed, minutes or months later, the
+//! worker resumes at the same place, even if the server was restarted meanwhile.
 //!
 //! ```no_run
 //! use golem::promise;
@@ -13,63 +16,66 @@
 //! }
 //! ```
 //!
-//! Waiting for, or completing, a promise that was never created or was deleted fails the invocation; the error names the promise.
+//! Waiting for or completing a promise that does not exist fails the invocation; the error contains the promise's id.
 
 use crate::PromiseId;
 use crate::bindings::golem::durability::promises;
-use crate::inside;
+use crate::guard;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::marker::PhantomData;
 
-/// What readiness is reported by; can be waited for beside sockets and timers, with `wasip2::io::poll::poll`.
+/// A handle that becomes ready. `wasip2::io::poll::poll` waits for several of them, for example for a promise and a
+/// timer.
 pub use wasip2::io::poll::Pollable;
 
-/// Creates a promise that nobody has completed yet.
+/// Creates a promise that is not completed.
 ///
-/// The id's [`Display`](std::fmt::Display) form says everything that is needed to complete it from outside.
-#[must_use = "a promise whose id nobody knows is never completed"]
+/// The text form of the id ([`Display`](std::fmt::Display)) contains everything that a client needs to complete the
+/// promise.
+#[must_use = "a promise can only be completed with its id"]
 pub fn create() -> PromiseId {
     raw::golem_create_promise()
 }
 
-/// Waits until the promise is completed and returns the bytes that it was completed with.
+/// Waits until the promise is completed and returns its bytes.
 ///
-/// Returns at once if it is completed already. `await` is a keyword in Rust, hence this name; `r#await` is the same.
+/// Returns immediately if the promise is already completed. Other languages call this function `await`, which is a
+/// keyword in Rust; `r#await` is an alias.
 pub fn wait(id: &PromiseId) -> Vec<u8> {
     raw::golem_await_promise(id)
 }
 
-/// [`wait`], by the name that other languages use.
+/// An alias of [`wait`]: the name that other languages use.
 pub fn r#await(id: &PromiseId) -> Vec<u8> {
     wait(id)
 }
 
-/// Completes a promise. `false` means that it had been completed before, and keeps those bytes.
+/// Completes a promise with `data`. Returns `false` if the promise was already completed; it then keeps its bytes.
 pub fn complete(id: &PromiseId, data: &[u8]) -> bool {
     raw::golem_complete_promise(id, data)
 }
 
-/// Forgets a promise. Deleting one that does not exist does nothing.
+/// Deletes a promise. Does nothing if the promise does not exist.
 pub fn delete(id: &PromiseId) {
     raw::golem_delete_promise(id);
 }
 
-/// The bytes that the promise was completed with, or `None` while nobody has. Never waits.
+/// The bytes of the promise, or `None` if it is not completed. Never waits.
 #[must_use]
 pub fn get(id: &PromiseId) -> Option<Vec<u8>> {
-    inside::a_worker("golem::promise::get");
+    guard::require_worker("golem::promise::get");
     promises::get(id)
 }
 
-/// A pollable that is ready once the promise is completed.
+/// Returns a pollable that is ready once the promise is completed.
 #[must_use]
 pub fn subscribe(id: &PromiseId) -> Pollable {
-    inside::a_worker("golem::promise::subscribe");
+    guard::require_worker("golem::promise::subscribe");
     promises::subscribe(id)
 }
 
-/// A promise of a value, which whoever completes it sends as JSON.
+/// A promise that is completed with a value of type `T` in JSON.
 ///
 /// ```no_run
 /// # #[derive(serde::Serialize, serde::Deserialize)]
@@ -98,7 +104,7 @@ impl<T> Clone for Promise<T> {
     }
 }
 
-/// As its id: what it is completed with is not in it.
+/// Serialized as its id. The value is not part of it.
 impl<T> Serialize for Promise<T> {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         self.id.serialize(serializer)
@@ -112,50 +118,52 @@ impl<'de, T> serde::Deserialize<'de> for Promise<T> {
 }
 
 impl<T> Promise<T> {
-    /// A promise that nobody has completed yet.
-    #[must_use = "a promise whose id nobody knows is never completed"]
-    #[expect(clippy::new_without_default, reason = "it creates something in the world")]
+    /// Creates a promise that is not completed.
+    #[must_use = "a promise can only be completed with its id"]
+    #[expect(clippy::new_without_default, reason = "creating a promise is a side effect")]
     pub fn new() -> Self {
         Self::with_id(create())
     }
 
-    /// The promise with this id, for example another worker's.
+    /// The promise with this id, for example a promise of another worker.
     #[must_use]
     pub fn with_id(id: PromiseId) -> Self {
         Self { id, value: PhantomData }
     }
 
-    /// Its id, for whoever is to complete it.
+    /// The id, which a caller needs to complete the promise.
     pub fn id(&self) -> &PromiseId {
         &self.id
     }
 
-    /// A pollable that is ready once it is completed.
+    /// Returns a pollable that is ready once the promise is completed.
     #[must_use]
     pub fn subscribe(&self) -> Pollable {
         subscribe(&self.id)
     }
 
-    /// Forgets it.
+    /// Deletes the promise.
     pub fn delete(self) {
         delete(&self.id);
     }
 }
 
 impl<T: DeserializeOwned> Promise<T> {
-    /// Waits until it is completed and returns the value; an error if what it was completed with is none.
+    /// Waits until the promise is completed and returns its value. Returns an error if its bytes are not JSON of type
+    /// `T`.
     pub fn wait(&self) -> Result<T, serde_json::Error> {
         serde_json::from_slice(&wait(&self.id))
     }
 
-    /// The value if it is completed already. Never waits.
+    /// The value, or `None` if the promise is not completed. Never waits.
     pub fn get(&self) -> Option<Result<T, serde_json::Error>> {
         get(&self.id).map(|bytes| serde_json::from_slice(&bytes))
     }
 
-    /// Waits for at most this long; `None` if nobody has completed it by then. It can be waited for again.
+    /// Waits for at most `limit`. Returns `None` if the promise is not completed by then; the worker can wait for it
+    /// again.
     pub fn wait_for(&self, limit: std::time::Duration) -> Option<Result<T, serde_json::Error>> {
-        inside::a_worker("golem::Promise::wait_for");
+        guard::require_worker("golem::Promise::wait_for");
         let nanos = u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX);
         let timer = wasip2::clocks::monotonic_clock::subscribe_duration(nanos);
         let completed = self.subscribe();
@@ -165,48 +173,49 @@ impl<T: DeserializeOwned> Promise<T> {
 }
 
 impl<T: Serialize> Promise<T> {
-    /// Completes it. `false` means that it had been completed before, and keeps that value.
+    /// Completes the promise with `value`. Returns `false` if the promise was already completed; it then keeps its
+    /// value.
     pub fn complete(&self, value: &T) -> Result<bool, serde_json::Error> {
         Ok(complete(&self.id, &serde_json::to_vec(value)?))
     }
 }
 
-/// The functions of `golem:api/host` under their own names, as bindings in other languages have them.
+/// The functions of `golem:api/host` under their WIT names, as in the bindings of other languages.
 pub(crate) mod raw {
     use crate::bindings::golem::api::host;
-    use crate::inside;
+    use crate::guard;
     use crate::{PromiseId, Uri};
 
-    /// [`promise::create`](crate::promise::create), by its name in the Runtime API.
-    #[must_use = "a promise whose id nobody knows is never completed"]
+    /// The same as [`promise::create`](crate::promise::create), under its name in the Runtime API.
+    #[must_use = "a promise can only be completed with its id"]
     pub fn golem_create_promise() -> PromiseId {
-        inside::a_worker("golem_create_promise");
+        guard::require_worker("golem_create_promise");
         host::golem_create_promise()
     }
 
-    /// [`promise::wait`](crate::promise::wait), by its name in the Runtime API.
-    // Not `must_use`: waiting for the moment alone is what this name was published for.
+    /// The same as [`promise::wait`](crate::promise::wait), under its name in the Runtime API.
+    // Not `must_use`: a worker may wait for the completion and ignore the bytes.
     pub fn golem_await_promise(promise_id: &PromiseId) -> Vec<u8> {
-        inside::a_worker("golem_await_promise");
+        guard::require_worker("golem_await_promise");
         host::golem_await_promise(promise_id)
     }
 
-    /// [`promise::complete`](crate::promise::complete), by its name in the Runtime API.
+    /// The same as [`promise::complete`](crate::promise::complete), under its name in the Runtime API.
     pub fn golem_complete_promise(promise_id: &PromiseId, data: &[u8]) -> bool {
-        inside::a_worker("golem_complete_promise");
+        guard::require_worker("golem_complete_promise");
         host::golem_complete_promise(promise_id, data)
     }
 
-    /// [`promise::delete`](crate::promise::delete), by its name in the Runtime API.
+    /// The same as [`promise::delete`](crate::promise::delete), under its name in the Runtime API.
     pub fn golem_delete_promise(promise_id: &PromiseId) {
-        inside::a_worker("golem_delete_promise");
+        guard::require_worker("golem_delete_promise");
         host::golem_delete_promise(promise_id);
     }
 
-    /// The address of one of this worker's functions: `worker://{template-id}/{worker-name}/{function-name}`.
+    /// The address of a function of this worker: `worker://{template-id}/{worker-name}/{function-name}`.
     #[must_use]
     pub fn get_self_uri(function_name: &str) -> Uri {
-        inside::a_worker("get_self_uri");
+        guard::require_worker("get_self_uri");
         host::get_self_uri(function_name)
     }
 }
@@ -215,7 +224,7 @@ pub(crate) mod raw {
 mod tests {
     #[test]
     #[should_panic(expected = "golem_create_promise works inside a worker only")]
-    fn outside_a_worker_the_reason_is_said() {
+    fn a_call_outside_a_worker_panics_with_the_reason() {
         let _id = super::create();
     }
 }

@@ -1,7 +1,7 @@
-//! Calls of other workers: what all clients share.
+//! Calls of other workers.
 //!
-//! A worker calls others through a client, which `golem template client` writes as WIT from what their template exports.
-//! [`macro@crate::remote`] makes functions of it:
+//! A worker calls workers of a template through a client interface. The command `golem template client` generates it as
+//! WIT from the exports of that template. The attribute [`macro@crate::remote`] generates Rust functions from the WIT:
 //!
 //! ```ignore
 //! #[golem::remote("wit/golem-counter-client.wit")]
@@ -12,16 +12,24 @@
 //! }
 //! ```
 //!
-//! For each function `f` there are four: `f` waits for the answer, `send_f` wants none and may be for later, `start_f` gives
-//! the number of a call, and `finish_f` takes its answer once it is there (see [`crate::call`]). Each call runs exactly
-//! once, whatever crashes. While it waits, a worker costs nothing. On other targets than WebAssembly the functions panic.
+//! For each exported function `f` there are four functions:
+//!
+//! | function | effect |
+//! | --- | --- |
+//! | `f` | calls `f`, waits and returns the result |
+//! | `send_f` | calls `f` without a result, optionally at a later time |
+//! | `start_f` | calls `f` without waiting and returns the number of the call (see [`crate::call`]) |
+//! | `finish_f` | returns the result of a started call, once it has arrived |
+//!
+//! Each call runs exactly once, even if a worker or the server crashes, unless it ends with an [`RpcError`]. A worker
+//! that waits for a slow call is unloaded from memory. On targets other than WebAssembly, the functions panic.
 
 pub use crate::bindings::golem::rpc::types::{Datetime, RpcError};
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 impl From<SystemTime> for Datetime {
-    /// The time, for a call that is to be made later. One before 1970 is the beginning of 1970.
+    /// The time at which a call shall begin. A time before 1970 becomes the beginning of 1970.
     fn from(at: SystemTime) -> Self {
         let since = at.duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
         Self { seconds: since.as_secs(), nanoseconds: since.subsec_nanos() }

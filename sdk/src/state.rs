@@ -1,8 +1,8 @@
-//! State that is saved: workers that come back at once, and move to new versions of their code.
+//! Saved state: faster recovery, and updates to new versions of the code.
 //!
-//! A worker whose struct derives serde's `Serialize` and `Deserialize` is saved from time to time by itself. After a crash
-//! it comes back from what was saved, and only what happened since is replayed; without the derives it comes back from its
-//! whole history, which is as safe and takes longer.
+//! If the state of a worker derives serde's `Serialize` and `Deserialize`, the server saves snapshots of the state.
+//! After a crash, the state is loaded from the latest snapshot, and only the history since then is replayed. Without
+//! the derives, the whole history is replayed, which is equally safe but takes longer.
 //!
 //! ```
 //! #[golem::worker]
@@ -24,19 +24,20 @@
 //! # fn main() {}
 //! ```
 //!
-//! All that has to survive is in the struct: what lies in a `static` or a `thread_local!` of the module is not saved with
-//! it. Promises can be in it, and buckets are outside of it anyway.
+//! The struct must contain everything that has to survive. The values of a `static` or a `thread_local!` of the
+//! module are not saved. The struct can contain a [`Promise`](crate::Promise). Values in buckets need not be part of
+//! it.
 //!
-//! # Other shapes
+//! # Migration
 //!
-//! A running worker can be moved to a new version of its template by what it saves (`golem worker update --mode
-//! manual`). Fields that were added need `#[serde(default)]`, and nothing more. When more than that changes, count the
-//! versions with the option `state_version` and write a function `migrate`, which makes the new state of an old one:
+//! The saved state can be used to update a worker to a new version of its template (`golem worker update --mode
+//! manual`). A new field only needs `#[serde(default)]`. For other changes, increase the option `state_version` and
+//! write a function `migrate`, which converts a saved state of an older version:
 //!
 //! ```
 //! #[golem::worker(state_version = "2")]
 //! mod counter {
-//!     use golem::state::Saved;
+//!     use golem::state::SavedState;
 //!     use serde::{Deserialize, Serialize};
 //!
 //!     #[derive(Default, Serialize, Deserialize)]
@@ -45,7 +46,7 @@
 //!     }
 //!
 //!     #[derive(Deserialize)]
-//!     struct First {
+//!     struct StateV1 {
 //!         count: u64,
 //!     }
 //!
@@ -54,9 +55,9 @@
 //!             self.counts.push(1);
 //!         }
 //!
-//!         fn migrate(saved: Saved<'_>) -> Result<Self, String> {
+//!         fn migrate(saved: SavedState<'_>) -> Result<Self, String> {
 //!             match saved.version() {
-//!                 1 => Ok(Self { counts: vec![saved.read::<First>()?.count] }),
+//!                 1 => Ok(Self { counts: vec![saved.read::<StateV1>()?.count] }),
 //!                 other => Err(format!("version {other} of the state is unknown")),
 //!             }
 //!         }
@@ -65,62 +66,62 @@
 //! # fn main() {}
 //! ```
 //!
-//! If it returns an error, the update does not happen, and the worker stays what it is.
+//! If `migrate` returns an error, the update fails and the worker keeps its version and state.
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-/// What another version of a worker's code has saved.
+/// A state that another version of the worker's code has saved.
 #[derive(Debug, Clone, Copy)]
-pub struct Saved<'a> {
+pub struct SavedState<'a> {
     version: u32,
     bytes: &'a [u8],
 }
 
-impl Saved<'_> {
-    /// The `state_version` of the code that saved it.
+impl SavedState<'_> {
+    /// The `state_version` of the code that saved the state.
     pub fn version(&self) -> u32 {
         self.version
     }
 
-    /// The state, in the shape that it had.
+    /// Deserializes the state as the type `T` that it had when it was saved.
     pub fn read<T: DeserializeOwned>(&self) -> Result<T, String> {
-        let stored: Stored<T> = ciborium::from_reader(self.bytes).map_err(|error| error.to_string())?;
+        let stored: SavedRecord<T> = ciborium::from_reader(self.bytes).map_err(|error| error.to_string())?;
         Ok(stored.state)
     }
 }
 
-/// What is saved, as CBOR: it keeps every number as it is, and maps with any keys.
+/// The saved data, encoded as CBOR. Unlike JSON, CBOR keeps every number exactly and allows maps with any type of key.
 #[derive(Serialize, Deserialize)]
-struct Stored<T> {
+struct SavedRecord<T> {
     version: u32,
     state: T,
 }
 
-/// Only the version.
+/// The version in the saved data, readable whatever the type of the state is.
 #[derive(Deserialize)]
-struct Version {
+struct SavedVersion {
     version: u32,
 }
 
-/// The bytes of a state. For the expansion of [`worker`](crate::worker).
+/// Encodes a state. The expansion of [`worker`](crate::worker) calls it.
 #[doc(hidden)]
 pub fn save<T: Serialize>(version: u32, state: &T) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
-    ciborium::into_writer(&Stored { version, state }, &mut bytes).map_err(|error| error.to_string())?;
+    ciborium::into_writer(&SavedRecord { version, state }, &mut bytes).map_err(|error| error.to_string())?;
     Ok(bytes)
 }
 
-/// The state in what `save` has made, perhaps in another version.
+/// Decodes a state that [`save`] has encoded, possibly in another version.
 #[doc(hidden)]
 pub fn load<T: DeserializeOwned>(
     version: u32,
     bytes: &[u8],
-    migrate: Option<fn(Saved<'_>) -> Result<T, String>>,
+    migrate: Option<fn(SavedState<'_>) -> Result<T, String>>,
 ) -> Result<T, String> {
-    let Version { version: stored } = ciborium::from_reader(bytes)
+    let SavedVersion { version: stored } = ciborium::from_reader(bytes)
         .map_err(|error| format!("this was not saved by a worker in Rust: {error}"))?;
-    let saved = Saved { version: stored, bytes };
+    let saved = SavedState { version: stored, bytes };
     match migrate {
         _ if stored == version => saved
             .read()
@@ -138,38 +139,38 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct First {
+    struct StateV1 {
         numbers: BTreeMap<(i32, String), f64>,
         name: Option<String>,
     }
 
     #[derive(Debug, PartialEq, Serialize, Deserialize)]
-    struct Second {
+    struct StateV2 {
         count: usize,
     }
 
-    fn first() -> First {
+    fn first() -> StateV1 {
         let numbers = [((-1, "a".to_owned()), f64::INFINITY), ((2, String::new()), 0.1 + 0.2)].into();
-        First { numbers, name: None }
+        StateV1 { numbers, name: None }
     }
 
     #[test]
-    fn what_was_saved_is_loaded() {
+    fn a_saved_state_is_loaded() {
         let bytes = save(1, &first()).unwrap();
         assert_eq!(load(1, &bytes, None), Ok(first()));
     }
 
     #[test]
-    fn another_version_is_migrated_or_refused() {
+    fn another_version_is_migrated_or_rejected() {
         let bytes = save(1, &first()).unwrap();
-        let migrate = |saved: Saved<'_>| match saved.version() {
-            1 => Ok(Second { count: saved.read::<First>()?.numbers.len() }),
+        let migrate = |saved: SavedState<'_>| match saved.version() {
+            1 => Ok(StateV2 { count: saved.read::<StateV1>()?.numbers.len() }),
             other => Err(format!("unknown version {other}")),
         };
-        assert_eq!(load(2, &bytes, Some(migrate)), Ok(Second { count: 2 }));
+        assert_eq!(load(2, &bytes, Some(migrate)), Ok(StateV2 { count: 2 }));
         let later = save(3, &first()).unwrap();
         assert_eq!(load(2, &later, Some(migrate)), Err("unknown version 3".to_owned()));
-        let refused = load::<Second>(2, &bytes, None).unwrap_err();
+        let refused = load::<StateV2>(2, &bytes, None).unwrap_err();
         assert_eq!(
             refused,
             "the state was saved in its version 1, this is version 2: it needs a function `migrate`"
@@ -177,10 +178,10 @@ mod tests {
     }
 
     #[test]
-    fn other_bytes_are_refused() {
-        let error = load::<First>(1, b"something else", None).unwrap_err();
+    fn other_bytes_are_rejected() {
+        let error = load::<StateV1>(1, b"something else", None).unwrap_err();
         assert!(error.starts_with("this was not saved by a worker in Rust: "), "{error}");
-        let shape = load::<Second>(1, &save(1, &first()).unwrap(), None).unwrap_err();
+        let shape = load::<StateV2>(1, &save(1, &first()).unwrap(), None).unwrap_err();
         assert!(shape.starts_with("the saved state is of another shape than this one: "), "{shape}");
     }
 }

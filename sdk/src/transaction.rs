@@ -1,7 +1,7 @@
-//! Sagas: steps in other systems that are undone, last one first, when a later one fails.
+//! Transactions over several systems (sagas): if a step fails, the steps before it are undone in reverse order.
 //!
-//! A step is an [`Operation`]: what it does, and what undoes it. A worker that crashes between two steps, or in the middle
-//! of undoing them, goes on where it was, as always; nothing more is needed.
+//! A step is an [`Operation`]. It consists of an action and of a compensation, which undoes the action. A worker that
+//! crashes between two steps, or while it undoes steps, continues at the same place.
 //!
 //! ```
 //! use golem::transaction::{fallible, operation};
@@ -25,7 +25,7 @@ use crate::durability;
 use std::fmt;
 use std::rc::Rc;
 
-/// A step: what it does, and what undoes it.
+/// A step of a transaction: an action and the compensation that undoes it.
 pub struct Operation<In, Out, E> {
     execute: Box<Execute<In, Out, E>>,
     compensate: Rc<Compensate<In, Out, E>>,
@@ -40,7 +40,8 @@ impl<In, Out, E> fmt::Debug for Operation<In, Out, E> {
     }
 }
 
-/// A step that does `execute` and is undone by `compensate`, which gets what the step was given and what it returned.
+/// Creates a step with the action `execute` and the compensation `compensate`. The compensation gets the input and the
+/// output of the action.
 pub fn operation<In, Out, E>(
     execute: impl Fn(&In) -> Result<Out, E> + 'static,
     compensate: impl Fn(In, Out) -> Result<(), E> + 'static,
@@ -48,21 +49,24 @@ pub fn operation<In, Out, E>(
     Operation { execute: Box::new(execute), compensate: Rc::new(compensate) }
 }
 
-/// The steps that were done so far.
+/// A running transaction. It holds the compensations of the steps that have succeeded.
 pub struct Transaction<E> {
-    done: Vec<Box<Undo<E>>>,
+    compensations: Vec<Box<Compensation<E>>>,
 }
 
-type Undo<E> = dyn FnOnce() -> Result<(), E>;
+type Compensation<E> = dyn FnOnce() -> Result<(), E>;
 
 impl<E> fmt::Debug for Transaction<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Transaction").field("done", &self.done.len()).finish()
+        f.debug_struct("Transaction").field("done", &self.compensations.len()).finish()
     }
 }
 
 impl<E: 'static> Transaction<E> {
-    /// Does a step. It is undone if the transaction fails later; a step that fails has done nothing that would be.
+    /// Executes a step.
+    ///
+    /// If the transaction fails later, the step's compensation runs. The compensation of a step that returns an error
+    /// does not run, so such a step must have no effect.
     pub fn run<In, Out>(&mut self, operation: &Operation<In, Out, E>, input: In) -> Result<Out, E>
     where
         In: 'static,
@@ -70,84 +74,90 @@ impl<E: 'static> Transaction<E> {
     {
         let output = (operation.execute)(&input)?;
         let (compensate, result) = (Rc::clone(&operation.compensate), output.clone());
-        self.done.push(Box::new(move || compensate(input, result)));
+        self.compensations.push(Box::new(move || compensate(input, result)));
         Ok(output)
     }
 
-    /// Undoes all steps, the last one first, up to one that cannot be undone.
-    fn undo(&mut self) -> Result<(), E> {
-        while let Some(compensate) = self.done.pop() {
+    /// Runs the compensations in reverse order. Stops at the first one that fails.
+    fn compensate(&mut self) -> Result<(), E> {
+        while let Some(compensate) = self.compensations.pop() {
             compensate()?;
         }
         Ok(())
     }
 }
 
-/// Why a transaction came to nothing.
+/// The reason why a transaction failed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Failure<E> {
-    /// A step failed, and all steps before it were undone.
-    Undone(E),
-    /// A step failed, and one before it could not be undone: those before that one are still done.
-    Stuck {
-        /// Why the step failed.
-        failed: E,
-        /// Why the other one could not be undone.
-        undoing: E,
-        /// How many steps are still done, that one not counted.
+pub enum TransactionError<E> {
+    /// A step failed, and all steps before it were undone. Contains the error of the step.
+    Compensated(E),
+    /// A step failed, and the compensation of an earlier step failed too. The steps before that one are not undone.
+    CompensationFailed {
+        /// Error of the failed step.
+        error: E,
+        /// Error of the failed compensation.
+        compensation_error: E,
+        /// Number of steps that are not undone, without the step whose compensation failed.
         remaining: usize,
     },
 }
 
-impl<E: fmt::Display> fmt::Display for Failure<E> {
+impl<E: fmt::Display> fmt::Display for TransactionError<E> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Undone(error) => write!(f, "{error}; all steps before it were undone"),
-            Self::Stuck { failed, undoing, remaining } => {
-                write!(
-                    f,
-                    "{failed}; a step before it could not be undone: {undoing}; {remaining} more are still done"
-                )
+            Self::Compensated(error) => write!(f, "{error}; all steps before it were undone"),
+            Self::CompensationFailed { error, compensation_error, remaining } => {
+                write!(f, "{error}; a step before it could not be undone: {compensation_error}; ")?;
+                write!(f, "{remaining} more are still done")
             }
         }
     }
 }
 
-impl<E: fmt::Debug + fmt::Display> std::error::Error for Failure<E> {}
+impl<E: fmt::Debug + fmt::Display> std::error::Error for TransactionError<E> {}
 
-/// Runs `body`; if it returns an error, the steps that it did are undone, and the error is returned.
+/// Runs `body` as a transaction. If `body` returns an error, the executed steps are undone and the error is returned.
 pub fn fallible<R, E: 'static>(
     body: impl FnOnce(&mut Transaction<E>) -> Result<R, E>,
-) -> Result<R, Failure<E>> {
-    let mut transaction = Transaction { done: Vec::new() };
+) -> Result<R, TransactionError<E>> {
+    let mut transaction = Transaction { compensations: Vec::new() };
     match body(&mut transaction) {
         Ok(result) => Ok(result),
-        Err(failed) => match transaction.undo() {
-            Ok(()) => Err(Failure::Undone(failed)),
-            Err(undoing) => Err(Failure::Stuck { failed, undoing, remaining: transaction.done.len() }),
+        Err(error) => match transaction.compensate() {
+            Ok(()) => Err(TransactionError::Compensated(error)),
+            Err(compensation_error) => Err(TransactionError::CompensationFailed {
+                error,
+                compensation_error,
+                remaining: transaction.compensations.len(),
+            }),
         },
     }
 }
 
-/// Runs `body` until it succeeds: if it returns an error, the steps that it did are undone, the worker goes back to the
-/// beginning of the transaction, and it runs again after `pause`.
+/// Runs `body` as a transaction until it succeeds.
+///
+/// If `body` returns an error, the executed steps are undone. After `pause`, the worker is reverted to the beginning
+/// of the transaction and `body` runs again.
 ///
 /// # Panics
-/// When a step cannot be undone. The invocation then fails, and is tried again by its retry policy from where it was.
+/// If a compensation fails. The attempt of the invocation then fails, and the retry policy applies. A retry first
+/// replays the recorded calls.
 pub fn infallible<R, E: fmt::Display + 'static>(
     pause: std::time::Duration,
     body: impl FnOnce(&mut Transaction<E>) -> Result<R, E>,
 ) -> R {
     let begin = durability::oplog_index();
-    let mut transaction = Transaction { done: Vec::new() };
+    let mut transaction = Transaction { compensations: Vec::new() };
     match body(&mut transaction) {
         Ok(result) => result,
-        Err(failed) => {
-            if let Err(undoing) = transaction.undo() {
-                panic!("a step failed ({failed}), and one before it cannot be undone: {undoing}");
+        Err(error) => {
+            if let Err(compensation_error) = transaction.compensate() {
+                panic!("a step failed ({error}), and one before it cannot be undone: {compensation_error}");
             }
             std::thread::sleep(pause);
-            // Memory is again what it was, so that `body` finds everything as the first time.
+            // The jump restores the memory from before the transaction, so every run of `body` begins with the same
+            // state.
             durability::jump(begin)
         }
     }
@@ -161,21 +171,26 @@ mod tests {
     type Log = Rc<RefCell<Vec<String>>>;
 
     fn step(log: &Log, name: &'static str, undoable: bool) -> Operation<u32, u32, String> {
-        let (doing, undoing) = (Rc::clone(log), Rc::clone(log));
+        let (executed, compensated) = (Rc::clone(log), Rc::clone(log));
         operation(
             move |input: &u32| {
-                doing.borrow_mut().push(format!("{name} {input}"));
+                executed.borrow_mut().push(format!("{name} {input}"));
                 if *input == 0 { Err(format!("{name} refused")) } else { Ok(input * 10) }
             },
             move |input, output| {
-                undoing.borrow_mut().push(format!("undo {name} {input} {output}"));
+                compensated.borrow_mut().push(format!("undo {name} {input} {output}"));
                 if undoable { Ok(()) } else { Err(format!("{name} stays")) }
             },
         )
     }
 
     /// Runs three steps with these inputs.
-    fn check(inputs: [u32; 3], undoable: [bool; 3], expected: &Result<u32, Failure<String>>, story: &[&str]) {
+    fn check(
+        inputs: [u32; 3],
+        undoable: [bool; 3],
+        expected: &Result<u32, TransactionError<String>>,
+        expected_log: &[&str],
+    ) {
         let log = Log::default();
         let [a, b, c] = [0, 1, 2].map(|at| step(&log, ["a", "b", "c"][at], undoable[at]));
         let result = fallible(|transaction| {
@@ -184,22 +199,25 @@ mod tests {
             Ok(first + second + transaction.run(&c, inputs[2])?)
         });
         assert_eq!(&result, expected);
-        assert_eq!(*log.borrow(), story);
+        assert_eq!(*log.borrow(), expected_log);
     }
 
     #[test]
     fn steps_are_done_in_order_and_undone_in_reverse() {
         let all = [true; 3];
         check([1, 2, 3], all, &Ok(60), &["a 1", "b 2", "c 3"]);
-        let undone = |error: &str| Err(Failure::Undone(error.to_owned()));
+        let undone = |error: &str| Err(TransactionError::Compensated(error.to_owned()));
         check([0, 2, 3], all, &undone("a refused"), &["a 0"]);
         check([1, 2, 0], all, &undone("c refused"), &["a 1", "b 2", "c 0", "undo b 2 20", "undo a 1 10"]);
     }
 
     #[test]
-    fn a_step_that_stays_is_said() {
-        let stuck =
-            Failure::Stuck { failed: "c refused".to_owned(), undoing: "b stays".to_owned(), remaining: 1 };
+    fn a_failed_compensation_is_reported() {
+        let stuck = TransactionError::CompensationFailed {
+            error: "c refused".to_owned(),
+            compensation_error: "b stays".to_owned(),
+            remaining: 1,
+        };
         assert_eq!(
             stuck.to_string(),
             "c refused; a step before it could not be undone: b stays; 1 more are still done"

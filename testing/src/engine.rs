@@ -1,4 +1,4 @@
-//! The one engine of the test process.
+//! The engine, shared by all tests of a process.
 
 use golem_host::{Engine, EngineConfig, EngineError};
 use std::sync::{Mutex, PoisonError};
@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 /// Workers that tests of one process can have in memory at a time.
 const RESIDENTS_MAX: u32 = 200;
 
-/// The engine, set up by the first test that needs it, with a thread that ends time slices.
+/// The engine. The first test that needs it creates it, with a thread that ends time slices.
 pub(crate) fn shared() -> Result<Engine, EngineError> {
     static ENGINE: Mutex<Option<Engine>> = Mutex::new(None);
     let mut shared = ENGINE.lock().unwrap_or_else(PoisonError::into_inner);

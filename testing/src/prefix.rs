@@ -6,17 +6,17 @@ use golem_model::oplog::InvocationSource;
 use golem_model::{Convention, Entry, IdempotencyKey, Timestamp, Value};
 use std::sync::Arc;
 
-/// Why a prefix did not lead where the whole oplog does.
+/// A prefix of the oplog that leads to other answers than the whole oplog.
 #[derive(Debug, thiserror::Error)]
 #[error("from the first {entries} entries of the oplog: {problem}")]
 pub struct PrefixError {
-    /// How many entries the prefix has.
+    /// Number of entries in the prefix.
     pub entries: usize,
-    /// What went wrong.
+    /// The difference.
     pub problem: PrefixProblem,
 }
 
-/// What went wrong from one prefix.
+/// The difference between a prefix and the whole oplog.
 #[derive(Debug, thiserror::Error)]
 pub enum PrefixProblem {
     /// An invocation gave no answer.
@@ -24,7 +24,7 @@ pub enum PrefixProblem {
     Failed {
         /// The invocation.
         key: IdempotencyKey,
-        /// Why.
+        /// The reason.
         failure: Failure,
     },
     /// An invocation gave another answer.
@@ -48,26 +48,26 @@ struct Recorded {
     params: Vec<Value>,
     convention: Convention,
     result: Option<Value>,
-    /// Entries up to and with its start.
+    /// Number of entries up to and including its start.
     started: usize,
-    /// Entries up to and with its end.
+    /// Number of entries up to and including its completion.
     completed: usize,
 }
 
 impl TestWorker {
-    /// Checks that the worker comes to the same answers from wherever a crash may have left its oplog.
+    /// Checks that the worker returns the same answers from every oplog that a crash may leave.
     ///
-    /// For each prefix of the oplog, a new worker is made that has only that prefix. It goes on with the
-    /// invocation that is unfinished there, then runs the recorded ones that follow, and each answer is compared
-    /// with the recorded one. What the worker answers must not depend on the time of day, nor show oplog
-    /// indices: after the prefix it runs later than it did. Promises that the test completed are complete from
-    /// the start. Returns how many prefixes there were.
+    /// For each prefix of the oplog, a new worker is created with that prefix. It resumes the invocation that is
+    /// unfinished there, then runs the recorded invocations that follow, and each answer is compared with the recorded
+    /// one. The worker's answers must not depend on the time of day or contain oplog indices, because after the prefix
+    /// the worker runs at a later time. Promises that the test completed are complete from the start. Returns the
+    /// number of prefixes.
     pub async fn replay_from_every_prefix(&self) -> Result<usize, PrefixError> {
         self.replay_prefixes(None).await
     }
 
-    /// As [`TestWorker::replay_from_every_prefix`], for a worker that waits for promises of its own: each one that it
-    /// waits for after the prefix is completed with `answer`, whatever its index is then.
+    /// Like [`TestWorker::replay_from_every_prefix`], for a worker that waits for its own promises: every promise that
+    /// it waits for after the prefix is completed with `answer`, even if its index differs.
     pub async fn replay_from_every_prefix_answering(&self, answer: &[u8]) -> Result<usize, PrefixError> {
         self.replay_prefixes(Some(answer)).await
     }
@@ -87,12 +87,17 @@ impl TestWorker {
         &self,
         prefix: &[Entry],
         invocations: &[Recorded],
-        promised: Option<&[u8]>,
+        promise_answer: Option<&[u8]>,
     ) -> Result<(), PrefixProblem> {
         let store = self.store.prefix(&self.init.id, prefix.len());
         let clock = SimulatedClock::new(latest(prefix)).jumping();
-        let mut worker =
-            TestWorker::on(self.component.clone(), self.init.clone(), store, clock, self.http.clone());
+        let mut worker = TestWorker::from_parts(
+            self.component.clone(),
+            self.init.clone(),
+            store,
+            clock,
+            self.http.clone(),
+        );
         for invocation in invocations.iter().filter(|invocation| invocation.completed > prefix.len()) {
             let begun = invocation.started <= prefix.len();
             let first = if begun {
@@ -101,16 +106,16 @@ impl TestWorker {
                 let (convention, params) = (invocation.convention, invocation.params.clone());
                 worker.invoke_by(convention, &invocation.function, params).await
             };
-            let mut answer = worker.over_time(first).await;
-            while let (Err(Failure::Waiting(parked)), Some(promised)) = (&answer, promised) {
+            let mut answer = worker.wait_over_time(first).await;
+            while let (Err(Failure::Waiting(parked)), Some(promise_answer)) = (&answer, promise_answer) {
                 for promise in &parked.promises {
-                    worker.complete_promise(promise, promised);
+                    worker.complete_promise(promise, promise_answer);
                 }
                 answer = worker.resume_over_time().await;
             }
             let found =
                 answer.map_err(|failure| PrefixProblem::Failed { key: invocation.key.clone(), failure })?;
-            // Compared as text: a NaN is what it was.
+            // Compares texts: as text, a NaN equals itself.
             if format!("{found:?}") != format!("{:?}", invocation.result) {
                 return Err(PrefixProblem::Differs {
                     key: invocation.key.clone(),
@@ -158,7 +163,7 @@ fn recorded(oplog: &[Entry]) -> Vec<Recorded> {
                     });
                 }
             }
-            // What was set aside has no answers that count.
+            // Reverted invocations are not compared.
             Entry::Revert { from, .. } => {
                 let kept = |started: usize| (started as u64) < from.0;
                 invocations.retain(|invocation| kept(invocation.started));
@@ -192,7 +197,7 @@ fn latest(oplog: &[Entry]) -> Timestamp {
         | Entry::Configured { at, .. }
         | Entry::Revert { at, .. } => Some(*at),
         Entry::Parked(parked) => Some(parked.at),
-        Entry::LifecycleEvent(milestone) => Some(milestone.at()),
+        Entry::LifecycleEvent(event) => Some(event.at()),
         Entry::HostCall { .. } => None,
     });
     times.max().unwrap_or_default()

@@ -1,4 +1,4 @@
-//! Snapshots: a worker through its own `save` and `load`.
+//! Snapshots of a worker through its own `save` and `load`.
 
 use crate::worker::{Failure, TestWorker};
 use golem_host::{Instance, ReloadTarget, ReplayEnd, SnapshotBase, SnapshotError, StopReason};
@@ -6,8 +6,8 @@ use golem_model::oplog::{Image, LifecycleEvent};
 use golem_model::{Entry, OplogIndex};
 
 impl TestWorker {
-    /// Has the worker save its state and go on as a fresh instance that has loaded it, as the server does now and
-    /// then between two invocations of components that export `golem:durability/snapshot`.
+    /// Saves the worker's state and continues as a fresh instance that has loaded it. The server does the same from
+    /// time to time between two invocations, for components that export `golem:durability/snapshot`.
     pub async fn snapshot(&mut self) -> Result<(), Failure> {
         self.load().await?;
         let Some(instance) = &mut self.instance else { return Err(Failure::NothingUnfinished) };
@@ -25,15 +25,15 @@ impl TestWorker {
         })
     }
 
-    /// From now on the worker is loaded from its newest snapshot where it has one, as the server does. Else it is
-    /// loaded from its first entry, which checks every snapshot on the way.
-    pub fn load_from_snapshots(&mut self, yes: bool) {
-        self.from_snapshots = yes;
+    /// If `enabled`, loads the worker from its newest snapshot from now on, as the server does. Otherwise the worker is
+    /// loaded from its first entry, which checks every snapshot.
+    pub fn load_from_snapshots(&mut self, enabled: bool) {
+        self.from_snapshots = enabled;
         self.evict();
     }
 
-    /// The instance of a worker that has snapshots, from the newest one.
-    pub(crate) async fn activated_from_snapshot(
+    /// The instance loaded from the newest snapshot, if there is one.
+    pub(crate) async fn activate_from_snapshot(
         &self,
         ports: golem_host::ports::Ports,
     ) -> Option<Result<(Instance, ReplayEnd), StopReason>> {
@@ -47,8 +47,9 @@ impl TestWorker {
         };
         let Image::Inline(image) = state.image.clone() else { return None };
         let base = SnapshotBase { index: OplogIndex(newest as u64 + 1), at, state, image };
-        let (init, control) = (self.init.clone(), self.control());
-        let loaded = Instance::activate_from(&self.component, init, base, rest, ports, control).await;
+        let (init, interrupt_handle) = (self.init.clone(), self.control());
+        let loaded =
+            Instance::activate_from(&self.component, init, base, rest, ports, interrupt_handle).await;
         Some(match loaded {
             Ok(mut instance) => instance.replay().await.map(|replayed| (instance, replayed)),
             Err(SnapshotError::Stopped(stop)) => Err(stop),

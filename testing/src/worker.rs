@@ -1,4 +1,4 @@
-//! A worker that a test drives.
+//! A worker under the control of a test.
 
 use crate::engine;
 use golem_host::ports::Ports;
@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use uuid::Uuid;
 
-/// What a test may choose of its worker.
+/// The options of a test worker.
 #[derive(Debug, Clone)]
 pub struct Options {
     /// The worker's name.
@@ -29,13 +29,13 @@ pub struct Options {
     pub env: Vec<(String, String)>,
     /// Seed of the worker's randomness.
     pub seed: [u8; 32],
-    /// The templates whose workers it calls, by the interface that they export.
+    /// The templates of the workers that it calls, by the interface that they export.
     pub links: BTreeMap<String, TemplateId>,
     /// A wait longer than this parks the worker.
     pub suspend_after: Duration,
-    /// The time. By default a clock that begins in 2026 and jumps to the end of every wait.
+    /// The clock. By default one that begins in 2026 and jumps to the end of every wait.
     pub clock: SimulatedClock,
-    /// What answers its HTTP requests. By default they are denied.
+    /// Answers the worker's HTTP requests. By default they are denied.
     pub http: FakeHttp,
 }
 
@@ -66,7 +66,7 @@ pub enum StartError {
     /// The component cannot run here.
     #[error(transparent)]
     Component(#[from] ComponentError),
-    /// The store refused.
+    /// The store rejected the worker.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -74,16 +74,16 @@ pub enum StartError {
 /// Why an invocation gave no answer.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
-    /// It waits. Let time pass or complete a promise, then [`TestWorker::resume`].
+    /// The worker waits. Advance the clock or complete a promise, then call [`TestWorker::resume`].
     #[error("the worker waits until {:?} or for {:?}", .0.wake_at, .0.promises)]
     Waiting(Parked),
-    /// An earlier invocation has not ended: [`TestWorker::resume`] it first.
+    /// An earlier invocation has not ended: call [`TestWorker::resume`] first.
     #[error("the invocation {0} has not ended; resume it first")]
     Unfinished(IdempotencyKey),
-    /// Nothing is unfinished.
+    /// There is no unfinished invocation.
     #[error("there is no unfinished invocation to resume")]
     NothingUnfinished,
-    /// The guest trapped. [`TestWorker::resume`] is another attempt.
+    /// The guest trapped. [`TestWorker::resume`] makes another attempt.
     #[error("{details}")]
     Trapped {
         /// The trap and the guest's stack.
@@ -96,7 +96,7 @@ pub enum Failure {
     Exited {
         /// The exit code.
         code: u8,
-        /// What it had written to standard error last.
+        /// The end of its standard error.
         stderr: String,
     },
     /// [`InterruptHandle::interrupt`] was called.
@@ -105,23 +105,23 @@ pub enum Failure {
     /// Replay asked for another call than the oplog holds.
     #[error("replay diverged at oplog index {index}: recorded was {recorded}, requested is {requested}")]
     Diverged {
-        /// Where.
+        /// The index at which they differ.
         index: OplogIndex,
-        /// What the oplog holds.
+        /// The recorded entry.
         recorded: String,
-        /// What replay asked for.
+        /// The guest's request.
         requested: String,
     },
-    /// The worker could not be saved; it is as it was.
+    /// The worker could not be saved. Its state is unchanged.
     #[error("the worker cannot be saved: {details}")]
     NotSaved {
-        /// Why.
+        /// The reason.
         details: String,
     },
-    /// The store failed, as the test told it to.
+    /// The store failed, as requested by the test.
     #[error(transparent)]
     Port(golem_host::ports::PortError),
-    /// The store refused.
+    /// The store rejected the operation.
     #[error(transparent)]
     Store(#[from] StoreError),
 }
@@ -132,7 +132,7 @@ impl From<StopReason> for Failure {
             StopReason::Parked(parked) => Self::Waiting(parked),
             StopReason::Trapped { details, retry, policy: _ } => Self::Trapped { details, retry },
             StopReason::Exited { code, stderr } => Self::Exited { code, stderr },
-            // Only if it went back while its instance was made, which the host refuses.
+            // A jump gets here only during the creation of an instance, where the host rejects it.
             StopReason::Interrupted | StopReason::JumpedBack => Self::Interrupted,
             StopReason::Diverged { index, recorded, requested } => {
                 Self::Diverged { index, recorded, requested }
@@ -146,7 +146,7 @@ fn compile(wasm: &[u8]) -> Result<Component, StartError> {
     Ok(engine::shared()?.compile(wasm, *blake3::hash(wasm).as_bytes())?)
 }
 
-/// A worker that a test drives.
+/// A worker under the control of a test.
 #[derive(Debug)]
 pub struct TestWorker {
     pub(crate) component: Component,
@@ -155,31 +155,31 @@ pub struct TestWorker {
     pub(crate) clock: SimulatedClock,
     pub(crate) http: FakeHttp,
     log: LogCollector,
-    control: InterruptHandle,
+    interrupt_handle: InterruptHandle,
     pub(crate) instance: Option<Instance>,
     /// Whether it is loaded from its newest snapshot.
     pub(crate) from_snapshots: bool,
-    /// The invocation in whose middle `instance` stands.
+    /// The unfinished invocation in which `instance` stopped replaying.
     unfinished: Option<IdempotencyKey>,
     invocations: u64,
 }
 
 impl TestWorker {
-    /// Compiles `wasm` and makes a worker of it.
+    /// Compiles `wasm` and creates a worker.
     pub async fn start(wasm: &[u8]) -> Result<Self, StartError> {
         Self::start_with(wasm, Options::default()).await
     }
 
-    /// Compiles `wasm` and makes a worker of it, with these choices.
+    /// Compiles `wasm` and creates a worker with these options.
     pub async fn start_with(wasm: &[u8], options: Options) -> Result<Self, StartError> {
         let wasm = wasm.to_vec();
-        // Off the thread of the tests: it takes a while, and others may have something to do.
+        // Compilation takes a while; a blocking thread does not hold up other tests.
         let compiled = tokio::task::spawn_blocking(move || compile(&wasm)).await;
         let component = compiled.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
         Ok(Self::of(component, options, MemoryStore::new())?)
     }
 
-    /// Makes a worker of a compiled component on a store that other workers may share.
+    /// Creates a worker of a compiled component, on a store that other workers may share.
     pub fn of(component: Component, options: Options, store: MemoryStore) -> Result<Self, StoreError> {
         let account = AccountId(Uuid::from_u128(1));
         let id = WorkerId::new(TemplateId(Uuid::from_u128(2)), options.name);
@@ -205,11 +205,11 @@ impl TestWorker {
             suspend_after: options.suspend_after,
             retry: RetryPolicy::default(),
         };
-        Ok(Self::on(component, init, store, options.clock, options.http))
+        Ok(Self::from_parts(component, init, store, options.clock, options.http))
     }
 
-    /// A worker whose oplog is in `store`.
-    pub(crate) fn on(
+    /// A worker whose oplog is already in `store`.
+    pub(crate) fn from_parts(
         component: Component,
         init: WorkerInit,
         store: MemoryStore,
@@ -228,7 +228,7 @@ impl TestWorker {
             clock,
             http,
             log: LogCollector::new(),
-            control: InterruptHandle::new(),
+            interrupt_handle: InterruptHandle::new(),
             instance: None,
             from_snapshots: false,
             unfinished: None,
@@ -236,13 +236,13 @@ impl TestWorker {
         }
     }
 
-    /// Invokes a function by its full name and waits for its answer, which is durable then.
+    /// Invokes a function by its full name and waits for its answer, which is then durable.
     pub async fn invoke(&mut self, function: &str, params: Vec<Value>) -> Result<Option<Value>, Failure> {
         self.invoke_by(Convention::Component, function, params).await
     }
 
-    /// Calls a function as a program: `input` is its standard input, or the next line of it, and what it writes to
-    /// standard output is the answer.
+    /// Calls a function as a program: `input` is its standard input or the next line of it, and its standard output is
+    /// the answer.
     pub async fn invoke_program(
         &mut self,
         convention: Convention,
@@ -269,16 +269,16 @@ impl TestWorker {
             Some(instance) => instance.invoke(invocation, None).await,
             None => return Err(Failure::NothingUnfinished),
         };
-        self.settled(outcome).await
+        self.follow_jumps(outcome).await
     }
 
-    /// Goes on with the invocation that waits, failed or was cut off by a crash.
+    /// Resumes the invocation that waits, has failed or was interrupted by a crash.
     pub async fn resume(&mut self) -> Result<Option<Value>, Failure> {
-        let outcome = self.resumed().await?;
-        self.settled(outcome).await
+        let outcome = self.try_resume().await?;
+        self.follow_jumps(outcome).await
     }
 
-    async fn resumed(&mut self) -> Result<Outcome, Failure> {
+    async fn try_resume(&mut self) -> Result<Outcome, Failure> {
         self.load().await?;
         if self.unfinished.take().is_none() {
             return Err(Failure::NothingUnfinished);
@@ -289,24 +289,24 @@ impl TestWorker {
         }
     }
 
-    /// What an outcome comes to: a guest that goes back goes on from there, as on the server.
-    async fn settled(&mut self, mut outcome: Outcome) -> Result<Option<Value>, Failure> {
+    /// Resumes a worker that has jumped, as the server does, and returns the final answer.
+    async fn follow_jumps(&mut self, mut outcome: Outcome) -> Result<Option<Value>, Failure> {
         while matches!(outcome, Outcome::Stopped(StopReason::JumpedBack)) {
             self.instance = None;
             self.store.commit();
-            outcome = self.resumed().await?;
+            outcome = self.try_resume().await?;
         }
-        self.settle(outcome)
+        self.finish(outcome)
     }
 
-    /// Like [`TestWorker::resume`], and lets time pass whenever the worker waits for it.
+    /// Like [`TestWorker::resume`], and advances the clock whenever the worker waits only for time.
     pub async fn resume_over_time(&mut self) -> Result<Option<Value>, Failure> {
         let answer = self.resume().await;
-        self.over_time(answer).await
+        self.wait_over_time(answer).await
     }
 
-    /// Resumes as often as all that the worker waits for is time.
-    pub(crate) async fn over_time(
+    /// Advances the clock and resumes, as long as the worker waits for time.
+    pub(crate) async fn wait_over_time(
         &mut self,
         mut answer: Result<Option<Value>, Failure>,
     ) -> Result<Option<Value>, Failure> {
@@ -317,24 +317,24 @@ impl TestWorker {
         answer
     }
 
-    /// Makes what the guest has done so far durable, as happens when anything of it is seen outside.
+    /// Makes everything done so far durable, as happens before an effect becomes visible outside.
     pub fn commit(&self) {
         self.store.commit();
     }
 
-    /// Loses the worker's memory and everything that was not durable.
+    /// Drops the worker's memory and everything that is not durable.
     pub fn crash(&mut self) {
         self.instance = None;
         self.store.crash();
     }
 
-    /// Takes the worker out of memory; nothing is lost.
+    /// Removes the worker from memory without losing anything.
     pub fn evict(&mut self) {
         self.instance = None;
         self.store.commit();
     }
 
-    /// Runs another component as this worker from now on, after what is in the oplog was replayed with it.
+    /// Replaces the worker's component. The next load replays the oplog with the new component.
     pub fn replace_component(&mut self, wasm: &[u8]) -> Result<(), StartError> {
         self.evict();
         self.component = compile(wasm)?;
@@ -356,12 +356,12 @@ impl TestWorker {
         &self.init.id
     }
 
-    /// The time that the worker sees.
+    /// The worker's clock.
     pub fn clock(&self) -> &SimulatedClock {
         &self.clock
     }
 
-    /// What the worker printed.
+    /// The worker's output.
     pub fn log(&self) -> &LogCollector {
         &self.log
     }
@@ -371,9 +371,9 @@ impl TestWorker {
         &self.store
     }
 
-    /// The hand on the worker; a new one after each stop.
+    /// The handle that interrupts the worker; a new one after each stop.
     pub fn control(&self) -> InterruptHandle {
-        self.control.clone()
+        self.interrupt_handle.clone()
     }
 
     /// The worker's oplog.
@@ -381,17 +381,17 @@ impl TestWorker {
         self.store.oplog(&self.init.id)
     }
 
-    /// Brings the worker into memory.
+    /// Loads the worker into memory.
     pub(crate) async fn load(&mut self) -> Result<(), Failure> {
         if self.instance.is_some() {
             return Ok(());
         }
         let ports = ports(&self.store, &self.init.id, &self.clock, &self.log)?;
         let ports = Ports { http: Arc::new(self.http.clone()), ..ports };
-        let loaded = self.activated(ports).await;
-        // What initialisation left behind (that it waits, say) counts whether it came to an end or not.
+        let loaded = self.activate(ports).await;
+        // Entries of the initialisation (for example that it waits) count even if the initialisation failed.
         self.store.commit();
-        let (instance, replayed) = loaded.inspect_err(|_| self.control = InterruptHandle::new())?;
+        let (instance, replayed) = loaded.inspect_err(|_| self.interrupt_handle = InterruptHandle::new())?;
         self.instance = Some(instance);
         self.unfinished = match replayed {
             ReplayEnd::Ready => None,
@@ -400,30 +400,32 @@ impl TestWorker {
         Ok(())
     }
 
-    async fn activated(&self, ports: Ports) -> Result<(Instance, ReplayEnd), StopReason> {
+    async fn activate(&self, ports: Ports) -> Result<(Instance, ReplayEnd), StopReason> {
         if self.from_snapshots
-            && let Some(loaded) = self.activated_from_snapshot(ports.clone()).await
+            && let Some(loaded) = self.activate_from_snapshot(ports.clone()).await
         {
             return loaded;
         }
-        let (init, history, control) = (self.init.clone(), self.oplog(), self.control.clone());
-        let mut instance = Instance::activate(&self.component, init, history, ports, control).await?;
+        let (init, history, interrupt_handle) =
+            (self.init.clone(), self.oplog(), self.interrupt_handle.clone());
+        let mut instance =
+            Instance::activate(&self.component, init, history, ports, interrupt_handle).await?;
         let replayed = instance.replay().await?;
         Ok((instance, replayed))
     }
 
-    fn settle(&mut self, outcome: Outcome) -> Result<Option<Value>, Failure> {
+    fn finish(&mut self, outcome: Outcome) -> Result<Option<Value>, Failure> {
         match outcome {
             Outcome::Completed { result } => {
-                // The answer is about to be seen.
+                // The answer becomes visible now.
                 self.store.commit();
                 Ok(result)
             }
             Outcome::Stopped(stop) => {
                 self.instance = None;
-                self.control = InterruptHandle::new();
+                self.interrupt_handle = InterruptHandle::new();
                 match &stop {
-                    // As the server does: parking and failed attempts are on record.
+                    // As the server does: parking and failed attempts are recorded.
                     StopReason::Parked(_)
                     | StopReason::JumpedBack
                     | StopReason::Exited { .. }

@@ -1,55 +1,55 @@
-//! The external model: what callers were told, compared with what is there.
+//! The external model: compares the answers that callers received with the state that the server shows.
 //!
-//! It knows nothing of the server. It is fed with requests and answers, and in the end with the state that the server
-//! shows, and says how many acknowledged invocations have no effect (lost) and how many effects no invocation accounts
-//! for (duplicated). The negative controls prove that it can tell.
+//! It does not use the server's code. Its input is the requests, their answers, and the state at the end. It counts
+//! acknowledged invocations without an effect (lost) and effects that no invocation accounts for (duplicated). The
+//! suite `controls` checks that it detects both.
 
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-/// What a comparison found.
+/// The result of a comparison.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Verdict {
-    /// Acknowledged invocations whose effect is not there.
+    /// Acknowledged invocations whose effect is missing.
     pub lost: u64,
-    /// Effects that no invocation accounts for, and keys that were answered in two ways.
+    /// Effects that no invocation accounts for, and keys that got two different answers.
     pub duplicated: u64,
-    /// What was found, in words.
+    /// One line of text for each finding.
     pub notes: Vec<String>,
 }
 
 impl Verdict {
-    /// Nothing to complain of.
+    /// Whether there are no findings.
     pub fn is_clean(&self) -> bool {
         self.lost == 0 && self.duplicated == 0 && self.notes.is_empty()
     }
 
-    /// Adds what another comparison found.
-    pub fn add(&mut self, other: Self) {
+    /// Adds the findings of another comparison.
+    pub fn merge(&mut self, other: Self) {
         self.lost += other.lost;
         self.duplicated += other.duplicated;
         self.notes.extend(other.notes);
     }
 
-    /// Something that was promised is not there.
-    pub fn lose(&mut self, count: u64, note: impl Into<String>) {
+    /// Adds `count` acknowledged effects that are missing.
+    pub fn add_lost(&mut self, count: u64, note: impl Into<String>) {
         self.lost += count;
         if count > 0 {
             self.notes.push(format!("lost {count}: {}", note.into()));
         }
     }
 
-    /// Something happened that nobody, or nobody any more, asked for.
-    pub fn duplicate(&mut self, count: u64, note: impl Into<String>) {
+    /// Adds `count` effects without a request that explains them.
+    pub fn add_duplicated(&mut self, count: u64, note: impl Into<String>) {
         self.duplicated += count;
         if count > 0 {
             self.notes.push(format!("duplicated {count}: {}", note.into()));
         }
     }
 
-    /// An answer that is neither, and wrong all the same.
-    pub fn wrong(&mut self, note: impl Into<String>) {
+    /// Adds a wrong answer that is neither a loss nor a duplicate.
+    pub fn add_wrong(&mut self, note: impl Into<String>) {
         self.notes.push(note.into());
     }
 }
@@ -57,7 +57,7 @@ impl Verdict {
 impl fmt::Display for Verdict {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "lost {}, duplicated {}", self.lost, self.duplicated)?;
-        // The first ones tell the story.
+        // The first findings are enough to start an analysis.
         for note in self.notes.iter().take(20) {
             write!(f, "\n  {note}")?;
         }
@@ -68,24 +68,24 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// What callers know of one counter: each `increment` carried a key, and was answered with the value after it.
+/// The requests and answers of one counter. Each `increment` carries a key; its answer is the value after it.
 #[derive(Debug, Clone)]
 pub struct CounterHistory {
-    /// For notes.
+    /// Name of the worker, for the notes.
     worker: String,
     issued: BTreeSet<String>,
     answers: BTreeMap<String, u64>,
-    changed: Verdict,
+    conflicts: Verdict,
 }
 
 impl CounterHistory {
-    /// Of a worker that nobody called yet.
+    /// The empty history of a worker without calls.
     pub fn new(worker: impl Into<String>) -> Self {
         Self {
             worker: worker.into(),
             issued: BTreeSet::new(),
             answers: BTreeMap::new(),
-            changed: Verdict::default(),
+            conflicts: Verdict::default(),
         }
     }
 
@@ -94,45 +94,46 @@ impl CounterHistory {
         &self.worker
     }
 
-    /// A request with `key` is about to be sent, for the first time or again.
-    pub fn issued(&mut self, key: &str) {
+    /// Records that a request with `key` is about to be sent, for the first time or again.
+    pub fn record_issued(&mut self, key: &str) {
         self.issued.insert(key.to_owned());
     }
 
-    /// The request with `key` was answered.
-    pub fn answered(&mut self, key: &str, value: u64) {
+    /// Records the answer to the request with `key`.
+    pub fn record_answer(&mut self, key: &str, value: u64) {
         match self.answers.insert(key.to_owned(), value) {
             Some(before) if before != value => {
                 let worker = &self.worker;
-                self.changed.duplicate(1, format!("{worker}: key {key} was answered {before}, then {value}"));
+                self.conflicts
+                    .add_duplicated(1, format!("{worker}: key {key} was answered {before}, then {value}"));
             }
             _ => {}
         }
     }
 
-    /// A key that was answered, the `index`-th modulo their number.
-    pub fn any_answered(&self, index: u64) -> Option<String> {
+    /// The `index`-th answered key, modulo their number; `None` if there is none.
+    pub fn nth_answered(&self, index: u64) -> Option<String> {
         let count = u64::try_from(self.answers.len()).ok().filter(|count| *count > 0)?;
         self.answers.keys().nth(usize::try_from(index % count).ok()?).cloned()
     }
 
     /// Compares with the counter's value at the end.
-    pub fn conclude(&self, value: u64) -> Verdict {
-        let mut verdict = self.changed.clone();
+    pub fn verify(&self, value: u64) -> Verdict {
+        let mut verdict = self.conflicts.clone();
         let worker = &self.worker;
         // Each surviving execution left one of the values 1 to `value`. Two keys with the same answer share one
-        // execution, so one of them was undone; an answer beyond the value was undone as well.
+        // execution, so the other execution is lost. An answer above `value` is lost as well.
         let accounted: BTreeSet<u64> =
             self.answers.values().copied().filter(|answer| (1..=value).contains(answer)).collect();
         let answered = self.answers.len() as u64;
         let distinct = accounted.len() as u64;
-        verdict.lose(
+        verdict.add_lost(
             answered - distinct,
-            format!("{worker}: {answered} keys were answered, {distinct} of their effects are in the value {value}"),
+            format!("{worker}: {answered} keys were answered, but the value {value} contains only {distinct} of their effects"),
         );
-        // A request that was never answered may have run once or not at all.
+        // A request without an answer may have run once or not at all.
         let open = self.issued.len() as u64 - answered;
-        verdict.duplicate(
+        verdict.add_duplicated(
             (value - distinct).saturating_sub(open),
             format!("{worker}: the value is {value}, but only {distinct} answered and {open} open keys account for it"),
         );
@@ -140,36 +141,36 @@ impl CounterHistory {
     }
 }
 
-/// What callers know of requests that carried no key, or whose answer says nothing: only how many.
+/// The number of requests and acknowledgements, for requests without a key or with an empty answer.
 #[derive(Debug, Clone)]
 pub struct CountHistory {
-    /// For notes.
+    /// Name of the worker, for the notes.
     pub worker: String,
-    /// Requests sent, each at most once or with a key of its own.
+    /// Requests sent. Each is sent at most once or has its own key.
     pub issued: u64,
     /// Requests acknowledged.
     pub acknowledged: u64,
 }
 
 impl CountHistory {
-    /// Of a worker that nobody called yet.
+    /// The empty history of a worker without calls.
     pub fn new(worker: impl Into<String>) -> Self {
         Self { worker: worker.into(), issued: 0, acknowledged: 0 }
     }
 
     /// Compares with the counter's value at the end.
-    pub fn conclude(&self, value: u64) -> Verdict {
+    pub fn verify(&self, value: u64) -> Verdict {
         let mut verdict = Verdict::default();
         let Self { worker, issued, acknowledged } = self;
         let note =
             format!("{worker}: {acknowledged} of {issued} requests were acknowledged, the value is {value}");
-        verdict.lose(acknowledged.saturating_sub(value), note.as_str());
-        verdict.duplicate(value.saturating_sub(*issued), note);
+        verdict.add_lost(acknowledged.saturating_sub(value), note.as_str());
+        verdict.add_duplicated(value.saturating_sub(*issued), note);
         verdict
     }
 }
 
-/// What the one caller of a cart knows: every operation was answered before the next was sent.
+/// The contents of a cart as its only caller knows them: each operation is answered before the next is sent.
 #[derive(Debug, Clone)]
 pub struct CartHistory {
     worker: String,
@@ -178,7 +179,7 @@ pub struct CartHistory {
 }
 
 impl CartHistory {
-    /// Of an empty cart.
+    /// The history of an empty cart.
     pub fn new(worker: impl Into<String>) -> Self {
         Self { worker: worker.into(), contents: BTreeMap::new() }
     }
@@ -188,34 +189,34 @@ impl CartHistory {
         &self.worker
     }
 
-    /// `add-item` was answered.
-    pub fn added(&mut self, product: &str, quantity: u64) {
+    /// Records that `add-item` was answered.
+    pub fn record_added(&mut self, product: &str, quantity: u64) {
         self.contents.insert(product.to_owned(), quantity);
     }
 
-    /// `remove-item` was answered.
-    pub fn removed(&mut self, product: &str) {
+    /// Records that `remove-item` was answered.
+    pub fn record_removed(&mut self, product: &str) {
         self.contents.remove(product);
     }
 
-    /// How many products should be in it.
+    /// Number of products that should be in the cart.
     pub fn len(&self) -> usize {
         self.contents.len()
     }
 
-    /// Whether none should be in it.
+    /// Whether the cart should be empty.
     pub fn is_empty(&self) -> bool {
         self.contents.is_empty()
     }
 
-    /// A product that should be in it, the `index`-th modulo their number.
-    pub fn any(&self, index: u64) -> Option<String> {
+    /// The `index`-th product that should be in the cart, modulo their number; `None` if it is empty.
+    pub fn nth_product(&self, index: u64) -> Option<String> {
         let count = u64::try_from(self.contents.len()).ok().filter(|count| *count > 0)?;
         self.contents.keys().nth(usize::try_from(index % count).ok()?).cloned()
     }
 
     /// Compares with what `get-cart-contents` returned.
-    pub fn conclude(&self, contents: &Value) -> Verdict {
+    pub fn verify(&self, contents: &Value) -> Verdict {
         let mut verdict = Verdict::default();
         let mut found: BTreeMap<String, u64> = BTreeMap::new();
         for item in contents.as_array().into_iter().flatten() {
@@ -226,15 +227,19 @@ impl CartHistory {
         for product in products {
             let worker = &self.worker;
             match (self.contents.get(product), found.get(product)) {
-                (Some(expected), Some(actual)) if actual > expected => verdict
-                    .duplicate(1, format!("{worker}: {product} has quantity {actual} instead of {expected}")),
+                (Some(expected), Some(actual)) if actual > expected => verdict.add_duplicated(
+                    1,
+                    format!("{worker}: {product} has quantity {actual} instead of {expected}"),
+                ),
                 (Some(expected), Some(actual)) if actual < expected => {
-                    verdict
-                        .lose(1, format!("{worker}: {product} has quantity {actual} instead of {expected}"));
+                    verdict.add_lost(
+                        1,
+                        format!("{worker}: {product} has quantity {actual} instead of {expected}"),
+                    );
                 }
-                (Some(_), None) => verdict.lose(1, format!("{worker}: {product} is missing")),
+                (Some(_), None) => verdict.add_lost(1, format!("{worker}: {product} is missing")),
                 (None, Some(_)) => {
-                    verdict.lose(1, format!("{worker}: the removal of {product} had no effect"));
+                    verdict.add_lost(1, format!("{worker}: the removal of {product} had no effect"));
                 }
                 _ => {}
             }
@@ -251,18 +256,18 @@ mod tests {
     fn check(answers: &[(&str, u64)], open: &[&str], value: u64, expected: (u64, u64)) {
         let mut history = CounterHistory::new("w");
         for (key, answer) in answers {
-            history.issued(key);
-            history.answered(key, *answer);
+            history.record_issued(key);
+            history.record_answer(key, *answer);
         }
         for key in open {
-            history.issued(key);
+            history.record_issued(key);
         }
-        let verdict = history.conclude(value);
+        let verdict = history.verify(value);
         assert_eq!((verdict.lost, verdict.duplicated), expected, "{verdict}");
     }
 
     #[test]
-    fn a_counter_that_tells_the_truth_is_clean() {
+    fn a_counter_with_exact_answers_is_clean() {
         check(&[], &[], 0, (0, 0));
         check(&[("a", 1), ("b", 2)], &[], 2, (0, 0));
         check(&[("a", 1), ("b", 2), ("a", 1)], &[], 2, (0, 0));
@@ -272,10 +277,10 @@ mod tests {
     }
 
     #[test]
-    fn a_counter_that_forgot_has_lost() {
+    fn a_counter_below_its_answers_has_lost() {
         check(&[("a", 1), ("b", 2)], &[], 1, (1, 0));
         check(&[("a", 1), ("b", 2)], &[], 0, (2, 0));
-        // Rolled back to 1, then counted on: the value alone would not show it.
+        // The counter was rolled back to 1 and then incremented: the value alone does not show it.
         check(&[("a", 1), ("b", 2), ("c", 2), ("d", 3)], &[], 3, (1, 0));
     }
 
@@ -285,15 +290,15 @@ mod tests {
         check(&[("a", 1), ("b", 2)], &["c"], 4, (0, 1));
         let verdict = {
             let mut history = CounterHistory::new("w");
-            history.issued("a");
-            history.answered("a", 1);
-            history.answered("a", 2);
-            history.conclude(2)
+            history.record_issued("a");
+            history.record_answer("a", 1);
+            history.record_answer("a", 2);
+            history.verify(2)
         };
         assert_eq!(
             (verdict.lost, verdict.duplicated),
             (0, 2),
-            "the changed answer, and the effect of the first"
+            "the changed answer, and the effect that the first answer named"
         );
     }
 
@@ -301,7 +306,7 @@ mod tests {
     fn counts_are_bounded_on_both_sides() {
         let history = CountHistory { worker: "w".into(), issued: 5, acknowledged: 3 };
         for (value, expected) in [(2, (1, 0)), (3, (0, 0)), (5, (0, 0)), (6, (0, 1))] {
-            let verdict = history.conclude(value);
+            let verdict = history.verify(value);
             assert_eq!((verdict.lost, verdict.duplicated), expected);
         }
     }
@@ -309,10 +314,10 @@ mod tests {
     #[test]
     fn carts_are_compared_by_product() {
         let mut history = CartHistory::new("w");
-        history.added("p1", 2);
-        history.added("p2", 1);
-        history.added("p3", 1);
-        history.removed("p3");
+        history.record_added("p1", 2);
+        history.record_added("p2", 1);
+        history.record_added("p3", 1);
+        history.record_removed("p3");
         let item = |product: &str, quantity: u64| json!({ "product-id": product, "quantity": quantity });
         for (contents, expected) in [
             (json!([item("p2", 1), item("p1", 2)]), (0, 0)),
@@ -321,7 +326,7 @@ mod tests {
             (json!([item("p1", 1), item("p2", 1)]), (1, 0)),
             (json!([item("p1", 2), item("p2", 1), item("p3", 1)]), (1, 0)),
         ] {
-            let verdict = history.conclude(&contents);
+            let verdict = history.verify(&contents);
             assert_eq!((verdict.lost, verdict.duplicated), expected, "{contents}");
         }
     }

@@ -1,6 +1,6 @@
-//! A stand-in for GitHub on loopback: answers as its documentation describes, as far as a login needs it.
+//! A fake GitHub on loopback. It answers the endpoints of a login as GitHub documents them.
 //!
-//! What it answers is told to it path by path; the last answer to a path is repeated.
+//! A test sets the answers for each path. The last answer for a path is repeated.
 
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, VecDeque};
@@ -19,26 +19,26 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// 200 with JSON. GitHub's errors of the device flow are such.
+    /// An answer with status 200 and a JSON body. GitHub sends errors of the device flow with this status too.
     pub fn ok(body: &Value) -> Self {
         Self { status: 200, headers: Vec::new(), body: body.to_string() }
     }
 
-    /// Another status.
+    /// An answer with another status.
     pub fn status(status: u16, body: &Value) -> Self {
         Self { status, headers: Vec::new(), body: body.to_string() }
     }
 
-    /// With a header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: impl Into<String>) -> Self {
         self.headers.push((name, value.into()));
         self
     }
 
-    /// 200 with an error of the device flow.
+    /// An answer with status 200 that carries an error of the device flow.
     pub fn error(error: &str) -> Self {
-        Self::ok(&json!({ "error": error, "error_description": "what the documentation says" }))
+        Self::ok(&json!({ "error": error, "error_description": "documented by GitHub" }))
     }
 }
 
@@ -48,79 +48,79 @@ struct Script {
     requests: Vec<String>,
 }
 
-/// The stand-in. It ends when dropped.
+/// The fake server. It stops when it is dropped.
 #[derive(Debug)]
-pub struct GitHub {
+pub struct FakeGitHub {
     address: SocketAddr,
     script: Arc<Mutex<Script>>,
-    serving: JoinHandle<()>,
+    task: JoinHandle<()>,
 }
 
-impl Drop for GitHub {
+impl Drop for FakeGitHub {
     fn drop(&mut self) {
-        self.serving.abort();
+        self.task.abort();
     }
 }
 
-impl GitHub {
-    /// Begins to listen. Device codes are given out, and confirmed by nobody yet.
+impl FakeGitHub {
+    /// Starts to listen. It issues device codes, and answers polls with `authorization_pending`.
     ///
     /// # Panics
-    /// When the system has no port.
+    /// When no port is free.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it listens");
         let script = Arc::new(Mutex::new(Script::default()));
         let served = script.clone();
-        let serving = tokio::spawn(async move {
-            // Connections end with it.
+        let task = tokio::spawn(async move {
+            // The set aborts open connections when this task ends.
             let mut connections = JoinSet::new();
             while let Ok((socket, _)) = listener.accept().await {
                 connections.spawn(serve(socket, served.clone()));
             }
         });
-        let github = Self { address, script, serving };
-        github.answer(
+        let github = Self { address, script, task };
+        github.set_answers(
             "/login/device/code",
             [Answer::ok(&json!({
                 "device_code": "3584d83530557fdd1f46af8289938c8ef79f9dc5", "user_code": "WDJB-MJHT",
                 "verification_uri": "https://github.com/login/device", "expires_in": 900, "interval": 1,
             }))],
         );
-        github.answer("/login/oauth/access_token", [Answer::error("authorization_pending")]);
+        github.set_answers("/login/oauth/access_token", [Answer::error("authorization_pending")]);
         github
     }
 
-    /// Its address, for both settings.
+    /// Its base URL, for the settings `login.github_url` and `login.github_api_url`.
     pub fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
-    /// What it answers to a path from now on; the last one again and again.
+    /// Sets the answers to requests for `path`; the last one is repeated.
     ///
     /// # Panics
-    /// When another test has panicked while it held the script.
-    pub fn answer(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
-        let mut script = self.script.lock().expect("nobody panics with it");
+    /// When another task panicked while it held the lock.
+    pub fn set_answers(&self, path: &str, answers: impl IntoIterator<Item = Answer>) {
+        let mut script = self.script.lock().expect("no task panics while it holds the lock");
         script.answers.insert(path.to_owned(), answers.into_iter().collect());
     }
 
-    /// Who has the access token that it gives out.
-    pub fn user(&self, id: u64, login: &str, email: Option<&str>, emails: &Value) {
+    /// Sets the user that owns the access token which the fake issues.
+    pub fn set_user(&self, id: u64, login: &str, email: Option<&str>, emails: &Value) {
         let token =
             json!({ "access_token": "gho_16C7e42F292c6912E7710c838347Ae178B4a", "token_type": "bearer" });
-        self.answer("/login/oauth/access_token", [Answer::ok(&token)]);
+        self.set_answers("/login/oauth/access_token", [Answer::ok(&token)]);
         let user = json!({ "id": id, "login": login, "name": null, "email": email });
-        self.answer("/user", [Answer::ok(&user)]);
-        self.answer("/user/emails", [Answer::ok(emails)]);
+        self.set_answers("/user", [Answer::ok(&user)]);
+        self.set_answers("/user/emails", [Answer::ok(emails)]);
     }
 
-    /// Requests so far, heads and bodies.
+    /// Requests received so far, with head and body.
     ///
     /// # Panics
-    /// When another test has panicked while it held the script.
+    /// When another task panicked while it held the lock.
     pub fn requests(&self) -> Vec<String> {
-        self.script.lock().expect("nobody panics with it").requests.clone()
+        self.script.lock().expect("no task panics while it holds the lock").requests.clone()
     }
 }
 

@@ -1,7 +1,7 @@
 //! The components that suites upload, and the full names of their functions.
 //!
-//! They are built by `cargo xtask guests`, not by the tests: a test run must not depend on the network or on a second
-//! cargo inside the first.
+//! `cargo xtask guests` builds them. Tests do not, so that a test run depends neither on the network nor on a nested
+//! cargo.
 
 use std::path::PathBuf;
 
@@ -14,7 +14,7 @@ pub const GET: &str = "golem:counter/api/get";
 
 /// `examples/shopping-cart`.
 pub const CART: &str = "shopping_cart";
-/// The interface of [`CART`].
+/// The exported interface of [`CART`].
 pub const CART_API: &str = "golem:shopping-cart/api";
 
 /// `tests/guests/sleeps`.
@@ -27,32 +27,32 @@ pub const CALLS: &str = "calls";
 
 /// `tests/guests/promises`.
 pub const PROMISES: &str = "promises";
-/// Makes a promise and returns its id.
+/// Creates a promise and returns its id.
 pub const CREATE_PROMISE: &str = "golem:promises/api/create";
-/// Waits for the promise with an id and returns its bytes.
+/// Waits for the promise with the given id and returns its bytes.
 pub const AWAIT_PROMISE: &str = "golem:promises/api/await";
 
-/// `tests/guests/keyvalue`: buckets, by the interface of 2023.
+/// `tests/guests/keyvalue`: buckets, through the interface of 2023.
 pub const KEY_VALUE: &str = "keyvalue";
 /// Adds to a number in a bucket.
 pub const KEY_VALUE_INCREMENT: &str = "golem:keyvalue/api/increment";
 
 /// `tests/guests/fetches`.
 pub const FETCHES: &str = "fetches";
-/// Sends an HTTP request and tells what came back.
+/// Sends an HTTP request and returns the response.
 pub const FETCH: &str = "golem:fetches/api/fetch";
 
 /// `tests/guests/serves`: answers HTTP requests.
 pub const SERVES: &str = "serves";
 
-/// The folder of the guest library, for projects that begin in a test.
+/// The folder of the guest library, for projects that a test creates.
 pub fn sdk() -> String {
     let tree = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the tree");
     tree.join("sdk").display().to_string()
 }
 
-/// Where built components lie: `GOLEM_GUESTS_DIR`, or beside the folder that this test was built into.
-#[expect(clippy::disallowed_methods, reason = "set by xtask; the harness has no other settings")]
+/// The folder of built components: `GOLEM_GUESTS_DIR`, or `guests` in the target folder of this test.
+#[expect(clippy::disallowed_methods, reason = "xtask sets it; the harness has no other settings")]
 pub fn folder() -> PathBuf {
     if let Ok(folder) = std::env::var("GOLEM_GUESTS_DIR") {
         return PathBuf::from(folder);
@@ -68,17 +68,17 @@ pub fn path(name: &str) -> PathBuf {
 /// The bytes of a built component.
 ///
 /// # Panics
-/// When it has not been built.
+/// When the component is not built.
 pub fn bytes(name: &str) -> Vec<u8> {
     let path = path(name);
     std::fs::read(&path)
         .unwrap_or_else(|error| panic!("cannot read {}: {error}; run `cargo xtask guests`", path.display()))
 }
 
-/// A program among the guests as a module for WASI preview 1; [`bytes`] has the same program as a component.
+/// The bytes of a guest program as a module for WASI preview 1. [`bytes`] returns the same program as a component.
 ///
 /// # Panics
-/// When it has not been built.
+/// When the component is not built.
 pub fn preview1(name: &str) -> Vec<u8> {
     let folder = folder();
     let targets = folder.parent().and_then(std::path::Path::parent);

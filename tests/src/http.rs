@@ -1,17 +1,17 @@
-//! A raw HTTP/1.1 client: one connection, kept alive, requests as bytes made in advance.
+//! A raw HTTP/1.1 client with one keep-alive connection. Requests can be encoded in advance.
 //!
-//! Our own, because a load generator must cost less than what it measures, and because a crash test must know exactly
-//! which request was sent when the connection broke: nothing here repeats a request by itself.
+//! It is our own code for two reasons. A load generator must cost less than the server that it measures. A crash test
+//! must know exactly which request was sent when the connection broke: this client never retries.
 
 use std::io;
 use std::net::SocketAddr;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-/// Bytes of a response's head, at most.
+/// Largest head of a response, in bytes.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
-/// A request before it is bytes.
+/// A request that is not encoded yet.
 #[derive(Debug, Clone)]
 pub struct Request {
     method: String,
@@ -36,33 +36,33 @@ impl Request {
         Self::new("POST", path)
     }
 
-    /// With another header.
+    /// Adds a header.
     #[must_use]
     pub fn header(mut self, name: &str, value: impl Into<String>) -> Self {
         self.headers.push((name.to_owned(), value.into()));
         self
     }
 
-    /// With the token that the server knows us by.
+    /// Adds the header `Authorization` with a token.
     #[must_use]
     pub fn bearer(self, token: &str) -> Self {
         self.header("Authorization", format!("Bearer {token}"))
     }
 
-    /// With a body.
+    /// Adds a body and its content type.
     #[must_use]
     pub fn body(mut self, content_type: &str, body: impl Into<Vec<u8>>) -> Self {
         self.body = Some(body.into());
         self.header("Content-Type", content_type)
     }
 
-    /// With a JSON body.
+    /// Adds a JSON body.
     #[must_use]
     pub fn json(self, body: &serde_json::Value) -> Self {
         self.body("application/json", body.to_string())
     }
 
-    /// Whether a header of that name was set.
+    /// Whether a header with this name is set.
     pub fn has_header(&self, name: &str) -> bool {
         self.headers.iter().any(|(known, _)| known.eq_ignore_ascii_case(name))
     }
@@ -72,7 +72,7 @@ impl Request {
         format!("{} {}", self.method, self.path)
     }
 
-    /// What goes over the wire.
+    /// The encoded request.
     pub fn bytes(&self) -> Vec<u8> {
         let mut text = format!("{} {} HTTP/1.1\r\nHost: golem\r\n", self.method, self.path);
         for (name, value) in &self.headers {
@@ -94,14 +94,14 @@ impl Request {
     }
 }
 
-/// A whole response.
+/// A complete response.
 #[derive(Debug, Clone, Default)]
 pub struct Response {
     /// The status code.
     pub status: u16,
-    /// Names in lower case.
+    /// Names (in lower case) and values.
     pub headers: Vec<(String, String)>,
-    /// The body, without any transfer coding.
+    /// The body, decoded from its transfer coding.
     pub body: Vec<u8>,
 }
 
@@ -119,7 +119,7 @@ impl Response {
     /// The body as JSON.
     ///
     /// # Panics
-    /// When it is none.
+    /// When the body is not JSON.
     #[track_caller]
     pub fn json(&self) -> serde_json::Value {
         serde_json::from_slice(&self.body)
@@ -127,23 +127,23 @@ impl Response {
     }
 }
 
-/// A connection that is kept alive.
+/// A keep-alive connection.
 #[derive(Debug)]
 pub struct Connection {
     stream: TcpStream,
-    /// What was read beyond the last response.
+    /// Bytes that were received after the last response.
     buffer: Vec<u8>,
 }
 
 impl Connection {
-    /// Connects.
+    /// Connects to `address`.
     pub async fn open(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
         Ok(Self { stream, buffer: Vec::with_capacity(4096) })
     }
 
-    /// Sends bytes, whatever they are.
+    /// Sends the bytes unchanged, even if they are not HTTP.
     pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.stream.write_all(bytes).await
     }
@@ -169,7 +169,7 @@ impl Connection {
         if response.header("transfer-encoding").is_some_and(|coding| coding.eq_ignore_ascii_case("chunked")) {
             response.body = self.read_chunks().await?;
         } else if let Some(length) = response.header("content-length") {
-            let length: usize = length.parse().map_err(|_| invalid("Content-Length is no number"))?;
+            let length: usize = length.parse().map_err(|_| invalid("Content-Length is not a number"))?;
             self.fill(length).await?;
             response.body = self.buffer.drain(..length).collect();
         } else if !matches!(status, 100..=199 | 204 | 304) {
@@ -179,9 +179,9 @@ impl Connection {
         Ok(response)
     }
 
-    /// Sends a request made in advance and reads the response, of which only the status and the length of the body
-    /// are looked at. What the load generator does, millions of times.
-    pub async fn exchange(&mut self, request: &[u8]) -> io::Result<u16> {
+    /// Sends a request that was encoded in advance and reads the response. It parses only the status and the length
+    /// of the body, because the load generator calls it millions of times.
+    pub async fn call_prepared(&mut self, request: &[u8]) -> io::Result<u16> {
         self.send(request).await?;
         let head_end = self.read_head().await?;
         let status = status_of(&self.buffer)?;
@@ -196,14 +196,14 @@ impl Connection {
     }
 
     async fn read_head(&mut self) -> io::Result<usize> {
-        let mut looked = 0_usize;
+        let mut searched = 0_usize;
         loop {
-            let from = looked.saturating_sub(3);
+            let from = searched.saturating_sub(3);
             if let Some(at) = self.buffer[from..].windows(4).position(|four| four == b"\r\n\r\n") {
                 return Ok(from + at + 4);
             }
-            looked = self.buffer.len();
-            if looked > HEAD_BYTES_MAX {
+            searched = self.buffer.len();
+            if searched > HEAD_BYTES_MAX {
                 return Err(invalid("the head of the response does not end"));
             }
             if self.read_more().await? == 0 {
@@ -225,7 +225,8 @@ impl Connection {
             };
             let line = String::from_utf8_lossy(&self.buffer[..line_end]).into_owned();
             let size = line.split(';').next().unwrap_or_default().trim();
-            let size = usize::from_str_radix(size, 16).map_err(|_| invalid("a chunk's size is no number"))?;
+            let size = usize::from_str_radix(size, 16)
+                .map_err(|_| invalid("the size of a chunk is not a number"))?;
             self.fill(line_end + 2 + size + 2).await?;
             body.extend_from_slice(&self.buffer[line_end + 2..line_end + 2 + size]);
             self.buffer.drain(..line_end + 2 + size + 2);
@@ -270,7 +271,7 @@ fn content_length(head: &[u8]) -> io::Result<usize> {
             return std::str::from_utf8(&line[NAME.len()..])
                 .ok()
                 .and_then(|value| value.trim().parse().ok())
-                .ok_or_else(|| invalid("Content-Length is no number"));
+                .ok_or_else(|| invalid("Content-Length is not a number"));
         }
     }
     Ok(0)
@@ -285,7 +286,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let server = tokio::spawn(async move {
             let (mut stream, _) = listener.accept().await.unwrap();
-            // One byte at a time: a reader must not depend on how bytes arrive.
+            // One byte at a time: a reader must not depend on the sizes of packets.
             for byte in response {
                 stream.write_all(&[*byte]).await.unwrap();
             }
@@ -309,7 +310,7 @@ mod tests {
     }
 
     #[test]
-    fn requests_are_written_as_they_are() {
+    fn requests_are_encoded_as_http_1_1() {
         let request = Request::post("/x").bearer("t").json(&serde_json::json!([1]));
         assert_eq!(
             String::from_utf8(request.bytes()).unwrap(),

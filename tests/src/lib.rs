@@ -1,32 +1,32 @@
-//! The harness of the suites: a server as a child process, a raw HTTP client, traffic, and a checker that stands
-//! outside.
+//! The test harness: a server as a child process, a raw HTTP client, load, fault injection, and a checker that knows
+//! the server only by its answers.
 //!
-//! | module | is |
+//! | module | contains |
 //! |---|---|
-//! | `server`, `rest`, `http` | a server process; REST as a client of 2023 speaks it; HTTP/1.1 as bytes |
-//! | `storm`, `checker` | clients and crashes; what callers were told against what is there |
-//! | `late`, `vfs` | faults: a store that acknowledges early; a disk under SQLite that forgets, fills up or fails |
-//! | `github` | a stand-in for GitHub, as far as a login needs it |
-//! | `guests`, `tools` | the components that suites upload; the compilers of other languages |
-//! | `web` | a web server for workers to talk to, which misbehaves as it is asked to |
-//! | `process` | what the system says of a process: memory, processor time |
-//! | `wait`, `chance`, `say` | time, randomness, lines for the reader |
+//! | `server`, `rest`, `http` | a server process; the REST interface in the shapes of 2023; HTTP/1.1 as bytes |
+//! | `chaos`, `checker` | clients under SIGKILL; a model that compares acknowledgements with the state |
+//! | `early_ack`, `vfs` | faults: a store that acknowledges early; a disk under SQLite that forgets, fills up or fails |
+//! | `github` | a fake GitHub with the endpoints that a login uses |
+//! | `guests`, `tools` | paths of the components that suites upload; compilers of other languages |
+//! | `web` | a web server that workers call; its paths select kinds of misbehaviour |
+//! | `process` | memory and processor time of a process, from `/proc` |
+//! | `wait`, `rng`, `report` | time, randomness, lines for the reader |
 //!
-//! Two programs belong to it: `golem-test-server`, the real server with faults to choose from, and `golem-bench`.
-//! Architecture invariant: suites see the server from outside, through its process and its REST interface, unless a
-//! suite's first lines say why not.
+//! The package has two programs: `golem-test-server`, which is the real server with selectable faults, and
+//! `golem-bench`. Architecture invariant: suites use the server from outside, through its process and its REST
+//! interface. A suite that uses internal crates says why in its first lines.
 
-pub mod chance;
+pub mod chaos;
 pub mod checker;
+pub mod early_ack;
 pub mod github;
 pub mod guests;
 pub mod http;
-pub mod late;
 pub mod process;
+pub mod report;
 pub mod rest;
-pub mod say;
+pub mod rng;
 pub mod server;
-pub mod storm;
 pub mod tools;
 pub mod vfs;
 pub mod wait;

@@ -1,15 +1,15 @@
-//! What the system says of a process.
+//! Memory and processor time of a process, from `/proc`.
 
 use std::time::Duration;
 
-/// Ticks of processor time a second. The same on every Linux that runs on ordinary machines; the kernel's interface
-/// to programs has it fixed, whatever its own timer does.
+/// Ticks of processor time per second in `/proc/ID/stat`. Linux fixes this number (`USER_HZ`) for programs on all
+/// common architectures, independently of the kernel's timer.
 const TICKS: u64 = 100;
 
 /// Resident memory of a process in bytes.
 ///
 /// # Panics
-/// When the process is not there.
+/// When the process does not exist.
 pub fn resident_bytes(id: u32) -> u64 {
     let status = read(id, "status");
     let line = status.lines().find(|line| line.starts_with("VmRSS:"));
@@ -17,17 +17,18 @@ pub fn resident_bytes(id: u32) -> u64 {
     kib.unwrap_or_else(|| panic!("process {id} has no VmRSS")) * 1024
 }
 
-/// Processor time that a process has used, in user and kernel mode, by all its threads.
+/// Processor time of all threads of a process, in user and kernel mode.
 ///
 /// # Panics
-/// When the process is not there.
+/// When the process does not exist.
 pub fn cpu_time(id: u32) -> Duration {
     let stat = read(id, "stat");
-    // The name stands in parentheses and may hold anything; the numbers come after the last one.
+    // The name of the program is in parentheses and may contain any character. The numbers follow the last
+    // parenthesis.
     let numbers = stat.rsplit_once(')').map(|(_, numbers)| numbers).unwrap_or_default();
     let field = |index: usize| numbers.split_whitespace().nth(index).and_then(|n| n.parse::<u64>().ok());
     let (Some(user), Some(system)) = (field(11), field(12)) else {
-        panic!("/proc/{id}/stat has another form: {stat}");
+        panic!("/proc/{id}/stat has an unknown format: {stat}");
     };
     Duration::from_millis((user + system) * 1_000 / TICKS)
 }

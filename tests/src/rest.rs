@@ -1,6 +1,7 @@
-//! The REST interface as the suites speak it: shapes of 2023, statuses checked by the caller.
+//! A REST client for the suites: requests in the shapes of 2023; the caller checks the status.
 //!
-//! Apart from `golem-api`'s client on purpose: what a published client of 2023 would send is written here by hand.
+//! It does not use the client of `golem-api` on purpose: the requests are written by hand as a published client of
+//! 2023 sends them.
 
 use crate::http::{Connection, Request, Response};
 use serde_json::{Value, json};
@@ -10,7 +11,7 @@ use std::net::SocketAddr;
 /// The boundary of our multipart bodies.
 const BOUNDARY: &str = "golem-tests-boundary";
 
-/// A client with one connection, opened when needed.
+/// A client with one connection, which it opens on first use.
 #[derive(Debug)]
 pub struct Api {
     address: SocketAddr,
@@ -18,29 +19,29 @@ pub struct Api {
     connection: Option<Connection>,
 }
 
-/// What an invocation request carries besides worker, function and parameters.
+/// The key of an invocation request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Key {
-    /// Nothing.
+    /// The request has no key.
     None,
-    /// An invocation key that the server made.
+    /// An invocation key that the server issued, in the query.
     Invocation(String),
-    /// A key of our own in the header `Idempotency-Key`.
+    /// A key chosen by the caller, in the header `Idempotency-Key`.
     Idempotency(String),
 }
 
-/// `/v1/templates/{template}/workers/{worker}/{act}`.
-pub fn worker_path(template: &str, worker: &str, act: &str) -> String {
+/// `/v1/templates/{template}/workers/{worker}/{operation}`.
+pub fn worker_path(template: &str, worker: &str, operation: &str) -> String {
     let mut path = format!("/v1/templates/{template}/workers/{worker}");
-    if !act.is_empty() {
+    if !operation.is_empty() {
         path.push('/');
-        path.push_str(act);
+        path.push_str(operation);
     }
     path
 }
 
-/// A function's name as a query parameter.
-pub fn encoded(text: &str) -> String {
+/// Percent-encodes a text for a query parameter.
+pub fn percent_encoded(text: &str) -> String {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     let mut out = String::with_capacity(text.len() + 8);
     for byte in text.bytes() {
@@ -55,18 +56,18 @@ pub fn encoded(text: &str) -> String {
     out
 }
 
-/// Calls a function; `act` is `invoke` or `invoke-and-await`.
+/// A request that calls a function; `operation` is `invoke` or `invoke-and-await`.
 pub fn invocation(
-    act: &str,
+    operation: &str,
     template: &str,
     worker: &str,
     function: &str,
     params: &Value,
     key: &Key,
 ) -> Request {
-    let mut path = worker_path(template, worker, act);
+    let mut path = worker_path(template, worker, operation);
     path.push_str("?function=");
-    path.push_str(&encoded(function));
+    path.push_str(&percent_encoded(function));
     if let Key::Invocation(key) = key {
         path.push_str("&invocation-key=");
         path.push_str(key);
@@ -83,7 +84,7 @@ pub fn invocation(
 pub struct Part<'a> {
     /// Its field name.
     pub name: &'a str,
-    /// Its content type, if it says one.
+    /// Its content type; `None` omits the header.
     pub content_type: Option<&'a str>,
     /// Its content.
     pub content: &'a [u8],
@@ -91,12 +92,12 @@ pub struct Part<'a> {
 
 /// A multipart request to `POST /v1/templates`.
 pub fn multipart(parts: &[Part<'_>]) -> Request {
-    form(Request::post("/v1/templates"), parts)
+    with_form(Request::post("/v1/templates"), parts)
 }
 
-/// `request` with a multipart form.
+/// Adds a multipart form as the body of `request`.
 #[must_use]
-pub fn form(request: Request, parts: &[Part<'_>]) -> Request {
+pub fn with_form(request: Request, parts: &[Part<'_>]) -> Request {
     let mut body = Vec::new();
     for part in parts {
         body.extend_from_slice(format!("--{BOUNDARY}\r\n").as_bytes());
@@ -115,7 +116,7 @@ pub fn form(request: Request, parts: &[Part<'_>]) -> Request {
     request.body(&format!("multipart/form-data; boundary={BOUNDARY}"), body)
 }
 
-/// An upload in the spelling of 2023.
+/// An upload request as clients of 2023 send it.
 pub fn upload(name: &str, wasm: &[u8]) -> Request {
     let query = json!({ "componentName": name }).to_string();
     multipart(&[
@@ -140,7 +141,7 @@ impl Api {
         &self.token
     }
 
-    /// The id of the account that the token speaks for.
+    /// The id of the token's account.
     pub async fn account(&mut self) -> String {
         let token = self.ok(Request::get("/v1/login/token")).await.json();
         text_of(&token["accountId"])
@@ -152,7 +153,7 @@ impl Api {
         text_of(&project["projectId"])
     }
 
-    /// Makes an account, with our token's rights, and a client with a token of it.
+    /// Creates an account with our token, and returns a client with a token of the new account.
     pub async fn new_account(&mut self, name: &str) -> Self {
         let body = json!({ "name": name, "email": format!("{name}@example.com") });
         let account = self.ok(Request::post("/v1/accounts").json(&body)).await.json();
@@ -169,15 +170,15 @@ impl Api {
         text_of(&self.ok(Request::post(grants).json(&body)).await.json()["id"])
     }
 
-    /// A request with our token, unless it carries another.
+    /// Adds our token, unless the request has the header `Authorization`.
     #[must_use]
-    pub fn signed(&self, request: Request) -> Request {
+    pub fn with_token(&self, request: Request) -> Request {
         if request.has_header("Authorization") { request } else { request.bearer(&self.token) }
     }
 
-    /// Sends a request with our token. Sent once: when the connection breaks, the caller decides.
+    /// Sends a request with our token once. When the connection breaks, the caller decides about a retry.
     pub async fn try_call(&mut self, request: Request) -> io::Result<Response> {
-        let request = self.signed(request);
+        let request = self.with_token(request);
         let mut connection = match self.connection.take() {
             Some(connection) => connection,
             None => Connection::open(self.address).await?,
@@ -214,11 +215,11 @@ impl Api {
         let template = self.ok(upload(name, wasm)).await.json();
         template["versionedTemplateId"]["rawTemplateId"]
             .as_str()
-            .unwrap_or_else(|| panic!("{template} names no template id"))
+            .unwrap_or_else(|| panic!("{template} contains no template id"))
             .to_owned()
     }
 
-    /// Makes a worker.
+    /// Creates a worker.
     pub async fn create(&mut self, template: &str, worker: &str) {
         let body = json!({ "name": worker, "args": [], "env": [] });
         self.ok(Request::post(format!("/v1/templates/{template}/workers")).json(&body)).await;
@@ -237,7 +238,7 @@ impl Api {
     /// A fresh invocation key.
     pub async fn key(&mut self, template: &str, worker: &str) -> String {
         let key = self.ok(Request::post(worker_path(template, worker, "key"))).await.json();
-        key["value"].as_str().unwrap_or_else(|| panic!("{key} is no invocation key")).to_owned()
+        key["value"].as_str().unwrap_or_else(|| panic!("{key} is not an invocation key")).to_owned()
     }
 
     /// Calls a function and returns its one result.
@@ -247,16 +248,16 @@ impl Api {
     }
 }
 
-/// A text in an answer.
+/// The text in a JSON string.
 fn text_of(value: &Value) -> String {
-    value.as_str().unwrap_or_else(|| panic!("{value} is no text")).to_owned()
+    value.as_str().unwrap_or_else(|| panic!("{value} is not a string")).to_owned()
 }
 
 /// The one result of an invocation; `null` if the function has none.
 pub fn result_of(response: &Response) -> Value {
     match response.json()["result"].take() {
         Value::Array(mut results) => results.pop().unwrap_or_default(),
-        other => panic!("the result {other} is no array"),
+        other => panic!("the result {other} is not an array"),
     }
 }
 
@@ -266,6 +267,6 @@ mod tests {
 
     #[test]
     fn function_names_are_encoded() {
-        assert_eq!(encoded("golem:counter/api/get"), "golem%3Acounter%2Fapi%2Fget");
+        assert_eq!(percent_encoded("golem:counter/api/get"), "golem%3Acounter%2Fapi%2Fget");
     }
 }

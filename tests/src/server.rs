@@ -1,7 +1,7 @@
-//! A server as a child process: started on a folder, killed, stopped, started again on the same folder.
+//! A server as a child process: it can be started, killed, stopped, and started again on the same data folder.
 //!
-//! The process is the real binary `golem`, or `golem-test-server`, which is the same server with faults to choose from.
-//! Invariant: a server never outlives its [`Server`]: dropping it kills it.
+//! The process is the real binary `golem`, or `golem-test-server`, which is the same server with selectable faults.
+//! Invariant: dropping a [`Server`] kills its process.
 
 use crate::rest::Api;
 use crate::wait;
@@ -13,21 +13,22 @@ use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
 
-/// How long a start may take. It takes well under a second; a machine that compiles beside it may be slow.
+/// Limit for the time of a start. A start takes less than a second, but the machine may be compiling at the same
+/// time.
 const READY_MAX: Duration = Duration::from_mins(1);
 
-/// Which program.
+/// The program of the server process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Program {
-    /// What users run.
+    /// `golem`, the program that users run.
     Golem,
-    /// The same with faults to choose from.
+    /// `golem-test-server`, the same server with selectable faults.
     TestServer,
 }
 
-/// How to start a server.
+/// Options for the start of a server.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct ServerOptions {
     program: Program,
     faults: Vec<String>,
     data: PathBuf,
@@ -36,32 +37,32 @@ pub struct Plan {
     log: PathBuf,
 }
 
-/// A server that runs.
+/// A running server.
 #[derive(Debug)]
 pub struct Server {
     child: Child,
-    /// Where it answers.
+    /// Its HTTP address.
     pub address: SocketAddr,
     /// The secret of its root token.
     pub token: String,
-    /// From the start of the process to the line that says it is ready.
-    pub ready_in: Duration,
+    /// Time from the start of the process to its ready line.
+    pub startup_time: Duration,
     log: PathBuf,
-    /// Its last line on standard output.
-    heard: watch::Receiver<String>,
+    /// The last line on its standard output.
+    last_line: watch::Receiver<String>,
 }
 
 /// A start that failed.
 #[derive(Debug, thiserror::Error)]
 #[error("the server ended with {status} before it was ready: {stderr}")]
-pub struct StartFailed {
-    /// How it ended.
+pub struct StartError {
+    /// Exit status of the process.
     pub status: ExitStatus,
-    /// What it wrote on standard error.
+    /// Its standard error.
     pub stderr: String,
 }
 
-/// The target folder that this program was built into (`target/debug/deps/x` and `target/debug/x` both lie there).
+/// The target folder of this program. Both `target/debug/deps/x` and `target/debug/x` lie in `target`.
 pub fn target_folder() -> PathBuf {
     profile_folder().parent().expect("a profile's folder lies in a target folder").to_owned()
 }
@@ -77,10 +78,10 @@ fn profile_folder() -> PathBuf {
 }
 
 impl Program {
-    /// Its path.
+    /// The path of the binary.
     ///
     /// # Panics
-    /// When it has not been built.
+    /// When the binary is not built.
     pub fn path(self) -> PathBuf {
         let name = match self {
             Self::Golem => "golem",
@@ -92,14 +93,14 @@ impl Program {
     }
 }
 
-impl Plan {
-    /// The real server on the folder `data`.
+impl ServerOptions {
+    /// Options for `golem` with the data folder `data`.
     pub fn new(data: impl Into<PathBuf>) -> Self {
         let data = data.into();
         Self {
             program: Program::Golem,
             faults: Vec::new(),
-            // Beside the folder, not in it: what lies in it is the server's.
+            // Beside the data folder, because only the server writes into it.
             log: data.with_extension("log"),
             data,
             listen: "127.0.0.1:0".to_owned(),
@@ -107,7 +108,7 @@ impl Plan {
         }
     }
 
-    /// The server with faults, for example `["--control", "drop-syncs"]`.
+    /// Uses `golem-test-server` with these arguments, for example `["--control", "drop-syncs"]`.
     #[must_use]
     pub fn with_faults(mut self, faults: &[&str]) -> Self {
         self.program = Program::TestServer;
@@ -115,28 +116,28 @@ impl Plan {
         self
     }
 
-    /// With a setting, for example `workers.suspend_after_ms=50`.
+    /// Adds a setting, for example `workers.suspend_after_ms=50`.
     #[must_use]
     pub fn set(mut self, setting: impl Into<String>) -> Self {
         self.settings.push(setting.into());
         self
     }
 
-    /// At a given host and port instead of a free one.
+    /// Listens on the given host and port instead of a free port.
     #[must_use]
     pub fn listen(mut self, listen: impl Into<String>) -> Self {
         self.listen = listen.into();
         self
     }
 
-    /// With another file for what it writes on standard error.
+    /// Uses another file for standard error.
     #[must_use]
     pub fn log(mut self, log: impl Into<PathBuf>) -> Self {
         self.log = log.into();
         self
     }
 
-    /// The folder.
+    /// The data folder.
     pub fn data(&self) -> &Path {
         &self.data
     }
@@ -147,7 +148,7 @@ impl Plan {
         for setting in &self.settings {
             command.args(["--set", setting]);
         }
-        // Settings in the developer's own environment are for another server.
+        // Settings in the developer's environment belong to another server.
         for (name, _) in std::env::vars_os() {
             if name.to_string_lossy().starts_with("GOLEM_") {
                 command.env_remove(name);
@@ -158,16 +159,16 @@ impl Plan {
         command
     }
 
-    /// Starts it and waits until it is ready.
+    /// Starts the server and waits until it is ready.
     ///
     /// # Panics
-    /// When it does not start.
+    /// When the server does not start.
     pub async fn start(&self) -> Server {
         self.try_start().await.unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// Starts it and waits until it is ready or has given up.
-    pub async fn try_start(&self) -> Result<Server, StartFailed> {
+    /// Starts the server and waits until it is ready or has ended.
+    pub async fn try_start(&self) -> Result<Server, StartError> {
         let log = self.log.clone();
         let stderr = std::fs::OpenOptions::new()
             .create(true)
@@ -177,10 +178,10 @@ impl Plan {
         let written_before = stderr.metadata().map_or(0, |metadata| metadata.len());
         let begin = wait::now();
         let mut child = self.command().stderr(stderr).spawn().expect("the server's program can be started");
-        let stdout = child.stdout.take().expect("the output was asked for as a pipe");
+        let stdout = child.stdout.take().expect("standard output is a pipe");
         let mut lines = BufReader::new(stdout).lines();
         let first = wait::within(READY_MAX, lines.next_line()).await;
-        let ready_in = begin.elapsed();
+        let startup_time = begin.elapsed();
         let tail = || {
             let text = std::fs::read(&log).unwrap_or_default();
             let from = usize::try_from(written_before).unwrap_or_default().min(text.len());
@@ -190,23 +191,23 @@ impl Plan {
             Some(Ok(Some(line))) => line,
             Some(_) => {
                 let status = child.wait().await.expect("a child that was started can be waited for");
-                return Err(StartFailed { status, stderr: tail() });
+                return Err(StartError { status, stderr: tail() });
             }
             None => panic!("the server was not ready after {READY_MAX:?}; it wrote: {}", tail()),
         };
-        let address = address_in(&line).unwrap_or_else(|| panic!("the line {line:?} names no address"));
+        let address = address_in(&line).unwrap_or_else(|| panic!("the line {line:?} contains no address"));
         let token = std::fs::read_to_string(self.data.join("root-token"))
             .expect("a ready server has written its token")
             .trim()
             .to_owned();
-        let (said, heard) = watch::channel(line);
-        // The reader goes on, so that the server never writes into a full pipe.
+        let (last_line_tx, last_line) = watch::channel(line);
+        // The task reads until the end, so that the server never blocks on a full pipe.
         tokio::spawn(async move {
             while let Ok(Some(line)) = lines.next_line().await {
-                said.send_replace(line);
+                last_line_tx.send_replace(line);
             }
         });
-        Ok(Server { child, address, token, ready_in, log, heard })
+        Ok(Server { child, address, token, startup_time, log, last_line })
     }
 }
 
@@ -218,7 +219,7 @@ fn address_in(line: &str) -> Option<SocketAddr> {
 }
 
 impl Server {
-    /// A client of it.
+    /// A REST client with the root token.
     pub fn api(&self) -> Api {
         Api::new(self.address, self.token.clone())
     }
@@ -227,54 +228,54 @@ impl Server {
     ///
     /// # Panics
     /// When the process has ended.
-    pub fn id(&self) -> u32 {
+    pub fn pid(&self) -> u32 {
         self.child.id().expect("the server has not been waited for")
     }
 
-    /// What it wrote on standard error, that of earlier processes on the same folder included.
+    /// Its standard error, including that of earlier processes on the same data folder.
     pub fn log(&self) -> String {
         String::from_utf8_lossy(&std::fs::read(&self.log).unwrap_or_default()).into_owned()
     }
 
-    /// SIGKILL: what a power cut, an out-of-memory killer and an impatient operator have in common.
+    /// Sends SIGKILL: like the out-of-memory killer, it ends the process without cleanup.
     pub async fn kill(mut self) {
         self.child.kill().await.expect("a child that was started can be killed");
     }
 
-    /// SIGTERM; returns how it ended.
+    /// Sends SIGTERM and returns the exit status.
     pub async fn stop(mut self) -> ExitStatus {
         self.signal("TERM").await;
-        wait::patiently("the server to end after SIGTERM", self.child.wait())
+        wait::bounded("the server to end after SIGTERM", self.child.wait())
             .await
             .expect("a child that was started can be waited for")
     }
 
-    /// Sends a signal by its name.
+    /// Sends the signal with this name, without `SIG`.
     pub async fn signal(&self, name: &str) {
         let status = Command::new("sh")
-            .args(["-c", &format!("kill -{name} {}", self.id())])
+            .args(["-c", &format!("kill -{name} {}", self.pid())])
             .status()
             .await
             .expect("there is a shell");
         assert!(status.success(), "cannot send SIG{name}");
     }
 
-    /// Tells a server that was started with `--disk` what its disk is from now on: `well`, `full` or `failing`.
-    pub async fn disk(&mut self, state: &str) {
-        let stdin = self.child.stdin.as_mut().expect("the input was asked for as a pipe");
+    /// Sets the state of the disk of a server that was started with `--disk`: `well`, `full` or `failing`.
+    pub async fn set_disk(&mut self, state: &str) {
+        let stdin = self.child.stdin.as_mut().expect("standard input is a pipe");
         stdin.write_all(format!("{state}\n").as_bytes()).await.expect("the server reads its input");
         let done = format!("the disk is {state}");
-        let heard = self.heard.wait_for(|line| *line == done);
+        let last_line = self.last_line.wait_for(|line| *line == done);
         drop(
-            wait::patiently("the server to confirm the state of its disk", heard)
+            wait::bounded("the server to confirm the state of its disk", last_line)
                 .await
                 .expect("the server runs"),
         );
     }
 
-    /// Whether the process has ended by itself.
-    pub fn ended(&mut self) -> Option<ExitStatus> {
-        self.child.try_wait().expect("a child that was started can be looked at")
+    /// The exit status, if the process ended without [`Server::kill`] or [`Server::stop`].
+    pub fn exit_status(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the status of a started child can be read")
     }
 }
 

@@ -1,17 +1,17 @@
-//! The compilers of other languages, as `cargo xtask tools` installs them.
+//! The compilers of other languages, which `cargo xtask tools` installs.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-/// Where they lie: beside the folder that this test was built into.
+/// The folder of the installed tools: `tools` in the target folder of this test.
 fn folder() -> PathBuf {
     crate::server::target_folder().join("tools")
 }
 
-/// The search path with them in front.
+/// The search path, with the folders of the installed tools first.
 ///
 /// # Panics
-/// When they have not been installed.
+/// When the tools are not installed.
 pub fn search_path() -> OsString {
     let installed = [folder().join("python/bin"), folder().join("node/node_modules/.bin")];
     for path in &installed {
@@ -19,5 +19,5 @@ pub fn search_path() -> OsString {
     }
     let before = std::env::var_os("PATH").unwrap_or_default();
     std::env::join_paths(installed.into_iter().chain(std::env::split_paths(&before)))
-        .expect("no folder's name has a colon")
+        .expect("no name of a folder contains a colon")
 }

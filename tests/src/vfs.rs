@@ -1,23 +1,22 @@
-//! A disk under SQLite that forgets, fills up or fails: a VFS around the system's.
+//! A simulated disk under SQLite that loses unsynced data, fills up or fails: a VFS that wraps the system's.
 //!
-//! What SQLite writes to a database or its journals stays in this process, block by block, and reaches the real file
-//! when SQLite syncs it, as with a real disk and the cache before it. So a process that is killed loses what it did
-//! not sync. With [`Mode::syncs_dropped`] a sync says that it was done and does nothing, as some disks do.
-//! All connections of the process see the same blocks. Locks and shared memory are the system's.
+//! Blocks that SQLite writes to a database or its journals stay in this process and reach the real file when SQLite
+//! syncs it. This models a disk with a volatile write cache: a killed process loses its unsynced writes. With
+//! [`DiskFaults::syncs_dropped`] a sync reports success and does nothing, as some disks do. All connections of the
+//! process see the same blocks. Locks and shared memory are the system's.
 //!
-//! A sync that fails behaves as Linux does: the blocks stay readable but are never written again unless SQLite
-//! writes them again, and every open handle of the file hears of it once.
+//! A failed sync behaves as on Linux: the blocks stay readable, but they are written to the file only if SQLite
+//! writes them again, and each open handle of the file gets the error once.
 //!
-//! Names of files are not modelled: making and deleting one is durable at once.
+//! Directory entries are not modelled: creating and deleting a file is durable at once.
 
 #![expect(unsafe_code, reason = "a VFS is a table of C functions")]
 
-mod shadow;
 #[cfg(test)]
 mod tests;
+mod write_cache;
 
 use libsqlite3_sys as ffi;
-use shadow::{Real, Shadow, real};
 use std::collections::HashMap;
 use std::ffi::{CStr, CString, OsStr, c_char, c_int, c_void};
 use std::fmt;
@@ -25,52 +24,53 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 use std::ptr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use write_cache::{RealFile, WriteCache, real};
 
-/// What is wrong with the disk. By default nothing.
+/// The active faults of the disk; none by default.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Mode {
-    /// Syncs say that they were done and do nothing.
+pub struct DiskFaults {
+    /// Syncs report success and do nothing.
     pub syncs_dropped: bool,
-    /// Bytes that can still be written; then there is no space.
+    /// Bytes that can still be written before the disk is full; `None` means no limit.
     pub bytes_left: Option<u64>,
-    /// The sync that fails, counted from 1 since the mode was set.
+    /// Number of the sync that fails, counted from 1 since the faults were set.
     pub sync_failing: Option<u64>,
-    /// Nothing is written, synced or deleted any more: as good as if the process had been killed.
-    pub dead: bool,
+    /// Writes, truncations, syncs and deletions fail, as if the process had been killed.
+    pub killed: bool,
 }
 
-/// A registered disk. Lives as long as the process.
+/// A registered disk. It lives as long as the process.
 pub struct Disk {
     inner: *mut ffi::sqlite3_vfs,
     state: Mutex<State>,
-    files: Mutex<HashMap<PathBuf, Arc<Mutex<Shadow>>>>,
+    files: Mutex<HashMap<PathBuf, Arc<Mutex<WriteCache>>>>,
 }
 
 // SAFETY: `inner` is the system's VFS, which is never changed nor freed and may be called from any thread.
 unsafe impl Send for Disk {}
-// SAFETY: as above; everything else is behind a mutex.
+// SAFETY: as above; all other fields are behind a mutex.
 unsafe impl Sync for Disk {}
 
 #[derive(Debug, Default)]
 struct State {
-    mode: Mode,
-    /// Syncs since the mode was set.
+    faults: DiskFaults,
+    /// Syncs since the faults were set.
     syncs: u64,
 }
 
-/// Makes a VFS that SQLite finds by `name`.
-pub fn register(name: &str, mode: Mode) -> &'static Disk {
-    let name = CString::new(name).expect("names of disks are given by tests and have no zero byte");
-    // SAFETY: null asks for the default VFS; SQLite initialises itself if need be.
+/// Registers a VFS that SQLite finds by `name`.
+pub fn register(name: &str, faults: DiskFaults) -> &'static Disk {
+    let name = CString::new(name).expect("names of disks are constants without a zero byte");
+    // SAFETY: null selects the default VFS; SQLite initialises itself if necessary.
     let inner = unsafe { ffi::sqlite3_vfs_find(ptr::null()) };
     assert!(!inner.is_null(), "SQLite has no VFS for this system");
     let disk: &'static Disk = Box::leak(Box::new(Disk {
         inner,
-        state: Mutex::new(State { mode, syncs: 0 }),
+        state: Mutex::new(State { faults, syncs: 0 }),
         files: Mutex::default(),
     }));
-    // SAFETY: `inner` points to a VFS. Its functions that are not replaced below do not look at the VFS that they
-    // are called with, or only at `mxPathname`, which is copied.
+    // SAFETY: `inner` points to a VFS. Its functions that are not replaced below do not read the VFS that they are
+    // called with, or only `mxPathname`, which is copied.
     let mut vfs = unsafe { ptr::read(inner) };
     let file_bytes = c_int::try_from(size_of::<File>()).expect("a handle is small");
     vfs.szOsFile += file_bytes;
@@ -93,23 +93,23 @@ impl fmt::Debug for Disk {
 }
 
 impl Disk {
-    /// Changes what is wrong, and counts syncs from 0 again.
-    pub fn set_mode(&self, mode: Mode) {
-        *lock(&self.state) = State { mode, syncs: 0 };
+    /// Sets the faults, and resets the count of syncs.
+    pub fn set_faults(&self, faults: DiskFaults) {
+        *lock(&self.state) = State { faults, syncs: 0 };
     }
 
-    /// Syncs since the mode was set.
+    /// Syncs since the faults were set.
     pub fn syncs(&self) -> u64 {
         lock(&self.state).syncs
     }
 
-    /// Loses everything that was not synced. No connection may be open; [`Mode::dead`] keeps them from tidying up
-    /// when they are closed.
+    /// Discards all unsynced blocks. No connection may be open. Set [`DiskFaults::killed`] before closing the
+    /// connections, so that SQLite cannot checkpoint while it closes them.
     pub fn crash(&self) {
         lock(&self.files).clear();
     }
 
-    fn shadow(&self, path: PathBuf) -> Arc<Mutex<Shadow>> {
+    fn write_cache(&self, path: PathBuf) -> Arc<Mutex<WriteCache>> {
         Arc::clone(lock(&self.files).entry(path).or_default())
     }
 }
@@ -118,37 +118,39 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// An open file as SQLite sees it. The system's own follows it in memory.
+/// An open file as SQLite sees it. The handle of the system's VFS follows it in memory.
 #[repr(C)]
 struct File {
     base: ffi::sqlite3_file,
     disk: *const Disk,
     /// From `Arc::into_raw`; null for temporary files, which are the system's.
-    shadow: *const Mutex<Shadow>,
-    /// Failures of syncs that this handle was told of.
-    failures_told: u64,
+    write_cache: *const Mutex<WriteCache>,
+    /// Number of failed syncs that this handle has reported.
+    failures_reported: u64,
 }
 
 fn code(outcome: Result<(), c_int>) -> c_int {
     outcome.err().unwrap_or(ffi::SQLITE_OK)
 }
 
-/// The parts of a handle that SQLite calls us with.
+/// Splits a handle from SQLite into our part, the real file and the write cache.
 ///
 /// # Safety
-/// `file` was opened by [`open`] and is not closed; nobody else uses it during `'a`.
-unsafe fn handle<'a>(file: *mut ffi::sqlite3_file) -> (&'a mut File, Real, Option<&'a Mutex<Shadow>>) {
+/// `file` was opened by [`open`] and is not closed; no other code uses it during `'a`.
+unsafe fn handle<'a>(
+    file: *mut ffi::sqlite3_file,
+) -> (&'a mut File, RealFile, Option<&'a Mutex<WriteCache>>) {
     let file = file.cast::<File>();
-    // SAFETY: SQLite gave us `szOsFile` bytes for it, ours first, the system's after them. The shadow is kept by a
-    // count that `close` gives back.
+    // SAFETY: SQLite allocated `szOsFile` bytes for it: ours first, then the system's. The write cache is kept by a
+    // reference count that `close` releases.
     unsafe {
-        let real = Real { file: file.add(1).cast() };
-        (&mut *file, real, (*file).shadow.as_ref())
+        let real = RealFile { file: file.add(1).cast() };
+        (&mut *file, real, (*file).write_cache.as_ref())
     }
 }
 
 /// # Safety
-/// SQLite calls it with a VFS made by [`register`].
+/// `vfs` was created by [`register`].
 unsafe fn disk<'a>(vfs: *mut ffi::sqlite3_vfs) -> &'a Disk {
     // SAFETY: `register` put a leaked disk there.
     unsafe { &*(*vfs).pAppData.cast::<Disk>() }
@@ -174,9 +176,9 @@ unsafe extern "C" fn open(
         (*file).pMethods = ptr::null();
         let real: *mut ffi::sqlite3_file = ours.add(1).cast();
         (*real).pMethods = ptr::null();
-        (disk(vfs), Real { file: real })
+        (disk(vfs), RealFile { file: real })
     };
-    // SAFETY: the arguments are SQLite's, and the memory for the system's handle is there.
+    // SAFETY: the arguments come from SQLite, and the memory for the system's handle is allocated.
     let (outcome, opened) = unsafe {
         let inner = (*disk.inner).xOpen.expect("every VFS has xOpen");
         let outcome = inner(disk.inner, name, real.file, flags, flags_out);
@@ -189,17 +191,17 @@ unsafe extern "C" fn open(
         return outcome;
     }
     let temporary = name.is_null() || flags & ffi::SQLITE_OPEN_DELETEONCLOSE != 0;
-    let (shadow, failures_told) = if temporary {
+    let (write_cache, failures_reported) = if temporary {
         (ptr::null(), 0)
     } else {
         // SAFETY: the name is not null, so it is a path.
-        let shadow = disk.shadow(unsafe { path(name) });
-        let failures = lock(&shadow).failures;
-        (Arc::into_raw(shadow), failures)
+        let write_cache = disk.write_cache(unsafe { path(name) });
+        let failures = lock(&write_cache).failures;
+        (Arc::into_raw(write_cache), failures)
     };
     let base = ffi::sqlite3_file { pMethods: &raw const METHODS };
-    // SAFETY: as above. Nothing that was there needs to be dropped.
-    unsafe { ours.write(File { base, disk: ptr::from_ref(disk), shadow, failures_told }) };
+    // SAFETY: as above. The memory holds no value that needs to be dropped.
+    unsafe { ours.write(File { base, disk: ptr::from_ref(disk), write_cache, failures_reported }) };
     ffi::SQLITE_OK
 }
 
@@ -207,7 +209,7 @@ unsafe extern "C" fn delete(vfs: *mut ffi::sqlite3_vfs, name: *const c_char, syn
     // SAFETY: SQLite keeps the rules of `xDelete`.
     unsafe {
         let disk = disk(vfs);
-        if lock(&disk.state).mode.dead {
+        if lock(&disk.state).faults.killed {
             return ffi::SQLITE_IOERR_DELETE;
         }
         lock(&disk.files).remove(&path(name));
@@ -224,9 +226,9 @@ unsafe extern "C" fn access(
     // SAFETY: SQLite keeps the rules of `xAccess`.
     unsafe {
         let disk = disk(vfs);
-        // An empty file does not exist for SQLite; one that is not synced yet is empty on the real disk.
-        let shadow = lock(&disk.files).get(&path(name)).cloned();
-        let bytes = shadow.is_some_and(|shadow| lock(&shadow).has_bytes());
+        // For SQLite an empty file does not exist. A file that is not synced yet is empty on the real disk.
+        let write_cache = lock(&disk.files).get(&path(name)).cloned();
+        let bytes = write_cache.is_some_and(|write_cache| lock(&write_cache).has_bytes());
         if flags == ffi::SQLITE_ACCESS_EXISTS && bytes {
             *found = 1;
             return ffi::SQLITE_OK;
@@ -236,7 +238,7 @@ unsafe extern "C" fn access(
 }
 
 static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
-    // Without the functions for memory-mapped pages, which would go past us.
+    // Version 2 excludes memory-mapped pages, which would bypass the write cache.
     iVersion: 2,
     xClose: Some(close),
     xRead: Some(read),
@@ -261,22 +263,22 @@ static METHODS: ffi::sqlite3_io_methods = ffi::sqlite3_io_methods {
 unsafe extern "C" fn close(file: *mut ffi::sqlite3_file) -> c_int {
     // SAFETY: the file is open.
     let (ours, real, _) = unsafe { handle(file) };
-    if !ours.shadow.is_null() {
+    if !ours.write_cache.is_null() {
         // SAFETY: `open` took it from an `Arc`, and SQLite closes a file once.
-        drop(unsafe { Arc::from_raw(ours.shadow) });
-        ours.shadow = ptr::null();
+        drop(unsafe { Arc::from_raw(ours.write_cache) });
+        ours.write_cache = ptr::null();
     }
     real!(real, xClose)
 }
 
 unsafe extern "C" fn read(file: *mut ffi::sqlite3_file, bytes: *mut c_void, count: c_int, at: i64) -> c_int {
     // SAFETY: the file is open.
-    let (_, real, shadow) = unsafe { handle(file) };
-    let Some(shadow) = shadow else { return real!(real, xRead, bytes, count, at) };
-    // SAFETY: SQLite gives `count` bytes to be filled.
+    let (_, real, write_cache) = unsafe { handle(file) };
+    let Some(write_cache) = write_cache else { return real!(real, xRead, bytes, count, at) };
+    // SAFETY: SQLite passes a buffer of `count` bytes.
     let bytes =
         unsafe { std::slice::from_raw_parts_mut(bytes.cast::<u8>(), usize::try_from(count).unwrap_or(0)) };
-    match lock(shadow).read(real, bytes, at.cast_unsigned()) {
+    match lock(write_cache).read(real, bytes, at.cast_unsigned()) {
         Ok(true) => ffi::SQLITE_OK,
         Ok(false) => ffi::SQLITE_IOERR_SHORT_READ,
         Err(code) => code,
@@ -290,38 +292,38 @@ unsafe extern "C" fn write(
     at: i64,
 ) -> c_int {
     // SAFETY: the file is open.
-    let (ours, real, shadow) = unsafe { handle(file) };
-    let Some(shadow) = shadow else { return real!(real, xWrite, bytes, count, at) };
-    // SAFETY: SQLite gives `count` bytes to be read; the disk is leaked.
+    let (ours, real, write_cache) = unsafe { handle(file) };
+    let Some(write_cache) = write_cache else { return real!(real, xWrite, bytes, count, at) };
+    // SAFETY: SQLite passes `count` bytes to read; the disk is leaked.
     let (bytes, disk) = unsafe {
         let count = usize::try_from(count).unwrap_or(0);
         (std::slice::from_raw_parts(bytes.cast::<u8>(), count), &*ours.disk)
     };
     {
         let mut state = lock(&disk.state);
-        if state.mode.dead {
+        if state.faults.killed {
             return ffi::SQLITE_IOERR_WRITE;
         }
-        if let Some(left) = &mut state.mode.bytes_left {
+        if let Some(left) = &mut state.faults.bytes_left {
             let Some(after) = left.checked_sub(bytes.len() as u64) else { return ffi::SQLITE_FULL };
             *left = after;
         }
     }
-    code(lock(shadow).write(real, bytes, at.cast_unsigned()))
+    code(lock(write_cache).write(real, bytes, at.cast_unsigned()))
 }
 
 unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, length: i64) -> c_int {
     // SAFETY: the file is open.
-    let (ours, real, shadow) = unsafe { handle(file) };
-    let Some(shadow) = shadow else { return real!(real, xTruncate, length) };
+    let (ours, real, write_cache) = unsafe { handle(file) };
+    let Some(write_cache) = write_cache else { return real!(real, xTruncate, length) };
     // SAFETY: the disk is leaked.
-    if lock(unsafe { &(*ours.disk).state }).mode.dead {
+    if lock(unsafe { &(*ours.disk).state }).faults.killed {
         return ffi::SQLITE_IOERR_TRUNCATE;
     }
-    let mut shadow = lock(shadow);
-    match shadow.length(real) {
+    let mut write_cache = lock(write_cache);
+    match write_cache.length(real) {
         Ok(now) if now == length.cast_unsigned() => {}
-        Ok(_) => shadow.truncate(length.cast_unsigned()),
+        Ok(_) => write_cache.truncate(length.cast_unsigned()),
         Err(code) => return code,
     }
     ffi::SQLITE_OK
@@ -329,32 +331,32 @@ unsafe extern "C" fn truncate(file: *mut ffi::sqlite3_file, length: i64) -> c_in
 
 unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
     // SAFETY: the file is open; the disk is leaked.
-    let (ours, real, shadow, disk) = unsafe {
-        let (ours, real, shadow) = handle(file);
+    let (ours, real, write_cache, disk) = unsafe {
+        let (ours, real, write_cache) = handle(file);
         let disk = &*ours.disk;
-        (ours, real, shadow, disk)
+        (ours, real, write_cache, disk)
     };
-    let Some(shadow) = shadow else { return real!(real, xSync, flags) };
-    let mut shadow = lock(shadow);
-    let (mode, fails) = {
+    let Some(write_cache) = write_cache else { return real!(real, xSync, flags) };
+    let mut write_cache = lock(write_cache);
+    let (faults, fails) = {
         let mut state = lock(&disk.state);
         state.syncs += 1;
-        (state.mode, state.mode.sync_failing == Some(state.syncs))
+        (state.faults, state.faults.sync_failing == Some(state.syncs))
     };
     if fails {
-        shadow.fail();
+        write_cache.fail_sync();
     }
-    if ours.failures_told < shadow.failures {
-        ours.failures_told = shadow.failures;
+    if ours.failures_reported < write_cache.failures {
+        ours.failures_reported = write_cache.failures;
         return ffi::SQLITE_IOERR_FSYNC;
     }
-    if mode.dead {
+    if faults.killed {
         return ffi::SQLITE_IOERR_FSYNC;
     }
-    if mode.syncs_dropped {
+    if faults.syncs_dropped {
         return ffi::SQLITE_OK;
     }
-    match shadow.flush(real) {
+    match write_cache.flush(real) {
         Ok(()) => real!(real, xSync, flags),
         Err(code) => code,
     }
@@ -362,11 +364,11 @@ unsafe extern "C" fn sync(file: *mut ffi::sqlite3_file, flags: c_int) -> c_int {
 
 unsafe extern "C" fn file_size(file: *mut ffi::sqlite3_file, length: *mut i64) -> c_int {
     // SAFETY: the file is open.
-    let (_, real, shadow) = unsafe { handle(file) };
-    let Some(shadow) = shadow else { return real!(real, xFileSize, length) };
-    match lock(shadow).length(real) {
+    let (_, real, write_cache) = unsafe { handle(file) };
+    let Some(write_cache) = write_cache else { return real!(real, xFileSize, length) };
+    match lock(write_cache).length(real) {
         Ok(now) => {
-            // SAFETY: SQLite wants the length there.
+            // SAFETY: SQLite passes a pointer for the length.
             unsafe { *length = now.cast_signed() };
             ffi::SQLITE_OK
         }
@@ -380,24 +382,24 @@ unsafe extern "C" fn file_control(
     argument: *mut c_void,
 ) -> c_int {
     if operation == ffi::SQLITE_FCNTL_SIZE_HINT {
-        // It would make the real file longer.
+        // The real VFS would extend the real file.
         return ffi::SQLITE_OK;
     }
     // SAFETY: the file is open.
     real!(unsafe { handle(file) }.1, xFileControl, operation, argument)
 }
 
-/// Functions that only the system's VFS knows to do.
-macro_rules! pass {
+/// Defines functions that call the same function of the system's VFS.
+macro_rules! forward_to_real {
     ($($name:ident = $function:ident($($argument:ident: $ty:ty),*) $(-> $out:ty)?;)*) => {
         $(unsafe extern "C" fn $name(file: *mut ffi::sqlite3_file $(, $argument: $ty)*) $(-> $out)? {
-            // SAFETY: the file is open; the arguments are SQLite's.
+            // SAFETY: the file is open; the arguments come from SQLite.
             real!(unsafe { handle(file) }.1, $function $(, $argument)*)
         })*
     };
 }
 
-pass! {
+forward_to_real! {
     lock_file = xLock(level: c_int) -> c_int;
     unlock_file = xUnlock(level: c_int) -> c_int;
     check_reserved_lock = xCheckReservedLock(found: *mut c_int) -> c_int;

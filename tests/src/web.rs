@@ -1,20 +1,20 @@
-//! A web server for workers to talk to: it counts what comes and misbehaves as a path asks it to.
+//! A web server that workers call. It records requests; some of its paths misbehave on purpose.
 //!
-//! | path | answers |
+//! | path | answer |
 //! |---|---|
-//! | `/echo` | method, path, `Idempotency-Key` and body of the request, one a line |
-//! | `/status/N` | that status, with an empty body |
-//! | `/held` | nothing until [`Web::release`], then `released` |
-//! | `/bytes/N` | a body of N bytes whose length is told |
-//! | `/chunks/N` | N chunks, `chunk 0` and so on, one a line, then the trailer `x-chunks` |
-//! | `/events` | an event stream: `data: one`, then `data: two` and the end when it is released |
+//! | `/echo` | method, path, `Idempotency-Key` and body of the request, on separate lines |
+//! | `/status/N` | status N, with an empty body |
+//! | `/held` | no answer until [`WebServer::release`], then `released` |
+//! | `/bytes/N` | a body of N bytes with a `Content-Length` |
+//! | `/chunks/N` | N chunks (`chunk 0` and so on, one per line), then the trailer `x-chunks` |
+//! | `/events` | an event stream: `data: one`; after the release `data: two` and the end |
 //! | `/redirect` | 302 to `/echo` |
 //! | `/reset` | the connection is reset without an answer |
-//! | `/cut` | a body that ends before the length that was told |
-//! | `/wide` | more header fields than anyone takes |
-//! | `/noise` | what is not HTTP |
+//! | `/cut` | a body that is shorter than its `Content-Length` |
+//! | `/wide` | more header fields than clients accept |
+//! | `/noise` | bytes that are not HTTP |
 //!
-//! Its own code, a few bytes at a time, because no library would misbehave like that.
+//! It writes HTTP by hand, because HTTP libraries do not offer this misbehaviour.
 
 use crate::wait;
 use std::io;
@@ -24,31 +24,31 @@ use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 
-/// A request as it came.
+/// A request as it was received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seen {
+pub struct ReceivedRequest {
     /// Its method.
     pub method: String,
     /// Its path with the query.
     pub path: String,
-    /// Names in lower case.
+    /// Names (in lower case) and values.
     pub headers: Vec<(String, String)>,
-    /// The body, without any transfer coding.
+    /// The body, decoded from its transfer coding.
     pub body: Vec<u8>,
-    /// Fields after a body in chunks.
+    /// Trailer fields of a chunked body.
     pub trailers: Vec<(String, String)>,
 }
 
-impl Seen {
+impl ReceivedRequest {
     /// The value of a header; `name` in lower case.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 }
 
-/// A web server on a free port of this machine, until it is dropped.
+/// A web server on a free port of loopback. It stops when it is dropped.
 #[derive(Debug)]
-pub struct Web {
+pub struct WebServer {
     address: SocketAddr,
     shared: Arc<Shared>,
     task: tokio::task::JoinHandle<()>,
@@ -56,23 +56,23 @@ pub struct Web {
 
 #[derive(Debug)]
 struct Shared {
-    seen: Mutex<Vec<Seen>>,
+    received: Mutex<Vec<ReceivedRequest>>,
     released: watch::Sender<bool>,
 }
 
-impl Web {
-    /// Starts one.
+impl WebServer {
+    /// Starts a server.
     ///
     /// # Panics
-    /// When there is no free port.
+    /// When no port is free.
     pub async fn start() -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a free port");
         let address = listener.local_addr().expect("it listens");
-        let shared = Arc::new(Shared { seen: Mutex::default(), released: watch::Sender::new(false) });
-        let for_all = shared.clone();
+        let shared = Arc::new(Shared { received: Mutex::default(), released: watch::Sender::new(false) });
+        let accepted = shared.clone();
         let task = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let shared = for_all.clone();
+                let shared = accepted.clone();
                 tokio::spawn(async move { drop(serve(stream, &shared).await) });
             }
         });
@@ -84,31 +84,31 @@ impl Web {
         format!("http://{}{path}", self.address)
     }
 
-    /// Where it listens.
+    /// The address of the server.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Lets everything that is held go on, from now on.
+    /// Releases all held answers, now and in future.
     pub fn release(&self) {
         self.shared.released.send_replace(true);
     }
 
-    /// The requests so far.
-    pub fn seen(&self) -> Vec<Seen> {
-        self.shared.seen.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    /// The requests received so far.
+    pub fn received(&self) -> Vec<ReceivedRequest> {
+        self.shared.received.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Waits until so many requests have come.
-    pub async fn until_seen(&self, count: usize) -> Vec<Seen> {
-        wait::until(&format!("{count} requests have come"), || async {
-            Some(self.seen()).filter(|seen| seen.len() >= count)
+    /// Waits until `count` requests were received.
+    pub async fn wait_for_requests(&self, count: usize) -> Vec<ReceivedRequest> {
+        wait::until(&format!("{count} requests were received"), || async {
+            Some(self.received()).filter(|received| received.len() >= count)
         })
         .await
     }
 }
 
-impl Drop for Web {
+impl Drop for WebServer {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -117,58 +117,62 @@ impl Drop for Web {
 async fn serve(stream: TcpStream, shared: &Shared) -> io::Result<()> {
     stream.set_nodelay(true)?;
     let mut stream = BufReader::new(stream);
-    while let Some(request) = read(&mut stream).await? {
-        shared.seen.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
-        if !answer(&mut stream, &request, shared).await? {
+    while let Some(request) = read_request(&mut stream).await? {
+        shared.received.lock().unwrap_or_else(PoisonError::into_inner).push(request.clone());
+        if !answer_request(&mut stream, &request, shared).await? {
             return Ok(());
         }
     }
     Ok(())
 }
 
-async fn line(stream: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
+async fn read_line(stream: &mut BufReader<TcpStream>) -> io::Result<Option<String>> {
     let mut line = String::new();
     let read = stream.read_line(&mut line).await?;
     Ok((read > 0).then(|| line.trim_end().to_owned()))
 }
 
-/// Header fields up to an empty line.
-async fn fields(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<(String, String)>> {
+/// Reads header fields up to an empty line.
+async fn read_fields(stream: &mut BufReader<TcpStream>) -> io::Result<Vec<(String, String)>> {
     let mut fields = Vec::new();
-    while let Some(text) = line(stream).await?.filter(|text| !text.is_empty()) {
+    while let Some(text) = read_line(stream).await?.filter(|text| !text.is_empty()) {
         let (name, value) = text.split_once(':').ok_or(io::ErrorKind::InvalidData)?;
         fields.push((name.to_ascii_lowercase(), value.trim().to_owned()));
     }
     Ok(fields)
 }
 
-async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Seen>> {
-    let Some(first) = line(stream).await? else { return Ok(None) };
+async fn read_request(stream: &mut BufReader<TcpStream>) -> io::Result<Option<ReceivedRequest>> {
+    let Some(first) = read_line(stream).await? else { return Ok(None) };
     let mut words = first.split(' ').map(str::to_owned);
     let (method, path) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
-    let headers = fields(stream).await?;
-    let mut seen = Seen { method, path, headers, body: Vec::new(), trailers: Vec::new() };
-    if seen.header("transfer-encoding").is_some() {
+    let headers = read_fields(stream).await?;
+    let mut received = ReceivedRequest { method, path, headers, body: Vec::new(), trailers: Vec::new() };
+    if received.header("transfer-encoding").is_some() {
         loop {
-            let size = line(stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
+            let size = read_line(stream).await?.ok_or(io::ErrorKind::UnexpectedEof)?;
             let size = usize::from_str_radix(&size, 16).map_err(|_| io::ErrorKind::InvalidData)?;
             if size == 0 {
                 break;
             }
             let mut chunk = vec![0; size + 2];
             stream.read_exact(&mut chunk).await?;
-            seen.body.extend_from_slice(&chunk[..size]);
+            received.body.extend_from_slice(&chunk[..size]);
         }
-        seen.trailers = fields(stream).await?;
-    } else if let Some(length) = seen.header("content-length").and_then(|text| text.parse().ok()) {
-        seen.body = vec![0; length];
-        stream.read_exact(&mut seen.body).await?;
+        received.trailers = read_fields(stream).await?;
+    } else if let Some(length) = received.header("content-length").and_then(|text| text.parse().ok()) {
+        received.body = vec![0; length];
+        stream.read_exact(&mut received.body).await?;
     }
-    Ok(Some(seen))
+    Ok(Some(received))
 }
 
-/// Answers; gives whether the connection can be used on.
-async fn answer(stream: &mut BufReader<TcpStream>, request: &Seen, shared: &Shared) -> io::Result<bool> {
+/// Answers a request; returns whether the connection can be used for another one.
+async fn answer_request(
+    stream: &mut BufReader<TcpStream>,
+    request: &ReceivedRequest,
+    shared: &Shared,
+) -> io::Result<bool> {
     let path = request.path.split('?').next().unwrap_or_default();
     let (kind, number) = match path.rsplit_once('/') {
         Some((kind, number)) if !kind.is_empty() => (kind, number.parse::<usize>().unwrap_or(0)),
@@ -179,23 +183,23 @@ async fn answer(stream: &mut BufReader<TcpStream>, request: &Seen, shared: &Shar
             let key = request.header("idempotency-key").unwrap_or_default();
             let mut body = format!("{}\n{}\n{key}\n", request.method, request.path).into_bytes();
             body.extend_from_slice(&request.body);
-            whole(stream, "200 OK", "X-Answer: yes\r\n", &body).await
+            respond(stream, "200 OK", "X-Answer: yes\r\n", &body).await
         }
-        "/status" => whole(stream, &format!("{number} Said"), "", b"").await,
+        "/status" => respond(stream, &format!("{number} Said"), "", b"").await,
         "/held" => {
-            released(shared).await;
-            whole(stream, "200 OK", "", b"released").await
+            wait_for_release(shared).await;
+            respond(stream, "200 OK", "", b"released").await
         }
         "/bytes" => {
             let body: Vec<u8> = (0..=250).cycle().take(number).collect();
-            whole(stream, "200 OK", "", &body).await
+            respond(stream, "200 OK", "", &body).await
         }
         "/chunks" => {
             stream
                 .write_all(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\nTrailer: x-chunks\r\n\r\n")
                 .await?;
             for index in 0..number {
-                chunk(stream, &format!("chunk {index}\n")).await?;
+                write_chunk(stream, &format!("chunk {index}\n")).await?;
             }
             stream.write_all(format!("0\r\nx-chunks: {number}\r\n\r\n").as_bytes()).await?;
             stream.flush().await?;
@@ -205,16 +209,16 @@ async fn answer(stream: &mut BufReader<TcpStream>, request: &Seen, shared: &Shar
             let head =
                 "HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n";
             stream.write_all(head.as_bytes()).await?;
-            chunk(stream, "data: one\n\n").await?;
-            released(shared).await;
-            chunk(stream, "data: two\n\n").await?;
+            write_chunk(stream, "data: one\n\n").await?;
+            wait_for_release(shared).await;
+            write_chunk(stream, "data: two\n\n").await?;
             stream.write_all(b"0\r\n\r\n").await?;
             stream.flush().await?;
             Ok(true)
         }
-        "/redirect" => whole(stream, "302 Found", "Location: /echo\r\n", b"elsewhere").await,
+        "/redirect" => respond(stream, "302 Found", "Location: /echo\r\n", b"elsewhere").await,
         "/reset" => {
-            // Closed with something unread or no time left, a connection ends with RST instead of FIN.
+            // With zero linger, closing the connection sends RST instead of FIN.
             stream.get_ref().set_zero_linger()?;
             Ok(false)
         }
@@ -225,24 +229,24 @@ async fn answer(stream: &mut BufReader<TcpStream>, request: &Seen, shared: &Shar
         }
         "/wide" => {
             let fields = format!("X-Wide: {}\r\n", "x".repeat(1_000)).repeat(200);
-            whole(stream, "200 OK", &fields, b"").await
+            respond(stream, "200 OK", &fields, b"").await
         }
         "/noise" => {
             stream.write_all(b"220 mail.example ESMTP\r\n").await?;
             stream.flush().await?;
             Ok(false)
         }
-        _ => whole(stream, "404 Not Found", "", b"there is nothing here").await,
+        _ => respond(stream, "404 Not Found", "", b"there is nothing here").await,
     }
 }
 
-async fn released(shared: &Shared) {
+async fn wait_for_release(shared: &Shared) {
     let mut released = shared.released.subscribe();
-    // An error would mean that the server is gone, and then nobody waits for it.
+    // An error means that the server is gone; then the answer has no receiver.
     drop(released.wait_for(|released| *released).await);
 }
 
-async fn whole(
+async fn respond(
     stream: &mut BufReader<TcpStream>,
     status: &str,
     fields: &str,
@@ -255,7 +259,7 @@ async fn whole(
     Ok(true)
 }
 
-async fn chunk(stream: &mut BufReader<TcpStream>, text: &str) -> io::Result<()> {
+async fn write_chunk(stream: &mut BufReader<TcpStream>, text: &str) -> io::Result<()> {
     stream.write_all(format!("{:x}\r\n{text}\r\n", text.len()).as_bytes()).await?;
     stream.flush().await
 }

@@ -1,4 +1,4 @@
-//! Accounts, their roles and tokens; the whitelist.
+//! Requests about accounts, their roles and tokens, and the whitelist.
 
 use super::{Client, ClientError};
 use crate::account::{Account, AccountData, AccountSummary, PageQuery, Plan, Role, WhitelistEntry};
@@ -47,13 +47,13 @@ impl Client {
         self.json(self.request(Method::GET, &["v1", "accounts", &account.to_string(), "grants"])).await
     }
 
-    /// `PUT /v1/accounts/{id}/grants/{role}`: gives the role.
+    /// `PUT /v1/accounts/{id}/grants/{role}`: grants the role.
     pub async fn role_add(&self, account: AccountId, role: Role) -> Result<Role, ClientError> {
         let path = ["v1", "accounts", &account.to_string(), "grants", &role.to_string()];
         self.json(self.request(Method::PUT, &path)).await
     }
 
-    /// `DELETE /v1/accounts/{id}/grants/{role}`: takes the role.
+    /// `DELETE /v1/accounts/{id}/grants/{role}`: revokes the role.
     pub async fn role_remove(&self, account: AccountId, role: Role) -> Result<(), ClientError> {
         let path = ["v1", "accounts", &account.to_string(), "grants", &role.to_string()];
         self.send(self.request(Method::DELETE, &path)).await.map(drop)
@@ -70,7 +70,7 @@ impl Client {
         self.json(self.request(Method::GET, &path)).await
     }
 
-    /// `POST /v1/accounts/{id}/tokens`: a new token, with its secret.
+    /// `POST /v1/accounts/{id}/tokens`: creates a token and returns it with its secret.
     pub async fn token_create(
         &self,
         account: AccountId,
@@ -86,13 +86,13 @@ impl Client {
         self.send(self.request(Method::DELETE, &path)).await.map(drop)
     }
 
-    /// `GET /v1/resource-limits`: what an account has left.
+    /// `GET /v1/resource-limits`: the remaining resources of an account.
     pub async fn resource_limits(&self, account: AccountId) -> Result<ResourceLimits, ClientError> {
         let query = ResourceLimitsQuery { account_id: account };
         self.json(self.request(Method::GET, &["v1", "resource-limits"]).query(&query)).await
     }
 
-    /// `POST /v1/resource-limits`: processing units that accounts have used.
+    /// `POST /v1/resource-limits`: reports the processing units that accounts have used.
     pub async fn resource_limits_report(&self, update: &ResourceLimitsUpdate) -> Result<(), ClientError> {
         self.send(self.request(Method::POST, &["v1", "resource-limits"]).json(update)).await.map(drop)
     }
@@ -107,12 +107,12 @@ impl Client {
         self.json(self.request(Method::GET, &["admin", "accounts", "count"])).await
     }
 
-    /// `GET /v1/whitelist/enabled`: whether only those on the whitelist may log in for a first time.
+    /// `GET /v1/whitelist/enabled`: whether a first login requires an entry on the whitelist.
     pub async fn whitelist_enabled(&self) -> Result<bool, ClientError> {
         self.json(self.request(Method::GET, &["v1", "whitelist", "enabled"])).await
     }
 
-    /// `PUT /v1/whitelist/enabled`.
+    /// `PUT /v1/whitelist/enabled`: sets whether a first login requires an entry on the whitelist.
     pub async fn whitelist_enable(&self, enabled: bool) -> Result<(), ClientError> {
         self.send(self.request(Method::PUT, &["v1", "whitelist", "enabled"]).json(&enabled)).await.map(drop)
     }
@@ -127,12 +127,12 @@ impl Client {
         self.json(self.request(Method::GET, &["v1", "whitelist", "count"])).await
     }
 
-    /// `POST /v1/whitelist`: puts e-mail addresses on it.
+    /// `POST /v1/whitelist`: adds e-mail addresses.
     pub async fn whitelist_add(&self, emails: &[String]) -> Result<(), ClientError> {
         self.send(self.request(Method::POST, &["v1", "whitelist"]).json(emails)).await.map(drop)
     }
 
-    /// `POST /v1/whitelist/remove`: takes e-mail addresses off it.
+    /// `POST /v1/whitelist/remove`: removes e-mail addresses.
     pub async fn whitelist_remove(&self, emails: &[String]) -> Result<(), ClientError> {
         self.send(self.request(Method::POST, &["v1", "whitelist", "remove"]).json(emails)).await.map(drop)
     }

@@ -1,4 +1,4 @@
-//! The log stream of a worker.
+//! Requests for the log stream of a worker.
 
 use super::{Client, ClientError, tls};
 use crate::connect::{ConnectFormat, ConnectFrame};
@@ -13,7 +13,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tokio_tungstenite::{Connector, MaybeTlsStream, WebSocketStream};
 
-/// How often a ping goes out: a stream may be silent for hours, and middle boxes forget silent connections.
+/// Time between two pings. A stream may be silent for hours, and middleboxes drop silent connections.
 const PING_INTERVAL: Duration = Duration::from_secs(5);
 
 /// An open log stream. Dropping it closes the connection.
@@ -40,7 +40,7 @@ impl Client {
         let template = worker.template.to_string();
         let mut url = self.url(&["v1", "templates", &template, "workers", worker.name.as_str(), "connect"]);
         let scheme = if url.scheme() == "https" { "wss" } else { "ws" };
-        url.set_scheme(scheme).expect("both schemes are special ones, between which a URL may change");
+        url.set_scheme(scheme).expect("a URL may change between the special schemes");
         if format == ConnectFormat::Events {
             url.query_pairs_mut().append_pair("format", "events");
         }
@@ -53,11 +53,11 @@ impl Client {
         let opened = tokio_tungstenite::connect_async_tls_with_config(request, None, true, connector).await;
         let (socket, _) = match opened {
             Ok(opened) => opened,
-            // Refused before the upgrade: an answer like any other.
+            // Rejected before the upgrade: an ordinary HTTP response.
             Err(Error::Http(response)) => {
                 let status = response.status().as_u16();
                 let body = response.into_body().unwrap_or_default();
-                return Err(ClientError::of_status(status, &String::from_utf8_lossy(&body)));
+                return Err(ClientError::from_answer(status, &String::from_utf8_lossy(&body)));
             }
             Err(error) => return Err(broken(error)),
         };
@@ -69,9 +69,9 @@ impl Client {
 }
 
 impl Connection {
-    /// The next frame; `None` when the server has closed the stream.
+    /// Waits for the next frame; `None` when the server has closed the stream.
     ///
-    /// Dropping the returned future loses no frame, so this can stand in a `select!`.
+    /// Dropping the returned future loses no frame, so the method can be used in a `select!`.
     pub async fn next(&mut self) -> Option<Result<ConnectFrame, ClientError>> {
         loop {
             let message = tokio::select! {
@@ -86,9 +86,9 @@ impl Connection {
                 }
             };
             match message {
-                Ok(Message::Text(text)) => return Some(frame(text.as_bytes())),
-                Ok(Message::Binary(bytes)) => return Some(frame(&bytes)),
-                // Pongs to the server's pings are sent by the socket itself.
+                Ok(Message::Text(text)) => return Some(parse_frame(text.as_bytes())),
+                Ok(Message::Binary(bytes)) => return Some(parse_frame(&bytes)),
+                // The socket itself answers the server's pings.
                 Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_)) => {}
                 Ok(Message::Close(_)) | Err(Error::ConnectionClosed | Error::AlreadyClosed) => return None,
                 Err(source) => {
@@ -102,6 +102,6 @@ impl Connection {
     }
 }
 
-fn frame(bytes: &[u8]) -> Result<ConnectFrame, ClientError> {
+fn parse_frame(bytes: &[u8]) -> Result<ConnectFrame, ClientError> {
     serde_json::from_slice(bytes).map_err(ClientError::Decode)
 }

@@ -1,12 +1,12 @@
-//! What can go wrong between a client and its server.
+//! Errors of requests to a server.
 
 use crate::error::ErrorBody;
 
-/// Why a request has no result.
+/// A request failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
-    /// The server answered, with an error.
-    #[error("{}", answer(*.status, .body))]
+    /// The server responded with an error.
+    #[error("{}", status_text(*.status, .body))]
     Status {
         /// The HTTP status.
         status: u16,
@@ -18,40 +18,40 @@ pub enum ClientError {
     Transport {
         /// The address of the server.
         url: String,
-        /// What happened.
+        /// The cause.
         #[source]
         source: reqwest::Error,
     },
-    /// The log stream could not be opened, or broke.
-    #[error("the log stream of {url} broke")]
+    /// The log stream could not be opened, or its connection broke.
+    #[error("the connection of the log stream {url} broke")]
     Stream {
         /// The address of the stream.
         url: String,
-        /// What happened.
+        /// The cause.
         #[source]
         source: Box<tokio_tungstenite::tungstenite::Error>,
     },
-    /// The server's answer is none that this client knows.
-    #[error("the server's answer cannot be read; is it a Golem server, and of this version?")]
+    /// The client cannot parse the server's response.
+    #[error("cannot parse the server's response; is it a Golem server, and of this version?")]
     Decode(#[source] serde_json::Error),
-    /// The address is none that a server can have.
-    #[error("\"{url}\" is no address of a server ({reason}); write http://host:port or https://host")]
+    /// The text is not the address of a server.
+    #[error("\"{url}\" is not the address of a server ({reason}); write http://host:port or https://host")]
     BaseUrl {
         /// The address.
         url: String,
         /// What is wrong with it.
         reason: String,
     },
-    /// The token's secret cannot be put into a header.
-    #[error("the token holds characters that a header cannot carry; it should be a UUID")]
+    /// The token's secret cannot be sent in a header.
+    #[error("the token contains characters that an HTTP header cannot contain; it should be a UUID")]
     Token,
-    /// The HTTP client could not be made.
-    #[error("cannot set up the HTTP client")]
+    /// The HTTP client could not be created.
+    #[error("cannot create the HTTP client")]
     Setup(#[source] reqwest::Error),
 }
 
 impl ClientError {
-    /// The status of the server's answer, if there was one.
+    /// The status of the server's response, if there was one.
     pub fn status(&self) -> Option<u16> {
         match self {
             Self::Status { status, .. } => Some(*status),
@@ -59,7 +59,7 @@ impl ClientError {
         }
     }
 
-    /// The body of the server's answer, if there was one.
+    /// The body of the server's response, if there was one.
     pub fn body(&self) -> Option<&ErrorBody> {
         match self {
             Self::Status { body, .. } => Some(body),
@@ -68,7 +68,7 @@ impl ClientError {
     }
 }
 
-fn answer(status: u16, body: &ErrorBody) -> String {
+fn status_text(status: u16, body: &ErrorBody) -> String {
     match body.to_string() {
         text if text.is_empty() => format!("the server answered with status {status}"),
         text => format!("the server answered with status {status}: {text}"),

@@ -1,4 +1,4 @@
-//! Login through an identity provider. None of these requests carries a token.
+//! Requests for the login through an identity provider. They need no token.
 
 use super::{Client, ClientError};
 use crate::login::{OAuth2Data, OAuth2Query};
@@ -6,7 +6,7 @@ use crate::token::UnsafeToken;
 use reqwest::Method;
 
 impl Client {
-    /// `POST /v1/oauth2`: a token for who has an access token of `provider`, which is `github`.
+    /// `POST /v1/oauth2`: exchanges an access token of `provider`, which is `github`, for a token.
     pub async fn login_by_access_token(
         &self,
         provider: &str,
@@ -16,12 +16,13 @@ impl Client {
         self.json(self.request(Method::POST, &["v1", "oauth2"]).query(&query)).await
     }
 
-    /// `POST /login/oauth2/device/start`: what a person types where.
+    /// `POST /login/oauth2/device/start`: starts a login; returns a code and the page on which the user enters it.
     pub async fn login_start(&self) -> Result<OAuth2Data, ClientError> {
         self.json(self.request(Method::POST, &["login", "oauth2", "device", "start"])).await
     }
 
-    /// `POST /login/oauth2/device/complete`: a token, once the person has confirmed. That can take minutes.
+    /// `POST /login/oauth2/device/complete`: waits until the user has confirmed, which can take minutes, and returns a
+    /// token.
     pub async fn login_complete(&self, encoded_session: &str) -> Result<UnsafeToken, ClientError> {
         let path = ["login", "oauth2", "device", "complete"];
         self.json(self.request(Method::POST, &path).json(&encoded_session)).await

@@ -1,4 +1,4 @@
-//! Projects, policies and grants.
+//! Requests about projects, policies and grants.
 
 use super::{Client, ClientError};
 use crate::grant::{ProjectGrant, ProjectGrantRequest};
@@ -13,7 +13,7 @@ impl Client {
         self.json(self.request(Method::GET, &["v1", "projects", "default"])).await
     }
 
-    /// `GET /v1/projects`: the caller's projects and those shared with it, all or those of one name.
+    /// `GET /v1/projects`: the caller's projects and the projects shared with it, optionally only those with a name.
     pub async fn project_list(&self, name: Option<&str>) -> Result<Vec<Project>, ClientError> {
         let query = ProjectListQuery { project_name: name.map(str::to_owned) };
         self.json(self.request(Method::GET, &["v1", "projects"]).query(&query)).await
@@ -34,7 +34,7 @@ impl Client {
         self.send(self.request(Method::DELETE, &["v1", "projects", &project.to_string()])).await.map(drop)
     }
 
-    /// `GET /v1/projects/{id}/actions`: what the caller may do there.
+    /// `GET /v1/projects/{id}/actions`: the actions that the caller may perform in the project.
     pub async fn project_actions(&self, project: ProjectId) -> Result<Vec<ProjectAction>, ClientError> {
         self.json(self.request(Method::GET, &["v1", "projects", &project.to_string(), "actions"])).await
     }

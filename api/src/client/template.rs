@@ -1,4 +1,4 @@
-//! Templates.
+//! Requests about templates.
 
 use super::{Client, ClientError};
 use crate::template::{
@@ -12,8 +12,8 @@ use reqwest::multipart::{Form, Part};
 const OCTETS: &str = "application/octet-stream";
 
 impl Client {
-    /// `POST /v1/templates`: uploads a component as version 0 of a new template, with a tar archive of the files that
-    /// its workers begin with, if there are any.
+    /// `POST /v1/templates`: uploads a component as version 0 of a new template, optionally with a tar archive of the
+    /// initial files of its workers.
     pub async fn template_create(
         &self,
         project: Option<ProjectId>,
@@ -36,8 +36,8 @@ impl Client {
         self.json(self.request(Method::POST, &["v1", "templates"]).multipart(form)).await
     }
 
-    /// `PUT /v1/templates/{id}/upload`: uploads a component as the template's next version, with a tar archive of the
-    /// files that its workers begin with, if there are any.
+    /// `PUT /v1/templates/{id}/upload`: uploads a component as the template's next version, optionally with a tar
+    /// archive of the initial files of its workers.
     pub async fn template_update(
         &self,
         template: TemplateId,
@@ -60,7 +60,7 @@ impl Client {
         self.json(request).await
     }
 
-    /// `GET /v1/templates`: the templates of a project, all or those of one name, each in every version.
+    /// `GET /v1/templates`: the templates of a project with all their versions, optionally only those with a name.
     pub async fn template_list(
         &self,
         project: Option<ProjectId>,
@@ -80,7 +80,7 @@ impl Client {
         self.json(self.request(Method::GET, &["v1", "templates", &template.to_string(), "latest"])).await
     }
 
-    /// `GET /v1/templates/{id}/download`: the component's bytes, of the latest version if none is named.
+    /// `GET /v1/templates/{id}/download`: the component of `version`, or of the latest version.
     pub async fn template_download(
         &self,
         template: TemplateId,
@@ -90,13 +90,13 @@ impl Client {
         self.bytes(self.request(Method::GET, &path).query(&TemplateDownloadQuery { version })).await
     }
 
-    /// `DELETE /v1/templates/{id}`: with all versions, once it has no workers.
+    /// `DELETE /v1/templates/{id}`: deletes all versions. The template must have no workers.
     pub async fn template_delete(&self, template: TemplateId) -> Result<(), ClientError> {
         self.send(self.request(Method::DELETE, &["v1", "templates", &template.to_string()])).await.map(drop)
     }
 }
 
-/// `form` with a component and its files.
+/// Adds a component and its files to `form`.
 fn upload_form(form: Form, wasm: Vec<u8>, files: Option<Vec<u8>>) -> Result<Form, ClientError> {
     let part = |bytes: Vec<u8>, name: &'static str, mime: &str| {
         Part::bytes(bytes).file_name(name).mime_str(mime).map_err(ClientError::Setup)

@@ -1,4 +1,4 @@
-//! What the client sends and understands, against a server that records and answers as told.
+//! Tests of the client against a server that records requests and sends prepared responses.
 
 use super::*;
 use crate::connect::{ConnectFormat, ConnectFrame, EventFrame, MessageFrame, WorkerEvent};
@@ -13,17 +13,17 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{Request, Response as Upgrade};
 
-const T: &str = "11111111-2222-4333-8444-555555555555";
+const TEMPLATE_ID: &str = "11111111-2222-4333-8444-555555555555";
 
 fn template() -> TemplateId {
-    T.parse().unwrap()
+    TEMPLATE_ID.parse().unwrap()
 }
 
 fn worker() -> WorkerId {
     WorkerId::new(template(), WorkerName::new("Ünal").unwrap())
 }
 
-/// A request as it came: its head and its body.
+/// Receives a request: its head and its body.
 async fn receive(socket: &mut TcpStream) -> Option<(String, String)> {
     let mut bytes = Vec::new();
     let head_end = loop {
@@ -46,7 +46,8 @@ async fn receive(socket: &mut TcpStream) -> Option<(String, String)> {
     Some((head, String::from_utf8_lossy(&bytes[head_end..]).into_owned()))
 }
 
-/// A server that gives every request the same answer; the requests it got, each as `METHOD target body`.
+/// Starts a server that gives every request the same response. Returns a client of it, and the received requests, each
+/// as `METHOD target body`.
 async fn server(status: &'static str, answer: &'static str) -> (Client, Arc<Mutex<Vec<String>>>) {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}/base", listener.local_addr().unwrap());
@@ -74,7 +75,7 @@ async fn server(status: &'static str, answer: &'static str) -> (Client, Arc<Mute
 }
 
 #[tokio::test]
-async fn every_method_is_the_request_of_2023() {
+async fn every_method_sends_the_request_of_2023() {
     let (client, requests) = server("200 OK", "{}").await;
     let (w, params) = (worker(), json!([1]));
     let keyed = InvokeOptions {
@@ -92,7 +93,7 @@ async fn every_method_is_the_request_of_2023() {
         retry_policy: None,
         on_failure: None,
     };
-    // The answer fits none of the types: only the requests count here.
+    // The response matches none of the types. This test checks only the requests.
     drop(client.healthcheck().await);
     drop(client.version().await);
     drop(client.token_current().await);
@@ -125,8 +126,8 @@ async fn every_method_is_the_request_of_2023() {
     drop(client.worker_interrupt(&w, true).await);
     drop(client.worker_resume(&w).await);
     drop(client.worker_recover(&w).await);
-    let t = format!("/base/v1/templates/{T}");
-    let w = format!("{t}/workers/%C3%9Cnal");
+    let template_path = format!("/base/v1/templates/{TEMPLATE_ID}");
+    let worker_path = format!("{template_path}/workers/%C3%9Cnal");
     let expected = [
         "GET /base/healthcheck".to_owned(),
         "GET /base/v1/version".to_owned(),
@@ -134,27 +135,29 @@ async fn every_method_is_the_request_of_2023() {
         "GET /base/v1/projects/default".to_owned(),
         "GET /base/v1/projects?project-name=p+q".to_owned(),
         "GET /base/v1/templates?template-name=n".to_owned(),
-        format!("GET {t}"),
-        format!("GET {t}/latest"),
-        format!("GET {t}/download"),
-        format!("GET {t}/download?version=2"),
-        format!("PUT {t}/upload wasm"),
-        format!("POST {t}/workers {{\"name\":\"w\",\"args\":[\"a\"],\"env\":[[\"K\",\"v\"]]}}"),
-        format!("GET {t}/workers?filter=name+startswith+a&filter=status+%3D+Idle&cursor=ab&count=7"),
-        format!("GET {w}"),
-        format!("GET /base/v1/templates/workers/{T}.%C3%9Cnal"),
-        format!("DELETE {w}"),
-        format!("POST {w}/key"),
+        format!("GET {template_path}"),
+        format!("GET {template_path}/latest"),
+        format!("GET {template_path}/download"),
+        format!("GET {template_path}/download?version=2"),
+        format!("PUT {template_path}/upload wasm"),
+        format!("POST {template_path}/workers {{\"name\":\"w\",\"args\":[\"a\"],\"env\":[[\"K\",\"v\"]]}}"),
         format!(
-            "POST {w}/invoke-and-await?function=a%3Ab%2Fc%2Fd&invocation-key=k%26&calling-convention=stdio \
+            "GET {template_path}/workers?filter=name+startswith+a&filter=status+%3D+Idle&cursor=ab&count=7"
+        ),
+        format!("GET {worker_path}"),
+        format!("GET /base/v1/templates/workers/{TEMPLATE_ID}.%C3%9Cnal"),
+        format!("DELETE {worker_path}"),
+        format!("POST {worker_path}/key"),
+        format!(
+            "POST {worker_path}/invoke-and-await?function=a%3Ab%2Fc%2Fd&invocation-key=k%26&calling-convention=stdio \
              {{\"params\":[1]}}"
         ),
-        format!("POST {w}/invoke-and-await?function=f key=mine {{\"params\":[1]}}"),
-        format!("POST {w}/invoke?function=f {{\"params\":[1]}}"),
-        format!("POST {w}/complete {{\"oplogIdx\":7,\"data\":[1,2]}}"),
-        format!("POST {w}/interrupt?recover-immediately=true"),
-        format!("POST {w}/resume"),
-        format!("POST {w}/recover"),
+        format!("POST {worker_path}/invoke-and-await?function=f key=mine {{\"params\":[1]}}"),
+        format!("POST {worker_path}/invoke?function=f {{\"params\":[1]}}"),
+        format!("POST {worker_path}/complete {{\"oplogIdx\":7,\"data\":[1,2]}}"),
+        format!("POST {worker_path}/interrupt?recover-immediately=true"),
+        format!("POST {worker_path}/resume"),
+        format!("POST {worker_path}/recover"),
     ];
     let requests = requests.lock().unwrap().clone();
     for (request, expected) in requests.iter().zip(&expected) {
@@ -164,7 +167,7 @@ async fn every_method_is_the_request_of_2023() {
 }
 
 #[tokio::test]
-async fn an_upload_has_both_parts() {
+async fn an_upload_contains_query_and_component() {
     let (client, requests) = server("200 OK", "{}").await;
     let (options, links) = (FailureOptions::default(), Links::new());
     let create = client.template_create(None, "cart", options, b"\0asm".to_vec(), None, &links);
@@ -180,7 +183,7 @@ async fn an_upload_has_both_parts() {
 }
 
 #[tokio::test]
-async fn answers_are_read() {
+async fn responses_are_parsed() {
     let (client, _) = server("200 OK", r#"{"result":[{"a":1}]}"#).await;
     let result = client.worker_invoke_and_await(&worker(), "f", &json!([]), &InvokeOptions::default()).await;
     assert_eq!(result.unwrap(), json!([{"a": 1}]));
@@ -189,7 +192,7 @@ async fn answers_are_read() {
 }
 
 #[tokio::test]
-async fn refusals_keep_status_and_body() {
+async fn error_responses_keep_status_and_body() {
     for (status, answer, text) in [
         ("404 Not Found", r#"{"error":"no worker"}"#, "the server answered with status 404: no worker"),
         ("400 Bad Request", r#"{"errors":["a","b"]}"#, "the server answered with status 400: a, b"),
@@ -233,7 +236,10 @@ async fn log_streams_are_followed_to_their_end() {
         #[expect(clippy::result_large_err, reason = "the library's signature")]
         let check = |request: &Request, response: Upgrade| {
             let target = request.uri().to_string();
-            assert_eq!(target, format!("/v1/templates/{T}/workers/%C3%9Cnal/connect?format=events"));
+            assert_eq!(
+                target,
+                format!("/v1/templates/{TEMPLATE_ID}/workers/%C3%9Cnal/connect?format=events")
+            );
             assert_eq!(request.headers()["authorization"], "Bearer secret");
             Ok(response)
         };
@@ -256,7 +262,7 @@ async fn log_streams_are_followed_to_their_end() {
 }
 
 #[tokio::test]
-async fn a_refused_log_stream_is_an_answer_like_any_other() {
+async fn a_rejected_log_stream_is_an_ordinary_error_response() {
     let (client, _) = server("404 Not Found", r#"{"error":"no worker"}"#).await;
     let error = client.worker_connect(&worker(), ConnectFormat::Messages).await.unwrap_err();
     assert_eq!(error.to_string(), "the server answered with status 404: no worker");

@@ -1,4 +1,4 @@
-//! TLS: which cryptography, and what to trust.
+//! TLS: the cryptography provider, and the verification of certificates.
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::CryptoProvider;
@@ -6,12 +6,12 @@ use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 use std::sync::Arc;
 
-/// Chooses ring for the whole process, unless the process has chosen already.
+/// Installs ring as the provider of the whole process, unless a provider is installed already.
 pub(super) fn install_provider() {
     drop(rustls::crypto::ring::default_provider().install_default());
 }
 
-/// Settings under which any certificate is taken.
+/// A configuration that accepts any certificate.
 pub(super) fn insecure() -> Arc<ClientConfig> {
     let provider = rustls::crypto::ring::default_provider();
     let verifier = Arc::new(AnyCertificate(provider.clone()));
@@ -24,7 +24,7 @@ pub(super) fn insecure() -> Arc<ClientConfig> {
     Arc::new(config)
 }
 
-/// Believes every certificate. Signatures are still checked, so the peer has the key of what it shows.
+/// Accepts every certificate. Signatures are still verified, so the peer has the private key of its certificate.
 #[derive(Debug)]
 struct AnyCertificate(CryptoProvider);
 

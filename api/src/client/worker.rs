@@ -1,4 +1,4 @@
-//! Workers, invocations and promises.
+//! Requests about workers, invocations and promises.
 
 use super::{Client, ClientError};
 use crate::oplog::{OplogPage, OplogQuery, QueuedInvocation};
@@ -12,21 +12,21 @@ use golem_model::{IdempotencyKey, TemplateId, WorkerId};
 use reqwest::{Method, RequestBuilder};
 use serde_json::Value;
 
-/// What an invocation is known by, so that a repeated request does not run it twice.
+/// The key of an invocation, so that a repeated request does not run it twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InvocationName {
-    /// A key that the server made for this worker.
+    /// A key that the server issued for this worker.
     Key(InvocationKey),
-    /// A key that the client made.
+    /// A key that the client chose.
     Idempotency(IdempotencyKey),
 }
 
-/// What an invocation needs besides worker, function and parameters.
+/// Options of an invocation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InvokeOptions {
-    /// What it is known by; without it, a repeated request is a new invocation.
+    /// The key of the invocation. Without a key, a repeated request is a new invocation.
     pub name: Option<InvocationName>,
-    /// How parameters and result travel; `component` if not said.
+    /// How parameters and result are passed; by default `component`.
     pub calling_convention: Option<CallingConvention>,
 }
 
@@ -53,7 +53,7 @@ impl Client {
 
     /// `GET …/workers/{name}`.
     pub async fn worker_get(&self, worker: &WorkerId) -> Result<WorkerMetadata, ClientError> {
-        self.json(self.worker(Method::GET, worker, None)).await
+        self.json(self.worker_request(Method::GET, worker, None)).await
     }
 
     /// `GET /v1/templates/workers/{template}.{name}`: the worker and the version that it runs.
@@ -62,17 +62,17 @@ impl Client {
         self.json(self.request(Method::GET, &["v1", "templates", "workers", &id])).await
     }
 
-    /// `DELETE …/workers/{name}`: removes the worker with all that it knows.
+    /// `DELETE …/workers/{name}`: deletes the worker with its state.
     pub async fn worker_delete(&self, worker: &WorkerId) -> Result<(), ClientError> {
-        self.send(self.worker(Method::DELETE, worker, None)).await.map(drop)
+        self.send(self.worker_request(Method::DELETE, worker, None)).await.map(drop)
     }
 
-    /// `POST …/key`: a key that names one invocation of this worker.
+    /// `POST …/key`: issues a key for one invocation of this worker.
     pub async fn worker_key(&self, worker: &WorkerId) -> Result<InvocationKey, ClientError> {
-        self.json(self.worker(Method::POST, worker, Some("key"))).await
+        self.json(self.worker_request(Method::POST, worker, Some("key"))).await
     }
 
-    /// `POST …/invoke-and-await`: calls a function and waits for what it returns.
+    /// `POST …/invoke-and-await`: invokes a function and waits for its result.
     pub async fn worker_invoke_and_await(
         &self,
         worker: &WorkerId,
@@ -80,11 +80,11 @@ impl Client {
         params: &Value,
         options: &InvokeOptions,
     ) -> Result<Value, ClientError> {
-        let request = self.invocation(worker, "invoke-and-await", function, params, options);
+        let request = self.invocation_request(worker, "invoke-and-await", function, params, options);
         self.json::<InvokeResult>(request).await.map(|answer| answer.result)
     }
 
-    /// `POST …/invoke`: has a function called, without waiting for it.
+    /// `POST …/invoke`: enqueues an invocation without waiting for it.
     pub async fn worker_invoke(
         &self,
         worker: &WorkerId,
@@ -92,10 +92,11 @@ impl Client {
         params: &Value,
         options: &InvokeOptions,
     ) -> Result<(), ClientError> {
-        self.send(self.invocation(worker, "invoke", function, params, options)).await.map(drop)
+        self.send(self.invocation_request(worker, "invoke", function, params, options)).await.map(drop)
     }
 
-    /// `POST …/complete`: completes the promise that the worker made at `oplog_idx`. False if it was completed before.
+    /// `POST …/complete`: completes the promise that the worker created at `oplog_idx`. Returns false if it was
+    /// completed before.
     pub async fn worker_complete(
         &self,
         worker: &WorkerId,
@@ -103,39 +104,40 @@ impl Client {
         data: Vec<u8>,
     ) -> Result<bool, ClientError> {
         let body = CompleteParameters { oplog_idx, data };
-        self.json(self.worker(Method::POST, worker, Some("complete")).json(&body)).await
+        self.json(self.worker_request(Method::POST, worker, Some("complete")).json(&body)).await
     }
 
-    /// `POST …/interrupt`: stops the worker, or with `recover_immediately` crashes it, to be recovered at once.
+    /// `POST …/interrupt`: interrupts the worker. With `recover_immediately`, simulates a crash instead: the worker is
+    /// recovered at once.
     pub async fn worker_interrupt(
         &self,
         worker: &WorkerId,
         recover_immediately: bool,
     ) -> Result<(), ClientError> {
         let query = InterruptQuery { recover_immediately };
-        self.send(self.worker(Method::POST, worker, Some("interrupt")).query(&query)).await.map(drop)
+        self.send(self.worker_request(Method::POST, worker, Some("interrupt")).query(&query)).await.map(drop)
     }
 
-    /// `POST …/resume`: lets an interrupted worker go on.
+    /// `POST …/resume`: resumes an interrupted worker.
     pub async fn worker_resume(&self, worker: &WorkerId) -> Result<(), ClientError> {
-        self.send(self.worker(Method::POST, worker, Some("resume"))).await.map(drop)
+        self.send(self.worker_request(Method::POST, worker, Some("resume"))).await.map(drop)
     }
 
-    /// `GET …/oplog`: a part of what the worker did.
+    /// `GET …/oplog`: a page of the worker's oplog.
     pub async fn worker_oplog(
         &self,
         worker: &WorkerId,
         query: &OplogQuery,
     ) -> Result<OplogPage, ClientError> {
-        self.json(self.worker(Method::GET, worker, Some("oplog")).query(query)).await
+        self.json(self.worker_request(Method::GET, worker, Some("oplog")).query(query)).await
     }
 
     /// `GET …/queue`: the invocations that have not ended.
     pub async fn worker_queue(&self, worker: &WorkerId) -> Result<Vec<QueuedInvocation>, ClientError> {
-        self.json(self.worker(Method::GET, worker, Some("queue"))).await
+        self.json(self.worker_request(Method::GET, worker, Some("queue"))).await
     }
 
-    /// `DELETE …/invocations/{key}`: takes an invocation that has not begun out of the queue.
+    /// `DELETE …/invocations/{key}`: cancels an invocation that has not started.
     pub async fn worker_cancel(&self, worker: &WorkerId, key: &IdempotencyKey) -> Result<(), ClientError> {
         let template = worker.template.to_string();
         let path =
@@ -143,32 +145,32 @@ impl Client {
         self.send(self.request(Method::DELETE, &path)).await.map(drop)
     }
 
-    /// `POST …/recover`: discards the invocation that failed or stands still.
+    /// `POST …/recover`: discards the invocation that failed or is stuck.
     pub async fn worker_recover(&self, worker: &WorkerId) -> Result<(), ClientError> {
-        self.send(self.worker(Method::POST, worker, Some("recover"))).await.map(drop)
+        self.send(self.worker_request(Method::POST, worker, Some("recover"))).await.map(drop)
     }
 
-    /// `POST …/update`: asks for another template version.
+    /// `POST …/update`: requests an update to another template version.
     pub async fn worker_update(&self, worker: &WorkerId, request: &UpdateRequest) -> Result<(), ClientError> {
-        self.send(self.worker(Method::POST, worker, Some("update")).json(request)).await.map(drop)
+        self.send(self.worker_request(Method::POST, worker, Some("update")).json(request)).await.map(drop)
     }
 
-    /// `GET …/update`: what became of that.
+    /// `GET …/update`: the pending and the last update.
     pub async fn worker_updates(&self, worker: &WorkerId) -> Result<UpdateReport, ClientError> {
-        self.json(self.worker(Method::GET, worker, Some("update"))).await
+        self.json(self.worker_request(Method::GET, worker, Some("update"))).await
     }
 
-    fn worker(&self, method: Method, worker: &WorkerId, act: Option<&str>) -> RequestBuilder {
+    fn worker_request(&self, method: Method, worker: &WorkerId, action: Option<&str>) -> RequestBuilder {
         let template = worker.template.to_string();
         let mut path = vec!["v1", "templates", &template, "workers", worker.name.as_str()];
-        path.extend(act);
+        path.extend(action);
         self.request(method, &path)
     }
 
-    fn invocation(
+    fn invocation_request(
         &self,
         worker: &WorkerId,
-        act: &str,
+        action: &str,
         function: &str,
         params: &Value,
         options: &InvokeOptions,
@@ -178,7 +180,7 @@ impl Client {
             invocation_key: None,
             calling_convention: options.calling_convention,
         };
-        let mut request = self.worker(Method::POST, worker, Some(act));
+        let mut request = self.worker_request(Method::POST, worker, Some(action));
         match &options.name {
             Some(InvocationName::Key(key)) => query.invocation_key = Some(key.0.clone()),
             Some(InvocationName::Idempotency(key)) => {

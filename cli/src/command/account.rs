@@ -1,4 +1,4 @@
-//! `account …`
+//! The commands `account …`.
 
 use super::{Context, resolve};
 use crate::error::CliError;
@@ -8,33 +8,33 @@ use golem_api::account::{AccountData, Role};
 use golem_model::AccountId;
 use std::io::Write;
 
-/// Which account.
+/// Selects an account: by id, otherwise the account of the token.
 #[derive(Debug, Clone, Default, Args)]
 pub struct AccountArgs {
-    /// The account [default: that of the token]
+    /// Id of the account [default: the account of the token]
     #[arg(long, short = 'A', value_name = "ID")]
     pub account_id: Option<AccountId>,
 }
 
-/// `account` with what it is about.
+/// The command `account`: an account and a subcommand.
 #[derive(Debug, Clone, Args)]
 pub struct AccountCommand {
-    /// Which account.
+    /// The account that the subcommand applies to.
     #[command(flatten)]
     pub account: AccountArgs,
-    /// What to do with it.
+    /// The subcommand.
     #[command(subcommand)]
-    pub act: AccountAct,
+    pub subcommand: AccountSubcommand,
 }
 
-/// What can be done with accounts.
+/// The subcommands of `account`.
 #[derive(Debug, Clone, Subcommand)]
-pub enum AccountAct {
+pub enum AccountSubcommand {
     /// Show the account
     Get,
-    /// Show what the account's plan allows
+    /// Show the limits of the account's plan
     Plan,
-    /// Change name and e-mail address; what is not given stays
+    /// Change name and e-mail address; an option that is absent leaves the value unchanged
     Update {
         /// The new name
         #[arg(long, short = 'n', value_name = "NAME")]
@@ -43,36 +43,36 @@ pub enum AccountAct {
         #[arg(long, short = 'e', value_name = "EMAIL")]
         account_email: Option<String>,
     },
-    /// Make an account; this needs the role Admin
+    /// Create an account; requires the role Admin
     #[command(alias = "new")]
     Add {
-        /// Its name
+        /// Name of the account
         #[arg(long, short = 'n', value_name = "NAME")]
         account_name: String,
-        /// Its e-mail address
+        /// E-mail address of the account
         #[arg(long, short = 'e', value_name = "EMAIL")]
         account_email: String,
     },
-    /// Delete the account with its projects, tokens and grants
+    /// Delete the account with its tokens, grants and projects; the projects must have no templates
     Delete,
-    /// Roles of the account
+    /// Show, add and remove roles of the account
     #[command(subcommand)]
-    Grant(GrantAct),
+    Grant(RoleSubcommand),
 }
 
-/// What can be done with an account's roles.
+/// The subcommands of `account grant`.
 #[derive(Debug, Clone, Subcommand)]
-pub enum GrantAct {
-    /// Show the roles
+pub enum RoleSubcommand {
+    /// List the roles
     Get,
-    /// Give a role
+    /// Add a role
     Add {
-        /// Admin, WhitelistAdmin, MarketingAdmin, ViewProject, DeleteProject, CreateProject or InstanceServer
+        /// One of Admin, WhitelistAdmin, MarketingAdmin, ViewProject, DeleteProject, CreateProject or InstanceServer
         role: Role,
     },
-    /// Take a role
+    /// Remove a role
     Delete {
-        /// Admin, WhitelistAdmin, MarketingAdmin, ViewProject, DeleteProject, CreateProject or InstanceServer
+        /// One of Admin, WhitelistAdmin, MarketingAdmin, ViewProject, DeleteProject, CreateProject or InstanceServer
         role: Role,
     },
 }
@@ -84,15 +84,15 @@ impl AccountCommand {
         out: &mut (impl Write + Send),
     ) -> Result<(), CliError> {
         let (client, format) = (&context.client, context.format);
-        if let AccountAct::Add { account_name, account_email } = self.act {
+        if let AccountSubcommand::Add { account_name, account_email } = self.subcommand {
             let data = AccountData { name: account_name, email: account_email, plan_id: None };
             return output::print(out, format, &client.account_create(&data).await?);
         }
         let id = resolve::account(context, &self.account).await?;
-        match self.act {
-            AccountAct::Get => output::print(out, format, &client.account_get(id).await?),
-            AccountAct::Plan => output::print(out, format, &client.account_plan(id).await?),
-            AccountAct::Update { account_name, account_email } => {
+        match self.subcommand {
+            AccountSubcommand::Get => output::print(out, format, &client.account_get(id).await?),
+            AccountSubcommand::Plan => output::print(out, format, &client.account_plan(id).await?),
+            AccountSubcommand::Update { account_name, account_email } => {
                 let account = client.account_get(id).await?;
                 let data = AccountData {
                     name: account_name.unwrap_or(account.name),
@@ -101,21 +101,23 @@ impl AccountCommand {
                 };
                 output::print(out, format, &client.account_update(id, &data).await?)
             }
-            AccountAct::Delete => {
+            AccountSubcommand::Delete => {
                 client.account_delete(id).await?;
                 output::print(out, format, &"Deleted")
             }
-            AccountAct::Grant(GrantAct::Get) => output::print(out, format, &client.role_list(id).await?),
-            AccountAct::Grant(GrantAct::Add { role }) => {
+            AccountSubcommand::Grant(RoleSubcommand::Get) => {
+                output::print(out, format, &client.role_list(id).await?)
+            }
+            AccountSubcommand::Grant(RoleSubcommand::Add { role }) => {
                 client.role_add(id, role).await?;
                 output::print(out, format, &"RoleGranted")
             }
-            AccountAct::Grant(GrantAct::Delete { role }) => {
+            AccountSubcommand::Grant(RoleSubcommand::Delete { role }) => {
                 client.role_remove(id, role).await?;
                 output::print(out, format, &"RoleRemoved")
             }
-            // Done above: it is about no account that exists.
-            AccountAct::Add { .. } => Ok(()),
+            // Handled above: `add` does not apply to an existing account.
+            AccountSubcommand::Add { .. } => Ok(()),
         }
     }
 }

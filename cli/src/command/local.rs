@@ -1,9 +1,10 @@
-//! `new`, `list-examples`, `languages`, `bindgen`, `build`: guest projects, on this machine and without a server.
+//! The commands `new`, `list-examples`, `languages`, `bindgen` and `build`. They work on guest projects on this machine
+//! and need no server.
 
 use crate::args::Format;
 use crate::error::CliError;
 use crate::guest::manifest::{self, Manifest};
-use crate::guest::{GuestError, generated, source, toolchain};
+use crate::guest::{GuestError, generated, toolchain, wit};
 use crate::output;
 use clap::{Args, Subcommand};
 use golem_bindgen::lang::{self, BUILD, GENERATED, Language, Layout, Made, Project};
@@ -12,39 +13,39 @@ use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-/// What needs no server.
+/// The commands that need no server.
 #[derive(Debug, Clone, Subcommand)]
 pub enum LocalCommand {
-    /// Begin a guest project
+    /// Create a guest project
     New(NewArgs),
-    /// List what a guest project can begin as
+    /// List the examples from which `new` creates a guest project
     ListExamples {
-        /// Only languages of this tier or a better one: tier1 to tier4
-        #[arg(long, short = 'm', alias = "tier", value_name = "TIER", value_parser = tier)]
+        /// List only languages of this tier or a better one: tier1 (best) to tier4
+        #[arg(long, short = 'm', alias = "tier", value_name = "TIER", value_parser = parse_tier)]
         min_tier: Option<u8>,
-        /// Only examples in this language
+        /// List only examples in this language
         #[arg(long, short = 'l', value_name = "LANGUAGE")]
         language: Option<String>,
     },
-    /// List the languages that bindings are made for
+    /// List the languages for which bindings can be generated
     Languages,
-    /// Write bindings for a world
+    /// Generate bindings for a WIT world
     Bindgen(BindgenArgs),
-    /// Build the guest project of a folder into a component
+    /// Build a guest project into a component
     Build {
-        /// The project's folder
+        /// Folder of the project
         #[arg(long, value_name = "DIR", default_value = ".")]
         dir: PathBuf,
-        /// Only see whether the tools are there
+        /// Only check that the required tools are installed
         #[arg(long)]
         check: bool,
     },
 }
 
-/// What begins, and where.
+/// The arguments of `new`.
 #[derive(Debug, Clone, Args)]
 pub struct NewArgs {
-    /// The example to begin with, see `list-examples`
+    /// Example from which the project is created, see `list-examples`
     #[arg(
         long,
         short = 'e',
@@ -53,41 +54,41 @@ pub struct NewArgs {
         conflicts_with = "lang"
     )]
     example: Option<String>,
-    /// The language, which begins with its shopping cart
+    /// Language of the project; the same as --example LANGUAGE-shopping-cart
     #[arg(long, value_name = "LANGUAGE")]
     lang: Option<String>,
-    /// The project's name, as an option
+    /// Name of the project, as an option
     #[arg(long, short = 't', value_name = "NAME", required_unless_present = "name", conflicts_with = "name")]
     template_name: Option<String>,
-    /// Namespace and name of the WIT package
+    /// Namespace and name of the project's WIT package
     #[arg(long, short = 'p', value_name = "NAMESPACE:NAME", default_value = "golem:template")]
     package_name: String,
-    /// Where the guest library for Rust is, if it is not to come from the registry
+    /// Folder of the guest library for Rust, if it is not taken from the registry
     #[arg(long, value_name = "DIR")]
     sdk: Option<String>,
-    /// The project's name, and that of its folder
+    /// Name of the project and of its folder
     #[arg(value_name = "NAME")]
     name: Option<String>,
 }
 
-/// From what, for whom, and where to.
+/// The arguments of `bindgen`.
 #[derive(Debug, Clone, Args)]
 pub struct BindgenArgs {
-    /// The language
+    /// Language of the bindings
     #[arg(long, value_name = "LANGUAGE")]
     lang: String,
-    /// A folder of WIT with its `deps`, a file of WIT, or a component
+    /// Source of the WIT: a folder with its `deps`, a file, or a component
     #[arg(long, value_name = "PATH", default_value = "wit")]
     wit: PathBuf,
-    /// The world, if there are several
+    /// Name of the world; required if the package has several
     #[arg(long, value_name = "NAME")]
     world: Option<String>,
-    /// The folder to write to
+    /// Output folder
     #[arg(long, short = 'o', value_name = "DIR", default_value = GENERATED)]
     out: PathBuf,
 }
 
-fn tier(text: &str) -> Result<u8, String> {
+fn parse_tier(text: &str) -> Result<u8, String> {
     let number = text.strip_prefix("tier").unwrap_or(text);
     match number.parse() {
         Ok(tier @ 1..=4) => Ok(tier),
@@ -95,8 +96,8 @@ fn tier(text: &str) -> Result<u8, String> {
     }
 }
 
-/// The example that every language with a project has.
-const EXAMPLE: &str = "shopping-cart";
+/// The example that exists in every language with a project.
+const EXAMPLE_NAME: &str = "shopping-cart";
 
 #[derive(Debug, Serialize)]
 struct ExampleView {
@@ -113,7 +114,7 @@ struct LanguageView {
     tier: u8,
     project: bool,
     build: bool,
-    /// Whether what is generated is compiled and run by the tests.
+    /// Whether the tests compile and run the generated code.
     proven: bool,
 }
 
@@ -131,7 +132,7 @@ struct ToolView {
 }
 
 #[derive(Debug, Serialize)]
-struct BuiltView {
+struct BuildView {
     component: PathBuf,
     bytes: usize,
 }
@@ -139,40 +140,40 @@ struct BuiltView {
 impl LocalCommand {
     pub(crate) fn execute(self, format: Format, out: &mut impl Write) -> Result<(), CliError> {
         match self {
-            Self::New(args) => output::print(out, format, &args.begin()?),
+            Self::New(args) => output::print(out, format, &args.create_project()?),
             Self::ListExamples { min_tier, language } => {
                 let wanted = language.as_deref().map(lang::find).transpose()?;
-                let listed = offering().filter(|language| {
+                let listed = languages_with_project().filter(|language| {
                     min_tier.is_none_or(|most| language.tier() <= most)
                         && wanted.is_none_or(|wanted| wanted.name() == language.name())
                 });
                 let views: Vec<ExampleView> = listed
                     .map(|language| ExampleView {
-                        name: format!("{}-{EXAMPLE}", language.name()),
+                        name: format!("{}-{EXAMPLE_NAME}", language.name()),
                         language: language.title(),
-                        description: "A shopping cart for each customer, with a payment that is waited for",
+                        description: "A shopping cart for each customer that waits for a payment",
                         tier: format!("tier{}", language.tier()),
                     })
                     .collect();
                 output::print(out, format, &views)
             }
             Self::Languages => {
-                let views: Vec<LanguageView> = lang::all().iter().map(|each| language(*each)).collect();
+                let views: Vec<LanguageView> = lang::all().iter().map(|each| language_view(*each)).collect();
                 output::print(out, format, &views)
             }
             Self::Bindgen(args) => {
                 let language = lang::find(&args.lang)?;
-                let world = World::load(&source::read(&args.wit)?, args.world.as_deref())?;
+                let world = World::load(&wit::read(&args.wit)?, args.world.as_deref())?;
                 let files = language.bindings(&world)?;
-                generated::write(&args.out, &files)?;
+                generated::write_files(&args.out, &files)?;
                 let paths: Vec<String> =
                     files.iter().map(|(path, _)| args.out.join(path).display().to_string()).collect();
                 output::print(out, format, &paths)
             }
             Self::Build { dir, check } => {
-                let project = Opened::read(&dir)?;
+                let project = GuestProject::open(&dir)?;
                 if check {
-                    let found = project.tools()?;
+                    let found = project.find_tools()?;
                     return output::print(out, format, &found);
                 }
                 output::print(out, format, &project.build()?)
@@ -181,32 +182,33 @@ impl LocalCommand {
     }
 }
 
-/// The languages in which a project can begin.
-fn offering() -> impl Iterator<Item = &'static dyn Language> {
-    let probe = Project::new("probe", "golem:template").expect("these are names");
+/// The languages in which `new` can create a project.
+fn languages_with_project() -> impl Iterator<Item = &'static dyn Language> {
+    let probe = Project::new("probe", "golem:template").expect("both names are valid");
     lang::all().iter().copied().filter(move |language| language.project(&probe).is_some())
 }
 
-fn language(language: &dyn Language) -> LanguageView {
+fn language_view(language: &dyn Language) -> LanguageView {
     LanguageView {
         name: language.name(),
         title: language.title(),
         tier: language.tier(),
-        project: offering().any(|each| each.name() == language.name()),
+        project: languages_with_project().any(|each| each.name() == language.name()),
         build: language.proven(),
         proven: language.proven(),
     }
 }
 
 impl NewArgs {
-    fn begin(self) -> Result<NewView, CliError> {
+    fn create_project(self) -> Result<NewView, CliError> {
         let language = match (&self.lang, &self.example) {
             (Some(name), _) => lang::find(name)?,
             (None, example) => {
                 let name = example.clone().unwrap_or_default();
-                let found = name.strip_suffix(EXAMPLE).and_then(|rest| rest.strip_suffix('-'));
-                let found = found.and_then(|language| offering().find(|each| each.name() == language));
-                found.ok_or(GuestError::NoSuchExample { name })?
+                let found = name.strip_suffix(EXAMPLE_NAME).and_then(|rest| rest.strip_suffix('-'));
+                let found =
+                    found.and_then(|language| languages_with_project().find(|each| each.name() == language));
+                found.ok_or(GuestError::ExampleNotFound { name })?
             }
         };
         let name = self.template_name.or(self.name).unwrap_or_default();
@@ -214,16 +216,16 @@ impl NewArgs {
         project.sdk = self.sdk;
         let files = language
             .project(&project)
-            .ok_or(GuestError::NotOffered { language: language.title(), what: "project to begin with" })?;
+            .ok_or(GuestError::UnsupportedLanguage { language: language.title(), what: "example project" })?;
         let folder = PathBuf::from(&name);
         if folder.exists() {
-            return Err(GuestError::Exists { path: folder }.into());
+            return Err(GuestError::FolderExists { path: folder }.into());
         }
         let manifest = Manifest::text(project.name(), language.name());
-        let mut written = vec![manifest::FILE.to_owned()];
-        generated::put(&folder.join(manifest::FILE), manifest.as_bytes())?;
+        let mut written = vec![manifest::FILE_NAME.to_owned()];
+        generated::write_file(&folder.join(manifest::FILE_NAME), manifest.as_bytes())?;
         for (path, bytes) in files.iter() {
-            generated::put(&folder.join(path), bytes)?;
+            generated::write_file(&folder.join(path), bytes)?;
             written.push(path.to_owned());
         }
         let next = vec![
@@ -235,8 +237,8 @@ impl NewArgs {
     }
 }
 
-/// A project that is there.
-struct Opened {
+/// An existing guest project, with its manifest and WIT loaded.
+struct GuestProject {
     folder: PathBuf,
     manifest: Manifest,
     language: &'static dyn Language,
@@ -244,49 +246,51 @@ struct Opened {
     sources: Vec<String>,
 }
 
-impl Opened {
-    fn read(folder: &Path) -> Result<Self, CliError> {
+impl GuestProject {
+    fn open(folder: &Path) -> Result<Self, CliError> {
         let manifest = Manifest::read(folder)?;
         let language = lang::find(&manifest.language)?;
         let world = if language.wit_first() {
-            let source = source::read(&folder.join(&manifest.wit))?;
+            let source = wit::read(&folder.join(&manifest.wit))?;
             Some(World::load(&source, manifest.world.as_deref())?)
         } else {
             None
         };
-        let sources = sources(folder, language.source_extensions())?;
+        let sources = source_files(folder, language.source_extensions())?;
         Ok(Self { folder: folder.to_owned(), manifest, language, world, sources })
     }
 
     fn recipe(&self) -> Result<lang::Recipe, GuestError> {
         let layout = Layout { name: &self.manifest.name, world: self.world.as_ref(), sources: &self.sources };
-        let what = "way to build it";
-        self.language.recipe(&layout).ok_or(GuestError::NotOffered { language: self.language.title(), what })
+        let what = "build recipe";
+        self.language
+            .recipe(&layout)
+            .ok_or(GuestError::UnsupportedLanguage { language: self.language.title(), what })
     }
 
-    fn tools(&self) -> Result<Vec<ToolView>, GuestError> {
+    fn find_tools(&self) -> Result<Vec<ToolView>, GuestError> {
         let mut views: Vec<ToolView> = Vec::new();
         for step in self.recipe()?.steps {
             if !views.iter().any(|view| view.tool == step.tool.title) {
-                let path = toolchain::find(step.tool, &self.folder)?;
+                let path = toolchain::find_tool(step.tool, &self.folder)?;
                 views.push(ToolView { tool: step.tool.title, path });
             }
         }
         Ok(views)
     }
 
-    fn build(&self) -> Result<BuiltView, CliError> {
+    fn build(&self) -> Result<BuildView, CliError> {
         let recipe = self.recipe()?;
-        // Before anything is written: a missing compiler is all that there is to say.
-        self.tools()?;
+        // Checked first: if a compiler is missing, nothing must be written.
+        self.find_tools()?;
         if let Some(world) = &self.world {
-            generated::write(&self.folder.join(GENERATED), &self.language.bindings(world)?)?;
+            generated::write_files(&self.folder.join(GENERATED), &self.language.bindings(world)?)?;
         }
         let build = self.folder.join(BUILD);
         std::fs::create_dir_all(&build)
             .map_err(|source| GuestError::Write { path: build.clone(), source })?;
         for step in &recipe.steps {
-            toolchain::run(step, &self.folder)?;
+            toolchain::run_step(step, &self.folder)?;
         }
         let read = |path: &str| {
             let path = self.folder.join(path);
@@ -296,17 +300,17 @@ impl Opened {
             (Made::Core { path, described }, Some(world)) => {
                 component::encode(read(path)?, world, *described)?
             }
-            // Only what has a world is made as a core module.
+            // Recipes with a core module exist only for languages that load a world.
             (Made::Component(path) | Made::Core { path, .. }, _) => read(path)?,
         };
         let path = build.join(format!("{}.wasm", self.manifest.name));
-        generated::put(&path, &wasm)?;
-        Ok(BuiltView { component: path, bytes: wasm.len() })
+        generated::write_file(&path, &wasm)?;
+        Ok(BuildView { component: path, bytes: wasm.len() })
     }
 }
 
-/// The source files of a project, in order.
-fn sources(folder: &Path, extensions: &[&str]) -> Result<Vec<String>, GuestError> {
+/// The source files of a project, sorted by name.
+fn source_files(folder: &Path, extensions: &[&str]) -> Result<Vec<String>, GuestError> {
     let path = folder.join("src");
     if extensions.is_empty() || !path.is_dir() {
         return Ok(Vec::new());

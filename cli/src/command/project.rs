@@ -1,4 +1,4 @@
-//! `project …`, `project-policy …` and `share`
+//! The commands `project …`, `project-policy …` and `share`.
 
 use super::{Context, resolve};
 use crate::args::ProjectArgs;
@@ -11,63 +11,63 @@ use golem_api::project::ProjectDataRequest;
 use golem_model::{AccountId, PolicyId};
 use std::io::Write;
 
-/// What can be done with projects.
+/// The subcommands of `project`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum ProjectCommand {
-    /// Make a project
+    /// Create a project
     Add {
-        /// Its name
+        /// Name of the project
         #[arg(long, short = 'p', value_name = "NAME")]
         project_name: String,
-        /// What people should know about it
+        /// Description of the project
         #[arg(long, short = 't', value_name = "TEXT", default_value = "", hide_default_value = true)]
         project_description: String,
     },
-    /// List your projects and those that are shared with you
+    /// List your projects and the projects that are shared with you
     List {
-        /// Only those of this name
+        /// List only the projects with this name
         #[arg(long, short = 'p', value_name = "NAME")]
         project_name: Option<String>,
     },
     /// Show your default project
     GetDefault,
-    /// Show what you may do in a project
+    /// List the actions that you may perform in a project
     Actions(ProjectArgs),
     /// Delete a project that has no templates
     Delete(ProjectArgs),
 }
 
-/// What can be done with policies.
+/// The subcommands of `project-policy`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum PolicyCommand {
-    /// Make a policy
+    /// Create a policy
     Add {
-        /// Its name
+        /// Name of the policy
         #[arg(long, value_name = "NAME")]
         project_policy_name: String,
-        /// What it allows: ViewTemplate, CreateTemplate, UpdateTemplate, DeleteTemplate, ViewWorker, CreateWorker,
-        /// UpdateWorker, DeleteWorker, ViewProjectGrants, CreateProjectGrants, DeleteProjectGrants
+        /// Actions that the policy allows: ViewTemplate, CreateTemplate, UpdateTemplate, DeleteTemplate, ViewWorker,
+        /// CreateWorker, UpdateWorker, DeleteWorker, ViewProjectGrants, CreateProjectGrants, DeleteProjectGrants
         #[arg(value_name = "ACTION", required = true)]
         project_actions: Vec<ProjectAction>,
     },
     /// Show a policy
     Get {
-        /// The policy, by id
+        /// Id of the policy
         #[arg(value_name = "UUID")]
         project_policy_id: PolicyId,
     },
 }
 
-/// `share`: lets another account do something in a project.
+/// The command `share`: grants another account actions in a project.
 #[derive(Debug, Clone, Args)]
 pub struct ShareCommand {
-    /// Which project.
+    /// The shared project.
     #[command(flatten)]
     pub project: ProjectArgs,
-    /// Who shall be allowed
+    /// Id of the account that receives the grant
     #[arg(long, value_name = "ID")]
     pub recipient_account_id: AccountId,
-    /// What: a policy, by id
+    /// Id of the policy whose actions are granted
     #[arg(
         long,
         value_name = "UUID",
@@ -75,7 +75,7 @@ pub struct ShareCommand {
         conflicts_with = "project_actions"
     )]
     pub project_policy_id: Option<PolicyId>,
-    /// What: actions, for example ViewTemplate UpdateWorker
+    /// Actions to grant, for example ViewTemplate UpdateWorker
     #[arg(long, short = 'A', value_name = "ACTION", num_args = 1..)]
     pub project_actions: Vec<ProjectAction>,
 }

@@ -1,4 +1,4 @@
-//! From the names that people give to the ids that REST takes.
+//! Resolves the names in a command's arguments to the ids that REST expects.
 
 use super::Context;
 use super::account::AccountArgs;
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 use std::fmt::Display;
 use tracing::info;
 
-/// The project that is named; `None` is the default project.
+/// The id of the selected project. `None` stands for the caller's default project.
 pub async fn project(context: &Context, args: &ProjectArgs) -> Result<Option<ProjectId>, CliError> {
     match (args.project_id, &args.project_name) {
         (Some(id), _) => Ok(Some(id)),
@@ -18,12 +18,12 @@ pub async fn project(context: &Context, args: &ProjectArgs) -> Result<Option<Pro
         (None, Some(name)) => {
             let projects = context.client.project_list(Some(name)).await?;
             let ids = projects.into_iter().map(|project| project.project_id);
-            the_one("project", name, "--project-id", ids).map(Some)
+            unique_id("project", name, "--project-id", ids).map(Some)
         }
     }
 }
 
-/// The project that is named, or the caller's default project.
+/// The id of the selected project or of the caller's default project.
 pub async fn project_or_default(context: &Context, args: &ProjectArgs) -> Result<ProjectId, CliError> {
     match project(context, args).await? {
         Some(id) => Ok(id),
@@ -31,7 +31,7 @@ pub async fn project_or_default(context: &Context, args: &ProjectArgs) -> Result
     }
 }
 
-/// The account that is named, or the one that the token speaks for.
+/// The id of the selected account or of the token's account.
 pub async fn account(context: &Context, args: &AccountArgs) -> Result<AccountId, CliError> {
     match args.account_id {
         Some(id) => Ok(id),
@@ -39,23 +39,23 @@ pub async fn account(context: &Context, args: &AccountArgs) -> Result<AccountId,
     }
 }
 
-/// The template that is named.
+/// The id of the selected template.
 pub async fn template(context: &Context, args: &TemplateArgs) -> Result<TemplateId, CliError> {
     if let Some(id) = args.template_id {
         return Ok(id);
     }
-    // The parser wants one of both.
+    // The argument parser guarantees an id or a name.
     let name = args.template_name.as_deref().unwrap_or_default();
     let project = project(context, &args.project).await?;
     let templates = context.client.template_list(project, Some(name)).await?;
     // A template is listed once for each version.
     let ids = templates.into_iter().map(|template| template.versioned_template_id.raw_template_id);
-    let id = the_one("template", name, "--template-id", ids)?;
+    let id = unique_id("template", name, "--template-id", ids)?;
     info!(name, %id, "template found");
     Ok(id)
 }
 
-/// The links that are named: templates by id, or by name in the project.
+/// Resolves links. Their templates are given by id, or by name in `project`.
 pub async fn links(
     context: &Context,
     project: Option<ProjectId>,
@@ -68,19 +68,21 @@ pub async fn links(
         } else {
             let templates = context.client.template_list(project, Some(template)).await?;
             let ids = templates.into_iter().map(|template| template.versioned_template_id.raw_template_id);
-            the_one("template", template, "its id in --link", ids)?
+            unique_id("template", template, "its id in --link", ids)?
         };
         links.insert(interface.clone(), id);
     }
     Ok(links)
 }
 
-/// The worker that is named.
+/// The id of the selected worker.
 pub async fn worker(context: &Context, args: WorkerArgs) -> Result<WorkerId, CliError> {
     Ok(WorkerId::new(template(context, &args.template).await?, args.worker_name))
 }
 
-fn the_one<Id: Ord + Display + Copy>(
+/// The only id in `ids`. Several different ids, or none, are an error. `option` tells
+/// how to select one of several.
+fn unique_id<Id: Ord + Display + Copy>(
     noun: &'static str,
     name: &str,
     option: &'static str,
@@ -89,8 +91,8 @@ fn the_one<Id: Ord + Display + Copy>(
     let ids: BTreeSet<Id> = ids.collect();
     match (ids.first(), ids.len()) {
         (Some(id), 1) => Ok(*id),
-        (None, _) => Err(CliError::NoSuch { noun, name: name.to_owned() }),
-        (Some(_), _) => Err(CliError::Ambiguous {
+        (None, _) => Err(CliError::NotFound { noun, name: name.to_owned() }),
+        (Some(_), _) => Err(CliError::AmbiguousName {
             noun,
             name: name.to_owned(),
             option,
@@ -104,8 +106,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_must_mean_one_thing() {
-        let find = |ids: &[u32]| the_one("template", "x", "--template-id", ids.iter().copied());
+    fn a_name_must_have_one_id() {
+        let find = |ids: &[u32]| unique_id("template", "x", "--template-id", ids.iter().copied());
         assert_eq!(find(&[7, 7, 7]).unwrap(), 7);
         assert_eq!(find(&[]).unwrap_err().report(), "there is no template named \"x\"");
         assert_eq!(

@@ -1,4 +1,4 @@
-//! `template …`
+//! The commands `template …`.
 
 mod archive;
 
@@ -11,81 +11,81 @@ use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use tracing::info;
 
-/// What can be done with templates.
+/// The subcommands of `template`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum TemplateCommand {
     /// Upload a component as a new template
     Add {
-        /// Where to put it.
+        /// The project of the new template.
         #[command(flatten)]
         project: ProjectArgs,
-        /// The new template's name
+        /// Name of the new template
         #[arg(long, short = 't', value_name = "NAME")]
         template_name: String,
-        /// Which templates its workers call.
+        /// The templates that the workers call.
         #[command(flatten)]
         links: LinkArgs,
-        /// What becomes of failures of its workers.
+        /// Options for failures of the workers.
         #[command(flatten)]
         failures: Box<FailureArgs>,
-        /// Files that its workers begin with: a folder, or a tar archive
+        /// Initial files of the workers: a folder or a tar archive
         #[arg(long, value_name = "DIR")]
         files: Option<PathBuf>,
-        /// The component; `-` is standard input
+        /// File of the component; `-` is standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// Upload a component as a template's next version
+    /// Upload a component as the next version of a template
     Update {
-        /// Which template.
+        /// The template.
         #[command(flatten)]
         template: TemplateArgs,
-        /// Which templates its workers call.
+        /// The templates that the workers call.
         #[command(flatten)]
         links: LinkArgs,
-        /// What becomes of failures of its workers.
+        /// Options for failures of the workers.
         #[command(flatten)]
         failures: Box<FailureArgs>,
-        /// Files that workers of this version begin with: a folder, or a tar archive
+        /// Initial files of the workers of this version: a folder or a tar archive
         #[arg(long, value_name = "DIR")]
         files: Option<PathBuf>,
-        /// The component; `-` is standard input
+        /// File of the component; `-` is standard input
         #[arg(value_name = "FILE")]
         file: PathBuf,
     },
-    /// List templates, each in every version
+    /// List the templates of a project with all their versions
     List {
-        /// Where to look.
+        /// The project whose templates are listed.
         #[command(flatten)]
         project: ProjectArgs,
-        /// Only those of this name
+        /// List only the template with this name
         #[arg(long, short = 't', value_name = "NAME")]
         template_name: Option<String>,
     },
     /// Show one version of a template
     Get {
-        /// Which template.
+        /// The template.
         #[command(flatten)]
         template: TemplateArgs,
-        /// The version [default: the latest]
+        /// Version of the template [default: the latest]
         #[arg(long, value_name = "NUMBER")]
         version: Option<u32>,
     },
-    /// Delete a template with all its versions, once it has no workers
+    /// Delete a template with all its versions; it must have no workers
     Delete {
-        /// Which template.
+        /// The template.
         #[command(flatten)]
         template: TemplateArgs,
     },
-    /// Write the WIT by which other workers call those of a template
+    /// Write the client interface (WIT) for calling workers of a template
     Client {
-        /// Which template.
+        /// The template.
         #[command(flatten)]
         template: TemplateArgs,
-        /// The version [default: the latest]
+        /// Version of the template [default: the latest]
         #[arg(long, value_name = "NUMBER")]
         version: Option<u32>,
-        /// Folder to write to; what is there of the same name is replaced
+        /// Output folder; files of the same name are replaced
         #[arg(long, short = 'o', value_name = "DIR", default_value = ".")]
         out: PathBuf,
     },
@@ -101,8 +101,8 @@ impl TemplateCommand {
         match self {
             Self::Add { project, template_name, links, failures, files, file } => {
                 let options = failures.options()?;
-                let wasm = read(&file)?;
-                let files = files.as_deref().map(archive::of).transpose()?;
+                let wasm = read_input(&file)?;
+                let files = files.as_deref().map(archive::from_path).transpose()?;
                 let project = resolve::project(context, &project).await?;
                 let links = resolve::links(context, project, &links).await?;
                 let template =
@@ -111,8 +111,8 @@ impl TemplateCommand {
             }
             Self::Update { template, links, failures, files, file } => {
                 let options = failures.options()?;
-                let wasm = read(&file)?;
-                let files = files.as_deref().map(archive::of).transpose()?;
+                let wasm = read_input(&file)?;
+                let files = files.as_deref().map(archive::from_path).transpose()?;
                 let id = resolve::template(context, &template).await?;
                 let project = resolve::project(context, &template.project).await?;
                 let links = resolve::links(context, project, &links).await?;
@@ -138,7 +138,7 @@ impl TemplateCommand {
                 let wanted = version.unwrap_or(latest);
                 match versions.iter().find(|template| number(template) == wanted) {
                     Some(template) => output::print(out, context.format, &TemplateView::from(template)),
-                    None => Err(CliError::NoSuchVersion { version: wanted, latest }),
+                    None => Err(CliError::VersionNotFound { version: wanted, latest }),
                 }
             }
             Self::Client { template, version, out: folder } => {
@@ -150,11 +150,12 @@ impl TemplateCommand {
     }
 }
 
-/// Writes the client of each interface that a component exports, and what they all use; gives the paths.
+/// Writes the client of each interface that a component exports, and `golem-rpc.wit`, which all clients use. Returns
+/// the paths of the files.
 fn write_clients(wasm: &[u8], folder: &Path) -> Result<Vec<String>, CliError> {
     let clients = golem_bindgen::client::of_component(wasm)?;
     if clients.is_empty() {
-        return Err(CliError::NothingToCall);
+        return Err(CliError::NoExports);
     }
     let rpc = ("golem-rpc.wit".to_owned(), golem_bindgen::client::RPC.to_owned());
     let files = clients.into_iter().flat_map(|package| package.files).chain([rpc]);
@@ -169,8 +170,8 @@ fn write_clients(wasm: &[u8], folder: &Path) -> Result<Vec<String>, CliError> {
     Ok(written)
 }
 
-/// The bytes of a file, or of standard input if it is `-`.
-pub(super) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
+/// Reads a file, or standard input if `path` is `-`.
+pub(super) fn read_input(path: &Path) -> Result<Vec<u8>, CliError> {
     let bytes = if path == Path::new("-") {
         let mut bytes = Vec::new();
         std::io::stdin().lock().read_to_end(&mut bytes).map(|_| bytes)
@@ -178,6 +179,6 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, CliError> {
         std::fs::read(path)
     };
     let bytes = bytes.map_err(|source| CliError::Read { path: path.to_owned(), source })?;
-    info!(path = %path.display(), bytes = bytes.len(), "read");
+    info!(path = %path.display(), bytes = bytes.len(), "file read");
     Ok(bytes)
 }

@@ -1,4 +1,4 @@
-//! `token …`
+//! The commands `token …`.
 
 use super::account::AccountArgs;
 use super::{Context, resolve};
@@ -8,31 +8,31 @@ use clap::{Args, Subcommand};
 use golem_model::{Timestamp, TokenId};
 use std::io::Write;
 
-/// `token` with whose it is.
+/// The command `token`: an account and a subcommand.
 #[derive(Debug, Clone, Args)]
 pub struct TokenCommand {
-    /// Whose tokens.
+    /// The account that owns the tokens.
     #[command(flatten)]
     pub account: AccountArgs,
-    /// What to do with them.
+    /// The subcommand.
     #[command(subcommand)]
-    pub act: TokenAct,
+    pub subcommand: TokenSubcommand,
 }
 
-/// What can be done with tokens.
+/// The subcommands of `token`.
 #[derive(Debug, Clone, Subcommand)]
-pub enum TokenAct {
+pub enum TokenSubcommand {
     /// List the account's tokens, without their secrets
     List,
-    /// Make a token and show its secret, this one time
+    /// Create a token and show its secret; the secret cannot be shown again
     Add {
-        /// From when on it shall be refused
+        /// Time at which the token expires, as in RFC 3339
         #[arg(long, value_name = "TIME", default_value = "2100-01-01T00:00:00Z")]
         expires_at: Timestamp,
     },
     /// Revoke a token
     Delete {
-        /// The token, by id
+        /// Id of the token
         #[arg(value_name = "UUID")]
         token: TokenId,
     },
@@ -46,12 +46,12 @@ impl TokenCommand {
     ) -> Result<(), CliError> {
         let (client, format) = (&context.client, context.format);
         let account = resolve::account(context, &self.account).await?;
-        match self.act {
-            TokenAct::List => output::print(out, format, &client.token_list(account).await?),
-            TokenAct::Add { expires_at } => {
+        match self.subcommand {
+            TokenSubcommand::List => output::print(out, format, &client.token_list(account).await?),
+            TokenSubcommand::Add { expires_at } => {
                 output::print(out, format, &client.token_create(account, expires_at).await?)
             }
-            TokenAct::Delete { token } => {
+            TokenSubcommand::Delete { token } => {
                 client.token_delete(account, token).await?;
                 output::print(out, format, &"Deleted")
             }

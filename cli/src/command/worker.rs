@@ -1,4 +1,4 @@
-//! `worker …`
+//! The commands `worker …`.
 
 mod connect;
 mod invoke;
@@ -17,124 +17,124 @@ use golem_api::worker::{WorkerCreationRequest, WorkerListQuery};
 use golem_model::FailureOptions;
 use std::io::Write;
 
-/// What can be done with workers.
+/// The subcommands of `worker`.
 #[derive(Debug, Clone, Subcommand)]
 pub enum WorkerCommand {
     /// Create a worker
     Add {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
-        /// An environment variable of the worker; can be repeated
-        #[arg(long, short = 'e', value_name = "NAME=VALUE", value_parser = variable)]
+        /// Environment variable of the worker; can be repeated
+        #[arg(long, short = 'e', value_name = "NAME=VALUE", value_parser = parse_variable)]
         env: Vec<(String, String)>,
-        /// What becomes of its failures; as for the template if nothing is said.
+        /// Options for failures of the worker. An option that is absent takes the template's value.
         #[command(flatten)]
         failures: Box<FailureArgs>,
-        /// Arguments of the worker
+        /// Command-line arguments of the worker
         #[arg(value_name = "ARGS", trailing_var_arg = true)]
         args: Vec<String>,
     },
-    /// Make a key that names one invocation, so that it can be repeated safely
+    /// Create an invocation key, with which an invocation can be repeated safely
     InvocationKey {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
     },
-    /// Call a function and print what it returns
+    /// Invoke a function, wait for it and print its result
     InvokeAndAwait {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
-        /// Which function, with what.
+        /// The function and its parameters.
         #[command(flatten)]
         invoke: InvokeArgs,
-        /// The key of an earlier attempt; a new one is made if it is missing
+        /// Invocation key, for example of an earlier attempt [default: a new key]
         #[arg(long, short = 'k', value_name = "KEY")]
         invocation_key: Option<String>,
-        /// How parameters and result travel.
+        /// The calling convention for parameters and result.
         #[command(flatten)]
         stdio: StdioArgs,
     },
-    /// Have a function called, without waiting for it
+    /// Enqueue an invocation of a function without waiting for its result
     Invoke {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
-        /// Which function, with what.
+        /// The function and its parameters.
         #[command(flatten)]
         invoke: InvokeArgs,
     },
-    /// Print what a worker prints, until it is unloaded or you stop
+    /// Follow the output of a worker until it is unloaded or the command is stopped
     Connect {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
     },
-    /// Stop a worker until it is resumed or invoked
+    /// Interrupt a worker until it is resumed or invoked
     Interrupt {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
     },
-    /// Crash a worker; it is recovered at once
+    /// Crash a worker on purpose; it recovers immediately
     SimulatedCrash {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
     },
-    /// Let an interrupted worker go on
+    /// Resume an interrupted worker
     Resume {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
     },
-    /// Discard the invocation that failed or was stopped: the worker is what it was before it
+    /// Discard the failed or interrupted invocation; the worker returns to its state before that invocation
     Recover {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
     },
-    /// Remove a worker with all that it knows
+    /// Delete a worker with its state and oplog
     Delete {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
     },
-    /// Show what a worker is and does
+    /// Show the metadata and status of a worker
     Get {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
     },
-    /// List a template's workers in the order of their names
+    /// List the workers of a template, ordered by name
     List {
-        /// Which template.
+        /// The template.
         #[command(flatten)]
         template: TemplateArgs,
-        /// Only those that match, as `status = Idle` or `name startswith cart-`; can be repeated
+        /// Condition on the workers, such as `status = Idle` or `name startswith cart-`; can be repeated
         #[arg(long, value_name = "CONDITION")]
         filter: Vec<String>,
-        /// Where the page before ended
+        /// Cursor that the previous page returned
         #[arg(long, value_name = "CURSOR")]
         cursor: Option<String>,
-        /// How many, at most; the whole list if it is not said
+        /// Largest number of workers to return [default: all]
         #[arg(long, value_name = "NUMBER")]
         count: Option<usize>,
     },
-    /// Complete a promise of a worker; prints false if it was completed before
+    /// Complete a promise of a worker; prints false if the promise is already complete
     Complete {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
-        /// The promise's position in the worker's oplog, which is part of its id
+        /// Oplog index in the promise's id
         #[arg(long, value_name = "NUMBER")]
         oplog_idx: u64,
-        /// What to complete it with.
+        /// The data of the completion.
         #[command(flatten)]
         data: DataArgs,
     },
-    /// The life of a worker.
+    /// Commands about the oplog, the queue and updates of a worker.
     #[command(flatten)]
     Lifecycle(LifecycleCommand),
 }
@@ -161,9 +161,15 @@ impl WorkerCommand {
             Self::InvokeAndAwait { worker, invoke, invocation_key, stdio } => {
                 let params = invoke.params()?;
                 let worker = resolve::worker(context, worker).await?;
-                let result =
-                    invoke::and_await(client, &worker, &invoke.function, &params, invocation_key, stdio)
-                        .await?;
+                let result = invoke::invoke_and_await(
+                    client,
+                    &worker,
+                    &invoke.function,
+                    &params,
+                    invocation_key,
+                    stdio,
+                )
+                .await?;
                 output::print(out, context.format, &result)
             }
             Self::Invoke { worker, invoke } => {
@@ -204,7 +210,7 @@ impl WorkerCommand {
                 let template = resolve::template(context, &template).await?;
                 let mut query = WorkerListQuery { filters: filter, cursor, count };
                 let mut list = client.worker_list(template, &query).await?;
-                // All pages, unless one was asked for.
+                // With `--count`, one page is printed; otherwise all pages.
                 while count.is_none() && list.cursor.is_some() {
                     query.cursor = list.cursor.take();
                     let mut page = client.worker_list(template, &query).await?;
@@ -223,9 +229,9 @@ impl WorkerCommand {
     }
 }
 
-fn variable(text: &str) -> Result<(String, String), String> {
+fn parse_variable(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("write NAME=VALUE".to_owned()),
+        _ => Err("a variable is written as NAME=VALUE".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! Finding compilers, asking for their version, running them.
+//! Finds compilers, checks their versions and runs them.
 
 use super::GuestError;
 use golem_bindgen::lang::{Step, Tool};
@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use tracing::info;
 
-/// Where a tool is, if it is of the version that is known to work.
-pub fn find(tool: &'static Tool, project: &Path) -> Result<PathBuf, GuestError> {
-    let path = tool
-        .programs
-        .iter()
-        .find_map(|program| located(program, project))
-        .ok_or(GuestError::NoTool { title: tool.title, programs: tool.programs, install: tool.install })?;
+/// Finds the program of a tool and checks that its version is the one that is tested.
+pub fn find_tool(tool: &'static Tool, project: &Path) -> Result<PathBuf, GuestError> {
+    let path =
+        tool.programs.iter().find_map(|program| locate(program, project)).ok_or(GuestError::ToolMissing {
+            title: tool.title,
+            programs: tool.programs,
+            install: tool.install,
+        })?;
     let mut command = Command::new(&path);
     command.args(tool.version_args);
     let output =
@@ -32,9 +33,9 @@ pub fn find(tool: &'static Tool, project: &Path) -> Result<PathBuf, GuestError> 
     })
 }
 
-/// Runs one step of a recipe in the project's folder.
-pub fn run(step: &Step, project: &Path) -> Result<(), GuestError> {
-    let program = find(step.tool, project)?;
+/// Runs one step of a build recipe in the project's folder.
+pub fn run_step(step: &Step, project: &Path) -> Result<(), GuestError> {
+    let program = find_tool(step.tool, project)?;
     let mut command = Command::new(&program);
     command.args(&step.args).current_dir(project.join(step.folder));
     command.envs(step.env.iter().map(|(name, value)| (name, value)));
@@ -42,7 +43,7 @@ pub fn run(step: &Step, project: &Path) -> Result<(), GuestError> {
         std::iter::once(program.display().to_string()).chain(step.args.clone()).collect();
     let line = words.join(" ");
     info!(command = line, "running");
-    // Standard output is for the command's own result.
+    // The standard output of `golem` is reserved for its result, so the program's output goes to standard error.
     match &step.stdout {
         Some(path) => {
             let path = project.join(path);
@@ -54,12 +55,12 @@ pub fn run(step: &Step, project: &Path) -> Result<(), GuestError> {
         }
     }
     let status = command.status().map_err(|source| GuestError::Run { command: line.clone(), source })?;
-    if status.success() { Ok(()) } else { Err(GuestError::Failed { command: line, status }) }
+    if status.success() { Ok(()) } else { Err(GuestError::BuildFailed { command: line, status }) }
 }
 
-/// The program of this name: below the project's folder or one that it lies in if the name has a folder, else on the
-/// search path.
-fn located(program: &str, project: &Path) -> Option<PathBuf> {
+/// Finds the program with this name. A name that contains a folder is searched for below the project's folder and its
+/// ancestors; any other name is searched for on `PATH`.
+fn locate(program: &str, project: &Path) -> Option<PathBuf> {
     if program.contains('/') {
         let project = std::path::absolute(project).ok()?;
         return project.ancestors().map(|folder| folder.join(program)).find(|path| path.is_file());

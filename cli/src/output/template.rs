@@ -1,24 +1,24 @@
-//! The view of a template: its exports as lines that say how to call them.
+//! The view of a template. It shows each exported function as a signature.
 
 use golem_api::template::{Export, Function, Template};
 use golem_model::{TemplateId, Type};
 use serde::Serialize;
 
-/// A template as it is printed.
+/// A template in the form in which it is printed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct TemplateView {
-    /// The template.
+    /// Id of the template.
     pub template_id: TemplateId,
-    /// The version.
+    /// Version of the template.
     pub template_version: u32,
-    /// Its name.
+    /// Name of the template.
     pub template_name: String,
-    /// Bytes of its WebAssembly.
+    /// Size of the component in bytes.
     pub template_size: u64,
-    /// Bytes of the archive of files that its workers begin with, if it ships any.
+    /// Size of the archive of initial files in bytes, if the template has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub files_size: Option<u64>,
-    /// A line for each function, which begins with the name that `--function` takes.
+    /// Signatures of the exported functions. Each begins with the name that `--function` accepts.
     pub exports: Vec<String>,
 }
 
@@ -28,9 +28,10 @@ impl From<&Template> for TemplateView {
         for export in &template.metadata.exports {
             match export {
                 Export::Instance { name, functions } => {
-                    exports.extend(functions.iter().map(|function| format!("{name}/{}", line(function))));
+                    exports
+                        .extend(functions.iter().map(|function| format!("{name}/{}", signature(function))));
                 }
-                Export::Function(function) => exports.push(line(function)),
+                Export::Function(function) => exports.push(signature(function)),
             }
         }
         Self {
@@ -44,8 +45,8 @@ impl From<&Template> for TemplateView {
     }
 }
 
-/// `function(param: type, …) => result`.
-fn line(function: &Function) -> String {
+/// Formats a function as `function(param: type, …) => result`.
+fn signature(function: &Function) -> String {
     let params: Vec<String> = function
         .parameters
         .iter()

@@ -1,4 +1,4 @@
-//! A worker that counts. It knows nothing of files, databases or crashes, and never forgets.
+//! A worker that counts. It has no code for files, databases or crashes: the platform makes its memory durable.
 
 #[golem::worker]
 mod counter {

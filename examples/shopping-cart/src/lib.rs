@@ -1,17 +1,17 @@
 //! One worker for each customer's shopping cart.
 //!
-//! The cart is a struct in memory. A payment that takes days is a line that waits.
+//! The cart is a struct in memory. A payment that takes days is one call that waits for a promise.
 
 #[golem::worker]
 mod shopping_cart {
     use golem::{PromiseId, promise};
 
-    /// Something to buy, and how often.
+    /// A product in the cart, with its quantity.
     #[derive(Debug, Clone, PartialEq)]
     pub struct ProductItem {
         pub product_id: String,
         pub name: String,
-        /// The price of one.
+        /// The price of one unit.
         pub price: f32,
         pub quantity: u32,
     }
@@ -21,12 +21,12 @@ mod shopping_cart {
         pub order_id: String,
     }
 
-    /// How a checkout ended.
+    /// The result of a checkout.
     #[derive(Debug, PartialEq)]
     pub enum CheckoutResult {
-        /// Why there is no order. The cart is as it was.
+        /// The reason why no order was placed. The cart is unchanged.
         Error(String),
-        /// The order was placed. The cart is empty again.
+        /// The order was placed. The cart is empty.
         Success(OrderConfirmation),
     }
 
@@ -38,12 +38,12 @@ mod shopping_cart {
     }
 
     impl ShoppingCart {
-        /// Begins an empty cart for a user.
+        /// Creates an empty cart for a user.
         pub fn initialize_cart(&mut self, user_id: String) {
             *self = Self { user_id, ..Self::default() };
         }
 
-        /// Puts an item into the cart. One that is there already becomes more.
+        /// Adds an item to the cart. If the product is in the cart already, adds to its quantity.
         pub fn add_item(&mut self, item: ProductItem) {
             match self.items.iter_mut().find(|known| known.product_id == item.product_id) {
                 Some(known) => known.quantity = known.quantity.saturating_add(item.quantity),
@@ -51,12 +51,12 @@ mod shopping_cart {
             }
         }
 
-        /// Takes a product out of the cart.
+        /// Removes a product from the cart.
         pub fn remove_item(&mut self, product_id: String) {
             self.items.retain(|item| item.product_id != product_id);
         }
 
-        /// Changes how many of a product are in the cart; 0 takes it out.
+        /// Sets the quantity of a product in the cart; 0 removes it.
         pub fn update_item_quantity(&mut self, product_id: String, quantity: u32) {
             if let Some(item) = self.items.iter_mut().find(|item| item.product_id == product_id) {
                 item.quantity = quantity;
@@ -64,14 +64,14 @@ mod shopping_cart {
             self.items.retain(|item| item.quantity > 0);
         }
 
-        /// What is in the cart, in the order in which it was added.
+        /// Returns the items in the cart, in the order in which they were added.
         pub fn get_cart_contents(&self) -> Vec<ProductItem> {
             self.items.clone()
         }
 
-        /// Announces a checkout: returns the index of the promise that the payment service is to complete.
+        /// Requests a checkout: returns the index of the promise that the payment service must complete.
         ///
-        /// Asked again before `checkout`, it returns the same index.
+        /// Another call before `checkout` returns the same index.
         pub fn request_checkout(&mut self) -> Result<u64, String> {
             if self.items.is_empty() {
                 return Err("the cart is empty".to_owned());
@@ -79,10 +79,11 @@ mod shopping_cart {
             Ok(self.payment.get_or_insert_with(promise::create).oplog_idx)
         }
 
-        /// Waits until the payment service has completed the promise, however long that takes.
+        /// Waits until the payment service completes the promise, without a time limit.
         ///
-        /// The bytes `approved` place the order; any others are the reason why it was declined. If the checkout was not
-        /// announced, it is now; the promise is written to the worker's log.
+        /// The bytes `approved` place the order; any other bytes are the reason why it was declined. Without a
+        /// preceding `request_checkout` this creates the promise. The promise is printed, so that `golem worker
+        /// connect` shows it.
         pub fn checkout(&mut self) -> CheckoutResult {
             if let Err(reason) = self.request_checkout() {
                 return CheckoutResult::Error(reason);
@@ -103,7 +104,7 @@ mod shopping_cart {
                 return CheckoutResult::Error(format!("declined: {}", String::from_utf8_lossy(answer)));
             }
             self.items.clear();
-            // No two promises have one index, so no two orders of a cart have one name.
+            // The index of a promise is unique in a worker, so the order id is unique in a cart.
             CheckoutResult::Success(OrderConfirmation { order_id: format!("order-{}", payment.oplog_idx) })
         }
 
@@ -132,7 +133,7 @@ mod shopping_cart {
         }
 
         #[test]
-        fn items_come_and_go() {
+        fn items_are_added_changed_and_removed() {
             let mut cart = cart(&[item("a", 1), item("b", 2), item("a", 3)]);
             assert_eq!(cart.get_cart_contents(), [item("a", 4), item("b", 2)]);
             assert!((cart.total() - 15.0).abs() < 1e-9);

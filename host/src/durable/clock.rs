@@ -1,6 +1,6 @@
-//! The worker's monotonic clock, which goes on over restarts.
+//! The worker's monotonic clock, which continues across restarts.
 //!
-//! Invariant: it never goes back, whatever the wall clock did while the worker was away.
+//! Invariant: it never goes back, even if the wall clock did while the worker was not in memory.
 
 use crate::SnapshotBase;
 use crate::ports::Clock;
@@ -9,37 +9,37 @@ use golem_model::oplog::wire::{DecodeError, Reader, put_varint};
 use golem_model::oplog::{Entry, HostFunction};
 use std::time::Duration;
 
-/// Where the worker's clock stood last, and when.
+/// The last known reading of the worker's clock, and its time.
 #[derive(Debug)]
 pub(crate) struct WorkerClock {
-    /// Its last reading in the oplog.
+    /// The last reading in the oplog, in nanoseconds.
     nanos: u64,
-    /// A wall time at or after that reading. The time from there until the worker is live again counts as
-    /// passed; the little between the reading and this time is lost, which no program can tell.
+    /// A wall time at or after that reading. The time from there until the worker is live again counts as passed. The
+    /// short time between the reading and this wall time is lost; a program cannot notice that.
     at: Option<Timestamp>,
-    /// The process's elapsed time at which `nanos` was reached, once the worker is live.
+    /// The process's elapsed time at which the clock showed `nanos`, once the worker is live.
     since: Option<Duration>,
 }
 
 impl WorkerClock {
-    /// Reads `history`, and the snapshot before it if there is one, for where the clock stood. What was set aside counts:
-    /// the time did pass.
+    /// Derives the reading from `history` and from the snapshot before it, if there is one. Reverted entries count too:
+    /// their time did pass.
     pub(crate) fn new(base: Option<&SnapshotBase>, history: &[Entry]) -> Self {
         let mut clock = Self { nanos: 0, at: None, since: None };
         if let Some(base) = base {
-            clock.stood(base.state.monotonic_nanos, base.at);
+            clock.set_reading(base.state.monotonic_nanos, base.at);
         }
         for entry in history {
-            clock.pass(entry);
+            clock.observe_entry(entry);
         }
         clock
     }
 
-    fn pass(&mut self, entry: &Entry) {
+    fn observe_entry(&mut self, entry: &Entry) {
         match entry {
             Entry::HostCall { call, response } => {
-                // The answers of both begin with the clock's reading. One that cannot be read is a divergence,
-                // which replay reports.
+                // The answers of both functions begin with the clock's reading. Replay reports an answer that cannot be
+                // decoded as a divergence.
                 if matches!(call.function, HostFunction::MonotonicClockNow | HostFunction::Poll)
                     && let Ok(nanos) = Reader::new(response).varint()
                 {
@@ -47,11 +47,11 @@ impl WorkerClock {
                     self.at = None;
                 }
             }
-            Entry::Parked(parked) => self.stood(parked.monotonic_nanos, parked.at),
-            Entry::LifecycleEvent(milestone) => match milestone.state() {
-                Some(state) => self.stood(state.monotonic_nanos, milestone.at()),
+            Entry::Parked(parked) => self.set_reading(parked.monotonic_nanos, parked.at),
+            Entry::LifecycleEvent(event) => match event.state() {
+                Some(state) => self.set_reading(state.monotonic_nanos, event.at()),
                 None => {
-                    self.at.get_or_insert(milestone.at());
+                    self.at.get_or_insert(event.at());
                 }
             },
             Entry::Created { at, .. }
@@ -68,12 +68,12 @@ impl WorkerClock {
         }
     }
 
-    fn stood(&mut self, nanos: u64, at: Timestamp) {
+    fn set_reading(&mut self, nanos: u64, at: Timestamp) {
         self.nanos = self.nanos.max(nanos);
         self.at = Some(at);
     }
 
-    /// Its reading now, in nanoseconds.
+    /// The current reading, in nanoseconds.
     pub(crate) fn now(&mut self, clock: &dyn Clock) -> u64 {
         let elapsed = clock.elapsed();
         let since = if let Some(since) = self.since {
@@ -99,14 +99,14 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-/// The bytes of a reading.
+/// Encodes a reading.
 pub(crate) fn encode(nanos: u64) -> Vec<u8> {
     let mut out = Vec::with_capacity(9);
     put_varint(&mut out, nanos);
     out
 }
 
-/// A reading from its bytes.
+/// Decodes a reading.
 pub(crate) fn decode(bytes: &[u8]) -> Result<u64, DecodeError> {
     let mut input = Reader::new(bytes);
     let nanos = input.varint()?;

@@ -1,4 +1,4 @@
-//! Durable calls: what each must say of itself.
+//! Durable calls: the traits that describe them.
 
 use super::Live;
 use crate::StopReason;
@@ -8,77 +8,77 @@ use golem_model::oplog::wire::DecodeError;
 use golem_model::oplog::{Call, HostFunction};
 use std::future::Future;
 
-/// What a call does to the world, and so when its record must reach the store.
+/// The effect kind of a call. It determines when the call's record must reach the store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Effect {
-    /// It only learns something. The record waits in the buffer: a crash that loses it also loses all that the
-    /// guest made of the answer, because replies and parking hand over the buffer first.
+    /// The call only reads. Its record waits in the buffer. A crash that loses the record also loses everything that
+    /// the guest derived from the answer, because replies and parking append the buffer first.
     ReadOnly,
-    /// It makes something that others must find by its oplog index, so the record is handed over before the
-    /// guest learns that index.
+    /// The call creates something that others look up by its oplog index. The record is appended before the guest
+    /// learns that index.
     PublishesIndex,
-    /// It says what is about to be done outside, where it cannot be taken back. The record is handed over, and
-    /// what is done waits until that is durable (W2).
+    /// The call announces an external effect that cannot be undone. The record is appended, and the effect waits until
+    /// the record is durable (W2).
     AnnouncesIntent,
-    /// It changes shared state. The port records call and answer in the same commit as the change: neither can
-    /// survive a crash without the other.
+    /// The call changes shared state. The port records call and answer in the same commit as the change, so a crash
+    /// loses both or neither.
     ChangesShared,
 }
 
 /// A call that is answered at once, from what the host knows.
 pub(crate) trait ObserveCall {
-    /// Names it in the oplog.
+    /// The call's name in the oplog.
     const FUNCTION: HostFunction;
-    /// What it does to the world: it learns something, unless it says otherwise.
+    /// The call's effect kind.
     const EFFECT: Effect = Effect::ReadOnly;
-    /// What the guest gets.
+    /// The answer for the guest.
     type Answer;
 
-    /// The bytes that tell this call from another of the same function; replay compares them.
+    /// The bytes that distinguish this call from another one of the same function. Replay compares them.
     fn request(&self) -> Vec<u8> {
         Vec::new()
     }
 
-    /// Finds the answer and gives its bytes.
+    /// Computes the answer and encodes it.
     fn observe(&self, live: &mut Live<'_>) -> Vec<u8>;
 
-    /// Begins what a call that [announces](Effect::Announces) has announced, after its record was handed over; in no
-    /// replay.
+    /// Starts the effect that a call with [`Effect::AnnouncesIntent`] has announced, after its record was appended. Not
+    /// called in a replay.
     fn begin(&self, _response: &[u8], _live: &mut Live<'_>) {}
 
-    /// The answer from its bytes and the index of its entry.
+    /// Decodes the answer from its bytes and the index of its entry.
     fn answer(&self, index: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError>;
 }
 
-/// A call that may wait, or change what others see.
+/// A call that may wait, or change state that others see.
 pub(crate) trait DurableCall: Send + Sync {
-    /// Names it in the oplog.
+    /// The call's name in the oplog.
     const FUNCTION: HostFunction;
-    /// What it does to the world.
+    /// The call's effect kind.
     const EFFECT: Effect;
-    /// What the guest gets.
+    /// The answer for the guest.
     type Answer: Send;
 
-    /// The bytes that tell this call from another of the same function; replay compares them.
+    /// The bytes that distinguish this call from another one of the same function. Replay compares them.
     fn request(&self) -> Vec<u8>;
 
-    /// Does it. `call` is how it is recorded.
+    /// Performs the call. `call` is its recorded form.
     fn perform(
         &self,
         live: &mut Live<'_>,
         call: &Call,
     ) -> impl Future<Output = Result<CallResponse, CallFailure>> + Send;
 
-    /// The answer from its bytes and the index of its entry.
+    /// Decodes the answer from its bytes and the index of its entry.
     fn answer(&self, index: OplogIndex, response: &[u8]) -> Result<Self::Answer, DecodeError>;
 }
 
-/// How a call was performed.
+/// The encoded answer of a call that was performed.
 #[derive(Debug)]
 pub(crate) enum CallResponse {
-    /// With this answer, which the door records.
+    /// The door still has to record this answer.
     Unrecorded(Vec<u8>),
-    /// With this answer, which the port has recorded at this index.
+    /// The port has recorded this answer at this index.
     Recorded(OplogIndex, Vec<u8>),
 }
 
@@ -87,7 +87,7 @@ pub(crate) enum CallResponse {
 pub(crate) enum CallFailure {
     /// The instance stops.
     Stop(StopReason),
-    /// The guest traps with this text, as the interface says it should.
+    /// The guest traps with this text, as its interface specifies.
     Trap(String),
 }
 

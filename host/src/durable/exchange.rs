@@ -1,12 +1,13 @@
-//! HTTP requests that are under way: what of them is alive, and so not part of the worker.
+//! HTTP requests in flight: the part of a request that lives in memory and is not part of the worker.
 //!
-//! A request is sent by a task of its own, so that it goes on while the guest does something else. The task waits
-//! until everything that was recorded is durable (W2), sends, and gathers the response: all of a body whose length
-//! is known and small, or as much of any other as [`BUFFER_BYTES_MAX`] allows, until the guest reads on.
+//! Each request has its own task, so it makes progress while the guest does something else. The task waits until
+//! everything recorded before is durable (W2), sends the request and collects the response. If the length of the body
+//! is known and small, it collects the whole body; otherwise it buffers up to [`BUFFER_BYTES_MAX`] bytes until the
+//! guest reads them.
 //!
-//! Invariant: nothing in here outlives the activation. What a crash or an eviction takes away is begun again or given
-//! up by whoever goes on after the replay ([`Exchanges::begin`], [`Exchanges::fail`]); a response that was recorded is
-//! not asked for again.
+//! Invariant: nothing here outlives the activation. After a crash or an eviction, replay rebuilds the handles, and the
+//! next activation sends an unanswered request again ([`Exchanges::send`]) or fails it ([`Exchanges::fail`]). A request
+//! whose response is recorded is not sent again.
 
 use crate::limits::HTTP_WHOLE_BYTES_MAX;
 use crate::ports::{HttpFailure, HttpPart, HttpRequest, HttpResponse, Oplog, OutboundHttp, PortError};
@@ -17,10 +18,10 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::Notify;
 
-/// Bytes of a body of unknown length that are kept for the guest; the task reads on when it has read some.
+/// Bytes of a body of unknown length that are buffered for the guest. The task reads on once the guest has read some.
 const BUFFER_BYTES_MAX: usize = 1 << 20;
 
-/// Requests of one worker that may be under way; the next one fails with `connection-limit-reached`.
+/// Requests of one worker that may be in flight; the next one fails with `connection-limit-reached`.
 pub(crate) const EXCHANGES_MAX: usize = 128;
 
 /// The head of a response.
@@ -30,24 +31,24 @@ pub(crate) struct ResponseHead {
     pub(crate) headers: HeaderMap,
 }
 
-/// How a body ended: with these trailers, or not as it should.
+/// The end of a body: its trailers, or the failure that cut it off.
 pub(crate) type BodyEnd = Result<Option<HeaderMap>, HttpFailure>;
 
-/// What there is of a response now.
+/// The current state of a response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ResponseState {
-    /// Nothing yet.
+    /// It has not arrived.
     Pending,
-    /// No response will come.
+    /// There is none.
     Failed(HttpFailure),
-    /// All of it.
+    /// The whole response: head, body and the body's end.
     Complete(ResponseHead, Bytes, BodyEnd),
-    /// The head; the body is read piece by piece.
+    /// The head. The body is read piece by piece.
     HeadOnly(ResponseHead),
 }
 
 impl ResponseState {
-    /// Bytes of its body.
+    /// Bytes of the body in this value.
     pub(crate) fn bytes(&self) -> usize {
         match self {
             Self::Complete(_, body, _) => body.len(),
@@ -56,21 +57,21 @@ impl ResponseState {
     }
 }
 
-/// What there is of a body now.
+/// The answer to one read of a body.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum BodyRead {
-    /// Nothing yet.
+    /// No bytes yet.
     Pending,
     /// At least one byte.
     Data(Bytes),
-    /// Nothing more will come.
+    /// The end of the body.
     End(BodyEnd),
 }
 
-/// What a guest may wait for.
+/// The part of a response that a guest waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum ResponsePart {
-    /// The response's head, and all of its body if that is small.
+    /// The head, with the whole body if that is small.
     Response,
     /// More of the body, or its end.
     Body,
@@ -78,11 +79,11 @@ pub(crate) enum ResponsePart {
     Trailers,
 }
 
-/// The requests of one activation that are under way, by the number of the call.
+/// The requests of one activation that are in flight, by the number of the call.
 #[derive(Debug, Default)]
 pub(crate) struct Exchanges {
     by_call: BTreeMap<u64, Exchange>,
-    /// Told whenever one of them goes on. Only the guest's own call waits for it.
+    /// Notified when a request makes progress. The guest waits for it in [`Exchanges::changed`], one call at a time.
     changed: Arc<Notify>,
 }
 
@@ -104,93 +105,93 @@ impl Drop for Exchange {
 struct Shared {
     progress: Mutex<Progress>,
     changed: Arc<Notify>,
-    /// Told when the guest has read.
+    /// Notified when the guest has read, so that the task reads on.
     room: Notify,
 }
 
 #[derive(Debug, Default)]
 struct Progress {
     head: Option<ResponseHead>,
-    /// Whether the guest is told of the head only when all of the body is there.
-    gathers: bool,
+    /// Whether the guest gets the head only together with the whole body.
+    waits_for_body: bool,
     chunks: VecDeque<Bytes>,
     /// Bytes in `chunks`.
     bytes: usize,
-    /// Whether the guest wants nothing of the body but its end.
-    discards: bool,
+    /// Whether the guest reads nothing of the body but its end.
+    discards_body: bool,
     end: Option<BodyEnd>,
-    /// There is no response.
+    /// Why there is no response.
     failed: Option<HttpFailure>,
-    /// What was recorded before did not become durable: the activation is over.
-    broken: Option<PortError>,
+    /// The error of the commit before the request was sent. The activation must end.
+    commit_error: Option<PortError>,
 }
 
 impl Exchanges {
-    /// Sends `request` as `call`, once all that was handed to `oplog` is durable.
-    pub(crate) fn begin(
+    /// Sends `request` as `call`, once everything appended to `oplog` is durable.
+    pub(crate) fn send(
         &mut self,
         call: u64,
         request: Arc<HttpRequest>,
         http: Arc<dyn OutboundHttp>,
         oplog: Arc<dyn Oplog>,
     ) {
-        let shared = self.shared(Progress::default());
+        let shared = self.new_shared(Progress::default());
         let task = tokio::spawn(run(shared.clone(), request, http, oplog)).abort_handle();
         self.by_call.insert(call, Exchange { shared, task: Some(task) });
     }
 
-    /// Has `call` fail without being sent.
+    /// Fails `call` without sending it.
     pub(crate) fn fail(&mut self, call: u64, failure: HttpFailure) {
-        let shared = self.shared(Progress { failed: Some(failure), ..Progress::default() });
+        let shared = self.new_shared(Progress { failed: Some(failure), ..Progress::default() });
         self.by_call.insert(call, Exchange { shared, task: None });
     }
 
-    fn shared(&self, progress: Progress) -> Arc<Shared> {
+    fn new_shared(&self, progress: Progress) -> Arc<Shared> {
         let (progress, changed, room) = (Mutex::new(progress), self.changed.clone(), Notify::new());
         Arc::new(Shared { progress, changed, room })
     }
 
-    /// Whether another one may begin.
+    /// Whether another request may be sent.
     pub(crate) fn has_room(&self) -> bool {
         self.by_call.len() < EXCHANGES_MAX
     }
 
-    /// Whether anything is under way that would be lost if the worker left memory.
-    pub(crate) fn hold_memory(&self) -> bool {
+    /// Whether any request is in flight: it would be lost if the worker left memory.
+    pub(crate) fn has_requests(&self) -> bool {
         !self.by_call.is_empty()
     }
 
-    /// Returns once one of them has gone on since this was last called.
+    /// Returns once a request has made progress since the last return.
     pub(crate) async fn changed(&self) {
         self.changed.notified().await;
     }
 
-    /// Forgets `call`: nobody will ask for more of it, and its connection is closed if it is still in use.
+    /// Drops `call`. Its connection is closed if it is still in use.
     pub(crate) fn forget(&mut self, call: u64) {
         self.by_call.remove(&call);
     }
 
-    /// Whether there is something to be had of `call`.
+    /// Whether this part of `call` can be read without waiting.
     pub(crate) fn is_ready(&self, call: u64, part: ResponsePart) -> Result<bool, PortError> {
-        // What is not here any more is an error, and that is there at once.
+        // A request that is not here reads as an error, which is available at once.
         let Some(exchange) = self.by_call.get(&call) else { return Ok(true) };
         let mut progress = exchange.shared.progress.lock();
-        if let Some(error) = &progress.broken {
+        if let Some(error) = &progress.commit_error {
             return Err(error.clone());
         }
         Ok(match part {
             ResponsePart::Response => progress.is_answered(),
-            ResponsePart::Body => !progress.chunks.is_empty() || progress.is_over(),
+            ResponsePart::Body => !progress.chunks.is_empty() || progress.has_ended(),
             ResponsePart::Trailers => {
                 progress.discard();
                 exchange.shared.room.notify_one();
-                progress.is_over()
+                progress.has_ended()
             }
         })
     }
 
-    /// The response of `call`. What is whole or failed is forgotten here: it is the guest's now.
-    pub(crate) fn answer(&mut self, call: u64) -> ResponseState {
+    /// The response of `call`. A complete or failed one is dropped here.
+    pub(crate) fn take_response(&mut self, call: u64) -> ResponseState {
         let Some(exchange) = self.by_call.get(&call) else { return ResponseState::Failed(HttpFailure::Lost) };
         let answered = exchange.shared.progress.lock().answer();
         if matches!(answered, ResponseState::Complete(..) | ResponseState::Failed(_)) {
@@ -199,7 +200,7 @@ impl Exchanges {
         answered
     }
 
-    /// Up to `limit` bytes of the body of `call`; forgotten at its end.
+    /// Up to `limit` bytes of the body of `call`. The request is dropped at the end of the body.
     pub(crate) fn read(&mut self, call: u64, limit: usize) -> BodyRead {
         let Some(exchange) = self.by_call.get(&call) else { return BodyRead::End(Err(HttpFailure::Lost)) };
         let read = exchange.shared.progress.lock().read(limit);
@@ -211,8 +212,8 @@ impl Exchanges {
         read
     }
 
-    /// How the body of `call` ended, whatever of it was not read; forgotten then.
-    pub(crate) fn end(&mut self, call: u64) -> Option<BodyEnd> {
+    /// The end of the body of `call`, skipping the rest of the body. The request is dropped then.
+    pub(crate) fn body_end(&mut self, call: u64) -> Option<BodyEnd> {
         let Some(exchange) = self.by_call.get(&call) else { return Some(Err(HttpFailure::Lost)) };
         let end = {
             let mut progress = exchange.shared.progress.lock();
@@ -228,12 +229,12 @@ impl Exchanges {
 }
 
 impl Progress {
-    fn is_over(&self) -> bool {
+    fn has_ended(&self) -> bool {
         self.end.is_some() || self.failed.is_some()
     }
 
     fn is_answered(&self) -> bool {
-        self.failed.is_some() || (self.head.is_some() && (!self.gathers || self.end.is_some()))
+        self.failed.is_some() || (self.head.is_some() && (!self.waits_for_body || self.end.is_some()))
     }
 
     fn answer(&mut self) -> ResponseState {
@@ -245,7 +246,9 @@ impl Progress {
                 let answered = (head.clone(), end.clone());
                 ResponseState::Complete(answered.0, self.take_all(), answered.1)
             }
-            (Some(head), _) if !self.gathers || self.end.is_some() => ResponseState::HeadOnly(head.clone()),
+            (Some(head), _) if !self.waits_for_body || self.end.is_some() => {
+                ResponseState::HeadOnly(head.clone())
+            }
             _ => ResponseState::Pending,
         }
     }
@@ -276,59 +279,61 @@ impl Progress {
     }
 
     fn discard(&mut self) {
-        self.discards = true;
+        self.discards_body = true;
         self.chunks.clear();
         self.bytes = 0;
     }
 }
 
-/// One request, from its intent to the end of its response.
+/// One request, from its recorded intent to the end of its response.
 async fn run(
     shared: Arc<Shared>,
     request: Arc<HttpRequest>,
     http: Arc<dyn OutboundHttp>,
     oplog: Arc<dyn Oplog>,
 ) {
-    // W2: a crash after this finds the intent, and G4 says what becomes of it; a crash before it finds a worker that
-    // has not sent anything, and nothing has left.
+    // W2: after a crash behind this line, the oplog holds the intent, and G4 determines whether the request is
+    // repeated. After a crash before it, nothing was sent.
     if let Err(error) = oplog.commit().await {
-        shared.step(|progress| progress.broken = Some(error));
+        shared.update(|progress| progress.commit_error = Some(error));
         return;
     }
     match http.send(&request).await {
-        Err(failure) => shared.step(|progress| progress.failed = Some(failure)),
+        Err(failure) => shared.update(|progress| progress.failed = Some(failure)),
         Ok(response) => receive(&shared, response).await,
     }
 }
 
 async fn receive(shared: &Shared, response: HttpResponse) {
     let HttpResponse { status, headers, length, mut body } = response;
-    let gathers =
+    let waits_for_body =
         length.is_some_and(|length| length <= HTTP_WHOLE_BYTES_MAX as u64) && !is_event_stream(&headers);
-    let buffer_bytes_max = if gathers { HTTP_WHOLE_BYTES_MAX } else { BUFFER_BYTES_MAX };
-    shared.step(|progress| {
+    let buffer_bytes_max = if waits_for_body { HTTP_WHOLE_BYTES_MAX } else { BUFFER_BYTES_MAX };
+    shared.update(|progress| {
         progress.head = Some(ResponseHead { status, headers });
-        progress.gathers = gathers;
+        progress.waits_for_body = waits_for_body;
     });
     loop {
         match body.next().await {
-            Ok(HttpPart::Data(data)) => shared.step(|progress| {
-                if !progress.discards && !data.is_empty() {
+            Ok(HttpPart::Data(data)) => shared.update(|progress| {
+                if !progress.discards_body && !data.is_empty() {
                     progress.bytes += data.len();
                     progress.chunks.push_back(data);
                 }
             }),
-            Ok(HttpPart::End(trailers)) => return shared.step(|progress| progress.end = Some(Ok(trailers))),
-            Err(failure) => return shared.step(|progress| progress.end = Some(Err(failure))),
+            Ok(HttpPart::End(trailers)) => {
+                return shared.update(|progress| progress.end = Some(Ok(trailers)));
+            }
+            Err(failure) => return shared.update(|progress| progress.end = Some(Err(failure))),
         }
-        // A body that is longer than it said is the adapter's to refuse; this bounds what is held in any case.
+        // The adapter rejects a body that is longer than announced. This bounds the buffer in any case.
         while shared.progress.lock().bytes > buffer_bytes_max {
             shared.room.notified().await;
         }
     }
 }
 
-/// Events are for those who read them as they come.
+/// Whether the body is a stream of events. The guest must see each event as it arrives.
 fn is_event_stream(headers: &HeaderMap) -> bool {
     let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     media_type.is_some_and(|text| {
@@ -338,7 +343,7 @@ fn is_event_stream(headers: &HeaderMap) -> bool {
 }
 
 impl Shared {
-    fn step(&self, change: impl FnOnce(&mut Progress)) {
+    fn update(&self, change: impl FnOnce(&mut Progress)) {
         change(&mut self.progress.lock());
         self.changed.notify_one();
     }

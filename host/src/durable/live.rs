@@ -1,12 +1,11 @@
 //! What a call may do once the recorded entries have ended.
 //!
-//! Invariant: entries reach the store in the order in which they were recorded, each once, under
-//! consecutive indices.
+//! Invariant: entries reach the store in the order in which they were recorded, each once, under consecutive indices.
 
 use super::clock::WorkerClock;
 use super::effect::CallFailure;
 use super::exchange::{BodyEnd, BodyRead, Exchanges, ResponsePart, ResponseState};
-use super::replay::Ended;
+use super::replay::OplogEnded;
 use crate::SnapshotBase;
 use crate::imports::Unanswered;
 use crate::limits::ANSWERS_BUFFERED_BYTES_MAX;
@@ -28,26 +27,26 @@ pub(crate) struct Tail {
     interrupt_handle: InterruptHandle,
     clock: WorkerClock,
     suspend_after: Duration,
-    /// Recorded, not yet handed to the store.
+    /// Entries that are recorded and not yet appended to the store.
     buffer: Vec<Entry>,
     /// Bytes of the answers in `buffer`.
     buffered_bytes: usize,
-    /// The last entry handed to the store.
+    /// The index of the last entry that was appended to the store.
     appended: OplogIndex,
-    /// The engine to name before the first entry, if the oplog names another or none.
-    activation: Option<String>,
-    /// HTTP requests under way.
+    /// This engine's fingerprint, if the oplog names another engine last or none. It is recorded before the next entry.
+    engine_to_record: Option<String>,
+    /// HTTP requests in flight.
     exchanges: Exchanges,
-    /// Whether nothing may be handed over yet, however much is buffered.
-    held: bool,
+    /// Whether the buffer must not be appended yet, however large it gets.
+    is_held: bool,
 }
 
-/// What a [`Tail`] needs to know of its activation.
+/// The properties of an activation that a [`Tail`] needs.
 #[derive(Debug)]
-pub(crate) struct Activity {
-    /// Where entries, time and promises are.
+pub(crate) struct ActivationContext {
+    /// The ports for entries, time, promises and the rest.
     pub(crate) ports: Ports,
-    /// Stops waits.
+    /// Interrupts waits.
     pub(crate) interrupt_handle: InterruptHandle,
     /// A wait longer than this parks the worker.
     pub(crate) suspend_after: Duration,
@@ -56,17 +55,17 @@ pub(crate) struct Activity {
 }
 
 impl Tail {
-    /// The end of `history`, which begins after `base` if there is one. What begins at `repeat`, if any, is set aside
-    /// before anything else is recorded.
+    /// The end of `history`, which begins after `base` if there is one. Entries from `repeat` on, if it is given, are
+    /// reverted before anything else is recorded.
     pub(crate) fn new(
         base: Option<&SnapshotBase>,
         history: &[Entry],
         repeat: Option<OplogIndex>,
-        activity: Activity,
+        context: ActivationContext,
     ) -> Self {
         let named = history.iter().rev().find_map(|entry| match entry {
             Entry::Activated { engine, .. } => Some(engine),
-            Entry::LifecycleEvent(milestone) => milestone.state().map(|state| &state.engine),
+            Entry::LifecycleEvent(event) => event.state().map(|state| &state.engine),
             Entry::Created { .. }
             | Entry::InvocationStarted { .. }
             | Entry::HostCall { .. }
@@ -79,20 +78,20 @@ impl Tail {
             | Entry::Revert { .. } => None,
         });
         let named = named.or(base.map(|base| &base.state.engine));
-        let activation = (named != Some(&activity.engine)).then_some(activity.engine);
-        let at = activity.ports.clock.now();
-        let set_aside = |from| Entry::Revert { at, from, reason: RevertReason::Region };
+        let engine_to_record = (named != Some(&context.engine)).then_some(context.engine);
+        let at = context.ports.clock.now();
+        let revert = |from| Entry::Revert { at, from, reason: RevertReason::Region };
         Self {
-            ports: activity.ports,
-            interrupt_handle: activity.interrupt_handle,
+            ports: context.ports,
+            interrupt_handle: context.interrupt_handle,
             clock: WorkerClock::new(base, history),
-            suspend_after: activity.suspend_after,
-            buffer: repeat.map(set_aside).into_iter().collect(),
+            suspend_after: context.suspend_after,
+            buffer: repeat.map(revert).into_iter().collect(),
             buffered_bytes: 0,
             appended: OplogIndex(base.map_or(0, |base| base.index.0) + history.len() as u64),
-            activation,
+            engine_to_record,
             exchanges: Exchanges::default(),
-            held: false,
+            is_held: false,
         }
     }
 
@@ -113,14 +112,14 @@ impl Tail {
     }
 }
 
-/// Proof that the recorded entries have ended, and all that may be done then.
+/// Proof that the recorded entries have ended, with everything that may be done then.
 #[derive(Debug)]
 pub(crate) struct Live<'a> {
     tail: &'a mut Tail,
 }
 
 impl<'a> Live<'a> {
-    pub(crate) fn new(_: Ended, tail: &'a mut Tail) -> Self {
+    pub(crate) fn new(_: OplogEnded, tail: &'a mut Tail) -> Self {
         Self { tail }
     }
 
@@ -136,11 +135,11 @@ impl<'a> Live<'a> {
 
     /// The index that the next recorded entry will have.
     pub(crate) fn next_index(&mut self) -> OplogIndex {
-        self.name_engine();
+        self.record_engine();
         self.tail.appended.plus(self.tail.buffer.len() as u64 + 1)
     }
 
-    /// Adds `entry` to the oplog and gives its index.
+    /// Adds `entry` to the oplog and returns its index.
     pub(crate) fn record(&mut self, entry: Entry) -> Result<OplogIndex, StopReason> {
         let index = self.next_index();
         if let Entry::HostCall { response, .. } = &entry {
@@ -149,18 +148,18 @@ impl<'a> Live<'a> {
         self.tail.buffer.push(entry);
         let full = self.tail.buffer.len() >= ENTRIES_BUFFERED_MAX
             || self.tail.buffered_bytes >= ANSWERS_BUFFERED_BYTES_MAX;
-        if full && !self.tail.held {
+        if full && !self.tail.is_held {
             self.flush()?;
         }
         Ok(index)
     }
 
-    /// Keeps what is recorded from the store until it is let go, or loses it with the instance.
-    pub(crate) fn hold(&mut self, held: bool) {
-        self.tail.held = held;
+    /// While `is_held`, recorded entries are not appended. Dropping the instance loses them.
+    pub(crate) fn hold(&mut self, is_held: bool) {
+        self.tail.is_held = is_held;
     }
 
-    /// Hands to the store what was recorded.
+    /// Appends the buffered entries to the store.
     pub(crate) fn flush(&mut self) -> Result<(), StopReason> {
         if self.tail.buffer.is_empty() {
             return Ok(());
@@ -172,26 +171,26 @@ impl<'a> Live<'a> {
         Ok(())
     }
 
-    /// Hands over what was recorded, and returns once it is durable.
+    /// Appends the buffered entries and returns once they are durable.
     pub(crate) async fn commit(&mut self) -> Result<(), CallFailure> {
         self.flush()?;
         Ok(self.tail.ports.oplog.commit().await?)
     }
 
-    /// The last entry that was handed to the store.
+    /// The index of the last entry that was appended to the store.
     pub(crate) fn last_appended(&self) -> OplogIndex {
         self.tail.appended
     }
 
-    /// Sets aside what begins at `from`, which is not replayed any more. The failure ends the instance: another one
-    /// goes on from there.
+    /// Reverts the entries from `from` on: they are not replayed any more. The returned failure ends the instance; the
+    /// next one continues from there.
     pub(crate) fn revert_to(&mut self, from: OplogIndex, reason: RevertReason) -> CallFailure {
         let at = self.wall_now();
         let recorded = self.record(Entry::Revert { at, from, reason }).and_then(|_| self.flush());
         CallFailure::Stop(recorded.map_or_else(|stop| stop, |()| StopReason::JumpedBack))
     }
 
-    /// What is known of a worker.
+    /// The metadata of a worker.
     pub(crate) async fn worker_metadata(
         &self,
         worker: &WorkerId,
@@ -209,7 +208,7 @@ impl<'a> Live<'a> {
         Ok(self.tail.ports.promises.get(promise).await?)
     }
 
-    /// Completes a promise; gives the index of the entry that the store added for `call`.
+    /// Completes a promise; returns the index of the entry that the store added for `call`.
     pub(crate) async fn complete_promise(
         &mut self,
         call: Call,
@@ -223,7 +222,7 @@ impl<'a> Live<'a> {
         Ok((index, completion))
     }
 
-    /// Deletes a promise; gives the index of the entry that the store added for `call`.
+    /// Deletes a promise; returns the index of the entry that the store added for `call`.
     pub(crate) async fn delete_promise(
         &mut self,
         call: Call,
@@ -236,8 +235,8 @@ impl<'a> Live<'a> {
         Ok((index, existed))
     }
 
-    /// Waits until the monotonic clock shows `deadline`, one of `promises` is no longer pending, or an HTTP request has
-    /// gone on, if that is near or a request is under way; else parks the worker.
+    /// Waits until the monotonic clock shows `deadline_nanos`, one of `promises` is no longer pending, or an HTTP
+    /// request has made progress. If the deadline is not near and no request is in flight, parks the worker instead.
     pub(crate) async fn wait(
         &mut self,
         deadline_nanos: Option<u64>,
@@ -246,16 +245,16 @@ impl<'a> Live<'a> {
         let now = self.monotonic_now();
         let remaining = deadline_nanos.map(|deadline| Duration::from_nanos(deadline.saturating_sub(now)));
         let near = remaining.is_some_and(|remaining| remaining <= self.tail.suspend_after);
-        // A request that is under way would be lost, and sent again, if the worker left memory.
-        if near || self.tail.exchanges.hold_memory() {
-            self.wait_here(deadline_nanos, &promises).await
+        // Leaving memory would drop a request that is in flight, and it would be sent again.
+        if near || self.tail.exchanges.has_requests() {
+            self.wait_in_memory(deadline_nanos, &promises).await
         } else {
             Err(self.park(now, remaining, promises))
         }
     }
 
-    /// As [`Live::wait`], but first waits here for at most `soon`, and returns if that was in vain: the caller looks
-    /// again, and then waits.
+    /// Like [`Live::wait`], but waits in memory for at most `soon` and never parks. The caller then checks again and
+    /// calls [`Live::wait`].
     pub(crate) async fn wait_briefly(
         &mut self,
         deadline_nanos: Option<u64>,
@@ -265,12 +264,12 @@ impl<'a> Live<'a> {
         let soon = u64::try_from(soon.as_nanos()).unwrap_or(u64::MAX);
         let until = self.monotonic_now().saturating_add(soon);
         let until = deadline_nanos.map_or(until, |deadline| deadline.min(until));
-        // Others must find what was done so far, and what they do must find it durable.
+        // Other workers must see everything done so far, and their own changes must come after it in commit order.
         self.flush()?;
-        self.wait_here(Some(until), &promises).await
+        self.wait_in_memory(Some(until), &promises).await
     }
 
-    /// Makes a call; gives the index of the entry that the store added for `call`, and its response.
+    /// Makes a call to another worker; returns the index and the response of the entry that the store added for `call`.
     pub(crate) async fn make_call(
         &mut self,
         call: Call,
@@ -283,7 +282,8 @@ impl<'a> Live<'a> {
         Ok((index, response))
     }
 
-    /// Gives up on a call, likewise.
+    /// Cancels a call to another worker; returns the index and the response of the entry that the store added for
+    /// `call`.
     pub(crate) async fn cancel_call(
         &mut self,
         call: Call,
@@ -296,12 +296,12 @@ impl<'a> Live<'a> {
         Ok((index, response))
     }
 
-    /// What is known of the answer of a call.
+    /// The state of the answer to a call.
     pub(crate) async fn call_answer(&self, call: OplogIndex) -> Result<AnswerState, CallFailure> {
         Ok(self.tail.ports.calls.answer(call).await?)
     }
 
-    async fn wait_here(
+    async fn wait_in_memory(
         &mut self,
         deadline_nanos: Option<u64>,
         promises: &[PromiseId],
@@ -330,7 +330,7 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// Whether `request` may be sent, as far as is known before.
+    /// Whether `request` may be sent, as far as can be decided before sending.
     pub(crate) fn admit_request(&self, request: &HttpRequest) -> Result<(), HttpFailure> {
         if !self.tail.exchanges.has_room() {
             return Err(HttpFailure::TooMany);
@@ -338,14 +338,14 @@ impl<'a> Live<'a> {
         self.tail.ports.http.admit(request)
     }
 
-    /// Sends `request` once everything that was handed over is durable.
+    /// Sends `request` once everything appended so far is durable.
     pub(crate) fn send_request(&mut self, call: u64, request: Arc<HttpRequest>) {
         let (http, oplog) = (self.tail.ports.http.clone(), self.tail.ports.oplog.clone());
-        self.tail.exchanges.begin(call, request, http, oplog);
+        self.tail.exchanges.send(call, request, http, oplog);
     }
 
-    /// Goes on with a request whose response an earlier activation did not come to record (G4).
-    pub(crate) fn begin_again(&mut self, unanswered: Unanswered) {
+    /// Resumes a request whose response no earlier activation has recorded (G4).
+    pub(crate) fn resume_request(&mut self, unanswered: Unanswered) {
         if unanswered.repeats {
             self.send_request(unanswered.call, unanswered.request);
         } else {
@@ -353,14 +353,14 @@ impl<'a> Live<'a> {
         }
     }
 
-    /// Gives up a request.
+    /// Drops a request; its connection is closed if it is still in use.
     pub(crate) fn forget_request(&mut self, call: u64) {
         self.tail.exchanges.forget(call);
     }
 
-    /// What there is of the response to a request.
+    /// The current state of the response to a request.
     pub(crate) fn response(&mut self, call: u64) -> ResponseState {
-        self.tail.exchanges.answer(call)
+        self.tail.exchanges.take_response(call)
     }
 
     /// Up to `limit` bytes of a response's body.
@@ -368,17 +368,17 @@ impl<'a> Live<'a> {
         self.tail.exchanges.read(call, limit)
     }
 
-    /// How a response's body ended, if it has.
+    /// The end of a response's body, once it is known.
     pub(crate) fn body_end(&mut self, call: u64) -> Option<BodyEnd> {
-        self.tail.exchanges.end(call)
+        self.tail.exchanges.body_end(call)
     }
 
-    /// Whether there is something to be had of a request.
+    /// Whether this part of a response can be read without waiting.
     pub(crate) fn is_request_ready(&self, call: u64, part: ResponsePart) -> Result<bool, CallFailure> {
         Ok(self.tail.exchanges.is_ready(call, part)?)
     }
 
-    /// Records that the worker leaves memory. The failure ends the instance.
+    /// Records that the worker leaves memory. The returned failure ends the instance.
     fn park(&mut self, now: u64, remaining: Option<Duration>, promises: Vec<PromiseId>) -> CallFailure {
         let at = self.wall_now();
         let parked = Parked {
@@ -395,19 +395,19 @@ impl<'a> Live<'a> {
         &self.tail.ports
     }
 
-    /// A port has appended everything up to `index`.
-    pub(super) fn appended(&mut self, index: OplogIndex) {
+    /// Records that a port has appended everything up to `index`.
+    pub(super) fn set_appended(&mut self, index: OplogIndex) {
         self.tail.appended = index;
     }
 
     pub(super) fn take_buffer(&mut self) -> (OplogIndex, Vec<Entry>) {
-        self.name_engine();
+        self.record_engine();
         self.tail.buffered_bytes = 0;
         (self.tail.appended.next(), std::mem::take(&mut self.tail.buffer))
     }
 
-    fn name_engine(&mut self) {
-        if let Some(engine) = self.tail.activation.take() {
+    fn record_engine(&mut self) {
+        if let Some(engine) = self.tail.engine_to_record.take() {
             let at = self.wall_now();
             self.tail.buffer.push(Entry::Activated { at, engine });
         }

@@ -1,10 +1,10 @@
 //! Replay: answers host calls from the oplog until it ends.
 //!
 //! Uses `model::oplog` only. Architecture invariant: nothing here can reach a port.
-//! Invariant: the cursor only moves over entries that the guest asked for, in order, over hints and over what was set
-//! aside; an entry that it did not ask for, or a call that is not there, is a divergence and ends the instance.
+//! Invariant: the cursor moves only over entries that the guest asks for, in order, over hints and over reverted
+//! entries. A request for another entry than the next one is a divergence and ends the instance.
 
-use super::aside::Aside;
+use super::reverted::RevertedRanges;
 use crate::StopReason;
 use golem_model::oplog::{Call, Entry, FailureCause, InvocationSource, LifecycleEvent, SavedState};
 use golem_model::{Convention, IdempotencyKey, OplogIndex, Timestamp, Value};
@@ -12,69 +12,70 @@ use std::sync::Arc;
 
 /// Proof that all recorded entries were replayed.
 #[derive(Debug)]
-pub(crate) struct Ended(());
+pub(crate) struct OplogEnded(());
 
 /// A cursor over the recorded entries.
 #[derive(Debug)]
 pub(crate) struct Replay {
     entries: Vec<Entry>,
-    /// The next entry.
+    /// Position of the next entry in `entries`.
     position: usize,
-    /// Entries before the first of `entries`: all, once they have ended.
-    before: u64,
-    /// What to hop over.
-    aside: Aside,
-    /// Invocations that have begun, with those that were set aside.
-    begun: u64,
-    /// The worker left memory after the last entry that the guest asked for, and the guest has not come to that
-    /// wait again: what it prints until then was printed before.
+    /// Number of oplog entries before the first of `entries`; all recorded entries, once they have ended.
+    entries_before: u64,
+    /// The entries that replay skips.
+    reverted: RevertedRanges,
+    /// Number of invocations started so far, including reverted ones.
+    invocations: u64,
+    /// Whether the worker left memory after the last entry that the guest asked for, and the guest has not reached that
+    /// wait again. The earlier activation has printed everything that the guest prints until then.
     before_wait: bool,
 }
 
 /// An invocation as recorded.
 #[derive(Debug)]
-pub(crate) struct Started {
-    /// When it began.
+pub(crate) struct RecordedInvocation {
+    /// Time of its start.
     pub(crate) at: Timestamp,
-    /// Names it.
+    /// Its idempotency key.
     pub(crate) key: IdempotencyKey,
     /// Its function.
     pub(crate) function: Arc<str>,
-    /// Its parameters; of a program, its input as one text.
+    /// Its parameters; for a program, its input as one string.
     pub(crate) params: Vec<Value>,
-    /// How they reach the guest.
+    /// How the parameters reach the guest.
     pub(crate) convention: Convention,
-    /// Its place.
-    pub(crate) begun: InvocationStart,
+    /// Its start in the oplog.
+    pub(crate) start: InvocationStart,
 }
 
-/// The place of an invocation in the oplog.
+/// The start of an invocation in the oplog.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct InvocationStart {
-    /// From 1 for the first that the worker ever began, with those that were set aside later: never given twice.
+    /// The invocation's number, from 1 for the worker's first. Reverted invocations are counted too, so no number is
+    /// reused.
     pub(crate) number: u64,
-    /// The entry with which it began.
+    /// The index of the entry that records the start.
     pub(crate) index: OplogIndex,
 }
 
-/// How the oplog says that the next invocation ended.
+/// What the oplog holds next, between two invocations.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Ending {
-    /// There is no next invocation.
-    None,
-    /// It does not say: the oplog ends before the invocation does.
+pub(crate) enum NextRecorded {
+    /// Nothing: the oplog ends here.
+    OplogEnd,
+    /// An invocation that the oplog does not end.
     Unfinished(IdempotencyKey),
-    /// It came to a result.
+    /// An invocation that completed.
     Completed,
-    /// It failed for good.
+    /// An invocation that failed for good.
     Failed(FailureCause),
-    /// There is a turning point before it: the guest's state went through `save` and `load`.
+    /// A snapshot or an update before the next invocation: the guest's state passed through `save` and `load`.
     Reloaded {
-        /// The entry that says so.
+        /// The index of its entry.
         index: OplogIndex,
-        /// When it was written.
+        /// Time of the entry.
         at: Timestamp,
-        /// What was saved.
+        /// The saved state.
         state: SavedState,
         /// Whether another version loaded it.
         updated: bool,
@@ -82,39 +83,47 @@ pub(crate) enum Ending {
 }
 
 impl Replay {
-    /// A cursor before the first entry of `entries`, which follow the first `before` ones of the oplog, in which `begun`
-    /// invocations began. Of `entries`, `aside` is not replayed.
-    pub(crate) fn new(before: OplogIndex, begun: u64, entries: Vec<Entry>, aside: Aside) -> Self {
-        // The first entry makes the worker; nobody asks for it.
+    /// A cursor before the first of `entries`. The oplog has `before` entries ahead of them, in which `invocations`
+    /// invocations started. Entries in `reverted` are skipped.
+    pub(crate) fn new(
+        before: OplogIndex,
+        invocations: u64,
+        entries: Vec<Entry>,
+        reverted: RevertedRanges,
+    ) -> Self {
+        // The first entry creates the worker; the guest does not ask for it.
         let position = usize::from(matches!(entries.first(), Some(Entry::Created { .. })));
-        Self { entries, position, before: before.0, aside, begun, before_wait: false }
+        Self { entries, position, entries_before: before.0, reverted, invocations, before_wait: false }
     }
 
-    /// Invocations that have begun, with those that were set aside.
-    pub(crate) fn begun(&self) -> u64 {
-        self.begun
+    /// Number of invocations started so far, including reverted ones.
+    pub(crate) fn invocations(&self) -> u64 {
+        self.invocations
     }
 
-    /// Moves over a turning point that [`Replay::ending`] gave.
-    pub(crate) fn reloaded(&mut self) {
+    /// Moves over the snapshot or update that [`Replay::peek_next`] returned.
+    pub(crate) fn skip_reload(&mut self) {
         self.take();
     }
 
-    /// Whether all entries were replayed, as a proof.
-    pub(crate) fn ended(&mut self) -> Option<Ended> {
+    /// Proof that all entries were replayed, if they were.
+    pub(crate) fn proof_of_end(&mut self) -> Option<OplogEnded> {
         self.skip_hints();
         if self.position < self.entries.len() {
             return None;
         }
-        // Not needed any more, and it may be long.
-        self.before += self.entries.len() as u64;
+        // The entries are not needed any more, and there may be many.
+        self.entries_before += self.entries.len() as u64;
         self.entries = Vec::new();
         self.position = 0;
-        Some(Ended(()))
+        Some(OplogEnded(()))
     }
 
-    /// The recorded answer of `call` and its index, if the oplog goes on.
-    pub(crate) fn call(&mut self, call: &Call) -> Result<Option<(OplogIndex, Vec<u8>)>, StopReason> {
+    /// The recorded answer of `call` and its index; `None` once the recorded entries have ended.
+    pub(crate) fn recorded_answer(
+        &mut self,
+        call: &Call,
+    ) -> Result<Option<(OplogIndex, Vec<u8>)>, StopReason> {
         let index = self.index();
         match self.peek() {
             None => {
@@ -130,30 +139,30 @@ impl Replay {
         }
     }
 
-    /// How the next invocation ended.
-    pub(crate) fn ending(&mut self) -> Result<Ending, StopReason> {
+    /// What the oplog holds next, between two invocations.
+    pub(crate) fn peek_next(&mut self) -> Result<NextRecorded, StopReason> {
         let index = self.index();
         let key = match self.peek() {
-            None => return Ok(Ending::None),
+            None => return Ok(NextRecorded::OplogEnd),
             Some(Entry::InvocationStarted { key, .. }) => key.clone(),
-            Some(Entry::LifecycleEvent(milestone)) if let Some(state) = milestone.state() => {
-                let updated = matches!(milestone, LifecycleEvent::Updated { .. });
-                let (at, state) = (milestone.at(), state.clone());
-                return Ok(Ending::Reloaded { index, at, state, updated });
+            Some(Entry::LifecycleEvent(event)) if let Some(state) = event.state() => {
+                let updated = matches!(event, LifecycleEvent::Updated { .. });
+                let (at, state) = (event.at(), state.clone());
+                return Ok(NextRecorded::Reloaded { index, at, state, updated });
             }
             Some(other) => return Err(diverged(index, other, "the next invocation".to_owned())),
         };
         let mut at = self.position + 1;
         while let Some(entry) = self.entries.get(at) {
-            let hopped = self.hop_from(at);
-            if hopped > at {
-                at = hopped;
+            let kept = self.next_replayed(at);
+            if kept > at {
+                at = kept;
                 continue;
             }
             at += 1;
             match entry {
-                Entry::InvocationCompleted { .. } => return Ok(Ending::Completed),
-                Entry::InvocationFailed { cause, .. } => return Ok(Ending::Failed(cause.clone())),
+                Entry::InvocationCompleted { .. } => return Ok(NextRecorded::Completed),
+                Entry::InvocationFailed { cause, .. } => return Ok(NextRecorded::Failed(cause.clone())),
                 Entry::HostCall { .. }
                 | Entry::Activated { .. }
                 | Entry::AttemptFailed { .. }
@@ -164,11 +173,11 @@ impl Replay {
                 Entry::Created { .. } | Entry::InvocationStarted { .. } | Entry::LifecycleEvent(_) => break,
             }
         }
-        Ok(Ending::Unfinished(key))
+        Ok(NextRecorded::Unfinished(key))
     }
 
-    /// The next invocation, of which [`Replay::ending`] said that there is one.
-    pub(crate) fn started(&mut self) -> Result<Started, StopReason> {
+    /// Takes the next invocation, which [`Replay::peek_next`] has found.
+    pub(crate) fn take_invocation(&mut self) -> Result<RecordedInvocation, StopReason> {
         let index = self.index();
         match self.peek() {
             Some(Entry::InvocationStarted {
@@ -179,8 +188,8 @@ impl Replay {
                 let at = *at;
                 let (key, function, params) = (key.clone(), Arc::clone(function), std::mem::take(params));
                 self.take();
-                let (begun, convention) = (self.begin(index), Convention::Component);
-                Ok(Started { at, key, function, params, convention, begun })
+                let (start, convention) = (self.count_invocation(index), Convention::Component);
+                Ok(RecordedInvocation { at, key, function, params, convention, start })
             }
             Some(Entry::InvocationStarted {
                 at,
@@ -191,7 +200,14 @@ impl Replay {
                 let (key, function) = (key.clone(), Arc::clone(function));
                 let params = vec![Value::String(std::mem::take(input))];
                 self.take();
-                Ok(Started { at, key, function, params, convention, begun: self.begin(index) })
+                Ok(RecordedInvocation {
+                    at,
+                    key,
+                    function,
+                    params,
+                    convention,
+                    start: self.count_invocation(index),
+                })
             }
             Some(other) => Err(diverged(index, other, "an invocation with its parameters".to_owned())),
             None => Err(StopReason::Diverged {
@@ -203,18 +219,18 @@ impl Replay {
     }
 
     /// Counts an invocation that begins with the entry `index`.
-    pub(crate) fn begin(&mut self, index: OplogIndex) -> InvocationStart {
-        self.begun += 1;
-        InvocationStart { number: self.begun, index }
+    pub(crate) fn count_invocation(&mut self, index: OplogIndex) -> InvocationStart {
+        self.invocations += 1;
+        InvocationStart { number: self.invocations, index }
     }
 
-    /// Whether the worker cannot become what it was before this entry, because that was set aside.
+    /// Whether the state before this entry is unreachable, because a revert removed the entries that lead to it.
     pub(crate) fn is_unreachable(&self, index: OplogIndex) -> bool {
-        self.aside.is_unreachable(index)
+        self.reverted.is_unreachable(index)
     }
 
-    /// Checks that the oplog holds this completion next.
-    pub(crate) fn completed(&mut self, result: Option<&Value>) -> Result<(), StopReason> {
+    /// Checks that the next recorded entry is this completion.
+    pub(crate) fn check_completion(&mut self, result: Option<&Value>) -> Result<(), StopReason> {
         let index = self.index();
         match self.peek() {
             Some(Entry::InvocationCompleted { result: recorded, .. })
@@ -232,22 +248,22 @@ impl Replay {
         }
     }
 
-    /// Checks that the oplog holds a completion next, whatever its result.
-    pub(crate) fn completed_with_any(&mut self) -> Result<(), StopReason> {
+    /// Checks that the next recorded entry is a completion, with any result.
+    pub(crate) fn check_any_completion(&mut self) -> Result<(), StopReason> {
         let recorded = match self.peek() {
             Some(Entry::InvocationCompleted { result, .. }) => result.clone(),
             _ => None,
         };
-        self.completed(recorded.as_ref())
+        self.check_completion(recorded.as_ref())
     }
 
-    /// The divergence of a guest that trapped or left where the oplog goes on.
+    /// The divergence of a guest that trapped, exited or jumped while recorded entries remain; `None` if none remain.
     pub(crate) fn unexpected_end(&mut self, how: String) -> Option<StopReason> {
         let index = self.index();
         self.peek().map(|entry| diverged(index, entry, how))
     }
 
-    /// Whether the guest does again what it did before it left memory.
+    /// Whether the guest repeats what it did before it left memory.
     pub(crate) fn is_before_wait(&self) -> bool {
         self.before_wait
     }
@@ -260,7 +276,7 @@ impl Replay {
 
     fn index(&mut self) -> OplogIndex {
         self.skip_hints();
-        OplogIndex(self.before + self.position as u64 + 1)
+        OplogIndex(self.entries_before + self.position as u64 + 1)
     }
 
     fn peek(&mut self) -> Option<&mut Entry> {
@@ -269,19 +285,19 @@ impl Replay {
     }
 
     /// The first position from `at` on that is replayed, or the end.
-    fn hop_from(&self, at: usize) -> usize {
-        self.aside.end_at(at).min(self.entries.len())
+    fn next_replayed(&self, at: usize) -> usize {
+        self.reverted.next_kept(at).min(self.entries.len())
     }
 
     fn skip_hints(&mut self) {
         while let Some(entry) = self.entries.get(self.position) {
-            let hopped = self.hop_from(self.position);
-            if hopped > self.position {
-                let over = &self.entries[self.position..hopped];
-                let begun = over.iter().filter(|entry| matches!(entry, Entry::InvocationStarted { .. }));
-                self.begun += begun.count() as u64;
-                self.position = hopped;
-                // What it does instead is of its own, and so is what it prints.
+            let kept = self.next_replayed(self.position);
+            if kept > self.position {
+                let over = &self.entries[self.position..kept];
+                let started = over.iter().filter(|entry| matches!(entry, Entry::InvocationStarted { .. }));
+                self.invocations += started.count() as u64;
+                self.position = kept;
+                // After a revert, the guest takes another path, and its output is new.
                 self.before_wait = false;
                 continue;
             }
@@ -290,10 +306,10 @@ impl Replay {
                 | Entry::Configured { .. }
                 | Entry::Revert { .. }
                 | Entry::ProgramEnded { .. } => {}
-                // Another attempt prints again, and so it should: its text is of its own.
+                // The output of another attempt is new.
                 Entry::AttemptFailed { .. } => self.before_wait = false,
                 Entry::Parked(_) => self.before_wait = true,
-                Entry::LifecycleEvent(milestone) if milestone.state().is_none() => {}
+                Entry::LifecycleEvent(event) if event.state().is_none() => {}
                 Entry::LifecycleEvent(_)
                 | Entry::Created { .. }
                 | Entry::InvocationStarted { .. }
@@ -310,7 +326,7 @@ fn diverged(index: OplogIndex, recorded: &Entry, requested: String) -> StopReaso
     StopReason::Diverged { index, recorded: describe(recorded), requested }
 }
 
-/// Results are compared by their bytes: a NaN equals itself there.
+/// Encodes a result for comparison: as bytes, a NaN equals itself.
 fn bytes(result: Option<&Value>) -> Option<Vec<u8>> {
     result.map(|value| {
         let mut out = Vec::new();
@@ -321,12 +337,12 @@ fn bytes(result: Option<&Value>) -> Option<Vec<u8>> {
 
 fn completion(result: Option<&Value>) -> String {
     match result {
-        Some(value) => format!("the invocation's end with the result {}", Short(value)),
+        Some(value) => format!("the invocation's end with the result {}", Truncated(value)),
         None => "the invocation's end without a result".to_owned(),
     }
 }
 
-/// An entry as a divergence shows it.
+/// Describes an entry for a divergence.
 fn describe(entry: &Entry) -> String {
     match entry {
         Entry::Created { id, .. } => format!("the creation of worker {id}"),
@@ -345,7 +361,7 @@ fn describe(entry: &Entry) -> String {
         Entry::Configured { .. } => "what was chosen for failures".to_owned(),
         Entry::Revert { from, .. } => format!("the setting aside of what follows {from}"),
         Entry::ProgramEnded { .. } => "the end of the worker's program".to_owned(),
-        Entry::LifecycleEvent(milestone) => match milestone {
+        Entry::LifecycleEvent(event) => match event {
             LifecycleEvent::Snapshot { .. } => "a snapshot of the worker".to_owned(),
             LifecycleEvent::SnapshotRefused { .. } => "a snapshot that could not be taken".to_owned(),
             LifecycleEvent::Updated { from, to, .. } => format!("the update from version {from} to {to}"),
@@ -354,13 +370,13 @@ fn describe(entry: &Entry) -> String {
     }
 }
 
-/// Prints a value, cut where it gets long.
-struct Short<'a>(&'a Value);
+/// Prints a value, truncated if it is long.
+struct Truncated<'a>(&'a Value);
 
 /// Characters of a value that a divergence shows.
 const SHOWN_CHARS_MAX: usize = 200;
 
-impl std::fmt::Display for Short<'_> {
+impl std::fmt::Display for Truncated<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let text = format!("{:?}", self.0);
         match text.char_indices().nth(SHOWN_CHARS_MAX) {

@@ -1,4 +1,4 @@
-//! What a live call may do with what the workers of its project share.
+//! Live access to the state that the workers of a project share: buckets and containers.
 
 use super::effect::CallFailure;
 use super::live::Live;
@@ -9,13 +9,13 @@ use golem_model::oplog::Call;
 use golem_model::shared::{KeyPage, Versioned};
 
 impl Live<'_> {
-    /// What a key holds.
+    /// The value of a key.
     pub(crate) async fn value(&self, bucket: &str, key: &str) -> Result<Versioned, CallFailure> {
-        let held = self.values(bucket, &[key.to_owned()], usize::MAX).await?;
-        Ok(held.into_iter().next().unwrap_or_default())
+        let values = self.values(bucket, &[key.to_owned()], usize::MAX).await?;
+        Ok(values.into_iter().next().unwrap_or_default())
     }
 
-    /// What keys hold, all at one moment; fewer answers than keys if their values would be more than `bytes_max` bytes.
+    /// The values of `keys`, all at one moment; fewer than `keys` if their values would exceed `bytes_max` bytes.
     pub(crate) async fn values(
         &self,
         bucket: &str,
@@ -25,7 +25,7 @@ impl Live<'_> {
         Ok(self.ports().keyvalue.get(bucket, keys, bytes_max).await?)
     }
 
-    /// Keys of a bucket after `after`.
+    /// The keys of a bucket after `after`, at most `limit`.
     pub(crate) async fn keys(
         &self,
         bucket: &str,
@@ -35,7 +35,7 @@ impl Live<'_> {
         Ok(self.ports().keyvalue.keys(bucket, after, limit).await?)
     }
 
-    /// Writes to a bucket; gives the index and the response of the entry that the store added for `call`.
+    /// Writes to a bucket; returns the index and the response of the entry that the store added for `call`.
     pub(crate) async fn write(
         &mut self,
         call: Call,
@@ -45,7 +45,7 @@ impl Live<'_> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
         let response = self.ports().keyvalue.write(first, entries, call, bucket, write).await?;
-        self.appended(index);
+        self.set_appended(index);
         Ok((index, response))
     }
 
@@ -54,12 +54,12 @@ impl Live<'_> {
         Ok(self.ports().blobstore.container(name).await?)
     }
 
-    /// An object, or what is not there.
+    /// An object, or the outcome that says what does not exist.
     pub(crate) async fn object(&self, id: &ObjectId) -> Result<Result<Object, BlobOutcome>, CallFailure> {
         Ok(self.ports().blobstore.object(id).await?)
     }
 
-    /// Names of a container's objects after `after`.
+    /// The names of a container's objects after `after`, at most `limit`.
     pub(crate) async fn objects(
         &self,
         container: &str,
@@ -69,7 +69,7 @@ impl Live<'_> {
         Ok(self.ports().blobstore.objects(container, after, limit).await?)
     }
 
-    /// Changes containers or objects; gives the index and the response of the entry that the store added for `call`.
+    /// Changes containers or objects; returns the index and the response of the entry that the store added for `call`.
     pub(crate) async fn write_blobs(
         &mut self,
         call: Call,
@@ -78,7 +78,7 @@ impl Live<'_> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
         let response = self.ports().blobstore.act(first, entries, call, act).await?;
-        self.appended(index);
+        self.set_appended(index);
         Ok((index, response))
     }
 }

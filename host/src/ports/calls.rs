@@ -1,4 +1,4 @@
-//! Calls of other workers, as the one that makes them sees it.
+//! Calls to other workers, from the caller's side.
 
 use super::PortError;
 use async_trait::async_trait;
@@ -7,38 +7,38 @@ use golem_model::template::Param;
 use golem_model::{Entry, OplogIndex, Timestamp, Type, Value, WorkerId};
 use std::sync::Arc;
 
-/// A call to be made.
+/// A call to another worker.
 #[derive(Debug, Clone, PartialEq)]
 pub struct OutgoingCall {
-    /// The worker that is called; made if it does not exist.
+    /// The called worker, which is created if it does not exist.
     pub target: WorkerId,
     /// The function's full name.
     pub function: Arc<str>,
-    /// The parameters that the caller's component was built for.
+    /// The parameters for which the caller's component was built.
     pub param_types: Arc<[Param]>,
-    /// The result that it was built for.
+    /// The result for which the caller's component was built.
     pub returns: ExpectedResult,
     /// Parameters, checked against their types.
     pub params: Vec<Value>,
-    /// Whether the answer is wanted.
+    /// Whether the caller wants an answer.
     pub reply: bool,
-    /// When the other worker may begin, if not at once.
+    /// The earliest time at which the called worker may start, if not at once.
     pub not_before: Option<Timestamp>,
 }
 
-/// What a caller's component was built for as the result of a function.
+/// The result of a function for which a caller's component was built.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExpectedResult {
-    /// This form of the call does not say.
+    /// This form of the call does not specify it.
     Unsaid,
-    /// Nothing.
+    /// No result.
     Nothing,
     /// A value of this type.
     Value(Type),
 }
 
 impl ExpectedResult {
-    /// Whether a function with this result will do.
+    /// Whether a function with this result satisfies the caller.
     pub fn is(&self, result: Option<&Type>) -> bool {
         match self {
             Self::Unsaid => true,
@@ -48,25 +48,27 @@ impl ExpectedResult {
     }
 }
 
-/// What is known of a call's answer.
+/// The state of a call's answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AnswerState {
-    /// It has not come.
+    /// It has not arrived.
     Pending,
     /// Its bytes ([`golem_model::call::encode_answer`]).
     Answered(Arc<[u8]>),
-    /// This worker has no such call, or has taken its answer.
+    /// The worker has no such call, or has taken its answer.
     Unknown,
 }
 
-/// Shared state: a call and its answer are each in one commit with what they follow from.
+/// Shared state: a call is in one commit with the caller's entries before it, and an answer with the completion that it
+/// reports.
 #[async_trait]
 pub trait Calls: Send + Sync {
     /// Makes a call.
     ///
-    /// In one commit: `entries` (the first has index `first`), then the call's arrival at the other worker, which is made
-    /// if it does not exist, then one more entry that records `call`, whose index names the call from now on. Gives the
-    /// recorded response ([`golem_model::call::encode_call_receipt`]), which may be that the call is refused.
+    /// In one commit: `entries` (the first has index `first`), then the inbox event at the called worker (which is
+    /// created if it does not exist), then one more entry that records `call`. The index of that entry identifies the
+    /// call from now on. Returns the recorded response ([`golem_model::call::encode_call_receipt`]), which may be a
+    /// rejection.
     async fn make(
         &self,
         first: OplogIndex,
@@ -75,11 +77,11 @@ pub trait Calls: Send + Sync {
         outgoing: OutgoingCall,
     ) -> Result<Vec<u8>, PortError>;
 
-    /// What is known of the answer of a call of this worker.
+    /// The state of the answer to a call of this worker.
     async fn answer(&self, call: OplogIndex) -> Result<AnswerState, PortError>;
 
-    /// Gives up on `number`; recorded as [`Calls::make`] does. The response is one byte: 0 if the call was over, 1 if it
-    /// had not begun and never will, 2 if it goes on and its answer is dropped.
+    /// Cancels the call `number`; recorded like [`Calls::make`]. The response is one byte: 0 if the call was already
+    /// completed, 1 if it had not started and never will, 2 if it continues and its answer is dropped.
     async fn cancel(
         &self,
         first: OplogIndex,

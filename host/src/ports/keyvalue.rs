@@ -7,20 +7,21 @@ use golem_model::oplog::Call;
 use golem_model::shared::{KeyPage, Versioned};
 use golem_model::{Entry, OplogIndex};
 
-/// Shared state: answers are given in commit order, over state that includes what is queued but not yet durable.
-/// Names, keys and sizes are within the bounds of `golem_model::keyvalue`; the caller has looked.
+/// Shared state: answers are given in commit order, over state that includes rows that are queued but not yet durable.
+/// The caller has checked names, keys and sizes against the limits of `golem_model::keyvalue`.
 #[async_trait]
 pub trait KeyValue: Send + Sync {
-    /// What the keys hold, all at one moment. Stops before the key whose value would make it more than `bytes_max`
-    /// bytes of values: then there are fewer answers than keys.
+    /// The values of `keys`, all at one moment. Stops before the key whose value would make the total exceed
+    /// `bytes_max` bytes; the answer is then shorter than `keys`.
     async fn get(&self, bucket: &str, keys: &[String], bytes_max: usize)
     -> Result<Vec<Versioned>, PortError>;
 
     /// The keys after `after`, at one moment; at most `limit`, which is not 0.
     async fn keys(&self, bucket: &str, after: Option<&str>, limit: usize) -> Result<KeyPage, PortError>;
 
-    /// Writes. In one commit: `entries` (the first has index `first`), one more entry that records `call` with the outcome,
-    /// and what that changes. Gives the recorded bytes: [`KeyValueOutcome::encode`](golem_model::keyvalue::Outcome::encode).
+    /// Writes. In one commit: `entries` (the first has index `first`), one more entry that records `call` with the
+    /// outcome, and the change itself. Returns the recorded bytes:
+    /// [`KeyValueOutcome::encode`](golem_model::keyvalue::KeyValueOutcome::encode).
     async fn write(
         &self,
         first: OplogIndex,

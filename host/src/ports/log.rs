@@ -1,14 +1,14 @@
-//! What a worker prints.
+//! The output of workers.
 
 use std::sync::Arc;
 
-/// Takes what a worker prints while it is live. Lines are given at least once: a crash may repeat some.
+/// Takes the output of a live worker. Delivery is at least once: a crash may repeat lines.
 pub trait LogSink: Send + Sync {
-    /// Takes one event. Never waits; a slow reader loses old events, it does not hold the worker.
+    /// Takes one event. Never waits: a slow reader loses old events and does not block the worker.
     fn emit(&self, event: LogEvent);
 }
 
-/// Something that a worker printed.
+/// One piece of a worker's output.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogEvent {
     /// Text on standard output, as written: not necessarily a whole line.
@@ -17,11 +17,11 @@ pub enum LogEvent {
     Stderr(Arc<str>),
     /// A line through `wasi:logging`.
     Log {
-        /// How grave.
+        /// The severity.
         level: LogLevel,
-        /// Where in the program, as it says.
+        /// The context, as the guest names it.
         context: Arc<str>,
-        /// What.
+        /// The text.
         message: Arc<str>,
     },
 }

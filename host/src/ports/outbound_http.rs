@@ -1,48 +1,48 @@
-//! HTTP requests to the world outside, as one worker sends them.
+//! HTTP requests of one worker to the outside.
 //!
-//! The host decides *when* a request may leave (after its intent is durable, W2) and what of the answer is recorded;
-//! an adapter only sends and receives, and says what it refuses. Nothing here repeats a request by itself.
+//! The host decides *when* a request may be sent (after its intent is durable, W2) and which parts of the response are
+//! recorded. An adapter only sends and receives, and reports what it refuses. It does not repeat a request.
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use http::{HeaderMap, Method, Uri};
 use std::time::Duration;
 
-/// A request that is whole: nothing of it comes later.
+/// A complete request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpRequest {
     /// The method.
     pub method: Method,
     /// Scheme, authority, path and query; all of them present.
     pub uri: Uri,
-    /// Header fields. Never those that belong to the connection (`host`, `connection`, …): the adapter sets them.
+    /// Header fields, without those of the connection (`host`, `connection`, …): the adapter sets them.
     pub headers: HeaderMap,
     /// The body.
     pub body: Bytes,
     /// Fields after the body.
     pub trailers: Option<HeaderMap>,
-    /// How long to wait for what.
+    /// The worker's timeouts.
     pub patience: HttpTimeouts,
 }
 
-/// How long a worker wants to wait; where it says nothing, the adapter decides.
+/// The timeouts that a worker has set; for `None` the adapter decides.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct HttpTimeouts {
-    /// Until a connection is there.
+    /// For the connection.
     pub connect: Option<Duration>,
-    /// From then until the response's head.
+    /// From the connection to the response's head.
     pub first_byte: Option<Duration>,
     /// Between two pieces of the response's body.
     pub between_bytes: Option<Duration>,
 }
 
-/// A response whose body is still to come.
+/// The head of a response, and its body to be read.
 pub struct HttpResponse {
     /// The status code.
     pub status: u16,
-    /// Header fields as they came.
+    /// Header fields as received.
     pub headers: HeaderMap,
-    /// How many bytes the body has, if that is known.
+    /// Bytes of the body, if known.
     pub length: Option<u64>,
     /// The body.
     pub body: Box<dyn HttpBody>,
@@ -59,36 +59,36 @@ impl std::fmt::Debug for HttpResponse {
 pub enum HttpPart {
     /// Bytes, at least one.
     Data(Bytes),
-    /// The end, and the fields after it.
+    /// The end, with the trailers.
     End(Option<HeaderMap>),
 }
 
-/// A body that comes piece by piece.
+/// A body that is read piece by piece.
 #[async_trait]
 pub trait HttpBody: Send {
-    /// The next piece. After the end or an error it is not called again.
+    /// The next piece. Not called again after the end or an error.
     async fn next(&mut self) -> Result<HttpPart, HttpFailure>;
 }
 
 /// Sends requests for one activation of one worker.
 #[async_trait]
 pub trait OutboundHttp: Send + Sync {
-    /// Whether the worker may send `request`, as far as its target's name tells. Never waits.
+    /// Whether the worker may send `request`, as far as the target's name determines it. Never waits.
     fn admit(&self, request: &HttpRequest) -> Result<(), HttpFailure>;
 
-    /// Sends `request` once, follows no redirection, and returns when the response's head is there.
+    /// Sends `request` once, follows no redirects, and returns with the response's head.
     ///
-    /// On an error it may or may not have reached its target. Dropping the future gives the request up.
+    /// On an error, the request may or may not have reached its target. Dropping the future cancels it.
     async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFailure>;
 }
 
-/// Why there is no response, or not all of one. Most are cases of `wasi:http`'s `error-code`.
+/// Why a response is missing or incomplete. Most are cases of `wasi:http`'s `error-code`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum HttpFailure {
-    /// The worker may not send it there.
+    /// The settings do not allow this target.
     #[error("the request was refused by this server's settings (section outbound_http)")]
     Denied,
-    /// The name leads to an address that workers may not reach.
+    /// The name resolves to an address that workers may not reach.
     #[error("the host's address may not be reached by this server's settings (section outbound_http)")]
     AddressDenied,
     /// The name was not resolved in time.
@@ -97,34 +97,34 @@ pub enum HttpFailure {
     /// The name cannot be resolved.
     #[error("the host's name cannot be resolved: {details}")]
     Dns {
-        /// What the system said.
+        /// The system's message.
         details: String,
     },
-    /// No route leads there, or nobody is there.
+    /// No route leads there, or the host does not answer.
     #[error("the host cannot be reached")]
     Unreachable,
-    /// Nobody listens there.
+    /// No process listens there.
     #[error("the connection was refused")]
     Refused,
-    /// No connection in time.
+    /// The connection took too long.
     #[error("no connection was made in time")]
     ConnectTimeout,
     /// The connection ended before the response's head.
     #[error("the connection ended before there was a response")]
     Terminated,
-    /// Too many requests of the worker are under way.
+    /// Too many requests of the worker are in flight.
     #[error("too many requests of this worker are under way at once")]
     TooMany,
     /// The peers do not agree on TLS.
     #[error("TLS failed: {details}")]
     Tls {
-        /// What the library said.
+        /// The library's message.
         details: String,
     },
-    /// The host's certificate is not to be trusted.
+    /// The host's certificate is not trusted.
     #[error("the host's certificate was not accepted: {details}")]
     Certificate {
-        /// What the library said.
+        /// The library's message.
         details: String,
     },
     /// The host ended TLS with an alert.
@@ -133,43 +133,43 @@ pub enum HttpFailure {
         /// The alert's number.
         code: u8,
     },
-    /// No head of a response in time.
+    /// The head of the response took too long.
     #[error("there was no response in time")]
     ResponseTimeout,
-    /// The body did not go on in time.
+    /// The next piece of the body took too long.
     #[error("the response's body did not go on in time")]
     BodyTimeout,
-    /// The body ended before its end.
+    /// The connection ended before the end of the body.
     #[error("the connection ended in the middle of the response's body")]
     Incomplete,
-    /// More header fields than are taken.
+    /// The response has too many bytes of header fields.
     #[error("the response has more than {bytes} bytes of header fields")]
     HeadTooLarge {
         /// The limit.
         bytes: u32,
     },
-    /// What came is not HTTP.
+    /// The peer's bytes are not valid HTTP.
     #[error("the peer does not speak HTTP as it should: {details}")]
     Protocol {
-        /// What was wrong.
+        /// The error.
         details: String,
     },
-    /// A crash came between request and response, and the worker asked that such requests are not repeated.
+    /// A crash happened between request and response, and the worker has disabled the repetition of such requests.
     #[error(
         "a crash came between this request and its response, so it may have reached its target; it is not repeated, \
          because the worker said that its requests must not be"
     )]
     Uncertain,
-    /// A crash came while the body was read; what of it had not been read is gone.
+    /// A crash happened while the body was read; the rest of the body is lost.
     #[error("a crash came while this response's body was read, and what had not been read is gone")]
     Lost,
-    /// A body that the worker never finished.
+    /// The worker dropped the body before it finished it.
     #[error("the request's body was dropped before it was finished")]
     Unfinished,
-    /// Something else.
+    /// Any other failure.
     #[error("{details}")]
     Other {
-        /// What.
+        /// Its description.
         details: String,
     },
 }

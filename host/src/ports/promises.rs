@@ -1,4 +1,4 @@
-//! The promises of all workers, as one of them sees them.
+//! The promises of all workers, from one worker's side.
 
 use super::PortError;
 use async_trait::async_trait;
@@ -6,17 +6,17 @@ use golem_model::oplog::Call;
 use golem_model::promise::{Completion, PromiseState};
 use golem_model::{Entry, OplogIndex, PromiseId};
 
-/// Shared state: answers are given in commit order, over state that includes what is queued but not yet durable.
+/// Shared state: answers are given in commit order, over state that includes rows that are queued but not yet durable.
 #[async_trait]
 pub trait Promises: Send + Sync {
     /// The state of `promise` now.
     async fn get(&self, promise: &PromiseId) -> Result<PromiseState, PortError>;
 
-    /// Completes `promise` with `data` unless it is already.
+    /// Completes `promise` with `data`, unless it is completed already.
     ///
-    /// In one commit: `entries` (the first has index `first`), then the completion, then one more entry that
-    /// records `call` with the answer. That entry's response is one byte: 1 for [`Completion::Completed`],
-    /// 0 for [`Completion::AlreadyCompleted`], 2 for [`Completion::Unknown`].
+    /// In one commit: `entries` (the first has index `first`), then the completion, then one more entry that records
+    /// `call` with the answer. The response of that entry is one byte: 1 for [`Completion::Completed`], 0 for
+    /// [`Completion::AlreadyCompleted`], 2 for [`Completion::Unknown`].
     async fn complete(
         &self,
         first: OplogIndex,
@@ -26,7 +26,7 @@ pub trait Promises: Send + Sync {
         data: Vec<u8>,
     ) -> Result<Completion, PortError>;
 
-    /// Deletes `promise`; as [`Promises::complete`]. The recorded response is one byte: 1 if it existed, 2 if not.
+    /// Deletes `promise`, recorded like [`Promises::complete`]. The response is one byte: 1 if it existed, 2 if not.
     async fn delete(
         &self,
         first: OplogIndex,

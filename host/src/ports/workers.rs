@@ -1,19 +1,19 @@
-//! Workers, as one of them sees the others.
+//! The other workers, from one worker's side.
 
 use super::PortError;
 use async_trait::async_trait;
 use golem_model::{TemplateId, WorkerId, WorkerName, WorkerStatus};
 
-/// What is known of a worker without waking it.
+/// The metadata of a worker, available without loading it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerMetadata {
-    /// Which worker.
+    /// Its id.
     pub id: WorkerId,
-    /// The arguments that it was made with.
+    /// The arguments with which it was created.
     pub args: Vec<String>,
-    /// The environment that it was made with.
+    /// The environment with which it was created.
     pub env: Vec<(String, String)>,
-    /// What it is doing.
+    /// Its status.
     pub status: WorkerStatus,
     /// The template version that it runs.
     pub template_version: u32,
@@ -21,37 +21,37 @@ pub struct WorkerMetadata {
     pub retry_count: u32,
 }
 
-/// Which workers to list. What is none does not matter.
+/// A filter for workers. `None` matches all.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkerQuery {
     /// The template whose workers are listed.
     pub template: TemplateId,
-    /// How the names begin.
+    /// Prefix of the names.
     pub name_prefix: Option<String>,
-    /// What they are doing.
+    /// Their status.
     pub status: Option<WorkerStatus>,
-    /// The version that they run.
+    /// The template version that they run.
     pub template_version: Option<u32>,
-    /// Only those whose names come after this one.
+    /// Only workers whose names come after this one.
     pub after: Option<WorkerName>,
 }
 
-/// A part of a list, ordered by name.
+/// A page of a list, ordered by name.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct WorkerPage {
-    /// The workers; may be none although more follow.
+    /// The workers. May be empty although more follow.
     pub workers: Vec<WorkerMetadata>,
     /// More may follow after this name.
     pub next: Option<WorkerName>,
 }
 
-/// All workers of this worker's project. Answers are given in commit order, over state that includes what is queued but
-/// not yet durable. A worker of another project is not there.
+/// All workers of this worker's project. Answers are given in commit order, over state that includes rows that are
+/// queued but not yet durable. For a worker of another project, the answer is as if it did not exist.
 #[async_trait]
 pub trait Workers: Send + Sync {
-    /// What is known of a worker.
+    /// The metadata of a worker, if it exists.
     async fn facts(&self, worker: &WorkerId) -> Result<Option<WorkerMetadata>, PortError>;
 
-    /// A page of workers. Its size is bounded by the adapter, in number and in bytes.
+    /// A page of workers. The adapter bounds its size, in number and in bytes.
     async fn list(&self, query: &WorkerQuery) -> Result<WorkerPage, PortError>;
 }

@@ -1,4 +1,4 @@
-//! Calls of other workers that a test answers.
+//! Calls to other workers, answered by the test.
 
 use super::store::{Activation, Event, MemoryStore, State};
 use crate::ports::{AnswerState, Calls, OutgoingCall, PortError};
@@ -8,11 +8,11 @@ use golem_model::oplog::{Call, HostFunction};
 use golem_model::{Entry, OplogIndex, WorkerId};
 use std::sync::Arc;
 
-/// What other workers answer; `None` leaves a call without an answer.
+/// Answers calls to other workers; `None` leaves a call without an answer.
 pub type Answerer = Arc<dyn Fn(&OutgoingCall) -> Option<CallAnswer> + Send + Sync>;
 
 impl MemoryStore {
-    /// Has every call answered like this, at once.
+    /// Answers every call with `answerer`, at once.
     pub fn answer_calls(
         &self,
         answerer: impl Fn(&OutgoingCall) -> Option<CallAnswer> + Send + Sync + 'static,
@@ -25,15 +25,15 @@ impl MemoryStore {
         {
             let mut state = self.shared.state.lock();
             let bytes = encode_answer(answer).into();
-            state.events.push(Event::Answered { worker: worker.clone(), call, bytes, by: None });
+            state.events.push(Event::Answered { worker: worker.clone(), call, bytes, cause: None });
             state.committed = state.events.len();
         }
-        self.changed();
+        self.notify_change();
     }
 }
 
 impl State {
-    /// Whether an answer is still to come for what may be a call of the worker.
+    /// The state of the answer to what may be a call of the worker.
     pub(super) fn call_state(&self, worker: &WorkerId, call: OplogIndex) -> AnswerState {
         let answered = self.events.iter().find_map(|event| match event {
             Event::Answered { worker: of, call: at, bytes, .. } if of == worker && *at == call => Some(bytes),
@@ -77,8 +77,8 @@ impl Calls for Activation {
         let answer = state.answerer.clone().filter(|_| outgoing.reply).and_then(|answer| answer(&outgoing));
         if let Some(answer) = answer {
             let (worker, bytes) = (self.worker.clone(), encode_answer(&answer).into());
-            let by = Some((worker.clone(), index));
-            state.events.push(Event::Answered { worker, call: index, bytes, by });
+            let cause = Some((worker.clone(), index));
+            state.events.push(Event::Answered { worker, call: index, bytes, cause });
         }
         Ok(response)
     }

@@ -1,4 +1,4 @@
-//! A clock that is driven by hand.
+//! A clock that tests control.
 
 use crate::ports::Clock;
 use async_trait::async_trait;
@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::watch;
 
-/// A clock that stands still until it is told to go on. Clones are one clock.
+/// A clock that stands still until a test advances it. Clones are one clock.
 #[derive(Debug, Clone)]
 pub struct SimulatedClock {
     shared: Arc<Shared>,
@@ -17,7 +17,7 @@ pub struct SimulatedClock {
 #[derive(Debug)]
 struct Shared {
     times: Mutex<Times>,
-    /// Told the elapsed time after each change.
+    /// Sends the elapsed time after each change.
     elapsed: watch::Sender<Duration>,
 }
 
@@ -25,7 +25,7 @@ struct Shared {
 struct Times {
     wall: Timestamp,
     elapsed: Duration,
-    /// What each look at the clock adds.
+    /// Time added by each reading.
     step: Duration,
     jumps: bool,
 }
@@ -38,49 +38,49 @@ impl SimulatedClock {
         Self { shared: Arc::new(Shared { times: Mutex::new(times), elapsed }) }
     }
 
-    /// The same clock, which from now on jumps to the end of every wait.
+    /// The same clock; from now on it jumps to the end of every wait.
     #[must_use]
     pub fn jumping(self) -> Self {
         self.shared.times.lock().jumps = true;
         self
     }
 
-    /// The same clock, which from now on moves by `step` whenever it is looked at: no two readings are equal.
+    /// The same clock; from now on each reading advances it by `step`, so no two readings are equal.
     #[must_use]
     pub fn stepping(self, step: Duration) -> Self {
         self.shared.times.lock().step = step;
         self
     }
 
-    /// Lets time pass.
-    pub fn advance(&self, by: Duration) {
+    /// Advances the clock.
+    pub fn advance(&self, duration: Duration) {
         let elapsed = {
             let mut times = self.shared.times.lock();
-            times.wall = times.wall.plus(by);
-            times.elapsed += by;
+            times.wall = times.wall.plus(duration);
+            times.elapsed += duration;
             times.elapsed
         };
         self.shared.elapsed.send_replace(elapsed);
     }
 
-    /// Lets time pass until the wall clock shows `wall`; does nothing if it is later.
+    /// Advances the clock until the wall clock shows `wall`; does nothing if it shows a later time.
     pub fn advance_to(&self, wall: Timestamp) {
         let now = self.shared.times.lock().wall;
         self.advance(wall.since(now));
     }
 
-    /// Sets the wall clock, forward or back, while no time passes.
+    /// Sets the wall clock, forward or back, without letting time pass.
     pub fn set_wall(&self, wall: Timestamp) {
         self.shared.times.lock().wall = wall;
     }
 
-    /// What the wall clock shows.
+    /// The time on the wall clock.
     pub fn wall(&self) -> Timestamp {
         self.shared.times.lock().wall
     }
 
-    /// Returns once somebody waits for a time that has not come.
-    pub async fn someone_waits(&self) {
+    /// Returns once a task sleeps until a future time.
+    pub async fn wait_for_sleeper(&self) {
         while self.shared.elapsed.receiver_count() == 0 {
             tokio::task::yield_now().await;
         }
@@ -112,7 +112,7 @@ impl Clock for SimulatedClock {
             return;
         }
         let mut changes = self.shared.elapsed.subscribe();
-        // An error would mean that the clock is gone, but it is `self`.
+        // The only error is a dropped clock, and `self` holds it.
         drop(changes.wait_for(|elapsed| *elapsed >= deadline).await);
     }
 }

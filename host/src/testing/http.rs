@@ -1,4 +1,4 @@
-//! HTTP requests that go nowhere: a test says what comes back, and sees what was sent.
+//! Fake HTTP: a test defines the responses and reads the requests that were sent.
 
 use crate::ports::{HttpBody, HttpFailure, HttpPart, HttpRequest, HttpResponse, OutboundHttp};
 use async_trait::async_trait;
@@ -9,29 +9,29 @@ use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 
-/// Stands for the world outside. Clones are one. By default every request is denied.
+/// Answers HTTP requests in place of the outside world. Clones share one state. By default every request is denied.
 #[derive(Clone)]
 pub struct FakeHttp {
     shared: Arc<Shared>,
 }
 
-type Answering = dyn Fn(&HttpRequest, usize) -> FakeAnswer + Send + Sync;
+type AnswerFn = dyn Fn(&HttpRequest, usize) -> FakeAnswer + Send + Sync;
 
 struct Shared {
-    answer: Box<Answering>,
+    answer: Box<AnswerFn>,
     sent: Mutex<Vec<HttpRequest>>,
 }
 
-/// What becomes of a request.
+/// The fate of a request.
 #[derive(Debug, Clone)]
 pub enum FakeAnswer {
-    /// It is refused before it is sent.
+    /// Denied before it is sent.
     Refused(HttpFailure),
-    /// It is sent, and fails.
+    /// Sent, and fails.
     Fails(HttpFailure),
-    /// It is sent, and nothing ever comes back.
+    /// Sent, and never answered.
     Hangs,
-    /// It is sent and answered.
+    /// Sent and answered.
     Responds(FakeResponse),
 }
 
@@ -46,35 +46,35 @@ pub struct FakeResponse {
 }
 
 impl FakeResponse {
-    /// A response with a body whose length it tells.
+    /// A response whose body has a known length.
     pub fn new(status: u16, body: impl Into<Bytes>) -> Self {
         let body = body.into();
         let chunks = if body.is_empty() { Vec::new() } else { vec![body] };
         Self { status, headers: HeaderMap::new(), chunks, end: Some(Ok(None)), says_length: true }
     }
 
-    /// A response whose body comes in pieces, and which does not tell how many.
+    /// A response whose body arrives in chunks, with an unknown length.
     pub fn chunked(status: u16, chunks: &[&'static [u8]]) -> Self {
         let chunks = chunks.iter().copied().map(Bytes::from_static).collect();
         Self { chunks, says_length: false, ..Self::new(status, Bytes::new()) }
     }
 
-    /// With another header field.
+    /// Adds a header field.
     ///
     /// # Panics
     ///
-    /// If it is no header field.
+    /// If name or value are not valid.
     #[must_use]
     pub fn header(mut self, name: &'static str, value: &'static str) -> Self {
         self.headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
         self
     }
 
-    /// With a field after the body.
+    /// Sets a trailer field.
     ///
     /// # Panics
     ///
-    /// If it is no header field.
+    /// If name or value are not valid.
     #[must_use]
     pub fn trailer(mut self, name: &'static str, value: &'static str) -> Self {
         let mut trailers = HeaderMap::new();
@@ -83,14 +83,14 @@ impl FakeResponse {
         self
     }
 
-    /// Whose body ends with this failure.
+    /// Ends the body with this failure.
     #[must_use]
     pub fn broken(mut self, failure: HttpFailure) -> Self {
         self.end = Some(Err(failure));
         self
     }
 
-    /// Whose body never ends.
+    /// Never ends the body.
     #[must_use]
     pub fn endless(mut self) -> Self {
         self.end = None;
@@ -99,18 +99,18 @@ impl FakeResponse {
 }
 
 impl FakeHttp {
-    /// A world that gives `answer` to each request; it is also told how many were sent before this one.
+    /// Answers each request with `answer`, which also gets the number of requests sent before.
     pub fn new(answer: impl Fn(&HttpRequest, usize) -> FakeAnswer + Send + Sync + 'static) -> Self {
         let shared = Shared { answer: Box::new(answer), sent: Mutex::new(Vec::new()) };
         Self { shared: Arc::new(shared) }
     }
 
-    /// A world that gives this response to each request.
+    /// Answers each request with this response.
     pub fn responding(response: FakeResponse) -> Self {
         Self::new(move |_, _| FakeAnswer::Responds(response.clone()))
     }
 
-    /// What was sent.
+    /// The requests sent so far.
     pub fn sent(&self) -> Vec<HttpRequest> {
         self.shared.sent.lock().clone()
     }

@@ -1,4 +1,4 @@
-//! A collector of what workers print.
+//! A collector of workers' output.
 
 use crate::ports::{LogEvent, LogSink};
 use parking_lot::Mutex;
@@ -45,7 +45,7 @@ impl LogCollector {
             .collect()
     }
 
-    /// Forgets everything.
+    /// Removes all events.
     pub fn clear(&self) {
         self.events.lock().clear();
     }

@@ -1,4 +1,4 @@
-//! Buckets and containers in memory. All workers of a store share them: to a test they are of one project.
+//! Buckets and containers in memory. All workers of a store share them, as if they belonged to one project.
 
 use super::store::{Activation, Event, MemoryStore, State};
 use crate::ports::{Blobstore, KeyValue, PortError};
@@ -13,20 +13,20 @@ use golem_model::{Entry, OplogIndex, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What every place holds.
+/// The current value of each key.
 #[derive(Default)]
-struct Places(BTreeMap<ScopedKey, Versioned>);
+struct SharedValues(BTreeMap<ScopedKey, Versioned>);
 
-impl StateReader for Places {
-    fn read(&mut self, place: &ScopedKey) -> Result<Versioned, CacheMiss> {
-        Ok(self.0.get(place).cloned().unwrap_or_default())
+impl StateReader for SharedValues {
+    fn read(&mut self, key: &ScopedKey) -> Result<Versioned, CacheMiss> {
+        Ok(self.0.get(key).cloned().unwrap_or_default())
     }
 }
 
-impl Places {
+impl SharedValues {
     fn keys(&self, space: Space, bucket: &str, after: Option<&str>, limit: usize) -> KeyPage {
-        let keys = self.0.keys().filter(|place| place.space == space && *place.bucket == *bucket);
-        let keys = keys.map(|place| place.key.to_string());
+        let keys = self.0.keys().filter(|key| key.space == space && *key.bucket == *bucket);
+        let keys = keys.map(|key| key.key.to_string());
         let mut keys: Vec<String> =
             keys.filter(|key| after.is_none_or(|after| key.as_str() > after)).collect();
         let more = keys.len() > limit;
@@ -37,45 +37,45 @@ impl Places {
 }
 
 impl State {
-    fn places(&self) -> Places {
-        let mut places = Places::default();
+    fn values(&self) -> SharedValues {
+        let mut values = SharedValues::default();
         for event in &self.events {
-            let Event::Wrote { changes, version, by: _ } = event else { continue };
-            for (place, value) in changes {
+            let Event::Wrote { changes, version, cause: _ } = event else { continue };
+            for (key, value) in changes {
                 match value {
                     Some(value) => {
-                        let held = Versioned { value: Some(value.clone()), version: *version };
-                        places.0.insert(place.clone(), held);
+                        let versioned = Versioned { value: Some(value.clone()), version: *version };
+                        values.0.insert(key.clone(), versioned);
                     }
-                    None => drop(places.0.remove(place)),
+                    None => drop(values.0.remove(key)),
                 }
             }
         }
-        places
+        values
     }
 }
 
 impl MemoryStore {
-    /// The value of a key, with what is not committed yet.
+    /// The value of a key, including uncommitted changes.
     pub fn value(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
-        let places = self.shared.state.lock().places();
-        let held = places.0.get(&keyvalue::place(&bucket.into(), &key.into()));
-        held.and_then(|held| held.value.as_deref().map(<[u8]>::to_vec))
+        let values = self.shared.state.lock().values();
+        let found = values.0.get(&keyvalue::place(&bucket.into(), &key.into()));
+        found.and_then(|found| found.value.as_deref().map(<[u8]>::to_vec))
     }
 }
 
 impl Activation {
-    fn places(&self) -> Places {
-        self.store.shared.state.lock().places()
+    fn values(&self) -> SharedValues {
+        self.store.shared.state.lock().values()
     }
 
-    /// Every deed at another time, so that the order shows.
-    fn deed(
+    /// Applies a shared write. Each write has another time, so that tests can see the order.
+    fn apply_write(
         &self,
         first: OplogIndex,
         mut entries: Vec<Entry>,
         call: Call,
-        deed: &SharedWrite,
+        write: &SharedWrite,
     ) -> Result<Vec<u8>, PortError> {
         let response = {
             let mut state = self.store.shared.state.lock();
@@ -83,22 +83,22 @@ impl Activation {
             state.version_last += 1;
             let version = Version(state.version_last);
             let now = Timestamp::from_nanos(version.0 * 1_000_000_000);
-            let Ok(decided) = deed.decide(now, &mut state.places()) else {
+            let Ok(effects) = write.decide(now, &mut state.values()) else {
                 return Err(PortError::Discarded);
             };
-            let by = (self.worker.clone(), first.plus(entries.len() as u64));
-            state.events.push(Event::Wrote { changes: decided.changes, version, by });
-            entries.push(Entry::HostCall { call, response: decided.response.clone() });
+            let cause = (self.worker.clone(), first.plus(entries.len() as u64));
+            state.events.push(Event::Wrote { changes: effects.changes, version, cause });
+            entries.push(Entry::HostCall { call, response: effects.response.clone() });
             state.append(self, first, entries);
-            decided.response
+            effects.response
         };
-        self.store.changed();
+        self.store.notify_change();
         Ok(response)
     }
 }
 
-/// Everything is at hand.
-fn read<T>(found: Result<T, CacheMiss>) -> Result<T, PortError> {
+/// Unwraps a read: everything is in memory, so there is no cache miss.
+fn expect_hit<T>(found: Result<T, CacheMiss>) -> Result<T, PortError> {
     found.map_err(|_| PortError::Discarded)
 }
 
@@ -111,22 +111,22 @@ impl KeyValue for Activation {
         bytes_max: usize,
     ) -> Result<Vec<Versioned>, PortError> {
         let bucket: Arc<str> = bucket.into();
-        let mut places = self.places();
+        let mut values = self.values();
         let mut bytes = 0;
         let mut found = Vec::new();
         for key in keys {
-            let held = read(places.read(&keyvalue::place(&bucket, &key.as_str().into())))?;
-            bytes += held.value.as_ref().map_or(0, |value| value.len());
+            let value = expect_hit(values.read(&keyvalue::place(&bucket, &key.as_str().into())))?;
+            bytes += value.value.as_ref().map_or(0, |value| value.len());
             if bytes > bytes_max {
                 break;
             }
-            found.push(held);
+            found.push(value);
         }
         Ok(found)
     }
 
     async fn keys(&self, bucket: &str, after: Option<&str>, limit: usize) -> Result<KeyPage, PortError> {
-        Ok(self.places().keys(Space::Values, bucket, after, limit))
+        Ok(self.values().keys(Space::Values, bucket, after, limit))
     }
 
     async fn write(
@@ -137,18 +137,18 @@ impl KeyValue for Activation {
         bucket: &str,
         write: KeyValueWrite,
     ) -> Result<Vec<u8>, PortError> {
-        self.deed(first, entries, call, &SharedWrite::KeyValue { bucket: bucket.into(), write })
+        self.apply_write(first, entries, call, &SharedWrite::KeyValue { bucket: bucket.into(), write })
     }
 }
 
 #[async_trait]
 impl Blobstore for Activation {
     async fn container(&self, name: &str) -> Result<Option<Container>, PortError> {
-        read(blobstore::container(&name.into(), &mut self.places()))
+        expect_hit(blobstore::container(&name.into(), &mut self.values()))
     }
 
     async fn object(&self, id: &ObjectId) -> Result<Result<Object, blobstore::BlobOutcome>, PortError> {
-        read(blobstore::object(id, &mut self.places()))
+        expect_hit(blobstore::object(id, &mut self.values()))
     }
 
     async fn objects(
@@ -157,9 +157,9 @@ impl Blobstore for Activation {
         after: Option<&str>,
         limit: usize,
     ) -> Result<Option<KeyPage>, PortError> {
-        let mut places = self.places();
-        let found = read(blobstore::container(&container.into(), &mut places))?;
-        Ok(found.map(|found| places.keys(Space::Objects, &found.generation, after, limit)))
+        let mut values = self.values();
+        let found = expect_hit(blobstore::container(&container.into(), &mut values))?;
+        Ok(found.map(|found| values.keys(Space::Objects, &found.generation, after, limit)))
     }
 
     async fn act(
@@ -169,6 +169,6 @@ impl Blobstore for Activation {
         call: Call,
         act: BlobWrite,
     ) -> Result<Vec<u8>, PortError> {
-        self.deed(first, entries, call, &SharedWrite::Blobs(act))
+        self.apply_write(first, entries, call, &SharedWrite::Blobs(act))
     }
 }

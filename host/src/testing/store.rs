@@ -1,12 +1,12 @@
 //! Oplogs, promises, buckets and containers in memory.
 //!
-//! One list of events in the order in which they were taken is the truth; all of these are read from it.
-//! A crash cuts the list after the last committed event.
+//! The state is one list of events in commit order; oplogs, promises and values are derived from it. A crash cuts the
+//! list after the last committed event.
 //!
 //! Invariant: an activation's writes fail once the worker was activated again or the store crashed.
 
 use super::calls::Answerer;
-use crate::durable::Aside;
+use crate::durable::RevertedRanges;
 use crate::ports::{AnswerState, Oplog, PortError, Promises};
 use async_trait::async_trait;
 use golem_model::oplog::{Call, HostFunction};
@@ -18,7 +18,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use tokio::sync::watch;
 
-/// Oplogs and promises of many workers. Clones are one store.
+/// The state of many workers. Clones are one store.
 #[derive(Debug, Clone)]
 pub struct MemoryStore {
     pub(super) shared: Arc<Shared>,
@@ -27,7 +27,7 @@ pub struct MemoryStore {
 #[derive(Debug)]
 pub(super) struct Shared {
     pub(super) state: Mutex<State>,
-    /// Told after each change.
+    /// Changes after each event.
     changes: watch::Sender<u64>,
 }
 
@@ -35,15 +35,15 @@ pub(super) struct Shared {
 pub(super) struct State {
     pub(super) events: Vec<Event>,
     pub(super) committed: usize,
-    /// What other workers answer.
+    /// Answers calls to other workers, if the test has set it.
     pub(super) answerer: Option<Answerer>,
     /// The current activation of each worker; a crash ends all.
     activations: BTreeMap<WorkerId, u64>,
     activations_made: u64,
-    /// Writes that still succeed, if they are counted.
+    /// Writes that still succeed, if the test has set a limit.
     writes_left: Option<u64>,
     appends: u64,
-    /// The last version given to a value.
+    /// The last version of a value.
     pub(super) version_last: u64,
 }
 
@@ -56,16 +56,16 @@ impl std::fmt::Debug for State {
 #[derive(Debug, Clone)]
 pub(super) enum Event {
     Appended { worker: WorkerId, entries: Vec<Entry> },
-    Completed { promise: PromiseId, data: Arc<[u8]>, by: Option<By> },
-    Deleted { promise: PromiseId, by: Option<By> },
-    Answered { worker: WorkerId, call: OplogIndex, bytes: Arc<[u8]>, by: Option<By> },
-    Wrote { changes: Vec<(ScopedKey, Option<Arc<[u8]>>)>, version: Version, by: By },
+    Completed { promise: PromiseId, data: Arc<[u8]>, cause: Option<Cause> },
+    Deleted { promise: PromiseId, cause: Option<Cause> },
+    Answered { worker: WorkerId, call: OplogIndex, bytes: Arc<[u8]>, cause: Option<Cause> },
+    Wrote { changes: Vec<(ScopedKey, Option<Arc<[u8]>>)>, version: Version, cause: Cause },
 }
 
-/// The entry that records a worker's change to a promise; none for a change from outside.
-pub(super) type By = (WorkerId, OplogIndex);
+/// The entry that records a worker's change to shared state. A change from outside has none.
+pub(super) type Cause = (WorkerId, OplogIndex);
 
-/// What a test asked of the store that makes no sense.
+/// An invalid request of a test.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The worker has no oplog.
@@ -89,7 +89,7 @@ impl MemoryStore {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Makes a worker with this oplog, committed. The first entry is its creation.
+    /// Creates a worker with this oplog, committed. The first entry must be its creation.
     pub fn create(&self, worker: &WorkerId, entries: Vec<Entry>) -> Result<(), StoreError> {
         let mut state = self.shared.state.lock();
         if !state.oplog(worker).is_empty() {
@@ -103,14 +103,14 @@ impl MemoryStore {
     /// All workers, in order.
     pub fn workers(&self) -> Vec<WorkerId> {
         let state = self.shared.state.lock();
-        let made = state.events.iter().filter_map(|event| match event {
+        let created = state.events.iter().filter_map(|event| match event {
             Event::Appended { worker, .. } => Some(worker.clone()),
             _ => None,
         });
-        made.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
+        created.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
     }
 
-    /// The worker's oplog, with what is not committed yet.
+    /// The worker's oplog, including uncommitted entries.
     pub fn oplog(&self, worker: &WorkerId) -> Vec<Entry> {
         self.shared.state.lock().oplog(worker)
     }
@@ -121,7 +121,7 @@ impl MemoryStore {
         oplog(&state.events[..state.committed], worker)
     }
 
-    /// Appends one committed entry from outside, as the server records a failed attempt.
+    /// Appends one committed entry from outside, as the server does for a failed attempt.
     pub fn append(&self, worker: &WorkerId, entry: Entry) {
         let mut state = self.shared.state.lock();
         state.events.push(Event::Appended { worker: worker.clone(), entries: vec![entry] });
@@ -136,18 +136,19 @@ impl MemoryStore {
             state.committed = state.events.len();
             completion
         };
-        self.changed();
+        self.notify_change();
         completion
     }
 
-    /// A store as a crash might have left it: `worker`'s oplog has only its first `entries` entries, and what it
-    /// did to promises later has not happened. All other workers, and what came from outside, are as they are.
+    /// A store as a crash might have left it: `worker`'s oplog has only its first `entries` entries, and the worker's
+    /// later changes to shared state are missing. The state of other workers and changes from outside stay.
     #[must_use]
     pub fn prefix(&self, worker: &WorkerId, entries: usize) -> Self {
         let prefix = Self::new();
         let mut left = entries;
-        let happened =
-            |by: &Option<By>| by.as_ref().is_none_or(|(by, index)| by != worker || index.0 <= entries as u64);
+        let happened = |cause: &Option<Cause>| {
+            cause.as_ref().is_none_or(|(cause, index)| cause != worker || index.0 <= entries as u64)
+        };
         let (events, answerer, version_last) = {
             let state = self.shared.state.lock();
             (state.events.clone(), state.answerer.clone(), state.version_last)
@@ -163,9 +164,11 @@ impl MemoryStore {
                         left -= entries.len();
                         state.events.push(Event::Appended { worker: of, entries });
                     }
-                    Event::Completed { by, .. } | Event::Deleted { by, .. } | Event::Answered { by, .. }
-                        if !happened(&by) => {}
-                    Event::Wrote { by, .. } if !happened(&Some(by.clone())) => {}
+                    Event::Completed { cause, .. }
+                    | Event::Deleted { cause, .. }
+                    | Event::Answered { cause, .. }
+                        if !happened(&cause) => {}
+                    Event::Wrote { cause, .. } if !happened(&Some(cause.clone())) => {}
                     event => state.events.push(event),
                 }
             }
@@ -179,7 +182,7 @@ impl MemoryStore {
         self.shared.state.lock().promise(promise)
     }
 
-    /// How often entries were handed over.
+    /// How often entries were appended.
     pub fn appends(&self) -> u64 {
         self.shared.state.lock().appends
     }
@@ -190,7 +193,7 @@ impl MemoryStore {
         state.committed = state.events.len();
     }
 
-    /// Loses everything that was not committed, and ends all activations.
+    /// Drops everything uncommitted, and ends all activations.
     pub fn crash(&self) {
         {
             let mut state = self.shared.state.lock();
@@ -199,10 +202,10 @@ impl MemoryStore {
             state.activations.clear();
             state.writes_left = None;
         }
-        self.changed();
+        self.notify_change();
     }
 
-    /// Lets the next `writes` writes succeed and the ones after them fail, until a crash.
+    /// Lets the next `writes` writes succeed and later ones fail, until a crash.
     pub fn fail_after(&self, writes: u64) {
         self.shared.state.lock().writes_left = Some(writes);
     }
@@ -218,7 +221,7 @@ impl MemoryStore {
         Ok(Activation { store: self.clone(), worker: worker.clone(), number })
     }
 
-    pub(super) fn changed(&self) {
+    pub(super) fn notify_change(&self) {
         self.shared.changes.send_modify(|count| *count += 1);
     }
 }
@@ -242,7 +245,7 @@ impl State {
 
     fn promise(&self, promise: &PromiseId) -> PromiseState {
         let oplog = self.oplog(&promise.worker);
-        if Aside::of(OplogIndex(0), &oplog).contains(promise.index) {
+        if RevertedRanges::from_entries(OplogIndex(0), &oplog).is_reverted(promise.index) {
             return PromiseState::Unknown;
         }
         for event in self.events.iter().rev() {
@@ -267,10 +270,10 @@ impl State {
         }
     }
 
-    fn complete(&mut self, promise: &PromiseId, data: Arc<[u8]>, by: Option<By>) -> Completion {
+    fn complete(&mut self, promise: &PromiseId, data: Arc<[u8]>, cause: Option<Cause>) -> Completion {
         match self.promise(promise) {
             PromiseState::Pending => {
-                self.events.push(Event::Completed { promise: promise.clone(), data, by });
+                self.events.push(Event::Completed { promise: promise.clone(), data, cause });
                 Completion::Completed
             }
             PromiseState::Completed(_) => Completion::AlreadyCompleted,
@@ -278,19 +281,19 @@ impl State {
         }
     }
 
-    /// Takes entries of an activation, the first at `first`.
-    pub(super) fn append(&mut self, by: &Activation, first: OplogIndex, entries: Vec<Entry>) {
-        let end = self.oplog(&by.worker).len() as u64;
-        assert_eq!(first.0, end + 1, "worker {} appends where its oplog does not end", by.worker);
+    /// Appends entries of an activation, the first at index `first`.
+    pub(super) fn append(&mut self, activation: &Activation, first: OplogIndex, entries: Vec<Entry>) {
+        let end = self.oplog(&activation.worker).len() as u64;
+        assert_eq!(first.0, end + 1, "worker {} appends where its oplog does not end", activation.worker);
         if !entries.is_empty() {
             self.appends += 1;
-            self.events.push(Event::Appended { worker: by.worker.clone(), entries });
+            self.events.push(Event::Appended { worker: activation.worker.clone(), entries });
         }
     }
 
-    /// Whether this activation may write now.
-    pub(super) fn admit(&mut self, by: &Activation) -> Result<(), PortError> {
-        if self.activations.get(&by.worker) != Some(&by.number) {
+    /// Checks whether this activation may write now.
+    pub(super) fn admit(&mut self, activation: &Activation) -> Result<(), PortError> {
+        if self.activations.get(&activation.worker) != Some(&activation.number) {
             return Err(PortError::Discarded);
         }
         match &mut self.writes_left {
@@ -320,7 +323,7 @@ impl Oplog for Activation {
             state.admit(self)?;
             state.append(self, first, entries);
         }
-        self.store.changed();
+        self.store.notify_change();
         Ok(())
     }
 
@@ -349,8 +352,8 @@ impl Promises for Activation {
         let completion = {
             let mut state = self.store.shared.state.lock();
             state.admit(self)?;
-            let by = (self.worker.clone(), first.plus(entries.len() as u64));
-            let completion = state.complete(promise, data.into(), Some(by));
+            let cause = (self.worker.clone(), first.plus(entries.len() as u64));
+            let completion = state.complete(promise, data.into(), Some(cause));
             let response = vec![match completion {
                 Completion::AlreadyCompleted => 0,
                 Completion::Completed => 1,
@@ -360,7 +363,7 @@ impl Promises for Activation {
             state.append(self, first, entries);
             completion
         };
-        self.store.changed();
+        self.store.notify_change();
         Ok(completion)
     }
 
@@ -376,14 +379,14 @@ impl Promises for Activation {
             state.admit(self)?;
             let existed = state.promise(promise) != PromiseState::Unknown;
             if existed {
-                let by = Some((self.worker.clone(), first.plus(entries.len() as u64)));
-                state.events.push(Event::Deleted { promise: promise.clone(), by });
+                let cause = Some((self.worker.clone(), first.plus(entries.len() as u64)));
+                state.events.push(Event::Deleted { promise: promise.clone(), cause });
             }
             entries.push(Entry::HostCall { call, response: vec![if existed { 1 } else { 2 }] });
             state.append(self, first, entries);
             existed
         };
-        self.store.changed();
+        self.store.notify_change();
         Ok(existed)
     }
 
@@ -391,13 +394,13 @@ impl Promises for Activation {
         let mut changes = self.store.shared.changes.subscribe();
         loop {
             changes.mark_unchanged();
-            let came = |promise: &PromiseId| {
+            let is_settled = |promise: &PromiseId| {
                 let state = self.store.shared.state.lock();
                 let call = promise.worker == self.worker
                     && state.call_state(&self.worker, promise.index) == AnswerState::Pending;
                 !call && state.promise(promise) != PromiseState::Pending
             };
-            if promises.iter().any(came) {
+            if promises.iter().any(is_settled) {
                 return Ok(());
             }
             changes.changed().await.map_err(|_| PortError::Discarded)?;

@@ -1,7 +1,7 @@
-//! What workers know of each other, in memory: what their oplogs say.
+//! The metadata of workers, derived from their oplogs.
 
 use super::store::Activation;
-use crate::durable::Aside;
+use crate::durable::RevertedRanges;
 use crate::ports::{PortError, WorkerMetadata, WorkerPage, WorkerQuery, Workers};
 use async_trait::async_trait;
 use golem_model::oplog::FailureCause;
@@ -10,13 +10,13 @@ use golem_model::{Entry, OplogIndex, WorkerId, WorkerStatus};
 /// Workers on a page.
 const PAGE: usize = 2;
 
-/// What an oplog says of its worker; the one that asks is running.
-fn facts(oplog: &[Entry], asks: bool) -> Option<WorkerMetadata> {
+/// Derives a worker's metadata from its oplog. The calling worker is running.
+fn metadata_of(oplog: &[Entry], is_caller: bool) -> Option<WorkerMetadata> {
     let Some(Entry::Created { id, args, env, template_version, .. }) = oplog.first() else { return None };
-    let aside = Aside::of(OplogIndex(0), oplog);
+    let reverted = RevertedRanges::from_entries(OplogIndex(0), oplog);
     let mut status = WorkerStatus::Idle;
     for (index, entry) in (1..).zip(oplog) {
-        if aside.contains(OplogIndex(index)) {
+        if reverted.is_reverted(OplogIndex(index)) {
             continue;
         }
         match entry {
@@ -35,7 +35,7 @@ fn facts(oplog: &[Entry], asks: bool) -> Option<WorkerMetadata> {
         id: id.clone(),
         args: args.clone(),
         env: env.clone(),
-        status: if asks { WorkerStatus::Running } else { status },
+        status: if is_caller { WorkerStatus::Running } else { status },
         template_version: *template_version,
         retry_count: 0,
     })
@@ -44,20 +44,20 @@ fn facts(oplog: &[Entry], asks: bool) -> Option<WorkerMetadata> {
 #[async_trait]
 impl Workers for Activation {
     async fn facts(&self, worker: &WorkerId) -> Result<Option<WorkerMetadata>, PortError> {
-        Ok(facts(&self.store.oplog(worker), *worker == self.worker))
+        Ok(metadata_of(&self.store.oplog(worker), *worker == self.worker))
     }
 
     async fn list(&self, query: &WorkerQuery) -> Result<WorkerPage, PortError> {
-        let matches = |facts: &WorkerMetadata| {
+        let matches = |metadata: &WorkerMetadata| {
             let prefix = query.name_prefix.as_deref().unwrap_or_default();
-            facts.id.template == query.template
-                && facts.id.name.as_str().starts_with(prefix)
-                && query.status.is_none_or(|status| facts.status == status)
-                && query.template_version.is_none_or(|version| facts.template_version == version)
-                && query.after.as_ref().is_none_or(|after| facts.id.name > *after)
+            metadata.id.template == query.template
+                && metadata.id.name.as_str().starts_with(prefix)
+                && query.status.is_none_or(|status| metadata.status == status)
+                && query.template_version.is_none_or(|version| metadata.template_version == version)
+                && query.after.as_ref().is_none_or(|after| metadata.id.name > *after)
         };
         let ids = self.store.workers();
-        let all = ids.iter().filter_map(|id| facts(&self.store.oplog(id), *id == self.worker));
+        let all = ids.iter().filter_map(|id| metadata_of(&self.store.oplog(id), *id == self.worker));
         let mut workers: Vec<WorkerMetadata> = all.filter(matches).take(PAGE + 1).collect();
         let next = (workers.len() > PAGE).then(|| workers[PAGE - 1].id.name.clone());
         workers.truncate(PAGE);

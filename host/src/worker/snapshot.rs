@@ -1,21 +1,21 @@
-//! A worker's state through its own `save` and `load`.
+//! Snapshots through the worker's own `save` and `load`.
 //!
-//! A snapshot is a step of the worker's life and not only a copy: after `save` it goes on as a fresh instance that has
-//! loaded what was saved. So the worker that goes on, the one that is made from the snapshot after a crash, and the one
-//! that a replay from the first entry makes are the same by construction, and a replay of the whole oplog checks every
-//! snapshot on its way.
+//! A snapshot is a step in the worker's history and not only a copy: after `save` the worker continues as a fresh
+//! instance that has loaded the saved state. Three instances are therefore the same by construction: the one that
+//! continues, the one created from the snapshot after a crash, and the one created by a replay from the first entry. A
+//! replay of the whole oplog also checks every snapshot on its way.
 //!
-//! Invariant: the entry is handed over together with what the fresh instance's initialisation learnt, after `load` has
-//! returned; of a state that cannot be loaded nothing is recorded.
+//! Invariant: the snapshot's entry is appended together with the calls of the fresh instance's initialisation, after
+//! `load` has returned. A state that cannot be loaded leaves no record.
 
 use super::{Instance, journal};
 use crate::durable::Journal;
 use crate::imports::random::Random;
 use crate::imports::stdio::Stdio;
-use crate::invoke::by_type;
+use crate::invoke::call_typed;
 use crate::limits::Limits;
 use crate::ports::{PortError, Ports};
-use crate::snapshot::{self, Decoded, INTERFACE, Phase, SnapshotBase, SnapshotError};
+use crate::snapshot::{self, DecodedImage, INTERFACE, Phase, SnapshotBase, SnapshotError};
 use crate::state::WorkerState;
 use crate::{Component, InterruptHandle, StopReason, WorkerInit, trap};
 use golem_model::oplog::{Image, LifecycleEvent, SavedState};
@@ -23,10 +23,10 @@ use golem_model::{Entry, OplogIndex, TemplateId, Timestamp};
 use std::collections::BTreeMap;
 use wasmtime::component::Func;
 
-/// What the worker goes on as.
+/// The component with which the worker continues.
 #[derive(Debug, Clone, Copy)]
 pub enum ReloadTarget<'a> {
-    /// The same.
+    /// The same component.
     Snapshot,
     /// Another version of its template.
     Update {
@@ -34,22 +34,22 @@ pub enum ReloadTarget<'a> {
         component: &'a Component,
         /// Its version.
         version: u32,
-        /// The templates that it calls, by the interface that they export.
+        /// The templates of the workers that it calls, by the interface that they export.
         links: &'a BTreeMap<String, TemplateId>,
     },
 }
 
 impl Component {
-    /// Whether it exports `save` and `load`.
+    /// Whether the component exports `save` and `load`.
     pub fn can_save(&self) -> bool {
         ["save", "load"].iter().all(|function| self.callable(&full_name(function)).is_some())
     }
 }
 
 impl Instance {
-    /// Makes the worker's instance from a saved state. `history` is what follows in its oplog.
+    /// Creates the worker's instance from a saved state. `history` has the oplog entries after it.
     ///
-    /// On an error nothing was appended; another state, or the whole oplog, may still do.
+    /// On an error nothing was appended. Another state, or the whole oplog, may still work.
     pub async fn activate_from(
         component: &Component,
         init: WorkerInit,
@@ -58,56 +58,57 @@ impl Instance {
         ports: Ports,
         interrupt_handle: InterruptHandle,
     ) -> Result<Self, SnapshotError> {
-        let image = decoded(&base.image)?;
+        let image = decode_image(&base.image)?;
         let journal = journal(component, &init, Some(&base), history, &ports, &interrupt_handle);
-        let place = Place { invocations: base.state.invocations, index: base.index, at: base.at };
+        let point = ReloadPoint { invocations: base.state.invocations, index: base.index, at: base.at };
         let mut instance =
-            Self::take_over(component, init, journal, interrupt_handle, ports, place, &image).await?;
-        instance.of_state()?.journal.flush().map_err(SnapshotError::Stopped)?;
+            Self::load_from_image(component, init, journal, interrupt_handle, ports, point, &image).await?;
+        instance.snapshot_state()?.journal.flush().map_err(SnapshotError::Stopped)?;
         Ok(instance)
     }
 
-    /// Whether the worker can be saved.
+    /// Whether the worker can be saved now.
     pub fn can_save(&self) -> bool {
         self.running.is_none() && self.store.is_some() && self.component.can_save()
     }
 
-    fn of_state(&mut self) -> Result<&mut WorkerState, SnapshotError> {
+    fn snapshot_state(&mut self) -> Result<&mut WorkerState, SnapshotError> {
         self.state().map_err(SnapshotError::Stopped)
     }
 
-    /// Has the guest save its state, and gives the image. Whatever comes of it, the instance takes no more calls:
-    /// `save` may have changed it. [`Instance::reload`] makes it good again.
+    /// Calls the guest's `save` and returns the image. Afterwards the instance takes no more calls, with or without an
+    /// error, because `save` may have changed the guest. [`Instance::reload`] makes it usable again.
     pub async fn save(&mut self) -> Result<Vec<u8>, SnapshotError> {
-        self.take().map_err(SnapshotError::Stopped)?;
-        let state = self.of_state()?;
+        self.acquire().map_err(SnapshotError::Stopped)?;
+        let state = self.snapshot_state()?;
         let Some(mut live) = state.journal.live() else {
             return Err(refused("its oplog was not replayed to the end".to_owned()));
         };
         let index = live.next_index();
-        self.saved(index).await
+        self.call_save(index).await
     }
 
-    /// Goes on as a fresh instance that loads what [`Instance::save`] gave. `image` says where that is kept.
+    /// Replaces the instance by a fresh one that loads the image from [`Instance::save`]. `image` says where the image
+    /// is stored.
     pub async fn reload(
         &mut self,
-        reload: ReloadTarget<'_>,
+        target: ReloadTarget<'_>,
         image: Image,
         bytes: &[u8],
     ) -> Result<(), SnapshotError> {
-        let decoded = decoded(bytes)?;
+        let decoded = decode_image(bytes)?;
         let engine = self.component.engine().fingerprint().to_owned();
         let same = self.component.clone();
-        let state = self.of_state()?;
+        let state = self.snapshot_state()?;
         let from = state.init.template_version;
-        let invocations = state.journal.replay().begun();
+        let invocations = state.journal.replay().invocations();
         let mut init = state.init.clone();
         let Some(mut live) = state.journal.live() else {
             return Err(refused("its oplog was not replayed to the end".to_owned()));
         };
         let (at, monotonic_nanos) = (live.wall_now(), live.monotonic_now());
         let saved = SavedState { version: from, engine, invocations, monotonic_nanos, image };
-        let (component, milestone) = match reload {
+        let (component, event) = match target {
             ReloadTarget::Snapshot => (same, LifecycleEvent::Snapshot { at, state: saved }),
             ReloadTarget::Update { component, version, links } => {
                 init.template_version = version;
@@ -116,9 +117,9 @@ impl Instance {
             }
         };
         live.hold(true);
-        let index = live.record(Entry::LifecycleEvent(milestone)).map_err(SnapshotError::Stopped)?;
+        let index = live.record(Entry::LifecycleEvent(event)).map_err(SnapshotError::Stopped)?;
         self.restart(&component, init, index, at, &decoded).await?;
-        let Some(mut live) = self.of_state()?.journal.live() else {
+        let Some(mut live) = self.snapshot_state()?.journal.live() else {
             return Err(SnapshotError::Stopped(StopReason::Port(PortError::Discarded)));
         };
         live.hold(false);
@@ -127,16 +128,16 @@ impl Instance {
         Ok(())
     }
 
-    /// In a replay: does again what happened at a snapshot, and checks that the guest saves what it saved then. A
-    /// component that cannot be saved goes on as it is.
-    pub(super) async fn repeat(
+    /// In a replay: repeats a recorded snapshot, and checks that the guest saves the same bytes. A component without
+    /// `save` and `load` continues unchanged.
+    pub(super) async fn replay_snapshot(
         &mut self,
         index: OplogIndex,
         at: Timestamp,
         state: &SavedState,
     ) -> Result<(), StopReason> {
         if !self.component.can_save() {
-            self.state()?.journal.replay().reloaded();
+            self.state()?.journal.replay().skip_reload();
             return Ok(());
         }
         let diverged = |requested: String| StopReason::Diverged {
@@ -148,28 +149,28 @@ impl Instance {
             SnapshotError::Refused { details } => diverged(format!("none: {details}")),
             SnapshotError::Stopped(stop) => stop,
         };
-        let bytes = self.saved(index).await.map_err(failed)?;
+        let bytes = self.call_save(index).await.map_err(failed)?;
         let digest = blake3::hash(&bytes);
         let init = self.state()?.init.clone();
-        // Another version saves in its own way.
+        // Another version may save other bytes.
         if init.template_version == state.version && *digest.as_bytes() != state.image.digest() {
             return Err(diverged(format!("a snapshot with the digest {}", digest.to_hex())));
         }
-        self.state()?.journal.replay().reloaded();
-        let image = decoded(&bytes).map_err(failed)?;
+        self.state()?.journal.replay().skip_reload();
+        let image = decode_image(&bytes).map_err(failed)?;
         self.restart(&self.component.clone(), init, index, at, &image).await.map_err(failed)
     }
 
-    /// The image that `save` gives for the entry at `index`.
-    async fn saved(&mut self, index: OplogIndex) -> Result<Vec<u8>, SnapshotError> {
+    /// Calls `save` and encodes the image for the entry at `index`.
+    async fn call_save(&mut self, index: OplogIndex) -> Result<Vec<u8>, SnapshotError> {
         let func = self.function("save")?;
         let store =
             self.store.as_mut().ok_or(SnapshotError::Stopped(StopReason::Port(PortError::Discarded)))?;
         store.data_mut().phase = Phase::Saving;
         store.set_epoch_deadline(1);
-        let called = by_type::<_, (Result<Vec<u8>, String>,)>(store, func, ()).await;
-        let state = self.of_state()?;
-        let outcome = called.map_err(|error| unsaved(trap::reason(state, &error), Phase::Saving));
+        let called = call_typed::<_, (Result<Vec<u8>, String>,)>(store, func, ()).await;
+        let state = self.snapshot_state()?;
+        let outcome = called.map_err(|error| snapshot_error(trap::classify(state, &error), Phase::Saving));
         state.phase = Phase::Normal;
         let (guest,) = outcome?;
         let guest = guest.map_err(|text| refused(format!("save says: {text}")))?;
@@ -177,62 +178,65 @@ impl Instance {
         snapshot::encode(state, &worker, index, &guest).map_err(refused)
     }
 
-    /// Puts a fresh instance, which takes over the oplog and loads `image`, into the place of this one.
+    /// Replaces this instance by a fresh one that takes over the oplog and loads `image`.
     async fn restart(
         &mut self,
         component: &Component,
         init: WorkerInit,
         index: OplogIndex,
         at: Timestamp,
-        image: &Decoded<'_>,
+        image: &DecodedImage<'_>,
     ) -> Result<(), SnapshotError> {
         let ports = self.ports.clone();
-        let old = self.of_state()?;
+        let old = self.snapshot_state()?;
         let interrupt_handle = old.interrupt_handle.clone();
-        // The old store is not used again; what it keeps is a journal of nothing.
-        let nothing = journal(component, &init, None, Vec::new(), &ports, &interrupt_handle);
-        let place = Place { invocations: old.journal.replay().begun(), index, at };
-        let mut taken = std::mem::replace(&mut old.journal, nothing);
-        // The fresh instance has no handles to them, as one that is loaded from the snapshot has not.
-        taken.forget_requests();
-        *self = Self::take_over(component, init, taken, interrupt_handle, ports, place, image).await?;
+        // The old store is not used again; an empty journal stays in it.
+        let empty = journal(component, &init, None, Vec::new(), &ports, &interrupt_handle);
+        let point = ReloadPoint { invocations: old.journal.replay().invocations(), index, at };
+        let mut journal = std::mem::replace(&mut old.journal, empty);
+        // The fresh instance has no handles to the requests, like one that is loaded from the snapshot.
+        journal.forget_requests();
+        *self =
+            Self::load_from_image(component, init, journal, interrupt_handle, ports, point, image).await?;
         self.spent = true;
         Ok(())
     }
 
     /// A fresh instance that loads `image`.
-    async fn take_over(
+    async fn load_from_image(
         component: &Component,
         init: WorkerInit,
         journal: Journal,
         interrupt_handle: InterruptHandle,
         ports: Ports,
-        place: Place,
-        image: &Decoded<'_>,
+        point: ReloadPoint,
+        image: &DecodedImage<'_>,
     ) -> Result<Self, SnapshotError> {
         let limits = Limits::new(component.engine().memory_bytes_max());
         let seed = init.seed;
         let mut state = WorkerState::new(
             init,
-            place.at,
+            point.at,
             journal,
             interrupt_handle,
             Stdio::new(ports.log.clone()),
             limits,
         );
         state.phase = Phase::Starting;
-        state.random = Random::after_reload(&seed, place.invocations, place.index);
+        state.random = Random::after_reload(&seed, point.invocations, point.index);
         snapshot::restore(&mut state, image).map_err(refused)?;
-        let mut instance =
-            Self::made(component, state, ports).await.map_err(|stop| unsaved(stop, Phase::Starting))?;
+        let mut instance = Self::instantiate(component, state, ports)
+            .await
+            .map_err(|stop| snapshot_error(stop, Phase::Starting))?;
         let func = instance.function("load")?;
         let store =
             instance.store.as_mut().ok_or(SnapshotError::Stopped(StopReason::Port(PortError::Discarded)))?;
         store.data_mut().phase = Phase::Loading;
         store.set_epoch_deadline(1);
-        let called = by_type::<_, (Result<(), String>,)>(store, func, (image.guest,)).await;
-        let state = instance.of_state()?;
-        let (loaded,) = called.map_err(|error| unsaved(trap::reason(state, &error), Phase::Loading))?;
+        let called = call_typed::<_, (Result<(), String>,)>(store, func, (image.guest,)).await;
+        let state = instance.snapshot_state()?;
+        let (loaded,) =
+            called.map_err(|error| snapshot_error(trap::classify(state, &error), Phase::Loading))?;
         state.phase = Phase::Normal;
         loaded.map_err(|text| refused(format!("load says: {text}")))?;
         Ok(instance)
@@ -250,14 +254,14 @@ impl Instance {
     }
 }
 
-/// Where in its life a worker is loaded.
+/// The position in the oplog at which a worker is loaded.
 #[derive(Debug, Clone, Copy)]
-struct Place {
-    /// Invocations begun before.
+struct ReloadPoint {
+    /// Number of invocations started before it.
     invocations: u64,
-    /// The entry that says so.
+    /// The index of its entry.
     index: OplogIndex,
-    /// When that was written.
+    /// Time of the entry.
     at: Timestamp,
 }
 
@@ -269,16 +273,16 @@ fn refused(details: String) -> SnapshotError {
     SnapshotError::Refused { details }
 }
 
-fn decoded(image: &[u8]) -> Result<Decoded<'_>, SnapshotError> {
+fn decode_image(image: &[u8]) -> Result<DecodedImage<'_>, SnapshotError> {
     snapshot::decode(image).map_err(|error| refused(format!("its image cannot be read: {error}")))
 }
 
-/// What a stop says about a state.
-fn unsaved(stop: StopReason, phase: Phase) -> SnapshotError {
+/// Distinguishes errors of the state from other reasons to stop.
+fn snapshot_error(stop: StopReason, phase: Phase) -> SnapshotError {
     match (stop, phase) {
         (StopReason::Trapped { details, .. }, _) => refused(details),
         (StopReason::Exited { code, .. }, _) => refused(format!("the program called exit with code {code}")),
-        // It trapped or left while the oplog goes on.
+        // The guest trapped or exited while recorded entries remain.
         (StopReason::Diverged { requested, .. }, Phase::Saving | Phase::Loading) => refused(requested),
         (stop, _) => SnapshotError::Stopped(stop),
     }

@@ -1,4 +1,4 @@
-//! Traps, exits, interrupts, limits, and what the store cannot take.
+//! Traps, exits, interrupts, limits, and a failing store.
 
 use crate::guests::{component, toolbox};
 use golem_testing::{Failure, Options, TestWorker, Value};
@@ -33,12 +33,12 @@ async fn exits_carry_their_code() {
         worker.invoke("counter/increment", vec![]).await.unwrap();
         let left = worker.invoke("leave", vec![Value::Bool(failed)]).await;
         assert!(matches!(left, Err(Failure::Exited { code: c, .. }) if c == code), "{left:?}");
-        assert_eq!(worker.oplog().len(), 5, "that it began is on record");
+        assert_eq!(worker.oplog().len(), 5, "the start is recorded");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_loop_without_end_can_be_interrupted() {
+async fn an_endless_loop_can_be_interrupted() {
     let mut worker = TestWorker::start(toolbox()).await.unwrap();
     let control = worker.control();
     let (stopped, ()) = tokio::join!(worker.invoke("spin", vec![]), async { control.interrupt() });
@@ -55,7 +55,7 @@ async fn a_sleep_can_be_interrupted() {
         TestWorker::start_with(toolbox(), Options { clock, ..Options::default() }).await.unwrap();
     let (control, clock) = (worker.control(), worker.clock().clone());
     let (stopped, ()) = tokio::join!(worker.invoke("sleep", vec![Value::U64(1_000_000)]), async {
-        clock.someone_waits().await;
+        clock.wait_for_sleeper().await;
         control.interrupt();
     });
     assert!(matches!(stopped, Err(Failure::Interrupted)), "{stopped:?}");
@@ -69,7 +69,7 @@ async fn standard_input_is_disabled() {
 }
 
 #[tokio::test]
-async fn memory_ends_at_the_same_size_for_ever() {
+async fn memory_growth_fails_at_a_fixed_size() {
     let mut worker = TestWorker::start(toolbox()).await.unwrap();
     // 512 MiB are 8192 pages, of which the guest has one.
     assert_eq!(worker.invoke("grow", vec![Value::U32(8_192)]).await.unwrap(), Some(Value::S32(-1)));
@@ -81,14 +81,14 @@ async fn memory_ends_at_the_same_size_for_ever() {
 }
 
 #[tokio::test]
-async fn the_worker_finds_itself_in_its_environment() {
+async fn the_environment_names_the_worker() {
     let env = vec![("A".to_owned(), "1".to_owned()), ("GOLEM_WORKER_NAME".to_owned(), "mine".to_owned())];
     let mut worker = TestWorker::start_with(toolbox(), Options { env, ..Options::default() }).await.unwrap();
     assert_eq!(worker.invoke("env", vec![]).await.unwrap(), Some(Value::U32(4)));
 }
 
 #[tokio::test]
-async fn wrong_calls_are_refused_with_what_would_be_right() {
+async fn invalid_calls_name_the_expected_form() {
     let cases: [(&str, Vec<Value>, &str); 4] = [
         ("nothing", vec![], "the component exports no function nothing; it exports: await-promise, "),
         ("sleep", vec![], "sleep takes 1 parameters, 0 were given"),
@@ -124,7 +124,7 @@ async fn a_start_that_traps_fails_the_activation() {
 }
 
 #[tokio::test]
-async fn a_store_that_fails_ends_the_instance_and_nothing_is_half_done() {
+async fn a_failing_store_ends_the_instance_without_partial_effects() {
     let mut worker = TestWorker::start(toolbox()).await.unwrap();
     worker.invoke("counter/increment", vec![]).await.unwrap();
     worker.store().fail_after(0);

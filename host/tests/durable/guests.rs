@@ -3,13 +3,13 @@
 use crate::guest::{NEWEST, World};
 use std::sync::OnceLock;
 
-/// A component of a world's inside and a core module. `@WASI` is the release of WASI in both.
+/// A component of a world's items and a core module. Both write `@WASI` for the release of WASI.
 pub(crate) fn component(world: &str, core: &str) -> Vec<u8> {
     World::new(NEWEST, &format!("world guest {{\n{world}\n}}\n"))
         .component(&core.replace("@WASI", &format!("@{NEWEST}")))
 }
 
-/// A guest that counts, tells the time, sleeps, waits for promises, prints and fails.
+/// A guest that counts, reads clocks, sleeps, waits for promises, prints and fails.
 pub(crate) fn toolbox() -> &'static [u8] {
     static TOOLBOX: OnceLock<Vec<u8>> = OnceLock::new();
     TOOLBOX.get_or_init(|| component(WORLD, CORE))
@@ -40,7 +40,7 @@ const WORLD: &str = "
     export monotonic: func() -> u64;
     export mix: func() -> u64;
     export sleep: func(nanos: u64) -> u64;
-    export sleep-and-look: func(nanos: u64) -> u64;
+    export sleep-then-now: func(nanos: u64) -> u64;
     export create-promise: func() -> u64;
     export await-promise: func() -> list<u8>;
     export complete-promise: func(data: list<u8>) -> bool;
@@ -138,7 +138,7 @@ const CORE: &str = r#"
     (global.set $count (i64.add (global.get $count) (i64.const 1)))
     (global.get $count))
 
-  (func (export "sleep-and-look") (param $nanos i64) (result i64)
+  (func (export "sleep-then-now") (param $nanos i64) (result i64)
     (call $block (call $timer (local.get $nanos)))
     (call $now))
 
@@ -176,7 +176,7 @@ const CORE: &str = r#"
   (func (export "position") (result i64) (call $position))
   (func (export "begin") (result i64) (call $begin))
   (func (export "end") (param $region i64) (call $end (local.get $region)))
-  ;; In a region: makes a promise, sleeps, counts. Then sleeps again, and returns the count.
+  ;; In a region: creates a promise, sleeps, counts. Then sleeps again, and returns the count.
   (func (export "repeat") (param $nanos i64) (result i64)
     (local $region i64)
     (local.set $region (call $begin))
@@ -187,7 +187,8 @@ const CORE: &str = r#"
     (call $block (call $timer (local.get $nanos)))
     (global.get $count))
   (func (export "jump") (param $position i64) (call $jump (local.get $position)))
-  ;; Makes a promise, counts, and completes the promise; goes back to before it counted if it was the first to complete.
+  ;; Creates a promise, counts, and completes the promise. If it was the first to complete it, jumps to before it
+  ;; counted.
   (func (export "once-more") (result i64)
     (local $position i64)
     (call $create (i32.const 0))

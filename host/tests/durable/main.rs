@@ -1,4 +1,4 @@
-//! A worker's life: it runs, crashes, replays, waits, is stopped, and says what went wrong.
+//! The life cycle of a worker: run, crash, replay, wait, stop, and the errors on the way.
 
 #[path = "../wasi/guest.rs"]
 #[allow(dead_code, reason = "shared with another suite, which uses more of it")]

@@ -1,4 +1,4 @@
-//! Core modules for WASI preview 1: programs and typed libraries become components, with the same durable calls below.
+//! Core modules for WASI preview 1: programs and typed libraries become components and make the same durable calls.
 
 use crate::guest::{NEWEST, World};
 use golem_host::{Component, ComponentError, Engine, EngineConfig};
@@ -28,7 +28,7 @@ fn compile(wasm: &[u8]) -> Result<Component, ComponentError> {
     engine.compile(wasm, *blake3::hash(wasm).as_bytes())
 }
 
-/// The function that a program is called by.
+/// The name of the program's function.
 fn run(worker: &TestWorker) -> String {
     let [name] = worker.function_names().try_into().expect("a program exports one function");
     assert!(name.starts_with("wasi:cli/run@0.2.") && name.ends_with("/run"), "{name}");
@@ -54,8 +54,8 @@ async fn a_program_runs_as_a_component() {
     }
 }
 
-/// What `fopen`, `fwrite`, `fseek`, `ftell` and `fread` come to in C: the file `note` is opened or made, three bytes are
-/// written at its end, and the number of bytes that can be read from its start is printed as a digit.
+/// The calls behind `fopen`, `fwrite`, `fseek`, `ftell` and `fread` in C: opens or creates the file `note`, appends
+/// three bytes, and prints the number of bytes that can be read from its start as a digit.
 const FILES: &str = r#"(module
     (import "wasi_snapshot_preview1" "path_open"
         (func $open (param i32 i32 i32 i32 i32 i64 i64 i32 i32) (result i32)))
@@ -85,7 +85,7 @@ const FILES: &str = r#"(module
         (call $must (call $read (local.get $fd) (i32.const 0) (i32.const 1) (i32.const 48)))
         (call $must (call $tell (local.get $fd) (i32.const 56)))
         (call $must (i32.ne (i32.load (i32.const 48)) (i32.load (i32.const 56))))
-        ;; What the third run has read: three times three bytes.
+        ;; The third run has read three times three bytes.
         (if (i32.eq (i32.load (i32.const 48)) (i32.const 9))
             (then (call $must (i32.ne (i32.load8_u (i32.const 1032)) (i32.const 99)))))
         (call $must (i32.rem_u (i32.load (i32.const 48)) (i32.const 3)))
@@ -108,7 +108,7 @@ async fn a_program_of_preview_1_has_files() {
 }
 
 #[tokio::test]
-async fn a_library_exports_the_interface_that_its_bindings_left_in_it() {
+async fn a_library_exports_the_interface_of_its_custom_section() {
     let world = World::new(NEWEST, "world guest { export api: interface { double: func(n: u32) -> u32; } }");
     let mut module = wat::parse_str(
         r#"(module
@@ -125,7 +125,7 @@ async fn a_library_exports_the_interface_that_its_bindings_left_in_it() {
 }
 
 #[test]
-fn everything_that_nothing_defines_is_named() {
+fn all_undefined_imports_of_a_module_are_named() {
     let wasm = wat::parse_str(
         r#"(module
             (import "wasi_snapshot_preview1" "fd_write" (func (param i32 i32 i32 i32) (result i32)))
@@ -140,7 +140,7 @@ fn everything_that_nothing_defines_is_named() {
 }
 
 #[test]
-fn what_is_broken_is_said_to_be_broken() {
+fn malformed_modules_are_rejected() {
     let wasm = wat::parse_str(PROGRAM).unwrap();
     let half = compile(&wasm[..wasm.len() / 2]).unwrap_err();
     assert!(matches!(half, ComponentError::Invalid { .. }), "{half}");

@@ -17,7 +17,7 @@ async fn with_promise() -> (TestWorker, PromiseId) {
 async fn a_promise_exists_before_the_invocation_ends() {
     let mut worker = TestWorker::start(toolbox()).await.unwrap();
     worker.store().fail_after(1);
-    // The first write is the creation, the second the invocation's end.
+    // The first write creates the promise, the second ends the invocation.
     assert!(matches!(worker.invoke("create-promise", vec![]).await, Err(Failure::Port(_))));
     let promise = PromiseId { worker: worker.id().clone(), index: OplogIndex(4) };
     assert_eq!(worker.complete_promise(&promise, b"early"), Completion::Completed);
@@ -28,18 +28,21 @@ async fn a_promise_exists_before_the_invocation_ends() {
 }
 
 #[tokio::test]
-async fn waiting_parks_until_somebody_completes() {
+async fn waiting_parks_until_the_promise_is_completed() {
     let (mut worker, promise) = with_promise().await;
     let Err(Failure::Waiting(parked)) = worker.invoke("await-promise", vec![]).await else {
-        panic!("nobody has completed it");
+        panic!("the promise is still pending");
     };
     assert_eq!((parked.wake_at, parked.promises), (None, vec![promise.clone()]));
-    assert!(matches!(worker.resume().await, Err(Failure::Waiting(_))), "woken for nothing, it waits on");
+    assert!(
+        matches!(worker.resume().await, Err(Failure::Waiting(_))),
+        "after an early wake-up it waits again"
+    );
     assert_eq!(worker.complete_promise(&promise, b"data"), Completion::Completed);
     assert_eq!(worker.complete_promise(&promise, b"other"), Completion::AlreadyCompleted);
     assert_eq!(worker.resume().await.unwrap(), Some(Value::Bytes(b"data".to_vec())));
     let again = worker.invoke("await-promise", vec![]).await.unwrap();
-    assert_eq!(again, Some(Value::Bytes(b"data".to_vec())), "any number of times");
+    assert_eq!(again, Some(Value::Bytes(b"data".to_vec())), "the second read returns the same");
     worker.replay_from_every_prefix().await.unwrap();
 }
 
@@ -57,11 +60,11 @@ async fn a_worker_completes_its_own_promise_once() {
 #[tokio::test]
 async fn a_completion_and_its_record_survive_together() {
     let (mut worker, promise) = with_promise().await;
-    // The completion's write succeeds, the invocation's end does not.
+    // The completion's write succeeds, the invocation's end fails.
     worker.store().fail_after(1);
     let failed = worker.invoke("complete-promise", vec![Value::Bytes(b"1".to_vec())]).await;
     assert!(matches!(failed, Err(Failure::Port(_))));
-    // Seen by somebody, so made durable.
+    // An effect visible outside makes the entries durable.
     worker.commit();
     worker.crash();
     assert_eq!(worker.complete_promise(&promise, b"2"), Completion::AlreadyCompleted);
@@ -69,7 +72,7 @@ async fn a_completion_and_its_record_survive_together() {
 }
 
 #[tokio::test]
-async fn what_does_not_exist_is_named() {
+async fn unknown_promises_are_named() {
     let (mut worker, promise) = with_promise().await;
     worker.invoke("delete-promise", vec![]).await.unwrap();
     worker.invoke("delete-promise", vec![]).await.unwrap();

@@ -6,7 +6,7 @@ use golem_testing::{Failure, Options, TestWorker, Timestamp, Value};
 use std::time::Duration;
 
 #[tokio::test]
-async fn a_counter_counts_and_comes_back_after_a_crash() {
+async fn a_counter_survives_a_crash() {
     let mut worker = TestWorker::start(toolbox()).await.unwrap();
     for count in 1..=3 {
         let result = worker.invoke("counter/increment", vec![]).await.unwrap();
@@ -17,7 +17,7 @@ async fn a_counter_counts_and_comes_back_after_a_crash() {
 }
 
 #[tokio::test]
-async fn an_invocation_is_handed_over_once() {
+async fn an_invocation_is_appended_once() {
     let mut worker = TestWorker::start(toolbox()).await.unwrap();
     worker.invoke("counter/increment", vec![]).await.unwrap();
     assert_eq!(worker.store().appends(), 1);
@@ -49,7 +49,7 @@ async fn clocks_and_random_numbers_replay_as_they_were() {
     let before = worker.oplog();
     worker.crash();
     worker.clock().advance(Duration::from_hours(1));
-    // A replay that saw another time would diverge in its results.
+    // With another time, the replay would diverge in its results.
     assert_eq!(worker.invoke("counter/get", vec![]).await.unwrap(), Some(Value::U64(0)));
     assert_eq!(worker.oplog()[..before.len()], before);
     assert_ne!(worker.invoke("mix", vec![]).await.unwrap(), last);
@@ -74,7 +74,7 @@ async fn a_crash_in_the_middle_loses_only_what_was_not_committed() {
     let mut worker = TestWorker::start(toolbox()).await.unwrap();
     worker.invoke("create-promise", vec![]).await.unwrap();
     let Err(Failure::Waiting(_)) = worker.invoke("await-promise", vec![]).await else {
-        panic!("nobody has completed the promise");
+        panic!("the promise is still pending");
     };
     worker.crash();
     let Err(Failure::Unfinished(key)) = worker.invoke("counter/get", vec![]).await else {
@@ -104,11 +104,11 @@ async fn the_monotonic_clock_goes_on_over_a_restart_and_never_back() {
     worker.crash();
     worker.clock().set_wall(Timestamp::from_nanos(0));
     let fourth = read(worker.invoke("monotonic", vec![]).await.unwrap());
-    assert!(fourth >= third, "the wall clock went back, this one does not");
+    assert!(fourth >= third, "the monotonic clock does not follow the wall clock back");
 }
 
 #[tokio::test]
-async fn text_is_printed_once_although_it_is_replayed() {
+async fn output_is_not_repeated_in_a_replay() {
     let mut worker = TestWorker::start(toolbox()).await.unwrap();
     worker.invoke("print", vec![Value::String("one ".to_owned())]).await.unwrap();
     worker.crash();
@@ -117,7 +117,7 @@ async fn text_is_printed_once_although_it_is_replayed() {
 }
 
 #[tokio::test]
-async fn another_component_under_the_oplog_diverges_and_both_calls_are_shown() {
+async fn another_component_diverges_and_the_error_shows_both_calls() {
     let world =
         "import wasi:clocks/monotonic-clock@WASI; import wasi:random/random@WASI; export mix: func() -> u64;";
     let other = component(
@@ -130,7 +130,7 @@ async fn another_component_under_the_oplog_diverges_and_both_calls_are_shown() {
     worker.invoke("mix", vec![]).await.unwrap();
     worker.replace_component(&other).unwrap();
     let Err(Failure::Diverged { index, recorded, requested }) = worker.invoke("mix", vec![]).await else {
-        panic!("it asks for other calls");
+        panic!("the component makes other calls");
     };
     assert_eq!(index.0, 5);
     assert_eq!(recorded, "wasi:clocks/wall-clock#now()");
@@ -138,7 +138,7 @@ async fn another_component_under_the_oplog_diverges_and_both_calls_are_shown() {
 }
 
 #[tokio::test]
-async fn a_component_that_returns_early_or_otherwise_diverges() {
+async fn a_component_that_returns_early_or_another_result_diverges() {
     let world = "export mix: func() -> u64; export counter: interface { increment: func() -> u64; }";
     let core = r#"(module (func (export "mix") (result i64) (i64.const 5))
         (func (export "counter#increment") (result i64) (i64.const 5)))"#;

@@ -1,4 +1,4 @@
-//! What is refused at upload, and with which words; compiled code on disk.
+//! Rejected uploads and their messages; compiled code on disk.
 
 use crate::guests::{component, toolbox};
 use golem_host::{ComponentError, Engine, EngineConfig};
@@ -21,7 +21,7 @@ fn check(wasm: &[u8], text: &str) {
 }
 
 #[test]
-fn what_is_no_component_is_told_apart() {
+fn files_that_are_not_components_are_identified() {
     check(b"", "this is not a WebAssembly component but an empty file");
     check(b"hello, world", "this is not a WebAssembly component but a file that begins with \"hello, w\"");
     check(
@@ -85,7 +85,10 @@ fn all_undefined_imports_are_named() {
             .to_vec()
         }
     );
-    check(&wasm, "nothing here defines functions that this component imports: acme:shop/cart@1.0.0#add, ");
+    check(
+        &wasm,
+        "this component imports functions that this server does not define: acme:shop/cart@1.0.0#add, ",
+    );
 }
 
 #[test]
@@ -94,11 +97,14 @@ fn an_import_of_another_type_is_refused() {
         r#"(component (import "wasi:random/random@0.2.0" (instance (export "get-random-u64" (func (result string))))))"#,
     )
     .unwrap();
-    check(&wasm, "this is not a valid WebAssembly component: an import has another type than here: ");
+    check(
+        &wasm,
+        "this is not a valid WebAssembly component: an import has another type than on this server: ",
+    );
 }
 
 #[test]
-fn what_cannot_be_replayed_is_refused() {
+fn unsupported_features_are_rejected() {
     let preview3 = wat::parse_str(r#"(component (import "wasi:cli/run@0.3.0" (instance)))"#).unwrap();
     check(&preview3, "this component was built for WASI 0.3 (it imports wasi:cli/run@0.3.0)");
     let asynchronous = wat::parse_str(
@@ -109,11 +115,11 @@ fn what_cannot_be_replayed_is_refused() {
     .unwrap();
     check(&asynchronous, "this component uses the asynchronous functions of the component model");
     let threads = wat::parse_str("(component (core module (memory 1 2 shared)))").unwrap();
-    check(&threads, "this component uses a WebAssembly feature that durable workers cannot: ");
+    check(&threads, "this component uses a WebAssembly feature that durable workers do not support: ");
 }
 
 #[test]
-fn what_is_too_large_is_refused() {
+fn components_beyond_the_limits_are_rejected() {
     let memory =
         component("export f: func();", "(module (memory (export \"memory\") 9000) (func (export \"f\")))");
     check(&memory, "this component is too large for a worker: ");
@@ -133,7 +139,7 @@ fn exports_are_listed_with_their_types() {
 }
 
 #[test]
-fn compiled_code_is_kept_and_damage_is_mended() {
+fn compiled_code_is_cached_and_damaged_files_are_rewritten() {
     let folder = tempfile::tempdir().unwrap();
     let engine =
         || Engine::new(EngineConfig { cache_dir: Some(folder.path().to_owned()), ..config() }).unwrap();
@@ -155,7 +161,7 @@ fn compiled_code_is_kept_and_damage_is_mended() {
 }
 
 #[test]
-fn senseless_settings_are_refused() {
+fn invalid_settings_are_rejected() {
     let none = Engine::new(EngineConfig { residents_max: 0, ..config() }).unwrap_err();
     assert_eq!(
         none.to_string(),

@@ -1,4 +1,4 @@
-//! Values of all types through a guest and back.
+//! Values of all types pass through a guest and back.
 
 use crate::guests::{component, toolbox};
 use golem_testing::{TestWorker, Value};
@@ -14,7 +14,7 @@ async fn bytes_pass_as_bytes() {
 }
 
 #[tokio::test]
-async fn every_type_survives_the_way_through_a_guest() {
+async fn every_type_passes_through_a_guest() {
     let record =
         "record item { id: u32, name: string, price: f64, tags: list<string>, seen: option<option<bool>> }";
     let world = format!(
@@ -31,7 +31,7 @@ async fn every_type_survives_the_way_through_a_guest() {
             echo-tuple: func(v: tuple<char, s8>) -> tuple<char, s8>;
         }}"
     );
-    // Each function gets flat values and stores them as the canonical form has them.
+    // Each function gets flat values and stores them in their canonical form.
     let core = r#"(module
         (memory (export "memory") 4)
         (global $heap (mut i32) (i32.const 1024))

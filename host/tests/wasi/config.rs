@@ -22,7 +22,7 @@ fn world(name: &str, version: &str) -> String {
     )
 }
 
-/// What it asks for is in its result behind four bytes that say that there was no error.
+/// The answer starts after the four bytes that say that there was no error.
 const CORE: &str = r#"(module
     (import "INTERFACE" "get" (func $get (param i32 i32 i32)))
     (import "INTERFACE" "get-all" (func $all (param i32)))
@@ -66,7 +66,7 @@ async fn check(name: &str, version: &str) {
         panic!("a list was expected")
     };
     assert_eq!(all[0], Value::Tuple(vec![text("POOL_SIZE"), text("8")]));
-    assert_eq!(all.len(), 2 + 3, "what it was given, and what every worker has: {all:?}");
+    assert_eq!(all.len(), 2 + 3, "the given variables and those of every worker: {all:?}");
     let calls = worker.oplog().into_iter().filter(|entry| matches!(entry, Entry::HostCall { .. }));
     assert_eq!(calls.count(), 0, "nothing of it is recorded");
     worker.replay_from_every_prefix().await.expect("a replay answers alike");

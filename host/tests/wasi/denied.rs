@@ -1,12 +1,12 @@
-//! What is not offered, as a guest meets it: a closed network, HTTP requests that can be built and are denied by
-//! policy. Of it only the last is in the oplog, for a policy may change.
+//! Unsupported functions from the guest's side: a closed network, and HTTP requests that can be built and are denied by
+//! policy. Only the denied request is recorded, because a policy may change.
 
 use crate::guest::{NEWEST, World};
 use golem_model::Entry;
 use golem_model::oplog::HostFunction;
 use golem_testing::{Failure, TestWorker, Value};
 
-/// Each export makes some calls and gives the bytes that tell how they went: for a result, 0 or 1 and the error.
+/// Each export makes some calls and returns one or two bytes for each: for a result, 0 or 1 and the error.
 const CORE: &str = r#"(module
     (import "wasi:sockets/instance-network@WASI" "instance-network" (func $network (result i32)))
     (import "wasi:sockets/network@WASI" "[resource-drop]network" (func $drop-network (param i32)))
@@ -121,19 +121,19 @@ async fn worker() -> TestWorker {
             export abandon: func();
         }",
     );
-    // What is sent as a header value must be text.
+    // Header values must be text.
     let core = CORE.replace("@WASI", &format!("@{NEWEST}"));
     let core = core
         .replace("(global $out", &format!("(data (i32.const 1024) \"{}\") (global $out", "x".repeat(60_000)));
-    TestWorker::start(&world.component(&core)).await.expect("the component is good")
+    TestWorker::start(&world.component(&core)).await.expect("the component is valid")
 }
 
-/// Calls `function`, which must not write to the oplog, and checks what it noted.
+/// Calls `function`, which must not record a call, and checks its bytes.
 async fn check(function: &str, params: Vec<Value>, expected: &[u8]) {
     check_recorded(function, params, expected, &[]).await;
 }
 
-/// Calls `function`, which must make these recorded calls, and checks what it noted.
+/// Calls `function`, which must record exactly these calls, and checks its bytes.
 async fn check_recorded(function: &str, params: Vec<Value>, expected: &[u8], recorded: &[HostFunction]) {
     let mut worker = worker().await;
     let answer = worker.invoke(function, params).await.expect("nothing traps");
@@ -175,8 +175,8 @@ async fn the_time_zone_is_utc() {
 
 #[tokio::test]
 async fn a_request_is_built_and_denied() {
-    // Header set, host forbidden, authority set, headers of the request immutable; body, its stream once, written,
-    // finished.
+    // Header set, host forbidden, authority set, headers of the request immutable; body, its stream (available once),
+    // written, finished.
     let expected = [0, 1, FORBIDDEN, 0, 1, IMMUTABLE, 0, 0, 1, 0, 0, 1, DENIED];
     check_recorded("http", vec![Value::Bool(false)], &expected, &[HostFunction::HttpSend]).await;
 }

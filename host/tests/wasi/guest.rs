@@ -1,6 +1,6 @@
-//! Guests made on the spot: a core module in text and a world in WIT become a component.
+//! Guests built by the tests: a core module in text and a world in WIT become a component.
 //!
-//! WASI's WIT is read from the pinned `wasmtime-wasi-http`, which carries all of it.
+//! WASI's WIT is read from the pinned `wasmtime-wasi-http`, which contains all of it.
 
 #![allow(clippy::unwrap_used, reason = "what fails here fails a test")]
 
@@ -13,23 +13,24 @@ use wit_parser::{
     WasmImport, WorldId, WorldItem,
 };
 
-/// The release of WASI that the pinned crates carry.
+/// The release of WASI in the pinned crates.
 pub(crate) const NEWEST: &str = "0.2.12";
 
-/// A world, resolved.
+/// A resolved world.
 pub(crate) struct World {
     pub(crate) resolve: Resolve,
     pub(crate) id: WorldId,
 }
 
 impl World {
-    /// The world `guest` of `text`, which may have more packages, with WASI as of `version` and our own packages in
-    /// reach. Text that names WASI's version writes `@WASI`.
+    /// The world `guest` of `text`, which may contain more packages, with WASI as of `version` and our own packages
+    /// available. The text writes `@WASI` for WASI's version.
     pub(crate) fn new(version: &str, text: &str) -> Self {
         let text = format!("package test:guest;\n{}", text.replace("@WASI", &format!("@{version}")));
         let mut packages: Vec<_> =
-            wasi_texts().iter().map(|(path, text)| parse(path, &as_of(text, version))).collect();
-        // Ours name one release of WASI; components may mix releases, but a test that does would not say which.
+            wasi_texts().iter().map(|(path, text)| parse(path, &with_version(text, version))).collect();
+        // Our packages name one release of WASI. Components may mix releases, but then a test would not show which one
+        // it uses.
         for folder in golem_folders() {
             let mut text = String::new();
             let mut files: Vec<_> =
@@ -39,7 +40,7 @@ impl World {
                 text.push_str(&std::fs::read_to_string(file).unwrap());
             }
             let (package, rest) = split_package(&text);
-            packages.push(parse(&folder, &format!("{package}\n{}", stamp_io(&rest, version))));
+            packages.push(parse(&folder, &format!("{package}\n{}", with_io_version(&rest, version))));
         }
         let mut resolve = Resolve { all_features: true, ..Resolve::default() };
         let package = resolve.push_groups(parse(Path::new("guest.wit"), &text), packages).unwrap();
@@ -54,7 +55,7 @@ impl World {
         ComponentEncoder::default().module(&module).unwrap().validate(true).encode().unwrap()
     }
 
-    /// Imports of a core module for every function of the world, and for dropping each resource. And their count.
+    /// Imports of a core module for every function of the world and for dropping each resource, and their count.
     pub(crate) fn imports(&self) -> (String, usize) {
         let abi = ManglingAndAbi::Legacy(LiftLowerAbi::Sync);
         let mut wat = String::new();
@@ -111,8 +112,9 @@ fn parse(path: &Path, text: &str) -> UnresolvedPackageGroup {
         .unwrap_or_else(|(map, error)| panic!("{}: {}", path.display(), error.render(&map)))
 }
 
-/// WASI's `text` under `version`. Everything of the newest release is in it, as a guest may import anything.
-fn as_of(text: &str, version: &str) -> String {
+/// WASI's `text` under `version`. It contains all functions of the newest release, because a guest may import any of
+/// them.
+fn with_version(text: &str, version: &str) -> String {
     let gates = ["@since(", "@deprecated("];
     let lines = text.lines().filter(|line| !gates.iter().any(|gate| line.trim_start().starts_with(gate)));
     let lines = lines.map(|line| line.replace(&format!("@{NEWEST}"), &format!("@{version}")) + "\n");
@@ -126,11 +128,11 @@ fn split_package(text: &str) -> (String, String) {
 }
 
 /// `text` with its uses of `wasi:io` under `version`.
-fn stamp_io(text: &str, version: &str) -> String {
+fn with_io_version(text: &str, version: &str) -> String {
     let lines = text.lines().map(|line| match line.split_once("use wasi:io/") {
         Some((start, rest)) => {
-            let (interface, rest) = rest.split_once('@').expect("ours name a release");
-            let (_, names) = rest.split_once(".{").expect("a use names what it uses");
+            let (interface, rest) = rest.split_once('@').expect("our packages name a release");
+            let (_, names) = rest.split_once(".{").expect("a use has a list of names");
             format!("{start}use wasi:io/{interface}@{version}.{{{names}\n")
         }
         None => format!("{line}\n"),
@@ -163,8 +165,8 @@ fn wasi_texts() -> &'static [(PathBuf, String)] {
     TEXTS.get_or_init(|| {
         let metadata = cargo_metadata::MetadataCommand::new()
             .manifest_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
-            // Not offline: on a fresh machine cargo has fetched only the packages of this platform, and the metadata names
-            // those of all.
+            // Not offline: on a fresh machine cargo has fetched only the packages of this platform, but the metadata
+            // names the packages of all platforms.
             .other_options(["--locked".to_owned()])
             .exec()
             .unwrap();

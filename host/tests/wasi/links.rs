@@ -3,7 +3,7 @@
 use crate::guest::{NEWEST, World, golem_interfaces};
 use golem_host::{Component, ComponentError, Engine, EngineConfig};
 
-/// WASI 0.2 from the first release to the newest that the pinned crates know.
+/// WASI 0.2 from the first release to the newest one in the pinned crates.
 const RELEASES: [&str; 13] = [
     "0.2.0", "0.2.1", "0.2.2", "0.2.3", "0.2.4", "0.2.5", "0.2.6", "0.2.7", "0.2.8", "0.2.9", "0.2.10",
     "0.2.11", NEWEST,
@@ -18,7 +18,7 @@ fn engine() -> Engine {
         .expect("an engine of two workers")
 }
 
-/// A core module that imports everything the world has, and does nothing.
+/// A core module that imports everything in the world, and does nothing.
 fn importer(world: &World) -> (String, usize) {
     let (imports, count) = world.imports();
     let core = format!(
@@ -56,7 +56,7 @@ fn a_component_that_imports_everything_links() {
 }
 
 #[test]
-fn imports_that_nothing_defines_are_named_all_at_once() {
+fn all_undefined_imports_are_named_at_once() {
     let world = World::new(
         NEWEST,
         "package test:other@1.0.0 {

@@ -1,4 +1,4 @@
-//! Lines through `wasi:logging`, under both of its names: they come to the log once, with level and context.
+//! Lines through `wasi:logging`, under both of its names: each is logged once, with level and context.
 
 use crate::guest::{NEWEST, World};
 use golem_host::ports::{LogEvent, LogLevel};

@@ -1,4 +1,4 @@
-//! WASI 0.2 as guests meet it: everything links, and what is not offered is denied politely.
+//! WASI 0.2 from the guest's side: everything links, and unsupported functions are denied.
 
 mod config;
 mod denied;

@@ -1,9 +1,11 @@
-//! The bytes of oplog records (docs/oplog-format.md).
+//! The encoding of oplog records (docs/oplog-format.md).
 //!
-//! A stored row is: format version, kind, body, CRC-32C of all before it. Invariant: a version, kind or tag
-//! once given a meaning is never given another; new fields come under a new version.
+//! A stored row consists of format version, kind, body, and CRC-32C of all bytes before it. In this module, `put_x`
+//! appends an `x`, and `x` reads one.
+//!
+//! Invariant: a version, kind or tag that was given a meaning is never given another. New fields need a new version.
 
-mod calls;
+mod call_event;
 #[cfg(test)]
 mod tests;
 
@@ -20,7 +22,7 @@ use crate::{
 use std::sync::Arc;
 use uuid::Uuid;
 
-/// The version that this code writes.
+/// The format version that this code writes.
 pub const FORMAT_VERSION: u8 = 1;
 
 const ROW_ENTRIES: u8 = 1;
@@ -31,16 +33,16 @@ const ROW_INBOX_EVENT: u8 = 2;
 pub enum Row {
     /// Consecutive entries of one worker, written together.
     Entries {
-        /// The index of the first.
+        /// The index of the first entry.
         first: OplogIndex,
         /// The entries; at least one.
         entries: Vec<Entry>,
     },
-    /// Something that arrived.
+    /// One inbox event of one worker.
     InboxEvent(InboxEvent),
 }
 
-/// The bytes of a row of entries.
+/// Encodes a row of consecutive entries, the first of which has the index `first`.
 pub fn encode_entries(first: OplogIndex, entries: &[Entry]) -> Vec<u8> {
     let mut out = Vec::with_capacity(64 + 64 * entries.len());
     out.extend_from_slice(&[FORMAT_VERSION, ROW_ENTRIES]);
@@ -49,32 +51,32 @@ pub fn encode_entries(first: OplogIndex, entries: &[Entry]) -> Vec<u8> {
     for entry in entries {
         put_entry(&mut out, entry);
     }
-    seal(out)
+    append_checksum(out)
 }
 
-/// The bytes of a row with an arrival.
-pub fn encode_inbox_event(arrival: &InboxEvent) -> Vec<u8> {
+/// Encodes a row with an inbox event.
+pub fn encode_inbox_event(event: &InboxEvent) -> Vec<u8> {
     let mut out = Vec::with_capacity(128);
     out.extend_from_slice(&[FORMAT_VERSION, ROW_INBOX_EVENT]);
-    put_arrival(&mut out, arrival);
-    seal(out)
+    put_inbox_event(&mut out, event);
+    append_checksum(out)
 }
 
-/// The bytes of a row.
+/// Encodes a row.
 pub fn encode_row(row: &Row) -> Vec<u8> {
     match row {
         Row::Entries { first, entries } => encode_entries(*first, entries),
-        Row::InboxEvent(arrival) => encode_inbox_event(arrival),
+        Row::InboxEvent(event) => encode_inbox_event(event),
     }
 }
 
-fn seal(mut out: Vec<u8>) -> Vec<u8> {
+fn append_checksum(mut out: Vec<u8>) -> Vec<u8> {
     let checksum = crc32c::crc32c(&out);
     out.extend_from_slice(&checksum.to_le_bytes());
     out
 }
 
-/// Reads a row and checks that nothing in it was damaged.
+/// Decodes a row and verifies its checksum.
 pub fn decode_row(bytes: &[u8]) -> Result<Row, DecodeError> {
     let (body, checksum) = bytes.split_last_chunk::<4>().ok_or(DecodeError::Truncated)?;
     if crc32c::crc32c(body) != u32::from_le_bytes(*checksum) {
@@ -89,14 +91,14 @@ pub fn decode_row(bytes: &[u8]) -> Result<Row, DecodeError> {
         ROW_ENTRIES => {
             let first = OplogIndex(input.varint()?);
             let count = input.count()?;
-            // A count may be damaged; what it asks for is taken as it comes.
+            // The count may be wrong, so it does not determine how much memory is reserved at once.
             let mut entries = Vec::with_capacity(count.min(1024));
             for _ in 0..count {
                 entries.push(entry(&mut input)?);
             }
             Row::Entries { first, entries }
         }
-        ROW_INBOX_EVENT => Row::InboxEvent(arrival(&mut input)?),
+        ROW_INBOX_EVENT => Row::InboxEvent(inbox_event(&mut input)?),
         tag => return Err(DecodeError::UnknownTag { what: "row", tag }),
     };
     input.finish()?;
@@ -159,14 +161,14 @@ fn value_list(input: &mut Reader<'_>) -> Result<Vec<Value>, DecodeError> {
     (0..count).map(|_| values::decode(input)).collect()
 }
 
-/// What a function that is called as a program is called with.
-fn put_program(out: &mut Vec<u8>, function: &str, convention: Convention, input: &str) {
+/// Appends convention, function and input of an invocation of a program.
+fn put_program_call(out: &mut Vec<u8>, function: &str, convention: Convention, input: &str) {
     out.push(convention.code());
     put_str(out, function);
     put_str(out, input);
 }
 
-fn program(input: &mut Reader<'_>) -> Result<(Arc<str>, Convention, String), DecodeError> {
+fn program_call(input: &mut Reader<'_>) -> Result<(Arc<str>, Convention, String), DecodeError> {
     let convention = match Convention::from_code(input.byte()?) {
         Some(convention) if convention.is_program() => convention,
         _ => return Err(DecodeError::Invalid("a known calling convention: written by a newer version")),
@@ -235,7 +237,7 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
                 }
                 InvocationSource::Queued { arrival } => put_varint(out, *arrival),
                 InvocationSource::Program { function, convention, input } => {
-                    put_program(out, function, *convention, input);
+                    put_program_call(out, function, *convention, input);
                 }
             }
         }
@@ -328,7 +330,7 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
             out.push(81);
             put_time(out, *at);
         }
-        Entry::LifecycleEvent(lifecycle_event) => lifecycle::put_lifecycle_event(out, lifecycle_event),
+        Entry::LifecycleEvent(event) => lifecycle::put_lifecycle_event(out, event),
     }
 }
 
@@ -407,7 +409,7 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
                 2 => RevertReason::Recovered,
                 3 => RevertReason::RolledBack,
                 4 => RevertReason::Reverted,
-                tag => return Err(DecodeError::UnknownTag { what: "reason to set aside", tag }),
+                tag => return Err(DecodeError::UnknownTag { what: "revert reason", tag }),
             },
         },
         33 => Entry::Configured {
@@ -417,13 +419,13 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
                 on_failure: option(input, |input| match input.byte()? {
                     0 => Ok(OnFailure::Fail),
                     1 => Ok(OnFailure::Rollback),
-                    tag => Err(DecodeError::UnknownTag { what: "choice for failures", tag }),
+                    tag => Err(DecodeError::UnknownTag { what: "failure action", tag }),
                 })?,
             },
         },
         80 => {
             let (at, key) = (time(input)?, key(input)?);
-            let (function, convention, input) = program(input)?;
+            let (function, convention, input) = program_call(input)?;
             Entry::InvocationStarted {
                 at,
                 key,
@@ -438,8 +440,8 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
     })
 }
 
-fn put_arrival(out: &mut Vec<u8>, arrival: &InboxEvent) {
-    match arrival {
+fn put_inbox_event(out: &mut Vec<u8>, event: &InboxEvent) {
+    match event {
         InboxEvent::Invocation { at, key, function, params } => {
             out.push(1);
             put_time(out, *at);
@@ -451,7 +453,7 @@ fn put_arrival(out: &mut Vec<u8>, arrival: &InboxEvent) {
             out.push(80);
             put_time(out, *at);
             put_str(out, key.as_str());
-            put_program(out, function, *convention, input);
+            put_program_call(out, function, *convention, input);
         }
         InboxEvent::PromiseCompleted { at, promise, data } => {
             out.push(2);
@@ -476,12 +478,12 @@ fn put_arrival(out: &mut Vec<u8>, arrival: &InboxEvent) {
             out.push(6);
             put_time(out, *at);
         }
-        InboxEvent::Admin(act) => lifecycle::put_admin_request(out, act),
-        InboxEvent::Call(call) => calls::put(out, call),
+        InboxEvent::Admin(request) => lifecycle::put_admin_request(out, request),
+        InboxEvent::Call(call) => call_event::put_call_event(out, call),
     }
 }
 
-fn arrival(input: &mut Reader<'_>) -> Result<InboxEvent, DecodeError> {
+fn inbox_event(input: &mut Reader<'_>) -> Result<InboxEvent, DecodeError> {
     Ok(match input.byte()? {
         1 => InboxEvent::Invocation {
             at: time(input)?,
@@ -498,13 +500,17 @@ fn arrival(input: &mut Reader<'_>) -> Result<InboxEvent, DecodeError> {
         4 => InboxEvent::Interrupted { at: time(input)? },
         5 => InboxEvent::Resumed { at: time(input)? },
         6 => InboxEvent::Deleted { at: time(input)? },
-        tag if lifecycle::INBOX_TAGS.contains(&tag) => InboxEvent::Admin(lifecycle::act(tag, input)?),
-        tag @ calls::QUEUED..=calls::ANSWERED => InboxEvent::Call(calls::read(tag, input)?),
+        tag if lifecycle::INBOX_TAGS.contains(&tag) => {
+            InboxEvent::Admin(lifecycle::admin_request(tag, input)?)
+        }
+        tag @ call_event::QUEUED..=call_event::ANSWERED => {
+            InboxEvent::Call(call_event::call_event(tag, input)?)
+        }
         80 => {
             let (at, key) = (time(input)?, key(input)?);
-            let (function, convention, input) = program(input)?;
+            let (function, convention, input) = program_call(input)?;
             InboxEvent::Program { at, key, function, convention, input }
         }
-        tag => return Err(DecodeError::UnknownTag { what: "arrival", tag }),
+        tag => return Err(DecodeError::UnknownTag { what: "inbox event", tag }),
     })
 }

@@ -1,24 +1,27 @@
-//! The kinds of records in an oplog. The compiler lists every place that must decide when one is added.
+//! The kinds of records in an oplog.
+//!
+//! Code that reads records matches every variant. When a variant is added, the compiler reports each match that needs a
+//! decision.
 
-use super::calls::CallEvent;
+use super::CallEvent;
 use super::{AdminRequest, LifecycleEvent, OplogIndex, wire::DecodeError};
 use crate::invocation::Convention;
 use crate::{AccountId, FailureOptions, IdempotencyKey, ProjectId, PromiseId, Timestamp, Value, WorkerId};
 use std::fmt;
 use std::sync::Arc;
 
-/// What a worker did. Written by its activation, read by replay.
+/// A record of a worker's own actions. The worker's activation writes it, and replay reads it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Entry {
-    /// Always index 1, and nowhere else: everything that is fixed when a worker is made.
+    /// The first entry of a worker: everything that is fixed at its creation. No other entry is of this kind.
     Created {
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
-        /// The worker: rows name it by number only, so this is where recovery learns who that is.
+        /// The worker's id. Rows contain only the worker's number; recovery gets the id from this entry.
         id: WorkerId,
         /// The project whose template it runs and whose buckets it sees.
         project: ProjectId,
-        /// The account that asked for it.
+        /// The account that requested the creation.
         account: AccountId,
         /// The template version it runs.
         template_version: u32,
@@ -29,174 +32,178 @@ pub enum Entry {
         /// Seed of all its randomness.
         seed: [u8; 32],
     },
-    /// Hint: the worker was loaded by another engine than the one before (crate version and settings).
+    /// Hint: the worker was loaded by another engine (crate version and settings) than before.
     Activated {
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
         /// The engine's fingerprint.
         engine: String,
     },
-    /// An invocation begins. Everything up to `InvocationCompleted` or `InvocationFailed` belongs to it.
+    /// An invocation starts. The entries up to `InvocationCompleted` or `InvocationFailed` belong to it.
     InvocationStarted {
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
-        /// Names it.
+        /// The key of the invocation.
         key: IdempotencyKey,
-        /// Where function and parameters are.
+        /// The function and parameters, or where they are stored.
         source: InvocationSource,
     },
-    /// A durable host call and its answer.
+    /// A durable host call and its response.
     HostCall {
-        /// What was called, with what.
+        /// The called function and its request.
         call: Call,
-        /// The answer's bytes, in the form that the call's interface defines.
+        /// The encoded response. The implementation of the function defines the encoding.
         response: Vec<u8>,
     },
     /// The invocation returned.
     InvocationCompleted {
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
-        /// What it returned, if its function has a result.
+        /// The returned value, if the function has a result.
         result: Option<Value>,
     },
-    /// Hint: an attempt failed. What was recorded before it stays; the next attempt replays that.
+    /// Hint: an attempt failed. The entries before it stay valid, and the next attempt replays them.
     AttemptFailed {
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
-        /// What went wrong.
+        /// The error.
         details: String,
-        /// When the next attempt begins.
+        /// When the next attempt starts.
         retry_at: Timestamp,
     },
-    /// The invocation failed for good, and the worker with it.
+    /// The invocation failed permanently, and the worker with it.
     InvocationFailed {
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
-        /// Why.
+        /// The cause of the failure.
         cause: FailureCause,
     },
-    /// Hint: the worker left memory in the middle of an invocation, to wait.
+    /// Hint: the worker was suspended in the middle of an invocation, to wait.
     Parked(Parked),
-    /// A turning point between two invocations.
+    /// A snapshot or an update between two invocations.
     LifecycleEvent(LifecycleEvent),
-    /// Hint: the worker's program came to its end in the invocation that completed before this. The worker takes no
-    /// more invocations.
+    /// Hint: the worker's program ended in the invocation that completed before this entry. The worker accepts no more
+    /// invocations.
     ProgramEnded {
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
     },
-    /// Hint: what was chosen for the worker's failures at its creation. Follows `Created`, if anything was.
+    /// Hint: the failure options that were set at the worker's creation. It follows `Created` if an option was set.
     Configured {
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
-        /// The choices.
+        /// The options.
         options: FailureOptions,
     },
-    /// The entries from `from` up to this one are not replayed any more: the worker is what it was before them.
+    /// The entries from `from` up to this one are reverted: replay skips them, and the worker has the state before
+    /// them.
     ///
-    /// `from` is an entry of the invocation that has not ended, or of the one that failed last, or the beginning
-    /// of an invocation. What those entries did outside the worker stays done; promises that they made are gone.
+    /// `from` is an entry of the current invocation, an entry of the invocation that failed last, or the first entry
+    /// of an invocation. Effects of the reverted entries outside the worker stay. Promises that they created are
+    /// deleted.
     Revert {
-        /// When.
+        /// Time of the entry.
         at: Timestamp,
-        /// The first entry that is set aside; not the first of the oplog.
+        /// The first reverted entry. It is not the first entry of the oplog.
         from: OplogIndex,
-        /// Why.
+        /// The cause of the revert.
         reason: RevertReason,
     },
 }
 
-/// Why entries were set aside.
+/// The cause of a revert.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RevertReason {
-    /// An atomic region was open when the worker's instance was lost; its code runs again.
+    /// An atomic region was open when the worker's instance was lost. Its code runs again.
     Region,
-    /// The guest went back to a position that it had kept.
+    /// The guest jumped back to an earlier position.
     Jump,
-    /// A person discarded an invocation that failed or stood still.
+    /// An operator discarded an invocation that had failed or was stuck.
     Recovered,
-    /// An invocation failed for good, and the worker was made to go on without it.
+    /// An invocation failed permanently, and the worker continues without it
+    /// ([`OnFailure::Rollback`](crate::OnFailure::Rollback)).
     RolledBack,
-    /// A person took the worker back to an earlier position.
+    /// An operator reverted the worker to an earlier position. Reserved: the server does not write it yet.
     Reverted,
 }
 
-/// Where an invocation's function and parameters are.
+/// The function and parameters of an invocation, or where they are stored.
 #[derive(Debug, Clone, PartialEq)]
 pub enum InvocationSource {
-    /// Here: nobody was told of the invocation before it began ("lazy accept").
+    /// In this entry. The invocation was not acknowledged before it started ("lazy accept").
     Inline {
         /// The function's full name.
         function: Arc<str>,
         /// Its parameters.
         params: Vec<Value>,
     },
-    /// Here: a function that is called as a program.
+    /// In this entry: a function that is called as a program.
     Program {
         /// The function's full name.
         function: Arc<str>,
-        /// How it reads and answers; never [`Convention::Component`].
+        /// How the function reads input and returns the result; not [`Convention::Component`].
         convention: Convention,
-        /// What it reads from standard input.
+        /// The text of standard input.
         input: String,
     },
-    /// In the arrival at this position of the store, which was acknowledged before.
+    /// In an inbox event, which was acknowledged before.
     Queued {
-        /// Position of the [`InboxEvent::Invocation`] or [`InboxEvent::Program`].
+        /// The store position of the inbox event: an [`InboxEvent::Invocation`], an [`InboxEvent::Program`] or a
+        /// [`CallEvent::Queued`].
         arrival: u64,
     },
 }
 
-/// Why a worker left memory, and what brings it back: whichever comes first.
+/// A suspension of a worker. The worker resumes at `wake_at`, or when one of the promises is completed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Parked {
-    /// When it left.
+    /// Time of the suspension.
     pub at: Timestamp,
-    /// Its monotonic clock at that time, in nanoseconds; goes on from there when it is back.
+    /// The worker's monotonic clock at that time, in nanoseconds. After the resumption it continues from there.
     pub monotonic_nanos: u64,
-    /// The time to wake it.
+    /// The latest time to resume the worker, if there is one.
     pub wake_at: Option<Timestamp>,
-    /// Promises any of which wakes it.
+    /// Promises whose completion resumes the worker. A call that the worker waits for is also named as a promise.
     pub promises: Vec<PromiseId>,
 }
 
-/// Why an invocation failed for good.
+/// Why an invocation failed permanently.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FailureCause {
     /// The guest trapped and no attempt is left.
     Trap {
-        /// The trap and the guest's stack.
+        /// The trap with the stack of the guest.
         details: String,
     },
-    /// The guest called `exit`. 0 is success to the program, but the worker is over all the same.
+    /// The guest called `exit`. An exit is terminal for the worker, even with code 0.
     Exited {
         /// The exit code.
         code: u8,
     },
-    /// The same, with what the program had written to standard error last.
+    /// The guest called `exit` and had written to standard error.
     ExitedWithStderr {
         /// The exit code.
         code: u8,
         /// The end of standard error.
         stderr: String,
     },
-    /// Replay asked for another call than the log holds.
+    /// The guest requested another call during replay than the oplog has recorded.
     Diverged {
-        /// The entry at which they part.
+        /// The entry of the recorded call.
         index: OplogIndex,
         /// The recorded call.
         recorded: String,
-        /// The call that replay asked for.
+        /// The requested call.
         requested: String,
     },
-    /// A person discarded it before it had come to an end.
+    /// An operator discarded the invocation before it ended.
     Discarded {
-        /// What it stood at: the error of its last attempt, or that it was stopped.
+        /// The error of the last attempt, or that the worker was interrupted.
         details: String,
     },
 }
 
-/// A host call as recorded: which function, with what.
+/// A recorded host call: the function and its request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Call {
     /// The function.
@@ -205,12 +212,12 @@ pub struct Call {
     pub request: Request,
 }
 
-/// The request of a host call: whole, or by its digest where it is long.
+/// The encoded request of a host call. A long one is represented by its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// All its bytes.
+    /// All bytes of the request.
     Inline(Vec<u8>),
-    /// Length and BLAKE3 of its bytes.
+    /// Length and BLAKE3 of the request.
     Digest {
         /// Length in bytes.
         length: u64,
@@ -220,7 +227,8 @@ pub enum Request {
 }
 
 impl Request {
-    /// Keeps `bytes` if they are short, else their digest.
+    /// The request with these bytes, or their digest if they exceed
+    /// [`HOST_CALL_REQUEST_BYTES_INLINE_MAX`](crate::limits::HOST_CALL_REQUEST_BYTES_INLINE_MAX).
     pub fn new(bytes: Vec<u8>) -> Self {
         if bytes.len() <= crate::limits::HOST_CALL_REQUEST_BYTES_INLINE_MAX {
             Self::Inline(bytes)
@@ -243,7 +251,7 @@ impl fmt::Display for Call {
     }
 }
 
-/// Prints bytes as ASCII where they are, as `\x..` where they are not.
+/// Prints bytes: ASCII characters as they are, other bytes as `\x..`.
 struct Escaped<'a>(&'a [u8]);
 
 impl fmt::Display for Escaped<'_> {
@@ -257,7 +265,9 @@ impl fmt::Display for Escaped<'_> {
 
 macro_rules! host_functions {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $text:literal;)*) => {
-        /// The host functions whose calls are journaled. A code once given is never given again.
+        /// The host functions whose calls are recorded. The comment of a variant names its response.
+        ///
+        /// Invariant: a code is never given to another function.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
         #[repr(u16)]
         pub enum HostFunction {
@@ -265,7 +275,7 @@ macro_rules! host_functions {
         }
 
         impl HostFunction {
-            /// Its code in the oplog.
+            /// The code of the function in the oplog.
             pub const fn code(self) -> u16 {
                 self as u16
             }
@@ -278,7 +288,7 @@ macro_rules! host_functions {
                 }
             }
 
-            /// Interface and function as WIT writes them.
+            /// Interface and function, in WIT notation.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$name => $text,)*
@@ -295,25 +305,25 @@ host_functions! {
     MonotonicClockNow = 2, "wasi:clocks/monotonic-clock#now";
     /// Which pollables were ready.
     Poll = 3, "wasi:io/poll#poll";
-    /// The entry's own index is the new promise's.
+    /// Nothing. The index of the entry is that of the new promise.
     PromiseCreate = 16, "golem:api/host#golem-create-promise";
     /// The promise's bytes.
     PromiseAwait = 17, "golem:api/host#golem-await-promise";
-    /// Whether this call filled it.
+    /// Whether this call completed the promise.
     PromiseComplete = 18, "golem:api/host#golem-complete-promise";
     /// Nothing.
     PromiseDelete = 19, "golem:api/host#golem-delete-promise";
-    /// The promise's bytes, if it is filled.
+    /// The promise's bytes, if it is completed.
     PromiseGet = 20, "golem:durability/promises#get";
     /// The worker's oplog position.
     PositionGet = 21, "golem:durability/position#get";
     /// A fresh idempotency key.
     KeyNext = 22, "golem:durability/keys#next";
-    /// What is known of a worker, if it exists.
+    /// The metadata of a worker, if it exists.
     WorkerMetadata = 23, "golem:durability/worker#metadata";
     /// A page of workers.
     WorkerList = 24, "golem:durability/worker#list";
-    /// That an HTTP request is about to leave, or is refused.
+    /// Whether an HTTP request is about to be sent, or is refused.
     HttpSend = 96, "wasi:http/outgoing-handler#handle";
     /// The response to an HTTP request, or that there is none yet.
     HttpResponse = 97, "wasi:http/types#future-incoming-response.get";
@@ -321,37 +331,37 @@ host_functions! {
     HttpBodyRead = 98, "wasi:http/types#incoming-body read";
     /// The fields after a response's body.
     HttpTrailers = 99, "wasi:http/types#future-trailers.get";
-    /// Whether another worker has taken in a call whose answer is wanted. The entry's own index is the call's.
+    /// The receipt of a call whose answer the caller wants. The index of the entry is that of the call.
     CallMake = 128, "a client interface#call";
     /// A call's answer.
     CallAwait = 129, "a client interface#await";
-    /// Whether another worker has taken in a call whose answer nobody wants.
+    /// The receipt of a call without an answer.
     CallSend = 130, "a client interface#send";
-    /// A call's answer, if it is there.
+    /// A call's answer, if it has arrived.
     CallFinish = 131, "a client interface#finish";
-    /// Whether a call was over, taken back or given up.
+    /// Whether the call had ended, was cancelled before it started, or was abandoned while it ran.
     CallCancel = 132, "golem:durability/calls#cancel";
-    /// What a key of a bucket holds.
+    /// The value of a key.
     KeyValueGet = 32, "wasi:keyvalue#get";
-    /// What several keys of a bucket hold, at one moment.
+    /// The values of several keys, read at one moment.
     KeyValueGetMany = 33, "wasi:keyvalue#get-many";
-    /// Whether a key of a bucket is there.
+    /// Whether a key exists.
     KeyValueExists = 34, "wasi:keyvalue#exists";
     /// Keys of a bucket.
     KeyValueKeys = 35, "wasi:keyvalue#list-keys";
-    /// What setting values came to.
+    /// The outcome of setting values.
     KeyValueSet = 36, "wasi:keyvalue#set";
-    /// What deleting keys came to.
+    /// The outcome of deleting keys.
     KeyValueDelete = 37, "wasi:keyvalue#delete";
     /// The sum.
     KeyValueIncrement = 38, "wasi:keyvalue#increment";
-    /// Whether a number was exchanged.
+    /// Whether a number was replaced.
     KeyValueCompareAndSwap = 39, "wasi:keyvalue#compare-and-swap";
-    /// What a key of a bucket holds, and the write it comes from.
+    /// The value and version of a key.
     KeyValueWatch = 40, "wasi:keyvalue#cas";
-    /// Whether a value was exchanged.
+    /// Whether a value was replaced.
     KeyValueSwap = 41, "wasi:keyvalue#swap";
-    /// The entry's own index is the region's.
+    /// Nothing. The index of the entry is that of the region.
     RegionBegin = 144, "golem:durability/region#begin";
     /// Nothing.
     RegionEnd = 145, "golem:durability/region#end";
@@ -363,9 +373,9 @@ host_functions! {
     RetryPolicySet = 148, "golem:durability/policy#set-retry-policy";
     /// Nothing.
     IdempotenceSet = 149, "golem:durability/policy#set-idempotence";
-    /// Whether a container was made.
+    /// Whether a container was created.
     BlobContainerCreate = 64, "wasi:blobstore/blobstore#create-container";
-    /// When a container was made, if it is there.
+    /// When a container was created, if it exists.
     BlobContainerGet = 65, "wasi:blobstore/blobstore#get-container";
     /// Whether a container was removed.
     BlobContainerDelete = 66, "wasi:blobstore/blobstore#delete-container";
@@ -377,7 +387,7 @@ host_functions! {
     BlobObjectPut = 69, "wasi:blobstore/container#write-data";
     /// Whether objects were removed.
     BlobObjectsDelete = 70, "wasi:blobstore/container#delete-objects";
-    /// When an object was written, and its size, if it is there.
+    /// When an object was written, and its size, if it exists.
     BlobObjectInfo = 71, "wasi:blobstore/container#object-info";
     /// Names of objects.
     BlobObjectsList = 72, "wasi:blobstore/container#list-objects";
@@ -393,36 +403,36 @@ impl fmt::Display for HostFunction {
     }
 }
 
-/// What arrived for a worker from outside.
+/// An event from outside for a worker.
 #[derive(Debug, Clone, PartialEq)]
 pub enum InboxEvent {
-    /// An invocation that was acknowledged and waits for its turn.
+    /// An invocation was acknowledged and enqueued.
     Invocation {
-        /// When.
+        /// Time of the event.
         at: Timestamp,
-        /// Names it.
+        /// The key of the invocation.
         key: IdempotencyKey,
         /// The function's full name.
         function: Arc<str>,
         /// Its parameters.
         params: Vec<Value>,
     },
-    /// The same, of a function that is called as a program.
+    /// An invocation of a function as a program was acknowledged and enqueued.
     Program {
-        /// When.
+        /// Time of the event.
         at: Timestamp,
-        /// Names it.
+        /// The key of the invocation.
         key: IdempotencyKey,
         /// The function's full name.
         function: Arc<str>,
-        /// How it reads and answers; never [`Convention::Component`].
+        /// How the function reads input and returns the result; not [`Convention::Component`].
         convention: Convention,
-        /// What it reads from standard input.
+        /// The text of standard input.
         input: String,
     },
     /// One of the worker's promises was completed.
     PromiseCompleted {
-        /// When.
+        /// Time of the event.
         at: Timestamp,
         /// The promise.
         promise: OplogIndex,
@@ -431,27 +441,27 @@ pub enum InboxEvent {
     },
     /// One of the worker's promises was deleted.
     PromiseDeleted {
-        /// When.
+        /// Time of the event.
         at: Timestamp,
         /// The promise.
         promise: OplogIndex,
     },
-    /// A person stopped the worker.
+    /// An operator interrupted the worker.
     Interrupted {
-        /// When.
+        /// Time of the event.
         at: Timestamp,
     },
-    /// A person let it go on.
+    /// An operator resumed the worker.
     Resumed {
-        /// When.
+        /// Time of the event.
         at: Timestamp,
     },
-    /// The worker is gone; what it wrote is removed later.
+    /// The worker was deleted. Its rows are removed later.
     Deleted {
-        /// When.
+        /// Time of the event.
         at: Timestamp,
     },
-    /// An operator asked for something.
+    /// Another request of an operator.
     Admin(AdminRequest),
     /// A step of a call between workers.
     Call(CallEvent),

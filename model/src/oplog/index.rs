@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
-/// The position of an entry in a worker's oplog: from 1, no gaps, never reused. 0 is before the first.
+/// The position of an entry in a worker's oplog: from 1, without gaps, not reused. 0 is the position before the first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct OplogIndex(pub u64);
@@ -18,7 +18,7 @@ impl OplogIndex {
         Self(self.0 + 1)
     }
 
-    /// The position `count` entries further on.
+    /// The position `count` entries after this one.
     #[must_use]
     pub const fn plus(self, count: u64) -> Self {
         Self(self.0 + count)

@@ -1,65 +1,65 @@
-//! The turning points of a worker's life, as records of its oplog: snapshots, updates, and what operators ask for.
-//! Tags 64 to 79 of entries and arrivals are these.
+//! Lifecycle events and admin requests: records of snapshots, updates and requests of operators, and their encoding.
+//! They have the tags 64 to 79, among the entries and among the inbox events.
 
 use super::OplogIndex;
 use super::codec::{key, option, put_option, put_str, put_time, time};
 use super::wire::{DecodeError, Reader, put_bytes, put_varint};
 use crate::{IdempotencyKey, Timestamp};
 
-/// The tags that [`LifecycleEvent`] has among the entries.
+/// The tags of [`LifecycleEvent`] among the entries.
 pub(super) const ENTRY_TAGS: std::ops::RangeInclusive<u8> = 64..=79;
-/// The tags that [`AdminRequest`] has among the arrivals.
+/// The tags of [`AdminRequest`] among the inbox events.
 pub(super) const INBOX_TAGS: std::ops::RangeInclusive<u8> = 64..=79;
 
-/// A turning point between two invocations of a worker.
+/// A change of a worker's instance or version between two invocations.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LifecycleEvent {
-    /// The guest saved its state, and the worker went on as a fresh instance that had loaded it. What that instance's
-    /// initialisation learnt follows.
+    /// The guest saved its state, and a fresh instance loaded it and replaced the old one. The entries of that
+    /// instance's initialization follow.
     Snapshot {
-        /// When.
+        /// Time of the event.
         at: Timestamp,
-        /// What it saved.
+        /// The saved state.
         state: SavedState,
     },
-    /// Hint: a snapshot was due and could not be taken.
+    /// Hint: a snapshot was due but failed.
     SnapshotRefused {
-        /// When.
+        /// Time of the event.
         at: Timestamp,
-        /// Why.
+        /// The reason.
         details: String,
     },
     /// The worker runs another template version from here on.
     Updated {
-        /// When.
+        /// Time of the event.
         at: Timestamp,
         /// The version before.
         from: u32,
         /// The version from here on.
         to: u32,
-        /// What the old version saved and the new one loaded, after a manual update. Without it, the new version
-        /// replays what is recorded before this entry: a hint.
+        /// After a manual update: the state that the old version saved and the new version loaded. After an automatic
+        /// update there is none; the new version replays the entries before this one, for which this entry is a hint.
         state: Option<SavedState>,
     },
-    /// Hint: an update was asked for and would have failed. The worker is as it was.
+    /// Hint: a requested update would have failed, so it was not applied. The worker is unchanged.
     UpdateRefused {
-        /// When.
+        /// Time of the event.
         at: Timestamp,
-        /// The version that the worker goes on to run.
+        /// The version that the worker keeps.
         from: u32,
-        /// The version that it was to run.
+        /// The requested version.
         to: u32,
-        /// How it was to be updated.
+        /// The requested mode.
         mode: UpdateMode,
-        /// The entry at which the new version asked for something else, if that is why.
+        /// The entry at which the replay by the new version diverged, if that is the reason.
         index: Option<OplogIndex>,
-        /// Why.
+        /// The reason.
         details: String,
     },
 }
 
 impl LifecycleEvent {
-    /// When it was.
+    /// Time of the event.
     pub fn at(&self) -> Timestamp {
         match self {
             Self::Snapshot { at, .. }
@@ -69,7 +69,7 @@ impl LifecycleEvent {
         }
     }
 
-    /// What the guest saved and a fresh instance loaded, if it is more than a hint.
+    /// The state that a guest saved and a fresh instance loaded. `None` if the event is a hint.
     pub fn state(&self) -> Option<&SavedState> {
         match self {
             Self::Snapshot { state, .. } => Some(state),
@@ -79,31 +79,31 @@ impl LifecycleEvent {
     }
 }
 
-/// What a guest saved of itself, with what the host derives from the oplog before it.
+/// The saved state of a guest, with values that the host derives from the oplog before it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SavedState {
     /// The template version whose `save` wrote it.
     pub version: u32,
-    /// The engine that ran it.
+    /// The fingerprint of the engine that ran it.
     pub engine: String,
-    /// Invocations that were begun before.
+    /// Number of invocations that were started before.
     pub invocations: u64,
     /// The worker's monotonic clock at the time of the record, in nanoseconds.
     pub monotonic_nanos: u64,
-    /// Where the image is.
+    /// The image, or where it is stored.
     pub image: Image,
 }
 
-/// Where the bytes of a saved state are.
+/// The bytes of a saved state, or where they are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Image {
-    /// Here.
+    /// The bytes are in this record.
     Inline(Vec<u8>),
-    /// In a blob of its own, durable before this record.
+    /// The bytes are in a separate blob, which is durable before this record.
     Blob {
         /// BLAKE3 of the bytes.
         hash: [u8; 32],
-        /// How many there are.
+        /// Number of bytes.
         length: u64,
     },
 }
@@ -118,43 +118,43 @@ impl Image {
     }
 }
 
-/// How a running worker comes to another template version.
+/// How a running worker is updated to another template version.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum UpdateMode {
-    /// The new version replays what the old one recorded.
+    /// The new version replays the entries that the old version recorded.
     Automatic,
     /// The old version saves its state, the new one loads it.
     Manual,
 }
 
-/// What an operator asked for.
+/// A request of an operator.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum AdminRequest {
-    /// An accepted invocation that had not begun is not to run. Its key's outcome is this.
+    /// Cancels an accepted invocation that has not started. The cancellation is the outcome of its key.
     InvocationCancelled {
-        /// When.
+        /// Time of the request.
         at: Timestamp,
         /// The invocation's key.
         key: IdempotencyKey,
     },
-    /// The worker is to run another template version as soon as no invocation runs.
+    /// Updates the worker to another template version as soon as no invocation runs.
     UpdateRequested {
-        /// When.
+        /// Time of the request.
         at: Timestamp,
-        /// How.
+        /// How the worker is updated.
         mode: UpdateMode,
-        /// The version.
+        /// The requested version.
         to: u32,
     },
 }
 
-pub(super) fn put_lifecycle_event(out: &mut Vec<u8>, lifecycle_event: &LifecycleEvent) {
-    match lifecycle_event {
+pub(super) fn put_lifecycle_event(out: &mut Vec<u8>, event: &LifecycleEvent) {
+    match event {
         LifecycleEvent::Snapshot { at, state } => {
             out.push(64);
             put_time(out, *at);
-            put_state(out, state);
+            put_saved_state(out, state);
         }
         LifecycleEvent::SnapshotRefused { at, details } => {
             out.push(65);
@@ -166,14 +166,14 @@ pub(super) fn put_lifecycle_event(out: &mut Vec<u8>, lifecycle_event: &Lifecycle
             put_time(out, *at);
             put_varint(out, u64::from(*from));
             put_varint(out, u64::from(*to));
-            put_option(out, state.as_ref(), put_state);
+            put_option(out, state.as_ref(), put_saved_state);
         }
         LifecycleEvent::UpdateRefused { at, from, to, mode, index, details } => {
             out.push(67);
             put_time(out, *at);
             put_varint(out, u64::from(*from));
             put_varint(out, u64::from(*to));
-            put_mode(out, *mode);
+            put_update_mode(out, *mode);
             put_option(out, index.as_ref(), |out, index| put_varint(out, index.0));
             put_str(out, details);
         }
@@ -182,19 +182,19 @@ pub(super) fn put_lifecycle_event(out: &mut Vec<u8>, lifecycle_event: &Lifecycle
 
 pub(super) fn lifecycle_event(tag: u8, input: &mut Reader<'_>) -> Result<LifecycleEvent, DecodeError> {
     Ok(match tag {
-        64 => LifecycleEvent::Snapshot { at: time(input)?, state: state(input)? },
+        64 => LifecycleEvent::Snapshot { at: time(input)?, state: saved_state(input)? },
         65 => LifecycleEvent::SnapshotRefused { at: time(input)?, details: input.string()? },
         66 => LifecycleEvent::Updated {
             at: time(input)?,
             from: input.varint_as()?,
             to: input.varint_as()?,
-            state: option(input, state)?,
+            state: option(input, saved_state)?,
         },
         67 => LifecycleEvent::UpdateRefused {
             at: time(input)?,
             from: input.varint_as()?,
             to: input.varint_as()?,
-            mode: mode(input)?,
+            mode: update_mode(input)?,
             index: option(input, |input| input.varint().map(OplogIndex))?,
             details: input.string()?,
         },
@@ -202,7 +202,7 @@ pub(super) fn lifecycle_event(tag: u8, input: &mut Reader<'_>) -> Result<Lifecyc
     })
 }
 
-fn put_state(out: &mut Vec<u8>, state: &SavedState) {
+fn put_saved_state(out: &mut Vec<u8>, state: &SavedState) {
     put_varint(out, u64::from(state.version));
     put_str(out, &state.engine);
     put_varint(out, state.invocations);
@@ -220,7 +220,7 @@ fn put_state(out: &mut Vec<u8>, state: &SavedState) {
     }
 }
 
-fn state(input: &mut Reader<'_>) -> Result<SavedState, DecodeError> {
+fn saved_state(input: &mut Reader<'_>) -> Result<SavedState, DecodeError> {
     Ok(SavedState {
         version: input.varint_as()?,
         engine: input.string()?,
@@ -237,23 +237,23 @@ fn state(input: &mut Reader<'_>) -> Result<SavedState, DecodeError> {
     })
 }
 
-fn put_mode(out: &mut Vec<u8>, mode: UpdateMode) {
+fn put_update_mode(out: &mut Vec<u8>, mode: UpdateMode) {
     out.push(match mode {
         UpdateMode::Automatic => 0,
         UpdateMode::Manual => 1,
     });
 }
 
-fn mode(input: &mut Reader<'_>) -> Result<UpdateMode, DecodeError> {
+fn update_mode(input: &mut Reader<'_>) -> Result<UpdateMode, DecodeError> {
     match input.byte()? {
         0 => Ok(UpdateMode::Automatic),
         1 => Ok(UpdateMode::Manual),
-        tag => Err(DecodeError::UnknownTag { what: "mode of an update", tag }),
+        tag => Err(DecodeError::UnknownTag { what: "update mode", tag }),
     }
 }
 
-pub(super) fn put_admin_request(out: &mut Vec<u8>, act: &AdminRequest) {
-    match act {
+pub(super) fn put_admin_request(out: &mut Vec<u8>, request: &AdminRequest) {
+    match request {
         AdminRequest::InvocationCancelled { at, key } => {
             out.push(64);
             put_time(out, *at);
@@ -262,16 +262,20 @@ pub(super) fn put_admin_request(out: &mut Vec<u8>, act: &AdminRequest) {
         AdminRequest::UpdateRequested { at, mode, to } => {
             out.push(65);
             put_time(out, *at);
-            put_mode(out, *mode);
+            put_update_mode(out, *mode);
             put_varint(out, u64::from(*to));
         }
     }
 }
 
-pub(super) fn act(tag: u8, input: &mut Reader<'_>) -> Result<AdminRequest, DecodeError> {
+pub(super) fn admin_request(tag: u8, input: &mut Reader<'_>) -> Result<AdminRequest, DecodeError> {
     Ok(match tag {
         64 => AdminRequest::InvocationCancelled { at: time(input)?, key: key(input)? },
-        65 => AdminRequest::UpdateRequested { at: time(input)?, mode: mode(input)?, to: input.varint_as()? },
-        tag => return Err(DecodeError::UnknownTag { what: "arrival", tag }),
+        65 => AdminRequest::UpdateRequested {
+            at: time(input)?,
+            mode: update_mode(input)?,
+            to: input.varint_as()?,
+        },
+        tag => return Err(DecodeError::UnknownTag { what: "inbox event", tag }),
     })
 }

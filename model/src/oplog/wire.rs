@@ -1,15 +1,15 @@
-//! Primitive bytes: variable-length integers and length-prefixed bytes.
+//! The primitives of the encoding: variable-length integers and length-prefixed bytes.
 
-/// Bytes that are no record of ours.
+/// The bytes cannot be decoded.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DecodeError {
     /// The bytes end in the middle.
     #[error("the bytes end in the middle of a record")]
     Truncated,
-    /// A tag that this version does not know: damage, or a newer version wrote it.
+    /// A tag that this version does not know. The bytes are damaged, or a newer version wrote them.
     #[error("unknown {what} tag {tag}: the record is damaged or was written by a newer version")]
     UnknownTag {
-        /// What the tag was to name.
+        /// The kind of value that the tag selects.
         what: &'static str,
         /// The tag.
         tag: u8,
@@ -17,16 +17,16 @@ pub enum DecodeError {
     /// A number that does not fit its field.
     #[error("a number is out of range")]
     OutOfRange,
-    /// Bytes that do not make the named thing.
+    /// The bytes are not a valid value of the named kind.
     #[error("bytes that are not {0}")]
     Invalid(&'static str),
-    /// A value nested deeper than any that is ever written.
+    /// A value is nested deeper than the decoder allows.
     #[error("a value is nested too deeply")]
     TooDeep,
     /// The checksum does not match.
     #[error("the checksum does not match: the record is damaged")]
     Checksum,
-    /// Bytes are left over.
+    /// Bytes are left over after the last field. Their number.
     #[error("{0} bytes are left over after the record")]
     Trailing(usize),
 }
@@ -34,7 +34,7 @@ pub enum DecodeError {
 /// Appends `value` in groups of seven bits, least significant first.
 pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
-        #[expect(clippy::cast_possible_truncation, reason = "the low seven bits are what is wanted")]
+        #[expect(clippy::cast_possible_truncation, reason = "only the low seven bits are used")]
         out.push(value as u8 | 0x80);
         value >>= 7;
     }
@@ -53,46 +53,46 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
-/// Reads what the `put_` functions wrote.
+/// Reads values that the `put_` functions wrote.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
-    rest: &'a [u8],
+    remaining: &'a [u8],
 }
 
 impl<'a> Reader<'a> {
-    /// Reads from the start of `bytes`.
+    /// A reader at the start of `bytes`.
     pub fn new(bytes: &'a [u8]) -> Self {
-        Self { rest: bytes }
+        Self { remaining: bytes }
     }
 
-    /// Whether nothing is left.
+    /// Whether all bytes are read.
     pub fn is_empty(&self) -> bool {
-        self.rest.is_empty()
+        self.remaining.is_empty()
     }
 
-    /// Fails if anything is left.
+    /// Fails if bytes are left over.
     pub fn finish(self) -> Result<(), DecodeError> {
-        if self.rest.is_empty() { Ok(()) } else { Err(DecodeError::Trailing(self.rest.len())) }
+        if self.remaining.is_empty() { Ok(()) } else { Err(DecodeError::Trailing(self.remaining.len())) }
     }
 
     /// The next byte.
     pub fn byte(&mut self) -> Result<u8, DecodeError> {
-        let (&first, rest) = self.rest.split_first().ok_or(DecodeError::Truncated)?;
-        self.rest = rest;
+        let (&first, rest) = self.remaining.split_first().ok_or(DecodeError::Truncated)?;
+        self.remaining = rest;
         Ok(first)
     }
 
     /// The next `count` bytes.
     pub fn take(&mut self, count: usize) -> Result<&'a [u8], DecodeError> {
-        let (head, rest) = self.rest.split_at_checked(count).ok_or(DecodeError::Truncated)?;
-        self.rest = rest;
+        let (head, rest) = self.remaining.split_at_checked(count).ok_or(DecodeError::Truncated)?;
+        self.remaining = rest;
         Ok(head)
     }
 
     /// The next `N` bytes as an array.
     pub fn array<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
-        let (head, rest) = self.rest.split_first_chunk::<N>().ok_or(DecodeError::Truncated)?;
-        self.rest = rest;
+        let (head, rest) = self.remaining.split_first_chunk::<N>().ok_or(DecodeError::Truncated)?;
+        self.remaining = rest;
         Ok(*head)
     }
 
@@ -129,10 +129,11 @@ impl<'a> Reader<'a> {
         T::try_from(self.signed()?).map_err(|_| DecodeError::OutOfRange)
     }
 
-    /// A count of things of at least one byte each, so never more than the bytes that are left.
+    /// A count of values that follow. Each has at least one byte, so a count above the number of remaining bytes is an
+    /// error.
     pub fn count(&mut self) -> Result<usize, DecodeError> {
         let count: usize = self.varint_as()?;
-        if count > self.rest.len() { Err(DecodeError::Truncated) } else { Ok(count) }
+        if count > self.remaining.len() { Err(DecodeError::Truncated) } else { Ok(count) }
     }
 
     /// Bytes written by [`put_bytes`].
@@ -141,9 +142,9 @@ impl<'a> Reader<'a> {
         self.take(length)
     }
 
-    /// Everything that is left.
+    /// All remaining bytes.
     pub fn rest(self) -> &'a [u8] {
-        self.rest
+        self.remaining
     }
 
     /// UTF-8 written by [`put_bytes`].

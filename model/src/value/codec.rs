@@ -1,25 +1,27 @@
-//! The bytes of values in the oplog (docs/oplog-format.md, "Values").
+//! The encoding of values in the oplog (docs/oplog-format.md, "Values").
 //!
-//! Self-describing, so that an oplog can be read without the component. Invariant: a tag once given a
-//! meaning is never given another. The decoder never panics and bounds its depth.
+//! The encoding is self-describing, so an oplog can be read without the component. The decoder does not panic and
+//! bounds its depth; the tests of `oplog::codec` check both.
+//!
+//! Invariant: a tag that was given a meaning is never given another.
 
 use super::Value;
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::oplog::wire::{DecodeError, Reader, put_bytes, put_signed, put_varint};
 
-/// Appends the bytes of `value` to `out`.
+/// Appends the encoding of `value` to `out`.
 pub fn encode(value: &Value, out: &mut Vec<u8>) {
     match value {
         Value::Bool(false) => out.push(0),
         Value::Bool(true) => out.push(1),
-        Value::S8(v) => tagged_signed(out, 2, i64::from(*v)),
-        Value::U8(v) => tagged(out, 3, u64::from(*v)),
-        Value::S16(v) => tagged_signed(out, 4, i64::from(*v)),
-        Value::U16(v) => tagged(out, 5, u64::from(*v)),
-        Value::S32(v) => tagged_signed(out, 6, i64::from(*v)),
-        Value::U32(v) => tagged(out, 7, u64::from(*v)),
-        Value::S64(v) => tagged_signed(out, 8, *v),
-        Value::U64(v) => tagged(out, 9, *v),
+        Value::S8(v) => put_tagged_signed(out, 2, i64::from(*v)),
+        Value::U8(v) => put_tagged(out, 3, u64::from(*v)),
+        Value::S16(v) => put_tagged_signed(out, 4, i64::from(*v)),
+        Value::U16(v) => put_tagged(out, 5, u64::from(*v)),
+        Value::S32(v) => put_tagged_signed(out, 6, i64::from(*v)),
+        Value::U32(v) => put_tagged(out, 7, u64::from(*v)),
+        Value::S64(v) => put_tagged_signed(out, 8, *v),
+        Value::U64(v) => put_tagged(out, 9, *v),
         Value::F32(v) => {
             out.push(10);
             out.extend_from_slice(&v.to_bits().to_le_bytes());
@@ -28,12 +30,12 @@ pub fn encode(value: &Value, out: &mut Vec<u8>) {
             out.push(11);
             out.extend_from_slice(&v.to_bits().to_le_bytes());
         }
-        Value::Char(v) => tagged(out, 12, u64::from(u32::from(*v))),
+        Value::Char(v) => put_tagged(out, 12, u64::from(u32::from(*v))),
         Value::String(v) => {
             out.push(13);
             put_bytes(out, v.as_bytes());
         }
-        Value::List(items) => many(out, 14, items),
+        Value::List(items) => put_items(out, 14, items),
         Value::Bytes(v) => {
             out.push(15);
             put_bytes(out, v);
@@ -55,16 +57,16 @@ pub fn encode(value: &Value, out: &mut Vec<u8>) {
                 encode(v, out);
             }
         },
-        Value::Tuple(items) => many(out, 22, items),
-        Value::Record(items) => many(out, 23, items),
-        Value::Variant(case, None) => tagged(out, 24, u64::from(*case)),
+        Value::Tuple(items) => put_items(out, 22, items),
+        Value::Record(items) => put_items(out, 23, items),
+        Value::Variant(case, None) => put_tagged(out, 24, u64::from(*case)),
         Value::Variant(case, Some(v)) => {
-            tagged(out, 25, u64::from(*case));
+            put_tagged(out, 25, u64::from(*case));
             encode(v, out);
         }
-        Value::Enum(case) => tagged(out, 26, u64::from(*case)),
+        Value::Enum(case) => put_tagged(out, 26, u64::from(*case)),
         Value::Flags(set) => {
-            tagged(out, 27, set.len() as u64);
+            put_tagged(out, 27, set.len() as u64);
             for flag in set {
                 put_varint(out, u64::from(*flag));
             }
@@ -72,18 +74,18 @@ pub fn encode(value: &Value, out: &mut Vec<u8>) {
     }
 }
 
-fn tagged(out: &mut Vec<u8>, tag: u8, value: u64) {
+fn put_tagged(out: &mut Vec<u8>, tag: u8, value: u64) {
     out.push(tag);
     put_varint(out, value);
 }
 
-fn tagged_signed(out: &mut Vec<u8>, tag: u8, value: i64) {
+fn put_tagged_signed(out: &mut Vec<u8>, tag: u8, value: i64) {
     out.push(tag);
     put_signed(out, value);
 }
 
-fn many(out: &mut Vec<u8>, tag: u8, items: &[Value]) {
-    tagged(out, tag, items.len() as u64);
+fn put_items(out: &mut Vec<u8>, tag: u8, items: &[Value]) {
+    put_tagged(out, tag, items.len() as u64);
     for item in items {
         encode(item, out);
     }
@@ -117,7 +119,7 @@ fn decode_at(input: &mut Reader<'_>, depth: usize) -> Result<Value, DecodeError>
             Value::Char(char::from_u32(code).ok_or(DecodeError::Invalid("a character"))?)
         }
         13 => Value::String(input.string()?),
-        14 => Value::List(decode_many(input, depth)?),
+        14 => Value::List(decode_items(input, depth)?),
         15 => Value::Bytes(input.bytes()?.to_vec()),
         16 => Value::Option(None),
         17 => Value::Option(Some(nested(input)?)),
@@ -125,8 +127,8 @@ fn decode_at(input: &mut Reader<'_>, depth: usize) -> Result<Value, DecodeError>
         19 => Value::Result(Ok(Some(nested(input)?))),
         20 => Value::Result(Err(None)),
         21 => Value::Result(Err(Some(nested(input)?))),
-        22 => Value::Tuple(decode_many(input, depth)?),
-        23 => Value::Record(decode_many(input, depth)?),
+        22 => Value::Tuple(decode_items(input, depth)?),
+        23 => Value::Record(decode_items(input, depth)?),
         24 => Value::Variant(input.varint_as()?, None),
         25 => {
             let case = input.varint_as()?;
@@ -145,7 +147,7 @@ fn decode_at(input: &mut Reader<'_>, depth: usize) -> Result<Value, DecodeError>
     })
 }
 
-fn decode_many(input: &mut Reader<'_>, depth: usize) -> Result<Vec<Value>, DecodeError> {
+fn decode_items(input: &mut Reader<'_>, depth: usize) -> Result<Vec<Value>, DecodeError> {
     let count = input.count()?;
     let mut items = Vec::with_capacity(count.min(1024));
     for _ in 0..count {

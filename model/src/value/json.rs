@@ -1,12 +1,15 @@
 //! The JSON form of typed values: one converter for REST, gateway, command line and stdio.
 //!
-//! [`from_json`] and [`params_from_json`] read what a caller sent; [`to_json`], [`result_to_json`] and the
-//! serialisable [`TypedJson`] and [`ResultJson`] write what a guest returned. docs/rest.md has the table of types.
+//! [`from_json`] and [`params_from_json`] read the values of a caller. [`to_json`], [`result_to_json`] and the
+//! serializable [`TypedJson`] and [`ResultJson`] write the values that a guest returned. docs/rest.md has the table of
+//! types.
 //!
-//! Invariant: writing a value and reading it back gives the same value (NaN payloads excepted, which the engine
-//! makes canonical). Invariant: no input panics or recurses deeper than
-//! [`VALUE_DEPTH_MAX`](crate::limits::VALUE_DEPTH_MAX). The path of a bad value is put together only when there
-//! is one: a good value costs no allocation but its own.
+//! Invariant: a value that is written and read again is unchanged. Payloads of NaN are the exception; the engine makes
+//! them canonical.
+//!
+//! Invariant: no input causes a panic or a recursion deeper than [`VALUE_DEPTH_MAX`](crate::limits::VALUE_DEPTH_MAX).
+//!
+//! The path of an invalid value is built only after an error, so reading a valid value allocates nothing else.
 
 mod read;
 #[cfg(test)]
@@ -19,27 +22,27 @@ use std::fmt;
 pub use read::{from_json, params_from_json};
 pub use write::{BytesAs, ResultJson, TypedJson, result_to_json, to_json};
 
-/// A JSON value that is none of the expected type, or a typed value that has no JSON form.
+/// The JSON value does not match the expected type, or the typed value has no JSON form.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct JsonError {
-    /// Where the bad value stands, such as `params[0].items[2].price`.
+    /// The path of the invalid value, such as `params[0].items[2].price`.
     pub path: String,
-    /// What is wrong with it.
+    /// What is wrong with the value.
     pub problem: Problem,
 }
 
 /// What is wrong with a value.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Problem {
-    /// Another kind of JSON value than the type is written as.
+    /// The kind of JSON value does not match the type.
     #[error("expected {expected}, found {found}")]
     Mismatch {
-        /// The type, and how it is written if its name does not say so.
+        /// The type, with its JSON form if the name does not tell it.
         expected: String,
-        /// The kind of JSON value, or the value itself where that tells more.
+        /// The kind of the JSON value, or the value itself if that is more precise.
         found: String,
     },
-    /// A number that the type cannot hold.
+    /// The number is out of the type's range.
     #[error("value {value} is not within the range of {min} to {max} of {ty}")]
     Range {
         /// The number.
@@ -51,7 +54,7 @@ pub enum Problem {
         /// The type.
         ty: &'static str,
     },
-    /// A record lacks a field that is no option.
+    /// A record lacks a field whose type is not an option.
     #[error("missing field \"{field}\" ({ty})")]
     MissingField {
         /// The field.
@@ -59,7 +62,7 @@ pub enum Problem {
         /// Its type.
         ty: String,
     },
-    /// A tuple of another length.
+    /// The tuple has another number of elements.
     #[error("expected {expected} elements, found {found}")]
     Length {
         /// Elements of the type.
@@ -67,7 +70,7 @@ pub enum Problem {
         /// Elements given.
         found: usize,
     },
-    /// A name that the enum, variant or flags type does not have.
+    /// The enum, variant or flags type does not have this name.
     #[error("unknown {what} \"{name}\"; the type has {known}")]
     UnknownName {
         /// `case` or `flag`.
@@ -77,7 +80,7 @@ pub enum Problem {
         /// The names that the type has.
         known: String,
     },
-    /// A case without its payload.
+    /// The payload of the case is missing.
     #[error("case \"{case}\" needs a payload; write {{\"{case}\": …}} with a value of type {ty}")]
     MissingPayload {
         /// The case.
@@ -85,18 +88,18 @@ pub enum Problem {
         /// The type of its payload.
         ty: String,
     },
-    /// Characters that are no base64.
+    /// The text is not valid base64.
     #[error("invalid base64: {0}; use the standard alphabet with padding")]
     Base64(String),
-    /// Values nested deeper than [`VALUE_DEPTH_MAX`](crate::limits::VALUE_DEPTH_MAX).
+    /// The value is nested deeper than [`VALUE_DEPTH_MAX`](crate::limits::VALUE_DEPTH_MAX).
     #[error("nested deeper than {} levels", crate::limits::VALUE_DEPTH_MAX)]
     TooDeep,
-    /// A resource handle, which has no meaning outside of its component.
+    /// The type contains a resource handle, which has no meaning outside its component.
     #[error(
         "a resource handle ({0}) cannot leave its component, so this function cannot be called from outside"
     )]
     Handle(String),
-    /// Another number of parameters than the function has.
+    /// The number of parameters differs from that of the function.
     #[error("Unexpected number of parameters (got {got}, expected: {expected})")]
     ParamCount {
         /// Parameters given.
@@ -104,14 +107,14 @@ pub enum Problem {
         /// Parameters of the function.
         expected: usize,
     },
-    /// A typed value that is none of its type: a fault in the code that made it, not in what a caller sent.
+    /// A typed value does not match its type: a bug in the code that made the value, not an error of the caller.
     #[error("the value does not fit its type: {0}")]
-    Unfit(String),
+    TypeMismatch(String),
 }
 
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The count is about the list of parameters as a whole, and its text is one that clients know.
+        // A wrong number of parameters concerns the whole list, so it has no path. Clients know its text.
         if self.path.is_empty() || matches!(self.problem, Problem::ParamCount { .. }) {
             self.problem.fmt(f)
         } else {
@@ -122,13 +125,13 @@ impl fmt::Display for JsonError {
 
 impl std::error::Error for JsonError {}
 
-/// Whether an option of `inner` is written as `{"some": …}`: only so are `none` and `some(none)` told apart.
+/// Whether an option of `inner` is written as `{"some": …}`. Without that, `none` and `some(none)` would look alike.
 fn option_is_wrapped(inner: &Type) -> bool {
     matches!(inner, Type::Option(_))
 }
 
-/// What the JSON of a value of `ty` must look like, in an error message.
-fn expected(ty: &Type) -> String {
+/// Describes `ty` and its JSON form in an error message.
+fn describe(ty: &Type) -> String {
     match ty {
         Type::String => "string".to_owned(),
         Type::Char => "char (a code point or a string of one character)".to_owned(),
@@ -137,22 +140,22 @@ fn expected(ty: &Type) -> String {
         }
         Type::List(_) => "list (an array)".to_owned(),
         Type::Option(inner) if option_is_wrapped(inner) => "option (null or {\"some\": …})".to_owned(),
-        Type::Option(inner) => format!("option of {}", expected(inner)),
+        Type::Option(inner) => format!("option of {}", describe(inner)),
         Type::Result { .. } => "result ({\"ok\": …} or {\"err\": …})".to_owned(),
         Type::Tuple(items) => format!("tuple (an array of {} elements)", items.len()),
         Type::Record(_) => "record (an object)".to_owned(),
         Type::Variant(_) => "variant (an object with one case as its key)".to_owned(),
-        Type::Enum(names) => format!("enum (one of {})", known(names.iter())),
-        Type::Flags(names) => format!("flags (an array of {})", known(names.iter())),
-        // Primitive types print as WIT calls them.
+        Type::Enum(names) => format!("enum (one of {})", join_names(names.iter())),
+        Type::Flags(names) => format!("flags (an array of {})", join_names(names.iter())),
+        // The remaining types are primitive and print as in WIT.
         primitive => primitive.to_string(),
     }
 }
 
-/// Names shown in an error message before it stops listing them.
+/// Maximum number of names that an error message lists.
 const NAMES_SHOWN_MAX: usize = 20;
 
-fn known<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
+fn join_names<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
     let count = names.len();
     let mut text =
         names.take(NAMES_SHOWN_MAX).map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");

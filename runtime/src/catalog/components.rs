@@ -1,4 +1,4 @@
-//! Compiled components in memory.
+//! A cache of compiled components.
 
 use crate::storage::ports::Blobs;
 use golem_host::{Component, Engine};
@@ -8,36 +8,42 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use tokio::sync::{OnceCell, Semaphore};
 
-/// The compiled code of the components used last, by the hash of their bytes.
+/// The compiled code of recently used components, by the hash of their bytes.
 pub(super) struct ComponentCache {
     engine: Engine,
     blobs: Arc<dyn Blobs>,
-    // One that is dropped here stays alive as long as a worker runs it.
+    // An evicted component stays in memory as long as a worker runs it.
     loaded: Mutex<LruCache<[u8; 32], Arc<OnceCell<Component>>>>,
-    // Compiling takes seconds of all cores; several at once would only take longer each.
-    compiling: Semaphore,
+    // Compiling takes seconds and uses all cores. More compilations at the same time would only make each of them
+    // slower.
+    compile_permits: Semaphore,
 }
 
 impl ComponentCache {
     pub(super) fn new(engine: Engine, blobs: Arc<dyn Blobs>, cached_max: usize) -> Self {
         let cached_max = NonZeroUsize::new(cached_max).unwrap_or(NonZeroUsize::MIN);
-        Self { engine, blobs, loaded: Mutex::new(LruCache::new(cached_max)), compiling: Semaphore::new(2) }
+        Self {
+            engine,
+            blobs,
+            loaded: Mutex::new(LruCache::new(cached_max)),
+            compile_permits: Semaphore::new(2),
+        }
     }
 
-    /// The component, compiled once however many ask at the same time. The error says what is wrong with it.
+    /// The component. Concurrent callers share one compilation. The error says what is wrong with the component.
     pub(super) async fn get(&self, hash: [u8; 32]) -> Result<Component, String> {
         let cell = self.loaded.lock().get_or_insert(hash, Arc::default).clone();
         let component = cell.get_or_try_init(|| self.load(hash)).await?;
         Ok(component.clone())
     }
 
-    /// Keeps what an upload has compiled.
-    pub(super) fn keep(&self, hash: [u8; 32], component: Component) {
+    /// Inserts the component that an upload has compiled.
+    pub(super) fn insert(&self, hash: [u8; 32], component: Component) {
         self.loaded.lock().put(hash, Arc::new(OnceCell::new_with(Some(component))));
     }
 
     async fn load(&self, hash: [u8; 32]) -> Result<Component, String> {
-        let _turn = self.compiling.acquire().await.map_err(|closed| closed.to_string())?;
+        let _permit = self.compile_permits.acquire().await.map_err(|closed| closed.to_string())?;
         let (engine, blobs) = (self.engine.clone(), self.blobs.clone());
         tokio::task::spawn_blocking(move || {
             let name = blake3::Hash::from_bytes(hash).to_hex();

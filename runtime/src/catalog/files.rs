@@ -1,4 +1,4 @@
-//! The files that a template version ships with: a tar archive, checked at upload and read again when they are needed.
+//! The files of a template version: a tar archive that is checked at upload and read again when a worker needs it.
 
 use crate::storage::ports::Blobs;
 use bytes::Bytes;
@@ -11,51 +11,51 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use tar::{Archive, Entry, EntryType};
 
-/// Why an archive cannot be shipped.
+/// Why an archive is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// It is something else.
+    /// The bytes are in another format, which is named.
     #[error("this is not a tar archive but {0}; send a tar archive that is not compressed")]
     NotTar(&'static str),
-    /// It cannot be read.
+    /// The archive is truncated or malformed.
     #[error("the tar archive cannot be read: {0}")]
     Damaged(io::Error),
-    /// Something in it can be no file of a worker.
+    /// The archive contains an entry of a kind that a worker's file system does not support.
     #[error("the tar archive holds {kind} {path}; files, folders and relative links are possible")]
     Kind {
-        /// What it is.
+        /// Kind of the entry, with an article.
         kind: &'static str,
-        /// Where it is.
+        /// Path of the entry.
         path: String,
     },
-    /// A name in it is no text.
+    /// A name in the archive is not UTF-8.
     #[error("the tar archive holds a name that is not UTF-8: {0}")]
     Name(String),
-    /// A file cannot be where it says.
+    /// A file's path or a link's target is not possible.
     #[error("the tar archive holds a file that cannot be one of a worker: {0}")]
     File(#[from] FilesError),
 }
 
-/// The files in `archive`, whose contents are not copied.
-pub(super) fn read(archive: &Bytes) -> Result<Files, ArchiveError> {
-    if let Some(other) = mistaken(archive) {
+/// Reads the files in `archive`. Their contents are slices of it, not copies.
+pub(super) fn read_archive(archive: &Bytes) -> Result<Files, ArchiveError> {
+    if let Some(other) = other_format(archive) {
         return Err(ArchiveError::NotTar(other));
     }
     let mut files = Files::builder();
     let mut entries = Archive::new(&archive[..]);
     for entry in entries.entries().map_err(ArchiveError::Damaged)? {
         let entry = entry.map_err(ArchiveError::Damaged)?;
-        let path = text(&entry.path_bytes())?;
+        let path = utf8_text(&entry.path_bytes())?;
         let seconds = entry.header().mtime().unwrap_or_default();
         let modified = Timestamp::from_nanos(seconds.saturating_mul(1_000_000_000));
         match entry.header().entry_type() {
             EntryType::Regular | EntryType::Continuous => {
-                files.file(&path, content(archive, &entry)?, modified)?;
+                files.file(&path, file_content(archive, &entry)?, modified)?;
             }
             EntryType::Directory => files.directory(&path, modified)?,
-            EntryType::Symlink => files.link(&path, &target(&entry)?, modified)?,
-            EntryType::Link => files.same(&path, &target(&entry)?, modified)?,
-            // What tools say about the archive as a whole.
+            EntryType::Symlink => files.link(&path, &link_target(&entry)?, modified)?,
+            EntryType::Link => files.same(&path, &link_target(&entry)?, modified)?,
+            // Metadata of the archive itself, not of a file.
             EntryType::XGlobalHeader => {}
             EntryType::GNUSparse => return Err(ArchiveError::Kind { kind: "a sparse file", path }),
             EntryType::Char | EntryType::Block => return Err(ArchiveError::Kind { kind: "a device", path }),
@@ -66,22 +66,22 @@ pub(super) fn read(archive: &Bytes) -> Result<Files, ArchiveError> {
     Ok(files.build())
 }
 
-/// The files of the archives used last, by the hash of the archive.
+/// The files of recently used archives, by the hash of the archive.
 pub(super) struct FilesCache {
     blobs: Arc<dyn Blobs>,
-    // One that is dropped here stays alive as long as a worker has a file of it that it has not changed.
-    read: Mutex<LruCache<[u8; 32], Files>>,
+    // An evicted archive stays in memory as long as a worker has an unchanged file of it.
+    cached: Mutex<LruCache<[u8; 32], Files>>,
 }
 
 impl FilesCache {
     pub(super) fn new(blobs: Arc<dyn Blobs>, cached_max: usize) -> Self {
         let cached_max = NonZeroUsize::new(cached_max).unwrap_or(NonZeroUsize::MIN);
-        Self { blobs, read: Mutex::new(LruCache::new(cached_max)) }
+        Self { blobs, cached: Mutex::new(LruCache::new(cached_max)) }
     }
 
-    /// The files. The error says what is wrong with them.
+    /// The files of an archive. The error says what is wrong with them.
     pub(super) async fn get(&self, hash: [u8; 32]) -> Result<Files, String> {
-        if let Some(files) = self.read.lock().get(&hash) {
+        if let Some(files) = self.cached.lock().get(&hash) {
             return Ok(files.clone());
         }
         let blobs = self.blobs.clone();
@@ -90,12 +90,12 @@ impl FilesCache {
             let archive = blobs.get(hash).map_err(|error| error.to_string())?.ok_or_else(|| {
                 format!("the archive {name} of its files is missing from the data folder; restore it from a backup")
             })?;
-            read(&archive.into()).map_err(|error| error.to_string())
+            read_archive(&archive.into()).map_err(|error| error.to_string())
         };
         let loaded = tokio::task::spawn_blocking(load).await;
         let files = loaded.map_err(|panicked| format!("reading its files failed: {panicked}"))??;
-        // Read twice by two workers at once, it is the same.
-        Ok(self.read.lock().get_or_insert(hash, || files).clone())
+        // Two workers may read the same archive concurrently; both results are equal, and the first one is kept.
+        Ok(self.cached.lock().get_or_insert(hash, || files).clone())
     }
 }
 
@@ -105,8 +105,8 @@ impl std::fmt::Debug for FilesCache {
     }
 }
 
-/// What `bytes` are, if it can be seen that they are no archive.
-fn mistaken(bytes: &[u8]) -> Option<&'static str> {
+/// The format of `bytes`, if they are recognisably not a tar archive.
+fn other_format(bytes: &[u8]) -> Option<&'static str> {
     const KINDS: [(&[u8], &str); 6] = [
         (b"\x1f\x8b", "a gzip file"),
         (b"PK\x03\x04", "a zip archive"),
@@ -121,22 +121,22 @@ fn mistaken(bytes: &[u8]) -> Option<&'static str> {
     KINDS.iter().find(|(magic, _)| bytes.starts_with(magic)).map(|(_, kind)| *kind)
 }
 
-/// The bytes of a file in the archive.
-fn content(archive: &Bytes, entry: &Entry<'_, &[u8]>) -> Result<Bytes, ArchiveError> {
-    let place = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-    let start = place(entry.raw_file_position());
-    let end = start.saturating_add(place(entry.size()));
+/// The bytes of a file in the archive, as a slice of it.
+fn file_content(archive: &Bytes, entry: &Entry<'_, &[u8]>) -> Result<Bytes, ArchiveError> {
+    let offset = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+    let start = offset(entry.raw_file_position());
+    let end = start.saturating_add(offset(entry.size()));
     if end > archive.len() {
         return Err(ArchiveError::Damaged(io::ErrorKind::UnexpectedEof.into()));
     }
     Ok(archive.slice(start..end))
 }
 
-fn target(entry: &Entry<'_, &[u8]>) -> Result<String, ArchiveError> {
-    text(&entry.link_name_bytes().unwrap_or_default())
+fn link_target(entry: &Entry<'_, &[u8]>) -> Result<String, ArchiveError> {
+    utf8_text(&entry.link_name_bytes().unwrap_or_default())
 }
 
-fn text(bytes: &[u8]) -> Result<String, ArchiveError> {
+fn utf8_text(bytes: &[u8]) -> Result<String, ArchiveError> {
     let text = std::str::from_utf8(bytes);
     text.map(str::to_owned).map_err(|_| ArchiveError::Name(String::from_utf8_lossy(bytes).into_owned()))
 }
@@ -152,7 +152,7 @@ mod tests {
             let mut header = Header::new_gnu();
             header.set_entry_type(*kind);
             header.set_size(0);
-            // As it is: the library would refuse to write what is bad on purpose.
+            // Written directly: the library refuses to write the invalid names that the tests need.
             header.as_old_mut().name[..path.len()].copy_from_slice(path.as_bytes());
             if kind.is_file() {
                 header.set_size(content.len() as u64);
@@ -168,22 +168,22 @@ mod tests {
     }
 
     #[test]
-    fn files_of_all_possible_kinds_are_taken() {
+    fn files_of_all_supported_kinds_are_read() {
         let archive = archive(&[
             (EntryType::Directory, "./", ""),
             (EntryType::Regular, "./a/file", "four"),
             (EntryType::Symlink, "link", "a/file"),
             (EntryType::Link, "a/same", "./a/file"),
         ]);
-        let bytes = read(&archive).unwrap().bytes();
+        let bytes = read_archive(&archive).unwrap().bytes();
         // Three nodes and the directory, four entries, names and contents.
         assert_eq!(bytes, 3 * 256 + 4 * 64 + 4 + 6 + "afilelinksame".len() as u64);
     }
 
     #[test]
-    fn what_cannot_be_shipped_is_named() {
+    fn an_archive_that_is_refused_is_explained() {
         let check = |archive: Bytes, text: &str| {
-            let shown = read(&archive).unwrap_err().to_string();
+            let shown = read_archive(&archive).unwrap_err().to_string();
             assert!(shown.starts_with(text), "{shown}");
         };
         let one = |kind, path: &str, content: &str| archive(&[(kind, path, content)]);

@@ -1,7 +1,7 @@
-//! Links: which template the workers belong to that a template's workers call.
+//! Links: for each interface that a template's workers call, the template whose workers they call.
 //!
-//! Decided at upload, for each client interface that the component imports, and stored with the version: what a worker
-//! calls never changes under it. Pure.
+//! An upload decides the links, one for each client interface that the component imports, and stores them with the
+//! version. So the target of a call never changes for a version. Pure.
 
 use golem_host::ports::ExpectedResult;
 use golem_host::{CallForm, ClientFunction, ClientInterface};
@@ -9,10 +9,10 @@ use golem_model::template::{Export, Function};
 use golem_model::{TemplateId, Type};
 use std::collections::BTreeMap;
 
-/// Links by the interface that is called.
+/// Links by the name of the called interface.
 pub type Links = BTreeMap<String, TemplateId>;
 
-/// A template that may be linked to, in the version that new workers run.
+/// A template that can be the target of a link, with the exports of its newest version.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Candidate<'a> {
     pub(super) id: TemplateId,
@@ -28,68 +28,71 @@ pub enum LinkError {
         "the component calls workers through {import}, and no template of the project exports {interface}; upload one \
          that does first"
     )]
-    None {
-        /// The client interface.
+    NoTemplate {
+        /// The client interface that the component imports.
         import: String,
-        /// The interface.
+        /// The interface that it calls.
         interface: String,
     },
-    /// More than one does.
+    /// Several templates export the interface.
     #[error(
         "the component calls workers through {import}, and several templates of the project export {interface}: {}. \
          Choose one with the upload: \"links\": {{\"{interface}\": \"<template id>\"}}, or --link {interface}=<template>",
         candidates.join(", ")
     )]
-    Several {
-        /// The client interface.
+    Ambiguous {
+        /// The client interface that the component imports.
         import: String,
-        /// The interface.
+        /// The interface that it calls.
         interface: String,
-        /// Names and ids.
+        /// Names and ids of these templates.
         candidates: Vec<String>,
     },
-    /// The chosen template does not.
-    #[error("the link of {interface} names template {template}, which {problem}{}", listed(candidates))]
-    Chosen {
-        /// The interface.
+    /// The template that the upload names does not fit.
+    #[error(
+        "the link of {interface} names template {template}, which {problem}{}",
+        candidates_text(candidates)
+    )]
+    InvalidChoice {
+        /// The interface that the component calls.
         interface: String,
-        /// The template.
+        /// The template that the upload names.
         template: TemplateId,
         /// What is wrong with it.
         problem: &'static str,
-        /// Names and ids of those that could be chosen.
+        /// Names and ids of the templates that export the interface.
         candidates: Vec<String>,
     },
-    /// A link was given for something that the component does not call.
+    /// The upload names a link for an interface that the component does not call.
     #[error(
         "a link was given for {interface}, but the component does not import its client{}",
         if imported.is_empty() { String::new() } else { format!("; it calls {}", imported.join(", ")) }
     )]
-    Unused {
-        /// The interface.
+    UnusedLink {
+        /// The interface that the upload names.
         interface: String,
-        /// Interfaces that it calls.
+        /// Interfaces that the component calls.
         imported: Vec<String>,
     },
-    /// The component was built for another form of the interface.
+    /// The component was built for another signature of a function.
     #[error(
-        "{import}#{function} does not fit template {template} ({name}): {details}. Generate the client anew from what that template exports"
+        "{import}#{function} does not fit template {template} ({name}): {details}. Generate the client again from the exports of that template"
     )]
-    Function {
-        /// The client interface.
+    FunctionMismatch {
+        /// The client interface that the component imports.
         import: String,
         /// The client function.
         function: String,
-        /// The template.
+        /// The template that the link refers to.
         template: TemplateId,
-        /// Its name.
+        /// Name of the template.
         name: String,
-        /// How it differs.
+        /// How the signatures differ.
         details: String,
     },
 }
 
-fn listed(candidates: &[String]) -> String {
+fn candidates_text(candidates: &[String]) -> String {
     if candidates.is_empty() {
         "; no template of the project exports it".to_owned()
     } else {
@@ -97,64 +100,69 @@ fn listed(candidates: &[String]) -> String {
     }
 }
 
-/// Finds the template for each client interface. `chosen` are the links given with the upload, `before` those of the
-/// version before, which are kept where nothing was chosen and they are still possible.
+/// Finds the template for each client interface.
+///
+/// `requested` are the links that the upload names. `previous` are the links of the previous version: one is kept if
+/// the upload names none for its interface and its template still exports that interface.
 pub(super) fn resolve(
     clients: &[ClientInterface],
-    chosen: &Links,
-    before: &Links,
+    requested: &Links,
+    previous: &Links,
     templates: &[Candidate<'_>],
 ) -> Result<Links, LinkError> {
     if let Some(interface) =
-        chosen.keys().find(|interface| !clients.iter().any(|client| *client.interface == ***interface))
+        requested.keys().find(|interface| !clients.iter().any(|client| *client.interface == ***interface))
     {
         let imported = clients.iter().map(|client| client.interface.to_string()).collect();
-        return Err(LinkError::Unused { interface: interface.clone(), imported });
+        return Err(LinkError::UnusedLink { interface: interface.clone(), imported });
     }
     let mut links = Links::new();
     for client in clients {
         let interface = client.interface.to_string();
-        let template = choose(client, &interface, chosen, before, templates)?;
-        fits(client, template)?;
+        let template = choose_template(client, &interface, requested, previous, templates)?;
+        check_functions(client, template)?;
         links.insert(interface, template.id);
     }
     Ok(links)
 }
 
-fn choose<'a, 'b>(
+fn choose_template<'a, 'b>(
     client: &ClientInterface,
     interface: &str,
-    chosen: &Links,
-    before: &Links,
+    requested: &Links,
+    previous: &Links,
     templates: &'a [Candidate<'b>],
 ) -> Result<&'a Candidate<'b>, LinkError> {
-    let able: Vec<&Candidate<'_>> =
-        templates.iter().filter(|template| functions(template.exports, interface).is_some()).collect();
-    let named = || able.iter().map(|template| format!("{} ({})", template.id, template.name)).collect();
-    if let Some(id) = chosen.get(interface) {
+    let exporting: Vec<&Candidate<'_>> = templates
+        .iter()
+        .filter(|template| interface_functions(template.exports, interface).is_some())
+        .collect();
+    let described =
+        || exporting.iter().map(|template| format!("{} ({})", template.id, template.name)).collect();
+    if let Some(id) = requested.get(interface) {
         let problem = if templates.iter().any(|template| template.id == *id) {
             "does not export that interface in its newest version"
         } else {
-            "is none of this project"
+            "does not belong to this project"
         };
-        let found = able.iter().find(|template| template.id == *id).copied();
-        return found.ok_or_else(|| LinkError::Chosen {
+        let found = exporting.iter().find(|template| template.id == *id).copied();
+        return found.ok_or_else(|| LinkError::InvalidChoice {
             interface: interface.to_owned(),
             template: *id,
             problem,
-            candidates: named(),
+            candidates: described(),
         });
     }
-    if let Some(kept) = before.get(interface)
-        && let Some(template) = able.iter().find(|template| template.id == *kept)
+    if let Some(kept) = previous.get(interface)
+        && let Some(template) = exporting.iter().find(|template| template.id == *kept)
     {
         return Ok(template);
     }
     let import = client.import.clone();
-    match able.as_slice() {
+    match exporting.as_slice() {
         [one] => Ok(one),
-        [] => Err(LinkError::None { import, interface: interface.to_owned() }),
-        _ => Err(LinkError::Several { import, interface: interface.to_owned(), candidates: named() }),
+        [] => Err(LinkError::NoTemplate { import, interface: interface.to_owned() }),
+        _ => Err(LinkError::Ambiguous { import, interface: interface.to_owned(), candidates: described() }),
     }
 }
 
@@ -165,12 +173,12 @@ fn functions<'a>(exports: &'a [Export], interface: &str) -> Option<&'a [Function
     })
 }
 
-/// Checks that the functions that the component was built for are those that the template exports.
-fn fits(interface: &ClientInterface, template: &Candidate<'_>) -> Result<(), LinkError> {
-    let exported = functions(template.exports, &interface.interface).unwrap_or_default();
+/// Checks that the template exports the functions that the component was built for, with the same types.
+fn check_functions(interface: &ClientInterface, template: &Candidate<'_>) -> Result<(), LinkError> {
+    let exported = interface_functions(template.exports, &interface.interface).unwrap_or_default();
     for client in &interface.functions {
-        misfit(client, exported).map_or(Ok(()), |details| {
-            Err(LinkError::Function {
+        find_mismatch(client, exported).map_or(Ok(()), |details| {
+            Err(LinkError::FunctionMismatch {
                 import: interface.import.clone(),
                 function: client.name.clone(),
                 template: template.id,
@@ -182,7 +190,7 @@ fn fits(interface: &ClientInterface, template: &Candidate<'_>) -> Result<(), Lin
     Ok(())
 }
 
-fn misfit(client: &ClientFunction, exported: &[Function]) -> Option<String> {
+fn find_mismatch(client: &ClientFunction, exported: &[Function]) -> Option<String> {
     let name = client.function.rsplit('/').next().unwrap_or_default();
     let Some(function) = exported.iter().find(|function| function.name == name) else {
         let names: Vec<&str> = exported.iter().map(|function| function.name.as_str()).collect();
@@ -194,7 +202,7 @@ fn misfit(client: &ClientFunction, exported: &[Function]) -> Option<String> {
         };
         let (built_for, exports) = (types(&client.params), types(&function.params));
         if built_for != exports {
-            return Some(format!("{name} takes ({}), not ({})", list(&exports), list(&built_for)));
+            return Some(format!("{name} takes ({}), not ({})", type_list(&exports), type_list(&built_for)));
         }
     }
     let returned = function.result.as_ref();
@@ -208,6 +216,6 @@ fn misfit(client: &ClientFunction, exported: &[Function]) -> Option<String> {
     })
 }
 
-fn list(types: &[Type]) -> String {
+fn type_list(types: &[Type]) -> String {
     types.iter().map(Type::to_string).collect::<Vec<_>>().join(", ")
 }

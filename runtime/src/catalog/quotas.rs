@@ -1,12 +1,12 @@
-//! What accounts use of what their plan allows, and whether there may be more.
+//! Compares what accounts use with the limits of their plan.
 
 use super::Templates;
 use crate::executor::{Admission, NotAdmitted};
-use crate::identity::{Directory, Limited, check_limit};
+use crate::identity::{Directory, PlanResource, check_limit};
 use golem_model::{AccountId, ProjectId, TemplateId};
 use std::sync::Arc;
 
-/// Joins who owns what with what there is of it.
+/// Combines the owners of projects with the templates and workers in them.
 #[derive(Debug)]
 pub struct Quotas {
     directory: Directory,
@@ -14,31 +14,31 @@ pub struct Quotas {
 }
 
 impl Quotas {
-    /// Over these.
+    /// Reads owners from `directory` and templates from `templates`.
     pub fn new(directory: Directory, templates: Arc<Templates>) -> Self {
         Self { directory, templates }
     }
 
-    /// The templates in all projects of an account.
+    /// Ids of the templates in all projects of an account.
     pub fn templates_of(&self, account: AccountId) -> Vec<TemplateId> {
         let projects: Vec<ProjectId> =
             self.directory.projects_of(account).iter().map(|project| project.id).collect();
-        self.templates.ids_of(&projects)
+        self.templates.ids_in(&projects)
     }
 }
 
 impl Admission for Quotas {
     fn admit(&self, template: TemplateId, workers: &dyn Fn(&[TemplateId]) -> u64) -> Result<(), NotAdmitted> {
         let missing = || NotAdmitted::NoTemplate(template);
-        let project = self.templates.takes_workers(template).ok_or_else(missing)?;
+        let project = self.templates.project_accepting_workers(template).ok_or_else(missing)?;
         let owner = self.directory.project(project).ok_or_else(missing)?.owner;
         let limit = self.directory.plan().limits.workers_max;
-        // Without a limit, nothing is counted.
+        // Without a limit, workers are not counted.
         if limit >= super::UNLIMITED {
             return Ok(());
         }
         let used = workers(&self.templates_of(owner));
-        check_limit(Limited::Workers, limit, used, 1)
+        check_limit(PlanResource::Workers, limit, used, 1)
             .map_err(|reached| NotAdmitted::Limit(reached.to_string()))
     }
 }

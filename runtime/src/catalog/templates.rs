@@ -1,4 +1,4 @@
-//! Templates and their versions; uploads.
+//! Templates and their versions, and uploads.
 
 use super::components::ComponentCache;
 use super::files::{self, ArchiveError, FilesCache};
@@ -6,7 +6,7 @@ use super::links::{self, Candidate, LinkError, Links};
 use crate::entropy::Entropy;
 use crate::executor::Components;
 use crate::executor::ExecutorError;
-use crate::identity::{Directory, IdentityError, LimitReached, Scope, Stored};
+use crate::identity::{Directory, IdentityError, PlanLimitError, Scope, StorageUsage};
 use crate::storage::ports::{Blobs, Catalog, StoreError};
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -21,53 +21,53 @@ use std::sync::Arc;
 /// Characters of a template's name, at most.
 const NAME_CHARS_MAX: usize = 255;
 
-/// One version of a template, with its functions indexed.
+/// A version of a template, with an index of its functions.
 #[derive(Debug)]
 pub struct Version {
-    /// As stored.
+    /// The stored row.
     pub row: TemplateVersion,
-    /// Its functions by full name.
+    /// The version's functions by full name.
     pub functions: Functions,
 }
 
-/// A template: all its versions.
+/// A template with all its versions.
 #[derive(Debug, Clone)]
 pub struct Template {
-    /// Its id.
+    /// The template's id.
     pub id: TemplateId,
     /// The project that it belongs to.
     pub project: ProjectId,
-    /// Its name, unique in the project.
+    /// The template's name, unique in the project.
     pub name: String,
     versions: Vec<Arc<Version>>,
 }
 
 impl Template {
-    /// All versions, ascending; their numbers are their positions.
+    /// All versions, ascending. A version's number is its index.
     pub fn versions(&self) -> &[Arc<Version>] {
         &self.versions
     }
 
-    /// The version of this number.
+    /// The version with this number.
     pub fn version(&self, number: u32) -> Option<&Arc<Version>> {
         self.versions.get(usize::try_from(number).ok()?)
     }
 
-    /// The newest version. Workers that are made now run it.
+    /// The newest version. New workers run it.
     pub fn latest(&self) -> &Arc<Version> {
         self.versions
             .last()
-            .expect("a template comes with its version 0, and versions are never removed one by one")
+            .expect("a template is created with version 0, and versions are only removed together with it")
     }
 }
 
-/// Why an upload was refused. Nothing was stored.
+/// Why an upload, a deletion or a read failed. No row was written, except perhaps after `Store` and `Panicked`.
 #[derive(Debug, thiserror::Error)]
 pub enum UploadError {
-    /// No such template.
+    /// There is no such template.
     #[error("Template not found: {0}")]
     NotFound(TemplateId),
-    /// The name cannot be one.
+    /// The name is not a valid template name.
     #[error("Invalid template name: {0}")]
     Name(&'static str),
     /// The project has a template of this name.
@@ -75,44 +75,44 @@ pub enum UploadError {
         "Template already exists: {name} is the name of template {id}; upload a new version of it, or take another name"
     )]
     NameTaken {
-        /// The template that has it.
+        /// The template with that name.
         id: TemplateId,
         /// The name.
         name: String,
     },
-    /// The bytes are not a component that can run here.
+    /// The bytes are not a component, or the component needs something that this server does not provide.
     #[error("Template processing error: {0}")]
     Component(#[from] ComponentError),
-    /// It is not clear, or not possible, which workers its workers call.
+    /// A link of the component is missing, ambiguous or does not fit.
     #[error("Template processing error: {0}")]
     Link(#[from] LinkError),
-    /// The files cannot be those of a worker.
+    /// The archive of files is refused.
     #[error("Template processing error: {0}")]
     Files(#[from] ArchiveError),
-    /// The template cannot be deleted yet.
+    /// The template has workers, so it cannot be deleted.
     #[error("Template {id} cannot be deleted: it has {workers} workers; delete them first")]
     HasWorkers {
         /// The template.
         id: TemplateId,
-        /// How many workers it has.
+        /// Number of its workers.
         workers: u64,
     },
-    /// Other templates' workers call its workers.
+    /// Workers of other templates call workers of this template, so it cannot be deleted.
     #[error(
         "Template {id} cannot be deleted: workers of {} call its workers; delete those templates first, or upload \
          versions of them that do not",
         callers.join(", ")
     )]
-    Called {
+    HasCallers {
         /// The template.
         id: TemplateId,
         /// Names and ids of the templates whose newest version is linked to it.
         callers: Vec<String>,
     },
-    /// The plan does not allow more.
+    /// A limit of the plan is reached.
     #[error(transparent)]
-    Limit(#[from] LimitReached),
-    /// Something is wrong with the project.
+    Limit(#[from] PlanLimitError),
+    /// The project does not exist any more, or another error of the directory.
     #[error(transparent)]
     Identity(IdentityError),
     /// The workers cannot be counted.
@@ -121,8 +121,8 @@ pub enum UploadError {
     /// The store failed.
     #[error("the template cannot be stored: {0}")]
     Store(#[from] StoreError),
-    /// The server has a defect.
-    #[error("the upload ended without an answer: {0}")]
+    /// The upload or deletion panicked, which is a defect of the server.
+    #[error("the upload or deletion panicked: {0}")]
     Panicked(String),
 }
 
@@ -136,34 +136,34 @@ impl From<IdentityError> for UploadError {
     }
 }
 
-/// What is uploaded.
+/// The contents of an upload.
 #[derive(Debug, Clone)]
 pub struct Upload {
-    /// The component.
+    /// Bytes of the component.
     pub wasm: Bytes,
-    /// A tar archive of the files that its workers begin with.
+    /// A tar archive with the initial files of the workers.
     pub files: Option<Bytes>,
-    /// Which templates its workers call, where that is not clear.
+    /// The template for each interface that the component calls, where the choice is not unique.
     pub links: Links,
-    /// What becomes of failures of its workers.
+    /// Failure policy of the workers.
     pub options: FailureOptions,
 }
 
-/// What [`Templates`] is made of.
+/// The services that [`Templates`] uses.
 pub struct TemplateParts {
-    /// Where rows are read.
+    /// The rows of templates are read from here.
     pub catalog: Arc<dyn Catalog>,
-    /// Whose templates they are, and through which rows are written.
+    /// Owners and plans; the rows of templates are written through it.
     pub directory: Directory,
-    /// Where components are kept.
+    /// Components and archives are stored here.
     pub blobs: Arc<dyn Blobs>,
-    /// What compiles them.
+    /// Compiles components.
     pub engine: Engine,
-    /// Time.
+    /// The time of uploads.
     pub clock: Arc<dyn Clock>,
-    /// New ids.
+    /// Creates template ids.
     pub entropy: Arc<dyn Entropy>,
-    /// Compiled components kept in memory.
+    /// Number of compiled components to keep in memory.
     pub components_cached_max: usize,
 }
 
@@ -181,26 +181,26 @@ struct Shared {
     entropy: Arc<dyn Entropy>,
     components: ComponentCache,
     files: FilesCache,
-    known: RwLock<Known>,
-    /// Held from the check of a name or version number to the row that takes it.
-    writing: Mutex<()>,
+    index: RwLock<TemplateIndex>,
+    /// Held while a name or a version number is checked and its row is written.
+    write_lock: Mutex<()>,
 }
 
 #[derive(Default)]
-struct Known {
+struct TemplateIndex {
     by_id: HashMap<TemplateId, Arc<Template>>,
     by_name: BTreeMap<(ProjectId, String), TemplateId>,
-    /// Templates that are being deleted: they take no new workers.
-    leaving: HashSet<TemplateId>,
+    /// Templates that are being deleted. They accept no new workers.
+    deleting: HashSet<TemplateId>,
 }
 
-impl Known {
+impl TemplateIndex {
     fn read(catalog: &dyn Catalog) -> Result<Self, StoreError> {
-        let mut known = Self::default();
+        let mut index = Self::default();
         for row in catalog.template_versions()? {
-            known.add(row);
+            index.add(row);
         }
-        Ok(known)
+        Ok(index)
     }
 
     fn of_project(&self, project: ProjectId) -> impl Iterator<Item = &Arc<Template>> {
@@ -210,7 +210,7 @@ impl Known {
             .filter_map(|(_, id)| self.by_id.get(id))
     }
 
-    /// Names and ids of the other templates that are linked to this one in their newest version. By name.
+    /// Names and ids of other templates whose newest version has a link to `called`, ordered by name.
     fn callers(&self, called: &Template) -> Vec<String> {
         self.of_project(called.project)
             .filter(|other| other.id != called.id)
@@ -219,17 +219,17 @@ impl Known {
             .collect()
     }
 
-    /// What is stored in these projects.
-    fn stored(&self, projects: &[ProjectId]) -> Stored {
-        let mut stored = Stored::default();
+    /// What the templates of these projects store.
+    fn storage_usage(&self, projects: &[ProjectId]) -> StorageUsage {
+        let mut usage = StorageUsage::default();
         for template in projects.iter().flat_map(|project| self.of_project(*project)) {
-            stored.templates += 1;
-            stored.bytes += template.versions.iter().map(|version| version.row.stored_bytes()).sum::<u64>();
+            usage.templates += 1;
+            usage.bytes += template.versions.iter().map(|version| version.row.stored_bytes()).sum::<u64>();
         }
-        stored
+        usage
     }
 
-    /// Adds a version; versions of a template come in order.
+    /// Adds a version. Versions of a template are added in ascending order.
     fn add(&mut self, row: TemplateVersion) -> Arc<Version> {
         let version = Arc::new(Version { functions: Functions::new(&row.exports), row });
         let row = &version.row;
@@ -247,43 +247,43 @@ impl Known {
     }
 }
 
-/// The blobs that a version needs.
-fn blobs_of(row: &TemplateVersion) -> impl Iterator<Item = [u8; 32]> + use<> {
+/// The hashes of the blobs that a version refers to.
+fn referenced_blobs(row: &TemplateVersion) -> impl Iterator<Item = [u8; 32]> + use<> {
     std::iter::once(row.content_hash).chain(row.files.map(|files| files.content_hash))
 }
 
-/// What an upload is to become.
-enum Target {
+/// Whether an upload creates a template or a version.
+enum UploadTarget {
     New { name: String },
     Next(TemplateId),
 }
 
-/// Where an upload belongs.
-struct Place {
+/// Identity of the version that an upload creates.
+struct UploadSlot {
     id: TemplateId,
     name: String,
     version: u32,
-    /// What was chosen for the version before.
+    /// Failure policy of the previous version.
     options: FailureOptions,
 }
 
 impl Templates {
-    /// Reads all rows, and removes components that no row names: a crash may have left some.
+    /// Reads all rows, and removes blobs that no row refers to, which a crash may have left.
     ///
-    /// Blocks. Must be over before the first upload.
+    /// Blocks the thread. Must return before the first upload: a blob of an upload in progress has no row yet.
     pub fn load(parts: TemplateParts) -> Result<Self, StoreError> {
         let TemplateParts { catalog, directory, blobs, engine, clock, entropy, components_cached_max } =
             parts;
-        let known = Known::read(catalog.as_ref())?;
-        let named: HashSet<[u8; 32]> = known
+        let index = TemplateIndex::read(catalog.as_ref())?;
+        let referenced: HashSet<[u8; 32]> = index
             .by_name
             .values()
-            .filter_map(|id| known.by_id.get(id))
-            .flat_map(|template| template.versions.iter().flat_map(|version| blobs_of(&version.row)))
+            .filter_map(|id| index.by_id.get(id))
+            .flat_map(|template| template.versions.iter().flat_map(|version| referenced_blobs(&version.row)))
             .collect();
-        let swept = blobs.sweep(&|hash| named.contains(hash))?;
+        let swept = blobs.sweep(&|hash| referenced.contains(hash))?;
         if swept > 0 {
-            tracing::info!(swept, "removed components that no template names");
+            tracing::info!(swept, "removed blobs that no template version refers to");
         }
         let components = ComponentCache::new(engine.clone(), blobs.clone(), components_cached_max);
         let files = FilesCache::new(blobs.clone(), components_cached_max);
@@ -296,39 +296,42 @@ impl Templates {
             entropy,
             components,
             files,
-            known: RwLock::new(known),
-            writing: Mutex::new(()),
+            index: RwLock::new(index),
+            write_lock: Mutex::new(()),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
 
     /// One template.
     pub fn get(&self, id: TemplateId) -> Option<Arc<Template>> {
-        self.shared.known.read().by_id.get(&id).cloned()
+        self.shared.index.read().by_id.get(&id).cloned()
     }
 
-    /// The templates of a project by name, or the one of that name.
-    pub fn of(&self, scope: &Scope, name: Option<&str>) -> Vec<Arc<Template>> {
-        let known = self.shared.known.read();
-        let named = |template: &&Arc<Template>| name.is_none_or(|name| name == template.name);
-        known.of_project(scope.project()).filter(named).cloned().collect()
+    /// The templates of a project, ordered by name: all, or the one with this name.
+    pub fn list(&self, scope: &Scope, name: Option<&str>) -> Vec<Arc<Template>> {
+        let index = self.shared.index.read();
+        let has_name = |template: &&Arc<Template>| name.is_none_or(|name| name == template.name);
+        index.of_project(scope.project()).filter(has_name).cloned().collect()
     }
 
-    /// The templates of these projects.
-    pub fn ids_of(&self, projects: &[ProjectId]) -> Vec<TemplateId> {
-        let known = self.shared.known.read();
-        projects.iter().flat_map(|project| known.of_project(*project)).map(|template| template.id).collect()
+    /// Ids of the templates in these projects.
+    pub fn ids_in(&self, projects: &[ProjectId]) -> Vec<TemplateId> {
+        let index = self.shared.index.read();
+        projects.iter().flat_map(|project| index.of_project(*project)).map(|template| template.id).collect()
     }
 
-    /// The project of a template that new workers can be made of.
-    pub fn takes_workers(&self, id: TemplateId) -> Option<ProjectId> {
-        let known = self.shared.known.read();
-        known.by_id.get(&id).filter(|_| !known.leaving.contains(&id)).map(|template| template.project)
+    /// The project of a template, if the template exists and is not being deleted. New workers are created only then.
+    pub fn project_accepting_workers(&self, id: TemplateId) -> Option<ProjectId> {
+        let index = self.shared.index.read();
+        index.by_id.get(&id).filter(|_| !index.deleting.contains(&id)).map(|template| template.project)
     }
 
-    /// Removes a template with all its versions, if it has no workers and the newest version of no other template is
-    /// linked to it. What runs on an older version and calls it hears that it is not there. `workers` counts them, durably. Its bytes are
-    /// removed at the next start, unless another version has the same.
+    /// Removes a template with all its versions. Fails if it has workers, or if the newest version of another template
+    /// has a link to it.
+    ///
+    /// `workers` counts the template's workers and returns when the count is durable. Workers on older versions of
+    /// other templates may still call this one; their calls fail because the template does not exist. The template's
+    /// blobs are removed at the next start, unless another version refers to them.
     pub async fn delete(
         &self,
         _scope: &Scope,
@@ -341,12 +344,12 @@ impl Templates {
             .map_err(|panicked| UploadError::Panicked(panicked.to_string()))?
     }
 
-    /// Number of templates and of versions, for the metrics.
+    /// Number of templates and of their versions, for the metrics.
     pub fn count(&self) -> (usize, usize) {
-        let known = self.shared.known.read();
+        let index = self.shared.index.read();
         (
-            known.by_id.len(),
-            known.by_name.values().filter_map(|id| known.by_id.get(id)).map(|t| t.versions.len()).sum(),
+            index.by_id.len(),
+            index.by_name.values().filter_map(|id| index.by_id.get(id)).map(|t| t.versions.len()).sum(),
         )
     }
 
@@ -366,17 +369,17 @@ impl Templates {
         if name.chars().any(char::is_control) {
             return Err(UploadError::Name("it holds a control character"));
         }
-        self.upload(scope.project(), Target::New { name }, upload).await
+        self.upload(scope.project(), UploadTarget::New { name }, upload).await
     }
 
-    /// Uploads a new version of a template. What `options` does not say stays as for the version before.
+    /// Uploads a new version of a template. Options that the upload does not set are those of the previous version.
     pub async fn update(
         &self,
         scope: &Scope,
         id: TemplateId,
         upload: Upload,
     ) -> Result<Arc<Version>, UploadError> {
-        self.upload(scope.project(), Target::Next(id), upload).await
+        self.upload(scope.project(), UploadTarget::Next(id), upload).await
     }
 
     /// The uploaded bytes of a version.
@@ -391,12 +394,12 @@ impl Templates {
     async fn upload(
         &self,
         project: ProjectId,
-        target: Target,
+        target: UploadTarget,
         upload: Upload,
     ) -> Result<Arc<Version>, UploadError> {
         let shared = self.shared.clone();
-        // On a thread of its own for the compiler's sake, and to the end even if the caller goes away: a row that is
-        // stored must become known.
+        // On a blocking thread, because compiling takes long. The upload continues if the caller disconnects: a row
+        // that was stored must become visible in memory.
         tokio::task::spawn_blocking(move || shared.upload(project, &target, &upload))
             .await
             .map_err(|panicked| UploadError::Panicked(panicked.to_string()))?
@@ -407,22 +410,22 @@ impl Shared {
     fn upload(
         &self,
         project: ProjectId,
-        target: &Target,
+        target: &UploadTarget,
         Upload { wasm, files: archive, links, options }: &Upload,
     ) -> Result<Arc<Version>, UploadError> {
-        let Place { version, .. } = self.place(project, target)?;
-        // Before the work of compiling, and again when it is written.
-        let stored = |projects: &[ProjectId]| self.known.read().stored(projects);
+        let UploadSlot { version, .. } = self.resolve_target(project, target)?;
+        // The limits are checked before the component is compiled, and again under the lock when the row is written.
+        let storage_usage = |projects: &[ProjectId]| self.index.read().storage_usage(projects);
         let bytes = wasm.len() + archive.as_ref().map_or(0, Bytes::len);
-        self.directory.may_upload(project, version == 0, bytes as u64, stored)?;
+        self.directory.check_upload(project, version == 0, bytes as u64, storage_usage)?;
         let hash = *blake3::hash(wasm).as_bytes();
         let component = self.engine.compile(wasm, hash)?;
-        // Before anything is kept: what is refused leaves nothing behind.
-        let Place { id, name, .. } = self.place(project, target)?;
-        self.link(project, (id, &name), links, &component)?;
+        // Links are checked before blobs are written, so an upload that fails here stores nothing.
+        let UploadSlot { id, name, .. } = self.resolve_target(project, target)?;
+        self.resolve_links(project, (id, &name), links, &component)?;
         let shipped = match archive {
             Some(archive) => {
-                component.clone().with_files(files::read(archive)?)?;
+                component.clone().with_files(files::read_archive(archive)?)?;
                 let content_hash = *blake3::hash(archive).as_bytes();
                 self.blobs.put(content_hash, archive)?;
                 Some(ShippedFiles { size_bytes: archive.len() as u64, content_hash })
@@ -430,11 +433,11 @@ impl Shared {
             None => None,
         };
         self.blobs.put(hash, wasm)?;
-        let _writing = self.writing.lock();
-        let mut again = true;
+        let _write_guard = self.write_lock.lock();
+        let mut may_retry = true;
         loop {
-            let Place { id, name, version, options: before } = self.place(project, target)?;
-            let links = self.link(project, (id, &name), links, &component)?;
+            let UploadSlot { id, name, version, options: previous } = self.resolve_target(project, target)?;
+            let links = self.resolve_links(project, (id, &name), links, &component)?;
             let row = TemplateVersion {
                 id,
                 version,
@@ -447,46 +450,46 @@ impl Shared {
                 links,
                 files: shipped,
                 created_at: self.clock.now(),
-                failure_options: options.or(before),
+                failure_options: options.or(previous),
             };
-            match self.directory.template_write(row.clone(), stored).map_err(UploadError::from) {
+            match self.directory.template_write(row.clone(), storage_usage).map_err(UploadError::from) {
                 Ok(()) => {
-                    self.components.keep(hash, component);
-                    return Ok(self.known.write().add(row));
+                    self.components.insert(hash, component);
+                    return Ok(self.index.write().add(row));
                 }
                 Err(UploadError::Store(error)) => {
-                    // The row, or one before it, may have been written although a commit failed: what is known is
-                    // read again, so that the next attempt sees it.
-                    *self.known.write() = Known::read(self.catalog.as_ref())?;
-                    if !(again && matches!(error, StoreError::Conflict { .. })) {
+                    // After a failed commit, this row or an earlier one may have been written all the same. So the rows
+                    // are read again, and the next attempt sees them.
+                    *self.index.write() = TemplateIndex::read(self.catalog.as_ref())?;
+                    if !(may_retry && matches!(error, StoreError::Conflict { .. })) {
                         return Err(error.into());
                     }
-                    again = false;
+                    may_retry = false;
                 }
                 Err(error) => return Err(error),
             }
         }
     }
 
-    /// The templates that `component` calls as the next version of template `own`.
-    fn link(
+    /// The links of `component` as the next version of template `own`.
+    fn resolve_links(
         &self,
         project: ProjectId,
         (own, name): (TemplateId, &str),
-        chosen: &Links,
+        requested: &Links,
         component: &Component,
     ) -> Result<Links, LinkError> {
-        let known = self.known.read();
-        let before = known.by_id.get(&own).map(|template| &template.latest().row.links);
+        let index = self.index.read();
+        let previous = index.by_id.get(&own).map(|template| &template.latest().row.links);
         let mut templates = vec![Candidate { id: own, name, exports: component.exports() }];
-        // By name, so that a list of them is the same each time.
-        let of_project = known.by_name.iter().filter(|((of, _), id)| *of == project && **id != own);
-        templates.extend(of_project.filter_map(|(_, id)| known.by_id.get(id)).map(|template| Candidate {
+        // Ordered by name, so that error messages list candidates in a stable order.
+        let of_project = index.by_name.iter().filter(|((of, _), id)| *of == project && **id != own);
+        templates.extend(of_project.filter_map(|(_, id)| index.by_id.get(id)).map(|template| Candidate {
             id: template.id,
             name: &template.name,
             exports: &template.latest().row.exports,
         }));
-        links::resolve(component.clients(), chosen, before.unwrap_or(&Links::new()), &templates)
+        links::resolve(component.clients(), requested, previous.unwrap_or(&Links::new()), &templates)
     }
 
     fn delete(
@@ -494,55 +497,55 @@ impl Shared {
         id: TemplateId,
         workers: impl FnOnce() -> Result<u64, ExecutorError>,
     ) -> Result<(), UploadError> {
-        let _writing = self.writing.lock();
+        let _write_guard = self.write_lock.lock();
         {
-            let mut known = self.known.write();
-            let template = known.by_id.get(&id).ok_or(UploadError::NotFound(id))?;
-            // A link is made under `writing`, so none is added before this ends.
-            let callers = known.callers(template);
+            let mut index = self.index.write();
+            let template = index.by_id.get(&id).ok_or(UploadError::NotFound(id))?;
+            // Links are created under `write_lock`, so no link to this template can be added meanwhile.
+            let callers = index.callers(template);
             if !callers.is_empty() {
-                return Err(UploadError::Called { id, callers });
+                return Err(UploadError::HasCallers { id, callers });
             }
-            // From here on no worker is made, so that the count holds.
-            known.leaving.insert(id);
+            // From now on no worker of this template is created, so the count below stays valid.
+            index.deleting.insert(id);
         }
         let removed = match workers() {
             Ok(0) => self.directory.template_remove(id).map_err(UploadError::from),
             Ok(workers) => Err(UploadError::HasWorkers { id, workers }),
             Err(error) => Err(error.into()),
         };
-        let mut known = self.known.write();
-        known.leaving.remove(&id);
+        let mut index = self.index.write();
+        index.deleting.remove(&id);
         match &removed {
             Ok(()) => {
-                if let Some(template) = known.by_id.remove(&id) {
-                    known.by_name.remove(&(template.project, template.name.clone()));
+                if let Some(template) = index.by_id.remove(&id) {
+                    index.by_name.remove(&(template.project, template.name.clone()));
                 }
             }
-            // It may be gone although a commit failed.
-            Err(UploadError::Store(_)) => *known = Known::read(self.catalog.as_ref())?,
+            // After a failed commit, the row may be gone all the same.
+            Err(UploadError::Store(_)) => *index = TemplateIndex::read(self.catalog.as_ref())?,
             Err(_) => {}
         }
         removed
     }
 
-    /// What is uploaded becomes this, if it can be.
-    fn place(&self, project: ProjectId, target: &Target) -> Result<Place, UploadError> {
-        let known = self.known.read();
+    /// The identity of the version that an upload would create.
+    fn resolve_target(&self, project: ProjectId, target: &UploadTarget) -> Result<UploadSlot, UploadError> {
+        let index = self.index.read();
         match target {
-            Target::New { name } => match known.by_name.get(&(project, name.clone())) {
+            UploadTarget::New { name } => match index.by_name.get(&(project, name.clone())) {
                 Some(id) => Err(UploadError::NameTaken { id: *id, name: name.clone() }),
-                None => Ok(Place {
+                None => Ok(UploadSlot {
                     id: TemplateId(self.entropy.uuid()),
                     name: name.clone(),
                     version: 0,
                     options: FailureOptions::default(),
                 }),
             },
-            Target::Next(id) => {
-                let template = known.by_id.get(id).ok_or(UploadError::NotFound(*id))?;
+            UploadTarget::Next(id) => {
+                let template = index.by_id.get(id).ok_or(UploadError::NotFound(*id))?;
                 let latest = &template.latest().row;
-                Ok(Place {
+                Ok(UploadSlot {
                     id: *id,
                     name: template.name.clone(),
                     version: latest.version + 1,

@@ -1,42 +1,43 @@
 //! The command line of `golem server`.
 
-use super::setting::Raw;
-use super::{ConfigError, Given};
+use super::setting::RawValue;
+use super::{ConfigError, SettingValue};
 use std::path::PathBuf;
 
 /// Runs the server.
 ///
-/// Each setting can also be given by an environment variable (GOLEM_DATA_DIR, GOLEM_HTTP_BODY_BYTES_MAX, …) or in a
-/// TOML file; the command line wins over the environment, the environment over the file. `--settings` lists all.
+/// Each setting can also be set by an environment variable (GOLEM_DATA_DIR, GOLEM_HTTP_BODY_BYTES_MAX, …) or in a TOML
+/// file. The command line takes precedence over the environment, the environment over the file. `--settings` lists all
+/// settings.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ServerArgs {
     /// The TOML file with settings (environment: GOLEM_CONFIG)
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
-    /// The folder that holds everything the server keeps; made if missing [default: golem-data]
+    /// The folder that contains all data of the server; created if it is missing [default: golem-data]
     #[arg(long, value_name = "DIR")]
     pub data_dir: Option<String>,
-    /// Host and port to listen on; port 0 takes a free one [default: 127.0.0.1:9881]
+    /// Host and port to listen on; port 0 selects a free one [default: 127.0.0.1:9881]
     #[arg(long, value_name = "HOST:PORT")]
     pub listen: Option<String>,
-    /// What to log, to standard error: a level, or target=level directives [default: info]
+    /// What to log to standard error: a level, or target=level directives [default: info]
     #[arg(long, value_name = "FILTER")]
     pub log: Option<String>,
-    /// How to write log lines: text or json [default: text]
+    /// Format of log lines: text or json [default: text]
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<String>,
     /// Any other setting, for example --set http.body_bytes_max=1000000; can be repeated
     #[arg(long, value_name = "KEY=VALUE")]
     pub set: Vec<String>,
-    /// Prints all settings with their defaults, as a TOML file, and ends
+    /// Prints all settings with their defaults as a TOML file, and exits
     #[arg(long)]
     pub settings: bool,
 }
 
 impl ServerArgs {
-    pub(super) fn given(&self) -> Result<Vec<Given>, ConfigError> {
+    pub(super) fn values(&self) -> Result<Vec<SettingValue>, ConfigError> {
         let origin = "the command line";
-        let mut given = Vec::new();
+        let mut values = Vec::new();
         for pair in &self.set {
             let (key, value) = pair.split_once('=').ok_or_else(|| ConfigError::Invalid {
                 key: "--set".to_owned(),
@@ -44,28 +45,28 @@ impl ServerArgs {
                 found: format!("{pair:?}"),
                 expected: "KEY=VALUE, for example http.body_bytes_max=1000000".to_owned(),
             })?;
-            given.push(Given {
+            values.push(SettingValue {
                 key: key.trim().to_owned(),
-                spelled: key.trim().to_owned(),
+                spelling: key.trim().to_owned(),
                 origin: origin.to_owned(),
-                raw: Raw::Text(value.to_owned()),
+                raw: RawValue::Text(value.to_owned()),
             });
         }
-        for (key, spelled, value) in [
+        for (key, spelling, value) in [
             ("data_dir", "--data-dir", &self.data_dir),
             ("listen", "--listen", &self.listen),
             ("log", "--log", &self.log),
             ("log_format", "--log-format", &self.log_format),
         ] {
             if let Some(value) = value {
-                given.push(Given {
+                values.push(SettingValue {
                     key: key.to_owned(),
-                    spelled: spelled.to_owned(),
+                    spelling: spelling.to_owned(),
                     origin: origin.to_owned(),
-                    raw: Raw::Text(value.clone()),
+                    raw: RawValue::Text(value.clone()),
                 });
             }
         }
-        Ok(given)
+        Ok(values)
     }
 }

@@ -1,34 +1,34 @@
-//! Settings in environment variables.
+//! Reads settings from environment variables.
 
-use super::setting::Raw;
-use super::{ConfigError, Given};
+use super::setting::RawValue;
+use super::{ConfigError, SettingValue};
 use std::ffi::OsString;
 use std::path::PathBuf;
 
 const PREFIX: &str = "GOLEM_";
 const ORIGIN: &str = "the environment";
-/// Variables of the command line tool, which is the same program.
-const CLIENT: [&str; 3] = ["GOLEM_BASE_URL", "GOLEM_AUTH_TOKEN", "GOLEM_ALLOW_INSECURE"];
+/// Variables of the client commands, which are in the same program.
+const CLIENT_VARIABLES: [&str; 3] = ["GOLEM_BASE_URL", "GOLEM_AUTH_TOKEN", "GOLEM_ALLOW_INSECURE"];
 
-/// What the environment says.
+/// Settings found in the environment.
 pub(super) struct Environment {
     /// The TOML file, from `GOLEM_CONFIG`.
     pub(super) file: Option<PathBuf>,
-    pub(super) given: Vec<Given>,
-    /// Variables that begin with `GOLEM_` and are none of ours: they may be another program's.
+    pub(super) values: Vec<SettingValue>,
+    /// Warnings about variables that begin with `GOLEM_` and are unknown. They may belong to another program.
     pub(super) warnings: Vec<String>,
 }
 
-/// Picks our settings out of `variables`.
+/// Selects the settings among `variables`.
 ///
-/// A variable that is almost one of ours, or begins like a section of ours, is refused: it is a spelling mistake, and
-/// a server that ignores it runs with a setting that its operator believes changed.
+/// A variable that is similar to a setting's, or has the prefix of a section, is refused as a spelling error. A server
+/// that ignored it would run with a setting that its operator believes to be changed.
 pub(super) fn read(
     variables: impl IntoIterator<Item = (OsString, OsString)>,
     keys: &[String],
 ) -> Result<Environment, ConfigError> {
-    let known: Vec<(String, &String)> = keys.iter().map(|key| (spelled(key), key)).collect();
-    let mut found = Environment { file: None, given: Vec::new(), warnings: Vec::new() };
+    let known: Vec<(String, &String)> = keys.iter().map(|key| (spelling(key), key)).collect();
+    let mut found = Environment { file: None, values: Vec::new(), warnings: Vec::new() };
     let mut variables: Vec<(String, OsString)> = variables
         .into_iter()
         .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
@@ -38,40 +38,42 @@ pub(super) fn read(
     for (name, value) in variables {
         if name == "GOLEM_CONFIG" {
             found.file = Some(PathBuf::from(value));
-        } else if let Some((_, key)) = known.iter().find(|(spelled, _)| *spelled == name) {
+        } else if let Some((_, key)) = known.iter().find(|(spelling, _)| *spelling == name) {
             let text = value.into_string().map_err(|value| ConfigError::Invalid {
                 key: name.clone(),
                 origin: ORIGIN.to_owned(),
                 found: format!("{}", value.display()),
                 expected: "UTF-8".to_owned(),
             })?;
-            found.given.push(Given {
+            found.values.push(SettingValue {
                 key: (*key).clone(),
-                spelled: name,
+                spelling: name,
                 origin: ORIGIN.to_owned(),
-                raw: Raw::Text(text),
+                raw: RawValue::Text(text),
             });
-        } else if !CLIENT.contains(&name.as_str()) {
-            let nearest = crate::text::nearest(&name, known.iter().map(|(spelled, _)| spelled.as_str()));
+        } else if !CLIENT_VARIABLES.contains(&name.as_str()) {
+            let nearest = crate::text::nearest(&name, known.iter().map(|(spelling, _)| spelling.as_str()));
             let section = keys
                 .iter()
                 .filter_map(|key| key.split_once('.'))
-                .any(|(section, _)| name.starts_with(&format!("{}_", spelled(section))));
+                .any(|(section, _)| name.starts_with(&format!("{}_", spelling(section))));
             if nearest.is_some() || section {
                 return Err(ConfigError::Unknown {
                     key: name,
                     origin: ORIGIN.to_owned(),
                     nearest: nearest.map(str::to_owned),
-                    known: known.into_iter().map(|(spelled, _)| spelled).collect(),
+                    known: known.into_iter().map(|(spelling, _)| spelling).collect(),
                 });
             }
-            found.warnings.push(format!("the environment variable {name} is no setting of the server"));
+            found.warnings.push(format!(
+                "the environment variable {name} is not a setting of the server; it is ignored"
+            ));
         }
     }
     Ok(found)
 }
 
-/// `http.body_bytes_max` as an environment variable.
-fn spelled(key: &str) -> String {
+/// The environment variable of a dotted key, for example of `http.body_bytes_max`.
+fn spelling(key: &str) -> String {
     format!("{PREFIX}{}", key.replace('.', "_").to_uppercase())
 }

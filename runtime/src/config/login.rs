@@ -1,21 +1,21 @@
-//! Section `login`: how people get tokens by themselves.
+//! Section `login`: login through GitHub.
 
 use super::setting::{SecretText, section};
 
 section! {
-    /// How people get tokens by themselves.
+    /// Login through GitHub.
     LoginSettings = "login" {
-        /// Client id of a GitHub app with the device flow switched on. Without it nobody can log in.
+        /// Client id of a GitHub app that has the device flow enabled. Without it, login is disabled.
         github_client_id: String = String::new(), ();
-        /// Its client secret. With it, access tokens that were made for other apps are refused.
+        /// Client secret of the app. With it, access tokens that were issued for other apps are refused.
         github_client_secret: SecretText = SecretText::default(), ();
-        /// Where people log in.
+        /// URL of GitHub's login pages.
         github_url: String = "https://github.com".to_owned(), ();
-        /// Where GitHub tells who they are.
+        /// URL of GitHub's API.
         github_api_url: String = "https://api.github.com".to_owned(), ();
-        /// Milliseconds that GitHub may take for an answer.
+        /// Milliseconds to wait for a response of GitHub.
         request_ms_max: u64 = 10_000, 1..=600_000;
-        /// Logins under way at a time; one more is answered 429.
+        /// Logins in progress at the same time; further ones are answered 429.
         attempts_max: u64 = 256, 1..=100_000;
     }
 }

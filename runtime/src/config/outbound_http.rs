@@ -1,36 +1,40 @@
-//! Section `outbound_http`: where workers may send HTTP requests, and their bounds.
+//! Section `outbound_http`: which hosts workers may reach by HTTP, and the limits of these requests.
 
-use super::setting::{Raw, Setting, section};
+use super::setting::{RawValue, Setting, section};
 use crate::outbound::HostPattern;
 use std::fmt;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 section! {
-    /// Where workers may send HTTP requests, and their bounds.
+    /// Which hosts workers may reach by HTTP, and the limits of these requests.
     OutboundHttpSettings = "outbound_http" {
         /// Whether workers may send HTTP requests at all.
         enabled: bool = true, ();
-        /// Hosts that workers may reach: names, `*.` and a name, addresses, ranges as 10.0.0.0/8, each with `:port` if only that is meant; `*` is every host with a public address. A host that is named here may have any address.
+        /// Hosts that workers may reach: names, `*.` followed by a name, addresses, or ranges such as 10.0.0.0/8, each
+        /// optionally followed by `:port`; `*` is every host with a public address. A host that is listed by name may
+        /// have any address.
         allow: Hosts = Hosts(vec!["*".parse().expect("a pattern")]), ();
-        /// Hosts that workers may not reach, whatever `allow` says.
+        /// Hosts that workers may not reach. Takes precedence over `allow`.
         deny: Hosts = Hosts(Vec::new()), ();
-        /// Whether `*` in `allow` means this machine and its private networks too. `auto`: if the server itself listens on a loopback address only, as on a developer's machine.
+        /// Whether `*` in `allow` includes this machine and its private networks. `auto`: only if the server itself
+        /// listens on a loopback address, as on a developer's machine.
         private_addresses: PrivateAddresses = PrivateAddresses::Auto, ();
-        /// A PEM file of certificates whose signature makes a host trusted, beside those that browsers trust; empty for none. Read at start.
+        /// A PEM file with root certificates to trust in addition to the bundled ones (Mozilla's list); empty for none.
+        /// Read at start.
         root_certificates: String = String::new(), ();
-        /// Requests of all workers under way at a time; others wait for their turn.
+        /// Requests of all workers in flight at the same time; others wait.
         requests_max: u64 = 1_000, 1..=100_000;
-        /// Milliseconds that a request waits for a connection, if its worker does not ask for less.
+        /// Milliseconds that a request waits for a connection, unless its worker sets a shorter limit.
         connect_ms_max: u64 = 30_000, 1..=DAY_MS;
-        /// Milliseconds that a request waits for a response, if its worker does not ask for less.
+        /// Milliseconds that a request waits for a response, unless its worker sets a shorter limit.
         first_byte_ms_max: u64 = 600_000, 1..=DAY_MS;
-        /// Milliseconds that a response's body may stand still, if its worker does not ask for less.
+        /// Milliseconds between two parts of a response's body, unless its worker sets a shorter limit.
         between_bytes_ms_max: u64 = 600_000, 1..=DAY_MS;
     }
 }
 
-/// A list of hosts: in a file an array, elsewhere with commas between.
+/// A list of hosts: an array in a file, separated by commas in other sources.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Hosts(pub Vec<HostPattern>);
 
@@ -43,10 +47,12 @@ impl fmt::Debug for Hosts {
 impl Setting for Hosts {
     type Allowed = ();
 
-    fn parse(raw: &Raw) -> Option<Self> {
+    fn parse(raw: &RawValue) -> Option<Self> {
         let texts: Vec<&str> = match raw {
-            Raw::Text(text) => text.split(',').map(str::trim).filter(|text| !text.is_empty()).collect(),
-            Raw::Toml(value) => value.as_array()?.iter().map(toml::Value::as_str).collect::<Option<_>>()?,
+            RawValue::Text(text) => text.split(',').map(str::trim).filter(|text| !text.is_empty()).collect(),
+            RawValue::Toml(value) => {
+                value.as_array()?.iter().map(toml::Value::as_str).collect::<Option<_>>()?
+            }
         };
         texts.into_iter().map(|text| text.parse().ok()).collect::<Option<_>>().map(Self)
     }
@@ -61,14 +67,14 @@ impl Setting for Hosts {
     }
 }
 
-/// Whether private addresses are meant by `*`.
+/// Whether `*` includes private addresses.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum PrivateAddresses {
-    /// If the server listens on a loopback address.
+    /// Only if the server listens on a loopback address.
     Auto,
-    /// Yes.
+    /// Always.
     Allow,
-    /// No.
+    /// Never.
     Refuse,
 }
 
@@ -85,7 +91,7 @@ impl fmt::Debug for PrivateAddresses {
 impl Setting for PrivateAddresses {
     type Allowed = ();
 
-    fn parse(raw: &Raw) -> Option<Self> {
+    fn parse(raw: &RawValue) -> Option<Self> {
         match raw.as_text()? {
             "auto" => Some(Self::Auto),
             "allow" => Some(Self::Allow),

@@ -1,19 +1,19 @@
-//! Kinds of values, and the macro that declares a section.
+//! Types of settings, and the macro that declares a section.
 
 use std::fmt;
 use std::ops::RangeInclusive;
 
-/// A value as it was written.
+/// A value as a source contains it.
 #[derive(Debug, Clone)]
-pub(super) enum Raw {
+pub(super) enum RawValue {
     /// In the environment or on the command line.
     Text(String),
     /// In a TOML file.
     Toml(toml::Value),
 }
 
-impl Raw {
-    /// The text, if it is one.
+impl RawValue {
+    /// The value as text, if it is text.
     pub(super) fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -22,7 +22,7 @@ impl Raw {
     }
 }
 
-impl fmt::Display for Raw {
+impl fmt::Display for RawValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Text(text) => write!(f, "{text:?}"),
@@ -31,33 +31,33 @@ impl fmt::Display for Raw {
     }
 }
 
-/// What a value of a setting can be.
+/// A type that a setting can have.
 pub(super) trait Setting: Sized {
-    /// The values allowed.
+    /// Description of the allowed values.
     type Allowed;
 
-    /// Reads a value; the error says what was expected.
-    fn read(raw: &Raw, allowed: &Self::Allowed) -> Result<Self, String> {
+    /// Parses and checks a value. The error describes the allowed values.
+    fn read(raw: &RawValue, allowed: &Self::Allowed) -> Result<Self, String> {
         Self::parse(raw).filter(|value| value.is_allowed(allowed)).ok_or_else(|| Self::expected(allowed))
     }
 
-    /// The value, whether it is allowed or not.
-    fn parse(raw: &Raw) -> Option<Self>;
+    /// Parses a value, whether it is allowed or not.
+    fn parse(raw: &RawValue) -> Option<Self>;
 
-    /// Whether it is one of those allowed.
+    /// Whether the value is allowed.
     fn is_allowed(&self, allowed: &Self::Allowed) -> bool;
 
-    /// What is expected, in words.
+    /// Describes the allowed values for people.
     fn expected(allowed: &Self::Allowed) -> String;
 }
 
 impl Setting for u64 {
     type Allowed = RangeInclusive<u64>;
 
-    fn parse(raw: &Raw) -> Option<Self> {
+    fn parse(raw: &RawValue) -> Option<Self> {
         match raw {
-            Raw::Text(text) => text.trim().replace('_', "").parse().ok(),
-            Raw::Toml(value) => value.as_integer().and_then(|n| n.try_into().ok()),
+            RawValue::Text(text) => text.trim().replace('_', "").parse().ok(),
+            RawValue::Toml(value) => value.as_integer().and_then(|n| n.try_into().ok()),
         }
     }
 
@@ -73,11 +73,11 @@ impl Setting for u64 {
 impl Setting for f64 {
     type Allowed = RangeInclusive<f64>;
 
-    fn parse(raw: &Raw) -> Option<Self> {
+    fn parse(raw: &RawValue) -> Option<Self> {
         match raw {
-            Raw::Text(text) => text.trim().parse().ok(),
-            // Whole numbers are written without a point, and are small.
-            Raw::Toml(value) => value
+            RawValue::Text(text) => text.trim().parse().ok(),
+            // TOML writes whole numbers without a point. Those of our settings are small.
+            RawValue::Toml(value) => value
                 .as_float()
                 .or_else(|| value.as_integer().and_then(|n| u32::try_from(n).ok()).map(f64::from)),
         }
@@ -95,10 +95,10 @@ impl Setting for f64 {
 impl Setting for bool {
     type Allowed = ();
 
-    fn parse(raw: &Raw) -> Option<Self> {
+    fn parse(raw: &RawValue) -> Option<Self> {
         match raw {
-            Raw::Text(text) => text.trim().parse().ok(),
-            Raw::Toml(value) => value.as_bool(),
+            RawValue::Text(text) => text.trim().parse().ok(),
+            RawValue::Toml(value) => value.as_bool(),
         }
     }
 
@@ -114,7 +114,7 @@ impl Setting for bool {
 impl Setting for String {
     type Allowed = ();
 
-    fn parse(raw: &Raw) -> Option<Self> {
+    fn parse(raw: &RawValue) -> Option<Self> {
         raw.as_text().map(str::to_owned)
     }
 
@@ -127,37 +127,38 @@ impl Setting for String {
     }
 }
 
-/// What there is to know of a setting.
+/// Description of a setting.
 #[derive(Debug, Clone)]
-pub(super) struct Key {
-    /// Its name in its section.
+pub(super) struct SettingInfo {
+    /// The setting's name in its section.
     pub(super) name: &'static str,
-    /// What it is for.
+    /// The setting's purpose.
     pub(super) about: &'static str,
-    /// Its default, as text.
+    /// The setting's default as TOML.
     pub(super) default: String,
-    /// What it can be, in words.
+    /// Description of the allowed values.
     pub(super) expected: String,
 }
 
 /// A section of the settings.
 pub(super) trait Section {
-    /// Its name; empty for settings outside any section.
+    /// The section's name; empty for the settings outside any section.
     const NAME: &'static str;
 
-    /// Its settings.
-    fn keys() -> Vec<Key>;
+    /// The section's settings.
+    fn settings() -> Vec<SettingInfo>;
 
-    /// Sets one; `None` if there is none of that name, an error with what is expected if it cannot have that value.
-    fn set(&mut self, field: &str, raw: &Raw) -> Option<Result<(), String>>;
+    /// Sets a field. `None` if there is no such field; an error that describes the allowed values if the value is not
+    /// allowed.
+    fn set(&mut self, field: &str, raw: &RawValue) -> Option<Result<(), String>>;
 }
 
-/// A text that is printed nowhere: its `Debug` says only whether there is one.
+/// A secret text. Its `Debug` output only shows whether it is empty.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct SecretText(String);
 
 impl SecretText {
-    /// The text, for whom it is meant.
+    /// The secret text. It must not be printed or logged.
     pub fn reveal(&self) -> &str {
         &self.0
     }
@@ -172,7 +173,7 @@ impl fmt::Debug for SecretText {
 impl Setting for SecretText {
     type Allowed = ();
 
-    fn parse(raw: &Raw) -> Option<Self> {
+    fn parse(raw: &RawValue) -> Option<Self> {
         String::parse(raw).map(Self)
     }
 
@@ -208,8 +209,8 @@ macro_rules! section {
         impl $crate::config::setting::Section for $name {
             const NAME: &'static str = $section;
 
-            fn keys() -> Vec<$crate::config::setting::Key> {
-                vec![$($crate::config::setting::Key {
+            fn settings() -> Vec<$crate::config::setting::SettingInfo> {
+                vec![$($crate::config::setting::SettingInfo {
                     name: stringify!($field),
                     about: concat!($first $(, $more)*).trim(),
                     default: format!("{:?}", Self::default().$field),
@@ -217,7 +218,7 @@ macro_rules! section {
                 },)+]
             }
 
-            fn set(&mut self, field: &str, raw: &$crate::config::setting::Raw) -> Option<Result<(), String>> {
+            fn set(&mut self, field: &str, raw: &$crate::config::setting::RawValue) -> Option<Result<(), String>> {
                 Some(match field {
                     $(stringify!($field) => {
                         <$ty as $crate::config::setting::Setting>::read(raw, &$allowed)

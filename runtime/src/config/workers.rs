@@ -1,31 +1,32 @@
-//! Section `workers`: bounds and policies of running workers.
+//! Section `workers`: limits and policies of running workers.
 
 use super::setting::section;
 
 const DAY_MS: u64 = 24 * 60 * 60 * 1_000;
 
 section! {
-    /// Bounds and policies of running workers.
+    /// Limits and policies of running workers.
     WorkerSettings = "workers" {
-        /// Workers in memory at a time; the one that was idle longest makes room for the next.
+        /// Workers in memory at the same time; to load another one, the one that was idle longest is evicted.
         residents_max: u64 = 2_000, 1..=30_000;
-        /// Workers whose heads (a few hundred bytes each) are kept in memory.
+        /// Workers whose projection (a few hundred bytes each) is kept in memory.
         heads_cached_max: u64 = 50_000, 100..=100_000_000;
-        /// Milliseconds of a sleep or wait beyond which a worker leaves memory.
+        /// A worker that sleeps or waits for longer than these milliseconds leaves memory.
         suspend_after_ms: u64 = 10_000, 0..=DAY_MS;
-        /// Milliseconds without an invocation after which a worker leaves memory.
+        /// A worker without an invocation for these milliseconds leaves memory.
         idle_after_ms: u64 = 600_000, 1..=(30 * DAY_MS);
-        /// Attempts of a failing invocation in all, the first included.
+        /// Attempts of a failing invocation, including the first one.
         retry_attempts_max: u64 = 3, 1..=1_000;
-        /// Milliseconds after the first failed attempt.
+        /// Milliseconds to wait after the first failed attempt.
         retry_delay_ms_min: u64 = 100, 0..=DAY_MS;
-        /// Milliseconds after a failed attempt, at most.
+        /// Milliseconds to wait after a failed attempt, at most.
         retry_delay_ms_max: u64 = 1_000, 0..=DAY_MS;
-        /// Factor from one delay to the next.
+        /// Factor from one delay to the next one.
         retry_multiplier: f64 = 3.0, 1.0..=100.0;
-        /// Invocations after which a worker that exports golem:durability/snapshot is saved; 0 never.
+        /// Invocations after which a snapshot is taken of a worker that exports golem:durability/snapshot; 0 means
+        /// never.
         snapshot_invocations: u64 = 1_000, 0..=1_000_000_000;
-        /// Oplog entries after which it is saved, if that comes first; 0 never.
+        /// Oplog entries after which the snapshot is taken, if that comes first; 0 means never.
         snapshot_entries: u64 = 10_000, 0..=1_000_000_000;
     }
 }

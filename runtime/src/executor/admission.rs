@@ -1,45 +1,46 @@
-//! Whether a worker may be made: the plan of its project's owner, and whether its template is still there.
+//! Decides whether a worker may be created: the plan of its project's owner must allow it, and its template must still
+//! exist.
 
 use super::{Executor, ExecutorError};
 use golem_model::TemplateId;
 
-/// Why a worker may not be made.
+/// Why a worker may not be created.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum NotAdmitted {
-    /// The template is gone, or on its way out.
+    /// The template does not exist, or is being deleted.
     #[error("Template not found: {0}")]
     NoTemplate(TemplateId),
-    /// There are as many as there may be. The text says of what, how many, and what to do.
+    /// A limit is reached. The text says which limit, its value, and what to do.
     #[error("{0}")]
     Limit(String),
 }
 
-/// Says whether workers may be made.
+/// Decides whether workers may be created.
 pub trait Admission: Send + Sync {
-    /// Whether one more worker of `template` may be made; `workers` tells how many the templates given to it have
-    /// together, exactly.
+    /// Decides whether one more worker of `template` may be created. `workers` returns the exact number of workers that
+    /// the given templates have together.
     ///
-    /// Called under the lock of the node: it must not wait, nor call the executor.
+    /// Called under the node's lock: an implementation must not wait and must not call the executor.
     fn admit(&self, template: TemplateId, workers: &dyn Fn(&[TemplateId]) -> u64) -> Result<(), NotAdmitted>;
 }
 
 impl Executor {
-    /// How many workers these templates have together, now and exactly.
+    /// Returns the exact number of workers that these templates have together.
     pub fn worker_count(&self, templates: &[TemplateId]) -> u64 {
         let state = self.core.lock();
         templates.iter().map(|template| state.ledger.counts.of(*template)).sum()
     }
 
-    /// Returns once everything that has happened to workers up to now is durable.
+    /// Waits until everything that was appended to the log so far is durable.
     pub async fn settled(&self) -> Result<(), ExecutorError> {
-        let last = self.core.lock().ledger.last();
-        self.core.durable(last).await
+        let last = self.core.lock().ledger.last_seq();
+        self.core.wait_durable(last).await
     }
 }
 
 impl super::core::Core {
-    /// Whether one more worker of `template` may be made.
-    pub(super) fn admit(
+    /// Decides whether one more worker of `template` may be created.
+    pub(super) fn admit_new_worker(
         &self,
         state: &super::core::State,
         template: TemplateId,

@@ -1,37 +1,39 @@
 //! The committer: one thread that makes everything durable, in order.
 //!
-//! It takes all that waits, writes it in one transaction, and fulfils what waited for it; while it syncs, the next
-//! batch gathers. No timer: a lone row is written at once, a crowd shares one sync.
+//! It takes all pending rows, writes them in one transaction, and completes everything that waited for them. The next
+//! batch gathers while this one syncs. Rows are not delayed by a timer: a single row is written at once, and many
+//! concurrent rows share one sync.
 //!
-//! Invariant (W8): after a failed commit nothing of what was in memory is used: every instance, head and waiting
-//! reply that may have seen it is discarded, the store is opened again, and the workers are loaded from what it has.
+//! Invariant (W8): after a failed commit, no in-memory state is used any more. Every instance, projection and waiting
+//! reply that may depend on the failed rows is discarded (`discard_all`), the store is opened again, and the workers
+//! are loaded from what it has.
 
-use super::core::{Core, Health, OnDurable, State, unavailable};
+use super::core::{Core, OnDurable, State, StoreHealth, unavailable};
 use super::error::ExecutorError;
-use super::recovery;
+use super::startup;
 use crate::storage::ports::{Batch, StoreError};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// After this long without a row, derived state is written.
+/// After this long without a new row, derived state is written.
 const IDLE_AFTER: Duration = Duration::from_millis(200);
-/// Between attempts to open a store that failed.
+/// Delay between attempts to open a store that failed.
 const RECOVER_EVERY: Duration = Duration::from_millis(500);
-/// Rows of deleted workers removed at a time.
+/// Number of rows of deleted workers that are removed at a time.
 const TIDY_ROWS: usize = 500;
 
-/// Does what waited for a commit.
-pub(crate) fn fulfil(then: OnDurable, outcome: Result<(), ExecutorError>) {
-    // Whoever has gone away in the meantime asks again with the same key.
-    match (then, outcome) {
-        (OnDurable::Notify(tell), outcome) => drop(tell.send(outcome)),
+/// Completes an operation that waited for a commit.
+pub(crate) fn complete(on_durable: OnDurable, outcome: Result<(), ExecutorError>) {
+    // A receiver that was dropped is no error: that client can ask again with the same key.
+    match (on_durable, outcome) {
+        (OnDurable::Notify(tx), outcome) => drop(tx.send(outcome)),
         (OnDurable::Deliver(waiters, reply), Ok(())) => deliver(waiters, reply),
         (OnDurable::Deliver(waiters, _), Err(error)) => deliver(waiters, Err(error)),
     }
 }
 
-/// Gives all waiters the same reply.
+/// Sends the same reply to all waiters.
 pub(crate) fn deliver(waiters: Vec<super::core::Waiter>, reply: super::core::Reply) {
     let mut waiters = waiters.into_iter();
     let Some(first) = waiters.next() else { return };
@@ -41,15 +43,15 @@ pub(crate) fn deliver(waiters: Vec<super::core::Waiter>, reply: super::core::Rep
     drop(first.send(reply));
 }
 
-/// The thread's whole life; ends when the core stops and all is written.
+/// The committer thread. Returns when the executor is closing and everything is written.
 pub(crate) fn run(core: &Arc<Core>) {
     let mut more_to_tidy = true;
     loop {
         let batch = {
             let mut state = core.lock();
             let mut idle = false;
-            while !state.ledger.has_rows() {
-                let derived = state.ledger.has_derived();
+            while !state.ledger.has_unwritten_rows() {
+                let derived = state.ledger.has_unflushed_state();
                 if state.closing && !derived {
                     return;
                 }
@@ -59,7 +61,7 @@ pub(crate) fn run(core: &Arc<Core>) {
                 }
                 if !derived && !core.wait_for_work(&mut state, IDLE_AFTER) && more_to_tidy {
                     drop(state);
-                    more_to_tidy = tidy(core);
+                    more_to_tidy = tidy_store(core);
                     state = core.lock();
                 }
             }
@@ -70,10 +72,10 @@ pub(crate) fn run(core: &Arc<Core>) {
         let result = core.store.commit(&batch);
         let took = core.clock.elapsed().saturating_sub(before);
         match result {
-            Ok(()) => committed(core, &batch, took),
+            Ok(()) => finish_commit(core, &batch, took),
             Err(error) => {
                 core.metrics.commits_failed.fetch_add(1, Ordering::Relaxed);
-                if !recover(core, &error) {
+                if !recover_store(core, &error) {
                     return;
                 }
             }
@@ -81,7 +83,7 @@ pub(crate) fn run(core: &Arc<Core>) {
     }
 }
 
-fn tidy(core: &Arc<Core>) -> bool {
+fn tidy_store(core: &Arc<Core>) -> bool {
     match core.store.tidy(TIDY_ROWS) {
         Ok(more) => more,
         Err(error) => {
@@ -91,7 +93,7 @@ fn tidy(core: &Arc<Core>) -> bool {
     }
 }
 
-fn committed(core: &Arc<Core>, batch: &Batch, took: Duration) {
+fn finish_commit(core: &Arc<Core>, batch: &Batch, took: Duration) {
     let metrics = &core.metrics;
     metrics.commits.fetch_add(1, Ordering::Relaxed);
     metrics.rows.fetch_add(batch.rows.len() as u64, Ordering::Relaxed);
@@ -99,27 +101,28 @@ fn committed(core: &Arc<Core>, batch: &Batch, took: Duration) {
     let ready = {
         let mut guard = core.lock();
         let state: &mut State = &mut guard;
-        state.ledger.committed(batch);
+        state.ledger.mark_committed(batch);
         let slots = &state.slots;
-        state.ledger.forget(core.settings.heads_cached_max, |no| slots.contains_key(&no));
-        let heads = i64::try_from(state.ledger.heads_cached()).unwrap_or(i64::MAX);
-        metrics.heads_cached.store(heads, Ordering::Relaxed);
-        let durable = state.ledger.durable();
+        state.ledger.evict(core.settings.heads_cached_max, |worker| slots.contains_key(&worker));
+        let projections = i64::try_from(state.ledger.projections_cached()).unwrap_or(i64::MAX);
+        metrics.heads_cached.store(projections, Ordering::Relaxed);
+        let durable = state.ledger.durable_seq();
         let ready = state.on_durable.partition_point(|(seq, _)| *seq <= durable);
         state.on_durable.drain(..ready).collect::<Vec<_>>()
     };
-    for (_, then) in ready {
-        fulfil(then, Ok(()));
+    for (_, on_durable) in ready {
+        complete(on_durable, Ok(()));
     }
 }
 
-/// Discards everything, then tries until the store can be used again. False if it never can be by this process.
-fn recover(core: &Arc<Core>, error: &StoreError) -> bool {
+/// Discards all in-memory state, then retries until the store can be used again. Returns false if this process can
+/// never use it again.
+fn recover_store(core: &Arc<Core>, error: &StoreError) -> bool {
     let reason: Arc<str> = unavailable(error).to_string().into();
-    tracing::error!(%reason, "a commit failed: all that is in memory is discarded");
+    tracing::error!(%reason, "a commit failed: all in-memory state is discarded");
     discard_all(core, &reason);
     if matches!(error, StoreError::Fenced { .. }) {
-        tracing::error!("another process owns the data now; this one takes no more work");
+        tracing::error!("another process owns the data now; this process accepts no more work");
         return false;
     }
     loop {
@@ -131,20 +134,20 @@ fn recover(core: &Arc<Core>, error: &StoreError) -> bool {
             .store
             .recover()
             .map_err(super::error::StartError::from)
-            .and_then(|position| recovery::rebuild(core.store.as_ref(), position));
+            .and_then(|position| startup::rebuild_ledger(core.store.as_ref(), position));
         match reopened {
             Ok(ledger) => {
                 let mut state = core.lock();
                 state.ledger = ledger;
-                state.health = Health::Up;
-                core.carry_out(&mut state);
+                state.health = StoreHealth::Up;
+                core.run_actions(&mut state);
                 drop(state);
                 tracing::info!("the store can be used again");
-                let again = core.clone();
+                let core_of_task = core.clone();
                 core.tasks.spawn_on(
                     async move {
-                        if let Err(error) = recovery::wake_all(&again).await {
-                            tracing::error!(%error, "cannot look for workers that have something to do");
+                        if let Err(error) = startup::wake_all(&core_of_task).await {
+                            tracing::error!(%error, "cannot find the workers that have something to do");
                         }
                     },
                     &core.runtime,
@@ -154,7 +157,7 @@ fn recover(core: &Arc<Core>, error: &StoreError) -> bool {
             Err(error) => {
                 let reason: Arc<str> = unavailable(&error).to_string().into();
                 tracing::warn!(%reason, "the store cannot be used yet");
-                core.lock().health = Health::Down(reason);
+                core.lock().health = StoreHealth::Down(reason);
             }
         }
     }
@@ -164,20 +167,20 @@ fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
     let error = ExecutorError::Unavailable { reason: reason.clone() };
     let (on_durable, slots) = {
         let mut state = core.lock();
-        state.health = Health::Down(reason.clone());
+        state.health = StoreHealth::Down(reason.clone());
         state.generation += 1;
         state.idle.clear();
         state.scheduler = super::scheduler::Scheduler::default();
-        // Nothing reads this ledger any more; an empty one makes sure of it.
+        // Nothing may read this ledger any more. Replacing it with an empty one makes sure of that.
         state.ledger = super::ledger::Ledger::new(crate::storage::ports::Position::default(), &[]);
         (std::mem::take(&mut state.on_durable), std::mem::take(&mut state.slots))
     };
-    for (_, then) in on_durable {
-        fulfil(then, Err(error.clone()));
+    for (_, on_durable) in on_durable {
+        complete(on_durable, Err(error.clone()));
     }
     for (_, slot) in slots.into_iter().collect::<std::collections::BTreeMap<_, _>>() {
-        if let Some(control) = slot.control {
-            control.interrupt();
+        if let Some(interrupt_handle) = slot.interrupt_handle {
+            interrupt_handle.interrupt();
         }
         for pending in slot.pending.into_iter().chain(slot.current) {
             deliver(pending.waiters, Err(error.clone()));

@@ -1,13 +1,14 @@
-//! The one lock of the node, and what every part does under it.
+//! The node's one lock, and the operations that every part of the executor performs under it.
 //!
-//! Under the lock nothing waits and nothing reads the store: who needs something that is not in memory lets go,
-//! reads it, and looks again. `Ledger::forgotten` tells whether what was read may be stale.
+//! Code that holds the lock neither waits nor reads the store. An operation that needs something from the store
+//! releases the lock, reads the store, takes the lock again and checks `Ledger::evictions`: if that counter has
+//! changed, the data that was read may be stale and is read again.
 
 use super::committer;
 use super::error::ExecutorError;
-use super::head::Head;
-use super::ledger::{Action, Answer, Event, Ledger, Refused};
+use super::ledger::{Action, Ledger, LedgerEvent, StepError, StepOutcome};
 use super::logs::Logs;
+use super::projection::WorkerProjection;
 use super::scheduler::{self, Scheduler};
 use super::settings::{ExecutorSettings, IdempotencyLookup};
 use super::worker_task;
@@ -23,64 +24,65 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use tokio::sync::{Notify, oneshot, watch};
 
-/// What an invocation comes to for who waits for it.
+/// The reply to an invocation: its result, or the error for the caller.
 pub(crate) type Reply = Result<Option<Value>, ExecutorError>;
 
-/// Someone who waits for an invocation.
+/// The channel to a caller that waits for an invocation's reply.
 pub(crate) type Waiter = oneshot::Sender<Reply>;
 
 /// An admitted invocation that has not ended.
 #[derive(Debug)]
-pub(crate) struct Pending {
-    /// The invocation; `None` if only its arrival is known, after a restart.
+pub(crate) struct PendingInvocation {
+    /// The invocation. `None` after a restart, when only the row of its inbox event is known.
     pub(crate) invocation: Option<Invocation>,
-    /// Its key as text.
+    /// The invocation's key as text.
     pub(crate) key: String,
-    /// Its row, if it was accepted durably.
-    pub(crate) arrival: Option<Seq>,
-    /// Who waits for it.
+    /// The row of its inbox event, if it was accepted durably.
+    pub(crate) accepted_row: Option<Seq>,
+    /// Callers that wait for the reply.
     pub(crate) waiters: Vec<Waiter>,
 }
 
-/// What is in memory of a worker beside its head.
+/// In-memory state of a worker, beside its projection.
 #[derive(Debug, Default)]
 pub(crate) struct WorkerSlot {
-    /// Invocations in order of admission.
-    pub(crate) pending: VecDeque<Pending>,
-    /// The one that runs, or is waiting, or is to be tried again.
-    pub(crate) current: Option<Pending>,
+    /// Queued invocations in order of admission.
+    pub(crate) pending: VecDeque<PendingInvocation>,
+    /// The invocation that runs, waits, or is to be retried.
+    pub(crate) current: Option<PendingInvocation>,
     /// Whether a task drives the worker.
-    pub(crate) task: bool,
-    /// Set when the worker is to go on although its head says that it waits.
+    pub(crate) has_task: bool,
+    /// Set when the worker must continue although its projection says that it waits.
     pub(crate) woken: bool,
-    /// Stops the running guest.
-    pub(crate) control: Option<InterruptHandle>,
-    /// The idle instance.
-    pub(crate) instance: Option<Resident>,
-    /// When it became idle: its place in [`State::idle`].
+    /// Interrupts the running guest.
+    pub(crate) interrupt_handle: Option<InterruptHandle>,
+    /// The idle instance, if the worker has one.
+    pub(crate) idle_instance: Option<ResidentInstance>,
+    /// The value of the idle counter when the instance became idle: its key in [`State::idle`].
     pub(crate) idle_since: u64,
-    /// Told when another worker has answered a call.
-    pub(crate) answered: Arc<Notify>,
-    /// Answers that came lately, by call, so that a caller in memory waits for no commit and reads nothing.
-    pub(crate) answers: BTreeMap<u64, Arc<[u8]>>,
+    /// Notified when another worker has answered a call of this worker.
+    pub(crate) answer_notify: Arc<Notify>,
+    /// Recent answers by call. A caller in memory reads an answer here, without waiting for a commit and without
+    /// reading the store.
+    pub(crate) recent_answers: BTreeMap<u64, Arc<[u8]>>,
 }
 
-/// An instance in memory, with its place among the residents.
-pub(crate) struct Resident {
+/// An instance in memory, with its resident permit.
+pub(crate) struct ResidentInstance {
     pub(crate) instance: Box<Instance>,
-    pub(crate) control: InterruptHandle,
+    pub(crate) interrupt_handle: InterruptHandle,
     /// Held for its `Drop`.
-    #[expect(dead_code, reason = "gives its place back when the resident goes")]
+    #[expect(dead_code, reason = "releases the permit when the instance is dropped")]
     pub(crate) permit: ResidentPermit,
 }
 
-impl std::fmt::Debug for Resident {
+impl std::fmt::Debug for ResidentInstance {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Resident").finish_non_exhaustive()
+        f.debug_struct("ResidentInstance").finish_non_exhaustive()
     }
 }
 
-/// One place among the residents; given back when dropped.
+/// Permission to keep one instance in memory. Dropping it releases the permission.
 #[derive(Debug)]
 pub(crate) struct ResidentPermit {
     core: std::sync::Weak<Core>,
@@ -90,12 +92,12 @@ impl Drop for ResidentPermit {
     fn drop(&mut self) {
         if let Some(core) = self.core.upgrade() {
             core.metrics.residents.fetch_sub(1, Ordering::Relaxed);
-            core.resident_left.notify_one();
+            core.resident_freed.notify_one();
         }
     }
 }
 
-/// What is done once a row is durable.
+/// What to do once a row is durable.
 pub(crate) enum OnDurable {
     Notify(oneshot::Sender<Result<(), ExecutorError>>),
     Deliver(Vec<Waiter>, Reply),
@@ -103,50 +105,51 @@ pub(crate) enum OnDurable {
 
 /// Whether the store can be used.
 #[derive(Debug, Clone)]
-pub(crate) enum Health {
+pub(crate) enum StoreHealth {
     Up,
     Down(Arc<str>),
 }
 
-/// Everything under the lock.
+/// Everything that the lock protects.
 pub(crate) struct State {
     pub(crate) ledger: Ledger,
     pub(crate) slots: HashMap<WorkerNum, WorkerSlot>,
-    /// What waits for durability, ascending by row.
+    /// Completions that wait for durability, ascending by row.
     pub(crate) on_durable: VecDeque<(Seq, OnDurable)>,
     pub(crate) scheduler: Scheduler,
-    pub(crate) health: Health,
-    /// Grows when everything in memory was discarded after a failed commit.
+    pub(crate) health: StoreHealth,
+    /// Incremented when all in-memory state is discarded after a failed commit.
     pub(crate) generation: u64,
-    /// No more requests are taken.
+    /// Set when the executor accepts no more requests.
     pub(crate) stopping: bool,
-    /// No more rows will come: the committer ends when all is written.
+    /// Set when no more rows will be added. The committer then ends after writing everything.
     pub(crate) closing: bool,
     /// Idle instances, the longest idle first.
     pub(crate) idle: BTreeSet<(u64, WorkerNum)>,
-    idle_count: u64,
+    idle_counter: u64,
 }
 
 impl State {
-    /// Stands for "idle until now": instances that become idle later have a higher one.
+    /// A marker for "idle until now": instances that become idle later have a higher value in [`State::idle`].
     pub(crate) fn idle_marker(&self) -> u64 {
-        self.idle_count
+        self.idle_counter
     }
 }
 
-/// The parts that all of the executor shares.
+/// State and services that all parts of the executor share.
 pub(crate) struct Core {
     state: Mutex<State>,
-    /// Told when there is something to commit.
-    pub(crate) work: Condvar,
+    /// Notified when there is something to commit.
+    pub(crate) commit_needed: Condvar,
     pub(crate) timers_changed: Notify,
-    pub(crate) resident_left: Notify,
+    pub(crate) resident_freed: Notify,
     /// Changes whenever a promise may have changed.
     pub(crate) promises_changed: watch::Sender<u64>,
     pub(crate) store: Arc<dyn Store>,
     pub(crate) snapshots: Arc<dyn Blobs>,
-    /// Held by who keeps an image until the entry that names it is handed over, so that nobody takes it for garbage.
-    pub(crate) keeping: tokio::sync::RwLock<()>,
+    /// Read-locked by a task that stores an image, until the entry that names the image has been appended. The sweep of
+    /// unused images takes the write lock, so it cannot remove such an image.
+    pub(crate) image_lock: tokio::sync::RwLock<()>,
     pub(crate) components: Arc<dyn Components>,
     pub(crate) admission: Arc<dyn Admission>,
     pub(crate) clock: Arc<dyn Clock>,
@@ -171,20 +174,20 @@ impl Core {
                 slots: HashMap::new(),
                 on_durable: VecDeque::new(),
                 scheduler: Scheduler::default(),
-                health: Health::Up,
+                health: StoreHealth::Up,
                 generation: 0,
                 stopping: false,
                 closing: false,
                 idle: BTreeSet::new(),
-                idle_count: 0,
+                idle_counter: 0,
             }),
-            work: Condvar::new(),
+            commit_needed: Condvar::new(),
             timers_changed: Notify::new(),
-            resident_left: Notify::new(),
+            resident_freed: Notify::new(),
             promises_changed: watch::Sender::new(0),
             store: parts.store,
             snapshots: parts.snapshots,
-            keeping: tokio::sync::RwLock::default(),
+            image_lock: tokio::sync::RwLock::default(),
             components: parts.components,
             admission: parts.admission,
             clock: parts.clock,
@@ -210,92 +213,102 @@ impl Core {
         state: &mut MutexGuard<'_, State>,
         at_most: std::time::Duration,
     ) -> bool {
-        !self.work.wait_for(state, at_most).timed_out()
+        !self.commit_needed.wait_for(state, at_most).timed_out()
     }
 
-    /// Gives an event its place and carries out what follows from it.
-    pub(crate) fn step(self: &Arc<Self>, state: &mut State, event: Event) -> Result<Answer, Refused> {
-        let answer = state.ledger.step(self.clock.now(), event);
-        self.carry_out(state);
-        answer
+    /// Applies an event to the ledger and performs the resulting actions.
+    pub(crate) fn step(
+        self: &Arc<Self>,
+        state: &mut State,
+        event: LedgerEvent,
+    ) -> Result<StepOutcome, StepError> {
+        let outcome = state.ledger.step(self.clock.now(), event);
+        self.run_actions(state);
+        outcome
     }
 
-    /// Carries out the ledger's actions, and tells the committer if there is something for it.
-    pub(crate) fn carry_out(self: &Arc<Self>, state: &mut State) {
+    /// Performs the ledger's actions, and notifies the committer if there are rows to write.
+    pub(crate) fn run_actions(self: &Arc<Self>, state: &mut State) {
         for action in state.ledger.take_actions() {
             match action {
-                Action::Wake(no) => self.wake(state, no),
-                Action::Queued(no, row, invocation) => self.queued(state, no, row, invocation),
-                Action::Withdrawn(no, row) => Self::withdrawn(state, no, row),
-                Action::Answered(no, call, answer) => Self::answered(state, no, call, answer),
+                Action::Wake(worker) => self.wake(state, worker),
+                Action::CallQueued(worker, row, invocation) => {
+                    self.enqueue_call(state, worker, row, invocation)
+                }
+                Action::CallWithdrawn(worker, row) => Self::dequeue_call(state, worker, row),
+                Action::CallAnswered(worker, call, answer) => {
+                    Self::deliver_answer(state, worker, call, answer)
+                }
                 Action::PromisesChanged => self.promises_changed.send_modify(|version| *version += 1),
-                Action::Timer(no, at) => {
-                    let before = state.scheduler.next();
-                    let due = state.scheduler.step(self.clock.now(), scheduler::Event::Set(no, at));
-                    debug_assert!(due.is_empty(), "setting a timer wakes nobody");
-                    if state.scheduler.next() != before {
+                Action::SetTimer(worker, at) => {
+                    let before = state.scheduler.next_due();
+                    let due = state.scheduler.step(self.clock.now(), scheduler::TimerEvent::Set(worker, at));
+                    debug_assert!(due.is_empty(), "setting a timer makes no worker due");
+                    if state.scheduler.next_due() != before {
                         self.timers_changed.notify_one();
                     }
                 }
             }
         }
-        if state.ledger.has_rows() {
-            self.work.notify_one();
+        if state.ledger.has_unwritten_rows() {
+            self.commit_needed.notify_one();
         }
     }
 
-    /// Fails if requests cannot be taken now.
-    pub(crate) fn check_up(state: &State) -> Result<(), ExecutorError> {
+    /// Returns an error if requests cannot be accepted now.
+    pub(crate) fn check_available(state: &State) -> Result<(), ExecutorError> {
         match &state.health {
             _ if state.stopping => Err(ExecutorError::ShuttingDown),
-            Health::Up => Ok(()),
-            Health::Down(reason) => Err(ExecutorError::Unavailable { reason: reason.clone() }),
+            StoreHealth::Up => Ok(()),
+            StoreHealth::Down(reason) => Err(ExecutorError::Unavailable { reason: reason.clone() }),
         }
     }
 
-    /// Has `then` done once `seq` is durable.
-    pub(crate) fn when_durable(state: &mut State, seq: Seq, then: OnDurable) {
-        if state.ledger.durable() >= seq {
-            committer::fulfil(then, Ok(()));
+    /// Completes `on_durable` once `seq` is durable.
+    pub(crate) fn when_durable(state: &mut State, seq: Seq, on_durable: OnDurable) {
+        if state.ledger.durable_seq() >= seq {
+            committer::complete(on_durable, Ok(()));
         } else {
             let place = state.on_durable.partition_point(|(at, _)| *at <= seq);
-            state.on_durable.insert(place, (seq, then));
+            state.on_durable.insert(place, (seq, on_durable));
         }
     }
 
-    /// Returns once `seq` is durable.
-    pub(crate) async fn durable(&self, seq: Seq) -> Result<(), ExecutorError> {
-        let told = {
+    /// Waits until `seq` is durable.
+    pub(crate) async fn wait_durable(&self, seq: Seq) -> Result<(), ExecutorError> {
+        let rx = {
             let mut state = self.lock();
-            if state.ledger.durable() >= seq {
+            if state.ledger.durable_seq() >= seq {
                 return Ok(());
             }
-            Self::check_store(&state)?;
-            let (tell, told) = oneshot::channel();
-            Self::when_durable(&mut state, seq, OnDurable::Notify(tell));
-            told
+            Self::check_store_health(&state)?;
+            let (tx, rx) = oneshot::channel();
+            Self::when_durable(&mut state, seq, OnDurable::Notify(tx));
+            rx
         };
-        told.await.unwrap_or(Err(ExecutorError::ShuttingDown))
+        rx.await.unwrap_or(Err(ExecutorError::ShuttingDown))
     }
 
-    fn check_store(state: &State) -> Result<(), ExecutorError> {
+    fn check_store_health(state: &State) -> Result<(), ExecutorError> {
         match &state.health {
-            Health::Up => Ok(()),
-            Health::Down(reason) => Err(ExecutorError::Unavailable { reason: reason.clone() }),
+            StoreHealth::Up => Ok(()),
+            StoreHealth::Down(reason) => Err(ExecutorError::Unavailable { reason: reason.clone() }),
         }
     }
 
-    /// The slot of a worker whose head is loaded; a new one begins with what its log says is queued.
-    pub(crate) fn slot(state: &mut State, no: WorkerNum) -> &mut WorkerSlot {
+    /// Returns the slot of a worker whose projection is loaded. A new slot starts with the invocations that the
+    /// projection has in its queue.
+    pub(crate) fn slot(state: &mut State, worker: WorkerNum) -> &mut WorkerSlot {
         let ledger = &state.ledger;
-        state.slots.entry(no).or_insert_with(|| {
-            let queue = ledger.head(no).map(|head| head.queue.clone()).unwrap_or_default();
+        state.slots.entry(worker).or_insert_with(|| {
+            let queue =
+                ledger.projection(worker).map(|projection| projection.queue.clone()).unwrap_or_default();
             let pending = queue
                 .into_iter()
-                .map(|(seq, key)| Pending {
+                .map(|(seq, key)| PendingInvocation {
                     invocation: None,
                     key: key.0,
-                    arrival: Some(Seq(seq)),
+                    accepted_row: Some(Seq(seq)),
                     waiters: vec![],
                 })
                 .collect();
@@ -303,102 +316,108 @@ impl Core {
         })
     }
 
-    /// Starts a task for the worker if it has something to do and none drives it.
-    pub(crate) fn kick(self: &Arc<Self>, state: &mut State, no: WorkerNum) {
-        if state.stopping || matches!(state.health, Health::Down(_)) {
+    /// Starts a task for the worker unless one drives it already.
+    pub(crate) fn spawn_if_idle(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
+        if state.stopping || matches!(state.health, StoreHealth::Down(_)) {
             return;
         }
         let generation = state.generation;
-        let slot = Self::slot(state, no);
-        if !std::mem::replace(&mut slot.task, true) {
-            self.tasks.spawn_on(worker_task::run(self.clone(), no, generation), &self.runtime);
+        let slot = Self::slot(state, worker);
+        if !std::mem::replace(&mut slot.has_task, true) {
+            self.tasks.spawn_on(worker_task::run(self.clone(), worker, generation), &self.runtime);
         }
     }
 
-    /// The worker is to go on, whatever it waited for; loads its head first if it must.
-    pub(crate) fn wake(self: &Arc<Self>, state: &mut State, no: WorkerNum) {
+    /// Makes the worker continue, whatever it waits for. Loads its projection first if necessary.
+    pub(crate) fn wake(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
         self.promises_changed.send_modify(|version| *version += 1);
-        if state.ledger.head(no).is_some() {
-            Self::slot(state, no).woken = true;
-            self.kick(state, no);
+        if state.ledger.projection(worker).is_some() {
+            Self::slot(state, worker).woken = true;
+            self.spawn_if_idle(state, worker);
             return;
         }
-        if state.ledger.is_removed(no) || state.stopping {
+        if state.ledger.is_removed(worker) || state.stopping {
             return;
         }
         let core = self.clone();
         self.tasks.spawn_on(
             async move {
-                if let Err(error) = core.load_and_wake(no).await {
-                    tracing::warn!(worker = %no, %error, "cannot wake a worker; it is tried again when the store is back");
+                if let Err(error) = core.load_and_wake(worker).await {
+                    tracing::warn!(worker = %worker, %error, "cannot wake a worker; it is woken when the store can be used again");
                 }
             },
             &self.runtime,
         );
     }
 
-    async fn load_and_wake(self: &Arc<Self>, no: WorkerNum) -> Result<(), ExecutorError> {
+    async fn load_and_wake(self: &Arc<Self>, worker: WorkerNum) -> Result<(), ExecutorError> {
         loop {
-            let forgotten = {
+            let evictions = {
                 let state = self.lock();
-                Self::check_up(&state)?;
-                state.ledger.forgotten()
+                Self::check_available(&state)?;
+                state.ledger.evictions()
             };
-            let Some(stored) = self.read(move |store| store.head_by_no(no)).await? else { return Ok(()) };
-            let head = self.decode_head(stored).await?;
+            let Some(stored) = self.read_store(move |store| store.head_by_no(worker)).await? else {
+                return Ok(());
+            };
+            let projection = self.decode_projection(stored).await?;
             let mut state = self.lock();
-            if state.ledger.head(no).is_none() {
-                if state.ledger.forgotten() != forgotten {
-                    // What was read may be stale by now: once more.
+            if state.ledger.projection(worker).is_none() {
+                if state.ledger.evictions() != evictions {
+                    // The data that was read may be stale: read it again.
                     continue;
                 }
-                state.ledger.load(head);
-                self.carry_out(&mut state);
+                state.ledger.load(projection);
+                self.run_actions(&mut state);
             }
-            if state.ledger.head(no).is_some() {
-                Self::slot(&mut state, no).woken = true;
-                self.kick(&mut state, no);
+            if state.ledger.projection(worker).is_some() {
+                Self::slot(&mut state, worker).woken = true;
+                self.spawn_if_idle(&mut state, worker);
             }
             return Ok(());
         }
     }
 
-    /// Finds a worker and has its head in memory. The number stays good only as long as the caller's next look under
-    /// the lock finds the head: it may be forgotten or removed in between.
+    /// Finds a worker and loads its projection into memory.
+    ///
+    /// The number is only valid as long as the caller finds the projection when it takes the lock again: the projection
+    /// may be evicted or the worker removed in between.
     pub(crate) async fn locate(self: &Arc<Self>, id: &WorkerId) -> Result<Option<WorkerNum>, ExecutorError> {
         loop {
-            let forgotten = {
+            let evictions = {
                 let mut state = self.lock();
-                Self::check_up(&state)?;
-                if let Some(no) = state.ledger.no_of(id) {
-                    return Ok(Some(no));
+                Self::check_available(&state)?;
+                if let Some(worker) = state.ledger.worker_num(id) {
+                    return Ok(Some(worker));
                 }
-                state.ledger.forgotten()
+                state.ledger.evictions()
             };
             let wanted = id.clone();
-            let stored = self.read(move |store| store.head(&wanted)).await?;
-            let head = match stored {
+            let stored = self.read_store(move |store| store.head(&wanted)).await?;
+            let projection = match stored {
                 None => None,
-                Some(stored) => Some(self.decode_head(stored).await?),
+                Some(stored) => Some(self.decode_projection(stored).await?),
             };
             let mut state = self.lock();
-            if let Some(no) = state.ledger.no_of(id) {
-                return Ok(Some(no));
+            if let Some(worker) = state.ledger.worker_num(id) {
+                return Ok(Some(worker));
             }
-            if state.ledger.forgotten() != forgotten {
+            if state.ledger.evictions() != evictions {
                 continue;
             }
-            let Some(head) = head.filter(|head| !state.ledger.is_removed(WorkerNum(head.no))) else {
+            let Some(projection) =
+                projection.filter(|projection| !state.ledger.is_removed(WorkerNum(projection.worker)))
+            else {
                 return Ok(None);
             };
-            let no = state.ledger.load(head);
-            self.carry_out(&mut state);
-            return Ok(Some(no));
+            let worker = state.ledger.load(projection);
+            self.run_actions(&mut state);
+            return Ok(Some(worker));
         }
     }
 
     /// Reads the store on a thread that may block.
-    pub(crate) async fn read<T: Send + 'static>(
+    pub(crate) async fn read_store<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn Store) -> Result<T, StoreError> + Send + 'static,
     ) -> Result<T, ExecutorError> {
@@ -410,18 +429,21 @@ impl Core {
         }
     }
 
-    /// The head in what the store has; one of another version is rebuilt from the log.
-    pub(crate) async fn decode_head(&self, stored: StoredHead) -> Result<Head, ExecutorError> {
-        match Head::from_stored(&stored) {
-            Ok(head) => Ok(head),
+    /// Decodes a stored projection. One of another format version is rebuilt from the log.
+    pub(crate) async fn decode_projection(
+        &self,
+        stored: StoredHead,
+    ) -> Result<WorkerProjection, ExecutorError> {
+        match WorkerProjection::from_stored(&stored) {
+            Ok(projection) => Ok(projection),
             Err(error) => {
-                tracing::info!(%error, "rebuilding the head from the log");
+                tracing::info!(%error, "rebuilding a projection from the log");
                 let rebuilt = self.runtime.spawn_blocking({
                     let store = self.store.clone();
-                    move || super::history::rebuild_head(store.as_ref(), &stored)
+                    move || super::history::rebuild_projection(store.as_ref(), &stored)
                 });
                 match rebuilt.await {
-                    Ok(Ok(head)) => Ok(head),
+                    Ok(Ok(projection)) => Ok(projection),
                     Ok(Err(error)) => Err(unavailable(&error)),
                     Err(_) => Err(ExecutorError::ShuttingDown),
                 }
@@ -429,29 +451,29 @@ impl Core {
         }
     }
 
-    /// Keeps an idle instance for the next invocation.
-    pub(crate) fn rest(state: &mut State, no: WorkerNum, resident: Resident) {
-        state.idle_count += 1;
-        let since = state.idle_count;
-        state.idle.insert((since, no));
-        let slot = Self::slot(state, no);
+    /// Keeps an idle instance in memory for the next invocation.
+    pub(crate) fn park_idle(state: &mut State, worker: WorkerNum, resident: ResidentInstance) {
+        state.idle_counter += 1;
+        let since = state.idle_counter;
+        state.idle.insert((since, worker));
+        let slot = Self::slot(state, worker);
         slot.idle_since = since;
-        slot.instance = Some(resident);
+        slot.idle_instance = Some(resident);
     }
 
-    /// Takes the worker's idle instance.
-    pub(crate) fn take_idle(state: &mut State, no: WorkerNum) -> Option<Resident> {
-        let slot = state.slots.get_mut(&no)?;
-        let resident = slot.instance.take()?;
+    /// Takes the worker's idle instance out of the idle set.
+    pub(crate) fn take_idle(state: &mut State, worker: WorkerNum) -> Option<ResidentInstance> {
+        let slot = state.slots.get_mut(&worker)?;
+        let resident = slot.idle_instance.take()?;
         let since = slot.idle_since;
-        state.idle.remove(&(since, no));
+        state.idle.remove(&(since, worker));
         Some(resident)
     }
 
-    /// Forgets a slot in which nothing is that the log does not have.
-    pub(crate) fn tidy_slot(state: &mut State, no: WorkerNum) {
-        let logged = state.ledger.head(no).is_some_and(|head| head.current.is_some());
-        if let Some(slot) = state.slots.get_mut(&no).filter(|slot| logged && !slot.task)
+    /// Removes a slot that holds nothing beyond what the log has.
+    pub(crate) fn remove_slot_if_empty(state: &mut State, worker: WorkerNum) {
+        let logged = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
+        if let Some(slot) = state.slots.get_mut(&worker).filter(|slot| logged && !slot.has_task)
             && let Some(current) = &mut slot.current
         {
             current.waiters.retain(|waiter| !waiter.is_closed());
@@ -459,20 +481,23 @@ impl Core {
                 slot.current = None;
             }
         }
-        let empty = state.slots.get(&no).is_some_and(|slot| {
-            !slot.task && slot.pending.is_empty() && slot.current.is_none() && slot.instance.is_none()
+        let empty = state.slots.get(&worker).is_some_and(|slot| {
+            !slot.has_task
+                && slot.pending.is_empty()
+                && slot.current.is_none()
+                && slot.idle_instance.is_none()
         });
         if empty {
-            state.slots.remove(&no);
+            state.slots.remove(&worker);
         }
     }
 
-    /// A place among the residents: a free one, or that of the longest idle instance, or the next to become free.
-    /// `None` when the executor stops.
-    pub(crate) async fn permit(self: &Arc<Self>) -> Option<ResidentPermit> {
+    /// Acquires permission to keep an instance in memory. If none is free, evicts the longest idle instance; if no
+    /// instance is idle, waits until one leaves memory. Returns `None` when the executor stops.
+    pub(crate) async fn acquire_resident_permit(self: &Arc<Self>) -> Option<ResidentPermit> {
         let most = i64::try_from(self.settings.residents_max).unwrap_or(i64::MAX);
         loop {
-            let left = self.resident_left.notified();
+            let left = self.resident_freed.notified();
             let evicted = {
                 let mut state = self.lock();
                 if self.metrics.residents.load(Ordering::Relaxed) < most {
@@ -480,15 +505,15 @@ impl Core {
                     return Some(ResidentPermit { core: Arc::downgrade(self) });
                 }
                 match state.idle.first().copied() {
-                    Some((_, no)) => {
-                        let evicted = Self::take_idle(&mut state, no);
-                        Self::tidy_slot(&mut state, no);
+                    Some((_, worker)) => {
+                        let evicted = Self::take_idle(&mut state, worker);
+                        Self::remove_slot_if_empty(&mut state, worker);
                         evicted
                     }
                     None => None,
                 }
             };
-            // Dropped outside the lock: an instance has memory to give back.
+            // `evicted` is dropped outside the lock, because dropping an instance releases memory and takes time.
             if evicted.is_none() {
                 tokio::select! {
                     () = left => {}
@@ -499,7 +524,7 @@ impl Core {
     }
 }
 
-/// The store's trouble as a caller sees it, with its cause.
+/// Converts an error of the store into the error for the caller. The reason includes the error's causes.
 pub(crate) fn unavailable(error: &dyn std::error::Error) -> ExecutorError {
     let mut reason = error.to_string();
     let mut source = error.source();

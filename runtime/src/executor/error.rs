@@ -1,14 +1,14 @@
-//! Why the executor did not do it.
+//! Errors of the executor.
 
 use crate::storage::ports::StoreError;
 use golem_model::oplog::FailureCause;
 use golem_model::{IdempotencyKey, PromiseId, WorkerId, WorkerStatus};
 use std::sync::Arc;
 
-/// Why a request to the executor failed. The caller's mistake, the worker's end, or our trouble.
+/// Why a request to the executor failed: a mistake of the caller, a failure of the worker, or a failure of the server.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum ExecutorError {
-    /// No such worker.
+    /// The worker does not exist.
     #[error("Worker not found: {worker}")]
     WorkerNotFound {
         /// The worker.
@@ -20,10 +20,10 @@ pub enum ExecutorError {
         /// The worker.
         worker: WorkerId,
     },
-    /// The worker may not be made.
+    /// The worker may not be created.
     #[error(transparent)]
     NotAdmitted(#[from] super::NotAdmitted),
-    /// A key was used for another invocation before.
+    /// The key was used for another invocation before.
     #[error(
         "the invocation key {key} was used before for {first} with other parameters or for another function; \
              this request asks for {requested}. A key names one invocation: take a new one"
@@ -33,7 +33,7 @@ pub enum ExecutorError {
         key: IdempotencyKey,
         /// The function of the first use.
         first: Arc<str>,
-        /// The function of this one.
+        /// The function of this request.
         requested: Arc<str>,
     },
     /// Too many invocations wait for the worker.
@@ -41,12 +41,12 @@ pub enum ExecutorError {
     QueueFull {
         /// The worker.
         worker: WorkerId,
-        /// How many may wait.
+        /// The maximum number of waiting invocations.
         limit: usize,
     },
-    /// The worker's function runs as an event loop, which takes only lines.
+    /// The worker's function runs as an event loop, which accepts only lines.
     #[error(
-        "worker {worker} runs {function} as an event loop: until that ends, it takes only calls of that function \
+        "worker {worker} runs {function} as an event loop: until that ends, it accepts only calls of that function \
              with the calling convention stdio-event-loop"
     )]
     EventLoopRuns {
@@ -55,41 +55,39 @@ pub enum ExecutorError {
         /// The function.
         function: Arc<str>,
     },
-    /// The worker failed before.
+    /// The worker has failed.
     #[error("The previously invoked function failed")]
     PreviousInvocationFailed,
-    /// The worker called `exit` before.
+    /// The worker has called `exit`.
     #[error("The previously invoked function exited")]
     PreviousInvocationExited,
-    /// Somebody stopped the worker while the invocation ran.
+    /// An operator interrupted the worker while the invocation ran.
     #[error("{}", if *recover_immediately { "Simulated crash via the Golem API" } else { "Interrupted via the Golem API" })]
     Interrupted {
-        /// Whether it goes on at once.
+        /// Whether the worker continues at once.
         recover_immediately: bool,
     },
-    /// There is nothing to recover from: the worker is in the middle of something.
-    #[error(
-        "worker {worker} is {status}, it has not failed; interrupt it first if its invocation is to be discarded"
-    )]
+    /// There is nothing to recover from: the worker is running its invocation.
+    #[error("worker {worker} is {status} and has not failed; interrupt it first to discard its invocation")]
     NotStopped {
         /// The worker.
         worker: WorkerId,
-        /// What it does.
+        /// The worker's status.
         status: WorkerStatus,
     },
-    /// The invocation failed for good.
+    /// The invocation failed and is not retried.
     #[error("{}", describe(cause))]
     InvocationFailed {
-        /// Why.
+        /// The cause of the failure.
         cause: FailureCause,
     },
-    /// The invocation was taken out of the queue before it began.
+    /// The invocation was removed from the queue before it began.
     #[error("the invocation {key} was cancelled before it began")]
     InvocationCancelled {
-        /// Its key.
+        /// The invocation's key.
         key: IdempotencyKey,
     },
-    /// The worker knows no invocation of this key.
+    /// The worker has no invocation with this key.
     #[error("Invocation not found: worker {worker} has none with the key {key}")]
     InvocationNotFound {
         /// The worker.
@@ -97,46 +95,46 @@ pub enum ExecutorError {
         /// The key.
         key: IdempotencyKey,
     },
-    /// Only an invocation that waits can be cancelled.
+    /// Only an invocation that has not begun can be cancelled.
     #[error("the invocation {key} {}", if *ended {
-        "has ended, so that there is nothing to cancel"
+        "has ended, so there is nothing to cancel"
     } else {
         "has begun and cannot be cancelled any more; interrupt its worker to stop it"
     })]
     InvocationBegun {
-        /// Its key.
+        /// The invocation's key.
         key: IdempotencyKey,
-        /// Whether it has ended.
+        /// Whether the invocation has ended.
         ended: bool,
     },
-    /// One update at a time.
-    #[error("worker {worker} is to be updated to version {to} already; wait until that is done")]
+    /// An update is pending already. There is at most one at a time.
+    #[error("worker {worker} has a pending update to version {to} already; wait until it is done")]
     UpdatePending {
         /// The worker.
         worker: WorkerId,
-        /// The version that it will run.
+        /// The version of the pending update.
         to: u32,
     },
-    /// Nothing would change.
+    /// The worker runs the requested version already.
     #[error("worker {worker} runs version {version} already")]
     UpdateToSame {
         /// The worker.
         worker: WorkerId,
-        /// Its version.
+        /// The version that it runs.
         version: u32,
     },
-    /// No such promise.
+    /// The promise does not exist.
     #[error("Promise not found: {promise}")]
     PromiseNotFound {
         /// The promise.
         promise: PromiseId,
     },
-    /// The bytes are more than a promise holds.
+    /// The data is larger than a promise can hold.
     #[error("the promise's data has {length} bytes; at most {limit} are allowed")]
     PromiseTooLarge {
-        /// Bytes given.
+        /// Number of bytes that were given.
         length: usize,
-        /// Bytes allowed.
+        /// Maximum number of bytes.
         limit: usize,
     },
     /// The worker cannot be loaded.
@@ -144,15 +142,15 @@ pub enum ExecutorError {
     Component {
         /// The worker.
         worker: WorkerId,
-        /// What is wrong.
+        /// Why it cannot be loaded.
         details: String,
     },
-    /// The store cannot be used now. Nothing that was acknowledged is lost; try again.
+    /// The store cannot be used now. Nothing that was acknowledged is lost; the caller can retry.
     #[error(
         "the server cannot write its data now: {reason}. Nothing that was acknowledged is lost; try again later"
     )]
     Unavailable {
-        /// What the store said.
+        /// The error of the store.
         reason: Arc<str>,
     },
     /// The server is shutting down.
@@ -160,7 +158,7 @@ pub enum ExecutorError {
     ShuttingDown,
 }
 
-/// How an invocation failed for good, as its caller is told.
+/// Describes a failure to the invocation's caller.
 pub(crate) fn describe(cause: &FailureCause) -> String {
     match cause {
         FailureCause::Trap { details } => format!("Runtime error: {details}"),
@@ -185,17 +183,17 @@ pub enum StartError {
     /// The log is damaged.
     #[error("the oplog is damaged at row {row}: {details}. Restore the data folder from a backup")]
     Damaged {
-        /// The row.
+        /// The damaged row.
         row: u64,
-        /// What is wrong.
+        /// What is wrong with it.
         details: String,
     },
     /// A thread cannot be started.
     #[error("cannot start the thread {name}")]
     Thread {
-        /// Its name.
+        /// The name of the thread.
         name: &'static str,
-        /// What the system said.
+        /// The error of the operating system.
         #[source]
         source: std::io::Error,
     },

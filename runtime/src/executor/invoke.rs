@@ -1,10 +1,10 @@
 //! Admitting invocations: keys, queues, replies.
 
-use super::core::{Core, Pending, Reply, State, WorkerSlot};
-use super::head::{End, Head};
-use super::ledger::{Event, KeyRecord, Refused};
+use super::core::{Core, PendingInvocation, Reply, State, WorkerSlot};
+use super::ledger::{KeyRecord, LedgerEvent, StepError};
+use super::projection::{TerminalState, WorkerProjection};
 use super::settings::IdempotencyLookup;
-use super::{Executor, ExecutorError, ExecutorMetrics, history, program};
+use super::{Executor, ExecutorError, ExecutorMetrics, event_loop, history};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::limits::INVOCATIONS_PENDING_MAX;
 use golem_model::oplog::codec::Row;
@@ -13,115 +13,124 @@ use golem_model::{Entry, IdempotencyKey, Invocation, WorkerId};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// What is known of an idempotency key.
+/// The state of an idempotency key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum KeyState {
-    /// No invocation has it.
+    /// No invocation has this key.
     Unknown,
-    /// Its invocation waits or runs.
+    /// Its invocation is queued or running.
     Pending,
-    /// Its invocation has ended; asking again returns the outcome.
+    /// Its invocation has ended. Asking again returns the outcome.
     Done,
 }
 
-/// What admission came to.
-enum Admission {
-    /// The invocation waits in memory; the reply comes here.
+/// The outcome of one admission attempt under the lock.
+enum AdmissionAttempt {
+    /// The invocation is queued in memory; its reply is sent to this receiver.
     Waiting(oneshot::Receiver<Reply>),
-    /// It is durable once this row is.
+    /// The invocation is accepted; it is durable once this row is.
     Accepted(Seq),
-    /// The key's invocation exists.
+    /// An invocation with this key exists.
     Known(KeyRecord),
-    /// The store must be asked for the key first.
+    /// The store must be asked for the key before the next attempt.
     AskStore,
-    /// The worker was forgotten or removed since it was located.
-    Again,
+    /// The worker was evicted or removed since it was located: locate it again.
+    Retry,
 }
 
-/// Whether the caller waits for the outcome or for the acceptance.
+/// Whether the caller waits for the outcome or only for the acceptance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mode {
+enum ReplyMode {
     Await,
     Enqueue,
 }
 
 impl Executor {
-    /// Runs an invocation and returns what its function returned, durably.
+    /// Runs an invocation and returns the result of its function, which is durable then.
     ///
-    /// The same key joins the invocation that runs, or returns the outcome that is recorded. A caller who goes away
-    /// changes nothing: the invocation goes on, and the key fetches its outcome.
+    /// A repeated key joins the running invocation, or returns the recorded outcome. If the caller disconnects, the
+    /// invocation continues, and a request with the same key fetches its outcome.
     pub async fn invoke(
         &self,
         id: &WorkerId,
         invocation: Invocation,
     ) -> Result<Option<golem_model::Value>, ExecutorError> {
-        match self.admit(id, invocation, Mode::Await).await? {
-            Admitted::Waiting(reply) => reply.await.unwrap_or(Err(ExecutorError::ShuttingDown)),
-            Admitted::Outcome(outcome) => self.core.recorded(outcome).await,
-            Admitted::Accepted(_) => Ok(None),
+        match self.admit_invocation(id, invocation, ReplyMode::Await).await? {
+            AdmissionResult::Waiting(reply) => reply.await.unwrap_or(Err(ExecutorError::ShuttingDown)),
+            AdmissionResult::Outcome(outcome) => self.core.recorded_reply(outcome).await,
+            AdmissionResult::Accepted(_) => Ok(None),
         }
     }
 
     /// Accepts an invocation to run later. Durable on return.
     pub async fn enqueue(&self, id: &WorkerId, invocation: Invocation) -> Result<(), ExecutorError> {
-        match self.admit(id, invocation, Mode::Enqueue).await? {
-            Admitted::Accepted(seq) | Admitted::Outcome(seq) => self.core.durable(seq).await,
-            // Joined one that runs: the caller is told when that is safe, which is when it has ended.
-            Admitted::Waiting(reply) => reply.await.unwrap_or(Err(ExecutorError::ShuttingDown)).map(drop),
+        match self.admit_invocation(id, invocation, ReplyMode::Enqueue).await? {
+            AdmissionResult::Accepted(seq) | AdmissionResult::Outcome(seq) => {
+                self.core.wait_durable(seq).await
+            }
+            // The key joined an invocation without a row of acceptance. It is durable when its outcome is, so the
+            // caller waits for the outcome.
+            AdmissionResult::Waiting(reply) => {
+                reply.await.unwrap_or(Err(ExecutorError::ShuttingDown)).map(drop)
+            }
         }
     }
 
-    /// What is known of a key.
+    /// Returns the state of a key.
     pub async fn outcome(&self, id: &WorkerId, key: &IdempotencyKey) -> Result<KeyState, ExecutorError> {
-        let Some(no) = self.core.locate(id).await? else { return Ok(KeyState::Unknown) };
+        let Some(worker) = self.core.locate(id).await? else { return Ok(KeyState::Unknown) };
         let known = {
             let state = self.core.lock();
-            let pending = state.slots.get(&no).is_some_and(|slot| {
+            let pending = state.slots.get(&worker).is_some_and(|slot| {
                 slot.current.iter().chain(&slot.pending).any(|pending| pending.key == key.as_str())
             });
             if pending {
                 Some(KeyState::Pending)
             } else {
-                known_here(&state, no, key).map(|record| state_of(&record))
+                cached_key_record(&state, worker, key).map(|record| key_state(&record))
             }
         };
         if let Some(known) = known {
             return Ok(known);
         }
         let hash = key.index_hash();
-        let row = self.core.read(move |store| store.idem(no, hash)).await?;
+        let row = self.core.read_store(move |store| store.idem(worker, hash)).await?;
         Ok(if row.is_some() { KeyState::Done } else { KeyState::Unknown })
     }
 
-    async fn admit(
+    async fn admit_invocation(
         &self,
         id: &WorkerId,
         invocation: Invocation,
-        mode: Mode,
-    ) -> Result<Admitted, ExecutorError> {
+        mode: ReplyMode,
+    ) -> Result<AdmissionResult, ExecutorError> {
         let core = &self.core;
-        // Set once the store was asked in vain for the key, to what had been forgotten before that.
-        let mut asked: Option<u64> = None;
+        // Set after the store had no record of the key: the ledger's eviction counter at that time. The answer is valid
+        // as long as the counter is the same.
+        let mut checked_at: Option<u64> = None;
         loop {
-            let no =
+            let worker =
                 core.locate(id).await?.ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })?;
-            let (admission, forgotten) = {
+            let (admission, evictions) = {
                 let mut state = core.lock();
-                Core::check_up(&state)?;
-                let forgotten = state.ledger.forgotten();
-                let asked = asked.is_some_and(|before| before == forgotten);
-                (core.admit_locked(&mut state, no, id, &invocation, mode, asked)?, forgotten)
+                Core::check_available(&state)?;
+                let evictions = state.ledger.evictions();
+                let store_checked = checked_at.is_some_and(|before| before == evictions);
+                (
+                    core.admit_invocation_locked(&mut state, worker, id, &invocation, mode, store_checked)?,
+                    evictions,
+                )
             };
             let record = match admission {
-                Admission::Waiting(reply) => return Ok(Admitted::Waiting(reply)),
-                Admission::Accepted(seq) => return Ok(Admitted::Accepted(seq)),
-                Admission::Again => continue,
-                Admission::Known(record) => record,
-                Admission::AskStore => {
+                AdmissionAttempt::Waiting(reply) => return Ok(AdmissionResult::Waiting(reply)),
+                AdmissionAttempt::Accepted(seq) => return Ok(AdmissionResult::Accepted(seq)),
+                AdmissionAttempt::Retry => continue,
+                AdmissionAttempt::Known(record) => record,
+                AdmissionAttempt::AskStore => {
                     let hash = invocation.key.index_hash();
-                    match core.read(move |store| store.idem(no, hash)).await? {
+                    match core.read_store(move |store| store.idem(worker, hash)).await? {
                         None => {
-                            asked = Some(forgotten);
+                            checked_at = Some(evictions);
                             continue;
                         }
                         Some(row) => {
@@ -130,195 +139,211 @@ impl Executor {
                     }
                 }
             };
-            core.check_same(&record, &invocation).await?;
+            core.check_same_invocation(&record, &invocation).await?;
             ExecutorMetrics::add(&core.metrics.invocations_repeated, 1);
             match (record.outcome, mode) {
-                (Some(outcome), _) => return Ok(Admitted::Outcome(outcome)),
-                (None, Mode::Enqueue) => return Ok(Admitted::Accepted(record.started)),
-                (None, Mode::Await) => {
-                    if let Some(reply) = core.join(no, &invocation.key) {
-                        return Ok(Admitted::Waiting(reply));
+                (Some(outcome), _) => return Ok(AdmissionResult::Outcome(outcome)),
+                (None, ReplyMode::Enqueue) => return Ok(AdmissionResult::Accepted(record.started)),
+                (None, ReplyMode::Await) => {
+                    if let Some(reply) = core.join_by_key(worker, &invocation.key) {
+                        return Ok(AdmissionResult::Waiting(reply));
                     }
-                    // It ended in between: its record says so now.
+                    // The invocation ended in between. Its record has the outcome now.
                 }
             }
         }
     }
 }
 
-/// An admitted invocation, or a repeated one.
-enum Admitted {
+/// The result of admission, for a new invocation or a repeated one.
+enum AdmissionResult {
     Waiting(oneshot::Receiver<Reply>),
     Accepted(Seq),
     Outcome(Seq),
 }
 
 impl Core {
-    fn admit_locked(
+    fn admit_invocation_locked(
         self: &Arc<Self>,
         state: &mut State,
-        no: WorkerNum,
+        worker: WorkerNum,
         id: &WorkerId,
         invocation: &Invocation,
-        mode: Mode,
-        asked: bool,
-    ) -> Result<Admission, ExecutorError> {
-        if state.ledger.head(no).is_none() {
-            return Ok(Admission::Again);
+        mode: ReplyMode,
+        store_checked: bool,
+    ) -> Result<AdmissionAttempt, ExecutorError> {
+        if state.ledger.projection(worker).is_none() {
+            return Ok(AdmissionAttempt::Retry);
         }
         let named = !invocation.key.is_anonymous() && self.idempotency == IdempotencyLookup::Enforced;
         if named {
-            if let Some(admission) = self.find_pending(state, no, invocation, mode)? {
+            if let Some(admission) = self.join_pending(state, worker, invocation, mode)? {
                 return Ok(admission);
             }
-            if let Some(record) = known_here(state, no, &invocation.key) {
-                return Ok(Admission::Known(record));
+            if let Some(record) = cached_key_record(state, worker, &invocation.key) {
+                return Ok(AdmissionAttempt::Known(record));
             }
-            if !asked && state.ledger.has_stored_keys(no) {
-                return Ok(Admission::AskStore);
+            if !store_checked && state.ledger.has_stored_keys(worker) {
+                return Ok(AdmissionAttempt::AskStore);
             }
         }
-        let head =
-            state.ledger.head(no).ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })?;
-        usable(head)?;
-        if let Some(slot) = state.slots.get(&no) {
-            program::admit(head, slot, invocation)?;
+        let projection = state
+            .ledger
+            .projection(worker)
+            .ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })?;
+        check_usable(projection)?;
+        if let Some(slot) = state.slots.get(&worker) {
+            event_loop::check_accepts(projection, slot, invocation)?;
         } else {
-            program::admit(head, &WorkerSlot::default(), invocation)?;
+            event_loop::check_accepts(projection, &WorkerSlot::default(), invocation)?;
         }
-        let resume = head.interrupted;
-        let slot = Self::slot(state, no);
+        let resume = projection.interrupted;
+        let slot = Self::slot(state, worker);
         if slot.pending.len() >= INVOCATIONS_PENDING_MAX {
             return Err(ExecutorError::QueueFull { worker: id.clone(), limit: INVOCATIONS_PENDING_MAX });
         }
         if resume {
-            // The next invocation lets a stopped worker go on: first with the one it was stopped in.
-            let arrival = InboxEvent::Resumed { at: self.clock.now() };
-            self.step(state, Event::Arrive { worker: no, arrival }).map_err(|error| lost(&error))?;
+            // The next invocation resumes an interrupted worker. It first continues with the invocation in which it was
+            // interrupted.
+            let event = InboxEvent::Resumed { at: self.clock.now() };
+            self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
         }
-        let mut pending = Pending {
+        let mut pending = PendingInvocation {
             invocation: Some(invocation.clone()),
             key: invocation.key.as_str().to_owned(),
-            arrival: None,
+            accepted_row: None,
             waiters: Vec::new(),
         };
         let admission = match mode {
-            Mode::Await => {
-                let (tell, reply) = oneshot::channel();
-                pending.waiters.push(tell);
-                Admission::Waiting(reply)
+            ReplyMode::Await => {
+                let (tx, reply) = oneshot::channel();
+                pending.waiters.push(tx);
+                AdmissionAttempt::Waiting(reply)
             }
-            Mode::Enqueue => {
-                let arrival = invocation.to_inbox_event(self.clock.now());
-                // Makes sure that the slot exists before the arrival would make it appear in a new one's queue.
-                Self::slot(state, no);
-                match self.step(state, Event::Arrive { worker: no, arrival }).map_err(|error| lost(&error))? {
-                    super::ledger::Answer::At(seq) => {
-                        pending.arrival = Some(seq);
-                        Admission::Accepted(seq)
+            ReplyMode::Enqueue => {
+                let event = invocation.to_inbox_event(self.clock.now());
+                // The slot must exist before the inbox event is folded. A slot that is created afterwards would contain
+                // the invocation already, and it would be queued twice.
+                Self::slot(state, worker);
+                match self
+                    .step(state, LedgerEvent::Inbox { worker, event })
+                    .map_err(|error| internal(&error))?
+                {
+                    super::ledger::StepOutcome::Appended(seq) => {
+                        pending.accepted_row = Some(seq);
+                        AdmissionAttempt::Accepted(seq)
                     }
-                    _ => return Ok(Admission::Again),
+                    _ => return Ok(AdmissionAttempt::Retry),
                 }
             }
         };
-        Self::slot(state, no).pending.push_back(pending);
-        self.kick(state, no);
+        Self::slot(state, worker).pending.push_back(pending);
+        self.spawn_if_idle(state, worker);
         Ok(admission)
     }
 
-    /// Joins an invocation of the same key that has not ended, if it is in memory.
-    fn find_pending(
+    /// Joins an invocation with the same key that is in memory and has not ended.
+    fn join_pending(
         &self,
         state: &mut State,
-        no: WorkerNum,
+        worker: WorkerNum,
         invocation: &Invocation,
-        mode: Mode,
-    ) -> Result<Option<Admission>, ExecutorError> {
-        let stopped = state.ledger.head(no).is_some_and(|head| {
-            head.interrupted && head.current.as_ref().is_some_and(|current| current.key.is(&invocation.key))
+        mode: ReplyMode,
+    ) -> Result<Option<AdmissionAttempt>, ExecutorError> {
+        let stopped = state.ledger.projection(worker).is_some_and(|projection| {
+            projection.interrupted
+                && projection.current.as_ref().is_some_and(|current| current.key.is(&invocation.key))
         });
-        let Some(slot) = state.slots.get_mut(&no) else { return Ok(None) };
-        let same = |pending: &&mut Pending| pending.key == invocation.key.as_str();
+        let Some(slot) = state.slots.get_mut(&worker) else { return Ok(None) };
+        let same = |pending: &&mut PendingInvocation| pending.key == invocation.key.as_str();
         let Some(pending) = slot.current.iter_mut().chain(&mut slot.pending).find(same) else {
             return Ok(None);
         };
-        // One of which only the arrival is known is compared by reading that: the ledger says where it is.
+        // If only its row is known, the invocation is compared with that row, which the ledger's key record names.
         let Some(first) = &pending.invocation else { return Ok(None) };
         let same = first.convention == invocation.convention
             && first.function == invocation.function
             && first.params == invocation.params;
         if !same {
-            // NaN is not equal to itself: compare what would be recorded.
+            // NaN is not equal to itself, so the digests of the recorded forms decide.
             if first.digest() != invocation.digest() {
-                return Err(reused(invocation, first.function.clone()));
+                return Err(key_reused(invocation, first.function.clone()));
             }
         }
-        if mode == Mode::Enqueue
-            && let Some(arrival) = pending.arrival
+        if mode == ReplyMode::Enqueue
+            && let Some(accepted_row) = pending.accepted_row
         {
-            return Ok(Some(Admission::Accepted(arrival)));
+            return Ok(Some(AdmissionAttempt::Accepted(accepted_row)));
         }
         if stopped {
             return Err(ExecutorError::Interrupted { recover_immediately: false });
         }
         ExecutorMetrics::add(&self.metrics.invocations_repeated, 1);
-        let (tell, reply) = oneshot::channel();
-        pending.waiters.push(tell);
-        Ok(Some(Admission::Waiting(reply)))
+        let (tx, reply) = oneshot::channel();
+        pending.waiters.push(tx);
+        Ok(Some(AdmissionAttempt::Waiting(reply)))
     }
 
-    /// Joins the invocation of a key that has begun, if it has not ended by now.
-    fn join(self: &Arc<Self>, no: WorkerNum, key: &IdempotencyKey) -> Option<oneshot::Receiver<Reply>> {
+    /// Joins the invocation of a key, if it has not ended by now.
+    fn join_by_key(
+        self: &Arc<Self>,
+        worker: WorkerNum,
+        key: &IdempotencyKey,
+    ) -> Option<oneshot::Receiver<Reply>> {
         let mut state = self.lock();
-        let head = state.ledger.head(no)?;
-        if head.end.is_some() {
-            // Accepted before the worker failed or exited: it will never begin.
-            let (tell, reply) = oneshot::channel();
-            drop(tell.send(usable(head).map(|()| None)));
+        let projection = state.ledger.projection(worker)?;
+        if projection.terminal.is_some() {
+            // It was accepted before the worker failed or exited, and will not begin.
+            let (tx, reply) = oneshot::channel();
+            drop(tx.send(check_usable(projection).map(|()| None)));
             return Some(reply);
         }
-        let begun = head.current.as_ref().is_some_and(|current| current.key.is(key));
-        let interrupted = head.interrupted;
-        let slot = Self::slot(&mut state, no);
+        let begun = projection.current.as_ref().is_some_and(|current| current.key.is(key));
+        let interrupted = projection.interrupted;
+        let slot = Self::slot(&mut state, worker);
         if begun && slot.current.is_none() {
-            // Begun before a restart: nobody waits for it here yet.
-            slot.current = Some(Pending {
+            // It began before a restart, so the slot has no entry for it yet.
+            slot.current = Some(PendingInvocation {
                 invocation: None,
                 key: key.as_str().to_owned(),
-                arrival: None,
+                accepted_row: None,
                 waiters: Vec::new(),
             });
         }
         let pending =
             slot.current.iter_mut().chain(&mut slot.pending).find(|pending| pending.key == key.as_str())?;
-        let (tell, reply) = oneshot::channel();
+        let (tx, reply) = oneshot::channel();
         if interrupted && begun {
-            drop(tell.send(Err(ExecutorError::Interrupted { recover_immediately: false })));
+            drop(tx.send(Err(ExecutorError::Interrupted { recover_immediately: false })));
         } else {
-            pending.waiters.push(tell);
+            pending.waiters.push(tx);
         }
         Some(reply)
     }
 
-    /// Fails unless the key's invocation is the one that is asked for.
-    async fn check_same(&self, record: &KeyRecord, invocation: &Invocation) -> Result<(), ExecutorError> {
+    /// Returns an error unless the key's invocation is the requested one.
+    async fn check_same_invocation(
+        &self,
+        record: &KeyRecord,
+        invocation: &Invocation,
+    ) -> Result<(), ExecutorError> {
         let (function, digest) = if let Some(known) = &record.invocation {
             known.clone()
         } else {
             let started = record.started;
-            self.durable(started).await?;
-            let row = self.read(move |store| history::row(store, started)).await?;
-            begun_in(&row, &invocation.key).ok_or_else(|| ExecutorError::Unavailable {
+            self.wait_durable(started).await?;
+            let row = self.read_store(move |store| history::row(store, started)).await?;
+            find_recorded_invocation(&row, &invocation.key).ok_or_else(|| ExecutorError::Unavailable {
                 reason: format!("log row {started} should hold an invocation, and does not").into(),
             })?
         };
-        if digest == invocation.digest() { Ok(()) } else { Err(reused(invocation, function)) }
+        if digest == invocation.digest() { Ok(()) } else { Err(key_reused(invocation, function)) }
     }
 
-    /// The outcome in a row.
-    async fn recorded(&self, outcome: Seq) -> Reply {
-        self.durable(outcome).await?;
-        let row = self.read(move |store| history::row(store, outcome)).await?;
+    /// Reads the reply from the row with the outcome.
+    async fn recorded_reply(&self, outcome: Seq) -> Reply {
+        self.wait_durable(outcome).await?;
+        let row = self.read_store(move |store| history::row(store, outcome)).await?;
         if let Row::InboxEvent(InboxEvent::Admin(AdminRequest::InvocationCancelled { at: _, key })) = row {
             return Err(ExecutorError::InvocationCancelled { key });
         }
@@ -348,25 +373,26 @@ impl Core {
     }
 }
 
-/// What the ledger and the head know of a key.
-pub(super) fn known_here(state: &State, no: WorkerNum, key: &IdempotencyKey) -> Option<KeyRecord> {
-    if let Some(record) = state.ledger.key(no, key) {
+/// Returns what the ledger and the projection know about a key.
+pub(super) fn cached_key_record(state: &State, worker: WorkerNum, key: &IdempotencyKey) -> Option<KeyRecord> {
+    if let Some(record) = state.ledger.key_record(worker, key) {
         return Some(record.clone());
     }
-    let head = state.ledger.head(no)?;
-    let begun = head.current.as_ref().filter(|current| current.key.is(key)).map(|current| current.started);
-    let queued = || head.queue.iter().find(|(_, queued)| queued.is(key)).map(|(seq, _)| *seq);
+    let projection = state.ledger.projection(worker)?;
+    let begun =
+        projection.current.as_ref().filter(|current| current.key.is(key)).map(|current| current.started);
+    let queued = || projection.queue.iter().find(|(_, queued)| queued.is(key)).map(|(seq, _)| *seq);
     begun.or_else(queued).map(|started| KeyRecord { started: Seq(started), outcome: None, invocation: None })
 }
 
-fn state_of(record: &KeyRecord) -> KeyState {
+fn key_state(record: &KeyRecord) -> KeyState {
     if record.outcome.is_some() { KeyState::Done } else { KeyState::Pending }
 }
 
-/// The function and digest of the invocation that a row holds.
-fn begun_in(row: &Row, key: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
+/// Returns the function and digest of the invocation in a row.
+fn find_recorded_invocation(row: &Row, key: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
     match row {
-        Row::InboxEvent(arrival) => arrival.digest(),
+        Row::InboxEvent(event) => event.digest(),
         Row::Entries { entries, .. } => entries.iter().find_map(|entry| match entry {
             Entry::InvocationStarted { key: found, source, .. } if found == key => source.digest(),
             _ => None,
@@ -374,24 +400,24 @@ fn begun_in(row: &Row, key: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
     }
 }
 
-/// Whether the worker takes invocations.
-pub(super) fn usable(head: &Head) -> Result<(), ExecutorError> {
-    match head.end {
-        Some(End::Failed) => Err(ExecutorError::PreviousInvocationFailed),
-        Some(End::Exited) => Err(ExecutorError::PreviousInvocationExited),
-        // One that goes back when it fails will be there for the next invocation: that waits.
-        None if head.retry_at.is_some() && !head.interrupted && !head.rolls_back() => {
+/// Returns an error if the worker cannot accept invocations.
+pub(super) fn check_usable(projection: &WorkerProjection) -> Result<(), ExecutorError> {
+    match projection.terminal {
+        Some(TerminalState::Failed) => Err(ExecutorError::PreviousInvocationFailed),
+        Some(TerminalState::Exited) => Err(ExecutorError::PreviousInvocationExited),
+        // A worker that rolls back a failed invocation will accept the next one, so that one is queued.
+        None if projection.retry_at.is_some() && !projection.interrupted && !projection.rolls_back() => {
             Err(ExecutorError::PreviousInvocationFailed)
         }
         None => Ok(()),
     }
 }
 
-fn reused(invocation: &Invocation, first: Arc<str>) -> ExecutorError {
+fn key_reused(invocation: &Invocation, first: Arc<str>) -> ExecutorError {
     ExecutorError::KeyReused { key: invocation.key.clone(), first, requested: invocation.function.clone() }
 }
 
-/// The ledger refused what was checked under the same lock: cannot happen, and must not be silent.
-pub(crate) fn lost(refused: &Refused) -> ExecutorError {
-    ExecutorError::Unavailable { reason: format!("the ledger refused an event: {refused}").into() }
+/// The ledger refused an event that was checked under the same lock. This cannot happen, and must not pass silently.
+pub(crate) fn internal(error: &StepError) -> ExecutorError {
+    ExecutorError::Unavailable { reason: format!("the ledger refused an event: {error}").into() }
 }

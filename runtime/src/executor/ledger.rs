@@ -1,26 +1,31 @@
-//! The ledger: the order of everything, before it is durable.
+//! The ledger: the order of all events, before they are durable.
 //!
-//! One state machine for the node. An event gets its place in the log at once; what it changes is visible to the
-//! next event at once; it becomes durable when the committer says so. So shared state (promises, keys, queues) is
-//! answered in commit order, over what is queued but not yet durable (docs/durability.md).
+//! It is one state machine for the node. An event gets its position in the log at once, and the next event sees its
+//! changes. The event becomes durable when the committer has written it. So a read of shared state (promises, keys,
+//! queues) is answered in commit order, over state that includes queued rows that are not yet durable
+//! (docs/durability.md).
 //!
-//! Architecture invariant: no I/O, no clock, no threads: `step(now, event)` returns what changed, and leaves
-//! actions for others to carry out.
-//! Invariant: a head that the store does not have yet is never forgotten.
-//! Invariant: after a failed commit nothing of this ledger is used any more; a new one is made from the store.
+//! Architecture invariant: the ledger has no I/O, no clock and no threads. `step(now, event)` returns the outcome, and
+//! `take_actions` returns the actions that the caller must perform.
+//!
+//! Invariant: a projection that the store does not have yet is not evicted (test
+//! `committed_state_survives_any_crash`).
+//!
+//! Invariant: after a failed commit this ledger is not used any more; a new one is built from the store (`committer`).
 
-pub(crate) mod calls;
+pub(crate) mod call_delivery;
 mod counts;
 mod flush;
-mod names;
-pub(crate) mod shared;
+mod name_index;
+pub(crate) mod shared_values;
 mod waits;
 
-pub(crate) use counts::Counts;
+pub(crate) use counts::WorkerCounts;
 
-use self::calls::{CallCancelled, CallMade};
-use super::head::calls::Due;
-use super::head::{Head, KeyFact, Slot};
+use self::call_delivery::{CallRequest, CancelRequest};
+use self::name_index::NameIndex;
+use super::projection::call_state::PendingReply;
+use super::projection::{FoldEffect, PromiseSlot, WorkerProjection};
 use crate::storage::ports::{Derived, IdemRow, LogRow, Position, Seq, WorkerNum};
 use golem_model::oplog::codec::{self, Row};
 use golem_model::oplog::{Call, Entry, InboxEvent};
@@ -32,51 +37,59 @@ use golem_model::{
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-/// Index entries of one worker that may wait to be written; more of them are written with the next commit.
+/// Index entries of one worker that may wait to be written. When a worker has this many, they are written with the next
+/// commit.
 const KEYS_UNWRITTEN_MAX: usize = 256;
 
-/// Names one stay of a worker in memory.
+/// Identifies one activation: one stay of a worker in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Activation(pub(crate) u64);
 
 impl Activation {
-    /// None that ever was: whoever writes under it is refused.
+    /// An activation that no worker has. Appending under it is refused.
     pub(crate) const NONE: Self = Self(0);
 }
 
-/// What happened.
+/// An event that the ledger orders.
 #[derive(Debug)]
-pub(crate) enum Event {
-    /// A worker is to be made. The entry is its `Created`; the options, if anything is chosen, are recorded with it.
-    Create { entry: Entry, options: FailureOptions },
-    /// A worker is loaded into memory; whoever wrote for it before no longer may.
+pub(crate) enum LedgerEvent {
+    /// Creates a worker. The entry is its `Created`. The failure options are recorded with it, unless they are empty.
+    CreateWorker { entry: Entry, options: FailureOptions },
+    /// Starts a new activation of the worker. The activation before it may not append any more.
     Activate { worker: WorkerNum },
-    /// An activation did something.
+    /// An activation appends entries, of which the first has index `first`.
     Append { worker: WorkerNum, activation: Activation, first: OplogIndex, entries: Vec<Entry> },
-    /// Something arrived.
-    Arrive { worker: WorkerNum, arrival: InboxEvent },
-    /// A promise of `owner` is to be completed or deleted, from outside or by a worker.
-    Promise { owner: Option<WorkerNum>, promise: PromiseId, act: PromiseAct, by: Option<ByWorker> },
-    /// A worker calls another one.
-    Call(Box<CallMade>),
-    /// A worker gives up on a call.
-    CancelCall(Box<CallCancelled>),
-    /// The time of calls that were made for later has come.
-    Due { worker: WorkerNum },
-    /// A worker changes what its project shares; `read` is what had to be read from the store for that.
-    SharedWrite { by: ByWorker, deed: SharedWrite, read: shared::Read },
+    /// An inbox event for the worker.
+    Inbox { worker: WorkerNum, event: InboxEvent },
+    /// Completes or deletes a promise of `owner`, requested from outside (`context` is `None`) or by a worker's host
+    /// call.
+    Promise {
+        owner: Option<WorkerNum>,
+        promise: PromiseId,
+        operation: PromiseOperation,
+        context: Option<HostCallContext>,
+    },
+    /// A worker calls another worker.
+    Call(Box<CallRequest>),
+    /// A worker cancels a call of its own.
+    CancelCall(Box<CancelRequest>),
+    /// The delay of some calls to this worker has elapsed.
+    CallsDue { worker: WorkerNum },
+    /// A worker writes shared state of its project. `stored` holds the values that were read from the store for it.
+    SharedWrite { context: HostCallContext, write: SharedWrite, stored: shared_values::StoredValues },
 }
 
-/// What is to be done with a promise.
+/// An operation on a promise.
 #[derive(Debug)]
-pub(crate) enum PromiseAct {
+pub(crate) enum PromiseOperation {
     Complete(Vec<u8>),
     Delete,
 }
 
-/// A worker that changes what is shared: what it did before, and the call to be recorded with the answer.
+/// The host call that causes an event: the worker and activation that make it, the entries that the activation has
+/// buffered before the call (the first has index `first`), and the call, which is recorded with its response.
 #[derive(Debug)]
-pub(crate) struct ByWorker {
+pub(crate) struct HostCallContext {
     pub(crate) worker: WorkerNum,
     pub(crate) activation: Activation,
     pub(crate) first: OplogIndex,
@@ -84,122 +97,124 @@ pub(crate) struct ByWorker {
     pub(crate) call: Call,
 }
 
-/// What came of an event.
+/// The outcome of an event.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum StepOutcome {
     Created(WorkerNum),
     Activated(Activation),
-    /// The event's row.
-    At(Seq),
+    /// The row of the event.
+    Appended(Seq),
     Promise(Completion, Seq),
-    /// The row with the record of an act on a call, and the recorded response.
-    Called(Seq, Vec<u8>),
-    /// The bytes that record what a deed came to.
-    Wrote(Vec<u8>, Seq),
+    /// The row that records a call operation, and the recorded response.
+    CallRecorded(Seq, Vec<u8>),
+    /// The recorded response of a shared write, and its row.
+    SharedWritten(Vec<u8>, Seq),
 }
 
 /// Why an event changed nothing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refused {
-    #[error("the worker exists")]
-    Exists(WorkerNum),
-    #[error("the worker is not known")]
-    Unknown,
-    #[error("the activation was discarded")]
-    Discarded,
-    #[error("the value must be read first")]
+pub(crate) enum StepError {
+    #[error("the worker exists already")]
+    WorkerExists(WorkerNum),
+    #[error("the worker is unknown")]
+    UnknownWorker,
+    #[error("the activation is not the current one")]
+    StaleActivation,
+    #[error("a value must be read from the store first")]
     CacheMiss,
 }
 
-/// What others must do after an event.
+/// What the caller of the ledger must do after an event.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Action {
-    /// The worker has something to do, whatever it waited for.
+    /// Make the worker continue, whatever it waits for.
     Wake(WorkerNum),
-    /// The time at which the worker wants to be woken has changed.
-    Timer(WorkerNum, Option<Timestamp>),
-    /// A call joined the worker's queue; its row, and the invocation if it is at hand.
-    Queued(WorkerNum, Seq, Option<Invocation>),
+    /// Set or clear the worker's timer.
+    SetTimer(WorkerNum, Option<Timestamp>),
+    /// A call joined the worker's queue: the call's row, and the invocation if it is known without reading the row.
+    CallQueued(WorkerNum, Seq, Option<Invocation>),
     /// The call of this row left the worker's queue.
-    Withdrawn(WorkerNum, Seq),
-    /// An answer has come for a call of the worker.
-    Answered(WorkerNum, OplogIndex, Arc<[u8]>),
-    /// Who waits in memory for a promise must look again.
+    CallWithdrawn(WorkerNum, Seq),
+    /// The answer to a call of the worker.
+    CallAnswered(WorkerNum, OplogIndex, Arc<[u8]>),
+    /// Make tasks that wait in memory for a promise check it again.
     PromisesChanged,
 }
 
-/// Where a key's invocation is.
+/// The rows of a key's invocation.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct KeyRecord {
     /// The row with its function and parameters.
     pub(crate) started: Seq,
     /// The row with its outcome.
     pub(crate) outcome: Option<Seq>,
-    /// Its function and the digest of the invocation, if it began in this process; else `started` must be read.
+    /// Its function and digest, if it was recorded in this process. Otherwise the row `started` must be read.
     pub(crate) invocation: Option<(Arc<str>, [u8; 32])>,
 }
 
 #[derive(Debug)]
-struct Cached {
-    head: Head,
+struct CachedProjection {
+    projection: WorkerProjection,
     activation: Option<Activation>,
-    /// The first row that the stored head does not have.
+    /// The first row that is not folded into the stored projection.
     dirty_since: Option<Seq>,
-    /// Index entries that the store does not have.
-    unwritten: Vec<IdemRow>,
-    /// The last flush that carried this head; it may be forgotten once that one is committed.
-    flush: u64,
-    /// Whether the store may have index entries of it.
-    stored_keys: bool,
-    used: u64,
+    /// Index entries that the store does not have yet.
+    unwritten_keys: Vec<IdemRow>,
+    /// The last flush that contained this projection. The projection may be evicted once that flush is committed.
+    last_flush: u64,
+    /// Whether the store may have index entries of this worker.
+    has_stored_keys: bool,
+    last_used: u64,
 }
 
-/// Derived state on its way to the store.
+/// Derived state that is being written to the store.
 #[derive(Debug)]
-struct Flush {
+struct PendingFlush {
     number: u64,
     keys: Vec<IdemRow>,
-    /// Workers that the store forgets with it.
-    gone: Vec<WorkerNum>,
+    /// Workers that the store removes in this flush.
+    removed: Vec<WorkerNum>,
 }
 
-/// See the module.
+/// The ledger; see the module documentation.
 #[derive(Debug)]
 pub(crate) struct Ledger {
     epochs: Vec<Epoch>,
-    last: Seq,
-    durable: Seq,
+    last_seq: Seq,
+    durable_seq: Seq,
     derived: Derived,
-    heads: HashMap<WorkerNum, Cached>,
+    projections: HashMap<WorkerNum, CachedProjection>,
     by_id: HashMap<WorkerId, WorkerNum>,
-    names: names::Names,
-    removed: BTreeMap<Seq, WorkerNum>,
-    removed_nos: HashSet<WorkerNum>,
-    keys: HashMap<(WorkerNum, [u8; 16]), KeyRecord>,
+    name_index: NameIndex,
+    removals: BTreeMap<Seq, WorkerNum>,
+    removed_workers: HashSet<WorkerNum>,
+    key_records: HashMap<(WorkerNum, [u8; 16]), KeyRecord>,
     dirty: BTreeMap<Seq, WorkerNum>,
-    overfull: Vec<WorkerNum>,
-    rows: Vec<LogRow>,
-    waiters: HashMap<PromiseId, Vec<WorkerNum>>,
+    keys_overfull: Vec<WorkerNum>,
+    unwritten_rows: Vec<LogRow>,
+    promise_waiters: HashMap<PromiseId, Vec<WorkerNum>>,
     worker_no_max: u64,
-    /// Workers of each template.
-    pub(super) counts: Counts,
+    /// Number of workers of each template.
+    pub(super) counts: WorkerCounts,
     activation_last: u64,
-    /// The time of the event that is taken.
+    /// The time of the current event.
     now: Timestamp,
     flushes_taken: u64,
     flushes_committed: u64,
-    flushing: VecDeque<Flush>,
-    values: shared::Values,
-    uses: u64,
-    /// Grows when a head is forgotten: who read the store before must read it again.
-    forgotten: u64,
+    flushes_pending: VecDeque<PendingFlush>,
+    shared: shared_values::SharedValues,
+    use_counter: u64,
+    /// Incremented when the ledger drops something that the store answers for from then on. Data that was read from the
+    /// store before must be read again.
+    evictions: u64,
     actions: Vec<Action>,
-    /// Answers of the row that was folded last.
-    answers: Vec<Due>,
+    /// Replies that result from the row that was folded last.
+    pending_replies: Vec<PendingReply>,
 }
 
 impl Ledger {
-    /// A ledger that goes on after `position`. The rows after `position.derived` must be given to [`Ledger::replay`].
+    /// Creates a ledger that continues after `position`. The rows after `position.derived` must be passed to
+    /// [`Ledger::replay_row`].
     pub(crate) fn new(position: Position, epochs: &[(ShardId, Epoch)]) -> Self {
         let mut by_shard = vec![Epoch::default(); usize::from(golem_model::shard::SHARDS)];
         for (shard, epoch) in epochs {
@@ -207,273 +222,296 @@ impl Ledger {
         }
         Self {
             epochs: by_shard,
-            last: position.last,
-            durable: position.last,
+            last_seq: position.last,
+            durable_seq: position.last,
             derived: position.derived,
-            heads: HashMap::new(),
+            projections: HashMap::new(),
             by_id: HashMap::new(),
-            names: names::Names::default(),
-            removed: BTreeMap::new(),
-            removed_nos: HashSet::new(),
-            keys: HashMap::new(),
+            name_index: NameIndex::default(),
+            removals: BTreeMap::new(),
+            removed_workers: HashSet::new(),
+            key_records: HashMap::new(),
             dirty: BTreeMap::new(),
-            overfull: Vec::new(),
-            rows: Vec::new(),
-            waiters: HashMap::new(),
+            keys_overfull: Vec::new(),
+            unwritten_rows: Vec::new(),
+            promise_waiters: HashMap::new(),
             worker_no_max: position.derived.worker_no_max,
-            counts: Counts::default(),
+            counts: WorkerCounts::default(),
             activation_last: 0,
             now: Timestamp::default(),
             flushes_taken: 0,
             flushes_committed: 0,
-            flushing: VecDeque::new(),
-            values: shared::Values::default(),
-            uses: 0,
-            forgotten: 0,
+            flushes_pending: VecDeque::new(),
+            shared: shared_values::SharedValues::default(),
+            use_counter: 0,
+            evictions: 0,
             actions: Vec::new(),
-            answers: Vec::new(),
+            pending_replies: Vec::new(),
         }
     }
 
     // ---- reading ----
 
-    pub(crate) fn durable(&self) -> Seq {
-        self.durable
+    pub(crate) fn durable_seq(&self) -> Seq {
+        self.durable_seq
     }
 
-    pub(crate) fn last(&self) -> Seq {
-        self.last
+    pub(crate) fn last_seq(&self) -> Seq {
+        self.last_seq
     }
 
-    pub(crate) fn has_rows(&self) -> bool {
-        !self.rows.is_empty()
+    pub(crate) fn has_unwritten_rows(&self) -> bool {
+        !self.unwritten_rows.is_empty()
     }
 
-    pub(crate) fn has_derived(&self) -> bool {
-        !self.dirty.is_empty() || !self.removed.is_empty()
+    pub(crate) fn has_unflushed_state(&self) -> bool {
+        !self.dirty.is_empty() || !self.removals.is_empty()
     }
 
-    pub(crate) fn forgotten(&self) -> u64 {
-        self.forgotten
+    pub(crate) fn evictions(&self) -> u64 {
+        self.evictions
     }
 
-    pub(crate) fn heads_cached(&self) -> usize {
-        self.heads.len()
+    pub(crate) fn projections_cached(&self) -> usize {
+        self.projections.len()
     }
 
-    pub(crate) fn no_of(&mut self, id: &WorkerId) -> Option<WorkerNum> {
-        let no = *self.by_id.get(id)?;
-        self.uses += 1;
-        if let Some(cached) = self.heads.get_mut(&no) {
-            cached.used = self.uses;
+    pub(crate) fn worker_num(&mut self, id: &WorkerId) -> Option<WorkerNum> {
+        let worker = *self.by_id.get(id)?;
+        self.use_counter += 1;
+        if let Some(cached) = self.projections.get_mut(&worker) {
+            cached.last_used = self.use_counter;
         }
-        Some(no)
+        Some(worker)
     }
 
-    pub(crate) fn head(&self, no: WorkerNum) -> Option<&Head> {
-        self.heads.get(&no).map(|cached| &cached.head)
+    pub(crate) fn projection(&self, worker: WorkerNum) -> Option<&WorkerProjection> {
+        self.projections.get(&worker).map(|cached| &cached.projection)
     }
 
-    /// Workers in memory that could go on with something right now, or wait for what others may have done, in order.
+    /// Workers in memory that can run now, or that wait for promises of other workers, in order of their numbers.
     pub(crate) fn runnable(&self) -> Vec<WorkerNum> {
-        let goes_on = |head: &Head| head.runnable() || head.waits_for_others();
-        let mut runnable: Vec<WorkerNum> =
-            self.heads.iter().filter(|(_, cached)| goes_on(&cached.head)).map(|(no, _)| *no).collect();
+        let goes_on =
+            |projection: &WorkerProjection| projection.is_runnable() || projection.waits_for_others();
+        let mut runnable: Vec<WorkerNum> = self
+            .projections
+            .iter()
+            .filter(|(_, cached)| goes_on(&cached.projection))
+            .map(|(worker, _)| *worker)
+            .collect();
         runnable.sort_unstable();
         runnable
     }
 
-    /// What is known here of a key of the worker; the store may know more of older ones.
-    pub(crate) fn key(&self, no: WorkerNum, key: &IdempotencyKey) -> Option<&KeyRecord> {
-        self.keys.get(&(no, key.index_hash()))
+    /// The key record that the ledger has. The store may have records of older keys of the worker.
+    pub(crate) fn key_record(&self, worker: WorkerNum, key: &IdempotencyKey) -> Option<&KeyRecord> {
+        self.key_records.get(&(worker, key.index_hash()))
     }
 
-    /// Whether the store may know keys of the worker that are not known here.
-    pub(crate) fn has_stored_keys(&self, no: WorkerNum) -> bool {
-        self.heads.get(&no).is_none_or(|cached| cached.stored_keys)
+    /// Whether the store may have keys of the worker that the ledger does not have.
+    pub(crate) fn has_stored_keys(&self, worker: WorkerNum) -> bool {
+        self.projections.get(&worker).is_none_or(|cached| cached.has_stored_keys)
     }
 
-    /// Whether the worker was deleted, even if the store still has its head.
-    pub(crate) fn is_removed(&self, no: WorkerNum) -> bool {
-        self.removed_nos.contains(&no)
+    /// Whether the worker was deleted, even if the store still has its projection.
+    pub(crate) fn is_removed(&self, worker: WorkerNum) -> bool {
+        self.removed_workers.contains(&worker)
     }
 
-    /// What others must do since this was last asked.
+    /// Takes the actions that accumulated since the last call.
     pub(crate) fn take_actions(&mut self) -> Vec<Action> {
         std::mem::take(&mut self.actions)
     }
 
     // ---- loading ----
 
-    /// Takes a head that the store has. Nothing changes if the worker is known already or was deleted.
-    pub(crate) fn load(&mut self, head: Head) -> WorkerNum {
-        self.insert(head, true)
+    /// Inserts a projection that was read from the store. Does nothing if the worker is in memory already or was
+    /// deleted.
+    pub(crate) fn load(&mut self, projection: WorkerProjection) -> WorkerNum {
+        self.insert(projection, true)
     }
 
-    fn insert(&mut self, head: Head, stored_keys: bool) -> WorkerNum {
-        let no = WorkerNum(head.no);
-        if self.heads.contains_key(&no) || self.removed_nos.contains(&no) {
-            return no;
+    fn insert(&mut self, projection: WorkerProjection, has_stored_keys: bool) -> WorkerNum {
+        let worker = WorkerNum(projection.worker);
+        if self.projections.contains_key(&worker) || self.removed_workers.contains(&worker) {
+            return worker;
         }
-        self.by_id.insert(head.id.clone(), no);
-        self.names.insert(&head.id, no);
-        self.register_waits(&head);
-        let wake_at = head.wake_at();
+        self.by_id.insert(projection.id.clone(), worker);
+        self.name_index.insert(&projection.id, worker);
+        self.register_waits(&projection);
+        let wake_at = projection.wake_at();
         if wake_at.is_some() {
-            self.actions.push(Action::Timer(no, wake_at));
+            self.actions.push(Action::SetTimer(worker, wake_at));
         }
-        self.uses += 1;
-        self.heads.insert(
-            no,
-            Cached {
-                head,
+        self.use_counter += 1;
+        self.projections.insert(
+            worker,
+            CachedProjection {
+                projection,
                 activation: None,
                 dirty_since: None,
-                unwritten: Vec::new(),
-                flush: 0,
-                stored_keys,
-                used: self.uses,
+                unwritten_keys: Vec::new(),
+                last_flush: 0,
+                has_stored_keys,
+                last_used: self.use_counter,
             },
         );
-        no
+        worker
     }
 
-    /// Folds a row that the store has after `derived.applied`: recovery. The head must be loaded unless the row makes it.
-    /// `Err` says that the row's worker is not known: the log is damaged.
-    pub(crate) fn replay(&mut self, row: &LogRow, body: &Row) -> Result<(), Refused> {
-        let no = row.worker;
-        if self.removed_nos.contains(&no) {
+    /// Folds a row that the store has after `derived.applied` (recovery at startup). The projection must be loaded,
+    /// unless this row creates the worker.
+    ///
+    /// An error says that the row's worker is unknown, which means that the log is damaged.
+    pub(crate) fn replay_row(&mut self, row: &LogRow, body: &Row) -> Result<(), StepError> {
+        let worker = row.worker;
+        if self.removed_workers.contains(&worker) {
             return Ok(());
         }
         if let Row::InboxEvent(InboxEvent::Deleted { .. }) = body {
-            self.remove(no, row.seq);
+            self.remove_worker(worker, row.seq);
             return Ok(());
         }
-        if !self.heads.contains_key(&no) {
-            let Row::Entries { entries, .. } = body else { return Err(Refused::Unknown) };
-            let head = entries.first().and_then(|entry| Head::create(no, entry)).ok_or(Refused::Unknown)?;
-            self.worker_no_max = self.worker_no_max.max(no.0);
-            self.counts.add(&head.id);
-            self.insert(head, false);
+        if !self.projections.contains_key(&worker) {
+            let Row::Entries { entries, .. } = body else { return Err(StepError::UnknownWorker) };
+            let projection = entries
+                .first()
+                .and_then(|entry| WorkerProjection::from_created(worker, entry))
+                .ok_or(StepError::UnknownWorker)?;
+            self.worker_no_max = self.worker_no_max.max(worker.0);
+            self.counts.add(&projection.id);
+            self.insert(projection, false);
         }
-        self.fold(no, row.seq, body);
-        // They were given in the same commit: their rows follow.
-        self.answers.clear();
+        self.fold_row(worker, row.seq, body);
+        // The replies were appended in the same commit, so their rows follow in the log.
+        self.pending_replies.clear();
         Ok(())
     }
 
     // ---- the state machine ----
 
-    /// Gives `event` its place. On `Err` nothing changed.
-    pub(crate) fn step(&mut self, now: Timestamp, event: Event) -> Result<Answer, Refused> {
+    /// Applies `event`. On an error nothing has changed. One precondition is the caller's: a call to
+    /// `CallTarget::New` is only made after checking, under the same lock, that the target does not exist.
+    pub(crate) fn step(&mut self, now: Timestamp, event: LedgerEvent) -> Result<StepOutcome, StepError> {
         self.now = now;
         match event {
-            Event::Create { entry, options } => self.create(entry, options),
-            Event::Activate { worker } => {
+            LedgerEvent::CreateWorker { entry, options } => self.create_worker(entry, options),
+            LedgerEvent::Activate { worker } => {
                 self.activation_last += 1;
                 let activation = Activation(self.activation_last);
-                self.heads.get_mut(&worker).ok_or(Refused::Unknown)?.activation = Some(activation);
-                Ok(Answer::Activated(activation))
+                self.projections.get_mut(&worker).ok_or(StepError::UnknownWorker)?.activation =
+                    Some(activation);
+                Ok(StepOutcome::Activated(activation))
             }
-            Event::Append { worker, activation, first, entries } => {
-                self.check(worker, activation, first)?;
-                Ok(Answer::At(self.push(worker, &Row::Entries { first, entries })))
+            LedgerEvent::Append { worker, activation, first, entries } => {
+                self.check_activation(worker, activation, first)?;
+                Ok(StepOutcome::Appended(self.append_row(worker, &Row::Entries { first, entries })))
             }
-            Event::Arrive { worker, arrival } => {
-                self.heads.get(&worker).ok_or(Refused::Unknown)?;
-                let deleted = matches!(arrival, InboxEvent::Deleted { .. });
-                let orphans = if deleted { self.orphans(worker) } else { Vec::new() };
-                // Who stops a worker stops its instance: what that did and has not handed over is as if it had crashed.
-                if matches!(arrival, InboxEvent::Interrupted { .. })
-                    && let Some(cached) = self.heads.get_mut(&worker)
+            LedgerEvent::Inbox { worker, event } => {
+                self.projections.get(&worker).ok_or(StepError::UnknownWorker)?;
+                let deleted = matches!(event, InboxEvent::Deleted { .. });
+                let pending_callers = if deleted { self.pending_callers(worker) } else { Vec::new() };
+                // Interrupting a worker revokes its activation. Entries that the instance has not appended yet are
+                // lost, as in a crash.
+                if matches!(event, InboxEvent::Interrupted { .. })
+                    && let Some(cached) = self.projections.get_mut(&worker)
                 {
                     cached.activation = None;
                 }
-                let seq = self.push(worker, &Row::InboxEvent(arrival));
+                let seq = self.append_row(worker, &Row::InboxEvent(event));
                 if deleted {
-                    self.remove(worker, seq);
-                    self.give(now, orphans);
+                    self.remove_worker(worker, seq);
+                    self.deliver_replies(now, pending_callers);
                 }
-                Ok(Answer::At(seq))
+                Ok(StepOutcome::Appended(seq))
             }
-            Event::Promise { owner, promise, act, by } => self.promise(now, owner, &promise, act, by),
-            Event::Call(made) => self.call(now, *made),
-            Event::CancelCall(cancelled) => self.cancel_call(now, *cancelled),
-            Event::Due { worker } => self.due(now, worker),
-            Event::SharedWrite { by, deed, read } => self.apply_shared(now, by, &deed, &read),
+            LedgerEvent::Promise { owner, promise, operation, context } => {
+                self.apply_promise(now, owner, &promise, operation, context)
+            }
+            LedgerEvent::Call(request) => self.apply_call(now, *request),
+            LedgerEvent::CancelCall(request) => self.apply_cancel(now, *request),
+            LedgerEvent::CallsDue { worker } => self.enqueue_due_calls(now, worker),
+            LedgerEvent::SharedWrite { context, write, stored } => {
+                self.apply_shared(now, context, &write, &stored)
+            }
         }
     }
 
-    fn create(&mut self, entry: Entry, options: FailureOptions) -> Result<Answer, Refused> {
-        let no = WorkerNum(self.worker_no_max + 1);
-        let head = Head::create(no, &entry).ok_or(Refused::Unknown)?;
-        if let Some(existing) = self.by_id.get(&head.id) {
-            return Err(Refused::Exists(*existing));
+    fn create_worker(&mut self, entry: Entry, options: FailureOptions) -> Result<StepOutcome, StepError> {
+        let worker = WorkerNum(self.worker_no_max + 1);
+        let projection = WorkerProjection::from_created(worker, &entry).ok_or(StepError::UnknownWorker)?;
+        if let Some(existing) = self.by_id.get(&projection.id) {
+            return Err(StepError::WorkerExists(*existing));
         }
         self.worker_no_max += 1;
-        self.counts.add(&head.id);
-        let at = head.created_at;
-        self.insert(head, false);
+        self.counts.add(&projection.id);
+        let at = projection.created_at;
+        self.insert(projection, false);
         let configured = (!options.is_empty()).then_some(Entry::Configured { at, options });
         let entries = std::iter::once(entry).chain(configured).collect();
-        self.push(no, &Row::Entries { first: OplogIndex(1), entries });
-        Ok(Answer::Created(no))
+        self.append_row(worker, &Row::Entries { first: OplogIndex(1), entries });
+        Ok(StepOutcome::Created(worker))
     }
 
-    fn check(&self, worker: WorkerNum, activation: Activation, first: OplogIndex) -> Result<(), Refused> {
-        let cached = self.heads.get(&worker).ok_or(Refused::Discarded)?;
-        let current = cached.activation == Some(activation) && first == cached.head.oplog_end.next();
-        if current { Ok(()) } else { Err(Refused::Discarded) }
+    fn check_activation(
+        &self,
+        worker: WorkerNum,
+        activation: Activation,
+        first: OplogIndex,
+    ) -> Result<(), StepError> {
+        let cached = self.projections.get(&worker).ok_or(StepError::StaleActivation)?;
+        let current = cached.activation == Some(activation) && first == cached.projection.oplog_end.next();
+        if current { Ok(()) } else { Err(StepError::StaleActivation) }
     }
 
-    fn promise(
+    fn apply_promise(
         &mut self,
         now: Timestamp,
         owner: Option<WorkerNum>,
         promise: &PromiseId,
-        act: PromiseAct,
-        by: Option<ByWorker>,
-    ) -> Result<Answer, Refused> {
+        operation: PromiseOperation,
+        context: Option<HostCallContext>,
+    ) -> Result<StepOutcome, StepError> {
         let mut record = None;
-        if let Some(ByWorker { worker, activation, first, entries, call }) = by {
-            self.check(worker, activation, first)?;
+        if let Some(HostCallContext { worker, activation, first, entries, call }) = context {
+            self.check_activation(worker, activation, first)?;
             record = Some((worker, first.plus(entries.len() as u64), call));
-            // What the worker did before comes first: it may have made this very promise.
+            // The buffered entries come first: they may contain the creation of this very promise.
             if !entries.is_empty() {
-                self.push(worker, &Row::Entries { first, entries });
+                self.append_row(worker, &Row::Entries { first, entries });
             }
         }
         let slot = owner
-            .and_then(|no| self.heads.get(&no))
-            .filter(|cached| cached.head.id == promise.worker)
-            .and_then(|cached| cached.head.promises.get(&promise.index.0))
+            .and_then(|owner| self.projections.get(&owner))
+            .filter(|cached| cached.projection.id == promise.worker)
+            .and_then(|cached| cached.projection.promises.get(&promise.index.0))
             .copied();
-        let arrival = match (slot, act) {
-            (Some(Slot::Pending), PromiseAct::Complete(data)) => {
+        let event = match (slot, operation) {
+            (Some(PromiseSlot::Pending), PromiseOperation::Complete(data)) => {
                 Some(InboxEvent::PromiseCompleted { at: now, promise: promise.index, data })
             }
-            (Some(_), PromiseAct::Delete) => {
+            (Some(_), PromiseOperation::Delete) => {
                 Some(InboxEvent::PromiseDeleted { at: now, promise: promise.index })
             }
-            (Some(Slot::Completed(_)), PromiseAct::Complete(_)) | (None, _) => None,
+            (Some(PromiseSlot::Completed(_)), PromiseOperation::Complete(_)) | (None, _) => None,
         };
-        let completion = match (slot, &arrival) {
+        let completion = match (slot, &event) {
             (None, _) => Completion::Unknown,
             (Some(_), Some(_)) => Completion::Completed,
             (Some(_), None) => Completion::AlreadyCompleted,
         };
-        let mut seq = self.last;
-        if let (Some(owner), Some(arrival)) = (owner, arrival) {
-            // A stopped worker goes on when what it waited for is there (reference §1.2).
+        let mut seq = self.last_seq;
+        if let (Some(owner), Some(event)) = (owner, event) {
+            // An interrupted worker continues when the promise that it waits for is completed (reference §1.2).
             if self
-                .heads
+                .projections
                 .get(&owner)
-                .is_some_and(|cached| cached.head.interrupted && cached.head.waits_for(promise))
+                .is_some_and(|cached| cached.projection.interrupted && cached.projection.waits_for(promise))
             {
-                self.push(owner, &Row::InboxEvent(InboxEvent::Resumed { at: now }));
+                self.append_row(owner, &Row::InboxEvent(InboxEvent::Resumed { at: now }));
             }
-            seq = self.push(owner, &Row::InboxEvent(arrival));
-            for waiter in self.waiters.remove(promise).unwrap_or_default() {
+            seq = self.append_row(owner, &Row::InboxEvent(event));
+            for waiter in self.promise_waiters.remove(promise).unwrap_or_default() {
                 self.actions.push(Action::Wake(waiter));
             }
         }
@@ -484,63 +522,63 @@ impl Ledger {
                 Completion::Unknown => 2,
             };
             let entry = Entry::HostCall { call, response: vec![answer] };
-            seq = self.push(worker, &Row::Entries { first, entries: vec![entry] });
+            seq = self.append_row(worker, &Row::Entries { first, entries: vec![entry] });
         }
-        Ok(Answer::Promise(completion, seq))
+        Ok(StepOutcome::Promise(completion, seq))
     }
 
-    /// Adds a row for a known worker and folds it.
-    fn push(&mut self, no: WorkerNum, row: &Row) -> Seq {
-        let seq = self.last.next();
-        self.last = seq;
-        let head = &self.heads[&no].head;
-        let shard = head.shard();
-        self.rows.push(LogRow {
+    /// Appends a row for a worker in memory and folds it.
+    fn append_row(&mut self, worker: WorkerNum, row: &Row) -> Seq {
+        let seq = self.last_seq.next();
+        self.last_seq = seq;
+        let projection = &self.projections[&worker].projection;
+        let shard = projection.shard();
+        self.unwritten_rows.push(LogRow {
             seq,
-            worker: no,
-            prev: Seq(head.last_row),
+            worker,
+            prev: Seq(projection.last_row),
             shard,
             epoch: self.epochs[usize::from(shard.0)],
             body: codec::encode_row(row),
         });
-        self.fold(no, seq, row);
-        let answers = std::mem::take(&mut self.answers);
-        if !answers.is_empty() {
-            self.give(self.now, answers);
+        self.fold_row(worker, seq, row);
+        let replies = std::mem::take(&mut self.pending_replies);
+        if !replies.is_empty() {
+            self.deliver_replies(self.now, replies);
         }
-        self.look_for_cycle(self.now, no, row);
+        self.resolve_deadlock(self.now, worker, row);
         seq
     }
 
-    fn fold(&mut self, no: WorkerNum, seq: Seq, row: &Row) {
-        let Some(cached) = self.heads.get_mut(&no) else { return };
-        if seq.0 <= cached.head.last_row {
+    fn fold_row(&mut self, worker: WorkerNum, seq: Seq, row: &Row) {
+        let Some(cached) = self.projections.get_mut(&worker) else { return };
+        if seq.0 <= cached.projection.last_row {
             return;
         }
-        let wake_before = cached.head.wake_at();
-        let waited = cached.head.waiting.is_some();
-        let mut facts = Vec::new();
-        cached.head.apply(seq, row, &mut facts);
+        let wake_before = cached.projection.wake_at();
+        let waited = cached.projection.waiting.is_some();
+        let mut effects = Vec::new();
+        cached.projection.apply_row(seq, row, &mut effects);
         if cached.dirty_since.is_none() {
             cached.dirty_since = Some(seq);
-            self.dirty.insert(seq, no);
+            self.dirty.insert(seq, worker);
         }
-        for fact in facts {
-            let (key, started, outcome) = match fact {
-                KeyFact::Begun { key, started } => (key, started, None),
-                KeyFact::Ended { key, started, outcome } => (key, started, Some(outcome)),
-                KeyFact::Answer(due) => {
-                    self.answers.push(due);
+        for effect in effects {
+            let (key, started, outcome) = match effect {
+                FoldEffect::InvocationBegun { key, started } => (key, started, None),
+                FoldEffect::InvocationEnded { key, started, outcome } => (key, started, Some(outcome)),
+                FoldEffect::Reply(due) => {
+                    self.pending_replies.push(due);
                     continue;
                 }
             };
-            // Nobody can ask for a key that nobody was told.
+            // Anonymous invocations cannot be looked up, so they are not indexed. Their keys begin with a space.
             if key.starts_with(' ') {
                 continue;
             }
             let Ok(key) = IdempotencyKey::new(key) else { continue };
             let key_hash = key.index_hash();
-            let record = self.keys.entry((no, key_hash)).or_insert_with(|| KeyRecord {
+            let record = self.key_records.entry((worker, key_hash)).or_insert_with(|| KeyRecord {
                 started,
                 outcome: None,
                 invocation: None,
@@ -548,64 +586,64 @@ impl Ledger {
             record.outcome = outcome;
             if let Row::Entries { entries, .. } = row
                 && outcome.is_none()
-                && let Some(begun) = begun_here(entries, &key)
+                && let Some(begun) = find_begun_invocation(entries, &key)
             {
                 record.invocation = Some(begun);
             }
-            if let Row::InboxEvent(arrival) = row
-                && let Some(accepted) = arrival.digest()
+            if let Row::InboxEvent(event) = row
+                && let Some(accepted) = event.digest()
             {
                 record.invocation = Some(accepted);
             }
             if let Some(outcome) = outcome {
-                cached.unwritten.push(IdemRow { worker: no, key_hash, started, outcome });
-                if cached.unwritten.len() == KEYS_UNWRITTEN_MAX {
-                    self.overfull.push(no);
+                cached.unwritten_keys.push(IdemRow { worker, key_hash, started, outcome });
+                if cached.unwritten_keys.len() == KEYS_UNWRITTEN_MAX {
+                    self.keys_overfull.push(worker);
                 }
             }
         }
-        let wake_at = cached.head.wake_at();
+        let wake_at = cached.projection.wake_at();
         if wake_at != wake_before {
-            self.actions.push(Action::Timer(no, wake_at));
+            self.actions.push(Action::SetTimer(worker, wake_at));
         }
-        let waits = cached.head.waiting.is_some();
-        if let Some(from) = waits::set_aside_from(row) {
-            let id = cached.head.id.clone();
-            self.promises_gone(&id, from);
+        let waits = cached.projection.waiting.is_some();
+        if let Some(from) = waits::reverted_from(row) {
+            let id = cached.projection.id.clone();
+            self.release_promise_waiters(&id, from);
         }
-        let Some(cached) = self.heads.get_mut(&no) else { return };
+        let Some(cached) = self.projections.get_mut(&worker) else { return };
         if waits {
-            let head = cached.head.clone_waits();
-            self.register(no, &head.0, &head.1);
-        } else if waited && cached.head.runnable() && matches!(row, Row::InboxEvent(_)) {
-            self.actions.push(Action::Wake(no));
+            let projection = cached.projection.clone_waits();
+            self.register(worker, &projection.0, &projection.1);
+        } else if waited && cached.projection.is_runnable() && matches!(row, Row::InboxEvent(_)) {
+            self.actions.push(Action::Wake(worker));
         }
     }
 
-    fn remove(&mut self, no: WorkerNum, seq: Seq) {
-        if let Some(cached) = self.heads.remove(&no) {
-            self.by_id.remove(&cached.head.id);
-            self.names.remove(&cached.head.id);
-            self.counts.remove(&cached.head.id);
+    fn remove_worker(&mut self, worker: WorkerNum, seq: Seq) {
+        if let Some(cached) = self.projections.remove(&worker) {
+            self.by_id.remove(&cached.projection.id);
+            self.name_index.remove(&cached.projection.id);
+            self.counts.remove(&cached.projection.id);
             if let Some(since) = cached.dirty_since {
                 self.dirty.remove(&since);
             }
-            for row in &cached.unwritten {
-                self.keys.remove(&(no, row.key_hash));
+            for row in &cached.unwritten_keys {
+                self.key_records.remove(&(worker, row.key_hash));
             }
-            // Keys of invocations that had begun or waited.
-            self.keys.retain(|(worker, _), _| *worker != no);
-            self.forgotten += 1;
-            self.promises_gone(&cached.head.id, OplogIndex::START);
+            // Also removes the keys of invocations that had begun or were queued.
+            self.key_records.retain(|(of, _), _| *of != worker);
+            self.evictions += 1;
+            self.release_promise_waiters(&cached.projection.id, OplogIndex::START);
         }
-        self.actions.push(Action::Timer(no, None));
-        self.removed.insert(seq, no);
-        self.removed_nos.insert(no);
+        self.actions.push(Action::SetTimer(worker, None));
+        self.removals.insert(seq, worker);
+        self.removed_workers.insert(worker);
     }
 }
 
-/// The function and digest of the invocation of a key that begins in `entries`, if it is there.
-fn begun_here(entries: &[Entry], wanted: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
+/// Returns the function and digest of the invocation with this key, if it begins in `entries`.
+fn find_begun_invocation(entries: &[Entry], wanted: &IdempotencyKey) -> Option<(Arc<str>, [u8; 32])> {
     entries.iter().find_map(|entry| match entry {
         Entry::InvocationStarted { key, source, .. } if key == wanted => source.digest(),
         _ => None,

@@ -1,51 +1,54 @@
-//! Lists of workers, a page at a time: the heads in the store with those in memory over them, in the order of names.
+//! Lists of workers by page, in the order of their names: the stored projections, overlaid with those in memory.
 //!
-//! Nothing is loaded for a list and no worker is woken. A page looks at a bounded number of heads, whatever matches.
-//! Invariant: who was made before the page was asked for is on it or on a later one, and who was deleted before is not.
+//! Listing loads no worker and wakes none. A page reads a bounded number of projections, however few of them match.
+//!
+//! Invariant: a worker that was created before the page was requested is on it or on a later one, and a worker that was
+//! deleted before is not.
 
 use super::core::{Core, State};
-use super::head::Head;
+use super::projection::WorkerProjection;
 use super::{Executor, ExecutorError, WorkerView};
 use crate::storage::ports::{StoredHead, WorkerNum};
 use golem_model::{TemplateId, WorkerStatus};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Heads that one page looks at, at most.
-const LOOKED_AT_MAX: usize = 1_000;
-/// Bytes of arguments and environments on one page, about, beyond which it ends: no answer grows without bound.
+/// Maximum number of projections that one page reads.
+const SCANNED_MAX: usize = 1_000;
+/// Approximate size in bytes of the arguments and environments on one page. The page ends beyond it, so that no
+/// response grows without a bound.
 const PAGE_BYTES_MAX: usize = 256 * 1024;
 
-/// Which workers.
+/// The range of workers to list.
 #[derive(Debug, Clone)]
 pub struct WorkerRange {
     /// The template.
     pub template: TemplateId,
-    /// How the names begin.
+    /// The prefix of the names.
     pub prefix: String,
-    /// Only names after this one; all if it is empty.
+    /// Only names after this one. Empty to list all.
     pub after: String,
-    /// How many, at most.
+    /// Maximum number of workers.
     pub count: usize,
 }
 
-/// A part of a list.
+/// A page of a list.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct WorkersPage {
-    /// The workers, ordered by name; may be none although more follow.
+    /// The workers, ordered by name. May be empty although more follow.
     pub workers: Vec<WorkerView>,
-    /// More may follow after this name.
+    /// If set, more may follow after this name.
     pub next: Option<String>,
 }
 
 /// A worker in the range.
-enum Found {
+enum ListedWorker {
     Memory(WorkerNum),
-    Store(Box<Head>),
+    Store(Box<WorkerProjection>),
 }
 
 impl Executor {
-    /// The workers of a range that match, from the first on.
+    /// Lists the matching workers of a range, from the first on.
     pub async fn list(
         &self,
         range: WorkerRange,
@@ -62,50 +65,52 @@ impl Core {
         matches: impl Fn(&WorkerView) -> bool + Send,
     ) -> Result<WorkersPage, ExecutorError> {
         loop {
-            let (found, end) = self.look(&range).await?;
+            let (found, end) = self.scan_range(&range).await?;
             let state = self.lock();
-            Self::check_up(&state)?;
-            if let Some(page) = page(&state, found, end, range.count, &matches) {
+            Self::check_available(&state)?;
+            if let Some(page) = build_page(&state, found, end, range.count, &matches) {
                 return Ok(page);
             }
         }
     }
 
-    /// The workers in the range, and the last name up to which all are known; none if they are all known.
-    async fn look(
+    /// Returns the workers in the range, and the last name up to which the result is complete. `None` means that it is
+    /// complete.
+    async fn scan_range(
         self: &Arc<Self>,
         range: &WorkerRange,
-    ) -> Result<(BTreeMap<String, Found>, Option<String>), ExecutorError> {
+    ) -> Result<(BTreeMap<String, ListedWorker>, Option<String>), ExecutorError> {
         let WorkerRange { template, prefix, after, count: _ } = range.clone();
-        // First what is in memory, then the store: whoever leaves memory in between is in the store by then.
-        let (here, removed) = {
+        // Memory is read before the store: a worker that leaves memory in between is in the store by then.
+        let (in_memory, removed) = {
             let state = self.lock();
-            Self::check_up(&state)?;
-            (state.ledger.named(template, &prefix, &after, LOOKED_AT_MAX), state.ledger.removed())
+            Self::check_available(&state)?;
+            (state.ledger.list_named(template, &prefix, &after, SCANNED_MAX), state.ledger.removed_workers())
         };
         let stored =
-            self.read(move |store| store.heads_named(template, &prefix, &after, LOOKED_AT_MAX)).await?;
-        // Where one of the two was cut, nothing is known of what comes later.
-        let here_end = here.get(LOOKED_AT_MAX - 1).map(|(name, _)| name.clone());
-        let stored_end = stored.get(LOOKED_AT_MAX - 1).map(|head| head.id.name.to_string());
-        let end = here_end.into_iter().chain(stored_end).min();
-        let mut found: BTreeMap<String, Found> =
-            here.into_iter().map(|(name, no)| (name, Found::Memory(no))).collect();
-        let elsewhere =
-            |head: &StoredHead| !removed.contains(&head.no) && !found.contains_key(head.id.name.as_str());
-        let elsewhere: Vec<StoredHead> = stored.into_iter().filter(elsewhere).collect();
-        for head in elsewhere {
-            let name = head.id.name.to_string();
-            found.insert(name, Found::Store(Box::new(self.decode_head(head).await?)));
+            self.read_store(move |store| store.heads_named(template, &prefix, &after, SCANNED_MAX)).await?;
+        // If one of the two lists was cut off, the result is complete only up to its last name.
+        let in_memory_end = in_memory.get(SCANNED_MAX - 1).map(|(name, _)| name.clone());
+        let stored_end = stored.get(SCANNED_MAX - 1).map(|stored| stored.id.name.to_string());
+        let end = in_memory_end.into_iter().chain(stored_end).min();
+        let mut found: BTreeMap<String, ListedWorker> =
+            in_memory.into_iter().map(|(name, worker)| (name, ListedWorker::Memory(worker))).collect();
+        let only_stored = |stored: &StoredHead| {
+            !removed.contains(&stored.no) && !found.contains_key(stored.id.name.as_str())
+        };
+        let only_stored: Vec<StoredHead> = stored.into_iter().filter(only_stored).collect();
+        for stored in only_stored {
+            let name = stored.id.name.to_string();
+            found.insert(name, ListedWorker::Store(Box::new(self.decode_projection(stored).await?)));
         }
         Ok((found, end))
     }
 }
 
-/// The page that begins with `found`; `None` if one of them left memory since.
-fn page(
+/// Builds the page from `found`. `None` if one of the workers left memory meanwhile.
+fn build_page(
     state: &State,
-    found: BTreeMap<String, Found>,
+    found: BTreeMap<String, ListedWorker>,
     end: Option<String>,
     count: usize,
     matches: impl Fn(&WorkerView) -> bool,
@@ -119,15 +124,19 @@ fn page(
         if page.workers.len() == count || bytes >= PAGE_BYTES_MAX {
             return Some(page);
         }
-        let seen = match found {
-            Found::Memory(no) => Some(view(state, no, state.ledger.head(no)?)),
-            Found::Store(head) => {
-                let no = WorkerNum(head.no);
-                let there = !state.ledger.is_removed(no);
-                there.then(|| view(state, no, state.ledger.head(no).unwrap_or(&head)))
+        let view = match found {
+            ListedWorker::Memory(worker) => {
+                Some(worker_view(state, worker, state.ledger.projection(worker)?))
+            }
+            ListedWorker::Store(projection) => {
+                let worker = WorkerNum(projection.worker);
+                let exists = !state.ledger.is_removed(worker);
+                exists.then(|| {
+                    worker_view(state, worker, state.ledger.projection(worker).unwrap_or(&projection))
+                })
             }
         };
-        if let Some(view) = seen.filter(&matches) {
+        if let Some(view) = view.filter(&matches) {
             bytes += view.args.iter().map(String::len).sum::<usize>();
             bytes += view.env.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
             page.workers.push(view);
@@ -138,26 +147,26 @@ fn page(
     Some(page)
 }
 
-/// What callers can know of a worker now.
-pub(crate) fn view(state: &State, no: WorkerNum, head: &Head) -> WorkerView {
-    let slot = state.slots.get(&no);
-    let driven = slot.is_some_and(|slot| slot.task && slot.current.is_some());
+/// Returns the current properties of a worker.
+pub(crate) fn worker_view(state: &State, worker: WorkerNum, projection: &WorkerProjection) -> WorkerView {
+    let slot = state.slots.get(&worker);
+    let driven = slot.is_some_and(|slot| slot.has_task && slot.current.is_some());
     let waiting = slot.is_some_and(|slot| !slot.pending.is_empty());
-    let status = match head.status() {
+    let status = match projection.status() {
         WorkerStatus::Idle if driven || waiting => WorkerStatus::Running,
-        // Woken, and on its way.
+        // The worker was woken and is about to run.
         WorkerStatus::Suspended if driven => WorkerStatus::Running,
         status => status,
     };
     WorkerView {
-        id: head.id.clone(),
-        project: head.project,
-        account: head.account,
-        args: head.args.clone(),
-        env: head.env.clone(),
+        id: projection.id.clone(),
+        project: projection.project,
+        account: projection.account,
+        args: projection.args.clone(),
+        env: projection.env.clone(),
         status,
-        template_version: head.template_version,
-        retry_count: head.attempts_failed,
-        created_at: head.created_at,
+        template_version: projection.template_version,
+        retry_count: projection.attempts_failed,
+        created_at: projection.created_at,
     }
 }

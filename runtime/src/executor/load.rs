@@ -1,12 +1,12 @@
-//! Bringing a worker into memory: from its newest snapshot that can be loaded, or from its first entry.
+//! Loading a worker into memory: from its newest snapshot that can be loaded, or from its first entry.
 //!
-//! Invariant: what cannot be loaded costs time and never a worker, as long as something before it can: the snapshot
-//! before it, the last update by hand, the whole log.
+//! Invariant: a snapshot that cannot be loaded costs time but not the worker, as long as an earlier position can be
+//! loaded: the snapshot before it, the state of the last manual update, or the start of the log.
 
-use super::core::{Core, Resident};
-use super::head::{Checkpoint, Head};
-use super::ledger::{Answer, Event};
-use super::ports::ActivationPort;
+use super::adapters::ActivationAdapter;
+use super::core::{Core, ResidentInstance};
+use super::ledger::{LedgerEvent, StepOutcome};
+use super::projection::{Checkpoint, WorkerProjection};
 use super::{ExecutorError, ExecutorMetrics, history};
 use crate::storage::ports::{Seq, StoreError, WorkerNum};
 use golem_host::ports::{PortError, Ports};
@@ -18,141 +18,155 @@ use golem_model::oplog::codec::Row;
 use golem_model::oplog::{Image, SavedState};
 use std::sync::Arc;
 
-/// Why a worker is not in memory.
+/// Why a worker was not loaded.
 #[derive(Debug)]
-pub(super) enum NotLoaded {
-    /// It stopped.
+pub(super) enum LoadError {
+    /// The guest stopped.
     Stopped(StopReason),
-    /// Our own trouble.
-    Trouble(ExecutorError),
+    /// An error of the server.
+    Server(ExecutorError),
 }
 
-/// What every way to load a worker needs.
-pub(super) struct Loading<'a> {
+/// The inputs for loading a worker, whichever position it is loaded from.
+pub(super) struct Loader<'a> {
     pub(super) core: &'a Arc<Core>,
-    pub(super) head: &'a Head,
+    pub(super) projection: &'a WorkerProjection,
     pub(super) component: &'a Component,
     pub(super) init: WorkerInit,
     pub(super) ports: Ports,
-    pub(super) control: InterruptHandle,
+    pub(super) interrupt_handle: InterruptHandle,
 }
 
 /// Loads the worker into memory and replays its log.
 pub(super) async fn load(
     core: &Arc<Core>,
-    no: WorkerNum,
+    worker: WorkerNum,
     generation: u64,
-) -> Result<(Resident, ReplayEnd), NotLoaded> {
-    let discarded = || NotLoaded::Stopped(StopReason::Port(PortError::Discarded));
-    let Some(permit) = core.permit().await else { return Err(discarded()) };
-    let control = InterruptHandle::new();
-    let (head, activation) = {
+) -> Result<(ResidentInstance, ReplayEnd), LoadError> {
+    let discarded = || LoadError::Stopped(StopReason::Port(PortError::Discarded));
+    let Some(permit) = core.acquire_resident_permit().await else { return Err(discarded()) };
+    let interrupt_handle = InterruptHandle::new();
+    let (projection, activation) = {
         let mut state = core.lock();
         if state.generation != generation {
             return Err(discarded());
         }
-        let Ok(Answer::Activated(activation)) = core.step(&mut state, Event::Activate { worker: no }) else {
+        let Ok(StepOutcome::Activated(activation)) = core.step(&mut state, LedgerEvent::Activate { worker })
+        else {
             return Err(discarded());
         };
-        let Some(head) = state.ledger.head(no).cloned() else { return Err(discarded()) };
-        if let Some(slot) = state.slots.get_mut(&no) {
-            slot.control = Some(control.clone());
+        let Some(projection) = state.ledger.projection(worker).cloned() else { return Err(discarded()) };
+        if let Some(slot) = state.slots.get_mut(&worker) {
+            slot.interrupt_handle = Some(interrupt_handle.clone());
         }
-        (head, activation)
+        (projection, activation)
     };
-    let component = component(core, &head, head.template_version).await?;
+    let component = load_component(core, &projection, projection.template_version).await?;
     ExecutorMetrics::add(&core.metrics.activations, 1);
-    let loading = Loading {
+    let loader = Loader {
         core,
-        head: &head,
+        projection: &projection,
         component: &component,
-        init: init(core, &head, head.template_version),
-        ports: ActivationPort::new(core.clone(), no, activation, generation).ports(head.project),
-        control: control.clone(),
+        init: worker_init(core, &projection, projection.template_version),
+        ports: ActivationAdapter::new(core.clone(), worker, activation, generation).ports(projection.project),
+        interrupt_handle: interrupt_handle.clone(),
     };
-    let mut instance = Box::new(loading.newest().await?);
-    let replayed = instance.replay().await.map_err(NotLoaded::Stopped)?;
-    Ok((Resident { instance, control, permit }, replayed))
+    let mut instance = Box::new(loader.load_newest().await?);
+    let replayed = instance.replay().await.map_err(LoadError::Stopped)?;
+    Ok((ResidentInstance { instance, interrupt_handle, permit }, replayed))
 }
 
-/// The component of a version of the worker's template.
-pub(super) async fn component(core: &Arc<Core>, head: &Head, version: u32) -> Result<Component, NotLoaded> {
-    core.components
-        .component(head.id.template, version)
-        .await
-        .map_err(|details| NotLoaded::Trouble(ExecutorError::Component { worker: head.id.clone(), details }))
+/// Loads the component of a version of the worker's template.
+pub(super) async fn load_component(
+    core: &Arc<Core>,
+    projection: &WorkerProjection,
+    version: u32,
+) -> Result<Component, LoadError> {
+    core.components.component(projection.id.template, version).await.map_err(|details| {
+        LoadError::Server(ExecutorError::Component { worker: projection.id.clone(), details })
+    })
 }
 
-/// Who the worker is when it runs `version`.
-pub(super) fn init(core: &Arc<Core>, head: &Head, version: u32) -> WorkerInit {
+/// The worker's identity and environment when it runs `version`.
+pub(super) fn worker_init(core: &Arc<Core>, projection: &WorkerProjection, version: u32) -> WorkerInit {
     WorkerInit {
-        id: head.id.clone(),
-        account: head.account,
+        id: projection.id.clone(),
+        account: projection.account,
         template_version: version,
-        args: head.args.clone(),
-        env: head.env.clone(),
-        seed: head.seed,
-        links: core.components.links(head.id.template, version),
+        args: projection.args.clone(),
+        env: projection.env.clone(),
+        seed: projection.seed,
+        links: core.components.links(projection.id.template, version),
         suspend_after: core.settings.suspend_after,
-        retry: head.options.retry_policy.unwrap_or(core.settings.retry),
+        retry: projection.options.retry_policy.unwrap_or(core.settings.retry),
     }
 }
 
-impl Loading<'_> {
-    /// An instance from the newest place that can be loaded; the rest of the log is not replayed yet.
-    async fn newest(&self) -> Result<Instance, NotLoaded> {
-        for checkpoint in self.head.life.checkpoints() {
-            match self.from(checkpoint).await? {
+impl Loader<'_> {
+    /// Creates an instance from the newest position that can be loaded. The rest of the log is not replayed yet.
+    async fn load_newest(&self) -> Result<Instance, LoadError> {
+        for checkpoint in self.projection.snapshot_state.checkpoints() {
+            match self.load_from_checkpoint(checkpoint).await? {
                 Ok(instance) => return Ok(instance),
                 Err(details) => {
-                    let (worker, index) = (&self.head.id, checkpoint.index);
-                    tracing::warn!(%worker, %index, %details, "a saved state cannot be loaded; going further back");
+                    let (worker, index) = (&self.projection.id, checkpoint.index);
+                    tracing::warn!(%worker, %index, %details, "a saved state cannot be loaded; trying the one before it");
                 }
             }
         }
-        if let Some(base) = self.head.life.base() {
+        if let Some(base) = self.projection.snapshot_state.base() {
             let details = format!(
-                "none of its saved states can be loaded, and its version cannot replay what it did before the update \
-                 by hand in entry {}",
+                "none of its saved states can be loaded, and its version cannot replay the entries before the manual \
+                 update in entry {}",
                 base.index
             );
-            return Err(NotLoaded::Trouble(ExecutorError::Component {
-                worker: self.head.id.clone(),
+            return Err(LoadError::Server(ExecutorError::Component {
+                worker: self.projection.id.clone(),
                 details,
             }));
         }
-        self.whole().await
+        self.load_from_start().await
     }
 
-    /// An instance at the first entry.
-    pub(super) async fn whole(&self) -> Result<Instance, NotLoaded> {
-        let Self { core, head, component, init, ports, control } = self;
-        let history = if let Some(made) = head.only_made() {
-            made
+    /// Creates an instance from the first entry.
+    pub(super) async fn load_from_start(&self) -> Result<Instance, LoadError> {
+        let Self { core, projection, component, init, ports, interrupt_handle } = self;
+        let history = if let Some(entries) = projection.only_creation_entries() {
+            entries
         } else {
-            self.read(move |store, last| history::entries(store, last)).await?
+            self.read_store(move |store, last| history::entries(store, last)).await?
         };
-        self.check_length(0, history.len())?;
+        self.check_entry_count(0, history.len())?;
         ExecutorMetrics::add(&core.metrics.entries_replayed, history.len() as u64);
-        Instance::activate(component, init.clone(), history, ports.clone(), control.clone())
+        Instance::activate(component, init.clone(), history, ports.clone(), interrupt_handle.clone())
             .await
-            .map_err(NotLoaded::Stopped)
+            .map_err(LoadError::Stopped)
     }
 
-    /// An instance from a saved state; a text if that cannot be loaded.
-    pub(super) async fn from(&self, checkpoint: Checkpoint) -> Result<Result<Instance, String>, NotLoaded> {
-        let Checkpoint { row, index, blob: _ } = checkpoint;
-        let history = self.read(move |store, last| history::entries_after(store, last, Seq(row), index));
+    /// Creates an instance from a saved state. The inner error describes why that state cannot be loaded.
+    pub(super) async fn load_from_checkpoint(
+        &self,
+        checkpoint: Checkpoint,
+    ) -> Result<Result<Instance, String>, LoadError> {
+        let Checkpoint { row, index, blob_hash: _ } = checkpoint;
+        let history =
+            self.read_store(move |store, last| history::entries_after(store, last, Seq(row), index));
         let history = history.await?;
-        self.check_length(index.0, history.len())?;
-        let base = match self.base(checkpoint).await? {
+        self.check_entry_count(index.0, history.len())?;
+        let base = match self.read_snapshot(checkpoint).await? {
             Ok(base) => base,
             Err(details) => return Ok(Err(details)),
         };
-        let Self { core, component, init, ports, control, .. } = self;
+        let Self { core, component, init, ports, interrupt_handle, .. } = self;
         let count = history.len() as u64;
-        let loaded =
-            Instance::activate_from(component, init.clone(), base, history, ports.clone(), control.clone());
+        let loaded = Instance::activate_from(
+            component,
+            init.clone(),
+            base,
+            history,
+            ports.clone(),
+            interrupt_handle.clone(),
+        );
         match loaded.await {
             Ok(instance) => {
                 ExecutorMetrics::add(&core.metrics.entries_replayed, count);
@@ -160,14 +174,14 @@ impl Loading<'_> {
                 Ok(Ok(instance))
             }
             Err(SnapshotError::Refused { details }) => Ok(Err(details)),
-            Err(SnapshotError::Stopped(stop)) => Err(NotLoaded::Stopped(stop)),
+            Err(SnapshotError::Stopped(stop)) => Err(LoadError::Stopped(stop)),
         }
     }
 
-    async fn base(&self, checkpoint: Checkpoint) -> Result<Result<SnapshotBase, String>, NotLoaded> {
+    async fn read_snapshot(&self, checkpoint: Checkpoint) -> Result<Result<SnapshotBase, String>, LoadError> {
         let row = Seq(checkpoint.row);
-        let body = self.read(move |store, _| history::row(store, row)).await?;
-        let Some((at, state)) = saved(&body, checkpoint) else {
+        let body = self.read_store(move |store, _| history::row(store, row)).await?;
+        let Some((at, state)) = saved_state(&body, checkpoint) else {
             return Ok(Err(format!("row {row} should hold a saved state, and does not")));
         };
         let image = match &state.image {
@@ -179,39 +193,41 @@ impl Loading<'_> {
                     Ok(Ok(None)) => return Ok(Err("its image is missing".to_owned())),
                     Ok(Err(error @ StoreError::Corrupt { .. })) => return Ok(Err(error.to_string())),
                     Ok(Err(error)) => {
-                        return Err(NotLoaded::Trouble(super::core::unavailable(&error)));
+                        return Err(LoadError::Server(super::core::unavailable(&error)));
                     }
-                    Err(_) => return Err(NotLoaded::Trouble(ExecutorError::ShuttingDown)),
+                    Err(_) => return Err(LoadError::Server(ExecutorError::ShuttingDown)),
                 }
             }
         };
         Ok(Ok(SnapshotBase { index: checkpoint.index, at, state, image }))
     }
 
-    async fn read<T: Send + 'static>(
+    async fn read_store<T: Send + 'static>(
         &self,
         read: impl FnOnce(&dyn crate::storage::ports::Store, Seq) -> Result<T, StoreError> + Send + 'static,
-    ) -> Result<T, NotLoaded> {
-        let last = Seq(self.head.last_row);
-        self.core.durable(last).await.map_err(NotLoaded::Trouble)?;
-        self.core.read(move |store| read(store, last)).await.map_err(NotLoaded::Trouble)
+    ) -> Result<T, LoadError> {
+        let last = Seq(self.projection.last_row);
+        self.core.wait_durable(last).await.map_err(LoadError::Server)?;
+        self.core.read_store(move |store| read(store, last)).await.map_err(LoadError::Server)
     }
 
-    fn check_length(&self, before: u64, found: usize) -> Result<(), NotLoaded> {
-        if before + found as u64 == self.head.oplog_end.0 {
+    fn check_entry_count(&self, before: u64, found: usize) -> Result<(), LoadError> {
+        if before + found as u64 == self.projection.oplog_end.0 {
             return Ok(());
         }
-        let details =
-            format!("its log holds {found} entries after {before}, and ends at {}", self.head.oplog_end);
-        Err(NotLoaded::Trouble(ExecutorError::Component { worker: self.head.id.clone(), details }))
+        let details = format!(
+            "its log holds {found} entries after {before}, and ends at {}",
+            self.projection.oplog_end
+        );
+        Err(LoadError::Server(ExecutorError::Component { worker: self.projection.id.clone(), details }))
     }
 }
 
-fn saved(row: &Row, checkpoint: Checkpoint) -> Option<(golem_model::Timestamp, SavedState)> {
+fn saved_state(row: &Row, checkpoint: Checkpoint) -> Option<(golem_model::Timestamp, SavedState)> {
     let Row::Entries { first, entries } = row else { return None };
     let place = usize::try_from(checkpoint.index.0.checked_sub(first.0)?).ok()?;
     match entries.get(place)? {
-        Entry::LifecycleEvent(milestone) => Some((milestone.at(), milestone.state()?.clone())),
+        Entry::LifecycleEvent(event) => Some((event.at(), event.state()?.clone())),
         Entry::Created { .. }
         | Entry::Activated { .. }
         | Entry::InvocationStarted { .. }

@@ -1,6 +1,7 @@
-//! What workers print: the last events of each, and who listens.
+//! Output of workers: the latest events of each worker, and its subscribers.
 //!
-//! Not durable and not part of the log: lines are given at least once, and the oldest are lost first.
+//! The output is not durable and not part of the log. Lines are delivered at least once, and the oldest are dropped
+//! first.
 
 use crate::storage::ports::WorkerNum;
 use golem_host::ports::{LogEvent, LogSink};
@@ -10,10 +11,10 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use tokio::sync::broadcast;
 
-/// Rings of workers that nobody listens to, at most; beyond, half of them are dropped.
+/// Maximum number of rings. At this limit, half of the rings without subscribers are dropped.
 const RINGS_MAX: usize = 4_096;
-/// Events that a slow reader may fall behind before it loses the oldest.
-const BEHIND_MAX: usize = 1_024;
+/// Number of events by which a slow subscriber may lag behind before it loses the oldest.
+const LAG_EVENTS_MAX: usize = 1_024;
 
 #[derive(Debug, Clone)]
 enum Signal {
@@ -22,14 +23,14 @@ enum Signal {
 }
 
 #[derive(Debug)]
-struct Ring {
+struct LogRing {
     past: Mutex<VecDeque<LogEvent>>,
     live: broadcast::Sender<Signal>,
 }
 
-impl Ring {
+impl LogRing {
     fn new() -> Self {
-        Self { past: Mutex::new(VecDeque::new()), live: broadcast::channel(BEHIND_MAX).0 }
+        Self { past: Mutex::new(VecDeque::new()), live: broadcast::channel(LAG_EVENTS_MAX).0 }
     }
 
     fn push(&self, event: LogEvent) {
@@ -38,7 +39,8 @@ impl Ring {
             past.pop_front();
         }
         past.push_back(event.clone());
-        // Under the lock, so that who subscribes sees each event exactly once. Nobody listening is no error.
+        // Sent under the lock, so that a new subscriber sees each event exactly once. An error means that there are no
+        // subscribers.
         drop(self.live.send(Signal::Event(event)));
     }
 }
@@ -46,72 +48,75 @@ impl Ring {
 /// The logs of all workers in memory.
 #[derive(Debug, Default)]
 pub(crate) struct Logs {
-    rings: Mutex<HashMap<WorkerNum, Arc<Ring>>>,
+    rings: Mutex<HashMap<WorkerNum, Arc<LogRing>>>,
 }
 
 impl Logs {
-    fn ring(&self, no: WorkerNum) -> Arc<Ring> {
+    fn ring(&self, worker: WorkerNum) -> Arc<LogRing> {
         let mut rings = self.rings.lock();
-        if rings.len() >= RINGS_MAX && !rings.contains_key(&no) {
-            let mut unheard: Vec<WorkerNum> =
-                rings.iter().filter(|(_, ring)| ring.live.receiver_count() == 0).map(|(no, _)| *no).collect();
+        if rings.len() >= RINGS_MAX && !rings.contains_key(&worker) {
+            let mut unheard: Vec<WorkerNum> = rings
+                .iter()
+                .filter(|(_, ring)| ring.live.receiver_count() == 0)
+                .map(|(worker, _)| *worker)
+                .collect();
             unheard.sort_unstable();
             for old in unheard.iter().take(RINGS_MAX / 2) {
                 rings.remove(old);
             }
         }
-        rings.entry(no).or_insert_with(|| Arc::new(Ring::new())).clone()
+        rings.entry(worker).or_insert_with(|| Arc::new(LogRing::new())).clone()
     }
 
-    /// Where an activation of the worker prints.
-    pub(crate) fn sink(self: &Arc<Self>, no: WorkerNum) -> Arc<dyn LogSink> {
-        Arc::new(Sink { logs: self.clone(), no })
+    /// Returns the sink for the output of an activation.
+    pub(crate) fn sink(self: &Arc<Self>, worker: WorkerNum) -> Arc<dyn LogSink> {
+        Arc::new(LogRingSink { logs: self.clone(), worker })
     }
 
-    /// Past events, then live ones.
-    pub(crate) fn subscribe(&self, no: WorkerNum) -> LogSubscription {
-        let ring = self.ring(no);
+    /// Returns the past events, followed by live ones.
+    pub(crate) fn subscribe(&self, worker: WorkerNum) -> LogSubscription {
+        let ring = self.ring(worker);
         let past = ring.past.lock();
         LogSubscription { past: past.clone(), live: ring.live.subscribe() }
     }
 
-    /// The worker left memory: who listens is told so.
-    pub(crate) fn ended(&self, no: WorkerNum) {
-        if let Some(ring) = self.rings.lock().get(&no) {
+    /// The worker left memory: ends its subscriptions.
+    pub(crate) fn notify_ended(&self, worker: WorkerNum) {
+        if let Some(ring) = self.rings.lock().get(&worker) {
             drop(ring.live.send(Signal::Ended));
         }
     }
 
-    /// The worker is gone.
-    pub(crate) fn remove(&self, no: WorkerNum) {
-        self.ended(no);
-        self.rings.lock().remove(&no);
+    /// The worker was deleted.
+    pub(crate) fn remove(&self, worker: WorkerNum) {
+        self.notify_ended(worker);
+        self.rings.lock().remove(&worker);
     }
 }
 
-/// One activation's sink.
+/// The sink of one activation.
 #[derive(Debug)]
-struct Sink {
+struct LogRingSink {
     logs: Arc<Logs>,
-    no: WorkerNum,
+    worker: WorkerNum,
 }
 
-impl LogSink for Sink {
+impl LogSink for LogRingSink {
     fn emit(&self, event: LogEvent) {
-        self.logs.ring(self.no).push(event);
+        self.logs.ring(self.worker).push(event);
     }
 }
 
-/// Something to tell a listener.
+/// A message to a subscriber.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LogNotice {
     /// The worker printed something.
     Event(LogEvent),
-    /// The listener was too slow, and so many events are lost to it.
+    /// The subscriber was too slow and has lost this many events.
     Missed(u64),
 }
 
-/// A listener of a worker's log.
+/// A subscription to a worker's log.
 #[derive(Debug)]
 pub struct LogSubscription {
     past: VecDeque<LogEvent>,
@@ -119,7 +124,7 @@ pub struct LogSubscription {
 }
 
 impl LogSubscription {
-    /// The next notice; `None` when the worker left memory.
+    /// Returns the next notice, or `None` when the worker left memory.
     pub async fn next(&mut self) -> Option<LogNotice> {
         if let Some(event) = self.past.pop_front() {
             return Some(LogNotice::Event(event));

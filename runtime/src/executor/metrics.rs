@@ -1,15 +1,15 @@
-//! What the executor counts.
+//! Counters and gauges of the executor.
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-/// Counters and gauges of the executor. Names and meaning as served at `/metrics`: docs/rest.md.
+/// Counters and gauges of the executor. docs/rest.md lists their names and meaning as served at `/metrics`.
 #[derive(Debug, Default)]
 pub struct ExecutorMetrics {
     /// Invocations that ended, with a result or a failure.
     pub invocations: AtomicU64,
-    /// Those of them that failed.
+    /// Invocations that failed. Also counts work that was abandoned because of an error of the server.
     pub invocations_failed: AtomicU64,
-    /// Requests that were answered from a recorded outcome or joined a running invocation.
+    /// Requests that were answered from a recorded outcome or joined a pending invocation.
     pub invocations_repeated: AtomicU64,
     /// Commits of the log.
     pub commits: AtomicU64,
@@ -21,19 +21,19 @@ pub struct ExecutorMetrics {
     pub commits_failed: AtomicU64,
     /// Times that a worker was loaded into memory.
     pub activations: AtomicU64,
-    /// Entries replayed at that.
+    /// Entries that were replayed while loading workers.
     pub entries_replayed: AtomicU64,
-    /// Times that a worker was saved.
+    /// Snapshots that were taken.
     pub snapshots: AtomicU64,
-    /// Times that a worker was loaded from what was saved.
+    /// Times that a worker was loaded from a snapshot.
     pub snapshots_loaded: AtomicU64,
-    /// Updates to another template version that were done.
+    /// Completed updates to another template version.
     pub updates: AtomicU64,
     /// Times that a worker left memory in the middle of an invocation to wait.
     pub parks: AtomicU64,
     /// Instances in memory now.
     pub residents: AtomicI64,
-    /// Workers whose heads are in memory now.
+    /// Worker projections in memory now.
     pub heads_cached: AtomicI64,
 }
 

@@ -1,11 +1,11 @@
-//! The queue of a worker: what waits in it, and taking something out of it before it begins.
+//! A worker's queue: listing it, and cancelling an invocation before it begins.
 //!
-//! Invariant: what was cancelled was accepted before, so that its key has a row to be compared with; an invocation of
-//! which no row existed yet ("lazy accept") gets one just before the row that cancels it.
+//! Invariant: a cancelled invocation has a row of acceptance, with which repeated requests with its key are compared.
+//! If it had none yet ("lazy accept"), that row is appended just before the row that cancels it.
 
-use super::core::{Core, OnDurable, Pending, State};
-use super::invoke::{known_here, lost};
-use super::ledger::{Answer, Event};
+use super::core::{Core, OnDurable, PendingInvocation, State};
+use super::invoke::{cached_key_record, internal};
+use super::ledger::{LedgerEvent, StepOutcome};
 use super::{Executor, ExecutorError, history};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::oplog::calls::CallEvent;
@@ -17,51 +17,52 @@ use std::sync::Arc;
 /// An invocation that has not ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueuedInvocation {
-    /// Its key; `None` if its caller gave none.
+    /// Its key. `None` if its caller gave none.
     pub key: Option<String>,
     /// Its function.
     pub function: Arc<str>,
-    /// When it was accepted, if it was accepted durably.
+    /// Time of acceptance, if it was accepted durably.
     pub accepted_at: Option<Timestamp>,
     /// Whether it has begun.
     pub begun: bool,
 }
 
-/// What is known of one before the store is asked.
-struct Known {
+/// What is known of an invocation before the store is read.
+struct QueueItem {
     key: String,
     function: Option<Arc<str>>,
     row: Option<Seq>,
     begun: bool,
 }
 
-/// What a look under the lock came to.
-enum Cancelled {
-    At(Seq),
-    /// It ended; its outcome is in this row.
+/// The outcome of one attempt to cancel, under the lock.
+enum CancelAttempt {
+    Recorded(Seq),
+    /// The invocation has ended; its outcome is in this row.
     Ended(Seq),
     AskStore,
-    Again,
+    Retry,
 }
 
 impl Executor {
-    /// The invocations of a worker that have not ended: the one that has begun, then those that wait, in order.
+    /// Returns the invocations of a worker that have not ended: first the one that has begun, then the queued ones in
+    /// order.
     pub async fn queue(&self, id: &WorkerId) -> Result<Vec<QueuedInvocation>, ExecutorError> {
         let known = loop {
-            let no = self.find(id).await?;
-            if let Some(known) = look(&self.core.lock(), no) {
+            let worker = self.find_worker(id).await?;
+            if let Some(known) = queue_items(&self.core.lock(), worker) {
                 break known;
             }
         };
         let mut queue = Vec::with_capacity(known.len());
-        for Known { key, function, row, begun } in known {
+        for QueueItem { key, function, row, begun } in known {
             let mut accepted_at = None;
             let mut function = function;
             if let Some(row) = row {
-                self.core.durable(row).await?;
-                match self.core.read(move |store| history::row(store, row)).await {
+                self.core.wait_durable(row).await?;
+                match self.core.read_store(move |store| history::row(store, row)).await {
                     Ok(body) => {
-                        if let Some((found, at)) = accepted(&body, &key) {
+                        if let Some((found, at)) = find_accepted(&body, &key) {
                             function = Some(found);
                             accepted_at = at;
                         }
@@ -82,24 +83,24 @@ impl Executor {
         Ok(queue)
     }
 
-    /// Takes an invocation out of the queue. Who waits for it, and who asks for its key later, is told so. Durable on
-    /// return; cancelling it again changes nothing.
+    /// Cancels a queued invocation. Waiting callers and later requests with its key get an error. Durable on return;
+    /// repeating it changes nothing.
     pub async fn cancel(&self, id: &WorkerId, key: &IdempotencyKey) -> Result<(), ExecutorError> {
         let core = &self.core;
         loop {
-            let no = self.find(id).await?;
-            let looked = {
+            let worker = self.find_worker(id).await?;
+            let attempt = {
                 let mut state = core.lock();
-                Core::check_up(&state)?;
-                core.cancel_locked(&mut state, no, key)?
+                Core::check_available(&state)?;
+                core.cancel_locked(&mut state, worker, key)?
             };
-            let outcome = match looked {
-                Cancelled::At(seq) => return core.durable(seq).await,
-                Cancelled::Again => continue,
-                Cancelled::Ended(outcome) => outcome,
-                Cancelled::AskStore => {
+            let outcome = match attempt {
+                CancelAttempt::Recorded(seq) => return core.wait_durable(seq).await,
+                CancelAttempt::Retry => continue,
+                CancelAttempt::Ended(outcome) => outcome,
+                CancelAttempt::AskStore => {
                     let hash = key.index_hash();
-                    match core.read(move |store| store.idem(no, hash)).await? {
+                    match core.read_store(move |store| store.idem(worker, hash)).await? {
                         Some(row) => row.outcome,
                         None => {
                             return Err(ExecutorError::InvocationNotFound {
@@ -110,8 +111,8 @@ impl Executor {
                     }
                 }
             };
-            core.durable(outcome).await?;
-            return match core.read(move |store| history::row(store, outcome)).await? {
+            core.wait_durable(outcome).await?;
+            return match core.read_store(move |store| history::row(store, outcome)).await? {
                 Row::InboxEvent(InboxEvent::Admin(AdminRequest::InvocationCancelled { .. })) => Ok(()),
                 Row::InboxEvent(_) | Row::Entries { .. } => {
                     Err(ExecutorError::InvocationBegun { key: key.clone(), ended: true })
@@ -125,60 +126,61 @@ impl Core {
     fn cancel_locked(
         self: &Arc<Self>,
         state: &mut State,
-        no: WorkerNum,
+        worker: WorkerNum,
         key: &IdempotencyKey,
-    ) -> Result<Cancelled, ExecutorError> {
-        let Some(head) = state.ledger.head(no) else { return Ok(Cancelled::Again) };
-        let begun = head.current.as_ref().is_some_and(|current| current.key.is(key));
-        let slot = Self::slot(state, no);
+    ) -> Result<CancelAttempt, ExecutorError> {
+        let Some(projection) = state.ledger.projection(worker) else { return Ok(CancelAttempt::Retry) };
+        let begun = projection.current.as_ref().is_some_and(|current| current.key.is(key));
+        let slot = Self::slot(state, worker);
         let runs = slot.current.as_ref().is_some_and(|current| current.key == key.as_str());
         let place = slot.pending.iter().position(|pending| pending.key == key.as_str());
         let taken = place.filter(|_| !begun && !runs).and_then(|place| slot.pending.remove(place));
-        let Some(Pending { invocation, arrival, waiters, .. }) = taken else {
-            Self::tidy_slot(state, no);
+        let Some(PendingInvocation { invocation, accepted_row, waiters, .. }) = taken else {
+            Self::remove_slot_if_empty(state, worker);
             if begun || runs {
                 return Err(ExecutorError::InvocationBegun { key: key.clone(), ended: false });
             }
-            return Ok(match known_here(state, no, key).and_then(|record| record.outcome) {
-                Some(outcome) => Cancelled::Ended(outcome),
-                None => Cancelled::AskStore,
+            return Ok(match cached_key_record(state, worker, key).and_then(|record| record.outcome) {
+                Some(outcome) => CancelAttempt::Ended(outcome),
+                None => CancelAttempt::AskStore,
             });
         };
         let at = self.clock.now();
-        if let (None, Some(invocation)) = (arrival, invocation) {
-            let arrival = invocation.to_inbox_event(at);
-            self.step(state, Event::Arrive { worker: no, arrival }).map_err(|error| lost(&error))?;
+        if let (None, Some(invocation)) = (accepted_row, invocation) {
+            let event = invocation.to_inbox_event(at);
+            self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
         }
-        let arrival = InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key: key.clone() });
-        let answer = self.step(state, Event::Arrive { worker: no, arrival }).map_err(|error| lost(&error))?;
-        Self::tidy_slot(state, no);
-        let Answer::At(seq) = answer else { return Ok(Cancelled::Again) };
+        let event = InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key: key.clone() });
+        let outcome =
+            self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
+        Self::remove_slot_if_empty(state, worker);
+        let StepOutcome::Appended(seq) = outcome else { return Ok(CancelAttempt::Retry) };
         let reply = Err(ExecutorError::InvocationCancelled { key: key.clone() });
         Self::when_durable(state, seq, OnDurable::Deliver(waiters, reply));
-        Ok(Cancelled::At(seq))
+        Ok(CancelAttempt::Recorded(seq))
     }
 }
 
-/// What is in memory and in the head.
-fn look(state: &State, no: WorkerNum) -> Option<Vec<Known>> {
-    let head = state.ledger.head(no)?;
+/// Returns the invocations in the slot and the projection.
+fn queue_items(state: &State, worker: WorkerNum) -> Option<Vec<QueueItem>> {
+    let projection = state.ledger.projection(worker)?;
     let mut known = Vec::new();
-    let slot = state.slots.get(&no);
-    let pending = |pending: &Pending, begun| Known {
+    let slot = state.slots.get(&worker);
+    let pending = |pending: &PendingInvocation, begun| QueueItem {
         key: pending.key.clone(),
         function: pending.invocation.as_ref().map(|invocation| invocation.function.clone()),
-        row: pending.arrival,
+        row: pending.accepted_row,
         begun,
     };
-    if let Some(current) = &head.current {
+    if let Some(current) = &projection.current {
         let row = Some(Seq(current.started));
-        known.push(Known { key: current.key.0.clone(), function: None, row, begun: true });
+        known.push(QueueItem { key: current.key.0.clone(), function: None, row, begun: true });
     } else if let Some(current) = slot.and_then(|slot| slot.current.as_ref()) {
         known.push(pending(current, true));
     }
     match slot {
         Some(slot) => known.extend(slot.pending.iter().map(|waits| pending(waits, false))),
-        None => known.extend(head.queue.iter().map(|(row, key)| Known {
+        None => known.extend(projection.queue.iter().map(|(row, key)| QueueItem {
             key: key.0.clone(),
             function: None,
             row: Some(Seq(*row)),
@@ -188,8 +190,8 @@ fn look(state: &State, no: WorkerNum) -> Option<Vec<Known>> {
     Some(known)
 }
 
-/// Function and time of acceptance of the invocation of `key` in a row.
-fn accepted(row: &Row, wanted: &str) -> Option<(Arc<str>, Option<Timestamp>)> {
+/// Returns the function and the time of acceptance of the invocation of `wanted` in a row.
+fn find_accepted(row: &Row, wanted: &str) -> Option<(Arc<str>, Option<Timestamp>)> {
     match row {
         Row::InboxEvent(
             InboxEvent::Invocation { at, function, .. }

@@ -1,7 +1,7 @@
-//! When to wake whom: a state machine, and the task that gives it time.
+//! Timers of workers: a state machine, and the task that advances its time.
 //!
-//! Invariant: a timer is only a reminder. The time at which a worker wants to be woken is in its log; a timer that
-//! fires too early or twice does no harm.
+//! Invariant: a timer is only a reminder. The time at which a worker must be woken is in its log, so a timer that fires
+//! too early or twice does no harm.
 
 use super::core::Core;
 use crate::storage::ports::WorkerNum;
@@ -10,13 +10,13 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// The clock may jump: look again after this long at the latest.
-const LOOK_AGAIN_AFTER: Duration = Duration::from_secs(1);
+/// Maximum time to sleep, because the wall clock may jump.
+const SLEEP_MAX: Duration = Duration::from_secs(1);
 
-/// What happened.
+/// An event for the scheduler.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Event {
-    /// A worker wants to be woken at a time, or no longer.
+pub(crate) enum TimerEvent {
+    /// Sets or clears a worker's timer.
     Set(WorkerNum, Option<Timestamp>),
     /// Time has passed.
     Tick,
@@ -25,43 +25,43 @@ pub(crate) enum Event {
 /// Timers of workers.
 #[derive(Debug, Default)]
 pub(crate) struct Scheduler {
-    due: BTreeSet<(Timestamp, WorkerNum)>,
-    at: HashMap<WorkerNum, Timestamp>,
+    by_time: BTreeSet<(Timestamp, WorkerNum)>,
+    by_worker: HashMap<WorkerNum, Timestamp>,
 }
 
 impl Scheduler {
-    /// Takes an event; says which workers are due. A due worker's timer is gone.
-    pub(crate) fn step(&mut self, now: Timestamp, event: Event) -> Vec<WorkerNum> {
+    /// Applies an event and returns the workers that are due. Their timers are removed.
+    pub(crate) fn step(&mut self, now: Timestamp, event: TimerEvent) -> Vec<WorkerNum> {
         match event {
-            Event::Set(no, at) => {
-                if let Some(before) = self.at.remove(&no) {
-                    self.due.remove(&(before, no));
+            TimerEvent::Set(worker, at) => {
+                if let Some(before) = self.by_worker.remove(&worker) {
+                    self.by_time.remove(&(before, worker));
                 }
                 if let Some(at) = at {
-                    self.at.insert(no, at);
-                    self.due.insert((at, no));
+                    self.by_worker.insert(worker, at);
+                    self.by_time.insert((at, worker));
                 }
                 Vec::new()
             }
-            Event::Tick => {
+            TimerEvent::Tick => {
                 let mut woken = Vec::new();
-                while let Some((at, no)) = self.due.first().copied().filter(|(at, _)| *at <= now) {
-                    self.due.remove(&(at, no));
-                    self.at.remove(&no);
-                    woken.push(no);
+                while let Some((at, worker)) = self.by_time.first().copied().filter(|(at, _)| *at <= now) {
+                    self.by_time.remove(&(at, worker));
+                    self.by_worker.remove(&worker);
+                    woken.push(worker);
                 }
                 woken
             }
         }
     }
 
-    /// The next time at which somebody is due.
-    pub(crate) fn next(&self) -> Option<Timestamp> {
-        self.due.first().map(|(at, _)| *at)
+    /// Returns the time of the next timer.
+    pub(crate) fn next_due(&self) -> Option<Timestamp> {
+        self.by_time.first().map(|(at, _)| *at)
     }
 }
 
-/// Wakes workers at their times until the core stops.
+/// Wakes workers when their timers elapse, until the core stops.
 pub(crate) async fn run(core: Arc<Core>) {
     loop {
         let changed = core.timers_changed.notified();
@@ -71,10 +71,10 @@ pub(crate) async fn run(core: Arc<Core>) {
                 return;
             }
             let now = core.clock.now();
-            for no in state.scheduler.step(now, Event::Tick) {
-                core.timer_fired(&mut state, no);
+            for worker in state.scheduler.step(now, TimerEvent::Tick) {
+                core.handle_timer(&mut state, worker);
             }
-            (state.scheduler.next(), now)
+            (state.scheduler.next_due(), now)
         };
         match next {
             None => tokio::select! {
@@ -82,7 +82,7 @@ pub(crate) async fn run(core: Arc<Core>) {
                 () = core.stop.cancelled() => return,
             },
             Some(at) => {
-                let wait = at.since(now).min(LOOK_AGAIN_AFTER);
+                let wait = at.since(now).min(SLEEP_MAX);
                 tokio::select! {
                     () = changed => {}
                     () = core.stop.cancelled() => return,
@@ -105,15 +105,16 @@ mod tests {
     fn workers_are_due_in_order_once_and_at_their_last_time() {
         let mut scheduler = Scheduler::default();
         let (a, b, c) = (WorkerNum(1), WorkerNum(2), WorkerNum(3));
-        for (no, time) in [(a, Some(at(5))), (b, Some(at(3))), (c, Some(at(4))), (a, Some(at(9))), (c, None)]
+        for (worker, time) in
+            [(a, Some(at(5))), (b, Some(at(3))), (c, Some(at(4))), (a, Some(at(9))), (c, None)]
         {
-            assert!(scheduler.step(at(0), Event::Set(no, time)).is_empty());
+            assert!(scheduler.step(at(0), TimerEvent::Set(worker, time)).is_empty());
         }
-        assert_eq!(scheduler.next(), Some(at(3)));
-        assert_eq!(scheduler.step(at(2), Event::Tick), []);
-        assert_eq!(scheduler.step(at(6), Event::Tick), [b]);
-        assert_eq!(scheduler.step(at(20), Event::Tick), [a]);
-        assert_eq!(scheduler.step(at(30), Event::Tick), []);
-        assert_eq!(scheduler.next(), None);
+        assert_eq!(scheduler.next_due(), Some(at(3)));
+        assert_eq!(scheduler.step(at(2), TimerEvent::Tick), []);
+        assert_eq!(scheduler.step(at(6), TimerEvent::Tick), [b]);
+        assert_eq!(scheduler.step(at(20), TimerEvent::Tick), [a]);
+        assert_eq!(scheduler.step(at(30), TimerEvent::Tick), []);
+        assert_eq!(scheduler.next_due(), None);
     }
 }

@@ -1,31 +1,32 @@
-//! Bounds and policies of the executor.
+//! Limits and policies of the executor.
 
 use golem_model::RetryPolicy;
 use std::time::Duration;
 
-/// Bounds and policies of the executor.
+/// Limits and policies of the executor.
 #[derive(Debug, Clone)]
 pub struct ExecutorSettings {
-    /// A wait longer than this takes the worker out of memory.
+    /// A wait that is longer than this suspends the worker: its instance leaves memory.
     pub suspend_after: Duration,
-    /// Instances in memory, idle or running; the longest unused idle one makes room for the next.
+    /// Maximum number of instances in memory, idle or running. At the limit, the longest idle instance is evicted.
     pub residents_max: usize,
     /// An instance that was idle for this long leaves memory.
     pub idle_after: Duration,
-    /// Heads (a few hundred bytes each) of workers kept in memory beside those that have something to do.
+    /// Number of worker projections (a few hundred bytes each) to keep in memory. Projections that are in use or not
+    /// yet written to the store are kept beyond this number.
     pub heads_cached_max: usize,
-    /// What happens after a failed attempt.
+    /// The retry policy after a failed attempt.
     pub retry: RetryPolicy,
-    /// When workers that export `save` and `load` are saved.
+    /// When a worker that exports `save` and `load` is saved.
     pub snapshots: SnapshotPolicy,
 }
 
-/// When a worker is saved between two invocations: whichever comes first. 0 is never.
+/// When a worker is saved between two invocations: at whichever limit is reached first. 0 disables a limit.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SnapshotPolicy {
-    /// Invocations since the last time.
+    /// Invocations since the last attempt to save it.
     pub invocations: u64,
-    /// Entries in its oplog since the last time.
+    /// Entries in its oplog since the last attempt to save it.
     pub entries: u64,
 }
 
@@ -51,9 +52,9 @@ impl Default for ExecutorSettings {
 /// Whether repeated keys are recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum IdempotencyLookup {
-    /// The same key is the same invocation.
+    /// Requests with the same key belong to the same invocation.
     #[default]
     Enforced,
-    /// Every request is a new invocation. Breaks G2 on purpose: the crash checker must notice.
+    /// Every request is a new invocation. This breaks G2 on purpose: the crash checker must report it.
     Disabled,
 }

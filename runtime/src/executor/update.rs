@@ -1,18 +1,19 @@
 //! Updates of workers to another version of their template.
 //!
-//! W9: the request is durable before its answer; it is rehearsed when no invocation runs; only what succeeded is
-//! recorded as the switch, in one entry. So a crash anywhere leaves the worker on the old version, with the request still
-//! to be done, or on the new one.
+//! W9: a request for an update is durable before it is acknowledged. The update is rehearsed when no invocation runs,
+//! and only a successful rehearsal is recorded as the switch, in one entry. So a crash leaves the worker on the old
+//! version with the request still pending, or on the new version.
 //!
-//! Invariant: a rehearsal can write nothing: its ports belong to no activation.
+//! Invariant: a rehearsal appends nothing to the log: its adapter carries [`Activation::NONE`], which the ledger
+//! refuses.
 
-use super::core::{Core, Resident};
-use super::head::{Head, PendingUpdate, UpdateReport};
-use super::invoke::{lost, usable};
-use super::ledger::{Activation, Answer, Event};
-use super::load::{self, Loading, NotLoaded};
-use super::ports::ActivationPort;
-use super::worker_task::append;
+use super::adapters::ActivationAdapter;
+use super::core::{Core, ResidentInstance};
+use super::invoke::{check_usable, internal};
+use super::ledger::{Activation, LedgerEvent, StepOutcome};
+use super::load::{self, LoadError, Loader};
+use super::projection::{PendingUpdate, UpdateReport, WorkerProjection};
+use super::worker_task::append_entries;
 use super::{Executor, ExecutorError, ExecutorMetrics, snapshot};
 use crate::storage::ports::WorkerNum;
 use golem_host::ports::PortError;
@@ -21,31 +22,31 @@ use golem_model::oplog::{AdminRequest, InboxEvent, LifecycleEvent, UpdateMode};
 use golem_model::{Entry, OplogIndex, Timestamp, WorkerId};
 use std::sync::Arc;
 
-/// What is known of a worker's updates.
+/// A worker's version and updates.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpdateView {
     /// The version that it runs.
     pub version: u32,
-    /// What was asked for and not done yet: when, how, and which version.
+    /// The pending update: time of the request, mode and version.
     pub pending: Option<(Timestamp, UpdateMode, u32)>,
-    /// What came of the last one.
+    /// The last update that was performed or refused.
     pub last: Option<UpdateOutcome>,
 }
 
-/// What came of an update.
+/// The result of an update.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpdateOutcome {
-    /// When.
+    /// Time of the result.
     pub at: Timestamp,
-    /// The version before.
+    /// The version before the update.
     pub from: u32,
-    /// The version asked for.
+    /// The requested version.
     pub to: u32,
-    /// How.
+    /// How the update was performed.
     pub mode: UpdateMode,
-    /// Why the worker is on its old version; `None` if it is on the new one.
+    /// Why the worker stays on its old version. `None` if it runs the new one.
     pub refused: Option<String>,
-    /// The entry at which the new version asked for something else than is recorded.
+    /// The entry at which the new version made another call than the recorded one.
     pub index: Option<OplogIndex>,
 }
 
@@ -58,231 +59,236 @@ impl From<UpdateReport> for UpdateOutcome {
 }
 
 /// Why the worker stays on its version.
-struct Refused {
+struct UpdateRefusal {
     details: String,
     index: Option<OplogIndex>,
 }
 
 impl Executor {
-    /// Asks for an update. Durable on return; it is done as soon as no invocation runs, and [`Executor::updates`] says
-    /// what came of it.
+    /// Requests an update. Durable on return. It is performed as soon as no invocation runs, and [`Executor::updates`]
+    /// returns its result.
     pub async fn update(&self, id: &WorkerId, mode: UpdateMode, to: u32) -> Result<(), ExecutorError> {
         let core = &self.core;
         let seq = loop {
-            let no = self.find(id).await?;
+            let worker = self.find_worker(id).await?;
             let mut state = core.lock();
-            Core::check_up(&state)?;
-            let Some(head) = state.ledger.head(no) else { continue };
-            usable(head)?;
-            if let Some(pending) = head.life.update {
+            Core::check_available(&state)?;
+            let Some(projection) = state.ledger.projection(worker) else { continue };
+            check_usable(projection)?;
+            if let Some(pending) = projection.snapshot_state.update {
                 return Err(ExecutorError::UpdatePending { worker: id.clone(), to: pending.to });
             }
-            if head.template_version == to {
+            if projection.template_version == to {
                 return Err(ExecutorError::UpdateToSame { worker: id.clone(), version: to });
             }
-            let act = AdminRequest::UpdateRequested { at: core.clock.now(), mode, to };
-            let event = Event::Arrive { worker: no, arrival: InboxEvent::Admin(act) };
+            let request = AdminRequest::UpdateRequested { at: core.clock.now(), mode, to };
+            let event = LedgerEvent::Inbox { worker, event: InboxEvent::Admin(request) };
             match core.step(&mut state, event) {
-                Ok(Answer::At(seq)) => {
-                    core.kick(&mut state, no);
+                Ok(StepOutcome::Appended(seq)) => {
+                    core.spawn_if_idle(&mut state, worker);
                     break seq;
                 }
                 Ok(_) => {}
-                Err(error) => return Err(lost(&error)),
+                Err(error) => return Err(internal(&error)),
             }
         };
-        core.durable(seq).await
+        core.wait_durable(seq).await
     }
 
-    /// What is known of a worker's updates.
+    /// Returns a worker's version and updates.
     pub async fn updates(&self, id: &WorkerId) -> Result<UpdateView, ExecutorError> {
         loop {
-            let no = self.find(id).await?;
+            let worker = self.find_worker(id).await?;
             let state = self.core.lock();
-            let Some(head) = state.ledger.head(no) else { continue };
+            let Some(projection) = state.ledger.projection(worker) else { continue };
             return Ok(UpdateView {
-                version: head.template_version,
-                pending: head.life.update.map(|pending| (pending.at, pending.mode, pending.to)),
-                last: head.life.last_update.clone().map(UpdateOutcome::from),
+                version: projection.template_version,
+                pending: projection
+                    .snapshot_state
+                    .update
+                    .map(|pending| (pending.at, pending.mode, pending.to)),
+                last: projection.snapshot_state.last_update.clone().map(UpdateOutcome::from),
             });
         }
     }
 }
 
-/// Does the pending update of a worker that no invocation runs on. The error is our own trouble: it is tried again.
-pub(super) async fn apply(
+/// Performs the pending update of a worker while no invocation runs. An error is an error of the server, and the update
+/// is tried again.
+pub(super) async fn apply_update(
     core: &Arc<Core>,
-    no: WorkerNum,
+    worker: WorkerNum,
     generation: u64,
-    resident: &mut Option<Resident>,
+    resident: &mut Option<ResidentInstance>,
 ) -> Result<(), ExecutorError> {
-    let Some(head) = core.lock().ledger.head(no).cloned() else { return Ok(()) };
-    let Some(PendingUpdate { mode, to, .. }) = head.life.update else { return Ok(()) };
-    let before = snapshot::blobs(core, no);
-    let done = match mode {
+    let Some(projection) = core.lock().ledger.projection(worker).cloned() else { return Ok(()) };
+    let Some(PendingUpdate { mode, to, .. }) = projection.snapshot_state.update else { return Ok(()) };
+    let before = snapshot::image_hashes(core, worker);
+    let outcome = match mode {
         UpdateMode::Automatic => {
             drop(resident.take());
-            rehearse(core, no, generation, &head, to).await?
+            rehearse(core, worker, generation, &projection, to).await?
         }
-        UpdateMode::Manual => by_hand(core, no, generation, &head, to, resident).await?,
+        UpdateMode::Manual => update_manually(core, worker, generation, &projection, to, resident).await?,
     };
-    let from = head.template_version;
+    let from = projection.template_version;
     let at = core.clock.now();
-    match done {
-        Outcome::Done => {
+    match outcome {
+        UpdateAttempt::Done => {
             ExecutorMetrics::add(&core.metrics.updates, 1);
             if mode == UpdateMode::Automatic {
                 let updated = LifecycleEvent::Updated { at, from, to, state: None };
-                record(core, no, generation, updated);
+                record_event(core, worker, generation, updated);
             }
-            snapshot::forget(core, no, before);
+            snapshot::remove_unused_images(core, worker, before);
         }
-        Outcome::Refused(Refused { details, index }) => {
-            tracing::info!(worker = %head.id, %to, %details, "an update was refused; the worker is as it was");
+        UpdateAttempt::Refused(UpdateRefusal { details, index }) => {
+            tracing::info!(worker = %projection.id, %to, %details, "an update was refused; the worker stays on its version");
             drop(resident.take());
             let refused = LifecycleEvent::UpdateRefused { at, from, to, mode, index, details };
-            record(core, no, generation, refused);
+            record_event(core, worker, generation, refused);
         }
-        // Stopped by a person, by shutdown, or deleted: the request is still there.
-        Outcome::Stopped => drop(resident.take()),
+        // Interrupted, shut down, or deleted: the request is still pending.
+        UpdateAttempt::Stopped => drop(resident.take()),
     }
     Ok(())
 }
 
-/// Records what came of it, unless everything in memory was discarded meanwhile: then another task may drive the worker.
-fn record(core: &Arc<Core>, no: WorkerNum, generation: u64, milestone: LifecycleEvent) {
+/// Records the result, unless all in-memory state was discarded meanwhile: then another task may drive the worker.
+fn record_event(core: &Arc<Core>, worker: WorkerNum, generation: u64, event: LifecycleEvent) {
     let mut state = core.lock();
     if state.generation == generation {
-        append(core, &mut state, no, vec![Entry::LifecycleEvent(milestone)]);
+        append_entries(core, &mut state, worker, vec![Entry::LifecycleEvent(event)]);
     }
 }
 
-enum Outcome {
+enum UpdateAttempt {
     Done,
-    Refused(Refused),
+    Refused(UpdateRefusal),
     Stopped,
 }
 
-fn refused(details: String) -> Outcome {
-    Outcome::Refused(Refused { details, index: None })
+fn refusal(details: String) -> UpdateAttempt {
+    UpdateAttempt::Refused(UpdateRefusal { details, index: None })
 }
 
-/// Has the new version replay what is recorded, on an instance that is thrown away.
+/// Lets the new version replay the log on an instance that is dropped afterwards.
 async fn rehearse(
     core: &Arc<Core>,
-    no: WorkerNum,
+    worker: WorkerNum,
     generation: u64,
-    head: &Head,
+    projection: &WorkerProjection,
     to: u32,
-) -> Result<Outcome, ExecutorError> {
-    if head.only_made().is_some() {
-        return Ok(Outcome::Done);
+) -> Result<UpdateAttempt, ExecutorError> {
+    if projection.only_creation_entries().is_some() {
+        return Ok(UpdateAttempt::Done);
     }
-    let Some(_permit) = core.permit().await else { return Ok(Outcome::Stopped) };
-    let control = InterruptHandle::new();
-    if let Some(slot) = core.lock().slots.get_mut(&no) {
-        slot.control = Some(control.clone());
+    let Some(_permit) = core.acquire_resident_permit().await else { return Ok(UpdateAttempt::Stopped) };
+    let interrupt_handle = InterruptHandle::new();
+    if let Some(slot) = core.lock().slots.get_mut(&worker) {
+        slot.interrupt_handle = Some(interrupt_handle.clone());
     }
-    let component = match load::component(core, head, to).await {
+    let component = match load::load_component(core, projection, to).await {
         Ok(component) => component,
-        Err(error) => return not_loaded(error),
+        Err(error) => return load_error_outcome(error),
     };
-    let init = load::init(core, head, to);
-    let loading = Loading {
+    let init = load::worker_init(core, projection, to);
+    let loader = Loader {
         core,
-        head,
+        projection,
         component: &component,
         init,
-        ports: ActivationPort::new(core.clone(), no, Activation::NONE, generation).ports(head.project),
-        control,
+        ports: ActivationAdapter::new(core.clone(), worker, Activation::NONE, generation)
+            .ports(projection.project),
+        interrupt_handle,
     };
-    let loaded = match head.life.base() {
-        None => loading.whole().await,
-        Some(base) => match loading.from(base).await {
+    let loaded = match projection.snapshot_state.base() {
+        None => loader.load_from_start().await,
+        Some(base) => match loader.load_from_checkpoint(base).await {
             Ok(Ok(instance)) => Ok(instance),
             Ok(Err(details)) => {
-                return Ok(refused(format!("it cannot load what the last update by hand left: {details}")));
+                return Ok(refusal(format!("it cannot load what the last update by hand left: {details}")));
             }
             Err(error) => Err(error),
         },
     };
     let replayed = match loaded {
         Ok(mut instance) => instance.replay().await,
-        // Its writes are refused in a rehearsal, so it wrote something before the first invocation.
-        Err(NotLoaded::Stopped(StopReason::Port(PortError::Discarded)))
-            if !loading.control.is_interrupted() && core.lock().generation == generation =>
+        // Appends are refused in a rehearsal. So the new version appended something before the first invocation.
+        Err(LoadError::Stopped(StopReason::Port(PortError::Discarded)))
+            if !loader.interrupt_handle.is_interrupted() && core.lock().generation == generation =>
         {
-            return Ok(refused("while it is made it asks for more than the oplog holds".to_owned()));
+            return Ok(refusal("while it is made it asks for more than the oplog holds".to_owned()));
         }
-        Err(error) => return not_loaded(error),
+        Err(error) => return load_error_outcome(error),
     };
     match replayed {
-        Ok(_) => Ok(Outcome::Done),
-        Err(stop) => not_loaded(NotLoaded::Stopped(stop)),
+        Ok(_) => Ok(UpdateAttempt::Done),
+        Err(stop) => load_error_outcome(LoadError::Stopped(stop)),
     }
 }
 
-/// Has the old version save its state and the new one load it.
-async fn by_hand(
+/// Lets the old version save its state and the new version load it.
+async fn update_manually(
     core: &Arc<Core>,
-    no: WorkerNum,
+    worker: WorkerNum,
     generation: u64,
-    head: &Head,
+    projection: &WorkerProjection,
     to: u32,
-    resident: &mut Option<Resident>,
-) -> Result<Outcome, ExecutorError> {
-    let component = match load::component(core, head, to).await {
+    resident: &mut Option<ResidentInstance>,
+) -> Result<UpdateAttempt, ExecutorError> {
+    let component = match load::load_component(core, projection, to).await {
         Ok(component) => component,
-        Err(error) => return not_loaded(error),
+        Err(error) => return load_error_outcome(error),
     };
     if !component.can_save() {
-        return Ok(refused(format!("version {to} does not export golem:durability/snapshot@1.0.0")));
+        return Ok(refusal(format!("version {to} does not export golem:durability/snapshot@1.0.0")));
     }
     if resident.is_none() {
-        match load::load(core, no, generation).await {
+        match load::load(core, worker, generation).await {
             Ok((loaded, _)) => *resident = Some(loaded),
-            Err(NotLoaded::Trouble(error)) => return Err(error),
-            Err(NotLoaded::Stopped(stop)) => return stopped(stop),
+            Err(LoadError::Server(error)) => return Err(error),
+            Err(LoadError::Stopped(stop)) => return stop_outcome(stop),
         }
     }
-    let Some(saving) = resident else { return Ok(Outcome::Stopped) };
-    if !saving.instance.can_save() {
-        let from = head.template_version;
+    let Some(loaded) = resident else { return Ok(UpdateAttempt::Stopped) };
+    if !loaded.instance.can_save() {
+        let from = projection.template_version;
         let details =
             format!("version {from} does not export golem:durability/snapshot@1.0.0, or runs an event loop");
-        return Ok(refused(details));
+        return Ok(refusal(details));
     }
-    let links = core.components.links(head.id.template, to);
+    let links = core.components.links(projection.id.template, to);
     let reload = ReloadTarget::Update { component: &component, version: to, links: &links };
-    match snapshot::reload(core, saving, reload).await? {
-        Ok(()) => Ok(Outcome::Done),
-        Err(SnapshotError::Refused { details }) => Ok(refused(details)),
-        Err(SnapshotError::Stopped(stop)) => stopped(stop),
+    match snapshot::save_and_reload(core, loaded, reload).await? {
+        Ok(()) => Ok(UpdateAttempt::Done),
+        Err(SnapshotError::Refused { details }) => Ok(refusal(details)),
+        Err(SnapshotError::Stopped(stop)) => stop_outcome(stop),
     }
 }
 
-fn not_loaded(error: NotLoaded) -> Result<Outcome, ExecutorError> {
+fn load_error_outcome(error: LoadError) -> Result<UpdateAttempt, ExecutorError> {
     match error {
-        NotLoaded::Trouble(ExecutorError::Component { details, .. }) => Ok(refused(details)),
-        NotLoaded::Trouble(error) => Err(error),
-        NotLoaded::Stopped(stop) => stopped(stop),
+        LoadError::Server(ExecutorError::Component { details, .. }) => Ok(refusal(details)),
+        LoadError::Server(error) => Err(error),
+        LoadError::Stopped(stop) => stop_outcome(stop),
     }
 }
 
-/// What the end of a rehearsal means.
-fn stopped(stop: StopReason) -> Result<Outcome, ExecutorError> {
+/// Converts the end of a rehearsal into the result of the update.
+fn stop_outcome(stop: StopReason) -> Result<UpdateAttempt, ExecutorError> {
     Ok(match stop {
-        StopReason::Diverged { index, recorded, requested } => Outcome::Refused(Refused {
+        StopReason::Diverged { index, recorded, requested } => UpdateAttempt::Refused(UpdateRefusal {
             details: format!(
                 "at entry {index} the oplog holds {recorded}, and the new version asks for {requested}"
             ),
             index: Some(index),
         }),
-        StopReason::Trapped { details, .. } => refused(details),
-        StopReason::Exited { code, .. } => refused(format!("the program called exit with code {code}")),
-        StopReason::Parked(_) => refused("it waits where the recorded version did not".to_owned()),
-        StopReason::JumpedBack => refused("it went back where the recorded version did not".to_owned()),
-        StopReason::Interrupted | StopReason::Port(PortError::Discarded) => Outcome::Stopped,
+        StopReason::Trapped { details, .. } => refusal(details),
+        StopReason::Exited { code, .. } => refusal(format!("the program called exit with code {code}")),
+        StopReason::Parked(_) => refusal("it waits where the recorded version did not".to_owned()),
+        StopReason::JumpedBack => refusal("it went back where the recorded version did not".to_owned()),
+        StopReason::Interrupted | StopReason::Port(PortError::Discarded) => UpdateAttempt::Stopped,
         StopReason::Port(PortError::Unavailable { reason }) => {
             return Err(ExecutorError::Unavailable { reason });
         }

@@ -1,20 +1,22 @@
 //! Drives one worker while it has something to do.
 //!
-//! A task takes the worker's next piece of work under the lock, runs it on the worker's instance without the lock,
-//! and settles what came of it under the lock again. It ends when there is nothing to do, and never waits for a
-//! commit between two invocations: replies wait for it, the worker does not (W4).
+//! A task takes the worker's next piece of work under the lock, runs it on the worker's instance without the lock, and
+//! settles the result under the lock again. It ends when there is nothing to do. After an invocation, a resident instance
+//! starts the next one without waiting for the commit of the first: replies wait for the commit, the worker does not
+//! (W4).
 //!
-//! Invariant: at most one task drives a worker ([`WorkerSlot::task`]).
-//! Invariant: what a task leaves behind at any point is what a crash at that point would leave: all that counts is
-//! in the log.
+//! Invariant: at most one task of the current generation drives a worker ([`WorkerSlot::has_task`]).
+//!
+//! Invariant: the state that a task leaves behind at any point equals the state after a crash at that point, because
+//! everything that matters is in the log.
 
-use super::core::{Core, Health, OnDurable, Pending, Resident, State, WorkerSlot};
-use super::head::{End, Head};
-use super::ledger::{Answer, Event};
-use super::load::{self, NotLoaded};
+use super::core::{Core, OnDurable, PendingInvocation, ResidentInstance, State, StoreHealth, WorkerSlot};
+use super::ledger::{LedgerEvent, StepOutcome};
+use super::load::{self, LoadError};
+use super::projection::{TerminalState, WorkerProjection};
 use super::retry::jitter;
 use super::settings::SnapshotPolicy;
-use super::{ExecutorError, ExecutorMetrics, committer, history, program, scheduler, snapshot, update};
+use super::{ExecutorError, ExecutorMetrics, committer, event_loop, history, scheduler, snapshot, update};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_host::ports::PortError;
 use golem_host::{Outcome, ReplayEnd, StopReason};
@@ -25,98 +27,119 @@ use golem_model::{Entry, Invocation, PromiseId, RetryPolicy};
 use std::sync::Arc;
 use std::time::Duration;
 
-/// After trouble of our own (a component that does not load, a store that does not answer) a worker that has
-/// something to do is tried again so much later.
-const TRY_AGAIN_AFTER: Duration = Duration::from_secs(2);
+/// Delay before work is retried after an error of the server, such as a component that does not load or a store that
+/// does not answer.
+const RETRY_WORK_AFTER: Duration = Duration::from_secs(2);
 
 /// The next piece of work.
 enum Work {
-    /// Nothing: the task ends.
-    Rest,
-    /// Go on with the invocation that the log holds unfinished.
+    /// No work: the task ends.
+    Idle,
+    /// Resume the invocation that the log holds unfinished.
     Resume,
-    /// Do the update that was asked for.
+    /// Perform the pending update.
     Update,
-    /// Save the worker.
-    Save,
-    /// Begin this one.
-    Begin { invocation: Option<Invocation>, key: String, arrival: Option<Seq> },
+    /// Take a snapshot.
+    Snapshot,
+    /// Begin this invocation.
+    Begin { invocation: Option<Invocation>, key: String, accepted_row: Option<Seq> },
 }
 
-/// What a piece of work came to.
-enum Done {
-    /// Nothing was done yet.
+/// The result of a piece of work.
+enum WorkResult {
+    /// Nothing to settle.
     Nothing,
     Outcome(Outcome),
-    /// The worker runs an event loop, and this is no line for it.
-    Unfit(Invocation, Option<Seq>),
-    /// Our own trouble, with its text for those who wait.
-    Trouble(ExecutorError),
+    /// The worker runs an event loop, and this invocation is not a line for it.
+    EventLoopConflict(Invocation, Option<Seq>),
+    /// An error of the server, to be delivered to the waiting callers.
+    ServerError(ExecutorError),
 }
 
-/// Whether the task goes on after settling.
+/// Whether the task continues after settling.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Flow {
-    On,
-    /// Going on now would meet the same trouble.
-    Rest,
+    Continue,
+    /// Continuing now would meet the same error.
+    Stop,
 }
 
-/// The task.
-pub(crate) async fn run(core: Arc<Core>, no: WorkerNum, generation: u64) {
-    let mut resident: Option<Resident> = None;
-    let mut done = Done::Nothing;
+/// The task of one worker.
+pub(crate) async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
+    let mut resident: Option<ResidentInstance> = None;
+    let mut result = WorkResult::Nothing;
     loop {
-        let parked = match &done {
-            Done::Outcome(Outcome::Stopped(StopReason::Parked(parked))) => parked.promises.clone(),
+        let parked = match &result {
+            WorkResult::Outcome(Outcome::Stopped(StopReason::Parked(parked))) => parked.promises.clone(),
             _ => Vec::new(),
         };
-        let spent =
-            !matches!(done, Done::Nothing | Done::Unfit(..) | Done::Outcome(Outcome::Completed { .. }));
-        if spent {
-            // Outside the lock: an instance has memory to give back.
+        let drops_instance = !matches!(
+            result,
+            WorkResult::Nothing
+                | WorkResult::EventLoopConflict(..)
+                | WorkResult::Outcome(Outcome::Completed { .. })
+        );
+        if drops_instance {
+            // Outside the lock, because dropping an instance releases memory and takes time.
+            //
+            // A suspended worker's instance is dropped here although the row of its `Parked` entry may not be durable
+            // yet. This is safe: suspending has no effect outside of the node, and if the commit fails, all in-memory
+            // state is discarded and the worker is loaded from what the store has.
             drop(resident.take());
         }
         if !parked.is_empty() {
-            look_again(&core, no, &parked).await;
+            recheck_promises(&core, worker, &parked).await;
         }
         let work = {
             let mut state = core.lock();
             if state.generation != generation {
-                Work::Rest
-            } else if settle(&core, &mut state, no, std::mem::replace(&mut done, Done::Nothing)) == Flow::Rest
+                Work::Idle
+            } else if settle_work(
+                &core,
+                &mut state,
+                worker,
+                std::mem::replace(&mut result, WorkResult::Nothing),
+            ) == Flow::Stop
             {
-                rest(&mut state, no);
-                Work::Rest
+                finish_task(&mut state, worker);
+                Work::Idle
             } else {
-                next(&mut state, no, &mut resident, &core.settings.snapshots)
+                next_work(&mut state, worker, &mut resident, &core.settings.snapshots)
             }
         };
-        done = match work {
-            Work::Rest => {
-                // The instance that rests now may be the place that another worker waits for.
-                core.resident_left.notify_one();
+        result = match work {
+            Work::Idle => {
+                // Another worker may be waiting for a permit, which the instance that has just become idle can release.
+                core.resident_freed.notify_one();
                 return;
             }
-            Work::Resume => resume(&core, no, generation, &mut resident).await,
-            Work::Update => after(update::apply(&core, no, generation, &mut resident).await),
-            Work::Save => after(snapshot::take(&core, no, generation, &mut resident).await),
-            Work::Begin { invocation, key, arrival } => {
-                begin(&core, no, generation, &mut resident, invocation, key, arrival).await
+            Work::Resume => resume_invocation(&core, worker, generation, &mut resident).await,
+            Work::Update => {
+                to_work_result(update::apply_update(&core, worker, generation, &mut resident).await)
+            }
+            Work::Snapshot => {
+                to_work_result(snapshot::take_snapshot(&core, worker, generation, &mut resident).await)
+            }
+            Work::Begin { invocation, key, accepted_row } => {
+                begin_invocation(&core, worker, generation, &mut resident, invocation, key, accepted_row)
+                    .await
             }
         };
     }
 }
 
-/// The promises of other workers that it waits for may have been completed before it was known to wait.
-async fn look_again(core: &Arc<Core>, no: WorkerNum, promises: &[PromiseId]) {
-    let Some(own) = core.lock().ledger.head(no).map(|head| head.id.clone()) else { return };
-    // Of its own promises and calls its log knew when it began to wait.
+/// Wakes the worker if a promise that it waits for was completed before the wait was registered. Checks promises of
+/// other workers only.
+async fn recheck_promises(core: &Arc<Core>, worker: WorkerNum, promises: &[PromiseId]) {
+    let Some(own) = core.lock().ledger.projection(worker).map(|projection| projection.id.clone()) else {
+        return;
+    };
+    // The worker's own promises and calls were checked when its `Parked` entry was folded.
     for promise in promises.iter().filter(|promise| promise.worker != own) {
         match core.promise_state(promise).await {
             Ok(PromiseState::Pending) => {}
             Ok(PromiseState::Completed(_) | PromiseState::Unknown) | Err(_) => {
-                if let Some(slot) = core.lock().slots.get_mut(&no) {
+                if let Some(slot) = core.lock().slots.get_mut(&worker) {
                     slot.woken = true;
                 }
                 return;
@@ -125,89 +148,95 @@ async fn look_again(core: &Arc<Core>, no: WorkerNum, promises: &[PromiseId]) {
     }
 }
 
-/// Chooses what to do; ends the task under the same lock if there is nothing, so that no work is missed.
-fn next(state: &mut State, no: WorkerNum, resident: &mut Option<Resident>, policy: &SnapshotPolicy) -> Work {
-    let stopping = state.stopping || matches!(state.health, Health::Down(_));
-    let Some(head) = state.ledger.head(no).filter(|_| !stopping) else {
-        // Deleted, or the executor stops: nobody needs the slot.
-        if let Some(slot) = state.slots.get_mut(&no) {
-            slot.task = false;
+/// Chooses the next work. If there is none, ends the task under the same lock, so that no work is missed.
+fn next_work(
+    state: &mut State,
+    worker: WorkerNum,
+    resident: &mut Option<ResidentInstance>,
+    policy: &SnapshotPolicy,
+) -> Work {
+    let stopping = state.stopping || matches!(state.health, StoreHealth::Down(_));
+    let Some(projection) = state.ledger.projection(worker).filter(|_| !stopping) else {
+        // The worker was deleted or the executor stops, so the slot is not needed any more.
+        if let Some(slot) = state.slots.get_mut(&worker) {
+            slot.has_task = false;
         }
-        return Work::Rest;
+        return Work::Idle;
     };
-    let end = head.end;
-    let (interrupted, begun) = (head.interrupted, head.current.clone());
-    let waits = head.waiting.is_some() || head.retry_at.is_some();
-    let update = head.life.update.is_some();
-    let due = |idle| head.life.snapshot_is_due(head.oplog_end, idle, policy);
+    let terminal = projection.terminal;
+    let (interrupted, begun) = (projection.interrupted, projection.current.clone());
+    let waits = projection.waiting.is_some() || projection.retry_at.is_some();
+    let update = projection.snapshot_state.update.is_some();
+    let due = |idle| projection.snapshot_state.snapshot_is_due(projection.oplog_end, idle, policy);
     let (due, overdue) = (due(true), due(false));
-    let Some(slot) = state.slots.get_mut(&no) else { return Work::Rest };
+    let Some(slot) = state.slots.get_mut(&worker) else { return Work::Idle };
     let woken = std::mem::take(&mut slot.woken);
-    if let Some(end) = end {
-        refuse_all(slot, end);
-        rest(state, no);
-        return Work::Rest;
+    if let Some(terminal) = terminal {
+        reply_terminal_to_all(slot, terminal);
+        finish_task(state, worker);
+        return Work::Idle;
     }
     if interrupted || (begun.is_some() && waits && !woken) {
-        rest(state, no);
-        return Work::Rest;
+        finish_task(state, worker);
+        return Work::Idle;
     }
     if let Some(begun) = begun {
-        slot.current.get_or_insert_with(|| Pending {
+        slot.current.get_or_insert_with(|| PendingInvocation {
             invocation: None,
             key: begun.key.0,
-            arrival: None,
+            accepted_row: None,
             waiters: Vec::new(),
         });
-        take_instance(state, no, resident);
+        take_instance(state, worker, resident);
         return Work::Resume;
     }
     if slot.current.is_none() && update {
-        take_instance(state, no, resident);
+        take_instance(state, worker, resident);
         return Work::Update;
     }
     let saves = slot.current.is_none() && (overdue || (due && slot.pending.is_empty()));
     if saves && resident.as_ref().is_some_and(|resident| resident.instance.can_save()) {
-        take_instance(state, no, resident);
-        return Work::Save;
+        take_instance(state, worker, resident);
+        return Work::Snapshot;
     }
     if slot.current.is_none() {
         slot.current = slot.pending.pop_front();
     }
     if let Some(current) = &slot.current {
-        let (invocation, key, arrival) = (current.invocation.clone(), current.key.clone(), current.arrival);
-        take_instance(state, no, resident);
-        return Work::Begin { invocation, key, arrival };
+        let (invocation, key, accepted_row) =
+            (current.invocation.clone(), current.key.clone(), current.accepted_row);
+        take_instance(state, worker, resident);
+        return Work::Begin { invocation, key, accepted_row };
     }
     if let Some(resident) = resident.take() {
-        Core::rest(state, no, resident);
+        Core::park_idle(state, worker, resident);
     }
-    rest(state, no);
-    Work::Rest
+    finish_task(state, worker);
+    Work::Idle
 }
 
-/// The task ends here.
-fn rest(state: &mut State, no: WorkerNum) {
-    if let Some(slot) = state.slots.get_mut(&no) {
-        slot.task = false;
-        slot.control = None;
+/// Marks the task as ended.
+fn finish_task(state: &mut State, worker: WorkerNum) {
+    if let Some(slot) = state.slots.get_mut(&worker) {
+        slot.has_task = false;
+        slot.interrupt_handle = None;
     }
-    Core::tidy_slot(state, no);
+    Core::remove_slot_if_empty(state, worker);
 }
 
-fn take_instance(state: &mut State, no: WorkerNum, resident: &mut Option<Resident>) {
+fn take_instance(state: &mut State, worker: WorkerNum, resident: &mut Option<ResidentInstance>) {
     if resident.is_none() {
-        *resident = Core::take_idle(state, no);
+        *resident = Core::take_idle(state, worker);
     }
-    if let (Some(resident), Some(slot)) = (&resident, state.slots.get_mut(&no)) {
-        slot.control = Some(resident.control.clone());
+    if let (Some(resident), Some(slot)) = (&resident, state.slots.get_mut(&worker)) {
+        slot.interrupt_handle = Some(resident.interrupt_handle.clone());
     }
 }
 
-fn refuse_all(slot: &mut WorkerSlot, end: End) {
-    let error = match end {
-        End::Failed => ExecutorError::PreviousInvocationFailed,
-        End::Exited => ExecutorError::PreviousInvocationExited,
+fn reply_terminal_to_all(slot: &mut WorkerSlot, terminal: TerminalState) {
+    let error = match terminal {
+        TerminalState::Failed => ExecutorError::PreviousInvocationFailed,
+        TerminalState::Exited => ExecutorError::PreviousInvocationExited,
     };
     for pending in slot.current.take().into_iter().chain(std::mem::take(&mut slot.pending)) {
         committer::deliver(pending.waiters, Err(error.clone()));
@@ -216,223 +245,271 @@ fn refuse_all(slot: &mut WorkerSlot, end: End) {
 
 // ---- running ----
 
-fn after(done: Result<(), ExecutorError>) -> Done {
-    match done {
-        Ok(()) => Done::Nothing,
-        Err(error) => Done::Trouble(error),
+fn to_work_result(result: Result<(), ExecutorError>) -> WorkResult {
+    match result {
+        Ok(()) => WorkResult::Nothing,
+        Err(error) => WorkResult::ServerError(error),
     }
 }
 
-async fn resume(core: &Arc<Core>, no: WorkerNum, generation: u64, resident: &mut Option<Resident>) -> Done {
-    // An instance that is in memory stands where the log ends; only a new one can be in the middle of an invocation.
+async fn resume_invocation(
+    core: &Arc<Core>,
+    worker: WorkerNum,
+    generation: u64,
+    resident: &mut Option<ResidentInstance>,
+) -> WorkResult {
+    // An instance in memory is at the end of the log, with no invocation under way. Only a new instance can replay into
+    // the middle of an invocation.
     drop(resident.take());
-    match load(core, no, generation).await {
-        Err(done) => done,
+    match load_instance(core, worker, generation).await {
+        Err(result) => result,
         Ok((mut loaded, ReplayEnd::Unfinished { .. })) => {
             let outcome = loaded.instance.resume().await;
             *resident = Some(loaded);
-            Done::Outcome(outcome)
+            WorkResult::Outcome(outcome)
         }
         Ok((loaded, ReplayEnd::Ready)) => {
             *resident = Some(loaded);
-            Done::Nothing
+            WorkResult::Nothing
         }
     }
 }
 
-async fn begin(
+async fn begin_invocation(
     core: &Arc<Core>,
-    no: WorkerNum,
+    worker: WorkerNum,
     generation: u64,
-    resident: &mut Option<Resident>,
+    resident: &mut Option<ResidentInstance>,
     invocation: Option<Invocation>,
     key: String,
-    arrival: Option<Seq>,
-) -> Done {
-    let invocation = match (invocation, arrival) {
+    accepted_row: Option<Seq>,
+) -> WorkResult {
+    let invocation = match (invocation, accepted_row) {
         (Some(invocation), _) => invocation,
-        (None, Some(arrival)) => match arrived(core, arrival).await {
+        (None, Some(accepted_row)) => match read_queued_invocation(core, accepted_row).await {
             Ok(invocation) => invocation,
-            Err(error) => return Done::Trouble(error),
+            Err(error) => return WorkResult::ServerError(error),
         },
         (None, None) => {
-            return Done::Trouble(ExecutorError::Unavailable {
-                reason: format!("nothing is known of the invocation {key}").into(),
+            return WorkResult::ServerError(ExecutorError::Unavailable {
+                reason: format!("the invocation {key} has neither parameters in memory nor a row in the log")
+                    .into(),
             });
         }
     };
     if resident.is_none() {
-        match load(core, no, generation).await {
-            Err(done) => return done,
+        match load_instance(core, worker, generation).await {
+            Err(result) => return result,
             Ok((loaded, ReplayEnd::Ready)) => *resident = Some(loaded),
             Ok((_, ReplayEnd::Unfinished { .. })) => {
-                // The log has moved on since the work was chosen.
-                return Done::Outcome(Outcome::Stopped(StopReason::Port(PortError::Discarded)));
+                // The log has changed since the work was chosen.
+                return WorkResult::Outcome(Outcome::Stopped(StopReason::Port(PortError::Discarded)));
             }
         }
     }
-    let fits = {
+    let accepted = {
         let state = core.lock();
-        state.ledger.head(no).is_none_or(|head| program::fits(head, &invocation))
+        state.ledger.projection(worker).is_none_or(|projection| event_loop::accepts(projection, &invocation))
     };
-    if !fits {
-        return Done::Unfit(invocation, arrival);
+    if !accepted {
+        return WorkResult::EventLoopConflict(invocation, accepted_row);
     }
     match resident {
-        Some(resident) => Done::Outcome(resident.instance.invoke(invocation, arrival.map(|seq| seq.0)).await),
-        None => Done::Nothing,
+        Some(resident) => {
+            WorkResult::Outcome(resident.instance.invoke(invocation, accepted_row.map(|seq| seq.0)).await)
+        }
+        None => WorkResult::Nothing,
     }
 }
 
-async fn arrived(core: &Arc<Core>, arrival: Seq) -> Result<Invocation, ExecutorError> {
-    core.durable(arrival).await?;
-    match core.read(move |store| history::row(store, arrival)).await? {
-        Row::InboxEvent(arrived) => arrived.into_invocation(),
+async fn read_queued_invocation(core: &Arc<Core>, accepted_row: Seq) -> Result<Invocation, ExecutorError> {
+    core.wait_durable(accepted_row).await?;
+    match core.read_store(move |store| history::row(store, accepted_row)).await? {
+        Row::InboxEvent(event) => event.into_invocation(),
         Row::Entries { .. } => None,
     }
     .ok_or_else(|| ExecutorError::Unavailable {
-        reason: format!("log row {arrival} should hold an invocation, and does not").into(),
+        reason: format!("log row {accepted_row} should hold an invocation, and does not").into(),
     })
 }
 
-async fn load(core: &Arc<Core>, no: WorkerNum, generation: u64) -> Result<(Resident, ReplayEnd), Done> {
-    load::load(core, no, generation).await.map_err(|error| match error {
-        NotLoaded::Stopped(stop) => Done::Outcome(Outcome::Stopped(stop)),
-        NotLoaded::Trouble(error) => Done::Trouble(error),
+async fn load_instance(
+    core: &Arc<Core>,
+    worker: WorkerNum,
+    generation: u64,
+) -> Result<(ResidentInstance, ReplayEnd), WorkResult> {
+    load::load(core, worker, generation).await.map_err(|error| match error {
+        LoadError::Stopped(stop) => WorkResult::Outcome(Outcome::Stopped(stop)),
+        LoadError::Server(error) => WorkResult::ServerError(error),
     })
 }
 
 // ---- settling ----
 
-fn settle(core: &Arc<Core>, state: &mut State, no: WorkerNum, done: Done) -> Flow {
-    match done {
-        Done::Nothing => Flow::On,
-        Done::Outcome(Outcome::Completed { result }) => {
+fn settle_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, result: WorkResult) -> Flow {
+    match result {
+        WorkResult::Nothing => Flow::Continue,
+        WorkResult::Outcome(Outcome::Completed { result }) => {
             ExecutorMetrics::add(&core.metrics.invocations, 1);
-            let Some(seq) = state.ledger.head(no).map(|head| Seq(head.last_row)) else { return Flow::On };
-            let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) else {
-                return Flow::On;
+            let Some(seq) = state.ledger.projection(worker).map(|projection| Seq(projection.last_row)) else {
+                return Flow::Continue;
+            };
+            let Some(current) = state.slots.get_mut(&worker).and_then(|slot| slot.current.take()) else {
+                return Flow::Continue;
             };
             if !current.waiters.is_empty() {
                 Core::when_durable(state, seq, OnDurable::Deliver(current.waiters, Ok(result)));
             }
-            Flow::On
+            Flow::Continue
         }
-        Done::Outcome(Outcome::Stopped(stop)) => settle_stop(core, state, no, stop),
-        Done::Unfit(invocation, arrival) => {
-            program::refuse(core, state, no, &invocation, arrival);
-            Flow::On
+        WorkResult::Outcome(Outcome::Stopped(stop)) => settle_stop(core, state, worker, stop),
+        WorkResult::EventLoopConflict(invocation, accepted_row) => {
+            event_loop::reject_invocation(core, state, worker, &invocation, accepted_row);
+            Flow::Continue
         }
-        Done::Trouble(error) => give_up(core, state, no, &error),
+        WorkResult::ServerError(error) => abandon_work(core, state, worker, &error),
     }
 }
 
-fn settle_stop(core: &Arc<Core>, state: &mut State, no: WorkerNum, stop: StopReason) -> Flow {
-    let begun = state.ledger.head(no).is_some_and(|head| head.current.is_some());
+fn settle_stop(core: &Arc<Core>, state: &mut State, worker: WorkerNum, stop: StopReason) -> Flow {
+    let begun = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
     match stop {
-        // The guest ended before an invocation began, while its instance was made: no attempt of an invocation.
-        StopReason::Trapped { details, .. } if !begun => return not_made(core, state, no, details),
+        // The guest ended while its instance was created, before an invocation began. This is no attempt of an
+        // invocation.
+        StopReason::Trapped { details, .. } if !begun => {
+            return report_instantiation_failure(core, state, worker, details);
+        }
         StopReason::Exited { code, .. } if !begun => {
-            return not_made(core, state, no, format!("its initialisation called exit with code {code}"));
+            return report_instantiation_failure(
+                core,
+                state,
+                worker,
+                format!("its initialisation called exit with code {code}"),
+            );
         }
         StopReason::Parked(_) => ExecutorMetrics::add(&core.metrics.parks, 1),
-        StopReason::Trapped { details, retry, policy } => failed(core, state, no, details, retry, policy),
-        StopReason::Exited { code, stderr } => fail(core, state, no, FailureCause::exited(code, stderr)),
+        StopReason::Trapped { details, retry, policy } => {
+            record_failed_attempt(core, state, worker, details, retry, policy)
+        }
+        StopReason::Exited { code, stderr } => {
+            record_failure(core, state, worker, FailureCause::exited(code, stderr))
+        }
         StopReason::Diverged { index, recorded, requested } => {
             let cause = FailureCause::Diverged { index, recorded, requested };
-            tracing::error!(worker = %no, ?cause, "replay diverged; the worker is paused, its log is untouched");
+            tracing::error!(worker = %worker, ?cause, "replay diverged; the worker is paused, its log is untouched");
             if begun {
-                let arrival = InboxEvent::Interrupted { at: core.clock.now() };
-                if let Err(error) = core.step(state, Event::Arrive { worker: no, arrival }) {
-                    tracing::error!(worker = %no, %error, "cannot pause the worker");
+                let event = InboxEvent::Interrupted { at: core.clock.now() };
+                if let Err(error) = core.step(state, LedgerEvent::Inbox { worker, event }) {
+                    tracing::error!(worker = %worker, %error, "cannot pause the worker");
                 }
             }
-            return give_up(core, state, no, &ExecutorError::InvocationFailed { cause });
+            return abandon_work(core, state, worker, &ExecutorError::InvocationFailed { cause });
         }
-        // Stopped by a person, by shutdown, replaced, or gone back: the log says how it goes on.
+        // Interrupted, shut down, replaced, or jumped back: the log determines how the worker continues.
         StopReason::JumpedBack | StopReason::Interrupted | StopReason::Port(PortError::Discarded) => {}
         StopReason::Port(PortError::Unavailable { reason }) => {
-            return give_up(core, state, no, &ExecutorError::Unavailable { reason });
+            return abandon_work(core, state, worker, &ExecutorError::Unavailable { reason });
         }
     }
-    Flow::On
+    Flow::Continue
 }
 
-/// The worker's instance cannot be made: those who wait are told, and the next invocation tries again.
-fn not_made(core: &Arc<Core>, state: &mut State, no: WorkerNum, details: String) -> Flow {
-    let Some(worker) = state.ledger.head(no).map(|head| head.id.clone()) else { return Flow::Rest };
-    give_up(core, state, no, &ExecutorError::Component { worker, details })
-}
-
-/// An attempt failed: try again later, or never.
-fn failed(
+/// The worker's instance cannot be created. The waiting callers get the error, and the next invocation tries again.
+fn report_instantiation_failure(
     core: &Arc<Core>,
     state: &mut State,
-    no: WorkerNum,
+    worker: WorkerNum,
+    details: String,
+) -> Flow {
+    let Some(id) = state.ledger.projection(worker).map(|projection| projection.id.clone()) else {
+        return Flow::Stop;
+    };
+    abandon_work(core, state, worker, &ExecutorError::Component { worker: id, details })
+}
+
+/// Records a failed attempt: the invocation is retried later, or it fails.
+fn record_failed_attempt(
+    core: &Arc<Core>,
+    state: &mut State,
+    worker: WorkerNum,
     details: String,
     retry: bool,
-    chosen: Option<RetryPolicy>,
+    guest_policy: Option<RetryPolicy>,
 ) {
-    let Some(head) = state.ledger.head(no) else { return };
-    // The guest knows best, then who made the worker or its template.
-    let policy = chosen.or(head.options.retry_policy).unwrap_or(core.settings.retry);
-    let delay = policy.delay(head.attempts_failed + 1, jitter(&head.seed, head.oplog_end));
+    let Some(projection) = state.ledger.projection(worker) else { return };
+    // The guest's own policy comes first, then that of the worker or its template, then the server's.
+    let policy = guest_policy.or(projection.options.retry_policy).unwrap_or(core.settings.retry);
+    let delay = policy.delay(projection.attempts_failed + 1, jitter(&projection.seed, projection.oplog_end));
     match delay.filter(|_| retry) {
-        None => fail(core, state, no, FailureCause::Trap { details }),
+        None => record_failure(core, state, worker, FailureCause::Trap { details }),
         Some(delay) => {
             let at = core.clock.now();
-            append(core, state, no, vec![Entry::AttemptFailed { at, details, retry_at: at.plus(delay) }]);
+            append_entries(
+                core,
+                state,
+                worker,
+                vec![Entry::AttemptFailed { at, details, retry_at: at.plus(delay) }],
+            );
         }
     }
 }
 
-/// The invocation failed for good, and the worker with it, unless it goes back to what it was before.
-fn fail(core: &Arc<Core>, state: &mut State, no: WorkerNum, cause: FailureCause) {
+/// Records that the invocation failed and is not retried. The worker fails with it, unless its failure options roll the
+/// invocation back.
+fn record_failure(core: &Arc<Core>, state: &mut State, worker: WorkerNum, cause: FailureCause) {
     ExecutorMetrics::add(&core.metrics.invocations, 1);
     ExecutorMetrics::add(&core.metrics.invocations_failed, 1);
     let at = core.clock.now();
     let failed = Entry::InvocationFailed { at, cause: cause.clone() };
-    // Who ends by themselves is over, whatever was chosen for failures.
+    // An explicit exit is terminal, whatever the failure policy says.
     let exited = matches!(cause, FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. });
-    let rolls_back = |head: &&Head| head.rolls_back() && !exited;
-    let from = state.ledger.head(no).filter(rolls_back).map(|head| head.begun_at);
-    let set_aside = from.map(|from| Entry::Revert { at, from, reason: RevertReason::RolledBack });
-    let entries = std::iter::once(failed).chain(set_aside).collect();
-    let Some(seq) = append(core, state, no, entries) else { return };
-    let Some(current) = state.slots.get_mut(&no).and_then(|slot| slot.current.take()) else { return };
+    let rolls_back = |projection: &&WorkerProjection| projection.rolls_back() && !exited;
+    let from = state.ledger.projection(worker).filter(rolls_back).map(|projection| projection.begun_at);
+    let revert = from.map(|from| Entry::Revert { at, from, reason: RevertReason::RolledBack });
+    let entries = std::iter::once(failed).chain(revert).collect();
+    let Some(seq) = append_entries(core, state, worker, entries) else { return };
+    let Some(current) = state.slots.get_mut(&worker).and_then(|slot| slot.current.take()) else { return };
     let reply = Err(ExecutorError::InvocationFailed { cause });
     Core::when_durable(state, seq, OnDurable::Deliver(current.waiters, reply));
 }
 
-/// Appends entries about the last invocation, which is in the log before them. What an instance of the worker still
-/// writes is refused from then on.
-pub(crate) fn append(core: &Arc<Core>, state: &mut State, no: WorkerNum, entries: Vec<Entry>) -> Option<Seq> {
-    let Ok(Answer::Activated(activation)) = core.step(state, Event::Activate { worker: no }) else {
+/// Appends entries about the last invocation in the log. Starts a new activation for it, so an instance of the worker
+/// can append nothing any more.
+pub(crate) fn append_entries(
+    core: &Arc<Core>,
+    state: &mut State,
+    worker: WorkerNum,
+    entries: Vec<Entry>,
+) -> Option<Seq> {
+    let Ok(StepOutcome::Activated(activation)) = core.step(state, LedgerEvent::Activate { worker }) else {
         return None;
     };
-    let head = state.ledger.head(no)?;
-    let first = head.oplog_end.next();
-    match core.step(state, Event::Append { worker: no, activation, first, entries }) {
-        Ok(Answer::At(seq)) => Some(seq),
+    let projection = state.ledger.projection(worker)?;
+    let first = projection.oplog_end.next();
+    match core.step(state, LedgerEvent::Append { worker, activation, first, entries }) {
+        Ok(StepOutcome::Appended(seq)) => Some(seq),
         Ok(_) => None,
         Err(error) => {
-            tracing::error!(worker = %no, %error, "cannot record how an invocation went on");
+            tracing::error!(worker = %worker, %error, "cannot append entries about an invocation");
             None
         }
     }
 }
 
-/// Trouble of our own: those who wait are told, nothing is recorded, and what is in the log is tried again later.
-fn give_up(core: &Arc<Core>, state: &mut State, no: WorkerNum, error: &ExecutorError) -> Flow {
-    // One that has begun is in the head, and is resumed from the log: queued again, it would run a second time.
-    let begun = state.ledger.head(no).is_some_and(|head| head.current.is_some());
-    let Some(slot) = state.slots.get_mut(&no) else { return Flow::Rest };
+/// Abandons the work after an error of the server. The waiting callers get the error, and nothing is recorded. The work
+/// is retried after [`RETRY_WORK_AFTER`] if it was an accepted or unfinished invocation, or an update. Other accepted
+/// invocations stay queued.
+fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &ExecutorError) -> Flow {
+    // An invocation that has begun is in the projection and is resumed from the log. If it were queued again, it would
+    // run a second time.
+    let begun = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
+    let Some(slot) = state.slots.get_mut(&worker) else { return Flow::Stop };
     slot.woken = false;
     let mut later = false;
     if let Some(mut current) = slot.current.take() {
         committer::deliver(std::mem::take(&mut current.waiters), Err(error.clone()));
-        if current.arrival.is_some() && !begun {
-            // Accepted: it must run one day.
+        if current.accepted_row.is_some() && !begun {
+            // It was accepted durably, so it must still run.
             slot.pending.push_front(current);
             later = true;
         }
@@ -440,21 +517,21 @@ fn give_up(core: &Arc<Core>, state: &mut State, no: WorkerNum, error: &ExecutorE
     let mut kept = std::collections::VecDeque::new();
     for mut pending in std::mem::take(&mut slot.pending) {
         committer::deliver(std::mem::take(&mut pending.waiters), Err(error.clone()));
-        if pending.arrival.is_some() {
+        if pending.accepted_row.is_some() {
             kept.push_back(pending);
         }
     }
     slot.pending = kept;
-    let unfinished = state
-        .ledger
-        .head(no)
-        .is_some_and(|head| !head.interrupted && (head.current.is_some() || head.life.update.is_some()));
+    let unfinished = state.ledger.projection(worker).is_some_and(|projection| {
+        !projection.interrupted
+            && (projection.current.is_some() || projection.snapshot_state.update.is_some())
+    });
     if later || unfinished {
-        let at = core.clock.now().plus(TRY_AGAIN_AFTER);
-        let due = state.scheduler.step(core.clock.now(), scheduler::Event::Set(no, Some(at)));
-        debug_assert!(due.is_empty(), "setting a timer wakes nobody");
+        let at = core.clock.now().plus(RETRY_WORK_AFTER);
+        let due = state.scheduler.step(core.clock.now(), scheduler::TimerEvent::Set(worker, Some(at)));
+        debug_assert!(due.is_empty(), "setting a timer makes no worker due");
         core.timers_changed.notify_one();
     }
     ExecutorMetrics::add(&core.metrics.invocations_failed, 1);
-    Flow::Rest
+    Flow::Stop
 }

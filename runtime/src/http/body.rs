@@ -1,4 +1,4 @@
-//! Reading a request's body, within limits of size and time.
+//! Reads a request's body within limits of size and time.
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
@@ -6,43 +6,43 @@ use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use std::time::Duration;
 
-/// What a body is allowed.
+/// Limits of a request's body.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimits {
-    /// Bytes.
+    /// Size of the body in bytes.
     pub bytes_max: usize,
-    /// From the first read to the end.
+    /// Time from the first read to the end of the body.
     pub time_max: Duration,
 }
 
-/// Bytes read and thrown away of a body that is too large, before the answer: a client that is still sending would
-/// otherwise see a broken connection instead of the answer. Of a longer one the rest is not read.
+/// Bytes of a body beyond the limit that are read and discarded before the response. A client that is still sending
+/// would otherwise see a broken connection instead of the response. Of a longer body, the rest is not read.
 const DISCARDED_BYTES_MAX: usize = 64 << 20;
 
-/// Why there is no body.
+/// Why a body could not be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BodyError {
-    /// Too many bytes.
+    /// The body is larger than the limit.
     #[error("the request body is larger than the limit of {bytes_max} bytes")]
     TooLarge {
-        /// Bytes allowed.
+        /// The limit in bytes.
         bytes_max: usize,
     },
-    /// Too slow.
+    /// The body did not arrive in time.
     #[error("the request body did not arrive within {} ms", time_max.as_millis())]
     TooSlow {
-        /// Time allowed.
+        /// The time limit.
         time_max: Duration,
     },
-    /// The connection broke, or the client sends something else than HTTP.
+    /// The connection broke, or the client sent malformed HTTP.
     #[error("the request body cannot be read: {0}")]
     Broken(String),
 }
 
-/// Reads all of `body`.
+/// Reads the whole body.
 pub async fn read_body(body: Body, limits: BodyLimits) -> Result<Bytes, BodyError> {
     let BodyLimits { bytes_max, time_max } = limits;
-    // Costs nothing where the body came with the head, as most do: only a wait sets a timer.
+    // Cheap if the body arrived together with the head, as most do: a timer is set only when the read must wait.
     tokio::time::timeout(time_max, read(body, bytes_max))
         .await
         .map_err(|_| BodyError::TooSlow { time_max })?
@@ -77,7 +77,7 @@ async fn read(mut body: Body, bytes_max: usize) -> Result<Bytes, BodyError> {
     Ok(if all.is_empty() { first } else { all.freeze() })
 }
 
-/// Reads on for the sender's sake. `expected` bytes at least are to come.
+/// Reads and discards the rest of a body, of which at least `expected` bytes are still to come.
 async fn discard(mut body: Body, expected: usize) {
     if expected > DISCARDED_BYTES_MAX {
         return;
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_body_that_stalls_is_given_up() {
+    async fn a_body_that_stalls_times_out() {
         let limits = BodyLimits { time_max: Duration::from_millis(1), ..LIMITS };
         let body = Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>());
         assert_eq!(read_body(body, limits).await, Err(BodyError::TooSlow { time_max: limits.time_max }));

@@ -1,4 +1,4 @@
-//! Turning a connection away with an answer.
+//! Refuses a connection with a response.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,12 +6,12 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::Semaphore;
 
-/// Connections that are being turned away at a time; beyond, they are closed without a word.
+/// Connections that are being refused at the same time; further ones are closed without a response.
 const REFUSING_MAX: usize = 64;
-/// How long a connection that is turned away may take to read why.
+/// How long a refused connection may take to read its response.
 const REFUSING_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// Turns connections away.
+/// The response to refused connections, and a limit of how many receive it at the same time.
 #[derive(Debug, Clone)]
 pub(super) struct Refusal {
     answer: Arc<[u8]>,
@@ -19,7 +19,7 @@ pub(super) struct Refusal {
 }
 
 impl Refusal {
-    /// Of connections beyond `connections_max`.
+    /// Refuses connections beyond `connections_max`.
     pub(super) fn new(connections_max: usize) -> Self {
         let text = format!("the server has {connections_max} connections already; try again later");
         let body = serde_json::json!({ "error": text, "message": text }).to_string();
@@ -31,21 +31,22 @@ impl Refusal {
         Self { answer: answer.into_bytes().into(), slots: Arc::new(Semaphore::new(REFUSING_MAX)) }
     }
 
-    /// Says why, if it can be said soon.
+    /// Sends the response in the background, or closes the connection if too many are being refused.
     pub(super) fn refuse(&self, mut stream: TcpStream) {
         let Ok(slot) = self.slots.clone().try_acquire_owned() else { return };
         let answer = self.answer.clone();
         tokio::spawn(async move {
-            let talk = async {
+            let exchange = async {
                 stream.write_all(&answer).await?;
                 stream.shutdown().await?;
-                // Closing before the request is read would reset the connection and take the answer with it.
+                // Closing before the request has been read would reset the connection, and the client would lose the
+                // response.
                 let mut sink = [0; 4096];
                 while stream.read(&mut sink).await? > 0 {}
                 std::io::Result::Ok(())
             };
-            // Whether it was heard or not: the connection is over.
-            drop(tokio::time::timeout(REFUSING_TIME_MAX, talk).await);
+            // The connection is closed, whether the client has read the response or not.
+            drop(tokio::time::timeout(REFUSING_TIME_MAX, exchange).await);
             drop(slot);
         });
     }

@@ -1,6 +1,6 @@
-//! The accept loop: bounds connections, serves them, drains them at the end.
+//! The accept loop: accepts connections within a limit, serves them, and drains them at shutdown.
 //!
-//! Invariant: every connection holds a permit from its acceptance until its last byte, a WebSocket included.
+//! Invariant: every connection that is served, including a WebSocket, holds a permit until it is closed.
 
 use super::refuse::Refusal;
 use axum::Router;
@@ -23,53 +23,54 @@ use tokio::task::{JoinHandle, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-/// Bounds of connections.
+/// Limits of connections.
 #[derive(Debug, Clone, Copy)]
 pub struct HttpLimits {
-    /// Connections at a time.
+    /// Connections at the same time.
     pub connections_max: usize,
-    /// For a request's head, and between requests.
+    /// Time for a request's head to arrive, and between two requests.
     pub header_time_max: Duration,
 }
 
-/// Bytes of a request's head, at most; longer ones are answered 431.
+/// Bytes of a request's head, at most; a longer one is answered 431.
 const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Headers of a request, at most.
 const HEADERS_MAX: usize = 100;
-/// Requests at a time on one HTTP/2 connection.
+/// Concurrent requests on one HTTP/2 connection.
 const STREAMS_MAX: u32 = 256;
 /// An HTTP/2 connection whose client does not answer a ping within this time is closed.
 const PING_TIME_MAX: Duration = Duration::from_secs(20);
-/// Wait after the system refused a connection for want of descriptors or memory: they come back when others close.
+/// Pause after the system could not accept a connection for lack of descriptors or memory. They become available when
+/// other connections close.
 const ACCEPT_RETRY: Duration = Duration::from_millis(100);
-/// The first bytes of HTTP/2 when the client knows that the server speaks it.
+/// The first bytes of a client that uses HTTP/2 without negotiation.
 const HTTP2_PREFACE: &[u8] = b"PRI";
 
-/// What the accept loop counts.
+/// Counters of the accept loop.
 #[derive(Debug, Default)]
 pub struct HttpCounters {
     /// Connections accepted.
     pub accepted: AtomicU64,
-    /// Connections turned away because there were too many.
+    /// Connections refused because of the limit.
     pub refused: AtomicU64,
     /// Connections open now.
     pub open: AtomicU64,
 }
 
-/// The place of a connection among the connections allowed. A handler that keeps the connection after its request (a
-/// WebSocket) finds it in the request's extensions and keeps it.
+/// Counts a connection against the limit while any clone exists. A handler that keeps the connection after its request
+/// (a WebSocket) takes it from the request's extensions and holds it.
 #[derive(Debug, Clone)]
 pub struct ConnectionPermit {
-    _shared: Arc<Place>,
+    _slot: Arc<ConnectionSlot>,
 }
 
 #[derive(Debug)]
-struct Place {
+struct ConnectionSlot {
     _permit: OwnedSemaphorePermit,
     counters: Arc<HttpCounters>,
 }
 
-impl Drop for Place {
+impl Drop for ConnectionSlot {
     fn drop(&mut self) {
         self.counters.open.fetch_sub(1, Ordering::Relaxed);
     }
@@ -83,13 +84,13 @@ pub struct HttpServer {
     accepting: JoinHandle<JoinSet<()>>,
 }
 
-/// Listens on `listen`, `host:port`.
+/// Listens on `listen`, which is `host:port`.
 pub async fn bind(listen: &str) -> io::Result<TcpListener> {
     TcpListener::bind(listen).await
 }
 
-/// Serves `router` on `listener`. `stopping` is cancelled when the server begins to drain: for handlers that
-/// would not end by themselves.
+/// Serves `router` on `listener`. `stopping` is cancelled when the server begins to drain, for handlers that would not
+/// end by themselves.
 pub fn serve(
     listener: TcpListener,
     router: Router,
@@ -104,27 +105,27 @@ pub fn serve(
 }
 
 impl HttpServer {
-    /// Where it listens.
+    /// The address that the server listens on.
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
 
-    /// Stops accepting. Idle connections are closed at once, the others after the request that is under way.
+    /// Stops accepting. Idle connections are closed at once, the others after their current request.
     pub async fn drain(self) -> Draining {
         self.stopping.cancel();
-        // Cannot fail: the loop neither panics nor is aborted. If it did, its connections are gone with it.
+        // The accept loop neither panics nor is aborted. If it were, its connections would be closed with it.
         Draining { connections: self.accepting.await.unwrap_or_default() }
     }
 }
 
-/// The last connections of a server that accepts no more.
+/// The remaining connections of a server that no longer accepts.
 #[derive(Debug)]
 pub struct Draining {
     connections: JoinSet<()>,
 }
 
 impl Draining {
-    /// Waits until all are closed, at most `time_max`. Returns how many are left.
+    /// Waits until all connections are closed, at most `time_max`. Returns how many are still open.
     pub async fn wait(&mut self, clock: &dyn Clock, time_max: Duration) -> usize {
         let deadline = clock.elapsed() + time_max;
         tokio::select! {
@@ -133,7 +134,7 @@ impl Draining {
         }
     }
 
-    /// Closes what is left.
+    /// Closes the remaining connections.
     pub async fn close(mut self) {
         self.connections.shutdown().await;
     }
@@ -146,7 +147,7 @@ async fn accept(
     counters: Arc<HttpCounters>,
     stop: CancellationToken,
 ) -> JoinSet<()> {
-    let places = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
+    let permits = Arc::new(Semaphore::new(limits.connections_max.min(Semaphore::MAX_PERMITS)));
     let refusal = Refusal::new(limits.connections_max);
     let mut connections = JoinSet::new();
     loop {
@@ -159,7 +160,7 @@ async fn accept(
             Ok((stream, _)) => stream,
             Err(error) if is_connection_error(&error) => continue,
             Err(error) => {
-                tracing::warn!(%error, "cannot accept a connection; trying again");
+                tracing::warn!(%error, "cannot accept a connection; retrying");
                 #[expect(
                     clippy::disallowed_methods,
                     reason = "waits for the system, not for anything a test drives"
@@ -168,24 +169,26 @@ async fn accept(
                 continue;
             }
         };
-        // A reply is one write: it must not wait for the acknowledgement of the one before.
+        // A response is one write. Without TCP_NODELAY it would wait until the client has acknowledged the previous
+        // one.
         if stream.set_nodelay(true).is_err() {
             continue;
         }
         counters.accepted.fetch_add(1, Ordering::Relaxed);
-        let Ok(permit) = places.clone().try_acquire_owned() else {
+        let Ok(permit) = permits.clone().try_acquire_owned() else {
             counters.refused.fetch_add(1, Ordering::Relaxed);
             refusal.refuse(stream);
             continue;
         };
         counters.open.fetch_add(1, Ordering::Relaxed);
-        let place =
-            ConnectionPermit { _shared: Arc::new(Place { _permit: permit, counters: counters.clone() }) };
-        connections.spawn(connection(stream, router.clone(), place, limits, stop.clone()));
+        let permit = ConnectionPermit {
+            _slot: Arc::new(ConnectionSlot { _permit: permit, counters: counters.clone() }),
+        };
+        connections.spawn(connection(stream, router.clone(), permit, limits, stop.clone()));
     }
 }
 
-/// The peer is gone already; the next connection is not concerned.
+/// Whether only this connection failed, because the peer is gone. The next one can be accepted at once.
 fn is_connection_error(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -196,7 +199,7 @@ fn is_connection_error(error: &io::Error) -> bool {
 async fn connection(
     stream: TcpStream,
     router: Router,
-    place: ConnectionPermit,
+    permit: ConnectionPermit,
     limits: HttpLimits,
     stop: CancellationToken,
 ) {
@@ -208,17 +211,17 @@ async fn connection(
     if !matches!(peeked, Ok(Ok(1..))) {
         return;
     }
-    let kept = place.clone();
+    let upgrade_permit = permit.clone();
     let service = hyper::service::service_fn(move |request: Request<Incoming>| {
         let mut request = request.map(Body::new);
         if request.headers().contains_key(header::UPGRADE) {
-            request.extensions_mut().insert(kept.clone());
+            request.extensions_mut().insert(upgrade_permit.clone());
         }
         let mut router = router.clone();
         async move { Ok::<_, Infallible>(router.call(request).await.unwrap_or_else(|never| match never {})) }
     });
     let io = TokioIo::new(stream);
-    // How a connection ends is the client's affair: it went away, or it does not speak HTTP.
+    // The result is ignored: the client has disconnected or does not speak HTTP, and neither is an error of the server.
     if start == HTTP2_PREFACE {
         let mut builder = http2::Builder::new(TokioExecutor::new());
         builder
@@ -251,7 +254,7 @@ async fn connection(
             }
         }
     }
-    drop(place);
+    drop(permit);
 }
 
 #[cfg(test)]
@@ -270,7 +273,7 @@ mod tests {
         serve(listener, router, limits, Arc::default(), CancellationToken::new()).unwrap()
     }
 
-    fn hello() -> Router {
+    fn hello_router() -> Router {
         Router::new().route("/", get(|| async { "hello" }))
     }
 
@@ -288,8 +291,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_connection_serves_many_requests_and_one_too_many_is_turned_away() {
-        let server = start(hello(), 1, Duration::from_mins(1)).await;
+    async fn a_connection_serves_many_requests_and_one_beyond_the_limit_is_refused() {
+        let server = start(hello_router(), 1, Duration::from_mins(1)).await;
         let mut first = TcpStream::connect(server.local_addr()).await.unwrap();
         for _ in 0..3 {
             first.write_all(REQUEST).await.unwrap();
@@ -301,7 +304,7 @@ mod tests {
         let answer = read_to(&mut second, "").await;
         assert!(answer.starts_with("HTTP/1.1 503"), "{answer}");
         assert!(answer.contains("the server has 1 connections already"), "{answer}");
-        // The first one's place is free again when it is closed.
+        // When the first connection is closed, its permit is available again.
         drop(first);
         loop {
             let mut next = TcpStream::connect(server.local_addr()).await.unwrap();
@@ -313,8 +316,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_client_that_does_not_ask_in_time_is_let_go() {
-        let server = start(hello(), 10, Duration::from_millis(20)).await;
+    async fn a_client_that_sends_no_request_in_time_is_disconnected() {
+        let server = start(hello_router(), 10, Duration::from_millis(20)).await;
         for sent in ["", "G", "GET / HTTP/1.1\r\nhost:"] {
             let mut stream = TcpStream::connect(server.local_addr()).await.unwrap();
             stream.write_all(sent.as_bytes()).await.unwrap();
@@ -332,7 +335,7 @@ mod tests {
             outside.notified().await;
             "slow"
         };
-        let router = hello().route("/slow", get(handler));
+        let router = hello_router().route("/slow", get(handler));
         let server = start(router, 10, Duration::from_mins(1)).await;
         let address = server.local_addr();
         let mut idle = TcpStream::connect(address).await.unwrap();

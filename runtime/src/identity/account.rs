@@ -1,8 +1,8 @@
-//! Accounts: making, changing and removing them; their roles.
+//! Accounts: creating, changing and deleting them, and their roles.
 
 use super::authorize::{AccountScope, SystemScope};
 use super::directory::{Directory, IdentityError};
-use super::state::State;
+use super::state::DirectoryState;
 use crate::storage::ports::CatalogWrite;
 use golem_model::{Account, AccountId, Project, ProjectId, Role, Timestamp};
 use std::sync::Arc;
@@ -12,11 +12,12 @@ const TEXT_CHARS_MAX: usize = 255;
 /// Characters of a description, at most.
 const DESCRIPTION_CHARS_MAX: usize = 4096;
 
-pub(super) fn no_account(id: AccountId) -> IdentityError {
+pub(super) fn account_not_found(id: AccountId) -> IdentityError {
     IdentityError::NotFound { what: "Account", id: id.to_string() }
 }
 
-/// Checks a text that people wrote.
+/// Checks a text that a person wrote. `empty` says whether it may be empty; such a text is a description, may be longer
+/// and may contain line breaks.
 pub(super) fn check_text(what: &str, text: &str, empty: bool) -> Result<(), IdentityError> {
     let invalid = |why: &str| Err(IdentityError::Invalid(format!("Invalid {what}: {why}")));
     let max = if empty { DESCRIPTION_CHARS_MAX } else { TEXT_CHARS_MAX };
@@ -32,7 +33,7 @@ pub(super) fn check_text(what: &str, text: &str, empty: bool) -> Result<(), Iden
     Ok(())
 }
 
-/// An address may be left out, for a server that sends no mail; if it is there, it looks like one.
+/// Checks an e-mail address. It may be empty, because this server sends no mail.
 fn check_email(email: &str) -> Result<(), IdentityError> {
     if email.is_empty() {
         return Ok(());
@@ -44,7 +45,7 @@ fn check_email(email: &str) -> Result<(), IdentityError> {
     Ok(())
 }
 
-/// An account and its default project.
+/// The rows of a new account and its default project.
 pub(crate) fn new_account(account: Account, project: ProjectId) -> [CatalogWrite; 2] {
     let project = Project {
         id: project,
@@ -58,12 +59,12 @@ pub(crate) fn new_account(account: Account, project: ProjectId) -> [CatalogWrite
 }
 
 impl Directory {
-    /// An account.
+    /// The account of the scope.
     pub fn account(&self, scope: &AccountScope) -> Result<Arc<Account>, IdentityError> {
-        self.state().account(scope.account()).cloned().ok_or_else(|| no_account(scope.account()))
+        self.state().account(scope.account()).cloned().ok_or_else(|| account_not_found(scope.account()))
     }
 
-    /// Accounts in order of creation, after `skip`, at most `limit`.
+    /// Accounts in order of creation: at most `limit`, after the first `skip`.
     pub fn accounts(&self, _scope: &SystemScope, skip: usize, limit: usize) -> Vec<Arc<Account>> {
         let state = self.state();
         let mut accounts: Vec<_> = state.accounts().cloned().collect();
@@ -71,12 +72,12 @@ impl Directory {
         accounts.into_iter().skip(skip).take(limit).collect()
     }
 
-    /// How many accounts there are.
+    /// Number of accounts.
     pub fn account_count(&self, _scope: &SystemScope) -> usize {
         self.state().accounts().count()
     }
 
-    /// Makes an account with its default project.
+    /// Creates an account with its default project.
     pub async fn account_create(
         &self,
         _scope: &SystemScope,
@@ -100,7 +101,7 @@ impl Directory {
         .await
     }
 
-    /// Changes name and e-mail address.
+    /// Changes an account's name and e-mail address.
     pub async fn account_update(
         &self,
         scope: &AccountScope,
@@ -120,10 +121,10 @@ impl Directory {
     async fn account_change(
         &self,
         id: AccountId,
-        change: impl FnOnce(&mut Account, &State) -> Result<(), IdentityError> + Send + 'static,
+        change: impl FnOnce(&mut Account, &DirectoryState) -> Result<(), IdentityError> + Send + 'static,
     ) -> Result<Arc<Account>, IdentityError> {
         self.change(move |_, state| {
-            let account = state.account(id).ok_or_else(|| no_account(id))?;
+            let account = state.account(id).ok_or_else(|| account_not_found(id))?;
             let mut changed = Account::clone(account);
             change(&mut changed, state)?;
             let writes = if changed == **account {
@@ -136,15 +137,15 @@ impl Directory {
         .await
     }
 
-    /// Removes an account with its projects, tokens and grants. Refused while one of its projects has a template, and
-    /// for the last administrator.
+    /// Removes an account with its projects, tokens and grants. Fails while one of its projects has a template, and for
+    /// the last administrator.
     pub async fn account_delete(&self, scope: &AccountScope) -> Result<(), IdentityError> {
         let id = scope.account();
         let outcome = self
             .change(move |_, state| {
-                let account = state.account(id).ok_or_else(|| no_account(id))?;
+                let account = state.account(id).ok_or_else(|| account_not_found(id))?;
                 if account.roles.contains(&Role::Admin) {
-                    another_administrator(state, id, "deleted")?;
+                    require_another_admin(state, id, "deleted")?;
                 }
                 let mut writes: Vec<_> =
                     state.projects_of(id).map(|project| CatalogWrite::ProjectRemoved(project.id)).collect();
@@ -171,12 +172,12 @@ impl Directory {
         .map(drop)
     }
 
-    /// Takes a role from an account. The last administrator stays one.
+    /// Takes a role from an account. Fails if it would remove the last administrator.
     pub async fn role_remove(&self, scope: &AccountScope, role: Role) -> Result<(), IdentityError> {
         let id = scope.account();
         self.account_change(id, move |account, state| {
             if account.roles.remove(&role) && role == Role::Admin {
-                another_administrator(state, id, "changed")?;
+                require_another_admin(state, id, "changed")?;
             }
             Ok(())
         })
@@ -184,22 +185,23 @@ impl Directory {
         .map(drop)
     }
 
-    /// The account that `external` vouches for, made now if there is none and `admit` lets it.
-    pub(crate) async fn account_of_external(
+    /// The account with this external identity. If there is none, creates it, unless an invitation is needed and none
+    /// of the addresses in `confirmed` has one.
+    pub(crate) async fn account_ensure_external(
         &self,
         external: String,
         name: String,
         email: String,
         confirmed: Vec<String>,
-    ) -> Result<Result<Arc<Account>, NotInvited>, IdentityError> {
+    ) -> Result<Result<Arc<Account>, InvitationRequired>, IdentityError> {
         self.change(move |directory, state| {
-            if let Some(account) = state.account_of_external(&external) {
+            if let Some(account) = state.account_by_external(&external) {
                 return Ok((Ok(account.clone()), Vec::new()));
             }
-            let needed = state.invitation_needed().unwrap_or(super::invite::NEEDED_DEFAULT);
+            let needed = state.invitation_needed().unwrap_or(super::invite::INVITATION_NEEDED_DEFAULT);
             let invited = |email: &String| state.is_invited(&email.to_lowercase());
             if needed && !confirmed.iter().any(invited) {
-                return Ok((Err(NotInvited { emails: confirmed }), Vec::new()));
+                return Ok((Err(InvitationRequired { emails: confirmed }), Vec::new()));
             }
             let account = Account {
                 id: AccountId(directory.entropy().uuid()),
@@ -215,31 +217,31 @@ impl Directory {
         .await
     }
 
-    /// The present, for those who check times against it.
+    /// The current wall time.
     pub(super) fn now(&self) -> Timestamp {
         self.clock().now()
     }
 }
 
-/// Nobody has invited them.
+/// The account was not created, because none of the addresses is on the whitelist.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "Forbidden: this server makes accounts only for those who are invited, and none of {} is; \
-     ask an administrator to add one to the whitelist",
+    "Forbidden: this server creates accounts only for e-mail addresses on the whitelist, and none of {} is on it; \
+     ask an administrator to add one",
     if emails.is_empty() { "your e-mail addresses".to_owned() } else { emails.join(", ") }
 )]
-pub struct NotInvited {
-    /// Their confirmed addresses.
+pub struct InvitationRequired {
+    /// The confirmed addresses of the person that logged in.
     pub emails: Vec<String>,
 }
 
-fn another_administrator(state: &State, id: AccountId, what: &str) -> Result<(), IdentityError> {
+fn require_another_admin(state: &DirectoryState, id: AccountId, what: &str) -> Result<(), IdentityError> {
     let another = |account: &Arc<Account>| account.id != id && account.roles.contains(&Role::Admin);
     if state.accounts().any(another) {
         return Ok(());
     }
     Err(IdentityError::Invalid(format!(
-        "the account cannot be {what} so: it is the only one with the role Admin; give the role to another first"
+        "the account cannot be {what}: it is the only one with the role Admin; give the role to another account first"
     )))
 }
 

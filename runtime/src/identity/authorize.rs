@@ -1,15 +1,15 @@
-//! Decisions: one pure function of what somebody wants to do, how they stand to the thing, and their roles.
+//! Authorization: one pure function of an operation, the caller's relation to its target, and the caller's roles.
 //!
-//! `tests/golden/authorization.txt` shows every answer; docs/rest.md says which endpoint wants which act.
+//! `tests/golden/authorization.txt` shows every decision. docs/rest.md says which endpoint needs which operation.
 //!
-//! Invariant: who may do nothing at all with a thing is told that it does not exist.
+//! Invariant: if the caller may do nothing at all with a target, the response says that the target does not exist.
 
 use super::Principal;
 use golem_model::{AccountId, ActionSet, Project, ProjectAction, ProjectId, Role};
 use std::collections::BTreeSet;
 use std::fmt;
 
-/// What one can do in a project. The names of 2023 are in parentheses where they differ.
+/// An operation in a project. Names of 2023 that differ are in parentheses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Action {
     /// See the project itself.
@@ -32,16 +32,16 @@ pub enum Action {
     UpdateWorker,
     /// Delete workers (`DeleteInstance`).
     DeleteWorker,
-    /// See who may do what.
+    /// See the grants of the project.
     ViewProjectGrants,
-    /// Allow others.
+    /// Grant other accounts access to the project.
     CreateProjectGrants,
-    /// No longer allow others.
+    /// Remove grants.
     DeleteProjectGrants,
 }
 
 impl Action {
-    /// All of them.
+    /// All actions.
     pub const ALL: [Self; 13] = [
         Self::ViewProject,
         Self::DeleteProject,
@@ -58,7 +58,8 @@ impl Action {
         Self::DeleteProjectGrants,
     ];
 
-    /// What must have been granted for it. To see a project, any grant does; to delete one, none.
+    /// The action that must be granted. `None` for `ViewProject`, which any grant allows, and for `DeleteProject`,
+    /// which no grant allows.
     pub fn grantable(self) -> Option<ProjectAction> {
         Some(match self {
             Self::ViewProject | Self::DeleteProject => return None,
@@ -77,29 +78,29 @@ impl Action {
     }
 }
 
-/// What one can do with an account.
+/// An operation on an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum AccountAct {
-    /// See it, its plan and its roles.
+    /// See the account, its plan and its roles.
     View,
-    /// Change its name and e-mail address.
+    /// Change the account's name and e-mail address.
     Update,
-    /// Delete it.
+    /// Delete the account.
     Delete,
-    /// See its tokens, without their secrets.
+    /// See the account's tokens, without their secrets.
     ViewTokens,
-    /// Make a token for it.
+    /// Create a token for the account.
     CreateToken,
-    /// Revoke a token of it.
+    /// Revoke a token of the account.
     DeleteToken,
-    /// See what it has left.
+    /// See the account's remaining resources.
     ViewUsage,
-    /// Give it a role, or take one.
+    /// Add or remove a role of the account.
     ChangeRoles,
 }
 
 impl AccountAct {
-    /// All of them.
+    /// All operations.
     pub const ALL: [Self; 8] = [
         Self::View,
         Self::Update,
@@ -112,25 +113,25 @@ impl AccountAct {
     ];
 }
 
-/// What one can do with the server as a whole.
+/// An operation on the server as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum SystemAct {
-    /// Make an account.
+    /// Create an account.
     CreateAccount,
     /// List all accounts.
     ListAccounts,
-    /// Make a project for another account.
+    /// Create a project for another account.
     CreateForeignProject,
-    /// See who may log in for a first time.
+    /// See the whitelist.
     ViewInvited,
-    /// Say who may log in for a first time.
+    /// Change the whitelist.
     ChangeInvited,
-    /// Write down what accounts have used.
+    /// Report what accounts have used.
     ReportUsage,
 }
 
 impl SystemAct {
-    /// All of them.
+    /// All operations.
     pub const ALL: [Self; 6] = [
         Self::CreateAccount,
         Self::ListAccounts,
@@ -141,7 +142,7 @@ impl SystemAct {
     ];
 }
 
-/// Everything that somebody can want.
+/// Any operation that needs authorization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Act {
     /// In a project.
@@ -152,33 +153,33 @@ pub enum Act {
     System(SystemAct),
 }
 
-/// How somebody stands to the project or account that they want to do something with.
+/// Relation of the caller to the project or account that the operation is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Standing {
-    /// It is theirs.
+    /// The caller owns it.
     Owner,
-    /// They were granted this in the project.
+    /// The caller has grants with these actions in the project.
     Grantee(ActionSet),
-    /// It is another's, or nobody's.
+    /// None of the others.
     Stranger,
 }
 
-/// The answer.
+/// Result of [`decide`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
-    /// They may.
+    /// The caller may do it.
     Allowed,
-    /// They may know that the thing exists, but not do this.
+    /// The caller may know that the target exists, but may not do this with it.
     Forbidden,
-    /// They may not know that the thing exists.
+    /// The caller may not know that the target exists.
     Hidden,
 }
 
-/// Whether `act` is allowed to who stands so to the thing and has these roles.
-pub fn decide(act: Act, standing: Standing, roles: &BTreeSet<Role>) -> Decision {
+/// Decides whether a caller with this relation to the target and with these roles may do `operation`.
+pub fn decide(operation: Act, standing: Standing, roles: &BTreeSet<Role>) -> Decision {
     let has = |role: Role| roles.contains(&role) || roles.contains(&Role::Admin);
     let or = |allowed: bool, otherwise: Decision| if allowed { Decision::Allowed } else { otherwise };
-    match act {
+    match operation {
         Act::Project(action) => {
             let granted = match standing {
                 Standing::Owner => ActionSet::ALL,
@@ -194,10 +195,10 @@ pub fn decide(act: Act, standing: Standing, roles: &BTreeSet<Role>) -> Decision 
             };
             or(allowed, if sees { Decision::Forbidden } else { Decision::Hidden })
         }
-        Act::Account(act) => {
+        Act::Account(operation) => {
             let owner = standing == Standing::Owner;
             let sees = owner || has(Role::MarketingAdmin);
-            let allowed = match act {
+            let allowed = match operation {
                 AccountAct::View => sees,
                 AccountAct::Update
                 | AccountAct::Delete
@@ -209,8 +210,8 @@ pub fn decide(act: Act, standing: Standing, roles: &BTreeSet<Role>) -> Decision 
             };
             or(allowed, if sees { Decision::Forbidden } else { Decision::Hidden })
         }
-        Act::System(act) => {
-            let allowed = match act {
+        Act::System(operation) => {
+            let allowed = match operation {
                 SystemAct::CreateAccount => has(Role::Admin),
                 SystemAct::ListAccounts => has(Role::MarketingAdmin),
                 SystemAct::CreateForeignProject => has(Role::CreateProject),
@@ -222,53 +223,53 @@ pub fn decide(act: Act, standing: Standing, roles: &BTreeSet<Role>) -> Decision 
     }
 }
 
-/// Proof that somebody may do something in a project. Only [`super::Directory`] makes one.
+/// Proof that a principal may do an action in a project. Only methods of [`super::Directory`] in this file create one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Scope {
-    by: Principal,
+    principal: Principal,
     action: Action,
     project: ProjectId,
     owner: AccountId,
-    may: ActionSet,
+    allowed_actions: ActionSet,
 }
 
 impl Scope {
-    /// Who may.
-    pub fn by(&self) -> Principal {
-        self.by
+    /// The authorized principal.
+    pub fn principal(&self) -> Principal {
+        self.principal
     }
 
-    /// What they may.
+    /// The authorized action.
     pub fn action(&self) -> Action {
         self.action
     }
 
-    /// Where they may.
+    /// The project in which the action is authorized.
     pub fn project(&self) -> ProjectId {
         self.project
     }
 
-    /// Whose project it is: who pays for what is done in it.
+    /// The owner of the project. Everything done in the project counts as the owner's usage.
     pub fn owner(&self) -> AccountId {
         self.owner
     }
 
-    /// What else they may do there.
-    pub fn may(&self) -> ActionSet {
-        self.may
+    /// All actions that the principal may do in the project.
+    pub fn allowed_actions(&self) -> ActionSet {
+        self.allowed_actions
     }
 }
 
-/// They may not.
+/// The principal may not do the operation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Denied {
-    /// Whoever may not know that a thing exists is told that it does not.
+pub enum AuthorizationError {
+    /// The caller may not know that the target exists; the response must say that it does not.
     Hidden,
-    /// Whoever may know of it is told what is missing.
+    /// The caller may know that the target exists; the message says what is missing.
     Forbidden(Act),
 }
 
-impl fmt::Display for Denied {
+impl fmt::Display for AuthorizationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hidden => f.write_str("not found"),
@@ -283,8 +284,8 @@ impl fmt::Display for Denied {
             Self::Forbidden(Act::Account(_)) => {
                 f.write_str("Forbidden: only an account with the role Admin may do this")
             }
-            Self::Forbidden(Act::System(act)) => {
-                let role = match act {
+            Self::Forbidden(Act::System(operation)) => {
+                let role = match operation {
                     SystemAct::CreateAccount => Role::Admin,
                     SystemAct::ListAccounts => Role::MarketingAdmin,
                     SystemAct::CreateForeignProject => Role::CreateProject,
@@ -297,21 +298,26 @@ impl fmt::Display for Denied {
     }
 }
 
-impl std::error::Error for Denied {}
+impl std::error::Error for AuthorizationError {}
 
-/// What `decide` comes to, as a result.
-fn judge(act: Act, standing: Standing, roles: &BTreeSet<Role>) -> Result<(), Denied> {
-    match decide(act, standing, roles) {
+/// [`decide`] as a `Result`.
+fn require_allowed(
+    operation: Act,
+    standing: Standing,
+    roles: &BTreeSet<Role>,
+) -> Result<(), AuthorizationError> {
+    match decide(operation, standing, roles) {
         Decision::Allowed => Ok(()),
-        Decision::Forbidden => Err(Denied::Forbidden(act)),
-        Decision::Hidden => Err(Denied::Hidden),
+        Decision::Forbidden => Err(AuthorizationError::Forbidden(operation)),
+        Decision::Hidden => Err(AuthorizationError::Hidden),
     }
 }
 
-/// Proof that somebody may do something with an account. Only [`super::Directory`] makes one.
+/// Proof that a principal may do an operation on an account. Only methods of [`super::Directory`] in this file create
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct AccountScope {
-    by: Principal,
+    principal: Principal,
     account: AccountId,
 }
 
@@ -321,69 +327,80 @@ impl AccountScope {
         self.account
     }
 
-    /// Who may.
-    pub fn by(&self) -> Principal {
-        self.by
+    /// The authorized principal.
+    pub fn principal(&self) -> Principal {
+        self.principal
     }
 }
 
-/// Proof that somebody may do something with the server. Only [`super::Directory`] makes one.
+/// Proof that a principal may do an operation on the server. Only methods of [`super::Directory`] in this file create
+/// one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SystemScope {
-    by: Principal,
-    act: SystemAct,
+    principal: Principal,
+    operation: SystemAct,
 }
 
 impl SystemScope {
-    /// Who may.
-    pub fn by(&self) -> Principal {
-        self.by
+    /// The authorized principal.
+    pub fn principal(&self) -> Principal {
+        self.principal
     }
 
-    /// What they may.
-    pub fn act(&self) -> SystemAct {
-        self.act
+    /// The authorized operation.
+    pub fn operation(&self) -> SystemAct {
+        self.operation
     }
 }
 
 impl super::Directory {
-    /// Whether `principal` may do `action` in `project`.
+    /// Authorizes `principal` to do `action` in `project`.
     pub fn authorize(
         &self,
         principal: Principal,
         action: Action,
         project: &Project,
-    ) -> Result<Scope, Denied> {
-        let who = principal.account();
-        let scope = |may| Scope { by: principal, action, project: project.id, owner: project.owner, may };
-        // The way of nearly all requests.
-        if project.owner == who {
+    ) -> Result<Scope, AuthorizationError> {
+        let account = principal.account();
+        let scope = |allowed_actions| Scope {
+            principal,
+            action,
+            project: project.id,
+            owner: project.owner,
+            allowed_actions,
+        };
+        // The most frequent case: owners use their own projects.
+        if project.owner == account {
             return Ok(scope(ActionSet::ALL));
         }
         let state = self.state();
         let nothing = BTreeSet::new();
-        let roles = state.account(who).map_or(&nothing, |account| &account.roles);
-        let granted = state.granted_to(who, project.id);
-        judge(Act::Project(action), Standing::Grantee(granted), roles)?;
+        let roles = state.account(account).map_or(&nothing, |account| &account.roles);
+        let granted = state.granted_to(account, project.id);
+        require_allowed(Act::Project(action), Standing::Grantee(granted), roles)?;
         Ok(scope(if roles.contains(&Role::Admin) { ActionSet::ALL } else { granted }))
     }
 
-    /// Whether `principal` may do `act` with `account`. That the account exists is another matter.
+    /// Authorizes `principal` to do `operation` on `account`. Does not check that the account exists.
     pub fn authorize_account(
         &self,
         principal: Principal,
-        act: AccountAct,
+        operation: AccountAct,
         account: AccountId,
-    ) -> Result<AccountScope, Denied> {
+    ) -> Result<AccountScope, AuthorizationError> {
         let standing = if principal.account() == account { Standing::Owner } else { Standing::Stranger };
-        judge(Act::Account(act), standing, &self.roles(principal))?;
-        Ok(AccountScope { by: principal, account })
+        require_allowed(Act::Account(operation), standing, &self.roles(principal))?;
+        Ok(AccountScope { principal, account })
     }
 
-    /// Whether `principal` may do `act`.
-    pub fn authorize_system(&self, principal: Principal, act: SystemAct) -> Result<SystemScope, Denied> {
-        judge(Act::System(act), Standing::Stranger, &self.roles(principal))?;
-        Ok(SystemScope { by: principal, act })
+    /// Authorizes `principal` to do `operation` on the server.
+    pub fn authorize_system(
+        &self,
+        principal: Principal,
+        operation: SystemAct,
+    ) -> Result<SystemScope, AuthorizationError> {
+        require_allowed(Act::System(operation), Standing::Stranger, &self.roles(principal))?;
+        Ok(SystemScope { principal, operation })
     }
 
     fn roles(&self, principal: Principal) -> BTreeSet<Role> {

@@ -1,7 +1,8 @@
-//! The first start: real rows and secrets, and every later start's look at them.
+//! Creates rows and secrets at the first start, and checks them at every later start.
 //!
-//! Invariant: the token's file is durable before its row, so that no row exists whose secret nobody has. It waits
-//! under another name until the row is there: a crash in between leaves a start that finds and ends the work.
+//! Invariant: the token's file is durable before its row, so that there is no row whose secret is lost. Until the row
+//! is durable, the file has another name (`root-token.new`). After a crash in between, the next start finds that file
+//! and completes the steps.
 
 use super::account::new_account;
 use super::secret_file;
@@ -15,52 +16,52 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use uuid::Uuid;
 
-/// Name of the file that holds the secret of a token of the root account, mode 0600.
+/// Name of the file with the secret of a token of the root account. Its mode is 0600.
 pub const ROOT_TOKEN_FILE: &str = "root-token";
-/// Name of the file that holds the key of invocation keys and of stored secrets, mode 0600.
+/// Name of the file with the key that authenticates invocation keys and login sessions. Its mode is 0600.
 pub const SECRET_KEY_FILE: &str = "secret-key";
-/// The root token's file before its row is stored.
+/// Name of the root token's file until its row is durable.
 const ROOT_TOKEN_STAGED: &str = "root-token.new";
 
-/// How long a root token is good: longer than any server lives, and a date that all clients can read.
+/// Validity of a root token: longer than any server lives, and a date that all clients can parse.
 const ROOT_TOKEN_LIFE: Duration = Duration::from_hours(100 * 365 * 24);
 
-/// What a start needs to go on.
+/// What the server needs from [`bootstrap`].
 #[derive(Debug)]
-pub struct Bootstrapped {
+pub struct ServerSecrets {
     /// The data folder's secret key.
     pub secret_key: [u8; 32],
-    /// Where the root token is.
+    /// Path of the file with the root token.
     pub token_file: PathBuf,
 }
 
-/// Why identity cannot be set up.
+/// Why `bootstrap` failed.
 #[derive(Debug, thiserror::Error)]
 pub enum BootstrapError {
     /// A file cannot be read or written.
-    #[error("cannot {act} {}", path.display())]
+    #[error("cannot {operation} {}", path.display())]
     File {
-        /// "read" or "write".
-        act: &'static str,
+        /// What failed: "read" or "write".
+        operation: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: io::Error,
     },
-    /// The token's file holds something else.
-    #[error("{} does not hold a token (a UUID); remove the file, and the next start makes a new token", path.display())]
+    /// The file does not contain a token.
+    #[error("{} does not hold a token (a UUID); remove the file, and the next start creates a new token", path.display())]
     RootToken {
         /// The file.
         path: PathBuf,
     },
-    /// The key's file holds something else.
-    #[error("{} does not hold a key of 32 bytes, it has {length}; restore it from where you copied it, or remove it: \
-             a new one is made, and invocation keys handed out before are refused", path.display())]
+    /// The file does not contain a key.
+    #[error("{} does not hold a key of 32 bytes, it has {length}; restore it from a copy, or remove it: \
+             the next start creates a new one, and invocation keys that were issued before are refused", path.display())]
     SecretKey {
         /// The file.
         path: PathBuf,
-        /// Its length in bytes.
+        /// Length of the file in bytes.
         length: usize,
     },
     /// The store failed.
@@ -68,22 +69,22 @@ pub enum BootstrapError {
     Store(#[from] StoreError),
 }
 
-/// Makes what is missing in `dir` and in `catalog`. The folder must be locked by this process.
+/// Creates what is missing in `dir` and in `catalog`. This process must hold the folder's lock.
 pub fn bootstrap(
     dir: &Path,
     catalog: &dyn Catalog,
     clock: &dyn Clock,
     entropy: &dyn Entropy,
-) -> Result<Bootstrapped, BootstrapError> {
+) -> Result<ServerSecrets, BootstrapError> {
     let first = catalog.accounts()?.is_empty();
     let secret_key = secret_key(&dir.join(SECRET_KEY_FILE), entropy, first)?;
     let token_file = root_token(dir, catalog, clock, entropy)?;
-    Ok(Bootstrapped { secret_key, token_file })
+    Ok(ServerSecrets { secret_key, token_file })
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, BootstrapError> {
     secret_file::read(path).map_err(|source| BootstrapError::File {
-        act: "read",
+        operation: "read",
         path: path.to_owned(),
         source,
     })
@@ -91,7 +92,7 @@ fn read(path: &Path) -> Result<Option<Vec<u8>>, BootstrapError> {
 
 fn write(path: &Path, secret: &[u8]) -> Result<(), BootstrapError> {
     secret_file::write(path, secret).map_err(|source| BootstrapError::File {
-        act: "write",
+        operation: "write",
         path: path.to_owned(),
         source,
     })
@@ -105,7 +106,7 @@ fn secret_key(path: &Path, entropy: &dyn Entropy, first: bool) -> Result<[u8; 32
             .map_err(|_| BootstrapError::SecretKey { path: path.to_owned(), length: bytes.len() });
     }
     if !first {
-        tracing::warn!(path = %path.display(), "the secret key was missing and a new one was made: invocation keys handed out before are refused");
+        tracing::warn!(path = %path.display(), "the secret key was missing and a new one was created: invocation keys that were issued before are refused");
     }
     let mut key = [0; 32];
     entropy.fill(&mut key);
@@ -124,7 +125,8 @@ fn root_token(
     let now = clock.now();
     let mut writes = Vec::new();
     let accounts = catalog.accounts()?;
-    // Whoever has the data folder is the administrator.
+    // Access to the data folder makes an administrator. So the root token belongs to the oldest administrator; if there
+    // is none, the oldest account becomes one.
     let administrator = |account: &&Account| account.roles.contains(&Role::Admin);
     let oldest = |account: &&Account| (account.created_at, account.id);
     let root =
@@ -158,20 +160,20 @@ fn root_token(
     let in_file = read(&path)?.map(|bytes| parse(&bytes, &path)).transpose()?;
     let secret = match in_file {
         Some(secret) => secret,
-        // An earlier start may have ended between the file and its row, or between the row and the rename.
+        // An earlier start may have crashed between the file and its row, or between the row and the rename.
         None => match read(&staged_path)?.map(|bytes| parse(&bytes, &staged_path)).transpose()? {
             Some(secret) => secret,
-            None => stage(&staged_path, entropy)?,
+            None => write_staged_secret(&staged_path, entropy)?,
         },
     };
     let hash = secret_hash(secret);
     if !tokens.iter().any(|token| token.secret_hash == hash) {
         if in_file.is_some() && !tokens.is_empty() {
-            // Not made valid again: somebody may have revoked it on purpose.
-            tracing::warn!(path = %path.display(), "the token in this file is not known, it may have been revoked; remove the file, and the next start makes a new one");
+            // The token is not made valid again: it may have been revoked on purpose.
+            tracing::warn!(path = %path.display(), "the token in this file is unknown, it may have been revoked; remove the file, and the next start creates a new one");
         } else {
             if in_file.is_none() && !tokens.is_empty() {
-                tracing::warn!(path = %path.display(), "the root token's file was missing: a new token was made, older ones stay good until they are revoked");
+                tracing::warn!(path = %path.display(), "the root token's file was missing: a new token was created, older ones stay valid until they are revoked");
             }
             writes.push(CatalogWrite::Token(Token {
                 id: TokenId(entropy.uuid()),
@@ -187,7 +189,7 @@ fn root_token(
     }
     if in_file.is_none() {
         secret_file::rename(&staged_path, &path).map_err(|source| BootstrapError::File {
-            act: "write",
+            operation: "write",
             path: path.clone(),
             source,
         })?;
@@ -195,8 +197,8 @@ fn root_token(
     Ok(path)
 }
 
-/// Makes a secret and writes it where it waits for its row.
-fn stage(path: &Path, entropy: &dyn Entropy) -> Result<Uuid, BootstrapError> {
+/// Creates a secret and writes it to the file for a token without a row.
+fn write_staged_secret(path: &Path, entropy: &dyn Entropy) -> Result<Uuid, BootstrapError> {
     let secret = entropy.uuid();
     write(path, secret.to_string().as_bytes())?;
     Ok(secret)
@@ -210,12 +212,12 @@ mod tests {
     use crate::storage::memory::MemoryStore;
     use std::os::unix::fs::PermissionsExt;
 
-    fn start(dir: &Path, store: &MemoryStore) -> Result<Bootstrapped, BootstrapError> {
+    fn start(dir: &Path, store: &MemoryStore) -> Result<ServerSecrets, BootstrapError> {
         bootstrap(dir, store, &SystemClock::new(), &SystemEntropy)
     }
 
     #[test]
-    fn the_first_start_makes_rows_and_secrets_and_the_next_keeps_them() {
+    fn the_first_start_creates_rows_and_secrets_and_the_next_keeps_them() {
         let dir = tempfile::tempdir().unwrap();
         let store = MemoryStore::default();
         let first = start(dir.path(), &store).unwrap();
@@ -234,7 +236,7 @@ mod tests {
     }
 
     #[test]
-    fn a_missing_token_file_means_a_new_token() {
+    fn a_missing_token_file_causes_a_new_token() {
         let dir = tempfile::tempdir().unwrap();
         let store = MemoryStore::default();
         let path = start(dir.path(), &store).unwrap().token_file;
@@ -247,8 +249,8 @@ mod tests {
     }
 
     #[test]
-    fn a_crash_between_file_row_and_rename_is_mended() {
-        // After the file, before the row.
+    fn a_crash_between_file_row_and_rename_is_repaired() {
+        // A crash after the file, before the row.
         let dir = tempfile::tempdir().unwrap();
         let store = MemoryStore::default();
         let secret = Uuid::from_u128(7);
@@ -256,7 +258,7 @@ mod tests {
         let path = start(dir.path(), &store).unwrap().token_file;
         assert_eq!(std::fs::read_to_string(&path).unwrap(), secret.to_string());
         assert_eq!(store.tokens().unwrap().len(), 1);
-        // After the row, before the rename.
+        // A crash after the row, before the rename.
         std::fs::rename(&path, dir.path().join(ROOT_TOKEN_STAGED)).unwrap();
         let path = start(dir.path(), &store).unwrap().token_file;
         assert_eq!(std::fs::read_to_string(&path).unwrap(), secret.to_string());
@@ -264,7 +266,7 @@ mod tests {
     }
 
     #[test]
-    fn files_that_hold_something_else_are_refused() {
+    fn files_with_other_contents_are_refused() {
         let dir = tempfile::tempdir().unwrap();
         std::fs::write(dir.path().join(ROOT_TOKEN_FILE), "hello").unwrap();
         let error = start(dir.path(), &MemoryStore::default()).unwrap_err().to_string();
@@ -276,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_was_put_there_before_the_first_start_is_taken() {
+    fn a_token_file_written_before_the_first_start_is_used() {
         let dir = tempfile::tempdir().unwrap();
         let store = MemoryStore::default();
         let secret = Uuid::from_u128(9);

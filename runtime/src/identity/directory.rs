@@ -1,10 +1,10 @@
-//! The one owner of identity: reads from memory, writes through to the store.
+//! The owner of all identity rows: reads come from memory, writes go through to the store.
 //!
-//! Invariant: a change is decided and written under one lock, so that what it was decided on still holds when it is
-//! durable. Invariant: what is in memory is never ahead of the store; after a write that may or may not have
-//! happened, everything is read again.
+//! Invariant: a change is decided and written under one lock, so the state that it was decided on is still current when
+//! it is durable. Invariant: memory is never ahead of the store. After a failed write that may have been applied,
+//! everything is read again.
 
-use super::state::State;
+use super::state::DirectoryState;
 use crate::entropy::Entropy;
 use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
 use golem_host::ports::Clock;
@@ -24,9 +24,9 @@ struct Shared {
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
     plan: super::Plan,
-    state: RwLock<State>,
-    /// Held from a decision to its rows.
-    writing: Mutex<()>,
+    state: RwLock<DirectoryState>,
+    /// Held while a change is decided and written.
+    write_lock: Mutex<()>,
     /// Set while memory may be behind the store.
     stale: AtomicBool,
 }
@@ -37,37 +37,37 @@ impl std::fmt::Debug for Directory {
     }
 }
 
-/// Why something about identity was not done. Nothing was changed, unless the store says that it may have been.
+/// Why an operation on identity failed. Nothing was changed, except perhaps after `Store` and `Panicked`.
 #[derive(Debug, thiserror::Error)]
 pub enum IdentityError {
-    /// There is no such thing, or the caller may not know of it.
+    /// The object does not exist, or the caller may not know of it.
     #[error("{what} not found: {id}")]
     NotFound {
-        /// What it would be, capitalised.
+        /// Kind of the object, capitalised.
         what: &'static str,
-        /// Its id.
+        /// Id of the object.
         id: String,
     },
-    /// The caller may know of it, but not do this.
+    /// The caller may know of the object, but may not do this with it.
     #[error("Forbidden: {0}")]
     Forbidden(String),
-    /// The plan does not allow more.
+    /// A limit of the plan is reached.
     #[error(transparent)]
-    Limit(#[from] super::LimitReached),
-    /// The request cannot be carried out as it is.
+    Limit(#[from] super::PlanLimitError),
+    /// The request is invalid in the current state.
     #[error("{0}")]
     Invalid(String),
-    /// The caller would give what it does not have.
-    #[error("Forbidden: you cannot give what you may not do yourself: {}", list(.0))]
+    /// The caller tried to grant actions that it does not have itself.
+    #[error("Forbidden: you cannot grant actions that you do not have yourself: {}", list(.0))]
     Escalation(Vec<ProjectAction>),
-    /// The policy is not there, or not for the caller.
+    /// The policy does not exist, or the caller may not see it.
     #[error("Project policy not found: {0}")]
     NoPolicy(PolicyId),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),
-    /// The server has a defect.
-    #[error("the change ended without an answer: {0}")]
+    /// The change panicked, which is a defect of the server.
+    #[error("the change panicked: {0}")]
     Panicked(String),
 }
 
@@ -76,31 +76,31 @@ fn list(actions: &[ProjectAction]) -> String {
     actions.iter().map(named).collect::<Vec<_>>().join(", ")
 }
 
-/// What a change comes to: its answer and the rows that make it true.
-pub(super) type Change<T> = Result<(T, Vec<CatalogWrite>), IdentityError>;
+/// Result of deciding on a change: its value, and the rows to write.
+pub(super) type ChangeResult<T> = Result<(T, Vec<CatalogWrite>), IdentityError>;
 
 impl Directory {
-    /// Reads everything. Blocks.
+    /// Reads all rows. Blocks the thread.
     pub fn load(
         catalog: Arc<dyn Catalog>,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
         plan: super::Plan,
     ) -> Result<Self, StoreError> {
-        let state = RwLock::new(State::read(catalog.as_ref())?);
+        let state = RwLock::new(DirectoryState::read(catalog.as_ref())?);
         let shared = Shared {
             catalog,
             clock,
             entropy,
             plan,
             state,
-            writing: Mutex::new(()),
+            write_lock: Mutex::new(()),
             stale: AtomicBool::new(false),
         };
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    pub(super) fn state(&self) -> RwLockReadGuard<'_, State> {
+    pub(super) fn state(&self) -> RwLockReadGuard<'_, DirectoryState> {
         self.shared.state.read()
     }
 
@@ -117,10 +117,11 @@ impl Directory {
         &self.shared.plan
     }
 
-    /// Decides on a change and writes it. To the end, even if the caller goes away: what is stored must become known.
+    /// Decides on a change and writes it. Completes even if the caller is dropped: rows that were stored must become
+    /// visible in memory.
     pub(super) async fn change<T: Send + 'static>(
         &self,
-        decide: impl FnOnce(&Self, &State) -> Change<T> + Send + 'static,
+        decide: impl FnOnce(&Self, &DirectoryState) -> ChangeResult<T> + Send + 'static,
     ) -> Result<T, IdentityError> {
         let directory = self.clone();
         tokio::task::spawn_blocking(move || directory.commit(decide))
@@ -128,15 +129,15 @@ impl Directory {
             .map_err(|panicked| IdentityError::Panicked(panicked.to_string()))?
     }
 
-    /// The same, on a thread that may block.
+    /// Like `change`, but blocks the thread.
     pub(super) fn commit<T>(
         &self,
-        decide: impl FnOnce(&Self, &State) -> Change<T>,
+        decide: impl FnOnce(&Self, &DirectoryState) -> ChangeResult<T>,
     ) -> Result<T, IdentityError> {
         let shared = &self.shared;
-        let _writing = shared.writing.lock();
+        let _write_guard = shared.write_lock.lock();
         if shared.stale.load(Ordering::Acquire) {
-            self.reread()?;
+            self.reload()?;
         }
         let (value, writes) = decide(self, &shared.state.read())?;
         if writes.is_empty() {
@@ -145,7 +146,7 @@ impl Directory {
         if let Err(error) = shared.catalog.write(&writes) {
             if !matches!(error, StoreError::Conflict { .. }) {
                 shared.stale.store(true, Ordering::Release);
-                self.reread()?;
+                self.reload()?;
             }
             return Err(error.into());
         }
@@ -156,8 +157,8 @@ impl Directory {
         Ok(value)
     }
 
-    fn reread(&self) -> Result<(), StoreError> {
-        let state = State::read(self.shared.catalog.as_ref())?;
+    fn reload(&self) -> Result<(), StoreError> {
+        let state = DirectoryState::read(self.shared.catalog.as_ref())?;
         *self.shared.state.write() = state;
         self.shared.stale.store(false, Ordering::Release);
         Ok(())

@@ -1,67 +1,68 @@
-//! Policies and grants: sharing a project.
+//! Policies and grants, which share a project with other accounts.
 
-use super::account::{check_text, no_account};
+use super::account::{account_not_found, check_text};
 use super::authorize::Scope;
 use super::directory::{Directory, IdentityError};
-use super::project::no_project;
+use super::project::project_not_found;
 use super::token::Principal;
 use crate::storage::ports::CatalogWrite;
 use golem_model::{AccountId, ActionSet, Grant, GrantId, Policy, PolicyId, Role};
 use std::sync::Arc;
 
-/// Grants of one project, at most. Each is read for every request of its grantee.
+/// Grants of one project, at most. Authorizing a grantee reads all its grants in the project.
 const GRANTS_MAX: usize = 1_000;
 
-/// What is to be given.
+/// The policy of a new grant.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Given {
-    /// A policy that exists.
-    Policy(PolicyId),
-    /// A policy that is made for it.
-    Actions {
-        /// What it allows.
+pub enum GrantPolicy {
+    /// An existing policy.
+    Existing(PolicyId),
+    /// A policy that is created with the grant.
+    New {
+        /// The actions that the policy allows.
         actions: ActionSet,
-        /// Its name.
+        /// Name of the policy; `None` derives one from the project's name.
         name: Option<String>,
     },
 }
 
-fn no_grant(id: GrantId) -> IdentityError {
+fn grant_not_found(id: GrantId) -> IdentityError {
     IdentityError::NotFound { what: "Project grant", id: id.to_string() }
 }
 
 impl Directory {
-    /// A policy, for who made it, who was given it, who gave it, and administrators.
-    pub fn policy(&self, by: Principal, id: PolicyId) -> Result<Arc<Policy>, IdentityError> {
+    /// A policy. It is visible to its creator, to accounts that have a grant by it, to owners of projects with such a
+    /// grant, and to administrators.
+    pub fn policy(&self, principal: Principal, id: PolicyId) -> Result<Arc<Policy>, IdentityError> {
         let state = self.state();
-        let who = by.account();
-        let admin = state.account(who).is_some_and(|account| account.roles.contains(&Role::Admin));
+        let account = principal.account();
+        let admin = state.account(account).is_some_and(|account| account.roles.contains(&Role::Admin));
         state
             .policy(id)
-            .filter(|policy| policy.owner == who || admin || state.meets_policy(who, id))
+            .filter(|policy| policy.owner == account || admin || state.can_see_policy(account, id))
             .cloned()
             .ok_or(IdentityError::NoPolicy(id))
     }
 
-    /// Makes a policy.
+    /// Creates a policy.
     pub async fn policy_create(
         &self,
-        by: Principal,
+        principal: Principal,
         name: String,
         actions: ActionSet,
     ) -> Result<Arc<Policy>, IdentityError> {
         check_text("name", &name, false)?;
         self.change(move |directory, _| {
-            let policy = directory.new_policy(by, name, actions);
+            let policy = directory.new_policy(principal, name, actions);
             Ok((Arc::new(policy.clone()), vec![CatalogWrite::Policy(policy)]))
         })
         .await
     }
 
-    fn new_policy(&self, by: Principal, name: String, actions: ActionSet) -> Policy {
+    fn new_policy(&self, principal: Principal, name: String, actions: ActionSet) -> Policy {
         Policy {
             id: PolicyId(self.entropy().uuid()),
-            owner: by.account(),
+            owner: principal.account(),
             name,
             actions,
             created_at: self.clock().now(),
@@ -78,26 +79,26 @@ impl Directory {
     /// A grant of a project.
     pub fn grant(&self, scope: &Scope, id: GrantId) -> Result<Arc<Grant>, IdentityError> {
         let of_project = |grant: &&Arc<Grant>| grant.project == scope.project();
-        self.state().grant(id).filter(of_project).cloned().ok_or_else(|| no_grant(id))
+        self.state().grant(id).filter(of_project).cloned().ok_or_else(|| grant_not_found(id))
     }
 
-    /// Gives a policy to an account. Nobody can give what they do not have.
+    /// Grants a policy to an account. Fails if the policy has actions that the caller does not have.
     pub async fn grant_create(
         &self,
         scope: &Scope,
         grantee: AccountId,
-        given: Given,
+        grant_policy: GrantPolicy,
     ) -> Result<Arc<Grant>, IdentityError> {
         let scope = *scope;
-        if let Given::Policy(id) = &given {
-            self.policy(scope.by(), *id)?;
+        if let GrantPolicy::Existing(id) = &grant_policy {
+            self.policy(scope.principal(), *id)?;
         }
-        if let Given::Actions { name: Some(name), .. } = &given {
+        if let GrantPolicy::New { name: Some(name), .. } = &grant_policy {
             check_text("projectPolicyName", name, false)?;
         }
         self.change(move |directory, state| {
-            let project = state.project(scope.project()).ok_or_else(|| no_project(scope.project()))?;
-            state.account(grantee).ok_or_else(|| no_account(grantee))?;
+            let project = state.project(scope.project()).ok_or_else(|| project_not_found(scope.project()))?;
+            state.account(grantee).ok_or_else(|| account_not_found(grantee))?;
             if grantee == project.owner {
                 return Err(IdentityError::Invalid(
                     "Invalid granteeAccountId: the account owns the project and may do everything in it"
@@ -106,18 +107,18 @@ impl Directory {
             }
             if state.grants_of(scope.project()).count() >= GRANTS_MAX {
                 return Err(IdentityError::Invalid(format!(
-                    "the project has {GRANTS_MAX} grants, which is as many as there can be; delete some"
+                    "the project has {GRANTS_MAX} grants, which is the maximum; delete some"
                 )));
             }
             let mut writes = Vec::new();
-            let (policy, actions) = match given {
-                Given::Policy(id) => {
+            let (policy, actions) = match grant_policy {
+                GrantPolicy::Existing(id) => {
                     let policy = state.policy(id).ok_or(IdentityError::NoPolicy(id))?;
                     (id, policy.actions)
                 }
-                Given::Actions { actions, name } => {
+                GrantPolicy::New { actions, name } => {
                     let name = name.unwrap_or_else(|| format!("Policy for {}", project.name));
-                    let policy = directory.new_policy(scope.by(), name, actions);
+                    let policy = directory.new_policy(scope.principal(), name, actions);
                     let id = policy.id;
                     writes.push(CatalogWrite::Policy(policy));
                     (id, actions)
@@ -125,20 +126,20 @@ impl Directory {
             };
             if actions.is_empty() {
                 return Err(IdentityError::Invalid(
-                    "Invalid projectActions: a grant of nothing allows nothing; name at least one action"
+                    "Invalid projectActions: a grant without actions allows nothing; name at least one action"
                         .to_owned(),
                 ));
             }
-            let beyond = actions.without(scope.may());
-            if !beyond.is_empty() {
-                return Err(IdentityError::Escalation(beyond.iter().collect()));
+            let escalated = actions.without(scope.allowed_actions());
+            if !escalated.is_empty() {
+                return Err(IdentityError::Escalation(escalated.iter().collect()));
             }
             let grant = Grant {
                 id: GrantId(directory.entropy().uuid()),
                 project: scope.project(),
                 grantee,
                 policy,
-                granted_by: scope.by().account(),
+                granted_by: scope.principal().account(),
                 created_at: directory.clock().now(),
             };
             writes.push(CatalogWrite::Grant(grant.clone()));
@@ -147,11 +148,11 @@ impl Directory {
         .await
     }
 
-    /// Takes a grant back.
+    /// Removes a grant.
     pub async fn grant_delete(&self, scope: &Scope, id: GrantId) -> Result<(), IdentityError> {
         let project = scope.project();
         self.change(move |_, state| {
-            state.grant(id).filter(|grant| grant.project == project).ok_or_else(|| no_grant(id))?;
+            state.grant(id).filter(|grant| grant.project == project).ok_or_else(|| grant_not_found(id))?;
             Ok(((), vec![CatalogWrite::GrantRemoved(id)]))
         })
         .await

@@ -1,4 +1,4 @@
-//! Who may log in for a first time: the whitelist.
+//! The whitelist: the e-mail addresses whose owners may log in for the first time.
 
 use super::account::check_text;
 use super::authorize::SystemScope;
@@ -6,43 +6,47 @@ use super::directory::{Directory, IdentityError};
 use crate::storage::ports::CatalogWrite;
 use golem_model::Invited;
 
-/// Whether an invitation is needed while nobody has said so: a server that lets people log in should not make accounts
-/// for the whole world without having been told to.
-pub(super) const NEEDED_DEFAULT: bool = true;
+/// Whether a first login needs an invitation while this has not been configured. `true`, so that enabling login does
+/// not open the server to everyone on the Internet.
+pub(super) const INVITATION_NEEDED_DEFAULT: bool = true;
 /// Addresses in one request, at most.
 const EMAILS_MAX: usize = 1_000;
 
 impl Directory {
-    /// Whether only those who are invited may log in for a first time.
+    /// Whether a first login needs an invitation.
     pub fn invitation_needed(&self, _scope: &SystemScope) -> bool {
-        self.state().invitation_needed().unwrap_or(NEEDED_DEFAULT)
+        self.state().invitation_needed().unwrap_or(INVITATION_NEEDED_DEFAULT)
     }
 
-    /// Says whether only those who are invited may log in for a first time.
-    pub async fn invitation_require(&self, _scope: &SystemScope, needed: bool) -> Result<(), IdentityError> {
+    /// Sets whether a first login needs an invitation.
+    pub async fn invitation_needed_set(
+        &self,
+        _scope: &SystemScope,
+        needed: bool,
+    ) -> Result<(), IdentityError> {
         self.change(move |_, _| Ok(((), vec![CatalogWrite::InvitationNeeded(needed)]))).await
     }
 
-    /// Who is invited, by address, after `skip`, at most `limit`.
+    /// The whitelist ordered by address: at most `limit` entries, after the first `skip`.
     pub fn invited(&self, _scope: &SystemScope, skip: usize, limit: usize) -> Vec<Invited> {
         self.state().invited().skip(skip).take(limit).cloned().collect()
     }
 
-    /// How many are invited.
+    /// Number of entries of the whitelist.
     pub fn invited_count(&self, _scope: &SystemScope) -> usize {
         self.state().invited().count()
     }
 
-    /// Invites people by their addresses; who is invited stays so.
+    /// Adds addresses to the whitelist. An address that is on it keeps its entry.
     pub async fn invite(&self, scope: &SystemScope, emails: Vec<String>) -> Result<(), IdentityError> {
         check(&emails)?;
-        let by = scope.by().account();
+        let inviter = scope.principal().account();
         self.change(move |directory, _| {
             let now = directory.now();
             let writes = emails.iter().map(|email| {
                 CatalogWrite::Invited(Invited {
                     email: email.trim().to_lowercase(),
-                    created_by: by,
+                    created_by: inviter,
                     created_at: now,
                 })
             });
@@ -51,7 +55,7 @@ impl Directory {
         .await
     }
 
-    /// Takes invitations back. Accounts that were made by them stay.
+    /// Removes addresses from the whitelist. Accounts that were created with them stay.
     pub async fn uninvite(&self, _scope: &SystemScope, emails: Vec<String>) -> Result<(), IdentityError> {
         check(&emails)?;
         self.change(move |_, _| {

@@ -1,27 +1,27 @@
 //! Projects.
 
-use super::account::{check_text, is_conflict, no_account};
+use super::account::{account_not_found, check_text, is_conflict};
 use super::authorize::{Action, Scope, SystemAct};
 use super::directory::{Directory, IdentityError};
-use super::plan::{Limited, check};
+use super::plan::{PlanResource, check};
 use super::token::Principal;
 use crate::storage::ports::CatalogWrite;
 use golem_model::{AccountId, Project, ProjectId};
 use std::sync::Arc;
 
-/// What a new project is made of.
+/// Properties of a new project.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NewProject {
-    /// Its name; several projects may share one.
+    /// The project's name; several projects may have the same.
     pub name: String,
-    /// What people should know about it.
+    /// A description for people.
     pub description: String,
-    /// Whose it will be.
+    /// The owner of the project.
     pub owner: AccountId,
 }
 
 impl Directory {
-    /// A project, without asking who asks.
+    /// A project, without authorization.
     pub fn project(&self, id: ProjectId) -> Option<Arc<Project>> {
         self.state().project(id).cloned()
     }
@@ -38,34 +38,34 @@ impl Directory {
         projects
     }
 
-    /// The caller's projects, oldest first, and then those that are shared with it.
-    pub fn projects_seen_by(&self, principal: Principal) -> Vec<Arc<Project>> {
+    /// The principal's own projects, oldest first, followed by those that are shared with it.
+    pub fn projects_visible_to(&self, principal: Principal) -> Vec<Arc<Project>> {
         let mut projects = self.projects_of(principal.account());
         projects.extend(self.state().projects_shared_with(principal.account()));
         projects
     }
 
-    /// Makes a project.
+    /// Creates a project.
     pub async fn project_create(
         &self,
-        by: Principal,
+        principal: Principal,
         new: NewProject,
     ) -> Result<Arc<Project>, IdentityError> {
         let NewProject { name, description, owner } = new;
-        if owner != by.account() {
-            self.authorize_system(by, SystemAct::CreateForeignProject).map_err(|_| {
+        if owner != principal.account() {
+            self.authorize_system(principal, SystemAct::CreateForeignProject).map_err(|_| {
                 IdentityError::Invalid(format!(
                     "Invalid ownerAccountId: it must be your own account, {}",
-                    by.account()
+                    principal.account()
                 ))
             })?;
         }
         check_text("name", &name, false)?;
         check_text("description", &description, true)?;
         self.change(move |directory, state| {
-            state.account(owner).ok_or_else(|| no_account(owner))?;
+            state.account(owner).ok_or_else(|| account_not_found(owner))?;
             let used = state.projects_of(owner).count() as u64;
-            check(Limited::Projects, directory.plan().limits.projects_max, used, 1)?;
+            check(PlanResource::Projects, directory.plan().limits.projects_max, used, 1)?;
             let project = Project {
                 id: ProjectId(directory.entropy().uuid()),
                 owner,
@@ -79,16 +79,16 @@ impl Directory {
         .await
     }
 
-    /// Removes a project with its grants. Refused for the default project, and while it has a template.
+    /// Removes a project with its grants. Fails for the default project, and while the project has a template.
     pub async fn project_delete(&self, scope: &Scope) -> Result<(), IdentityError> {
         debug_assert_eq!(scope.action(), Action::DeleteProject);
         let id = scope.project();
         let outcome = self
             .change(move |_, state| {
-                let project = state.project(id).ok_or_else(|| no_project(id))?;
+                let project = state.project(id).ok_or_else(|| project_not_found(id))?;
                 if project.default {
                     return Err(IdentityError::Invalid(
-                        "the default project cannot be deleted: everything goes there that names no project"
+                        "the default project cannot be deleted: requests that name no project use it"
                             .to_owned(),
                     ));
                 }
@@ -105,6 +105,6 @@ impl Directory {
     }
 }
 
-pub(super) fn no_project(id: ProjectId) -> IdentityError {
+pub(super) fn project_not_found(id: ProjectId) -> IdentityError {
     IdentityError::NotFound { what: "Project", id: id.to_string() }
 }

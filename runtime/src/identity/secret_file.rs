@@ -1,14 +1,14 @@
-//! Files that hold a secret: mode 0600, written whole or not at all.
+//! Files that contain a secret: mode 0600, written atomically.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
-/// Bytes of such a file, at most: ours are far smaller, and a wrong file should not fill the memory.
+/// Bytes that are read of such a file, at most. Real ones are much smaller; a wrong file must not use much memory.
 const BYTES_MAX: u64 = 4096;
 
-/// Writes `secret` to `path`. On `Ok` it is durable; after a crash the file is there whole or not at all.
+/// Writes `secret` to `path`. On `Ok`, the file is durable. After a crash, it is either complete or absent.
 pub(super) fn write(path: &Path, secret: &[u8]) -> io::Result<()> {
     let temporary = path.with_extension("tmp");
     match fs::remove_file(&temporary) {
@@ -21,13 +21,13 @@ pub(super) fn write(path: &Path, secret: &[u8]) -> io::Result<()> {
     rename(&temporary, path)
 }
 
-/// Renames durably.
+/// Renames a file durably.
 pub(super) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     fs::rename(from, to)?;
     File::open(to.parent().unwrap_or_else(|| Path::new(".")))?.sync_all()
 }
 
-/// What is in the file, if it exists. Takes the file away from other users of the machine if they could read it.
+/// Reads a file, if it exists. If other users of the machine could access it, sets its mode to 0600.
 pub(super) fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     let file = match File::open(path) {
         Ok(file) => file,

@@ -1,7 +1,7 @@
-//! Everything about identity in memory, found without searching.
+//! All identity rows in memory, with indexes.
 //!
-//! Pure: built from the rows, changed by the same writes that the store has taken.
-//! Invariant: after any writes it equals what the store would be read into.
+//! Pure: built from the rows, and changed by the same writes that the store has applied. Invariant: after each write,
+//! it equals the state that reading the store would give.
 
 use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
 use golem_model::{
@@ -11,16 +11,16 @@ use golem_model::{
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-/// Half of a token's hash.
+/// The first half of a token's hash.
 type HalfHash = [u8; 16];
 
-/// All rows but templates.
+/// All rows except templates.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct DirectoryState {
     accounts: BTreeMap<AccountId, Arc<Account>>,
     by_external: HashMap<String, AccountId>,
-    // Keyed by half of the hash. The look-up's timing tells about hashes only, from which nothing leads back to a
-    // secret; the other comparison takes the same time for all.
+    // Keyed by half of the hash. The timing of a look-up can reveal parts of a hash, but a secret cannot be derived
+    // from its hash. The whole hash is then compared in constant time.
     tokens: HashMap<HalfHash, Token>,
     token_ids: BTreeMap<(AccountId, TokenId), HalfHash>,
     projects: BTreeMap<ProjectId, Arc<Project>>,
@@ -34,13 +34,13 @@ pub(super) struct State {
     usage: HashMap<AccountId, Usage>,
 }
 
-pub(super) fn half(hash: &[u8; 32]) -> HalfHash {
-    let mut half = [0; 16];
-    half.copy_from_slice(&hash[..16]);
-    half
+pub(super) fn half_hash(hash: &[u8; 32]) -> HalfHash {
+    let mut half_hash = [0; 16];
+    half_hash.copy_from_slice(&hash[..16]);
+    half_hash
 }
 
-impl State {
+impl DirectoryState {
     /// Reads all rows.
     pub(super) fn read(catalog: &dyn Catalog) -> Result<Self, StoreError> {
         let mut state = Self { invitation_needed: catalog.invitation_needed()?, ..Self::default() };
@@ -58,7 +58,7 @@ impl State {
         Ok(state)
     }
 
-    /// Follows a write that the store has taken.
+    /// Applies a write that the store has applied.
     pub(super) fn apply(&mut self, write: CatalogWrite) {
         match write {
             CatalogWrite::Account(account) | CatalogWrite::AccountChanged(account) => {
@@ -82,7 +82,7 @@ impl State {
             CatalogWrite::Usage(usage) => {
                 self.usage.insert(usage.account, usage);
             }
-            // Kept by `catalog::Templates`.
+            // `catalog::Templates` keeps these rows.
             CatalogWrite::TemplateVersion(_) | CatalogWrite::TemplateRemoved(_) => {}
         }
     }
@@ -147,18 +147,16 @@ impl State {
     }
 
     fn put_token(&mut self, token: Token) {
-        let half = half(&token.secret_hash);
-        self.token_ids.insert((token.account, token.id), half);
-        self.tokens.insert(half, token);
+        let half_hash = half_hash(&token.secret_hash);
+        self.token_ids.insert((token.account, token.id), half_hash);
+        self.tokens.insert(half_hash, token);
     }
 
-    fn remove_tokens(&mut self, gone: impl Fn(&Token) -> bool) {
-        self.tokens.retain(|_, token| !gone(token));
+    fn remove_tokens(&mut self, is_removed: impl Fn(&Token) -> bool) {
+        self.tokens.retain(|_, token| !is_removed(token));
         let tokens = &self.tokens;
-        self.token_ids.retain(|_, half| tokens.contains_key(half));
+        self.token_ids.retain(|_, half_hash| tokens.contains_key(half_hash));
     }
-
-    // ---- reading ----
 
     pub(super) fn account(&self, id: AccountId) -> Option<&Arc<Account>> {
         self.accounts.get(&id)
@@ -168,12 +166,12 @@ impl State {
         self.accounts.values()
     }
 
-    pub(super) fn account_of_external(&self, external: &str) -> Option<&Arc<Account>> {
+    pub(super) fn account_by_external(&self, external: &str) -> Option<&Arc<Account>> {
         self.accounts.get(self.by_external.get(external)?)
     }
 
-    pub(super) fn token(&self, half: &HalfHash) -> Option<&Token> {
-        self.tokens.get(half)
+    pub(super) fn token(&self, half_hash: &HalfHash) -> Option<&Token> {
+        self.tokens.get(half_hash)
     }
 
     pub(super) fn token_of(&self, account: AccountId, id: TokenId) -> Option<&Token> {
@@ -185,7 +183,7 @@ impl State {
         self.token_ids
             .range((account, MIN)..)
             .take_while(move |((of, _), _)| *of == account)
-            .filter_map(|(_, half)| self.tokens.get(half))
+            .filter_map(|(_, half_hash)| self.tokens.get(half_hash))
     }
 
     pub(super) fn project(&self, id: ProjectId) -> Option<&Arc<Project>> {
@@ -205,7 +203,7 @@ impl State {
             .filter_map(|(_, id)| self.projects.get(id))
     }
 
-    /// The projects in which something was granted to an account.
+    /// Projects in which an account has grants.
     pub(super) fn projects_shared_with(&self, account: AccountId) -> Vec<Arc<Project>> {
         const MIN: (ProjectId, GrantId) = (ProjectId(uuid::Uuid::nil()), GrantId(uuid::Uuid::nil()));
         let ids: BTreeSet<ProjectId> = self
@@ -230,7 +228,7 @@ impl State {
         self.grants.values().filter(move |grant| grant.project == project)
     }
 
-    /// The actions granted to an account in a project, by all grants together.
+    /// The union of the actions of all grants that an account has in a project.
     pub(super) fn granted_to(&self, account: AccountId, project: ProjectId) -> ActionSet {
         const MIN: GrantId = GrantId(uuid::Uuid::nil());
         self.granted
@@ -240,8 +238,8 @@ impl State {
             .fold(ActionSet::NONE, |all, policy| all.union(policy.actions))
     }
 
-    /// Whether an account has, in some project, a grant by this policy, or may see the grants of such a project.
-    pub(super) fn meets_policy(&self, account: AccountId, policy: PolicyId) -> bool {
+    /// Whether an account has a grant by this policy, or owns a project with such a grant.
+    pub(super) fn can_see_policy(&self, account: AccountId, policy: PolicyId) -> bool {
         self.grants.values().filter(|grant| grant.policy == policy).any(|grant| {
             grant.grantee == account
                 || self.projects.get(&grant.project).is_some_and(|project| project.owner == account)

@@ -1,7 +1,7 @@
-//! GitHub, as its documentation describes the device flow and the user's endpoints.
+//! A client of GitHub's device flow and user endpoints.
 
-use super::web::{Answer, Web, WebError};
-use super::{LoginError, Person};
+use super::json_client::{JsonClient, JsonResponse, ProviderError};
+use super::{GitHubUser, LoginError};
 use crate::config::{LoginSettings, SecretText};
 use base64::Engine as _;
 use bytes::Bytes;
@@ -11,13 +11,13 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::time::Duration;
 
-/// What we ask to see: the addresses, to compare them with the whitelist.
-const SCOPE: &str = "user:email";
-const GRANT: &str = "urn:ietf:params:oauth:grant-type:device_code";
-/// How long to wait when GitHub limits us and does not say how long.
+/// The requested scope: the e-mail addresses, which are compared with the whitelist.
+const OAUTH_SCOPE: &str = "user:email";
+const GRANT_TYPE: &str = "urn:ietf:params:oauth:grant-type:device_code";
+/// How long to wait if GitHub limits the rate and does not say for how long.
 const RATE_LIMIT_WAIT: Duration = Duration::from_mins(1);
 
-/// The start of a device login.
+/// GitHub's response to the start of a device login.
 pub(super) struct DeviceCode {
     pub(super) secret: String,
     pub(super) user_code: String,
@@ -26,21 +26,21 @@ pub(super) struct DeviceCode {
     pub(super) interval: Duration,
 }
 
-/// Where a device login stands.
-pub(super) enum Poll {
-    /// The person has confirmed; this is the access token.
+/// State of a device login.
+pub(super) enum DevicePoll {
+    /// The person has confirmed; contains the access token.
     Confirmed(String),
-    /// Not yet.
+    /// The person has not confirmed yet.
     Pending,
-    /// We ask too often; from now on at this interval.
+    /// The polls are too frequent; contains the new interval, if GitHub names one.
     SlowDown(Option<Duration>),
-    /// We ask too much altogether; again after this time.
+    /// The rate limit is exceeded; contains the time to wait.
     RateLimited(Duration),
 }
 
 /// A client of GitHub.
 pub(super) struct GitHub {
-    web: Web,
+    client: JsonClient,
     client_id: String,
     client_secret: SecretText,
     url: String,
@@ -48,23 +48,23 @@ pub(super) struct GitHub {
 }
 
 impl GitHub {
-    /// As the settings say.
-    pub(super) fn new(settings: &LoginSettings) -> Result<Self, WebError> {
+    /// Creates the client from the settings.
+    pub(super) fn new(settings: &LoginSettings) -> Result<Self, ProviderError> {
         Ok(Self {
-            web: Web::new(Duration::from_millis(settings.request_ms_max))?,
+            client: JsonClient::new(Duration::from_millis(settings.request_ms_max))?,
             client_id: settings.github_client_id.clone(),
             client_secret: settings.github_client_secret.clone(),
-            url: address(&settings.github_url)?,
-            api_url: address(&settings.github_api_url)?,
+            url: parse_url(&settings.github_url)?,
+            api_url: parse_url(&settings.github_api_url)?,
         })
     }
 
-    /// Begins a device login.
+    /// Starts a device login.
     pub(super) async fn device_code(&self) -> Result<DeviceCode, LoginError> {
-        let form = [("client_id", self.client_id.as_str()), ("scope", SCOPE)];
-        let answer = self.post("/login/device/code", &form).await?;
-        let text = |name: &str| answer.json[name].as_str().map(str::to_owned);
-        let seconds = |name: &str| answer.json[name].as_u64().map(Duration::from_secs);
+        let form = [("client_id", self.client_id.as_str()), ("scope", OAUTH_SCOPE)];
+        let response = self.post("/login/device/code", &form).await?;
+        let text = |name: &str| response.json[name].as_str().map(str::to_owned);
+        let seconds = |name: &str| response.json[name].as_u64().map(Duration::from_secs);
         match (text("device_code"), text("user_code"), text("verification_uri"), seconds("expires_in")) {
             (Some(device_code), Some(user_code), Some(verification_uri), Some(expires_in)) => {
                 Ok(DeviceCode {
@@ -72,43 +72,46 @@ impl GitHub {
                     user_code,
                     verification_uri,
                     expires_in,
-                    // What the standard says if nothing is said.
+                    // The standard's default (RFC 8628).
                     interval: seconds("interval").unwrap_or(Duration::from_secs(5)),
                 })
             }
-            _ => Err(unexpected("a device code", &answer)),
+            _ => Err(unexpected_response("a device code", &response)),
         }
     }
 
-    /// Asks whether the person has confirmed.
-    pub(super) async fn poll(&self, device_code: &str) -> Result<Poll, LoginError> {
-        let form =
-            [("client_id", self.client_id.as_str()), ("device_code", device_code), ("grant_type", GRANT)];
-        let answer = self.post("/login/oauth/access_token", &form).await?;
-        if let Some(token) = answer.json["access_token"].as_str() {
-            return Ok(Poll::Confirmed(token.to_owned()));
+    /// Polls once.
+    pub(super) async fn poll(&self, device_code: &str) -> Result<DevicePoll, LoginError> {
+        let form = [
+            ("client_id", self.client_id.as_str()),
+            ("device_code", device_code),
+            ("grant_type", GRANT_TYPE),
+        ];
+        let response = self.post("/login/oauth/access_token", &form).await?;
+        if let Some(token) = response.json["access_token"].as_str() {
+            return Ok(DevicePoll::Confirmed(token.to_owned()));
         }
-        match answer.json["error"].as_str() {
-            Some("authorization_pending") => Ok(Poll::Pending),
+        match response.json["error"].as_str() {
+            Some("authorization_pending") => Ok(DevicePoll::Pending),
             Some("slow_down") => {
-                Ok(Poll::SlowDown(answer.json["interval"].as_u64().map(Duration::from_secs)))
+                Ok(DevicePoll::SlowDown(response.json["interval"].as_u64().map(Duration::from_secs)))
             }
             Some("expired_token" | "token_expired") => {
-                Err(LoginError::Refused("the code has expired; begin again".to_owned()))
+                Err(LoginError::Refused("the code has expired; start the login again".to_owned()))
             }
             Some("access_denied") => Err(LoginError::Refused("you have refused it at GitHub".to_owned())),
-            Some("incorrect_device_code") => {
-                Err(LoginError::Refused("GitHub does not know the code any more; begin again".to_owned()))
-            }
-            _ => match rate_limit(&answer) {
-                Some(after) => Ok(Poll::RateLimited(after)),
-                None => Err(unexpected("the state of a login", &answer)),
+            Some("incorrect_device_code") => Err(LoginError::Refused(
+                "GitHub does not know the code any more; start the login again".to_owned(),
+            )),
+            _ => match rate_limit(&response) {
+                Some(after) => Ok(DevicePoll::RateLimited(after)),
+                None => Err(unexpected_response("the state of a login", &response)),
             },
         }
     }
 
-    /// Whether an access token was made for our app: one of another app is no proof that its owner wants to log in
-    /// here. Without our secret GitHub does not tell.
+    /// Checks that an access token was issued for our app. A token of another app does not prove that its owner wants
+    /// to log in here. GitHub answers this only with the app's client secret, so without it nothing is checked.
     pub(super) async fn check_token(&self, token: &str) -> Result<(), LoginError> {
         if self.client_secret.reveal().is_empty() {
             return Ok(());
@@ -116,21 +119,24 @@ impl GitHub {
         let basic = format!("{}:{}", self.client_id, self.client_secret.reveal());
         let basic = format!("Basic {}", base64::engine::general_purpose::STANDARD.encode(basic));
         let body = json!({ "access_token": token }).to_string();
-        let request =
-            Request::post(format!("{}/applications/{}/token", self.api_url, encoded(&self.client_id)))
-                .header(header::CONTENT_TYPE, "application/json");
-        let answer = self.call(request, &basic, body).await?;
-        match answer.status {
+        let request = Request::post(format!(
+            "{}/applications/{}/token",
+            self.api_url,
+            percent_encoded(&self.client_id)
+        ))
+        .header(header::CONTENT_TYPE, "application/json");
+        let response = self.call(request, &basic, body).await?;
+        match response.status {
             StatusCode::OK => Ok(()),
             StatusCode::NOT_FOUND | StatusCode::UNPROCESSABLE_ENTITY => Err(LoginError::Refused(
-                "the access token was not made for the app that this server logs people in with".to_owned(),
+                "the access token was not made for the app that this server uses for logins".to_owned(),
             )),
-            _ => Err(unexpected("whose an access token is", &answer)),
+            _ => Err(unexpected_response("the owner of an access token", &response)),
         }
     }
 
-    /// Who an access token belongs to.
-    pub(super) async fn person(&self, token: &str) -> Result<Person, LoginError> {
+    /// The user that an access token belongs to.
+    pub(super) async fn user(&self, token: &str) -> Result<GitHubUser, LoginError> {
         let bearer = format!("Bearer {token}");
         let get = |path: &str| Request::get(format!("{}{path}", self.api_url));
         let user = self.call(get("/user"), &bearer, String::new()).await?;
@@ -138,26 +144,28 @@ impl GitHub {
             return Err(LoginError::Refused("GitHub does not know the access token".to_owned()));
         }
         let (Some(id), Some(login)) = (user.json["id"].as_u64(), user.json["login"].as_str()) else {
-            return Err(unexpected("a user", &user));
+            return Err(unexpected_response("a user", &user));
         };
         let name = user.json["name"].as_str().filter(|name| !name.trim().is_empty()).unwrap_or(login);
         let public = user.json["email"].as_str().map(str::to_owned);
-        // Not every access token may see the addresses, and few people show one.
+        // Not every access token has the scope for the addresses, and few people publish one.
         let emails = self.call(get("/user/emails"), &bearer, String::new()).await?;
         let (email, confirmed) = match (emails.status, public) {
             (StatusCode::OK, _) => addresses(&emails.json),
-            // Only a confirmed address can be shown.
+            // GitHub lets people publish only verified addresses.
             (StatusCode::FORBIDDEN | StatusCode::NOT_FOUND, public) if rate_limit(&emails).is_none() => {
                 (public.clone().unwrap_or_default(), public.into_iter().collect())
             }
-            _ => return Err(unexpected("e-mail addresses", &emails)),
+            _ => return Err(unexpected_response("e-mail addresses", &emails)),
         };
-        Ok(Person { id, name: printable(name), email, confirmed })
+        Ok(GitHubUser { id, name: printable(name), email, confirmed })
     }
 
-    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<Answer, LoginError> {
-        let pairs: Vec<String> =
-            form.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value))).collect();
+    async fn post(&self, path: &str, form: &[(&str, &str)]) -> Result<JsonResponse, LoginError> {
+        let pairs: Vec<String> = form
+            .iter()
+            .map(|(name, value)| format!("{}={}", percent_encoded(name), percent_encoded(value)))
+            .collect();
         let request = Request::post(format!("{}{path}", self.url))
             .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
         self.call(request, "", pairs.join("&")).await
@@ -168,22 +176,24 @@ impl GitHub {
         request: http::request::Builder,
         authorization: &str,
         body: String,
-    ) -> Result<Answer, LoginError> {
+    ) -> Result<JsonResponse, LoginError> {
         let mut request = request
             .header(header::ACCEPT, "application/json")
-            // GitHub refuses who does not say.
+            // GitHub refuses requests without this header.
             .header(header::USER_AGENT, concat!("golem/", env!("CARGO_PKG_VERSION")));
         if !authorization.is_empty() {
             request = request.header(header::AUTHORIZATION, authorization);
         }
         let request = request.body(Full::new(Bytes::from(body)));
-        // What came from a caller cannot stand in a header.
-        let request = request.map_err(|_| LoginError::Refused("the access token is none".to_owned()))?;
-        Ok(self.web.send(request).await?)
+        // The access token comes from the caller and may contain characters that a header cannot.
+        let request = request.map_err(|_| {
+            LoginError::Refused("the access token contains characters that are not allowed".to_owned())
+        })?;
+        Ok(self.client.send(request).await?)
     }
 }
 
-/// Primary and confirmed addresses.
+/// The primary address and all verified addresses.
 fn addresses(json: &Value) -> (String, Vec<String>) {
     let all = json.as_array().map(Vec::as_slice).unwrap_or_default();
     let verified = all.iter().filter(|entry| entry["verified"].as_bool() == Some(true));
@@ -198,17 +208,17 @@ fn addresses(json: &Value) -> (String, Vec<String>) {
     (primary, confirmed.into_iter().map(|(_, email)| email).collect())
 }
 
-/// A name as our own would be: what cannot be printed is left out.
+/// A name without control characters, cut to the length of an account's name.
 fn printable(name: &str) -> String {
     name.chars().filter(|c| !c.is_control()).take(255).collect()
 }
 
-/// How long to wait, if GitHub limits us.
-fn rate_limit(answer: &Answer) -> Option<Duration> {
-    let number = |name: &str| answer.headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
+/// How long to wait, if the response says that GitHub limits the rate.
+fn rate_limit(response: &JsonResponse) -> Option<Duration> {
+    let number = |name: &str| response.headers.get(name)?.to_str().ok()?.trim().parse::<u64>().ok();
     let after = number("retry-after").map(Duration::from_secs);
     let exhausted = number("x-ratelimit-remaining") == Some(0);
-    let limited = match answer.status {
+    let limited = match response.status {
         StatusCode::TOO_MANY_REQUESTS => true,
         StatusCode::FORBIDDEN => exhausted || after.is_some(),
         _ => false,
@@ -216,24 +226,24 @@ fn rate_limit(answer: &Answer) -> Option<Duration> {
     limited.then(|| after.unwrap_or(RATE_LIMIT_WAIT))
 }
 
-/// The answer is not what was asked for. Its text may name what to do; it holds no secret.
-fn unexpected(what: &str, answer: &Answer) -> LoginError {
-    let mut text = format!("GitHub did not tell {what}: status {}", answer.status.as_u16());
+/// The error for an unexpected response. Its text includes GitHub's explanation, which contains no secret.
+fn unexpected_response(what: &str, response: &JsonResponse) -> LoginError {
+    let mut text = format!("GitHub did not return {what}: status {}", response.status.as_u16());
     for field in ["error", "error_description", "message"] {
-        if let Some(details) = answer.json[field].as_str() {
+        if let Some(details) = response.json[field].as_str() {
             let details: String = details.chars().take(200).collect();
             write!(text, ", {details}").expect("writing to a String cannot fail");
         }
     }
-    if let Some(after) = rate_limit(answer) {
+    if let Some(after) = rate_limit(response) {
         write!(text, "; it limits this server, try again in {} s", after.as_secs())
             .expect("writing to a String cannot fail");
     }
     LoginError::External(text)
 }
 
-fn address(url: &str) -> Result<String, WebError> {
-    let invalid = |why: &str| WebError::Address { url: url.to_owned(), why: why.to_owned() };
+fn parse_url(url: &str) -> Result<String, ProviderError> {
+    let invalid = |why: &str| ProviderError::Address { url: url.to_owned(), why: why.to_owned() };
     let uri: http::Uri = url.parse().map_err(|error: http::uri::InvalidUri| invalid(&error.to_string()))?;
     if !matches!(uri.scheme_str(), Some("http" | "https")) || uri.authority().is_none() {
         return Err(invalid("write https://host"));
@@ -241,8 +251,8 @@ fn address(url: &str) -> Result<String, WebError> {
     Ok(url.trim_end_matches('/').to_owned())
 }
 
-/// A text as a part of a form.
-fn encoded(text: &str) -> String {
+/// Percent-encodes a text for a form.
+fn percent_encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
@@ -259,7 +269,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_count_when_they_are_confirmed() {
+    fn only_verified_addresses_count() {
         let all = json!([
             { "email": "old@x", "primary": true, "verified": false },
             { "email": "a@x", "primary": false, "verified": true },
@@ -271,11 +281,11 @@ mod tests {
     }
 
     #[test]
-    fn only_http_is_an_address() {
-        assert_eq!(address("https://github.com/").unwrap(), "https://github.com");
+    fn only_http_urls_are_accepted() {
+        assert_eq!(parse_url("https://github.com/").unwrap(), "https://github.com");
         for bad in ["github.com", "ftp://x", "", "/x"] {
-            assert!(address(bad).is_err(), "{bad}");
+            assert!(parse_url(bad).is_err(), "{bad}");
         }
-        assert_eq!(encoded("a b&c=ü"), "a%20b%26c%3D%C3%BC");
+        assert_eq!(percent_encoded("a b&c=ü"), "a%20b%26c%3D%C3%BC");
     }
 }

@@ -1,7 +1,7 @@
-//! What a client carries from the start of a device login to its end.
+//! The state of a device login, which the client keeps between its start and its end.
 //!
-//! Nothing is kept here between the two, so that a login survives a restart. The client could hold the device code
-//! itself, as programs do that talk to GitHub without us; the MAC makes sure that it brings back what it was given.
+//! The server stores nothing in between, so a login survives a restart. The client may see the device code: programs
+//! that use GitHub directly have it too. The MAC ensures that the client sends back exactly what it received.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -10,41 +10,41 @@ use serde::{Deserialize, Serialize};
 use std::time::Duration;
 use subtle::ConstantTimeEq;
 
-/// A device login under way.
+/// A device login in progress.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Session {
+pub(super) struct DeviceSession {
     pub(super) device_code: String,
     pub(super) interval: Duration,
     pub(super) expires: Timestamp,
 }
 
-impl std::fmt::Debug for Session {
-    /// Without the code.
+impl std::fmt::Debug for DeviceSession {
+    /// Omits the device code.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Session").field("expires", &self.expires).finish_non_exhaustive()
     }
 }
 
-/// Writes and reads sessions.
-pub(super) struct Sessions {
+/// Encodes and decodes sessions.
+pub(super) struct SessionCodec {
     mac_key: [u8; 32],
 }
 
-impl Sessions {
-    /// Under the data folder's secret.
+impl SessionCodec {
+    /// Derives the MAC key from the data folder's secret key.
     pub(super) fn new(secret: &[u8; 32]) -> Self {
         Self { mac_key: blake3::derive_key("golem 2023 device login session mac", secret) }
     }
 
-    /// The session as text.
-    pub(super) fn encode(&self, session: &Session) -> String {
-        let body = serde_json::to_vec(session).expect("a session is texts and numbers");
+    /// Encodes a session as text, with a MAC.
+    pub(super) fn encode(&self, session: &DeviceSession) -> String {
+        let body = serde_json::to_vec(session).expect("a session contains only JSON values");
         let mac = blake3::keyed_hash(&self.mac_key, &body);
         format!("{}.{}", URL_SAFE_NO_PAD.encode(&body), URL_SAFE_NO_PAD.encode(mac.as_bytes()))
     }
 
-    /// The session in a text that was made here.
-    pub(super) fn decode(&self, text: &str) -> Option<Session> {
+    /// Decodes a text that this server encoded; `None` for any other text.
+    pub(super) fn decode(&self, text: &str) -> Option<DeviceSession> {
         let (body, mac) = text.trim().split_once('.')?;
         let body = URL_SAFE_NO_PAD.decode(body).ok()?;
         let mac = URL_SAFE_NO_PAD.decode(mac).ok()?;
@@ -61,16 +61,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_was_made_here_is_read() {
-        let sessions = Sessions::new(&[7; 32]);
-        let session = Session {
+    fn only_own_sessions_are_decoded() {
+        let sessions = SessionCodec::new(&[7; 32]);
+        let session = DeviceSession {
             device_code: "secret-code".to_owned(),
             interval: Duration::from_secs(5),
             expires: Timestamp::from_nanos(9),
         };
         let text = sessions.encode(&session);
         assert_eq!(sessions.decode(&text), Some(session.clone()));
-        assert_eq!(Sessions::new(&[8; 32]).decode(&text), None);
+        assert_eq!(SessionCodec::new(&[8; 32]).decode(&text), None);
         assert!(!format!("{session:?}").contains("secret-code"));
         let mut other = text.clone();
         other.replace_range(0..1, if text.starts_with('A') { "B" } else { "A" });

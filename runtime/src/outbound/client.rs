@@ -1,9 +1,9 @@
-//! One request out, one response in.
+//! Sends one request and receives its response.
 
-use super::connect::{CONNECT_MAX, Tcp, Timed, target};
-use super::failure::{HEAD_BYTES_MAX, of_body, of_request};
-use super::reach::Reach;
-use super::tls::Roots;
+use super::connect::{CONNECT_MAX, TcpConnector, TimeoutConnector, host_and_port};
+use super::failure::{HEAD_BYTES_MAX, from_body_error, from_request_error};
+use super::policy::OutboundPolicy;
+use super::tls::TrustedRoots;
 use crate::executor::Outbound;
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -22,58 +22,58 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// A connection that nobody used for so long is closed. Shorter than servers usually keep theirs, because a request
-/// that meets a connection on its way out fails, and whether it was heard is not known.
+/// Idle connections are closed after this time. It is shorter than most servers' own limit: a request on a connection
+/// that the server is closing fails, and it is unknown whether the server has received it.
 const IDLE_MAX: Duration = Duration::from_secs(15);
 
-/// Idle connections kept for one host.
+/// Idle connections per host.
 const IDLE_PER_HOST_MAX: usize = 32;
 
-/// Header fields of a response; a server that sends more is refused.
+/// Header fields of a response, at most; a response with more fails.
 const HEADERS_MAX: usize = 256;
 
-/// Bounds of requests.
+/// Limits of requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OutboundLimits {
-    /// Requests of all workers under way at a time; others wait for their turn.
+    /// Requests of all workers in flight at the same time; others wait.
     pub requests_max: usize,
-    /// The longest wait for a connection.
+    /// The longest time to establish a connection.
     pub connect_max: Duration,
-    /// The longest wait for a response's head.
+    /// The longest time until a response's head arrives.
     pub first_byte_max: Duration,
-    /// The longest wait for more of a body.
+    /// The longest time between two parts of a response's body.
     pub between_bytes_max: Duration,
 }
 
-/// Where the workers of a project may send requests, beside what the settings say for all.
-pub trait ProjectReach: Send + Sync {
-    /// Whether workers of `project` may send requests to this host and port.
+/// Restricts which hosts a project's workers may reach, in addition to the settings.
+pub trait ProjectPolicy: Send + Sync {
+    /// Checks that workers of `project` may send requests to this host and port.
     fn check(&self, project: ProjectId, host: &str, port: u16) -> Result<(), HttpFailure>;
 }
 
-/// Projects differ in nothing.
+/// Restricts no project.
 #[derive(Debug, Clone, Copy, Default)]
-pub struct EveryProject;
+pub struct AllowEveryProject;
 
-impl ProjectReach for EveryProject {
+impl ProjectPolicy for AllowEveryProject {
     fn check(&self, _: ProjectId, _: &str, _: u16) -> Result<(), HttpFailure> {
         Ok(())
     }
 }
 
-type OutBody = UnsyncBoxBody<Bytes, Infallible>;
-type Connector = Timed<HttpsConnector<Tcp>>;
+type RequestBody = UnsyncBoxBody<Bytes, Infallible>;
+type Connector = TimeoutConnector<HttpsConnector<TcpConnector>>;
 
-/// The client of all workers: one pool of connections.
+/// The HTTP client of all workers, with one connection pool.
 #[derive(Clone)]
 pub struct OutboundClient {
     shared: Arc<Shared>,
 }
 
 struct Shared {
-    client: Client<Connector, OutBody>,
-    reach: Arc<Reach>,
-    projects: Arc<dyn ProjectReach>,
+    client: Client<Connector, RequestBody>,
+    policy: Arc<OutboundPolicy>,
+    projects: Arc<dyn ProjectPolicy>,
     limits: OutboundLimits,
     clock: Arc<dyn Clock>,
     permits: Arc<Semaphore>,
@@ -81,21 +81,21 @@ struct Shared {
 
 impl std::fmt::Debug for OutboundClient {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OutboundClient").field("reach", &self.shared.reach).finish_non_exhaustive()
+        f.debug_struct("OutboundClient").field("policy", &self.shared.policy).finish_non_exhaustive()
     }
 }
 
 impl OutboundClient {
-    /// A client that goes where `reach` and `projects` let it, and believes hosts that `roots` vouch for.
+    /// Creates a client. `policy` and `projects` restrict the hosts, `roots` are the root certificates.
     pub fn new(
-        reach: Reach,
-        roots: Roots,
-        projects: Arc<dyn ProjectReach>,
+        policy: OutboundPolicy,
+        roots: TrustedRoots,
+        projects: Arc<dyn ProjectPolicy>,
         limits: OutboundLimits,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        let reach = Arc::new(reach);
-        let tcp = Tcp { reach: reach.clone(), clock: clock.clone() };
+        let policy = Arc::new(policy);
+        let tcp = TcpConnector { policy: policy.clone(), clock: clock.clone() };
         let https = HttpsConnectorBuilder::new()
             .with_tls_config(roots.config())
             .https_or_http()
@@ -110,37 +110,37 @@ impl OutboundClient {
             .http1_max_buf_size(HEAD_BYTES_MAX)
             .http1_max_headers(HEADERS_MAX)
             .http2_max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
-            .build(Timed { inner: https, clock: clock.clone() });
+            .build(TimeoutConnector { inner: https, clock: clock.clone() });
         let permits = Arc::new(Semaphore::new(limits.requests_max.min(Semaphore::MAX_PERMITS)));
-        Self { shared: Arc::new(Shared { client, reach, projects, limits, clock, permits }) }
+        Self { shared: Arc::new(Shared { client, policy, projects, limits, clock, permits }) }
     }
 }
 
 impl Outbound for OutboundClient {
     fn of_project(&self, project: ProjectId) -> Arc<dyn OutboundHttp> {
-        Arc::new(OfProject { shared: self.shared.clone(), project })
+        Arc::new(ProjectClient { shared: self.shared.clone(), project })
     }
 }
 
-struct OfProject {
+struct ProjectClient {
     shared: Arc<Shared>,
     project: ProjectId,
 }
 
 #[async_trait]
-impl OutboundHttp for OfProject {
+impl OutboundHttp for ProjectClient {
     fn admit(&self, request: &HttpRequest) -> Result<(), HttpFailure> {
-        let (host, port) = target(&request.uri);
+        let (host, port) = host_and_port(&request.uri);
         let checked = self
             .shared
-            .reach
+            .policy
             .check_host(&host, port)
             .and_then(|()| self.shared.projects.check(self.project, &host, port));
         if checked.is_err() {
             tracing::info!(
                 project = %self.project, host, port,
-                "refused a worker's HTTP request; the settings outbound_http.allow and .private_addresses say where \
-                 they may go"
+                "refused a worker's HTTP request; the settings outbound_http.allow, .deny and .private_addresses \
+                 say which hosts are allowed"
             );
         }
         checked
@@ -149,16 +149,16 @@ impl OutboundHttp for OfProject {
     async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFailure> {
         let Shared { client, limits, clock, permits, .. } = &*self.shared;
         let permit = permits.clone().acquire_owned().await.map_err(|_| HttpFailure::TooMany)?;
-        let connect_max = shorter(request.patience.connect, limits.connect_max);
-        let first_byte_max = shorter(request.patience.first_byte, limits.first_byte_max);
-        let between_bytes_max = shorter(request.patience.between_bytes, limits.between_bytes_max);
+        let connect_max = shorter_timeout(request.patience.connect, limits.connect_max);
+        let first_byte_max = shorter_timeout(request.patience.first_byte, limits.first_byte_max);
+        let between_bytes_max = shorter_timeout(request.patience.between_bytes, limits.between_bytes_max);
         let deadline = clock.elapsed().saturating_add(connect_max).saturating_add(first_byte_max);
-        let sent = Box::pin(CONNECT_MAX.scope(connect_max, client.request(outgoing(request)?)));
+        let sent = Box::pin(CONNECT_MAX.scope(connect_max, client.request(hyper_request(request)?)));
         let response = tokio::select! {
             biased;
             response = sent => response.map_err(|error| {
                 tracing::debug!(host = request.uri.host(), ?error, "a worker's HTTP request failed");
-                of_request(&error)
+                from_request_error(&error)
             })?,
             () = clock.sleep_until(deadline) => return Err(HttpFailure::ResponseTimeout),
         };
@@ -169,24 +169,24 @@ impl OutboundHttp for OfProject {
     }
 }
 
-fn shorter(asked: Option<Duration>, limit: Duration) -> Duration {
+fn shorter_timeout(asked: Option<Duration>, limit: Duration) -> Duration {
     asked.map_or(limit, |asked| asked.min(limit))
 }
 
-/// The request as the library takes it. It sets what belongs to the connection: host, length, coding.
-fn outgoing(request: &HttpRequest) -> Result<http::Request<OutBody>, HttpFailure> {
+/// Converts the request. The library sets what belongs to the connection: host, length, transfer encoding.
+fn hyper_request(request: &HttpRequest) -> Result<http::Request<RequestBody>, HttpFailure> {
     let body = match &request.trailers {
         None => Full::new(request.body.clone()).boxed_unsync(),
-        // Without a known length, so that it is sent in chunks, after which trailers can come.
+        // A body without a known length is sent in chunks, and only a chunked body can have trailers.
         Some(trailers) => {
             let data = (!request.body.is_empty()).then(|| Ok(Frame::data(request.body.clone())));
             let frames = data.into_iter().chain([Ok(Frame::trailers(trailers.clone()))]);
             BodyExt::boxed_unsync(StreamBody::new(stream::iter(frames.collect::<Vec<_>>())))
         }
     };
-    let mut outgoing = http::Request::new(body);
-    *outgoing.method_mut() = request.method.clone();
-    *outgoing.uri_mut() = request.uri.clone();
+    let mut hyper_request = http::Request::new(body);
+    *hyper_request.method_mut() = request.method.clone();
+    *hyper_request.uri_mut() = request.uri.clone();
     let mut headers: HeaderMap = request.headers.clone();
     headers.remove(header::CONTENT_LENGTH);
     if let Some(trailers) = &request.trailers {
@@ -195,15 +195,15 @@ fn outgoing(request: &HttpRequest) -> Result<http::Request<OutBody>, HttpFailure
             .map_err(|error| HttpFailure::Other { details: format!("the trailers' names: {error}") })?;
         headers.insert(header::TRAILER, names);
     }
-    *outgoing.headers_mut() = headers;
-    Ok(outgoing)
+    *hyper_request.headers_mut() = headers;
+    Ok(hyper_request)
 }
 
 struct ResponseBody {
     body: Incoming,
     clock: Arc<dyn Clock>,
     between_bytes_max: Duration,
-    /// Given back when the response is over.
+    /// Released when the response is dropped.
     _permit: OwnedSemaphorePermit,
 }
 
@@ -219,7 +219,7 @@ impl HttpBody for ResponseBody {
             };
             let frame = match frame {
                 None => return Ok(HttpPart::End(None)),
-                Some(frame) => frame.map_err(|error| of_body(&error))?,
+                Some(frame) => frame.map_err(|error| from_body_error(&error))?,
             };
             match frame.into_data() {
                 Ok(data) if data.is_empty() => {}

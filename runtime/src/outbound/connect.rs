@@ -1,7 +1,7 @@
-//! From a host's name to a connection.
+//! Resolves a host's name and connects to it.
 
-use super::failure::{Carried, of_connecting};
-use super::reach::Reach;
+use super::failure::{FailureError, from_connect_error};
+use super::policy::OutboundPolicy;
 use golem_host::ports::{Clock, HttpFailure};
 use http::Uri;
 use http::uri::Scheme;
@@ -16,14 +16,14 @@ use tokio::net::TcpStream;
 use tower::Service;
 
 tokio::task_local! {
-    /// How long the request that is being made may wait for its connection.
+    /// How long the current request may wait for its connection.
     pub(super) static CONNECT_MAX: Duration;
 }
 
-/// For a connection that is made for no request in particular.
+/// The limit for a connection that no request has asked for.
 const CONNECT_MAX_DEFAULT: Duration = Duration::from_secs(30);
 
-/// The least time that one address of several gets.
+/// The least time for an attempt, if the host has several addresses.
 const ATTEMPT_MIN: Duration = Duration::from_millis(250);
 
 type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -33,21 +33,21 @@ fn connect_max() -> Duration {
     CONNECT_MAX.try_with(|limit| *limit).unwrap_or(CONNECT_MAX_DEFAULT)
 }
 
-/// Host and port that a URI means.
-pub(super) fn target(uri: &Uri) -> (String, u16) {
+/// Host and port of a URI.
+pub(super) fn host_and_port(uri: &Uri) -> (String, u16) {
     let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']').to_owned();
-    let usual = if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
-    (host, uri.port_u16().unwrap_or(usual))
+    let default_port = if uri.scheme() == Some(&Scheme::HTTP) { 80 } else { 443 };
+    (host, uri.port_u16().unwrap_or(default_port))
 }
 
-/// Connects to hosts that may be reached.
+/// Connects to hosts and addresses that the policy allows.
 #[derive(Clone)]
-pub(super) struct Tcp {
-    pub(super) reach: Arc<Reach>,
+pub(super) struct TcpConnector {
+    pub(super) policy: Arc<OutboundPolicy>,
     pub(super) clock: Arc<dyn Clock>,
 }
 
-impl Service<Uri> for Tcp {
+impl Service<Uri> for TcpConnector {
     type Response = TokioIo<TcpStream>;
     type Error = BoxError;
     type Future = Boxed<TokioIo<TcpStream>>;
@@ -59,17 +59,17 @@ impl Service<Uri> for Tcp {
     fn call(&mut self, uri: Uri) -> Self::Future {
         let (this, limit) = (self.clone(), connect_max());
         Box::pin(async move {
-            let stream = this.connect(&uri, limit).await.map_err(Carried)?;
+            let stream = this.connect(&uri, limit).await.map_err(FailureError)?;
             Ok(TokioIo::new(stream))
         })
     }
 }
 
-impl Tcp {
+impl TcpConnector {
     async fn connect(&self, uri: &Uri, limit: Duration) -> Result<TcpStream, HttpFailure> {
         let deadline = self.clock.elapsed().saturating_add(limit);
-        let (host, port) = target(uri);
-        let found = self.by(deadline, tokio::net::lookup_host((host.as_str(), port))).await;
+        let (host, port) = host_and_port(uri);
+        let found = self.until_deadline(deadline, tokio::net::lookup_host((host.as_str(), port))).await;
         let found: Vec<SocketAddr> = found
             .ok_or(HttpFailure::DnsTimeout)?
             .map_err(|error| HttpFailure::Dns { details: error.to_string() })?
@@ -77,7 +77,7 @@ impl Tcp {
         let addresses: Vec<SocketAddr> = found
             .iter()
             .copied()
-            .filter(|address| self.reach.check_address(&host, address.ip(), port).is_ok())
+            .filter(|address| self.policy.check_address(&host, address.ip(), port).is_ok())
             .collect();
         if addresses.is_empty() {
             return Err(if found.is_empty() {
@@ -88,24 +88,25 @@ impl Tcp {
         }
         let mut failure = HttpFailure::ConnectTimeout;
         for (tried, address) in addresses.iter().enumerate() {
-            // Where several addresses are left, one that does not answer must not take the time of all.
+            // The remaining time is divided among the remaining addresses, so one that does not respond cannot use all
+            // of it.
             let left = deadline.saturating_sub(self.clock.elapsed());
             let share = left / u32::try_from(addresses.len() - tried).unwrap_or(u32::MAX);
             let until = self.clock.elapsed() + share.max(ATTEMPT_MIN).min(left);
-            failure = match self.by(until, TcpStream::connect(address)).await {
+            failure = match self.until_deadline(until, TcpStream::connect(address)).await {
                 Some(Ok(stream)) => {
-                    // A request is small, and its answer is waited for.
-                    stream.set_nodelay(true).map_err(|error| of_connecting(&error))?;
+                    // A request is small and its response is awaited, so it must be sent at once.
+                    stream.set_nodelay(true).map_err(|error| from_connect_error(&error))?;
                     return Ok(stream);
                 }
-                Some(Err(error)) => of_connecting(&error),
+                Some(Err(error)) => from_connect_error(&error),
                 None => HttpFailure::ConnectTimeout,
             };
         }
         Err(failure)
     }
 
-    async fn by<T>(&self, deadline: Duration, done: impl Future<Output = T>) -> Option<T> {
+    async fn until_deadline<T>(&self, deadline: Duration, done: impl Future<Output = T>) -> Option<T> {
         tokio::select! {
             biased;
             done = done => Some(done),
@@ -114,14 +115,14 @@ impl Tcp {
     }
 }
 
-/// Limits the time that a connection takes, TLS included.
+/// Limits the time to establish a connection, including TLS.
 #[derive(Clone)]
-pub(super) struct Timed<S> {
+pub(super) struct TimeoutConnector<S> {
     pub(super) inner: S,
     pub(super) clock: Arc<dyn Clock>,
 }
 
-impl<S> Service<Uri> for Timed<S>
+impl<S> Service<Uri> for TimeoutConnector<S>
 where
     S: Service<Uri, Error = BoxError>,
     S::Future: Send + 'static,
@@ -143,7 +144,7 @@ where
             tokio::select! {
                 biased;
                 connected = connected => connected,
-                () = clock.sleep_until(deadline) => Err(Carried(HttpFailure::ConnectTimeout).into()),
+                () = clock.sleep_until(deadline) => Err(FailureError(HttpFailure::ConnectTimeout).into()),
             }
         })
     }

@@ -1,41 +1,41 @@
-//! What libraries say went wrong, in the host's words.
+//! Maps the errors of hyper, rustls and the system to [`HttpFailure`].
 
 use golem_host::ports::HttpFailure;
 use std::error::Error;
 use std::fmt;
 use std::io;
 
-/// A failure on its way through libraries that carry any error.
+/// Carries an [`HttpFailure`] as an error through libraries that accept any error type.
 #[derive(Debug)]
-pub(super) struct Carried(pub(super) HttpFailure);
+pub(super) struct FailureError(pub(super) HttpFailure);
 
-impl fmt::Display for Carried {
+impl fmt::Display for FailureError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }
 }
 
-impl Error for Carried {}
+impl Error for FailureError {}
 
-/// Bytes of a response's head that are read.
+/// Bytes of a response's head, at most.
 pub(super) const HEAD_BYTES_MAX: usize = 256 << 10;
 
 /// Why a request has no response.
-pub(super) fn of_request(error: &hyper_util::client::legacy::Error) -> HttpFailure {
-    find(error).unwrap_or_else(|| HttpFailure::Other { details: chain(error) })
+pub(super) fn from_request_error(error: &hyper_util::client::legacy::Error) -> HttpFailure {
+    most_specific_failure(error).unwrap_or_else(|| HttpFailure::Other { details: error_chain(error) })
 }
 
-/// Why a body broke off.
-pub(super) fn of_body(error: &hyper::Error) -> HttpFailure {
-    match find(error) {
+/// Why a response's body is incomplete.
+pub(super) fn from_body_error(error: &hyper::Error) -> HttpFailure {
+    match most_specific_failure(error) {
         Some(failure @ (HttpFailure::Protocol { .. } | HttpFailure::HeadTooLarge { .. })) => failure,
-        // Whatever the connection died of, a part of the body is missing.
+        // For every other error of the connection, the rest of the body is missing.
         _ => HttpFailure::Incomplete,
     }
 }
 
-/// Why there is no connection to an address.
-pub(super) fn of_connecting(error: &io::Error) -> HttpFailure {
+/// Why connecting to an address failed.
+pub(super) fn from_connect_error(error: &io::Error) -> HttpFailure {
     match error.kind() {
         io::ErrorKind::ConnectionRefused => HttpFailure::Refused,
         io::ErrorKind::TimedOut => HttpFailure::ConnectTimeout,
@@ -48,15 +48,15 @@ pub(super) fn of_connecting(error: &io::Error) -> HttpFailure {
     }
 }
 
-/// The most telling cause.
-fn find(error: &(dyn Error + 'static)) -> Option<HttpFailure> {
+/// The failure of the innermost error of the chain that maps to one.
+fn most_specific_failure(error: &(dyn Error + 'static)) -> Option<HttpFailure> {
     let mut found = None;
     let mut next = Some(error);
     while let Some(error) = next {
-        if let Some(failure) = tell(error) {
+        if let Some(failure) = failure_of(error) {
             found = Some(failure);
         }
-        // What an I/O error carries is not its source, only that one's source is.
+        // An I/O error's `source` skips the error that it wraps, so that one is visited explicitly.
         let carried = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
         next = match carried {
             Some(carried) => Some(carried),
@@ -66,12 +66,12 @@ fn find(error: &(dyn Error + 'static)) -> Option<HttpFailure> {
     found
 }
 
-fn tell(error: &(dyn Error + 'static)) -> Option<HttpFailure> {
-    if let Some(Carried(failure)) = error.downcast_ref() {
+fn failure_of(error: &(dyn Error + 'static)) -> Option<HttpFailure> {
+    if let Some(FailureError(failure)) = error.downcast_ref() {
         return Some(failure.clone());
     }
     if let Some(error) = error.downcast_ref::<rustls::Error>() {
-        return Some(of_tls(error));
+        return Some(from_tls_error(error));
     }
     if let Some(error) = error.downcast_ref::<hyper::Error>() {
         return if error.is_parse_too_large() {
@@ -94,7 +94,7 @@ fn tell(error: &(dyn Error + 'static)) -> Option<HttpFailure> {
     }
 }
 
-fn of_tls(error: &rustls::Error) -> HttpFailure {
+fn from_tls_error(error: &rustls::Error) -> HttpFailure {
     match error {
         rustls::Error::InvalidCertificate(_) | rustls::Error::NoCertificatesPresented => {
             HttpFailure::Certificate { details: error.to_string() }
@@ -104,7 +104,7 @@ fn of_tls(error: &rustls::Error) -> HttpFailure {
     }
 }
 
-fn chain(error: &(dyn Error + 'static)) -> String {
+fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

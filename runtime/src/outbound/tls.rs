@@ -1,4 +1,4 @@
-//! Whom requests over TLS trust: the roots that browsers trust, and those that the settings add.
+//! The root certificates of requests over TLS: a bundled set, and those of the setting `root_certificates`.
 
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::{self, PemObject as _};
@@ -6,7 +6,7 @@ use rustls::{ClientConfig, RootCertStore};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// Why the certificates of a file cannot be trusted.
+/// Why the file of root certificates is refused.
 #[derive(Debug, thiserror::Error)]
 pub enum RootsError {
     /// The file cannot be read.
@@ -14,20 +14,20 @@ pub enum RootsError {
     File {
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's error.
         #[source]
         source: std::io::Error,
     },
-    /// It is not PEM.
+    /// The file is not PEM.
     #[error("{}, the setting outbound_http.root_certificates, is not PEM", path.display())]
     Pem {
         /// The file.
         path: PathBuf,
-        /// What the parser said.
+        /// The parser's error.
         #[source]
         source: pem::Error,
     },
-    /// There is nothing in it to trust.
+    /// The file contains no certificate.
     #[error(
         "{}, the setting outbound_http.root_certificates, holds no certificate: one begins with a line \
          -----BEGIN CERTIFICATE-----",
@@ -37,7 +37,7 @@ pub enum RootsError {
         /// The file.
         path: PathBuf,
     },
-    /// One of them is no certificate that others could be checked by.
+    /// A certificate in the file cannot be a root.
     #[error(
         "certificate {number} in {}, the setting outbound_http.root_certificates, cannot be a root",
         path.display()
@@ -45,26 +45,26 @@ pub enum RootsError {
     Certificate {
         /// The file.
         path: PathBuf,
-        /// From 1.
+        /// Number of the certificate in the file, from 1.
         number: usize,
-        /// What the library said.
+        /// The library's error.
         #[source]
         source: rustls::Error,
     },
 }
 
-/// The certificates that sign those of the hosts that are trusted.
+/// The root certificates that a server's certificate is verified against.
 #[derive(Debug, Clone)]
-pub struct Roots(RootCertStore);
+pub struct TrustedRoots(RootCertStore);
 
-impl Roots {
-    /// Those that browsers trust.
-    pub fn usual() -> Self {
+impl TrustedRoots {
+    /// The roots of Mozilla's list, from the crate `webpki-roots`.
+    pub fn bundled() -> Self {
         Self(RootCertStore { roots: webpki_roots::TLS_SERVER_ROOTS.to_vec() })
     }
 
-    /// Those that browsers trust, and all in this PEM file. One bad certificate refuses the file.
-    pub fn and_of(file: &Path) -> Result<Self, RootsError> {
+    /// The bundled roots and all certificates in this PEM file. One invalid certificate makes the file invalid.
+    pub fn with_file(file: &Path) -> Result<Self, RootsError> {
         let path = || file.to_owned();
         let text = std::fs::read(file).map_err(|source| RootsError::File { path: path(), source })?;
         let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
@@ -73,7 +73,7 @@ impl Roots {
         if found.is_empty() {
             return Err(RootsError::Empty { path: path() });
         }
-        let Self(mut roots) = Self::usual();
+        let Self(mut roots) = Self::bundled();
         for (at, certificate) in found.into_iter().enumerate() {
             roots.add(certificate).map_err(|source| RootsError::Certificate {
                 path: path(),
@@ -84,7 +84,7 @@ impl Roots {
         Ok(Self(roots))
     }
 
-    /// A client that trusts these, with ring for the arithmetic.
+    /// A TLS client configuration with these roots and ring as the crypto provider.
     pub(super) fn config(self) -> ClientConfig {
         ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
             .with_safe_default_protocol_versions()
@@ -99,7 +99,7 @@ mod tests {
     use super::*;
     use crate::clock::SystemClock;
     use crate::executor::Outbound as _;
-    use crate::outbound::{EveryProject, OutboundClient, OutboundLimits, Reach};
+    use crate::outbound::{AllowEveryProject, OutboundClient, OutboundLimits, OutboundPolicy};
     use bytes::Bytes;
     use golem_host::ports::{HttpFailure, HttpPart, HttpRequest, HttpTimeouts};
     use golem_model::ProjectId;
@@ -111,8 +111,8 @@ mod tests {
     use tokio::net::TcpListener;
     use tokio_rustls::TlsAcceptor;
 
-    /// A server on loopback whose certificate, for `name`, an own authority signed; its port, and the authority's
-    /// certificate as PEM. It answers each connection with `hi`.
+    /// A TLS server on a loopback address that answers each connection with `hi`. Its certificate is for `name` and is
+    /// signed by a new authority. Returns the port and the authority's certificate as PEM.
     async fn server(name: &str) -> (u16, String) {
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -138,7 +138,7 @@ mod tests {
         drop(tokio::task::spawn(async move {
             loop {
                 let (stream, _) = listener.accept().await.unwrap();
-                // A client that does not trust us leaves here.
+                // A client that does not trust the authority disconnects here.
                 let Ok(mut stream) = acceptor.accept(stream).await else { continue };
                 let mut head = Vec::new();
                 while !head.ends_with(b"\r\n\r\n") {
@@ -152,10 +152,14 @@ mod tests {
         (port, authority)
     }
 
-    /// What a worker gets from the server at `port`.
-    async fn get(roots: Roots, port: u16) -> Result<Bytes, HttpFailure> {
-        let reach =
-            Reach { enabled: true, allow: vec!["*".parse().unwrap()], deny: Vec::new(), private: true };
+    /// The response that a worker gets from the server at `port`.
+    async fn get(roots: TrustedRoots, port: u16) -> Result<Bytes, HttpFailure> {
+        let policy = OutboundPolicy {
+            enabled: true,
+            allow: vec!["*".parse().unwrap()],
+            deny: Vec::new(),
+            private: true,
+        };
         let long = Duration::from_mins(1);
         let limits = OutboundLimits {
             requests_max: 1,
@@ -163,8 +167,13 @@ mod tests {
             first_byte_max: long,
             between_bytes_max: long,
         };
-        let client =
-            OutboundClient::new(reach, roots, Arc::new(EveryProject), limits, Arc::new(SystemClock::new()));
+        let client = OutboundClient::new(
+            policy,
+            roots,
+            Arc::new(AllowEveryProject),
+            limits,
+            Arc::new(SystemClock::new()),
+        );
         let request = HttpRequest {
             method: http::Method::GET,
             uri: format!("https://localhost:{port}/").parse().unwrap(),
@@ -181,26 +190,26 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_host_is_trusted_by_whom_the_settings_trust_and_only_under_its_name() {
+    async fn a_host_is_trusted_if_a_configured_root_signed_its_name() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("roots.pem");
         let (port, authority) = server("localhost").await;
         std::fs::write(&file, &authority).unwrap();
-        let refused = get(Roots::usual(), port).await.unwrap_err();
+        let refused = get(TrustedRoots::bundled(), port).await.unwrap_err();
         assert!(matches!(refused, HttpFailure::Certificate { .. }), "{refused:?}");
-        assert_eq!(get(Roots::and_of(&file).unwrap(), port).await.unwrap(), "hi");
+        assert_eq!(get(TrustedRoots::with_file(&file).unwrap(), port).await.unwrap(), "hi");
 
         let (port, authority) = server("elsewhere.example").await;
         std::fs::write(&file, &authority).unwrap();
-        let refused = get(Roots::and_of(&file).unwrap(), port).await.unwrap_err();
+        let refused = get(TrustedRoots::with_file(&file).unwrap(), port).await.unwrap_err();
         assert!(matches!(refused, HttpFailure::Certificate { .. }), "{refused:?}");
     }
 
     #[test]
-    fn a_file_that_cannot_be_trusted_is_refused() {
+    fn an_invalid_file_of_roots_is_refused() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("roots.pem");
-        let text = Roots::and_of(&file).unwrap_err().to_string();
+        let text = TrustedRoots::with_file(&file).unwrap_err().to_string();
         assert!(text.starts_with("cannot read the certificates in "), "{text}");
         for (content, part) in [
             ("", "holds no certificate"),
@@ -213,7 +222,7 @@ mod tests {
             ),
         ] {
             std::fs::write(&file, content).unwrap();
-            let text = Roots::and_of(&file).unwrap_err().to_string();
+            let text = TrustedRoots::with_file(&file).unwrap_err().to_string();
             assert!(part.split('*').all(|part| text.contains(part.trim())), "{content:?}: {text}");
             assert!(text.contains("outbound_http.root_certificates"), "{text}");
         }

@@ -16,8 +16,8 @@ pub(super) async fn view(
     Caller(principal): Caller,
     IdPath(id): IdPath<AccountId>,
 ) -> Result<Json<Account>, ApiError> {
-    let scope = services.account(principal, AccountAct::View, id)?;
-    Ok(Json(shape(&services, &*services.directory.account(&scope)?)))
+    let scope = services.authorize_account(principal, AccountAct::View, id)?;
+    Ok(Json(to_api(&services, &*services.directory.account(&scope)?)))
 }
 
 /// `GET /v1/accounts/{account_id}/plan`.
@@ -26,7 +26,7 @@ pub(super) async fn plan(
     Caller(principal): Caller,
     IdPath(id): IdPath<AccountId>,
 ) -> Result<Json<Plan>, ApiError> {
-    let scope = services.account(principal, AccountAct::View, id)?;
+    let scope = services.authorize_account(principal, AccountAct::View, id)?;
     services.directory.account(&scope)?;
     let plan = services.directory.plan();
     let limits = &plan.limits;
@@ -48,11 +48,11 @@ pub(super) async fn create(
     Caller(principal): Caller,
     JsonBody(data): JsonBody<AccountData>,
 ) -> Result<Json<Account>, ApiError> {
-    let scope = services.system(principal, SystemAct::CreateAccount)?;
+    let scope = services.authorize_system(principal, SystemAct::CreateAccount)?;
     check_plan(&services, &data)?;
     let account = services.directory.account_create(&scope, data.name, data.email).await?;
     audit(principal.account(), "account created", &account.id);
-    Ok(Json(shape(&services, &account)))
+    Ok(Json(to_api(&services, &account)))
 }
 
 /// `PUT /v1/accounts/{account_id}`: name and e-mail address.
@@ -62,10 +62,10 @@ pub(super) async fn update(
     IdPath(id): IdPath<AccountId>,
     JsonBody(data): JsonBody<AccountData>,
 ) -> Result<Json<Account>, ApiError> {
-    let scope = services.account(principal, AccountAct::Update, id)?;
+    let scope = services.authorize_account(principal, AccountAct::Update, id)?;
     check_plan(&services, &data)?;
     let account = services.directory.account_update(&scope, data.name, data.email).await?;
-    Ok(Json(shape(&services, &account)))
+    Ok(Json(to_api(&services, &account)))
 }
 
 /// `DELETE /v1/accounts/{account_id}`.
@@ -74,19 +74,19 @@ pub(super) async fn delete(
     Caller(principal): Caller,
     IdPath(id): IdPath<AccountId>,
 ) -> Result<(), ApiError> {
-    let scope = services.account(principal, AccountAct::Delete, id)?;
+    let scope = services.authorize_account(principal, AccountAct::Delete, id)?;
     services.directory.account_delete(&scope).await?;
     audit(principal.account(), "account deleted", &id);
     Ok(())
 }
 
-/// `GET /v1/accounts/{account_id}/grants`: its roles.
+/// `GET /v1/accounts/{account_id}/grants`: the account's roles.
 pub(super) async fn roles(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     IdPath(id): IdPath<AccountId>,
 ) -> Result<Json<Vec<Role>>, ApiError> {
-    let scope = services.account(principal, AccountAct::View, id)?;
+    let scope = services.authorize_account(principal, AccountAct::View, id)?;
     Ok(Json(services.directory.account(&scope)?.roles.iter().copied().collect()))
 }
 
@@ -96,7 +96,7 @@ pub(super) async fn role(
     Caller(principal): Caller,
     RolePath(id, role): RolePath,
 ) -> Result<Json<Role>, ApiError> {
-    let scope = services.account(principal, AccountAct::View, id)?;
+    let scope = services.authorize_account(principal, AccountAct::View, id)?;
     if services.directory.account(&scope)?.roles.contains(&role) {
         return Ok(Json(role));
     }
@@ -105,31 +105,31 @@ pub(super) async fn role(
     )))
 }
 
-/// `PUT /v1/accounts/{account_id}/grants/{role}`: gives the role.
+/// `PUT /v1/accounts/{account_id}/grants/{role}`: adds the role.
 pub(super) async fn role_add(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     RolePath(id, role): RolePath,
 ) -> Result<Json<Role>, ApiError> {
-    let scope = services.account(principal, AccountAct::ChangeRoles, id)?;
+    let scope = services.authorize_account(principal, AccountAct::ChangeRoles, id)?;
     services.directory.role_add(&scope, role).await?;
     audit(principal.account(), "role given", &format_args!("{role} to {id}"));
     Ok(Json(role))
 }
 
-/// `DELETE /v1/accounts/{account_id}/grants/{role}`: takes the role.
+/// `DELETE /v1/accounts/{account_id}/grants/{role}`: removes the role.
 pub(super) async fn role_remove(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     RolePath(id, role): RolePath,
 ) -> Result<(), ApiError> {
-    let scope = services.account(principal, AccountAct::ChangeRoles, id)?;
+    let scope = services.authorize_account(principal, AccountAct::ChangeRoles, id)?;
     services.directory.role_remove(&scope, role).await?;
     audit(principal.account(), "role taken", &format_args!("{role} from {id}"));
     Ok(())
 }
 
-fn shape(services: &Services, account: &golem_model::Account) -> Account {
+fn to_api(services: &Services, account: &golem_model::Account) -> Account {
     Account::of(account, services.directory.plan().id)
 }
 
@@ -143,7 +143,8 @@ fn check_plan(services: &Services, data: &AccountData) -> Result<(), ApiError> {
     }
 }
 
-/// One line of the log for each administrative act, under a target of its own so that it can be kept apart.
-pub(super) fn audit(by: AccountId, act: &str, about: &dyn std::fmt::Display) {
-    tracing::info!(target: "golem::audit", %by, "{act}: {about}");
+/// Logs one line for an administrative operation, under the target `golem::audit`, so that these lines can be stored
+/// separately.
+pub(super) fn audit(by: AccountId, operation: &str, about: &dyn std::fmt::Display) {
+    tracing::info!(target: "golem::audit", %by, "{operation}: {about}");
 }

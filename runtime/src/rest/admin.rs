@@ -3,7 +3,7 @@
 use super::Services;
 use super::account::audit;
 use super::error::ApiError;
-use super::extract::{Caller, JsonBody, Params};
+use super::extract::{Caller, JsonBody, QueryParams};
 use crate::identity::SystemAct;
 use axum::Json;
 use axum::extract::State;
@@ -11,11 +11,11 @@ use golem_api::account::{AccountSummary, PageQuery, WhitelistEntry};
 use golem_model::TemplateId;
 use std::sync::Arc;
 
-/// Elements of a page, at most, and if the request does not say.
+/// Maximum and default number of elements of a page.
 const PAGE_MAX: usize = 1_000;
 
-/// How many to leave out, and how many to list.
-fn page(query: PageQuery) -> (usize, usize) {
+/// Number of elements to skip, and number of elements to list.
+fn page_bounds(query: PageQuery) -> (usize, usize) {
     let size = |number: u32| usize::try_from(number).unwrap_or(usize::MAX);
     (query.skip.map_or(0, size), query.limit.map_or(PAGE_MAX, size).min(PAGE_MAX))
 }
@@ -24,10 +24,10 @@ fn page(query: PageQuery) -> (usize, usize) {
 pub(super) async fn accounts(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
-    Params(query): Params<PageQuery>,
+    QueryParams(query): QueryParams<PageQuery>,
 ) -> Result<Json<Vec<AccountSummary>>, ApiError> {
-    let scope = services.system(principal, SystemAct::ListAccounts)?;
-    let (skip, limit) = page(query);
+    let scope = services.authorize_system(principal, SystemAct::ListAccounts)?;
+    let (skip, limit) = page_bounds(query);
     let accounts = services.directory.accounts(&scope, skip, limit);
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let summary = |account: &Arc<golem_model::Account>| {
@@ -49,7 +49,7 @@ pub(super) async fn account_count(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
 ) -> Result<Json<usize>, ApiError> {
-    let scope = services.system(principal, SystemAct::ListAccounts)?;
+    let scope = services.authorize_system(principal, SystemAct::ListAccounts)?;
     Ok(Json(services.directory.account_count(&scope)))
 }
 
@@ -58,18 +58,18 @@ pub(super) async fn whitelist_enabled(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
 ) -> Result<Json<bool>, ApiError> {
-    let scope = services.system(principal, SystemAct::ViewInvited)?;
+    let scope = services.authorize_system(principal, SystemAct::ViewInvited)?;
     Ok(Json(services.directory.invitation_needed(&scope)))
 }
 
-/// `PUT /v1/whitelist/enabled`: whether only those on the whitelist may log in for a first time.
+/// `PUT /v1/whitelist/enabled`: whether only addresses on the whitelist may log in for the first time.
 pub(super) async fn whitelist_enable(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     JsonBody(enabled): JsonBody<bool>,
 ) -> Result<(), ApiError> {
-    let scope = services.system(principal, SystemAct::ChangeInvited)?;
-    services.directory.invitation_require(&scope, enabled).await?;
+    let scope = services.authorize_system(principal, SystemAct::ChangeInvited)?;
+    services.directory.invitation_needed_set(&scope, enabled).await?;
     audit(principal.account(), "whitelist enabled", &enabled);
     Ok(())
 }
@@ -78,10 +78,10 @@ pub(super) async fn whitelist_enable(
 pub(super) async fn whitelist(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
-    Params(query): Params<PageQuery>,
+    QueryParams(query): QueryParams<PageQuery>,
 ) -> Result<Json<Vec<WhitelistEntry>>, ApiError> {
-    let scope = services.system(principal, SystemAct::ViewInvited)?;
-    let (skip, limit) = page(query);
+    let scope = services.authorize_system(principal, SystemAct::ViewInvited)?;
+    let (skip, limit) = page_bounds(query);
     Ok(Json(services.directory.invited(&scope, skip, limit).iter().map(WhitelistEntry::from).collect()))
 }
 
@@ -90,30 +90,30 @@ pub(super) async fn whitelist_count(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
 ) -> Result<Json<usize>, ApiError> {
-    let scope = services.system(principal, SystemAct::ViewInvited)?;
+    let scope = services.authorize_system(principal, SystemAct::ViewInvited)?;
     Ok(Json(services.directory.invited_count(&scope)))
 }
 
-/// `POST /v1/whitelist`: puts e-mail addresses on it.
+/// `POST /v1/whitelist`: adds e-mail addresses.
 pub(super) async fn whitelist_add(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     JsonBody(emails): JsonBody<Vec<String>>,
 ) -> Result<(), ApiError> {
-    let scope = services.system(principal, SystemAct::ChangeInvited)?;
+    let scope = services.authorize_system(principal, SystemAct::ChangeInvited)?;
     let count = emails.len();
     services.directory.invite(&scope, emails).await?;
     audit(principal.account(), "put on the whitelist", &format_args!("{count} addresses"));
     Ok(())
 }
 
-/// `POST /v1/whitelist/remove`: takes e-mail addresses off it.
+/// `POST /v1/whitelist/remove`: removes e-mail addresses.
 pub(super) async fn whitelist_remove(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     JsonBody(emails): JsonBody<Vec<String>>,
 ) -> Result<(), ApiError> {
-    let scope = services.system(principal, SystemAct::ChangeInvited)?;
+    let scope = services.authorize_system(principal, SystemAct::ChangeInvited)?;
     let count = emails.len();
     services.directory.uninvite(&scope, emails).await?;
     audit(principal.account(), "taken off the whitelist", &format_args!("{count} addresses"));

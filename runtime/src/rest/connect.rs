@@ -1,8 +1,8 @@
-//! What a worker prints, as a WebSocket.
+//! Streams a worker's output over a WebSocket.
 
 use super::Services;
 use super::error::ApiError;
-use super::extract::{Caller, Params, WorkerPath};
+use super::extract::{Caller, QueryParams, WorkerPath};
 use crate::executor::{LogNotice, LogSubscription};
 use crate::http::ConnectionPermit;
 use crate::identity::Action;
@@ -11,13 +11,13 @@ use axum::extract::State;
 use axum::extract::ws::rejection::WebSocketUpgradeRejection;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
 use axum::response::Response;
-use golem_api::connect::{self as shape, ConnectFormat, ConnectQuery, EventFrame, MessageFrame, WorkerEvent};
+use golem_api::connect::{self as api, ConnectFormat, ConnectQuery, EventFrame, MessageFrame, WorkerEvent};
 use golem_host::ports::{LogEvent, LogLevel};
 use http::StatusCode;
 use std::sync::Arc;
 use tokio_util::sync::CancellationToken;
 
-/// Bytes of a message from the client, at most. Clients send pings and nothing else.
+/// Bytes of a message from the client, at most. Clients send only pings.
 const MESSAGE_BYTES_MAX: usize = 4096;
 
 /// `GET …/connect`: past events, then live ones, until the worker leaves memory.
@@ -25,11 +25,11 @@ pub(super) async fn connect(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-    Params(params): Params<ConnectQuery>,
-    place: Option<Extension<ConnectionPermit>>,
+    QueryParams(params): QueryParams<ConnectQuery>,
+    permit: Option<Extension<ConnectionPermit>>,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
-    services.template(principal, Action::ViewWorker, worker.template)?;
+    services.authorize_template(principal, Action::ViewWorker, worker.template)?;
     let upgrade = upgrade.map_err(|rejection| {
         ApiError::new(
             StatusCode::UPGRADE_REQUIRED,
@@ -39,8 +39,8 @@ pub(super) async fn connect(
     let subscription = services.executor.connect(&worker).await?;
     let stopping = services.stopping.clone();
     Ok(upgrade.max_message_size(MESSAGE_BYTES_MAX).on_upgrade(move |socket| async move {
-        // Kept until the last frame, so that a WebSocket counts as the connection that it is.
-        let _place = place;
+        // Held until the last frame, so that the WebSocket counts as an open connection.
+        let _permit = permit;
         stream(socket, subscription, params.format, stopping).await;
     }))
 }
@@ -59,7 +59,7 @@ async fn stream(
                     return;
                 }
             }
-            // Pings are answered by the socket itself while it is read.
+            // The socket answers pings itself while it is read.
             message = socket.recv() => match message {
                 Some(Ok(Message::Close(_)) | Err(_)) | None => return,
                 Some(Ok(_)) => {}
@@ -68,7 +68,7 @@ async fn stream(
         }
     };
     let close = CloseFrame { code: close_code::NORMAL, reason: reason.into() };
-    // The client may have gone away at the same moment.
+    // The client may have disconnected at the same moment.
     drop(socket.send(Message::Close(Some(close))).await);
 }
 
@@ -77,12 +77,12 @@ fn frame(notice: LogNotice, format: ConnectFormat) -> String {
         LogNotice::Event(LogEvent::Stdout(text)) => WorkerEvent::Stdout { message: text.to_string() },
         LogNotice::Event(LogEvent::Stderr(text)) => WorkerEvent::Stderr { message: text.to_string() },
         LogNotice::Event(LogEvent::Log { level, context, message }) => WorkerEvent::Log {
-            level: level_shape(level),
+            level: api_level(level),
             context: context.to_string(),
             message: message.to_string(),
         },
         LogNotice::Missed(count) => WorkerEvent::Log {
-            level: shape::LogLevel::Warn,
+            level: api::LogLevel::Warn,
             context: "golem".to_owned(),
             message: format!("{count} events were lost: this connection is slower than the worker"),
         },
@@ -91,16 +91,16 @@ fn frame(notice: LogNotice, format: ConnectFormat) -> String {
         ConnectFormat::Messages => serde_json::to_string(&MessageFrame::of(&event)),
         ConnectFormat::Events => serde_json::to_string(&EventFrame { event }),
     };
-    frame.expect("a frame is texts and numbers")
+    frame.expect("a frame contains only JSON values")
 }
 
-fn level_shape(level: LogLevel) -> shape::LogLevel {
+fn api_level(level: LogLevel) -> api::LogLevel {
     match level {
-        LogLevel::Trace => shape::LogLevel::Trace,
-        LogLevel::Debug => shape::LogLevel::Debug,
-        LogLevel::Info => shape::LogLevel::Info,
-        LogLevel::Warn => shape::LogLevel::Warn,
-        LogLevel::Error => shape::LogLevel::Error,
-        LogLevel::Critical => shape::LogLevel::Critical,
+        LogLevel::Trace => api::LogLevel::Trace,
+        LogLevel::Debug => api::LogLevel::Debug,
+        LogLevel::Info => api::LogLevel::Info,
+        LogLevel::Warn => api::LogLevel::Warn,
+        LogLevel::Error => api::LogLevel::Error,
+        LogLevel::Critical => api::LogLevel::Critical,
     }
 }

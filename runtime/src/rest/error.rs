@@ -1,11 +1,11 @@
-//! Every error of REST: its status and its body.
+//! The status and body of every REST error.
 //!
-//! The shapes are in `golem_api::error`; which error is which status is decided here and nowhere else.
+//! `golem_api::error` has the JSON types. Only this file maps errors of the services to a status.
 
 use crate::catalog::UploadError;
 use crate::executor::{ExecutorError, NotAdmitted};
 use crate::http::BodyError;
-use crate::identity::{Denied, IdentityError, Unauthenticated};
+use crate::identity::{AuthenticationError, AuthorizationError, IdentityError};
 use crate::storage::ports::StoreError;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
@@ -14,11 +14,11 @@ use golem_model::TemplateId;
 use http::{HeaderValue, StatusCode, header};
 use std::fmt;
 
-/// An answer that is not the one asked for.
+/// An error response.
 #[derive(Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
-    /// `None` where 2023 sent nothing.
+    /// `None` where the server of 2023 sent no body.
     body: Option<Box<ErrorBody>>,
     retry_after_seconds: Option<u32>,
 }
@@ -32,44 +32,43 @@ impl ApiError {
         Self::with_body(status, ErrorBody::text(text))
     }
 
-    /// 400: the request cannot be right.
+    /// 400: the request is invalid.
     pub(super) fn invalid(text: impl Into<String>) -> Self {
         Self::with_body(StatusCode::BAD_REQUEST, ErrorBody::invalid([text]))
     }
 
-    /// 404: what it names does not exist, or not for this caller.
+    /// 404: an object does not exist, or the caller may not know of it.
     pub(super) fn not_found(text: impl Into<String>) -> Self {
         Self::new(StatusCode::NOT_FOUND, text)
     }
 
-    /// 429: the account sends more requests than it may.
+    /// 429: the account exceeds its limit of requests.
     pub(super) fn too_many_requests(seconds: u32) -> Self {
-        let text =
-            "too many requests from this account; come again after the seconds in the header Retry-After";
+        let text = "too many requests from this account; retry after the seconds in the header Retry-After";
         Self::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(seconds)
     }
 
-    /// 504, without a body: the invocation goes on, and the same key finds its result later.
+    /// 504, without a body: the invocation continues, and a request with the same key gets its result later.
     pub(super) fn timeout() -> Self {
         Self { status: StatusCode::GATEWAY_TIMEOUT, body: None, retry_after_seconds: None }
     }
 
-    /// 500: a defect, of the server or of its data.
+    /// 500: a defect of the server, or damaged data.
     pub(super) fn internal(text: impl Into<String>) -> Self {
         let text = text.into();
         tracing::error!("{text}");
         let error = GolemError::Unknown { details: text.clone() };
-        Self::golem(StatusCode::INTERNAL_SERVER_ERROR, text, error)
+        Self::with_golem_error(StatusCode::INTERNAL_SERVER_ERROR, text, error)
     }
 
-    /// Something that happened in a worker, with the text of who saw it.
-    fn golem(status: StatusCode, text: String, error: GolemError) -> Self {
+    /// An error of a worker, with 2023's description in `golemError`.
+    fn with_golem_error(status: StatusCode, text: String, error: GolemError) -> Self {
         Self::with_body(status, ErrorBody { golem_error: Some(error), ..ErrorBody::text(text) })
     }
 
-    /// 503: come again when the server is back.
-    pub(super) fn stopping() -> Self {
-        let text = "the server is shutting down; try again when it is back";
+    /// 503: the server is shutting down.
+    pub(super) fn shutting_down() -> Self {
+        let text = "the server is shutting down; retry when it runs again";
         Self::new(StatusCode::SERVICE_UNAVAILABLE, text).retry_after(1)
     }
 
@@ -103,17 +102,18 @@ impl IntoResponse for ApiError {
     }
 }
 
-impl From<Unauthenticated> for ApiError {
-    fn from(error: Unauthenticated) -> Self {
+impl From<AuthenticationError> for ApiError {
+    fn from(error: AuthenticationError) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, error.to_string())
     }
 }
 
-/// Who may not know of a thing is told what they would be told if it did not exist.
-pub(super) fn denied(error: Denied, missing: impl FnOnce() -> ApiError) -> ApiError {
+/// The response to a caller that is not authorized. For an object that the caller may not know of, it is the same as if
+/// the object did not exist.
+pub(super) fn authorization_error(error: AuthorizationError, missing: impl FnOnce() -> ApiError) -> ApiError {
     match error {
-        Denied::Hidden => missing(),
-        Denied::Forbidden(_) => ApiError::new(StatusCode::FORBIDDEN, error.to_string()),
+        AuthorizationError::Hidden => missing(),
+        AuthorizationError::Forbidden(_) => ApiError::new(StatusCode::FORBIDDEN, error.to_string()),
     }
 }
 
@@ -152,7 +152,7 @@ impl From<UploadError> for ApiError {
             | UploadError::Component(_)
             | UploadError::Link(_)
             | UploadError::Files(_) => Self::invalid(text),
-            UploadError::HasWorkers { .. } | UploadError::Called { .. } => {
+            UploadError::HasWorkers { .. } | UploadError::HasCallers { .. } => {
                 Self::new(StatusCode::CONFLICT, text)
             }
             UploadError::NameTaken { id, .. } => {
@@ -179,12 +179,12 @@ impl From<ExecutorError> for ApiError {
         let text = error.to_string();
         let failed = StatusCode::INTERNAL_SERVER_ERROR;
         match error {
-            ExecutorError::WorkerNotFound { worker } => Self::golem(
+            ExecutorError::WorkerNotFound { worker } => Self::with_golem_error(
                 StatusCode::NOT_FOUND,
                 text,
                 GolemError::WorkerNotFound { instance_id: (&worker).into() },
             ),
-            ExecutorError::WorkerExists { worker } => Self::golem(
+            ExecutorError::WorkerExists { worker } => Self::with_golem_error(
                 StatusCode::CONFLICT,
                 text,
                 GolemError::WorkerAlreadyExists { instance_id: (&worker).into() },
@@ -200,19 +200,19 @@ impl From<ExecutorError> for ApiError {
             ExecutorError::NotAdmitted(NotAdmitted::Limit(_)) => Self::new(StatusCode::FORBIDDEN, text),
             ExecutorError::QueueFull { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(1),
             ExecutorError::PreviousInvocationFailed => {
-                Self::golem(failed, text, GolemError::PreviousInvocationFailed {})
+                Self::with_golem_error(failed, text, GolemError::PreviousInvocationFailed {})
             }
             ExecutorError::PreviousInvocationExited => {
-                Self::golem(failed, text, GolemError::PreviousInvocationExited {})
+                Self::with_golem_error(failed, text, GolemError::PreviousInvocationExited {})
             }
             ExecutorError::Interrupted { recover_immediately } => {
-                Self::golem(failed, text, GolemError::Interrupted { recover_immediately })
+                Self::with_golem_error(failed, text, GolemError::Interrupted { recover_immediately })
             }
             ExecutorError::InvocationFailed { .. } => {
                 let details = text.strip_prefix("Runtime error: ").unwrap_or(&text).to_owned();
-                Self::golem(failed, text, GolemError::RuntimeError { details })
+                Self::with_golem_error(failed, text, GolemError::RuntimeError { details })
             }
-            ExecutorError::PromiseNotFound { promise } => Self::golem(
+            ExecutorError::PromiseNotFound { promise } => Self::with_golem_error(
                 StatusCode::NOT_FOUND,
                 text,
                 GolemError::PromiseNotFound { promise_id: (&promise).into() },
@@ -220,7 +220,7 @@ impl From<ExecutorError> for ApiError {
             ExecutorError::PromiseTooLarge { .. } | ExecutorError::UpdateToSame { .. } => Self::invalid(text),
             ExecutorError::Component { .. } => {
                 let details = text.clone();
-                Self::golem(failed, text, GolemError::Unknown { details })
+                Self::with_golem_error(failed, text, GolemError::Unknown { details })
             }
             ExecutorError::Unavailable { .. } | ExecutorError::ShuttingDown => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, text).retry_after(1)
@@ -229,18 +229,18 @@ impl From<ExecutorError> for ApiError {
     }
 }
 
-/// The template exists, but not in this version.
+/// 404: the template does not have this version.
 pub(super) fn version_not_found(id: TemplateId, version: u32) -> ApiError {
     ApiError::not_found(format!("Template not found: {id} has no version {version}"))
 }
 
-/// A path that nothing is at.
+/// 404: there is no endpoint at this path.
 pub(super) async fn unknown_path(request: Request) -> ApiError {
     let (method, path) = (request.method(), request.uri().path());
     ApiError::not_found(format!("there is nothing at {method} {path}; docs/rest.md lists the endpoints"))
 }
 
-/// A path that knows other methods.
+/// 405: the path has endpoints, but none with this method.
 pub(super) async fn wrong_method(request: Request) -> ApiError {
     let (method, path) = (request.method(), request.uri().path());
     let text = format!("{path} does not answer {method}; the header Allow lists the methods that it does");

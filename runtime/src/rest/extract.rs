@@ -1,4 +1,4 @@
-//! What handlers take from requests, with errors that say which part is wrong.
+//! Extractors of handlers. Their errors say which part of the request is invalid.
 
 use super::Services;
 use super::error::ApiError;
@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 use std::str::FromStr;
 use std::sync::Arc;
 
-/// Who asks.
+/// The authenticated caller.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Caller(pub(super) Principal);
 
@@ -28,7 +28,7 @@ impl FromRequestParts<Arc<Services>> for Caller {
     }
 }
 
-/// The one id in the path.
+/// The only id in the path.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct IdPath<T>(pub(super) T);
 
@@ -38,15 +38,15 @@ impl<T: FromStr<Err = uuid::Error> + PathId, S: Send + Sync> FromRequestParts<S>
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let params = path_params(parts, state).await?;
         let text = params.iter().next().map_or("", |(_, text)| text);
-        uuid_id(T::WHAT, text).map(Self)
+        parse_id(T::WHAT, text).map(Self)
     }
 }
 
 /// The two ids in the path.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct IdsPath<A, B>(pub(super) A, pub(super) B);
+pub(super) struct TwoIdsPath<A, B>(pub(super) A, pub(super) B);
 
-impl<A, B, S> FromRequestParts<S> for IdsPath<A, B>
+impl<A, B, S> FromRequestParts<S> for TwoIdsPath<A, B>
 where
     A: FromStr<Err = uuid::Error> + PathId,
     B: FromStr<Err = uuid::Error> + PathId,
@@ -57,8 +57,8 @@ where
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let params = path_params(parts, state).await?;
         let mut texts = params.iter().map(|(_, text)| text);
-        let first = uuid_id(A::WHAT, texts.next().unwrap_or_default())?;
-        Ok(Self(first, uuid_id(B::WHAT, texts.next().unwrap_or_default())?))
+        let first = parse_id(A::WHAT, texts.next().unwrap_or_default())?;
+        Ok(Self(first, parse_id(B::WHAT, texts.next().unwrap_or_default())?))
     }
 }
 
@@ -72,15 +72,15 @@ impl<S: Send + Sync> FromRequestParts<S> for RolePath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let params = path_params(parts, state).await?;
         let mut texts = params.iter().map(|(_, text)| text);
-        let account = uuid_id(AccountId::WHAT, texts.next().unwrap_or_default())?;
+        let account = parse_id(AccountId::WHAT, texts.next().unwrap_or_default())?;
         let role = texts.next().unwrap_or_default().parse::<Role>();
         Ok(Self(account, role.map_err(|error| ApiError::invalid(format!("Invalid role: {error}")))?))
     }
 }
 
-/// Ids that paths name.
+/// An id that can be a path parameter.
 pub(super) trait PathId {
-    /// What it is the id of.
+    /// The kind of object that the id belongs to.
     const WHAT: &'static str;
 }
 
@@ -118,13 +118,13 @@ impl<S: Send + Sync> FromRequestParts<S> for WorkerPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, ApiError> {
         let params = path_params(parts, state).await?;
         let mut texts = params.iter().map(|(_, text)| text);
-        let template = uuid_id(TemplateId::WHAT, texts.next().unwrap_or_default())?;
-        let name = worker_name(texts.next().unwrap_or_default())?;
+        let template = parse_id(TemplateId::WHAT, texts.next().unwrap_or_default())?;
+        let name = parse_worker_name(texts.next().unwrap_or_default())?;
         Ok(Self(WorkerId::new(template, name)))
     }
 }
 
-/// Template, worker name and the key of an invocation in the path.
+/// Template, worker name and invocation key in the path.
 #[derive(Debug, Clone)]
 pub(super) struct KeyPath(pub(super) WorkerId, pub(super) IdempotencyKey);
 
@@ -140,7 +140,7 @@ impl<S: Send + Sync> FromRequestParts<S> for KeyPath {
     }
 }
 
-/// The one piece of text in the path.
+/// The only path parameter, as text.
 #[derive(Debug, Clone)]
 pub(super) struct TextPath(pub(super) String);
 
@@ -159,24 +159,24 @@ async fn path_params<S: Send + Sync>(parts: &mut Parts, state: &S) -> Result<Raw
         .map_err(|_| ApiError::invalid("the path holds escaped bytes that are not UTF-8"))
 }
 
-/// Reads an id that is a UUID.
-pub(super) fn uuid_id<T: FromStr<Err = uuid::Error>>(what: &str, text: &str) -> Result<T, ApiError> {
+/// Parses an id, which must be a UUID.
+pub(super) fn parse_id<T: FromStr<Err = uuid::Error>>(what: &str, text: &str) -> Result<T, ApiError> {
     text.parse().map_err(|_| {
         let shown: String = text.chars().take(100).collect();
         ApiError::invalid(format!("Invalid {what} id {shown:?}: it must be a UUID"))
     })
 }
 
-/// Reads a worker's name.
-pub(super) fn worker_name(text: &str) -> Result<WorkerName, ApiError> {
+/// Parses a worker's name.
+pub(super) fn parse_worker_name(text: &str) -> Result<WorkerName, ApiError> {
     WorkerName::new(text).map_err(|error| ApiError::invalid(error.to_string()))
 }
 
-/// The query, as a struct.
+/// The query parameters, as a struct.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Params<T>(pub(super) T);
+pub(super) struct QueryParams<T>(pub(super) T);
 
-impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
+impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for QueryParams<T> {
     type Rejection = ApiError;
 
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, ApiError> {
@@ -188,7 +188,7 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequestParts<S> for Params<T> {
     }
 }
 
-/// The body, as JSON. Its content type does not matter: old clients sent several.
+/// The body, as JSON. The content type is ignored, because old clients sent several.
 #[derive(Debug, Clone)]
 pub(super) struct JsonBody<T>(pub(super) T);
 
@@ -197,12 +197,12 @@ impl<T: DeserializeOwned> FromRequest<Arc<Services>> for JsonBody<T> {
 
     async fn from_request(request: Request, services: &Arc<Services>) -> Result<Self, ApiError> {
         let body = read_body(request.into_body(), services.limits.body).await?;
-        json(&body).map(Self)
+        parse_json(&body).map(Self)
     }
 }
 
-/// Reads JSON; the error says where it goes wrong.
-pub(super) fn json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
+/// Parses JSON. The error says where it is invalid.
+pub(super) fn parse_json<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, ApiError> {
     serde_json::from_slice(bytes).map_err(|error| {
         let what = match error.classify() {
             serde_json::error::Category::Data => "Invalid request body",

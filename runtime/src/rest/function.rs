@@ -1,4 +1,4 @@
-//! From the function name and parameters of a request to an invocation.
+//! Converts the function name and parameters of a request to a call.
 
 use super::error::ApiError;
 use crate::catalog::Version;
@@ -8,15 +8,15 @@ use golem_model::{Convention, Function, Value};
 use std::borrow::Cow;
 use std::sync::Arc;
 
-/// Function names listed in a message, at most.
+/// Function names in an error message, at most.
 const NAMES_LISTED_MAX: usize = 20;
 
-/// Finds the function that callers call `name`.
+/// Finds the function that a request calls `name`.
 ///
-/// One exported by the world is called by its own name, or with the package before it (`pkg:name/function`): both
-/// were in use. A component does not say what its package is called, so any name will do there. The version of an
-/// interface may be left out (`wasi:cli/run/run`), as there was none in 2023, if only one version is exported.
-pub(super) fn find<'a>(
+/// A function exported by the world can be called by its own name or with a package (`pkg:name/function`), because both
+/// were in use. The component does not contain its package's name, so any package is accepted. The version of an
+/// interface can be omitted (`wasi:cli/run/run`), as in 2023, if the component exports only one version.
+pub(super) fn find_function<'a>(
     functions: &'a Functions,
     name: &str,
 ) -> Result<(&'a Arc<str>, &'a Arc<Function>), ApiError> {
@@ -34,7 +34,7 @@ pub(super) fn find<'a>(
             _ => None,
         }
     });
-    let found = found.ok_or_else(|| unknown(functions, name))?;
+    let found = found.ok_or_else(|| unknown_function(functions, name))?;
     if golem_host::is_http_handler(found.0) {
         return Err(ApiError::invalid(format!(
             "the function {} cannot be invoked like this: it answers HTTP requests; send them to \
@@ -51,17 +51,17 @@ pub(super) fn find<'a>(
     Ok(found)
 }
 
-/// `package:name/interface/function` of a name with a version behind the interface.
+/// The name without the version of its interface: `package:name/interface/function`.
 fn unversioned(name: &str) -> Option<String> {
     let (interface, rest) = name.split_once('@')?;
     let (_, function) = rest.rsplit_once('/')?;
     Some(format!("{interface}/{function}"))
 }
 
-fn unknown(functions: &Functions, name: &str) -> ApiError {
+fn unknown_function(functions: &Functions, name: &str) -> ApiError {
     let names: Vec<&str> = functions.names().collect();
     let shown: String = name.chars().take(200).collect();
-    // The last part is what people misspell, or write without its interface.
+    // Often only the last part is misspelled, or the interface is missing.
     let last = |name: &'_ str| name.rsplit('/').next().map(str::to_owned);
     let meant = nearest(name, names.iter().copied())
         .or_else(|| names.iter().copied().find(|full| last(full) == last(name)))
@@ -75,8 +75,8 @@ fn unknown(functions: &Functions, name: &str) -> ApiError {
     ApiError::invalid(text)
 }
 
-/// A function of a version, with parameters that fit it.
-pub(super) struct Prepared {
+/// A function of a template version, with parameters of its types.
+pub(super) struct PreparedCall {
     pub(super) name: Arc<str>,
     pub(super) function: Arc<Function>,
     /// For a program, its input as one text.
@@ -85,13 +85,13 @@ pub(super) struct Prepared {
 }
 
 /// Finds the function and converts its parameters.
-pub(super) fn prepare(
+pub(super) fn prepare_call(
     version: &Version,
     name: &str,
     convention: Convention,
     params: &serde_json::Value,
-) -> Result<Prepared, ApiError> {
-    let (name, function) = find(&version.functions, name)?;
+) -> Result<PreparedCall, ApiError> {
+    let (name, function) = find_function(&version.functions, name)?;
     let params = if convention.is_program() {
         if !function.params.is_empty() {
             return Err(ApiError::invalid(
@@ -103,10 +103,10 @@ pub(super) fn prepare(
         golem_model::value::json::params_from_json(function, params)
             .map_err(|error| ApiError::invalid(error.to_string()))?
     };
-    Ok(Prepared { name: name.clone(), function: function.clone(), params, convention })
+    Ok(PreparedCall { name: name.clone(), function: function.clone(), params, convention })
 }
 
-/// The JSON text of what a program wrote: as it is if that is JSON, else as a string; `null` if it is nothing.
+/// The result of a program as JSON: its output if that is JSON, the output as a string if not, `null` if there is none.
 pub(super) fn output_json(result: Option<&Value>) -> Cow<'_, str> {
     let text = match result {
         Some(Value::String(text)) => text.as_str(),
@@ -115,7 +115,8 @@ pub(super) fn output_json(result: Option<&Value>) -> Cow<'_, str> {
     if text.is_empty() {
         return Cow::Borrowed("null");
     }
-    // Only checked: numbers stay as they were written, however long, and fields in their order.
+    // Parsed only as a check. The output itself is returned, so that long numbers and the order of fields are
+    // preserved.
     match serde_json::from_str::<serde_json::Value>(text) {
         Ok(_) => Cow::Borrowed(text.trim_ascii()),
         Err(_) => Cow::Owned(serde_json::Value::from(text).to_string()),
@@ -151,7 +152,7 @@ mod tests {
     }
 
     #[test]
-    fn functions_are_found_by_every_spelling() {
+    fn functions_are_found_by_every_form_of_their_name() {
         let functions = functions();
         for (name, found) in [
             ("golem:counter/api/get", "golem:counter/api/get"),
@@ -161,12 +162,12 @@ mod tests {
             ("wasi:cli/run@0.2.12/run", "wasi:cli/run@0.2.12/run"),
             ("a:b/twice@2.0.0/f", "a:b/twice@2.0.0/f"),
         ] {
-            assert_eq!(find(&functions, name).unwrap().0.as_ref(), found);
+            assert_eq!(find_function(&functions, name).unwrap().0.as_ref(), found);
         }
     }
 
     #[test]
-    fn unknown_functions_are_answered_with_known_ones() {
+    fn an_unknown_function_is_answered_with_the_known_ones() {
         let functions = functions();
         for (name, part) in [
             ("golem:counter/api/gett", "did you mean \"golem:counter/api/get\"?"),
@@ -177,13 +178,13 @@ mod tests {
             ("a:b/twice/f", "did you mean \"a:b/twice@1.0.0/f\"?"),
             ("open", "takes or returns a resource"),
         ] {
-            let text = find(&functions, name).unwrap_err().to_string();
+            let text = find_function(&functions, name).unwrap_err().to_string();
             assert!(text.contains(part), "{name}: {text}");
         }
     }
 
     #[test]
-    fn what_a_program_wrote_is_json_or_a_text() {
+    fn the_output_of_a_program_is_json_or_a_text() {
         for (text, expected) in [
             ("", "null"),
             ("null", "null"),

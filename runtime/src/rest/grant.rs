@@ -1,10 +1,10 @@
-//! Policies and grants: sharing a project.
+//! Policies and grants, which share a project with other accounts.
 
 use super::Services;
 use super::account::audit;
 use super::error::ApiError;
-use super::extract::{Caller, IdPath, IdsPath, JsonBody};
-use crate::identity::{Action, Given};
+use super::extract::{Caller, IdPath, JsonBody, TwoIdsPath};
+use crate::identity::{Action, GrantPolicy};
 use axum::Json;
 use axum::extract::State;
 use golem_api::grant::{ProjectGrant, ProjectGrantRequest};
@@ -38,7 +38,7 @@ pub(super) async fn list(
     Caller(principal): Caller,
     IdPath(project): IdPath<ProjectId>,
 ) -> Result<Json<Vec<ProjectGrant>>, ApiError> {
-    let (_, scope) = services.project(principal, Action::ViewProjectGrants, project)?;
+    let (_, scope) = services.authorize_project(principal, Action::ViewProjectGrants, project)?;
     Ok(Json(services.directory.grants(&scope).iter().map(|grant| ProjectGrant::from(&**grant)).collect()))
 }
 
@@ -46,9 +46,9 @@ pub(super) async fn list(
 pub(super) async fn view(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
-    IdsPath(project, grant): IdsPath<ProjectId, GrantId>,
+    TwoIdsPath(project, grant): TwoIdsPath<ProjectId, GrantId>,
 ) -> Result<Json<ProjectGrant>, ApiError> {
-    let (_, scope) = services.project(principal, Action::ViewProjectGrants, project)?;
+    let (_, scope) = services.authorize_project(principal, Action::ViewProjectGrants, project)?;
     Ok(Json(ProjectGrant::from(&*services.directory.grant(&scope, grant)?)))
 }
 
@@ -59,17 +59,17 @@ pub(super) async fn create(
     IdPath(project): IdPath<ProjectId>,
     JsonBody(request): JsonBody<ProjectGrantRequest>,
 ) -> Result<Json<ProjectGrant>, ApiError> {
-    let (_, scope) = services.project(principal, Action::CreateProjectGrants, project)?;
-    let (grantee, given) = match request {
+    let (_, scope) = services.authorize_project(principal, Action::CreateProjectGrants, project)?;
+    let (grantee, grant_policy) = match request {
         ProjectGrantRequest::Policy { grantee_account_id, project_policy_id } => {
-            (grantee_account_id, Given::Policy(project_policy_id))
+            (grantee_account_id, GrantPolicy::Existing(project_policy_id))
         }
         ProjectGrantRequest::Actions { grantee_account_id, project_actions, project_policy_name } => {
             let actions = project_actions.into_iter().map(ProjectAction::from).collect();
-            (grantee_account_id, Given::Actions { actions, name: project_policy_name })
+            (grantee_account_id, GrantPolicy::New { actions, name: project_policy_name })
         }
     };
-    let grant = services.directory.grant_create(&scope, grantee, given).await?;
+    let grant = services.directory.grant_create(&scope, grantee, grant_policy).await?;
     audit(principal.account(), "grant given", &format_args!("{} in {project} to {grantee}", grant.id));
     Ok(Json(ProjectGrant::from(&*grant)))
 }
@@ -78,9 +78,9 @@ pub(super) async fn create(
 pub(super) async fn delete(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
-    IdsPath(project, grant): IdsPath<ProjectId, GrantId>,
+    TwoIdsPath(project, grant): TwoIdsPath<ProjectId, GrantId>,
 ) -> Result<(), ApiError> {
-    let (_, scope) = services.project(principal, Action::DeleteProjectGrants, project)?;
+    let (_, scope) = services.authorize_project(principal, Action::DeleteProjectGrants, project)?;
     services.directory.grant_delete(&scope, grant).await?;
     audit(principal.account(), "grant taken back", &format_args!("{grant} in {project}"));
     Ok(())

@@ -1,8 +1,8 @@
-//! Whether the server is there, which version it is, and what it counts.
+//! Health, version and metrics of the server.
 
 use super::Services;
 use super::error::ApiError;
-use crate::metrics::Readings;
+use crate::metrics::MetricsSample;
 use axum::Json;
 use axum::extract::State;
 use axum::response::IntoResponse;
@@ -10,7 +10,7 @@ use golem_api::info::VersionInfo;
 use http::header;
 use std::sync::Arc;
 
-/// `GET /healthcheck`: 200 and nothing else.
+/// `GET /healthcheck`: 200 without a body.
 pub(super) async fn healthcheck() {}
 
 /// `GET /v1/version`.
@@ -18,20 +18,21 @@ pub(super) async fn version() -> Json<VersionInfo> {
     Json(VersionInfo { version: env!("CARGO_PKG_VERSION").to_owned() })
 }
 
-/// `GET /v1/{account_id}/golem-cli`: the hosted service handed its command line out here. This server does not.
+/// `GET /v1/{account_id}/golem-cli`: the hosted service of 2023 distributed its command line here. This server does
+/// not.
 pub(super) async fn command_line() -> ApiError {
     ApiError::invalid(
-        "this server hands out no programs; the command line is in the program `golem` that runs this server, and in \
-         `golem-cli`, which is built from the same sources",
+        "this server does not distribute programs; the command line is in the program `golem` that runs this server, and \
+         in `golem-cli`, which is built from the same sources",
     )
 }
 
-/// `GET /metrics`, in the OpenMetrics text format, which Prometheus reads.
+/// `GET /metrics`, in the OpenMetrics text format, which Prometheus can scrape.
 pub(super) async fn metrics(State(services): State<Arc<Services>>) -> impl IntoResponse {
-    // A store that cannot be read now leaves a gap in one curve.
+    // If the store cannot be read now, only this gauge is missing.
     let workers = services.executor.count(None).await.ok();
     let (templates, template_versions) = services.templates.count();
-    let page = services.metrics.page(Readings {
+    let page = services.metrics.render(MetricsSample {
         store_syncs: services.store.syncs(),
         workers,
         templates,

@@ -1,12 +1,12 @@
-//! HTTP requests for workers: what comes below `…/workers/{worker_name}/http` is answered by the worker.
+//! HTTP requests to workers: a worker answers the requests below `…/workers/{worker_name}/http`.
 //!
-//! The request is an invocation like any other (`golem_host::IncomingRequest`), and the response its recorded result:
-//! keys, queue, retries and errors are those of `invoke-and-await`.
+//! The request is an invocation (`golem_host::IncomingRequest`), and the response is its recorded result. Keys, queue,
+//! retries and errors are the same as for `invoke-and-await`.
 
 use super::Services;
 use super::error::ApiError;
 use super::extract::{Caller, WorkerPath};
-use super::worker::{Asked, await_invocation, spec};
+use super::worker::{InvokeRequest, await_invocation, worker_spec};
 use crate::catalog::{Template, Version};
 use crate::executor::ExecutorError;
 use crate::http::read_body;
@@ -20,13 +20,13 @@ use golem_model::{Invocation, ProjectAction};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Uri, header};
 use std::sync::Arc;
 
-/// Segments of the path before what the worker sees: an empty one, `v1`, `templates`, the template, `workers`, the
-/// worker, `http`.
-const SEGMENTS_OURS: usize = 7;
+/// Segments of the path before the part that the worker receives: an empty one, `v1`, `templates`, the template,
+/// `workers`, the worker, `http`.
+const SEGMENTS_BEFORE_PATH: usize = 7;
 
-/// Fields that are ours or the connection's, and not the worker's. The token above all: who may call a worker must not
-/// hand it what else the token is good for.
-const KEPT_BACK: [&str; 11] = [
+/// Header fields that the worker does not receive, because they are for this server or for the connection. The most
+/// important is the caller's token: the worker must not be able to act as the caller.
+const REQUEST_FIELDS_DROPPED: [&str; 11] = [
     "authorization",
     "connection",
     "golem-await-ms",
@@ -40,8 +40,8 @@ const KEPT_BACK: [&str; 11] = [
     "upgrade",
 ];
 
-/// Fields of a response that whoever sends it sets.
-const OURS: [HeaderName; 4] =
+/// Header fields of a worker's response that are ignored, because the HTTP library sets them.
+const RESPONSE_FIELDS_DROPPED: [HeaderName; 4] =
     [header::CONNECTION, header::CONTENT_LENGTH, header::TRANSFER_ENCODING, header::TRAILER];
 
 /// `ANY …/workers/{worker_name}/http/{path}`.
@@ -53,16 +53,17 @@ pub(super) async fn handle(
 ) -> Result<Response, ApiError> {
     let started = services.clock.elapsed();
     let (head, body) = request.into_parts();
-    let (template, scope) = services.template(principal, Action::UpdateWorker, worker.template)?;
-    let asked = Asked { services: &services, principal, worker: &worker, headers: &head.headers };
-    let key = asked.key(None).await?;
-    serving(&services, &worker, &template, &scope).await?;
+    let (template, scope) = services.authorize_template(principal, Action::UpdateWorker, worker.template)?;
+    let invoke_request =
+        InvokeRequest { services: &services, principal, worker: &worker, headers: &head.headers };
+    let key = invoke_request.idempotency_key(None).await?;
+    ensure_http_worker(&services, &worker, &template, &scope).await?;
     let body = read_body(body, services.limits.body).await?;
     let request = IncomingRequest {
         method: head.method.as_str().to_owned(),
-        path_with_query: seen(&head.uri),
+        path_with_query: forwarded_path(&head.uri),
         authority: authority(&head.uri, &head.headers),
-        headers: fields(&head.headers),
+        headers: forwarded_fields(&head.headers),
         body: body.into(),
     };
     let function = Arc::from(INCOMING_HTTP);
@@ -70,15 +71,15 @@ pub(super) async fn handle(
     let invocation = Invocation { key, function, params: vec![request.into_value()], convention };
     let result = await_invocation(&services, &worker, &head.headers, started, invocation).await?;
     match result.and_then(HttpReply::from_value) {
-        Some(Ok(given)) => respond(given),
+        Some(Ok(reply)) => to_response(reply),
         Some(Err(text)) => Err(ApiError::new(StatusCode::BAD_GATEWAY, text)),
-        None => Err(ApiError::internal("the outcome of an HTTP request is no response")),
+        None => Err(ApiError::internal("the result of an HTTP request is not a response")),
     }
 }
 
-/// Fails unless the version that the worker runs answers HTTP requests; makes the worker if it does not exist and the
-/// caller may.
-async fn serving(
+/// Fails unless the worker's version exports an HTTP handler. Creates the worker if it does not exist and the caller
+/// may create it.
+async fn ensure_http_worker(
     services: &Services,
     worker: &golem_model::WorkerId,
     template: &Template,
@@ -87,11 +88,11 @@ async fn serving(
     let serves = |version: &Version| golem_host::http_handler(&version.functions).is_some();
     let latest = template.latest();
     let newest_serves = serves(latest);
-    // Who may not make workers can only call those that exist.
-    let runs = if newest_serves && scope.may().contains(ProjectAction::CreateWorker) {
-        services.executor.ensure(spec(worker, scope, latest)).await?
+    // A caller that may not create workers can only call existing ones.
+    let runs = if newest_serves && scope.allowed_actions().contains(ProjectAction::CreateWorker) {
+        services.executor.ensure(worker_spec(worker, scope, latest)).await?
     } else {
-        // A request that nobody answers must not make a worker.
+        // A request that cannot be answered must not create a worker.
         match services.executor.view(worker).await {
             Ok(view) => view.template_version,
             Err(ExecutorError::WorkerNotFound { .. }) if !newest_serves => latest.row.version,
@@ -106,36 +107,36 @@ async fn serving(
     )))
 }
 
-/// Path and query as the worker sees them: what follows `/http`.
-fn seen(uri: &Uri) -> String {
-    let rest = uri.path().splitn(SEGMENTS_OURS + 1, '/').nth(SEGMENTS_OURS).unwrap_or_default();
+/// Path and query that the worker receives: the part after `/http`.
+fn forwarded_path(uri: &Uri) -> String {
+    let rest = uri.path().splitn(SEGMENTS_BEFORE_PATH + 1, '/').nth(SEGMENTS_BEFORE_PATH).unwrap_or_default();
     match uri.query() {
         Some(query) => format!("/{rest}?{query}"),
         None => format!("/{rest}"),
     }
 }
 
-/// The host that the caller named.
+/// The host that the request names.
 fn authority(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     let named = headers.get(header::HOST).and_then(|host| host.to_str().ok()).map(str::to_owned);
     uri.authority().map(|authority| authority.as_str().to_owned()).or(named)
 }
 
-fn fields(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
-    let kept = headers.iter().filter(|(name, _)| !KEPT_BACK.contains(&name.as_str()));
+fn forwarded_fields(headers: &HeaderMap) -> Vec<(String, Vec<u8>)> {
+    let kept = headers.iter().filter(|(name, _)| !REQUEST_FIELDS_DROPPED.contains(&name.as_str()));
     kept.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
 }
 
-fn respond(given: HttpReply) -> Result<Response, ApiError> {
+fn to_response(reply: HttpReply) -> Result<Response, ApiError> {
     let bad =
         |what: &str| ApiError::new(StatusCode::BAD_GATEWAY, format!("the worker's response has {what}"));
-    let status = StatusCode::from_u16(given.status).ok().filter(|status| !status.is_informational());
-    let mut response = Response::new(Body::from(given.body));
-    *response.status_mut() = status.ok_or_else(|| bad("a status that ends no request"))?;
-    for (name, value) in given.headers {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("a field that is none"))?;
-        if !OURS.contains(&name) {
-            let value = HeaderValue::from_bytes(&value).map_err(|_| bad("a field that is none"))?;
+    let status = StatusCode::from_u16(reply.status).ok().filter(|status| !status.is_informational());
+    let mut response = Response::new(Body::from(reply.body));
+    *response.status_mut() = status.ok_or_else(|| bad("an invalid status"))?;
+    for (name, value) in reply.headers {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| bad("an invalid header field"))?;
+        if !RESPONSE_FIELDS_DROPPED.contains(&name) {
+            let value = HeaderValue::from_bytes(&value).map_err(|_| bad("an invalid header field"))?;
             response.headers_mut().append(name, value);
         }
     }
@@ -147,9 +148,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_worker_sees_what_follows() {
+    fn a_worker_receives_the_path_after_http() {
         let workers = "/v1/templates/0f5c/workers/w/http";
-        for (asked, expected) in [
+        for (path, expected) in [
             ("", "/"),
             ("/", "/"),
             ("/a/b", "/a/b"),
@@ -157,19 +158,19 @@ mod tests {
             ("?q=1", "/?q=1"),
             ("/a?q=/http/", "/a?q=/http/"),
         ] {
-            let uri: Uri = format!("{workers}{asked}").parse().unwrap();
-            assert_eq!(seen(&uri), expected, "{asked}");
+            let uri: Uri = format!("{workers}{path}").parse().unwrap();
+            assert_eq!(forwarded_path(&uri), expected, "{path}");
         }
     }
 
     #[test]
-    fn the_token_stays_here() {
+    fn the_token_is_not_forwarded() {
         let mut headers = HeaderMap::new();
         for (name, value) in [("authorization", "Bearer x"), ("accept", "a"), ("host", "h"), ("accept", "b")]
         {
             headers.append(name, HeaderValue::from_static(value));
         }
         let expected = [("accept".to_owned(), b"a".to_vec()), ("accept".to_owned(), b"b".to_vec())];
-        assert_eq!(fields(&headers), expected);
+        assert_eq!(forwarded_fields(&headers), expected);
     }
 }

@@ -1,19 +1,19 @@
-//! Invocation keys: made without writing anything, recognised after any restart.
+//! Invocation keys: issued without writing anything, and recognised after a restart.
 //!
-//! A key is a UUID that says when it was made, for which worker, and that this server made it:
+//! A key is a UUID that contains its time of issue and a MAC, which proves that this server issued it for the worker:
 //!
-//! | bits | what |
+//! | bits | contents |
 //! | --- | --- |
 //! | 32 | seconds since the Unix epoch |
 //! | 16 | high bits of a count |
-//! | 4 | version (4: to everybody else, the key is random) |
+//! | 4 | version (4: for other programs, the key is random) |
 //! | 12 | low bits of the count |
 //! | 2 | variant |
 //! | 6 | more low bits of the count |
-//! | 56 | MAC over worker, seconds and count under the data folder's secret |
+//! | 56 | MAC over worker, seconds and count under the data folder's secret key |
 //!
-//! Invariant: no two keys are the same while the process lives. The count starts at a random number, so that keys
-//! of the second in which a server was restarted do not repeat either.
+//! Invariant: within one process, no two keys are equal, unless 2^34 keys are issued in one second. The count starts at
+//! a random number, so that keys after a restart differ from keys of the same second before it.
 
 use golem_model::{IdempotencyKey, Timestamp, WorkerId};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -21,16 +21,17 @@ use std::time::Duration;
 use subtle::ConstantTimeEq;
 use uuid::Uuid;
 
-/// How long a key can be used for a first time.
+/// How long after its issue a key can start an invocation.
 const KEY_LIFE: Duration = Duration::from_hours(24);
-/// How far a clock may have gone back since a key was made.
+/// How far the clock may have been set back since a key was issued.
 const CLOCK_BACK_MAX: Duration = Duration::from_mins(5);
-/// The MAC's bytes in a key. Guessing one takes 2^55 requests, and gains nothing: who may ask gets keys for free.
+/// Bytes of the MAC in a key. Guessing one takes 2^55 requests and gains nothing: a caller that may invoke can request
+/// keys.
 const MAC_BYTES: usize = 7;
-/// Bits of the count.
+/// Bits of the count in a key.
 const COUNT_BITS: u32 = 34;
 
-/// Makes and checks invocation keys.
+/// Issues and checks invocation keys.
 #[derive(Debug)]
 pub struct InvocationKeys {
     mac_key: [u8; 32],
@@ -40,29 +41,29 @@ pub struct InvocationKeys {
 /// Why a text is not an invocation key for a worker.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// Not made by this server, or for another worker.
+    /// The server has not issued the key, or has issued it for another worker.
     #[error(
-        "Invalid invocation key {key}: it was not made for this worker; take one by POST …/key, \
-             or name the invocation yourself by the header Idempotency-Key"
+        "Invalid invocation key {key}: it was not made for this worker; request one with POST …/key, \
+             or choose a key and send it in the header Idempotency-Key"
     )]
     Unknown {
-        /// As given.
+        /// The key as the request contains it.
         key: String,
     },
-    /// Made too long ago.
+    /// The key is too old.
     #[error(
-        "Invalid invocation key {key}: it expired at {expired_at} without having been used; take a new one"
+        "Invalid invocation key {key}: it expired at {expired_at} without having been used; request a new one"
     )]
     Expired {
-        /// As given.
+        /// The key as the request contains it.
         key: String,
-        /// When.
+        /// When the key expired.
         expired_at: Timestamp,
     },
 }
 
 impl InvocationKeys {
-    /// Keys under the data folder's secret. `start` is any random number.
+    /// Derives the MAC key from the data folder's secret key. `start` is a random number for the count.
     pub fn new(secret: &[u8; 32], start: u64) -> Self {
         Self {
             mac_key: blake3::derive_key("golem 2023 invocation key mac", secret),
@@ -70,14 +71,14 @@ impl InvocationKeys {
         }
     }
 
-    /// A new key for `worker`.
+    /// Issues a key for `worker`.
     pub fn issue(&self, worker: &WorkerId, now: Timestamp) -> Uuid {
         let count = self.count.fetch_add(1, Ordering::Relaxed) & ((1 << COUNT_BITS) - 1);
-        // 32 bits of seconds reach to the year 2106.
+        // 32 bits of seconds last until the year 2106.
         let seconds = u32::try_from(now.as_nanos() / 1_000_000_000).unwrap_or(u32::MAX);
         let mut bytes = [0; 16];
         bytes[..4].copy_from_slice(&seconds.to_be_bytes());
-        // 34 bits as 16 + 12 + 6, around the bits that make it a UUID.
+        // The 34 bits of the count are stored as 16 + 12 + 6 bits, around the bits of version and variant.
         let part = |shift: u32, bits: u32| {
             u16::try_from((count >> shift) & ((1 << bits) - 1)).expect("at most 16 bits are taken")
         };
@@ -89,7 +90,8 @@ impl InvocationKeys {
         Uuid::from_bytes(bytes)
     }
 
-    /// The key that `text` is for `worker`. An expired one is told apart: its invocation may have been recorded.
+    /// Checks that `text` is a key for `worker`. An expired key has its own error, because its invocation may be
+    /// recorded.
     pub fn check(&self, worker: &WorkerId, text: &str, now: Timestamp) -> Result<IdempotencyKey, KeyError> {
         let unknown = || KeyError::Unknown { key: text.chars().take(100).collect() };
         let uuid = Uuid::try_parse(text).map_err(|_| unknown())?;
@@ -110,7 +112,7 @@ impl InvocationKeys {
         Ok(Self::key(uuid))
     }
 
-    /// One spelling for each key.
+    /// The canonical form of a key.
     pub(super) fn key(uuid: Uuid) -> IdempotencyKey {
         IdempotencyKey::new(uuid.to_string()).expect("a UUID is 36 visible characters")
     }
@@ -137,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn keys_are_good_for_one_worker_and_a_day_and_any_restart() {
+    fn a_key_is_valid_for_one_worker_and_a_day_across_restarts() {
         let start = Timestamp::from_nanos(1_700_000_000_500_000_000);
         let keys = InvocationKeys::new(&[7; 32], u64::MAX);
         let key = keys.issue(&worker("a"), start);
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn any_changed_bit_makes_a_key_unknown() {
+    fn a_key_with_any_changed_bit_is_unknown() {
         let now = Timestamp::from_nanos(1_700_000_000_000_000_000);
         let keys = InvocationKeys::new(&[7; 32], 3);
         let key = keys.issue(&worker("a"), now);

@@ -1,8 +1,8 @@
-//! What an account has left.
+//! The remaining resources of an account.
 
 use super::Services;
 use super::error::ApiError;
-use super::extract::{Caller, JsonBody, Params};
+use super::extract::{Caller, JsonBody, QueryParams};
 use crate::identity::{AccountAct, SystemAct};
 use axum::Json;
 use axum::extract::State;
@@ -13,9 +13,9 @@ use std::sync::Arc;
 pub(super) async fn view(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
-    Params(query): Params<ResourceLimitsQuery>,
+    QueryParams(query): QueryParams<ResourceLimitsQuery>,
 ) -> Result<Json<ResourceLimits>, ApiError> {
-    let scope = services.account(principal, AccountAct::ViewUsage, query.account_id)?;
+    let scope = services.authorize_account(principal, AccountAct::ViewUsage, query.account_id)?;
     services.directory.account(&scope)?;
     let limit = i64::try_from(services.directory.plan().limits.monthly_gas_max).unwrap_or(i64::MAX);
     let used = services.directory.usage(query.account_id).gas;
@@ -25,12 +25,12 @@ pub(super) async fn view(
     }))
 }
 
-/// `POST /v1/resource-limits`: processing units that accounts have used.
+/// `POST /v1/resource-limits`: adds to the processing units that accounts have used.
 pub(super) async fn report(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     JsonBody(body): JsonBody<ResourceLimitsUpdate>,
 ) -> Result<(), ApiError> {
-    services.system(principal, SystemAct::ReportUsage)?;
+    services.authorize_system(principal, SystemAct::ReportUsage)?;
     Ok(services.directory.report_gas(body.updates.into_iter().collect()).await?)
 }

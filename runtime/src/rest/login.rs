@@ -3,8 +3,8 @@
 use super::Services;
 use super::account::audit;
 use super::error::ApiError;
-use super::extract::{JsonBody, Params};
-use super::token::shown;
+use super::extract::{JsonBody, QueryParams};
+use super::token::unsafe_token;
 use crate::identity::NewToken;
 use crate::login::LoginError;
 use axum::Json;
@@ -14,15 +14,15 @@ use golem_api::token::UnsafeToken;
 use http::StatusCode;
 use std::sync::Arc;
 
-/// `POST /v1/oauth2`: a token for who has an access token of the provider.
-pub(super) async fn by_access_token(
+/// `POST /v1/oauth2`: exchanges an access token of the provider for a token of this server.
+pub(super) async fn login_with_access_token(
     State(services): State<Arc<Services>>,
-    Params(query): Params<OAuth2Query>,
+    QueryParams(query): QueryParams<OAuth2Query>,
 ) -> Result<Json<UnsafeToken>, ApiError> {
-    Ok(welcome(&services.login.by_access_token(&query.provider, &query.access_token).await?))
+    Ok(token_response(&services.login.login_with_access_token(&query.provider, &query.access_token).await?))
 }
 
-/// `POST /login/oauth2/device/start`: what a person types where.
+/// `POST /login/oauth2/device/start`: the page and the code with which a person confirms.
 pub(super) async fn device_start(
     State(services): State<Arc<Services>>,
 ) -> Result<Json<OAuth2Data>, ApiError> {
@@ -35,20 +35,20 @@ pub(super) async fn device_start(
     }))
 }
 
-/// `POST /login/oauth2/device/complete`: a token, once the person has confirmed.
+/// `POST /login/oauth2/device/complete`: waits for the confirmation and returns a token.
 pub(super) async fn device_complete(
     State(services): State<Arc<Services>>,
     JsonBody(encoded_session): JsonBody<String>,
 ) -> Result<Json<UnsafeToken>, ApiError> {
     tokio::select! {
-        new = services.login.device_complete(&encoded_session) => Ok(welcome(&new?)),
-        () = services.stopping.cancelled() => Err(ApiError::stopping()),
+        new = services.login.device_complete(&encoded_session) => Ok(token_response(&new?)),
+        () = services.stopping.cancelled() => Err(ApiError::shutting_down()),
     }
 }
 
-fn welcome(new: &NewToken) -> Json<UnsafeToken> {
+fn token_response(new: &NewToken) -> Json<UnsafeToken> {
     audit(new.token.account, "logged in", &new.token.id);
-    Json(shown(new))
+    Json(unsafe_token(new))
 }
 
 impl From<LoginError> for ApiError {
@@ -60,7 +60,7 @@ impl From<LoginError> for ApiError {
             }
             LoginError::Busy => Self::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(5),
             LoginError::Refused(_) => Self::new(StatusCode::UNAUTHORIZED, text),
-            LoginError::NotInvited(_) => Self::new(StatusCode::FORBIDDEN, text),
+            LoginError::InvitationRequired(_) => Self::new(StatusCode::FORBIDDEN, text),
             LoginError::External(_) => {
                 tracing::warn!("{text}");
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, text)

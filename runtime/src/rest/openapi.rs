@@ -1,7 +1,8 @@
-//! The OpenAPI document: made of [`ENDPOINTS`] and the shapes, served at `/openapi.json`.
+//! The OpenAPI document, generated from [`ENDPOINTS`] and the shapes of bodies, and served at `/openapi.json`.
 //!
-//! Invariant: every endpoint is in it, because it is made from the list that the router is held to. The suite `policy`
-//! keeps a golden copy, and compares the shapes with what the types of `golem-api` really send.
+//! Invariant: the document contains every endpoint, because it is generated from the list that the suite `policy`
+//! compares with the router. The suite also keeps a golden copy and compares the shapes with the JSON of the types in
+//! `golem-api`.
 
 mod shapes;
 
@@ -12,13 +13,13 @@ use http::header;
 use serde_json::{Map, Value, json};
 use std::sync::LazyLock;
 
-static TEXT: LazyLock<String> = LazyLock::new(|| {
-    let mut text = serde_json::to_string_pretty(&document()).expect("a document is texts and numbers");
+static DOCUMENT: LazyLock<String> = LazyLock::new(|| {
+    let mut text = serde_json::to_string_pretty(&document()).expect("a document contains only JSON values");
     text.push('\n');
     text
 });
 
-/// The document.
+/// Generates the document.
 pub fn document() -> Value {
     let mut paths = Map::new();
     for endpoint in ENDPOINTS {
@@ -30,7 +31,7 @@ pub fn document() -> Value {
         "info": {
             "title": "Golem",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": "Durable WebAssembly workers. docs/rest.md has the words, the values and the limits.",
+            "description": "Durable WebAssembly workers. docs/rest.md describes terms, values and limits.",
             "license": { "name": "Apache-2.0", "identifier": "Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
@@ -40,7 +41,7 @@ pub fn document() -> Value {
             "schemas": shapes::schemas(),
             "responses": {
                 "Error": {
-                    "description": "What is wrong, and what to do",
+                    "description": "What failed, and what to do",
                     "content": { "application/json": { "schema": shapes::reference("Error") } },
                 },
             },
@@ -50,24 +51,24 @@ pub fn document() -> Value {
 
 /// `GET /openapi.json`.
 pub(super) async fn serve() -> Response {
-    ([(header::CONTENT_TYPE, "application/json")], TEXT.as_str()).into_response()
+    ([(header::CONTENT_TYPE, "application/json")], DOCUMENT.as_str()).into_response()
 }
 
 fn operation(endpoint: &Endpoint) -> Value {
     let (needs, security) = match endpoint.needs {
         Needs::Nothing => ("nothing".to_owned(), json!([])),
         Needs::Token => ("any token".to_owned(), json!([{ "token": [] }])),
-        Needs::Act(act) => {
-            let named = match act {
+        Needs::Act(operation) => {
+            let named = match operation {
                 Act::Project(action) => format!("{action:?} in the project"),
-                Act::Account(act) => format!("{act:?} of the account"),
-                Act::System(act) => format!("{act:?} of the server"),
+                Act::Account(operation) => format!("{operation:?} of the account"),
+                Act::System(operation) => format!("{operation:?} of the server"),
             };
             (named, json!([{ "token": [] }]))
         }
     };
     let mut operation = json!({
-        "operationId": name(endpoint),
+        "operationId": operation_id(endpoint),
         "summary": endpoint.about,
         "description": format!("Needs: {needs}."),
         "security": security,
@@ -83,8 +84,8 @@ fn operation(endpoint: &Endpoint) -> Value {
     operation
 }
 
-/// A name for generated code: the method and the words of the path.
-fn name(endpoint: &Endpoint) -> String {
+/// A name for generated clients: the method and the words of the path.
+fn operation_id(endpoint: &Endpoint) -> String {
     let words = endpoint.path.split(['/', '-', '.', '_']).filter(|word| !word.is_empty());
     let words = words.map(|word| word.trim_matches(['{', '}']));
     [endpoint.method.to_lowercase().as_str()].into_iter().chain(words).collect::<Vec<_>>().join("_")

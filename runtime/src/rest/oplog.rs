@@ -1,14 +1,14 @@
-//! A worker's oplog and queue, for people to look at.
+//! A worker's oplog and queue, formatted for people.
 
 use super::Services;
 use super::error::ApiError;
-use super::extract::{Caller, KeyPath, Params, WorkerPath};
+use super::extract::{Caller, KeyPath, QueryParams, WorkerPath};
 use crate::catalog::Template;
 use crate::executor::OplogSearch;
 use crate::identity::Action;
 use axum::Json;
 use axum::extract::State;
-use golem_api::oplog as shape;
+use golem_api::oplog as api;
 use golem_api::worker::CallingConvention;
 use golem_model::oplog::{
     Call, FailureCause, Image, InvocationSource, LifecycleEvent, Parked, Request, RevertReason, SavedState,
@@ -18,9 +18,9 @@ use golem_model::{Entry, Function, OplogIndex, Timestamp, Type, Value};
 use serde_json::{Value as AnyJson, json};
 use std::sync::Arc;
 
-/// Bytes of a call's answer that are shown; of longer ones the length is told.
-const ANSWER_BYTES_SHOWN: usize = 256;
-/// Characters of a value that is shown without its type.
+/// Bytes of a host call's response that are shown; of a longer one only the length is shown.
+const RESPONSE_BYTES_SHOWN: usize = 256;
+/// Characters of a value that is shown without its type, at most.
 const UNTYPED_CHARS_SHOWN: usize = 1_000;
 
 /// `GET …/oplog`.
@@ -28,12 +28,12 @@ pub(super) async fn read(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-    Params(query): Params<shape::OplogQuery>,
-) -> Result<Json<shape::OplogPage>, ApiError> {
-    let (template, _) = services.template(principal, Action::ViewWorker, worker.template)?;
-    let count = query.count.unwrap_or(shape::OPLOG_COUNT_DEFAULT);
-    if !(1..=shape::OPLOG_COUNT_MAX).contains(&count) {
-        let most = shape::OPLOG_COUNT_MAX;
+    QueryParams(query): QueryParams<api::OplogQuery>,
+) -> Result<Json<api::OplogPage>, ApiError> {
+    let (template, _) = services.authorize_template(principal, Action::ViewWorker, worker.template)?;
+    let count = query.count.unwrap_or(api::OPLOG_COUNT_DEFAULT);
+    if !(1..=api::OPLOG_COUNT_MAX).contains(&count) {
+        let most = api::OPLOG_COUNT_MAX;
         return Err(ApiError::invalid(format!("Invalid query: count must be from 1 to {most}")));
     }
     let words: Vec<String> =
@@ -41,7 +41,7 @@ pub(super) async fn read(
     let searched = template.clone();
     let wanted = move |index, entry: &Entry| {
         words.is_empty() || {
-            let shown = show(&searched, index, entry);
+            let shown = show_entry(&searched, index, entry);
             let text = format!("{} {} {}", shown.kind, shown.text, shown.details).to_lowercase();
             words.iter().all(|word| text.contains(word.as_str()))
         }
@@ -49,8 +49,8 @@ pub(super) async fn read(
     let from = OplogIndex(query.from.unwrap_or(1).max(1));
     let page =
         services.executor.oplog(&worker, OplogSearch { from, count, wanted: Box::new(wanted) }).await?;
-    Ok(Json(shape::OplogPage {
-        entries: page.entries.iter().map(|(index, entry)| show(&template, *index, entry)).collect(),
+    Ok(Json(api::OplogPage {
+        entries: page.entries.iter().map(|(index, entry)| show_entry(&template, *index, entry)).collect(),
         next: page.next.map(|index| index.0),
         end: page.end.0,
     }))
@@ -61,10 +61,10 @@ pub(super) async fn queue(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-) -> Result<Json<Vec<shape::QueuedInvocation>>, ApiError> {
-    services.template(principal, Action::ViewWorker, worker.template)?;
+) -> Result<Json<Vec<api::QueuedInvocation>>, ApiError> {
+    services.authorize_template(principal, Action::ViewWorker, worker.template)?;
     let queue = services.executor.queue(&worker).await?;
-    let shown = queue.into_iter().map(|invocation| shape::QueuedInvocation {
+    let shown = queue.into_iter().map(|invocation| api::QueuedInvocation {
         key: invocation.key,
         function: invocation.function.as_ref().to_owned(),
         accepted_at: invocation.accepted_at,
@@ -79,13 +79,13 @@ pub(super) async fn cancel(
     Caller(principal): Caller,
     KeyPath(worker, key): KeyPath,
 ) -> Result<Json<AnyJson>, ApiError> {
-    services.template(principal, Action::UpdateWorker, worker.template)?;
+    services.authorize_template(principal, Action::UpdateWorker, worker.template)?;
     services.executor.cancel(&worker, &key).await?;
     Ok(Json(json!({})))
 }
 
-/// An entry in words and as JSON.
-fn show(template: &Template, index: OplogIndex, entry: &Entry) -> shape::OplogEntry {
+/// Formats an entry as text and as JSON.
+fn show_entry(template: &Template, index: OplogIndex, entry: &Entry) -> api::OplogEntry {
     let (kind, at, text, details) = match entry {
         Entry::Created { at, id, project, account, template_version, args, env, seed: _ } => (
             "created",
@@ -134,16 +134,16 @@ fn show(template: &Template, index: OplogIndex, entry: &Entry) -> shape::OplogEn
         Entry::HostCall { call, response } => (
             "host-call",
             None,
-            format!("{call} = {}", answer_text(response)),
+            format!("{call} = {}", response_text(response)),
             json!({
                 "function": call.function.name(),
                 "request": request_text(call),
-                "answer": answer_text(response),
+                "answer": response_text(response),
                 "answerBytes": response.len(),
             }),
         ),
         Entry::InvocationCompleted { at, result } => {
-            let result = result.as_ref().map_or(AnyJson::Null, untyped);
+            let result = result.as_ref().map_or(AnyJson::Null, untyped_json);
             ("invocation-completed", Some(*at), format!("returned {result}"), json!({ "result": result }))
         }
         Entry::AttemptFailed { at, details, retry_at } => (
@@ -186,12 +186,12 @@ fn show(template: &Template, index: OplogIndex, entry: &Entry) -> shape::OplogEn
             let text = format!("from {from} up to here is not replayed any more ({reason})");
             ("set-aside", Some(*at), text, json!({ "from": from.0, "reason": reason }))
         }
-        Entry::LifecycleEvent(milestone) => milestone_shown(milestone),
+        Entry::LifecycleEvent(event) => show_lifecycle_event(event),
     };
-    shape::OplogEntry { index: index.0, kind: kind.to_owned(), at, text, details }
+    api::OplogEntry { index: index.0, kind: kind.to_owned(), at, text, details }
 }
 
-fn milestone_shown(milestone: &LifecycleEvent) -> (&'static str, Option<Timestamp>, String, AnyJson) {
+fn show_lifecycle_event(event: &LifecycleEvent) -> (&'static str, Option<Timestamp>, String, AnyJson) {
     let saved = |state: &SavedState| {
         let bytes = match &state.image {
             Image::Inline(bytes) => bytes.len() as u64,
@@ -200,7 +200,7 @@ fn milestone_shown(milestone: &LifecycleEvent) -> (&'static str, Option<Timestam
         let digest = blake3::Hash::from_bytes(state.image.digest()).to_hex().to_string();
         json!({ "version": state.version, "invocations": state.invocations, "bytes": bytes, "digest": digest })
     };
-    let (kind, text, details) = match milestone {
+    let (kind, text, details) = match event {
         LifecycleEvent::Snapshot { at: _, state } => {
             let details = saved(state);
             ("snapshot", format!("saved and loaded {} bytes", details["bytes"]), details)
@@ -221,7 +221,7 @@ fn milestone_shown(milestone: &LifecycleEvent) -> (&'static str, Option<Timestam
             }),
         ),
     };
-    (kind, Some(milestone.at()), text, details)
+    (kind, Some(event.at()), text, details)
 }
 
 fn cause_text(cause: &FailureCause) -> String {
@@ -247,15 +247,15 @@ fn request_text(call: &Call) -> String {
     }
 }
 
-fn answer_text(answer: &[u8]) -> String {
-    if answer.len() <= ANSWER_BYTES_SHOWN {
-        answer.escape_ascii().to_string()
+fn response_text(response: &[u8]) -> String {
+    if response.len() <= RESPONSE_BYTES_SHOWN {
+        response.escape_ascii().to_string()
     } else {
-        format!("{} bytes", answer.len())
+        format!("{} bytes", response.len())
     }
 }
 
-/// Parameters by the types of the newest version that has the function and takes them.
+/// Parameters as JSON, with the types of the newest version whose function accepts them.
 fn params_json(template: &Template, name: &str, params: &[Value]) -> AnyJson {
     let typed = |function: &Arc<Function>| -> Option<AnyJson> {
         if function.params.len() != params.len() {
@@ -266,11 +266,11 @@ fn params_json(template: &Template, name: &str, params: &[Value]) -> AnyJson {
     };
     let mut versions = template.versions().iter().rev();
     let found = versions.find_map(|version| version.functions.get(name).and_then(|(_, found)| typed(found)));
-    found.unwrap_or_else(|| params.iter().map(untyped).collect())
+    found.unwrap_or_else(|| params.iter().map(untyped_json).collect())
 }
 
-/// A value without its type: names of fields and cases are not in the log.
-fn untyped(value: &Value) -> AnyJson {
+/// A value as JSON without its type. The oplog does not contain the names of fields and cases.
+fn untyped_json(value: &Value) -> AnyJson {
     let primitive = |ty| to_json(&ty, value).ok();
     let json = match value {
         Value::Bool(_) => primitive(Type::Bool),
@@ -287,12 +287,12 @@ fn untyped(value: &Value) -> AnyJson {
         Value::Char(_) => primitive(Type::Char),
         Value::String(_) => primitive(Type::String),
         Value::List(items) | Value::Tuple(items) | Value::Record(items) => {
-            Some(items.iter().map(untyped).collect())
+            Some(items.iter().map(untyped_json).collect())
         }
         Value::Option(None) => Some(AnyJson::Null),
-        Value::Option(Some(inner)) => Some(untyped(inner)),
-        Value::Result(Ok(side)) => Some(json!({ "ok": side.as_deref().map(untyped) })),
-        Value::Result(Err(side)) => Some(json!({ "err": side.as_deref().map(untyped) })),
+        Value::Option(Some(inner)) => Some(untyped_json(inner)),
+        Value::Result(Ok(side)) => Some(json!({ "ok": side.as_deref().map(untyped_json) })),
+        Value::Result(Err(side)) => Some(json!({ "err": side.as_deref().map(untyped_json) })),
         Value::Bytes(_) | Value::Variant(..) | Value::Enum(_) | Value::Flags(_) => None,
     };
     json.unwrap_or_else(|| {

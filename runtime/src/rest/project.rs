@@ -3,7 +3,7 @@
 use super::Services;
 use super::account::audit;
 use super::error::ApiError;
-use super::extract::{Caller, IdPath, JsonBody, Params};
+use super::extract::{Caller, IdPath, JsonBody, QueryParams};
 use crate::identity::{Action, NewProject};
 use axum::Json;
 use axum::extract::State;
@@ -12,13 +12,13 @@ use golem_api::project::{Project, ProjectDataRequest, ProjectListQuery};
 use golem_model::ProjectId;
 use std::sync::Arc;
 
-/// `GET /v1/projects`: the caller's projects and those shared with it, all or those of a name.
+/// `GET /v1/projects`: the caller's projects and those that are shared with it, optionally only those with a name.
 pub(super) async fn list(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
-    Params(params): Params<ProjectListQuery>,
+    QueryParams(params): QueryParams<ProjectListQuery>,
 ) -> Json<Vec<Project>> {
-    let projects = services.directory.projects_seen_by(principal);
+    let projects = services.directory.projects_visible_to(principal);
     let named = |name: &str| params.project_name.as_deref().is_none_or(|asked| asked == name);
     Json(
         projects
@@ -29,7 +29,7 @@ pub(super) async fn list(
     )
 }
 
-/// `GET /v1/projects/default`: where everything goes that names no project.
+/// `GET /v1/projects/default`: the project of requests that name none.
 pub(super) async fn default(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -58,7 +58,7 @@ pub(super) async fn view(
     Caller(principal): Caller,
     IdPath(id): IdPath<ProjectId>,
 ) -> Result<Json<Project>, ApiError> {
-    let (project, _) = services.project(principal, Action::ViewProject, id)?;
+    let (project, _) = services.authorize_project(principal, Action::ViewProject, id)?;
     Ok(Json(Project::from(&*project)))
 }
 
@@ -68,18 +68,18 @@ pub(super) async fn delete(
     Caller(principal): Caller,
     IdPath(id): IdPath<ProjectId>,
 ) -> Result<(), ApiError> {
-    let (_, scope) = services.project(principal, Action::DeleteProject, id)?;
+    let (_, scope) = services.authorize_project(principal, Action::DeleteProject, id)?;
     services.directory.project_delete(&scope).await?;
     audit(principal.account(), "project deleted", &id);
     Ok(())
 }
 
-/// `GET /v1/projects/{project_id}/actions`: what the caller may do there.
+/// `GET /v1/projects/{project_id}/actions`: the actions that the caller may do there.
 pub(super) async fn actions(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     IdPath(id): IdPath<ProjectId>,
 ) -> Result<Json<Vec<ProjectAction>>, ApiError> {
-    let (_, scope) = services.project(principal, Action::ViewProject, id)?;
-    Ok(Json(scope.may().iter().map(ProjectAction::from).collect()))
+    let (_, scope) = services.authorize_project(principal, Action::ViewProject, id)?;
+    Ok(Json(scope.allowed_actions().iter().map(ProjectAction::from).collect()))
 }

@@ -1,9 +1,9 @@
-//! Templates: upload, list, download.
+//! Templates: upload, list, download, delete.
 
 use super::Services;
 use super::account::audit;
 use super::error::{ApiError, version_not_found};
-use super::extract::{Caller, IdPath, Params, json};
+use super::extract::{Caller, IdPath, QueryParams, parse_json};
 use crate::catalog::{Upload, Version};
 use crate::http::read_body;
 use crate::identity::{Action, Principal, Scope};
@@ -19,47 +19,47 @@ use golem_model::{FailureOptions, ProjectId, TemplateId};
 use http::{HeaderValue, header};
 use std::sync::Arc;
 
-/// `GET /v1/templates`: all versions of the templates of a project.
+/// `GET /v1/templates`: all versions of a project's templates.
 pub(super) async fn list(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
-    Params(params): Params<TemplateListQuery>,
+    QueryParams(params): QueryParams<TemplateListQuery>,
 ) -> Result<Json<Vec<Template>>, ApiError> {
     let scope = project_scope(&services, principal, Action::ViewTemplate, params.project_id)?;
-    let templates = services.templates.of(&scope, params.template_name.as_deref());
+    let templates = services.templates.list(&scope, params.template_name.as_deref());
     Ok(Json(
-        templates.iter().flat_map(|template| template.versions()).map(|version| shape(version)).collect(),
+        templates.iter().flat_map(|template| template.versions()).map(|version| to_api(version)).collect(),
     ))
 }
 
-/// `GET /v1/templates/{template_id}`: all its versions.
+/// `GET /v1/templates/{template_id}`: all versions of a template.
 pub(super) async fn versions(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     IdPath(id): IdPath<TemplateId>,
 ) -> Result<Json<Vec<Template>>, ApiError> {
-    let (template, _) = services.template(principal, Action::ViewTemplate, id)?;
-    Ok(Json(template.versions().iter().map(|version| shape(version)).collect()))
+    let (template, _) = services.authorize_template(principal, Action::ViewTemplate, id)?;
+    Ok(Json(template.versions().iter().map(|version| to_api(version)).collect()))
 }
 
-/// `GET /v1/templates/{template_id}/latest`: the number of its newest version.
+/// `GET /v1/templates/{template_id}/latest`: the number of the newest version.
 pub(super) async fn latest(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     IdPath(id): IdPath<TemplateId>,
 ) -> Result<Json<u32>, ApiError> {
-    let (template, _) = services.template(principal, Action::ViewTemplate, id)?;
+    let (template, _) = services.authorize_template(principal, Action::ViewTemplate, id)?;
     Ok(Json(template.latest().row.version))
 }
 
-/// `GET /v1/templates/{template_id}/download`: the bytes of a version, the newest if none is named.
+/// `GET /v1/templates/{template_id}/download`: the bytes of a version; without a number, of the newest one.
 pub(super) async fn download(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     IdPath(id): IdPath<TemplateId>,
-    Params(params): Params<TemplateDownloadQuery>,
+    QueryParams(params): QueryParams<TemplateDownloadQuery>,
 ) -> Result<Response, ApiError> {
-    let (template, _) = services.template(principal, Action::ViewTemplate, id)?;
+    let (template, _) = services.authorize_template(principal, Action::ViewTemplate, id)?;
     let version = match params.version {
         None => template.latest(),
         Some(number) => template.version(number).ok_or_else(|| version_not_found(id, number))?,
@@ -73,31 +73,31 @@ pub(super) async fn download(
     Ok(([(header::CONTENT_TYPE, "application/octet-stream")], wasm).into_response())
 }
 
-/// `POST /v1/templates`: a new template, from a multipart form.
+/// `POST /v1/templates`: creates a template from a multipart form.
 pub(super) async fn create(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     request: Request,
 ) -> Result<Json<Template>, ApiError> {
-    let _turn =
+    let _permit =
         services.limits.uploads.acquire().await.map_err(|closed| ApiError::internal(closed.to_string()))?;
-    let form = Form::read(&services, request).await?;
-    let query: TemplateQuery = json(&form.query.ok_or_else(|| Form::missing("field0"))?)?;
+    let form = UploadForm::read(&services, request).await?;
+    let query: TemplateQuery = parse_json(&form.query.ok_or_else(|| UploadForm::missing("field0"))?)?;
     let scope = project_scope(&services, principal, Action::CreateTemplate, query.project_id)?;
     let TemplateQuery { component_name, links, retry_policy, on_failure, .. } = query;
     let options = FailureOptions { retry_policy, on_failure };
     let upload = Upload { wasm: form.wasm, files: form.files, links, options };
     let version = services.templates.create(&scope, component_name, upload).await?;
-    Ok(Json(shape(&version)))
+    Ok(Json(to_api(&version)))
 }
 
-/// `PUT /v1/templates/{template_id}/upload`: a new version; the body is the component, or a multipart form that has
-/// files beside it.
+/// `PUT /v1/templates/{template_id}/upload`: creates a version. The body is the component, or a multipart form that
+/// also has files.
 pub(super) async fn update(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     IdPath(id): IdPath<TemplateId>,
-    Params(query): Params<TemplateUpdateQuery>,
+    QueryParams(query): QueryParams<TemplateUpdateQuery>,
     request: Request,
 ) -> Result<Json<Template>, ApiError> {
     let links = match &query.links {
@@ -108,13 +108,13 @@ pub(super) async fn update(
             ))
         })?,
     };
-    let (_, scope) = services.template(principal, Action::UpdateTemplate, id)?;
-    let _turn =
+    let (_, scope) = services.authorize_template(principal, Action::UpdateTemplate, id)?;
+    let _permit =
         services.limits.uploads.acquire().await.map_err(|closed| ApiError::internal(closed.to_string()))?;
     let content_type = request.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     let is_form = content_type.is_some_and(|value| value.starts_with(b"multipart/"));
     let (wasm, files) = if is_form {
-        let form = Form::read(&services, request).await?;
+        let form = UploadForm::read(&services, request).await?;
         if form.query.is_some() {
             return Err(ApiError::invalid(
                 "a new version's form has no query part: its template has a name already, and links, \
@@ -128,20 +128,20 @@ pub(super) async fn update(
     let TemplateUpdateQuery { retry_policy, on_failure, .. } = query;
     let options = FailureOptions { retry_policy, on_failure };
     let version = services.templates.update(&scope, id, Upload { wasm, files, links, options }).await?;
-    Ok(Json(shape(&version)))
+    Ok(Json(to_api(&version)))
 }
 
-/// `DELETE /v1/templates/{template_id}`: with all its versions, once it has no workers.
+/// `DELETE /v1/templates/{template_id}`: deletes a template and all its versions, if it has no workers.
 pub(super) async fn delete(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     IdPath(id): IdPath<TemplateId>,
 ) -> Result<(), ApiError> {
-    let (_, scope) = services.template(principal, Action::DeleteTemplate, id)?;
+    let (_, scope) = services.authorize_template(principal, Action::DeleteTemplate, id)?;
     let (executor, runtime) = (services.executor.clone(), tokio::runtime::Handle::current());
     let workers = move || {
         let count = executor.worker_count(&[id]);
-        // That the last one is deleted must not be forgotten after the template is gone.
+        // The deletion of the last worker must be durable before the template is removed.
         runtime.block_on(executor.settled()).map(|()| count)
     };
     services.templates.delete(&scope, id, workers).await?;
@@ -149,11 +149,11 @@ pub(super) async fn delete(
     Ok(())
 }
 
-fn shape(version: &Version) -> Template {
+fn to_api(version: &Version) -> Template {
     Template::from(&version.row)
 }
 
-/// Proof for the project named, or for the caller's default project.
+/// Authorizes the caller in the named project, or in its default project.
 fn project_scope(
     services: &Services,
     principal: Principal,
@@ -163,35 +163,36 @@ fn project_scope(
     let default = || services.directory.default_project(principal.account()).map(|project| project.id);
     let missing = || ApiError::not_found("Project not found: no default project");
     let id = project.or_else(default).ok_or_else(missing)?;
-    Ok(services.project(principal, action, id)?.1)
+    Ok(services.authorize_project(principal, action, id)?.1)
 }
 
-/// What an upload's form holds.
-struct Form {
-    /// For a new template only.
+/// The parts of an upload's form.
+struct UploadForm {
+    /// Only for a new template.
     query: Option<Bytes>,
     wasm: Bytes,
     files: Option<Bytes>,
 }
 
-/// Names of the form's part with the query, in the order in which they came into use.
+/// Names of the form's part with the query, in the order in which clients began to use them.
 const QUERY_PARTS: [&str; 2] = ["field0", "query"];
-/// Names of its part with the component. The documentation's sample command wrote the last one.
+/// Names of the form's part with the component. The last one is in the sample command of the 2023 documentation.
 const WASM_PARTS: [&str; 3] = ["template", "component", "componentName"];
-/// Name of its part with the archive of files.
+/// Name of the form's part with the archive of files.
 const FILES_PART: &str = "files";
-const FORM: &str = "send multipart/form-data with two parts: `field0`, the JSON {\"componentName\": \"…\"}, \
+const UPLOAD_FORM: &str = "send multipart/form-data with two parts: `field0`, the JSON {\"componentName\": \"…\"}, \
                     and `template`, the WebAssembly component; a third one, `files`, may be a tar archive of files";
 
-impl Form {
+impl UploadForm {
     async fn read(services: &Arc<Services>, request: Request) -> Result<Self, ApiError> {
         let (parts, body) = request.into_parts();
-        // Read whole first: our own limits apply, and a broken form is told from a broken connection.
+        // The whole body is read first, so that our limits apply and a malformed form can be told from a broken
+        // connection.
         let body = read_body(body, services.limits.upload).await?;
         let request = Request::from_parts(parts, Body::from(body));
         let mut form = Multipart::from_request(request, services)
             .await
-            .map_err(|rejection| ApiError::invalid(format!("{}: {FORM}", rejection.body_text())))?;
+            .map_err(|rejection| ApiError::invalid(format!("{}: {UPLOAD_FORM}", rejection.body_text())))?;
         let (mut query, mut wasm, mut files) = (None, None, None);
         let broken = |error: axum::extract::multipart::MultipartError| {
             ApiError::invalid(format!("the multipart form is broken: {}", error.body_text()))
@@ -207,12 +208,12 @@ impl Form {
                 &mut files
             } else {
                 return Err(ApiError::invalid(format!(
-                    "the multipart form has an unknown part {name:?}; {FORM}"
+                    "the multipart form has an unknown part {name:?}; {UPLOAD_FORM}"
                 )));
             };
             if slot.replace(bytes).is_some() {
                 return Err(ApiError::invalid(format!(
-                    "the multipart form has the part {name:?} twice; {FORM}"
+                    "the multipart form has the part {name:?} twice; {UPLOAD_FORM}"
                 )));
             }
         }
@@ -220,6 +221,6 @@ impl Form {
     }
 
     fn missing(part: &str) -> ApiError {
-        ApiError::invalid(format!("the multipart form has no part `{part}`; {FORM}"))
+        ApiError::invalid(format!("the multipart form has no part `{part}`; {UPLOAD_FORM}"))
     }
 }

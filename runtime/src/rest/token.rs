@@ -3,7 +3,7 @@
 use super::Services;
 use super::account::audit;
 use super::error::ApiError;
-use super::extract::{Caller, IdPath, IdsPath, JsonBody};
+use super::extract::{Caller, IdPath, JsonBody, TwoIdsPath};
 use crate::identity::{AccountAct, NewToken};
 use axum::Json;
 use axum::extract::State;
@@ -11,7 +11,7 @@ use golem_api::token::{Secret, Token, TokenCreationRequest, UnsafeToken};
 use golem_model::{AccountId, TokenId};
 use std::sync::Arc;
 
-/// `GET /v1/login/token`: the token that the request shows, without its secret.
+/// `GET /v1/login/token`: the token that the request carries, without its secret.
 pub(super) async fn current(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
@@ -25,7 +25,7 @@ pub(super) async fn list(
     Caller(principal): Caller,
     IdPath(id): IdPath<AccountId>,
 ) -> Result<Json<Vec<Token>>, ApiError> {
-    let scope = services.account(principal, AccountAct::ViewTokens, id)?;
+    let scope = services.authorize_account(principal, AccountAct::ViewTokens, id)?;
     Ok(Json(services.directory.tokens(&scope)?.iter().map(Token::from).collect()))
 }
 
@@ -33,9 +33,9 @@ pub(super) async fn list(
 pub(super) async fn view(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
-    IdsPath(account, token): IdsPath<AccountId, TokenId>,
+    TwoIdsPath(account, token): TwoIdsPath<AccountId, TokenId>,
 ) -> Result<Json<Token>, ApiError> {
-    let scope = services.account(principal, AccountAct::ViewTokens, account)?;
+    let scope = services.authorize_account(principal, AccountAct::ViewTokens, account)?;
     Ok(Json(Token::from(&services.directory.token(&scope, token)?)))
 }
 
@@ -46,25 +46,25 @@ pub(super) async fn create(
     IdPath(id): IdPath<AccountId>,
     JsonBody(request): JsonBody<TokenCreationRequest>,
 ) -> Result<Json<UnsafeToken>, ApiError> {
-    let scope = services.account(principal, AccountAct::CreateToken, id)?;
+    let scope = services.authorize_account(principal, AccountAct::CreateToken, id)?;
     let new = services.directory.token_create(&scope, request.expires_at).await?;
     audit(principal.account(), "token created", &new.token.id);
-    Ok(Json(shown(&new)))
+    Ok(Json(unsafe_token(&new)))
 }
 
 /// `DELETE /v1/accounts/{account_id}/tokens/{token_id}`.
 pub(super) async fn delete(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
-    IdsPath(account, token): IdsPath<AccountId, TokenId>,
+    TwoIdsPath(account, token): TwoIdsPath<AccountId, TokenId>,
 ) -> Result<(), ApiError> {
-    let scope = services.account(principal, AccountAct::DeleteToken, account)?;
+    let scope = services.authorize_account(principal, AccountAct::DeleteToken, account)?;
     services.directory.token_delete(&scope, token).await?;
     audit(principal.account(), "token revoked", &token);
     Ok(())
 }
 
-/// A new token as it is shown the one time.
-pub(super) fn shown(new: &NewToken) -> UnsafeToken {
+/// A new token as JSON. This is the only response that contains its secret.
+pub(super) fn unsafe_token(new: &NewToken) -> UnsafeToken {
     UnsafeToken { data: Token::from(&new.token), secret: Secret(new.secret.to_string()) }
 }

@@ -6,17 +6,17 @@ use super::extract::{Caller, JsonBody, WorkerPath};
 use crate::identity::Action;
 use axum::Json;
 use axum::extract::State;
-use golem_api::update as shape;
+use golem_api::update as api;
 use std::sync::Arc;
 
-/// `POST …/update`: asks for another template version; `GET` says what became of it.
+/// `POST …/update`: requests an update to another template version. `GET` shows its result.
 pub(super) async fn request(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-    JsonBody(request): JsonBody<shape::UpdateRequest>,
+    JsonBody(request): JsonBody<api::UpdateRequest>,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    let (template, _) = services.template(principal, Action::UpdateWorker, worker.template)?;
+    let (template, _) = services.authorize_template(principal, Action::UpdateWorker, worker.template)?;
     if template.version(request.target_version).is_none() {
         return Err(version_not_found(template.id, request.target_version));
     }
@@ -29,17 +29,17 @@ pub(super) async fn view(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-) -> Result<Json<shape::UpdateReport>, ApiError> {
-    services.template(principal, Action::ViewWorker, worker.template)?;
+) -> Result<Json<api::UpdateReport>, ApiError> {
+    services.authorize_template(principal, Action::ViewWorker, worker.template)?;
     let view = services.executor.updates(&worker).await?;
-    Ok(Json(shape::UpdateReport {
+    Ok(Json(api::UpdateReport {
         template_version: view.version,
-        pending: view.pending.map(|(requested_at, mode, target_version)| shape::PendingUpdate {
+        pending: view.pending.map(|(requested_at, mode, target_version)| api::PendingUpdate {
             mode,
             target_version,
             requested_at,
         }),
-        last: view.last.map(|last| shape::UpdateOutcome {
+        last: view.last.map(|last| api::UpdateOutcome {
             updated: last.refused.is_none(),
             mode: last.mode,
             from: last.from,

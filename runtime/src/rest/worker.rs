@@ -1,9 +1,11 @@
-//! Workers: create, invoke, look at, stop.
+//! Workers: create, invoke, view, interrupt, resume, delete.
 
 use super::Services;
 use super::error::ApiError;
-use super::extract::{Caller, IdPath, JsonBody, Params, TextPath, WorkerPath, uuid_id, worker_name};
-use super::function::{Prepared, output_json, prepare};
+use super::extract::{
+    Caller, IdPath, JsonBody, QueryParams, TextPath, WorkerPath, parse_id, parse_worker_name,
+};
+use super::function::{PreparedCall, output_json, prepare_call};
 use super::key::{InvocationKeys, KeyError};
 use crate::catalog::{Template, Version};
 use crate::executor::{ExecutorError, KeyState, WorkerSpec, WorkerView};
@@ -11,7 +13,7 @@ use crate::identity::{Action, Scope};
 use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
-use golem_api::worker as shape;
+use golem_api::worker as api;
 use golem_model::value::json::{BytesAs, ResultJson};
 use golem_model::{
     Convention, FailureOptions, IdempotencyKey, Invocation, OplogIndex, ProjectAction, PromiseId, TemplateId,
@@ -22,9 +24,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-/// Milliseconds to wait for a result, if less than the server allows.
+/// Header: milliseconds to wait for a result, if less than the server's limit.
 const AWAIT_MS: &str = "golem-await-ms";
-/// `base64` asks for `list<u8>` results as `{"base64": "…"}`.
+/// Header: `base64` requests `list<u8>` results as `{"base64": "…"}`.
 const BYTES: &str = "golem-bytes";
 
 /// `GET /v1/templates/workers/{templateId.workerName}`.
@@ -32,17 +34,17 @@ pub(super) async fn identify(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     TextPath(text): TextPath,
-) -> Result<Json<shape::VersionedWorkerId>, ApiError> {
+) -> Result<Json<api::VersionedWorkerId>, ApiError> {
     let (template, name) = text.split_once(['.', ':']).ok_or_else(|| {
         ApiError::invalid(format!(
             "Invalid worker id {:?}: it must be templateId.workerName",
             text.chars().take(200).collect::<String>()
         ))
     })?;
-    let worker = WorkerId::new(uuid_id("template", template)?, worker_name(name)?);
-    services.template(principal, Action::ViewWorker, worker.template)?;
+    let worker = WorkerId::new(parse_id("template", template)?, parse_worker_name(name)?);
+    services.authorize_template(principal, Action::ViewWorker, worker.template)?;
     let view = services.executor.view(&worker).await?;
-    Ok(Json(versioned(&worker, view.template_version)))
+    Ok(Json(versioned_id(&worker, view.template_version)))
 }
 
 /// `POST /v1/templates/{template_id}/workers`.
@@ -50,21 +52,22 @@ pub(super) async fn create(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     IdPath(template): IdPath<TemplateId>,
-    JsonBody(request): JsonBody<shape::WorkerCreationRequest>,
-) -> Result<Json<shape::VersionedWorkerId>, ApiError> {
-    let (template, scope) = services.template(principal, Action::CreateWorker, template)?;
-    let worker = WorkerId::new(template.id, worker_name(&request.name)?);
+    JsonBody(request): JsonBody<api::WorkerCreationRequest>,
+) -> Result<Json<api::VersionedWorkerId>, ApiError> {
+    let (template, scope) = services.authorize_template(principal, Action::CreateWorker, template)?;
+    let worker = WorkerId::new(template.id, parse_worker_name(&request.name)?);
     check_environment(&request.args, &request.env)?;
-    let shape::WorkerCreationRequest { name: _, args, env, retry_policy, on_failure } = request;
-    let spec = spec(&worker, &scope, template.latest());
+    let api::WorkerCreationRequest { name: _, args, env, retry_policy, on_failure } = request;
+    let spec = worker_spec(&worker, &scope, template.latest());
     let options = FailureOptions { retry_policy, on_failure }.or(spec.options);
     let version = spec.template_version;
     let spec = WorkerSpec { args, env, options, ..spec };
     services.executor.create(spec).await?;
-    Ok(Json(versioned(&worker, version)))
+    Ok(Json(versioned_id(&worker, version)))
 }
 
-/// What no program could be given: WASI takes any text, C programs end a text at NUL and a name at `=`.
+/// Refuses arguments and variables that no program could receive: C programs end a text at NUL and a variable's name at
+/// `=`.
 fn check_environment(args: &[String], env: &[(String, String)]) -> Result<(), ApiError> {
     if args.iter().any(|arg| arg.contains('\0')) {
         return Err(ApiError::invalid("Invalid args: an argument holds a NUL character"));
@@ -72,7 +75,7 @@ fn check_environment(args: &[String], env: &[(String, String)]) -> Result<(), Ap
     for (name, value) in env {
         if name.is_empty() || name.contains(['=', '\0']) {
             return Err(ApiError::invalid(format!(
-                "Invalid env: {name:?} is no name of a variable; it must not be empty nor hold `=` or NUL"
+                "Invalid env: {name:?} is not a valid name of a variable; it must not be empty or contain `=` or NUL"
             )));
         }
         if value.contains('\0') {
@@ -87,15 +90,15 @@ pub(super) async fn view(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-) -> Result<Json<shape::WorkerMetadata>, ApiError> {
-    services.template(principal, Action::ViewWorker, worker.template)?;
+) -> Result<Json<api::WorkerMetadata>, ApiError> {
+    services.authorize_template(principal, Action::ViewWorker, worker.template)?;
     let view = services.executor.view(&worker).await?;
     Ok(Json(metadata(view)))
 }
 
-/// A worker as it was shown in 2023.
-pub(super) fn metadata(view: WorkerView) -> shape::WorkerMetadata {
-    shape::WorkerMetadata {
+/// A worker in the JSON of 2023.
+pub(super) fn metadata(view: WorkerView) -> api::WorkerMetadata {
+    api::WorkerMetadata {
         worker_id: (&view.id).into(),
         account_id: view.account,
         args: view.args,
@@ -113,19 +116,19 @@ pub(super) async fn delete(
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
 ) -> Result<(), ApiError> {
-    services.template(principal, Action::DeleteWorker, worker.template)?;
+    services.authorize_template(principal, Action::DeleteWorker, worker.template)?;
     Ok(services.executor.delete(&worker).await?)
 }
 
-/// `POST …/key`: a new invocation key. Writes nothing; the worker need not exist.
+/// `POST …/key`: issues an invocation key. Writes nothing; the worker need not exist.
 pub(super) async fn key(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-) -> Result<Json<shape::InvocationKey>, ApiError> {
-    services.template(principal, Action::UpdateWorker, worker.template)?;
+) -> Result<Json<api::InvocationKey>, ApiError> {
+    services.authorize_template(principal, Action::UpdateWorker, worker.template)?;
     let key = services.keys.issue(&worker, services.clock.now());
-    Ok(Json(shape::InvocationKey(key.to_string())))
+    Ok(Json(api::InvocationKey(key.to_string())))
 }
 
 /// `POST …/invoke-and-await`.
@@ -133,30 +136,30 @@ pub(super) async fn invoke_and_await(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-    Params(params): Params<shape::InvokeQuery>,
+    QueryParams(params): QueryParams<api::InvokeQuery>,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<shape::InvokeParameters>,
+    JsonBody(body): JsonBody<api::InvokeParameters>,
 ) -> Result<Response, ApiError> {
     let started = services.clock.elapsed();
     await_max(&services, &headers)?;
     let bytes = bytes_as(&headers)?;
-    let asked = Asked { services: &services, principal, worker: &worker, headers: &headers };
-    let (invocation, prepared) = asked.prepare(params, &body.params).await?;
+    let request = InvokeRequest { services: &services, principal, worker: &worker, headers: &headers };
+    let (invocation, prepared) = request.prepare_invocation(params, &body.params).await?;
     let result = await_invocation(&services, &worker, &headers, started, invocation).await?;
     let body = if prepared.convention.is_program() {
         format!("{{\"result\":{}}}", output_json(result.as_ref())).into_bytes()
     } else {
         let mut body = Vec::with_capacity(128);
         let result = ResultJson::new(&prepared.function, result.as_ref(), bytes);
-        serde_json::to_writer(&mut body, &shape::InvokeResult { result })
+        serde_json::to_writer(&mut body, &api::InvokeResult { result })
             .map_err(|error| ApiError::internal(format!("the result cannot be written as JSON: {error}")))?;
         body
     };
-    services.metrics.awaited.observe(services.clock.elapsed().saturating_sub(started));
+    services.metrics.invocation_waits.observe(services.clock.elapsed().saturating_sub(started));
     Ok(([(header::CONTENT_TYPE, "application/json")], body).into_response())
 }
 
-/// Invokes, and waits for the result as long as the caller and the server want to.
+/// Invokes, and waits for the result within the limits of the caller and the server.
 pub(super) async fn await_invocation(
     services: &Services,
     worker: &WorkerId,
@@ -165,51 +168,51 @@ pub(super) async fn await_invocation(
     invocation: Invocation,
 ) -> Result<Option<golem_model::Value>, ApiError> {
     let await_max = await_max(services, headers)?;
-    // The executor goes on with the invocation when nobody waits any more: when the limit is reached, and when the
-    // caller has gone away, which drops this handler.
+    // The executor continues the invocation when no caller waits for it: after the time limit, and after the caller has
+    // disconnected, which drops this handler.
     tokio::select! {
         biased;
         result = services.executor.invoke(worker, invocation) => Ok(result?),
         () = services.clock.sleep_until(started + await_max) => {
-            services.metrics.awaited_timeouts.fetch_add(1, Ordering::Relaxed);
+            services.metrics.invocation_wait_timeouts.fetch_add(1, Ordering::Relaxed);
             Err(ApiError::timeout())
         }
     }
 }
 
-/// `POST …/invoke`: returns when the invocation is sure to run.
+/// `POST …/invoke`: returns when the invocation is durable.
 pub(super) async fn invoke(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-    Params(params): Params<shape::InvokeQuery>,
+    QueryParams(params): QueryParams<api::InvokeQuery>,
     headers: HeaderMap,
-    JsonBody(body): JsonBody<shape::InvokeParameters>,
+    JsonBody(body): JsonBody<api::InvokeParameters>,
 ) -> Result<(), ApiError> {
-    let asked = Asked { services: &services, principal, worker: &worker, headers: &headers };
-    let (invocation, _) = asked.prepare(params, &body.params).await?;
+    let request = InvokeRequest { services: &services, principal, worker: &worker, headers: &headers };
+    let (invocation, _) = request.prepare_invocation(params, &body.params).await?;
     Ok(services.executor.enqueue(&worker, invocation).await?)
 }
 
-/// A request to invoke.
-pub(super) struct Asked<'a> {
+/// A request to invoke a function of a worker.
+pub(super) struct InvokeRequest<'a> {
     pub(super) services: &'a Services,
     pub(super) principal: crate::identity::Principal,
     pub(super) worker: &'a WorkerId,
     pub(super) headers: &'a HeaderMap,
 }
 
-impl Asked<'_> {
-    /// Everything that can be wrong with it is found before the worker hears of it, or is made.
-    async fn prepare(
+impl InvokeRequest<'_> {
+    /// Checks the whole request before the worker is created or the executor is called.
+    async fn prepare_invocation(
         &self,
-        params: shape::InvokeQuery,
+        params: api::InvokeQuery,
         json: &serde_json::Value,
-    ) -> Result<(Invocation, Prepared), ApiError> {
+    ) -> Result<(Invocation, PreparedCall), ApiError> {
         let (template, scope) =
-            self.services.template(self.principal, Action::UpdateWorker, self.worker.template)?;
+            self.services.authorize_template(self.principal, Action::UpdateWorker, self.worker.template)?;
         let convention = Convention::from(params.calling_convention.unwrap_or_default());
-        let key = self.key(params.invocation_key.as_deref()).await?;
+        let key = self.idempotency_key(params.invocation_key.as_deref()).await?;
         if convention == Convention::StdioEventLoop && key.is_anonymous() {
             return Err(ApiError::invalid(
                 "the calling convention stdio-event-loop needs an invocation key: ask for one with POST …/key and send \
@@ -221,8 +224,8 @@ impl Asked<'_> {
         Ok((Invocation { key, function: prepared.name.clone(), params, convention }, prepared))
     }
 
-    /// Converts the parameters by the types of the version that the worker runs, and makes the worker if it does not
-    /// exist. Nearly all workers run the newest version, so that is tried first.
+    /// Converts the parameters with the types of the worker's version. Creates the worker if it does not exist. Most
+    /// workers run the newest version, so its types are tried first.
     async fn prepare_params(
         &self,
         template: &Template,
@@ -230,15 +233,15 @@ impl Asked<'_> {
         function: &str,
         convention: Convention,
         json: &serde_json::Value,
-    ) -> Result<Prepared, ApiError> {
+    ) -> Result<PreparedCall, ApiError> {
         let executor = &self.services.executor;
         let latest = template.latest();
-        let prepared = prepare(latest, function, convention, json);
-        // Who may not make workers can only invoke those that exist.
-        let runs = if prepared.is_ok() && scope.may().contains(ProjectAction::CreateWorker) {
-            executor.ensure(spec(self.worker, scope, latest)).await?
+        let prepared = prepare_call(latest, function, convention, json);
+        // A caller that may not create workers can only invoke existing ones.
+        let runs = if prepared.is_ok() && scope.allowed_actions().contains(ProjectAction::CreateWorker) {
+            executor.ensure(worker_spec(self.worker, scope, latest)).await?
         } else {
-            // A request that cannot be right must not make a worker.
+            // An invalid request must not create a worker.
             match executor.view(self.worker).await {
                 Ok(view) => view.template_version,
                 Err(ExecutorError::WorkerNotFound { .. }) if prepared.is_err() => latest.row.version,
@@ -249,14 +252,14 @@ impl Asked<'_> {
             return prepared;
         }
         let version = template.version(runs).ok_or_else(|| {
-            ApiError::internal(format!("the worker runs version {runs}, which its template lacks"))
+            ApiError::internal(format!("the worker runs version {runs}, which its template does not have"))
         })?;
-        prepare(version, function, convention, json)
+        prepare_call(version, function, convention, json)
     }
 
-    /// The name of the invocation: the server's key, the client's, or one that nobody knows.
-    pub(super) async fn key(&self, issued: Option<&str>) -> Result<IdempotencyKey, ApiError> {
-        let own = match self.headers.get(shape::IDEMPOTENCY_KEY_HEADER) {
+    /// The invocation's key: one that this server issued, one that the client chose, or an anonymous one.
+    pub(super) async fn idempotency_key(&self, issued: Option<&str>) -> Result<IdempotencyKey, ApiError> {
+        let own = match self.headers.get(api::IDEMPOTENCY_KEY_HEADER) {
             None => None,
             Some(value) => {
                 let text = value.to_str().unwrap_or("\u{7f}");
@@ -286,7 +289,7 @@ impl Asked<'_> {
         match self.services.keys.check(self.worker, issued, self.services.clock.now()) {
             Ok(key) => Ok(key),
             Err(error @ KeyError::Unknown { .. }) => Err(ApiError::invalid(error.to_string())),
-            // Too old to begin anything, but what it began can still be asked for.
+            // An expired key cannot start an invocation, but the result of its invocation can still be requested.
             Err(error @ KeyError::Expired { .. }) => {
                 let key = issued.parse().map(InvocationKeys::key);
                 let key = key.map_err(|_| ApiError::invalid(error.to_string()))?;
@@ -302,8 +305,8 @@ impl Asked<'_> {
     }
 }
 
-/// A worker of this version of its template, and with its choices.
-pub(super) fn spec(worker: &WorkerId, scope: &Scope, version: &Version) -> WorkerSpec {
+/// A worker of this template version, with the version's failure policy.
+pub(super) fn worker_spec(worker: &WorkerId, scope: &Scope, version: &Version) -> WorkerSpec {
     WorkerSpec {
         id: worker.clone(),
         project: scope.project(),
@@ -318,10 +321,10 @@ pub(super) fn spec(worker: &WorkerId, scope: &Scope, version: &Version) -> Worke
 fn await_max(services: &Services, headers: &HeaderMap) -> Result<Duration, ApiError> {
     let limit = services.limits.await_max;
     let Some(value) = headers.get(AWAIT_MS) else { return Ok(limit) };
-    let asked = value.to_str().ok().and_then(|text| text.trim().parse().ok());
-    let asked = asked
+    let requested_ms = value.to_str().ok().and_then(|text| text.trim().parse().ok());
+    let requested_ms = requested_ms
         .ok_or_else(|| ApiError::invalid("the header Golem-Await-Ms must be a number of milliseconds"))?;
-    Ok(Duration::from_millis(asked).min(limit))
+    Ok(Duration::from_millis(requested_ms).min(limit))
 }
 
 fn bytes_as(headers: &HeaderMap) -> Result<BytesAs, ApiError> {
@@ -332,14 +335,14 @@ fn bytes_as(headers: &HeaderMap) -> Result<BytesAs, ApiError> {
     }
 }
 
-/// `POST …/complete`: whether this call filled the promise.
+/// `POST …/complete`: returns whether this call completed the promise.
 pub(super) async fn complete(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-    JsonBody(body): JsonBody<shape::CompleteParameters>,
+    JsonBody(body): JsonBody<api::CompleteParameters>,
 ) -> Result<Json<bool>, ApiError> {
-    services.template(principal, Action::UpdateWorker, worker.template)?;
+    services.authorize_template(principal, Action::UpdateWorker, worker.template)?;
     let promise = PromiseId { worker, index: OplogIndex(body.oplog_idx) };
     Ok(Json(services.executor.complete_promise(&promise, body.data).await?))
 }
@@ -349,9 +352,9 @@ pub(super) async fn interrupt(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
-    Params(params): Params<shape::InterruptQuery>,
+    QueryParams(params): QueryParams<api::InterruptQuery>,
 ) -> Result<(), ApiError> {
-    services.template(principal, Action::UpdateWorker, worker.template)?;
+    services.authorize_template(principal, Action::UpdateWorker, worker.template)?;
     Ok(services.executor.interrupt(&worker, params.recover_immediately).await?)
 }
 
@@ -361,7 +364,7 @@ pub(super) async fn resume(
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    services.template(principal, Action::UpdateWorker, worker.template)?;
+    services.authorize_template(principal, Action::UpdateWorker, worker.template)?;
     services.executor.resume(&worker).await?;
     Ok(Json(serde_json::json!({})))
 }
@@ -372,11 +375,11 @@ pub(super) async fn recover(
     Caller(principal): Caller,
     WorkerPath(worker): WorkerPath,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    services.template(principal, Action::UpdateWorker, worker.template)?;
+    services.authorize_template(principal, Action::UpdateWorker, worker.template)?;
     services.executor.recover(&worker).await?;
     Ok(Json(serde_json::json!({})))
 }
 
-fn versioned(worker: &WorkerId, version: u32) -> shape::VersionedWorkerId {
-    shape::VersionedWorkerId { worker_id: worker.into(), template_version_used: version }
+fn versioned_id(worker: &WorkerId, version: u32) -> api::VersionedWorkerId {
+    api::VersionedWorkerId { worker_id: worker.into(), template_version_used: version }
 }

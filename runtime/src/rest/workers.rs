@@ -1,8 +1,8 @@
-//! Lists of workers, and the conditions that choose from them.
+//! Lists of workers, and their filters.
 
 use super::Services;
 use super::error::ApiError;
-use super::extract::{Caller, IdPath, Params};
+use super::extract::{Caller, IdPath, QueryParams};
 use super::worker::metadata;
 use crate::executor::{WorkerRange, WorkerView};
 use crate::identity::Action;
@@ -18,10 +18,10 @@ pub(super) async fn list(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     IdPath(template): IdPath<TemplateId>,
-    Params(pairs): Params<Vec<(String, String)>>,
+    QueryParams(pairs): QueryParams<Vec<(String, String)>>,
 ) -> Result<Json<WorkersMetadata>, ApiError> {
-    services.template(principal, Action::ViewWorker, template)?;
-    let Query { filters, cursor, count } = Query::of(pairs)?;
+    services.authorize_template(principal, Action::ViewWorker, template)?;
+    let Query { filters, cursor, count } = Query::parse(pairs)?;
     let range = WorkerRange { template, prefix: prefix(&filters), after: cursor, count };
     let matches = |view: &WorkerView| filters.iter().all(|filter| filter.matches(view));
     let page = services.executor.list(range, matches).await?;
@@ -39,7 +39,7 @@ struct Query {
 }
 
 impl Query {
-    fn of(pairs: Vec<(String, String)>) -> Result<Self, ApiError> {
+    fn parse(pairs: Vec<(String, String)>) -> Result<Self, ApiError> {
         let mut query = Self { filters: Vec::new(), cursor: String::new(), count: WORKER_COUNT_DEFAULT };
         for (name, value) in pairs {
             match name.as_str() {
@@ -59,7 +59,7 @@ impl Query {
                         ))
                     })?;
                 }
-                // Later clients send more, as `precise`.
+                // Unknown parameters are ignored: later clients send more, for example `precise`.
                 _ => {}
             }
         }
@@ -67,27 +67,27 @@ impl Query {
     }
 }
 
-/// How the names of all that match begin: what need not be looked at.
+/// The common prefix of the names of all matching workers. It bounds the range of workers to read.
 fn prefix(filters: &[Filter]) -> String {
     let prefixes = filters.iter().filter_map(|filter| match filter {
-        Filter::Name(Text::StartsWith(prefix) | Text::Is(prefix)) => Some(prefix.as_str()),
+        Filter::Name(NameCondition::StartsWith(prefix) | NameCondition::Is(prefix)) => Some(prefix.as_str()),
         _ => None,
     });
     prefixes.max_by_key(|prefix| prefix.len()).unwrap_or_default().to_owned()
 }
 
-/// A condition.
+/// A condition on a worker.
 #[derive(Debug, Clone, PartialEq)]
 enum Filter {
-    Name(Text),
+    Name(NameCondition),
     Status(bool, WorkerStatus),
-    Version(Order, u32),
-    CreatedAt(Order, Timestamp),
+    Version(Comparison, u32),
+    CreatedAt(Comparison, Timestamp),
 }
 
-/// What a name is compared with.
+/// A condition on a worker's name.
 #[derive(Debug, Clone, PartialEq)]
-enum Text {
+enum NameCondition {
     Is(String),
     IsNot(String),
     Contains(String),
@@ -95,9 +95,9 @@ enum Text {
     StartsWith(String),
 }
 
-/// How two things that have an order are compared.
+/// A comparison of ordered values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Order {
+enum Comparison {
     Equal,
     NotEqual,
     Less,
@@ -106,7 +106,7 @@ enum Order {
     GreaterEqual,
 }
 
-impl Order {
+impl Comparison {
     fn parse(text: &str) -> Option<Self> {
         Some(match text {
             "=" | "==" | "eq" | "equal" => Self::Equal,
@@ -141,26 +141,26 @@ const STATUSES: [WorkerStatus; 7] = [
     WorkerStatus::Exited,
 ];
 
-const FORM: &str = "write a property, a comparison and a value with blanks between, as `status = Idle`, \
+const FILTER_FORM: &str = "write a property, a comparison and a value with blanks between, as `status = Idle`, \
                     `name startswith cart-`, `version >= 2` or `created_at > 2026-01-01T00:00:00Z`";
 
 impl Filter {
     fn parse(text: &str) -> Result<Self, String> {
-        let (property, rest) = text.trim().split_once(' ').ok_or(FORM)?;
-        let (comparison, value) = rest.trim_start().split_once(' ').ok_or(FORM)?;
-        let (comparison, value) = (comparison.to_ascii_lowercase(), value.trim());
-        let order = Order::parse(&comparison);
-        let no_such = |others: &str| format!("{property} is compared by {others}, not by {comparison}");
+        let (property, rest) = text.trim().split_once(' ').ok_or(FILTER_FORM)?;
+        let (operator, value) = rest.trim_start().split_once(' ').ok_or(FILTER_FORM)?;
+        let (operator, value) = (operator.to_ascii_lowercase(), value.trim());
+        let comparison = Comparison::parse(&operator);
+        let unsupported = |others: &str| format!("{property} is compared by {others}, not by {operator}");
         match property.to_ascii_lowercase().as_str() {
             "name" => {
                 let value = value.to_owned();
-                Ok(Self::Name(match (order, comparison.as_str()) {
-                    (Some(Order::Equal), _) => Text::Is(value),
-                    (Some(Order::NotEqual), _) => Text::IsNot(value),
-                    (None, "like") => Text::Contains(value),
-                    (None, "notlike") => Text::ContainsNot(value),
-                    (None, "startswith") => Text::StartsWith(value),
-                    _ => return Err(no_such("=, !=, like, notlike or startswith")),
+                Ok(Self::Name(match (comparison, operator.as_str()) {
+                    (Some(Comparison::Equal), _) => NameCondition::Is(value),
+                    (Some(Comparison::NotEqual), _) => NameCondition::IsNot(value),
+                    (None, "like") => NameCondition::Contains(value),
+                    (None, "notlike") => NameCondition::ContainsNot(value),
+                    (None, "startswith") => NameCondition::StartsWith(value),
+                    _ => return Err(unsupported("=, !=, like, notlike or startswith")),
                 }))
             }
             "status" => {
@@ -170,22 +170,22 @@ impl Filter {
                     let all: Vec<String> = STATUSES.iter().map(ToString::to_string).collect();
                     format!("there is no status {value}; the statuses are {}", all.join(", "))
                 })?;
-                match order {
-                    Some(Order::Equal) => Ok(Self::Status(true, status)),
-                    Some(Order::NotEqual) => Ok(Self::Status(false, status)),
-                    _ => Err(no_such("= or !=")),
+                match comparison {
+                    Some(Comparison::Equal) => Ok(Self::Status(true, status)),
+                    Some(Comparison::NotEqual) => Ok(Self::Status(false, status)),
+                    _ => Err(unsupported("= or !=")),
                 }
             }
             "version" => {
-                let order = order.ok_or_else(|| no_such("=, !=, <, <=, > or >="))?;
+                let comparison = comparison.ok_or_else(|| unsupported("=, !=, <, <=, > or >="))?;
                 let version =
                     value.parse().map_err(|_| format!("{value} is no version: a whole number from 0"))?;
-                Ok(Self::Version(order, version))
+                Ok(Self::Version(comparison, version))
             }
             "created_at" | "createdat" | "created-at" => {
-                let order = order.ok_or_else(|| no_such("=, !=, <, <=, > or >="))?;
+                let comparison = comparison.ok_or_else(|| unsupported("=, !=, <, <=, > or >="))?;
                 let at = value.parse().map_err(|_| format!("{value} is no time as 2026-01-01T00:00:00Z"))?;
-                Ok(Self::CreatedAt(order, at))
+                Ok(Self::CreatedAt(comparison, at))
             }
             _ => Err(format!("there is no property {property}: name, status, version, created_at")),
         }
@@ -194,14 +194,14 @@ impl Filter {
     fn matches(&self, view: &WorkerView) -> bool {
         let name = view.id.name.as_str();
         match self {
-            Self::Name(Text::Is(text)) => name == text,
-            Self::Name(Text::IsNot(text)) => name != text,
-            Self::Name(Text::Contains(text)) => name.contains(text.as_str()),
-            Self::Name(Text::ContainsNot(text)) => !name.contains(text.as_str()),
-            Self::Name(Text::StartsWith(text)) => name.starts_with(text.as_str()),
+            Self::Name(NameCondition::Is(text)) => name == text,
+            Self::Name(NameCondition::IsNot(text)) => name != text,
+            Self::Name(NameCondition::Contains(text)) => name.contains(text.as_str()),
+            Self::Name(NameCondition::ContainsNot(text)) => !name.contains(text.as_str()),
+            Self::Name(NameCondition::StartsWith(text)) => name.starts_with(text.as_str()),
             Self::Status(is, status) => (view.status == *status) == *is,
-            Self::Version(order, version) => order.holds(view.template_version.cmp(version)),
-            Self::CreatedAt(order, at) => order.holds(view.created_at.cmp(at)),
+            Self::Version(comparison, version) => comparison.holds(view.template_version.cmp(version)),
+            Self::CreatedAt(comparison, at) => comparison.holds(view.created_at.cmp(at)),
         }
     }
 }
@@ -211,18 +211,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn filters_are_read_as_people_write_them() {
+    fn filters_are_parsed_in_all_forms() {
         let name = |text| Filter::Name(text);
         for (text, expected) in [
-            ("name = cart-1", name(Text::Is("cart-1".to_owned()))),
-            ("name startswith cart-", name(Text::StartsWith("cart-".to_owned()))),
-            ("name  like  art", name(Text::Contains("art".to_owned()))),
+            ("name = cart-1", name(NameCondition::Is("cart-1".to_owned()))),
+            ("name startswith cart-", name(NameCondition::StartsWith("cart-".to_owned()))),
+            ("name  like  art", name(NameCondition::Contains("art".to_owned()))),
             ("status == idle", Filter::Status(true, WorkerStatus::Idle)),
             ("Status ne Failed", Filter::Status(false, WorkerStatus::Failed)),
-            ("version >= 2", Filter::Version(Order::GreaterEqual, 2)),
+            ("version >= 2", Filter::Version(Comparison::GreaterEqual, 2)),
             (
                 "created_at < 1970-01-01T00:00:01Z",
-                Filter::CreatedAt(Order::Less, Timestamp::from_nanos(1_000_000_000)),
+                Filter::CreatedAt(Comparison::Less, Timestamp::from_nanos(1_000_000_000)),
             ),
         ] {
             assert_eq!(Filter::parse(text), Ok(expected), "{text}");

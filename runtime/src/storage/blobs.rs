@@ -1,6 +1,7 @@
-//! Uploaded components and images of workers: files named by the BLAKE3 of what they hold.
+//! Blobs: uploaded components and memory images, as files that are named by the BLAKE3 of their contents.
 //!
-//! Invariant: a file of that name is whole and durable before `put` returns; it is written beside and renamed.
+//! Invariant: a file with such a name is complete and durable before `put` returns. It is written under another name
+//! and then renamed.
 
 use super::embedded::folder::{io_error, sync_folder};
 use super::ports::{Blobs, StoreError};
@@ -15,17 +16,17 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct FileBlobs {
     dir: PathBuf,
-    /// Held while files are made or removed, so that a sweep cannot take a file that is being written.
+    /// Held while files are created or removed, so that a sweep does not remove a file that is being written.
     writing: Mutex<()>,
 }
 
 impl FileBlobs {
-    /// The components of a data folder; the folder for them is made if it is missing.
+    /// Opens the components of a data folder; creates their folder if it is missing.
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
         Self::open_folder(data_dir, "blobs")
     }
 
-    /// The images of workers in a data folder; the folder for them is made if it is missing.
+    /// Opens the memory images of a data folder; creates their folder if it is missing.
     pub fn open_snapshots(data_dir: &Path) -> Result<Self, StoreError> {
         Self::open_folder(data_dir, "snapshots")
     }
@@ -51,7 +52,7 @@ impl Blobs for FileBlobs {
         verify(&path, hash, bytes)?;
         let _writing = self.writing.lock();
         if let Ok(Some(_)) = read(&path, hash) {
-            // A crash may have come between the rename and the sync of the folder.
+            // The file exists, but an earlier `put` may have crashed between the rename and the sync of the folder.
             return sync_folder(&self.dir);
         }
         let partial = path.with_extension("partial");
@@ -63,7 +64,7 @@ impl Blobs for FileBlobs {
             fs::rename(&partial, &path)
         };
         if let Err(source) = written() {
-            // Best effort: a sweep removes it too.
+            // Best effort: a sweep removes the file too.
             drop(fs::remove_file(&partial));
             return Err(io_error("write", &path, source));
         }
@@ -104,7 +105,7 @@ impl Blobs for FileBlobs {
             let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
             let garbage = match blake3::Hash::from_hex(name) {
                 Ok(hash) => !keep(hash.as_bytes()),
-                // What a crash left of a `put`; anything else is not ours to remove.
+                // A `put` that crashed leaves a file `*.partial`. Other files are not ours and stay.
                 Err(_) => Path::new(name).extension().is_some_and(|extension| extension == "partial"),
             };
             if garbage {
@@ -151,7 +152,7 @@ pub struct MemoryBlobs {
 }
 
 impl MemoryBlobs {
-    /// None yet.
+    /// Without any blob.
     pub fn new() -> Self {
         Self::default()
     }

@@ -1,14 +1,22 @@
 //! The store of one node: a SQLite file `golem.db` in the data folder.
 //!
-//! `folder` is the data folder and its lock; `connection` opens it; `schema` the tables and migrations; `writer` the
-//! one connection that writes; `readers` those that read, with the queries in `reads`; `values` what workers share; `wal` keeps the write-ahead
-//! log short and `scan` looks for damage in it; `catalog` holds accounts, projects, tokens and templates; `check`
-//! reads everything.
+//! | module | contains |
+//! | --- | --- |
+//! | `folder` | the data folder and its lock |
+//! | `connection` | opens connections, maps errors |
+//! | `schema` | tables and migrations |
+//! | `writer` | the one connection that writes |
+//! | `readers`, `reads` | the connections that only read, and their queries |
+//! | `values` | values and objects that workers share |
+//! | `catalog` | accounts, projects, tokens and templates |
+//! | `wal` | checkpoints of the write-ahead log |
+//! | `scan` | checks the write-ahead log before SQLite opens it |
+//! | `check` | a full check of the database |
 //!
-//! Invariant: every commit is one transaction with one sync of the write-ahead log, and nothing is acknowledged
-//! before it. Invariant: after any failure all connections are closed before the store is used again, so that SQLite
-//! reads the write-ahead log anew, and all of it is moved into the database and synced. What a failed sync may have
-//! left in memory only is overwritten before that ([`Store::recover`]) or, after a crash, written again (`scan`).
+//! Invariant: every commit is one transaction with one sync of the write-ahead log, and nothing is acknowledged before
+//! that sync. Invariant: after any failure, all connections are closed before the store is used again. Then SQLite
+//! reads the write-ahead log from the disk, and all of it is checkpointed and synced. Frames that a failed sync may
+//! have left only in memory are overwritten before that ([`Store::recover`]), or written again after a crash (`scan`).
 //! Assumptions on the disk: docs/oplog-format.md.
 
 mod catalog;
@@ -28,7 +36,7 @@ pub use check::CheckReport;
 use crate::storage::ports::{
     Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNum,
 };
-use connection::{Opener, Use};
+use connection::{Opener, Purpose};
 use folder::Folder;
 use golem_model::shared::{ScopedKey, Space};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
@@ -41,26 +49,26 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use wal::Wal;
-use writer::{Failure, Writer};
+use writer::{WriteFailure, Writer};
 
-/// Bytes to which the write-ahead log is grown: at the highest rates it is begun again about once a second.
+/// Preallocated bytes of the write-ahead log. At the highest rates, the log is restarted about once a second.
 pub const WAL_BYTES_DEFAULT: u64 = 32 << 20;
 
-/// How to open a store.
+/// Options for opening a store.
 #[derive(Debug, Clone)]
 pub struct OpenOptions {
-    /// The data folder; made if it is missing.
+    /// The data folder; created if it is missing.
     pub dir: PathBuf,
-    /// The name of a SQLite VFS that was registered, for tests of faults.
+    /// Name of a registered SQLite VFS, for tests that inject faults.
     pub vfs: Option<String>,
-    /// Bytes to which the write-ahead log is grown.
+    /// Bytes to preallocate for the write-ahead log.
     pub wal_bytes: u64,
-    /// Whether to keep other processes out. Only tests of fencing say no.
+    /// Whether to lock the folder against other processes. Only tests of fencing set it to false.
     pub exclusive: bool,
 }
 
 impl OpenOptions {
-    /// The store in `dir`, with the settings that servers use.
+    /// The options of a server with the data folder `dir`.
     pub fn new(dir: impl Into<PathBuf>) -> Self {
         Self { dir: dir.into(), vfs: None, wal_bytes: WAL_BYTES_DEFAULT, exclusive: true }
     }
@@ -70,38 +78,38 @@ impl OpenOptions {
 #[derive(Debug)]
 pub struct EmbeddedStore {
     opener: Opener,
-    writer: Mutex<Slot>,
-    /// Keeps SQLite's index of the write-ahead log in memory while the writer is replaced. None if the store could
-    /// not be opened again after something failed.
+    writer: Mutex<WriterSlot>,
+    /// Keeps SQLite's index of the write-ahead log in memory while the writer is replaced. `None` if the store could
+    /// not be opened again after a failure.
     anchor: Mutex<Option<Connection>>,
     readers: Readers,
     wal: Arc<Wal>,
     wal_thread: Option<JoinHandle<()>>,
     wal_bytes: u64,
     syncs: AtomicU64,
-    /// Dropped last: nobody else may open the folder before everything is closed.
+    /// Dropped last: no other process may open the folder before all connections are closed.
     _lock: Option<File>,
 }
 
 /// The writer, or why there is none.
 #[derive(Debug)]
-enum Slot {
+enum WriterSlot {
     Ready(Box<Writer>),
-    /// A commit of the log failed: whoever commits must learn where the log stands, by [`Store::recover`].
+    /// A commit of the log failed. The committer must call [`Store::recover`] to learn which rows are stored.
     LogFailed,
-    /// Something else failed. The log stands where it stood, so that the next one to write recovers.
+    /// Another write failed. The log is unchanged, so the next write recovers without the committer's help.
     OtherFailed,
 }
 
-/// What a write is to.
+/// Kind of a write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Target {
+enum WriteTarget {
     Log,
-    Other,
+    Catalog,
 }
 
 impl EmbeddedStore {
-    /// Opens the store, making or migrating it if need be.
+    /// Opens the store; creates or migrates the database if necessary.
     pub fn open(options: OpenOptions) -> Result<Self, StoreError> {
         let OpenOptions { dir, vfs, wal_bytes, exclusive } = options;
         let folder = Folder::create(&dir)?;
@@ -111,10 +119,10 @@ impl EmbeddedStore {
         if exclusive {
             scan::scan(&opener)?;
         }
-        schema::prepare(&opener, &schema::CURRENT)?;
+        schema::open_or_migrate(&opener, &schema::CURRENT)?;
         let wal = Wal::new(opener.clone(), wal_bytes)?;
         let mut store = Self {
-            writer: Mutex::new(Slot::OtherFailed),
+            writer: Mutex::new(WriterSlot::OtherFailed),
             anchor: Mutex::new(None),
             readers: Readers::new(opener.clone()),
             wal_thread: None,
@@ -129,91 +137,92 @@ impl EmbeddedStore {
         Ok(store)
     }
 
-    /// Runs `write` on the writer; afterwards there is none if something failed.
+    /// Runs `write` on the writer. If it fails, the writer must be replaced before the next write.
     fn write_with<T>(
         &self,
-        target: Target,
-        write: impl FnOnce(&mut Writer) -> Result<T, Failure>,
+        target: WriteTarget,
+        write: impl FnOnce(&mut Writer) -> Result<T, WriteFailure>,
     ) -> Result<T, StoreError> {
         let mut slot = self.writer.lock();
-        if let (Slot::Ready(_), Some(error)) = (&*slot, self.wal.take_failure()) {
-            tracing::warn!(%error, "the write-ahead log is read and moved again");
-            *slot = Slot::OtherFailed;
+        if let (WriterSlot::Ready(_), Some(error)) = (&*slot, self.wal.take_failure()) {
+            tracing::warn!(%error, "a checkpoint of the write-ahead log failed; the store recovers");
+            *slot = WriterSlot::OtherFailed;
         }
-        if matches!(&*slot, Slot::OtherFailed) {
+        if matches!(&*slot, WriterSlot::OtherFailed) {
             self.reopen(&mut slot)?;
         }
-        let Slot::Ready(writer) = &mut *slot else { return Err(self.needs_recovery()) };
+        let WriterSlot::Ready(writer) = &mut *slot else { return Err(self.needs_recovery()) };
         match write(writer) {
             Ok(value) => {
                 self.syncs.fetch_add(1, Ordering::Relaxed);
-                // The transaction is durable whatever happens here, so its caller hears that.
+                // The transaction is durable, so the caller gets `Ok` even if this fails.
                 if let Err(error) = writer.after_commit() {
-                    tracing::error!(%error, "moving the write-ahead log into the database failed");
-                    *slot = Slot::OtherFailed;
+                    tracing::error!(%error, "the checkpoint of the write-ahead log failed");
+                    *slot = WriterSlot::OtherFailed;
                 }
                 Ok(value)
             }
-            Err(Failure::Refused(error)) => Err(error),
-            Err(Failure::Broken(error)) => {
+            Err(WriteFailure::Refused(error)) => Err(error),
+            Err(WriteFailure::Broken(error)) => {
                 *slot = match target {
-                    Target::Log => Slot::LogFailed,
-                    Target::Other => Slot::OtherFailed,
+                    WriteTarget::Log => WriterSlot::LogFailed,
+                    WriteTarget::Catalog => WriterSlot::OtherFailed,
                 };
                 Err(error)
             }
         }
     }
 
-    /// Closes everything and opens it again, after a failure or for the first time.
-    fn reopen(&self, slot: &mut Slot) -> Result<Position, StoreError> {
-        // Closing rolls back. The index does not know the frames of a transaction that failed.
-        if let Slot::Ready(_) = slot {
-            *slot = Slot::LogFailed;
+    /// Closes all connections and opens them again, after a failure or for the first time.
+    fn reopen(&self, slot: &mut WriterSlot) -> Result<Position, StoreError> {
+        // Closing rolls the transaction back. SQLite's index does not contain the frames of a failed transaction.
+        if let WriterSlot::Ready(_) = slot {
+            *slot = WriterSlot::LogFailed;
         }
         let mut anchor = self.anchor.lock();
         if anchor.is_some() {
-            // Those frames may look good to whoever reads the file and yet not be on the disk. The index says to
-            // write over the first of them, which makes the others worthless too.
-            writer::overwrite_failed(&self.opener)?;
+            // The frames of the failed transaction may be readable in the file although they are not on the disk. The
+            // index makes the next transaction overwrite the first of them, which invalidates the others.
+            writer::overwrite_failed_frames(&self.opener)?;
         }
         let _no_readers = self.readers.close_all();
         self.wal.close();
         *anchor = None;
-        // No connection is left, and the index with them. It said how many frames are in the database, which is not
-        // so if a sync of the database failed. Read again, it begins with none.
-        let connection = self.opener.open(Use::Write)?;
+        // All connections are closed, so the index is gone. It said how many frames have been checkpointed, which is
+        // wrong if a sync of the database failed. A new index starts with none.
+        let connection = self.opener.open(Purpose::Write)?;
         schema::checkpoint_all(&self.opener, &connection)?;
-        self.wal.grow(self.wal_bytes);
+        self.wal.preallocate(self.wal_bytes);
         let writer = Writer::open(self.opener.clone(), Arc::clone(&self.wal))?;
         let position =
-            writer::read_position(&connection).map_err(|error| self.opener.failed("read", error))?;
+            writer::read_position(&connection).map_err(|error| self.opener.store_error("read", error))?;
         self.wal.open()?;
         *anchor = Some(connection);
-        *slot = Slot::Ready(Box::new(writer));
+        *slot = WriterSlot::Ready(Box::new(writer));
         Ok(position)
     }
 
     fn needs_recovery(&self) -> StoreError {
         StoreError::Io {
-            act: "write",
+            operation: "write",
             path: self.opener.folder.database.clone(),
             source: "a write failed before, and the store has not recovered yet".into(),
         }
     }
 
     fn read<T>(&self, read: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        self.readers.with(|connection| read(connection).map_err(|error| self.opener.failed("read", error)))
+        self.readers
+            .with(|connection| read(connection).map_err(|error| self.opener.store_error("read", error)))
     }
 }
 
 impl Store for EmbeddedStore {
     fn acquire(&self) -> Result<Vec<(ShardId, Epoch)>, StoreError> {
-        self.write_with(Target::Log, Writer::acquire)
+        self.write_with(WriteTarget::Log, Writer::acquire)
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.write_with(Target::Log, |writer| writer.commit(batch))
+        self.write_with(WriteTarget::Log, |writer| writer.commit(batch))
     }
 
     fn recover(&self) -> Result<Position, StoreError> {
@@ -240,8 +249,8 @@ impl Store for EmbeddedStore {
         self.read(|connection| reads::head(connection, id))
     }
 
-    fn head_by_no(&self, no: WorkerNum) -> Result<Option<StoredHead>, StoreError> {
-        self.read(|connection| reads::head_by_no(connection, no))
+    fn head_by_no(&self, worker: WorkerNum) -> Result<Option<StoredHead>, StoreError> {
+        self.read(|connection| reads::head_by_no(connection, worker))
     }
 
     fn heads_to_wake(&self, after: WorkerNum, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
@@ -270,8 +279,8 @@ impl Store for EmbeddedStore {
         self.read(|connection| reads::idem(connection, worker, key_hash))
     }
 
-    fn value(&self, project: ProjectId, place: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
-        self.read(|connection| values::value(connection, project, place))
+    fn value(&self, project: ProjectId, key: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
+        self.read(|connection| values::value(connection, project, key))
     }
 
     fn keys(
@@ -287,20 +296,20 @@ impl Store for EmbeddedStore {
 
     fn tidy(&self, limit: usize) -> Result<bool, StoreError> {
         let mut slot = self.writer.lock();
-        if let Slot::OtherFailed = &*slot {
+        if let WriterSlot::OtherFailed = &*slot {
             self.reopen(&mut slot)?;
         }
-        let Slot::Ready(writer) = &mut *slot else { return Err(self.needs_recovery()) };
+        let WriterSlot::Ready(writer) = &mut *slot else { return Err(self.needs_recovery()) };
         let outcome = writer.empty_trash(limit).and_then(|more| {
             let more = writer.sweep_values()? | more;
-            self.wal.idle(writer.connection()).map_err(Failure::Broken)?;
+            self.wal.checkpoint_when_idle(writer.connection()).map_err(WriteFailure::Broken)?;
             Ok(more)
         });
         match outcome {
             Ok(more) => Ok(more),
-            Err(Failure::Refused(error)) => Err(error),
-            Err(Failure::Broken(error)) => {
-                *slot = Slot::OtherFailed;
+            Err(WriteFailure::Refused(error)) => Err(error),
+            Err(WriteFailure::Broken(error)) => {
+                *slot = WriterSlot::OtherFailed;
                 Err(error)
             }
         }
@@ -323,12 +332,12 @@ impl Drop for EmbeddedStore {
         let _no_readers = self.readers.close_all();
         self.wal.close();
         *self.anchor.get_mut() = None;
-        // A store that failed is left as it is: the next start reads the write-ahead log from the disk.
-        let slot = std::mem::replace(self.writer.get_mut(), Slot::LogFailed);
-        if let (Slot::Ready(writer), false) = (slot, failed)
+        // After a failure, the files are left unchanged: the next start reads the write-ahead log from the disk.
+        let slot = std::mem::replace(self.writer.get_mut(), WriterSlot::LogFailed);
+        if let (WriterSlot::Ready(writer), false) = (slot, failed)
             && let Err(error) = writer.close()
         {
-            tracing::warn!(%error, "the write-ahead log stays; the next start moves it into the database");
+            tracing::warn!(%error, "the checkpoint at shutdown failed; the next start repeats it");
         }
     }
 }

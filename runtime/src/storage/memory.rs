@@ -1,4 +1,4 @@
-//! A store in memory, for tests: the same contract as the embedded one, and switches that make commits fail.
+//! A store in memory, for tests. It has the contract of the embedded store, and commits can be made to fail.
 
 mod catalog;
 
@@ -13,25 +13,25 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// What stands for the path of the file in errors.
+/// The path in error messages.
 const PATH: &str = "memory";
 
-/// A store in memory. It lives as long as somebody holds it; [`MemoryStore::reopen`] gives another handle to the
-/// same data, as a process has that starts after a crash.
+/// A handle to a store in memory. [`MemoryStore::reopen`] returns another handle to the same data, as a process gets
+/// that starts after a crash.
 #[derive(Debug)]
 pub struct MemoryStore {
-    data: Arc<Mutex<Data>>,
-    handle: Mutex<Handle>,
+    data: Arc<Mutex<StoreData>>,
+    handle: Mutex<HandleState>,
 }
 
-/// How a commit fails.
+/// A commit that fails.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Fault {
-    /// Which commit from now on: 1 is the next.
+    /// Number of the commit that fails: 1 is the next one.
     pub commit: u64,
-    /// What the error is.
+    /// The error of that commit.
     pub kind: FaultKind,
-    /// Whether the batch is there after recovery all the same.
+    /// Whether the batch is stored in spite of the error.
     pub applied: bool,
 }
 
@@ -44,17 +44,17 @@ pub enum FaultKind {
     Io,
 }
 
-/// What dies with the process.
+/// State of one handle, which a crash of the process would lose.
 #[derive(Debug, Default)]
-struct Handle {
+struct HandleState {
     faults: Vec<Fault>,
-    /// A commit of the log failed; nothing is taken before recovery.
+    /// A commit of the log failed. All writes are refused until [`Store::recover`].
     broken: bool,
     syncs: u64,
 }
 
 #[derive(Debug, Clone)]
-struct Data {
+struct StoreData {
     epochs: Vec<Epoch>,
     log: BTreeMap<Seq, LogRow>,
     position: Position,
@@ -75,7 +75,7 @@ impl Default for MemoryStore {
 impl MemoryStore {
     /// An empty store.
     pub fn new() -> Self {
-        let data = Data {
+        let data = StoreData {
             epochs: ShardId::all().map(|_| Epoch(0)).collect(),
             log: BTreeMap::new(),
             position: Position::default(),
@@ -89,26 +89,26 @@ impl MemoryStore {
         Self { data: Arc::new(Mutex::new(data)), handle: Mutex::default() }
     }
 
-    /// Another handle to the same data, without the faults and failures of this one. It takes the shards by
-    /// [`Store::acquire`]; this one is fenced from then on.
+    /// Another handle to the same data, without the faults and failures of this one. When it calls [`Store::acquire`],
+    /// this handle is fenced.
     #[must_use]
     pub fn reopen(&self) -> Self {
         Self { data: Arc::clone(&self.data), handle: Mutex::default() }
     }
 
-    /// A copy of the data as it is now, as a backup is.
+    /// A copy of the current data, like a backup.
     #[must_use]
     pub fn snapshot(&self) -> Self {
         Self { data: Arc::new(Mutex::new(self.data.lock().clone())), handle: Mutex::default() }
     }
 
-    /// Makes a commit fail.
+    /// Makes a later commit fail.
     pub fn fail(&self, fault: Fault) {
         self.handle.lock().faults.push(fault);
     }
 
-    /// The fault of this commit, if one is due. Counts all others down.
-    fn due(&self) -> Result<Option<Fault>, StoreError> {
+    /// The fault of this commit, if there is one. Counts the other faults down.
+    fn take_fault(&self) -> Result<Option<Fault>, StoreError> {
         let mut handle = self.handle.lock();
         if handle.broken {
             return Err(error(FaultKind::Io));
@@ -122,22 +122,26 @@ impl MemoryStore {
         Ok(fault)
     }
 
-    /// Runs `act`, which changes nothing if it refuses, or fails if a fault is due.
-    fn transact<T>(&self, act: impl FnOnce(&mut Data) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        let fault = self.due()?;
+    /// Runs `operation`, unless a fault makes this commit fail. If `operation` returns an error, it must have changed
+    /// nothing.
+    fn transact<T>(
+        &self,
+        operation: impl FnOnce(&mut StoreData) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        let fault = self.take_fault()?;
         let mut data = self.data.lock();
         if fault.is_some_and(|fault| !fault.applied) {
             return Err(error(fault.map_or(FaultKind::Io, |fault| fault.kind)));
         }
-        let value = act(&mut data)?;
+        let value = operation(&mut data)?;
         match fault {
             None => Ok(value),
             Some(fault) => Err(error(fault.kind)),
         }
     }
 
-    /// After a write to the log: nothing is taken any more if it failed. One that was refused did not fail.
-    fn log_failed<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
+    /// After a write to the log: if it failed, refuses further writes. A refused write is not a failure.
+    fn note_log_failure<T>(&self, outcome: Result<T, StoreError>) -> Result<T, StoreError> {
         if let Err(StoreError::Full { .. } | StoreError::Io { .. }) = outcome {
             self.handle.lock().broken = true;
         }
@@ -148,14 +152,16 @@ impl MemoryStore {
 fn error(kind: FaultKind) -> StoreError {
     match kind {
         FaultKind::Full => StoreError::Full { path: PathBuf::from(PATH) },
-        FaultKind::Io => {
-            StoreError::Io { act: "write", path: PathBuf::from(PATH), source: "a fault for a test".into() }
-        }
+        FaultKind::Io => StoreError::Io {
+            operation: "write",
+            path: PathBuf::from(PATH),
+            source: "an injected fault".into(),
+        },
     }
 }
 
-impl Data {
-    /// Everything that can be refused is looked at before anything is changed.
+impl StoreData {
+    /// Checks everything that can refuse a batch, before anything is changed.
     fn check(&self, batch: &Batch) -> Result<(), StoreError> {
         for &(shard, ours) in &batch.fences {
             let current = self.epochs[usize::from(shard.0)];
@@ -173,11 +179,11 @@ impl Data {
         let mut ids: BTreeMap<&WorkerId, WorkerNum> = self
             .heads
             .values()
-            .filter(|head| !batch.removed.iter().any(|(no, _)| *no == head.no))
+            .filter(|head| !batch.removed.iter().any(|(worker, _)| *worker == head.no))
             .map(|head| (&head.id, head.no))
             .collect();
         for head in &batch.heads {
-            if ids.insert(&head.id, head.no).is_some_and(|no| no != head.no) {
+            if ids.insert(&head.id, head.no).is_some_and(|worker| worker != head.no) {
                 return Err(StoreError::Conflict { what: "worker" });
             }
         }
@@ -189,9 +195,9 @@ impl Data {
             self.position.last = row.seq;
             self.log.insert(row.seq, row.clone());
         }
-        for &(no, last) in &batch.removed {
-            self.heads.remove(&no);
-            self.trash.insert(no, last);
+        for &(worker, last) in &batch.removed {
+            self.heads.remove(&worker);
+            self.trash.insert(worker, last);
         }
         for head in &batch.heads {
             self.heads.insert(head.no, head.clone());
@@ -200,10 +206,10 @@ impl Data {
             self.idem.insert((row.worker, row.key_hash), *row);
         }
         for row in &batch.values {
-            let spot = (row.project, row.place.clone());
+            let key = (row.project, row.place.clone());
             match row.value {
-                Some(_) => self.values.insert(spot, row.clone()),
-                None => self.values.remove(&spot),
+                Some(_) => self.values.insert(key, row.clone()),
+                None => self.values.remove(&key),
             };
         }
         self.abandoned.extend(batch.abandoned.iter().cloned());
@@ -212,12 +218,12 @@ impl Data {
         }
     }
 
-    /// Removes at most `limit` rows of deleted workers, each worker's from the last to the first.
+    /// Removes at most `limit` rows of deleted workers, each worker's rows from the last to the first.
     fn empty_trash(&mut self, limit: usize) -> bool {
         let mut left = limit;
         while left > 0 {
             let derived = self.position.derived.applied;
-            let Some((&no, &last)) = self.trash.iter().find(|(_, last)| **last <= derived) else {
+            let Some((&worker, &last)) = self.trash.iter().find(|(_, last)| **last <= derived) else {
                 return false;
             };
             let mut last = last;
@@ -227,7 +233,7 @@ impl Data {
             }
             let keys: Vec<_> = self
                 .idem
-                .range((no, [0; 16])..=(no, [u8::MAX; 16]))
+                .range((worker, [0; 16])..=(worker, [u8::MAX; 16]))
                 .map(|(key, _)| *key)
                 .take(left)
                 .collect();
@@ -236,10 +242,10 @@ impl Data {
                 self.idem.remove(&key);
             }
             if left > 0 {
-                self.trash.remove(&no);
+                self.trash.remove(&worker);
                 left -= 1;
             } else {
-                self.trash.insert(no, last);
+                self.trash.insert(worker, last);
             }
         }
         self.trash.values().any(|last| *last <= self.position.derived.applied)
@@ -248,7 +254,7 @@ impl Data {
 
 impl Store for MemoryStore {
     fn acquire(&self) -> Result<Vec<(ShardId, Epoch)>, StoreError> {
-        self.log_failed(self.transact(|data| {
+        self.note_log_failure(self.transact(|data| {
             for epoch in &mut data.epochs {
                 epoch.0 += 1;
             }
@@ -257,7 +263,7 @@ impl Store for MemoryStore {
     }
 
     fn commit(&self, batch: &Batch) -> Result<(), StoreError> {
-        self.log_failed(self.transact(|data| {
+        self.note_log_failure(self.transact(|data| {
             data.check(batch)?;
             data.apply(batch);
             Ok(())
@@ -298,8 +304,8 @@ impl Store for MemoryStore {
         Ok(self.data.lock().heads.values().find(|head| head.id == *id).cloned())
     }
 
-    fn head_by_no(&self, no: WorkerNum) -> Result<Option<StoredHead>, StoreError> {
-        Ok(self.data.lock().heads.get(&no).cloned())
+    fn head_by_no(&self, worker: WorkerNum) -> Result<Option<StoredHead>, StoreError> {
+        Ok(self.data.lock().heads.get(&worker).cloned())
     }
 
     fn heads_to_wake(&self, after: WorkerNum, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
@@ -344,8 +350,8 @@ impl Store for MemoryStore {
         Ok(self.data.lock().idem.get(&(worker, key_hash)).copied())
     }
 
-    fn value(&self, project: ProjectId, place: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
-        Ok(self.data.lock().values.get(&(project, place.clone())).cloned())
+    fn value(&self, project: ProjectId, key: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
+        Ok(self.data.lock().values.get(&(project, key.clone())).cloned())
     }
 
     fn keys(

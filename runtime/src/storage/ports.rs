@@ -1,12 +1,13 @@
 //! The contracts of a store.
 //!
-//! The truth is the log: rows in commit order, each the entries or the arrival of one worker, linked back to
-//! the worker's row before it. Heads and the idempotency index are derived from it, lazily, and carry the
-//! position up to which they were derived; they can be rebuilt. Values of buckets are their own truth, written in
-//! the transaction of the row of the call that wrote them. Catalog rows (accounts, projects, tokens, templates) are
-//! their own truth and rare.
+//! - The **log** is the source of truth: rows in commit order. Each contains the entries or the inbox event of one
+//!   worker and refers to the worker's previous row.
+//! - **Projections** of workers and the **idempotency index** are derived from the log with a delay. The store knows up
+//!   to which row they are derived; they can be rebuilt.
+//! - **Values** of buckets are not in the log. They are written in the transaction of the row that records the call.
+//! - **Catalog** rows (accounts, projects, tokens, templates) are not in the log either. They change rarely.
 //!
-//! Rows travel as bytes (`golem_model::oplog::codec`): a store does not read them.
+//! Rows are bytes (`golem_model::oplog::codec`); a store does not decode them.
 
 use golem_model::shared::{ScopedKey, Space};
 use golem_model::{
@@ -17,7 +18,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-/// A position in the log: from 1, counted up by one for each row of the node, without gaps. 0 is before the first.
+/// A position in the node's log: from 1, incremented for each row, without gaps. 0 is before the first row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Seq(pub u64);
 
@@ -35,7 +36,7 @@ impl fmt::Display for Seq {
     }
 }
 
-/// A worker's number: short, given once, never reused; a worker that was deleted and made again has a new one.
+/// A worker's number: short, assigned once, never reused. A worker that is deleted and created again gets a new one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkerNum(pub u64);
 
@@ -48,121 +49,121 @@ impl fmt::Display for WorkerNum {
 /// One row of the log.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LogRow {
-    /// Its position.
+    /// Position of the row.
     pub seq: Seq,
-    /// Whose it is.
+    /// The worker whose row this is.
     pub worker: WorkerNum,
-    /// The same worker's row before it, or 0.
+    /// The worker's previous row, or 0.
     pub prev: Seq,
     /// The worker's shard.
     pub shard: ShardId,
     /// The epoch under which it was written.
     pub epoch: Epoch,
-    /// A sealed row of `golem_model::oplog::codec`.
+    /// A sealed row in the encoding of `golem_model::oplog::codec`.
     pub body: Vec<u8>,
 }
 
-/// What is derived of a worker, and what must be found without reading it.
+/// A worker's projection, with the columns that the store must be able to search.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct StoredHead {
     /// The worker's number.
     pub no: WorkerNum,
-    /// Its id; no two heads have the same.
+    /// The worker's id; unique among projections.
     pub id: WorkerId,
-    /// Its project.
+    /// The worker's project.
     pub project: ProjectId,
-    /// Its shard.
+    /// The worker's shard.
     pub shard: ShardId,
-    /// The worker's last row that is folded into `head`.
+    /// The worker's last row that is included in `head`.
     pub applied: Seq,
-    /// Whether there is something to do for it when the node starts: an unfinished invocation, a queued one, a retry.
+    /// Whether the worker has work when the node starts: an unfinished invocation, a queued one or a retry.
     pub active: bool,
-    /// When to wake it, if it waits for a time.
+    /// When to wake the worker, if it waits for a time.
     pub wake_at: Option<Timestamp>,
-    /// The rest, opaque to the store.
+    /// The encoded projection, opaque to the store.
     pub head: Vec<u8>,
 }
 
-/// Where the outcome of an invocation is, by its key.
+/// An entry of the idempotency index: the rows of an ended invocation, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct IdemRow {
     /// The worker.
     pub worker: WorkerNum,
     /// The first 16 bytes of BLAKE3 of the key.
     pub key_hash: [u8; 16],
-    /// The row that holds the invocation's function and parameters.
+    /// The row with the invocation's function and parameters.
     pub started: Seq,
-    /// The row that holds its outcome.
+    /// The row with the invocation's outcome.
     pub outcome: Seq,
 }
 
-/// What a place that workers share holds, or that it holds nothing. Unlike heads and index entries it is a truth of its
-/// own: the log has only the digest of the call that wrote it, in the same transaction.
+/// A new value for a key that workers share, or its removal. It is not derived from the log: the row written in the
+/// same transaction contains only a digest of the call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ValueRow {
-    /// Whose it is.
+    /// The project that the value belongs to.
     pub project: ProjectId,
-    /// Where it is.
+    /// Space, bucket and key of the value.
     pub place: ScopedKey,
-    /// Its bytes from now on; `None` removes them.
+    /// The new value; `None` removes the key.
     pub value: Option<Arc<[u8]>>,
-    /// The row of the call that wrote it.
+    /// The row of the call that wrote the value.
     pub version: Seq,
 }
 
-/// A container (a bucket of objects: [`golem_model::shared::Space::Objects`]) that nobody will ever ask for again.
+/// A container (a bucket of objects: [`golem_model::shared::Space::Objects`]) that is not reachable any more.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Abandoned {
-    /// Whose it is.
+    /// The project that the bucket belongs to.
     pub project: ProjectId,
-    /// The bucket.
+    /// Name of the bucket.
     pub bucket: Arc<str>,
 }
 
 /// One transaction of the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
-    /// Every shard that the rows touch, with the epoch under which this node owns it. Checked inside the transaction.
+    /// All shards of the rows, with the epochs under which this node owns them. Checked inside the transaction.
     pub fences: Vec<(ShardId, Epoch)>,
-    /// Rows in order. Their positions follow the last one that is stored, without gaps.
+    /// Rows in order. Their positions follow the last stored row without gaps.
     pub rows: Vec<LogRow>,
-    /// Heads to insert or replace.
+    /// Projections to insert or replace.
     pub heads: Vec<StoredHead>,
-    /// Heads to remove, before `heads` are written, with the last row of each worker: its rows and index entries
-    /// become garbage. They stay readable until `derived` has passed that row and [`Store::tidy`] removes them.
+    /// Workers whose projections are removed before `heads` are written, with their last row. Their rows and index
+    /// entries become garbage. They stay readable until `derived` has passed that row and [`Store::tidy`] removes them.
     pub removed: Vec<(WorkerNum, Seq)>,
-    /// Index entries to insert or replace.
+    /// Entries of the idempotency index to insert or replace.
     pub idem: Vec<IdemRow>,
-    /// Values to insert, replace or remove; no two for one place.
+    /// Values to insert, replace or remove; at most one for each key.
     pub values: Vec<ValueRow>,
-    /// Buckets whose values are garbage, those of this batch included. [`Store::tidy`] removes them.
+    /// Buckets whose values are garbage, including values of this batch. [`Store::tidy`] removes them.
     pub abandoned: Vec<Abandoned>,
-    /// If set, everything derived from rows up to here is stored, this batch's included.
+    /// If set, everything that is derived from rows up to this position is stored, including this batch.
     pub derived: Option<Derived>,
 }
 
-/// How far the derived tables are.
+/// Progress of the derived tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Derived {
-    /// Heads and index entries reflect every row up to this one.
+    /// Projections and index entries include every row up to this one.
     pub applied: Seq,
-    /// The highest worker number given by any of those rows.
+    /// The highest worker number that any of those rows assigns.
     pub worker_no_max: u64,
 }
 
-/// Where a store stands.
+/// The end of the log and of the derived tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Position {
-    /// The last row.
+    /// The last row of the log.
     pub last: Seq,
-    /// How far the derived tables are.
+    /// Progress of the derived tables.
     pub derived: Derived,
 }
 
-/// Why a store did not do it.
+/// Why a store operation failed.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
-    /// Another node owns the shard now. Nothing was written, and never will be under this epoch.
+    /// Another node owns the shard now. Nothing was written, and nothing will be written under this epoch.
     #[error("shard {shard} is owned under epoch {current} now, ours is {ours}")]
     Fenced {
         /// The shard.
@@ -172,92 +173,92 @@ pub enum StoreError {
         /// The epoch in the store.
         current: Epoch,
     },
-    /// The rows do not follow what is stored. Nothing was written.
+    /// The rows do not follow the last stored row. Nothing was written.
     #[error("rows begin at {first}, but the store ends at {last}")]
     OutOfOrder {
         /// The first row of the batch.
         first: Seq,
-        /// The last row stored.
+        /// The last stored row.
         last: Seq,
     },
-    /// A catalog row clashes with one that exists. Nothing was written.
-    #[error("a {what} of that name or id exists already")]
+    /// A row conflicts with an existing one. Nothing was written.
+    #[error("a {what} with that name or id exists already")]
     Conflict {
-        /// What kind of row.
+        /// Kind of the row.
         what: &'static str,
     },
-    /// There is no space. It MAY have been written: [`Store::recover`] before anything else.
-    #[error("no space is left for {}: free some and the server goes on by itself", path.display())]
+    /// The disk is full. The write MAY have been applied: call [`Store::recover`] before anything else.
+    #[error("no space is left for {}: free some disk space, and the server continues by itself", path.display())]
     Full {
         /// The file that could not grow.
         path: PathBuf,
     },
-    /// The disk or the database failed. It MAY have been written: [`Store::recover`] before anything else.
-    #[error("cannot {act} {}", path.display())]
+    /// The disk or the database failed. The write MAY have been applied: call [`Store::recover`] before anything else.
+    #[error("cannot {operation} {}", path.display())]
     Io {
-        /// What was tried: "write", "read", "open".
-        act: &'static str,
+        /// What failed: "write", "read", "open".
+        operation: &'static str,
         /// The file.
         path: PathBuf,
-        /// What the system said.
+        /// The system's or the database's error.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
-    /// What is stored is damaged; going on could lose more.
+    /// Stored data is damaged. Continuing could lose more.
     #[error("{} is damaged at {place}: {details}. Restore it from a backup", path.display())]
     Corrupt {
         /// The file.
         path: PathBuf,
-        /// Which row or table.
+        /// The damaged row or table.
         place: String,
-        /// What is wrong.
+        /// Description of the damage.
         details: String,
     },
-    /// The folder is in use by another process.
-    #[error("the data folder {} is in use by another process (lock file {}); stop that one, or use another folder",
+    /// Another process uses the folder.
+    #[error("the data folder {} is in use by another process (lock file {}); stop that process, or use another folder",
         path.display(), lock.display())]
     InUse {
         /// The folder.
         path: PathBuf,
-        /// Its lock file.
+        /// The lock file of the folder.
         lock: PathBuf,
     },
-    /// The folder was written by a newer version.
+    /// A newer version of golem has written the folder.
     #[error("the data folder {} has format {found}, written by a newer version of golem; this one knows formats up to {known}",
         path.display())]
     Newer {
         /// The folder.
         path: PathBuf,
-        /// Its format.
+        /// Format of the folder.
         found: u32,
-        /// The newest format known here.
+        /// The newest format that this version knows.
         known: u32,
     },
 }
 
-/// Keeps the log and what is derived of it.
+/// The log and everything that is derived from it.
 ///
-/// All calls block; callers choose the thread. Only one thread calls [`Store::commit`] and [`Store::recover`],
-/// in the order of the log. Reads may run on any thread at the same time and see only what is committed.
+/// All calls block; callers choose the thread. Only one thread calls [`Store::commit`] and [`Store::recover`], in the
+/// order of the log. Reads may run concurrently on any thread and see only committed data.
 pub trait Store: Send + Sync + fmt::Debug {
-    /// Takes all shards for this process: each epoch grows by one, durably, before this returns.
+    /// Takes ownership of all shards: increments each epoch. The new epochs are durable when this returns.
     fn acquire(&self) -> Result<Vec<(ShardId, Epoch)>, StoreError>;
 
-    /// Writes `batch`, all or none; on `Ok` it is durable.
+    /// Writes `batch`, all or nothing. On `Ok` it is durable.
     ///
-    /// `Fenced`, `OutOfOrder` and `Conflict` (two heads of one id) refuse it and leave the store usable. Any other
-    /// error leaves a store that refuses everything but reads until [`Store::recover`].
+    /// `Fenced`, `OutOfOrder` and `Conflict` (two projections with one id) refuse the batch and leave the store usable.
+    /// After any other error, the store refuses all writes until [`Store::recover`].
     fn commit(&self, batch: &Batch) -> Result<(), StoreError>;
 
-    /// After a failed commit: closes and opens what it writes through, and says where the store really stands.
-    /// What a failed sync may have lost is read again from the disk, never trusted.
+    /// Recovers from a failed commit: opens the files again and returns which rows are stored. Data that a failed sync
+    /// may have lost is read from the disk again.
     fn recover(&self) -> Result<Position, StoreError>;
 
-    /// Where the store stands.
+    /// The end of the log and of the derived tables.
     fn position(&self) -> Result<Position, StoreError>;
 
-    /// A worker's rows from `last` backwards along `prev`, newest first, at most `limit`. None if there is no row at
-    /// `last`: the worker's rows were removed. A link to a row that is missing is [`StoreError::Corrupt`].
+    /// A worker's rows from `last` backwards along `prev`, newest first, at most `limit`. Empty if there is no row at
+    /// `last`, because the worker's rows were removed. A link to a missing row is [`StoreError::Corrupt`].
     fn rows_back(&self, last: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError>;
 
     /// The row at `seq`, if it exists.
@@ -266,17 +267,17 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Rows after `seq` in order, at most `limit`.
     fn rows_after(&self, seq: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError>;
 
-    /// The head of a worker by its id.
+    /// A worker's projection by its id.
     fn head(&self, id: &WorkerId) -> Result<Option<StoredHead>, StoreError>;
 
-    /// The head of a worker by its number.
-    fn head_by_no(&self, no: WorkerNum) -> Result<Option<StoredHead>, StoreError>;
+    /// A worker's projection by its number.
+    fn head_by_no(&self, worker: WorkerNum) -> Result<Option<StoredHead>, StoreError>;
 
-    /// Heads that are active or have a time to wake at, ascending by number, after `after`, at most `limit`.
+    /// Projections that are active or have a wake time: at most `limit`, ascending by number, after `after`.
     fn heads_to_wake(&self, after: WorkerNum, limit: usize) -> Result<Vec<StoredHead>, StoreError>;
 
-    /// Heads of a template's workers in the order of their names: those that begin with `prefix` and come after `after`,
-    /// at most `limit`.
+    /// Projections of a template's workers, ordered by name: at most `limit`, those whose name starts with `prefix` and
+    /// is after `after`.
     fn heads_named(
         &self,
         template: TemplateId,
@@ -285,19 +286,19 @@ pub trait Store: Send + Sync + fmt::Debug {
         limit: usize,
     ) -> Result<Vec<StoredHead>, StoreError>;
 
-    /// How many workers there are according to the heads, by template; `None` counts all.
+    /// Number of projections of a template's workers; `None` counts all.
     fn head_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError>;
 
-    /// How many workers each template has according to the heads.
+    /// Number of projections by template.
     fn head_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError>;
 
-    /// The index entry of a key.
+    /// The index entry of a key, if there is one.
     fn idem(&self, worker: WorkerNum, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError>;
 
-    /// What a place holds, if it holds something.
-    fn value(&self, project: ProjectId, place: &ScopedKey) -> Result<Option<ValueRow>, StoreError>;
+    /// The value of a key, if there is one.
+    fn value(&self, project: ProjectId, key: &ScopedKey) -> Result<Option<ValueRow>, StoreError>;
 
-    /// Keys of a bucket after `after`, ascending by their bytes, at most `limit`.
+    /// Keys of a bucket in the order of their bytes: at most `limit`, after `after`.
     fn keys(
         &self,
         project: ProjectId,
@@ -307,9 +308,9 @@ pub trait Store: Send + Sync + fmt::Debug {
         limit: usize,
     ) -> Result<Vec<String>, StoreError>;
 
-    /// Housekeeping when there is nothing to commit: has the write-ahead log moved into the database and removes at
-    /// most `limit` rows of deleted workers and some values of abandoned buckets and removed projects. Says whether there is more to do at
-    /// once. Cheap if there is nothing.
+    /// Maintenance while there is nothing to commit. Requests a checkpoint of the write-ahead log, and removes at most
+    /// `limit` rows of deleted workers and some values of abandoned buckets and removed projects. Returns whether more
+    /// is left to remove now. Cheap if there is nothing to do.
     fn tidy(&self, limit: usize) -> Result<bool, StoreError>;
 
     /// Number of syncs of the log so far, for the metrics.
@@ -319,46 +320,47 @@ pub trait Store: Send + Sync + fmt::Debug {
 /// A change of the catalog.
 #[derive(Debug, Clone, PartialEq)]
 pub enum CatalogWrite {
-    /// A new account. Its `external` is no other account's.
+    /// Inserts an account. Its `external` must be unique.
     Account(Account),
-    /// An account has changed.
+    /// Updates an account.
     AccountChanged(Account),
-    /// An account is gone, with its tokens, its usage and what was granted to it. Refused while it owns a project.
+    /// Removes an account with its tokens, its usage and its grants. Refused while it owns a project.
     AccountRemoved(AccountId),
-    /// A new project; no two default ones for an account.
+    /// Inserts a project. An account has at most one default project.
     Project(Project),
-    /// A project is gone, with its grants. Refused while it has a template. Its values and objects become garbage,
-    /// which [`Store::tidy`] removes.
+    /// Removes a project with its grants. Refused while it has a template. Its values and objects become garbage, which
+    /// [`Store::tidy`] removes.
     ProjectRemoved(ProjectId),
-    /// A new policy.
+    /// Inserts a policy.
     Policy(Policy),
-    /// A new grant.
+    /// Inserts a grant.
     Grant(Grant),
-    /// A grant is taken back.
+    /// Removes a grant.
     GrantRemoved(GrantId),
-    /// A new token.
+    /// Inserts a token.
     Token(Token),
-    /// A token is revoked.
+    /// Removes a token.
     TokenRemoved(TokenId),
-    /// Someone may log in, or may already.
+    /// Adds an address to the whitelist, unless it is on it.
     Invited(Invited),
-    /// Someone may no longer log in for a first time.
+    /// Removes an address from the whitelist.
     InvitedRemoved(String),
-    /// Whether only those who are invited may log in for a first time.
+    /// Sets whether a first login needs an invitation.
     InvitationNeeded(bool),
-    /// What an account has used, in place of what was there.
+    /// Replaces an account's usage.
     Usage(Usage),
-    /// A new template version: version 0 of a new id and a name that the project does not have, or the next version.
-    /// The project exists.
+    /// Inserts a template version: version 0 with a new id and a name that is unique in the project, or the next
+    /// version. The project must exist.
     TemplateVersion(TemplateVersion),
-    /// A template and all its versions are gone.
+    /// Removes a template with all its versions.
     TemplateRemoved(TemplateId),
 }
 
-/// Keeps accounts, projects, tokens and templates. Small: everything is read at start and cached above.
+/// Accounts, projects, tokens and templates. There are few rows: callers read all of them at start and keep them in
+/// memory.
 pub trait Catalog: Send + Sync + fmt::Debug {
-    /// Writes all or none; on `Ok` they are durable. After `Full` or `Io` they may have been written; the next write,
-    /// of the catalog or of the log, finds a store that works again, or fails likewise.
+    /// Writes all or nothing. On `Ok` the rows are durable. After `Full` or `Io` they may have been written; the next
+    /// write, of the catalog or of the log, recovers the store or fails in the same way.
     fn write(&self, writes: &[CatalogWrite]) -> Result<(), StoreError>;
 
     /// All accounts.
@@ -376,34 +378,34 @@ pub trait Catalog: Send + Sync + fmt::Debug {
     /// All tokens of all accounts.
     fn tokens(&self) -> Result<Vec<Token>, StoreError>;
 
-    /// Everybody who is invited.
+    /// All entries of the whitelist.
     fn invited(&self) -> Result<Vec<Invited>, StoreError>;
 
-    /// Whether only those may log in for a first time; `None` if nobody has said so yet.
+    /// Whether a first login needs an invitation; `None` if this was never set.
     fn invitation_needed(&self) -> Result<Option<bool>, StoreError>;
 
-    /// What every account has used.
+    /// The usage of all accounts.
     fn usage(&self) -> Result<Vec<Usage>, StoreError>;
 
-    /// All template versions, by project, template and version.
+    /// All template versions, ordered by project, template and version.
     fn template_versions(&self) -> Result<Vec<TemplateVersion>, StoreError>;
 }
 
-/// Keeps uploaded components, or images of workers, by the BLAKE3 of their bytes. The same bytes are kept once.
+/// Uploaded components or memory images, by the BLAKE3 of their bytes. Equal bytes are stored once.
 pub trait Blobs: Send + Sync + fmt::Debug {
-    /// Keeps `bytes`; on `Ok` they are durable, so that a row may name them.
+    /// Stores `bytes`. On `Ok` they are durable, so that a row may refer to them.
     fn put(&self, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError>;
 
-    /// The bytes, checked against their hash.
+    /// The bytes of a blob, checked against the hash.
     fn get(&self, hash: [u8; 32]) -> Result<Option<Vec<u8>>, StoreError>;
 
     /// The hashes of all blobs.
     fn list(&self) -> Result<Vec<[u8; 32]>, StoreError>;
 
-    /// Removes a blob, if it is there. Whether it is gone after a crash is not certain.
+    /// Removes a blob, if it exists. After a crash it may exist again.
     fn remove(&self, hash: [u8; 32]) -> Result<(), StoreError>;
 
-    /// Removes every blob that `keep` does not name, and says how many. A blob that was put but is not named by any
-    /// row yet would go: for the time before uploads are taken.
+    /// Removes every blob for which `keep` is false, and returns how many. Must not run concurrently with uploads: a
+    /// blob that was stored for a row that is not written yet would be removed.
     fn sweep(&self, keep: &dyn Fn(&[u8; 32]) -> bool) -> Result<u64, StoreError>;
 }

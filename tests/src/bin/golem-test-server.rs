@@ -1,23 +1,25 @@
-//! The real server, with faults to choose from: what the negative controls and the fault suites run.
+//! The real server with selectable faults. The suites `controls` and `end_to_end` run it.
 //!
-//! `golem-test-server [--control NAME | --disk] server …`; everything after `server` is as for `golem server`.
+//! Usage: `golem-test-server [--control NAME | --disk] server …`. The arguments after `server` are those of `golem
+//! server`.
 //!
-//! A control takes away one thing that durability rests on, for good. With `--disk` the server's disk is well at first,
-//! and does as it is told by lines on standard input (`full`, `failing`, `well`); each is confirmed on standard output.
+//! A control removes one condition of durability for the whole run. With `--disk` the server's disk has no faults at
+//! first. Lines on standard input (`full`, `failing`, `well`) change its state; each change is confirmed on standard
+//! output.
 
-#![expect(clippy::print_stdout, reason = "its output is read by the harness")]
+#![expect(clippy::print_stdout, reason = "the harness reads its output")]
 
 use anyhow::{Context, bail};
 use clap::Parser;
-use golem_runtime::app::Seams;
+use golem_runtime::app::Overrides;
 use golem_runtime::config::ServerArgs;
 use golem_runtime::executor::IdempotencyLookup;
-use golem_tests::late::LateStore;
-use golem_tests::vfs::{self, Disk, Mode};
+use golem_tests::early_ack::EarlyAckStore;
+use golem_tests::vfs::{self, Disk, DiskFaults};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-/// The name under which SQLite finds our disk.
+/// The name of the simulated disk in SQLite.
 const DISK: &str = "golem-test-disk";
 
 #[derive(Debug, Parser)]
@@ -38,55 +40,59 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<()> {
-    let mut seams = Seams::default();
+    let mut overrides = Overrides::default();
     let mut words = std::env::args();
     words.next();
     loop {
         match words.next().context("the word `server` is missing")?.as_str() {
             "server" => break,
-            "--control" => control(&words.next().context("--control needs a name")?, &mut seams)?,
+            "--control" => apply_control(&words.next().context("--control needs a name")?, &mut overrides)?,
             "--disk" => {
-                let disk = disk(Mode::default(), &mut seams);
-                std::thread::spawn(move || obey(disk));
+                let disk = register_disk(DiskFaults::default(), &mut overrides);
+                std::thread::spawn(move || follow_commands(disk));
             }
-            other => bail!("`{other}` is not understood"),
+            other => bail!("unknown argument `{other}`; use --control NAME, --disk or server"),
         }
     }
     let server = Server::parse_from(std::iter::once("golem-test-server".to_owned()).chain(words));
-    golem_runtime::serve::run(&server.args, std::env::vars_os(), seams)
+    golem_runtime::serve::run(&server.args, std::env::vars_os(), overrides)
 }
 
-/// One thing that durability rests on, taken away.
-fn control(name: &str, seams: &mut Seams) -> anyhow::Result<()> {
+/// Removes one condition of durability.
+fn apply_control(name: &str, overrides: &mut Overrides) -> anyhow::Result<()> {
     match name {
-        "reply-before-commit" => seams.wrap_store = Some(Box::new(|store| Arc::new(LateStore::new(store)))),
-        "drop-syncs" => {
-            disk(Mode { syncs_dropped: true, ..Mode::default() }, seams);
+        "reply-before-commit" => {
+            overrides.wrap_store = Some(Box::new(|store| Arc::new(EarlyAckStore::new(store))))
         }
-        "no-idempotency" => seams.idempotency = IdempotencyLookup::Disabled,
-        other => bail!("there is no control `{other}`"),
+        "drop-syncs" => {
+            register_disk(DiskFaults { syncs_dropped: true, ..DiskFaults::default() }, overrides);
+        }
+        "no-idempotency" => overrides.idempotency = IdempotencyLookup::Disabled,
+        other => {
+            bail!("there is no control `{other}`; use reply-before-commit, drop-syncs or no-idempotency")
+        }
     }
     Ok(())
 }
 
-fn disk(mode: Mode, seams: &mut Seams) -> &'static Disk {
-    seams.vfs = Some(DISK.to_owned());
-    vfs::register(DISK, mode)
+fn register_disk(faults: DiskFaults, overrides: &mut Overrides) -> &'static Disk {
+    overrides.vfs = Some(DISK.to_owned());
+    vfs::register(DISK, faults)
 }
 
-/// Does to the disk what standard input says.
-fn obey(disk: &Disk) {
+/// Reads states of the disk from standard input and applies them.
+fn follow_commands(disk: &Disk) {
     for line in std::io::stdin().lines().map_while(Result::ok) {
-        let mode = match line.as_str() {
-            "well" => Mode::default(),
-            "full" => Mode { bytes_left: Some(0), ..Mode::default() },
-            "failing" => Mode { sync_failing: Some(1), ..Mode::default() },
+        let faults = match line.as_str() {
+            "well" => DiskFaults::default(),
+            "full" => DiskFaults { bytes_left: Some(0), ..DiskFaults::default() },
+            "failing" => DiskFaults { sync_failing: Some(1), ..DiskFaults::default() },
             other => {
-                eprintln!("the disk cannot be `{other}`");
+                eprintln!("unknown state of the disk `{other}`; use well, full or failing");
                 continue;
             }
         };
-        disk.set_mode(mode);
+        disk.set_faults(faults);
         println!("the disk is {line}");
     }
 }

@@ -1,4 +1,4 @@
-//! The mistakes.
+//! The wrong requests, as data.
 
 mod identity;
 mod uploads;
@@ -6,43 +6,43 @@ mod uploads;
 use super::BODY_BYTES_MAX;
 use golem_tests::guests;
 use golem_tests::http::Request;
-use golem_tests::rest::{Api, Key, encoded, invocation, worker_path};
+use golem_tests::rest::{Api, Key, invocation, percent_encoded, worker_path};
 use serde_json::{Value, json};
 
-/// The worker that most mistakes are made with.
+/// The worker that most cases address.
 pub(crate) const WORKER: &str = "w";
-/// A UUID that names nothing.
-const NOTHING: &str = "00000000-0000-4000-8000-000000000000";
-const FORM: &str = "send multipart/form-data with two parts: `field0`, the JSON {\"componentName\": \"…\"}, \
+/// A UUID that is not the id of any object.
+const UNKNOWN_ID: &str = "00000000-0000-4000-8000-000000000000";
+const FORM_HINT: &str = "send multipart/form-data with two parts: `field0`, the JSON {\"componentName\": \"…\"}, \
                     and `template`, the WebAssembly component; a third one, `files`, may be a tar archive of files";
 
-/// A request that cannot be right, and the answer to it.
+/// A wrong request and the expected answer.
 #[derive(Debug)]
 pub(crate) struct Case {
     pub(crate) name: &'static str,
     pub(crate) request: Request,
-    /// Whether our token is added to it.
-    pub(crate) signed: bool,
+    /// Whether our token is added to the request.
+    pub(crate) with_token: bool,
     pub(crate) status: u16,
-    /// `*` stands for any text.
+    /// The expected message; `*` matches any text.
     pub(crate) message: String,
 }
 
-/// What is there.
+/// The objects that the cases refer to.
 #[derive(Debug)]
-pub(crate) struct World {
-    /// A template.
+pub(crate) struct TestData {
+    /// Id of the template `counter`.
     pub(crate) counter: String,
     cart: String,
     account: String,
     project: String,
-    /// A key that belongs to another worker.
+    /// An invocation key of another worker.
     foreign_key: String,
-    /// The value of [`WORKER`].
-    pub(crate) counted: u64,
+    /// The value of the counter [`WORKER`].
+    pub(crate) increments: u64,
 }
 
-impl World {
+impl TestData {
     pub(crate) async fn prepare(api: &mut Api) -> Self {
         let counter = api.upload("counter", &guests::bytes(guests::COUNTER)).await;
         let cart = api.upload("cart", &guests::bytes(guests::CART)).await;
@@ -55,55 +55,55 @@ impl World {
         api.ok(filling).await;
         let foreign_key = api.key(&counter, "other").await;
         let (account, project) = (api.account().await, api.default_project().await);
-        Self { counter, cart, account, project, foreign_key, counted: 1 }
+        Self { counter, cart, account, project, foreign_key, increments: 1 }
     }
 }
 
-/// A case with a signed request.
+/// A case whose request gets our token.
 fn case(name: &'static str, request: Request, status: u16, message: impl Into<String>) -> Case {
-    Case { name, request, signed: true, status, message: message.into() }
+    Case { name, request, with_token: true, status, message: message.into() }
 }
 
-/// All of them.
-pub(crate) fn all(world: &World) -> Vec<Case> {
+/// All cases.
+pub(crate) fn all(data: &TestData) -> Vec<Case> {
     [
-        strangers(),
-        paths(world),
-        identity::cases(world),
-        uploads::cases(world),
-        workers(world),
-        invocations(world),
-        values(world),
-        keys(world),
-        promises(world),
+        authentication(),
+        paths(data),
+        identity::cases(data),
+        uploads::cases(data),
+        workers(data),
+        invocations(data),
+        values(data),
+        keys(data),
+        promises(data),
     ]
     .into_iter()
     .flatten()
     .collect()
 }
 
-fn strangers() -> Vec<Case> {
+fn authentication() -> Vec<Case> {
     let list = || Request::get("/v1/templates");
     let with = |value: &str| list().header("Authorization", value);
     let malformed =
         "Unauthorized: the header Authorization must be `Bearer <token>`, where the token is a UUID";
     let missing = "Unauthorized: the header `Authorization: Bearer <token>` is missing";
     vec![
-        Case { signed: false, ..case("no token", list(), 401, missing) },
+        Case { with_token: false, ..case("no token", list(), 401, missing) },
         case("another scheme", with("Basic Z29sZW06Z29sZW0="), 401, malformed),
         case("a token that is no UUID", with("Bearer secret"), 401, malformed),
         case("no token after the scheme", with("Bearer"), 401, malformed),
         case(
             "an unknown token",
-            list().bearer(NOTHING),
+            list().bearer(UNKNOWN_ID),
             401,
             "Unauthorized: the token is not known to this server",
         ),
     ]
 }
 
-fn paths(world: &World) -> Vec<Case> {
-    let template = &world.counter;
+fn paths(data: &TestData) -> Vec<Case> {
+    let template = &data.counter;
     let below = |rest: &str| format!("/v1/templates/{template}{rest}");
     let no_uuid = "Invalid template id \"counter\": it must be a UUID";
     vec![
@@ -123,15 +123,15 @@ fn paths(world: &World) -> Vec<Case> {
         case("the same in a longer path", Request::get("/v1/templates/counter/workers/w"), 400, no_uuid),
         case(
             "an unknown template",
-            Request::get(format!("/v1/templates/{NOTHING}")),
+            Request::get(format!("/v1/templates/{UNKNOWN_ID}")),
             404,
-            format!("Template not found: {NOTHING}"),
+            format!("Template not found: {UNKNOWN_ID}"),
         ),
         case(
             "the latest version of an unknown template",
-            Request::get(format!("/v1/templates/{NOTHING}/latest")),
+            Request::get(format!("/v1/templates/{UNKNOWN_ID}/latest")),
             404,
-            format!("Template not found: {NOTHING}"),
+            format!("Template not found: {UNKNOWN_ID}"),
         ),
         case(
             "a version that does not exist",
@@ -147,30 +147,30 @@ fn paths(world: &World) -> Vec<Case> {
         ),
         case(
             "an unknown worker",
-            Request::get(below("/workers/nobody")),
+            Request::get(below("/workers/missing")),
             404,
-            format!("Worker not found: {template}/nobody"),
+            format!("Worker not found: {template}/missing"),
         ),
         case(
             "to delete an unknown worker",
-            Request::new("DELETE", below("/workers/nobody")),
+            Request::new("DELETE", below("/workers/missing")),
             404,
-            format!("Worker not found: {template}/nobody"),
+            format!("Worker not found: {template}/missing"),
         ),
         case(
             "to interrupt an unknown worker",
-            Request::post(below("/workers/nobody/interrupt")),
+            Request::post(below("/workers/missing/interrupt")),
             404,
-            format!("Worker not found: {template}/nobody"),
+            format!("Worker not found: {template}/missing"),
         ),
         case(
             "to resume an unknown worker",
-            Request::post(below("/workers/nobody/resume")),
+            Request::post(below("/workers/missing/resume")),
             404,
-            format!("Worker not found: {template}/nobody"),
+            format!("Worker not found: {template}/missing"),
         ),
         case(
-            "interrupt with a word for a truth",
+            "interrupt with a flag that is no boolean",
             Request::post(below("/workers/w/interrupt?recover-immediately=perhaps")),
             400,
             "Invalid query: *",
@@ -182,7 +182,7 @@ fn paths(world: &World) -> Vec<Case> {
             format!("Invalid worker id \"{template}\": it must be templateId.workerName"),
         ),
         case(
-            "connect without a WebSocket",
+            "connect without a WebSocket upgrade",
             Request::get(below("/workers/w/connect")),
             426,
             "connect is a WebSocket: *",
@@ -196,8 +196,8 @@ fn paths(world: &World) -> Vec<Case> {
     ]
 }
 
-fn workers(world: &World) -> Vec<Case> {
-    let create = |body: &Value| Request::post(format!("/v1/templates/{}/workers", world.counter)).json(body);
+fn workers(data: &TestData) -> Vec<Case> {
+    let create = |body: &Value| Request::post(format!("/v1/templates/{}/workers", data.counter)).json(body);
     let named = |name: &str| create(&json!({ "name": name, "args": [], "env": [] }));
     let long = "x".repeat(101);
     vec![
@@ -226,8 +226,8 @@ fn workers(world: &World) -> Vec<Case> {
             "Invalid worker name \"-a\": it must not start with `-`",
         ),
         case(
-            "a name that climbs",
-            Request::post(worker_path(&world.counter, "..%2Fa", "key")),
+            "a name with a path to the parent folder",
+            Request::post(worker_path(&data.counter, "..%2Fa", "key")),
             400,
             "Invalid worker name \"../a\": the character '.' is not allowed; use letters, digits, `_` and `-`",
         ),
@@ -235,22 +235,22 @@ fn workers(world: &World) -> Vec<Case> {
             "a worker that exists",
             named(WORKER),
             409,
-            format!("Worker already exists: {}/{WORKER}", world.counter),
+            format!("Worker already exists: {}/{WORKER}", data.counter),
         ),
         case(
             "a worker of an unknown template",
-            Request::post(format!("/v1/templates/{NOTHING}/workers")).json(&json!({ "name": "a" })),
+            Request::post(format!("/v1/templates/{UNKNOWN_ID}/workers")).json(&json!({ "name": "a" })),
             404,
-            format!("Template not found: {NOTHING}"),
+            format!("Template not found: {UNKNOWN_ID}"),
         ),
         case(
-            "no name at all",
+            "a body without a name",
             create(&json!({ "args": [] })),
             400,
             "Invalid request body: missing field `name` at line 1 column 11",
         ),
         case(
-            "arguments that are no texts",
+            "arguments that are no strings",
             create(&json!({ "name": "a", "args": [1] })),
             400,
             "Invalid request body: invalid type: integer `1`, expected a string at line 1 column *",
@@ -265,7 +265,7 @@ fn workers(world: &World) -> Vec<Case> {
             "a variable with an equals sign in its name",
             create(&json!({ "name": "a", "env": [["A=B", "c"]] })),
             400,
-            "Invalid env: \"A=B\" is no name of a variable; it must not be empty nor hold `=` or NUL",
+            "Invalid env: \"A=B\" is not a valid name of a variable; it must not be empty or contain `=` or NUL",
         ),
         case(
             "an argument with a NUL",
@@ -275,31 +275,31 @@ fn workers(world: &World) -> Vec<Case> {
         ),
         case(
             "JSON that ends early",
-            Request::post(format!("/v1/templates/{}/workers", world.counter))
+            Request::post(format!("/v1/templates/{}/workers", data.counter))
                 .body("application/json", "{\"name\": \"a\",\n\"args\": ["),
             400,
             "Malformed JSON in the request body: EOF while parsing a list at line 2 column 9",
         ),
         case(
             "no body",
-            Request::post(format!("/v1/templates/{}/workers", world.counter)),
+            Request::post(format!("/v1/templates/{}/workers", data.counter)),
             400,
             "Invalid request body: it is empty, JSON was expected",
         ),
     ]
 }
 
-fn invocations(world: &World) -> Vec<Case> {
+fn invocations(data: &TestData) -> Vec<Case> {
     let call = |function: &str, params: &Value| {
-        invocation("invoke-and-await", &world.counter, WORKER, function, params, &Key::None)
+        invocation("invoke-and-await", &data.counter, WORKER, function, params, &Key::None)
     };
     let known = "The template exports golem:counter/api/get, golem:counter/api/increment";
-    let path = worker_path(&world.counter, WORKER, "invoke-and-await");
-    let increment = format!("{path}?function={}", encoded(guests::INCREMENT));
+    let path = worker_path(&data.counter, WORKER, "invoke-and-await");
+    let increment = format!("{path}?function={}", percent_encoded(guests::INCREMENT));
     let body = |text: &'static str| Request::post(increment.clone()).body("application/json", text);
     vec![
         case(
-            "a function that is nearly one",
+            "a misspelled function",
             call("golem:counter/api/incremnt", &json!([])),
             400,
             format!(
@@ -314,7 +314,7 @@ fn invocations(world: &World) -> Vec<Case> {
             format!("Unknown function \"get\": did you mean \"{}\"? {known}", guests::GET),
         ),
         case(
-            "a function like nothing here",
+            "a function with no similar name",
             call("start-engines", &json!([])),
             400,
             format!("Unknown function \"start-engines\". {known}"),
@@ -327,30 +327,30 @@ fn invocations(world: &World) -> Vec<Case> {
         ),
         case(
             "a function of an unknown template",
-            invocation("invoke-and-await", NOTHING, WORKER, guests::GET, &json!([]), &Key::None),
+            invocation("invoke-and-await", UNKNOWN_ID, WORKER, guests::GET, &json!([]), &Key::None),
             404,
-            format!("Template not found: {NOTHING}"),
+            format!("Template not found: {UNKNOWN_ID}"),
         ),
         case(
-            "an unknown function without waiting for it",
-            invocation("invoke", &world.counter, WORKER, "nothing-here", &json!([]), &Key::None),
+            "an unknown function without waiting",
+            invocation("invoke", &data.counter, WORKER, "nothing-here", &json!([]), &Key::None),
             400,
             format!("Unknown function \"nothing-here\". {known}"),
         ),
         case(
-            "a worker name that cannot be",
-            invocation("invoke", &world.counter, "a.b", guests::GET, &json!([]), &Key::None),
+            "an invalid worker name",
+            invocation("invoke", &data.counter, "a.b", guests::GET, &json!([]), &Key::None),
             400,
             "Invalid worker name \"a.b\": the character '.' is not allowed; use letters, digits, `_` and `-`",
         ),
         case(
-            "JSON that is none",
+            "malformed JSON",
             body("{params: []}"),
             400,
             "Malformed JSON in the request body: key must be a string at line 1 column 2",
         ),
         case(
-            "JSON that goes on",
+            "JSON with trailing characters",
             body("{\"params\": []} []"),
             400,
             "Malformed JSON in the request body: trailing characters at line 1 column 16",
@@ -384,11 +384,11 @@ fn invocations(world: &World) -> Vec<Case> {
             "Malformed JSON in the request body: recursion limit exceeded at line 1 column *",
         ),
         case(
-            "a program that would take parameters",
+            "a program call of a function with parameters",
             Request::post(format!(
                 "{}?function={}&calling-convention=stdio",
-                worker_path(&world.cart, WORKER, "invoke-and-await"),
-                encoded(&format!("{}/initialize-cart", guests::CART_API))
+                worker_path(&data.cart, WORKER, "invoke-and-await"),
+                percent_encoded(&format!("{}/initialize-cart", guests::CART_API))
             ))
             .json(&json!({ "params": [] })),
             400,
@@ -402,19 +402,19 @@ fn invocations(world: &World) -> Vec<Case> {
             "the calling convention stdio-event-loop needs an invocation key: ask for one with *",
         ),
         case(
-            "a calling convention that nobody knows",
+            "an unknown calling convention",
             Request::post(format!("{increment}&calling-convention=fast")).json(&json!({ "params": [] })),
             400,
             "Invalid query: *fast*",
         ),
         case(
-            "a time to wait that is no number",
+            "a waiting time that is no number",
             call(guests::GET, &json!([])).header("Golem-Await-Ms", "long"),
             400,
             "the header Golem-Await-Ms must be a number of milliseconds",
         ),
         case(
-            "a form of bytes that nobody knows",
+            "an unknown encoding of bytes",
             call(guests::GET, &json!([])).header("Golem-Bytes", "hex"),
             400,
             "the header Golem-Bytes must be array or base64",
@@ -422,10 +422,10 @@ fn invocations(world: &World) -> Vec<Case> {
     ]
 }
 
-fn values(world: &World) -> Vec<Case> {
+fn values(data: &TestData) -> Vec<Case> {
     let cart = |function: &str, params: &Value| {
         let function = format!("{}/{function}", guests::CART_API);
-        invocation("invoke-and-await", &world.cart, WORKER, &function, params, &Key::None)
+        invocation("invoke-and-await", &data.cart, WORKER, &function, params, &Key::None)
     };
     let add = |item: &Value| cart("add-item", &json!([item]));
     let item = |field: &str, value: Value| {
@@ -436,7 +436,7 @@ fn values(world: &World) -> Vec<Case> {
     vec![
         case(
             "too many parameters",
-            invocation("invoke-and-await", &world.counter, WORKER, guests::GET, &json!([1]), &Key::None),
+            invocation("invoke-and-await", &data.counter, WORKER, guests::GET, &json!([1]), &Key::None),
             400,
             "Unexpected number of parameters (got 1, expected: 0)",
         ),
@@ -453,31 +453,31 @@ fn values(world: &World) -> Vec<Case> {
             "params: expected an array of 1 parameters, found object",
         ),
         case(
-            "no parameters but null",
+            "null instead of parameters",
             cart("remove-item", &json!(null)),
             400,
             "params: expected an array of 1 parameters, found null",
         ),
         case(
-            "a number for a text",
+            "a number instead of a string",
             cart("remove-item", &json!([7])),
             400,
             "params[0]: expected string, found number",
         ),
         case(
-            "a text for a record",
+            "a string instead of a record",
             add(&json!("p")),
             400,
             "params[0]: expected record (an object), found string",
         ),
         case(
-            "a text for a number in a record",
+            "a string instead of a number in a record",
             add(&item("price", json!("1.5"))),
             400,
             "params[0].price: expected f32, found string",
         ),
         case(
-            "null for a text in a record",
+            "null instead of a string in a record",
             add(&item("name", json!(null))),
             400,
             "params[0].name: expected string, found null",
@@ -495,13 +495,13 @@ fn values(world: &World) -> Vec<Case> {
             "params[0].quantity: value 4294967296 is not within the range of 0 to 4294967295 of u32",
         ),
         case(
-            "half a thing",
+            "a fraction for an integer",
             add(&item("quantity", json!(0.5))),
             400,
             "params[0].quantity: expected u32, found the number 0.5",
         ),
         case(
-            "a price beyond all prices",
+            "a price beyond the range of f32",
             add(&item("price", json!(1e300))),
             400,
             "params[0].price: value 1e+300 is not within the range of -3.4028235e38 to 3.4028235e38 of f32",
@@ -527,14 +527,14 @@ fn values(world: &World) -> Vec<Case> {
     ]
 }
 
-fn keys(world: &World) -> Vec<Case> {
+fn keys(data: &TestData) -> Vec<Case> {
     let call = |function: &str, key: Key| {
-        invocation("invoke-and-await", &world.counter, WORKER, function, &json!([]), &key)
+        invocation("invoke-and-await", &data.counter, WORKER, function, &json!([]), &key)
     };
     let used = |function: &str, params: &Value| {
         let function = format!("{}/{function}", guests::CART_API);
         let key = Key::Idempotency("used".to_owned());
-        invocation("invoke-and-await", &world.cart, WORKER, &function, params, &key)
+        invocation("invoke-and-await", &data.cart, WORKER, &function, params, &key)
     };
     let header = |value: &str| call(guests::GET, Key::Idempotency(value.to_owned()));
     let reused = |first: &str, requested: &str| {
@@ -547,9 +547,9 @@ fn keys(world: &World) -> Vec<Case> {
     vec![
         case(
             "a key that the server did not make",
-            call(guests::GET, Key::Invocation(NOTHING.to_owned())),
+            call(guests::GET, Key::Invocation(UNKNOWN_ID.to_owned())),
             400,
-            format!("Invalid invocation key {NOTHING}*"),
+            format!("Invalid invocation key {UNKNOWN_ID}*"),
         ),
         case(
             "a key that is no UUID",
@@ -559,9 +559,9 @@ fn keys(world: &World) -> Vec<Case> {
         ),
         case(
             "a key of another worker",
-            call(guests::GET, Key::Invocation(world.foreign_key.clone())),
+            call(guests::GET, Key::Invocation(data.foreign_key.clone())),
             400,
-            format!("Invalid invocation key {}*", world.foreign_key),
+            format!("Invalid invocation key {}*", data.foreign_key),
         ),
         case(
             "a key with a space",
@@ -584,7 +584,7 @@ fn keys(world: &World) -> Vec<Case> {
         ),
         case(
             "two keys",
-            call(guests::GET, Key::Invocation(world.foreign_key.clone())).header("Idempotency-Key", "mine"),
+            call(guests::GET, Key::Invocation(data.foreign_key.clone())).header("Idempotency-Key", "mine"),
             400,
             "the query names the invocation by `invocation-key` and the header Idempotency-Key names it differently; \
              send one of them",
@@ -602,10 +602,10 @@ fn keys(world: &World) -> Vec<Case> {
             reused(&initialize, &initialize),
         ),
         case(
-            "a key of another function with the same parameters, not waiting for it",
+            "a key of another function with the same parameters, without waiting",
             invocation(
                 "invoke",
-                &world.counter,
+                &data.counter,
                 WORKER,
                 guests::GET,
                 &json!([]),
@@ -617,28 +617,27 @@ fn keys(world: &World) -> Vec<Case> {
     ]
 }
 
-fn promises(world: &World) -> Vec<Case> {
-    let complete = |worker: &str, body: &Value| {
-        Request::post(worker_path(&world.counter, worker, "complete")).json(body)
-    };
+fn promises(data: &TestData) -> Vec<Case> {
+    let complete =
+        |worker: &str, body: &Value| Request::post(worker_path(&data.counter, worker, "complete")).json(body);
     vec![
         case(
             "a promise that does not exist",
             complete(WORKER, &json!({ "oplogIdx": 99_999, "data": [] })),
             404,
-            format!("Promise not found: {}/{WORKER}*99999*", world.counter),
+            format!("Promise not found: {}/{WORKER}*99999*", data.counter),
         ),
         case(
             "a position that is no promise",
             complete(WORKER, &json!({ "oplogIdx": "1", "data": [] })),
             404,
-            format!("Promise not found: {}/{WORKER}*1*", world.counter),
+            format!("Promise not found: {}/{WORKER}*1*", data.counter),
         ),
         case(
             "a promise of a worker that does not exist",
-            complete("nobody", &json!({ "oplogIdx": 1, "data": [] })),
+            complete("missing", &json!({ "oplogIdx": 1, "data": [] })),
             404,
-            "* not found: *nobody*",
+            "* not found: *missing*",
         ),
         case(
             "an index that is no number",
@@ -659,13 +658,13 @@ fn promises(world: &World) -> Vec<Case> {
             "Invalid request body: missing field `data` *",
         ),
         case(
-            "data that are no bytes",
+            "data that is no list of bytes",
             complete(WORKER, &json!({ "oplogIdx": 1, "data": [256] })),
             400,
             "Invalid request body: expected an array of numbers from 0 to 255, or {\"base64\": string} at line 1 column 13",
         ),
         case(
-            "data that are text",
+            "data that is a string",
             complete(WORKER, &json!({ "oplogIdx": 1, "data": "text" })),
             400,
             "Invalid request body: *",

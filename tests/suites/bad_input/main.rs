@@ -1,24 +1,23 @@
-//! Everything that a caller can get wrong: the exact status, the message, and a server that goes on as if nothing had
-//! happened.
+//! Wrong requests: each gets the exact status and message, and the server continues to work.
 //!
-//! The cases are data (`cases`); this file sends each of them and compares. In an expected message `*` stands for any
-//! text: for ids, and for words that are a library's.
+//! The cases are data (module `cases`). This file sends each request and compares the answer. In an expected message
+//! `*` matches any text, for example ids and messages of libraries.
 
 mod cases;
 
-use cases::{Case, World};
+use cases::{Case, TestData};
 use golem_tests::http::{Connection, Request, Response};
 use golem_tests::rest::{Api, upload};
-use golem_tests::server::Plan;
+use golem_tests::server::ServerOptions;
 use golem_tests::{guests, wait};
 use serde_json::json;
 
-/// Bytes of a request's body that this server takes; small, so that a larger one is quickly made.
+/// Limit for the body of a request, in bytes. It is small, so that a larger body is cheap to create.
 const BODY_BYTES_MAX: usize = 100_000;
-/// Bytes of an upload that this server takes.
+/// Limit for an upload, in bytes.
 const UPLOAD_BYTES_MAX: usize = 2_000_000;
 
-/// Whether `text` is `pattern`, where each `*` stands for any text.
+/// Whether `text` matches `pattern`, where each `*` matches any text.
 fn matches(pattern: &str, text: &str) -> bool {
     let mut pieces = pattern.split('*');
     let Some(mut rest) = pieces.next().and_then(|first| text.strip_prefix(first)) else { return false };
@@ -34,7 +33,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     rest.ends_with(last)
 }
 
-/// The one text that a body says to a person.
+/// The error message in the body of a response.
 fn message(response: &Response) -> String {
     if response.body.is_empty() {
         return String::new();
@@ -42,32 +41,33 @@ fn message(response: &Response) -> String {
     let body = response.json();
     let texts = [&body["errors"][0], &body["error"], &body["message"]];
     let text = texts.into_iter().find_map(|text| text.as_str());
-    text.unwrap_or_else(|| panic!("{body} says nothing to a person")).to_owned()
+    text.unwrap_or_else(|| panic!("{body} contains no error message")).to_owned()
 }
 
-/// Sends it as it is; only requests without any header `Authorization` get our token, unless they want none.
-async fn send(api: &Api, request: &Request, signed: bool) -> Response {
-    let request = if signed { api.signed(request.clone()) } else { request.clone() };
+/// Sends a request on a new connection. If `with_token`, our token is added, unless the request has a header
+/// `Authorization`.
+async fn send(api: &Api, request: &Request, with_token: bool) -> Response {
+    let request = if with_token { api.with_token(request.clone()) } else { request.clone() };
     let mut connection = Connection::open(api.address()).await.expect("the server accepts connections");
-    wait::patiently("an answer", connection.call(&request)).await.expect("the server answers")
+    wait::bounded("an answer", connection.call(&request)).await.expect("the server answers")
 }
 
 #[tokio::test]
-async fn every_mistake_is_named_and_nothing_breaks() {
+async fn every_mistake_gets_its_status_and_message() {
     let folder = tempfile::tempdir().unwrap();
-    let plan = Plan::new(folder.path().join("data"))
+    let options = ServerOptions::new(folder.path().join("data"))
         .set(format!("http.body_bytes_max={BODY_BYTES_MAX}"))
         .set(format!("http.upload_bytes_max={UPLOAD_BYTES_MAX}"))
         .set("log=warn");
-    let server = plan.start().await;
+    let server = options.start().await;
     let mut api = server.api();
-    let world = World::prepare(&mut api).await;
+    let data = TestData::prepare(&mut api).await;
 
     let mut wrong = Vec::new();
     let mut count = 0_u64;
-    let cases = cases::all(&world);
-    for Case { name, request, signed, status, message: expected } in &cases {
-        let response = send(&api, request, *signed).await;
+    let cases = cases::all(&data);
+    for Case { name, request, with_token, status, message: expected } in &cases {
+        let response = send(&api, request, *with_token).await;
         let found = message(&response);
         if response.status != *status || !matches(expected, &found) {
             wrong.push(format!(
@@ -76,26 +76,27 @@ async fn every_mistake_is_named_and_nothing_breaks() {
                 response.status
             ));
         }
-        // The server and the worker that the request was about go on.
+        // The server and the worker still work.
         count += 1;
-        let counted = api.invoke(&world.counter, cases::WORKER, guests::INCREMENT, &json!([])).await;
-        assert_eq!(counted, json!(count + world.counted), "after {name}");
+        let counted = api.invoke(&data.counter, cases::WORKER, guests::INCREMENT, &json!([])).await;
+        assert_eq!(counted, json!(count + data.increments), "after {name}");
     }
     assert!(wrong.is_empty(), "{} of {} cases:\n{}", wrong.len(), cases.len(), wrong.join("\n"));
     assert!(cases.len() >= 40, "only {} cases", cases.len());
 
-    // What was refused is not there, and what is right is still taken.
+    // Refused requests created nothing, and correct requests still succeed.
     let templates = api.ok(Request::get("/v1/templates")).await.json();
     assert_eq!(templates.as_array().map(Vec::len), Some(2), "{templates}");
     api.ok(upload("another", &guests::bytes(guests::COUNTER))).await;
     assert!(server.stop().await.success());
 }
 
-/// Bytes that are no HTTP, or stop in the middle: the connection may end, the server may not.
+/// Sends bytes that are not HTTP or an incomplete request. The server may close the connection, but it must continue
+/// to run.
 #[tokio::test]
-async fn broken_http_harms_nobody_else() {
+async fn broken_http_does_not_affect_other_connections() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Plan::new(folder.path().join("data")).set("log=warn").start().await;
+    let server = ServerOptions::new(folder.path().join("data")).set("log=warn").start().await;
     for bytes in [
         &b"\0\0\0\0\0\0\0\0\r\n\r\n"[..],
         b"GET\r\n\r\n",
@@ -106,12 +107,12 @@ async fn broken_http_harms_nobody_else() {
     ] {
         let mut connection = Connection::open(server.address).await.unwrap();
         connection.send(bytes).await.unwrap();
-        // An answer or the end of the connection: both are fine, waiting is not.
-        if let Ok(response) = wait::patiently("the end of a broken request", connection.receive()).await {
+        // Both an answer and the end of the connection are correct, but the server must not hang.
+        if let Ok(response) = wait::bounded("the end of a broken request", connection.receive()).await {
             assert!((400..600).contains(&response.status), "{bytes:?}: {}", response.status);
         }
     }
-    // A request that stops in the middle holds its own connection and nothing else.
+    // An incomplete request occupies its own connection only.
     let mut half = Connection::open(server.address).await.unwrap();
     half.send(b"POST /v1/templates HTTP/1.1\r\nContent-Length: 100\r\n\r\nhalf").await.unwrap();
     assert_eq!(server.api().call(Request::get("/healthcheck")).await.status, 200);

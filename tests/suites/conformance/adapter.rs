@@ -1,4 +1,4 @@
-//! The adapters under test, and what the cases write.
+//! The storage adapters under test, and builders for the rows that the cases write.
 
 use golem_model::oplog::codec::encode_inbox_event;
 use golem_model::{Epoch, InboxEvent, ProjectId, ShardId, TemplateId, Timestamp, WorkerId, WorkerName};
@@ -8,35 +8,35 @@ use golem_runtime::storage::ports::{Batch, Catalog, LogRow, Seq, Store, StoredHe
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// A store and the catalog beside it.
-pub(crate) trait Both: Store + Catalog {}
+/// A store that is also a catalog.
+pub(crate) trait StoreAndCatalog: Store + Catalog {}
 
-impl<T: Store + Catalog> Both for T {}
+impl<T: Store + Catalog> StoreAndCatalog for T {}
 
-/// Something that can be opened, and opened again.
+/// A storage adapter that can be opened repeatedly.
 pub(crate) trait Adapter {
-    /// Opens it, as a process does at its start. The one opened before must have been dropped.
-    fn open(&self) -> Box<dyn Both>;
+    /// Opens the store as a process does at its start. The store that was opened before must have been dropped.
+    fn open(&self) -> Box<dyn StoreAndCatalog>;
 
-    /// Opens it while another one has it open, as a second node does with a shared database.
-    fn open_second(&self) -> Box<dyn Both>;
+    /// Opens the store while it is open elsewhere, as a second node does with a shared database.
+    fn open_second(&self) -> Box<dyn StoreAndCatalog>;
 }
 
-/// In memory.
+/// The store in memory.
 #[derive(Default)]
 pub(crate) struct Memory(MemoryStore);
 
 impl Adapter for Memory {
-    fn open(&self) -> Box<dyn Both> {
+    fn open(&self) -> Box<dyn StoreAndCatalog> {
         Box::new(self.0.reopen())
     }
 
-    fn open_second(&self) -> Box<dyn Both> {
+    fn open_second(&self) -> Box<dyn StoreAndCatalog> {
         Box::new(self.0.reopen())
     }
 }
 
-/// A folder of its own.
+/// The embedded store in a temporary folder.
 pub(crate) struct Embedded(TempDir);
 
 impl Default for Embedded {
@@ -46,7 +46,7 @@ impl Default for Embedded {
 }
 
 impl Embedded {
-    /// Small, so that opening is fast.
+    /// Options with a small write-ahead log, so that opening is fast.
     pub(crate) fn options(&self) -> OpenOptions {
         let mut options = OpenOptions::new(self.0.path().join("data"));
         options.wal_bytes = 64 << 10;
@@ -55,18 +55,18 @@ impl Embedded {
 }
 
 impl Adapter for Embedded {
-    fn open(&self) -> Box<dyn Both> {
+    fn open(&self) -> Box<dyn StoreAndCatalog> {
         Box::new(EmbeddedStore::open(self.options()).unwrap())
     }
 
-    fn open_second(&self) -> Box<dyn Both> {
+    fn open_second(&self) -> Box<dyn StoreAndCatalog> {
         let mut options = self.options();
         options.exclusive = false;
         Box::new(EmbeddedStore::open(options).unwrap())
     }
 }
 
-/// Runs each case over each adapter.
+/// Defines a test for each case and each adapter.
 macro_rules! over_all_adapters {
     ($($case:ident)*) => {
         mod memory {
@@ -82,28 +82,28 @@ pub(crate) use over_all_adapters;
 /// The only shard that the cases use.
 pub(crate) const SHARD: ShardId = ShardId(7);
 
-/// The epoch of [`SHARD`] after taking all shards.
-pub(crate) fn acquire(store: &dyn Both) -> Epoch {
+/// Acquires all shards and returns the epoch of [`SHARD`].
+pub(crate) fn acquire(store: &dyn StoreAndCatalog) -> Epoch {
     let shards = store.acquire().unwrap();
-    shards.iter().find(|(shard, _)| *shard == SHARD).expect("all shards are taken").1
+    shards.iter().find(|(shard, _)| *shard == SHARD).expect("all shards are acquired").1
 }
 
-/// Builds a log: knows the last row of the store and of each worker.
+/// Builds a log. It tracks the last row of the store and of each worker.
 pub(crate) struct Writer<'a> {
-    pub(crate) store: &'a dyn Both,
+    pub(crate) store: &'a dyn StoreAndCatalog,
     pub(crate) epoch: Epoch,
     pub(crate) last: Seq,
     ends: std::collections::BTreeMap<u64, Seq>,
 }
 
 impl<'a> Writer<'a> {
-    /// Takes the shards of a store that may hold rows already.
-    pub(crate) fn new(store: &'a dyn Both) -> Self {
+    /// Acquires the shards of a store, which may contain rows.
+    pub(crate) fn new(store: &'a dyn StoreAndCatalog) -> Self {
         Self::with_epoch(store, acquire(store))
     }
 
-    /// Goes on under an epoch that was taken before.
-    pub(crate) fn with_epoch(store: &'a dyn Both, epoch: Epoch) -> Self {
+    /// Continues under an epoch that was acquired before.
+    pub(crate) fn with_epoch(store: &'a dyn StoreAndCatalog, epoch: Epoch) -> Self {
         let last = store.position().unwrap().last;
         let mut ends = std::collections::BTreeMap::new();
         for row in store.rows_after(Seq(0), usize::MAX).unwrap() {
@@ -137,27 +137,27 @@ impl<'a> Writer<'a> {
     }
 }
 
-/// A row whose body says where it is.
+/// A row whose body is determined by its position.
 pub(crate) fn row(seq: Seq, worker: u64, prev: Seq, epoch: Epoch) -> LogRow {
     let body = encode_inbox_event(&InboxEvent::PromiseCompleted {
         at: Timestamp::from_nanos(seq.0),
         promise: golem_model::OplogIndex(worker),
-        // Rows of all sizes, some longer than a page.
+        // Bodies of various sizes, some of them longer than a page.
         data: vec![0x5A; usize::try_from(seq.0 * 37 % 9_000).unwrap()],
     });
     LogRow { seq, worker: WorkerNum(worker), prev, shard: SHARD, epoch, body }
 }
 
-/// A template by a small number.
+/// The template with a small number as its id.
 pub(crate) fn template(number: u128) -> TemplateId {
     TemplateId(Uuid::from_u128(number))
 }
 
-/// A head without anything to wake for.
-pub(crate) fn head(no: u64, of: TemplateId, name: &str) -> StoredHead {
+/// The head of an idle worker.
+pub(crate) fn head(number: u64, template: TemplateId, name: &str) -> StoredHead {
     StoredHead {
-        no: WorkerNum(no),
-        id: WorkerId::new(of, WorkerName::new(name).unwrap()),
+        no: WorkerNum(number),
+        id: WorkerId::new(template, WorkerName::new(name).unwrap()),
         project: ProjectId(Uuid::from_u128(99)),
         shard: SHARD,
         applied: Seq(0),

@@ -1,4 +1,4 @@
-//! Uploaded components.
+//! The contract of the blob store, which holds uploaded components.
 
 use golem_runtime::storage::blobs::{FileBlobs, MemoryBlobs};
 use golem_runtime::storage::ports::{Blobs, StoreError};
@@ -55,7 +55,7 @@ fn files_survive_a_restart_and_leftovers_are_swept() {
 }
 
 #[test]
-fn a_damaged_file_is_refused_and_mended_by_the_next_upload() {
+fn a_damaged_file_is_refused_and_repaired_by_the_next_upload() {
     let dir = tempfile::tempdir().unwrap();
     let blobs = FileBlobs::open(dir.path()).unwrap();
     blobs.put(hash(b"component"), b"component").unwrap();

@@ -1,6 +1,6 @@
-//! Accounts, projects, policies, grants, tokens, invitations, usage and templates.
+//! The catalog: accounts, projects, policies, grants, tokens, invitations, usage and templates.
 
-use crate::adapter::{Adapter, Both, over_all_adapters, template};
+use crate::adapter::{Adapter, StoreAndCatalog, over_all_adapters, template};
 use golem_model::{
     Account, AccountId, Export, Function, Grant, GrantId, Invited, Policy, PolicyId, Project, ProjectAction,
     ProjectId, Role, TemplateVersion, Timestamp, Token, TokenId, Type, Usage,
@@ -16,8 +16,8 @@ over_all_adapters! {
     template_versions_follow_each_other
     removed_templates_free_their_name
     removed_tokens_are_gone
-    accounts_change_and_go
-    projects_go_with_their_grants
+    accounts_are_changed_and_removed
+    removing_a_project_removes_its_grants
     policies_and_grants_survive_a_restart
     invitations_and_usage_survive_a_restart
 }
@@ -66,9 +66,9 @@ fn rows_that_clash_are_refused(adapter: &dyn Adapter) {
         let error = store.write(std::slice::from_ref(&write)).unwrap_err();
         assert!(matches!(error, StoreError::Conflict { what } if what == expected), "{write:?}: {error}");
     }
-    // The same name in another project is another template.
+    // The same name is allowed in another project.
     let elsewhere = TemplateVersion { project: ProjectId(Uuid::from_u128(2)), ..version(2, 0, "counter") };
-    // That project must exist.
+    // But the project must exist.
     let written = write_version(&*store, elsewhere.clone());
     assert!(matches!(written.unwrap_err(), StoreError::Conflict { what: "template" }));
     store.write(&[CatalogWrite::Project(project(2, 1, false))]).unwrap();
@@ -129,21 +129,27 @@ fn removed_tokens_are_gone(adapter: &dyn Adapter) {
     assert_eq!(store.tokens().unwrap(), [token(2)]);
 }
 
-fn accounts_change_and_go(adapter: &dyn Adapter) {
-    let vouched = |number, name: &str| Account { external: Some(name.to_owned()), ..account(number) };
+fn accounts_are_changed_and_removed(adapter: &dyn Adapter) {
+    let with_external = |number, name: &str| Account { external: Some(name.to_owned()), ..account(number) };
     {
         let store = adapter.open();
         store
-            .write(&[CatalogWrite::Account(vouched(1, "github:7")), CatalogWrite::Account(account(2))])
+            .write(&[CatalogWrite::Account(with_external(1, "github:7")), CatalogWrite::Account(account(2))])
             .unwrap();
         let changed =
-            Account { name: "new".to_owned(), roles: [Role::Admin].into(), ..vouched(2, "github:8") };
+            Account { name: "new".to_owned(), roles: [Role::Admin].into(), ..with_external(2, "github:8") };
         store.write(&[CatalogWrite::AccountChanged(changed.clone())]).unwrap();
-        assert_eq!(store.accounts().unwrap(), [vouched(1, "github:7"), changed]);
+        assert_eq!(store.accounts().unwrap(), [with_external(1, "github:7"), changed]);
         for (write, why) in [
-            (CatalogWrite::Account(vouched(3, "github:7")), "somebody else is vouched for so"),
-            (CatalogWrite::AccountChanged(vouched(2, "github:7")), "somebody else is vouched for so"),
-            (CatalogWrite::AccountChanged(account(9)), "there is none"),
+            (
+                CatalogWrite::Account(with_external(3, "github:7")),
+                "another account has this external identity",
+            ),
+            (
+                CatalogWrite::AccountChanged(with_external(2, "github:7")),
+                "another account has this external identity",
+            ),
+            (CatalogWrite::AccountChanged(account(9)), "the account does not exist"),
         ] {
             let error = store.write(&[write]).unwrap_err();
             assert!(matches!(error, StoreError::Conflict { what: "account" }), "{why}: {error}");
@@ -165,18 +171,18 @@ fn accounts_change_and_go(adapter: &dyn Adapter) {
                 CatalogWrite::AccountRemoved(account(1).id),
             ])
             .unwrap();
-        // Who was vouched for so can come again.
-        store.write(&[CatalogWrite::Account(vouched(3, "github:7"))]).unwrap();
+        // The external identity of a removed account can be used again.
+        store.write(&[CatalogWrite::Account(with_external(3, "github:7"))]).unwrap();
     }
     let store = adapter.open();
     let ids: Vec<_> = store.accounts().unwrap().into_iter().map(|account| account.id).collect();
     assert_eq!(ids, [account(2).id, account(3).id]);
-    assert_eq!(store.tokens().unwrap(), [], "an account's tokens go with it");
-    assert_eq!(store.grants().unwrap(), [], "and what was granted to it");
+    assert_eq!(store.tokens().unwrap(), [], "removing an account removes its tokens");
+    assert_eq!(store.grants().unwrap(), [], "and its grants");
     assert_eq!(store.usage().unwrap(), [], "and its usage");
 }
 
-fn projects_go_with_their_grants(adapter: &dyn Adapter) {
+fn removing_a_project_removes_its_grants(adapter: &dyn Adapter) {
     {
         let store = adapter.open();
         store
@@ -251,7 +257,7 @@ fn invitations_and_usage_survive_a_restart(adapter: &dyn Adapter) {
                 CatalogWrite::Invited(invited("b@x", 1)),
                 CatalogWrite::Invited(invited("a@x", 1)),
                 CatalogWrite::Invited(invited("c@x", 1)),
-                // Who invited first, did.
+                // A second invitation of the same address does not change the first.
                 CatalogWrite::Invited(invited("a@x", 2)),
                 CatalogWrite::InvitedRemoved("c@x".to_owned()),
                 CatalogWrite::InvitedRemoved("d@x".to_owned()),
@@ -269,7 +275,7 @@ fn invitations_and_usage_survive_a_restart(adapter: &dyn Adapter) {
     assert_eq!(store.usage().unwrap(), [usage(1, 7), usage(2, 6)]);
 }
 
-fn write_version(store: &dyn Both, version: TemplateVersion) -> Result<(), StoreError> {
+fn write_version(store: &dyn StoreAndCatalog, version: TemplateVersion) -> Result<(), StoreError> {
     store.write(&[CatalogWrite::TemplateVersion(version)])
 }
 

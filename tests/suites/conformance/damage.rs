@@ -1,4 +1,4 @@
-//! The files of the embedded store: what a crash or a bad disk leaves, and what must not be opened.
+//! The files of the embedded store: files after a crash or damage, and files that must be refused.
 
 use crate::adapter::{Embedded, Writer};
 use golem_model::oplog::codec::decode_row;
@@ -8,21 +8,21 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-/// Bytes of the header of the write-ahead log, of a frame's header, of a frame.
+/// Sizes in bytes: header of the write-ahead log, header of a frame, whole frame.
 const WAL_HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 const FRAME: usize = FRAME_HEADER + 4096;
 
-/// A copy of the files of a store as a crash leaves them, with commits in the write-ahead log.
-struct Crashed {
+/// A copy of the files of a store after a crash, with commits in the write-ahead log.
+struct CrashedStore {
     database: Vec<u8>,
     wal: Vec<u8>,
-    /// The last row of each commit, and the bytes of the write-ahead log after it.
+    /// The last row of each commit, and the length of the write-ahead log after it.
     commits: Vec<(Seq, usize)>,
     bodies: Vec<Vec<u8>>,
 }
 
-impl Crashed {
+impl CrashedStore {
     fn new() -> Self {
         let embedded = Embedded::default();
         let dir = embedded.options().dir;
@@ -38,7 +38,7 @@ impl Crashed {
         Self { database: fs::read(dir.join("golem.db")).unwrap(), wal: wal(), commits, bodies }
     }
 
-    /// Opens the files with this write-ahead log.
+    /// Opens a copy of the files with the given write-ahead log.
     fn open(&self, wal: &[u8]) -> Result<(tempfile::TempDir, EmbeddedStore), StoreError> {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("golem.db"), &self.database).unwrap();
@@ -47,7 +47,7 @@ impl Crashed {
         Ok((dir, store))
     }
 
-    /// The rows up to `last` are there, whole, and no others; and the store goes on.
+    /// Checks that the store contains exactly the rows up to `last`, unchanged, and accepts new ones.
     fn check(&self, store: &EmbeddedStore, last: Seq) {
         assert_eq!(store.position().unwrap().last, last);
         let rows = store.rows_after(Seq(0), 100).unwrap();
@@ -61,21 +61,22 @@ impl Crashed {
 
 #[test]
 fn a_torn_tail_loses_the_last_commit_or_nothing() {
-    let crashed = Crashed::new();
+    let crashed = CrashedStore::new();
     let &[.., (before, start), (after, end)] = &*crashed.commits else { panic!("too few commits") };
     assert!(end - start >= 3 * FRAME, "the last commit has several frames");
     let mut cuts: Vec<usize> = vec![start, start + 1, start + FRAME_HEADER - 1, end - 1, end - 512, end];
     for frame in (start..end).step_by(FRAME) {
         cuts.extend([frame, frame + 4, frame + FRAME_HEADER, frame + FRAME_HEADER + 1, frame + FRAME - 1]);
     }
-    // And anywhere, by a fixed rule.
+    // And some positions without a pattern.
     cuts.extend((1..12).map(|step: usize| start + step * 7_919 % (end - start)));
     for cut in cuts {
         let expected = if cut == end { after } else { before };
-        // The file ends there.
+        // First case: the file ends at the cut.
         let (_dir, store) = crashed.open(&crashed.wal[..cut]).unwrap();
         crashed.check(&store, expected);
-        // The file was grown before, so that zeros follow; some bytes at the cut may have been zeros anyway.
+        // Second case: the file was preallocated, so zeros follow the cut. Some bytes after the cut may have been
+        // zeros before.
         let mut wal = crashed.wal.clone();
         wal[cut..].fill(0);
         let expected = if wal[..end] == crashed.wal[..end] { after } else { before };
@@ -86,7 +87,7 @@ fn a_torn_tail_loses_the_last_commit_or_nothing() {
 
 #[test]
 fn pages_of_the_last_commit_may_be_missing_in_any_order() {
-    let crashed = Crashed::new();
+    let crashed = CrashedStore::new();
     let &[.., (before, start), (_, end)] = &*crashed.commits else { panic!("too few commits") };
     for frame in (start..end).step_by(FRAME) {
         let mut wal = crashed.wal.clone();
@@ -98,7 +99,7 @@ fn pages_of_the_last_commit_may_be_missing_in_any_order() {
 
 #[test]
 fn a_flipped_byte_in_the_last_commit_loses_that_commit() {
-    let crashed = Crashed::new();
+    let crashed = CrashedStore::new();
     let &[.., (before, start), (_, end)] = &*crashed.commits else { panic!("too few commits") };
     for at in (start..end).step_by(613) {
         let mut wal = crashed.wal.clone();
@@ -110,7 +111,7 @@ fn a_flipped_byte_in_the_last_commit_loses_that_commit() {
 
 #[test]
 fn a_flipped_byte_in_an_earlier_commit_is_refused() {
-    let crashed = Crashed::new();
+    let crashed = CrashedStore::new();
     let (_, start) = crashed.commits[0];
     let (_, end) = crashed.commits[2];
     for at in (start..end).step_by(613) {
@@ -187,7 +188,7 @@ fn a_newer_format_is_refused() {
 }
 
 #[test]
-fn what_cannot_be_a_store_is_refused_in_one_line() {
+fn a_path_that_is_no_store_is_refused_in_one_line() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("file");
     fs::write(&file, "x").unwrap();
@@ -209,7 +210,7 @@ fn what_cannot_be_a_store_is_refused_in_one_line() {
 }
 
 #[test]
-fn nobody_else_may_read_the_folder() {
+fn only_the_owner_may_read_the_folder() {
     let embedded = Embedded::default();
     let dir = embedded.options().dir;
     let _store = EmbeddedStore::open(embedded.options()).unwrap();
@@ -221,7 +222,7 @@ fn nobody_else_may_read_the_folder() {
 }
 
 #[test]
-fn the_write_ahead_log_is_begun_again_and_not_truncated() {
+fn the_write_ahead_log_is_reused_and_not_truncated() {
     let embedded = Embedded::default();
     let mut options = embedded.options();
     options.wal_bytes = 8 << 20;
@@ -230,7 +231,7 @@ fn the_write_ahead_log_is_begun_again_and_not_truncated() {
     let length = || fs::metadata(&wal).unwrap().len();
     assert_eq!(length(), 8 << 20);
     let mut writer = Writer::new(&store);
-    // 60 MiB or so, through a log of 8.
+    // About 60 MiB of rows pass through a log of 8 MiB.
     for _ in 0..400 {
         writer.commit(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20]);
         assert!(length() >= 8 << 20);
@@ -256,7 +257,7 @@ fn options(dir: &Path) -> OpenOptions {
     options
 }
 
-/// The end of the last frame whose salts are those of the header.
+/// The end of the last frame whose salts match those of the header.
 fn end_of(wal: &[u8]) -> usize {
     let salts = &wal[16..24];
     let frames = wal[WAL_HEADER..].chunks_exact(FRAME);

@@ -1,24 +1,24 @@
-//! What a store says and keeps when the disk is full, fails, or forgets; and what the switches of the memory store do.
+//! Errors and contents of a store when the disk is full, fails or loses writes; and the faults of the memory store.
 
-use crate::adapter::{Both, SHARD, Writer};
+use crate::adapter::{SHARD, StoreAndCatalog, Writer};
 use golem_model::{Account, AccountId, Timestamp};
 use golem_runtime::storage::embedded::{EmbeddedStore, OpenOptions};
 use golem_runtime::storage::memory::{Fault, FaultKind, MemoryStore};
 use golem_runtime::storage::ports::{Batch, Catalog as _, CatalogWrite, Seq, Store as _, StoreError};
-use golem_tests::vfs::{self, Disk, Mode};
+use golem_tests::vfs::{self, Disk, DiskFaults};
 use tempfile::TempDir;
 use uuid::Uuid;
 
-/// A store on a disk of its own that can be made to fail.
-struct Faulty {
+/// A store on a separate simulated disk with faults.
+struct FaultyStore {
     dir: TempDir,
     name: &'static str,
     disk: &'static Disk,
 }
 
-impl Faulty {
+impl FaultyStore {
     fn new(name: &'static str) -> Self {
-        Self { dir: tempfile::tempdir().unwrap(), name, disk: vfs::register(name, Mode::default()) }
+        Self { dir: tempfile::tempdir().unwrap(), name, disk: vfs::register(name, DiskFaults::default()) }
     }
 
     fn open(&self) -> EmbeddedStore {
@@ -28,18 +28,18 @@ impl Faulty {
         EmbeddedStore::open(options).unwrap()
     }
 
-    /// Kills the process, as far as the disk is concerned, and starts another.
+    /// Simulates SIGKILL for the disk, and opens the store again.
     fn crash(&self, store: EmbeddedStore) -> EmbeddedStore {
-        // A crash is no clean end: what closing would write and delete must not count.
-        self.disk.set_mode(Mode { dead: true, ..Mode::default() });
+        // A crash is not a clean shutdown: writes and deletions of closing connections must have no effect.
+        self.disk.set_faults(DiskFaults { killed: true, ..DiskFaults::default() });
         drop(store);
         self.disk.crash();
-        self.disk.set_mode(Mode::default());
+        self.disk.set_faults(DiskFaults::default());
         self.open()
     }
 }
 
-/// Everything up to `last` is there, whole and in order.
+/// Checks that the store contains exactly the rows up to `last`.
 fn check_log(store: &EmbeddedStore, last: Seq) {
     assert_eq!(store.position().unwrap().last, last);
     let rows = store.rows_after(Seq(0), usize::MAX).unwrap();
@@ -49,7 +49,7 @@ fn check_log(store: &EmbeddedStore, last: Seq) {
 
 #[test]
 fn a_crash_keeps_what_was_acknowledged() {
-    let faulty = Faulty::new("store-honest");
+    let faulty = FaultyStore::new("store-honest");
     let mut store = faulty.open();
     for _ in 0..4 {
         let mut writer = Writer::new(&store);
@@ -64,9 +64,9 @@ fn a_crash_keeps_what_was_acknowledged() {
 
 #[test]
 fn a_disk_that_drops_syncs_loses_what_was_acknowledged() {
-    let faulty = Faulty::new("store-forgetful");
+    let faulty = FaultyStore::new("store-forgetful");
     let store = faulty.open();
-    faulty.disk.set_mode(Mode { syncs_dropped: true, ..Mode::default() });
+    faulty.disk.set_faults(DiskFaults { syncs_dropped: true, ..DiskFaults::default() });
     let mut writer = Writer::new(&store);
     writer.commit(&[1, 2, 3]);
     let store = faulty.crash(store);
@@ -74,14 +74,14 @@ fn a_disk_that_drops_syncs_loses_what_was_acknowledged() {
 }
 
 #[test]
-fn a_full_disk_is_named_and_the_store_goes_on_when_there_is_space() {
-    let faulty = Faulty::new("store-full");
+fn a_full_disk_is_reported_and_writes_resume_with_space() {
+    let faulty = FaultyStore::new("store-full");
     let mut store = faulty.open();
     for bytes in [0, 100, 4_096, 10_000, 50_000, 300_000] {
-        faulty.disk.set_mode(Mode::default());
+        faulty.disk.set_faults(DiskFaults::default());
         let mut writer = Writer::new(&store);
         writer.commit(&[1]);
-        faulty.disk.set_mode(Mode { bytes_left: Some(bytes), ..Mode::default() });
+        faulty.disk.set_faults(DiskFaults { bytes_left: Some(bytes), ..DiskFaults::default() });
         let mut acknowledged = writer.last;
         let error = loop {
             let batch = writer.batch(&[1, 2, 3, 4]);
@@ -92,14 +92,14 @@ fn a_full_disk_is_named_and_the_store_goes_on_when_there_is_space() {
         };
         assert!(matches!(error, StoreError::Full { .. }), "{error}");
         assert!(error.to_string().contains("no space is left for"), "{error}");
-        // Nothing is taken, nothing recovers, what is there can be read.
+        // While the disk is full, commits and recovery fail, and committed rows can be read.
         let error = store.commit(&Batch::default()).unwrap_err();
         assert!(error.to_string().contains("cannot write"), "{error}");
         let error = store.recover().unwrap_err();
         assert!(matches!(error, StoreError::Full { .. }), "{error}");
         assert_eq!(store.row(acknowledged).unwrap().unwrap().seq, acknowledged);
 
-        faulty.disk.set_mode(Mode::default());
+        faulty.disk.set_faults(DiskFaults::default());
         let last = store.recover().unwrap().last;
         check_after_failure(acknowledged, writer.last, last);
         check_log(&store, last);
@@ -110,8 +110,8 @@ fn a_full_disk_is_named_and_the_store_goes_on_when_there_is_space() {
 }
 
 #[test]
-fn a_catalog_write_that_failed_stops_nobody_once_there_is_space() {
-    let faulty = Faulty::new("catalog-full");
+fn a_failed_catalog_write_blocks_nothing_once_there_is_space() {
+    let faulty = FaultyStore::new("catalog-full");
     let store = faulty.open();
     let mut writer = Writer::new(&store);
     writer.commit(&[1]);
@@ -125,15 +125,15 @@ fn a_catalog_write_that_failed_stops_nobody_once_there_is_space() {
             external: None,
         })
     };
-    let full = Mode { bytes_left: Some(0), ..Mode::default() };
+    let full = DiskFaults { bytes_left: Some(0), ..DiskFaults::default() };
     for round in 0..4 {
-        faulty.disk.set_mode(full);
+        faulty.disk.set_faults(full);
         for _ in 0..2 {
             let error = store.write(&[account(round)]).unwrap_err();
             assert!(matches!(error, StoreError::Full { .. }), "{error}");
         }
-        faulty.disk.set_mode(Mode::default());
-        // Whoever comes first goes on.
+        faulty.disk.set_faults(DiskFaults::default());
+        // Either kind of write may be the first after the fault.
         if round % 2 == 0 {
             store.write(&[account(round)]).unwrap();
             writer.commit(&[1]);
@@ -150,20 +150,20 @@ fn a_catalog_write_that_failed_stops_nobody_once_there_is_space() {
 }
 
 #[test]
-fn a_sync_that_fails_is_never_trusted_after() {
-    let mut faulty = Faulty::new("store-sync");
-    // The first ones are of commits; later ones are also of checkpoints.
+fn recovery_after_a_failed_sync_keeps_what_was_acknowledged() {
+    let mut faulty = FaultyStore::new("store-sync");
+    // The first syncs belong to commits, later ones also to checkpoints.
     for number in (1..=6).chain((30..=52).step_by(2)) {
         faulty.dir = tempfile::tempdir().unwrap();
         let store = faulty.open();
         let mut writer = Writer::new(&store);
         writer.commit(&[1, 2]);
-        faulty.disk.set_mode(Mode { sync_failing: Some(number), ..Mode::default() });
+        faulty.disk.set_faults(DiskFaults { sync_failing: Some(number), ..DiskFaults::default() });
         let acknowledged = loop {
             let acknowledged = writer.last;
             let batch = writer.batch(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
             match store.commit(&batch) {
-                // It was a checkpoint's; the store has recovered from that by itself.
+                // The sync belonged to a checkpoint; the store has recovered from that itself.
                 Ok(()) if faulty.disk.syncs() > number + 2 => break writer.last,
                 Ok(()) => {}
                 Err(error) => {
@@ -172,11 +172,11 @@ fn a_sync_that_fails_is_never_trusted_after() {
                 }
             }
         };
-        // The sync that fails may be one of the recovery's own.
+        // The failing sync may be one of the recovery itself.
         let last = store.recover().or_else(|_| store.recover()).unwrap().last;
         check_after_failure(acknowledged, writer.last, last);
         check_log(&store, last);
-        // The power fails now, or after some commits. What recovery said was there still is.
+        // The process crashes now or after some commits. The rows that recovery reported are still there.
         let commits = number % 3;
         let mut writer = Writer::with_epoch(&store, writer.epoch);
         for _ in 0..commits {
@@ -190,12 +190,12 @@ fn a_sync_that_fails_is_never_trusted_after() {
 
 #[test]
 fn a_crash_before_recovery_keeps_what_was_acknowledged() {
-    let mut faulty = Faulty::new("store-sync-crash");
+    let mut faulty = FaultyStore::new("store-sync-crash");
     for number in 1..=20 {
         faulty.dir = tempfile::tempdir().unwrap();
         let store = faulty.open();
         let mut writer = Writer::new(&store);
-        faulty.disk.set_mode(Mode { sync_failing: Some(number), ..Mode::default() });
+        faulty.disk.set_faults(DiskFaults { sync_failing: Some(number), ..DiskFaults::default() });
         let acknowledged = loop {
             let before = writer.last;
             let batch = writer.batch(&[1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
@@ -203,7 +203,7 @@ fn a_crash_before_recovery_keeps_what_was_acknowledged() {
                 break before;
             }
             if faulty.disk.syncs() > number {
-                // It was a checkpoint that failed.
+                // A checkpoint failed.
                 break writer.last;
             }
         };
@@ -215,18 +215,18 @@ fn a_crash_before_recovery_keeps_what_was_acknowledged() {
     }
 }
 
-/// A batch that failed is there as a whole or not at all; one before it is there.
+/// A failed batch is stored as a whole or not at all. All earlier batches are stored.
 fn check_after_failure(acknowledged: Seq, tried: Seq, found: Seq) {
     assert!(found == acknowledged || found == tried, "{found} is neither {acknowledged} nor {tried}");
 }
 
 #[test]
-fn the_memory_store_fails_when_it_is_told_to() {
+fn the_memory_store_fails_at_the_chosen_commit() {
     for (kind, applied) in
         [(FaultKind::Full, false), (FaultKind::Full, true), (FaultKind::Io, false), (FaultKind::Io, true)]
     {
         let store = MemoryStore::new();
-        let both: &dyn Both = &store;
+        let both: &dyn StoreAndCatalog = &store;
         let mut writer = Writer::new(both);
         store.fail(Fault { commit: 2, kind, applied });
         writer.commit(&[1]);

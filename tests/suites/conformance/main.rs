@@ -1,10 +1,11 @@
-//! Conformance: one contract (`golem_runtime::storage::ports`), every adapter.
+//! Conformance: every storage adapter keeps the contract of `golem_runtime::storage::ports`.
 //!
-//! `adapter` opens what is to be tested; `store`, `values`, `catalog` and `blobs` hold the cases that all adapters pass;
-//! `damage` is about the files of the embedded one: torn tails, flipped bytes, locks, foreign formats; `faults` about
-//! disks that are full, fail or forget.
+//! `adapter` opens the stores under test. `store`, `values`, `catalog` and `blobs` contain the cases that all
+//! adapters pass. `damage` tests the files of the embedded store: torn tails, flipped bytes, locks, foreign formats.
+//! `faults` tests disks that are full, fail or lose writes. It uses internal crates because the contract is a Rust
+//! trait.
 
-// Marked as tests, so that helpers may unwrap as the tests do.
+// The modules are marked as tests, so that clippy allows `unwrap` in their helpers.
 #[cfg(test)]
 mod adapter;
 #[cfg(test)]

@@ -1,13 +1,15 @@
-//! The log, heads and index.
+//! The log, the heads of workers and the index of invocation keys.
 
-use crate::adapter::{Adapter, Both, SHARD, Writer, acquire, head, over_all_adapters, row, template};
+use crate::adapter::{
+    Adapter, SHARD, StoreAndCatalog, Writer, acquire, head, over_all_adapters, row, template,
+};
 use golem_model::{Epoch, ShardId, Timestamp};
 use golem_runtime::storage::ports::{
     Batch, Derived, IdemRow, Position, Seq, StoreError, StoredHead, WorkerNum,
 };
 
 over_all_adapters! {
-    an_empty_store_stands_at_the_beginning
+    an_empty_store_has_no_rows
     epochs_grow_by_one_each_time_the_shards_are_taken
     rows_come_back_as_they_were_written
     a_worker_is_read_backwards_along_its_links
@@ -22,13 +24,13 @@ over_all_adapters! {
     heads_come_in_the_order_of_their_names
     index_entries_are_replaced
     removed_workers_are_swept_once_derived_has_passed_them
-    positions_are_never_given_twice_even_when_the_last_rows_are_swept
+    positions_are_not_reused_after_the_last_rows_are_swept
     sweeping_goes_in_slices
     everything_is_there_after_a_restart
     reads_beside_commits_see_whole_batches
 }
 
-fn an_empty_store_stands_at_the_beginning(adapter: &dyn Adapter) {
+fn an_empty_store_has_no_rows(adapter: &dyn Adapter) {
     let store = adapter.open();
     assert_eq!(store.position().unwrap(), Position::default());
     assert_eq!(store.row(Seq(1)).unwrap(), None);
@@ -130,7 +132,7 @@ fn a_batch_of_an_old_epoch_is_refused(adapter: &dyn Adapter) {
     );
     assert_eq!(first.position().unwrap().last, Seq(1));
 
-    // The new owner goes on where the old one stood; the old one stays out, also after a recovery.
+    // The new owner continues after the last row of the old one. The old owner stays fenced, also after a recovery.
     let mut writer = Writer::new(&*second);
     writer.commit(&[1]);
     assert_eq!(first.recover().unwrap().last, Seq(2));
@@ -203,7 +205,7 @@ fn heads_are_replaced(adapter: &dyn Adapter) {
 
 fn two_heads_of_one_id_are_refused(adapter: &dyn Adapter) {
     let store = adapter.open();
-    let batch = |no| Batch { heads: vec![head(no, template(1), "a")], ..Batch::default() };
+    let batch = |number| Batch { heads: vec![head(number, template(1), "a")], ..Batch::default() };
     store.commit(&batch(1)).unwrap();
     let error = store.commit(&batch(2)).unwrap_err();
     assert!(matches!(error, StoreError::Conflict { what: "worker" }), "{error}");
@@ -229,10 +231,10 @@ fn a_removed_head_frees_its_id_in_the_same_batch(adapter: &dyn Adapter) {
 fn heads_to_wake_come_in_pages(adapter: &dyn Adapter) {
     let store = adapter.open();
     let heads = (1..=20)
-        .map(|no| StoredHead {
-            active: no % 3 == 0,
-            wake_at: (no % 5 == 0).then_some(Timestamp::from_nanos(u64::MAX - no)),
-            ..head(no, template(1), &format!("w{no}"))
+        .map(|number| StoredHead {
+            active: number % 3 == 0,
+            wake_at: (number % 5 == 0).then_some(Timestamp::from_nanos(u64::MAX - number)),
+            ..head(number, template(1), &format!("w{number}"))
         })
         .collect();
     store.commit(&Batch { heads, ..Batch::default() }).unwrap();
@@ -252,7 +254,7 @@ fn heads_to_wake_come_in_pages(adapter: &dyn Adapter) {
 fn heads_come_in_the_order_of_their_names(adapter: &dyn Adapter) {
     let store = adapter.open();
     let names = ["b", "a", "cart-10", "cart-9", "cart", "Z", "cart_1", "\u{fc}", "carts"];
-    let mut heads: Vec<_> = (1..).zip(names).map(|(no, name)| head(no, template(1), name)).collect();
+    let mut heads: Vec<_> = (1..).zip(names).map(|(number, name)| head(number, template(1), name)).collect();
     heads.push(head(20, template(2), "cart-5"));
     store.commit(&Batch { heads, ..Batch::default() }).unwrap();
     let page = |number, prefix, after, limit| -> Vec<String> {
@@ -293,7 +295,7 @@ fn removed_workers_are_swept_once_derived_has_passed_them(adapter: &dyn Adapter)
     };
     store.commit(&batch).unwrap();
 
-    // Whoever derives the tables again must still be able to read the rows.
+    // The rows must stay readable until the derived tables include them, because recovery derives the tables again.
     assert!(!store.tidy(100).unwrap());
     assert_eq!(store.rows_back(Seq(5), 100).unwrap().len(), 3);
 
@@ -308,7 +310,7 @@ fn removed_workers_are_swept_once_derived_has_passed_them(adapter: &dyn Adapter)
     assert_eq!(store.rows_back(Seq(6), 100).unwrap().len(), 3);
 }
 
-fn positions_are_never_given_twice_even_when_the_last_rows_are_swept(adapter: &dyn Adapter) {
+fn positions_are_not_reused_after_the_last_rows_are_swept(adapter: &dyn Adapter) {
     {
         let store = adapter.open();
         let mut writer = Writer::new(&*store);
@@ -342,13 +344,13 @@ fn sweeping_goes_in_slices(adapter: &dyn Adapter) {
     while store.tidy(3).unwrap() {
         let left = store.rows_after(Seq(0), 100).unwrap().len();
         assert!(before - left <= 3, "{before} rows, then {left}");
-        // What is left of a worker is a whole chain.
+        // The remaining rows of a worker form a complete chain.
         if left > 10 {
             assert_eq!(store.rows_back(Seq(left as u64 - 10), 100).unwrap().len(), left - 10);
         }
         before = left;
         slices += 1;
-        assert!(slices < 100, "it never ends");
+        assert!(slices < 100, "tidy never finishes");
     }
     assert!(slices >= 9, "{slices} slices");
     assert_eq!(store.rows_after(Seq(0), 100).unwrap(), []);
@@ -375,7 +377,7 @@ fn everything_is_there_after_a_restart(adapter: &dyn Adapter) {
     assert_eq!(store.rows_after(Seq(0), 10).unwrap(), rows);
     assert_eq!(store.head_by_no(WorkerNum(1)).unwrap(), Some(head(1, template(1), "a")));
     assert_eq!(store.idem(WorkerNum(1), [1; 16]).unwrap(), Some(idem(1, 1, 1, 3)));
-    // Nothing is taken from who does not own the shards since the restart.
+    // An owner from before the restart is fenced.
     let old = Batch { fences: vec![(SHARD, Epoch(1))], ..Batch::default() };
     acquire(&*store);
     assert!(matches!(store.commit(&old).unwrap_err(), StoreError::Fenced { .. }));
@@ -389,7 +391,7 @@ fn reads_beside_commits_see_whole_batches(adapter: &dyn Adapter) {
             scope.spawn(|| {
                 loop {
                     let last = store.position().unwrap().last;
-                    assert_eq!(last.0 % 3, 0, "half a batch can be seen");
+                    assert_eq!(last.0 % 3, 0, "half a batch is visible");
                     let chain = store.rows_back(last, usize::MAX).unwrap();
                     assert_eq!(chain.len() as u64, last.0 / 3);
                     if last.0 == 3 * BATCHES {
@@ -414,11 +416,11 @@ fn idem(worker: u64, key: u8, started: u64, outcome: u64) -> IdemRow {
     IdemRow { worker: WorkerNum(worker), key_hash: [key; 16], started: Seq(started), outcome: Seq(outcome) }
 }
 
-fn tidy_all(store: &dyn Both, limit: usize) {
+fn tidy_all(store: &dyn StoreAndCatalog, limit: usize) {
     for _ in 0..100 {
         if !store.tidy(limit).unwrap() {
             return;
         }
     }
-    panic!("tidying never ends");
+    panic!("tidy never finishes");
 }

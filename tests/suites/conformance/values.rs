@@ -1,6 +1,6 @@
-//! What workers share.
+//! Shared values: buckets and containers of a project.
 
-use crate::adapter::{Adapter, Both, Writer, over_all_adapters};
+use crate::adapter::{Adapter, StoreAndCatalog, Writer, over_all_adapters};
 use golem_model::ProjectId;
 use golem_model::shared::{ScopedKey, Space};
 use golem_runtime::storage::ports::{Abandoned, Batch, CatalogWrite, Seq, StoreError, ValueRow};
@@ -8,8 +8,8 @@ use std::sync::Arc;
 use uuid::Uuid;
 
 over_all_adapters! {
-    a_value_is_what_was_written_last
-    projects_spaces_and_buckets_are_apart
+    the_last_write_of_a_value_is_read
+    projects_spaces_and_buckets_are_separate
     abandoned_buckets_are_swept
     a_removed_projects_values_are_swept
     keys_come_in_order_of_their_bytes_and_in_pages
@@ -22,23 +22,23 @@ const MINE: ProjectId = ProjectId(Uuid::from_u128(1));
 const OTHER: ProjectId = ProjectId(Uuid::from_u128(2));
 
 fn put(key: &str, value: &[u8]) -> ValueRow {
-    of(MINE, Space::Values, "bucket", key, Some(value))
+    value_row(MINE, Space::Values, "bucket", key, Some(value))
 }
 
 fn remove(key: &str) -> ValueRow {
-    of(MINE, Space::Values, "bucket", key, None)
+    value_row(MINE, Space::Values, "bucket", key, None)
 }
 
-fn of(project: ProjectId, space: Space, bucket: &str, key: &str, value: Option<&[u8]>) -> ValueRow {
+fn value_row(project: ProjectId, space: Space, bucket: &str, key: &str, value: Option<&[u8]>) -> ValueRow {
     let value: Option<Arc<[u8]>> = value.map(Into::into);
-    ValueRow { project, place: at(space, bucket, key), value, version: Seq(0) }
+    ValueRow { project, place: scoped_key(space, bucket, key), value, version: Seq(0) }
 }
 
-fn at(space: Space, bucket: &str, key: &str) -> ScopedKey {
+fn scoped_key(space: Space, bucket: &str, key: &str) -> ScopedKey {
     ScopedKey { space, bucket: bucket.into(), key: key.into() }
 }
 
-/// Commits a row, and these values as what it wrote.
+/// Commits a row together with the values that it writes.
 fn commit(writer: &mut Writer<'_>, values: Vec<ValueRow>) -> Seq {
     let batch = writer.batch(&[1]);
     let version = writer.last;
@@ -47,18 +47,18 @@ fn commit(writer: &mut Writer<'_>, values: Vec<ValueRow>) -> Seq {
     version
 }
 
-fn get(store: &dyn Both, key: &str) -> Option<(Vec<u8>, Seq)> {
-    let place = at(Space::Values, "bucket", key);
-    let row = store.value(MINE, &place).unwrap()?;
-    assert_eq!((row.project, row.place), (MINE, place));
+fn get(store: &dyn StoreAndCatalog, key: &str) -> Option<(Vec<u8>, Seq)> {
+    let scoped = scoped_key(Space::Values, "bucket", key);
+    let row = store.value(MINE, &scoped).unwrap()?;
+    assert_eq!((row.project, row.place), (MINE, scoped));
     Some((row.value.expect("a row that is read has a value").to_vec(), row.version))
 }
 
-fn keys(store: &dyn Both, after: Option<&str>, limit: usize) -> Vec<String> {
+fn keys(store: &dyn StoreAndCatalog, after: Option<&str>, limit: usize) -> Vec<String> {
     store.keys(MINE, Space::Values, "bucket", after, limit).unwrap()
 }
 
-fn a_value_is_what_was_written_last(adapter: &dyn Adapter) {
+fn the_last_write_of_a_value_is_read(adapter: &dyn Adapter) {
     let store = adapter.open();
     let mut writer = Writer::new(&*store);
     assert_eq!(get(&*store, "a"), None);
@@ -73,7 +73,7 @@ fn a_value_is_what_was_written_last(adapter: &dyn Adapter) {
     assert_eq!(keys(&*store, None, 10), ["", "a"]);
 }
 
-fn projects_spaces_and_buckets_are_apart(adapter: &dyn Adapter) {
+fn projects_spaces_and_buckets_are_separate(adapter: &dyn Adapter) {
     let store = adapter.open();
     let mut writer = Writer::new(&*store);
     let places = [
@@ -86,31 +86,31 @@ fn projects_spaces_and_buckets_are_apart(adapter: &dyn Adapter) {
         (OTHER, Space::Values, "bucket"),
     ];
     let text = |place: &(ProjectId, Space, &str)| format!("{place:?}").into_bytes();
-    let rows = places.iter().map(|place| of(place.0, place.1, place.2, "k", Some(&text(place))));
+    let rows = places.iter().map(|place| value_row(place.0, place.1, place.2, "k", Some(&text(place))));
     commit(&mut writer, rows.collect());
     for place in places {
         let (project, space, bucket) = place;
-        let row = store.value(project, &at(space, bucket, "k")).unwrap().unwrap();
+        let row = store.value(project, &scoped_key(space, bucket, "k")).unwrap().unwrap();
         assert_eq!(*row.value.unwrap(), text(&place));
         assert_eq!(store.keys(project, space, bucket, None, 10).unwrap(), ["k"]);
     }
-    commit(&mut writer, vec![of(OTHER, Space::Values, "bucket", "k", None)]);
+    commit(&mut writer, vec![value_row(OTHER, Space::Values, "bucket", "k", None)]);
     assert!(get(&*store, "k").is_some());
 }
 
 fn abandoned_buckets_are_swept(adapter: &dyn Adapter) {
     let store = adapter.open();
     let mut writer = Writer::new(&*store);
-    let objects = (0..100).map(|n| of(MINE, Space::Objects, "7", &n.to_string(), Some(b"x")));
+    let objects = (0..100).map(|n| value_row(MINE, Space::Objects, "7", &n.to_string(), Some(b"x")));
     let others = [
-        of(MINE, Space::Objects, "8", "k", Some(b"x")),
-        of(MINE, Space::Values, "7", "k", Some(b"x")),
-        of(OTHER, Space::Objects, "7", "k", Some(b"x")),
+        value_row(MINE, Space::Objects, "8", "k", Some(b"x")),
+        value_row(MINE, Space::Values, "7", "k", Some(b"x")),
+        value_row(OTHER, Space::Objects, "7", "k", Some(b"x")),
     ];
     commit(&mut writer, objects.chain(others).collect());
     let batch = writer.batch(&[1]);
-    // What was written to it last, in the batch that abandons it, goes as well.
-    let values = vec![of(MINE, Space::Objects, "7", "last", Some(b"x"))];
+    // A value that is written in the same batch that abandons the bucket is swept as well.
+    let values = vec![value_row(MINE, Space::Objects, "7", "last", Some(b"x"))];
     let abandoned = vec![Abandoned { project: MINE, bucket: "7".into() }];
     store.commit(&Batch { values, abandoned, ..batch }).unwrap();
     drop(store);
@@ -124,14 +124,14 @@ fn abandoned_buckets_are_swept(adapter: &dyn Adapter) {
     }
 }
 
-/// Buckets and containers of a project that was removed stayed in the store for ever.
+/// Regression: buckets and containers of a removed project were never swept.
 fn a_removed_projects_values_are_swept(adapter: &dyn Adapter) {
     const SPACES: [Space; 3] = [Space::Values, Space::Containers, Space::Objects];
     let store = adapter.open();
     let mut writer = Writer::new(&*store);
     let rows = SPACES.into_iter().flat_map(|space| {
-        let mine = (0..40).map(move |n| of(MINE, space, ["a", ""][n % 2], &n.to_string(), Some(b"x")));
-        mine.chain([of(OTHER, space, "a", "k", Some(b"x"))])
+        let mine = (0..40).map(move |n| value_row(MINE, space, ["a", ""][n % 2], &n.to_string(), Some(b"x")));
+        mine.chain([value_row(OTHER, space, "a", "k", Some(b"x"))])
     });
     commit(&mut writer, rows.collect());
     store.write(&[CatalogWrite::ProjectRemoved(MINE)]).unwrap();

@@ -1,39 +1,39 @@
-//! Negative controls: three servers that break durability on purpose, and the checker that must notice each.
+//! Negative controls: three servers that break durability on purpose. The checker must detect each.
 //!
-//! A crash suite that never fails proves nothing until it has been seen to fail. These are the same storms as in the
-//! suite `crash`, shorter, against `golem-test-server`.
+//! They show that the suite `crash` can fail. They run the same chaos test with fewer kills, against
+//! `golem-test-server`.
 
-use golem_tests::chance::Chance;
-use golem_tests::storm::{Crowd, Report, Storm};
+use golem_tests::chaos::{ChaosTest, Summary, Workload};
+use golem_tests::rng::Rng;
 
-/// Kills for each control. One is usually enough to see the damage.
+/// Number of kills for each control. One is usually enough to cause damage.
 const KILLS: u64 = 5;
 
-async fn storm(control: &str) -> Report {
-    let storm = Storm {
-        seed: Chance::seed(),
+async fn run_chaos(control: &str) -> Summary {
+    let chaos = ChaosTest {
+        seed: Rng::seed_from_env(),
         kills: KILLS,
         answers: (100, 1_000),
         faults: vec!["--control".to_owned(), control.to_owned()],
-        crowd: Crowd::COUNTING,
+        workload: Workload::COUNTERS,
     };
-    storm.run().await
+    chaos.run().await
 }
 
 #[tokio::test]
 async fn a_reply_before_the_commit_is_noticed_as_a_loss() {
-    let report = storm("reply-before-commit").await;
-    assert!(report.verdict.lost > 0, "the checker did not notice: {report}");
+    let summary = run_chaos("reply-before-commit").await;
+    assert!(summary.verdict.lost > 0, "the checker did not detect the fault: {summary}");
 }
 
 #[tokio::test]
 async fn a_disk_that_ignores_syncs_is_noticed_as_a_loss() {
-    let report = storm("drop-syncs").await;
-    assert!(report.verdict.lost > 0, "the checker did not notice: {report}");
+    let summary = run_chaos("drop-syncs").await;
+    assert!(summary.verdict.lost > 0, "the checker did not detect the fault: {summary}");
 }
 
 #[tokio::test]
 async fn a_server_that_forgets_keys_is_noticed_as_duplicates() {
-    let report = storm("no-idempotency").await;
-    assert!(report.verdict.duplicated > 0, "the checker did not notice: {report}");
+    let summary = run_chaos("no-idempotency").await;
+    assert!(summary.verdict.duplicated > 0, "the checker did not detect the fault: {summary}");
 }

@@ -1,35 +1,37 @@
-//! Durability under SIGKILL: nothing acknowledged is lost, nothing runs twice, everything that waited wakes.
+//! Durability under SIGKILL: no acknowledged request is lost, none runs twice, and each waiting worker wakes.
 //!
-//! `GOLEM_TEST_KILLS` says how often the server is killed (50 if it says nothing), `GOLEM_TEST_SEED` repeats a run's
-//! random numbers.
+//! `GOLEM_TEST_KILLS` sets the number of kills (default 50). `GOLEM_TEST_SEED` repeats the random numbers of a run.
 
-use golem_tests::chance::Chance;
-use golem_tests::storm::{Crowd, Storm};
+use golem_tests::chaos::{ChaosTest, Workload};
+use golem_tests::rng::Rng;
 
-/// Kills when nobody says otherwise: about three minutes on two cores.
+/// Default number of kills: about three minutes on two cores.
 const KILLS: u64 = 50;
 
-#[expect(clippy::disallowed_methods, reason = "a person makes a long run by this variable; it is no setting")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a developer extends a run with this variable; it is no setting of the server"
+)]
 fn kills() -> u64 {
     match std::env::var("GOLEM_TEST_KILLS") {
         Ok(text) => {
-            text.parse().unwrap_or_else(|_| panic!("GOLEM_TEST_KILLS must be a number, and is {text:?}"))
+            text.parse().unwrap_or_else(|_| panic!("GOLEM_TEST_KILLS must be a number, found {text:?}"))
         }
         Err(_) => KILLS,
     }
 }
 
 #[tokio::test]
-async fn a_server_that_is_killed_again_and_again_keeps_its_word() {
-    let storm = Storm {
-        seed: Chance::seed(),
+async fn a_repeatedly_killed_server_loses_and_duplicates_nothing() {
+    let chaos = ChaosTest {
+        seed: Rng::seed_from_env(),
         kills: kills(),
         answers: (50, 2_000),
         faults: Vec::new(),
-        crowd: Crowd::ALL,
+        workload: Workload::ALL,
     };
-    let report = storm.run().await;
-    assert!(report.verdict.is_clean(), "{}", report.verdict);
-    assert_eq!(report.kills, storm.kills);
-    assert!(report.answers >= report.kills * storm.answers.0, "too little traffic: {report}");
+    let summary = chaos.run().await;
+    assert!(summary.verdict.is_clean(), "{}", summary.verdict);
+    assert_eq!(summary.kills, chaos.kills);
+    assert!(summary.answers >= summary.kills * chaos.answers.0, "too little traffic: {summary}");
 }

@@ -1,6 +1,6 @@
 //! Accounts, roles, tokens and the whitelist.
 
-use crate::Home;
+use crate::TestNode;
 use golem_tests::http::Request;
 use golem_tests::rest::Api;
 use serde_json::{Value, json};
@@ -19,8 +19,8 @@ async fn status(api: &mut Api, request: Request) -> u16 {
 
 #[tokio::test]
 async fn an_account_is_made_changed_and_deleted() {
-    let mut home = Home::new().await;
-    let mut root = home.api();
+    let mut node = TestNode::new().await;
+    let mut root = node.api();
     let body = json!({ "name": "Ada", "email": "ada@example.com" });
     let account = root.ok(Request::post("/v1/accounts").json(&body)).await.json();
     let id = account["id"].as_str().unwrap().to_owned();
@@ -28,7 +28,7 @@ async fn an_account_is_made_changed_and_deleted() {
     assert_eq!(account, json!({ "id": id, "name": "Ada", "email": "ada@example.com", "planId": plan }));
     let path = format!("/v1/accounts/{id}");
 
-    // A PUT takes what the client sends, and what the documentation printed.
+    // A PUT accepts the body of the published client, and the body that the documentation shows.
     for body in [
         json!({ "name": "Ada L.", "email": "ada@example.org" }),
         json!({ "id": id, "name": "Ada L.", "email": "ada@example.org", "planId": plan, "more": 1 }),
@@ -47,8 +47,8 @@ async fn an_account_is_made_changed_and_deleted() {
         assert!(limits["planData"][name].is_i64(), "{name}: {limits}");
     }
 
-    home = home.crash().await;
-    let mut root = home.api();
+    node = node.crash().await;
+    let mut root = node.api();
     assert_eq!(root.ok(Request::get(&path)).await.json()["name"], "Ada L.");
     let accounts = root.ok(Request::get("/admin/accounts")).await.json();
     assert_eq!(accounts[1]["id"], json!(id), "oldest first");
@@ -60,13 +60,13 @@ async fn an_account_is_made_changed_and_deleted() {
     root.ok(delete(&path)).await;
     assert_eq!(status(&mut root, Request::get(&path)).await, 404);
     assert_eq!(status(&mut root, delete(&path)).await, 404);
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn tokens_show_their_secret_once_and_end() {
-    let home = Home::new().await;
-    let mut root = home.api();
+async fn token_secrets_are_shown_once_and_tokens_can_be_revoked() {
+    let node = TestNode::new().await;
+    let mut root = node.api();
     let account = root.account().await;
     let tokens = format!("/v1/accounts/{account}/tokens");
     let made = root.ok(Request::post(&tokens).json(&json!({ "expiresAt": "2100-01-01T00:00:00Z" }))).await;
@@ -83,32 +83,32 @@ async fn tokens_show_their_secret_once_and_end() {
     assert_eq!(list.json()[1], made["data"]);
     assert_eq!(root.ok(Request::get(format!("{tokens}/{id}"))).await.json(), made["data"]);
 
-    // A revoked token is refused from then on, over any restart.
+    // A revoked token stays refused, also after a restart.
     second.ok(delete(format!("{tokens}/{id}"))).await;
     assert_eq!(status(&mut second, Request::get("/v1/login/token")).await, 401);
     assert_eq!(status(&mut root, Request::get(format!("{tokens}/{id}"))).await, 404);
     assert_eq!(status(&mut root, delete(format!("{tokens}/{id}"))).await, 404);
-    let home = home.crash().await;
-    let mut second = Api::new(home.api().address(), secret);
+    let node = node.crash().await;
+    let mut second = Api::new(node.api().address(), secret);
     assert_eq!(status(&mut second, Request::get("/v1/login/token")).await, 401);
-    let mut root = home.api();
+    let mut root = node.api();
     let past = json!({ "expiresAt": "2001-01-01T00:00:00Z" });
     assert_eq!(status(&mut root, Request::post(&tokens).json(&past)).await, 400);
-    // Nothing in the data folder holds a secret in clear but the one named file.
-    for file in std::fs::read_dir(home.data()).unwrap() {
+    // The file `root-token` is the only one in the data folder that contains a secret in clear.
+    for file in std::fs::read_dir(node.data()).unwrap() {
         let path = file.unwrap().path();
         if path.is_file() && path.file_name().is_some_and(|name| name != "root-token") {
             let bytes = std::fs::read(&path).unwrap();
             assert!(!bytes.windows(36).any(|text| text == secret.as_bytes()), "{}", path.display());
         }
     }
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn roles_open_what_they_are_for() {
-    let home = Home::new().await;
-    let mut root = home.api();
+async fn roles_grant_their_endpoints_only() {
+    let node = TestNode::new().await;
+    let mut root = node.api();
     let mut ada = root.new_account("ada").await;
     let (root_id, ada_id) = (root.account().await, ada.account().await);
     let grants = format!("/v1/accounts/{ada_id}/grants");
@@ -120,7 +120,11 @@ async fn roles_open_what_they_are_for() {
     );
 
     assert_eq!(status(&mut ada, Request::get("/v1/whitelist")).await, 403);
-    assert_eq!(status(&mut ada, put(format!("{grants}/Admin"))).await, 403, "nobody raises themselves");
+    assert_eq!(
+        status(&mut ada, put(format!("{grants}/Admin"))).await,
+        403,
+        "an account cannot grant itself a role"
+    );
     let role = root.ok(put(format!("{grants}/WhitelistAdmin"))).await.json();
     assert_eq!(role, "WhitelistAdmin");
     assert_eq!(root.ok(Request::get(format!("{grants}/WhitelistAdmin"))).await.json(), "WhitelistAdmin");
@@ -136,26 +140,26 @@ async fn roles_open_what_they_are_for() {
     assert_eq!(ada.ok(Request::get("/v1/whitelist/count")).await.json(), json!(1));
     assert_eq!(ada.ok(Request::get("/v1/whitelist/enabled")).await.json(), json!(true));
     ada.ok(put("/v1/whitelist/enabled").json(&json!(false))).await;
-    let home = home.restart().await;
-    let (mut root, mut ada) = (home.api(), Api::new(home.api().address(), ada.token()));
+    let node = node.restart().await;
+    let (mut root, mut ada) = (node.api(), Api::new(node.api().address(), ada.token()));
     assert_eq!(ada.ok(Request::get("/v1/whitelist/enabled")).await.json(), json!(false));
 
     root.ok(delete(format!("{grants}/WhitelistAdmin"))).await;
     assert_eq!(status(&mut ada, Request::get("/v1/whitelist")).await, 403);
-    // A server without an administrator could not be mended.
+    // The last administrator cannot be removed: a server without one could not be administered.
     let mine = format!("/v1/accounts/{root_id}");
     assert_eq!(status(&mut root, delete(format!("{mine}/grants/Admin"))).await, 400);
     assert_eq!(status(&mut root, delete(&mine)).await, 400);
     root.ok(put(format!("{grants}/Admin"))).await;
     root.ok(delete(format!("{mine}/grants/Admin"))).await;
     assert_eq!(status(&mut root, Request::get("/admin/accounts")).await, 403);
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn what_accounts_use_is_counted() {
-    let home = Home::new().await;
-    let mut root = home.api();
+async fn reported_usage_of_accounts_is_counted() {
+    let node = TestNode::new().await;
+    let mut root = node.api();
     let mut ada = root.new_account("ada").await;
     let ada_id = ada.account().await;
     let path = format!("/v1/resource-limits?account-id={ada_id}");
@@ -168,12 +172,12 @@ async fn what_accounts_use_is_counted() {
     assert_eq!(status(&mut ada, report()).await, 403);
     root.ok(report()).await;
     root.ok(report()).await;
-    let home = home.crash().await;
-    let mut root = home.api();
+    let node = node.crash().await;
+    let mut root = node.api();
     let after: Value = root.ok(Request::get(&path)).await.json();
     assert_eq!(after["availableFuel"], json!(1_000_000_000_000_i64 - 800));
-    let mut ada = Api::new(home.api().address(), ada.token());
+    let mut ada = Api::new(node.api().address(), ada.token());
     let of_root = format!("/v1/resource-limits?account-id={}", root.account().await);
-    assert_eq!(status(&mut ada, Request::get(of_root)).await, 404, "others do not exist");
-    home.end().await;
+    assert_eq!(status(&mut ada, Request::get(of_root)).await, 404, "other accounts are hidden");
+    node.stop().await;
 }

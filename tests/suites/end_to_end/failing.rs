@@ -1,20 +1,20 @@
-//! Ways out of failure: retry policies, recover, on-failure = rollback; and what each status makes of each request.
+//! Failure handling: retry policies, recover, on-failure = rollback; and the effect of each request in each status.
 
-use crate::workers::{act, aside, until_status};
-use crate::{Home, call, send, upload};
+use crate::workers::{admin_request, send_in_background, until_status};
+use crate::{TestNode, call, send, upload};
 use golem_tests::guests::{self, SLEEP, SLEEPS};
 use golem_tests::http::Request;
 use golem_tests::rest::{Api, Part, multipart, result_of, worker_path};
 use serde_json::{Value, json};
 
-fn of(function: &str) -> String {
+fn api_function(function: &str) -> String {
     format!("golem:failures/api/{function}")
 }
 
-/// Makes a worker with these choices.
-async fn create(api: &mut Api, template: &str, worker: &str, choices: &Value) {
+/// Creates a worker with these failure options.
+async fn create(api: &mut Api, template: &str, worker: &str, failure_options: &Value) {
     let mut body = json!({ "name": worker, "args": [], "env": [] });
-    body.as_object_mut().unwrap().extend(choices.as_object().unwrap().clone());
+    body.as_object_mut().unwrap().extend(failure_options.as_object().unwrap().clone());
     api.ok(Request::post(format!("/v1/templates/{template}/workers")).json(&body)).await;
 }
 
@@ -22,10 +22,11 @@ fn attempts(count: u32) -> Value {
     json!({ "retryPolicy": { "maxAttempts": count, "minDelayMs": 1, "maxDelayMs": 1, "multiplier": 1.0 } })
 }
 
-/// A server whose own policy would take hours.
-async fn patient() -> Home {
-    Home::with(|plan| {
-        plan.set("workers.suspend_after_ms=100")
+/// A server whose default retry policy waits for hours.
+async fn node_with_slow_retries() -> TestNode {
+    TestNode::with(|options| {
+        options
+            .set("workers.suspend_after_ms=100")
             .set("workers.retry_delay_ms_min=3600000")
             .set("workers.retry_delay_ms_max=3600000")
     })
@@ -33,82 +34,82 @@ async fn patient() -> Home {
 }
 
 #[tokio::test]
-async fn a_failed_worker_is_recovered_to_what_it_was_before() {
-    let home = patient().await;
-    let mut api = home.api();
+async fn a_failed_worker_is_recovered_to_its_last_good_state() {
+    let node = node_with_slow_retries().await;
+    let mut api = node.api();
     let template = upload(&mut api, "failures").await;
     create(&mut api, &template, "w", &attempts(2)).await;
-    assert_eq!(api.invoke(&template, "w", &of("increment"), &json!([])).await, json!(1));
-    let panic = call(&template, "w", &of("panic"), &json!(["oh no"]), "panic");
+    assert_eq!(api.invoke(&template, "w", &api_function("increment"), &json!([])).await, json!(1));
+    let panic = call(&template, "w", &api_function("panic"), &json!(["oh no"]), "panic");
     let failed = api.call(panic.clone()).await;
     assert_eq!(failed.status, 500);
     let metadata = api.metadata(&template, "w").await;
     assert_eq!((&metadata["status"], &metadata["retryCount"]), (&json!("Failed"), &json!(2)));
 
-    assert_eq!(api.ok(act(&template, "w", "recover")).await.json(), json!({}));
-    let mut home = home;
+    assert_eq!(api.ok(admin_request(&template, "w", "recover")).await.json(), json!({}));
+    let mut node = node;
     for count in 2..4 {
-        let mut api = home.api();
+        let mut api = node.api();
         let metadata = api.metadata(&template, "w").await;
         assert_eq!((&metadata["status"], &metadata["retryCount"]), (&json!("Idle"), &json!(0)));
-        assert_eq!(api.invoke(&template, "w", &of("increment"), &json!([])).await, json!(count));
-        // The invocation that was discarded has the outcome that it had, and is not run again.
+        assert_eq!(api.invoke(&template, "w", &api_function("increment"), &json!([])).await, json!(count));
+        // The discarded invocation keeps its outcome and does not run again.
         assert_eq!(api.call(panic.clone()).await.json(), failed.json());
-        assert_eq!(api.ok(act(&template, "w", "recover")).await.json(), json!({}), "nothing to do");
-        assert_eq!(api.invoke(&template, "w", &of("get"), &json!([])).await, json!(count));
-        home = home.crash().await;
+        assert_eq!(api.ok(admin_request(&template, "w", "recover")).await.json(), json!({}), "nothing to do");
+        assert_eq!(api.invoke(&template, "w", &api_function("get"), &json!([])).await, json!(count));
+        node = node.crash().await;
     }
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn what_was_accepted_before_runs_after_the_recovery() {
-    let home = patient().await;
-    let mut api = home.api();
+async fn queued_invocations_run_after_a_recovery() {
+    let node = node_with_slow_retries().await;
+    let mut api = node.api();
     let template = upload(&mut api, "failures").await;
     api.create(&template, "w").await;
-    let spin = call(&template, "w", &of("spin"), &json!([]), "spin");
-    let spinning = aside(&api, spin.clone());
+    let spin = call(&template, "w", &api_function("spin"), &json!([]), "spin");
+    let spinning = send_in_background(&api, spin.clone());
     until_status(&api, &template, "w", "Running").await;
-    api.ok(send(&template, "w", &of("increment"), &json!([]), "queued")).await;
-    api.ok(act(&template, "w", "interrupt")).await;
+    api.ok(send(&template, "w", &api_function("increment"), &json!([]), "queued")).await;
+    api.ok(admin_request(&template, "w", "interrupt")).await;
     assert_eq!(spinning.await.unwrap().status, 500);
-    api.ok(act(&template, "w", "recover")).await;
-    let queued = call(&template, "w", &of("increment"), &json!([]), "queued");
+    api.ok(admin_request(&template, "w", "recover")).await;
+    let queued = call(&template, "w", &api_function("increment"), &json!([]), "queued");
     assert_eq!(result_of(&api.ok(queued).await), json!(1));
     let discarded = api.call(spin.clone()).await;
     assert_eq!(discarded.status, 500);
     assert_eq!(discarded.json()["error"], "The invocation was discarded: it was stopped");
-    let home = home.crash().await;
-    let mut api = home.api();
+    let node = node.crash().await;
+    let mut api = node.api();
     assert_eq!(api.call(spin).await.json(), discarded.json());
-    assert_eq!(api.invoke(&template, "w", &of("get"), &json!([])).await, json!(1));
-    home.end().await;
+    assert_eq!(api.invoke(&template, "w", &api_function("get"), &json!([])).await, json!(1));
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn who_waits_for_a_retry_hears_of_the_recovery() {
-    let home = patient().await;
-    let mut api = home.api();
+async fn a_recovery_answers_the_caller_that_waits_for_a_retry() {
+    let node = node_with_slow_retries().await;
+    let mut api = node.api();
     let template = upload(&mut api, "failures").await;
     api.create(&template, "w").await;
-    let panic = call(&template, "w", &of("panic"), &json!(["oh no"]), "panic");
-    let waiting = aside(&api, panic);
+    let panic = call(&template, "w", &api_function("panic"), &json!(["oh no"]), "panic");
+    let waiting = send_in_background(&api, panic);
     until_status(&api, &template, "w", "Retrying").await;
-    api.ok(act(&template, "w", "recover")).await;
+    api.ok(admin_request(&template, "w", "recover")).await;
     let answer = waiting.await.unwrap();
     assert_eq!(answer.status, 500);
     let error = answer.json()["error"].as_str().unwrap().to_owned();
     assert!(error.starts_with("The invocation was discarded: "), "{error}");
     assert!(error.contains("oh no"), "{error}");
-    assert_eq!(api.invoke(&template, "w", &of("get"), &json!([])).await, json!(0));
-    home.end().await;
+    assert_eq!(api.invoke(&template, "w", &api_function("get"), &json!([])).await, json!(0));
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn a_worker_that_rolls_back_hands_out_the_error_and_goes_on() {
-    let home = patient().await;
-    let mut api = home.api();
+async fn a_rolled_back_invocation_returns_its_error_and_the_worker_continues() {
+    let node = node_with_slow_retries().await;
+    let mut api = node.api();
     let query = json!({ "componentName": "failures", "onFailure": "rollback" });
     let wasm = guests::bytes("failures");
     let form = multipart(&[
@@ -118,20 +119,24 @@ async fn a_worker_that_rolls_back_hands_out_the_error_and_goes_on() {
     let uploaded = api.ok(form).await.json();
     let template = uploaded["versionedTemplateId"]["rawTemplateId"].as_str().unwrap().to_owned();
     create(&mut api, &template, "w", &attempts(2)).await;
-    let mut choices = attempts(1);
-    choices["onFailure"] = json!("fail");
-    create(&mut api, &template, "other", &choices).await;
-    api.call(call(&template, "other", &of("panic"), &json!(["no"]), "panic")).await;
-    assert_eq!(api.status(&template, "other").await, "Failed", "its own choice counts");
+    let mut failure_options = attempts(1);
+    failure_options["onFailure"] = json!("fail");
+    create(&mut api, &template, "other", &failure_options).await;
+    api.call(call(&template, "other", &api_function("panic"), &json!(["no"]), "panic")).await;
+    assert_eq!(
+        api.status(&template, "other").await,
+        "Failed",
+        "the worker's own option takes precedence over the template's"
+    );
 
-    let mut home = home;
+    let mut node = node;
     for count in 1..4 {
-        let mut api = home.api();
-        assert_eq!(api.invoke(&template, "w", &of("increment"), &json!([])).await, json!(count));
+        let mut api = node.api();
+        assert_eq!(api.invoke(&template, "w", &api_function("increment"), &json!([])).await, json!(count));
         for function in ["panic", "recurse"] {
             let key = format!("{function}-{count}");
             let params = if function == "panic" { json!(["oh no"]) } else { json!([100_000_000]) };
-            let fails = call(&template, "w", &of(function), &params, &key);
+            let fails = call(&template, "w", &api_function(function), &params, &key);
             let failed = api.call(fails.clone()).await;
             assert_eq!(failed.status, 500, "{}", failed.text());
             assert!(failed.json()["golemError"]["RuntimeError"].is_object(), "{}", failed.text());
@@ -139,38 +144,39 @@ async fn a_worker_that_rolls_back_hands_out_the_error_and_goes_on() {
         }
         let metadata = api.metadata(&template, "w").await;
         assert_eq!((&metadata["status"], &metadata["retryCount"]), (&json!("Idle"), &json!(0)));
-        assert_eq!(api.invoke(&template, "w", &of("get"), &json!([])).await, json!(count));
-        home = home.crash().await;
+        assert_eq!(api.invoke(&template, "w", &api_function("get"), &json!([])).await, json!(count));
+        node = node.crash().await;
     }
-    // Who leaves by themselves is over all the same.
-    let mut api = home.api();
-    api.call(call(&template, "w", &of("exit"), &json!([1]), "exit")).await;
+    // An explicit exit is terminal, whatever the failure policy says.
+    let mut api = node.api();
+    api.call(call(&template, "w", &api_function("exit"), &json!([1]), "exit")).await;
     assert_eq!(api.status(&template, "w").await, "Exited");
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn while_a_worker_that_rolls_back_is_retried_others_wait() {
-    let home = Home::new().await;
-    let mut api = home.api();
+async fn later_invocations_wait_while_a_rollback_worker_retries() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, "failures").await;
-    let choices = json!({
+    let failure_options = json!({
         "onFailure": "rollback",
         "retryPolicy": { "maxAttempts": 2, "minDelayMs": 2000, "maxDelayMs": 2000, "multiplier": 1.0 },
     });
-    create(&mut api, &template, "w", &choices).await;
-    let failing = aside(&api, call(&template, "w", &of("panic"), &json!(["oh no"]), "panic"));
+    create(&mut api, &template, "w", &failure_options).await;
+    let failing =
+        send_in_background(&api, call(&template, "w", &api_function("panic"), &json!(["oh no"]), "panic"));
     until_status(&api, &template, "w", "Retrying").await;
-    assert_eq!(api.invoke(&template, "w", &of("increment"), &json!([])).await, json!(1));
+    assert_eq!(api.invoke(&template, "w", &api_function("increment"), &json!([])).await, json!(1));
     assert_eq!(failing.await.unwrap().status, 500);
-    home.end().await;
+    node.stop().await;
 }
 
-/// Every status, and how a worker comes to it.
+/// All statuses of a worker that has not been deleted.
 const STATUSES: [&str; 7] = ["Idle", "Running", "Suspended", "Interrupted", "Retrying", "Failed", "Exited"];
 
-/// What a request makes of a worker in each status, in the order of [`STATUSES`]: the status of the answer, and that of
-/// the worker after it.
+/// The effect of a request in each status, in the order of [`STATUSES`]: the HTTP status of the answer and the status
+/// of the worker after it.
 type Expected = [(u16, &'static str); 7];
 
 const TABLE: [(&str, Expected); 4] = [
@@ -214,7 +220,7 @@ const TABLE: [(&str, Expected); 4] = [
         "get",
         [
             (200, "Idle"),
-            // These wait behind what runs.
+            // These invocations wait behind the running one.
             (202, "Running"),
             (202, "Suspended"),
             (202, "Running"),
@@ -225,78 +231,81 @@ const TABLE: [(&str, Expected); 4] = [
     ),
 ];
 
-/// Brings a new worker to a status.
-async fn bring(api: &mut Api, failures: &str, sleeps: &str, worker: &str, status: &str) {
+/// Creates a worker in the given status.
+async fn create_in_status(api: &mut Api, failures: &str, sleeps: &str, worker: &str, status: &str) {
     let template = if status == "Suspended" { sleeps } else { failures };
-    let choices = if status == "Failed" { attempts(1) } else { json!({}) };
-    create(api, template, worker, &choices).await;
+    let failure_options = if status == "Failed" { attempts(1) } else { json!({}) };
+    create(api, template, worker, &failure_options).await;
     match status {
         "Running" | "Interrupted" => {
-            api.ok(send(template, worker, &of("spin"), &json!([]), "spin")).await;
+            api.ok(send(template, worker, &api_function("spin"), &json!([]), "spin")).await;
             until_status(api, template, worker, "Running").await;
         }
         "Suspended" => {
             api.ok(send(template, worker, SLEEP, &json!([3_600_000]), "sleep")).await;
         }
         "Retrying" | "Failed" => {
-            api.ok(send(template, worker, &of("panic"), &json!(["oh no"]), "panic")).await;
+            api.ok(send(template, worker, &api_function("panic"), &json!(["oh no"]), "panic")).await;
         }
         "Exited" => {
-            api.ok(send(template, worker, &of("exit"), &json!([0]), "exit")).await;
+            api.ok(send(template, worker, &api_function("exit"), &json!([0]), "exit")).await;
         }
         _ => {}
     }
     if status == "Interrupted" {
-        api.ok(act(template, worker, "interrupt")).await;
+        api.ok(admin_request(template, worker, "interrupt")).await;
     }
     until_status(api, template, worker, status).await;
 }
 
 #[tokio::test]
-async fn every_request_in_every_status() {
-    let home = patient().await;
-    let mut api = home.api();
+async fn every_request_is_answered_by_the_table_in_every_status() {
+    let node = node_with_slow_retries().await;
+    let mut api = node.api();
     let failures = upload(&mut api, "failures").await;
     let sleeps = upload(&mut api, SLEEPS).await;
     for (request, expected) in TABLE {
-        for (status, (answer, then)) in STATUSES.into_iter().zip(expected) {
+        for (status, (answer, status_after)) in STATUSES.into_iter().zip(expected) {
             let worker = format!("{status}-{request}");
             let template = if status == "Suspended" { &sleeps } else { &failures };
-            bring(&mut api, &failures, &sleeps, &worker, status).await;
-            let function =
-                if status == "Suspended" { "golem:sleeps/api/finished".to_owned() } else { of("get") };
+            create_in_status(&mut api, &failures, &sleeps, &worker, status).await;
+            let function = if status == "Suspended" {
+                "golem:sleeps/api/finished".to_owned()
+            } else {
+                api_function("get")
+            };
             let answered = match request {
-                // Accepted, since there is no answer before the end of what it waits for.
+                // Sent without waiting, because the answer would come only after the running invocation.
                 "get" if answer == 202 => {
                     api.ok(send(template, &worker, &function, &json!([]), "next")).await;
                     202
                 }
                 "get" => api.call(call(template, &worker, &function, &json!([]), "next")).await.status,
-                _ => api.call(act(template, &worker, request)).await.status,
+                _ => api.call(admin_request(template, &worker, request)).await.status,
             };
-            assert_eq!(answered, answer, "{request} a worker that is {status}");
-            until_status(&api, template, &worker, then).await;
-            // And whatever it is, it can be removed.
+            assert_eq!(answered, answer, "{request} of a worker in status {status}");
+            until_status(&api, template, &worker, status_after).await;
+            // A worker in any status can be deleted.
             api.ok(Request::new("DELETE", worker_path(template, &worker, ""))).await;
             assert_eq!(api.call(Request::get(worker_path(template, &worker, ""))).await.status, 404);
         }
     }
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn what_a_worker_chose_for_its_failures_comes_first() {
-    let home = patient().await;
-    let mut api = home.api();
+async fn a_retry_policy_set_by_the_worker_takes_precedence() {
+    let node = node_with_slow_retries().await;
+    let mut api = node.api();
     let template = upload(&mut api, "policies").await;
     create(&mut api, &template, "w", &attempts(40)).await;
     let fail = call(&template, "w", "golem:policies/api/fail-with", &json!([2, 5]), "fail");
     assert_eq!(api.call(fail).await.status, 500);
     let metadata = api.metadata(&template, "w").await;
     assert_eq!((&metadata["status"], &metadata["retryCount"]), (&json!("Failed"), &json!(2)));
-    // The policy was chosen by the invocation that is discarded.
-    api.ok(act(&template, "w", "recover")).await;
+    // The discarded invocation had set the policy, so the policy is discarded too.
+    api.ok(admin_request(&template, "w", "recover")).await;
     let in_force = api.invoke(&template, "w", "golem:policies/api/in-force", &json!([])).await;
     assert_eq!(in_force, json!([[7, 20, 20], [40, 1, 1]]));
-    home.end().await;
+    node.stop().await;
 }

@@ -1,94 +1,103 @@
-//! Folders and disks that are not as they should be: what is refused, what is lost (nothing), what comes back.
+//! Unusable data folders and failing disks: clear errors, no loss of acknowledged work, and recovery without a
+//! restart.
 
-use crate::{Home, call, upload};
+use crate::{TestNode, call, upload};
 use golem_tests::guests::{COUNTER, GET, INCREMENT};
 use golem_tests::http::{Request, Response};
+use golem_tests::report::skip;
 use golem_tests::rest::{Api, result_of};
-use golem_tests::say::skip;
-use golem_tests::server::{Plan, StartFailed};
+use golem_tests::server::{ServerOptions, StartError};
 use golem_tests::wait;
 use serde_json::json;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-/// Starts a server that must give up, with one line of an error.
-async fn refused(plan: &Plan) -> String {
-    let Err(StartFailed { status, stderr }) = plan.try_start().await else {
-        panic!("the server started all the same");
+/// Starts a server that must fail, and returns its one line of error text.
+async fn start_error(options: &ServerOptions) -> String {
+    let Err(StartError { status, stderr }) = options.try_start().await else {
+        panic!("the server started although it should refuse to");
     };
     assert!(!status.success(), "{status}: {stderr}");
     let lines: Vec<&str> = stderr.lines().filter(|line| !line.is_empty()).collect();
-    assert_eq!(lines.len(), 1, "one line says what is wrong and what to do: {stderr}");
+    assert_eq!(lines.len(), 1, "the error should be one line: {stderr}");
     lines[0].to_owned()
 }
 
 #[track_caller]
-fn says(text: &str, parts: &[&str]) {
+fn assert_contains(text: &str, parts: &[&str]) {
     for part in parts {
-        assert!(text.contains(part), "{text:?} should say {part:?}");
+        assert!(text.contains(part), "{text:?} should contain {part:?}");
     }
 }
 
 #[tokio::test]
 async fn a_folder_in_use_is_refused() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, COUNTER).await;
-    let error = refused(&home.plan).await;
-    says(&error, &[&home.data().display().to_string(), "in use by another process", "use another folder"]);
-    // The first one did not notice.
+    let error = start_error(&node.options).await;
+    assert_contains(
+        &error,
+        &[&node.data().display().to_string(), "in use by another process", "use another folder"],
+    );
+    // The first server continues to work.
     assert_eq!(api.invoke(&template, "w", INCREMENT, &json!([])).await, json!(1));
-    let home = home.crash().await;
-    assert_eq!(home.api().invoke(&template, "w", INCREMENT, &json!([])).await, json!(2));
-    home.end().await;
+    let node = node.crash().await;
+    assert_eq!(node.api().invoke(&template, "w", INCREMENT, &json!([])).await, json!(2));
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn a_port_in_use_is_refused() {
-    let home = Home::new().await;
+    let node = TestNode::new().await;
     let folder = tempfile::tempdir().unwrap();
-    let plan = Plan::new(folder.path().join("data")).listen(home.server.address.to_string()).set("log=warn");
-    let error = refused(&plan).await;
-    says(
+    let options = ServerOptions::new(folder.path().join("data"))
+        .listen(node.server.address.to_string())
+        .set("log=warn");
+    let error = start_error(&options).await;
+    assert_contains(
         &error,
-        &[&format!("cannot listen on {}", home.server.address), "another program listens there", "--listen"],
+        &[&format!("cannot listen on {}", node.server.address), "another program listens there", "--listen"],
     );
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn a_setting_that_is_none_is_refused() {
+async fn an_unknown_setting_is_refused() {
     let folder = tempfile::tempdir().unwrap();
-    let plan = Plan::new(folder.path().join("data")).set("http.body_byte_max=1");
-    says(
-        &refused(&plan).await,
+    let options = ServerOptions::new(folder.path().join("data")).set("http.body_byte_max=1");
+    assert_contains(
+        &start_error(&options).await,
         &["unknown setting `http.body_byte_max`", "did you mean `http.body_bytes_max`?"],
     );
 }
 
 #[tokio::test]
 async fn a_newer_folder_is_refused_and_left_alone() {
-    let home = Home::new().await;
-    let (plan, data) = (home.plan.clone(), home.data());
-    assert!(home.server.stop().await.success());
+    let node = TestNode::new().await;
+    let (options, data) = (node.options.clone(), node.data());
+    assert!(node.server.stop().await.success());
     let store = data.join("golem.db");
     let connection = rusqlite::Connection::open(&store).unwrap();
     connection.pragma_update(None, "user_version", 4_000_000).unwrap();
     connection.close().unwrap();
     let before = std::fs::read(&store).unwrap();
-    let error = refused(&plan).await;
-    says(&error, &[&data.display().to_string(), "4000000", "newer version of golem"]);
-    assert!(std::fs::read(&store).unwrap() == before, "a folder that is refused is not written to");
+    let error = start_error(&options).await;
+    assert_contains(&error, &[&data.display().to_string(), "4000000", "newer version of golem"]);
+    assert!(
+        std::fs::read(&store).unwrap() == before,
+        "the server should not write to a folder that it refuses"
+    );
 }
 
 #[tokio::test]
-async fn something_else_in_the_place_of_the_store_is_refused() {
+async fn a_file_that_is_no_store_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     let data = folder.path().join("data");
     std::fs::create_dir(&data).unwrap();
     std::fs::write(data.join("golem.db"), vec![b'x'; 100_000]).unwrap();
-    let error = refused(&Plan::new(&data).set("log=warn")).await;
-    says(&error, &["golem.db"]);
+    let error = start_error(&ServerOptions::new(&data).set("log=warn")).await;
+    assert_contains(&error, &["golem.db"]);
     assert_eq!(std::fs::read(data.join("golem.db")).unwrap(), vec![b'x'; 100_000]);
 }
 
@@ -101,34 +110,35 @@ async fn a_folder_that_cannot_be_written_is_refused() {
     if std::fs::write(closed.join("probe"), "").is_ok() {
         skip("a folder that cannot be written is refused", "this user may write everywhere");
     } else {
-        // The log of the process must be somewhere else.
+        // The log of the process must be outside the read-only folder.
         let data = closed.join("data");
-        let error = refused(&Plan::new(&data).log(folder.path().join("log")).set("log=warn")).await;
-        says(&error, &[&data.display().to_string(), "ermission denied"]);
+        let error =
+            start_error(&ServerOptions::new(&data).log(folder.path().join("log")).set("log=warn")).await;
+        assert_contains(&error, &[&data.display().to_string(), "ermission denied"]);
     }
-    // A file in the place of the folder stops any user.
+    // A file instead of the folder is an error for every user.
     let file = folder.path().join("file");
     std::fs::write(&file, "").unwrap();
-    let error = refused(&Plan::new(&file).set("log=warn")).await;
-    says(&error, &[&file.display().to_string()]);
+    let error = start_error(&ServerOptions::new(&file).set("log=warn")).await;
+    assert_contains(&error, &[&file.display().to_string()]);
 }
 
 /// The one file below `folder`.
 fn only_file(folder: &Path) -> PathBuf {
     let mut files = std::fs::read_dir(folder).unwrap();
     let file = files.next().unwrap().unwrap().path();
-    assert!(files.next().is_none(), "{} holds more than one file", folder.display());
+    assert!(files.next().is_none(), "{} contains more than one file", folder.display());
     file
 }
 
 #[tokio::test]
-async fn a_damaged_component_is_named_and_harms_no_other() {
-    let home = Home::new().await;
-    let mut api = home.api();
+async fn a_damaged_component_is_reported_and_other_components_work() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, COUNTER).await;
     assert_eq!(api.invoke(&template, "w", INCREMENT, &json!([])).await, json!(1));
-    let (plan, data) = (home.plan.clone(), home.data());
-    assert!(home.server.stop().await.success());
+    let (options, data) = (node.options.clone(), node.data());
+    assert!(node.server.stop().await.success());
     let blob = only_file(&data.join("blobs"));
     let good = std::fs::read(&blob).unwrap();
     let mut bad = good.clone();
@@ -136,26 +146,27 @@ async fn a_damaged_component_is_named_and_harms_no_other() {
     std::fs::write(&blob, &bad).unwrap();
     std::fs::remove_dir_all(data.join("compiled")).unwrap();
 
-    let server = plan.start().await;
+    let server = options.start().await;
     let mut api = server.api();
     let broken = api.call(call(&template, "w", GET, &json!([]), "get")).await;
     assert_eq!(broken.status, 500, "{}", broken.text());
-    says(&broken.text(), &["cannot be loaded"]);
+    assert_contains(&broken.text(), &["cannot be loaded"]);
     let download = api.call(Request::get(format!("/v1/templates/{template}/download"))).await;
     assert!((500..600).contains(&download.status), "damaged bytes were sent: {}", download.status);
     let sleeps = upload(&mut api, "sleeps").await;
     assert_eq!(api.invoke(&sleeps, "w", "golem:sleeps/api/finished", &json!([])).await, json!(0));
 
-    // With the file back, the worker is as it was.
+    // After the file is restored, the worker continues with its state.
     assert!(server.stop().await.success());
     std::fs::write(&blob, &good).unwrap();
-    let server = plan.start().await;
+    let server = options.start().await;
     assert_eq!(server.api().invoke(&template, "w", INCREMENT, &json!([])).await, json!(2));
     assert!(server.stop().await.success());
 }
 
-/// Sends increments with keys of their own until `stop` says so of an answer; returns the keys that were answered well.
-async fn count(api: &mut Api, template: &str, from: u64, stop: impl Fn(&Response) -> bool) -> u64 {
+/// Sends increments, each with its own key, until `stop` accepts an answer; returns the number of the key of that
+/// answer.
+async fn increment_until(api: &mut Api, template: &str, from: u64, stop: impl Fn(&Response) -> bool) -> u64 {
     for number in from..from + 1_000 {
         let response = api.call(call(template, "w", INCREMENT, &json!([]), &format!("key-{number}"))).await;
         if stop(&response) {
@@ -163,43 +174,43 @@ async fn count(api: &mut Api, template: &str, from: u64, stop: impl Fn(&Response
         }
         assert_eq!(result_of(&response), json!(number + 1), "key {number}");
     }
-    panic!("a thousand calls came through a disk that does not work");
+    panic!("a thousand calls succeeded although the disk has a fault");
 }
 
-/// A disk in trouble: requests fail with a clear error, nothing acknowledged is lost, and when it is well again, so is
-/// the server, without a restart.
-async fn trouble(state: &str, expected: &[&str]) {
+/// A disk fault: requests fail with a clear error, no acknowledged work is lost, and the server recovers without a
+/// restart when the fault ends.
+async fn check_disk_fault(state: &str, expected: &[&str]) {
     let folder = tempfile::tempdir().unwrap();
-    let plan = Plan::new(folder.path().join("data")).with_faults(&["--disk"]).set("log=warn");
-    let mut server = plan.start().await;
+    let options = ServerOptions::new(folder.path().join("data")).with_faults(&["--disk"]).set("log=warn");
+    let mut server = options.start().await;
     let mut api = server.api();
     let template = upload(&mut api, COUNTER).await;
     for number in 0..50 {
         let well = api.ok(call(&template, "w", INCREMENT, &json!([]), &format!("key-{number}"))).await;
         assert_eq!(result_of(&well), json!(number + 1));
     }
-    server.disk(state).await;
-    let failed = count(&mut api, &template, 50, |response| response.status == 503).await;
+    server.set_disk(state).await;
+    let failed = increment_until(&mut api, &template, 50, |response| response.status == 503).await;
     let refused = api.call(call(&template, "w", INCREMENT, &json!([]), &format!("key-{failed}"))).await;
     if refused.status == 503 {
-        says(&refused.text(), expected);
+        assert_contains(&refused.text(), expected);
         assert_eq!(refused.header("retry-after"), Some("1"));
     }
-    // Reading and living go on.
+    // The server still answers requests that write nothing.
     assert_eq!(api.call(Request::get("/healthcheck")).await.status, 200);
 
-    server.disk("well").await;
+    server.set_disk("well").await;
     let again = call(&template, "w", INCREMENT, &json!([]), &format!("key-{failed}"));
     let response = wait::until("the server has recovered", || {
         let (mut api, again) = (Api::new(api.address(), api.token()), again.clone());
         async move { Some(api.call(again).await).filter(|response| response.status == 200) }
     })
     .await;
-    // The key that failed has run once, before or now.
+    // The failed key has run exactly once, either before or now.
     assert_eq!(result_of(&response), json!(failed + 1));
     assert_eq!(api.invoke(&template, "w", GET, &json!([])).await, json!(failed + 1));
     server.kill().await;
-    let server = plan.start().await;
+    let server = options.start().await;
     assert_eq!(server.api().invoke(&template, "w", GET, &json!([])).await, json!(failed + 1));
     for number in [0, 49, failed] {
         let again = call(&template, "w", INCREMENT, &json!([]), &format!("key-{number}"));
@@ -209,11 +220,11 @@ async fn trouble(state: &str, expected: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_full_disk_loses_nothing_and_can_be_emptied() {
-    trouble("full", &["Nothing that was acknowledged is lost", "space"]).await;
+async fn a_full_disk_loses_nothing_and_writes_resume_with_space() {
+    check_disk_fault("full", &["Nothing that was acknowledged is lost", "space"]).await;
 }
 
 #[tokio::test]
-async fn a_sync_that_fails_is_not_trusted() {
-    trouble("failing", &["Nothing that was acknowledged is lost"]).await;
+async fn a_failed_sync_loses_nothing_that_was_acknowledged() {
+    check_disk_fault("failing", &["Nothing that was acknowledged is lost"]).await;
 }

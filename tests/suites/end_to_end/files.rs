@@ -1,51 +1,51 @@
-//! A worker's files: private, and as durable as the worker.
+//! Files of workers: private to the worker, and as durable as the worker.
 
-use crate::{Home, call, upload};
+use crate::{TestNode, call, upload};
 use golem_tests::guests;
 use golem_tests::http::Request;
-use golem_tests::rest::{Api, Part, form, multipart, result_of};
+use golem_tests::rest::{Api, Part, multipart, result_of, with_form};
 use serde_json::{Value, json};
 
-async fn files(api: &mut Api, template: &str, worker: &str, function: &str, params: &Value) -> Value {
+async fn call_files(api: &mut Api, template: &str, worker: &str, function: &str, params: &Value) -> Value {
     api.invoke(template, worker, &format!("golem:files/api/{function}"), params).await
 }
 
 #[tokio::test]
 async fn files_survive_a_crash_and_belong_to_one_worker() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, "files").await;
     let done = json!({ "ok": null });
-    assert_eq!(files(&mut api, &template, "w", "make-folders", &json!(["/a/b"])).await, done);
-    assert_eq!(files(&mut api, &template, "w", "write", &json!(["/a/b/note", "written"])).await, done);
-    assert_eq!(files(&mut api, &template, "w", "keep", &json!(["open"])).await, done);
+    assert_eq!(call_files(&mut api, &template, "w", "make-folders", &json!(["/a/b"])).await, done);
+    assert_eq!(call_files(&mut api, &template, "w", "write", &json!(["/a/b/note", "written"])).await, done);
+    assert_eq!(call_files(&mut api, &template, "w", "keep", &json!(["open"])).await, done);
     let append = call(&template, "w", "golem:files/api/append", &json!(["/a/b/note", " once"]), "append");
     assert_eq!(result_of(&api.ok(append.clone()).await), done);
-    let about = files(&mut api, &template, "w", "about", &json!(["/a/b/note"])).await;
+    let about = call_files(&mut api, &template, "w", "about", &json!(["/a/b/note"])).await;
     assert_eq!(about["ok"]["bytes"], json!(12));
 
-    let home = home.crash().await;
-    let mut api = home.api();
-    assert_eq!(result_of(&api.ok(append).await), done, "the same call, not a second one");
+    let node = node.crash().await;
+    let mut api = node.api();
+    assert_eq!(result_of(&api.ok(append).await), done, "the same key does not run again");
     assert_eq!(
-        files(&mut api, &template, "w", "about", &json!(["/a/b/note"])).await,
+        call_files(&mut api, &template, "w", "about", &json!(["/a/b/note"])).await,
         about,
-        "also its times"
+        "the times of the file are restored too"
     );
     assert_eq!(
-        files(&mut api, &template, "w", "read", &json!(["a/b/note"])).await,
+        call_files(&mut api, &template, "w", "read", &json!(["a/b/note"])).await,
         json!({ "ok": "written once" })
     );
-    assert_eq!(files(&mut api, &template, "w", "write-kept", &json!(["still open"])).await, done);
+    assert_eq!(call_files(&mut api, &template, "w", "write-kept", &json!(["still open"])).await, done);
     assert_eq!(
-        files(&mut api, &template, "w", "read", &json!(["open"])).await,
+        call_files(&mut api, &template, "w", "read", &json!(["open"])).await,
         json!({ "ok": "still open" })
     );
-    assert_eq!(files(&mut api, &template, "other", "names", &json!(["/"])).await, json!({ "ok": [] }));
-    home.end().await;
+    assert_eq!(call_files(&mut api, &template, "other", "names", &json!(["/"])).await, json!({ "ok": [] }));
+    node.stop().await;
 }
 
-/// An archive of text files, and of a link to the first.
+/// A tar archive with text files and a link to the first one.
 fn archive(files: &[(&str, &str)]) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for (path, text) in files {
@@ -63,8 +63,8 @@ fn archive(files: &[(&str, &str)]) -> Vec<u8> {
 
 #[tokio::test]
 async fn workers_begin_with_the_files_of_their_template() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let wasm = guests::bytes("files");
     let first = archive(&[("etc/settings", "color = blue"), ("data", "1")]);
     let query = json!({ "componentName": "shipped" }).to_string();
@@ -75,27 +75,33 @@ async fn workers_begin_with_the_files_of_their_template() {
     let template = shipped["versionedTemplateId"]["rawTemplateId"].as_str().unwrap().to_owned();
 
     let names = json!({ "ok": ["data", "etc", "link"] });
-    assert_eq!(files(&mut api, &template, "one", "names", &json!(["/"])).await, names);
-    let about = files(&mut api, &template, "one", "about", &json!(["etc/settings"])).await;
+    assert_eq!(call_files(&mut api, &template, "one", "names", &json!(["/"])).await, names);
+    let about = call_files(&mut api, &template, "one", "about", &json!(["etc/settings"])).await;
     assert_eq!(about["ok"]["modified"], json!(1_500_000_000_000_000_000_u64));
-    let changed = files(&mut api, &template, "one", "append", &json!(["link", ", size = 5"])).await;
+    let changed = call_files(&mut api, &template, "one", "append", &json!(["link", ", size = 5"])).await;
     assert_eq!(changed, json!({ "ok": null }));
 
-    // The next version ships others; who was made of the first one keeps what it began with.
+    // The next version has other files. Workers of the first version keep their files.
     let second = archive(&[("other", "new")]);
     let path = format!("/v1/templates/{template}/upload");
     let parts = [part("template", wasm.as_slice()), part("files", &second)];
-    let next = api.ok(form(Request::new("PUT", &path), &parts)).await.json();
+    let next = api.ok(with_form(Request::new("PUT", &path), &parts)).await.json();
     assert_eq!(next["versionedTemplateId"]["version"], 1);
-    assert_eq!(files(&mut api, &template, "two", "read", &json!(["link"])).await, json!({ "ok": "new" }));
+    assert_eq!(
+        call_files(&mut api, &template, "two", "read", &json!(["link"])).await,
+        json!({ "ok": "new" })
+    );
     let plain = Request::new("PUT", &path).body("application/octet-stream", wasm.clone());
     assert_eq!(api.ok(plain).await.json()["filesSize"], json!(null));
 
-    let home = home.crash().await;
-    let mut api = home.api();
-    let read = files(&mut api, &template, "one", "read", &json!(["etc/settings"])).await;
+    let node = node.crash().await;
+    let mut api = node.api();
+    let read = call_files(&mut api, &template, "one", "read", &json!(["etc/settings"])).await;
     assert_eq!(read, json!({ "ok": "color = blue, size = 5" }));
-    assert_eq!(files(&mut api, &template, "two", "read", &json!(["other"])).await, json!({ "ok": "new" }));
-    assert_eq!(files(&mut api, &template, "three", "names", &json!(["/"])).await, json!({ "ok": [] }));
-    home.end().await;
+    assert_eq!(
+        call_files(&mut api, &template, "two", "read", &json!(["other"])).await,
+        json!({ "ok": "new" })
+    );
+    assert_eq!(call_files(&mut api, &template, "three", "names", &json!(["/"])).await, json!({ "ok": [] }));
+    node.stop().await;
 }

@@ -1,6 +1,6 @@
-//! What a fresh folder becomes, and what of it survives.
+//! The first start on an empty folder, and what later starts keep.
 
-use crate::{Home, call, upload};
+use crate::{TestNode, call, upload};
 use golem_tests::guests;
 use golem_tests::http::Request;
 use golem_tests::rest::{Key, invocation, result_of};
@@ -13,9 +13,9 @@ fn mode(path: &Path) -> u32 {
     metadata.permissions().mode() & 0o777
 }
 
-/// Everything that REST shows of the account that a first start makes.
-async fn shown(home: &Home) -> Value {
-    let mut api = home.api();
+/// All that REST returns about the account that the first start creates.
+async fn account_overview(node: &TestNode) -> Value {
+    let mut api = node.api();
     let project = api.ok(Request::get("/v1/projects/default")).await.json();
     let account = project["projectData"]["ownerAccountId"].as_str().unwrap().to_owned();
     json!({
@@ -29,9 +29,9 @@ async fn shown(home: &Home) -> Value {
 }
 
 #[tokio::test]
-async fn a_first_start_makes_rows_that_later_starts_find() {
-    let home = Home::new().await;
-    let first = shown(&home).await;
+async fn later_starts_find_the_account_of_the_first_start() {
+    let node = TestNode::new().await;
+    let first = account_overview(&node).await;
     assert_eq!(first["project"]["projectData"]["name"], "default-project");
     assert_eq!(first["project"]["projectData"]["projectType"], "Default");
     assert_eq!(first["projects"], json!([first["project"]]));
@@ -39,39 +39,39 @@ async fn a_first_start_makes_rows_that_later_starts_find() {
     assert_eq!(first["account"]["id"], first["project"]["projectData"]["ownerAccountId"]);
     assert_eq!(first["tokens"], json!([first["token"]]));
     assert_eq!(first["token"]["accountId"], first["account"]["id"]);
-    let token = home.server.token.clone();
-    assert!(!first.to_string().contains(&token), "a secret is shown once, in its file");
+    let token = node.server.token.clone();
+    assert!(!first.to_string().contains(&token), "the secret is only in its file");
 
-    let home = home.restart().await;
-    assert_eq!(shown(&home).await, first);
-    assert_eq!(home.server.token, token);
-    let home = home.crash().await;
-    assert_eq!(shown(&home).await, first);
-    home.end().await;
+    let node = node.restart().await;
+    assert_eq!(account_overview(&node).await, first);
+    assert_eq!(node.server.token, token);
+    let node = node.crash().await;
+    assert_eq!(account_overview(&node).await, first);
+    node.stop().await;
 
-    let other = Home::new().await;
-    let second = shown(&other).await;
+    let other = TestNode::new().await;
+    let second = account_overview(&other).await;
     assert_ne!(second["account"]["id"], first["account"]["id"], "ids are random");
     assert_ne!(second["project"]["projectId"], first["project"]["projectId"], "ids are random");
     assert_ne!(other.server.token, token);
-    other.end().await;
+    other.stop().await;
 }
 
 #[tokio::test]
-async fn secrets_are_for_the_owner_and_not_in_the_store() {
-    let home = Home::new().await;
+async fn secret_files_are_private_and_not_in_the_store() {
+    let node = TestNode::new().await;
     for file in ["root-token", "secret-key"] {
-        assert_eq!(mode(&home.data().join(file)), 0o600, "{file}");
+        assert_eq!(mode(&node.data().join(file)), 0o600, "{file}");
     }
-    assert_eq!(mode(&home.data()), 0o700);
-    // Machine code: who could write there could run anything as the server.
-    assert_eq!(mode(&home.data().join("compiled")), 0o700);
-    let token = home.server.token.clone();
+    assert_eq!(mode(&node.data()), 0o700);
+    // The folder contains machine code: write access to it would allow running any code as the server.
+    assert_eq!(mode(&node.data().join("compiled")), 0o700);
+    let token = node.server.token.clone();
     let bytes = uuid::Uuid::parse_str(&token).unwrap().into_bytes();
-    let secret_key = std::fs::read(home.data().join("secret-key")).unwrap();
-    let log = home.server.log();
-    let data = home.data();
-    assert!(home.server.stop().await.success());
+    let secret_key = std::fs::read(node.data().join("secret-key")).unwrap();
+    let log = node.server.log();
+    let data = node.data();
+    assert!(node.server.stop().await.success());
     assert!(!log.contains(&token), "the log holds the token");
     for entry in std::fs::read_dir(&data).unwrap() {
         let path = entry.unwrap().path();
@@ -89,24 +89,21 @@ async fn secrets_are_for_the_owner_and_not_in_the_store() {
 
 #[tokio::test]
 async fn a_missing_token_file_is_made_again() {
-    let home = Home::new().await;
-    let template = upload(&mut home.api(), guests::COUNTER).await;
-    let (data, plan, first) = (home.data(), home.plan.clone(), home.server.token.clone());
-    assert!(home.server.stop().await.success());
+    let node = TestNode::new().await;
+    let template = upload(&mut node.api(), guests::COUNTER).await;
+    let (data, options, first) = (node.data(), node.options.clone(), node.server.token.clone());
+    assert!(node.server.stop().await.success());
     std::fs::remove_file(data.join("root-token")).unwrap();
-    let server = plan.start().await;
-    assert_ne!(
-        server.token, first,
-        "nobody knows the secret of the first any more, so it cannot be the same"
-    );
+    let server = options.start().await;
+    assert_ne!(server.token, first, "the secret of the first token is not stored, so the new one differs");
     server.api().ok(Request::get(format!("/v1/templates/{template}"))).await;
     assert!(server.stop().await.success());
 }
 
 #[tokio::test]
 async fn a_restart_keeps_everything() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, guests::COUNTER).await;
     let body = json!({ "name": "made", "args": ["a", "b c"], "env": [["K", "v"], ["L", ""]] });
     let made = api.ok(Request::post(format!("/v1/templates/{template}/workers")).json(&body)).await.json();
@@ -121,7 +118,7 @@ async fn a_restart_keeps_everything() {
     let own = call(&template, "implicit", guests::INCREMENT, &json!([]), "own");
     assert_eq!(result_of(&api.ok(by_issued(&issued)).await), json!(1));
     assert_eq!(result_of(&api.ok(own.clone()).await), json!(1));
-    let seen = |api: &mut golem_tests::rest::Api| {
+    let observe = |api: &mut golem_tests::rest::Api| {
         let mut api = golem_tests::rest::Api::new(api.address(), api.token());
         let template = template.clone();
         async move {
@@ -132,25 +129,25 @@ async fn a_restart_keeps_everything() {
             )
         }
     };
-    let before = seen(&mut api).await;
+    let before = observe(&mut api).await;
     assert_eq!(before.0["args"], json!(["a", "b c"]));
     assert_eq!(before.0["env"], json!({ "K": "v", "L": "" }));
     assert_eq!(before.0["status"], "Idle");
     assert_eq!(before.1["args"], json!([]));
     assert_eq!(before.1["env"], json!({}));
 
-    let mut home = home;
+    let mut node = node;
     for (round, crash) in [(1_u64, false), (2, true), (3, true)] {
-        home = if crash { home.crash().await } else { home.restart().await };
-        let mut api = home.api();
-        assert_eq!(seen(&mut api).await, before);
-        // Used keys get the first answer, also from a process that never saw the invocation.
+        node = if crash { node.crash().await } else { node.restart().await };
+        let mut api = node.api();
+        assert_eq!(observe(&mut api).await, before);
+        // A used key gets the first answer, also from a process that did not run the invocation.
         assert_eq!(result_of(&api.ok(by_issued(&issued)).await), json!(1));
         assert_eq!(result_of(&api.ok(own.clone()).await), json!(1));
-        // A key that was made before the restart is still good.
+        // A key that was issued before the restart is still valid.
         assert_eq!(result_of(&api.ok(by_issued(&unused)).await), json!(2));
         let count = call(&template, "implicit", guests::INCREMENT, &json!([]), &format!("round-{round}"));
         assert_eq!(result_of(&api.ok(count).await), json!(round + 1));
     }
-    home.end().await;
+    node.stop().await;
 }

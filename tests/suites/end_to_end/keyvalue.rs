@@ -1,6 +1,6 @@
-//! Buckets: shared by the workers of a project, whatever template they run and whatever interface it was built against.
+//! Buckets: shared by the workers of a project, independent of their template and of the interface that it uses.
 
-use crate::{Home, call, upload};
+use crate::{TestNode, call, upload};
 use golem_tests::http::Request;
 use golem_tests::rest::{Api, Key, invocation, result_of, worker_path};
 use golem_tests::wait;
@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex};
 
-/// One guest for each of the published shapes of `wasi:keyvalue`.
+/// One guest for each published version of `wasi:keyvalue`.
 const IDENTITIES: [&str; 4] = ["keyvalue", "keyvalue-v01", "keyvalue-draft", "keyvalue-draft2"];
 
-fn api_of(guest: &str, function: &str) -> String {
+fn api_function(guest: &str, function: &str) -> String {
     format!("golem:{guest}/api/{function}")
 }
 
@@ -23,13 +23,13 @@ async fn invoke(
     function: &str,
     params: Value,
 ) -> Value {
-    api.invoke(template, worker, &api_of(guest, function), &params).await
+    api.invoke(template, worker, &api_function(guest, function), &params).await
 }
 
 #[tokio::test]
 async fn all_interfaces_see_one_store_that_outlives_crashes_and_workers() {
-    let mut home = Home::new().await;
-    let mut api = home.api();
+    let mut node = TestNode::new().await;
+    let mut api = node.api();
     let mut templates = Vec::new();
     for guest in IDENTITIES {
         templates.push((guest, upload(&mut api, guest).await));
@@ -58,33 +58,33 @@ async fn all_interfaces_see_one_store_that_outlives_crashes_and_workers() {
             assert_eq!(number, json!({ "ok": b"10" }), "{guest} in round {round}");
         }
         if round == 0 {
-            // What workers wrote is their project's, and stays when they go.
+            // Values belong to the project, so they stay when the workers are deleted.
             for (_, template) in &templates {
                 api.ok(Request::new("DELETE", worker_path(template, "writer", ""))).await;
             }
-            home = home.crash().await;
+            node = node.crash().await;
         } else {
-            home = home.restart().await;
+            node = node.restart().await;
         }
-        api = home.api();
+        api = node.api();
     }
 
     let (guest, template) = &templates[0];
     let missing = invoke(&mut api, template, "w", guest, "get", json!(["shared", "nothing"])).await;
     assert_eq!(missing, json!({ "err": "Key not found" }));
     invoke(&mut api, template, "w", guest, "delete-many", json!(["shared", names])).await;
-    let home = home.crash().await;
-    let mut api = home.api();
+    let node = node.crash().await;
+    let mut api = node.api();
     let (guest, template) = &templates[3];
     let keys = invoke(&mut api, template, "w", guest, "keys", json!(["shared"])).await;
-    assert_eq!(keys, json!({ "ok": [] }), "what was removed stays removed");
-    home.end().await;
+    assert_eq!(keys, json!({ "ok": [] }), "removed keys stay removed");
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn objects_are_shared_and_survive() {
-    let home = Home::new().await;
-    let mut api = home.api();
+async fn objects_are_shared_and_survive_a_crash() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, "blobs").await;
     let mut on = async |worker: &str, function: &str, params: Value| {
         api.invoke(&template, worker, &format!("golem:blobs/api/{function}"), &params).await
@@ -100,8 +100,8 @@ async fn objects_are_shared_and_survive() {
     on("right", "remove", json!(["gone"])).await;
     on("right", "copy", json!(["box", "19", "box", "99", true])).await;
 
-    let home = home.crash().await;
-    let mut api = home.api();
+    let node = node.crash().await;
+    let mut api = node.api();
     let mut on = async |worker: &str, function: &str, params: Value| {
         api.invoke(&template, worker, &format!("golem:blobs/api/{function}"), &params).await
     };
@@ -112,13 +112,13 @@ async fn objects_are_shared_and_survive() {
     assert_eq!(names, json!({ "ok": ["18", "99"] }));
     assert_eq!(on("other", "exists", json!(["gone"])).await, json!({ "ok": false }));
     assert_eq!(on("other", "info", json!(["box", "00"])).await, json!({ "ok": [1, true] }));
-    home.end().await;
+    node.stop().await;
 }
 
-/// Asks until there is an answer, whatever happens to the server meanwhile.
-async fn persist(place: &Mutex<(std::net::SocketAddr, String)>, request: &Request) -> Value {
+/// Sends a request until it is answered, through restarts of the server.
+async fn retry_until_answered(endpoint: &Mutex<(std::net::SocketAddr, String)>, request: &Request) -> Value {
     wait::until("an answer", || {
-        let (address, token) = place.lock().unwrap().clone();
+        let (address, token) = endpoint.lock().unwrap().clone();
         let request = request.clone();
         async move {
             let response = Api::new(address, token).try_call(request).await.ok()?;
@@ -136,23 +136,23 @@ async fn persist(place: &Mutex<(std::net::SocketAddr, String)>, request: &Reques
 async fn additions_of_two_workers_are_never_lost_nor_done_twice() {
     const ADDITIONS: u64 = 60;
     const CALLERS: u64 = 3;
-    let mut home = Home::new().await;
-    let mut api = home.api();
+    let mut node = TestNode::new().await;
+    let mut api = node.api();
     let guest = IDENTITIES[3];
     let template = upload(&mut api, guest).await;
-    let place = Arc::new(Mutex::new((api.address(), api.token().to_owned())));
+    let endpoint = Arc::new(Mutex::new((api.address(), api.token().to_owned())));
     let answers = Arc::new(Mutex::new(BTreeSet::new()));
     let mut callers = tokio::task::JoinSet::new();
     for worker in ["left", "right"] {
         for caller in 0..CALLERS {
-            let (place, answers, template) = (place.clone(), answers.clone(), template.clone());
+            let (endpoint, answers, template) = (endpoint.clone(), answers.clone(), template.clone());
             callers.spawn(async move {
                 for number in 0..ADDITIONS {
                     let key = format!("{worker}-{caller}-{number}");
-                    let function = api_of(guest, "increment");
+                    let function = api_function(guest, "increment");
                     let request = call(&template, worker, &function, &json!(["sums", "all", 1]), &key);
-                    let sum = persist(&place, &request).await["ok"].as_u64().unwrap();
-                    assert!(answers.lock().unwrap().insert(sum), "two additions came to {sum}");
+                    let sum = retry_until_answered(&endpoint, &request).await["ok"].as_u64().unwrap();
+                    assert!(answers.lock().unwrap().insert(sum), "two additions returned {sum}");
                 }
             });
         }
@@ -165,24 +165,24 @@ async fn additions_of_two_workers_are_never_lost_nor_done_twice() {
             async move { reached.then_some(()) }
         })
         .await;
-        home = home.crash().await;
-        let api = home.api();
-        *place.lock().unwrap() = (api.address(), api.token().to_owned());
+        node = node.crash().await;
+        let api = node.api();
+        *endpoint.lock().unwrap() = (api.address(), api.token().to_owned());
     }
     while let Some(done) = callers.join_next().await {
         done.unwrap();
     }
     let answers = answers.lock().unwrap().clone();
-    assert_eq!(answers, (1..=all).collect(), "each number between was the answer to one addition");
-    let mut api = home.api();
-    let look = invocation(
+    assert_eq!(answers, (1..=all).collect(), "each number is the answer to exactly one addition");
+    let mut api = node.api();
+    let read_sum = invocation(
         "invoke-and-await",
         &template,
-        "onlooker",
-        &api_of(guest, "increment"),
+        "reader",
+        &api_function(guest, "increment"),
         &json!(["sums", "all", 0]),
         &Key::None,
     );
-    assert_eq!(result_of(&api.ok(look).await), json!({ "ok": all }));
-    home.end().await;
+    assert_eq!(result_of(&api.ok(read_sum).await), json!({ "ok": all }));
+    node.stop().await;
 }

@@ -1,6 +1,6 @@
-//! What a worker did, what waits for it, and taking that back.
+//! The oplog and the queue of a worker, and cancelled invocations.
 
-use crate::{Home, call, send, upload};
+use crate::{TestNode, call, send, upload};
 use golem_tests::guests::{COUNTER, GET, INCREMENT, SLEEP, SLEEPS};
 use golem_tests::http::Request;
 use golem_tests::rest::{Api, result_of, worker_path};
@@ -27,8 +27,8 @@ fn cancellation(template: &str, worker: &str, key: &str) -> Request {
 
 #[tokio::test]
 async fn an_oplog_is_read_in_pages_and_searched() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, COUNTER).await;
     for key in ["first", "second", "third"] {
         api.ok(call(&template, "w", INCREMENT, &json!([]), key)).await;
@@ -42,7 +42,7 @@ async fn an_oplog_is_read_in_pages_and_searched() {
     assert_eq!(all["entries"][7]["details"]["result"], json!(3));
     assert_eq!(all["entries"][2]["details"]["key"], json!("first"));
 
-    // Pages together are the whole.
+    // All pages together are the whole oplog.
     let (mut pages, mut from) = (Vec::new(), json!(1));
     while from != Value::Null {
         let page = oplog(&mut api, &template, "w", &format!("?count=3&from={from}")).await;
@@ -57,13 +57,13 @@ async fn an_oplog_is_read_in_pages_and_searched() {
     assert_eq!(nothing["entries"], json!([]));
     assert_eq!(api.call(Request::get(worker_path(&template, "w", "oplog?count=0"))).await.status, 400);
     assert_eq!(api.call(Request::get(worker_path(&template, "none", "oplog"))).await.status, 404);
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn what_waits_can_be_seen_and_cancelled() {
-    let home = Home::new().await;
-    let mut api = home.api();
+async fn queued_invocations_are_listed_and_cancelled() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, SLEEPS).await;
     api.create(&template, "w").await;
     api.ok(send(&template, "w", SLEEP, &json!([600_000]), "runs")).await;
@@ -76,11 +76,11 @@ async fn what_waits_can_be_seen_and_cancelled() {
     api.ok(send(&template, "w", SLEEP, &json!([1]), "queued")).await;
     api.ok(send(&template, "w", SLEEP, &json!([2]), "stays")).await;
     let waited = {
-        let request = api.signed(call(&template, "w", SLEEP, &json!([3]), "waited"));
+        let request = api.with_token(call(&template, "w", SLEEP, &json!([3]), "waited"));
         let address = api.address();
         tokio::spawn(async move {
             let mut connection = golem_tests::http::Connection::open(address).await.unwrap();
-            wait::patiently("an answer", connection.call(&request)).await.unwrap()
+            wait::bounded("an answer", connection.call(&request)).await.unwrap()
         })
     };
     wait::until("all are in the queue", || {
@@ -95,7 +95,7 @@ async fn what_waits_can_be_seen_and_cancelled() {
     assert_eq!(seen[1]["function"], json!(SLEEP));
     assert!(seen[1]["acceptedAt"].is_string() && seen[3]["acceptedAt"].is_null(), "{seen:?}");
 
-    // Who waits for it is told; cancelling it again changes nothing.
+    // The waiting caller gets an error. A second cancellation has no effect.
     api.ok(cancellation(&template, "w", "waited")).await;
     let answer = waited.await.unwrap();
     assert_eq!(answer.status, 409, "{}", answer.text());
@@ -105,14 +105,14 @@ async fn what_waits_can_be_seen_and_cancelled() {
     assert_eq!(api.call(cancellation(&template, "w", "runs")).await.status, 409);
     assert_eq!(api.call(cancellation(&template, "w", "unknown")).await.status, 404);
 
-    // It stays cancelled.
-    let home = home.crash().await;
-    let mut api = home.api();
+    // The invocations stay cancelled after a crash.
+    let node = node.crash().await;
+    let mut api = node.api();
     for (key, ms) in [("queued", 1), ("waited", 3)] {
         let again = api.call(call(&template, "w", SLEEP, &json!([ms]), key)).await;
         assert_eq!(again.status, 409, "{}", again.text());
         assert!(again.text().contains("cancelled"), "{}", again.text());
-        // The key still belongs to what was cancelled.
+        // The key still belongs to the cancelled invocation.
         let other = api.call(call(&template, "w", SLEEP, &json!([ms + 1]), key)).await;
         assert_eq!(other.status, 409);
         assert!(other.text().contains("was used before"), "{}", other.text());
@@ -121,21 +121,21 @@ async fn what_waits_can_be_seen_and_cancelled() {
     let left = queue(&mut api, &template, "w").await;
     let keys: Vec<_> = left.iter().map(|queued| queued["key"].as_str().unwrap()).collect();
     assert_eq!(keys, ["runs", "stays"]);
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn what_has_ended_cannot_be_cancelled() {
-    let home = Home::new().await;
-    let mut api = home.api();
+async fn a_completed_invocation_cannot_be_cancelled() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, COUNTER).await;
     let keyed = call(&template, "w", INCREMENT, &json!([]), "done");
     assert_eq!(result_of(&api.ok(keyed).await), json!(1));
-    let home = home.restart().await;
-    let mut api = home.api();
+    let node = node.restart().await;
+    let mut api = node.api();
     let refused = api.call(cancellation(&template, "w", "done")).await;
     assert_eq!(refused.status, 409);
     assert!(refused.text().contains("has ended"), "{}", refused.text());
     assert_eq!(api.invoke(&template, "w", GET, &json!([])).await, json!(1));
-    home.end().await;
+    node.stop().await;
 }

@@ -1,7 +1,7 @@
-//! Login through GitHub, against a stand-in on loopback.
+//! Login through GitHub, against a fake on loopback.
 
-use crate::Home;
-use golem_tests::github::{Answer, GitHub};
+use crate::TestNode;
+use golem_tests::github::{Answer, FakeGitHub};
 use golem_tests::http::{Connection, Request, Response};
 use golem_tests::rest::Api;
 use golem_tests::wait;
@@ -9,38 +9,39 @@ use serde_json::{Value, json};
 
 const POLL: &str = "/login/oauth/access_token";
 
-async fn home(github: &GitHub) -> Home {
+async fn start_node(github: &FakeGitHub) -> TestNode {
     let url = github.url();
-    Home::with(|plan| {
-        plan.set("login.github_client_id=Iv1.8a61f9b3a7aba766")
+    TestNode::with(|options| {
+        options
+            .set("login.github_client_id=Iv1.8a61f9b3a7aba766")
             .set(format!("login.github_url={url}"))
             .set(format!("login.github_api_url={url}"))
     })
     .await
 }
 
-/// Without any token.
-async fn ask(home: &Home, request: Request) -> Response {
-    let mut connection = Connection::open(home.server.address).await.unwrap();
-    wait::patiently("an answer", connection.call(&request)).await.unwrap()
+/// Sends a request without a token.
+async fn call_without_token(node: &TestNode, request: Request) -> Response {
+    let mut connection = Connection::open(node.server.address).await.unwrap();
+    wait::bounded("an answer", connection.call(&request)).await.unwrap()
 }
 
-async fn start(home: &Home, path: &str) -> Value {
-    let response = ask(home, Request::post(path)).await;
+async fn start_login(node: &TestNode, path: &str) -> Value {
+    let response = call_without_token(node, Request::post(path)).await;
     assert_eq!(response.status, 200, "{}", response.text());
     response.json()
 }
 
-async fn complete(home: &Home, session: &Value) -> Response {
-    ask(home, Request::post("/login/oauth2/device/complete").json(session)).await
+async fn complete_login(node: &TestNode, session: &Value) -> Response {
+    call_without_token(node, Request::post("/login/oauth2/device/complete").json(session)).await
 }
 
-/// What the answer says under both of the names that clients look under.
+/// The error text, which must be the same in both fields that published clients read.
 #[track_caller]
-fn text(response: &Response, status: u16) -> String {
+fn error_text(response: &Response, status: u16) -> String {
     assert_eq!(response.status, status, "{}", response.text());
     let body = response.json();
-    assert_eq!(body["error"], body["message"], "published clients look under one or the other");
+    assert_eq!(body["error"], body["message"], "published clients read either field");
     body["error"].as_str().unwrap_or_default().to_owned()
 }
 
@@ -48,14 +49,14 @@ fn verified(email: &str) -> Value {
     json!([{ "email": email, "primary": true, "verified": true, "visibility": "private" }])
 }
 
-async fn open_for_all(home: &Home) {
+async fn disable_whitelist(node: &TestNode) {
     let on = Request::new("PUT", "/v1/whitelist/enabled").json(&json!(false));
-    home.api().ok(on).await;
+    node.api().ok(on).await;
 }
 
 #[tokio::test]
-async fn without_configuration_it_says_so() {
-    let home = Home::new().await;
+async fn a_login_without_configuration_is_refused() {
+    let node = TestNode::new().await;
     for (request, body) in [
         (Request::post("/v1/oauth2?provider=github&access_token=x"), None),
         (Request::post("/login/oauth2/device/start"), None),
@@ -68,20 +69,20 @@ async fn without_configuration_it_says_so() {
             None => request,
         };
         let line = request.line();
-        let response = ask(&home, request).await;
+        let response = call_without_token(&node, request).await;
         assert_eq!(response.status, 400, "{line}");
         let said = response.json()["errors"][0].as_str().unwrap_or_default().to_owned();
         assert!(said.contains("login.github_client_id"), "{line}: {said}");
     }
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn a_device_login_waits_for_the_confirmation() {
-    let github = GitHub::start().await;
-    let home = home(&github).await;
-    open_for_all(&home).await;
-    let started = start(&home, "/login/oauth2/device/start").await;
+    let github = FakeGitHub::start().await;
+    let node = start_node(&github).await;
+    disable_whitelist(&node).await;
+    let started = start_login(&node, "/login/oauth2/device/start").await;
     assert_eq!(
         (&started["url"], &started["userCode"]),
         (&json!("https://github.com/login/device"), &json!("WDJB-MJHT"))
@@ -89,19 +90,19 @@ async fn a_device_login_waits_for_the_confirmation() {
     assert!(started["expires"].as_str().is_some_and(|time| time.ends_with('Z')), "{started}");
     let session = &started["encodedSession"];
 
-    // Not confirmed yet, then too fast, then limited, then confirmed; GitHub is asked until then.
-    github.user(7, "ada", None, &verified("Ada@Example.com"));
+    // GitHub answers: pending, slow down, rate limit, then the token. The server polls until the token.
+    github.set_user(7, "ada", None, &verified("Ada@Example.com"));
     let token = json!({ "access_token": "gho_16C7e42F292c6912E7710c838347Ae178B4a", "token_type": "bearer" });
     let slow = json!({ "error": "slow_down", "interval": 1 });
     let limited = Answer::status(403, &json!({ "message": "API rate limit exceeded" }))
         .header("x-ratelimit-remaining", "0")
         .header("retry-after", "1");
     let pending = Answer::error("authorization_pending");
-    github.answer(POLL, [pending, Answer::ok(&slow), limited, Answer::ok(&token)]);
-    let response = complete(&home, session).await;
+    github.set_answers(POLL, [pending, Answer::ok(&slow), limited, Answer::ok(&token)]);
+    let response = complete_login(&node, session).await;
     assert_eq!(response.status, 200, "{}", response.text());
     let made = response.json();
-    let mut ada = Api::new(home.server.address, made["secret"]["value"].as_str().unwrap());
+    let mut ada = Api::new(node.server.address, made["secret"]["value"].as_str().unwrap());
     assert_eq!(ada.ok(Request::get("/v1/login/token")).await.json(), made["data"]);
     let path = format!("/v1/accounts/{}", made["data"]["accountId"].as_str().unwrap());
     let account = ada.ok(Request::get(&path)).await.json();
@@ -109,7 +110,7 @@ async fn a_device_login_waits_for_the_confirmation() {
     assert_eq!(ada.ok(Request::get("/v1/projects")).await.json()[0]["projectData"]["projectType"], "Default");
     assert_eq!(ada.ok(Request::get(format!("{path}/grants"))).await.json(), json!([]));
 
-    // What was sent is what the documentation asks for.
+    // The requests to GitHub are those that its documentation requires.
     let requests = github.requests();
     assert!(requests[0].contains("client_id=Iv1.8a61f9b3a7aba766&scope=user%3Aemail"), "{}", requests[0]);
     let polls: Vec<_> = requests.iter().filter(|request| request.contains(POLL)).collect();
@@ -118,23 +119,26 @@ async fn a_device_login_waits_for_the_confirmation() {
     assert!(polls[0].contains(grant), "{}", polls[0]);
     assert!(requests.iter().all(|request| request.to_lowercase().contains("user-agent: golem")));
 
-    // The same person again, over a restart, by the other paths, under another name and address: the same account.
-    let started = start(&home, "/oauth2/device/start").await;
-    let home = home.restart().await;
-    github.user(7, "ada-l", Some("other@example.com"), &verified("other@example.com"));
-    let again = ask(&home, Request::post("/oauth2/device/complete").json(&started["encodedSession"])).await;
+    // A second login of the same GitHub user leads to the same account: after a restart, on the other paths, with
+    // another name and address.
+    let started = start_login(&node, "/oauth2/device/start").await;
+    let node = node.restart().await;
+    github.set_user(7, "ada-l", Some("other@example.com"), &verified("other@example.com"));
+    let again =
+        call_without_token(&node, Request::post("/oauth2/device/complete").json(&started["encodedSession"]))
+            .await;
     assert_eq!(again.status, 200, "{}", again.text());
     assert_eq!(again.json()["data"]["accountId"], made["data"]["accountId"]);
     assert_ne!(again.json()["secret"], made["secret"]);
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn a_device_login_that_is_not_confirmed_ends() {
-    let github = GitHub::start().await;
-    let home = home(&github).await;
-    open_for_all(&home).await;
-    let session = start(&home, "/login/oauth2/device/start").await["encodedSession"].clone();
+async fn a_device_login_that_is_not_confirmed_fails() {
+    let github = FakeGitHub::start().await;
+    let node = start_node(&github).await;
+    disable_whitelist(&node).await;
+    let session = start_login(&node, "/login/oauth2/device/start").await["encodedSession"].clone();
     for (answer, status, part) in [
         (Answer::error("access_denied"), 401, "refused it at GitHub"),
         (Answer::error("expired_token"), 401, "the code has expired"),
@@ -142,107 +146,112 @@ async fn a_device_login_that_is_not_confirmed_ends() {
         (Answer::error("device_flow_disabled"), 500, "device_flow_disabled"),
         (Answer::status(502, &json!("bad gateway")), 500, "status 502"),
     ] {
-        github.answer(POLL, [answer]);
-        let said = text(&complete(&home, &session).await, status);
+        github.set_answers(POLL, [answer]);
+        let said = error_text(&complete_login(&node, &session).await, status);
         assert!(said.contains(part), "{said}");
     }
-    // A session that was not made here, and no session at all.
+    // A session that this server did not issue, and a body that is no session.
     for bad in [json!("x"), json!(format!("x{}", session.as_str().unwrap()))] {
-        let response = complete(&home, &bad).await;
+        let response = complete_login(&node, &bad).await;
         assert_eq!(response.status, 400, "{}", response.text());
         assert!(response.text().contains("Invalid encodedSession"), "{}", response.text());
     }
-    assert_eq!(complete(&home, &json!({ "session": 1 })).await.status, 400);
-    // The code ends by itself, whatever GitHub says.
-    github.answer(
+    assert_eq!(complete_login(&node, &json!({ "session": 1 })).await.status, 400);
+    // The code expires at its time, even if GitHub still answers pending.
+    github.set_answers(
         "/login/device/code",
         [Answer::ok(&json!({
             "device_code": "d", "user_code": "u", "verification_uri": "v", "expires_in": 1, "interval": 1,
         }))],
     );
-    github.answer(POLL, [Answer::error("authorization_pending")]);
-    let session = start(&home, "/login/oauth2/device/start").await["encodedSession"].clone();
-    assert!(text(&complete(&home, &session).await, 401).contains("the code has expired"));
-    github.answer("/login/device/code", [Answer::status(404, &json!({ "error": "Not Found" }))]);
-    let refused = ask(&home, Request::post("/login/oauth2/device/start")).await;
-    assert!(text(&refused, 500).contains("Not Found"));
-    home.end().await;
+    github.set_answers(POLL, [Answer::error("authorization_pending")]);
+    let session = start_login(&node, "/login/oauth2/device/start").await["encodedSession"].clone();
+    assert!(error_text(&complete_login(&node, &session).await, 401).contains("the code has expired"));
+    github.set_answers("/login/device/code", [Answer::status(404, &json!({ "error": "Not Found" }))]);
+    let refused = call_without_token(&node, Request::post("/login/oauth2/device/start")).await;
+    assert!(error_text(&refused, 500).contains("Not Found"));
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn an_access_token_is_exchanged_for_one_of_ours() {
-    let github = GitHub::start().await;
-    let home = home(&github).await;
-    let mut root = home.api();
+    let github = FakeGitHub::start().await;
+    let node = start_node(&github).await;
+    let mut root = node.api();
     let exchange = |query: &str| Request::post(format!("/v1/oauth2?{query}"));
-    github.user(8, "bob", None, &verified("Bob@Example.com"));
+    github.set_user(8, "bob", None, &verified("Bob@Example.com"));
 
-    // Who is not invited gets no account; whose address is put on the whitelist does.
-    let refused = text(&ask(&home, exchange("provider=github&access_token=gho_x")).await, 403);
+    // Without an invitation there is no account; an address on the whitelist is an invitation.
+    let refused =
+        error_text(&call_without_token(&node, exchange("provider=github&access_token=gho_x")).await, 403);
     assert!(refused.contains("Bob@Example.com") && refused.contains("whitelist"), "{refused}");
     assert_eq!(root.ok(Request::get("/admin/accounts/count")).await.json(), json!(1));
     root.ok(Request::post("/v1/whitelist").json(&json!(["bob@example.com"]))).await;
     let mut accounts = Vec::new();
     for query in ["provider=github&access_token=gho_x", "provider=github&access-token=gho_x"] {
-        let response = ask(&home, exchange(query)).await;
+        let response = call_without_token(&node, exchange(query)).await;
         assert_eq!(response.status, 200, "{}", response.text());
         accounts.push(response.json()["data"]["accountId"].clone());
     }
-    assert_eq!(accounts[0], accounts[1], "the same person has one account");
+    assert_eq!(accounts[0], accounts[1], "the same GitHub user has one account");
     assert!(github.requests().iter().any(|request| request.to_lowercase().contains("bearer gho_x")));
-    // Who has an account needs no invitation any more.
+    // An existing account needs no invitation.
     root.ok(Request::post("/v1/whitelist/remove").json(&json!(["bob@example.com"]))).await;
-    assert_eq!(ask(&home, exchange("provider=github&access_token=gho_x")).await.status, 200);
+    assert_eq!(call_without_token(&node, exchange("provider=github&access_token=gho_x")).await.status, 200);
 
-    // An address that is not confirmed invites nobody.
+    // An unverified address does not count as invited.
     root.ok(Request::post("/v1/whitelist").json(&json!(["eve@example.com", "public@example.com"]))).await;
     let unconfirmed = json!([{ "email": "eve@example.com", "primary": true, "verified": false }]);
-    github.user(9, "eve", None, &unconfirmed);
-    text(&ask(&home, exchange("provider=github&access_token=gho_y")).await, 403);
-    // A token that may not see the addresses, of someone who shows none, and of someone who shows one.
+    github.set_user(9, "eve", None, &unconfirmed);
+    error_text(&call_without_token(&node, exchange("provider=github&access_token=gho_y")).await, 403);
+    // Tokens without access to the addresses: of a user without a public address, and of a user with one.
     for (id, public, status) in [(10, None, 403), (11, Some("public@example.com"), 200)] {
-        github.user(id, "carl", public, &json!([]));
-        github.answer("/user/emails", [Answer::status(404, &json!({ "message": "Not Found" }))]);
-        let response = ask(&home, exchange("provider=github&access_token=gho_z")).await;
+        github.set_user(id, "carl", public, &json!([]));
+        github.set_answers("/user/emails", [Answer::status(404, &json!({ "message": "Not Found" }))]);
+        let response = call_without_token(&node, exchange("provider=github&access_token=gho_z")).await;
         assert_eq!(response.status, status, "{}", response.text());
     }
 
-    github.answer("/user", [Answer::status(401, &json!({ "message": "Bad credentials" }))]);
-    let unknown = text(&ask(&home, exchange("provider=github&access_token=gho_z")).await, 401);
+    github.set_answers("/user", [Answer::status(401, &json!({ "message": "Bad credentials" }))]);
+    let unknown =
+        error_text(&call_without_token(&node, exchange("provider=github&access_token=gho_z")).await, 401);
     assert!(unknown.contains("does not know the access token"), "{unknown}");
     let limited = Answer::status(403, &json!({ "message": "API rate limit exceeded" }))
         .header("x-ratelimit-remaining", "0");
-    github.answer("/user", [limited]);
-    let limited = text(&ask(&home, exchange("provider=github&access_token=gho_z")).await, 500);
+    github.set_answers("/user", [limited]);
+    let limited =
+        error_text(&call_without_token(&node, exchange("provider=github&access_token=gho_z")).await, 500);
     assert!(limited.contains("API rate limit exceeded; it limits this server"), "{limited}");
     for query in ["provider=gitlab&access_token=x", "provider=github", "access_token=x", ""] {
-        assert_eq!(ask(&home, exchange(query)).await.status, 400, "{query}");
+        assert_eq!(call_without_token(&node, exchange(query)).await.status, 400, "{query}");
     }
     drop(github);
-    let gone = text(&ask(&home, exchange("provider=github&access_token=gho_z")).await, 500);
+    let gone =
+        error_text(&call_without_token(&node, exchange("provider=github&access_token=gho_z")).await, 500);
     assert!(gone.contains("cannot be reached"), "{gone}");
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn with_a_secret_tokens_of_other_apps_are_refused() {
-    let github = GitHub::start().await;
+async fn tokens_of_other_apps_are_refused_if_a_client_secret_is_set() {
+    let github = FakeGitHub::start().await;
     let url = github.url();
-    let home = Home::with(|plan| {
-        plan.set("login.github_client_id=app")
+    let node = TestNode::with(|options| {
+        options
+            .set("login.github_client_id=app")
             .set("login.github_client_secret=hush")
             .set(format!("login.github_url={url}"))
             .set(format!("login.github_api_url={url}"))
     })
     .await;
-    open_for_all(&home).await;
-    github.user(7, "ada", None, &verified("ada@example.com"));
+    disable_whitelist(&node).await;
+    github.set_user(7, "ada", None, &verified("ada@example.com"));
     let exchange = || Request::post("/v1/oauth2?provider=github&access_token=gho_x");
-    let refused = text(&ask(&home, exchange()).await, 401);
+    let refused = error_text(&call_without_token(&node, exchange()).await, 401);
     assert!(refused.contains("was not made for the app"), "{refused}");
-    github.answer("/applications/app/token", [Answer::ok(&json!({ "id": 1 }))]);
-    assert_eq!(ask(&home, exchange()).await.status, 200);
-    // base64 of app:hush
+    github.set_answers("/applications/app/token", [Answer::ok(&json!({ "id": 1 }))]);
+    assert_eq!(call_without_token(&node, exchange()).await.status, 200);
+    // `YXBwOmh1c2g=` is base64 of `app:hush`.
     assert!(github.requests().iter().any(|request| request.contains("Basic YXBwOmh1c2g=")));
-    home.end().await;
+    node.stop().await;
 }

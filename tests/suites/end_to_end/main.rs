@@ -1,30 +1,30 @@
-//! The whole house from outside: a real server process, REST and WebSocket as clients speak them, restarts.
+//! The whole system from outside: a real server process, REST and WebSocket as clients use them, restarts and kills.
 //!
-//! | module | is about |
+//! | module | tests |
 //! |---|---|
-//! | `first_start` | what a fresh folder becomes, and what of it survives |
-//! | `templates` | upload in every spelling, versions, download |
+//! | `first_start` | the first start on an empty folder, and what later starts keep |
+//! | `templates` | upload in every accepted form, versions, download |
 //! | `lifecycle` | oplog and queue, cancelled invocations |
-//! | `state` | workers in Rust whose state serde saves |
-//! | `updates` | snapshots, and moving to another version |
+//! | `state` | workers in Rust whose state is saved with serde |
+//! | `updates` | snapshots, and updates to another version |
 //! | `workers` | create, delete, interrupt, resume, sleep, fail |
-//! | `files` | what a worker wrote to its files survives |
-//! | `listing` | lists of workers, over REST and as workers see each other |
+//! | `files` | files of workers survive crashes |
+//! | `listing` | lists of workers, over REST and from within workers |
 //! | `failing` | retries, recover, rollback; every request in every status |
 //! | `regions` | atomic regions and jumps over crashes |
-//! | `values` | every type of WIT through JSON and back |
-//! | `calls` | workers that call each other |
-//! | `promises` | completed from outside, as printed in 2023 |
-//! | `http`, `incoming` | requests that workers send, over crashes; requests that they answer |
-//! | `keyvalue` | buckets, shared by workers, templates and interfaces |
-//! | `streams` | what workers print, over WebSocket |
-//! | `programs` | that only know standard input and output |
-//! | `accounts` | accounts, roles, tokens, the whitelist, what is used |
-//! | `login` | logging in through GitHub |
-//! | `sharing` | projects, policies, grants; where plans end |
-//! | `faults` | folders and disks that are not as they should be |
+//! | `values` | every WIT type as JSON, in both directions |
+//! | `calls` | calls between workers |
+//! | `promises` | promises that are completed from outside, with the requests of 2023 |
+//! | `http`, `incoming` | HTTP requests that workers send, over crashes; HTTP requests that they answer |
+//! | `keyvalue` | buckets that workers, templates and interfaces share |
+//! | `streams` | output of workers over WebSocket |
+//! | `programs` | programs that use only standard input and output |
+//! | `accounts` | accounts, roles, tokens, the whitelist, resource usage |
+//! | `login` | login through GitHub |
+//! | `sharing` | projects, policies, grants; limits of plans |
+//! | `faults` | unusable data folders and failing disks |
 
-#![expect(clippy::unwrap_used, reason = "in a test, the place of a panic is the message")]
+#![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
 
 mod accounts;
 mod calls;
@@ -52,74 +52,74 @@ mod workers;
 use golem_tests::guests;
 use golem_tests::http::Request;
 use golem_tests::rest::{Api, Key, invocation};
-use golem_tests::server::{Plan, Server};
+use golem_tests::server::{Server, ServerOptions};
 use serde_json::Value;
 use std::path::PathBuf;
 use tempfile::TempDir;
 
-/// A folder with a server on it.
-struct Home {
+/// A data folder and the server that runs on it.
+struct TestNode {
     folder: TempDir,
-    plan: Plan,
+    options: ServerOptions,
     server: Server,
 }
 
-impl Home {
+impl TestNode {
     async fn new() -> Self {
-        Self::with(|plan| plan).await
+        Self::with(|options| options).await
     }
 
-    /// With other settings than usual.
-    async fn with(change: impl FnOnce(Plan) -> Plan) -> Self {
+    /// Starts a server with changed options.
+    async fn with(change: impl FnOnce(ServerOptions) -> ServerOptions) -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let plan = change(Plan::new(folder.path().join("data")).set("log=warn"));
-        let server = plan.start().await;
-        Self { folder, plan, server }
+        let options = change(ServerOptions::new(folder.path().join("data")).set("log=warn"));
+        let server = options.start().await;
+        Self { folder, options, server }
     }
 
     fn api(&self) -> Api {
         self.server.api()
     }
 
-    /// The server's own folder.
+    /// The data folder.
     fn data(&self) -> PathBuf {
-        self.plan.data().to_owned()
+        self.options.data().to_owned()
     }
 
-    /// SIGTERM and a new process.
+    /// Stops the server with SIGTERM and starts it again.
     async fn restart(self) -> Self {
-        let Self { folder, plan, server } = self;
-        assert!(server.stop().await.success(), "a stop that was asked for is no failure");
-        let server = plan.start().await;
-        Self { folder, plan, server }
+        let Self { folder, options, server } = self;
+        assert!(server.stop().await.success(), "SIGTERM ends the server with success");
+        let server = options.start().await;
+        Self { folder, options, server }
     }
 
-    /// SIGKILL and a new process.
+    /// Kills the server with SIGKILL and starts it again.
     async fn crash(self) -> Self {
-        let Self { folder, plan, server } = self;
+        let Self { folder, options, server } = self;
         server.kill().await;
-        let server = plan.start().await;
-        Self { folder, plan, server }
+        let server = options.start().await;
+        Self { folder, options, server }
     }
 
-    async fn end(self) {
-        assert!(self.server.stop().await.success(), "a stop that was asked for is no failure");
+    async fn stop(self) {
+        assert!(self.server.stop().await.success(), "SIGTERM ends the server with success");
         drop(self.folder);
     }
 }
 
-/// Uploads the test guest of that name.
+/// Uploads the test guest with this name; returns the id of the template.
 async fn upload(api: &mut Api, guest: &str) -> String {
     api.upload(guest, &guests::bytes(guest)).await
 }
 
-/// A call that is waited for, with a key of our own.
+/// A request that calls a function and waits for its result, with an idempotency key.
 fn call(template: &str, worker: &str, function: &str, params: &Value, key: &str) -> Request {
     let key = Key::Idempotency(key.to_owned());
     invocation("invoke-and-await", template, worker, function, params, &key)
 }
 
-/// A call that is not waited for.
+/// A request that calls a function without waiting for its result.
 fn send(template: &str, worker: &str, function: &str, params: &Value, key: &str) -> Request {
     let key = Key::Idempotency(key.to_owned());
     invocation("invoke", template, worker, function, params, &key)

@@ -1,6 +1,6 @@
-//! Promises, completed from outside.
+//! Promises that are completed from outside.
 
-use crate::{Home, call, send, upload};
+use crate::{TestNode, call, send, upload};
 use golem_tests::guests::{AWAIT_PROMISE, CREATE_PROMISE, PROMISES};
 use golem_tests::http::Request;
 use golem_tests::rest::{Api, result_of, worker_path};
@@ -16,13 +16,13 @@ async fn until_status(api: &mut Api, template: &str, worker: &str, status: &str)
     .await;
 }
 
-/// The request as the page on promises printed it: the path without a version, the index as a text.
+/// The request of the documentation of 2023: the path without a version, the index as a string.
 #[tokio::test]
-async fn the_printed_request_completes_a_promise() {
-    let home = Home::new().await;
-    let mut api = home.api();
+async fn the_documented_request_of_2023_completes_a_promise() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, PROMISES).await;
-    // The printed index is 10. Promises are made until one has it; should none, the first after it stands in for it.
+    // The documented index is 10. Promises are created until one has the index 10 or more.
     let mut promise = Value::Null;
     while promise["oplog-idx"].as_i64().unwrap_or_default() < 10 {
         promise = api.invoke(&template, "cart", CREATE_PROMISE, &json!([])).await;
@@ -35,58 +35,54 @@ async fn the_printed_request_completes_a_promise() {
     let body = format!("{{\"oplogIdx\" : \"{index}\", \"data\": [72, 101, 108, 108, 111]}}");
     let complete = Request::post(path).body("application/json", body);
     assert_eq!(api.ok(complete.clone()).await.json(), json!(true));
-    assert_eq!(api.ok(complete).await.json(), json!(false), "it is filled already");
+    assert_eq!(api.ok(complete).await.json(), json!(false), "the promise is already completed");
     let waited = call(&template, "cart", AWAIT_PROMISE, &json!([promise]), "waits");
     assert_eq!(result_of(&api.ok(waited).await), json!([72, 101, 108, 108, 111]));
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn a_promise_waits_over_crashes() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, PROMISES).await;
     let create = call(&template, "w", CREATE_PROMISE, &json!([]), "create");
     let promise = result_of(&api.ok(create).await);
     api.ok(send(&template, "w", AWAIT_PROMISE, &json!([promise]), "waits")).await;
     until_status(&mut api, &template, "w", "Suspended").await;
 
-    // What is shown of a worker may be ahead of what is durable: if the crash came before its wait was, it runs to that
-    // wait again.
-    let home = home.crash().await;
-    let mut api = home.api();
+    // The displayed status may be ahead of the durable state. If the wait was not durable before the crash, the
+    // worker runs to it again.
+    let node = node.crash().await;
+    let mut api = node.api();
     until_status(&mut api, &template, "w", "Suspended").await;
     let complete = Request::post(worker_path(&template, "w", "complete"))
         .json(&json!({ "oplogIdx": promise["oplog-idx"], "data": [1] }));
     assert_eq!(api.ok(complete.clone()).await.json(), json!(true));
-    // At once, before the worker may have seen it.
-    let home = home.crash().await;
-    let mut api = home.api();
-    assert_eq!(
-        api.ok(complete).await.json(),
-        json!(false),
-        "a completion that was acknowledged is not forgotten"
-    );
+    // The crash follows at once, possibly before the worker has seen the completion.
+    let node = node.crash().await;
+    let mut api = node.api();
+    assert_eq!(api.ok(complete).await.json(), json!(false), "an acknowledged completion survives the crash");
     let waited = call(&template, "w", AWAIT_PROMISE, &json!([promise]), "waits");
     assert_eq!(result_of(&api.ok(waited).await), json!([1]));
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn any_worker_completes_any_promise_once() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, PROMISES).await;
     let promise = api.invoke(&template, "owner", CREATE_PROMISE, &json!([])).await;
-    let api_of = |function: &str| format!("golem:promises/api/{function}");
+    let api_function = |function: &str| format!("golem:promises/api/{function}");
     let complete = json!([promise, [7]]);
-    assert_eq!(api.invoke(&template, "other", &api_of("complete"), &complete).await, json!(true));
-    assert_eq!(api.invoke(&template, "third", &api_of("complete"), &complete).await, json!(false));
+    assert_eq!(api.invoke(&template, "other", &api_function("complete"), &complete).await, json!(true));
+    assert_eq!(api.invoke(&template, "third", &api_function("complete"), &complete).await, json!(false));
     let outside = Request::post(worker_path(&template, "owner", "complete"))
         .json(&json!({ "oplogIdx": promise["oplog-idx"], "data": [8] }));
     assert_eq!(api.ok(outside).await.json(), json!(false));
     for worker in ["owner", "other"] {
         assert_eq!(api.invoke(&template, worker, AWAIT_PROMISE, &json!([promise])).await, json!([7]));
     }
-    home.end().await;
+    node.stop().await;
 }

@@ -1,66 +1,67 @@
-//! Atomic regions and ways back, on a server that is killed.
+//! Atomic regions and jumps back, on a server that is killed.
 
 use crate::workers::until_status;
-use crate::{Home, call, send, upload};
+use crate::{TestNode, call, send, upload};
 use golem_tests::rest::{Api, result_of};
 use serde_json::json;
 
 const REGIONS: &str = "regions";
 
-fn of(function: &str) -> String {
+fn api_function(function: &str) -> String {
     format!("golem:regions/api/{function}")
 }
 
 #[tokio::test]
 async fn a_region_is_repeated_when_its_attempt_fails() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, REGIONS).await;
-    let flaky = call(&template, "w", &of("flaky"), &json!([]), "flaky");
+    let flaky = call(&template, "w", &api_function("flaky"), &json!([]), "flaky");
     let answer = result_of(&api.ok(flaky.clone()).await);
-    assert_eq!(answer[0], 1, "memory was what it had been before the first attempt: {answer}");
-    let home = home.crash().await;
-    let mut api = home.api();
+    assert_eq!(answer[0], 1, "memory should be restored to its state before the first attempt: {answer}");
+    let node = node.crash().await;
+    let mut api = node.api();
     assert_eq!(result_of(&api.ok(flaky).await), answer);
-    assert_eq!(api.invoke(&template, "w", &of("entered"), &json!([])).await, json!(1));
-    home.end().await;
+    assert_eq!(api.invoke(&template, "w", &api_function("entered"), &json!([])).await, json!(1));
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn a_region_is_repeated_when_the_server_is_killed_in_it() {
-    let mut home = Home::new().await;
-    let mut api = home.api();
+    let mut node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, REGIONS).await;
-    // Sleeps in memory: twice in a region, and once after it.
-    api.ok(send(&template, "w", &of("nested"), &json!([1_000]), "nested")).await;
+    // The function sleeps twice in a region and once after it. The sleeps are short, so the worker stays in memory.
+    api.ok(send(&template, "w", &api_function("nested"), &json!([1_000]), "nested")).await;
     until_status(&api, &template, "w", "Running").await;
     for _ in 0..2 {
-        home = home.crash().await;
-        api = home.api();
+        node = node.crash().await;
+        api = node.api();
     }
-    let nested = call(&template, "w", &of("nested"), &json!([1_000]), "nested");
+    let nested = call(&template, "w", &api_function("nested"), &json!([1_000]), "nested");
     assert_eq!(result_of(&api.ok(nested.clone()).await), json!(1));
-    home = home.crash().await;
-    let mut api: Api = home.api();
+    node = node.crash().await;
+    let mut api: Api = node.api();
     assert_eq!(result_of(&api.ok(nested).await), json!(1));
-    assert_eq!(api.invoke(&template, "w", &of("entered"), &json!([])).await, json!(1));
-    home.end().await;
+    assert_eq!(api.invoke(&template, "w", &api_function("entered"), &json!([])).await, json!(1));
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn a_worker_goes_back_and_stays_there() {
-    let home = Home::new().await;
-    let mut api = home.api();
+async fn a_jump_back_survives_a_crash() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, REGIONS).await;
     for count in 1..4 {
-        assert_eq!(api.invoke(&template, "w", &of("go-back"), &json!([])).await, json!(count));
+        assert_eq!(api.invoke(&template, "w", &api_function("go-back"), &json!([])).await, json!(count));
     }
-    let home = home.crash().await;
-    let mut api = home.api();
-    assert_eq!(api.invoke(&template, "w", &of("entered"), &json!([])).await, json!(3));
-    // What cannot be gone back to is refused by name; such an invocation fails for good in the end.
-    let refused = api.call(call(&template, "w", &of("go-to"), &json!([1]), "go-to")).await;
+    let node = node.crash().await;
+    let mut api = node.api();
+    assert_eq!(api.invoke(&template, "w", &api_function("entered"), &json!([])).await, json!(3));
+    // A jump to an invalid position fails with an error that names the position. After all retries the invocation
+    // fails.
+    let refused = api.call(call(&template, "w", &api_function("go-to"), &json!([1]), "go-to")).await;
     assert_eq!(refused.status, 500);
     assert!(refused.text().contains("cannot jump to position 1: "), "{}", refused.text());
-    home.end().await;
+    node.stop().await;
 }

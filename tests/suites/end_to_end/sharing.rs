@@ -1,6 +1,6 @@
-//! Projects, policies and grants: what others may do, and what they may not even know.
+//! Projects, policies and grants: the actions of other accounts, and objects that are hidden from them.
 
-use crate::{Home, upload};
+use crate::{TestNode, upload};
 use golem_tests::guests;
 use golem_tests::http::Request;
 use golem_tests::rest::{Api, Key, Part, invocation, multipart, worker_path};
@@ -12,8 +12,8 @@ async fn status(api: &mut Api, request: Request) -> u16 {
 
 #[tokio::test]
 async fn projects_are_made_listed_and_deleted() {
-    let home = Home::new().await;
-    let mut root = home.api();
+    let node = TestNode::new().await;
+    let mut root = node.api();
     let account = root.account().await;
     let new = |name: &str| json!({ "name": name, "ownerAccountId": account, "description": "d" });
     let mut ids = Vec::new();
@@ -28,13 +28,13 @@ async fn projects_are_made_listed_and_deleted() {
         );
         ids.push(project["projectId"].as_str().unwrap().to_owned());
     }
-    let home = home.crash().await;
-    let mut root = home.api();
+    let node = node.crash().await;
+    let mut root = node.api();
     let list = root.ok(Request::get("/v1/projects")).await.json();
     assert_eq!(list.as_array().map(Vec::len), Some(4));
     assert_eq!(list[0]["projectData"]["projectType"], "Default");
     let named = root.ok(Request::get("/v1/projects?project-name=same")).await.json();
-    assert_eq!(named.as_array().map(Vec::len), Some(2), "several projects may share a name");
+    assert_eq!(named.as_array().map(Vec::len), Some(2), "several projects may have the same name");
 
     // A template name is unique in its project only.
     let wasm = guests::bytes(guests::COUNTER);
@@ -51,11 +51,11 @@ async fn projects_are_made_listed_and_deleted() {
     let delete = |id: &str| Request::new("DELETE", path(id));
     assert_eq!(status(&mut root, delete(&ids[0])).await, 400, "it has a template");
     let default = root.default_project().await;
-    assert_eq!(status(&mut root, delete(&default)).await, 400, "everything unnamed goes there");
+    assert_eq!(status(&mut root, delete(&default)).await, 400, "it is the default project");
     root.ok(delete(&ids[2])).await;
     assert_eq!(status(&mut root, Request::get(path(&ids[2]))).await, 404);
 
-    // A template goes when its last worker has gone, and then the project may.
+    // A template can be deleted after its last worker, and the project after its last template.
     let template_path = format!("/v1/templates/{template}");
     let gone = || Request::new("DELETE", &template_path);
     root.create(&template, "w").await;
@@ -66,17 +66,17 @@ async fn projects_are_made_listed_and_deleted() {
     root.ok(gone()).await;
     assert_eq!(status(&mut root, Request::get(&template_path)).await, 404);
     root.ok(delete(&ids[0])).await;
-    let home = home.crash().await;
-    let mut root = home.api();
+    let node = node.crash().await;
+    let mut root = node.api();
     assert_eq!(root.ok(Request::get("/v1/projects")).await.json().as_array().map(Vec::len), Some(2));
     assert_eq!(status(&mut root, Request::get(&template_path)).await, 404);
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn a_shared_project_is_reached_as_far_as_it_is_shared() {
-    let home = Home::new().await;
-    let mut owner = home.api();
+async fn a_shared_project_is_accessible_as_granted() {
+    let node = TestNode::new().await;
+    let mut owner = node.api();
     let mut ada = owner.new_account("ada").await;
     let ada_id = ada.account().await;
     let template = upload(&mut owner, guests::COUNTER).await;
@@ -90,7 +90,7 @@ async fn a_shared_project_is_reached_as_far_as_it_is_shared() {
     };
     let grants = format!("/v1/projects/{project}/grants");
 
-    // To a stranger, nothing is there, and it says so as if nothing were.
+    // For an account without a grant, all objects of the project are answered with 404.
     for (request, what) in [
         (view(), "Template not found"),
         (list(), "Project not found"),
@@ -106,7 +106,7 @@ async fn a_shared_project_is_reached_as_far_as_it_is_shared() {
     }
     assert_eq!(ada.ok(Request::get("/v1/projects")).await.json().as_array().map(Vec::len), Some(1));
 
-    // By a policy that exists, in both spellings of its actions.
+    // A grant with an existing policy; the policy's actions are accepted in both forms.
     let mut policies = Vec::new();
     for actions in [json!(["ViewComponent"]), json!({ "actions": ["ViewComponent"] })] {
         let body = json!({ "name": "look", "projectActions": actions });
@@ -137,20 +137,24 @@ async fn a_shared_project_is_reached_as_far_as_it_is_shared() {
     assert_eq!(refused.status, 403);
     assert!(refused.text().contains("ViewInstance"), "{}", refused.text());
 
-    // By actions, which make a policy.
+    // A grant with actions, which creates a policy.
     let second = owner.grant(&project, &ada_id, &["UpdateInstance"]).await;
     assert_eq!(ada.ok(call("w")).await.json()["result"], json!([2]));
     let missing = ada.call(call("new")).await;
-    assert_eq!(missing.status, 404, "who may not make workers can only call those that are there");
+    assert_eq!(missing.status, 404, "without the action CreateInstance only existing workers can be called");
     assert_eq!(status(&mut owner, Request::get(worker_path(&template, "new", ""))).await, 404);
     owner.grant(&project, &ada_id, &["CreateInstance"]).await;
     assert_eq!(ada.ok(call("new")).await.json()["result"], json!([1]));
     let metadata = owner.metadata(&template, "new").await;
-    assert_eq!(metadata["accountId"], json!(owner.account().await), "the owner pays");
+    assert_eq!(
+        metadata["accountId"],
+        json!(owner.account().await),
+        "the worker belongs to the owner of the project"
+    );
     let actions = ada.ok(Request::get(format!("/v1/projects/{project}/actions"))).await.json();
     assert_eq!(actions, json!(["ViewComponent", "CreateInstance", "UpdateInstance"]));
 
-    // Nobody gives what they do not have.
+    // An account cannot grant actions that it does not have.
     owner.grant(&project, &ada_id, &["CreateProjectGrants", "ViewProjectGrants"]).await;
     let mut bob = owner.new_account("bob").await;
     let bob_id = bob.account().await;
@@ -163,11 +167,11 @@ async fn a_shared_project_is_reached_as_far_as_it_is_shared() {
     assert_eq!(bob.ok(call("w")).await.json()["result"], json!([3]));
     assert_eq!(ada.ok(Request::get(&grants)).await.json().as_array().map(Vec::len), Some(5));
 
-    // Taken back: by DELETE, and by the POST that the published client sends.
-    let home = home.crash().await;
-    let mut owner = home.api();
+    // Grants are revoked with DELETE, and with the POST that the published client sends.
+    let node = node.crash().await;
+    let mut owner = node.api();
     let mut ada = Api::new(owner.address(), ada.token());
-    assert_eq!(ada.ok(call("w")).await.json()["result"], json!([4]), "grants survive");
+    assert_eq!(ada.ok(call("w")).await.json()["result"], json!([4]), "grants survive a crash");
     owner.ok(Request::new("DELETE", format!("{grants}/{second}"))).await;
     let refused = ada.call(call("w")).await;
     assert_eq!(refused.status, 403, "{}", refused.text());
@@ -175,21 +179,22 @@ async fn a_shared_project_is_reached_as_far_as_it_is_shared() {
     owner.ok(Request::post(format!("{grants}/{first}"))).await;
     assert_eq!(status(&mut ada, view()).await, 403);
     assert_eq!(status(&mut owner, Request::get(format!("{grants}/{first}"))).await, 404);
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn a_plan_ends_where_it_says() {
+async fn plan_limits_are_enforced() {
     let size = guests::bytes(guests::COUNTER).len();
-    let home = Home::with(|plan| {
-        plan.set("plan.projects_max=2")
+    let node = TestNode::with(|options| {
+        options
+            .set("plan.projects_max=2")
             .set("plan.templates_max=2")
             .set("plan.workers_max=2")
             .set(format!("plan.storage_bytes_max={}", size * 3))
             .set(format!("plan.monthly_upload_bytes_max={}", size * 4))
     })
     .await;
-    let mut root = home.api();
+    let mut root = node.api();
     let account = root.account().await;
     let refused = async |api: &mut Api, request: Request, text: &str| {
         let line = request.line();
@@ -218,7 +223,7 @@ async fn a_plan_ends_where_it_says() {
     let text = format!("bytes of stored templates (storageLimit), the account has used {}", size * 3);
     refused(&mut root, version(&first), &text).await;
 
-    // Workers, however they are made; the count survives a crash and follows deletions.
+    // The limit of workers counts explicit and implicit creation. The count survives a crash and follows deletions.
     root.create(&first, "w1").await;
     root.invoke(&first, "w2", guests::INCREMENT, &json!([])).await;
     let text = "the plan allows 2 workers (instanceLimit), the account has used 2";
@@ -231,18 +236,18 @@ async fn a_plan_ends_where_it_says() {
     refused(&mut root, create("w3"), text).await;
     refused(&mut root, call("w3"), text).await;
     root.ok(call("w1")).await;
-    let home = home.crash().await;
-    let mut root = home.api();
+    let node = node.crash().await;
+    let mut root = node.api();
     refused(&mut root, create("w3"), text).await;
     root.ok(Request::new("DELETE", worker_path(&first, "w1", ""))).await;
     root.ok(call("w3")).await;
     refused(&mut root, call("w4"), text).await;
-    // Others have their own.
+    // Other accounts have their own limits.
     let mut ada = root.new_account("ada").await;
     let hers = ada.upload("a", &wasm).await;
     ada.create(&hers, "w1").await;
 
-    // What was deleted makes room, but was uploaded all the same.
+    // Deleted templates free storage, but their uploads still count for the month.
     for worker in ["w2", "w3"] {
         root.ok(Request::new("DELETE", worker_path(&first, worker, ""))).await;
     }
@@ -252,13 +257,13 @@ async fn a_plan_ends_where_it_says() {
     let second = second[0]["versionedTemplateId"]["rawTemplateId"].as_str().unwrap().to_owned();
     let text = format!("(monthlyUploadLimit), the account has used {}", size * 4);
     refused(&mut root, version(&second), &text).await;
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn an_account_asks_only_so_often() {
-    let home = Home::with(|plan| plan.set("plan.requests_per_second_max=3")).await;
-    let mut root = home.api();
+async fn requests_per_account_are_rate_limited() {
+    let node = TestNode::with(|options| options.set("plan.requests_per_second_max=3")).await;
+    let mut root = node.api();
     let mut answers = Vec::new();
     for _ in 0..200 {
         let response = root.call(Request::get("/v1/login/token")).await;
@@ -272,7 +277,7 @@ async fn an_account_asks_only_so_often() {
     assert_eq!(
         root.call(Request::get("/healthcheck")).await.status,
         200,
-        "who asks for nothing is not counted"
+        "requests without authentication are not counted"
     );
-    home.end().await;
+    node.stop().await;
 }

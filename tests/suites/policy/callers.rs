@@ -1,8 +1,9 @@
-//! Every endpoint, as everybody.
+//! Every endpoint, as every kind of caller.
 //!
-//! Each request is right but for one thing that is found after the decision: it names a worker, a grant or a token
-//! that does not exist, a component that is none, a project that is not empty. So it changes nothing, and whoever is
-//! let through is told about that one thing.
+//! Each request has exactly one mistake that the server finds after authorization: for example a worker, grant or
+//! token that does not exist, an invalid component, or a project that is not empty. So an authorized request changes
+//! nothing and gets the error of its mistake. The suite uses internal crates, because it compares with
+//! `golem_runtime::identity::decide`.
 
 use golem_model::{ActionSet, ProjectAction, Role};
 use golem_runtime::identity::{Act, Decision, Standing, decide};
@@ -10,36 +11,36 @@ use golem_runtime::rest::{ENDPOINTS, Endpoint, Needs};
 use golem_tests::guests;
 use golem_tests::http::{Request, Response};
 use golem_tests::rest::{Api, Part, multipart};
-use golem_tests::server::Plan;
+use golem_tests::server::ServerOptions;
 use serde_json::json;
 use std::collections::BTreeSet;
 
-/// A UUID that names nothing.
-const NOTHING: &str = "00000000-0000-4000-8000-000000000000";
+/// A UUID that is not the id of any object.
+const UNKNOWN_ID: &str = "00000000-0000-4000-8000-000000000000";
 
-/// What is there.
-struct World {
+/// Ids of the owner's objects.
+struct TestData {
     account: String,
     project: String,
     template: String,
 }
 
-impl World {
-    /// A request for the endpoint about what the owner has.
+impl TestData {
+    /// A request to the endpoint that addresses the owner's objects.
     fn request(&self, endpoint: &Endpoint) -> Request {
         let Self { account, project, template } = self;
         let path = endpoint
             .path
             .replace("{template_id}", template)
-            .replace("{worker_name}", "nobody")
-            .replace("{worker_id}", &format!("{template}.nobody"))
+            .replace("{worker_name}", "missing")
+            .replace("{worker_id}", &format!("{template}.missing"))
             .replace("{account_id}", account)
             .replace("{project_id}", project)
-            .replace("{grant_id}", NOTHING)
-            .replace("{token_id}", NOTHING)
+            .replace("{grant_id}", UNKNOWN_ID)
+            .replace("{token_id}", UNKNOWN_ID)
             .replace("{key}", "none")
-            .replace("{project_policy_id}", NOTHING)
-            // Who is let through gives or takes this one, which opens nothing that is tried here.
+            .replace("{project_policy_id}", UNKNOWN_ID)
+            // An authorized caller grants or revokes this role, which has no effect on the other endpoints.
             .replace("{role}", "CreateProject");
         let request = |query: &str| Request::new(endpoint.method, format!("{path}{query}"));
         let plain = request("");
@@ -52,7 +53,7 @@ impl World {
                 multipart(&[part("field0", query.as_bytes()), part("template", b"none")])
             }
             ("PUT", "upload") => plain.body("application/octet-stream", b"none".to_vec()),
-            // The name is none.
+            // The name of the worker is invalid.
             ("POST", "workers") => plain.json(&json!({ "name": "-", "args": [], "env": [] })),
             ("POST", "invoke" | "invoke-and-await") => {
                 request("?function=none").json(&json!({ "params": [] }))
@@ -77,11 +78,11 @@ impl World {
     }
 }
 
-/// What a response says about whether the caller may.
-fn decision(response: &Response) -> Decision {
+/// The decision that a response shows.
+fn observed_decision(response: &Response) -> Decision {
     let hidden = ["Template not found", "Project not found", "Account not found"];
     match response.status {
-        401 => panic!("the token is known"),
+        401 => panic!("the token is valid"),
         403 => Decision::Forbidden,
         404 if hidden.iter().any(|text| response.text().contains(text)) => Decision::Hidden,
         _ => Decision::Allowed,
@@ -91,19 +92,19 @@ fn decision(response: &Response) -> Decision {
 #[tokio::test]
 async fn every_endpoint_answers_as_decided() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Plan::new(folder.path().join("data")).set("log=error").start().await;
+    let server = ServerOptions::new(folder.path().join("data")).set("log=error").start().await;
     let mut root = server.api();
     let mut owner = root.new_account("owner").await;
     let template = owner.upload("counter", &guests::bytes(guests::COUNTER)).await;
     owner.create(&template, "w").await;
-    let world = World { account: owner.account().await, project: owner.default_project().await, template };
+    let data = TestData { account: owner.account().await, project: owner.default_project().await, template };
 
     let none = BTreeSet::new();
     let mut callers: Vec<(String, Api, Standing, BTreeSet<Role>)> = Vec::new();
     for action in ProjectAction::ALL {
         let mut api = root.new_account(&format!("{action:?}")).await;
         let name = golem_api::policy::ProjectAction::from(action).to_string();
-        owner.grant(&world.project, &api.account().await, &[&name]).await;
+        owner.grant(&data.project, &api.account().await, &[&name]).await;
         let granted: ActionSet = [action].into_iter().collect();
         callers.push((format!("grantee of {name}"), api, Standing::Grantee(granted), none.clone()));
     }
@@ -123,35 +124,38 @@ async fn every_endpoint_answers_as_decided() {
 
     let mut wrong = Vec::new();
     for endpoint in ENDPOINTS {
-        let request = world.request(endpoint);
+        let request = data.request(endpoint);
         let line = request.line();
         let unsigned =
             golem_tests::http::Connection::open(server.address).await.unwrap().call(&request).await;
         let unsigned = unsigned.unwrap().status;
         if (unsigned == 401) != (endpoint.needs != Needs::Nothing) {
-            wrong.push(format!("{line}: nobody got {unsigned}"));
+            wrong.push(format!("{line}: a request without a token got {unsigned}"));
         }
         let Needs::Act(act) = endpoint.needs else { continue };
-        for (who, api, standing, roles) in &mut callers {
-            // An account is not shared, and a server is nobody's.
+        for (caller, api, standing, roles) in &mut callers {
+            // Accounts cannot be shared, and the server has no owner, so only roles count.
             let standing = match (act, *standing) {
                 (Act::Account(_), Standing::Grantee(_)) | (Act::System(_), _) => Standing::Stranger,
                 (_, standing) => standing,
             };
             let expected = decide(act, standing, roles);
             let response = api.call(request.clone()).await;
-            let found = decision(&response);
+            let found = observed_decision(&response);
             if found != expected {
                 let text = response.text();
-                wrong.push(format!("{line}: {who} is {expected:?}, got {}: {text}", response.status));
+                wrong.push(format!(
+                    "{line}: {caller} should be {expected:?}, got {}: {text}",
+                    response.status
+                ));
             }
-            assert!(response.status < 500, "{line}: {who} got {}: {}", response.status, response.text());
+            assert!(response.status < 500, "{line}: {caller} got {}: {}", response.status, response.text());
         }
     }
     assert!(wrong.is_empty(), "{} answers are wrong:\n{}", wrong.len(), wrong.join("\n"));
-    // Nothing has changed by all this.
+    // The requests have changed nothing.
     let owner = &mut callers.last_mut().unwrap().1;
-    assert_eq!(owner.status(&world.template, "w").await, "Idle");
+    assert_eq!(owner.status(&data.template, "w").await, "Idle");
     assert_eq!(root.ok(Request::get("/v1/whitelist/count")).await.json(), json!(0));
     assert!(server.stop().await.success());
 }

@@ -1,10 +1,10 @@
-//! The OpenAPI document: golden, whole, and as the types really are.
+//! The OpenAPI document: compared with the golden file, complete, and compared with real responses.
 
 use golem_runtime::rest::{ENDPOINTS, openapi_document};
 use golem_tests::guests;
 use golem_tests::http::Request;
 use golem_tests::rest::worker_path;
-use golem_tests::server::Plan;
+use golem_tests::server::ServerOptions;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
@@ -16,23 +16,23 @@ fn the_document_is_the_golden_one() {
 }
 
 #[test]
-fn every_endpoint_is_in_it_and_every_reference_leads_somewhere() {
+fn every_endpoint_is_documented_and_every_reference_resolves() {
     let document = openapi_document();
     let mut names = BTreeSet::new();
     for endpoint in ENDPOINTS {
         let operation = &document["paths"][endpoint.path][endpoint.method.to_lowercase()];
         assert!(operation.is_object(), "{} {} is missing", endpoint.method, endpoint.path);
         let name = operation["operationId"].as_str().unwrap();
-        assert!(names.insert(name.to_owned()), "two operations are called {name}");
+        assert!(names.insert(name.to_owned()), "two operations have the id {name}");
     }
     let text = document.to_string();
     for (at, start) in text.match_indices("\"$ref\":\"#") {
         let pointer = text[at + start.len()..].split('"').next().unwrap();
-        assert!(document.pointer(pointer).is_some(), "#{pointer} leads nowhere");
+        assert!(document.pointer(pointer).is_some(), "the reference #{pointer} has no target");
     }
 }
 
-/// Whether `value` has the shape, and every field of it is described.
+/// Checks that `value` matches the schema and that every field of it is described.
 fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
     if let Some(pointer) = schema["$ref"].as_str() {
         return check(document, document.pointer(&pointer[1..]).unwrap(), value, place);
@@ -40,9 +40,12 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
     match schema["type"].as_str() {
         None => {}
         Some("object") => {
-            let fields = value.as_object().unwrap_or_else(|| panic!("{place} is no object: {value}"));
+            let fields = value.as_object().unwrap_or_else(|| panic!("{place} is not an object: {value}"));
             for required in schema["required"].as_array().into_iter().flatten() {
-                assert!(fields.contains_key(required.as_str().unwrap()), "{place} lacks {required}: {value}");
+                assert!(
+                    fields.contains_key(required.as_str().unwrap()),
+                    "{place} has no field {required}: {value}"
+                );
             }
             for (name, field) in fields {
                 let described = &schema["properties"][name];
@@ -51,22 +54,22 @@ fn check(document: &Value, schema: &Value, value: &Value, place: &str) {
             }
         }
         Some("array") => {
-            let items = value.as_array().unwrap_or_else(|| panic!("{place} is no list: {value}"));
+            let items = value.as_array().unwrap_or_else(|| panic!("{place} is not an array: {value}"));
             for item in items {
                 check(document, &schema["items"], item, &format!("{place}[]"));
             }
         }
-        Some("string") => assert!(value.is_string(), "{place} is no text: {value}"),
-        Some("integer") => assert!(value.is_i64() || value.is_u64(), "{place} is no whole number: {value}"),
-        Some("boolean") => assert!(value.is_boolean(), "{place} is no truth: {value}"),
-        Some(other) => panic!("{place} is described as {other}"),
+        Some("string") => assert!(value.is_string(), "{place} is not a string: {value}"),
+        Some("integer") => assert!(value.is_i64() || value.is_u64(), "{place} is not an integer: {value}"),
+        Some("boolean") => assert!(value.is_boolean(), "{place} is not a boolean: {value}"),
+        Some(other) => panic!("{place} has the unknown type {other}"),
     }
 }
 
 #[tokio::test]
-async fn what_is_served_has_the_shapes_that_are_described() {
+async fn responses_match_their_schemas() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Plan::new(folder.path().join("data")).set("log=warn").start().await;
+    let server = ServerOptions::new(folder.path().join("data")).set("log=warn").start().await;
     let mut api = server.api();
     let document = api.ok(Request::get("/openapi.json")).await.json();
     assert_eq!(document, openapi_document());
@@ -84,7 +87,7 @@ async fn what_is_served_has_the_shapes_that_are_described() {
     for endpoint in ENDPOINTS {
         let described = &document["paths"][endpoint.path][endpoint.method.to_lowercase()];
         let schema = &described["responses"]["200"]["content"]["application/json"]["schema"];
-        // What changes something is tried by the other suites.
+        // Endpoints that change something are covered by other suites.
         if endpoint.method != "GET" || schema.is_null() {
             continue;
         }
@@ -109,7 +112,7 @@ async fn what_is_served_has_the_shapes_that_are_described() {
     let tokens = Request::post(format!("/v1/accounts/{account}/tokens"));
     let made = api.ok(tokens.json(&json!({ "expiresAt": "2100-01-01T00:00:00Z" }))).await.json();
     check(&document, &json!({ "$ref": "#/components/schemas/UnsafeToken" }), &made, "UnsafeToken");
-    let missing = api.call(Request::get(worker_path(&template, "nobody", ""))).await.json();
+    let missing = api.call(Request::get(worker_path(&template, "missing", ""))).await.json();
     check(&document, &json!({ "$ref": "#/components/schemas/Error" }), &missing, "Error");
     assert!(server.stop().await.success());
 }

@@ -2,11 +2,11 @@
 
 use golem_runtime::rest::ENDPOINTS;
 use golem_tests::http::Request;
-use golem_tests::server::Plan;
+use golem_tests::server::ServerOptions;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Paths as the router's source has them. It can be asked for no list, so its text is read.
-fn routed() -> BTreeSet<String> {
+/// The paths of all routes. The router offers no list, so this reads its source text.
+fn routed_paths() -> BTreeSet<String> {
     const WORKER: &str = "/v1/templates/{template_id}/workers/{worker_name}";
     let mut paths = BTreeSet::new();
     for file in ["runtime/src/rest.rs"] {
@@ -21,7 +21,7 @@ fn routed() -> BTreeSet<String> {
             } else if rest.starts_with("&of_worker(") {
                 format!("{WORKER}/{}", text(rest))
             } else {
-                panic!("{file} has a route that is not understood here: {}", &rest[..60])
+                panic!("{file} has a route that this test cannot parse: {}", &rest[..60])
             });
         }
     }
@@ -30,12 +30,12 @@ fn routed() -> BTreeSet<String> {
 
 #[test]
 fn every_route_is_an_endpoint() {
-    let mut routed = routed();
-    // What lies below is the worker's own, with any method: no interface of ours.
-    routed.retain(|path| !path.contains("/workers/{worker_name}/http"));
+    let mut routed_paths = routed_paths();
+    // Paths below `/http` belong to the worker and accept any method.
+    routed_paths.retain(|path| !path.contains("/workers/{worker_name}/http"));
     let listed: BTreeSet<String> = ENDPOINTS.iter().map(|endpoint| endpoint.path.to_owned()).collect();
-    let missing: Vec<_> = routed.difference(&listed).collect();
-    let gone: Vec<_> = listed.difference(&routed).collect();
+    let missing: Vec<_> = routed_paths.difference(&listed).collect();
+    let gone: Vec<_> = listed.difference(&routed_paths).collect();
     assert!(missing.is_empty(), "these routes need a line in runtime/src/rest/endpoints.rs: {missing:#?}");
     assert!(gone.is_empty(), "these endpoints are not routed: {gone:#?}");
     let different: BTreeSet<_> = ENDPOINTS.iter().map(|endpoint| (endpoint.method, endpoint.path)).collect();
@@ -45,7 +45,7 @@ fn every_route_is_an_endpoint() {
 #[tokio::test]
 async fn every_path_answers_the_methods_that_are_listed() {
     let folder = tempfile::tempdir().unwrap();
-    let server = Plan::new(folder.path().join("data")).set("log=warn").start().await;
+    let server = ServerOptions::new(folder.path().join("data")).set("log=warn").start().await;
     let mut api = server.api();
     let mut listed: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for endpoint in ENDPOINTS {

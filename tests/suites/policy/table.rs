@@ -1,4 +1,4 @@
-//! Every answer, in one table.
+//! Every authorization decision, in one golden table.
 
 use golem_model::{ActionSet, Role};
 use golem_runtime::identity::{AccountAct, Act, Action, Decision, Standing, SystemAct, decide};
@@ -6,12 +6,12 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 const HEAD: &str = "\
-# Who may do what: every act (rows) for every way to stand to the thing, and for strangers with one role (columns).
+# Authorization decisions: for every action (rows), by the caller's relation to the object, and for strangers with one role (columns).
 #   yes  allowed
-#   no   403, they may know of the thing
-#   -    404, they may not
-# `other` was granted every action but the one that the row asks for, `one` was granted only that one.
-# Written by `cargo xtask bless`; docs/rest.md says which endpoint wants which act.
+#   no   403: the caller may know that the object exists
+#   -    404: the object is hidden from the caller
+# `other` is a grantee with every action but that of the row, `one` is a grantee with only that action.
+# Written by `cargo xtask bless`; docs/rest.md lists the action of each endpoint.
 ";
 
 fn table() -> String {
@@ -55,12 +55,12 @@ fn table() -> String {
 }
 
 #[test]
-fn every_answer_is_the_one_in_the_table() {
+fn every_decision_matches_the_golden_table() {
     crate::check_golden("authorization.txt", &table());
 }
 
 #[test]
-fn a_role_that_sees_nothing_opens_nothing() {
+fn a_role_without_project_access_gets_not_found() {
     for role in [Role::WhitelistAdmin, Role::MarketingAdmin, Role::CreateProject, Role::InstanceServer] {
         for action in Action::ALL {
             let decision = decide(Act::Project(action), Standing::Stranger, &BTreeSet::from([role]));

@@ -1,6 +1,6 @@
-//! Files: what a worker wrote is there again after a crash, though nothing about it is in its oplog.
+//! Files: a worker's files are restored after a crash, although the oplog contains no entries about them.
 
-#![expect(clippy::unwrap_used, reason = "in a test, the place of a panic is the message")]
+#![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
 
 use super::{check, frozen, text};
 use golem_host::{Engine, EngineConfig};
@@ -38,10 +38,10 @@ impl Files {
         assert_eq!(answer, expected, "{function} {params:?}");
     }
 
-    /// Everything again from every prefix; and nothing but invocations is recorded.
-    async fn end(self) {
+    /// Replays from every prefix of the oplog, and checks that the oplog contains no host calls.
+    async fn check_replay(self) {
         let calls = self.0.oplog().into_iter().filter(|entry| matches!(entry, Entry::HostCall { .. }));
-        assert_eq!(calls.collect::<Vec<_>>(), [], "files need no entries");
+        assert_eq!(calls.collect::<Vec<_>>(), [], "file operations record no entries");
         self.0.replay_from_every_prefix().await.unwrap();
     }
 }
@@ -78,7 +78,7 @@ async fn files_and_folders_through_the_standard_library() {
     files.check("remove", &["short"], done()).await;
     files.check("remove", &["short"], err("NotFound")).await;
     files.check("names", &["/"], ok(Some(texts(&["a", "log", "notes.txt", "same"])))).await;
-    files.end().await;
+    files.check_replay().await;
 }
 
 #[tokio::test]
@@ -101,11 +101,11 @@ async fn parts_of_files_and_files_that_stay_open() {
     files.check("write-kept", &[", gone and still here"], ok(None)).await;
     files.check("read-kept", &[], ok(Some(text("OPEN, gone and still here")))).await;
     files.check("read", &["f"], err("NotFound")).await;
-    files.end().await;
+    files.check_replay().await;
 }
 
 #[tokio::test]
-async fn files_have_the_time_of_their_invocation_or_of_the_last_wait() {
+async fn file_times_are_those_of_the_invocation_or_the_last_wait() {
     let created = 1_767_225_600_123_456_789;
     let mut files = Files::start(frozen()).await;
     let about = |kind: &str, bytes, modified| {
@@ -118,17 +118,17 @@ async fn files_have_the_time_of_their_invocation_or_of_the_last_wait() {
     assert_eq!(files.call("set-modified", vec![text("f"), Value::U64(1_500_000_000)]).await, ok(None));
     files.0.crash();
     files.check("about", &["f"], about("file", 4, 1_500_000_000)).await;
-    files.end().await;
+    files.check_replay().await;
 
     let mut files = Files::start(Options::default()).await;
     let twice = files.call("write-twice", vec![text("f"), Value::U64(25)]).await;
-    assert_eq!(twice, ok(Some(Value::U64(25_000_000))), "a wait is seen in the times of files");
+    assert_eq!(twice, ok(Some(Value::U64(25_000_000))), "a wait advances the times of files");
     files.0.crash();
     files.check("read", &["f"], ok(Some(text("second")))).await;
 }
 
 #[tokio::test]
-async fn files_fill_what_memory_leaves() {
+async fn files_may_fill_the_memory_limit() {
     let engine = Engine::new(EngineConfig {
         memory_bytes_max: 16 << 20,
         residents_max: 20,
@@ -140,12 +140,12 @@ async fn files_fill_what_memory_leaves() {
     let mut files = Files(TestWorker::of(component, frozen(), MemoryStore::new()).unwrap());
     let Value::Result(Ok(Some(filled))) = files.call("fill", vec![text("big")]).await else { panic!() };
     let Value::Tuple(filled) = *filled else { panic!() };
-    // The C library has no better word for an error of a stream; `files-raw` sees the interface's.
+    // The C library maps all stream errors to this code. The guest `files-raw` sees the error of the interface.
     assert_eq!(filled[1], text("I/O error (os error 29)"));
     assert!(matches!(filled[0], Value::U32(blocks) if (8..16).contains(&blocks)), "{filled:?}");
     files.check("remove", &["big"], ok(None)).await;
     files.check("write", &["small", "fits again"], ok(None)).await;
-    files.end().await;
+    files.check_replay().await;
 }
 
 #[tokio::test]
@@ -162,7 +162,7 @@ async fn files_that_a_component_ships_with() {
     files.check("append", &["words", " three"], ok(None)).await;
     files.0.crash();
     files.check("read", &["lib/words"], ok(Some(text("one two three")))).await;
-    files.end().await;
+    files.check_replay().await;
 
     let mut large = golem_host::Files::builder();
     large.file("large", vec![0; 600 << 20].into(), Timestamp::from_nanos(7)).unwrap();
@@ -171,7 +171,7 @@ async fn files_that_a_component_ships_with() {
 }
 
 #[tokio::test]
-async fn what_the_standard_library_does_not_ask_for() {
+async fn file_system_calls_below_the_standard_library() {
     let calls = ["preopened", "allowed", "streams", "identity", "links-and-times", "listing", "full"];
     let calls: Vec<_> = calls.map(|function| (function, vec![])).into();
     let worker = check("files_raw", frozen(), calls).await;
@@ -191,7 +191,7 @@ async fn what_the_standard_library_does_not_ask_for() {
     assert_eq!(told.join("\n"), RAW.trim());
 }
 
-/// What `files-raw` tells, function after function.
+/// The results of `files-raw`, function by function.
 const RAW: &str = r#"
 /: Ok(DescriptorType::Directory) Ok(DescriptorFlags(READ | MUTATE_DIRECTORY))
 DescriptorFlags(READ)

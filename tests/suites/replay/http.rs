@@ -1,4 +1,5 @@
-//! HTTP requests: what was answered once is never asked for again, and what was not is, with the same key.
+//! HTTP requests: an answered request is not sent again; an unanswered one is sent again with the same idempotency
+//! key.
 
 use super::{check, text};
 use golem_host::{HttpReply, INCOMING_HTTP, IncomingRequest};
@@ -7,12 +8,12 @@ use golem_testing::{
 };
 use golem_tests::guests;
 
-fn over(http: &FakeHttp) -> Options {
+fn with_http(http: &FakeHttp) -> Options {
     Options { http: http.clone(), ..Options::default() }
 }
 
 async fn worker(http: &FakeHttp) -> TestWorker {
-    TestWorker::start_with(&guests::bytes(guests::FETCHES), over(http))
+    TestWorker::start_with(&guests::bytes(guests::FETCHES), with_http(http))
         .await
         .expect("the guest is a component")
 }
@@ -33,7 +34,7 @@ async fn invoke(
     worker.invoke(&format!("golem:fetches/api/{function}"), params).await
 }
 
-/// An answer of the guest: status, headers, body, end, trailers.
+/// A result of the guest: status, headers, body, end, trailers.
 fn answer(status: u16, headers: &[(&str, &str)], body: &str, end: &str, trailers: &[(&str, &str)]) -> Value {
     let pairs = |pairs: &[(&str, &str)]| {
         let pair = |(name, value): &(&str, &str)| Value::Tuple(vec![text(name), text(value)]);
@@ -73,7 +74,7 @@ async fn requests_and_their_answers() {
         ("together", vec![Value::List((0..5).map(|n| text(&format!("http://example.com/{n}"))).collect())]),
         ("upload", vec![text("http://example.com/"), Value::U32(100_000)]),
     ];
-    let mut worker = check(guests::FETCHES, over(&http), calls).await;
+    let mut worker = check(guests::FETCHES, with_http(&http), calls).await;
     let sent = http.sent();
     let first = &sent[0];
     assert_eq!(
@@ -98,7 +99,7 @@ async fn requests_and_their_answers() {
 }
 
 #[tokio::test]
-async fn what_was_answered_is_not_asked_for_again() {
+async fn an_answered_request_is_not_sent_again() {
     let http = FakeHttp::responding(FakeResponse::new(200, "body"));
     let mut worker = worker(&http).await;
     let first = invoke(&mut worker, "fetch", fetch("POST", "/", Some("x"), false)).await.unwrap();
@@ -112,22 +113,23 @@ async fn what_was_answered_is_not_asked_for_again() {
     assert_eq!(first, second);
     let sent = http.sent();
     assert_eq!(sent.len(), 2);
-    assert_ne!(key(&sent[0]), key(&sent[1]), "another call is another request");
+    assert_ne!(key(&sent[0]), key(&sent[1]), "another call is a new request with another key");
 }
 
-/// Everything before the request is durable when it leaves (W2), and after a crash it leaves again under its key.
+/// All entries before a request are durable when it is sent (rule W2 in docs/durability.md). After a crash it is sent
+/// again with the same key.
 #[tokio::test]
 async fn a_request_without_an_answer_is_sent_again_after_a_crash() {
     let http = FakeHttp::new(|_, before| {
         if before == 0 { FakeAnswer::Hangs } else { FakeAnswer::Responds(FakeResponse::new(200, "at last")) }
     });
     let mut worker = worker(&http).await;
-    let control = worker.control();
+    let interrupt_handle = worker.control();
     let (cut, ()) = tokio::join!(invoke(&mut worker, "fetch", fetch("POST", "/", Some("x"), true)), async {
         while http.sent().is_empty() {
             tokio::task::yield_now().await;
         }
-        control.interrupt();
+        interrupt_handle.interrupt();
     });
     assert!(matches!(cut, Err(Failure::Interrupted)), "{cut:?}");
     let committed = worker.store().oplog_committed(worker.id());
@@ -136,15 +138,16 @@ async fn a_request_without_an_answer_is_sent_again_after_a_crash() {
     assert_eq!(worker.resume().await.unwrap(), Some(answer(200, &[], "at last", "ok", &[])));
     let sent = http.sent();
     assert_eq!(sent.len(), 2);
-    assert_eq!(sent[0], sent[1], "with the same key and all");
+    assert_eq!(sent[0], sent[1], "the repeated request is identical, including its key");
     worker.crash();
     invoke(&mut worker, "fetch", fetch("GET", "/", None, false)).await.unwrap();
-    assert_eq!(http.sent().len(), 3, "the first one is over");
+    assert_eq!(http.sent().len(), 3, "the first request is not sent again");
 }
 
-/// With the policy that requests must not be repeated, the guest is told that it is not known what became of one.
+/// With the policy that requests must not be repeated, an interrupted request returns an error: its outcome is
+/// unknown.
 #[tokio::test]
-async fn a_worker_may_ask_that_nothing_is_sent_twice() {
+async fn a_worker_may_forbid_that_requests_are_repeated() {
     for (method, sent, said) in [("POST", 1, "it may have reached its target"), ("GET", 2, "at last")] {
         let http = FakeHttp::new(|_, before| {
             if before == 0 {
@@ -154,13 +157,13 @@ async fn a_worker_may_ask_that_nothing_is_sent_twice() {
             }
         });
         let mut worker = worker(&http).await;
-        let control = worker.control();
+        let interrupt_handle = worker.control();
         let params = vec![text(method), text("http://example.com/")];
         let (cut, ()) = tokio::join!(invoke(&mut worker, "once", params), async {
             while http.sent().is_empty() {
                 tokio::task::yield_now().await;
             }
-            control.interrupt();
+            interrupt_handle.interrupt();
         });
         assert!(matches!(cut, Err(Failure::Interrupted)), "{cut:?}");
         worker.crash();
@@ -174,17 +177,17 @@ async fn a_worker_may_ask_that_nothing_is_sent_twice() {
 async fn a_body_that_a_crash_cuts_off_ends_in_an_error() {
     let http = FakeHttp::responding(FakeResponse::chunked(200, &[b"one ", b"two "]).endless());
     let mut worker = worker(&http).await;
-    let control = worker.control();
+    let interrupt_handle = worker.control();
     let store = worker.store().clone();
     let (cut, ()) = tokio::join!(invoke(&mut worker, "fetch", fetch("GET", "/", None, false)), async {
         while http.sent().is_empty() {
             tokio::task::yield_now().await;
         }
-        // Time for the guest to read what there is: it then waits for more.
+        // Yields until the guest has read the available bytes and waits for more.
         for _ in 0..1_000 {
             tokio::task::yield_now().await;
         }
-        control.interrupt();
+        interrupt_handle.interrupt();
     });
     assert!(matches!(cut, Err(Failure::Interrupted)), "{cut:?}");
     store.commit();
@@ -192,13 +195,13 @@ async fn a_body_that_a_crash_cuts_off_ends_in_an_error() {
     let resumed = worker.resume().await.unwrap();
     let lost = answer(200, &[], "one two ", "ErrorCode::ConnectionTerminated", &[]);
     assert_eq!(resumed, Some(lost));
-    assert_eq!(http.sent().len(), 1, "its head was recorded, so it is not sent again");
+    assert_eq!(http.sent().len(), 1, "the head was recorded, so the request is not sent again");
     worker.crash();
     invoke(&mut worker, "idle", vec![]).await.unwrap();
 }
 
 #[tokio::test]
-async fn a_body_that_breaks_off_is_given_as_far_as_it_came() {
+async fn a_broken_body_is_delivered_up_to_its_end() {
     for response in [
         FakeResponse::new(200, "half").broken(HttpFailure::Incomplete),
         FakeResponse::chunked(200, &[b"ha", b"lf"]).broken(HttpFailure::Incomplete),
@@ -221,11 +224,11 @@ async fn a_body_that_is_too_long_to_send_is_refused_at_the_write() {
     let refused = invoke(&mut worker, "upload", vec![url(), Value::U32(limit + 1)]).await.unwrap();
     let said = format!("{refused:?}");
     assert!(said.contains(&format!("can have at most {limit} bytes")), "{said}");
-    assert_eq!(http.sent().len(), 1, "nothing leaves of a request that is not whole");
+    assert_eq!(http.sent().len(), 1, "an incomplete request is not sent");
 }
 
 #[tokio::test]
-async fn a_response_that_can_never_come_is_not_waited_for() {
+async fn waiting_for_the_response_to_an_unfinished_request_traps() {
     let http = FakeHttp::responding(FakeResponse::new(200, ""));
     let mut worker = worker(&http).await;
     match invoke(&mut worker, "forget-body", vec![text("http://example.com/")]).await {
@@ -237,9 +240,9 @@ async fn a_response_that_can_never_come_is_not_waited_for() {
     assert!(http.sent().is_empty());
 }
 
-/// A request that a worker answers is an invocation.
+/// A request that a worker answers is an invocation, which is replayed.
 #[tokio::test]
-async fn requests_that_are_answered_are_replayed() {
+async fn incoming_requests_are_replayed() {
     let request = |path: &str, body: &str| {
         let request = IncomingRequest {
             method: "POST".to_owned(),
@@ -264,7 +267,7 @@ async fn requests_that_are_answered_are_replayed() {
         }
     }
     worker.replay_from_every_prefix().await.unwrap();
-    // Another component under the oplog has no handler.
+    // A component without a handler cannot replay this oplog.
     worker.replace_component(&guests::bytes("counter")).unwrap();
     worker.invoke("golem:counter/api/get", vec![]).await.unwrap_err();
 }

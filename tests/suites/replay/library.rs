@@ -1,18 +1,19 @@
-//! The guest library for Rust: typed buckets and promises, sagas, log lines, over the same replay as everything else.
+//! The guest library for Rust: typed buckets and promises, sagas and log lines, checked by replay from every prefix.
 
 use crate::{check, text};
 use golem_testing::{Options, Value};
 
-/// Calls one function of the guest, and compares the lines that it tells.
-async fn tells(function: &'static str, params: Vec<Value>, expected: &[&str]) {
+/// Calls a function of the guest and compares the lines that it returns.
+async fn check_lines(function: &'static str, params: Vec<Value>, expected: &[&str]) {
     let mut worker = check("library", Options::default(), vec![(function, params.clone())]).await;
-    let told = worker.invoke(&format!("golem:library/api/{function}"), params).await;
-    let told = told.unwrap_or_else(|failure| panic!("{function}: {failure}")).expect("it has a result");
-    let told = match told {
-        Value::Result(Ok(Some(told))) => *told,
+    let lines = worker.invoke(&format!("golem:library/api/{function}"), params).await;
+    let lines =
+        lines.unwrap_or_else(|failure| panic!("{function}: {failure}")).expect("the function has a result");
+    let lines = match lines {
+        Value::Result(Ok(Some(lines))) => *lines,
         other => other,
     };
-    assert_eq!(told, Value::List(expected.iter().map(|line| text(line)).collect()));
+    assert_eq!(lines, Value::List(expected.iter().map(|line| text(line)).collect()));
 }
 
 #[tokio::test]
@@ -31,7 +32,7 @@ async fn values_of_buckets_have_types() {
         "the value of the key \"raw\" is not of the type asked for",
         "true",
     ];
-    tells("buckets", vec![], &expected).await;
+    check_lines("buckets", vec![], &expected).await;
 }
 
 #[tokio::test]
@@ -45,23 +46,23 @@ async fn values_of_promises_have_types() {
         "Some(false)",
         "true",
     ];
-    tells("promises", vec![], &expected).await;
+    check_lines("promises", vec![], &expected).await;
 }
 
 #[tokio::test]
-async fn a_saga_is_done_or_undone() {
-    tells("book", vec![text("4242")], &["reserve 12a", "charge 4242", "seat 1"]).await;
+async fn a_saga_completes_or_is_compensated() {
+    check_lines("book", vec![text("4242")], &["reserve 12a", "charge 4242", "seat 1"]).await;
     let undone = ["reserve 12a", "release 12a 1", "declined; all steps before it were undone"];
-    tells("book", vec![text("stolen")], &undone).await;
+    check_lines("book", vec![text("stolen")], &undone).await;
 }
 
 #[tokio::test]
-async fn a_saga_that_may_not_fail_is_done_again() {
-    tells("insist", vec![], &["knock", "leave", "knock", "leave", "knock", "after 3"]).await;
+async fn a_saga_that_may_not_fail_is_retried() {
+    check_lines("insist", vec![], &["knock", "leave", "knock", "leave", "knock", "after 3"]).await;
 }
 
 #[tokio::test]
-async fn lines_have_levels() {
+async fn log_lines_have_levels() {
     let worker = check("library", Options::default(), vec![("log-lines", vec![])]).await;
     let lines = format!("{:?}", worker.log().events());
     assert!(lines.contains("the door is open") && lines.contains("library::door"), "{lines}");

@@ -1,9 +1,9 @@
-//! Replay: from wherever a crash may have cut a worker's oplog, the worker comes to the same answers.
+//! Replay: a worker gives the same answers from every prefix of its oplog that a crash may leave.
 //!
-//! Not through the server: the oplog of a worker is cut after each of its entries in turn, which takes the host alone,
-//! on memory and with a clock that is driven by hand. Each test records what a real guest does and hands it to
-//! `TestWorker::replay_from_every_prefix`, which runs it again from every prefix and compares each answer.
-//! That another component under the oplog is told from this one is proven beside the host (`host/tests/durable`).
+//! The suite uses the host directly instead of a server, with a store in memory and a simulated clock, because it
+//! truncates the oplog after each entry in turn. Each test records the invocations of a real guest.
+//! `TestWorker::replay_from_every_prefix` runs them again from every prefix and compares each answer. The tests of
+//! the host (`host/tests/durable`) check that another component under the same oplog is detected.
 
 mod blobs;
 mod files;
@@ -15,13 +15,13 @@ mod snapshots;
 
 use golem_testing::{Failure, Options, SimulatedClock, TestWorker, Timestamp, Value};
 use golem_tests::guests;
-use golem_tests::say::say;
+use golem_tests::report::report;
 use std::time::Duration;
 
-/// A call of a script: function of the guest's interface `api`, parameters.
+/// A call: the function in the guest's interface `api`, and its parameters.
 type Call = (&'static str, Vec<Value>);
 
-/// Runs the calls on a worker of `guest`, then again from every prefix.
+/// Runs the calls on a worker of `guest`, then replays them from every prefix.
 async fn check(guest: &str, options: Options, calls: Vec<Call>) -> TestWorker {
     let mut worker =
         TestWorker::start_with(&guests::bytes(guest), options).await.expect("the guest is a component");
@@ -29,7 +29,7 @@ async fn check(guest: &str, options: Options, calls: Vec<Call>) -> TestWorker {
     for (function, params) in calls {
         let function = format!("golem:{package}/api/{function}");
         let mut result = worker.invoke(&function, params).await;
-        // A wait that is longer than workers stay in memory for is over when its time has come.
+        // A long wait returns `Waiting`, as if the worker were evicted. It is resumed at its time.
         while let Err(Failure::Waiting(parked)) = &result {
             for promise in parked.promises.clone() {
                 worker.complete_promise(&promise, ANSWER);
@@ -39,14 +39,15 @@ async fn check(guest: &str, options: Options, calls: Vec<Call>) -> TestWorker {
         result.unwrap_or_else(|failure| panic!("{function}: {failure}"));
     }
     let prefixes = worker.replay_from_every_prefix().await.unwrap_or_else(|error| panic!("{guest}: {error}"));
-    say(format_args!("{guest}: the same answers from each of {prefixes} prefixes"));
+    report(format_args!("{guest}: the same answers from each of {prefixes} prefixes"));
     worker
 }
 
-/// What each promise of a series is completed with: the same, because its index depends on the waits before it.
+/// The data that completes every promise. It is the same for all, because the index of a promise depends on the waits
+/// before it.
 const ANSWER: &[u8] = b"the answer";
 
-/// A time that stands still, so that no answer depends on when it was asked for.
+/// Options with a clock that stands still, so that no answer depends on the time of the call.
 fn frozen() -> Options {
     let clock = SimulatedClock::new(Timestamp::from_nanos(1_767_225_600_123_456_789));
     Options { clock, ..Options::default() }
@@ -78,12 +79,12 @@ async fn a_shopping_cart_that_is_paid_in_the_end() {
         ("get-cart-contents", vec![]),
     ];
     let worker = check("shopping_cart", Options::default(), calls).await;
-    // It was printed before the worker left memory to wait, and not again when it was rebuilt.
+    // The line was printed before the worker was evicted, and not again during replay.
     assert_eq!(worker.log().stdout().matches("promise ").count(), 1, "{}", worker.log().stdout());
 }
 
 #[tokio::test]
-async fn clocks_say_again_what_they_said() {
+async fn clock_readings_are_replayed() {
     let calls = vec![
         ("read", vec![]),
         ("read", vec![]),
@@ -94,7 +95,7 @@ async fn clocks_say_again_what_they_said() {
     ];
     check("clocks", frozen(), calls).await;
 
-    // With a clock that never shows the same time twice, only a replay that asks nobody can be right.
+    // With a clock that advances at every reading, the answers are the same only if replay does not read the clock.
     let clock = frozen().clock.stepping(Duration::from_micros(1_234));
     let options = Options { clock, ..Options::default() };
     let mut worker = TestWorker::start_with(&guests::bytes("clocks"), options).await.unwrap();
@@ -147,7 +148,7 @@ async fn log_lines_and_settings() {
     assert_eq!(before.len(), 2 * 6);
     worker.crash();
     worker.invoke("golem:logs/api/setting", vec![text("none")]).await.unwrap();
-    assert_eq!(worker.log().events(), before, "a replay logs nothing");
+    assert_eq!(worker.log().events(), before, "replay logs nothing");
 }
 
 #[tokio::test]
@@ -162,7 +163,7 @@ async fn lines_are_printed_once() {
     let before = (worker.log().stdout(), worker.log().stderr());
     worker.crash();
     worker.invoke("golem:prints/api/count", vec![Value::U32(0)]).await.unwrap();
-    assert_eq!((worker.log().stdout(), worker.log().stderr()), before, "a replay prints nothing");
+    assert_eq!((worker.log().stdout(), worker.log().stderr()), before, "replay prints nothing");
 }
 
 #[tokio::test]
@@ -195,7 +196,7 @@ async fn promises_by_both_versions_of_the_interface() {
     while let Err(Failure::Waiting(parked)) = &result {
         answers.push(Value::Bytes(ANSWER.to_vec()));
         worker.complete_promise(&parked.promises[0], ANSWER);
-        // Each of them is waited for by a worker that was rebuilt from its oplog.
+        // The worker is rebuilt from its oplog before each wait continues.
         worker.crash();
         result = worker.resume().await;
     }
@@ -205,13 +206,13 @@ async fn promises_by_both_versions_of_the_interface() {
 }
 
 #[tokio::test]
-async fn regions_and_ways_back() {
+async fn regions_and_jumps() {
     let mut worker = TestWorker::start(&guests::bytes("regions")).await.unwrap();
     let api = |function: &str| format!("golem:regions/api/{function}");
     let failed = worker.invoke(&api("flaky"), vec![]).await;
     assert!(matches!(failed, Err(Failure::Trapped { retry: true, .. })), "{failed:?}");
     let Some(Value::Tuple(flaky)) = worker.resume().await.unwrap() else { panic!("a tuple") };
-    assert_eq!(flaky[0], Value::U32(1), "memory was what it had been");
+    assert_eq!(flaky[0], Value::U32(1), "memory is restored to its state before the first attempt");
     let printed = worker.log().stdout();
     let attempts: Vec<&str> = printed.lines().collect();
     assert_eq!(attempts.len(), 2, "{printed}");
@@ -229,7 +230,7 @@ async fn regions_and_ways_back() {
     }
     assert_eq!(worker.invoke(&api("go-back"), vec![]).await.unwrap(), Some(Value::U32(3)));
     let Err(Failure::Waiting(parked)) = worker.invoke(&api("wait-inside"), vec![]).await else {
-        panic!("nobody has completed its promise")
+        panic!("the promise is not completed yet, so the call should wait")
     };
     worker.complete_promise(&parked.promises[0], ANSWER);
     assert_eq!(worker.resume().await.unwrap(), Some(Value::Bytes(ANSWER.to_vec())));
@@ -238,7 +239,7 @@ async fn regions_and_ways_back() {
 }
 
 #[tokio::test]
-async fn policies_hold_and_what_is_not_recorded_is_asked_again() {
+async fn policies_are_replayed_and_unrecorded_calls_run_again() {
     let mut worker = TestWorker::start(&guests::bytes("policies")).await.unwrap();
     let api = |function: &str| format!("golem:policies/api/{function}");
     let policy =
@@ -256,7 +257,7 @@ async fn policies_hold_and_what_is_not_recorded_is_asked_again() {
     assert!(asked >= recorded + 1_000, "{recorded} is recorded, {asked} is not");
     worker.invoke(&api("look-at-the-clock"), vec![]).await.unwrap();
     worker.crash();
-    // Each replay finds other times, and no fault with that.
+    // Unrecorded times differ at each replay, which is no divergence.
     worker.clock().advance(Duration::from_secs(1_000));
     worker.invoke(&api("times"), vec![]).await.unwrap();
     worker.crash();
@@ -264,17 +265,17 @@ async fn policies_hold_and_what_is_not_recorded_is_asked_again() {
 }
 
 #[tokio::test]
-async fn what_was_seen_of_other_workers() {
+async fn metadata_of_other_workers_is_replayed() {
     let options = Options { args: vec!["a".to_owned(), "b".to_owned()], ..Options::default() };
     let calls =
-        vec![("look", vec![text("test")]), ("look", vec![text("nobody")]), ("list", vec![text("te")])];
+        vec![("look", vec![text("test")]), ("look", vec![text("missing")]), ("list", vec![text("te")])];
     let mut worker = check("others", options, calls).await;
     let seen = worker.invoke("golem:others/api/list", vec![text("")]).await.unwrap();
     assert_eq!(seen, Some(Value::List(vec![text("test WorkerStatus::Running a,b")])));
 }
 
 #[tokio::test]
-async fn everything_at_once() {
+async fn all_kinds_of_steps_are_replayed() {
     let step = |case, payload: Option<Value>| Value::Variant(case, payload.map(Box::new));
     let random = step(2, Some(Value::U32(16)));
     let steps = |steps: Vec<Value>| vec![Value::List(steps)];
@@ -289,7 +290,7 @@ async fn everything_at_once() {
 }
 
 #[tokio::test]
-async fn everything_at_one_time() {
+async fn steps_at_a_frozen_time_are_replayed() {
     let step = |case| Value::Variant(case, None);
     let steps = || vec![Value::List(vec![step(0), step(1), step(5), step(0), step(1)])];
     check("accumulate", frozen(), vec![("run", steps()), ("run", steps()), ("digest", vec![])]).await;
@@ -302,7 +303,7 @@ async fn calls_of_other_workers() {
     let links = ["golem:counter/api", "golem:calls/target"].map(|name| (name.to_owned(), template));
     let options = Options { links: links.into(), ..Options::default() };
     let mut worker = TestWorker::start_with(&guests::bytes("calls"), options).await.unwrap();
-    // What others answer depends on what they are asked alone, so that it is the same in every run.
+    // The answers depend only on the parameters, so that they are the same in every run.
     worker.store().answer_calls(|call| {
         let parts: Vec<&str> = call.function.rsplitn(2, '/').collect();
         Some(match (parts[0], call.params.as_slice()) {
@@ -310,7 +311,7 @@ async fn calls_of_other_workers() {
             ("bump", [Value::U64(by)]) => Ok(Some(Value::U64(by * 2))),
             ("nap", _) => Ok(Some(Value::U64(3))),
             ("touch", _) => Ok(None),
-            // Of another type than the caller was built for.
+            // The answer has another type than the caller expects.
             ("more", _) => Ok(Some(Value::Bool(true))),
             _ => Err(CallError::RemoteFailed("on purpose".to_owned())),
         })
@@ -343,17 +344,19 @@ async fn calls_of_other_workers() {
         worker.crash();
     }
     let prefixes = worker.replay_from_every_prefix().await.unwrap_or_else(|error| panic!("{error}"));
-    say(format_args!("calls: the same answers from each of {prefixes} prefixes"));
+    report(format_args!("calls: the same answers from each of {prefixes} prefixes"));
 }
 
 #[tokio::test]
-async fn a_caller_leaves_memory_until_it_is_answered() {
+async fn a_waiting_caller_is_evicted_until_the_answer_arrives() {
     let template = golem_model::TemplateId("00000000-0000-0000-0000-000000000009".parse().unwrap());
     let links = ["golem:counter/api", "golem:calls/target"].map(|name| (name.to_owned(), template));
     let options = Options { links: links.into(), ..Options::default() };
     let mut worker = TestWorker::start_with(&guests::bytes("calls"), options).await.unwrap();
     let asked = worker.invoke("golem:calls/api/ask-counter", vec![text("c")]).await;
-    let Err(Failure::Waiting(parked)) = asked else { panic!("nobody has answered: {asked:?}") };
+    let Err(Failure::Waiting(parked)) = asked else {
+        panic!("the call is not answered yet, so it should wait: {asked:?}")
+    };
     assert_eq!((parked.wake_at, parked.promises.len()), (None, 1));
     worker.crash();
     let call = parked.promises[0].index;

@@ -1,11 +1,11 @@
-//! A program that knows nothing of durability (`tests/guests/tally`), as a component and as a module for preview 1.
+//! An ordinary program (`tests/guests/tally`), as a component and as a module for preview 1.
 
 use golem_testing::{Convention, Entry, Failure, Options, TestWorker, Value};
 use golem_tests::guests;
 use std::time::Duration;
 
-/// Both forms of the program.
-fn forms() -> [(&'static str, Vec<u8>); 2] {
+/// The program in both binary forms.
+fn program_variants() -> [(&'static str, Vec<u8>); 2] {
     [("component", guests::bytes("tally")), ("module for preview 1", guests::preview1("tally"))]
 }
 
@@ -24,8 +24,8 @@ async fn line(worker: &mut TestWorker, run: &str, input: &str) -> Result<Option<
 }
 
 #[tokio::test]
-async fn a_program_answers_all_its_input_and_is_over() {
-    for (form, wasm) in forms() {
+async fn a_program_answers_all_its_input_and_ends() {
+    for (form, wasm) in program_variants() {
         for (input, answer) in [
             ("17", "17\n"),
             ("1\n2\n\"log this\"", "1\n3\n3\n"),
@@ -43,8 +43,8 @@ async fn a_program_answers_all_its_input_and_is_over() {
 }
 
 #[tokio::test]
-async fn a_program_that_fails_says_what_it_said_last() {
-    for (form, wasm) in forms() {
+async fn a_failed_program_reports_its_last_standard_error() {
+    for (form, wasm) in program_variants() {
         let (mut worker, run) = start(&wasm).await;
         match worker.invoke_program(Convention::Stdio, &run, "\"jump\"").await {
             Err(Failure::Exited { code: 1, stderr }) => {
@@ -69,13 +69,13 @@ async fn a_result_has_a_limit() {
 
 #[tokio::test]
 async fn an_event_loop_remembers_what_it_read() {
-    for (form, wasm) in forms() {
+    for (form, wasm) in program_variants() {
         let (mut worker, run) = start(&wasm).await;
         assert_eq!(line(&mut worker, &run, "1").await.expect(form), Some(text("1")));
         assert_eq!(line(&mut worker, &run, "2").await.expect(form), Some(text("3")));
         let time = line(&mut worker, &run, "\"time\"").await.expect(form);
         worker.crash();
-        // All lines are replayed, and nothing is answered or logged twice.
+        // All lines are replayed, and no line is answered or logged twice.
         assert_eq!(line(&mut worker, &run, "\"log three\"").await.expect(form), Some(text("3")));
         assert_eq!(line(&mut worker, &run, "\"nothing\"").await.expect(form), Some(text("")));
         worker.evict();
@@ -83,13 +83,13 @@ async fn an_event_loop_remembers_what_it_read() {
         worker.clock().advance(Duration::from_hours(1));
         assert_ne!(line(&mut worker, &run, "\"time\"").await.expect(form), time);
         assert_eq!(worker.log().stderr(), "three\n");
-        assert_eq!(worker.log().stdout(), "", "what a program answers is no print");
+        assert_eq!(worker.log().stdout(), "", "answers of a program are not part of the log");
     }
 }
 
 #[tokio::test]
 async fn an_event_loop_replays_from_every_prefix() {
-    for (form, wasm) in forms() {
+    for (form, wasm) in program_variants() {
         let (mut worker, run) = start(&wasm).await;
         for input in ["1", "\"sleep 5\"", "\"sleep 3600000\"", "\"log one\"", "41", "\"exit 0\""] {
             let mut answer = line(&mut worker, &run, input).await;
@@ -106,11 +106,11 @@ async fn an_event_loop_replays_from_every_prefix() {
 #[tokio::test]
 async fn an_event_loop_reads_and_writes_in_turns() {
     let (mut worker, run) = start(&guests::bytes("tally")).await;
-    // A second line of answer is an error to the program, not part of the answer.
+    // A second answer line is an error for the program, and not part of the answer.
     assert_eq!(line(&mut worker, &run, "\"twice\"").await.unwrap(), Some(text("0")));
     let complaint = worker.log().stderr();
     assert!(complaint.contains("cannot write"), "{complaint}");
-    // Asking for the next line without an answer is one too.
+    // Reading the next line before answering is an error as well.
     match line(&mut worker, &run, "\"silent\"").await {
         Err(Failure::Exited { code: 1, stderr }) => assert!(stderr.contains("cannot read"), "{stderr}"),
         other => panic!("{other:?}"),

@@ -1,6 +1,6 @@
-//! Workers through their own `save` and `load`.
+//! Snapshots with the worker's own `save` and `load`.
 
-#![expect(clippy::unwrap_used, reason = "in a test, the place of a panic is the message")]
+#![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
 
 use golem_model::oplog::LifecycleEvent;
 use golem_testing::{Entry, Failure, Options, TestWorker, Value};
@@ -22,8 +22,8 @@ fn text(text: &str) -> Vec<Value> {
     vec![Value::String(text.to_owned())]
 }
 
-/// All that the worker shows of itself.
-async fn look(worker: &mut TestWorker) -> Vec<Option<Value>> {
+/// The results of all functions that show the worker's state.
+async fn read_state(worker: &mut TestWorker) -> Vec<Option<Value>> {
     let mut seen = Vec::new();
     for function in ["all", "times", "calls", "notes"] {
         seen.push(call(worker, function, vec![]).await);
@@ -43,18 +43,18 @@ async fn a_saved_worker_is_the_same_whether_it_goes_on_is_loaded_or_replayed() {
     call(&mut worker, "add", text("ginger")).await;
     worker.snapshot().await.unwrap();
     call(&mut worker, "add", text("mint")).await;
-    let seen = look(&mut worker).await;
-    // It went on as what was saved, and that does not hold the number of calls.
+    let seen = read_state(&mut worker).await;
+    // The worker continues with the loaded state, which does not contain the number of calls.
     assert_eq!(seen[2], Some(Value::U64(1)));
-    // Its files are.
+    // Its files are kept.
     assert_eq!(seen[3], Some(Value::String("before\nafter\n".to_owned())));
 
-    // Replayed from its first entry, each snapshot is made and checked again.
+    // Replay from the first entry makes each snapshot again and compares it.
     worker.evict();
-    assert_eq!(look(&mut worker).await, seen);
+    assert_eq!(read_state(&mut worker).await, seen);
     worker.load_from_snapshots(true);
-    assert_eq!(look(&mut worker).await, seen);
-    // Time goes on.
+    assert_eq!(read_state(&mut worker).await, seen);
+    // The clock continues.
     let before = call(&mut worker, "times", vec![]).await;
     call(&mut worker, "add", text("mint")).await;
     assert_ne!(call(&mut worker, "times", vec![]).await, before);
@@ -77,7 +77,7 @@ async fn a_crash_anywhere_around_a_snapshot_leaves_the_same_worker() {
 }
 
 #[tokio::test]
-async fn save_and_load_call_nobody() {
+async fn host_calls_in_save_and_load_are_refused() {
     for (what, says) in [
         ("refuse-save", "not now"),
         ("trap-save", "spoilt"),
@@ -92,7 +92,7 @@ async fn save_and_load_call_nobody() {
         let error = worker.snapshot().await.unwrap_err();
         let Failure::NotSaved { details } = &error else { panic!("{what}: {error}") };
         assert!(details.contains(says), "{what}: {details}");
-        // Nothing is recorded, and the worker is as it was.
+        // No entry is recorded, and the worker is unchanged.
         assert_eq!(worker.oplog(), before, "{what}");
         call(&mut worker, "spoil", text("")).await;
         assert_eq!(call(&mut worker, "add", text("milk")).await, Some(Value::U64(2)), "{what}");
@@ -108,7 +108,7 @@ async fn a_replay_that_saves_something_else_is_a_divergence() {
     call(&mut worker, "add", text("tea")).await;
     worker.snapshot().await.unwrap();
     let index = worker.oplog().len();
-    // What a worker that was made from other bytes would have saved.
+    // A recorded snapshot with other bytes, as another component would have saved it.
     let mut other = start().await;
     other.store().crash();
     let mut oplog = worker.oplog();
@@ -125,7 +125,7 @@ async fn a_replay_that_saves_something_else_is_a_divergence() {
 }
 
 #[tokio::test]
-async fn a_component_without_them_is_not_saved() {
+async fn a_component_without_snapshot_exports_is_not_saved() {
     let mut worker = TestWorker::start(&golem_tests::guests::bytes("counter")).await.unwrap();
     let error = worker.snapshot().await.unwrap_err();
     assert!(error.to_string().contains("does not export golem:durability/snapshot"), "{error}");

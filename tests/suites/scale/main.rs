@@ -1,31 +1,31 @@
-//! Ten thousand workers on one server: made, called, left alone, and there again after a restart.
+//! Ten thousand workers on one server: created and called, with bounded memory, and called again after a restart.
 
-use golem_tests::chance::Chance;
 use golem_tests::http::{Connection, Request};
 use golem_tests::process::resident_bytes;
+use golem_tests::report::report;
 use golem_tests::rest::{Api, Key, invocation, result_of};
-use golem_tests::say::say;
-use golem_tests::server::{Plan, Server};
+use golem_tests::rng::Rng;
+use golem_tests::server::{Server, ServerOptions};
 use golem_tests::{guests, wait};
 use serde_json::json;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::task::JoinSet;
 
-/// Workers in all.
+/// Number of workers.
 const WORKERS: u64 = 10_000;
-/// Of them at most so many are in memory at a time.
+/// Largest number of workers in memory at the same time.
 const RESIDENTS_MAX: u64 = 200;
-/// Clients that make and call them.
+/// Number of clients that create and call the workers.
 const CLIENTS: u64 = 16;
-/// Resident memory of the server with all workers, in bytes: generous for the 200 in memory and the heads of the rest,
-/// and far below ten thousand instances.
+/// Largest resident memory of the server with all workers, in bytes. It is enough for 200 instances and the heads of
+/// the other workers, and far below ten thousand instances.
 const RESIDENT_BYTES_MAX: u64 = 1 << 30;
-/// What each worker beyond the first thousand may add to it, in bytes: a head is a few hundred bytes, an instance
+/// Largest memory of each worker beyond the first thousand, in bytes. A head has a few hundred bytes, an instance
 /// hundreds of thousands.
 const BYTES_PER_WORKER_MAX: u64 = 30_000;
 
-/// Calls `function` on every worker of `range` from several clients; each answer must be `expected`.
+/// Calls `function` on the workers `from` to `to` (excluded) from several clients; each answer must be `expected`.
 async fn call_each(
     server: &Server,
     template: &str,
@@ -61,37 +61,37 @@ async fn call_each(
 
 fn request(api: &Api, template: &str, number: u64, function: &str) -> Request {
     let worker = format!("w{number}");
-    api.signed(invocation("invoke-and-await", template, &worker, function, &json!([]), &Key::None))
+    api.with_token(invocation("invoke-and-await", template, &worker, function, &json!([]), &Key::None))
 }
 
 #[tokio::test]
-async fn ten_thousand_workers_cost_heads_and_not_instances() {
+async fn idle_workers_cost_a_head_and_no_instance() {
     let folder = tempfile::tempdir().unwrap();
-    let plan = Plan::new(folder.path().join("data"))
+    let options = ServerOptions::new(folder.path().join("data"))
         .set(format!("workers.residents_max={RESIDENTS_MAX}"))
         .set("log=warn");
-    let server = plan.start().await;
+    let server = options.start().await;
     let template = server.api().upload("counter", &guests::bytes(guests::COUNTER)).await;
     let begin = wait::now();
     call_each(&server, &template, guests::INCREMENT, 0, 1_000, 1).await;
-    let few = resident_bytes(server.id());
+    let few = resident_bytes(server.pid());
     call_each(&server, &template, guests::INCREMENT, 1_000, WORKERS, 1).await;
-    let many = resident_bytes(server.id());
+    let many = resident_bytes(server.pid());
     let made_in = begin.elapsed();
     assert!(server.stop().await.success());
 
-    let server = plan.start().await;
-    let ready_in = server.ready_in;
+    let server = options.start().await;
+    let ready_in = server.startup_time;
     let begin = wait::now();
     call_each(&server, &template, guests::GET, 0, WORKERS, 1).await;
     let answered_in = begin.elapsed();
-    let again = resident_bytes(server.id());
-    // A crash among all these is as good as a stop.
+    let again = resident_bytes(server.pid());
+    // A kill keeps all workers, like a clean stop.
     server.kill().await;
-    let server = plan.start().await;
-    let mut chance = Chance::new(Chance::seed());
+    let server = options.start().await;
+    let mut rng = Rng::new(Rng::seed_from_env());
     for _ in 0..100 {
-        let number = chance.below(WORKERS);
+        let number = rng.below(WORKERS);
         let value =
             server.api().invoke(&template, &format!("w{number}"), guests::INCREMENT, &json!([])).await;
         assert!(value == json!(2) || value == json!(3), "worker {number}: {value}");
@@ -99,8 +99,8 @@ async fn ten_thousand_workers_cost_heads_and_not_instances() {
     assert!(server.stop().await.success());
 
     let each = many.saturating_sub(few) / (WORKERS - 1_000);
-    say(format_args!(
-        "{WORKERS} workers: made and called in {made_in:.1?}, resident {} MiB with 1,000 and {} MiB with all \
+    report(format_args!(
+        "{WORKERS} workers: created and called in {made_in:.1?}, resident {} MiB with 1,000 and {} MiB with all \
          ({each} bytes each); restart in {ready_in:.0?}, all answered in {answered_in:.1?}, resident {} MiB",
         few >> 20,
         many >> 20,

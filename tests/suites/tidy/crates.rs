@@ -1,10 +1,10 @@
-//! Which crate may use which crate. A dependency is the only way to name another crate, so the manifests decide.
+//! Dependencies between crates. A crate can use another only through a dependency, so the tests read the manifests.
 
 use crate::{check, files};
 use std::collections::BTreeMap;
 
-/// Our own crates: folder, package, and which of ours it may use in what it ships.
-const HOUSE: &[(&str, &str, &[&str])] = &[
+/// The workspace crates: folder, package, and the workspace crates that it may use as normal dependencies.
+const CRATES: &[(&str, &str, &[&str])] = &[
     ("model", "golem-model", &[]),
     ("macros", "golem-macros", &[]),
     ("sdk", "golem", &["golem-macros"]),
@@ -30,19 +30,19 @@ const HOUSE: &[(&str, &str, &[&str])] = &[
     ("xtask", "xtask", &[]),
 ];
 
-/// Crates of others that only these folders may use in what they ship, and why.
-const ONLY: &[(&str, &[&str], &str)] = &[
-    ("wasmtime", &["host"], "the engine can be replaced or raised in one crate"),
-    ("rusqlite", &["runtime", "tests"], "SQL is an adapter's matter"),
-    ("libsqlite3-sys", &["runtime", "tests"], "SQL is an adapter's matter"),
-    ("axum", &["runtime"], "the contract is apart from its server"),
-    ("hyper", &["runtime"], "the contract is apart from its server"),
-    ("tower", &["runtime"], "the contract is apart from its server"),
-    ("reqwest", &["api", "tests"], "there is one client"),
-    ("wit-bindgen", &["sdk", "bindgen"], "guests alone are compiled against bindings"),
+/// External crates that only these folders may use as normal dependencies, and the reason.
+const RESTRICTED: &[(&str, &[&str], &str)] = &[
+    ("wasmtime", &["host"], "the engine can be upgraded in one crate"),
+    ("rusqlite", &["runtime", "tests"], "only storage adapters use SQL"),
+    ("libsqlite3-sys", &["runtime", "tests"], "only storage adapters use SQL"),
+    ("axum", &["runtime"], "the REST contract is separate from its server"),
+    ("hyper", &["runtime"], "the REST contract is separate from its server"),
+    ("tower", &["runtime"], "the REST contract is separate from its server"),
+    ("reqwest", &["api", "tests"], "the project has one HTTP client"),
+    ("wit-bindgen", &["sdk", "bindgen"], "only guests are compiled against bindings"),
 ];
 
-/// The shared words use no I/O, no runtime, no engine: they must build for guests and load in a second.
+/// The dependencies of `model`. It uses no I/O, no async runtime and no engine, because guests use it too.
 const MODEL_USES: &[&str] =
     &["base64", "blake3", "crc32c", "indexmap", "jiff", "serde", "serde_json", "thiserror", "uuid"];
 
@@ -57,7 +57,7 @@ fn shipped(manifest: &toml::Table) -> Vec<String> {
 }
 
 #[test]
-fn the_workspace_is_the_house_and_every_crate_takes_its_lints() {
+fn every_workspace_member_is_listed_and_inherits_the_lints() {
     let workspace: toml::Table = files::read("Cargo.toml").parse().expect("Cargo.toml is TOML");
     let mut members: Vec<&str> = workspace["workspace"]["members"]
         .as_array()
@@ -66,10 +66,10 @@ fn the_workspace_is_the_house_and_every_crate_takes_its_lints() {
         .filter_map(toml::Value::as_str)
         .collect();
     members.sort_unstable();
-    let mut house: Vec<&str> = HOUSE.iter().map(|(folder, ..)| *folder).collect();
-    house.sort_unstable();
-    assert_eq!(members, house, "a new crate gets a line in HOUSE that says what it may use");
-    for (folder, package, _) in HOUSE {
+    let mut listed: Vec<&str> = CRATES.iter().map(|(folder, ..)| *folder).collect();
+    listed.sort_unstable();
+    assert_eq!(members, listed, "add a new crate to CRATES, with the crates that it may use");
+    for (folder, package, _) in CRATES {
         let manifest = manifest(folder);
         assert_eq!(manifest["package"]["name"].as_str(), Some(*package), "{folder}");
         let inherits = manifest.get("lints").and_then(|lints| lints.get("workspace"));
@@ -83,24 +83,24 @@ fn the_workspace_is_the_house_and_every_crate_takes_its_lints() {
 
 #[test]
 fn our_crates_use_each_other_in_one_direction() {
-    let ours: BTreeMap<&str, &str> = HOUSE.iter().map(|(folder, package, _)| (*package, *folder)).collect();
+    let ours: BTreeMap<&str, &str> = CRATES.iter().map(|(folder, package, _)| (*package, *folder)).collect();
     let mut findings = Vec::new();
-    for (folder, _, may) in HOUSE {
+    for (folder, _, may) in CRATES {
         for used in shipped(&manifest(folder)) {
             if ours.contains_key(used.as_str()) && !may.contains(&used.as_str()) {
                 findings.push(format!("{folder} uses {used}"));
             }
         }
     }
-    check("a crate of ours uses another that it may not know", &findings);
+    check("a workspace crate uses another one that CRATES does not allow", &findings);
 }
 
 #[test]
-fn the_engine_the_database_and_the_web_have_one_place_each() {
+fn the_engine_the_database_and_the_web_server_are_used_in_one_crate_each() {
     let mut findings = Vec::new();
-    for (folder, ..) in HOUSE {
+    for (folder, ..) in CRATES {
         for used in shipped(&manifest(folder)) {
-            for (only, places, why) in ONLY {
+            for (only, places, why) in RESTRICTED {
                 let same = used == *only || used.strip_prefix(only).is_some_and(|rest| rest.starts_with('-'));
                 if same && !places.contains(folder) {
                     findings.push(format!("{folder} uses {used}: {why}"));
@@ -108,14 +108,14 @@ fn the_engine_the_database_and_the_web_have_one_place_each() {
             }
         }
     }
-    check("a dependency that has its place elsewhere", &findings);
+    check("an external crate is used outside the folders that RESTRICTED allows", &findings);
 }
 
 #[test]
-fn the_model_stays_pure() {
+fn the_model_depends_on_listed_crates_only() {
     let findings: Vec<String> =
         shipped(&manifest("model")).into_iter().filter(|used| !MODEL_USES.contains(&used.as_str())).collect();
-    check("model may use only what is listed in MODEL_USES", &findings);
+    check("model may use only the crates in MODEL_USES", &findings);
 }
 
 #[test]
@@ -127,5 +127,5 @@ fn inside_the_runtime_only_storage_names_the_database() {
             findings.push(file.path);
         }
     }
-    check("only runtime/src/storage and the fault-injecting tests may name SQLite", &findings);
+    check("only runtime/src/storage and tests/ may use SQLite", &findings);
 }

@@ -1,9 +1,9 @@
-//! Rules about the WIT that we publish.
+//! Rules for the published WIT.
 
 use crate::{check, files};
 
-/// Packages of WASI whose signatures, which are facts, are written down in our own words, and where: those that no pinned
-/// crate has, and the few functions that test guests call by bindings of their own.
+/// WASI packages whose WIT we have written ourselves, and the folder: packages that no pinned crate contains, and the
+/// few functions that test guests use through generated bindings.
 const WRITTEN_BY_US: &[(&str, &str)] = &[
     ("wit/", "wasi:blobstore"),
     ("wit/", "wasi:keyvalue"),
@@ -13,7 +13,7 @@ const WRITTEN_BY_US: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn we_publish_our_own_interfaces_and_copy_none() {
+fn no_wasi_interface_is_copied_into_the_tree() {
     let mut findings = Vec::new();
     for file in files::with_extension("wit") {
         for line in file.text.lines() {
@@ -28,11 +28,11 @@ fn we_publish_our_own_interfaces_and_copy_none() {
             }
         }
     }
-    check("the text of WASI comes from the pinned crates, it is not copied into the tree", &findings);
+    check("WASI's WIT comes from the pinned crates; do not copy it into the tree", &findings);
 }
 
 #[test]
-fn every_function_of_the_runtime_api_says_what_it_does() {
+fn every_function_of_the_runtime_api_has_a_doc_comment() {
     let mut findings = Vec::new();
     for file in files::with_extension("wit").into_iter().filter(|file| file.path.starts_with("wit/")) {
         let mut before = "";
@@ -44,5 +44,8 @@ fn every_function_of_the_runtime_api_says_what_it_does() {
             before = line;
         }
     }
-    check("a function in wit/ has a doc comment: it is all that a guest's author sees", &findings);
+    check(
+        "a function in wit/ has a doc comment, because the authors of guests see only this text",
+        &findings,
+    );
 }

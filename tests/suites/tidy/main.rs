@@ -1,15 +1,17 @@
-//! What the house looks like, as tests: rules that a reviewer would otherwise have to remember.
+//! Rules of the repository as tests, so that reviewers do not have to check them.
 //!
 //! | module | rules about |
 //! |---|---|
-//! | `crates` | which crate may use which crate |
-//! | `sources` | Rust files: first line, length, words that may not stay, sleeps |
+//! | `crates` | dependencies between crates |
+//! | `sources` | Rust files: first line, length, unfinished code, sleeps, unsafe code |
 //! | `interfaces` | the WIT in `wit/` |
-//! | `pages` | Markdown: links, the index of decisions, the map in the README |
-//! | `packages` | licences and origins of what we depend on, one set of features |
-//! | `files` | reading the tree; no rules of its own |
+//! | `pages` | Markdown: links, the index of decisions, the list of folders in the README |
+//! | `packages` | dependencies: licences, origins, one set of features |
+//! | `words` | words and phrases that prose avoids |
+//! | `files` | reads the tree; contains no rules |
 //!
-//! A rule that has exceptions lists them by name, and fails when an exception is no longer one: lists only shrink.
+//! A rule with exceptions lists them by name. It fails when an exception is no longer needed, so the lists can only
+//! shrink.
 
 mod crates;
 mod files;
@@ -17,8 +19,9 @@ mod interfaces;
 mod packages;
 mod pages;
 mod sources;
+mod words;
 
-/// Fails with every finding at once, under a sentence that says what the rule wants.
+/// Fails with all findings at once, below a sentence that states the rule.
 #[track_caller]
 fn check(rule: &str, findings: &[String]) {
     assert!(findings.is_empty(), "{rule}\n  {}\n", findings.join("\n  "));

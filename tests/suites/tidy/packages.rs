@@ -1,5 +1,5 @@
-//! Rules about the packages we depend on. `deny.toml` is the list; this reads it, so that the rules hold without a
-//! tool that takes longer to compile than all our checks.
+//! Rules for dependencies. `deny.toml` contains the rules. This test reads it, so that cargo-deny is not required,
+//! which takes longer to compile than all other checks.
 
 use crate::{check, files};
 use std::collections::BTreeSet;
@@ -22,7 +22,7 @@ fn strings(table: &toml::Table, section: &str, key: &str) -> Vec<String> {
     list.iter().filter_map(toml::Value::as_str).map(str::to_owned).collect()
 }
 
-/// Whether `expression` can be satisfied with `allowed` licences alone. `/` is how older packages write OR.
+/// Whether the licence expression can be satisfied with the `allowed` licences. Older packages write `/` for OR.
 fn permitted(expression: &str, allowed: &[String]) -> bool {
     let spaced = expression.replace('(', " ( ").replace(')', " ) ").replace('/', " OR ");
     let words: Vec<&str> = spaced.split_whitespace().collect();
@@ -113,14 +113,14 @@ fn licences_origins_and_banned_packages_are_as_deny_toml_says() {
             Some(licence) => findings.push(format!("{label} has the licence `{licence}`")),
             None => findings.push(format!("{label} names no licence")),
         }
-        // Ours have no source: they are in the tree.
+        // Workspace crates have no source.
         if let Some(source) = package.source
             && !source.repr.starts_with("registry+")
         {
             findings.push(format!("{label} comes from {source}"));
         }
     }
-    check("what we depend on has a licence listed in deny.toml and comes from the registry", &findings);
+    check("a dependency has a licence listed in deny.toml and comes from the registry", &findings);
 }
 
 #[test]
@@ -138,9 +138,9 @@ fn guests_take_packages_from_the_registry_only() {
     check("a package comes from the registry", &findings);
 }
 
-/// Programs are built without the packages that only tests use. If those asked for more features of a package that
-/// both have, then every crate above it would be compiled twice, and the demo would run another program than the
-/// tests do.
+/// Programs are built without the dependencies of tests. If a test dependency enabled more features of a shared
+/// package, all crates that use the package would be compiled twice, and the demo would run another program than the
+/// tests.
 #[test]
 fn tests_and_programs_are_built_with_the_same_features() {
     let features = |edges: &str| -> BTreeSet<String> {
@@ -162,7 +162,7 @@ fn tests_and_programs_are_built_with_the_same_features() {
     let tests = features("normal,build,dev");
     let findings: Vec<String> = programs.difference(&tests).cloned().collect();
     check(
-        "make the features equal, for example by a normal dependency of golem-tests on what asks for more",
+        "programs and tests must use the same features; for example, add the package that enables more as a normal dependency of golem-tests",
         &findings,
     );
 }

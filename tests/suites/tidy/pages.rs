@@ -1,10 +1,10 @@
-//! Rules about Markdown.
+//! Rules for Markdown files.
 
 use crate::{check, files, files::File};
 use std::collections::BTreeSet;
 use std::path::Path;
 
-/// Targets of the links in a page, with their line; code is not looked at.
+/// Targets of the links in a page, with their line numbers. Code is ignored.
 fn links(page: &File) -> Vec<(usize, String)> {
     let mut found = Vec::new();
     for (number, line) in prose(&page.text) {
@@ -19,7 +19,7 @@ fn links(page: &File) -> Vec<(usize, String)> {
     found
 }
 
-/// The lines that are not code, without their `inline code`.
+/// The lines outside code blocks, without `inline code`.
 fn prose(text: &str) -> Vec<(usize, String)> {
     let mut fenced = false;
     let mut lines = Vec::new();
@@ -34,7 +34,7 @@ fn prose(text: &str) -> Vec<(usize, String)> {
     lines
 }
 
-/// The anchors of a page's headings, as they are made where Markdown is shown.
+/// The anchors of a page's headings, as Markdown renderers create them.
 fn anchors(text: &str) -> BTreeSet<String> {
     let mut fenced = false;
     let mut found = BTreeSet::new();
@@ -52,7 +52,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
 }
 
 #[test]
-fn every_link_leads_somewhere() {
+fn every_link_has_a_target() {
     let mut findings = Vec::new();
     for page in files::with_extension("md") {
         let folder = Path::new(&page.path).parent().unwrap_or(Path::new(""));
@@ -68,12 +68,12 @@ fn every_link_leads_somewhere() {
             } else if !anchor.is_empty() {
                 let text = std::fs::read_to_string(&there).unwrap_or_default();
                 if !anchors(&text).contains(anchor) {
-                    findings.push(format!("{}:{number}: {link} names no heading", page.path));
+                    findings.push(format!("{}:{number}: {link} has no such heading", page.path));
                 }
             }
         }
     }
-    check("a link in a page leads to a file, and to a heading in it", &findings);
+    check("a link in a page leads to an existing file and heading", &findings);
 }
 
 #[test]
@@ -91,19 +91,19 @@ fn every_decision_is_in_the_index() {
         }
         match name.split_once('-').and_then(|(number, _)| number.parse::<usize>().ok()) {
             Some(number) if numbers.insert(number) => {}
-            Some(number) => findings.push(format!("{name}: there are two with number {number}")),
+            Some(number) => findings.push(format!("{name}: the number {number} is used twice")),
             None => findings.push(format!("{name} does not begin with a number")),
         }
     }
     let expected: BTreeSet<usize> = (1..=numbers.len()).collect();
     if findings.is_empty() && numbers != expected {
-        findings.push(format!("the numbers have gaps: {numbers:?}"));
+        findings.push(format!("the numbers are not consecutive: {numbers:?}"));
     }
-    check("decisions are numbered from 0001 and all in their index", &findings);
+    check("decisions are numbered from 0001 and listed in their index", &findings);
 }
 
 #[test]
-fn the_map_in_the_readme_is_the_tree() {
+fn the_readme_lists_every_folder() {
     let readme = files::read("README.md");
     let mut findings = Vec::new();
     for entry in std::fs::read_dir(files::root()).expect("the root can be read") {
@@ -114,11 +114,11 @@ fn the_map_in_the_readme_is_the_tree() {
             findings.push(name);
         }
     }
-    check("the README's map has a line for each folder", &findings);
+    check("the list of folders in the README has a line for each folder", &findings);
 }
 
 #[test]
-fn the_stages_in_the_testing_page_are_those_of_the_command() {
+fn the_testing_page_lists_every_stage_of_xtask_test() {
     let page = files::read("docs/testing.md");
     let code = files::read("xtask/src/checks.rs");
     let names = code.split("name: \"").skip(1).filter_map(|rest| rest.split('"').next());

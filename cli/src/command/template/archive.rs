@@ -1,6 +1,6 @@
-//! The files that a template ships with, as one tar archive.
+//! Packs the initial files of a template's workers into one tar archive.
 
-use super::read;
+use super::read_input;
 use crate::error::CliError;
 use std::fs;
 use std::io;
@@ -8,17 +8,18 @@ use std::path::Path;
 use std::time::UNIX_EPOCH;
 use tar::{Builder, EntryType, Header, HeaderMode};
 
-/// The archive of a folder's contents, or the archive that `path` is.
-pub(super) fn of(path: &Path) -> Result<Vec<u8>, CliError> {
+/// Packs the contents of a folder into an archive. If `path` is a file, it must be an archive and is read as it is.
+pub(super) fn from_path(path: &Path) -> Result<Vec<u8>, CliError> {
     if !path.is_dir() {
-        return read(path);
+        return read_input(path);
     }
     let mut archive = Builder::new(Vec::new());
     add_folder(&mut archive, path, "")?;
     archive.into_inner().map_err(|source| CliError::Read { path: path.to_owned(), source })
 }
 
-/// Adds what is in `folder` below `name`, in the order of names: the same folder makes the same archive.
+/// Adds the contents of `folder` below `name`. Entries are sorted by name, so that the same folder gives the same
+/// archive.
 fn add_folder(archive: &mut Builder<Vec<u8>>, folder: &Path, name: &str) -> Result<(), CliError> {
     let failed = |source| CliError::Read { path: folder.to_owned(), source };
     let entries = fs::read_dir(folder).and_then(Iterator::collect::<Result<Vec<_>, _>>);
@@ -27,8 +28,8 @@ fn add_folder(archive: &mut Builder<Vec<u8>>, folder: &Path, name: &str) -> Resu
     for entry in entries {
         let path = entry.path();
         let failed = |source| CliError::Read { path: path.clone(), source };
-        let not_text = || failed(io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8"));
-        let own_name = entry.file_name().into_string().map_err(|_| not_text())?;
+        let not_utf8 = || failed(io::Error::new(io::ErrorKind::InvalidInput, "its name is not UTF-8"));
+        let own_name = entry.file_name().into_string().map_err(|_| not_utf8())?;
         let name = format!("{name}{own_name}");
         let metadata = entry.metadata().map_err(failed)?;
         let mut header = header(&metadata);
@@ -45,14 +46,15 @@ fn add_folder(archive: &mut Builder<Vec<u8>>, folder: &Path, name: &str) -> Resu
             header.set_size(bytes.len() as u64);
             archive.append_data(&mut header, &name, bytes.as_slice()).map_err(failed)?;
         } else {
-            let source = io::Error::new(io::ErrorKind::InvalidInput, "it is no file, folder or link");
+            let source =
+                io::Error::new(io::ErrorKind::InvalidInput, "it is not a file, folder or symbolic link");
             return Err(failed(source));
         }
     }
     Ok(())
 }
 
-/// Kind and time; nothing about owners.
+/// The header of an entry: kind, deterministic permissions and modification time. Owners are left out.
 fn header(metadata: &fs::Metadata) -> Header {
     let mut header = Header::new_gnu();
     header.set_metadata_in_mode(metadata, HeaderMode::Deterministic);
@@ -80,8 +82,8 @@ mod tests {
         fs::write(at("b/text"), "text").unwrap();
         fs::write(at("a"), "").unwrap();
         std::os::unix::fs::symlink("b/text", at("link")).unwrap();
-        let bytes = of(folder.path()).unwrap();
-        assert_eq!(of(folder.path()).unwrap(), bytes);
+        let bytes = from_path(folder.path()).unwrap();
+        assert_eq!(from_path(folder.path()).unwrap(), bytes);
         let mut archive = tar::Archive::new(bytes.as_slice());
         let mut listed = Vec::new();
         for entry in archive.entries().unwrap() {
@@ -107,6 +109,6 @@ mod tests {
         );
         let file = at("files.tar");
         fs::write(&file, &bytes).unwrap();
-        assert_eq!(of(&file).unwrap(), bytes, "an archive is taken as it is");
+        assert_eq!(from_path(&file).unwrap(), bytes, "an archive is read as it is");
     }
 }

@@ -1,4 +1,4 @@
-//! The log stream of a worker.
+//! `worker connect`: prints the log stream of a worker.
 
 use crate::args::Format;
 use crate::command::Context;
@@ -8,7 +8,7 @@ use golem_api::connect::{ConnectFormat, ConnectFrame, MessageFrame};
 use golem_model::WorkerId;
 use std::io::Write;
 
-/// Prints what the worker prints until the stream ends: as text, or in JSON an event on each line.
+/// Prints the output of the worker until the stream ends: as text, or as one JSON event per line.
 pub(super) async fn connect(
     context: &Context,
     worker: &WorkerId,
@@ -16,14 +16,14 @@ pub(super) async fn connect(
 ) -> Result<(), CliError> {
     let mut stream = context.client.worker_connect(worker, ConnectFormat::Events).await?;
     while let Some(frame) = stream.next().await {
-        print(out, context.format, frame?)?;
+        print_frame(out, context.format, frame?)?;
     }
-    eprintln!("The worker is no longer in memory; connect again to follow it.");
+    eprintln!("The worker was unloaded from memory; run `worker connect` again to follow it.");
     Ok(())
 }
 
 /// Prints one frame.
-fn print(out: &mut impl Write, format: Format, frame: ConnectFrame) -> Result<(), CliError> {
+fn print_frame(out: &mut impl Write, format: Format, frame: ConnectFrame) -> Result<(), CliError> {
     match (frame, format) {
         (ConnectFrame::Message(MessageFrame::Error { error }), _) => Err(error.into()),
         (ConnectFrame::Message(MessageFrame::Message { message }), Format::Yaml) => {
@@ -33,13 +33,13 @@ fn print(out: &mut impl Write, format: Format, frame: ConnectFrame) -> Result<()
             MessageFrame::Message { message } => output::write(out, &message),
             MessageFrame::Error { error } => Err(error.into()),
         },
-        (ConnectFrame::Message(message), Format::Json) => line(out, &message),
-        (ConnectFrame::Event(frame), Format::Json) => line(out, &frame.event),
+        (ConnectFrame::Message(message), Format::Json) => print_json_line(out, &message),
+        (ConnectFrame::Event(frame), Format::Json) => print_json_line(out, &frame.event),
     }
 }
 
-fn line(out: &mut impl Write, value: &impl serde::Serialize) -> Result<(), CliError> {
-    let text = serde_json::to_string(value).map_err(std::io::Error::other).map_err(CliError::Output)?;
+fn print_json_line(out: &mut impl Write, value: &impl serde::Serialize) -> Result<(), CliError> {
+    let text = serde_json::to_string(value).map_err(std::io::Error::other).map_err(CliError::WriteResult)?;
     output::write(out, &(text + "\n"))
 }
 
@@ -49,9 +49,9 @@ mod tests {
 
     fn printed(format: Format, frame: &str) -> Result<String, String> {
         let mut out = Vec::new();
-        let frame = serde_json::from_str(frame).expect("it is a frame");
-        print(&mut out, format, frame).map_err(|error| error.report())?;
-        Ok(String::from_utf8(out).expect("text was written"))
+        let frame = serde_json::from_str(frame).expect("the text is a frame");
+        print_frame(&mut out, format, frame).map_err(|error| error.report())?;
+        Ok(String::from_utf8(out).expect("the output is text"))
     }
 
     #[test]

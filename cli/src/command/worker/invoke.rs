@@ -1,6 +1,6 @@
-//! Invocations, and the data that goes into promises.
+//! Arguments of invocations and of promise completions, and the call of `invoke-and-await`.
 
-use crate::command::template::read;
+use crate::command::template::read_input;
 use crate::error::CliError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -11,32 +11,32 @@ use golem_model::WorkerId;
 use serde_json::Value;
 use std::path::PathBuf;
 
-/// Which function, with what.
+/// The function to invoke and its parameters.
 #[derive(Debug, Clone, Args)]
 pub struct InvokeArgs {
     /// Full name of the function, such as golem:counter/api/increment
     #[arg(long, short = 'f', value_name = "NAME")]
     pub function: String,
-    /// Parameters as JSON: an array with one element for each
+    /// Parameters as a JSON array with one element per parameter
     #[arg(long, short = 'j', value_name = "JSON", default_value = "[]", allow_hyphen_values = true)]
     pub parameters: String,
 }
 
 impl InvokeArgs {
-    /// The parameters as JSON.
+    /// Parses the parameters as JSON.
     pub fn params(&self) -> Result<Value, CliError> {
         serde_json::from_str(&self.parameters)
             .map_err(|source| CliError::Json { option: "--parameters", source })
     }
 }
 
-/// How parameters and result travel.
+/// The calling convention: how parameters and result are passed.
 #[derive(Debug, Clone, Copy, Default, Args)]
 pub struct StdioArgs {
-    /// Send the parameters to standard input and take standard output for the result
+    /// Pass the parameters on standard input and read the result from standard output
     #[arg(long, short = 's', conflicts_with = "use_stdio_eventloop")]
     pub use_stdio: bool,
-    /// The same, a line for each invocation
+    /// Like --use-stdio, for a program that reads one line per invocation
     #[arg(long)]
     pub use_stdio_eventloop: bool,
 }
@@ -53,38 +53,39 @@ impl StdioArgs {
     }
 }
 
-/// What a promise is completed with.
+/// The data that completes a promise.
 #[derive(Debug, Clone, Args)]
 #[group(required = true, multiple = false)]
 pub struct DataArgs {
-    /// The data as text
+    /// Data as text
     #[arg(long, value_name = "TEXT", allow_hyphen_values = true)]
     pub data: Option<String>,
-    /// The data as base64
+    /// Data as base64
     #[arg(long, value_name = "BASE64")]
     pub data_base64: Option<String>,
-    /// The file that holds the data; `-` is standard input
+    /// File that contains the data; `-` is standard input
     #[arg(long, value_name = "FILE")]
     pub data_file: Option<PathBuf>,
 }
 
 impl DataArgs {
-    /// The data.
+    /// Decodes or reads the data.
     pub fn bytes(&self) -> Result<Vec<u8>, CliError> {
         match (&self.data, &self.data_base64, &self.data_file) {
             (Some(text), _, _) => Ok(text.clone().into_bytes()),
             (_, Some(text), _) => {
                 STANDARD.decode(text).map_err(|source| CliError::Base64 { option: "--data-base64", source })
             }
-            (_, _, Some(path)) => read(path),
-            // The parser wants one of them.
+            (_, _, Some(path)) => read_input(path),
+            // The argument parser requires one of the options.
             (None, None, None) => Ok(Vec::new()),
         }
     }
 }
 
-/// Calls a function under a key, so that after a broken connection its result can still be asked for.
-pub(super) async fn and_await(
+/// Invokes a function under an invocation key. If the connection breaks, the caller can ask for the result with that
+/// key, which is why the error contains it.
+pub(super) async fn invoke_and_await(
     client: &Client,
     worker: &WorkerId,
     function: &str,
@@ -101,7 +102,7 @@ pub(super) async fn and_await(
     match client.worker_invoke_and_await(worker, function, params, &options).await {
         Ok(result) => Ok(result),
         Err(source @ (ClientError::Transport { .. } | ClientError::Status { status: 503 | 504, .. })) => {
-            Err(CliError::Unanswered { key, source })
+            Err(CliError::InvocationUnanswered { key, source })
         }
         Err(error) => Err(error.into()),
     }

@@ -1,4 +1,4 @@
-//! What a worker did, what waits for it, and changing that.
+//! The commands `worker oplog`, `queue`, `update`, `update-report` and `cancel-invocation`.
 
 use crate::args::WorkerArgs;
 use crate::command::{Context, resolve};
@@ -11,55 +11,55 @@ use golem_model::IdempotencyKey;
 use golem_model::oplog::UpdateMode;
 use std::io::Write;
 
-/// Commands about the life of a worker.
+/// Commands about the oplog, the queue and updates of a worker.
 #[derive(Debug, Clone, Subcommand)]
 pub enum LifecycleCommand {
-    /// Show what a worker did: a page of its oplog
+    /// Show a page of the oplog of a worker
     Oplog {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
-        /// The first index to show
+        /// First oplog index to show
         #[arg(long, value_name = "INDEX")]
         from: Option<u64>,
-        /// Entries to show, at most
+        /// Largest number of entries to show
         #[arg(long, value_name = "NUMBER")]
         count: Option<usize>,
-        /// Words that an entry must have
+        /// Show only entries that contain these words
         #[arg(long, value_name = "WORDS")]
         query: Option<String>,
     },
-    /// Show the invocations of a worker that have not ended
+    /// Show the invocations of a worker that are running or waiting
     Queue {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
     },
-    /// Move a worker to another version of its template, once no invocation runs
+    /// Update a worker to another version of its template, as soon as no invocation is running
     Update {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
-        /// `automatic`: the new version replays what is recorded. `manual`: the old one saves, the new one loads
-        #[arg(long, value_name = "MODE", default_value = "automatic", value_parser = mode)]
+        /// `automatic`: the new version replays the oplog. `manual`: the old version saves its state, the new one loads
+        #[arg(long, value_name = "MODE", default_value = "automatic", value_parser = parse_mode)]
         mode: UpdateMode,
-        /// The version
+        /// Version to update to
         #[arg(long, value_name = "VERSION")]
         target_version: u32,
     },
-    /// Show the version of a worker and what came of its last update
+    /// Show the version of a worker and the outcome of its last update
     UpdateReport {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
     },
-    /// Take an invocation that has not begun out of the queue
+    /// Cancel an invocation that has not begun
     CancelInvocation {
-        /// Which worker.
+        /// The worker.
         #[command(flatten)]
         worker: WorkerArgs,
-        /// The invocation's key
-        #[arg(long, short = 'k', value_name = "KEY", value_parser = key)]
+        /// Key of the invocation
+        #[arg(long, short = 'k', value_name = "KEY", value_parser = parse_key)]
         invocation_key: IdempotencyKey,
     },
 }
@@ -99,14 +99,14 @@ impl LifecycleCommand {
     }
 }
 
-fn key(text: &str) -> Result<IdempotencyKey, String> {
+fn parse_key(text: &str) -> Result<IdempotencyKey, String> {
     IdempotencyKey::new(text).map_err(|error| error.to_string())
 }
 
-fn mode(text: &str) -> Result<UpdateMode, String> {
+fn parse_mode(text: &str) -> Result<UpdateMode, String> {
     match text {
         "automatic" => Ok(UpdateMode::Automatic),
         "manual" => Ok(UpdateMode::Manual),
-        _ => Err("write automatic or manual".to_owned()),
+        _ => Err("the mode is `automatic` or `manual`".to_owned()),
     }
 }

@@ -1,4 +1,4 @@
-//! What a worker may look like, under the strictest settings; it works as ordinary Rust.
+//! A worker that uses every supported feature, under the strictest lints. It also works as ordinary Rust.
 
 #![deny(warnings, unsafe_code, unused, clippy::all)]
 
@@ -15,7 +15,7 @@ mod everything {
     }
 
     impl Point {
-        /// Not exported: a point is something that callers pass.
+        /// Not exported: a point is a parameter type.
         pub fn length(&self) -> f64 {
             f64::from(self.x).hypot(f64::from(self.y))
         }
@@ -52,7 +52,7 @@ mod everything {
             Self { seen: HashMap::new() }
         }
 
-        /// Looks.
+        /// Counts how often it was called with `name`.
         pub fn see(&mut self, name: String) -> u32 {
             let seen = self.seen.entry(name).or_default();
             *seen += 1;

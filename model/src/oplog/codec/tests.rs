@@ -1,9 +1,9 @@
-//! Rows, whatever is in them, come back as they were; bytes, whatever they are, make an error and no panic.
+//! Every row survives encoding and decoding. Decoding arbitrary bytes returns an error and does not panic.
 
 use super::*;
 use crate::limits::VALUE_DEPTH_MAX;
-use crate::oplog::calls::{CallEvent, ReplyTo};
 use crate::oplog::{AdminRequest, Image, LifecycleEvent, SavedState, UpdateMode};
+use crate::oplog::{CallEvent, ReplyTo};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
@@ -18,7 +18,7 @@ fn value() -> impl Strategy<Value = Value> {
         any::<u32>().prop_map(Value::U32),
         any::<i64>().prop_map(Value::S64),
         any::<u64>().prop_map(Value::U64),
-        // Numbers only, since NaN is not equal to itself; the fixtures have one.
+        // No NaN, because it is not equal to itself. The fixtures contain one.
         any::<i32>().prop_map(|v| Value::F32(f32::from_bits(v.cast_unsigned() & 0x7F00_FFFF))),
         any::<i32>().prop_map(|v| Value::F64(f64::from(v) / 7.0)),
         any::<char>().prop_map(Value::Char),
@@ -198,7 +198,7 @@ fn reason() -> impl Strategy<Value = RevertReason> {
     ])
 }
 
-fn arrival_strategy() -> impl Strategy<Value = InboxEvent> {
+fn inbox_event_strategy() -> impl Strategy<Value = InboxEvent> {
     prop_oneof![
         (time(), key(), function(), vec(value(), 0..4))
             .prop_map(|(at, key, function, params)| InboxEvent::Invocation { at, key, function, params }),
@@ -215,7 +215,7 @@ fn arrival_strategy() -> impl Strategy<Value = InboxEvent> {
         time().prop_map(|at| InboxEvent::Interrupted { at }),
         time().prop_map(|at| InboxEvent::Resumed { at }),
         time().prop_map(|at| InboxEvent::Deleted { at }),
-        call_strategy().prop_map(InboxEvent::Call),
+        call_event_strategy().prop_map(InboxEvent::Call),
         (time(), key())
             .prop_map(|(at, key)| InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key })),
         (time(), mode(), any::<u32>())
@@ -223,7 +223,7 @@ fn arrival_strategy() -> impl Strategy<Value = InboxEvent> {
     ]
 }
 
-fn call_strategy() -> impl Strategy<Value = CallEvent> {
+fn call_event_strategy() -> impl Strategy<Value = CallEvent> {
     let reply = (any::<u64>(), index()).prop_map(|(worker, call)| ReplyTo { worker, call });
     let queued = (
         (time(), key(), function(), vec(value(), 0..4)),
@@ -249,18 +249,18 @@ fn call_strategy() -> impl Strategy<Value = CallEvent> {
 fn row() -> impl Strategy<Value = Row> {
     prop_oneof![
         (index(), vec(entry_strategy(), 1..5)).prop_map(|(first, entries)| Row::Entries { first, entries }),
-        arrival_strategy().prop_map(Row::InboxEvent),
+        inbox_event_strategy().prop_map(Row::InboxEvent),
     ]
 }
 
-/// How bytes are damaged: which one, what becomes of it, and where they end.
+/// A damage to bytes: the position, the new byte there, and where the bytes are truncated.
 fn damage() -> impl Strategy<Value = (prop::sample::Index, u8, Option<prop::sample::Index>)> {
     (any::<prop::sample::Index>(), any::<u8>(), proptest::option::of(any::<prop::sample::Index>()))
 }
 
 proptest! {
     #[test]
-    fn rows_come_back_as_they_were(row in row()) {
+    fn rows_survive_encoding_and_decoding(row in row()) {
         let bytes = encode_row(&row);
         let read = decode_row(&bytes).expect("just written");
         prop_assert_eq!(&read, &row);
@@ -268,15 +268,15 @@ proptest! {
     }
 
     #[test]
-    fn damage_is_found(row in row(), at in any::<prop::sample::Index>(), flip in 1..=u8::MAX) {
+    fn the_checksum_detects_damage(row in row(), at in any::<prop::sample::Index>(), flip in 1..=u8::MAX) {
         let mut bytes = encode_row(&row);
         *at.get_mut(&mut bytes) ^= flip;
         prop_assert_eq!(decode_row(&bytes), Err(DecodeError::Checksum));
     }
 
-    /// The checksum is made good again, so that what is behind it meets the damage.
+    /// The checksum is computed again after the damage, so that the decoder reads the damaged body.
     #[test]
-    fn nothing_panics_on_damaged_rows(row in row(), damages in vec(damage(), 1..4)) {
+    fn damaged_rows_do_not_panic(row in row(), damages in vec(damage(), 1..4)) {
         let mut bytes = encode_row(&row);
         bytes.truncate(bytes.len() - 4);
         for (at, byte, end) in damages {
@@ -285,33 +285,33 @@ proptest! {
                 bytes.truncate(end.index(bytes.len()).max(1));
             }
         }
-        if let Ok(read) = decode_row(&seal(bytes)) {
-            // What can be read can be written and read.
+        if let Ok(read) = decode_row(&append_checksum(bytes)) {
+            // A row that can be decoded can be encoded and decoded again.
             prop_assert!(decode_row(&encode_row(&read)).is_ok());
         }
     }
 
     #[test]
-    fn nothing_panics_on_noise(kind in 0..4_u8, tag in 0..96_u8, noise in vec(any::<u8>(), 0..400)) {
+    fn random_bytes_do_not_panic(kind in 0..4_u8, tag in 0..96_u8, noise in vec(any::<u8>(), 0..400)) {
         drop(decode_row(&noise));
         let mut bytes = vec![FORMAT_VERSION, kind, 1, 1, tag];
         bytes.extend_from_slice(&noise);
-        drop(decode_row(&seal(bytes)));
+        drop(decode_row(&append_checksum(bytes)));
         drop(values::decode(&mut Reader::new(&noise)));
     }
 }
 
 #[test]
-fn a_value_that_nests_for_ever_is_refused() {
+fn a_value_that_nests_too_deeply_is_rejected() {
     let mut input = vec![17; VALUE_DEPTH_MAX * 100];
     input.push(16);
     assert_eq!(values::decode(&mut Reader::new(&input)), Err(DecodeError::TooDeep));
 }
 
 #[test]
-fn a_count_beyond_the_bytes_is_refused_before_memory_is_taken() {
+fn a_count_beyond_the_bytes_is_rejected_before_memory_is_reserved() {
     let mut bytes = vec![FORMAT_VERSION, ROW_ENTRIES];
     put_varint(&mut bytes, 1);
     put_varint(&mut bytes, u64::MAX);
-    assert_eq!(decode_row(&seal(bytes)), Err(DecodeError::Truncated));
+    assert_eq!(decode_row(&append_checksum(bytes)), Err(DecodeError::Truncated));
 }

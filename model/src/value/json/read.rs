@@ -1,6 +1,6 @@
-//! From JSON to typed values.
+//! Reads typed values from JSON.
 
-use super::{JsonError, Problem, expected, known, option_is_wrapped};
+use super::{JsonError, Problem, describe, join_names, option_is_wrapped};
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::template::Function;
 use crate::value::{Type, Value};
@@ -8,16 +8,16 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
 
-/// Reads a value of `ty`; `path` names where `json` stands, for errors.
+/// Reads a value of type `ty`. `path` is the path of `json` in error messages.
 pub fn from_json(ty: &Type, json: &Json, path: &str) -> Result<Value, JsonError> {
-    read(ty, json, 0).map_err(|failure| failure.at(path))
+    read(ty, json, 0).map_err(|error| error.into_json_error(path))
 }
 
 /// Reads the parameters of `function`: an array with one element per parameter.
 pub fn params_from_json(function: &Function, json: &Json) -> Result<Vec<Value>, JsonError> {
     let Json::Array(items) = json else {
         let expected = format!("an array of {} parameters", function.params.len());
-        let problem = Problem::Mismatch { expected, found: found(json) };
+        let problem = Problem::Mismatch { expected, found: kind_of(json) };
         return Err(JsonError { path: "params".to_owned(), problem });
     };
     if items.len() != function.params.len() {
@@ -26,33 +26,34 @@ pub fn params_from_json(function: &Function, json: &Json) -> Result<Vec<Value>, 
     }
     let mut values = Vec::with_capacity(items.len());
     for (i, (param, item)) in function.params.iter().zip(items).enumerate() {
-        values.push(read(&param.ty, item, 0).map_err(|failure| failure.at(&format!("params[{i}]")))?);
+        values
+            .push(read(&param.ty, item, 0).map_err(|error| error.into_json_error(&format!("params[{i}]")))?);
     }
     Ok(values)
 }
 
-/// A problem on its way out, collecting the steps of its path from the inside.
-struct Failure {
+/// A problem and the path to it. The callers of a failed read append their steps, from the innermost to the outermost.
+struct ReadError {
     problem: Problem,
-    steps: Vec<Step>,
+    steps: Vec<PathStep>,
 }
 
-enum Step {
+enum PathStep {
     Index(usize),
     Key(String),
 }
 
-impl Failure {
-    fn at(self, start: &str) -> JsonError {
+impl ReadError {
+    fn into_json_error(self, start: &str) -> JsonError {
         let mut path = start.to_owned();
         for step in self.steps.iter().rev() {
             match step {
-                Step::Index(index) => {
+                PathStep::Index(index) => {
                     path.push('[');
                     path.push_str(&index.to_string());
                     path.push(']');
                 }
-                Step::Key(key) => {
+                PathStep::Key(key) => {
                     if !path.is_empty() {
                         path.push('.');
                     }
@@ -63,29 +64,26 @@ impl Failure {
         JsonError { path, problem: self.problem }
     }
 
-    #[expect(
-        clippy::unnecessary_box_returns,
-        reason = "it is boxed for the sake of the `Result` it goes into"
-    )]
-    fn under(mut self: Box<Self>, step: Step) -> Box<Self> {
+    #[expect(clippy::unnecessary_box_returns, reason = "the error is boxed in the `Result` that contains it")]
+    fn with_step(mut self: Box<Self>, step: PathStep) -> Box<Self> {
         self.steps.push(step);
         self
     }
 }
 
-/// Boxed: the good path must not carry the size of an error.
-type Read<T> = Result<T, Box<Failure>>;
+/// The error is boxed, so that it does not enlarge the `Result` of a successful read.
+type ReadResult<T> = Result<T, Box<ReadError>>;
 
-fn fail<T>(problem: Problem) -> Read<T> {
-    Err(Box::new(Failure { problem, steps: Vec::new() }))
+fn fail<T>(problem: Problem) -> ReadResult<T> {
+    Err(Box::new(ReadError { problem, steps: Vec::new() }))
 }
 
-fn mismatch<T>(ty: &Type, json: &Json) -> Read<T> {
-    fail(Problem::Mismatch { expected: expected(ty), found: found(json) })
+fn mismatch<T>(ty: &Type, json: &Json) -> ReadResult<T> {
+    fail(Problem::Mismatch { expected: describe(ty), found: kind_of(json) })
 }
 
-/// The kind of a JSON value in an error message.
-fn found(json: &Json) -> String {
+/// Names the kind of a JSON value in an error message.
+fn kind_of(json: &Json) -> String {
     match json {
         Json::Null => "null",
         Json::Bool(_) => "boolean",
@@ -97,7 +95,7 @@ fn found(json: &Json) -> String {
     .to_owned()
 }
 
-/// Text of a caller in an error message: short, and on one line.
+/// Quotes a text of the caller in an error message: shortened, and on one line.
 fn quoted(text: &str) -> String {
     const CHARS_SHOWN_MAX: usize = 64;
     let mut short: String = text.chars().take(CHARS_SHOWN_MAX).flat_map(char::escape_debug).collect();
@@ -107,7 +105,7 @@ fn quoted(text: &str) -> String {
     short
 }
 
-fn read(ty: &Type, json: &Json, depth: usize) -> Read<Value> {
+fn read(ty: &Type, json: &Json, depth: usize) -> ReadResult<Value> {
     if depth > VALUE_DEPTH_MAX {
         return fail(Problem::TooDeep);
     }
@@ -124,7 +122,7 @@ fn read(ty: &Type, json: &Json, depth: usize) -> Read<Value> {
         Type::U32 => Value::U32(unsigned(ty, json, "u32", u32::MAX.into())?),
         Type::S64 => Value::S64(signed(ty, json, "s64", i64::MIN, i64::MAX)?),
         Type::U64 => Value::U64(unsigned(ty, json, "u64", u64::MAX)?),
-        Type::F32 => Value::F32(f32_of(ty, json)?),
+        Type::F32 => Value::F32(float32(ty, json)?),
         Type::F64 => Value::F64(float(ty, json)?),
         Type::Char => Value::Char(character(ty, json)?),
         Type::String => match json {
@@ -136,7 +134,7 @@ fn read(ty: &Type, json: &Json, depth: usize) -> Read<Value> {
             Json::Array(items) => {
                 let mut values = Vec::with_capacity(items.len());
                 for (i, item) in items.iter().enumerate() {
-                    values.push(read(inner, item, depth + 1).map_err(|e| e.under(Step::Index(i)))?);
+                    values.push(read(inner, item, depth + 1).map_err(|e| e.with_step(PathStep::Index(i)))?);
                 }
                 Value::List(values)
             }
@@ -148,7 +146,7 @@ fn read(ty: &Type, json: &Json, depth: usize) -> Read<Value> {
             Json::Array(items) if items.len() == types.len() => {
                 let mut values = Vec::with_capacity(items.len());
                 for (i, (ty, item)) in types.iter().zip(items).enumerate() {
-                    values.push(read(ty, item, depth + 1).map_err(|e| e.under(Step::Index(i)))?);
+                    values.push(read(ty, item, depth + 1).map_err(|e| e.with_step(PathStep::Index(i)))?);
                 }
                 Value::Tuple(values)
             }
@@ -158,7 +156,7 @@ fn read(ty: &Type, json: &Json, depth: usize) -> Read<Value> {
         Type::Record(fields) => record(ty, fields, json, depth)?,
         Type::Variant(cases) => variant(ty, cases, json, depth)?,
         Type::Enum(names) => match json {
-            Json::String(name) => Value::Enum(position("case", names.iter(), name)?),
+            Json::String(name) => Value::Enum(name_index("case", names.iter(), name)?),
             _ => return mismatch(ty, json),
         },
         Type::Flags(names) => match json {
@@ -166,13 +164,13 @@ fn read(ty: &Type, json: &Json, depth: usize) -> Read<Value> {
                 let mut set = Vec::with_capacity(items.len().min(names.len()));
                 for (i, item) in items.iter().enumerate() {
                     let flag = match item {
-                        Json::String(name) => position("flag", names.iter(), name),
+                        Json::String(name) => name_index("flag", names.iter(), name),
                         _ => fail(Problem::Mismatch {
                             expected: "the name of a flag".to_owned(),
-                            found: found(item),
+                            found: kind_of(item),
                         }),
                     };
-                    set.push(flag.map_err(|e| e.under(Step::Index(i)))?);
+                    set.push(flag.map_err(|e| e.with_step(PathStep::Index(i)))?);
                 }
                 set.sort_unstable();
                 set.dedup();
@@ -184,11 +182,13 @@ fn read(ty: &Type, json: &Json, depth: usize) -> Read<Value> {
     })
 }
 
-/// Largest whole number such that it and all smaller ones are exact in a JSON number with fraction or exponent.
+/// The largest whole number up to which all whole numbers are exact in an `f64`, 2⁵³. JSON numbers with a fraction or
+/// an exponent are parsed as `f64`.
 const FLOAT_EXACT_MAX: f64 = 9_007_199_254_740_992.0;
 
-/// A whole number, from a number or, where JSON numbers of most clients lose digits, a decimal string.
-fn whole(ty: &Type, json: &Json) -> Read<i128> {
+/// Reads a whole number from a JSON number. For 64-bit types a decimal string is accepted too, because the JSON numbers
+/// of many clients have fewer digits.
+fn integer(ty: &Type, json: &Json) -> ReadResult<i128> {
     match json {
         Json::Number(number) => {
             if let Some(v) = number.as_u64() {
@@ -197,38 +197,38 @@ fn whole(ty: &Type, json: &Json) -> Read<i128> {
             if let Some(v) = number.as_i64() {
                 return Ok(v.into());
             }
-            // `3.0` and `1e3` are whole numbers too. Beyond 2^53 the parser has already rounded.
+            // `3.0` and `1e3` are whole numbers too. Above 2⁵³ the parser has already rounded.
             let v = number.as_f64().unwrap_or(f64::NAN);
             if v.fract() != 0.0 || !v.is_finite() {
                 return fail(Problem::Mismatch {
-                    expected: expected(ty),
+                    expected: describe(ty),
                     found: format!("the number {number}"),
                 });
             }
-            // Saturates, and no type reaches so far.
+            // Saturates far outside the range of every type.
             #[expect(clippy::cast_possible_truncation, reason = "a float that does not fit saturates")]
-            let integer = v as i128;
-            let in_64_bits = (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&integer);
+            let rounded = v as i128;
+            let in_64_bits = (i128::from(i64::MIN)..=i128::from(u64::MAX)).contains(&rounded);
             if v.abs() > FLOAT_EXACT_MAX && in_64_bits {
                 let found = format!("the inexact number {number}; write all digits");
-                return fail(Problem::Mismatch { expected: expected(ty), found });
+                return fail(Problem::Mismatch { expected: describe(ty), found });
             }
-            Ok(integer)
+            Ok(rounded)
         }
         Json::String(text) if matches!(ty, Type::S64 | Type::U64) => {
             let digits = text.strip_prefix('-').unwrap_or(text);
             if digits.is_empty() || !digits.bytes().all(|b| b.is_ascii_digit()) {
-                let found = format!("the string \"{}\", which is no decimal number", quoted(text));
-                return fail(Problem::Mismatch { expected: expected(ty), found });
+                let found = format!("the string \"{}\", which is not a decimal number", quoted(text));
+                return fail(Problem::Mismatch { expected: describe(ty), found });
             }
-            // Only the length can be wrong now, and then the value is far outside of 64 bits.
+            // Only too many digits can make this fail, and then the value is far outside 64 bits.
             Ok(text.parse().unwrap_or(if text.starts_with('-') { i128::MIN } else { i128::MAX }))
         }
         _ => mismatch(ty, json),
     }
 }
 
-fn out_of_range<T>(json: &Json, name: &'static str, min: &str, max: &str) -> Read<T> {
+fn out_of_range<T>(json: &Json, name: &'static str, min: &str, max: &str) -> ReadResult<T> {
     let value = match json {
         Json::String(text) => quoted(text),
         other => quoted(&other.to_string()),
@@ -236,23 +236,23 @@ fn out_of_range<T>(json: &Json, name: &'static str, min: &str, max: &str) -> Rea
     fail(Problem::Range { value, min: min.to_owned(), max: max.to_owned(), ty: name })
 }
 
-fn signed<T: TryFrom<i64>>(ty: &Type, json: &Json, name: &'static str, min: i64, max: i64) -> Read<T> {
-    let value = whole(ty, json)?;
+fn signed<T: TryFrom<i64>>(ty: &Type, json: &Json, name: &'static str, min: i64, max: i64) -> ReadResult<T> {
+    let value = integer(ty, json)?;
     match i64::try_from(value).ok().and_then(|v| T::try_from(v).ok()) {
         Some(value) => Ok(value),
         None => out_of_range(json, name, &min.to_string(), &max.to_string()),
     }
 }
 
-fn unsigned<T: TryFrom<u64>>(ty: &Type, json: &Json, name: &'static str, max: u64) -> Read<T> {
-    let value = whole(ty, json)?;
+fn unsigned<T: TryFrom<u64>>(ty: &Type, json: &Json, name: &'static str, max: u64) -> ReadResult<T> {
+    let value = integer(ty, json)?;
     match u64::try_from(value).ok().and_then(|v| T::try_from(v).ok()) {
         Some(value) => Ok(value),
         None => out_of_range(json, name, "0", &max.to_string()),
     }
 }
 
-fn float(ty: &Type, json: &Json) -> Read<f64> {
+fn float(ty: &Type, json: &Json) -> ReadResult<f64> {
     match json {
         Json::Number(number) => match number.as_f64() {
             Some(value) => Ok(value),
@@ -268,7 +268,7 @@ fn float(ty: &Type, json: &Json) -> Read<f64> {
     }
 }
 
-fn f32_of(ty: &Type, json: &Json) -> Read<f32> {
+fn float32(ty: &Type, json: &Json) -> ReadResult<f32> {
     let wide = float(ty, json)?;
     #[expect(
         clippy::cast_possible_truncation,
@@ -281,15 +281,15 @@ fn f32_of(ty: &Type, json: &Json) -> Read<f32> {
     Ok(narrow)
 }
 
-fn character(ty: &Type, json: &Json) -> Read<char> {
+fn character(ty: &Type, json: &Json) -> ReadResult<char> {
     match json {
         Json::Number(_) => {
-            let code = whole(ty, json)?;
+            let code = integer(ty, json)?;
             match u32::try_from(code).ok().and_then(char::from_u32) {
                 Some(v) => Ok(v),
                 None => fail(Problem::Mismatch {
-                    expected: expected(ty),
-                    found: format!("{code}, which is the code point of no character"),
+                    expected: describe(ty),
+                    found: format!("{code}, which is not the code point of a character"),
                 }),
             }
         }
@@ -299,26 +299,27 @@ fn character(ty: &Type, json: &Json) -> Read<char> {
                 Ok(v)
             } else {
                 let found = format!("the string \"{}\"", quoted(text));
-                fail(Problem::Mismatch { expected: expected(ty), found })
+                fail(Problem::Mismatch { expected: describe(ty), found })
             }
         }
         _ => mismatch(ty, json),
     }
 }
 
-fn bytes(ty: &Type, json: &Json) -> Read<Vec<u8>> {
+fn bytes(ty: &Type, json: &Json) -> ReadResult<Vec<u8>> {
     match json {
         Json::Array(items) => {
             let mut out = Vec::with_capacity(items.len());
             for (i, item) in items.iter().enumerate() {
                 let byte = unsigned(&Type::U8, item, "u8", u8::MAX.into());
-                out.push(byte.map_err(|e| e.under(Step::Index(i)))?);
+                out.push(byte.map_err(|e| e.with_step(PathStep::Index(i)))?);
             }
             Ok(out)
         }
         Json::Object(object) => match object.get("base64") {
             Some(Json::String(text)) if object.len() == 1 => STANDARD.decode(text).or_else(|e| {
-                fail(Problem::Base64(e.to_string())).map_err(|e| e.under(Step::Key("base64".to_owned())))
+                fail(Problem::Base64(e.to_string()))
+                    .map_err(|e| e.with_step(PathStep::Key("base64".to_owned())))
             }),
             _ => mismatch(ty, json),
         },
@@ -326,16 +327,15 @@ fn bytes(ty: &Type, json: &Json) -> Read<Vec<u8>> {
     }
 }
 
-fn option(ty: &Type, inner: &Type, json: &Json, depth: usize) -> Read<Option<Box<Value>>> {
+fn option(ty: &Type, inner: &Type, json: &Json, depth: usize) -> ReadResult<Option<Box<Value>>> {
     if json.is_null() {
         return Ok(None);
     }
     let value = if option_is_wrapped(inner) {
         match json {
             Json::Object(object) if object.len() == 1 => match object.get("some") {
-                Some(payload) => {
-                    read(inner, payload, depth + 1).map_err(|e| e.under(Step::Key("some".to_owned())))?
-                }
+                Some(payload) => read(inner, payload, depth + 1)
+                    .map_err(|e| e.with_step(PathStep::Key("some".to_owned())))?,
                 None => return mismatch(ty, json),
             },
             _ => return mismatch(ty, json),
@@ -346,81 +346,89 @@ fn option(ty: &Type, inner: &Type, json: &Json, depth: usize) -> Read<Option<Box
     Ok(Some(Box::new(value)))
 }
 
-fn result(whole: &Type, ok: Option<&Type>, err: Option<&Type>, json: &Json, depth: usize) -> Read<Value> {
-    let Json::Object(object) = json else { return mismatch(whole, json) };
+fn result(
+    outer: &Type,
+    ok: Option<&Type>,
+    err: Option<&Type>,
+    json: &Json,
+    depth: usize,
+) -> ReadResult<Value> {
+    let Json::Object(object) = json else { return mismatch(outer, json) };
     let side = |name: &str, ty: Option<&Type>, payload: &Json| {
-        payload_of(ty, payload, depth).map_err(|e| e.under(Step::Key(name.to_owned())))
+        payload_of(ty, payload, depth).map_err(|e| e.with_step(PathStep::Key(name.to_owned())))
     };
-    // Where both are given, `ok` counts: so it was in 2023.
+    // If both are given, `ok` is used, as in 2023.
     if let Some(payload) = object.get("ok") {
         Ok(Value::Result(Ok(side("ok", ok, payload)?)))
     } else if let Some(payload) = object.get("err") {
         Ok(Value::Result(Err(side("err", err, payload)?)))
     } else {
-        let keys = known(object.keys().cloned().collect::<Vec<_>>().iter());
+        let keys = join_names(object.keys().cloned().collect::<Vec<_>>().iter());
         let found = if object.is_empty() { "an empty object".to_owned() } else { format!("the key {keys}") };
-        fail(Problem::Mismatch { expected: expected(whole), found })
+        fail(Problem::Mismatch { expected: describe(outer), found })
     }
 }
 
-/// The payload of a case or of a side of a result; a missing type takes null only.
-fn payload_of(ty: Option<&Type>, json: &Json, depth: usize) -> Read<Option<Box<Value>>> {
+/// Reads the payload of a case, or of a side of a result. Without a type, only null is accepted.
+fn payload_of(ty: Option<&Type>, json: &Json, depth: usize) -> ReadResult<Option<Box<Value>>> {
     match ty {
         Some(ty) => Ok(Some(Box::new(read(ty, json, depth + 1)?))),
         None if json.is_null() => Ok(None),
         None => fail(Problem::Mismatch {
             expected: "null, as there is no payload".to_owned(),
-            found: found(json),
+            found: kind_of(json),
         }),
     }
 }
 
-fn record(whole: &Type, fields: &[(String, Type)], json: &Json, depth: usize) -> Read<Value> {
-    let Json::Object(object) = json else { return mismatch(whole, json) };
+fn record(outer: &Type, fields: &[(String, Type)], json: &Json, depth: usize) -> ReadResult<Value> {
+    let Json::Object(object) = json else { return mismatch(outer, json) };
     let mut values = Vec::with_capacity(fields.len());
     for (name, ty) in fields {
         values.push(match (object.get(name), ty) {
-            (Some(field), _) => read(ty, field, depth + 1).map_err(|e| e.under(Step::Key(name.clone())))?,
+            (Some(field), _) => {
+                read(ty, field, depth + 1).map_err(|e| e.with_step(PathStep::Key(name.clone())))?
+            }
             (None, Type::Option(_)) => Value::Option(None),
-            (None, _) => return fail(Problem::MissingField { field: name.clone(), ty: expected(ty) }),
+            (None, _) => return fail(Problem::MissingField { field: name.clone(), ty: describe(ty) }),
         });
     }
     Ok(Value::Record(values))
 }
 
-fn variant(whole: &Type, cases: &[(String, Option<Type>)], json: &Json, depth: usize) -> Read<Value> {
+fn variant(outer: &Type, cases: &[(String, Option<Type>)], json: &Json, depth: usize) -> ReadResult<Value> {
     let names = || cases.iter().map(|(name, _)| name);
     match json {
         Json::String(name) => {
-            let case = position("case", names(), name)?;
+            let case = name_index("case", names(), name)?;
             match &cases[case as usize].1 {
                 None => Ok(Value::Variant(case, None)),
-                Some(ty) => fail(Problem::MissingPayload { case: name.clone(), ty: expected(ty) }),
+                Some(ty) => fail(Problem::MissingPayload { case: name.clone(), ty: describe(ty) }),
             }
         }
         Json::Object(object) => {
             let mut entries = object.iter();
             let (Some((name, payload)), None) = (entries.next(), entries.next()) else {
                 let found = format!("an object with {} keys", object.len());
-                return fail(Problem::Mismatch { expected: expected(whole), found });
+                return fail(Problem::Mismatch { expected: describe(outer), found });
             };
-            let case = position("case", names(), name)?;
+            let case = name_index("case", names(), name)?;
             let payload = payload_of(cases[case as usize].1.as_ref(), payload, depth)
-                .map_err(|e| e.under(Step::Key(name.clone())))?;
+                .map_err(|e| e.with_step(PathStep::Key(name.clone())))?;
             Ok(Value::Variant(case, payload))
         }
-        _ => mismatch(whole, json),
+        _ => mismatch(outer, json),
     }
 }
 
-fn position<'a>(
+fn name_index<'a>(
     what: &'static str,
     mut names: impl ExactSizeIterator<Item = &'a String> + Clone,
     name: &str,
-) -> Read<u32> {
+) -> ReadResult<u32> {
     let all = names.clone();
     match names.position(|known| known == name).and_then(|index| u32::try_from(index).ok()) {
         Some(index) => Ok(index),
-        None => fail(Problem::UnknownName { what, name: quoted(name), known: known(all) }),
+        None => fail(Problem::UnknownName { what, name: quoted(name), known: join_names(all) }),
     }
 }

@@ -1,4 +1,4 @@
-//! Every type, every spelling, every refusal; and that nothing is lost on the way there and back.
+//! Every type, every accepted spelling, every error, and round trips of generated values.
 
 use super::*;
 use crate::Value;
@@ -40,7 +40,7 @@ fn some(value: Value) -> Value {
     Value::Option(Some(Box::new(value)))
 }
 
-/// `json` reads as `value`, which is written as `written`.
+/// Checks that `json` reads as `value`, and that `value` is written as `written`.
 fn check(ty: &Type, json: &Json, value: &Value, written: &Json) {
     assert_eq!(from_json(ty, json, "params[0]").as_ref(), Ok(value), "{json} as {ty}");
     assert_eq!(to_json(ty, value).as_ref(), Ok(written), "{value:?} as {ty}");
@@ -173,7 +173,7 @@ fn record_fields_keep_the_order_of_the_type() {
 }
 
 #[test]
-fn bad_values_are_named_with_their_path() {
+fn errors_name_the_path_of_the_invalid_value() {
     let item = record(&[("price", Type::F64), ("tags", Type::Flags(names(&["new", "old"])))]);
     let cart = record(&[("items", list(item))]);
     for (ty, json, text) in [
@@ -207,9 +207,13 @@ fn bad_values_are_named_with_their_path() {
         (
             &Type::U64,
             json!("x1"),
-            "params[0]: expected u64, found the string \"x1\", which is no decimal number",
+            "params[0]: expected u64, found the string \"x1\", which is not a decimal number",
         ),
-        (&Type::U64, json!(""), "params[0]: expected u64, found the string \"\", which is no decimal number"),
+        (
+            &Type::U64,
+            json!(""),
+            "params[0]: expected u64, found the string \"\", which is not a decimal number",
+        ),
         (
             &Type::U64,
             json!(-1),
@@ -235,7 +239,7 @@ fn bad_values_are_named_with_their_path() {
         (
             &Type::Char,
             json!(0xD800),
-            "params[0]: expected char (a code point or a string of one character), found 55296, which is the code point of no character",
+            "params[0]: expected char (a code point or a string of one character), found 55296, which is not the code point of a character",
         ),
         (
             &Type::Char,
@@ -311,7 +315,7 @@ fn bad_values_are_named_with_their_path() {
 }
 
 #[test]
-fn parameters_are_an_array_of_exactly_the_right_length() {
+fn parameters_are_an_array_of_the_exact_length() {
     let function = Function {
         name: "add".to_owned(),
         params: vec![
@@ -376,7 +380,7 @@ fn depth_is_bounded() {
     assert!(to_json(&list(ty), &Value::List(vec![value])).is_err());
 }
 
-/// A type of bounded depth, with the names that WIT would allow.
+/// Types of bounded depth, with names that are valid in WIT.
 fn any_type() -> impl Strategy<Value = Type> {
     let leaf = prop_oneof![
         Just(Type::Bool),
@@ -485,21 +489,21 @@ proptest! {
     #[test]
     fn a_value_survives_json_as_tree_and_as_text((ty, value) in typed_value()) {
         let tree = to_json(&ty, &value).expect("the value fits its type");
-        prop_assert_eq!(from_json(&ty, &tree, "").expect("what we write can be read"), value.clone());
+        prop_assert_eq!(from_json(&ty, &tree, "").expect("written JSON can be read"), value.clone());
         let text = TypedJson::new(&ty, &value, BytesAs::Base64).serialize_to_string();
         let parsed: Json = serde_json::from_str(&text).expect("it is JSON");
-        prop_assert_eq!(from_json(&ty, &parsed, "").expect("what we write can be read"), value);
+        prop_assert_eq!(from_json(&ty, &parsed, "").expect("written JSON can be read"), value);
     }
 
     #[test]
     fn a_value_survives_the_oplog((_, value) in typed_value()) {
         let mut bytes = Vec::new();
         codec::encode(&value, &mut bytes);
-        prop_assert_eq!(codec::decode(&mut Reader::new(&bytes)).expect("what we write can be read"), value);
+        prop_assert_eq!(codec::decode(&mut Reader::new(&bytes)).expect("encoded values can be decoded"), value);
     }
 
     #[test]
-    fn no_text_makes_the_reader_panic(ty in any_type(), text in "[\\[\\]{}:,\"a-z0-9.-]{0,40}") {
+    fn reading_arbitrary_text_does_not_panic(ty in any_type(), text in "[\\[\\]{}:,\"a-z0-9.-]{0,40}") {
         if let Ok(json) = serde_json::from_str::<Json>(&text) {
             drop(from_json(&ty, &json, "params[0]"));
         }

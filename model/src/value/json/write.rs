@@ -1,9 +1,9 @@
-//! From typed values to JSON.
+//! Writes typed values as JSON.
 //!
-//! [`TypedJson`] writes straight into any serialiser: a large list never becomes a tree of JSON values, and
+//! [`TypedJson`] writes directly into a serializer. A large list is not converted to a tree of JSON values first, and
 //! record fields keep the order of their type.
 
-use super::{JsonError, Problem, expected, option_is_wrapped};
+use super::{JsonError, Problem, describe, option_is_wrapped};
 use crate::limits::VALUE_DEPTH_MAX;
 use crate::template::Function;
 use crate::value::{Type, Value};
@@ -14,16 +14,16 @@ use serde::ser::{Error, SerializeMap, SerializeSeq, Serializer};
 /// How a `list<u8>` is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum BytesAs {
-    /// An array of numbers, what clients of 2023 know.
+    /// An array of numbers, as clients of 2023 expect.
     #[default]
     Array,
-    /// `{"base64": "…"}`, for those who ask for it.
+    /// `{"base64": "…"}`, for clients that request it.
     Base64,
 }
 
-/// A value beside its type, to be serialised as JSON.
+/// A value with its type, which serializes as JSON.
 ///
-/// Serialising fails if the value is none of the type.
+/// Serialization fails if the value does not match the type.
 #[derive(Debug, Clone, Copy)]
 pub struct TypedJson<'a> {
     ty: &'a Type,
@@ -43,7 +43,7 @@ impl<'a> TypedJson<'a> {
     }
 }
 
-/// What a function returned, to be serialised as an array with one element per result.
+/// The result of a function, which serializes as an array with one element per result.
 #[derive(Debug, Clone, Copy)]
 pub struct ResultJson<'a> {
     function: &'a Function,
@@ -52,24 +52,25 @@ pub struct ResultJson<'a> {
 }
 
 impl<'a> ResultJson<'a> {
-    /// Pairs the result of `function` with its type; `value` is `None` for a function that returns nothing.
+    /// Pairs the result of `function` with its type. `value` is `None` for a function without a result.
     pub fn new(function: &'a Function, value: Option<&'a Value>, bytes: BytesAs) -> Self {
         Self { function, value, bytes }
     }
 }
 
-/// The JSON of `value`, which must be of type `ty`.
+/// Converts `value`, which must be of type `ty`, to JSON.
 pub fn to_json(ty: &Type, value: &Value) -> Result<serde_json::Value, JsonError> {
-    serde_json::to_value(TypedJson::new(ty, value, BytesAs::Array)).map_err(|error| unfit(&error))
+    serde_json::to_value(TypedJson::new(ty, value, BytesAs::Array)).map_err(|error| type_mismatch(&error))
 }
 
-/// The JSON of what `function` returned: an array with one element per result.
+/// Converts the result of `function` to JSON: an array with one element per result.
 pub fn result_to_json(function: &Function, value: Option<&Value>) -> Result<serde_json::Value, JsonError> {
-    serde_json::to_value(ResultJson::new(function, value, BytesAs::Array)).map_err(|error| unfit(&error))
+    serde_json::to_value(ResultJson::new(function, value, BytesAs::Array))
+        .map_err(|error| type_mismatch(&error))
 }
 
-fn unfit(error: &serde_json::Error) -> JsonError {
-    JsonError { path: String::new(), problem: Problem::Unfit(error.to_string()) }
+fn type_mismatch(error: &serde_json::Error) -> JsonError {
+    JsonError { path: String::new(), problem: Problem::TypeMismatch(error.to_string()) }
 }
 
 impl serde::Serialize for ResultJson<'_> {
@@ -77,7 +78,7 @@ impl serde::Serialize for ResultJson<'_> {
         match (&self.function.result, self.value) {
             (Some(ty), Some(value)) => [TypedJson::new(ty, value, self.bytes)].serialize(serializer),
             (None, None) => serializer.serialize_seq(Some(0))?.end(),
-            (Some(ty), None) => Err(S::Error::custom(format!("expected {}, found no result", expected(ty)))),
+            (Some(ty), None) => Err(S::Error::custom(format!("expected {}, found no result", describe(ty)))),
             (None, Some(_)) => Err(S::Error::custom("expected no result, found one")),
         }
     }
@@ -88,8 +89,8 @@ impl serde::Serialize for TypedJson<'_> {
         if self.depth > VALUE_DEPTH_MAX {
             return Err(S::Error::custom(Problem::TooDeep));
         }
-        let unfit =
-            || Err(S::Error::custom(format!("expected {}, found another type's value", expected(self.ty))));
+        let type_mismatch =
+            || Err(S::Error::custom(format!("expected {}, found another type's value", describe(self.ty))));
         match (self.ty, self.value) {
             (Type::Bool, Value::Bool(v)) => serializer.serialize_bool(*v),
             (Type::S8, Value::S8(v)) => serializer.serialize_i8(*v),
@@ -100,13 +101,13 @@ impl serde::Serialize for TypedJson<'_> {
             (Type::U32, Value::U32(v)) => serializer.serialize_u32(*v),
             (Type::S64, Value::S64(v)) => serializer.serialize_i64(*v),
             (Type::U64, Value::U64(v)) => serializer.serialize_u64(*v),
-            (Type::F32, Value::F32(v)) => float(widened(*v), serializer),
-            (Type::F64, Value::F64(v)) => float(*v, serializer),
+            (Type::F32, Value::F32(v)) => serialize_float(shortest_double(*v), serializer),
+            (Type::F64, Value::F64(v)) => serialize_float(*v, serializer),
             (Type::Char, Value::Char(v)) => serializer.serialize_u32(u32::from(*v)),
             (Type::String, Value::String(v)) => serializer.serialize_str(v),
             (Type::List(inner), Value::Bytes(v)) if **inner == Type::U8 => match self.bytes {
                 BytesAs::Array => serializer.collect_seq(v),
-                BytesAs::Base64 => one(serializer, "base64", &STANDARD.encode(v)),
+                BytesAs::Base64 => single_entry(serializer, "base64", &STANDARD.encode(v)),
             },
             (Type::List(inner), Value::List(items)) if **inner != Type::U8 => {
                 serializer.collect_seq(items.iter().map(|item| self.inner(inner, item)))
@@ -115,7 +116,7 @@ impl serde::Serialize for TypedJson<'_> {
             (Type::Option(inner), Value::Option(Some(v))) => {
                 let payload = self.inner(inner, v);
                 if option_is_wrapped(inner) {
-                    one(serializer, "some", &payload)
+                    single_entry(serializer, "some", &payload)
                 } else {
                     payload.serialize(serializer)
                 }
@@ -133,29 +134,29 @@ impl serde::Serialize for TypedJson<'_> {
             }
             (Type::Variant(cases), Value::Variant(case, v)) => match cases.get(*case as usize) {
                 Some((name, ty)) => self.case(serializer, name, ty.as_ref(), v.as_deref()),
-                None => unfit(),
+                None => type_mismatch(),
             },
             (Type::Enum(names), Value::Enum(case)) => match names.get(*case as usize) {
                 Some(name) => serializer.serialize_str(name),
-                None => unfit(),
+                None => type_mismatch(),
             },
             (Type::Flags(names), Value::Flags(set)) => {
                 let mut seq = serializer.serialize_seq(Some(set.len()))?;
                 for flag in set {
                     match names.get(*flag as usize) {
                         Some(name) => seq.serialize_element(name)?,
-                        None => return unfit(),
+                        None => return type_mismatch(),
                     }
                 }
                 seq.end()
             }
-            _ => unfit(),
+            _ => type_mismatch(),
         }
     }
 }
 
 impl<'a> TypedJson<'a> {
-    /// A case of a variant, or a side of a result: an object with one key.
+    /// Writes a case of a variant, or a side of a result, as an object with one key.
     fn case<S: Serializer>(
         &self,
         serializer: S,
@@ -164,20 +165,24 @@ impl<'a> TypedJson<'a> {
         value: Option<&'a Value>,
     ) -> Result<S::Ok, S::Error> {
         match (ty, value) {
-            (Some(ty), Some(value)) => one(serializer, name, &self.inner(ty, value)),
-            (None, None) => one(serializer, name, &()),
+            (Some(ty), Some(value)) => single_entry(serializer, name, &self.inner(ty, value)),
+            (None, None) => single_entry(serializer, name, &()),
             _ => Err(S::Error::custom(format!("the payload of \"{name}\" is missing or superfluous"))),
         }
     }
 }
 
-fn one<S: Serializer>(serializer: S, key: &str, value: &impl serde::Serialize) -> Result<S::Ok, S::Error> {
+fn single_entry<S: Serializer>(
+    serializer: S,
+    key: &str,
+    value: &impl serde::Serialize,
+) -> Result<S::Ok, S::Error> {
     let mut map = serializer.serialize_map(Some(1))?;
     map.serialize_entry(key, value)?;
     map.end()
 }
 
-fn float<S: Serializer>(value: f64, serializer: S) -> Result<S::Ok, S::Error> {
+fn serialize_float<S: Serializer>(value: f64, serializer: S) -> Result<S::Ok, S::Error> {
     if value.is_nan() {
         serializer.serialize_str("NaN")
     } else if value == f64::INFINITY {
@@ -189,15 +194,18 @@ fn float<S: Serializer>(value: f64, serializer: S) -> Result<S::Ok, S::Error> {
     }
 }
 
-/// The double that prints as the shortest decimal of `value`: people who stored 1.99 want to see 1.99, not
-/// 1.9900000095367432. Reading rounds it to `value` again.
-fn widened(value: f32) -> f64 {
+/// The `f64` that prints like the `f32` `value`. A stored 1.99 is thus written as 1.99 and not as 1.9900000095367432.
+/// Reading rounds it to `value` again.
+fn shortest_double(value: f32) -> f64 {
     let plain = f64::from(value);
     if !value.is_finite() || value.fract() == 0.0 {
         return plain;
     }
     match value.to_string().parse::<f64>() {
-        #[expect(clippy::cast_possible_truncation, reason = "the rounding back is the thing checked")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "the condition checks that rounding returns `value`"
+        )]
         Ok(short) if (short as f32).to_bits() == value.to_bits() => short,
         _ => plain,
     }

@@ -1,20 +1,21 @@
-//! How many workers each template has, for plan limits and for removing templates.
+//! Number of workers per template, for plan limits and for deleting templates.
 //!
-//! Invariant: exact at every moment: it begins with what the store's heads say and follows every row after them.
+//! Invariant: the counts are exact: they start with the counts of the stored projections and follow each row after
+//! those.
 
 use golem_model::{TemplateId, WorkerId};
 use std::collections::HashMap;
 
-/// Workers of each template.
+/// Number of workers of each template.
 #[derive(Debug, Default)]
-pub(crate) struct Counts {
+pub(crate) struct WorkerCounts {
     by_template: HashMap<TemplateId, u64>,
 }
 
-impl Counts {
-    /// What the store's heads say.
-    pub(crate) fn new(heads: impl IntoIterator<Item = (TemplateId, u64)>) -> Self {
-        Self { by_template: heads.into_iter().collect() }
+impl WorkerCounts {
+    /// Starts with the counts of the stored projections.
+    pub(crate) fn new(projections: impl IntoIterator<Item = (TemplateId, u64)>) -> Self {
+        Self { by_template: projections.into_iter().collect() }
     }
 
     pub(crate) fn of(&self, template: TemplateId) -> u64 {

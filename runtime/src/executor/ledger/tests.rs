@@ -1,7 +1,7 @@
-//! The ledger against a model: random events, commits of random size, crashes at any of them. Whatever happens, the
-//! ledger made from what was committed knows exactly what folding every committed row from the start gives.
+//! Tests the ledger against a model: random events, commits of random size, crashes between any of them. A ledger that
+//! is rebuilt from the committed rows must have the same state as folding all committed rows from the start.
 
-mod calls;
+mod call_delivery;
 
 use super::*;
 use crate::storage::ports::Batch;
@@ -11,7 +11,7 @@ use golem_model::{AccountId, ProjectId, TemplateId, Value, WorkerName};
 use std::collections::BTreeMap;
 use uuid::Uuid;
 
-/// A tiny generator: the same seed, the same run.
+/// A small random generator: the same seed gives the same run.
 struct Random(u64);
 
 impl Random {
@@ -23,29 +23,32 @@ impl Random {
     }
 }
 
-/// Where the outcome of each invocation is, by worker and hash of its key.
+/// The row with the outcome of each invocation, by worker and hash of its key.
 type Outcomes = BTreeMap<(WorkerNum, [u8; 16]), Seq>;
 
-/// What a store keeps, without the store.
+/// A model of a store.
 #[derive(Default)]
-struct Kept {
+struct ModelStore {
     rows: Vec<LogRow>,
-    heads: BTreeMap<WorkerNum, Head>,
+    projections: BTreeMap<WorkerNum, WorkerProjection>,
     idem: BTreeMap<(WorkerNum, [u8; 16]), IdemRow>,
     derived: Derived,
 }
 
-impl Kept {
+impl ModelStore {
     fn commit(&mut self, batch: &Batch) {
         self.rows.extend(batch.rows.iter().cloned());
-        for (no, _) in &batch.removed {
-            self.heads.remove(no);
-            self.idem.retain(|(worker, _), _| worker != no);
+        for (worker, _) in &batch.removed {
+            self.projections.remove(worker);
+            self.idem.retain(|(of, _), _| of != worker);
         }
         for stored in &batch.heads {
-            let clash = self.heads.values().find(|head| head.id == stored.id && head.no != stored.no.0);
-            assert!(clash.is_none(), "two heads of one id");
-            self.heads.insert(stored.no, Head::from_stored(stored).unwrap());
+            let clash = self
+                .projections
+                .values()
+                .find(|projection| projection.id == stored.id && projection.worker != stored.no.0);
+            assert!(clash.is_none(), "two projections with one id");
+            self.projections.insert(stored.no, WorkerProjection::from_stored(stored).unwrap());
         }
         for row in &batch.idem {
             self.idem.insert((row.worker, row.key_hash), *row);
@@ -60,10 +63,10 @@ impl Kept {
         let last = self.rows.last().map_or(Seq(0), |row| row.seq);
         let mut ledger = Ledger::new(Position { last, derived: self.derived }, &[]);
         for row in self.rows.iter().filter(|row| row.seq > self.derived.applied) {
-            if ledger.head(row.worker).is_none()
-                && let Some(head) = self.heads.get(&row.worker)
+            if ledger.projection(row.worker).is_none()
+                && let Some(projection) = self.projections.get(&row.worker)
             {
-                ledger.load(head.clone());
+                ledger.load(projection.clone());
             }
             let body = codec::decode_row(&row.body).unwrap();
             let deleted_later = || {
@@ -75,42 +78,44 @@ impl Kept {
                         )
                 })
             };
-            let replayed = ledger.replay(row, &body);
+            let replayed = ledger.replay_row(row, &body);
             assert!(replayed.is_ok() || deleted_later(), "row {} of an unknown worker", row.seq);
         }
-        for head in self.heads.values().filter(|head| head.calls.expects()) {
-            ledger.load(head.clone());
+        for projection in self.projections.values().filter(|projection| projection.calls.expects_answer()) {
+            ledger.load(projection.clone());
         }
         ledger
     }
 
-    /// Folds everything from the first row on: the truth.
-    fn truth(&self) -> (BTreeMap<WorkerNum, Head>, Outcomes) {
-        let mut heads: BTreeMap<WorkerNum, Head> = BTreeMap::new();
+    /// Computes the expected state by folding all rows from the first one.
+    fn expected_state(&self) -> (BTreeMap<WorkerNum, WorkerProjection>, Outcomes) {
+        let mut projections: BTreeMap<WorkerNum, WorkerProjection> = BTreeMap::new();
         let mut outcomes = Outcomes::new();
         for row in &self.rows {
             let body = codec::decode_row(&row.body).unwrap();
             if let Row::InboxEvent(InboxEvent::Deleted { .. }) = body {
-                heads.remove(&row.worker);
-                outcomes.retain(|(no, _), _| *no != row.worker);
+                projections.remove(&row.worker);
+                outcomes.retain(|(worker, _), _| *worker != row.worker);
                 continue;
             }
-            let mut facts = Vec::new();
-            let head = heads.entry(row.worker).or_insert_with(|| {
-                let Row::Entries { entries, .. } = &body else { panic!("begins with an arrival") };
-                Head::create(row.worker, &entries[0]).unwrap()
+            let mut effects = Vec::new();
+            let projection = projections.entry(row.worker).or_insert_with(|| {
+                let Row::Entries { entries, .. } = &body else {
+                    panic!("the first row of a worker holds no entries")
+                };
+                WorkerProjection::from_created(row.worker, &entries[0]).unwrap()
             });
-            assert_eq!(row.prev.0, head.last_row, "rows of a worker are linked");
-            head.apply(row.seq, &body, &mut facts);
-            for fact in facts {
-                if let KeyFact::Ended { key, outcome, .. } = fact
+            assert_eq!(row.prev.0, projection.last_row, "rows of a worker are linked");
+            projection.apply_row(row.seq, &body, &mut effects);
+            for effect in effects {
+                if let FoldEffect::InvocationEnded { key, outcome, .. } = effect
                     && let Ok(key) = IdempotencyKey::new(key)
                 {
                     outcomes.insert((row.worker, key.index_hash()), outcome);
                 }
             }
         }
-        (heads, outcomes)
+        (projections, outcomes)
     }
 }
 
@@ -118,12 +123,12 @@ fn now() -> Timestamp {
     Timestamp::from_nanos(1)
 }
 
-fn worker(n: u64) -> WorkerId {
+fn worker_id(n: u64) -> WorkerId {
     WorkerId::new(TemplateId(Uuid::from_u128(7)), WorkerName::new(format!("w{n}")).unwrap())
 }
 
-fn created_first() -> Event {
-    Event::Create { entry: created(worker(1)), options: FailureOptions::default() }
+fn created_first() -> LedgerEvent {
+    LedgerEvent::CreateWorker { entry: created(worker_id(1)), options: FailureOptions::default() }
 }
 
 fn created(id: WorkerId) -> Entry {
@@ -152,16 +157,21 @@ fn host_call(function: HostFunction) -> Entry {
     Entry::HostCall { call: Call { function, request: Request::Inline(vec![]) }, response: vec![1] }
 }
 
-/// One random event on a random worker.
-fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, keys: &mut u64) {
-    let id = worker(random.below(6));
-    // A head that was forgotten is loaded from the store, as the executor does.
-    let stored = kept.heads.values().find(|head| head.id == id && !ledger.is_removed(WorkerNum(head.no)));
-    if let Some(head) = stored.cloned().filter(|_| ledger.no_of(&id).is_none()) {
-        ledger.load(head);
+/// Performs one random event on a random worker.
+fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, keys: &mut u64) {
+    let id = worker_id(random.below(6));
+    // As in the executor, an evicted projection is loaded from the store.
+    let stored = store
+        .projections
+        .values()
+        .find(|projection| projection.id == id && !ledger.is_removed(WorkerNum(projection.worker)));
+    if let Some(projection) = stored.cloned().filter(|_| ledger.worker_num(&id).is_none()) {
+        ledger.load(projection);
     }
-    let Some(no) = ledger.no_of(&id) else {
-        ledger.step(now(), Event::Create { entry: created(id), options: FailureOptions::default() }).unwrap();
+    let Some(worker) = ledger.worker_num(&id) else {
+        ledger
+            .step(now(), LedgerEvent::CreateWorker { entry: created(id), options: FailureOptions::default() })
+            .unwrap();
         return;
     };
     *keys += 1;
@@ -170,28 +180,33 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, keys: &mut u64) {
     } else {
         IdempotencyKey::new(format!("k{keys}")).unwrap()
     };
-    let head = ledger.head(no).unwrap().clone();
-    let entries = match (&head.current, random.below(10)) {
+    let projection = ledger.projection(worker).unwrap().clone();
+    let entries = match (&projection.current, random.below(10)) {
         (_, 0) => {
-            let arrival = InboxEvent::Invocation { at: now(), key, function: Arc::from("g"), params: vec![] };
-            ledger.step(now(), Event::Arrive { worker: no, arrival }).unwrap();
+            let event = InboxEvent::Invocation { at: now(), key, function: Arc::from("g"), params: vec![] };
+            ledger.step(now(), LedgerEvent::Inbox { worker, event }).unwrap();
             return;
         }
         (_, 1) => {
-            let index = OplogIndex(random.below(head.oplog_end.0 + 1));
-            let promise = PromiseId { worker: head.id.clone(), index };
-            let act =
-                if random.below(3) == 0 { PromiseAct::Delete } else { PromiseAct::Complete(vec![1, 2]) };
-            ledger.step(now(), Event::Promise { owner: Some(no), promise, act, by: None }).unwrap();
+            let index = OplogIndex(random.below(projection.oplog_end.0 + 1));
+            let promise = PromiseId { worker: projection.id.clone(), index };
+            let operation = if random.below(3) == 0 {
+                PromiseOperation::Delete
+            } else {
+                PromiseOperation::Complete(vec![1, 2])
+            };
+            ledger
+                .step(now(), LedgerEvent::Promise { owner: Some(worker), promise, operation, context: None })
+                .unwrap();
             return;
         }
         (_, 2) if random.below(8) == 0 => {
             ledger
-                .step(now(), Event::Arrive { worker: no, arrival: InboxEvent::Deleted { at: now() } })
+                .step(now(), LedgerEvent::Inbox { worker, event: InboxEvent::Deleted { at: now() } })
                 .unwrap();
             return;
         }
-        (None, _) => match head.queue.front() {
+        (None, _) => match projection.queue.front() {
             Some((arrival, queued)) => {
                 let key = IdempotencyKey::new(queued.0.clone()).unwrap_or(key);
                 let source = InvocationSource::Queued { arrival: *arrival };
@@ -201,61 +216,66 @@ fn act(ledger: &mut Ledger, kept: &Kept, random: &mut Random, keys: &mut u64) {
         },
         (Some(_), 3..=5) => vec![host_call(HostFunction::PromiseCreate)],
         (Some(_), 6) => {
-            let promise =
-                PromiseId { worker: head.id.clone(), index: OplogIndex(1 + random.below(head.oplog_end.0)) };
+            let promise = PromiseId {
+                worker: projection.id.clone(),
+                index: OplogIndex(1 + random.below(projection.oplog_end.0)),
+            };
             let wake_at = Some(Timestamp::from_nanos(random.below(100)));
             vec![Entry::Parked(Parked { at: now(), monotonic_nanos: 0, wake_at, promises: vec![promise] })]
         }
         (Some(_), _) => vec![completed()],
     };
-    let Ok(Answer::Activated(activation)) = ledger.step(now(), Event::Activate { worker: no }) else {
+    let Ok(StepOutcome::Activated(activation)) = ledger.step(now(), LedgerEvent::Activate { worker }) else {
         panic!("a known worker is activated");
     };
-    let first = head.oplog_end.next();
-    ledger.step(now(), Event::Append { worker: no, activation, first, entries }).unwrap();
+    let first = projection.oplog_end.next();
+    ledger.step(now(), LedgerEvent::Append { worker, activation, first, entries }).unwrap();
 }
 
 fn check(seed: u64) {
     let mut random = Random(seed * 2 + 1);
-    let mut kept = Kept::default();
-    let mut ledger = kept.reopen();
+    let mut store = ModelStore::default();
+    let mut ledger = store.reopen();
     let mut keys = 0;
     for _ in 0..400 {
         match random.below(12) {
-            0..=8 => act(&mut ledger, &kept, &mut random, &mut keys),
+            0..=8 => random_step(&mut ledger, &store, &mut random, &mut keys),
             9 | 10 => {
                 let batch = ledger.take_batch(random.below(2) == 0);
                 if random.below(10) > 0 {
-                    kept.commit(&batch);
-                    ledger.committed(&batch);
-                    ledger.forget(2, |_| false);
+                    store.commit(&batch);
+                    ledger.mark_committed(&batch);
+                    ledger.evict(2, |_| false);
                 } else {
-                    // The commit failed, or the process died in it.
-                    ledger = kept.reopen();
+                    // The commit failed, or the process crashed during it.
+                    ledger = store.reopen();
                 }
             }
-            _ => ledger = kept.reopen(),
+            _ => ledger = store.reopen(),
         }
         ledger.take_actions();
     }
-    let reopened = kept.reopen();
-    let (heads, outcomes) = kept.truth();
-    for (no, head) in &heads {
-        let known = reopened.head(*no).or_else(|| kept.heads.get(no));
-        assert_eq!(known, Some(head), "seed {seed}, worker {no}");
+    let reopened = store.reopen();
+    let (projections, outcomes) = store.expected_state();
+    for (worker, projection) in &projections {
+        let known = reopened.projection(*worker).or_else(|| store.projections.get(worker));
+        assert_eq!(known, Some(projection), "seed {seed}, worker {worker}");
     }
-    for no in kept.heads.keys() {
-        assert!(heads.contains_key(no) || reopened.is_removed(*no), "seed {seed}: {no} should be gone");
+    for worker in store.projections.keys() {
+        assert!(
+            projections.contains_key(worker) || reopened.is_removed(*worker),
+            "seed {seed}: {worker} should be gone"
+        );
     }
-    for ((no, hash), outcome) in &outcomes {
-        let here = reopened.keys.get(&(*no, *hash)).and_then(|record| record.outcome);
-        let stored = kept.idem.get(&(*no, *hash)).map(|row| row.outcome);
-        assert_eq!(here.or(stored), Some(*outcome), "seed {seed}: the outcome of a key of {no} is lost");
+    for ((worker, hash), outcome) in &outcomes {
+        let here = reopened.key_records.get(&(*worker, *hash)).and_then(|record| record.outcome);
+        let stored = store.idem.get(&(*worker, *hash)).map(|row| row.outcome);
+        assert_eq!(here.or(stored), Some(*outcome), "seed {seed}: the outcome of a key of {worker} is lost");
     }
 }
 
 #[test]
-fn what_was_committed_is_known_after_any_crash() {
+fn committed_state_survives_any_crash() {
     for seed in 1..=400 {
         check(seed);
     }
@@ -263,47 +283,49 @@ fn what_was_committed_is_known_after_any_crash() {
 
 #[test]
 fn a_discarded_activation_changes_nothing() {
-    let mut ledger = Kept::default().reopen();
-    let Ok(Answer::Created(no)) = ledger.step(now(), created_first()) else {
+    let mut ledger = ModelStore::default().reopen();
+    let Ok(StepOutcome::Created(worker)) = ledger.step(now(), created_first()) else {
         panic!("a new worker is created");
     };
-    let mut activate = || match ledger.step(now(), Event::Activate { worker: no }) {
-        Ok(Answer::Activated(activation)) => activation,
+    let mut activate = || match ledger.step(now(), LedgerEvent::Activate { worker }) {
+        Ok(StepOutcome::Activated(activation)) => activation,
         other => panic!("{other:?}"),
     };
     let (old, new) = (activate(), activate());
     let key = IdempotencyKey::new("k").unwrap();
     let mut append = |activation, first| {
         let entries = vec![started(&key), completed()];
-        ledger.step(now(), Event::Append { worker: no, activation, first, entries })
+        ledger.step(now(), LedgerEvent::Append { worker, activation, first, entries })
     };
-    assert_eq!(append(old, OplogIndex(2)), Err(Refused::Discarded), "an old activation");
-    assert_eq!(append(new, OplogIndex(3)), Err(Refused::Discarded), "a gap");
-    assert_eq!(append(new, OplogIndex(2)), Ok(Answer::At(Seq(2))));
-    assert_eq!(append(new, OplogIndex(2)), Err(Refused::Discarded), "twice");
+    assert_eq!(append(old, OplogIndex(2)), Err(StepError::StaleActivation), "an old activation");
+    assert_eq!(append(new, OplogIndex(3)), Err(StepError::StaleActivation), "a gap");
+    assert_eq!(append(new, OplogIndex(2)), Ok(StepOutcome::Appended(Seq(2))));
+    assert_eq!(append(new, OplogIndex(2)), Err(StepError::StaleActivation), "twice");
 }
 
 #[test]
-fn the_first_completion_of_a_promise_wins_and_wakes_who_waits() {
-    let mut ledger = Kept::default().reopen();
-    let Ok(Answer::Created(no)) = ledger.step(now(), created_first()) else {
+fn the_first_completion_of_a_promise_wins_and_wakes_waiters() {
+    let mut ledger = ModelStore::default().reopen();
+    let Ok(StepOutcome::Created(worker)) = ledger.step(now(), created_first()) else {
         panic!("a new worker is created");
     };
-    let Ok(Answer::Activated(activation)) = ledger.step(now(), Event::Activate { worker: no }) else {
+    let Ok(StepOutcome::Activated(activation)) = ledger.step(now(), LedgerEvent::Activate { worker }) else {
         panic!("it is activated");
     };
-    let promise = PromiseId { worker: worker(1), index: OplogIndex(3) };
+    let promise = PromiseId { worker: worker_id(1), index: OplogIndex(3) };
     let parked = Parked { at: now(), monotonic_nanos: 0, wake_at: None, promises: vec![promise.clone()] };
     let key = IdempotencyKey::new("k").unwrap();
     let entries = vec![started(&key), host_call(HostFunction::PromiseCreate), Entry::Parked(parked)];
-    ledger.step(now(), Event::Append { worker: no, activation, first: OplogIndex(2), entries }).unwrap();
+    ledger.step(now(), LedgerEvent::Append { worker, activation, first: OplogIndex(2), entries }).unwrap();
     ledger.take_actions();
     let mut complete = |owner| {
-        let act = PromiseAct::Complete(vec![9]);
-        ledger.step(now(), Event::Promise { owner, promise: promise.clone(), act, by: None }).unwrap()
+        let operation = PromiseOperation::Complete(vec![9]);
+        ledger
+            .step(now(), LedgerEvent::Promise { owner, promise: promise.clone(), operation, context: None })
+            .unwrap()
     };
-    assert!(matches!(complete(None), Answer::Promise(Completion::Unknown, _)));
-    assert!(matches!(complete(Some(no)), Answer::Promise(Completion::Completed, _)));
-    assert!(matches!(complete(Some(no)), Answer::Promise(Completion::AlreadyCompleted, _)));
-    assert_eq!(ledger.take_actions(), [Action::Wake(no)]);
+    assert!(matches!(complete(None), StepOutcome::Promise(Completion::Unknown, _)));
+    assert!(matches!(complete(Some(worker)), StepOutcome::Promise(Completion::Completed, _)));
+    assert!(matches!(complete(Some(worker)), StepOutcome::Promise(Completion::AlreadyCompleted, _)));
+    assert_eq!(ledger.take_actions(), [Action::Wake(worker)]);
 }

@@ -1,50 +1,51 @@
-//! Who waits for promises of other workers.
+//! Workers that wait for promises of other workers.
 //!
-//! Invariant: a worker that left memory for a promise of another one is found here as long as its head is in memory;
-//! it is woken when the promise is completed, deleted, or gone with the entries that made it.
+//! Invariant: a worker that is suspended for a promise of another worker is registered here as long as its projection
+//! is in memory. It is woken when the promise is completed or deleted, or when the entries that created the promise are
+//! reverted.
 
-use super::super::head::Head;
+use super::super::projection::WorkerProjection;
 use super::{Action, Ledger};
 use crate::storage::ports::WorkerNum;
 use golem_model::oplog::codec::Row;
 use golem_model::{Entry, OplogIndex, PromiseId, WorkerId};
 
-/// Where the earliest of the entries that a row sets aside is.
-pub(super) fn set_aside_from(row: &Row) -> Option<OplogIndex> {
+/// Returns the first index that the entries of this row revert.
+pub(super) fn reverted_from(row: &Row) -> Option<OplogIndex> {
     let entries = match row {
         Row::Entries { first: _, entries } => &entries[..],
         Row::InboxEvent(_) => &[],
     };
-    let set_aside = entries.iter().filter_map(|entry| match entry {
+    let reverts = entries.iter().filter_map(|entry| match entry {
         Entry::Revert { from, .. } => Some(*from),
         _ => None,
     });
-    set_aside.min()
+    reverts.min()
 }
 
 impl Ledger {
-    pub(super) fn register_waits(&mut self, head: &Head) {
-        let (id, promises) = head.clone_waits();
-        self.register(WorkerNum(head.no), &id, &promises);
+    pub(super) fn register_waits(&mut self, projection: &WorkerProjection) {
+        let (id, promises) = projection.clone_waits();
+        self.register(WorkerNum(projection.worker), &id, &promises);
     }
 
-    pub(super) fn register(&mut self, no: WorkerNum, id: &WorkerId, promises: &[PromiseId]) {
+    pub(super) fn register(&mut self, worker: WorkerNum, id: &WorkerId, promises: &[PromiseId]) {
         for promise in promises.iter().filter(|promise| promise.worker != *id) {
-            let waiting = self.waiters.entry(promise.clone()).or_default();
-            if !waiting.contains(&no) {
-                waiting.push(no);
+            let waiting = self.promise_waiters.entry(promise.clone()).or_default();
+            if !waiting.contains(&worker) {
+                waiting.push(worker);
             }
         }
     }
 
-    /// The worker's promises from index `from` on are gone: who waits for one of them must learn that it will never
-    /// be completed.
-    pub(super) fn promises_gone(&mut self, worker: &WorkerId, from: OplogIndex) {
-        let gone = |promise: &&PromiseId| promise.worker == *worker && promise.index >= from;
-        let mut gone: Vec<PromiseId> = self.waiters.keys().filter(gone).cloned().collect();
-        gone.sort_unstable_by_key(|promise| promise.index);
-        for promise in gone {
-            for waiter in self.waiters.remove(&promise).unwrap_or_default() {
+    /// Wakes the workers that wait for the worker's promises from index `from` on: these promises do not exist any more
+    /// and will not be completed.
+    pub(super) fn release_promise_waiters(&mut self, worker: &WorkerId, from: OplogIndex) {
+        let reverted = |promise: &&PromiseId| promise.worker == *worker && promise.index >= from;
+        let mut reverted: Vec<PromiseId> = self.promise_waiters.keys().filter(reverted).cloned().collect();
+        reverted.sort_unstable_by_key(|promise| promise.index);
+        for promise in reverted {
+            for waiter in self.promise_waiters.remove(&promise).unwrap_or_default() {
                 self.actions.push(Action::Wake(waiter));
             }
         }

@@ -1,8 +1,9 @@
-//! Shapes of bodies, in short: `name:type`, `?` after a name that may be left out, `*` after a type for a list of it.
+//! Shapes of bodies in a short notation: `name:type`; `?` after an optional name; `*` after the type of a list's
+//! elements.
 
 use serde_json::{Map, Value, json};
 
-/// Every named shape. Types: `s` text, `uuid`, `time`, `i` whole number, `b` truth, `any`, or another shape's name.
+/// All named shapes. Types: `s` text, `uuid`, `time`, `i` integer, `b` boolean, `any`, or the name of a shape.
 const SHAPES: &[(&str, &str)] = &[
     ("Account", "id:uuid name:s email:s planId:uuid"),
     ("AccountData", "name:s email:s planId?:uuid"),
@@ -58,7 +59,7 @@ const SHAPES: &[(&str, &str)] = &[
     ("Error", "errors?:s* error?:s message?:s componentId?:uuid golemError?:any"),
 ];
 
-/// What an endpoint takes and gives, by method and the end of its path: a shape, `T*` for a list, or nothing.
+/// Request and response body of an endpoint, by method and end of the path: a shape, `T*` for a list, or nothing.
 const BODIES: &[(&str, &str, &str, &str)] = &[
     ("GET", "/accounts/{account_id}", "", "Account"),
     ("PUT", "/accounts/{account_id}", "AccountData", "Account"),
@@ -109,22 +110,25 @@ const BODIES: &[(&str, &str, &str, &str)] = &[
     ("POST", "/complete", "CompleteParameters", "b"),
 ];
 
-/// Name, whether it must be there, and what it is for.
+/// Name of a query parameter, whether it is required, and its purpose.
 type QueryParam = (&'static str, bool, &'static str);
 
 const QUERIES: &[(&str, &str, &[QueryParam])] = &[
     (
         "GET",
         "/v1/templates",
-        &[("project-id", false, "Whose templates"), ("template-name", false, "Only those of this name")],
+        &[
+            ("project-id", false, "The project; the caller's default project if it is left out"),
+            ("template-name", false, "Only those with this name"),
+        ],
     ),
     (
         "GET",
         "/workers",
         &[
             ("filter", false, "A condition such as `name startswith cart-`; may be given several times"),
-            ("cursor", false, "Where the page before ended"),
-            ("count", false, "How many to list at most"),
+            ("cursor", false, "The cursor that the previous page returned"),
+            ("count", false, "Number of workers to list, at most"),
         ],
     ),
     ("GET", "/download", &[("version", false, "The version; the latest if it is left out")]),
@@ -133,14 +137,14 @@ const QUERIES: &[(&str, &str, &[QueryParam])] = &[
         "/invoke-and-await",
         &[
             ("function", true, "The function's full name"),
-            ("invocation-key", false, "A key made by …/key"),
+            ("invocation-key", false, "A key issued by POST …/key"),
             ("calling-convention", false, "component, stdio or stdio-event-loop"),
         ],
     ),
     ("POST", "/invoke", &[("function", true, "The function's full name")]),
     ("POST", "/interrupt", &[("recover-immediately", false, "true for a simulated crash")]),
-    ("GET", "/v1/projects", &[("project-name", false, "Only those of this name")]),
-    ("GET", "/resource-limits", &[("account-id", true, "Whose")]),
+    ("GET", "/v1/projects", &[("project-name", false, "Only those with this name")]),
+    ("GET", "/resource-limits", &[("account-id", true, "The account")]),
     (
         "POST",
         "/v1/oauth2",
@@ -149,12 +153,12 @@ const QUERIES: &[(&str, &str, &[QueryParam])] = &[
     (
         "GET",
         "/admin/accounts",
-        &[("skip", false, "How many to leave out"), ("limit", false, "How many to list")],
+        &[("skip", false, "Number of elements to skip"), ("limit", false, "Number of elements to list")],
     ),
     (
         "GET",
         "/v1/whitelist",
-        &[("skip", false, "How many to leave out"), ("limit", false, "How many to list")],
+        &[("skip", false, "Number of elements to skip"), ("limit", false, "Number of elements to list")],
     ),
 ];
 
@@ -205,7 +209,7 @@ fn content(ty: &str) -> Option<Value> {
     (!ty.is_empty()).then(|| json!({ "application/json": { "schema": schema(ty) } }))
 }
 
-/// What an endpoint takes.
+/// The request body of an endpoint.
 pub(super) fn request(method: &str, path: &str) -> Option<Value> {
     let bytes = json!({ "type": "string", "format": "binary" });
     match (method, path) {
@@ -222,7 +226,7 @@ pub(super) fn request(method: &str, path: &str) -> Option<Value> {
     }
 }
 
-/// What an endpoint gives; `None` if that is nothing, or described elsewhere.
+/// The response body of an endpoint; `None` if it has none, or if it is described elsewhere.
 pub(super) fn response(method: &str, path: &str) -> Option<Value> {
     if path.ends_with("/download") {
         let bytes = json!({ "type": "string", "format": "binary" });
@@ -231,7 +235,7 @@ pub(super) fn response(method: &str, path: &str) -> Option<Value> {
     content(bodies(method, path)?.1)
 }
 
-/// The query of an endpoint.
+/// The query parameters of an endpoint.
 pub(super) fn query(method: &str, path: &str) -> &'static [QueryParam] {
     let found = QUERIES.iter().find(|(of, end, _)| *of == method && path.ends_with(end));
     found.map_or(&[], |(.., query)| *query)

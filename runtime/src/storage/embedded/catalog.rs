@@ -1,52 +1,52 @@
-//! Accounts, projects, tokens and templates: JSON beside the columns by which they must be unique or are removed.
+//! Accounts, projects, tokens and templates: a JSON column, and columns for uniqueness and removal.
 
 use super::connection::Opener;
-use super::writer::Failure;
-use super::{EmbeddedStore, Target, values};
+use super::writer::WriteFailure;
+use super::{EmbeddedStore, WriteTarget, values};
 use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
 use golem_model::{Account, Grant, Invited, Policy, Project, TemplateVersion, Token, Usage};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-/// The one switch that there is.
+/// The only key of the table `switch`.
 const INVITATION_NEEDED: &str = "invitation_needed";
 
 impl Catalog for EmbeddedStore {
     fn write(&self, writes: &[CatalogWrite]) -> Result<(), StoreError> {
-        self.write_with(Target::Other, |writer| {
+        self.write_with(WriteTarget::Catalog, |writer| {
             writer.transact(|writer| {
                 writes.iter().try_for_each(|write| write_one(&self.opener, writer.connection(), write))
             })?;
             if writes.iter().any(|write| matches!(write, CatalogWrite::ProjectRemoved(_))) {
-                writer.look_for_abandoned();
+                writer.expect_abandoned();
             }
             Ok(())
         })
     }
 
     fn accounts(&self) -> Result<Vec<Account>, StoreError> {
-        self.all("account", "SELECT data FROM account ORDER BY id")
+        self.read_rows("account", "SELECT data FROM account ORDER BY id")
     }
 
     fn projects(&self) -> Result<Vec<Project>, StoreError> {
-        self.all("project", "SELECT data FROM project ORDER BY id")
+        self.read_rows("project", "SELECT data FROM project ORDER BY id")
     }
 
     fn policies(&self) -> Result<Vec<Policy>, StoreError> {
-        self.all("policy", "SELECT data FROM policy ORDER BY id")
+        self.read_rows("policy", "SELECT data FROM policy ORDER BY id")
     }
 
     fn grants(&self) -> Result<Vec<Grant>, StoreError> {
-        self.all("project_grant", "SELECT data FROM project_grant ORDER BY id")
+        self.read_rows("project_grant", "SELECT data FROM project_grant ORDER BY id")
     }
 
     fn tokens(&self) -> Result<Vec<Token>, StoreError> {
-        self.all("token", "SELECT data FROM token ORDER BY id")
+        self.read_rows("token", "SELECT data FROM token ORDER BY id")
     }
 
     fn invited(&self) -> Result<Vec<Invited>, StoreError> {
-        self.all("invited", "SELECT data FROM invited ORDER BY email")
+        self.read_rows("invited", "SELECT data FROM invited ORDER BY email")
     }
 
     fn invitation_needed(&self) -> Result<Option<bool>, StoreError> {
@@ -56,31 +56,32 @@ impl Catalog for EmbeddedStore {
                 .and_then(|mut statement| {
                     statement.query_row([INVITATION_NEEDED], |row| row.get(0)).optional()
                 })
-                .map_err(|error| self.opener.failed("read", error))
+                .map_err(|error| self.opener.store_error("read", error))
         })
     }
 
     fn usage(&self) -> Result<Vec<Usage>, StoreError> {
-        self.all("usage", "SELECT data FROM usage ORDER BY account")
+        self.read_rows("usage", "SELECT data FROM usage ORDER BY account")
     }
 
     fn template_versions(&self) -> Result<Vec<TemplateVersion>, StoreError> {
-        self.all("template_version", "SELECT data FROM template_version ORDER BY project, id, version")
+        self.read_rows("template_version", "SELECT data FROM template_version ORDER BY project, id, version")
     }
 }
 
 impl EmbeddedStore {
-    fn all<T: DeserializeOwned>(&self, table: &'static str, sql: &str) -> Result<Vec<T>, StoreError> {
+    fn read_rows<T: DeserializeOwned>(&self, table: &'static str, sql: &str) -> Result<Vec<T>, StoreError> {
         self.readers.with(|connection| {
             let texts: Vec<String> = connection
                 .prepare_cached(sql)
                 .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
-                .map_err(|error| self.opener.failed("read", error))?;
+                .map_err(|error| self.opener.store_error("read", error))?;
             texts
                 .iter()
                 .map(|text| {
-                    serde_json::from_str(text)
-                        .map_err(|error| self.opener.corrupt(format!("table {table}"), error.to_string()))
+                    serde_json::from_str(text).map_err(|error| {
+                        self.opener.corrupt_error(format!("table {table}"), error.to_string())
+                    })
                 })
                 .collect()
         })
@@ -88,13 +89,13 @@ impl EmbeddedStore {
 }
 
 /// Why a row is not written.
-enum Obstacle {
-    /// It clashes with another, or what it belongs to is missing, or others belong to it.
+enum PutError {
+    /// It conflicts with another row, its parent row is missing, or it has child rows.
     Conflict,
     Sql(rusqlite::Error),
 }
 
-impl From<rusqlite::Error> for Obstacle {
+impl From<rusqlite::Error> for PutError {
     fn from(error: rusqlite::Error) -> Self {
         if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) {
             Self::Conflict
@@ -104,8 +105,8 @@ impl From<rusqlite::Error> for Obstacle {
     }
 }
 
-/// What kind of row it is.
-fn kind(write: &CatalogWrite) -> &'static str {
+/// Name of a row's kind, for error messages.
+fn row_kind(write: &CatalogWrite) -> &'static str {
     match write {
         CatalogWrite::Account(_) | CatalogWrite::AccountChanged(_) | CatalogWrite::AccountRemoved(_) => {
             "account"
@@ -122,15 +123,15 @@ fn kind(write: &CatalogWrite) -> &'static str {
     }
 }
 
-fn write_one(opener: &Opener, connection: &Connection, write: &CatalogWrite) -> Result<(), Failure> {
-    put(connection, write).map_err(|obstacle| match obstacle {
-        Obstacle::Conflict => Failure::Refused(StoreError::Conflict { what: kind(write) }),
-        Obstacle::Sql(error) => Failure::Broken(opener.failed("write", error)),
+fn write_one(opener: &Opener, connection: &Connection, write: &CatalogWrite) -> Result<(), WriteFailure> {
+    apply_write(connection, write).map_err(|error| match error {
+        PutError::Conflict => WriteFailure::Refused(StoreError::Conflict { what: row_kind(write) }),
+        PutError::Sql(error) => WriteFailure::Broken(opener.store_error("write", error)),
     })
 }
 
-fn put(connection: &Connection, write: &CatalogWrite) -> Result<(), Obstacle> {
-    let run = |sql: &str, params: &[&dyn ToSql]| -> Result<usize, Obstacle> {
+fn apply_write(connection: &Connection, write: &CatalogWrite) -> Result<(), PutError> {
+    let run = |sql: &str, params: &[&dyn ToSql]| -> Result<usize, PutError> {
         Ok(connection.prepare_cached(sql)?.execute(params)?)
     };
     match write {
@@ -141,13 +142,13 @@ fn put(connection: &Connection, write: &CatalogWrite) -> Result<(), Obstacle> {
         CatalogWrite::AccountChanged(account) => {
             let sql = "UPDATE account SET external = ?2, data = ?3 WHERE id = ?1";
             if run(sql, params![account.id.0.as_bytes(), account.external, json(account)])? == 0 {
-                return Err(Obstacle::Conflict);
+                return Err(PutError::Conflict);
             }
         }
         CatalogWrite::AccountRemoved(id) => {
             let id = id.0.as_bytes();
             if exists(connection, "SELECT EXISTS (SELECT 1 FROM project WHERE owner = ?)", id)? {
-                return Err(Obstacle::Conflict);
+                return Err(PutError::Conflict);
             }
             run("DELETE FROM token WHERE account = ?", params![id])?;
             run("DELETE FROM project_grant WHERE grantee = ?", params![id])?;
@@ -162,12 +163,12 @@ fn put(connection: &Connection, write: &CatalogWrite) -> Result<(), Obstacle> {
         CatalogWrite::ProjectRemoved(id) => {
             let id = id.0.as_bytes();
             if exists(connection, "SELECT EXISTS (SELECT 1 FROM template_version WHERE project = ?)", id)? {
-                return Err(Obstacle::Conflict);
+                return Err(PutError::Conflict);
             }
             run("DELETE FROM project_grant WHERE project = ?", params![id])?;
             run("DELETE FROM project WHERE id = ?", params![id])?;
-            // There may be gigabytes: removed by and by, not in this transaction.
-            values::abandon_project(connection, id)?;
+            // A project may have gigabytes of values. They are removed in small steps later, not in this transaction.
+            values::mark_project_abandoned(connection, id)?;
         }
         CatalogWrite::Policy(policy) => {
             let sql = "INSERT INTO policy (id, data) VALUES (?, ?)";
@@ -206,8 +207,8 @@ fn put(connection: &Connection, write: &CatalogWrite) -> Result<(), Obstacle> {
             run(sql, params![usage.account.0.as_bytes(), json(usage)])?;
         }
         CatalogWrite::TemplateVersion(version) => {
-            if !template_version_fits(connection, version)? {
-                return Err(Obstacle::Conflict);
+            if !is_next_version(connection, version)? {
+                return Err(PutError::Conflict);
             }
             let sql =
                 "INSERT INTO template_version (id, version, project, name, data) VALUES (?, ?, ?, ?, ?)";
@@ -225,9 +226,9 @@ fn exists(connection: &Connection, sql: &str, id: &[u8; 16]) -> rusqlite::Result
     connection.prepare_cached(sql)?.query_row([id], |row| row.get(0))
 }
 
-/// Version 0 of a new id, or the next version in the same project, which exists; and no other template there has the
-/// name.
-fn template_version_fits(connection: &Connection, version: &TemplateVersion) -> rusqlite::Result<bool> {
+/// Whether this is version 0 of a new id, or the next version in the same project. The project must exist, and no other
+/// template in it may have the name.
+fn is_next_version(connection: &Connection, version: &TemplateVersion) -> rusqlite::Result<bool> {
     let project = version.project.0.as_bytes();
     if !exists(connection, "SELECT EXISTS (SELECT 1 FROM project WHERE id = ?)", project)? {
         return Ok(false);
@@ -238,7 +239,7 @@ fn template_version_fits(connection: &Connection, version: &TemplateVersion) -> 
         )?
         .query_row([version.id.0.as_bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    let follows = match last {
+    let is_successor = match last {
         None => version.version == 0,
         Some((last, of)) => last.checked_add(1) == Some(version.version) && of == *project,
     };
@@ -247,7 +248,7 @@ fn template_version_fits(connection: &Connection, version: &TemplateVersion) -> 
             "SELECT EXISTS (SELECT 1 FROM template_version WHERE project = ? AND name = ? AND id <> ?)",
         )?
         .query_row((project, &version.name, version.id.0.as_bytes()), |row| row.get(0))?;
-    Ok(follows && !taken)
+    Ok(is_successor && !taken)
 }
 
 fn json(value: &impl Serialize) -> String {

@@ -1,4 +1,4 @@
-//! A full check of what is stored. It reads everything, so it is not for every start.
+//! A full check of the store. It reads the whole database, so the server does not run it at every start.
 
 use super::EmbeddedStore;
 use super::connection::{signed, unsigned};
@@ -8,34 +8,34 @@ use crate::storage::ports::{Seq, StoreError};
 use golem_model::oplog::codec::decode_row;
 use rusqlite::{Connection, OptionalExtension as _, Row};
 
-/// Findings that are listed; after so many, more would not help.
+/// Findings in a report, at most. More would not help to decide what to do.
 const FINDINGS_MAX: usize = 100;
 
-/// What a full check found.
+/// Result of a full check.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CheckReport {
     /// Rows of the log that were read.
     pub rows: u64,
-    /// Heads that were read.
+    /// Projections that were read.
     pub heads: u64,
-    /// What is wrong, in words; at most the first hundred findings.
+    /// Descriptions of damage; at most the first hundred.
     pub findings: Vec<String>,
 }
 
 impl EmbeddedStore {
-    /// Reads everything and checks it: the pages of the database, each row's checksum and links, heads and index
-    /// entries against the log. Takes as long as reading the file does; the store may be used meanwhile.
+    /// Reads and checks everything: the pages of the database, each row's checksum and links, projections and index
+    /// entries against the log. Takes as long as reading the file. The store may be used at the same time.
     pub fn check(&self) -> Result<CheckReport, StoreError> {
         self.readers.with(|connection| {
             let mut report = CheckReport::default();
-            check(connection, &mut report).map_err(|error| self.opener.failed("check", error))?;
+            check(connection, &mut report).map_err(|error| self.opener.store_error("check", error))?;
             Ok(report)
         })
     }
 }
 
 fn check(connection: &Connection, report: &mut CheckReport) -> rusqlite::Result<()> {
-    // One snapshot for all of it.
+    // All queries read the same snapshot.
     let snapshot = connection.unchecked_transaction()?;
     let lines: Vec<String> = snapshot
         .prepare(&format!("PRAGMA integrity_check({FINDINGS_MAX})"))?
@@ -65,12 +65,12 @@ fn check_log(snapshot: &Connection, report: &mut CheckReport, last: Seq) -> rusq
             found(error.to_string());
         }
         if row.seq > last || row.prev >= row.seq {
-            found(format!("it names row {} as the one before it", row.prev));
+            found(format!("its previous row is {}, which is not before it", row.prev));
         } else if row.prev != Seq(0) {
             match before.query_row([signed(row.prev.0)], |before| unsigned(before, 0)).optional()? {
-                None => found(format!("row {}, the one before it, is missing", row.prev)),
+                None => found(format!("its previous row {} is missing", row.prev)),
                 Some(worker) if worker != row.worker.0 => {
-                    found(format!("row {}, the one before it, is of another worker", row.prev));
+                    found(format!("its previous row {} belongs to another worker", row.prev));
                 }
                 Some(_) => {}
             }
@@ -88,9 +88,9 @@ fn check_heads(snapshot: &Connection, report: &mut CheckReport, last: Seq) -> ru
         report.heads += 1;
         let owner = owner.query_row([signed(applied)], |row| unsigned(row, 0)).optional()?;
         if owner != Some(no) || applied > last.0 {
-            report
-                .findings
-                .push(format!("head of worker #{no}: row {applied}, its last one, is not its own"));
+            report.findings.push(format!(
+                "projection of worker #{no}: its last row {applied} does not belong to the worker"
+            ));
         }
     }
     let mut statement = snapshot.prepare(
@@ -101,7 +101,7 @@ fn check_heads(snapshot: &Connection, report: &mut CheckReport, last: Seq) -> ru
     let mut rows = statement.query([])?;
     while let Some(row) = next(&mut rows, report)? {
         let (worker, started, outcome) = (unsigned(row, 0)?, unsigned(row, 1)?, unsigned(row, 2)?);
-        // Of a deleted worker, rows go before index entries do.
+        // Of a deleted worker, rows are removed before index entries.
         let trashed: bool = snapshot.query_row(
             "SELECT EXISTS (SELECT 1 FROM trash WHERE worker = ?)",
             [signed(worker)],
@@ -110,7 +110,7 @@ fn check_heads(snapshot: &Connection, report: &mut CheckReport, last: Seq) -> ru
         if !trashed {
             report
                 .findings
-                .push(format!("index of worker #{worker}: rows {started} and {outcome} are not its own"));
+                .push(format!("idempotency index of worker #{worker}: rows {started} and {outcome} do not belong to the worker"));
         }
     }
     Ok(())
@@ -121,12 +121,12 @@ fn check_values(snapshot: &Connection, report: &mut CheckReport, last: Seq) -> r
     let mut rows = statement.query([signed(last.0)])?;
     while let Some(row) = next(&mut rows, report)? {
         let (number, version): (i64, i64) = (row.get(0)?, row.get(1)?);
-        report.findings.push(format!("value {number}: row {version}, which wrote it, is not in the log"));
+        report.findings.push(format!("value {number}: the row {version} that wrote it is not in the log"));
     }
     Ok(())
 }
 
-/// The next row, unless enough was found.
+/// The next row, unless the report is full.
 fn next<'a>(rows: &'a mut rusqlite::Rows<'_>, report: &CheckReport) -> rusqlite::Result<Option<&'a Row<'a>>> {
     if report.findings.len() >= FINDINGS_MAX { Ok(None) } else { rows.next() }
 }

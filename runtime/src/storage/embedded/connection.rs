@@ -1,4 +1,4 @@
-//! Opening connections, and the translation of SQLite's errors.
+//! Opens connections, and maps SQLite's errors to [`StoreError`].
 
 use super::folder::Folder;
 use crate::storage::ports::StoreError;
@@ -7,33 +7,33 @@ use rusqlite::ffi::{self, ErrorCode};
 use rusqlite::{Connection, OpenFlags, Row};
 use std::time::Duration;
 
-/// How long a connection waits for a lock that another one holds. Only a second opener of the folder can make the
-/// writer wait at all; an answer after this long is an error.
+/// How long a connection waits for a lock. The writer has to wait only if another process uses the folder; after this
+/// time it fails.
 const BUSY_WAIT: Duration = Duration::from_secs(5);
 
-/// Statements that a connection keeps prepared: all that the store has.
+/// Prepared statements that a connection caches: more than the store has.
 const STATEMENTS_KEPT: usize = 64;
 
-/// Where and how to open the database.
+/// Path and VFS of the database.
 #[derive(Debug, Clone)]
 pub(super) struct Opener {
     pub(super) folder: Folder,
     pub(super) vfs: Option<String>,
 }
 
-/// What a connection is for.
+/// Purpose of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
-    /// The one that writes.
+pub(super) enum Purpose {
+    /// The connection that writes.
     Write,
-    /// One of those that only read.
+    /// A connection that only reads.
     Read,
-    /// The one that moves the write-ahead log into the database.
+    /// The connection that runs checkpoints.
     Checkpoint,
 }
 
 impl Opener {
-    /// A connection without any setting: reading the format must not change the file.
+    /// A connection without settings: reading the format must not change the file.
     pub(super) fn open_bare(&self) -> Result<Connection, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -44,28 +44,30 @@ impl Opener {
             None => Connection::open_with_flags(path, flags),
             Some(vfs) => Connection::open_with_flags_and_vfs(path, flags, vfs.as_str()),
         }
-        .map_err(|error| self.failed("open", error))?;
-        connection.busy_timeout(BUSY_WAIT).map_err(|error| self.failed("open", error))?;
+        .map_err(|error| self.store_error("open", error))?;
+        connection.busy_timeout(BUSY_WAIT).map_err(|error| self.store_error("open", error))?;
         Ok(connection)
     }
 
-    /// A connection with all settings.
-    pub(super) fn open(&self, purpose: Use) -> Result<Connection, StoreError> {
+    /// A connection with all settings for its purpose.
+    pub(super) fn open(&self, purpose: Purpose) -> Result<Connection, StoreError> {
         let connection = self.open_bare()?;
-        Self::configure(&connection, purpose).map_err(|error| self.failed("open", error))?;
+        Self::configure(&connection, purpose).map_err(|error| self.store_error("open", error))?;
         Ok(connection)
     }
 
-    /// Invariant: no connection checkpoints by itself, neither in a commit nor when it is closed: after a failed
-    /// sync, what the log holds must first be read again.
-    pub(super) fn configure(connection: &Connection, purpose: Use) -> rusqlite::Result<()> {
+    /// Sets a connection up.
+    ///
+    /// Invariant: no connection checkpoints on its own, neither in a commit nor when it is closed. After a failed sync,
+    /// the write-ahead log must first be read from the disk again.
+    pub(super) fn configure(connection: &Connection, purpose: Purpose) -> rusqlite::Result<()> {
         connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT);
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         let cache_kib = match purpose {
-            // Heads and index entries are written at random places; their pages should be at hand.
-            Use::Write => 16 << 10,
-            Use::Read => 4 << 10,
-            Use::Checkpoint => 256,
+            // Projections and index entries are written at random positions, so their pages should be cached.
+            Purpose::Write => 16 << 10,
+            Purpose::Read => 4 << 10,
+            Purpose::Checkpoint => 256,
         };
         connection.execute_batch(&format!(
             "PRAGMA synchronous = FULL;
@@ -75,19 +77,19 @@ impl Opener {
              PRAGMA temp_store = MEMORY;
              PRAGMA cache_size = -{cache_kib};"
         ))?;
-        if purpose == Use::Read {
+        if purpose == Purpose::Read {
             connection.pragma_update(None, "query_only", true)?;
         }
         Ok(())
     }
 
-    /// An error of SQLite in the words of the port.
-    pub(super) fn failed(&self, act: &'static str, error: rusqlite::Error) -> StoreError {
+    /// Maps an error of SQLite.
+    pub(super) fn store_error(&self, operation: &'static str, error: rusqlite::Error) -> StoreError {
         let path = self.folder.database.clone();
         match &error {
             rusqlite::Error::SqliteFailure(failure, _) => match failure.code {
                 ErrorCode::DiskFull => StoreError::Full { path },
-                // The shared-memory file beside the database is grown by writing zeros, which fails for want of space.
+                // SQLite grows the shared-memory file by writing zeros, which fails if the disk is full.
                 ErrorCode::SystemIoFailure if failure.extended_code == ffi::SQLITE_IOERR_SHMSIZE => {
                     StoreError::Full { path }
                 }
@@ -96,7 +98,7 @@ impl Opener {
                     place: "a page of the database".to_owned(),
                     details: error.to_string(),
                 },
-                _ => StoreError::Io { act, path, source: Box::new(error) },
+                _ => StoreError::Io { operation, path, source: Box::new(error) },
             },
             rusqlite::Error::FromSqlConversionFailure(..)
             | rusqlite::Error::IntegralValueOutOfRange(..)
@@ -106,12 +108,12 @@ impl Opener {
                 place: "a column of a row".to_owned(),
                 details: error.to_string(),
             },
-            _ => StoreError::Io { act, path, source: Box::new(error) },
+            _ => StoreError::Io { operation, path, source: Box::new(error) },
         }
     }
 
-    /// Damage that we found ourselves.
-    pub(super) fn corrupt(&self, place: impl Into<String>, details: impl Into<String>) -> StoreError {
+    /// An error for damage that this store detects itself.
+    pub(super) fn corrupt_error(&self, place: impl Into<String>, details: impl Into<String>) -> StoreError {
         StoreError::Corrupt {
             path: self.folder.database.clone(),
             place: place.into(),
@@ -120,12 +122,12 @@ impl Opener {
     }
 }
 
-/// SQLite has signed integers only; the bits are kept. Positions and numbers never come near the sign.
+/// Converts to SQLite's signed integers by keeping the bits. Positions and numbers do not reach the sign bit.
 pub(super) const fn signed(value: u64) -> i64 {
     value.cast_signed()
 }
 
-/// The `u64` that [`signed`] stored.
+/// Reads a `u64` that [`signed`] has converted.
 pub(super) fn unsigned(row: &Row<'_>, column: usize) -> rusqlite::Result<u64> {
     row.get::<_, i64>(column).map(i64::cast_unsigned)
 }

@@ -1,4 +1,4 @@
-//! The data folder: its files, who may read them, and the lock that keeps a second process out.
+//! The data folder: its files, their access modes, and the lock against other processes.
 
 use crate::storage::ports::StoreError;
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -6,12 +6,12 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
-/// Only the owner may look into a data folder: it holds what workers know.
+/// Only the owner may access a data folder, because it contains the data of workers.
 const FOLDER_MODE: u32 = 0o700;
-/// The same for the files; SQLite gives the mode of the database to the files beside it.
+/// The same for files. SQLite creates the files beside the database with the database's mode.
 const FILE_MODE: u32 = 0o600;
 
-/// The files of a store.
+/// The paths of a store's files.
 #[derive(Debug, Clone)]
 pub(super) struct Folder {
     pub(super) dir: PathBuf,
@@ -21,7 +21,7 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    /// Makes the folder and an empty database file if they are missing.
+    /// Creates the folder if it is missing.
     pub(super) fn create(dir: &Path) -> Result<Self, StoreError> {
         let folder = Self {
             dir: dir.to_owned(),
@@ -42,7 +42,7 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Takes the folder for this process, until the returned file is dropped.
+    /// Locks the folder for this process. Dropping the returned file releases the lock.
     pub(super) fn lock(&self) -> Result<File, StoreError> {
         let file = OpenOptions::new()
             .create(true)
@@ -60,7 +60,8 @@ impl Folder {
         }
     }
 
-    /// Makes the database file, so that it has our mode and its name is durable before anything is in it.
+    /// Creates the database file if it is missing, with our access mode. Its name is durable before SQLite writes to
+    /// it.
     pub(super) fn create_database(&self) -> Result<(), StoreError> {
         match OpenOptions::new().create_new(true).write(true).mode(FILE_MODE).open(&self.database) {
             Ok(_) => sync_folder(&self.dir),
@@ -69,7 +70,7 @@ impl Folder {
         }
     }
 
-    /// Copies the database to `golem.db.format-N.backup`, durably. No connection may be open.
+    /// Copies the database durably to `golem.db.format-N.backup`. No connection may be open.
     pub(super) fn copy_database(&self, format: u32) -> Result<PathBuf, StoreError> {
         let copy = self.dir.join(format!("golem.db.format-{format}.backup"));
         let partial = self.dir.join(format!("golem.db.format-{format}.partial"));
@@ -82,18 +83,18 @@ impl Folder {
     }
 }
 
-/// Makes the names in a folder durable.
+/// Makes the directory entries of a folder durable.
 pub(in crate::storage) fn sync_folder(dir: &Path) -> Result<(), StoreError> {
     let dir = if dir.as_os_str().is_empty() { Path::new(".") } else { dir };
     File::open(dir).and_then(|dir| dir.sync_all()).map_err(|source| io_error("sync", dir, source))
 }
 
-/// An error of the file system.
-pub(in crate::storage) fn io_error(act: &'static str, path: &Path, source: io::Error) -> StoreError {
+/// Maps an error of the file system.
+pub(in crate::storage) fn io_error(operation: &'static str, path: &Path, source: io::Error) -> StoreError {
     match source.kind() {
         io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
             StoreError::Full { path: path.to_owned() }
         }
-        _ => StoreError::Io { act, path: path.to_owned(), source: Box::new(source) },
+        _ => StoreError::Io { operation, path: path.to_owned(), source: Box::new(source) },
     }
 }

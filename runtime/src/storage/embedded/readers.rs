@@ -1,17 +1,17 @@
-//! Connections that only read, shared by all threads.
+//! A pool of connections that only read, shared by all threads.
 
-use super::connection::{Opener, Use};
+use super::connection::{Opener, Purpose};
 use crate::storage::ports::StoreError;
 use parking_lot::{Condvar, Mutex, RwLock, RwLockWriteGuard};
 use rusqlite::Connection;
 
-/// Connections that read at the same time; the next reader waits. More than cores that could run them help nobody.
+/// Connections that read at the same time; further readers wait. More connections than cores do not make reads faster.
 const READERS_MAX: usize = 4;
 
 #[derive(Debug)]
 pub(super) struct Readers {
     opener: Opener,
-    /// Held for reading while a connection is in use, for writing while all are closed.
+    /// Held for reading while a connection is in use, and for writing while all are closed.
     gate: RwLock<()>,
     pool: Mutex<Pool>,
     returned: Condvar,
@@ -20,7 +20,7 @@ pub(super) struct Readers {
 #[derive(Debug, Default)]
 struct Pool {
     idle: Vec<Connection>,
-    /// Idle ones and those in use.
+    /// Number of open connections, idle or in use.
     open: usize,
 }
 
@@ -29,28 +29,28 @@ impl Readers {
         Self { opener, gate: RwLock::new(()), pool: Mutex::default(), returned: Condvar::new() }
     }
 
-    /// Runs `read` on a connection. A connection on which something failed is not used again.
+    /// Runs `read` on a connection. A connection whose `read` failed is closed.
     pub(super) fn with<T>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError>,
     ) -> Result<T, StoreError> {
         let _gate = self.gate.read();
-        let mut taken = Taken { readers: self, connection: Some(self.take()?) };
-        let connection = taken.connection.as_ref().expect("taken above and given back only by drop");
+        let mut guard = ReaderGuard { readers: self, connection: Some(self.take()?) };
+        let connection = guard.connection.as_ref().expect("taken above and given back only by drop");
         let outcome = read(connection);
         if outcome.is_err() {
-            taken.connection = None;
+            guard.connection = None;
         }
         outcome
     }
 
-    /// Closes all connections, waiting for those in use, and keeps new ones away while the guard lives.
+    /// Closes all connections after waiting for those in use. New ones cannot be opened while the guard lives.
     pub(super) fn close_all(&self) -> RwLockWriteGuard<'_, ()> {
         let gate = self.gate.write();
         let mut pool = self.pool.lock();
         pool.open -= pool.idle.len();
         pool.idle.clear();
-        debug_assert_eq!(pool.open, 0, "nobody can hold a connection while the gate is closed");
+        debug_assert_eq!(pool.open, 0, "no connection can be in use while the gate is closed");
         gate
     }
 
@@ -63,7 +63,7 @@ impl Readers {
             if pool.open < READERS_MAX {
                 pool.open += 1;
                 drop(pool);
-                return self.opener.open(Use::Read).inspect_err(|_| {
+                return self.opener.open(Purpose::Read).inspect_err(|_| {
                     self.pool.lock().open -= 1;
                     self.returned.notify_one();
                 });
@@ -73,13 +73,13 @@ impl Readers {
     }
 }
 
-/// Gives its connection back, or its place if there is none, also when the reader panics.
-struct Taken<'a> {
+/// Returns its connection to the pool on drop, or closes it if the reader failed or panicked.
+struct ReaderGuard<'a> {
     readers: &'a Readers,
     connection: Option<Connection>,
 }
 
-impl Drop for Taken<'_> {
+impl Drop for ReaderGuard<'_> {
     fn drop(&mut self) {
         let mut pool = self.readers.pool.lock();
         match self.connection.take() {

@@ -1,4 +1,4 @@
-//! What is read: rows, heads, index entries.
+//! Queries of rows, projections and index entries.
 
 use super::connection::{Opener, signed, unsigned};
 use crate::storage::ports::{IdemRow, LogRow, Seq, StoreError, StoredHead, WorkerNum};
@@ -17,19 +17,19 @@ pub(super) fn row(connection: &Connection, seq: Seq) -> rusqlite::Result<Option<
 pub(super) fn rows_after(connection: &Connection, seq: Seq, limit: usize) -> rusqlite::Result<Vec<LogRow>> {
     connection
         .prepare_cached(&format!("{ROW} WHERE seq > ? ORDER BY seq LIMIT ?"))?
-        .query_map([signed(seq.0), bounded(limit)], log_row)?
+        .query_map([signed(seq.0), sql_limit(limit)], log_row)?
         .collect()
 }
 
-/// In one transaction: a worker's rows are removed from the last to the first, so that a snapshot that has one has
-/// all before it, and one that is missing is damage.
+/// Reads in one transaction. A worker's rows are removed from the last to the first, so a snapshot that contains a row
+/// contains all rows before it; a missing one is damage.
 pub(super) fn rows_back(
     opener: &Opener,
     connection: &Connection,
     last: Seq,
     limit: usize,
 ) -> Result<Vec<LogRow>, StoreError> {
-    let failed = |error| opener.failed("read", error);
+    let failed = |error| opener.store_error("read", error);
     let snapshot = connection.unchecked_transaction().map_err(failed)?;
     let mut rows: Vec<LogRow> = Vec::new();
     let mut statement = snapshot.prepare_cached(&format!("{ROW} WHERE seq = ?")).map_err(failed)?;
@@ -40,19 +40,19 @@ pub(super) fn rows_back(
             (None, None) => break,
             (None, Some(after)) => {
                 let details =
-                    format!("row {} of worker {} names it, and it is missing", after.seq, after.worker);
-                return Err(opener.corrupt(format!("row {seq} of the log"), details));
+                    format!("row {} of worker {} refers to it, and it is missing", after.seq, after.worker);
+                return Err(opener.corrupt_error(format!("row {seq} of the log"), details));
             }
             (Some(row), Some(after)) if row.worker != after.worker => {
                 let details = format!(
-                    "row {} of worker {} names it, and it is of worker {}",
+                    "row {} of worker {} refers to it, and it belongs to worker {}",
                     after.seq, after.worker, row.worker
                 );
-                return Err(opener.corrupt(format!("row {seq} of the log"), details));
+                return Err(opener.corrupt_error(format!("row {seq} of the log"), details));
             }
             (Some(row), _) if row.prev >= row.seq => {
-                let details = format!("it names row {} as the one before it", row.prev);
-                return Err(opener.corrupt(format!("row {seq} of the log"), details));
+                let details = format!("its previous row is {}, which is not before it", row.prev);
+                return Err(opener.corrupt_error(format!("row {seq} of the log"), details));
             }
             (Some(row), _) => {
                 seq = row.prev;
@@ -70,10 +70,10 @@ pub(super) fn head(connection: &Connection, id: &WorkerId) -> rusqlite::Result<O
         .optional()
 }
 
-pub(super) fn head_by_no(connection: &Connection, no: WorkerNum) -> rusqlite::Result<Option<StoredHead>> {
+pub(super) fn head_by_no(connection: &Connection, worker: WorkerNum) -> rusqlite::Result<Option<StoredHead>> {
     connection
         .prepare_cached(&format!("{HEAD} WHERE no = ?"))?
-        .query_row([signed(no.0)], stored_head)
+        .query_row([signed(worker.0)], stored_head)
         .optional()
 }
 
@@ -87,11 +87,11 @@ pub(super) fn heads_to_wake(
             "{HEAD} INDEXED BY worker_to_wake
              WHERE (active <> 0 OR wake_at IS NOT NULL) AND no > ? ORDER BY no LIMIT ?"
         ))?
-        .query_map([signed(after.0), bounded(limit)], stored_head)?
+        .query_map([signed(after.0), sql_limit(limit)], stored_head)?
         .collect()
 }
 
-/// Along the index of template and name, whose order is that of the bytes.
+/// Uses the index of template and name, which is ordered by bytes.
 pub(super) fn heads_named(
     connection: &Connection,
     template: TemplateId,
@@ -102,11 +102,11 @@ pub(super) fn heads_named(
     let mut statement = connection.prepare_cached(&format!(
         "{HEAD} WHERE template = ? AND name >= ? AND name > ? ORDER BY name LIMIT ?"
     ))?;
-    let mut rows = statement.query((template.0.as_bytes(), prefix, after, bounded(limit)))?;
+    let mut rows = statement.query((template.0.as_bytes(), prefix, after, sql_limit(limit)))?;
     let mut heads = Vec::new();
     while let Some(row) = rows.next()? {
         let head = stored_head(row)?;
-        // Names that begin alike lie together.
+        // Names with the same prefix are adjacent in the index.
         if !head.id.name.as_str().starts_with(prefix) {
             break;
         }
@@ -176,6 +176,6 @@ fn uuid(row: &Row<'_>, column: usize) -> rusqlite::Result<Uuid> {
     row.get(column).map(Uuid::from_bytes)
 }
 
-fn bounded(limit: usize) -> i64 {
+fn sql_limit(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }

@@ -1,12 +1,12 @@
-//! Looks at the write-ahead log before SQLite does, after a process that did not end well.
+//! Checks the write-ahead log before SQLite opens it, after a process that did not shut down cleanly.
 //!
-//! First, damage in the middle. SQLite reads the log up to the first frame whose checksum is wrong and drops the
-//! rest. That is right for the last transaction, which nobody was told of. It is a silent loss if frames of later
-//! transactions follow: a transaction is only begun when the one before was synced.
+//! First, it detects damage in the middle. SQLite reads the log up to the first frame with a wrong checksum and drops
+//! the rest. That is correct for the last transaction, which was not acknowledged. It would silently lose data if
+//! frames of later transactions follow, because a transaction starts only after the previous one was synced.
 //!
-//! Second, frames that are in the system's cache and not on the disk, because a sync failed and the process was
-//! killed then. SQLite would believe them and move them into the database; if the power went before the log is begun
-//! again, the frames that did reach the disk would be moved a second time, over newer pages. So what can be read is
+//! Second, it makes frames durable that are in the system's cache but not on the disk, because a sync failed and the
+//! process was then killed. SQLite would checkpoint them. If the power failed before the log is restarted, the frames
+//! that did reach the disk would be checkpointed a second time, over newer pages. Therefore all readable frames are
 //! written again and synced.
 
 use super::connection::Opener;
@@ -17,13 +17,13 @@ use std::io::{self, BufReader, Read, Seek as _, SeekFrom, Write as _};
 
 const HEADER_BYTES: usize = 32;
 const FRAME_HEADER_BYTES: usize = 24;
-/// The first word of the log if its checksums are over little-endian words; one more if over big-endian ones.
+/// The first word of a log with checksums over little-endian words. For big-endian words it is one more.
 const MAGIC: u32 = 0x377F_0682;
 
-/// Makes what the log holds durable. Fails if a frame is damaged and two commits or more come at it or after it: the
-/// first of them may be the one that the crash tore, the second proves that the first was complete.
+/// Makes the readable part of the log durable. Fails if a frame is damaged and at least two commits are at or after it:
+/// the first may be the one that the crash interrupted, the second proves that the first was complete.
 ///
-/// For the time before any connection is open.
+/// Must be called while no connection is open.
 pub(super) fn scan(opener: &Opener) -> Result<(), StoreError> {
     let path = &opener.folder.wal;
     let file = match File::options().read(true).write(true).open(path) {
@@ -31,18 +31,18 @@ pub(super) fn scan(opener: &Opener) -> Result<(), StoreError> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         Err(source) => return Err(io_error("open", path, source)),
     };
-    let contents = read(&file).map_err(|source| io_error("read", path, source))?;
+    let contents = read_wal(&file).map_err(|source| io_error("read", path, source))?;
     if let Some(Damage { frame, commits }) = contents.damage {
         return Err(StoreError::Corrupt {
             path: path.clone(),
             place: format!("frame {frame}"),
-            details: format!("its checksum is wrong, and {commits} transactions follow that were complete"),
+            details: format!("its checksum is wrong, and {commits} complete transactions follow it"),
         });
     }
     rewrite(&file, contents.good_bytes).map_err(|source| io_error("sync", path, source))
 }
 
-/// Writes the first `bytes` again as they are, and syncs.
+/// Writes the first `bytes` again unchanged, and syncs the file.
 fn rewrite(mut file: &File, bytes: u64) -> io::Result<()> {
     let mut buffer = vec![0; 1 << 20];
     let mut at = 0;
@@ -58,45 +58,46 @@ fn rewrite(mut file: &File, bytes: u64) -> io::Result<()> {
     if bytes > 0 { file.sync_all() } else { Ok(()) }
 }
 
-/// What the log holds.
+/// Result of reading the log.
 #[derive(Debug, Default, PartialEq, Eq)]
-struct Contents {
-    /// Bytes up to the first frame that is not one of this log.
+struct WalContents {
+    /// Bytes before the first frame that is not a valid frame of this log.
     good_bytes: u64,
     damage: Option<Damage>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
 struct Damage {
-    /// The first bad frame, from 1.
+    /// Number of the first damaged frame, from 1.
     frame: u64,
-    /// Commits that come after it, the torn one not counted.
+    /// Commits after it, not counting the interrupted one.
     commits: u64,
 }
 
-fn read(file: &File) -> io::Result<Contents> {
+fn read_wal(file: &File) -> io::Result<WalContents> {
     let mut input = BufReader::with_capacity(1 << 20, file);
     let mut header = [0; HEADER_BYTES];
     if !read_whole(&mut input, &mut header)? {
-        return Ok(Contents::default());
+        return Ok(WalContents::default());
     }
     let magic = word(&header, 0);
     let big_endian = magic == MAGIC + 1;
     let mut sum = checksum(big_endian, (0, 0), &header[..24]);
-    // A header is written and synced before the frames of its generation: a bad one means there are none.
+    // A header is written and synced before the frames of its generation. So an invalid header means that there are no
+    // frames.
     if (magic != MAGIC && !big_endian) || sum != (word(&header, 24), word(&header, 28)) {
-        return Ok(Contents::default());
+        return Ok(WalContents::default());
     }
-    let Ok(page_bytes) = usize::try_from(word(&header, 8)) else { return Ok(Contents::default()) };
+    let Ok(page_bytes) = usize::try_from(word(&header, 8)) else { return Ok(WalContents::default()) };
     if !page_bytes.is_power_of_two() || !(512..=65_536).contains(&page_bytes) {
-        return Ok(Contents::default());
+        return Ok(WalContents::default());
     }
     let mut frame = vec![0; FRAME_HEADER_BYTES + page_bytes];
     let mut number = 1;
     let mut good_bytes = HEADER_BYTES as u64;
     loop {
         if !read_whole(&mut input, &mut frame)? {
-            return Ok(Contents { good_bytes, damage: None });
+            return Ok(WalContents { good_bytes, damage: None });
         }
         let next = checksum(big_endian, sum, &frame[..8]);
         let next = checksum(big_endian, next, &frame[FRAME_HEADER_BYTES..]);
@@ -107,21 +108,21 @@ fn read(file: &File) -> io::Result<Contents> {
         number += 1;
         good_bytes += frame.len() as u64;
     }
-    // From here on only the salts, which change with each generation, say whether a frame belongs to this log.
+    // After the damage, only the salts show whether a frame belongs to this generation of the log.
     let mut commits = 0_u64;
-    let mut head = [0; FRAME_HEADER_BYTES];
+    let mut frame_header = [0; FRAME_HEADER_BYTES];
     input.seek(SeekFrom::Current(-i64::try_from(frame.len()).unwrap_or(i64::MAX)))?;
-    while read_whole(&mut input, &mut head)? {
-        if head[8..16] == header[16..24] && word(&head, 4) != 0 {
+    while read_whole(&mut input, &mut frame_header)? {
+        if frame_header[8..16] == header[16..24] && word(&frame_header, 4) != 0 {
             commits += 1;
         }
         input.seek_relative(i64::try_from(page_bytes).unwrap_or(i64::MAX))?;
     }
     let damage = (commits > 1).then(|| Damage { frame: number, commits: commits - 1 });
-    Ok(Contents { good_bytes, damage })
+    Ok(WalContents { good_bytes, damage })
 }
 
-/// Fills `bytes`; false if the file ends before.
+/// Fills `bytes`. Returns false if the file ends before.
 fn read_whole(input: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
     match input.read_exact(bytes) {
         Ok(()) => Ok(true),
@@ -130,7 +131,7 @@ fn read_whole(input: &mut impl Read, bytes: &mut [u8]) -> io::Result<bool> {
     }
 }
 
-/// A field of a header; these are big-endian whatever the checksums are over.
+/// A word of a header. Headers are big-endian, whatever the byte order of the checksums.
 fn word(bytes: &[u8], at: usize) -> u32 {
     let mut word = [0; 4];
     word.copy_from_slice(&bytes[at..at + 4]);
@@ -139,13 +140,13 @@ fn word(bytes: &[u8], at: usize) -> u32 {
 
 /// SQLite's checksum of the log, over pairs of words.
 fn checksum(big_endian: bool, (mut first, mut second): (u32, u32), bytes: &[u8]) -> (u32, u32) {
-    let read =
+    let to_u32 =
         |word: &[u8; 4]| if big_endian { u32::from_be_bytes(*word) } else { u32::from_le_bytes(*word) };
     let (words, _) = bytes.as_chunks::<4>();
     let (pairs, _) = words.as_chunks::<2>();
     for [left, right] in pairs {
-        first = first.wrapping_add(read(left)).wrapping_add(second);
-        second = second.wrapping_add(read(right)).wrapping_add(first);
+        first = first.wrapping_add(to_u32(left)).wrapping_add(second);
+        second = second.wrapping_add(to_u32(right)).wrapping_add(first);
     }
     (first, second)
 }

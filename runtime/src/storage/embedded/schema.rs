@@ -1,38 +1,38 @@
-//! The tables, and how a database of an older format becomes one of this format.
+//! The tables, and the migration of databases with an older format.
 
-use super::connection::{Opener, Use};
+use super::connection::{Opener, Purpose};
 use crate::storage::ports::StoreError;
 use rusqlite::Connection;
 
-/// Marks the file as ours: "GOLM".
+/// Identifies the file as a database of golem: "GOLM".
 const APPLICATION_ID: i32 = 0x474F_4C4D;
 
-/// A format of the database: how to make it, and how to come to it.
+/// A format of the database: how to create it, and how to migrate to it.
 #[derive(Debug)]
 pub(super) struct Format {
-    /// Its number, in `user_version`. Given once, never to another layout.
+    /// The format's number, stored in `user_version`. A number is never given to another format.
     pub(super) version: u32,
-    /// Makes the tables.
+    /// SQL that creates the tables.
     pub(super) create: &'static str,
-    /// From older formats, in ascending order.
+    /// Migrations from older formats, in ascending order.
     pub(super) migrations: &'static [Migration],
 }
 
-/// One step from a format to the next.
+/// The migration from a format to the next one.
 #[derive(Debug)]
 pub(super) struct Migration {
-    /// The format it starts from; it ends at the one after.
+    /// The format that it starts from. The result is the format `from + 1`.
     pub(super) from: u32,
-    /// What it does.
+    /// SQL of the migration.
     pub(super) sql: &'static str,
 }
 
-/// The format that this version writes.
+/// The format that this version of golem writes.
 pub(super) const CURRENT: Format = Format { version: 1, create: CREATE, migrations: &[] };
 
-/// `log` is appended in commit order and never clustered by worker: that would dirty a page for each row. Heads and
-/// index entries are written rarely and by key. `kv` has row ids, because values may be large: its index holds keys only,
-/// which are bytes rather than text so that they compare as they do elsewhere, whatever is in them.
+/// `log` is appended in commit order and not clustered by worker, which would dirty a page for each row. Projections
+/// and index entries are written rarely and by key. `kv` has row ids, because values may be large: its index then
+/// contains only keys. Keys are bytes rather than text, so that they have the same order as elsewhere.
 const CREATE: &str = "
     CREATE TABLE meta (key TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT, WITHOUT ROWID;
     INSERT INTO meta (key, value) VALUES ('derived', 0), ('last', 0), ('recoveries', 0), ('worker_no_max', 0);
@@ -120,16 +120,17 @@ const CREATE: &str = "
     CREATE INDEX template_name ON template_version (project, name);
 ";
 
-/// Makes, migrates or takes the database as it is. The caller holds the folder.
-pub(super) fn prepare(opener: &Opener, format: &Format) -> Result<(), StoreError> {
+/// Creates the database, migrates it, or leaves it unchanged if it has the current format. The caller holds the
+/// folder's lock.
+pub(super) fn open_or_migrate(opener: &Opener, format: &Format) -> Result<(), StoreError> {
     let connection = opener.open_bare()?;
-    let failed = |error| opener.failed("open", error);
-    let (found, tables) = look(&connection).map_err(failed)?;
+    let failed = |error| opener.store_error("open", error);
+    let (found, tables) = read_header(&connection).map_err(failed)?;
     if found.application == 0 && found.format == 0 && tables == 0 {
         return create(&connection, format).map_err(failed);
     }
     if found.application != APPLICATION_ID {
-        return Err(opener.corrupt("its header", "it is a database of another program"));
+        return Err(opener.corrupt_error("its header", "it is a database of another program"));
     }
     if found.format > format.version {
         return Err(StoreError::Newer {
@@ -139,7 +140,7 @@ pub(super) fn prepare(opener: &Opener, format: &Format) -> Result<(), StoreError
         });
     }
     if found.format < format.version {
-        // What the write-ahead log holds must be in the file before the file is copied.
+        // The write-ahead log must be checkpointed before the database file is copied.
         checkpoint_all(opener, &connection)?;
         drop(connection);
         opener.folder.copy_database(found.format)?;
@@ -148,13 +149,13 @@ pub(super) fn prepare(opener: &Opener, format: &Format) -> Result<(), StoreError
     Ok(())
 }
 
-/// What the header says.
+/// Fields of the database header.
 struct Header {
     application: i32,
     format: u32,
 }
 
-fn look(connection: &Connection) -> rusqlite::Result<(Header, i64)> {
+fn read_header(connection: &Connection) -> rusqlite::Result<(Header, i64)> {
     let application = connection.query_row("PRAGMA application_id", [], |row| row.get(0))?;
     let format = connection.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let tables = connection.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))?;
@@ -167,12 +168,12 @@ fn create(connection: &Connection, format: &Format) -> rusqlite::Result<()> {
     if mode != "wal" {
         return Err(rusqlite::Error::SqliteFailure(
             rusqlite::ffi::Error::new(rusqlite::ffi::SQLITE_CANTOPEN),
-            Some("this file system has no shared memory files, which the write-ahead log needs; use a local disk"
+            Some("this file system does not support the shared memory file of the write-ahead log; use a local disk"
                 .to_owned()),
         ));
     }
-    Opener::configure(connection, Use::Write)?;
-    // In one transaction: a crash leaves no table, and the next start makes them.
+    Opener::configure(connection, Purpose::Write)?;
+    // One transaction: a crash leaves no table, and the next start creates them.
     connection.execute_batch(&format!(
         "BEGIN IMMEDIATE;
          {}
@@ -183,14 +184,16 @@ fn create(connection: &Connection, format: &Format) -> rusqlite::Result<()> {
     ))
 }
 
-/// All steps from `found` on in one transaction: a crash leaves the old format.
+/// Runs all migrations from format `found` in one transaction: a crash leaves the old format.
 fn migrate(opener: &Opener, format: &Format, found: u32) -> Result<(), StoreError> {
-    let connection = opener.open(Use::Write)?;
-    let failed = |error| opener.failed("migrate", error);
+    let connection = opener.open(Purpose::Write)?;
+    let failed = |error| opener.store_error("migrate", error);
     connection.execute_batch("BEGIN IMMEDIATE").map_err(failed)?;
     for version in found..format.version {
         let Some(step) = format.migrations.iter().find(|step| step.from == version) else {
-            return Err(opener.corrupt("its header", format!("no version of golem wrote a format {version}")));
+            return Err(
+                opener.corrupt_error("its header", format!("no version of golem wrote a format {version}"))
+            );
         };
         connection.execute_batch(step.sql).map_err(failed)?;
     }
@@ -198,16 +201,16 @@ fn migrate(opener: &Opener, format: &Format, found: u32) -> Result<(), StoreErro
     connection.execute_batch("COMMIT").map_err(failed)
 }
 
-/// Moves the whole write-ahead log into the database and makes both durable.
+/// Checkpoints the whole write-ahead log and syncs the database.
 pub(super) fn checkpoint_all(opener: &Opener, connection: &Connection) -> Result<(), StoreError> {
     let busy: i64 = connection
         .query_row("PRAGMA main.wal_checkpoint(RESTART)", [], |row| row.get(0))
-        .map_err(|error| opener.failed("checkpoint", error))?;
+        .map_err(|error| opener.store_error("checkpoint", error))?;
     if busy == 0 {
         return Ok(());
     }
     Err(StoreError::Io {
-        act: "checkpoint",
+        operation: "checkpoint",
         path: opener.folder.database.clone(),
         source: "another program is reading the database".into(),
     })
@@ -245,7 +248,7 @@ mod tests {
     }
 
     fn things(opener: &Opener) -> rusqlite::Result<Vec<i64>> {
-        let connection = opener.open(Use::Read).unwrap();
+        let connection = opener.open(Purpose::Read).unwrap();
         let mut statement = connection.prepare("SELECT size FROM thing ORDER BY id")?;
         statement.query_map([], |row| row.get(0))?.collect()
     }
@@ -254,15 +257,15 @@ mod tests {
     fn an_older_format_is_migrated_after_a_copy() {
         let dir = tempfile::tempdir().unwrap();
         let opener = opener(dir.path());
-        prepare(&opener, &OLD).unwrap();
-        prepare(&opener, &NEW).unwrap();
+        open_or_migrate(&opener, &OLD).unwrap();
+        open_or_migrate(&opener, &NEW).unwrap();
         assert_eq!(things(&opener).unwrap(), [10, 20]);
 
         let copy = Connection::open(dir.path().join("golem.db.format-5.backup")).unwrap();
-        assert_eq!(look(&copy).unwrap().0.format, 5);
+        assert_eq!(read_header(&copy).unwrap().0.format, 5);
         let count: i64 = copy.query_row("SELECT count(*) FROM thing", [], |row| row.get(0)).unwrap();
         assert_eq!(count, 2);
-        prepare(&opener, &NEW).unwrap();
+        open_or_migrate(&opener, &NEW).unwrap();
     }
 
     #[test]
@@ -277,9 +280,9 @@ mod tests {
         };
         let dir = tempfile::tempdir().unwrap();
         let opener = opener(dir.path());
-        prepare(&opener, &OLD).unwrap();
-        prepare(&opener, &BAD).unwrap_err();
-        prepare(&opener, &NEW).unwrap();
+        open_or_migrate(&opener, &OLD).unwrap();
+        open_or_migrate(&opener, &BAD).unwrap_err();
+        open_or_migrate(&opener, &NEW).unwrap();
         assert_eq!(things(&opener).unwrap(), [10, 20]);
     }
 
@@ -287,10 +290,10 @@ mod tests {
     fn a_newer_format_is_refused_and_left_alone() {
         let dir = tempfile::tempdir().unwrap();
         let opener = opener(dir.path());
-        prepare(&opener, &NEW).unwrap();
-        let error = prepare(&opener, &OLD).unwrap_err();
+        open_or_migrate(&opener, &NEW).unwrap();
+        let error = open_or_migrate(&opener, &OLD).unwrap_err();
         assert!(matches!(error, StoreError::Newer { found: 7, known: 5, .. }), "{error}");
-        prepare(&opener, &NEW).unwrap();
+        open_or_migrate(&opener, &NEW).unwrap();
     }
 
     #[test]
@@ -298,16 +301,16 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let opener = opener(dir.path());
         Connection::open(&opener.folder.database).unwrap().execute_batch("CREATE TABLE t (x)").unwrap();
-        let error = prepare(&opener, &NEW).unwrap_err().to_string();
+        let error = open_or_migrate(&opener, &NEW).unwrap_err().to_string();
         assert!(error.contains("another program"), "{error}");
     }
 
     #[test]
-    fn a_file_that_is_no_database_is_refused() {
+    fn a_file_that_is_not_a_database_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let opener = opener(dir.path());
         std::fs::write(&opener.folder.database, [b'x'; 8192]).unwrap();
-        let error = prepare(&opener, &NEW).unwrap_err();
+        let error = open_or_migrate(&opener, &NEW).unwrap_err();
         assert!(matches!(error, StoreError::Corrupt { .. }), "{error}");
     }
 }

@@ -1,4 +1,4 @@
-//! What workers share: the values of buckets, and objects in containers.
+//! Data that workers share: values in buckets, and objects in containers.
 
 use super::connection::{signed, unsigned};
 use crate::storage::ports::{Abandoned, Seq, ValueRow};
@@ -7,14 +7,13 @@ use golem_model::shared::{ScopedKey, Space};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::sync::Arc;
 
-/// Values of abandoned buckets that are removed at a time: each may have thousands of pages.
-const SWEPT_AT_ONCE: u32 = 16;
+/// Values of abandoned buckets to remove in one transaction. Each may have thousands of pages.
+const SWEEP_VALUES_MAX: u32 = 16;
 
-/// Stands for all buckets of a project, in every space, where a bucket's name would be: no name, because names are
-/// UTF-8.
+/// Stands for all buckets of a project in the table `abandoned`. It is not a bucket's name, because names are UTF-8.
 const ALL_BUCKETS: &[u8] = &[0xFF];
 
-/// Writes what a batch says of values.
+/// Writes the values of a batch.
 pub(super) fn write(connection: &Connection, rows: &[ValueRow]) -> rusqlite::Result<()> {
     if rows.is_empty() {
         return Ok(());
@@ -39,8 +38,8 @@ pub(super) fn write(connection: &Connection, rows: &[ValueRow]) -> rusqlite::Res
     Ok(())
 }
 
-/// Notes buckets whose values are garbage.
-pub(super) fn abandon(connection: &Connection, buckets: &[Abandoned]) -> rusqlite::Result<()> {
+/// Marks buckets whose values are garbage.
+pub(super) fn mark_abandoned(connection: &Connection, buckets: &[Abandoned]) -> rusqlite::Result<()> {
     for Abandoned { project, bucket } in buckets {
         connection
             .prepare_cached("INSERT OR IGNORE INTO abandoned (project, bucket) VALUES (?, ?)")?
@@ -49,8 +48,8 @@ pub(super) fn abandon(connection: &Connection, buckets: &[Abandoned]) -> rusqlit
     Ok(())
 }
 
-/// Notes a project whose values are all garbage.
-pub(super) fn abandon_project(connection: &Connection, project: &[u8; 16]) -> rusqlite::Result<()> {
+/// Marks a project, all of whose values are garbage.
+pub(super) fn mark_project_abandoned(connection: &Connection, project: &[u8; 16]) -> rusqlite::Result<()> {
     connection
         .prepare_cached("INSERT OR IGNORE INTO abandoned (project, bucket) VALUES (?, ?)")?
         .execute(params![project, ALL_BUCKETS])
@@ -62,7 +61,7 @@ pub(super) fn any_abandoned(connection: &Connection) -> rusqlite::Result<bool> {
     connection.prepare_cached("SELECT EXISTS (SELECT 1 FROM abandoned)")?.query_row([], |row| row.get(0))
 }
 
-/// In a transaction: removes some values of an abandoned bucket or project, or its name when none are left.
+/// Removes some values of an abandoned bucket or project, or its mark when none are left. Must run in a transaction.
 pub(super) fn sweep(connection: &Connection) -> rusqlite::Result<()> {
     let next = connection
         .prepare_cached("SELECT project, bucket FROM abandoned LIMIT 1")?
@@ -72,16 +71,16 @@ pub(super) fn sweep(connection: &Connection) -> rusqlite::Result<()> {
     let swept = if bucket == ALL_BUCKETS {
         connection
             .prepare_cached("DELETE FROM kv WHERE rowid IN (SELECT rowid FROM kv WHERE project = ? LIMIT ?)")?
-            .execute(params![project, SWEPT_AT_ONCE])?
+            .execute(params![project, SWEEP_VALUES_MAX])?
     } else {
         connection
             .prepare_cached(
                 "DELETE FROM kv WHERE rowid IN
                      (SELECT rowid FROM kv WHERE project = ? AND space = ? AND bucket = ? LIMIT ?)",
             )?
-            .execute(params![project, Space::Objects.code(), bucket, SWEPT_AT_ONCE])?
+            .execute(params![project, Space::Objects.code(), bucket, SWEEP_VALUES_MAX])?
     };
-    if (swept as u64) < u64::from(SWEPT_AT_ONCE) {
+    if (swept as u64) < u64::from(SWEEP_VALUES_MAX) {
         connection
             .prepare_cached("DELETE FROM abandoned WHERE project = ? AND bucket = ?")?
             .execute(params![project, bucket])?;
@@ -89,25 +88,25 @@ pub(super) fn sweep(connection: &Connection) -> rusqlite::Result<()> {
     Ok(())
 }
 
-/// Pages of the write-ahead log that a value takes, about.
-pub(super) fn pages(row: &ValueRow) -> usize {
+/// Estimated pages in the write-ahead log for a value.
+pub(super) fn estimated_pages(row: &ValueRow) -> usize {
     2 + row.value.as_ref().map_or(0, |value| value.len() / 4096)
 }
 
 pub(super) fn value(
     connection: &Connection,
     project: ProjectId,
-    place: &ScopedKey,
+    scoped_key: &ScopedKey,
 ) -> rusqlite::Result<Option<ValueRow>> {
-    let (bucket, key) = (place.bucket.as_bytes(), place.key.as_bytes());
+    let (bucket, key) = (scoped_key.bucket.as_bytes(), scoped_key.key.as_bytes());
     connection
         .prepare_cached(
             "SELECT value, version FROM kv WHERE project = ? AND space = ? AND bucket = ? AND key = ?",
         )?
-        .query_row(params![project.0.as_bytes(), place.space.code(), bucket, key], |row| {
+        .query_row(params![project.0.as_bytes(), scoped_key.space.code(), bucket, key], |row| {
             let value: Arc<[u8]> = row.get_ref(0)?.as_blob()?.into();
             let version = Seq(unsigned(row, 1)?);
-            Ok(ValueRow { project, place: place.clone(), value: Some(value), version })
+            Ok(ValueRow { project, place: scoped_key.clone(), value: Some(value), version })
         })
         .optional()
 }
@@ -120,7 +119,7 @@ pub(super) fn keys(
     after: Option<&str>,
     limit: usize,
 ) -> rusqlite::Result<Vec<String>> {
-    // Nothing is after the bytes of no key: the empty one is a key as well.
+    // The empty key is a valid key, so without `after` the comparison must include it.
     let condition = if after.is_some() { "key > ?" } else { "key >= ?" };
     connection
         .prepare_cached(&format!(

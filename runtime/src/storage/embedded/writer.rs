@@ -1,9 +1,9 @@
-//! The one connection that writes, and what it knows of the store between two transactions.
+//! The one connection that writes, and the state that it keeps between transactions.
 //!
-//! Invariant: what is known was read from the database or committed by this connection; it is read again when
-//! somebody else has written (`data_version`), and dropped with the connection when something fails.
+//! Invariant: the state was read from the database or committed by this connection. It is read again when another
+//! connection has written (`data_version`), and dropped with the connection after a failure.
 
-use super::connection::{Opener, Use, signed, unsigned};
+use super::connection::{Opener, Purpose, signed, unsigned};
 use super::values;
 use super::wal::Wal;
 use crate::storage::ports::{
@@ -14,15 +14,15 @@ use golem_model::{Epoch, ShardId};
 use rusqlite::{CachedStatement, Connection, OptionalExtension as _, params};
 use std::sync::Arc;
 
-/// Why a transaction was not made.
-pub(super) enum Failure {
-    /// The store said no; nothing was written, and the connection is good.
+/// Why a transaction failed.
+pub(super) enum WriteFailure {
+    /// The store refused it. Nothing was written, and the connection is usable.
     Refused(StoreError),
-    /// Something failed, and the connection must not be used again.
+    /// Something failed. The connection must not be used again.
     Broken(StoreError),
 }
 
-/// The connection and what is known.
+/// The connection and its state.
 #[derive(Debug)]
 pub(super) struct Writer {
     opener: Opener,
@@ -32,18 +32,18 @@ pub(super) struct Writer {
     data_version: i64,
     epochs: Vec<Epoch>,
     position: Position,
-    /// Whether there may be rows of deleted workers.
+    /// Whether there may be rows of deleted workers to remove.
     trash: bool,
-    /// Whether there may be values of abandoned buckets.
+    /// Whether there may be values of abandoned buckets to remove.
     abandoned: bool,
-    /// Roughly the pages written since somebody looked at the length of the write-ahead log.
-    pages: u64,
+    /// Estimated pages written since the length of the write-ahead log was last checked.
+    pages_written: u64,
 }
 
 impl Writer {
-    /// Opens the connection and reads where the store stands.
+    /// Opens the connection and reads the state.
     pub(super) fn open(opener: Opener, wal: Arc<Wal>) -> Result<Self, StoreError> {
-        let connection = opener.open(Use::Write)?;
+        let connection = opener.open(Purpose::Write)?;
         let mut writer = Self {
             opener,
             wal,
@@ -55,9 +55,9 @@ impl Writer {
             abandoned: true,
             pages: 0,
         };
-        let failed = |error| writer.opener.failed("read", error);
+        let failed = |error| writer.opener.store_error("read", error);
         writer.data_version = writer.read_data_version().map_err(failed)?;
-        writer.read_known()?;
+        writer.read_state()?;
         Ok(writer)
     }
 
@@ -65,15 +65,15 @@ impl Writer {
         &self.connection
     }
 
-    /// Closes the connection so that SQLite moves the write-ahead log into the database and removes it.
+    /// Closes the connection. SQLite then checkpoints the write-ahead log and removes it.
     pub(super) fn close(self) -> rusqlite::Result<()> {
         let setting = rusqlite::config::DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
         self.connection.set_db_config(setting, false)?;
         self.connection.close().map_err(|(_, error)| error)
     }
 
-    /// One transaction of the log.
-    pub(super) fn commit(&mut self, batch: &Batch) -> Result<(), Failure> {
+    /// Commits a batch in one transaction.
+    pub(super) fn commit(&mut self, batch: &Batch) -> Result<(), WriteFailure> {
         let position = self.transact(|writer| writer.write_batch(batch))?;
         self.position = position;
         self.trash |= !batch.removed.is_empty();
@@ -81,13 +81,13 @@ impl Writer {
         Ok(())
     }
 
-    /// There may be values of abandoned buckets or projects now.
-    pub(super) fn look_for_abandoned(&mut self) {
+    /// Notes that there may be values of abandoned buckets or projects.
+    pub(super) fn expect_abandoned(&mut self) {
         self.abandoned = true;
     }
 
-    /// Removes some values of abandoned buckets and projects; says whether there are more.
-    pub(super) fn sweep_values(&mut self) -> Result<bool, Failure> {
+    /// Removes some values of abandoned buckets and projects. Returns whether there are more.
+    pub(super) fn sweep_values(&mut self) -> Result<bool, WriteFailure> {
         if !self.abandoned {
             return Ok(false);
         }
@@ -95,20 +95,20 @@ impl Writer {
             let swept = values::sweep(&writer.connection);
             swept
                 .and_then(|()| values::any_abandoned(&writer.connection))
-                .map_err(|error| Failure::Broken(writer.opener.failed("write", error)))
+                .map_err(|error| WriteFailure::Broken(writer.opener.store_error("write", error)))
         })?;
         self.abandoned = any;
-        self.pages += 64;
+        self.pages_written += 64;
         Ok(any)
     }
 
-    /// All epochs grow by one.
-    pub(super) fn acquire(&mut self) -> Result<Vec<(ShardId, Epoch)>, Failure> {
+    /// Increments all epochs.
+    pub(super) fn acquire(&mut self) -> Result<Vec<(ShardId, Epoch)>, WriteFailure> {
         self.transact(|writer| {
             writer
                 .connection
                 .execute("UPDATE lease SET epoch = epoch + 1", [])
-                .map_err(|error| Failure::Broken(writer.opener.failed("write", error)))?;
+                .map_err(|error| WriteFailure::Broken(writer.opener.store_error("write", error)))?;
             Ok(())
         })?;
         for epoch in &mut self.epochs {
@@ -117,45 +117,45 @@ impl Writer {
         Ok(ShardId::all().zip(self.epochs.iter().copied()).collect())
     }
 
-    /// Runs `act` in a transaction: committed if it succeeds, rolled back if not.
+    /// Runs `operation` in a transaction, which is committed if it succeeds and rolled back if not.
     pub(super) fn transact<T>(
         &mut self,
-        act: impl FnOnce(&mut Self) -> Result<T, Failure>,
-    ) -> Result<T, Failure> {
+        operation: impl FnOnce(&mut Self) -> Result<T, WriteFailure>,
+    ) -> Result<T, WriteFailure> {
         self.execute("BEGIN IMMEDIATE")?;
-        let outcome = self.refresh().and_then(|()| act(self));
+        let outcome = self.refresh().and_then(|()| operation(self));
         match outcome {
             Ok(value) => {
                 self.execute("COMMIT")?;
                 Ok(value)
             }
-            Err(Failure::Refused(error)) => {
+            Err(WriteFailure::Refused(error)) => {
                 self.execute("ROLLBACK")?;
-                Err(Failure::Refused(error))
+                Err(WriteFailure::Refused(error))
             }
             // Closing the connection rolls back.
-            Err(Failure::Broken(error)) => Err(Failure::Broken(error)),
+            Err(WriteFailure::Broken(error)) => Err(WriteFailure::Broken(error)),
         }
     }
 
-    /// Between two commits: keeps the write-ahead log short.
+    /// Called between two commits: checkpoints the write-ahead log if necessary.
     pub(super) fn after_commit(&mut self) -> Result<(), StoreError> {
-        if self.wal.after_commit(&self.connection, self.pages)? {
-            self.pages = 0;
+        if self.wal.after_commit(&self.connection, self.pages_written)? {
+            self.pages_written = 0;
         }
         Ok(())
     }
 
-    /// Removes at most `limit` rows of deleted workers; says whether there are more.
+    /// Removes at most `limit` rows of deleted workers. Returns whether there are more.
     ///
-    /// A worker's rows go from the last to the first, so that what is left of it is always a whole chain. A worker
-    /// waits until the derived tables know of its end: before that, whoever derives reads its rows.
-    pub(super) fn empty_trash(&mut self, limit: usize) -> Result<bool, Failure> {
+    /// A worker's rows are removed from the last to the first, so the remaining ones are always a complete chain. They
+    /// are kept until the derived tables include the worker's deletion: before that, deriving them reads the rows.
+    pub(super) fn empty_trash(&mut self, limit: usize) -> Result<bool, WriteFailure> {
         if !self.trash || limit == 0 {
             return Ok(self.trash);
         }
-        let failed = |error| Failure::Broken(self.opener.failed("read", error));
-        let (ready, any) = self.look_for_trash().map_err(failed)?;
+        let failed = |error| WriteFailure::Broken(self.opener.store_error("read", error));
+        let (ready, any) = self.find_trash().map_err(failed)?;
         self.trash = any;
         if !ready {
             return Ok(false);
@@ -163,17 +163,18 @@ impl Writer {
         self.transact(|writer| {
             writer
                 .empty_trash_in_transaction(limit)
-                .map_err(|error| Failure::Broken(writer.opener.failed("write", error)))
+                .map_err(|error| WriteFailure::Broken(writer.opener.store_error("write", error)))
         })?;
-        self.pages += limit as u64 / 8;
-        let (ready, any) =
-            self.look_for_trash().map_err(|error| Failure::Broken(self.opener.failed("read", error)))?;
+        self.pages_written += limit as u64 / 8;
+        let (ready, any) = self
+            .find_trash()
+            .map_err(|error| WriteFailure::Broken(self.opener.store_error("read", error)))?;
         self.trash = any;
         Ok(ready)
     }
 
-    /// Whether there is trash that may go, and whether there is any.
-    fn look_for_trash(&self) -> rusqlite::Result<(bool, bool)> {
+    /// Whether there are rows that may be removed now, and whether there are any.
+    fn find_trash(&self) -> rusqlite::Result<(bool, bool)> {
         self.connection
             .prepare_cached(
                 "SELECT EXISTS (SELECT 1 FROM trash WHERE last <= ?), EXISTS (SELECT 1 FROM trash)",
@@ -192,7 +193,7 @@ impl Writer {
             "DELETE FROM idem WHERE worker = ?1 AND key_hash IN
                  (SELECT key_hash FROM idem WHERE worker = ?1 LIMIT ?2)",
         )?;
-        // The last row of the log may be among those that go, and its position must never be given again.
+        // The last row of the log may be removed too, and its position must not be assigned again.
         connection
             .prepare_cached("UPDATE meta SET value = ? WHERE key = 'last'")?
             .execute([signed(self.position.last.0)])?;
@@ -225,29 +226,29 @@ impl Writer {
         Ok(())
     }
 
-    /// Everything that [`Batch`] asks for. Returns where the store stands after it.
-    fn write_batch(&mut self, batch: &Batch) -> Result<Position, Failure> {
+    /// Writes a batch. Returns the position after it.
+    fn write_batch(&mut self, batch: &Batch) -> Result<Position, WriteFailure> {
         for &(shard, ours) in &batch.fences {
             let current = self.epochs[usize::from(shard.0)];
             if current != ours {
-                return Err(Failure::Refused(StoreError::Fenced { shard, ours, current }));
+                return Err(WriteFailure::Refused(StoreError::Fenced { shard, ours, current }));
             }
         }
         let mut position = self.position;
         for row in &batch.rows {
             if row.seq != position.last.next() {
                 let error = StoreError::OutOfOrder { first: row.seq, last: position.last };
-                return Err(Failure::Refused(error));
+                return Err(WriteFailure::Refused(error));
             }
             position.last = row.seq;
         }
-        let failed = |error| Failure::Broken(self.opener.failed("write", error));
+        let failed = |error| WriteFailure::Broken(self.opener.store_error("write", error));
         self.write_rows(&batch.rows).map_err(failed)?;
         self.write_removed(&batch.removed).map_err(failed)?;
         if !batch.heads.is_empty() {
             self.write_heads(&batch.heads).map_err(|error| {
                 if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) {
-                    Failure::Refused(StoreError::Conflict { what: "worker" })
+                    WriteFailure::Refused(StoreError::Conflict { what: "worker" })
                 } else {
                     failed(error)
                 }
@@ -255,15 +256,16 @@ impl Writer {
         }
         self.write_idem(&batch.idem).map_err(failed)?;
         values::write(&self.connection, &batch.values).map_err(failed)?;
-        values::abandon(&self.connection, &batch.abandoned).map_err(failed)?;
+        values::mark_abandoned(&self.connection, &batch.abandoned).map_err(failed)?;
         if let Some(derived) = batch.derived {
             self.write_derived(derived).map_err(failed)?;
             position.derived = derived;
         }
         let bodies: usize = batch.rows.iter().map(|row| row.body.len() + 32).sum();
         let heads: usize = batch.heads.iter().map(|head| 2 + head.head.len() / 4096).sum();
-        let values: usize = batch.values.iter().map(values::pages).sum();
-        self.pages += 2 + (bodies / 4096 + heads + batch.idem.len() + batch.removed.len() + values) as u64;
+        let values: usize = batch.values.iter().map(values::estimated_pages).sum();
+        self.pages_written +=
+            2 + (bodies / 4096 + heads + batch.idem.len() + batch.removed.len() + values) as u64;
         Ok(position)
     }
 
@@ -312,11 +314,11 @@ impl Writer {
     }
 
     fn write_removed(&self, removed: &[(WorkerNum, Seq)]) -> rusqlite::Result<()> {
-        for &(no, last) in removed {
-            self.connection.prepare_cached("DELETE FROM worker WHERE no = ?")?.execute([signed(no.0)])?;
+        for &(worker, last) in removed {
+            self.connection.prepare_cached("DELETE FROM worker WHERE no = ?")?.execute([signed(worker.0)])?;
             self.connection
                 .prepare_cached("INSERT OR REPLACE INTO trash (worker, last) VALUES (?, ?)")?
-                .execute([signed(no.0), signed(last.0)])?;
+                .execute([signed(worker.0), signed(last.0)])?;
         }
         Ok(())
     }
@@ -346,21 +348,23 @@ impl Writer {
         Ok(())
     }
 
-    fn execute(&self, sql: &str) -> Result<(), Failure> {
+    fn execute(&self, sql: &str) -> Result<(), WriteFailure> {
         self.connection
             .prepare_cached(sql)
             .and_then(|mut statement| statement.execute([]))
             .map(drop)
-            .map_err(|error| Failure::Broken(self.opener.failed("write", error)))
+            .map_err(|error| WriteFailure::Broken(self.opener.store_error("write", error)))
     }
 
-    /// Reads again what is known if another connection has written since. Nobody can write until we commit.
-    fn refresh(&mut self) -> Result<(), Failure> {
-        let data_version =
-            self.read_data_version().map_err(|error| Failure::Broken(self.opener.failed("read", error)))?;
+    /// Reads the state again if another connection has written. No other connection can write until this transaction
+    /// ends.
+    fn refresh(&mut self) -> Result<(), WriteFailure> {
+        let data_version = self
+            .read_data_version()
+            .map_err(|error| WriteFailure::Broken(self.opener.store_error("read", error)))?;
         if data_version != self.data_version {
             self.data_version = data_version;
-            self.read_known().map_err(Failure::Broken)?;
+            self.read_state().map_err(WriteFailure::Broken)?;
         }
         Ok(())
     }
@@ -369,19 +373,21 @@ impl Writer {
         self.connection.prepare_cached("PRAGMA data_version")?.query_row([], |row| row.get(0))
     }
 
-    fn read_known(&mut self) -> Result<(), StoreError> {
-        let failed = |error| self.opener.failed("read", error);
+    fn read_state(&mut self) -> Result<(), StoreError> {
+        let failed = |error| self.opener.store_error("read", error);
         self.epochs = read_epochs(&self.connection).map_err(failed)?;
         if self.epochs.len() != usize::from(SHARDS) {
             let details = format!("it has {} rows instead of {SHARDS}", self.epochs.len());
-            return Err(self.opener.corrupt("table lease", details));
+            return Err(self.opener.corrupt_error("table lease", details));
         }
         self.position = read_position(&self.connection).map_err(failed)?;
         if self.position.derived.applied > self.position.last {
             let Position { last, derived } = self.position;
-            let details =
-                format!("it says that rows up to {} were read, but the log ends at {last}", derived.applied);
-            return Err(self.opener.corrupt("table meta", details));
+            let details = format!(
+                "it says that rows up to {} are derived, but the log ends at {last}",
+                derived.applied
+            );
+            return Err(self.opener.corrupt_error("table meta", details));
         }
         self.trash = true;
         self.abandoned = true;
@@ -389,14 +395,14 @@ impl Writer {
     }
 }
 
-/// Commits a change that means nothing, over the frames of a transaction that failed. The index of the write-ahead log must
-/// have been kept since then.
-pub(super) fn overwrite_failed(opener: &Opener) -> Result<(), StoreError> {
-    let connection = opener.open(Use::Write)?;
+/// Commits a dummy change over the frames of a failed transaction. SQLite's index of the write-ahead log must have been
+/// kept in memory since then.
+pub(super) fn overwrite_failed_frames(opener: &Opener) -> Result<(), StoreError> {
+    let connection = opener.open(Purpose::Write)?;
     connection
-        // Something has to be another than before: SQLite does not write a page that stays the same.
+        // The value must change: SQLite does not write an unchanged page.
         .execute_batch("UPDATE meta SET value = value + 1 WHERE key = 'recoveries'")
-        .map_err(|error| opener.failed("write", error))
+        .map_err(|error| opener.store_error("write", error))
 }
 
 fn read_epochs(connection: &Connection) -> rusqlite::Result<Vec<Epoch>> {
@@ -405,7 +411,8 @@ fn read_epochs(connection: &Connection) -> rusqlite::Result<Vec<Epoch>> {
     statement.query_map([], |row| unsigned(row, 0).map(Epoch))?.collect()
 }
 
-/// Where the store stands. Whichever is later: the last row, or the one that was the last when rows were removed.
+/// The position of the store. Its last row is the last one in `log`, or the one that `meta` recorded when rows were
+/// removed, whichever is later.
 pub(super) fn read_position(connection: &Connection) -> rusqlite::Result<Position> {
     connection
         .prepare_cached(

@@ -30,13 +30,13 @@ impl CatalogData {
     fn apply(&mut self, write: &CatalogWrite) -> Result<(), StoreError> {
         match write {
             CatalogWrite::Account(account) => {
-                if self.accounts.contains_key(&account.id) || self.has_external_of(account) {
+                if self.accounts.contains_key(&account.id) || self.external_is_taken(account) {
                     return conflict("account");
                 }
                 self.accounts.insert(account.id, account.clone());
             }
             CatalogWrite::AccountChanged(account) => {
-                if !self.accounts.contains_key(&account.id) || self.has_external_of(account) {
+                if !self.accounts.contains_key(&account.id) || self.external_is_taken(account) {
                     return conflict("account");
                 }
                 self.accounts.insert(account.id, account.clone());
@@ -100,7 +100,7 @@ impl CatalogData {
                 self.usage.insert(usage.account, *usage);
             }
             CatalogWrite::TemplateVersion(version) => {
-                if !self.template_version_fits(version) {
+                if !self.is_next_version(version) {
                     return conflict("template");
                 }
                 self.templates.insert((version.project, version.id, version.version), version.clone());
@@ -110,15 +110,15 @@ impl CatalogData {
         Ok(())
     }
 
-    /// Whether somebody else vouches under the same name for another account.
-    fn has_external_of(&self, account: &Account) -> bool {
+    /// Whether another account has the same external identity.
+    fn external_is_taken(&self, account: &Account) -> bool {
         let same = |other: &Account| other.id != account.id && other.external == account.external;
         account.external.is_some() && self.accounts.values().any(same)
     }
 
-    fn template_version_fits(&self, version: &TemplateVersion) -> bool {
+    fn is_next_version(&self, version: &TemplateVersion) -> bool {
         let last = self.templates.values().filter(|other| other.id == version.id).max_by_key(|v| v.version);
-        let follows = match last {
+        let is_successor = match last {
             None => version.version == 0,
             Some(last) => {
                 last.version.checked_add(1) == Some(version.version) && last.project == version.project
@@ -127,11 +127,11 @@ impl CatalogData {
         let taken = self.templates.values().any(|other| {
             other.id != version.id && other.project == version.project && other.name == version.name
         });
-        self.projects.contains_key(&version.project) && follows && !taken
+        self.projects.contains_key(&version.project) && is_successor && !taken
     }
 }
 
-fn all<K, V: Clone>(rows: &BTreeMap<K, V>) -> Vec<V> {
+fn cloned_values<K, V: Clone>(rows: &BTreeMap<K, V>) -> Vec<V> {
     rows.values().cloned().collect()
 }
 
@@ -151,27 +151,27 @@ impl Catalog for MemoryStore {
     }
 
     fn accounts(&self) -> Result<Vec<Account>, StoreError> {
-        Ok(all(&self.data.lock().catalog.accounts))
+        Ok(cloned_values(&self.data.lock().catalog.accounts))
     }
 
     fn projects(&self) -> Result<Vec<Project>, StoreError> {
-        Ok(all(&self.data.lock().catalog.projects))
+        Ok(cloned_values(&self.data.lock().catalog.projects))
     }
 
     fn policies(&self) -> Result<Vec<Policy>, StoreError> {
-        Ok(all(&self.data.lock().catalog.policies))
+        Ok(cloned_values(&self.data.lock().catalog.policies))
     }
 
     fn grants(&self) -> Result<Vec<Grant>, StoreError> {
-        Ok(all(&self.data.lock().catalog.grants))
+        Ok(cloned_values(&self.data.lock().catalog.grants))
     }
 
     fn tokens(&self) -> Result<Vec<Token>, StoreError> {
-        Ok(all(&self.data.lock().catalog.tokens))
+        Ok(cloned_values(&self.data.lock().catalog.tokens))
     }
 
     fn invited(&self) -> Result<Vec<Invited>, StoreError> {
-        Ok(all(&self.data.lock().catalog.invited))
+        Ok(cloned_values(&self.data.lock().catalog.invited))
     }
 
     fn invitation_needed(&self) -> Result<Option<bool>, StoreError> {
@@ -179,10 +179,10 @@ impl Catalog for MemoryStore {
     }
 
     fn usage(&self) -> Result<Vec<Usage>, StoreError> {
-        Ok(all(&self.data.lock().catalog.usage))
+        Ok(cloned_values(&self.data.lock().catalog.usage))
     }
 
     fn template_versions(&self) -> Result<Vec<TemplateVersion>, StoreError> {
-        Ok(all(&self.data.lock().catalog.templates))
+        Ok(cloned_values(&self.data.lock().catalog.templates))
     }
 }

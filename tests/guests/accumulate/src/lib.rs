@@ -1,6 +1,7 @@
-//! Mixes every answer that it ever got from the host into one number, in the order in which they came.
+//! Hashes every answer of the host, in order, into one number.
 //!
-//! Two workers that saw the same have the same digest; one answer that differs, is missing or comes twice changes it for good.
+//! Two workers with the same answers have the same digest. An answer that differs, is missing or is repeated changes
+//! it.
 
 #[golem::worker]
 mod accumulate {
@@ -10,7 +11,7 @@ mod accumulate {
     use wasip2::io::poll::poll;
     use wasip2::random::random;
 
-    /// One thing to ask of the host.
+    /// One kind of host call.
     pub enum Step {
         /// Read the wall clock.
         Wall,
@@ -26,13 +27,13 @@ mod accumulate {
         Environment,
         /// Write a line.
         Print(String),
-        /// The order of a hash map.
+        /// Read the order of a hash map with that many entries.
         HashOrder(u32),
         /// Create a promise and complete it with these bytes.
         Answer(Vec<u8>),
-        /// Create a promise, print its id, and wait until somebody completes it.
+        /// Create a promise, print its id, and wait until it is completed.
         Await,
-        /// Wait for a promise or that many milliseconds, whichever is first.
+        /// Wait for a promise, at most that many milliseconds.
         AwaitUntil(u64),
     }
 
@@ -43,7 +44,7 @@ mod accumulate {
     }
 
     impl Accumulate {
-        /// Takes the steps one after the other and returns the digest.
+        /// Runs the steps one after the other and returns the digest.
         pub fn run(&mut self, steps: Vec<Step>) -> u64 {
             for step in &steps {
                 self.take(step);
@@ -51,7 +52,7 @@ mod accumulate {
             self.digest
         }
 
-        /// Takes each kind of step that needs nobody else, `rounds` times.
+        /// Runs each kind of step that needs no external event, `rounds` times.
         pub fn everything(&mut self, rounds: u32) -> u64 {
             for round in 0..rounds {
                 let line = format!("round {round}");
@@ -70,12 +71,12 @@ mod accumulate {
             self.digest
         }
 
-        /// The digest of everything so far.
+        /// The digest of all answers so far.
         pub fn digest(&self) -> u64 {
             self.digest
         }
 
-        /// Steps taken so far.
+        /// Number of steps so far.
         pub fn steps(&self) -> u64 {
             self.steps
         }
@@ -145,7 +146,7 @@ mod accumulate {
             }
         }
 
-        // FNV-1a, with the length first, so that ("ab", "c") and ("a", "bc") differ.
+        // FNV-1a. The length is hashed first, so that ("ab", "c") and ("a", "bc") differ.
         fn mix(&mut self, bytes: &[u8]) {
             let length = (bytes.len() as u64).to_le_bytes();
             for byte in length.iter().chain(bytes) {

@@ -1,4 +1,4 @@
-//! Objects in containers, through bindings of the draft.
+//! Objects in containers, through bindings of `wasi:blobstore@0.2.0-draft`.
 
 wit_bindgen::generate!({
     path: ["../../wit/wasi-io", "../../../wit/wasi-blobstore-0.2.0-draft", "wit"],

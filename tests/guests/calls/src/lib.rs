@@ -1,5 +1,5 @@
-//! Calls workers of its own template and of another one, and is called by them. The one client is bound by hand, as other
-//! languages do it, the other one by the guest library.
+//! Calls workers of its own template and of another one, and is called by them. The client of its own template uses
+//! generated bindings, as in other languages; the other client uses the guest library.
 
 wit_bindgen::generate!({
     path: ["../../../wit/golem-rpc", "clients/golem-calls-client.wit", "wit"],

@@ -1,16 +1,16 @@
-//! Reads the clocks, by the standard library and by WASI's own functions, and remembers what they said.
+//! Reads the clocks with the standard library and with WASI functions, and stores the readings.
 
 #[golem::worker]
 mod clocks {
     use std::time::{SystemTime, UNIX_EPOCH};
     use wasip2::clocks::{monotonic_clock, wall_clock};
 
-    /// What the clocks say at one time.
+    /// One reading of both clocks.
     #[derive(Clone)]
     pub struct Reading {
         /// Whole seconds since 1970.
         pub seconds: u64,
-        /// The part of the second that has passed.
+        /// Nanoseconds of the current second.
         pub nanoseconds: u32,
         /// Nanoseconds of the monotonic clock.
         pub monotonic: u64,
@@ -22,7 +22,7 @@ mod clocks {
     }
 
     impl Clocks {
-        /// Reads both clocks and remembers the reading.
+        /// Reads both clocks and stores the reading.
         pub fn read(&mut self) -> Reading {
             let now = wall_clock::now();
             let monotonic = monotonic_clock::now();
@@ -36,20 +36,20 @@ mod clocks {
             self.readings.clone()
         }
 
-        /// Reads the monotonic clock `count` times and says whether it ever went back.
+        /// Reads the monotonic clock `count` times and returns whether it never went back.
         pub fn is_monotonic(&mut self, count: u32) -> bool {
             let read: Vec<u64> = (0..count).map(|_| monotonic_clock::now()).collect();
             read.is_sorted()
         }
     }
 
-    /// Milliseconds since 1970 as the standard library sees it.
+    /// Milliseconds since 1970 by the standard library.
     pub fn now_ms() -> u64 {
         let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("the host's clock is after 1970");
         u64::try_from(since.as_millis()).expect("for the next 500 million years")
     }
 
-    /// Nanoseconds that each clock can tell apart: the wall clock's, the monotonic clock's.
+    /// Resolutions in nanoseconds of the wall clock and the monotonic clock.
     pub fn resolutions() -> (u64, u64) {
         let wall = wall_clock::resolution();
         (wall.seconds * 1_000_000_000 + u64::from(wall.nanoseconds), monotonic_clock::resolution())

@@ -1,4 +1,4 @@
-//! Asks for what a worker does not have, and tells how it was refused.
+//! Requests resources that a worker does not have, and returns the errors.
 
 #[golem::worker]
 mod denied {
@@ -7,7 +7,7 @@ mod denied {
     use wasip2::http::outgoing_handler;
     use wasip2::http::types::{Fields, Method, OutgoingRequest, Scheme};
 
-    /// What asking came to: `ok`, or the kind of error and its text.
+    /// The result of a request: `ok`, or the kind of error and its text.
     pub struct Answer {
         pub what: String,
         pub kind: String,
@@ -22,7 +22,7 @@ mod denied {
         Answer { what: what.to_owned(), kind, text }
     }
 
-    /// Tries sockets of each kind, and to look up a name.
+    /// Tries each kind of socket and a name lookup.
     pub fn sockets() -> Vec<Answer> {
         vec![
             answer("connect", TcpStream::connect("127.0.0.1:80")),
@@ -33,7 +33,7 @@ mod denied {
         ]
     }
 
-    /// Sends a request, and returns the error that it is answered with.
+    /// Sends an HTTP request, and returns the status or the error.
     pub fn http(authority: String) -> Result<u16, String> {
         let request = OutgoingRequest::new(Fields::new());
         request.set_method(&Method::Get).map_err(|()| "the method was refused")?;
@@ -51,7 +51,7 @@ mod denied {
         }
     }
 
-    /// Headers need no network: builds some and reads them back.
+    /// Builds headers and reads them back, which needs no network.
     pub fn headers(pairs: Vec<(String, String)>) -> Result<Vec<(String, String)>, String> {
         let fields = Fields::new();
         for (name, value) in pairs {

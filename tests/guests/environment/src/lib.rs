@@ -1,4 +1,4 @@
-//! Shows what the worker was created with.
+//! Returns the arguments and the environment of the worker.
 
 #[golem::worker]
 mod environment {

@@ -1,4 +1,5 @@
-//! Fails in every way there is. Counts first, so that a test can see whether a failed call left anything behind.
+//! Fails in all possible ways. Functions count first, so that a test can see whether a failed call left a change
+//! behind.
 
 #[golem::worker]
 mod failures {
@@ -29,7 +30,7 @@ mod failures {
             panic!("{text}");
         }
 
-        /// Adds one, then panics while the wall clock is before this second since 1970; afterwards returns the count.
+        /// Adds one, then panics if the wall clock is before this second since 1970; otherwise returns the count.
         pub fn fail_until(&mut self, seconds: u64) -> u64 {
             self.count += 1;
             let now = wall_clock::now().seconds;
@@ -45,7 +46,7 @@ mod failures {
             self.count
         }
 
-        /// Allocates that many MiB, touches and keeps them, and returns how many are kept now.
+        /// Allocates that many MiB, writes and keeps them, and returns the number of MiB kept.
         pub fn allocate(&mut self, mib: u32) -> u32 {
             for _ in 0..mib {
                 self.kept.push(vec![1; 1 << 20]);
@@ -54,12 +55,12 @@ mod failures {
         }
     }
 
-    /// Ends the program, successfully with 0.
+    /// Exits the program with this code.
     pub fn exit(code: i32) {
         std::process::exit(code);
     }
 
-    /// Never returns and calls nothing.
+    /// Loops forever without host calls.
     pub fn spin() {
         let mut turns = 0u64;
         loop {
@@ -67,7 +68,7 @@ mod failures {
         }
     }
 
-    /// Needs a stack frame for each level, and returns how deep it got.
+    /// Uses a stack frame for each level, and returns the depth.
     pub fn recurse(depth: u32) -> u32 {
         let frame = black_box([depth; 64]);
         if depth == 0 { 0 } else { recurse(depth - 1) + u32::from(black_box(frame)[0] == depth) }
@@ -79,19 +80,19 @@ mod failures {
         core::arch::wasm32::unreachable();
     }
 
-    /// Reads where there is no memory.
+    /// Reads outside the memory.
     pub fn read_beyond_memory() -> u8 {
         let outside = black_box(usize::MAX - 64) as *const u8;
-        // SAFETY: there is none, on purpose: the host has to stop this.
+        // SAFETY: the read is invalid on purpose; the host must trap.
         unsafe { outside.read_volatile() }
     }
 
-    /// Divides, also by zero.
+    /// Divides; traps if the divisor is zero.
     pub fn divide(dividend: u32, divisor: u32) -> u32 {
         dividend / divisor
     }
 
-    /// An error that is an ordinary answer.
+    /// Returns an error as an ordinary result.
     pub fn refuse(reason: String) -> Result<u64, String> {
         Err(reason)
     }

@@ -1,4 +1,4 @@
-//! Sends HTTP requests and tells what came back.
+//! Sends HTTP requests and returns the responses.
 
 /// `golem:durability/policy`, which the guest library does not wrap.
 mod policy {
@@ -9,7 +9,7 @@ mod policy {
     }
 
     pub fn set_idempotence(idempotent: bool) {
-        // SAFETY: the import takes a bool, and has no memory to do with.
+        // SAFETY: the import takes a bool and does not access memory.
         unsafe { raw(i32::from(idempotent)) }
     }
 }
@@ -24,12 +24,12 @@ mod fetches {
     use wasip2::io::poll::poll;
     use wasip2::io::streams::{InputStream, StreamError};
 
-    /// A response, or as much of it as came.
+    /// A response, possibly with an incomplete body.
     pub struct Answer {
         pub status: u16,
         pub headers: Vec<(String, String)>,
         pub body: String,
-        /// `ok`, or why the body broke off.
+        /// `ok`, or the error that ended the body.
         pub end: String,
         pub trailers: Vec<(String, String)>,
     }
@@ -59,7 +59,9 @@ mod fetches {
     fn write(body: OutgoingBody, bytes: &[u8], trailers: &[(String, String)]) -> Result<(), String> {
         let stream = body.write().map_err(|()| "the stream was taken")?;
         for piece in bytes.chunks(4096) {
-            stream.blocking_write_and_flush(piece).map_err(|error| format!("writing: {}", said(&error)))?;
+            stream
+                .blocking_write_and_flush(piece)
+                .map_err(|error| format!("writing: {}", stream_error_text(&error)))?;
         }
         drop(stream);
         let fields = (!trailers.is_empty()).then(|| {
@@ -69,7 +71,7 @@ mod fetches {
         OutgoingBody::finish(body, fields).map_err(|error| format!("finishing: {error:?}"))
     }
 
-    fn said(error: &StreamError) -> String {
+    fn stream_error_text(error: &StreamError) -> String {
         match error {
             StreamError::Closed => "closed".to_owned(),
             StreamError::LastOperationFailed(error) => match http_error_code(error) {
@@ -96,7 +98,7 @@ mod fetches {
             match stream.blocking_read(1 << 20) {
                 Ok(piece) => bytes.extend(piece),
                 Err(StreamError::Closed) => return (bytes, "ok".to_owned()),
-                Err(error) => return (bytes, said(&error)),
+                Err(error) => return (bytes, stream_error_text(&error)),
             }
         }
         (bytes, "enough".to_owned())
@@ -118,7 +120,7 @@ mod fetches {
         Ok(Answer { status, headers, body, end, trailers })
     }
 
-    /// Sends a request; its body is written before it is handed over, or after that.
+    /// Sends a request. Its body is written before the request is sent, or after that if `late`.
     pub fn fetch(
         method: String,
         url: String,
@@ -145,7 +147,7 @@ mod fetches {
         answer(response(&future)?)
     }
 
-    /// A GET that waits for each thing at most so many milliseconds.
+    /// Sends a GET with all timeouts set to this number of milliseconds.
     pub fn impatient(url: String, ms: u64) -> Result<Answer, String> {
         let options = RequestOptions::new();
         options.set_connect_timeout(Some(ms * 1_000_000)).map_err(|()| "no connect timeout")?;
@@ -156,7 +158,7 @@ mod fetches {
         answer(response(&future)?)
     }
 
-    /// Sends all requests at once and gives the statuses in the order of the URLs.
+    /// Sends all requests at the same time and returns the statuses in the order of the URLs.
     pub fn together(urls: Vec<String>) -> Result<Vec<u16>, String> {
         let send =
             |url: &String| handle(request("GET", url, &[])?, None).map_err(|error| format!("{error:?}"));
@@ -173,7 +175,7 @@ mod fetches {
         Ok(statuses)
     }
 
-    /// The length of a body of that many bytes that the server takes, or why it is not sent.
+    /// Sends a body with that many bytes; returns the body of the response, or the error.
     pub fn upload(url: String, length: u32) -> Result<String, String> {
         let request = request("POST", &url, &[])?;
         let body = request.body().map_err(|()| "the body was taken")?;
@@ -182,7 +184,7 @@ mod fetches {
         Ok(answer(response(&future)?)?.body)
     }
 
-    /// Reads a body and gives its length and the sum of its bytes.
+    /// Reads a body and returns its length and the sum of its bytes.
     pub fn sum(url: String) -> Result<(u64, u64), String> {
         let future = handle(request("GET", &url, &[])?, None).map_err(|error| format!("{error:?}"))?;
         let body = response(&future)?.consume().map_err(|()| "consumed twice")?;
@@ -195,17 +197,17 @@ mod fetches {
         }
     }
 
-    /// Sends a request that is not to be sent twice unless its method says that it may.
+    /// Sends a request that must not be repeated after a crash, unless its method is idempotent.
     pub fn once(method: String, url: String) -> Result<Answer, String> {
         crate::policy::set_idempotence(false);
         let future = handle(request(&method, &url, &[])?, None).map_err(|error| format!("{error:?}"))?;
         answer(response(&future)?)
     }
 
-    /// Sends nothing.
+    /// Sends no request.
     pub fn idle() {}
 
-    /// Sends a request and waits for its response without having written its body.
+    /// Sends a request and waits for its response without finishing its body.
     pub fn forget_body(url: String) -> Result<Answer, String> {
         let request = request("POST", &url, &[])?;
         let _body = request.body().map_err(|()| "the body was taken")?;

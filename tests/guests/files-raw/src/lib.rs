@@ -1,4 +1,5 @@
-//! Asks `wasi:filesystem` for what the standard library never asks for. Each function tells what its calls came to.
+//! Makes calls of `wasi:filesystem` that the standard library never makes. Each function returns the results of its
+//! calls as text.
 
 #[golem::worker]
 mod files_raw {
@@ -21,13 +22,13 @@ mod files_raw {
             .unwrap_or_else(|error| panic!("{path}: {error:?}"))
     }
 
-    fn tell(answer: Result<impl Debug, ErrorCode>) -> String {
+    fn result_text(answer: Result<impl Debug, ErrorCode>) -> String {
         answer.map_or_else(|code| code.name().to_owned(), |answer| format!("{answer:?}"))
     }
 
-    fn streamed<T: Debug>(answer: Result<T, StreamError>) -> String {
+    fn stream_result_text<T: Debug>(answer: Result<T, StreamError>) -> String {
         match answer {
-            Ok(answer) => tell(Ok(answer)),
+            Ok(answer) => result_text(Ok(answer)),
             Err(StreamError::Closed) => "closed".to_owned(),
             Err(StreamError::LastOperationFailed(error)) => {
                 let code = filesystem_error_code(&error).map(|code| code.name());
@@ -36,7 +37,7 @@ mod files_raw {
         }
     }
 
-    /// The directories that are preopened, and what they are.
+    /// The preopened directories with their types and flags.
     pub fn preopened() -> Vec<String> {
         get_directories()
             .iter()
@@ -46,76 +47,78 @@ mod files_raw {
             .collect()
     }
 
-    /// Reads and writes through descriptors that do not allow it, and a directory.
+    /// Reads and writes through descriptors without permission, and through a directory.
     pub fn allowed() -> Vec<String> {
         open("file", DescriptorFlags::WRITE);
         let reader = root().open_at(PathFlags::empty(), "file", OpenFlags::empty(), DescriptorFlags::READ);
         let writer = root().open_at(PathFlags::empty(), "file", OpenFlags::empty(), DescriptorFlags::WRITE);
         let (reader, writer, directory) = (reader.unwrap(), writer.unwrap(), root());
         vec![
-            tell(reader.get_flags()),
-            tell(reader.write(b"x", 0)),
-            tell(reader.set_size(1)),
-            streamed(reader.write_via_stream(0).unwrap().blocking_write_and_flush(b"x")),
-            tell(writer.get_flags()),
-            tell(writer.read(1, 0)),
-            streamed(writer.read_via_stream(0).unwrap().read(1)),
-            tell(writer.stat_at(PathFlags::empty(), "x").map(|_| ())),
-            tell(directory.read(1, 0)),
-            tell(directory.write(b"x", 0)),
-            tell(directory.set_size(0)),
-            tell(directory.read_via_stream(0).map(|_| ())),
-            tell(directory.append_via_stream().map(|_| ())),
-            tell(directory.advise(0, 0, Advice::Normal)),
-            tell(
+            result_text(reader.get_flags()),
+            result_text(reader.write(b"x", 0)),
+            result_text(reader.set_size(1)),
+            stream_result_text(reader.write_via_stream(0).unwrap().blocking_write_and_flush(b"x")),
+            result_text(writer.get_flags()),
+            result_text(writer.read(1, 0)),
+            stream_result_text(writer.read_via_stream(0).unwrap().read(1)),
+            result_text(writer.stat_at(PathFlags::empty(), "x").map(|_| ())),
+            result_text(directory.read(1, 0)),
+            result_text(directory.write(b"x", 0)),
+            result_text(directory.set_size(0)),
+            result_text(directory.read_via_stream(0).map(|_| ())),
+            result_text(directory.append_via_stream().map(|_| ())),
+            result_text(directory.advise(0, 0, Advice::Normal)),
+            result_text(
                 directory
                     .open_at(PathFlags::empty(), "file", OpenFlags::DIRECTORY, DescriptorFlags::READ)
                     .map(|_| ()),
             ),
-            tell(
+            result_text(
                 directory
                     .open_at(PathFlags::empty(), ".", OpenFlags::empty(), DescriptorFlags::WRITE)
                     .map(|_| ()),
             ),
-            tell(writer.advise(0, 0, Advice::WillNeed)),
-            tell(writer.sync_data().and(writer.sync()).and(directory.sync())),
+            result_text(writer.advise(0, 0, Advice::WillNeed)),
+            result_text(writer.sync_data().and(writer.sync()).and(directory.sync())),
         ]
     }
 
-    /// Streams that stand somewhere in a file: two at once, one at the end, and spliced into each other.
+    /// Streams at positions of a file: two at the same time, one at the end, and one spliced into another.
     pub fn streams() -> Vec<String> {
         let file = open("file", DescriptorFlags::READ | DescriptorFlags::WRITE);
         let (writer, appender): (OutputStream, OutputStream) =
             (file.write_via_stream(0).unwrap(), file.append_via_stream().unwrap());
-        let mut told = vec![
-            tell(Ok(writer.check_write().is_ok_and(|bytes| bytes >= 4_096))),
-            streamed(writer.write(b"0123456789")),
-            streamed(appender.write(b"end")),
-            streamed(writer.blocking_write_zeroes_and_flush(1)),
-            streamed(writer.flush()),
-            streamed(writer.blocking_flush()),
+        let mut lines = vec![
+            result_text(Ok(writer.check_write().is_ok_and(|bytes| bytes >= 4_096))),
+            stream_result_text(writer.write(b"0123456789")),
+            stream_result_text(appender.write(b"end")),
+            stream_result_text(writer.blocking_write_zeroes_and_flush(1)),
+            stream_result_text(writer.flush()),
+            stream_result_text(writer.blocking_flush()),
         ];
         writer.subscribe().block();
         drop(appender);
         let (first, second): (InputStream, InputStream) =
             (file.read_via_stream(0).unwrap(), file.read_via_stream(8).unwrap());
-        // A stream does not need the descriptor that it came from.
+        // A stream stays valid after its descriptor is dropped.
         drop(file);
-        told.extend([
-            tell(Ok(first.subscribe().ready())),
-            streamed(first.read(0)),
-            streamed(first.skip(2)),
-            streamed(first.blocking_read(3)),
-            streamed(second.read(100)),
-            streamed(second.read(100)),
-            streamed(second.blocking_skip(1)),
-            streamed(open("copy", DescriptorFlags::WRITE).write_via_stream(1).unwrap().splice(&first, 100)),
+        lines.extend([
+            result_text(Ok(first.subscribe().ready())),
+            stream_result_text(first.read(0)),
+            stream_result_text(first.skip(2)),
+            stream_result_text(first.blocking_read(3)),
+            stream_result_text(second.read(100)),
+            stream_result_text(second.read(100)),
+            stream_result_text(second.blocking_skip(1)),
+            stream_result_text(
+                open("copy", DescriptorFlags::WRITE).write_via_stream(1).unwrap().splice(&first, 100),
+            ),
         ]);
-        told.push(tell(open("copy", DescriptorFlags::READ).read(100, 0)));
-        told
+        lines.push(result_text(open("copy", DescriptorFlags::READ).read(100, 0)));
+        lines
     }
 
-    /// Which descriptors are of the same file.
+    /// Compares descriptors of the same file and of different files.
     pub fn identity() -> Vec<String> {
         let (one, same, other) = (
             open("one", DescriptorFlags::READ),
@@ -128,15 +131,15 @@ mod files_raw {
         let before = hash(&one).ok();
         open("one", DescriptorFlags::WRITE).write(b"more", 0).unwrap();
         vec![
-            tell(Ok(one.is_same_object(&same))),
-            tell(Ok(one.is_same_object(&other))),
-            tell(Ok(hash(&one).ok() == before && at("one").ok() == before)),
-            tell(Ok(hash(&other).ok() == before)),
-            tell(at("nothing")),
+            result_text(Ok(one.is_same_object(&same))),
+            result_text(Ok(one.is_same_object(&other))),
+            result_text(Ok(hash(&one).ok() == before && at("one").ok() == before)),
+            result_text(Ok(hash(&other).ok() == before)),
+            result_text(at("nothing")),
         ]
     }
 
-    /// Times, also of a link itself, and a link to a link.
+    /// Sets and reads times, also of a link itself, and creates a hard link to a symbolic link.
     pub fn links_and_times() -> Vec<String> {
         let (root, follow) = (root(), PathFlags::SYMLINK_FOLLOW);
         let at = |seconds| NewTimestamp::Timestamp(Datetime { seconds, nanoseconds: 5 });
@@ -147,32 +150,34 @@ mod files_raw {
         open("timed", DescriptorFlags::WRITE);
         root.symlink_at("timed", "link").unwrap();
         vec![
-            tell(root.set_times_at(follow, "link", NewTimestamp::NoChange, at(7))),
-            tell(root.set_times_at(PathFlags::empty(), "link", NewTimestamp::Now, at(8))),
-            tell(Ok(modified(follow, "link"))),
-            tell(Ok(modified(PathFlags::empty(), "link"))),
-            tell(root.set_times_at(follow, "link", at(u64::MAX), NewTimestamp::NoChange)),
-            tell(root.link_at(follow, "link", &root, "new")),
-            tell(root.link_at(PathFlags::empty(), "link", &root, "new")),
-            tell(root.readlink_at("new")),
-            tell(root.symlink_at("/absolute", "refused")),
-            tell(root.open_at(follow, "../outside", OpenFlags::CREATE, DescriptorFlags::WRITE).map(|_| ())),
-            tell(root.stat().map(|stat| (stat.type_, stat.link_count))),
+            result_text(root.set_times_at(follow, "link", NewTimestamp::NoChange, at(7))),
+            result_text(root.set_times_at(PathFlags::empty(), "link", NewTimestamp::Now, at(8))),
+            result_text(Ok(modified(follow, "link"))),
+            result_text(Ok(modified(PathFlags::empty(), "link"))),
+            result_text(root.set_times_at(follow, "link", at(u64::MAX), NewTimestamp::NoChange)),
+            result_text(root.link_at(follow, "link", &root, "new")),
+            result_text(root.link_at(PathFlags::empty(), "link", &root, "new")),
+            result_text(root.readlink_at("new")),
+            result_text(root.symlink_at("/absolute", "refused")),
+            result_text(
+                root.open_at(follow, "../outside", OpenFlags::CREATE, DescriptorFlags::WRITE).map(|_| ()),
+            ),
+            result_text(root.stat().map(|stat| (stat.type_, stat.link_count))),
         ]
     }
 
-    /// Wants more room than there is.
+    /// Requests more space than the limit.
     pub fn full() -> Vec<String> {
         let file = open("huge", DescriptorFlags::WRITE);
         vec![
-            tell(file.set_size(1 << 40)),
-            tell(file.write(b"x", 1 << 40)),
-            streamed(file.write_via_stream(1 << 40).unwrap().blocking_write_and_flush(b"x")),
-            tell(file.stat().map(|stat| stat.size)),
+            result_text(file.set_size(1 << 40)),
+            result_text(file.write(b"x", 1 << 40)),
+            stream_result_text(file.write_via_stream(1 << 40).unwrap().blocking_write_and_flush(b"x")),
+            result_text(file.stat().map(|stat| stat.size)),
         ]
     }
 
-    /// A listing stays as it was when it was asked for.
+    /// A listing does not change after it was opened.
     pub fn listing() -> Vec<String> {
         let root = root();
         root.create_directory_at("listed").unwrap();
@@ -184,11 +189,11 @@ mod files_raw {
         let entries = directory.read_directory().unwrap();
         directory.remove_directory_at("b").unwrap();
         directory.create_directory_at("d").unwrap();
-        let mut told = Vec::new();
+        let mut lines = Vec::new();
         while let Ok(Some(entry)) = entries.read_directory_entry() {
-            told.push(format!("{} {:?}", entry.name, entry.type_));
+            lines.push(format!("{} {:?}", entry.name, entry.type_));
         }
-        told.push(tell(entries.read_directory_entry().map(|entry| entry.is_some())));
-        told
+        lines.push(result_text(entries.read_directory_entry().map(|entry| entry.is_some())));
+        lines
     }
 }

@@ -1,4 +1,4 @@
-//! A state that serde saves: its second shape, which is made of the first.
+//! A state that is saved with serde: version 2, which migrates from version 1.
 
 #[golem::worker(package = "golem:keeps", state_version = "2")]
 mod keeps {
@@ -13,12 +13,12 @@ mod keeps {
     }
 
     #[derive(Deserialize)]
-    struct First {
+    struct FirstVersion {
         counts: HashMap<String, u64>,
     }
 
     impl Keeps {
-        /// How many words there are, and how often they came.
+        /// The number of different words, and the number of all words.
         pub fn totals(&self) -> (u64, u64) {
             (self.words, self.total)
         }
@@ -27,7 +27,7 @@ mod keeps {
             if saved.version() != 1 {
                 return Err(format!("version {} of the state is unknown", saved.version()));
             }
-            let first: First = saved.read()?;
+            let first: FirstVersion = saved.read()?;
             if first.counts.contains_key("stay") {
                 return Err("one of the words is `stay`".to_owned());
             }

@@ -1,4 +1,4 @@
-//! A state that serde saves: its first shape.
+//! A state that is saved with serde: version 1.
 
 #[golem::worker(package = "golem:keeps")]
 mod keeps {
@@ -20,19 +20,19 @@ mod keeps {
             *count
         }
 
-        /// How many words there are, and how often they came.
+        /// The number of different words, and the number of all words.
         pub fn totals(&self) -> (u64, u64) {
             (self.counts.len() as u64, self.counts.values().sum())
         }
 
-        /// Makes a promise, and gives its index.
+        /// Creates a promise and returns its index.
         pub fn ask(&mut self) -> u64 {
             self.asked.get_or_insert_with(Promise::new).id().oplog_idx
         }
 
-        /// Waits for it.
+        /// Waits for the promise.
         pub fn answer(&mut self) -> Result<String, String> {
-            let asked = self.asked.take().ok_or("nobody was asked")?;
+            let asked = self.asked.take().ok_or("there is no promise; call ask first")?;
             asked.wait().map_err(|error| error.to_string())
         }
     }

@@ -1,4 +1,4 @@
-//! Buckets, through bindings of the draft of version 0.2.0, the second.
+//! Buckets, through bindings of `wasi:keyvalue@0.2.0-draft2`.
 
 wit_bindgen::generate!({
     path: ["../../../wit/wasi-keyvalue-0.2.0-draft2", "wit"],
@@ -21,8 +21,8 @@ fn text(error: Error) -> String {
     }
 }
 
-fn open<T>(name: &str, act: impl FnOnce(&Bucket) -> Result<T, Error>) -> Result<T, String> {
-    act(&store::open(name).map_err(text)?).map_err(text)
+fn open<T>(name: &str, f: impl FnOnce(&Bucket) -> Result<T, Error>) -> Result<T, String> {
+    f(&store::open(name).map_err(text)?).map_err(text)
 }
 
 impl Guest for KeyValue {

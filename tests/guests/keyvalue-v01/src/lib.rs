@@ -1,4 +1,4 @@
-//! Buckets, through bindings of version 0.1.0: resources.
+//! Buckets, through bindings of `wasi:keyvalue@0.1.0`, which uses resources.
 
 wit_bindgen::generate!({
     path: ["../../wit/wasi-io", "../../../wit/wasi-keyvalue-0.1.0", "wit"],
@@ -16,8 +16,8 @@ fn text(error: Error) -> String {
     error.trace()
 }
 
-fn open<T>(name: &str, act: impl FnOnce(&Bucket) -> Result<T, Error>) -> Result<T, String> {
-    act(&Bucket::open_bucket(name).map_err(text)?).map_err(text)
+fn open<T>(name: &str, f: impl FnOnce(&Bucket) -> Result<T, Error>) -> Result<T, String> {
+    f(&Bucket::open_bucket(name).map_err(text)?).map_err(text)
 }
 
 fn outgoing(bytes: &[u8]) -> OutgoingValue {

@@ -1,4 +1,4 @@
-//! Buckets, through bindings of the interface of 2023: every handle is a number.
+//! Buckets, through bindings of the interface of 2023, whose handles are numbers.
 
 wit_bindgen::generate!({
     path: ["../../../wit/wasi-keyvalue", "wit"],
@@ -17,9 +17,9 @@ fn text(error: u32) -> String {
     text
 }
 
-fn open<T>(name: &str, act: impl FnOnce(u32) -> Result<T, u32>) -> Result<T, String> {
+fn open<T>(name: &str, f: impl FnOnce(u32) -> Result<T, u32>) -> Result<T, String> {
     let bucket = types::open_bucket(name).map_err(text)?;
-    let answer = act(bucket).map_err(text);
+    let answer = f(bucket).map_err(text);
     types::drop_bucket(bucket);
     answer
 }

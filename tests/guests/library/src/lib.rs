@@ -1,4 +1,4 @@
-//! What the guest library offers beside bindings: typed buckets and promises, sagas, log lines.
+//! Features of the guest library beyond bindings: typed buckets and promises, sagas, log lines.
 
 #[golem::worker]
 mod library {
@@ -14,58 +14,58 @@ mod library {
         note: Option<String>,
     }
 
-    /// Writes, reads, exchanges and removes values, and tells what it found.
+    /// Writes, reads, swaps and removes values; returns the results as lines.
     pub fn buckets() -> Result<Vec<String>, String> {
-        told().map_err(|error| error.to_string())
+        bucket_lines().map_err(|error| error.to_string())
     }
 
-    fn told() -> Result<Vec<String>, Error> {
+    fn bucket_lines() -> Result<Vec<String>, Error> {
         let bucket = Bucket::open("scores")?;
         let ten = Score { points: 10, note: Some("é".to_owned()) };
         let twenty = Score { points: 20, note: None };
-        let mut told = vec![format!("{:?}", bucket.get::<Score>("ada")?)];
+        let mut lines = vec![format!("{:?}", bucket.get::<Score>("ada")?)];
         bucket.set("ada", &ten)?;
-        told.push(format!("{:?} {}", bucket.get::<Score>("ada")?, bucket.exists("ada")?));
-        told.push(format!("{}", bucket.compare_and_swap("ada", Some(&twenty), &ten)?));
-        told.push(format!("{}", bucket.compare_and_swap("ada", Some(&ten), &twenty)?));
-        told.push(format!("{}", bucket.compare_and_swap("bob", None, &ten)?));
+        lines.push(format!("{:?} {}", bucket.get::<Score>("ada")?, bucket.exists("ada")?));
+        lines.push(format!("{}", bucket.compare_and_swap("ada", Some(&twenty), &ten)?));
+        lines.push(format!("{}", bucket.compare_and_swap("ada", Some(&ten), &twenty)?));
+        lines.push(format!("{}", bucket.compare_and_swap("bob", None, &ten)?));
         let more = bucket.update("ada", |known: Option<Score>| Score {
             points: known.map_or(0, |s| s.points) + 1,
             note: None,
         })?;
-        told.push(format!("{more:?}"));
-        told.push(format!("{} {}", bucket.increment("games", 5)?, bucket.increment("games", -7)?));
-        told.push(format!("{:?}", bucket.get::<i64>("games")?));
+        lines.push(format!("{more:?}"));
+        lines.push(format!("{} {}", bucket.increment("games", 5)?, bucket.increment("games", -7)?));
+        lines.push(format!("{:?}", bucket.get::<i64>("games")?));
         bucket.set_many(&[("x", 1), ("y", 2)])?;
-        told.push(format!("{:?} {:?}", bucket.get_many::<u8>(&["y", "z", "x"])?, bucket.keys()?));
+        lines.push(format!("{:?} {:?}", bucket.get_many::<u8>(&["y", "z", "x"])?, bucket.keys()?));
         bucket.delete_many(&["x", "y", "ada"])?;
         bucket.delete("bob")?;
         bucket.delete("games")?;
-        told.push(format!("{:?}", bucket.keys()?));
+        lines.push(format!("{:?}", bucket.keys()?));
         bucket.set_bytes("raw", b"no JSON")?;
-        told.push(bucket.get::<Score>("raw").expect_err("it is no JSON").to_string());
-        told.push(format!("{:?}", bucket.increment("raw", 1).is_err()));
+        lines.push(bucket.get::<Score>("raw").expect_err("it is no JSON").to_string());
+        lines.push(format!("{:?}", bucket.increment("raw", 1).is_err()));
         bucket.delete("raw")?;
-        Ok(told)
+        Ok(lines)
     }
 
-    /// A promise that nobody completes in time, and then this worker itself.
+    /// Waits for a promise until a timeout, then completes it itself.
     pub fn promises() -> Vec<String> {
         let promise: Promise<Score> = Promise::new();
-        let mut told = vec![format!("{:?}", promise.wait_for(Duration::from_millis(1)).is_none())];
-        told.push(format!("{:?}", promise.complete(&Score { points: 3, note: None }).ok()));
-        told.push(format!("{:?}", promise.wait().ok()));
-        told.push(format!("{:?}", promise.get().map(|value| value.ok())));
-        told.push(format!("{:?}", promise.complete(&Score { points: 4, note: None }).ok()));
+        let mut lines = vec![format!("{:?}", promise.wait_for(Duration::from_millis(1)).is_none())];
+        lines.push(format!("{:?}", promise.complete(&Score { points: 3, note: None }).ok()));
+        lines.push(format!("{:?}", promise.wait().ok()));
+        lines.push(format!("{:?}", promise.get().map(|value| value.ok())));
+        lines.push(format!("{:?}", promise.complete(&Score { points: 4, note: None }).ok()));
         let text: Promise<String> = Promise::new();
         golem::promise::complete(text.id(), b"no JSON");
-        told.push(format!("{}", text.wait().is_err()));
+        lines.push(format!("{}", text.wait().is_err()));
         text.delete();
         promise.delete();
-        told
+        lines
     }
 
-    /// Books a seat and pays for it; the seat is given back if the payment fails. Tells what is in the bucket then.
+    /// Books a seat and pays for it; the seat is released if the payment fails. Returns the notes in the bucket.
     pub fn book(card: String) -> Vec<String> {
         let reserve = operation(
             |seat: &String| note(&format!("reserve {seat}")),
@@ -89,14 +89,14 @@ mod library {
         notes(outcome)
     }
 
-    /// Fails twice on the way, and succeeds.
+    /// Fails twice, then succeeds.
     pub fn insist() -> Vec<String> {
         let knock = operation(|_: &()| note("knock"), |(), _| note("leave").map(drop));
         let attempts = infallible(Duration::from_millis(1), |transaction| {
             transaction.run(&knock, ())?;
-            // What is in a bucket is not undone by going back: that is how this sees that it was here before.
+            // A jump back does not revert buckets, so the number counts the attempts.
             let attempts = tries().increment("tries", 1).map_err(|error| error.to_string())?;
-            if attempts < 3 { Err("nobody opens".to_owned()) } else { Ok(attempts) }
+            if attempts < 3 { Err("the door is closed".to_owned()) } else { Ok(attempts) }
         });
         tries().delete("tries").expect("a key can be removed");
         notes(format!("after {attempts}"))
@@ -106,7 +106,7 @@ mod library {
         Bucket::open("tries").expect("a bucket needs no creation")
     }
 
-    /// Adds a line to what was done, and gives its number.
+    /// Adds a line to the notes in the bucket and returns its number.
     fn note(line: &str) -> Result<i64, String> {
         let add = || {
             let notes = Bucket::open("notes")?;
@@ -117,22 +117,22 @@ mod library {
         add().map_err(|error: Error| error.to_string())
     }
 
-    /// All notes, which are then forgotten, and how it ended.
+    /// Returns and removes all notes, followed by the outcome.
     fn notes(outcome: String) -> Vec<String> {
         let bucket = Bucket::open("notes").expect("a bucket needs no creation");
         let count: i64 = bucket.get("count").expect("it is a number").unwrap_or_default();
-        let mut told = Vec::new();
+        let mut lines = Vec::new();
         for number in 1..=count {
             let key = format!("note {number}");
-            told.push(bucket.get(&key).expect("it is a text").unwrap_or_default());
+            lines.push(bucket.get(&key).expect("it is a text").unwrap_or_default());
             bucket.delete(&key).expect("a key can be removed");
         }
         bucket.delete("count").expect("a key can be removed");
-        told.push(outcome);
-        told
+        lines.push(outcome);
+        lines
     }
 
-    /// Writes lines of two levels, of which one is written.
+    /// Logs lines with two levels, one of which is below the limit.
     pub fn log_lines() {
         golem::logging::init(log::LevelFilter::Info);
         log::debug!("not this one");

@@ -1,4 +1,4 @@
-//! Writes log lines and reads settings, through interfaces of which there are only drafts: no library has them.
+//! Writes log lines and reads settings, through bindings of draft interfaces that no library contains.
 
 mod drafts {
     wit_bindgen::generate!({
@@ -34,7 +34,7 @@ mod logs {
     use crate::drafts::wasi::config::store;
     use crate::drafts::wasi::logging::logging::{self, Level};
 
-    /// Writes one line of each level.
+    /// Logs one line of each level.
     pub fn lines(context: String, message: String) {
         let levels = [Level::Trace, Level::Debug, Level::Info, Level::Warn, Level::Error, Level::Critical];
         for level in levels {

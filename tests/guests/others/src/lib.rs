@@ -1,4 +1,4 @@
-//! Looks at other workers of its template.
+//! Reads the metadata of other workers of its template.
 
 #[golem::worker]
 mod others {
@@ -9,13 +9,13 @@ mod others {
         format!("{} {:?} {}", worker.worker_id.worker_name, worker.status, worker.args.join(","))
     }
 
-    /// A worker of that name, if there is one.
+    /// The metadata of the worker with this name, if it exists.
     pub fn look(name: String) -> Option<String> {
         let template_id = durability::self_id().template_id;
         durability::worker_metadata(&WorkerId { template_id, worker_name: name }).as_ref().map(line)
     }
 
-    /// All workers whose names begin like this.
+    /// The metadata of all workers whose names begin with `prefix`.
     pub fn list(prefix: String) -> Vec<String> {
         let all = durability::workers_of(durability::self_id().template_id);
         durability::workers(Filter { name_prefix: Some(prefix), ..all }).map(|worker| line(&worker)).collect()

@@ -1,4 +1,4 @@
-//! Chooses how it is retried and recorded.
+//! Sets its own retry policy and persistence level.
 
 #[golem::worker]
 mod policies {
@@ -11,14 +11,15 @@ mod policies {
     }
 
     impl Policies {
-        /// Keeps the time of day twice: recorded, and not. Returns how many are kept, of which replay must find as many.
+        /// Stores the time of day twice: once recorded, once not. Returns the number of stored times, which replay
+        /// must reproduce.
         pub fn look_at_the_clock(&mut self) -> u32 {
             self.seconds.push(seconds());
             self.seconds.push(golem::with_persistence(PersistenceLevel::PersistNothing, seconds));
             u32::try_from(self.seconds.len()).unwrap_or(u32::MAX)
         }
 
-        /// The times that were kept.
+        /// The stored times.
         pub fn times(&self) -> Vec<u64> {
             self.seconds.clone()
         }
@@ -32,17 +33,17 @@ mod policies {
         RetryPolicy { max_attempts, min_delay_ms: delay_ms, max_delay_ms: delay_ms, multiplier: 1.0 }
     }
 
-    /// Chooses a policy and traps under it.
+    /// Sets a retry policy and traps while it is in force.
     pub fn fail_with(max_attempts: u32, delay_ms: u64) {
-        golem::with_retry_policy(policy(max_attempts, delay_ms), || panic!("as it was told"));
+        golem::with_retry_policy(policy(max_attempts, delay_ms), || panic!("on purpose"));
     }
 
-    /// The policy in force: attempts, smallest and greatest delay; inside another one, and after it.
+    /// The policy in force (attempts, smallest and largest delay): within another policy, and after it.
     pub fn in_force() -> Vec<(u32, u64, u64)> {
-        let shown = || {
+        let in_force = || {
             let RetryPolicy { max_attempts, min_delay_ms, max_delay_ms, .. } = durability::retry_policy();
             (max_attempts, min_delay_ms, max_delay_ms)
         };
-        vec![golem::with_retry_policy(policy(7, 20), shown), shown()]
+        vec![golem::with_retry_policy(policy(7, 20), in_force), in_force()]
     }
 }

@@ -4,13 +4,13 @@
 mod prints {
     use std::io::Write;
 
-    /// Writes a line to each of the two.
+    /// Writes a line to each stream.
     pub fn lines(out: String, error: String) {
         println!("{out}");
         eprintln!("{error}");
     }
 
-    /// Writes `count` numbered lines to standard output and returns how many it has written.
+    /// Writes `count` numbered lines to standard output and returns `count`.
     pub fn count(count: u32) -> u32 {
         for number in 1..=count {
             println!("line {number}");
@@ -18,7 +18,7 @@ mod prints {
         count
     }
 
-    /// Writes without an end of line, and flushes.
+    /// Writes text without a line end, and flushes.
     pub fn part(text: String) -> Result<(), String> {
         let mut out = std::io::stdout();
         out.write_all(text.as_bytes()).and_then(|()| out.flush()).map_err(|error| error.to_string())
@@ -30,7 +30,7 @@ mod prints {
         bytes
     }
 
-    /// Writes bytes that are not text.
+    /// Writes bytes to standard error, which may be invalid UTF-8.
     pub fn raw(bytes: Vec<u8>) -> Result<(), String> {
         let mut error = std::io::stderr();
         error.write_all(&bytes).and_then(|()| error.flush()).map_err(|error| error.to_string())

@@ -1,4 +1,4 @@
-//! Promises, through bindings of the published interface alone.
+//! Promises, through bindings of the published interface, without the guest library.
 
 wit_bindgen::generate!({
     path: ["../../../wit/golem-api", "wit"],

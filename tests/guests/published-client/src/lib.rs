@@ -1,10 +1,10 @@
-//! Sends HTTP requests by a client library from the registry, which knows nothing of us.
+//! Sends HTTP requests with an unmodified client library from the registry.
 
 #[golem::worker]
 mod published_client {
     use waki::Client;
 
-    /// Status, a header and the body.
+    /// Sends a GET; returns the status, a header and the body.
     pub fn get(url: String) -> Result<(u16, String, String), String> {
         let response = Client::new().get(&url).header("X-From", "waki").send().map_err(|e| e.to_string())?;
         let status = response.status_code();
@@ -13,7 +13,7 @@ mod published_client {
         Ok((status, header.unwrap_or_default(), String::from_utf8_lossy(&body).into_owned()))
     }
 
-    /// Posts text and gives back what was answered.
+    /// Posts text; returns the status and the body.
     pub fn post(url: String, text: String) -> Result<(u16, String), String> {
         let request = Client::new().post(&url).body(text.into_bytes());
         let response = request.send().map_err(|error| error.to_string())?;

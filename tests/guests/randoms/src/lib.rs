@@ -1,4 +1,4 @@
-//! Draws random numbers from each source there is, and remembers some of them.
+//! Draws random numbers from each source, and stores some of them.
 
 #[golem::worker]
 mod randoms {
@@ -11,14 +11,14 @@ mod randoms {
     }
 
     impl Randoms {
-        /// Draws a number and remembers it.
+        /// Draws a number and stores it.
         pub fn draw(&mut self) -> u64 {
             let number = random::get_random_u64();
             self.drawn.push(number);
             number
         }
 
-        /// The numbers drawn so far.
+        /// The stored numbers.
         pub fn drawn(&self) -> Vec<u64> {
             self.drawn.clone()
         }
@@ -36,12 +36,12 @@ mod randoms {
         insecure::get_insecure_random_u64()
     }
 
-    /// What hash maps are seeded with.
+    /// The seed of hash maps.
     pub fn seed() -> (u64, u64) {
         insecure_seed::insecure_seed()
     }
 
-    /// The order in which a hash map with the numbers below `count` happens to hold them.
+    /// The numbers below `count` in the order of a hash map.
     pub fn hash_order(count: u32) -> Vec<u32> {
         let map: HashMap<u32, ()> = (0..count).map(|number| (number, ())).collect();
         map.into_keys().collect()

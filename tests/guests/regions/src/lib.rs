@@ -1,5 +1,5 @@
-//! Atomic regions, and going back in the log. What was done outside the worker tells attempts apart: a promise is
-//! completed only once.
+//! Atomic regions and jumps back in the oplog. The completion of a promise distinguishes attempts, because a promise
+//! is completed only once.
 
 #[golem::worker]
 mod regions {
@@ -12,8 +12,8 @@ mod regions {
     }
 
     impl Regions {
-        /// Traps in a region at its first attempt, and returns how often it was entered by what memory says, and the
-        /// keys that were made in it.
+        /// Traps in a region at the first attempt. Returns the number of entries into the region that memory
+        /// contains, and the idempotency keys from the region.
         pub fn flaky(&mut self) -> (u32, Vec<String>) {
             let first = promise::create();
             atomically(|| {
@@ -25,8 +25,8 @@ mod regions {
             })
         }
 
-        /// Makes a promise in a region and waits for `ms` milliseconds in an inner one, then in the outer one, and after
-        /// both.
+        /// Creates a promise in a region and waits for `ms` milliseconds in an inner region, then in the outer
+        /// region, and after both.
         pub fn nested(&mut self, ms: u64) -> u32 {
             atomically(|| {
                 let inside = promise::create();
@@ -40,7 +40,7 @@ mod regions {
             self.entered
         }
 
-        /// Waits in a region for a promise that was made in it.
+        /// Waits in a region for a promise that was created in it.
         pub fn wait_inside(&mut self) -> Vec<u8> {
             atomically(|| {
                 self.entered += 1;
@@ -50,7 +50,7 @@ mod regions {
             })
         }
 
-        /// Goes back once, and returns how often it came by, by what memory says.
+        /// Jumps back once, and returns the number of entries that memory contains.
         pub fn go_back(&mut self) -> u32 {
             let first = promise::create();
             let before = durability::oplog_index();
@@ -63,13 +63,13 @@ mod regions {
             self.entered
         }
 
-        /// How often regions were entered, over the worker's whole life.
+        /// The number of entries into regions since the worker was created.
         pub fn entered(&self) -> u32 {
             self.entered
         }
     }
 
-    /// Goes back to wherever it is told.
+    /// Jumps to a position of the oplog.
     pub fn go_to(position: u64) {
         durability::jump(position);
     }

@@ -1,4 +1,4 @@
-//! Saves and loads its own state: texts in a hash map, whose order an instance draws by lot.
+//! Saves and loads its own state: texts in a hash map, whose order is random for each instance.
 
 wit_bindgen::generate!({ path: "wit", world: "saves", generate_all });
 
@@ -14,7 +14,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 struct State {
     texts: HashMap<String, u64>,
     filler: Vec<u8>,
-    spoilt: String,
+    fault: String,
     calls: u64,
 }
 
@@ -22,8 +22,8 @@ thread_local! {
     static STATE: RefCell<State> = RefCell::default();
 }
 
-fn with<R>(act: impl FnOnce(&mut State) -> R) -> R {
-    STATE.with_borrow_mut(act)
+fn with_state<R>(f: impl FnOnce(&mut State) -> R) -> R {
+    STATE.with_borrow_mut(f)
 }
 
 fn now() -> u64 {
@@ -35,7 +35,7 @@ struct Saves;
 impl api::Guest for Saves {
     fn add(text: String) -> u64 {
         let at = now();
-        with(|state| {
+        with_state(|state| {
             state.calls += 1;
             state.texts.insert(text, at);
             state.texts.len() as u64
@@ -43,21 +43,21 @@ impl api::Guest for Saves {
     }
 
     fn all() -> Vec<String> {
-        with(|state| state.texts.keys().cloned().collect())
+        with_state(|state| state.texts.keys().cloned().collect())
     }
 
     fn times() -> u64 {
-        with(|state| state.texts.values().fold(0, |sum, at| at.wrapping_add(sum)))
+        with_state(|state| state.texts.values().fold(0, |sum, at| at.wrapping_add(sum)))
     }
 
     fn touch() {}
 
     fn calls() -> u64 {
-        with(|state| state.calls)
+        with_state(|state| state.calls)
     }
 
     fn spoil(what: String) {
-        with(|state| state.spoilt = what);
+        with_state(|state| state.fault = what);
     }
 
     fn note(text: String) {
@@ -70,20 +70,20 @@ impl api::Guest for Saves {
     }
 
     fn grow(bytes: u32) {
-        with(|state| state.filler = vec![7; bytes as usize]);
+        with_state(|state| state.filler = vec![7; bytes as usize]);
     }
 }
 
 impl snapshot::Guest for Saves {
     fn save() -> Result<Vec<u8>, String> {
-        with(|state| {
-            match state.spoilt.as_str() {
+        with_state(|state| {
+            match state.fault.as_str() {
                 "refuse-save" => return Err("not now".to_owned()),
                 "trap-save" => panic!("spoilt"),
                 "call-save" => drop(now()),
                 _ => {}
             }
-            let mut lines = vec![state.spoilt.clone(), "7".repeat(state.filler.len())];
+            let mut lines = vec![state.fault.clone(), "7".repeat(state.filler.len())];
             lines.extend(state.texts.iter().map(|(text, at)| format!("{at} {text}")));
             Ok(lines.join("\n").into_bytes())
         })
@@ -92,8 +92,8 @@ impl snapshot::Guest for Saves {
     fn load(bytes: Vec<u8>) -> Result<(), String> {
         let text = String::from_utf8(bytes).map_err(|error| error.to_string())?;
         let mut lines = text.lines();
-        let spoilt = lines.next().ok_or("it is empty")?.to_owned();
-        match spoilt.as_str() {
+        let fault = lines.next().ok_or("it is empty")?.to_owned();
+        match fault.as_str() {
             "refuse-load" => return Err("not this".to_owned()),
             "call-load" => drop(now()),
             _ => {}
@@ -104,7 +104,7 @@ impl snapshot::Guest for Saves {
             let (at, text) = line.split_once(' ').ok_or("a line has no time")?;
             texts.insert(text.to_owned(), at.parse().map_err(|_| "a time is no number")?);
         }
-        with(|state| *state = State { texts, filler: vec![7; filler], spoilt, calls: 0 });
+        with_state(|state| *state = State { texts, filler: vec![7; filler], fault, calls: 0 });
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! Answers HTTP requests, and remembers how many.
+//! Answers HTTP requests and counts them.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use wasip2::exports::http::incoming_handler::Guest;
@@ -28,7 +28,7 @@ impl Guest for Serves {
         response.set_status_code(status).expect("a good status");
         let body = response.body().expect("it was not taken");
         ResponseOutparam::set(out, Ok(response));
-        let text = described(request, &path);
+        let text = description(request, &path);
         let stream = body.write().expect("it was not taken");
         for piece in text.as_bytes().chunks(4096) {
             stream.blocking_write_and_flush(piece).expect("the body has room");
@@ -41,7 +41,7 @@ impl Guest for Serves {
 }
 
 /// Method, path, authority, fields in order and body of a request.
-fn described(request: IncomingRequest, path: &str) -> String {
+fn description(request: IncomingRequest, path: &str) -> String {
     let authority = request.authority().unwrap_or_default();
     let mut text = format!("{:?} {path} at {authority}\n", request.method());
     let mut fields = request.headers().entries();

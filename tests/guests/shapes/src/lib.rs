@@ -1,10 +1,10 @@
-//! Returns what it is given, for every type that the macro knows, so that each is converted there and back.
+//! Echoes a value of every type that the macro supports, so that each type is converted in both directions.
 
 #![deny(warnings, clippy::all)]
 
 #[golem::worker(package = "golem:shapes@1.2.3", interface = "echo")]
 mod shapes {
-    /// A place.
+    /// A point.
     #[derive(Clone, Copy, PartialEq)]
     pub struct Point {
         pub x: i32,
@@ -12,13 +12,13 @@ mod shapes {
     }
 
     impl Point {
-        /// Not exported: points are passed, they are not the worker.
+        /// Not exported, because `Point` is not the worker's struct.
         pub fn mirrored(&self) -> Self {
             Self { x: self.y, y: self.x }
         }
     }
 
-    /// One of several things.
+    /// A variant with each kind of payload.
     pub enum Shape {
         Nothing,
         Circle(f64),
@@ -27,7 +27,7 @@ mod shapes {
         Boxed(Box2),
     }
 
-    /// What a shape may stand in.
+    /// A record that a shape contains.
     pub struct Box2 {
         pub r#type: Option<Color>,
         pub corners: (Point, Point),

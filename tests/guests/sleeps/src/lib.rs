@@ -12,7 +12,7 @@ mod sleeps {
     }
 
     impl Sleeps {
-        /// Sleeps for `ms` milliseconds and returns how many passed by the worker's own clock.
+        /// Sleeps for `ms` milliseconds and returns the elapsed milliseconds by the worker's clock.
         pub fn sleep_ms(&mut self, ms: u64) -> u64 {
             let begin = Instant::now();
             std::thread::sleep(Duration::from_millis(ms));
@@ -29,7 +29,7 @@ mod sleeps {
             elapsed_ms(begin)
         }
 
-        /// Sleeps that were finished so far, over the worker's whole life.
+        /// The number of finished sleeps since the worker was created.
         pub fn finished(&self) -> u64 {
             self.finished
         }
@@ -39,13 +39,13 @@ mod sleeps {
         u64::try_from(begin.elapsed().as_millis()).unwrap_or(u64::MAX)
     }
 
-    /// Waits for whichever of the timers is first, and says which ones had rung by then.
+    /// Waits for the first timer, and returns the timers that are ready then.
     pub fn race(timers_ms: Vec<u64>) -> Vec<u32> {
         let timers: Vec<_> = timers_ms.iter().map(|ms| subscribe_duration(ms * 1_000_000)).collect();
         poll(&timers.iter().collect::<Vec<_>>())
     }
 
-    /// Waits for all of the timers, one poll after the other, and returns the order in which they rang.
+    /// Waits for all timers, one poll after the other, and returns the order in which they became ready.
     pub fn order(timers_ms: Vec<u64>) -> Vec<u32> {
         let begin = now();
         let mut waiting: Vec<_> =

@@ -1,4 +1,4 @@
-//! Reads standard input, which a worker has none of unless a caller speaks to it that way.
+//! Reads standard input, which only a call with a stdio convention provides.
 
 #[golem::worker]
 mod stdin {
@@ -15,7 +15,7 @@ mod stdin {
         Ok(line)
     }
 
-    /// Reads all there is.
+    /// Reads until the end.
     pub fn all() -> Result<Vec<u8>, String> {
         let mut bytes = Vec::new();
         io::stdin().read_to_end(&mut bytes).map_err(text)?;

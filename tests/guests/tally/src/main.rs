@@ -1,7 +1,8 @@
 //! Adds up numbers that it reads from standard input, one on each line, and answers each with a line.
 //!
-//! Knows nothing of durability, of workers or of components: run with all its input at once it answers all of it and
-//! ends, given one line after the other it goes on. A text is a command: a program that can misbehave.
+//! It is an ordinary program without any code for durability or workers. With all input at once it answers every line
+//! and ends. With one line at a time it continues to run. A line that is no number is a command, for example to
+//! misbehave.
 
 use std::io::{self, BufRead, Write};
 use std::process::exit;
@@ -26,7 +27,7 @@ fn command(text: &str, total: i64) {
     let (word, rest) = text.split_once(' ').unwrap_or((text, ""));
     let number = rest.parse().unwrap_or(0);
     match word {
-        // The text came as a JSON string: its quotes are escaped.
+        // The text is from a JSON string, so its quotes are escaped.
         "say" => println!("{}", rest.replace("\\\"", "\"")),
         "nothing" => println!(),
         "silent" => {}

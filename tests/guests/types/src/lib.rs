@@ -1,4 +1,4 @@
-//! Returns what it is given, for every type of WIT.
+//! Echoes a value of every WIT type.
 
 wit_bindgen::generate!({ path: "wit", world: "types" });
 
@@ -69,7 +69,7 @@ impl more::Guest for Types {
     }
 }
 
-// The functions of the world itself have a trait of their own, at the root.
+// Functions that the world exports directly are in the trait `Guest` at the root.
 impl Guest for Types {
     fn run(name: String) -> String {
         format!("ran {name}")

@@ -1,4 +1,4 @@
-//! A worker that begins with a WIT file, and waits for promises that its WIT does not mention.
+//! A worker that is generated from a WIT file, and waits for promises that the WIT does not mention.
 
 #![deny(warnings)]
 

@@ -1,4 +1,4 @@
-//! What the disk can do: one block written and made durable, again and again.
+//! Speed of the disk: writes and syncs one block repeatedly.
 
 use golem_tests::wait;
 use hdrhistogram::Histogram;
@@ -9,10 +9,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::time::Duration;
 
-/// A page of the store's write-ahead log.
+/// A block with the size of a page in the store's write-ahead log.
 const BLOCK: [u8; 4096] = [0x5a; 4096];
 
-/// What was measured.
+/// The measured times and rate.
 #[derive(Debug)]
 pub(crate) struct Disk {
     pub(crate) p50: Duration,
@@ -27,7 +27,8 @@ impl fmt::Display for Disk {
     }
 }
 
-/// Writes and syncs `writes` blocks one after the other; into a file that was written before, or at the end of one.
+/// Writes and syncs `writes` blocks one after the other: into a preallocated file if `prepared`, otherwise at the end
+/// of a growing file.
 pub(crate) fn measure(path: &Path, writes: u32, prepared: bool) -> anyhow::Result<Disk> {
     let mut file = File::create(path)?;
     if prepared {

@@ -1,4 +1,5 @@
-//! Load: connections on one thread, each sending its request again as soon as it was answered.
+//! The load generator: connections on one thread, each of which sends its next request as soon as the last one is
+//! answered.
 
 use anyhow::ensure;
 use golem_tests::http::Connection;
@@ -11,29 +12,29 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 use tokio::task::LocalSet;
 
-/// Nanoseconds of the longest call that is told from longer ones.
+/// Longest time of a call that the histogram records exactly, in nanoseconds.
 const CALL_NANOS_MAX: u64 = 60_000_000_000;
 
-/// Where delayed acknowledgements of TCP show, if somebody waits for them.
+/// Range of call times that a delayed TCP acknowledgement causes (about 40 ms).
 const PLATEAU: (Duration, Duration) = (Duration::from_millis(36), Duration::from_millis(48));
-/// As wide, just before it. A slow disk makes more calls of these; a delayed acknowledgement makes none.
+/// The range of the same width below. A slow disk causes calls in this range, a delayed acknowledgement does not.
 const BEFORE_PLATEAU: (Duration, Duration) = (Duration::from_millis(24), Duration::from_millis(36));
 
-/// When a phase ends, whichever comes first.
+/// Limits of a phase. It ends at the first one that is reached.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Bound {
+pub(crate) struct PhaseLimit {
     pub(crate) time: Duration,
     pub(crate) calls: usize,
 }
 
-impl Bound {
-    /// About one call for each client.
+impl PhaseLimit {
+    /// A limit of about one call per client.
     pub(crate) const fn once(clients: usize) -> Self {
         Self { time: Duration::from_mins(1), calls: clients }
     }
 }
 
-/// What was measured.
+/// The measured calls of a phase.
 #[derive(Debug)]
 pub(crate) struct Load {
     clients: usize,
@@ -43,18 +44,17 @@ pub(crate) struct Load {
 }
 
 impl Load {
-    /// Calls a second.
+    /// Calls per second.
     pub(crate) fn rate(&self) -> f64 {
         self.calls as f64 / self.elapsed.as_secs_f64()
     }
 
-    /// The time under which that share of the calls stayed.
+    /// The quantile `share` of the call times.
     pub(crate) fn quantile(&self, share: f64) -> Duration {
         Duration::from_nanos(self.nanos.value_at_quantile(share))
     }
 
-    /// Calls that took about as long as a delayed acknowledgement of TCP, beyond those that the slope of slow calls
-    /// has there anyhow.
+    /// Number of calls that took as long as a delayed TCP acknowledgement, less the number that slow calls explain.
     pub(crate) fn plateau_calls(&self) -> u64 {
         self.between(PLATEAU).saturating_sub(self.between(BEFORE_PLATEAU))
     }
@@ -64,7 +64,7 @@ impl Load {
         self.nanos.count_between(nanos(low), nanos(high))
     }
 
-    /// The slowest calls, in words.
+    /// The slowest calls, as text.
     pub(crate) fn plateau(&self) -> String {
         format!(
             "p99.9 {:.2} ms, a bump of {} calls near 40 ms",
@@ -89,7 +89,7 @@ impl fmt::Display for Load {
     }
 }
 
-/// Shared by the clients of a phase.
+/// State that the clients of a phase share.
 struct Phase {
     left: Cell<usize>,
     until: Instant,
@@ -98,17 +98,17 @@ struct Phase {
 }
 
 impl Phase {
-    fn new(bound: Bound) -> anyhow::Result<Rc<Self>> {
+    fn new(limit: PhaseLimit) -> anyhow::Result<Rc<Self>> {
         Ok(Rc::new(Self {
-            left: Cell::new(bound.calls),
-            until: wait::now() + bound.time,
+            left: Cell::new(limit.calls),
+            until: wait::now() + limit.time,
             calls: Cell::new(0),
             nanos: RefCell::new(Histogram::new_with_max(CALL_NANOS_MAX, 3)?),
         }))
     }
 
-    /// Whether one more call shall be made.
-    fn take(&self, now: Instant) -> bool {
+    /// Takes one call from the limit; returns `false` if the phase is over.
+    fn take_call(&self, now: Instant) -> bool {
         let left = self.left.get();
         if left == 0 || now >= self.until {
             return false;
@@ -123,50 +123,50 @@ impl Phase {
     }
 }
 
-/// Lets `clients` connections call, the `i`-th always with `request(i)`.
+/// Sends requests over `clients` connections; the `i`-th connection always sends `request(i)`.
 pub(crate) async fn run(
     address: SocketAddr,
     clients: usize,
-    bound: Bound,
+    limit: PhaseLimit,
     request: impl Fn(usize) -> Vec<u8>,
 ) -> anyhow::Result<Load> {
     let requests: Vec<Vec<u8>> = (0..clients).map(request).collect();
-    phase(address, clients, bound, |client| {
+    run_phase(address, clients, limit, |client| {
         let request = requests[client].clone();
         move || request.clone()
     })
     .await
 }
 
-/// Sends `count` requests, each another one, over `clients` connections.
-pub(crate) async fn each(
+/// Sends `count` different requests over `clients` connections.
+pub(crate) async fn run_once_each(
     address: SocketAddr,
     clients: usize,
     count: usize,
     next: impl Fn() -> Vec<u8>,
 ) -> anyhow::Result<Load> {
-    // Made in advance, so that making them is not measured.
+    // Encoded in advance, so that encoding is not measured.
     let requests: Rc<RefCell<Vec<Vec<u8>>>> = Rc::new(RefCell::new((0..count).map(|_| next()).collect()));
     requests.borrow_mut().reverse();
-    let bound = Bound { time: Duration::from_mins(10), calls: count };
-    phase(address, clients, bound, |_| {
+    let limit = PhaseLimit { time: Duration::from_mins(10), calls: count };
+    run_phase(address, clients, limit, |_| {
         let requests = requests.clone();
         move || requests.borrow_mut().pop().unwrap_or_default()
     })
     .await
 }
 
-async fn phase<N: FnMut() -> Vec<u8> + 'static>(
+async fn run_phase<N: FnMut() -> Vec<u8> + 'static>(
     address: SocketAddr,
     clients: usize,
-    bound: Bound,
+    limit: PhaseLimit,
     next: impl Fn(usize) -> N,
 ) -> anyhow::Result<Load> {
     let mut connections = Vec::with_capacity(clients);
     for _ in 0..clients {
         connections.push(Connection::open(address).await?);
     }
-    let phase = Phase::new(bound)?;
+    let phase = Phase::new(limit)?;
     let begin = wait::now();
     let local = LocalSet::new();
     let mut tasks = Vec::with_capacity(clients);
@@ -174,9 +174,9 @@ async fn phase<N: FnMut() -> Vec<u8> + 'static>(
         let (phase, mut next) = (phase.clone(), next(client));
         tasks.push(local.spawn_local(async move {
             let mut now = wait::now();
-            while phase.take(now) {
+            while phase.take_call(now) {
                 let request = next();
-                let status = connection.exchange(&request).await?;
+                let status = connection.call_prepared(&request).await?;
                 ensure!(status == 200, "a call was answered with {status}");
                 let done = wait::now();
                 phase.record(done - now);

@@ -1,50 +1,51 @@
-//! The benchmark: the disk alone, HTTP alone, then durable calls, in one run, with the bars beside.
+//! The benchmark: measures the disk, HTTP without workers, durable calls, memory and recovery in one run, and
+//! compares the results with targets.
 //!
-//! | module | is |
+//! | module | contains |
 //! |---|---|
-//! | `disk` | raw append and fdatasync on the disk that the server will use |
-//! | `load` | many connections, one thread, requests made in advance |
-//! | `recovery` | the first answer of a worker with a history, with and without snapshots |
-//! | `bars` | what is expected, and whether it is met |
+//! | `disk` | raw write and fdatasync on the disk that the server uses |
+//! | `load` | the load generator: many connections on one thread, requests encoded in advance |
+//! | `recovery` | time to the first answer of a worker with a history, with and without snapshots |
+//! | `targets` | target values, and whether they are met |
 //!
-//! `cargo xtask bench` builds and runs it; `--quick` makes every phase short, `--recovery` runs that
-//! part alone, `--dir DIR` chooses the disk.
+//! `cargo xtask bench` builds and runs it. `--quick` shortens every phase, `--recovery` measures recovery only,
+//! `--dir DIR` selects the disk.
 
-#![expect(clippy::print_stdout, reason = "this program's output is what it prints")]
-#![expect(clippy::cast_precision_loss, reason = "counts and bytes are shown rounded")]
+#![expect(clippy::print_stdout, reason = "printing is the purpose of this program")]
+#![expect(clippy::cast_precision_loss, reason = "counts and bytes are displayed rounded")]
 
-mod bars;
 mod disk;
 mod load;
 mod recovery;
+mod targets;
 
-use bars::{Bars, Call};
 use golem_tests::process::{cpu_time, resident_bytes};
 use golem_tests::rest::{Api, Key, invocation};
-use golem_tests::server::{Plan, Server, target_folder};
+use golem_tests::server::{Server, ServerOptions, target_folder};
 use golem_tests::{guests, http::Request};
-use load::{Bound, Load};
+use load::{Load, PhaseLimit};
 use serde_json::json;
 use std::path::PathBuf;
 use std::time::Duration;
+use targets::{CallRates, Targets};
 
 const USAGE: &str = "usage: golem-bench [--quick] [--recovery] [--dir DIR]";
 
-/// Clients of the load phases.
+/// Numbers of clients in the load phases.
 const CLIENTS: [usize; 3] = [1, 32, 256];
 
-/// Workers whose memory is measured.
+/// Numbers of workers in the memory phases.
 const WORKERS: [u64; 2] = [1_000, 10_000];
 
 struct Args {
     quick: bool,
-    /// Only that part.
+    /// Measure recovery only.
     recovery: bool,
     dir: PathBuf,
 }
 
 fn args() -> Result<Args, String> {
-    // Beside what is built: a folder for temporary files may lie in memory, where a sync costs nothing.
+    // The target folder: a folder for temporary files may be in memory, where a sync costs nothing.
     let mut args = Args { quick: false, recovery: false, dir: target_folder() };
     let mut words = std::env::args().skip(1);
     while let Some(word) = words.next() {
@@ -52,7 +53,7 @@ fn args() -> Result<Args, String> {
             "--quick" => args.quick = true,
             "--recovery" => args.recovery = true,
             "--dir" => args.dir = words.next().ok_or("--dir needs a folder")?.into(),
-            other => return Err(format!("`{other}` is not understood")),
+            other => return Err(format!("unknown argument `{other}`")),
         }
     }
     Ok(args)
@@ -63,7 +64,7 @@ fn main() -> anyhow::Result<()> {
         Ok(args) => args,
         Err(error) => anyhow::bail!("{error}\n{USAGE}"),
     };
-    // One thread: a generator that takes a second core from the server would measure itself.
+    // One thread: a generator with a second core would take that core from the server and distort the result.
     tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(run(&args))
 }
 
@@ -72,12 +73,12 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     if args.recovery {
         return recovery::measure(args.quick, folder.path()).await;
     }
-    let bound = if args.quick {
-        Bound { time: Duration::from_secs(2), calls: 50_000 }
+    let limit = if args.quick {
+        PhaseLimit { time: Duration::from_secs(2), calls: 50_000 }
     } else {
-        Bound { time: Duration::from_secs(8), calls: 400_000 }
+        PhaseLimit { time: Duration::from_secs(8), calls: 400_000 }
     };
-    let mut bars = Bars::default();
+    let mut targets = Targets::default();
 
     println!("disk, in {}", folder.path().display());
     let writes = if args.quick { 500 } else { 3_000 };
@@ -85,29 +86,29 @@ async fn run(args: &Args) -> anyhow::Result<()> {
     println!("  4 KiB write + fdatasync, file written before: {prepared}");
     let growing = disk::measure(&folder.path().join("growing"), writes, false)?;
     println!("  4 KiB append + fdatasync, file that grows:    {growing}");
-    bars.disk = Some(prepared.p50);
+    targets.disk = Some(prepared.p50);
 
-    let plan = Plan::new(folder.path().join("data")).set("log=warn");
-    let server = plan.start().await;
+    let options = ServerOptions::new(folder.path().join("data")).set("log=warn");
+    let server = options.start().await;
     let (mut api, caller) = (server.api(), server.api());
     println!("\nhttp, no worker: GET /healthcheck");
     for clients in CLIENTS {
         let request = Request::get("/healthcheck").bytes();
-        let load = measure(&server, clients, bound, |_| request.clone()).await?;
+        let load = measure(&server, clients, limit, |_| request.clone()).await?;
         println!("  {load}");
-        bars.empty.push((clients, load.rate()));
+        targets.empty.push((clients, load.rate()));
     }
 
     let template = api.upload("counter", &guests::bytes(guests::COUNTER)).await;
-    println!("\ndurable calls: counter.increment, each client its own worker");
+    println!("\ndurable calls: counter.increment, one worker per client");
     for clients in CLIENTS {
         let increment =
             |client: usize| call(&caller, &template, &format!("load-{clients}-{client}"), guests::INCREMENT);
-        // The first call makes the worker, which is not what is measured.
-        load::run(server.address, clients, Bound::once(clients), increment).await?;
-        let before = Counted::read(&mut api).await?;
-        let load = measure(&server, clients, bound, increment).await?;
-        let after = Counted::read(&mut api).await?;
+        // The first call creates the worker, which is not measured.
+        load::run(server.address, clients, PhaseLimit::once(clients), increment).await?;
+        let before = StoreCounters::read(&mut api).await?;
+        let load = measure(&server, clients, limit, increment).await?;
+        let after = StoreCounters::read(&mut api).await?;
         println!("  {load}");
         println!(
             "              {:.0} syncs/s, {:.1} calls per commit, longest pauses {}",
@@ -115,77 +116,77 @@ async fn run(args: &Args) -> anyhow::Result<()> {
             load.load.calls as f64 / (after.commits - before.commits).max(1.0),
             load.load.plateau(),
         );
-        bars.calls.push(Call::of(clients, &load.load));
+        targets.calls.push(CallRates::of(clients, &load.load));
     }
-    anyhow::ensure!(server.stop().await.success(), "the server did not end well");
+    anyhow::ensure!(server.stop().await.success(), "the server did not stop successfully");
 
-    memory(args, &folder.path().join("many"), &mut bars).await?;
+    memory(args, &folder.path().join("many"), &mut targets).await?;
     recovery::measure(args.quick, folder.path()).await?;
-    println!("\nbars\n{bars}");
+    println!("\ntargets\n{targets}");
     Ok(())
 }
 
-/// Memory with many workers, and how long a start takes among them.
-async fn memory(args: &Args, data: &std::path::Path, bars: &mut Bars) -> anyhow::Result<()> {
+/// Measures the memory of many workers, and the time of a start with them.
+async fn memory(args: &Args, data: &std::path::Path, targets: &mut Targets) -> anyhow::Result<()> {
     println!("\nmany workers, each called once");
-    let plan = Plan::new(data).set("log=warn");
-    let server = plan.start().await;
+    let options = ServerOptions::new(data).set("log=warn");
+    let server = options.start().await;
     let mut api = server.api();
     let template = api.upload("counter", &guests::bytes(guests::COUNTER)).await;
-    println!("  {:>6} workers: {:>6.1} MiB resident", 0, mib(resident_bytes(server.id())));
+    println!("  {:>6} workers: {:>6.1} MiB resident", 0, mib(resident_bytes(server.pid())));
     let mut made = 0;
     for workers in WORKERS {
         let workers = if args.quick { workers.min(2_000) } else { workers };
         let clients = 32;
         let count = usize::try_from(workers - made)?;
         let next = std::cell::Cell::new(made);
-        let load = load::each(server.address, clients, count, || {
+        let load = load::run_once_each(server.address, clients, count, || {
             let number = next.replace(next.get() + 1);
             call(&api, &template, &format!("many-{number}"), guests::INCREMENT)
         })
         .await?;
         made = workers;
-        let resident = resident_bytes(server.id());
+        let resident = resident_bytes(server.pid());
         println!(
-            "  {made:>6} workers: {:>6.1} MiB resident, made and called at {:.0}/s",
+            "  {made:>6} workers: {:>6.1} MiB resident, created and called at {:.0}/s",
             mib(resident),
             load.rate()
         );
-        bars.resident.push((made, resident));
+        targets.resident.push((made, resident));
     }
-    anyhow::ensure!(server.stop().await.success(), "the server did not end well");
-    let server = plan.start().await;
-    println!("  start with {made} workers: {:.0} ms until ready", server.ready_in.as_secs_f64() * 1e3);
+    anyhow::ensure!(server.stop().await.success(), "the server did not stop successfully");
+    let server = options.start().await;
+    println!("  start with {made} workers: {:.0} ms until ready", server.startup_time.as_secs_f64() * 1e3);
     let mut api = server.api();
     let last = api.invoke(&template, &format!("many-{}", made - 1), guests::GET, &json!([])).await;
     anyhow::ensure!(last == json!(1), "the last worker counted to {last} instead of 1");
-    anyhow::ensure!(server.stop().await.success(), "the server did not end well");
+    anyhow::ensure!(server.stop().await.success(), "the server did not stop successfully");
     Ok(())
 }
 
 fn call(api: &Api, template: &str, worker: &str, function: &str) -> Vec<u8> {
     let request = invocation("invoke-and-await", template, worker, function, &json!([]), &Key::None);
-    api.signed(request).bytes()
+    api.with_token(request).bytes()
 }
 
 fn mib(bytes: u64) -> f64 {
     bytes as f64 / f64::from(1 << 20)
 }
 
-/// A load, and the processor time that both sides spent on it.
-struct Measured {
+/// A load, and the processor time of the server and the generator.
+struct MeasuredLoad {
     load: Load,
     server: Duration,
     generator: Duration,
 }
 
-impl Measured {
+impl MeasuredLoad {
     fn rate(&self) -> f64 {
         self.load.rate()
     }
 }
 
-impl std::fmt::Display for Measured {
+impl std::fmt::Display for MeasuredLoad {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let Self { load, server, generator } = self;
         let calls = load.calls.max(1) as f64;
@@ -202,27 +203,27 @@ impl std::fmt::Display for Measured {
 async fn measure(
     server: &Server,
     clients: usize,
-    bound: Bound,
+    limit: PhaseLimit,
     request: impl Fn(usize) -> Vec<u8>,
-) -> anyhow::Result<Measured> {
-    let spent = || (cpu_time(server.id()), cpu_time(std::process::id()));
+) -> anyhow::Result<MeasuredLoad> {
+    let spent = || (cpu_time(server.pid()), cpu_time(std::process::id()));
     let before = spent();
-    let load = load::run(server.address, clients, bound, request).await?;
+    let load = load::run(server.address, clients, limit, request).await?;
     let after = spent();
-    Ok(Measured {
+    Ok(MeasuredLoad {
         load,
         server: after.0.saturating_sub(before.0),
         generator: after.1.saturating_sub(before.1),
     })
 }
 
-/// What the server counts.
-struct Counted {
+/// Counters of the server's store, from `/metrics`.
+struct StoreCounters {
     syncs: f64,
     commits: f64,
 }
 
-impl Counted {
+impl StoreCounters {
     async fn read(api: &mut Api) -> anyhow::Result<Self> {
         let page = api.ok(Request::get("/metrics")).await.text();
         let read = |name: &str| {

@@ -1,12 +1,12 @@
-//! Mistakes in uploads.
+//! Wrong uploads.
 
-use super::{Case, FORM, NOTHING, World, case};
+use super::{Case, FORM_HINT, TestData, UNKNOWN_ID, case};
 use crate::UPLOAD_BYTES_MAX;
 use golem_tests::guests;
 use golem_tests::http::Request;
-use golem_tests::rest::{Part, form, multipart, upload};
+use golem_tests::rest::{Part, multipart, upload, with_form};
 
-pub(super) fn cases(world: &World) -> Vec<Case> {
+pub(super) fn cases(data: &TestData) -> Vec<Case> {
     let name = br#"{"componentName": "bad"}"#;
     let part = |name, content| Part { name, content_type: None, content };
     let core = b"\0asm\x01\0\0\0";
@@ -16,7 +16,7 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
             (import "acme:db/query" (instance (export "run" (func)) (export "stop" (func))))
             (import "log-it" (func)))"#,
     );
-    let files = outside();
+    let files = archive_with_escaping_link();
     let processing = "Template processing error: ";
     vec![
         case(
@@ -62,39 +62,39 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
             format!("{processing}this is not a valid WebAssembly component: *"),
         ),
         case(
-            "imports that nothing defines",
+            "undefined imports",
             upload("bad", &undefined),
             400,
             format!(
-                "{processing}nothing here defines functions that this component imports: acme:db/query#run, \
+                "{processing}this component imports functions that this server does not define: acme:db/query#run, \
                  acme:db/query#stop, log-it"
             ),
         ),
         case(
-            "the same as a new version",
-            Request::new("PUT", format!("/v1/templates/{}/upload", world.counter))
+            "undefined imports in a new version",
+            Request::new("PUT", format!("/v1/templates/{}/upload", data.counter))
                 .body("application/octet-stream", undefined.clone()),
             400,
             format!(
-                "{processing}nothing here defines functions that this component imports: acme:db/query#run, \
+                "{processing}this component imports functions that this server does not define: acme:db/query#run, \
                  acme:db/query#stop, log-it"
             ),
         ),
         case(
             "a new version of an unknown template",
-            Request::new("PUT", format!("/v1/templates/{NOTHING}/upload"))
+            Request::new("PUT", format!("/v1/templates/{UNKNOWN_ID}/upload"))
                 .body("application/octet-stream", wasm.clone()),
             404,
-            format!("Template not found: {NOTHING}"),
+            format!("Template not found: {UNKNOWN_ID}"),
         ),
         case(
-            "a name that is taken",
+            "a name that is in use",
             upload("counter", &wasm),
             409,
             format!(
                 "Template already exists: counter is the name of template {}; upload a new version of it, or take \
                  another name",
-                world.counter
+                data.counter
             ),
         ),
         case("an empty name", upload("", &wasm), 400, "Invalid template name: *"),
@@ -105,39 +105,39 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
             format!("the request body is larger than the limit of {UPLOAD_BYTES_MAX} bytes"),
         ),
         case(
-            "an upload that is no form",
+            "an upload without a form",
             Request::post("/v1/templates").body("application/octet-stream", wasm.clone()),
             400,
-            format!("*: {FORM}"),
+            format!("*: {FORM_HINT}"),
         ),
         case(
             "a form without the component",
             multipart(&[part("field0", name)]),
             400,
-            format!("the multipart form has no part `template`; {FORM}"),
+            format!("the multipart form has no part `template`; {FORM_HINT}"),
         ),
         case(
             "a form without the query",
             multipart(&[part("template", &wasm)]),
             400,
-            format!("the multipart form has no part `field0`; {FORM}"),
+            format!("the multipart form has no part `field0`; {FORM_HINT}"),
         ),
         case(
             "a form with another part",
             multipart(&[part("field0", name), part("wasm", &wasm)]),
             400,
-            format!("the multipart form has an unknown part \"wasm\"; {FORM}"),
+            format!("the multipart form has an unknown part \"wasm\"; {FORM_HINT}"),
         ),
         case(
             "a form with a part twice",
             multipart(&[part("field0", name), part("query", name), part("template", &wasm)]),
             400,
-            format!("the multipart form has the part \"query\" twice; {FORM}"),
+            format!("the multipart form has the part \"query\" twice; {FORM_HINT}"),
         ),
         case(
             "a new version with a query part",
-            form(
-                Request::new("PUT", format!("/v1/templates/{}/upload", world.counter)),
+            with_form(
+                Request::new("PUT", format!("/v1/templates/{}/upload", data.counter)),
                 &[part("field0", name), part("template", &wasm)],
             ),
             400,
@@ -182,29 +182,32 @@ pub(super) fn cases(world: &World) -> Vec<Case> {
         case(
             "a project that does not exist",
             multipart(&[
-                part("field0", format!(r#"{{"componentName": "bad", "projectId": "{NOTHING}"}}"#).as_bytes()),
+                part(
+                    "field0",
+                    format!(r#"{{"componentName": "bad", "projectId": "{UNKNOWN_ID}"}}"#).as_bytes(),
+                ),
                 part("template", &wasm),
             ]),
             404,
-            format!("Project not found: {NOTHING}"),
+            format!("Project not found: {UNKNOWN_ID}"),
         ),
     ]
 }
 
-/// A component from its text.
+/// Compiles a component from WebAssembly text.
 fn component(text: &str) -> Vec<u8> {
-    wat::parse_str(text).expect("the text is written here")
+    wat::parse_str(text).expect("the text is valid WebAssembly")
 }
 
-/// An archive with a file of a thousand bytes, and a link that leads out of any worker.
-fn outside() -> Vec<u8> {
+/// An archive with a file of a thousand bytes and a link to a path outside the worker's files.
+fn archive_with_escaping_link() -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     let mut file = tar::Header::new_gnu();
     file.set_size(1_000);
-    archive.append_data(&mut file, "file", &[b'x'; 1_000][..]).expect("memory takes all");
+    archive.append_data(&mut file, "file", &[b'x'; 1_000][..]).expect("writing to memory cannot fail");
     let mut link = tar::Header::new_gnu();
     link.set_entry_type(tar::EntryType::Symlink);
     link.set_size(0);
-    archive.append_link(&mut link, "passwd", "/etc/passwd").expect("memory takes all");
-    archive.into_inner().expect("memory takes all")
+    archive.append_link(&mut link, "passwd", "/etc/passwd").expect("writing to memory cannot fail");
+    archive.into_inner().expect("writing to memory cannot fail")
 }

@@ -1,0 +1,305 @@
+//! Adapters for the host's ports, bound to one activation of one worker.
+//!
+//! Invariant: every write carries its activation. The ledger refuses the write once the worker was activated again,
+//! interrupted or deleted, or once all state was discarded after a failed commit (`Ledger::check_activation`,
+//! `State::generation`).
+
+mod shared_access;
+
+use super::core::{Core, State};
+use super::history;
+use super::ledger::{Activation, HostCallContext, LedgerEvent, PromiseOperation, StepError, StepOutcome};
+use super::projection::PromiseSlot;
+use super::{ExecutorError, WorkerRange, WorkerView, ledger, listing};
+use crate::storage::ports::{Seq, WorkerNum};
+use async_trait::async_trait;
+use golem_host::ports::{
+    Oplog, PortError, Ports, Promises, WorkerMetadata, WorkerPage, WorkerQuery, Workers,
+};
+use golem_model::oplog::codec::Row;
+use golem_model::oplog::{Call, InboxEvent};
+use golem_model::promise::{Completion, PromiseState};
+use golem_model::{Entry, OplogIndex, ProjectId, PromiseId, WorkerId, WorkerName};
+use parking_lot::MutexGuard;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Gives one activation access to the ledger.
+pub(crate) struct ActivationAdapter {
+    pub(super) core: Arc<Core>,
+    pub(super) worker: WorkerNum,
+    pub(super) activation: Activation,
+    generation: u64,
+    last: AtomicU64,
+}
+
+impl ActivationAdapter {
+    pub(crate) fn new(
+        core: Arc<Core>,
+        worker: WorkerNum,
+        activation: Activation,
+        generation: u64,
+    ) -> Arc<Self> {
+        Arc::new(Self { core, worker, activation, generation, last: AtomicU64::new(0) })
+    }
+
+    /// The ports for an instance of a worker of `project`.
+    pub(crate) fn ports(self: &Arc<Self>, project: ProjectId) -> Ports {
+        Ports {
+            oplog: self.clone(),
+            promises: self.clone(),
+            calls: self.clone(),
+            keyvalue: self.clone(),
+            workers: self.clone(),
+            blobstore: self.clone(),
+            clock: self.core.clock.clone(),
+            log: self.core.logs.sink(self.worker),
+            http: self.core.outbound.of_project(project),
+        }
+    }
+
+    pub(super) fn lock(&self) -> Result<MutexGuard<'_, State>, PortError> {
+        let state = self.core.lock();
+        if state.generation == self.generation { Ok(state) } else { Err(PortError::Discarded) }
+    }
+
+    pub(super) fn track_row(&self, outcome: &StepOutcome) {
+        if let StepOutcome::Appended(seq)
+        | StepOutcome::Promise(_, seq)
+        | StepOutcome::CallRecorded(seq, _)
+        | StepOutcome::SharedWritten(_, seq) = outcome
+        {
+            self.last.fetch_max(seq.0, Ordering::Relaxed);
+        }
+    }
+
+    async fn change_promise(
+        &self,
+        first: OplogIndex,
+        entries: Vec<Entry>,
+        call: Call,
+        promise: &PromiseId,
+        operation: PromiseOperation,
+    ) -> Result<Completion, PortError> {
+        let mut work = Some((entries, call, operation));
+        loop {
+            let located = self.core.locate(&promise.worker).await.map_err(port_error)?;
+            let mut state = self.lock()?;
+            // The projection may have been evicted or created since it was located: try again.
+            if state.ledger.worker_num(&promise.worker) != located {
+                continue;
+            }
+            let Some((entries, call, operation)) = work.take() else { return Err(PortError::Discarded) };
+            let context =
+                HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
+            let event = LedgerEvent::Promise {
+                owner: located,
+                promise: promise.clone(),
+                operation,
+                context: Some(context),
+            };
+            let outcome = self.core.step(&mut state, event).map_err(step_port_error)?;
+            drop(state);
+            self.track_row(&outcome);
+            self.core.promises_changed.send_modify(|version| *version += 1);
+            return match outcome {
+                StepOutcome::Promise(completion, _) => Ok(completion),
+                StepOutcome::Created(_)
+                | StepOutcome::Activated(_)
+                | StepOutcome::Appended(_)
+                | StepOutcome::CallRecorded(..)
+                | StepOutcome::SharedWritten(..) => Err(PortError::Discarded),
+            };
+        }
+    }
+}
+
+#[async_trait]
+impl Oplog for ActivationAdapter {
+    fn append(&self, first: OplogIndex, entries: Vec<Entry>) -> Result<(), PortError> {
+        let event = LedgerEvent::Append { worker: self.worker, activation: self.activation, first, entries };
+        let mut state = self.lock()?;
+        let outcome = self.core.step(&mut state, event).map_err(step_port_error)?;
+        drop(state);
+        self.track_row(&outcome);
+        Ok(())
+    }
+
+    async fn commit(&self) -> Result<(), PortError> {
+        self.core.wait_durable(Seq(self.last.load(Ordering::Relaxed))).await.map_err(port_error)
+    }
+}
+
+/// Maximum number of workers on a page that a guest lists.
+const GUEST_PAGE: usize = 50;
+
+fn metadata(view: WorkerView) -> WorkerMetadata {
+    WorkerMetadata {
+        id: view.id,
+        args: view.args,
+        env: view.env,
+        status: view.status,
+        template_version: view.template_version,
+        retry_count: view.retry_count,
+    }
+}
+
+#[async_trait]
+impl Workers for ActivationAdapter {
+    async fn facts(&self, id: &WorkerId) -> Result<Option<WorkerMetadata>, PortError> {
+        loop {
+            let Some(worker) = self.core.locate(id).await.map_err(port_error)? else { return Ok(None) };
+            let state = self.lock()?;
+            let Some(project) = state.ledger.projection(self.worker).map(|projection| projection.project)
+            else {
+                return Err(PortError::Discarded);
+            };
+            let Some(projection) = state.ledger.projection(worker) else { continue };
+            return Ok((projection.project == project)
+                .then(|| metadata(listing::worker_view(&state, worker, projection))));
+        }
+    }
+
+    async fn list(&self, query: &WorkerQuery) -> Result<WorkerPage, PortError> {
+        let project = self.lock()?.ledger.projection(self.worker).map(|projection| projection.project);
+        let Some(project) = project else { return Err(PortError::Discarded) };
+        let range = WorkerRange {
+            template: query.template,
+            prefix: query.name_prefix.clone().unwrap_or_default(),
+            after: query.after.as_ref().map(ToString::to_string).unwrap_or_default(),
+            count: GUEST_PAGE,
+        };
+        let matches = |view: &WorkerView| {
+            view.project == project
+                && query.status.is_none_or(|status| view.status == status)
+                && query.template_version.is_none_or(|version| view.template_version == version)
+        };
+        let page = self.core.list(range, matches).await.map_err(port_error)?;
+        Ok(WorkerPage {
+            workers: page.workers.into_iter().map(metadata).collect(),
+            next: page.next.and_then(|name| WorkerName::new(name).ok()),
+        })
+    }
+}
+
+#[async_trait]
+impl Promises for ActivationAdapter {
+    async fn get(&self, promise: &PromiseId) -> Result<PromiseState, PortError> {
+        self.core.promise_state(promise).await.map_err(port_error)
+    }
+
+    async fn complete(
+        &self,
+        first: OplogIndex,
+        entries: Vec<Entry>,
+        call: Call,
+        promise: &PromiseId,
+        data: Vec<u8>,
+    ) -> Result<Completion, PortError> {
+        self.change_promise(first, entries, call, promise, PromiseOperation::Complete(data)).await
+    }
+
+    async fn delete(
+        &self,
+        first: OplogIndex,
+        entries: Vec<Entry>,
+        call: Call,
+        promise: &PromiseId,
+    ) -> Result<bool, PortError> {
+        Ok(self.change_promise(first, entries, call, promise, PromiseOperation::Delete).await?
+            != Completion::Unknown)
+    }
+
+    async fn wait_any(&self, promises: &[PromiseId]) -> Result<(), PortError> {
+        let mut changes = self.core.promises_changed.subscribe();
+        loop {
+            let answered = self.answer_notify()?;
+            let answer = answered.notified();
+            tokio::pin!(answer);
+            // The notification is enabled before anything is checked, so an answer that arrives in between wakes this
+            // wait.
+            answer.as_mut().enable();
+            changes.mark_unchanged();
+            let (mut calls, mut others) = (false, false);
+            for promise in promises {
+                let call = self.own_call_pending(promise)?;
+                let pending = match call {
+                    Some(pending) => pending,
+                    None => {
+                        self.core.promise_state(promise).await.map_err(port_error)? == PromiseState::Pending
+                    }
+                };
+                if !pending {
+                    return Ok(());
+                }
+                *if call.is_some() { &mut calls } else { &mut others } = true;
+            }
+            tokio::select! {
+                () = answer, if calls => {}
+                changed = changes.changed(), if others => {
+                    if changed.is_err() {
+                        return Err(PortError::Discarded);
+                    }
+                }
+                else => return Ok(()),
+            }
+        }
+    }
+}
+
+impl Core {
+    /// Returns the current state of a promise, including queued rows that are not yet durable.
+    pub(crate) async fn promise_state(
+        self: &Arc<Self>,
+        promise: &PromiseId,
+    ) -> Result<PromiseState, ExecutorError> {
+        loop {
+            let located = self.locate(&promise.worker).await?;
+            let slot = {
+                let mut state = self.lock();
+                if state.ledger.worker_num(&promise.worker) != located {
+                    continue;
+                }
+                located
+                    .and_then(|worker| state.ledger.projection(worker))
+                    .and_then(|projection| projection.promises.get(&promise.index.0))
+                    .copied()
+            };
+            return match slot {
+                None => Ok(PromiseState::Unknown),
+                Some(PromiseSlot::Pending) => Ok(PromiseState::Pending),
+                Some(PromiseSlot::Completed(row)) => {
+                    self.read_promise_data(Seq(row)).await.map(PromiseState::Completed)
+                }
+            };
+        }
+    }
+
+    async fn read_promise_data(self: &Arc<Self>, row: Seq) -> Result<Arc<[u8]>, ExecutorError> {
+        // The store can only return rows that are durable.
+        self.wait_durable(row).await?;
+        let body = self.read_store(move |store| history::row(store, row)).await?;
+        match body {
+            Row::InboxEvent(InboxEvent::PromiseCompleted { data, .. }) => Ok(data.into()),
+            Row::InboxEvent(_) | Row::Entries { .. } => Err(ExecutorError::Unavailable {
+                reason: format!("log row {row} should complete a promise, and does not").into(),
+            }),
+        }
+    }
+}
+
+pub(super) fn step_port_error(error: StepError) -> PortError {
+    match error {
+        ledger::StepError::StaleActivation
+        | ledger::StepError::UnknownWorker
+        | ledger::StepError::WorkerExists(_)
+        | ledger::StepError::CacheMiss => PortError::Discarded,
+    }
+}
+
+pub(super) fn port_error(error: ExecutorError) -> PortError {
+    match error {
+        ExecutorError::Unavailable { reason } => PortError::Unavailable { reason },
+        _ => PortError::Discarded,
+    }
+}

@@ -1,0 +1,135 @@
+//! Recovering a worker that its last invocation has made unusable: the invocation is discarded, and the worker returns
+//! to the state before it.
+//!
+//! Invariant: a discarded invocation has an error as the outcome of its key, and does not run again.
+
+use super::core::{Core, OnDurable, PendingInvocation, State};
+use super::ledger::{LedgerEvent, StepOutcome};
+use super::projection::WorkerProjection;
+use super::{Executor, ExecutorError, ExecutorMetrics, history, lifecycle, worker_task};
+use crate::storage::ports::{Seq, WorkerNum};
+use golem_model::oplog::{FailureCause, InboxEvent, RevertReason};
+use golem_model::{Entry, WorkerId, WorkerStatus};
+use std::sync::Arc;
+
+impl Executor {
+    /// Discards the invocation that failed, exited, was interrupted, or waits for its next attempt. Durable on return.
+    /// Does nothing if there is no such invocation, so the request can be repeated.
+    pub async fn recover(&self, id: &WorkerId) -> Result<(), ExecutorError> {
+        let core = &self.core;
+        let seq = loop {
+            let worker = self.find_worker(id).await?;
+            let (last_row, unfinished) = {
+                let state = core.lock();
+                let Some(projection) = state.ledger.projection(worker) else { continue };
+                (Seq(projection.last_row), projection.current.is_some())
+            };
+            // The last error of an unfinished invocation is found in the log only.
+            let details = if unfinished { self.last_failure(last_row).await? } else { None };
+            let mut state = core.lock();
+            Core::check_available(&state)?;
+            let Some(projection) = state.ledger.projection(worker) else { continue };
+            if projection.last_row != last_row.0 {
+                continue;
+            }
+            // An invocation that runs may have no entry in the log yet.
+            let running =
+                state.slots.get(&worker).is_some_and(|slot| slot.has_task && slot.current.is_some());
+            if projection.current.is_none() && projection.terminal.is_none() && running {
+                let status = WorkerStatus::Running;
+                return Err(ExecutorError::NotStopped { worker: projection.id.clone(), status });
+            }
+            let Some(plan) = DiscardPlan::for_worker(projection, details)? else { return Ok(()) };
+            break core.discard_invocation(&mut state, worker, plan);
+        };
+        core.wait_durable(seq).await
+    }
+
+    async fn last_failure(&self, last_row: Seq) -> Result<Option<String>, ExecutorError> {
+        self.core.wait_durable(last_row).await?;
+        self.core.read_store(move |store| history::last_failure(store, last_row)).await
+    }
+}
+
+/// What to record when the invocation is discarded.
+struct DiscardPlan {
+    /// The failure with which an unfinished invocation ends.
+    cause: Option<FailureCause>,
+    /// Whether an operator had interrupted it.
+    interrupted: bool,
+}
+
+impl DiscardPlan {
+    /// Plans the discard. `None` if the worker is usable.
+    fn for_worker(
+        projection: &WorkerProjection,
+        last_failure: Option<String>,
+    ) -> Result<Option<Self>, ExecutorError> {
+        let interrupted = projection.interrupted;
+        if projection.terminal.is_some() {
+            return Ok(Some(Self { cause: None, interrupted }));
+        }
+        if projection.current.is_none() {
+            return Ok(None);
+        }
+        if !interrupted && projection.retry_at.is_none() {
+            return Err(ExecutorError::NotStopped {
+                worker: projection.id.clone(),
+                status: projection.status(),
+            });
+        }
+        let details = last_failure.unwrap_or_else(|| "it was stopped".to_owned());
+        Ok(Some(Self { cause: Some(FailureCause::Discarded { details }), interrupted }))
+    }
+}
+
+impl Core {
+    /// Discards the worker's last invocation and lets the worker continue with its queue.
+    fn discard_invocation(self: &Arc<Self>, state: &mut State, worker: WorkerNum, plan: DiscardPlan) -> Seq {
+        let at = self.clock.now();
+        let Some(from) = state.ledger.projection(worker).map(|projection| projection.begun_at) else {
+            return Seq(0);
+        };
+        let failed = plan.cause.clone().map(|cause| Entry::InvocationFailed { at, cause });
+        let revert = Entry::Revert { at, from, reason: RevertReason::Recovered };
+        let entries = failed.into_iter().chain([revert]).collect();
+        // An attempt that is under way can append nothing any more.
+        lifecycle::interrupt_guest(state, worker);
+        let Some(mut seq) = worker_task::append_entries(self, state, worker, entries) else { return Seq(0) };
+        if plan.interrupted {
+            let event = InboxEvent::Resumed { at };
+            if let Ok(StepOutcome::Appended(resumed)) = self.step(state, LedgerEvent::Inbox { worker, event })
+            {
+                seq = resumed;
+            }
+        }
+        if let Some(cause) = plan.cause {
+            ExecutorMetrics::add(&self.metrics.invocations, 1);
+            ExecutorMetrics::add(&self.metrics.invocations_failed, 1);
+            if let Some(current) = state.slots.get_mut(&worker).and_then(|slot| slot.current.take()) {
+                let reply = Err(ExecutorError::InvocationFailed { cause });
+                Self::when_durable(state, seq, OnDurable::Deliver(current.waiters, reply));
+            }
+        }
+        Self::requeue(state, worker);
+        self.spawn_if_idle(state, worker);
+        seq
+    }
+
+    /// Queues the invocations again that were accepted before the worker failed.
+    fn requeue(state: &mut State, worker: WorkerNum) {
+        let queue =
+            state.ledger.projection(worker).map(|projection| projection.queue.clone()).unwrap_or_default();
+        let slot = Self::slot(state, worker);
+        for (place, (seq, key)) in queue.into_iter().enumerate() {
+            let accepted_row = Some(Seq(seq));
+            let known =
+                slot.current.iter().chain(&slot.pending).any(|pending| pending.accepted_row == accepted_row);
+            if !known {
+                let pending =
+                    PendingInvocation { invocation: None, key: key.0, accepted_row, waiters: Vec::new() };
+                slot.pending.insert(place.min(slot.pending.len()), pending);
+            }
+        }
+    }
+}

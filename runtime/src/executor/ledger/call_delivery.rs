@@ -1,0 +1,311 @@
+//! Calls between workers, in commit order.
+//!
+//! A call and its inbox event at the target are one step; so are an outcome and its inbox event at the caller. Neither
+//! can survive a crash without the other, so each call runs exactly once and its answer is not lost.
+//!
+//! Invariant: a worker that may receive an answer is in memory, so a step reads nothing from the store
+//! ([`super::Ledger::evict`] keeps it, `startup` loads it).
+//!
+//! Invariant: replies are appended where rows are appended, not where stored rows are folded again: there the rows of
+//! the replies follow in the log.
+
+use super::{Action, HostCallContext, Ledger, Row, StepError, StepOutcome};
+use crate::executor::projection::call_state::{OutstandingCall, PendingReply, may_block};
+use crate::storage::ports::{Seq, WorkerNum};
+use golem_model::call::{CallError, CallReceipt, encode_answer, encode_call_receipt};
+use golem_model::limits::CALL_BYTES_MAX;
+use golem_model::oplog::calls::{CallEvent, ReplyTo};
+use golem_model::{
+    Convention, Entry, FailureOptions, IdempotencyKey, InboxEvent, Invocation, OplogIndex, Timestamp, Value,
+    WorkerId,
+};
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+/// Number of workers that the text of a deadlock names. Further ones are counted.
+const CHAIN_SHOWN_MAX: usize = 8;
+
+/// A worker calls another worker.
+#[derive(Debug)]
+pub(crate) struct CallRequest {
+    /// The caller's host call.
+    pub(crate) context: HostCallContext,
+    /// The worker that is called.
+    pub(crate) target: CallTarget,
+    pub(crate) function: Arc<str>,
+    pub(crate) params: Vec<Value>,
+    /// Whether the caller wants the answer.
+    pub(crate) reply: bool,
+    /// The earliest time at which the call joins the queue, if it is delayed.
+    pub(crate) not_before: Option<Timestamp>,
+}
+
+/// The target of a call.
+#[derive(Debug)]
+pub(crate) enum CallTarget {
+    /// A worker that exists.
+    Existing(WorkerNum),
+    /// A worker that is created by this `Created` entry, with these failure options.
+    New(Entry, FailureOptions),
+    /// No worker: the call is refused.
+    Refused(CallError),
+}
+
+/// A worker cancels a call of its own.
+#[derive(Debug)]
+pub(crate) struct CancelRequest {
+    /// The caller's host call.
+    pub(crate) context: HostCallContext,
+    pub(crate) call: OplogIndex,
+    /// Whether the target runs the call already, according to its slot in memory.
+    pub(crate) begun: bool,
+}
+
+/// The recorded responses of a cancellation: the call had ended, it was removed from the target's queue, or the target
+/// goes on with it and the answer is dropped.
+const CANCEL_OVER: u8 = 0;
+const CANCEL_WITHDRAWN: u8 = 1;
+const CANCEL_ABANDONED: u8 = 2;
+
+impl Ledger {
+    pub(super) fn apply_call(
+        &mut self,
+        now: Timestamp,
+        request: CallRequest,
+    ) -> Result<StepOutcome, StepError> {
+        let CallRequest { context, target, function, params, reply, not_before } = request;
+        let HostCallContext { worker, activation, first, entries, call } = context;
+        self.check_activation(worker, activation, first)?;
+        let index = first.plus(entries.len() as u64);
+        if !entries.is_empty() {
+            self.append_row(worker, &Row::Entries { first, entries });
+        }
+        let caller = self.projections.get(&worker).ok_or(StepError::StaleActivation)?.projection.id.clone();
+        let target = match target {
+            CallTarget::Refused(error) => Err(error),
+            CallTarget::Existing(target) => Ok(target),
+            CallTarget::New(entry, options) => match self.create_worker(entry, options)? {
+                StepOutcome::Created(target) => Ok(target),
+                _ => return Err(StepError::UnknownWorker),
+            },
+        };
+        let receipt = target.and_then(|target| {
+            let id = self.projections.get(&target).map(|cached| cached.projection.id.clone());
+            let id = id.ok_or_else(|| CallError::NotFound("the worker was deleted".to_owned()))?;
+            let key = call_key(&caller, index);
+            let reply = reply.then_some(ReplyTo { worker: worker.0, call: index });
+            let invocation = Invocation {
+                key: key.clone(),
+                function: function.clone(),
+                params: params.clone(),
+                convention: Convention::Component,
+            };
+            let queued = CallEvent::Queued { at: now, key, function, params, caller, reply, not_before };
+            let call_row = self.append_row(target, &Row::InboxEvent(InboxEvent::Call(queued)));
+            if not_before.is_none() {
+                self.actions.push(Action::CallQueued(target, call_row, Some(invocation)));
+            }
+            Ok(CallReceipt { call_row: call_row.0, target: id })
+        });
+        let response = encode_call_receipt(&receipt);
+        let entry = Entry::HostCall { call, response: response.clone() };
+        let seq = self.append_row(worker, &Row::Entries { first: index, entries: vec![entry] });
+        Ok(StepOutcome::CallRecorded(seq, response))
+    }
+
+    pub(super) fn apply_cancel(
+        &mut self,
+        now: Timestamp,
+        request: CancelRequest,
+    ) -> Result<StepOutcome, StepError> {
+        let CancelRequest { context, call: number, begun } = request;
+        let HostCallContext { worker, activation, first, entries, call } = context;
+        self.check_activation(worker, activation, first)?;
+        let index = first.plus(entries.len() as u64);
+        if !entries.is_empty() {
+            self.append_row(worker, &Row::Entries { first, entries });
+        }
+        let outstanding =
+            self.projections.get(&worker).and_then(|cached| cached.projection.calls.outstanding(number));
+        let outcome = match outstanding.filter(|outstanding| outstanding.answer_row.is_none()).cloned() {
+            None => CANCEL_OVER,
+            Some(outstanding)
+                if !begun && self.withdraw_call(now, &outstanding.target, outstanding.call_row) =>
+            {
+                CANCEL_WITHDRAWN
+            }
+            Some(_) => CANCEL_ABANDONED,
+        };
+        let entry = Entry::HostCall { call, response: vec![outcome] };
+        let seq = self.append_row(worker, &Row::Entries { first: index, entries: vec![entry] });
+        Ok(StepOutcome::CallRecorded(seq, vec![outcome]))
+    }
+
+    /// Removes a call from the target's queue. Returns false if it is not queued there. A target that is not in memory
+    /// has an empty queue, because [`super::Ledger::evict`] keeps workers with queued invocations.
+    fn withdraw_call(&mut self, now: Timestamp, target: &WorkerId, call_row: u64) -> bool {
+        let Some(worker) = self.by_id.get(target).copied() else { return false };
+        let waits = |(queued, _): &(u64, _)| *queued == call_row;
+        if !self.projections.get(&worker).is_some_and(|cached| cached.projection.queue.iter().any(waits)) {
+            return false;
+        }
+        let withdrawn = CallEvent::Withdrawn { at: now, call_row };
+        self.append_row(worker, &Row::InboxEvent(InboxEvent::Call(withdrawn)));
+        self.actions.push(Action::CallWithdrawn(worker, Seq(call_row)));
+        true
+    }
+
+    /// Moves the calls whose delay has elapsed into the queue.
+    pub(super) fn enqueue_due_calls(
+        &mut self,
+        now: Timestamp,
+        worker: WorkerNum,
+    ) -> Result<StepOutcome, StepError> {
+        let due =
+            self.projections.get(&worker).ok_or(StepError::UnknownWorker)?.projection.calls.due_rows(now);
+        let mut last = self.last_seq;
+        for call_row in due {
+            last = self
+                .append_row(worker, &Row::InboxEvent(InboxEvent::Call(CallEvent::Due { at: now, call_row })));
+            self.actions.push(Action::CallQueued(worker, Seq(call_row), None));
+        }
+        Ok(StepOutcome::Appended(last))
+    }
+
+    /// Builds the error replies for the callers of a worker that is about to be deleted.
+    pub(super) fn pending_callers(&self, worker: WorkerNum) -> Vec<PendingReply> {
+        let Some(projection) = self.projection(worker) else { return Vec::new() };
+        projection.calls.replies_to_all(&CallError::NotFound(format!(
+            "the worker {} was deleted before it had answered",
+            projection.id
+        )))
+    }
+
+    /// Appends the replies at the callers that still wait for them.
+    pub(super) fn deliver_replies(&mut self, now: Timestamp, replies: Vec<PendingReply>) {
+        for PendingReply { to, call_row, answer } in replies {
+            let worker = WorkerNum(to.worker);
+            let wanted =
+                self.projections.get(&worker).and_then(|cached| cached.projection.calls.outstanding(to.call));
+            if !wanted.is_some_and(|outstanding| {
+                outstanding.call_row == call_row && outstanding.answer_row.is_none()
+            }) {
+                continue;
+            }
+            let mut bytes = encode_answer(&answer);
+            if bytes.len() > CALL_BYTES_MAX {
+                let text = format!(
+                    "the function ran, but its result needs {} bytes; at most {CALL_BYTES_MAX} can be given to another worker",
+                    bytes.len()
+                );
+                bytes = encode_answer(&Err(CallError::Invalid(text)));
+            }
+            self.actions.push(Action::CallAnswered(worker, to.call, bytes.as_slice().into()));
+            let answered = CallEvent::Answered { at: now, call: to.call, call_row, answer: bytes };
+            self.append_row(worker, &Row::InboxEvent(InboxEvent::Call(answered)));
+        }
+    }
+
+    /// Resolves a deadlock after a row of `worker`: if the worker now waits, directly or through other workers, for
+    /// itself, one of the waits in that cycle ends with an error.
+    ///
+    /// The call that is given up is one that has not begun, so it never runs. Each cycle contains such a call, because
+    /// a running call began before it could make calls itself. So the outcome does not depend on the worker that was
+    /// the last to wait.
+    pub(super) fn resolve_deadlock(&mut self, now: Timestamp, worker: WorkerNum, row: &Row) {
+        let Row::Entries { entries, .. } = row else { return };
+        if !matches!(entries.last(), Some(Entry::Parked(parked)) if may_block(parked)) {
+            return;
+        }
+        let Some(mut cycle) = self.find_cycle(worker) else { return };
+        let first = cycle.iter().position(|wait| !self.has_begun(wait)).unwrap_or_default();
+        cycle.rotate_left(first);
+        let Some(wait) = cycle.first().cloned() else { return };
+        let answer = Err(CallError::Deadlock(self.describe_cycle(&cycle)));
+        self.withdraw_call(now, &wait.outstanding.target, wait.outstanding.call_row);
+        let to = ReplyTo { worker: wait.worker.0, call: wait.call };
+        self.deliver_replies(now, vec![PendingReply { to, call_row: wait.outstanding.call_row, answer }]);
+    }
+
+    /// Returns a cycle of waits that is reachable from `start`, if no worker on the way can continue.
+    fn find_cycle(&self, start: WorkerNum) -> Option<Vec<CallWait>> {
+        let mut waits: HashMap<WorkerNum, CallWait> = HashMap::new();
+        let mut to_visit = VecDeque::from([start]);
+        while let Some(worker) = to_visit.pop_front() {
+            if waits.contains_key(&worker) {
+                continue;
+            }
+            let blocked = self.projections.get(&worker)?.projection.blocked_on()?;
+            for (_, outstanding) in &blocked {
+                to_visit.push_back(*self.by_id.get(&outstanding.target)?);
+            }
+            let (call, outstanding) =
+                blocked.first().map(|(call, outstanding)| (*call, (*outstanding).clone()))?;
+            waits.insert(worker, CallWait { worker, call, outstanding });
+        }
+        // Every worker in `waits` waits for another worker in it, so following the waits from the start returns to a
+        // worker that was visited before.
+        let mut path: Vec<CallWait> = Vec::new();
+        let mut worker = start;
+        loop {
+            if let Some(entry) = path.iter().position(|wait| wait.worker == worker) {
+                return Some(path.split_off(entry));
+            }
+            let wait = waits.get(&worker)?.clone();
+            worker = *self.by_id.get(&wait.outstanding.target)?;
+            path.push(wait);
+        }
+    }
+
+    /// Whether the worker is part of a cycle that was not resolved.
+    #[cfg(test)]
+    pub(super) fn is_deadlocked(&self, worker: WorkerNum) -> bool {
+        self.find_cycle(worker).is_some()
+    }
+
+    fn has_begun(&self, wait: &CallWait) -> bool {
+        let target = self.by_id.get(&wait.outstanding.target).and_then(|worker| self.projection(*worker));
+        let current = target.and_then(|projection| projection.current.as_ref());
+        current.is_some_and(|current| current.started == wait.outstanding.call_row)
+    }
+
+    fn describe_cycle(&self, cycle: &[CallWait]) -> String {
+        let first = cycle
+            .first()
+            .and_then(|wait| self.projection(wait.worker))
+            .map(|projection| projection.id.to_string());
+        let waits =
+            cycle.iter().take(CHAIN_SHOWN_MAX).map(|wait| format!(" waits for {}", wait.outstanding.target));
+        let mut text = format!(
+            "a cycle of waiting calls: {}{}",
+            first.unwrap_or_default(),
+            waits.collect::<Vec<_>>().join(", which")
+        );
+        if cycle.len() > CHAIN_SHOWN_MAX {
+            let more = cycle.len() - CHAIN_SHOWN_MAX;
+            text = format!("{text}, … ({more} more)");
+        }
+        text
+    }
+}
+
+/// A worker waits for the answer of a call.
+#[derive(Debug, Clone)]
+struct CallWait {
+    worker: WorkerNum,
+    call: OplogIndex,
+    outstanding: OutstandingCall,
+}
+
+/// Derives the key of the invocation that a call makes. It is the same for each repetition of the same call, and
+/// differs between calls. Clients cannot learn it, so it is not indexed.
+fn call_key(caller: &WorkerId, call: OplogIndex) -> IdempotencyKey {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"call");
+    hasher.update(caller.template.0.as_bytes());
+    hasher.update(caller.name.as_str().as_bytes());
+    hasher.update(&call.0.to_le_bytes());
+    let mut unique = [0; 16];
+    unique.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    IdempotencyKey::anonymous(u128::from_le_bytes(unique))
+}

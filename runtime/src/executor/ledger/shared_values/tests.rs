@@ -1,0 +1,260 @@
+//! Tests shared values against a plain map, and what the cache keeps.
+
+use super::super::{Activation, LedgerEvent};
+use super::*;
+use crate::executor::projection::WorkerProjection;
+use crate::storage::ports::{Position, WorkerNum};
+use golem_model::keyvalue::{self, Delta, KeyValueWrite};
+use golem_model::oplog::{Call, HostFunction, Request};
+use golem_model::{AccountId, TemplateId, WorkerId, WorkerName};
+use uuid::Uuid;
+
+const PROJECT: ProjectId = ProjectId(Uuid::nil());
+
+fn project_key(key: &str) -> ProjectKey {
+    (PROJECT, keyvalue::place(&"b".into(), &key.into()))
+}
+
+fn value(text: &str) -> Arc<[u8]> {
+    text.as_bytes().into()
+}
+
+/// Writes so many values that the cache evicts everything else.
+fn fill_cache(values: &mut SharedValues, from: u64) {
+    for number in 0..=(CACHE_BYTES_MAX / CACHED_BYTES_MAX) as u64 {
+        let large = Some(vec![0; CACHED_BYTES_MAX].into());
+        values.write(project_key(&format!("filler {number}")), large, Seq(from + number));
+    }
+    let (rows, _) = values.take_unwritten();
+    values.mark_committed(&rows);
+}
+
+#[test]
+fn the_last_write_of_a_batch_counts() {
+    let mut values = SharedValues::default();
+    values.write(project_key("k"), Some(value("one")), Seq(1));
+    values.write(project_key("k"), Some(value("two")), Seq(2));
+    values.write(project_key("gone"), None, Seq(3));
+    let (rows, _) = values.take_unwritten();
+    assert_eq!(rows.len(), 2);
+    assert_eq!((rows[1].value.clone(), rows[1].version), (Some(value("two")), Seq(2)));
+    values.write(project_key("k"), Some(value("three")), Seq(4));
+    values.mark_committed(&rows);
+    assert_eq!(values.get(&project_key("k")).unwrap().value, Some(value("three")), "the newer one is kept");
+    let (rows, _) = values.take_unwritten();
+    assert_eq!(rows.len(), 1);
+    values.mark_committed(&rows);
+    assert_eq!(values.unwritten_bytes(), 0);
+    assert_eq!(values.get(&project_key("gone")).unwrap(), &Versioned::default(), "known to be absent");
+}
+
+#[test]
+fn a_value_written_during_a_read_stays_until_the_read_ends() {
+    let mut values = SharedValues::default();
+    let read = values.begin_read(Seq(0));
+    values.write(project_key("k"), Some(value("new")), Seq(1));
+    let (rows, _) = values.take_unwritten();
+    values.mark_committed(&rows);
+    fill_cache(&mut values, 2);
+    assert_eq!(values.get(&project_key("k")).unwrap().value, Some(value("new")));
+    let since = values.written_since(read, PROJECT, &project_key("").1, None, Some("k"));
+    assert!(since.contains(&("k".into(), true)), "{since:?}");
+    values.end_read(read);
+    fill_cache(&mut values, 1_000);
+    assert_eq!(values.get(&project_key("k")), None, "evicted, because the store has it");
+    let read = values.begin_read(Seq(2_000));
+    assert_eq!(values.written_since(read, PROJECT, &project_key("").1, None, None), []);
+}
+
+#[test]
+fn an_uncommitted_value_is_not_evicted() {
+    let mut values = SharedValues::default();
+    values.write(project_key("k"), Some(value("queued")), Seq(1));
+    let (taken, _) = values.take_unwritten();
+    fill_cache(&mut values, 2);
+    values.cache(project_key("k"), &Versioned::default());
+    assert_eq!(
+        values.get(&project_key("k")).unwrap().value,
+        Some(value("queued")),
+        "the value that was read is older"
+    );
+    values.mark_committed(&taken);
+    fill_cache(&mut values, 1_000);
+    assert_eq!(values.get(&project_key("k")), None);
+}
+
+/// A small random generator: the same seed gives the same run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % bound as u64).unwrap()
+    }
+}
+
+const WORKERS: usize = 3;
+
+fn created(worker: usize) -> Entry {
+    Entry::Created {
+        at: Timestamp::default(),
+        id: WorkerId::new(TemplateId(Uuid::nil()), WorkerName::new(format!("w{worker}")).unwrap()),
+        project: ProjectId(Uuid::nil()),
+        account: AccountId(Uuid::nil()),
+        template_version: 0,
+        args: Vec::new(),
+        env: Vec::new(),
+        seed: [0; 32],
+    }
+}
+
+fn call() -> Call {
+    Call { function: HostFunction::KeyValueSet, request: Request::Inline(Vec::new()) }
+}
+
+/// A ledger with some workers after a start or a crash, and their activations.
+struct RunningLedger {
+    ledger: Ledger,
+    activations: Vec<(WorkerNum, Activation)>,
+}
+
+impl RunningLedger {
+    fn start(position: Position, projections: &[WorkerProjection]) -> Self {
+        let mut ledger = Ledger::new(position, &[]);
+        if projections.is_empty() {
+            for worker in 0..WORKERS {
+                let options = golem_model::FailureOptions::default();
+                let event = LedgerEvent::CreateWorker { entry: created(worker), options };
+                ledger.step(Timestamp::default(), event).unwrap();
+            }
+        }
+        for projection in projections {
+            ledger.load(projection.clone());
+        }
+        let activations = (1..=WORKERS as u64).map(|number| {
+            let worker = WorkerNum(number);
+            let Ok(StepOutcome::Activated(activation)) =
+                ledger.step(Timestamp::default(), LedgerEvent::Activate { worker })
+            else {
+                panic!("it is there")
+            };
+            (worker, activation)
+        });
+        let activations = activations.collect();
+        Self { ledger, activations }
+    }
+
+    fn projections(&self) -> Vec<WorkerProjection> {
+        self.activations.iter().map(|(worker, _)| self.ledger.projection(*worker).unwrap().clone()).collect()
+    }
+
+    fn write(
+        &mut self,
+        caller: usize,
+        write: KeyValueWrite,
+        read: StoredValues,
+    ) -> Result<StepOutcome, StepError> {
+        let (worker, activation) = self.activations[caller];
+        let first = self.ledger.projection(worker).unwrap().oplog_end.next();
+        let context = HostCallContext { worker, activation, first, entries: Vec::new(), call: call() };
+        let write = SharedWrite::KeyValue { bucket: "b".into(), write };
+        self.ledger.step(Timestamp::default(), LedgerEvent::SharedWrite { context, write, stored: read })
+    }
+}
+
+/// A plain map as a state reader.
+struct MapReader<'a>(&'a StoredValues);
+
+impl StateReader for MapReader<'_> {
+    fn read(&mut self, scoped_key: &ScopedKey) -> Result<Versioned, CacheMiss> {
+        Ok(self.0.get(scoped_key).cloned().unwrap_or_default())
+    }
+}
+
+fn random_write(random: &mut Random, version: Version) -> KeyValueWrite {
+    let key: Arc<str> = format!("k{}", random.below(4)).into();
+    let number = random.below(3);
+    match random.below(6) {
+        0 => KeyValueWrite::Delete(vec![key]),
+        1 => KeyValueWrite::Set(vec![
+            (key, number.to_string().into_bytes().into()),
+            ("k9".into(), b"9"[..].into()),
+        ]),
+        2 => KeyValueWrite::CompareAndSwap { key, old: number as u64, new: 1 },
+        3 => KeyValueWrite::Swap { key, version, value: b"2"[..].into() },
+        _ => KeyValueWrite::Increment { key, by: Delta::Unsigned(1) },
+    }
+}
+
+/// Writes of several workers, with batches that are committed late or lost in a crash. Each outcome must be the one
+/// that a plain map gives for the same writes in the same order, and lost writes must not be visible afterwards.
+#[test]
+fn outcomes_are_those_of_a_plain_map() {
+    for seed in 1..200 {
+        let mut random = Random(seed);
+        let mut running = RunningLedger::start(Position::default(), &[]);
+        let mut stored = StoredValues::new();
+        let mut model = stored.clone();
+        let (mut position, mut projections) = (Position::default(), Vec::new());
+        for _ in 0..200 {
+            match random.below(10) {
+                0..7 => {
+                    let some = model.values().nth(random.below(4)).cloned().unwrap_or_default();
+                    let write = random_write(&mut random, some.version);
+                    // As in the adapter, the store is read for values that the ledger does not have.
+                    let mut read = StoredValues::new();
+                    while let Err(CacheMiss(scoped_key)) =
+                        write.decide(&"b".into(), &mut running.ledger.state_reader(PROJECT, &read))
+                    {
+                        let versioned = stored.get(&scoped_key).cloned().unwrap_or_default();
+                        read.insert(scoped_key, versioned);
+                    }
+                    let caller = random.below(WORKERS);
+                    let answer = running.write(caller, write.clone(), read).unwrap();
+                    let expected = write.decide(&"b".into(), &mut MapReader(&model)).unwrap();
+                    let StepOutcome::SharedWritten(found, seq) = answer else { panic!("{answer:?}") };
+                    assert_eq!(found, expected.response, "seed {seed}");
+                    for (scoped_key, value) in expected.changes {
+                        match value {
+                            Some(_) => {
+                                drop(model.insert(scoped_key, Versioned { value, version: Version(seq.0) }))
+                            }
+                            None => drop(model.remove(&scoped_key)),
+                        }
+                    }
+                }
+                7 | 8 => {
+                    let batch = running.ledger.take_batch(false);
+                    if random.below(5) == 0 {
+                        // The commit fails: everything starts again from the stored state.
+                        running = RunningLedger::start(position, &projections);
+                        model = stored.clone();
+                    } else {
+                        for row in &batch.values {
+                            let versioned =
+                                Versioned { value: row.value.clone(), version: Version(row.version.0) };
+                            match row.value {
+                                Some(_) => drop(stored.insert(row.place.clone(), versioned)),
+                                None => drop(stored.remove(&row.place)),
+                            }
+                        }
+                        running.ledger.mark_committed(&batch);
+                        assert_eq!(stored, model, "seed {seed}");
+                        position.last = batch.rows.last().map_or(position.last, |row| row.seq);
+                        projections = running.projections();
+                    }
+                }
+                _ => {
+                    let gone = running.write(
+                        0,
+                        KeyValueWrite::Increment { key: "x".into(), by: Delta::Signed(1) },
+                        StoredValues::new(),
+                    );
+                    assert_eq!(gone, Err(StepError::CacheMiss), "the value was not read");
+                }
+            }
+        }
+    }
+}

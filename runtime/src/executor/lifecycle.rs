@@ -1,0 +1,339 @@
+//! Creating, viewing, interrupting, resuming and deleting workers.
+
+use super::core::{Core, PendingInvocation};
+use super::invoke::internal;
+use super::ledger::{LedgerEvent, PromiseOperation, StepError, StepOutcome};
+use super::listing;
+use super::logs::LogSubscription;
+use super::{Executor, ExecutorError, committer, snapshot};
+use crate::storage::ports::{Seq, WorkerNum};
+use golem_model::limits::PROMISE_DATA_BYTES_MAX;
+use golem_model::oplog::{InboxEvent, InvocationSource};
+use golem_model::promise::Completion;
+use golem_model::{
+    AccountId, Entry, FailureOptions, ProjectId, PromiseId, Timestamp, WorkerId, WorkerStatus,
+};
+
+/// The properties of a new worker.
+#[derive(Debug, Clone, PartialEq)]
+pub struct WorkerSpec {
+    /// Its id.
+    pub id: WorkerId,
+    /// The project of its template.
+    pub project: ProjectId,
+    /// The account that requested it.
+    pub account: AccountId,
+    /// The template version that it runs.
+    pub template_version: u32,
+    /// Arguments that the guest sees.
+    pub args: Vec<String>,
+    /// Environment that the guest sees.
+    pub env: Vec<(String, String)>,
+    /// Its failure options.
+    pub options: FailureOptions,
+}
+
+/// The properties of a worker that callers can see.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WorkerView {
+    /// Its id.
+    pub id: WorkerId,
+    /// The project of its template.
+    pub project: ProjectId,
+    /// The account that requested it.
+    pub account: AccountId,
+    /// Arguments that the guest sees.
+    pub args: Vec<String>,
+    /// Environment that the guest sees.
+    pub env: Vec<(String, String)>,
+    /// Its status.
+    pub status: WorkerStatus,
+    /// The template version that it runs.
+    pub template_version: u32,
+    /// Failed attempts of the current invocation.
+    pub retry_count: u32,
+    /// Time of its creation.
+    pub created_at: Timestamp,
+}
+
+impl Executor {
+    /// Creates a worker. Durable on return.
+    pub async fn create(&self, spec: WorkerSpec) -> Result<(), ExecutorError> {
+        let worker = spec.id.clone();
+        match self.create_if_missing(spec).await? {
+            (_, Some(seq)) => self.core.wait_durable(seq).await,
+            (_, None) => Err(ExecutorError::WorkerExists { worker }),
+        }
+    }
+
+    /// Creates the worker unless it exists, and returns the template version that it runs. The creation is durable at
+    /// the latest with the next row that becomes durable.
+    pub async fn ensure(&self, spec: WorkerSpec) -> Result<u32, ExecutorError> {
+        self.create_if_missing(spec).await.map(|(version, _)| version)
+    }
+
+    /// Returns the template version, and the row of the creation if this call created the worker.
+    async fn create_if_missing(&self, spec: WorkerSpec) -> Result<(u32, Option<Seq>), ExecutorError> {
+        let core = &self.core;
+        loop {
+            let located = core.locate(&spec.id).await?;
+            let mut state = core.lock();
+            Core::check_available(&state)?;
+            if let Some(worker) = state.ledger.worker_num(&spec.id) {
+                let version = state
+                    .ledger
+                    .projection(worker)
+                    .map_or(spec.template_version, |projection| projection.template_version);
+                return Ok((version, None));
+            }
+            if located.is_some() {
+                continue;
+            }
+            core.admit_new_worker(&state, spec.id.template)?;
+            let mut seed = [0; 32];
+            core.entropy.fill(&mut seed);
+            let entry = Entry::Created {
+                at: core.clock.now(),
+                id: spec.id.clone(),
+                project: spec.project,
+                account: spec.account,
+                template_version: spec.template_version,
+                args: spec.args.clone(),
+                env: spec.env.clone(),
+                seed,
+            };
+            let options = spec.options;
+            match core.step(&mut state, LedgerEvent::CreateWorker { entry, options }) {
+                Ok(StepOutcome::Created(worker)) => {
+                    let row = state.ledger.projection(worker).map(|projection| Seq(projection.last_row));
+                    return Ok((spec.template_version, row));
+                }
+                Ok(_) | Err(StepError::WorkerExists(_)) => {}
+                Err(error) => return Err(internal(&error)),
+            }
+        }
+    }
+
+    /// Returns the properties of a worker.
+    pub async fn view(&self, id: &WorkerId) -> Result<WorkerView, ExecutorError> {
+        loop {
+            let worker = self.find_worker(id).await?;
+            let state = self.core.lock();
+            let Some(projection) = state.ledger.projection(worker) else { continue };
+            return Ok(listing::worker_view(&state, worker, projection));
+        }
+    }
+
+    /// Returns the number of workers of a template, or of all templates.
+    pub async fn count(&self, template: Option<golem_model::TemplateId>) -> Result<u64, ExecutorError> {
+        self.core.read_store(move |store| store.head_count(template)).await
+    }
+
+    /// Completes a promise, unless it is completed already. Durable on return. Returns true if this call completed it.
+    pub async fn complete_promise(&self, promise: &PromiseId, data: Vec<u8>) -> Result<bool, ExecutorError> {
+        if data.len() > PROMISE_DATA_BYTES_MAX {
+            return Err(ExecutorError::PromiseTooLarge { length: data.len(), limit: PROMISE_DATA_BYTES_MAX });
+        }
+        let core = &self.core;
+        let mut data = Some(data);
+        let (completion, seq) = loop {
+            let owner = self.find_worker(&promise.worker).await?;
+            let mut state = core.lock();
+            Core::check_available(&state)?;
+            if state.ledger.projection(owner).is_none() {
+                continue;
+            }
+            let operation = PromiseOperation::Complete(data.take().unwrap_or_default());
+            let event = LedgerEvent::Promise {
+                owner: Some(owner),
+                promise: promise.clone(),
+                operation,
+                context: None,
+            };
+            match core.step(&mut state, event) {
+                Ok(StepOutcome::Promise(completion, seq)) => break (completion, seq),
+                Ok(_) => return Err(internal(&StepError::UnknownWorker)),
+                Err(error) => return Err(internal(&error)),
+            }
+        };
+        core.promises_changed.send_modify(|version| *version += 1);
+        core.wait_durable(seq).await?;
+        match completion {
+            Completion::Completed => Ok(true),
+            Completion::AlreadyCompleted => Ok(false),
+            Completion::Unknown => Err(ExecutorError::PromiseNotFound { promise: promise.clone() }),
+        }
+    }
+
+    /// Interrupts a worker in the middle of its invocation. With `recover_immediately` this simulates a crash, and the
+    /// worker continues at once.
+    pub async fn interrupt(&self, id: &WorkerId, recover_immediately: bool) -> Result<(), ExecutorError> {
+        let core = &self.core;
+        let seq = loop {
+            let worker = self.find_worker(id).await?;
+            let mut state = core.lock();
+            Core::check_available(&state)?;
+            let Some(projection) = state.ledger.projection(worker) else { continue };
+            let slot = state.slots.get(&worker);
+            let running = slot.is_some_and(|slot| slot.has_task && slot.current.is_some());
+            let busy = projection.terminal.is_none()
+                && !projection.interrupted
+                && (projection.current.is_some() || running);
+            if !busy {
+                return Ok(());
+            }
+            if recover_immediately {
+                if running {
+                    // Entries that the instance has not appended yet are lost, as in a crash. The task loads the worker
+                    // again.
+                    core.step(&mut state, LedgerEvent::Activate { worker })
+                        .map_err(|error| internal(&error))?;
+                    interrupt_guest(&state, worker);
+                }
+                return Ok(());
+            }
+            self.record_begun_invocation(&mut state, worker);
+            let event = InboxEvent::Interrupted { at: core.clock.now() };
+            let outcome = core.step(&mut state, LedgerEvent::Inbox { worker, event });
+            interrupt_guest(&state, worker);
+            core.logs.notify_ended(worker);
+            let waiters = state
+                .slots
+                .get_mut(&worker)
+                .and_then(|slot| slot.current.as_mut())
+                .map(|current| std::mem::take(&mut current.waiters))
+                .unwrap_or_default();
+            let seq = match outcome {
+                Ok(StepOutcome::Appended(seq)) => seq,
+                Ok(_) => Seq(0),
+                Err(error) => return Err(internal(&error)),
+            };
+            let reply = Err(ExecutorError::Interrupted { recover_immediately: false });
+            Core::when_durable(&mut state, seq, super::core::OnDurable::Deliver(waiters, reply));
+            break seq;
+        };
+        core.wait_durable(seq).await
+    }
+
+    /// Records the beginning of a running invocation that has no entry yet. The interrupted worker can then continue
+    /// with it.
+    fn record_begun_invocation(&self, state: &mut super::core::State, worker: WorkerNum) {
+        let core = &self.core;
+        let Some(projection) =
+            state.ledger.projection(worker).filter(|projection| projection.current.is_none())
+        else {
+            return;
+        };
+        let first = projection.oplog_end.next();
+        let Some(PendingInvocation { invocation: Some(invocation), accepted_row, .. }) =
+            state.slots.get(&worker).and_then(|slot| slot.current.as_ref())
+        else {
+            return;
+        };
+        let source = match accepted_row {
+            Some(seq) => InvocationSource::Queued { arrival: seq.0 },
+            None => invocation.source(),
+        };
+        let entry = Entry::InvocationStarted { at: core.clock.now(), key: invocation.key.clone(), source };
+        let Ok(StepOutcome::Activated(activation)) = core.step(state, LedgerEvent::Activate { worker })
+        else {
+            return;
+        };
+        let event = LedgerEvent::Append { worker, activation, first, entries: vec![entry] };
+        if let Err(error) = core.step(state, event) {
+            tracing::error!(%error, worker = %worker, "cannot record an invocation that is being interrupted");
+        }
+    }
+
+    /// Resumes an interrupted worker.
+    pub async fn resume(&self, id: &WorkerId) -> Result<(), ExecutorError> {
+        let core = &self.core;
+        let seq = loop {
+            let worker = self.find_worker(id).await?;
+            let mut state = core.lock();
+            Core::check_available(&state)?;
+            let Some(projection) = state.ledger.projection(worker) else { continue };
+            if projection.terminal.is_some()
+                || projection.current.is_none() && projection.queue.is_empty() && !projection.interrupted
+            {
+                return Ok(());
+            }
+            let mut seq = Seq(0);
+            if projection.interrupted {
+                let event = InboxEvent::Resumed { at: core.clock.now() };
+                match core.step(&mut state, LedgerEvent::Inbox { worker, event }) {
+                    Ok(StepOutcome::Appended(at)) => seq = at,
+                    Ok(_) => {}
+                    Err(error) => return Err(internal(&error)),
+                }
+            }
+            core.wake(&mut state, worker);
+            break seq;
+        };
+        core.wait_durable(seq).await
+    }
+
+    /// Deletes a worker, whatever it is doing. Durable on return.
+    pub async fn delete(&self, id: &WorkerId) -> Result<(), ExecutorError> {
+        let core = &self.core;
+        let (seq, slot) = loop {
+            let worker = self.find_worker(id).await?;
+            let mut state = core.lock();
+            Core::check_available(&state)?;
+            let Some(blobs) =
+                state.ledger.projection(worker).map(|projection| projection.snapshot_state.image_hashes())
+            else {
+                continue;
+            };
+            interrupt_guest(&state, worker);
+            // The idle instance is dropped with the slot, so its key must leave the idle set first.
+            let idle = Core::take_idle(&mut state, worker);
+            let slot = state.slots.remove(&worker);
+            let event = InboxEvent::Deleted { at: core.clock.now() };
+            match core.step(&mut state, LedgerEvent::Inbox { worker, event }) {
+                Ok(StepOutcome::Appended(seq)) => {
+                    drop(state);
+                    drop(idle);
+                    core.logs.remove(worker);
+                    snapshot::remove_images_when_durable(core, seq, blobs);
+                    break (seq, slot);
+                }
+                Ok(_) => return Err(internal(&StepError::UnknownWorker)),
+                Err(error) => return Err(internal(&error)),
+            }
+        };
+        core.promises_changed.send_modify(|version| *version += 1);
+        let done = core.wait_durable(seq).await;
+        if let Some(slot) = slot {
+            for pending in slot.current.into_iter().chain(slot.pending) {
+                let error = ExecutorError::WorkerNotFound { worker: id.clone() };
+                committer::deliver(pending.waiters, Err(error));
+            }
+        }
+        done
+    }
+
+    /// Subscribes to the output of a worker.
+    pub async fn connect(&self, id: &WorkerId) -> Result<LogSubscription, ExecutorError> {
+        let worker = self.find_worker(id).await?;
+        match self.view(id).await?.status {
+            WorkerStatus::Interrupted => Err(ExecutorError::Interrupted { recover_immediately: false }),
+            WorkerStatus::Failed => Err(ExecutorError::PreviousInvocationFailed),
+            WorkerStatus::Exited => Err(ExecutorError::PreviousInvocationExited),
+            WorkerStatus::Running | WorkerStatus::Idle | WorkerStatus::Suspended | WorkerStatus::Retrying => {
+                Ok(self.core.logs.subscribe(worker))
+            }
+        }
+    }
+
+    pub(super) async fn find_worker(&self, id: &WorkerId) -> Result<WorkerNum, ExecutorError> {
+        let found = self.core.locate(id).await?;
+        found.ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })
+    }
+}
+
+pub(crate) fn interrupt_guest(state: &super::core::State, worker: WorkerNum) {
+    if let Some(interrupt_handle) = state.slots.get(&worker).and_then(|slot| slot.interrupt_handle.as_ref()) {
+        interrupt_handle.interrupt();
+    }
+}

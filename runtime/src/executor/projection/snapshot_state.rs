@@ -1,0 +1,152 @@
+//! What a worker's log says about its snapshots and updates.
+//!
+//! Invariant: at most the two newest snapshots are kept, and only snapshots that the current template version can load.
+//! An automatic update clears them; a manual update clears them and adds its own state as their base.
+
+use crate::executor::settings::SnapshotPolicy;
+use crate::storage::ports::Seq;
+use golem_model::oplog::{Image, LifecycleEvent, UpdateMode};
+use golem_model::{OplogIndex, Timestamp};
+use serde::{Deserialize, Serialize};
+
+/// Number of snapshots that are kept: if the newest cannot be loaded, the one before it is used.
+const SNAPSHOTS_KEPT: usize = 2;
+/// A worker that is never idle is saved between two invocations when its snapshot is overdue by this factor.
+const OVERDUE_FACTOR: u64 = 4;
+
+/// A worker's snapshots and updates; see the module documentation.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct SnapshotState {
+    /// Number of invocations that have begun.
+    pub(crate) invocations: u64,
+    /// Snapshots, the newest last.
+    snapshots: Vec<Checkpoint>,
+    /// The state that the last manual update saved. The current version cannot replay the entries before it.
+    base: Option<Checkpoint>,
+    /// Position at which a snapshot was last taken or refused.
+    last_attempt: LastAttempt,
+    /// The pending update.
+    pub(crate) update: Option<PendingUpdate>,
+    /// The result of the last update.
+    pub(crate) last_update: Option<UpdateReport>,
+}
+
+/// A position in the oplog from which the worker can be loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Checkpoint {
+    /// The row that holds the entry.
+    pub(crate) row: u64,
+    /// The index of the entry.
+    pub(crate) index: OplogIndex,
+    /// The hash of the image, if it is stored outside of the row.
+    pub(crate) blob_hash: Option<[u8; 32]>,
+}
+
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
+struct LastAttempt {
+    index: u64,
+    invocations: u64,
+}
+
+/// An update that is performed when no invocation runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct PendingUpdate {
+    pub(crate) at: Timestamp,
+    pub(crate) mode: UpdateMode,
+    pub(crate) to: u32,
+}
+
+/// The result of an update.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct UpdateReport {
+    pub(crate) at: Timestamp,
+    pub(crate) from: u32,
+    pub(crate) to: u32,
+    pub(crate) mode: UpdateMode,
+    /// Why it was refused, and at which entry. `None` if it was performed.
+    pub(crate) refused: Option<(String, Option<u64>)>,
+}
+
+impl SnapshotState {
+    /// Folds a lifecycle event. Returns the template version if it changes.
+    pub(super) fn apply_lifecycle_event(
+        &mut self,
+        row: Seq,
+        index: OplogIndex,
+        event: &LifecycleEvent,
+    ) -> Option<u32> {
+        let last_attempt = LastAttempt { index: index.0, invocations: self.invocations };
+        match event {
+            LifecycleEvent::Snapshot { at: _, state } => {
+                self.last_attempt = last_attempt;
+                self.snapshots.push(Checkpoint { row: row.0, index, blob_hash: blob_hash(&state.image) });
+                if self.snapshots.len() > SNAPSHOTS_KEPT {
+                    self.snapshots.remove(0);
+                }
+                None
+            }
+            LifecycleEvent::SnapshotRefused { .. } => {
+                self.last_attempt = last_attempt;
+                None
+            }
+            LifecycleEvent::Updated { at, from, to, state } => {
+                self.snapshots.clear();
+                let mode = if let Some(state) = state {
+                    self.base = Some(Checkpoint { row: row.0, index, blob_hash: blob_hash(&state.image) });
+                    self.last_attempt = last_attempt;
+                    UpdateMode::Manual
+                } else {
+                    // The new version replays everything until it has a snapshot of its own, so one is due as soon as
+                    // that replay is long.
+                    self.last_attempt = LastAttempt::default();
+                    UpdateMode::Automatic
+                };
+                self.update = None;
+                let report = UpdateReport { at: *at, from: *from, to: *to, mode, refused: None };
+                self.last_update = Some(report);
+                Some(*to)
+            }
+            LifecycleEvent::UpdateRefused { at, from, to, mode, index, details } => {
+                let refused = Some((details.clone(), index.map(|index| index.0)));
+                self.update = None;
+                self.last_update = Some(UpdateReport { at: *at, from: *from, to: *to, mode: *mode, refused });
+                None
+            }
+        }
+    }
+
+    /// Reverts the entries from `from` on. A manual update is never reverted.
+    pub(super) fn revert_from(&mut self, from: OplogIndex) {
+        self.snapshots.retain(|checkpoint| checkpoint.index < from);
+    }
+
+    /// Positions from which the worker can be loaded, the newest first.
+    pub(crate) fn checkpoints(&self) -> Vec<Checkpoint> {
+        self.snapshots.iter().rev().chain(&self.base).copied().collect()
+    }
+
+    /// The state of the last manual update.
+    pub(crate) fn base(&self) -> Option<Checkpoint> {
+        self.base
+    }
+
+    /// The hashes of the images that the worker needs.
+    pub(crate) fn image_hashes(&self) -> Vec<[u8; 32]> {
+        self.checkpoints().into_iter().filter_map(|checkpoint| checkpoint.blob_hash).collect()
+    }
+
+    /// Whether the worker should be saved between two invocations. `idle` means that no invocation waits for it.
+    pub(crate) fn snapshot_is_due(&self, end: OplogIndex, idle: bool, policy: &SnapshotPolicy) -> bool {
+        let factor = if idle { 1 } else { OVERDUE_FACTOR };
+        let reached = |count: u64, every: u64| every > 0 && count >= every.saturating_mul(factor);
+        reached(end.0.saturating_sub(self.last_attempt.index), policy.entries)
+            || reached(self.invocations.saturating_sub(self.last_attempt.invocations), policy.invocations)
+    }
+}
+
+fn blob_hash(image: &Image) -> Option<[u8; 32]> {
+    match image {
+        Image::Inline(_) => None,
+        Image::Blob { hash, length: _ } => Some(*hash),
+    }
+}

@@ -1,0 +1,221 @@
+//! Recovery at the start of a node, or when its store becomes usable again.
+//!
+//! Stored projections may lag behind the log. The rows after them are folded again; nothing else has to be rebuilt.
+//! Then every worker that has something to do is woken, and every worker that waits for a time is scheduled.
+
+use super::core::Core;
+use super::error::{ExecutorError, StartError};
+use super::history;
+use super::ledger::{Ledger, StepError, WorkerCounts};
+use super::projection::WorkerProjection;
+use super::{Executor, ExecutorParts};
+use super::{committer, scheduler, snapshot};
+use crate::storage::ports::{Position, Seq, Store, StoreError, WorkerNum};
+use golem_model::oplog::codec;
+use std::sync::Arc;
+
+/// Number of rows or projections that are read at a time.
+const PAGE_SIZE: usize = 1_000;
+
+impl Executor {
+    /// Takes the store's shards and continues where the last process stopped or crashed.
+    pub async fn start(parts: ExecutorParts) -> Result<Self, StartError> {
+        let store = parts.store.clone();
+        let opened = tokio::task::spawn_blocking(move || {
+            let position = store.position()?;
+            rebuild_ledger(store.as_ref(), position)
+        });
+        let ledger = opened.await.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
+        let core = Core::new(parts, ledger);
+        core.run_actions(&mut core.lock());
+        let thread = core.clone();
+        let committer = std::thread::Builder::new()
+            .name("committer".to_owned())
+            .spawn(move || committer::run(&thread))
+            .map_err(|source| StartError::Thread { name: "committer", source })?;
+        *core.committer.lock() = Some(committer);
+        core.tasks.spawn(scheduler::run(core.clone()));
+        core.tasks.spawn(evict_idle(core.clone()));
+        core.tasks.spawn(snapshot::sweep_images(core.clone()));
+        if let Err(error) = wake_all(&core).await {
+            tracing::error!(%error, "cannot find the workers that have something to do");
+        }
+        Ok(Self { core })
+    }
+
+    /// Stops accepting work, writes everything that is pending, and returns when it is durable. Running guests are
+    /// stopped as in a crash: their invocations continue after the next start.
+    pub async fn shutdown(&self) {
+        let slots = {
+            let mut state = self.core.lock();
+            state.stopping = true;
+            state.idle.clear();
+            std::mem::take(&mut state.slots)
+        };
+        for slot in slots.into_values() {
+            if let Some(interrupt_handle) = slot.interrupt_handle {
+                interrupt_handle.interrupt();
+            }
+            for pending in slot.pending.into_iter().chain(slot.current) {
+                committer::deliver(pending.waiters, Err(ExecutorError::ShuttingDown));
+            }
+        }
+        self.core.stop.cancel();
+        self.core.resident_freed.notify_waiters();
+        self.core.tasks.close();
+        self.core.tasks.wait().await;
+        self.core.lock().closing = true;
+        self.core.commit_needed.notify_all();
+        let committer = self.core.committer.lock().take();
+        if let Some(committer) = committer
+            && !matches!(tokio::task::spawn_blocking(move || committer.join()).await, Ok(Ok(())))
+        {
+            tracing::error!(
+                "the committer thread panicked; derived state that it had not written is rebuilt from the log at the next start"
+            );
+        }
+    }
+}
+
+/// Builds a ledger from the store: takes the shards, and folds the rows that are not in the stored projections yet.
+pub(crate) fn rebuild_ledger(store: &dyn Store, position: Position) -> Result<Ledger, StartError> {
+    let epochs = store.acquire()?;
+    let mut ledger = Ledger::new(position, &epochs);
+    ledger.counts = WorkerCounts::new(store.head_counts()?);
+    let mut next = position.derived.applied;
+    loop {
+        let page = store.rows_after(next, PAGE_SIZE)?;
+        let Some(last) = page.last() else { break };
+        next = last.seq;
+        for row in page {
+            let damaged = |details: String| StartError::Damaged { row: row.seq.0, details };
+            let body = codec::decode_row(&row.body).map_err(|error| damaged(error.to_string()))?;
+            if ledger.projection(row.worker).is_none() && !ledger.is_removed(row.worker) {
+                load_projection(store, &mut ledger, row.worker)?;
+            }
+            match ledger.replay_row(&row, &body) {
+                Ok(()) => {}
+                // Rows of a worker that is deleted later in the log, and whose projection is not stored any more.
+                Err(StepError::UnknownWorker) if is_deleted_later(store, row.worker, row.seq)? => {}
+                Err(error) => return Err(damaged(format!("{error} (worker {})", row.worker))),
+            }
+        }
+    }
+    load_callers(store, &mut ledger)?;
+    Ok(ledger)
+}
+
+/// Loads every worker that may receive an answer from another one, because replies are appended without reading the
+/// store.
+fn load_callers(store: &dyn Store, ledger: &mut Ledger) -> Result<(), StartError> {
+    let mut after = WorkerNum(0);
+    loop {
+        let page = store.heads_to_wake(after, PAGE_SIZE)?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.no;
+        for stored in page.iter().filter(|stored| stored.active) {
+            if ledger.projection(stored.no).is_none() && !ledger.is_removed(stored.no) {
+                let projection = match WorkerProjection::from_stored(stored) {
+                    Ok(projection) => projection,
+                    Err(_) => history::rebuild_projection(store, stored)?,
+                };
+                if projection.calls.expects_answer() {
+                    ledger.load(projection);
+                }
+            }
+        }
+    }
+}
+
+fn load_projection(store: &dyn Store, ledger: &mut Ledger, worker: WorkerNum) -> Result<(), StoreError> {
+    let Some(stored) = store.head_by_no(worker)? else { return Ok(()) };
+    let projection = match WorkerProjection::from_stored(&stored) {
+        Ok(projection) => projection,
+        Err(_) => history::rebuild_projection(store, &stored)?,
+    };
+    ledger.load(projection);
+    Ok(())
+}
+
+/// Whether the worker is deleted later in the log. Its projection may then be removed from the store while older rows
+/// of it are still to be folded.
+fn is_deleted_later(store: &dyn Store, worker: WorkerNum, from: Seq) -> Result<bool, StoreError> {
+    let mut next = from;
+    loop {
+        let page = store.rows_after(next, PAGE_SIZE)?;
+        let Some(last) = page.last() else { return Ok(false) };
+        next = last.seq;
+        let deleted = page.iter().any(|row| {
+            row.worker == worker
+                && matches!(
+                    codec::decode_row(&row.body),
+                    Ok(codec::Row::InboxEvent(golem_model::InboxEvent::Deleted { .. }))
+                )
+        });
+        if deleted {
+            return Ok(true);
+        }
+    }
+}
+
+/// Wakes every worker that has something to do, and schedules the workers that wait for a time.
+pub(crate) async fn wake_all(core: &Arc<Core>) -> Result<(), ExecutorError> {
+    // Workers whose projections were loaded by folding the end of the log.
+    {
+        let mut state = core.lock();
+        for worker in state.ledger.runnable() {
+            core.wake(&mut state, worker);
+        }
+    }
+    let mut after = WorkerNum(0);
+    loop {
+        let page = core.read_store(move |store| store.heads_to_wake(after, PAGE_SIZE)).await?;
+        let Some(last) = page.last() else { return Ok(()) };
+        after = last.no;
+        let mut state = core.lock();
+        Core::check_available(&state)?;
+        for stored in page {
+            if state.ledger.projection(stored.no).is_some() || state.ledger.is_removed(stored.no) {
+                continue;
+            }
+            if stored.active {
+                core.wake(&mut state, stored.no);
+            } else if let Some(at) = stored.wake_at {
+                // Its projection stays in the store until then, so a sleeping worker costs only a timer.
+                let due =
+                    state.scheduler.step(core.clock.now(), scheduler::TimerEvent::Set(stored.no, Some(at)));
+                debug_assert!(due.is_empty(), "setting a timer makes no worker due");
+                core.timers_changed.notify_one();
+            }
+        }
+    }
+}
+
+/// Drops instances that have been idle for long.
+async fn evict_idle(core: Arc<Core>) {
+    let mut marker = 0;
+    loop {
+        tokio::select! {
+            () = core.clock.sleep_until(core.clock.elapsed() + core.settings.idle_after) => {}
+            () = core.stop.cancelled() => return,
+        }
+        let evicted = {
+            let mut state = core.lock();
+            // Instances that were idle at the last check and have been idle since.
+            let old: Vec<_> = state
+                .idle
+                .iter()
+                .take_while(|(since, _)| *since <= marker)
+                .map(|(_, worker)| *worker)
+                .collect();
+            marker = state.idle_marker();
+            let mut evicted = Vec::new();
+            for worker in old {
+                evicted.extend(Core::take_idle(&mut state, worker));
+                Core::remove_slot_if_empty(&mut state, worker);
+            }
+            evicted
+        };
+        drop(evicted);
+    }
+}
