@@ -12,8 +12,11 @@
 //! - `time`: the file clock
 //! - `codec`: the encoding as bytes
 //!
-//! Architecture invariant: no I/O, no clock, no randomness and no wasmtime; times and limits are passed in. Invariant:
-//! a node exists as long as a name, an open descriptor or an open stream refers to it. Node numbers are never reused.
+//! Architecture invariant: no I/O, no clock, no randomness and no wasmtime; times and limits are passed in.
+//!
+//! Invariant: a node exists as long as a name, an open descriptor or an open stream refers to it. Node numbers are never
+//! reused.
+//!
 //! Invariant: the answers to the guest depend only on constants and on the worker's own memory, so a replay reaches a
 //! limit at the same call. A constant that a guest can observe must not change.
 

@@ -80,8 +80,10 @@ fn scan_module(core: &[u8]) -> anyhow::Result<ModuleScan> {
     Ok(scan)
 }
 
-/// Rewrites the module. Invariant: existing functions and globals keep their indices, because the two new functions and
-/// the two new globals come last.
+/// Rewrites the module.
+///
+/// Invariant: existing functions and globals keep their indices, because the two new functions and the two new globals
+/// come last.
 struct Rewriter {
     hold: Import,
     read: Import,

@@ -26,12 +26,12 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
 
 impl promises::Host for WorkerState {
     async fn subscribe(&mut self, promise: PromiseId) -> Result<Resource<DynPollable>> {
-        let promise = self.to_promise_id(promise)?;
+        let promise = self.checked_promise_id(promise)?;
         self.promise_subscribe(promise).await
     }
 
     async fn get(&mut self, promise: PromiseId) -> Result<Option<Vec<u8>>> {
-        let promise = self.to_promise_id(promise)?;
+        let promise = self.checked_promise_id(promise)?;
         self.promise_get(promise).await
     }
 }

@@ -102,7 +102,7 @@ version!(v0_2, u64, None);
 
 impl WorkerState {
     /// Converts a promise id that `golem:durability` received. Traps if no promise can have this id.
-    pub(super) fn to_promise_id(&mut self, promise: v0_2::PromiseId) -> Result<PromiseId> {
+    pub(super) fn checked_promise_id(&mut self, promise: v0_2::PromiseId) -> Result<PromiseId> {
         promise.into_model().map_err(|text| self.raise(not_found(&text)))
     }
 }

@@ -38,7 +38,7 @@ const POLLABLES_MAX: usize = 10_000;
 /// The clock reading is not returned to the guest. It is recorded because a timer that was ready must not lie in the
 /// future after a crash: the monotonic clock and the time of files continue from this reading. HTTP responses are
 /// recorded here, and not only when the guest reads them. Otherwise a crash between the poll and the read would lose a
-/// response that the guest was told is ready.
+/// response that the poll reported as ready.
 struct Poll {
     pollables: Vec<Pollable>,
     blocks: bool,
