@@ -6,7 +6,7 @@ use std::time::Duration;
 
 /// How often a failed invocation is retried, and after which delays.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(try_from = "Plain", into = "Plain")]
+#[serde(try_from = "RetryPolicyJson", into = "RetryPolicyJson")]
 pub struct RetryPolicy {
     /// Maximum number of attempts, including the first; at least 1.
     pub attempts_max: u32,

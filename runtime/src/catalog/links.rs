@@ -166,7 +166,7 @@ fn choose_template<'a, 'b>(
     }
 }
 
-fn functions<'a>(exports: &'a [Export], interface: &str) -> Option<&'a [Function]> {
+fn interface_functions<'a>(exports: &'a [Export], interface: &str) -> Option<&'a [Function]> {
     exports.iter().find_map(|export| match export {
         Export::Interface { name, functions } if name == interface => Some(functions.as_slice()),
         Export::Interface { .. } | Export::Function(_) => None,

@@ -236,8 +236,8 @@ impl Promises for ActivationAdapter {
             }
             tokio::select! {
                 () = answer, if calls => {}
-                changed = changes.changed(), if others => {
-                    if changed.is_err() {
+                result = changes.changed(), if others => {
+                    if result.is_err() {
                         return Err(PortError::Discarded);
                     }
                 }

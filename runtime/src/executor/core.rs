@@ -233,11 +233,11 @@ impl Core {
             match action {
                 Action::Wake(worker) => self.wake(state, worker),
                 Action::CallQueued(worker, row, invocation) => {
-                    self.enqueue_call(state, worker, row, invocation)
+                    self.enqueue_call(state, worker, row, invocation);
                 }
                 Action::CallWithdrawn(worker, row) => Self::dequeue_call(state, worker, row),
                 Action::CallAnswered(worker, call, answer) => {
-                    Self::deliver_answer(state, worker, call, answer)
+                    Self::deliver_answer(state, worker, call, answer);
                 }
                 Action::PromisesChanged => self.promises_changed.send_modify(|version| *version += 1),
                 Action::SetTimer(worker, at) => {

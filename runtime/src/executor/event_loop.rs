@@ -67,7 +67,7 @@ pub(super) fn reject_invocation(
             Ok(StepOutcome::Appended(seq)) => last = Some(seq),
             Ok(_) => {}
             Err(error) => {
-                tracing::error!(worker = %worker, %error, "cannot cancel an invocation that the event loop does not accept")
+                tracing::error!(worker = %worker, %error, "cannot cancel an invocation that the event loop does not accept");
             }
         }
     }

@@ -202,7 +202,7 @@ async fn rehearse(
             .ports(projection.project),
         interrupt_handle,
     };
-    let loaded = match projection.snapshot_state.base() {
+    let load_result = match projection.snapshot_state.base() {
         None => loader.load_from_start().await,
         Some(base) => match loader.load_from_checkpoint(base).await {
             Ok(Ok(instance)) => Ok(instance),
@@ -212,7 +212,7 @@ async fn rehearse(
             Err(error) => Err(error),
         },
     };
-    let replayed = match loaded {
+    let replayed = match load_result {
         Ok(mut instance) => instance.replay().await,
         // Appends are refused in a rehearsal. So the new version appended something before the first invocation.
         Err(LoadError::Stopped(StopReason::Port(PortError::Discarded)))

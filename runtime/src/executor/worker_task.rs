@@ -389,10 +389,10 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, worker: WorkerNum, stop: Sto
         }
         StopReason::Parked(_) => ExecutorMetrics::add(&core.metrics.parks, 1),
         StopReason::Trapped { details, retry, policy } => {
-            record_failed_attempt(core, state, worker, details, retry, policy)
+            record_failed_attempt(core, state, worker, details, retry, policy);
         }
         StopReason::Exited { code, stderr } => {
-            record_failure(core, state, worker, FailureCause::exited(code, stderr))
+            record_failure(core, state, worker, FailureCause::exited(code, stderr));
         }
         StopReason::Diverged { index, recorded, requested } => {
             let cause = FailureCause::Diverged { index, recorded, requested };

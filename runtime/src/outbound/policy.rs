@@ -25,7 +25,7 @@ pub struct HostPattern {
 enum HostMatch {
     Every,
     Name(String),
-    Below(String),
+    Subdomains(String),
     Network { address: IpAddr, bits: u8 },
 }
 

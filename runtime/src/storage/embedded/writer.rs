@@ -53,7 +53,7 @@ impl Writer {
             position: Position::default(),
             trash: true,
             abandoned: true,
-            pages: 0,
+            pages_written: 0,
         };
         let failed = |error| writer.opener.store_error("read", error);
         writer.data_version = writer.read_data_version().map_err(failed)?;

@@ -219,7 +219,7 @@ fn outcomes_are_those_of_a_plain_map() {
                     for (scoped_key, value) in expected.changes {
                         match value {
                             Some(_) => {
-                                drop(model.insert(scoped_key, Versioned { value, version: Version(seq.0) }))
+                                drop(model.insert(scoped_key, Versioned { value, version: Version(seq.0) }));
                             }
                             None => drop(model.remove(&scoped_key)),
                         }
