@@ -159,7 +159,7 @@ impl World {
 
     /// Its WIT files in the layout that WIT tools expect: the package of the world, and `deps` with a folder for each
     /// other package.
-    pub fn texts(&self) -> Files {
+    pub fn wit_files(&self) -> Files {
         let mut files = Files::default();
         for (file, text) in &self.main.files {
             files.push(file, text.as_bytes());
@@ -224,7 +224,7 @@ mod tests {
                        log: func(level: level, context: string, message: string); }";
         let mut source = source(CART);
         source.dependencies.push(Package::file("logging.wit", logging));
-        let texts = World::load(&source, None).unwrap().texts();
+        let texts = World::load(&source, None).unwrap().wit_files();
         let all: Vec<&str> =
             texts.iter().map(|(path, _)| path).filter(|path| path.contains("logging")).collect();
         assert_eq!(all, ["deps/logging/logging.wit"]);

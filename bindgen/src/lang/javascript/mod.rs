@@ -40,7 +40,7 @@ impl Language for JavaScript {
 
     fn bindings(&self, world: &World) -> Result<Files, Error> {
         let mut files = Files::default();
-        files.push_below("wit", world.texts());
+        files.push_below("wit", world.wit_files());
         files.push("golem.js", include_str!("golem.js"));
         Ok(files)
     }

@@ -38,7 +38,7 @@ impl Language for Python {
 
     fn bindings(&self, world: &World) -> Result<Files, Error> {
         let mut files = Files::default();
-        files.push_below("wit", world.texts());
+        files.push_below("wit", world.wit_files());
         files.push("golem.py", include_str!("golem.py"));
         Ok(files)
     }

@@ -102,7 +102,7 @@ impl Fields {
 
     /// Adds an entry.
     pub(super) fn append(&mut self, name: &str, value: Vec<u8>) -> Result<(), FieldsError> {
-        let name = settable(name)?;
+        let name = parse_settable(name)?;
         check_value(&name, &value)?;
         self.check_mutable()?;
         if name == CONTENT_LENGTH && self.contains(&name) {
@@ -115,7 +115,7 @@ impl Fields {
 
     /// Makes `values` the only values of `name`. On an error, nothing has changed.
     pub(super) fn set(&mut self, name: &str, values: Vec<Vec<u8>>) -> Result<(), FieldsError> {
-        let name = settable(name)?;
+        let name = parse_settable(name)?;
         for value in &values {
             check_value(&name, value)?;
         }
@@ -181,7 +181,7 @@ fn entry_bytes(name: &HeaderName, value: &[u8]) -> usize {
 }
 
 /// Parses a name and checks that a guest may set it.
-fn settable(name: &str) -> Result<HeaderName, FieldsError> {
+fn parse_settable(name: &str) -> Result<HeaderName, FieldsError> {
     let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| FieldsError::Syntax)?;
     if FORBIDDEN.contains(&name.as_str()) { Err(FieldsError::Forbidden) } else { Ok(name) }
 }
