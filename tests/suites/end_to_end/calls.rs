@@ -285,7 +285,7 @@ async fn links_are_resolved_at_upload() {
     const INTERFACE: &str = "golem:counter/api";
     let node = TestNode::new().await;
     let mut api = node.api();
-    let refused = |response: &golem_tests::http::Response, parts: &[&str]| {
+    let assert_refused = |response: &golem_tests::http::Response, parts: &[&str]| {
         let text = response.text();
         assert_eq!(response.status, 400, "{text}");
         for part in parts {
@@ -293,16 +293,19 @@ async fn links_are_resolved_at_upload() {
         }
     };
     let none = upload_with(&mut api, "calls", CALLS, json!({})).await;
-    refused(&none, &["golem:counter-client/api", "no template of the project exports golem:counter/api"]);
+    assert_refused(
+        &none,
+        &["golem:counter-client/api", "no template of the project exports golem:counter/api"],
+    );
     let first = api.upload("first", &guests::bytes(COUNTER)).await;
     let second = api.upload("second", &guests::bytes(COUNTER)).await;
     let several = upload_with(&mut api, "calls", CALLS, json!({})).await;
-    refused(&several, &["several templates", &first, &second, "first", "second", "--link"]);
+    assert_refused(&several, &["several templates", &first, &second, "first", "second", "--link"]);
     let other = api.upload("sleeps", &guests::bytes("sleeps")).await;
     let wrong = upload_with(&mut api, "calls", CALLS, json!({ INTERFACE: other })).await;
-    refused(&wrong, &["does not export", &first, &second]);
+    assert_refused(&wrong, &["does not export", &first, &second]);
     let unused = upload_with(&mut api, "lonely", COUNTER, json!({ INTERFACE: first })).await;
-    refused(&unused, &["does not import its client"]);
+    assert_refused(&unused, &["does not import its client"]);
 
     let linked = upload_with(&mut api, "calls", CALLS, json!({ INTERFACE: second })).await;
     assert_eq!(linked.status, 200, "{}", linked.text());

@@ -2,7 +2,7 @@
 
 #[golem::worker(package = "golem:keeps", state_version = "2")]
 mod keeps {
-    use golem::state::Saved;
+    use golem::state::SavedState;
     use serde::{Deserialize, Serialize};
     use std::collections::HashMap;
 
@@ -23,7 +23,7 @@ mod keeps {
             (self.words, self.total)
         }
 
-        fn migrate(saved: Saved<'_>) -> Result<Self, String> {
+        fn migrate(saved: SavedState<'_>) -> Result<Self, String> {
             if saved.version() != 1 {
                 return Err(format!("version {} of the state is unknown", saved.version()));
             }
