@@ -1,4 +1,4 @@
-//! A worker's projection: what its log says about it, available without running it.
+//! A worker's projection: its state as recorded in its log, available without running it.
 //!
 //! Invariant: a projection is a pure function of the worker's rows up to `last_row`. It is written to the store lazily,
 //! and after a crash the rows that follow are folded again. It holds no information of its own.

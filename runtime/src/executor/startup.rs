@@ -71,7 +71,8 @@ impl Executor {
             && !matches!(tokio::task::spawn_blocking(move || committer.join()).await, Ok(Ok(())))
         {
             tracing::error!(
-                "the committer thread panicked; derived state that it had not written is rebuilt from the log at the next start"
+                "the committer thread panicked; derived state that it had not written is rebuilt from the log at the next \
+                 start"
             );
         }
     }

@@ -1,4 +1,4 @@
-//! What a worker's log says about calls between workers: the calls that it made, and those that it received.
+//! Calls between workers as recorded in one worker's log: the calls that it made, and those that it received.
 //!
 //! Invariant: a received call whose answer is wanted stays in `reply_addresses` until a row answers it, withdraws it,
 //! or deletes the worker.

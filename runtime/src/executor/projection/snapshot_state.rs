@@ -1,4 +1,4 @@
-//! What a worker's log says about its snapshots and updates.
+//! A worker's snapshots and updates, as recorded in its log.
 //!
 //! Invariant: at most the two newest snapshots are kept, and only snapshots that the current template version can load.
 //! An automatic update clears them; a manual update clears them and adds its own state as their base.
