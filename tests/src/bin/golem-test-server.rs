@@ -62,7 +62,7 @@ fn run() -> anyhow::Result<()> {
 fn apply_control(name: &str, overrides: &mut Overrides) -> anyhow::Result<()> {
     match name {
         "reply-before-commit" => {
-            overrides.wrap_store = Some(Box::new(|store| Arc::new(EarlyAckStore::new(store))))
+            overrides.wrap_store = Some(Box::new(|store| Arc::new(EarlyAckStore::new(store))));
         }
         "drop-syncs" => {
             register_disk(DiskFaults { syncs_dropped: true, ..DiskFaults::default() }, overrides);
