@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `table` | does every decision match the golden table |
 //! | `routes` | is every route of the router in the list of endpoints |
-//! | `openapi` | is the OpenAPI document complete, and do responses match it |
+//! | `openapi` | is the OpenAPI document complete, and do requests and responses match it |
 //! | `callers` | does every endpoint answer as decided: no token, stranger, grantee, owner, each role |
 //!
 //! `BLESS=1` rewrites the golden files.

@@ -3,7 +3,7 @@
 
 use serde_json::{Map, Value, json};
 
-/// All named shapes. Types: `s` text, `uuid`, `time`, `i` integer, `b` boolean, `any`, or the name of a shape.
+/// All named shapes. Types: `s` text, `uuid`, `time`, `i` integer, `n` number, `b` boolean, `any`, or the name of a shape.
 const SHAPES: &[(&str, &str)] = &[
     ("Account", "id:uuid name:s email:s planId:uuid"),
     ("AccountData", "name:s email:s planId?:uuid"),
@@ -44,7 +44,10 @@ const SHAPES: &[(&str, &str)] = &[
          protectedTemplateId:NestedTemplateId templateName:Named templateSize:i metadata:TemplateMetadata \
          projectId:uuid filesSize?:i",
     ),
-    ("WorkerCreationRequest", "name:s args?:s* env?:any"),
+    ("RetryPolicy", "maxAttempts:i minDelayMs:i maxDelayMs:i multiplier:n"),
+    ("TemplateQuery", "projectId?:uuid componentName:s links?:any retryPolicy?:RetryPolicy onFailure?:s"),
+    ("WorkerCreationRequest", "name:s args?:s* env?:any retryPolicy?:RetryPolicy onFailure?:s"),
+    ("UpdateRequest", "mode:s targetVersion:i"),
     ("WorkerId", "rawTemplateId:uuid workerName:s"),
     ("VersionedWorkerId", "workerId:WorkerId templateVersionUsed:i"),
     (
@@ -108,6 +111,7 @@ const BODIES: &[(&str, &str, &str, &str)] = &[
     ("POST", "/invoke-and-await", "InvokeParameters", "InvokeResult"),
     ("POST", "/invoke", "InvokeParameters", ""),
     ("POST", "/complete", "CompleteParameters", "b"),
+    ("POST", "/update", "UpdateRequest", ""),
 ];
 
 /// Name of a query parameter, whether it is required, and its purpose.
@@ -193,6 +197,7 @@ fn schema(ty: &str) -> Value {
         "uuid" => json!({ "type": "string", "format": "uuid" }),
         "time" => json!({ "type": "string", "format": "date-time" }),
         "i" => json!({ "type": "integer", "format": "int64" }),
+        "n" => json!({ "type": "number" }),
         "b" => json!({ "type": "boolean" }),
         "any" => json!({}),
         name => reference(name),
@@ -209,18 +214,25 @@ fn content(ty: &str) -> Option<Value> {
     (!ty.is_empty()).then(|| json!({ "application/json": { "schema": schema(ty) } }))
 }
 
+/// The schema of a multipart form.
+fn form(parts: &Value, required: &[&str]) -> Value {
+    json!({ "type": "object", "properties": parts, "required": required })
+}
+
 /// The request body of an endpoint.
 pub(super) fn request(method: &str, path: &str) -> Option<Value> {
     let bytes = json!({ "type": "string", "format": "binary" });
     match (method, path) {
         ("POST", "/v1/templates") => {
-            let properties = json!({ "field0": { "type": "object" }, "template": bytes });
-            let form =
-                json!({ "type": "object", "properties": properties, "required": ["field0", "template"] });
-            Some(json!({ "multipart/form-data": { "schema": form } }))
+            let parts = json!({ "field0": reference("TemplateQuery"), "template": bytes, "files": bytes });
+            Some(json!({ "multipart/form-data": { "schema": form(&parts, &["field0", "template"]) } }))
         }
         ("PUT", path) if path.ends_with("/upload") => {
-            Some(json!({ "application/octet-stream": { "schema": bytes } }))
+            let parts = json!({ "template": bytes, "files": bytes });
+            Some(json!({
+                "application/octet-stream": { "schema": bytes },
+                "multipart/form-data": { "schema": form(&parts, &["template"]) },
+            }))
         }
         _ => content(bodies(method, path)?.0),
     }
