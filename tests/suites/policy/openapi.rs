@@ -281,7 +281,8 @@ async fn every_endpoint_that_reads_json_describes_it() {
     let document = openapi_document();
     let mut wrong = Vec::new();
     for endpoint in ENDPOINTS.iter().filter(|endpoint| endpoint.method != "GET") {
-        // Ids of nothing: no request changes anything. A body is read before the id is looked up.
+        // The ids do not exist, so no request changes anything. A body is read before an id is looked up. It is
+        // malformed for every type, also for a text or a list.
         let id = Uuid::from_u128(1).to_string();
         let path = ["{template_id}", "{account_id}", "{project_id}", "{grant_id}", "{token_id}"]
             .iter()
@@ -290,7 +291,7 @@ async fn every_endpoint_that_reads_json_describes_it() {
             .replace("{key}", "k")
             .replace("{role}", "Admin");
         let request = Request::new(endpoint.method, format!("{path}?function=f&provider=p&access_token=t"));
-        let response = api.call(request.body("application/json", b"{".to_vec())).await;
+        let response = api.call(request.body("application/json", b"x".to_vec())).await;
         let reads_json = response.text().contains("Malformed JSON in the request body");
         let operation = &document["paths"][endpoint.path][endpoint.method.to_lowercase()];
         let described = operation["requestBody"]["content"]["application/json"].is_object();
