@@ -7,7 +7,7 @@ use crate::storage::ports::CatalogWrite;
 use golem_model::Invited;
 
 /// Whether a first login needs an invitation while this has not been configured. `true`, so that enabling login does
-/// not open the server to everyone on the Internet.
+/// not open the server to every GitHub account.
 pub(super) const INVITATION_NEEDED_DEFAULT: bool = true;
 /// Addresses in one request, at most.
 const EMAILS_MAX: usize = 1_000;
