@@ -40,34 +40,34 @@ fn main() -> ExitCode {
 }
 
 fn run() -> anyhow::Result<()> {
-    let mut seams = Seams::default();
+    let mut overrides = Seams::default();
     let mut words = std::env::args();
     words.next();
     loop {
         match words.next().context("the word `server` is missing")?.as_str() {
             "server" => break,
-            "--control" => apply_control(&words.next().context("--control needs a name")?, &mut seams)?,
+            "--control" => apply_control(&words.next().context("--control needs a name")?, &mut overrides)?,
             "--disk" => {
-                let disk = register_disk(DiskFaults::default(), &mut seams);
+                let disk = register_disk(DiskFaults::default(), &mut overrides);
                 std::thread::spawn(move || follow_commands(disk));
             }
             other => bail!("unknown argument `{other}`; use --control NAME, --disk or server"),
         }
     }
     let server = Server::parse_from(std::iter::once("golem-test-server".to_owned()).chain(words));
-    golem_runtime::serve::run(&server.args, std::env::vars_os(), seams)
+    golem_runtime::serve::run(&server.args, std::env::vars_os(), overrides)
 }
 
 /// Removes one condition of durability.
-fn apply_control(name: &str, seams: &mut Seams) -> anyhow::Result<()> {
+fn apply_control(name: &str, overrides: &mut Seams) -> anyhow::Result<()> {
     match name {
         "reply-before-commit" => {
-            seams.wrap_store = Some(Box::new(|store| Arc::new(EarlyAckStore::new(store))))
+            overrides.wrap_store = Some(Box::new(|store| Arc::new(EarlyAckStore::new(store))));
         }
         "drop-syncs" => {
-            register_disk(DiskFaults { syncs_dropped: true, ..DiskFaults::default() }, seams);
+            register_disk(DiskFaults { syncs_dropped: true, ..DiskFaults::default() }, overrides);
         }
-        "no-idempotency" => seams.idempotency = IdempotencyLookup::Disabled,
+        "no-idempotency" => overrides.idempotency = IdempotencyLookup::Disabled,
         other => {
             bail!("there is no control `{other}`; use reply-before-commit, drop-syncs or no-idempotency")
         }
@@ -75,8 +75,8 @@ fn apply_control(name: &str, seams: &mut Seams) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn register_disk(faults: DiskFaults, seams: &mut Seams) -> &'static Disk {
-    seams.vfs = Some(DISK.to_owned());
+fn register_disk(faults: DiskFaults, overrides: &mut Seams) -> &'static Disk {
+    overrides.vfs = Some(DISK.to_owned());
     vfs::register(DISK, faults)
 }
 
