@@ -292,8 +292,8 @@ async fn links_are_resolved_at_upload() {
             assert!(text.contains(part), "{text} should contain {part}");
         }
     };
-    let none = upload_with(&mut api, "calls", CALLS, json!({})).await;
-    refused(&none, &["golem:counter-client/api", "no template of the project exports golem:counter/api"]);
+    let missing = upload_with(&mut api, "calls", CALLS, json!({})).await;
+    refused(&missing, &["golem:counter-client/api", "no template of the project exports golem:counter/api"]);
     let first = api.upload("first", &guests::bytes(COUNTER)).await;
     let second = api.upload("second", &guests::bytes(COUNTER)).await;
     let several = upload_with(&mut api, "calls", CALLS, json!({})).await;
