@@ -1,6 +1,7 @@
 //! Reads the files of the tree, except generated folders.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Folders that are not written by hand. `deps` is the WASI text that tools copy below `wit/`.
 const GENERATED: [&str; 5] = ["target", ".git", "deps", "node_modules", "dist"];
@@ -36,6 +37,32 @@ pub(crate) fn with_extension(extension: &str) -> Vec<File> {
             File { path: path.to_string_lossy().replace('\\', "/"), text }
         })
         .collect()
+}
+
+/// All text files, sorted by path: those that git tracks, or outside of a git checkout all files. Files that are not
+/// UTF-8 are skipped.
+pub(crate) fn texts() -> Vec<File> {
+    let mut paths = tracked();
+    if paths.is_empty() {
+        walk(root(), &mut |path| paths.push(path));
+    }
+    paths.sort();
+    paths
+        .into_iter()
+        .filter_map(|path| {
+            let text = String::from_utf8(std::fs::read(&path).ok()?).ok()?;
+            let path = path.strip_prefix(root()).expect("it was found below the root");
+            Some(File { path: path.to_string_lossy().replace('\\', "/"), text })
+        })
+        .collect()
+}
+
+/// The files that git tracks; empty outside of a git checkout.
+fn tracked() -> Vec<PathBuf> {
+    let output = Command::new("git").args(["ls-files", "-z"]).current_dir(root()).output();
+    let names = output.ok().filter(|output| output.status.success()).map(|output| output.stdout);
+    let names = String::from_utf8(names.unwrap_or_default()).expect("names of our files are UTF-8");
+    names.split('\0').filter(|name| !name.is_empty()).map(|name| root().join(name)).collect()
 }
 
 /// Reads a file by its path from the root.

@@ -7,6 +7,7 @@
 //! | `interfaces` | the WIT in `wit/` |
 //! | `pages` | Markdown: links, the index of decisions, the list of folders in the README |
 //! | `packages` | dependencies: licences, origins, one set of features |
+//! | `words` | words and phrases that prose avoids |
 //! | `files` | reads the tree; contains no rules |
 //!
 //! A rule with exceptions lists them by name. It fails when an exception is no longer needed, so the lists can only
@@ -18,6 +19,7 @@ mod interfaces;
 mod packages;
 mod pages;
 mod sources;
+mod words;
 
 /// Fails with all findings at once, below a sentence that states the rule.
 #[track_caller]
