@@ -292,9 +292,9 @@ async fn links_are_resolved_at_upload() {
             assert!(text.contains(part), "{text} should contain {part}");
         }
     };
-    let none = upload_with(&mut api, "calls", CALLS, json!({})).await;
+    let missing = upload_with(&mut api, "calls", CALLS, json!({})).await;
     assert_refused(
-        &none,
+        &missing,
         &["golem:counter-client/api", "no template of the project exports golem:counter/api"],
     );
     let first = api.upload("first", &guests::bytes(COUNTER)).await;
