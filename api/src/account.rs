@@ -115,8 +115,8 @@ pub struct WhitelistEntry {
     pub created_by: AccountId,
 }
 
-impl From<&model::Invited> for WhitelistEntry {
-    fn from(invited: &model::Invited) -> Self {
+impl From<&model::Invitation> for WhitelistEntry {
+    fn from(invited: &model::Invitation) -> Self {
         Self { email: invited.email.clone(), created_at: invited.created_at, created_by: invited.created_by }
     }
 }

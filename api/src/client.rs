@@ -22,7 +22,7 @@ mod worker;
 
 pub use connect::Connection;
 pub use error::ClientError;
-pub use worker::{InvocationName, InvokeOptions};
+pub use worker::{InvokeKey, InvokeOptions};
 
 use crate::error::ErrorBody;
 use crate::info::VersionInfo;

@@ -8,10 +8,10 @@ use wit_component::{ComponentEncoder, StringEncoding};
 
 /// Encodes `core` as a component. It is a core module for WASI preview 1 or without any imports from a system.
 ///
-/// `described` says that the bindings have already put the types of the world into a custom section of the module.
-pub fn encode(mut core: Vec<u8>, world: &World, described: bool) -> Result<Vec<u8>, Error> {
+/// `has_world_type` says that the bindings have already put the types of the world into a custom section of the module.
+pub fn encode(mut core: Vec<u8>, world: &World, has_world_type: bool) -> Result<Vec<u8>, Error> {
     let failed = |source| Error::Encode { world: world.name().to_owned(), source };
-    if !described {
+    if !has_world_type {
         let (resolve, id) = world.resolved();
         wit_component::embed_component_metadata(&mut core, resolve, id, StringEncoding::UTF8)
             .map_err(failed)?;

@@ -34,7 +34,7 @@ pub trait Language: Debug + Sync {
 
     /// Whether our tests compile programs in this language. The code that is generated for other languages has never
     /// been compiled.
-    fn proven(&self) -> bool {
+    fn is_tested(&self) -> bool {
         true
     }
 
@@ -153,7 +153,7 @@ pub struct Recipe {
     /// The programs to run in this order, in the project's folder.
     pub steps: Vec<Step>,
     /// The output of the last step.
-    pub made: Made,
+    pub artifact: Artifact,
 }
 
 /// One step of a recipe: a program to run.
@@ -204,7 +204,7 @@ fn generate(
 
 /// The output of a recipe's last step.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Made {
+pub enum Artifact {
     /// A component in this file.
     Component(String),
     /// A core module in this file.
@@ -212,7 +212,7 @@ pub enum Made {
         /// The file.
         path: String,
         /// Whether the bindings have put the types of the world into the module.
-        described: bool,
+        has_world_type: bool,
     },
 }
 

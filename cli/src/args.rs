@@ -11,7 +11,7 @@ pub const BASE_URL_DEFAULT: &str = "http://localhost:9881";
 
 /// Options of every command. They are accepted before and after the command's name.
 #[derive(Clone, Args)]
-pub struct Global {
+pub struct GlobalArgs {
     /// Address of the server
     #[arg(long, short = 'u', alias = "golem-url", env = "GOLEM_BASE_URL", value_name = "URL",
         default_value = BASE_URL_DEFAULT, global = true, help_heading = HEADING)]
@@ -44,7 +44,7 @@ pub struct Global {
 
 const HEADING: &str = "Client options";
 
-impl std::fmt::Debug for Global {
+impl std::fmt::Debug for GlobalArgs {
     /// Omits the token: a secret must not be logged.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("GlobalArgs")

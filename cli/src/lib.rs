@@ -11,7 +11,7 @@
 //! | [`error`] | errors and their messages |
 //!
 //! Two programs use this library: `golem-cli` contains these commands only, `golem` adds the command `server`. Each
-//! flattens [`Global`] and [`Command`] into its own arguments and calls [`run`].
+//! flattens [`GlobalArgs`] and [`Command`] into its own arguments and calls [`run`].
 //!
 //! Invariant: only results are written to `out`, which is standard output. Everything else goes to standard error.
 //!
@@ -26,7 +26,7 @@ mod login;
 pub mod output;
 pub mod profile;
 
-pub use args::{Format, Global};
+pub use args::{Format, GlobalArgs};
 pub use command::Command;
 pub use error::CliError;
 
@@ -36,7 +36,7 @@ use std::process::ExitCode;
 use tracing_subscriber::filter::LevelFilter;
 
 /// Executes `command`. Writes its result to `out` and an error to standard error.
-pub async fn run(global: &Global, command: Command, out: &mut (impl Write + Send)) -> ExitCode {
+pub async fn run(global: &GlobalArgs, command: Command, out: &mut (impl Write + Send)) -> ExitCode {
     log_to_stderr(global);
     match execute(global, command, out).await {
         Ok(()) => ExitCode::SUCCESS,
@@ -53,7 +53,7 @@ pub async fn run(global: &Global, command: Command, out: &mut (impl Write + Send
 
 /// Executes `command` and writes its result to `out`.
 pub async fn execute(
-    global: &Global,
+    global: &GlobalArgs,
     command: Command,
     out: &mut (impl Write + Send),
 ) -> Result<(), CliError> {
@@ -71,7 +71,7 @@ pub async fn execute(
 
 /// Logs to standard error at the level that `--verbose` and `--quiet` select. Does nothing if the program has already
 /// installed a logger.
-fn log_to_stderr(global: &Global) {
+fn log_to_stderr(global: &GlobalArgs) {
     let level = match i16::from(global.verbose) - i16::from(global.quiet) {
         ..=-2 => LevelFilter::OFF,
         -1 => LevelFilter::ERROR,

@@ -2,7 +2,7 @@
 //!
 //! Invariant: only the owner of the file with the stored token can read it.
 
-use crate::args::Global;
+use crate::args::GlobalArgs;
 use crate::error::CliError;
 use crate::profile::{AUTHENTICATION_FILE, config_directory};
 use golem_api::client::{Client, ClientOptions};
@@ -12,7 +12,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 /// Logs in and stores the token. Returns `None` if the server does not support device login.
-pub(crate) async fn log_in(global: &Global, home: Option<&Path>) -> Result<Option<String>, CliError> {
+pub(crate) async fn log_in(global: &GlobalArgs, home: Option<&Path>) -> Result<Option<String>, CliError> {
     let options = ClientOptions { token: None, allow_insecure: global.allow_insecure };
     let client = Client::with_options(&global.base_url, options)?;
     let started = match client.login_start().await {
@@ -29,7 +29,7 @@ pub(crate) async fn log_in(global: &Global, home: Option<&Path>) -> Result<Optio
     Ok(Some(token.secret.0))
 }
 
-fn store_token(global: &Global, home: Option<&Path>, token: &UnsafeToken) -> Result<(), CliError> {
+fn store_token(global: &GlobalArgs, home: Option<&Path>, token: &UnsafeToken) -> Result<(), CliError> {
     let Some(directory) = config_directory(global, home) else { return Ok(()) };
     let path = directory.join(AUTHENTICATION_FILE);
     // The secret is a plain string, as in the file that the 2023 command line tool wrote.

@@ -1,7 +1,7 @@
 //! The program `golem-cli`: all commands of the command line, without the server.
 
 use clap::{Parser, Subcommand};
-use golem_cli::{Command, Global};
+use golem_cli::{Command, GlobalArgs};
 use std::ffi::OsString;
 use std::process::ExitCode;
 
@@ -10,7 +10,7 @@ use std::process::ExitCode;
 #[command(name = "golem-cli", version)]
 struct Args {
     #[command(flatten)]
-    global: Global,
+    global: GlobalArgs,
     #[command(subcommand)]
     command: ProgramCommand,
 }

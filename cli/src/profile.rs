@@ -10,7 +10,7 @@
 //!
 //! Invariant: the token of source 4 is sent to a server on this machine only.
 
-use crate::args::Global;
+use crate::args::GlobalArgs;
 use crate::error::CliError;
 use golem_api::client::{Client, ClientOptions};
 use golem_api::token::Secret;
@@ -27,13 +27,13 @@ pub(crate) const AUTHENTICATION_FILE: &str = "cloud_authentication.json";
 const DATA_DIR_DEFAULT: &str = "golem-data";
 
 /// Creates the client for the server that `global` selects. `token` is the secret of a token.
-pub fn client(global: &Global, token: String) -> Result<Client, CliError> {
+pub fn client(global: &GlobalArgs, token: String) -> Result<Client, CliError> {
     let options = ClientOptions { token: Some(token), allow_insecure: global.allow_insecure };
     Ok(Client::with_options(&global.base_url, options)?)
 }
 
 /// Finds the secret of the token in the sources 1 to 4 (see the module's documentation).
-pub fn token(global: &Global, home: Option<&Path>) -> Result<String, CliError> {
+pub fn token(global: &GlobalArgs, home: Option<&Path>) -> Result<String, CliError> {
     if let Some(token) = &global.auth_token {
         return Ok(token.clone());
     }
@@ -65,7 +65,7 @@ pub fn token(global: &Global, home: Option<&Path>) -> Result<String, CliError> {
 }
 
 /// The configuration directory: `--config-directory`, otherwise `.golem` in the home folder.
-pub(crate) fn config_directory(global: &Global, home: Option<&Path>) -> Option<PathBuf> {
+pub(crate) fn config_directory(global: &GlobalArgs, home: Option<&Path>) -> Option<PathBuf> {
     global.config_directory.clone().or_else(|| Some(home?.join(".golem")))
 }
 

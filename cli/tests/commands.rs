@@ -5,7 +5,7 @@ use golem_cli::args::BASE_URL_DEFAULT;
 use golem_cli::command::template::TemplateCommand;
 use golem_cli::command::worker::WorkerCommand;
 use golem_cli::output::template::TemplateView;
-use golem_cli::{Command, Format, Global, output, profile};
+use golem_cli::{Command, Format, GlobalArgs, output, profile};
 use serde_json::json;
 use std::path::Path;
 
@@ -14,7 +14,7 @@ use std::path::Path;
 #[derive(Debug, Parser)]
 struct Program {
     #[command(flatten)]
-    global: Global,
+    global: GlobalArgs,
     #[command(subcommand)]
     command: ProgramCommand,
 }
@@ -200,8 +200,8 @@ fn promises_are_completed_with_text_base64_or_a_file() {
     assert!(error.starts_with("cannot read /no/such/file: "), "{error}");
 }
 
-fn global(token: Option<&str>, data_dir: Option<&Path>, config: Option<&Path>) -> Global {
-    Global {
+fn global(token: Option<&str>, data_dir: Option<&Path>, config: Option<&Path>) -> GlobalArgs {
+    GlobalArgs {
         base_url: BASE_URL_DEFAULT.to_owned(),
         auth_token: token.map(str::to_owned),
         data_dir: data_dir.map(|dir| dir.display().to_string()),
@@ -223,7 +223,7 @@ fn token_sources_are_tried_in_order() {
     }
     let stored =
         |secret: &str| format!(r#"{{"data":{{"id":"{ID}","accountId":"some-account"}},"secret":{secret}}}"#);
-    let token = |global: &Global| profile::token(global, Some(&home)).map_err(|error| error.report());
+    let token = |global: &GlobalArgs| profile::token(global, Some(&home)).map_err(|error| error.report());
 
     let error = token(&global(None, None, None)).unwrap_err();
     assert!(error.starts_with("no token: pass one with --auth-token"), "{error}");

@@ -135,7 +135,7 @@ fn parse_form<'a>(name: &'a str, params: &[Param], result: &Type) -> Result<Pars
         return Err("its first parameter is not the name of a worker, a string");
     };
     if let (Some(function), Type::U64) = (name.strip_prefix("start-"), result) {
-        return Ok((CallForm::Start, function, rest.to_vec(), ExpectedResult::Unsaid));
+        return Ok((CallForm::Start, function, rest.to_vec(), ExpectedResult::Unspecified));
     }
     let Some(called) = ok_side(result) else {
         return Err("its result is not of the type result<…, golem:rpc/types.rpc-error>");
@@ -144,7 +144,7 @@ fn parse_form<'a>(name: &'a str, params: &[Param], result: &Type) -> Result<Pars
         (name.strip_prefix("send-"), &called, rest.split_last())
         && at.ty == Type::Option(Box::new(datetime()))
     {
-        return Ok((CallForm::Send, function, rest.to_vec(), ExpectedResult::Unsaid));
+        return Ok((CallForm::Send, function, rest.to_vec(), ExpectedResult::Unspecified));
     }
     Ok((CallForm::Await, name, rest.to_vec(), called))
 }

@@ -37,7 +37,7 @@ pub(crate) use reverted::{RevertedRanges, region_to_repeat};
 
 use crate::StopReason;
 use crate::state::WorkerState;
-use golem_model::oplog::{Call, Entry, HostFunction, Request};
+use golem_model::oplog::{Entry, HostCall, HostCallRequest, HostFunction};
 use golem_model::{OplogIndex, Timestamp, Value};
 
 /// The worker's oplog as seen by its instance: the recorded entries, then the ones that the instance adds.
@@ -120,7 +120,7 @@ impl WorkerState {
     fn try_observe<C: ObserveCall>(&mut self, call: &C) -> Result<C::Answer, CallFailure> {
         self.check_interrupt()?;
         self.check_phase(C::FUNCTION, C::EFFECT == Effect::ReadOnly)?;
-        let recorded = Call { function: C::FUNCTION, request: Request::new(call.request()) };
+        let recorded = HostCall { function: C::FUNCTION, request: HostCallRequest::new(call.request()) };
         if let Some((index, response)) = self.journal.replay.recorded_answer(&recorded)? {
             return answer(C::FUNCTION, index, call.answer(index, &response));
         }
@@ -151,7 +151,7 @@ impl WorkerState {
     async fn try_durable<C: DurableCall>(&mut self, call: C) -> Result<C::Answer, CallFailure> {
         self.check_interrupt()?;
         self.check_phase(C::FUNCTION, false)?;
-        let recorded = Call { function: C::FUNCTION, request: Request::new(call.request()) };
+        let recorded = HostCall { function: C::FUNCTION, request: HostCallRequest::new(call.request()) };
         if let Some((index, response)) = self.journal.replay.recorded_answer(&recorded)? {
             return answer(C::FUNCTION, index, call.answer(index, &response));
         }

@@ -1,7 +1,7 @@
 //! How an invocation, or an instance, can end.
 
 use crate::ports::PortError;
-use golem_model::oplog::Parked;
+use golem_model::oplog::Suspension;
 use golem_model::{IdempotencyKey, OplogIndex, RetryPolicy, Value};
 
 /// The result of running an invocation.
@@ -21,8 +21,8 @@ pub enum Outcome {
 #[derive(Debug)]
 #[must_use]
 pub enum StopReason {
-    /// The worker waits. Its `Parked` entry was appended, and need not be durable yet.
-    Parked(Parked),
+    /// The worker waits. Its `Suspension` entry was appended, and need not be durable yet.
+    Suspended(Suspension),
     /// The guest trapped. Its recorded entries were appended. The caller appends the entry for the failed attempt or
     /// invocation.
     Trapped {

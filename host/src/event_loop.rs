@@ -130,7 +130,7 @@ impl WorkerState {
             return Err(StopReason::Interrupted);
         }
         let source = match event {
-            Some(event) => InvocationSource::Queued { arrival: event },
+            Some(event) => InvocationSource::Queued { row: event },
             None => invocation.source(),
         };
         let mut live = self.journal.live().expect("the oplog is replayed before a new invocation");

@@ -3,7 +3,7 @@
 //! Each worker of the component begins with its own copy. Workers share a file's contents until one of them changes the
 //! file; the change is visible to that worker only.
 
-use crate::vfs::{Error, Open, Time, Vfs};
+use crate::vfs::{Error, FileTime, OpenOptions, Vfs};
 use bytes::Bytes;
 use golem_model::Timestamp;
 use std::sync::Arc;
@@ -33,7 +33,7 @@ pub struct FilesError {
 impl Files {
     /// Starts without any files.
     pub fn builder() -> FilesBuilder {
-        FilesBuilder { vfs: Vfs::new(Time::default()) }
+        FilesBuilder { vfs: Vfs::new(FileTime::default()) }
     }
 
     /// Their size, in bytes of a worker's memory.
@@ -42,7 +42,7 @@ impl Files {
     }
 
     /// The files of a worker that is created at `created`.
-    pub(crate) fn copy(&self, created: Time) -> Vfs {
+    pub(crate) fn copy(&self, created: FileTime) -> Vfs {
         self.vfs.copy(created)
     }
 }
@@ -64,10 +64,10 @@ impl FilesBuilder {
         self.parents(name, modified)?;
         let now = modified.into();
         let put = || {
-            let how = Open { create: true, write: true, ..Open::default() };
+            let how = OpenOptions { create: true, write: true, ..OpenOptions::default() };
             let node = self.vfs.open(Vfs::ROOT, name, how, now)?.node;
             self.vfs.release(node)?;
-            self.vfs.share(node, bytes, now)
+            self.vfs.set_shared(node, bytes, now)
         };
         put().map_err(|error| files_error(path, error))
     }
@@ -86,7 +86,7 @@ impl FilesBuilder {
     }
 
     /// Adds another name (a hard link) for a file that was added before.
-    pub fn same(&mut self, path: &str, other: &str, modified: Timestamp) -> Result<(), FilesError> {
+    pub fn hard_link(&mut self, path: &str, other: &str, modified: Timestamp) -> Result<(), FilesError> {
         let name = normalize_path(path)?.ok_or_else(|| files_error(path, Error::Exist))?;
         let other = normalize_path(other)?.ok_or_else(|| files_error(other, Error::IsDirectory))?;
         self.parents(name, modified)?;
@@ -162,18 +162,18 @@ mod tests {
         builder.file("a/b/c", Bytes::from_static(b"text"), AT).unwrap();
         builder.directory("a/b/", AT).unwrap();
         builder.link("a/link", "b/c", AT).unwrap();
-        builder.same("same", "./a/b/c", AT).unwrap();
+        builder.hard_link("same", "./a/b/c", AT).unwrap();
         let files = builder.build();
-        let mut one = files.copy(Time { seconds: 9, nanos: 0 });
-        let mut other = files.copy(Time::default());
+        let mut one = files.copy(FileTime { seconds: 9, nanos: 0 });
+        let mut other = files.copy(FileTime::default());
         let found = one.find(Vfs::ROOT, "a/link", true).unwrap();
-        one.append(found, b" and more", Time::default()).unwrap();
-        let read = |vfs: &mut Vfs| vfs.read(found, 0, 100, Time::default()).unwrap();
+        one.append(found, b" and more", FileTime::default()).unwrap();
+        let read = |vfs: &mut Vfs| vfs.read(found, 0, 100, FileTime::default()).unwrap();
         assert_eq!(read(&mut one), b"text and more");
         assert_eq!(read(&mut other), b"text", "what one worker changes is its own");
         assert_eq!(one.stat(found).unwrap().links, 2);
         assert_eq!(one.bytes(), files.bytes() + 9);
-        assert_eq!(other.stat(found).unwrap().modified, Time { seconds: 0, nanos: 5 });
+        assert_eq!(other.stat(found).unwrap().modified, FileTime { seconds: 0, nanos: 5 });
         assert_eq!(one.stat(Vfs::ROOT).unwrap().modified.seconds, 9);
     }
 
@@ -196,7 +196,7 @@ mod tests {
                 .and_then(|()| files.file("here/y", text(), AT))),
             "here: it is not a directory"
         );
-        assert_eq!(problem(|files| files.same("x", "y", AT)), "x: no such file or directory");
+        assert_eq!(problem(|files| files.hard_link("x", "y", AT)), "x: no such file or directory");
         let long = "x".repeat(300);
         assert_eq!(problem(|files| files.file(&long, text(), AT)), format!("{long}: the name is too long"));
     }

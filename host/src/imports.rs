@@ -36,7 +36,8 @@ mod workers;
 
 pub(crate) use blobstore::Blob;
 pub(crate) use http::{
-    Http, HttpCalls, Served, Unanswered, decode_response_state, encode_response_state, take_response,
+    HandlerArgs, Http, HttpState, UnansweredRequest, decode_response_state, encode_response_state,
+    take_response,
 };
 pub(crate) use keyvalue::KeyValue;
 

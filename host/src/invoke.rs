@@ -5,7 +5,7 @@
 
 use crate::Component;
 use crate::component::Callable;
-use crate::imports::Served;
+use crate::imports::HandlerArgs;
 use crate::incoming::{INCOMING_HTTP, IncomingRequest};
 use crate::state::WorkerState;
 use crate::value::{encoded_bytes, from_val, to_val};
@@ -163,9 +163,9 @@ async fn call_http_handler(
     func: Func,
     request: &IncomingRequest,
 ) -> wasmtime::Result<Value> {
-    let handles = store.data_mut().serve(request.clone())?;
-    func.typed::<Served, ()>(&*store)?.call_async(&mut *store, handles).await?;
-    store.data_mut().served()
+    let handles = store.data_mut().new_handler_args(request.clone())?;
+    func.typed::<HandlerArgs, ()>(&*store)?.call_async(&mut *store, handles).await?;
+    store.data_mut().take_reply()
 }
 
 /// Calls a function by its static type.

@@ -11,7 +11,7 @@
 
 use crate::durable::ResponsePart;
 use crate::imports::{Blob, Http, KeyValue};
-use crate::vfs::{self, Kind, Listed, NodeId};
+use crate::vfs::{self, DirEntry, NodeId, NodeKind};
 use golem_model::PromiseId;
 use wasmtime::component::Resource;
 use wasmtime::{Result, bail, format_err};
@@ -155,7 +155,7 @@ pub(crate) struct Descriptor {
     /// The file or directory.
     pub(crate) node: NodeId,
     /// Whether it is a file or a directory.
-    pub(crate) kind: Kind,
+    pub(crate) kind: NodeKind,
     /// Whether it may be read.
     pub(crate) read: bool,
     /// Whether it may be written.
@@ -184,20 +184,20 @@ pub(crate) struct FileStream {
 /// The entries of a directory at the time of the listing, and the reader's position.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Listing {
-    entries: Vec<Listed>,
+    entries: Vec<DirEntry>,
     position: usize,
     bytes: usize,
 }
 
 impl Listing {
     /// A listing that begins at the first of `entries`.
-    pub(crate) fn new(entries: Vec<Listed>) -> Self {
-        let bytes = entries.iter().map(|entry| size_of::<Listed>() + entry.name.len()).sum();
+    pub(crate) fn new(entries: Vec<DirEntry>) -> Self {
+        let bytes = entries.iter().map(|entry| size_of::<DirEntry>() + entry.name.len()).sum();
         Self { entries, position: 0, bytes }
     }
 
     /// The next entry.
-    pub(crate) fn next(&mut self) -> Option<Listed> {
+    pub(crate) fn next(&mut self) -> Option<DirEntry> {
         let entry = self.entries.get(self.position)?.clone();
         self.position += 1;
         Some(entry)

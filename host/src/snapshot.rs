@@ -7,7 +7,7 @@
 //! Invariant: all host state that derives from the oplog and that a later call can observe is in an image or in the
 //! [`SavedState`] beside it. Host state without a section makes the save fail.
 
-use crate::imports::HttpCalls;
+use crate::imports::HttpState;
 use crate::imports::policy::Policy;
 use crate::state::WorkerState;
 use crate::vfs::Vfs;
@@ -170,7 +170,7 @@ pub(crate) fn restore(state: &mut WorkerState, image: &DecodedImage<'_>) -> Resu
                 state.policy = policy.map_err(|error| format!("its policies cannot be read: {error}"))?;
             }
             HTTP => {
-                let calls = HttpCalls::decode(bytes);
+                let calls = HttpState::decode(bytes);
                 state.http = calls.map_err(|error| format!("its requests cannot be read: {error}"))?;
             }
             tag => {

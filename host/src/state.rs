@@ -2,7 +2,7 @@
 
 use crate::durable::{CallFailure, InvocationStart, Journal};
 use crate::files::Files;
-use crate::imports::HttpCalls;
+use crate::imports::HttpState;
 use crate::imports::calls::OpenCalls;
 use crate::imports::policy::Policy;
 use crate::imports::random::Random;
@@ -39,7 +39,7 @@ pub(crate) struct WorkerState {
     /// Calls to other workers that the guest has not finished.
     pub(crate) calls: OpenCalls,
     /// The state of its HTTP requests.
-    pub(crate) http: HttpCalls,
+    pub(crate) http: HttpState,
     /// The guest's settings through `golem:durability/policy`.
     pub(crate) policy: Policy,
     /// The guest's standard input and output.
@@ -90,7 +90,7 @@ impl WorkerState {
             file_clock,
             limits,
             calls: OpenCalls::new(),
-            http: HttpCalls::default(),
+            http: HttpState::default(),
             policy: Policy::default(),
             console: Console::default(),
             handoff: Handoff::default(),
@@ -119,7 +119,7 @@ impl WorkerState {
         // The number is never reused, so an invocation does not repeat the random values of a reverted one.
         self.random = Random::new(&self.init.seed, start.number);
         self.stdio.begin();
-        self.file_clock.wall(at);
+        self.file_clock.set_wall(at);
         self.console = console;
     }
 

@@ -19,7 +19,7 @@ pub(crate) fn flush_and_classify(state: &mut WorkerState, error: &wasmtime::Erro
         }
         // Parking and jumping have appended the entries already. A divergence comes before anything is recorded. After
         // an error of a port, the next activation repeats what was not appended.
-        StopReason::Parked(_)
+        StopReason::Suspended(_)
         | StopReason::JumpedBack
         | StopReason::Diverged { .. }
         | StopReason::Port(_) => stop,
@@ -61,7 +61,7 @@ pub(crate) fn classify(state: &mut WorkerState, error: &wasmtime::Error) -> Stop
         StopReason::Exited { code: 0, .. } if state.console.convention().is_program() => return stop,
         StopReason::Exited { code, .. } => format!("the program's exit with code {code}"),
         StopReason::Trapped { details, .. } => format!("a trap: {details}"),
-        StopReason::Parked(_)
+        StopReason::Suspended(_)
         | StopReason::JumpedBack
         | StopReason::Interrupted
         | StopReason::Diverged { .. }

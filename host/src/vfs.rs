@@ -31,12 +31,12 @@ mod time;
 mod tree;
 
 pub(crate) use error::Error;
-pub(crate) use node::{Kind, NodeId, Stat};
+pub(crate) use node::{NodeId, NodeKind, Stat};
 pub(crate) use path::Follow;
-pub(crate) use time::{FileClock, Time};
+pub(crate) use time::{FileClock, FileTime};
 #[cfg(test)]
 use tree::OpenNode;
-pub(crate) use tree::{Listed, Open};
+pub(crate) use tree::{DirEntry, OpenOptions};
 
 use node::{Content, Node};
 use std::collections::BTreeMap;
@@ -68,13 +68,13 @@ impl Vfs {
     pub(crate) const ROOT: NodeId = NodeId(1);
 
     /// Creates an empty filesystem.
-    pub(crate) fn new(now: Time) -> Self {
+    pub(crate) fn new(now: FileTime) -> Self {
         let root = Node::new(Content::directory(Self::ROOT), 1, now);
         Self { nodes: BTreeMap::from([(Self::ROOT, root)]), next: NodeId(2), bytes: 0, bytes_max: u64::MAX }
     }
 
     /// Copies the filesystem for a new worker. The times of the copy's root are `now`.
-    pub(crate) fn copy(&self, now: Time) -> Self {
+    pub(crate) fn copy(&self, now: FileTime) -> Self {
         let mut copy = self.clone();
         if let Ok(root) = copy.node_mut(Self::ROOT) {
             (root.accessed, root.modified, root.changed) = (now, now, now);
@@ -115,7 +115,7 @@ impl Vfs {
     }
 
     /// Adds a node that has no name yet, and charges the bytes of the node and its content.
-    fn add(&mut self, content: Content, now: Time) -> Result<NodeId, Error> {
+    fn add(&mut self, content: Content, now: FileTime) -> Result<NodeId, Error> {
         if self.nodes.len() >= NODES_MAX {
             return Err(Error::InsufficientSpace);
         }

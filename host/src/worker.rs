@@ -71,7 +71,7 @@ impl Instance {
     /// resolved to inline ones.
     ///
     /// Calls during the guest's initialisation are replayed from the oplog, or recorded. On an error nothing was
-    /// appended, except for [`StopReason::Parked`].
+    /// appended, except for [`StopReason::Suspended`].
     pub async fn activate(
         component: &Component,
         init: WorkerInit,

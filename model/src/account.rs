@@ -250,7 +250,7 @@ pub struct Token {
 
 /// A whitelist entry: an e-mail address that may log in for the first time.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Invited {
+pub struct Invitation {
     /// The e-mail address, in lower case.
     pub email: String,
     /// The account that added the entry.

@@ -129,15 +129,20 @@ pub fn container_key(name: &Arc<str>) -> ScopedKey {
 }
 
 /// Reads the container of this name, if it exists.
-pub fn container(name: &Arc<str>, state: &mut dyn StateReader) -> Result<Option<Container>, CacheMiss> {
+pub fn read_container(name: &Arc<str>, state: &mut dyn StateReader) -> Result<Option<Container>, CacheMiss> {
     let versioned = state.read(&container_key(name))?;
     let Versioned { value: Some(record), version: Version(generation) } = versioned else { return Ok(None) };
     Ok(Some(Container { created_at: record_time(&record), generation: generation.to_string().into() }))
 }
 
 /// Reads an object. If the container or the object does not exist, the inner error says which of them.
-pub fn object(id: &ObjectId, state: &mut dyn StateReader) -> Result<Result<Object, BlobOutcome>, CacheMiss> {
-    let Some(container) = container(&id.container, state)? else { return Ok(Err(BlobOutcome::NoContainer)) };
+pub fn read_object(
+    id: &ObjectId,
+    state: &mut dyn StateReader,
+) -> Result<Result<Object, BlobOutcome>, CacheMiss> {
+    let Some(container) = read_container(&id.container, state)? else {
+        return Ok(Err(BlobOutcome::NoContainer));
+    };
     let versioned = state.read(&container.object_key(&id.object))?;
     Ok(match versioned.value.filter(|record| record.len() >= HEADER_BYTES) {
         Some(record) => Ok(Object { created_at: record_time(&record), record }),
@@ -179,7 +184,7 @@ impl BlobWrite {
             }
             Self::Copy { from, to, moves: _ } => [Some(from), Some(to)],
         };
-        ids.into_iter().flatten().try_for_each(check_id)
+        ids.into_iter().flatten().try_for_each(check_object_id)
     }
 
     /// Decides the effects of the write on `state`. A write that fails changes nothing and has only an outcome.
@@ -201,40 +206,46 @@ impl BlobWrite {
     ) -> Result<BlobOutcome, CacheMiss> {
         match self {
             Self::Create(name) => {
-                if container(name, state)?.is_some() {
+                if read_container(name, state)?.is_some() {
                     return Ok(BlobOutcome::Exists);
                 }
                 effects.changes.push((container_key(name), Some(encode_record(now, &[]))));
             }
             Self::Remove(name) => {
-                let Some(existing) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
+                let Some(existing) = read_container(name, state)? else {
+                    return Ok(BlobOutcome::NoContainer);
+                };
                 effects.changes.push((container_key(name), None));
                 effects.abandoned.push(existing.generation);
             }
             Self::Clear(name) => {
-                let Some(existing) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
+                let Some(existing) = read_container(name, state)? else {
+                    return Ok(BlobOutcome::NoContainer);
+                };
                 // Writing the unchanged record gives it a new version, which is the next generation.
                 effects.changes.push((container_key(name), Some(encode_record(existing.created_at, &[]))));
                 effects.abandoned.push(existing.generation);
             }
             Self::Put { id, data } => {
-                let Some(existing) = container(&id.container, state)? else {
+                let Some(existing) = read_container(&id.container, state)? else {
                     return Ok(BlobOutcome::NoContainer);
                 };
                 effects.changes.push((existing.object_key(&id.object), Some(encode_record(now, data))));
             }
             Self::Delete { container: name, objects } => {
-                let Some(existing) = container(name, state)? else { return Ok(BlobOutcome::NoContainer) };
+                let Some(existing) = read_container(name, state)? else {
+                    return Ok(BlobOutcome::NoContainer);
+                };
                 effects.changes.extend(objects.iter().map(|object| (existing.object_key(object), None)));
             }
             Self::Copy { from, to, moves } => {
-                let Some(source) = container(&from.container, state)? else {
+                let Some(source) = read_container(&from.container, state)? else {
                     return Ok(BlobOutcome::NoContainer);
                 };
-                let Some(target) = container(&to.container, state)? else {
+                let Some(target) = read_container(&to.container, state)? else {
                     return Ok(BlobOutcome::NoContainer);
                 };
-                let found = match object(from, state)? {
+                let found = match read_object(from, state)? {
                     Ok(found) => found,
                     Err(missing) => return Ok(missing),
                 };
@@ -250,7 +261,7 @@ impl BlobWrite {
 }
 
 /// Checks both names of an object against the limits.
-pub fn check_id(id: &ObjectId) -> Result<(), LimitError> {
+pub fn check_object_id(id: &ObjectId) -> Result<(), LimitError> {
     keyvalue::check_bucket(&id.container)?;
     keyvalue::check_keys(std::iter::once(&*id.object))
 }
@@ -291,7 +302,7 @@ mod tests {
         }
 
         fn read(&mut self, container: &str, object: &str) -> Result<Vec<u8>, BlobOutcome> {
-            super::object(&id(container, object), self).unwrap().map(|found| found.data().to_vec())
+            super::read_object(&id(container, object), self).unwrap().map(|found| found.data().to_vec())
         }
     }
 
@@ -321,10 +332,10 @@ mod tests {
         let mut state = MemoryState::default();
         state.apply(&BlobWrite::Create("c".into()));
         state.apply(&put("c", "o", b"x"));
-        let created = container(&"c".into(), &mut state).unwrap().unwrap();
+        let created = read_container(&"c".into(), &mut state).unwrap().unwrap();
         assert_eq!(state.apply(&BlobWrite::Clear("c".into())), BlobOutcome::Done);
         assert_eq!(state.read("c", "o"), Err(BlobOutcome::NoObject));
-        let cleared = container(&"c".into(), &mut state).unwrap().unwrap();
+        let cleared = read_container(&"c".into(), &mut state).unwrap().unwrap();
         assert_eq!(cleared.created_at, created.created_at);
         state.apply(&put("c", "o", b"y"));
         assert_eq!(state.apply(&BlobWrite::Remove("c".into())), BlobOutcome::Done);

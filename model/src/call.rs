@@ -167,14 +167,14 @@ pub fn decode_call_receipt(bytes: &[u8]) -> Result<Result<CallReceipt, CallError
 }
 
 /// Encodes the request of a host call that refers to an earlier call between workers: that call's oplog index.
-pub fn encode_index(call: OplogIndex) -> Vec<u8> {
+pub fn encode_call_index(call: OplogIndex) -> Vec<u8> {
     let mut out = Vec::with_capacity(5);
     put_varint(&mut out, call.0);
     out
 }
 
-/// Reads what [`encode_index`] wrote.
-pub fn decode_index(bytes: &[u8]) -> Result<OplogIndex, DecodeError> {
+/// Reads what [`encode_call_index`] wrote.
+pub fn decode_call_index(bytes: &[u8]) -> Result<OplogIndex, DecodeError> {
     let mut input = Reader::new(bytes);
     let index = OplogIndex(input.varint()?);
     input.finish()?;

@@ -139,7 +139,7 @@ impl KeyValueWrite {
 
     /// Decides the effects of the write on `state`, in `bucket`.
     pub fn decide(&self, bucket: &Arc<str>, state: &mut dyn StateReader) -> Result<WriteEffects, CacheMiss> {
-        let key_of = |key: &Arc<str>| place(bucket, key);
+        let key_of = |key: &Arc<str>| value_key(bucket, key);
         let (changes, outcome) = match self {
             Self::Set(pairs) => {
                 let changes = pairs.iter().map(|(key, value)| (key_of(key), Some(value.clone())));
@@ -180,7 +180,7 @@ impl KeyValueWrite {
 }
 
 /// The scoped key of a value.
-pub fn place(bucket: &Arc<str>, key: &Arc<str>) -> ScopedKey {
+pub fn value_key(bucket: &Arc<str>, key: &Arc<str>) -> ScopedKey {
     ScopedKey { space: Space::Values, bucket: bucket.clone(), key: key.clone() }
 }
 

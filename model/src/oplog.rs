@@ -17,11 +17,10 @@ mod invocations;
 mod lifecycle;
 pub mod wire;
 
-/// The former name of the module `call_event`; removed with the last use outside this crate.
-pub use call_event as calls;
 pub use call_event::{CallEvent, ReplyTo};
 pub use entry::{
-    Call, Entry, FailureCause, HostFunction, InboxEvent, InvocationSource, Parked, Request, RevertReason,
+    Entry, FailureCause, HostCall, HostCallRequest, HostFunction, InboxEvent, InvocationSource, RevertReason,
+    Suspension,
 };
 pub use index::OplogIndex;
 pub use lifecycle::{AdminRequest, Image, LifecycleEvent, SavedState, UpdateMode};

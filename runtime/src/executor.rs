@@ -39,7 +39,7 @@ mod update;
 mod worker_calls;
 mod worker_task;
 
-pub use admission::{Admission, NotAdmitted};
+pub use admission::{AdmissionError, WorkerAdmission};
 pub use error::{ExecutorError, StartError};
 pub use invoke::KeyState;
 pub use lifecycle::{WorkerSpec, WorkerView};
@@ -67,7 +67,7 @@ pub trait Components: Send + Sync {
     async fn component(&self, template: TemplateId, version: u32) -> Result<golem_host::Component, String>;
 
     /// Returns a template's project and newest version, if the template exists. Does not wait.
-    fn newest(&self, template: TemplateId) -> Option<(ProjectId, u32)>;
+    fn newest_version(&self, template: TemplateId) -> Option<(ProjectId, u32)>;
 
     /// Returns a function that a template version exports, by its full name. Does not wait.
     fn function(&self, template: TemplateId, version: u32, name: &str) -> Option<Arc<Function>>;
@@ -82,7 +82,7 @@ pub trait Components: Send + Sync {
 /// Gives workers their outbound HTTP.
 pub trait Outbound: Send + Sync {
     /// Returns the HTTP client for the workers of a project.
-    fn of_project(&self, project: ProjectId) -> Arc<dyn OutboundHttp>;
+    fn for_project(&self, project: ProjectId) -> Arc<dyn OutboundHttp>;
 }
 
 /// The dependencies of an executor.
@@ -94,7 +94,7 @@ pub struct ExecutorParts {
     /// Gives the compiled components.
     pub components: Arc<dyn Components>,
     /// Decides whether a worker may be created.
-    pub admission: Arc<dyn Admission>,
+    pub admission: Arc<dyn WorkerAdmission>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Source of the workers' random seeds.

@@ -22,8 +22,8 @@ mod token;
 
 pub use account::InvitationRequired;
 pub use authorize::{
-    AccountAct, AccountScope, Act, Action, AuthorizationError, Decision, Scope, Standing, SystemAct,
-    SystemScope, decide,
+    AccountAction, AccountScope, Action, AuthorizationError, Decision, Operation, Relationship, Scope,
+    SystemAction, SystemScope, decide,
 };
 pub use bootstrap::{BootstrapError, ROOT_TOKEN_FILE, SECRET_KEY_FILE, ServerSecrets, bootstrap};
 pub use directory::{Directory, IdentityError};

@@ -1,7 +1,7 @@
 //! The program `golem`: the server and all commands of the command line.
 
 use clap::{Parser, Subcommand};
-use golem_cli::Global;
+use golem_cli::GlobalArgs;
 use golem_runtime::app::Overrides;
 use golem_runtime::config::ServerArgs;
 use golem_runtime::serve;
@@ -16,7 +16,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 #[command(name = "golem", version, propagate_version = true)]
 struct Args {
     #[command(flatten)]
-    global: Global,
+    global: GlobalArgs,
     #[command(subcommand)]
     command: Command,
 }

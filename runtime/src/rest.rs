@@ -28,7 +28,7 @@ mod update;
 mod worker;
 mod workers;
 
-pub use endpoints::{ENDPOINTS, Endpoint, Needs};
+pub use endpoints::{ENDPOINTS, Endpoint, RequiredAccess};
 pub use key::{InvocationKeys, KeyError};
 pub use openapi::document as openapi_document;
 
@@ -38,7 +38,7 @@ use crate::entropy::Entropy;
 use crate::executor::Executor;
 use crate::http::BodyLimits;
 use crate::identity::{
-    AccountAct, AccountScope, Action, Directory, Principal, RequestRates, Scope, SystemAct, SystemScope,
+    AccountAction, AccountScope, Action, Directory, Principal, RequestRates, Scope, SystemAction, SystemScope,
 };
 use crate::login::Login;
 use crate::metrics::Metrics;
@@ -153,7 +153,7 @@ impl Services {
     fn authorize_account(
         &self,
         principal: Principal,
-        operation: AccountAct,
+        operation: AccountAction,
         id: AccountId,
     ) -> Result<AccountScope, ApiError> {
         let missing = || ApiError::not_found(format!("Account not found: {id}"));
@@ -163,7 +163,11 @@ impl Services {
     }
 
     /// Authorizes `principal` to do `operation` on the server.
-    fn authorize_system(&self, principal: Principal, operation: SystemAct) -> Result<SystemScope, ApiError> {
+    fn authorize_system(
+        &self,
+        principal: Principal,
+        operation: SystemAction,
+    ) -> Result<SystemScope, ApiError> {
         let missing = || ApiError::not_found("there is nothing here");
         self.directory
             .authorize_system(principal, operation)

@@ -176,7 +176,7 @@ fn recorded(oplog: &[Entry]) -> Vec<Recorded> {
             | Entry::AttemptFailed { .. }
             | Entry::ProgramEnded { .. }
             | Entry::InvocationFailed { .. }
-            | Entry::Parked(_)
+            | Entry::Suspended(_)
             | Entry::Configured { .. }
             | Entry::LifecycleEvent(_) => {}
         }
@@ -196,7 +196,7 @@ fn latest(oplog: &[Entry]) -> Timestamp {
         | Entry::ProgramEnded { at }
         | Entry::Configured { at, .. }
         | Entry::Revert { at, .. } => Some(*at),
-        Entry::Parked(parked) => Some(parked.at),
+        Entry::Suspended(parked) => Some(parked.at),
         Entry::LifecycleEvent(event) => Some(event.at()),
         Entry::HostCall { .. } => None,
     });

@@ -47,7 +47,7 @@ impl TestWorker {
         };
         let Image::Inline(image) = state.image.clone() else { return None };
         let base = SnapshotBase { index: OplogIndex(newest as u64 + 1), at, state, image };
-        let (init, interrupt_handle) = (self.init.clone(), self.control());
+        let (init, interrupt_handle) = (self.init.clone(), self.interrupt_handle());
         let loaded =
             Instance::activate_from(&self.component, init, base, rest, ports, interrupt_handle).await;
         Some(match loaded {

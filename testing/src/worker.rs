@@ -7,7 +7,7 @@ use golem_host::{
     Component, ComponentError, EngineError, Instance, InterruptHandle, Outcome, ReplayEnd, StopReason,
     WorkerInit,
 };
-use golem_model::oplog::Parked;
+use golem_model::oplog::Suspension;
 use golem_model::promise::Completion;
 use golem_model::{
     AccountId, Convention, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, PromiseId, RetryPolicy,
@@ -76,7 +76,7 @@ pub enum StartError {
 pub enum Failure {
     /// The worker waits. Advance the clock or complete a promise, then call [`TestWorker::resume`].
     #[error("the worker waits until {:?} or for {:?}", .0.wake_at, .0.promises)]
-    Waiting(Parked),
+    Waiting(Suspension),
     /// An earlier invocation has not ended: call [`TestWorker::resume`] first.
     #[error("the invocation {0} has not ended; resume it first")]
     Unfinished(IdempotencyKey),
@@ -129,7 +129,7 @@ pub enum Failure {
 impl From<StopReason> for Failure {
     fn from(stop: StopReason) -> Self {
         match stop {
-            StopReason::Parked(parked) => Self::Waiting(parked),
+            StopReason::Suspended(parked) => Self::Waiting(parked),
             StopReason::Trapped { details, retry, policy: _ } => Self::Trapped { details, retry },
             StopReason::Exited { code, stderr } => Self::Exited { code, stderr },
             // A jump gets here only during the creation of an instance, where the host rejects it.
@@ -176,11 +176,15 @@ impl TestWorker {
         // Compilation takes a while; a blocking thread does not hold up other tests.
         let compiled = tokio::task::spawn_blocking(move || compile(&wasm)).await;
         let component = compiled.unwrap_or_else(|panic| std::panic::resume_unwind(panic.into_panic()))?;
-        Ok(Self::of(component, options, MemoryStore::new())?)
+        Ok(Self::with_store(component, options, MemoryStore::new())?)
     }
 
     /// Creates a worker of a compiled component, on a store that other workers may share.
-    pub fn of(component: Component, options: Options, store: MemoryStore) -> Result<Self, StoreError> {
+    pub fn with_store(
+        component: Component,
+        options: Options,
+        store: MemoryStore,
+    ) -> Result<Self, StoreError> {
         let account = AccountId(Uuid::from_u128(1));
         let id = WorkerId::new(TemplateId(Uuid::from_u128(2)), options.name);
         let created = Entry::Created {
@@ -310,7 +314,7 @@ impl TestWorker {
         &mut self,
         mut answer: Result<Option<Value>, Failure>,
     ) -> Result<Option<Value>, Failure> {
-        while let Err(Failure::Waiting(Parked { wake_at: Some(wake_at), .. })) = answer {
+        while let Err(Failure::Waiting(Suspension { wake_at: Some(wake_at), .. })) = answer {
             self.clock.advance_to(wake_at);
             answer = self.resume().await;
         }
@@ -372,7 +376,7 @@ impl TestWorker {
     }
 
     /// The handle that interrupts the worker; a new one after each stop.
-    pub fn control(&self) -> InterruptHandle {
+    pub fn interrupt_handle(&self) -> InterruptHandle {
         self.interrupt_handle.clone()
     }
 
@@ -426,7 +430,7 @@ impl TestWorker {
                 self.interrupt_handle = InterruptHandle::new();
                 match &stop {
                     // As the server does: parking and failed attempts are recorded.
-                    StopReason::Parked(_)
+                    StopReason::Suspended(_)
                     | StopReason::JumpedBack
                     | StopReason::Exited { .. }
                     | StopReason::Interrupted => {

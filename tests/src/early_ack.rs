@@ -8,7 +8,7 @@ use crate::wait;
 use golem_model::shared::{ScopedKey, Space};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
 use golem_runtime::storage::ports::{
-    Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNum,
+    Batch, IdempotencyRow, LogRow, Position, Seq, Store, StoreError, StoredProjection, ValueRow, WorkerNum,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -105,38 +105,46 @@ impl Store for EarlyAckStore {
         self.drained().rows_after(seq, limit)
     }
 
-    fn head(&self, id: &WorkerId) -> Result<Option<StoredHead>, StoreError> {
-        self.drained().head(id)
+    fn projection(&self, id: &WorkerId) -> Result<Option<StoredProjection>, StoreError> {
+        self.drained().projection(id)
     }
 
-    fn head_by_no(&self, no: WorkerNum) -> Result<Option<StoredHead>, StoreError> {
-        self.drained().head_by_no(no)
+    fn projection_by_num(&self, no: WorkerNum) -> Result<Option<StoredProjection>, StoreError> {
+        self.drained().projection_by_num(no)
     }
 
-    fn heads_to_wake(&self, after: WorkerNum, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
-        self.drained().heads_to_wake(after, limit)
+    fn projections_to_wake(
+        &self,
+        after: WorkerNum,
+        limit: usize,
+    ) -> Result<Vec<StoredProjection>, StoreError> {
+        self.drained().projections_to_wake(after, limit)
     }
 
-    fn heads_named(
+    fn projections_named(
         &self,
         template: TemplateId,
         prefix: &str,
         after: &str,
         limit: usize,
-    ) -> Result<Vec<StoredHead>, StoreError> {
-        self.drained().heads_named(template, prefix, after, limit)
+    ) -> Result<Vec<StoredProjection>, StoreError> {
+        self.drained().projections_named(template, prefix, after, limit)
     }
 
-    fn head_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError> {
-        self.drained().head_count(template)
+    fn projection_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError> {
+        self.drained().projection_count(template)
     }
 
-    fn head_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
-        self.drained().head_counts()
+    fn projection_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
+        self.drained().projection_counts()
     }
 
-    fn idem(&self, worker: WorkerNum, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
-        self.drained().idem(worker, key_hash)
+    fn idempotency_row(
+        &self,
+        worker: WorkerNum,
+        key_hash: [u8; 16],
+    ) -> Result<Option<IdempotencyRow>, StoreError> {
+        self.drained().idempotency_row(worker, key_hash)
     }
 
     fn value(&self, project: ProjectId, place: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
@@ -154,8 +162,8 @@ impl Store for EarlyAckStore {
         self.drained().keys(project, space, bucket, after, limit)
     }
 
-    fn tidy(&self, limit: usize) -> Result<bool, StoreError> {
-        self.drained().tidy(limit)
+    fn run_maintenance(&self, limit: usize) -> Result<bool, StoreError> {
+        self.drained().run_maintenance(limit)
     }
 
     fn syncs(&self) -> u64 {

@@ -79,11 +79,11 @@ async fn every_method_sends_the_request_of_2023() {
     let (client, requests) = server("200 OK", "{}").await;
     let (w, params) = (worker(), json!([1]));
     let keyed = InvokeOptions {
-        name: Some(InvocationName::Key(InvocationKey("k&".to_owned()))),
+        key: Some(InvokeKey::Issued(InvocationKey("k&".to_owned()))),
         calling_convention: Some(crate::worker::CallingConvention::Stdio),
     };
     let idempotent = InvokeOptions {
-        name: Some(InvocationName::Idempotency(IdempotencyKey::new("mine").unwrap())),
+        key: Some(InvokeKey::Client(IdempotencyKey::new("mine").unwrap())),
         calling_convention: None,
     };
     let creation = WorkerCreationRequest {

@@ -14,18 +14,18 @@ use serde_json::Value;
 
 /// The key of an invocation, so that a repeated request does not run it twice.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum InvocationName {
+pub enum InvokeKey {
     /// A key that the server issued for this worker.
-    Key(InvocationKey),
+    Issued(InvocationKey),
     /// A key that the client chose.
-    Idempotency(IdempotencyKey),
+    Client(IdempotencyKey),
 }
 
 /// Options of an invocation.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct InvokeOptions {
     /// The key of the invocation. Without a key, a repeated request is a new invocation.
-    pub name: Option<InvocationName>,
+    pub key: Option<InvokeKey>,
     /// How parameters and result are passed; by default `component`.
     pub calling_convention: Option<CallingConvention>,
 }
@@ -181,9 +181,9 @@ impl Client {
             calling_convention: options.calling_convention,
         };
         let mut request = self.worker_request(Method::POST, worker, Some(action));
-        match &options.name {
-            Some(InvocationName::Key(key)) => query.invocation_key = Some(key.0.clone()),
-            Some(InvocationName::Idempotency(key)) => {
+        match &options.key {
+            Some(InvokeKey::Issued(key)) => query.invocation_key = Some(key.0.clone()),
+            Some(InvokeKey::Client(key)) => {
                 request = request.header(IDEMPOTENCY_KEY_HEADER, key.as_str());
             }
             None => {}

@@ -7,7 +7,7 @@ use crate::guest::manifest::{self, Manifest};
 use crate::guest::{GuestError, generated, toolchain, wit};
 use crate::output;
 use clap::{Args, Subcommand};
-use golem_bindgen::lang::{self, BUILD, GENERATED, Language, Layout, Made, Project};
+use golem_bindgen::lang::{self, Artifact, BUILD, GENERATED, Language, Layout, Project};
 use golem_bindgen::{World, component};
 use serde::Serialize;
 use std::io::Write;
@@ -194,8 +194,8 @@ fn language_view(language: &dyn Language) -> LanguageView {
         title: language.title(),
         tier: language.tier(),
         project: languages_with_project().any(|each| each.name() == language.name()),
-        build: language.proven(),
-        proven: language.proven(),
+        build: language.is_tested(),
+        proven: language.is_tested(),
     }
 }
 
@@ -296,12 +296,12 @@ impl GuestProject {
             let path = self.folder.join(path);
             std::fs::read(&path).map_err(|source| GuestError::Read { path, source })
         };
-        let wasm = match (&recipe.made, &self.world) {
-            (Made::Core { path, described }, Some(world)) => {
-                component::encode(read(path)?, world, *described)?
+        let wasm = match (&recipe.artifact, &self.world) {
+            (Artifact::Core { path, has_world_type }, Some(world)) => {
+                component::encode(read(path)?, world, *has_world_type)?
             }
             // Recipes with a core module exist only for languages that load a world.
-            (Made::Component(path) | Made::Core { path, .. }, _) => read(path)?,
+            (Artifact::Component(path) | Artifact::Core { path, .. }, _) => read(path)?,
         };
         let path = build.join(format!("{}.wasm", self.manifest.name));
         generated::write_file(&path, &wasm)?;

@@ -47,7 +47,7 @@ impl WorkerClock {
                     self.at = None;
                 }
             }
-            Entry::Parked(parked) => self.set_reading(parked.monotonic_nanos, parked.at),
+            Entry::Suspended(parked) => self.set_reading(parked.monotonic_nanos, parked.at),
             Entry::LifecycleEvent(event) => match event.state() {
                 Some(state) => self.set_reading(state.monotonic_nanos, event.at()),
                 None => {

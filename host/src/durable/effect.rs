@@ -5,7 +5,7 @@ use crate::StopReason;
 use crate::ports::PortError;
 use golem_model::OplogIndex;
 use golem_model::oplog::wire::DecodeError;
-use golem_model::oplog::{Call, HostFunction};
+use golem_model::oplog::{HostCall, HostFunction};
 use std::future::Future;
 
 /// The effect kind of a call. It determines when the call's record must reach the store.
@@ -66,7 +66,7 @@ pub(crate) trait DurableCall: Send + Sync {
     fn perform(
         &self,
         live: &mut Live<'_>,
-        call: &Call,
+        call: &HostCall,
     ) -> impl Future<Output = Result<CallResponse, CallFailure>> + Send;
 
     /// Decodes the answer from its bytes and the index of its entry.

@@ -7,14 +7,14 @@ use super::effect::CallFailure;
 use super::exchange::{BodyEnd, BodyRead, Exchanges, ResponsePart, ResponseState};
 use super::replay::OplogEnded;
 use crate::SnapshotBase;
-use crate::imports::Unanswered;
+use crate::imports::UnansweredRequest;
 use crate::limits::ANSWERS_BUFFERED_BYTES_MAX;
 use crate::ports::{
     AnswerState, HttpFailure, HttpRequest, OutgoingCall, Ports, WorkerMetadata, WorkerPage, WorkerQuery,
 };
 use crate::{InterruptHandle, StopReason};
 use golem_model::limits::ENTRIES_BUFFERED_MAX;
-use golem_model::oplog::{Call, Parked, RevertReason};
+use golem_model::oplog::{HostCall, RevertReason, Suspension};
 use golem_model::promise::{Completion, PromiseState};
 use golem_model::{Entry, OplogIndex, PromiseId, Timestamp, WorkerId};
 use std::sync::Arc;
@@ -73,14 +73,14 @@ impl Tail {
             | Entry::AttemptFailed { .. }
             | Entry::InvocationFailed { .. }
             | Entry::ProgramEnded { .. }
-            | Entry::Parked(_)
+            | Entry::Suspended(_)
             | Entry::Configured { .. }
             | Entry::Revert { .. } => None,
         });
         let named = named.or(base.map(|base| &base.state.engine));
         let engine_to_record = (named != Some(&context.engine)).then_some(context.engine);
         let at = context.ports.clock.now();
-        let revert = |from| Entry::Revert { at, from, reason: RevertReason::Region };
+        let revert = |from| Entry::Revert { at, from, reason: RevertReason::RegionRetry };
         Self {
             ports: context.ports,
             interrupt_handle: context.interrupt_handle,
@@ -195,7 +195,7 @@ impl<'a> Live<'a> {
         &self,
         worker: &WorkerId,
     ) -> Result<Option<WorkerMetadata>, CallFailure> {
-        Ok(self.tail.ports.workers.facts(worker).await?)
+        Ok(self.tail.ports.workers.metadata(worker).await?)
     }
 
     /// A page of workers.
@@ -211,7 +211,7 @@ impl<'a> Live<'a> {
     /// Completes a promise; returns the index of the entry that the store added for `call`.
     pub(crate) async fn complete_promise(
         &mut self,
-        call: Call,
+        call: HostCall,
         promise: &PromiseId,
         data: Vec<u8>,
     ) -> Result<(OplogIndex, Completion), CallFailure> {
@@ -225,7 +225,7 @@ impl<'a> Live<'a> {
     /// Deletes a promise; returns the index of the entry that the store added for `call`.
     pub(crate) async fn delete_promise(
         &mut self,
-        call: Call,
+        call: HostCall,
         promise: &PromiseId,
     ) -> Result<(OplogIndex, bool), CallFailure> {
         let (first, entries) = self.take_buffer();
@@ -272,7 +272,7 @@ impl<'a> Live<'a> {
     /// Makes a call to another worker; returns the index and the response of the entry that the store added for `call`.
     pub(crate) async fn make_call(
         &mut self,
-        call: Call,
+        call: HostCall,
         outgoing: OutgoingCall,
     ) -> Result<(OplogIndex, Vec<u8>), CallFailure> {
         let (first, entries) = self.take_buffer();
@@ -286,7 +286,7 @@ impl<'a> Live<'a> {
     /// `call`.
     pub(crate) async fn cancel_call(
         &mut self,
-        call: Call,
+        call: HostCall,
         number: OplogIndex,
     ) -> Result<(OplogIndex, Vec<u8>), CallFailure> {
         let (first, entries) = self.take_buffer();
@@ -345,7 +345,7 @@ impl<'a> Live<'a> {
     }
 
     /// Resumes a request whose response no earlier activation has recorded (G4).
-    pub(crate) fn resume_request(&mut self, unanswered: Unanswered) {
+    pub(crate) fn resume_request(&mut self, unanswered: UnansweredRequest) {
         if unanswered.repeats {
             self.send_request(unanswered.call, unanswered.request);
         } else {
@@ -381,14 +381,14 @@ impl<'a> Live<'a> {
     /// Records that the worker leaves memory. The returned failure ends the instance.
     fn park(&mut self, now: u64, remaining: Option<Duration>, promises: Vec<PromiseId>) -> CallFailure {
         let at = self.wall_now();
-        let parked = Parked {
+        let parked = Suspension {
             at,
             monotonic_nanos: now,
             wake_at: remaining.map(|remaining| at.plus(remaining)),
             promises,
         };
-        let recorded = self.record(Entry::Parked(parked.clone())).and_then(|_| self.flush());
-        CallFailure::Stop(recorded.map_or_else(|stop| stop, |()| StopReason::Parked(parked)))
+        let recorded = self.record(Entry::Suspended(parked.clone())).and_then(|_| self.flush());
+        CallFailure::Stop(recorded.map_or_else(|stop| stop, |()| StopReason::Suspended(parked)))
     }
 
     pub(super) fn ports(&self) -> &Ports {

@@ -6,7 +6,7 @@
 
 use super::reverted::RevertedRanges;
 use crate::StopReason;
-use golem_model::oplog::{Call, Entry, FailureCause, InvocationSource, LifecycleEvent, SavedState};
+use golem_model::oplog::{Entry, FailureCause, HostCall, InvocationSource, LifecycleEvent, SavedState};
 use golem_model::{Convention, IdempotencyKey, OplogIndex, Timestamp, Value};
 use std::sync::Arc;
 
@@ -122,7 +122,7 @@ impl Replay {
     /// The recorded answer of `call` and its index; `None` once the recorded entries have ended.
     pub(crate) fn recorded_answer(
         &mut self,
-        call: &Call,
+        call: &HostCall,
     ) -> Result<Option<(OplogIndex, Vec<u8>)>, StopReason> {
         let index = self.index();
         match self.peek() {
@@ -167,7 +167,7 @@ impl Replay {
                 | Entry::Activated { .. }
                 | Entry::AttemptFailed { .. }
                 | Entry::ProgramEnded { .. }
-                | Entry::Parked(_)
+                | Entry::Suspended(_)
                 | Entry::Configured { .. }
                 | Entry::Revert { .. } => {}
                 Entry::Created { .. } | Entry::InvocationStarted { .. } | Entry::LifecycleEvent(_) => break,
@@ -308,7 +308,7 @@ impl Replay {
                 | Entry::ProgramEnded { .. } => {}
                 // The output of another attempt is new.
                 Entry::AttemptFailed { .. } => self.before_wait = false,
-                Entry::Parked(_) => self.before_wait = true,
+                Entry::Suspended(_) => self.before_wait = true,
                 Entry::LifecycleEvent(event) if event.state().is_none() => {}
                 Entry::LifecycleEvent(_)
                 | Entry::Created { .. }
@@ -351,13 +351,15 @@ fn describe(entry: &Entry) -> String {
             InvocationSource::Inline { function, .. } | InvocationSource::Program { function, .. } => {
                 format!("the invocation {key} of {function}")
             }
-            InvocationSource::Queued { arrival } => format!("the invocation {key} that arrived at {arrival}"),
+            InvocationSource::Queued { row: arrival } => {
+                format!("the invocation {key} that arrived at {arrival}")
+            }
         },
         Entry::HostCall { call, .. } => call.to_string(),
         Entry::InvocationCompleted { result, .. } => completion(result.as_ref()),
         Entry::AttemptFailed { details, .. } => format!("a failed attempt: {details}"),
         Entry::InvocationFailed { cause, .. } => format!("the invocation's failure: {cause:?}"),
-        Entry::Parked(_) => "the worker leaving memory".to_owned(),
+        Entry::Suspended(_) => "the worker leaving memory".to_owned(),
         Entry::Configured { .. } => "what was chosen for failures".to_owned(),
         Entry::Revert { from, .. } => format!("the setting aside of what follows {from}"),
         Entry::ProgramEnded { .. } => "the end of the worker's program".to_owned(),

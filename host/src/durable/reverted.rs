@@ -7,7 +7,7 @@
 
 use golem_model::OplogIndex;
 use golem_model::oplog::wire::Reader;
-use golem_model::oplog::{Entry, HostFunction, Request, RevertReason};
+use golem_model::oplog::{Entry, HostCallRequest, HostFunction, RevertReason};
 
 /// The reverted entries of an oplog.
 #[derive(Debug, Default)]
@@ -77,7 +77,7 @@ impl RevertedRanges {
 /// the outermost atomic region that was open when the last instance was lost.
 ///
 /// A worker that parked and did nothing visible since lost nothing: its region is replayed and continues. Anything that
-/// it did after the wait and that was visible outside is recorded after `Parked`; then the region is repeated.
+/// it did after the wait and that was visible outside is recorded after `Suspension`; then the region is repeated.
 pub(crate) fn region_to_repeat(entries: &[Entry], reverted: &RevertedRanges) -> Option<OplogIndex> {
     let mut open: Vec<OplogIndex> = Vec::new();
     let (mut last, mut parked) = (OplogIndex(0), false);
@@ -107,7 +107,7 @@ pub(crate) fn region_to_repeat(entries: &[Entry], reverted: &RevertedRanges) -> 
                     _ => {}
                 }
             }
-            Entry::Parked(_) => parked = true,
+            Entry::Suspended(_) => parked = true,
             Entry::AttemptFailed { .. } => parked = false,
             Entry::Activated { .. }
             | Entry::Configured { .. }
@@ -120,8 +120,8 @@ pub(crate) fn region_to_repeat(entries: &[Entry], reverted: &RevertedRanges) -> 
 }
 
 /// Closes the region that a recorded call of `region.end` names, and all regions inside it.
-fn close_region(open: &mut Vec<OplogIndex>, request: &Request) {
-    if let Request::Inline(bytes) = request
+fn close_region(open: &mut Vec<OplogIndex>, request: &HostCallRequest) {
+    if let HostCallRequest::Inline(bytes) = request
         && let Ok(region) = Reader::new(bytes).varint()
         && let Some(depth) = open.iter().position(|start| start.0 == region)
     {
@@ -132,7 +132,7 @@ fn close_region(open: &mut Vec<OplogIndex>, request: &Request) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use golem_model::oplog::{Call, InvocationSource, Parked};
+    use golem_model::oplog::{HostCall, InvocationSource, Suspension};
     use golem_model::{IdempotencyKey, Timestamp};
     use std::sync::Arc;
 
@@ -143,12 +143,12 @@ mod tests {
     }
 
     fn call(function: HostFunction, request: &[u8]) -> Entry {
-        let call = Call { function, request: Request::Inline(request.to_vec()) };
+        let call = HostCall { function, request: HostCallRequest::Inline(request.to_vec()) };
         Entry::HostCall { call, response: Vec::new() }
     }
 
     fn parked() -> Entry {
-        Entry::Parked(Parked { at: AT, monotonic_nanos: 0, wake_at: None, promises: Vec::new() })
+        Entry::Suspended(Suspension { at: AT, monotonic_nanos: 0, wake_at: None, promises: Vec::new() })
     }
 
     fn started() -> Entry {

@@ -5,7 +5,7 @@ use super::live::Live;
 use golem_model::OplogIndex;
 use golem_model::blobstore::{BlobOutcome, BlobWrite, Container, Object, ObjectId};
 use golem_model::keyvalue::KeyValueWrite;
-use golem_model::oplog::Call;
+use golem_model::oplog::HostCall;
 use golem_model::shared::{KeyPage, Versioned};
 
 impl Live<'_> {
@@ -38,7 +38,7 @@ impl Live<'_> {
     /// Writes to a bucket; returns the index and the response of the entry that the store added for `call`.
     pub(crate) async fn write(
         &mut self,
-        call: Call,
+        call: HostCall,
         bucket: &str,
         write: KeyValueWrite,
     ) -> Result<(OplogIndex, Vec<u8>), CallFailure> {
@@ -72,12 +72,12 @@ impl Live<'_> {
     /// Changes containers or objects; returns the index and the response of the entry that the store added for `call`.
     pub(crate) async fn write_blobs(
         &mut self,
-        call: Call,
+        call: HostCall,
         act: BlobWrite,
     ) -> Result<(OplogIndex, Vec<u8>), CallFailure> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
-        let response = self.ports().blobstore.act(first, entries, call, act).await?;
+        let response = self.ports().blobstore.write(first, entries, call, act).await?;
         self.set_appended(index);
         Ok((index, response))
     }

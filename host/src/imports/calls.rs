@@ -12,11 +12,11 @@ use crate::ports::{AnswerState, OutgoingCall};
 use crate::state::WorkerState;
 use crate::value::encoded_bytes;
 use golem_model::call::{
-    CallAnswer, CallError, decode_answer, decode_call_receipt, encode_answer, encode_index,
+    CallAnswer, CallError, decode_answer, decode_call_receipt, encode_answer, encode_call_index,
 };
 use golem_model::limits::{CALL_BYTES_MAX, CALLS_OPEN_MAX};
 use golem_model::oplog::wire::{DecodeError, put_bytes, put_varint};
-use golem_model::oplog::{Call, HostFunction};
+use golem_model::oplog::{HostCall, HostFunction};
 use golem_model::{OplogIndex, PromiseId, Timestamp, Value, WorkerId, WorkerName};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -73,7 +73,7 @@ impl DurableCall for MakeCall {
         encode_call(&self.0)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &HostCall) -> Result<CallResponse, CallFailure> {
         let (index, response) = live.make_call(call.clone(), self.0.clone()).await?;
         Ok(CallResponse::Recorded(index, response))
     }
@@ -92,7 +92,7 @@ impl DurableCall for SendCall {
         encode_call(&self.0)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &HostCall) -> Result<CallResponse, CallFailure> {
         let (index, response) = live.make_call(call.clone(), self.0.clone()).await?;
         Ok(CallResponse::Recorded(index, response))
     }
@@ -114,10 +114,10 @@ impl DurableCall for AwaitCall {
     type Answer = CallAnswer;
 
     fn request(&self) -> Vec<u8> {
-        encode_index(self.call)
+        encode_call_index(self.call)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
         let mut waited = false;
         loop {
             match live.call_answer(self.call).await? {
@@ -157,10 +157,10 @@ impl DurableCall for FinishCall {
     type Answer = Option<CallAnswer>;
 
     fn request(&self) -> Vec<u8> {
-        encode_index(self.call)
+        encode_call_index(self.call)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
         let answer = match live.call_answer(self.call).await? {
             AnswerState::Pending => return Ok(CallResponse::Unrecorded(vec![0])),
             AnswerState::Answered(bytes) => bytes.to_vec(),
@@ -192,10 +192,10 @@ impl DurableCall for CancelCall {
     type Answer = bool;
 
     fn request(&self) -> Vec<u8> {
-        encode_index(self.call)
+        encode_call_index(self.call)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &HostCall) -> Result<CallResponse, CallFailure> {
         let (index, response) = live.cancel_call(call.clone(), self.call).await?;
         Ok(CallResponse::Recorded(index, response))
     }

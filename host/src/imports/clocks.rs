@@ -52,7 +52,7 @@ impl wall_clock::Host for WorkerState {
         // a replay obtains the same ones.
         let now = if self.policy.records_reads() {
             let now = self.observe(&WallClockNow)?;
-            self.file_clock.wall(now);
+            self.file_clock.set_wall(now);
             now
         } else {
             self.journal.wall_unrecorded()

@@ -16,7 +16,7 @@ mod streams;
 
 use crate::objects::{Descriptor, Listing, Object, wrong_kind};
 use crate::state::WorkerState;
-use crate::vfs::{self, Kind, NodeId, Open, Time, Vfs};
+use crate::vfs::{self, FileTime, NodeId, NodeKind, OpenOptions, Vfs};
 use convert::{datetime, descriptor_type, error_code, fs_error, new_time, open_request, sync_flags};
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker, Resource};
@@ -44,7 +44,7 @@ impl WorkerState {
     /// limit allows.
     fn with_files<R>(
         &mut self,
-        operation: impl FnOnce(&mut Vfs, Time) -> Result<R, vfs::Error>,
+        operation: impl FnOnce(&mut Vfs, FileTime) -> Result<R, vfs::Error>,
     ) -> Result<R, vfs::Error> {
         self.files.set_bytes_max(self.limits.files_bytes_max());
         let answer = operation(&mut self.files, self.file_clock.now());
@@ -69,7 +69,7 @@ impl WorkerState {
     /// The directory that `handle` refers to.
     fn directory(&self, handle: &Handle) -> FsResult<NodeId> {
         let descriptor = self.descriptor(handle)?;
-        if descriptor.kind == Kind::Directory {
+        if descriptor.kind == NodeKind::Directory {
             Ok(descriptor.node)
         } else {
             Err(ErrorCode::NotDirectory.into())
@@ -79,7 +79,7 @@ impl WorkerState {
     /// The file that `handle` refers to. For a directory, the error is `bad-descriptor`.
     fn file(&self, handle: &Handle) -> FsResult<Descriptor> {
         let descriptor = self.descriptor(handle)?;
-        if descriptor.kind == Kind::File { Ok(descriptor) } else { Err(ErrorCode::BadDescriptor.into()) }
+        if descriptor.kind == NodeKind::File { Ok(descriptor) } else { Err(ErrorCode::BadDescriptor.into()) }
     }
 
     fn stat_of(&self, node: NodeId) -> FsResult<DescriptorStat> {
@@ -108,7 +108,7 @@ impl WorkerState {
 
 impl preopens::Host for WorkerState {
     fn get_directories(&mut self) -> Result<Vec<(Handle, String)>> {
-        let (node, kind) = (Vfs::ROOT, Kind::Directory);
+        let (node, kind) = (Vfs::ROOT, NodeKind::Directory);
         let root = Descriptor { node, kind, read: true, write: false, sync: DescriptorFlags::empty().into() };
         self.files.retain(node)?;
         Ok(vec![(self.objects.insert(Object::Descriptor(root))?, ROOT_NAME.to_owned())])
@@ -148,7 +148,7 @@ impl types::HostDescriptor for WorkerState {
         let allowed = [
             (DescriptorFlags::READ, read),
             (DescriptorFlags::WRITE, write),
-            (DescriptorFlags::MUTATE_DIRECTORY, kind == Kind::Directory),
+            (DescriptorFlags::MUTATE_DIRECTORY, kind == NodeKind::Directory),
         ];
         Ok(convert::flags(allowed) | sync_flags(sync))
     }
@@ -260,7 +260,7 @@ impl types::HostDescriptor for WorkerState {
     ) -> FsResult<Handle> {
         let base = self.directory(&handle)?;
         let (how, read) = open_request(path_flags, open_flags, flags);
-        let Open { write, .. } = how;
+        let OpenOptions { write, .. } = how;
         let opened = self.with_files(|files, now| files.open(base, &path, how, now)).map_err(fs_error)?;
         let descriptor = Descriptor { node: opened.node, kind: opened.kind, read, write, sync: flags.into() };
         self.objects.insert(Object::Descriptor(descriptor)).map_err(FsError::trap)
@@ -320,7 +320,7 @@ impl types::HostDescriptor for WorkerState {
 
     fn read_via_stream(&mut self, handle: Handle, offset: Filesize) -> FsResult<Resource<DynInputStream>> {
         let descriptor = self.descriptor(&handle)?;
-        if descriptor.kind == Kind::Directory {
+        if descriptor.kind == NodeKind::Directory {
             return Err(ErrorCode::IsDirectory.into());
         }
         self.open_input(descriptor, offset)

@@ -22,9 +22,9 @@ mod send;
 mod serve;
 mod wire;
 
-pub(crate) use objects::{Http, Unanswered};
-pub(crate) use send::{HttpCalls, take_response};
-pub(crate) use serve::Served;
+pub(crate) use objects::{Http, UnansweredRequest};
+pub(crate) use send::{HttpState, take_response};
+pub(crate) use serve::HandlerArgs;
 pub(crate) use wire::{decode_response_state, encode_response_state};
 
 use crate::objects::Object;

@@ -10,7 +10,7 @@ use crate::program::{OutputError, StdinRead};
 use crate::state::WorkerState;
 use crate::vfs;
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
-use golem_model::oplog::{Call, HostFunction};
+use golem_model::oplog::{HostCall, HostFunction};
 use golem_model::promise::PromiseState;
 use golem_model::{OplogIndex, PromiseId};
 use wasmtime::component::Resource;
@@ -92,7 +92,7 @@ impl DurableCall for Poll {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
         if self.blocks && self.pollables.iter().all(|pollable| *pollable == Pollable::Never) {
             return Err(CallFailure::Trap(
                 "the worker waits for the response to an HTTP request whose body it has not finished, and for nothing \

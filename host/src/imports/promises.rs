@@ -8,7 +8,7 @@ use crate::objects::{Object, Pollable};
 use crate::state::WorkerState;
 use golem_model::limits::PROMISE_DATA_BYTES_MAX;
 use golem_model::oplog::wire::{DecodeError, put_bytes, put_varint};
-use golem_model::oplog::{Call, HostFunction};
+use golem_model::oplog::{HostCall, HostFunction};
 use golem_model::promise::{Completion, PromiseState};
 use golem_model::{OplogIndex, PromiseId};
 use wasmtime::Result;
@@ -48,7 +48,7 @@ impl DurableCall for CreatePromise {
         Vec::new()
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &HostCall) -> Result<CallResponse, CallFailure> {
         let index = live.next_index();
         if let Some((limit, instead)) = self.limit
             && index.0 > limit
@@ -79,7 +79,7 @@ impl DurableCall for AwaitPromise {
         encode_promise(&self.promise)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
         loop {
             match live.promise(&self.promise).await? {
                 PromiseState::Completed(data) => return Ok(CallResponse::Unrecorded(data.to_vec())),
@@ -112,7 +112,7 @@ impl DurableCall for CompletePromise {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &HostCall) -> Result<CallResponse, CallFailure> {
         let (index, completion) =
             live.complete_promise(call.clone(), &self.promise, self.data.clone()).await?;
         let answer = match completion {
@@ -147,7 +147,7 @@ impl DurableCall for DeletePromise {
         encode_promise(&self.promise)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &HostCall) -> Result<CallResponse, CallFailure> {
         let (index, existed) = live.delete_promise(call.clone(), &self.promise).await?;
         Ok(CallResponse::Recorded(index, vec![if existed { 1 } else { 2 }]))
     }
@@ -176,7 +176,7 @@ impl DurableCall for GetPromise {
         encode_promise(&self.promise)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
         Ok(CallResponse::Unrecorded(match live.promise(&self.promise).await? {
             PromiseState::Pending => vec![0],
             PromiseState::Completed(data) => {

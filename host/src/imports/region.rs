@@ -11,7 +11,7 @@ use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live, Obser
 use crate::state::WorkerState;
 use golem_model::OplogIndex;
 use golem_model::oplog::wire::{DecodeError, put_varint};
-use golem_model::oplog::{Call, Entry, HostFunction, RevertReason};
+use golem_model::oplog::{Entry, HostCall, HostFunction, RevertReason};
 use wasmtime::Result;
 use wasmtime::component::{HasSelf, Linker};
 
@@ -57,7 +57,7 @@ impl DurableCall for EndRegion {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &HostCall) -> Result<CallResponse, CallFailure> {
         let entry = Entry::HostCall { call: call.clone(), response: Vec::new() };
         let index = live.record(entry)?;
         // Once the guest continues, no crash may repeat the region, so its end must be durable. If no entry of the

@@ -7,7 +7,7 @@ use crate::ports::{WorkerMetadata, WorkerPage, WorkerQuery};
 use crate::state::WorkerState;
 use golem_model::oplog::codec::{put_worker_id, worker_id};
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
-use golem_model::oplog::{Call, HostFunction};
+use golem_model::oplog::{HostCall, HostFunction};
 use golem_model::{OplogIndex, TemplateId, WorkerId, WorkerName, WorkerStatus};
 use uuid::Uuid;
 use wasmtime::Result;
@@ -33,7 +33,7 @@ impl DurableCall for GetMetadata {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
         let mut out = Vec::with_capacity(64);
         match live.worker_metadata(&self.worker).await? {
             None => out.push(0),
@@ -75,7 +75,7 @@ impl DurableCall for ListWorkers {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
         let page = live.worker_list(&self.query).await?;
         let mut out = Vec::with_capacity(64 * (page.workers.len() + 1));
         put_varint(&mut out, page.workers.len() as u64);

@@ -3,7 +3,7 @@
 use super::PortError;
 use async_trait::async_trait;
 use golem_model::blobstore::{BlobOutcome, BlobWrite, Container, Object, ObjectId};
-use golem_model::oplog::Call;
+use golem_model::oplog::HostCall;
 use golem_model::shared::KeyPage;
 use golem_model::{Entry, OplogIndex};
 
@@ -28,11 +28,11 @@ pub trait Blobstore: Send + Sync {
 
     /// Changes containers or objects. In one commit: `entries` (the first has index `first`), one more entry that
     /// records `call` with the outcome, and the change itself. Returns the recorded bytes: [`BlobOutcome::code`].
-    async fn act(
+    async fn write(
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         act: BlobWrite,
     ) -> Result<Vec<u8>, PortError>;
 }

@@ -2,7 +2,7 @@
 
 use super::PortError;
 use async_trait::async_trait;
-use golem_model::oplog::Call;
+use golem_model::oplog::HostCall;
 use golem_model::template::Param;
 use golem_model::{Entry, OplogIndex, Timestamp, Type, Value, WorkerId};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ pub struct OutgoingCall {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ExpectedResult {
     /// This form of the call does not specify it.
-    Unsaid,
+    Unspecified,
     /// No result.
     Nothing,
     /// A value of this type.
@@ -39,9 +39,9 @@ pub enum ExpectedResult {
 
 impl ExpectedResult {
     /// Whether a function with this result satisfies the caller.
-    pub fn is(&self, result: Option<&Type>) -> bool {
+    pub fn accepts(&self, result: Option<&Type>) -> bool {
         match self {
-            Self::Unsaid => true,
+            Self::Unspecified => true,
             Self::Nothing => result.is_none(),
             Self::Value(ty) => result == Some(ty),
         }
@@ -73,7 +73,7 @@ pub trait Calls: Send + Sync {
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         outgoing: OutgoingCall,
     ) -> Result<Vec<u8>, PortError>;
 
@@ -86,7 +86,7 @@ pub trait Calls: Send + Sync {
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         number: OplogIndex,
     ) -> Result<Vec<u8>, PortError>;
 }

@@ -3,7 +3,7 @@
 use super::PortError;
 use async_trait::async_trait;
 use golem_model::keyvalue::KeyValueWrite;
-use golem_model::oplog::Call;
+use golem_model::oplog::HostCall;
 use golem_model::shared::{KeyPage, Versioned};
 use golem_model::{Entry, OplogIndex};
 
@@ -26,7 +26,7 @@ pub trait KeyValue: Send + Sync {
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         bucket: &str,
         write: KeyValueWrite,
     ) -> Result<Vec<u8>, PortError>;

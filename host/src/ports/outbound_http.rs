@@ -22,7 +22,7 @@ pub struct HttpRequest {
     /// Fields after the body.
     pub trailers: Option<HeaderMap>,
     /// The worker's timeouts.
-    pub patience: HttpTimeouts,
+    pub timeouts: HttpTimeouts,
 }
 
 /// The timeouts that a worker has set; for `None` the adapter decides.

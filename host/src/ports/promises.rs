@@ -2,7 +2,7 @@
 
 use super::PortError;
 use async_trait::async_trait;
-use golem_model::oplog::Call;
+use golem_model::oplog::HostCall;
 use golem_model::promise::{Completion, PromiseState};
 use golem_model::{Entry, OplogIndex, PromiseId};
 
@@ -21,7 +21,7 @@ pub trait Promises: Send + Sync {
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         promise: &PromiseId,
         data: Vec<u8>,
     ) -> Result<Completion, PortError>;
@@ -31,7 +31,7 @@ pub trait Promises: Send + Sync {
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         promise: &PromiseId,
     ) -> Result<bool, PortError>;
 

@@ -50,7 +50,7 @@ pub struct WorkerPage {
 #[async_trait]
 pub trait Workers: Send + Sync {
     /// The metadata of a worker, if it exists.
-    async fn facts(&self, worker: &WorkerId) -> Result<Option<WorkerMetadata>, PortError>;
+    async fn metadata(&self, worker: &WorkerId) -> Result<Option<WorkerMetadata>, PortError>;
 
     /// A page of workers. The adapter bounds its size, in number and in bytes.
     async fn list(&self, query: &WorkerQuery) -> Result<WorkerPage, PortError>;

@@ -4,7 +4,7 @@ use super::store::{Activation, Event, MemoryStore, State};
 use crate::ports::{AnswerState, Calls, OutgoingCall, PortError};
 use async_trait::async_trait;
 use golem_model::call::{CallAnswer, CallReceipt, encode_answer, encode_call_receipt};
-use golem_model::oplog::{Call, HostFunction};
+use golem_model::oplog::{HostCall, HostFunction};
 use golem_model::{Entry, OplogIndex, WorkerId};
 use std::sync::Arc;
 
@@ -48,7 +48,7 @@ impl State {
         }
         let position = usize::try_from(call.0).unwrap_or(usize::MAX).checked_sub(1);
         match position.and_then(|position| self.oplog(worker).into_iter().nth(position)) {
-            Some(Entry::HostCall { call: Call { function: HostFunction::CallMake, .. }, response })
+            Some(Entry::HostCall { call: HostCall { function: HostFunction::CallMake, .. }, response })
                 if response.first() == Some(&0) =>
             {
                 AnswerState::Pending
@@ -64,7 +64,7 @@ impl Calls for Activation {
         &self,
         first: OplogIndex,
         mut entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         outgoing: OutgoingCall,
     ) -> Result<Vec<u8>, PortError> {
         let mut state = self.store.shared.state.lock();
@@ -91,7 +91,7 @@ impl Calls for Activation {
         &self,
         first: OplogIndex,
         mut entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         number: OplogIndex,
     ) -> Result<Vec<u8>, PortError> {
         let mut state = self.store.shared.state.lock();

@@ -5,7 +5,7 @@ use crate::ports::{Blobstore, KeyValue, PortError};
 use async_trait::async_trait;
 use golem_model::blobstore::{self, BlobWrite, Container, Object, ObjectId};
 use golem_model::keyvalue::{self, KeyValueWrite};
-use golem_model::oplog::Call;
+use golem_model::oplog::HostCall;
 use golem_model::shared::{
     CacheMiss, KeyPage, ScopedKey, SharedWrite, Space, StateReader, Version, Versioned,
 };
@@ -59,7 +59,7 @@ impl MemoryStore {
     /// The value of a key, including uncommitted changes.
     pub fn value(&self, bucket: &str, key: &str) -> Option<Vec<u8>> {
         let values = self.shared.state.lock().values();
-        let found = values.0.get(&keyvalue::place(&bucket.into(), &key.into()));
+        let found = values.0.get(&keyvalue::value_key(&bucket.into(), &key.into()));
         found.and_then(|found| found.value.as_deref().map(<[u8]>::to_vec))
     }
 }
@@ -74,7 +74,7 @@ impl Activation {
         &self,
         first: OplogIndex,
         mut entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         write: &SharedWrite,
     ) -> Result<Vec<u8>, PortError> {
         let response = {
@@ -115,7 +115,7 @@ impl KeyValue for Activation {
         let mut bytes = 0;
         let mut found = Vec::new();
         for key in keys {
-            let value = expect_hit(values.read(&keyvalue::place(&bucket, &key.as_str().into())))?;
+            let value = expect_hit(values.read(&keyvalue::value_key(&bucket, &key.as_str().into())))?;
             bytes += value.value.as_ref().map_or(0, |value| value.len());
             if bytes > bytes_max {
                 break;
@@ -133,7 +133,7 @@ impl KeyValue for Activation {
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         bucket: &str,
         write: KeyValueWrite,
     ) -> Result<Vec<u8>, PortError> {
@@ -144,11 +144,11 @@ impl KeyValue for Activation {
 #[async_trait]
 impl Blobstore for Activation {
     async fn container(&self, name: &str) -> Result<Option<Container>, PortError> {
-        expect_hit(blobstore::container(&name.into(), &mut self.values()))
+        expect_hit(blobstore::read_container(&name.into(), &mut self.values()))
     }
 
     async fn object(&self, id: &ObjectId) -> Result<Result<Object, blobstore::BlobOutcome>, PortError> {
-        expect_hit(blobstore::object(id, &mut self.values()))
+        expect_hit(blobstore::read_object(id, &mut self.values()))
     }
 
     async fn objects(
@@ -158,15 +158,15 @@ impl Blobstore for Activation {
         limit: usize,
     ) -> Result<Option<KeyPage>, PortError> {
         let mut values = self.values();
-        let found = expect_hit(blobstore::container(&container.into(), &mut values))?;
+        let found = expect_hit(blobstore::read_container(&container.into(), &mut values))?;
         Ok(found.map(|found| values.keys(Space::Objects, &found.generation, after, limit)))
     }
 
-    async fn act(
+    async fn write(
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         act: BlobWrite,
     ) -> Result<Vec<u8>, PortError> {
         self.apply_write(first, entries, call, &SharedWrite::Blobs(act))

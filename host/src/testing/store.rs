@@ -9,7 +9,7 @@ use super::calls::Answerer;
 use crate::durable::RevertedRanges;
 use crate::ports::{AnswerState, Oplog, PortError, Promises};
 use async_trait::async_trait;
-use golem_model::oplog::{Call, HostFunction};
+use golem_model::oplog::{HostCall, HostFunction};
 use golem_model::promise::{Completion, PromiseState};
 use golem_model::shared::{ScopedKey, Version};
 use golem_model::{Entry, OplogIndex, PromiseId, WorkerId};
@@ -263,9 +263,9 @@ impl State {
         }
         let position = usize::try_from(promise.index.0).unwrap_or(usize::MAX);
         match position.checked_sub(1).and_then(|position| oplog.get(position)) {
-            Some(Entry::HostCall { call: Call { function: HostFunction::PromiseCreate, .. }, .. }) => {
-                PromiseState::Pending
-            }
+            Some(Entry::HostCall {
+                call: HostCall { function: HostFunction::PromiseCreate, .. }, ..
+            }) => PromiseState::Pending,
             _ => PromiseState::Unknown,
         }
     }
@@ -345,7 +345,7 @@ impl Promises for Activation {
         &self,
         first: OplogIndex,
         mut entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         promise: &PromiseId,
         data: Vec<u8>,
     ) -> Result<Completion, PortError> {
@@ -371,7 +371,7 @@ impl Promises for Activation {
         &self,
         first: OplogIndex,
         mut entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         promise: &PromiseId,
     ) -> Result<bool, PortError> {
         let existed = {

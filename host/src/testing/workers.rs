@@ -21,7 +21,7 @@ fn metadata_of(oplog: &[Entry], is_caller: bool) -> Option<WorkerMetadata> {
         }
         match entry {
             Entry::InvocationStarted { .. } | Entry::HostCall { .. } => status = WorkerStatus::Running,
-            Entry::Parked(_) => status = WorkerStatus::Suspended,
+            Entry::Suspended(_) => status = WorkerStatus::Suspended,
             Entry::InvocationCompleted { .. } => status = WorkerStatus::Idle,
             Entry::AttemptFailed { .. } => status = WorkerStatus::Retrying,
             Entry::InvocationFailed { cause: FailureCause::Exited { .. }, .. } => {
@@ -43,7 +43,7 @@ fn metadata_of(oplog: &[Entry], is_caller: bool) -> Option<WorkerMetadata> {
 
 #[async_trait]
 impl Workers for Activation {
-    async fn facts(&self, worker: &WorkerId) -> Result<Option<WorkerMetadata>, PortError> {
+    async fn metadata(&self, worker: &WorkerId) -> Result<Option<WorkerMetadata>, PortError> {
         Ok(metadata_of(&self.store.oplog(worker), *worker == self.worker))
     }
 

@@ -19,7 +19,7 @@
 //! Invariant: equal filesystems have equal bytes. The count of bytes is not encoded; decoding computes it again.
 
 use super::node::{Content, Data, Directory, Node};
-use super::{ENTRY_BYTES, NODE_BYTES, NodeId, Time, Vfs};
+use super::{ENTRY_BYTES, FileTime, NODE_BYTES, NodeId, Vfs};
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
 use std::collections::BTreeMap;
 
@@ -157,7 +157,7 @@ fn decode_node(input: &mut Reader<'_>) -> Result<Node, DecodeError> {
     Ok(Node { content, links, open_count, accessed, modified, changed })
 }
 
-fn decode_time(input: &mut Reader<'_>) -> Result<Time, DecodeError> {
+fn decode_time(input: &mut Reader<'_>) -> Result<FileTime, DecodeError> {
     let (seconds, nanos) = (input.varint()?, input.varint_as()?);
-    Time::new(seconds, nanos).ok_or(DecodeError::OutOfRange)
+    FileTime::new(seconds, nanos).ok_or(DecodeError::OutOfRange)
 }

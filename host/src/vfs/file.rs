@@ -1,7 +1,7 @@
 //! The content of files: reading, writing, sizes and times.
 
 use super::node::{Content, Data};
-use super::{Error, NodeId, Stat, Time, Vfs};
+use super::{Error, FileTime, NodeId, Stat, Vfs};
 use bytes::Bytes;
 
 /// Bytes that one read returns at most. A guest that wants more reads again.
@@ -23,7 +23,7 @@ impl Vfs {
         node: NodeId,
         offset: u64,
         length: u64,
-        now: Time,
+        now: FileTime,
     ) -> Result<Vec<u8>, Error> {
         let part = self.part(node, offset, length)?.to_vec();
         if !part.is_empty() {
@@ -43,7 +43,13 @@ impl Vfs {
     }
 
     /// Writes all of `bytes` to a file at `offset`. If `offset` lies beyond the end, the gap is filled with zeroes.
-    pub(crate) fn write(&mut self, node: NodeId, offset: u64, bytes: &[u8], now: Time) -> Result<(), Error> {
+    pub(crate) fn write(
+        &mut self,
+        node: NodeId,
+        offset: u64,
+        bytes: &[u8],
+        now: FileTime,
+    ) -> Result<(), Error> {
         if offset > OFFSET_MAX {
             return Err(Error::Invalid);
         }
@@ -68,13 +74,13 @@ impl Vfs {
     }
 
     /// Writes all of `bytes` to a file at its end.
-    pub(crate) fn append(&mut self, node: NodeId, bytes: &[u8], now: Time) -> Result<(), Error> {
+    pub(crate) fn append(&mut self, node: NodeId, bytes: &[u8], now: FileTime) -> Result<(), Error> {
         let end = self.data(node)?.len() as u64;
         self.write(node, end, bytes, now)
     }
 
     /// Truncates a file, or extends it with zeroes.
-    pub(crate) fn set_size(&mut self, node: NodeId, length: u64, now: Time) -> Result<(), Error> {
+    pub(crate) fn set_size(&mut self, node: NodeId, length: u64, now: FileTime) -> Result<(), Error> {
         if length > OFFSET_MAX {
             return Err(Error::Invalid);
         }
@@ -102,7 +108,7 @@ impl Vfs {
     }
 
     /// Sets the content of a file to `bytes` without copying them. The first write to the file makes a copy.
-    pub(crate) fn share(&mut self, node: NodeId, bytes: Bytes, now: Time) -> Result<(), Error> {
+    pub(crate) fn set_shared(&mut self, node: NodeId, bytes: Bytes, now: FileTime) -> Result<(), Error> {
         self.set_size(node, 0, now)?;
         self.charge(bytes.len() as u64)?;
         *self.data_mut(node)? = Data::Shared(bytes);
@@ -113,9 +119,9 @@ impl Vfs {
     pub(crate) fn set_times(
         &mut self,
         node: NodeId,
-        accessed: Option<Time>,
-        modified: Option<Time>,
-        now: Time,
+        accessed: Option<FileTime>,
+        modified: Option<FileTime>,
+        now: FileTime,
     ) -> Result<(), Error> {
         let node = self.node_mut(node)?;
         if accessed.is_none() && modified.is_none() {

@@ -1,6 +1,6 @@
 //! The nodes of a filesystem.
 
-use super::{Error, Time};
+use super::{Error, FileTime};
 use bytes::Bytes;
 use std::collections::BTreeMap;
 
@@ -17,7 +17,7 @@ impl NodeId {
 
 /// The kind of a node.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum NodeKind {
     /// A regular file.
     File,
     /// A directory.
@@ -30,17 +30,17 @@ pub(crate) enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Stat {
     /// The kind of the node.
-    pub(crate) kind: Kind,
+    pub(crate) kind: NodeKind,
     /// Number of names. A directory has one, even if it contains directories.
     pub(crate) links: u64,
     /// Bytes of a file or of a link's target; 0 for a directory.
     pub(crate) size: u64,
     /// Time of the last read.
-    pub(crate) accessed: Time,
+    pub(crate) accessed: FileTime,
     /// Time of the last change of the content.
-    pub(crate) modified: Time,
+    pub(crate) modified: FileTime,
     /// Time of the last change of content or metadata.
-    pub(crate) changed: Time,
+    pub(crate) changed: FileTime,
 }
 
 /// A file, a directory or a link.
@@ -51,9 +51,9 @@ pub(super) struct Node {
     pub(super) links: u32,
     /// Number of open descriptors and streams.
     pub(super) open_count: u32,
-    pub(super) accessed: Time,
-    pub(super) modified: Time,
-    pub(super) changed: Time,
+    pub(super) accessed: FileTime,
+    pub(super) modified: FileTime,
+    pub(super) changed: FileTime,
 }
 
 /// The content of a node.
@@ -83,7 +83,7 @@ pub(super) struct Directory {
 }
 
 impl Node {
-    pub(super) fn new(content: Content, links: u32, now: Time) -> Self {
+    pub(super) fn new(content: Content, links: u32, now: FileTime) -> Self {
         Self { content, links, open_count: 0, accessed: now, modified: now, changed: now }
     }
 
@@ -103,7 +103,7 @@ impl Node {
     }
 
     /// Updates the times after a change of the content.
-    pub(super) fn touch(&mut self, now: Time) {
+    pub(super) fn touch(&mut self, now: FileTime) {
         self.modified = now;
         self.changed = now;
     }
@@ -133,11 +133,11 @@ impl Content {
         Self::Directory(Directory { entries: BTreeMap::new(), parent })
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> NodeKind {
         match self {
-            Self::File(_) => Kind::File,
-            Self::Directory(_) => Kind::Directory,
-            Self::Link(_) => Kind::Link,
+            Self::File(_) => NodeKind::File,
+            Self::Directory(_) => NodeKind::Directory,
+            Self::Link(_) => NodeKind::Link,
         }
     }
 

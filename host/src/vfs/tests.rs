@@ -5,8 +5,8 @@ mod encoding;
 
 use super::*;
 
-const NOW: Time = Time { seconds: 1, nanos: 0 };
-const LATER: Time = Time { seconds: 2, nanos: 0 };
+const NOW: FileTime = FileTime { seconds: 1, nanos: 0 };
+const LATER: FileTime = FileTime { seconds: 2, nanos: 0 };
 const ROOT: NodeId = Vfs::ROOT;
 
 /// Room for a megabyte.
@@ -45,7 +45,8 @@ fn sample() -> Vfs {
 
 /// Creates or overwrites a file.
 fn put(vfs: &mut Vfs, path: &str, bytes: &[u8]) {
-    let how = Open { create: true, truncate: true, write: true, follow: true, ..Open::default() };
+    let how =
+        OpenOptions { create: true, truncate: true, write: true, follow: true, ..OpenOptions::default() };
     let node = vfs.open(ROOT, path, how, NOW).unwrap().node;
     vfs.write(node, 0, bytes, NOW).unwrap();
     vfs.release(node).unwrap();
@@ -85,18 +86,18 @@ fn check<T: PartialEq + std::fmt::Debug>(
 #[test]
 fn paths_lead_to_what_they_name() {
     let cases = [
-        ("file", Ok(Kind::File)),
-        ("./file", Ok(Kind::File)),
-        ("dir/../file", Ok(Kind::File)),
-        ("dir//inner/", Ok(Kind::Directory)),
-        (".", Ok(Kind::Directory)),
-        ("./", Ok(Kind::Directory)),
-        ("dir/..", Ok(Kind::Directory)),
-        ("to-file", Ok(Kind::File)),
-        ("to-and-fro", Ok(Kind::File)),
-        ("dir/up", Ok(Kind::File)),
-        ("to-dir/up", Ok(Kind::File)),
-        ("to-dir-slash", Ok(Kind::Directory)),
+        ("file", Ok(NodeKind::File)),
+        ("./file", Ok(NodeKind::File)),
+        ("dir/../file", Ok(NodeKind::File)),
+        ("dir//inner/", Ok(NodeKind::Directory)),
+        (".", Ok(NodeKind::Directory)),
+        ("./", Ok(NodeKind::Directory)),
+        ("dir/..", Ok(NodeKind::Directory)),
+        ("to-file", Ok(NodeKind::File)),
+        ("to-and-fro", Ok(NodeKind::File)),
+        ("dir/up", Ok(NodeKind::File)),
+        ("to-dir/up", Ok(NodeKind::File)),
+        ("to-dir-slash", Ok(NodeKind::Directory)),
         ("", Err(Error::NoEntry)),
         ("nothing", Err(Error::NoEntry)),
         ("nothing/file", Err(Error::NoEntry)),
@@ -118,11 +119,11 @@ fn paths_lead_to_what_they_name() {
     check(&cases, |vfs, path| vfs.find(ROOT, path, true).map(|node| vfs.stat(node).unwrap().kind));
     // A link is not followed, unless a slash comes after it.
     let cases = [
-        ("to-file", Ok(Kind::Link)),
-        ("to-itself", Ok(Kind::Link)),
-        ("to-outside", Ok(Kind::Link)),
-        ("to-dir/", Ok(Kind::Directory)),
-        ("to-dir/.", Ok(Kind::Directory)),
+        ("to-file", Ok(NodeKind::Link)),
+        ("to-itself", Ok(NodeKind::Link)),
+        ("to-outside", Ok(NodeKind::Link)),
+        ("to-dir/", Ok(NodeKind::Directory)),
+        ("to-dir/.", Ok(NodeKind::Directory)),
         ("to-file/", Err(Error::NotDirectory)),
     ];
     check(&cases, |vfs, path| vfs.find(ROOT, path, false).map(|node| vfs.stat(node).unwrap().kind));
@@ -157,62 +158,69 @@ fn links_are_followed_forty_times() {
 
 #[test]
 fn opening() {
-    let open = |how: Open| {
+    let open = |how: OpenOptions| {
         move |vfs: &mut Vfs, path: &str| vfs.open(ROOT, path, how, LATER).map(|opened| opened.kind)
     };
-    let follow = Open { follow: true, ..Open::default() };
+    let follow = OpenOptions { follow: true, ..OpenOptions::default() };
     check(
         &[
-            ("file", Ok(Kind::File)),
-            ("dir", Ok(Kind::Directory)),
-            (".", Ok(Kind::Directory)),
-            ("to-dir", Ok(Kind::Directory)),
+            ("file", Ok(NodeKind::File)),
+            ("dir", Ok(NodeKind::Directory)),
+            (".", Ok(NodeKind::Directory)),
+            ("to-dir", Ok(NodeKind::Directory)),
             ("to-nothing", Err(Error::NoEntry)),
             ("file/", Err(Error::NotDirectory)),
         ],
         open(follow),
     );
-    check(&[("to-file", Err(Error::Loop)), ("to-dir/", Ok(Kind::Directory))], open(Open::default()));
     check(
-        &[("file", Err(Error::NotDirectory)), ("dir", Ok(Kind::Directory)), ("nothing", Err(Error::NoEntry))],
-        open(Open { directory: true, ..follow }),
-    );
-    check(
-        &[("file", Ok(Kind::File)), ("dir", Err(Error::IsDirectory)), (".", Err(Error::IsDirectory))],
-        open(Open { write: true, ..follow }),
+        &[("to-file", Err(Error::Loop)), ("to-dir/", Ok(NodeKind::Directory))],
+        open(OpenOptions::default()),
     );
     check(
         &[
-            ("new", Ok(Kind::File)),
-            ("file", Ok(Kind::File)),
-            ("to-nothing", Ok(Kind::File)),
+            ("file", Err(Error::NotDirectory)),
+            ("dir", Ok(NodeKind::Directory)),
+            ("nothing", Err(Error::NoEntry)),
+        ],
+        open(OpenOptions { directory: true, ..follow }),
+    );
+    check(
+        &[("file", Ok(NodeKind::File)), ("dir", Err(Error::IsDirectory)), (".", Err(Error::IsDirectory))],
+        open(OpenOptions { write: true, ..follow }),
+    );
+    check(
+        &[
+            ("new", Ok(NodeKind::File)),
+            ("file", Ok(NodeKind::File)),
+            ("to-nothing", Ok(NodeKind::File)),
             ("dir", Err(Error::IsDirectory)),
             ("new/", Err(Error::IsDirectory)),
             ("nothing/new", Err(Error::NoEntry)),
             ("file/new", Err(Error::NotDirectory)),
             ("../new", Err(Error::NotPermitted)),
         ],
-        open(Open { create: true, ..follow }),
+        open(OpenOptions { create: true, ..follow }),
     );
     check(
         &[
-            ("new", Ok(Kind::File)),
+            ("new", Ok(NodeKind::File)),
             ("file", Err(Error::Exist)),
             ("dir", Err(Error::Exist)),
             (".", Err(Error::Exist)),
             ("to-nothing", Err(Error::Exist)),
         ],
-        open(Open { create: true, exclusive: true, ..follow }),
+        open(OpenOptions { create: true, exclusive: true, ..follow }),
     );
-    check(&[("dir", Err(Error::Invalid))], open(Open { create: true, directory: true, ..follow }));
+    check(&[("dir", Err(Error::Invalid))], open(OpenOptions { create: true, directory: true, ..follow }));
 
     let mut vfs = sample();
-    vfs.open(ROOT, "to-nothing", Open { create: true, ..follow }, NOW).unwrap();
+    vfs.open(ROOT, "to-nothing", OpenOptions { create: true, ..follow }, NOW).unwrap();
     assert!(
         names(&mut vfs, ".").contains(&"nothing".to_owned()),
         "the file is created at the target of the link"
     );
-    vfs.open(ROOT, "file", Open { truncate: true, ..follow }, LATER).unwrap();
+    vfs.open(ROOT, "file", OpenOptions { truncate: true, ..follow }, LATER).unwrap();
     let node = vfs.find(ROOT, "file", true).unwrap();
     let stat = vfs.stat(node).unwrap();
     assert_eq!((stat.size, stat.modified), (0, LATER));
@@ -374,8 +382,9 @@ fn renaming() {
 fn open_nodes_stay_usable_after_their_names_are_removed() {
     let mut vfs = sample();
     let before = vfs.bytes();
-    let file = vfs.open(ROOT, "file", Open { write: true, ..Open::default() }, NOW).unwrap().node;
-    let dir = vfs.open(ROOT, "dir/inner", Open::default(), NOW).unwrap().node;
+    let file =
+        vfs.open(ROOT, "file", OpenOptions { write: true, ..OpenOptions::default() }, NOW).unwrap().node;
+    let dir = vfs.open(ROOT, "dir/inner", OpenOptions::default(), NOW).unwrap().node;
     vfs.unlink(ROOT, "file", LATER).unwrap();
     vfs.remove_directory(ROOT, "dir/inner", LATER).unwrap();
     vfs.write(file, 4, b" and more", LATER).unwrap();
@@ -417,7 +426,7 @@ fn reading_and_writing_at_offsets() {
 
 #[test]
 fn times() {
-    let at = |seconds| Time { seconds, nanos: 0 };
+    let at = |seconds| FileTime { seconds, nanos: 0 };
     let mut vfs = sample();
     let file = vfs.find(ROOT, "file", true).unwrap();
     let all = |vfs: &Vfs, node| {
@@ -475,7 +484,7 @@ fn operations_on_a_full_filesystem_fail_and_change_nothing() {
     let node = vfs.find(ROOT, "file", true).unwrap();
     vfs.set_bytes_max(vfs.bytes() + 100);
     let before = vfs.clone();
-    let create = Open { create: true, ..Open::default() };
+    let create = OpenOptions { create: true, ..OpenOptions::default() };
     assert_eq!(vfs.open(ROOT, "new", create, LATER), Err(Error::InsufficientSpace));
     assert_eq!(vfs.create_directory(ROOT, "new", LATER), Err(Error::InsufficientSpace));
     assert_eq!(vfs.symlink("x", ROOT, "new", LATER), Err(Error::InsufficientSpace));

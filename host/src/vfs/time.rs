@@ -11,20 +11,20 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// A time of a file, since the Unix epoch. Its range is wider than that of [`Timestamp`], because guests can set any
 /// time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
-pub(crate) struct Time {
+pub(crate) struct FileTime {
     /// Whole seconds; at most `i64::MAX`.
     pub(crate) seconds: u64,
     /// Nanoseconds within the second.
     pub(crate) nanos: u32,
 }
 
-impl From<Timestamp> for Time {
+impl From<Timestamp> for FileTime {
     fn from(time: Timestamp) -> Self {
         Self::from_nanos(time.as_nanos())
     }
 }
 
-impl Time {
+impl FileTime {
     fn from_nanos(nanos: u64) -> Self {
         let rest = u32::try_from(nanos % NANOS_PER_SECOND).expect("below a second fits");
         Self { seconds: nanos / NANOS_PER_SECOND, nanos: rest }
@@ -58,13 +58,13 @@ impl FileClock {
     }
 
     /// The current time for files.
-    pub(crate) fn now(&self) -> Time {
-        Time::from_nanos(self.wall_nanos)
+    pub(crate) fn now(&self) -> FileTime {
+        FileTime::from_nanos(self.wall_nanos)
     }
 
     /// Sets the clock: the guest has reached an event with this time (the begin of an invocation, or a reading of the
     /// wall clock).
-    pub(crate) fn wall(&mut self, at: Timestamp) {
+    pub(crate) fn set_wall(&mut self, at: Timestamp) {
         *self = Self::new(at);
     }
 
@@ -92,18 +92,18 @@ mod tests {
         clock.advance_to(25);
         assert_eq!(clock.now().nanos, 1_020);
         // An invocation an hour later: its wall time includes the time that the monotonic clock advanced before.
-        clock.wall(Timestamp::from_nanos(3_600_000_000_000));
+        clock.set_wall(Timestamp::from_nanos(3_600_000_000_000));
         clock.advance_to(3_600_000_000_000);
-        assert_eq!(clock.now(), Time { seconds: 3_600, nanos: 0 });
+        assert_eq!(clock.now(), FileTime { seconds: 3_600, nanos: 0 });
         clock.advance_to(3_600_000_000_007);
-        assert_eq!(clock.now(), Time { seconds: 3_600, nanos: 7 });
+        assert_eq!(clock.now(), FileTime { seconds: 3_600, nanos: 7 });
     }
 
     #[test]
     fn times_beyond_the_range_of_a_system_clock_are_refused() {
-        assert_eq!(Time::new(1, 2_500_000_000), Some(Time { seconds: 3, nanos: 500_000_000 }));
-        assert_eq!(Time::new(i64::MAX as u64, 999_999_999).map(|time| time.nanos), Some(999_999_999));
-        assert_eq!(Time::new(i64::MAX as u64, 1_000_000_000), None);
-        assert_eq!(Time::new(u64::MAX, 0), None);
+        assert_eq!(FileTime::new(1, 2_500_000_000), Some(FileTime { seconds: 3, nanos: 500_000_000 }));
+        assert_eq!(FileTime::new(i64::MAX as u64, 999_999_999).map(|time| time.nanos), Some(999_999_999));
+        assert_eq!(FileTime::new(i64::MAX as u64, 1_000_000_000), None);
+        assert_eq!(FileTime::new(u64::MAX, 0), None);
     }
 }

@@ -4,7 +4,7 @@
 
 use super::node::{Content, Data};
 use super::path::{NAME_BYTES_MAX, Target};
-use super::{ENTRY_BYTES, Error, Follow, Kind, NodeId, Time, Vfs};
+use super::{ENTRY_BYTES, Error, FileTime, Follow, NodeId, NodeKind, Vfs};
 
 /// Bytes of a link's target, as on Linux; a longer target fails with [`Error::NameTooLong`].
 const LINK_BYTES_MAX: usize = 4_095;
@@ -12,7 +12,7 @@ const LINK_BYTES_MAX: usize = 4_095;
 /// The options of [`Vfs::open`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a flag of the interface")]
-pub(crate) struct Open {
+pub(crate) struct OpenOptions {
     /// Follow a link at the end of the path.
     pub(crate) follow: bool,
     /// Create a file if the name does not exist.
@@ -33,21 +33,27 @@ pub(crate) struct OpenNode {
     /// The node.
     pub(crate) node: NodeId,
     /// A file or a directory.
-    pub(crate) kind: Kind,
+    pub(crate) kind: NodeKind,
 }
 
 /// An entry of a directory.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Listed {
+pub(crate) struct DirEntry {
     /// The name.
     pub(crate) name: String,
     /// The kind of the node.
-    pub(crate) kind: Kind,
+    pub(crate) kind: NodeKind,
 }
 
 impl Vfs {
     /// Opens the node that `path` names. The caller must call [`Vfs::release`] when it closes the node.
-    pub(crate) fn open(&mut self, base: NodeId, path: &str, how: Open, now: Time) -> Result<OpenNode, Error> {
+    pub(crate) fn open(
+        &mut self,
+        base: NodeId,
+        path: &str,
+        how: OpenOptions,
+        now: FileTime,
+    ) -> Result<OpenNode, Error> {
         if how.directory && (how.create || how.exclusive || how.truncate) {
             return Err(Error::Invalid);
         }
@@ -77,19 +83,25 @@ impl Vfs {
         Ok(OpenNode { node, kind: self.node(node)?.content.kind() })
     }
 
-    fn open_existing(&mut self, node: NodeId, target: &Target, how: Open, now: Time) -> Result<(), Error> {
+    fn open_existing(
+        &mut self,
+        node: NodeId,
+        target: &Target,
+        how: OpenOptions,
+        now: FileTime,
+    ) -> Result<(), Error> {
         let wants_directory = how.directory || matches!(target, Target::Name { slash: true, .. });
         match self.node(node)?.content.kind() {
-            Kind::Link => Err(Error::Loop),
-            Kind::Directory if how.write || how.create || how.truncate => Err(Error::IsDirectory),
-            Kind::File if wants_directory => Err(Error::NotDirectory),
-            Kind::File if how.truncate => self.set_size(node, 0, now),
-            Kind::Directory | Kind::File => Ok(()),
+            NodeKind::Link => Err(Error::Loop),
+            NodeKind::Directory if how.write || how.create || how.truncate => Err(Error::IsDirectory),
+            NodeKind::File if wants_directory => Err(Error::NotDirectory),
+            NodeKind::File if how.truncate => self.set_size(node, 0, now),
+            NodeKind::Directory | NodeKind::File => Ok(()),
         }
     }
 
     /// Creates a directory.
-    pub(crate) fn create_directory(&mut self, base: NodeId, path: &str, now: Time) -> Result<(), Error> {
+    pub(crate) fn create_directory(&mut self, base: NodeId, path: &str, now: FileTime) -> Result<(), Error> {
         match self.walk(base, path, Follow::Never)? {
             Target::Name { dir, name, node: None, .. } => {
                 self.insert_new(dir, &name, Content::directory(dir), now).map(drop)
@@ -99,7 +111,13 @@ impl Vfs {
     }
 
     /// Creates a symbolic link at `path` that points to `target`.
-    pub(crate) fn symlink(&mut self, target: &str, base: NodeId, path: &str, now: Time) -> Result<(), Error> {
+    pub(crate) fn symlink(
+        &mut self,
+        target: &str,
+        base: NodeId,
+        path: &str,
+        now: FileTime,
+    ) -> Result<(), Error> {
         if target.starts_with('/') {
             return Err(Error::NotPermitted);
         }
@@ -119,7 +137,7 @@ impl Vfs {
             // The slash means a directory, which does not exist.
             Target::Name { node: None, .. } => Err(Error::NoEntry),
             Target::Name { node: Some(node), slash, .. } => {
-                if slash && self.node(node)?.content.kind() == Kind::File {
+                if slash && self.node(node)?.content.kind() == NodeKind::File {
                     return Err(Error::NotDirectory);
                 }
                 Err(Error::Exist)
@@ -144,7 +162,7 @@ impl Vfs {
         old_path: &str,
         new_base: NodeId,
         new_path: &str,
-        now: Time,
+        now: FileTime,
     ) -> Result<(), Error> {
         let node = self.find(old_base, old_path, false)?;
         let target = self.walk(new_base, new_path, Follow::IfSlash)?;
@@ -154,22 +172,22 @@ impl Vfs {
         if slash {
             return Err(Error::NoEntry);
         }
-        if self.node(node)?.content.kind() == Kind::Directory {
+        if self.node(node)?.content.kind() == NodeKind::Directory {
             return Err(Error::NotPermitted);
         }
         self.insert(dir, &name, node, now)
     }
 
     /// Removes the name of a file or of a symbolic link.
-    pub(crate) fn unlink(&mut self, base: NodeId, path: &str, now: Time) -> Result<(), Error> {
+    pub(crate) fn unlink(&mut self, base: NodeId, path: &str, now: FileTime) -> Result<(), Error> {
         match self.walk(base, path, Follow::Never)? {
             Target::Directory(_) => Err(Error::IsDirectory),
             Target::Name { node: None, .. } => Err(Error::NoEntry),
             Target::Name { dir, name, node: Some(node), slash } => {
                 match self.node(node)?.content.kind() {
-                    Kind::Directory => return Err(Error::IsDirectory),
-                    Kind::File | Kind::Link if slash => return Err(Error::NotDirectory),
-                    Kind::File | Kind::Link => {}
+                    NodeKind::Directory => return Err(Error::IsDirectory),
+                    NodeKind::File | NodeKind::Link if slash => return Err(Error::NotDirectory),
+                    NodeKind::File | NodeKind::Link => {}
                 }
                 self.remove(dir, &name, node, now)
             }
@@ -177,7 +195,7 @@ impl Vfs {
     }
 
     /// Removes an empty directory.
-    pub(crate) fn remove_directory(&mut self, base: NodeId, path: &str, now: Time) -> Result<(), Error> {
+    pub(crate) fn remove_directory(&mut self, base: NodeId, path: &str, now: FileTime) -> Result<(), Error> {
         match self.walk(base, path, Follow::Never)? {
             Target::Directory(_) => Err(Error::Invalid),
             Target::Name { node: None, .. } => Err(Error::NoEntry),
@@ -197,7 +215,7 @@ impl Vfs {
         old_path: &str,
         new_base: NodeId,
         new_path: &str,
-        now: Time,
+        now: FileTime,
     ) -> Result<(), Error> {
         let from = self.walk(old_base, old_path, Follow::Never)?;
         let to = self.walk(new_base, new_path, Follow::Never)?;
@@ -209,7 +227,7 @@ impl Vfs {
             return Err(Error::Busy);
         };
         let node = from_node.ok_or(Error::NoEntry)?;
-        let moves_directory = self.node(node)?.content.kind() == Kind::Directory;
+        let moves_directory = self.node(node)?.content.kind() == NodeKind::Directory;
         if (from_slash || to_slash) && !moves_directory {
             return Err(Error::NotDirectory);
         }
@@ -257,10 +275,10 @@ impl Vfs {
     }
 
     /// The entries of a directory, in the order of their names' bytes.
-    pub(crate) fn list(&mut self, node: NodeId, now: Time) -> Result<Vec<Listed>, Error> {
+    pub(crate) fn list(&mut self, node: NodeId, now: FileTime) -> Result<Vec<DirEntry>, Error> {
         let entries = self.node(node)?.directory()?.entries.iter();
         let listed = entries
-            .map(|(name, node)| Ok(Listed { name: name.clone(), kind: self.node(*node)?.content.kind() }));
+            .map(|(name, node)| Ok(DirEntry { name: name.clone(), kind: self.node(*node)?.content.kind() }));
         let listed = listed.collect::<Result<_, Error>>()?;
         self.node_mut(node)?.accessed = now;
         Ok(listed)
@@ -286,7 +304,13 @@ impl Vfs {
     }
 
     /// Adds a new node with a name. On an error, neither is added.
-    fn insert_new(&mut self, dir: NodeId, name: &str, content: Content, now: Time) -> Result<NodeId, Error> {
+    fn insert_new(
+        &mut self,
+        dir: NodeId,
+        name: &str,
+        content: Content,
+        now: FileTime,
+    ) -> Result<NodeId, Error> {
         let node = self.add(content, now)?;
         match self.insert(dir, name, node, now) {
             Ok(()) => Ok(node),
@@ -298,7 +322,7 @@ impl Vfs {
     }
 
     /// Adds a name to `node`. The name must not exist.
-    fn insert(&mut self, dir: NodeId, name: &str, node: NodeId, now: Time) -> Result<(), Error> {
+    fn insert(&mut self, dir: NodeId, name: &str, node: NodeId, now: FileTime) -> Result<(), Error> {
         if name.len() > NAME_BYTES_MAX {
             return Err(Error::NameTooLong);
         }
@@ -312,7 +336,7 @@ impl Vfs {
     }
 
     /// Removes a name of `node`.
-    fn remove(&mut self, dir: NodeId, name: &str, node: NodeId, now: Time) -> Result<(), Error> {
+    fn remove(&mut self, dir: NodeId, name: &str, node: NodeId, now: FileTime) -> Result<(), Error> {
         self.entries_mut(dir, now)?.remove(name);
         self.refund(entry_bytes(name));
         self.node_mut(node)?.changed = now;
@@ -335,7 +359,7 @@ impl Vfs {
     fn entries_mut(
         &mut self,
         dir: NodeId,
-        now: Time,
+        now: FileTime,
     ) -> Result<&mut std::collections::BTreeMap<String, NodeId>, Error> {
         let node = self.node_mut(dir)?;
         node.touch(now);

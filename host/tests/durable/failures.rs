@@ -40,10 +40,10 @@ async fn exits_carry_their_code() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_endless_loop_can_be_interrupted() {
     let mut worker = TestWorker::start(toolbox()).await.unwrap();
-    let control = worker.control();
+    let control = worker.interrupt_handle();
     let (stopped, ()) = tokio::join!(worker.invoke("spin", vec![]), async { control.interrupt() });
     assert!(matches!(stopped, Err(Failure::Interrupted)), "{stopped:?}");
-    let control = worker.control();
+    let control = worker.interrupt_handle();
     let (stopped, ()) = tokio::join!(worker.resume(), async { control.interrupt() });
     assert!(matches!(stopped, Err(Failure::Interrupted)), "{stopped:?}");
 }
@@ -53,7 +53,7 @@ async fn a_sleep_can_be_interrupted() {
     let clock = golem_testing::SimulatedClock::new(golem_testing::Timestamp::from_nanos(0));
     let mut worker =
         TestWorker::start_with(toolbox(), Options { clock, ..Options::default() }).await.unwrap();
-    let (control, clock) = (worker.control(), worker.clock().clone());
+    let (control, clock) = (worker.interrupt_handle(), worker.clock().clone());
     let (stopped, ()) = tokio::join!(worker.invoke("sleep", vec![Value::U64(1_000_000)]), async {
         clock.wait_for_sleeper().await;
         control.interrupt();

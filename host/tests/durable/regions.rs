@@ -23,7 +23,7 @@ async fn worker_with_stopped_clock() -> TestWorker {
 
 /// Interrupts the worker while it sleeps in memory.
 async fn interrupt_during_sleep(worker: &mut TestWorker, first: bool, nanos: u64) {
-    let (control, clock) = (worker.control(), worker.clock().clone());
+    let (control, clock) = (worker.interrupt_handle(), worker.clock().clone());
     let stop = async {
         clock.wait_for_sleeper().await;
         control.interrupt();
@@ -46,7 +46,7 @@ async fn a_crash_reverts_an_open_region() {
     let (lost, again) = (promise(5), promise(8));
     assert_eq!(worker.complete_promise(&lost, b"early"), golem_model::promise::Completion::Completed);
     interrupt_during_sleep(&mut worker, false, 1_000).await;
-    assert_eq!(reverts(&worker), [(RevertReason::Region, 5, 7)]);
+    assert_eq!(reverts(&worker), [(RevertReason::RegionRetry, 5, 7)]);
     let unknown = golem_model::promise::PromiseState::Unknown;
     assert_eq!(worker.store().promise(&lost), unknown, "it was reverted with the region");
     assert_eq!(worker.store().promise(&again), golem_model::promise::PromiseState::Pending);
@@ -63,7 +63,7 @@ async fn a_crash_reverts_an_open_region() {
 #[tokio::test]
 async fn the_end_of_a_region_is_durable() {
     let mut worker = worker_with_stopped_clock().await;
-    let (control, clock) = (worker.control(), worker.clock().clone());
+    let (control, clock) = (worker.interrupt_handle(), worker.clock().clone());
     let (store, id) = (worker.store().clone(), worker.id().clone());
     let (stopped, ()) = tokio::join!(worker.invoke("repeat", vec![Value::U64(1_000)]), async {
         clock.wait_for_sleeper().await;

@@ -25,14 +25,14 @@ pub enum CallEvent {
         not_before: Option<Timestamp>,
     },
     /// At the callee: the delay of a call has elapsed, and the call joins the queue.
-    Due {
+    DelayElapsed {
         /// Time of the event.
         at: Timestamp,
         /// The call row.
         call_row: u64,
     },
     /// At the callee: a call was cancelled before it started. It does not run.
-    Withdrawn {
+    Cancelled {
         /// Time of the event.
         at: Timestamp,
         /// The call row.

@@ -10,7 +10,8 @@ mod call_event;
 mod tests;
 
 use super::entry::{
-    Call, Entry, FailureCause, HostFunction, InboxEvent, InvocationSource, Parked, Request, RevertReason,
+    Entry, FailureCause, HostCall, HostCallRequest, HostFunction, InboxEvent, InvocationSource, RevertReason,
+    Suspension,
 };
 use super::wire::{DecodeError, Reader, put_bytes, put_varint};
 use super::{OplogIndex, lifecycle};
@@ -235,7 +236,7 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
                     put_str(out, function);
                     put_values(out, params);
                 }
-                InvocationSource::Queued { arrival } => put_varint(out, *arrival),
+                InvocationSource::Queued { row } => put_varint(out, *row),
                 InvocationSource::Program { function, convention, input } => {
                     put_program_call(out, function, *convention, input);
                 }
@@ -245,11 +246,11 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
             out.push(5);
             put_varint(out, u64::from(call.function.code()));
             match &call.request {
-                Request::Inline(bytes) => {
+                HostCallRequest::Inline(bytes) => {
                     out.push(0);
                     put_bytes(out, bytes);
                 }
-                Request::Digest { length, hash } => {
+                HostCallRequest::Digest { length, hash } => {
                     out.push(1);
                     put_varint(out, *length);
                     out.extend_from_slice(hash);
@@ -293,7 +294,7 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
                 }
             }
         }
-        Entry::Parked(parked) => {
+        Entry::Suspended(parked) => {
             out.push(9);
             put_time(out, parked.at);
             put_varint(out, parked.monotonic_nanos);
@@ -308,11 +309,11 @@ fn put_entry(out: &mut Vec<u8>, entry: &Entry) {
             put_time(out, *at);
             put_varint(out, from.0);
             out.push(match reason {
-                RevertReason::Region => 0,
+                RevertReason::RegionRetry => 0,
                 RevertReason::Jump => 1,
-                RevertReason::Recovered => 2,
-                RevertReason::RolledBack => 3,
-                RevertReason::Reverted => 4,
+                RevertReason::OperatorRecovery => 2,
+                RevertReason::FailureRollback => 3,
+                RevertReason::OperatorRevert => 4,
             });
         }
         Entry::Configured { at, options: FailureOptions { retry_policy, on_failure } } => {
@@ -363,16 +364,16 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
         4 => Entry::InvocationStarted {
             at: time(input)?,
             key: key(input)?,
-            source: InvocationSource::Queued { arrival: input.varint()? },
+            source: InvocationSource::Queued { row: input.varint()? },
         },
         5 => {
             let function = HostFunction::from_code(input.varint_as()?)?;
             let request = match input.byte()? {
-                0 => Request::Inline(input.bytes()?.to_vec()),
-                1 => Request::Digest { length: input.varint()?, hash: input.array()? },
+                0 => HostCallRequest::Inline(input.bytes()?.to_vec()),
+                1 => HostCallRequest::Digest { length: input.varint()?, hash: input.array()? },
                 tag => return Err(DecodeError::UnknownTag { what: "request", tag }),
             };
-            Entry::HostCall { call: Call { function, request }, response: input.bytes()?.to_vec() }
+            Entry::HostCall { call: HostCall { function, request }, response: input.bytes()?.to_vec() }
         }
         6 => Entry::InvocationCompleted { at: time(input)?, result: option(input, values::decode)? },
         7 => Entry::AttemptFailed { at: time(input)?, details: input.string()?, retry_at: time(input)? },
@@ -398,17 +399,17 @@ fn entry(input: &mut Reader<'_>) -> Result<Entry, DecodeError> {
             let wake_at = option(input, time)?;
             let count = input.count()?;
             let promises = (0..count).map(|_| promise_id(input)).collect::<Result<_, _>>()?;
-            Entry::Parked(Parked { at, monotonic_nanos, wake_at, promises })
+            Entry::Suspended(Suspension { at, monotonic_nanos, wake_at, promises })
         }
         32 => Entry::Revert {
             at: time(input)?,
             from: OplogIndex(input.varint()?),
             reason: match input.byte()? {
-                0 => RevertReason::Region,
+                0 => RevertReason::RegionRetry,
                 1 => RevertReason::Jump,
-                2 => RevertReason::Recovered,
-                3 => RevertReason::RolledBack,
-                4 => RevertReason::Reverted,
+                2 => RevertReason::OperatorRecovery,
+                3 => RevertReason::FailureRollback,
+                4 => RevertReason::OperatorRevert,
                 tag => return Err(DecodeError::UnknownTag { what: "revert reason", tag }),
             },
         },

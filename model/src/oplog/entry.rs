@@ -51,7 +51,7 @@ pub enum Entry {
     /// A durable host call and its response.
     HostCall {
         /// The called function and its request.
-        call: Call,
+        call: HostCall,
         /// The encoded response. The implementation of the function defines the encoding.
         response: Vec<u8>,
     },
@@ -79,7 +79,7 @@ pub enum Entry {
         cause: FailureCause,
     },
     /// Hint: the worker was suspended in the middle of an invocation, to wait.
-    Parked(Parked),
+    Suspended(Suspension),
     /// A snapshot or an update between two invocations.
     LifecycleEvent(LifecycleEvent),
     /// Hint: the worker's program ended in the invocation that completed before this entry. The worker accepts no more
@@ -115,16 +115,16 @@ pub enum Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum RevertReason {
     /// An atomic region was open when the worker's instance was lost. Its code runs again.
-    Region,
+    RegionRetry,
     /// The guest jumped back to an earlier position.
     Jump,
     /// An operator discarded an invocation that had failed or was stuck.
-    Recovered,
+    OperatorRecovery,
     /// An invocation failed permanently, and the worker continues without it
     /// ([`OnFailure::Rollback`](crate::OnFailure::Rollback)).
-    RolledBack,
+    FailureRollback,
     /// An operator reverted the worker to an earlier position. Reserved: the server does not write it yet.
-    Reverted,
+    OperatorRevert,
 }
 
 /// The function and parameters of an invocation, or where they are stored.
@@ -150,13 +150,13 @@ pub enum InvocationSource {
     Queued {
         /// The store position of the inbox event: an [`InboxEvent::Invocation`], an [`InboxEvent::Program`] or a
         /// [`CallEvent::Queued`].
-        arrival: u64,
+        row: u64,
     },
 }
 
 /// A suspension of a worker. The worker resumes at `wake_at`, or when one of the promises is completed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Parked {
+pub struct Suspension {
     /// Time of the suspension.
     pub at: Timestamp,
     /// The worker's monotonic clock at that time, in nanoseconds. After the resumption it continues from there.
@@ -205,16 +205,16 @@ pub enum FailureCause {
 
 /// A recorded host call: the function and its request.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Call {
+pub struct HostCall {
     /// The function.
     pub function: HostFunction,
     /// Its request.
-    pub request: Request,
+    pub request: HostCallRequest,
 }
 
 /// The encoded request of a host call. A long one is represented by its digest.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Request {
+pub enum HostCallRequest {
     /// All bytes of the request.
     Inline(Vec<u8>),
     /// Length and BLAKE3 of the request.
@@ -226,7 +226,7 @@ pub enum Request {
     },
 }
 
-impl Request {
+impl HostCallRequest {
     /// The request with these bytes, or their digest if they exceed
     /// [`HOST_CALL_REQUEST_BYTES_INLINE_MAX`](crate::limits::HOST_CALL_REQUEST_BYTES_INLINE_MAX).
     pub fn new(bytes: Vec<u8>) -> Self {
@@ -238,13 +238,13 @@ impl Request {
     }
 }
 
-impl fmt::Display for Call {
+impl fmt::Display for HostCall {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.function)?;
         match &self.request {
-            Request::Inline(bytes) if bytes.is_empty() => write!(f, "()"),
-            Request::Inline(bytes) => write!(f, "({})", Escaped(bytes)),
-            Request::Digest { length, hash } => {
+            HostCallRequest::Inline(bytes) if bytes.is_empty() => write!(f, "()"),
+            HostCallRequest::Inline(bytes) => write!(f, "({})", Escaped(bytes)),
+            HostCallRequest::Digest { length, hash } => {
                 write!(f, "({length} bytes, blake3 {})", blake3::Hash::from_bytes(*hash).to_hex())
             }
         }

@@ -38,9 +38,9 @@ impl InboxEvent {
             | Self::Resumed { .. }
             | Self::Deleted { .. }
             | Self::Admin(_)
-            | Self::Call(CallEvent::Due { .. } | CallEvent::Withdrawn { .. } | CallEvent::Answered { .. }) => {
-                None
-            }
+            | Self::Call(
+                CallEvent::DelayElapsed { .. } | CallEvent::Cancelled { .. } | CallEvent::Answered { .. },
+            ) => None,
         }
     }
 
@@ -61,9 +61,9 @@ impl InboxEvent {
             | Self::Resumed { .. }
             | Self::Deleted { .. }
             | Self::Admin(_)
-            | Self::Call(CallEvent::Due { .. } | CallEvent::Withdrawn { .. } | CallEvent::Answered { .. }) => {
-                None
-            }
+            | Self::Call(
+                CallEvent::DelayElapsed { .. } | CallEvent::Cancelled { .. } | CallEvent::Answered { .. },
+            ) => None,
         }
     }
 }

@@ -143,7 +143,7 @@ impl<'a> Reader<'a> {
     }
 
     /// All remaining bytes.
-    pub fn rest(self) -> &'a [u8] {
+    pub fn remaining(self) -> &'a [u8] {
         self.remaining
     }
 

@@ -20,7 +20,7 @@ use super::Type;
 use std::fmt;
 
 pub use read::{from_json, params_from_json};
-pub use write::{BytesAs, ResultJson, TypedJson, result_to_json, to_json};
+pub use write::{BytesFormat, ResultJson, TypedJson, result_to_json, to_json};
 
 /// The JSON value does not match the expected type, or the typed value has no JSON form.
 #[derive(Debug, Clone, PartialEq, Eq)]

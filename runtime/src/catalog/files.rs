@@ -54,7 +54,7 @@ pub(super) fn read_archive(archive: &Bytes) -> Result<Files, ArchiveError> {
             }
             EntryType::Directory => files.directory(&path, modified)?,
             EntryType::Symlink => files.link(&path, &link_target(&entry)?, modified)?,
-            EntryType::Link => files.same(&path, &link_target(&entry)?, modified)?,
+            EntryType::Link => files.hard_link(&path, &link_target(&entry)?, modified)?,
             // Metadata of the archive itself, not of a file.
             EntryType::XGlobalHeader => {}
             EntryType::GNUSparse => return Err(ArchiveError::Kind { kind: "a sparse file", path }),

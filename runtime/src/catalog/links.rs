@@ -206,11 +206,11 @@ fn find_mismatch(client: &ClientFunction, exported: &[Function]) -> Option<Strin
         }
     }
     let returned = function.result.as_ref();
-    (!client.result.is(returned)).then(|| {
+    (!client.result.accepts(returned)).then(|| {
         let returned = returned.map_or_else(|| "nothing".to_owned(), Type::to_string);
         let built_for = match &client.result {
             ExpectedResult::Value(ty) => ty.to_string(),
-            ExpectedResult::Unsaid | ExpectedResult::Nothing => "nothing".to_owned(),
+            ExpectedResult::Unspecified | ExpectedResult::Nothing => "nothing".to_owned(),
         };
         format!("{name} returns {returned}, not {built_for}")
     })

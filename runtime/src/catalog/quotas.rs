@@ -1,7 +1,7 @@
 //! Compares what accounts use with the limits of their plan.
 
 use super::Templates;
-use crate::executor::{Admission, NotAdmitted};
+use crate::executor::{AdmissionError, WorkerAdmission};
 use crate::identity::{Directory, PlanResource, check_limit};
 use golem_model::{AccountId, ProjectId, TemplateId};
 use std::sync::Arc;
@@ -27,9 +27,13 @@ impl Quotas {
     }
 }
 
-impl Admission for Quotas {
-    fn admit(&self, template: TemplateId, workers: &dyn Fn(&[TemplateId]) -> u64) -> Result<(), NotAdmitted> {
-        let missing = || NotAdmitted::NoTemplate(template);
+impl WorkerAdmission for Quotas {
+    fn admit(
+        &self,
+        template: TemplateId,
+        workers: &dyn Fn(&[TemplateId]) -> u64,
+    ) -> Result<(), AdmissionError> {
+        let missing = || AdmissionError::NoTemplate(template);
         let project = self.templates.project_accepting_workers(template).ok_or_else(missing)?;
         let owner = self.directory.project(project).ok_or_else(missing)?.owner;
         let limit = self.directory.plan().limits.workers_max;
@@ -39,6 +43,6 @@ impl Admission for Quotas {
         }
         let used = workers(&self.templates_of(owner));
         check_limit(PlanResource::Workers, limit, used, 1)
-            .map_err(|reached| NotAdmitted::Limit(reached.to_string()))
+            .map_err(|reached| AdmissionError::Limit(reached.to_string()))
     }
 }

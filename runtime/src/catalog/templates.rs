@@ -558,7 +558,7 @@ impl Shared {
 
 #[async_trait]
 impl Components for Templates {
-    fn newest(&self, template: TemplateId) -> Option<(ProjectId, u32)> {
+    fn newest_version(&self, template: TemplateId) -> Option<(ProjectId, u32)> {
         let template = self.get(template)?;
         Some((template.project, template.latest().row.version))
     }

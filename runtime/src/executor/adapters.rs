@@ -17,7 +17,7 @@ use golem_host::ports::{
     Oplog, PortError, Ports, Promises, WorkerMetadata, WorkerPage, WorkerQuery, Workers,
 };
 use golem_model::oplog::codec::Row;
-use golem_model::oplog::{Call, InboxEvent};
+use golem_model::oplog::{HostCall, InboxEvent};
 use golem_model::promise::{Completion, PromiseState};
 use golem_model::{Entry, OplogIndex, ProjectId, PromiseId, WorkerId, WorkerName};
 use parking_lot::MutexGuard;
@@ -54,7 +54,7 @@ impl ActivationAdapter {
             blobstore: self.clone(),
             clock: self.core.clock.clone(),
             log: self.core.logs.sink(self.worker),
-            http: self.core.outbound.of_project(project),
+            http: self.core.outbound.for_project(project),
         }
     }
 
@@ -77,7 +77,7 @@ impl ActivationAdapter {
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         promise: &PromiseId,
         operation: PromiseOperation,
     ) -> Result<Completion, PortError> {
@@ -146,7 +146,7 @@ fn metadata(view: WorkerView) -> WorkerMetadata {
 
 #[async_trait]
 impl Workers for ActivationAdapter {
-    async fn facts(&self, id: &WorkerId) -> Result<Option<WorkerMetadata>, PortError> {
+    async fn metadata(&self, id: &WorkerId) -> Result<Option<WorkerMetadata>, PortError> {
         loop {
             let Some(worker) = self.core.locate(id).await.map_err(port_error)? else { return Ok(None) };
             let state = self.lock()?;
@@ -192,7 +192,7 @@ impl Promises for ActivationAdapter {
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         promise: &PromiseId,
         data: Vec<u8>,
     ) -> Result<Completion, PortError> {
@@ -203,7 +203,7 @@ impl Promises for ActivationAdapter {
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         promise: &PromiseId,
     ) -> Result<bool, PortError> {
         Ok(self.change_promise(first, entries, call, promise, PromiseOperation::Delete).await?

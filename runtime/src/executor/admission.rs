@@ -6,7 +6,7 @@ use golem_model::TemplateId;
 
 /// Why a worker may not be created.
 #[derive(Debug, Clone, thiserror::Error)]
-pub enum NotAdmitted {
+pub enum AdmissionError {
     /// The template does not exist, or is being deleted.
     #[error("Template not found: {0}")]
     NoTemplate(TemplateId),
@@ -16,12 +16,16 @@ pub enum NotAdmitted {
 }
 
 /// Decides whether workers may be created.
-pub trait Admission: Send + Sync {
+pub trait WorkerAdmission: Send + Sync {
     /// Decides whether one more worker of `template` may be created. `workers` returns the exact number of workers that
     /// the given templates have together.
     ///
     /// Called under the node's lock: an implementation must not wait and must not call the executor.
-    fn admit(&self, template: TemplateId, workers: &dyn Fn(&[TemplateId]) -> u64) -> Result<(), NotAdmitted>;
+    fn admit(
+        &self,
+        template: TemplateId,
+        workers: &dyn Fn(&[TemplateId]) -> u64,
+    ) -> Result<(), AdmissionError>;
 }
 
 impl Executor {
@@ -32,7 +36,7 @@ impl Executor {
     }
 
     /// Waits until everything that was appended to the log so far is durable.
-    pub async fn settled(&self) -> Result<(), ExecutorError> {
+    pub async fn wait_all_durable(&self) -> Result<(), ExecutorError> {
         let last = self.core.lock().ledger.last_seq();
         self.core.wait_durable(last).await
     }

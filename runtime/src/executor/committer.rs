@@ -84,7 +84,7 @@ pub(crate) fn run(core: &Arc<Core>) {
 }
 
 fn tidy_store(core: &Arc<Core>) -> bool {
-    match core.store.tidy(TIDY_ROWS) {
+    match core.store.run_maintenance(TIDY_ROWS) {
         Ok(more) => more,
         Err(error) => {
             tracing::warn!(error = %unavailable(&error), "housekeeping of the store failed; it is tried again");

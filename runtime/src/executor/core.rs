@@ -12,9 +12,9 @@ use super::projection::WorkerProjection;
 use super::scheduler::{self, Scheduler};
 use super::settings::{ExecutorSettings, IdempotencyLookup};
 use super::worker_task;
-use super::{Admission, Components, ExecutorMetrics, ExecutorParts};
+use super::{Components, ExecutorMetrics, ExecutorParts, WorkerAdmission};
 use crate::entropy::Entropy;
-use crate::storage::ports::{Blobs, Seq, Store, StoreError, StoredHead, WorkerNum};
+use crate::storage::ports::{Blobs, Seq, Store, StoreError, StoredProjection, WorkerNum};
 use golem_host::ports::Clock;
 use golem_host::{Instance, InterruptHandle};
 use golem_model::{Invocation, Value, WorkerId};
@@ -151,7 +151,7 @@ pub(crate) struct Core {
     /// unused images takes the write lock, so it cannot remove such an image.
     pub(crate) image_lock: tokio::sync::RwLock<()>,
     pub(crate) components: Arc<dyn Components>,
-    pub(crate) admission: Arc<dyn Admission>,
+    pub(crate) admission: Arc<dyn WorkerAdmission>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) outbound: Arc<dyn super::Outbound>,
@@ -357,7 +357,7 @@ impl Core {
                 Self::check_available(&state)?;
                 state.ledger.evictions()
             };
-            let Some(stored) = self.read_store(move |store| store.head_by_no(worker)).await? else {
+            let Some(stored) = self.read_store(move |store| store.projection_by_num(worker)).await? else {
                 return Ok(());
             };
             let projection = self.decode_projection(stored).await?;
@@ -393,7 +393,7 @@ impl Core {
                 state.ledger.evictions()
             };
             let wanted = id.clone();
-            let stored = self.read_store(move |store| store.head(&wanted)).await?;
+            let stored = self.read_store(move |store| store.projection(&wanted)).await?;
             let projection = match stored {
                 None => None,
                 Some(stored) => Some(self.decode_projection(stored).await?),
@@ -432,7 +432,7 @@ impl Core {
     /// Decodes a stored projection. One of another format version is rebuilt from the log.
     pub(crate) async fn decode_projection(
         &self,
-        stored: StoredHead,
+        stored: StoredProjection,
     ) -> Result<WorkerProjection, ExecutorError> {
         match WorkerProjection::from_stored(&stored) {
             Ok(projection) => Ok(projection),

@@ -91,7 +91,7 @@ impl Core {
             return Seq(0);
         };
         let failed = plan.cause.clone().map(|cause| Entry::InvocationFailed { at, cause });
-        let revert = Entry::Revert { at, from, reason: RevertReason::Recovered };
+        let revert = Entry::Revert { at, from, reason: RevertReason::OperatorRecovery };
         let entries = failed.into_iter().chain([revert]).collect();
         // An attempt that is under way can append nothing any more.
         lifecycle::interrupt_guest(state, worker);

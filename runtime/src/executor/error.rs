@@ -22,7 +22,7 @@ pub enum ExecutorError {
     },
     /// The worker may not be created.
     #[error(transparent)]
-    NotAdmitted(#[from] super::NotAdmitted),
+    NotAdmitted(#[from] super::AdmissionError),
     /// The key was used for another invocation before.
     #[error(
         "the invocation key {key} was used before for {first} with other parameters or for another function; \

@@ -1,7 +1,7 @@
 //! Reads a worker's log from the store.
 
 use super::projection::WorkerProjection;
-use crate::storage::ports::{Seq, Store, StoreError, StoredHead};
+use crate::storage::ports::{Seq, Store, StoreError, StoredProjection};
 use golem_model::oplog::InvocationSource;
 use golem_model::oplog::codec::{self, Row};
 use golem_model::{Entry, OplogIndex};
@@ -108,7 +108,7 @@ pub(crate) fn entries_after(
                         continue;
                     }
                     if let Entry::InvocationStarted { source, .. } = &mut entry
-                        && let InvocationSource::Queued { arrival } = *source
+                        && let InvocationSource::Queued { row: arrival } = *source
                     {
                         // An invocation that was accepted before the first of these rows is read separately.
                         let found = match queued_sources.remove(&arrival) {
@@ -141,7 +141,7 @@ fn queued_source(store: &dyn Store, arrival: Seq) -> Result<Option<InvocationSou
 /// Folds a projection from all rows of its worker.
 pub(crate) fn rebuild_projection(
     store: &dyn Store,
-    stored: &StoredHead,
+    stored: &StoredProjection,
 ) -> Result<WorkerProjection, StoreError> {
     let mut projection: Option<WorkerProjection> = None;
     let mut effects = Vec::new();
@@ -149,7 +149,8 @@ pub(crate) fn rebuild_projection(
         if projection.is_none()
             && let Row::Entries { entries, .. } = &row
         {
-            projection = entries.first().and_then(|entry| WorkerProjection::from_created(stored.no, entry));
+            projection =
+                entries.first().and_then(|entry| WorkerProjection::from_created(stored.worker, entry));
         }
         let Some(projection) = &mut projection else {
             return Err(corrupt_row(seq, "it should create the worker, and does not"));

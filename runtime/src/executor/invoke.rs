@@ -94,7 +94,7 @@ impl Executor {
             return Ok(known);
         }
         let hash = key.index_hash();
-        let row = self.core.read_store(move |store| store.idem(worker, hash)).await?;
+        let row = self.core.read_store(move |store| store.idempotency_row(worker, hash)).await?;
         Ok(if row.is_some() { KeyState::Done } else { KeyState::Unknown })
     }
 
@@ -128,7 +128,7 @@ impl Executor {
                 AdmissionAttempt::Known(record) => record,
                 AdmissionAttempt::AskStore => {
                     let hash = invocation.key.index_hash();
-                    match core.read_store(move |store| store.idem(worker, hash)).await? {
+                    match core.read_store(move |store| store.idempotency_row(worker, hash)).await? {
                         None => {
                             checked_at = Some(evictions);
                             continue;
@@ -360,7 +360,7 @@ impl Core {
                     | Entry::HostCall { .. }
                     | Entry::AttemptFailed { .. }
                     | Entry::ProgramEnded { .. }
-                    | Entry::Parked(_)
+                    | Entry::Suspended(_)
                     | Entry::Configured { .. }
                     | Entry::Revert { .. }
                     | Entry::LifecycleEvent(_) => {}

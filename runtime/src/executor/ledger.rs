@@ -26,9 +26,9 @@ use self::call_delivery::{CallRequest, CancelRequest};
 use self::name_index::NameIndex;
 use super::projection::call_state::PendingReply;
 use super::projection::{FoldEffect, PromiseSlot, WorkerProjection};
-use crate::storage::ports::{Derived, IdemRow, LogRow, Position, Seq, WorkerNum};
+use crate::storage::ports::{DerivedPosition, IdempotencyRow, LogRow, Position, Seq, WorkerNum};
 use golem_model::oplog::codec::{self, Row};
-use golem_model::oplog::{Call, Entry, InboxEvent};
+use golem_model::oplog::{Entry, HostCall, InboxEvent};
 use golem_model::promise::Completion;
 use golem_model::shared::SharedWrite;
 use golem_model::{
@@ -94,7 +94,7 @@ pub(crate) struct HostCallContext {
     pub(crate) activation: Activation,
     pub(crate) first: OplogIndex,
     pub(crate) entries: Vec<Entry>,
-    pub(crate) call: Call,
+    pub(crate) call: HostCall,
 }
 
 /// The outcome of an event.
@@ -159,7 +159,7 @@ struct CachedProjection {
     /// The first row that is not folded into the stored projection.
     dirty_since: Option<Seq>,
     /// Index entries that the store does not have yet.
-    unwritten_keys: Vec<IdemRow>,
+    unwritten_keys: Vec<IdempotencyRow>,
     /// The last flush that contained this projection. The projection may be evicted once that flush is committed.
     last_flush: u64,
     /// Whether the store may have index entries of this worker.
@@ -171,7 +171,7 @@ struct CachedProjection {
 #[derive(Debug)]
 struct PendingFlush {
     number: u64,
-    keys: Vec<IdemRow>,
+    keys: Vec<IdempotencyRow>,
     /// Workers that the store removes in this flush.
     removed: Vec<WorkerNum>,
 }
@@ -182,7 +182,7 @@ pub(crate) struct Ledger {
     epochs: Vec<Epoch>,
     last_seq: Seq,
     durable_seq: Seq,
-    derived: Derived,
+    derived: DerivedPosition,
     projections: HashMap<WorkerNum, CachedProjection>,
     by_id: HashMap<WorkerId, WorkerNum>,
     name_index: NameIndex,
@@ -193,7 +193,7 @@ pub(crate) struct Ledger {
     keys_overfull: Vec<WorkerNum>,
     unwritten_rows: Vec<LogRow>,
     promise_waiters: HashMap<PromiseId, Vec<WorkerNum>>,
-    worker_no_max: u64,
+    worker_num_max: u64,
     /// Number of workers of each template.
     pub(super) counts: WorkerCounts,
     activation_last: u64,
@@ -235,7 +235,7 @@ impl Ledger {
             keys_overfull: Vec::new(),
             unwritten_rows: Vec::new(),
             promise_waiters: HashMap::new(),
-            worker_no_max: position.derived.worker_no_max,
+            worker_num_max: position.derived.worker_num_max,
             counts: WorkerCounts::default(),
             activation_last: 0,
             now: Timestamp::default(),
@@ -378,7 +378,7 @@ impl Ledger {
                 .first()
                 .and_then(|entry| WorkerProjection::from_created(worker, entry))
                 .ok_or(StepError::UnknownWorker)?;
-            self.worker_no_max = self.worker_no_max.max(worker.0);
+            self.worker_num_max = self.worker_num_max.max(worker.0);
             self.counts.add(&projection.id);
             self.insert(projection, false);
         }
@@ -438,12 +438,12 @@ impl Ledger {
     }
 
     fn create_worker(&mut self, entry: Entry, options: FailureOptions) -> Result<StepOutcome, StepError> {
-        let worker = WorkerNum(self.worker_no_max + 1);
+        let worker = WorkerNum(self.worker_num_max + 1);
         let projection = WorkerProjection::from_created(worker, &entry).ok_or(StepError::UnknownWorker)?;
         if let Some(existing) = self.by_id.get(&projection.id) {
             return Err(StepError::WorkerExists(*existing));
         }
-        self.worker_no_max += 1;
+        self.worker_num_max += 1;
         self.counts.add(&projection.id);
         let at = projection.created_at;
         self.insert(projection, false);
@@ -596,7 +596,7 @@ impl Ledger {
                 record.invocation = Some(accepted);
             }
             if let Some(outcome) = outcome {
-                cached.unwritten_keys.push(IdemRow { worker, key_hash, started, outcome });
+                cached.unwritten_keys.push(IdempotencyRow { worker, key_hash, started, outcome });
                 if cached.unwritten_keys.len() == KEYS_UNWRITTEN_MAX {
                     self.keys_overfull.push(worker);
                 }

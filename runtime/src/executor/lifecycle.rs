@@ -126,7 +126,7 @@ impl Executor {
 
     /// Returns the number of workers of a template, or of all templates.
     pub async fn count(&self, template: Option<golem_model::TemplateId>) -> Result<u64, ExecutorError> {
-        self.core.read_store(move |store| store.head_count(template)).await
+        self.core.read_store(move |store| store.projection_count(template)).await
     }
 
     /// Completes a promise, unless it is completed already. Durable on return. Returns true if this call completed it.
@@ -231,7 +231,7 @@ impl Executor {
             return;
         };
         let source = match accepted_row {
-            Some(seq) => InvocationSource::Queued { arrival: seq.0 },
+            Some(seq) => InvocationSource::Queued { row: seq.0 },
             None => invocation.source(),
         };
         let entry = Entry::InvocationStarted { at: core.clock.now(), key: invocation.key.clone(), source };

@@ -8,7 +8,7 @@
 use super::core::{Core, State};
 use super::projection::WorkerProjection;
 use super::{Executor, ExecutorError, WorkerView};
-use crate::storage::ports::{StoredHead, WorkerNum};
+use crate::storage::ports::{StoredProjection, WorkerNum};
 use golem_model::{TemplateId, WorkerStatus};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -87,18 +87,19 @@ impl Core {
             Self::check_available(&state)?;
             (state.ledger.list_named(template, &prefix, &after, SCANNED_MAX), state.ledger.removed_workers())
         };
-        let stored =
-            self.read_store(move |store| store.heads_named(template, &prefix, &after, SCANNED_MAX)).await?;
+        let stored = self
+            .read_store(move |store| store.projections_named(template, &prefix, &after, SCANNED_MAX))
+            .await?;
         // If one of the two lists was cut off, the result is complete only up to its last name.
         let in_memory_end = in_memory.get(SCANNED_MAX - 1).map(|(name, _)| name.clone());
         let stored_end = stored.get(SCANNED_MAX - 1).map(|stored| stored.id.name.to_string());
         let end = in_memory_end.into_iter().chain(stored_end).min();
         let mut found: BTreeMap<String, ListedWorker> =
             in_memory.into_iter().map(|(name, worker)| (name, ListedWorker::Memory(worker))).collect();
-        let only_stored = |stored: &StoredHead| {
-            !removed.contains(&stored.no) && !found.contains_key(stored.id.name.as_str())
+        let only_stored = |stored: &StoredProjection| {
+            !removed.contains(&stored.worker) && !found.contains_key(stored.id.name.as_str())
         };
-        let only_stored: Vec<StoredHead> = stored.into_iter().filter(only_stored).collect();
+        let only_stored: Vec<StoredProjection> = stored.into_iter().filter(only_stored).collect();
         for stored in only_stored {
             let name = stored.id.name.to_string();
             found.insert(name, ListedWorker::Store(Box::new(self.decode_projection(stored).await?)));

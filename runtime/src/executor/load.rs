@@ -235,7 +235,7 @@ fn saved_state(row: &Row, checkpoint: Checkpoint) -> Option<(golem_model::Timest
         | Entry::InvocationCompleted { .. }
         | Entry::AttemptFailed { .. }
         | Entry::InvocationFailed { .. }
-        | Entry::Parked(_)
+        | Entry::Suspended(_)
         | Entry::Configured { .. }
         | Entry::Revert { .. }
         | Entry::ProgramEnded { .. } => None,

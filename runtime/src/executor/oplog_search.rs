@@ -93,7 +93,7 @@ fn build_page(
 /// Replaces the reference of a queued invocation by its function and parameters.
 fn resolve_source(store: &dyn Store, mut entry: Entry) -> Result<Entry, StoreError> {
     if let Entry::InvocationStarted { source, .. } = &mut entry
-        && let InvocationSource::Queued { arrival } = *source
+        && let InvocationSource::Queued { row: arrival } = *source
         && let Row::InboxEvent(event) = history::row(store, Seq(arrival))?
         && let Some(invocation) = event.into_invocation()
     {

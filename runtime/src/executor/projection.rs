@@ -9,10 +9,10 @@ mod snapshot_state;
 pub(crate) use snapshot_state::{Checkpoint, PendingUpdate, SnapshotState, UpdateReport};
 
 use self::call_state::{CallState, PendingReply};
-use crate::storage::ports::{Seq, StoredHead, WorkerNum};
+use crate::storage::ports::{Seq, StoredProjection, WorkerNum};
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{
-    AdminRequest, Entry, FailureCause, HostFunction, InboxEvent, InvocationSource, Parked,
+    AdminRequest, Entry, FailureCause, HostFunction, InboxEvent, InvocationSource, Suspension,
 };
 use golem_model::{
     AccountId, Convention, FailureOptions, IdempotencyKey, OnFailure, OplogIndex, ProjectId, PromiseId,
@@ -211,7 +211,7 @@ impl WorkerProjection {
                 let line = match source {
                     InvocationSource::Inline { .. } => false,
                     InvocationSource::Program { convention, .. } => *convention == Convention::StdioEventLoop,
-                    InvocationSource::Queued { arrival } => self.queued_lines.remove(arrival),
+                    InvocationSource::Queued { row: arrival } => self.queued_lines.remove(arrival),
                 };
                 if line {
                     self.loop_begun_at.get_or_insert(index);
@@ -222,7 +222,7 @@ impl WorkerProjection {
                             .push(FoldEffect::InvocationBegun { key: key.as_str().to_owned(), started: seq });
                         seq.0
                     }
-                    InvocationSource::Queued { arrival } => {
+                    InvocationSource::Queued { row: arrival } => {
                         self.queue.retain(|(queued, _)| queued != arrival);
                         *arrival
                     }
@@ -273,7 +273,7 @@ impl WorkerProjection {
                     | FailureCause::Discarded { .. } => TerminalState::Failed,
                 });
             }
-            Entry::Parked(Parked { at: _, monotonic_nanos: _, wake_at, promises }) => {
+            Entry::Suspended(Suspension { at: _, monotonic_nanos: _, wake_at, promises }) => {
                 // One of the worker's own promises may have been completed after the guest checked it and before this
                 // entry. Then there is nothing to wait for, and no event would wake the worker again.
                 let filled =
@@ -468,19 +468,19 @@ impl WorkerProjection {
     }
 
     /// Encodes the projection for the store.
-    pub(crate) fn to_stored(&self) -> StoredHead {
+    pub(crate) fn to_stored(&self) -> StoredProjection {
         let mut bytes = vec![PROJECTION_VERSION];
         bytes = postcard::to_extend(self, bytes)
             .expect("a projection is plain data, which always serialises into memory");
-        StoredHead {
-            no: WorkerNum(self.worker),
+        StoredProjection {
+            worker: WorkerNum(self.worker),
             id: self.id.clone(),
             project: self.project,
             shard: self.shard(),
             applied: Seq(self.last_row),
             active: self.is_runnable() || self.waits_for_others() || self.calls.expects_answer(),
             wake_at: self.wake_at(),
-            head: bytes,
+            encoded: bytes,
         }
     }
 
@@ -493,9 +493,9 @@ impl WorkerProjection {
     }
 
     /// Decodes what [`WorkerProjection::to_stored`] encoded.
-    pub(crate) fn from_stored(stored: &StoredHead) -> Result<Self, ProjectionError> {
-        let error = |details: String| ProjectionError { worker: stored.no, details };
-        match stored.head.split_first() {
+    pub(crate) fn from_stored(stored: &StoredProjection) -> Result<Self, ProjectionError> {
+        let error = |details: String| ProjectionError { worker: stored.worker, details };
+        match stored.encoded.split_first() {
             Some((&PROJECTION_VERSION, bytes)) => {
                 postcard::from_bytes(bytes).map_err(|e| error(e.to_string()))
             }

@@ -8,7 +8,7 @@ use super::invoke::{cached_key_record, internal};
 use super::ledger::{LedgerEvent, StepOutcome};
 use super::{Executor, ExecutorError, history};
 use crate::storage::ports::{Seq, WorkerNum};
-use golem_model::oplog::calls::CallEvent;
+use golem_model::oplog::CallEvent;
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{AdminRequest, InboxEvent, InvocationSource};
 use golem_model::{Entry, IdempotencyKey, Timestamp, WorkerId};
@@ -100,7 +100,7 @@ impl Executor {
                 CancelAttempt::Ended(outcome) => outcome,
                 CancelAttempt::AskStore => {
                     let hash = key.index_hash();
-                    match core.read_store(move |store| store.idem(worker, hash)).await? {
+                    match core.read_store(move |store| store.idempotency_row(worker, hash)).await? {
                         Some(row) => row.outcome,
                         None => {
                             return Err(ExecutorError::InvocationNotFound {

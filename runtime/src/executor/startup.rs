@@ -82,7 +82,7 @@ impl Executor {
 pub(crate) fn rebuild_ledger(store: &dyn Store, position: Position) -> Result<Ledger, StartError> {
     let epochs = store.acquire()?;
     let mut ledger = Ledger::new(position, &epochs);
-    ledger.counts = WorkerCounts::new(store.head_counts()?);
+    ledger.counts = WorkerCounts::new(store.projection_counts()?);
     let mut next = position.derived.applied;
     loop {
         let page = store.rows_after(next, PAGE_SIZE)?;
@@ -111,11 +111,11 @@ pub(crate) fn rebuild_ledger(store: &dyn Store, position: Position) -> Result<Le
 fn load_callers(store: &dyn Store, ledger: &mut Ledger) -> Result<(), StartError> {
     let mut after = WorkerNum(0);
     loop {
-        let page = store.heads_to_wake(after, PAGE_SIZE)?;
+        let page = store.projections_to_wake(after, PAGE_SIZE)?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.no;
         for stored in page.iter().filter(|stored| stored.active) {
-            if ledger.projection(stored.no).is_none() && !ledger.is_removed(stored.no) {
+            if ledger.projection(stored.worker).is_none() && !ledger.is_removed(stored.worker) {
                 let projection = match WorkerProjection::from_stored(stored) {
                     Ok(projection) => projection,
                     Err(_) => history::rebuild_projection(store, stored)?,
@@ -129,7 +129,7 @@ fn load_callers(store: &dyn Store, ledger: &mut Ledger) -> Result<(), StartError
 }
 
 fn load_projection(store: &dyn Store, ledger: &mut Ledger, worker: WorkerNum) -> Result<(), StoreError> {
-    let Some(stored) = store.head_by_no(worker)? else { return Ok(()) };
+    let Some(stored) = store.projection_by_num(worker)? else { return Ok(()) };
     let projection = match WorkerProjection::from_stored(&stored) {
         Ok(projection) => projection,
         Err(_) => history::rebuild_projection(store, &stored)?,
@@ -170,21 +170,22 @@ pub(crate) async fn wake_all(core: &Arc<Core>) -> Result<(), ExecutorError> {
     }
     let mut after = WorkerNum(0);
     loop {
-        let page = core.read_store(move |store| store.heads_to_wake(after, PAGE_SIZE)).await?;
+        let page = core.read_store(move |store| store.projections_to_wake(after, PAGE_SIZE)).await?;
         let Some(last) = page.last() else { return Ok(()) };
         after = last.no;
         let mut state = core.lock();
         Core::check_available(&state)?;
         for stored in page {
-            if state.ledger.projection(stored.no).is_some() || state.ledger.is_removed(stored.no) {
+            if state.ledger.projection(stored.worker).is_some() || state.ledger.is_removed(stored.worker) {
                 continue;
             }
             if stored.active {
-                core.wake(&mut state, stored.no);
+                core.wake(&mut state, stored.worker);
             } else if let Some(at) = stored.wake_at {
                 // Its projection stays in the store until then, so a sleeping worker costs only a timer.
-                let due =
-                    state.scheduler.step(core.clock.now(), scheduler::TimerEvent::Set(stored.no, Some(at)));
+                let due = state
+                    .scheduler
+                    .step(core.clock.now(), scheduler::TimerEvent::Set(stored.worker, Some(at)));
                 debug_assert!(due.is_empty(), "setting a timer makes no worker due");
                 core.timers_changed.notify_one();
             }

@@ -286,7 +286,7 @@ fn stop_outcome(stop: StopReason) -> Result<UpdateAttempt, ExecutorError> {
         }),
         StopReason::Trapped { details, .. } => refusal(details),
         StopReason::Exited { code, .. } => refusal(format!("the program called exit with code {code}")),
-        StopReason::Parked(_) => refusal("it waits where the recorded version did not".to_owned()),
+        StopReason::Suspended(_) => refusal("it waits where the recorded version did not".to_owned()),
         StopReason::JumpedBack => refusal("it went back where the recorded version did not".to_owned()),
         StopReason::Interrupted | StopReason::Port(PortError::Discarded) => UpdateAttempt::Stopped,
         StopReason::Port(PortError::Unavailable { reason }) => {

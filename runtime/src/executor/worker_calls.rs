@@ -16,9 +16,9 @@ use async_trait::async_trait;
 use golem_host::ports::{AnswerState, Calls, OutgoingCall, PortError};
 use golem_model::call::CallError;
 use golem_model::limits::INVOCATIONS_PENDING_MAX;
-use golem_model::oplog::calls::CallEvent;
+use golem_model::oplog::CallEvent;
 use golem_model::oplog::codec::Row;
-use golem_model::oplog::{Call, InboxEvent};
+use golem_model::oplog::{HostCall, InboxEvent};
 use golem_model::template::Function;
 use golem_model::{AccountId, Entry, Invocation, OplogIndex, ProjectId, PromiseId, WorkerId};
 use std::sync::Arc;
@@ -40,7 +40,7 @@ impl ActivationAdapter {
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         outgoing: OutgoingCall,
     ) -> Result<Vec<u8>, PortError> {
         let core = &self.core;
@@ -55,7 +55,7 @@ impl ActivationAdapter {
                     .map(|projection| (projection.project, projection.template_version))
             };
             // The version that the target runs, or would run if it were created now.
-            let version = running.or_else(|| core.components.newest(outgoing.target.template));
+            let version = running.or_else(|| core.components.newest_version(outgoing.target.template));
             let exported = version.and_then(|(_, version)| {
                 core.components.function(outgoing.target.template, version, &outgoing.function)
             });
@@ -184,7 +184,7 @@ fn signature_mismatch(outgoing: &OutgoingCall, exported: Option<&Function>) -> O
             outgoing.function
         ));
     }
-    (!outgoing.returns.is(exported.result.as_ref()))
+    (!outgoing.returns.accepts(exported.result.as_ref()))
         .then(|| format!("exports {} with another result than the caller was built for", outgoing.function))
 }
 
@@ -194,7 +194,7 @@ impl Calls for ActivationAdapter {
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         outgoing: OutgoingCall,
     ) -> Result<Vec<u8>, PortError> {
         self.send_call(first, entries, call, outgoing).await
@@ -227,7 +227,7 @@ impl Calls for ActivationAdapter {
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         number: OplogIndex,
     ) -> Result<Vec<u8>, PortError> {
         let context =

@@ -70,7 +70,7 @@ pub(crate) async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
     let mut result = WorkResult::Nothing;
     loop {
         let parked = match &result {
-            WorkResult::Outcome(Outcome::Stopped(StopReason::Parked(parked))) => parked.promises.clone(),
+            WorkResult::Outcome(Outcome::Stopped(StopReason::Suspended(parked))) => parked.promises.clone(),
             _ => Vec::new(),
         };
         let drops_instance = !matches!(
@@ -82,7 +82,7 @@ pub(crate) async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
         if drops_instance {
             // Outside the lock, because dropping an instance releases memory and takes time.
             //
-            // A suspended worker's instance is dropped here although the row of its `Parked` entry may not be durable
+            // A suspended worker's instance is dropped here although the row of its `Suspension` entry may not be durable
             // yet. This is safe: suspending has no effect outside of the node, and if the commit fails, all in-memory
             // state is discarded and the worker is loaded from what the store has.
             drop(resident.take());
@@ -134,7 +134,7 @@ async fn recheck_promises(core: &Arc<Core>, worker: WorkerNum, promises: &[Promi
     let Some(own) = core.lock().ledger.projection(worker).map(|projection| projection.id.clone()) else {
         return;
     };
-    // The worker's own promises and calls were checked when its `Parked` entry was folded.
+    // The worker's own promises and calls were checked when its `Suspension` entry was folded.
     for promise in promises.iter().filter(|promise| promise.worker != own) {
         match core.promise_state(promise).await {
             Ok(PromiseState::Pending) => {}
@@ -387,7 +387,7 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, worker: WorkerNum, stop: Sto
                 format!("its initialisation called exit with code {code}"),
             );
         }
-        StopReason::Parked(_) => ExecutorMetrics::add(&core.metrics.parks, 1),
+        StopReason::Suspended(_) => ExecutorMetrics::add(&core.metrics.parks, 1),
         StopReason::Trapped { details, retry, policy } => {
             record_failed_attempt(core, state, worker, details, retry, policy);
         }
@@ -465,7 +465,7 @@ fn record_failure(core: &Arc<Core>, state: &mut State, worker: WorkerNum, cause:
     let exited = matches!(cause, FailureCause::Exited { .. } | FailureCause::ExitedWithStderr { .. });
     let rolls_back = |projection: &&WorkerProjection| projection.rolls_back() && !exited;
     let from = state.ledger.projection(worker).filter(rolls_back).map(|projection| projection.begun_at);
-    let revert = from.map(|from| Entry::Revert { at, from, reason: RevertReason::RolledBack });
+    let revert = from.map(|from| Entry::Revert { at, from, reason: RevertReason::FailureRollback });
     let entries = std::iter::once(failed).chain(revert).collect();
     let Some(seq) = append_entries(core, state, worker, entries) else { return };
     let Some(current) = state.slots.get_mut(&worker).and_then(|slot| slot.current.take()) else { return };

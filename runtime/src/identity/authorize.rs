@@ -80,7 +80,7 @@ impl Action {
 
 /// An operation on an account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum AccountAct {
+pub enum AccountAction {
     /// See the account, its plan and its roles.
     View,
     /// Change the account's name and e-mail address.
@@ -99,7 +99,7 @@ pub enum AccountAct {
     ChangeRoles,
 }
 
-impl AccountAct {
+impl AccountAction {
     /// All operations.
     pub const ALL: [Self; 8] = [
         Self::View,
@@ -115,7 +115,7 @@ impl AccountAct {
 
 /// An operation on the server as a whole.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum SystemAct {
+pub enum SystemAction {
     /// Create an account.
     CreateAccount,
     /// List all accounts.
@@ -130,7 +130,7 @@ pub enum SystemAct {
     ReportUsage,
 }
 
-impl SystemAct {
+impl SystemAction {
     /// All operations.
     pub const ALL: [Self; 6] = [
         Self::CreateAccount,
@@ -144,18 +144,18 @@ impl SystemAct {
 
 /// Any operation that needs authorization.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Act {
+pub enum Operation {
     /// In a project.
     Project(Action),
     /// With an account.
-    Account(AccountAct),
+    Account(AccountAction),
     /// With the server.
-    System(SystemAct),
+    System(SystemAction),
 }
 
 /// Relation of the caller to the project or account that the operation is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Standing {
+pub enum Relationship {
     /// The caller owns it.
     Owner,
     /// The caller has grants with these actions in the project.
@@ -176,17 +176,17 @@ pub enum Decision {
 }
 
 /// Decides whether a caller with this relation to the target and with these roles may do `operation`.
-pub fn decide(operation: Act, standing: Standing, roles: &BTreeSet<Role>) -> Decision {
+pub fn decide(operation: Operation, relationship: Relationship, roles: &BTreeSet<Role>) -> Decision {
     let has = |role: Role| roles.contains(&role) || roles.contains(&Role::Admin);
     let or = |allowed: bool, otherwise: Decision| if allowed { Decision::Allowed } else { otherwise };
     match operation {
-        Act::Project(action) => {
-            let granted = match standing {
-                Standing::Owner => ActionSet::ALL,
-                Standing::Grantee(actions) => actions,
-                Standing::Stranger => ActionSet::NONE,
+        Operation::Project(action) => {
+            let granted = match relationship {
+                Relationship::Owner => ActionSet::ALL,
+                Relationship::Grantee(actions) => actions,
+                Relationship::Stranger => ActionSet::NONE,
             };
-            let owner = standing == Standing::Owner;
+            let owner = relationship == Relationship::Owner;
             let sees = owner || !granted.is_empty() || has(Role::ViewProject) || has(Role::DeleteProject);
             let allowed = match (action, action.grantable()) {
                 (_, Some(grantable)) => granted.contains(grantable) || has(Role::Admin),
@@ -195,28 +195,28 @@ pub fn decide(operation: Act, standing: Standing, roles: &BTreeSet<Role>) -> Dec
             };
             or(allowed, if sees { Decision::Forbidden } else { Decision::Hidden })
         }
-        Act::Account(operation) => {
-            let owner = standing == Standing::Owner;
+        Operation::Account(operation) => {
+            let owner = relationship == Relationship::Owner;
             let sees = owner || has(Role::MarketingAdmin);
             let allowed = match operation {
-                AccountAct::View => sees,
-                AccountAct::Update
-                | AccountAct::Delete
-                | AccountAct::ViewTokens
-                | AccountAct::CreateToken
-                | AccountAct::DeleteToken => owner || has(Role::Admin),
-                AccountAct::ViewUsage => owner || has(Role::InstanceServer),
-                AccountAct::ChangeRoles => has(Role::Admin),
+                AccountAction::View => sees,
+                AccountAction::Update
+                | AccountAction::Delete
+                | AccountAction::ViewTokens
+                | AccountAction::CreateToken
+                | AccountAction::DeleteToken => owner || has(Role::Admin),
+                AccountAction::ViewUsage => owner || has(Role::InstanceServer),
+                AccountAction::ChangeRoles => has(Role::Admin),
             };
             or(allowed, if sees { Decision::Forbidden } else { Decision::Hidden })
         }
-        Act::System(operation) => {
+        Operation::System(operation) => {
             let allowed = match operation {
-                SystemAct::CreateAccount => has(Role::Admin),
-                SystemAct::ListAccounts => has(Role::MarketingAdmin),
-                SystemAct::CreateForeignProject => has(Role::CreateProject),
-                SystemAct::ViewInvited | SystemAct::ChangeInvited => has(Role::WhitelistAdmin),
-                SystemAct::ReportUsage => has(Role::InstanceServer),
+                SystemAction::CreateAccount => has(Role::Admin),
+                SystemAction::ListAccounts => has(Role::MarketingAdmin),
+                SystemAction::CreateForeignProject => has(Role::CreateProject),
+                SystemAction::ViewInvited | SystemAction::ChangeInvited => has(Role::WhitelistAdmin),
+                SystemAction::ReportUsage => has(Role::InstanceServer),
             };
             or(allowed, Decision::Forbidden)
         }
@@ -266,14 +266,14 @@ pub enum AuthorizationError {
     /// The caller may not know that the target exists; the response must say that it does not.
     Hidden,
     /// The caller may know that the target exists; the message says what is missing.
-    Forbidden(Act),
+    Forbidden(Operation),
 }
 
 impl fmt::Display for AuthorizationError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Hidden => f.write_str("not found"),
-            Self::Forbidden(Act::Project(action)) => match action.grantable() {
+            Self::Forbidden(Operation::Project(action)) => match action.grantable() {
                 Some(needed) => write!(
                     f,
                     "Forbidden: this needs the action {} in the project, which its owner can grant",
@@ -281,16 +281,16 @@ impl fmt::Display for AuthorizationError {
                 ),
                 None => f.write_str("Forbidden: only the project's owner may do this"),
             },
-            Self::Forbidden(Act::Account(_)) => {
+            Self::Forbidden(Operation::Account(_)) => {
                 f.write_str("Forbidden: only an account with the role Admin may do this")
             }
-            Self::Forbidden(Act::System(operation)) => {
+            Self::Forbidden(Operation::System(operation)) => {
                 let role = match operation {
-                    SystemAct::CreateAccount => Role::Admin,
-                    SystemAct::ListAccounts => Role::MarketingAdmin,
-                    SystemAct::CreateForeignProject => Role::CreateProject,
-                    SystemAct::ViewInvited | SystemAct::ChangeInvited => Role::WhitelistAdmin,
-                    SystemAct::ReportUsage => Role::InstanceServer,
+                    SystemAction::CreateAccount => Role::Admin,
+                    SystemAction::ListAccounts => Role::MarketingAdmin,
+                    SystemAction::CreateForeignProject => Role::CreateProject,
+                    SystemAction::ViewInvited | SystemAction::ChangeInvited => Role::WhitelistAdmin,
+                    SystemAction::ReportUsage => Role::InstanceServer,
                 };
                 write!(f, "Forbidden: this needs the role {role}, which an administrator can give")
             }
@@ -302,11 +302,11 @@ impl std::error::Error for AuthorizationError {}
 
 /// [`decide`] as a `Result`.
 fn require_allowed(
-    operation: Act,
-    standing: Standing,
+    operation: Operation,
+    relationship: Relationship,
     roles: &BTreeSet<Role>,
 ) -> Result<(), AuthorizationError> {
-    match decide(operation, standing, roles) {
+    match decide(operation, relationship, roles) {
         Decision::Allowed => Ok(()),
         Decision::Forbidden => Err(AuthorizationError::Forbidden(operation)),
         Decision::Hidden => Err(AuthorizationError::Hidden),
@@ -338,7 +338,7 @@ impl AccountScope {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct SystemScope {
     principal: Principal,
-    operation: SystemAct,
+    operation: SystemAction,
 }
 
 impl SystemScope {
@@ -348,7 +348,7 @@ impl SystemScope {
     }
 
     /// The authorized operation.
-    pub fn operation(&self) -> SystemAct {
+    pub fn operation(&self) -> SystemAction {
         self.operation
     }
 }
@@ -377,7 +377,7 @@ impl super::Directory {
         let nothing = BTreeSet::new();
         let roles = state.account(account).map_or(&nothing, |account| &account.roles);
         let granted = state.granted_to(account, project.id);
-        require_allowed(Act::Project(action), Standing::Grantee(granted), roles)?;
+        require_allowed(Operation::Project(action), Relationship::Grantee(granted), roles)?;
         Ok(scope(if roles.contains(&Role::Admin) { ActionSet::ALL } else { granted }))
     }
 
@@ -385,11 +385,12 @@ impl super::Directory {
     pub fn authorize_account(
         &self,
         principal: Principal,
-        operation: AccountAct,
+        operation: AccountAction,
         account: AccountId,
     ) -> Result<AccountScope, AuthorizationError> {
-        let standing = if principal.account() == account { Standing::Owner } else { Standing::Stranger };
-        require_allowed(Act::Account(operation), standing, &self.roles(principal))?;
+        let relationship =
+            if principal.account() == account { Relationship::Owner } else { Relationship::Stranger };
+        require_allowed(Operation::Account(operation), relationship, &self.roles(principal))?;
         Ok(AccountScope { principal, account })
     }
 
@@ -397,9 +398,9 @@ impl super::Directory {
     pub fn authorize_system(
         &self,
         principal: Principal,
-        operation: SystemAct,
+        operation: SystemAction,
     ) -> Result<SystemScope, AuthorizationError> {
-        require_allowed(Act::System(operation), Standing::Stranger, &self.roles(principal))?;
+        require_allowed(Operation::System(operation), Relationship::Stranger, &self.roles(principal))?;
         Ok(SystemScope { principal, operation })
     }
 

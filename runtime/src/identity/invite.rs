@@ -4,7 +4,7 @@ use super::account::check_text;
 use super::authorize::SystemScope;
 use super::directory::{Directory, IdentityError};
 use crate::storage::ports::CatalogWrite;
-use golem_model::Invited;
+use golem_model::Invitation;
 
 /// Whether a first login needs an invitation while this has not been configured. `true`, so that enabling login does
 /// not open the server to every GitHub account.
@@ -28,7 +28,7 @@ impl Directory {
     }
 
     /// The whitelist ordered by address: at most `limit` entries, after the first `skip`.
-    pub fn invited(&self, _scope: &SystemScope, skip: usize, limit: usize) -> Vec<Invited> {
+    pub fn invited(&self, _scope: &SystemScope, skip: usize, limit: usize) -> Vec<Invitation> {
         self.state().invited().skip(skip).take(limit).cloned().collect()
     }
 
@@ -44,7 +44,7 @@ impl Directory {
         self.change(move |directory, _| {
             let now = directory.now();
             let writes = emails.iter().map(|email| {
-                CatalogWrite::Invited(Invited {
+                CatalogWrite::Invitation(Invitation {
                     email: email.trim().to_lowercase(),
                     created_by: inviter,
                     created_at: now,

@@ -1,7 +1,7 @@
 //! Projects.
 
 use super::account::{account_not_found, check_text, is_conflict};
-use super::authorize::{Action, Scope, SystemAct};
+use super::authorize::{Action, Scope, SystemAction};
 use super::directory::{Directory, IdentityError};
 use super::plan::{PlanResource, check};
 use super::token::Principal;
@@ -53,7 +53,7 @@ impl Directory {
     ) -> Result<Arc<Project>, IdentityError> {
         let NewProject { name, description, owner } = new;
         if owner != principal.account() {
-            self.authorize_system(principal, SystemAct::CreateForeignProject).map_err(|_| {
+            self.authorize_system(principal, SystemAction::CreateForeignProject).map_err(|_| {
                 IdentityError::Invalid(format!(
                     "Invalid ownerAccountId: it must be your own account, {}",
                     principal.account()

@@ -5,8 +5,8 @@
 
 use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
 use golem_model::{
-    Account, AccountId, ActionSet, Grant, GrantId, Invited, Policy, PolicyId, Project, ProjectId, Timestamp,
-    Token, TokenId, Usage,
+    Account, AccountId, ActionSet, Grant, GrantId, Invitation, Policy, PolicyId, Project, ProjectId,
+    Timestamp, Token, TokenId, Usage,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -29,7 +29,7 @@ pub(super) struct DirectoryState {
     policies: BTreeMap<PolicyId, Arc<Policy>>,
     grants: BTreeMap<GrantId, Arc<Grant>>,
     granted: BTreeSet<(AccountId, ProjectId, GrantId)>,
-    invited: BTreeMap<String, Invited>,
+    invited: BTreeMap<String, Invitation>,
     invitation_needed: Option<bool>,
     usage: HashMap<AccountId, Usage>,
 }
@@ -72,7 +72,7 @@ impl DirectoryState {
             CatalogWrite::GrantRemoved(id) => self.remove_grant(id),
             CatalogWrite::Token(token) => self.put_token(token),
             CatalogWrite::TokenRemoved(id) => self.remove_tokens(|token| token.id == id),
-            CatalogWrite::Invited(invited) => {
+            CatalogWrite::Invitation(invited) => {
                 self.invited.entry(invited.email.clone()).or_insert(invited);
             }
             CatalogWrite::InvitedRemoved(email) => {
@@ -246,7 +246,7 @@ impl DirectoryState {
         })
     }
 
-    pub(super) fn invited(&self) -> impl Iterator<Item = &Invited> {
+    pub(super) fn invited(&self) -> impl Iterator<Item = &Invitation> {
         self.invited.values()
     }
 

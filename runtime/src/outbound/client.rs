@@ -117,7 +117,7 @@ impl OutboundClient {
 }
 
 impl Outbound for OutboundClient {
-    fn of_project(&self, project: ProjectId) -> Arc<dyn OutboundHttp> {
+    fn for_project(&self, project: ProjectId) -> Arc<dyn OutboundHttp> {
         Arc::new(ProjectClient { shared: self.shared.clone(), project })
     }
 }
@@ -149,9 +149,9 @@ impl OutboundHttp for ProjectClient {
     async fn send(&self, request: &HttpRequest) -> Result<HttpResponse, HttpFailure> {
         let Shared { client, limits, clock, permits, .. } = &*self.shared;
         let permit = permits.clone().acquire_owned().await.map_err(|_| HttpFailure::TooMany)?;
-        let connect_max = shorter_timeout(request.patience.connect, limits.connect_max);
-        let first_byte_max = shorter_timeout(request.patience.first_byte, limits.first_byte_max);
-        let between_bytes_max = shorter_timeout(request.patience.between_bytes, limits.between_bytes_max);
+        let connect_max = shorter_timeout(request.timeouts.connect, limits.connect_max);
+        let first_byte_max = shorter_timeout(request.timeouts.first_byte, limits.first_byte_max);
+        let between_bytes_max = shorter_timeout(request.timeouts.between_bytes, limits.between_bytes_max);
         let deadline = clock.elapsed().saturating_add(connect_max).saturating_add(first_byte_max);
         let sent = Box::pin(CONNECT_MAX.scope(connect_max, client.request(hyper_request(request)?)));
         let response = tokio::select! {

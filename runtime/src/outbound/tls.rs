@@ -180,9 +180,9 @@ mod tests {
             headers: http::HeaderMap::new(),
             body: Bytes::new(),
             trailers: None,
-            patience: HttpTimeouts::default(),
+            timeouts: HttpTimeouts::default(),
         };
-        let mut response = client.of_project(ProjectId(uuid::Uuid::nil())).send(&request).await?;
+        let mut response = client.for_project(ProjectId(uuid::Uuid::nil())).send(&request).await?;
         match response.body.next().await? {
             HttpPart::Data(data) => Ok(data),
             HttpPart::End(_) => Ok(Bytes::new()),

@@ -3,7 +3,7 @@
 use super::Services;
 use super::error::ApiError;
 use super::extract::{Caller, IdPath, JsonBody, RolePath};
-use crate::identity::{AccountAct, SystemAct};
+use crate::identity::{AccountAction, SystemAction};
 use axum::Json;
 use axum::extract::State;
 use golem_api::account::{Account, AccountData, Plan, PlanData, Role};
@@ -16,7 +16,7 @@ pub(super) async fn view(
     Caller(principal): Caller,
     IdPath(id): IdPath<AccountId>,
 ) -> Result<Json<Account>, ApiError> {
-    let scope = services.authorize_account(principal, AccountAct::View, id)?;
+    let scope = services.authorize_account(principal, AccountAction::View, id)?;
     Ok(Json(to_api(&services, &*services.directory.account(&scope)?)))
 }
 
@@ -26,7 +26,7 @@ pub(super) async fn plan(
     Caller(principal): Caller,
     IdPath(id): IdPath<AccountId>,
 ) -> Result<Json<Plan>, ApiError> {
-    let scope = services.authorize_account(principal, AccountAct::View, id)?;
+    let scope = services.authorize_account(principal, AccountAction::View, id)?;
     services.directory.account(&scope)?;
     let plan = services.directory.plan();
     let limits = &plan.limits;
@@ -48,7 +48,7 @@ pub(super) async fn create(
     Caller(principal): Caller,
     JsonBody(data): JsonBody<AccountData>,
 ) -> Result<Json<Account>, ApiError> {
-    let scope = services.authorize_system(principal, SystemAct::CreateAccount)?;
+    let scope = services.authorize_system(principal, SystemAction::CreateAccount)?;
     check_plan(&services, &data)?;
     let account = services.directory.account_create(&scope, data.name, data.email).await?;
     audit(principal.account(), "account created", &account.id);
@@ -62,7 +62,7 @@ pub(super) async fn update(
     IdPath(id): IdPath<AccountId>,
     JsonBody(data): JsonBody<AccountData>,
 ) -> Result<Json<Account>, ApiError> {
-    let scope = services.authorize_account(principal, AccountAct::Update, id)?;
+    let scope = services.authorize_account(principal, AccountAction::Update, id)?;
     check_plan(&services, &data)?;
     let account = services.directory.account_update(&scope, data.name, data.email).await?;
     Ok(Json(to_api(&services, &account)))
@@ -74,7 +74,7 @@ pub(super) async fn delete(
     Caller(principal): Caller,
     IdPath(id): IdPath<AccountId>,
 ) -> Result<(), ApiError> {
-    let scope = services.authorize_account(principal, AccountAct::Delete, id)?;
+    let scope = services.authorize_account(principal, AccountAction::Delete, id)?;
     services.directory.account_delete(&scope).await?;
     audit(principal.account(), "account deleted", &id);
     Ok(())
@@ -86,7 +86,7 @@ pub(super) async fn roles(
     Caller(principal): Caller,
     IdPath(id): IdPath<AccountId>,
 ) -> Result<Json<Vec<Role>>, ApiError> {
-    let scope = services.authorize_account(principal, AccountAct::View, id)?;
+    let scope = services.authorize_account(principal, AccountAction::View, id)?;
     Ok(Json(services.directory.account(&scope)?.roles.iter().copied().collect()))
 }
 
@@ -96,7 +96,7 @@ pub(super) async fn role(
     Caller(principal): Caller,
     RolePath(id, role): RolePath,
 ) -> Result<Json<Role>, ApiError> {
-    let scope = services.authorize_account(principal, AccountAct::View, id)?;
+    let scope = services.authorize_account(principal, AccountAction::View, id)?;
     if services.directory.account(&scope)?.roles.contains(&role) {
         return Ok(Json(role));
     }
@@ -111,7 +111,7 @@ pub(super) async fn role_add(
     Caller(principal): Caller,
     RolePath(id, role): RolePath,
 ) -> Result<Json<Role>, ApiError> {
-    let scope = services.authorize_account(principal, AccountAct::ChangeRoles, id)?;
+    let scope = services.authorize_account(principal, AccountAction::ChangeRoles, id)?;
     services.directory.role_add(&scope, role).await?;
     audit(principal.account(), "role given", &format_args!("{role} to {id}"));
     Ok(Json(role))
@@ -123,7 +123,7 @@ pub(super) async fn role_remove(
     Caller(principal): Caller,
     RolePath(id, role): RolePath,
 ) -> Result<(), ApiError> {
-    let scope = services.authorize_account(principal, AccountAct::ChangeRoles, id)?;
+    let scope = services.authorize_account(principal, AccountAction::ChangeRoles, id)?;
     services.directory.role_remove(&scope, role).await?;
     audit(principal.account(), "role taken", &format_args!("{role} from {id}"));
     Ok(())

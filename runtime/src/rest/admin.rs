@@ -4,7 +4,7 @@ use super::Services;
 use super::account::audit;
 use super::error::ApiError;
 use super::extract::{Caller, JsonBody, QueryParams};
-use crate::identity::SystemAct;
+use crate::identity::SystemAction;
 use axum::Json;
 use axum::extract::State;
 use golem_api::account::{AccountSummary, PageQuery, WhitelistEntry};
@@ -26,7 +26,7 @@ pub(super) async fn accounts(
     Caller(principal): Caller,
     QueryParams(query): QueryParams<PageQuery>,
 ) -> Result<Json<Vec<AccountSummary>>, ApiError> {
-    let scope = services.authorize_system(principal, SystemAct::ListAccounts)?;
+    let scope = services.authorize_system(principal, SystemAction::ListAccounts)?;
     let (skip, limit) = page_bounds(query);
     let accounts = services.directory.accounts(&scope, skip, limit);
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
@@ -49,7 +49,7 @@ pub(super) async fn account_count(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
 ) -> Result<Json<usize>, ApiError> {
-    let scope = services.authorize_system(principal, SystemAct::ListAccounts)?;
+    let scope = services.authorize_system(principal, SystemAction::ListAccounts)?;
     Ok(Json(services.directory.account_count(&scope)))
 }
 
@@ -58,7 +58,7 @@ pub(super) async fn whitelist_enabled(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
 ) -> Result<Json<bool>, ApiError> {
-    let scope = services.authorize_system(principal, SystemAct::ViewInvited)?;
+    let scope = services.authorize_system(principal, SystemAction::ViewInvited)?;
     Ok(Json(services.directory.invitation_needed(&scope)))
 }
 
@@ -68,7 +68,7 @@ pub(super) async fn whitelist_enable(
     Caller(principal): Caller,
     JsonBody(enabled): JsonBody<bool>,
 ) -> Result<(), ApiError> {
-    let scope = services.authorize_system(principal, SystemAct::ChangeInvited)?;
+    let scope = services.authorize_system(principal, SystemAction::ChangeInvited)?;
     services.directory.invitation_needed_set(&scope, enabled).await?;
     audit(principal.account(), "whitelist enabled", &enabled);
     Ok(())
@@ -80,7 +80,7 @@ pub(super) async fn whitelist(
     Caller(principal): Caller,
     QueryParams(query): QueryParams<PageQuery>,
 ) -> Result<Json<Vec<WhitelistEntry>>, ApiError> {
-    let scope = services.authorize_system(principal, SystemAct::ViewInvited)?;
+    let scope = services.authorize_system(principal, SystemAction::ViewInvited)?;
     let (skip, limit) = page_bounds(query);
     Ok(Json(services.directory.invited(&scope, skip, limit).iter().map(WhitelistEntry::from).collect()))
 }
@@ -90,7 +90,7 @@ pub(super) async fn whitelist_count(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
 ) -> Result<Json<usize>, ApiError> {
-    let scope = services.authorize_system(principal, SystemAct::ViewInvited)?;
+    let scope = services.authorize_system(principal, SystemAction::ViewInvited)?;
     Ok(Json(services.directory.invited_count(&scope)))
 }
 
@@ -100,7 +100,7 @@ pub(super) async fn whitelist_add(
     Caller(principal): Caller,
     JsonBody(emails): JsonBody<Vec<String>>,
 ) -> Result<(), ApiError> {
-    let scope = services.authorize_system(principal, SystemAct::ChangeInvited)?;
+    let scope = services.authorize_system(principal, SystemAction::ChangeInvited)?;
     let count = emails.len();
     services.directory.invite(&scope, emails).await?;
     audit(principal.account(), "put on the whitelist", &format_args!("{count} addresses"));
@@ -113,7 +113,7 @@ pub(super) async fn whitelist_remove(
     Caller(principal): Caller,
     JsonBody(emails): JsonBody<Vec<String>>,
 ) -> Result<(), ApiError> {
-    let scope = services.authorize_system(principal, SystemAct::ChangeInvited)?;
+    let scope = services.authorize_system(principal, SystemAction::ChangeInvited)?;
     let count = emails.len();
     services.directory.uninvite(&scope, emails).await?;
     audit(principal.account(), "taken off the whitelist", &format_args!("{count} addresses"));

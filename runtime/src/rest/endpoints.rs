@@ -3,7 +3,7 @@
 //! Invariant: [`ENDPOINTS`] lists exactly the routes of the router, except those below `…/http`, which belong to
 //! workers. The suite `policy` checks that, and calls every endpoint as every kind of caller.
 
-use crate::identity::{AccountAct, Act, Action, SystemAct};
+use crate::identity::{AccountAction, Action, Operation, SystemAction};
 
 /// An endpoint of the REST interface.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -13,50 +13,50 @@ pub struct Endpoint {
     /// The path, with parameters in braces.
     pub path: &'static str,
     /// What the caller must be allowed to do.
-    pub needs: Needs,
+    pub access: RequiredAccess,
     /// The endpoint's purpose, in one line.
     pub about: &'static str,
 }
 
 /// What a request must carry.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Needs {
+pub enum RequiredAccess {
     /// No token.
-    Nothing,
+    Public,
     /// A valid token of any account.
-    Token,
+    AnyToken,
     /// A valid token of an account that may do this.
-    Act(Act),
+    Operation(Operation),
 }
 
 const fn public(method: &'static str, path: &'static str, about: &'static str) -> Endpoint {
-    Endpoint { method, path, needs: Needs::Nothing, about }
+    Endpoint { method, path, access: RequiredAccess::Public, about }
 }
 
 const fn token(method: &'static str, path: &'static str, about: &'static str) -> Endpoint {
-    Endpoint { method, path, needs: Needs::Token, about }
+    Endpoint { method, path, access: RequiredAccess::AnyToken, about }
 }
 
 const fn project(action: Action, method: &'static str, path: &'static str, about: &'static str) -> Endpoint {
-    Endpoint { method, path, needs: Needs::Act(Act::Project(action)), about }
+    Endpoint { method, path, access: RequiredAccess::Operation(Operation::Project(action)), about }
 }
 
 const fn account(
-    operation: AccountAct,
+    operation: AccountAction,
     method: &'static str,
     path: &'static str,
     about: &'static str,
 ) -> Endpoint {
-    Endpoint { method, path, needs: Needs::Act(Act::Account(operation)), about }
+    Endpoint { method, path, access: RequiredAccess::Operation(Operation::Account(operation)), about }
 }
 
 const fn system(
-    operation: SystemAct,
+    operation: SystemAction,
     method: &'static str,
     path: &'static str,
     about: &'static str,
 ) -> Endpoint {
-    Endpoint { method, path, needs: Needs::Act(Act::System(operation)), about }
+    Endpoint { method, path, access: RequiredAccess::Operation(Operation::System(operation)), about }
 }
 
 const TEMPLATES: &str = "/v1/templates";
@@ -203,19 +203,24 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "Completes a device login, at the path of the 2023 documentation",
     ),
     token("GET", "/v1/login/token", "Shows the token that the request carries"),
-    system(SystemAct::CreateAccount, "POST", "/v1/accounts", "Creates an account"),
-    account(AccountAct::View, "GET", ACCOUNT, "Shows an account"),
-    account(AccountAct::Update, "PUT", ACCOUNT, "Changes an account's name and e-mail address"),
-    account(AccountAct::Delete, "DELETE", ACCOUNT, "Deletes an account whose projects have no templates"),
-    account(AccountAct::View, "GET", "/v1/accounts/{account_id}/plan", "Shows what an account's plan allows"),
-    account(AccountAct::View, "GET", "/v1/accounts/{account_id}/grants", "Lists an account's roles"),
-    account(AccountAct::View, "GET", ROLE, "Shows whether an account has a role"),
-    account(AccountAct::ChangeRoles, "PUT", ROLE, "Adds a role to an account"),
-    account(AccountAct::ChangeRoles, "DELETE", ROLE, "Removes a role from an account"),
-    account(AccountAct::ViewTokens, "GET", TOKENS, "Lists an account's tokens, without secrets"),
-    account(AccountAct::CreateToken, "POST", TOKENS, "Creates a token and shows its secret once"),
-    account(AccountAct::ViewTokens, "GET", TOKEN, "Shows a token, without its secret"),
-    account(AccountAct::DeleteToken, "DELETE", TOKEN, "Revokes a token"),
+    system(SystemAction::CreateAccount, "POST", "/v1/accounts", "Creates an account"),
+    account(AccountAction::View, "GET", ACCOUNT, "Shows an account"),
+    account(AccountAction::Update, "PUT", ACCOUNT, "Changes an account's name and e-mail address"),
+    account(AccountAction::Delete, "DELETE", ACCOUNT, "Deletes an account whose projects have no templates"),
+    account(
+        AccountAction::View,
+        "GET",
+        "/v1/accounts/{account_id}/plan",
+        "Shows what an account's plan allows",
+    ),
+    account(AccountAction::View, "GET", "/v1/accounts/{account_id}/grants", "Lists an account's roles"),
+    account(AccountAction::View, "GET", ROLE, "Shows whether an account has a role"),
+    account(AccountAction::ChangeRoles, "PUT", ROLE, "Adds a role to an account"),
+    account(AccountAction::ChangeRoles, "DELETE", ROLE, "Removes a role from an account"),
+    account(AccountAction::ViewTokens, "GET", TOKENS, "Lists an account's tokens, without secrets"),
+    account(AccountAction::CreateToken, "POST", TOKENS, "Creates a token and shows its secret once"),
+    account(AccountAction::ViewTokens, "GET", TOKEN, "Shows a token, without its secret"),
+    account(AccountAction::DeleteToken, "DELETE", TOKEN, "Revokes a token"),
     token("GET", "/v1/projects", "Lists the caller's projects and those shared with it"),
     token("POST", "/v1/projects", "Creates a project"),
     token("GET", "/v1/projects/default", "Shows the caller's default project"),
@@ -250,26 +255,31 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "Shows a policy to its creator and to the accounts that its grants concern",
     ),
     account(
-        AccountAct::ViewUsage,
+        AccountAction::ViewUsage,
         "GET",
         "/v1/resource-limits",
         "Shows the remaining resources of an account",
     ),
-    system(SystemAct::ReportUsage, "POST", "/v1/resource-limits", "Adds to the usage of accounts"),
-    system(SystemAct::ListAccounts, "GET", "/admin/accounts", "Lists all accounts, oldest first"),
-    system(SystemAct::ListAccounts, "GET", "/admin/accounts/count", "Counts all accounts"),
-    system(SystemAct::ViewInvited, "GET", "/v1/whitelist", "Lists the addresses on the whitelist"),
-    system(SystemAct::ChangeInvited, "POST", "/v1/whitelist", "Adds addresses to the whitelist"),
-    system(SystemAct::ChangeInvited, "POST", "/v1/whitelist/remove", "Removes addresses from the whitelist"),
-    system(SystemAct::ViewInvited, "GET", "/v1/whitelist/count", "Counts the addresses on the whitelist"),
+    system(SystemAction::ReportUsage, "POST", "/v1/resource-limits", "Adds to the usage of accounts"),
+    system(SystemAction::ListAccounts, "GET", "/admin/accounts", "Lists all accounts, oldest first"),
+    system(SystemAction::ListAccounts, "GET", "/admin/accounts/count", "Counts all accounts"),
+    system(SystemAction::ViewInvited, "GET", "/v1/whitelist", "Lists the addresses on the whitelist"),
+    system(SystemAction::ChangeInvited, "POST", "/v1/whitelist", "Adds addresses to the whitelist"),
     system(
-        SystemAct::ViewInvited,
+        SystemAction::ChangeInvited,
+        "POST",
+        "/v1/whitelist/remove",
+        "Removes addresses from the whitelist",
+    ),
+    system(SystemAction::ViewInvited, "GET", "/v1/whitelist/count", "Counts the addresses on the whitelist"),
+    system(
+        SystemAction::ViewInvited,
         "GET",
         "/v1/whitelist/enabled",
         "Shows whether a first login needs an address on the whitelist",
     ),
     system(
-        SystemAct::ChangeInvited,
+        SystemAction::ChangeInvited,
         "PUT",
         "/v1/whitelist/enabled",
         "Sets whether a first login needs an address on the whitelist",

@@ -3,7 +3,7 @@
 //! `golem_api::error` has the JSON types. Only this file maps errors of the services to a status.
 
 use crate::catalog::UploadError;
-use crate::executor::{ExecutorError, NotAdmitted};
+use crate::executor::{AdmissionError, ExecutorError};
 use crate::http::BodyError;
 use crate::identity::{AuthenticationError, AuthorizationError, IdentityError};
 use crate::storage::ports::StoreError;
@@ -196,8 +196,8 @@ impl From<ExecutorError> for ApiError {
             | ExecutorError::InvocationCancelled { .. }
             | ExecutorError::InvocationBegun { .. } => Self::new(StatusCode::CONFLICT, text),
             ExecutorError::InvocationNotFound { .. }
-            | ExecutorError::NotAdmitted(NotAdmitted::NoTemplate(_)) => Self::not_found(text),
-            ExecutorError::NotAdmitted(NotAdmitted::Limit(_)) => Self::new(StatusCode::FORBIDDEN, text),
+            | ExecutorError::NotAdmitted(AdmissionError::NoTemplate(_)) => Self::not_found(text),
+            ExecutorError::NotAdmitted(AdmissionError::Limit(_)) => Self::new(StatusCode::FORBIDDEN, text),
             ExecutorError::QueueFull { .. } => Self::new(StatusCode::TOO_MANY_REQUESTS, text).retry_after(1),
             ExecutorError::PreviousInvocationFailed => {
                 Self::with_golem_error(failed, text, GolemError::PreviousInvocationFailed {})

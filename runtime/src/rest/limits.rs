@@ -3,7 +3,7 @@
 use super::Services;
 use super::error::ApiError;
 use super::extract::{Caller, JsonBody, QueryParams};
-use crate::identity::{AccountAct, SystemAct};
+use crate::identity::{AccountAction, SystemAction};
 use axum::Json;
 use axum::extract::State;
 use golem_api::limits::{ResourceLimits, ResourceLimitsQuery, ResourceLimitsUpdate};
@@ -15,7 +15,7 @@ pub(super) async fn view(
     Caller(principal): Caller,
     QueryParams(query): QueryParams<ResourceLimitsQuery>,
 ) -> Result<Json<ResourceLimits>, ApiError> {
-    let scope = services.authorize_account(principal, AccountAct::ViewUsage, query.account_id)?;
+    let scope = services.authorize_account(principal, AccountAction::ViewUsage, query.account_id)?;
     services.directory.account(&scope)?;
     let limit = i64::try_from(services.directory.plan().limits.monthly_gas_max).unwrap_or(i64::MAX);
     let used = services.directory.usage(query.account_id).gas;
@@ -31,6 +31,6 @@ pub(super) async fn report(
     Caller(principal): Caller,
     JsonBody(body): JsonBody<ResourceLimitsUpdate>,
 ) -> Result<(), ApiError> {
-    services.authorize_system(principal, SystemAct::ReportUsage)?;
+    services.authorize_system(principal, SystemAction::ReportUsage)?;
     Ok(services.directory.report_gas(body.updates.into_iter().collect()).await?)
 }

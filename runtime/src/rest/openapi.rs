@@ -6,8 +6,8 @@
 
 mod shapes;
 
-use super::endpoints::{ENDPOINTS, Endpoint, Needs};
-use crate::identity::Act;
+use super::endpoints::{ENDPOINTS, Endpoint, RequiredAccess};
+use crate::identity::Operation;
 use axum::response::{IntoResponse, Response};
 use http::header;
 use serde_json::{Map, Value, json};
@@ -55,14 +55,14 @@ pub(super) async fn serve() -> Response {
 }
 
 fn operation(endpoint: &Endpoint) -> Value {
-    let (needs, security) = match endpoint.needs {
-        Needs::Nothing => ("nothing".to_owned(), json!([])),
-        Needs::Token => ("any token".to_owned(), json!([{ "token": [] }])),
-        Needs::Act(operation) => {
+    let (needs, security) = match endpoint.access {
+        RequiredAccess::Public => ("nothing".to_owned(), json!([])),
+        RequiredAccess::AnyToken => ("any token".to_owned(), json!([{ "token": [] }])),
+        RequiredAccess::Operation(operation) => {
             let named = match operation {
-                Act::Project(action) => format!("{action:?} in the project"),
-                Act::Account(operation) => format!("{operation:?} of the account"),
-                Act::System(operation) => format!("{operation:?} of the server"),
+                Operation::Project(action) => format!("{action:?} in the project"),
+                Operation::Account(operation) => format!("{operation:?} of the account"),
+                Operation::System(operation) => format!("{operation:?} of the server"),
             };
             (named, json!([{ "token": [] }]))
         }

@@ -11,7 +11,8 @@ use axum::extract::State;
 use golem_api::oplog as api;
 use golem_api::worker::CallingConvention;
 use golem_model::oplog::{
-    Call, FailureCause, Image, InvocationSource, LifecycleEvent, Parked, Request, RevertReason, SavedState,
+    FailureCause, HostCall, HostCallRequest, Image, InvocationSource, LifecycleEvent, RevertReason,
+    SavedState, Suspension,
 };
 use golem_model::value::json::to_json;
 use golem_model::{Entry, Function, OplogIndex, Timestamp, Type, Value};
@@ -123,7 +124,7 @@ fn show_entry(template: &Template, index: OplogIndex, entry: &Entry) -> api::Opl
                         }),
                     )
                 }
-                InvocationSource::Queued { arrival } => (
+                InvocationSource::Queued { row: arrival } => (
                     "invocation-started",
                     Some(*at),
                     format!("the invocation of row {arrival}"),
@@ -159,7 +160,7 @@ fn show_entry(template: &Template, index: OplogIndex, entry: &Entry) -> api::Opl
         Entry::ProgramEnded { at } => {
             ("program-ended", Some(*at), "the worker's program has ended".to_owned(), json!({}))
         }
-        Entry::Parked(Parked { at, monotonic_nanos, wake_at, promises }) => {
+        Entry::Suspended(Suspension { at, monotonic_nanos, wake_at, promises }) => {
             let promises: Vec<String> = promises.iter().map(ToString::to_string).collect();
             let until = wake_at.map_or_else(|| "it is woken".to_owned(), |at| at.to_string());
             (
@@ -177,11 +178,11 @@ fn show_entry(template: &Template, index: OplogIndex, entry: &Entry) -> api::Opl
         ),
         Entry::Revert { at, from, reason } => {
             let reason = match reason {
-                RevertReason::Region => "region",
+                RevertReason::RegionRetry => "region",
                 RevertReason::Jump => "jump",
-                RevertReason::Recovered => "recovered",
-                RevertReason::RolledBack => "rolled-back",
-                RevertReason::Reverted => "reverted",
+                RevertReason::OperatorRecovery => "recovered",
+                RevertReason::FailureRollback => "rolled-back",
+                RevertReason::OperatorRevert => "reverted",
             };
             let text = format!("from {from} up to here is not replayed any more ({reason})");
             ("set-aside", Some(*at), text, json!({ "from": from.0, "reason": reason }))
@@ -238,10 +239,10 @@ fn cause_text(cause: &FailureCause) -> String {
     }
 }
 
-fn request_text(call: &Call) -> String {
+fn request_text(call: &HostCall) -> String {
     match &call.request {
-        Request::Inline(bytes) => bytes.escape_ascii().to_string(),
-        Request::Digest { length, hash } => {
+        HostCallRequest::Inline(bytes) => bytes.escape_ascii().to_string(),
+        HostCallRequest::Digest { length, hash } => {
             format!("{length} bytes, blake3 {}", blake3::Hash::from_bytes(*hash).to_hex())
         }
     }

@@ -142,7 +142,7 @@ pub(super) async fn delete(
     let workers = move || {
         let count = executor.worker_count(&[id]);
         // The deletion of the last worker must be durable before the template is removed.
-        runtime.block_on(executor.settled()).map(|()| count)
+        runtime.block_on(executor.wait_all_durable()).map(|()| count)
     };
     services.templates.delete(&scope, id, workers).await?;
     audit(principal.account(), "template deleted", &id);

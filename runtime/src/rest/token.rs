@@ -4,7 +4,7 @@ use super::Services;
 use super::account::audit;
 use super::error::ApiError;
 use super::extract::{Caller, IdPath, JsonBody, TwoIdsPath};
-use crate::identity::{AccountAct, NewToken};
+use crate::identity::{AccountAction, NewToken};
 use axum::Json;
 use axum::extract::State;
 use golem_api::token::{Secret, Token, TokenCreationRequest, UnsafeToken};
@@ -25,7 +25,7 @@ pub(super) async fn list(
     Caller(principal): Caller,
     IdPath(id): IdPath<AccountId>,
 ) -> Result<Json<Vec<Token>>, ApiError> {
-    let scope = services.authorize_account(principal, AccountAct::ViewTokens, id)?;
+    let scope = services.authorize_account(principal, AccountAction::ViewTokens, id)?;
     Ok(Json(services.directory.tokens(&scope)?.iter().map(Token::from).collect()))
 }
 
@@ -35,7 +35,7 @@ pub(super) async fn view(
     Caller(principal): Caller,
     TwoIdsPath(account, token): TwoIdsPath<AccountId, TokenId>,
 ) -> Result<Json<Token>, ApiError> {
-    let scope = services.authorize_account(principal, AccountAct::ViewTokens, account)?;
+    let scope = services.authorize_account(principal, AccountAction::ViewTokens, account)?;
     Ok(Json(Token::from(&services.directory.token(&scope, token)?)))
 }
 
@@ -46,7 +46,7 @@ pub(super) async fn create(
     IdPath(id): IdPath<AccountId>,
     JsonBody(request): JsonBody<TokenCreationRequest>,
 ) -> Result<Json<UnsafeToken>, ApiError> {
-    let scope = services.authorize_account(principal, AccountAct::CreateToken, id)?;
+    let scope = services.authorize_account(principal, AccountAction::CreateToken, id)?;
     let new = services.directory.token_create(&scope, request.expires_at).await?;
     audit(principal.account(), "token created", &new.token.id);
     Ok(Json(unsafe_token(&new)))
@@ -58,7 +58,7 @@ pub(super) async fn delete(
     Caller(principal): Caller,
     TwoIdsPath(account, token): TwoIdsPath<AccountId, TokenId>,
 ) -> Result<(), ApiError> {
-    let scope = services.authorize_account(principal, AccountAct::DeleteToken, account)?;
+    let scope = services.authorize_account(principal, AccountAction::DeleteToken, account)?;
     services.directory.token_delete(&scope, token).await?;
     audit(principal.account(), "token revoked", &token);
     Ok(())

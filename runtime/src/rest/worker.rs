@@ -14,7 +14,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use golem_api::worker as api;
-use golem_model::value::json::{BytesAs, ResultJson};
+use golem_model::value::json::{BytesFormat, ResultJson};
 use golem_model::{
     Convention, FailureOptions, IdempotencyKey, Invocation, OplogIndex, ProjectAction, PromiseId, TemplateId,
     WorkerId,
@@ -327,10 +327,10 @@ fn await_max(services: &Services, headers: &HeaderMap) -> Result<Duration, ApiEr
     Ok(Duration::from_millis(requested_ms).min(limit))
 }
 
-fn bytes_as(headers: &HeaderMap) -> Result<BytesAs, ApiError> {
+fn bytes_as(headers: &HeaderMap) -> Result<BytesFormat, ApiError> {
     match headers.get(BYTES).map(http::HeaderValue::as_bytes) {
-        None | Some(b"array") => Ok(BytesAs::Array),
-        Some(b"base64") => Ok(BytesAs::Base64),
+        None | Some(b"array") => Ok(BytesFormat::Array),
+        Some(b"base64") => Ok(BytesFormat::Base64),
         Some(_) => Err(ApiError::invalid("the header Golem-Bytes must be array or base64")),
     }
 }

@@ -34,7 +34,7 @@ mod writer;
 pub use check::CheckReport;
 
 use crate::storage::ports::{
-    Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNum,
+    Batch, IdempotencyRow, LogRow, Position, Seq, Store, StoreError, StoredProjection, ValueRow, WorkerNum,
 };
 use connection::{Opener, Purpose};
 use folder::Folder;
@@ -245,38 +245,46 @@ impl Store for EmbeddedStore {
         self.read(|connection| reads::rows_after(connection, seq, limit))
     }
 
-    fn head(&self, id: &WorkerId) -> Result<Option<StoredHead>, StoreError> {
-        self.read(|connection| reads::head(connection, id))
+    fn projection(&self, id: &WorkerId) -> Result<Option<StoredProjection>, StoreError> {
+        self.read(|connection| reads::projection(connection, id))
     }
 
-    fn head_by_no(&self, worker: WorkerNum) -> Result<Option<StoredHead>, StoreError> {
-        self.read(|connection| reads::head_by_no(connection, worker))
+    fn projection_by_num(&self, worker: WorkerNum) -> Result<Option<StoredProjection>, StoreError> {
+        self.read(|connection| reads::projection_by_num(connection, worker))
     }
 
-    fn heads_to_wake(&self, after: WorkerNum, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
-        self.read(|connection| reads::heads_to_wake(connection, after, limit))
+    fn projections_to_wake(
+        &self,
+        after: WorkerNum,
+        limit: usize,
+    ) -> Result<Vec<StoredProjection>, StoreError> {
+        self.read(|connection| reads::projections_to_wake(connection, after, limit))
     }
 
-    fn heads_named(
+    fn projections_named(
         &self,
         template: TemplateId,
         prefix: &str,
         after: &str,
         limit: usize,
-    ) -> Result<Vec<StoredHead>, StoreError> {
-        self.read(|connection| reads::heads_named(connection, template, prefix, after, limit))
+    ) -> Result<Vec<StoredProjection>, StoreError> {
+        self.read(|connection| reads::projections_named(connection, template, prefix, after, limit))
     }
 
-    fn head_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError> {
-        self.read(|connection| reads::head_count(connection, template))
+    fn projection_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError> {
+        self.read(|connection| reads::projection_count(connection, template))
     }
 
-    fn head_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
-        self.read(reads::head_counts)
+    fn projection_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
+        self.read(reads::projection_counts)
     }
 
-    fn idem(&self, worker: WorkerNum, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
-        self.read(|connection| reads::idem(connection, worker, key_hash))
+    fn idempotency_row(
+        &self,
+        worker: WorkerNum,
+        key_hash: [u8; 16],
+    ) -> Result<Option<IdempotencyRow>, StoreError> {
+        self.read(|connection| reads::idempotency_row(connection, worker, key_hash))
     }
 
     fn value(&self, project: ProjectId, key: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
@@ -294,7 +302,7 @@ impl Store for EmbeddedStore {
         self.read(|connection| values::keys(connection, project, space, bucket, after, limit))
     }
 
-    fn tidy(&self, limit: usize) -> Result<bool, StoreError> {
+    fn run_maintenance(&self, limit: usize) -> Result<bool, StoreError> {
         let mut slot = self.writer.lock();
         if let WriterSlot::OtherFailed = &*slot {
             self.reopen(&mut slot)?;

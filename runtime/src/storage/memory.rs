@@ -3,7 +3,8 @@
 mod catalog;
 
 use super::ports::{
-    Abandoned, Batch, IdemRow, LogRow, Position, Seq, Store, StoreError, StoredHead, ValueRow, WorkerNum,
+    AbandonedBucket, Batch, IdempotencyRow, LogRow, Position, Seq, Store, StoreError, StoredProjection,
+    ValueRow, WorkerNum,
 };
 use catalog::CatalogData;
 use golem_model::shared::{ScopedKey, Space};
@@ -58,10 +59,10 @@ struct StoreData {
     epochs: Vec<Epoch>,
     log: BTreeMap<Seq, LogRow>,
     position: Position,
-    heads: BTreeMap<WorkerNum, StoredHead>,
-    idem: BTreeMap<(WorkerNum, [u8; 16]), IdemRow>,
+    projections: BTreeMap<WorkerNum, StoredProjection>,
+    idempotency_rows: BTreeMap<(WorkerNum, [u8; 16]), IdempotencyRow>,
     values: BTreeMap<(ProjectId, ScopedKey), ValueRow>,
-    abandoned: BTreeSet<Abandoned>,
+    abandoned: BTreeSet<AbandonedBucket>,
     trash: BTreeMap<WorkerNum, Seq>,
     catalog: CatalogData,
 }
@@ -79,8 +80,8 @@ impl MemoryStore {
             epochs: ShardId::all().map(|_| Epoch(0)).collect(),
             log: BTreeMap::new(),
             position: Position::default(),
-            heads: BTreeMap::new(),
-            idem: BTreeMap::new(),
+            projections: BTreeMap::new(),
+            idempotency_rows: BTreeMap::new(),
             values: BTreeMap::new(),
             abandoned: BTreeSet::new(),
             trash: BTreeMap::new(),
@@ -177,13 +178,14 @@ impl StoreData {
             last = row.seq;
         }
         let mut ids: BTreeMap<&WorkerId, WorkerNum> = self
-            .heads
+            .projections
             .values()
-            .filter(|head| !batch.removed.iter().any(|(worker, _)| *worker == head.no))
-            .map(|head| (&head.id, head.no))
+            .filter(|projection| !batch.removed.iter().any(|(worker, _)| *worker == projection.worker))
+            .map(|projection| (&projection.id, projection.worker))
             .collect();
-        for head in &batch.heads {
-            if ids.insert(&head.id, head.no).is_some_and(|worker| worker != head.no) {
+        for projection in &batch.projections {
+            if ids.insert(&projection.id, projection.worker).is_some_and(|worker| worker != projection.worker)
+            {
                 return Err(StoreError::Conflict { what: "worker" });
             }
         }
@@ -196,17 +198,17 @@ impl StoreData {
             self.log.insert(row.seq, row.clone());
         }
         for &(worker, last) in &batch.removed {
-            self.heads.remove(&worker);
+            self.projections.remove(&worker);
             self.trash.insert(worker, last);
         }
-        for head in &batch.heads {
-            self.heads.insert(head.no, head.clone());
+        for projection in &batch.projections {
+            self.projections.insert(projection.worker, projection.clone());
         }
-        for row in &batch.idem {
-            self.idem.insert((row.worker, row.key_hash), *row);
+        for row in &batch.idempotency_rows {
+            self.idempotency_rows.insert((row.worker, row.key_hash), *row);
         }
         for row in &batch.values {
-            let key = (row.project, row.place.clone());
+            let key = (row.project, row.scoped_key.clone());
             match row.value {
                 Some(_) => self.values.insert(key, row.clone()),
                 None => self.values.remove(&key),
@@ -232,14 +234,14 @@ impl StoreData {
                 left -= 1;
             }
             let keys: Vec<_> = self
-                .idem
+                .idempotency_rows
                 .range((worker, [0; 16])..=(worker, [u8::MAX; 16]))
                 .map(|(key, _)| *key)
                 .take(left)
                 .collect();
             left -= keys.len();
             for key in keys {
-                self.idem.remove(&key);
+                self.idempotency_rows.remove(&key);
             }
             if left > 0 {
                 self.trash.remove(&worker);
@@ -300,54 +302,67 @@ impl Store for MemoryStore {
         Ok(self.data.lock().log.range(seq.next()..).take(limit).map(|(_, row)| row.clone()).collect())
     }
 
-    fn head(&self, id: &WorkerId) -> Result<Option<StoredHead>, StoreError> {
-        Ok(self.data.lock().heads.values().find(|head| head.id == *id).cloned())
+    fn projection(&self, id: &WorkerId) -> Result<Option<StoredProjection>, StoreError> {
+        Ok(self.data.lock().projections.values().find(|projection| projection.id == *id).cloned())
     }
 
-    fn head_by_no(&self, worker: WorkerNum) -> Result<Option<StoredHead>, StoreError> {
-        Ok(self.data.lock().heads.get(&worker).cloned())
+    fn projection_by_num(&self, worker: WorkerNum) -> Result<Option<StoredProjection>, StoreError> {
+        Ok(self.data.lock().projections.get(&worker).cloned())
     }
 
-    fn heads_to_wake(&self, after: WorkerNum, limit: usize) -> Result<Vec<StoredHead>, StoreError> {
+    fn projections_to_wake(
+        &self,
+        after: WorkerNum,
+        limit: usize,
+    ) -> Result<Vec<StoredProjection>, StoreError> {
         let data = self.data.lock();
-        let to_wake = |head: &&StoredHead| head.no > after && (head.active || head.wake_at.is_some());
-        Ok(data.heads.values().filter(to_wake).take(limit).cloned().collect())
+        let to_wake = |projection: &&StoredProjection| {
+            projection.worker > after && (projection.active || projection.wake_at.is_some())
+        };
+        Ok(data.projections.values().filter(to_wake).take(limit).cloned().collect())
     }
 
-    fn heads_named(
+    fn projections_named(
         &self,
         template: TemplateId,
         prefix: &str,
         after: &str,
         limit: usize,
-    ) -> Result<Vec<StoredHead>, StoreError> {
+    ) -> Result<Vec<StoredProjection>, StoreError> {
         let data = self.data.lock();
-        let in_range = |head: &&StoredHead| {
-            let name = head.id.name.as_str();
-            head.id.template == template && name.starts_with(prefix) && name > after
+        let in_range = |projection: &&StoredProjection| {
+            let name = projection.id.name.as_str();
+            projection.id.template == template && name.starts_with(prefix) && name > after
         };
-        let mut heads: Vec<StoredHead> = data.heads.values().filter(in_range).cloned().collect();
-        heads.sort_unstable_by(|a, b| a.id.name.cmp(&b.id.name));
-        heads.truncate(limit);
-        Ok(heads)
+        let mut projections: Vec<StoredProjection> =
+            data.projections.values().filter(in_range).cloned().collect();
+        projections.sort_unstable_by(|a, b| a.id.name.cmp(&b.id.name));
+        projections.truncate(limit);
+        Ok(projections)
     }
 
-    fn head_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError> {
+    fn projection_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError> {
         let data = self.data.lock();
-        let counted = |head: &&StoredHead| template.is_none_or(|template| head.id.template == template);
-        Ok(data.heads.values().filter(counted).count() as u64)
+        let counted = |projection: &&StoredProjection| {
+            template.is_none_or(|template| projection.id.template == template)
+        };
+        Ok(data.projections.values().filter(counted).count() as u64)
     }
 
-    fn head_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
+    fn projection_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
         let mut counts = BTreeMap::new();
-        for head in self.data.lock().heads.values() {
-            *counts.entry(head.id.template).or_insert(0) += 1;
+        for projection in self.data.lock().projections.values() {
+            *counts.entry(projection.id.template).or_insert(0) += 1;
         }
         Ok(counts.into_iter().collect())
     }
 
-    fn idem(&self, worker: WorkerNum, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError> {
-        Ok(self.data.lock().idem.get(&(worker, key_hash)).copied())
+    fn idempotency_row(
+        &self,
+        worker: WorkerNum,
+        key_hash: [u8; 16],
+    ) -> Result<Option<IdempotencyRow>, StoreError> {
+        Ok(self.data.lock().idempotency_rows.get(&(worker, key_hash)).copied())
     }
 
     fn value(&self, project: ProjectId, key: &ScopedKey) -> Result<Option<ValueRow>, StoreError> {
@@ -373,7 +388,7 @@ impl Store for MemoryStore {
         Ok(keys.take(limit).collect())
     }
 
-    fn tidy(&self, limit: usize) -> Result<bool, StoreError> {
+    fn run_maintenance(&self, limit: usize) -> Result<bool, StoreError> {
         if self.handle.lock().broken {
             return Err(error(FaultKind::Io));
         }
@@ -381,7 +396,7 @@ impl Store for MemoryStore {
         let abandoned = std::mem::take(&mut data.abandoned);
         data.values.retain(|(project, at), _| {
             at.space != Space::Objects
-                || !abandoned.contains(&Abandoned { project: *project, bucket: at.bucket.clone() })
+                || !abandoned.contains(&AbandonedBucket { project: *project, bucket: at.bucket.clone() })
         });
         Ok(data.empty_trash(limit))
     }

@@ -11,7 +11,7 @@
 
 use golem_model::shared::{ScopedKey, Space};
 use golem_model::{
-    Account, AccountId, Epoch, Grant, GrantId, Invited, Policy, Project, ProjectId, ShardId, TemplateId,
+    Account, AccountId, Epoch, Grant, GrantId, Invitation, Policy, Project, ProjectId, ShardId, TemplateId,
     TemplateVersion, Timestamp, Token, TokenId, Usage, WorkerId,
 };
 use std::fmt;
@@ -65,9 +65,9 @@ pub struct LogRow {
 
 /// A worker's projection, with the columns that the store must be able to search.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct StoredHead {
+pub struct StoredProjection {
     /// The worker's number.
-    pub no: WorkerNum,
+    pub worker: WorkerNum,
     /// The worker's id; unique among projections.
     pub id: WorkerId,
     /// The worker's project.
@@ -81,12 +81,12 @@ pub struct StoredHead {
     /// When to wake the worker, if it waits for a time.
     pub wake_at: Option<Timestamp>,
     /// The encoded projection, opaque to the store.
-    pub head: Vec<u8>,
+    pub encoded: Vec<u8>,
 }
 
 /// An entry of the idempotency index: the rows of an ended invocation, by its key.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct IdemRow {
+pub struct IdempotencyRow {
     /// The worker.
     pub worker: WorkerNum,
     /// The first 16 bytes of BLAKE3 of the key.
@@ -104,7 +104,7 @@ pub struct ValueRow {
     /// The project that the value belongs to.
     pub project: ProjectId,
     /// Space, bucket and key of the value.
-    pub place: ScopedKey,
+    pub scoped_key: ScopedKey,
     /// The new value; `None` removes the key.
     pub value: Option<Arc<[u8]>>,
     /// The row of the call that wrote the value.
@@ -113,7 +113,7 @@ pub struct ValueRow {
 
 /// A container (a bucket of objects: [`golem_model::shared::Space::Objects`]) that is not reachable any more.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Abandoned {
+pub struct AbandonedBucket {
     /// The project that the bucket belongs to.
     pub project: ProjectId,
     /// Name of the bucket.
@@ -128,27 +128,27 @@ pub struct Batch {
     /// Rows in order. Their positions follow the last stored row without gaps.
     pub rows: Vec<LogRow>,
     /// Projections to insert or replace.
-    pub heads: Vec<StoredHead>,
-    /// Workers whose projections are removed before `heads` are written, with their last row. Their rows and index
-    /// entries become garbage. They stay readable until `derived` has passed that row and [`Store::tidy`] removes them.
+    pub projections: Vec<StoredProjection>,
+    /// Workers whose projections are removed before `projections` are written, with their last row. Their rows and index
+    /// entries become garbage. They stay readable until `derived` has passed that row and [`Store::run_maintenance`] removes them.
     pub removed: Vec<(WorkerNum, Seq)>,
     /// Entries of the idempotency index to insert or replace.
-    pub idem: Vec<IdemRow>,
+    pub idempotency_rows: Vec<IdempotencyRow>,
     /// Values to insert, replace or remove; at most one for each key.
     pub values: Vec<ValueRow>,
-    /// Buckets whose values are garbage, including values of this batch. [`Store::tidy`] removes them.
-    pub abandoned: Vec<Abandoned>,
+    /// Buckets whose values are garbage, including values of this batch. [`Store::run_maintenance`] removes them.
+    pub abandoned: Vec<AbandonedBucket>,
     /// If set, everything that is derived from rows up to this position is stored, including this batch.
-    pub derived: Option<Derived>,
+    pub derived: Option<DerivedPosition>,
 }
 
 /// Progress of the derived tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Derived {
+pub struct DerivedPosition {
     /// Projections and index entries include every row up to this one.
     pub applied: Seq,
     /// The highest worker number that any of those rows assigns.
-    pub worker_no_max: u64,
+    pub worker_num_max: u64,
 }
 
 /// The end of the log and of the derived tables.
@@ -157,7 +157,7 @@ pub struct Position {
     /// The last row of the log.
     pub last: Seq,
     /// Progress of the derived tables.
-    pub derived: Derived,
+    pub derived: DerivedPosition,
 }
 
 /// Why a store operation failed.
@@ -226,7 +226,7 @@ pub enum StoreError {
     /// A newer version of golem has written the folder.
     #[error("the data folder {} has format {found}, written by a newer version of golem; this one knows formats up to {known}",
         path.display())]
-    Newer {
+    NewerFormat {
         /// The folder.
         path: PathBuf,
         /// Format of the folder.
@@ -268,32 +268,40 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn rows_after(&self, seq: Seq, limit: usize) -> Result<Vec<LogRow>, StoreError>;
 
     /// A worker's projection by its id.
-    fn head(&self, id: &WorkerId) -> Result<Option<StoredHead>, StoreError>;
+    fn projection(&self, id: &WorkerId) -> Result<Option<StoredProjection>, StoreError>;
 
     /// A worker's projection by its number.
-    fn head_by_no(&self, worker: WorkerNum) -> Result<Option<StoredHead>, StoreError>;
+    fn projection_by_num(&self, worker: WorkerNum) -> Result<Option<StoredProjection>, StoreError>;
 
     /// Projections that are active or have a wake time: at most `limit`, ascending by number, after `after`.
-    fn heads_to_wake(&self, after: WorkerNum, limit: usize) -> Result<Vec<StoredHead>, StoreError>;
+    fn projections_to_wake(
+        &self,
+        after: WorkerNum,
+        limit: usize,
+    ) -> Result<Vec<StoredProjection>, StoreError>;
 
     /// Projections of a template's workers, ordered by name: at most `limit`, those whose name starts with `prefix` and
     /// is after `after`.
-    fn heads_named(
+    fn projections_named(
         &self,
         template: TemplateId,
         prefix: &str,
         after: &str,
         limit: usize,
-    ) -> Result<Vec<StoredHead>, StoreError>;
+    ) -> Result<Vec<StoredProjection>, StoreError>;
 
     /// Number of projections of a template's workers; `None` counts all.
-    fn head_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError>;
+    fn projection_count(&self, template: Option<TemplateId>) -> Result<u64, StoreError>;
 
     /// Number of projections by template.
-    fn head_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError>;
+    fn projection_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError>;
 
     /// The index entry of a key, if there is one.
-    fn idem(&self, worker: WorkerNum, key_hash: [u8; 16]) -> Result<Option<IdemRow>, StoreError>;
+    fn idempotency_row(
+        &self,
+        worker: WorkerNum,
+        key_hash: [u8; 16],
+    ) -> Result<Option<IdempotencyRow>, StoreError>;
 
     /// The value of a key, if there is one.
     fn value(&self, project: ProjectId, key: &ScopedKey) -> Result<Option<ValueRow>, StoreError>;
@@ -311,7 +319,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Maintenance while there is nothing to commit. Requests a checkpoint of the write-ahead log, and removes at most
     /// `limit` rows of deleted workers and some values of abandoned buckets and removed projects. Returns whether more
     /// is left to remove now. Cheap if there is nothing to do.
-    fn tidy(&self, limit: usize) -> Result<bool, StoreError>;
+    fn run_maintenance(&self, limit: usize) -> Result<bool, StoreError>;
 
     /// Number of syncs of the log so far, for the metrics.
     fn syncs(&self) -> u64;
@@ -329,7 +337,7 @@ pub enum CatalogWrite {
     /// Inserts a project. An account has at most one default project.
     Project(Project),
     /// Removes a project with its grants. Refused while it has a template. Its values and objects become garbage, which
-    /// [`Store::tidy`] removes.
+    /// [`Store::run_maintenance`] removes.
     ProjectRemoved(ProjectId),
     /// Inserts a policy.
     Policy(Policy),
@@ -342,7 +350,7 @@ pub enum CatalogWrite {
     /// Removes a token.
     TokenRemoved(TokenId),
     /// Adds an address to the whitelist, unless it is on it.
-    Invited(Invited),
+    Invitation(Invitation),
     /// Removes an address from the whitelist.
     InvitedRemoved(String),
     /// Sets whether a first login needs an invitation.
@@ -379,7 +387,7 @@ pub trait Catalog: Send + Sync + fmt::Debug {
     fn tokens(&self) -> Result<Vec<Token>, StoreError>;
 
     /// All entries of the whitelist.
-    fn invited(&self) -> Result<Vec<Invited>, StoreError>;
+    fn invited(&self) -> Result<Vec<Invitation>, StoreError>;
 
     /// Whether a first login needs an invitation; `None` if this was never set.
     fn invitation_needed(&self) -> Result<Option<bool>, StoreError>;

@@ -4,7 +4,7 @@ use golem_model::oplog::codec::encode_inbox_event;
 use golem_model::{Epoch, InboxEvent, ProjectId, ShardId, TemplateId, Timestamp, WorkerId, WorkerName};
 use golem_runtime::storage::embedded::{EmbeddedStore, OpenOptions};
 use golem_runtime::storage::memory::MemoryStore;
-use golem_runtime::storage::ports::{Batch, Catalog, LogRow, Seq, Store, StoredHead, WorkerNum};
+use golem_runtime::storage::ports::{Batch, Catalog, LogRow, Seq, Store, StoredProjection, WorkerNum};
 use tempfile::TempDir;
 use uuid::Uuid;
 
@@ -154,15 +154,15 @@ pub(crate) fn template(number: u128) -> TemplateId {
 }
 
 /// The head of an idle worker.
-pub(crate) fn head(number: u64, template: TemplateId, name: &str) -> StoredHead {
-    StoredHead {
-        no: WorkerNum(number),
+pub(crate) fn head(number: u64, template: TemplateId, name: &str) -> StoredProjection {
+    StoredProjection {
+        worker: WorkerNum(number),
         id: WorkerId::new(template, WorkerName::new(name).unwrap()),
         project: ProjectId(Uuid::from_u128(99)),
         shard: SHARD,
         applied: Seq(0),
         active: false,
         wake_at: None,
-        head: format!("head of {name}").into_bytes(),
+        encoded: format!("head of {name}").into_bytes(),
     }
 }

@@ -2,8 +2,8 @@
 
 use crate::adapter::{Adapter, StoreAndCatalog, over_all_adapters, template};
 use golem_model::{
-    Account, AccountId, Export, Function, Grant, GrantId, Invited, Policy, PolicyId, Project, ProjectAction,
-    ProjectId, Role, TemplateVersion, Timestamp, Token, TokenId, Type, Usage,
+    Account, AccountId, Export, Function, Grant, GrantId, Invitation, Policy, PolicyId, Project,
+    ProjectAction, ProjectId, Role, TemplateVersion, Timestamp, Token, TokenId, Type, Usage,
 };
 use golem_runtime::storage::ports::{CatalogWrite, StoreError};
 use std::collections::BTreeSet;
@@ -244,7 +244,7 @@ fn policies_and_grants_survive_a_restart(adapter: &dyn Adapter) {
 }
 
 fn invitations_and_usage_survive_a_restart(adapter: &dyn Adapter) {
-    let invited = |email: &str, by| Invited {
+    let invited = |email: &str, by| Invitation {
         email: email.to_owned(),
         created_by: account(by).id,
         created_at: Timestamp::from_nanos(4),
@@ -254,11 +254,11 @@ fn invitations_and_usage_survive_a_restart(adapter: &dyn Adapter) {
         assert_eq!(store.invitation_needed().unwrap(), None);
         store
             .write(&[
-                CatalogWrite::Invited(invited("b@x", 1)),
-                CatalogWrite::Invited(invited("a@x", 1)),
-                CatalogWrite::Invited(invited("c@x", 1)),
+                CatalogWrite::Invitation(invited("b@x", 1)),
+                CatalogWrite::Invitation(invited("a@x", 1)),
+                CatalogWrite::Invitation(invited("c@x", 1)),
                 // A second invitation of the same address does not change the first.
-                CatalogWrite::Invited(invited("a@x", 2)),
+                CatalogWrite::Invitation(invited("a@x", 2)),
                 CatalogWrite::InvitedRemoved("c@x".to_owned()),
                 CatalogWrite::InvitedRemoved("d@x".to_owned()),
                 CatalogWrite::InvitationNeeded(true),

@@ -3,7 +3,7 @@
 use crate::adapter::{Embedded, Writer};
 use golem_model::oplog::codec::decode_row;
 use golem_runtime::storage::embedded::{EmbeddedStore, OpenOptions};
-use golem_runtime::storage::ports::{Batch, Derived, Seq, Store as _, StoreError};
+use golem_runtime::storage::ports::{Batch, DerivedPosition, Seq, Store as _, StoreError};
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -131,8 +131,10 @@ fn a_flipped_byte_in_a_stored_row_is_found() {
         let store = EmbeddedStore::open(embedded.options()).unwrap();
         let mut writer = Writer::new(&store);
         writer.commit(&[1; 5]);
-        let batch =
-            Batch { derived: Some(Derived { applied: Seq(5), worker_no_max: 1 }), ..Batch::default() };
+        let batch = Batch {
+            derived: Some(DerivedPosition { applied: Seq(5), worker_num_max: 1 }),
+            ..Batch::default()
+        };
         store.commit(&batch).unwrap();
         store.row(Seq(3)).unwrap().unwrap().body
     };
@@ -184,7 +186,7 @@ fn a_newer_format_is_refused() {
     let path = embedded.options().dir.join("golem.db");
     rusqlite::Connection::open(&path).unwrap().pragma_update(None, "user_version", 1_000).unwrap();
     let error = EmbeddedStore::open(embedded.options()).unwrap_err();
-    assert!(matches!(error, StoreError::Newer { found: 1_000, .. }), "{error}");
+    assert!(matches!(error, StoreError::NewerFormat { found: 1_000, .. }), "{error}");
 }
 
 #[test]

@@ -238,7 +238,7 @@ fn the_memory_store_fails_at_the_chosen_commit() {
         assert!(right, "{kind:?}: {error}");
         let nothing = Batch { fences: vec![(SHARD, writer.epoch)], ..Batch::default() };
         store.commit(&nothing).unwrap_err();
-        store.tidy(1).unwrap_err();
+        store.run_maintenance(1).unwrap_err();
         let last = if applied { Seq(2) } else { Seq(1) };
         assert_eq!(store.recover().unwrap().last, last);
         store.commit(&nothing).unwrap();

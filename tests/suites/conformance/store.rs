@@ -5,7 +5,7 @@ use crate::adapter::{
 };
 use golem_model::{Epoch, ShardId, Timestamp};
 use golem_runtime::storage::ports::{
-    Batch, Derived, IdemRow, Position, Seq, StoreError, StoredHead, WorkerNum,
+    Batch, DerivedPosition, IdempotencyRow, Position, Seq, StoreError, StoredProjection, WorkerNum,
 };
 
 over_all_adapters! {
@@ -37,11 +37,11 @@ fn an_empty_store_has_no_rows(adapter: &dyn Adapter) {
     assert_eq!(store.rows_after(Seq(0), 10).unwrap(), []);
     assert_eq!(store.rows_back(Seq(0), 10).unwrap(), []);
     assert_eq!(store.rows_back(Seq(5), 10).unwrap(), []);
-    assert_eq!(store.head(&head(1, template(1), "a").id).unwrap(), None);
-    assert_eq!(store.head_count(None).unwrap(), 0);
-    assert_eq!(store.heads_to_wake(WorkerNum(0), 10).unwrap(), []);
-    assert_eq!(store.idem(WorkerNum(1), [0; 16]).unwrap(), None);
-    assert!(!store.tidy(100).unwrap());
+    assert_eq!(store.projection(&head(1, template(1), "a").id).unwrap(), None);
+    assert_eq!(store.projection_count(None).unwrap(), 0);
+    assert_eq!(store.projections_to_wake(WorkerNum(0), 10).unwrap(), []);
+    assert_eq!(store.idempotency_row(WorkerNum(1), [0; 16]).unwrap(), None);
+    assert!(!store.run_maintenance(100).unwrap());
     store.commit(&Batch::default()).unwrap();
     assert_eq!(store.recover().unwrap(), Position::default());
 }
@@ -145,44 +145,44 @@ fn a_batch_of_an_old_epoch_is_refused(adapter: &dyn Adapter) {
 fn a_refused_batch_leaves_nothing_behind(adapter: &dyn Adapter) {
     let store = adapter.open();
     let mut writer = Writer::new(&*store);
-    store.commit(&Batch { heads: vec![head(1, template(1), "a")], ..writer.batch(&[1]) }).unwrap();
+    store.commit(&Batch { projections: vec![head(1, template(1), "a")], ..writer.batch(&[1]) }).unwrap();
 
     let mut batch = writer.batch(&[2]);
     batch.removed = vec![(WorkerNum(9), Seq(1))];
-    batch.heads = vec![head(2, template(1), "b"), head(3, template(1), "a")];
-    batch.idem = vec![idem(1, 1, 1, 1)];
-    batch.derived = Some(Derived { applied: Seq(2), worker_no_max: 3 });
+    batch.projections = vec![head(2, template(1), "b"), head(3, template(1), "a")];
+    batch.idempotency_rows = vec![idempotency_row(1, 1, 1, 1)];
+    batch.derived = Some(DerivedPosition { applied: Seq(2), worker_num_max: 3 });
     let error = store.commit(&batch).unwrap_err();
     assert!(matches!(error, StoreError::Conflict { what: "worker" }), "{error}");
 
-    assert_eq!(store.position().unwrap(), Position { last: Seq(1), derived: Derived::default() });
+    assert_eq!(store.position().unwrap(), Position { last: Seq(1), derived: DerivedPosition::default() });
     assert_eq!(store.row(Seq(2)).unwrap(), None);
-    assert_eq!(store.head_count(None).unwrap(), 1);
-    assert_eq!(store.idem(WorkerNum(1), [1; 16]).unwrap(), None);
-    batch.heads.pop();
+    assert_eq!(store.projection_count(None).unwrap(), 1);
+    assert_eq!(store.idempotency_row(WorkerNum(1), [1; 16]).unwrap(), None);
+    batch.projections.pop();
     store.commit(&batch).unwrap();
     assert_eq!(store.position().unwrap().last, Seq(2));
 }
 
 fn heads_are_found_by_id_and_by_number(adapter: &dyn Adapter) {
     let store = adapter.open();
-    let heads = [
+    let projections = [
         head(1, template(1), "cart"),
         head(2, template(1), "Cart"),
         head(3, template(2), "cart"),
         head(7, template(1), "Ünal"),
     ];
-    store.commit(&Batch { heads: heads.to_vec(), ..Batch::default() }).unwrap();
-    for head in &heads {
-        assert_eq!(store.head(&head.id).unwrap().as_ref(), Some(head));
-        assert_eq!(store.head_by_no(head.no).unwrap().as_ref(), Some(head));
+    store.commit(&Batch { projections: projections.to_vec(), ..Batch::default() }).unwrap();
+    for head in &projections {
+        assert_eq!(store.projection(&head.id).unwrap().as_ref(), Some(head));
+        assert_eq!(store.projection_by_num(head.worker).unwrap().as_ref(), Some(head));
     }
-    assert_eq!(store.head_by_no(WorkerNum(4)).unwrap(), None);
-    assert_eq!(store.head(&head(9, template(3), "cart").id).unwrap(), None);
-    assert_eq!(store.head_count(None).unwrap(), 4);
-    assert_eq!(store.head_count(Some(template(1))).unwrap(), 3);
-    assert_eq!(store.head_count(Some(template(3))).unwrap(), 0);
-    assert_eq!(store.head_counts().unwrap(), [(template(1), 3), (template(2), 1)]);
+    assert_eq!(store.projection_by_num(WorkerNum(4)).unwrap(), None);
+    assert_eq!(store.projection(&head(9, template(3), "cart").id).unwrap(), None);
+    assert_eq!(store.projection_count(None).unwrap(), 4);
+    assert_eq!(store.projection_count(Some(template(1))).unwrap(), 3);
+    assert_eq!(store.projection_count(Some(template(3))).unwrap(), 0);
+    assert_eq!(store.projection_counts().unwrap(), [(template(1), 3), (template(2), 1)]);
 }
 
 fn heads_are_replaced(adapter: &dyn Adapter) {
@@ -196,50 +196,53 @@ fn heads_are_replaced(adapter: &dyn Adapter) {
         head.applied = Seq(applied);
         head.active = active;
         head.wake_at = wake_at;
-        head.head = bytes.to_vec();
-        store.commit(&Batch { heads: vec![head.clone()], ..Batch::default() }).unwrap();
-        assert_eq!(store.head(&head.id).unwrap().as_ref(), Some(&head));
-        assert_eq!(store.head_count(None).unwrap(), 1);
+        head.encoded = bytes.to_vec();
+        store.commit(&Batch { projections: vec![head.clone()], ..Batch::default() }).unwrap();
+        assert_eq!(store.projection(&head.id).unwrap().as_ref(), Some(&head));
+        assert_eq!(store.projection_count(None).unwrap(), 1);
     }
 }
 
 fn two_heads_of_one_id_are_refused(adapter: &dyn Adapter) {
     let store = adapter.open();
-    let batch = |number| Batch { heads: vec![head(number, template(1), "a")], ..Batch::default() };
+    let batch = |number| Batch { projections: vec![head(number, template(1), "a")], ..Batch::default() };
     store.commit(&batch(1)).unwrap();
     let error = store.commit(&batch(2)).unwrap_err();
     assert!(matches!(error, StoreError::Conflict { what: "worker" }), "{error}");
     let both = vec![head(5, template(1), "b"), head(6, template(1), "b")];
-    let error = store.commit(&Batch { heads: both, ..Batch::default() }).unwrap_err();
+    let error = store.commit(&Batch { projections: both, ..Batch::default() }).unwrap_err();
     assert!(matches!(error, StoreError::Conflict { what: "worker" }), "{error}");
-    assert_eq!(store.head_count(None).unwrap(), 1);
+    assert_eq!(store.projection_count(None).unwrap(), 1);
 }
 
 fn a_removed_head_frees_its_id_in_the_same_batch(adapter: &dyn Adapter) {
     let store = adapter.open();
     let mut writer = Writer::new(&*store);
-    store.commit(&Batch { heads: vec![head(1, template(1), "a")], ..writer.batch(&[1]) }).unwrap();
+    store.commit(&Batch { projections: vec![head(1, template(1), "a")], ..writer.batch(&[1]) }).unwrap();
     let again = head(2, template(1), "a");
-    let batch =
-        Batch { removed: vec![(WorkerNum(1), Seq(1))], heads: vec![again.clone()], ..writer.batch(&[2]) };
+    let batch = Batch {
+        removed: vec![(WorkerNum(1), Seq(1))],
+        projections: vec![again.clone()],
+        ..writer.batch(&[2])
+    };
     store.commit(&batch).unwrap();
-    assert_eq!(store.head(&again.id).unwrap(), Some(again));
-    assert_eq!(store.head_by_no(WorkerNum(1)).unwrap(), None);
-    assert_eq!(store.head_count(None).unwrap(), 1);
+    assert_eq!(store.projection(&again.id).unwrap(), Some(again));
+    assert_eq!(store.projection_by_num(WorkerNum(1)).unwrap(), None);
+    assert_eq!(store.projection_count(None).unwrap(), 1);
 }
 
 fn heads_to_wake_come_in_pages(adapter: &dyn Adapter) {
     let store = adapter.open();
-    let heads = (1..=20)
-        .map(|number| StoredHead {
+    let projections = (1..=20)
+        .map(|number| StoredProjection {
             active: number % 3 == 0,
             wake_at: (number % 5 == 0).then_some(Timestamp::from_nanos(u64::MAX - number)),
             ..head(number, template(1), &format!("w{number}"))
         })
         .collect();
-    store.commit(&Batch { heads, ..Batch::default() }).unwrap();
+    store.commit(&Batch { projections, ..Batch::default() }).unwrap();
     let page = |after, limit| -> Vec<u64> {
-        store.heads_to_wake(WorkerNum(after), limit).unwrap().iter().map(|head| head.no.0).collect()
+        store.projections_to_wake(WorkerNum(after), limit).unwrap().iter().map(|head| head.worker.0).collect()
     };
     assert_eq!(page(0, 100), [3, 5, 6, 9, 10, 12, 15, 18, 20]);
     assert_eq!(page(0, 3), [3, 5, 6]);
@@ -247,19 +250,20 @@ fn heads_to_wake_come_in_pages(adapter: &dyn Adapter) {
     assert_eq!(page(18, 3), [20]);
     assert_eq!(page(20, 3), [] as [u64; 0]);
 
-    store.commit(&Batch { heads: vec![head(3, template(1), "w3")], ..Batch::default() }).unwrap();
+    store.commit(&Batch { projections: vec![head(3, template(1), "w3")], ..Batch::default() }).unwrap();
     assert_eq!(page(0, 2), [5, 6]);
 }
 
 fn heads_come_in_the_order_of_their_names(adapter: &dyn Adapter) {
     let store = adapter.open();
     let names = ["b", "a", "cart-10", "cart-9", "cart", "Z", "cart_1", "\u{fc}", "carts"];
-    let mut heads: Vec<_> = (1..).zip(names).map(|(number, name)| head(number, template(1), name)).collect();
-    heads.push(head(20, template(2), "cart-5"));
-    store.commit(&Batch { heads, ..Batch::default() }).unwrap();
+    let mut projections: Vec<_> =
+        (1..).zip(names).map(|(number, name)| head(number, template(1), name)).collect();
+    projections.push(head(20, template(2), "cart-5"));
+    store.commit(&Batch { projections, ..Batch::default() }).unwrap();
     let page = |number, prefix, after, limit| -> Vec<String> {
-        let heads = store.heads_named(template(number), prefix, after, limit).unwrap();
-        heads.iter().map(|head| head.id.name.to_string()).collect()
+        let projections = store.projections_named(template(number), prefix, after, limit).unwrap();
+        projections.iter().map(|head| head.id.name.to_string()).collect()
     };
     let all = ["Z", "a", "b", "cart", "cart-10", "cart-9", "cart_1", "carts", "\u{fc}"];
     assert_eq!(page(1, "", "", 100), all);
@@ -275,13 +279,13 @@ fn heads_come_in_the_order_of_their_names(adapter: &dyn Adapter) {
 
 fn index_entries_are_replaced(adapter: &dyn Adapter) {
     let store = adapter.open();
-    let commit = |idem| store.commit(&Batch { idem, ..Batch::default() }).unwrap();
-    commit(vec![idem(1, 1, 10, 11), idem(1, 2, 12, 13), idem(2, 1, 14, 15)]);
-    commit(vec![idem(1, 1, 10, 20)]);
-    assert_eq!(store.idem(WorkerNum(1), [1; 16]).unwrap(), Some(idem(1, 1, 10, 20)));
-    assert_eq!(store.idem(WorkerNum(1), [2; 16]).unwrap(), Some(idem(1, 2, 12, 13)));
-    assert_eq!(store.idem(WorkerNum(2), [1; 16]).unwrap(), Some(idem(2, 1, 14, 15)));
-    assert_eq!(store.idem(WorkerNum(2), [2; 16]).unwrap(), None);
+    let commit = |idempotency_rows| store.commit(&Batch { idempotency_rows, ..Batch::default() }).unwrap();
+    commit(vec![idempotency_row(1, 1, 10, 11), idempotency_row(1, 2, 12, 13), idempotency_row(2, 1, 14, 15)]);
+    commit(vec![idempotency_row(1, 1, 10, 20)]);
+    assert_eq!(store.idempotency_row(WorkerNum(1), [1; 16]).unwrap(), Some(idempotency_row(1, 1, 10, 20)));
+    assert_eq!(store.idempotency_row(WorkerNum(1), [2; 16]).unwrap(), Some(idempotency_row(1, 2, 12, 13)));
+    assert_eq!(store.idempotency_row(WorkerNum(2), [1; 16]).unwrap(), Some(idempotency_row(2, 1, 14, 15)));
+    assert_eq!(store.idempotency_row(WorkerNum(2), [2; 16]).unwrap(), None);
 }
 
 fn removed_workers_are_swept_once_derived_has_passed_them(adapter: &dyn Adapter) {
@@ -290,23 +294,23 @@ fn removed_workers_are_swept_once_derived_has_passed_them(adapter: &dyn Adapter)
     writer.commit(&[1, 2, 1, 2, 1]);
     let batch = Batch {
         removed: vec![(WorkerNum(1), Seq(5))],
-        idem: vec![idem(1, 1, 1, 3), idem(2, 1, 2, 4)],
+        idempotency_rows: vec![idempotency_row(1, 1, 1, 3), idempotency_row(2, 1, 2, 4)],
         ..writer.batch(&[2])
     };
     store.commit(&batch).unwrap();
 
     // The rows must stay readable until the derived tables include them, because recovery derives the tables again.
-    assert!(!store.tidy(100).unwrap());
+    assert!(!store.run_maintenance(100).unwrap());
     assert_eq!(store.rows_back(Seq(5), 100).unwrap().len(), 3);
 
-    let derived = Derived { applied: Seq(6), worker_no_max: 2 };
+    let derived = DerivedPosition { applied: Seq(6), worker_num_max: 2 };
     store.commit(&Batch { derived: Some(derived), ..Batch::default() }).unwrap();
     tidy_all(&*store, 100);
     let left: Vec<_> = store.rows_after(Seq(0), 100).unwrap().iter().map(|row| row.seq.0).collect();
     assert_eq!(left, [2, 4, 6]);
     assert_eq!(store.rows_back(Seq(5), 100).unwrap(), []);
-    assert_eq!(store.idem(WorkerNum(1), [1; 16]).unwrap(), None);
-    assert_eq!(store.idem(WorkerNum(2), [1; 16]).unwrap(), Some(idem(2, 1, 2, 4)));
+    assert_eq!(store.idempotency_row(WorkerNum(1), [1; 16]).unwrap(), None);
+    assert_eq!(store.idempotency_row(WorkerNum(2), [1; 16]).unwrap(), Some(idempotency_row(2, 1, 2, 4)));
     assert_eq!(store.rows_back(Seq(6), 100).unwrap().len(), 3);
 }
 
@@ -315,7 +319,7 @@ fn positions_are_not_reused_after_the_last_rows_are_swept(adapter: &dyn Adapter)
         let store = adapter.open();
         let mut writer = Writer::new(&*store);
         writer.commit(&[1, 2, 2, 2]);
-        let derived = Some(Derived { applied: Seq(4), worker_no_max: 2 });
+        let derived = Some(DerivedPosition { applied: Seq(4), worker_num_max: 2 });
         store.commit(&Batch { removed: vec![(WorkerNum(2), Seq(4))], derived, ..Batch::default() }).unwrap();
         tidy_all(&*store, 100);
         assert_eq!(store.rows_after(Seq(0), 100).unwrap().len(), 1);
@@ -335,13 +339,13 @@ fn sweeping_goes_in_slices(adapter: &dyn Adapter) {
     let mut writer = Writer::new(&*store);
     writer.commit(&[1; 10]);
     writer.commit(&[2; 10]);
-    let derived = Some(Derived { applied: Seq(20), worker_no_max: 2 });
+    let derived = Some(DerivedPosition { applied: Seq(20), worker_num_max: 2 });
     let removed = vec![(WorkerNum(1), Seq(10)), (WorkerNum(2), Seq(20))];
-    let idem = (0..10).map(|key| idem(2, key, 11, 12)).collect();
-    store.commit(&Batch { removed, derived, idem, ..Batch::default() }).unwrap();
+    let idempotency_rows = (0..10).map(|key| idempotency_row(2, key, 11, 12)).collect();
+    store.commit(&Batch { removed, derived, idempotency_rows, ..Batch::default() }).unwrap();
     let mut before = 20;
     let mut slices = 0;
-    while store.tidy(3).unwrap() {
+    while store.run_maintenance(3).unwrap() {
         let left = store.rows_after(Seq(0), 100).unwrap().len();
         assert!(before - left <= 3, "{before} rows, then {left}");
         // The remaining rows of a worker form a complete chain.
@@ -354,18 +358,18 @@ fn sweeping_goes_in_slices(adapter: &dyn Adapter) {
     }
     assert!(slices >= 9, "{slices} slices");
     assert_eq!(store.rows_after(Seq(0), 100).unwrap(), []);
-    assert_eq!(store.idem(WorkerNum(2), [9; 16]).unwrap(), None);
+    assert_eq!(store.idempotency_row(WorkerNum(2), [9; 16]).unwrap(), None);
 }
 
 fn everything_is_there_after_a_restart(adapter: &dyn Adapter) {
-    let derived = Derived { applied: Seq(3), worker_no_max: 12 };
+    let derived = DerivedPosition { applied: Seq(3), worker_num_max: 12 };
     let rows = {
         let store = adapter.open();
         let mut writer = Writer::new(&*store);
         writer.commit(&[1, 2, 1]);
         let batch = Batch {
-            heads: vec![head(1, template(1), "a")],
-            idem: vec![idem(1, 1, 1, 3)],
+            projections: vec![head(1, template(1), "a")],
+            idempotency_rows: vec![idempotency_row(1, 1, 1, 3)],
             derived: Some(derived),
             ..writer.batch(&[1])
         };
@@ -375,8 +379,8 @@ fn everything_is_there_after_a_restart(adapter: &dyn Adapter) {
     let store = adapter.open();
     assert_eq!(store.position().unwrap(), Position { last: Seq(4), derived });
     assert_eq!(store.rows_after(Seq(0), 10).unwrap(), rows);
-    assert_eq!(store.head_by_no(WorkerNum(1)).unwrap(), Some(head(1, template(1), "a")));
-    assert_eq!(store.idem(WorkerNum(1), [1; 16]).unwrap(), Some(idem(1, 1, 1, 3)));
+    assert_eq!(store.projection_by_num(WorkerNum(1)).unwrap(), Some(head(1, template(1), "a")));
+    assert_eq!(store.idempotency_row(WorkerNum(1), [1; 16]).unwrap(), Some(idempotency_row(1, 1, 1, 3)));
     // An owner from before the restart is fenced.
     let old = Batch { fences: vec![(SHARD, Epoch(1))], ..Batch::default() };
     acquire(&*store);
@@ -412,13 +416,18 @@ fn reads_beside_commits_see_whole_batches(adapter: &dyn Adapter) {
     });
 }
 
-fn idem(worker: u64, key: u8, started: u64, outcome: u64) -> IdemRow {
-    IdemRow { worker: WorkerNum(worker), key_hash: [key; 16], started: Seq(started), outcome: Seq(outcome) }
+fn idempotency_row(worker: u64, key: u8, started: u64, outcome: u64) -> IdempotencyRow {
+    IdempotencyRow {
+        worker: WorkerNum(worker),
+        key_hash: [key; 16],
+        started: Seq(started),
+        outcome: Seq(outcome),
+    }
 }
 
 fn tidy_all(store: &dyn StoreAndCatalog, limit: usize) {
     for _ in 0..100 {
-        if !store.tidy(limit).unwrap() {
+        if !store.run_maintenance(limit).unwrap() {
             return;
         }
     }

@@ -3,7 +3,7 @@
 use crate::adapter::{Adapter, StoreAndCatalog, Writer, over_all_adapters};
 use golem_model::ProjectId;
 use golem_model::shared::{ScopedKey, Space};
-use golem_runtime::storage::ports::{Abandoned, Batch, CatalogWrite, Seq, StoreError, ValueRow};
+use golem_runtime::storage::ports::{AbandonedBucket, Batch, CatalogWrite, Seq, StoreError, ValueRow};
 use std::sync::Arc;
 use uuid::Uuid;
 
@@ -31,7 +31,7 @@ fn remove(key: &str) -> ValueRow {
 
 fn value_row(project: ProjectId, space: Space, bucket: &str, key: &str, value: Option<&[u8]>) -> ValueRow {
     let value: Option<Arc<[u8]>> = value.map(Into::into);
-    ValueRow { project, place: scoped_key(space, bucket, key), value, version: Seq(0) }
+    ValueRow { project, scoped_key: scoped_key(space, bucket, key), value, version: Seq(0) }
 }
 
 fn scoped_key(space: Space, bucket: &str, key: &str) -> ScopedKey {
@@ -50,7 +50,7 @@ fn commit(writer: &mut Writer<'_>, values: Vec<ValueRow>) -> Seq {
 fn get(store: &dyn StoreAndCatalog, key: &str) -> Option<(Vec<u8>, Seq)> {
     let scoped = scoped_key(Space::Values, "bucket", key);
     let row = store.value(MINE, &scoped).unwrap()?;
-    assert_eq!((row.project, row.place), (MINE, scoped));
+    assert_eq!((row.project, row.scoped_key), (MINE, scoped));
     Some((row.value.expect("a row that is read has a value").to_vec(), row.version))
 }
 
@@ -111,11 +111,11 @@ fn abandoned_buckets_are_swept(adapter: &dyn Adapter) {
     let batch = writer.batch(&[1]);
     // A value that is written in the same batch that abandons the bucket is swept as well.
     let values = vec![value_row(MINE, Space::Objects, "7", "last", Some(b"x"))];
-    let abandoned = vec![Abandoned { project: MINE, bucket: "7".into() }];
+    let abandoned = vec![AbandonedBucket { project: MINE, bucket: "7".into() }];
     store.commit(&Batch { values, abandoned, ..batch }).unwrap();
     drop(store);
     let store = adapter.open();
-    while store.tidy(10).unwrap() {}
+    while store.run_maintenance(10).unwrap() {}
     assert_eq!(store.keys(MINE, Space::Objects, "7", None, 10).unwrap(), [] as [&str; 0]);
     for (project, space, bucket) in
         [(MINE, Space::Objects, "8"), (MINE, Space::Values, "7"), (OTHER, Space::Objects, "7")]
@@ -137,7 +137,7 @@ fn a_removed_projects_values_are_swept(adapter: &dyn Adapter) {
     store.write(&[CatalogWrite::ProjectRemoved(MINE)]).unwrap();
     drop(store);
     let store = adapter.open();
-    while store.tidy(10).unwrap() {}
+    while store.run_maintenance(10).unwrap() {}
     for space in SPACES {
         for bucket in ["a", ""] {
             assert_eq!(store.keys(MINE, space, bucket, None, 10).unwrap(), [] as [&str; 0]);

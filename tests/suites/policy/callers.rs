@@ -6,8 +6,8 @@
 //! `golem_runtime::identity::decide`.
 
 use golem_model::{ActionSet, ProjectAction, Role};
-use golem_runtime::identity::{Act, Decision, Standing, decide};
-use golem_runtime::rest::{ENDPOINTS, Endpoint, Needs};
+use golem_runtime::identity::{Decision, Operation, Relationship, decide};
+use golem_runtime::rest::{ENDPOINTS, Endpoint, RequiredAccess};
 use golem_tests::guests;
 use golem_tests::http::{Request, Response};
 use golem_tests::rest::{Api, Part, multipart};
@@ -100,27 +100,27 @@ async fn every_endpoint_answers_as_decided() {
     let data = TestData { account: owner.account().await, project: owner.default_project().await, template };
 
     let none = BTreeSet::new();
-    let mut callers: Vec<(String, Api, Standing, BTreeSet<Role>)> = Vec::new();
+    let mut callers: Vec<(String, Api, Relationship, BTreeSet<Role>)> = Vec::new();
     for action in ProjectAction::ALL {
         let mut api = root.new_account(&format!("{action:?}")).await;
         let name = golem_api::policy::ProjectAction::from(action).to_string();
         owner.grant(&data.project, &api.account().await, &[&name]).await;
         let granted: ActionSet = [action].into_iter().collect();
-        callers.push((format!("grantee of {name}"), api, Standing::Grantee(granted), none.clone()));
+        callers.push((format!("grantee of {name}"), api, Relationship::Grantee(granted), none.clone()));
     }
     for role in Role::ALL {
         let mut api = root.new_account(&format!("{role}")).await;
         let path = format!("/v1/accounts/{}/grants/{role}", api.account().await);
         root.ok(Request::new("PUT", path)).await;
-        callers.push((format!("{role}"), api, Standing::Stranger, [role].into()));
+        callers.push((format!("{role}"), api, Relationship::Stranger, [role].into()));
     }
     callers.push((
         "stranger".to_owned(),
         root.new_account("stranger").await,
-        Standing::Stranger,
+        Relationship::Stranger,
         none.clone(),
     ));
-    callers.push(("owner".to_owned(), owner, Standing::Owner, none));
+    callers.push(("owner".to_owned(), owner, Relationship::Owner, none));
 
     let mut wrong = Vec::new();
     for endpoint in ENDPOINTS {
@@ -129,17 +129,19 @@ async fn every_endpoint_answers_as_decided() {
         let unsigned =
             golem_tests::http::Connection::open(server.address).await.unwrap().call(&request).await;
         let unsigned = unsigned.unwrap().status;
-        if (unsigned == 401) != (endpoint.needs != Needs::Nothing) {
+        if (unsigned == 401) != (endpoint.access != RequiredAccess::Public) {
             wrong.push(format!("{line}: a request without a token got {unsigned}"));
         }
-        let Needs::Act(act) = endpoint.needs else { continue };
-        for (caller, api, standing, roles) in &mut callers {
+        let RequiredAccess::Operation(act) = endpoint.access else { continue };
+        for (caller, api, relationship, roles) in &mut callers {
             // Accounts cannot be shared, and the server has no owner, so only roles count.
-            let standing = match (act, *standing) {
-                (Act::Account(_), Standing::Grantee(_)) | (Act::System(_), _) => Standing::Stranger,
-                (_, standing) => standing,
+            let relationship = match (act, *relationship) {
+                (Operation::Account(_), Relationship::Grantee(_)) | (Operation::System(_), _) => {
+                    Relationship::Stranger
+                }
+                (_, relationship) => relationship,
             };
-            let expected = decide(act, standing, roles);
+            let expected = decide(act, relationship, roles);
             let response = api.call(request.clone()).await;
             let found = observed_decision(&response);
             if found != expected {

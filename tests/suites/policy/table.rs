@@ -1,7 +1,9 @@
 //! Every authorization decision, in one golden table.
 
 use golem_model::{ActionSet, Role};
-use golem_runtime::identity::{AccountAct, Act, Action, Decision, Standing, SystemAct, decide};
+use golem_runtime::identity::{
+    AccountAction, Action, Decision, Operation, Relationship, SystemAction, decide,
+};
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
@@ -15,9 +17,9 @@ const HEAD: &str = "\
 ";
 
 fn table() -> String {
-    let acts = (Action::ALL.map(Act::Project).into_iter())
-        .chain(AccountAct::ALL.map(Act::Account))
-        .chain(SystemAct::ALL.map(Act::System));
+    let acts = (Action::ALL.map(Operation::Project).into_iter())
+        .chain(AccountAction::ALL.map(Operation::Account))
+        .chain(SystemAction::ALL.map(Operation::System));
     let mut text = HEAD.to_owned();
     write!(text, "\n{:30}{:>9}{:>6}{:>6}{:>6}", "", "stranger", "other", "one", "owner").unwrap();
     for role in Role::ALL {
@@ -26,28 +28,30 @@ fn table() -> String {
     text.push('\n');
     for act in acts {
         let one: ActionSet = match act {
-            Act::Project(action) => action.grantable().into_iter().collect(),
-            Act::Account(_) | Act::System(_) => ActionSet::NONE,
+            Operation::Project(action) => action.grantable().into_iter().collect(),
+            Operation::Account(_) | Operation::System(_) => ActionSet::NONE,
         };
         let none = BTreeSet::new();
-        let cell = |standing, roles: &BTreeSet<Role>| match decide(act, standing, roles) {
+        let cell = |relationship, roles: &BTreeSet<Role>| match decide(act, relationship, roles) {
             Decision::Allowed => "yes",
             Decision::Forbidden => "no",
             Decision::Hidden => "-",
         };
         let name = match act {
-            Act::Project(action) => format!("project {action:?}"),
-            Act::Account(act) => format!("account {act:?}"),
-            Act::System(act) => format!("system {act:?}"),
+            Operation::Project(action) => format!("project {action:?}"),
+            Operation::Account(act) => format!("account {act:?}"),
+            Operation::System(act) => format!("system {act:?}"),
         };
-        let other = Standing::Grantee(ActionSet::ALL.without(one));
-        let one = Standing::Grantee(one);
+        let other = Relationship::Grantee(ActionSet::ALL.without(one));
+        let one = Relationship::Grantee(one);
         write!(text, "{name:30}").unwrap();
-        for (width, standing) in [(9, Standing::Stranger), (6, other), (6, one), (6, Standing::Owner)] {
-            write!(text, "{:>width$}", cell(standing, &none)).unwrap();
+        for (width, relationship) in
+            [(9, Relationship::Stranger), (6, other), (6, one), (6, Relationship::Owner)]
+        {
+            write!(text, "{:>width$}", cell(relationship, &none)).unwrap();
         }
         for role in Role::ALL {
-            write!(text, "{:>15}", cell(Standing::Stranger, &BTreeSet::from([role]))).unwrap();
+            write!(text, "{:>15}", cell(Relationship::Stranger, &BTreeSet::from([role]))).unwrap();
         }
         text.push('\n');
     }
@@ -63,7 +67,8 @@ fn every_decision_matches_the_golden_table() {
 fn a_role_without_project_access_gets_not_found() {
     for role in [Role::WhitelistAdmin, Role::MarketingAdmin, Role::CreateProject, Role::InstanceServer] {
         for action in Action::ALL {
-            let decision = decide(Act::Project(action), Standing::Stranger, &BTreeSet::from([role]));
+            let decision =
+                decide(Operation::Project(action), Relationship::Stranger, &BTreeSet::from([role]));
             assert_eq!(decision, Decision::Hidden, "{role} {action:?}");
         }
     }

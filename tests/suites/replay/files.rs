@@ -137,7 +137,7 @@ async fn files_may_fill_the_memory_limit() {
     .unwrap();
     let wasm = guests::bytes("files");
     let component = engine.compile(&wasm, *blake3::hash(&wasm).as_bytes()).unwrap();
-    let mut files = Files(TestWorker::of(component, frozen(), MemoryStore::new()).unwrap());
+    let mut files = Files(TestWorker::with_store(component, frozen(), MemoryStore::new()).unwrap());
     let Value::Result(Ok(Some(filled))) = files.call("fill", vec![text("big")]).await else { panic!() };
     let Value::Tuple(filled) = *filled else { panic!() };
     // The C library maps all stream errors to this code. The guest `files-raw` sees the error of the interface.
@@ -157,7 +157,7 @@ async fn files_that_a_component_ships_with() {
     shipped.file("lib/words", "one two".into(), Timestamp::from_nanos(7)).unwrap();
     shipped.link("words", "lib/words", Timestamp::from_nanos(7)).unwrap();
     let component = component.with_files(shipped.build()).unwrap();
-    let mut files = Files(TestWorker::of(component.clone(), frozen(), MemoryStore::new()).unwrap());
+    let mut files = Files(TestWorker::with_store(component.clone(), frozen(), MemoryStore::new()).unwrap());
     files.check("read", &["words"], ok(Some(text("one two")))).await;
     files.check("append", &["words", " three"], ok(None)).await;
     files.0.crash();

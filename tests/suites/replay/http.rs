@@ -124,7 +124,7 @@ async fn a_request_without_an_answer_is_sent_again_after_a_crash() {
         if before == 0 { FakeAnswer::Hangs } else { FakeAnswer::Responds(FakeResponse::new(200, "at last")) }
     });
     let mut worker = worker(&http).await;
-    let interrupt_handle = worker.control();
+    let interrupt_handle = worker.interrupt_handle();
     let (cut, ()) = tokio::join!(invoke(&mut worker, "fetch", fetch("POST", "/", Some("x"), true)), async {
         while http.sent().is_empty() {
             tokio::task::yield_now().await;
@@ -157,7 +157,7 @@ async fn a_worker_may_forbid_that_requests_are_repeated() {
             }
         });
         let mut worker = worker(&http).await;
-        let interrupt_handle = worker.control();
+        let interrupt_handle = worker.interrupt_handle();
         let params = vec![text(method), text("http://example.com/")];
         let (cut, ()) = tokio::join!(invoke(&mut worker, "once", params), async {
             while http.sent().is_empty() {
@@ -177,7 +177,7 @@ async fn a_worker_may_forbid_that_requests_are_repeated() {
 async fn a_body_that_a_crash_cuts_off_ends_in_an_error() {
     let http = FakeHttp::responding(FakeResponse::chunked(200, &[b"one ", b"two "]).endless());
     let mut worker = worker(&http).await;
-    let interrupt_handle = worker.control();
+    let interrupt_handle = worker.interrupt_handle();
     let store = worker.store().clone();
     let (cut, ()) = tokio::join!(invoke(&mut worker, "fetch", fetch("GET", "/", None, false)), async {
         while http.sent().is_empty() {

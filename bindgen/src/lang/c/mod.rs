@@ -2,7 +2,7 @@
 //!
 //! [`ZIG`] is also used by the languages that Zig compiles or that use the C bindings.
 
-use super::{BUILD, GENERATED, Language, Layout, Made, Project, Recipe, Step, Tool, template};
+use super::{Artifact, BUILD, GENERATED, Language, Layout, Project, Recipe, Step, Tool, template};
 use crate::{Error, Files, World};
 
 /// C.
@@ -64,7 +64,10 @@ pub(super) fn bindings(language: &'static str, world: &World) -> Result<Files, E
 /// A recipe with one call of Zig. Its output is a core module with the types of the world.
 pub(super) fn zig_recipe(args: Vec<String>) -> Recipe {
     let step = Step { tool: &ZIG, args, env: Vec::new(), folder: "", stdout: None };
-    Recipe { steps: vec![step], made: Made::Core { path: format!("{BUILD}/core.wasm"), described: true } }
+    Recipe {
+        steps: vec![step],
+        artifact: Artifact::Core { path: format!("{BUILD}/core.wasm"), has_world_type: true },
+    }
 }
 
 /// Splits `text` at white space into arguments.

@@ -24,7 +24,7 @@ impl Language for CSharp {
         3
     }
 
-    fn proven(&self) -> bool {
+    fn is_tested(&self) -> bool {
         false
     }
 

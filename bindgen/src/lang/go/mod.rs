@@ -4,7 +4,7 @@
 //! its own, in a folder beside `gen/`. So the generated folder contains no file that the user edits.
 
 use super::c::words;
-use super::{BUILD, GENERATED, Language, Layout, Made, Project, Recipe, Step, Tool, template};
+use super::{Artifact, BUILD, GENERATED, Language, Layout, Project, Recipe, Step, Tool, template};
 use crate::wit::Package;
 use crate::{Error, Files, World};
 use std::collections::BTreeSet;
@@ -78,7 +78,7 @@ impl Language for Go {
         let env = env.map(|(name, value)| (name, value.to_owned())).into();
         Some(Recipe {
             steps: vec![Step { tool: &GO, args, env, folder: GENERATED, stdout: None }],
-            made: Made::Core { path: format!("{BUILD}/core.wasm"), described: false },
+            artifact: Artifact::Core { path: format!("{BUILD}/core.wasm"), has_world_type: false },
         })
     }
 }

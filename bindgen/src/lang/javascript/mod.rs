@@ -5,7 +5,7 @@
 //! API, and a module that wraps the Runtime API for JavaScript.
 
 use super::c::words;
-use super::{BUILD, GENERATED, Language, Layout, Made, Project, Recipe, Step, Tool, template};
+use super::{Artifact, BUILD, GENERATED, Language, Layout, Project, Recipe, Step, Tool, template};
 use crate::{Error, Files, World};
 
 /// JavaScript.
@@ -56,6 +56,6 @@ impl Language for JavaScript {
         let args =
             words(&format!("src/main.js --wit {GENERATED}/wit -n {world} -d http -d fetch-event -o {made}"));
         let step = Step { tool: &COMPONENTIZE_JS, args, env: Vec::new(), folder: "", stdout: None };
-        Some(Recipe { steps: vec![step], made: Made::Component(made) })
+        Some(Recipe { steps: vec![step], artifact: Artifact::Component(made) })
     }
 }

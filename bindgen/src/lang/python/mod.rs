@@ -4,7 +4,7 @@
 //! API, and a module that wraps the Runtime API for Python.
 
 use super::c::words;
-use super::{BUILD, GENERATED, Language, Layout, Made, Project, Recipe, Step, Tool, template};
+use super::{Artifact, BUILD, GENERATED, Language, Layout, Project, Recipe, Step, Tool, template};
 use crate::{Error, Files, World};
 
 /// Python.
@@ -53,6 +53,6 @@ impl Language for Python {
         let args =
             words(&format!("-d {GENERATED}/wit -w {world} componentize -p src -p {GENERATED} app -o {made}"));
         let step = Step { tool: &COMPONENTIZE_PY, args, env: Vec::new(), folder: "", stdout: None };
-        Some(Recipe { steps: vec![step], made: Made::Component(made) })
+        Some(Recipe { steps: vec![step], artifact: Artifact::Component(made) })
     }
 }

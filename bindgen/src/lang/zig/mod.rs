@@ -1,7 +1,7 @@
 //! Zig: uses the C bindings. Zig translates their header, and compiles the C bindings and the program together.
 
 use super::c::{self, ZIG, words};
-use super::{BUILD, GENERATED, Language, Layout, Made, Project, Recipe, Step, template};
+use super::{Artifact, BUILD, GENERATED, Language, Layout, Project, Recipe, Step, template};
 use crate::{Error, Files, World};
 
 /// Zig.
@@ -45,6 +45,9 @@ impl Language for Zig {
         let mut translate =
             step(format!("translate-c -target wasm32-wasi -lc -I{GENERATED} {GENERATED}/golem.h"));
         translate.stdout = Some(format!("{BUILD}/c.zig"));
-        Some(Recipe { steps: vec![translate, build], made: Made::Core { path: core, described: true } })
+        Some(Recipe {
+            steps: vec![translate, build],
+            artifact: Artifact::Core { path: core, has_world_type: true },
+        })
     }
 }

@@ -5,7 +5,7 @@ use crate::error::CliError;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use clap::Args;
-use golem_api::client::{Client, ClientError, InvocationName, InvokeOptions};
+use golem_api::client::{Client, ClientError, InvokeKey, InvokeOptions};
 use golem_api::worker::{CallingConvention, InvocationKey};
 use golem_model::WorkerId;
 use serde_json::Value;
@@ -97,8 +97,8 @@ pub(super) async fn invoke_and_await(
         Some(key) => key,
         None => client.worker_key(worker).await?.0,
     };
-    let name = Some(InvocationName::Key(InvocationKey(key.clone())));
-    let options = InvokeOptions { name, calling_convention: stdio.convention() };
+    let invoke_key = Some(InvokeKey::Issued(InvocationKey(key.clone())));
+    let options = InvokeOptions { key: invoke_key, calling_convention: stdio.convention() };
     match client.worker_invoke_and_await(worker, function, params, &options).await {
         Ok(result) => Ok(result),
         Err(source @ (ClientError::Transport { .. } | ClientError::Status { status: 503 | 504, .. })) => {

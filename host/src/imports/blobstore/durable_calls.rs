@@ -11,7 +11,7 @@ use golem_model::blobstore::{self, BlobOutcome, BlobWrite, ObjectId};
 use golem_model::keyvalue::{check_bucket, check_keys};
 use golem_model::limits::KEY_VALUE_PAGE_KEYS;
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
-use golem_model::oplog::{Call, HostFunction};
+use golem_model::oplog::{HostCall, HostFunction};
 use golem_model::shared::KeyPage;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -36,7 +36,7 @@ impl DurableCall for GetContainer {
         self.name.as_bytes().to_vec()
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
         if let Err(error) = check_bucket(&self.name) {
             return Ok(refusal_response(&error));
         }
@@ -84,8 +84,8 @@ impl DurableCall for GetObject {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
-        if let Err(error) = blobstore::check_id(&self.id) {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
+        if let Err(error) = blobstore::check_object_id(&self.id) {
             return Ok(refusal_response(&error));
         }
         Ok(CallResponse::Unrecorded(match live.object(&self.id).await? {
@@ -127,8 +127,8 @@ impl DurableCall for ObjectInfo {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
-        if let Err(error) = blobstore::check_id(&self.id) {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
+        if let Err(error) = blobstore::check_object_id(&self.id) {
             return Ok(refusal_response(&error));
         }
         Ok(CallResponse::Unrecorded(match live.object(&self.id).await? {
@@ -184,7 +184,7 @@ impl DurableCall for ListObjects {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
         let after = self.after.as_deref();
         let checked = check_bucket(&self.container)
             .and_then(|()| check_keys(std::iter::once(after.unwrap_or_default())));
@@ -275,7 +275,7 @@ impl<K: WriteFunction> DurableCall for WriteCall<K> {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &HostCall) -> Result<CallResponse, CallFailure> {
         if let Err(error) = self.write.check() {
             return Ok(refusal_response(&error));
         }

@@ -1,7 +1,7 @@
 //! Conversions between the types of `wasi:filesystem` and those of the virtual filesystem.
 
 use crate::objects::SyncFlags;
-use crate::vfs::{Error, Kind, NodeId, Open, Time};
+use crate::vfs::{Error, FileTime, NodeId, NodeKind, OpenOptions};
 use wasmtime_wasi::p2::FsError;
 use wasmtime_wasi::p2::bindings::clocks::wall_clock::Datetime;
 use wasmtime_wasi::p2::bindings::filesystem::types::{
@@ -37,35 +37,35 @@ pub(super) fn fs_error(error: Error) -> FsError {
     }
 }
 
-pub(super) fn descriptor_type(kind: Kind) -> DescriptorType {
+pub(super) fn descriptor_type(kind: NodeKind) -> DescriptorType {
     match kind {
-        Kind::File => DescriptorType::RegularFile,
-        Kind::Directory => DescriptorType::Directory,
-        Kind::Link => DescriptorType::SymbolicLink,
+        NodeKind::File => DescriptorType::RegularFile,
+        NodeKind::Directory => DescriptorType::Directory,
+        NodeKind::Link => DescriptorType::SymbolicLink,
     }
 }
 
-pub(super) fn datetime(time: Time) -> Datetime {
+pub(super) fn datetime(time: FileTime) -> Datetime {
     Datetime { seconds: time.seconds, nanoseconds: time.nanos }
 }
 
 /// The new time of a file; `None` if the guest does not change it.
-pub(super) fn new_time(time: NewTimestamp, now: Time) -> Result<Option<Time>, ErrorCode> {
+pub(super) fn new_time(time: NewTimestamp, now: FileTime) -> Result<Option<FileTime>, ErrorCode> {
     match time {
         NewTimestamp::NoChange => Ok(None),
         NewTimestamp::Now => Ok(Some(now)),
         NewTimestamp::Timestamp(Datetime { seconds, nanoseconds }) => {
-            Time::new(seconds, nanoseconds).map(Some).ok_or(ErrorCode::Overflow)
+            FileTime::new(seconds, nanoseconds).map(Some).ok_or(ErrorCode::Overflow)
         }
     }
 }
 
 /// The options for opening, and whether the descriptor allows reading. As in wasmtime, creating or truncating a file
 /// opens it for writing, and a file that is not opened for writing is opened for reading.
-pub(super) fn open_request(path: PathFlags, open: OpenFlags, flags: DescriptorFlags) -> (Open, bool) {
+pub(super) fn open_request(path: PathFlags, open: OpenFlags, flags: DescriptorFlags) -> (OpenOptions, bool) {
     let (create, truncate) = (open.contains(OpenFlags::CREATE), open.contains(OpenFlags::TRUNCATE));
     let writes = flags.contains(DescriptorFlags::WRITE);
-    let how = Open {
+    let how = OpenOptions {
         follow: path.contains(PathFlags::SYMLINK_FOLLOW),
         create,
         exclusive: open.contains(OpenFlags::EXCLUSIVE),

@@ -16,7 +16,7 @@ use crate::state::WorkerState;
 use bytes::Bytes;
 use golem_model::OplogIndex;
 use golem_model::oplog::wire::{DecodeError, put_varint};
-use golem_model::oplog::{Call, HostFunction};
+use golem_model::oplog::{HostCall, HostFunction};
 use wasmtime::Result;
 use wasmtime::component::Resource;
 use wasmtime_wasi::p2::{DynInputStream, DynPollable};
@@ -80,7 +80,7 @@ impl DurableCall for ReadBody {
         self.encode()
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
         while !live.is_request_ready(self.call, ResponsePart::Body)? {
             live.wait(None, Vec::new()).await?;
         }

@@ -133,7 +133,7 @@ pub(crate) enum ResponseFuture {
     /// The request's body is not complete yet, so nothing was sent.
     Unsent(Box<RequestDraft>),
     /// The request was sent.
-    Sent(Unanswered),
+    Sent(UnansweredRequest),
     /// A poll has recorded a response for this call, and the guest has not taken it.
     Received(u64, Box<ResponseState>),
     /// The request failed.
@@ -155,7 +155,7 @@ pub(crate) struct RequestDraft {
 
 /// A request that was sent and whose response the guest has not taken.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Unanswered {
+pub(crate) struct UnansweredRequest {
     /// The number of the request among the worker's requests.
     pub(crate) call: u64,
     /// The request.
@@ -272,7 +272,7 @@ impl Objects {
     }
 
     /// The sent requests whose responses the guest has not taken.
-    pub(crate) fn unanswered_requests(&self) -> Vec<Unanswered> {
+    pub(crate) fn unanswered_requests(&self) -> Vec<UnansweredRequest> {
         let sent = self.iter().filter_map(|object| match object {
             Object::Http(Http::ResponseFuture(ResponseFuture::Sent(unanswered))) => Some(unanswered.clone()),
             _ => None,

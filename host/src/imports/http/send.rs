@@ -8,7 +8,7 @@ use super::failure::{error_code, put_failure, read_failure};
 use super::fields::FIELDS_BYTES_MAX;
 use super::objects::{
     BodySource, BodyState, Content, Http, Options, ReceivedResponse, Request, RequestDraft, ResponseFuture,
-    TrailersResult, Unanswered,
+    TrailersResult, UnansweredRequest,
 };
 use super::{body, fields, wire};
 use crate::durable::{BodyEnd, Effect, Live, ObserveCall, ResponseState};
@@ -37,14 +37,14 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 /// The HTTP state of a worker: the number of its requests, and the reply of the current invocation. It is determined by
 /// the calls that the guest made, so replay rebuilds it.
 #[derive(Debug, Default)]
-pub(crate) struct HttpCalls {
+pub(crate) struct HttpState {
     /// The number of requests that the worker has sent or was refused to send.
     sent_count: u64,
     /// The reply of the guest, in an invocation that handles an HTTP request.
     pub(super) reply: Option<super::serve::Reply>,
 }
 
-impl HttpCalls {
+impl HttpState {
     /// Encodes the state for a saved state. There is no reply between two invocations.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let mut out = Vec::new();
@@ -52,7 +52,7 @@ impl HttpCalls {
         out
     }
 
-    /// Decodes the bytes of [`HttpCalls::encode`].
+    /// Decodes the bytes of [`HttpState::encode`].
     pub(crate) fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut input = Reader::new(bytes);
         let calls = Self { sent_count: input.varint()?, reply: None };
@@ -179,7 +179,7 @@ impl WorkerState {
         &mut self,
         draft: &RequestDraft,
         content: Content,
-    ) -> Result<Result<Unanswered, HttpFailure>> {
+    ) -> Result<Result<UnansweredRequest, HttpFailure>> {
         let call = self.http.sent_count;
         self.http.sent_count += 1;
         let mut headers = draft.headers.to_headers()?;
@@ -193,12 +193,12 @@ impl WorkerState {
             headers,
             body: content.bytes,
             trailers: content.trailers.map(|trailers| trailers.to_headers()).transpose()?,
-            patience: draft.options.timeouts(),
+            timeouts: draft.options.timeouts(),
         });
         // By default, a request may be sent twice: the receiver recognises it by the key.
         let repeats = self.policy.idempotent() || draft.method.is_idempotent();
         let sent = self.observe(&SendRequest { call, request: request.clone() })?;
-        Ok(sent.map(|()| Unanswered { call, request, repeats }))
+        Ok(sent.map(|()| UnansweredRequest { call, request, repeats }))
     }
 
     /// Creates the future of a request, which is sent now or waits for its body.
@@ -300,7 +300,7 @@ impl types::HostFutureIncomingResponse for WorkerState {
 
     fn drop(&mut self, future: Resource<FutureIncomingResponse>) -> Result<()> {
         match self.objects.remove_response_future(future.rep())? {
-            ResponseFuture::Sent(Unanswered { call, .. }) | ResponseFuture::Received(call, _) => {
+            ResponseFuture::Sent(UnansweredRequest { call, .. }) | ResponseFuture::Received(call, _) => {
                 self.journal.forget_request(call);
             }
             ResponseFuture::Unsent(draft) => {

@@ -36,11 +36,11 @@ pub(super) enum Reply {
 }
 
 /// The two parameters of the guest's handler.
-pub(crate) type Served = (Resource<types::IncomingRequest>, Resource<ResponseOutparam>);
+pub(crate) type HandlerArgs = (Resource<types::IncomingRequest>, Resource<ResponseOutparam>);
 
 impl WorkerState {
     /// Creates the objects for the guest's handler: the received request, and the out-parameter for the reply.
-    pub(crate) fn serve(&mut self, request: IncomingRequest) -> Result<Served> {
+    pub(crate) fn new_handler_args(&mut self, request: IncomingRequest) -> Result<HandlerArgs> {
         self.http.reply = None;
         let IncomingRequest { method, path_with_query, authority, headers, body } = request;
         let method = ::http::Method::from_bytes(method.as_bytes())
@@ -64,7 +64,7 @@ impl WorkerState {
     }
 
     /// Takes the reply after the guest's handler has returned.
-    pub(crate) fn served(&mut self) -> Result<Value> {
+    pub(crate) fn take_reply(&mut self) -> Result<Value> {
         let reply = match self.http.reply.take() {
             None => Err("the worker gave no response".to_owned()),
             Some(Reply::Refused(text)) => Err(text),

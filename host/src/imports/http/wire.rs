@@ -15,8 +15,8 @@ pub(super) fn put_request(out: &mut Vec<u8>, request: &HttpRequest) {
     put_headers(out, &request.headers);
     put_bytes(out, &request.body);
     put_trailers(out, request.trailers.as_ref());
-    let patience = request.patience;
-    for limit in [patience.connect, patience.first_byte, patience.between_bytes] {
+    let timeouts = request.timeouts;
+    for limit in [timeouts.connect, timeouts.first_byte, timeouts.between_bytes] {
         match limit {
             None => out.push(0),
             Some(limit) => {

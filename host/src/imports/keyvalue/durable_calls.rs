@@ -8,7 +8,7 @@ use golem_model::OplogIndex;
 use golem_model::keyvalue::{self, Delta, KeyValueOutcome, KeyValueWrite};
 use golem_model::limits::{KEY_VALUE_ALL_KEYS_MAX, KEY_VALUE_CALL_BYTES_MAX, KEY_VALUE_PAGE_KEYS};
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
-use golem_model::oplog::{Call, HostFunction};
+use golem_model::oplog::{HostCall, HostFunction};
 use golem_model::shared::{KeyPage, Version};
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -67,7 +67,7 @@ impl DurableCall for GetValue {
         request(&self.bucket, &self.key)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
         if let Err(error) = check(&self.bucket, &self.key) {
             return Ok(refusal_response(&error));
         }
@@ -107,7 +107,7 @@ impl DurableCall for GetValues {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
         let keys = self.keys.iter().map(String::as_str);
         if let Err(error) = keyvalue::check_bucket(&self.bucket).and_then(|()| keyvalue::check_keys(keys)) {
             return Ok(refusal_response(&error));
@@ -166,7 +166,7 @@ impl DurableCall for KeyExists {
         request(&self.bucket, &self.key)
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
         if let Err(error) = check(&self.bucket, &self.key) {
             return Ok(refusal_response(&error));
         }
@@ -224,7 +224,7 @@ impl DurableCall for ListKeys {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
         let (mut after, mut skipped) = match &self.from {
             PageStart::FirstKey => (None, 0),
             PageStart::AfterKey(key) => (Some(key.clone()), 0),
@@ -269,7 +269,7 @@ impl DurableCall for ListAllKeys {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
         if let Err(error) = keyvalue::check_bucket(&self.bucket) {
             return Ok(refusal_response(&error));
         }
@@ -351,7 +351,7 @@ impl DurableCall for WatchKey {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, _: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, _: &HostCall) -> Result<CallResponse, CallFailure> {
         if let Err(error) = check(&self.bucket, &self.key) {
             return Ok(refusal_response(&error));
         }
@@ -378,7 +378,7 @@ impl DurableCall for WatchKey {
         }
         match input.byte()? {
             1 => {
-                let value = input.rest();
+                let value = input.remaining();
                 Ok(Ok((version, Some(value.into()))))
             }
             tag => unknown_tag("value", tag),
@@ -473,7 +473,7 @@ impl<K: WriteFunction> DurableCall for WriteCall<K> {
         out
     }
 
-    async fn perform(&self, live: &mut Live<'_>, call: &Call) -> Result<CallResponse, CallFailure> {
+    async fn perform(&self, live: &mut Live<'_>, call: &HostCall) -> Result<CallResponse, CallFailure> {
         if let Err(error) = keyvalue::check_bucket(&self.bucket).and_then(|()| self.write.check()) {
             return Ok(CallResponse::Unrecorded(KeyValueOutcome::Refused(error.to_string()).encode()));
         }

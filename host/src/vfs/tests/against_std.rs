@@ -86,21 +86,21 @@ fn compare<T: PartialEq + std::fmt::Debug>(
 }
 
 /// All nodes below a directory by path: the kind, the number of names and the content of each.
-type Tree = BTreeMap<String, (Kind, u64, Vec<u8>)>;
+type Tree = BTreeMap<String, (NodeKind, u64, Vec<u8>)>;
 
 fn our_tree(vfs: &mut Vfs, dir: NodeId, path: &str, tree: &mut Tree) {
-    for Listed { name, kind } in vfs.list(dir, NOW).unwrap() {
+    for DirEntry { name, kind } in vfs.list(dir, NOW).unwrap() {
         let node = vfs.find(dir, &name, false).unwrap();
         let path = format!("{path}/{name}");
         let stat = vfs.stat(node).unwrap();
         let (links, holds) = match kind {
-            Kind::File => (stat.links, vfs.read(node, 0, u64::MAX, NOW).unwrap()),
-            Kind::Link => (stat.links, vfs.read_link(dir, &name).unwrap().into_bytes()),
-            Kind::Directory => (0, Vec::new()),
+            NodeKind::File => (stat.links, vfs.read(node, 0, u64::MAX, NOW).unwrap()),
+            NodeKind::Link => (stat.links, vfs.read_link(dir, &name).unwrap().into_bytes()),
+            NodeKind::Directory => (0, Vec::new()),
         };
         assert_eq!(stat.size, holds.len() as u64);
         tree.insert(path.clone(), (kind, links, holds));
-        if kind == Kind::Directory {
+        if kind == NodeKind::Directory {
             our_tree(vfs, node, &path, tree);
         }
     }
@@ -113,24 +113,24 @@ fn their_tree(dir: &Path, path: &str, tree: &mut Tree) {
         let metadata = entry.metadata().unwrap();
         let (kind, links, holds) = if metadata.is_dir() {
             their_tree(&entry.path(), &path, tree);
-            (Kind::Directory, 0, Vec::new())
+            (NodeKind::Directory, 0, Vec::new())
         } else if metadata.is_symlink() {
             let target = fs::read_link(entry.path()).unwrap();
-            (Kind::Link, metadata.nlink(), target.to_str().unwrap().as_bytes().to_vec())
+            (NodeKind::Link, metadata.nlink(), target.to_str().unwrap().as_bytes().to_vec())
         } else {
-            (Kind::File, metadata.nlink(), fs::read(entry.path()).unwrap())
+            (NodeKind::File, metadata.nlink(), fs::read(entry.path()).unwrap())
         };
         tree.insert(path, (kind, links, holds));
     }
 }
 
-fn kind(metadata: &fs::Metadata) -> Kind {
+fn kind(metadata: &fs::Metadata) -> NodeKind {
     if metadata.is_dir() {
-        Kind::Directory
+        NodeKind::Directory
     } else if metadata.is_symlink() {
-        Kind::Link
+        NodeKind::Link
     } else {
-        Kind::File
+        NodeKind::File
     }
 }
 
@@ -170,7 +170,7 @@ fn step(random: &mut Random, vfs: &mut Vfs, root: &Path, open: &mut Vec<OpenPair
 
 fn open_both(random: &mut Random, vfs: &mut Vfs, path: &str, real: &Path, open: &mut Vec<OpenPair>) {
     let create = !random.chance(3);
-    let how = Open {
+    let how = OpenOptions {
         follow: true,
         create,
         exclusive: create && random.chance(4),

@@ -6,7 +6,7 @@ use super::*;
 fn filesystems_survive_encoding_and_decoding() {
     let mut vfs = sample();
     vfs.link(ROOT, "file", ROOT, "dir/same", LATER).unwrap();
-    vfs.open(ROOT, "file", Open::default(), NOW).unwrap();
+    vfs.open(ROOT, "file", OpenOptions::default(), NOW).unwrap();
     vfs.set_bytes_max(u64::MAX);
     let bytes = vfs.encode();
     let read = Vfs::decode(&bytes).unwrap();

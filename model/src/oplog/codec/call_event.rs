@@ -9,8 +9,8 @@ use crate::oplog::{CallEvent, ReplyTo};
 use std::sync::Arc;
 
 pub(super) const QUEUED: u8 = 40;
-const DUE: u8 = 41;
-const WITHDRAWN: u8 = 42;
+const DELAY_ELAPSED: u8 = 41;
+const CANCELLED: u8 = 42;
 pub(super) const ANSWERED: u8 = 43;
 
 pub(super) fn put_call_event(out: &mut Vec<u8>, event: &CallEvent) {
@@ -28,13 +28,13 @@ pub(super) fn put_call_event(out: &mut Vec<u8>, event: &CallEvent) {
             });
             put_option(out, not_before.as_ref(), |out, at| put_time(out, *at));
         }
-        CallEvent::Due { at, call_row } => {
-            out.push(DUE);
+        CallEvent::DelayElapsed { at, call_row } => {
+            out.push(DELAY_ELAPSED);
             put_time(out, *at);
             put_varint(out, *call_row);
         }
-        CallEvent::Withdrawn { at, call_row } => {
-            out.push(WITHDRAWN);
+        CallEvent::Cancelled { at, call_row } => {
+            out.push(CANCELLED);
             put_time(out, *at);
             put_varint(out, *call_row);
         }
@@ -62,8 +62,8 @@ pub(super) fn call_event(tag: u8, input: &mut Reader<'_>) -> Result<CallEvent, D
             })?,
             not_before: option(input, time)?,
         },
-        DUE => CallEvent::Due { at: time(input)?, call_row: input.varint()? },
-        WITHDRAWN => CallEvent::Withdrawn { at: time(input)?, call_row: input.varint()? },
+        DELAY_ELAPSED => CallEvent::DelayElapsed { at: time(input)?, call_row: input.varint()? },
+        CANCELLED => CallEvent::Cancelled { at: time(input)?, call_row: input.varint()? },
         ANSWERED => CallEvent::Answered {
             at: time(input)?,
             call: OplogIndex(input.varint()?),

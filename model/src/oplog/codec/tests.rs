@@ -66,13 +66,14 @@ fn function() -> impl Strategy<Value = Arc<str>> {
     any::<String>().prop_map(Arc::from)
 }
 
-fn call() -> impl Strategy<Value = Call> {
+fn call() -> impl Strategy<Value = HostCall> {
     let functions: Vec<_> = (0..=u16::MAX).filter_map(|code| HostFunction::from_code(code).ok()).collect();
     let request = prop_oneof![
-        vec(any::<u8>(), 0..300).prop_map(Request::Inline),
-        (any::<u64>(), any::<[u8; 32]>()).prop_map(|(length, hash)| Request::Digest { length, hash }),
+        vec(any::<u8>(), 0..300).prop_map(HostCallRequest::Inline),
+        (any::<u64>(), any::<[u8; 32]>()).prop_map(|(length, hash)| HostCallRequest::Digest { length, hash }),
     ];
-    (proptest::sample::select(functions), request).prop_map(|(function, request)| Call { function, request })
+    (proptest::sample::select(functions), request)
+        .prop_map(|(function, request)| HostCall { function, request })
 }
 
 fn program() -> impl Strategy<Value = (Arc<str>, Convention, String)> {
@@ -89,7 +90,7 @@ fn entry_strategy() -> impl Strategy<Value = Entry> {
             convention,
             input
         }),
-        any::<u64>().prop_map(|arrival| InvocationSource::Queued { arrival }),
+        any::<u64>().prop_map(|row| InvocationSource::Queued { row }),
     ];
     let cause = prop_oneof![
         any::<String>().prop_map(|details| FailureCause::Trap { details }),
@@ -118,7 +119,7 @@ fn entry_strategy() -> impl Strategy<Value = Entry> {
     let promise = (worker(), index()).prop_map(|(worker, index)| PromiseId { worker, index });
     let parked = (time(), any::<u64>(), proptest::option::of(time()), vec(promise, 0..4)).prop_map(
         |(at, monotonic_nanos, wake_at, promises)| {
-            Entry::Parked(Parked { at, monotonic_nanos, wake_at, promises })
+            Entry::Suspended(Suspension { at, monotonic_nanos, wake_at, promises })
         },
     );
     prop_oneof![
@@ -190,11 +191,11 @@ fn options() -> impl Strategy<Value = FailureOptions> {
 
 fn reason() -> impl Strategy<Value = RevertReason> {
     proptest::sample::select(vec![
-        RevertReason::Region,
+        RevertReason::RegionRetry,
         RevertReason::Jump,
-        RevertReason::Recovered,
-        RevertReason::RolledBack,
-        RevertReason::Reverted,
+        RevertReason::OperatorRecovery,
+        RevertReason::FailureRollback,
+        RevertReason::OperatorRevert,
     ])
 }
 
@@ -239,8 +240,8 @@ fn call_event_strategy() -> impl Strategy<Value = CallEvent> {
             reply,
             not_before,
         }),
-        (time(), any::<u64>()).prop_map(|(at, call_row)| CallEvent::Due { at, call_row }),
-        (time(), any::<u64>()).prop_map(|(at, call_row)| CallEvent::Withdrawn { at, call_row }),
+        (time(), any::<u64>()).prop_map(|(at, call_row)| CallEvent::DelayElapsed { at, call_row }),
+        (time(), any::<u64>()).prop_map(|(at, call_row)| CallEvent::Cancelled { at, call_row }),
         (time(), index(), any::<u64>(), vec(any::<u8>(), 0..40))
             .prop_map(|(at, call, call_row, answer)| { CallEvent::Answered { at, call, call_row, answer } }),
     ]

@@ -141,7 +141,7 @@ fn other_spellings_read_too() {
     assert!(matches!(from_json(&Type::F64, &json!("NaN"), ""), Ok(Value::F64(v)) if v.is_nan()));
     assert_eq!(to_json(&Type::F64, &Value::F64(f64::NAN)), Ok(json!("NaN")));
     let base64 =
-        TypedJson::new(&Type::List(Box::new(Type::U8)), &Value::Bytes(vec![0, 255]), BytesAs::Base64)
+        TypedJson::new(&Type::List(Box::new(Type::U8)), &Value::Bytes(vec![0, 255]), BytesFormat::Base64)
             .serialize_to_string();
     assert_eq!(base64, r#"{"base64":"AP8="}"#);
 }
@@ -168,7 +168,7 @@ fn record_fields_keep_the_order_of_the_type() {
     let ty = record(&[("b", Type::U8), ("a", Type::U8)]);
     let value = Value::Record(vec![Value::U8(1), Value::U8(2)]);
     let function = Function { name: "f".to_owned(), params: vec![], result: Some(ty) };
-    let text = serde_json::to_string(&ResultJson::new(&function, Some(&value), BytesAs::Array)).unwrap();
+    let text = serde_json::to_string(&ResultJson::new(&function, Some(&value), BytesFormat::Array)).unwrap();
     assert_eq!(text, r#"[{"b":1,"a":2}]"#);
 }
 
@@ -490,7 +490,7 @@ proptest! {
     fn a_value_survives_json_as_tree_and_as_text((ty, value) in typed_value()) {
         let tree = to_json(&ty, &value).expect("the value fits its type");
         prop_assert_eq!(from_json(&ty, &tree, "").expect("written JSON can be read"), value.clone());
-        let text = TypedJson::new(&ty, &value, BytesAs::Base64).serialize_to_string();
+        let text = TypedJson::new(&ty, &value, BytesFormat::Base64).serialize_to_string();
         let parsed: Json = serde_json::from_str(&text).expect("it is JSON");
         prop_assert_eq!(from_json(&ty, &parsed, "").expect("written JSON can be read"), value);
     }

@@ -13,7 +13,7 @@ use serde::ser::{Error, SerializeMap, SerializeSeq, Serializer};
 
 /// How a `list<u8>` is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum BytesAs {
+pub enum BytesFormat {
     /// An array of numbers, as clients of 2023 expect.
     #[default]
     Array,
@@ -28,13 +28,13 @@ pub enum BytesAs {
 pub struct TypedJson<'a> {
     ty: &'a Type,
     value: &'a Value,
-    bytes: BytesAs,
+    bytes: BytesFormat,
     depth: usize,
 }
 
 impl<'a> TypedJson<'a> {
     /// Pairs `value` with its type.
-    pub fn new(ty: &'a Type, value: &'a Value, bytes: BytesAs) -> Self {
+    pub fn new(ty: &'a Type, value: &'a Value, bytes: BytesFormat) -> Self {
         Self { ty, value, bytes, depth: 0 }
     }
 
@@ -48,24 +48,24 @@ impl<'a> TypedJson<'a> {
 pub struct ResultJson<'a> {
     function: &'a Function,
     value: Option<&'a Value>,
-    bytes: BytesAs,
+    bytes: BytesFormat,
 }
 
 impl<'a> ResultJson<'a> {
     /// Pairs the result of `function` with its type. `value` is `None` for a function without a result.
-    pub fn new(function: &'a Function, value: Option<&'a Value>, bytes: BytesAs) -> Self {
+    pub fn new(function: &'a Function, value: Option<&'a Value>, bytes: BytesFormat) -> Self {
         Self { function, value, bytes }
     }
 }
 
 /// Converts `value`, which must be of type `ty`, to JSON.
 pub fn to_json(ty: &Type, value: &Value) -> Result<serde_json::Value, JsonError> {
-    serde_json::to_value(TypedJson::new(ty, value, BytesAs::Array)).map_err(|error| type_mismatch(&error))
+    serde_json::to_value(TypedJson::new(ty, value, BytesFormat::Array)).map_err(|error| type_mismatch(&error))
 }
 
 /// Converts the result of `function` to JSON: an array with one element per result.
 pub fn result_to_json(function: &Function, value: Option<&Value>) -> Result<serde_json::Value, JsonError> {
-    serde_json::to_value(ResultJson::new(function, value, BytesAs::Array))
+    serde_json::to_value(ResultJson::new(function, value, BytesFormat::Array))
         .map_err(|error| type_mismatch(&error))
 }
 
@@ -106,8 +106,8 @@ impl serde::Serialize for TypedJson<'_> {
             (Type::Char, Value::Char(v)) => serializer.serialize_u32(u32::from(*v)),
             (Type::String, Value::String(v)) => serializer.serialize_str(v),
             (Type::List(inner), Value::Bytes(v)) if **inner == Type::U8 => match self.bytes {
-                BytesAs::Array => serializer.collect_seq(v),
-                BytesAs::Base64 => single_entry(serializer, "base64", &STANDARD.encode(v)),
+                BytesFormat::Array => serializer.collect_seq(v),
+                BytesFormat::Base64 => single_entry(serializer, "base64", &STANDARD.encode(v)),
             },
             (Type::List(inner), Value::List(items)) if **inner != Type::U8 => {
                 serializer.collect_seq(items.iter().map(|item| self.inner(inner, item)))

@@ -13,7 +13,7 @@ use async_trait::async_trait;
 use golem_host::ports::{Blobstore, KeyValue, PortError};
 use golem_model::blobstore::{self, BlobWrite, ObjectId};
 use golem_model::keyvalue::{self, KeyValueWrite};
-use golem_model::oplog::Call;
+use golem_model::oplog::HostCall;
 use golem_model::shared::{
     CacheMiss, KeyPage, ScopedKey, SharedWrite, Space, StateReader, Version, Versioned,
 };
@@ -75,7 +75,7 @@ impl ActivationAdapter {
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         write: SharedWrite,
     ) -> Result<Vec<u8>, PortError> {
         let shared_access = self.shared_access();
@@ -332,7 +332,7 @@ impl KeyValue for ActivationAdapter {
     ) -> Result<Vec<Versioned>, PortError> {
         let bucket: Arc<str> = bucket.into();
         let scoped_keys: Vec<ScopedKey> =
-            keys.iter().map(|key| keyvalue::place(&bucket, &key.as_str().into())).collect();
+            keys.iter().map(|key| keyvalue::value_key(&bucket, &key.as_str().into())).collect();
         {
             let shared_access = self.shared_access();
             let mut state = shared_access.lock()?;
@@ -358,7 +358,7 @@ impl KeyValue for ActivationAdapter {
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         bucket: &str,
         write: KeyValueWrite,
     ) -> Result<Vec<u8>, PortError> {
@@ -370,7 +370,7 @@ impl KeyValue for ActivationAdapter {
 impl Blobstore for ActivationAdapter {
     async fn container(&self, name: &str) -> Result<Option<blobstore::Container>, PortError> {
         let name: Arc<str> = name.into();
-        self.read_state(move |state| blobstore::container(&name, state)).await
+        self.read_state(move |state| blobstore::read_container(&name, state)).await
     }
 
     async fn object(
@@ -378,7 +378,7 @@ impl Blobstore for ActivationAdapter {
         id: &ObjectId,
     ) -> Result<Result<blobstore::Object, blobstore::BlobOutcome>, PortError> {
         let id = id.clone();
-        self.read_state(move |state| blobstore::object(&id, state)).await
+        self.read_state(move |state| blobstore::read_object(&id, state)).await
     }
 
     async fn objects(
@@ -389,17 +389,17 @@ impl Blobstore for ActivationAdapter {
     ) -> Result<Option<KeyPage>, PortError> {
         let (name, after): (Arc<str>, Option<Arc<str>>) = (container.into(), after.map(Into::into));
         let find = move |state: &mut dyn StateReader| {
-            let found = blobstore::container(&name, state)?;
+            let found = blobstore::read_container(&name, state)?;
             Ok(found.map(|container| (Space::Objects, container.generation)))
         };
         self.run_blocking(move |shared_access| shared_access.keys(find, after.as_ref(), limit)).await
     }
 
-    async fn act(
+    async fn write(
         &self,
         first: OplogIndex,
         entries: Vec<Entry>,
-        call: Call,
+        call: HostCall,
         write: BlobWrite,
     ) -> Result<Vec<u8>, PortError> {
         self.apply_write(first, entries, call, SharedWrite::Blobs(write)).await

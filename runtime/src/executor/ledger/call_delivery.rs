@@ -14,7 +14,7 @@ use crate::executor::projection::call_state::{OutstandingCall, PendingReply, may
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::call::{CallError, CallReceipt, encode_answer, encode_call_receipt};
 use golem_model::limits::CALL_BYTES_MAX;
-use golem_model::oplog::calls::{CallEvent, ReplyTo};
+use golem_model::oplog::{CallEvent, ReplyTo};
 use golem_model::{
     Convention, Entry, FailureOptions, IdempotencyKey, InboxEvent, Invocation, OplogIndex, Timestamp, Value,
     WorkerId,
@@ -149,7 +149,7 @@ impl Ledger {
         if !self.projections.get(&worker).is_some_and(|cached| cached.projection.queue.iter().any(waits)) {
             return false;
         }
-        let withdrawn = CallEvent::Withdrawn { at: now, call_row };
+        let withdrawn = CallEvent::Cancelled { at: now, call_row };
         self.append_row(worker, &Row::InboxEvent(InboxEvent::Call(withdrawn)));
         self.actions.push(Action::CallWithdrawn(worker, Seq(call_row)));
         true
@@ -165,8 +165,10 @@ impl Ledger {
             self.projections.get(&worker).ok_or(StepError::UnknownWorker)?.projection.calls.due_rows(now);
         let mut last = self.last_seq;
         for call_row in due {
-            last = self
-                .append_row(worker, &Row::InboxEvent(InboxEvent::Call(CallEvent::Due { at: now, call_row })));
+            last = self.append_row(
+                worker,
+                &Row::InboxEvent(InboxEvent::Call(CallEvent::DelayElapsed { at: now, call_row })),
+            );
             self.actions.push(Action::CallQueued(worker, Seq(call_row), None));
         }
         Ok(StepOutcome::Appended(last))
@@ -214,7 +216,7 @@ impl Ledger {
     /// the last to wait.
     pub(super) fn resolve_deadlock(&mut self, now: Timestamp, worker: WorkerNum, row: &Row) {
         let Row::Entries { entries, .. } = row else { return };
-        if !matches!(entries.last(), Some(Entry::Parked(parked)) if may_block(parked)) {
+        if !matches!(entries.last(), Some(Entry::Suspended(parked)) if may_block(parked)) {
             return;
         }
         let Some(mut cycle) = self.find_cycle(worker) else { return };

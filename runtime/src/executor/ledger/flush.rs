@@ -1,7 +1,7 @@
 //! What is written to the store with a commit, and what the ledger may evict after it.
 
 use super::{Ledger, PendingFlush};
-use crate::storage::ports::{Batch, Derived, Seq, WorkerNum};
+use crate::storage::ports::{Batch, DerivedPosition, Seq, WorkerNum};
 
 /// Number of rows by which derived state may lag behind the log while the node is busy. Bounds the work of the next
 /// start.
@@ -34,7 +34,7 @@ impl Ledger {
         for worker in std::mem::take(&mut self.keys_overfull) {
             self.take_projection(worker, batch, &mut taken);
         }
-        budget = budget.saturating_sub(batch.heads.len() + batch.idem.len());
+        budget = budget.saturating_sub(batch.projections.len() + batch.idempotency_rows.len());
         let oldest_allowed =
             if idle { self.last_seq.0 } else { self.last_seq.0.saturating_sub(DERIVED_LAG_ROWS_MAX) };
         while budget > 0 {
@@ -42,24 +42,24 @@ impl Ledger {
             let Some((since, worker)) = next_dirty.filter(|(since, _)| since.0 <= oldest_allowed) else {
                 break;
             };
-            let before = batch.idem.len();
+            let before = batch.idempotency_rows.len();
             debug_assert!(
                 self.projections.get(&worker).is_some_and(|cached| cached.dirty_since == Some(since))
             );
             self.take_projection(worker, batch, &mut taken);
-            budget = budget.saturating_sub(1 + batch.idem.len() - before);
+            budget = budget.saturating_sub(1 + batch.idempotency_rows.len() - before);
         }
         // Removed workers are written with any flush of derived state: a new worker may have the same name, and the
         // store rejects two projections with the same id.
         let lagging = self.removals.first_key_value().is_some_and(|(seq, _)| seq.0 <= oldest_allowed);
         let mut removed = Vec::new();
-        if lagging || !batch.heads.is_empty() {
+        if lagging || !batch.projections.is_empty() {
             for (seq, worker) in std::mem::take(&mut self.removals) {
                 batch.removed.push((worker, seq));
                 removed.push(worker);
             }
         }
-        if batch.heads.is_empty() && batch.removed.is_empty() {
+        if batch.projections.is_empty() && batch.removed.is_empty() {
             return;
         }
         self.flushes_taken += 1;
@@ -70,11 +70,11 @@ impl Ledger {
         }
         self.flushes_pending.push_back(PendingFlush {
             number: self.flushes_taken,
-            keys: batch.idem.clone(),
+            keys: batch.idempotency_rows.clone(),
             removed,
         });
         let applied = self.dirty.first_key_value().map_or(self.last_seq, |(seq, _)| Seq(seq.0 - 1));
-        batch.derived = Some(Derived { applied, worker_no_max: self.worker_no_max });
+        batch.derived = Some(DerivedPosition { applied, worker_num_max: self.worker_num_max });
     }
 
     fn take_projection(&mut self, worker: WorkerNum, batch: &mut Batch, taken: &mut Vec<WorkerNum>) {
@@ -82,8 +82,8 @@ impl Ledger {
         let Some(since) = cached.dirty_since.take() else { return };
         self.dirty.remove(&since);
         cached.has_stored_keys |= !cached.unwritten_keys.is_empty();
-        batch.idem.append(&mut cached.unwritten_keys);
-        batch.heads.push(cached.projection.to_stored());
+        batch.idempotency_rows.append(&mut cached.unwritten_keys);
+        batch.projections.push(cached.projection.to_stored());
         taken.push(worker);
     }
 

@@ -12,7 +12,7 @@
 //! Invariant: a value that the store does not have is not evicted.
 
 use super::{HostCallContext, Ledger, StepError, StepOutcome};
-use crate::storage::ports::{Abandoned, Seq, ValueRow};
+use crate::storage::ports::{AbandonedBucket, Seq, ValueRow};
 use golem_model::oplog::Entry;
 use golem_model::oplog::codec::Row;
 use golem_model::shared::{CacheMiss, ScopedKey, SharedWrite, StateReader, Version, Versioned};
@@ -49,7 +49,7 @@ pub(crate) struct SharedValues {
     /// Values to write with the next batch.
     unwritten: BTreeSet<ProjectKey>,
     /// Buckets to remove with the next batch. Their names are not used again.
-    abandoned: BTreeSet<Abandoned>,
+    abandoned: BTreeSet<AbandonedBucket>,
     /// Bytes of values that are not yet committed.
     unwritten_bytes: usize,
     /// Reads that have begun, with the last durable row at that time.
@@ -162,13 +162,13 @@ impl SharedValues {
     }
 
     /// Takes the values to write with the next batch, and the buckets to remove after them.
-    pub(super) fn take_unwritten(&mut self) -> (Vec<ValueRow>, Vec<Abandoned>) {
+    pub(super) fn take_unwritten(&mut self) -> (Vec<ValueRow>, Vec<AbandonedBucket>) {
         let project_keys = std::mem::take(&mut self.unwritten);
         let rows = project_keys.into_iter().filter_map(|project_key| {
             let known = self.values.get(&project_key)?;
             let (value, version) = (known.versioned.value.clone(), known.written_at);
             let (project, place) = project_key;
-            Some(ValueRow { project, place, value, version })
+            Some(ValueRow { project, scoped_key: place, value, version })
         });
         let rows = rows.collect();
         (rows, std::mem::take(&mut self.abandoned).into_iter().collect())
@@ -177,8 +177,8 @@ impl SharedValues {
     /// Marks these values as stored.
     pub(super) fn mark_committed(&mut self, rows: &[ValueRow]) {
         for row in rows {
-            let project_key = (row.project, row.place.clone());
-            let size = size(&row.place, row.value.as_deref());
+            let project_key = (row.project, row.scoped_key.clone());
+            let size = size(&row.scoped_key, row.value.as_deref());
             self.unwritten_bytes -= size;
             if let Some(known) =
                 self.values.get_mut(&project_key).filter(|known| known.written_at == row.version)
@@ -273,7 +273,7 @@ impl Ledger {
         for (scoped_key, value) in effects.changes {
             self.shared.write((project, scoped_key), value, seq);
         }
-        let abandoned = effects.abandoned.into_iter().map(|bucket| Abandoned { project, bucket });
+        let abandoned = effects.abandoned.into_iter().map(|bucket| AbandonedBucket { project, bucket });
         self.shared.abandoned.extend(abandoned);
         Ok(StepOutcome::SharedWritten(effects.response, seq))
     }

@@ -6,7 +6,7 @@ mod call_delivery;
 use super::*;
 use crate::storage::ports::Batch;
 use golem_model::oplog::InvocationSource;
-use golem_model::oplog::{HostFunction, Parked, Request};
+use golem_model::oplog::{HostCallRequest, HostFunction, Suspension};
 use golem_model::{AccountId, ProjectId, TemplateId, Value, WorkerName};
 use std::collections::BTreeMap;
 use uuid::Uuid;
@@ -31,8 +31,8 @@ type Outcomes = BTreeMap<(WorkerNum, [u8; 16]), Seq>;
 struct ModelStore {
     rows: Vec<LogRow>,
     projections: BTreeMap<WorkerNum, WorkerProjection>,
-    idem: BTreeMap<(WorkerNum, [u8; 16]), IdemRow>,
-    derived: Derived,
+    idempotency_rows: BTreeMap<(WorkerNum, [u8; 16]), IdempotencyRow>,
+    derived: DerivedPosition,
 }
 
 impl ModelStore {
@@ -40,18 +40,18 @@ impl ModelStore {
         self.rows.extend(batch.rows.iter().cloned());
         for (worker, _) in &batch.removed {
             self.projections.remove(worker);
-            self.idem.retain(|(of, _), _| of != worker);
+            self.idempotency_rows.retain(|(of, _), _| of != worker);
         }
-        for stored in &batch.heads {
+        for stored in &batch.projections {
             let clash = self
                 .projections
                 .values()
-                .find(|projection| projection.id == stored.id && projection.worker != stored.no.0);
+                .find(|projection| projection.id == stored.id && projection.worker != stored.worker.0);
             assert!(clash.is_none(), "two projections with one id");
-            self.projections.insert(stored.no, WorkerProjection::from_stored(stored).unwrap());
+            self.projections.insert(stored.worker, WorkerProjection::from_stored(stored).unwrap());
         }
-        for row in &batch.idem {
-            self.idem.insert((row.worker, row.key_hash), *row);
+        for row in &batch.idempotency_rows {
+            self.idempotency_rows.insert((row.worker, row.key_hash), *row);
         }
         if let Some(derived) = batch.derived {
             assert!(derived.applied >= self.derived.applied);
@@ -154,7 +154,10 @@ fn completed() -> Entry {
 }
 
 fn host_call(function: HostFunction) -> Entry {
-    Entry::HostCall { call: Call { function, request: Request::Inline(vec![]) }, response: vec![1] }
+    Entry::HostCall {
+        call: HostCall { function, request: HostCallRequest::Inline(vec![]) },
+        response: vec![1],
+    }
 }
 
 /// Performs one random event on a random worker.
@@ -209,7 +212,7 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, key
         (None, _) => match projection.queue.front() {
             Some((arrival, queued)) => {
                 let key = IdempotencyKey::new(queued.0.clone()).unwrap_or(key);
-                let source = InvocationSource::Queued { arrival: *arrival };
+                let source = InvocationSource::Queued { row: *arrival };
                 vec![Entry::InvocationStarted { at: now(), key, source }]
             }
             None => vec![started(&key), completed()],
@@ -221,7 +224,12 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, key
                 index: OplogIndex(1 + random.below(projection.oplog_end.0)),
             };
             let wake_at = Some(Timestamp::from_nanos(random.below(100)));
-            vec![Entry::Parked(Parked { at: now(), monotonic_nanos: 0, wake_at, promises: vec![promise] })]
+            vec![Entry::Suspended(Suspension {
+                at: now(),
+                monotonic_nanos: 0,
+                wake_at,
+                promises: vec![promise],
+            })]
         }
         (Some(_), _) => vec![completed()],
     };
@@ -269,7 +277,7 @@ fn check(seed: u64) {
     }
     for ((worker, hash), outcome) in &outcomes {
         let here = reopened.key_records.get(&(*worker, *hash)).and_then(|record| record.outcome);
-        let stored = store.idem.get(&(*worker, *hash)).map(|row| row.outcome);
+        let stored = store.idempotency_rows.get(&(*worker, *hash)).map(|row| row.outcome);
         assert_eq!(here.or(stored), Some(*outcome), "seed {seed}: the outcome of a key of {worker} is lost");
     }
 }
@@ -313,9 +321,9 @@ fn the_first_completion_of_a_promise_wins_and_wakes_waiters() {
         panic!("it is activated");
     };
     let promise = PromiseId { worker: worker_id(1), index: OplogIndex(3) };
-    let parked = Parked { at: now(), monotonic_nanos: 0, wake_at: None, promises: vec![promise.clone()] };
+    let parked = Suspension { at: now(), monotonic_nanos: 0, wake_at: None, promises: vec![promise.clone()] };
     let key = IdempotencyKey::new("k").unwrap();
-    let entries = vec![started(&key), host_call(HostFunction::PromiseCreate), Entry::Parked(parked)];
+    let entries = vec![started(&key), host_call(HostFunction::PromiseCreate), Entry::Suspended(parked)];
     ledger.step(now(), LedgerEvent::Append { worker, activation, first: OplogIndex(2), entries }).unwrap();
     ledger.take_actions();
     let mut complete = |owner| {

@@ -5,9 +5,9 @@
 
 use super::{FoldEffect, StoredKey, WorkerProjection};
 use crate::storage::ports::Seq;
-use golem_model::call::{CallAnswer, CallError, CallReceipt, decode_call_receipt, decode_index};
-use golem_model::oplog::calls::{CallEvent, ReplyTo};
-use golem_model::oplog::{Call, HostFunction, Parked, Request};
+use golem_model::call::{CallAnswer, CallError, CallReceipt, decode_call_index, decode_call_receipt};
+use golem_model::oplog::{CallEvent, ReplyTo};
+use golem_model::oplog::{HostCall, HostCallRequest, HostFunction, Suspension};
 use golem_model::{OplogIndex, PromiseId, Timestamp, Value, WorkerId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -102,7 +102,7 @@ impl CallState {
 
 impl WorkerProjection {
     /// Folds a host call, if it is about calls between workers.
-    pub(super) fn apply_host_call(&mut self, index: OplogIndex, call: &Call, response: &[u8]) {
+    pub(super) fn apply_host_call(&mut self, index: OplogIndex, call: &HostCall, response: &[u8]) {
         match call.function {
             HostFunction::CallMake => {
                 if let Ok(Ok(CallReceipt { call_row, target })) = decode_call_receipt(response) {
@@ -118,9 +118,9 @@ impl WorkerProjection {
         }
     }
 
-    fn remove_outstanding(&mut self, call: &Call) {
-        if let Request::Inline(bytes) = &call.request
-            && let Ok(index) = decode_index(bytes)
+    fn remove_outstanding(&mut self, call: &HostCall) {
+        if let HostCallRequest::Inline(bytes) = &call.request
+            && let Ok(index) = decode_call_index(bytes)
         {
             self.calls.outstanding.remove(&index.0);
         }
@@ -138,12 +138,12 @@ impl WorkerProjection {
                     None => self.queue.push_back((seq.0, StoredKey::from(key))),
                 }
             }
-            CallEvent::Due { at: _, call_row } => {
+            CallEvent::DelayElapsed { at: _, call_row } => {
                 if let Some(key) = self.take_delayed(*call_row) {
                     self.queue.push_back((*call_row, key));
                 }
             }
-            CallEvent::Withdrawn { at: _, call_row } => {
+            CallEvent::Cancelled { at: _, call_row } => {
                 self.calls.reply_addresses.remove(call_row);
                 self.take_delayed(*call_row);
                 self.queue.retain(|(queued, _)| queued != call_row);
@@ -235,6 +235,6 @@ impl WorkerProjection {
 pub(crate) const PREVIOUS_FAILED: &str = "The previously invoked function failed";
 
 /// Whether a worker may be deadlocked after this entry.
-pub(crate) fn may_block(parked: &Parked) -> bool {
+pub(crate) fn may_block(parked: &Suspension) -> bool {
     parked.wake_at.is_none() && !parked.promises.is_empty()
 }

@@ -4,7 +4,7 @@ use super::connection::Opener;
 use super::writer::WriteFailure;
 use super::{EmbeddedStore, WriteTarget, values};
 use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
-use golem_model::{Account, Grant, Invited, Policy, Project, TemplateVersion, Token, Usage};
+use golem_model::{Account, Grant, Invitation, Policy, Project, TemplateVersion, Token, Usage};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -45,7 +45,7 @@ impl Catalog for EmbeddedStore {
         self.read_rows("token", "SELECT data FROM token ORDER BY id")
     }
 
-    fn invited(&self) -> Result<Vec<Invited>, StoreError> {
+    fn invited(&self) -> Result<Vec<Invitation>, StoreError> {
         self.read_rows("invited", "SELECT data FROM invited ORDER BY email")
     }
 
@@ -115,7 +115,7 @@ fn row_kind(write: &CatalogWrite) -> &'static str {
         CatalogWrite::Policy(_) => "policy",
         CatalogWrite::Grant(_) | CatalogWrite::GrantRemoved(_) => "grant",
         CatalogWrite::Token(_) | CatalogWrite::TokenRemoved(_) => "token",
-        CatalogWrite::Invited(_) | CatalogWrite::InvitedRemoved(_) | CatalogWrite::InvitationNeeded(_) => {
+        CatalogWrite::Invitation(_) | CatalogWrite::InvitedRemoved(_) | CatalogWrite::InvitationNeeded(_) => {
             "invitation"
         }
         CatalogWrite::Usage(_) => "usage",
@@ -189,7 +189,7 @@ fn apply_write(connection: &Connection, write: &CatalogWrite) -> Result<(), PutE
         CatalogWrite::TokenRemoved(id) => {
             run("DELETE FROM token WHERE id = ?", params![id.0.as_bytes()])?;
         }
-        CatalogWrite::Invited(invited) => {
+        CatalogWrite::Invitation(invited) => {
             let sql = "INSERT INTO invited (email, data) VALUES (?, ?) ON CONFLICT DO NOTHING";
             run(sql, params![invited.email, json(invited)])?;
         }

@@ -17,7 +17,7 @@ pub struct CheckReport {
     /// Rows of the log that were read.
     pub rows: u64,
     /// Projections that were read.
-    pub heads: u64,
+    pub projections: u64,
     /// Descriptions of damage; at most the first hundred.
     pub findings: Vec<String>,
 }
@@ -85,7 +85,7 @@ fn check_heads(snapshot: &Connection, report: &mut CheckReport, last: Seq) -> ru
     let mut rows = statement.query([])?;
     while let Some(row) = next(&mut rows, report)? {
         let (no, applied) = (unsigned(row, 0)?, unsigned(row, 1)?);
-        report.heads += 1;
+        report.projections += 1;
         let owner = owner.query_row([signed(applied)], |row| unsigned(row, 0)).optional()?;
         if owner != Some(no) || applied > last.0 {
             report.findings.push(format!(

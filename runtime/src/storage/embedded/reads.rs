@@ -1,7 +1,7 @@
 //! Queries of rows, projections and index entries.
 
 use super::connection::{Opener, signed, unsigned};
-use crate::storage::ports::{IdemRow, LogRow, Seq, StoreError, StoredHead, WorkerNum};
+use crate::storage::ports::{IdempotencyRow, LogRow, Seq, StoreError, StoredProjection, WorkerNum};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, Timestamp, WorkerId, WorkerName};
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row};
@@ -63,59 +63,68 @@ pub(super) fn rows_back(
     Ok(rows)
 }
 
-pub(super) fn head(connection: &Connection, id: &WorkerId) -> rusqlite::Result<Option<StoredHead>> {
+pub(super) fn projection(
+    connection: &Connection,
+    id: &WorkerId,
+) -> rusqlite::Result<Option<StoredProjection>> {
     connection
         .prepare_cached(&format!("{HEAD} WHERE template = ? AND name = ?"))?
-        .query_row((id.template.0.as_bytes(), id.name.as_str()), stored_head)
+        .query_row((id.template.0.as_bytes(), id.name.as_str()), stored_projection)
         .optional()
 }
 
-pub(super) fn head_by_no(connection: &Connection, worker: WorkerNum) -> rusqlite::Result<Option<StoredHead>> {
+pub(super) fn projection_by_num(
+    connection: &Connection,
+    worker: WorkerNum,
+) -> rusqlite::Result<Option<StoredProjection>> {
     connection
         .prepare_cached(&format!("{HEAD} WHERE no = ?"))?
-        .query_row([signed(worker.0)], stored_head)
+        .query_row([signed(worker.0)], stored_projection)
         .optional()
 }
 
-pub(super) fn heads_to_wake(
+pub(super) fn projections_to_wake(
     connection: &Connection,
     after: WorkerNum,
     limit: usize,
-) -> rusqlite::Result<Vec<StoredHead>> {
+) -> rusqlite::Result<Vec<StoredProjection>> {
     connection
         .prepare_cached(&format!(
             "{HEAD} INDEXED BY worker_to_wake
              WHERE (active <> 0 OR wake_at IS NOT NULL) AND no > ? ORDER BY no LIMIT ?"
         ))?
-        .query_map([signed(after.0), sql_limit(limit)], stored_head)?
+        .query_map([signed(after.0), sql_limit(limit)], stored_projection)?
         .collect()
 }
 
 /// Uses the index of template and name, which is ordered by bytes.
-pub(super) fn heads_named(
+pub(super) fn projections_named(
     connection: &Connection,
     template: TemplateId,
     prefix: &str,
     after: &str,
     limit: usize,
-) -> rusqlite::Result<Vec<StoredHead>> {
+) -> rusqlite::Result<Vec<StoredProjection>> {
     let mut statement = connection.prepare_cached(&format!(
         "{HEAD} WHERE template = ? AND name >= ? AND name > ? ORDER BY name LIMIT ?"
     ))?;
     let mut rows = statement.query((template.0.as_bytes(), prefix, after, sql_limit(limit)))?;
-    let mut heads = Vec::new();
+    let mut projections = Vec::new();
     while let Some(row) = rows.next()? {
-        let head = stored_head(row)?;
+        let projection = stored_projection(row)?;
         // Names with the same prefix are adjacent in the index.
-        if !head.id.name.as_str().starts_with(prefix) {
+        if !projection.id.name.as_str().starts_with(prefix) {
             break;
         }
-        heads.push(head);
+        projections.push(projection);
     }
-    Ok(heads)
+    Ok(projections)
 }
 
-pub(super) fn head_count(connection: &Connection, template: Option<TemplateId>) -> rusqlite::Result<u64> {
+pub(super) fn projection_count(
+    connection: &Connection,
+    template: Option<TemplateId>,
+) -> rusqlite::Result<u64> {
     match template {
         None => {
             connection.prepare_cached("SELECT count(*) FROM worker")?.query_row([], |row| unsigned(row, 0))
@@ -126,22 +135,27 @@ pub(super) fn head_count(connection: &Connection, template: Option<TemplateId>) 
     }
 }
 
-pub(super) fn head_counts(connection: &Connection) -> rusqlite::Result<Vec<(TemplateId, u64)>> {
+pub(super) fn projection_counts(connection: &Connection) -> rusqlite::Result<Vec<(TemplateId, u64)>> {
     connection
         .prepare_cached("SELECT template, count(*) FROM worker GROUP BY template")?
         .query_map([], |row| Ok((TemplateId(uuid(row, 0)?), unsigned(row, 1)?)))?
         .collect()
 }
 
-pub(super) fn idem(
+pub(super) fn idempotency_row(
     connection: &Connection,
     worker: WorkerNum,
     key_hash: [u8; 16],
-) -> rusqlite::Result<Option<IdemRow>> {
+) -> rusqlite::Result<Option<IdempotencyRow>> {
     connection
         .prepare_cached("SELECT started, outcome FROM idem WHERE worker = ? AND key_hash = ?")?
         .query_row((signed(worker.0), key_hash), |row| {
-            Ok(IdemRow { worker, key_hash, started: Seq(unsigned(row, 0)?), outcome: Seq(unsigned(row, 1)?) })
+            Ok(IdempotencyRow {
+                worker,
+                key_hash,
+                started: Seq(unsigned(row, 0)?),
+                outcome: Seq(unsigned(row, 1)?),
+            })
         })
         .optional()
 }
@@ -157,18 +171,18 @@ pub(super) fn log_row(row: &Row<'_>) -> rusqlite::Result<LogRow> {
     })
 }
 
-fn stored_head(row: &Row<'_>) -> rusqlite::Result<StoredHead> {
+fn stored_projection(row: &Row<'_>) -> rusqlite::Result<StoredProjection> {
     let name = WorkerName::new(row.get::<_, String>(2)?)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(2, Type::Text, Box::new(error)))?;
-    Ok(StoredHead {
-        no: WorkerNum(unsigned(row, 0)?),
+    Ok(StoredProjection {
+        worker: WorkerNum(unsigned(row, 0)?),
         id: WorkerId { template: TemplateId(uuid(row, 1)?), name },
         project: ProjectId(uuid(row, 3)?),
         shard: ShardId(row.get(4)?),
         applied: Seq(unsigned(row, 5)?),
         active: row.get(6)?,
         wake_at: row.get::<_, Option<i64>>(7)?.map(|at| Timestamp::from_nanos(at.cast_unsigned())),
-        head: row.get(8)?,
+        encoded: row.get(8)?,
     })
 }
 

@@ -133,7 +133,7 @@ pub(super) fn open_or_migrate(opener: &Opener, format: &Format) -> Result<(), St
         return Err(opener.corrupt_error("its header", "it is a database of another program"));
     }
     if found.format > format.version {
-        return Err(StoreError::Newer {
+        return Err(StoreError::NewerFormat {
             path: opener.folder.dir.clone(),
             found: found.format,
             known: format.version,
@@ -292,7 +292,7 @@ mod tests {
         let opener = opener(dir.path());
         open_or_migrate(&opener, &NEW).unwrap();
         let error = open_or_migrate(&opener, &OLD).unwrap_err();
-        assert!(matches!(error, StoreError::Newer { found: 7, known: 5, .. }), "{error}");
+        assert!(matches!(error, StoreError::NewerFormat { found: 7, known: 5, .. }), "{error}");
         open_or_migrate(&opener, &NEW).unwrap();
     }
 

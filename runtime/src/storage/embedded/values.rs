@@ -1,7 +1,7 @@
 //! Data that workers share: values in buckets, and objects in containers.
 
 use super::connection::{signed, unsigned};
-use crate::storage::ports::{Abandoned, Seq, ValueRow};
+use crate::storage::ports::{AbandonedBucket, Seq, ValueRow};
 use golem_model::ProjectId;
 use golem_model::shared::{ScopedKey, Space};
 use rusqlite::{Connection, OptionalExtension as _, params};
@@ -26,8 +26,8 @@ pub(super) fn write(connection: &Connection, rows: &[ValueRow]) -> rusqlite::Res
     let mut remove = connection
         .prepare_cached("DELETE FROM kv WHERE project = ? AND space = ? AND bucket = ? AND key = ?")?;
     for row in rows {
-        let (project, space) = (row.project.0.as_bytes(), row.place.space.code());
-        let (bucket, key) = (row.place.bucket.as_bytes(), row.place.key.as_bytes());
+        let (project, space) = (row.project.0.as_bytes(), row.scoped_key.space.code());
+        let (bucket, key) = (row.scoped_key.bucket.as_bytes(), row.scoped_key.key.as_bytes());
         match &row.value {
             Some(value) => {
                 put.execute(params![project, space, bucket, key, &**value, signed(row.version.0)])?
@@ -39,8 +39,8 @@ pub(super) fn write(connection: &Connection, rows: &[ValueRow]) -> rusqlite::Res
 }
 
 /// Marks buckets whose values are garbage.
-pub(super) fn mark_abandoned(connection: &Connection, buckets: &[Abandoned]) -> rusqlite::Result<()> {
-    for Abandoned { project, bucket } in buckets {
+pub(super) fn mark_abandoned(connection: &Connection, buckets: &[AbandonedBucket]) -> rusqlite::Result<()> {
+    for AbandonedBucket { project, bucket } in buckets {
         connection
             .prepare_cached("INSERT OR IGNORE INTO abandoned (project, bucket) VALUES (?, ?)")?
             .execute(params![project.0.as_bytes(), bucket.as_bytes()])?;
@@ -106,7 +106,7 @@ pub(super) fn value(
         .query_row(params![project.0.as_bytes(), scoped_key.space.code(), bucket, key], |row| {
             let value: Arc<[u8]> = row.get_ref(0)?.as_blob()?.into();
             let version = Seq(unsigned(row, 1)?);
-            Ok(ValueRow { project, place: scoped_key.clone(), value: Some(value), version })
+            Ok(ValueRow { project, scoped_key: scoped_key.clone(), value: Some(value), version })
         })
         .optional()
 }

@@ -7,7 +7,7 @@ use super::connection::{Opener, Purpose, signed, unsigned};
 use super::values;
 use super::wal::Wal;
 use crate::storage::ports::{
-    Batch, Derived, IdemRow, LogRow, Position, Seq, StoreError, StoredHead, WorkerNum,
+    Batch, DerivedPosition, IdempotencyRow, LogRow, Position, Seq, StoreError, StoredProjection, WorkerNum,
 };
 use golem_model::shard::SHARDS;
 use golem_model::{Epoch, ShardId};
@@ -245,8 +245,8 @@ impl Writer {
         let failed = |error| WriteFailure::Broken(self.opener.store_error("write", error));
         self.write_rows(&batch.rows).map_err(failed)?;
         self.write_removed(&batch.removed).map_err(failed)?;
-        if !batch.heads.is_empty() {
-            self.write_heads(&batch.heads).map_err(|error| {
+        if !batch.projections.is_empty() {
+            self.write_projections(&batch.projections).map_err(|error| {
                 if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ConstraintViolation) {
                     WriteFailure::Refused(StoreError::Conflict { what: "worker" })
                 } else {
@@ -254,7 +254,7 @@ impl Writer {
                 }
             })?;
         }
-        self.write_idem(&batch.idem).map_err(failed)?;
+        self.write_idempotency_rows(&batch.idempotency_rows).map_err(failed)?;
         values::write(&self.connection, &batch.values).map_err(failed)?;
         values::mark_abandoned(&self.connection, &batch.abandoned).map_err(failed)?;
         if let Some(derived) = batch.derived {
@@ -262,10 +262,12 @@ impl Writer {
             position.derived = derived;
         }
         let bodies: usize = batch.rows.iter().map(|row| row.body.len() + 32).sum();
-        let heads: usize = batch.heads.iter().map(|head| 2 + head.head.len() / 4096).sum();
+        let projections: usize =
+            batch.projections.iter().map(|projection| 2 + projection.encoded.len() / 4096).sum();
         let values: usize = batch.values.iter().map(values::estimated_pages).sum();
-        self.pages_written +=
-            2 + (bodies / 4096 + heads + batch.idem.len() + batch.removed.len() + values) as u64;
+        self.pages_written += 2
+            + (bodies / 4096 + projections + batch.idempotency_rows.len() + batch.removed.len() + values)
+                as u64;
         Ok(position)
     }
 
@@ -289,7 +291,7 @@ impl Writer {
         Ok(())
     }
 
-    fn write_heads(&self, heads: &[StoredHead]) -> rusqlite::Result<()> {
+    fn write_projections(&self, projections: &[StoredProjection]) -> rusqlite::Result<()> {
         let mut insert = self.connection.prepare_cached(
             "INSERT INTO worker (no, template, name, project, shard, applied, active, wake_at, head)
              VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
@@ -297,17 +299,17 @@ impl Writer {
                  project = excluded.project, shard = excluded.shard, applied = excluded.applied,
                  active = excluded.active, wake_at = excluded.wake_at, head = excluded.head",
         )?;
-        for head in heads {
+        for projection in projections {
             insert.execute(params![
-                signed(head.no.0),
-                head.id.template.0.as_bytes(),
-                head.id.name.as_str(),
-                head.project.0.as_bytes(),
-                head.shard.0,
-                signed(head.applied.0),
-                head.active,
-                head.wake_at.map(|at| signed(at.as_nanos())),
-                head.head,
+                signed(projection.worker.0),
+                projection.id.template.0.as_bytes(),
+                projection.id.name.as_str(),
+                projection.project.0.as_bytes(),
+                projection.shard.0,
+                signed(projection.applied.0),
+                projection.active,
+                projection.wake_at.map(|at| signed(at.as_nanos())),
+                projection.encoded,
             ])?;
         }
         Ok(())
@@ -323,7 +325,7 @@ impl Writer {
         Ok(())
     }
 
-    fn write_idem(&self, rows: &[IdemRow]) -> rusqlite::Result<()> {
+    fn write_idempotency_rows(&self, rows: &[IdempotencyRow]) -> rusqlite::Result<()> {
         if rows.is_empty() {
             return Ok(());
         }
@@ -341,10 +343,10 @@ impl Writer {
         Ok(())
     }
 
-    fn write_derived(&self, derived: Derived) -> rusqlite::Result<()> {
+    fn write_derived(&self, derived: DerivedPosition) -> rusqlite::Result<()> {
         let mut update = self.connection.prepare_cached("UPDATE meta SET value = ? WHERE key = ?")?;
         update.execute(params![signed(derived.applied.0), "derived"])?;
-        update.execute(params![signed(derived.worker_no_max), "worker_no_max"])?;
+        update.execute(params![signed(derived.worker_num_max), "worker_no_max"])?;
         Ok(())
     }
 
@@ -423,7 +425,7 @@ pub(super) fn read_position(connection: &Connection) -> rusqlite::Result<Positio
         .query_row([], |row| {
             Ok(Position {
                 last: Seq(unsigned(row, 0)?),
-                derived: Derived { applied: Seq(unsigned(row, 1)?), worker_no_max: unsigned(row, 2)? },
+                derived: DerivedPosition { applied: Seq(unsigned(row, 1)?), worker_num_max: unsigned(row, 2)? },
             })
         })
 }

@@ -3,7 +3,7 @@
 use super::MemoryStore;
 use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
 use golem_model::{
-    Account, AccountId, Grant, GrantId, Invited, Policy, PolicyId, Project, ProjectId, TemplateId,
+    Account, AccountId, Grant, GrantId, Invitation, Policy, PolicyId, Project, ProjectId, TemplateId,
     TemplateVersion, Token, TokenId, Usage,
 };
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ pub(super) struct CatalogData {
     policies: BTreeMap<PolicyId, Policy>,
     grants: BTreeMap<GrantId, Grant>,
     tokens: BTreeMap<TokenId, Token>,
-    invited: BTreeMap<String, Invited>,
+    invited: BTreeMap<String, Invitation>,
     invitation_needed: Option<bool>,
     usage: BTreeMap<AccountId, Usage>,
     templates: BTreeMap<(ProjectId, TemplateId, u32), TemplateVersion>,
@@ -89,7 +89,7 @@ impl CatalogData {
             CatalogWrite::TokenRemoved(id) => {
                 self.tokens.remove(id);
             }
-            CatalogWrite::Invited(invited) => {
+            CatalogWrite::Invitation(invited) => {
                 self.invited.entry(invited.email.clone()).or_insert_with(|| invited.clone());
             }
             CatalogWrite::InvitedRemoved(email) => {
@@ -170,7 +170,7 @@ impl Catalog for MemoryStore {
         Ok(cloned_values(&self.data.lock().catalog.tokens))
     }
 
-    fn invited(&self) -> Result<Vec<Invited>, StoreError> {
+    fn invited(&self) -> Result<Vec<Invitation>, StoreError> {
         Ok(cloned_values(&self.data.lock().catalog.invited))
     }
 

@@ -5,14 +5,14 @@ use super::*;
 use crate::executor::projection::WorkerProjection;
 use crate::storage::ports::{Position, WorkerNum};
 use golem_model::keyvalue::{self, Delta, KeyValueWrite};
-use golem_model::oplog::{Call, HostFunction, Request};
+use golem_model::oplog::{HostCall, HostCallRequest, HostFunction};
 use golem_model::{AccountId, TemplateId, WorkerId, WorkerName};
 use uuid::Uuid;
 
 const PROJECT: ProjectId = ProjectId(Uuid::nil());
 
 fn project_key(key: &str) -> ProjectKey {
-    (PROJECT, keyvalue::place(&"b".into(), &key.into()))
+    (PROJECT, keyvalue::value_key(&"b".into(), &key.into()))
 }
 
 fn value(text: &str) -> Arc<[u8]> {
@@ -110,8 +110,8 @@ fn created(worker: usize) -> Entry {
     }
 }
 
-fn call() -> Call {
-    Call { function: HostFunction::KeyValueSet, request: Request::Inline(Vec::new()) }
+fn call() -> HostCall {
+    HostCall { function: HostFunction::KeyValueSet, request: HostCallRequest::Inline(Vec::new()) }
 }
 
 /// A ledger with some workers after a start or a crash, and their activations.
@@ -236,8 +236,8 @@ fn outcomes_are_those_of_a_plain_map() {
                             let versioned =
                                 Versioned { value: row.value.clone(), version: Version(row.version.0) };
                             match row.value {
-                                Some(_) => drop(stored.insert(row.place.clone(), versioned)),
-                                None => drop(stored.remove(&row.place)),
+                                Some(_) => drop(stored.insert(row.scoped_key.clone(), versioned)),
+                                None => drop(stored.remove(&row.scoped_key)),
                             }
                         }
                         running.ledger.mark_committed(&batch);

@@ -3,15 +3,18 @@
 
 use super::*;
 use crate::executor::ledger::call_delivery::{CallRequest, CallTarget, CancelRequest};
+use golem_model::oplog::CallEvent;
 use golem_model::oplog::FailureCause;
-use golem_model::oplog::calls::CallEvent;
 use std::collections::BTreeSet;
 
 /// A small number, so that workers call each other often.
 const WORKERS: u64 = 4;
 
-fn call_record(function: HostFunction, index: u64) -> Call {
-    Call { function, request: Request::Inline(golem_model::call::encode_index(OplogIndex(index))) }
+fn call_record(function: HostFunction, index: u64) -> HostCall {
+    HostCall {
+        function,
+        request: HostCallRequest::Inline(golem_model::call::encode_call_index(OplogIndex(index))),
+    }
 }
 
 /// Returns the worker's number. As in the executor, its projection is loaded from the store if necessary.
@@ -64,7 +67,7 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, tim
     let entries = match (&projection.current, random.below(12)) {
         (None, _) => match projection.queue.front() {
             Some((arrival, _)) => {
-                let source = InvocationSource::Queued { arrival: *arrival };
+                let source = InvocationSource::Queued { row: *arrival };
                 vec![Entry::InvocationStarted { at: now, key: IdempotencyKey::anonymous(1), source }]
             }
             None => vec![started(&IdempotencyKey::anonymous(u128::from(time)))],
@@ -115,7 +118,7 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, tim
                 } else {
                     vec![promise(&call)]
                 };
-                vec![Entry::Parked(Parked { at: now, monotonic_nanos: 0, wake_at: None, promises })]
+                vec![Entry::Suspended(Suspension { at: now, monotonic_nanos: 0, wake_at: None, promises })]
             }
         }
         (Some(_), 9) if random.below(6) == 0 => {
@@ -147,7 +150,7 @@ fn check_calls(seed: u64) {
             _ => ledger = store.reopen(),
         }
         ledger.take_actions();
-        for worker in (1..=ledger.worker_no_max).map(WorkerNum) {
+        for worker in (1..=ledger.worker_num_max).map(WorkerNum) {
             assert!(!ledger.is_deadlocked(worker), "seed {seed}, at {time}: {worker} waits for itself");
         }
     }
@@ -181,8 +184,10 @@ fn check_calls(seed: u64) {
         match codec::decode_row(&row.body).unwrap() {
             Row::Entries { entries, .. } => {
                 for entry in entries {
-                    if let Entry::InvocationStarted { source: InvocationSource::Queued { arrival }, .. } =
-                        entry
+                    if let Entry::InvocationStarted {
+                        source: InvocationSource::Queued { row: arrival },
+                        ..
+                    } = entry
                     {
                         assert!(begun.insert(arrival), "seed {seed}: the call of row {arrival} begins twice");
                     }
