@@ -12,7 +12,7 @@ pub(crate) fn expand(arguments: TokenStream, block: &ItemImpl) -> syn::Result<To
     let Some((_, path, _)) = &block.trait_ else {
         return Err(syn::Error::new_spanned(
             &block.self_ty,
-            "`#[golem::worker]` goes on the module that contains this `impl`; with `wit = \"…\"`, on `impl Guest for …`",
+            "`#[golem::worker]` belongs on the module that contains this `impl`; with `wit = \"…\"`, on `impl Guest for …`",
         ));
     };
     let options = WitOptions::parse(arguments)?;

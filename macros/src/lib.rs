@@ -161,7 +161,7 @@ fn expand_worker(arguments: TokenStream, item: TokenStream) -> TokenStream {
         Ok(syn::Item::Impl(block)) => from_wit::expand(arguments, &block),
         Ok(other) => Err(syn::Error::new_spanned(
             first_token(&other),
-            "`#[golem::worker]` goes on a module, `mod name { … }`, or, with `wit = \"…\"`, on an `impl` of a trait",
+            "`#[golem::worker]` belongs on a module, `mod name { … }`, or, with `wit = \"…\"`, on an `impl` of a trait",
         )),
         Err(error) => Err(error),
     };

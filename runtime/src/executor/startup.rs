@@ -113,7 +113,7 @@ fn load_callers(store: &dyn Store, ledger: &mut Ledger) -> Result<(), StartError
     loop {
         let page = store.projections_to_wake(after, PAGE_SIZE)?;
         let Some(last) = page.last() else { return Ok(()) };
-        after = last.no;
+        after = last.worker;
         for stored in page.iter().filter(|stored| stored.active) {
             if ledger.projection(stored.worker).is_none() && !ledger.is_removed(stored.worker) {
                 let projection = match WorkerProjection::from_stored(stored) {
@@ -172,7 +172,7 @@ pub(crate) async fn wake_all(core: &Arc<Core>) -> Result<(), ExecutorError> {
     loop {
         let page = core.read_store(move |store| store.projections_to_wake(after, PAGE_SIZE)).await?;
         let Some(last) = page.last() else { return Ok(()) };
-        after = last.no;
+        after = last.worker;
         let mut state = core.lock();
         Core::check_available(&state)?;
         for stored in page {

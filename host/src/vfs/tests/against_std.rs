@@ -7,7 +7,7 @@
 
 use super::*;
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt, symlink};
 use std::path::Path;
@@ -179,7 +179,7 @@ fn open_both(random: &mut Random, vfs: &mut Vfs, path: &str, real: &Path, open: 
         directory: false,
     };
     let ours = vfs.open(ROOT, path, how, LATER);
-    let mut options = OpenOptions::new();
+    let mut options = fs::OpenOptions::new();
     options.read(true).write(true).create(create).truncate(how.truncate);
     if how.exclusive {
         options.create_new(true);

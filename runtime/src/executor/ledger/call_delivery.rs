@@ -62,7 +62,7 @@ pub(crate) struct CancelRequest {
 }
 
 /// The recorded responses of a cancellation: the call had ended, it was removed from the target's queue, or the target
-/// goes on with it and the answer is dropped.
+/// continues it and the answer is dropped.
 const CANCEL_OVER: u8 = 0;
 const CANCEL_WITHDRAWN: u8 = 1;
 const CANCEL_ABANDONED: u8 = 2;
