@@ -15,22 +15,22 @@ pub mod golem {
     pub mod api {
         /// Promises, and the worker's own address.
         ///
-        /// A promise is a slot that a worker creates and that anyone who knows its id completes once: this worker, another
-        /// worker, or a person or program over REST. Awaiting is how a worker waits for the world for seconds or for months;
-        /// it costs no memory while it lasts and survives every crash.
+        /// A worker creates a promise, passes its id on and waits until the promise is completed. A promise is completed once:
+        /// by this worker, by another worker or over REST. The wait can take seconds or months. It survives crashes, and the
+        /// waiting worker is unloaded from memory.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod host {
             #[used]
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
-            /// 128 bits of identity.
+            /// A UUID: an identity of 128 bits.
             #[repr(C)]
             #[derive(Clone, Copy, Eq, Hash, PartialEq)]
             pub struct Uuid {
-                /// The first eight bytes of the usual text form, as a number: the leftmost digit is the most significant.
+                /// The first eight bytes of the usual text form, as a number. The leftmost digit is the most significant one.
                 pub high_bits: u64,
-                /// The last eight bytes.
+                /// The last eight bytes of the usual text form, as a number.
                 pub low_bits: u64,
             }
             impl ::core::fmt::Debug for Uuid {
@@ -44,11 +44,11 @@ pub mod golem {
                         .finish()
                 }
             }
-            /// An uploaded component, all its versions.
+            /// The id of a template: an uploaded component with all its versions.
             #[repr(C)]
             #[derive(Clone, Copy, Eq, Hash, PartialEq)]
             pub struct TemplateId {
-                /// The identity that uploading it gave.
+                /// The UUID that the template got when it was created.
                 pub uuid: Uuid,
             }
             impl ::core::fmt::Debug for TemplateId {
@@ -59,12 +59,12 @@ pub mod golem {
                     f.debug_struct("TemplateId").field("uuid", &self.uuid).finish()
                 }
             }
-            /// A worker: a template and a name that is unique within it.
+            /// The id of a worker: a template and a name that is unique within the template.
             #[derive(Clone, Eq, Hash, PartialEq)]
             pub struct WorkerId {
                 /// The template whose component the worker runs.
                 pub template_id: TemplateId,
-                /// The name that it was created under.
+                /// The name of the worker.
                 pub worker_name: _rt::String,
             }
             impl ::core::fmt::Debug for WorkerId {
@@ -78,15 +78,15 @@ pub mod golem {
                         .finish()
                 }
             }
-            /// A promise: the worker that created it and the place in that worker's log where it did.
+            /// The id of a promise: the worker that created it, and the index of its creation in that worker's oplog.
             ///
-            /// Whoever is to complete the promise needs all of it. For REST, the template and the worker are part of the
-            /// path and the index is the field `oplogIdx`.
+            /// Completing the promise requires the whole id. In a REST request, the template and the worker are part of the
+            /// path, and the index is the field `oplogIdx`.
             #[derive(Clone, Eq, Hash, PartialEq)]
             pub struct PromiseId {
                 /// The worker that created the promise.
                 pub worker_id: WorkerId,
-                /// The position in the worker's log.
+                /// The oplog index of the promise's creation.
                 pub oplog_idx: u64,
             }
             impl ::core::fmt::Debug for PromiseId {
@@ -100,7 +100,7 @@ pub mod golem {
                         .finish()
                 }
             }
-            /// The owner of templates and workers.
+            /// The id of an account: the owner of templates and workers.
             #[derive(Clone, Eq, Hash, PartialEq)]
             pub struct AccountId {
                 /// The account's id as text.
@@ -116,7 +116,7 @@ pub mod golem {
                         .finish()
                 }
             }
-            /// An address in Golem.
+            /// The address of a function of a worker.
             #[derive(Clone, Eq, Hash, PartialEq)]
             pub struct Uri {
                 /// `worker://{template-id}/{worker-name}/{function-name}`
@@ -131,9 +131,9 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Creates a promise that nobody has completed yet.
+            /// Creates a promise that is not completed.
             ///
-            /// After a crash the worker sees the same id again, not another promise.
+            /// A replay after a crash returns the same id and creates no second promise.
             #[allow(async_fn_in_trait)]
             pub fn golem_create_promise() -> PromiseId {
                 unsafe {
@@ -186,11 +186,11 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Waits until the promise is completed and returns the bytes that it was completed with.
+            /// Waits until the promise is completed and returns its bytes.
             ///
-            /// Returns at once if it is completed already, and the same bytes however often it is asked. A worker that waits
-            /// is suspended: it goes on by itself when the promise is completed. Any worker may wait for any promise.
-            /// Waiting for a promise that does not exist, or no longer does, fails the invocation.
+            /// Returns immediately if the promise is already completed. Every call returns the same bytes. A waiting worker is
+            /// suspended and resumes when the promise is completed. A worker may also wait for a promise of another worker.
+            /// Waiting for a promise that does not exist or was deleted fails the invocation.
             #[allow(async_fn_in_trait)]
             pub fn golem_await_promise(promise_id: &PromiseId) -> _rt::Vec<u8> {
                 unsafe {
@@ -260,10 +260,10 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Completes the promise with `data`, and says whether this call did.
+            /// Completes the promise with `data`. Returns whether this call completed it.
             ///
-            /// `false` means that it had been completed before; its bytes stay what they were. Completing a promise that does
-            /// not exist, or no longer does, fails the invocation.
+            /// `false` means that the promise was already completed; it keeps its bytes. Completing a promise that does not
+            /// exist or was deleted fails the invocation.
             #[allow(async_fn_in_trait)]
             pub fn golem_complete_promise(promise_id: &PromiseId, data: &[u8]) -> bool {
                 unsafe {
@@ -319,9 +319,9 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Forgets the promise. Whoever waits for it or completes it afterwards is told that it does not exist.
+            /// Deletes the promise. Later calls that wait for it or complete it fail as for a promise that does not exist.
             ///
-            /// Deleting a promise that does not exist does nothing.
+            /// Does nothing if the promise does not exist.
             #[allow(async_fn_in_trait)]
             pub fn golem_delete_promise(promise_id: &PromiseId) -> () {
                 unsafe {
@@ -361,9 +361,9 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// The address of one of this worker's own functions.
+            /// The address of a function of this worker.
             ///
-            /// `function-name` is taken as it is; nothing checks that the worker exports such a function.
+            /// `function-name` is used unchanged. The call does not check that the worker exports such a function.
             #[allow(async_fn_in_trait)]
             pub fn get_self_uri(function_name: &str) -> Uri {
                 unsafe {
@@ -408,7 +408,7 @@ pub mod golem {
         }
     }
     pub mod durability {
-        /// Promises for programs that wait for several things at once.
+        /// Polling of promises, for programs that wait for several events at once.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod promises {
             #[used]
@@ -418,7 +418,7 @@ pub mod golem {
             pub type PromiseId = super::super::super::golem::api::host::PromiseId;
             pub type Pollable = super::super::super::__with_name0::Pollable;
             #[allow(unused_unsafe, clippy::all)]
-            /// A pollable that is ready once the promise is completed.
+            /// Returns a pollable that is ready once the promise is completed.
             ///
             /// Fails the invocation if the promise does not exist.
             #[allow(async_fn_in_trait)]
@@ -475,7 +475,7 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// The bytes that the promise was completed with; none while nobody has completed it. Never waits.
+            /// The bytes of the promise. `none` if it is not completed. Never waits.
             ///
             /// Fails the invocation if the promise does not exist.
             #[allow(async_fn_in_trait)]
@@ -567,7 +567,7 @@ pub mod golem {
                 }
             }
         }
-        /// Atomic regions: several outside calls that are repeated together or not at all.
+        /// Atomic regions: code whose calls are repeated together or not at all.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod region {
             #[used]
@@ -575,12 +575,13 @@ pub mod golem {
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
             #[allow(unused_unsafe, clippy::all)]
-            /// Opens a region and returns what closes it.
+            /// Begins a region and returns its id, which `end` takes.
             ///
-            /// If the worker crashes or traps while the region is open, what was recorded since is set aside and the code after
-            /// this call runs again as if for the first time; promises made in between are gone. Regions may be nested; a crash
-            /// goes back to the outermost open one. Leaving memory to wait is no crash. The end of the invocation closes a
-            /// region. Fails the invocation where nothing is being invoked, as in the component's start.
+            /// If the worker crashes or traps while the region is open, the entries since this call are reverted, and the
+            /// code after this call runs again. Promises created in the region no longer exist then. Regions can be nested;
+            /// the repetition begins with the outermost open region. Being unloaded during a wait does not count as a crash.
+            /// The end of the invocation ends open regions. Fails the invocation outside an invocation, as in the start of
+            /// the component.
             #[allow(async_fn_in_trait)]
             pub fn begin() -> u64 {
                 unsafe {
@@ -599,9 +600,9 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Closes the region that `begin` returned `region` for, and every region opened inside it.
+            /// Ends the region with the id `region` and every region that was begun inside it.
             ///
-            /// From here on a crash repeats nothing of it. Fails the invocation if `region` is not open.
+            /// After the outermost region has ended, a crash does not repeat it. Fails the invocation if `region` is not open.
             #[allow(async_fn_in_trait)]
             pub fn end(region: u64) -> () {
                 unsafe {
@@ -619,25 +620,25 @@ pub mod golem {
                 }
             }
         }
-        /// How the worker is recorded and retried. Each setting holds from the call on, until it is set again, and survives
-        /// crashes as part of the worker.
+        /// Settings for recording and retrying the worker. A setting is in force from its call until the next one. It is part
+        /// of the worker's state and survives crashes.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod policy {
             #[used]
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
-            /// How much of what the worker learns from outside must be recorded. What others can see (promises, writes, calls of
-            /// workers), waits, and the monotonic clock are recorded at every level; more may be than must.
+            /// Which results of calls must be recorded. Calls with visible effects (promises, writes, calls of workers),
+            /// waits and the monotonic clock are recorded at every level. The host may record more than the level requires.
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
             pub enum PersistenceLevel {
-                /// Nothing else. When the worker is rebuilt after a crash or a wait, the calls are made again and may answer
-                /// differently: what others are told must not depend on their answers.
+                /// No other results. When the worker is replayed, the calls are made again and may return other results. No
+                /// output of the worker may depend on them.
                 PersistNothing,
-                /// Only calls that write to something outside the worker.
+                /// Only the results of calls that write to something outside the worker.
                 PersistRemoteSideEffects,
-                /// Whatever replay needs in order to rebuild the same worker; the setting that every worker starts with.
+                /// All results that replay needs to rebuild the same state. This is the initial level.
                 Smart,
             }
             impl ::core::fmt::Debug for PersistenceLevel {
@@ -673,17 +674,17 @@ pub mod golem {
                     }
                 }
             }
-            /// What happens after an invocation fails.
+            /// How a failed invocation is retried.
             #[repr(C)]
             #[derive(Clone, Copy)]
             pub struct RetryPolicy {
-                /// Attempts in total, the first one included; at least 1.
+                /// Number of attempts, including the first one; at least 1.
                 pub max_attempts: u32,
-                /// Milliseconds before the second attempt.
+                /// Delay before the second attempt, in milliseconds.
                 pub min_delay_ms: u64,
-                /// Milliseconds that no delay exceeds.
+                /// Upper limit of each delay, in milliseconds.
                 pub max_delay_ms: u64,
-                /// Each delay is the one before times this; at least 1.0.
+                /// Factor from each delay to the next; at least 1.0.
                 pub multiplier: f64,
             }
             impl ::core::fmt::Debug for RetryPolicy {
@@ -700,7 +701,7 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// The persistence level in force.
+            /// The current persistence level.
             #[allow(async_fn_in_trait)]
             pub fn get_persistence_level() -> PersistenceLevel {
                 unsafe {
@@ -719,7 +720,7 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Chooses how much is recorded from here on.
+            /// Sets the persistence level.
             #[allow(async_fn_in_trait)]
             pub fn set_persistence_level(level: PersistenceLevel) -> () {
                 unsafe {
@@ -737,7 +738,7 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// The retry policy in force.
+            /// The current retry policy.
             #[allow(async_fn_in_trait)]
             pub fn get_retry_policy() -> RetryPolicy {
                 unsafe {
@@ -770,9 +771,9 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Chooses what happens after failures from here on.
+            /// Sets the retry policy for later failures.
             ///
-            /// Fails the invocation if a number is out of its range.
+            /// Fails the invocation if a value in the policy is out of range.
             #[allow(async_fn_in_trait)]
             pub fn set_retry_policy(policy: RetryPolicy) -> () {
                 unsafe {
@@ -801,7 +802,7 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Whether outside writes count as idempotent; `true` at the start.
+            /// Whether writes outside the worker count as idempotent. The initial value is `true`.
             #[allow(async_fn_in_trait)]
             pub fn get_idempotence() -> bool {
                 unsafe {
@@ -820,10 +821,10 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Says whether an outside write whose outcome a crash made unknown may be sent again.
+            /// Sets whether a write outside the worker may be sent again if a crash made its outcome unknown.
             ///
-            /// `true`: it is sent again. `false`: it is not, and the call ends with an error that says that its outcome is
-            /// uncertain.
+            /// `true`: the write is sent again. `false`: it is not sent again, and the call returns an error that says that the
+            /// outcome is uncertain.
             #[allow(async_fn_in_trait)]
             pub fn set_idempotence(idempotent: bool) -> () {
                 unsafe {
@@ -846,7 +847,7 @@ pub mod golem {
                 }
             }
         }
-        /// The worker's place in its own log.
+        /// Positions in the worker's own oplog.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod position {
             #[used]
@@ -854,7 +855,7 @@ pub mod golem {
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
             #[allow(unused_unsafe, clippy::all)]
-            /// The position that the next recorded call will have. It never goes down.
+            /// The oplog index that the next recorded call will have. It never decreases.
             #[allow(async_fn_in_trait)]
             pub fn get() -> u64 {
                 unsafe {
@@ -873,10 +874,11 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Goes back: the worker becomes what it was when `get` returned `position`, and runs on from there.
+            /// Reverts the worker to its state at the time when `get` returned `position`, and continues from there.
             ///
-            /// What was recorded in between stays in the log and is no longer replayed; promises made in between are gone, other
-            /// effects outside the worker are not undone. Does not return. Fails the invocation if the position is not in the current invocation.
+            /// The entries since that position stay in the oplog but are no longer replayed. Promises created since then no
+            /// longer exist. Other effects outside the worker are not undone. The call does not return. Fails the invocation
+            /// if the position is not in the current invocation or has itself been reverted.
             #[allow(async_fn_in_trait)]
             pub fn jump(position: u64) -> () {
                 unsafe {
@@ -894,7 +896,7 @@ pub mod golem {
                 }
             }
         }
-        /// Idempotency keys: names under which a request is carried out once, however often it is sent.
+        /// Idempotency keys. A request with an idempotency key is executed once, even if it is sent several times.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod keys {
             #[used]
@@ -902,7 +904,7 @@ pub mod golem {
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
             #[allow(unused_unsafe, clippy::all)]
-            /// The key of the invocation that is running; none where nothing is being invoked, as in the component's start.
+            /// The key of the current invocation. `none` outside an invocation, as in the start of the component.
             #[allow(async_fn_in_trait)]
             pub fn current() -> Option<_rt::String> {
                 unsafe {
@@ -956,9 +958,10 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// A new key, to be sent with a request to another service.
+            /// Creates a key for a request to another service.
             ///
-            /// It is the same again when the code is continued or repeated after a crash, and differs from every other key.
+            /// If the code is replayed or repeated after a crash, the same call returns the same key. No other call returns
+            /// that key.
             #[allow(async_fn_in_trait)]
             pub fn next() -> _rt::String {
                 unsafe {
@@ -996,7 +999,7 @@ pub mod golem {
                 }
             }
         }
-        /// Workers, seen from a worker.
+        /// Ids and metadata of workers.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod worker {
             #[used]
@@ -1005,7 +1008,7 @@ pub mod golem {
             use super::super::super::_rt;
             pub type TemplateId = super::super::super::golem::api::host::TemplateId;
             pub type WorkerId = super::super::super::golem::api::host::WorkerId;
-            /// What a worker is doing.
+            /// The status of a worker.
             #[repr(u8)]
             #[derive(Clone, Copy, Eq, Hash, Ord, PartialEq, PartialOrd)]
             pub enum WorkerStatus {
@@ -1013,15 +1016,15 @@ pub mod golem {
                 Running,
                 /// Waiting for an invocation.
                 Idle,
-                /// In the middle of an invocation, out of memory, until a time or a promise.
+                /// Unloaded in the middle of an invocation until an event occurs, such as a time or a completed promise.
                 Suspended,
-                /// Stopped by a person in the middle of an invocation.
+                /// Stopped by an operator in the middle of an invocation.
                 Interrupted,
                 /// Failed; another attempt is scheduled.
                 Retrying,
-                /// Failed for good.
+                /// Failed; no further attempt is scheduled.
                 Failed,
-                /// Its program ended itself.
+                /// The program has exited.
                 Exited,
             }
             impl ::core::fmt::Debug for WorkerStatus {
@@ -1072,20 +1075,20 @@ pub mod golem {
                     }
                 }
             }
-            /// What is known of a worker without waking it.
+            /// The metadata of a worker. Reading it does not load the worker.
             #[derive(Clone, Eq, Hash, PartialEq)]
             pub struct WorkerMetadata {
-                /// Which worker.
+                /// The id of the worker.
                 pub worker_id: WorkerId,
-                /// The arguments that it was created with.
+                /// The arguments with which the worker was created.
                 pub args: _rt::Vec<_rt::String>,
-                /// The environment that it was created with: names and values.
+                /// The environment variables with which the worker was created: names and values.
                 pub env: _rt::Vec<(_rt::String, _rt::String)>,
-                /// What it is doing.
+                /// The status of the worker.
                 pub status: WorkerStatus,
-                /// The version of the template that it runs.
+                /// The version of the template that the worker runs.
                 pub template_version: u32,
-                /// How often the current invocation has failed so far.
+                /// Number of failed attempts of the current invocation.
                 pub retry_count: u32,
             }
             impl ::core::fmt::Debug for WorkerMetadata {
@@ -1103,16 +1106,16 @@ pub mod golem {
                         .finish()
                 }
             }
-            /// Which workers to list. What is none does not matter.
+            /// A filter for listing workers. A field that is `none` matches every worker.
             #[derive(Clone, Eq, Hash, PartialEq)]
             pub struct Filter {
                 /// The template whose workers are listed.
                 pub template_id: TemplateId,
-                /// How the names begin.
+                /// Prefix of the workers' names.
                 pub name_prefix: Option<_rt::String>,
-                /// What they are doing.
+                /// Status of the workers.
                 pub status: Option<WorkerStatus>,
-                /// The version that they run.
+                /// The version of the template that the workers run.
                 pub template_version: Option<u32>,
             }
             impl ::core::fmt::Debug for Filter {
@@ -1128,12 +1131,12 @@ pub mod golem {
                         .finish()
                 }
             }
-            /// A part of a list.
+            /// A page of a list of workers.
             #[derive(Clone, Eq, Hash, PartialEq)]
             pub struct Page {
-                /// The workers, ordered by name. May be empty although more follow.
+                /// The workers, ordered by name. A page may be empty although more pages follow.
                 pub workers: _rt::Vec<WorkerMetadata>,
-                /// Where the next part begins; none at the end.
+                /// Cursor of the next page; `none` at the end of the list.
                 pub cursor: Option<_rt::String>,
             }
             impl ::core::fmt::Debug for Page {
@@ -1148,7 +1151,7 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// The worker that is asking.
+            /// The id of this worker.
             #[allow(async_fn_in_trait)]
             pub fn self_id() -> WorkerId {
                 unsafe {
@@ -1195,7 +1198,7 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// What is known of a worker; none if there is no such worker in this worker's project.
+            /// The metadata of a worker; `none` if the project of this worker has no worker with this id.
             #[allow(async_fn_in_trait)]
             pub fn metadata(worker_id: &WorkerId) -> Option<WorkerMetadata> {
                 unsafe {
@@ -1376,10 +1379,11 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// The workers that match, a page at a time: from the beginning without a cursor, then with the cursor of the
-            /// page before.
+            /// Returns a page of the workers that match the filter. Without a cursor, it is the first page. The cursor of a
+            /// page selects the next one.
             ///
-            /// A template outside this worker's project has no workers here. Fails the invocation if no page can have given the cursor.
+            /// The list is empty for a template outside the project of this worker. Fails the invocation if the cursor is not a
+            /// cursor that this function returns.
             #[allow(async_fn_in_trait)]
             pub fn list(filter: &Filter, cursor: Option<&str>) -> Page {
                 unsafe {
@@ -1653,9 +1657,9 @@ pub mod golem {
                 }
             }
         }
-        /// Calls of other workers that are still under way.
+        /// Calls of other workers that are in flight.
         ///
-        /// The generated client functions that call another worker without waiting (`start-…`) return the number of the call.
+        /// The generated client functions `start-…` call another worker without waiting and return the number of the call.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod calls {
             #[used]
@@ -1664,9 +1668,9 @@ pub mod golem {
             use super::super::super::_rt;
             pub type Pollable = super::super::super::__with_name0::Pollable;
             #[allow(unused_unsafe, clippy::all)]
-            /// A pollable that is ready once the call has an answer or an error.
+            /// Returns a pollable that is ready once the call has a result or an error.
             ///
-            /// Fails the invocation if this worker made no such call, or its answer was taken.
+            /// Fails the invocation if this worker made no call with this number, or if its result was already taken.
             #[allow(async_fn_in_trait)]
             pub fn subscribe(call: u64) -> Pollable {
                 unsafe {
@@ -1685,8 +1689,10 @@ pub mod golem {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Gives up on a call: one that has not begun never will; one that has begun is not stopped, its answer is
-            /// dropped. What takes the answer gives the error `cancelled` from then on. Does nothing if the answer is there.
+            /// Cancels a call.
+            ///
+            /// A call that has not begun never runs. A call that has begun is not stopped, but its result is dropped. In both
+            /// cases, `finish-…` then returns the error `cancelled`. Does nothing if the result has already arrived.
             #[allow(async_fn_in_trait)]
             pub fn cancel(call: u64) -> () {
                 unsafe {
@@ -1706,20 +1712,21 @@ pub mod golem {
         }
     }
     pub mod rpc {
-        /// The words that all generated client interfaces share.
+        /// The types that all generated client interfaces use.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod types {
             #[used]
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
-            /// A time since 1970-01-01T00:00:00Z, of the same form as the one of `wasi:clocks/wall-clock`.
+            /// A time, as a duration since 1970-01-01T00:00:00Z. It has the same form as `datetime` in
+            /// `wasi:clocks/wall-clock`.
             #[repr(C)]
             #[derive(Clone, Copy, Eq, Hash, PartialEq)]
             pub struct Datetime {
                 /// Whole seconds.
                 pub seconds: u64,
-                /// The rest, below a billion.
+                /// Nanoseconds beyond the whole seconds; less than a billion.
                 pub nanoseconds: u32,
             }
             impl ::core::fmt::Debug for Datetime {
@@ -1733,29 +1740,31 @@ pub mod golem {
                         .finish()
                 }
             }
-            /// Why a call of another worker has no result. Each text is for people; programs look at the case.
+            /// The reason why a call of another worker has no result. The texts are for people; programs check the case.
             ///
-            /// Unless a case says otherwise, the function of the other worker did not run and never will.
+            /// Unless a case says otherwise, the function of the called worker did not run and never will.
             #[derive(Clone, Eq, Hash, PartialEq)]
             pub enum RpcError {
-                /// The worker belongs to a project that this one must not call.
+                /// The called worker belongs to a project whose workers this worker must not call.
                 Denied(_rt::String),
-                /// The template is gone, or the worker was deleted before it had answered: it may have run in part.
+                /// The template does not exist, or the called worker was deleted before it returned a result. In the second
+                /// case, the function may have run in part.
                 NotFound(_rt::String),
-                /// The call itself is impossible: the text is no name of a worker, or parameters or result are too large. A
-                /// result that is too large comes from a function that did run.
+                /// The call is invalid: the name is not a valid worker name, or the parameters or the result are too large.
+                /// If the result is too large, the function did run.
                 Invalid(_rt::String),
-                /// Too much waits for the worker, or this worker has too many calls under way. Another time it may work.
+                /// The queue of the called worker is full, or this worker has too many calls in flight. A later call may
+                /// succeed.
                 Busy(_rt::String),
-                /// The function failed for good (it trapped in every attempt, or the program exited), or the worker had failed
-                /// before.
+                /// The function failed: it trapped in every attempt, or the program exited. Or the called worker had already
+                /// failed before the call.
                 RemoteFailed(_rt::String),
-                /// The worker runs a version of its template in which the function is missing or has other types.
+                /// The called worker runs a version of its template in which the function is missing or has other types.
                 Incompatible(_rt::String),
-                /// To wait would be to wait for ever: the worker that is called waits, over the chain that the text names, for
-                /// this one.
+                /// The wait would never end: the called worker waits for this one, directly or through the chain of workers
+                /// that the text contains.
                 Deadlock(_rt::String),
-                /// This worker gave up on the call. If the function had begun already it is not stopped.
+                /// This worker cancelled the call. A function that had already begun is not stopped.
                 Cancelled,
             }
             impl ::core::fmt::Debug for RpcError {
@@ -1800,22 +1809,23 @@ pub mod wasi {
     pub mod keyvalue {
         /// Buckets.
         ///
-        /// A bucket belongs to the project and is shared by all its workers. It needs no creation: a bucket that nobody wrote to
-        /// is empty. Who reads sees every write that was answered before.
+        /// A bucket belongs to the project and is shared by all its workers. It does not have to be created: a bucket without
+        /// values is empty. A read sees every write that was acknowledged before it.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod store {
             #[used]
             #[doc(hidden)]
             static __FORCE_SECTION_REF: fn() = super::super::super::__link_custom_section_describing_imports;
             use super::super::super::_rt;
-            /// Why a call did nothing.
+            /// The reason why a call failed.
             #[derive(Clone, Eq, Hash, PartialEq)]
             pub enum Error {
-                /// There is no such bucket. Golem never says so: every name is a bucket.
+                /// The bucket does not exist. Golem does not return this error, because every name is a bucket.
                 NoSuchStore,
-                /// The bucket may not be used. Golem never says so: a bucket is its project's.
+                /// Access to the bucket is denied. Golem does not return this error, because a bucket belongs to the worker's
+                /// project.
                 AccessDenied,
-                /// Anything else, for people: something is beyond a limit, or a value is no number.
+                /// Any other error, as text for people: a limit is exceeded, or a value is not a number.
                 Other(_rt::String),
             }
             impl ::core::fmt::Debug for Error {
@@ -1845,12 +1855,12 @@ pub mod wasi {
                 }
             }
             impl ::core::error::Error for Error {}
-            /// Keys of a bucket.
+            /// A page of the keys of a bucket.
             #[derive(Clone, Eq, Hash, PartialEq)]
             pub struct KeyResponse {
-                /// The keys, in order.
+                /// The keys, in sorted order.
                 pub keys: _rt::Vec<_rt::String>,
-                /// If there may be more: what the next call is given.
+                /// The cursor for the next page, if there may be more keys.
                 pub cursor: Option<_rt::String>,
             }
             impl ::core::fmt::Debug for KeyResponse {
@@ -1905,7 +1915,7 @@ pub mod wasi {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// The bucket of this name.
+            /// Opens the bucket with this name.
             #[allow(async_fn_in_trait)]
             pub fn open(identifier: &str) -> Result<Bucket, Error> {
                 unsafe {
@@ -1985,7 +1995,7 @@ pub mod wasi {
             }
             impl Bucket {
                 #[allow(unused_unsafe, clippy::all)]
-                /// The value of a key, or `none` if it is not there.
+                /// The value of a key, or `none` if the key does not exist.
                 #[allow(async_fn_in_trait)]
                 pub fn get(&self, key: &str) -> Result<Option<_rt::Vec<u8>>, Error> {
                     unsafe {
@@ -2089,7 +2099,7 @@ pub mod wasi {
             }
             impl Bucket {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Gives a key a value, whether or not it had one.
+                /// Sets the value of a key, whether or not the key exists.
                 #[allow(async_fn_in_trait)]
                 pub fn set(&self, key: &str, value: &[u8]) -> Result<(), Error> {
                     unsafe {
@@ -2189,7 +2199,7 @@ pub mod wasi {
             }
             impl Bucket {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Removes a key. Removing one that is not there succeeds.
+                /// Deletes a key. Succeeds if the key does not exist.
                 #[allow(async_fn_in_trait)]
                 pub fn delete(&self, key: &str) -> Result<(), Error> {
                     unsafe {
@@ -2270,7 +2280,7 @@ pub mod wasi {
             }
             impl Bucket {
                 #[allow(unused_unsafe, clippy::all)]
-                /// Whether a key is there.
+                /// Whether a key exists.
                 #[allow(async_fn_in_trait)]
                 pub fn exists(&self, key: &str) -> Result<bool, Error> {
                     unsafe {
@@ -2356,9 +2366,9 @@ pub mod wasi {
             }
             impl Bucket {
                 #[allow(unused_unsafe, clippy::all)]
-                /// The first keys of the bucket, or those that follow what `cursor` stands for.
+                /// Returns a page of keys: the first page, or the page that begins at `cursor`.
                 ///
-                /// The cursor is the last key that was given: keys that come or go meanwhile shift nothing.
+                /// The cursor is the last key returned so far. Keys that are added or deleted do not shift the following pages.
                 #[allow(async_fn_in_trait)]
                 pub fn list_keys(
                     &self,
@@ -2523,7 +2533,7 @@ pub mod wasi {
                 }
             }
         }
-        /// Values that several workers change at a time. A number is kept as decimal text.
+        /// Values that several workers can change concurrently. A number is stored as decimal text.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod atomics {
             #[used]
@@ -2532,7 +2542,7 @@ pub mod wasi {
             use super::super::super::_rt;
             pub type Bucket = super::super::super::wasi::keyvalue::store::Bucket;
             pub type Error = super::super::super::wasi::keyvalue::store::Error;
-            /// A key as it was at a moment.
+            /// The state of a key at a moment, for compare-and-swap.
             #[derive(Debug)]
             #[repr(transparent)]
             pub struct Cas {
@@ -2572,11 +2582,12 @@ pub mod wasi {
                     }
                 }
             }
-            /// Why a value was not exchanged.
+            /// The reason why a value was not swapped.
             pub enum CasError {
-                /// Something is beyond a limit.
+                /// The store returned an error, for example because a limit is exceeded.
                 StoreError(Error),
-                /// The key was written to since. The handle stands for the key as it is now, for another attempt.
+                /// The key was written meanwhile. The new handle refers to the present state of the key and can be used for
+                /// another attempt.
                 CasFailed(Cas),
             }
             impl ::core::fmt::Debug for CasError {
@@ -2605,7 +2616,7 @@ pub mod wasi {
             impl ::core::error::Error for CasError {}
             impl Cas {
                 #[allow(unused_unsafe, clippy::all)]
-                /// The key as it is now.
+                /// Creates a handle for the present state of the key.
                 #[allow(async_fn_in_trait)]
                 pub fn new(bucket: &Bucket, key: &str) -> Result<Cas, Error> {
                     unsafe {
@@ -2699,7 +2710,7 @@ pub mod wasi {
             }
             impl Cas {
                 #[allow(unused_unsafe, clippy::all)]
-                /// The key's value now. From here on the handle stands for the key as it is now.
+                /// Returns the present value of the key. From then on, the handle refers to the present state of the key.
                 #[allow(async_fn_in_trait)]
                 pub fn current(&self) -> Result<Option<_rt::Vec<u8>>, Error> {
                     unsafe {
@@ -2797,7 +2808,7 @@ pub mod wasi {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Adds to a number and returns the sum. A key that is not there counts as zero.
+            /// Adds to a number and returns the sum. A key that does not exist counts as zero.
             #[allow(async_fn_in_trait)]
             pub fn increment(
                 bucket: &Bucket,
@@ -2888,7 +2899,7 @@ pub mod wasi {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Gives the key a value if nobody has written to it since the moment that the handle stands for.
+            /// Sets the value of the key if the key was not written since the moment to which the handle refers.
             #[allow(async_fn_in_trait)]
             pub fn swap(cas: Cas, value: &[u8]) -> Result<(), CasError> {
                 unsafe {
@@ -2996,7 +3007,7 @@ pub mod wasi {
                 }
             }
         }
-        /// Several keys at a time; each call is done as a whole or not at all.
+        /// Operations on several keys. Each call is one atomic operation.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod batch {
             #[used]
@@ -3006,7 +3017,7 @@ pub mod wasi {
             pub type Bucket = super::super::super::wasi::keyvalue::store::Bucket;
             pub type Error = super::super::super::wasi::keyvalue::store::Error;
             #[allow(unused_unsafe, clippy::all)]
-            /// Keys with their values, in the order asked for; `none` for those that are not there.
+            /// Several keys with their values, in the order of `keys`; `none` for a key that does not exist.
             #[allow(async_fn_in_trait)]
             pub fn get_many(
                 bucket: &Bucket,
@@ -3167,7 +3178,7 @@ pub mod wasi {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Gives keys values. Of a key that is named twice, the last one counts.
+            /// Sets the values of several keys. If a key occurs twice, its last value is set.
             #[allow(async_fn_in_trait)]
             pub fn set_many(
                 bucket: &Bucket,
@@ -3278,7 +3289,7 @@ pub mod wasi {
                 }
             }
             #[allow(unused_unsafe, clippy::all)]
-            /// Removes keys. Those that are not there are passed over.
+            /// Deletes several keys. Keys that do not exist are skipped.
             #[allow(async_fn_in_trait)]
             pub fn delete_many(
                 bucket: &Bucket,
