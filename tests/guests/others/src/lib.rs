@@ -18,6 +18,8 @@ mod others {
     /// The metadata of all workers whose names begin with `prefix`.
     pub fn list(prefix: String) -> Vec<String> {
         let all = durability::filter_by_template(durability::self_id().template_id);
-        durability::list_workers(Filter { name_prefix: Some(prefix), ..all }).map(|worker| line(&worker)).collect()
+        durability::list_workers(Filter { name_prefix: Some(prefix), ..all })
+            .map(|worker| line(&worker))
+            .collect()
     }
 }
