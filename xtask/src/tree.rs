@@ -78,7 +78,12 @@ impl Tree {
         self.target.join("debug")
     }
 
-    /// The path of one of these programs.
+    /// The folder of the programs that `bench` builds: our own crates at the highest level of optimisation.
+    pub(crate) fn optimised(&self) -> PathBuf {
+        self.target.join("optimised")
+    }
+
+    /// The path of a program in [`Tree::programs`].
     pub(crate) fn binary(&self, name: &str) -> PathBuf {
         self.programs().join(name)
     }

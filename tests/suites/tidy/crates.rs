@@ -11,9 +11,13 @@ const CRATES: &[(&str, &str, &[&str])] = &[
     ("bindgen", "golem-bindgen", &[]),
     ("api", "golem-api", &["golem-model"]),
     ("cli", "golem-cli", &["golem-api", "golem-bindgen", "golem-model"]),
-    ("host", "golem-host", &["golem-model"]),
-    ("testing", "golem-testing", &["golem-host", "golem-model"]),
-    ("runtime", "golem-runtime", &["golem-api", "golem-cli", "golem-host", "golem-model"]),
+    ("host", "golem-host", &["golem-model", "golem-workspace-hack"]),
+    ("testing", "golem-testing", &["golem-host", "golem-model", "golem-workspace-hack"]),
+    (
+        "runtime",
+        "golem-runtime",
+        &["golem-api", "golem-cli", "golem-host", "golem-model", "golem-workspace-hack"],
+    ),
     (
         "tests",
         "golem-tests",
@@ -25,9 +29,11 @@ const CRATES: &[(&str, &str, &[&str])] = &[
             "golem-model",
             "golem-runtime",
             "golem-testing",
+            "golem-workspace-hack",
         ],
     ),
     ("xtask", "xtask", &[]),
+    ("xtask/workspace-hack", "golem-workspace-hack", &[]),
 ];
 
 /// External crates that only these folders may use as normal dependencies, and the reason.
