@@ -173,10 +173,10 @@ impl ClientError {
     fn from_answer(status: u16, text: &str) -> Self {
         /// Maximum number of characters of a body that is not a Golem error body, for example from a proxy.
         const FOREIGN_BODY_CHARS_MAX: usize = 400;
-        let body = serde_json::from_str::<ErrorBody>(text).ok().filter(|body| !body.texts().is_empty());
+        let body = serde_json::from_str::<ErrorBody>(text).ok().filter(|body| !body.messages().is_empty());
         let body = body.unwrap_or_else(|| match text.trim() {
             "" => ErrorBody::default(),
-            foreign => ErrorBody::text(foreign.chars().take(FOREIGN_BODY_CHARS_MAX).collect::<String>()),
+            foreign => ErrorBody::from_text(foreign.chars().take(FOREIGN_BODY_CHARS_MAX).collect::<String>()),
         });
         Self::Status { status, body: Box::new(body) }
     }

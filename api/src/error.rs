@@ -39,24 +39,24 @@ impl ErrorBody {
     }
 
     /// The body with one text: for every status except 400.
-    pub fn text(text: impl Into<String>) -> Self {
+    pub fn from_text(text: impl Into<String>) -> Self {
         let text = text.into();
         Self { error: Some(text.clone()), message: Some(text), ..Self::default() }
     }
 
     /// The body for status 409: the template `id` already has the name.
     pub fn template_exists(id: TemplateId, text: impl Into<String>) -> Self {
-        Self { component_id: Some(id), ..Self::text(text) }
+        Self { component_id: Some(id), ..Self::from_text(text) }
     }
 
     /// The body for an error of a worker.
-    pub fn golem(error: GolemError) -> Self {
+    pub fn from_golem_error(error: GolemError) -> Self {
         let text = error.to_string();
-        Self { golem_error: Some(error), ..Self::text(text) }
+        Self { golem_error: Some(error), ..Self::from_text(text) }
     }
 
     /// The error texts for the user, from the fields that are present.
-    pub fn texts(&self) -> Vec<String> {
+    pub fn messages(&self) -> Vec<String> {
         if !self.errors.is_empty() {
             return self.errors.clone();
         }
@@ -75,7 +75,7 @@ impl ErrorBody {
 
 impl fmt::Display for ErrorBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.texts().join(", "))
+        f.write_str(&self.messages().join(", "))
     }
 }
 

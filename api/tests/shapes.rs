@@ -216,14 +216,14 @@ fn queries_accept_every_spelling() {
 fn error_bodies_serve_every_family() {
     let written = |body: ErrorBody| serde_json::to_value(body).unwrap();
     assert_eq!(written(ErrorBody::invalid(["a"])), json!({"errors": ["a"]}));
-    assert_eq!(written(ErrorBody::text("a")), json!({"error": "a", "message": "a"}));
+    assert_eq!(written(ErrorBody::from_text("a")), json!({"error": "a", "message": "a"}));
     let template: TemplateId = ID.parse().unwrap();
     assert_eq!(
         written(ErrorBody::template_exists(template, "a")),
         json!({"componentId": ID, "error": "a", "message": "a"})
     );
     assert_eq!(
-        written(ErrorBody::golem(GolemError::RuntimeError { details: "trap".to_owned() })),
+        written(ErrorBody::from_golem_error(GolemError::RuntimeError { details: "trap".to_owned() })),
         json!({
             "golemError": {"RuntimeError": {"details": "trap"}},
             "error": "Runtime error: trap",
@@ -240,10 +240,10 @@ fn error_bodies_serve_every_family() {
         ),
         (json!({}), vec![]),
     ] {
-        assert_eq!(serde_json::from_value::<ErrorBody>(json).unwrap().texts(), texts);
+        assert_eq!(serde_json::from_value::<ErrorBody>(json).unwrap().messages(), texts);
     }
     assert!(
-        serde_json::from_value::<ErrorBody>(json!({"component_id": ID})).unwrap().texts()[0].contains(ID)
+        serde_json::from_value::<ErrorBody>(json!({"component_id": ID})).unwrap().messages()[0].contains(ID)
     );
 }
 

@@ -105,7 +105,7 @@ impl Component {
 
     /// The function that handles HTTP requests.
     pub(crate) fn http_handler(&self) -> Option<&Callable> {
-        self.callable(crate::http_handler(self.functions())?)
+        self.callable(crate::find_http_handler(self.functions())?)
     }
 
     pub(crate) fn callable(&self, name: &str) -> Option<&Callable> {

@@ -1,9 +1,9 @@
 //! The one door to everything whose answer could differ in a replay.
 //!
-//! An import describes its call as a value of [`ObserveCall`] (answered at once) or [`DurableCall`] (may wait, may
-//! change shared state) and passes it to [`WorkerState::observe`] or [`WorkerState::durable`]. During replay the door
-//! answers the call from the oplog; afterwards it performs the call and records the answer. In both modes the guest
-//! gets the recorded bytes, decoded by the same function.
+//! An import describes its call as a value of [`ImmediateCall`] (answered at once) or [`DurableCall`] (may wait, may
+//! change shared state) and passes it to [`WorkerState::call_immediate`] or [`WorkerState::call_durable`]. During
+//! replay the door answers the call from the oplog; afterwards it performs the call and records the answer. In both
+//! modes the guest gets the recorded bytes, decoded by the same function.
 //!
 //! | module | contents |
 //! |---|---|
@@ -29,7 +29,7 @@ mod reverted;
 mod shared;
 
 pub(crate) use clock::{decode as decode_nanos, encode as encode_nanos};
-pub(crate) use effect::{CallFailure, CallResponse, DurableCall, Effect, ObserveCall};
+pub(crate) use effect::{CallFailure, CallResponse, DurableCall, Effect, ImmediateCall};
 pub(crate) use exchange::{BodyEnd, BodyRead, ResponseHead, ResponsePart, ResponseState};
 pub(crate) use live::{ActivationContext, Live, Tail};
 pub(crate) use replay::{InvocationStart, NextRecorded, RecordedInvocation, Replay};
@@ -71,7 +71,7 @@ impl Journal {
     /// Whether text that the guest prints now is new. It is not new during replay, nor before the guest has reached the
     /// wait at which it last left memory: the earlier activation has printed it.
     pub(crate) fn is_output_new(&mut self) -> bool {
-        self.live().is_some() && !self.replay.is_before_wait()
+        self.live().is_some() && !self.replay.is_resuming_wait()
     }
 
     /// The wall clock, without a record. In a replay the guest sees another time than before.
@@ -90,8 +90,8 @@ impl Journal {
     }
 
     /// The index of the last entry that was appended to the store.
-    pub(crate) fn appended(&self) -> OplogIndex {
-        self.tail.appended()
+    pub(crate) fn last_appended(&self) -> OplogIndex {
+        self.tail.last_appended()
     }
 
     /// Drops the state of an HTTP request, if there is any: the guest has dropped the handles for its response.
@@ -112,12 +112,12 @@ impl Journal {
 
 impl WorkerState {
     /// Answers a call at once, without waiting.
-    pub(crate) fn observe<C: ObserveCall>(&mut self, call: &C) -> wasmtime::Result<C::Answer> {
-        let outcome = self.try_observe(call);
+    pub(crate) fn call_immediate<C: ImmediateCall>(&mut self, call: &C) -> wasmtime::Result<C::Answer> {
+        let outcome = self.try_call_immediate(call);
         outcome.map_err(|failure| self.raise(failure))
     }
 
-    fn try_observe<C: ObserveCall>(&mut self, call: &C) -> Result<C::Answer, CallFailure> {
+    fn try_call_immediate<C: ImmediateCall>(&mut self, call: &C) -> Result<C::Answer, CallFailure> {
         self.check_interrupt()?;
         self.check_phase(C::FUNCTION, C::EFFECT == Effect::ReadOnly)?;
         let recorded = HostCall { function: C::FUNCTION, request: HostCallRequest::new(call.request()) };
@@ -126,7 +126,7 @@ impl WorkerState {
         }
         self.go_live();
         let mut live = self.journal.live().ok_or_else(not_ended)?;
-        let response = call.observe(&mut live);
+        let response = call.perform(&mut live);
         let decoded = call.answer(live.next_index(), &response);
         match C::EFFECT {
             Effect::ReadOnly | Effect::ChangesShared => {
@@ -143,12 +143,12 @@ impl WorkerState {
     }
 
     /// Performs a call that may wait or change state that others see.
-    pub(crate) async fn durable<C: DurableCall>(&mut self, call: C) -> wasmtime::Result<C::Answer> {
-        let outcome = self.try_durable(call).await;
+    pub(crate) async fn call_durable<C: DurableCall>(&mut self, call: C) -> wasmtime::Result<C::Answer> {
+        let outcome = self.try_call_durable(call).await;
         outcome.map_err(|failure| self.raise(failure))
     }
 
-    async fn try_durable<C: DurableCall>(&mut self, call: C) -> Result<C::Answer, CallFailure> {
+    async fn try_call_durable<C: DurableCall>(&mut self, call: C) -> Result<C::Answer, CallFailure> {
         self.check_interrupt()?;
         self.check_phase(C::FUNCTION, false)?;
         let recorded = HostCall { function: C::FUNCTION, request: HostCallRequest::new(call.request()) };
@@ -182,8 +182,8 @@ impl WorkerState {
         }
     }
 
-    fn check_phase(&self, function: HostFunction, is_observation: bool) -> Result<(), CallFailure> {
-        match self.phase.refusal(function.name(), is_observation) {
+    fn check_phase(&self, function: HostFunction, is_read_only: bool) -> Result<(), CallFailure> {
+        match self.phase.deny_reason(function.name(), is_read_only) {
             None => Ok(()),
             Some(text) => Err(CallFailure::Trap(text)),
         }

@@ -79,7 +79,7 @@ impl EventLoop {
 impl WorkerState {
     /// Called when the program reads the next line. Completes the current invocation and begins the next one once it
     /// arrives.
-    pub(crate) async fn next_line(&mut self) -> wasmtime::Result<()> {
+    pub(crate) async fn next_invocation(&mut self) -> wasmtime::Result<()> {
         let outcome = self.finish_line().await;
         outcome.map_err(|stop| self.stop(stop))
     }
@@ -106,7 +106,7 @@ impl WorkerState {
 
     /// Begins the next recorded invocation, which must be one of the loop.
     fn begin_recorded(&mut self) -> Result<(), StopReason> {
-        let index = self.journal.appended();
+        let index = self.journal.last_appended();
         let RecordedInvocation { at, key, function, params, start, convention } =
             self.journal.replay().take_invocation()?;
         if convention != Convention::StdioEventLoop {
@@ -136,7 +136,7 @@ impl WorkerState {
         let mut live = self.journal.live().expect("the oplog is replayed before a new invocation");
         let at = live.wall_now();
         let index = live.record(Entry::InvocationStarted { at, key: invocation.key.clone(), source })?;
-        let start = self.journal.replay().count_invocation(index);
+        let start = self.journal.replay().start_invocation(index);
         let Invocation { key, function, params, convention } = invocation;
         self.begin_invocation(key, start, at, Console::new(convention, &params));
         Ok(function)

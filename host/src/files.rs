@@ -42,7 +42,7 @@ impl Files {
     }
 
     /// The files of a worker that is created at `created`.
-    pub(crate) fn copy(&self, created: FileTime) -> Vfs {
+    pub(crate) fn to_vfs(&self, created: FileTime) -> Vfs {
         self.vfs.copy(created)
     }
 }
@@ -73,7 +73,7 @@ impl FilesBuilder {
     }
 
     /// Adds a symbolic link that points to `target`.
-    pub fn link(&mut self, path: &str, target: &str, modified: Timestamp) -> Result<(), FilesError> {
+    pub fn symlink(&mut self, path: &str, target: &str, modified: Timestamp) -> Result<(), FilesError> {
         let name = normalize_path(path)?.ok_or_else(|| files_error(path, Error::Exist))?;
         self.parents(name, modified)?;
         self.vfs.symlink(target, Vfs::ROOT, name, modified.into()).map_err(|error| match error {
@@ -161,11 +161,11 @@ mod tests {
         builder.file("./a/b/c", Bytes::from_static(b"old"), AT).unwrap();
         builder.file("a/b/c", Bytes::from_static(b"text"), AT).unwrap();
         builder.directory("a/b/", AT).unwrap();
-        builder.link("a/link", "b/c", AT).unwrap();
+        builder.symlink("a/link", "b/c", AT).unwrap();
         builder.hard_link("same", "./a/b/c", AT).unwrap();
         let files = builder.build();
-        let mut one = files.copy(FileTime { seconds: 9, nanos: 0 });
-        let mut other = files.copy(FileTime::default());
+        let mut one = files.to_vfs(FileTime { seconds: 9, nanos: 0 });
+        let mut other = files.to_vfs(FileTime::default());
         let found = one.find(Vfs::ROOT, "a/link", true).unwrap();
         one.append(found, b" and more", FileTime::default()).unwrap();
         let read = |vfs: &mut Vfs| vfs.read(found, 0, 100, FileTime::default()).unwrap();
@@ -184,15 +184,18 @@ mod tests {
         assert_eq!(problem(|files| files.file("/etc/x", text(), AT)), format!("/etc/x: {relative}"));
         assert_eq!(problem(|files| files.file("a/../../x", text(), AT)), format!("a/../../x: {relative}"));
         assert_eq!(problem(|files| files.file("./", text(), AT)), "./: it is a directory");
-        assert_eq!(problem(|files| files.link("x", "/etc", AT)), "x: a link to /etc: links must be relative");
         assert_eq!(
-            problem(|files| files.link("x", "..", AT).and_then(|()| files.file("x/y", text(), AT))),
+            problem(|files| files.symlink("x", "/etc", AT)),
+            "x: a link to /etc: links must be relative"
+        );
+        assert_eq!(
+            problem(|files| files.symlink("x", "..", AT).and_then(|()| files.file("x/y", text(), AT))),
             "x: it is not a directory"
         );
         assert_eq!(
             problem(|files| files
                 .directory("d", AT)
-                .and_then(|()| files.link("here", "d", AT))
+                .and_then(|()| files.symlink("here", "d", AT))
                 .and_then(|()| files.file("here/y", text(), AT))),
             "here: it is not a directory"
         );

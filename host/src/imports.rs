@@ -34,12 +34,12 @@ pub(crate) mod stdio;
 mod timezone;
 mod workers;
 
-pub(crate) use blobstore::Blob;
+pub(crate) use blobstore::BlobObject;
 pub(crate) use http::{
-    HandlerArgs, Http, HttpState, UnansweredRequest, decode_response_state, encode_response_state,
+    HandlerArgs, HttpObject, HttpState, UnansweredRequest, decode_response_state, encode_response_state,
     take_response,
 };
-pub(crate) use keyvalue::KeyValue;
+pub(crate) use keyvalue::KeyValueObject;
 
 use crate::state::WorkerState;
 use wasmtime::component::{HasSelf, Linker};

@@ -46,7 +46,7 @@ pub struct HttpReply {
 }
 
 /// The full name of the function among `functions` that handles HTTP requests.
-pub fn http_handler(functions: &Functions) -> Option<&str> {
+pub fn find_http_handler(functions: &Functions) -> Option<&str> {
     functions.names().find(|name| is_http_handler(name))
 }
 

@@ -42,7 +42,7 @@ pub use component::{Component, ComponentError};
 pub use engine::{Engine, EngineConfig, EngineError};
 pub use error::{Outcome, ReplayEnd, StopReason};
 pub use files::{Files, FilesBuilder, FilesError};
-pub use incoming::{HttpReply, INCOMING_HTTP, IncomingRequest, http_handler, is_http_handler};
+pub use incoming::{HttpReply, INCOMING_HTTP, IncomingRequest, find_http_handler, is_http_handler};
 pub use interrupt_handle::InterruptHandle;
 pub use snapshot::{SnapshotBase, SnapshotError, image_owner};
 pub use worker::{Instance, ReloadTarget, WorkerInit};

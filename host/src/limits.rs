@@ -54,12 +54,12 @@ impl Limits {
     }
 
     /// Records that the host lacks something that it has granted. The caller ends the instance.
-    pub(crate) fn record_shortage(&mut self, what: String) {
+    pub(crate) fn record_host_shortage(&mut self, what: String) {
         self.shortage = Some(what);
     }
 
     /// The recorded shortage, if there is one.
-    pub(crate) fn take_shortage(&mut self) -> Option<String> {
+    pub(crate) fn take_host_shortage(&mut self) -> Option<String> {
         self.shortage.take()
     }
 }

@@ -10,7 +10,7 @@
 //! Invariant: indices are a function of the calls made, because replay must return the same ones.
 
 use crate::durable::ResponsePart;
-use crate::imports::{Blob, Http, KeyValue};
+use crate::imports::{BlobObject, HttpObject, KeyValueObject};
 use crate::vfs::{self, DirEntry, NodeId, NodeKind};
 use golem_model::PromiseId;
 use wasmtime::component::Resource;
@@ -45,11 +45,11 @@ pub(crate) enum Object {
     /// `wasi:sockets/network.network`.
     Network,
     /// A resource of `wasi:http`.
-    Http(Http),
+    Http(HttpObject),
     /// A resource of `wasi:keyvalue`.
-    KeyValue(KeyValue),
+    KeyValue(KeyValueObject),
     /// A resource of `wasi:blobstore`.
-    Blob(Blob),
+    Blob(BlobObject),
 }
 
 impl Object {

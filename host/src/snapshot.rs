@@ -50,7 +50,7 @@ pub enum SnapshotError {
 
 /// The phase of an instance, which restricts the calls that the guest may make.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) enum Phase {
+pub(crate) enum InstancePhase {
     /// No restriction.
     #[default]
     Normal,
@@ -63,12 +63,12 @@ pub(crate) enum Phase {
     Loading,
 }
 
-impl Phase {
-    /// Why a call is not allowed now. `is_observation`: the call only reads and is answered at once.
-    pub(crate) fn refusal(self, function: &str, is_observation: bool) -> Option<String> {
+impl InstancePhase {
+    /// Why a call is not allowed now. `is_read_only`: the call only reads and is answered at once.
+    pub(crate) fn deny_reason(self, function: &str, is_read_only: bool) -> Option<String> {
         let when = match self {
             Self::Normal => return None,
-            Self::Starting if is_observation => return None,
+            Self::Starting if is_read_only => return None,
             Self::Starting => "while an instance is made that takes over a saved state",
             Self::Saving => "in save",
             Self::Loading => "in load",

@@ -10,7 +10,7 @@ use crate::imports::stdio::Stdio;
 use crate::limits::Limits;
 use crate::objects::Objects;
 use crate::program::{Console, Handoff};
-use crate::snapshot::Phase;
+use crate::snapshot::InstancePhase;
 use crate::vfs::{FileClock, Vfs};
 use crate::{InterruptHandle, StopReason, WorkerInit};
 use golem_model::{IdempotencyKey, OplogIndex, Timestamp};
@@ -49,7 +49,7 @@ pub(crate) struct WorkerState {
     /// The current invocation.
     pub(crate) current: CurrentInvocation,
     /// Restricts the calls that the guest may make now.
-    pub(crate) phase: Phase,
+    pub(crate) phase: InstancePhase,
     /// Why the host stopped the guest, while wasmtime unwinds it.
     stop: Option<StopReason>,
 }
@@ -95,14 +95,14 @@ impl WorkerState {
             console: Console::default(),
             handoff: Handoff::default(),
             current: CurrentInvocation::default(),
-            phase: Phase::Normal,
+            phase: InstancePhase::Normal,
             stop: None,
         }
     }
 
     /// Gives a new worker a copy of `files`.
     pub(crate) fn set_files(&mut self, files: &Files) {
-        self.files = files.copy(self.file_clock.now());
+        self.files = files.to_vfs(self.file_clock.now());
         self.limits.set_files_bytes(self.files.bytes());
     }
 
@@ -118,7 +118,7 @@ impl WorkerState {
             CurrentInvocation { start: Some(start), key: Some(key), ..CurrentInvocation::default() };
         // The number is never reused, so an invocation does not repeat the random values of a reverted one.
         self.random = Random::new(&self.init.seed, start.number);
-        self.stdio.begin();
+        self.stdio.clear_stderr_tail();
         self.file_clock.set_wall(at);
         self.console = console;
     }

@@ -74,7 +74,7 @@ pub(crate) fn classify(state: &mut WorkerState, error: &wasmtime::Error) -> Stop
 
 /// The shortage of the host that stopped the guest, if that was the reason.
 fn shortage(state: &mut WorkerState, error: &wasmtime::Error) -> Option<String> {
-    state.limits.take_shortage().or_else(|| {
+    state.limits.take_host_shortage().or_else(|| {
         error.downcast_ref::<PoolConcurrencyLimitError>().map(|full| {
             format!(
                 "the limit of workers in memory is reached ({full}); raise the limit, or wait until a worker \

@@ -217,7 +217,7 @@ impl Instance {
 
     /// The index of the last entry that was appended to the store; unknown while an event loop owns the store.
     pub fn oplog_end(&self) -> Option<OplogIndex> {
-        self.store.as_ref().map(|store| store.data().journal.appended())
+        self.store.as_ref().map(|store| store.data().journal.last_appended())
     }
 
     /// Marks the instance as spent during a call. A call that returns clears the mark.

@@ -261,7 +261,7 @@ pub struct Invitation {
 
 /// The resource usage of an account in one calendar month.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Usage {
+pub struct MonthlyUsage {
     /// The account.
     pub account: AccountId,
     /// The month, as [`Timestamp::month`] counts them: months since January of the year 0, UTC.

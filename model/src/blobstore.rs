@@ -9,7 +9,7 @@ use crate::Timestamp;
 use crate::keyvalue::{self, LimitError};
 use crate::limits::KEY_VALUE_VALUE_BYTES_MAX;
 use crate::oplog::wire::DecodeError;
-use crate::shared::{CacheMiss, ScopedKey, Space, StateReader, Version, Versioned, WriteEffects};
+use crate::shared::{CacheMiss, KeySpace, ScopedKey, StateReader, ValueVersion, Versioned, WriteEffects};
 use std::sync::Arc;
 
 /// Names an object by its container's name and its own name.
@@ -125,13 +125,15 @@ impl Object {
 
 /// The key of a container's record.
 pub fn container_key(name: &Arc<str>) -> ScopedKey {
-    ScopedKey { space: Space::Containers, bucket: "".into(), key: name.clone() }
+    ScopedKey { space: KeySpace::Containers, bucket: "".into(), key: name.clone() }
 }
 
 /// Reads the container of this name, if it exists.
 pub fn read_container(name: &Arc<str>, state: &mut dyn StateReader) -> Result<Option<Container>, CacheMiss> {
     let versioned = state.read(&container_key(name))?;
-    let Versioned { value: Some(record), version: Version(generation) } = versioned else { return Ok(None) };
+    let Versioned { value: Some(record), version: ValueVersion(generation) } = versioned else {
+        return Ok(None);
+    };
     Ok(Some(Container { created_at: record_time(&record), generation: generation.to_string().into() }))
 }
 
@@ -152,7 +154,7 @@ pub fn read_object(
 
 impl Container {
     fn object_key(&self, object: &Arc<str>) -> ScopedKey {
-        ScopedKey { space: Space::Objects, bucket: self.generation.clone(), key: object.clone() }
+        ScopedKey { space: KeySpace::Objects, bucket: self.generation.clone(), key: object.clone() }
     }
 }
 
@@ -292,7 +294,9 @@ mod tests {
             for (key, value) in effects.changes {
                 match value {
                     Some(_) => {
-                        drop(self.values.insert(key, Versioned { value, version: Version(self.writes) }));
+                        drop(
+                            self.values.insert(key, Versioned { value, version: ValueVersion(self.writes) }),
+                        );
                     }
                     None => drop(self.values.remove(&key)),
                 }

@@ -155,7 +155,12 @@ impl Convention {
 
 impl Invocation {
     /// An invocation of a function as a program.
-    pub fn program(key: IdempotencyKey, function: Arc<str>, convention: Convention, input: String) -> Self {
+    pub fn for_program(
+        key: IdempotencyKey,
+        function: Arc<str>,
+        convention: Convention,
+        input: String,
+    ) -> Self {
         Self { key, function, params: vec![Value::String(input)], convention }
     }
 

@@ -9,7 +9,7 @@ use crate::limits::{
     KEY_VALUE_VALUE_BYTES_MAX,
 };
 use crate::oplog::wire::{DecodeError, Reader, put_varint};
-use crate::shared::{CacheMiss, ScopedKey, Space, StateReader, Version, WriteEffects};
+use crate::shared::{CacheMiss, KeySpace, ScopedKey, StateReader, ValueVersion, WriteEffects};
 use std::sync::Arc;
 
 /// The summand of an increment. Its type determines the range of the number.
@@ -49,7 +49,7 @@ pub enum KeyValueWrite {
         /// The key.
         key: Arc<str>,
         /// The expected version.
-        version: Version,
+        version: ValueVersion,
         /// The new value.
         value: Arc<[u8]>,
     },
@@ -67,7 +67,7 @@ pub enum KeyValueOutcome {
     /// Whether the number was the expected one. If so, it was replaced.
     Compared(bool),
     /// The key has this version instead of the expected one; nothing was changed.
-    Changed(Version),
+    Changed(ValueVersion),
     /// The stored value is not the decimal text of a number in the range; nothing was changed.
     NotANumber,
     /// The sum is out of range; nothing was changed.
@@ -181,7 +181,7 @@ impl KeyValueWrite {
 
 /// The scoped key of a value.
 pub fn value_key(bucket: &Arc<str>, key: &Arc<str>) -> ScopedKey {
-    ScopedKey { space: Space::Values, bucket: bucket.clone(), key: key.clone() }
+    ScopedKey { space: KeySpace::Values, bucket: bucket.clone(), key: key.clone() }
 }
 
 fn check_value(value: &[u8]) -> Result<(), LimitError> {
@@ -250,7 +250,7 @@ impl KeyValueOutcome {
                 1 => true,
                 tag => return Err(DecodeError::UnknownTag { what: "comparison", tag }),
             }),
-            4 => Self::Changed(Version(input.varint()?)),
+            4 => Self::Changed(ValueVersion(input.varint()?)),
             5 => Self::NotANumber,
             6 => Self::OutOfRange,
             7 => {
@@ -270,7 +270,7 @@ mod tests {
     use crate::shared::Versioned;
 
     fn versioned(value: &[u8], version: u64) -> Versioned {
-        Versioned { value: Some(value.into()), version: Version(version) }
+        Versioned { value: Some(value.into()), version: ValueVersion(version) }
     }
 
     /// Every key has the same value and version.
@@ -314,13 +314,13 @@ mod tests {
     fn a_swap_compares_versions_and_not_values() {
         let swap = |version| KeyValueWrite::Swap {
             key: "k".into(),
-            version: Version(version),
+            version: ValueVersion(version),
             value: b"new"[..].into(),
         };
         check(&swap(0), &Versioned::default(), Some(b"new"), &KeyValueOutcome::Done);
         check(&swap(4), &versioned(b"old", 4), Some(b"new"), &KeyValueOutcome::Done);
-        check(&swap(4), &versioned(b"old", 6), None, &KeyValueOutcome::Changed(Version(6)));
-        check(&swap(4), &Versioned::default(), None, &KeyValueOutcome::Changed(Version::ABSENT));
+        check(&swap(4), &versioned(b"old", 6), None, &KeyValueOutcome::Changed(ValueVersion(6)));
+        check(&swap(4), &Versioned::default(), None, &KeyValueOutcome::Changed(ValueVersion::ABSENT));
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub mod value;
 pub mod worker;
 
 pub use account::{
-    Account, ActionSet, Grant, Invitation, Policy, Project, ProjectAction, Role, RoleError, Token, Usage,
+    Account, ActionSet, Grant, Invitation, MonthlyUsage, Policy, Project, ProjectAction, Role, RoleError,
+    Token,
 };
 pub use id::{AccountId, GrantId, PolicyId, ProjectId, TemplateId, TokenId, WorkerId, WorkerName};
 pub use invocation::{Convention, IdempotencyKey, Invocation};

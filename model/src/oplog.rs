@@ -23,4 +23,4 @@ pub use entry::{
     Suspension,
 };
 pub use index::OplogIndex;
-pub use lifecycle::{AdminRequest, Image, LifecycleEvent, SavedState, UpdateMode};
+pub use lifecycle::{AdminRequest, LifecycleEvent, SavedState, SnapshotImage, UpdateMode};

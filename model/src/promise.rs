@@ -33,7 +33,7 @@ pub enum PromiseState {
 
 /// The outcome of a request to complete a promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Completion {
+pub enum PromiseCompletion {
     /// This request completed the promise.
     Completed,
     /// An earlier request completed it.

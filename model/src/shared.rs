@@ -10,7 +10,7 @@ use std::sync::Arc;
 /// The key space: which kind of object a [`ScopedKey`] belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u8)]
-pub enum Space {
+pub enum KeySpace {
     /// Values of key-value buckets, by bucket and key.
     Values = 0,
     /// Records of blob containers, by an empty bucket and the container's name.
@@ -19,7 +19,7 @@ pub enum Space {
     Objects = 2,
 }
 
-impl Space {
+impl KeySpace {
     /// The code of the key space in the store.
     pub const fn code(self) -> u8 {
         self as u8
@@ -30,7 +30,7 @@ impl Space {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ScopedKey {
     /// The key space.
-    pub space: Space,
+    pub space: KeySpace,
     /// The bucket, or its counterpart in the other key spaces.
     pub bucket: Arc<str>,
     /// The key within the bucket.
@@ -40,9 +40,9 @@ pub struct ScopedKey {
 /// Identifies the write that set a value. Versions are not reused: a compare-and-swap by version therefore detects
 /// that a value was changed and changed back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Version(pub u64);
+pub struct ValueVersion(pub u64);
 
-impl Version {
+impl ValueVersion {
     /// The version of a key without a value.
     pub const ABSENT: Self = Self(0);
 }
@@ -52,8 +52,8 @@ impl Version {
 pub struct Versioned {
     /// The value, if the key has one.
     pub value: Option<Arc<[u8]>>,
-    /// The write that set the value; [`Version::ABSENT`] if there is none.
-    pub version: Version,
+    /// The write that set the value; [`ValueVersion::ABSENT`] if there is none.
+    pub version: ValueVersion,
 }
 
 /// A page of keys, sorted by their bytes.
@@ -71,7 +71,7 @@ pub struct CacheMiss(pub ScopedKey);
 
 /// Reads the shared state, as far as it is in memory.
 pub trait StateReader {
-    /// The value and version of `key`. A key without a value is not an error: see [`Version::ABSENT`].
+    /// The value and version of `key`. A key without a value is not an error: see [`ValueVersion::ABSENT`].
     fn read(&mut self, key: &ScopedKey) -> Result<Versioned, CacheMiss>;
 }
 
@@ -94,7 +94,7 @@ pub enum SharedWrite {
 pub struct WriteEffects {
     /// Keys with their new values; `None` removes the value.
     pub changes: Vec<(ScopedKey, Option<Arc<[u8]>>)>,
-    /// Buckets of [`Space::Objects`] that became unreachable: generations of cleared or removed containers. The store
+    /// Buckets of [`KeySpace::Objects`] that became unreachable: generations of cleared or removed containers. The store
     /// deletes their objects later.
     pub abandoned: Vec<Arc<str>>,
     /// The encoded outcome, which becomes the response of the host call in the oplog.

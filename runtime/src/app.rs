@@ -4,12 +4,12 @@
 //! `golem-test-server` of the crate `golem-tests`, which can set [`Overrides`]. Integration tests do not call it; they
 //! start one of these programs as a child process (`tests/src/server.rs`).
 
-use crate::catalog::{Quotas, TemplateParts, Templates};
+use crate::catalog::{TemplateParts, Templates, WorkerQuotas};
 use crate::clock::SystemClock;
 use crate::config::{Config, EngineSettings, OutboundHttpSettings, PrivateAddresses, WorkerSettings};
 use crate::entropy::{Entropy, SystemEntropy};
 use crate::executor::{
-    Executor, ExecutorParts, ExecutorSettings, IdempotencyLookup, Outbound, SnapshotPolicy,
+    Deduplication, Executor, ExecutorParts, ExecutorSettings, OutboundProvider, SnapshotPolicy,
 };
 use crate::http::{HttpLimits, HttpServer};
 use crate::identity::{self, BootstrapError, Directory, Plan, RequestRates};
@@ -19,9 +19,9 @@ use crate::outbound::{
     AllowEveryProject, OutboundClient, OutboundLimits, OutboundPolicy, RootsError, TrustedRoots,
 };
 use crate::rest::{InvocationKeys, RequestLimits, Services};
-use crate::storage::blobs::FileBlobs;
+use crate::storage::blobs::FileContentStore;
 use crate::storage::embedded::{EmbeddedStore, OpenOptions};
-use crate::storage::ports::{Blobs, Catalog, Store, StoreError};
+use crate::storage::ports::{Catalog, ContentStore, Store, StoreError};
 use golem_host::ports::Clock;
 use golem_host::{Engine, EngineConfig, EngineError};
 use golem_model::RetryPolicy;
@@ -43,7 +43,7 @@ const INSTANCE_SLOTS_SPARE: u64 = 256;
 const LAST_REPLIES_MAX: Duration = Duration::from_secs(1);
 
 /// Wraps the store of a server.
-pub type WrapStore = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send>;
+pub type StoreWrapper = Box<dyn FnOnce(Arc<dyn Store>) -> Arc<dyn Store> + Send>;
 
 /// Replacements for parts of a server, for tests. The default is a real server.
 #[derive(Default)]
@@ -53,21 +53,21 @@ pub struct Overrides {
     /// Accounts, projects, tokens and templates.
     pub catalog: Option<Arc<dyn Catalog>>,
     /// Uploaded components.
-    pub blobs: Option<Arc<dyn Blobs>>,
+    pub blobs: Option<Arc<dyn ContentStore>>,
     /// Memory images that are too large for the log. By default, they are in the data folder.
-    pub snapshots: Option<Arc<dyn Blobs>>,
+    pub snapshots: Option<Arc<dyn ContentStore>>,
     /// Name of the SQLite VFS under the store in the data folder.
     pub vfs: Option<String>,
     /// Wraps the store, whether it is the default or a replacement.
-    pub wrap_store: Option<WrapStore>,
+    pub wrap_store: Option<StoreWrapper>,
     /// Wall time and elapsed time.
     pub clock: Option<Arc<dyn Clock>>,
     /// Random bytes.
     pub entropy: Option<Arc<dyn Entropy>>,
     /// Sends the HTTP requests of workers.
-    pub outbound: Option<Arc<dyn Outbound>>,
+    pub outbound: Option<Arc<dyn OutboundProvider>>,
     /// Whether the server recognises repeated idempotency keys.
-    pub idempotency: IdempotencyLookup,
+    pub idempotency: Deduplication,
 }
 
 impl fmt::Debug for Overrides {
@@ -211,7 +211,7 @@ impl Server {
 struct Stores {
     store: Arc<dyn Store>,
     catalog: Arc<dyn Catalog>,
-    blobs: Arc<dyn Blobs>,
+    blobs: Arc<dyn ContentStore>,
 }
 
 /// Builds and starts a server.
@@ -258,7 +258,7 @@ pub async fn start(config: Config, overrides: Overrides) -> Result<Server, Start
         };
         let snapshots = match snapshots {
             Some(snapshots) => snapshots,
-            None => Arc::new(FileBlobs::open_snapshots(&start_dir)?),
+            None => Arc::new(FileContentStore::open_snapshots(&start_dir)?),
         };
         let identity =
             identity::bootstrap(&start_dir, catalog.as_ref(), start_clock.as_ref(), start_entropy.as_ref())?;
@@ -278,7 +278,7 @@ pub async fn start(config: Config, overrides: Overrides) -> Result<Server, Start
     })
     .await?;
     let (store, snapshots, identity, engine, directory, templates) = prepared;
-    let quotas = Arc::new(Quotas::new(directory.clone(), templates.clone()));
+    let quotas = Arc::new(WorkerQuotas::new(directory.clone(), templates.clone()));
 
     let login = Login::new(&config.login, directory.clone(), clock.clone(), &identity.secret_key)?;
     let listen = config.server.listen.clone();
@@ -294,7 +294,7 @@ pub async fn start(config: Config, overrides: Overrides) -> Result<Server, Start
     let executor = Executor::start(ExecutorParts {
         store: store.clone(),
         snapshots,
-        components: templates.clone(),
+        templates: templates.clone(),
         admission: quotas.clone(),
         clock: clock.clone(),
         entropy: entropy.clone(),
@@ -346,7 +346,7 @@ pub async fn start(config: Config, overrides: Overrides) -> Result<Server, Start
 /// Opens the stores in the data folder.
 fn open_stores(dir: &Path, vfs: Option<String>) -> Result<Stores, StartError> {
     let store = Arc::new(EmbeddedStore::open(OpenOptions { vfs, ..OpenOptions::new(dir) })?);
-    let blobs = Arc::new(FileBlobs::open(dir)?);
+    let blobs = Arc::new(FileContentStore::open(dir)?);
     Ok(Stores { store: store.clone(), catalog: store, blobs })
 }
 

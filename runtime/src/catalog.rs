@@ -16,7 +16,7 @@ mod templates;
 
 pub use files::ArchiveError;
 pub use links::{LinkError, Links};
-pub use quotas::Quotas;
+pub use quotas::WorkerQuotas;
 pub use templates::{Template, TemplateParts, Templates, Upload, UploadError, Version};
 
 use crate::identity::UNLIMITED;

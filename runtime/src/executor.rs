@@ -48,11 +48,11 @@ pub use logs::{LogNotice, LogSubscription};
 pub use metrics::ExecutorMetrics;
 pub use oplog_search::{EntryFilter, OplogPage, OplogSearch};
 pub use queue::QueuedInvocation;
-pub use settings::{ExecutorSettings, IdempotencyLookup, SnapshotPolicy};
+pub use settings::{Deduplication, ExecutorSettings, SnapshotPolicy};
 pub use update::{UpdateOutcome, UpdateView};
 
 use crate::entropy::Entropy;
-use crate::storage::ports::{Blobs, Store};
+use crate::storage::ports::{ContentStore, Store};
 use async_trait::async_trait;
 use golem_host::ports::{Clock, OutboundHttp};
 use golem_model::template::Function;
@@ -62,7 +62,7 @@ use std::sync::Arc;
 
 /// Gives the executor its compiled components.
 #[async_trait]
-pub trait Components: Send + Sync {
+pub trait TemplateLookup: Send + Sync {
     /// Returns the component of a template version. The error text describes what is wrong with the component.
     async fn component(&self, template: TemplateId, version: u32) -> Result<golem_host::Component, String>;
 
@@ -80,7 +80,7 @@ pub trait Components: Send + Sync {
 }
 
 /// Gives workers their outbound HTTP.
-pub trait Outbound: Send + Sync {
+pub trait OutboundProvider: Send + Sync {
     /// Returns the HTTP client for the workers of a project.
     fn for_project(&self, project: ProjectId) -> Arc<dyn OutboundHttp>;
 }
@@ -90,9 +90,9 @@ pub struct ExecutorParts {
     /// Stores the log and the state derived from it.
     pub store: Arc<dyn Store>,
     /// Stores the images of workers that are too large for the log.
-    pub snapshots: Arc<dyn Blobs>,
+    pub snapshots: Arc<dyn ContentStore>,
     /// Gives the compiled components.
-    pub components: Arc<dyn Components>,
+    pub templates: Arc<dyn TemplateLookup>,
     /// Decides whether a worker may be created.
     pub admission: Arc<dyn WorkerAdmission>,
     /// The clock.
@@ -100,14 +100,14 @@ pub struct ExecutorParts {
     /// Source of the workers' random seeds.
     pub entropy: Arc<dyn Entropy>,
     /// Gives workers their outbound HTTP.
-    pub outbound: Arc<dyn Outbound>,
+    pub outbound: Arc<dyn OutboundProvider>,
     /// Limits and policies.
     pub settings: ExecutorSettings,
     /// Counters and gauges of this executor.
     pub metrics: Arc<ExecutorMetrics>,
-    /// Whether repeated keys are recognised. Always [`IdempotencyLookup::Enforced`], except in one negative control of
+    /// Whether repeated keys are recognised. Always [`Deduplication::Enforced`], except in one negative control of
     /// the tests.
-    pub idempotency: IdempotencyLookup,
+    pub idempotency: Deduplication,
 }
 
 impl std::fmt::Debug for ExecutorParts {

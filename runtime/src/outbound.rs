@@ -16,6 +16,6 @@ mod failure;
 mod policy;
 mod tls;
 
-pub use client::{AllowEveryProject, OutboundClient, OutboundLimits, ProjectPolicy};
+pub use client::{AllowEveryProject, OutboundClient, OutboundLimits, ProjectOutboundPolicy};
 pub use policy::{HostPattern, HostPatternError, OutboundPolicy};
 pub use tls::{RootsError, TrustedRoots};

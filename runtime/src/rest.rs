@@ -32,7 +32,7 @@ pub use endpoints::{ENDPOINTS, Endpoint, RequiredAccess};
 pub use key::{InvocationKeys, KeyError};
 pub use openapi::document as openapi_document;
 
-use crate::catalog::{Quotas, Template, Templates};
+use crate::catalog::{Template, Templates, WorkerQuotas};
 use crate::config::HttpSettings;
 use crate::entropy::Entropy;
 use crate::executor::Executor;
@@ -61,7 +61,7 @@ pub struct Services {
     /// Authenticates and authorizes callers.
     pub directory: Directory,
     /// Compares the usage of accounts with their plan.
-    pub quotas: Arc<Quotas>,
+    pub quotas: Arc<WorkerQuotas>,
     /// Logs people in through GitHub.
     pub login: Login,
     /// Limits the requests of each account.
@@ -185,7 +185,7 @@ pub fn router(services: Arc<Services>) -> Router {
         .route("/v1/templates/{template_id}/upload", put(template::update))
         .route("/v1/templates/{template_id}/download", get(template::download))
         .route("/v1/templates/{template_id}/latest", get(template::latest))
-        .route("/v1/templates/workers/{worker_id}", get(worker::identify))
+        .route("/v1/templates/workers/{worker_id}", get(worker::view_version))
         .route("/v1/templates/{template_id}/workers", get(workers::list).post(worker::create))
         .route(worker, get(worker::view).delete(worker::delete))
         .route(&of_worker("key"), post(worker::key))
@@ -259,7 +259,7 @@ fn identity_routes() -> Router<Arc<Services>> {
         .route("/v1/whitelist/remove", post(admin::whitelist_remove))
         .route("/v1/whitelist/count", get(admin::whitelist_count))
         .route("/v1/whitelist/enabled", get(admin::whitelist_enabled).put(admin::whitelist_enable))
-        .route("/v1/{account_id}/golem-cli", get(health::command_line))
+        .route("/v1/{account_id}/golem-cli", get(health::cli_download))
 }
 
 /// Middleware that counts responses by status class.

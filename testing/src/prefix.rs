@@ -104,7 +104,7 @@ impl TestWorker {
                 worker.resume().await
             } else {
                 let (convention, params) = (invocation.convention, invocation.params.clone());
-                worker.invoke_by(convention, &invocation.function, params).await
+                worker.invoke_with_convention(convention, &invocation.function, params).await
             };
             let mut answer = worker.wait_over_time(first).await;
             while let (Err(Failure::Waiting(parked)), Some(promise_answer)) = (&answer, promise_answer) {

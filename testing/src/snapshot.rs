@@ -2,7 +2,7 @@
 
 use crate::worker::{Failure, TestWorker};
 use golem_host::{Instance, ReloadTarget, ReplayEnd, SnapshotBase, SnapshotError, StopReason};
-use golem_model::oplog::{Image, LifecycleEvent};
+use golem_model::oplog::{LifecycleEvent, SnapshotImage};
 use golem_model::{Entry, OplogIndex};
 
 impl TestWorker {
@@ -12,7 +12,9 @@ impl TestWorker {
         self.load().await?;
         let Some(instance) = &mut self.instance else { return Err(Failure::NothingUnfinished) };
         let outcome = match instance.save().await {
-            Ok(bytes) => instance.reload(ReloadTarget::Snapshot, Image::Inline(bytes.clone()), &bytes).await,
+            Ok(bytes) => {
+                instance.reload(ReloadTarget::Snapshot, SnapshotImage::Inline(bytes.clone()), &bytes).await
+            }
             Err(error) => Err(error),
         };
         self.store.commit();
@@ -45,7 +47,7 @@ impl TestWorker {
         let Some(Entry::LifecycleEvent(LifecycleEvent::Snapshot { at, state })) = history.pop() else {
             return None;
         };
-        let Image::Inline(image) = state.image.clone() else { return None };
+        let SnapshotImage::Inline(image) = state.image.clone() else { return None };
         let base = SnapshotBase { index: OplogIndex(newest as u64 + 1), at, state, image };
         let (init, interrupt_handle) = (self.init.clone(), self.interrupt_handle());
         let loaded =

@@ -8,7 +8,7 @@ use golem_host::{
     WorkerInit,
 };
 use golem_model::oplog::Suspension;
-use golem_model::promise::Completion;
+use golem_model::promise::PromiseCompletion;
 use golem_model::{
     AccountId, Convention, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, PromiseId, RetryPolicy,
     TemplateId, Timestamp, Value, WorkerId, WorkerName,
@@ -242,7 +242,7 @@ impl TestWorker {
 
     /// Invokes a function by its full name and waits for its answer, which is then durable.
     pub async fn invoke(&mut self, function: &str, params: Vec<Value>) -> Result<Option<Value>, Failure> {
-        self.invoke_by(Convention::Component, function, params).await
+        self.invoke_with_convention(Convention::Component, function, params).await
     }
 
     /// Calls a function as a program: `input` is its standard input or the next line of it, and its standard output is
@@ -253,10 +253,10 @@ impl TestWorker {
         function: &str,
         input: &str,
     ) -> Result<Option<Value>, Failure> {
-        self.invoke_by(convention, function, vec![Value::String(input.to_owned())]).await
+        self.invoke_with_convention(convention, function, vec![Value::String(input.to_owned())]).await
     }
 
-    pub(crate) async fn invoke_by(
+    pub(crate) async fn invoke_with_convention(
         &mut self,
         convention: Convention,
         function: &str,
@@ -346,7 +346,7 @@ impl TestWorker {
     }
 
     /// Completes a promise from outside.
-    pub fn complete_promise(&self, promise: &PromiseId, data: &[u8]) -> Completion {
+    pub fn complete_promise(&self, promise: &PromiseId, data: &[u8]) -> PromiseCompletion {
         self.store.complete(promise, data)
     }
 

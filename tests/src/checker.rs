@@ -143,7 +143,7 @@ impl CounterHistory {
 
 /// The number of requests and acknowledgements, for requests without a key or with an empty answer.
 #[derive(Debug, Clone)]
-pub struct CountHistory {
+pub struct UnkeyedHistory {
     /// Name of the worker, for the notes.
     pub worker: String,
     /// Requests sent. Each is sent at most once or has its own key.
@@ -152,7 +152,7 @@ pub struct CountHistory {
     pub acknowledged: u64,
 }
 
-impl CountHistory {
+impl UnkeyedHistory {
     /// The empty history of a worker without calls.
     pub fn new(worker: impl Into<String>) -> Self {
         Self { worker: worker.into(), issued: 0, acknowledged: 0 }
@@ -304,7 +304,7 @@ mod tests {
 
     #[test]
     fn counts_are_bounded_on_both_sides() {
-        let history = CountHistory { worker: "w".into(), issued: 5, acknowledged: 3 };
+        let history = UnkeyedHistory { worker: "w".into(), issued: 5, acknowledged: 3 };
         for (value, expected) in [(2, (1, 0)), (3, (0, 0)), (5, (0, 0)), (6, (0, 1))] {
             let verdict = history.verify(value);
             assert_eq!((verdict.lost, verdict.duplicated), expected);

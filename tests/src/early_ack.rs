@@ -5,10 +5,11 @@
 //! commits, and the checker must detect that.
 
 use crate::wait;
-use golem_model::shared::{ScopedKey, Space};
+use golem_model::shared::{KeySpace, ScopedKey};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
 use golem_runtime::storage::ports::{
-    Batch, IdempotencyRow, LogRow, Position, Seq, Store, StoreError, StoredProjection, ValueRow, WorkerNum,
+    Batch, IdempotencyRow, LogRow, Seq, Store, StoreError, StorePosition, StoredProjection, ValueRow,
+    WorkerNum,
 };
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -85,11 +86,11 @@ impl Store for EarlyAckStore {
         Ok(())
     }
 
-    fn recover(&self) -> Result<Position, StoreError> {
+    fn recover(&self) -> Result<StorePosition, StoreError> {
         self.drained().recover()
     }
 
-    fn position(&self) -> Result<Position, StoreError> {
+    fn position(&self) -> Result<StorePosition, StoreError> {
         self.drained().position()
     }
 
@@ -154,7 +155,7 @@ impl Store for EarlyAckStore {
     fn keys(
         &self,
         project: ProjectId,
-        space: Space,
+        space: KeySpace,
         bucket: &str,
         after: Option<&str>,
         limit: usize,

@@ -46,7 +46,7 @@ pub const FETCH: &str = "golem:fetches/api/fetch";
 pub const SERVES: &str = "serves";
 
 /// The folder of the guest library, for projects that a test creates.
-pub fn sdk() -> String {
+pub fn sdk_folder() -> String {
     let tree = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the tests lie in the tree");
     tree.join("sdk").display().to_string()
 }

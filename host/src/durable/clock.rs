@@ -48,7 +48,7 @@ impl WorkerClock {
                 }
             }
             Entry::Suspended(parked) => self.set_reading(parked.monotonic_nanos, parked.at),
-            Entry::LifecycleEvent(event) => match event.state() {
+            Entry::LifecycleEvent(event) => match event.saved_state() {
                 Some(state) => self.set_reading(state.monotonic_nanos, event.at()),
                 None => {
                     self.at.get_or_insert(event.at());

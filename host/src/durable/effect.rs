@@ -26,7 +26,7 @@ pub(crate) enum Effect {
 }
 
 /// A call that is answered at once, from what the host knows.
-pub(crate) trait ObserveCall {
+pub(crate) trait ImmediateCall {
     /// The call's name in the oplog.
     const FUNCTION: HostFunction;
     /// The call's effect kind.
@@ -40,7 +40,7 @@ pub(crate) trait ObserveCall {
     }
 
     /// Computes the answer and encodes it.
-    fn observe(&self, live: &mut Live<'_>) -> Vec<u8>;
+    fn perform(&self, live: &mut Live<'_>) -> Vec<u8>;
 
     /// Starts the effect that a call with [`Effect::AnnouncesIntent`] has announced, after its record was appended. Not
     /// called in a replay.

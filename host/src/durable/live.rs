@@ -15,7 +15,7 @@ use crate::ports::{
 use crate::{InterruptHandle, StopReason};
 use golem_model::limits::ENTRIES_BUFFERED_MAX;
 use golem_model::oplog::{HostCall, RevertReason, Suspension};
-use golem_model::promise::{Completion, PromiseState};
+use golem_model::promise::{PromiseCompletion, PromiseState};
 use golem_model::{Entry, OplogIndex, PromiseId, Timestamp, WorkerId};
 use std::sync::Arc;
 use std::time::Duration;
@@ -65,7 +65,7 @@ impl Tail {
     ) -> Self {
         let named = history.iter().rev().find_map(|entry| match entry {
             Entry::Activated { engine, .. } => Some(engine),
-            Entry::LifecycleEvent(event) => event.state().map(|state| &state.engine),
+            Entry::LifecycleEvent(event) => event.saved_state().map(|state| &state.engine),
             Entry::Created { .. }
             | Entry::InvocationStarted { .. }
             | Entry::HostCall { .. }
@@ -95,7 +95,7 @@ impl Tail {
         }
     }
 
-    pub(crate) fn appended(&self) -> OplogIndex {
+    pub(crate) fn last_appended(&self) -> OplogIndex {
         self.appended
     }
 
@@ -155,7 +155,7 @@ impl<'a> Live<'a> {
     }
 
     /// While `is_held`, recorded entries are not appended. Dropping the instance loses them.
-    pub(crate) fn hold(&mut self, is_held: bool) {
+    pub(crate) fn hold_appends(&mut self, is_held: bool) {
         self.tail.is_held = is_held;
     }
 
@@ -214,7 +214,7 @@ impl<'a> Live<'a> {
         call: HostCall,
         promise: &PromiseId,
         data: Vec<u8>,
-    ) -> Result<(OplogIndex, Completion), CallFailure> {
+    ) -> Result<(OplogIndex, PromiseCompletion), CallFailure> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
         let completion = self.tail.ports.promises.complete(first, entries, call, promise, data).await?;

@@ -28,7 +28,7 @@ pub(crate) struct Replay {
     invocations: u64,
     /// Whether the worker left memory after the last entry that the guest asked for, and the guest has not reached that
     /// wait again. The earlier activation has printed everything that the guest prints until then.
-    before_wait: bool,
+    resuming_wait: bool,
 }
 
 /// An invocation as recorded.
@@ -93,7 +93,7 @@ impl Replay {
     ) -> Self {
         // The first entry creates the worker; the guest does not ask for it.
         let position = usize::from(matches!(entries.first(), Some(Entry::Created { .. })));
-        Self { entries, position, entries_before: before.0, reverted, invocations, before_wait: false }
+        Self { entries, position, entries_before: before.0, reverted, invocations, resuming_wait: false }
     }
 
     /// Number of invocations started so far, including reverted ones.
@@ -127,7 +127,7 @@ impl Replay {
         let index = self.index();
         match self.peek() {
             None => {
-                self.before_wait = false;
+                self.resuming_wait = false;
                 Ok(None)
             }
             Some(Entry::HostCall { call: recorded, response }) if recorded == call => {
@@ -145,7 +145,7 @@ impl Replay {
         let key = match self.peek() {
             None => return Ok(NextRecorded::OplogEnd),
             Some(Entry::InvocationStarted { key, .. }) => key.clone(),
-            Some(Entry::LifecycleEvent(event)) if let Some(state) = event.state() => {
+            Some(Entry::LifecycleEvent(event)) if let Some(state) = event.saved_state() => {
                 let updated = matches!(event, LifecycleEvent::Updated { .. });
                 let (at, state) = (event.at(), state.clone());
                 return Ok(NextRecorded::Reloaded { index, at, state, updated });
@@ -188,7 +188,7 @@ impl Replay {
                 let at = *at;
                 let (key, function, params) = (key.clone(), Arc::clone(function), std::mem::take(params));
                 self.take();
-                let (start, convention) = (self.count_invocation(index), Convention::Component);
+                let (start, convention) = (self.start_invocation(index), Convention::Component);
                 Ok(RecordedInvocation { at, key, function, params, convention, start })
             }
             Some(Entry::InvocationStarted {
@@ -206,7 +206,7 @@ impl Replay {
                     function,
                     params,
                     convention,
-                    start: self.count_invocation(index),
+                    start: self.start_invocation(index),
                 })
             }
             Some(other) => Err(diverged(index, other, "an invocation with its parameters".to_owned())),
@@ -219,14 +219,14 @@ impl Replay {
     }
 
     /// Counts an invocation that begins with the entry `index`.
-    pub(crate) fn count_invocation(&mut self, index: OplogIndex) -> InvocationStart {
+    pub(crate) fn start_invocation(&mut self, index: OplogIndex) -> InvocationStart {
         self.invocations += 1;
         InvocationStart { number: self.invocations, index }
     }
 
     /// Whether the state before this entry is unreachable, because a revert removed the entries that lead to it.
-    pub(crate) fn is_unreachable(&self, index: OplogIndex) -> bool {
-        self.reverted.is_unreachable(index)
+    pub(crate) fn is_state_reverted(&self, index: OplogIndex) -> bool {
+        self.reverted.is_state_reverted(index)
     }
 
     /// Checks that the next recorded entry is this completion.
@@ -264,13 +264,13 @@ impl Replay {
     }
 
     /// Whether the guest repeats what it did before it left memory.
-    pub(crate) fn is_before_wait(&self) -> bool {
-        self.before_wait
+    pub(crate) fn is_resuming_wait(&self) -> bool {
+        self.resuming_wait
     }
 
     /// Moves over the entry that the guest asked for.
     fn take(&mut self) {
-        self.before_wait = false;
+        self.resuming_wait = false;
         self.position += 1;
     }
 
@@ -298,7 +298,7 @@ impl Replay {
                 self.invocations += started.count() as u64;
                 self.position = kept;
                 // After a revert, the guest takes another path, and its output is new.
-                self.before_wait = false;
+                self.resuming_wait = false;
                 continue;
             }
             match entry {
@@ -307,9 +307,9 @@ impl Replay {
                 | Entry::Revert { .. }
                 | Entry::ProgramEnded { .. } => {}
                 // The output of another attempt is new.
-                Entry::AttemptFailed { .. } => self.before_wait = false,
-                Entry::Suspended(_) => self.before_wait = true,
-                Entry::LifecycleEvent(event) if event.state().is_none() => {}
+                Entry::AttemptFailed { .. } => self.resuming_wait = false,
+                Entry::Suspended(_) => self.resuming_wait = true,
+                Entry::LifecycleEvent(event) if event.saved_state().is_none() => {}
                 Entry::LifecycleEvent(_)
                 | Entry::Created { .. }
                 | Entry::InvocationStarted { .. }

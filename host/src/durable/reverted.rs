@@ -54,7 +54,7 @@ impl RevertedRanges {
     /// Whether the state before this entry is unreachable, because a revert removed the entries that lead to it. The
     /// state before the first entry of a range is the state after the range, so it stays reachable: a retry loop jumps
     /// to the same position each time.
-    pub(crate) fn is_unreachable(&self, index: OplogIndex) -> bool {
+    pub(crate) fn is_state_reverted(&self, index: OplogIndex) -> bool {
         let position = self.position(index);
         self.next_kept(position) != position && !self.ranges.iter().any(|&(start, _)| start == position)
     }
@@ -173,7 +173,8 @@ mod tests {
         let now = || call(HostFunction::WallClockNow, &[]);
         let entries = vec![started(), started(), now(), now(), revert(3), now(), revert(3), now()];
         let reverted = RevertedRanges::from_entries(OplogIndex(0), &entries);
-        let hidden: Vec<u64> = (1..=9).filter(|index| reverted.is_unreachable(OplogIndex(*index))).collect();
+        let hidden: Vec<u64> =
+            (1..=9).filter(|index| reverted.is_state_reverted(OplogIndex(*index))).collect();
         assert_eq!(hidden, [4, 5, 6, 7]);
     }
 

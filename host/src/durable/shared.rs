@@ -73,11 +73,11 @@ impl Live<'_> {
     pub(crate) async fn write_blobs(
         &mut self,
         call: HostCall,
-        act: BlobWrite,
+        write: BlobWrite,
     ) -> Result<(OplogIndex, Vec<u8>), CallFailure> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
-        let response = self.ports().blobstore.write(first, entries, call, act).await?;
+        let response = self.ports().blobstore.write(first, entries, call, write).await?;
         self.set_appended(index);
         Ok((index, response))
     }

@@ -10,7 +10,7 @@
 mod durable_calls;
 mod objects;
 
-pub(crate) use objects::Blob;
+pub(crate) use objects::BlobObject;
 
 use crate::bindings::wasi::blobstore::{blobstore, container, types};
 use crate::objects::{Input, Object, Output};
@@ -51,7 +51,7 @@ fn no_container() -> String {
 
 impl WorkerState {
     async fn blob_write<K: WriteFunction>(&mut self, write: BlobWrite) -> HostResult<()> {
-        let outcome = self.durable(WriteCall::<K>::new(write)).await?;
+        let outcome = self.call_durable(WriteCall::<K>::new(write)).await?;
         Ok(outcome.and_then(|outcome| match outcome {
             BlobOutcome::Done => Ok(()),
             BlobOutcome::Exists | BlobOutcome::NoContainer | BlobOutcome::NoObject => {
@@ -66,18 +66,18 @@ impl WorkerState {
     }
 
     async fn blob_container(&mut self, name: &str) -> HostResult<u64> {
-        let found = self.durable(GetContainer { name: name.to_owned() }).await?;
+        let found = self.call_durable(GetContainer { name: name.to_owned() }).await?;
         Ok(found.and_then(|found| found.ok_or_else(no_container)))
     }
 
     async fn blob_names(&mut self, names: &ObjectNames, limit: u64) -> HostResult<KeyPage> {
         let (container, after) = (names.container.clone(), names.after.clone());
-        let found = self.durable(ListObjects { container, after, limit }).await?;
+        let found = self.call_durable(ListObjects { container, after, limit }).await?;
         Ok(found.and_then(|page| page.ok_or_else(no_container)))
     }
 
     fn container_handle(&mut self, name: String) -> Result<Resource<Container>> {
-        self.objects.insert(Object::Blob(Blob::Container(name)))
+        self.objects.insert(Object::Blob(BlobObject::Container(name)))
     }
 }
 
@@ -85,7 +85,7 @@ impl types::Host for WorkerState {}
 
 impl types::HostOutgoingValue for WorkerState {
     async fn new_outgoing_value(&mut self) -> Result<Resource<OutgoingValue>> {
-        self.objects.insert(Object::Blob(Blob::Outgoing(OutgoingData::default())))
+        self.objects.insert(Object::Blob(BlobObject::Outgoing(OutgoingData::default())))
     }
 
     async fn outgoing_value_write_body(
@@ -157,8 +157,8 @@ impl container::HostContainer for WorkerState {
         end: u64,
     ) -> HostResult<Resource<IncomingValue>> {
         let container = self.objects.container(container.rep())?;
-        match self.durable(GetObject { id: object_id(&container, &name), start, end }).await? {
-            Ok(Ok(bytes)) => Ok(Ok(self.objects.insert(Object::Blob(Blob::Incoming(bytes)))?)),
+        match self.call_durable(GetObject { id: object_id(&container, &name), start, end }).await? {
+            Ok(Ok(bytes)) => Ok(Ok(self.objects.insert(Object::Blob(BlobObject::Incoming(bytes)))?)),
             Ok(Err(missing)) => Ok(Err(missing.to_string())),
             Err(reason) => Ok(Err(reason)),
         }
@@ -182,7 +182,7 @@ impl container::HostContainer for WorkerState {
             return Ok(Err(missing));
         }
         self.objects.update(data.rep(), |object| {
-            if let Object::Blob(Blob::Outgoing(value)) = object {
+            if let Object::Blob(BlobObject::Outgoing(value)) = object {
                 value.target = Some((container, name));
             }
         })?;
@@ -198,7 +198,7 @@ impl container::HostContainer for WorkerState {
             return Ok(Err(missing));
         }
         let names = ObjectNames { container, after: None, ended: false };
-        Ok(Ok(self.objects.insert(Object::Blob(Blob::Names(names)))?))
+        Ok(Ok(self.objects.insert(Object::Blob(BlobObject::Names(names)))?))
     }
 
     async fn delete_object(&mut self, container: Resource<Container>, name: String) -> HostResult<()> {
@@ -214,7 +214,7 @@ impl container::HostContainer for WorkerState {
 
     async fn has_object(&mut self, container: Resource<Container>, name: String) -> HostResult<bool> {
         let container = self.objects.container(container.rep())?;
-        let found = self.durable(ObjectInfo { id: object_id(&container, &name) }).await?;
+        let found = self.call_durable(ObjectInfo { id: object_id(&container, &name) }).await?;
         Ok(found.and_then(|found| match found {
             Ok(_) => Ok(true),
             Err(BlobOutcome::NoObject) => Ok(false),
@@ -228,7 +228,7 @@ impl container::HostContainer for WorkerState {
         name: String,
     ) -> HostResult<ObjectMetadata> {
         let container = self.objects.container(container.rep())?;
-        let found = self.durable(ObjectInfo { id: object_id(&container, &name) }).await?;
+        let found = self.call_durable(ObjectInfo { id: object_id(&container, &name) }).await?;
         Ok(found.and_then(|found| match found {
             Ok((created_at, size)) => Ok(ObjectMetadata { name, container, created_at, size }),
             Err(missing) => Err(missing.to_string()),
@@ -260,7 +260,8 @@ impl container::HostStreamObjectNames for WorkerState {
                 names.ended = page.next.is_none();
                 names.after = page.next.or(names.after);
                 let ended = names.ended;
-                self.objects.update(stream.rep(), |object| *object = Object::Blob(Blob::Names(names)))?;
+                self.objects
+                    .update(stream.rep(), |object| *object = Object::Blob(BlobObject::Names(names)))?;
                 Ok(Ok((page.keys, ended)))
             }
             Err(reason) => Ok(Err(reason)),
@@ -313,7 +314,7 @@ impl blobstore::Host for WorkerState {
     }
 
     async fn container_exists(&mut self, name: String) -> HostResult<bool> {
-        let found = self.durable(GetContainer { name }).await?;
+        let found = self.call_durable(GetContainer { name }).await?;
         Ok(found.map(|found| found.is_some()))
     }
 

@@ -223,7 +223,7 @@ impl WorkerState {
             CallForm::Send => {
                 let sent = match self.prepare_call(client, params)? {
                     Err(error) => Err(error),
-                    Ok(out) => self.durable(SendCall(out)).await?,
+                    Ok(out) => self.call_durable(SendCall(out)).await?,
                 };
                 Ok(answer_value(sent.map(|()| None)))
             }
@@ -236,7 +236,7 @@ impl WorkerState {
                 let (number, error) = match self.prepare_call(client, params)? {
                     Err(error) => (self.next_refused_number(), Some(error)),
                     Ok(out) => {
-                        let (index, receipt) = self.durable(MakeCall(out)).await?;
+                        let (index, receipt) = self.call_durable(MakeCall(out)).await?;
                         (index.0, receipt.err())
                     }
                 };
@@ -259,12 +259,12 @@ impl WorkerState {
     }
 
     async fn call_and_wait(&mut self, out: OutgoingCall) -> Result<CallAnswer> {
-        let (call, receipt) = self.durable(MakeCall(out)).await?;
+        let (call, receipt) = self.call_durable(MakeCall(out)).await?;
         if let Err(error) = receipt {
             return Ok(Err(error));
         }
         let promise = self.call_promise(call);
-        self.durable(AwaitCall { call, promise }).await
+        self.call_durable(AwaitCall { call, promise }).await
     }
 
     async fn finish(&mut self, client: &ClientFunction, number: u64) -> Result<Option<CallAnswer>> {
@@ -275,7 +275,7 @@ impl WorkerState {
         }
         let answer = match open.error {
             Some(error) => Some(Err(error)),
-            None => self.durable(FinishCall { call: OplogIndex(number) }).await?,
+            None => self.call_durable(FinishCall { call: OplogIndex(number) }).await?,
         };
         if answer.is_some() {
             self.calls.remove(&number);
@@ -379,7 +379,7 @@ impl calls::Host for WorkerState {
 
     async fn cancel(&mut self, call: u64) -> Result<()> {
         if self.open_call(call)?.error.is_none()
-            && self.durable(CancelCall { call: OplogIndex(call) }).await?
+            && self.call_durable(CancelCall { call: OplogIndex(call) }).await?
             && let Some(open) = self.calls.get_mut(&call)
         {
             open.error = Some(CallError::Cancelled);

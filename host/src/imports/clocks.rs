@@ -1,6 +1,6 @@
 //! `wasi:clocks`: clock readings are recorded in the oplog; a timer is stored as the reading at which it expires.
 
-use crate::durable::{Live, ObserveCall, decode_nanos, encode_nanos};
+use crate::durable::{ImmediateCall, Live, decode_nanos, encode_nanos};
 use crate::objects::{Object, Pollable};
 use crate::state::WorkerState;
 use golem_model::oplog::HostFunction;
@@ -16,11 +16,11 @@ const NANOS_PER_SECOND: u64 = 1_000_000_000;
 /// The wall clock's reading: nanoseconds since the Unix epoch, as a variable-length integer.
 struct WallClockNow;
 
-impl ObserveCall for WallClockNow {
+impl ImmediateCall for WallClockNow {
     const FUNCTION: HostFunction = HostFunction::WallClockNow;
     type Answer = Timestamp;
 
-    fn observe(&self, live: &mut Live<'_>) -> Vec<u8> {
+    fn perform(&self, live: &mut Live<'_>) -> Vec<u8> {
         encode_nanos(live.wall_now().as_nanos())
     }
 
@@ -32,11 +32,11 @@ impl ObserveCall for WallClockNow {
 /// The monotonic clock's reading: nanoseconds, as a variable-length integer.
 struct MonotonicClockNow;
 
-impl ObserveCall for MonotonicClockNow {
+impl ImmediateCall for MonotonicClockNow {
     const FUNCTION: HostFunction = HostFunction::MonotonicClockNow;
     type Answer = u64;
 
-    fn observe(&self, live: &mut Live<'_>) -> Vec<u8> {
+    fn perform(&self, live: &mut Live<'_>) -> Vec<u8> {
         encode_nanos(live.monotonic_now())
     }
 
@@ -51,7 +51,7 @@ impl wall_clock::Host for WorkerState {
         // from monotonic readings, and the clock must not go back. The file clock takes recorded readings only, because
         // a replay obtains the same ones.
         let now = if self.policy.records_reads() {
-            let now = self.observe(&WallClockNow)?;
+            let now = self.call_immediate(&WallClockNow)?;
             self.file_clock.set_wall(now);
             now
         } else {
@@ -69,7 +69,7 @@ impl wall_clock::Host for WorkerState {
 
 impl WorkerState {
     fn monotonic_now(&mut self) -> Result<u64> {
-        let now = self.observe(&MonotonicClockNow)?;
+        let now = self.call_immediate(&MonotonicClockNow)?;
         self.file_clock.advance_to(now);
         Ok(now)
     }

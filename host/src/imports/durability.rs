@@ -4,7 +4,7 @@
 use super::{policy, region, workers};
 use crate::bindings::api0_2_0::host::PromiseId;
 use crate::bindings::durability::{calls, keys, position, promises};
-use crate::durable::{Live, ObserveCall};
+use crate::durable::{ImmediateCall, Live};
 use crate::state::WorkerState;
 use golem_model::OplogIndex;
 use golem_model::oplog::HostFunction;
@@ -42,11 +42,11 @@ impl promises::Host for WorkerState {
 /// the replay than during the live call.
 struct GetPosition;
 
-impl ObserveCall for GetPosition {
+impl ImmediateCall for GetPosition {
     const FUNCTION: HostFunction = HostFunction::PositionGet;
     type Answer = OplogIndex;
 
-    fn observe(&self, _: &mut Live<'_>) -> Vec<u8> {
+    fn perform(&self, _: &mut Live<'_>) -> Vec<u8> {
         Vec::new()
     }
 
@@ -57,7 +57,7 @@ impl ObserveCall for GetPosition {
 
 impl position::Host for WorkerState {
     async fn get(&mut self) -> Result<u64> {
-        self.observe(&GetPosition).map(|index| index.0)
+        self.call_immediate(&GetPosition).map(|index| index.0)
     }
 
     async fn jump(&mut self, position: u64) -> Result<()> {
@@ -75,7 +75,7 @@ impl keys::Host for WorkerState {
     async fn next(&mut self) -> Result<String> {
         let number = self.current.keys_generated;
         self.current.keys_generated += 1;
-        let bytes = self.random.key(number);
+        let bytes = self.random.idempotency_key(number);
         Ok(uuid::Builder::from_custom_bytes(bytes).into_uuid().to_string())
     }
 }

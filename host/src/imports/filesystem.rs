@@ -50,7 +50,7 @@ impl WorkerState {
         let answer = operation(&mut self.files, self.file_clock.now());
         self.limits.set_files_bytes(self.files.bytes());
         if let Err(vfs::Error::HostMemory) = &answer {
-            self.limits.record_shortage(format!(
+            self.limits.record_host_shortage(format!(
                 "{}: it has {} bytes of files",
                 vfs::Error::HostMemory,
                 self.files.bytes()

@@ -22,7 +22,7 @@ mod send;
 mod serve;
 mod wire;
 
-pub(crate) use objects::{Http, UnansweredRequest};
+pub(crate) use objects::{HttpObject, UnansweredRequest};
 pub(crate) use send::{HttpState, take_response};
 pub(crate) use serve::HandlerArgs;
 pub(crate) use wire::{decode_response_state, encode_response_state};
@@ -57,7 +57,7 @@ impl types::Host for WorkerState {
     /// The HTTP error code of a stream error, if the stream is the body of a response.
     fn http_error_code(&mut self, error: Resource<IoError>) -> Result<Option<ErrorCode>> {
         Ok(match self.objects.get(error.rep())? {
-            Object::Http(Http::Failure(failure)) => Some(failure::error_code(failure)),
+            Object::Http(HttpObject::Failure(failure)) => Some(failure::error_code(failure)),
             _ => None,
         })
     }

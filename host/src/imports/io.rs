@@ -3,7 +3,7 @@
 use super::calls::WAIT_IN_MEMORY;
 use super::promises::put_promise;
 use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live, ResponsePart, ResponseState};
-use crate::imports::{Http, decode_response_state, encode_response_state, take_response};
+use crate::imports::{HttpObject, decode_response_state, encode_response_state, take_response};
 use crate::objects::{Input, Object, Output, Pollable, StdStream, wrong_kind};
 use crate::ports::{AnswerState, HttpFailure};
 use crate::program::{OutputError, StdinRead};
@@ -246,7 +246,7 @@ impl WorkerState {
         if poll.is_all_ready() {
             return (0..poll.pollables.len()).map(|index| Ok(u32::try_from(index)?)).collect();
         }
-        let PollResult { monotonic_nanos, ready, responses } = self.durable(poll).await?;
+        let PollResult { monotonic_nanos, ready, responses } = self.call_durable(poll).await?;
         self.file_clock.advance_to(monotonic_nanos);
         for (call, answered) in responses {
             let future = reps.iter().find_map(|rep| {
@@ -277,7 +277,7 @@ impl WorkerState {
                 _ => {}
             }
         }
-        if waits { self.next_line().await } else { Ok(()) }
+        if waits { self.next_invocation().await } else { Ok(()) }
     }
 
     /// The event that the pollable at `rep` waits for now.
@@ -321,7 +321,7 @@ impl error::HostError for WorkerState {
         match self.objects.get(error.rep())? {
             Object::Error(text) => Ok(text.clone()),
             Object::FileError(error) => Ok(error.to_string()),
-            Object::Http(Http::Failure(failure)) => Ok(failure.to_string()),
+            Object::Http(HttpObject::Failure(failure)) => Ok(failure.to_string()),
             other => Err(wrong_kind(other, "an error")),
         }
     }
@@ -337,7 +337,7 @@ impl streams::Host for WorkerState {
             StreamError::Closed => Ok(streams::StreamError::Closed),
             StreamError::LastOperationFailed(error) => {
                 let object = match error.downcast::<HttpFailure>() {
-                    Ok(failure) => Object::Http(Http::Failure(failure)),
+                    Ok(failure) => Object::Http(HttpObject::Failure(failure)),
                     Err(error) => match error.downcast_ref::<vfs::Error>() {
                         Some(error) => Object::FileError(*error),
                         None => Object::Error(error.to_string()),
@@ -387,7 +387,7 @@ impl WorkerState {
     ) -> StreamResult<Vec<u8>> {
         match self.input_of(stream)? {
             Input::Stdin if self.console.read_would_wait() => {
-                self.next_line().await.map_err(StreamError::Trap)?;
+                self.next_invocation().await.map_err(StreamError::Trap)?;
                 self.read_stream(stream, length)
             }
             Input::Stdin | Input::File(_) | Input::Bytes { .. } => self.read_stream(stream, length),

@@ -16,15 +16,15 @@ mod objects;
 mod v0_1;
 mod v2023;
 
-pub(crate) use objects::KeyValue;
+pub(crate) use objects::KeyValueObject;
 
 use crate::state::WorkerState;
 use durable_calls::{
-    GetValue, GetValues, KeyExists, ListAllKeys, ListKeys, PageStart, WatchKey, WriteCall, function,
+    GetValue, GetValues, GetVersioned, KeyExists, ListAllKeys, ListKeys, PageStart, WriteCall, function,
 };
 use golem_model::keyvalue::{Delta, KeyValueOutcome, KeyValueWrite};
 use golem_model::limits::KEY_VALUE_ALL_KEYS_MAX;
-use golem_model::shared::{KeyPage, Version};
+use golem_model::shared::{KeyPage, ValueVersion};
 use std::sync::Arc;
 use wasmtime::component::Linker;
 use wasmtime::{Result, format_err};
@@ -42,7 +42,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
 
 impl WorkerState {
     async fn value_get(&mut self, bucket: String, key: String) -> HostResult<Option<Arc<[u8]>>> {
-        self.durable(GetValue { bucket, key }).await
+        self.call_durable(GetValue { bucket, key }).await
     }
 
     async fn value_get_many(
@@ -50,19 +50,19 @@ impl WorkerState {
         bucket: String,
         keys: Vec<String>,
     ) -> HostResult<Vec<Option<Arc<[u8]>>>> {
-        self.durable(GetValues { bucket, keys }).await
+        self.call_durable(GetValues { bucket, keys }).await
     }
 
     async fn value_exists(&mut self, bucket: String, key: String) -> HostResult<bool> {
-        self.durable(KeyExists { bucket, key }).await
+        self.call_durable(KeyExists { bucket, key }).await
     }
 
     async fn value_keys(&mut self, bucket: String, from: PageStart) -> HostResult<KeyPage> {
-        self.durable(ListKeys { bucket, from }).await
+        self.call_durable(ListKeys { bucket, from }).await
     }
 
     async fn value_keys_all(&mut self, bucket: String) -> HostResult<Vec<String>> {
-        let found = self.durable(ListAllKeys { bucket }).await?;
+        let found = self.call_durable(ListAllKeys { bucket }).await?;
         Ok(found.and_then(|page| match page.next {
             None => Ok(page.keys),
             Some(_) => Err(format!(
@@ -75,18 +75,18 @@ impl WorkerState {
     async fn value_set(&mut self, bucket: String, pairs: Vec<(String, Vec<u8>)>) -> HostResult<()> {
         let pairs = pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect();
         let call = WriteCall::<function::Set>::new(bucket, KeyValueWrite::Set(pairs));
-        expect_done(self.durable(call).await?)
+        expect_done(self.call_durable(call).await?)
     }
 
     async fn value_delete(&mut self, bucket: String, keys: Vec<String>) -> HostResult<()> {
         let keys = keys.into_iter().map(Into::into).collect();
         let call = WriteCall::<function::Delete>::new(bucket, KeyValueWrite::Delete(keys));
-        expect_done(self.durable(call).await?)
+        expect_done(self.call_durable(call).await?)
     }
 
     async fn value_increment(&mut self, bucket: String, key: String, by: u64) -> HostResult<u64> {
         let write = KeyValueWrite::Increment { key: key.into(), by: Delta::Unsigned(by) };
-        match self.durable(WriteCall::<function::Increment>::new(bucket, write)).await? {
+        match self.call_durable(WriteCall::<function::Increment>::new(bucket, write)).await? {
             KeyValueOutcome::Unsigned(sum) => Ok(Ok(sum)),
             other => write_error(other),
         }
@@ -94,7 +94,7 @@ impl WorkerState {
 
     async fn value_increment_signed(&mut self, bucket: String, key: String, by: i64) -> HostResult<i64> {
         let write = KeyValueWrite::Increment { key: key.into(), by: Delta::Signed(by) };
-        match self.durable(WriteCall::<function::Increment>::new(bucket, write)).await? {
+        match self.call_durable(WriteCall::<function::Increment>::new(bucket, write)).await? {
             KeyValueOutcome::Signed(sum) => Ok(Ok(sum)),
             other => write_error(other),
         }
@@ -108,7 +108,7 @@ impl WorkerState {
         new: u64,
     ) -> HostResult<bool> {
         let write = KeyValueWrite::CompareAndSwap { key: key.into(), old, new };
-        match self.durable(WriteCall::<function::CompareAndSwap>::new(bucket, write)).await? {
+        match self.call_durable(WriteCall::<function::CompareAndSwap>::new(bucket, write)).await? {
             KeyValueOutcome::Compared(equal) => Ok(Ok(equal)),
             other => write_error(other),
         }
@@ -120,8 +120,8 @@ impl WorkerState {
         bucket: String,
         key: String,
         with_value: bool,
-    ) -> HostResult<(Version, Option<Arc<[u8]>>)> {
-        self.durable(WatchKey { bucket, key, with_value }).await
+    ) -> HostResult<(ValueVersion, Option<Arc<[u8]>>)> {
+        self.call_durable(GetVersioned { bucket, key, with_value }).await
     }
 
     /// Sets the value if the key still has this version. The innermost error is the key's current version.
@@ -129,11 +129,11 @@ impl WorkerState {
         &mut self,
         bucket: String,
         key: String,
-        version: Version,
+        version: ValueVersion,
         value: Vec<u8>,
-    ) -> HostResult<std::result::Result<(), Version>> {
+    ) -> HostResult<std::result::Result<(), ValueVersion>> {
         let write = KeyValueWrite::Swap { key: key.into(), version, value: value.into() };
-        match self.durable(WriteCall::<function::Swap>::new(bucket, write)).await? {
+        match self.call_durable(WriteCall::<function::Swap>::new(bucket, write)).await? {
             KeyValueOutcome::Done => Ok(Ok(Ok(()))),
             KeyValueOutcome::Changed(version) => Ok(Ok(Err(version))),
             other => write_error(other),

@@ -6,7 +6,7 @@
 
 use crate::bindings::durability::policy;
 use crate::bindings::durability::policy::PersistenceLevel;
-use crate::durable::{CallFailure, Live, ObserveCall};
+use crate::durable::{CallFailure, ImmediateCall, Live};
 use crate::state::WorkerState;
 use golem_model::oplog::HostFunction;
 use golem_model::oplog::wire::{DecodeError, Reader};
@@ -81,7 +81,7 @@ impl Policy {
 /// Sets the persistence level. The response is empty.
 struct SetLevel(PersistenceLevel);
 
-impl ObserveCall for SetLevel {
+impl ImmediateCall for SetLevel {
     const FUNCTION: HostFunction = HostFunction::PersistenceLevelSet;
     type Answer = ();
 
@@ -93,7 +93,7 @@ impl ObserveCall for SetLevel {
         }]
     }
 
-    fn observe(&self, _: &mut Live<'_>) -> Vec<u8> {
+    fn perform(&self, _: &mut Live<'_>) -> Vec<u8> {
         Vec::new()
     }
 
@@ -106,11 +106,11 @@ impl ObserveCall for SetLevel {
 /// policy may be another one at the time of a replay.
 struct GetRetryPolicy(RetryPolicy);
 
-impl ObserveCall for GetRetryPolicy {
+impl ImmediateCall for GetRetryPolicy {
     const FUNCTION: HostFunction = HostFunction::RetryPolicyGet;
     type Answer = RetryPolicy;
 
-    fn observe(&self, _: &mut Live<'_>) -> Vec<u8> {
+    fn perform(&self, _: &mut Live<'_>) -> Vec<u8> {
         let mut out = Vec::with_capacity(16);
         self.0.encode(&mut out);
         out
@@ -127,7 +127,7 @@ impl ObserveCall for GetRetryPolicy {
 /// Sets the retry policy. The response is empty.
 struct SetRetryPolicy(RetryPolicy);
 
-impl ObserveCall for SetRetryPolicy {
+impl ImmediateCall for SetRetryPolicy {
     const FUNCTION: HostFunction = HostFunction::RetryPolicySet;
     type Answer = ();
 
@@ -137,7 +137,7 @@ impl ObserveCall for SetRetryPolicy {
         out
     }
 
-    fn observe(&self, _: &mut Live<'_>) -> Vec<u8> {
+    fn perform(&self, _: &mut Live<'_>) -> Vec<u8> {
         Vec::new()
     }
 
@@ -149,7 +149,7 @@ impl ObserveCall for SetRetryPolicy {
 /// Sets whether writes to the outside may be sent twice. The response is empty.
 struct SetIdempotence(bool);
 
-impl ObserveCall for SetIdempotence {
+impl ImmediateCall for SetIdempotence {
     const FUNCTION: HostFunction = HostFunction::IdempotenceSet;
     type Answer = ();
 
@@ -157,7 +157,7 @@ impl ObserveCall for SetIdempotence {
         vec![u8::from(self.0)]
     }
 
-    fn observe(&self, _: &mut Live<'_>) -> Vec<u8> {
+    fn perform(&self, _: &mut Live<'_>) -> Vec<u8> {
         Vec::new()
     }
 
@@ -172,14 +172,14 @@ impl policy::Host for WorkerState {
     }
 
     async fn set_persistence_level(&mut self, level: PersistenceLevel) -> Result<()> {
-        self.observe(&SetLevel(level))?;
+        self.call_immediate(&SetLevel(level))?;
         self.policy.level = level;
         Ok(())
     }
 
     async fn get_retry_policy(&mut self) -> Result<policy::RetryPolicy> {
         let in_force = self.policy.retry.unwrap_or(self.init.retry);
-        let policy = self.observe(&GetRetryPolicy(in_force))?;
+        let policy = self.call_immediate(&GetRetryPolicy(in_force))?;
         Ok(policy::RetryPolicy {
             max_attempts: policy.attempts_max,
             min_delay_ms: policy.delay_ms_min(),
@@ -192,7 +192,7 @@ impl policy::Host for WorkerState {
         let policy::RetryPolicy { max_attempts, min_delay_ms, max_delay_ms, multiplier } = policy;
         let policy = RetryPolicy::new(max_attempts, min_delay_ms, max_delay_ms, multiplier)
             .map_err(|error| self.raise(CallFailure::Trap(error.to_string())))?;
-        self.observe(&SetRetryPolicy(policy))?;
+        self.call_immediate(&SetRetryPolicy(policy))?;
         self.policy.retry = Some(policy);
         Ok(())
     }
@@ -202,7 +202,7 @@ impl policy::Host for WorkerState {
     }
 
     async fn set_idempotence(&mut self, idempotent: bool) -> Result<()> {
-        self.observe(&SetIdempotence(idempotent))?;
+        self.call_immediate(&SetIdempotence(idempotent))?;
         self.policy.idempotent = idempotent;
         Ok(())
     }

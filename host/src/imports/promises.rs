@@ -9,7 +9,7 @@ use crate::state::WorkerState;
 use golem_model::limits::PROMISE_DATA_BYTES_MAX;
 use golem_model::oplog::wire::{DecodeError, put_bytes, put_varint};
 use golem_model::oplog::{HostCall, HostFunction};
-use golem_model::promise::{Completion, PromiseState};
+use golem_model::promise::{PromiseCompletion, PromiseState};
 use golem_model::{OplogIndex, PromiseId};
 use wasmtime::Result;
 use wasmtime::component::Resource;
@@ -104,7 +104,7 @@ struct CompletePromise {
 impl DurableCall for CompletePromise {
     const FUNCTION: HostFunction = HostFunction::PromiseComplete;
     const EFFECT: Effect = Effect::ChangesShared;
-    type Answer = Completion;
+    type Answer = PromiseCompletion;
 
     fn request(&self) -> Vec<u8> {
         let mut out = encode_promise(&self.promise);
@@ -116,18 +116,18 @@ impl DurableCall for CompletePromise {
         let (index, completion) =
             live.complete_promise(call.clone(), &self.promise, self.data.clone()).await?;
         let answer = match completion {
-            Completion::AlreadyCompleted => 0,
-            Completion::Completed => 1,
-            Completion::Unknown => 2,
+            PromiseCompletion::AlreadyCompleted => 0,
+            PromiseCompletion::Completed => 1,
+            PromiseCompletion::Unknown => 2,
         };
         Ok(CallResponse::Recorded(index, vec![answer]))
     }
 
-    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<Completion, DecodeError> {
+    fn answer(&self, _: OplogIndex, response: &[u8]) -> Result<PromiseCompletion, DecodeError> {
         match response {
-            [0] => Ok(Completion::AlreadyCompleted),
-            [1] => Ok(Completion::Completed),
-            [2] => Ok(Completion::Unknown),
+            [0] => Ok(PromiseCompletion::AlreadyCompleted),
+            [1] => Ok(PromiseCompletion::Completed),
+            [2] => Ok(PromiseCompletion::Unknown),
             _ => Err(DecodeError::Invalid("the outcome of a completion")),
         }
     }
@@ -202,13 +202,13 @@ impl DurableCall for GetPromise {
 impl WorkerState {
     /// Creates a promise. Traps if its index would be beyond `limit`.
     pub(super) async fn promise_create(&mut self, limit: Option<(u64, &'static str)>) -> Result<PromiseId> {
-        let index = self.durable(CreatePromise { limit }).await?;
+        let index = self.call_durable(CreatePromise { limit }).await?;
         Ok(PromiseId { worker: self.init.id.clone(), index })
     }
 
     /// Waits until a promise is completed and returns its bytes.
     pub(super) async fn promise_await(&mut self, promise: PromiseId) -> Result<Vec<u8>> {
-        self.durable(AwaitPromise { promise }).await
+        self.call_durable(AwaitPromise { promise }).await
     }
 
     /// Completes a promise. Returns false if it was completed before.
@@ -220,22 +220,22 @@ impl WorkerState {
             ))));
         }
         let missing = not_found(&promise);
-        match self.durable(CompletePromise { promise, data }).await? {
-            Completion::Completed => Ok(true),
-            Completion::AlreadyCompleted => Ok(false),
-            Completion::Unknown => Err(self.raise(missing)),
+        match self.call_durable(CompletePromise { promise, data }).await? {
+            PromiseCompletion::Completed => Ok(true),
+            PromiseCompletion::AlreadyCompleted => Ok(false),
+            PromiseCompletion::Unknown => Err(self.raise(missing)),
         }
     }
 
     /// Deletes a promise, if it exists.
     pub(super) async fn promise_delete(&mut self, promise: PromiseId) -> Result<()> {
-        self.durable(DeletePromise { promise }).await.map(drop)
+        self.call_durable(DeletePromise { promise }).await.map(drop)
     }
 
     /// The bytes of a promise, if it is completed.
     pub(super) async fn promise_get(&mut self, promise: PromiseId) -> Result<Option<Vec<u8>>> {
         let missing = not_found(&promise);
-        match self.durable(GetPromise { promise }).await? {
+        match self.call_durable(GetPromise { promise }).await? {
             PromiseState::Pending => Ok(None),
             PromiseState::Completed(data) => Ok(Some(data.to_vec())),
             PromiseState::Unknown => Err(self.raise(missing)),

@@ -73,12 +73,12 @@ impl Random {
     }
 
     /// 16 bytes for the idempotency key with this number.
-    pub(crate) fn key(&self, number: u64) -> [u8; 16] {
+    pub(crate) fn idempotency_key(&self, number: u64) -> [u8; 16] {
         first_16(self.derive(Domain::Keys, number))
     }
 
     /// 16 bytes for the idempotency key of the HTTP request with this number.
-    pub(crate) fn http_key(&self, number: u64) -> [u8; 16] {
+    pub(crate) fn http_idempotency_key(&self, number: u64) -> [u8; 16] {
         first_16(self.derive(Domain::HttpKeys, number))
     }
 }

@@ -7,7 +7,7 @@
 //! A jump is one of the few host calls that inspect the replay state: see [`WorkerState::jump`].
 
 use crate::bindings::durability::region;
-use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, Live, ObserveCall};
+use crate::durable::{CallFailure, CallResponse, DurableCall, Effect, ImmediateCall, Live};
 use crate::state::WorkerState;
 use golem_model::OplogIndex;
 use golem_model::oplog::wire::{DecodeError, put_varint};
@@ -26,11 +26,11 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
 /// Opens a region. The response is empty: the region is named by the index of this entry.
 struct BeginRegion;
 
-impl ObserveCall for BeginRegion {
+impl ImmediateCall for BeginRegion {
     const FUNCTION: HostFunction = HostFunction::RegionBegin;
     type Answer = OplogIndex;
 
-    fn observe(&self, _: &mut Live<'_>) -> Vec<u8> {
+    fn perform(&self, _: &mut Live<'_>) -> Vec<u8> {
         Vec::new()
     }
 
@@ -86,7 +86,7 @@ impl region::Host for WorkerState {
                 "{REGIONS_OPEN_MAX} atomic regions are open, which is the limit"
             ))));
         }
-        let region = self.observe(&BeginRegion)?;
+        let region = self.call_immediate(&BeginRegion)?;
         self.current.regions.push(region);
         Ok(region.0)
     }
@@ -96,7 +96,7 @@ impl region::Host for WorkerState {
         let Some(depth) = self.current.regions.iter().position(|open| *open == region) else {
             return Err(self.raise(CallFailure::Trap(format!("no atomic region {region} is open"))));
         };
-        self.durable(EndRegion { region, outermost: depth == 0 }).await?;
+        self.call_durable(EndRegion { region, outermost: depth == 0 }).await?;
         self.current.regions.truncate(depth);
         Ok(())
     }
@@ -127,7 +127,7 @@ impl WorkerState {
         {
             return CallFailure::Stop(diverged);
         }
-        let is_reverted = self.journal.replay().is_unreachable(position);
+        let is_reverted = self.journal.replay().is_state_reverted(position);
         let Some(mut live) = self.journal.live() else {
             return CallFailure::Trap("the oplog has neither ended nor another entry".to_owned());
         };

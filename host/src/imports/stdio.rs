@@ -11,7 +11,7 @@ use crate::StopReason;
 use crate::objects::{Input, Object, Output, StdStream};
 use crate::ports::{LogEvent, LogLevel, LogSink};
 use crate::program::OutputError;
-use crate::snapshot::Phase;
+use crate::snapshot::InstancePhase;
 use crate::state::WorkerState;
 use std::sync::Arc;
 use wasmtime::component::Resource;
@@ -43,7 +43,7 @@ impl Stdio {
     }
 
     /// Clears the kept end of standard error when an invocation begins.
-    pub(crate) fn begin(&mut self) {
+    pub(crate) fn clear_stderr_tail(&mut self) {
         self.stderr_tail.clear();
     }
 
@@ -135,13 +135,13 @@ impl WorkerState {
     /// Prints `bytes`.
     fn print(&mut self, output: StdStream, bytes: &[u8]) {
         // Text that `save` and `load` print is dropped: these functions run again whenever the worker is loaded.
-        let is_visible = self.phase == Phase::Normal && self.journal.is_output_new();
+        let is_visible = self.phase == InstancePhase::Normal && self.journal.is_output_new();
         self.stdio.write(output, bytes, is_visible);
     }
 
     /// Writes a line to the log.
     pub(crate) fn log(&mut self, level: LogLevel, context: &str, message: &str) {
-        if self.phase == Phase::Normal && self.journal.is_output_new() {
+        if self.phase == InstancePhase::Normal && self.journal.is_output_new() {
             let (context, message) = (Arc::from(context), Arc::from(message));
             self.stdio.log.emit(LogEvent::Log { level, context, message });
         }

@@ -197,7 +197,7 @@ impl worker::Host for WorkerState {
         let template = template(worker.template_id);
         // No worker can have an invalid name, so the call needs no answer from the store.
         let Ok(name) = WorkerName::new(worker.worker_name) else { return Ok(None) };
-        let metadata = self.durable(GetMetadata { worker: WorkerId::new(template, name) }).await?;
+        let metadata = self.call_durable(GetMetadata { worker: WorkerId::new(template, name) }).await?;
         Ok(metadata.map(Self::to_wit))
     }
 
@@ -215,7 +215,7 @@ impl worker::Host for WorkerState {
             template_version: filter.template_version,
             after,
         };
-        let page = self.durable(ListWorkers { query }).await?;
+        let page = self.call_durable(ListWorkers { query }).await?;
         Ok(worker::Page {
             workers: page.workers.into_iter().map(Self::to_wit).collect(),
             cursor: page.next.map(String::from),

@@ -33,6 +33,6 @@ pub trait Blobstore: Send + Sync {
         first: OplogIndex,
         entries: Vec<Entry>,
         call: HostCall,
-        act: BlobWrite,
+        write: BlobWrite,
     ) -> Result<Vec<u8>, PortError>;
 }

@@ -3,7 +3,7 @@
 use super::PortError;
 use async_trait::async_trait;
 use golem_model::oplog::HostCall;
-use golem_model::promise::{Completion, PromiseState};
+use golem_model::promise::{PromiseCompletion, PromiseState};
 use golem_model::{Entry, OplogIndex, PromiseId};
 
 /// Shared state: answers are given in commit order, over state that includes rows that are queued but not yet durable.
@@ -15,8 +15,8 @@ pub trait Promises: Send + Sync {
     /// Completes `promise` with `data`, unless it is completed already.
     ///
     /// In one commit: `entries` (the first has index `first`), then the completion, then one more entry that records
-    /// `call` with the answer. The response of that entry is one byte: 1 for [`Completion::Completed`], 0 for
-    /// [`Completion::AlreadyCompleted`], 2 for [`Completion::Unknown`].
+    /// `call` with the answer. The response of that entry is one byte: 1 for [`PromiseCompletion::Completed`], 0 for
+    /// [`PromiseCompletion::AlreadyCompleted`], 2 for [`PromiseCompletion::Unknown`].
     async fn complete(
         &self,
         first: OplogIndex,
@@ -24,7 +24,7 @@ pub trait Promises: Send + Sync {
         call: HostCall,
         promise: &PromiseId,
         data: Vec<u8>,
-    ) -> Result<Completion, PortError>;
+    ) -> Result<PromiseCompletion, PortError>;
 
     /// Deletes `promise`, recorded like [`Promises::complete`]. The response is one byte: 1 if it existed, 2 if not.
     async fn delete(

@@ -1,6 +1,6 @@
 //! Calls to other workers, answered by the test.
 
-use super::store::{Activation, Event, MemoryStore, State};
+use super::store::{Activation, MemoryStore, State, StoreEvent};
 use crate::ports::{AnswerState, Calls, OutgoingCall, PortError};
 use async_trait::async_trait;
 use golem_model::call::{CallAnswer, CallReceipt, encode_answer, encode_call_receipt};
@@ -25,7 +25,7 @@ impl MemoryStore {
         {
             let mut state = self.shared.state.lock();
             let bytes = encode_answer(answer).into();
-            state.events.push(Event::Answered { worker: worker.clone(), call, bytes, cause: None });
+            state.events.push(StoreEvent::Answered { worker: worker.clone(), call, bytes, cause: None });
             state.committed = state.events.len();
         }
         self.notify_change();
@@ -36,12 +36,14 @@ impl State {
     /// The state of the answer to what may be a call of the worker.
     pub(super) fn call_state(&self, worker: &WorkerId, call: OplogIndex) -> AnswerState {
         let answered = self.events.iter().find_map(|event| match event {
-            Event::Answered { worker: of, call: at, bytes, .. } if of == worker && *at == call => Some(bytes),
-            Event::Answered { .. }
-            | Event::Appended { .. }
-            | Event::Completed { .. }
-            | Event::Deleted { .. }
-            | Event::Wrote { .. } => None,
+            StoreEvent::Answered { worker: of, call: at, bytes, .. } if of == worker && *at == call => {
+                Some(bytes)
+            }
+            StoreEvent::Answered { .. }
+            | StoreEvent::Appended { .. }
+            | StoreEvent::Completed { .. }
+            | StoreEvent::Deleted { .. }
+            | StoreEvent::Wrote { .. } => None,
         });
         if let Some(bytes) = answered {
             return AnswerState::Answered(Arc::clone(bytes));
@@ -68,7 +70,7 @@ impl Calls for Activation {
         outgoing: OutgoingCall,
     ) -> Result<Vec<u8>, PortError> {
         let mut state = self.store.shared.state.lock();
-        state.admit(self)?;
+        state.check_writable(self)?;
         let index = first.plus(entries.len() as u64);
         let call_row = state.events.len() as u64;
         let response = encode_call_receipt(&Ok(CallReceipt { call_row, target: outgoing.target.clone() }));
@@ -78,7 +80,7 @@ impl Calls for Activation {
         if let Some(answer) = answer {
             let (worker, bytes) = (self.worker.clone(), encode_answer(&answer).into());
             let cause = Some((worker.clone(), index));
-            state.events.push(Event::Answered { worker, call: index, bytes, cause });
+            state.events.push(StoreEvent::Answered { worker, call: index, bytes, cause });
         }
         Ok(response)
     }
@@ -95,7 +97,7 @@ impl Calls for Activation {
         number: OplogIndex,
     ) -> Result<Vec<u8>, PortError> {
         let mut state = self.store.shared.state.lock();
-        state.admit(self)?;
+        state.check_writable(self)?;
         let over = state.call_state(&self.worker, number) != AnswerState::Pending;
         let response = vec![u8::from(!over)];
         entries.push(Entry::HostCall { call, response: response.clone() });

@@ -1,13 +1,13 @@
 //! Buckets and containers in memory. All workers of a store share them, as if they belonged to one project.
 
-use super::store::{Activation, Event, MemoryStore, State};
+use super::store::{Activation, MemoryStore, State, StoreEvent};
 use crate::ports::{Blobstore, KeyValue, PortError};
 use async_trait::async_trait;
 use golem_model::blobstore::{self, BlobWrite, Container, Object, ObjectId};
 use golem_model::keyvalue::{self, KeyValueWrite};
 use golem_model::oplog::HostCall;
 use golem_model::shared::{
-    CacheMiss, KeyPage, ScopedKey, SharedWrite, Space, StateReader, Version, Versioned,
+    CacheMiss, KeyPage, KeySpace, ScopedKey, SharedWrite, StateReader, ValueVersion, Versioned,
 };
 use golem_model::{Entry, OplogIndex, Timestamp};
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ impl StateReader for SharedValues {
 }
 
 impl SharedValues {
-    fn keys(&self, space: Space, bucket: &str, after: Option<&str>, limit: usize) -> KeyPage {
+    fn keys(&self, space: KeySpace, bucket: &str, after: Option<&str>, limit: usize) -> KeyPage {
         let keys = self.0.keys().filter(|key| key.space == space && *key.bucket == *bucket);
         let keys = keys.map(|key| key.key.to_string());
         let mut keys: Vec<String> =
@@ -40,7 +40,7 @@ impl State {
     fn values(&self) -> SharedValues {
         let mut values = SharedValues::default();
         for event in &self.events {
-            let Event::Wrote { changes, version, cause: _ } = event else { continue };
+            let StoreEvent::Wrote { changes, version, cause: _ } = event else { continue };
             for (key, value) in changes {
                 match value {
                     Some(value) => {
@@ -79,15 +79,15 @@ impl Activation {
     ) -> Result<Vec<u8>, PortError> {
         let response = {
             let mut state = self.store.shared.state.lock();
-            state.admit(self)?;
+            state.check_writable(self)?;
             state.version_last += 1;
-            let version = Version(state.version_last);
+            let version = ValueVersion(state.version_last);
             let now = Timestamp::from_nanos(version.0 * 1_000_000_000);
             let Ok(effects) = write.decide(now, &mut state.values()) else {
                 return Err(PortError::Discarded);
             };
             let cause = (self.worker.clone(), first.plus(entries.len() as u64));
-            state.events.push(Event::Wrote { changes: effects.changes, version, cause });
+            state.events.push(StoreEvent::Wrote { changes: effects.changes, version, cause });
             entries.push(Entry::HostCall { call, response: effects.response.clone() });
             state.append(self, first, entries);
             effects.response
@@ -126,7 +126,7 @@ impl KeyValue for Activation {
     }
 
     async fn keys(&self, bucket: &str, after: Option<&str>, limit: usize) -> Result<KeyPage, PortError> {
-        Ok(self.values().keys(Space::Values, bucket, after, limit))
+        Ok(self.values().keys(KeySpace::Values, bucket, after, limit))
     }
 
     async fn write(
@@ -159,7 +159,7 @@ impl Blobstore for Activation {
     ) -> Result<Option<KeyPage>, PortError> {
         let mut values = self.values();
         let found = expect_hit(blobstore::read_container(&container.into(), &mut values))?;
-        Ok(found.map(|found| values.keys(Space::Objects, &found.generation, after, limit)))
+        Ok(found.map(|found| values.keys(KeySpace::Objects, &found.generation, after, limit)))
     }
 
     async fn write(
@@ -167,8 +167,8 @@ impl Blobstore for Activation {
         first: OplogIndex,
         entries: Vec<Entry>,
         call: HostCall,
-        act: BlobWrite,
+        write: BlobWrite,
     ) -> Result<Vec<u8>, PortError> {
-        self.apply_write(first, entries, call, &SharedWrite::Blobs(act))
+        self.apply_write(first, entries, call, &SharedWrite::Blobs(write))
     }
 }

@@ -10,8 +10,8 @@ use crate::durable::RevertedRanges;
 use crate::ports::{AnswerState, Oplog, PortError, Promises};
 use async_trait::async_trait;
 use golem_model::oplog::{HostCall, HostFunction};
-use golem_model::promise::{Completion, PromiseState};
-use golem_model::shared::{ScopedKey, Version};
+use golem_model::promise::{PromiseCompletion, PromiseState};
+use golem_model::shared::{ScopedKey, ValueVersion};
 use golem_model::{Entry, OplogIndex, PromiseId, WorkerId};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ pub(super) struct Shared {
 
 #[derive(Default)]
 pub(super) struct State {
-    pub(super) events: Vec<Event>,
+    pub(super) events: Vec<StoreEvent>,
     pub(super) committed: usize,
     /// Answers calls to other workers, if the test has set it.
     pub(super) answerer: Option<Answerer>,
@@ -54,16 +54,16 @@ impl std::fmt::Debug for State {
 }
 
 #[derive(Debug, Clone)]
-pub(super) enum Event {
+pub(super) enum StoreEvent {
     Appended { worker: WorkerId, entries: Vec<Entry> },
-    Completed { promise: PromiseId, data: Arc<[u8]>, cause: Option<Cause> },
-    Deleted { promise: PromiseId, cause: Option<Cause> },
-    Answered { worker: WorkerId, call: OplogIndex, bytes: Arc<[u8]>, cause: Option<Cause> },
-    Wrote { changes: Vec<(ScopedKey, Option<Arc<[u8]>>)>, version: Version, cause: Cause },
+    Completed { promise: PromiseId, data: Arc<[u8]>, cause: Option<EntryId> },
+    Deleted { promise: PromiseId, cause: Option<EntryId> },
+    Answered { worker: WorkerId, call: OplogIndex, bytes: Arc<[u8]>, cause: Option<EntryId> },
+    Wrote { changes: Vec<(ScopedKey, Option<Arc<[u8]>>)>, version: ValueVersion, cause: EntryId },
 }
 
 /// The entry that records a worker's change to shared state. A change from outside has none.
-pub(super) type Cause = (WorkerId, OplogIndex);
+pub(super) type EntryId = (WorkerId, OplogIndex);
 
 /// An invalid request of a test.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -95,7 +95,7 @@ impl MemoryStore {
         if !state.oplog(worker).is_empty() {
             return Err(StoreError::WorkerExists(worker.clone()));
         }
-        state.events.push(Event::Appended { worker: worker.clone(), entries });
+        state.events.push(StoreEvent::Appended { worker: worker.clone(), entries });
         state.committed = state.events.len();
         Ok(())
     }
@@ -104,7 +104,7 @@ impl MemoryStore {
     pub fn workers(&self) -> Vec<WorkerId> {
         let state = self.shared.state.lock();
         let created = state.events.iter().filter_map(|event| match event {
-            Event::Appended { worker, .. } => Some(worker.clone()),
+            StoreEvent::Appended { worker, .. } => Some(worker.clone()),
             _ => None,
         });
         created.collect::<std::collections::BTreeSet<_>>().into_iter().collect()
@@ -124,12 +124,12 @@ impl MemoryStore {
     /// Appends one committed entry from outside, as the server does for a failed attempt.
     pub fn append(&self, worker: &WorkerId, entry: Entry) {
         let mut state = self.shared.state.lock();
-        state.events.push(Event::Appended { worker: worker.clone(), entries: vec![entry] });
+        state.events.push(StoreEvent::Appended { worker: worker.clone(), entries: vec![entry] });
         state.committed = state.events.len();
     }
 
     /// Completes a promise from outside, durably.
-    pub fn complete(&self, promise: &PromiseId, data: &[u8]) -> Completion {
+    pub fn complete(&self, promise: &PromiseId, data: &[u8]) -> PromiseCompletion {
         let completion = {
             let mut state = self.shared.state.lock();
             let completion = state.complete(promise, data.into(), None);
@@ -146,7 +146,7 @@ impl MemoryStore {
     pub fn prefix(&self, worker: &WorkerId, entries: usize) -> Self {
         let prefix = Self::new();
         let mut left = entries;
-        let happened = |cause: &Option<Cause>| {
+        let happened = |cause: &Option<EntryId>| {
             cause.as_ref().is_none_or(|(cause, index)| cause != worker || index.0 <= entries as u64)
         };
         let (events, answerer, version_last) = {
@@ -159,16 +159,16 @@ impl MemoryStore {
             state.version_last = version_last;
             for event in events {
                 match event {
-                    Event::Appended { worker: of, mut entries } if of == *worker => {
+                    StoreEvent::Appended { worker: of, mut entries } if of == *worker => {
                         entries.truncate(left);
                         left -= entries.len();
-                        state.events.push(Event::Appended { worker: of, entries });
+                        state.events.push(StoreEvent::Appended { worker: of, entries });
                     }
-                    Event::Completed { cause, .. }
-                    | Event::Deleted { cause, .. }
-                    | Event::Answered { cause, .. }
+                    StoreEvent::Completed { cause, .. }
+                    | StoreEvent::Deleted { cause, .. }
+                    | StoreEvent::Answered { cause, .. }
                         if !happened(&cause) => {}
-                    Event::Wrote { cause, .. } if !happened(&Some(cause.clone())) => {}
+                    StoreEvent::Wrote { cause, .. } if !happened(&Some(cause.clone())) => {}
                     event => state.events.push(event),
                 }
             }
@@ -226,14 +226,14 @@ impl MemoryStore {
     }
 }
 
-fn oplog(events: &[Event], worker: &WorkerId) -> Vec<Entry> {
+fn oplog(events: &[StoreEvent], worker: &WorkerId) -> Vec<Entry> {
     let entries = events.iter().filter_map(|event| match event {
-        Event::Appended { worker: of, entries } if of == worker => Some(entries),
-        Event::Appended { .. }
-        | Event::Completed { .. }
-        | Event::Deleted { .. }
-        | Event::Answered { .. }
-        | Event::Wrote { .. } => None,
+        StoreEvent::Appended { worker: of, entries } if of == worker => Some(entries),
+        StoreEvent::Appended { .. }
+        | StoreEvent::Completed { .. }
+        | StoreEvent::Deleted { .. }
+        | StoreEvent::Answered { .. }
+        | StoreEvent::Wrote { .. } => None,
     });
     entries.flatten().cloned().collect()
 }
@@ -250,15 +250,15 @@ impl State {
         }
         for event in self.events.iter().rev() {
             match event {
-                Event::Completed { promise: of, data, .. } if of == promise => {
+                StoreEvent::Completed { promise: of, data, .. } if of == promise => {
                     return PromiseState::Completed(Arc::clone(data));
                 }
-                Event::Deleted { promise: of, .. } if of == promise => return PromiseState::Unknown,
-                Event::Completed { .. }
-                | Event::Deleted { .. }
-                | Event::Appended { .. }
-                | Event::Answered { .. }
-                | Event::Wrote { .. } => {}
+                StoreEvent::Deleted { promise: of, .. } if of == promise => return PromiseState::Unknown,
+                StoreEvent::Completed { .. }
+                | StoreEvent::Deleted { .. }
+                | StoreEvent::Appended { .. }
+                | StoreEvent::Answered { .. }
+                | StoreEvent::Wrote { .. } => {}
             }
         }
         let position = usize::try_from(promise.index.0).unwrap_or(usize::MAX);
@@ -270,14 +270,19 @@ impl State {
         }
     }
 
-    fn complete(&mut self, promise: &PromiseId, data: Arc<[u8]>, cause: Option<Cause>) -> Completion {
+    fn complete(
+        &mut self,
+        promise: &PromiseId,
+        data: Arc<[u8]>,
+        cause: Option<EntryId>,
+    ) -> PromiseCompletion {
         match self.promise(promise) {
             PromiseState::Pending => {
-                self.events.push(Event::Completed { promise: promise.clone(), data, cause });
-                Completion::Completed
+                self.events.push(StoreEvent::Completed { promise: promise.clone(), data, cause });
+                PromiseCompletion::Completed
             }
-            PromiseState::Completed(_) => Completion::AlreadyCompleted,
-            PromiseState::Unknown => Completion::Unknown,
+            PromiseState::Completed(_) => PromiseCompletion::AlreadyCompleted,
+            PromiseState::Unknown => PromiseCompletion::Unknown,
         }
     }
 
@@ -287,12 +292,12 @@ impl State {
         assert_eq!(first.0, end + 1, "worker {} appends where its oplog does not end", activation.worker);
         if !entries.is_empty() {
             self.appends += 1;
-            self.events.push(Event::Appended { worker: activation.worker.clone(), entries });
+            self.events.push(StoreEvent::Appended { worker: activation.worker.clone(), entries });
         }
     }
 
     /// Checks whether this activation may write now.
-    pub(super) fn admit(&mut self, activation: &Activation) -> Result<(), PortError> {
+    pub(super) fn check_writable(&mut self, activation: &Activation) -> Result<(), PortError> {
         if self.activations.get(&activation.worker) != Some(&activation.number) {
             return Err(PortError::Discarded);
         }
@@ -320,7 +325,7 @@ impl Oplog for Activation {
     fn append(&self, first: OplogIndex, entries: Vec<Entry>) -> Result<(), PortError> {
         {
             let mut state = self.store.shared.state.lock();
-            state.admit(self)?;
+            state.check_writable(self)?;
             state.append(self, first, entries);
         }
         self.store.notify_change();
@@ -329,7 +334,7 @@ impl Oplog for Activation {
 
     async fn commit(&self) -> Result<(), PortError> {
         let mut state = self.store.shared.state.lock();
-        state.admit(self)?;
+        state.check_writable(self)?;
         state.committed = state.events.len();
         Ok(())
     }
@@ -348,16 +353,16 @@ impl Promises for Activation {
         call: HostCall,
         promise: &PromiseId,
         data: Vec<u8>,
-    ) -> Result<Completion, PortError> {
+    ) -> Result<PromiseCompletion, PortError> {
         let completion = {
             let mut state = self.store.shared.state.lock();
-            state.admit(self)?;
+            state.check_writable(self)?;
             let cause = (self.worker.clone(), first.plus(entries.len() as u64));
             let completion = state.complete(promise, data.into(), Some(cause));
             let response = vec![match completion {
-                Completion::AlreadyCompleted => 0,
-                Completion::Completed => 1,
-                Completion::Unknown => 2,
+                PromiseCompletion::AlreadyCompleted => 0,
+                PromiseCompletion::Completed => 1,
+                PromiseCompletion::Unknown => 2,
             }];
             entries.push(Entry::HostCall { call, response });
             state.append(self, first, entries);
@@ -376,11 +381,11 @@ impl Promises for Activation {
     ) -> Result<bool, PortError> {
         let existed = {
             let mut state = self.store.shared.state.lock();
-            state.admit(self)?;
+            state.check_writable(self)?;
             let existed = state.promise(promise) != PromiseState::Unknown;
             if existed {
                 let cause = Some((self.worker.clone(), first.plus(entries.len() as u64)));
-                state.events.push(Event::Deleted { promise: promise.clone(), cause });
+                state.events.push(StoreEvent::Deleted { promise: promise.clone(), cause });
             }
             entries.push(Entry::HostCall { call, response: vec![if existed { 1 } else { 2 }] });
             state.append(self, first, entries);

@@ -15,10 +15,10 @@ use crate::imports::stdio::Stdio;
 use crate::invoke::call_typed;
 use crate::limits::Limits;
 use crate::ports::{PortError, Ports};
-use crate::snapshot::{self, DecodedImage, INTERFACE, Phase, SnapshotBase, SnapshotError};
+use crate::snapshot::{self, DecodedImage, INTERFACE, InstancePhase, SnapshotBase, SnapshotError};
 use crate::state::WorkerState;
 use crate::{Component, InterruptHandle, StopReason, WorkerInit, trap};
-use golem_model::oplog::{Image, LifecycleEvent, SavedState};
+use golem_model::oplog::{LifecycleEvent, SavedState, SnapshotImage};
 use golem_model::{Entry, OplogIndex, TemplateId, Timestamp};
 use std::collections::BTreeMap;
 use wasmtime::component::Func;
@@ -93,7 +93,7 @@ impl Instance {
     pub async fn reload(
         &mut self,
         target: ReloadTarget<'_>,
-        image: Image,
+        image: SnapshotImage,
         bytes: &[u8],
     ) -> Result<(), SnapshotError> {
         let decoded = decode_image(bytes)?;
@@ -116,13 +116,13 @@ impl Instance {
                 (component.clone(), LifecycleEvent::Updated { at, from, to: version, state: Some(saved) })
             }
         };
-        live.hold(true);
+        live.hold_appends(true);
         let index = live.record(Entry::LifecycleEvent(event)).map_err(SnapshotError::Stopped)?;
         self.restart(&component, init, index, at, &decoded).await?;
         let Some(mut live) = self.snapshot_state()?.journal.live() else {
             return Err(SnapshotError::Stopped(StopReason::Port(PortError::Discarded)));
         };
-        live.hold(false);
+        live.hold_appends(false);
         live.flush().map_err(SnapshotError::Stopped)?;
         self.spent = false;
         Ok(())
@@ -166,12 +166,13 @@ impl Instance {
         let func = self.function("save")?;
         let store =
             self.store.as_mut().ok_or(SnapshotError::Stopped(StopReason::Port(PortError::Discarded)))?;
-        store.data_mut().phase = Phase::Saving;
+        store.data_mut().phase = InstancePhase::Saving;
         store.set_epoch_deadline(1);
         let called = call_typed::<_, (Result<Vec<u8>, String>,)>(store, func, ()).await;
         let state = self.snapshot_state()?;
-        let outcome = called.map_err(|error| snapshot_error(trap::classify(state, &error), Phase::Saving));
-        state.phase = Phase::Normal;
+        let outcome =
+            called.map_err(|error| snapshot_error(trap::classify(state, &error), InstancePhase::Saving));
+        state.phase = InstancePhase::Normal;
         let (guest,) = outcome?;
         let guest = guest.map_err(|text| refused(format!("save says: {text}")))?;
         let worker = state.init.id.clone();
@@ -222,22 +223,22 @@ impl Instance {
             Stdio::new(ports.log.clone()),
             limits,
         );
-        state.phase = Phase::Starting;
+        state.phase = InstancePhase::Starting;
         state.random = Random::after_reload(&seed, point.invocations, point.index);
         snapshot::restore(&mut state, image).map_err(refused)?;
         let mut instance = Self::instantiate(component, state, ports)
             .await
-            .map_err(|stop| snapshot_error(stop, Phase::Starting))?;
+            .map_err(|stop| snapshot_error(stop, InstancePhase::Starting))?;
         let func = instance.function("load")?;
         let store =
             instance.store.as_mut().ok_or(SnapshotError::Stopped(StopReason::Port(PortError::Discarded)))?;
-        store.data_mut().phase = Phase::Loading;
+        store.data_mut().phase = InstancePhase::Loading;
         store.set_epoch_deadline(1);
         let called = call_typed::<_, (Result<(), String>,)>(store, func, (image.guest,)).await;
         let state = instance.snapshot_state()?;
         let (loaded,) =
-            called.map_err(|error| snapshot_error(trap::classify(state, &error), Phase::Loading))?;
-        state.phase = Phase::Normal;
+            called.map_err(|error| snapshot_error(trap::classify(state, &error), InstancePhase::Loading))?;
+        state.phase = InstancePhase::Normal;
         loaded.map_err(|text| refused(format!("load says: {text}")))?;
         Ok(instance)
     }
@@ -278,12 +279,14 @@ fn decode_image(image: &[u8]) -> Result<DecodedImage<'_>, SnapshotError> {
 }
 
 /// Distinguishes errors of the state from other reasons to stop.
-fn snapshot_error(stop: StopReason, phase: Phase) -> SnapshotError {
+fn snapshot_error(stop: StopReason, phase: InstancePhase) -> SnapshotError {
     match (stop, phase) {
         (StopReason::Trapped { details, .. }, _) => refused(details),
         (StopReason::Exited { code, .. }, _) => refused(format!("the program called exit with code {code}")),
         // The guest trapped or exited while recorded entries remain.
-        (StopReason::Diverged { requested, .. }, Phase::Saving | Phase::Loading) => refused(requested),
+        (StopReason::Diverged { requested, .. }, InstancePhase::Saving | InstancePhase::Loading) => {
+            refused(requested)
+        }
         (stop, _) => SnapshotError::Stopped(stop),
     }
 }

@@ -1,7 +1,7 @@
 //! Promises.
 
 use crate::guests::toolbox;
-use golem_model::promise::Completion;
+use golem_model::promise::PromiseCompletion;
 use golem_model::{OplogIndex, PromiseId};
 use golem_testing::{Failure, TestWorker, Value};
 
@@ -20,7 +20,7 @@ async fn a_promise_exists_before_the_invocation_ends() {
     // The first write creates the promise, the second ends the invocation.
     assert!(matches!(worker.invoke("create-promise", vec![]).await, Err(Failure::Port(_))));
     let promise = PromiseId { worker: worker.id().clone(), index: OplogIndex(4) };
-    assert_eq!(worker.complete_promise(&promise, b"early"), Completion::Completed);
+    assert_eq!(worker.complete_promise(&promise, b"early"), PromiseCompletion::Completed);
     worker.crash();
     assert_eq!(worker.resume().await.unwrap(), Some(Value::U64(4)), "the same promise again");
     let data = worker.invoke("await-promise", vec![]).await.unwrap();
@@ -38,8 +38,8 @@ async fn waiting_parks_until_the_promise_is_completed() {
         matches!(worker.resume().await, Err(Failure::Waiting(_))),
         "after an early wake-up it waits again"
     );
-    assert_eq!(worker.complete_promise(&promise, b"data"), Completion::Completed);
-    assert_eq!(worker.complete_promise(&promise, b"other"), Completion::AlreadyCompleted);
+    assert_eq!(worker.complete_promise(&promise, b"data"), PromiseCompletion::Completed);
+    assert_eq!(worker.complete_promise(&promise, b"other"), PromiseCompletion::AlreadyCompleted);
     assert_eq!(worker.resume().await.unwrap(), Some(Value::Bytes(b"data".to_vec())));
     let again = worker.invoke("await-promise", vec![]).await.unwrap();
     assert_eq!(again, Some(Value::Bytes(b"data".to_vec())), "the second read returns the same");
@@ -67,7 +67,7 @@ async fn a_completion_and_its_record_survive_together() {
     // An effect visible outside makes the entries durable.
     worker.commit();
     worker.crash();
-    assert_eq!(worker.complete_promise(&promise, b"2"), Completion::AlreadyCompleted);
+    assert_eq!(worker.complete_promise(&promise, b"2"), PromiseCompletion::AlreadyCompleted);
     assert_eq!(worker.resume().await.unwrap(), Some(Value::Bool(true)), "it was this worker's call");
 }
 

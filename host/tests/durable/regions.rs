@@ -44,7 +44,7 @@ async fn a_crash_reverts_an_open_region() {
     let id = worker.id().clone();
     let promise = |index| PromiseId { worker: id.clone(), index: OplogIndex(index) };
     let (lost, again) = (promise(5), promise(8));
-    assert_eq!(worker.complete_promise(&lost, b"early"), golem_model::promise::Completion::Completed);
+    assert_eq!(worker.complete_promise(&lost, b"early"), golem_model::promise::PromiseCompletion::Completed);
     interrupt_during_sleep(&mut worker, false, 1_000).await;
     assert_eq!(reverts(&worker), [(RevertReason::RegionRetry, 5, 7)]);
     let unknown = golem_model::promise::PromiseState::Unknown;

@@ -30,7 +30,7 @@ impl InboxEvent {
                 Some(Invocation { key, function, params, convention: Convention::Component })
             }
             Self::Program { at: _, key, function, convention, input } => {
-                Some(Invocation::program(key, function, convention, input))
+                Some(Invocation::for_program(key, function, convention, input))
             }
             Self::PromiseCompleted { .. }
             | Self::PromiseDeleted { .. }
@@ -70,7 +70,7 @@ impl InboxEvent {
 
 impl FailureCause {
     /// The cause for an `exit` with `code`. `stderr` is the end of the program's standard error; it may be empty.
-    pub fn exited(code: u8, stderr: String) -> Self {
+    pub fn from_exit(code: u8, stderr: String) -> Self {
         if stderr.is_empty() { Self::Exited { code } } else { Self::ExitedWithStderr { code, stderr } }
     }
 }

@@ -70,7 +70,7 @@ impl LifecycleEvent {
     }
 
     /// The state that a guest saved and a fresh instance loaded. `None` if the event is a hint.
-    pub fn state(&self) -> Option<&SavedState> {
+    pub fn saved_state(&self) -> Option<&SavedState> {
         match self {
             Self::Snapshot { state, .. } => Some(state),
             Self::Updated { state, .. } => state.as_ref(),
@@ -91,12 +91,12 @@ pub struct SavedState {
     /// The worker's monotonic clock at the time of the record, in nanoseconds.
     pub monotonic_nanos: u64,
     /// The image, or where it is stored.
-    pub image: Image,
+    pub image: SnapshotImage,
 }
 
 /// The bytes of a saved state, or where they are stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Image {
+pub enum SnapshotImage {
     /// The bytes are in this record.
     Inline(Vec<u8>),
     /// The bytes are in a separate blob, which is durable before this record.
@@ -108,7 +108,7 @@ pub enum Image {
     },
 }
 
-impl Image {
+impl SnapshotImage {
     /// BLAKE3 of the bytes.
     pub fn digest(&self) -> [u8; 32] {
         match self {
@@ -208,11 +208,11 @@ fn put_saved_state(out: &mut Vec<u8>, state: &SavedState) {
     put_varint(out, state.invocations);
     put_varint(out, state.monotonic_nanos);
     match &state.image {
-        Image::Inline(bytes) => {
+        SnapshotImage::Inline(bytes) => {
             out.push(0);
             put_bytes(out, bytes);
         }
-        Image::Blob { hash, length } => {
+        SnapshotImage::Blob { hash, length } => {
             out.push(1);
             put_varint(out, *length);
             out.extend_from_slice(hash);
@@ -227,10 +227,10 @@ fn saved_state(input: &mut Reader<'_>) -> Result<SavedState, DecodeError> {
         invocations: input.varint()?,
         monotonic_nanos: input.varint()?,
         image: match input.byte()? {
-            0 => Image::Inline(input.bytes()?.to_vec()),
+            0 => SnapshotImage::Inline(input.bytes()?.to_vec()),
             1 => {
                 let length = input.varint()?;
-                Image::Blob { hash: input.array()?, length }
+                SnapshotImage::Blob { hash: input.array()?, length }
             }
             tag => return Err(DecodeError::UnknownTag { what: "image", tag }),
         },

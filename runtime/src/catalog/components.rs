@@ -1,6 +1,6 @@
 //! A cache of compiled components.
 
-use crate::storage::ports::Blobs;
+use crate::storage::ports::ContentStore;
 use golem_host::{Component, Engine};
 use lru::LruCache;
 use parking_lot::Mutex;
@@ -11,7 +11,7 @@ use tokio::sync::{OnceCell, Semaphore};
 /// The compiled code of recently used components, by the hash of their bytes.
 pub(super) struct ComponentCache {
     engine: Engine,
-    blobs: Arc<dyn Blobs>,
+    blobs: Arc<dyn ContentStore>,
     // An evicted component stays in memory as long as a worker runs it.
     loaded: Mutex<LruCache<[u8; 32], Arc<OnceCell<Component>>>>,
     // Compiling takes seconds and uses all cores. More compilations at the same time would only make each of them
@@ -20,7 +20,7 @@ pub(super) struct ComponentCache {
 }
 
 impl ComponentCache {
-    pub(super) fn new(engine: Engine, blobs: Arc<dyn Blobs>, cached_max: usize) -> Self {
+    pub(super) fn new(engine: Engine, blobs: Arc<dyn ContentStore>, cached_max: usize) -> Self {
         let cached_max = NonZeroUsize::new(cached_max).unwrap_or(NonZeroUsize::MIN);
         Self {
             engine,

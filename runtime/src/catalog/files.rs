@@ -1,6 +1,6 @@
 //! The files of a template version: a tar archive that is checked at upload and read again when a worker needs it.
 
-use crate::storage::ports::Blobs;
+use crate::storage::ports::ContentStore;
 use bytes::Bytes;
 use golem_host::{Files, FilesError};
 use golem_model::Timestamp;
@@ -53,7 +53,7 @@ pub(super) fn read_archive(archive: &Bytes) -> Result<Files, ArchiveError> {
                 files.file(&path, file_content(archive, &entry)?, modified)?;
             }
             EntryType::Directory => files.directory(&path, modified)?,
-            EntryType::Symlink => files.link(&path, &link_target(&entry)?, modified)?,
+            EntryType::Symlink => files.symlink(&path, &link_target(&entry)?, modified)?,
             EntryType::Link => files.hard_link(&path, &link_target(&entry)?, modified)?,
             // Metadata of the archive itself, not of a file.
             EntryType::XGlobalHeader => {}
@@ -68,13 +68,13 @@ pub(super) fn read_archive(archive: &Bytes) -> Result<Files, ArchiveError> {
 
 /// The files of recently used archives, by the hash of the archive.
 pub(super) struct FilesCache {
-    blobs: Arc<dyn Blobs>,
+    blobs: Arc<dyn ContentStore>,
     // An evicted archive stays in memory as long as a worker has an unchanged file of it.
     cached: Mutex<LruCache<[u8; 32], Files>>,
 }
 
 impl FilesCache {
-    pub(super) fn new(blobs: Arc<dyn Blobs>, cached_max: usize) -> Self {
+    pub(super) fn new(blobs: Arc<dyn ContentStore>, cached_max: usize) -> Self {
         let cached_max = NonZeroUsize::new(cached_max).unwrap_or(NonZeroUsize::MIN);
         Self { blobs, cached: Mutex::new(LruCache::new(cached_max)) }
     }

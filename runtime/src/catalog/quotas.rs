@@ -8,12 +8,12 @@ use std::sync::Arc;
 
 /// Combines the owners of projects with the templates and workers in them.
 #[derive(Debug)]
-pub struct Quotas {
+pub struct WorkerQuotas {
     directory: Directory,
     templates: Arc<Templates>,
 }
 
-impl Quotas {
+impl WorkerQuotas {
     /// Reads owners from `directory` and templates from `templates`.
     pub fn new(directory: Directory, templates: Arc<Templates>) -> Self {
         Self { directory, templates }
@@ -27,7 +27,7 @@ impl Quotas {
     }
 }
 
-impl WorkerAdmission for Quotas {
+impl WorkerAdmission for WorkerQuotas {
     fn admit(
         &self,
         template: TemplateId,

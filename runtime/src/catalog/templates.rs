@@ -4,10 +4,10 @@ use super::components::ComponentCache;
 use super::files::{self, ArchiveError, FilesCache};
 use super::links::{self, Candidate, LinkError, Links};
 use crate::entropy::Entropy;
-use crate::executor::Components;
 use crate::executor::ExecutorError;
+use crate::executor::TemplateLookup;
 use crate::identity::{Directory, IdentityError, PlanLimitError, Scope, StorageUsage};
-use crate::storage::ports::{Blobs, Catalog, StoreError};
+use crate::storage::ports::{Catalog, ContentStore, StoreError};
 use async_trait::async_trait;
 use bytes::Bytes;
 use golem_host::ports::Clock;
@@ -156,7 +156,7 @@ pub struct TemplateParts {
     /// Owners and plans; the rows of templates are written through it.
     pub directory: Directory,
     /// Components and archives are stored here.
-    pub blobs: Arc<dyn Blobs>,
+    pub blobs: Arc<dyn ContentStore>,
     /// Compiles components.
     pub engine: Engine,
     /// The time of uploads.
@@ -175,7 +175,7 @@ pub struct Templates {
 struct Shared {
     catalog: Arc<dyn Catalog>,
     directory: Directory,
-    blobs: Arc<dyn Blobs>,
+    blobs: Arc<dyn ContentStore>,
     engine: Engine,
     clock: Arc<dyn Clock>,
     entropy: Arc<dyn Entropy>,
@@ -557,7 +557,7 @@ impl Shared {
 }
 
 #[async_trait]
-impl Components for Templates {
+impl TemplateLookup for Templates {
     fn newest_version(&self, template: TemplateId) -> Option<(ProjectId, u32)> {
         let template = self.get(template)?;
         Some((template.project, template.latest().row.version))

@@ -8,7 +8,7 @@ mod shared_access;
 
 use super::core::{Core, State};
 use super::history;
-use super::ledger::{Activation, HostCallContext, LedgerEvent, PromiseOperation, StepError, StepOutcome};
+use super::ledger::{ActivationId, HostCallContext, LedgerEvent, PromiseOperation, StepError, StepOutcome};
 use super::projection::PromiseSlot;
 use super::{ExecutorError, WorkerRange, WorkerView, ledger, listing};
 use crate::storage::ports::{Seq, WorkerNum};
@@ -18,7 +18,7 @@ use golem_host::ports::{
 };
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{HostCall, InboxEvent};
-use golem_model::promise::{Completion, PromiseState};
+use golem_model::promise::{PromiseCompletion, PromiseState};
 use golem_model::{Entry, OplogIndex, ProjectId, PromiseId, WorkerId, WorkerName};
 use parking_lot::MutexGuard;
 use std::sync::Arc;
@@ -28,7 +28,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub(crate) struct ActivationAdapter {
     pub(super) core: Arc<Core>,
     pub(super) worker: WorkerNum,
-    pub(super) activation: Activation,
+    pub(super) activation: ActivationId,
     generation: u64,
     last: AtomicU64,
 }
@@ -37,7 +37,7 @@ impl ActivationAdapter {
     pub(crate) fn new(
         core: Arc<Core>,
         worker: WorkerNum,
-        activation: Activation,
+        activation: ActivationId,
         generation: u64,
     ) -> Arc<Self> {
         Arc::new(Self { core, worker, activation, generation, last: AtomicU64::new(0) })
@@ -80,7 +80,7 @@ impl ActivationAdapter {
         call: HostCall,
         promise: &PromiseId,
         operation: PromiseOperation,
-    ) -> Result<Completion, PortError> {
+    ) -> Result<PromiseCompletion, PortError> {
         let mut work = Some((entries, call, operation));
         loop {
             let located = self.core.locate(&promise.worker).await.map_err(port_error)?;
@@ -195,7 +195,7 @@ impl Promises for ActivationAdapter {
         call: HostCall,
         promise: &PromiseId,
         data: Vec<u8>,
-    ) -> Result<Completion, PortError> {
+    ) -> Result<PromiseCompletion, PortError> {
         self.change_promise(first, entries, call, promise, PromiseOperation::Complete(data)).await
     }
 
@@ -207,7 +207,7 @@ impl Promises for ActivationAdapter {
         promise: &PromiseId,
     ) -> Result<bool, PortError> {
         Ok(self.change_promise(first, entries, call, promise, PromiseOperation::Delete).await?
-            != Completion::Unknown)
+            != PromiseCompletion::Unknown)
     }
 
     async fn wait_any(&self, promises: &[PromiseId]) -> Result<(), PortError> {
@@ -222,7 +222,7 @@ impl Promises for ActivationAdapter {
             changes.mark_unchanged();
             let (mut calls, mut others) = (false, false);
             for promise in promises {
-                let call = self.own_call_pending(promise)?;
+                let call = self.is_call_pending(promise)?;
                 let pending = match call {
                     Some(pending) => pending,
                     None => {

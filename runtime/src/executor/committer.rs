@@ -28,13 +28,13 @@ pub(crate) fn complete(on_durable: OnDurable, outcome: Result<(), ExecutorError>
     // A receiver that was dropped is no error: that client can ask again with the same key.
     match (on_durable, outcome) {
         (OnDurable::Notify(tx), outcome) => drop(tx.send(outcome)),
-        (OnDurable::Deliver(waiters, reply), Ok(())) => deliver(waiters, reply),
-        (OnDurable::Deliver(waiters, _), Err(error)) => deliver(waiters, Err(error)),
+        (OnDurable::Deliver(waiters, reply), Ok(())) => send_reply(waiters, reply),
+        (OnDurable::Deliver(waiters, _), Err(error)) => send_reply(waiters, Err(error)),
     }
 }
 
 /// Sends the same reply to all waiters.
-pub(crate) fn deliver(waiters: Vec<super::core::Waiter>, reply: super::core::Reply) {
+pub(crate) fn send_reply(waiters: Vec<super::core::Waiter>, reply: super::core::Reply) {
     let mut waiters = waiters.into_iter();
     let Some(first) = waiters.next() else { return };
     for waiter in waiters {
@@ -172,7 +172,7 @@ fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
         state.idle.clear();
         state.scheduler = super::scheduler::Scheduler::default();
         // Nothing may read this ledger any more. Replacing it with an empty one makes sure of that.
-        state.ledger = super::ledger::Ledger::new(crate::storage::ports::Position::default(), &[]);
+        state.ledger = super::ledger::Ledger::new(crate::storage::ports::StorePosition::default(), &[]);
         (std::mem::take(&mut state.on_durable), std::mem::take(&mut state.slots))
     };
     for (_, on_durable) in on_durable {
@@ -183,7 +183,7 @@ fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
             interrupt_handle.interrupt();
         }
         for pending in slot.pending.into_iter().chain(slot.current) {
-            deliver(pending.waiters, Err(error.clone()));
+            send_reply(pending.waiters, Err(error.clone()));
         }
     }
 }

@@ -6,15 +6,15 @@
 
 use super::committer;
 use super::error::ExecutorError;
-use super::ledger::{Action, Ledger, LedgerEvent, StepError, StepOutcome};
+use super::ledger::{Ledger, LedgerAction, LedgerEvent, StepError, StepOutcome};
 use super::logs::Logs;
 use super::projection::WorkerProjection;
 use super::scheduler::{self, Scheduler};
-use super::settings::{ExecutorSettings, IdempotencyLookup};
+use super::settings::{Deduplication, ExecutorSettings};
 use super::worker_task;
-use super::{Components, ExecutorMetrics, ExecutorParts, WorkerAdmission};
+use super::{ExecutorMetrics, ExecutorParts, TemplateLookup, WorkerAdmission};
 use crate::entropy::Entropy;
-use crate::storage::ports::{Blobs, Seq, Store, StoreError, StoredProjection, WorkerNum};
+use crate::storage::ports::{ContentStore, Seq, Store, StoreError, StoredProjection, WorkerNum};
 use golem_host::ports::Clock;
 use golem_host::{Instance, InterruptHandle};
 use golem_model::{Invocation, Value, WorkerId};
@@ -131,7 +131,7 @@ pub(crate) struct State {
 
 impl State {
     /// A marker for "idle until now": instances that become idle later have a higher value in [`State::idle`].
-    pub(crate) fn idle_marker(&self) -> u64 {
+    pub(crate) fn idle_high_watermark(&self) -> u64 {
         self.idle_counter
     }
 }
@@ -146,18 +146,18 @@ pub(crate) struct Core {
     /// Changes whenever a promise may have changed.
     pub(crate) promises_changed: watch::Sender<u64>,
     pub(crate) store: Arc<dyn Store>,
-    pub(crate) snapshots: Arc<dyn Blobs>,
+    pub(crate) snapshots: Arc<dyn ContentStore>,
     /// Read-locked by a task that stores an image, until the entry that names the image has been appended. The sweep of
     /// unused images takes the write lock, so it cannot remove such an image.
     pub(crate) image_lock: tokio::sync::RwLock<()>,
-    pub(crate) components: Arc<dyn Components>,
+    pub(crate) templates: Arc<dyn TemplateLookup>,
     pub(crate) admission: Arc<dyn WorkerAdmission>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
-    pub(crate) outbound: Arc<dyn super::Outbound>,
+    pub(crate) outbound: Arc<dyn super::OutboundProvider>,
     pub(crate) settings: ExecutorSettings,
     pub(crate) metrics: Arc<ExecutorMetrics>,
-    pub(crate) idempotency: IdempotencyLookup,
+    pub(crate) idempotency: Deduplication,
     pub(crate) logs: Arc<Logs>,
     pub(crate) runtime: tokio::runtime::Handle,
     pub(crate) tasks: tokio_util::task::TaskTracker,
@@ -188,7 +188,7 @@ impl Core {
             store: parts.store,
             snapshots: parts.snapshots,
             image_lock: tokio::sync::RwLock::default(),
-            components: parts.components,
+            templates: parts.templates,
             admission: parts.admission,
             clock: parts.clock,
             entropy: parts.entropy,
@@ -231,16 +231,16 @@ impl Core {
     pub(crate) fn run_actions(self: &Arc<Self>, state: &mut State) {
         for action in state.ledger.take_actions() {
             match action {
-                Action::Wake(worker) => self.wake(state, worker),
-                Action::CallQueued(worker, row, invocation) => {
+                LedgerAction::Wake(worker) => self.wake(state, worker),
+                LedgerAction::CallQueued(worker, row, invocation) => {
                     self.enqueue_call(state, worker, row, invocation);
                 }
-                Action::CallWithdrawn(worker, row) => Self::dequeue_call(state, worker, row),
-                Action::CallAnswered(worker, call, answer) => {
+                LedgerAction::CallWithdrawn(worker, row) => Self::dequeue_call(state, worker, row),
+                LedgerAction::CallAnswered(worker, call, answer) => {
                     Self::deliver_answer(state, worker, call, answer);
                 }
-                Action::PromisesChanged => self.promises_changed.send_modify(|version| *version += 1),
-                Action::SetTimer(worker, at) => {
+                LedgerAction::PromisesChanged => self.promises_changed.send_modify(|version| *version += 1),
+                LedgerAction::SetTimer(worker, at) => {
                     let before = state.scheduler.next_due();
                     let due = state.scheduler.step(self.clock.now(), scheduler::TimerEvent::Set(worker, at));
                     debug_assert!(due.is_empty(), "setting a timer makes no worker due");

@@ -15,7 +15,7 @@ use std::sync::Arc;
 impl Executor {
     /// Discards the invocation that failed, exited, was interrupted, or waits for its next attempt. Durable on return.
     /// Does nothing if there is no such invocation, so the request can be repeated.
-    pub async fn recover(&self, id: &WorkerId) -> Result<(), ExecutorError> {
+    pub async fn recover_worker(&self, id: &WorkerId) -> Result<(), ExecutorError> {
         let core = &self.core;
         let seq = loop {
             let worker = self.find_worker(id).await?;

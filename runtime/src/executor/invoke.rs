@@ -3,7 +3,7 @@
 use super::core::{Core, PendingInvocation, Reply, State, WorkerSlot};
 use super::ledger::{KeyRecord, LedgerEvent, StepError};
 use super::projection::{TerminalState, WorkerProjection};
-use super::settings::IdempotencyLookup;
+use super::settings::Deduplication;
 use super::{Executor, ExecutorError, ExecutorMetrics, event_loop, history};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::limits::INVOCATIONS_PENDING_MAX;
@@ -77,7 +77,7 @@ impl Executor {
     }
 
     /// Returns the state of a key.
-    pub async fn outcome(&self, id: &WorkerId, key: &IdempotencyKey) -> Result<KeyState, ExecutorError> {
+    pub async fn key_state(&self, id: &WorkerId, key: &IdempotencyKey) -> Result<KeyState, ExecutorError> {
         let Some(worker) = self.core.locate(id).await? else { return Ok(KeyState::Unknown) };
         let known = {
             let state = self.core.lock();
@@ -175,7 +175,7 @@ impl Core {
         if state.ledger.projection(worker).is_none() {
             return Ok(AdmissionAttempt::Retry);
         }
-        let named = !invocation.key.is_anonymous() && self.idempotency == IdempotencyLookup::Enforced;
+        let named = !invocation.key.is_anonymous() && self.idempotency == Deduplication::Enforced;
         if named {
             if let Some(admission) = self.join_pending(state, worker, invocation, mode)? {
                 return Ok(admission);
@@ -183,7 +183,7 @@ impl Core {
             if let Some(record) = cached_key_record(state, worker, &invocation.key) {
                 return Ok(AdmissionAttempt::Known(record));
             }
-            if !store_checked && state.ledger.has_stored_keys(worker) {
+            if !store_checked && state.ledger.may_have_stored_keys(worker) {
                 return Ok(AdmissionAttempt::AskStore);
             }
         }
@@ -252,7 +252,7 @@ impl Core {
     ) -> Result<Option<AdmissionAttempt>, ExecutorError> {
         let stopped = state.ledger.projection(worker).is_some_and(|projection| {
             projection.interrupted
-                && projection.current.as_ref().is_some_and(|current| current.key.is(&invocation.key))
+                && projection.current.as_ref().is_some_and(|current| current.key.matches(&invocation.key))
         });
         let Some(slot) = state.slots.get_mut(&worker) else { return Ok(None) };
         let same = |pending: &&mut PendingInvocation| pending.key == invocation.key.as_str();
@@ -298,7 +298,7 @@ impl Core {
             drop(tx.send(check_usable(projection).map(|()| None)));
             return Some(reply);
         }
-        let begun = projection.current.as_ref().is_some_and(|current| current.key.is(key));
+        let begun = projection.current.as_ref().is_some_and(|current| current.key.matches(key));
         let interrupted = projection.interrupted;
         let slot = Self::slot(&mut state, worker);
         if begun && slot.current.is_none() {
@@ -380,8 +380,8 @@ pub(super) fn cached_key_record(state: &State, worker: WorkerNum, key: &Idempote
     }
     let projection = state.ledger.projection(worker)?;
     let begun =
-        projection.current.as_ref().filter(|current| current.key.is(key)).map(|current| current.started);
-    let queued = || projection.queue.iter().find(|(_, queued)| queued.is(key)).map(|(seq, _)| *seq);
+        projection.current.as_ref().filter(|current| current.key.matches(key)).map(|current| current.started);
+    let queued = || projection.queue.iter().find(|(_, queued)| queued.matches(key)).map(|(seq, _)| *seq);
     begun.or_else(queued).map(|started| KeyRecord { started: Seq(started), outcome: None, invocation: None })
 }
 

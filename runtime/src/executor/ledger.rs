@@ -26,10 +26,10 @@ use self::call_delivery::{CallRequest, CancelRequest};
 use self::name_index::NameIndex;
 use super::projection::call_state::PendingReply;
 use super::projection::{FoldEffect, PromiseSlot, WorkerProjection};
-use crate::storage::ports::{DerivedPosition, IdempotencyRow, LogRow, Position, Seq, WorkerNum};
+use crate::storage::ports::{DerivedPosition, IdempotencyRow, LogRow, Seq, StorePosition, WorkerNum};
 use golem_model::oplog::codec::{self, Row};
 use golem_model::oplog::{Entry, HostCall, InboxEvent};
-use golem_model::promise::Completion;
+use golem_model::promise::PromiseCompletion;
 use golem_model::shared::SharedWrite;
 use golem_model::{
     Epoch, FailureOptions, IdempotencyKey, Invocation, OplogIndex, PromiseId, ShardId, Timestamp, WorkerId,
@@ -43,9 +43,9 @@ const KEYS_UNWRITTEN_MAX: usize = 256;
 
 /// Identifies one activation: one stay of a worker in memory.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Activation(pub(crate) u64);
+pub(crate) struct ActivationId(pub(crate) u64);
 
-impl Activation {
+impl ActivationId {
     /// An activation that no worker has. Appending under it is refused.
     pub(crate) const NONE: Self = Self(0);
 }
@@ -58,7 +58,7 @@ pub(crate) enum LedgerEvent {
     /// Starts a new activation of the worker. The activation before it may not append any more.
     Activate { worker: WorkerNum },
     /// An activation appends entries, of which the first has index `first`.
-    Append { worker: WorkerNum, activation: Activation, first: OplogIndex, entries: Vec<Entry> },
+    Append { worker: WorkerNum, activation: ActivationId, first: OplogIndex, entries: Vec<Entry> },
     /// An inbox event for the worker.
     Inbox { worker: WorkerNum, event: InboxEvent },
     /// Completes or deletes a promise of `owner`, requested from outside (`context` is `None`) or by a worker's host
@@ -91,7 +91,7 @@ pub(crate) enum PromiseOperation {
 #[derive(Debug)]
 pub(crate) struct HostCallContext {
     pub(crate) worker: WorkerNum,
-    pub(crate) activation: Activation,
+    pub(crate) activation: ActivationId,
     pub(crate) first: OplogIndex,
     pub(crate) entries: Vec<Entry>,
     pub(crate) call: HostCall,
@@ -101,10 +101,10 @@ pub(crate) struct HostCallContext {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum StepOutcome {
     Created(WorkerNum),
-    Activated(Activation),
+    Activated(ActivationId),
     /// The row of the event.
     Appended(Seq),
-    Promise(Completion, Seq),
+    Promise(PromiseCompletion, Seq),
     /// The row that records a call operation, and the recorded response.
     CallRecorded(Seq, Vec<u8>),
     /// The recorded response of a shared write, and its row.
@@ -126,7 +126,7 @@ pub(crate) enum StepError {
 
 /// What the caller of the ledger must do after an event.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Action {
+pub(crate) enum LedgerAction {
     /// Make the worker continue, whatever it waits for.
     Wake(WorkerNum),
     /// Set or clear the worker's timer.
@@ -155,7 +155,7 @@ pub(crate) struct KeyRecord {
 #[derive(Debug)]
 struct CachedProjection {
     projection: WorkerProjection,
-    activation: Option<Activation>,
+    activation: Option<ActivationId>,
     /// The first row that is not folded into the stored projection.
     dirty_since: Option<Seq>,
     /// Index entries that the store does not have yet.
@@ -163,7 +163,7 @@ struct CachedProjection {
     /// The last flush that contained this projection. The projection may be evicted once that flush is committed.
     last_flush: u64,
     /// Whether the store may have index entries of this worker.
-    has_stored_keys: bool,
+    may_have_stored_keys: bool,
     last_used: u64,
 }
 
@@ -207,7 +207,7 @@ pub(crate) struct Ledger {
     /// Incremented when the ledger drops something that the store answers for from then on. Data that was read from the
     /// store before must be read again.
     evictions: u64,
-    actions: Vec<Action>,
+    actions: Vec<LedgerAction>,
     /// Replies that result from the row that was folded last.
     pending_replies: Vec<PendingReply>,
 }
@@ -215,7 +215,7 @@ pub(crate) struct Ledger {
 impl Ledger {
     /// Creates a ledger that continues after `position`. The rows after `position.derived` must be passed to
     /// [`Ledger::replay_row`].
-    pub(crate) fn new(position: Position, epochs: &[(ShardId, Epoch)]) -> Self {
+    pub(crate) fn new(position: StorePosition, epochs: &[(ShardId, Epoch)]) -> Self {
         let mut by_shard = vec![Epoch::default(); usize::from(golem_model::shard::SHARDS)];
         for (shard, epoch) in epochs {
             by_shard[usize::from(shard.0)] = *epoch;
@@ -290,9 +290,10 @@ impl Ledger {
     }
 
     /// Workers in memory that can run now, or that wait for promises of other workers, in order of their numbers.
-    pub(crate) fn runnable(&self) -> Vec<WorkerNum> {
-        let goes_on =
-            |projection: &WorkerProjection| projection.is_runnable() || projection.waits_for_others();
+    pub(crate) fn workers_to_wake(&self) -> Vec<WorkerNum> {
+        let goes_on = |projection: &WorkerProjection| {
+            projection.is_runnable() || projection.waits_for_foreign_promise()
+        };
         let mut runnable: Vec<WorkerNum> = self
             .projections
             .iter()
@@ -309,8 +310,8 @@ impl Ledger {
     }
 
     /// Whether the store may have keys of the worker that the ledger does not have.
-    pub(crate) fn has_stored_keys(&self, worker: WorkerNum) -> bool {
-        self.projections.get(&worker).is_none_or(|cached| cached.has_stored_keys)
+    pub(crate) fn may_have_stored_keys(&self, worker: WorkerNum) -> bool {
+        self.projections.get(&worker).is_none_or(|cached| cached.may_have_stored_keys)
     }
 
     /// Whether the worker was deleted, even if the store still has its projection.
@@ -319,7 +320,7 @@ impl Ledger {
     }
 
     /// Takes the actions that accumulated since the last call.
-    pub(crate) fn take_actions(&mut self) -> Vec<Action> {
+    pub(crate) fn take_actions(&mut self) -> Vec<LedgerAction> {
         std::mem::take(&mut self.actions)
     }
 
@@ -331,7 +332,7 @@ impl Ledger {
         self.insert(projection, true)
     }
 
-    fn insert(&mut self, projection: WorkerProjection, has_stored_keys: bool) -> WorkerNum {
+    fn insert(&mut self, projection: WorkerProjection, may_have_stored_keys: bool) -> WorkerNum {
         let worker = WorkerNum(projection.worker);
         if self.projections.contains_key(&worker) || self.removed_workers.contains(&worker) {
             return worker;
@@ -339,9 +340,9 @@ impl Ledger {
         self.by_id.insert(projection.id.clone(), worker);
         self.name_index.insert(&projection.id, worker);
         self.register_waits(&projection);
-        let wake_at = projection.wake_at();
+        let wake_at = projection.timer_due_at();
         if wake_at.is_some() {
-            self.actions.push(Action::SetTimer(worker, wake_at));
+            self.actions.push(LedgerAction::SetTimer(worker, wake_at));
         }
         self.use_counter += 1;
         self.projections.insert(
@@ -352,7 +353,7 @@ impl Ledger {
                 dirty_since: None,
                 unwritten_keys: Vec::new(),
                 last_flush: 0,
-                has_stored_keys,
+                may_have_stored_keys,
                 last_used: self.use_counter,
             },
         );
@@ -398,7 +399,7 @@ impl Ledger {
             LedgerEvent::CreateWorker { entry, options } => self.create_worker(entry, options),
             LedgerEvent::Activate { worker } => {
                 self.activation_last += 1;
-                let activation = Activation(self.activation_last);
+                let activation = ActivationId(self.activation_last);
                 self.projections.get_mut(&worker).ok_or(StepError::UnknownWorker)?.activation =
                     Some(activation);
                 Ok(StepOutcome::Activated(activation))
@@ -410,7 +411,7 @@ impl Ledger {
             LedgerEvent::Inbox { worker, event } => {
                 self.projections.get(&worker).ok_or(StepError::UnknownWorker)?;
                 let deleted = matches!(event, InboxEvent::Deleted { .. });
-                let pending_callers = if deleted { self.pending_callers(worker) } else { Vec::new() };
+                let deletion_replies = if deleted { self.deletion_replies(worker) } else { Vec::new() };
                 // Interrupting a worker revokes its activation. Entries that the instance has not appended yet are
                 // lost, as in a crash.
                 if matches!(event, InboxEvent::Interrupted { .. })
@@ -421,7 +422,7 @@ impl Ledger {
                 let seq = self.append_row(worker, &Row::InboxEvent(event));
                 if deleted {
                     self.remove_worker(worker, seq);
-                    self.deliver_replies(now, pending_callers);
+                    self.deliver_replies(now, deletion_replies);
                 }
                 Ok(StepOutcome::Appended(seq))
             }
@@ -456,7 +457,7 @@ impl Ledger {
     fn check_activation(
         &self,
         worker: WorkerNum,
-        activation: Activation,
+        activation: ActivationId,
         first: OplogIndex,
     ) -> Result<(), StepError> {
         let cached = self.projections.get(&worker).ok_or(StepError::StaleActivation)?;
@@ -496,9 +497,9 @@ impl Ledger {
             (Some(PromiseSlot::Completed(_)), PromiseOperation::Complete(_)) | (None, _) => None,
         };
         let completion = match (slot, &event) {
-            (None, _) => Completion::Unknown,
-            (Some(_), Some(_)) => Completion::Completed,
-            (Some(_), None) => Completion::AlreadyCompleted,
+            (None, _) => PromiseCompletion::Unknown,
+            (Some(_), Some(_)) => PromiseCompletion::Completed,
+            (Some(_), None) => PromiseCompletion::AlreadyCompleted,
         };
         let mut seq = self.last_seq;
         if let (Some(owner), Some(event)) = (owner, event) {
@@ -512,14 +513,14 @@ impl Ledger {
             }
             seq = self.append_row(owner, &Row::InboxEvent(event));
             for waiter in self.promise_waiters.remove(promise).unwrap_or_default() {
-                self.actions.push(Action::Wake(waiter));
+                self.actions.push(LedgerAction::Wake(waiter));
             }
         }
         if let Some((worker, first, call)) = record {
             let answer = match completion {
-                Completion::Completed => 1,
-                Completion::AlreadyCompleted => 0,
-                Completion::Unknown => 2,
+                PromiseCompletion::Completed => 1,
+                PromiseCompletion::AlreadyCompleted => 0,
+                PromiseCompletion::Unknown => 2,
             };
             let entry = Entry::HostCall { call, response: vec![answer] };
             seq = self.append_row(worker, &Row::Entries { first, entries: vec![entry] });
@@ -555,7 +556,7 @@ impl Ledger {
         if seq.0 <= cached.projection.last_row {
             return;
         }
-        let wake_before = cached.projection.wake_at();
+        let wake_before = cached.projection.timer_due_at();
         let waited = cached.projection.waiting.is_some();
         let mut effects = Vec::new();
         cached.projection.apply_row(seq, row, &mut effects);
@@ -602,9 +603,9 @@ impl Ledger {
                 }
             }
         }
-        let wake_at = cached.projection.wake_at();
+        let wake_at = cached.projection.timer_due_at();
         if wake_at != wake_before {
-            self.actions.push(Action::SetTimer(worker, wake_at));
+            self.actions.push(LedgerAction::SetTimer(worker, wake_at));
         }
         let waits = cached.projection.waiting.is_some();
         if let Some(from) = waits::reverted_from(row) {
@@ -613,10 +614,10 @@ impl Ledger {
         }
         let Some(cached) = self.projections.get_mut(&worker) else { return };
         if waits {
-            let projection = cached.projection.clone_waits();
+            let projection = cached.projection.awaited_promises();
             self.register(worker, &projection.0, &projection.1);
         } else if waited && cached.projection.is_runnable() && matches!(row, Row::InboxEvent(_)) {
-            self.actions.push(Action::Wake(worker));
+            self.actions.push(LedgerAction::Wake(worker));
         }
     }
 
@@ -636,7 +637,7 @@ impl Ledger {
             self.evictions += 1;
             self.release_promise_waiters(&cached.projection.id, OplogIndex::START);
         }
-        self.actions.push(Action::SetTimer(worker, None));
+        self.actions.push(LedgerAction::SetTimer(worker, None));
         self.removals.insert(seq, worker);
         self.removed_workers.insert(worker);
     }

@@ -9,7 +9,7 @@ use super::{Executor, ExecutorError, committer, snapshot};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::limits::PROMISE_DATA_BYTES_MAX;
 use golem_model::oplog::{InboxEvent, InvocationSource};
-use golem_model::promise::Completion;
+use golem_model::promise::PromiseCompletion;
 use golem_model::{
     AccountId, Entry, FailureOptions, ProjectId, PromiseId, Timestamp, WorkerId, WorkerStatus,
 };
@@ -159,9 +159,9 @@ impl Executor {
         core.promises_changed.send_modify(|version| *version += 1);
         core.wait_durable(seq).await?;
         match completion {
-            Completion::Completed => Ok(true),
-            Completion::AlreadyCompleted => Ok(false),
-            Completion::Unknown => Err(ExecutorError::PromiseNotFound { promise: promise.clone() }),
+            PromiseCompletion::Completed => Ok(true),
+            PromiseCompletion::AlreadyCompleted => Ok(false),
+            PromiseCompletion::Unknown => Err(ExecutorError::PromiseNotFound { promise: promise.clone() }),
         }
     }
 
@@ -196,7 +196,7 @@ impl Executor {
             let event = InboxEvent::Interrupted { at: core.clock.now() };
             let outcome = core.step(&mut state, LedgerEvent::Inbox { worker, event });
             interrupt_guest(&state, worker);
-            core.logs.notify_ended(worker);
+            core.logs.notify_unloaded(worker);
             let waiters = state
                 .slots
                 .get_mut(&worker)
@@ -307,7 +307,7 @@ impl Executor {
         if let Some(slot) = slot {
             for pending in slot.current.into_iter().chain(slot.pending) {
                 let error = ExecutorError::WorkerNotFound { worker: id.clone() };
-                committer::deliver(pending.waiters, Err(error));
+                committer::send_reply(pending.waiters, Err(error));
             }
         }
         done

@@ -6,7 +6,7 @@
 use super::adapters::ActivationAdapter;
 use super::core::{Core, ResidentInstance};
 use super::ledger::{LedgerEvent, StepOutcome};
-use super::projection::{Checkpoint, WorkerProjection};
+use super::projection::{RestorePoint, WorkerProjection};
 use super::{ExecutorError, ExecutorMetrics, history};
 use crate::storage::ports::{Seq, StoreError, WorkerNum};
 use golem_host::ports::{PortError, Ports};
@@ -15,7 +15,7 @@ use golem_host::{
 };
 use golem_model::Entry;
 use golem_model::oplog::codec::Row;
-use golem_model::oplog::{Image, SavedState};
+use golem_model::oplog::{SavedState, SnapshotImage};
 use std::sync::Arc;
 
 /// Why a worker was not loaded.
@@ -82,7 +82,7 @@ pub(super) async fn load_component(
     projection: &WorkerProjection,
     version: u32,
 ) -> Result<Component, LoadError> {
-    core.components.component(projection.id.template, version).await.map_err(|details| {
+    core.templates.component(projection.id.template, version).await.map_err(|details| {
         LoadError::Server(ExecutorError::Component { worker: projection.id.clone(), details })
     })
 }
@@ -96,7 +96,7 @@ pub(super) fn worker_init(core: &Arc<Core>, projection: &WorkerProjection, versi
         args: projection.args.clone(),
         env: projection.env.clone(),
         seed: projection.seed,
-        links: core.components.links(projection.id.template, version),
+        links: core.templates.links(projection.id.template, version),
         suspend_after: core.settings.suspend_after,
         retry: projection.options.retry_policy.unwrap_or(core.settings.retry),
     }
@@ -105,16 +105,16 @@ pub(super) fn worker_init(core: &Arc<Core>, projection: &WorkerProjection, versi
 impl Loader<'_> {
     /// Creates an instance from the newest position that can be loaded. The rest of the log is not replayed yet.
     async fn load_newest(&self) -> Result<Instance, LoadError> {
-        for checkpoint in self.projection.snapshot_state.checkpoints() {
-            match self.load_from_checkpoint(checkpoint).await? {
+        for restore_point in self.projection.snapshot_state.restore_points() {
+            match self.load_from_restore_point(restore_point).await? {
                 Ok(instance) => return Ok(instance),
                 Err(details) => {
-                    let (worker, index) = (&self.projection.id, checkpoint.index);
+                    let (worker, index) = (&self.projection.id, restore_point.index);
                     tracing::warn!(%worker, %index, %details, "a saved state cannot be loaded; trying the one before it");
                 }
             }
         }
-        if let Some(base) = self.projection.snapshot_state.base() {
+        if let Some(base) = self.projection.snapshot_state.last_manual_update() {
             let details = format!(
                 "none of its saved states can be loaded, and its version cannot replay the entries before the manual \
                  update in entry {}",
@@ -144,16 +144,16 @@ impl Loader<'_> {
     }
 
     /// Creates an instance from a saved state. The inner error describes why that state cannot be loaded.
-    pub(super) async fn load_from_checkpoint(
+    pub(super) async fn load_from_restore_point(
         &self,
-        checkpoint: Checkpoint,
+        restore_point: RestorePoint,
     ) -> Result<Result<Instance, String>, LoadError> {
-        let Checkpoint { row, index, blob_hash: _ } = checkpoint;
+        let RestorePoint { row, index, blob_hash: _ } = restore_point;
         let history =
             self.read_store(move |store, last| history::entries_after(store, last, Seq(row), index));
         let history = history.await?;
         self.check_entry_count(index.0, history.len())?;
-        let base = match self.read_snapshot(checkpoint).await? {
+        let base = match self.read_snapshot(restore_point).await? {
             Ok(base) => base,
             Err(details) => return Ok(Err(details)),
         };
@@ -178,15 +178,18 @@ impl Loader<'_> {
         }
     }
 
-    async fn read_snapshot(&self, checkpoint: Checkpoint) -> Result<Result<SnapshotBase, String>, LoadError> {
-        let row = Seq(checkpoint.row);
+    async fn read_snapshot(
+        &self,
+        restore_point: RestorePoint,
+    ) -> Result<Result<SnapshotBase, String>, LoadError> {
+        let row = Seq(restore_point.row);
         let body = self.read_store(move |store, _| history::row(store, row)).await?;
-        let Some((at, state)) = saved_state(&body, checkpoint) else {
+        let Some((at, state)) = saved_state(&body, restore_point) else {
             return Ok(Err(format!("row {row} should hold a saved state, and does not")));
         };
         let image = match &state.image {
-            Image::Inline(bytes) => bytes.clone(),
-            Image::Blob { hash, length: _ } => {
+            SnapshotImage::Inline(bytes) => bytes.clone(),
+            SnapshotImage::Blob { hash, length: _ } => {
                 let (snapshots, hash) = (self.core.snapshots.clone(), *hash);
                 match self.core.runtime.spawn_blocking(move || snapshots.get(hash)).await {
                     Ok(Ok(Some(bytes))) => bytes,
@@ -199,7 +202,7 @@ impl Loader<'_> {
                 }
             }
         };
-        Ok(Ok(SnapshotBase { index: checkpoint.index, at, state, image }))
+        Ok(Ok(SnapshotBase { index: restore_point.index, at, state, image }))
     }
 
     async fn read_store<T: Send + 'static>(
@@ -223,11 +226,11 @@ impl Loader<'_> {
     }
 }
 
-fn saved_state(row: &Row, checkpoint: Checkpoint) -> Option<(golem_model::Timestamp, SavedState)> {
+fn saved_state(row: &Row, restore_point: RestorePoint) -> Option<(golem_model::Timestamp, SavedState)> {
     let Row::Entries { first, entries } = row else { return None };
-    let place = usize::try_from(checkpoint.index.0.checked_sub(first.0)?).ok()?;
+    let place = usize::try_from(restore_point.index.0.checked_sub(first.0)?).ok()?;
     match entries.get(place)? {
-        Entry::LifecycleEvent(event) => Some((event.at(), event.state()?.clone())),
+        Entry::LifecycleEvent(event) => Some((event.at(), event.saved_state()?.clone())),
         Entry::Created { .. }
         | Entry::Activated { .. }
         | Entry::InvocationStarted { .. }

@@ -81,7 +81,7 @@ impl Logs {
     }
 
     /// The worker left memory: ends its subscriptions.
-    pub(crate) fn notify_ended(&self, worker: WorkerNum) {
+    pub(crate) fn notify_unloaded(&self, worker: WorkerNum) {
         if let Some(ring) = self.rings.lock().get(&worker) {
             drop(ring.live.send(Signal::Ended));
         }
@@ -89,7 +89,7 @@ impl Logs {
 
     /// The worker was deleted.
     pub(crate) fn remove(&self, worker: WorkerNum) {
-        self.notify_ended(worker);
+        self.notify_unloaded(worker);
         self.rings.lock().remove(&worker);
     }
 }

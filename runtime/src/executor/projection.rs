@@ -6,7 +6,7 @@
 pub(crate) mod call_state;
 mod snapshot_state;
 
-pub(crate) use snapshot_state::{Checkpoint, PendingUpdate, SnapshotState, UpdateReport};
+pub(crate) use snapshot_state::{FinishedUpdate, PendingUpdate, RestorePoint, SnapshotState};
 
 use self::call_state::{CallState, PendingReply};
 use crate::storage::ports::{Seq, StoredProjection, WorkerNum};
@@ -46,7 +46,7 @@ pub(crate) struct WorkerProjection {
     /// The index of the `InvocationStarted` entry of the current invocation, or else of the last one.
     pub(crate) begun_at: OplogIndex,
     /// Accepted invocations in order of acceptance: their rows and keys.
-    pub(crate) queue: VecDeque<(u64, StoredKey)>,
+    pub(crate) queue: VecDeque<(u64, StoredIdempotencyKey)>,
     /// Set while the worker is suspended: it waits outside memory.
     pub(crate) waiting: Option<WaitCondition>,
     /// Number of failed attempts of the current invocation.
@@ -76,7 +76,7 @@ pub(crate) struct WorkerProjection {
 /// The invocation that has begun and not ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct CurrentInvocation {
-    pub(crate) key: StoredKey,
+    pub(crate) key: StoredIdempotencyKey,
     /// The row that holds its function and parameters.
     pub(crate) started: u64,
 }
@@ -106,15 +106,15 @@ pub(crate) enum PromiseSlot {
 /// An idempotency key as text. Unlike `IdempotencyKey`, the stored form also holds anonymous keys.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
-pub(crate) struct StoredKey(pub(crate) String);
+pub(crate) struct StoredIdempotencyKey(pub(crate) String);
 
-impl StoredKey {
-    pub(crate) fn is(&self, key: &IdempotencyKey) -> bool {
+impl StoredIdempotencyKey {
+    pub(crate) fn matches(&self, key: &IdempotencyKey) -> bool {
         self.0 == key.as_str()
     }
 }
 
-impl From<&IdempotencyKey> for StoredKey {
+impl From<&IdempotencyKey> for StoredIdempotencyKey {
     fn from(key: &IdempotencyKey) -> Self {
         Self(key.as_str().to_owned())
     }
@@ -230,7 +230,7 @@ impl WorkerProjection {
                 if let InvocationSource::Program { function, convention, input: _ } = source {
                     self.note_event_loop(function, *convention);
                 }
-                self.current = Some(CurrentInvocation { key: StoredKey::from(key), started });
+                self.current = Some(CurrentInvocation { key: StoredIdempotencyKey::from(key), started });
                 self.begun_at = index;
                 self.waiting = None;
                 self.attempts_failed = 0;
@@ -332,11 +332,11 @@ impl WorkerProjection {
         match event {
             InboxEvent::Invocation { at: _, key, function: _, params: _ } => {
                 effects.push(FoldEffect::InvocationBegun { key: key.as_str().to_owned(), started: seq });
-                self.queue.push_back((seq.0, StoredKey::from(key)));
+                self.queue.push_back((seq.0, StoredIdempotencyKey::from(key)));
             }
             InboxEvent::Program { at: _, key, function, convention, input: _ } => {
                 effects.push(FoldEffect::InvocationBegun { key: key.as_str().to_owned(), started: seq });
-                self.queue.push_back((seq.0, StoredKey::from(key)));
+                self.queue.push_back((seq.0, StoredIdempotencyKey::from(key)));
                 self.note_event_loop(function, *convention);
                 if *convention == Convention::StdioEventLoop {
                     self.queued_lines.insert(seq.0);
@@ -358,7 +358,7 @@ impl WorkerProjection {
                 self.snapshot_state.update = Some(PendingUpdate { at: *at, mode: *mode, to: *to });
             }
             InboxEvent::Admin(AdminRequest::InvocationCancelled { at: _, key }) => {
-                if let Some(place) = self.queue.iter().position(|(_, queued)| queued.is(key))
+                if let Some(place) = self.queue.iter().position(|(_, queued)| queued.matches(key))
                     && let Some((started, key)) = self.queue.remove(place)
                 {
                     self.queued_lines.remove(&started);
@@ -381,7 +381,7 @@ impl WorkerProjection {
     }
 
     /// Returns the worker's id and the promises that it waits for.
-    pub(crate) fn clone_waits(&self) -> (WorkerId, Vec<PromiseId>) {
+    pub(crate) fn awaited_promises(&self) -> (WorkerId, Vec<PromiseId>) {
         let promises = self.waiting.as_ref().map(|waiting| waiting.promises.clone()).unwrap_or_default();
         (self.id.clone(), promises)
     }
@@ -439,7 +439,7 @@ impl WorkerProjection {
     }
 
     /// The time of the worker's timer: its own wake-up time, or the time of a delayed call to it, whichever is earlier.
-    pub(crate) fn wake_at(&self) -> Option<Timestamp> {
+    pub(crate) fn timer_due_at(&self) -> Option<Timestamp> {
         if self.terminal.is_some() {
             return None;
         }
@@ -478,15 +478,15 @@ impl WorkerProjection {
             project: self.project,
             shard: self.shard(),
             applied: Seq(self.last_row),
-            active: self.is_runnable() || self.waits_for_others() || self.calls.expects_answer(),
-            wake_at: self.wake_at(),
+            active: self.is_runnable() || self.waits_for_foreign_promise() || self.calls.expects_answer(),
+            wake_at: self.timer_due_at(),
             encoded: bytes,
         }
     }
 
     /// Whether the worker waits for a promise of another worker. After a restart such a worker is loaded, so that
     /// completing the promise wakes it.
-    pub(crate) fn waits_for_others(&self) -> bool {
+    pub(crate) fn waits_for_foreign_promise(&self) -> bool {
         self.waiting
             .as_ref()
             .is_some_and(|waiting| waiting.promises.iter().any(|promise| promise.worker != self.id))

@@ -130,7 +130,7 @@ impl Core {
         key: &IdempotencyKey,
     ) -> Result<CancelAttempt, ExecutorError> {
         let Some(projection) = state.ledger.projection(worker) else { return Ok(CancelAttempt::Retry) };
-        let begun = projection.current.as_ref().is_some_and(|current| current.key.is(key));
+        let begun = projection.current.as_ref().is_some_and(|current| current.key.matches(key));
         let slot = Self::slot(state, worker);
         let runs = slot.current.as_ref().is_some_and(|current| current.key == key.as_str());
         let place = slot.pending.iter().position(|pending| pending.key == key.as_str());

@@ -51,7 +51,7 @@ impl Default for ExecutorSettings {
 
 /// Whether repeated keys are recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum IdempotencyLookup {
+pub enum Deduplication {
     /// Requests with the same key belong to the same invocation.
     #[default]
     Enforced,

@@ -10,7 +10,7 @@ use super::{ExecutorError, ExecutorMetrics};
 use crate::storage::ports::{Seq, StoreError, WorkerNum};
 use golem_host::{ReloadTarget, SnapshotError, image_owner};
 use golem_model::Entry;
-use golem_model::oplog::{Image, LifecycleEvent};
+use golem_model::oplog::{LifecycleEvent, SnapshotImage};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -81,14 +81,16 @@ pub(super) async fn save_and_reload(
 }
 
 /// Makes an image durable, unless it is small enough for the entry.
-async fn store_image(core: &Arc<Core>, bytes: Vec<u8>) -> Result<(Image, Vec<u8>), ExecutorError> {
+async fn store_image(core: &Arc<Core>, bytes: Vec<u8>) -> Result<(SnapshotImage, Vec<u8>), ExecutorError> {
     if bytes.len() <= INLINE_BYTES_MAX {
-        return Ok((Image::Inline(bytes.clone()), bytes));
+        return Ok((SnapshotImage::Inline(bytes.clone()), bytes));
     }
     let snapshots = core.snapshots.clone();
     let stored = core.runtime.spawn_blocking(move || {
         let hash = *blake3::hash(&bytes).as_bytes();
-        snapshots.put(hash, &bytes).map(|()| (Image::Blob { hash, length: bytes.len() as u64 }, bytes))
+        snapshots
+            .put(hash, &bytes)
+            .map(|()| (SnapshotImage::Blob { hash, length: bytes.len() as u64 }, bytes))
     });
     match stored.await {
         Ok(stored) => stored.map_err(|error| super::core::unavailable(&error)),

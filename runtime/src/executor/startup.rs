@@ -10,7 +10,7 @@ use super::ledger::{Ledger, StepError, WorkerCounts};
 use super::projection::WorkerProjection;
 use super::{Executor, ExecutorParts};
 use super::{committer, scheduler, snapshot};
-use crate::storage::ports::{Position, Seq, Store, StoreError, WorkerNum};
+use crate::storage::ports::{Seq, Store, StoreError, StorePosition, WorkerNum};
 use golem_model::oplog::codec;
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ impl Executor {
                 interrupt_handle.interrupt();
             }
             for pending in slot.pending.into_iter().chain(slot.current) {
-                committer::deliver(pending.waiters, Err(ExecutorError::ShuttingDown));
+                committer::send_reply(pending.waiters, Err(ExecutorError::ShuttingDown));
             }
         }
         self.core.stop.cancel();
@@ -79,7 +79,7 @@ impl Executor {
 }
 
 /// Builds a ledger from the store: takes the shards, and folds the rows that are not in the stored projections yet.
-pub(crate) fn rebuild_ledger(store: &dyn Store, position: Position) -> Result<Ledger, StartError> {
+pub(crate) fn rebuild_ledger(store: &dyn Store, position: StorePosition) -> Result<Ledger, StartError> {
     let epochs = store.acquire()?;
     let mut ledger = Ledger::new(position, &epochs);
     ledger.counts = WorkerCounts::new(store.projection_counts()?);
@@ -164,7 +164,7 @@ pub(crate) async fn wake_all(core: &Arc<Core>) -> Result<(), ExecutorError> {
     // Workers whose projections were loaded by folding the end of the log.
     {
         let mut state = core.lock();
-        for worker in state.ledger.runnable() {
+        for worker in state.ledger.workers_to_wake() {
             core.wake(&mut state, worker);
         }
     }
@@ -210,7 +210,7 @@ async fn evict_idle(core: Arc<Core>) {
                 .take_while(|(since, _)| *since <= marker)
                 .map(|(_, worker)| *worker)
                 .collect();
-            marker = state.idle_marker();
+            marker = state.idle_high_watermark();
             let mut evicted = Vec::new();
             for worker in old {
                 evicted.extend(Core::take_idle(&mut state, worker));

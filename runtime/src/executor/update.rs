@@ -4,15 +4,15 @@
 //! and only a successful rehearsal is recorded as the switch, in one entry. So a crash leaves the worker on the old
 //! version with the request still pending, or on the new version.
 //!
-//! Invariant: a rehearsal appends nothing to the log: its adapter carries [`Activation::NONE`], which the ledger
+//! Invariant: a rehearsal appends nothing to the log: its adapter carries [`ActivationId::NONE`], which the ledger
 //! refuses.
 
 use super::adapters::ActivationAdapter;
 use super::core::{Core, ResidentInstance};
 use super::invoke::{check_usable, internal};
-use super::ledger::{Activation, LedgerEvent, StepOutcome};
+use super::ledger::{ActivationId, LedgerEvent, StepOutcome};
 use super::load::{self, LoadError, Loader};
-use super::projection::{PendingUpdate, UpdateReport, WorkerProjection};
+use super::projection::{FinishedUpdate, PendingUpdate, WorkerProjection};
 use super::worker_task::append_entries;
 use super::{Executor, ExecutorError, ExecutorMetrics, snapshot};
 use crate::storage::ports::WorkerNum;
@@ -50,9 +50,9 @@ pub struct UpdateOutcome {
     pub index: Option<OplogIndex>,
 }
 
-impl From<UpdateReport> for UpdateOutcome {
-    fn from(report: UpdateReport) -> Self {
-        let UpdateReport { at, from, to, mode, refused } = report;
+impl From<FinishedUpdate> for UpdateOutcome {
+    fn from(report: FinishedUpdate) -> Self {
+        let FinishedUpdate { at, from, to, mode, refused } = report;
         let (refused, index) = refused.unzip();
         Self { at, from, to, mode, refused, index: index.flatten().map(OplogIndex) }
     }
@@ -198,13 +198,13 @@ async fn rehearse(
         projection,
         component: &component,
         init,
-        ports: ActivationAdapter::new(core.clone(), worker, Activation::NONE, generation)
+        ports: ActivationAdapter::new(core.clone(), worker, ActivationId::NONE, generation)
             .ports(projection.project),
         interrupt_handle,
     };
-    let load_result = match projection.snapshot_state.base() {
+    let load_result = match projection.snapshot_state.last_manual_update() {
         None => loader.load_from_start().await,
-        Some(base) => match loader.load_from_checkpoint(base).await {
+        Some(base) => match loader.load_from_restore_point(base).await {
             Ok(Ok(instance)) => Ok(instance),
             Ok(Err(details)) => {
                 return Ok(refusal(format!("it cannot load what the last update by hand left: {details}")));
@@ -258,7 +258,7 @@ async fn update_manually(
             format!("version {from} does not export golem:durability/snapshot@1.0.0, or runs an event loop");
         return Ok(refusal(details));
     }
-    let links = core.components.links(projection.id.template, to);
+    let links = core.templates.links(projection.id.template, to);
     let reload = ReloadTarget::Update { component: &component, version: to, links: &links };
     match snapshot::save_and_reload(core, loaded, reload).await? {
         Ok(()) => Ok(UpdateAttempt::Done),

@@ -55,9 +55,9 @@ impl ActivationAdapter {
                     .map(|projection| (projection.project, projection.template_version))
             };
             // The version that the target runs, or would run if it were created now.
-            let version = running.or_else(|| core.components.newest_version(outgoing.target.template));
+            let version = running.or_else(|| core.templates.newest_version(outgoing.target.template));
             let exported = version.and_then(|(_, version)| {
-                core.components.function(outgoing.target.template, version, &outgoing.function)
+                core.templates.function(outgoing.target.template, version, &outgoing.function)
             });
             let mut state = self.lock()?;
             // The projection may have been evicted or created since it was read: compare again.
@@ -77,7 +77,7 @@ impl ActivationAdapter {
                 (None, None, Some((project, version))) => {
                     match core.admit_new_worker(&state, outgoing.target.template) {
                         Ok(()) => {
-                            let options = core.components.failure_options(outgoing.target.template, version);
+                            let options = core.templates.failure_options(outgoing.target.template, version);
                             CallTarget::New(
                                 core.created_entry(&outgoing.target, project, caller.account, version),
                                 options,
@@ -113,7 +113,7 @@ impl ActivationAdapter {
     }
 
     /// If `promise` is a call of this worker, returns whether its answer is pending; otherwise `None`.
-    pub(super) fn own_call_pending(&self, promise: &PromiseId) -> Result<Option<bool>, PortError> {
+    pub(super) fn is_call_pending(&self, promise: &PromiseId) -> Result<Option<bool>, PortError> {
         let state = self.lock()?;
         let Some(projection) = state.ledger.projection(self.worker) else { return Err(PortError::Discarded) };
         let outstanding =

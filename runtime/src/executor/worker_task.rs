@@ -239,7 +239,7 @@ fn reply_terminal_to_all(slot: &mut WorkerSlot, terminal: TerminalState) {
         TerminalState::Exited => ExecutorError::PreviousInvocationExited,
     };
     for pending in slot.current.take().into_iter().chain(std::mem::take(&mut slot.pending)) {
-        committer::deliver(pending.waiters, Err(error.clone()));
+        committer::send_reply(pending.waiters, Err(error.clone()));
     }
 }
 
@@ -392,7 +392,7 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, worker: WorkerNum, stop: Sto
             record_failed_attempt(core, state, worker, details, retry, policy);
         }
         StopReason::Exited { code, stderr } => {
-            record_failure(core, state, worker, FailureCause::exited(code, stderr));
+            record_failure(core, state, worker, FailureCause::from_exit(code, stderr));
         }
         StopReason::Diverged { index, recorded, requested } => {
             let cause = FailureCause::Diverged { index, recorded, requested };
@@ -507,7 +507,7 @@ fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &
     slot.woken = false;
     let mut later = false;
     if let Some(mut current) = slot.current.take() {
-        committer::deliver(std::mem::take(&mut current.waiters), Err(error.clone()));
+        committer::send_reply(std::mem::take(&mut current.waiters), Err(error.clone()));
         if current.accepted_row.is_some() && !begun {
             // It was accepted durably, so it must still run.
             slot.pending.push_front(current);
@@ -516,7 +516,7 @@ fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &
     }
     let mut kept = std::collections::VecDeque::new();
     for mut pending in std::mem::take(&mut slot.pending) {
-        committer::deliver(std::mem::take(&mut pending.waiters), Err(error.clone()));
+        committer::send_reply(std::mem::take(&mut pending.waiters), Err(error.clone()));
         if pending.accepted_row.is_some() {
             kept.push_back(pending);
         }

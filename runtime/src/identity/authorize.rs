@@ -376,7 +376,7 @@ impl super::Directory {
         let state = self.state();
         let nothing = BTreeSet::new();
         let roles = state.account(account).map_or(&nothing, |account| &account.roles);
-        let granted = state.granted_to(account, project.id);
+        let granted = state.granted_actions(account, project.id);
         require_allowed(Operation::Project(action), Relationship::Grantee(granted), roles)?;
         Ok(scope(if roles.contains(&Role::Admin) { ActionSet::ALL } else { granted }))
     }

@@ -7,7 +7,7 @@ use super::state::DirectoryState;
 use super::token::Principal;
 use crate::config::PlanSettings;
 use crate::storage::ports::CatalogWrite;
-use golem_model::{AccountId, ProjectId, TemplateId, TemplateVersion, Timestamp, Usage};
+use golem_model::{AccountId, MonthlyUsage, ProjectId, TemplateId, TemplateVersion, Timestamp};
 use std::fmt;
 use uuid::Uuid;
 
@@ -123,7 +123,7 @@ pub(crate) fn check(
 
 impl Directory {
     /// What an account has used in the current month.
-    pub fn usage(&self, account: AccountId) -> Usage {
+    pub fn usage(&self, account: AccountId) -> MonthlyUsage {
         self.state().usage(account, self.clock().now())
     }
 
@@ -134,7 +134,7 @@ impl Directory {
             let known = updates.iter().filter(|(account, _)| state.account(*account).is_some());
             let writes = known.map(|(account, gas)| {
                 let usage = state.usage(*account, now);
-                CatalogWrite::Usage(Usage { gas: usage.gas.saturating_add(*gas), ..usage })
+                CatalogWrite::MonthlyUsage(MonthlyUsage { gas: usage.gas.saturating_add(*gas), ..usage })
             });
             Ok(((), writes.collect()))
         })
@@ -150,7 +150,7 @@ impl Directory {
         new: bool,
         bytes: u64,
         storage_usage: impl FnOnce(&[ProjectId]) -> StorageUsage,
-    ) -> Result<Usage, IdentityError> {
+    ) -> Result<MonthlyUsage, IdentityError> {
         let owner = state.project(project).ok_or_else(|| project_not_found(project))?.owner;
         let limits = &self.plan().limits;
         if limits.templates_max < UNLIMITED || limits.storage_bytes_max < UNLIMITED {
@@ -168,7 +168,7 @@ impl Directory {
             usage.uploaded_bytes,
             bytes,
         )?;
-        Ok(Usage { uploaded_bytes: usage.uploaded_bytes.saturating_add(bytes), ..usage })
+        Ok(MonthlyUsage { uploaded_bytes: usage.uploaded_bytes.saturating_add(bytes), ..usage })
     }
 
     /// Checks that an upload would be accepted now.
@@ -191,7 +191,7 @@ impl Directory {
         self.commit(|directory, state| {
             let (new, bytes) = (version.version == 0, version.stored_bytes());
             let usage = directory.usage_with_upload(state, version.project, new, bytes, storage_usage)?;
-            Ok(((), vec![CatalogWrite::TemplateVersion(version), CatalogWrite::Usage(usage)]))
+            Ok(((), vec![CatalogWrite::TemplateVersion(version), CatalogWrite::MonthlyUsage(usage)]))
         })
     }
 

@@ -5,8 +5,8 @@
 
 use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
 use golem_model::{
-    Account, AccountId, ActionSet, Grant, GrantId, Invitation, Policy, PolicyId, Project, ProjectId,
-    Timestamp, Token, TokenId, Usage,
+    Account, AccountId, ActionSet, Grant, GrantId, Invitation, MonthlyUsage, Policy, PolicyId, Project,
+    ProjectId, Timestamp, Token, TokenId,
 };
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
@@ -31,7 +31,7 @@ pub(super) struct DirectoryState {
     granted: BTreeSet<(AccountId, ProjectId, GrantId)>,
     invited: BTreeMap<String, Invitation>,
     invitation_needed: Option<bool>,
-    usage: HashMap<AccountId, Usage>,
+    usage: HashMap<AccountId, MonthlyUsage>,
 }
 
 pub(super) fn half_hash(hash: &[u8; 32]) -> HalfHash {
@@ -79,7 +79,7 @@ impl DirectoryState {
                 self.invited.remove(&email);
             }
             CatalogWrite::InvitationNeeded(needed) => self.invitation_needed = Some(needed),
-            CatalogWrite::Usage(usage) => {
+            CatalogWrite::MonthlyUsage(usage) => {
                 self.usage.insert(usage.account, usage);
             }
             // `catalog::Templates` keeps these rows.
@@ -211,7 +211,7 @@ impl DirectoryState {
             .range((account, MIN.0, MIN.1)..)
             .take_while(|(grantee, ..)| *grantee == account)
             .map(|(_, project, _)| *project)
-            .filter(|project| !self.granted_to(account, *project).is_empty())
+            .filter(|project| !self.granted_actions(account, *project).is_empty())
             .collect();
         ids.iter().filter_map(|id| self.projects.get(id)).cloned().collect()
     }
@@ -229,7 +229,7 @@ impl DirectoryState {
     }
 
     /// The union of the actions of all grants that an account has in a project.
-    pub(super) fn granted_to(&self, account: AccountId, project: ProjectId) -> ActionSet {
+    pub(super) fn granted_actions(&self, account: AccountId, project: ProjectId) -> ActionSet {
         const MIN: GrantId = GrantId(uuid::Uuid::nil());
         self.granted
             .range((account, project, MIN)..)
@@ -259,9 +259,9 @@ impl DirectoryState {
     }
 
     /// What an account has used in the month of `now`.
-    pub(super) fn usage(&self, account: AccountId, now: Timestamp) -> Usage {
+    pub(super) fn usage(&self, account: AccountId, now: Timestamp) -> MonthlyUsage {
         let month = now.month();
-        let nothing = Usage { account, month, uploaded_bytes: 0, gas: 0 };
+        let nothing = MonthlyUsage { account, month, uploaded_bytes: 0, gas: 0 };
         self.usage.get(&account).filter(|usage| usage.month == month).copied().unwrap_or(nothing)
     }
 }

@@ -4,7 +4,7 @@ use super::connect::{CONNECT_MAX, TcpConnector, TimeoutConnector, host_and_port}
 use super::failure::{HEAD_BYTES_MAX, from_body_error, from_request_error};
 use super::policy::OutboundPolicy;
 use super::tls::TrustedRoots;
-use crate::executor::Outbound;
+use crate::executor::OutboundProvider;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::stream;
@@ -46,7 +46,7 @@ pub struct OutboundLimits {
 }
 
 /// Restricts which hosts a project's workers may reach, in addition to the settings.
-pub trait ProjectPolicy: Send + Sync {
+pub trait ProjectOutboundPolicy: Send + Sync {
     /// Checks that workers of `project` may send requests to this host and port.
     fn check(&self, project: ProjectId, host: &str, port: u16) -> Result<(), HttpFailure>;
 }
@@ -55,7 +55,7 @@ pub trait ProjectPolicy: Send + Sync {
 #[derive(Debug, Clone, Copy, Default)]
 pub struct AllowEveryProject;
 
-impl ProjectPolicy for AllowEveryProject {
+impl ProjectOutboundPolicy for AllowEveryProject {
     fn check(&self, _: ProjectId, _: &str, _: u16) -> Result<(), HttpFailure> {
         Ok(())
     }
@@ -73,7 +73,7 @@ pub struct OutboundClient {
 struct Shared {
     client: Client<Connector, RequestBody>,
     policy: Arc<OutboundPolicy>,
-    projects: Arc<dyn ProjectPolicy>,
+    projects: Arc<dyn ProjectOutboundPolicy>,
     limits: OutboundLimits,
     clock: Arc<dyn Clock>,
     permits: Arc<Semaphore>,
@@ -90,7 +90,7 @@ impl OutboundClient {
     pub fn new(
         policy: OutboundPolicy,
         roots: TrustedRoots,
-        projects: Arc<dyn ProjectPolicy>,
+        projects: Arc<dyn ProjectOutboundPolicy>,
         limits: OutboundLimits,
         clock: Arc<dyn Clock>,
     ) -> Self {
@@ -116,7 +116,7 @@ impl OutboundClient {
     }
 }
 
-impl Outbound for OutboundClient {
+impl OutboundProvider for OutboundClient {
     fn for_project(&self, project: ProjectId) -> Arc<dyn OutboundHttp> {
         Arc::new(ProjectClient { shared: self.shared.clone(), project })
     }

@@ -98,7 +98,7 @@ impl TrustedRoots {
 mod tests {
     use super::*;
     use crate::clock::SystemClock;
-    use crate::executor::Outbound as _;
+    use crate::executor::OutboundProvider as _;
     use crate::outbound::{AllowEveryProject, OutboundClient, OutboundLimits, OutboundPolicy};
     use bytes::Bytes;
     use golem_host::ports::{HttpFailure, HttpPart, HttpRequest, HttpTimeouts};

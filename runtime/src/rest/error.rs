@@ -29,7 +29,7 @@ impl ApiError {
     }
 
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self::with_body(status, ErrorBody::text(text))
+        Self::with_body(status, ErrorBody::from_text(text))
     }
 
     /// 400: the request is invalid.
@@ -63,7 +63,7 @@ impl ApiError {
 
     /// An error of a worker, with 2023's description in `golemError`.
     fn with_golem_error(status: StatusCode, text: String, error: GolemError) -> Self {
-        Self::with_body(status, ErrorBody { golem_error: Some(error), ..ErrorBody::text(text) })
+        Self::with_body(status, ErrorBody { golem_error: Some(error), ..ErrorBody::from_text(text) })
     }
 
     /// 503: the server is shutting down.

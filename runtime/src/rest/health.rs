@@ -20,7 +20,7 @@ pub(super) async fn version() -> Json<VersionInfo> {
 
 /// `GET /v1/{account_id}/golem-cli`: the hosted service of 2023 distributed its command line here. This server does
 /// not.
-pub(super) async fn command_line() -> ApiError {
+pub(super) async fn cli_download() -> ApiError {
     ApiError::invalid(
         "this server does not distribute programs; the command line is in the program `golem` that runs this server, and \
          in `golem-cli`, which is built from the same sources",

@@ -85,7 +85,7 @@ async fn ensure_http_worker(
     template: &Template,
     scope: &Scope,
 ) -> Result<(), ApiError> {
-    let serves = |version: &Version| golem_host::http_handler(&version.functions).is_some();
+    let serves = |version: &Version| golem_host::find_http_handler(&version.functions).is_some();
     let latest = template.latest();
     let newest_serves = serves(latest);
     // A caller that may not create workers can only call existing ones.

@@ -109,11 +109,11 @@ impl InvocationKeys {
         if expired_at <= now {
             return Err(KeyError::Expired { key: uuid.to_string(), expired_at });
         }
-        Ok(Self::key(uuid))
+        Ok(Self::canonical_key(uuid))
     }
 
     /// The canonical form of a key.
-    pub(super) fn key(uuid: Uuid) -> IdempotencyKey {
+    pub(super) fn canonical_key(uuid: Uuid) -> IdempotencyKey {
         IdempotencyKey::new(uuid.to_string()).expect("a UUID is 36 visible characters")
     }
 

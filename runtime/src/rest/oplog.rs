@@ -11,8 +11,8 @@ use axum::extract::State;
 use golem_api::oplog as api;
 use golem_api::worker::CallingConvention;
 use golem_model::oplog::{
-    FailureCause, HostCall, HostCallRequest, Image, InvocationSource, LifecycleEvent, RevertReason,
-    SavedState, Suspension,
+    FailureCause, HostCall, HostCallRequest, InvocationSource, LifecycleEvent, RevertReason, SavedState,
+    SnapshotImage, Suspension,
 };
 use golem_model::value::json::to_json;
 use golem_model::{Entry, Function, OplogIndex, Timestamp, Type, Value};
@@ -195,8 +195,8 @@ fn show_entry(template: &Template, index: OplogIndex, entry: &Entry) -> api::Opl
 fn show_lifecycle_event(event: &LifecycleEvent) -> (&'static str, Option<Timestamp>, String, AnyJson) {
     let saved = |state: &SavedState| {
         let bytes = match &state.image {
-            Image::Inline(bytes) => bytes.len() as u64,
-            Image::Blob { length, hash: _ } => *length,
+            SnapshotImage::Inline(bytes) => bytes.len() as u64,
+            SnapshotImage::Blob { length, hash: _ } => *length,
         };
         let digest = blake3::Hash::from_bytes(state.image.digest()).to_hex().to_string();
         json!({ "version": state.version, "invocations": state.invocations, "bytes": bytes, "digest": digest })

@@ -30,7 +30,7 @@ const AWAIT_MS: &str = "golem-await-ms";
 const BYTES: &str = "golem-bytes";
 
 /// `GET /v1/templates/workers/{templateId.workerName}`.
-pub(super) async fn identify(
+pub(super) async fn view_version(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     TextPath(text): TextPath,
@@ -291,9 +291,9 @@ impl InvokeRequest<'_> {
             Err(error @ KeyError::Unknown { .. }) => Err(ApiError::invalid(error.to_string())),
             // An expired key cannot start an invocation, but the result of its invocation can still be requested.
             Err(error @ KeyError::Expired { .. }) => {
-                let key = issued.parse().map(InvocationKeys::key);
+                let key = issued.parse().map(InvocationKeys::canonical_key);
                 let key = key.map_err(|_| ApiError::invalid(error.to_string()))?;
-                match self.services.executor.outcome(self.worker, &key).await {
+                match self.services.executor.key_state(self.worker, &key).await {
                     Ok(KeyState::Pending | KeyState::Done) => Ok(key),
                     Ok(KeyState::Unknown) | Err(ExecutorError::WorkerNotFound { .. }) => {
                         Err(ApiError::invalid(error.to_string()))
@@ -376,7 +376,7 @@ pub(super) async fn recover(
     WorkerPath(worker): WorkerPath,
 ) -> Result<Json<serde_json::Value>, ApiError> {
     services.authorize_template(principal, Action::UpdateWorker, worker.template)?;
-    services.executor.recover(&worker).await?;
+    services.executor.recover_worker(&worker).await?;
     Ok(Json(serde_json::json!({})))
 }
 

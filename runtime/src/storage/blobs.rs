@@ -4,7 +4,7 @@
 //! and then renamed.
 
 use super::embedded::folder::{io_error, sync_folder};
-use super::ports::{Blobs, StoreError};
+use super::ports::{ContentStore, StoreError};
 use parking_lot::Mutex;
 use std::collections::BTreeMap;
 use std::fs::{self, DirBuilder, File, OpenOptions};
@@ -14,13 +14,13 @@ use std::path::{Path, PathBuf};
 
 /// Blobs as files `DIR/<folder>/<hash in hex>`.
 #[derive(Debug)]
-pub struct FileBlobs {
+pub struct FileContentStore {
     dir: PathBuf,
     /// Held while files are created or removed, so that a sweep does not remove a file that is being written.
     writing: Mutex<()>,
 }
 
-impl FileBlobs {
+impl FileContentStore {
     /// Opens the components of a data folder; creates their folder if it is missing.
     pub fn open(data_dir: &Path) -> Result<Self, StoreError> {
         Self::open_folder(data_dir, "blobs")
@@ -46,7 +46,7 @@ impl FileBlobs {
     }
 }
 
-impl Blobs for FileBlobs {
+impl ContentStore for FileContentStore {
     fn put(&self, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError> {
         let path = self.path(&hash);
         verify(&path, hash, bytes)?;
@@ -147,18 +147,18 @@ fn verify(path: &Path, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError> {
 
 /// Blobs in memory, for tests.
 #[derive(Debug, Default)]
-pub struct MemoryBlobs {
+pub struct MemoryContentStore {
     blobs: Mutex<BTreeMap<[u8; 32], Vec<u8>>>,
 }
 
-impl MemoryBlobs {
+impl MemoryContentStore {
     /// Without any blob.
     pub fn new() -> Self {
         Self::default()
     }
 }
 
-impl Blobs for MemoryBlobs {
+impl ContentStore for MemoryContentStore {
     fn put(&self, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError> {
         verify(Path::new("memory"), hash, bytes)?;
         self.blobs.lock().insert(hash, bytes.to_vec());

@@ -10,14 +10,14 @@
 //! | `values` | values and objects that workers share |
 //! | `catalog` | accounts, projects, tokens and templates |
 //! | `wal` | checkpoints of the write-ahead log |
-//! | `scan` | checks the write-ahead log before SQLite opens it |
+//! | `wal_check` | checks the write-ahead log before SQLite opens it |
 //! | `check` | a full check of the database |
 //!
 //! Invariant: every commit is one transaction with one sync of the write-ahead log, and nothing is acknowledged before
 //! that sync. Invariant: after any failure, all connections are closed before the store is used again. Then SQLite
 //! reads the write-ahead log from the disk, and all of it is checkpointed and synced. Frames that a failed sync may
-//! have left only in memory are overwritten before that ([`Store::recover`]), or written again after a crash (`scan`).
-//! Assumptions on the disk: docs/oplog-format.md.
+//! have left only in memory are overwritten before that ([`Store::recover`]), or written again after a crash
+//! (`wal_check`). Assumptions on the disk: docs/oplog-format.md.
 
 mod catalog;
 mod check;
@@ -25,20 +25,21 @@ mod connection;
 pub(super) mod folder;
 mod readers;
 mod reads;
-mod scan;
 mod schema;
 mod values;
 mod wal;
+mod wal_check;
 mod writer;
 
 pub use check::CheckReport;
 
 use crate::storage::ports::{
-    Batch, IdempotencyRow, LogRow, Position, Seq, Store, StoreError, StoredProjection, ValueRow, WorkerNum,
+    Batch, IdempotencyRow, LogRow, Seq, Store, StoreError, StorePosition, StoredProjection, ValueRow,
+    WorkerNum,
 };
 use connection::{Opener, Purpose};
 use folder::Folder;
-use golem_model::shared::{ScopedKey, Space};
+use golem_model::shared::{KeySpace, ScopedKey};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
 use parking_lot::Mutex;
 use readers::Readers;
@@ -117,7 +118,7 @@ impl EmbeddedStore {
         folder.create_database()?;
         let opener = Opener { folder, vfs };
         if exclusive {
-            scan::scan(&opener)?;
+            wal_check::check_wal(&opener)?;
         }
         schema::open_or_migrate(&opener, &schema::CURRENT)?;
         let wal = Wal::new(opener.clone(), wal_bytes)?;
@@ -174,7 +175,7 @@ impl EmbeddedStore {
     }
 
     /// Closes all connections and opens them again, after a failure or for the first time.
-    fn reopen(&self, slot: &mut WriterSlot) -> Result<Position, StoreError> {
+    fn reopen(&self, slot: &mut WriterSlot) -> Result<StorePosition, StoreError> {
         // Closing rolls the transaction back. SQLite's index does not contain the frames of a failed transaction.
         if let WriterSlot::Ready(_) = slot {
             *slot = WriterSlot::LogFailed;
@@ -225,11 +226,11 @@ impl Store for EmbeddedStore {
         self.write_with(WriteTarget::Log, |writer| writer.commit(batch))
     }
 
-    fn recover(&self) -> Result<Position, StoreError> {
+    fn recover(&self) -> Result<StorePosition, StoreError> {
         self.reopen(&mut self.writer.lock())
     }
 
-    fn position(&self) -> Result<Position, StoreError> {
+    fn position(&self) -> Result<StorePosition, StoreError> {
         self.read(writer::read_position)
     }
 
@@ -294,7 +295,7 @@ impl Store for EmbeddedStore {
     fn keys(
         &self,
         project: ProjectId,
-        space: Space,
+        space: KeySpace,
         bucket: &str,
         after: Option<&str>,
         limit: usize,
@@ -308,7 +309,7 @@ impl Store for EmbeddedStore {
             self.reopen(&mut slot)?;
         }
         let WriterSlot::Ready(writer) = &mut *slot else { return Err(self.needs_recovery()) };
-        let outcome = writer.empty_trash(limit).and_then(|more| {
+        let outcome = writer.purge_removed(limit).and_then(|more| {
             let more = writer.sweep_values()? | more;
             self.wal.checkpoint_when_idle(writer.connection()).map_err(WriteFailure::Broken)?;
             Ok(more)

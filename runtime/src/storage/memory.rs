@@ -3,11 +3,11 @@
 mod catalog;
 
 use super::ports::{
-    AbandonedBucket, Batch, IdempotencyRow, LogRow, Position, Seq, Store, StoreError, StoredProjection,
+    AbandonedBucket, Batch, IdempotencyRow, LogRow, Seq, Store, StoreError, StorePosition, StoredProjection,
     ValueRow, WorkerNum,
 };
 use catalog::CatalogData;
-use golem_model::shared::{ScopedKey, Space};
+use golem_model::shared::{KeySpace, ScopedKey};
 use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,7 +58,7 @@ struct HandleState {
 struct StoreData {
     epochs: Vec<Epoch>,
     log: BTreeMap<Seq, LogRow>,
-    position: Position,
+    position: StorePosition,
     projections: BTreeMap<WorkerNum, StoredProjection>,
     idempotency_rows: BTreeMap<(WorkerNum, [u8; 16]), IdempotencyRow>,
     values: BTreeMap<(ProjectId, ScopedKey), ValueRow>,
@@ -79,7 +79,7 @@ impl MemoryStore {
         let data = StoreData {
             epochs: ShardId::all().map(|_| Epoch(0)).collect(),
             log: BTreeMap::new(),
-            position: Position::default(),
+            position: StorePosition::default(),
             projections: BTreeMap::new(),
             idempotency_rows: BTreeMap::new(),
             values: BTreeMap::new(),
@@ -221,7 +221,7 @@ impl StoreData {
     }
 
     /// Removes at most `limit` rows of deleted workers, each worker's rows from the last to the first.
-    fn empty_trash(&mut self, limit: usize) -> bool {
+    fn purge_removed(&mut self, limit: usize) -> bool {
         let mut left = limit;
         while left > 0 {
             let derived = self.position.derived.applied;
@@ -272,12 +272,12 @@ impl Store for MemoryStore {
         }))
     }
 
-    fn recover(&self) -> Result<Position, StoreError> {
+    fn recover(&self) -> Result<StorePosition, StoreError> {
         self.handle.lock().broken = false;
         self.position()
     }
 
-    fn position(&self) -> Result<Position, StoreError> {
+    fn position(&self) -> Result<StorePosition, StoreError> {
         Ok(self.data.lock().position)
     }
 
@@ -372,7 +372,7 @@ impl Store for MemoryStore {
     fn keys(
         &self,
         project: ProjectId,
-        space: Space,
+        space: KeySpace,
         bucket: &str,
         after: Option<&str>,
         limit: usize,
@@ -395,10 +395,10 @@ impl Store for MemoryStore {
         let mut data = self.data.lock();
         let abandoned = std::mem::take(&mut data.abandoned);
         data.values.retain(|(project, at), _| {
-            at.space != Space::Objects
+            at.space != KeySpace::Objects
                 || !abandoned.contains(&AbandonedBucket { project: *project, bucket: at.bucket.clone() })
         });
-        Ok(data.empty_trash(limit))
+        Ok(data.purge_removed(limit))
     }
 
     fn syncs(&self) -> u64 {

@@ -9,10 +9,10 @@
 //!
 //! Rows are bytes (`golem_model::oplog::codec`); a store does not decode them.
 
-use golem_model::shared::{ScopedKey, Space};
+use golem_model::shared::{KeySpace, ScopedKey};
 use golem_model::{
-    Account, AccountId, Epoch, Grant, GrantId, Invitation, Policy, Project, ProjectId, ShardId, TemplateId,
-    TemplateVersion, Timestamp, Token, TokenId, Usage, WorkerId,
+    Account, AccountId, Epoch, Grant, GrantId, Invitation, MonthlyUsage, Policy, Project, ProjectId, ShardId,
+    TemplateId, TemplateVersion, Timestamp, Token, TokenId, WorkerId,
 };
 use std::fmt;
 use std::path::PathBuf;
@@ -111,7 +111,7 @@ pub struct ValueRow {
     pub version: Seq,
 }
 
-/// A container (a bucket of objects: [`golem_model::shared::Space::Objects`]) that is not reachable any more.
+/// A container (a bucket of objects: [`golem_model::shared::KeySpace::Objects`]) that is not reachable any more.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct AbandonedBucket {
     /// The project that the bucket belongs to.
@@ -153,7 +153,7 @@ pub struct DerivedPosition {
 
 /// The end of the log and of the derived tables.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Position {
+pub struct StorePosition {
     /// The last row of the log.
     pub last: Seq,
     /// Progress of the derived tables.
@@ -252,10 +252,10 @@ pub trait Store: Send + Sync + fmt::Debug {
 
     /// Recovers from a failed commit: opens the files again and returns which rows are stored. Data that a failed sync
     /// may have lost is read from the disk again.
-    fn recover(&self) -> Result<Position, StoreError>;
+    fn recover(&self) -> Result<StorePosition, StoreError>;
 
     /// The end of the log and of the derived tables.
-    fn position(&self) -> Result<Position, StoreError>;
+    fn position(&self) -> Result<StorePosition, StoreError>;
 
     /// A worker's rows from `last` backwards along `prev`, newest first, at most `limit`. Empty if there is no row at
     /// `last`, because the worker's rows were removed. A link to a missing row is [`StoreError::Corrupt`].
@@ -310,7 +310,7 @@ pub trait Store: Send + Sync + fmt::Debug {
     fn keys(
         &self,
         project: ProjectId,
-        space: Space,
+        space: KeySpace,
         bucket: &str,
         after: Option<&str>,
         limit: usize,
@@ -356,7 +356,7 @@ pub enum CatalogWrite {
     /// Sets whether a first login needs an invitation.
     InvitationNeeded(bool),
     /// Replaces an account's usage.
-    Usage(Usage),
+    MonthlyUsage(MonthlyUsage),
     /// Inserts a template version: version 0 with a new id and a name that is unique in the project, or the next
     /// version. The project must exist.
     TemplateVersion(TemplateVersion),
@@ -393,14 +393,14 @@ pub trait Catalog: Send + Sync + fmt::Debug {
     fn invitation_needed(&self) -> Result<Option<bool>, StoreError>;
 
     /// The usage of all accounts.
-    fn usage(&self) -> Result<Vec<Usage>, StoreError>;
+    fn usage(&self) -> Result<Vec<MonthlyUsage>, StoreError>;
 
     /// All template versions, ordered by project, template and version.
     fn template_versions(&self) -> Result<Vec<TemplateVersion>, StoreError>;
 }
 
 /// Uploaded components or memory images, by the BLAKE3 of their bytes. Equal bytes are stored once.
-pub trait Blobs: Send + Sync + fmt::Debug {
+pub trait ContentStore: Send + Sync + fmt::Debug {
     /// Stores `bytes`. On `Ok` they are durable, so that a row may refer to them.
     fn put(&self, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError>;
 

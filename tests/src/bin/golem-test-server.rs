@@ -13,7 +13,7 @@ use anyhow::{Context, bail};
 use clap::Parser;
 use golem_runtime::app::Overrides;
 use golem_runtime::config::ServerArgs;
-use golem_runtime::executor::IdempotencyLookup;
+use golem_runtime::executor::Deduplication;
 use golem_tests::early_ack::EarlyAckStore;
 use golem_tests::vfs::{self, Disk, DiskFaults};
 use std::process::ExitCode;
@@ -67,7 +67,7 @@ fn apply_control(name: &str, overrides: &mut Overrides) -> anyhow::Result<()> {
         "drop-syncs" => {
             register_disk(DiskFaults { syncs_dropped: true, ..DiskFaults::default() }, overrides);
         }
-        "no-idempotency" => overrides.idempotency = IdempotencyLookup::Disabled,
+        "no-idempotency" => overrides.idempotency = Deduplication::Disabled,
         other => {
             bail!("there is no control `{other}`; use reply-before-commit, drop-syncs or no-idempotency")
         }

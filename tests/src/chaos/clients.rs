@@ -9,7 +9,7 @@ pub(super) use shared_counter::verify_shared;
 
 use super::caller::Caller;
 use super::{Templates, Workload};
-use crate::checker::{CartHistory, CountHistory, CounterHistory, Verdict};
+use crate::checker::{CartHistory, CounterHistory, UnkeyedHistory, Verdict};
 use crate::guests;
 use crate::http::{Request, Response};
 use crate::rest::{Key, invocation, result_of, worker_path};
@@ -291,7 +291,7 @@ impl ClientRun {
         keyed: bool,
     ) -> Result<(), WrongAnswer> {
         let worker = format!("{}-{index}", if keyed { "sent-keyed" } else { "sent" });
-        let mut history = CountHistory::new(worker.as_str());
+        let mut history = UnkeyedHistory::new(worker.as_str());
         loop {
             for _ in 0..SENT_BEFORE_CHECK {
                 if self.caller.progress.is_stopped() {

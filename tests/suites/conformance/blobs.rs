@@ -1,22 +1,22 @@
 //! The contract of the blob store, which holds uploaded components.
 
-use golem_runtime::storage::blobs::{FileBlobs, MemoryBlobs};
-use golem_runtime::storage::ports::{Blobs, StoreError};
+use golem_runtime::storage::blobs::{FileContentStore, MemoryContentStore};
+use golem_runtime::storage::ports::{ContentStore, StoreError};
 use std::fs;
 use std::path::Path;
 
 #[test]
 fn memory_keeps_the_contract() {
-    check(&MemoryBlobs::new());
+    check(&MemoryContentStore::new());
 }
 
 #[test]
 fn files_keep_the_contract() {
     let dir = tempfile::tempdir().unwrap();
-    check(&FileBlobs::open(dir.path()).unwrap());
+    check(&FileContentStore::open(dir.path()).unwrap());
 }
 
-fn check(blobs: &dyn Blobs) {
+fn check(blobs: &dyn ContentStore) {
     let all: Vec<Vec<u8>> = vec![Vec::new(), b"\0asm".to_vec(), vec![3; 1 << 20]];
     for bytes in &all {
         assert_eq!(blobs.get(hash(bytes)).unwrap(), None);
@@ -40,13 +40,13 @@ fn check(blobs: &dyn Blobs) {
 #[test]
 fn files_survive_a_restart_and_leftovers_are_swept() {
     let dir = tempfile::tempdir().unwrap();
-    FileBlobs::open(dir.path()).unwrap().put(hash(b"x"), b"x").unwrap();
+    FileContentStore::open(dir.path()).unwrap().put(hash(b"x"), b"x").unwrap();
     let partial = file(dir.path(), b"y").with_extension("partial");
     fs::write(&partial, "half").unwrap();
     let foreign = dir.path().join("blobs/README");
     fs::write(&foreign, "not ours").unwrap();
 
-    let blobs = FileBlobs::open(dir.path()).unwrap();
+    let blobs = FileContentStore::open(dir.path()).unwrap();
     assert_eq!(blobs.get(hash(b"x")).unwrap().as_deref(), Some(&b"x"[..]));
     assert_eq!(blobs.get(hash(b"y")).unwrap(), None);
     assert_eq!(blobs.sweep(&|_| true).unwrap(), 1);
@@ -57,7 +57,7 @@ fn files_survive_a_restart_and_leftovers_are_swept() {
 #[test]
 fn a_damaged_file_is_refused_and_repaired_by_the_next_upload() {
     let dir = tempfile::tempdir().unwrap();
-    let blobs = FileBlobs::open(dir.path()).unwrap();
+    let blobs = FileContentStore::open(dir.path()).unwrap();
     blobs.put(hash(b"component"), b"component").unwrap();
     fs::write(file(dir.path(), b"component"), "c0mponent").unwrap();
     let error = blobs.get(hash(b"component")).unwrap_err().to_string();

@@ -2,8 +2,8 @@
 
 use crate::adapter::{Adapter, StoreAndCatalog, over_all_adapters, template};
 use golem_model::{
-    Account, AccountId, Export, Function, Grant, GrantId, Invitation, Policy, PolicyId, Project,
-    ProjectAction, ProjectId, Role, TemplateVersion, Timestamp, Token, TokenId, Type, Usage,
+    Account, AccountId, Export, Function, Grant, GrantId, Invitation, MonthlyUsage, Policy, PolicyId,
+    Project, ProjectAction, ProjectId, Role, TemplateVersion, Timestamp, Token, TokenId, Type,
 };
 use golem_runtime::storage::ports::{CatalogWrite, StoreError};
 use std::collections::BTreeSet;
@@ -160,7 +160,7 @@ fn accounts_are_changed_and_removed(adapter: &dyn Adapter) {
                 CatalogWrite::Project(project(2, 2, true)),
                 CatalogWrite::Token(token(1)),
                 CatalogWrite::Grant(grant(1, 2, 1)),
-                CatalogWrite::Usage(usage(1, 5)),
+                CatalogWrite::MonthlyUsage(usage(1, 5)),
             ])
             .unwrap();
         let error = store.write(&[CatalogWrite::AccountRemoved(account(1).id)]).unwrap_err();
@@ -263,9 +263,9 @@ fn invitations_and_usage_survive_a_restart(adapter: &dyn Adapter) {
                 CatalogWrite::InvitedRemoved("d@x".to_owned()),
                 CatalogWrite::InvitationNeeded(true),
                 CatalogWrite::InvitationNeeded(false),
-                CatalogWrite::Usage(usage(1, 5)),
-                CatalogWrite::Usage(usage(2, 6)),
-                CatalogWrite::Usage(usage(1, 7)),
+                CatalogWrite::MonthlyUsage(usage(1, 5)),
+                CatalogWrite::MonthlyUsage(usage(2, 6)),
+                CatalogWrite::MonthlyUsage(usage(1, 7)),
             ])
             .unwrap();
     }
@@ -301,8 +301,8 @@ fn grant(number: u128, project: u128, grantee: u128) -> Grant {
     }
 }
 
-fn usage(account: u128, uploaded_bytes: u64) -> Usage {
-    Usage { account: AccountId(Uuid::from_u128(account)), month: 24_000, uploaded_bytes, gas: -1 }
+fn usage(account: u128, uploaded_bytes: u64) -> MonthlyUsage {
+    MonthlyUsage { account: AccountId(Uuid::from_u128(account)), month: 24_000, uploaded_bytes, gas: -1 }
 }
 
 fn project(number: u128, owner: u128, default: bool) -> Project {

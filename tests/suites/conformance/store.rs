@@ -5,7 +5,7 @@ use crate::adapter::{
 };
 use golem_model::{Epoch, ShardId, Timestamp};
 use golem_runtime::storage::ports::{
-    Batch, DerivedPosition, IdempotencyRow, Position, Seq, StoreError, StoredProjection, WorkerNum,
+    Batch, DerivedPosition, IdempotencyRow, Seq, StoreError, StorePosition, StoredProjection, WorkerNum,
 };
 
 over_all_adapters! {
@@ -32,7 +32,7 @@ over_all_adapters! {
 
 fn an_empty_store_has_no_rows(adapter: &dyn Adapter) {
     let store = adapter.open();
-    assert_eq!(store.position().unwrap(), Position::default());
+    assert_eq!(store.position().unwrap(), StorePosition::default());
     assert_eq!(store.row(Seq(1)).unwrap(), None);
     assert_eq!(store.rows_after(Seq(0), 10).unwrap(), []);
     assert_eq!(store.rows_back(Seq(0), 10).unwrap(), []);
@@ -43,7 +43,7 @@ fn an_empty_store_has_no_rows(adapter: &dyn Adapter) {
     assert_eq!(store.idempotency_row(WorkerNum(1), [0; 16]).unwrap(), None);
     assert!(!store.run_maintenance(100).unwrap());
     store.commit(&Batch::default()).unwrap();
-    assert_eq!(store.recover().unwrap(), Position::default());
+    assert_eq!(store.recover().unwrap(), StorePosition::default());
 }
 
 fn epochs_grow_by_one_each_time_the_shards_are_taken(adapter: &dyn Adapter) {
@@ -155,7 +155,10 @@ fn a_refused_batch_leaves_nothing_behind(adapter: &dyn Adapter) {
     let error = store.commit(&batch).unwrap_err();
     assert!(matches!(error, StoreError::Conflict { what: "worker" }), "{error}");
 
-    assert_eq!(store.position().unwrap(), Position { last: Seq(1), derived: DerivedPosition::default() });
+    assert_eq!(
+        store.position().unwrap(),
+        StorePosition { last: Seq(1), derived: DerivedPosition::default() }
+    );
     assert_eq!(store.row(Seq(2)).unwrap(), None);
     assert_eq!(store.projection_count(None).unwrap(), 1);
     assert_eq!(store.idempotency_row(WorkerNum(1), [1; 16]).unwrap(), None);
@@ -377,7 +380,7 @@ fn everything_is_there_after_a_restart(adapter: &dyn Adapter) {
         store.rows_after(Seq(0), 10).unwrap()
     };
     let store = adapter.open();
-    assert_eq!(store.position().unwrap(), Position { last: Seq(4), derived });
+    assert_eq!(store.position().unwrap(), StorePosition { last: Seq(4), derived });
     assert_eq!(store.rows_after(Seq(0), 10).unwrap(), rows);
     assert_eq!(store.projection_by_num(WorkerNum(1)).unwrap(), Some(head(1, template(1), "a")));
     assert_eq!(store.idempotency_row(WorkerNum(1), [1; 16]).unwrap(), Some(idempotency_row(1, 1, 1, 3)));

@@ -2,7 +2,7 @@
 
 use crate::adapter::{Adapter, StoreAndCatalog, Writer, over_all_adapters};
 use golem_model::ProjectId;
-use golem_model::shared::{ScopedKey, Space};
+use golem_model::shared::{KeySpace, ScopedKey};
 use golem_runtime::storage::ports::{AbandonedBucket, Batch, CatalogWrite, Seq, StoreError, ValueRow};
 use std::sync::Arc;
 use uuid::Uuid;
@@ -22,19 +22,19 @@ const MINE: ProjectId = ProjectId(Uuid::from_u128(1));
 const OTHER: ProjectId = ProjectId(Uuid::from_u128(2));
 
 fn put(key: &str, value: &[u8]) -> ValueRow {
-    value_row(MINE, Space::Values, "bucket", key, Some(value))
+    value_row(MINE, KeySpace::Values, "bucket", key, Some(value))
 }
 
 fn remove(key: &str) -> ValueRow {
-    value_row(MINE, Space::Values, "bucket", key, None)
+    value_row(MINE, KeySpace::Values, "bucket", key, None)
 }
 
-fn value_row(project: ProjectId, space: Space, bucket: &str, key: &str, value: Option<&[u8]>) -> ValueRow {
+fn value_row(project: ProjectId, space: KeySpace, bucket: &str, key: &str, value: Option<&[u8]>) -> ValueRow {
     let value: Option<Arc<[u8]>> = value.map(Into::into);
     ValueRow { project, scoped_key: scoped_key(space, bucket, key), value, version: Seq(0) }
 }
 
-fn scoped_key(space: Space, bucket: &str, key: &str) -> ScopedKey {
+fn scoped_key(space: KeySpace, bucket: &str, key: &str) -> ScopedKey {
     ScopedKey { space, bucket: bucket.into(), key: key.into() }
 }
 
@@ -48,14 +48,14 @@ fn commit(writer: &mut Writer<'_>, values: Vec<ValueRow>) -> Seq {
 }
 
 fn get(store: &dyn StoreAndCatalog, key: &str) -> Option<(Vec<u8>, Seq)> {
-    let scoped = scoped_key(Space::Values, "bucket", key);
+    let scoped = scoped_key(KeySpace::Values, "bucket", key);
     let row = store.value(MINE, &scoped).unwrap()?;
     assert_eq!((row.project, row.scoped_key), (MINE, scoped));
     Some((row.value.expect("a row that is read has a value").to_vec(), row.version))
 }
 
 fn keys(store: &dyn StoreAndCatalog, after: Option<&str>, limit: usize) -> Vec<String> {
-    store.keys(MINE, Space::Values, "bucket", after, limit).unwrap()
+    store.keys(MINE, KeySpace::Values, "bucket", after, limit).unwrap()
 }
 
 fn the_last_write_of_a_value_is_read(adapter: &dyn Adapter) {
@@ -77,15 +77,15 @@ fn projects_spaces_and_buckets_are_separate(adapter: &dyn Adapter) {
     let store = adapter.open();
     let mut writer = Writer::new(&*store);
     let places = [
-        (MINE, Space::Values, "bucket"),
-        (MINE, Space::Values, "Bucket"),
-        (MINE, Space::Values, "bucke"),
-        (MINE, Space::Values, ""),
-        (MINE, Space::Containers, "bucket"),
-        (MINE, Space::Objects, "bucket"),
-        (OTHER, Space::Values, "bucket"),
+        (MINE, KeySpace::Values, "bucket"),
+        (MINE, KeySpace::Values, "Bucket"),
+        (MINE, KeySpace::Values, "bucke"),
+        (MINE, KeySpace::Values, ""),
+        (MINE, KeySpace::Containers, "bucket"),
+        (MINE, KeySpace::Objects, "bucket"),
+        (OTHER, KeySpace::Values, "bucket"),
     ];
-    let text = |place: &(ProjectId, Space, &str)| format!("{place:?}").into_bytes();
+    let text = |place: &(ProjectId, KeySpace, &str)| format!("{place:?}").into_bytes();
     let rows = places.iter().map(|place| value_row(place.0, place.1, place.2, "k", Some(&text(place))));
     commit(&mut writer, rows.collect());
     for place in places {
@@ -94,31 +94,31 @@ fn projects_spaces_and_buckets_are_separate(adapter: &dyn Adapter) {
         assert_eq!(*row.value.unwrap(), text(&place));
         assert_eq!(store.keys(project, space, bucket, None, 10).unwrap(), ["k"]);
     }
-    commit(&mut writer, vec![value_row(OTHER, Space::Values, "bucket", "k", None)]);
+    commit(&mut writer, vec![value_row(OTHER, KeySpace::Values, "bucket", "k", None)]);
     assert!(get(&*store, "k").is_some());
 }
 
 fn abandoned_buckets_are_swept(adapter: &dyn Adapter) {
     let store = adapter.open();
     let mut writer = Writer::new(&*store);
-    let objects = (0..100).map(|n| value_row(MINE, Space::Objects, "7", &n.to_string(), Some(b"x")));
+    let objects = (0..100).map(|n| value_row(MINE, KeySpace::Objects, "7", &n.to_string(), Some(b"x")));
     let others = [
-        value_row(MINE, Space::Objects, "8", "k", Some(b"x")),
-        value_row(MINE, Space::Values, "7", "k", Some(b"x")),
-        value_row(OTHER, Space::Objects, "7", "k", Some(b"x")),
+        value_row(MINE, KeySpace::Objects, "8", "k", Some(b"x")),
+        value_row(MINE, KeySpace::Values, "7", "k", Some(b"x")),
+        value_row(OTHER, KeySpace::Objects, "7", "k", Some(b"x")),
     ];
     commit(&mut writer, objects.chain(others).collect());
     let batch = writer.batch(&[1]);
     // A value that is written in the same batch that abandons the bucket is swept as well.
-    let values = vec![value_row(MINE, Space::Objects, "7", "last", Some(b"x"))];
+    let values = vec![value_row(MINE, KeySpace::Objects, "7", "last", Some(b"x"))];
     let abandoned = vec![AbandonedBucket { project: MINE, bucket: "7".into() }];
     store.commit(&Batch { values, abandoned, ..batch }).unwrap();
     drop(store);
     let store = adapter.open();
     while store.run_maintenance(10).unwrap() {}
-    assert_eq!(store.keys(MINE, Space::Objects, "7", None, 10).unwrap(), [] as [&str; 0]);
+    assert_eq!(store.keys(MINE, KeySpace::Objects, "7", None, 10).unwrap(), [] as [&str; 0]);
     for (project, space, bucket) in
-        [(MINE, Space::Objects, "8"), (MINE, Space::Values, "7"), (OTHER, Space::Objects, "7")]
+        [(MINE, KeySpace::Objects, "8"), (MINE, KeySpace::Values, "7"), (OTHER, KeySpace::Objects, "7")]
     {
         assert_eq!(store.keys(project, space, bucket, None, 10).unwrap(), ["k"]);
     }
@@ -126,7 +126,7 @@ fn abandoned_buckets_are_swept(adapter: &dyn Adapter) {
 
 /// Regression: buckets and containers of a removed project were never swept.
 fn a_removed_projects_values_are_swept(adapter: &dyn Adapter) {
-    const SPACES: [Space; 3] = [Space::Values, Space::Containers, Space::Objects];
+    const SPACES: [KeySpace; 3] = [KeySpace::Values, KeySpace::Containers, KeySpace::Objects];
     let store = adapter.open();
     let mut writer = Writer::new(&*store);
     let rows = SPACES.into_iter().flat_map(|space| {

@@ -54,7 +54,7 @@ fn golem(folder: &Path, args: &[&str]) -> Result<Value, String> {
 fn build_project(folder: &Path, language: &str) -> PathBuf {
     let name = format!("{language}-cart");
     let run = |args: &[&str]| golem(folder, args).unwrap_or_else(|error| panic!("{args:?}: {error}"));
-    let sdk = guests::sdk();
+    let sdk = guests::sdk_folder();
     // Only Rust projects use `--sdk`; others ignore it.
     run(&["new", "--lang", language, "--package-name", "acme:shop", "--sdk", &sdk, &name]);
     let built = run(&["build", "--dir", &name]);

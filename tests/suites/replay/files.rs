@@ -155,7 +155,7 @@ async fn files_that_a_component_ships_with() {
     let component = engine.compile(&wasm, *blake3::hash(&wasm).as_bytes()).unwrap();
     let mut shipped = golem_host::Files::builder();
     shipped.file("lib/words", "one two".into(), Timestamp::from_nanos(7)).unwrap();
-    shipped.link("words", "lib/words", Timestamp::from_nanos(7)).unwrap();
+    shipped.symlink("words", "lib/words", Timestamp::from_nanos(7)).unwrap();
     let component = component.with_files(shipped.build()).unwrap();
     let mut files = Files(TestWorker::with_store(component.clone(), frozen(), MemoryStore::new()).unwrap());
     files.check("read", &["words"], ok(Some(text("one two")))).await;

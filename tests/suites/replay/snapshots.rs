@@ -113,7 +113,7 @@ async fn a_replay_that_saves_something_else_is_a_divergence() {
     other.store().crash();
     let mut oplog = worker.oplog();
     if let Entry::LifecycleEvent(LifecycleEvent::Snapshot { state, .. }) = &mut oplog[index - 1] {
-        state.image = golem_model::oplog::Image::Inline(vec![1, 2, 3]);
+        state.image = golem_model::oplog::SnapshotImage::Inline(vec![1, 2, 3]);
     }
     for entry in oplog.drain(1..) {
         other.store().append(other.id(), entry);

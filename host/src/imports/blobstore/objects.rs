@@ -6,7 +6,7 @@ use wasmtime::Result;
 
 /// A host object of `wasi:blobstore`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Blob {
+pub(crate) enum BlobObject {
     /// A container, by its name.
     Container(String),
     /// `outgoing-value`: bytes that the guest is going to write.
@@ -35,7 +35,7 @@ pub(crate) struct ObjectNames {
     pub(super) ended: bool,
 }
 
-impl Blob {
+impl BlobObject {
     /// The kind of the object, for error messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
@@ -65,7 +65,7 @@ impl Objects {
     /// The name of the container at `rep`.
     pub(super) fn container(&self, rep: u32) -> Result<String> {
         match self.get(rep)? {
-            Object::Blob(Blob::Container(name)) => Ok(name.clone()),
+            Object::Blob(BlobObject::Container(name)) => Ok(name.clone()),
             other => Err(wrong_kind(other, "a container")),
         }
     }
@@ -73,7 +73,7 @@ impl Objects {
     /// The `outgoing-value` at `rep`.
     pub(super) fn outgoing_blob(&mut self, rep: u32) -> Result<&mut OutgoingData> {
         match self.get_mut(rep)? {
-            Object::Blob(Blob::Outgoing(value)) => Ok(value),
+            Object::Blob(BlobObject::Outgoing(value)) => Ok(value),
             other => Err(wrong_kind(other, "an outgoing value")),
         }
     }
@@ -81,7 +81,7 @@ impl Objects {
     /// Removes the `outgoing-value` at `rep`.
     pub(super) fn take_outgoing_blob(&mut self, rep: u32) -> Result<OutgoingData> {
         match self.remove(rep)? {
-            Object::Blob(Blob::Outgoing(value)) => Ok(value),
+            Object::Blob(BlobObject::Outgoing(value)) => Ok(value),
             other => Err(wrong_kind(&other, "an outgoing value")),
         }
     }
@@ -89,7 +89,7 @@ impl Objects {
     /// The bytes of the `incoming-value` at `rep`.
     pub(super) fn incoming_blob(&self, rep: u32) -> Result<Arc<[u8]>> {
         match self.get(rep)? {
-            Object::Blob(Blob::Incoming(value)) => Ok(value.clone()),
+            Object::Blob(BlobObject::Incoming(value)) => Ok(value.clone()),
             other => Err(wrong_kind(other, "an incoming value")),
         }
     }
@@ -97,7 +97,7 @@ impl Objects {
     /// The `stream-object-names` at `rep`.
     pub(super) fn names(&self, rep: u32) -> Result<ObjectNames> {
         match self.get(rep)? {
-            Object::Blob(Blob::Names(names)) => Ok(names.clone()),
+            Object::Blob(BlobObject::Names(names)) => Ok(names.clone()),
             other => Err(wrong_kind(other, "names of objects")),
         }
     }

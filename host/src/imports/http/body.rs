@@ -62,10 +62,12 @@ impl WorkerState {
                     std::mem::replace(future, ResponseFuture::Failed(HttpFailure::Unfinished))
                 })?;
                 let future = match (future, body) {
-                    (ResponseFuture::Unsent(draft), Ok(content)) => match self.send(&draft, content)? {
-                        Ok(sent) => ResponseFuture::Sent(sent),
-                        Err(failure) => ResponseFuture::Failed(failure),
-                    },
+                    (ResponseFuture::Unsent(request_head), Ok(content)) => {
+                        match self.send(&request_head, content)? {
+                            Ok(sent) => ResponseFuture::Sent(sent),
+                            Err(failure) => ResponseFuture::Failed(failure),
+                        }
+                    }
                     (ResponseFuture::Unsent(_), Err(failure)) => ResponseFuture::Failed(failure),
                     (other, _) => other,
                 };

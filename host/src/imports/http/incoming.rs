@@ -5,11 +5,11 @@
 //! recorded pieces again and then gets a stream error.
 
 use super::failure::error_code;
-use super::objects::{BodySource, Http, ReceivedBody, ReceivedResponse, Trailers};
+use super::objects::{BodySource, HttpObject, ReceivedBody, ReceivedResponse, Trailers};
 use super::send::to_trailers_result;
 use super::{send, wire};
 use crate::durable::{
-    BodyEnd, BodyRead, CallFailure, CallResponse, DurableCall, Effect, Live, ObserveCall, ResponsePart,
+    BodyEnd, BodyRead, CallFailure, CallResponse, DurableCall, Effect, ImmediateCall, Live, ResponsePart,
 };
 use crate::objects::{Input, Object, Pollable};
 use crate::state::WorkerState;
@@ -54,7 +54,7 @@ impl ReadBody {
     }
 }
 
-impl ObserveCall for ReadBody {
+impl ImmediateCall for ReadBody {
     const FUNCTION: HostFunction = HostFunction::HttpBodyRead;
     type Answer = BodyRead;
 
@@ -62,7 +62,7 @@ impl ObserveCall for ReadBody {
         self.encode()
     }
 
-    fn observe(&self, live: &mut Live<'_>) -> Vec<u8> {
+    fn perform(&self, live: &mut Live<'_>) -> Vec<u8> {
         self.read(live)
     }
 
@@ -98,7 +98,7 @@ struct GetTrailers {
     call: u64,
 }
 
-impl ObserveCall for GetTrailers {
+impl ImmediateCall for GetTrailers {
     const FUNCTION: HostFunction = HostFunction::HttpTrailers;
     type Answer = Option<BodyEnd>;
 
@@ -108,7 +108,7 @@ impl ObserveCall for GetTrailers {
         out
     }
 
-    fn observe(&self, live: &mut Live<'_>) -> Vec<u8> {
+    fn perform(&self, live: &mut Live<'_>) -> Vec<u8> {
         wire::encode_body_end(live.body_end(self.call).map(send::limit_trailers).as_ref())
     }
 
@@ -123,7 +123,7 @@ impl WorkerState {
         let limit = read_limit(length);
         match self.http_body_call(body)? {
             Some(call) if limit > 0 => {
-                let read = self.observe(&ReadBody { call, limit, waits: false });
+                let read = self.call_immediate(&ReadBody { call, limit, waits: false });
                 self.apply_body_read(body, read.map_err(StreamError::Trap)?)
             }
             _ => self.take_buffered(body, limit),
@@ -135,7 +135,7 @@ impl WorkerState {
         let limit = read_limit(length);
         match self.http_body_call(body)? {
             Some(call) if limit > 0 => {
-                let read = self.durable(ReadBody { call, limit, waits: true }).await;
+                let read = self.call_durable(ReadBody { call, limit, waits: true }).await;
                 self.apply_body_read(body, read.map_err(StreamError::Trap)?)
             }
             _ => self.take_buffered(body, limit),
@@ -217,7 +217,7 @@ impl types::HostIncomingResponse for WorkerState {
         let source =
             self.objects.update_received_response(response.rep(), |received| received.body.take())?;
         let Some(source) = source else { return Ok(Err(())) };
-        self.new_http(Http::ReceivedBody(ReceivedBody { source, stream_taken: false })).map(Ok)
+        self.new_http(HttpObject::ReceivedBody(ReceivedBody { source, stream_taken: false })).map(Ok)
     }
 
     fn drop(&mut self, response: Resource<IncomingResponse>) -> Result<()> {
@@ -242,7 +242,7 @@ impl types::HostIncomingBody for WorkerState {
             BodySource::Buffered { end, .. } => Trailers::Known(end),
             BodySource::Call(call) => Trailers::Pending(call),
         };
-        self.new_http(Http::Trailers(trailers))
+        self.new_http(HttpObject::Trailers(trailers))
     }
 
     fn drop(&mut self, body: Resource<IncomingBody>) -> Result<()> {
@@ -270,7 +270,7 @@ impl types::HostFutureTrailers for WorkerState {
             Trailers::Known(end) => end.clone(),
             Trailers::Pending(call) => {
                 let call = *call;
-                match self.observe(&GetTrailers { call })? {
+                match self.call_immediate(&GetTrailers { call })? {
                     None => return Ok(None),
                     Some(end) => to_trailers_result(end)?,
                 }

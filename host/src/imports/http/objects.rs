@@ -15,7 +15,7 @@ use wasmtime::Result;
 
 /// A host object of `wasi:http`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Http {
+pub(crate) enum HttpObject {
     /// `fields`, also called headers and trailers.
     Fields(Fields),
     /// `outgoing-request`.
@@ -131,7 +131,7 @@ pub(super) enum BodyOwner {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum ResponseFuture {
     /// The request's body is not complete yet, so nothing was sent.
-    Unsent(Box<RequestDraft>),
+    Unsent(Box<RequestHead>),
     /// The request was sent.
     Sent(UnansweredRequest),
     /// A poll has recorded a response for this call, and the guest has not taken it.
@@ -144,7 +144,7 @@ pub(crate) enum ResponseFuture {
 
 /// A request without its body.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct RequestDraft {
+pub(crate) struct RequestHead {
     pub(super) method: Method,
     pub(super) uri: ::http::Uri,
     pub(super) headers: Fields,
@@ -204,7 +204,7 @@ pub(crate) enum Trailers {
     Taken,
 }
 
-impl Http {
+impl HttpObject {
     /// Approximate bytes on the heap.
     pub(crate) fn bytes(&self) -> usize {
         match self {
@@ -217,7 +217,7 @@ impl Http {
             }
             Self::Response(response) => response.headers.bytes() + response.body.bytes(),
             Self::Body(body) => body.bytes.len(),
-            Self::ResponseFuture(ResponseFuture::Unsent(draft)) => draft.headers.bytes(),
+            Self::ResponseFuture(ResponseFuture::Unsent(request_head)) => request_head.headers.bytes(),
             Self::ResponseFuture(ResponseFuture::Sent(sent)) => sent.request.body.len(),
             Self::ResponseFuture(ResponseFuture::Received(_, answered)) => answered.bytes(),
             Self::ReceivedResponse(received) => {
@@ -266,7 +266,7 @@ impl Objects {
     /// Removes the `response-outparam` at `rep`.
     pub(super) fn remove_outparam(&mut self, rep: u32) -> Result<()> {
         match self.remove(rep)? {
-            Object::Http(Http::Outparam) => Ok(()),
+            Object::Http(HttpObject::Outparam) => Ok(()),
             other => Err(wrong_kind(&other, "a response-outparam")),
         }
     }
@@ -274,7 +274,9 @@ impl Objects {
     /// The sent requests whose responses the guest has not taken.
     pub(crate) fn unanswered_requests(&self) -> Vec<UnansweredRequest> {
         let sent = self.iter().filter_map(|object| match object {
-            Object::Http(Http::ResponseFuture(ResponseFuture::Sent(unanswered))) => Some(unanswered.clone()),
+            Object::Http(HttpObject::ResponseFuture(ResponseFuture::Sent(unanswered))) => {
+                Some(unanswered.clone())
+            }
             _ => None,
         });
         sent.collect()
@@ -302,7 +304,7 @@ macro_rules! access {
             $(
                 $(pub(super) fn $name(&self, rep: u32) -> Result<&$kind> {
                     match self.get(rep)? {
-                        Object::Http(Http::$kind(object)) => Ok(object),
+                        Object::Http(HttpObject::$kind(object)) => Ok(object),
                         other => Err(wrong_kind(other, $what)),
                     }
                 })?
@@ -313,14 +315,14 @@ macro_rules! access {
                     change: impl FnOnce(&mut $kind) -> R,
                 ) -> Result<R> {
                     self.update(rep, |object| match object {
-                        Object::Http(Http::$kind(object)) => Ok(change(object)),
+                        Object::Http(HttpObject::$kind(object)) => Ok(change(object)),
                         other => Err(wrong_kind(other, $what)),
                     })?
                 }
 
                 pub(super) fn $remove(&mut self, rep: u32) -> Result<$kind> {
                     match self.remove(rep)? {
-                        Object::Http(Http::$kind(object)) => Ok(object),
+                        Object::Http(HttpObject::$kind(object)) => Ok(object),
                         other => Err(wrong_kind(&other, $what)),
                     }
                 }

@@ -1,7 +1,7 @@
 //! Objects that guests create: fields, requests, responses, options. Bodies are in `body`.
 
 use super::fields::Fields;
-use super::objects::{Body, BodyOwner, BodyState, Http, Options, Request, Response};
+use super::objects::{Body, BodyOwner, BodyState, HttpObject, Options, Request, Response};
 use crate::objects::Object;
 use crate::state::WorkerState;
 use ::http::uri::{Authority, PathAndQuery};
@@ -18,12 +18,12 @@ pub(super) type FieldsHandle = Resource<types::Fields>;
 const TOKEN_BYTES_MAX: usize = 64;
 
 impl WorkerState {
-    pub(super) fn new_http<T: 'static>(&mut self, object: Http) -> Result<Resource<T>> {
+    pub(super) fn new_http<T: 'static>(&mut self, object: HttpObject) -> Result<Resource<T>> {
         self.objects.insert(Object::Http(object))
     }
 
     pub(super) fn new_fields(&mut self, fields: Fields) -> Result<FieldsHandle> {
-        self.new_http(Http::Fields(fields))
+        self.new_http(HttpObject::Fields(fields))
     }
 }
 
@@ -80,7 +80,7 @@ impl types::HostFields for WorkerState {
 impl types::HostOutgoingRequest for WorkerState {
     fn new(&mut self, headers: FieldsHandle) -> Result<Resource<OutgoingRequest>> {
         let headers = self.objects.remove_fields(headers.rep())?.immutable();
-        self.new_http(Http::Request(Request {
+        self.new_http(HttpObject::Request(Request {
             method: ::http::Method::GET,
             scheme: None,
             authority: None,
@@ -96,7 +96,7 @@ impl types::HostOutgoingRequest for WorkerState {
             return Ok(Err(()));
         }
         let body = Body::new(BodyOwner::Request(request.rep()), &of.headers);
-        let body = self.new_http::<OutgoingBody>(Http::Body(body))?;
+        let body = self.new_http::<OutgoingBody>(HttpObject::Body(body))?;
         self.objects.update_request(request.rep(), |request| request.body = BodyState::Open(body.rep()))?;
         Ok(Ok(body))
     }
@@ -171,7 +171,7 @@ impl types::HostOutgoingRequest for WorkerState {
 impl types::HostOutgoingResponse for WorkerState {
     fn new(&mut self, headers: FieldsHandle) -> Result<Resource<OutgoingResponse>> {
         let headers = self.objects.remove_fields(headers.rep())?.immutable();
-        self.new_http(Http::Response(Response { status: 200, headers, body: BodyState::Untouched }))
+        self.new_http(HttpObject::Response(Response { status: 200, headers, body: BodyState::Untouched }))
     }
 
     fn status_code(&mut self, response: Resource<OutgoingResponse>) -> Result<u16> {
@@ -200,7 +200,7 @@ impl types::HostOutgoingResponse for WorkerState {
             return Ok(Err(()));
         }
         let body = Body::new(BodyOwner::Response(response.rep()), &of.headers);
-        let body = self.new_http::<OutgoingBody>(Http::Body(body))?;
+        let body = self.new_http::<OutgoingBody>(HttpObject::Body(body))?;
         self.objects
             .update_response(response.rep(), |response| response.body = BodyState::Open(body.rep()))?;
         Ok(Ok(body))
@@ -214,7 +214,7 @@ impl types::HostOutgoingResponse for WorkerState {
 
 impl types::HostRequestOptions for WorkerState {
     fn new(&mut self) -> Result<Resource<RequestOptions>> {
-        self.new_http(Http::Options(Options::default()))
+        self.new_http(HttpObject::Options(Options::default()))
     }
 
     fn connect_timeout(&mut self, options: Resource<RequestOptions>) -> Result<Option<u64>> {

@@ -7,11 +7,11 @@
 use super::failure::{error_code, put_failure, read_failure};
 use super::fields::FIELDS_BYTES_MAX;
 use super::objects::{
-    BodySource, BodyState, Content, Http, Options, ReceivedResponse, Request, RequestDraft, ResponseFuture,
-    TrailersResult, UnansweredRequest,
+    BodySource, BodyState, Content, HttpObject, Options, ReceivedResponse, Request, RequestHead,
+    ResponseFuture, TrailersResult, UnansweredRequest,
 };
 use super::{body, fields, wire};
-use crate::durable::{BodyEnd, Effect, Live, ObserveCall, ResponseState};
+use crate::durable::{BodyEnd, Effect, ImmediateCall, Live, ResponseState};
 use crate::objects::{Object, Pollable};
 use crate::ports::{HttpFailure, HttpRequest, HttpTimeouts};
 use crate::state::WorkerState;
@@ -70,7 +70,7 @@ struct SendRequest {
     request: Arc<HttpRequest>,
 }
 
-impl ObserveCall for SendRequest {
+impl ImmediateCall for SendRequest {
     const FUNCTION: HostFunction = HostFunction::HttpSend;
     const EFFECT: Effect = Effect::AnnouncesIntent;
     type Answer = Result<(), HttpFailure>;
@@ -82,7 +82,7 @@ impl ObserveCall for SendRequest {
         out
     }
 
-    fn observe(&self, live: &mut Live<'_>) -> Vec<u8> {
+    fn perform(&self, live: &mut Live<'_>) -> Vec<u8> {
         match live.admit_request(&self.request) {
             Ok(()) => vec![0],
             Err(failure) => {
@@ -116,7 +116,7 @@ struct GetResponse {
     call: u64,
 }
 
-impl ObserveCall for GetResponse {
+impl ImmediateCall for GetResponse {
     const FUNCTION: HostFunction = HostFunction::HttpResponse;
     type Answer = ResponseState;
 
@@ -126,7 +126,7 @@ impl ObserveCall for GetResponse {
         out
     }
 
-    fn observe(&self, live: &mut Live<'_>) -> Vec<u8> {
+    fn perform(&self, live: &mut Live<'_>) -> Vec<u8> {
         wire::encode_response_state(&take_response(live, self.call))
     }
 
@@ -177,27 +177,29 @@ impl WorkerState {
     /// Announces and sends a complete request.
     pub(super) fn send(
         &mut self,
-        draft: &RequestDraft,
+        request_head: &RequestHead,
         content: Content,
     ) -> Result<Result<UnansweredRequest, HttpFailure>> {
         let call = self.http.sent_count;
         self.http.sent_count += 1;
-        let mut headers = draft.headers.to_headers()?;
+        let mut headers = request_head.headers.to_headers()?;
         if !headers.contains_key(IDEMPOTENCY_KEY) {
-            let key = uuid::Builder::from_custom_bytes(self.random.http_key(call)).into_uuid().to_string();
+            let key = uuid::Builder::from_custom_bytes(self.random.http_idempotency_key(call))
+                .into_uuid()
+                .to_string();
             headers.insert(IDEMPOTENCY_KEY, HeaderValue::try_from(key)?);
         }
         let request = Arc::new(HttpRequest {
-            method: draft.method.clone(),
-            uri: draft.uri.clone(),
+            method: request_head.method.clone(),
+            uri: request_head.uri.clone(),
             headers,
             body: content.bytes,
             trailers: content.trailers.map(|trailers| trailers.to_headers()).transpose()?,
-            timeouts: draft.options.timeouts(),
+            timeouts: request_head.options.timeouts(),
         });
         // By default, a request may be sent twice: the receiver recognises it by the key.
-        let repeats = self.policy.idempotent() || draft.method.is_idempotent();
-        let sent = self.observe(&SendRequest { call, request: request.clone() })?;
+        let repeats = self.policy.idempotent() || request_head.method.is_idempotent();
+        let sent = self.call_immediate(&SendRequest { call, request: request.clone() })?;
         Ok(sent.map(|()| UnansweredRequest { call, request, repeats }))
     }
 
@@ -211,29 +213,30 @@ impl WorkerState {
             BodyState::Open(body) => Some(*body),
             _ => None,
         };
-        let draft = match draft(&request, options, body) {
-            Ok(draft) => draft,
+        let request_head = match request_head(&request, options, body) {
+            Ok(request_head) => request_head,
             Err(error) => {
                 self.detach_body(&request.body, false).map_err(HttpError::trap)?;
                 return Err(error.into());
             }
         };
         let future = match request.body {
-            BodyState::Open(_) => ResponseFuture::Unsent(Box::new(draft)),
+            BodyState::Open(_) => ResponseFuture::Unsent(Box::new(request_head)),
             BodyState::Broken(failure) => return Err(body::body_error(&failure)),
             BodyState::Untouched | BodyState::Done(_) => {
                 let content = match request.body {
                     BodyState::Done(content) => content,
                     _ => Content::default(),
                 };
-                match self.send(&draft, content).map_err(HttpError::trap)? {
+                match self.send(&request_head, content).map_err(HttpError::trap)? {
                     Ok(sent) => ResponseFuture::Sent(sent),
                     Err(failure) => return Err(error_code(&failure).into()),
                 }
             }
         };
-        let future =
-            self.new_http::<FutureIncomingResponse>(Http::ResponseFuture(future)).map_err(HttpError::trap)?;
+        let future = self
+            .new_http::<FutureIncomingResponse>(HttpObject::ResponseFuture(future))
+            .map_err(HttpError::trap)?;
         if let Some(body) = body {
             self.attach_body(body, future.rep()).map_err(HttpError::trap)?;
         }
@@ -276,7 +279,7 @@ impl types::HostFutureIncomingResponse for WorkerState {
             ResponseFuture::Taken => return Ok(Some(Err(()))),
             ResponseFuture::Sent(unanswered) => {
                 let call = unanswered.call;
-                (call, self.observe(&GetResponse { call })?)
+                (call, self.call_immediate(&GetResponse { call })?)
             }
             ResponseFuture::Received(call, response) => (*call, (**response).clone()),
             ResponseFuture::Failed(failure) => (0, ResponseState::Failed(failure.clone())),
@@ -295,7 +298,7 @@ impl types::HostFutureIncomingResponse for WorkerState {
         self.objects.update_response_future(rep, |future| *future = ResponseFuture::Taken)?;
         let headers = fields::Fields::received(&head.headers)?;
         let received = ReceivedResponse { status: head.status, headers, body: Some(source) };
-        Ok(Some(Ok(Ok(self.new_http(Http::ReceivedResponse(received))?))))
+        Ok(Some(Ok(Ok(self.new_http(HttpObject::ReceivedResponse(received))?))))
     }
 
     fn drop(&mut self, future: Resource<FutureIncomingResponse>) -> Result<()> {
@@ -303,8 +306,8 @@ impl types::HostFutureIncomingResponse for WorkerState {
             ResponseFuture::Sent(UnansweredRequest { call, .. }) | ResponseFuture::Received(call, _) => {
                 self.journal.forget_request(call);
             }
-            ResponseFuture::Unsent(draft) => {
-                if let Some(body) = draft.body {
+            ResponseFuture::Unsent(request_head) => {
+                if let Some(body) = request_head.body {
                     self.detach_body(&BodyState::Open(body), false)?;
                 }
             }
@@ -334,7 +337,7 @@ impl Options {
 }
 
 /// Checks that a request can be sent, and returns it without its body.
-fn draft(request: &Request, options: Options, body: Option<u32>) -> Result<RequestDraft, ErrorCode> {
+fn request_head(request: &Request, options: Options, body: Option<u32>) -> Result<RequestHead, ErrorCode> {
     if request.method == Method::CONNECT {
         return Err(ErrorCode::HttpRequestMethodInvalid);
     }
@@ -359,5 +362,5 @@ fn draft(request: &Request, options: Options, body: Option<u32>) -> Result<Reque
     if declared_length > 0 && request.body == BodyState::Untouched {
         return Err(ErrorCode::HttpRequestBodySize(Some(0)));
     }
-    Ok(RequestDraft { method: request.method.clone(), uri, headers: request.headers.clone(), options, body })
+    Ok(RequestHead { method: request.method.clone(), uri, headers: request.headers.clone(), options, body })
 }

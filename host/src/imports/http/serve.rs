@@ -5,7 +5,7 @@
 //! (W4).
 
 use super::fields::Fields;
-use super::objects::{BodyOwner, BodySource, BodyState, Content, Http, ReceivedBody, ReceivedRequest};
+use super::objects::{BodyOwner, BodySource, BodyState, Content, HttpObject, ReceivedBody, ReceivedRequest};
 use super::outgoing::{FieldsHandle, method_to_wit};
 use crate::incoming::{HttpReply, IncomingRequest};
 use crate::state::WorkerState;
@@ -58,8 +58,8 @@ impl WorkerState {
             headers: Fields::received(&received)?,
             body: Some(source),
         };
-        let request = self.new_http(Http::ReceivedRequest(received_request))?;
-        let out = self.new_http(Http::Outparam)?;
+        let request = self.new_http(HttpObject::ReceivedRequest(received_request))?;
+        let out = self.new_http(HttpObject::Outparam)?;
         Ok((request, out))
     }
 
@@ -127,7 +127,7 @@ impl types::HostIncomingRequest for WorkerState {
             .objects
             .update_received_request(request.rep(), |received_request| received_request.body.take())?;
         let Some(source) = source else { return Ok(Err(())) };
-        self.new_http(Http::ReceivedBody(ReceivedBody { source, stream_taken: false })).map(Ok)
+        self.new_http(HttpObject::ReceivedBody(ReceivedBody { source, stream_taken: false })).map(Ok)
     }
 
     fn drop(&mut self, request: Resource<types::IncomingRequest>) -> Result<()> {

@@ -1,6 +1,6 @@
 //! `wasi:keyvalue@0.2.0-draft`: values are lists of bytes, and the cursor of `list-keys` is a number.
 
-use super::KeyValue;
+use super::KeyValueObject;
 use super::durable_calls::PageStart;
 use crate::bindings::wasi::keyvalue0_2_0_draft::{atomics, batch, store};
 use crate::objects::Object;
@@ -60,7 +60,7 @@ impl store::HostBucket for WorkerState {
 
 impl store::Host for WorkerState {
     async fn open(&mut self, identifier: String) -> StoreResult<Resource<Bucket>> {
-        Ok(Ok(self.objects.insert(Object::KeyValue(KeyValue::Bucket(identifier)))?))
+        Ok(Ok(self.objects.insert(Object::KeyValue(KeyValueObject::Bucket(identifier)))?))
     }
 }
 

@@ -1,7 +1,7 @@
 //! `wasi:keyvalue@0.2.0-draft2`: as the first draft, but the cursor is a key, numbers are signed, and there is
 //! compare-and-swap.
 
-use super::KeyValue;
+use super::KeyValueObject;
 use super::durable_calls::PageStart;
 use super::objects::Cas as CasObject;
 use crate::bindings::wasi::keyvalue0_2_0_draft2::{atomics, batch, store};
@@ -62,7 +62,7 @@ impl store::HostBucket for WorkerState {
 
 impl store::Host for WorkerState {
     async fn open(&mut self, identifier: String) -> StoreResult<Resource<Bucket>> {
-        Ok(Ok(self.objects.insert(Object::KeyValue(KeyValue::Bucket(identifier)))?))
+        Ok(Ok(self.objects.insert(Object::KeyValue(KeyValueObject::Bucket(identifier)))?))
     }
 }
 
@@ -81,7 +81,7 @@ impl atomics::HostCas for WorkerState {
         let CasObject { bucket, key, version: _ } = self.objects.cas(cas.rep())?;
         match self.value_watch(bucket.clone(), key.clone(), true).await? {
             Ok((version, value)) => {
-                let moved = KeyValue::Cas(CasObject { bucket, key, version });
+                let moved = KeyValueObject::Cas(CasObject { bucket, key, version });
                 self.objects.update(cas.rep(), |object| *object = Object::KeyValue(moved))?;
                 Ok(Ok(value.map(|value| value.to_vec())))
             }
@@ -119,7 +119,7 @@ impl atomics::Host for WorkerState {
 
 impl WorkerState {
     fn cas_handle(&mut self, cas: CasObject) -> Result<Resource<Cas>> {
-        self.objects.insert(Object::KeyValue(KeyValue::Cas(cas)))
+        self.objects.insert(Object::KeyValue(KeyValueObject::Cas(cas)))
     }
 }
 

@@ -9,7 +9,7 @@ use golem_model::keyvalue::{self, Delta, KeyValueOutcome, KeyValueWrite};
 use golem_model::limits::{KEY_VALUE_ALL_KEYS_MAX, KEY_VALUE_CALL_BYTES_MAX, KEY_VALUE_PAGE_KEYS};
 use golem_model::oplog::wire::{DecodeError, Reader, put_bytes, put_varint};
 use golem_model::oplog::{HostCall, HostFunction};
-use golem_model::shared::{KeyPage, Version};
+use golem_model::shared::{KeyPage, ValueVersion};
 use std::marker::PhantomData;
 use std::sync::Arc;
 
@@ -334,16 +334,16 @@ pub(in super::super) fn read_page(response: &[u8]) -> Result<GuestResult<KeyPage
 /// Reads a key's version, and its value if `with_value` is set. Request: after the key, 1 if the value is wanted, else
 /// 0. Response: 1 and the version; then 1 and the value, or nothing if the key does not exist or the value is not
 /// wanted.
-pub(super) struct WatchKey {
+pub(super) struct GetVersioned {
     pub(super) bucket: String,
     pub(super) key: String,
     pub(super) with_value: bool,
 }
 
-impl DurableCall for WatchKey {
+impl DurableCall for GetVersioned {
     const FUNCTION: HostFunction = HostFunction::KeyValueWatch;
     const EFFECT: Effect = Effect::ReadOnly;
-    type Answer = GuestResult<(Version, Option<Arc<[u8]>>)>;
+    type Answer = GuestResult<(ValueVersion, Option<Arc<[u8]>>)>;
 
     fn request(&self) -> Vec<u8> {
         let mut out = request(&self.bucket, &self.key);
@@ -372,7 +372,7 @@ impl DurableCall for WatchKey {
             Ok((tag, _)) => return unknown_tag("version", tag),
         };
         let mut input = Reader::new(rest);
-        let version = Version(input.varint()?);
+        let version = ValueVersion(input.varint()?);
         if input.is_empty() {
             return Ok(Ok((version, None)));
         }

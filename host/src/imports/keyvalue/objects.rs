@@ -1,14 +1,14 @@
 //! The host objects of `wasi:keyvalue` as plain data.
 
-use crate::imports::Blob;
+use crate::imports::BlobObject;
 use crate::objects::{Object, Objects, wrong_kind};
-use golem_model::shared::Version;
+use golem_model::shared::ValueVersion;
 use std::sync::Arc;
 use wasmtime::Result;
 
 /// A host object of `wasi:keyvalue`. Its errors are `Object::Error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum KeyValue {
+pub(crate) enum KeyValueObject {
     /// A bucket, by its name.
     Bucket(String),
     /// A value that the guest is going to write.
@@ -24,10 +24,10 @@ pub(crate) enum KeyValue {
 pub(crate) struct Cas {
     pub(super) bucket: String,
     pub(super) key: String,
-    pub(super) version: Version,
+    pub(super) version: ValueVersion,
 }
 
-impl KeyValue {
+impl KeyValueObject {
     /// The kind of the object, for error messages.
     pub(crate) fn kind(&self) -> &'static str {
         match self {
@@ -55,7 +55,7 @@ impl Objects {
     /// The name of the bucket at `rep`.
     pub(super) fn bucket(&self, rep: u32) -> Result<String> {
         match self.get(rep)? {
-            Object::KeyValue(KeyValue::Bucket(name)) => Ok(name.clone()),
+            Object::KeyValue(KeyValueObject::Bucket(name)) => Ok(name.clone()),
             other => Err(wrong_kind(other, "a bucket")),
         }
     }
@@ -63,7 +63,7 @@ impl Objects {
     /// The outgoing value at `rep`.
     pub(super) fn outgoing_value(&self, rep: u32) -> Result<Vec<u8>> {
         match self.get(rep)? {
-            Object::KeyValue(KeyValue::Outgoing(value)) => Ok(value.clone()),
+            Object::KeyValue(KeyValueObject::Outgoing(value)) => Ok(value.clone()),
             other => Err(wrong_kind(other, "an outgoing value")),
         }
     }
@@ -71,13 +71,13 @@ impl Objects {
     /// Sets the bytes of the outgoing value at `rep`.
     pub(super) fn fill_outgoing_value(&mut self, rep: u32, bytes: Vec<u8>) -> Result<()> {
         self.outgoing_value(rep)?;
-        self.update(rep, |object| *object = Object::KeyValue(KeyValue::Outgoing(bytes)))
+        self.update(rep, |object| *object = Object::KeyValue(KeyValueObject::Outgoing(bytes)))
     }
 
     /// The incoming value at `rep`.
     pub(super) fn incoming_value(&self, rep: u32) -> Result<Arc<[u8]>> {
         match self.get(rep)? {
-            Object::KeyValue(KeyValue::Incoming(value)) => Ok(value.clone()),
+            Object::KeyValue(KeyValueObject::Incoming(value)) => Ok(value.clone()),
             other => Err(wrong_kind(other, "an incoming value")),
         }
     }
@@ -85,7 +85,7 @@ impl Objects {
     /// The compare-and-swap handle at `rep`.
     pub(super) fn cas(&self, rep: u32) -> Result<Cas> {
         match self.get(rep)? {
-            Object::KeyValue(KeyValue::Cas(cas)) => Ok(cas.clone()),
+            Object::KeyValue(KeyValueObject::Cas(cas)) => Ok(cas.clone()),
             other => Err(wrong_kind(other, "a compare-and-swap handle")),
         }
     }
@@ -102,11 +102,11 @@ impl Objects {
     /// `wasi:blobstore`.
     pub(crate) fn extend_value(&mut self, rep: u32, more: &[u8]) -> Result<()> {
         self.update(rep, |object| match object {
-            Object::KeyValue(KeyValue::Outgoing(value)) => {
+            Object::KeyValue(KeyValueObject::Outgoing(value)) => {
                 value.extend_from_slice(more);
                 Ok(())
             }
-            Object::Blob(Blob::Outgoing(value)) => {
+            Object::Blob(BlobObject::Outgoing(value)) => {
                 value.bytes.extend_from_slice(more);
                 Ok(())
             }

@@ -1,6 +1,6 @@
 //! `wasi:keyvalue@0.1.0`: handles are resources, and reading a key that does not exist returns `none`.
 
-use super::KeyValue;
+use super::KeyValueObject;
 use crate::bindings::wasi::keyvalue0_1_0::{atomic, eventual, eventual_batch, types, wasi_keyvalue_error};
 use crate::objects::{Input, Object, Output};
 use crate::state::WorkerState;
@@ -47,7 +47,7 @@ impl types::Host for WorkerState {}
 
 impl types::HostBucket for WorkerState {
     async fn open_bucket(&mut self, name: String) -> StoreResult<Resource<Bucket>> {
-        Ok(Ok(self.objects.insert(Object::KeyValue(KeyValue::Bucket(name)))?))
+        Ok(Ok(self.objects.insert(Object::KeyValue(KeyValueObject::Bucket(name)))?))
     }
 
     async fn drop(&mut self, bucket: Resource<Bucket>) -> Result<()> {
@@ -57,7 +57,7 @@ impl types::HostBucket for WorkerState {
 
 impl types::HostOutgoingValue for WorkerState {
     async fn new_outgoing_value(&mut self) -> Result<Resource<OutgoingValue>> {
-        self.objects.insert(Object::KeyValue(KeyValue::Outgoing(Vec::new())))
+        self.objects.insert(Object::KeyValue(KeyValueObject::Outgoing(Vec::new())))
     }
 
     async fn outgoing_value_write_body_async(
@@ -113,7 +113,7 @@ impl eventual::Host for WorkerState {
         match self.value_get(bucket, key).await? {
             Ok(None) => Ok(Ok(None)),
             Ok(Some(value)) => {
-                Ok(Ok(Some(self.objects.insert(Object::KeyValue(KeyValue::Incoming(value)))?)))
+                Ok(Ok(Some(self.objects.insert(Object::KeyValue(KeyValueObject::Incoming(value)))?)))
             }
             Err(text) => self.error_as_resource(Err(text)),
         }
@@ -155,7 +155,9 @@ impl eventual_batch::Host for WorkerState {
             Ok(values) => {
                 let resources = values.into_iter().map(|value| match value {
                     None => Ok(None),
-                    Some(value) => self.objects.insert(Object::KeyValue(KeyValue::Incoming(value))).map(Some),
+                    Some(value) => {
+                        self.objects.insert(Object::KeyValue(KeyValueObject::Incoming(value))).map(Some)
+                    }
                 });
                 Ok(Ok(resources.collect::<Result<_>>()?))
             }

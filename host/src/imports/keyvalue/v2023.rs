@@ -1,7 +1,7 @@
 //! `wasi:keyvalue` as published in 2023, without a version number: handles are numbers that functions drop, and reading
 //! a key that does not exist returns the error `Key not found`.
 
-use super::{HostResult, KeyValue};
+use super::{HostResult, KeyValueObject};
 use crate::bindings::wasi::keyvalue::{atomic, batch, readwrite, types, wasi_cloud_error};
 use crate::durable::CallFailure;
 use crate::objects::Object;
@@ -25,7 +25,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
 }
 
 impl WorkerState {
-    fn new_handle(&mut self, object: KeyValue) -> Result<u32> {
+    fn new_handle(&mut self, object: KeyValueObject) -> Result<u32> {
         Ok(self.objects.insert::<()>(Object::KeyValue(object))?.rep())
     }
 
@@ -43,7 +43,7 @@ impl WorkerState {
 
     fn found_value(&mut self, value: Option<Arc<[u8]>>) -> StoreResult<u32> {
         match value {
-            Some(value) => Ok(Ok(self.new_handle(KeyValue::Incoming(value))?)),
+            Some(value) => Ok(Ok(self.new_handle(KeyValueObject::Incoming(value))?)),
             None => Ok(Err(self.error_handle(KEY_NOT_FOUND)?)),
         }
     }
@@ -67,7 +67,7 @@ impl types::Host for WorkerState {
     }
 
     async fn open_bucket(&mut self, name: String) -> StoreResult<u32> {
-        Ok(Ok(self.new_handle(KeyValue::Bucket(name))?))
+        Ok(Ok(self.new_handle(KeyValueObject::Bucket(name))?))
     }
 
     async fn drop_outgoing_value(&mut self, value: u32) -> Result<()> {
@@ -76,7 +76,7 @@ impl types::Host for WorkerState {
     }
 
     async fn new_outgoing_value(&mut self) -> Result<u32> {
-        self.new_handle(KeyValue::Outgoing(Vec::new()))
+        self.new_handle(KeyValueObject::Outgoing(Vec::new()))
     }
 
     async fn outgoing_value_write_body_sync(&mut self, value: u32, bytes: Vec<u8>) -> StoreResult<()> {
@@ -149,7 +149,8 @@ impl batch::Host for WorkerState {
         };
         match values {
             Ok(values) => {
-                let handles = values.into_iter().map(|value| self.new_handle(KeyValue::Incoming(value)));
+                let handles =
+                    values.into_iter().map(|value| self.new_handle(KeyValueObject::Incoming(value)));
                 Ok(Ok(handles.collect::<Result<_>>()?))
             }
             Err(text) => self.error_as_handle(Err(text)),

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::limits::VALUE_DEPTH_MAX;
-use crate::oplog::{AdminRequest, Image, LifecycleEvent, SavedState, UpdateMode};
+use crate::oplog::{AdminRequest, LifecycleEvent, SavedState, SnapshotImage, UpdateMode};
 use crate::oplog::{CallEvent, ReplyTo};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -149,8 +149,8 @@ fn mode() -> impl Strategy<Value = UpdateMode> {
 
 fn lifecycle_event() -> impl Strategy<Value = LifecycleEvent> {
     let image = prop_oneof![
-        vec(any::<u8>(), 0..300).prop_map(Image::Inline),
-        (any::<[u8; 32]>(), any::<u64>()).prop_map(|(hash, length)| Image::Blob { hash, length }),
+        vec(any::<u8>(), 0..300).prop_map(SnapshotImage::Inline),
+        (any::<[u8; 32]>(), any::<u64>()).prop_map(|(hash, length)| SnapshotImage::Blob { hash, length }),
     ];
     let state = (any::<u32>(), any::<String>(), any::<u64>(), any::<u64>(), image).prop_map(
         |(version, engine, invocations, monotonic_nanos, image)| SavedState {

@@ -15,7 +15,7 @@ use golem_model::blobstore::{self, BlobWrite, ObjectId};
 use golem_model::keyvalue::{self, KeyValueWrite};
 use golem_model::oplog::HostCall;
 use golem_model::shared::{
-    CacheMiss, KeyPage, ScopedKey, SharedWrite, Space, StateReader, Version, Versioned,
+    CacheMiss, KeyPage, KeySpace, ScopedKey, SharedWrite, StateReader, ValueVersion, Versioned,
 };
 use golem_model::{Entry, OplogIndex, ProjectId};
 use parking_lot::MutexGuard;
@@ -164,7 +164,7 @@ impl SharedAccess {
         let row = self.core.store.value(project, scoped_key)?;
         Ok(row.map_or_else(Versioned::default, |row| Versioned {
             value: row.value,
-            version: Version(row.version.0),
+            version: ValueVersion(row.version.0),
         }))
     }
 
@@ -236,7 +236,7 @@ impl SharedAccess {
     /// Lists keys of the bucket that `find` returns, in a consistent state.
     fn keys(
         &self,
-        find: impl Fn(&mut dyn StateReader) -> Result<Option<(Space, Arc<str>)>, CacheMiss>,
+        find: impl Fn(&mut dyn StateReader) -> Result<Option<(KeySpace, Arc<str>)>, CacheMiss>,
         after: Option<&Arc<str>>,
         limit: usize,
     ) -> Result<Option<KeyPage>, PortError> {
@@ -252,7 +252,7 @@ impl SharedAccess {
             let mut state = self.lock()?;
             // The name may refer to another bucket by now, or to one that must be looked up again.
             let now = find(&mut state.ledger.state_reader(project, &StoredValues::new()));
-            let same = space == Space::Values || now == Ok(Some((space, bucket.clone())));
+            let same = space == KeySpace::Values || now == Ok(Some((space, bucket.clone())));
             let of = ScopedKey { space, bucket, key: "".into() };
             let last = |stored: &Vec<String>| stored.get(limit).cloned();
             let found = stored.map(|stored| {
@@ -348,7 +348,7 @@ impl KeyValue for ActivationAdapter {
 
     async fn keys(&self, bucket: &str, after: Option<&str>, limit: usize) -> Result<KeyPage, PortError> {
         let (bucket, after): (Arc<str>, Option<Arc<str>>) = (bucket.into(), after.map(Into::into));
-        let find = move |_: &mut dyn StateReader| Ok(Some((Space::Values, bucket.clone())));
+        let find = move |_: &mut dyn StateReader| Ok(Some((KeySpace::Values, bucket.clone())));
         let found =
             self.run_blocking(move |shared_access| shared_access.keys(find, after.as_ref(), limit)).await?;
         Ok(found.unwrap_or_default())
@@ -390,7 +390,7 @@ impl Blobstore for ActivationAdapter {
         let (name, after): (Arc<str>, Option<Arc<str>>) = (container.into(), after.map(Into::into));
         let find = move |state: &mut dyn StateReader| {
             let found = blobstore::read_container(&name, state)?;
-            Ok(found.map(|container| (Space::Objects, container.generation)))
+            Ok(found.map(|container| (KeySpace::Objects, container.generation)))
         };
         self.run_blocking(move |shared_access| shared_access.keys(find, after.as_ref(), limit)).await
     }

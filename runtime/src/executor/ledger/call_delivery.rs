@@ -9,7 +9,7 @@
 //! Invariant: replies are appended where rows are appended, not where stored rows are folded again: there the rows of
 //! the replies follow in the log.
 
-use super::{Action, HostCallContext, Ledger, Row, StepError, StepOutcome};
+use super::{HostCallContext, Ledger, LedgerAction, Row, StepError, StepOutcome};
 use crate::executor::projection::call_state::{OutstandingCall, PendingReply, may_block};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::call::{CallError, CallReceipt, encode_answer, encode_call_receipt};
@@ -103,7 +103,7 @@ impl Ledger {
             let queued = CallEvent::Queued { at: now, key, function, params, caller, reply, not_before };
             let call_row = self.append_row(target, &Row::InboxEvent(InboxEvent::Call(queued)));
             if not_before.is_none() {
-                self.actions.push(Action::CallQueued(target, call_row, Some(invocation)));
+                self.actions.push(LedgerAction::CallQueued(target, call_row, Some(invocation)));
             }
             Ok(CallReceipt { call_row: call_row.0, target: id })
         });
@@ -151,7 +151,7 @@ impl Ledger {
         }
         let withdrawn = CallEvent::Cancelled { at: now, call_row };
         self.append_row(worker, &Row::InboxEvent(InboxEvent::Call(withdrawn)));
-        self.actions.push(Action::CallWithdrawn(worker, Seq(call_row)));
+        self.actions.push(LedgerAction::CallWithdrawn(worker, Seq(call_row)));
         true
     }
 
@@ -169,13 +169,13 @@ impl Ledger {
                 worker,
                 &Row::InboxEvent(InboxEvent::Call(CallEvent::DelayElapsed { at: now, call_row })),
             );
-            self.actions.push(Action::CallQueued(worker, Seq(call_row), None));
+            self.actions.push(LedgerAction::CallQueued(worker, Seq(call_row), None));
         }
         Ok(StepOutcome::Appended(last))
     }
 
     /// Builds the error replies for the callers of a worker that is about to be deleted.
-    pub(super) fn pending_callers(&self, worker: WorkerNum) -> Vec<PendingReply> {
+    pub(super) fn deletion_replies(&self, worker: WorkerNum) -> Vec<PendingReply> {
         let Some(projection) = self.projection(worker) else { return Vec::new() };
         projection.calls.replies_to_all(&CallError::NotFound(format!(
             "the worker {} was deleted before it had answered",
@@ -202,7 +202,7 @@ impl Ledger {
                 );
                 bytes = encode_answer(&Err(CallError::Invalid(text)));
             }
-            self.actions.push(Action::CallAnswered(worker, to.call, bytes.as_slice().into()));
+            self.actions.push(LedgerAction::CallAnswered(worker, to.call, bytes.as_slice().into()));
             let answered = CallEvent::Answered { at: now, call: to.call, call_row, answer: bytes };
             self.append_row(worker, &Row::InboxEvent(InboxEvent::Call(answered)));
         }

@@ -81,7 +81,7 @@ impl Ledger {
         let Some(cached) = self.projections.get_mut(&worker) else { return };
         let Some(since) = cached.dirty_since.take() else { return };
         self.dirty.remove(&since);
-        cached.has_stored_keys |= !cached.unwritten_keys.is_empty();
+        cached.may_have_stored_keys |= !cached.unwritten_keys.is_empty();
         batch.idempotency_rows.append(&mut cached.unwritten_keys);
         batch.projections.push(cached.projection.to_stored());
         taken.push(worker);

@@ -15,7 +15,7 @@ use super::{HostCallContext, Ledger, StepError, StepOutcome};
 use crate::storage::ports::{AbandonedBucket, Seq, ValueRow};
 use golem_model::oplog::Entry;
 use golem_model::oplog::codec::Row;
-use golem_model::shared::{CacheMiss, ScopedKey, SharedWrite, StateReader, Version, Versioned};
+use golem_model::shared::{CacheMiss, ScopedKey, SharedWrite, StateReader, ValueVersion, Versioned};
 use golem_model::{ProjectId, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
@@ -143,7 +143,7 @@ impl SharedValues {
     }
 
     fn write(&mut self, project_key: ProjectKey, value: Option<Arc<[u8]>>, written_at: Seq) {
-        let version = if value.is_some() { Version(written_at.0) } else { Version::ABSENT };
+        let version = if value.is_some() { ValueVersion(written_at.0) } else { ValueVersion::ABSENT };
         let known = CachedValue { versioned: Versioned { value, version }, written_at, last_use: None };
         self.unwritten_bytes += bytes(&project_key, &known.versioned);
         let before = self.values.insert(project_key.clone(), known);

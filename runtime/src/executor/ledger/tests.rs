@@ -61,7 +61,7 @@ impl ModelStore {
 
     fn reopen(&self) -> Ledger {
         let last = self.rows.last().map_or(Seq(0), |row| row.seq);
-        let mut ledger = Ledger::new(Position { last, derived: self.derived }, &[]);
+        let mut ledger = Ledger::new(StorePosition { last, derived: self.derived }, &[]);
         for row in self.rows.iter().filter(|row| row.seq > self.derived.applied) {
             if ledger.projection(row.worker).is_none()
                 && let Some(projection) = self.projections.get(&row.worker)
@@ -332,8 +332,8 @@ fn the_first_completion_of_a_promise_wins_and_wakes_waiters() {
             .step(now(), LedgerEvent::Promise { owner, promise: promise.clone(), operation, context: None })
             .unwrap()
     };
-    assert!(matches!(complete(None), StepOutcome::Promise(Completion::Unknown, _)));
-    assert!(matches!(complete(Some(worker)), StepOutcome::Promise(Completion::Completed, _)));
-    assert!(matches!(complete(Some(worker)), StepOutcome::Promise(Completion::AlreadyCompleted, _)));
-    assert_eq!(ledger.take_actions(), [Action::Wake(worker)]);
+    assert!(matches!(complete(None), StepOutcome::Promise(PromiseCompletion::Unknown, _)));
+    assert!(matches!(complete(Some(worker)), StepOutcome::Promise(PromiseCompletion::Completed, _)));
+    assert!(matches!(complete(Some(worker)), StepOutcome::Promise(PromiseCompletion::AlreadyCompleted, _)));
+    assert_eq!(ledger.take_actions(), [LedgerAction::Wake(worker)]);
 }

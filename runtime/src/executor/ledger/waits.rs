@@ -5,7 +5,7 @@
 //! reverted.
 
 use super::super::projection::WorkerProjection;
-use super::{Action, Ledger};
+use super::{Ledger, LedgerAction};
 use crate::storage::ports::WorkerNum;
 use golem_model::oplog::codec::Row;
 use golem_model::{Entry, OplogIndex, PromiseId, WorkerId};
@@ -25,7 +25,7 @@ pub(super) fn reverted_from(row: &Row) -> Option<OplogIndex> {
 
 impl Ledger {
     pub(super) fn register_waits(&mut self, projection: &WorkerProjection) {
-        let (id, promises) = projection.clone_waits();
+        let (id, promises) = projection.awaited_promises();
         self.register(WorkerNum(projection.worker), &id, &promises);
     }
 
@@ -46,9 +46,9 @@ impl Ledger {
         reverted.sort_unstable_by_key(|promise| promise.index);
         for promise in reverted {
             for waiter in self.promise_waiters.remove(&promise).unwrap_or_default() {
-                self.actions.push(Action::Wake(waiter));
+                self.actions.push(LedgerAction::Wake(waiter));
             }
         }
-        self.actions.push(Action::PromisesChanged);
+        self.actions.push(LedgerAction::PromisesChanged);
     }
 }

@@ -3,7 +3,7 @@
 //! Invariant: a received call whose answer is wanted stays in `reply_addresses` until a row answers it, withdraws it,
 //! or deletes the worker.
 
-use super::{FoldEffect, StoredKey, WorkerProjection};
+use super::{FoldEffect, StoredIdempotencyKey, WorkerProjection};
 use crate::storage::ports::Seq;
 use golem_model::call::{CallAnswer, CallError, CallReceipt, decode_call_index, decode_call_receipt};
 use golem_model::oplog::{CallEvent, ReplyTo};
@@ -20,7 +20,7 @@ pub(crate) struct CallState {
     /// Addresses for the answers to received calls that are queued or running, by call row.
     reply_addresses: BTreeMap<u64, ReplyAddress>,
     /// Received calls whose delay has not elapsed, by time and call row.
-    delayed: BTreeMap<(Timestamp, u64), StoredKey>,
+    delayed: BTreeMap<(Timestamp, u64), StoredIdempotencyKey>,
 }
 
 /// A call that the worker made and whose answer it has not taken.
@@ -134,8 +134,10 @@ impl WorkerProjection {
                     self.calls.reply_addresses.insert(seq.0, ReplyAddress { worker, call: call.0 });
                 }
                 match not_before {
-                    Some(at) => drop(self.calls.delayed.insert((*at, seq.0), StoredKey::from(key))),
-                    None => self.queue.push_back((seq.0, StoredKey::from(key))),
+                    Some(at) => {
+                        drop(self.calls.delayed.insert((*at, seq.0), StoredIdempotencyKey::from(key)))
+                    }
+                    None => self.queue.push_back((seq.0, StoredIdempotencyKey::from(key))),
                 }
             }
             CallEvent::DelayElapsed { at: _, call_row } => {
@@ -162,7 +164,7 @@ impl WorkerProjection {
         }
     }
 
-    fn take_delayed(&mut self, call_row: u64) -> Option<StoredKey> {
+    fn take_delayed(&mut self, call_row: u64) -> Option<StoredIdempotencyKey> {
         let at = self.calls.delayed.keys().find(|(_, delayed)| *delayed == call_row).copied()?;
         self.calls.delayed.remove(&at)
     }

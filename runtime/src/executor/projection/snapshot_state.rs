@@ -5,7 +5,7 @@
 
 use crate::executor::settings::SnapshotPolicy;
 use crate::storage::ports::Seq;
-use golem_model::oplog::{Image, LifecycleEvent, UpdateMode};
+use golem_model::oplog::{LifecycleEvent, SnapshotImage, UpdateMode};
 use golem_model::{OplogIndex, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -20,20 +20,20 @@ pub(crate) struct SnapshotState {
     /// Number of invocations that have begun.
     pub(crate) invocations: u64,
     /// Snapshots, the newest last.
-    snapshots: Vec<Checkpoint>,
+    snapshots: Vec<RestorePoint>,
     /// The state that the last manual update saved. The current version cannot replay the entries before it.
-    base: Option<Checkpoint>,
+    base: Option<RestorePoint>,
     /// Position at which a snapshot was last taken or refused.
     last_attempt: LastAttempt,
     /// The pending update.
     pub(crate) update: Option<PendingUpdate>,
     /// The result of the last update.
-    pub(crate) last_update: Option<UpdateReport>,
+    pub(crate) last_update: Option<FinishedUpdate>,
 }
 
 /// A position in the oplog from which the worker can be loaded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Checkpoint {
+pub(crate) struct RestorePoint {
     /// The row that holds the entry.
     pub(crate) row: u64,
     /// The index of the entry.
@@ -58,7 +58,7 @@ pub(crate) struct PendingUpdate {
 
 /// The result of an update.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct UpdateReport {
+pub(crate) struct FinishedUpdate {
     pub(crate) at: Timestamp,
     pub(crate) from: u32,
     pub(crate) to: u32,
@@ -79,7 +79,7 @@ impl SnapshotState {
         match event {
             LifecycleEvent::Snapshot { at: _, state } => {
                 self.last_attempt = last_attempt;
-                self.snapshots.push(Checkpoint { row: row.0, index, blob_hash: blob_hash(&state.image) });
+                self.snapshots.push(RestorePoint { row: row.0, index, blob_hash: blob_hash(&state.image) });
                 if self.snapshots.len() > SNAPSHOTS_KEPT {
                     self.snapshots.remove(0);
                 }
@@ -92,7 +92,7 @@ impl SnapshotState {
             LifecycleEvent::Updated { at, from, to, state } => {
                 self.snapshots.clear();
                 let mode = if let Some(state) = state {
-                    self.base = Some(Checkpoint { row: row.0, index, blob_hash: blob_hash(&state.image) });
+                    self.base = Some(RestorePoint { row: row.0, index, blob_hash: blob_hash(&state.image) });
                     self.last_attempt = last_attempt;
                     UpdateMode::Manual
                 } else {
@@ -102,14 +102,15 @@ impl SnapshotState {
                     UpdateMode::Automatic
                 };
                 self.update = None;
-                let report = UpdateReport { at: *at, from: *from, to: *to, mode, refused: None };
+                let report = FinishedUpdate { at: *at, from: *from, to: *to, mode, refused: None };
                 self.last_update = Some(report);
                 Some(*to)
             }
             LifecycleEvent::UpdateRefused { at, from, to, mode, index, details } => {
                 let refused = Some((details.clone(), index.map(|index| index.0)));
                 self.update = None;
-                self.last_update = Some(UpdateReport { at: *at, from: *from, to: *to, mode: *mode, refused });
+                self.last_update =
+                    Some(FinishedUpdate { at: *at, from: *from, to: *to, mode: *mode, refused });
                 None
             }
         }
@@ -117,22 +118,22 @@ impl SnapshotState {
 
     /// Reverts the entries from `from` on. A manual update is never reverted.
     pub(super) fn revert_from(&mut self, from: OplogIndex) {
-        self.snapshots.retain(|checkpoint| checkpoint.index < from);
+        self.snapshots.retain(|restore_point| restore_point.index < from);
     }
 
     /// Positions from which the worker can be loaded, the newest first.
-    pub(crate) fn checkpoints(&self) -> Vec<Checkpoint> {
+    pub(crate) fn restore_points(&self) -> Vec<RestorePoint> {
         self.snapshots.iter().rev().chain(&self.base).copied().collect()
     }
 
     /// The state of the last manual update.
-    pub(crate) fn base(&self) -> Option<Checkpoint> {
+    pub(crate) fn last_manual_update(&self) -> Option<RestorePoint> {
         self.base
     }
 
     /// The hashes of the images that the worker needs.
     pub(crate) fn image_hashes(&self) -> Vec<[u8; 32]> {
-        self.checkpoints().into_iter().filter_map(|checkpoint| checkpoint.blob_hash).collect()
+        self.restore_points().into_iter().filter_map(|restore_point| restore_point.blob_hash).collect()
     }
 
     /// Whether the worker should be saved between two invocations. `idle` means that no invocation waits for it.
@@ -144,9 +145,9 @@ impl SnapshotState {
     }
 }
 
-fn blob_hash(image: &Image) -> Option<[u8; 32]> {
+fn blob_hash(image: &SnapshotImage) -> Option<[u8; 32]> {
     match image {
-        Image::Inline(_) => None,
-        Image::Blob { hash, length: _ } => Some(*hash),
+        SnapshotImage::Inline(_) => None,
+        SnapshotImage::Blob { hash, length: _ } => Some(*hash),
     }
 }

@@ -4,7 +4,7 @@ use super::connection::Opener;
 use super::writer::WriteFailure;
 use super::{EmbeddedStore, WriteTarget, values};
 use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
-use golem_model::{Account, Grant, Invitation, Policy, Project, TemplateVersion, Token, Usage};
+use golem_model::{Account, Grant, Invitation, MonthlyUsage, Policy, Project, TemplateVersion, Token};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -60,7 +60,7 @@ impl Catalog for EmbeddedStore {
         })
     }
 
-    fn usage(&self) -> Result<Vec<Usage>, StoreError> {
+    fn usage(&self) -> Result<Vec<MonthlyUsage>, StoreError> {
         self.read_rows("usage", "SELECT data FROM usage ORDER BY account")
     }
 
@@ -118,7 +118,7 @@ fn row_kind(write: &CatalogWrite) -> &'static str {
         CatalogWrite::Invitation(_) | CatalogWrite::InvitedRemoved(_) | CatalogWrite::InvitationNeeded(_) => {
             "invitation"
         }
-        CatalogWrite::Usage(_) => "usage",
+        CatalogWrite::MonthlyUsage(_) => "usage",
         CatalogWrite::TemplateVersion(_) | CatalogWrite::TemplateRemoved(_) => "template",
     }
 }
@@ -202,7 +202,7 @@ fn apply_write(connection: &Connection, write: &CatalogWrite) -> Result<(), PutE
                 params![INVITATION_NEEDED, needed],
             )?;
         }
-        CatalogWrite::Usage(usage) => {
+        CatalogWrite::MonthlyUsage(usage) => {
             let sql = "INSERT OR REPLACE INTO usage (account, data) VALUES (?, ?)";
             run(sql, params![usage.account.0.as_bytes(), json(usage)])?;
         }

@@ -3,7 +3,7 @@
 use super::connection::{signed, unsigned};
 use crate::storage::ports::{AbandonedBucket, Seq, ValueRow};
 use golem_model::ProjectId;
-use golem_model::shared::{ScopedKey, Space};
+use golem_model::shared::{KeySpace, ScopedKey};
 use rusqlite::{Connection, OptionalExtension as _, params};
 use std::sync::Arc;
 
@@ -78,7 +78,7 @@ pub(super) fn sweep(connection: &Connection) -> rusqlite::Result<()> {
                 "DELETE FROM kv WHERE rowid IN
                      (SELECT rowid FROM kv WHERE project = ? AND space = ? AND bucket = ? LIMIT ?)",
             )?
-            .execute(params![project, Space::Objects.code(), bucket, SWEEP_VALUES_MAX])?
+            .execute(params![project, KeySpace::Objects.code(), bucket, SWEEP_VALUES_MAX])?
     };
     if (swept as u64) < u64::from(SWEEP_VALUES_MAX) {
         connection
@@ -114,7 +114,7 @@ pub(super) fn value(
 pub(super) fn keys(
     connection: &Connection,
     project: ProjectId,
-    space: Space,
+    space: KeySpace,
     bucket: &str,
     after: Option<&str>,
     limit: usize,

@@ -7,7 +7,8 @@ use super::connection::{Opener, Purpose, signed, unsigned};
 use super::values;
 use super::wal::Wal;
 use crate::storage::ports::{
-    Batch, DerivedPosition, IdempotencyRow, LogRow, Position, Seq, StoreError, StoredProjection, WorkerNum,
+    Batch, DerivedPosition, IdempotencyRow, LogRow, Seq, StoreError, StorePosition, StoredProjection,
+    WorkerNum,
 };
 use golem_model::shard::SHARDS;
 use golem_model::{Epoch, ShardId};
@@ -31,7 +32,7 @@ pub(super) struct Writer {
     /// Changes when another connection has written.
     data_version: i64,
     epochs: Vec<Epoch>,
-    position: Position,
+    position: StorePosition,
     /// Whether there may be rows of deleted workers to remove.
     trash: bool,
     /// Whether there may be values of abandoned buckets to remove.
@@ -50,7 +51,7 @@ impl Writer {
             connection,
             data_version: 0,
             epochs: Vec::new(),
-            position: Position::default(),
+            position: StorePosition::default(),
             trash: true,
             abandoned: true,
             pages_written: 0,
@@ -150,7 +151,7 @@ impl Writer {
     ///
     /// A worker's rows are removed from the last to the first, so the remaining ones are always a complete chain. They
     /// are kept until the derived tables include the worker's deletion: before that, deriving them reads the rows.
-    pub(super) fn empty_trash(&mut self, limit: usize) -> Result<bool, WriteFailure> {
+    pub(super) fn purge_removed(&mut self, limit: usize) -> Result<bool, WriteFailure> {
         if !self.trash || limit == 0 {
             return Ok(self.trash);
         }
@@ -227,7 +228,7 @@ impl Writer {
     }
 
     /// Writes a batch. Returns the position after it.
-    fn write_batch(&mut self, batch: &Batch) -> Result<Position, WriteFailure> {
+    fn write_batch(&mut self, batch: &Batch) -> Result<StorePosition, WriteFailure> {
         for &(shard, ours) in &batch.fences {
             let current = self.epochs[usize::from(shard.0)];
             if current != ours {
@@ -384,7 +385,7 @@ impl Writer {
         }
         self.position = read_position(&self.connection).map_err(failed)?;
         if self.position.derived.applied > self.position.last {
-            let Position { last, derived } = self.position;
+            let StorePosition { last, derived } = self.position;
             let details = format!(
                 "it says that rows up to {} are derived, but the log ends at {last}",
                 derived.applied
@@ -415,7 +416,7 @@ fn read_epochs(connection: &Connection) -> rusqlite::Result<Vec<Epoch>> {
 
 /// The position of the store. Its last row is the last one in `log`, or the one that `meta` recorded when rows were
 /// removed, whichever is later.
-pub(super) fn read_position(connection: &Connection) -> rusqlite::Result<Position> {
+pub(super) fn read_position(connection: &Connection) -> rusqlite::Result<StorePosition> {
     connection
         .prepare_cached(
             "SELECT max(coalesce((SELECT max(seq) FROM log), 0), (SELECT value FROM meta WHERE key = 'last')),
@@ -423,7 +424,7 @@ pub(super) fn read_position(connection: &Connection) -> rusqlite::Result<Positio
                     (SELECT value FROM meta WHERE key = 'worker_no_max')",
         )?
         .query_row([], |row| {
-            Ok(Position {
+            Ok(StorePosition {
                 last: Seq(unsigned(row, 0)?),
                 derived: DerivedPosition { applied: Seq(unsigned(row, 1)?), worker_num_max: unsigned(row, 2)? },
             })

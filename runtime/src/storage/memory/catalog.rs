@@ -3,8 +3,8 @@
 use super::MemoryStore;
 use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
 use golem_model::{
-    Account, AccountId, Grant, GrantId, Invitation, Policy, PolicyId, Project, ProjectId, TemplateId,
-    TemplateVersion, Token, TokenId, Usage,
+    Account, AccountId, Grant, GrantId, Invitation, MonthlyUsage, Policy, PolicyId, Project, ProjectId,
+    TemplateId, TemplateVersion, Token, TokenId,
 };
 use std::collections::BTreeMap;
 
@@ -18,7 +18,7 @@ pub(super) struct CatalogData {
     tokens: BTreeMap<TokenId, Token>,
     invited: BTreeMap<String, Invitation>,
     invitation_needed: Option<bool>,
-    usage: BTreeMap<AccountId, Usage>,
+    usage: BTreeMap<AccountId, MonthlyUsage>,
     templates: BTreeMap<(ProjectId, TemplateId, u32), TemplateVersion>,
 }
 
@@ -96,7 +96,7 @@ impl CatalogData {
                 self.invited.remove(email);
             }
             CatalogWrite::InvitationNeeded(needed) => self.invitation_needed = Some(*needed),
-            CatalogWrite::Usage(usage) => {
+            CatalogWrite::MonthlyUsage(usage) => {
                 self.usage.insert(usage.account, *usage);
             }
             CatalogWrite::TemplateVersion(version) => {
@@ -178,7 +178,7 @@ impl Catalog for MemoryStore {
         Ok(self.data.lock().catalog.invitation_needed)
     }
 
-    fn usage(&self) -> Result<Vec<Usage>, StoreError> {
+    fn usage(&self) -> Result<Vec<MonthlyUsage>, StoreError> {
         Ok(cloned_values(&self.data.lock().catalog.usage))
     }
 

@@ -16,9 +16,9 @@ use tokio::task::LocalSet;
 const CALL_NANOS_MAX: u64 = 60_000_000_000;
 
 /// Range of call times that a delayed TCP acknowledgement causes (about 40 ms).
-const PLATEAU: (Duration, Duration) = (Duration::from_millis(36), Duration::from_millis(48));
+const DELAYED_ACK: (Duration, Duration) = (Duration::from_millis(36), Duration::from_millis(48));
 /// The range of the same width below. A slow disk causes calls in this range, a delayed acknowledgement does not.
-const BEFORE_PLATEAU: (Duration, Duration) = (Duration::from_millis(24), Duration::from_millis(36));
+const BEFORE_DELAYED_ACK: (Duration, Duration) = (Duration::from_millis(24), Duration::from_millis(36));
 
 /// Limits of a phase. It ends at the first one that is reached.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,7 @@ pub(crate) struct PhaseLimit {
 
 impl PhaseLimit {
     /// A limit of about one call per client.
-    pub(crate) const fn once(clients: usize) -> Self {
+    pub(crate) const fn one_call_each(clients: usize) -> Self {
         Self { time: Duration::from_mins(1), calls: clients }
     }
 }
@@ -55,8 +55,8 @@ impl Load {
     }
 
     /// Number of calls that took as long as a delayed TCP acknowledgement, less the number that slow calls explain.
-    pub(crate) fn plateau_calls(&self) -> u64 {
-        self.between(PLATEAU).saturating_sub(self.between(BEFORE_PLATEAU))
+    pub(crate) fn delayed_ack_calls(&self) -> u64 {
+        self.between(DELAYED_ACK).saturating_sub(self.between(BEFORE_DELAYED_ACK))
     }
 
     fn between(&self, (low, high): (Duration, Duration)) -> u64 {
@@ -65,11 +65,11 @@ impl Load {
     }
 
     /// The slowest calls, as text.
-    pub(crate) fn plateau(&self) -> String {
+    pub(crate) fn slowest_summary(&self) -> String {
         format!(
             "p99.9 {:.2} ms, a bump of {} calls near 40 ms",
             self.quantile(0.999).as_secs_f64() * 1e3,
-            self.plateau_calls()
+            self.delayed_ack_calls()
         )
     }
 }

@@ -105,7 +105,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         let increment =
             |client: usize| call(&caller, &template, &format!("load-{clients}-{client}"), guests::INCREMENT);
         // The first call creates the worker, which is not measured.
-        load::run(server.address, clients, PhaseLimit::once(clients), increment).await?;
+        load::run(server.address, clients, PhaseLimit::one_call_each(clients), increment).await?;
         let before = StoreCounters::read(&mut api).await?;
         let load = measure(&server, clients, limit, increment).await?;
         let after = StoreCounters::read(&mut api).await?;
@@ -114,7 +114,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
             "              {:.0} syncs/s, {:.1} calls per commit, longest pauses {}",
             (after.syncs - before.syncs) / load.load.elapsed.as_secs_f64(),
             load.load.calls as f64 / (after.commits - before.commits).max(1.0),
-            load.load.plateau(),
+            load.load.slowest_summary(),
         );
         targets.calls.push(CallRates::of(clients, &load.load));
     }

@@ -1,9 +1,9 @@
 //! Tests shared values against a plain map, and what the cache keeps.
 
-use super::super::{Activation, LedgerEvent};
+use super::super::{ActivationId, LedgerEvent};
 use super::*;
 use crate::executor::projection::WorkerProjection;
-use crate::storage::ports::{Position, WorkerNum};
+use crate::storage::ports::{StorePosition, WorkerNum};
 use golem_model::keyvalue::{self, Delta, KeyValueWrite};
 use golem_model::oplog::{HostCall, HostCallRequest, HostFunction};
 use golem_model::{AccountId, TemplateId, WorkerId, WorkerName};
@@ -117,11 +117,11 @@ fn call() -> HostCall {
 /// A ledger with some workers after a start or a crash, and their activations.
 struct RunningLedger {
     ledger: Ledger,
-    activations: Vec<(WorkerNum, Activation)>,
+    activations: Vec<(WorkerNum, ActivationId)>,
 }
 
 impl RunningLedger {
-    fn start(position: Position, projections: &[WorkerProjection]) -> Self {
+    fn start(position: StorePosition, projections: &[WorkerProjection]) -> Self {
         let mut ledger = Ledger::new(position, &[]);
         if projections.is_empty() {
             for worker in 0..WORKERS {
@@ -173,7 +173,7 @@ impl StateReader for MapReader<'_> {
     }
 }
 
-fn random_write(random: &mut Random, version: Version) -> KeyValueWrite {
+fn random_write(random: &mut Random, version: ValueVersion) -> KeyValueWrite {
     let key: Arc<str> = format!("k{}", random.below(4)).into();
     let number = random.below(3);
     match random.below(6) {
@@ -194,10 +194,10 @@ fn random_write(random: &mut Random, version: Version) -> KeyValueWrite {
 fn outcomes_are_those_of_a_plain_map() {
     for seed in 1..200 {
         let mut random = Random(seed);
-        let mut running = RunningLedger::start(Position::default(), &[]);
+        let mut running = RunningLedger::start(StorePosition::default(), &[]);
         let mut stored = StoredValues::new();
         let mut model = stored.clone();
-        let (mut position, mut projections) = (Position::default(), Vec::new());
+        let (mut position, mut projections) = (StorePosition::default(), Vec::new());
         for _ in 0..200 {
             match random.below(10) {
                 0..7 => {
@@ -219,7 +219,12 @@ fn outcomes_are_those_of_a_plain_map() {
                     for (scoped_key, value) in expected.changes {
                         match value {
                             Some(_) => {
-                                drop(model.insert(scoped_key, Versioned { value, version: Version(seq.0) }));
+                                drop(
+                                    model.insert(
+                                        scoped_key,
+                                        Versioned { value, version: ValueVersion(seq.0) },
+                                    ),
+                                );
                             }
                             None => drop(model.remove(&scoped_key)),
                         }
@@ -234,7 +239,7 @@ fn outcomes_are_those_of_a_plain_map() {
                     } else {
                         for row in &batch.values {
                             let versioned =
-                                Versioned { value: row.value.clone(), version: Version(row.version.0) };
+                                Versioned { value: row.value.clone(), version: ValueVersion(row.version.0) };
                             match row.value {
                                 Some(_) => drop(stored.insert(row.scoped_key.clone(), versioned)),
                                 None => drop(stored.remove(&row.scoped_key)),

@@ -24,7 +24,7 @@ const MAGIC: u32 = 0x377F_0682;
 /// the first may be the one that the crash interrupted, the second proves that the first was complete.
 ///
 /// Must be called while no connection is open.
-pub(super) fn scan(opener: &Opener) -> Result<(), StoreError> {
+pub(super) fn check_wal(opener: &Opener) -> Result<(), StoreError> {
     let path = &opener.folder.wal;
     let file = match File::options().read(true).write(true).open(path) {
         Ok(file) => file,
