@@ -1,4 +1,4 @@
-//! Blobs: uploaded components and memory images, as files that are named by the BLAKE3 of their contents.
+//! Blobs: uploaded components and snapshot images, as files that are named by the BLAKE3 of their contents.
 //!
 //! Invariant: a file with such a name is complete and durable before `put` returns. It is written under another name
 //! and then renamed.
@@ -26,7 +26,7 @@ impl FileContentStore {
         Self::open_folder(data_dir, "blobs")
     }
 
-    /// Opens the memory images of a data folder; creates their folder if it is missing.
+    /// Opens the snapshot images of a data folder; creates their folder if it is missing.
     pub fn open_snapshots(data_dir: &Path) -> Result<Self, StoreError> {
         Self::open_folder(data_dir, "snapshots")
     }

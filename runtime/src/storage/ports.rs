@@ -399,7 +399,7 @@ pub trait Catalog: Send + Sync + fmt::Debug {
     fn template_versions(&self) -> Result<Vec<TemplateVersion>, StoreError>;
 }
 
-/// Uploaded components or memory images, by the BLAKE3 of their bytes. Equal bytes are stored once.
+/// Uploaded components or snapshot images, by the BLAKE3 of their bytes. Equal bytes are stored once.
 pub trait ContentStore: Send + Sync + fmt::Debug {
     /// Stores `bytes`. On `Ok` they are durable, so that a row may refer to them.
     fn put(&self, hash: [u8; 32], bytes: &[u8]) -> Result<(), StoreError>;
