@@ -207,14 +207,14 @@ mod tests {
     fn error_responses_are_reported_with_their_kind() {
         for (status, body, text) in [
             (400, ErrorBody::invalid(["a", "b"]), "Invalid API call: a, b"),
-            (401, ErrorBody::text("no token"), "Unauthorized: no token"),
-            (401, ErrorBody::text("Unauthorized: no token"), "Unauthorized: no token"),
-            (403, ErrorBody::text("too many"), "Limit Exceeded: too many"),
-            (404, ErrorBody::text("no worker"), "Not found: no worker"),
-            (409, ErrorBody::text("exists"), "Conflict: exists"),
-            (500, ErrorBody::text("oh"), "Internal server error: oh"),
+            (401, ErrorBody::from_text("no token"), "Unauthorized: no token"),
+            (401, ErrorBody::from_text("Unauthorized: no token"), "Unauthorized: no token"),
+            (403, ErrorBody::from_text("too many"), "Limit Exceeded: too many"),
+            (404, ErrorBody::from_text("no worker"), "Not found: no worker"),
+            (409, ErrorBody::from_text("exists"), "Conflict: exists"),
+            (500, ErrorBody::from_text("oh"), "Internal server error: oh"),
             (504, ErrorBody::default(), "Gateway timeout"),
-            (429, ErrorBody::text("slow down"), "Unexpected status: 429: slow down"),
+            (429, ErrorBody::from_text("slow down"), "Unexpected status: 429: slow down"),
             (418, ErrorBody::default(), "Unexpected status: 418"),
         ] {
             assert_eq!(report(status, body), text);

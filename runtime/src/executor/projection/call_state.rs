@@ -135,7 +135,7 @@ impl WorkerProjection {
                 }
                 match not_before {
                     Some(at) => {
-                        drop(self.calls.delayed.insert((*at, seq.0), StoredIdempotencyKey::from(key)))
+                        drop(self.calls.delayed.insert((*at, seq.0), StoredIdempotencyKey::from(key)));
                     }
                     None => self.queue.push_back((seq.0, StoredIdempotencyKey::from(key))),
                 }
