@@ -27,7 +27,7 @@
 //! crate-type = ["cdylib"]
 //!
 //! [dependencies]
-//! golem = { path = "<checkout of the Golem repository>/sdk" }
+//! golem-sdk = { path = "<checkout of the Golem repository>/sdk" }
 //! ```
 //!
 //! The command `cargo build --release --target wasm32-wasip2` builds the component.

@@ -58,7 +58,7 @@ fn fill_names(text: &str, project: &Project) -> String {
         ("{{package_name}}", project.package.clone()),
         ("{{package_snake}}", snake(&project.package)),
         ("{{PackagePascal}}", pascal(&project.package)),
-        ("{{golem}}", dependency),
+        ("{{golem_sdk}}", dependency),
     ];
     let mut text = text.to_owned();
     for (name, value) in names {
