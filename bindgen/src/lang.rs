@@ -207,6 +207,8 @@ fn generate(
 pub enum Artifact {
     /// A component in this file.
     Component(String),
+    /// A component of the cargo package in the project's folder. This file has cargo's messages, which contain its path.
+    CargoMessages(String),
     /// A core module in this file.
     Core {
         /// The file.

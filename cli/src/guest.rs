@@ -2,11 +2,13 @@
 //!
 //! | module | contents |
 //! |---|---|
+//! | [`artifact`] | finding the component that cargo built |
 //! | [`manifest`] | reading and writing the file `golem.toml` |
 //! | [`wit`] | reading WIT from a folder, a file or a component |
 //! | [`generated`] | writing generated files without overwriting files of the user |
 //! | [`toolchain`] | finding compilers, checking their versions, running them |
 
+pub mod artifact;
 pub mod generated;
 pub mod manifest;
 pub mod toolchain;
@@ -130,9 +132,31 @@ pub enum GuestError {
         /// Exit status of the program.
         status: std::process::ExitStatus,
     },
+    /// The cargo package of the project has no target that becomes a component.
+    #[error(
+        "{} builds no component: add a section [lib] with crate-type = [\"cdylib\"], or a program src/main.rs",
+        .manifest.display()
+    )]
+    NoComponent {
+        /// Path of the package's `Cargo.toml`.
+        manifest: PathBuf,
+    },
+    /// The cargo package of the project has several programs, and none has the project's name.
+    #[error(
+        "{} builds several programs ({}): name one of them \"{name}\", as in golem.toml",
+        .manifest.display(), .programs.join(", ")
+    )]
+    SeveralComponents {
+        /// Path of the package's `Cargo.toml`.
+        manifest: PathBuf,
+        /// Names of the programs.
+        programs: Vec<String>,
+        /// Name of the project.
+        name: String,
+    },
 }
 
 /// Reads a file as text.
-fn read_text(path: PathBuf) -> Result<String, GuestError> {
+pub(crate) fn read_text(path: PathBuf) -> Result<String, GuestError> {
     std::fs::read_to_string(&path).map_err(|source| GuestError::Read { path, source })
 }

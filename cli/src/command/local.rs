@@ -4,11 +4,11 @@
 use crate::args::Format;
 use crate::error::CliError;
 use crate::guest::manifest::{self, Manifest};
-use crate::guest::{GuestError, generated, toolchain, wit};
+use crate::guest::{self, GuestError, artifact, generated, toolchain, wit};
 use crate::output;
 use clap::{Args, Subcommand};
 use golem_bindgen::lang::{self, Artifact, BUILD, GENERATED, Language, Layout, Project};
-use golem_bindgen::{World, component};
+use golem_bindgen::{World, cargo, component};
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -299,6 +299,12 @@ impl GuestProject {
         let wasm = match (&recipe.artifact, &self.world) {
             (Artifact::Core { path, has_world_type }, Some(world)) => {
                 component::encode(read(path)?, world, *has_world_type)?
+            }
+            (Artifact::CargoMessages(messages), _) => {
+                let messages = guest::read_text(self.folder.join(messages))?;
+                let manifest = self.folder.join("Cargo.toml");
+                let found = artifact::choose(&cargo::artifacts(&messages), &manifest, &self.manifest.name)?;
+                std::fs::read(&found).map_err(|source| GuestError::Read { path: found, source })?
             }
             // Recipes with a core module exist only for languages that load a world.
             (Artifact::Component(path) | Artifact::Core { path, .. }, _) => read(path)?,
