@@ -45,7 +45,7 @@ fn fill_names(text: &str, project: &Project) -> String {
         words.collect::<String>()
     };
     let dependency = match &project.sdk {
-        Some(path) => format!("{{ path = {path:?} }}"),
+        Some(sdk) => sdk.to_string(),
         None => format!("{:?}", env!("CARGO_PKG_VERSION")),
     };
     let names = [

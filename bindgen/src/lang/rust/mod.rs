@@ -38,6 +38,10 @@ impl Language for Rust {
         false
     }
 
+    fn uses_sdk(&self) -> bool {
+        true
+    }
+
     fn bindings(&self, world: &World) -> Result<Files, Error> {
         let options = wit_bindgen_rust::Opts {
             format: true,
