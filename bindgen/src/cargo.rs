@@ -4,6 +4,7 @@
 //! and a workspace above the project can set, and on the names of packages and targets.
 
 use serde_json::Value;
+use std::path::Path;
 
 /// A WebAssembly file that cargo built for one package.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,8 +36,8 @@ fn artifact(line: &str) -> Option<CargoArtifact> {
     if !library && !kinds.iter().any(|kind| kind == "bin") {
         return None;
     }
-    let files = message["filenames"].as_array()?.iter().filter_map(Value::as_str);
-    let wasm = files.into_iter().find(|path| path.ends_with(".wasm"))?;
+    let mut files = message["filenames"].as_array()?.iter().filter_map(Value::as_str);
+    let wasm = files.find(|path| Path::new(path).extension().is_some_and(|found| found == "wasm"))?;
     Some(CargoArtifact {
         manifest: message["manifest_path"].as_str()?.to_owned(),
         target: target["name"].as_str()?.to_owned(),

@@ -2,6 +2,8 @@
 //!
 //! `BLESS=1 cargo test -p golem-cli --test sdk_source` writes the manifests.
 
+#![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
+
 use golem_cli::guest::sdk::{FILES, VERSION};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
