@@ -14,7 +14,7 @@ mod template;
 mod zig;
 
 use crate::{Error, Files, World};
-use std::fmt::Debug;
+use std::fmt::{Debug, Display, Formatter, Write as _};
 
 /// Generates code, projects and build recipes for one language.
 pub trait Language: Debug + Sync {
@@ -57,6 +57,11 @@ pub trait Language: Debug + Sync {
     fn wit_first(&self) -> bool {
         true
     }
+
+    /// Whether a project depends on the guest library.
+    fn uses_sdk(&self) -> bool {
+        false
+    }
 }
 
 /// All languages, in the order in which they are listed.
@@ -94,8 +99,44 @@ pub struct Project {
     name: String,
     namespace: String,
     package: String,
-    /// The path of the guest library, if it is not taken from the registry. Used for Rust only.
-    pub sdk: Option<String>,
+    /// The guest library, for languages that use it. `None` stands for the package of the same version in the
+    /// registry, which is not published yet.
+    pub sdk: Option<SdkDependency>,
+}
+
+/// Where a Rust project finds the guest library. Its text is the value of a dependency in `Cargo.toml`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SdkDependency {
+    /// The folder of the package: an absolute path.
+    pub path: String,
+    /// The version that the package in that folder must have. `None` accepts every version.
+    pub version: Option<String>,
+}
+
+impl Display for SdkDependency {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{{ path = {}", toml_string(&self.path))?;
+        if let Some(version) = &self.version {
+            write!(f, ", version = {}", toml_string(version))?;
+        }
+        f.write_str(" }")
+    }
+}
+
+/// `text` as a string of TOML.
+fn toml_string(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for each in text.chars() {
+        match each {
+            '"' | '\\' => quoted.extend(['\\', each]),
+            control if control.is_control() => {
+                write!(quoted, "\\u{:04X}", u32::from(control)).expect("writing to a String cannot fail");
+            }
+            other => quoted.push(other),
+        }
+    }
+    quoted.push('"');
+    quoted
 }
 
 impl Project {
@@ -207,6 +248,8 @@ fn generate(
 pub enum Artifact {
     /// A component in this file.
     Component(String),
+    /// A component of the cargo package in the project's folder. This file has cargo's messages, which contain its path.
+    CargoMessages(String),
     /// A core module in this file.
     Core {
         /// The file.
@@ -231,6 +274,17 @@ mod tests {
             error.starts_with("there are no bindings for the language \"cobol\"; supported are rust, c,"),
             "{error}"
         );
+    }
+
+    #[test]
+    fn the_guest_library_is_written_as_toml() {
+        let check = |path: &str, version: Option<&str>, expected: &str| {
+            let sdk = SdkDependency { path: path.to_owned(), version: version.map(str::to_owned) };
+            assert_eq!(sdk.to_string(), expected);
+        };
+        check("/a/sdk", None, r#"{ path = "/a/sdk" }"#);
+        check("/a/sdk", Some("0.1.0"), r#"{ path = "/a/sdk", version = "0.1.0" }"#);
+        check("/a \"b\"\\c\u{7f}é/sdk", None, r#"{ path = "/a \"b\"\\c\u007Fé/sdk" }"#);
     }
 
     #[test]

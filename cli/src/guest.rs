@@ -2,13 +2,17 @@
 //!
 //! | module | contents |
 //! |---|---|
+//! | [`artifact`] | finding the component that cargo built |
 //! | [`manifest`] | reading and writing the file `golem.toml` |
+//! | [`sdk`] | the guest library for Rust, which this program carries |
 //! | [`wit`] | reading WIT from a folder, a file or a component |
 //! | [`generated`] | writing generated files without overwriting files of the user |
 //! | [`toolchain`] | finding compilers, checking their versions, running them |
 
+pub mod artifact;
 pub mod generated;
 pub mod manifest;
+pub mod sdk;
 pub mod toolchain;
 pub mod wit;
 
@@ -130,9 +134,61 @@ pub enum GuestError {
         /// Exit status of the program.
         status: std::process::ExitStatus,
     },
+    /// The user has no data folder, and a Rust project needs one for the guest library.
+    #[error("cannot find the user data folder: set XDG_DATA_HOME, or pass the guest library with --sdk")]
+    NoDataFolder,
+    /// The folder given as guest library is another one.
+    #[error(
+        "{} is not the guest library: pass the folder `sdk` of a checkout of Golem, or leave out --sdk",
+        .path.display()
+    )]
+    NotSdk {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The guest library that a project names does not exist.
+    #[error(
+        "the guest library {} does not exist: write {dependency} in {}", .path.display(), .manifest.display()
+    )]
+    SdkMissing {
+        /// The path that the project names.
+        path: PathBuf,
+        /// Path of the project's `Cargo.toml`.
+        manifest: PathBuf,
+        /// The line for that file that names a library which exists.
+        dependency: String,
+    },
+    /// A path cannot be written to `Cargo.toml`.
+    #[error("the path {} is not UTF-8, so Cargo.toml cannot contain it: choose another folder", .path.display())]
+    NotUtf8 {
+        /// The path.
+        path: PathBuf,
+    },
+    /// The cargo package of the project has no target that becomes a component.
+    #[error(
+        "{} builds no component: add a section [lib] with crate-type = [\"cdylib\"], or a program src/main.rs",
+        .manifest.display()
+    )]
+    NoComponent {
+        /// Path of the package's `Cargo.toml`.
+        manifest: PathBuf,
+    },
+    /// The cargo package of the project has several programs, and none has the project's name.
+    #[error(
+        "{} builds several programs ({}): name one of them \"{name}\", as in golem.toml",
+        .manifest.display(), .programs.join(", ")
+    )]
+    SeveralComponents {
+        /// Path of the package's `Cargo.toml`.
+        manifest: PathBuf,
+        /// Names of the programs.
+        programs: Vec<String>,
+        /// Name of the project.
+        name: String,
+    },
 }
 
 /// Reads a file as text.
-fn read_text(path: PathBuf) -> Result<String, GuestError> {
+pub(crate) fn read_text(path: PathBuf) -> Result<String, GuestError> {
     std::fs::read_to_string(&path).map_err(|source| GuestError::Read { path, source })
 }

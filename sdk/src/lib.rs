@@ -20,17 +20,8 @@
 //! # fn main() { assert_eq!(greeter::greet("Ada".to_owned()), "Hello, Ada!"); }
 //! ```
 //!
-//! In `Cargo.toml`, the library is a `cdylib`. This crate is not published yet, so the dependency is a path:
-//!
-//! ```toml
-//! [lib]
-//! crate-type = ["cdylib"]
-//!
-//! [dependencies]
-//! golem = { path = "<checkout of the Golem repository>/sdk" }
-//! ```
-//!
-//! The command `cargo build --release --target wasm32-wasip2` builds the component.
+//! `golem new --lang rust NAME` creates a project with a library of the kind `cdylib`, and writes the dependency on this
+//! crate, which is part of the program `golem`. The package is named `golem-sdk`. `golem build` builds the component.
 //!
 //! After the component is uploaded as a template, the full name of the function is `golem:greeter/api/greet`. It
 //! consists of the package (`golem:` and the name of the module), the interface `api` and the function's name in

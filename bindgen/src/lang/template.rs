@@ -45,7 +45,7 @@ fn fill_names(text: &str, project: &Project) -> String {
         words.collect::<String>()
     };
     let dependency = match &project.sdk {
-        Some(path) => format!("{{ path = {path:?} }}"),
+        Some(sdk) => sdk.to_string(),
         None => format!("{:?}", env!("CARGO_PKG_VERSION")),
     };
     let names = [
@@ -58,7 +58,7 @@ fn fill_names(text: &str, project: &Project) -> String {
         ("{{package_name}}", project.package.clone()),
         ("{{package_snake}}", snake(&project.package)),
         ("{{PackagePascal}}", pascal(&project.package)),
-        ("{{golem}}", dependency),
+        ("{{golem_sdk}}", dependency),
     ];
     let mut text = text.to_owned();
     for (name, value) in names {

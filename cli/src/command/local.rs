@@ -4,11 +4,11 @@
 use crate::args::Format;
 use crate::error::CliError;
 use crate::guest::manifest::{self, Manifest};
-use crate::guest::{GuestError, generated, toolchain, wit};
+use crate::guest::{self, GuestError, artifact, generated, sdk, toolchain, wit};
 use crate::output;
 use clap::{Args, Subcommand};
 use golem_bindgen::lang::{self, Artifact, BUILD, GENERATED, Language, Layout, Project};
-use golem_bindgen::{World, component};
+use golem_bindgen::{World, cargo, component};
 use serde::Serialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -63,9 +63,9 @@ pub struct NewArgs {
     /// Namespace and name of the project's WIT package
     #[arg(long, short = 'p', value_name = "NAMESPACE:NAME", default_value = "golem:template")]
     package_name: String,
-    /// Folder of the guest library for Rust, if it is not taken from the registry
+    /// Folder of the guest library for Rust [default: the copy in this program]
     #[arg(long, value_name = "DIR")]
-    sdk: Option<String>,
+    sdk: Option<PathBuf>,
     /// Name of the project and of its folder
     #[arg(value_name = "NAME")]
     name: Option<String>,
@@ -213,14 +213,21 @@ impl NewArgs {
         };
         let name = self.template_name.or(self.name).unwrap_or_default();
         let mut project = Project::new(&name, &self.package_name)?;
-        project.sdk = self.sdk;
-        let files = language
-            .project(&project)
-            .ok_or(GuestError::UnsupportedLanguage { language: language.title(), what: "example project" })?;
+        let unsupported =
+            || GuestError::UnsupportedLanguage { language: language.title(), what: "example project" };
+        language.project(&project).ok_or_else(unsupported)?;
         let folder = PathBuf::from(&name);
         if folder.exists() {
             return Err(GuestError::FolderExists { path: folder }.into());
         }
+        // The last check, because it may write: it unpacks the guest library.
+        if language.uses_sdk() {
+            project.sdk = Some(match &self.sdk {
+                Some(folder) => sdk::in_checkout(folder)?,
+                None => sdk::carried(&sdk::data_folder()?)?,
+            });
+        }
+        let files = language.project(&project).ok_or_else(unsupported)?;
         let manifest = Manifest::text(project.name(), language.name());
         let mut written = vec![manifest::FILE_NAME.to_owned()];
         generated::write_file(&folder.join(manifest::FILE_NAME), manifest.as_bytes())?;
@@ -283,6 +290,9 @@ impl GuestProject {
         let recipe = self.recipe()?;
         // Checked first: if a compiler is missing, nothing must be written.
         self.find_tools()?;
+        if self.language.uses_sdk() {
+            sdk::check_project(&self.folder, sdk::data_folder)?;
+        }
         if let Some(world) = &self.world {
             generated::write_files(&self.folder.join(GENERATED), &self.language.bindings(world)?)?;
         }
@@ -299,6 +309,12 @@ impl GuestProject {
         let wasm = match (&recipe.artifact, &self.world) {
             (Artifact::Core { path, has_world_type }, Some(world)) => {
                 component::encode(read(path)?, world, *has_world_type)?
+            }
+            (Artifact::CargoMessages(messages), _) => {
+                let messages = guest::read_text(self.folder.join(messages))?;
+                let manifest = self.folder.join("Cargo.toml");
+                let found = artifact::choose(&cargo::artifacts(&messages), &manifest, &self.manifest.name)?;
+                std::fs::read(&found).map_err(|source| GuestError::Read { path: found, source })?
             }
             // Recipes with a core module exist only for languages that load a world.
             (Artifact::Component(path) | Artifact::Core { path, .. }, _) => read(path)?,

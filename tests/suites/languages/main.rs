@@ -1,14 +1,16 @@
 //! Every language, from `golem new` to a worker that survives SIGKILL, with the commands that a user types.
 //!
-//! The compilers are those that `cargo xtask tools` installs. The suite contains no code for a single language. The
-//! list of languages is compared with that of `golem languages`.
+//! The compilers are those that `cargo xtask tools` installs. The list of languages is compared with that of
+//! `golem languages`. Only the module `no_checkout` contains code for a single language.
 
 #![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
+
+mod no_checkout;
 
 use golem_tests::http::{Connection, Request};
 use golem_tests::rest::{Api, Key, invocation, result_of, worker_path};
 use golem_tests::server::{Program, Server, ServerOptions};
-use golem_tests::{guests, tools, wait};
+use golem_tests::{tools, wait};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,25 +40,50 @@ languages! {
     zig: "zig",
 }
 
-/// Runs `golem` in `folder`.
-fn golem(folder: &Path, args: &[&str]) -> Result<Value, String> {
+/// The user data folder of the commands, in the folder in which they run.
+const USER_DATA: &str = "share";
+/// The target folder of cargo, in the same folder.
+const CARGO_TARGET: &str = "elsewhere";
+/// The variables of cargo that describe the machine. The others describe the build of this test and are not passed on.
+const CARGO_MACHINE: &[&str] =
+    &["CARGO_HOME", "CARGO_HTTP_", "CARGO_NET_", "CARGO_REGISTR", "CARGO_SOURCE_", "CARGO_TARGET_"];
+
+/// `golem` with these arguments, in `folder`, as a user with a shell there would run it.
+fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(Program::Golem.path());
-    command.args(args).args(["--format", "json"]).current_dir(folder).env("PATH", tools::search_path());
+    command.args(args).args(["--format", "json"]).current_dir(folder);
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        let machine = CARGO_MACHINE.iter().any(|prefix| name.starts_with(prefix));
+        if name.starts_with("CARGO") && !machine || name.contains("RUSTFLAGS") {
+            command.env_remove(&*name);
+        }
+    }
+    command.env("XDG_DATA_HOME", folder.join(USER_DATA)).env("CARGO_TARGET_DIR", folder.join(CARGO_TARGET));
+    command
+}
+
+/// Runs `golem` in `folder`, with the installed compilers on the search path.
+fn golem(folder: &Path, args: &[&str]) -> Result<Value, String> {
+    run(command(folder, args).env("PATH", tools::search_path()))
+}
+
+/// Runs the command and returns its result, or its standard error if it failed.
+fn run(command: &mut Command) -> Result<Value, String> {
     let output = command.output().unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     if !output.status.success() {
         return Err(stderr);
     }
-    Ok(serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{args:?}: {error}; {stderr}")))
+    Ok(serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{command:?}: {error}; {stderr}")))
 }
 
 /// Creates a project and builds it; returns the path of its component.
 fn build_project(folder: &Path, language: &str) -> PathBuf {
     let name = format!("{language}-cart");
     let run = |args: &[&str]| golem(folder, args).unwrap_or_else(|error| panic!("{args:?}: {error}"));
-    let sdk = guests::sdk_folder();
-    // Only Rust projects use `--sdk`; others ignore it.
-    run(&["new", "--lang", language, "--package-name", "acme:shop", "--sdk", &sdk, &name]);
+    run(&["new", "--lang", language, "--package-name", "acme:shop", &name]);
     let built = run(&["build", "--dir", &name]);
     folder.join(built["component"].as_str().unwrap())
 }
@@ -242,6 +269,10 @@ fn bad_input_is_refused_with_what_to_do() {
         (
             &["new", "--example", "cobol-shopping-cart", "cart"],
             "there is no example named \"cobol-shopping-cart\"; `golem list-examples` lists them",
+        ),
+        (
+            &["new", "--lang", "rust", "--sdk", "empty", "cart"],
+            "empty is not the guest library: pass the folder `sdk` of a checkout of Golem, or leave out --sdk",
         ),
         (&["new", "--lang", "csharp", "cart"], "C# has bindings but no example project"),
         (

@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 const CRATES: &[(&str, &str, &[&str])] = &[
     ("model", "golem-model", &[]),
     ("macros", "golem-macros", &[]),
-    ("sdk", "golem", &["golem-macros"]),
+    ("sdk", "golem-sdk", &["golem-macros"]),
     ("bindgen", "golem-bindgen", &[]),
     ("api", "golem-api", &["golem-model"]),
     ("cli", "golem-cli", &["golem-api", "golem-bindgen", "golem-model"]),
