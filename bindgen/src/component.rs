@@ -16,7 +16,7 @@ pub fn encode(mut core: Vec<u8>, world: &World, has_world_type: bool) -> Result<
         wit_component::embed_component_metadata(&mut core, resolve, id, StringEncoding::UTF8)
             .map_err(failed)?;
     }
-    if let Some(rewritten) = clock::add_clock_hold(&core).map_err(failed)? {
+    if let Some(rewritten) = clock::add_wall_clock_pause(&core).map_err(failed)? {
         core = rewritten;
     }
     ComponentEncoder::default()

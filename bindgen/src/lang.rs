@@ -10,7 +10,7 @@ mod go;
 mod javascript;
 mod python;
 mod rust;
-mod template;
+mod skeleton;
 mod zig;
 
 use crate::{Error, Files, World};
@@ -42,7 +42,7 @@ pub trait Language: Debug + Sync {
     fn bindings(&self, world: &World) -> Result<Files, Error>;
 
     /// The files of a new project, which its author will edit. `None` if there is no project template.
-    fn project(&self, project: &Project) -> Option<Files>;
+    fn project(&self, project: &ProjectNames) -> Option<Files>;
 
     /// The build recipe of a project. `None` if the language has none.
     fn recipe(&self, layout: &Layout<'_>) -> Option<Recipe>;
@@ -94,7 +94,7 @@ pub fn find(name: &str) -> Result<&'static dyn Language, Error> {
 
 /// The names of a new project.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Project {
+pub struct ProjectNames {
     /// Its name, in kebab-case.
     name: String,
     namespace: String,
@@ -139,7 +139,7 @@ fn toml_string(text: &str) -> String {
     quoted
 }
 
-impl Project {
+impl ProjectNames {
     /// A project `name` whose WIT package is `package`.
     pub fn new(name: &str, package: &str) -> Result<Self, Error> {
         let kebab = name.replace('_', "-").to_lowercase();
@@ -290,13 +290,13 @@ mod tests {
     #[test]
     fn names_of_projects_are_checked() {
         for good in ["cart", "my-cart", "My_Cart", "a1-b2"] {
-            assert!(Project::new(good, "acme:cart").is_ok(), "{good}");
+            assert!(ProjectNames::new(good, "acme:cart").is_ok(), "{good}");
         }
         for bad in ["", "1cart", "my--cart", "-cart", "cart-", "my cart", "karte-ü", "../up", "a/b"] {
-            assert!(Project::new(bad, "acme:cart").is_err(), "{bad}");
+            assert!(ProjectNames::new(bad, "acme:cart").is_err(), "{bad}");
         }
         for bad in ["acme", "acme:", "Acme:cart", "a:b:c", ":cart"] {
-            assert!(Project::new("cart", bad).is_err(), "{bad}");
+            assert!(ProjectNames::new("cart", bad).is_err(), "{bad}");
         }
     }
 }

@@ -6,7 +6,7 @@
 //! - [`component`] encodes the output of a compiler as a component.
 //! - [`cargo`] finds the component in the messages of a build.
 //! - [`client`] generates the interfaces by which workers call each other.
-//! - [`rust`] generates the Rust bindings of the guest library.
+//! - [`sdk`] generates the Rust bindings of the guest library.
 //!
 //! Architecture invariant: nothing here reads a file, an environment variable or the network at run time. Callers pass
 //! the text and write the results, so that a command, a build script and a test produce the same bytes.
@@ -17,7 +17,7 @@ pub mod component;
 mod error;
 mod files;
 pub mod lang;
-pub mod rust;
+pub mod sdk;
 pub mod wit;
 pub mod world;
 

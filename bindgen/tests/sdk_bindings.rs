@@ -45,7 +45,7 @@ fn this_machine() -> String {
 
 #[test]
 fn the_checked_in_bindings_are_fresh() {
-    let generated = golem_bindgen::rust::sdk_bindings(
+    let generated = golem_bindgen::sdk::generate_bindings(
         &runtime_api(&["golem-api-0.2.0", "golem-durability", "golem-rpc", "wasi-keyvalue-0.2.0-draft2"]),
         &wasi_io(),
     )

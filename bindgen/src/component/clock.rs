@@ -22,7 +22,7 @@ const READ_IMPORT: &str = "clock_time_get";
 const WALL_CLOCK: i32 = 0;
 
 /// Rewrites `core`. The result is `None` for a module that does not both hold and read the clock.
-pub(super) fn add_clock_hold(core: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
+pub(super) fn add_wall_clock_pause(core: &[u8]) -> anyhow::Result<Option<Vec<u8>>> {
     let scan = scan_module(core)?;
     let (Some(hold), Some(read)) = (scan.hold, scan.read) else { return Ok(None) };
     let mut rewriter = Rewriter { hold, read, functions: scan.functions, globals: scan.globals };
@@ -234,14 +234,14 @@ mod tests {
     #[test]
     fn modules_that_do_not_hold_the_clock_are_not_rewritten() {
         let plain = wat::parse_str("(module (func (export \"f\")))").unwrap();
-        assert_eq!(add_clock_hold(&plain).unwrap(), None);
-        assert!(add_clock_hold(b"no module").is_err());
+        assert_eq!(add_wall_clock_pause(&plain).unwrap(), None);
+        assert!(add_wall_clock_pause(b"no module").is_err());
     }
 
     #[test]
     fn the_rewritten_module_is_valid_and_calls_its_own_functions() {
         let core = wat::parse_str(GO_LIKE).unwrap();
-        let rewritten = add_clock_hold(&core).unwrap().unwrap();
+        let rewritten = add_wall_clock_pause(&core).unwrap().unwrap();
         wasmparser::Validator::new().validate_all(&rewritten).unwrap();
         let (before, after) = (scan_module(&core).unwrap(), scan_module(&rewritten).unwrap());
         assert_eq!((after.functions, after.globals), (before.functions + 2, before.globals + 2));

@@ -7,7 +7,7 @@ use crate::guest::manifest::{self, Manifest};
 use crate::guest::{self, GuestError, artifact, generated, sdk, toolchain, wit};
 use crate::output;
 use clap::{Args, Subcommand};
-use golem_bindgen::lang::{self, Artifact, BUILD, GENERATED, Language, Layout, Project};
+use golem_bindgen::lang::{self, Artifact, BUILD, GENERATED, Language, Layout, ProjectNames};
 use golem_bindgen::{World, cargo, component};
 use serde::Serialize;
 use std::io::Write;
@@ -184,7 +184,7 @@ impl LocalCommand {
 
 /// The languages in which `new` can create a project.
 fn languages_with_project() -> impl Iterator<Item = &'static dyn Language> {
-    let probe = Project::new("probe", "golem:template").expect("both names are valid");
+    let probe = ProjectNames::new("probe", "golem:template").expect("both names are valid");
     lang::all().iter().copied().filter(move |language| language.project(&probe).is_some())
 }
 
@@ -212,7 +212,7 @@ impl NewArgs {
             }
         };
         let name = self.template_name.or(self.name).unwrap_or_default();
-        let mut project = Project::new(&name, &self.package_name)?;
+        let mut project = ProjectNames::new(&name, &self.package_name)?;
         let unsupported =
             || GuestError::UnsupportedLanguage { language: language.title(), what: "example project" };
         language.project(&project).ok_or_else(unsupported)?;

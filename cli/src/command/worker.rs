@@ -2,10 +2,10 @@
 
 mod connect;
 mod invoke;
-mod lifecycle;
+mod maintenance;
 
 pub use invoke::{DataArgs, InvokeArgs, StdioArgs};
-pub use lifecycle::LifecycleCommand;
+pub use maintenance::MaintenanceCommand;
 
 use super::{Context, resolve};
 use crate::args::{FailureArgs, TemplateArgs, WorkerArgs};
@@ -136,7 +136,7 @@ pub enum WorkerCommand {
     },
     /// Commands about the oplog, the queue and updates of a worker.
     #[command(flatten)]
-    Lifecycle(LifecycleCommand),
+    Maintenance(MaintenanceCommand),
 }
 
 impl WorkerCommand {
@@ -224,7 +224,7 @@ impl WorkerCommand {
                 let worker = resolve::worker(context, worker).await?;
                 output::print(out, context.format, &client.worker_complete(&worker, oplog_idx, data).await?)
             }
-            Self::Lifecycle(command) => command.execute(context, out).await,
+            Self::Maintenance(command) => command.execute(context, out).await,
         }
     }
 }

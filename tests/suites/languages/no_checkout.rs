@@ -33,7 +33,7 @@ fn read_toml(path: &Path) -> toml::Table {
 /// Nothing that was built contains a path of the checkout, and the packages of the guest library are those on disk. The
 /// registry has an unrelated package named `golem`.
 fn check_origins(folder: &Path) {
-    let checkout = Path::new(&guests::sdk()).parent().unwrap().display().to_string();
+    let checkout = Path::new(&guests::sdk_folder()).parent().unwrap().display().to_string();
     let mut files = texts(&folder.join(USER_DATA));
     assert!(files.iter().any(|(path, _)| path.ends_with("sdk/src/lib.rs")), "{files:?}");
     for name in ["Cargo.toml", "Cargo.lock"] {
@@ -95,7 +95,7 @@ async fn a_rust_worker_needs_only_golem_and_cargo() {
 fn the_folder_of_the_guest_library_is_made_absolute() {
     let temporary = tempfile::tempdir().unwrap();
     let folder = temporary.path();
-    std::os::unix::fs::symlink(guests::sdk(), folder.join("sdk")).unwrap();
+    std::os::unix::fs::symlink(guests::sdk_folder(), folder.join("sdk")).unwrap();
     golem(folder, &["new", "--lang", "rust", "--sdk", "sdk", "linked"]);
     let manifest = read_toml(&folder.join("linked/Cargo.toml"));
     let expected = toml::Table::from_iter([(

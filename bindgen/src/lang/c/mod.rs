@@ -2,7 +2,7 @@
 //!
 //! [`ZIG`] is also used by the languages that Zig compiles or that use the C bindings.
 
-use super::{Artifact, BUILD, GENERATED, Language, Layout, Project, Recipe, Step, Tool, template};
+use super::{Artifact, BUILD, GENERATED, Language, Layout, ProjectNames, Recipe, Step, Tool, skeleton};
 use crate::{Error, Files, World};
 
 /// C.
@@ -35,13 +35,13 @@ impl Language for C {
         bindings(self.title(), world)
     }
 
-    fn project(&self, project: &Project) -> Option<Files> {
-        Some(template::project(project, self.title(), "src/cart.c", include_str!("cart.c"), &[]))
+    fn project(&self, project: &ProjectNames) -> Option<Files> {
+        Some(skeleton::project(project, self.title(), "src/cart.c", include_str!("cart.c"), &[]))
     }
 
     fn recipe(&self, layout: &Layout<'_>) -> Option<Recipe> {
         let world = layout.world?.snake_name();
-        let mut args = words("cc -target wasm32-wasi -Os -mexec-model=reactor -Wall -s");
+        let mut args = split_arguments("cc -target wasm32-wasi -Os -mexec-model=reactor -Wall -s");
         args.push(format!("-I{GENERATED}"));
         args.extend(layout.sources.iter().cloned());
         args.extend([format!("{GENERATED}/{world}.c"), format!("{GENERATED}/{world}_component_type.o")]);
@@ -71,6 +71,6 @@ pub(super) fn zig_recipe(args: Vec<String>) -> Recipe {
 }
 
 /// Splits `text` at white space into arguments.
-pub(super) fn words(text: &str) -> Vec<String> {
+pub(super) fn split_arguments(text: &str) -> Vec<String> {
     text.split_whitespace().map(str::to_owned).collect()
 }

@@ -1,7 +1,7 @@
 //! C++: bindings by wit-bindgen, compiled with Zig's C++ compiler.
 
-use super::c::{words, zig_recipe};
-use super::{BUILD, GENERATED, Language, Layout, Project, Recipe, template};
+use super::c::{split_arguments, zig_recipe};
+use super::{BUILD, GENERATED, Language, Layout, ProjectNames, Recipe, skeleton};
 use crate::{Error, Files, World};
 
 /// C++.
@@ -32,17 +32,17 @@ impl Language for Cpp {
         Ok(files)
     }
 
-    fn project(&self, project: &Project) -> Option<Files> {
+    fn project(&self, project: &ProjectNames) -> Option<Files> {
         let text = include_str!("cart.cpp")
             .replace("{{namespace_cpp}}", &identifier(&project.namespace))
             .replace("{{package_cpp}}", &identifier(&project.package));
-        Some(template::project(project, self.title(), "src/cart.cpp", &text, &[]))
+        Some(skeleton::project(project, self.title(), "src/cart.cpp", &text, &[]))
     }
 
     fn recipe(&self, layout: &Layout<'_>) -> Option<Recipe> {
         let world = layout.world?.snake_name();
         let mut args =
-            words("c++ -std=c++23 -fno-exceptions -target wasm32-wasi -Os -mexec-model=reactor -s");
+            split_arguments("c++ -std=c++23 -fno-exceptions -target wasm32-wasi -Os -mexec-model=reactor -s");
         args.push(format!("-I{GENERATED}"));
         args.extend(layout.sources.iter().cloned());
         args.extend([format!("{GENERATED}/{world}.cpp"), format!("{GENERATED}/{world}_component_type.o")]);

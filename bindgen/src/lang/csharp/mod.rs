@@ -1,6 +1,6 @@
 //! C#: bindings by wit-bindgen. Our tests do not compile C# programs.
 
-use super::{Language, Layout, Project, Recipe};
+use super::{Language, Layout, ProjectNames, Recipe};
 use crate::{Error, Files, World};
 
 /// C#.
@@ -33,7 +33,7 @@ impl Language for CSharp {
         super::generate(self.title(), &mut *options.build(), world)
     }
 
-    fn project(&self, _: &Project) -> Option<Files> {
+    fn project(&self, _: &ProjectNames) -> Option<Files> {
         None
     }
 

@@ -3,8 +3,8 @@
 //! The generated module `wit_component` is the main module. The user implements each exported interface in a module of
 //! its own, in a folder beside `gen/`. So the generated folder contains no file that the user edits.
 
-use super::c::words;
-use super::{Artifact, BUILD, GENERATED, Language, Layout, Project, Recipe, Step, Tool, template};
+use super::c::split_arguments;
+use super::{Artifact, BUILD, GENERATED, Language, Layout, ProjectNames, Recipe, Step, Tool, skeleton};
 use crate::wit::Package;
 use crate::{Error, Files, World};
 use std::collections::BTreeSet;
@@ -56,16 +56,16 @@ impl Language for Go {
         Ok(files)
     }
 
-    fn project(&self, project: &Project) -> Option<Files> {
+    fn project(&self, project: &ProjectNames) -> Option<Files> {
         let folder = "export_{{namespace_snake}}_{{package_snake}}_api";
         let module = (format!("{folder}/go.mod"), include_str!("export.mod"));
         let source = format!("{folder}/cart.go");
         let others = [(module.0.as_str(), module.1)];
-        Some(template::project(project, self.title(), &source, include_str!("cart.go"), &others))
+        Some(skeleton::project(project, self.title(), &source, include_str!("cart.go"), &others))
     }
 
     fn recipe(&self, _: &Layout<'_>) -> Option<Recipe> {
-        let mut args = words("build -trimpath -buildmode=c-shared");
+        let mut args = split_arguments("build -trimpath -buildmode=c-shared");
         args.push("-ldflags=-checklinkname=0 -s -w".to_owned());
         args.extend(["-o".to_owned(), format!("../{BUILD}/core.wasm"), ".".to_owned()]);
         let env = [

@@ -4,8 +4,8 @@
 //! The tool generates the bindings from the WIT during a build. The files generated here are the WIT with the Runtime
 //! API, and a module that wraps the Runtime API for JavaScript.
 
-use super::c::words;
-use super::{Artifact, BUILD, GENERATED, Language, Layout, Project, Recipe, Step, Tool, template};
+use super::c::split_arguments;
+use super::{Artifact, BUILD, GENERATED, Language, Layout, ProjectNames, Recipe, Step, Tool, skeleton};
 use crate::{Error, Files, World};
 
 /// JavaScript.
@@ -45,16 +45,17 @@ impl Language for JavaScript {
         Ok(files)
     }
 
-    fn project(&self, project: &Project) -> Option<Files> {
+    fn project(&self, project: &ProjectNames) -> Option<Files> {
         let others = [("package.json", include_str!("package.json.txt"))];
-        Some(template::project(project, self.title(), "src/main.js", include_str!("cart.js"), &others))
+        Some(skeleton::project(project, self.title(), "src/main.js", include_str!("cart.js"), &others))
     }
 
     fn recipe(&self, layout: &Layout<'_>) -> Option<Recipe> {
         let world = layout.world?.name();
         let made = format!("{BUILD}/component.wasm");
-        let args =
-            words(&format!("src/main.js --wit {GENERATED}/wit -n {world} -d http -d fetch-event -o {made}"));
+        let args = split_arguments(&format!(
+            "src/main.js --wit {GENERATED}/wit -n {world} -d http -d fetch-event -o {made}"
+        ));
         let step = Step { tool: &COMPONENTIZE_JS, args, env: Vec::new(), folder: "", stdout: None };
         Some(Recipe { steps: vec![step], artifact: Artifact::Component(made) })
     }

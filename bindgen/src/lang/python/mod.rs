@@ -3,8 +3,8 @@
 //! The tool generates the bindings from the WIT during a build. The files generated here are the WIT with the Runtime
 //! API, and a module that wraps the Runtime API for Python.
 
-use super::c::words;
-use super::{Artifact, BUILD, GENERATED, Language, Layout, Project, Recipe, Step, Tool, template};
+use super::c::split_arguments;
+use super::{Artifact, BUILD, GENERATED, Language, Layout, ProjectNames, Recipe, Step, Tool, skeleton};
 use crate::{Error, Files, World};
 
 /// Python.
@@ -43,15 +43,16 @@ impl Language for Python {
         Ok(files)
     }
 
-    fn project(&self, project: &Project) -> Option<Files> {
-        Some(template::project(project, self.title(), "src/app.py", include_str!("app.py"), &[]))
+    fn project(&self, project: &ProjectNames) -> Option<Files> {
+        Some(skeleton::project(project, self.title(), "src/app.py", include_str!("app.py"), &[]))
     }
 
     fn recipe(&self, layout: &Layout<'_>) -> Option<Recipe> {
         let world = layout.world?.name();
         let made = format!("{BUILD}/component.wasm");
-        let args =
-            words(&format!("-d {GENERATED}/wit -w {world} componentize -p src -p {GENERATED} app -o {made}"));
+        let args = split_arguments(&format!(
+            "-d {GENERATED}/wit -w {world} componentize -p src -p {GENERATED} app -o {made}"
+        ));
         let step = Step { tool: &COMPONENTIZE_PY, args, env: Vec::new(), folder: "", stdout: None };
         Some(Recipe { steps: vec![step], artifact: Artifact::Component(made) })
     }

@@ -1,7 +1,7 @@
 //! Zig: uses the C bindings. Zig translates their header, and compiles the C bindings and the program together.
 
-use super::c::{self, ZIG, words};
-use super::{Artifact, BUILD, GENERATED, Language, Layout, Project, Recipe, Step, template};
+use super::c::{self, ZIG, split_arguments};
+use super::{Artifact, BUILD, GENERATED, Language, Layout, ProjectNames, Recipe, Step, skeleton};
 use crate::{Error, Files, World};
 
 /// Zig.
@@ -27,15 +27,20 @@ impl Language for Zig {
         Ok(files)
     }
 
-    fn project(&self, project: &Project) -> Option<Files> {
-        Some(template::project(project, self.title(), "src/main.zig", include_str!("cart.zig"), &[]))
+    fn project(&self, project: &ProjectNames) -> Option<Files> {
+        Some(skeleton::project(project, self.title(), "src/main.zig", include_str!("cart.zig"), &[]))
     }
 
     fn recipe(&self, layout: &Layout<'_>) -> Option<Recipe> {
         let world = layout.world?.snake_name();
         let core = format!("{BUILD}/core.wasm");
-        let step =
-            |args: String| Step { tool: &ZIG, args: words(&args), env: Vec::new(), folder: "", stdout: None };
+        let step = |args: String| Step {
+            tool: &ZIG,
+            args: split_arguments(&args),
+            env: Vec::new(),
+            folder: "",
+            stdout: None,
+        };
         // C files belong to the module that comes after them on the command line.
         let build = step(format!(
             "build-exe -target wasm32-wasi -mexec-model=reactor -fno-entry -rdynamic -O ReleaseSmall -fstrip -lc \

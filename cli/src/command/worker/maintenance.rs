@@ -13,7 +13,7 @@ use std::io::Write;
 
 /// Commands about the oplog, the queue and updates of a worker.
 #[derive(Debug, Clone, Subcommand)]
-pub enum LifecycleCommand {
+pub enum MaintenanceCommand {
     /// Show a page of the oplog of a worker
     Oplog {
         /// The worker.
@@ -64,7 +64,7 @@ pub enum LifecycleCommand {
     },
 }
 
-impl LifecycleCommand {
+impl MaintenanceCommand {
     pub(super) async fn execute(
         self,
         context: &Context,

@@ -1,6 +1,6 @@
 //! Project templates: fills the names of a project into the texts of its first files.
 
-use super::Project;
+use super::ProjectNames;
 use crate::Files;
 
 /// The interface of every new project: the shopping cart of the documentation.
@@ -12,7 +12,7 @@ const IGNORED: &str = "/gen/\n/build/\n";
 /// The files of a project: the shopping cart's WIT, its program `text` in the file `source`, a README, and `others`. In
 /// all paths and texts, `{{package}}` and the other placeholders are replaced.
 pub(super) fn project(
-    project: &Project,
+    project: &ProjectNames,
     language: &str,
     source: &str,
     text: &str,
@@ -26,7 +26,7 @@ pub(super) fn project(
 }
 
 /// Files with these paths and texts, in which the placeholders are replaced by the project's names.
-pub(super) fn files(project: &Project, texts: &[(&str, &str)]) -> Files {
+pub(super) fn files(project: &ProjectNames, texts: &[(&str, &str)]) -> Files {
     let mut files = Files::default();
     for (path, text) in texts {
         files.push(fill_names(path, project), fill_names(text, project));
@@ -35,7 +35,7 @@ pub(super) fn files(project: &Project, texts: &[(&str, &str)]) -> Files {
 }
 
 /// Replaces each placeholder `{{…}}` in `text` by the name of `project`.
-fn fill_names(text: &str, project: &Project) -> String {
+fn fill_names(text: &str, project: &ProjectNames) -> String {
     let snake = |text: &str| text.replace('-', "_");
     let pascal = |text: &str| {
         let words = text.split('-').map(|word| {

@@ -30,7 +30,7 @@ const HEADER: &str = "\
 /// The interfaces return the pollable type of the crate `wasip2`, so that a worker can wait for their pollables
 /// together with sockets and timers. That crate uses a newer version of `wasi:io` than the Runtime API, so the version
 /// in the Runtime API's text is replaced by the version of `wasi_io`.
-pub fn sdk_bindings(runtime_api: &[Package], wasi_io: &str) -> Result<String, Error> {
+pub fn generate_bindings(runtime_api: &[Package], wasi_io: &str) -> Result<String, Error> {
     let version = wit::wasi_io_version(wasi_io)?;
     let mut packages: Vec<Package> = runtime_api.to_vec();
     for (_, text) in packages.iter_mut().flat_map(|package| &mut package.files) {
