@@ -176,9 +176,11 @@ impl Executor {
             let Some(projection) = state.ledger.projection(worker) else { continue };
             let slot = state.slots.get(&worker);
             let running = slot.is_some_and(|slot| slot.has_task && slot.current.is_some());
+            // An accepted invocation counts although the task has not taken it yet: the worker's status is `Running`, and
+            // an acknowledged interrupt must have an effect.
             let busy = projection.terminal.is_none()
                 && !projection.interrupted
-                && (projection.current.is_some() || running);
+                && (projection.current.is_some() || !projection.queue.is_empty() || running);
             if !busy {
                 return Ok(());
             }
