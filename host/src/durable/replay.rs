@@ -351,8 +351,8 @@ fn describe(entry: &Entry) -> String {
             InvocationSource::Inline { function, .. } | InvocationSource::Program { function, .. } => {
                 format!("the invocation {key} of {function}")
             }
-            InvocationSource::Queued { row: arrival } => {
-                format!("the invocation {key} that arrived at {arrival}")
+            InvocationSource::Queued { row: accepted_row } => {
+                format!("the invocation {key} that arrived at {accepted_row}")
             }
         },
         Entry::HostCall { call, .. } => call.to_string(),

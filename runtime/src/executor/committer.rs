@@ -61,7 +61,7 @@ pub(crate) fn run(core: &Arc<Core>) {
                 }
                 if !derived && !core.wait_for_work(&mut state, IDLE_AFTER) && more_to_tidy {
                     drop(state);
-                    more_to_tidy = tidy_store(core);
+                    more_to_tidy = run_store_maintenance(core);
                     state = core.lock();
                 }
             }
@@ -83,7 +83,7 @@ pub(crate) fn run(core: &Arc<Core>) {
     }
 }
 
-fn tidy_store(core: &Arc<Core>) -> bool {
+fn run_store_maintenance(core: &Arc<Core>) -> bool {
     match core.store.run_maintenance(TIDY_ROWS) {
         Ok(more) => more,
         Err(error) => {

@@ -108,17 +108,17 @@ pub(crate) fn entries_after(
                         continue;
                     }
                     if let Entry::InvocationStarted { source, .. } = &mut entry
-                        && let InvocationSource::Queued { row: arrival } = *source
+                        && let InvocationSource::Queued { row: accepted_row } = *source
                     {
                         // An invocation that was accepted before the first of these rows is read separately.
-                        let found = match queued_sources.remove(&arrival) {
+                        let found = match queued_sources.remove(&accepted_row) {
                             Some(found) => Some(found),
-                            None => queued_source(store, Seq(arrival))?,
+                            None => queued_source(store, Seq(accepted_row))?,
                         };
                         *source = found.ok_or_else(|| {
                             corrupt_row(
                                 seq,
-                                &format!("it begins an invocation from row {arrival}, which holds none"),
+                                &format!("it begins an invocation from row {accepted_row}, which holds none"),
                             )
                         })?;
                     }
@@ -131,8 +131,8 @@ pub(crate) fn entries_after(
 }
 
 /// Returns the invocation in the row of an inbox event.
-fn queued_source(store: &dyn Store, arrival: Seq) -> Result<Option<InvocationSource>, StoreError> {
-    Ok(match row(store, arrival)? {
+fn queued_source(store: &dyn Store, accepted_row: Seq) -> Result<Option<InvocationSource>, StoreError> {
+    Ok(match row(store, accepted_row)? {
         Row::InboxEvent(event) => event.into_invocation().map(|invocation| invocation.source()),
         Row::Entries { .. } => None,
     })

@@ -93,8 +93,8 @@ fn build_page(
 /// Replaces the reference of a queued invocation by its function and parameters.
 fn resolve_source(store: &dyn Store, mut entry: Entry) -> Result<Entry, StoreError> {
     if let Entry::InvocationStarted { source, .. } = &mut entry
-        && let InvocationSource::Queued { row: arrival } = *source
-        && let Row::InboxEvent(event) = history::row(store, Seq(arrival))?
+        && let InvocationSource::Queued { row: accepted_row } = *source
+        && let Row::InboxEvent(event) = history::row(store, Seq(accepted_row))?
         && let Some(invocation) = event.into_invocation()
     {
         *source = invocation.source();

@@ -211,7 +211,7 @@ impl WorkerProjection {
                 let line = match source {
                     InvocationSource::Inline { .. } => false,
                     InvocationSource::Program { convention, .. } => *convention == Convention::StdioEventLoop,
-                    InvocationSource::Queued { row: arrival } => self.queued_lines.remove(arrival),
+                    InvocationSource::Queued { row: accepted_row } => self.queued_lines.remove(accepted_row),
                 };
                 if line {
                     self.loop_begun_at.get_or_insert(index);
@@ -222,9 +222,9 @@ impl WorkerProjection {
                             .push(FoldEffect::InvocationBegun { key: key.as_str().to_owned(), started: seq });
                         seq.0
                     }
-                    InvocationSource::Queued { row: arrival } => {
-                        self.queue.retain(|(queued, _)| queued != arrival);
-                        *arrival
+                    InvocationSource::Queued { row: accepted_row } => {
+                        self.queue.retain(|(queued, _)| queued != accepted_row);
+                        *accepted_row
                     }
                 };
                 if let InvocationSource::Program { function, convention, input: _ } = source {

@@ -124,11 +124,11 @@ fn show_entry(template: &Template, index: OplogIndex, entry: &Entry) -> api::Opl
                         }),
                     )
                 }
-                InvocationSource::Queued { row: arrival } => (
+                InvocationSource::Queued { row: accepted_row } => (
                     "invocation-started",
                     Some(*at),
-                    format!("the invocation of row {arrival}"),
-                    json!({ "key": key, "row": arrival }),
+                    format!("the invocation of row {accepted_row}"),
+                    json!({ "key": key, "row": accepted_row }),
                 ),
             }
         }

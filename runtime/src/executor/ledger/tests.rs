@@ -210,9 +210,9 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, key
             return;
         }
         (None, _) => match projection.queue.front() {
-            Some((arrival, queued)) => {
+            Some((accepted_row, queued)) => {
                 let key = IdempotencyKey::new(queued.0.clone()).unwrap_or(key);
-                let source = InvocationSource::Queued { row: *arrival };
+                let source = InvocationSource::Queued { row: *accepted_row };
                 vec![Entry::InvocationStarted { at: now(), key, source }]
             }
             None => vec![started(&key), completed()],

@@ -66,8 +66,8 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, tim
     let context = |call| HostCallContext { worker, activation, first, entries: vec![], call };
     let entries = match (&projection.current, random.below(12)) {
         (None, _) => match projection.queue.front() {
-            Some((arrival, _)) => {
-                let source = InvocationSource::Queued { row: *arrival };
+            Some((accepted_row, _)) => {
+                let source = InvocationSource::Queued { row: *accepted_row };
                 vec![Entry::InvocationStarted { at: now, key: IdempotencyKey::anonymous(1), source }]
             }
             None => vec![started(&IdempotencyKey::anonymous(u128::from(time)))],
@@ -185,11 +185,14 @@ fn check_calls(seed: u64) {
             Row::Entries { entries, .. } => {
                 for entry in entries {
                     if let Entry::InvocationStarted {
-                        source: InvocationSource::Queued { row: arrival },
+                        source: InvocationSource::Queued { row: accepted_row },
                         ..
                     } = entry
                     {
-                        assert!(begun.insert(arrival), "seed {seed}: the call of row {arrival} begins twice");
+                        assert!(
+                            begun.insert(accepted_row),
+                            "seed {seed}: the call of row {accepted_row} begins twice"
+                        );
                     }
                 }
             }
