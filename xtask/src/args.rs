@@ -4,6 +4,7 @@
 pub(crate) const USAGE: &str = "\
 usage: cargo xtask <command>
 
+  build               build the optimised programs into target/optimised
   demo [--keep]       build, deploy the example, call it, kill the server, start it again, call it again;
                       with --keep the server keeps running at the end
   test [STAGE...]     run all checks, or only the stages named; --list prints their names
@@ -17,6 +18,7 @@ usage: cargo xtask <command>
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Command {
     Help,
+    Build,
     Guests,
     Tools,
     Demo { keep: bool },
@@ -39,6 +41,7 @@ pub(crate) fn parse(words: impl IntoIterator<Item = String>) -> Result<Command, 
     };
     match command.as_str() {
         "help" | "--help" | "-h" => Ok(Command::Help),
+        "build" => without_arguments(Command::Build),
         "guests" => without_arguments(Command::Guests),
         "tools" => without_arguments(Command::Tools),
         "bless" => without_arguments(Command::Bless),
@@ -72,6 +75,7 @@ mod tests {
     #[test]
     fn command_lines_are_parsed() {
         check("help", Ok(Command::Help));
+        check("build", Ok(Command::Build));
         check("guests", Ok(Command::Guests));
         check("tools", Ok(Command::Tools));
         check("demo", Ok(Command::Demo { keep: false }));

@@ -175,14 +175,6 @@ fn build_everything(tree: &Tree) -> anyhow::Result<()> {
     shell::run(shell::cargo(&tree.root).args(["build", "--workspace", "--all-targets", "--locked"]))
 }
 
-/// The arguments of cargo that build the programs of the workspace.
-pub(crate) const BUILD_PROGRAMS: [&str; 4] = ["build", "--workspace", "--bins", "--locked"];
-
-/// Builds the programs, which the demo needs.
-pub(crate) fn build_programs(tree: &Tree) -> anyhow::Result<()> {
-    shell::run(shell::cargo(&tree.root).args(BUILD_PROGRAMS))
-}
-
 fn docs(tree: &Tree) -> anyhow::Result<()> {
     let mut command = shell::cargo(&tree.root);
     command.env("RUSTDOCFLAGS", "-D warnings");

@@ -6,7 +6,7 @@
 mod server;
 
 use crate::tree::Tree;
-use crate::{checks, guests, shell};
+use crate::{guests, optimised, shell};
 use anyhow::{Context, bail};
 use server::Server;
 use std::path::{Path, PathBuf};
@@ -19,12 +19,12 @@ const FUNCTION: &str = "golem:counter/api/increment";
 /// Runs the demo. With `keep`, the server keeps running at the end.
 pub(crate) fn run(tree: &Tree, keep: bool) -> anyhow::Result<()> {
     println!("-- Build the server, the command line and the example.");
-    checks::build_programs(tree)?;
+    optimised::build_programs(tree)?;
     guests::build_named(tree, "examples/counter")?;
 
     let data = DataDir::new()?;
     println!("\n-- Start the server on an empty folder.");
-    println!("$ export PATH={}:$PATH", tree.programs().display());
+    println!("$ export PATH={}:$PATH", tree.optimised().display());
     let server = Server::start(tree, &data.path, "127.0.0.1:0")?;
     let golem = Cli { tree, url: server.url.clone(), data: data.path.clone() };
     println!("$ export GOLEM_BASE_URL={} GOLEM_DATA_DIR={}", golem.url, golem.data.display());
@@ -68,7 +68,7 @@ struct Cli<'a> {
 
 impl Cli<'_> {
     fn run(&self, args: &[&str]) -> anyhow::Result<String> {
-        let mut command = Command::new(self.tree.binary("golem"));
+        let mut command = Command::new(self.tree.optimised().join("golem"));
         command.current_dir(&self.tree.root).args(args);
         println!("$ {}", shell::as_typed(&command));
         command.env("GOLEM_BASE_URL", &self.url).env("GOLEM_DATA_DIR", &self.data);

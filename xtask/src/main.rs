@@ -1,18 +1,19 @@
-//! The developer's only commands: `cargo xtask guests | tools | demo | test | bench | bless`.
+//! The developer's only commands: `cargo xtask build | guests | tools | demo | test | bench | bless`.
 //!
 //! | module | is |
 //! |---|---|
 //! | `args` | parses the command line into an [`args::Command`] |
 //! | `tree` | the paths: root, target folder, examples and test guests |
 //! | `shell` | runs child processes, and prints each command as a user would type it |
+//! | `optimised` | builds the programs that `build`, `demo` and `bench` use |
 //! | `guests` | builds the components that the demo and the suites run |
 //! | `demo` | the demo: deploy, call, kill the server, call again |
 //! | `checks` | the stages of `test`; `tally` sums the counts of the test runners |
 //! | `toolchains` | installs the compilers of other languages |
 //! | `bench`, `bless` | the commands of these names |
 //!
-//! Invariant: every stage builds the host crates with `--workspace` and the `dev` profile. Another selection of
-//! packages or another profile has another set of features, so wasmtime would be compiled a second time.
+//! Invariant: every command builds the host crates with the `dev` profile, and with a selection of packages that has the
+//! features of the workspace (`workspace-hack`). Otherwise wasmtime would be compiled a second time.
 
 #![expect(clippy::print_stdout, reason = "the program prints its results to standard output")]
 
@@ -22,6 +23,7 @@ mod bless;
 mod checks;
 mod demo;
 mod guests;
+mod optimised;
 mod shell;
 mod tally;
 mod toolchains;
@@ -52,6 +54,12 @@ fn run(command: Command) -> anyhow::Result<()> {
     match command {
         Command::Help => {
             println!("{}", args::USAGE);
+            Ok(())
+        }
+        Command::Build => {
+            let tree = Tree::find()?;
+            optimised::build_programs(&tree)?;
+            println!("export PATH={}:$PATH", tree.optimised().display());
             Ok(())
         }
         Command::Guests => guests::build(&Tree::find()?),

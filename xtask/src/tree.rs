@@ -73,19 +73,14 @@ impl Tree {
         self.guests_target().join(GUEST_TARGET).join("release")
     }
 
-    /// The folder of the programs that the workspace builds.
+    /// The folder of the programs that cargo builds.
     pub(crate) fn programs(&self) -> PathBuf {
         self.target.join("debug")
     }
 
-    /// The folder of the programs that `bench` builds: our own crates at the highest level of optimisation.
+    /// The folder of the optimised programs, see `crate::optimised`.
     pub(crate) fn optimised(&self) -> PathBuf {
         self.target.join("optimised")
-    }
-
-    /// The path of a program in [`Tree::programs`].
-    pub(crate) fn binary(&self, name: &str) -> PathBuf {
-        self.programs().join(name)
     }
 
     /// All folders with a `Cargo.toml` under `examples/` and `tests/guests/`, sorted by name.

@@ -24,7 +24,7 @@ pub(crate) struct Server {
 impl Server {
     /// Starts the server and waits for the line that says that it is ready.
     pub(crate) fn start(tree: &Tree, data: &Path, listen: &str) -> anyhow::Result<Self> {
-        let mut command = Command::new(tree.binary("golem"));
+        let mut command = Command::new(tree.optimised().join("golem"));
         command.current_dir(&tree.root).args(["server", "--listen", listen, "--data-dir"]).arg(data);
         println!("$ {} &", shell::as_typed(&command));
         // Settings in the developer's own environment are for another server.
@@ -37,7 +37,7 @@ impl Server {
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .with_context(|| format!("cannot start {}", tree.binary("golem").display()))?;
+            .with_context(|| format!("cannot start {}", tree.optimised().join("golem").display()))?;
         let stdout = child.stdout.take().context("the standard output is a pipe")?;
         let mut server = Self { child, leave: false, url: String::new() };
 
