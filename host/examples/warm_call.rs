@@ -6,7 +6,7 @@
 use async_trait::async_trait;
 use golem_host::ports::{Clock, LogEvent, LogSink, Oplog, PortError, Ports};
 use golem_host::testing::{LogCollector, MemoryStore, SimulatedClock};
-use golem_host::{Engine, EngineConfig, Instance, InterruptHandle, Outcome, WorkerInit};
+use golem_host::{Acceptance, Engine, EngineConfig, Instance, InterruptHandle, Outcome, WorkerInit};
 use golem_model::{
     AccountId, Entry, IdempotencyKey, Invocation, OplogIndex, ProjectId, TemplateId, Timestamp, WorkerId,
     WorkerName,
@@ -70,6 +70,7 @@ async fn main() {
         seed: [0; 32],
         links: [].into(),
         suspend_after: Duration::from_secs(10),
+        progress: Duration::from_millis(50),
         retry: golem_model::RetryPolicy::default(),
     };
     let created = Entry::Created {
@@ -120,7 +121,7 @@ async fn main() {
             params: vec![],
             convention: golem_model::Convention::Component,
         };
-        match instance.invoke(invocation, None).await {
+        match instance.invoke(invocation, Acceptance::Due(Duration::MAX)).await {
             Outcome::Completed { .. } => {}
             Outcome::Stopped(stop) => panic!("{stop:?}"),
         }

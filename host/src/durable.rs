@@ -10,6 +10,7 @@
 //! | `effect` | the traits of a call, and when its record must reach the store |
 //! | `replay` | the cursor over the recorded entries |
 //! | `reverted` | the entries that replay skips |
+//! | `buffer` | the entries that are recorded and not yet appended |
 //! | `live` | what a call may do after the recorded entries (`shared`: with buckets and containers) |
 //! | `clock` | the worker's monotonic clock |
 //! | `exchange` | HTTP requests in flight |
@@ -20,6 +21,7 @@
 //! Invariant: a call is performed only with a [`Live`], and a `Live` requires the proof
 //! [`OplogEnded`](replay::OplogEnded).
 
+mod buffer;
 mod clock;
 mod effect;
 mod exchange;
@@ -107,6 +109,21 @@ impl Journal {
     /// Appends the buffered entries to the store. Does nothing in a replay, which buffers no entries.
     pub(crate) fn flush(&mut self) -> Result<(), StopReason> {
         self.live().map_or(Ok(()), |mut live| live.flush())
+    }
+
+    /// Appends the buffered entries if the oldest one has waited for as long as it may.
+    pub(crate) fn flush_if_due(&mut self) -> Result<(), StopReason> {
+        if self.tail.must_flush() { self.flush() } else { Ok(()) }
+    }
+
+    /// Appends the buffered entries, unless they belong to a step that is recorded as a whole or not at all.
+    pub(crate) fn flush_unless_held(&mut self) -> Result<(), StopReason> {
+        if self.tail.are_appends_held() { Ok(()) } else { self.flush() }
+    }
+
+    /// While `is_held`, recorded entries are not appended. Dropping the instance loses them.
+    pub(crate) fn hold_appends(&mut self, is_held: bool) {
+        self.tail.hold_appends(is_held);
     }
 }
 

@@ -9,13 +9,14 @@ use crate::durable::{NextRecorded, RecordedInvocation};
 use crate::invoke::{InvokeError, PreparedCall};
 use crate::program::{Console, Handoff, PauseReason, ResumeWith};
 use crate::state::WorkerState;
-use crate::worker::recorded_failure;
+use crate::worker::{Acceptance, recorded_failure};
 use golem_model::oplog::{Entry, InvocationSource};
 use golem_model::{Convention, Invocation, Value};
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 use wasmtime::Store;
 use wasmtime::component::Instance;
 
@@ -100,7 +101,9 @@ impl WorkerState {
         };
         match self.handoff.clone().pause(pause).await {
             ResumeWith::Recorded => self.begin_recorded(),
-            ResumeWith::Invocation(invocation, event) => self.record_start(invocation, event).map(drop),
+            ResumeWith::Invocation(invocation, acceptance) => {
+                self.record_start(invocation, acceptance).map(drop)
+            }
         }
     }
 
@@ -124,18 +127,19 @@ impl WorkerState {
     pub(crate) fn record_start(
         &mut self,
         invocation: Invocation,
-        event: Option<u64>,
+        acceptance: Acceptance,
     ) -> Result<Arc<str>, StopReason> {
         if self.interrupt_handle.is_interrupted() {
             return Err(StopReason::Interrupted);
         }
-        let source = match event {
-            Some(event) => InvocationSource::Queued { row: event },
-            None => invocation.source(),
+        let (source, due) = match acceptance {
+            Acceptance::Recorded { row } => (InvocationSource::Queued { row }, Duration::MAX),
+            Acceptance::Due(due) => (invocation.source(), due),
         };
         let mut live = self.journal.live().expect("the oplog is replayed before a new invocation");
         let at = live.wall_now();
-        let index = live.record(Entry::InvocationStarted { at, key: invocation.key.clone(), source })?;
+        let started = Entry::InvocationStarted { at, key: invocation.key.clone(), source };
+        let index = live.record_by(started, due)?;
         let start = self.journal.replay().start_invocation(index);
         let Invocation { key, function, params, convention } = invocation;
         self.begin_invocation(key, start, at, Console::new(convention, &params));
@@ -154,16 +158,11 @@ impl WorkerState {
             return Ok(CompletionRecord::Replayed);
         };
         let at = live.wall_now();
-        if program_ended {
-            // The two entries below must be in one row. A crash between them would leave a worker whose program has
-            // ended without a record of that.
-            live.flush()?;
-        }
-        live.record(Entry::InvocationCompleted { at, result: result.cloned() })?;
-        if program_ended {
-            live.record(Entry::ProgramEnded { at })?;
-        }
-        live.flush()?;
+        let completed = Entry::InvocationCompleted { at, result: result.cloned() };
+        let ended = program_ended.then_some(Entry::ProgramEnded { at });
+        // In one row: a crash between the two entries would leave a worker whose program has ended without a record of
+        // that.
+        live.append_together(std::iter::once(completed).chain(ended))?;
         Ok(CompletionRecord::New)
     }
 }

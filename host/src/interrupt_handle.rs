@@ -35,7 +35,7 @@ impl InterruptHandle {
     }
 
     /// Returns once [`InterruptHandle::interrupt`] was called.
-    pub(crate) async fn interrupted(&self) {
+    pub async fn interrupted(&self) {
         let notified = self.shared.wake.notified();
         tokio::pin!(notified);
         // Registers before the flag is read: an interrupt in between wakes us.

@@ -45,4 +45,4 @@ pub use files::{Files, FilesBuilder, FilesError};
 pub use incoming::{HttpReply, INCOMING_HTTP, IncomingRequest, find_http_handler, is_http_handler};
 pub use interrupt_handle::InterruptHandle;
 pub use snapshot::{SnapshotBase, SnapshotError, image_owner};
-pub use worker::{Instance, ReloadTarget, WorkerInit};
+pub use worker::{Acceptance, Instance, ReloadTarget, WorkerInit};

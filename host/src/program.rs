@@ -9,7 +9,7 @@
 
 use crate::StopReason;
 use crate::state::WorkerState;
-use crate::worker::CallEnd;
+use crate::worker::{Acceptance, CallEnd};
 use golem_model::{Convention, IdempotencyKey, Invocation, Value};
 use parking_lot::Mutex;
 use std::future::poll_fn;
@@ -204,8 +204,8 @@ pub(crate) enum PauseReason {
 pub(crate) enum ResumeWith {
     /// The one that is recorded in part.
     Recorded,
-    /// A new one, and the position of its inbox event if it was queued.
-    Invocation(Invocation, Option<u64>),
+    /// A new one.
+    Invocation(Invocation, Acceptance),
 }
 
 /// Passes control between a loop and the instance that drives it. Clones share one state.

@@ -48,8 +48,23 @@ pub struct WorkerInit {
     pub links: BTreeMap<String, TemplateId>,
     /// A wait longer than this parks the worker.
     pub suspend_after: Duration,
+    /// A recorded entry is appended to the store at the latest this long after it was recorded.
+    pub progress: Duration,
     /// The retry policy unless the guest sets another. The guest can read it; the server applies it.
     pub retry: RetryPolicy,
+}
+
+/// How the acceptance of an invocation becomes durable.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acceptance {
+    /// The inbox event in this row records it.
+    Recorded {
+        /// The row.
+        row: u64,
+    },
+    /// The entry that begins the invocation records it. The instance appends that entry at the latest when the clock's
+    /// elapsed time ([`Clock::elapsed`](crate::ports::Clock::elapsed)) is this.
+    Due(Duration),
 }
 
 /// One activation: a worker's instance in memory, at some position of its oplog.
@@ -70,8 +85,8 @@ impl Instance {
     /// Creates the worker's instance. `history` is its oplog from index 1, with the sources of queued invocations
     /// resolved to inline ones.
     ///
-    /// Calls during the guest's initialisation are replayed from the oplog, or recorded. On an error nothing was
-    /// appended, except for [`StopReason::Suspended`].
+    /// Calls during the guest's initialisation are replayed from the oplog, or recorded. After an error, some of them
+    /// may have been appended; the next activation replays those.
     pub async fn activate(
         component: &Component,
         init: WorkerInit,
@@ -91,8 +106,7 @@ impl Instance {
             state.set_files(files);
         }
         let mut instance = Self::instantiate(component, state, ports).await?;
-        // The calls of the initialisation must precede the entry of the first invocation. The executor may append that
-        // entry itself: when an operator stops a worker whose invocation has recorded nothing yet.
+        // An idle instance flushes nothing, and its first invocation may come much later than entries may wait.
         instance.state()?.journal.flush()?;
         Ok(instance)
     }
@@ -110,9 +124,12 @@ impl Instance {
         store.epoch_deadline_callback(|mut context| {
             let state = context.data_mut();
             if state.interrupt_handle.is_interrupted() {
-                Err(state.stop(StopReason::Interrupted))
-            } else {
-                Ok(UpdateDeadline::Yield(1))
+                return Err(state.stop(StopReason::Interrupted));
+            }
+            // A guest that computes makes no calls, so this is where its entries become durable.
+            match state.journal.flush_if_due() {
+                Ok(()) => Ok(UpdateDeadline::Yield(1)),
+                Err(stop) => Err(state.stop(stop)),
             }
         });
         store.set_epoch_deadline(1);
@@ -122,7 +139,14 @@ impl Instance {
                 let (store, component) = (Some(store), component.clone());
                 Ok(Self { store, running: None, worker, exports, component, ports, spent: false })
             }
-            Err(error) => Err(trap::classify(store.data_mut(), &error)),
+            Err(error) => {
+                let state = store.data_mut();
+                let stop = trap::classify(state, &error);
+                if matches!(stop, StopReason::Interrupted) {
+                    state.journal.flush_unless_held()?;
+                }
+                Err(stop)
+            }
         }
     }
 
@@ -183,19 +207,19 @@ impl Instance {
         self.complete(end)
     }
 
-    /// Runs one invocation live. `event` is the position of its inbox event, if it was queued.
+    /// Runs one invocation live.
     ///
     /// # Panics
     ///
     /// If the oplog was not replayed to its end.
-    pub async fn invoke(&mut self, invocation: Invocation, event: Option<u64>) -> Outcome {
-        self.try_invoke(invocation, event).await.into()
+    pub async fn invoke(&mut self, invocation: Invocation, acceptance: Acceptance) -> Outcome {
+        self.try_invoke(invocation, acceptance).await.into()
     }
 
     async fn try_invoke(
         &mut self,
         invocation: Invocation,
-        event: Option<u64>,
+        acceptance: Acceptance,
     ) -> Result<Option<Value>, StopReason> {
         self.acquire()?;
         let end = if let Some(running) = &self.running {
@@ -204,12 +228,12 @@ impl Instance {
                 // The caller knows that the loop runs, and does not admit such an invocation.
                 return Err(StopReason::Port(PortError::Discarded));
             }
-            running.resume_with(ResumeWith::Invocation(invocation, event));
+            running.resume_with(ResumeWith::Invocation(invocation, acceptance));
             self.drive().await?
         } else {
             let prepared = PreparedCall::for_invocation(&self.component, &invocation);
             let convention = invocation.convention;
-            let function = self.state()?.record_start(invocation, event)?;
+            let function = self.state()?.record_start(invocation, acceptance)?;
             self.run(function, prepared, convention).await?
         };
         self.complete(end)
@@ -369,6 +393,7 @@ fn journal(
         ports: ports.clone(),
         interrupt_handle: interrupt_handle.clone(),
         suspend_after: init.suspend_after,
+        progress: init.progress,
         engine: component.engine().fingerprint().to_owned(),
     };
     let before = base.map_or(OplogIndex(0), |base| base.index);

@@ -296,7 +296,6 @@ pub async fn start(config: Config, overrides: Overrides) -> Result<Server, Start
         snapshots,
         templates: templates.clone(),
         admission: quotas.clone(),
-        authorization: Arc::new(directory.clone()),
         clock: clock.clone(),
         entropy: entropy.clone(),
         outbound,
@@ -364,6 +363,7 @@ fn engine_config(engine: &EngineSettings, workers: &WorkerSettings, data_dir: &P
 fn executor_settings(workers: &WorkerSettings) -> ExecutorSettings {
     ExecutorSettings {
         suspend_after: Duration::from_millis(workers.suspend_after_ms),
+        progress: Duration::from_millis(workers.progress_ms),
         residents_max: usize_of(workers.residents_max),
         idle_after: Duration::from_millis(workers.idle_after_ms),
         heads_cached_max: usize_of(workers.heads_cached_max),

@@ -14,13 +14,13 @@
 
 mod adapters;
 mod admission;
-mod authorization;
 mod committer;
 mod core;
 mod discard;
 mod error;
 mod event_loop;
 mod history;
+mod interrupt;
 mod invoke;
 mod ledger;
 mod lifecycle;
@@ -29,6 +29,7 @@ mod load;
 mod logs;
 mod metrics;
 mod oplog_search;
+mod progress;
 mod projection;
 mod queue;
 mod retry;
@@ -41,7 +42,6 @@ mod worker_calls;
 mod worker_task;
 
 pub use admission::{AdmissionError, WorkerAdmission};
-pub use authorization::HostAuthorization;
 pub use error::{ExecutorError, StartError};
 pub use invoke::KeyState;
 pub use lifecycle::{WorkerSpec, WorkerView};
@@ -97,8 +97,6 @@ pub struct ExecutorParts {
     pub templates: Arc<dyn TemplateLookup>,
     /// Decides whether a worker may be created.
     pub admission: Arc<dyn WorkerAdmission>,
-    /// Authorizes host calls on objects of other projects.
-    pub authorization: Arc<dyn HostAuthorization>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Source of the workers' random seeds.

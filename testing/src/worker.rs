@@ -4,8 +4,8 @@ use crate::engine;
 use golem_host::ports::Ports;
 use golem_host::testing::{FakeHttp, LogCollector, MemoryStore, SimulatedClock, StoreError, ports};
 use golem_host::{
-    Component, ComponentError, EngineError, Instance, InterruptHandle, Outcome, ReplayEnd, StopReason,
-    WorkerInit,
+    Acceptance, Component, ComponentError, EngineError, Instance, InterruptHandle, Outcome, ReplayEnd,
+    StopReason, WorkerInit,
 };
 use golem_model::oplog::Suspension;
 use golem_model::promise::PromiseCompletion;
@@ -33,6 +33,8 @@ pub struct Options {
     pub links: BTreeMap<String, TemplateId>,
     /// A wait longer than this parks the worker.
     pub suspend_after: Duration,
+    /// A recorded entry is appended to the store at the latest this long after it was recorded.
+    pub progress: Duration,
     /// The clock. By default one that begins in 2026 and jumps to the end of every wait.
     pub clock: SimulatedClock,
     /// Answers the worker's HTTP requests. By default they are denied.
@@ -51,6 +53,7 @@ impl Default for Options {
             seed: [7; 32],
             links: BTreeMap::new(),
             suspend_after: Duration::from_secs(10),
+            progress: Duration::from_millis(50),
             clock: SimulatedClock::new(BEGINNING).jumping(),
             http: FakeHttp::default(),
         }
@@ -207,6 +210,7 @@ impl TestWorker {
             seed: options.seed,
             links: options.links,
             suspend_after: options.suspend_after,
+            progress: options.progress,
             retry: RetryPolicy::default(),
         };
         Ok(Self::from_parts(component, init, store, options.clock, options.http))
@@ -270,7 +274,7 @@ impl TestWorker {
         let key = IdempotencyKey::new(format!("test-{}", self.invocations)).expect("a good key");
         let invocation = Invocation { key, function: Arc::from(function), params, convention };
         let outcome = match &mut self.instance {
-            Some(instance) => instance.invoke(invocation, None).await,
+            Some(instance) => instance.invoke(invocation, Acceptance::Due(Duration::MAX)).await,
             None => return Err(Failure::NothingUnfinished),
         };
         self.follow_jumps(outcome).await

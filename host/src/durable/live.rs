@@ -2,18 +2,17 @@
 //!
 //! Invariant: entries reach the store in the order in which they were recorded, each once, under consecutive indices.
 
+use super::buffer::EntryBuffer;
 use super::clock::WorkerClock;
 use super::effect::CallFailure;
 use super::exchange::{BodyEnd, BodyRead, Exchanges, ResponsePart, ResponseState};
 use super::replay::OplogEnded;
 use crate::SnapshotBase;
 use crate::imports::UnansweredRequest;
-use crate::limits::ANSWERS_BUFFERED_BYTES_MAX;
 use crate::ports::{
     AnswerState, HttpFailure, HttpRequest, OutgoingCall, Ports, WorkerMetadata, WorkerPage, WorkerQuery,
 };
 use crate::{InterruptHandle, StopReason};
-use golem_model::limits::ENTRIES_BUFFERED_MAX;
 use golem_model::oplog::{HostCall, RevertReason, Suspension};
 use golem_model::promise::{PromiseCompletion, PromiseState};
 use golem_model::{Entry, OplogIndex, PromiseId, Timestamp, WorkerId};
@@ -28,17 +27,13 @@ pub(crate) struct Tail {
     clock: WorkerClock,
     suspend_after: Duration,
     /// Entries that are recorded and not yet appended to the store.
-    buffer: Vec<Entry>,
-    /// Bytes of the answers in `buffer`.
-    buffered_bytes: usize,
+    buffer: EntryBuffer,
     /// The index of the last entry that was appended to the store.
     appended: OplogIndex,
     /// This engine's fingerprint, if the oplog names another engine last or none. It is recorded before the next entry.
     engine_to_record: Option<String>,
     /// HTTP requests in flight.
     exchanges: Exchanges,
-    /// Whether the buffer must not be appended yet, however large it gets.
-    is_held: bool,
 }
 
 /// The properties of an activation that a [`Tail`] needs.
@@ -50,6 +45,8 @@ pub(crate) struct ActivationContext {
     pub(crate) interrupt_handle: InterruptHandle,
     /// A wait longer than this parks the worker.
     pub(crate) suspend_after: Duration,
+    /// The time that a recorded entry may stay in the buffer.
+    pub(crate) progress: Duration,
     /// This engine's fingerprint.
     pub(crate) engine: String,
 }
@@ -86,17 +83,29 @@ impl Tail {
             interrupt_handle: context.interrupt_handle,
             clock: WorkerClock::new(base, history),
             suspend_after: context.suspend_after,
-            buffer: repeat.map(revert).into_iter().collect(),
-            buffered_bytes: 0,
+            buffer: EntryBuffer::new(repeat.map(revert).into_iter().collect(), context.progress),
             appended: OplogIndex(base.map_or(0, |base| base.index.0) + history.len() as u64),
             engine_to_record,
             exchanges: Exchanges::default(),
-            is_held: false,
         }
     }
 
     pub(crate) fn last_appended(&self) -> OplogIndex {
         self.appended
+    }
+
+    /// While `is_held`, recorded entries are not appended. Dropping the instance loses them.
+    pub(crate) fn hold_appends(&mut self, is_held: bool) {
+        self.buffer.hold(is_held);
+    }
+
+    pub(crate) fn are_appends_held(&self) -> bool {
+        self.buffer.is_held()
+    }
+
+    /// Whether recorded entries must be appended now.
+    pub(crate) fn must_flush(&self) -> bool {
+        self.buffer.must_flush(|| self.ports.clock.elapsed())
     }
 
     pub(crate) fn forget_request(&mut self, call: u64) {
@@ -136,27 +145,42 @@ impl<'a> Live<'a> {
     /// The index that the next recorded entry will have.
     pub(crate) fn next_index(&mut self) -> OplogIndex {
         self.record_engine();
-        self.tail.appended.plus(self.tail.buffer.len() as u64 + 1)
+        self.tail.appended.plus(self.tail.buffer.len() + 1)
     }
 
-    /// Adds `entry` to the oplog and returns its index.
+    /// Adds `entry` to the oplog and returns its index. Appends the buffer if it is full, or older than it may be.
     pub(crate) fn record(&mut self, entry: Entry) -> Result<OplogIndex, StopReason> {
+        self.record_by(entry, Duration::MAX)
+    }
+
+    /// Like [`Live::record`]. The entry is appended at the latest at the elapsed time `due`.
+    pub(crate) fn record_by(&mut self, entry: Entry, due: Duration) -> Result<OplogIndex, StopReason> {
         let index = self.next_index();
-        if let Entry::HostCall { response, .. } = &entry {
-            self.tail.buffered_bytes += response.len();
-        }
-        self.tail.buffer.push(entry);
-        let full = self.tail.buffer.len() >= ENTRIES_BUFFERED_MAX
-            || self.tail.buffered_bytes >= ANSWERS_BUFFERED_BYTES_MAX;
-        if full && !self.tail.is_held {
+        let now = self.tail.ports.clock.elapsed();
+        self.tail.buffer.push(entry, now);
+        self.tail.buffer.flush_by(due);
+        if self.tail.buffer.must_flush(|| now) {
             self.flush()?;
         }
         Ok(index)
     }
 
+    /// Adds `entries` and appends them, in one row.
+    pub(crate) fn append_together(
+        &mut self,
+        entries: impl IntoIterator<Item = Entry>,
+    ) -> Result<(), StopReason> {
+        self.record_engine();
+        let now = self.tail.ports.clock.elapsed();
+        for entry in entries {
+            self.tail.buffer.push(entry, now);
+        }
+        self.flush()
+    }
+
     /// While `is_held`, recorded entries are not appended. Dropping the instance loses them.
     pub(crate) fn hold_appends(&mut self, is_held: bool) {
-        self.tail.is_held = is_held;
+        self.tail.hold_appends(is_held);
     }
 
     /// Appends the buffered entries to the store.
@@ -308,6 +332,12 @@ impl<'a> Live<'a> {
     ) -> Result<(), CallFailure> {
         let tail = &mut *self.tail;
         let until = deadline_nanos.map(|deadline| tail.clock.elapsed_at(&*tail.ports.clock, deadline));
+        // The guest makes no call during the wait, so nothing else would append entries that become due meanwhile. They
+        // are committed while the guest waits.
+        if tail.buffer.is_due_before(until) {
+            self.flush()?;
+        }
+        let tail = &mut *self.tail;
         let due = async {
             match until {
                 Some(until) => tail.ports.clock.sleep_until(until).await,
@@ -402,14 +432,14 @@ impl<'a> Live<'a> {
 
     pub(super) fn take_buffer(&mut self) -> (OplogIndex, Vec<Entry>) {
         self.record_engine();
-        self.tail.buffered_bytes = 0;
-        (self.tail.appended.next(), std::mem::take(&mut self.tail.buffer))
+        (self.tail.appended.next(), self.tail.buffer.take())
     }
 
     fn record_engine(&mut self) {
         if let Some(engine) = self.tail.engine_to_record.take() {
             let at = self.wall_now();
-            self.tail.buffer.push(Entry::Activated { at, engine });
+            let now = self.tail.ports.clock.elapsed();
+            self.tail.buffer.push(Entry::Activated { at, engine }, now);
         }
     }
 }

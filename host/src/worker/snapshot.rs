@@ -59,11 +59,15 @@ impl Instance {
         interrupt_handle: InterruptHandle,
     ) -> Result<Self, SnapshotError> {
         let image = decode_image(&base.image)?;
-        let journal = journal(component, &init, Some(&base), history, &ports, &interrupt_handle);
+        let mut journal = journal(component, &init, Some(&base), history, &ports, &interrupt_handle);
+        // If this state cannot be loaded, another one is: it must not find entries of this attempt in the oplog.
+        journal.hold_appends(true);
         let point = ReloadPoint { invocations: base.state.invocations, index: base.index, at: base.at };
         let mut instance =
             Self::load_from_image(component, init, journal, interrupt_handle, ports, point, &image).await?;
-        instance.snapshot_state()?.journal.flush().map_err(SnapshotError::Stopped)?;
+        let journal = &mut instance.snapshot_state()?.journal;
+        journal.hold_appends(false);
+        journal.flush().map_err(SnapshotError::Stopped)?;
         Ok(instance)
     }
 

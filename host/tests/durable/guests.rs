@@ -39,6 +39,8 @@ const WORLD: &str = "
     export wall: func() -> u64;
     export monotonic: func() -> u64;
     export mix: func() -> u64;
+    export readings: func(count: u32) -> u64;
+    export read-and-spin: func();
     export sleep: func(nanos: u64) -> u64;
     export sleep-then-now: func(nanos: u64) -> u64;
     export create-promise: func() -> u64;
@@ -130,6 +132,17 @@ const CORE: &str = r#"
       (i64.add (i64.mul (global.get $mixed) (i64.const 31))
         (i64.xor (call $random) (i64.xor (call $now) (call $wall_nanos)))))
     (global.get $mixed))
+  ;; Reads the wall clock `count` times, and returns the last reading.
+  (func (export "readings") (param $count i32) (result i64)
+    (local $last i64)
+    (block $enough
+      (loop $again
+        (br_if $enough (i32.eqz (local.get $count)))
+        (local.set $last (call $wall_nanos))
+        (local.set $count (i32.sub (local.get $count) (i32.const 1)))
+        (br $again)))
+    (local.get $last))
+  (func (export "read-and-spin") (drop (call $now)) (loop $again (br $again)))
   (func (export "sleep") (param $nanos i64) (result i64)
     (local $pollable i32)
     (local.set $pollable (call $timer (local.get $nanos)))

@@ -7,6 +7,7 @@ mod guest;
 mod failures;
 mod guests;
 mod preview1;
+mod progress;
 mod promises;
 mod regions;
 mod replays;

@@ -15,9 +15,9 @@ fn stopped_clock() -> Options {
 async fn a_short_sleep_waits_in_memory() {
     let mut worker = TestWorker::start_with(toolbox(), stopped_clock()).await.unwrap();
     let clock = worker.clock().clone();
-    let (slept, ()) = tokio::join!(worker.invoke("sleep", vec![Value::U64(9 * SECOND)]), async {
+    let (slept, ()) = tokio::join!(worker.invoke("sleep", vec![Value::U64(SECOND / 100)]), async {
         clock.wait_for_sleeper().await;
-        clock.advance(Duration::from_secs(9));
+        clock.advance(Duration::from_millis(10));
     });
     assert_eq!(slept.unwrap(), Some(Value::U64(1)));
     assert_eq!(worker.store().appends(), 1, "the sleep is appended only with the result");

@@ -8,11 +8,12 @@ use super::committer;
 use super::error::ExecutorError;
 use super::ledger::{Ledger, LedgerAction, LedgerEvent, StepError, StepOutcome};
 use super::logs::Logs;
+use super::progress::AcceptanceQueue;
 use super::projection::WorkerProjection;
 use super::scheduler::{self, Scheduler};
 use super::settings::{Deduplication, ExecutorSettings};
 use super::worker_task;
-use super::{ExecutorMetrics, ExecutorParts, HostAuthorization, TemplateLookup, WorkerAdmission};
+use super::{ExecutorMetrics, ExecutorParts, TemplateLookup, WorkerAdmission};
 use crate::entropy::Entropy;
 use crate::storage::ports::{ContentStore, Seq, Store, StoreError, StoredProjection, WorkerNum};
 use golem_host::ports::Clock;
@@ -20,8 +21,10 @@ use golem_host::{Instance, InterruptHandle};
 use golem_model::{Invocation, Value, WorkerId};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::{Notify, oneshot, watch};
 
 /// The reply to an invocation: its result, or the error for the caller.
@@ -39,8 +42,39 @@ pub(crate) struct PendingInvocation {
     pub(crate) key: String,
     /// The row of its inbox event, if it was accepted durably.
     pub(crate) accepted_row: Option<Seq>,
+    /// The elapsed time at which its acceptance must be in the log.
+    pub(crate) accept_by: Duration,
+    /// Whether an instance has it, or has recorded that it began. Its acceptance needs no other row then.
+    pub(crate) is_handed_over: bool,
     /// Callers that wait for the reply.
     pub(crate) waiters: Vec<Waiter>,
+}
+
+impl PendingInvocation {
+    /// An invocation that was admitted now and has no row.
+    pub(crate) fn admitted(invocation: Invocation, accept_by: Duration) -> Self {
+        let key = invocation.key.as_str().to_owned();
+        Self {
+            invocation: Some(invocation),
+            key,
+            accepted_row: None,
+            accept_by,
+            is_handed_over: false,
+            waiters: Vec::new(),
+        }
+    }
+
+    /// An invocation that the log has: in the row of its inbox event, or as the one that has begun.
+    pub(crate) fn from_log(key: String, accepted_row: Option<Seq>) -> Self {
+        Self {
+            invocation: None,
+            key,
+            accepted_row,
+            accept_by: Duration::MAX,
+            is_handed_over: false,
+            waiters: Vec::new(),
+        }
+    }
 }
 
 /// In-memory state of a worker, beside its projection.
@@ -56,6 +90,8 @@ pub(crate) struct WorkerSlot {
     pub(crate) woken: bool,
     /// Interrupts the running guest.
     pub(crate) interrupt_handle: Option<InterruptHandle>,
+    /// Requests that wait until the task has settled its present work. Dropping a sender completes its request.
+    pub(crate) settle_waiters: Vec<oneshot::Sender<Infallible>>,
     /// The idle instance, if the worker has one.
     pub(crate) idle_instance: Option<ResidentInstance>,
     /// The value of the idle counter when the instance became idle: its key in [`State::idle`].
@@ -117,6 +153,8 @@ pub(crate) struct State {
     /// Completions that wait for durability, ascending by row.
     pub(crate) on_durable: VecDeque<(Seq, OnDurable)>,
     pub(crate) scheduler: Scheduler,
+    /// Admitted invocations whose acceptance is not in the log yet.
+    pub(crate) acceptances: AcceptanceQueue,
     pub(crate) health: StoreHealth,
     /// Incremented when all in-memory state is discarded after a failed commit.
     pub(crate) generation: u64,
@@ -152,7 +190,6 @@ pub(crate) struct Core {
     pub(crate) image_lock: tokio::sync::RwLock<()>,
     pub(crate) templates: Arc<dyn TemplateLookup>,
     pub(crate) admission: Arc<dyn WorkerAdmission>,
-    pub(crate) authorization: Arc<dyn HostAuthorization>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) outbound: Arc<dyn super::OutboundProvider>,
@@ -175,6 +212,7 @@ impl Core {
                 slots: HashMap::new(),
                 on_durable: VecDeque::new(),
                 scheduler: Scheduler::default(),
+                acceptances: AcceptanceQueue::default(),
                 health: StoreHealth::Up,
                 generation: 0,
                 stopping: false,
@@ -191,7 +229,6 @@ impl Core {
             image_lock: tokio::sync::RwLock::default(),
             templates: parts.templates,
             admission: parts.admission,
-            authorization: parts.authorization,
             clock: parts.clock,
             entropy: parts.entropy,
             outbound: parts.outbound,
@@ -210,11 +247,7 @@ impl Core {
         self.state.lock()
     }
 
-    pub(crate) fn wait_for_work(
-        &self,
-        state: &mut MutexGuard<'_, State>,
-        at_most: std::time::Duration,
-    ) -> bool {
+    pub(crate) fn wait_for_work(&self, state: &mut MutexGuard<'_, State>, at_most: Duration) -> bool {
         !self.commit_needed.wait_for(state, at_most).timed_out()
     }
 
@@ -291,6 +324,32 @@ impl Core {
         rx.await.unwrap_or(Err(ExecutorError::ShuttingDown))
     }
 
+    /// Waits until everything that the log holds of the worker now is durable. `generation` is that of the state on which
+    /// the answer of the caller rests.
+    pub(crate) async fn wait_worker_durable(
+        &self,
+        worker: WorkerNum,
+        id: &WorkerId,
+        generation: u64,
+    ) -> Result<(), ExecutorError> {
+        let rx = {
+            let mut state = self.lock();
+            Self::check_store_health(&state)?;
+            if state.generation != generation {
+                let reason = "a commit failed, and the operation may not be in the log; repeat it".into();
+                return Err(ExecutorError::Unavailable { reason });
+            }
+            let Some(last) = state.ledger.projection(worker).map(|projection| Seq(projection.last_row))
+            else {
+                return Err(ExecutorError::WorkerNotFound { worker: id.clone() });
+            };
+            let (tx, rx) = oneshot::channel();
+            Self::when_durable(&mut state, last, OnDurable::Notify(tx));
+            rx
+        };
+        rx.await.unwrap_or(Err(ExecutorError::ShuttingDown))
+    }
+
     fn check_store_health(state: &State) -> Result<(), ExecutorError> {
         match &state.health {
             StoreHealth::Up => Ok(()),
@@ -307,12 +366,7 @@ impl Core {
                 ledger.projection(worker).map(|projection| projection.queue.clone()).unwrap_or_default();
             let pending = queue
                 .into_iter()
-                .map(|(seq, key)| PendingInvocation {
-                    invocation: None,
-                    key: key.0,
-                    accepted_row: Some(Seq(seq)),
-                    waiters: vec![],
-                })
+                .map(|(seq, key)| PendingInvocation::from_log(key.0, Some(Seq(seq))))
                 .collect();
             WorkerSlot { pending, ..WorkerSlot::default() }
         })

@@ -6,7 +6,7 @@
 use super::core::{Core, OnDurable, PendingInvocation, State};
 use super::ledger::{LedgerEvent, StepOutcome};
 use super::projection::WorkerProjection;
-use super::{Executor, ExecutorError, ExecutorMetrics, history, lifecycle, worker_task};
+use super::{Executor, ExecutorError, ExecutorMetrics, history, interrupt, worker_task};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::oplog::{FailureCause, InboxEvent, RevertReason};
 use golem_model::{Entry, WorkerId, WorkerStatus};
@@ -94,7 +94,7 @@ impl Core {
         let revert = Entry::Revert { at, from, reason: RevertReason::OperatorRecovery };
         let entries = failed.into_iter().chain([revert]).collect();
         // An attempt that is under way can append nothing any more.
-        lifecycle::interrupt_guest(state, worker);
+        interrupt::interrupt_guest(state, worker);
         let Some(mut seq) = worker_task::append_entries(self, state, worker, entries) else { return Seq(0) };
         if plan.interrupted {
             let event = InboxEvent::Resumed { at };
@@ -126,8 +126,7 @@ impl Core {
             let known =
                 slot.current.iter().chain(&slot.pending).any(|pending| pending.accepted_row == accepted_row);
             if !known {
-                let pending =
-                    PendingInvocation { invocation: None, key: key.0, accepted_row, waiters: Vec::new() };
+                let pending = PendingInvocation::from_log(key.0, accepted_row);
                 slot.pending.insert(place.min(slot.pending.len()), pending);
             }
         }

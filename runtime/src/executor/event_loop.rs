@@ -7,7 +7,7 @@ use super::ExecutorError;
 use super::core::{Core, OnDurable, State, WorkerSlot};
 use super::ledger::{LedgerEvent, StepOutcome};
 use super::projection::WorkerProjection;
-use crate::storage::ports::{Seq, WorkerNum};
+use crate::storage::ports::WorkerNum;
 use golem_model::limits::LINES_PENDING_MAX;
 use golem_model::oplog::AdminRequest;
 use golem_model::{Convention, InboxEvent, Invocation};
@@ -52,14 +52,15 @@ pub(super) fn reject_invocation(
     state: &mut State,
     worker: WorkerNum,
     invocation: &Invocation,
-    accepted_row: Option<Seq>,
 ) {
     let Some(projection) = state.ledger.projection(worker) else { return };
     let function = projection.event_loop.clone().unwrap_or_else(|| invocation.function.clone());
     let error = ExecutorError::EventLoopRuns { worker: projection.id.clone(), function };
     let at = core.clock.now();
     // A cancelled invocation must have a row of acceptance, with which repeated requests with its key are compared.
-    let accepted = accepted_row.is_none().then(|| invocation.to_inbox_event(at));
+    let current = state.slots.get(&worker).and_then(|slot| slot.current.as_ref());
+    let has_row = current.is_some_and(|current| current.accepted_row.is_some());
+    let accepted = (!has_row).then(|| invocation.to_inbox_event(at));
     let cancelled = AdminRequest::InvocationCancelled { at, key: invocation.key.clone() };
     let mut last = None;
     for event in accepted.into_iter().chain([InboxEvent::Admin(cancelled)]) {

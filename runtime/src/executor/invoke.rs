@@ -2,6 +2,7 @@
 
 use super::core::{Core, PendingInvocation, Reply, State, WorkerSlot};
 use super::ledger::{KeyRecord, LedgerEvent, StepError};
+use super::progress::acceptance_due;
 use super::projection::{TerminalState, WorkerProjection};
 use super::settings::Deduplication;
 use super::{Executor, ExecutorError, ExecutorMetrics, event_loop, history};
@@ -208,16 +209,15 @@ impl Core {
             let event = InboxEvent::Resumed { at: self.clock.now() };
             self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
         }
-        let mut pending = PendingInvocation {
-            invocation: Some(invocation.clone()),
-            key: invocation.key.as_str().to_owned(),
-            accepted_row: None,
-            waiters: Vec::new(),
-        };
+        let due = acceptance_due(self.clock.elapsed(), self.settings.progress);
+        let mut pending = PendingInvocation::admitted(invocation.clone(), due);
         let admission = match mode {
             ReplyMode::Await => {
                 let (tx, reply) = oneshot::channel();
                 pending.waiters.push(tx);
+                if state.acceptances.push(due, worker) {
+                    self.timers_changed.notify_one();
+                }
                 AdmissionAttempt::Waiting(reply)
             }
             ReplyMode::Enqueue => {
@@ -250,10 +250,6 @@ impl Core {
         invocation: &Invocation,
         mode: ReplyMode,
     ) -> Result<Option<AdmissionAttempt>, ExecutorError> {
-        let stopped = state.ledger.projection(worker).is_some_and(|projection| {
-            projection.interrupted
-                && projection.current.as_ref().is_some_and(|current| current.key.matches(&invocation.key))
-        });
         let Some(slot) = state.slots.get_mut(&worker) else { return Ok(None) };
         let same = |pending: &&mut PendingInvocation| pending.key == invocation.key.as_str();
         let Some(pending) = slot.current.iter_mut().chain(&mut slot.pending).find(same) else {
@@ -275,12 +271,10 @@ impl Core {
         {
             return Ok(Some(AdmissionAttempt::Accepted(accepted_row)));
         }
-        if stopped {
-            return Err(ExecutorError::Interrupted { recover_immediately: false });
-        }
         ExecutorMetrics::add(&self.metrics.invocations_repeated, 1);
         let (tx, reply) = oneshot::channel();
         pending.waiters.push(tx);
+        Self::reply_if_interrupted(state, worker, invocation.key.as_str());
         Ok(Some(AdmissionAttempt::Waiting(reply)))
     }
 
@@ -299,26 +293,29 @@ impl Core {
             return Some(reply);
         }
         let begun = projection.current.as_ref().is_some_and(|current| current.key.matches(key));
-        let interrupted = projection.interrupted;
         let slot = Self::slot(&mut state, worker);
         if begun && slot.current.is_none() {
             // It began before a restart, so the slot has no entry for it yet.
-            slot.current = Some(PendingInvocation {
-                invocation: None,
-                key: key.as_str().to_owned(),
-                accepted_row: None,
-                waiters: Vec::new(),
-            });
+            slot.current = Some(PendingInvocation::from_log(key.as_str().to_owned(), None));
         }
         let pending =
             slot.current.iter_mut().chain(&mut slot.pending).find(|pending| pending.key == key.as_str())?;
         let (tx, reply) = oneshot::channel();
-        if interrupted && begun {
-            drop(tx.send(Err(ExecutorError::Interrupted { recover_immediately: false })));
-        } else {
-            pending.waiters.push(tx);
-        }
+        pending.waiters.push(tx);
+        Self::reply_if_interrupted(&mut state, worker, key.as_str());
         Some(reply)
+    }
+
+    /// Answers the callers of the current invocation if it has this key and its worker is interrupted: it continues only
+    /// when the worker is resumed. While the worker's task settles, the task answers.
+    fn reply_if_interrupted(state: &mut State, worker: WorkerNum, key: &str) {
+        let interrupted = state.ledger.projection(worker).is_some_and(|projection| projection.interrupted);
+        let stopped = state.slots.get(&worker).is_some_and(|slot| {
+            !slot.has_task && slot.current.as_ref().is_some_and(|current| current.key == key)
+        });
+        if interrupted && stopped {
+            Self::reply_interrupted(state, worker);
+        }
     }
 
     /// Returns an error unless the key's invocation is the requested one.

@@ -412,13 +412,6 @@ impl Ledger {
                 self.projections.get(&worker).ok_or(StepError::UnknownWorker)?;
                 let deleted = matches!(event, InboxEvent::Deleted { .. });
                 let deletion_replies = if deleted { self.deletion_replies(worker) } else { Vec::new() };
-                // Interrupting a worker revokes its activation. Entries that the instance has not appended yet are
-                // lost, as in a crash.
-                if matches!(event, InboxEvent::Interrupted { .. })
-                    && let Some(cached) = self.projections.get_mut(&worker)
-                {
-                    cached.activation = None;
-                }
                 let seq = self.append_row(worker, &Row::InboxEvent(event));
                 if deleted {
                     self.remove_worker(worker, seq);

@@ -1,6 +1,7 @@
-//! Creating, viewing, interrupting, resuming and deleting workers.
+//! Creating, viewing and deleting workers.
 
-use super::core::{Core, PendingInvocation};
+use super::core::Core;
+use super::interrupt::interrupt_guest;
 use super::invoke::internal;
 use super::ledger::{LedgerEvent, PromiseOperation, StepError, StepOutcome};
 use super::listing;
@@ -8,7 +9,7 @@ use super::logs::LogSubscription;
 use super::{Executor, ExecutorError, committer, snapshot};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::limits::PROMISE_DATA_BYTES_MAX;
-use golem_model::oplog::{InboxEvent, InvocationSource};
+use golem_model::oplog::InboxEvent;
 use golem_model::promise::PromiseCompletion;
 use golem_model::{
     AccountId, Entry, FailureOptions, ProjectId, PromiseId, Timestamp, WorkerId, WorkerStatus,
@@ -165,116 +166,6 @@ impl Executor {
         }
     }
 
-    /// Interrupts a worker in the middle of its invocation. With `recover_immediately` this simulates a crash, and the
-    /// worker continues at once.
-    pub async fn interrupt(&self, id: &WorkerId, recover_immediately: bool) -> Result<(), ExecutorError> {
-        let core = &self.core;
-        let seq = loop {
-            let worker = self.find_worker(id).await?;
-            let mut state = core.lock();
-            Core::check_available(&state)?;
-            let Some(projection) = state.ledger.projection(worker) else { continue };
-            let slot = state.slots.get(&worker);
-            let running = slot.is_some_and(|slot| slot.has_task && slot.current.is_some());
-            // An accepted invocation counts although the task has not taken it yet: the worker's status is `Running`, and
-            // an acknowledged interrupt must have an effect.
-            let busy = projection.terminal.is_none()
-                && !projection.interrupted
-                && (projection.current.is_some() || !projection.queue.is_empty() || running);
-            if !busy {
-                return Ok(());
-            }
-            if recover_immediately {
-                if running {
-                    // Entries that the instance has not appended yet are lost, as in a crash. The task loads the worker
-                    // again.
-                    core.step(&mut state, LedgerEvent::Activate { worker })
-                        .map_err(|error| internal(&error))?;
-                    interrupt_guest(&state, worker);
-                }
-                return Ok(());
-            }
-            self.record_begun_invocation(&mut state, worker);
-            let event = InboxEvent::Interrupted { at: core.clock.now() };
-            let outcome = core.step(&mut state, LedgerEvent::Inbox { worker, event });
-            interrupt_guest(&state, worker);
-            core.logs.notify_unloaded(worker);
-            let waiters = state
-                .slots
-                .get_mut(&worker)
-                .and_then(|slot| slot.current.as_mut())
-                .map(|current| std::mem::take(&mut current.waiters))
-                .unwrap_or_default();
-            let seq = match outcome {
-                Ok(StepOutcome::Appended(seq)) => seq,
-                Ok(_) => Seq(0),
-                Err(error) => return Err(internal(&error)),
-            };
-            let reply = Err(ExecutorError::Interrupted { recover_immediately: false });
-            Core::when_durable(&mut state, seq, super::core::OnDurable::Deliver(waiters, reply));
-            break seq;
-        };
-        core.wait_durable(seq).await
-    }
-
-    /// Records the beginning of a running invocation that has no entry yet. The interrupted worker can then continue
-    /// with it.
-    fn record_begun_invocation(&self, state: &mut super::core::State, worker: WorkerNum) {
-        let core = &self.core;
-        let Some(projection) =
-            state.ledger.projection(worker).filter(|projection| projection.current.is_none())
-        else {
-            return;
-        };
-        let first = projection.oplog_end.next();
-        let Some(PendingInvocation { invocation: Some(invocation), accepted_row, .. }) =
-            state.slots.get(&worker).and_then(|slot| slot.current.as_ref())
-        else {
-            return;
-        };
-        let source = match accepted_row {
-            Some(seq) => InvocationSource::Queued { row: seq.0 },
-            None => invocation.source(),
-        };
-        let entry = Entry::InvocationStarted { at: core.clock.now(), key: invocation.key.clone(), source };
-        let Ok(StepOutcome::Activated(activation)) = core.step(state, LedgerEvent::Activate { worker })
-        else {
-            return;
-        };
-        let event = LedgerEvent::Append { worker, activation, first, entries: vec![entry] };
-        if let Err(error) = core.step(state, event) {
-            tracing::error!(%error, worker = %worker, "cannot record an invocation that is being interrupted");
-        }
-    }
-
-    /// Resumes an interrupted worker.
-    pub async fn resume(&self, id: &WorkerId) -> Result<(), ExecutorError> {
-        let core = &self.core;
-        let seq = loop {
-            let worker = self.find_worker(id).await?;
-            let mut state = core.lock();
-            Core::check_available(&state)?;
-            let Some(projection) = state.ledger.projection(worker) else { continue };
-            if projection.terminal.is_some()
-                || projection.current.is_none() && projection.queue.is_empty() && !projection.interrupted
-            {
-                return Ok(());
-            }
-            let mut seq = Seq(0);
-            if projection.interrupted {
-                let event = InboxEvent::Resumed { at: core.clock.now() };
-                match core.step(&mut state, LedgerEvent::Inbox { worker, event }) {
-                    Ok(StepOutcome::Appended(at)) => seq = at,
-                    Ok(_) => {}
-                    Err(error) => return Err(internal(&error)),
-                }
-            }
-            core.wake(&mut state, worker);
-            break seq;
-        };
-        core.wait_durable(seq).await
-    }
-
     /// Deletes a worker, whatever it is doing. Durable on return.
     pub async fn delete(&self, id: &WorkerId) -> Result<(), ExecutorError> {
         let core = &self.core;
@@ -331,11 +222,5 @@ impl Executor {
     pub(super) async fn find_worker(&self, id: &WorkerId) -> Result<WorkerNum, ExecutorError> {
         let found = self.core.locate(id).await?;
         found.ok_or_else(|| ExecutorError::WorkerNotFound { worker: id.clone() })
-    }
-}
-
-pub(crate) fn interrupt_guest(state: &super::core::State, worker: WorkerNum) {
-    if let Some(interrupt_handle) = state.slots.get(&worker).and_then(|slot| slot.interrupt_handle.as_ref()) {
-        interrupt_handle.interrupt();
     }
 }

@@ -4,7 +4,7 @@
 //! loaded: the snapshot before it, the state of the last manual update, or the start of the log.
 
 use super::adapters::ActivationAdapter;
-use super::core::{Core, ResidentInstance};
+use super::core::{Core, ResidentInstance, ResidentPermit};
 use super::ledger::{LedgerEvent, StepOutcome};
 use super::projection::{RestorePoint, WorkerProjection};
 use super::{ExecutorError, ExecutorMetrics, history};
@@ -43,9 +43,7 @@ pub(super) async fn load(
     worker: WorkerNum,
     generation: u64,
 ) -> Result<(ResidentInstance, ReplayEnd), LoadError> {
-    let discarded = || LoadError::Stopped(StopReason::Port(PortError::Discarded));
-    let Some(permit) = core.acquire_resident_permit().await else { return Err(discarded()) };
-    let interrupt_handle = InterruptHandle::new();
+    let (permit, interrupt_handle) = acquire_permit(core, worker, generation).await?;
     let (projection, activation) = {
         let mut state = core.lock();
         if state.generation != generation {
@@ -56,12 +54,12 @@ pub(super) async fn load(
             return Err(discarded());
         };
         let Some(projection) = state.ledger.projection(worker).cloned() else { return Err(discarded()) };
-        if let Some(slot) = state.slots.get_mut(&worker) {
-            slot.interrupt_handle = Some(interrupt_handle.clone());
-        }
         (projection, activation)
     };
-    let component = load_component(core, &projection, projection.template_version).await?;
+    let component = tokio::select! {
+        component = load_component(core, &projection, projection.template_version) => component?,
+        () = interrupt_handle.interrupted() => return Err(LoadError::Stopped(StopReason::Interrupted)),
+    };
     ExecutorMetrics::add(&core.metrics.activations, 1);
     let loader = Loader {
         core,
@@ -74,6 +72,38 @@ pub(super) async fn load(
     let mut instance = Box::new(loader.load_newest().await?);
     let replayed = instance.replay().await.map_err(LoadError::Stopped)?;
     Ok((ResidentInstance { instance, interrupt_handle, permit }, replayed))
+}
+
+fn discarded() -> LoadError {
+    LoadError::Stopped(StopReason::Port(PortError::Discarded))
+}
+
+/// Waits for permission to keep an instance in memory, and returns it with the handle that interrupts the instance. An
+/// interrupt ends the wait, and a worker that is interrupted already gets no instance: an interrupt during the wait would
+/// otherwise be ignored by the load that follows.
+pub(super) async fn acquire_permit(
+    core: &Arc<Core>,
+    worker: WorkerNum,
+    generation: u64,
+) -> Result<(ResidentPermit, InterruptHandle), LoadError> {
+    let interrupt_handle = InterruptHandle::new();
+    {
+        let mut state = core.lock();
+        if state.generation != generation {
+            return Err(discarded());
+        }
+        let interrupted = state.ledger.projection(worker).map(|projection| projection.interrupted);
+        let Some(slot) = state.slots.get_mut(&worker) else { return Err(discarded()) };
+        match interrupted {
+            None => return Err(discarded()),
+            Some(true) => return Err(LoadError::Stopped(StopReason::Interrupted)),
+            Some(false) => slot.interrupt_handle = Some(interrupt_handle.clone()),
+        }
+    }
+    tokio::select! {
+        permit = core.acquire_resident_permit() => Ok((permit.ok_or_else(discarded)?, interrupt_handle)),
+        () = interrupt_handle.interrupted() => Err(LoadError::Stopped(StopReason::Interrupted)),
+    }
 }
 
 /// Loads the component of a version of the worker's template.
@@ -98,6 +128,7 @@ pub(super) fn worker_init(core: &Arc<Core>, projection: &WorkerProjection, versi
         seed: projection.seed,
         links: core.templates.links(projection.id.template, version),
         suspend_after: core.settings.suspend_after,
+        progress: core.settings.progress,
         retry: projection.options.retry_policy.unwrap_or(core.settings.retry),
     }
 }

@@ -6,7 +6,7 @@
 use super::core::{Core, OnDurable, PendingInvocation, State};
 use super::invoke::{cached_key_record, internal};
 use super::ledger::{LedgerEvent, StepOutcome};
-use super::{Executor, ExecutorError, history};
+use super::{Executor, ExecutorError, committer, history};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::oplog::CallEvent;
 use golem_model::oplog::codec::Row;
@@ -158,6 +158,42 @@ impl Core {
         let reply = Err(ExecutorError::InvocationCancelled { key: key.clone() });
         Self::when_durable(state, seq, OnDurable::Deliver(waiters, reply));
         Ok(CancelAttempt::Recorded(seq))
+    }
+}
+
+impl Core {
+    /// Answers the callers of an invocation that has not begun with an error of the server. Returns the invocation if it
+    /// stays in the queue.
+    ///
+    /// An accepted invocation stays: a request with its key can still ask for it. Without a key, only the caller that gets
+    /// the error knows of it, and must not find later that it ran, so it ends as cancelled.
+    pub(crate) fn refuse_pending(
+        self: &Arc<Self>,
+        state: &mut State,
+        worker: WorkerNum,
+        mut pending: PendingInvocation,
+        error: &ExecutorError,
+    ) -> Option<PendingInvocation> {
+        let waiters = std::mem::take(&mut pending.waiters);
+        let waited = waiters.iter().any(|waiter| !waiter.is_closed());
+        let anonymous =
+            pending.invocation.as_ref().filter(|invocation| waited && invocation.key.is_anonymous());
+        if let (Some(invocation), Some(_)) = (anonymous, pending.accepted_row) {
+            let (at, key) = (self.clock.now(), invocation.key.clone());
+            let event = InboxEvent::Admin(AdminRequest::InvocationCancelled { at, key });
+            match self.step(state, LedgerEvent::Inbox { worker, event }) {
+                Ok(StepOutcome::Appended(seq)) => {
+                    Self::when_durable(state, seq, OnDurable::Deliver(waiters, Err(error.clone())));
+                    return None;
+                }
+                Ok(_) => {}
+                Err(refused) => {
+                    tracing::error!(worker = %worker, error = %refused, "cannot cancel an invocation whose caller got an error");
+                }
+            }
+        }
+        committer::send_reply(waiters, Err(error.clone()));
+        pending.accepted_row.is_some().then_some(pending)
     }
 }
 

@@ -1,4 +1,5 @@
-//! Timers of workers: a state machine, and the task that advances its time.
+//! Timers of workers: a state machine, and the task that advances its time. The task also appends the acceptances of
+//! invocations that are due (`progress`).
 //!
 //! Invariant: a timer is only a reminder. The time at which a worker must be woken is in its log, so a timer that fires
 //! too early or twice does no harm.
@@ -61,11 +62,11 @@ impl Scheduler {
     }
 }
 
-/// Wakes workers when their timers elapse, until the core stops.
+/// Wakes workers when their timers elapse, and appends acceptances when they are due, until the core stops.
 pub(crate) async fn run(core: Arc<Core>) {
     loop {
         let changed = core.timers_changed.notified();
-        let (next, now) = {
+        let (wait, elapsed) = {
             let mut state = core.lock();
             if state.stopping {
                 return;
@@ -74,19 +75,22 @@ pub(crate) async fn run(core: Arc<Core>) {
             for worker in state.scheduler.step(now, TimerEvent::Tick) {
                 core.handle_timer(&mut state, worker);
             }
-            (state.scheduler.next_due(), now)
+            core.accept_due(&mut state);
+            let elapsed = core.clock.elapsed();
+            let timer = state.scheduler.next_due().map(|at| at.since(now).min(SLEEP_MAX));
+            let acceptance = state.acceptances.next_due().map(|due| due.saturating_sub(elapsed));
+            (timer.into_iter().chain(acceptance).min(), elapsed)
         };
-        match next {
+        match wait {
             None => tokio::select! {
                 () = changed => {}
                 () = core.stop.cancelled() => return,
             },
-            Some(at) => {
-                let wait = at.since(now).min(SLEEP_MAX);
+            Some(wait) => {
                 tokio::select! {
                     () = changed => {}
                     () = core.stop.cancelled() => return,
-                    () = core.clock.sleep_until(core.clock.elapsed() + wait) => {}
+                    () = core.clock.sleep_until(elapsed + wait) => {}
                 }
             }
         }

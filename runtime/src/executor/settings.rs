@@ -8,6 +8,9 @@ use std::time::Duration;
 pub struct ExecutorSettings {
     /// A wait that is longer than this suspends the worker: its instance leaves memory.
     pub suspend_after: Duration,
+    /// Maximum time between an invocation's admission and its first row in the log, and the maximum time that an entry of
+    /// a running invocation waits before it is appended.
+    pub progress: Duration,
     /// Maximum number of instances in memory, idle or running. At the limit, the longest idle instance is evicted.
     pub residents_max: usize,
     /// An instance that was idle for this long leaves memory.
@@ -40,6 +43,7 @@ impl Default for ExecutorSettings {
     fn default() -> Self {
         Self {
             suspend_after: Duration::from_secs(10),
+            progress: Duration::from_millis(50),
             residents_max: 2_000,
             idle_after: Duration::from_mins(10),
             heads_cached_max: 50_000,

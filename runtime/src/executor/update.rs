@@ -17,7 +17,7 @@ use super::worker_task::append_entries;
 use super::{Executor, ExecutorError, ExecutorMetrics, snapshot};
 use crate::storage::ports::WorkerNum;
 use golem_host::ports::PortError;
-use golem_host::{InterruptHandle, ReloadTarget, SnapshotError, StopReason};
+use golem_host::{ReloadTarget, SnapshotError, StopReason};
 use golem_model::oplog::{AdminRequest, InboxEvent, LifecycleEvent, UpdateMode};
 use golem_model::{Entry, OplogIndex, Timestamp, WorkerId};
 use std::sync::Arc;
@@ -183,11 +183,10 @@ async fn rehearse(
     if projection.only_creation_entries().is_some() {
         return Ok(UpdateAttempt::Done);
     }
-    let Some(_permit) = core.acquire_resident_permit().await else { return Ok(UpdateAttempt::Stopped) };
-    let interrupt_handle = InterruptHandle::new();
-    if let Some(slot) = core.lock().slots.get_mut(&worker) {
-        slot.interrupt_handle = Some(interrupt_handle.clone());
-    }
+    let (_permit, interrupt_handle) = match load::acquire_permit(core, worker, generation).await {
+        Ok(acquired) => acquired,
+        Err(error) => return load_error_outcome(error),
+    };
     let component = match load::load_component(core, projection, to).await {
         Ok(component) => component,
         Err(error) => return load_error_outcome(error),

@@ -308,12 +308,8 @@ impl Core {
         let pending = &mut Self::slot(state, worker).pending;
         match pending.iter_mut().find(|pending| pending.accepted_row == Some(row)) {
             Some(pending) => pending.invocation = invocation,
-            None => pending.push_back(PendingInvocation {
-                invocation,
-                key,
-                accepted_row: Some(row),
-                waiters: Vec::new(),
-            }),
+            None => pending
+                .push_back(PendingInvocation { invocation, ..PendingInvocation::from_log(key, Some(row)) }),
         }
         self.spawn_if_idle(state, worker);
     }

@@ -10,16 +10,15 @@
 //! Invariant: the state that a task leaves behind at any point equals the state after a crash at that point, because
 //! everything that matters is in the log.
 
-use super::core::{Core, OnDurable, PendingInvocation, ResidentInstance, State, StoreHealth, WorkerSlot};
+use super::core::{Core, OnDurable, PendingInvocation, ResidentInstance, State, StoreHealth};
 use super::ledger::{LedgerEvent, StepOutcome};
 use super::load::{self, LoadError};
 use super::projection::{TerminalState, WorkerProjection};
 use super::retry::jitter;
-use super::settings::SnapshotPolicy;
 use super::{ExecutorError, ExecutorMetrics, committer, event_loop, history, scheduler, snapshot, update};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_host::ports::PortError;
-use golem_host::{Outcome, ReplayEnd, StopReason};
+use golem_host::{Acceptance, Outcome, ReplayEnd, StopReason};
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{FailureCause, InboxEvent, RevertReason};
 use golem_model::promise::PromiseState;
@@ -51,7 +50,7 @@ enum WorkResult {
     Nothing,
     Outcome(Outcome),
     /// The worker runs an event loop, and this invocation is not a line for it.
-    EventLoopConflict(Invocation, Option<Seq>),
+    EventLoopConflict(Invocation),
     /// An error of the server, to be delivered to the waiting callers.
     ServerError(ExecutorError),
 }
@@ -92,19 +91,18 @@ pub(crate) async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
         }
         let work = {
             let mut state = core.lock();
-            if state.generation != generation {
-                Work::Idle
-            } else if settle_work(
-                &core,
-                &mut state,
-                worker,
-                std::mem::replace(&mut result, WorkResult::Nothing),
-            ) == Flow::Stop
-            {
-                finish_task(&mut state, worker);
-                Work::Idle
+            if state.generation == generation {
+                let done = std::mem::replace(&mut result, WorkResult::Nothing);
+                let flow = settle_work(&core, &mut state, worker, done);
+                Core::notify_settled(&mut state, worker);
+                if flow == Flow::Stop {
+                    finish_task(&mut state, worker);
+                    Work::Idle
+                } else {
+                    next_work(&core, &mut state, worker, &mut resident)
+                }
             } else {
-                next_work(&mut state, worker, &mut resident, &core.settings.snapshots)
+                Work::Idle
             }
         };
         result = match work {
@@ -136,7 +134,7 @@ async fn recheck_promises(core: &Arc<Core>, worker: WorkerNum, promises: &[Promi
     };
     // The worker's own promises and calls were checked when its `Suspension` entry was folded.
     for promise in promises.iter().filter(|promise| promise.worker != own) {
-        match core.promise_state(worker, promise).await {
+        match core.promise_state(promise).await {
             Ok(PromiseState::Pending) => {}
             Ok(PromiseState::Completed(_) | PromiseState::Unknown) | Err(_) => {
                 if let Some(slot) = core.lock().slots.get_mut(&worker) {
@@ -150,10 +148,10 @@ async fn recheck_promises(core: &Arc<Core>, worker: WorkerNum, promises: &[Promi
 
 /// Chooses the next work. If there is none, ends the task under the same lock, so that no work is missed.
 fn next_work(
+    core: &Arc<Core>,
     state: &mut State,
     worker: WorkerNum,
     resident: &mut Option<ResidentInstance>,
-    policy: &SnapshotPolicy,
 ) -> Work {
     let stopping = state.stopping || matches!(state.health, StoreHealth::Down(_));
     let Some(projection) = state.ledger.projection(worker).filter(|_| !stopping) else {
@@ -167,26 +165,26 @@ fn next_work(
     let (interrupted, begun) = (projection.interrupted, projection.current.clone());
     let waits = projection.waiting.is_some() || projection.retry_at.is_some();
     let update = projection.snapshot_state.update.is_some();
+    let policy = &core.settings.snapshots;
     let due = |idle| projection.snapshot_state.snapshot_is_due(projection.oplog_end, idle, policy);
     let (due, overdue) = (due(true), due(false));
     let Some(slot) = state.slots.get_mut(&worker) else { return Work::Idle };
     let woken = std::mem::take(&mut slot.woken);
     if let Some(terminal) = terminal {
-        reply_terminal_to_all(slot, terminal);
+        reply_terminal_to_all(core, state, worker, terminal);
         finish_task(state, worker);
         return Work::Idle;
+    }
+    if interrupted {
+        Core::reply_interrupted(state, worker);
     }
     if interrupted || (begun.is_some() && waits && !woken) {
         finish_task(state, worker);
         return Work::Idle;
     }
+    let Some(slot) = state.slots.get_mut(&worker) else { return Work::Idle };
     if let Some(begun) = begun {
-        slot.current.get_or_insert_with(|| PendingInvocation {
-            invocation: None,
-            key: begun.key.0,
-            accepted_row: None,
-            waiters: Vec::new(),
-        });
+        slot.current.get_or_insert_with(|| PendingInvocation::from_log(begun.key.0, None));
         take_instance(state, worker, resident);
         return Work::Resume;
     }
@@ -233,13 +231,16 @@ fn take_instance(state: &mut State, worker: WorkerNum, resident: &mut Option<Res
     }
 }
 
-fn reply_terminal_to_all(slot: &mut WorkerSlot, terminal: TerminalState) {
+fn reply_terminal_to_all(core: &Arc<Core>, state: &mut State, worker: WorkerNum, terminal: TerminalState) {
     let error = match terminal {
         TerminalState::Failed => ExecutorError::PreviousInvocationFailed,
         TerminalState::Exited => ExecutorError::PreviousInvocationExited,
     };
-    for pending in slot.current.take().into_iter().chain(std::mem::take(&mut slot.pending)) {
-        committer::send_reply(pending.waiters, Err(error.clone()));
+    let Some(slot) = state.slots.get_mut(&worker) else { return };
+    let current = slot.current.take();
+    for pending in current.into_iter().chain(std::mem::take(&mut slot.pending)) {
+        // What stays accepted stays in the projection's queue.
+        drop(core.refuse_pending(state, worker, pending, &error));
     }
 }
 
@@ -307,19 +308,37 @@ async fn begin_invocation(
             }
         }
     }
-    let accepted = {
-        let state = core.lock();
-        state.ledger.projection(worker).is_none_or(|projection| event_loop::accepts(projection, &invocation))
-    };
-    if !accepted {
-        return WorkResult::EventLoopConflict(invocation, accepted_row);
-    }
-    match resident {
-        Some(resident) => {
-            WorkResult::Outcome(resident.instance.invoke(invocation, accepted_row.map(|seq| seq.0)).await)
+    let Some(resident) = resident else { return WorkResult::Nothing };
+    let acceptance = {
+        let mut state = core.lock();
+        if state.generation != generation {
+            return WorkResult::Nothing;
         }
-        None => WorkResult::Nothing,
+        match state.ledger.projection(worker) {
+            // Deleted, or interrupted before the instance got the invocation: it stays queued.
+            None => return WorkResult::Nothing,
+            Some(projection) if projection.interrupted => return WorkResult::Nothing,
+            Some(projection) if !event_loop::accepts(projection, &invocation) => {
+                return WorkResult::EventLoopConflict(invocation);
+            }
+            Some(_) => {}
+        }
+        match state.slots.get_mut(&worker).and_then(|slot| slot.current.as_mut()) {
+            Some(current) if current.key == key => hand_over(current),
+            _ => return WorkResult::Nothing,
+        }
+    };
+    WorkResult::Outcome(resident.instance.invoke(invocation, acceptance).await)
+}
+
+/// From now on the instance records the invocation. The row of its acceptance may have been appended since the work was
+/// chosen, so it is read here.
+fn hand_over(current: &mut PendingInvocation) -> Acceptance {
+    if let Some(row) = current.accepted_row {
+        return Acceptance::Recorded { row: row.0 };
     }
+    current.is_handed_over = true;
+    Acceptance::Due(current.accept_by)
 }
 
 async fn read_queued_invocation(core: &Arc<Core>, accepted_row: Seq) -> Result<Invocation, ExecutorError> {
@@ -362,9 +381,12 @@ fn settle_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, result: W
             }
             Flow::Continue
         }
-        WorkResult::Outcome(Outcome::Stopped(stop)) => settle_stop(core, state, worker, stop),
-        WorkResult::EventLoopConflict(invocation, accepted_row) => {
-            event_loop::reject_invocation(core, state, worker, &invocation, accepted_row);
+        WorkResult::Outcome(Outcome::Stopped(stop)) => {
+            core.take_back_current(state, worker);
+            settle_stop(core, state, worker, stop)
+        }
+        WorkResult::EventLoopConflict(invocation) => {
+            event_loop::reject_invocation(core, state, worker, &invocation);
             Flow::Continue
         }
         WorkResult::ServerError(error) => abandon_work(core, state, worker, &error),
@@ -405,7 +427,8 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, worker: WorkerNum, stop: Sto
             }
             return abandon_work(core, state, worker, &ExecutorError::InvocationFailed { cause });
         }
-        // Interrupted, shut down, replaced, or jumped back: the log determines how the worker continues.
+        // Interrupted, shut down, replaced, or jumped back: the log determines how the worker continues. An interrupted
+        // instance has appended what it had recorded.
         StopReason::JumpedBack | StopReason::Interrupted | StopReason::Port(PortError::Discarded) => {}
         StopReason::Port(PortError::Unavailable { reason }) => {
             return abandon_work(core, state, worker, &ExecutorError::Unavailable { reason });
@@ -496,37 +519,35 @@ pub(crate) fn append_entries(
     }
 }
 
-/// Abandons the work after an error of the server. The waiting callers get the error, and nothing is recorded. The work
-/// is retried after [`RETRY_WORK_AFTER`] if it was an accepted or unfinished invocation, or an update. Other accepted
-/// invocations stay queued.
+/// Abandons the work after an error of the server. The waiting callers get the error, and no outcome is recorded. What
+/// the log holds (an unfinished invocation, accepted ones, an update) is retried after [`RETRY_WORK_AFTER`].
 fn abandon_work(core: &Arc<Core>, state: &mut State, worker: WorkerNum, error: &ExecutorError) -> Flow {
     // An invocation that has begun is in the projection and is resumed from the log. If it were queued again, it would
     // run a second time.
     let begun = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
     let Some(slot) = state.slots.get_mut(&worker) else { return Flow::Stop };
     slot.woken = false;
-    let mut later = false;
-    if let Some(mut current) = slot.current.take() {
-        committer::send_reply(std::mem::take(&mut current.waiters), Err(error.clone()));
-        if current.accepted_row.is_some() && !begun {
-            // It was accepted durably, so it must still run.
-            slot.pending.push_front(current);
-            later = true;
-        }
+    let mut refused: Vec<_> = std::mem::take(&mut slot.pending).into();
+    match slot.current.take() {
+        Some(current) if begun => committer::send_reply(current.waiters, Err(error.clone())),
+        Some(current) => refused.insert(0, current),
+        None => {}
     }
-    let mut kept = std::collections::VecDeque::new();
-    for mut pending in std::mem::take(&mut slot.pending) {
-        committer::send_reply(std::mem::take(&mut pending.waiters), Err(error.clone()));
-        if pending.accepted_row.is_some() {
-            kept.push_back(pending);
-        }
+    let kept: Vec<_> = refused
+        .into_iter()
+        .filter_map(|pending| core.refuse_pending(state, worker, pending, error))
+        .collect();
+    if let Some(slot) = state.slots.get_mut(&worker) {
+        slot.pending = kept.into();
     }
-    slot.pending = kept;
-    let unfinished = state.ledger.projection(worker).is_some_and(|projection| {
-        !projection.interrupted
-            && (projection.current.is_some() || projection.snapshot_state.update.is_some())
+    let retries = state.ledger.projection(worker).is_some_and(|projection| {
+        projection.terminal.is_none()
+            && !projection.interrupted
+            && (projection.current.is_some()
+                || !projection.queue.is_empty()
+                || projection.snapshot_state.update.is_some())
     });
-    if later || unfinished {
+    if retries {
         let at = core.clock.now().plus(RETRY_WORK_AFTER);
         let due = state.scheduler.step(core.clock.now(), scheduler::TimerEvent::Set(worker, Some(at)));
         debug_assert!(due.is_empty(), "setting a timer makes no worker due");

@@ -5,7 +5,7 @@ use golem_tests::guests::{COUNTER, GET, INCREMENT, SLEEP, SLEEPS};
 use golem_tests::http::{Connection, Request, Response};
 use golem_tests::rest::{Api, Key, invocation, result_of, worker_path};
 use golem_tests::wait;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::task::JoinHandle;
 
 pub(crate) async fn until_status(api: &Api, template: &str, worker: &str, status: &str) {
@@ -14,6 +14,21 @@ pub(crate) async fn until_status(api: &Api, template: &str, worker: &str, status
         async move { (api.status(template, worker).await == status).then_some(()) }
     })
     .await;
+}
+
+/// Repeats a request until its answer fulfils a condition, and returns that answer. A worker that does not exist yet
+/// fulfils none.
+async fn until_json(api: &Api, request: Request, condition: impl Fn(&Value) -> bool) -> Value {
+    wait::until("an answer fulfils the condition", || {
+        let mut api = Api::new(api.address(), api.token());
+        let (request, condition) = (request.clone(), &condition);
+        async move {
+            let answer = api.call(request).await;
+            let answer = (answer.status == 200).then(|| answer.json())?;
+            condition(&answer).then_some(answer)
+        }
+    })
+    .await
 }
 
 /// Sends a request on a separate connection in the background.
@@ -121,6 +136,37 @@ async fn an_interrupted_worker_waits_until_it_is_resumed() {
         assert_eq!(api.status(&template, "w").await, "Idle");
         node.stop().await;
     }
+}
+
+/// A call that waits for its result and was killed in the middle was gone: the worker was idle, its queue was empty, and
+/// its oplog had only the creation.
+#[tokio::test]
+async fn a_killed_call_continues_by_itself_and_its_key_gets_the_result() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
+    let template = upload(&mut api, SLEEPS).await;
+    let often = call(&template, "w", "golem:sleeps/api/sleep-often", &json!([4, 1_500]), "often");
+    let behind = call(&template, "w", "golem:sleeps/api/finished", &json!([]), "behind");
+    let killed = send_in_background(&api, often.clone());
+    let oplog = Request::get(worker_path(&template, "w", "oplog"));
+    // The second sleep has begun: five entries of the first, and its reading of the clock.
+    let before = until_json(&api, oplog.clone(), |page| page["end"].as_u64() >= Some(7)).await;
+    let killed_behind = send_in_background(&api, behind.clone());
+    let queue = Request::get(worker_path(&template, "w", "queue"));
+    until_json(&api, queue, |queue| queue[1]["acceptedAt"].is_string()).await;
+    let node = node.crash().await;
+    drop((killed, killed_behind));
+
+    // It runs although no request asks for it.
+    let mut api = node.api();
+    until_status(&api, &template, "w", "Running").await;
+    let slept = result_of(&api.ok(often).await);
+    assert!(slept.as_u64().is_some_and(|ms| ms >= 6_000), "slept {slept} ms");
+    assert_eq!(result_of(&api.ok(behind).await), json!(4));
+    let after = api.ok(oplog).await.json();
+    let kept = before["entries"].as_array().unwrap();
+    assert_eq!(after["entries"].as_array().unwrap()[..kept.len()], kept[..], "continued, not begun again");
+    node.stop().await;
 }
 
 #[tokio::test]

@@ -1,0 +1,140 @@
+//! Entries that are recorded and not yet appended to the store.
+//!
+//! Invariant: a recorded entry is appended at the latest [`EntryBuffer::progress`] after it was recorded, or after the
+//! admission of the invocation that it begins. The host calls and the engine's tick check that
+//! ([`super::Live::record`], [`super::Journal::flush_if_due`]), and a wait in memory that would outlast that time
+//! appends the entries before it begins. So a crash loses no older entry than that, plus one commit.
+
+use crate::limits::ANSWERS_BUFFERED_BYTES_MAX;
+use golem_model::Entry;
+use golem_model::limits::ENTRIES_BUFFERED_MAX;
+use std::time::Duration;
+
+/// The entries that are recorded and not yet appended.
+#[derive(Debug)]
+pub(super) struct EntryBuffer {
+    entries: Vec<Entry>,
+    /// Bytes of the answers in `entries`.
+    answer_bytes: usize,
+    /// The process's elapsed time at which the entries must be appended. `None` while nothing was recorded since the
+    /// last append.
+    flush_by: Option<Duration>,
+    /// The time that an entry may stay in the buffer.
+    progress: Duration,
+    /// Whether the entries must not be appended yet, however many and however old they are.
+    is_held: bool,
+}
+
+impl EntryBuffer {
+    /// A buffer that begins with `entries`. They need no append of their own: the next activation would begin with the
+    /// same ones.
+    pub(super) fn new(entries: Vec<Entry>, progress: Duration) -> Self {
+        Self { entries, answer_bytes: 0, flush_by: None, progress, is_held: false }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    pub(super) fn len(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// Adds an entry at the elapsed time `now`.
+    pub(super) fn push(&mut self, entry: Entry, now: Duration) {
+        if let Entry::HostCall { response, .. } = &entry {
+            self.answer_bytes += response.len();
+        }
+        self.entries.push(entry);
+        self.flush_by.get_or_insert_with(|| now.saturating_add(self.progress));
+    }
+
+    /// The entries must be appended by `due` already, if they would be later.
+    pub(super) fn flush_by(&mut self, due: Duration) {
+        self.flush_by = self.flush_by.map(|by| by.min(due));
+    }
+
+    /// While `is_held`, the entries are not appended.
+    pub(super) fn hold(&mut self, is_held: bool) {
+        self.is_held = is_held;
+    }
+
+    pub(super) fn is_held(&self) -> bool {
+        self.is_held
+    }
+
+    /// Whether the buffer is full, or its entries are due at the elapsed time that `now` returns.
+    pub(super) fn must_flush(&self, now: impl FnOnce() -> Duration) -> bool {
+        if self.is_held {
+            return false;
+        }
+        let full =
+            self.entries.len() >= ENTRIES_BUFFERED_MAX || self.answer_bytes >= ANSWERS_BUFFERED_BYTES_MAX;
+        full || self.flush_by.is_some_and(|by| by <= now())
+    }
+
+    /// Whether the entries become due before `until`, or before an end that is not known.
+    pub(super) fn is_due_before(&self, until: Option<Duration>) -> bool {
+        !self.is_held && self.flush_by.is_some_and(|by| until.is_none_or(|until| by < until))
+    }
+
+    /// Takes the entries.
+    pub(super) fn take(&mut self) -> Vec<Entry> {
+        self.answer_bytes = 0;
+        self.flush_by = None;
+        std::mem::take(&mut self.entries)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use golem_model::Timestamp;
+
+    const PROGRESS: Duration = Duration::from_millis(50);
+
+    fn entry() -> Entry {
+        Entry::ProgramEnded { at: Timestamp::default() }
+    }
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn entries_are_due_after_the_oldest_one() {
+        let mut buffer = EntryBuffer::new(vec![entry()], PROGRESS);
+        assert!(!buffer.must_flush(|| ms(1_000)), "an entry that every activation begins with is not due");
+        buffer.push(entry(), ms(1_000));
+        buffer.push(entry(), ms(1_049));
+        assert!(!buffer.must_flush(|| ms(1_049)));
+        assert!(buffer.must_flush(|| ms(1_050)));
+        assert!(!buffer.is_due_before(Some(ms(1_050))), "a wait that ends in time needs no append");
+        assert!(buffer.is_due_before(Some(ms(1_051))) && buffer.is_due_before(None));
+        assert_eq!(buffer.take().len(), 3);
+        assert!(!buffer.must_flush(|| ms(2_000)) && !buffer.is_due_before(None));
+    }
+
+    #[test]
+    fn an_earlier_time_counts_and_a_later_one_does_not() {
+        for (due, by) in [(1_020, 1_020), (1_070, 1_050)] {
+            let mut buffer = EntryBuffer::new(Vec::new(), PROGRESS);
+            buffer.push(entry(), ms(1_000));
+            buffer.flush_by(ms(due));
+            assert!(!buffer.must_flush(|| ms(by - 1)), "{due}");
+            assert!(buffer.must_flush(|| ms(by)), "{due}");
+        }
+    }
+
+    #[test]
+    fn a_held_buffer_is_never_due_and_a_full_one_always() {
+        let mut buffer = EntryBuffer::new(Vec::new(), PROGRESS);
+        buffer.hold(true);
+        for _ in 0..ENTRIES_BUFFERED_MAX {
+            buffer.push(entry(), ms(0));
+        }
+        assert!(!buffer.must_flush(|| ms(1_000)) && !buffer.is_due_before(None));
+        buffer.hold(false);
+        assert!(buffer.must_flush(|| ms(0)));
+    }
+}

@@ -1,0 +1,161 @@
+//! Interrupting and resuming workers, and simulated crashes.
+//!
+//! Interrupting stops the instance at its next host call or tick, and at once if it waits. The instance appends what it
+//! has recorded, and its task answers the callers: with the error `Interrupted`, or with the result if the guest
+//! completed meanwhile. A simulated crash stops the instance in the same way, and its task continues from the log.
+//!
+//! Invariant: nothing that was recorded is lost, and an admitted invocation stays. The worker continues from there.
+//!
+//! Invariant: when an interrupt is acknowledged, the worker's task has settled and everything that it appended is
+//! durable. A repeated request waits for the same.
+
+use super::core::{Core, OnDurable, State, WorkerSlot};
+use super::invoke::internal;
+use super::ledger::LedgerEvent;
+use super::{Executor, ExecutorError};
+use crate::storage::ports::{Seq, WorkerNum};
+use golem_model::WorkerId;
+use golem_model::oplog::InboxEvent;
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio::sync::oneshot;
+
+impl Executor {
+    /// Interrupts a worker in the middle of its invocation. With `recover_immediately` this simulates a crash, and the
+    /// worker continues at once. Durable on return.
+    pub async fn interrupt(&self, id: &WorkerId, recover_immediately: bool) -> Result<(), ExecutorError> {
+        let core = &self.core;
+        let (worker, generation, settled) = loop {
+            let worker = self.find_worker(id).await?;
+            let mut state = core.lock();
+            Core::check_available(&state)?;
+            if state.ledger.projection(worker).is_none() {
+                continue;
+            }
+            let settled = if recover_immediately {
+                Core::simulate_crash(&mut state, worker)
+            } else {
+                core.interrupt_locked(&mut state, worker)?
+            };
+            break (worker, state.generation, settled);
+        };
+        if let Some(settled) = settled {
+            let Err(_closed) = settled.await;
+        }
+        if !recover_immediately {
+            core.logs.notify_unloaded(worker);
+        }
+        core.wait_worker_durable(worker, id, generation).await
+    }
+
+    /// Resumes an interrupted worker. Durable on return.
+    pub async fn resume(&self, id: &WorkerId) -> Result<(), ExecutorError> {
+        let core = &self.core;
+        let (worker, generation) = loop {
+            let worker = self.find_worker(id).await?;
+            let mut state = core.lock();
+            Core::check_available(&state)?;
+            let Some(projection) = state.ledger.projection(worker) else { continue };
+            let interrupted = projection.interrupted;
+            let unfinished = projection.current.is_some() || !projection.queue.is_empty();
+            if projection.terminal.is_none() && (interrupted || unfinished) {
+                if interrupted {
+                    let event = InboxEvent::Resumed { at: core.clock.now() };
+                    core.step(&mut state, LedgerEvent::Inbox { worker, event })
+                        .map_err(|error| internal(&error))?;
+                }
+                core.wake(&mut state, worker);
+            }
+            break (worker, state.generation);
+        };
+        core.wait_worker_durable(worker, id, generation).await
+    }
+}
+
+impl Core {
+    /// Interrupts the worker if it has an invocation. Returns a receiver if its task has to settle.
+    fn interrupt_locked(
+        self: &Arc<Self>,
+        state: &mut State,
+        worker: WorkerNum,
+    ) -> Result<Option<oneshot::Receiver<Infallible>>, ExecutorError> {
+        let Some(projection) = state.ledger.projection(worker) else { return Ok(None) };
+        let interrupted = projection.interrupted;
+        let terminal = projection.terminal.is_some();
+        let slot = state.slots.get(&worker);
+        // An admitted invocation counts although the task has not taken it yet: the worker's status is `Running`, and an
+        // acknowledged interrupt must have an effect.
+        let admitted = slot.is_some_and(|slot| slot.current.is_some() || !slot.pending.is_empty());
+        let busy = admitted || projection.current.is_some() || !projection.queue.is_empty();
+        if terminal || !(busy || interrupted) {
+            return Ok(None);
+        }
+        if !interrupted {
+            // What no instance has yet stays in the queue of the interrupted worker. An instance appends what it has when
+            // it stops.
+            self.accept_admitted(state, worker, Duration::MAX).map_err(|error| internal(&error))?;
+            let event = InboxEvent::Interrupted { at: self.clock.now() };
+            self.step(state, LedgerEvent::Inbox { worker, event }).map_err(|error| internal(&error))?;
+            interrupt_guest(state, worker);
+        }
+        match state.slots.get_mut(&worker) {
+            Some(slot) if slot.has_task => Ok(Some(slot.settled())),
+            Some(_) => {
+                Self::reply_interrupted(state, worker);
+                Ok(None)
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Stops the running instance. Its task continues from the log.
+    fn simulate_crash(state: &mut State, worker: WorkerNum) -> Option<oneshot::Receiver<Infallible>> {
+        let slot = state.slots.get_mut(&worker).filter(|slot| slot.has_task && slot.current.is_some())?;
+        let settled = slot.settled();
+        interrupt_guest(state, worker);
+        Some(settled)
+    }
+
+    /// Answers the callers of the invocation that an interrupted worker continues with, once everything that the worker
+    /// appended is durable. The callers of invocations behind it wait until the worker is resumed.
+    pub(crate) fn reply_interrupted(state: &mut State, worker: WorkerNum) {
+        let Some(projection) = state.ledger.projection(worker) else { return };
+        let (begun, last_row) = (projection.current.is_some(), projection.last_row);
+        let Some(slot) = state.slots.get_mut(&worker) else { return };
+        let first = match &mut slot.current {
+            Some(current) => Some(current),
+            None if begun => None,
+            None => slot.pending.front_mut(),
+        };
+        let waiters = first.map(|first| std::mem::take(&mut first.waiters)).unwrap_or_default();
+        if !waiters.is_empty() {
+            let reply = Err(ExecutorError::Interrupted { recover_immediately: false });
+            Self::when_durable(state, Seq(last_row), OnDurable::Deliver(waiters, reply));
+        }
+    }
+
+    /// The worker's task has settled the work during which these requests came.
+    pub(crate) fn notify_settled(state: &mut State, worker: WorkerNum) {
+        if let Some(slot) = state.slots.get_mut(&worker) {
+            slot.settle_waiters.clear();
+        }
+    }
+}
+
+impl WorkerSlot {
+    /// Returns a receiver whose channel closes when the task has settled its present work, or when the slot is dropped:
+    /// the worker was deleted, or all in-memory state was discarded.
+    fn settled(&mut self) -> oneshot::Receiver<Infallible> {
+        let (tx, rx) = oneshot::channel();
+        self.settle_waiters.push(tx);
+        rx
+    }
+}
+
+/// Stops the worker's running instance, if it has one.
+pub(crate) fn interrupt_guest(state: &State, worker: WorkerNum) {
+    if let Some(interrupt_handle) = state.slots.get(&worker).and_then(|slot| slot.interrupt_handle.as_ref()) {
+        interrupt_handle.interrupt();
+    }
+}

@@ -1,0 +1,164 @@
+//! Durable progress of admitted invocations: the acceptance of each is in the log soon after its admission, also while
+//! it waits behind another one or while its worker is loaded.
+//!
+//! An invocation whose caller waits is admitted without a row: if it ends in time, its beginning and its outcome are one
+//! commit. Its instance records it from the moment at which it gets the invocation ([`PendingInvocation::is_handed_over`],
+//! `host/src/durable/buffer.rs`). Before that moment, the scheduler appends the acceptance when it is due.
+//!
+//! Invariant: an admitted invocation that has no row, and that no instance has, is in the [`AcceptanceQueue`], or its
+//! time is over and its row is being appended under the same lock. An entry leaves the queue when it is due, so the queue
+//! holds the admissions of one progress interval.
+
+use super::core::{Core, PendingInvocation, State, WorkerSlot};
+use super::ledger::{LedgerEvent, StepError, StepOutcome};
+use crate::storage::ports::WorkerNum;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Due times are rounded down to this, so a busy node wakes at most 100 times per second, with any number of workers.
+const TICK_MS: u64 = 10;
+
+/// Returns the time at which the acceptance of an invocation must be in the log.
+pub(crate) fn acceptance_due(admitted: Duration, progress: Duration) -> Duration {
+    let due = admitted.saturating_add(progress).as_millis();
+    let due = u64::try_from(due).unwrap_or(u64::MAX);
+    Duration::from_millis(due - due % TICK_MS)
+}
+
+/// The workers that have admitted invocations without a row, in the order in which the rows are due.
+#[derive(Debug, Default)]
+pub(crate) struct AcceptanceQueue {
+    by_time: VecDeque<(Duration, WorkerNum)>,
+}
+
+impl AcceptanceQueue {
+    /// Adds a worker with an invocation that was admitted last. Returns true if the queue was empty.
+    pub(crate) fn push(&mut self, due: Duration, worker: WorkerNum) -> bool {
+        let was_empty = self.by_time.is_empty();
+        if self.by_time.back() != Some(&(due, worker)) {
+            self.by_time.push_back((due, worker));
+        }
+        was_empty
+    }
+
+    /// Takes the next worker whose time has come.
+    pub(crate) fn take_due(&mut self, now: Duration) -> Option<WorkerNum> {
+        self.by_time.front().filter(|(due, _)| *due <= now)?;
+        self.by_time.pop_front().map(|(_, worker)| worker)
+    }
+
+    /// The time at which the next row is due.
+    pub(crate) fn next_due(&self) -> Option<Duration> {
+        self.by_time.front().map(|(due, _)| *due)
+    }
+}
+
+impl PendingInvocation {
+    /// Whether its acceptance must be appended at the elapsed time `now`.
+    fn must_be_accepted(&self, now: Duration) -> bool {
+        self.accepted_row.is_none() && !self.is_handed_over && self.accept_by <= now
+    }
+}
+
+impl WorkerSlot {
+    /// The admitted invocation at this place: 0 is the current one, the queued ones follow.
+    fn admitted(&mut self, place: usize) -> Option<&mut PendingInvocation> {
+        match place.checked_sub(1) {
+            None => self.current.as_mut(),
+            Some(place) => self.pending.get_mut(place),
+        }
+    }
+}
+
+impl Core {
+    /// Appends the acceptances that are due.
+    pub(crate) fn accept_due(self: &Arc<Self>, state: &mut State) {
+        let now = self.clock.elapsed();
+        while let Some(worker) = state.acceptances.take_due(now) {
+            if let Err(error) = self.accept_admitted(state, worker, now) {
+                tracing::error!(worker = %worker, %error, "cannot record the acceptance of an invocation");
+            }
+        }
+    }
+
+    /// Appends the acceptances of a worker's admitted invocations that are due at the elapsed time `due`.
+    pub(crate) fn accept_admitted(
+        self: &Arc<Self>,
+        state: &mut State,
+        worker: WorkerNum,
+        due: Duration,
+    ) -> Result<(), StepError> {
+        // A worker that has failed or exited runs no more invocations, and its task answers the callers.
+        if state.ledger.projection(worker).is_none_or(|projection| projection.terminal.is_some()) {
+            return Ok(());
+        }
+        let at = self.clock.now();
+        let count = state.slots.get(&worker).map_or(0, |slot| slot.pending.len());
+        for place in 0..=count {
+            let admitted = state.slots.get_mut(&worker).and_then(|slot| slot.admitted(place));
+            let event = admitted
+                .filter(|pending| pending.must_be_accepted(due))
+                .and_then(|pending| pending.invocation.as_ref())
+                .map(|invocation| invocation.to_inbox_event(at));
+            let Some(event) = event else { continue };
+            if let StepOutcome::Appended(row) = self.step(state, LedgerEvent::Inbox { worker, event })?
+                && let Some(pending) = state.slots.get_mut(&worker).and_then(|slot| slot.admitted(place))
+            {
+                pending.accepted_row = Some(row);
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes back the current invocation after its instance has stopped. If the log does not have its beginning, it is
+    /// begun again, and until then the scheduler sees to its acceptance.
+    pub(crate) fn take_back_current(self: &Arc<Self>, state: &mut State, worker: WorkerNum) {
+        let Some(projection) = state.ledger.projection(worker) else { return };
+        let (begun, interrupted) = (projection.current.is_some(), projection.interrupted);
+        let Some(current) = state.slots.get_mut(&worker).and_then(|slot| slot.current.as_mut()) else {
+            return;
+        };
+        if begun || !std::mem::take(&mut current.is_handed_over) {
+            return;
+        }
+        // An interrupted worker keeps what was admitted; otherwise the time may have come while the instance had it.
+        let due = if interrupted { Duration::MAX } else { self.clock.elapsed() };
+        if let Err(error) = self.accept_admitted(state, worker, due) {
+            tracing::error!(worker = %worker, %error, "cannot record the acceptance of an invocation that has not begun");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn due_times_are_rounded_down_to_ticks() {
+        for (admitted, progress, due) in
+            [(1_000, 50, 1_050), (1_009, 50, 1_050), (1_010, 50, 1_060), (1_004, 1, 1_000)]
+        {
+            assert_eq!(acceptance_due(ms(admitted), ms(progress)), ms(due), "{admitted} + {progress}");
+        }
+        assert!(acceptance_due(Duration::MAX, ms(50)) > ms(1_000_000));
+    }
+
+    #[test]
+    fn workers_are_due_in_order_and_once_per_tick() {
+        let mut queue = AcceptanceQueue::default();
+        let (a, b) = (WorkerNum(1), WorkerNum(2));
+        assert!(queue.push(ms(50), a), "the scheduler must learn of the first one");
+        assert!(!queue.push(ms(50), a) && !queue.push(ms(50), b) && !queue.push(ms(60), a));
+        assert_eq!(queue.next_due(), Some(ms(50)));
+        assert_eq!(queue.take_due(ms(49)), None);
+        let due: Vec<_> = std::iter::from_fn(|| queue.take_due(ms(50))).collect();
+        assert_eq!(due, [a, b]);
+        assert_eq!(queue.take_due(ms(70)), Some(a));
+        assert_eq!(queue.next_due(), None);
+    }
+}

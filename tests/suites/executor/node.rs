@@ -1,0 +1,280 @@
+//! An executor on a store in memory, with a clock and a template service that the test controls.
+
+use async_trait::async_trait;
+use golem_host::ports::OutboundHttp;
+use golem_host::testing::{FakeHttp, SimulatedClock};
+use golem_host::{Component, Engine, EngineConfig};
+use golem_model::oplog::InboxEvent;
+use golem_model::oplog::codec::{Row, decode_row};
+use golem_model::template::Function;
+use golem_model::{
+    AccountId, Convention, Entry, FailureOptions, IdempotencyKey, Invocation, OplogIndex, ProjectId,
+    TemplateId, Timestamp, Value, WorkerId, WorkerName, WorkerStatus,
+};
+use golem_runtime::entropy::SystemEntropy;
+use golem_runtime::executor::{
+    AdmissionError, Deduplication, Executor, ExecutorError, ExecutorMetrics, ExecutorParts, ExecutorSettings,
+    OplogSearch, OutboundProvider, QueuedInvocation, TemplateLookup, WorkerAdmission, WorkerSpec,
+};
+use golem_runtime::storage::blobs::FileContentStore;
+use golem_runtime::storage::memory::MemoryStore;
+use golem_runtime::storage::ports::{Seq, Store};
+use golem_tests::{guests, wait};
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use uuid::Uuid;
+
+const PROJECT: ProjectId = ProjectId(Uuid::from_u128(3));
+const TEMPLATE: TemplateId = TemplateId(Uuid::from_u128(2));
+
+/// What the template service answers when the executor asks for the component.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Templates {
+    /// The component.
+    Ready,
+    /// Nothing yet.
+    Loading,
+    /// This error.
+    Broken(&'static str),
+}
+
+struct Services {
+    component: Component,
+    templates: watch::Sender<Templates>,
+}
+
+#[async_trait]
+impl TemplateLookup for Services {
+    async fn component(&self, _: TemplateId, _: u32) -> Result<Component, String> {
+        let mut templates = self.templates.subscribe();
+        let answer = templates.wait_for(|templates| *templates != Templates::Loading).await;
+        match answer.as_deref() {
+            Ok(Templates::Broken(error)) => Err((*error).to_owned()),
+            Ok(_) => Ok(self.component.clone()),
+            Err(closed) => Err(closed.to_string()),
+        }
+    }
+
+    fn newest_version(&self, _: TemplateId) -> Option<(ProjectId, u32)> {
+        Some((PROJECT, 0))
+    }
+
+    fn function(&self, _: TemplateId, _: u32, _: &str) -> Option<Arc<Function>> {
+        None
+    }
+
+    fn failure_options(&self, _: TemplateId, _: u32) -> FailureOptions {
+        FailureOptions::default()
+    }
+
+    fn links(&self, _: TemplateId, _: u32) -> BTreeMap<String, TemplateId> {
+        BTreeMap::new()
+    }
+}
+
+impl WorkerAdmission for Services {
+    fn admit(&self, _: TemplateId, _: &dyn Fn(&[TemplateId]) -> u64) -> Result<(), AdmissionError> {
+        Ok(())
+    }
+}
+
+impl OutboundProvider for Services {
+    fn for_project(&self, _: ProjectId) -> Arc<dyn OutboundHttp> {
+        Arc::new(FakeHttp::default())
+    }
+}
+
+/// The guest `sleeps`, compiled once for all tests.
+fn component() -> Component {
+    static COMPONENT: OnceLock<Component> = OnceLock::new();
+    let compile = || {
+        let engine = Engine::new(EngineConfig { residents_max: 100, ..EngineConfig::default() }).unwrap();
+        let ticked = engine.clone();
+        std::thread::spawn(move || {
+            loop {
+                wait::pause_thread(ticked.tick_interval());
+                ticked.tick();
+            }
+        });
+        let wasm = guests::bytes(guests::SLEEPS);
+        engine.compile(&wasm, *blake3::hash(&wasm).as_bytes()).unwrap()
+    };
+    COMPONENT.get_or_init(compile).clone()
+}
+
+/// An executor and everything around it.
+pub(crate) struct Node {
+    pub(crate) executor: Executor,
+    pub(crate) clock: SimulatedClock,
+    store: Arc<MemoryStore>,
+    services: Arc<Services>,
+    settings: ExecutorSettings,
+    folder: TempDir,
+}
+
+/// An invocation of `sleep-ms`. Without a key, its caller gets an anonymous one, as over REST.
+pub(crate) fn sleep(ms: u64, key: Option<&str>) -> Invocation {
+    Invocation {
+        key: key.map_or_else(
+            || IdempotencyKey::anonymous(u128::from(ms)),
+            |key| IdempotencyKey::new(key).unwrap(),
+        ),
+        function: guests::SLEEP.into(),
+        params: vec![Value::U64(ms)],
+        convention: Convention::Component,
+    }
+}
+
+pub(crate) type Reply = Result<Option<Value>, ExecutorError>;
+
+impl Node {
+    pub(crate) async fn start() -> Self {
+        Self::with(|_| {}).await
+    }
+
+    /// Starts with changed settings.
+    pub(crate) async fn with(change: impl FnOnce(&mut ExecutorSettings)) -> Self {
+        let mut settings = ExecutorSettings::default();
+        change(&mut settings);
+        let folder = tempfile::tempdir().unwrap();
+        let clock = SimulatedClock::new(Timestamp::from_nanos(1_800_000_000_000_000_000));
+        let services =
+            Arc::new(Services { component: component(), templates: watch::Sender::new(Templates::Ready) });
+        Self::on(Arc::new(MemoryStore::new()), clock, services, settings, folder).await
+    }
+
+    async fn on(
+        store: Arc<MemoryStore>,
+        clock: SimulatedClock,
+        services: Arc<Services>,
+        settings: ExecutorSettings,
+        folder: TempDir,
+    ) -> Self {
+        let executor = Executor::start(ExecutorParts {
+            store: store.clone(),
+            snapshots: Arc::new(FileContentStore::open(folder.path()).unwrap()),
+            templates: services.clone(),
+            admission: services.clone(),
+            clock: Arc::new(clock.clone()),
+            entropy: Arc::new(SystemEntropy),
+            outbound: services.clone(),
+            settings: settings.clone(),
+            metrics: Arc::new(ExecutorMetrics::default()),
+            idempotency: Deduplication::Enforced,
+        });
+        Self { executor: executor.await.unwrap(), clock, store, services, settings, folder }
+    }
+
+    /// Starts another executor on what is durable now, as after a crash of the process. The old one is stopped
+    /// afterwards; the store refuses its commits.
+    pub(crate) async fn crash(self) -> Self {
+        let Self { executor, clock, store, services, settings, folder } = self;
+        let next = Self::on(Arc::new(store.snapshot()), clock, services, settings, folder).await;
+        executor.shutdown().await;
+        next
+    }
+
+    pub(crate) fn templates(&self, templates: Templates) {
+        self.services.templates.send_replace(templates);
+    }
+
+    /// Creates a worker.
+    pub(crate) async fn create(&self, name: &str) -> WorkerId {
+        let id = WorkerId::new(TEMPLATE, WorkerName::new(name).unwrap());
+        let spec = WorkerSpec {
+            id: id.clone(),
+            project: PROJECT,
+            account: AccountId(Uuid::from_u128(1)),
+            template_version: 0,
+            args: Vec::new(),
+            env: Vec::new(),
+            options: FailureOptions::default(),
+        };
+        self.executor.create(spec).await.unwrap();
+        id
+    }
+
+    /// Invokes, and waits for the reply in the background.
+    pub(crate) fn invoke(&self, worker: &WorkerId, invocation: Invocation) -> JoinHandle<Reply> {
+        let (executor, worker) = (self.executor.clone(), worker.clone());
+        tokio::spawn(async move { wait::bounded("a reply", executor.invoke(&worker, invocation)).await })
+    }
+
+    /// The worker's durable entries.
+    pub(crate) async fn oplog(&self, worker: &WorkerId) -> Vec<Entry> {
+        let search = OplogSearch { from: OplogIndex(1), count: 1_000, wanted: Box::new(|_, _| true) };
+        let page = self.executor.oplog(worker, search).await.unwrap();
+        page.entries.into_iter().map(|(_, entry)| entry).collect()
+    }
+
+    /// Waits until the worker sleeps in memory: its entries are durable before it waits.
+    pub(crate) async fn until_it_sleeps(&self, worker: &WorkerId) {
+        wait::until("the worker sleeps", || async {
+            let oplog = self.oplog(worker).await;
+            matches!(oplog.last(), Some(Entry::HostCall { .. })).then_some(())
+        })
+        .await;
+    }
+
+    pub(crate) async fn until_status(&self, worker: &WorkerId, status: WorkerStatus) {
+        wait::until(&format!("the worker is {status:?}"), || async {
+            (self.status(worker).await == status).then_some(())
+        })
+        .await;
+    }
+
+    pub(crate) async fn status(&self, worker: &WorkerId) -> WorkerStatus {
+        self.executor.view(worker).await.unwrap().status
+    }
+
+    /// Waits until the worker has this number of invocations that have not ended, and returns them.
+    pub(crate) async fn until_queued(&self, worker: &WorkerId, count: usize) -> Vec<QueuedInvocation> {
+        wait::until(&format!("{count} invocations are queued"), || async {
+            let queue = self.executor.queue(worker).await.unwrap();
+            (queue.len() == count).then_some(queue)
+        })
+        .await
+    }
+
+    /// Waits until this invocation's acceptance is durable, and returns the time of its row.
+    pub(crate) async fn until_accepted(&self, worker: &WorkerId, key: Option<&str>) -> Timestamp {
+        wait::until("the invocation is accepted", || async {
+            let queue = self.executor.queue(worker).await.unwrap();
+            queue.iter().find(|queued| queued.key.as_deref() == key).and_then(|queued| queued.accepted_at)
+        })
+        .await
+    }
+
+    /// The durable inbox events, of all workers.
+    pub(crate) fn inbox_events(&self) -> Vec<InboxEvent> {
+        let rows = self.store.rows_after(Seq(0), 10_000).unwrap();
+        let rows = rows.iter().map(|row| decode_row(&row.body).unwrap());
+        rows.filter_map(|row| match row {
+            Row::InboxEvent(event) => Some(event),
+            Row::Entries { .. } => None,
+        })
+        .collect()
+    }
+
+    pub(crate) fn advance_ms(&self, ms: u64) {
+        self.clock.advance(Duration::from_millis(ms));
+    }
+
+    /// Lets time pass, second by second, until the reply is there.
+    pub(crate) async fn over_time(&self, reply: JoinHandle<Reply>) -> Reply {
+        wait::until("the invocation ends", || async {
+            self.advance_ms(1_000);
+            reply.is_finished().then_some(())
+        })
+        .await;
+        reply.await.unwrap()
+    }
+
+    pub(crate) async fn stop(self) {
+        self.executor.shutdown().await;
+    }
+}
