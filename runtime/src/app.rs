@@ -296,6 +296,7 @@ pub async fn start(config: Config, overrides: Overrides) -> Result<Server, Start
         snapshots,
         templates: templates.clone(),
         admission: quotas.clone(),
+        authorization: Arc::new(directory.clone()),
         clock: clock.clone(),
         entropy: entropy.clone(),
         outbound,

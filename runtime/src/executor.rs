@@ -14,6 +14,7 @@
 
 mod adapters;
 mod admission;
+mod authorization;
 mod committer;
 mod core;
 mod discard;
@@ -42,6 +43,7 @@ mod worker_calls;
 mod worker_task;
 
 pub use admission::{AdmissionError, WorkerAdmission};
+pub use authorization::HostAuthorization;
 pub use error::{ExecutorError, StartError};
 pub use invoke::KeyState;
 pub use lifecycle::{WorkerSpec, WorkerView};
@@ -97,6 +99,8 @@ pub struct ExecutorParts {
     pub templates: Arc<dyn TemplateLookup>,
     /// Decides whether a worker may be created.
     pub admission: Arc<dyn WorkerAdmission>,
+    /// Authorizes host calls on objects of other projects.
+    pub authorization: Arc<dyn HostAuthorization>,
     /// The clock.
     pub clock: Arc<dyn Clock>,
     /// Source of the workers' random seeds.

@@ -18,6 +18,10 @@ pub mod golem {
         /// A worker creates a promise, passes its id on and waits until the promise is completed. A promise is completed once:
         /// by this worker, by another worker or over REST. The wait can take seconds or months. It survives crashes, and the
         /// waiting worker is unloaded from memory.
+        ///
+        /// All workers of a project can use its promises. A worker of another project needs a grant for the owner account of
+        /// its project: `ViewInstance` to wait for a promise, `UpdateInstance` to complete it. Without the grant, the promise
+        /// behaves as if it did not exist.
         #[allow(dead_code, async_fn_in_trait, unused_imports, clippy::all)]
         pub mod host {
             #[used]
@@ -80,8 +84,8 @@ pub mod golem {
             }
             /// The id of a promise: the worker that created it, and the index of its creation in that worker's oplog.
             ///
-            /// Completing the promise requires the whole id. In a REST request, the template and the worker are part of the
-            /// path, and the index is the field `oplogIdx`.
+            /// The id is an address, not a secret: it can be guessed, and it gives no permission. In a REST request, the
+            /// template and the worker are part of the path, and the index is the field `oplogIdx`.
             #[derive(Clone, Eq, Hash, PartialEq)]
             pub struct PromiseId {
                 /// The worker that created the promise.
@@ -321,7 +325,7 @@ pub mod golem {
             #[allow(unused_unsafe, clippy::all)]
             /// Deletes the promise. Later calls that wait for it or complete it fail as for a promise that does not exist.
             ///
-            /// Does nothing if the promise does not exist.
+            /// Does nothing if the promise does not exist or belongs to another project.
             #[allow(async_fn_in_trait)]
             pub fn golem_delete_promise(promise_id: &PromiseId) -> () {
                 unsafe {
@@ -420,7 +424,7 @@ pub mod golem {
             #[allow(unused_unsafe, clippy::all)]
             /// Returns a pollable that is ready once the promise is completed.
             ///
-            /// Fails the invocation if the promise does not exist.
+            /// Fails the invocation if the promise does not exist, or if this worker must not wait for it.
             #[allow(async_fn_in_trait)]
             pub fn subscribe(promise_id: &PromiseId) -> Pollable {
                 unsafe {
@@ -477,7 +481,7 @@ pub mod golem {
             #[allow(unused_unsafe, clippy::all)]
             /// The bytes of the promise. `none` if it is not completed. Never waits.
             ///
-            /// Fails the invocation if the promise does not exist.
+            /// Fails the invocation if the promise does not exist, or if this worker must not wait for it.
             #[allow(async_fn_in_trait)]
             pub fn get(promise_id: &PromiseId) -> Option<_rt::Vec<u8>> {
                 unsafe {

@@ -7,6 +7,9 @@ use golem_model::promise::{PromiseCompletion, PromiseState};
 use golem_model::{Entry, OplogIndex, PromiseId};
 
 /// Shared state: answers are given in commit order, over state that includes rows that are queued but not yet durable.
+///
+/// The implementation decides which promises the worker may use. Any other promise is unknown: it has the answer and the
+/// entries of a promise that does not exist.
 #[async_trait]
 pub trait Promises: Send + Sync {
     /// The state of `promise` now.

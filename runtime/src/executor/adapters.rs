@@ -6,6 +6,7 @@
 
 mod shared_access;
 
+use super::authorization::{PromiseAccess, PromiseUse};
 use super::core::{Core, State};
 use super::history;
 use super::ledger::{ActivationId, HostCallContext, LedgerEvent, PromiseOperation, StepError, StepOutcome};
@@ -81,6 +82,10 @@ impl ActivationAdapter {
         promise: &PromiseId,
         operation: PromiseOperation,
     ) -> Result<PromiseCompletion, PortError> {
+        let access = match operation {
+            PromiseOperation::Complete(_) => PromiseAccess::Complete,
+            PromiseOperation::Delete => PromiseAccess::Delete,
+        };
         let mut work = Some((entries, call, operation));
         loop {
             let located = self.core.locate(&promise.worker).await.map_err(port_error)?;
@@ -92,12 +97,13 @@ impl ActivationAdapter {
             let Some((entries, call, operation)) = work.take() else { return Err(PortError::Discarded) };
             let context =
                 HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
-            let event = LedgerEvent::Promise {
-                owner: located,
-                promise: promise.clone(),
-                operation,
-                context: Some(context),
-            };
+            // An owner whose promises this worker may not use is unknown to the step, which records the answer.
+            let owner = located.filter(|owner| {
+                PromiseUse::between(&state, self.worker, access, *owner)
+                    .is_some_and(|promise_use| self.core.permits(promise_use))
+            });
+            let event =
+                LedgerEvent::Promise { owner, promise: promise.clone(), operation, context: Some(context) };
             let outcome = self.core.step(&mut state, event).map_err(step_port_error)?;
             drop(state);
             self.track_row(&outcome);
@@ -163,6 +169,10 @@ impl Workers for ActivationAdapter {
     async fn list(&self, query: &WorkerQuery) -> Result<WorkerPage, PortError> {
         let project = self.lock()?.ledger.projection(self.worker).map(|projection| projection.project);
         let Some(project) = project else { return Err(PortError::Discarded) };
+        // A page of another project's template would be empty, but its cursor would be the name of a worker there.
+        if self.core.templates.newest_version(query.template).is_none_or(|(owner, _)| owner != project) {
+            return Ok(WorkerPage { workers: Vec::new(), next: None });
+        }
         let range = WorkerRange {
             template: query.template,
             prefix: query.name_prefix.clone().unwrap_or_default(),
@@ -185,7 +195,7 @@ impl Workers for ActivationAdapter {
 #[async_trait]
 impl Promises for ActivationAdapter {
     async fn get(&self, promise: &PromiseId) -> Result<PromiseState, PortError> {
-        self.core.promise_state(promise).await.map_err(port_error)
+        self.core.promise_state(self.worker, promise).await.map_err(port_error)
     }
 
     async fn complete(
@@ -225,9 +235,7 @@ impl Promises for ActivationAdapter {
                 let call = self.is_call_pending(promise)?;
                 let pending = match call {
                     Some(pending) => pending,
-                    None => {
-                        self.core.promise_state(promise).await.map_err(port_error)? == PromiseState::Pending
-                    }
+                    None => self.get(promise).await? == PromiseState::Pending,
                 };
                 if !pending {
                     return Ok(());
@@ -248,28 +256,34 @@ impl Promises for ActivationAdapter {
 }
 
 impl Core {
-    /// Returns the current state of a promise, including queued rows that are not yet durable.
+    /// Returns the current state of a promise for the worker `caller`, including queued rows that are not yet durable.
+    /// A promise that the caller may not read is unknown.
     pub(crate) async fn promise_state(
         self: &Arc<Self>,
+        caller: WorkerNum,
         promise: &PromiseId,
     ) -> Result<PromiseState, ExecutorError> {
         loop {
             let located = self.locate(&promise.worker).await?;
-            let slot = {
+            let found = {
                 let mut state = self.lock();
                 if state.ledger.worker_num(&promise.worker) != located {
                     continue;
                 }
-                located
-                    .and_then(|worker| state.ledger.projection(worker))
-                    .and_then(|projection| projection.promises.get(&promise.index.0))
-                    .copied()
+                located.and_then(|owner| {
+                    let promise_use = PromiseUse::between(&state, caller, PromiseAccess::Read, owner)?;
+                    let slot = *state.ledger.projection(owner)?.promises.get(&promise.index.0)?;
+                    self.permits(promise_use).then_some((promise_use, slot))
+                })
             };
-            return match slot {
+            return match found {
                 None => Ok(PromiseState::Unknown),
-                Some(PromiseSlot::Pending) => Ok(PromiseState::Pending),
-                Some(PromiseSlot::Completed(row)) => {
-                    self.read_promise_data(Seq(row)).await.map(PromiseState::Completed)
+                Some((_, PromiseSlot::Pending)) => Ok(PromiseState::Pending),
+                Some((promise_use, PromiseSlot::Completed(row))) => {
+                    let data = self.read_promise_data(Seq(row)).await?;
+                    // The permission may have been revoked during the read. The caller records this answer next.
+                    let readable = self.permits(promise_use);
+                    Ok(if readable { PromiseState::Completed(data) } else { PromiseState::Unknown })
                 }
             };
         }

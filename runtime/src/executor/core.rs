@@ -13,7 +13,7 @@ use super::projection::WorkerProjection;
 use super::scheduler::{self, Scheduler};
 use super::settings::{Deduplication, ExecutorSettings};
 use super::worker_task;
-use super::{ExecutorMetrics, ExecutorParts, TemplateLookup, WorkerAdmission};
+use super::{ExecutorMetrics, ExecutorParts, HostAuthorization, TemplateLookup, WorkerAdmission};
 use crate::entropy::Entropy;
 use crate::storage::ports::{ContentStore, Seq, Store, StoreError, StoredProjection, WorkerNum};
 use golem_host::ports::Clock;
@@ -190,6 +190,7 @@ pub(crate) struct Core {
     pub(crate) image_lock: tokio::sync::RwLock<()>,
     pub(crate) templates: Arc<dyn TemplateLookup>,
     pub(crate) admission: Arc<dyn WorkerAdmission>,
+    pub(crate) authorization: Arc<dyn HostAuthorization>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) outbound: Arc<dyn super::OutboundProvider>,
@@ -229,6 +230,7 @@ impl Core {
             image_lock: tokio::sync::RwLock::default(),
             templates: parts.templates,
             admission: parts.admission,
+            authorization: parts.authorization,
             clock: parts.clock,
             entropy: parts.entropy,
             outbound: parts.outbound,

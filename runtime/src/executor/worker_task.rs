@@ -134,7 +134,7 @@ async fn recheck_promises(core: &Arc<Core>, worker: WorkerNum, promises: &[Promi
     };
     // The worker's own promises and calls were checked when its `Suspension` entry was folded.
     for promise in promises.iter().filter(|promise| promise.worker != own) {
-        match core.promise_state(promise).await {
+        match core.promise_state(worker, promise).await {
             Ok(PromiseState::Pending) => {}
             Ok(PromiseState::Completed(_) | PromiseState::Unknown) | Err(_) => {
                 if let Some(slot) = core.lock().slots.get_mut(&worker) {

@@ -381,6 +381,23 @@ impl super::Directory {
         Ok(scope(if roles.contains(&Role::Admin) { ActionSet::ALL } else { granted }))
     }
 
+    /// Decides whether a worker of project `caller` may do `action` in project `target`. A worker has no token: its
+    /// principal is the owner account of its project.
+    pub fn decide_for_owner(&self, caller: ProjectId, action: Action, target: ProjectId) -> Decision {
+        let state = self.state();
+        let (Some(caller), Some(target)) = (state.project(caller), state.project(target)) else {
+            return Decision::Hidden;
+        };
+        let relationship = if caller.owner == target.owner {
+            Relationship::Owner
+        } else {
+            Relationship::Grantee(state.granted_actions(caller.owner, target.id))
+        };
+        let nothing = BTreeSet::new();
+        let roles = state.account(caller.owner).map_or(&nothing, |account| &account.roles);
+        decide(Operation::Project(action), relationship, roles)
+    }
+
     /// Authorizes `principal` to do `operation` on `account`. Does not check that the account exists.
     pub fn authorize_account(
         &self,

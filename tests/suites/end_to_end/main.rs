@@ -21,6 +21,7 @@
 //! | `programs` | programs that use only standard input and output |
 //! | `accounts` | accounts, roles, tokens, the whitelist, resource usage |
 //! | `login` | login through GitHub |
+//! | `other_projects` | what workers may do with the objects of other projects |
 //! | `sharing` | projects, policies, grants; limits of plans |
 //! | `faults` | unusable data folders and failing disks |
 
@@ -38,6 +39,7 @@ mod keyvalue;
 mod lifecycle;
 mod listing;
 mod login;
+mod other_projects;
 mod programs;
 mod promises;
 mod regions;

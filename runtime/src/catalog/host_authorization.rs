@@ -1,0 +1,12 @@
+//! Authorizes host calls by the grants of the calling worker's account.
+
+use crate::executor::HostAuthorization;
+use crate::identity::{Action, Decision, Directory};
+use golem_model::{ProjectAction, ProjectId};
+
+impl HostAuthorization for Directory {
+    fn permits(&self, caller: ProjectId, action: ProjectAction, target: ProjectId) -> bool {
+        let action = Action::ALL.into_iter().find(|candidate| candidate.grantable() == Some(action));
+        action.is_some_and(|action| self.decide_for_owner(caller, action, target) == Decision::Allowed)
+    }
+}
