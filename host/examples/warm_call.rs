@@ -67,6 +67,7 @@ async fn main() {
         template_version: 0,
         args: vec![],
         env: vec![],
+        begins_after: golem_model::OplogIndex::START,
         seed: [0; 32],
         links: [].into(),
         suspend_after: Duration::from_secs(10),

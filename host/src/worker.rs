@@ -42,6 +42,8 @@ pub struct WorkerInit {
     /// Environment that the guest sees. The host adds `GOLEM_WORKER_NAME`, `GOLEM_TEMPLATE_ID` and
     /// `GOLEM_TEMPLATE_VERSION` where they are not set.
     pub env: Vec<(String, String)>,
+    /// The index before its entry `Created`: 0, or the last index of a deleted worker with the same id.
+    pub begins_after: OplogIndex,
     /// Seed of all its randomness.
     pub seed: [u8; 32],
     /// The templates of the workers that it calls, by the interface that they export.
@@ -82,8 +84,8 @@ pub struct Instance {
 }
 
 impl Instance {
-    /// Creates the worker's instance. `history` is its oplog from index 1, with the sources of queued invocations
-    /// resolved to inline ones.
+    /// Creates the worker's instance. `history` is its oplog from the entry `Created`, with the sources of queued
+    /// invocations resolved to inline ones.
     ///
     /// Calls during the guest's initialisation are replayed from the oplog, or recorded. After an error, some of them
     /// may have been appended; the next activation replays those.
@@ -396,11 +398,11 @@ fn journal(
         progress: init.progress,
         engine: component.engine().fingerprint().to_owned(),
     };
-    let before = base.map_or(OplogIndex(0), |base| base.index);
+    let before = base.map_or(init.begins_after, |base| base.index);
     let invocations = base.map_or(0, |base| base.state.invocations);
     let mut reverted = RevertedRanges::from_entries(before, &history);
     let repeat = region_to_repeat(&history, &reverted);
-    let tail = Tail::new(base, &history, repeat, context);
+    let tail = Tail::new(before, base, &history, repeat, context);
     if let Some(from) = repeat {
         reverted.add(from, before.plus(history.len() as u64 + 1));
     }

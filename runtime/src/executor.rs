@@ -42,7 +42,7 @@ mod update;
 mod worker_calls;
 mod worker_task;
 
-pub use admission::{AdmissionError, WorkerAdmission};
+pub use admission::{AdmissionError, WorkerAdmission, WorkerUsage};
 pub use authorization::HostAuthorization;
 pub use error::{ExecutorError, StartError};
 pub use invoke::KeyState;

@@ -207,6 +207,7 @@ impl TestWorker {
             template_version: 0,
             args: options.args,
             env: options.env,
+            begins_after: OplogIndex::START,
             seed: options.seed,
             links: options.links,
             suspend_after: options.suspend_after,

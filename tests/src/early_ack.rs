@@ -6,7 +6,7 @@
 
 use crate::wait;
 use golem_model::shared::{KeySpace, ScopedKey};
-use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
+use golem_model::{Epoch, OplogIndex, ProjectId, ShardId, TemplateId, WorkerId};
 use golem_runtime::storage::ports::{
     Batch, IdempotencyRow, LogRow, Seq, Store, StoreError, StorePosition, StoredProjection, ValueRow,
     WorkerNum,
@@ -138,6 +138,14 @@ impl Store for EarlyAckStore {
 
     fn projection_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
         self.drained().projection_counts()
+    }
+
+    fn deleted_name(&self, id: &WorkerId) -> Result<Option<OplogIndex>, StoreError> {
+        self.drained().deleted_name(id)
+    }
+
+    fn deleted_name_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
+        self.drained().deleted_name_counts()
     }
 
     fn idempotency_row(

@@ -52,9 +52,10 @@ pub(crate) struct ActivationContext {
 }
 
 impl Tail {
-    /// The end of `history`, which begins after `base` if there is one. Entries from `repeat` on, if it is given, are
-    /// reverted before anything else is recorded.
+    /// The end of `history`, which begins after the index `before`, and after `base` if there is one. Entries from
+    /// `repeat` on, if it is given, are reverted before anything else is recorded.
     pub(crate) fn new(
+        before: OplogIndex,
         base: Option<&SnapshotBase>,
         history: &[Entry],
         repeat: Option<OplogIndex>,
@@ -84,7 +85,7 @@ impl Tail {
             clock: WorkerClock::new(base, history),
             suspend_after: context.suspend_after,
             buffer: EntryBuffer::new(repeat.map(revert).into_iter().collect(), context.progress),
-            appended: OplogIndex(base.map_or(0, |base| base.index.0) + history.len() as u64),
+            appended: before.plus(history.len() as u64),
             engine_to_record,
             exchanges: Exchanges::default(),
         }

@@ -14,14 +14,17 @@ use golem_model::oplog::{Entry, HostCallRequest, HostFunction, RevertReason};
 pub(crate) struct RevertedRanges {
     /// Ranges of positions, counted from 0: the first entry, and the one after the last.
     ranges: Vec<(usize, usize)>,
-    /// Number of oplog entries before position 0.
+    /// The oplog index before position 0.
     entries_before: u64,
+    /// The first position that a revert may include: 1 if position 0 holds the worker's creation.
+    revertible_from: usize,
 }
 
 impl RevertedRanges {
-    /// Reads the reverts among `entries`. The oplog has `before` entries ahead of them.
+    /// Reads the reverts among `entries`, of which the first has the index after `before`.
     pub(crate) fn from_entries(before: OplogIndex, entries: &[Entry]) -> Self {
-        let mut reverted = Self { ranges: Vec::new(), entries_before: before.0 };
+        let revertible_from = usize::from(matches!(entries.first(), Some(Entry::Created { .. })));
+        let mut reverted = Self { ranges: Vec::new(), entries_before: before.0, revertible_from };
         for (index, entry) in (before.0 + 1..).zip(entries) {
             if let Entry::Revert { from, .. } = entry {
                 reverted.add(*from, OplogIndex(index));
@@ -34,7 +37,7 @@ impl RevertedRanges {
     pub(crate) fn add(&mut self, from: OplogIndex, record: OplogIndex) {
         // Neither the worker's creation nor anything after the record is reverted.
         let record = self.position(record);
-        let mut start = self.position(from).clamp(usize::from(self.entries_before == 0).min(record), record);
+        let mut start = self.position(from).clamp(self.revertible_from.min(record), record);
         while let Some(&(first, end)) = self.ranges.last()
             && end >= start
         {
@@ -133,8 +136,9 @@ fn close_region(open: &mut Vec<OplogIndex>, request: &HostCallRequest) {
 mod tests {
     use super::*;
     use golem_model::oplog::{HostCall, InvocationSource, Suspension};
-    use golem_model::{IdempotencyKey, Timestamp};
+    use golem_model::{AccountId, IdempotencyKey, ProjectId, TemplateId, Timestamp, WorkerId, WorkerName};
     use std::sync::Arc;
+    use uuid::Uuid;
 
     const AT: Timestamp = Timestamp::from_nanos(7);
 
@@ -154,6 +158,19 @@ mod tests {
     fn started() -> Entry {
         let source = InvocationSource::Inline { function: Arc::from("run"), params: Vec::new() };
         Entry::InvocationStarted { at: AT, key: IdempotencyKey::anonymous(1), source }
+    }
+
+    fn created() -> Entry {
+        Entry::Created {
+            at: AT,
+            id: WorkerId::new(TemplateId(Uuid::nil()), WorkerName::new("w").unwrap()),
+            project: ProjectId(Uuid::nil()),
+            account: AccountId(Uuid::nil()),
+            template_version: 0,
+            args: Vec::new(),
+            env: Vec::new(),
+            seed: [0; 32],
+        }
     }
 
     fn activated() -> Entry {
@@ -181,7 +198,7 @@ mod tests {
     #[test]
     fn ranges_end_with_their_record_and_merge_with_those_inside() {
         let now = || call(HostFunction::WallClockNow, &[]);
-        let mut entries = vec![started(), started(), now(), now(), revert(4)];
+        let mut entries = vec![created(), started(), now(), now(), revert(4)];
         assert_eq!(replayed(&entries), [1, 2, 3]);
         entries.extend([now(), now(), revert(7)]);
         assert_eq!(replayed(&entries), [1, 2, 3, 6]);
@@ -193,6 +210,26 @@ mod tests {
         assert_eq!(replayed(&entries), [1, 2], "into a reverted range");
         entries.push(revert(0));
         assert_eq!(replayed(&entries), [1], "the creation stays");
+    }
+
+    /// Indexes of a worker that was created under the name of a deleted one continue after those of the deleted one.
+    #[test]
+    fn ranges_follow_the_indexes_of_a_recreated_worker() {
+        let before = OplogIndex(100);
+        let now = || call(HostFunction::WallClockNow, &[]);
+        let mut entries =
+            vec![created(), started(), now(), call(HostFunction::RegionBegin, &[]), now(), revert(103)];
+        let kept = |entries: &[Entry]| {
+            let reverted = RevertedRanges::from_entries(before, entries);
+            (0..entries.len()).filter(|at| reverted.next_kept(*at) == *at).collect::<Vec<_>>()
+        };
+        assert_eq!(kept(&entries), [0, 1]);
+        entries.extend([call(HostFunction::RegionBegin, &[]), now()]);
+        let reverted = RevertedRanges::from_entries(before, &entries);
+        assert_eq!(region_to_repeat(&entries, &reverted), Some(OplogIndex(108)));
+        assert!(reverted.is_state_reverted(OplogIndex(104)) && !reverted.is_state_reverted(OplogIndex(107)));
+        entries.push(revert(1));
+        assert_eq!(kept(&entries), [0], "the creation stays");
     }
 
     fn to_repeat(entries: &[Entry]) -> Option<u64> {

@@ -320,6 +320,11 @@ impl Templates {
         projects.iter().flat_map(|project| index.of_project(*project)).map(|template| template.id).collect()
     }
 
+    /// Bytes of all versions of the templates in these projects.
+    pub(super) fn stored_bytes(&self, projects: &[ProjectId]) -> u64 {
+        self.shared.index.read().storage_usage(projects).bytes
+    }
+
     /// The project of a template, if the template exists and is not being deleted. New workers are created only then.
     pub fn project_accepting_workers(&self, id: TemplateId) -> Option<ProjectId> {
         let index = self.shared.index.read();

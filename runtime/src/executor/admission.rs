@@ -15,16 +15,25 @@ pub enum AdmissionError {
     Limit(String),
 }
 
+/// What the workers of templates use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct WorkerUsage {
+    /// The exact number of workers.
+    pub workers: u64,
+    /// Number of names of deleted workers that are kept.
+    pub deleted_names: u64,
+}
+
 /// Decides whether workers may be created.
 pub trait WorkerAdmission: Send + Sync {
-    /// Decides whether one more worker of `template` may be created. `workers` returns the exact number of workers that
-    /// the given templates have together.
+    /// Decides whether one more worker of `template` may be created. `usage` returns what the given templates use
+    /// together.
     ///
     /// Called under the node's lock: an implementation must not wait and must not call the executor.
     fn admit(
         &self,
         template: TemplateId,
-        workers: &dyn Fn(&[TemplateId]) -> u64,
+        usage: &dyn Fn(&[TemplateId]) -> WorkerUsage,
     ) -> Result<(), AdmissionError>;
 }
 
@@ -49,8 +58,12 @@ impl super::core::Core {
         state: &super::core::State,
         template: TemplateId,
     ) -> Result<(), ExecutorError> {
-        let counts = &state.ledger.counts;
-        let workers = |templates: &[TemplateId]| templates.iter().map(|template| counts.of(*template)).sum();
-        Ok(self.admission.admit(template, &workers)?)
+        let usage = |templates: &[TemplateId]| {
+            templates.iter().fold(WorkerUsage::default(), |sum, template| WorkerUsage {
+                workers: sum.workers + state.ledger.counts.of(*template),
+                deleted_names: sum.deleted_names + state.ledger.deleted_names(*template),
+            })
+        };
+        Ok(self.admission.admit(template, &usage)?)
     }
 }

@@ -18,7 +18,7 @@ use crate::entropy::Entropy;
 use crate::storage::ports::{ContentStore, Seq, Store, StoreError, StoredProjection, WorkerNum};
 use golem_host::ports::Clock;
 use golem_host::{Instance, InterruptHandle};
-use golem_model::{Invocation, Value, WorkerId};
+use golem_model::{Invocation, OplogIndex, Value, WorkerId};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::convert::Infallible;
@@ -137,6 +137,39 @@ impl Drop for ResidentPermit {
 pub(crate) enum OnDurable {
     Notify(oneshot::Sender<Result<(), ExecutorError>>),
     Deliver(Vec<Waiter>, Reply),
+}
+
+/// What a worker id stands for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum LocatedName {
+    Worker(WorkerNum),
+    Free(FreeName),
+}
+
+impl LocatedName {
+    /// The worker, if there is one.
+    pub(crate) fn worker(self) -> Option<WorkerNum> {
+        match self {
+            Self::Worker(worker) => Some(worker),
+            Self::Free(_) => None,
+        }
+    }
+}
+
+/// An id that no worker has.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct FreeName {
+    /// The last index of the deleted workers with this id, as far as the store knows.
+    pub(crate) begins_after: OplogIndex,
+    evictions: u64,
+}
+
+impl FreeName {
+    /// Whether a worker may be created now, under the lock. If not, a worker with this id may have been created and
+    /// have left memory since, so the id must be located again.
+    pub(crate) fn is_current(&self, state: &State) -> bool {
+        state.ledger.evictions() == self.evictions
+    }
 }
 
 /// Whether the store can be used.
@@ -441,24 +474,33 @@ impl Core {
     /// The number is only valid as long as the caller finds the projection when it takes the lock again: the projection
     /// may be evicted or the worker removed in between.
     pub(crate) async fn locate(self: &Arc<Self>, id: &WorkerId) -> Result<Option<WorkerNum>, ExecutorError> {
+        Ok(self.locate_name(id).await?.worker())
+    }
+
+    /// Like [`Core::locate`]. If there is no such worker, returns what is needed to create it.
+    pub(crate) async fn locate_name(self: &Arc<Self>, id: &WorkerId) -> Result<LocatedName, ExecutorError> {
         loop {
             let evictions = {
                 let mut state = self.lock();
                 Self::check_available(&state)?;
                 if let Some(worker) = state.ledger.worker_num(id) {
-                    return Ok(Some(worker));
+                    return Ok(LocatedName::Worker(worker));
                 }
                 state.ledger.evictions()
             };
             let wanted = id.clone();
-            let stored = self.read_store(move |store| store.projection(&wanted)).await?;
+            let read = move |store: &dyn Store| match store.projection(&wanted)? {
+                Some(stored) => Ok((Some(stored), None)),
+                None => Ok((None, store.deleted_name(&wanted)?)),
+            };
+            let (stored, deleted) = self.read_store(read).await?;
             let projection = match stored {
                 None => None,
                 Some(stored) => Some(self.decode_projection(stored).await?),
             };
             let mut state = self.lock();
             if let Some(worker) = state.ledger.worker_num(id) {
-                return Ok(Some(worker));
+                return Ok(LocatedName::Worker(worker));
             }
             if state.ledger.evictions() != evictions {
                 continue;
@@ -466,11 +508,13 @@ impl Core {
             let Some(projection) =
                 projection.filter(|projection| !state.ledger.is_removed(WorkerNum(projection.worker)))
             else {
-                return Ok(None);
+                // The ledger has the end of a worker whose removal is not in the store yet.
+                let begins_after = deleted.unwrap_or(OplogIndex::START);
+                return Ok(LocatedName::Free(FreeName { begins_after, evictions }));
             };
             let worker = state.ledger.load(projection);
             self.run_actions(&mut state);
-            return Ok(Some(worker));
+            return Ok(LocatedName::Worker(worker));
         }
     }
 

@@ -71,13 +71,17 @@ pub(crate) fn last_failure(store: &dyn Store, last: Seq) -> Result<Option<String
     Ok(None)
 }
 
-/// Returns a worker's entries from index 1, with the sources of queued invocations resolved.
-pub(crate) fn entries(store: &dyn Store, last: Seq) -> Result<Vec<Entry>, StoreError> {
-    entries_after(store, last, Seq(0), OplogIndex(0))
+/// Returns all entries of a worker, which begin after `begins_after`, with the sources of queued invocations resolved.
+pub(crate) fn entries(
+    store: &dyn Store,
+    last: Seq,
+    begins_after: OplogIndex,
+) -> Result<Vec<Entry>, StoreError> {
+    entries_after(store, last, Seq(0), begins_after)
 }
 
-/// Returns a worker's entries after `index`, which is in the row `first_row`, with the sources of queued invocations
-/// resolved.
+/// Returns a worker's entries after `index`, which is in the row `first_row` (0 for the index before the first entry),
+/// with the sources of queued invocations resolved.
 pub(crate) fn entries_after(
     store: &dyn Store,
     last: Seq,
@@ -86,7 +90,7 @@ pub(crate) fn entries_after(
 ) -> Result<Vec<Entry>, StoreError> {
     let mut queued_sources = BTreeMap::new();
     let mut all = Vec::new();
-    let mut expected_first: Option<u64> = (first_row == Seq(0)).then_some(1);
+    let mut expected_first: Option<u64> = (first_row == Seq(0)).then_some(index.next().0);
     for (seq, row) in rows_from(store, last, first_row)? {
         match row {
             Row::InboxEvent(event) => {
@@ -147,10 +151,11 @@ pub(crate) fn rebuild_projection(
     let mut effects = Vec::new();
     for (seq, row) in rows(store, stored.applied)? {
         if projection.is_none()
-            && let Row::Entries { entries, .. } = &row
+            && let Row::Entries { first, entries } = &row
         {
-            projection =
-                entries.first().and_then(|entry| WorkerProjection::from_created(stored.worker, entry));
+            projection = entries
+                .first()
+                .and_then(|entry| WorkerProjection::from_created(stored.worker, *first, entry));
         }
         let Some(projection) = &mut projection else {
             return Err(corrupt_row(seq, "it should create the worker, and does not"));

@@ -15,6 +15,7 @@
 
 pub(crate) mod call_delivery;
 mod counts;
+mod deleted_names;
 mod flush;
 mod name_index;
 pub(crate) mod shared_values;
@@ -23,10 +24,13 @@ mod waits;
 pub(crate) use counts::WorkerCounts;
 
 use self::call_delivery::{CallRequest, CancelRequest};
+use self::deleted_names::DeletedNames;
 use self::name_index::NameIndex;
 use super::projection::call_state::PendingReply;
 use super::projection::{FoldEffect, PromiseSlot, WorkerProjection};
-use crate::storage::ports::{DerivedPosition, IdempotencyRow, LogRow, Seq, StorePosition, WorkerNum};
+use crate::storage::ports::{
+    DeletedName, DerivedPosition, IdempotencyRow, LogRow, RemovedWorker, Seq, StorePosition, WorkerNum,
+};
 use golem_model::oplog::codec::{self, Row};
 use golem_model::oplog::{Entry, HostCall, InboxEvent};
 use golem_model::promise::PromiseCompletion;
@@ -53,8 +57,8 @@ impl ActivationId {
 /// An event that the ledger orders.
 #[derive(Debug)]
 pub(crate) enum LedgerEvent {
-    /// Creates a worker. The entry is its `Created`. The failure options are recorded with it, unless they are empty.
-    CreateWorker { entry: Entry, options: FailureOptions },
+    /// Creates a worker.
+    CreateWorker(NewWorker),
     /// Starts a new activation of the worker. The activation before it may not append any more.
     Activate { worker: WorkerNum },
     /// An activation appends entries, of which the first has index `first`.
@@ -77,6 +81,17 @@ pub(crate) enum LedgerEvent {
     CallsDue { worker: WorkerNum },
     /// A worker writes shared state of its project. `stored` holds the values that were read from the store for it.
     SharedWrite { context: HostCallContext, write: SharedWrite, stored: shared_values::StoredValues },
+}
+
+/// A worker to create.
+#[derive(Debug)]
+pub(crate) struct NewWorker {
+    /// Its entry `Created`.
+    pub(crate) entry: Entry,
+    /// Its failure options. They are recorded with the entry, unless they are empty.
+    pub(crate) options: FailureOptions,
+    /// The last index of the deleted workers with its id, as far as the store knows. Its own indexes follow.
+    pub(crate) begins_after: OplogIndex,
 }
 
 /// An operation on a promise.
@@ -173,7 +188,7 @@ struct PendingFlush {
     number: u64,
     keys: Vec<IdempotencyRow>,
     /// Workers that the store removes in this flush.
-    removed: Vec<WorkerNum>,
+    removed: Vec<RemovedWorker>,
 }
 
 /// The ledger; see the module documentation.
@@ -186,8 +201,9 @@ pub(crate) struct Ledger {
     projections: HashMap<WorkerNum, CachedProjection>,
     by_id: HashMap<WorkerId, WorkerNum>,
     name_index: NameIndex,
-    removals: BTreeMap<Seq, WorkerNum>,
+    removals: BTreeMap<Seq, RemovedWorker>,
     removed_workers: HashSet<WorkerNum>,
+    deleted_names: DeletedNames,
     key_records: HashMap<(WorkerNum, [u8; 16]), KeyRecord>,
     dirty: BTreeMap<Seq, WorkerNum>,
     keys_overfull: Vec<WorkerNum>,
@@ -230,6 +246,7 @@ impl Ledger {
             name_index: NameIndex::default(),
             removals: BTreeMap::new(),
             removed_workers: HashSet::new(),
+            deleted_names: DeletedNames::default(),
             key_records: HashMap::new(),
             dirty: BTreeMap::new(),
             keys_overfull: Vec::new(),
@@ -374,10 +391,10 @@ impl Ledger {
             return Ok(());
         }
         if !self.projections.contains_key(&worker) {
-            let Row::Entries { entries, .. } = body else { return Err(StepError::UnknownWorker) };
+            let Row::Entries { first, entries } = body else { return Err(StepError::UnknownWorker) };
             let projection = entries
                 .first()
-                .and_then(|entry| WorkerProjection::from_created(worker, entry))
+                .and_then(|entry| WorkerProjection::from_created(worker, *first, entry))
                 .ok_or(StepError::UnknownWorker)?;
             self.worker_num_max = self.worker_num_max.max(worker.0);
             self.counts.add(&projection.id);
@@ -396,7 +413,7 @@ impl Ledger {
     pub(crate) fn step(&mut self, now: Timestamp, event: LedgerEvent) -> Result<StepOutcome, StepError> {
         self.now = now;
         match event {
-            LedgerEvent::CreateWorker { entry, options } => self.create_worker(entry, options),
+            LedgerEvent::CreateWorker(new) => self.create_worker(new),
             LedgerEvent::Activate { worker } => {
                 self.activation_last += 1;
                 let activation = ActivationId(self.activation_last);
@@ -431,9 +448,13 @@ impl Ledger {
         }
     }
 
-    fn create_worker(&mut self, entry: Entry, options: FailureOptions) -> Result<StepOutcome, StepError> {
+    fn create_worker(&mut self, new: NewWorker) -> Result<StepOutcome, StepError> {
+        let NewWorker { entry, options, begins_after } = new;
         let worker = WorkerNum(self.worker_num_max + 1);
-        let projection = WorkerProjection::from_created(worker, &entry).ok_or(StepError::UnknownWorker)?;
+        let Entry::Created { id, .. } = &entry else { return Err(StepError::UnknownWorker) };
+        let first = self.deleted_names.unwritten_end(id).unwrap_or(begins_after).next();
+        let projection =
+            WorkerProjection::from_created(worker, first, &entry).ok_or(StepError::UnknownWorker)?;
         if let Some(existing) = self.by_id.get(&projection.id) {
             return Err(StepError::WorkerExists(*existing));
         }
@@ -443,7 +464,7 @@ impl Ledger {
         self.insert(projection, false);
         let configured = (!options.is_empty()).then_some(Entry::Configured { at, options });
         let entries = std::iter::once(entry).chain(configured).collect();
-        self.append_row(worker, &Row::Entries { first: OplogIndex(1), entries });
+        self.append_row(worker, &Row::Entries { first, entries });
         Ok(StepOutcome::Created(worker))
     }
 
@@ -615,6 +636,7 @@ impl Ledger {
     }
 
     fn remove_worker(&mut self, worker: WorkerNum, seq: Seq) {
+        let mut name = None;
         if let Some(cached) = self.projections.remove(&worker) {
             self.by_id.remove(&cached.projection.id);
             self.name_index.remove(&cached.projection.id);
@@ -629,9 +651,13 @@ impl Ledger {
             self.key_records.retain(|(of, _), _| *of != worker);
             self.evictions += 1;
             self.release_promise_waiters(&cached.projection.id, OplogIndex::START);
+            let WorkerProjection { id, oplog_end, begins_after, .. } = cached.projection;
+            let deleted = DeletedName { id, oplog_end };
+            self.deleted_names.add(&deleted, begins_after == OplogIndex::START);
+            name = Some(deleted);
         }
         self.actions.push(LedgerAction::SetTimer(worker, None));
-        self.removals.insert(seq, worker);
+        self.removals.insert(seq, RemovedWorker { worker, last: seq, name });
         self.removed_workers.insert(worker);
     }
 }

@@ -1,9 +1,9 @@
 //! Creating, viewing and deleting workers.
 
-use super::core::Core;
+use super::core::{Core, LocatedName};
 use super::interrupt::interrupt_guest;
 use super::invoke::internal;
-use super::ledger::{LedgerEvent, PromiseOperation, StepError, StepOutcome};
+use super::ledger::{LedgerEvent, NewWorker, PromiseOperation, StepError, StepOutcome};
 use super::listing;
 use super::logs::LogSubscription;
 use super::{Executor, ExecutorError, committer, snapshot};
@@ -77,7 +77,7 @@ impl Executor {
     async fn create_if_missing(&self, spec: WorkerSpec) -> Result<(u32, Option<Seq>), ExecutorError> {
         let core = &self.core;
         loop {
-            let located = core.locate(&spec.id).await?;
+            let located = core.locate_name(&spec.id).await?;
             let mut state = core.lock();
             Core::check_available(&state)?;
             if let Some(worker) = state.ledger.worker_num(&spec.id) {
@@ -87,7 +87,8 @@ impl Executor {
                     .map_or(spec.template_version, |projection| projection.template_version);
                 return Ok((version, None));
             }
-            if located.is_some() {
+            let LocatedName::Free(free) = located else { continue };
+            if !free.is_current(&state) {
                 continue;
             }
             core.admit_new_worker(&state, spec.id.template)?;
@@ -103,8 +104,8 @@ impl Executor {
                 env: spec.env.clone(),
                 seed,
             };
-            let options = spec.options;
-            match core.step(&mut state, LedgerEvent::CreateWorker { entry, options }) {
+            let new = NewWorker { entry, options: spec.options, begins_after: free.begins_after };
+            match core.step(&mut state, LedgerEvent::CreateWorker(new)) {
                 Ok(StepOutcome::Created(worker)) => {
                     let row = state.ledger.projection(worker).map(|projection| Seq(projection.last_row));
                     return Ok((spec.template_version, row));

@@ -13,9 +13,9 @@ use golem_host::ports::{PortError, Ports};
 use golem_host::{
     Component, Instance, InterruptHandle, ReplayEnd, SnapshotBase, SnapshotError, StopReason, WorkerInit,
 };
-use golem_model::Entry;
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{SavedState, SnapshotImage};
+use golem_model::{Entry, OplogIndex};
 use std::sync::Arc;
 
 /// Why a worker was not loaded.
@@ -125,6 +125,7 @@ pub(super) fn worker_init(core: &Arc<Core>, projection: &WorkerProjection, versi
         template_version: version,
         args: projection.args.clone(),
         env: projection.env.clone(),
+        begins_after: projection.begins_after,
         seed: projection.seed,
         links: core.templates.links(projection.id.template, version),
         suspend_after: core.settings.suspend_after,
@@ -165,9 +166,10 @@ impl Loader<'_> {
         let history = if let Some(entries) = projection.only_creation_entries() {
             entries
         } else {
-            self.read_store(move |store, last| history::entries(store, last)).await?
+            let begins_after = projection.begins_after;
+            self.read_store(move |store, last| history::entries(store, last, begins_after)).await?
         };
-        self.check_entry_count(0, history.len())?;
+        self.check_entry_count(projection.begins_after, history.len())?;
         ExecutorMetrics::add(&core.metrics.entries_replayed, history.len() as u64);
         Instance::activate(component, init.clone(), history, ports.clone(), interrupt_handle.clone())
             .await
@@ -183,7 +185,7 @@ impl Loader<'_> {
         let history =
             self.read_store(move |store, last| history::entries_after(store, last, Seq(row), index));
         let history = history.await?;
-        self.check_entry_count(index.0, history.len())?;
+        self.check_entry_count(index, history.len())?;
         let base = match self.read_snapshot(restore_point).await? {
             Ok(base) => base,
             Err(details) => return Ok(Err(details)),
@@ -245,8 +247,8 @@ impl Loader<'_> {
         self.core.read_store(move |store| read(store, last)).await.map_err(LoadError::Server)
     }
 
-    fn check_entry_count(&self, before: u64, found: usize) -> Result<(), LoadError> {
-        if before + found as u64 == self.projection.oplog_end.0 {
+    fn check_entry_count(&self, before: OplogIndex, found: usize) -> Result<(), LoadError> {
+        if before.plus(found as u64) == self.projection.oplog_end {
             return Ok(());
         }
         let details = format!(

@@ -23,7 +23,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 
 /// The format version of a stored projection. One of another version is rebuilt from the log.
-const PROJECTION_VERSION: u8 = 4;
+const PROJECTION_VERSION: u8 = 5;
 
 /// The state of a worker, folded from its log.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub(crate) struct WorkerProjection {
     pub(crate) env: Vec<(String, String)>,
     pub(crate) seed: [u8; 32],
     pub(crate) created_at: Timestamp,
+    /// The index before its first entry: that of the last entry of a deleted worker with the same id, or 0.
+    pub(crate) begins_after: OplogIndex,
     /// The worker's last row that is folded.
     pub(crate) last_row: u64,
     /// The index of its last entry.
@@ -141,11 +143,13 @@ pub(crate) struct ProjectionError {
 }
 
 impl WorkerProjection {
-    /// Creates the projection of a worker whose first entry is `entry`. `None` if that entry is not `Created`.
-    pub(crate) fn from_created(worker: WorkerNum, entry: &Entry) -> Option<Self> {
+    /// Creates the projection of a worker whose first entry is `entry`, with the index `first`. `None` if that entry is
+    /// not `Created`.
+    pub(crate) fn from_created(worker: WorkerNum, first: OplogIndex, entry: &Entry) -> Option<Self> {
         let Entry::Created { at, id, project, account, template_version, args, env, seed } = entry else {
             return None;
         };
+        let begins_after = OplogIndex(first.0.checked_sub(1)?);
         Some(Self {
             worker: worker.0,
             id: id.clone(),
@@ -156,10 +160,11 @@ impl WorkerProjection {
             env: env.clone(),
             seed: *seed,
             created_at: *at,
+            begins_after,
             last_row: 0,
-            oplog_end: OplogIndex::START,
+            oplog_end: begins_after,
             current: None,
-            begun_at: OplogIndex::START,
+            begun_at: begins_after,
             queue: VecDeque::new(),
             waiting: None,
             attempts_failed: 0,
@@ -397,7 +402,7 @@ impl WorkerProjection {
     /// Returns the entries that created the worker, if it has no others yet.
     pub(crate) fn only_creation_entries(&self) -> Option<Vec<Entry>> {
         let entries = self.creation_entries();
-        (self.oplog_end.0 == entries.len() as u64).then_some(entries)
+        (self.oplog_end == self.begins_after.plus(entries.len() as u64)).then_some(entries)
     }
 
     fn creation_entries(&self) -> Vec<Entry> {

@@ -103,6 +103,7 @@ pub(crate) fn rebuild_ledger(store: &dyn Store, position: StorePosition) -> Resu
         }
     }
     load_callers(store, &mut ledger)?;
+    ledger.count_deleted_names(store)?;
     Ok(ledger)
 }
 

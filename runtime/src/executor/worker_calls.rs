@@ -6,10 +6,10 @@
 
 use super::ExecutorError;
 use super::adapters::{ActivationAdapter, port_error, step_port_error};
-use super::core::{Core, PendingInvocation, State};
+use super::core::{Core, LocatedName, PendingInvocation, State};
 use super::history;
 use super::ledger::call_delivery::{CallRequest, CallTarget, CancelRequest};
-use super::ledger::{HostCallContext, LedgerEvent, StepOutcome};
+use super::ledger::{HostCallContext, LedgerEvent, NewWorker, StepOutcome};
 use super::projection::TerminalState;
 use crate::storage::ports::{Seq, WorkerNum};
 use async_trait::async_trait;
@@ -47,10 +47,11 @@ impl ActivationAdapter {
         let context =
             HostCallContext { worker: self.worker, activation: self.activation, first, entries, call };
         loop {
-            let located = core.locate(&outgoing.target).await.map_err(port_error)?;
+            let located = core.locate_name(&outgoing.target).await.map_err(port_error)?;
             let running = {
                 let state = self.lock()?;
                 located
+                    .worker()
                     .and_then(|worker| state.ledger.projection(worker))
                     .map(|projection| (projection.project, projection.template_version))
             };
@@ -70,23 +71,27 @@ impl ActivationAdapter {
                 return Err(PortError::Discarded);
             };
             let caller = Caller { project: projection.project, account: projection.account };
-            let refusal = call_refusal(&state, located, &outgoing, &caller, version, exported.as_deref());
+            let refusal =
+                call_refusal(&state, located.worker(), &outgoing, &caller, version, exported.as_deref());
             let target = match (refusal, located, version) {
-                (Some(error), _, _) => CallTarget::Refused(error),
-                (None, Some(worker), _) => CallTarget::Existing(worker),
-                (None, None, Some((project, version))) => {
+                (Some(error), ..) => CallTarget::Refused(error),
+                (None, LocatedName::Worker(worker), _) => CallTarget::Existing(worker),
+                (None, LocatedName::Free(free), Some((project, version))) => {
+                    if !free.is_current(&state) {
+                        continue;
+                    }
                     match core.admit_new_worker(&state, outgoing.target.template) {
                         Ok(()) => {
+                            let entry =
+                                core.created_entry(&outgoing.target, project, caller.account, version);
                             let options = core.templates.failure_options(outgoing.target.template, version);
-                            CallTarget::New(
-                                core.created_entry(&outgoing.target, project, caller.account, version),
-                                options,
-                            )
+                            let begins_after = free.begins_after;
+                            CallTarget::New(Box::new(NewWorker { entry, options, begins_after }))
                         }
                         Err(error) => CallTarget::Refused(CallError::Denied(error.to_string())),
                     }
                 }
-                (None, None, None) => CallTarget::Refused(template_missing(&outgoing.target)),
+                (None, LocatedName::Free(_), None) => CallTarget::Refused(template_missing(&outgoing.target)),
             };
             let request = CallRequest {
                 context,

@@ -165,8 +165,8 @@ fn next_work(
     let (interrupted, begun) = (projection.interrupted, projection.current.clone());
     let waits = projection.waiting.is_some() || projection.retry_at.is_some();
     let update = projection.snapshot_state.update.is_some();
-    let policy = &core.settings.snapshots;
-    let due = |idle| projection.snapshot_state.snapshot_is_due(projection.oplog_end, idle, policy);
+    let (range, policy) = ((projection.begins_after, projection.oplog_end), &core.settings.snapshots);
+    let due = |idle| projection.snapshot_state.snapshot_is_due(range, idle, policy);
     let (due, overdue) = (due(true), due(false));
     let Some(slot) = state.slots.get_mut(&worker) else { return Work::Idle };
     let woken = std::mem::take(&mut slot.woken);

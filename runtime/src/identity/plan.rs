@@ -48,7 +48,7 @@ pub enum PlanResource {
     Templates,
     /// Workers of all templates of the account.
     Workers,
-    /// Bytes of all versions of all templates of the account.
+    /// Bytes of all versions of all templates of the account, and of the names of their deleted workers.
     StorageBytes,
     /// Bytes uploaded in this month.
     MonthlyUploadBytes,
@@ -61,7 +61,11 @@ impl PlanResource {
             Self::Projects => ("projectLimit", "plan.projects_max", "projects"),
             Self::Templates => ("componentLimit", "plan.templates_max", "templates"),
             Self::Workers => ("instanceLimit", "plan.workers_max", "workers"),
-            Self::StorageBytes => ("storageLimit", "plan.storage_bytes_max", "bytes of stored templates"),
+            Self::StorageBytes => (
+                "storageLimit",
+                "plan.storage_bytes_max",
+                "bytes of stored templates and names of deleted workers",
+            ),
             Self::MonthlyUploadBytes => (
                 "monthlyUploadLimit",
                 "plan.monthly_upload_bytes_max",
@@ -96,12 +100,10 @@ impl fmt::Display for PlanLimitError {
         }
         match resource {
             PlanResource::MonthlyUploadBytes => f.write_str("; wait for the next month")?,
-            PlanResource::Projects
-            | PlanResource::Templates
-            | PlanResource::Workers
-            | PlanResource::StorageBytes => {
+            PlanResource::Projects | PlanResource::Templates | PlanResource::Workers => {
                 f.write_str("; delete some")?;
             }
+            PlanResource::StorageBytes => f.write_str("; delete some templates")?,
         }
         write!(f, ", or have the operator raise the setting {setting}")
     }

@@ -22,6 +22,7 @@
 mod catalog;
 mod check;
 mod connection;
+mod deleted_names;
 pub(super) mod folder;
 mod readers;
 mod reads;
@@ -40,7 +41,7 @@ use crate::storage::ports::{
 use connection::{Opener, Purpose};
 use folder::Folder;
 use golem_model::shared::{KeySpace, ScopedKey};
-use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
+use golem_model::{Epoch, OplogIndex, ProjectId, ShardId, TemplateId, WorkerId};
 use parking_lot::Mutex;
 use readers::Readers;
 use rusqlite::Connection;
@@ -280,6 +281,14 @@ impl Store for EmbeddedStore {
         self.read(reads::projection_counts)
     }
 
+    fn deleted_name(&self, id: &WorkerId) -> Result<Option<OplogIndex>, StoreError> {
+        self.read(|connection| deleted_names::oplog_end(connection, id))
+    }
+
+    fn deleted_name_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
+        self.read(deleted_names::counts)
+    }
+
     fn idempotency_row(
         &self,
         worker: WorkerNum,
@@ -310,7 +319,7 @@ impl Store for EmbeddedStore {
         }
         let WriterSlot::Ready(writer) = &mut *slot else { return Err(self.needs_recovery()) };
         let outcome = writer.purge_removed(limit).and_then(|more| {
-            let more = writer.sweep_values()? | more;
+            let more = writer.sweep_garbage()? | more;
             self.wal.checkpoint_when_idle(writer.connection()).map_err(WriteFailure::Broken)?;
             Ok(more)
         });

@@ -3,12 +3,12 @@
 mod catalog;
 
 use super::ports::{
-    AbandonedBucket, Batch, IdempotencyRow, LogRow, Seq, Store, StoreError, StorePosition, StoredProjection,
-    ValueRow, WorkerNum,
+    AbandonedBucket, Batch, IdempotencyRow, LogRow, RemovedWorker, Seq, Store, StoreError, StorePosition,
+    StoredProjection, ValueRow, WorkerNum,
 };
 use catalog::CatalogData;
 use golem_model::shared::{KeySpace, ScopedKey};
-use golem_model::{Epoch, ProjectId, ShardId, TemplateId, WorkerId};
+use golem_model::{Epoch, OplogIndex, ProjectId, ShardId, TemplateId, WorkerId};
 use parking_lot::Mutex;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -64,6 +64,7 @@ struct StoreData {
     values: BTreeMap<(ProjectId, ScopedKey), ValueRow>,
     abandoned: BTreeSet<AbandonedBucket>,
     trash: BTreeMap<WorkerNum, Seq>,
+    deleted_names: BTreeMap<WorkerId, OplogIndex>,
     catalog: CatalogData,
 }
 
@@ -85,6 +86,7 @@ impl MemoryStore {
             values: BTreeMap::new(),
             abandoned: BTreeSet::new(),
             trash: BTreeMap::new(),
+            deleted_names: BTreeMap::new(),
             catalog: CatalogData::default(),
         };
         Self { data: Arc::new(Mutex::new(data)), handle: Mutex::default() }
@@ -180,7 +182,7 @@ impl StoreData {
         let mut ids: BTreeMap<&WorkerId, WorkerNum> = self
             .projections
             .values()
-            .filter(|projection| !batch.removed.iter().any(|(worker, _)| *worker == projection.worker))
+            .filter(|projection| !batch.removed.iter().any(|removed| removed.worker == projection.worker))
             .map(|projection| (&projection.id, projection.worker))
             .collect();
         for projection in &batch.projections {
@@ -197,9 +199,13 @@ impl StoreData {
             self.position.last = row.seq;
             self.log.insert(row.seq, row.clone());
         }
-        for &(worker, last) in &batch.removed {
-            self.projections.remove(&worker);
-            self.trash.insert(worker, last);
+        for RemovedWorker { worker, last, name } in &batch.removed {
+            self.projections.remove(worker);
+            self.trash.insert(*worker, *last);
+            if let Some(name) = name {
+                let end = self.deleted_names.entry(name.id.clone()).or_default();
+                *end = name.oplog_end.max(*end);
+            }
         }
         for projection in &batch.projections {
             self.projections.insert(projection.worker, projection.clone());
@@ -357,6 +363,18 @@ impl Store for MemoryStore {
         Ok(counts.into_iter().collect())
     }
 
+    fn deleted_name(&self, id: &WorkerId) -> Result<Option<OplogIndex>, StoreError> {
+        Ok(self.data.lock().deleted_names.get(id).copied())
+    }
+
+    fn deleted_name_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError> {
+        let mut counts = BTreeMap::new();
+        for id in self.data.lock().deleted_names.keys() {
+            *counts.entry(id.template).or_insert(0) += 1;
+        }
+        Ok(counts.into_iter().collect())
+    }
+
     fn idempotency_row(
         &self,
         worker: WorkerNum,
@@ -392,8 +410,11 @@ impl Store for MemoryStore {
         if self.handle.lock().broken {
             return Err(error(FaultKind::Io));
         }
-        let mut data = self.data.lock();
+        let mut guard = self.data.lock();
+        let data = &mut *guard;
         let abandoned = std::mem::take(&mut data.abandoned);
+        let removed_templates = std::mem::take(&mut data.catalog.removed_templates);
+        data.deleted_names.retain(|id, _| !removed_templates.contains(&id.template));
         data.values.retain(|(project, at), _| {
             at.space != KeySpace::Objects
                 || !abandoned.contains(&AbandonedBucket { project: *project, bucket: at.bucket.clone() })

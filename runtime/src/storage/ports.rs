@@ -11,8 +11,8 @@
 
 use golem_model::shared::{KeySpace, ScopedKey};
 use golem_model::{
-    Account, AccountId, Epoch, Grant, GrantId, Invitation, MonthlyUsage, Policy, Project, ProjectId, ShardId,
-    TemplateId, TemplateVersion, Timestamp, Token, TokenId, WorkerId,
+    Account, AccountId, Epoch, Grant, GrantId, Invitation, MonthlyUsage, OplogIndex, Policy, Project,
+    ProjectId, ShardId, TemplateId, TemplateVersion, Timestamp, Token, TokenId, WorkerId,
 };
 use std::fmt;
 use std::path::PathBuf;
@@ -120,6 +120,27 @@ pub struct AbandonedBucket {
     pub bucket: Arc<str>,
 }
 
+/// The name of a deleted worker. It is kept until the template is removed, so that a new worker of the same name can
+/// continue after the old indexes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DeletedName {
+    /// The id of the deleted worker.
+    pub id: WorkerId,
+    /// The index of its last entry.
+    pub oplog_end: OplogIndex,
+}
+
+/// A worker whose projection is removed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RemovedWorker {
+    /// The worker's number.
+    pub worker: WorkerNum,
+    /// Its last row.
+    pub last: Seq,
+    /// Its name; `None` if an earlier batch has written it.
+    pub name: Option<DeletedName>,
+}
+
 /// One transaction of the log.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Batch {
@@ -129,9 +150,9 @@ pub struct Batch {
     pub rows: Vec<LogRow>,
     /// Projections to insert or replace.
     pub projections: Vec<StoredProjection>,
-    /// Workers whose projections are removed before `projections` are written, with their last row. Their rows and index
-    /// entries become garbage. They stay readable until `derived` has passed that row and [`Store::run_maintenance`] removes them.
-    pub removed: Vec<(WorkerNum, Seq)>,
+    /// Workers whose projections are removed before `projections` are written. Their rows and index entries become
+    /// garbage. They stay readable until `derived` has passed the last row and [`Store::run_maintenance`] removes them.
+    pub removed: Vec<RemovedWorker>,
     /// Entries of the idempotency index to insert or replace.
     pub idempotency_rows: Vec<IdempotencyRow>,
     /// Values to insert, replace or remove; at most one for each key.
@@ -296,6 +317,12 @@ pub trait Store: Send + Sync + fmt::Debug {
     /// Number of projections by template.
     fn projection_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError>;
 
+    /// The index of the last entry of the deleted workers with this id, if there were any.
+    fn deleted_name(&self, id: &WorkerId) -> Result<Option<OplogIndex>, StoreError>;
+
+    /// Number of deleted names by template.
+    fn deleted_name_counts(&self) -> Result<Vec<(TemplateId, u64)>, StoreError>;
+
     /// The index entry of a key, if there is one.
     fn idempotency_row(
         &self,
@@ -317,8 +344,8 @@ pub trait Store: Send + Sync + fmt::Debug {
     ) -> Result<Vec<String>, StoreError>;
 
     /// Maintenance while there is nothing to commit. Requests a checkpoint of the write-ahead log, and removes at most
-    /// `limit` rows of deleted workers and some values of abandoned buckets and removed projects. Returns whether more
-    /// is left to remove now. Cheap if there is nothing to do.
+    /// `limit` rows of deleted workers, some values of abandoned buckets and removed projects, and some deleted names of
+    /// removed templates. Returns whether more is left to remove now. Cheap if there is nothing to do.
     fn run_maintenance(&self, limit: usize) -> Result<bool, StoreError>;
 
     /// Number of syncs of the log so far, for the metrics.
@@ -360,7 +387,8 @@ pub enum CatalogWrite {
     /// Inserts a template version: version 0 with a new id and a name that is unique in the project, or the next
     /// version. The project must exist.
     TemplateVersion(TemplateVersion),
-    /// Removes a template with all its versions.
+    /// Removes a template with all its versions. Its deleted names become garbage, which [`Store::run_maintenance`]
+    /// removes.
     TemplateRemoved(TemplateId),
 }
 

@@ -269,3 +269,23 @@ fn end_of(wal: &[u8]) -> usize {
 fn find(haystack: &[u8], needle: &[u8]) -> usize {
     haystack.windows(needle.len()).position(|window| window == needle).expect("the row is in the file")
 }
+
+/// Format 1 has no table of deleted names. A store of that format is migrated, and its rows stay.
+#[test]
+fn a_store_of_format_1_is_migrated() {
+    let embedded = Embedded::default();
+    let path = embedded.options().dir.join("golem.db");
+    let store = EmbeddedStore::open(embedded.options()).unwrap();
+    Writer::new(&store).commit(&[1, 2, 1]);
+    drop(store);
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute_batch("DROP TABLE deleted_name; DROP TABLE removed_template; PRAGMA user_version = 1;")
+        .unwrap();
+    drop(connection);
+    let store = EmbeddedStore::open(embedded.options()).unwrap();
+    assert_eq!(store.rows_after(Seq(0), 100).unwrap().len(), 3);
+    assert_eq!(store.deleted_name_counts().unwrap(), []);
+    assert!(path.with_file_name("golem.db.format-1.backup").is_file());
+    assert_eq!(store.check().unwrap().findings, [] as [String; 0]);
+}

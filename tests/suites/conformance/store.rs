@@ -3,9 +3,10 @@
 use crate::adapter::{
     Adapter, SHARD, StoreAndCatalog, Writer, acquire, head, over_all_adapters, row, template,
 };
-use golem_model::{Epoch, ShardId, Timestamp};
+use golem_model::{Epoch, OplogIndex, ShardId, Timestamp};
 use golem_runtime::storage::ports::{
-    Batch, DerivedPosition, IdempotencyRow, Seq, StoreError, StorePosition, StoredProjection, WorkerNum,
+    Batch, CatalogWrite, DeletedName, DerivedPosition, IdempotencyRow, RemovedWorker, Seq, StoreError,
+    StorePosition, StoredProjection, WorkerNum,
 };
 
 over_all_adapters! {
@@ -20,6 +21,8 @@ over_all_adapters! {
     heads_are_replaced
     two_heads_of_one_id_are_refused
     a_removed_head_frees_its_id_in_the_same_batch
+    deleted_names_keep_the_highest_index
+    deleted_names_go_with_their_template
     heads_to_wake_come_in_pages
     heads_come_in_the_order_of_their_names
     index_entries_are_replaced
@@ -148,13 +151,14 @@ fn a_refused_batch_leaves_nothing_behind(adapter: &dyn Adapter) {
     store.commit(&Batch { projections: vec![head(1, template(1), "a")], ..writer.batch(&[1]) }).unwrap();
 
     let mut batch = writer.batch(&[2]);
-    batch.removed = vec![(WorkerNum(9), Seq(1))];
+    batch.removed = vec![removed(9, 1, Some(("gone", 7)))];
     batch.projections = vec![head(2, template(1), "b"), head(3, template(1), "a")];
     batch.idempotency_rows = vec![idempotency_row(1, 1, 1, 1)];
     batch.derived = Some(DerivedPosition { applied: Seq(2), worker_num_max: 3 });
     let error = store.commit(&batch).unwrap_err();
     assert!(matches!(error, StoreError::Conflict { what: "worker" }), "{error}");
 
+    assert_eq!(store.deleted_name_counts().unwrap(), []);
     assert_eq!(
         store.position().unwrap(),
         StorePosition { last: Seq(1), derived: DerivedPosition::default() }
@@ -223,15 +227,54 @@ fn a_removed_head_frees_its_id_in_the_same_batch(adapter: &dyn Adapter) {
     let mut writer = Writer::new(&*store);
     store.commit(&Batch { projections: vec![head(1, template(1), "a")], ..writer.batch(&[1]) }).unwrap();
     let again = head(2, template(1), "a");
-    let batch = Batch {
-        removed: vec![(WorkerNum(1), Seq(1))],
-        projections: vec![again.clone()],
-        ..writer.batch(&[2])
-    };
+    let batch =
+        Batch { removed: vec![removed(1, 1, None)], projections: vec![again.clone()], ..writer.batch(&[2]) };
     store.commit(&batch).unwrap();
     assert_eq!(store.projection(&again.id).unwrap(), Some(again));
     assert_eq!(store.projection_by_num(WorkerNum(1)).unwrap(), None);
     assert_eq!(store.projection_count(None).unwrap(), 1);
+}
+
+/// A worker of template 1 whose projection is removed, with its name and last index.
+fn removed(worker: u64, last: u64, name: Option<(&str, u64)>) -> RemovedWorker {
+    let name = name.map(|(name, end)| DeletedName {
+        id: head(worker, template(1), name).id,
+        oplog_end: OplogIndex(end),
+    });
+    RemovedWorker { worker: WorkerNum(worker), last: Seq(last), name }
+}
+
+fn deleted_names_keep_the_highest_index(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    let mut writer = Writer::new(&*store);
+    writer.commit(&[1, 2, 3]);
+    let id = |name| head(1, template(1), name).id;
+    assert_eq!(store.deleted_name(&id("a")).unwrap(), None);
+    let batch =
+        vec![removed(1, 1, Some(("a", 5))), removed(2, 2, Some(("b", 3))), removed(3, 3, Some(("a", 9)))];
+    store.commit(&Batch { removed: batch, ..Batch::default() }).unwrap();
+    store.commit(&Batch { removed: vec![removed(1, 1, Some(("a", 5)))], ..Batch::default() }).unwrap();
+    drop(store);
+    let store = adapter.open();
+    assert_eq!(store.deleted_name(&id("a")).unwrap(), Some(OplogIndex(9)));
+    assert_eq!(store.deleted_name(&id("b")).unwrap(), Some(OplogIndex(3)));
+    assert_eq!(store.deleted_name(&id("c")).unwrap(), None);
+    assert_eq!(store.deleted_name(&head(1, template(2), "a").id).unwrap(), None);
+    assert_eq!(store.deleted_name_counts().unwrap(), [(template(1), 2)]);
+}
+
+fn deleted_names_go_with_their_template(adapter: &dyn Adapter) {
+    let store = adapter.open();
+    let mut writer = Writer::new(&*store);
+    writer.commit(&[1]);
+    let names: Vec<String> = (0..1_200).map(|number| format!("w{number}")).collect();
+    let batch = names.iter().map(|name| removed(1, 1, Some((name, 2)))).collect();
+    store.commit(&Batch { removed: batch, ..Batch::default() }).unwrap();
+    tidy_all(&*store, 100);
+    assert_eq!(store.deleted_name_counts().unwrap(), [(template(1), 1_200)]);
+    store.write(&[CatalogWrite::TemplateRemoved(template(1))]).unwrap();
+    tidy_all(&*store, 100);
+    assert_eq!(store.deleted_name_counts().unwrap(), []);
 }
 
 fn heads_to_wake_come_in_pages(adapter: &dyn Adapter) {
@@ -296,7 +339,7 @@ fn removed_workers_are_swept_once_derived_has_passed_them(adapter: &dyn Adapter)
     let mut writer = Writer::new(&*store);
     writer.commit(&[1, 2, 1, 2, 1]);
     let batch = Batch {
-        removed: vec![(WorkerNum(1), Seq(5))],
+        removed: vec![removed(1, 5, None)],
         idempotency_rows: vec![idempotency_row(1, 1, 1, 3), idempotency_row(2, 1, 2, 4)],
         ..writer.batch(&[2])
     };
@@ -323,7 +366,7 @@ fn positions_are_not_reused_after_the_last_rows_are_swept(adapter: &dyn Adapter)
         let mut writer = Writer::new(&*store);
         writer.commit(&[1, 2, 2, 2]);
         let derived = Some(DerivedPosition { applied: Seq(4), worker_num_max: 2 });
-        store.commit(&Batch { removed: vec![(WorkerNum(2), Seq(4))], derived, ..Batch::default() }).unwrap();
+        store.commit(&Batch { removed: vec![removed(2, 4, None)], derived, ..Batch::default() }).unwrap();
         tidy_all(&*store, 100);
         assert_eq!(store.rows_after(Seq(0), 100).unwrap().len(), 1);
         assert_eq!(store.position().unwrap().last, Seq(4));
@@ -343,7 +386,7 @@ fn sweeping_goes_in_slices(adapter: &dyn Adapter) {
     writer.commit(&[1; 10]);
     writer.commit(&[2; 10]);
     let derived = Some(DerivedPosition { applied: Seq(20), worker_num_max: 2 });
-    let removed = vec![(WorkerNum(1), Seq(10)), (WorkerNum(2), Seq(20))];
+    let removed = vec![removed(1, 10, None), removed(2, 20, None)];
     let idempotency_rows = (0..10).map(|key| idempotency_row(2, key, 11, 12)).collect();
     store.commit(&Batch { removed, derived, idempotency_rows, ..Batch::default() }).unwrap();
     let mut before = 20;

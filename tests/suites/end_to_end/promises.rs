@@ -86,3 +86,52 @@ async fn any_worker_completes_any_promise_once() {
     }
     node.stop().await;
 }
+
+/// The first index of a worker's oplog, and the last one.
+async fn oplog_range(api: &mut Api, template: &str, worker: &str) -> (u64, u64) {
+    let page = api.ok(Request::get(worker_path(template, worker, "oplog?from=1&count=1000"))).await.json();
+    let entries = page["entries"].as_array().unwrap();
+    assert_eq!(entries[0]["kind"], "created", "{page}");
+    let indexes: Vec<u64> = entries.iter().map(|entry| entry["index"].as_u64().unwrap()).collect();
+    assert!(indexes.windows(2).all(|pair| pair[1] == pair[0] + 1), "{indexes:?}");
+    assert_eq!(page["end"].as_u64(), indexes.last().copied());
+    (indexes[0], *indexes.last().unwrap())
+}
+
+/// Regression: a worker that was created under the name of a deleted one gave its promises the same ids, so a late
+/// completion of an old promise completed a new one.
+#[tokio::test]
+async fn a_promise_of_a_deleted_worker_does_not_complete_one_of_a_new_worker() {
+    let mut node = TestNode::new().await;
+    let mut api = node.api();
+    let template = upload(&mut api, PROMISES).await;
+    let mut old: Vec<Value> = Vec::new();
+    let mut end = 0;
+    for round in 0..4 {
+        let promise = api.invoke(&template, "w", CREATE_PROMISE, &json!([])).await;
+        let (first, last) = oplog_range(&mut api, &template, "w").await;
+        assert_eq!(first, end + 1, "the worker continues after the deleted one");
+        end = last;
+        for stale in &old {
+            assert!(stale["oplog-idx"].as_u64() < promise["oplog-idx"].as_u64());
+            let body = json!({ "oplogIdx": stale["oplog-idx"], "data": [1] });
+            let complete = Request::post(worker_path(&template, "w", "complete")).json(&body);
+            assert_eq!(api.call(complete).await.status, 404, "the promise {stale} was deleted");
+        }
+        let body = json!({ "oplogIdx": promise["oplog-idx"], "data": [round] });
+        let complete = Request::post(worker_path(&template, "w", "complete")).json(&body);
+        assert_eq!(api.ok(complete).await.json(), json!(true), "the new promise is still pending");
+        assert_eq!(api.invoke(&template, "w", AWAIT_PROMISE, &json!([promise])).await, json!([round]));
+        end = end.max(oplog_range(&mut api, &template, "w").await.1);
+        api.ok(Request::new("DELETE", worker_path(&template, "w", ""))).await;
+        old.push(promise);
+        // The end of the deleted oplog is in memory, in the log or in its table.
+        node = match round {
+            0 => node,
+            1 => node.crash().await,
+            _ => node.restart().await,
+        };
+        api = node.api();
+    }
+    node.stop().await;
+}

@@ -190,7 +190,7 @@ async fn plan_limits_are_enforced() {
             .set("plan.projects_max=2")
             .set("plan.templates_max=2")
             .set("plan.workers_max=2")
-            .set(format!("plan.storage_bytes_max={}", size * 3))
+            .set(format!("plan.storage_bytes_max={}", size * 3 + 511))
             .set(format!("plan.monthly_upload_bytes_max={}", size * 4))
     })
     .await;
@@ -220,7 +220,9 @@ async fn plan_limits_are_enforced() {
             .body("application/octet-stream", wasm.clone())
     };
     root.ok(version(&first)).await;
-    let text = format!("bytes of stored templates (storageLimit), the account has used {}", size * 3);
+    let stored =
+        "bytes of stored templates and names of deleted workers (storageLimit), the account has used";
+    let text = format!("{stored} {}", size * 3);
     refused(&mut root, version(&first), &text).await;
 
     // The limit of workers counts explicit and implicit creation. The count survives a crash and follows deletions.
@@ -236,21 +238,26 @@ async fn plan_limits_are_enforced() {
     refused(&mut root, create("w3"), text).await;
     refused(&mut root, call("w3"), text).await;
     root.ok(call("w1")).await;
-    let node = node.crash().await;
+    let mut node = node.crash().await;
     let mut root = node.api();
     refused(&mut root, create("w3"), text).await;
     root.ok(Request::new("DELETE", worker_path(&first, "w1", ""))).await;
     root.ok(call("w3")).await;
     refused(&mut root, call("w4"), text).await;
+    // The name of a deleted worker counts as stored, until its template is removed.
+    root.ok(Request::new("DELETE", worker_path(&first, "w3", ""))).await;
+    for _ in 0..2 {
+        refused(&mut root, call("w4"), &format!("{stored} {}", size * 3 + 512)).await;
+        node = node.crash().await;
+        root = node.api();
+    }
     // Other accounts have their own limits.
     let mut ada = root.new_account("ada").await;
     let hers = ada.upload("a", &wasm).await;
     ada.create(&hers, "w1").await;
 
     // Deleted templates free storage, but their uploads still count for the month.
-    for worker in ["w2", "w3"] {
-        root.ok(Request::new("DELETE", worker_path(&first, worker, ""))).await;
-    }
+    root.ok(Request::new("DELETE", worker_path(&first, "w2", ""))).await;
     root.ok(Request::new("DELETE", format!("/v1/templates/{first}"))).await;
     root.upload("c", &wasm).await;
     let second = root.ok(Request::get("/v1/templates?template-name=b")).await.json();

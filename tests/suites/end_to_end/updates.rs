@@ -101,6 +101,34 @@ fn images(data: &Path) -> Vec<PathBuf> {
     images
 }
 
+/// The oplog of a worker that has the name of a deleted one begins after index 1. That changes neither when snapshots are
+/// taken nor how the worker is rebuilt from one.
+#[tokio::test]
+async fn a_recreated_worker_is_saved_and_restored() {
+    let node = TestNode::with(|options| {
+        options.set("workers.snapshot_invocations=0").set("workers.snapshot_entries=20")
+    })
+    .await;
+    let mut api = node.api();
+    let template = upload(&mut api, "saves").await;
+    add(&mut api, &template, 0..30).await;
+    api.ok(Request::new("DELETE", worker_path(&template, "w", ""))).await;
+    let before = metric(&mut api, "golem_worker_snapshots_total").await;
+    add(&mut api, &template, 0..3).await;
+    assert_eq!(metric(&mut api, "golem_worker_snapshots_total").await, before, "the new oplog is short");
+    add(&mut api, &template, 3..30).await;
+    let seen = read_state(&mut api, &template).await;
+    assert!(metric(&mut api, "golem_worker_snapshots_total").await > before);
+    let mut node = node;
+    for _ in 0..2 {
+        node = node.crash().await;
+        let mut api = node.api();
+        assert_eq!(read_state(&mut api, &template).await, seen);
+        assert!(metric(&mut api, "golem_worker_snapshots_loaded_total").await >= 1);
+    }
+    node.stop().await;
+}
+
 #[tokio::test]
 async fn a_damaged_snapshot_is_skipped() {
     let node = TestNode::with(|options| options.set("workers.snapshot_invocations=5")).await;

@@ -8,13 +8,14 @@ use golem_model::oplog::InboxEvent;
 use golem_model::oplog::codec::{Row, decode_row};
 use golem_model::template::Function;
 use golem_model::{
-    AccountId, Convention, Entry, FailureOptions, IdempotencyKey, Invocation, OplogIndex, ProjectId,
-    TemplateId, Timestamp, Value, WorkerId, WorkerName, WorkerStatus,
+    AccountId, Convention, Entry, FailureOptions, IdempotencyKey, Invocation, OplogIndex, ProjectAction,
+    ProjectId, TemplateId, Timestamp, Value, WorkerId, WorkerName, WorkerStatus,
 };
 use golem_runtime::entropy::SystemEntropy;
 use golem_runtime::executor::{
     AdmissionError, Deduplication, Executor, ExecutorError, ExecutorMetrics, ExecutorParts, ExecutorSettings,
-    OplogSearch, OutboundProvider, QueuedInvocation, TemplateLookup, WorkerAdmission, WorkerSpec,
+    HostAuthorization, OplogSearch, OutboundProvider, QueuedInvocation, TemplateLookup, WorkerAdmission,
+    WorkerSpec, WorkerUsage,
 };
 use golem_runtime::storage::blobs::FileContentStore;
 use golem_runtime::storage::memory::MemoryStore;
@@ -77,8 +78,15 @@ impl TemplateLookup for Services {
 }
 
 impl WorkerAdmission for Services {
-    fn admit(&self, _: TemplateId, _: &dyn Fn(&[TemplateId]) -> u64) -> Result<(), AdmissionError> {
+    fn admit(&self, _: TemplateId, _: &dyn Fn(&[TemplateId]) -> WorkerUsage) -> Result<(), AdmissionError> {
         Ok(())
+    }
+}
+
+/// All workers of these tests are in one project.
+impl HostAuthorization for Services {
+    fn permits(&self, _: ProjectId, _: ProjectAction, _: ProjectId) -> bool {
+        false
     }
 }
 
@@ -159,6 +167,7 @@ impl Node {
             snapshots: Arc::new(FileContentStore::open(folder.path()).unwrap()),
             templates: services.clone(),
             admission: services.clone(),
+            authorization: services.clone(),
             clock: Arc::new(clock.clone()),
             entropy: Arc::new(SystemEntropy),
             outbound: services.clone(),

@@ -9,15 +9,14 @@
 //! Invariant: replies are appended where rows are appended, not where stored rows are folded again: there the rows of
 //! the replies follow in the log.
 
-use super::{HostCallContext, Ledger, LedgerAction, Row, StepError, StepOutcome};
+use super::{HostCallContext, Ledger, LedgerAction, NewWorker, Row, StepError, StepOutcome};
 use crate::executor::projection::call_state::{OutstandingCall, PendingReply, may_block};
 use crate::storage::ports::{Seq, WorkerNum};
 use golem_model::call::{CallError, CallReceipt, encode_answer, encode_call_receipt};
 use golem_model::limits::CALL_BYTES_MAX;
 use golem_model::oplog::{CallEvent, ReplyTo};
 use golem_model::{
-    Convention, Entry, FailureOptions, IdempotencyKey, InboxEvent, Invocation, OplogIndex, Timestamp, Value,
-    WorkerId,
+    Convention, Entry, IdempotencyKey, InboxEvent, Invocation, OplogIndex, Timestamp, Value, WorkerId,
 };
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -45,8 +44,8 @@ pub(crate) struct CallRequest {
 pub(crate) enum CallTarget {
     /// A worker that exists.
     Existing(WorkerNum),
-    /// A worker that is created by this `Created` entry, with these failure options.
-    New(Entry, FailureOptions),
+    /// A worker that is created.
+    New(Box<NewWorker>),
     /// No worker: the call is refused.
     Refused(CallError),
 }
@@ -84,7 +83,7 @@ impl Ledger {
         let target = match target {
             CallTarget::Refused(error) => Err(error),
             CallTarget::Existing(target) => Ok(target),
-            CallTarget::New(entry, options) => match self.create_worker(entry, options)? {
+            CallTarget::New(new) => match self.create_worker(*new)? {
                 StepOutcome::Created(target) => Ok(target),
                 _ => return Err(StepError::UnknownWorker),
             },

@@ -54,10 +54,8 @@ impl Ledger {
         let lagging = self.removals.first_key_value().is_some_and(|(seq, _)| seq.0 <= oldest_allowed);
         let mut removed = Vec::new();
         if lagging || !batch.projections.is_empty() {
-            for (seq, worker) in std::mem::take(&mut self.removals) {
-                batch.removed.push((worker, seq));
-                removed.push(worker);
-            }
+            batch.removed.extend(std::mem::take(&mut self.removals).into_values());
+            removed.clone_from(&batch.removed);
         }
         if batch.projections.is_empty() && batch.removed.is_empty() {
             return;
@@ -104,8 +102,11 @@ impl Ledger {
                 self.key_records.remove(&entry);
             }
         }
-        for worker in removed {
-            self.removed_workers.remove(&worker);
+        for removed in removed {
+            self.removed_workers.remove(&removed.worker);
+            if let Some(name) = &removed.name {
+                self.deleted_names.mark_written(name);
+            }
         }
         self.evictions += 1;
     }

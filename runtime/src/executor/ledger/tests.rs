@@ -32,15 +32,20 @@ struct ModelStore {
     rows: Vec<LogRow>,
     projections: BTreeMap<WorkerNum, WorkerProjection>,
     idempotency_rows: BTreeMap<(WorkerNum, [u8; 16]), IdempotencyRow>,
+    deleted_names: BTreeMap<WorkerId, OplogIndex>,
     derived: DerivedPosition,
 }
 
 impl ModelStore {
     fn commit(&mut self, batch: &Batch) {
         self.rows.extend(batch.rows.iter().cloned());
-        for (worker, _) in &batch.removed {
+        for RemovedWorker { worker, last: _, name } in &batch.removed {
             self.projections.remove(worker);
             self.idempotency_rows.retain(|(of, _), _| of != worker);
+            if let Some(DeletedName { id, oplog_end }) = name {
+                let end = self.deleted_names.entry(id.clone()).or_default();
+                *end = (*end).max(*oplog_end);
+            }
         }
         for stored in &batch.projections {
             let clash = self
@@ -87,23 +92,35 @@ impl ModelStore {
         ledger
     }
 
-    /// Computes the expected state by folding all rows from the first one.
+    /// A worker to create, as the executor describes it after reading the store.
+    fn new_worker(&self, id: WorkerId) -> NewWorker {
+        let begins_after = self.deleted_names.get(&id).copied().unwrap_or_default();
+        NewWorker { entry: created(id), options: FailureOptions::default(), begins_after }
+    }
+
+    /// Computes the expected state by folding all rows from the first one. Checks that the entries of workers with the
+    /// same id have consecutive indexes.
     fn expected_state(&self) -> (BTreeMap<WorkerNum, WorkerProjection>, Outcomes) {
         let mut projections: BTreeMap<WorkerNum, WorkerProjection> = BTreeMap::new();
         let mut outcomes = Outcomes::new();
+        let mut ends: BTreeMap<WorkerId, OplogIndex> = BTreeMap::new();
         for row in &self.rows {
             let body = codec::decode_row(&row.body).unwrap();
             if let Row::InboxEvent(InboxEvent::Deleted { .. }) = body {
-                projections.remove(&row.worker);
+                let deleted = projections.remove(&row.worker).unwrap();
+                ends.insert(deleted.id, deleted.oplog_end);
                 outcomes.retain(|(worker, _), _| *worker != row.worker);
                 continue;
             }
             let mut effects = Vec::new();
             let projection = projections.entry(row.worker).or_insert_with(|| {
-                let Row::Entries { entries, .. } = &body else {
+                let Row::Entries { first, entries } = &body else {
                     panic!("the first row of a worker holds no entries")
                 };
-                WorkerProjection::from_created(row.worker, &entries[0]).unwrap()
+                let created = WorkerProjection::from_created(row.worker, *first, &entries[0]).unwrap();
+                let end = ends.get(&created.id).copied().unwrap_or_default();
+                assert_eq!(*first, end.next(), "a worker continues after a deleted one of the same id");
+                created
             });
             assert_eq!(row.prev.0, projection.last_row, "rows of a worker are linked");
             projection.apply_row(row.seq, &body, &mut effects);
@@ -128,7 +145,7 @@ fn worker_id(n: u64) -> WorkerId {
 }
 
 fn created_first() -> LedgerEvent {
-    LedgerEvent::CreateWorker { entry: created(worker_id(1)), options: FailureOptions::default() }
+    LedgerEvent::CreateWorker(ModelStore::default().new_worker(worker_id(1)))
 }
 
 fn created(id: WorkerId) -> Entry {
@@ -172,9 +189,7 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, key
         ledger.load(projection);
     }
     let Some(worker) = ledger.worker_num(&id) else {
-        ledger
-            .step(now(), LedgerEvent::CreateWorker { entry: created(id), options: FailureOptions::default() })
-            .unwrap();
+        ledger.step(now(), LedgerEvent::CreateWorker(store.new_worker(id))).unwrap();
         return;
     };
     *keys += 1;
@@ -191,7 +206,8 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, key
             return;
         }
         (_, 1) => {
-            let index = OplogIndex(random.below(projection.oplog_end.0 + 1));
+            let length = projection.oplog_end.0 - projection.begins_after.0;
+            let index = projection.begins_after.plus(random.below(length + 1));
             let promise = PromiseId { worker: projection.id.clone(), index };
             let operation = if random.below(3) == 0 {
                 PromiseOperation::Delete
@@ -221,7 +237,9 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, key
         (Some(_), 6) => {
             let promise = PromiseId {
                 worker: projection.id.clone(),
-                index: OplogIndex(1 + random.below(projection.oplog_end.0)),
+                index: projection
+                    .begins_after
+                    .plus(1 + random.below(projection.oplog_end.0 - projection.begins_after.0)),
             };
             let wake_at = Some(Timestamp::from_nanos(random.below(100)));
             vec![Entry::Suspended(Suspension {

@@ -136,11 +136,18 @@ impl SnapshotState {
         self.restore_points().into_iter().filter_map(|restore_point| restore_point.blob_hash).collect()
     }
 
-    /// Whether the worker should be saved between two invocations. `idle` means that no invocation waits for it.
-    pub(crate) fn snapshot_is_due(&self, end: OplogIndex, idle: bool, policy: &SnapshotPolicy) -> bool {
+    /// Whether the worker, whose oplog is `range` (the index before its first entry, and its last index), should be saved
+    /// between two invocations. `idle` means that no invocation waits for it.
+    pub(crate) fn snapshot_is_due(
+        &self,
+        range: (OplogIndex, OplogIndex),
+        idle: bool,
+        policy: &SnapshotPolicy,
+    ) -> bool {
+        let (begins_after, end) = range;
         let factor = if idle { 1 } else { OVERDUE_FACTOR };
         let reached = |count: u64, every: u64| every > 0 && count >= every.saturating_mul(factor);
-        reached(end.0.saturating_sub(self.last_attempt.index), policy.entries)
+        reached(end.0.saturating_sub(self.last_attempt.index.max(begins_after.0)), policy.entries)
             || reached(self.invocations.saturating_sub(self.last_attempt.invocations), policy.invocations)
     }
 }

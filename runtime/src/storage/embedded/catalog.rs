@@ -2,7 +2,7 @@
 
 use super::connection::Opener;
 use super::writer::WriteFailure;
-use super::{EmbeddedStore, WriteTarget, values};
+use super::{EmbeddedStore, WriteTarget, deleted_names, values};
 use crate::storage::ports::{Catalog, CatalogWrite, StoreError};
 use golem_model::{Account, Grant, Invitation, MonthlyUsage, Policy, Project, TemplateVersion, Token};
 use rusqlite::{Connection, OptionalExtension as _, ToSql, params};
@@ -18,7 +18,10 @@ impl Catalog for EmbeddedStore {
             writer.transact(|writer| {
                 writes.iter().try_for_each(|write| write_one(&self.opener, writer.connection(), write))
             })?;
-            if writes.iter().any(|write| matches!(write, CatalogWrite::ProjectRemoved(_))) {
+            let leaves_garbage = |write: &CatalogWrite| {
+                matches!(write, CatalogWrite::ProjectRemoved(_) | CatalogWrite::TemplateRemoved(_))
+            };
+            if writes.iter().any(leaves_garbage) {
                 writer.expect_abandoned();
             }
             Ok(())
@@ -217,6 +220,8 @@ fn apply_write(connection: &Connection, write: &CatalogWrite) -> Result<(), PutE
         }
         CatalogWrite::TemplateRemoved(id) => {
             run("DELETE FROM template_version WHERE id = ?", params![id.0.as_bytes()])?;
+            // A template may have millions of deleted names. They are removed in small steps later.
+            deleted_names::mark_template_removed(connection, id.0.as_bytes())?;
         }
     }
     Ok(())

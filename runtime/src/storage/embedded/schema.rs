@@ -28,7 +28,20 @@ pub(super) struct Migration {
 }
 
 /// The format that this version of golem writes.
-pub(super) const CURRENT: Format = Format { version: 1, create: CREATE, migrations: &[] };
+pub(super) const CURRENT: Format =
+    Format { version: 2, create: CREATE, migrations: &[Migration { from: 1, sql: DELETED_NAMES }] };
+
+/// Format 2: the names of deleted workers. Workers that were deleted before have no row, and their indexes are used
+/// again.
+const DELETED_NAMES: &str = "
+    CREATE TABLE deleted_name (
+        template BLOB NOT NULL,
+        name TEXT NOT NULL,
+        oplog_end INTEGER NOT NULL,
+        PRIMARY KEY (template, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE removed_template (template BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
+";
 
 /// `log` is appended in commit order and not clustered by worker, which would dirty a page for each row. Projections
 /// and index entries are written rarely and by key. `kv` has row ids, because values may be large: its index then
@@ -88,6 +101,14 @@ const CREATE: &str = "
     ) STRICT, WITHOUT ROWID;
 
     CREATE TABLE trash (worker INTEGER PRIMARY KEY, last INTEGER NOT NULL) STRICT;
+
+    CREATE TABLE deleted_name (
+        template BLOB NOT NULL,
+        name TEXT NOT NULL,
+        oplog_end INTEGER NOT NULL,
+        PRIMARY KEY (template, name)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE removed_template (template BLOB PRIMARY KEY) STRICT, WITHOUT ROWID;
 
     CREATE TABLE account (id BLOB PRIMARY KEY, external TEXT UNIQUE, data TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE TABLE project (

@@ -4,11 +4,11 @@
 //! connection has written (`data_version`), and dropped with the connection after a failure.
 
 use super::connection::{Opener, Purpose, signed, unsigned};
-use super::values;
 use super::wal::Wal;
+use super::{deleted_names, values};
 use crate::storage::ports::{
-    Batch, DerivedPosition, IdempotencyRow, LogRow, Seq, StoreError, StorePosition, StoredProjection,
-    WorkerNum,
+    Batch, DerivedPosition, IdempotencyRow, LogRow, RemovedWorker, Seq, StoreError, StorePosition,
+    StoredProjection,
 };
 use golem_model::shard::SHARDS;
 use golem_model::{Epoch, ShardId};
@@ -35,7 +35,7 @@ pub(super) struct Writer {
     position: StorePosition,
     /// Whether there may be rows of deleted workers to remove.
     trash: bool,
-    /// Whether there may be values of abandoned buckets to remove.
+    /// Whether there may be values of abandoned buckets, or names of removed templates, to remove.
     abandoned: bool,
     /// Estimated pages written since the length of the write-ahead log was last checked.
     pages_written: u64,
@@ -82,20 +82,24 @@ impl Writer {
         Ok(())
     }
 
-    /// Notes that there may be values of abandoned buckets or projects.
+    /// Notes that there may be values of abandoned buckets or projects, or names of removed templates.
     pub(super) fn expect_abandoned(&mut self) {
         self.abandoned = true;
     }
 
-    /// Removes some values of abandoned buckets and projects. Returns whether there are more.
-    pub(super) fn sweep_values(&mut self) -> Result<bool, WriteFailure> {
+    /// Removes some values of abandoned buckets and projects, and some names of removed templates. Returns whether there
+    /// are more.
+    pub(super) fn sweep_garbage(&mut self) -> Result<bool, WriteFailure> {
         if !self.abandoned {
             return Ok(false);
         }
         let any = self.transact(|writer| {
-            let swept = values::sweep(&writer.connection);
-            swept
-                .and_then(|()| values::any_abandoned(&writer.connection))
+            let connection = &writer.connection;
+            values::sweep(connection)
+                .and_then(|()| deleted_names::sweep(connection))
+                .and_then(|()| {
+                    Ok(values::any_abandoned(connection)? || deleted_names::any_garbage(connection)?)
+                })
                 .map_err(|error| WriteFailure::Broken(writer.opener.store_error("write", error)))
         })?;
         self.abandoned = any;
@@ -316,12 +320,15 @@ impl Writer {
         Ok(())
     }
 
-    fn write_removed(&self, removed: &[(WorkerNum, Seq)]) -> rusqlite::Result<()> {
-        for &(worker, last) in removed {
+    fn write_removed(&self, removed: &[RemovedWorker]) -> rusqlite::Result<()> {
+        for RemovedWorker { worker, last, name } in removed {
             self.connection.prepare_cached("DELETE FROM worker WHERE no = ?")?.execute([signed(worker.0)])?;
             self.connection
                 .prepare_cached("INSERT OR REPLACE INTO trash (worker, last) VALUES (?, ?)")?
                 .execute([signed(worker.0), signed(last.0)])?;
+            if let Some(name) = name {
+                deleted_names::write(&self.connection, name)?;
+            }
         }
         Ok(())
     }

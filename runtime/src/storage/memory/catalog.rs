@@ -6,7 +6,7 @@ use golem_model::{
     Account, AccountId, Grant, GrantId, Invitation, MonthlyUsage, Policy, PolicyId, Project, ProjectId,
     TemplateId, TemplateVersion, Token, TokenId,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The rows.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +20,8 @@ pub(super) struct CatalogData {
     invitation_needed: Option<bool>,
     usage: BTreeMap<AccountId, MonthlyUsage>,
     templates: BTreeMap<(ProjectId, TemplateId, u32), TemplateVersion>,
+    /// Templates that were removed since the last maintenance.
+    pub(super) removed_templates: BTreeSet<TemplateId>,
 }
 
 fn conflict(what: &'static str) -> Result<(), StoreError> {
@@ -105,7 +107,10 @@ impl CatalogData {
                 }
                 self.templates.insert((version.project, version.id, version.version), version.clone());
             }
-            CatalogWrite::TemplateRemoved(id) => self.templates.retain(|_, version| version.id != *id),
+            CatalogWrite::TemplateRemoved(id) => {
+                self.templates.retain(|_, version| version.id != *id);
+                self.removed_templates.insert(*id);
+            }
         }
         Ok(())
     }

@@ -1,12 +1,12 @@
 //! Tests shared values against a plain map, and what the cache keeps.
 
-use super::super::{ActivationId, LedgerEvent};
+use super::super::{ActivationId, LedgerEvent, NewWorker};
 use super::*;
 use crate::executor::projection::WorkerProjection;
 use crate::storage::ports::{StorePosition, WorkerNum};
 use golem_model::keyvalue::{self, Delta, KeyValueWrite};
 use golem_model::oplog::{HostCall, HostCallRequest, HostFunction};
-use golem_model::{AccountId, TemplateId, WorkerId, WorkerName};
+use golem_model::{AccountId, OplogIndex, TemplateId, WorkerId, WorkerName};
 use uuid::Uuid;
 
 const PROJECT: ProjectId = ProjectId(Uuid::nil());
@@ -126,7 +126,9 @@ impl RunningLedger {
         if projections.is_empty() {
             for worker in 0..WORKERS {
                 let options = golem_model::FailureOptions::default();
-                let event = LedgerEvent::CreateWorker { entry: created(worker), options };
+                let begins_after = OplogIndex::START;
+                let event =
+                    LedgerEvent::CreateWorker(NewWorker { entry: created(worker), options, begins_after });
                 ledger.step(Timestamp::default(), event).unwrap();
             }
         }

@@ -34,9 +34,7 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, tim
     let now = Timestamp::from_nanos(time);
     let id = worker_id(random.below(WORKERS));
     let Some(worker) = locate(ledger, store, &id) else {
-        ledger
-            .step(now, LedgerEvent::CreateWorker { entry: created(id), options: FailureOptions::default() })
-            .unwrap();
+        ledger.step(now, LedgerEvent::CreateWorker(store.new_worker(id))).unwrap();
         return;
     };
     let projection = ledger.projection(worker).unwrap().clone();
@@ -76,7 +74,7 @@ fn random_step(ledger: &mut Ledger, store: &ModelStore, random: &mut Random, tim
             let other = worker_id(random.below(WORKERS));
             let target = match locate(ledger, store, &other) {
                 Some(found) => CallTarget::Existing(found),
-                None => CallTarget::New(created(other), FailureOptions::default()),
+                None => CallTarget::New(Box::new(store.new_worker(other))),
             };
             let reply = random.below(4) > 0;
             let request = CallRequest {
