@@ -4,7 +4,7 @@
 //! Counts are powers of ten. The ports do nothing, so only the host is measured.
 
 use async_trait::async_trait;
-use golem_host::ports::{Clock, LogEvent, LogSink, Oplog, PortError, Ports};
+use golem_host::ports::{Clock, LogSink, Oplog, PortError, Ports, PrintedEvent};
 use golem_host::testing::{LogCollector, MemoryStore, SimulatedClock};
 use golem_host::{Acceptance, Engine, EngineConfig, Instance, InterruptHandle, Outcome, WorkerInit};
 use golem_model::{
@@ -50,7 +50,7 @@ impl Clock for Nowhere {
 }
 
 impl LogSink for Nowhere {
-    fn emit(&self, _: LogEvent) {}
+    fn emit(&self, _: Vec<PrintedEvent>) {}
 }
 
 #[tokio::main(flavor = "current_thread")]

@@ -11,12 +11,13 @@
 //! | `replay` | the cursor over the recorded entries |
 //! | `reverted` | the entries that replay skips |
 //! | `buffer` | the entries that are recorded and not yet appended |
+//! | `output` | printed events that wait for entries |
 //! | `live` | what a call may do after the recorded entries (`shared`: with buckets and containers) |
 //! | `clock` | the worker's monotonic clock |
 //! | `exchange` | HTTP requests in flight |
 //!
 //! Architecture invariant: imports do not depend on the mode (replay or live), with two exceptions. `stdio` prints text
-//! and log lines only if they are new ([`Journal::is_output_new`]). `region` reports a jump as a divergence while recorded
+//! and log lines only if they are new ([`Journal::print`]). `region` reports a jump as a divergence while recorded
 //! entries remain.
 //! Invariant: a call is performed only with a [`Live`], and a `Live` requires the proof
 //! [`OplogEnded`](replay::OplogEnded).
@@ -26,6 +27,7 @@ mod clock;
 mod effect;
 mod exchange;
 mod live;
+mod output;
 mod replay;
 mod reverted;
 mod shared;
@@ -38,6 +40,7 @@ pub(crate) use replay::{InvocationStart, NextRecorded, RecordedInvocation, Repla
 pub(crate) use reverted::{RevertedRanges, region_to_repeat};
 
 use crate::StopReason;
+use crate::ports::LogEvent;
 use crate::state::WorkerState;
 use golem_model::oplog::{Entry, HostCall, HostCallRequest, HostFunction};
 use golem_model::{OplogIndex, Timestamp, Value};
@@ -72,8 +75,16 @@ impl Journal {
 
     /// Whether text that the guest prints now is new. It is not new during replay, nor before the guest has reached the
     /// wait at which it last left memory: the earlier activation has printed it.
-    pub(crate) fn is_output_new(&mut self) -> bool {
+    fn is_output_new(&mut self) -> bool {
         self.live().is_some() && !self.replay.is_resuming_wait()
+    }
+
+    /// Prints `event`, unless it is not new.
+    pub(crate) fn print(&mut self, event: LogEvent) -> Result<(), StopReason> {
+        if !self.is_output_new() {
+            return Ok(());
+        }
+        self.live().map_or(Ok(()), |mut live| live.print(event))
     }
 
     /// The wall clock, without a record. In a replay the guest sees another time than before.

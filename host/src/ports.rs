@@ -19,7 +19,7 @@ pub use blobstore::Blobstore;
 pub use calls::{AnswerState, Calls, ExpectedResult, OutgoingCall};
 pub use clock::Clock;
 pub use keyvalue::KeyValue;
-pub use log::{LogEvent, LogLevel, LogSink};
+pub use log::{LogEvent, LogLevel, LogSink, PrintedEvent};
 pub use oplog::Oplog;
 pub use outbound_http::{
     HttpBody, HttpFailure, HttpPart, HttpRequest, HttpResponse, HttpTimeouts, OutboundHttp,

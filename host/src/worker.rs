@@ -102,8 +102,7 @@ impl Instance {
         };
         let journal = journal(component, &init, None, history, &ports, &interrupt_handle);
         let limits = Limits::new(component.engine().memory_bytes_max());
-        let mut state =
-            WorkerState::new(init, created, journal, interrupt_handle, Stdio::new(ports.log.clone()), limits);
+        let mut state = WorkerState::new(init, created, journal, interrupt_handle, Stdio::default(), limits);
         if let Some(files) = component.files() {
             state.set_files(files);
         }

@@ -46,6 +46,11 @@ impl EntryBuffer {
             self.answer_bytes += response.len();
         }
         self.entries.push(entry);
+        self.await_flush(now);
+    }
+
+    /// Something that was done at the elapsed time `now` waits for the entries, so they become due.
+    pub(super) fn await_flush(&mut self, now: Duration) {
         self.flush_by.get_or_insert_with(|| now.saturating_add(self.progress));
     }
 

@@ -6,11 +6,13 @@ use super::buffer::EntryBuffer;
 use super::clock::WorkerClock;
 use super::effect::CallFailure;
 use super::exchange::{BodyEnd, BodyRead, Exchanges, ResponsePart, ResponseState};
+use super::output::OutputBuffer;
 use super::replay::OplogEnded;
 use crate::SnapshotBase;
 use crate::imports::UnansweredRequest;
 use crate::ports::{
-    AnswerState, HttpFailure, HttpRequest, OutgoingCall, Ports, WorkerMetadata, WorkerPage, WorkerQuery,
+    AnswerState, HttpFailure, HttpRequest, LogEvent, OutgoingCall, Ports, WorkerMetadata, WorkerPage,
+    WorkerQuery,
 };
 use crate::{InterruptHandle, StopReason};
 use golem_model::oplog::{HostCall, RevertReason, Suspension};
@@ -28,6 +30,8 @@ pub(crate) struct Tail {
     suspend_after: Duration,
     /// Entries that are recorded and not yet appended to the store.
     buffer: EntryBuffer,
+    /// Printed events that wait for these entries.
+    output: OutputBuffer,
     /// The index of the last entry that was appended to the store.
     appended: OplogIndex,
     /// This engine's fingerprint, if the oplog names another engine last or none. It is recorded before the next entry.
@@ -85,6 +89,7 @@ impl Tail {
             clock: WorkerClock::new(base, history),
             suspend_after: context.suspend_after,
             buffer: EntryBuffer::new(repeat.map(revert).into_iter().collect(), context.progress),
+            output: OutputBuffer::default(),
             appended: before.plus(history.len() as u64),
             engine_to_record,
             exchanges: Exchanges::default(),
@@ -192,7 +197,7 @@ impl<'a> Live<'a> {
         let (first, entries) = self.take_buffer();
         let count = entries.len() as u64;
         self.tail.ports.oplog.append(first, entries).map_err(StopReason::Port)?;
-        self.tail.appended = self.tail.appended.plus(count);
+        self.set_appended(self.tail.appended.plus(count));
         Ok(())
     }
 
@@ -243,7 +248,7 @@ impl<'a> Live<'a> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
         let completion = self.tail.ports.promises.complete(first, entries, call, promise, data).await?;
-        self.tail.appended = index;
+        self.set_appended(index);
         Ok((index, completion))
     }
 
@@ -256,7 +261,7 @@ impl<'a> Live<'a> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
         let existed = self.tail.ports.promises.delete(first, entries, call, promise).await?;
-        self.tail.appended = index;
+        self.set_appended(index);
         Ok((index, existed))
     }
 
@@ -303,7 +308,7 @@ impl<'a> Live<'a> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
         let response = self.tail.ports.calls.make(first, entries, call, outgoing).await?;
-        self.tail.appended = index;
+        self.set_appended(index);
         Ok((index, response))
     }
 
@@ -317,7 +322,7 @@ impl<'a> Live<'a> {
         let (first, entries) = self.take_buffer();
         let index = first.plus(entries.len() as u64);
         let response = self.tail.ports.calls.cancel(first, entries, call, number).await?;
-        self.tail.appended = index;
+        self.set_appended(index);
         Ok((index, response))
     }
 
@@ -426,9 +431,31 @@ impl<'a> Live<'a> {
         &self.tail.ports
     }
 
-    /// Records that a port has appended everything up to `index`.
+    /// Records that a port has appended everything up to `index`, and passes on what was printed before.
     pub(super) fn set_appended(&mut self, index: OplogIndex) {
         self.tail.appended = index;
+        self.emit_output();
+    }
+
+    fn emit_output(&mut self) {
+        let events = self.tail.output.take();
+        if !events.is_empty() {
+            self.tail.ports.log.emit(events);
+        }
+    }
+
+    /// Prints `event`: with the buffered entries, or at once if there are none.
+    pub(super) fn print(&mut self, event: LogEvent) -> Result<(), StopReason> {
+        let after = self.tail.appended.plus(self.tail.buffer.len());
+        self.tail.output.push(after, event);
+        if self.tail.buffer.is_empty() {
+            self.emit_output();
+        } else if self.tail.output.is_full() {
+            self.flush()?;
+        } else {
+            self.tail.buffer.await_flush(self.tail.ports.clock.elapsed());
+        }
+        Ok(())
     }
 
     pub(super) fn take_buffer(&mut self) -> (OplogIndex, Vec<Entry>) {

@@ -1,7 +1,7 @@
 //! `wasi:logging`: lines that a program writes to its worker's log, with a level and a context.
 //!
 //! As with text on standard output, a line is emitted while the guest is live and is not emitted again during a replay
-//! (`Journal::is_output_new`). WASI never released the interface, so no crate contains its bindings. It has one function,
+//! (`Journal::print`). WASI never released the interface, so no crate contains its bindings. It has one function,
 //! which is defined here by its types.
 
 use crate::ports::LogLevel;
@@ -20,8 +20,7 @@ pub(super) fn add_to_linker(linker: &mut Linker<WorkerState>) -> Result<()> {
             "log",
             |mut store: StoreContextMut<'_, WorkerState>, line: Line| {
                 let (level, context, message) = line;
-                store.data_mut().log(level.into(), &context, &message);
-                Ok(())
+                store.data_mut().log(level.into(), &context, &message)
             },
         )?;
     }

@@ -1,15 +1,16 @@
 //! Standard input, output and error. Terminals do not exist: the functions that return one return `none`.
 //!
-//! Text that a guest prints while it is live goes to the log sink. During a replay the text is dropped, because it was
-//! emitted before. After a crash, text that was printed after the last surviving entry may be emitted a second time.
+//! Text that a guest prints while it is live goes to the log sink with the entries that were recorded before it
+//! (`durable::output`). During a replay the text is dropped, because it was emitted before. After a crash, text that was
+//! printed after the last surviving entry may be emitted a second time.
 //! A function that is called as a program has standard input, and its standard output is its result, not printed text
 //! (`crate::program`).
 //!
-//! Printing is one of the few host calls that ask whether the guest is live (`Journal::is_output_new`).
+//! Printing is one of the few host calls that ask whether the guest is live (`Journal::print`).
 
 use crate::StopReason;
 use crate::objects::{Input, Object, Output, StdStream};
-use crate::ports::{LogEvent, LogLevel, LogSink};
+use crate::ports::{LogEvent, LogLevel};
 use crate::program::OutputError;
 use crate::snapshot::InstancePhase;
 use crate::state::WorkerState;
@@ -25,23 +26,14 @@ use wasmtime_wasi_io::streams::{DynInputStream, DynOutputStream, StreamError, St
 const STDERR_TAIL_BYTES: usize = 2_048;
 
 /// The standard output and standard error of a worker.
+#[derive(Debug, Default)]
 pub(crate) struct Stdio {
-    log: Arc<dyn LogSink>,
     stdout: Utf8Decoder,
     stderr: Utf8Decoder,
     stderr_tail: String,
 }
 
 impl Stdio {
-    pub(crate) fn new(log: Arc<dyn LogSink>) -> Self {
-        Self {
-            log,
-            stdout: Utf8Decoder::default(),
-            stderr: Utf8Decoder::default(),
-            stderr_tail: String::new(),
-        }
-    }
-
     /// Clears the kept end of standard error when an invocation begins.
     pub(crate) fn clear_stderr_tail(&mut self) {
         self.stderr_tail.clear();
@@ -52,35 +44,25 @@ impl Stdio {
         &self.stderr_tail
     }
 
-    fn write(&mut self, output: StdStream, bytes: &[u8], live: bool) {
+    /// Decodes `bytes`. Returns the event for the text that is complete, if any is.
+    fn write(&mut self, output: StdStream, bytes: &[u8]) -> Option<LogEvent> {
         let text = match output {
             StdStream::Stdout => self.stdout.push(bytes),
             StdStream::Stderr => self.stderr.push(bytes),
         };
         if text.is_empty() {
-            return;
+            return None;
         }
         if output == StdStream::Stderr {
             self.stderr_tail.push_str(&text);
             let cut = self.stderr_tail.len().saturating_sub(STDERR_TAIL_BYTES);
             self.stderr_tail.drain(..self.stderr_tail.ceil_char_boundary(cut));
         }
-        if live {
-            let text = Arc::from(text);
-            self.log.emit(match output {
-                StdStream::Stdout => LogEvent::Stdout(text),
-                StdStream::Stderr => LogEvent::Stderr(text),
-            });
-        }
-    }
-}
-
-impl std::fmt::Debug for Stdio {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Stdio")
-            .field("stdout", &self.stdout)
-            .field("stderr", &self.stderr)
-            .finish_non_exhaustive()
+        let text = Arc::from(text);
+        Some(match output {
+            StdStream::Stdout => LogEvent::Stdout(text),
+            StdStream::Stderr => LogEvent::Stderr(text),
+        })
     }
 }
 
@@ -121,8 +103,9 @@ impl WorkerState {
     /// Handles bytes that the guest writes to standard output or standard error.
     pub(crate) fn write_output(&mut self, output: StdStream, bytes: &[u8]) -> StreamResult<()> {
         if output == StdStream::Stderr || !self.console.convention().is_program() {
-            self.print(output, bytes);
-            return Ok(());
+            let printed = self.stdio.write(output, bytes);
+            let printed = printed.map_or(Ok(()), |event| self.print(event));
+            return printed.map_err(|stop| StreamError::Trap(self.stop(stop)));
         }
         self.console.write(bytes).map_err(|unwritten| match unwritten {
             OutputError::Disabled(text) => StreamError::LastOperationFailed(format_err!("{text}")),
@@ -132,19 +115,15 @@ impl WorkerState {
         })
     }
 
-    /// Prints `bytes`.
-    fn print(&mut self, output: StdStream, bytes: &[u8]) {
+    fn print(&mut self, event: LogEvent) -> Result<(), StopReason> {
         // Text that `save` and `load` print is dropped: these functions run again whenever the worker is loaded.
-        let is_visible = self.phase == InstancePhase::Normal && self.journal.is_output_new();
-        self.stdio.write(output, bytes, is_visible);
+        if self.phase == InstancePhase::Normal { self.journal.print(event) } else { Ok(()) }
     }
 
     /// Writes a line to the log.
-    pub(crate) fn log(&mut self, level: LogLevel, context: &str, message: &str) {
-        if self.phase == InstancePhase::Normal && self.journal.is_output_new() {
-            let (context, message) = (Arc::from(context), Arc::from(message));
-            self.stdio.log.emit(LogEvent::Log { level, context, message });
-        }
+    pub(crate) fn log(&mut self, level: LogLevel, context: &str, message: &str) -> Result<()> {
+        let (context, message) = (Arc::from(context), Arc::from(message));
+        self.print(LogEvent::Log { level, context, message }).map_err(|stop| self.stop(stop))
     }
 }
 

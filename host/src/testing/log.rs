@@ -1,6 +1,6 @@
 //! A collector of workers' output.
 
-use crate::ports::{LogEvent, LogSink};
+use crate::ports::{LogEvent, LogSink, PrintedEvent};
 use parking_lot::Mutex;
 use std::sync::Arc;
 
@@ -52,7 +52,7 @@ impl LogCollector {
 }
 
 impl LogSink for LogCollector {
-    fn emit(&self, event: LogEvent) {
-        self.events.lock().push(event);
+    fn emit(&self, events: Vec<PrintedEvent>) {
+        self.events.lock().extend(events.into_iter().map(|printed| printed.event));
     }
 }

@@ -219,14 +219,7 @@ impl Instance {
     ) -> Result<Self, SnapshotError> {
         let limits = Limits::new(component.engine().memory_bytes_max());
         let seed = init.seed;
-        let mut state = WorkerState::new(
-            init,
-            point.at,
-            journal,
-            interrupt_handle,
-            Stdio::new(ports.log.clone()),
-            limits,
-        );
+        let mut state = WorkerState::new(init, point.at, journal, interrupt_handle, Stdio::default(), limits);
         state.phase = InstancePhase::Starting;
         state.random = Random::after_reload(&seed, point.invocations, point.index);
         snapshot::restore(&mut state, image).map_err(refused)?;

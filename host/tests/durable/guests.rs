@@ -58,6 +58,7 @@ const WORLD: &str = "
     export jump: func(position: u64);
     export once-more: func() -> u64;
     export print: func(text: string);
+    export print-and-spin: func(text: string);
     export complain: func(text: string);
     export read-input: func() -> u32;
     export spin: func();
@@ -217,6 +218,9 @@ const CORE: &str = r#"
     (call $drop_output (local.get $stream)))
   (func (export "print") (param $text i32) (param $length i32)
     (call $print_to (call $stdout) (local.get $text) (local.get $length)))
+  (func (export "print-and-spin") (param $text i32) (param $length i32)
+    (call $print_to (call $stdout) (local.get $text) (local.get $length))
+    (loop $again (br $again)))
   (func $give_up unreachable)
   (func $complain_aloud (param $text i32) (param $length i32)
     (call $print_to (call $stderr) (local.get $text) (local.get $length))

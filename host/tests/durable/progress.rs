@@ -137,3 +137,25 @@ async fn an_open_region_is_repeated_as_a_whole() {
         worker.oplog().iter().filter(|entry| matches!(entry, golem_model::Entry::Revert { .. })).count();
     assert_eq!(reverts, 1);
 }
+
+/// A line is passed on together with the entries before it, and causes no append of its own.
+#[tokio::test]
+async fn a_line_leaves_with_the_entries_before_it() {
+    let mut worker = start(clock()).await;
+    worker.invoke("print", vec![Value::String("done\n".to_owned())]).await.unwrap();
+    assert_eq!((worker.store().appends(), worker.log().stdout().as_str()), (1, "done\n"));
+
+    let mut worker = start(clock().stepping(Duration::from_millis(5))).await;
+    let (store, id, log) = (worker.store().clone(), worker.id().clone(), worker.log().clone());
+    let control = worker.interrupt_handle();
+    let line = vec![Value::String("busy\n".to_owned())];
+    let (stopped, ()) = tokio::join!(worker.invoke("print-and-spin", line), async {
+        while log.stdout().is_empty() {
+            tokio::task::yield_now().await;
+        }
+        assert_eq!(store.oplog(&id).len(), 3, "created, engine, invocation");
+        control.interrupt();
+    });
+    assert!(matches!(stopped, Err(Failure::Interrupted)), "{stopped:?}");
+    assert_eq!(worker.log().stdout(), "busy\n");
+}

@@ -7,7 +7,7 @@
 mod shared_access;
 
 use super::authorization::{PromiseAccess, PromiseUse};
-use super::core::{Core, State};
+use super::core::{Core, OnDurable, State};
 use super::history;
 use super::ledger::{ActivationId, HostCallContext, LedgerEvent, PromiseOperation, StepError, StepOutcome};
 use super::projection::PromiseSlot;
@@ -15,7 +15,8 @@ use super::{ExecutorError, WorkerRange, WorkerView, ledger, listing};
 use crate::storage::ports::{Seq, WorkerNum};
 use async_trait::async_trait;
 use golem_host::ports::{
-    Oplog, PortError, Ports, Promises, WorkerMetadata, WorkerPage, WorkerQuery, Workers,
+    LogSink, Oplog, PortError, Ports, PrintedEvent, Promises, WorkerMetadata, WorkerPage, WorkerQuery,
+    Workers,
 };
 use golem_model::oplog::codec::Row;
 use golem_model::oplog::{HostCall, InboxEvent};
@@ -31,17 +32,20 @@ pub(crate) struct ActivationAdapter {
     pub(super) worker: WorkerNum,
     pub(super) activation: ActivationId,
     generation: u64,
+    /// The last row that this activation is based on or has appended.
     last: AtomicU64,
 }
 
 impl ActivationAdapter {
+    /// An adapter of the activation that begins after the worker's row `last`.
     pub(crate) fn new(
         core: Arc<Core>,
         worker: WorkerNum,
         activation: ActivationId,
         generation: u64,
+        last: Seq,
     ) -> Arc<Self> {
-        Arc::new(Self { core, worker, activation, generation, last: AtomicU64::new(0) })
+        Arc::new(Self { core, worker, activation, generation, last: AtomicU64::new(last.0) })
     }
 
     /// The ports for an instance of a worker of `project`.
@@ -54,7 +58,7 @@ impl ActivationAdapter {
             workers: self.clone(),
             blobstore: self.clone(),
             clock: self.core.clock.clone(),
-            log: self.core.logs.sink(self.worker),
+            log: self.clone(),
             http: self.core.outbound.for_project(project),
         }
     }
@@ -133,6 +137,22 @@ impl Oplog for ActivationAdapter {
 
     async fn commit(&self) -> Result<(), PortError> {
         self.core.wait_durable(Seq(self.last.load(Ordering::Relaxed))).await.map_err(port_error)
+    }
+}
+
+impl LogSink for ActivationAdapter {
+    fn emit(&self, events: Vec<PrintedEvent>) {
+        // After a failed commit the code that printed them runs again.
+        let Ok(mut state) = self.lock() else { return };
+        let row = Seq(self.last.load(Ordering::Relaxed));
+        let ring = self.core.logs.ring(self.worker);
+        let durable = state.ledger.durable_seq();
+        let is_first = ring.add(row, events);
+        if durable >= row {
+            ring.show(durable);
+        } else if is_first {
+            Core::when_durable(&mut state, row, OnDurable::Show(ring, row));
+        }
     }
 }
 

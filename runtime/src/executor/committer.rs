@@ -30,6 +30,8 @@ pub(crate) fn complete(on_durable: OnDurable, outcome: Result<(), ExecutorError>
         (OnDurable::Notify(tx), outcome) => drop(tx.send(outcome)),
         (OnDurable::Deliver(waiters, reply), Ok(())) => send_reply(waiters, reply),
         (OnDurable::Deliver(waiters, _), Err(error)) => send_reply(waiters, Err(error)),
+        (OnDurable::Show(ring, row), Ok(())) => ring.show(row),
+        (OnDurable::Show(ring, _), Err(_)) => ring.drop_waiting(),
     }
 }
 

@@ -7,7 +7,7 @@
 use super::committer;
 use super::error::ExecutorError;
 use super::ledger::{Ledger, LedgerAction, LedgerEvent, StepError, StepOutcome};
-use super::logs::Logs;
+use super::logs::{LogRing, Logs};
 use super::progress::AcceptanceQueue;
 use super::projection::WorkerProjection;
 use super::scheduler::{self, Scheduler};
@@ -137,6 +137,8 @@ impl Drop for ResidentPermit {
 pub(crate) enum OnDurable {
     Notify(oneshot::Sender<Result<(), ExecutorError>>),
     Deliver(Vec<Waiter>, Reply),
+    /// Makes a worker's output before this row visible.
+    Show(Arc<LogRing>, Seq),
 }
 
 /// What a worker id stands for.

@@ -43,10 +43,12 @@ impl Executor {
         if let Some(settled) = settled {
             let Err(_closed) = settled.await;
         }
+        core.wait_worker_durable(worker, id, generation).await?;
         if !recover_immediately {
+            // After everything that it printed is visible.
             core.logs.notify_unloaded(worker);
         }
-        core.wait_worker_durable(worker, id, generation).await
+        Ok(())
     }
 
     /// Resumes an interrupted worker. Durable on return.

@@ -66,7 +66,8 @@ pub(super) async fn load(
         projection: &projection,
         component: &component,
         init: worker_init(core, &projection, projection.template_version),
-        ports: ActivationAdapter::new(core.clone(), worker, activation, generation).ports(projection.project),
+        ports: ActivationAdapter::new(core.clone(), worker, activation, generation, Seq(projection.last_row))
+            .ports(projection.project),
         interrupt_handle: interrupt_handle.clone(),
     };
     let mut instance = Box::new(loader.load_newest().await?);

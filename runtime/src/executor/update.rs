@@ -15,7 +15,7 @@ use super::load::{self, LoadError, Loader};
 use super::projection::{FinishedUpdate, PendingUpdate, WorkerProjection};
 use super::worker_task::append_entries;
 use super::{Executor, ExecutorError, ExecutorMetrics, snapshot};
-use crate::storage::ports::WorkerNum;
+use crate::storage::ports::{Seq, WorkerNum};
 use golem_host::ports::PortError;
 use golem_host::{ReloadTarget, SnapshotError, StopReason};
 use golem_model::oplog::{AdminRequest, InboxEvent, LifecycleEvent, UpdateMode};
@@ -197,8 +197,14 @@ async fn rehearse(
         projection,
         component: &component,
         init,
-        ports: ActivationAdapter::new(core.clone(), worker, ActivationId::NONE, generation)
-            .ports(projection.project),
+        ports: ActivationAdapter::new(
+            core.clone(),
+            worker,
+            ActivationId::NONE,
+            generation,
+            Seq(projection.last_row),
+        )
+        .ports(projection.project),
         interrupt_handle,
     };
     let load_result = match projection.snapshot_state.last_manual_update() {

@@ -84,7 +84,9 @@ fn frame(notice: LogNotice, format: ConnectFormat) -> String {
         LogNotice::Missed(count) => WorkerEvent::Log {
             level: api::LogLevel::Warn,
             context: "golem".to_owned(),
-            message: format!("{count} events were lost: this connection is slower than the worker"),
+            message: format!(
+                "{count} events were lost: this connection or the disk is slower than the worker"
+            ),
         },
     };
     let frame = match format {

@@ -146,6 +146,36 @@ async fn only_the_last_events_are_kept() {
     node.stop().await;
 }
 
+/// A worker that is stopped in the middle prints again what it printed after its last entry. The stream shows each line
+/// once.
+#[tokio::test]
+async fn a_simulated_crash_repeats_no_line() {
+    let node = TestNode::new().await;
+    let mut api = node.api();
+    let template = upload(&mut api, "prints").await;
+    let crash =
+        |worker: &str| Request::post(worker_path(&template, worker, "interrupt?recover-immediately=true"));
+    let cases = [("tick", json!([3, 1_000]), "tick"), ("compute", json!([3]), "round")];
+    for (function, params, word) in cases {
+        api.create(&template, function).await;
+        let mut stream = LogStream::open(&api, &template, function, "").await.unwrap();
+        api.ok(send(&template, function, &format!("golem:prints/api/{function}"), &params, "key")).await;
+        for number in 1..=3 {
+            stream.read_until(&format!("{word} {number}\n")).await;
+            api.ok(crash(function)).await;
+        }
+        let waited = call(&template, function, &format!("golem:prints/api/{function}"), &params, "key");
+        assert_eq!(result_of(&api.ok(waited).await), json!(3));
+        // The end of the worker ends the stream, so everything that it printed has been read.
+        api.ok(Request::new("DELETE", worker_path(&template, function, ""))).await;
+        while let Some(frame) = stream.next_frame().await {
+            stream.text.push_str(frame["Message"]["message"].as_str().unwrap());
+        }
+        assert_eq!(stream.text, format!("{word} 1\n{word} 2\n{word} 3\n"));
+    }
+    node.stop().await;
+}
+
 /// A worker prints the promise that it waits for, and a client reads it from the stream.
 #[tokio::test]
 async fn promises_are_found_in_the_stream_and_completed() {

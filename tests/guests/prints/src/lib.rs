@@ -18,6 +18,26 @@ mod prints {
         count
     }
 
+    /// Prints a number and sleeps, `count` times.
+    pub fn tick(count: u32, ms: u64) -> u32 {
+        for number in 1..=count {
+            println!("tick {number}");
+            std::thread::sleep(std::time::Duration::from_millis(ms));
+        }
+        count
+    }
+
+    /// Prints a number and computes for some tenths of a second, `count` times.
+    pub fn compute(count: u32) -> u32 {
+        for number in 1..=count {
+            println!("round {number}");
+            for step in 0..200_000_000_u32 {
+                std::hint::black_box(step);
+            }
+        }
+        count
+    }
+
     /// Writes text without a line end, and flushes.
     pub fn part(text: String) -> Result<(), String> {
         let mut out = std::io::stdout();
