@@ -144,6 +144,10 @@ impl LogSink for ActivationAdapter {
     fn emit(&self, events: Vec<PrintedEvent>) {
         // After a failed commit the code that printed them runs again.
         let Ok(mut state) = self.lock() else { return };
+        // Otherwise a worker that was deleted in the middle of its invocation would get a new ring.
+        if state.ledger.projection(self.worker).is_none() {
+            return;
+        }
         let row = Seq(self.last.load(Ordering::Relaxed));
         let ring = self.core.logs.ring(self.worker);
         let durable = state.ledger.durable_seq();
