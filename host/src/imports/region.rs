@@ -116,6 +116,10 @@ impl WorkerState {
         if self.interrupt_handle.is_interrupted() {
             return CallFailure::Stop(crate::StopReason::Interrupted);
         }
+        // Between two invocations, `save` must not revert the last one: its result is visible already.
+        if let Some(text) = self.phase.deny_reason("golem:durability/position#jump", false) {
+            return CallFailure::Trap(text);
+        }
         let Some(start) = self.current.start else {
             return CallFailure::Trap(format!(
                 "cannot jump to position {position} while nothing is being invoked"

@@ -1,8 +1,10 @@
 //! Decides whether a worker may be created: the plan of its project's owner must allow it, and its template must still
 //! exist.
 
+use super::core::{Core, OnDurable};
 use super::{Executor, ExecutorError};
 use golem_model::TemplateId;
+use tokio::sync::oneshot;
 
 /// Why a worker may not be created.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -38,16 +40,28 @@ pub trait WorkerAdmission: Send + Sync {
 }
 
 impl Executor {
-    /// Returns the exact number of workers that these templates have together.
-    pub fn worker_count(&self, templates: &[TemplateId]) -> u64 {
+    /// Returns the exact number of workers that these templates have together. Fails while the store recovers: the
+    /// ledger is empty then.
+    pub fn worker_count(&self, templates: &[TemplateId]) -> Result<u64, ExecutorError> {
         let state = self.core.lock();
-        templates.iter().map(|template| state.ledger.counts.of(*template)).sum()
+        Core::check_available(&state)?;
+        Ok(templates.iter().map(|template| state.ledger.counts.of(*template)).sum())
     }
 
-    /// Waits until everything that was appended to the log so far is durable.
-    pub async fn wait_all_durable(&self) -> Result<(), ExecutorError> {
-        let last = self.core.lock().ledger.last_seq();
-        self.core.wait_durable(last).await
+    /// Like [`Executor::worker_count`]. Returns once everything that the count is based on is durable.
+    pub async fn durable_worker_count(&self, templates: &[TemplateId]) -> Result<u64, ExecutorError> {
+        let (count, durable) = {
+            let mut state = self.core.lock();
+            Core::check_available(&state)?;
+            let count = templates.iter().map(|template| state.ledger.counts.of(*template)).sum();
+            let last = state.ledger.last_seq();
+            // Registered under the same lock: if a commit fails from now on, this fails too.
+            let (tx, rx) = oneshot::channel();
+            Core::when_durable(&mut state, last, OnDurable::Notify(tx));
+            (count, rx)
+        };
+        durable.await.unwrap_or(Err(ExecutorError::ShuttingDown))?;
+        Ok(count)
     }
 }
 

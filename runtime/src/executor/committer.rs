@@ -140,7 +140,7 @@ fn recover_store(core: &Arc<Core>, error: &StoreError) -> bool {
         match reopened {
             Ok(ledger) => {
                 let mut state = core.lock();
-                state.ledger = ledger;
+                state.ledger = ledger.after(&state.ledger);
                 state.health = StoreHealth::Up;
                 core.run_actions(&mut state);
                 drop(state);
@@ -175,7 +175,8 @@ fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
         state.scheduler = super::scheduler::Scheduler::default();
         state.acceptances = super::progress::AcceptanceQueue::default();
         // Nothing may read this ledger any more. Replacing it with an empty one makes sure of that.
-        state.ledger = super::ledger::Ledger::new(crate::storage::ports::StorePosition::default(), &[]);
+        let empty = super::ledger::Ledger::new(crate::storage::ports::StorePosition::default(), &[]);
+        state.ledger = empty.after(&state.ledger);
         (std::mem::take(&mut state.on_durable), std::mem::take(&mut state.slots))
     };
     for (_, on_durable) in on_durable {

@@ -82,6 +82,8 @@ impl Executor {
         let Some(worker) = self.core.locate(id).await? else { return Ok(KeyState::Unknown) };
         let known = {
             let state = self.core.lock();
+            // While the store recovers, a pending invocation is in neither place.
+            Core::check_available(&state)?;
             let pending = state.slots.get(&worker).is_some_and(|slot| {
                 slot.current.iter().chain(&slot.pending).any(|pending| pending.key == key.as_str())
             });

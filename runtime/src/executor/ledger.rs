@@ -289,6 +289,14 @@ impl Ledger {
         self.evictions
     }
 
+    /// Continues the counter of the ledger that this one replaces: data that was read from the store under that ledger is
+    /// stale.
+    #[must_use]
+    pub(crate) fn after(mut self, replaced: &Self) -> Self {
+        self.evictions = replaced.evictions + 1;
+        self
+    }
+
     pub(crate) fn projections_cached(&self) -> usize {
         self.projections.len()
     }

@@ -72,6 +72,7 @@ pub(super) async fn load(
     };
     let mut instance = Box::new(loader.load_newest().await?);
     let replayed = instance.replay().await.map_err(LoadError::Stopped)?;
+    check_same_end(&projection, &replayed).map_err(LoadError::Stopped)?;
     Ok((ResidentInstance { instance, interrupt_handle, permit }, replayed))
 }
 
@@ -105,6 +106,31 @@ pub(super) async fn acquire_permit(
         permit = core.acquire_resident_permit() => Ok((permit.ok_or_else(discarded)?, interrupt_handle)),
         () = interrupt_handle.interrupted() => Err(LoadError::Stopped(StopReason::Interrupted)),
     }
+}
+
+/// Checks that replay found the same unfinished invocation as the projection, which was folded from the same entries.
+///
+/// If they differ, neither view can be trusted, and a retry would meet the same difference. So it is a divergence, which
+/// pauses the worker.
+fn check_same_end(projection: &WorkerProjection, replayed: &ReplayEnd) -> Result<(), StopReason> {
+    let folded = projection.current.as_ref().map(|current| current.key.0.as_str());
+    let found = match replayed {
+        ReplayEnd::Ready => None,
+        ReplayEnd::Unfinished { key } => Some(key.as_str()),
+    };
+    if folded == found {
+        return Ok(());
+    }
+    let view = |key: Option<&str>| match key {
+        Some(key) if key.starts_with(' ') => "an unfinished invocation without a key".to_owned(),
+        Some(key) => format!("the unfinished invocation {key}"),
+        None => "no unfinished invocation".to_owned(),
+    };
+    Err(StopReason::Diverged {
+        index: projection.oplog_end,
+        recorded: format!("{}, according to the worker's projection", view(folded)),
+        requested: format!("{}, according to replay", view(found)),
+    })
 }
 
 /// Loads the component of a version of the worker's template.

@@ -29,7 +29,7 @@ pub(super) async fn take_snapshot(
     resident: &mut Option<ResidentInstance>,
 ) -> Result<(), ExecutorError> {
     let Some(mut loaded) = resident.take() else { return Ok(()) };
-    let before = image_hashes(core, worker);
+    let before = image_hashes(core, worker).unwrap_or_default();
     let outcome = match save_and_reload(core, &mut loaded, ReloadTarget::Snapshot).await {
         Ok(outcome) => outcome,
         // The log is complete without a snapshot, so the callers that wait for the worker get no error.
@@ -98,13 +98,10 @@ async fn store_image(core: &Arc<Core>, bytes: Vec<u8>) -> Result<(SnapshotImage,
     }
 }
 
-/// Returns the hashes of the images that the worker needs now.
-pub(super) fn image_hashes(core: &Arc<Core>, worker: WorkerNum) -> Vec<[u8; 32]> {
-    core.lock()
-        .ledger
-        .projection(worker)
-        .map(|projection| projection.snapshot_state.image_hashes())
-        .unwrap_or_default()
+/// Returns the hashes of the images that the worker needs now. `None` if its projection is not in memory.
+pub(super) fn image_hashes(core: &Arc<Core>, worker: WorkerNum) -> Option<Vec<[u8; 32]>> {
+    let state = core.lock();
+    Some(state.ledger.projection(worker)?.snapshot_state.image_hashes())
 }
 
 /// Removes those of the images `before` that the worker does not need any more, once the entry that makes them unused
@@ -181,9 +178,12 @@ async fn sweep_image(core: &Arc<Core>, hash: [u8; 32]) -> Result<(), ExecutorErr
     // `try_write`, because a queued writer would block tasks that take snapshots meanwhile. An image that is skipped
     // here is checked again at the next start.
     let Ok(_image_guard) = core.image_lock.try_write() else { return Ok(()) };
-    let needed = match core.locate(&owner).await? {
-        None => false,
-        Some(worker) => image_hashes(core, worker).contains(&hash),
+    let needed = loop {
+        let Some(worker) = core.locate(&owner).await? else { break false };
+        // A projection that has left memory since, or was discarded with the ledger, says nothing about the image.
+        if let Some(hashes) = image_hashes(core, worker) {
+            break hashes.contains(&hash);
+        }
     };
     if !needed {
         let snapshots = core.snapshots.clone();

@@ -123,7 +123,7 @@ pub(super) async fn apply_update(
 ) -> Result<(), ExecutorError> {
     let Some(projection) = core.lock().ledger.projection(worker).cloned() else { return Ok(()) };
     let Some(PendingUpdate { mode, to, .. }) = projection.snapshot_state.update else { return Ok(()) };
-    let before = snapshot::image_hashes(core, worker);
+    let before = snapshot::image_hashes(core, worker).unwrap_or_default();
     let outcome = match mode {
         UpdateMode::Automatic => {
             drop(resident.take());

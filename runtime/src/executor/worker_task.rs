@@ -63,10 +63,50 @@ enum Flow {
     Stop,
 }
 
+/// Rounds without effect after which a task gives up. A round can be without effect because the log changed after the work
+/// was chosen; then the next round sees the change.
+const ROUNDS_WITHOUT_EFFECT_MAX: u32 = 10;
+
+/// Counts the rounds of a task that neither changed the worker's log nor ended in another way.
+#[derive(Debug, Default)]
+struct Progress {
+    last_row: Option<u64>,
+    rounds: u32,
+}
+
+impl Progress {
+    /// Returns `result`, or a divergence if the task repeats work without an end. Nothing retries without a bound.
+    fn check(&mut self, projection: Option<&WorkerProjection>, result: WorkResult) -> WorkResult {
+        let Some(projection) = projection else { return result };
+        let without_effect = matches!(
+            result,
+            WorkResult::Nothing
+                | WorkResult::Outcome(Outcome::Stopped(StopReason::Port(PortError::Discarded)))
+        );
+        if !without_effect || self.last_row != Some(projection.last_row) {
+            *self = Self { last_row: Some(projection.last_row), rounds: 0 };
+            return result;
+        }
+        self.rounds += 1;
+        if self.rounds < ROUNDS_WITHOUT_EFFECT_MAX {
+            return result;
+        }
+        let status = projection.status();
+        WorkResult::Outcome(Outcome::Stopped(StopReason::Diverged {
+            index: projection.oplog_end,
+            recorded: format!(
+                "a worker that is {status} and has something to do, according to its projection"
+            ),
+            requested: format!("nothing to do, in {ROUNDS_WITHOUT_EFFECT_MAX} rounds of its task"),
+        }))
+    }
+}
+
 /// The task of one worker.
 pub(crate) async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
     let mut resident: Option<ResidentInstance> = None;
     let mut result = WorkResult::Nothing;
+    let mut progress = Progress::default();
     loop {
         let parked = match &result {
             WorkResult::Outcome(Outcome::Stopped(StopReason::Suspended(parked))) => parked.promises.clone(),
@@ -93,6 +133,7 @@ pub(crate) async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
             let mut state = core.lock();
             if state.generation == generation {
                 let done = std::mem::replace(&mut result, WorkResult::Nothing);
+                let done = progress.check(state.ledger.projection(worker), done);
                 let flow = settle_work(&core, &mut state, worker, done);
                 Core::notify_settled(&mut state, worker);
                 if flow == Flow::Stop {
@@ -419,11 +460,10 @@ fn settle_stop(core: &Arc<Core>, state: &mut State, worker: WorkerNum, stop: Sto
         StopReason::Diverged { index, recorded, requested } => {
             let cause = FailureCause::Diverged { index, recorded, requested };
             tracing::error!(worker = %worker, ?cause, "replay diverged; the worker is paused, its log is untouched");
-            if begun {
-                let event = InboxEvent::Interrupted { at: core.clock.now() };
-                if let Err(error) = core.step(state, LedgerEvent::Inbox { worker, event }) {
-                    tracing::error!(worker = %worker, %error, "cannot pause the worker");
-                }
+            // Another attempt would diverge again, also when the queue is all that is left to do.
+            let event = InboxEvent::Interrupted { at: core.clock.now() };
+            if let Err(error) = core.step(state, LedgerEvent::Inbox { worker, event }) {
+                tracing::error!(worker = %worker, %error, "cannot pause the worker");
             }
             return abandon_work(core, state, worker, &ExecutorError::InvocationFailed { cause });
         }

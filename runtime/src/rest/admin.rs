@@ -32,16 +32,16 @@ pub(super) async fn accounts(
     let number = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
     let summary = |account: &Arc<golem_model::Account>| {
         let templates: Vec<TemplateId> = services.quotas.templates_of(account.id);
-        AccountSummary {
+        Ok(AccountSummary {
             id: account.id,
             name: account.name.clone(),
             email: account.email.clone(),
             templates_count: number(templates.len() as u64),
-            workers_count: number(services.executor.worker_count(&templates)),
+            workers_count: number(services.executor.worker_count(&templates)?),
             created_at: account.created_at,
-        }
+        })
     };
-    Ok(Json(accounts.iter().map(summary).collect()))
+    accounts.iter().map(summary).collect::<Result<_, ApiError>>().map(Json)
 }
 
 /// `GET /admin/accounts/count`.

@@ -140,9 +140,8 @@ pub(super) async fn delete(
     let (_, scope) = services.authorize_template(principal, Action::DeleteTemplate, id)?;
     let (executor, runtime) = (services.executor.clone(), tokio::runtime::Handle::current());
     let workers = move || {
-        let count = executor.worker_count(&[id]);
         // The deletion of the last worker must be durable before the template is removed.
-        runtime.block_on(executor.wait_all_durable()).map(|()| count)
+        runtime.block_on(executor.durable_worker_count(&[id]))
     };
     services.templates.delete(&scope, id, workers).await?;
     audit(principal.account(), "template deleted", &id);

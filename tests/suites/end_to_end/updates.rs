@@ -171,6 +171,25 @@ async fn a_damaged_snapshot_is_skipped() {
 }
 
 #[tokio::test]
+async fn a_jump_in_save_reverts_nothing() {
+    let node = TestNode::with(|options| options.set("workers.snapshot_invocations=2")).await;
+    let mut api = node.api();
+    let template = upload(&mut api, "saves").await;
+    add(&mut api, &template, 0..1).await;
+    api.invoke(&template, "w", &api_function("spoil"), &json!(["jump-save"])).await;
+    // Before, the jump in `save` reverted the completed invocation, and the next call was loaded and replayed forever.
+    add(&mut api, &template, 1..3).await;
+    let page = api.ok(Request::get(worker_path(&template, "w", "oplog?query=snapshot-refused"))).await.json();
+    let refused = page["entries"][0]["text"].as_str().unwrap_or_default();
+    assert!(refused.contains("position#jump cannot be called in save"), "{page}");
+    let page = api.ok(Request::get(worker_path(&template, "w", "oplog?query=revert"))).await.json();
+    assert_eq!(page["entries"], json!([]));
+    let node = node.crash().await;
+    add(&mut node.api(), &template, 3..5).await;
+    node.stop().await;
+}
+
+#[tokio::test]
 async fn a_refused_snapshot_is_recorded_and_the_worker_continues() {
     let node = TestNode::with(|options| options.set("workers.snapshot_invocations=3")).await;
     let mut api = node.api();

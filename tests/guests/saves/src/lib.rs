@@ -2,6 +2,8 @@
 
 wit_bindgen::generate!({ path: "wit", world: "saves", generate_all });
 
+use golem::durability::position;
+
 use exports::golem::durability::snapshot;
 use exports::golem::saves::api;
 use std::cell::RefCell;
@@ -15,6 +17,8 @@ struct State {
     texts: HashMap<String, u64>,
     filler: Vec<u8>,
     fault: String,
+    /// A position in the invocation that selected the fault.
+    position: u64,
     calls: u64,
 }
 
@@ -57,7 +61,8 @@ impl api::Guest for Saves {
     }
 
     fn spoil(what: String) {
-        with_state(|state| state.fault = what);
+        let position = if what == "jump-save" { position::get() } else { 0 };
+        with_state(|state| (state.fault, state.position) = (what, position));
     }
 
     fn note(text: String) {
@@ -81,6 +86,7 @@ impl snapshot::Guest for Saves {
                 "refuse-save" => return Err("not now".to_owned()),
                 "trap-save" => panic!("spoilt"),
                 "call-save" => drop(now()),
+                "jump-save" => position::jump(state.position),
                 _ => {}
             }
             let mut lines = vec![state.fault.clone(), "7".repeat(state.filler.len())];
@@ -104,7 +110,7 @@ impl snapshot::Guest for Saves {
             let (at, text) = line.split_once(' ').ok_or("a line has no time")?;
             texts.insert(text.to_owned(), at.parse().map_err(|_| "a time is no number")?);
         }
-        with_state(|state| *state = State { texts, filler: vec![7; filler], fault, calls: 0 });
+        with_state(|state| *state = State { texts, filler: vec![7; filler], fault, ..State::default() });
         Ok(())
     }
 }
