@@ -30,6 +30,7 @@ mod load;
 mod logs;
 mod metrics;
 mod oplog_search;
+mod panics;
 mod progress;
 mod projection;
 mod queue;

@@ -135,6 +135,11 @@ impl Collector for MetricsCollector {
             ),
             ("golem_store_commits", "Commits of the log", read(&executor.commits)),
             ("golem_store_commits_failed", "Commits that failed", read(&executor.commits_failed)),
+            (
+                "golem_panics",
+                "Panics that were contained; each is a defect of the server",
+                read(&executor.panics),
+            ),
             ("golem_store_rows", "Rows of the log committed", read(&executor.rows)),
             ("golem_store_syncs", "Syncs of the log to the disk", sample.store_syncs),
             (

@@ -12,7 +12,8 @@ use tracing_subscriber::EnvFilter;
 /// After the shutdown of the server, blocking threads get this long to end.
 const RUNTIME_SHUTDOWN_MAX: Duration = Duration::from_millis(500);
 
-/// Runs a server in its own async runtime. Returns after SIGTERM or SIGINT, when the server has shut down.
+/// Runs a server in its own async runtime. Returns after SIGTERM or SIGINT, when the server has shut down. Fails if
+/// another process has taken the data.
 pub fn run(
     args: &ServerArgs,
     environment: impl IntoIterator<Item = (OsString, OsString)>,
@@ -39,12 +40,22 @@ pub fn run(
             () = stop.received() => return Ok(()),
         };
         print_ready_line(&server)?;
-        stop.received().await;
+        let fenced = tokio::select! {
+            () = stop.received() => false,
+            () = server.executor().fenced() => true,
+        };
         tracing::info!("stopping; another signal stops at once");
+        let data_dir = server.data_dir().to_owned();
         tokio::select! {
             () = server.shutdown() => tracing::info!("stopped"),
             () = stop.received() => tracing::warn!("stopped at once"),
         }
+        anyhow::ensure!(
+            !fenced,
+            "another process has taken the data folder {}, so this server has stopped; nothing that it acknowledged is \
+             lost. Make sure that only one server uses the folder, then start it again",
+            data_dir.display()
+        );
         Ok(())
     });
     // A component that is being compiled would delay the end of the process by seconds, and its result is no longer

@@ -7,9 +7,10 @@
 mod shared_access;
 
 use super::authorization::{PromiseAccess, PromiseUse};
-use super::core::{Core, OnDurable, State};
+use super::core::{Core, OnDurable};
 use super::history;
 use super::ledger::{ActivationId, HostCallContext, LedgerEvent, PromiseOperation, StepError, StepOutcome};
+use super::panics::StateGuard;
 use super::projection::PromiseSlot;
 use super::{ExecutorError, WorkerRange, WorkerView, ledger, listing};
 use crate::storage::ports::{Seq, WorkerNum};
@@ -22,7 +23,6 @@ use golem_model::oplog::codec::Row;
 use golem_model::oplog::{HostCall, InboxEvent};
 use golem_model::promise::{PromiseCompletion, PromiseState};
 use golem_model::{Entry, OplogIndex, ProjectId, PromiseId, WorkerId, WorkerName};
-use parking_lot::MutexGuard;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -63,7 +63,7 @@ impl ActivationAdapter {
         }
     }
 
-    pub(super) fn lock(&self) -> Result<MutexGuard<'_, State>, PortError> {
+    pub(super) fn lock(&self) -> Result<StateGuard<'_>, PortError> {
         let state = self.core.lock();
         if state.generation == self.generation { Ok(state) } else { Err(PortError::Discarded) }
     }

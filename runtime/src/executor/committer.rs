@@ -10,6 +10,7 @@
 
 use super::core::{Core, OnDurable, State, StoreHealth, unavailable};
 use super::error::ExecutorError;
+use super::panics::Failure;
 use super::startup;
 use crate::storage::ports::{Batch, StoreError};
 use std::sync::Arc;
@@ -45,17 +46,17 @@ pub(crate) fn send_reply(waiters: Vec<super::core::Waiter>, reply: super::core::
     drop(first.send(reply));
 }
 
-/// The committer thread. Returns when the executor is closing and everything is written.
-pub(crate) fn run(core: &Arc<Core>) {
+/// Commits until that fails. Returns `None` when the executor is closing and everything is written.
+pub(super) fn commit_until_failure(core: &Arc<Core>) -> Option<Failure> {
     let mut more_to_tidy = true;
     loop {
         let batch = {
             let mut state = core.lock();
             let mut idle = false;
-            while !state.ledger.has_unwritten_rows() {
+            while !state.is_inconsistent && !state.ledger.has_unwritten_rows() {
                 let derived = state.ledger.has_unflushed_state();
                 if state.closing && !derived {
-                    return;
+                    return None;
                 }
                 if state.closing || (derived && !core.wait_for_work(&mut state, IDLE_AFTER)) {
                     idle = true;
@@ -67,6 +68,9 @@ pub(crate) fn run(core: &Arc<Core>) {
                     state = core.lock();
                 }
             }
+            if state.is_inconsistent {
+                return Some(Failure::Panic("a panic left the state of the node inconsistent".to_owned()));
+            }
             state.ledger.take_batch(idle)
         };
         more_to_tidy = true;
@@ -77,9 +81,7 @@ pub(crate) fn run(core: &Arc<Core>) {
             Ok(()) => finish_commit(core, &batch, took),
             Err(error) => {
                 core.metrics.commits_failed.fetch_add(1, Ordering::Relaxed);
-                if !recover_store(core, &error) {
-                    return;
-                }
+                return Some(Failure::Commit(error));
             }
         }
     }
@@ -119,12 +121,16 @@ fn finish_commit(core: &Arc<Core>, batch: &Batch, took: Duration) {
 
 /// Discards all in-memory state, then retries until the store can be used again. Returns false if this process can
 /// never use it again.
-fn recover_store(core: &Arc<Core>, error: &StoreError) -> bool {
-    let reason: Arc<str> = unavailable(error).to_string().into();
-    tracing::error!(%reason, "a commit failed: all in-memory state is discarded");
+pub(super) fn recover_store(core: &Arc<Core>, failure: &Failure) -> bool {
+    let reason: Arc<str> = match failure {
+        Failure::Commit(error) => unavailable(error).to_string().into(),
+        Failure::Panic(text) => format!("a part of the server panicked: {text}").into(),
+    };
+    tracing::error!(%reason, "commits stopped: all in-memory state is discarded");
     discard_all(core, &reason);
-    if matches!(error, StoreError::Fenced { .. }) {
+    if let Failure::Commit(StoreError::Fenced { .. }) = failure {
         tracing::error!("another process owns the data now; this process accepts no more work");
+        core.fenced.cancel();
         return false;
     }
     loop {
@@ -171,6 +177,7 @@ fn discard_all(core: &Arc<Core>, reason: &Arc<str>) {
         let mut state = core.lock();
         state.health = StoreHealth::Down(reason.clone());
         state.generation += 1;
+        state.is_inconsistent = false;
         state.idle.clear();
         state.scheduler = super::scheduler::Scheduler::default();
         state.acceptances = super::progress::AcceptanceQueue::default();

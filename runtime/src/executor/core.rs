@@ -8,6 +8,7 @@ use super::committer;
 use super::error::ExecutorError;
 use super::ledger::{Ledger, LedgerAction, LedgerEvent, StepError, StepOutcome};
 use super::logs::{LogRing, Logs};
+use super::panics::StateGuard;
 use super::progress::AcceptanceQueue;
 use super::projection::WorkerProjection;
 use super::scheduler::{self, Scheduler};
@@ -19,7 +20,7 @@ use crate::storage::ports::{ContentStore, Seq, Store, StoreError, StoredProjecti
 use golem_host::ports::Clock;
 use golem_host::{Instance, InterruptHandle};
 use golem_model::{Invocation, OplogIndex, Value, WorkerId};
-use parking_lot::{Condvar, Mutex, MutexGuard};
+use parking_lot::{Condvar, Mutex};
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -193,6 +194,8 @@ pub(crate) struct State {
     pub(crate) health: StoreHealth,
     /// Incremented when all in-memory state is discarded after a failed commit.
     pub(crate) generation: u64,
+    /// Set when a panic under the lock may have left this state inconsistent. The committer then discards it.
+    pub(crate) is_inconsistent: bool,
     /// Set when the executor accepts no more requests.
     pub(crate) stopping: bool,
     /// Set when no more rows will be added. The committer then ends after writing everything.
@@ -237,6 +240,8 @@ pub(crate) struct Core {
     pub(crate) tasks: tokio_util::task::TaskTracker,
     /// Cancelled when the executor shuts down.
     pub(crate) stop: tokio_util::sync::CancellationToken,
+    /// Cancelled when another process has taken the data: this process can never write again.
+    pub(crate) fenced: tokio_util::sync::CancellationToken,
     pub(crate) committer: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
 
@@ -251,6 +256,7 @@ impl Core {
                 acceptances: AcceptanceQueue::default(),
                 health: StoreHealth::Up,
                 generation: 0,
+                is_inconsistent: false,
                 stopping: false,
                 closing: false,
                 idle: BTreeSet::new(),
@@ -276,16 +282,17 @@ impl Core {
             runtime: tokio::runtime::Handle::current(),
             tasks: tokio_util::task::TaskTracker::new(),
             stop: tokio_util::sync::CancellationToken::new(),
+            fenced: tokio_util::sync::CancellationToken::new(),
             committer: Mutex::new(None),
         })
     }
 
-    pub(crate) fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
+    pub(crate) fn lock(&self) -> StateGuard<'_> {
+        StateGuard::new(self, self.state.lock())
     }
 
-    pub(crate) fn wait_for_work(&self, state: &mut MutexGuard<'_, State>, at_most: Duration) -> bool {
-        !self.commit_needed.wait_for(state, at_most).timed_out()
+    pub(crate) fn wait_for_work(&self, state: &mut StateGuard<'_>, at_most: Duration) -> bool {
+        !self.commit_needed.wait_for(state.mutex_guard(), at_most).timed_out()
     }
 
     /// Applies an event to the ledger and performs the resulting actions.
@@ -417,7 +424,8 @@ impl Core {
         let generation = state.generation;
         let slot = Self::slot(state, worker);
         if !std::mem::replace(&mut slot.has_task, true) {
-            self.tasks.spawn_on(worker_task::run(self.clone(), worker, generation), &self.runtime);
+            let task = worker_task::run_contained(self.clone(), worker, generation);
+            self.tasks.spawn_on(task, &self.runtime);
         }
     }
 

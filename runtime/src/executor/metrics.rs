@@ -19,6 +19,8 @@ pub struct ExecutorMetrics {
     pub commit_nanos: AtomicU64,
     /// Commits that failed.
     pub commits_failed: AtomicU64,
+    /// Panics that were contained. Each is a defect of the server.
+    pub panics: AtomicU64,
     /// Times that a worker was loaded into memory.
     pub activations: AtomicU64,
     /// Entries that were replayed while loading workers.

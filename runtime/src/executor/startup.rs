@@ -9,7 +9,7 @@ use super::history;
 use super::ledger::{Ledger, StepError, WorkerCounts};
 use super::projection::WorkerProjection;
 use super::{Executor, ExecutorParts};
-use super::{committer, scheduler, snapshot};
+use super::{committer, panics, scheduler, snapshot};
 use crate::storage::ports::{Seq, Store, StoreError, StorePosition, WorkerNum};
 use golem_model::oplog::codec;
 use std::sync::Arc;
@@ -31,16 +31,26 @@ impl Executor {
         let thread = core.clone();
         let committer = std::thread::Builder::new()
             .name("committer".to_owned())
-            .spawn(move || committer::run(&thread))
+            .spawn(move || panics::run_committer(&thread))
             .map_err(|source| StartError::Thread { name: "committer", source })?;
         *core.committer.lock() = Some(committer);
-        core.tasks.spawn(scheduler::run(core.clone()));
-        core.tasks.spawn(evict_idle(core.clone()));
-        core.tasks.spawn(snapshot::sweep_images(core.clone()));
+        core.tasks.spawn(panics::supervise(core.clone(), "the scheduler", scheduler::run));
+        core.tasks.spawn(panics::supervise(core.clone(), "the eviction of idle instances", evict_idle));
+        core.tasks.spawn(panics::supervise(core.clone(), "the sweep of images", snapshot::sweep_images));
         if let Err(error) = wake_all(&core).await {
             tracing::error!(%error, "cannot find the workers that have something to do");
         }
         Ok(Self { core })
+    }
+
+    /// Whether requests are accepted now. An error says why not.
+    pub fn health(&self) -> Result<(), ExecutorError> {
+        super::core::Core::check_available(&self.core.lock())
+    }
+
+    /// Returns when another process has taken the data. This process can then never write again.
+    pub async fn fenced(&self) {
+        self.core.fenced.cancelled().await;
     }
 
     /// Stops accepting work, writes everything that is pending, and returns when it is durable. Running guests are

@@ -13,6 +13,7 @@
 use super::core::{Core, OnDurable, PendingInvocation, ResidentInstance, State, StoreHealth};
 use super::ledger::{LedgerEvent, StepOutcome};
 use super::load::{self, LoadError};
+use super::panics;
 use super::projection::{TerminalState, WorkerProjection};
 use super::retry::jitter;
 use super::{ExecutorError, ExecutorMetrics, committer, event_loop, history, scheduler, snapshot, update};
@@ -102,8 +103,32 @@ impl Progress {
     }
 }
 
+/// The task of one worker. If it panics, its callers are answered and the worker is free for another task.
+pub(crate) async fn run_contained(core: Arc<Core>, worker: WorkerNum, generation: u64) {
+    let task = Box::pin(run(core.clone(), worker, generation));
+    let Err(panic) = panics::contain(&core, "the task of a worker", task).await else {
+        return;
+    };
+    let mut state = core.lock();
+    // After a panic under the lock, everything is discarded, and that answers the callers.
+    if state.generation != generation {
+        return;
+    }
+    core.take_back_current(&mut state, worker);
+    let details = format!("the server failed while it ran the worker: {panic}");
+    let begun = state.ledger.projection(worker).is_some_and(|projection| projection.current.is_some());
+    if begun {
+        // Counted like any failed attempt, so a worker that makes the server panic each time fails in the end.
+        record_failed_attempt(&core, &mut state, worker, details, true, None);
+    } else {
+        abandon_work(&core, &mut state, worker, &ExecutorError::Unavailable { reason: details.into() });
+    }
+    Core::notify_settled(&mut state, worker);
+    finish_task(&mut state, worker);
+}
+
 /// The task of one worker.
-pub(crate) async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
+async fn run(core: Arc<Core>, worker: WorkerNum, generation: u64) {
     let mut resident: Option<ResidentInstance> = None;
     let mut result = WorkResult::Nothing;
     let mut progress = Progress::default();

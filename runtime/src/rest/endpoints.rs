@@ -285,7 +285,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
         "Sets whether a first login needs an address on the whitelist",
     ),
     public("GET", "/v1/{account_id}/golem-cli", "Explains where the command line is"),
-    public("GET", "/healthcheck", "Returns 200 while the server runs"),
+    public("GET", "/healthcheck", "Returns 200 while the server accepts requests"),
     public("GET", "/v1/version", "Shows the server's version"),
     public("GET", "/version", "Shows the server's version"),
     public("GET", "/openapi.json", "Returns this document, as OpenAPI 3.1"),

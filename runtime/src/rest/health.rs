@@ -10,8 +10,10 @@ use golem_api::info::VersionInfo;
 use http::header;
 use std::sync::Arc;
 
-/// `GET /healthcheck`: 200 without a body.
-pub(super) async fn healthcheck() {}
+/// `GET /healthcheck`: 200 without a body if requests are accepted, otherwise 503 with the reason.
+pub(super) async fn healthcheck(State(services): State<Arc<Services>>) -> Result<(), ApiError> {
+    Ok(services.executor.health()?)
+}
 
 /// `GET /v1/version`.
 pub(super) async fn version() -> Json<VersionInfo> {

@@ -43,6 +43,8 @@ pub enum FaultKind {
     Full,
     /// [`StoreError::Io`].
     Io,
+    /// The commit panics, like a defect of a store.
+    Panic,
 }
 
 /// State of one handle, which a crash of the process would lose.
@@ -160,6 +162,7 @@ fn error(kind: FaultKind) -> StoreError {
             path: PathBuf::from(PATH),
             source: "an injected fault".into(),
         },
+        FaultKind::Panic => panic!("an injected panic of the store"),
     }
 }
 

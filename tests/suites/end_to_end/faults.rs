@@ -197,7 +197,7 @@ async fn check_disk_fault(state: &str, expected: &[&str]) {
         assert_eq!(refused.header("retry-after"), Some("1"));
     }
     // The server still answers requests that write nothing.
-    assert_eq!(api.call(Request::get("/healthcheck")).await.status, 200);
+    assert_eq!(api.call(Request::get("/v1/version")).await.status, 200);
 
     server.set_disk("well").await;
     let again = call(&template, "w", INCREMENT, &json!([]), &format!("key-{failed}"));
@@ -206,6 +206,7 @@ async fn check_disk_fault(state: &str, expected: &[&str]) {
         async move { Some(api.call(again).await).filter(|response| response.status == 200) }
     })
     .await;
+    assert_eq!(api.call(Request::get("/healthcheck")).await.status, 200);
     // The failed key has run exactly once, either before or now.
     assert_eq!(result_of(&response), json!(failed + 1));
     assert_eq!(api.invoke(&template, "w", GET, &json!([])).await, json!(failed + 1));
@@ -227,4 +228,33 @@ async fn a_full_disk_loses_nothing_and_writes_resume_with_space() {
 #[tokio::test]
 async fn a_failed_sync_loses_nothing_that_was_acknowledged() {
     check_disk_fault("failing", &["Nothing that was acknowledged is lost"]).await;
+}
+
+/// Another process takes the shards: this server can write nothing any more, so it ends and says why.
+#[tokio::test]
+async fn a_fenced_server_ends_with_a_message() {
+    let folder = tempfile::tempdir().unwrap();
+    let options = ServerOptions::new(folder.path().join("data")).set("log=warn");
+    let mut server = options.start().await;
+    let mut api = server.api();
+    let template = upload(&mut api, COUNTER).await;
+    assert_eq!(api.invoke(&template, "w", INCREMENT, &json!([])).await, json!(1));
+    let other = rusqlite::Connection::open(options.data().join("golem.db")).unwrap();
+    other.execute_batch("UPDATE lease SET epoch = epoch + 1").unwrap();
+    drop(other);
+    let refused = api.try_call(call(&template, "w", INCREMENT, &json!([]), "fenced")).await;
+    assert!(refused.is_err() || refused.is_ok_and(|response| response.status == 503));
+    let status = wait::until("the server ends", || {
+        let status = server.exit_status();
+        async move { status }
+    })
+    .await;
+    assert!(!status.success());
+    assert_contains(
+        &server.log(),
+        &["another process has taken the data folder", "nothing that it acknowledged is lost"],
+    );
+    let server = options.start().await;
+    assert_eq!(server.api().invoke(&template, "w", GET, &json!([])).await, json!(1));
+    assert!(server.stop().await.success());
 }

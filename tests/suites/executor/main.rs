@@ -1,12 +1,15 @@
-//! The executor with a controlled clock: when invocations become durable, and how they are stopped.
+//! The executor with a controlled clock: when invocations become durable, how they are stopped, and what failures of the
+//! server leave.
 //!
 //! | module | tests |
 //! |---|---|
 //! | `progress` | acceptance in time, and what an error of the server leaves |
 //! | `interrupts` | interrupts and simulated crashes at every stage |
+//! | `failures` | failed commits, panics, and logs on which two parts disagree |
 
 #![expect(clippy::unwrap_used, reason = "in a test, the location of a panic is the message")]
 
+mod failures;
 mod interrupts;
 mod node;
 mod progress;

@@ -5,11 +5,11 @@ use golem_host::ports::OutboundHttp;
 use golem_host::testing::{FakeHttp, SimulatedClock};
 use golem_host::{Component, Engine, EngineConfig};
 use golem_model::oplog::InboxEvent;
-use golem_model::oplog::codec::{Row, decode_row};
+use golem_model::oplog::codec::{Row, decode_row, encode_row};
 use golem_model::template::Function;
 use golem_model::{
     AccountId, Convention, Entry, FailureOptions, IdempotencyKey, Invocation, OplogIndex, ProjectAction,
-    ProjectId, TemplateId, Timestamp, Value, WorkerId, WorkerName, WorkerStatus,
+    ProjectId, ShardId, TemplateId, Timestamp, Value, WorkerId, WorkerName, WorkerStatus,
 };
 use golem_runtime::entropy::SystemEntropy;
 use golem_runtime::executor::{
@@ -18,10 +18,11 @@ use golem_runtime::executor::{
     WorkerSpec, WorkerUsage,
 };
 use golem_runtime::storage::blobs::FileContentStore;
-use golem_runtime::storage::memory::MemoryStore;
-use golem_runtime::storage::ports::{Seq, Store};
+use golem_runtime::storage::memory::{Fault, FaultKind, MemoryStore};
+use golem_runtime::storage::ports::{Batch, LogRow, Seq, Store, WorkerNum};
 use golem_tests::{guests, wait};
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tempfile::TempDir;
@@ -30,7 +31,7 @@ use tokio::task::JoinHandle;
 use uuid::Uuid;
 
 const PROJECT: ProjectId = ProjectId(Uuid::from_u128(3));
-const TEMPLATE: TemplateId = TemplateId(Uuid::from_u128(2));
+pub(crate) const TEMPLATE: TemplateId = TemplateId(Uuid::from_u128(2));
 
 /// What the template service answers when the executor asks for the component.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,11 +42,15 @@ pub(crate) enum Templates {
     Loading,
     /// This error.
     Broken(&'static str),
+    /// Nothing: it panics.
+    Panics,
 }
 
 struct Services {
     component: Component,
     templates: watch::Sender<Templates>,
+    /// Whether the next admission of a worker panics, under the node's lock.
+    admission_panics: AtomicBool,
 }
 
 #[async_trait]
@@ -55,6 +60,7 @@ impl TemplateLookup for Services {
         let answer = templates.wait_for(|templates| *templates != Templates::Loading).await;
         match answer.as_deref() {
             Ok(Templates::Broken(error)) => Err((*error).to_owned()),
+            Ok(Templates::Panics) => panic!("an injected panic of the template service"),
             Ok(_) => Ok(self.component.clone()),
             Err(closed) => Err(closed.to_string()),
         }
@@ -79,6 +85,7 @@ impl TemplateLookup for Services {
 
 impl WorkerAdmission for Services {
     fn admit(&self, _: TemplateId, _: &dyn Fn(&[TemplateId]) -> WorkerUsage) -> Result<(), AdmissionError> {
+        assert!(!self.admission_panics.swap(false, Ordering::Relaxed), "an injected panic of the admission");
         Ok(())
     }
 }
@@ -118,6 +125,7 @@ fn component() -> Component {
 pub(crate) struct Node {
     pub(crate) executor: Executor,
     pub(crate) clock: SimulatedClock,
+    pub(crate) metrics: Arc<ExecutorMetrics>,
     store: Arc<MemoryStore>,
     services: Arc<Services>,
     settings: ExecutorSettings,
@@ -148,11 +156,48 @@ impl Node {
     pub(crate) async fn with(change: impl FnOnce(&mut ExecutorSettings)) -> Self {
         let mut settings = ExecutorSettings::default();
         change(&mut settings);
+        Self::new(MemoryStore::new(), settings).await
+    }
+
+    /// Starts on a store that holds a worker with these entries, each in a row of its own.
+    pub(crate) async fn with_log(name: &str, entries: impl FnOnce(Entry) -> Vec<Entry>) -> (Self, WorkerId) {
+        let id = WorkerId::new(TEMPLATE, WorkerName::new(name).unwrap());
+        let store = MemoryStore::new();
+        let shard = ShardId::of(id.template, &id.name);
+        let epochs = store.acquire().unwrap();
+        let epoch = epochs.iter().find(|(of, _)| *of == shard).unwrap().1;
+        let created = Entry::Created {
+            at: Timestamp::from_nanos(1),
+            id: id.clone(),
+            project: PROJECT,
+            account: AccountId(Uuid::from_u128(1)),
+            template_version: 0,
+            args: Vec::new(),
+            env: Vec::new(),
+            seed: [7; 32],
+        };
+        let rows = (1..).zip(entries(created)).map(|(number, entry)| LogRow {
+            seq: Seq(number),
+            worker: WorkerNum(1),
+            prev: Seq(number - 1),
+            shard,
+            epoch,
+            body: encode_row(&Row::Entries { first: OplogIndex(number), entries: vec![entry] }),
+        });
+        let batch = Batch { fences: vec![(shard, epoch)], rows: rows.collect(), ..Batch::default() };
+        store.commit(&batch).unwrap();
+        (Self::new(store, ExecutorSettings::default()).await, id)
+    }
+
+    async fn new(store: MemoryStore, settings: ExecutorSettings) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = SimulatedClock::new(Timestamp::from_nanos(1_800_000_000_000_000_000));
-        let services =
-            Arc::new(Services { component: component(), templates: watch::Sender::new(Templates::Ready) });
-        Self::on(Arc::new(MemoryStore::new()), clock, services, settings, folder).await
+        let services = Arc::new(Services {
+            component: component(),
+            templates: watch::Sender::new(Templates::Ready),
+            admission_panics: AtomicBool::new(false),
+        });
+        Self::on(Arc::new(store), clock, services, settings, folder).await
     }
 
     async fn on(
@@ -162,6 +207,7 @@ impl Node {
         settings: ExecutorSettings,
         folder: TempDir,
     ) -> Self {
+        let metrics = Arc::new(ExecutorMetrics::default());
         let executor = Executor::start(ExecutorParts {
             store: store.clone(),
             snapshots: Arc::new(FileContentStore::open(folder.path()).unwrap()),
@@ -172,16 +218,16 @@ impl Node {
             entropy: Arc::new(SystemEntropy),
             outbound: services.clone(),
             settings: settings.clone(),
-            metrics: Arc::new(ExecutorMetrics::default()),
+            metrics: metrics.clone(),
             idempotency: Deduplication::Enforced,
         });
-        Self { executor: executor.await.unwrap(), clock, store, services, settings, folder }
+        Self { executor: executor.await.unwrap(), clock, metrics, store, services, settings, folder }
     }
 
     /// Starts another executor on what is durable now, as after a crash of the process. The old one is stopped
     /// afterwards; the store refuses its commits.
     pub(crate) async fn crash(self) -> Self {
-        let Self { executor, clock, store, services, settings, folder } = self;
+        let Self { executor, clock, metrics: _, store, services, settings, folder } = self;
         let next = Self::on(Arc::new(store.snapshot()), clock, services, settings, folder).await;
         executor.shutdown().await;
         next
@@ -191,10 +237,35 @@ impl Node {
         self.services.templates.send_replace(templates);
     }
 
+    /// Makes this commit fail: 1 is the next one.
+    pub(crate) fn fail_commit(&self, commit: u64, kind: FaultKind) {
+        self.store.fail(Fault { commit, kind, applied: false });
+    }
+
+    /// Makes the next admission of a worker panic, under the node's lock.
+    pub(crate) fn panic_at_admission(&self) {
+        self.services.admission_panics.store(true, Ordering::Relaxed);
+    }
+
+    /// Waits until requests are accepted again.
+    pub(crate) async fn until_healthy(&self) {
+        wait::until("requests are accepted", || async { self.executor.health().ok() }).await;
+    }
+
     /// Creates a worker.
     pub(crate) async fn create(&self, name: &str) -> WorkerId {
         let id = WorkerId::new(TEMPLATE, WorkerName::new(name).unwrap());
-        let spec = WorkerSpec {
+        self.try_create(&id).await.unwrap();
+        id
+    }
+
+    pub(crate) async fn try_create(&self, id: &WorkerId) -> Result<(), ExecutorError> {
+        self.executor.create(Self::spec(id)).await
+    }
+
+    /// The properties of a new worker.
+    pub(crate) fn spec(id: &WorkerId) -> WorkerSpec {
+        WorkerSpec {
             id: id.clone(),
             project: PROJECT,
             account: AccountId(Uuid::from_u128(1)),
@@ -202,9 +273,7 @@ impl Node {
             args: Vec::new(),
             env: Vec::new(),
             options: FailureOptions::default(),
-        };
-        self.executor.create(spec).await.unwrap();
-        id
+        }
     }
 
     /// Invokes, and waits for the reply in the background.

@@ -8,6 +8,7 @@ use super::{ActivationAdapter, port_error, step_port_error};
 use crate::executor::core::{Core, State, unavailable};
 use crate::executor::ledger::shared_values::{ReadId, StoredValues};
 use crate::executor::ledger::{HostCallContext, LedgerEvent, StepOutcome};
+use crate::executor::panics::StateGuard;
 use crate::storage::ports::{StoreError, WorkerNum};
 use async_trait::async_trait;
 use golem_host::ports::{Blobstore, KeyValue, PortError};
@@ -18,7 +19,6 @@ use golem_model::shared::{
     CacheMiss, KeyPage, KeySpace, ScopedKey, SharedWrite, StateReader, ValueVersion, Versioned,
 };
 use golem_model::{Entry, OplogIndex, ProjectId};
-use parking_lot::MutexGuard;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -108,7 +108,7 @@ impl ActivationAdapter {
 }
 
 impl SharedAccess {
-    fn lock(&self) -> Result<MutexGuard<'_, State>, PortError> {
+    fn lock(&self) -> Result<StateGuard<'_>, PortError> {
         let state = self.core.lock();
         if state.generation == self.generation { Ok(state) } else { Err(PortError::Discarded) }
     }

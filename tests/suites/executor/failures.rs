@@ -1,0 +1,173 @@
+//! Failed commits, panics, and logs on which two parts of the server disagree.
+//!
+//! A panic is injected through a port: the store, the template service, or the admission of workers.
+
+use crate::node::{Node, TEMPLATE, Templates, sleep};
+use golem_model::oplog::{FailureCause, InvocationSource};
+use golem_model::{Entry, IdempotencyKey, Timestamp, Value, WorkerId, WorkerName, WorkerStatus};
+use golem_runtime::executor::{ExecutorError, KeyState};
+use golem_runtime::storage::memory::FaultKind;
+use golem_tests::{guests, wait};
+use std::sync::atomic::Ordering;
+
+fn worker_id(name: &str) -> WorkerId {
+    WorkerId::new(TEMPLATE, WorkerName::new(name).unwrap())
+}
+
+/// The result of a sleep.
+fn slept(ms: u64) -> Value {
+    Value::U64(ms)
+}
+
+fn assert_unavailable<T: std::fmt::Debug>(outcome: &Result<T, ExecutorError>) {
+    assert!(matches!(outcome, Err(ExecutorError::Unavailable { .. })), "{outcome:?}");
+}
+
+/// Regression: while the store recovered, the ledger was empty and the count was 0, so a template with workers could be
+/// deleted.
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_are_not_counted_while_the_store_recovers() {
+    let node = Node::start().await;
+    node.create("w").await;
+    // The next commit fails, and then the first two attempts to take the shards again.
+    for commit in 1..=3 {
+        node.fail_commit(commit, FaultKind::Io);
+    }
+    assert_unavailable(&node.try_create(&worker_id("x")).await);
+    assert_unavailable(&node.executor.health());
+    assert_unavailable(&node.executor.worker_count(&[TEMPLATE]));
+    assert_unavailable(&node.executor.durable_worker_count(&[TEMPLATE]).await);
+    assert_unavailable(&node.executor.key_state(&worker_id("w"), &IdempotencyKey::new("k").unwrap()).await);
+    let count = wait::until("the workers can be counted", || async {
+        node.executor.durable_worker_count(&[TEMPLATE]).await.ok()
+    })
+    .await;
+    assert_eq!(count, 1);
+    node.stop().await;
+}
+
+/// A worker's projection says that its last invocation has ended; replay finds an earlier one that has not. Before, the
+/// task loaded and replayed the worker again and again, and the caller waited forever.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_worker_whose_projection_and_replay_disagree_is_paused() {
+    let at = Timestamp::from_nanos(2);
+    let started = |key: &str| Entry::InvocationStarted {
+        at,
+        key: IdempotencyKey::new(key).unwrap(),
+        source: InvocationSource::Inline { function: guests::SLEEP.into(), params: sleep(0, None).params },
+    };
+    let entries = |created| {
+        vec![created, started("first"), started("second"), Entry::InvocationCompleted { at, result: None }]
+    };
+    let (node, worker) = Node::with_log("w", entries).await;
+    let reply = node.invoke(&worker, sleep(0, Some("third"))).await.unwrap();
+    let Err(ExecutorError::InvocationFailed { cause: FailureCause::Diverged { recorded, requested, .. } }) =
+        reply
+    else {
+        panic!("{reply:?}");
+    };
+    assert!(
+        recorded.contains("no unfinished invocation, according to the worker's projection"),
+        "{recorded}"
+    );
+    assert!(requested.contains("the unfinished invocation first, according to replay"), "{requested}");
+
+    // Accepted work stays, and is not retried either: the worker is paused until an operator acts.
+    node.executor.enqueue(&worker, sleep(0, Some("fourth"))).await.unwrap();
+    node.until_status(&worker, WorkerStatus::Interrupted).await;
+    let activations = node.metrics.activations.load(Ordering::Relaxed);
+    assert!(activations <= 3, "{activations} activations");
+    for _ in 0..20 {
+        node.advance_ms(1_000);
+        assert_eq!(node.status(&worker).await, WorkerStatus::Interrupted);
+    }
+    assert_eq!(node.metrics.activations.load(Ordering::Relaxed), activations);
+    node.stop().await;
+}
+
+/// Before, the callers of a worker whose task panicked waited forever, and no other task could drive the worker.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_a_workers_task_answers_its_callers() {
+    let node = Node::start().await;
+    let worker = node.create("w").await;
+    let other = node.create("other").await;
+    node.templates(Templates::Panics);
+    let reply = node.invoke(&worker, sleep(0, Some("k"))).await.unwrap();
+    let Err(ExecutorError::Unavailable { reason }) = &reply else { panic!("{reply:?}") };
+    assert!(reason.contains("an injected panic of the template service"), "{reason}");
+    // Accepted work is kept.
+    node.executor.enqueue(&worker, sleep(0, Some("accepted"))).await.unwrap();
+    wait::until("the task has panicked again", || async {
+        (node.metrics.panics.load(Ordering::Relaxed) >= 2).then_some(())
+    })
+    .await;
+    node.templates(Templates::Ready);
+    let reply = node.invoke(&other, sleep(0, None));
+    assert_eq!(node.over_time(reply).await.unwrap(), Some(slept(0)), "the node runs other workers");
+    let accepted = IdempotencyKey::new("accepted").unwrap();
+    wait::until("the accepted invocation ends", || async {
+        node.advance_ms(1_000);
+        (node.executor.key_state(&worker, &accepted).await.unwrap() == KeyState::Done).then_some(())
+    })
+    .await;
+    let reply = node.invoke(&worker, sleep(0, Some("k")));
+    assert_eq!(node.over_time(reply).await.unwrap(), Some(slept(0)));
+    node.stop().await;
+}
+
+/// A panic counts as a failed attempt of an invocation that has begun, so it is not retried without a bound.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_counts_as_a_failed_attempt() {
+    let node = Node::start().await;
+    let worker = node.create("w").await;
+    let reply = node.invoke(&worker, sleep(5_000, Some("k")));
+    node.until_it_sleeps(&worker).await;
+    node.templates(Templates::Panics);
+    let node = node.crash().await;
+    drop(reply);
+    node.until_status(&worker, WorkerStatus::Retrying).await;
+    let reply = node.invoke(&worker, sleep(5_000, Some("k")));
+    let failed = node.over_time(reply).await;
+    let Err(ExecutorError::InvocationFailed { cause: FailureCause::Trap { details } }) = &failed else {
+        panic!("{failed:?}");
+    };
+    assert!(details.contains("an injected panic of the template service"), "{details}");
+    assert_eq!(node.status(&worker).await, WorkerStatus::Failed);
+    node.stop().await;
+}
+
+/// Before, no commit was made any more, and the server still reported that it was healthy.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_in_the_committer_is_recovered_like_a_failed_commit() {
+    let node = Node::start().await;
+    let worker = node.create("w").await;
+    // The second one is in the recovery.
+    node.fail_commit(1, FaultKind::Panic);
+    node.fail_commit(2, FaultKind::Panic);
+    assert_unavailable(&node.try_create(&worker_id("x")).await);
+    assert_unavailable(&node.executor.health());
+    node.until_healthy().await;
+    assert_eq!(node.metrics.panics.load(Ordering::Relaxed), 2);
+    let reply = node.invoke(&worker, sleep(0, Some("k")));
+    assert_eq!(node.over_time(reply).await.unwrap(), Some(slept(0)));
+    node.stop().await;
+}
+
+/// A panic under the node's lock may leave the state half changed, so the state is not used any more.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_under_the_lock_discards_the_state() {
+    let node = Node::start().await;
+    let worker = node.create("w").await;
+    let waiting = node.invoke(&worker, sleep(5_000, Some("k")));
+    node.until_it_sleeps(&worker).await;
+    node.panic_at_admission();
+    let executor = node.executor.clone();
+    let panicked = tokio::spawn(async move { executor.ensure(Node::spec(&worker_id("x"))).await });
+    assert!(panicked.await.unwrap_err().is_panic());
+    assert_unavailable(&waiting.await.unwrap());
+    node.until_healthy().await;
+    node.create("x").await;
+    let reply = node.invoke(&worker, sleep(5_000, Some("k")));
+    assert_eq!(node.over_time(reply).await.unwrap(), Some(slept(5_000)), "what was durable continues");
+    node.stop().await;
+}
