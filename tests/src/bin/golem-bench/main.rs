@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `disk` | raw write and fdatasync on the disk that the server uses |
 //! | `load` | the load generator: many connections on one thread, requests encoded in advance |
+//! | `long_calls` | commits of calls that run for seconds |
 //! | `recovery` | time to the first answer of a worker with a history, with and without snapshots |
 //! | `targets` | target values, and whether they are met |
 //!
@@ -16,6 +17,7 @@
 
 mod disk;
 mod load;
+mod long_calls;
 mod recovery;
 mod targets;
 
@@ -118,6 +120,7 @@ async fn run(args: &Args) -> anyhow::Result<()> {
         );
         targets.calls.push(CallRates::of(clients, &load.load));
     }
+    targets.long_call_commits = Some(long_calls::measure(&server, &mut api, args.quick).await?);
     anyhow::ensure!(server.stop().await.success(), "the server did not stop successfully");
 
     memory(args, &folder.path().join("many"), &mut targets).await?;

@@ -18,6 +18,8 @@ const SHARE_OF_EMPTY_HANDLER: f64 = 0.25;
 const RATE_256: f64 = 12_000.0;
 /// Largest share of calls that take as long as a delayed TCP acknowledgement.
 const DELAYED_ACK_SHARE_MAX: f64 = 0.001;
+/// Commits per second of one call that records entries all the time: its progress is due every 50 ms.
+const LONG_CALL_COMMITS: f64 = 25.0;
 /// Memory of each worker beyond the first thousand, in bytes: a head, not an instance.
 const BYTES_PER_WORKER: f64 = 20_000.0;
 
@@ -30,6 +32,8 @@ pub(crate) struct Targets {
     pub(crate) empty: Vec<(usize, f64)>,
     /// Durable calls, by number of clients.
     pub(crate) calls: Vec<CallRates>,
+    /// Commits per second of one long call.
+    pub(crate) long_call_commits: Option<f64>,
     /// Resident bytes, by number of workers.
     pub(crate) resident: Vec<(u64, u64)>,
 }
@@ -107,6 +111,12 @@ impl Targets {
                 DELAYED_ACK_SHARE_MAX * 100.0
             ),
         ));
+        if let Some(commits) = self.long_call_commits {
+            targets.push((
+                commits <= LONG_CALL_COMMITS,
+                format!("one long call: {commits:.0} commits/s, at most {LONG_CALL_COMMITS:.0}/s"),
+            ));
+        }
         if let [(few, little), .., (many, much)] = self.resident[..]
             && many > few
         {
