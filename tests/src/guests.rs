@@ -21,6 +21,10 @@ pub const CART_API: &str = "golem:shopping-cart/api";
 pub const SLEEPS: &str = "sleeps";
 /// Sleeps for a number of milliseconds.
 pub const SLEEP: &str = "golem:sleeps/api/sleep-ms";
+/// Sleeps a number of times for a number of milliseconds.
+pub const SLEEP_OFTEN: &str = "golem:sleeps/api/sleep-often";
+/// Returns the number of finished sleeps.
+pub const FINISHED: &str = "golem:sleeps/api/finished";
 
 /// `tests/guests/calls`.
 pub const CALLS: &str = "calls";

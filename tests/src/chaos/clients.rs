@@ -8,7 +8,7 @@ mod shared_counter;
 pub(super) use shared_counter::verify_shared;
 
 use super::caller::Caller;
-use super::{Templates, Workload};
+use super::{SUSPEND_AFTER_MS, Templates, Workload};
 use crate::checker::{CartHistory, CounterHistory, UnkeyedHistory, Verdict};
 use crate::guests;
 use crate::http::{Request, Response};
@@ -20,6 +20,12 @@ use std::sync::{Arc, Mutex};
 /// Shortest and longest sleep in milliseconds. A sleep is always long enough for the worker to be evicted, and short
 /// enough to end several times during a test.
 const SLEEP_MS: (u64, u64) = (300, 1_500);
+
+/// Milliseconds of the sleeps within one long call: too short for the worker to be evicted.
+const SHORT_SLEEP_MS: u64 = SUSPEND_AFTER_MS / 2;
+
+/// Number of sleeps within one long call. The server is often killed in the middle of it.
+const SHORT_SLEEPS: (u64, u64) = (20, 80);
 
 /// Largest number of answers to other clients before a promise is completed. It is large enough that the server is
 /// often killed in between.
@@ -213,14 +219,25 @@ impl ClientRun {
         while !self.caller.progress.is_stopped() {
             number += 1;
             let worker = format!("sleeper-{index}-{number}");
-            let millis = self.rng.between(SLEEP_MS.0, SLEEP_MS.1);
             let key = Key::Idempotency(worker.clone());
-            let request =
-                invocation("invoke-and-await", template, &worker, guests::SLEEP, &json!([millis]), &key);
+            // One long sleep, outside memory, or many short ones, in memory.
+            let (function, params, sleeps) = if number % 2 == 0 {
+                (guests::SLEEP, json!([self.rng.between(SLEEP_MS.0, SLEEP_MS.1)]), 1)
+            } else {
+                let sleeps = self.rng.between(SHORT_SLEEPS.0, SHORT_SLEEPS.1);
+                (guests::SLEEP_OFTEN, json!([sleeps, SHORT_SLEEP_MS]), sleeps)
+            };
+            let request = invocation("invoke-and-await", template, &worker, function, &params, &key);
             let first = self.call(&request).await?.text();
             let second = self.call(&request).await?.text();
             if first != second {
                 self.verdict.add_duplicated(1, format!("{worker}: slept {first}, then {second}"));
+            }
+            let finished =
+                invocation("invoke-and-await", template, &worker, guests::FINISHED, &json!([]), &Key::None);
+            let finished = result_of(&self.call(&finished).await?);
+            if finished != json!(sleeps) {
+                self.verdict.add_duplicated(1, format!("{worker}: {sleeps} sleeps, and then {finished}"));
             }
         }
         Ok(())

@@ -7,7 +7,6 @@ use golem_tests::server::Server;
 use golem_tests::{guests, wait};
 use serde_json::json;
 
-const SLEEP_OFTEN: &str = "golem:sleeps/api/sleep-often";
 /// Numbers of workers that run such a call at the same time.
 const WORKERS: [usize; 2] = [1, 32];
 /// Sleeps of a call. For each one, the guest reads the clock three times.
@@ -30,7 +29,7 @@ pub(crate) async fn measure(server: &Server, api: &mut Api, quick: bool) -> anyh
         let request = |client: usize| {
             let (worker, params) = (format!("long-{workers}-{client}"), json!([sleeps, SLEEP_MS]));
             let request =
-                invocation("invoke-and-await", &template, &worker, SLEEP_OFTEN, &params, &Key::None);
+                invocation("invoke-and-await", &template, &worker, guests::SLEEP_OFTEN, &params, &Key::None);
             caller.with_token(request).bytes()
         };
         let before = StoreCounters::read(api).await?;
