@@ -5,6 +5,7 @@ use golem_model as model;
 use golem_model::{OnFailure, ProjectId, RetryPolicy, TemplateId};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// One version of a template.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -342,8 +343,8 @@ impl From<&model::Type> for Type {
             model::Type::Variant(cases) => Self::Variant(
                 cases.iter().map(|(name, ty)| (name.clone(), ty.as_ref().map(Self::from))).collect(),
             ),
-            model::Type::Enum(names) => Self::Enum(names.clone()),
-            model::Type::Flags(names) => Self::Flags(names.clone()),
+            model::Type::Enum(names) => Self::Enum(names.to_vec()),
+            model::Type::Flags(names) => Self::Flags(names.to_vec()),
             model::Type::Handle(name) => Self::Handle(name.clone()),
         }
     }
@@ -351,7 +352,7 @@ impl From<&model::Type> for Type {
 
 impl From<&Type> for model::Type {
     fn from(ty: &Type) -> Self {
-        let boxed = |ty: &Type| Box::new(Self::from(ty));
+        let boxed = |ty: &Type| Arc::new(Self::from(ty));
         match ty {
             Type::Bool {} => Self::Bool,
             Type::S8 {} => Self::S8,
@@ -378,8 +379,8 @@ impl From<&Type> for model::Type {
             Type::Variant(cases) => Self::Variant(
                 cases.iter().map(|(name, ty)| (name.clone(), ty.as_ref().map(Self::from))).collect(),
             ),
-            Type::Enum(names) => Self::Enum(names.clone()),
-            Type::Flags(names) => Self::Flags(names.clone()),
+            Type::Enum(names) => Self::Enum(names.as_slice().into()),
+            Type::Flags(names) => Self::Flags(names.as_slice().into()),
             Type::Handle(name) => Self::Handle(name.clone()),
         }
     }

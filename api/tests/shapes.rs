@@ -19,6 +19,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 use std::fmt::Debug;
+use std::sync::Arc;
 
 /// An id, used for objects of every kind.
 const ID: &str = "11111111-2222-4333-8444-555555555555";
@@ -45,16 +46,17 @@ fn a_template_has_the_shape_of_2023() {
     use model::template::{Param, ProducerField, Producers};
     use model::{Export, Function, TemplateVersion, Type};
     let param = |name: &str, ty| Param { name: name.to_owned(), ty };
-    let boxed = Box::new;
-    let everything = Type::Record(vec![
-        ("a".to_owned(), Type::List(boxed(Type::Char))),
-        ("b".to_owned(), Type::Option(boxed(Type::F32))),
-        ("c".to_owned(), Type::Result { ok: None, err: Some(boxed(Type::String)) }),
-        ("d".to_owned(), Type::Tuple(vec![Type::Bool, Type::S64])),
-        ("e".to_owned(), Type::Variant(vec![("x".to_owned(), None), ("y".to_owned(), Some(Type::U8))])),
-        ("f".to_owned(), Type::Enum(vec!["p".to_owned()])),
-        ("g".to_owned(), Type::Flags(vec!["q".to_owned()])),
-    ]);
+    let shared = Arc::new;
+    let fields = [
+        ("a".to_owned(), Type::List(shared(Type::Char))),
+        ("b".to_owned(), Type::Option(shared(Type::F32))),
+        ("c".to_owned(), Type::Result { ok: None, err: Some(shared(Type::String)) }),
+        ("d".to_owned(), Type::Tuple([Type::Bool, Type::S64].into())),
+        ("e".to_owned(), Type::Variant([("x".to_owned(), None), ("y".to_owned(), Some(Type::U8))].into())),
+        ("f".to_owned(), Type::Enum(["p".to_owned()].into())),
+        ("g".to_owned(), Type::Flags(["q".to_owned()].into())),
+    ];
+    let everything = Type::Record(fields.into());
     let stored = TemplateVersion {
         id: ID.parse().unwrap(),
         version: 3,

@@ -1,10 +1,12 @@
 //! Checks at upload: a template that passes them can run here.
 
-use crate::component::ComponentError;
+use crate::component::{ComponentError, UNDEFINED_IMPORTS_SHOWN};
 use crate::engine::{MEMORIES_PER_COMPONENT_MAX, TABLES_PER_COMPONENT_MAX};
 use crate::limits::TABLE_ELEMENTS_MAX;
 use crate::state::WorkerState;
+use golem_model::limits::PRODUCERS_BYTES_MAX;
 use golem_model::template::{ProducerField, Producers};
+use std::collections::HashSet;
 use wasmparser::{KnownCustom, Parser, Payload, Validator, WasmFeatures};
 use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
@@ -22,6 +24,7 @@ pub(crate) fn describe(wasm: &[u8]) -> Result<Description, ComponentError> {
     let mut producers = Vec::new();
     let mut depth = 0_usize;
     let mut preview3 = None;
+    let mut producers_bytes = 0_usize;
     for payload in Parser::new(0).parse_all(wasm) {
         let invalid = |error: wasmparser::BinaryReaderError| ComponentError::Invalid {
             details: format!("{} (at offset {:#x})", error.message(), error.offset()),
@@ -38,10 +41,19 @@ pub(crate) fn describe(wasm: &[u8]) -> Result<Description, ComponentError> {
                 }
             }
             Payload::CustomSection(section) => {
-                if let KnownCustom::Producers(reader) = section.as_known()
-                    && let Ok(found) = read_producers(reader)
-                {
-                    producers.push(found);
+                if let KnownCustom::Producers(reader) = section.as_known() {
+                    producers_bytes += section.data().len();
+                    if producers_bytes > PRODUCERS_BYTES_MAX {
+                        return Err(ComponentError::TooLarge {
+                            details: format!(
+                                "its producers sections, which name the tools that built it, have more than \
+                                 {PRODUCERS_BYTES_MAX} bytes"
+                            ),
+                        });
+                    }
+                    if let Ok(found) = read_producers(reader) {
+                        producers.push(found);
+                    }
                 }
             }
             _ => {}
@@ -196,27 +208,42 @@ fn first_memory_bytes(component: &Component) -> u64 {
     pages.unwrap_or(0).saturating_mul(PAGE_BYTES)
 }
 
-/// The reason why `component` cannot be linked: all undefined functions, not only the first.
+/// The reason why `component` cannot be linked: its undefined functions, not only the first.
 pub(crate) fn link_error(
     linker: &Linker<WorkerState>,
     component: &Component,
     error: &wasmtime::Error,
 ) -> ComponentError {
+    undefined_imports(linker, component).unwrap_or_else(|| {
+        // All functions are defined, so one has another type: the component uses our interface in a form that was never
+        // published.
+        ComponentError::Invalid {
+            details: format!("an import has another type than on this server: {error:#}"),
+        }
+    })
+}
+
+fn undefined_imports(linker: &Linker<WorkerState>, component: &Component) -> Option<ComponentError> {
     let engine = component.engine();
+    let mut probe = Probe::new(linker);
     let mut undefined = Vec::new();
-    for (name, item) in component.component_type().imports(engine) {
+    'imports: for (name, item) in component.component_type().imports(engine) {
         match item.ty {
             ComponentItem::ComponentInstance(instance) => {
                 for (function, item) in instance.exports(engine) {
                     if matches!(item.ty, ComponentItem::ComponentFunc(_))
-                        && !defines(linker, Some(name), function)
+                        && !probe.defines(Some(name), function)
                     {
                         undefined.push(format!("{name}#{function}"));
+                    }
+                    // The component may import millions. No more are looked for than the error names.
+                    if undefined.len() > UNDEFINED_IMPORTS_SHOWN {
+                        break 'imports;
                     }
                 }
             }
             ComponentItem::ComponentFunc(_) => {
-                if !defines(linker, None, name) {
+                if !probe.defines(None, name) {
                     undefined.push(name.to_owned());
                 }
             }
@@ -225,46 +252,81 @@ pub(crate) fn link_error(
             }
             ComponentItem::Type(_) | ComponentItem::Resource(_) => {}
         }
-    }
-    if undefined.is_empty() {
-        // All functions are defined, so one has another type: the component uses our interface in a form that was never
-        // published.
-        ComponentError::Invalid {
-            details: format!("an import has another type than on this server: {error:#}"),
+        if undefined.len() > UNDEFINED_IMPORTS_SHOWN {
+            break;
         }
-    } else {
-        ComponentError::UndefinedImports { imports: undefined }
     }
+    ComponentError::undefined_imports(undefined.into_iter())
 }
 
-/// Patch versions of WASI 0.2 that a component may have been built against.
-const PATCH_VERSIONS: u32 = 100;
-
-/// Whether `linker` defines a function, in this interface or in one of a compatible version.
+/// Answers whether a linker defines a function, in an interface or in one of a compatible version.
 ///
 /// wasmtime has no function for this question. But defining a function again is an error exactly if it exists.
-fn defines(linker: &Linker<WorkerState>, interface: Option<&str>, function: &str) -> bool {
-    let taken = |interface: Option<&str>| {
-        let mut probe = linker.clone();
-        probe.allow_shadowing(false);
+struct Probe {
+    /// A copy of the linker, to which the questions add what they ask for.
+    linker: Linker<WorkerState>,
+    /// Names of interface and function that the questions have added.
+    added: HashSet<(Option<String>, String)>,
+    /// The patch versions of WASI 0.2, and of our interfaces 0.2, that the linker defines.
+    patches: Vec<u32>,
+}
+
+/// Patch versions of WASI 0.2 that the linker could define.
+const PATCH_VERSIONS: u32 = 100;
+
+impl Probe {
+    fn new(linker: &Linker<WorkerState>) -> Self {
+        let mut linker = linker.clone();
+        linker.allow_shadowing(false);
+        let mut probe = Self { linker, added: HashSet::new(), patches: Vec::new() };
+        // Each crate with interfaces of a 0.2 version has one function here.
+        let known = [
+            ("wasi:io/poll", "poll"),
+            ("wasi:http/outgoing-handler", "handle"),
+            ("golem:api/host", "golem-create-promise"),
+        ];
+        for (interface, function) in known {
+            let mut versions = (0..PATCH_VERSIONS).map(|patch| (patch, format!("{interface}@0.2.{patch}")));
+            let defined = versions.find(|(_, interface)| probe.is_taken(Some(interface), function));
+            probe.patches.extend(defined.map(|(patch, _)| patch));
+        }
+        probe.patches.sort_unstable();
+        probe.patches.dedup();
+        probe
+    }
+
+    fn defines(&mut self, interface: Option<&str>, function: &str) -> bool {
+        // Compatible versions come first, because a question about an unknown interface adds it.
+        if let Some((name, version)) = interface.and_then(|interface| interface.rsplit_once('@'))
+            && let Some(patch) = version.strip_prefix("0.2.")
+            && !patch.is_empty()
+            && patch.bytes().all(|digit| digit.is_ascii_digit())
+        {
+            let patches = self.patches.clone();
+            if patches.iter().any(|patch| self.is_taken(Some(&format!("{name}@0.2.{patch}")), function)) {
+                return true;
+            }
+        }
+        self.is_taken(interface, function)
+    }
+
+    /// Whether the linker defines exactly this function. Adds it if not.
+    fn is_taken(&mut self, interface: Option<&str>, function: &str) -> bool {
         let unreachable = |_: wasmtime::StoreContextMut<'_, WorkerState>,
                            _: wasmtime::component::types::ComponentFunc,
                            _: &[wasmtime::component::Val],
                            _: &mut [wasmtime::component::Val]| Ok(());
-        match interface {
+        let defined = match interface {
             Some(interface) => {
-                probe.instance(interface).and_then(|mut i| i.func_new(function, unreachable)).is_err()
+                self.linker.instance(interface).and_then(|mut i| i.func_new(function, unreachable))
             }
-            None => probe.root().func_new(function, unreachable).is_err(),
+            None => self.linker.root().func_new(function, unreachable),
+        };
+        let name = (interface.map(str::to_owned), function.to_owned());
+        if defined.is_ok() {
+            self.added.insert(name);
+            return false;
         }
-    };
-    if taken(interface) {
-        return true;
+        !self.added.contains(&name)
     }
-    let Some((name, version)) = interface.and_then(|interface| interface.rsplit_once('@')) else {
-        return false;
-    };
-    let Some((minor, _)) = version.rsplit_once('.') else { return false };
-    minor.starts_with("0.2")
-        && (0..PATCH_VERSIONS).any(|patch| taken(Some(&format!("{name}@{minor}.{patch}"))))
 }

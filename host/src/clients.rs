@@ -17,12 +17,13 @@
 use crate::component::ComponentError;
 use crate::ports::ExpectedResult;
 use crate::state::WorkerState;
-use crate::value::{from_val, handle_in, model_type, to_val};
+use crate::types::{TypeReader, handle_in};
+use crate::value::{from_val, to_val};
 use golem_model::call::CallError;
 use golem_model::template::Param;
-use golem_model::{Type, Value};
+use golem_model::{Function, Type, Value};
 use std::sync::Arc;
-use wasmtime::component::types::{ComponentFunc, ComponentItem};
+use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{Component, Linker};
 
 /// A client interface that a component imports.
@@ -78,6 +79,7 @@ fn called_interface(import: &str) -> Option<String> {
 /// The client interfaces that `component` imports.
 pub(crate) fn find_imports(component: &Component) -> Result<Vec<ClientInterface>, ComponentError> {
     let engine = component.engine();
+    let mut types = TypeReader::new();
     let mut found = Vec::new();
     for (name, item) in component.component_type().imports(engine) {
         let ComponentItem::ComponentInstance(instance) = item.ty else { continue };
@@ -85,9 +87,10 @@ pub(crate) fn find_imports(component: &Component) -> Result<Vec<ClientInterface>
         let mut functions = Vec::new();
         for (function, item) in instance.exports(engine) {
             if let ComponentItem::ComponentFunc(ty) = item.ty {
-                let client = parse_client(&interface, function, &ty).map_err(|details| {
-                    ComponentError::ClientForm { function: format!("{name}#{function}"), details }
-                })?;
+                let path = || format!("{name}#{function}");
+                let own = types.function(function, &ty, path)?;
+                let client = parse_client(&interface, own)
+                    .map_err(|details| ComponentError::ClientForm { function: path(), details })?;
                 functions.push(Arc::new(client));
             }
         }
@@ -98,26 +101,22 @@ pub(crate) fn find_imports(component: &Component) -> Result<Vec<ClientInterface>
     Ok(found)
 }
 
-fn parse_client(
-    interface: &Arc<str>,
-    name: &str,
-    ty: &ComponentFunc,
-) -> Result<ClientFunction, &'static str> {
-    let params: Vec<Param> =
-        ty.params().map(|(name, ty)| Param { name: name.to_owned(), ty: model_type(&ty) }).collect();
-    let result = ty.results().next().map(|ty| model_type(&ty)).ok_or("it has no result")?;
+fn parse_client(interface: &Arc<str>, own: Function) -> Result<ClientFunction, &'static str> {
+    let Function { name, params, result } = own;
+    let result = result.ok_or("it has no result")?;
     if params.iter().map(|param| &param.ty).chain([&result]).any(|ty| handle_in(ty).is_some()) {
         return Err("it takes or gives a handle, which cannot leave a component");
     }
-    let (form, function, called, called_result) = parse_form(name, &params, &result)?;
+    let (form, function, called, called_result) = parse_form(&name, &params, &result)?;
+    let function = Arc::from(format!("{interface}/{function}"));
     Ok(ClientFunction {
-        name: name.to_owned(),
+        name,
         interface: Arc::clone(interface),
-        function: Arc::from(format!("{interface}/{function}")),
+        function,
         form,
         params: called.into(),
         result: called_result,
-        own_params: params.iter().map(|param| param.ty.clone()).collect(),
+        own_params: params.into_iter().map(|param| param.ty).collect(),
         own_result: result,
     })
 }
@@ -142,7 +141,7 @@ fn parse_form<'a>(name: &'a str, params: &[Param], result: &Type) -> Result<Pars
     };
     if let (Some(function), ExpectedResult::Nothing, Some((at, rest))) =
         (name.strip_prefix("send-"), &called, rest.split_last())
-        && at.ty == Type::Option(Box::new(datetime()))
+        && at.ty == Type::Option(Arc::new(datetime()))
     {
         return Ok((CallForm::Send, function, rest.to_vec(), ExpectedResult::Unspecified));
     }
@@ -161,7 +160,7 @@ fn ok_side(ty: &Type) -> Option<ExpectedResult> {
 
 /// `wasi:clocks/wall-clock.datetime`.
 fn datetime() -> Type {
-    Type::Record(vec![("seconds".to_owned(), Type::U64), ("nanoseconds".to_owned(), Type::U32)])
+    Type::Record([("seconds".to_owned(), Type::U64), ("nanoseconds".to_owned(), Type::U32)].into())
 }
 
 /// Defines the functions of these interfaces.
@@ -235,14 +234,14 @@ mod tests {
     #[test]
     fn forms_are_recognised_by_name_and_type() {
         let outcome =
-            |ok: Option<Type>| Type::Result { ok: ok.map(Box::new), err: Some(Box::new(CallError::ty())) };
-        let at = &Type::Option(Box::new(datetime()));
+            |ok: Option<Type>| Type::Result { ok: ok.map(Arc::new), err: Some(Arc::new(CallError::ty())) };
+        let at = &Type::Option(Arc::new(datetime()));
         let (name, number) = (&Type::String, &Type::U32);
         let (nothing, counted) = (&outcome(None), &outcome(Some(Type::U32)));
         check("add", &[name, number], counted, Ok((CallForm::Await, "add", 1)));
         check("send-add", &[name, number, at], nothing, Ok((CallForm::Send, "add", 1)));
         check("start-add", &[name, number], &Type::U64, Ok((CallForm::Start, "add", 1)));
-        let taken = &Type::Option(Box::new(counted.clone()));
+        let taken = &Type::Option(Arc::new(counted.clone()));
         check("finish-add", &[&Type::U64], taken, Ok((CallForm::Finish, "add", 0)));
         // Functions whose own names begin like another form.
         check("send-mail", &[name, name], nothing, Ok((CallForm::Await, "send-mail", 1)));
@@ -254,7 +253,7 @@ mod tests {
         check(
             "add",
             &[name],
-            &Type::Result { ok: None, err: Some(Box::new(Type::String)) },
+            &Type::Result { ok: None, err: Some(Arc::new(Type::String)) },
             Err("rpc-error"),
         );
     }

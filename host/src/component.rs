@@ -5,12 +5,12 @@ use crate::clients::ClientInterface;
 use crate::engine::Engine;
 use crate::files::Files;
 use crate::state::WorkerState;
-use crate::value::{handle_in, model_type};
-use golem_model::template::{Functions, Param, Producers};
+use crate::types::{TypeLimit, TypeReader, handle_in, short_name};
+use golem_model::template::{Functions, Producers};
 use golem_model::{Export, Function};
 use std::collections::HashMap;
 use std::sync::Arc;
-use wasmtime::component::types::{ComponentFunc, ComponentItem};
+use wasmtime::component::types::ComponentItem;
 use wasmtime::component::{ComponentExportIndex, InstancePre};
 
 /// A compiled component, ready to be instantiated. Clones share everything.
@@ -44,12 +44,13 @@ impl Component {
     pub(crate) fn new(
         engine: Engine,
         pre: InstancePre<WorkerState>,
+        exports: Exports,
         producers: Vec<Producers>,
         clients: Vec<ClientInterface>,
     ) -> Self {
-        let (exports, found) = exports(&pre);
+        let Exports { exports, indexes } = exports;
         let functions = Functions::new(&exports);
-        let callables = found
+        let callables = indexes
             .into_iter()
             .filter_map(|(name, index)| {
                 let (name, function) = functions.get(&name)?;
@@ -119,49 +120,53 @@ impl std::fmt::Debug for Component {
     }
 }
 
-/// The component's exports, and the index of each function by its full name.
-fn exports(pre: &InstancePre<WorkerState>) -> (Vec<Export>, Vec<(String, ComponentExportIndex)>) {
-    let component = pre.component();
-    let engine = component.engine();
-    let mut exports = Vec::new();
-    let mut found = Vec::new();
-    for (name, item) in component.component_type().exports(engine) {
-        match item.ty {
-            ComponentItem::ComponentFunc(ty) => {
-                if let Some(index) = component.get_export_index(None, name) {
-                    found.push((name.to_owned(), index));
-                }
-                exports.push(Export::Function(function(name, &ty)));
-            }
-            ComponentItem::ComponentInstance(instance) => {
-                let parent = component.get_export_index(None, name);
-                let mut functions = Vec::new();
-                for (inner, item) in instance.exports(engine) {
-                    if let ComponentItem::ComponentFunc(ty) = item.ty {
-                        if let Some(index) = component.get_export_index(parent.as_ref(), inner) {
-                            found.push((format!("{name}/{inner}"), index));
-                        }
-                        functions.push(function(inner, &ty));
-                    }
-                }
-                exports.push(Export::Interface { name: name.to_owned(), functions });
-            }
-            // No function to call.
-            ComponentItem::CoreFunc(_)
-            | ComponentItem::Module(_)
-            | ComponentItem::Component(_)
-            | ComponentItem::Type(_)
-            | ComponentItem::Resource(_) => {}
-        }
-    }
-    (exports, found)
+/// The exports of a component.
+#[derive(Debug, Default)]
+pub(crate) struct Exports {
+    exports: Vec<Export>,
+    /// The index of each function by its full name.
+    indexes: Vec<(String, ComponentExportIndex)>,
 }
 
-fn function(name: &str, ty: &ComponentFunc) -> Function {
-    Function {
-        name: name.to_owned(),
-        params: ty.params().map(|(name, ty)| Param { name: name.to_owned(), ty: model_type(&ty) }).collect(),
-        result: ty.results().next().map(|ty| model_type(&ty)),
+impl Exports {
+    /// Reads the exports of `component`, if their types are within the limits.
+    pub(crate) fn read(component: &wasmtime::component::Component) -> Result<Self, ComponentError> {
+        let engine = component.engine();
+        let mut types = TypeReader::new();
+        let mut found = Self::default();
+        for (name, item) in component.component_type().exports(engine) {
+            match item.ty {
+                ComponentItem::ComponentFunc(ty) => {
+                    let function = types.function(name, &ty, || name.to_owned())?;
+                    if let Some(index) = component.get_export_index(None, name) {
+                        found.indexes.push((name.to_owned(), index));
+                    }
+                    found.exports.push(Export::Function(function));
+                }
+                ComponentItem::ComponentInstance(instance) => {
+                    let parent = component.get_export_index(None, name);
+                    let interface = types.interface(name)?;
+                    let mut functions = Vec::new();
+                    for (inner, item) in instance.exports(engine) {
+                        if let ComponentItem::ComponentFunc(ty) = item.ty {
+                            let path = || format!("{name}/{inner}");
+                            functions.push(types.function(inner, &ty, path)?);
+                            if let Some(index) = component.get_export_index(parent.as_ref(), inner) {
+                                found.indexes.push((path(), index));
+                            }
+                        }
+                    }
+                    found.exports.push(Export::Interface { name: interface, functions });
+                }
+                // No function to call.
+                ComponentItem::CoreFunc(_)
+                | ComponentItem::Module(_)
+                | ComponentItem::Component(_)
+                | ComponentItem::Type(_)
+                | ComponentItem::Resource(_) => {}
+            }
+        }
+        Ok(found)
     }
 }
 
@@ -241,13 +246,16 @@ pub enum ComponentError {
     },
     /// A component that imports functions which the host does not define.
     #[error(
-        "this component imports {} that this server does not define: {}",
+        "this component imports {} that this server does not define: {}{}",
         if imports.len() == 1 { "a function" } else { "functions" },
-        imports.join(", ")
+        imports.join(", "),
+        if *more { ", and more" } else { "" }
     )]
     UndefinedImports {
-        /// `interface#function`, or a bare name for an import of the world itself.
+        /// The first ones: `interface#function`, or a bare name for an import of the world itself.
         imports: Vec<String>,
+        /// Whether there are more.
+        more: bool,
     },
     /// A component that imports a client interface which does not have the generated form.
     #[error(
@@ -266,10 +274,34 @@ pub enum ComponentError {
         /// What is too large.
         details: String,
     },
+    /// A component whose types are too large to be described.
+    #[error(
+        "the types of the function {function} are too large: {limit}; export fewer functions, or pass nested structures \
+         as a string or as list<u8>"
+    )]
+    TypesTooLarge {
+        /// The first function, or interface, for which the limit is exceeded.
+        function: String,
+        /// The limit.
+        limit: TypeLimit,
+    },
     /// A malformed component.
     #[error("this is not a valid WebAssembly component: {details}")]
     Invalid {
         /// The place and the cause.
         details: String,
     },
+}
+
+/// Undefined imports that an error names, at most.
+pub(crate) const UNDEFINED_IMPORTS_SHOWN: usize = 50;
+
+impl ComponentError {
+    /// The error for undefined imports, if there are any.
+    pub(crate) fn undefined_imports(mut undefined: impl Iterator<Item = String>) -> Option<Self> {
+        let imports: Vec<String> =
+            undefined.by_ref().take(UNDEFINED_IMPORTS_SHOWN).map(|name| short_name(&name)).collect();
+        let more = undefined.next().is_some();
+        (!imports.is_empty()).then_some(Self::UndefinedImports { imports, more })
+    }
 }

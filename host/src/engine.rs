@@ -1,7 +1,7 @@
 //! The engine: wasmtime's settings, the linker with all imports, the cache of compiled code.
 
 use crate::cache::Cache;
-use crate::component::{Component, ComponentError};
+use crate::component::{Component, ComponentError, Exports};
 use crate::limits::TABLE_ELEMENTS_MAX;
 use crate::state::WorkerState;
 use crate::{checks, clients, imports, preview1};
@@ -204,6 +204,7 @@ impl Engine {
                 .map_err(|error| checks::compile_error(wasm, &error))?,
         };
         checks::check_limits(&compiled, self.shared.memory_bytes_max)?;
+        let exports = Exports::read(&compiled)?;
         let clients = clients::find_imports(&compiled)?;
         let mut linker = Cow::Borrowed(&self.shared.linker);
         if !clients.is_empty() {
@@ -216,7 +217,7 @@ impl Engine {
         if let (true, Some(cache)) = (fresh, &self.shared.cache) {
             cache.store(&compiled, &content_hash);
         }
-        Ok(Component::new(self.clone(), pre, description.producers, clients))
+        Ok(Component::new(self.clone(), pre, exports, description.producers, clients))
     }
 
     pub(crate) fn wasmtime(&self) -> &wasmtime::Engine {

@@ -33,6 +33,7 @@ mod state;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod trap;
+mod types;
 mod value;
 mod vfs;
 mod worker;
@@ -45,4 +46,5 @@ pub use files::{Files, FilesBuilder, FilesError};
 pub use incoming::{HttpReply, INCOMING_HTTP, IncomingRequest, find_http_handler, is_http_handler};
 pub use interrupt_handle::InterruptHandle;
 pub use snapshot::{SnapshotBase, SnapshotError, image_owner};
+pub use types::TypeLimit;
 pub use worker::{Acceptance, Instance, ReloadTarget, WorkerInit};

@@ -106,7 +106,7 @@ impl<'a> Module<'a> {
         Ok(module)
     }
 
-    /// Checks that every import is defined, and reports all that are not. Imports that its own types mention are
+    /// Checks that every import is defined, and reports those that are not. Imports that its own types mention are
     /// checked at linking.
     fn check_imports(&self, adapter: &[u8]) -> Result<(), ComponentError> {
         let defined = Module::read(adapter)?.exports;
@@ -114,7 +114,7 @@ impl<'a> Module<'a> {
             PREVIEW1 => !defined.contains(name),
             _ => !self.has_types,
         });
-        let imports: Vec<String> = missing.map(|(from, name)| format!("{from}#{name}")).collect();
-        if imports.is_empty() { Ok(()) } else { Err(ComponentError::UndefinedImports { imports }) }
+        let undefined = missing.map(|(from, name)| format!("{from}#{name}"));
+        ComponentError::undefined_imports(undefined).map_or(Ok(()), Err)
     }
 }

@@ -1,8 +1,8 @@
-//! Converts types and values between wasmtime and the model.
+//! Converts values between wasmtime and the model.
 
 use golem_model::{Type, Value};
+use std::sync::Arc;
 use wasmtime::component::Val;
-use wasmtime::component::types::Type as Ty;
 
 /// The error for a value that does not have the expected type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -13,80 +13,13 @@ pub(crate) struct Mismatch {
 }
 
 fn mismatch(expected: &Type, found: &impl std::fmt::Debug) -> Mismatch {
-    Mismatch { expected: expected.to_string(), found: format!("{found:?}").chars().take(100).collect() }
-}
-
-/// Converts wasmtime's type to the model's.
-pub(crate) fn model_type(ty: &Ty) -> Type {
-    let boxed = |ty: Ty| Box::new(model_type(&ty));
-    match ty {
-        Ty::Bool => Type::Bool,
-        Ty::S8 => Type::S8,
-        Ty::U8 => Type::U8,
-        Ty::S16 => Type::S16,
-        Ty::U16 => Type::U16,
-        Ty::S32 => Type::S32,
-        Ty::U32 => Type::U32,
-        Ty::S64 => Type::S64,
-        Ty::U64 => Type::U64,
-        Ty::Float32 => Type::F32,
-        Ty::Float64 => Type::F64,
-        Ty::Char => Type::Char,
-        Ty::String => Type::String,
-        Ty::List(list) => Type::List(boxed(list.ty())),
-        Ty::Record(record) => Type::Record(
-            record.fields().map(|field| (field.name.to_owned(), model_type(&field.ty))).collect(),
-        ),
-        Ty::Tuple(tuple) => Type::Tuple(tuple.types().map(|ty| model_type(&ty)).collect()),
-        Ty::Variant(variant) => Type::Variant(
-            variant.cases().map(|case| (case.name.to_owned(), case.ty.map(|ty| model_type(&ty)))).collect(),
-        ),
-        Ty::Enum(cases) => Type::Enum(cases.names().map(str::to_owned).collect()),
-        Ty::Option(option) => Type::Option(boxed(option.ty())),
-        Ty::Result(result) => Type::Result { ok: result.ok().map(boxed), err: result.err().map(boxed) },
-        Ty::Flags(flags) => Type::Flags(flags.names().map(str::to_owned).collect()),
-        Ty::Own(_) => Type::Handle("own resource".to_owned()),
-        Ty::Borrow(_) => Type::Handle("borrowed resource".to_owned()),
-        // These types need component-model features that the engine disables, so no component has them.
-        Ty::Map(_) | Ty::FixedLengthList(_) | Ty::Future(_) | Ty::Stream(_) | Ty::ErrorContext => {
-            Type::Handle("unsupported type".to_owned())
-        }
-    }
-}
-
-/// The first handle in `ty`. A function with a handle cannot be invoked from outside.
-pub(crate) fn handle_in(ty: &Type) -> Option<&str> {
-    match ty {
-        Type::Handle(name) => Some(name),
-        Type::List(inner) | Type::Option(inner) => handle_in(inner),
-        Type::Result { ok, err } => {
-            ok.as_deref().and_then(handle_in).or_else(|| err.as_deref().and_then(handle_in))
-        }
-        Type::Tuple(types) => types.iter().find_map(handle_in),
-        Type::Record(fields) => fields.iter().find_map(|(_, ty)| handle_in(ty)),
-        Type::Variant(cases) => cases.iter().find_map(|(_, ty)| ty.as_ref().and_then(handle_in)),
-        Type::Bool
-        | Type::S8
-        | Type::U8
-        | Type::S16
-        | Type::U16
-        | Type::S32
-        | Type::U32
-        | Type::S64
-        | Type::U64
-        | Type::F32
-        | Type::F64
-        | Type::Char
-        | Type::String
-        | Type::Enum(_)
-        | Type::Flags(_) => None,
-    }
+    Mismatch { expected: expected.summary(), found: format!("{found:?}").chars().take(100).collect() }
 }
 
 /// Converts `value`, of type `ty`, to wasmtime's value.
 pub(crate) fn to_val(value: &Value, ty: &Type) -> Result<Val, Mismatch> {
     let error = || mismatch(ty, value);
-    let side = |value: &Option<Box<Value>>, ty: &Option<Box<Type>>| match (value, ty) {
+    let side = |value: &Option<Box<Value>>, ty: &Option<Arc<Type>>| match (value, ty) {
         (Some(value), Some(ty)) => Ok(Some(Box::new(to_val(value, ty)?))),
         (None, None) => Ok(None),
         _ => Err(error()),
@@ -115,13 +48,13 @@ pub(crate) fn to_val(value: &Value, ty: &Type) -> Result<Val, Mismatch> {
         (Value::Option(Some(v)), Type::Option(inner)) => Val::Option(Some(Box::new(to_val(v, inner)?))),
         (Value::Result(Ok(v)), Type::Result { ok, .. }) => Val::Result(Ok(side(v, ok)?)),
         (Value::Result(Err(v)), Type::Result { err, .. }) => Val::Result(Err(side(v, err)?)),
-        (Value::Tuple(items), Type::Tuple(types)) if items.len() == types.len() => {
-            Val::Tuple(items.iter().zip(types).map(|(item, ty)| to_val(item, ty)).collect::<Result<_, _>>()?)
-        }
+        (Value::Tuple(items), Type::Tuple(types)) if items.len() == types.len() => Val::Tuple(
+            items.iter().zip(types.iter()).map(|(item, ty)| to_val(item, ty)).collect::<Result<_, _>>()?,
+        ),
         (Value::Record(items), Type::Record(fields)) if items.len() == fields.len() => Val::Record(
             items
                 .iter()
-                .zip(fields)
+                .zip(fields.iter())
                 .map(|(item, (name, ty))| Ok((name.clone(), to_val(item, ty)?)))
                 .collect::<Result<_, _>>()?,
         ),
@@ -148,7 +81,7 @@ pub(crate) fn to_val(value: &Value, ty: &Type) -> Result<Val, Mismatch> {
 
 /// Converts wasmtime's value, of type `ty`, to the model's.
 pub(crate) fn from_val(val: Val, ty: &Type) -> Result<Value, Mismatch> {
-    let side = |val: Option<Box<Val>>, ty: &Option<Box<Type>>| match (val, ty) {
+    let side = |val: Option<Box<Val>>, ty: &Option<Arc<Type>>| match (val, ty) {
         (Some(val), Some(ty)) => Ok(Some(Box::new(from_val(*val, ty)?))),
         (None, None) => Ok(None),
         (val, _) => {
@@ -186,12 +119,16 @@ pub(crate) fn from_val(val: Val, ty: &Type) -> Result<Value, Mismatch> {
         (Val::Result(Ok(v)), Type::Result { ok, .. }) => Value::Result(Ok(side(v, ok)?)),
         (Val::Result(Err(v)), Type::Result { err, .. }) => Value::Result(Err(side(v, err)?)),
         (Val::Tuple(items), Type::Tuple(types)) if items.len() == types.len() => Value::Tuple(
-            items.into_iter().zip(types).map(|(item, ty)| from_val(item, ty)).collect::<Result<_, _>>()?,
+            items
+                .into_iter()
+                .zip(types.iter())
+                .map(|(item, ty)| from_val(item, ty))
+                .collect::<Result<_, _>>()?,
         ),
         (Val::Record(items), Type::Record(fields)) if items.len() == fields.len() => Value::Record(
             items
                 .into_iter()
-                .zip(fields)
+                .zip(fields.iter())
                 .map(|((_, item), (_, ty))| from_val(item, ty))
                 .collect::<Result<_, _>>()?,
         ),

@@ -28,6 +28,26 @@ pub const LINES_PENDING_MAX: usize = 128;
 /// Nesting depth of a typed value. Deeper JSON is rejected before it can exhaust the stack.
 pub const VALUE_DEPTH_MAX: usize = 128;
 
+/// Types and names that a component's exports may have, each counted at every place that uses it. A larger component is
+/// refused at upload. A component of ten kilobytes can have types with a billion uses, and JSON spells out each of them:
+/// this limit keeps a template's metadata below six megabytes. The same limit holds for its client interfaces.
+pub const COMPONENT_TYPES_MAX: usize = 100_000;
+
+/// Bytes of these names, each counted at every place that uses it. A component with more is refused at upload.
+pub const COMPONENT_NAME_BYTES_MAX: usize = 1 << 20;
+
+/// Nesting depth of a type of an exported function. A component with a deeper type is refused at upload: three levels of
+/// JSON describe one level of a type, and JSON readers accept 128.
+pub const TYPE_DEPTH_MAX: usize = 32;
+
+/// Bytes of a component's producers sections, which name the tools that built it. A component with more is refused at
+/// upload: they are a part of the template's metadata.
+pub const PRODUCERS_BYTES_MAX: usize = 256 << 10;
+
+/// Bytes that reading JSON may add to a value for record fields that the JSON leaves out. JSON with more such fields is
+/// rejected: a record of a thousand optional fields is written as two characters.
+pub const JSON_OMITTED_BYTES_MAX: usize = 64 << 20;
+
 /// Bytes of an encoded host call request that is stored whole, so that a divergence can show both calls. A longer
 /// request is stored as length and BLAKE3.
 pub const HOST_CALL_REQUEST_BYTES_INLINE_MAX: usize = 256;

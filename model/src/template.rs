@@ -1,5 +1,7 @@
 //! Templates: uploaded components, their versions and their exports.
 
+mod stored;
+
 use crate::{FailureOptions, ProjectId, TemplateId, Timestamp, Type};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -21,6 +23,7 @@ pub struct TemplateVersion {
     /// BLAKE3 of the component: its name in the blob store and in the cache of compiled code.
     pub content_hash: [u8; 32],
     /// The exports of the component.
+    #[serde(with = "stored")]
     pub exports: Vec<Export>,
     /// The producers sections of the component: the tools that built it.
     pub producers: Vec<Producers>,

@@ -1,15 +1,24 @@
 //! Typed values: the common form of parameters and results in JSON, oplog and guest.
 //!
 //! [`Type`] is a component's type with all named types resolved. [`Value`] is a value of a type. It contains no names
-//! of fields or cases, so its interpretation needs the type. `codec` has the binary encoding, `json` the JSON form.
+//! of fields or cases, so its interpretation needs the type. `codec` has the binary encoding, `json` the JSON form,
+//! `pool` shares equal types.
 
 pub mod codec;
 pub mod json;
+mod pool;
+
+pub use pool::TypePool;
 
 use serde::{Deserialize, Serialize};
-use std::fmt;
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
 
 /// A WIT type. Named types are replaced by their definition.
+///
+/// A type that is used in several places is shared, so a clone is cheap. But every walk over a type visits each use,
+/// and a component of ten kilobytes can have types with a billion uses. Invariant: the types of a component are counted
+/// before they are converted to this form, see [`crate::limits::COMPONENT_TYPES_MAX`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[allow(missing_docs, reason = "the names of the primitive types are those of WIT")]
 pub enum Type {
@@ -27,24 +36,24 @@ pub enum Type {
     Char,
     String,
     /// `list<t>`.
-    List(Box<Type>),
+    List(Arc<Type>),
     /// `option<t>`.
-    Option(Box<Type>),
+    Option(Arc<Type>),
     /// `result<ok, err>`; a missing side is a unit side.
     Result {
-        ok: Option<Box<Type>>,
-        err: Option<Box<Type>>,
+        ok: Option<Arc<Type>>,
+        err: Option<Arc<Type>>,
     },
     /// `tuple<…>`.
-    Tuple(Vec<Type>),
+    Tuple(Arc<[Type]>),
     /// Fields with names in kebab-case, in order.
-    Record(Vec<(String, Type)>),
+    Record(Arc<[(String, Type)]>),
     /// Cases with names in kebab-case, in order; a case may have no payload.
-    Variant(Vec<(String, Option<Type>)>),
+    Variant(Arc<[(String, Option<Type>)]>),
     /// Case names in order.
-    Enum(Vec<String>),
+    Enum(Arc<[String]>),
     /// Flag names in order.
-    Flags(Vec<String>),
+    Flags(Arc<[String]>),
     /// A handle to the named resource. A handle cannot leave its component, so a function that uses one cannot be
     /// invoked.
     Handle(String),
@@ -85,6 +94,32 @@ pub enum Value {
     Flags(Vec<u32>),
 }
 
+/// Bytes of a type's text in a message, at most.
+const SUMMARY_BYTES_MAX: usize = 500;
+
+impl Type {
+    /// The type as text for a message. A long text is cut and ends with `…`; its end is never produced.
+    pub fn summary(&self) -> String {
+        struct Cut(String);
+        impl fmt::Write for Cut {
+            fn write_str(&mut self, text: &str) -> fmt::Result {
+                let room = SUMMARY_BYTES_MAX - self.0.len();
+                if text.len() <= room {
+                    self.0.push_str(text);
+                    return Ok(());
+                }
+                self.0.push_str(&text[..text.floor_char_boundary(room)]);
+                self.0.push('…');
+                Err(fmt::Error)
+            }
+        }
+        let mut cut = Cut(String::new());
+        // The only error is that the text was cut.
+        let _cut = write!(cut, "{self}");
+        cut.0
+    }
+}
+
 impl fmt::Display for Type {
     /// Prints a type in the notation of error messages and the command line (reference §6.3, template view).
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -101,8 +136,11 @@ impl fmt::Display for Type {
             }
             Ok(())
         }
-        fn side(ty: Option<&Type>) -> String {
-            ty.map_or_else(|| "()".to_owned(), ToString::to_string)
+        fn side(f: &mut fmt::Formatter<'_>, ty: Option<&Type>) -> fmt::Result {
+            match ty {
+                Some(ty) => fmt::Display::fmt(ty, f),
+                None => f.write_str("()"),
+            }
         }
         match self {
             Self::Bool => f.write_str("bool"),
@@ -121,7 +159,11 @@ impl fmt::Display for Type {
             Self::List(inner) => write!(f, "[{inner}]"),
             Self::Option(inner) => write!(f, "{inner}?"),
             Self::Result { ok, err } => {
-                write!(f, "result({}, {})", side(ok.as_deref()), side(err.as_deref()))
+                f.write_str("result(")?;
+                side(f, ok.as_deref())?;
+                f.write_str(", ")?;
+                side(f, err.as_deref())?;
+                f.write_str(")")
             }
             Self::Tuple(items) => {
                 f.write_str("(")?;
@@ -135,7 +177,10 @@ impl fmt::Display for Type {
             }
             Self::Variant(cases) => {
                 f.write_str("variant(")?;
-                list(f, cases, |f, (name, ty)| write!(f, "{name}: {}", side(ty.as_ref())))?;
+                list(f, cases, |f, (name, ty)| {
+                    write!(f, "{name}: ")?;
+                    side(f, ty.as_ref())
+                })?;
                 f.write_str(")")
             }
             Self::Enum(names) => {
@@ -150,5 +195,21 @@ impl fmt::Display for Type {
             }
             Self::Handle(name) => write!(f, "handle({name})"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_of_a_long_type_is_cut() {
+        let pair = |ty: Type| Type::Tuple([ty.clone(), ty].into());
+        assert_eq!(pair(Type::U8).summary(), "(u8, u8)");
+        // 2^60 uses of one type: its whole text is never built.
+        let long = (0..60).fold(Type::Record([("größe".to_owned(), Type::U8)].into()), |ty, _| pair(ty));
+        let text = long.summary();
+        assert!(text.ends_with('…'), "{text}");
+        assert!(text.len() <= SUMMARY_BYTES_MAX + '…'.len_utf8(), "{} bytes", text.len());
     }
 }

@@ -22,6 +22,7 @@ mod login;
 mod openapi;
 mod oplog;
 mod project;
+mod stream;
 mod template;
 mod token;
 mod update;

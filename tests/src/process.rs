@@ -11,10 +11,22 @@ const TICKS: u64 = 100;
 /// # Panics
 /// When the process does not exist.
 pub fn resident_bytes(id: u32) -> u64 {
+    status_bytes(id, "VmRSS:")
+}
+
+/// The largest resident memory that a process has had, in bytes.
+///
+/// # Panics
+/// When the process does not exist.
+pub fn peak_resident_bytes(id: u32) -> u64 {
+    status_bytes(id, "VmHWM:")
+}
+
+fn status_bytes(id: u32, name: &str) -> u64 {
     let status = read(id, "status");
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"));
+    let line = status.lines().find(|line| line.starts_with(name));
     let kib = line.and_then(|line| line.split_whitespace().nth(1)).and_then(|kib| kib.parse::<u64>().ok());
-    kib.unwrap_or_else(|| panic!("process {id} has no VmRSS")) * 1024
+    kib.unwrap_or_else(|| panic!("process {id} has no {name}")) * 1024
 }
 
 /// Processor time of all threads of a process, in user and kernel mode.
@@ -44,7 +56,9 @@ mod tests {
 
     #[test]
     fn this_process_has_memory_and_time() {
-        assert!(resident_bytes(std::process::id()) > 100_000);
-        assert!(cpu_time(std::process::id()) < Duration::from_hours(1));
+        let this = std::process::id();
+        assert!(resident_bytes(this) > 100_000);
+        assert!(peak_resident_bytes(this) > 100_000);
+        assert!(cpu_time(this) < Duration::from_hours(1));
     }
 }

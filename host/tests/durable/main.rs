@@ -12,5 +12,6 @@ mod promises;
 mod regions;
 mod replays;
 mod sleeps;
+mod types;
 mod uploads;
 mod values;

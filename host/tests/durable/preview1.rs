@@ -136,7 +136,7 @@ fn all_undefined_imports_of_a_module_are_named() {
     )
     .unwrap();
     let imports = ["wasi_snapshot_preview1#sock_open", "env#emscripten_notify"].map(str::to_owned).to_vec();
-    assert_eq!(compile(&wasm).unwrap_err(), ComponentError::UndefinedImports { imports });
+    assert_eq!(compile(&wasm).unwrap_err(), ComponentError::UndefinedImports { imports, more: false });
 }
 
 #[test]

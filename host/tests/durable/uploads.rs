@@ -82,7 +82,8 @@ fn all_undefined_imports_are_named() {
                 "lonely",
             ]
             .map(str::to_owned)
-            .to_vec()
+            .to_vec(),
+            more: false,
         }
     );
     check(

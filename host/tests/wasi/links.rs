@@ -72,7 +72,32 @@ fn all_undefined_imports_are_named_at_once() {
     let (core, count) = importer(&world);
     assert_eq!(count, 6);
     let error = compile(&engine(), &world.component(&core)).unwrap_err();
-    let ComponentError::UndefinedImports { imports: mut names } = error else { panic!("{error}") };
+    let ComponentError::UndefinedImports { imports: mut names, more: false } = error else {
+        panic!("{error}")
+    };
     names.sort();
     assert_eq!(names, ["rain#falls", "test:other/weather@1.0.0#today", "test:other/weather@1.0.0#tomorrow"]);
+}
+
+#[test]
+fn an_undefined_import_is_named_alone_among_all_that_are_defined() {
+    let engine = engine();
+    let ours = golem_interfaces();
+    let ours = ours.iter().map(|name| format!("import {name};")).collect::<Vec<_>>().join("\n");
+    for release in RELEASES {
+        let text = format!(
+            "world guest {{
+                include wasi:cli/imports@WASI;
+                include wasi:http/imports@WASI;
+                {ours}
+                import rain: interface {{ falls: func() -> bool; }}
+                export ping: func();
+            }}"
+        );
+        let world = World::new(release, &text);
+        let error = compile(&engine, &world.component(&importer(&world).0)).unwrap_err();
+        let expected =
+            ComponentError::UndefinedImports { imports: vec!["rain#falls".to_owned()], more: false };
+        assert_eq!(error, expected, "{release}");
+    }
 }

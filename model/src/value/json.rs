@@ -94,6 +94,13 @@ pub enum Problem {
     /// The value is nested deeper than [`VALUE_DEPTH_MAX`](crate::limits::VALUE_DEPTH_MAX).
     #[error("nested deeper than {} levels", crate::limits::VALUE_DEPTH_MAX)]
     TooDeep,
+    /// The values of record fields that the JSON omits need more than
+    /// [`JSON_OMITTED_BYTES_MAX`](crate::limits::JSON_OMITTED_BYTES_MAX).
+    #[error(
+        "more record fields are left out than can be filled in: they need more than {} MiB; send fewer values at once",
+        crate::limits::JSON_OMITTED_BYTES_MAX >> 20
+    )]
+    TooManyOmitted,
     /// The type contains a resource handle, which has no meaning outside its component.
     #[error(
         "a resource handle ({0}) cannot leave its component, so this function cannot be called from outside"
@@ -157,8 +164,8 @@ const NAMES_SHOWN_MAX: usize = 20;
 
 fn join_names<'a>(names: impl ExactSizeIterator<Item = &'a String>) -> String {
     let count = names.len();
-    let mut text =
-        names.take(NAMES_SHOWN_MAX).map(|name| format!("\"{name}\"")).collect::<Vec<_>>().join(", ");
+    let quoted = names.take(NAMES_SHOWN_MAX).map(|name| format!("\"{}\"", read::quoted(name)));
+    let mut text = quoted.collect::<Vec<_>>().join(", ");
     if count > NAMES_SHOWN_MAX {
         text.push_str(", …");
     }

@@ -207,9 +207,9 @@ fn find_mismatch(client: &ClientFunction, exported: &[Function]) -> Option<Strin
     }
     let returned = function.result.as_ref();
     (!client.result.accepts(returned)).then(|| {
-        let returned = returned.map_or_else(|| "nothing".to_owned(), Type::to_string);
+        let returned = returned.map_or_else(|| "nothing".to_owned(), Type::summary);
         let built_for = match &client.result {
-            ExpectedResult::Value(ty) => ty.to_string(),
+            ExpectedResult::Value(ty) => ty.summary(),
             ExpectedResult::Unspecified | ExpectedResult::Nothing => "nothing".to_owned(),
         };
         format!("{name} returns {returned}, not {built_for}")
@@ -217,5 +217,5 @@ fn find_mismatch(client: &ClientFunction, exported: &[Function]) -> Option<Strin
 }
 
 fn type_list(types: &[Type]) -> String {
-    types.iter().map(Type::to_string).collect::<Vec<_>>().join(", ")
+    types.iter().map(Type::summary).collect::<Vec<_>>().join(", ")
 }

@@ -144,7 +144,7 @@ mod tests {
                 name: "open".into(),
                 params: vec![Param {
                     name: "f".into(),
-                    ty: Type::List(Box::new(Type::Handle("file".into()))),
+                    ty: Type::List(Arc::new(Type::Handle("file".into()))),
                 }],
                 result: None,
             }),

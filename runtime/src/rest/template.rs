@@ -4,7 +4,8 @@ use super::Services;
 use super::account::audit;
 use super::error::{ApiError, version_not_found};
 use super::extract::{Caller, IdPath, QueryParams, parse_json};
-use crate::catalog::{Upload, Version};
+use super::stream::json_array;
+use crate::catalog::{self, Upload, Version};
 use crate::http::read_body;
 use crate::identity::{Action, Principal, Scope};
 use axum::Json;
@@ -24,12 +25,10 @@ pub(super) async fn list(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     QueryParams(params): QueryParams<TemplateListQuery>,
-) -> Result<Json<Vec<Template>>, ApiError> {
+) -> Result<Response, ApiError> {
     let scope = project_scope(&services, principal, Action::ViewTemplate, params.project_id)?;
     let templates = services.templates.list(&scope, params.template_name.as_deref());
-    Ok(Json(
-        templates.iter().flat_map(|template| template.versions()).map(|version| to_api(version)).collect(),
-    ))
+    Ok(versions_body(templates))
 }
 
 /// `GET /v1/templates/{template_id}`: all versions of a template.
@@ -37,9 +36,18 @@ pub(super) async fn versions(
     State(services): State<Arc<Services>>,
     Caller(principal): Caller,
     IdPath(id): IdPath<TemplateId>,
-) -> Result<Json<Vec<Template>>, ApiError> {
+) -> Result<Response, ApiError> {
     let (template, _) = services.authorize_template(principal, Action::ViewTemplate, id)?;
-    Ok(Json(template.versions().iter().map(|version| to_api(version)).collect()))
+    Ok(versions_body(vec![template]))
+}
+
+/// All versions of these templates. The metadata of one version has up to six megabytes
+/// ([`golem_model::limits::COMPONENT_TYPES_MAX`]), and their number has no limit, so they are made one after another.
+fn versions_body(templates: Vec<Arc<catalog::Template>>) -> Response {
+    json_array(templates.into_iter().flat_map(|template| {
+        let count = template.versions().len();
+        (0..count).map(move |number| to_api(&template.versions()[number]))
+    }))
 }
 
 /// `GET /v1/templates/{template_id}/latest`: the number of the newest version.

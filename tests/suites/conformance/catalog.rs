@@ -7,6 +7,7 @@ use golem_model::{
 };
 use golem_runtime::storage::ports::{CatalogWrite, StoreError};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use uuid::Uuid;
 
 over_all_adapters! {
@@ -337,7 +338,7 @@ fn version(number: u128, version: u32, name: &str) -> TemplateVersion {
         exports: vec![Export::Function(Function {
             name: "run".to_owned(),
             params: Vec::new(),
-            result: Some(Type::Option(Box::new(Type::List(Box::new(Type::U8))))),
+            result: Some(Type::Option(Arc::new(Type::List(Arc::new(Type::U8))))),
         })],
         producers: Vec::new(),
         links: [("golem:cart/api".to_owned(), template(9))].into(),

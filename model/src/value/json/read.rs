@@ -1,16 +1,18 @@
 //! Reads typed values from JSON.
 
 use super::{JsonError, Problem, describe, join_names, option_is_wrapped};
-use crate::limits::VALUE_DEPTH_MAX;
+use crate::limits::{JSON_OMITTED_BYTES_MAX, VALUE_DEPTH_MAX};
 use crate::template::Function;
 use crate::value::{Type, Value};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value as Json;
+use std::cell::Cell;
 
 /// Reads a value of type `ty`. `path` is the path of `json` in error messages.
 pub fn from_json(ty: &Type, json: &Json, path: &str) -> Result<Value, JsonError> {
-    read(ty, json, 0).map_err(|error| error.into_json_error(path))
+    let omitted = Cell::new(JSON_OMITTED_BYTES_MAX);
+    read(ty, json, Position::outermost(&omitted)).map_err(|error| error.into_json_error(path))
 }
 
 /// Reads the parameters of `function`: an array with one element per parameter.
@@ -24,12 +26,43 @@ pub fn params_from_json(function: &Function, json: &Json) -> Result<Vec<Value>, 
         let problem = Problem::ParamCount { got: items.len(), expected: function.params.len() };
         return Err(JsonError { path: "params".to_owned(), problem });
     }
+    let omitted = Cell::new(JSON_OMITTED_BYTES_MAX);
     let mut values = Vec::with_capacity(items.len());
     for (i, (param, item)) in function.params.iter().zip(items).enumerate() {
-        values
-            .push(read(&param.ty, item, 0).map_err(|error| error.into_json_error(&format!("params[{i}]")))?);
+        let value = read(&param.ty, item, Position::outermost(&omitted));
+        values.push(value.map_err(|error| error.into_json_error(&format!("params[{i}]")))?);
     }
     Ok(values)
+}
+
+/// Where a value is read.
+#[derive(Clone, Copy)]
+struct Position<'a> {
+    /// Nesting depth.
+    depth: usize,
+    /// Bytes that values of omitted fields may still have, see [`JSON_OMITTED_BYTES_MAX`].
+    omitted: &'a Cell<usize>,
+}
+
+impl<'a> Position<'a> {
+    fn outermost(omitted: &'a Cell<usize>) -> Self {
+        Self { depth: 0, omitted }
+    }
+
+    fn inner(self) -> Self {
+        Self { depth: self.depth + 1, ..self }
+    }
+
+    /// Counts a field that the JSON omits. A value has its name when it is passed to the guest.
+    fn omit(self, name: &str) -> ReadResult<()> {
+        match self.omitted.get().checked_sub(name.len() + size_of::<(String, Value)>()) {
+            Some(left) => {
+                self.omitted.set(left);
+                Ok(())
+            }
+            None => fail(Problem::TooManyOmitted),
+        }
+    }
 }
 
 /// A problem and the path to it. The callers of a failed read append their steps, from the innermost to the outermost.
@@ -95,8 +128,8 @@ fn kind_of(json: &Json) -> String {
     .to_owned()
 }
 
-/// Quotes a text of the caller in an error message: shortened, and on one line.
-fn quoted(text: &str) -> String {
+/// Quotes a text of the caller, or a name of the component, in an error message: shortened, and on one line.
+pub(super) fn quoted(text: &str) -> String {
     const CHARS_SHOWN_MAX: usize = 64;
     let mut short: String = text.chars().take(CHARS_SHOWN_MAX).flat_map(char::escape_debug).collect();
     if text.chars().nth(CHARS_SHOWN_MAX).is_some() {
@@ -105,8 +138,8 @@ fn quoted(text: &str) -> String {
     short
 }
 
-fn read(ty: &Type, json: &Json, depth: usize) -> ReadResult<Value> {
-    if depth > VALUE_DEPTH_MAX {
+fn read(ty: &Type, json: &Json, at: Position<'_>) -> ReadResult<Value> {
+    if at.depth > VALUE_DEPTH_MAX {
         return fail(Problem::TooDeep);
     }
     Ok(match ty {
@@ -134,27 +167,27 @@ fn read(ty: &Type, json: &Json, depth: usize) -> ReadResult<Value> {
             Json::Array(items) => {
                 let mut values = Vec::with_capacity(items.len());
                 for (i, item) in items.iter().enumerate() {
-                    values.push(read(inner, item, depth + 1).map_err(|e| e.with_step(PathStep::Index(i)))?);
+                    values.push(read(inner, item, at.inner()).map_err(|e| e.with_step(PathStep::Index(i)))?);
                 }
                 Value::List(values)
             }
             _ => return mismatch(ty, json),
         },
-        Type::Option(inner) => Value::Option(option(ty, inner, json, depth)?),
-        Type::Result { ok, err } => result(ty, ok.as_deref(), err.as_deref(), json, depth)?,
+        Type::Option(inner) => Value::Option(option(ty, inner, json, at)?),
+        Type::Result { ok, err } => result(ty, ok.as_deref(), err.as_deref(), json, at)?,
         Type::Tuple(types) => match json {
             Json::Array(items) if items.len() == types.len() => {
                 let mut values = Vec::with_capacity(items.len());
                 for (i, (ty, item)) in types.iter().zip(items).enumerate() {
-                    values.push(read(ty, item, depth + 1).map_err(|e| e.with_step(PathStep::Index(i)))?);
+                    values.push(read(ty, item, at.inner()).map_err(|e| e.with_step(PathStep::Index(i)))?);
                 }
                 Value::Tuple(values)
             }
             Json::Array(items) => return fail(Problem::Length { expected: types.len(), found: items.len() }),
             _ => return mismatch(ty, json),
         },
-        Type::Record(fields) => record(ty, fields, json, depth)?,
-        Type::Variant(cases) => variant(ty, cases, json, depth)?,
+        Type::Record(fields) => record(ty, fields, json, at)?,
+        Type::Variant(cases) => variant(ty, cases, json, at)?,
         Type::Enum(names) => match json {
             Json::String(name) => Value::Enum(name_index("case", names.iter(), name)?),
             _ => return mismatch(ty, json),
@@ -178,7 +211,7 @@ fn read(ty: &Type, json: &Json, depth: usize) -> ReadResult<Value> {
             }
             _ => return mismatch(ty, json),
         },
-        Type::Handle(name) => return fail(Problem::Handle(name.clone())),
+        Type::Handle(name) => return fail(Problem::Handle(quoted(name))),
     })
 }
 
@@ -327,21 +360,21 @@ fn bytes(ty: &Type, json: &Json) -> ReadResult<Vec<u8>> {
     }
 }
 
-fn option(ty: &Type, inner: &Type, json: &Json, depth: usize) -> ReadResult<Option<Box<Value>>> {
+fn option(ty: &Type, inner: &Type, json: &Json, at: Position<'_>) -> ReadResult<Option<Box<Value>>> {
     if json.is_null() {
         return Ok(None);
     }
     let value = if option_is_wrapped(inner) {
         match json {
             Json::Object(object) if object.len() == 1 => match object.get("some") {
-                Some(payload) => read(inner, payload, depth + 1)
+                Some(payload) => read(inner, payload, at.inner())
                     .map_err(|e| e.with_step(PathStep::Key("some".to_owned())))?,
                 None => return mismatch(ty, json),
             },
             _ => return mismatch(ty, json),
         }
     } else {
-        read(inner, json, depth + 1)?
+        read(inner, json, at.inner())?
     };
     Ok(Some(Box::new(value)))
 }
@@ -351,11 +384,11 @@ fn result(
     ok: Option<&Type>,
     err: Option<&Type>,
     json: &Json,
-    depth: usize,
+    at: Position<'_>,
 ) -> ReadResult<Value> {
     let Json::Object(object) = json else { return mismatch(outer, json) };
     let side = |name: &str, ty: Option<&Type>, payload: &Json| {
-        payload_of(ty, payload, depth).map_err(|e| e.with_step(PathStep::Key(name.to_owned())))
+        payload_of(ty, payload, at).map_err(|e| e.with_step(PathStep::Key(name.to_owned())))
     };
     // If both are given, `ok` is used, as in 2023.
     if let Some(payload) = object.get("ok") {
@@ -370,9 +403,9 @@ fn result(
 }
 
 /// Reads the payload of a case, or of a side of a result. Without a type, only null is accepted.
-fn payload_of(ty: Option<&Type>, json: &Json, depth: usize) -> ReadResult<Option<Box<Value>>> {
+fn payload_of(ty: Option<&Type>, json: &Json, at: Position<'_>) -> ReadResult<Option<Box<Value>>> {
     match ty {
-        Some(ty) => Ok(Some(Box::new(read(ty, json, depth + 1)?))),
+        Some(ty) => Ok(Some(Box::new(read(ty, json, at.inner())?))),
         None if json.is_null() => Ok(None),
         None => fail(Problem::Mismatch {
             expected: "null, as there is no payload".to_owned(),
@@ -381,29 +414,37 @@ fn payload_of(ty: Option<&Type>, json: &Json, depth: usize) -> ReadResult<Option
     }
 }
 
-fn record(outer: &Type, fields: &[(String, Type)], json: &Json, depth: usize) -> ReadResult<Value> {
+fn record(outer: &Type, fields: &[(String, Type)], json: &Json, at: Position<'_>) -> ReadResult<Value> {
     let Json::Object(object) = json else { return mismatch(outer, json) };
     let mut values = Vec::with_capacity(fields.len());
     for (name, ty) in fields {
         values.push(match (object.get(name), ty) {
             (Some(field), _) => {
-                read(ty, field, depth + 1).map_err(|e| e.with_step(PathStep::Key(name.clone())))?
+                read(ty, field, at.inner()).map_err(|e| e.with_step(PathStep::Key(name.clone())))?
             }
-            (None, Type::Option(_)) => Value::Option(None),
-            (None, _) => return fail(Problem::MissingField { field: name.clone(), ty: describe(ty) }),
+            (None, Type::Option(_)) => {
+                at.omit(name)?;
+                Value::Option(None)
+            }
+            (None, _) => return fail(Problem::MissingField { field: quoted(name), ty: describe(ty) }),
         });
     }
     Ok(Value::Record(values))
 }
 
-fn variant(outer: &Type, cases: &[(String, Option<Type>)], json: &Json, depth: usize) -> ReadResult<Value> {
+fn variant(
+    outer: &Type,
+    cases: &[(String, Option<Type>)],
+    json: &Json,
+    at: Position<'_>,
+) -> ReadResult<Value> {
     let names = || cases.iter().map(|(name, _)| name);
     match json {
         Json::String(name) => {
             let case = name_index("case", names(), name)?;
             match &cases[case as usize].1 {
                 None => Ok(Value::Variant(case, None)),
-                Some(ty) => fail(Problem::MissingPayload { case: name.clone(), ty: describe(ty) }),
+                Some(ty) => fail(Problem::MissingPayload { case: quoted(name), ty: describe(ty) }),
             }
         }
         Json::Object(object) => {
@@ -413,7 +454,7 @@ fn variant(outer: &Type, cases: &[(String, Option<Type>)], json: &Json, depth: u
                 return fail(Problem::Mismatch { expected: describe(outer), found });
             };
             let case = name_index("case", names(), name)?;
-            let payload = payload_of(cases[case as usize].1.as_ref(), payload, depth)
+            let payload = payload_of(cases[case as usize].1.as_ref(), payload, at)
                 .map_err(|e| e.with_step(PathStep::Key(name.clone())))?;
             Ok(Value::Variant(case, payload))
         }

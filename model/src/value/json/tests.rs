@@ -7,33 +7,35 @@ use crate::template::{Function, Param};
 use crate::value::codec;
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
+use std::sync::Arc;
 
 fn record(fields: &[(&str, Type)]) -> Type {
     Type::Record(fields.iter().map(|(name, ty)| ((*name).to_owned(), ty.clone())).collect())
 }
 
-fn names(names: &[&str]) -> Vec<String> {
+fn names(names: &[&str]) -> Arc<[String]> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
 fn list(ty: Type) -> Type {
-    Type::List(Box::new(ty))
+    Type::List(Arc::new(ty))
 }
 
 fn option(ty: Type) -> Type {
-    Type::Option(Box::new(ty))
+    Type::Option(Arc::new(ty))
 }
 
 fn result(ok: Option<Type>, err: Option<Type>) -> Type {
-    Type::Result { ok: ok.map(Box::new), err: err.map(Box::new) }
+    Type::Result { ok: ok.map(Arc::new), err: err.map(Arc::new) }
 }
 
 fn variant() -> Type {
-    Type::Variant(vec![
+    let cases = [
         ("none".to_owned(), None),
         ("num".to_owned(), Some(Type::U32)),
         ("maybe".to_owned(), Some(option(Type::Bool))),
-    ])
+    ];
+    Type::Variant(cases.into())
 }
 
 fn some(value: Value) -> Value {
@@ -86,7 +88,7 @@ fn every_type_reads_and_writes() {
         (result(None, Some(Type::String)), json!({"ok": null}), Value::Result(Ok(None))),
         (result(None, None), json!({"err": null}), Value::Result(Err(None))),
         (
-            Type::Tuple(vec![Type::U8, Type::Bool]),
+            Type::Tuple([Type::U8, Type::Bool].into()),
             json!([1, false]),
             Value::Tuple(vec![Value::U8(1), Value::Bool(false)]),
         ),
@@ -141,7 +143,7 @@ fn other_spellings_read_too() {
     assert!(matches!(from_json(&Type::F64, &json!("NaN"), ""), Ok(Value::F64(v)) if v.is_nan()));
     assert_eq!(to_json(&Type::F64, &Value::F64(f64::NAN)), Ok(json!("NaN")));
     let base64 =
-        TypedJson::new(&Type::List(Box::new(Type::U8)), &Value::Bytes(vec![0, 255]), BytesFormat::Base64)
+        TypedJson::new(&Type::List(Arc::new(Type::U8)), &Value::Bytes(vec![0, 255]), BytesFormat::Base64)
             .serialize_to_string();
     assert_eq!(base64, r#"{"base64":"AP8="}"#);
 }
@@ -258,9 +260,9 @@ fn errors_name_the_path_of_the_invalid_value() {
             "params[0].base64: invalid base64: Invalid symbol 63, offset 0.; use the standard alphabet with padding",
         ),
         (&list(Type::Bool), json!({}), "params[0]: expected list (an array), found object"),
-        (&Type::Tuple(vec![Type::U8]), json!([]), "params[0]: expected 1 elements, found 0"),
+        (&Type::Tuple([Type::U8].into()), json!([]), "params[0]: expected 1 elements, found 0"),
         (
-            &Type::Tuple(vec![Type::U8]),
+            &Type::Tuple([Type::U8].into()),
             json!(1),
             "params[0]: expected tuple (an array of 1 elements), found number",
         ),
@@ -351,19 +353,41 @@ fn values_of_another_type_are_an_error() {
         (Type::U64, Value::U32(1)),
         (list(Type::U8), Value::List(vec![Value::U8(1)])),
         (list(Type::U16), Value::Bytes(vec![])),
-        (Type::Tuple(vec![Type::U8]), Value::Tuple(vec![])),
+        (Type::Tuple([Type::U8].into()), Value::Tuple(vec![])),
         (record(&[("a", Type::U8)]), Value::Record(vec![])),
         (variant(), Value::Variant(9, None)),
         (variant(), Value::Variant(0, Some(Box::new(Value::U8(1))))),
         (variant(), Value::Variant(1, None)),
-        (Type::Enum(vec![]), Value::Enum(0)),
-        (Type::Flags(vec![]), Value::Flags(vec![0])),
+        (Type::Enum([].into()), Value::Enum(0)),
+        (Type::Flags([].into()), Value::Flags(vec![0])),
         (result(None, None), Value::Result(Ok(Some(Box::new(Value::U8(1)))))),
         (Type::Handle("x".to_owned()), Value::U32(1)),
     ] {
         let error = to_json(&ty, &value).expect_err("the value is of another type");
         assert!(error.to_string().starts_with("the value does not fit its type"), "{error}");
     }
+}
+
+#[test]
+fn omitted_fields_are_bounded() {
+    use crate::limits::JSON_OMITTED_BYTES_MAX;
+    const FIELDS: usize = 1_000;
+    let fields = numbered("field", FIELDS).into_iter().map(|name| (name, option(Type::U64)));
+    let ty = list(Type::Record(fields.collect()));
+    let records = |count| Json::Array(vec![json!({}); count]);
+    let read = from_json(&ty, &records(1), "").unwrap();
+    assert_eq!(read, Value::List(vec![Value::Record(vec![Value::Option(None); FIELDS])]));
+    // Each omitted field takes more than the characters of its name.
+    let error = from_json(&ty, &records(JSON_OMITTED_BYTES_MAX / FIELDS / 10), "params[0]").unwrap_err();
+    assert_eq!(error.problem, Problem::TooManyOmitted);
+    // The bound is one for all parameters.
+    let param = |name: &str| Param { name: name.to_owned(), ty: ty.clone() };
+    let function = Function { name: "f".to_owned(), params: vec![param("a"), param("b")], result: None };
+    let half = records(JSON_OMITTED_BYTES_MAX / FIELDS / 100);
+    assert!(params_from_json(&function, &json!([half, []])).is_ok());
+    let error = params_from_json(&function, &json!([half, half])).unwrap_err();
+    assert_eq!(error.problem, Problem::TooManyOmitted);
+    assert!(error.path.starts_with("params[1]["), "{error}");
 }
 
 #[test]
@@ -396,16 +420,16 @@ fn any_type() -> impl Strategy<Value = Type> {
         Just(Type::F64),
         Just(Type::Char),
         Just(Type::String),
-        (1..5usize).prop_map(|n| Type::Enum(numbered("case", n))),
-        (0..5usize).prop_map(|n| Type::Flags(numbered("flag", n))),
+        (1..5usize).prop_map(|n| Type::Enum(numbered("case", n).into())),
+        (0..5usize).prop_map(|n| Type::Flags(numbered("flag", n).into())),
     ];
     leaf.prop_recursive(4, 24, 4, |inner| {
-        let side = proptest::option::of(inner.clone().prop_map(Box::new));
+        let side = proptest::option::of(inner.clone().prop_map(Arc::new));
         prop_oneof![
             inner.clone().prop_map(list),
             inner.clone().prop_map(option),
             (side.clone(), side).prop_map(|(ok, err)| Type::Result { ok, err }),
-            prop::collection::vec(inner.clone(), 0..4).prop_map(Type::Tuple),
+            prop::collection::vec(inner.clone(), 0..4).prop_map(|types| Type::Tuple(types.into())),
             prop::collection::vec(inner.clone(), 0..4).prop_map(|types| Type::Record(
                 numbered("field", types.len()).into_iter().zip(types).collect()
             )),

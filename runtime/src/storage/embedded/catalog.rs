@@ -75,18 +75,18 @@ impl Catalog for EmbeddedStore {
 impl EmbeddedStore {
     fn read_rows<T: DeserializeOwned>(&self, table: &'static str, sql: &str) -> Result<Vec<T>, StoreError> {
         self.readers.with(|connection| {
-            let texts: Vec<String> = connection
-                .prepare_cached(sql)
-                .and_then(|mut statement| statement.query_map([], |row| row.get(0))?.collect())
-                .map_err(|error| self.opener.store_error("read", error))?;
-            texts
-                .iter()
-                .map(|text| {
-                    serde_json::from_str(text).map_err(|error| {
-                        self.opener.corrupt_error(format!("table {table}"), error.to_string())
-                    })
-                })
-                .collect()
+            let failed = |error| self.opener.store_error("read", error);
+            let mut statement = connection.prepare_cached(sql).map_err(failed)?;
+            let mut rows = statement.query([]).map_err(failed)?;
+            let mut found = Vec::new();
+            // One text is in memory at a time.
+            while let Some(row) = rows.next().map_err(failed)? {
+                let text = row.get_ref(0).and_then(|text| Ok(text.as_str()?)).map_err(failed)?;
+                found.push(serde_json::from_str(text).map_err(|error| {
+                    self.opener.corrupt_error(format!("table {table}"), error.to_string())
+                })?);
+            }
+            Ok(found)
         })
     }
 }
